@@ -1,0 +1,57 @@
+import { z } from 'zod';
+
+const milliseconds = (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback);
+
+const aws = z.object({
+  AWS_REGION: z.string().min(1).default('eu-central-1'),
+  /** the bucket of the data stack (its output BucketName) */
+  BUCKET_NAME: z.string().min(3),
+});
+
+const temporal = z.object({
+  TEMPORAL_ADDRESS: z.string().min(1),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_API_KEY: z.string().min(1).optional(),
+  /** keys of the payload codec: `id:base64` (32 bytes each), comma-separated; the first one encrypts, all decrypt */
+  PAYLOAD_KEYS: z.string().regex(/^[\w-]+:[A-Za-z0-9+/]{43}=(,[\w-]+:[A-Za-z0-9+/]{43}=)*$/, 'is id:base64 of 32 bytes, comma-separated'),
+});
+
+const sync = z.object({
+  INSURER_ID: z.string().regex(/^[a-z0-9-]{1,40}$/, 'is 1 to 40 of a-z, 0-9 and -'),
+  PSEUDONYM_KEY: z.base64().refine((text) => Buffer.from(text, 'base64').length >= 32, 'is base64 of at least 32 bytes'),
+  SYNC_WINDOW: z.coerce.number().int().min(1).max(200).default(50),
+  CARE_MAX_ATTEMPTS: z.coerce.number().int().min(1).max(10_000).default(40),
+  REMOVAL_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5),
+});
+
+const line = z.object({
+  LEASE_MS: milliseconds(10_000, 2_000, 120_000),
+  LINE_STALL_MS: milliseconds(15_000, 100, 120_000),
+  LINE_MIN_GAP_MS: milliseconds(50, 0, 10_000),
+  PAUSE_GRACE_MS: milliseconds(2_000, 0, 30_000),
+  INSURER_BASE_URL: z.url({ protocol: /^https?$/ }),
+  INSURER_API_TOKEN: z.string().min(1),
+});
+
+/** What each process needs, read once in its main. */
+export const clientConfig = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape });
+export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape });
+export type ClientConfig = z.infer<typeof clientConfig>;
+export type WorkerConfig = z.infer<typeof workerConfig>;
+
+/**
+ * Reads a configuration. All problems are listed at once, by variable, and never with a value.
+ * @throws ConfigError
+ */
+export function readConfig<Schema extends z.ZodType>(schema: Schema, environment: NodeJS.ProcessEnv): z.infer<Schema> {
+  const parsed = schema.safeParse(environment);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly problems: readonly string[]) {
+    super(`wrong settings: ${problems.join('; ')}`);
+  }
+}

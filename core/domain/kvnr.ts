@@ -1,0 +1,18 @@
+/** An insured person's number (Krankenversichertennummer) whose check digit is right. Personal data. */
+export type Kvnr = string & { readonly __brand: 'Kvnr' };
+
+/**
+ * Tells whether a text is a KVNR: a letter, eight digits, a check digit. The letter counts as two digits (A = 01 …
+ * Z = 26), the ten digits are weighted 1,2,1,2,…, the digits of each product are summed, and the sum modulo 10 is the
+ * check digit (insurer-api.yaml, Kvnr; § 290 SGB V).
+ */
+export function isKvnr(text: unknown): text is Kvnr {
+  if (typeof text !== 'string' || !/^[A-Z][0-9]{9}$/.test(text)) return false;
+  const letter = String(text.charCodeAt(0) - 64).padStart(2, '0');
+  const digits = [...letter, ...text.slice(1, 9)].map(Number);
+  const sum = digits.reduce((total, digit, index) => {
+    const product = digit * (index % 2 === 0 ? 1 : 2);
+    return total + Math.floor(product / 10) + (product % 10);
+  }, 0);
+  return sum % 10 === Number(text[9]);
+}
