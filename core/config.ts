@@ -51,7 +51,9 @@ export function readConfig<Schema extends z.ZodType>(schema: Schema, environment
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
-  constructor(readonly problems: readonly string[]) {
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
     super(`wrong settings: ${problems.join('; ')}`);
+    this.problems = problems;
   }
 }
