@@ -1,0 +1,10 @@
+/**
+ * The ID of a run: when it was started, then chance, so that IDs sort by time and two starts in one second differ.
+ * @param startedAtMs epoch ms
+ * @param random eight hex digits
+ * @returns such as `20261124T213000Z-1f3a9c0e`
+ */
+export function newRunId(startedAtMs: number, random: string): string {
+  const basic = new Date(startedAtMs).toISOString().replace(/[-:]|\.\d{3}/g, '');
+  return `${basic}-${random}`;
+}
