@@ -1,17 +1,43 @@
-import type { Progress } from '../domain/progress.ts';
+import type { Run } from '../domain/run.ts';
+import type { PendingCursor, SplitResult } from './sync-activities.ts';
 
 export const dailySyncWorkflow = 'dailySync';
 
 export interface DailySyncInput {
   readonly insurerId: string;
-  /** `{ISO 8601 basic UTC}-{8 hex}`: sorts by time; made by whoever starts the run (newRunId) */
+  /** names the run for ever: newRunId, made by whoever starts it */
   readonly runId: string;
-  /** care records under way at once */
+  /** SYNC_WINDOW: patients whose care records are under way at once */
   readonly syncWindow: number;
+  /** CARE_MAX_ATTEMPTS */
   readonly careMaxAttempts: number;
+  /** REMOVAL_LIMIT_PERCENT */
   readonly removalLimitPercent: number;
-  /** set by continue-as-new only */
-  readonly carried?: unknown;
+  /** what continue-as-new hands on; absent at the start */
+  readonly carried?: CarriedRun;
+}
+
+/** What one execution of a run hands to the next: nothing is under way at that moment. */
+export interface CarriedRun {
+  readonly run: Run;
+  /** lists taken in so far */
+  readonly lists: number;
+  /** a list has to be fetched */
+  readonly listDue: boolean;
+  /** a list could not be used, so the run ends as failed */
+  readonly listFailed: boolean;
+  /** where to go on among the pending; absent when all have had their turn */
+  readonly cursor?: PendingCursor;
+  /** removals that wait for an operator */
+  readonly waiting?: WaitingRemovals;
+}
+
+export interface WaitingRemovals {
+  readonly listId: string;
+  readonly split: SplitResult;
+  readonly removals: number;
+  /** the list's ETag, kept once the removals have been applied */
+  readonly etag?: string;
 }
 
 /** Signal: a new day. Starts the run, or makes the run under way fetch the new list. */
@@ -25,4 +51,3 @@ export interface RemovalDecision {
   readonly decision: 'approve' | 'reject';
   readonly operator: string;
 }
-export type { Progress };

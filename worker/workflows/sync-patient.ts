@@ -6,7 +6,11 @@ import {
   proxyActivities,
   proxyLocalActivities,
 } from '@temporalio/workflow';
-import type { FetchCareRecordsFailure, FetchCareRecordsResult, LineActivities } from '../../core/contract/line-activities.ts';
+import type {
+  FetchCareRecordsFailure,
+  FetchCareRecordsResult,
+  LineActivities,
+} from '../../core/contract/line-activities.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import { addLineUse, type LineUse, type Turn, unusedLine } from '../../core/domain/line.ts';

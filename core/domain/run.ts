@@ -1,0 +1,126 @@
+import { addLineUse, failuresOf, type LineUse, unusedLine } from './line.ts';
+import { failureRateOf, type Phase, type Progress, type RunState } from './progress.ts';
+import { countFinished, etaSeconds, type RecentRate, ratePerMinute, startRate } from './rate.ts';
+
+/** What a run has counted so far: all that its progress is computed from. Times are epoch ms. */
+export interface Run {
+  readonly runId: string;
+  readonly startedAtMs: number;
+  readonly state: RunState;
+  readonly phase: Phase;
+  readonly finishedAtMs?: number;
+  readonly decision?: { readonly removals: number; readonly stored: number };
+  readonly patients: Progress['patients'];
+  readonly careRecords: {
+    /** pending when they were last counted, and all that had been finished by then */
+    readonly total: number;
+    readonly done: number;
+    readonly notInsured: number;
+    /** final: not asked for again until the insurer's entry changes */
+    readonly refused: number;
+    /** tried in vain: they stay pending for the next list */
+    readonly exhausted: number;
+  };
+  readonly lineUse: LineUse;
+  readonly rate: RecentRate;
+}
+
+export const startRun = (runId: string, startedAtMs: number): Run => ({
+  runId,
+  startedAtMs,
+  state: 'running',
+  phase: 'list',
+  patients: { listed: 0, new: 0, changed: 0, removed: 0, unchanged: 0, quarantined: 0 },
+  careRecords: { total: 0, done: 0, notInsured: 0, refused: 0, exhausted: 0 },
+  lineUse: unusedLine,
+  rate: startRate(startedAtMs),
+});
+
+/** What one list brought, over all shards. */
+export interface ListCounts {
+  readonly listed: number;
+  readonly new: number;
+  readonly changed: number;
+  readonly unchanged: number;
+}
+
+/** Takes in a list's counts. A run that lasts may take in several: what was new or changed adds up, the rest is the last list's. */
+export const countList = (run: Run, counts: ListCounts, quarantined: number): Run => ({
+  ...run,
+  patients: {
+    listed: counts.listed,
+    new: run.patients.new + counts.new,
+    changed: run.patients.changed + counts.changed,
+    unchanged: counts.unchanged,
+    removed: run.patients.removed,
+    quarantined,
+  },
+});
+
+/** The insurer's list is the one we have: everyone stored is on it, unchanged. */
+export const countUnchangedList = (run: Run, stored: number): Run => ({
+  ...run,
+  patients: { ...run.patients, listed: stored, unchanged: stored },
+});
+
+export const countRemoved = (run: Run, removed: number): Run => ({
+  ...run,
+  patients: { ...run.patients, removed: run.patients.removed + removed },
+});
+
+/** Starts the care records anew with what is pending in the table, those tried in vain before among it. */
+export const countPending = (run: Run, pending: number): Run => {
+  const { done, notInsured, refused } = run.careRecords;
+  return {
+    ...run,
+    careRecords: { done, notInsured, refused, exhausted: 0, total: done + notInsured + refused + pending },
+  };
+};
+
+export type PatientOutcome = 'done' | 'not-insured' | 'refused' | 'exhausted' | 'gone';
+
+/** One patient's sync has ended. One that was removed meanwhile (`gone`) is no longer part of the total. */
+export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse, nowMs: number): Run {
+  const { total, done, notInsured, refused, exhausted } = run.careRecords;
+  return {
+    ...run,
+    careRecords: {
+      total: total - (outcome === 'gone' ? 1 : 0),
+      done: done + (outcome === 'done' ? 1 : 0),
+      notInsured: notInsured + (outcome === 'not-insured' ? 1 : 0),
+      refused: refused + (outcome === 'refused' ? 1 : 0),
+      exhausted: exhausted + (outcome === 'exhausted' ? 1 : 0),
+    },
+    lineUse: addLineUse(run.lineUse, lineUse),
+    rate: countFinished(run.rate, nowMs),
+  };
+}
+
+/** The run's answer to `progress` (DESIGN, "Progress"). @param line the line's state as last seen */
+export function progressOf(run: Run, line: Pick<Progress['line'], 'state' | 'busy'>, nowMs: number): Progress {
+  const { total, done, notInsured, refused, exhausted } = run.careRecords;
+  const pending = Math.max(0, total - done - notInsured - refused - exhausted);
+  const rate = ratePerMinute(run.rate, run.finishedAtMs ?? nowMs);
+  const eta = run.state === 'running' ? etaSeconds(pending, rate) : undefined;
+  return {
+    runId: run.runId,
+    state: run.state,
+    phase: run.phase,
+    awaitingDecision: run.decision !== undefined,
+    ...(run.decision && { decision: run.decision }),
+    startedAt: new Date(run.startedAtMs).toISOString(),
+    ...(run.finishedAtMs !== undefined && { finishedAt: new Date(run.finishedAtMs).toISOString() }),
+    stale: false,
+    patients: run.patients,
+    careRecords: { total, done, pending, failed: refused + exhausted, notInsured },
+    line: {
+      ...line,
+      requests: run.lineUse.requests,
+      failures: failuresOf(run.lineUse),
+      failureRate: failureRateOf(run.lineUse),
+      faults: run.lineUse.faults,
+    },
+    ratePerMinute: rate,
+    ...(eta !== undefined && run.phase === 'care-records' && { etaSeconds: eta }),
+  };
+}

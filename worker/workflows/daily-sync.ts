@@ -1,0 +1,323 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import {
+  type DailySyncInput,
+  decideRemovalsUpdate,
+  progressQuery,
+  type RemovalDecision,
+  triggerSignal,
+  type WaitingRemovals,
+} from '../../core/contract/daily-sync.ts';
+import type { FetchPatientListResult, LineActivities } from '../../core/contract/line-activities.ts';
+import { lineTaskQueue } from '../../core/contract/names.ts';
+import type { PendingCursor, SplitResult, SyncActivities } from '../../core/contract/sync-activities.ts';
+import { mustAsk } from '../../core/domain/guard.ts';
+import { addLineUse } from '../../core/domain/line.ts';
+import type { Progress } from '../../core/domain/progress.ts';
+import {
+  countList,
+  countPatient,
+  countPending,
+  countRemoved,
+  countUnchangedList,
+  type PatientOutcome,
+  progressOf,
+  type Run,
+  startRun,
+} from '../../core/domain/run.ts';
+import { shardOf, shards } from '../../core/domain/shard.ts';
+import { type SyncPatientResult, syncPatient } from './sync-patient.ts';
+
+export const trigger = defineSignal(triggerSignal);
+export const progress = defineQuery<Progress>(progressQuery);
+export const decideRemovals = defineUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate);
+
+const lineActivities = proxyActivities<LineActivities>({
+  taskQueue: lineTaskQueue,
+  startToCloseTimeout: '30 days', // a bound on the absurd: a paused line may hold a list for weeks, and a dead worker misses its heartbeat
+  heartbeatTimeout: '10 s',
+  retry: { initialInterval: '1 s', backoffCoefficient: 1 },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+});
+const bulkActivities = proxyActivities<SyncActivities>({
+  startToCloseTimeout: '6 hours', // 4 000 patients a shard at a throttled table's worst
+  heartbeatTimeout: '30 s',
+  retry: { initialInterval: '1 s', maximumInterval: '1 min' },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+});
+const shortActivities = proxyLocalActivities<SyncActivities>({
+  startToCloseTimeout: '1 min',
+  retry: { initialInterval: '1 s', maximumInterval: '30 s' },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+});
+
+const shardsPerActivity = 16;
+const shardRanges = Array.from({ length: shards.length / shardsPerActivity }, (_, index) => ({
+  fromShard: index * shardsPerActivity,
+  toShard: (index + 1) * shardsPerActivity,
+}));
+/** So many patientRefs a page: 7 KB in the history. */
+const pendingPage = 200;
+/** How often a list that came whole and cannot be used is fetched again. */
+const unusableListsMax = 3;
+const saveEveryMs = 10_000;
+
+/**
+ * The day's run: list, diff, apply, care records of whoever is pending (DESIGN, "dailySync"). Reordering steps takes
+ * `patched('what-changed-2026-11')` and a replay of `test/histories/`.
+ * @throws CancelledFailure once nothing staged is left; ApplicationFailure `ListUnusable` when all is done but the list
+ */
+export async function dailySync(input: DailySyncInput): Promise<Progress> {
+  const { insurerId, runId } = input;
+  let run: Run = input.carried?.run ?? startRun(runId, Date.now());
+  let lists = input.carried?.lists ?? 0;
+  let listDue = input.carried?.listDue ?? true;
+  let listFailed = input.carried?.listFailed ?? false;
+  let cursor: PendingCursor | undefined = input.carried?.cursor;
+  let waiting: WaitingRemovals | undefined = input.carried?.waiting;
+  let decision: RemovalDecision | undefined;
+  let line: Pick<Progress['line'], 'state' | 'busy'> = { state: 'open', busy: false };
+  let savedAtMs = 0;
+
+  setHandler(trigger, () => {
+    listDue = true;
+  });
+  setHandler(progress, () => progressOf(run, line, Date.now()));
+  setHandler(
+    decideRemovals,
+    (made) => {
+      decision = made;
+      run = withoutDecision(run);
+      return progressOf(run, line, Date.now());
+    },
+    {
+      validator: ({ decision: wanted }) => {
+        if (wanted !== 'approve' && wanted !== 'reject')
+          throw ApplicationFailure.nonRetryable('a decision is approve or reject', 'DecisionRefused');
+        if (run.decision === undefined)
+          throw ApplicationFailure.nonRetryable('no removals wait for a decision', 'NoDecisionAwaited');
+      },
+    },
+  );
+
+  async function save(): Promise<void> {
+    savedAtMs = Date.now();
+    line = await shortActivities.saveProgress({ insurerId, progress: progressOf(run, line, savedAtMs) });
+  }
+  async function enter(phase: Run['phase']): Promise<void> {
+    run = { ...run, phase };
+    await save();
+  }
+
+  /** Steps 1 to 4. What could not be used is reported, and the run goes on with whoever is pending. */
+  async function takeInList(): Promise<'applied' | 'unchanged' | 'unusable'> {
+    listDue = false;
+    for (let unusable = 0; unusable < unusableListsMax; unusable++) {
+      lists += 1;
+      const listId = `${runId}-${lists}`;
+      await enter('list');
+      const applied = await shortActivities.appliedList({ insurerId });
+      const fetched: FetchPatientListResult = await lineActivities.fetchPatientList({
+        insurerId,
+        listId,
+        ...(applied?.etag !== undefined && { knownEtag: applied.etag }),
+      });
+      run = { ...run, lineUse: addLineUse(run.lineUse, fetched.lineUse) };
+      if (fetched.kind === 'unchanged') return 'unchanged';
+      await enter('split');
+      const split = await bulkActivities
+        .splitPatientList({ insurerId, runId, list: fetched.list })
+        .catch(unlessUnusable);
+      if (split === undefined) {
+        await bulkActivities.deleteList({ listId });
+        continue;
+      }
+      await supersedeWaiting();
+      await applyList(listId, split, fetched.list.etag);
+      return 'applied';
+    }
+    listFailed = true;
+    await shortActivities.recordIssue({ insurerId, runId, issue: { kind: 'list', reason: 'ListUnusable' } });
+    return 'unusable';
+  }
+
+  async function applyList(listId: string, split: SplitResult, etag: string | undefined): Promise<void> {
+    await enter('diff');
+    const counts = { listed: 0, new: 0, changed: 0, unchanged: 0, gone: 0, stored: 0 };
+    for (const range of shardRanges) {
+      const part = await bulkActivities.applyList({ listId, shardParts: split.shardParts, ...range });
+      for (const key of Object.keys(counts) as (keyof typeof counts)[]) counts[key] += part[key];
+    }
+    run = countList(run, counts, split.quarantined);
+    await enter('apply');
+    const removals = { listId, split, removals: counts.gone, ...(etag !== undefined && { etag }) };
+    if (mustAsk({ removals: counts.gone, stored: counts.stored, limitPercent: input.removalLimitPercent })) {
+      waiting = removals;
+      run = { ...run, decision: { removals: counts.gone, stored: counts.stored } };
+    } else {
+      await applyRemovals(removals);
+    }
+  }
+
+  async function applyRemovals({ listId, removals, etag }: WaitingRemovals): Promise<void> {
+    if (removals > 0) for (const range of shardRanges) await bulkActivities.removeGone({ listId, ...range });
+    run = countRemoved(run, removals);
+    if (etag !== undefined) await shortActivities.setAppliedList({ insurerId, listId, etag });
+    await bulkActivities.deleteList({ listId });
+  }
+
+  /** A newer list knows better who is gone. */
+  async function supersedeWaiting(): Promise<void> {
+    if (waiting === undefined) return;
+    const { listId } = waiting;
+    waiting = undefined;
+    decision = undefined;
+    run = withoutDecision(run);
+    await bulkActivities.deleteList({ listId });
+  }
+
+  async function carryOutDecision(): Promise<void> {
+    if (waiting === undefined || decision === undefined) return;
+    const decided = waiting;
+    const { decision: made } = decision;
+    waiting = undefined;
+    decision = undefined;
+    if (made === 'approve') await applyRemovals(decided);
+    else await bulkActivities.deleteList({ listId: decided.listId });
+    await save();
+  }
+
+  /** Step 5, until all have had their turn, or something else has to be done first; then nothing is under way. */
+  async function fetchCareRecords(): Promise<void> {
+    const underWay = new Set<Promise<void>>();
+    let page: string[] = [];
+    let next: PendingCursor | undefined = cursor;
+    let failure: { error: unknown } | undefined;
+
+    const oneMore = async (patientRef: string): Promise<void> => {
+      const result = await syncPatient({
+        insurerId,
+        patientRef,
+        syncId: runId,
+        turn: 'bulk',
+        maxTries: input.careMaxAttempts,
+      });
+      run = countPatient(run, outcomeOf(result), result.lineUse, Date.now());
+      if (result.outcome === 'failed')
+        await shortActivities.recordIssue({
+          insurerId,
+          runId,
+          issue: { kind: 'care-records', reason: result.reason ?? 'unknown', patientRef },
+        });
+      if (Date.now() - savedAtMs >= saveEveryMs) await save();
+    };
+
+    try {
+      while (failure === undefined && !listDue && decision === undefined && !workflowInfo().continueAsNewSuggested) {
+        if (page.length === 0 && next !== undefined) {
+          const listed = await shortActivities.listPending({ from: next, limit: pendingPage });
+          page = [...listed.patientRefs];
+          next = listed.next;
+        }
+        const patientRef = page.shift();
+        if (patientRef === undefined) {
+          cursor = undefined;
+          if (next !== undefined) continue;
+          break;
+        }
+        cursor = { shardIndex: shards.indexOf(shardOf(patientRef)), after: patientRef };
+        const patient = oneMore(patientRef)
+          .catch((error: unknown) => {
+            failure ??= { error };
+          })
+          .finally(() => underWay.delete(patient));
+        underWay.add(patient);
+        if (underWay.size >= input.syncWindow) await Promise.race(underWay);
+      }
+    } finally {
+      await Promise.all(underWay); // cancelled ones too: each undoes what it had begun
+    }
+    if (failure !== undefined) throw failure.error;
+  }
+
+  try {
+    for (;;) {
+      if (listDue) {
+        const taken = await takeInList();
+        const { pending, stored } = await bulkActivities.countPending();
+        if (taken === 'unchanged') run = countUnchangedList(run, stored);
+        run = countPending(run, pending);
+        cursor = { shardIndex: 0 };
+        await enter('care-records');
+      }
+      await carryOutDecision();
+      if (cursor !== undefined) await fetchCareRecords();
+      if (listDue || decision !== undefined) continue;
+      if (workflowInfo().continueAsNewSuggested) {
+        await save();
+        await condition(allHandlersFinished);
+        if (decision !== undefined) continue;
+        // nothing is awaited from here on, so nothing can come in between
+        const carried = { run, lists, listDue, listFailed, ...(cursor && { cursor }), ...(waiting && { waiting }) };
+        await continueAsNew<typeof dailySync>({ ...input, carried });
+      }
+      if (cursor !== undefined) continue;
+      if (waiting !== undefined) {
+        await save();
+        await condition(() => listDue || decision !== undefined);
+        continue;
+      }
+      await bulkActivities.sweepRun({ insurerId, runId });
+      run = { ...run, phase: 'done', state: listFailed ? 'failed' : 'completed', finishedAtMs: Date.now() };
+      await save();
+      if (!listDue) break;
+      const { finishedAtMs: _, ...unfinished } = run; // a new day came in while the old one was being put away
+      run = { ...unfinished, state: 'running' };
+    }
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    await CancellationScope.nonCancellable(async () => {
+      await bulkActivities.sweepRun({ insurerId, runId });
+      run = withoutDecision({ ...run, state: 'cancelled', finishedAtMs: Date.now() });
+      await save();
+    });
+    throw error;
+  }
+  if (listFailed)
+    throw ApplicationFailure.nonRetryable('the list could not be used; see the issues of the run', 'ListUnusable');
+  return progressOf(run, line, Date.now());
+}
+
+function outcomeOf({ outcome, reason }: SyncPatientResult): PatientOutcome {
+  if (outcome !== 'failed') return outcome;
+  return reason === 'PatientUnknown' || reason === 'AnswerTooLarge' ? 'refused' : 'exhausted';
+}
+
+function withoutDecision({ decision: _, ...run }: Run): Run {
+  return run;
+}
+
+/** The list is no list: fetched again. Everything else goes on as an error. */
+function unlessUnusable(error: unknown): undefined {
+  if (
+    error instanceof ActivityFailure &&
+    error.cause instanceof ApplicationFailure &&
+    error.cause.type === 'ListUnusable'
+  )
+    return undefined;
+  throw error;
+}

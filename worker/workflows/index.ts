@@ -1,0 +1,1 @@
+export { dailySync } from './daily-sync.ts';
