@@ -1,5 +1,5 @@
 import type { Run } from '../domain/run.ts';
-import type { PendingCursor, SplitResult } from './sync-activities.ts';
+import type { PendingCursor } from './sync-activities.ts';
 
 export const dailySyncWorkflow = 'dailySync';
 
@@ -20,6 +20,8 @@ export interface DailySyncInput {
 /** What one execution of a run hands to the next: nothing is under way at that moment. */
 export interface CarriedRun {
   readonly run: Run;
+  /** progress answers saved so far */
+  readonly revision: number;
   /** lists taken in so far */
   readonly lists: number;
   /** a list has to be fetched */
@@ -34,7 +36,6 @@ export interface CarriedRun {
 
 export interface WaitingRemovals {
   readonly listId: string;
-  readonly split: SplitResult;
   readonly removals: number;
   /** the list's ETag, kept once the removals have been applied */
   readonly etag?: string;

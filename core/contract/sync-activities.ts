@@ -17,14 +17,17 @@ export interface SyncActivities {
   finishRemovals(): Promise<{ readonly removed: number }>;
   /** The insurer's answer was final (404, too large): the patient is pending no more until it changes. */
   markCareFailed(input: { readonly patientRef: string }): Promise<void>;
-  /** Deletes the payloads that a run's syncs have left. */
+  /** Deletes what a run has left: payloads under `payloads/{runId}/`, lists under `lists/{runId}-`. */
   sweepRun(input: { readonly runId: string }): Promise<void>;
   /** The next pending patients, shard by shard; without `next` there are no more. */
   listPending(input: ListPendingInput): Promise<ListPendingResult>;
-  /** How many patients are pending, over all shards. Heartbeats. */
-  countPending(): Promise<number>;
-  /** Keeps a run's progress answer; one that is older than what is kept changes nothing. */
-  saveProgress(input: SaveProgressInput): Promise<void>;
+  /** How many patients are stored, and how many of them are pending, over all shards. Heartbeats. */
+  countPending(): Promise<{ readonly stored: number; readonly pending: number }>;
+  /** Keeps a run's progress answer, the line's state in it; one that is older than what is kept changes nothing. */
+  saveProgress(input: SaveProgressInput): Promise<LineSeen>;
+  /** The last list that was applied whole; undefined before the first. */
+  appliedList(input: { readonly insurerId: string }): Promise<AppliedList | undefined>;
+  setAppliedList(input: AppliedList & { readonly insurerId: string }): Promise<void>;
   /** Adds an issue to a run's; the same one again changes nothing. */
   recordIssue(input: RecordIssueInput): Promise<void>;
 }
@@ -79,4 +82,12 @@ export interface RecordIssueInput {
   readonly insurerId: string;
   readonly runId: string;
   readonly issue: Issue;
+}
+
+/** The line's state as the gate has it; `busy` when its holder last renewed. */
+export type LineSeen = Pick<Progress['line'], 'state' | 'busy'>;
+
+export interface AppliedList {
+  readonly listId: string;
+  readonly etag: string;
 }

@@ -23,8 +23,9 @@ import {
   type WaitingRemovals,
 } from '../../core/contract/daily-sync.ts';
 import type { FetchPatientListResult, LineActivities } from '../../core/contract/line-activities.ts';
+import type { ListActivities, SplitResult } from '../../core/contract/list-activities.ts';
 import { lineTaskQueue } from '../../core/contract/names.ts';
-import type { PendingCursor, SplitResult, SyncActivities } from '../../core/contract/sync-activities.ts';
+import type { LineSeen, PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
 import { mustAsk } from '../../core/domain/guard.ts';
 import { addLineUse } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
@@ -53,7 +54,9 @@ const lineActivities = proxyActivities<LineActivities>({
   retry: { initialInterval: '1 s', backoffCoefficient: 1 },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
-const bulkActivities = proxyActivities<SyncActivities>({
+const bulkActivities = proxyActivities<
+  ListActivities & Pick<SyncActivities, 'countPending' | 'finishRemovals' | 'sweepRun'>
+>({
   startToCloseTimeout: '6 hours', // 4 000 patients a shard at a throttled table's worst
   heartbeatTimeout: '30 s',
   retry: { initialInterval: '1 s', maximumInterval: '1 min' },
@@ -90,8 +93,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   let cursor: PendingCursor | undefined = input.carried?.cursor;
   let waiting: WaitingRemovals | undefined = input.carried?.waiting;
   let decision: RemovalDecision | undefined;
-  let line: Pick<Progress['line'], 'state' | 'busy'> = { state: 'open', busy: false };
+  let line: LineSeen = { state: 'open', busy: false };
   let savedAtMs = 0;
+  let revision = input.carried?.revision ?? 0;
 
   setHandler(trigger, () => {
     listDue = true;
@@ -116,7 +120,8 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 
   async function save(): Promise<void> {
     savedAtMs = Date.now();
-    line = await shortActivities.saveProgress({ insurerId, progress: progressOf(run, line, savedAtMs) });
+    revision += 1;
+    line = await shortActivities.saveProgress({ insurerId, revision, progress: progressOf(run, line, savedAtMs) });
   }
   async function enter(phase: Run['phase']): Promise<void> {
     run = { ...run, phase };
@@ -164,7 +169,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     }
     run = countList(run, counts, split.quarantined);
     await enter('apply');
-    const removals = { listId, split, removals: counts.gone, ...(etag !== undefined && { etag }) };
+    const removals = { listId, removals: counts.gone, ...(etag !== undefined && { etag }) };
     if (mustAsk({ removals: counts.gone, stored: counts.stored, limitPercent: input.removalLimitPercent })) {
       waiting = removals;
       run = { ...run, decision: { removals: counts.gone, stored: counts.stored } };
@@ -229,7 +234,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     try {
       while (failure === undefined && !listDue && decision === undefined && !workflowInfo().continueAsNewSuggested) {
         if (page.length === 0 && next !== undefined) {
-          const listed = await shortActivities.listPending({ from: next, limit: pendingPage });
+          const listed = await shortActivities.listPending({ ...next, limit: pendingPage });
           page = [...listed.patientRefs];
           next = listed.next;
         }
@@ -258,6 +263,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     for (;;) {
       if (listDue) {
         const taken = await takeInList();
+        await bulkActivities.finishRemovals();
         const { pending, stored } = await bulkActivities.countPending();
         if (taken === 'unchanged') run = countUnchangedList(run, stored);
         run = countPending(run, pending);
@@ -272,7 +278,15 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
         await condition(allHandlersFinished);
         if (decision !== undefined) continue;
         // nothing is awaited from here on, so nothing can come in between
-        const carried = { run, lists, listDue, listFailed, ...(cursor && { cursor }), ...(waiting && { waiting }) };
+        const carried = {
+          run,
+          revision,
+          lists,
+          listDue,
+          listFailed,
+          ...(cursor && { cursor }),
+          ...(waiting && { waiting }),
+        };
         await continueAsNew<typeof dailySync>({ ...input, carried });
       }
       if (cursor !== undefined) continue;
@@ -281,7 +295,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
         await condition(() => listDue || decision !== undefined);
         continue;
       }
-      await bulkActivities.sweepRun({ insurerId, runId });
+      await bulkActivities.sweepRun({ runId });
       run = { ...run, phase: 'done', state: listFailed ? 'failed' : 'completed', finishedAtMs: Date.now() };
       await save();
       if (!listDue) break;
@@ -291,7 +305,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   } catch (error) {
     if (!isCancellation(error)) throw error;
     await CancellationScope.nonCancellable(async () => {
-      await bulkActivities.sweepRun({ insurerId, runId });
+      await bulkActivities.sweepRun({ runId });
       run = withoutDecision({ ...run, state: 'cancelled', finishedAtMs: Date.now() });
       await save();
     });
