@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConditionalCheckFailedException, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import {
+  decideGate,
+  type Gate,
+  type GateEvent,
+  type GateRefusal,
+  isSilent,
+  type LeaseWatch,
+  newGate,
+  watchLease,
+} from '../domain/gate.ts';
+
+export const lineTable = 'Line';
+
+/** How one write ended. `stale`: someone else has written since; read again and decide anew. */
+export type GateOutcome =
+  | { readonly kind: 'written' | 'unchanged'; readonly gate: Gate }
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'refused'; readonly why: GateRefusal };
+
+/** The table Line (DESIGN, "Tables"): the gate of one insurer. */
+export interface GateStore {
+  /** Strongly consistent; makes the item when it is missing. @throws GateError `unavailable` */
+  read(): Promise<Gate>;
+  /**
+   * One compare-and-set on the `leaseNumber` of `gate`, which was read before.
+   * @throws GateError `unavailable`: whether it was written is not known; read again and decide anew
+   */
+  attempt(gate: Gate, event: GateEvent): Promise<GateOutcome>;
+  /** Closes the gate; changes nothing when it is closed. The line may still be busy: see awaitSilence. @throws GateError `unavailable` */
+  pause(request: { readonly by: string; readonly reason: string }): Promise<Gate>;
+  /** Opens the gate that this call finds closed. @throws GateError `unavailable` */
+  resume(request: { readonly by: string; readonly reason: string }): Promise<Gate>;
+  /** Raises notBefore, never lowers it. @param epochMs wall clock, ms. @throws GateError `unavailable` */
+  holdUntil(epochMs: number): Promise<Gate>;
+  /**
+   * Resolves once the paused line is proved silent: its holder has said so, nobody holds it, or the lease was watched
+   * from here to stand still for LEASE_MS and a margin. A gate that cannot be read is waited for, until the signal.
+   * @throws GateError `resumed` when the line is open; the signal's reason when that aborts
+   */
+  awaitSilence(signal: AbortSignal, leaseMs: number): Promise<Gate>;
+}
+
+export class GateError extends Error {
+  override readonly name = 'GateError';
+  readonly fault: 'unavailable' | 'resumed';
+  constructor(fault: 'unavailable' | 'resumed', options?: ErrorOptions) {
+    super(`gate ${fault}`, options);
+    this.fault = fault;
+  }
+}
+
+/** One call's limit, ms: a lease is renewed each second, and an answer that comes later is worth nothing. */
+const callMs = 1_000;
+/** So often a pauser looks, ms: an operator waits for the answer. */
+const lookMs = 100;
+/** The holder writes about once a second; that many lost races in a row mean that something else is wrong. */
+const maxRaces = 20;
+
+/**
+ * A client for the gate alone. It never repeats a call by itself: what a repetition means is decided here, from what
+ * the gate says then.
+ */
+export const createGateClient = (region: string): DynamoDBDocumentClient =>
+  DynamoDBDocumentClient.from(new DynamoDBClient({ region, maxAttempts: 1 }), {
+    marshallOptions: { removeUndefinedValues: true },
+  });
+
+export function openGate(documents: DynamoDBDocumentClient, insurerId: string): GateStore {
+  const read = async (): Promise<Gate> => {
+    for (let race = 0; race < maxRaces; race += 1) {
+      const found = await call((abortSignal) =>
+        documents.send(new GetCommand({ TableName: lineTable, Key: { insurerId }, ConsistentRead: true }), {
+          abortSignal,
+        }),
+      );
+      if (found.Item !== undefined) return found.Item as Gate;
+      await put(newGate(insurerId, Date.now()), undefined);
+    }
+    throw new GateError('unavailable');
+  };
+
+  /** @returns whether it was written */
+  const put = async (gate: Gate, leaseNumberBefore: number | undefined): Promise<boolean> => {
+    const condition =
+      leaseNumberBefore === undefined
+        ? { ConditionExpression: 'attribute_not_exists(insurerId)' }
+        : {
+            ConditionExpression: 'leaseNumber = :before',
+            ExpressionAttributeValues: { ':before': leaseNumberBefore },
+          };
+    try {
+      await call((abortSignal) =>
+        documents.send(new PutCommand({ TableName: lineTable, Item: gate, ...condition }), { abortSignal }),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof GateError && error.cause instanceof ConditionalCheckFailedException) return false;
+      throw error;
+    }
+  };
+
+  const attempt = async (gate: Gate, event: GateEvent): Promise<GateOutcome> => {
+    const decision = decideGate(gate, event);
+    if (decision.kind === 'refused') return decision;
+    if (decision.kind === 'unchanged') return { kind: 'unchanged', gate };
+    return (await put(decision.gate, gate.leaseNumber)) ? { kind: 'written', gate: decision.gate } : { kind: 'stale' };
+  };
+
+  /** Until the gate says what the event wants. A lost answer is no answer: the gate is read again. */
+  const insist = async (eventFor: (gate: Gate) => GateEvent): Promise<Gate> => {
+    let lastError: unknown;
+    for (let race = 0, failures = 0; race < maxRaces && failures < 3; race += 1) {
+      try {
+        const gate = await read();
+        const outcome = await attempt(gate, eventFor(gate));
+        if (outcome.kind === 'written' || outcome.kind === 'unchanged') return outcome.gate;
+      } catch (error) {
+        lastError = error;
+        failures += 1;
+      }
+    }
+    throw new GateError('unavailable', { cause: lastError });
+  };
+
+  return {
+    read,
+    attempt,
+    pause: async ({ by, reason }) => {
+      const at = new Date().toISOString();
+      return await insist(() => ({ kind: 'pause', by, reason, at }));
+    },
+    resume: async ({ by, reason }) => {
+      const at = new Date().toISOString();
+      let meant: { readonly since: string | undefined } | undefined; // the first pause seen: a later one is someone else's
+      return await insist((gate) => {
+        meant ??= { since: gate.since };
+        return { kind: 'resume', by, reason, at, pausedSince: meant.since };
+      });
+    },
+    holdUntil: async (notBefore) => await insist(() => ({ kind: 'hold-until', notBefore })),
+    awaitSilence: async (signal, leaseMs) => {
+      let watch: LeaseWatch | undefined;
+      for (;;) {
+        signal.throwIfAborted();
+        const gate = await read().catch((error: unknown) => {
+          if (error instanceof GateError) return undefined;
+          throw error;
+        });
+        if (gate?.state === 'open') throw new GateError('resumed');
+        if (gate !== undefined) {
+          const nowMs = performance.now();
+          watch = watchLease(watch, gate, nowMs);
+          if (isSilent(gate, watch, leaseMs, nowMs)) return gate;
+        }
+        await sleep(lookMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
+    },
+  };
+}
+
+/** One call that ends in time even if the SDK, a credential provider, or the network hangs. */
+async function call<Answer>(send: (abortSignal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+  const signal = AbortSignal.timeout(callMs);
+  let giveUp: () => void = () => {};
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(signal.reason);
+    signal.addEventListener('abort', giveUp, { once: true });
+  });
+  try {
+    return await Promise.race([send(signal), tooLate]);
+  } catch (error) {
+    throw new GateError('unavailable', { cause: error });
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}

@@ -1,0 +1,237 @@
+import { atMonotonic, monotonicMs } from './clock.ts';
+import type { FromChild, Order, Report } from './messages.ts';
+import { permitsSending } from './messages.ts';
+import type { SendingRight } from './sending-right.ts';
+
+export interface GrantOptions {
+  /** says something to the parent */
+  readonly tell: (message: FromChild) => void;
+  readonly pauseGraceMs: number;
+  readonly lineMinGapMs: number;
+  /** a socket would not close in time: only the end of the process closes it now */
+  readonly onStuck: () => void;
+}
+
+/** Waiting for the right to send is over: another process holds the line. The task belongs there. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+  constructor() {
+    super('lease lost');
+  }
+}
+
+interface Request {
+  readonly cut: () => Promise<void>;
+  isCut: boolean;
+}
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** At a shutdown, for the answer that is nearly there, ms: a deployment is to cost the line less than a second. */
+const stopGraceMs = 250;
+/** destroying a socket takes one turn of the event loop, ms */
+const stuckMs = 400;
+/** without a lease for that long, ms, it was no slow renewal: those who wait go back to Temporal, which asks the holder */
+const leaseLostMs = 3_000;
+
+/** The child's side of the lease: turns the parent's orders into the right to send, and ends it on its own clock. */
+export class Grant implements SendingRight {
+  #options: GrantOptions;
+  #order: Order = {
+    kind: 'order',
+    number: 0,
+    sendUntilMs: 0,
+    leaseNumber: 0,
+    paused: false,
+    notBefore: 0,
+    stop: false,
+  };
+  #request: Request | undefined;
+  #wasBusy = false;
+  /** what this process knows before the gate does */
+  #ownNotBefore = 0;
+  #ownPauses = 0;
+  #gapUntilMs = 0;
+  /** since when nothing may be started any more, though a lease is held: the grace counts from here */
+  #closedSinceMs: number | undefined;
+  #heldUntilMs = monotonicMs();
+  #cancelTimer = (): void => {};
+  #waiters = new Set<Waiter>();
+  #changes = new Set<() => void>();
+  #unwritten = new Map<number, () => void>();
+  #requests = 0;
+
+  constructor(options: GrantOptions) {
+    this.#options = options;
+  }
+
+  get leaseNumber(): number {
+    return this.#order.leaseNumber;
+  }
+
+  /** Whether the lease is held and the line open: what the tap asks. Retry-After and gaps are short, and do not count. */
+  isOpen(): boolean {
+    return permitsSending(this.#order) && this.#ownPauses === 0 && monotonicMs() < this.#order.sendUntilMs;
+  }
+
+  maySend(): boolean {
+    return this.isOpen() && monotonicMs() >= this.#gapUntilMs && Date.now() >= this.#notBefore();
+  }
+
+  async whenMaySend(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.maySend()) return;
+    await new Promise<void>((resolve, reject) => {
+      const waiter: Waiter = {
+        resolve: () => settle(resolve),
+        reject: (reason) => settle(() => reject(reason)),
+      };
+      const abort = (): void => waiter.reject(signal.reason);
+      const settle = (end: () => void): void => {
+        this.#waiters.delete(waiter);
+        signal.removeEventListener('abort', abort);
+        end();
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      this.#waiters.add(waiter);
+      this.#look();
+    });
+  }
+
+  begin(cut: () => Promise<void>): (end: { wasCut: boolean }) => void {
+    if (this.#request !== undefined) throw new Error('a request is under way already');
+    const request: Request = { cut, isCut: false };
+    this.#request = request;
+    this.#wasBusy = true;
+    this.#look(); // the lease may have ended since the last look
+    return ({ wasCut }) => this.#end(request, wasCut);
+  }
+
+  async holdUntil(epochMs: number): Promise<void> {
+    this.#ownNotBefore = Math.max(this.#ownNotBefore, epochMs);
+    await this.#ask((request) => ({ kind: 'hold-until', request, notBefore: epochMs }));
+  }
+
+  async pauseBySystem(reason: string): Promise<void> {
+    this.#ownPauses += 1;
+    this.#look();
+    await this.#ask((request) => ({ kind: 'pause-by-system', request, reason }));
+    this.#ownPauses -= 1; // from here on the order says so: it is sent before the word that the gate has it
+    this.#look();
+  }
+
+  /** An order of the parent. Answered at once, so that silence means a stalled process. */
+  obey(order: Order): void {
+    const hadLease = monotonicMs() < this.#order.sendUntilMs;
+    this.#order = order;
+    // Whoever sent before, perhaps cut, perhaps killed: the insurer is to have seen that close.
+    if (!hadLease && order.sendUntilMs > 0) this.#keepGap();
+    this.#look();
+    this.#report();
+  }
+
+  /** The gate has what was asked for by holdUntil or pauseBySystem. */
+  confirm(request: number): void {
+    this.#unwritten.get(request)?.();
+    this.#unwritten.delete(request);
+  }
+
+  /** Calls back whenever isOpen may have changed. @returns stops it */
+  onChange(listener: () => void): () => void {
+    this.#changes.add(listener);
+    return () => this.#changes.delete(listener);
+  }
+
+  /** Destroys the socket in this tick: the process ends. */
+  cutNow(): void {
+    void this.#request?.cut();
+  }
+
+  #ask(message: (request: number) => FromChild): Promise<void> {
+    this.#requests += 1;
+    const request = this.#requests;
+    return new Promise((resolve) => {
+      this.#unwritten.set(request, resolve);
+      this.#options.tell(message(request));
+    });
+  }
+
+  #notBefore(): number {
+    return Math.max(this.#order.notBefore, this.#ownNotBefore);
+  }
+
+  #keepGap(): void {
+    this.#gapUntilMs = Math.max(this.#gapUntilMs, monotonicMs() + this.#options.lineMinGapMs);
+  }
+
+  #end(request: Request, wasCut: boolean): void {
+    if (this.#request !== request) return;
+    this.#request = undefined;
+    if (wasCut || request.isCut) this.#keepGap();
+    this.#look();
+    if (!this.isOpen()) this.#report();
+  }
+
+  #report(): void {
+    const isBusy = this.#request !== undefined;
+    const report: Report = {
+      kind: 'report',
+      order: this.#order.number,
+      // An own pause may be lifted by the operator before the order shows it: only what the order says is for good.
+      closed: !isBusy && (!permitsSending(this.#order) || monotonicMs() >= this.#order.sendUntilMs),
+      busy: isBusy || this.#wasBusy,
+    };
+    this.#wasBusy = isBusy;
+    this.#options.tell(report);
+  }
+
+  /** Draws what follows from order, clock and request, and sets one timer for the next moment at which that changes. */
+  #look(): void {
+    this.#cancelTimer();
+    this.#cancelTimer = () => {};
+    const nowMs = monotonicMs();
+    const holdsLease = nowMs < this.#order.sendUntilMs;
+    if (holdsLease) this.#heldUntilMs = this.#order.sendUntilMs;
+    const isOpen = this.isOpen();
+    if (isOpen) this.#closedSinceMs = undefined;
+    else this.#closedSinceMs ??= nowMs;
+
+    const momentsMs: number[] = [];
+    if (holdsLease) momentsMs.push(this.#order.sendUntilMs);
+    if (this.#request !== undefined && !this.#request.isCut && this.#closedSinceMs !== undefined) {
+      const graceMs = this.#order.stop ? stopGraceMs : this.#options.pauseGraceMs;
+      const cutAtMs = holdsLease ? this.#closedSinceMs + graceMs : nowMs;
+      if (nowMs >= cutAtMs) this.#cut(this.#request);
+      else momentsMs.push(cutAtMs);
+    }
+    if (this.#waiters.size > 0) {
+      const lostAtMs = this.#heldUntilMs + leaseLostMs;
+      if (this.maySend()) for (const waiter of [...this.#waiters]) waiter.resolve();
+      else if (isOpen) momentsMs.push(Math.max(this.#gapUntilMs, nowMs + this.#notBefore() - Date.now()));
+      else if (!holdsLease && nowMs >= lostAtMs)
+        for (const waiter of [...this.#waiters]) waiter.reject(new LeaseLost());
+      else if (!holdsLease) momentsMs.push(lostAtMs);
+    }
+    for (const listener of [...this.#changes]) listener();
+    if (momentsMs.length === 0) return;
+    this.#cancelTimer = atMonotonic(Math.min(...momentsMs), () => {
+      this.#look();
+      if (monotonicMs() >= this.#order.sendUntilMs) this.#report(); // the lease ended here, on this clock
+    });
+  }
+
+  #cut(request: Request): void {
+    request.isCut = true;
+    const stuck = setTimeout(this.#options.onStuck, stuckMs);
+    request.cut().then(
+      () => {
+        clearTimeout(stuck);
+        this.#end(request, true);
+      },
+      () => this.#options.onStuck(),
+    );
+  }
+}
