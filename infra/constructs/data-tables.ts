@@ -1,0 +1,51 @@
+import type { RemovalPolicy } from 'aws-cdk-lib';
+import { type Attribute, AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { Construct } from 'constructs';
+
+export interface DataTablesProps {
+  readonly encryptionKey: IKey;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+interface TableShape {
+  readonly partitionKey: Attribute;
+  readonly sortKey?: Attribute;
+  readonly timeToLiveAttribute?: string;
+}
+
+const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
+
+/**
+ * The five tables (DESIGN, "Tables"). Their names are fixed (ADR 0011), so a change of a key would have to replace a table
+ * under a name that is taken: CloudFormation refuses it, and no data can be lost that way.
+ */
+const tableShapes: Readonly<Record<string, TableShape>> = {
+  Patients: { partitionKey: text('shard'), sortKey: text('patientRef') },
+  CareRecords: { partitionKey: text('patientRef'), sortKey: text('sk') },
+  AuditLog: {
+    partitionKey: text('patientRef'),
+    sortKey: { name: 'seq', type: AttributeType.NUMBER },
+    timeToLiveAttribute: 'expiresAt', // three years, then deleted (§ 309 SGB V)
+  },
+  Line: { partitionKey: text('insurerId') },
+  SyncRuns: { partitionKey: text('insurerId'), sortKey: text('runId') },
+};
+
+/** All tables: on demand, restorable to any second of the last 35 days, encrypted with the customer's key. */
+export class DataTables extends Construct {
+  constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: DataTablesProps) {
+    super(scope, id);
+    for (const [tableName, shape] of Object.entries(tableShapes)) {
+      new Table(this, tableName, {
+        tableName,
+        ...shape,
+        billingMode: BillingMode.PAY_PER_REQUEST,
+        pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true, recoveryPeriodInDays: 35 },
+        encryption: TableEncryption.CUSTOMER_MANAGED,
+        encryptionKey,
+        removalPolicy,
+      });
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { DataBucket } from '../constructs/data-bucket.ts';
+import { DataKey } from '../constructs/data-key.ts';
+import { DataTables } from '../constructs/data-tables.ts';
+import { removalPolicyOf, type Stage } from '../stage.ts';
+
+export interface DataStackProps extends StackProps {
+  readonly stage: Stage;
+}
+
+/** What outlives every deployment: tables, bucket, and the key that both are encrypted with. */
+export class DataStack extends Stack {
+  constructor(scope: Construct, id: string, { stage, ...props }: DataStackProps) {
+    super(scope, id, { description: 'epa-sync: patients, care records, access log', ...props });
+    const removalPolicy = removalPolicyOf(stage);
+    const { key } = new DataKey(this, 'Key', { removalPolicy });
+    new DataTables(this, 'Tables', { encryptionKey: key, removalPolicy });
+    const { bucket } = new DataBucket(this, 'Bucket', {
+      encryptionKey: key,
+      removalPolicy,
+      longestRetryDays: 30, // the longest activity: a list on a line that stays paused
+      historyRetentionDays: 30, // of the Temporal namespace
+    });
+    new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
+    new CfnOutput(this, 'KeyArn', { value: key.keyArn });
+  }
+}
