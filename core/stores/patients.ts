@@ -1,5 +1,25 @@
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import {
+  DeleteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  paginateQuery,
+  UpdateCommand,
+  type UpdateCommandInput,
+} from '@aws-sdk/lib-dynamodb';
+import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
-import type { CareState, StoredPatient } from '../domain/patient.ts';
+import type { CareState, LastSync, StoredPatient } from '../domain/patient.ts';
+import { shardOf } from '../domain/shard.ts';
+import { batchWrite } from './batch-write.ts';
+import type { DocumentsStore } from './documents.ts';
+import { forEachParallel } from './parallel.ts';
+
+export const patientsTable = 'Patients';
+
+/** A larger body lies in the bucket: an item of DynamoDB holds 400 KB in all. */
+const bodyInItemBytes = 300_000;
+const updatesAtOnce = 8;
 
 /** An entry of the insurer's list that is sound. */
 export interface ListedPatient {
@@ -29,7 +49,8 @@ export interface PatientsStore {
   storeChanged(patients: readonly ListedPatient[], listId: string): Promise<void>;
   /** At most `limit` pending patientRefs of a shard after `after`, in order. */
   pendingOf(shard: string, after: string | undefined, limit: number): Promise<string[]>;
-  countPending(shard: string): Promise<number>;
+  /** How many patients a shard has, and how many of them are pending; without those being removed. */
+  countPending(shard: string): Promise<{ readonly stored: number; readonly pending: number }>;
   /** undefined when unknown, or being removed */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;
@@ -38,7 +59,221 @@ export interface PatientsStore {
    * when the patient is gone, being removed, or has a newer version.
    */
   flipCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
+  /** Makes sure that a staged version never becomes the current one; false when it is that already. */
+  forbidCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
+  /** Who of a shard is marked as being removed, in order. */
+  removingOf(shard: string): Promise<string[]>;
   /** Marks a patient as being removed; false when it is not there. */
   markRemoving(patientRef: string): Promise<boolean>;
   delete(patientRef: string): Promise<void>;
+}
+
+interface PatientItem {
+  readonly shard: string;
+  readonly patientRef: string;
+  readonly kvnr: Kvnr;
+  readonly body?: string;
+  /** in place of body, when that is large */
+  readonly bodyRef?: PayloadReference;
+  readonly contentHash: string;
+  readonly careState: CareState;
+  readonly careVersion?: string;
+  /** the staged version that was discarded last: it must not become the current one by a late write */
+  readonly discardedVersion?: string;
+  readonly lastSync?: LastSync;
+  readonly removing?: boolean;
+  readonly listed: ShardItem['listed'];
+}
+
+const isThere = 'attribute_exists(patientRef) AND attribute_not_exists(#removing)';
+/** Some of our words are DynamoDB's own: all that might be are written `#word`. */
+const namesOf = (...words: (keyof PatientItem)[]) => Object.fromEntries(words.map((word) => [`#${word}`, word]));
+const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
+
+export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: DocumentsStore): PatientsStore {
+  const placeBody = async ({ patientRef, body }: ListedPatient): Promise<Pick<PatientItem, 'body' | 'bodyRef'>> =>
+    Buffer.byteLength(body) <= bodyInItemBytes ? { body } : { bodyRef: await documents.putEntry(patientRef, body) };
+
+  /** One conditional write; the item as it was before, or undefined when the condition did not hold. */
+  const update = async (
+    patientRef: string,
+    input: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
+  ): Promise<Partial<PatientItem> | undefined> => {
+    try {
+      const command = new UpdateCommand({
+        TableName: patientsTable,
+        Key: keyOf(patientRef),
+        ReturnValues: 'ALL_OLD',
+        ConditionExpression: isThere,
+        ExpressionAttributeNames: namesOf('removing'),
+        ...input,
+      });
+      return (await dynamo.send(command)).Attributes ?? {};
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return undefined;
+      throw error;
+    }
+  };
+
+  const readItem = async (patientRef: string): Promise<PatientItem | undefined> => {
+    const command = new GetCommand({ TableName: patientsTable, Key: keyOf(patientRef), ConsistentRead: true });
+    return (await dynamo.send(command)).Item as PatientItem | undefined;
+  };
+
+  async function* query<Part extends keyof PatientItem>(
+    shard: string,
+    parts: readonly Part[],
+    filter: 'pending' | 'removing' | 'there',
+    after = '',
+  ): AsyncGenerator<Pick<PatientItem, Part>> {
+    const pages = paginateQuery(
+      { client: dynamo },
+      {
+        TableName: patientsTable,
+        ConsistentRead: true,
+        KeyConditionExpression: after === '' ? '#shard = :shard' : '#shard = :shard AND patientRef > :after',
+        FilterExpression: {
+          pending: 'careState = :pending AND attribute_not_exists(#removing)',
+          removing: 'attribute_exists(#removing)',
+          there: 'attribute_not_exists(#removing)',
+        }[filter],
+        ProjectionExpression: parts.map((part) => `#${part}`).join(', '),
+        ExpressionAttributeNames: namesOf('shard', 'removing', ...parts),
+        ExpressionAttributeValues: {
+          ':shard': shard,
+          ...(after !== '' && { ':after': after }),
+          ...(filter === 'pending' && { ':pending': 'pending' }),
+        },
+      },
+    );
+    for await (const { Items } of pages) yield* (Items ?? []) as Pick<PatientItem, Part>[];
+  }
+
+  return {
+    readShard: (shard) => query(shard, ['patientRef', 'contentHash', 'careState', 'listed'], 'there'),
+
+    async storeNew(patients, listId) {
+      const items: PatientItem[] = [];
+      await forEachParallel(patients, updatesAtOnce, async (patient) => {
+        const { patientRef, kvnr, contentHash } = patient;
+        items.push({
+          ...keyOf(patientRef),
+          kvnr,
+          ...(await placeBody(patient)),
+          contentHash,
+          careState: 'pending',
+          listed: { listId, as: 'new' },
+        });
+      });
+      const requests = items.map((Item) => ({ PutRequest: { Item: { ...Item } } }));
+      await batchWrite(dynamo, patientsTable, requests);
+    },
+
+    async storeChanged(patients, listId) {
+      await forEachParallel(patients, updatesAtOnce, async (patient) => {
+        const { patientRef, kvnr, contentHash } = patient;
+        const { body, bodyRef } = await placeBody(patient);
+        const change = async (from: 'failed' | 'any other') =>
+          await update(patientRef, {
+            UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed
+              ${bodyRef ? ', bodyRef = :body' : ', #body = :body'} ${from === 'failed' ? ', careState = :pending' : ''}
+              ${bodyRef ? 'REMOVE #body' : 'REMOVE bodyRef'}`,
+            ConditionExpression: `${isThere} AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
+            ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
+            ExpressionAttributeValues: {
+              ':kvnr': kvnr,
+              ':contentHash': contentHash,
+              ':listed': { listId, as: 'changed' },
+              ':body': bodyRef ?? body,
+              ':failed': 'failed',
+              ...(from === 'failed' && { ':pending': 'pending' }),
+            },
+          });
+        const before = (await change('any other')) ?? (await change('failed'));
+        if (before?.bodyRef && before.bodyRef.key !== bodyRef?.key) await documents.delete(before.bodyRef);
+      });
+    },
+
+    async pendingOf(shard, after, limit) {
+      const patientRefs: string[] = [];
+      if (limit < 1) return patientRefs;
+      for await (const { patientRef } of query(shard, ['patientRef'], 'pending', after)) {
+        if (patientRefs.push(patientRef) === limit) break;
+      }
+      return patientRefs;
+    },
+
+    async countPending(shard) {
+      let stored = 0;
+      let pending = 0;
+      for await (const { careState } of query(shard, ['careState'], 'there')) {
+        stored += 1;
+        if (careState === 'pending') pending += 1;
+      }
+      return { stored, pending };
+    },
+
+    async get(patientRef) {
+      const item = await readItem(patientRef);
+      if (item === undefined || item.removing) return undefined;
+      const { kvnr, contentHash, careState, careVersion, lastSync } = item;
+      const body = item.bodyRef ? await documents.get(item.bodyRef) : (item.body ?? '');
+      return {
+        patientRef,
+        kvnr,
+        body,
+        contentHash,
+        careState,
+        ...(careVersion !== undefined && { careVersion }),
+        ...(lastSync !== undefined && { lastSync }),
+      };
+    },
+
+    async setCareState(patientRef, careState) {
+      await update(patientRef, {
+        UpdateExpression: 'SET careState = :careState',
+        ExpressionAttributeValues: { ':careState': careState },
+      });
+    },
+
+    async flipCareVersion(patientRef, careVersion) {
+      const before = await update(patientRef, {
+        UpdateExpression: 'SET careVersion = :version, careState = :current',
+        ConditionExpression: `${isThere} AND (attribute_not_exists(careVersion) OR careVersion <= :version)
+          AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)`,
+        ExpressionAttributeValues: { ':version': careVersion, ':current': 'current' },
+      });
+      return before !== undefined;
+    },
+
+    async forbidCareVersion(patientRef, careVersion) {
+      const before = await update(patientRef, {
+        UpdateExpression: 'SET discardedVersion = :version',
+        ConditionExpression: `${isThere} AND (attribute_not_exists(careVersion) OR careVersion <> :version)`,
+        ExpressionAttributeValues: { ':version': careVersion },
+      });
+      if (before !== undefined) return true;
+      const item = await readItem(patientRef);
+      return item === undefined || item.removing === true || item.careVersion !== careVersion;
+    },
+
+    async markRemoving(patientRef) {
+      const before = await update(patientRef, {
+        UpdateExpression: 'SET #removing = :yes',
+        ConditionExpression: 'attribute_exists(patientRef)',
+        ExpressionAttributeValues: { ':yes': true },
+      });
+      return before !== undefined;
+    },
+
+    async removingOf(shard) {
+      const patientRefs: string[] = [];
+      for await (const { patientRef } of query(shard, ['patientRef'], 'removing')) patientRefs.push(patientRef);
+      return patientRefs;
+    },
+
+    async delete(patientRef) {
+      await dynamo.send(new DeleteCommand({ TableName: patientsTable, Key: keyOf(patientRef) }));
+    },
+  };
 }

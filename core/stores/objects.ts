@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import {
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  NoSuchKey,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import type { PayloadReference } from '../contract/payload-reference.ts';
+
+/** The bucket, and how it is reached. */
+export interface Bucket {
+  readonly s3: S3Client;
+  readonly name: string;
+}
+
+/** S3 deletes no more objects at once. */
+const deletedAtOnce = 1_000;
+
+export type PayloadFault = 'missing' | 'corrupt';
+
+export class PayloadError extends Error {
+  override readonly name = 'PayloadError';
+  readonly fault: PayloadFault;
+  constructor(fault: PayloadFault, options?: ErrorOptions) {
+    super(`payload ${fault}`, options);
+    this.fault = fault;
+  }
+}
+
+/** Puts bytes under `{prefix}{sha256}`: the same bytes again are the same object. */
+export async function putObject({ s3, name }: Bucket, prefix: string, body: Uint8Array): Promise<PayloadReference> {
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  const key = `${prefix}${sha256}`;
+  await s3.send(new PutObjectCommand({ Bucket: name, Key: key, Body: body }));
+  return { key, sizeBytes: body.byteLength, sha256 };
+}
+
+/** @throws PayloadError `missing`; `corrupt` when size or SHA-256 are not those of the reference */
+export async function getObject({ s3, name }: Bucket, { key, sizeBytes, sha256 }: PayloadReference): Promise<Buffer> {
+  const bytes = await s3
+    .send(new GetObjectCommand({ Bucket: name, Key: key }))
+    .then(async ({ Body }) => Buffer.from((await Body?.transformToByteArray()) ?? []))
+    .catch((error: unknown) => {
+      if (error instanceof NoSuchKey) throw new PayloadError('missing', { cause: error });
+      throw error;
+    });
+  if (bytes.length !== sizeBytes) throw new PayloadError('corrupt');
+  if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw new PayloadError('corrupt');
+  return bytes;
+}
+
+/** Keys under a prefix, ordered. */
+export async function* listKeys({ s3, name }: Bucket, prefix: string): AsyncGenerator<string> {
+  for await (const { Contents } of paginateListObjectsV2({ client: s3 }, { Bucket: name, Prefix: prefix })) {
+    for (const { Key } of Contents ?? []) if (Key !== undefined) yield Key;
+  }
+}
+
+/** Deletes objects; those that are not there count as deleted. */
+export async function deleteObjects({ s3, name }: Bucket, keys: readonly string[]): Promise<void> {
+  for (let start = 0; start < keys.length; start += deletedAtOnce) {
+    const Objects = keys.slice(start, start + deletedAtOnce).map((Key) => ({ Key }));
+    const { Errors } = await s3.send(new DeleteObjectsCommand({ Bucket: name, Delete: { Objects, Quiet: true } }));
+    const [first] = Errors ?? [];
+    if (first) throw new Error(`objects not deleted: ${first.Code}`);
+  }
+}
+
+/** Deletes whatever lies under a prefix. */
+export async function deletePrefix(bucket: Bucket, prefix: string): Promise<void> {
+  const keys: string[] = [];
+  for await (const key of listKeys(bucket, prefix)) keys.push(key);
+  await deleteObjects(bucket, keys);
+}

@@ -1,0 +1,141 @@
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import { type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import type { AppliedList } from '../contract/sync-activities.ts';
+import type { Issue } from '../domain/issue.ts';
+import type { Progress } from '../domain/progress.ts';
+import { batchWrite } from './batch-write.ts';
+
+export const syncRunsTable = 'SyncRuns';
+
+/** One page of something; `nextToken` is absent on the last one. */
+export interface Page<Entry> {
+  readonly entries: readonly Entry[];
+  readonly nextToken?: string;
+}
+
+/** A page was asked for with a token that none of our answers held. */
+export class PageTokenError extends Error {
+  override readonly name = 'PageTokenError';
+}
+
+/** The table SyncRuns (DESIGN, "Tables"): each run's last progress answer, its issues, the list applied last. No personal data. */
+export interface SyncRunsStore {
+  /** Keeps a run's progress; one with a lower revision than what is kept changes nothing. */
+  saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;
+  /** Of one run, or of the newest one. */
+  readProgress(insurerId: string, runId?: string): Promise<Progress | undefined>;
+  /** Newest first. @throws PageTokenError */
+  listRuns(insurerId: string, limit: number, nextToken?: string): Promise<Page<Progress>>;
+  /** Adds issues to a run's. The same issue again (same position, or same patient) is kept once. */
+  addIssues(insurerId: string, runId: string, issues: readonly Issue[]): Promise<void>;
+  /** Quarantined entries by position, then the list's, then patients. @throws PageTokenError */
+  listIssues(insurerId: string, runId: string, limit: number, nextToken?: string): Promise<Page<Issue>>;
+  readAppliedList(insurerId: string): Promise<AppliedList | undefined>;
+  setAppliedList(insurerId: string, list: AppliedList): Promise<void>;
+}
+
+interface RunItem {
+  readonly insurerId: string;
+  readonly runId: string;
+  readonly progress: Progress;
+  readonly revision: number;
+}
+
+const issuesKey = (insurerId: string, runId: string) => `${insurerId}#${runId}`;
+const appliedListKey = (insurerId: string) => ({ insurerId: `${insurerId}#list`, runId: 'applied' });
+
+/** Sort key of an issue: what is the same issue has the same one. */
+function issueKey({ kind, position, patientRef, reason }: Issue): string {
+  switch (kind) {
+    case 'quarantined':
+      return `a#${String(position ?? 0).padStart(12, '0')}`;
+    case 'list':
+      return `b#${reason}`;
+    case 'care-records':
+      return `c#${patientRef ?? ''}`;
+  }
+}
+
+export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsStore {
+  /** A page of what lies under one partition key. */
+  const readPage = async (partition: string, newestFirst: boolean, limit: number, nextToken: string | undefined) => {
+    const after = nextToken === undefined ? undefined : { insurerId: partition, runId: runIdFrom(nextToken) };
+    const command = new QueryCommand({
+      TableName: syncRunsTable,
+      ConsistentRead: true,
+      KeyConditionExpression: 'insurerId = :partition',
+      ExpressionAttributeValues: { ':partition': partition },
+      ScanIndexForward: !newestFirst,
+      Limit: limit,
+      ...(after && { ExclusiveStartKey: after }),
+    });
+    const { Items = [], LastEvaluatedKey } = await dynamo.send(command);
+    return { items: Items, ...(LastEvaluatedKey && { nextToken: tokenFor(String(LastEvaluatedKey['runId'])) }) };
+  };
+
+  return {
+    async saveProgress(insurerId, progress, revision) {
+      const Item: RunItem = { insurerId, runId: progress.runId, progress, revision };
+      const command = new PutCommand({
+        TableName: syncRunsTable,
+        Item,
+        ConditionExpression: 'attribute_not_exists(runId) OR revision <= :revision',
+        ExpressionAttributeValues: { ':revision': revision },
+      });
+      await dynamo.send(command).catch((error: unknown) => {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      });
+    },
+
+    async readProgress(insurerId, runId) {
+      if (runId === undefined) return (await this.listRuns(insurerId, 1)).entries[0];
+      const command = new GetCommand({ TableName: syncRunsTable, Key: { insurerId, runId }, ConsistentRead: true });
+      return ((await dynamo.send(command)).Item as RunItem | undefined)?.progress;
+    },
+
+    async listRuns(insurerId, limit, nextToken) {
+      const { items, ...rest } = await readPage(insurerId, true, limit, nextToken);
+      return { entries: (items as RunItem[]).map(({ progress }) => progress), ...rest };
+    },
+
+    async addIssues(insurerId, runId, issues) {
+      const partition = issuesKey(insurerId, runId);
+      const items = new Map(issues.map((issue) => [issueKey(issue), issue]));
+      const requests = [...items].map(([key, issue]) => ({
+        PutRequest: { Item: { insurerId: partition, runId: key, issue } },
+      }));
+      await batchWrite(dynamo, syncRunsTable, requests);
+    },
+
+    async listIssues(insurerId, runId, limit, nextToken) {
+      const { items, ...rest } = await readPage(issuesKey(insurerId, runId), false, limit, nextToken);
+      return { entries: (items as { issue: Issue }[]).map(({ issue }) => issue), ...rest };
+    },
+
+    async readAppliedList(insurerId) {
+      const command = new GetCommand({
+        TableName: syncRunsTable,
+        Key: appliedListKey(insurerId),
+        ConsistentRead: true,
+      });
+      return (await dynamo.send(command)).Item?.['list'] as AppliedList | undefined;
+    },
+
+    async setAppliedList(insurerId, list) {
+      await dynamo.send(new PutCommand({ TableName: syncRunsTable, Item: { ...appliedListKey(insurerId), list } }));
+    },
+  };
+}
+
+/** The partition is the caller's own: a token cannot lead into another one. */
+const tokenFor = (runId: string): string => Buffer.from(JSON.stringify([runId])).toString('base64url');
+
+function runIdFrom(token: string): string {
+  try {
+    const [runId] = JSON.parse(Buffer.from(token, 'base64url').toString());
+    if (typeof runId === 'string' && runId !== '') return runId;
+  } catch {
+    // told below
+  }
+  throw new PageTokenError('no page has this token');
+}

@@ -1,0 +1,31 @@
+import type { SyncActivities } from '../../core/contract/sync-activities.ts';
+import { type Bucket, deletePrefix } from '../../core/stores/objects.ts';
+import type { StoreCareRecordsDeps } from './store-care-records.ts';
+
+export interface DiscardStagedDeps extends StoreCareRecordsDeps {
+  readonly bucket: Bucket;
+}
+
+export const createDiscardStaged = ({
+  patients,
+  careRecords,
+  payloads,
+  bucket,
+}: DiscardStagedDeps): Pick<SyncActivities, 'discardStaged' | 'sweepRun' | 'markCareFailed'> => ({
+  async discardStaged({ patientRef, syncId, fetchOrder }) {
+    await payloads.deleteAllOf({ syncId, patientRef });
+    if (fetchOrder === undefined) return;
+    // first, so that an attempt at storing it that still lives cannot make it current once it is gone
+    const isDiscarded = await patients.forbidCareVersion(patientRef, fetchOrder);
+    if (isDiscarded) await careRecords.deleteVersion(patientRef, fetchOrder);
+  },
+
+  async sweepRun({ runId }) {
+    await payloads.deleteAllOf({ syncId: runId });
+    await deletePrefix(bucket, `lists/${runId}-`);
+  },
+
+  async markCareFailed({ patientRef }) {
+    await patients.setCareState(patientRef, 'failed');
+  },
+});

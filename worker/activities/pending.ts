@@ -1,0 +1,43 @@
+import { Context } from '@temporalio/activity';
+import type { SyncActivities } from '../../core/contract/sync-activities.ts';
+import { shards } from '../../core/domain/shard.ts';
+import { forEachParallel } from '../../core/stores/parallel.ts';
+import type { PatientsStore } from '../../core/stores/patients.ts';
+
+/** So many shards are read at once when all have to be. */
+const shardsAtOnce = 8;
+
+export const createPending = ({
+  patients,
+}: {
+  readonly patients: PatientsStore;
+}): Pick<SyncActivities, 'listPending' | 'countPending'> => ({
+  async listPending({ shardIndex: first, after: firstAfter, limit }) {
+    const context = Context.current();
+    const patientRefs: string[] = [];
+    let after = firstAfter;
+    for (let shardIndex = first; shardIndex < shards.length; shardIndex += 1) {
+      patientRefs.push(...(await patients.pendingOf(shards[shardIndex] ?? '', after, limit - patientRefs.length)));
+      const last = patientRefs.at(-1);
+      if (last !== undefined && patientRefs.length >= limit) return { patientRefs, next: { shardIndex, after: last } };
+      after = undefined;
+      context.heartbeat();
+      context.cancellationSignal.throwIfAborted();
+    }
+    return { patientRefs };
+  },
+
+  async countPending() {
+    const context = Context.current();
+    let stored = 0;
+    let pending = 0;
+    await forEachParallel(shards, shardsAtOnce, async (shard) => {
+      context.cancellationSignal.throwIfAborted();
+      const counted = await patients.countPending(shard);
+      stored += counted.stored;
+      pending += counted.pending;
+      context.heartbeat();
+    });
+    return { stored, pending };
+  },
+});

@@ -1,0 +1,43 @@
+import { Context } from '@temporalio/activity';
+import type { SyncActivities } from '../../core/contract/sync-activities.ts';
+import { shards } from '../../core/domain/shard.ts';
+import type { CareRecordsStore } from '../../core/stores/care-records.ts';
+import type { PatientsStore } from '../../core/stores/patients.ts';
+
+export interface RemovePatientDeps {
+  readonly patients: PatientsStore;
+  readonly careRecords: CareRecordsStore;
+}
+
+/**
+ * Removes a patient: mark, delete objects and records, delete the patient. Repeatable, whatever an earlier attempt has
+ * left: marked, so that nothing can be stored any more; or gone, with records that were staged too late. The access log stays.
+ */
+export async function removePatient({ patients, careRecords }: RemovePatientDeps, patientRef: string): Promise<void> {
+  await patients.markRemoving(patientRef);
+  await careRecords.deleteAll(patientRef);
+  await patients.delete(patientRef);
+}
+
+export const createRemovePatient = (
+  deps: RemovePatientDeps,
+): Pick<SyncActivities, 'removePatient' | 'finishRemovals'> => ({
+  async removePatient({ patientRef }) {
+    await removePatient(deps, patientRef);
+  },
+
+  async finishRemovals() {
+    const context = Context.current();
+    let removed = 0;
+    for (const shard of shards) {
+      for (const patientRef of await deps.patients.removingOf(shard)) {
+        context.heartbeat();
+        context.cancellationSignal.throwIfAborted();
+        await removePatient(deps, patientRef);
+        removed += 1;
+      }
+      context.heartbeat();
+    }
+    return { removed };
+  },
+});
