@@ -55,7 +55,7 @@ const lineActivities = proxyActivities<LineActivities>({
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 const bulkActivities = proxyActivities<
-  ListActivities & Pick<SyncActivities, 'countPending' | 'finishRemovals' | 'sweepRun'>
+  ListActivities & Pick<SyncActivities, 'countPending' | 'listPending' | 'finishRemovals' | 'sweepRun'>
 >({
   startToCloseTimeout: '6 hours', // 4 000 patients a shard at a throttled table's worst
   heartbeatTimeout: '30 s',
@@ -234,7 +234,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     try {
       while (failure === undefined && !listDue && decision === undefined && !workflowInfo().continueAsNewSuggested) {
         if (page.length === 0 && next !== undefined) {
-          const listed = await shortActivities.listPending({ ...next, limit: pendingPage });
+          const listed = await bulkActivities.listPending({ ...next, limit: pendingPage });
           page = [...listed.patientRefs];
           next = listed.next;
         }

@@ -1,0 +1,58 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import type { DataConverter } from '@temporalio/common';
+import { createDataConverter } from './codec.ts';
+import type { ClientConfig } from './config.ts';
+import { createCareRecordsStore } from './stores/care-records.ts';
+import { createDocumentsStore } from './stores/documents.ts';
+import { createGateClient, type GateStore, openGate } from './stores/gate.ts';
+import type { Bucket } from './stores/objects.ts';
+import { createPatientsStore } from './stores/patients.ts';
+import { createPayloadsStore } from './stores/payloads.ts';
+import { createSyncRunsStore } from './stores/sync-runs.ts';
+
+/** All stores, over clients that one process shares. AWS's own variables (AWS_ENDPOINT_URL, credentials) say where they are. */
+export function openStores({ AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME'>) {
+  const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region }), {
+    marshallOptions: { removeUndefinedValues: true },
+  });
+  const s3 = new S3Client({ region });
+  const bucket: Bucket = { s3, name: BUCKET_NAME };
+  const gateClient = createGateClient(region);
+  const documents = createDocumentsStore(bucket);
+  return {
+    bucket,
+    documents,
+    patients: createPatientsStore(dynamo, documents),
+    careRecords: createCareRecordsStore(dynamo, documents),
+    payloads: createPayloadsStore(bucket),
+    syncRuns: createSyncRunsStore(dynamo),
+    gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
+    close: (): void => {
+      dynamo.destroy();
+      gateClient.destroy();
+      s3.destroy();
+    },
+  };
+}
+export type Stores = ReturnType<typeof openStores>;
+
+export interface TemporalConnectionOptions {
+  readonly address: string;
+  readonly apiKey?: string;
+  /** off on loopback only */
+  readonly tls?: true;
+}
+
+/** How Temporal is reached: TLS by itself unless it is on loopback. */
+export function temporalConnection({
+  TEMPORAL_ADDRESS: address,
+  TEMPORAL_API_KEY: apiKey,
+}: Pick<ClientConfig, 'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY'>): TemporalConnectionOptions {
+  const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|$)/.test(address);
+  return { address, ...(apiKey !== undefined && { apiKey }), ...(!isLoopback && { tls: true }) };
+}
+
+export const dataConverterOf = ({ PAYLOAD_KEYS }: Pick<ClientConfig, 'PAYLOAD_KEYS'>): DataConverter =>
+  createDataConverter(PAYLOAD_KEYS);
