@@ -1,0 +1,67 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Leashed, startProcess, untilReady } from './processes.ts';
+
+export interface EmulatorSpec {
+  readonly command: string;
+  readonly port: number;
+  /** where tables and objects are kept over a stop */
+  readonly dataDir: string;
+  readonly logDir: string;
+}
+
+/** Credentials that the emulator takes; it checks none. */
+export const emulatorCredentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' } as const;
+
+/**
+ * What the environment of an AWS client has to say, for the SDK and for `cdk`, so that nothing reaches a real account.
+ * A profile of whoever sits at the laptop is taken out.
+ */
+export const emulatorEnvironment = (endpoint: string, region: string): NodeJS.ProcessEnv => ({
+  ...emulatorCredentials,
+  AWS_ENDPOINT_URL: endpoint,
+  AWS_ENDPOINT_URL_S3: endpoint,
+  AWS_REGION: region,
+  AWS_DEFAULT_REGION: region,
+  AWS_PROFILE: undefined,
+  AWS_SESSION_TOKEN: undefined,
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_EC2_METADATA_DISABLED: 'true',
+});
+
+/** Starts the AWS emulator and waits until it answers. It takes seconds to stop: what DynamoDB took is written then. @throws StartFailure */
+export async function startEmulator({ command, port, dataDir, logDir }: EmulatorSpec): Promise<Leashed> {
+  mkdirSync(dataDir, { recursive: true });
+  const { AWS_ENDPOINT_URL: _, AWS_ENDPOINT_URL_S3: __, ...environment } = process.env;
+  const emulator = startProcess({
+    name: 'emulator',
+    command,
+    args: [],
+    env: {
+      ...environment,
+      BIND_HOST: '127.0.0.1',
+      GATEWAY_PORT: String(port),
+      PERSIST_STATE: '1',
+      STATE_DIR: join(dataDir, 'state'),
+      S3_PERSIST: '1',
+      S3_DATA_DIR: join(dataDir, 's3'),
+    },
+    logDir,
+    graceMs: 60_000,
+  });
+  await untilReady(emulator, () => emulatorAnswers(`http://127.0.0.1:${port}`), { timeoutMs: 30_000 }).catch(
+    async (error: unknown) => {
+      await emulator.stop();
+      throw error;
+    },
+  );
+  return emulator;
+}
+
+/** Whether an emulator of AWS answers at an endpoint. */
+export async function emulatorAnswers(endpoint: string): Promise<boolean> {
+  const answer = await fetch(new URL('/_localstack/health', endpoint), { signal: AbortSignal.timeout(1_000) });
+  await answer.body?.cancel();
+  return answer.ok;
+}

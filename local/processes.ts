@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { StartFailure } from './start-failure.ts';
+
+export interface ProcessSpec {
+  /** what people call it: in messages, and the name of its log */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** its folder for logs; what the process prints goes to `{name}.log` there */
+  readonly logDir: string;
+  /** ms between SIGTERM and SIGKILL */
+  readonly graceMs: number;
+  readonly onLine?: (line: string) => void;
+}
+
+/** A process on a leash: it ends with us, however we end. */
+export interface Leashed {
+  readonly name: string;
+  readonly logFile: string;
+  /** resolves once it has ended, by itself or not */
+  readonly ended: Promise<void>;
+  readonly isRunning: () => boolean;
+  /** SIGTERM, then after the grace SIGKILL; resolves when it is gone */
+  stop(): Promise<void>;
+}
+
+const leash = join(import.meta.dirname, 'leash.ts');
+
+/** Starts a process of its own group, so that Ctrl-C reaches only us and we end things in the right order. */
+export function startProcess({ name, command, args, env, logDir, graceMs, onLine }: ProcessSpec): Leashed {
+  mkdirSync(logDir, { recursive: true });
+  const logFile = join(logDir, `${name}.log`);
+  const log = createWriteStream(logFile);
+  let logFailed = false;
+  log.on('error', () => {
+    logFailed = true; // a full disk must not end the stack by way of its logs
+  });
+  const child = spawn(process.execPath, [leash, String(graceMs), command, ...args], {
+    env,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const write = (line: string) => {
+    if (!logFailed) log.write(`${line}\n`);
+  };
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    write(line);
+    onLine?.(line);
+  });
+  createInterface({ input: child.stderr }).on('line', write);
+  child.stdin.on('error', () => {}); // it has ended already
+  const ended = exitOf(child).then(() => {
+    log.end();
+  });
+  return {
+    name,
+    logFile,
+    ended,
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    stop: async () => {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+const exitOf = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    child.on('error', () => resolve());
+    child.on('close', () => resolve());
+  });
+
+/**
+ * Asks again and again until a process answers.
+ * @throws StartFailure when it ends before, or after `timeoutMs`, with the end of its log
+ */
+export async function untilReady(
+  leashed: Leashed,
+  isReady: () => Promise<boolean>,
+  { timeoutMs, pollMs = 100 }: { readonly timeoutMs: number; readonly pollMs?: number },
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    if (!leashed.isRunning()) throw new StartFailure(`${leashed.name} ended before it was ready: ${lastWords(leashed)}`);
+    if (await isReady().catch(() => false)) return;
+    if (performance.now() > deadline)
+      throw new StartFailure(`${leashed.name} did not answer within ${timeoutMs / 1000} s: ${lastWords(leashed)}`);
+    await Promise.race([leashed.ended, new Promise((resolve) => setTimeout(resolve, pollMs))]);
+  }
+}
+
+/** The last line that a process printed, and where the rest is. */
+export function lastWords({ logFile }: Leashed): string {
+  try {
+    const last = readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1)?.slice(-300);
+    return last ? `"${last}" (log: ${relative(logFile)})` : `see ${relative(logFile)}`;
+  } catch {
+    return `see ${relative(logFile)}`;
+  }
+}
+
+const relative = (path: string): string => {
+  const here = join(dirname(import.meta.dirname), '/');
+  return path.startsWith(here) ? path.slice(here.length) : path;
+};

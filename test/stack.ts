@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { appHash, deployDataStack } from '../local/deploy.ts';
+import { emulatorEnvironment, startEmulator } from '../local/emulator.ts';
+import { freePorts } from '../local/free-ports.ts';
+import type { Leashed } from '../local/processes.ts';
+import { findTemporal, startTemporal } from '../local/temporal.ts';
+import { ensureWheels } from '../local/wheels.ts';
+
+/** A Temporal dev server and an AWS emulator with the data stack, on ports of their own. */
+export interface TestStack {
+  /** what a process needs to use it: the fixed names of core/config.ts */
+  readonly environment: Readonly<Record<string, string>>;
+  /** a folder that goes with the stack */
+  readonly dir: string;
+  restartTemporal(): Promise<void>;
+  /** a clean stop, then a start with what was kept */
+  restartEmulator(): Promise<void>;
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.meta.dirname), '.local', 'test'));
+const region = 'eu-central-1';
+
+/** Starts a stack; in about two seconds, once the data stack has been deployed on this machine before. */
+export async function startTestStack(): Promise<TestStack> {
+  mkdirSync(testDir, { recursive: true });
+  const wheels = await ensureWheels(testDir);
+  const command = await findTemporal(process.env, wheels);
+  const [temporalPort = 0, emulatorPort = 0] = await freePorts(2);
+  const dir = mkdtempSync(join(testDir, 'stack-'));
+  const logDir = join(dir, 'logs');
+  const dataDir = join(dir, 'aws');
+  const endpoint = `http://127.0.0.1:${emulatorPort}`;
+  const openTemporal = () =>
+    startTemporal({ command, port: temporalPort, databaseFile: join(dir, 'temporal.db'), logDir });
+  const openEmulator = () => startEmulator({ command: wheels.ministack, port: emulatorPort, dataDir, logDir });
+
+  const deployed = join(testDir, `deployed-${appHash().slice(0, 16)}`);
+  const isDeployed = existsSync(deployed);
+  if (isDeployed) cpSync(deployed, dataDir, { recursive: true });
+  const running: { temporal?: Leashed; emulator?: Leashed } = {};
+  const stop = async () => {
+    await Promise.all([running.temporal?.stop(), running.emulator?.stop()]);
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    const starting = await Promise.allSettled([
+      openTemporal().then((temporal) => {
+        running.temporal = temporal;
+      }),
+      openEmulator().then((emulator) => {
+        running.emulator = emulator;
+      }),
+    ]);
+    for (const start of starting) if (start.status === 'rejected') throw start.reason;
+    const { bucketName } = await deployDataStack({ endpoint, region, stateDir: dataDir, logDir });
+    if (!isDeployed) {
+      await running.emulator?.stop();
+      keep(dataDir, deployed);
+      running.emulator = await openEmulator();
+    }
+    const aws = emulatorEnvironment(endpoint, region);
+    const defined = Object.entries(aws).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    return {
+      environment: {
+        ...Object.fromEntries(defined),
+        BUCKET_NAME: bucketName,
+        TEMPORAL_ADDRESS: `127.0.0.1:${temporalPort}`,
+        TEMPORAL_NAMESPACE: 'default',
+        PSEUDONYM_KEY: randomBytes(32).toString('base64'),
+        PAYLOAD_KEYS: `test:${randomBytes(32).toString('base64')}`,
+      },
+      dir,
+      restartTemporal: async () => {
+        await running.temporal?.stop();
+        running.temporal = await openTemporal();
+      },
+      restartEmulator: async () => {
+        await running.emulator?.stop();
+        running.emulator = await openEmulator();
+      },
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Keeps an emulator's data with the stack deployed and nothing else, for all starts to come. */
+function keep(dataDir: string, deployed: string): void {
+  const copy = mkdtempSync(`${deployed}-`);
+  cpSync(dataDir, copy, { recursive: true });
+  try {
+    renameSync(copy, deployed);
+  } catch {
+    rmSync(copy, { recursive: true }); // another one was faster
+  }
+}
