@@ -10,14 +10,8 @@ export interface GrantOptions {
   readonly lineMinGapMs: number;
   /** a socket would not close in time: only the end of the process closes it now */
   readonly onStuck: () => void;
-}
-
-/** Waiting for the right to send is over: another process holds the line. The task belongs there. */
-export class LeaseLost extends Error {
-  override readonly name = 'LeaseLost';
-  constructor() {
-    super('lease lost');
-  }
+  /** tasks wait here for a lease that another process has: they had better go back to Temporal, which asks the holder */
+  readonly onLeaseLost: () => void;
 }
 
 interface Request {
@@ -34,7 +28,7 @@ interface Waiter {
 const stopGraceMs = 250;
 /** destroying a socket takes one turn of the event loop, ms */
 const stuckMs = 400;
-/** without a lease for that long, ms, it was no slow renewal: those who wait go back to Temporal, which asks the holder */
+/** without a lease for that long, ms, it was no slow renewal */
 const leaseLostMs = 3_000;
 
 /** The child's side of the lease: turns the parent's orders into the right to send, and ends it on its own clock. */
@@ -49,6 +43,8 @@ export class Grant implements SendingRight {
     notBefore: 0,
     stop: false,
   };
+  /** of the last lease, also once that has ended */
+  #leaseNumber = 0;
   #request: Request | undefined;
   #wasBusy = false;
   /** what this process knows before the gate does */
@@ -69,7 +65,7 @@ export class Grant implements SendingRight {
   }
 
   get leaseNumber(): number {
-    return this.#order.leaseNumber;
+    return this.#leaseNumber;
   }
 
   /** Whether the lease is held and the line open: what the tap asks. Retry-After and gaps are short, and do not count. */
@@ -127,6 +123,7 @@ export class Grant implements SendingRight {
   obey(order: Order): void {
     const hadLease = monotonicMs() < this.#order.sendUntilMs;
     this.#order = order;
+    this.#leaseNumber = Math.max(this.#leaseNumber, order.leaseNumber);
     // Whoever sent before, perhaps cut, perhaps killed: the insurer is to have seen that close.
     if (!hadLease && order.sendUntilMs > 0) this.#keepGap();
     this.#look();
@@ -211,8 +208,7 @@ export class Grant implements SendingRight {
       const lostAtMs = this.#heldUntilMs + leaseLostMs;
       if (this.maySend()) for (const waiter of [...this.#waiters]) waiter.resolve();
       else if (isOpen) momentsMs.push(Math.max(this.#gapUntilMs, nowMs + this.#notBefore() - Date.now()));
-      else if (!holdsLease && nowMs >= lostAtMs)
-        for (const waiter of [...this.#waiters]) waiter.reject(new LeaseLost());
+      else if (!holdsLease && nowMs >= lostAtMs) this.#options.onLeaseLost();
       else if (!holdsLease) momentsMs.push(lostAtMs);
     }
     for (const listener of [...this.#changes]) listener();

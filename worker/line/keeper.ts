@@ -1,0 +1,320 @@
+import { randomUUID } from 'node:crypto';
+import { type Gate, type GateEvent, type LeaseWatch, lapsesAtMs, watchLease } from '../../core/domain/gate.ts';
+import { GateError, type GateStore } from '../../core/stores/gate.ts';
+import { faultOf, type Log } from '../log.ts';
+import { monotonicMs } from './clock.ts';
+import { maySendUntilMs, nextGateEvent, renewEveryMs, type Standing } from './lease.ts';
+import { LineChild } from './line-child.ts';
+import type { FromChild, Order } from './messages.ts';
+
+export interface KeeperOptions {
+  readonly config: { readonly LEASE_MS: number };
+  readonly gate: GateStore;
+  readonly log: Log;
+  /** the child's entry; it gets this process's environment */
+  readonly entry?: URL;
+}
+
+/** Holds the line for this worker, together with the child that holds the sockets (DESIGN, "Two processes"). */
+export interface Keeper {
+  /** whether this process may let its child send now */
+  readonly holding: boolean;
+  /** of the child; empty while a new one is awaited */
+  readonly pids: readonly number[];
+  /** Ends what is under way, hands the lease back, and ends the child. */
+  stop(): Promise<void>;
+}
+
+/** How often the gate is looked at, and the child given an order, ms. */
+const lookMs = 250;
+/** From the order to stop until the child says that it is closed, ms: its grace, a stuck socket, and a slow machine. */
+const stopMs = 1_500;
+/** From there until its Temporal workers have drained, ms. */
+const drainMs = 15_000;
+const restartMs = { first: 100, longest: 5_000 } as const;
+
+/** Starts the child and looks after the lease until stopped. Resolves once the gate has been looked at, or tried. */
+export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
+  const keeper = new LineKeeper(options);
+  await keeper.start();
+  return keeper;
+}
+
+interface Lease {
+  readonly child: LineChild;
+  readonly leaseNumber: number;
+  readonly sendUntilMs: number;
+}
+
+interface Asked {
+  readonly child: LineChild;
+  readonly request: number;
+}
+
+class LineKeeper implements Keeper {
+  readonly #holder = randomUUID();
+  readonly #leaseMs: number;
+  readonly #store: GateStore;
+  readonly #log: Log;
+  readonly #entry: URL;
+
+  #gate: Gate | undefined;
+  #watch: LeaseWatch | undefined;
+  #lease: Lease | undefined;
+  #renewAtMs = Number.NEGATIVE_INFINITY;
+
+  #child: LineChild | undefined;
+  #restarts = 0;
+  #restartTimer: NodeJS.Timeout | undefined;
+  #childMissingSinceMs: number | undefined = monotonicMs();
+  #orderNumber = 0;
+
+  #holds = new Map<Asked, number>();
+  #pauses = new Map<Asked, { readonly reason: string; readonly at: string }>();
+
+  #isStopping = false;
+  #keeping: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+  #wake = Promise.withResolvers<void>();
+  #childGone = Promise.withResolvers<void>();
+  #pulse: NodeJS.Timeout | undefined;
+
+  constructor({ config, gate, log, entry }: KeeperOptions) {
+    this.#leaseMs = config.LEASE_MS;
+    this.#store = gate;
+    this.#log = log;
+    this.#entry = entry ?? new URL('./process.ts', import.meta.url);
+  }
+
+  get holding(): boolean {
+    return this.#lease !== undefined && monotonicMs() < this.#lease.sendUntilMs;
+  }
+
+  get pids(): readonly number[] {
+    return this.#child?.pid === undefined ? [] : [this.#child.pid];
+  }
+
+  async start(): Promise<void> {
+    this.#startChild();
+    this.#pulse = setInterval(() => {
+      this.#child?.pulse(lookMs);
+      this.#sendOrder(); // also while a call to the gate hangs
+    }, lookMs);
+    await this.#look();
+    this.#keeping = this.#keep();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#isStopping = true;
+    clearTimeout(this.#restartTimer);
+    this.#sendOrder();
+    const child = this.#child;
+    const notClosed = setTimeout(() => !child?.isClosed && child?.kill('not closed when stopped'), stopMs);
+    if (child !== undefined && !child.isReady) child.kill('stopped before it was ready');
+    this.#wake.resolve();
+    await this.#keeping;
+    clearTimeout(notClosed);
+    const notDrained = setTimeout(() => this.#child?.kill('not drained when stopped'), drainMs);
+    if (this.#child !== undefined) await this.#childGone.promise;
+    clearTimeout(notDrained);
+    clearInterval(this.#pulse);
+  }
+
+  /** One look at the gate after the other: nothing else writes for this process, so nothing it decides can cross. */
+  async #keep(): Promise<void> {
+    const giveUpAtMs = (): number => (this.#lease?.sendUntilMs ?? 0) + stopMs;
+    let stopSeenMs: number | undefined;
+    for (;;) {
+      await this.#sleep();
+      const isCurrent = await this.#look();
+      if (!this.#isStopping) continue;
+      stopSeenMs ??= monotonicMs();
+      const isOver = this.#lease === undefined && isCurrent && this.#gate?.holder !== this.#holder;
+      // Without the gate nothing can be handed back: the lease then runs out by itself.
+      if (isOver || (!isCurrent && monotonicMs() > Math.max(stopSeenMs + stopMs, giveUpAtMs()))) return;
+    }
+  }
+
+  async #sleep(): Promise<void> {
+    const nowMs = monotonicMs();
+    const moments = [nowMs + lookMs];
+    if (this.#gate?.holder === this.#holder) moments.push(this.#renewAtMs);
+    else if (this.#gate !== undefined && this.#watch !== undefined)
+      moments.push(lapsesAtMs(this.#watch, this.#gate, this.#leaseMs));
+    const timer = setTimeout(
+      () => this.#wake.resolve(),
+      Math.max(Math.ceil(Math.min(...moments) - nowMs), shortestSleepMs),
+    );
+    await this.#wake.promise;
+    clearTimeout(timer);
+    this.#wake = Promise.withResolvers();
+  }
+
+  /** @returns whether the gate could be read and written */
+  async #look(): Promise<boolean> {
+    try {
+      for (;;) {
+        this.#observe(await this.#store.read());
+        if ((await this.#writeAll()) === 'done') return true;
+      }
+    } catch (error) {
+      if (!(error instanceof GateError)) throw error;
+      this.#log.warn('gate unavailable', { fault: faultOf(error) });
+      return false;
+    }
+  }
+
+  /** Writes what there is to write. @returns `stale` when someone else has written meanwhile */
+  async #writeAll(): Promise<'done' | 'stale'> {
+    for (;;) {
+      const gate = this.#gate;
+      if (gate === undefined) return 'stale';
+      const holds = [...this.#holds];
+      const pauses = [...this.#pauses];
+      const child = this.#child;
+      const standing = this.#standing(child);
+      const sentMs = monotonicMs(); // before it is sent: what the lease is counted from
+      const event = nextGateEvent(gate, standing, sentMs);
+      if (event === undefined) return 'done';
+      const outcome = await this.#store.attempt(gate, event);
+      if (outcome.kind === 'stale') return 'stale';
+      if (outcome.kind === 'refused') {
+        this.#log.warn('gate refused', { event: event.kind, why: outcome.why });
+        return 'done';
+      }
+      if (event.kind === 'take' || event.kind === 'renew') {
+        const { leaseNumber } = outcome.gate;
+        // A child that came up meanwhile was not meant: it is granted from a renewal of its own, under a higher number.
+        const isMeant = child !== undefined && child === this.#child && standing.childReady;
+        if (isMeant) this.#lease = { child, leaseNumber, sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs) };
+        if (isMeant || this.#child?.isReady !== true) this.#renewAtMs = sentMs + renewEveryMs(this.#leaseMs);
+      }
+      this.#observe(outcome.gate);
+      if (event.kind === 'hold-until') this.#confirm(this.#holds, holds);
+      if (event.kind === 'pause') this.#confirm(this.#pauses, pauses);
+      this.#tellOf(event, outcome.gate);
+    }
+  }
+
+  #standing(child: LineChild | undefined): Standing {
+    const nowMs = monotonicMs();
+    return {
+      holder: this.#holder,
+      leaseMs: this.#leaseMs,
+      watch: this.#watch,
+      renewAtMs: this.#renewAtMs,
+      childReady: child?.isReady ?? false,
+      childClosed: child?.isClosed ?? true,
+      childGivenUp: this.#childMissingSinceMs !== undefined && nowMs - this.#childMissingSinceMs > this.#leaseMs,
+      busy: nowMs >= this.#renewAtMs && (child?.takeBusy() ?? false),
+      stopping: this.#isStopping,
+      unwrittenHold: this.#holds.size === 0 ? undefined : Math.max(...this.#holds.values()),
+      unwrittenPause: this.#pauses.values().next().value,
+    };
+  }
+
+  #observe(gate: Gate): void {
+    const before = this.#gate;
+    this.#gate = gate;
+    this.#watch = watchLease(this.#watch, gate, monotonicMs());
+    if (gate.holder !== this.#holder) {
+      if (this.#lease !== undefined) this.#log.info('lease over', { leaseNumber: this.#lease.leaseNumber });
+      this.#lease = undefined;
+      this.#renewAtMs = Number.NEGATIVE_INFINITY;
+    }
+    if (before?.state !== gate.state) this.#log.info('line seen', { state: gate.state, by: gate.by });
+    this.#sendOrder();
+  }
+
+  #sendOrder(): void {
+    const child = this.#child;
+    if (child === undefined || this.#gate === undefined) return;
+    this.#orderNumber += 1;
+    const lease = this.#lease?.child === child ? this.#lease : undefined;
+    const order: Order = {
+      kind: 'order',
+      number: this.#orderNumber,
+      sendUntilMs: lease?.sendUntilMs ?? 0,
+      leaseNumber: lease?.leaseNumber ?? 0,
+      paused: this.#gate.state === 'paused' || this.#pauses.size > 0,
+      notBefore: Math.max(this.#gate.notBefore, ...this.#holds.values()),
+      stop: this.#isStopping,
+    };
+    child.order(order);
+  }
+
+  #startChild(): void {
+    this.#childGone = Promise.withResolvers();
+    this.#child = new LineChild({
+      entry: this.#entry,
+      leaseMs: this.#leaseMs,
+      log: this.#log,
+      onMessage: (child, message) => this.#hear(child, message),
+      onExit: () => this.#replaceChild(),
+    });
+    this.#log.info('line process started', { child: this.#child.pid });
+  }
+
+  #replaceChild(): void {
+    const livedMs = monotonicMs() - (this.#child?.startedAtMs ?? 0);
+    this.#child = undefined;
+    this.#lease = undefined;
+    this.#childMissingSinceMs ??= monotonicMs();
+    this.#childGone.resolve();
+    this.#wake.resolve(); // with no child the line is silent: a pauser waits for that
+    if (this.#isStopping) return;
+    this.#restarts = livedMs > 30_000 ? 0 : this.#restarts + 1;
+    const delayMs = Math.min(restartMs.first * 2 ** Math.max(this.#restarts - 1, 0), restartMs.longest);
+    this.#restartTimer = setTimeout(() => this.#startChild(), delayMs);
+  }
+
+  #hear(child: LineChild, message: FromChild): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#childMissingSinceMs = undefined;
+        this.#renewAtMs = Number.NEGATIVE_INFINITY; // the new child is granted from a renewal of its own
+        if (this.#isStopping) child.kill('stopped before it was ready');
+        this.#wake.resolve();
+        break;
+      case 'report':
+        if (message.closed && this.#awaitsClosed()) this.#wake.resolve();
+        break;
+      case 'hold-until':
+        this.#holds.set({ child, request: message.request }, message.notBefore);
+        this.#wake.resolve();
+        break;
+      case 'pause-by-system': {
+        const { reason } = message;
+        this.#pauses.set({ child, request: message.request }, { reason, at: new Date().toISOString() });
+        this.#sendOrder();
+        this.#wake.resolve();
+        break;
+      }
+    }
+  }
+
+  /** Whether the gate, held by this process, is to be told that nothing is under way. */
+  #awaitsClosed(): boolean {
+    const gate = this.#gate;
+    if (gate?.holder !== this.#holder) return false;
+    return this.#isStopping || (gate.state === 'paused' && !gate.silent);
+  }
+
+  #confirm(unwritten: Map<Asked, unknown>, written: readonly (readonly [Asked, unknown])[]): void {
+    for (const [asked] of written) unwritten.delete(asked);
+    this.#sendOrder(); // with what the gate says now, before the word that it says so
+    for (const [asked] of written) if (asked.child === this.#child) asked.child.confirm(asked.request);
+  }
+
+  #tellOf(event: GateEvent, gate: Gate): void {
+    if (event.kind !== 'renew') this.#log.info('gate written', { event: event.kind, leaseNumber: gate.leaseNumber });
+  }
+}
+
+/** A gate that refuses, or a renewal that is overdue, must not turn the keeper into a loop that spins. */
+const shortestSleepMs = 10;

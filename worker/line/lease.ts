@@ -1,0 +1,53 @@
+import { type Gate, type GateEvent, hasLapsed, type LeaseWatch, leaseMarginMs } from '../../core/domain/gate.ts';
+
+/** What a keeper knows beside the gate when it decides what to write. Moments are monotonic ms. */
+export interface Standing {
+  /** this process's random ID */
+  readonly holder: string;
+  readonly leaseMs: number;
+  readonly watch: LeaseWatch | undefined;
+  /** when the next renewal is due; -Infinity: at once, for want of a lease to grant from */
+  readonly renewAtMs: number;
+  /** there is a child that runs and can be granted something */
+  readonly childReady: boolean;
+  /** nothing of the child is under way, and it can send nothing; so too when there is none */
+  readonly childClosed: boolean;
+  /** the child has been missing for so long that another process had better have the line */
+  readonly childGivenUp: boolean;
+  readonly busy: boolean;
+  readonly stopping: boolean;
+  /** epoch ms of a Retry-After that the gate does not have yet */
+  readonly unwrittenHold: number | undefined;
+  /** a pause by the line itself that the gate does not have yet */
+  readonly unwrittenPause: { readonly reason: string; readonly at: string } | undefined;
+}
+
+/** The next thing to write into the gate that was just read, or nothing. One at a time: each changes the gate. */
+export function nextGateEvent(gate: Gate, standing: Standing, nowMs: number): GateEvent | undefined {
+  const { holder, leaseMs } = standing;
+  if (standing.unwrittenPause !== undefined) return { kind: 'pause', by: 'system', ...standing.unwrittenPause };
+  if (standing.unwrittenHold !== undefined) return { kind: 'hold-until', notBefore: standing.unwrittenHold };
+  if (gate.holder === holder) {
+    const { childClosed } = standing;
+    if (childClosed && (standing.stopping || standing.childGivenUp)) return { kind: 'release', holder };
+    if (childClosed && gate.state === 'paused' && !gate.silent) return { kind: 'say-silent', holder };
+    if (nowMs >= standing.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: standing.busy };
+    return undefined;
+  }
+  // To take is also to say that this process is silent, and able to serve.
+  if (standing.stopping || !standing.childReady || !standing.childClosed) return undefined;
+  if (gate.holder === undefined) return { kind: 'take', holder, leaseMs };
+  const { watch } = standing;
+  if (watch !== undefined && hasLapsed(watch, gate, leaseMs, nowMs))
+    return { kind: 'take', holder, leaseMs, lapsed: watch };
+  return undefined;
+}
+
+/** The holder's own end of its lease. @param sentMs when its last successful renewal was sent, monotonic */
+export const maySendUntilMs = (sentMs: number, leaseMs: number): number => sentMs + leaseMs - leaseMarginMs(leaseMs);
+
+/** When a child that has not said that its sockets are closed is killed: half way to where another may take over. */
+export const killAtMs = (sendUntilMs: number, leaseMs: number): number => sendUntilMs + leaseMarginMs(leaseMs) / 2;
+
+/** Each second; four times a lease when that is short. */
+export const renewEveryMs = (leaseMs: number): number => Math.min(1_000, leaseMs / 4);
