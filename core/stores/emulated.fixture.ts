@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { DynamoDBDocumentClient, paginateQuery } from '@aws-sdk/lib-dynamodb';
+import { careRecordsTable, createCareRecordsStore } from './care-records.ts';
+import { createDocumentsStore } from './documents.ts';
+import { type Bucket, listKeys } from './objects.ts';
+import { createPatientsStore } from './patients.ts';
+import { createPayloadsStore } from './payloads.ts';
+import { createSyncRunsStore } from './sync-runs.ts';
+
+export class Crash extends Error {
+  override readonly name = 'Crash';
+}
+
+/**
+ * All stores over the emulator that AWS_ENDPOINT_URL names. `crashAt(n)` makes the n-th call to AWS from then on the
+ * last one: it never leaves, or (`answer lost`) it is done and nobody hears of it; every later call fails as well.
+ */
+export function openEmulatedStores() {
+  const client = new DynamoDBClient({});
+  const s3 = new S3Client({});
+  const crash = { at: Number.POSITIVE_INFINITY, answerLost: false, calls: 0 };
+  const stacks = [client.middlewareStack, s3.middlewareStack] as { add(middleware: unknown, place: object): void }[];
+  for (const stack of stacks) {
+    stack.add(
+      (next: (args: unknown) => Promise<unknown>) => async (args: unknown) => {
+        crash.calls += 1;
+        if (crash.calls > crash.at || (crash.calls === crash.at && !crash.answerLost)) throw new Crash();
+        const answer = await next(args);
+        if (crash.calls >= crash.at) throw new Crash();
+        return answer;
+      },
+      { step: 'initialize', priority: 'high' },
+    );
+  }
+  const dynamo = DynamoDBDocumentClient.from(client);
+  const bucket: Bucket = { s3, name: process.env['BUCKET_NAME'] ?? '' };
+  const documents = createDocumentsStore(bucket);
+  return {
+    dynamo,
+    bucket,
+    documents,
+    patients: createPatientsStore(dynamo, documents),
+    careRecords: createCareRecordsStore(dynamo, documents),
+    payloads: createPayloadsStore(bucket),
+    syncRuns: createSyncRunsStore(dynamo),
+    crashAt(call: number, kind: 'never sent' | 'answer lost'): void {
+      Object.assign(crash, { at: call, answerLost: kind === 'answer lost', calls: 0 });
+    },
+    recover(): void {
+      crash.at = Number.POSITIVE_INFINITY;
+    },
+    async overwrite(key: string, body: Uint8Array): Promise<void> {
+      await s3.send(new PutObjectCommand({ Bucket: bucket.name, Key: key, Body: body }));
+    },
+    async keysUnder(prefix: string): Promise<string[]> {
+      return await Array.fromAsync(listKeys(bucket, prefix));
+    },
+    /** the sort keys of all that lies in CareRecords under a patient */
+    async careRecordKeys(patientRef: string): Promise<string[]> {
+      const keys: string[] = [];
+      const query = {
+        TableName: careRecordsTable,
+        KeyConditionExpression: 'patientRef = :p',
+        ExpressionAttributeValues: { ':p': patientRef },
+      };
+      for await (const { Items } of paginateQuery({ client: dynamo }, query)) {
+        for (const item of Items ?? []) keys.push(item['sk']);
+      }
+      return keys;
+    },
+  };
+}
+
+/** A patientRef of nobody else; within a shard when that is given. */
+export const newPatientRef = (shard = ''): string => shard + randomBytes(16).toString('hex').slice(shard.length);

@@ -1,0 +1,261 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { putAnswerTogether } from '../../core/domain/answer-parts.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { Crash, newPatientRef, openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
+import { createDiscardStaged } from './discard-staged.ts';
+import { createRemovePatient } from './remove-patient.ts';
+import { createStoreCareRecords } from './store-care-records.ts';
+
+const stores = openEmulatedStores();
+const { patients, careRecords, payloads } = stores;
+const { storeCareRecords } = createStoreCareRecords(stores);
+const { discardStaged } = createDiscardStaged(stores);
+const { removePatient } = createRemovePatient(stores);
+
+const kvnr = 'A123456780' as Kvnr;
+const versionOf = (order: number) => `000001764028800-${String(order).padStart(9, '0')}`;
+
+/** An answer with a document, a record and a surrounding field too large for an item, and a record id of any characters. */
+const answerOf = (title: string) =>
+  JSON.stringify({
+    kvnr,
+    careRecords: [
+      { title, id: 'z#1', documents: [{ id: 'd', contentBase64: `${title}!no base64` }] },
+      { title, id: 'large', text: title.repeat(100_000) },
+      ...Array.from({ length: 30 }, (_, index) => ({ title, id: `${index} \ud800"ä` })),
+    ],
+    page: title.repeat(100_000),
+  });
+
+async function listedPatient(body = '{}') {
+  const patientRef = newPatientRef();
+  await patients.storeNew([{ patientRef, kvnr, body, contentHash: 'h' }], 'list');
+  return patientRef;
+}
+
+async function fetched(patientRef: string, order: number, answer: string) {
+  const syncId = randomUUID();
+  const payload = await payloads.put({ syncId, patientRef }, Buffer.from(answer));
+  return { patientRef, syncId, payload, fetchOrder: versionOf(order) };
+}
+
+const store = async (input: Awaited<ReturnType<typeof fetched>>) =>
+  await new MockActivityEnvironment().run(async () => await storeCareRecords(input));
+
+/** What a reader gets who follows careVersion. */
+async function readAnswer(patientRef: string): Promise<string | undefined> {
+  for (;;) {
+    const careVersion = (await patients.get(patientRef))?.careVersion;
+    if (careVersion === undefined) return undefined;
+    const page = await careRecords.read(patientRef, careVersion);
+    const envelope = await careRecords.readEnvelope(patientRef, careVersion);
+    if (page === undefined || envelope === undefined) continue; // replaced meanwhile
+    try {
+      const records = await Promise.all(
+        page.records.map(async (record) => ({ ...record, documents: await careRecords.readDocuments(record) })),
+      );
+      return putAnswerTogether({ kvnr, envelope, records });
+    } catch {
+      // replaced meanwhile
+    }
+  }
+}
+
+/** All that is kept for a patient but the patient: versions of items, versions of objects, payloads. */
+async function leftovers(patientRef: string, syncId: string) {
+  const versions = (keys: string[]) => [...new Set(keys)].sort();
+  return {
+    items: versions((await stores.careRecordKeys(patientRef)).map((key) => key.slice(0, 25))),
+    objects: versions((await stores.keysUnder(`documents/${patientRef}/`)).map((key) => key.split('/')[2] ?? '')),
+    payloads: await stores.keysUnder(`payloads/${syncId}/`),
+  };
+}
+const only = (order: number) => ({ items: [versionOf(order)], objects: [versionOf(order)], payloads: [] });
+const nothing = { items: [], objects: [], payloads: [] };
+
+test('care records are stored as the insurer sent them, and the payload is gone', async () => {
+  const input = await fetched(await listedPatient(), 1, answerOf('Diabetes'));
+  expect(await store(input)).toEqual({ outcome: 'stored' });
+  expect(await readAnswer(input.patientRef)).toBe(answerOf('Diabetes'));
+  expect(await leftovers(input.patientRef, input.syncId)).toEqual(only(1));
+  expect(await patients.get(input.patientRef)).toMatchObject({ careState: 'current', careVersion: versionOf(1) });
+});
+
+test('an empty answer is stored, and reads as no care records', async () => {
+  const input = await fetched(await listedPatient(), 1, `{"kvnr":"${kvnr}","careRecords":[]}`);
+  await store(input);
+  expect(await careRecords.read(input.patientRef, versionOf(1))).toEqual({ records: [], total: 0 });
+});
+
+test('any text in records, ids and documents comes back from the tables as it was', async () => {
+  const patientRef = await listedPatient();
+  let order = 0;
+  const text = fc
+    .string({ unit: 'binary', maxLength: 20 })
+    .chain((part) => fc.constantFrom(part, `${part}\udc00`, `${part}#\u0000`));
+  const record = fc.record({
+    id: text.filter((id) => id !== ''),
+    documents: fc.array(fc.record({ contentBase64: text, x: text })),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(record, { selector: ({ id }) => id, maxLength: 4 }), async (records) => {
+      order += 1;
+      const answer = JSON.stringify({ kvnr, careRecords: records });
+      await store(await fetched(patientRef, order, answer));
+      expect(await readAnswer(patientRef)).toBe(answer);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('care records are read by pages in the order in which the insurer sent them', async () => {
+  const input = await fetched(await listedPatient(), 1, answerOf('x'));
+  await store(input);
+  const page = await careRecords.readPage(input.patientRef, versionOf(1), 0, 3);
+  expect(page?.total).toBe(32);
+  expect(page?.records.map(({ recordId }) => recordId)).toEqual(['z#1', 'large', '0 \ud800"ä']);
+  const last = await careRecords.readPage(input.patientRef, versionOf(1), 30, 3);
+  expect(last?.records.map(({ recordId }) => recordId)).toEqual(['28 \ud800"ä', '29 \ud800"ä']);
+});
+
+test('whoever reads while care records are replaced sees the old ones or the new ones, never a mix', async () => {
+  const patientRef = await listedPatient();
+  await store(await fetched(patientRef, 1, answerOf('1')));
+  const whole = new Set(['1', '2', '3', '4'].map(answerOf));
+  let isWriting = true;
+  const reading = (async () => {
+    let reads = 0;
+    for (; isWriting; reads += 1) expect(whole.has((await readAnswer(patientRef)) ?? '')).toBe(true);
+    return reads;
+  })();
+  for (const order of [2, 3, 4]) await store(await fetched(patientRef, order, answerOf(String(order))));
+  isWriting = false;
+  expect(await reading).toBeGreaterThan(0);
+  expect(await readAnswer(patientRef)).toBe(answerOf('4'));
+});
+
+test.each(['never sent', 'answer lost'] as const)(
+  'a crash at any call to AWS (%s) while storing shows the old or the new, and the next attempt ends right',
+  async (kind) => {
+    let crashed = true;
+    for (let call = 1; crashed; call += 1) {
+      const patientRef = await listedPatient();
+      await store(await fetched(patientRef, 1, answerOf('old')));
+      const input = await fetched(patientRef, 2, answerOf('new'));
+      stores.crashAt(call, kind);
+      crashed = await store(input).then(
+        () => false,
+        (error) => error instanceof Crash || Promise.reject(error),
+      );
+      stores.recover();
+      expect([answerOf('old'), answerOf('new')]).toContain(await readAnswer(patientRef));
+      expect(await store(input)).toEqual({ outcome: 'stored' });
+      expect(await readAnswer(patientRef)).toBe(answerOf('new'));
+      expect(await leftovers(patientRef, input.syncId)).toEqual(only(2));
+      if (!crashed) expect(call).toBeGreaterThan(10);
+    }
+  },
+  120_000,
+);
+
+test.each(['never sent', 'answer lost'] as const)(
+  'a crash at any call to AWS (%s) followed by a cancellation leaves the old or the new, and nothing staged',
+  async (kind) => {
+    let crashed = true;
+    for (let call = 1; crashed; call += 1) {
+      const patientRef = await listedPatient();
+      await store(await fetched(patientRef, 1, answerOf('old')));
+      const input = await fetched(patientRef, 2, answerOf('new'));
+      stores.crashAt(call, kind);
+      crashed = await store(input).then(
+        () => false,
+        () => true,
+      );
+      stores.recover();
+      await discardStaged(input);
+      const isNew = (await patients.get(patientRef))?.careVersion === versionOf(2);
+      expect(await readAnswer(patientRef)).toBe(answerOf(isNew ? 'new' : 'old'));
+      const left = await leftovers(patientRef, input.syncId);
+      if (!isNew) expect(left).toEqual(only(1));
+      else expect(left.payloads).toEqual([]); // the old version's rest goes with the next one
+    }
+  },
+  120_000,
+);
+
+test.each(['never sent', 'answer lost'] as const)(
+  'a crash at any call to AWS (%s) while removing is finished by the next attempt',
+  async (kind) => {
+    let crashed = true;
+    for (let call = 1; crashed; call += 1) {
+      const patientRef = await listedPatient(JSON.stringify('x'.repeat(400_000)));
+      const input = await fetched(patientRef, 1, answerOf('old'));
+      await store(input);
+      stores.crashAt(call, kind);
+      crashed = await removePatient({ patientRef }).then(
+        () => false,
+        (error) => error instanceof Crash || Promise.reject(error),
+      );
+      stores.recover();
+      await removePatient({ patientRef });
+      expect(await patients.get(patientRef)).toBeUndefined();
+      expect(await leftovers(patientRef, input.syncId)).toEqual(nothing);
+    }
+  },
+  120_000,
+);
+
+test('an older fetch that comes late changes nothing and leaves nothing', async () => {
+  const patientRef = await listedPatient();
+  const late = await fetched(patientRef, 1, answerOf('old'));
+  await store(await fetched(patientRef, 2, answerOf('new')));
+  expect(await store(late)).toEqual({ outcome: 'superseded' });
+  expect(await readAnswer(patientRef)).toBe(answerOf('new'));
+  expect(await leftovers(patientRef, late.syncId)).toEqual(only(2));
+});
+
+test('nothing is stored for a patient who is gone, or is being removed', async () => {
+  for (const remove of [patients.delete, patients.markRemoving]) {
+    const input = await fetched(await listedPatient(), 1, answerOf('x'));
+    await remove(input.patientRef);
+    expect(await store(input)).toEqual({ outcome: 'gone' });
+    expect(await leftovers(input.patientRef, input.syncId)).toEqual(nothing);
+  }
+});
+
+test('what a cancelled sync had staged cannot become current by an attempt that still lives', async () => {
+  const input = await fetched(await listedPatient(), 1, answerOf('x'));
+  await discardStaged(input);
+  expect(await patients.flipCareVersion(input.patientRef, input.fetchOrder)).toBe(false);
+  expect(await patients.get(input.patientRef)).toMatchObject({ careState: 'pending' });
+});
+
+test('what a sync has made current is kept when it is cancelled afterwards', async () => {
+  const input = await fetched(await listedPatient(), 1, answerOf('x'));
+  await store(input);
+  await discardStaged(input);
+  expect(await readAnswer(input.patientRef)).toBe(answerOf('x'));
+});
+
+test.each([
+  ['lost', async (key: string) => await payloads.delete({ key, sizeBytes: 0, sha256: '' })],
+  ['spoilt', async (key: string) => await stores.overwrite(key, randomBytes(10))],
+])('a payload that was %s is told, and nothing changes', async (_fate, befall) => {
+  const patientRef = await listedPatient();
+  await store(await fetched(patientRef, 1, answerOf('old')));
+  const input = await fetched(patientRef, 2, answerOf('new'));
+  await befall(input.payload.key);
+  expect(await store(input)).toEqual({ outcome: 'payload-lost' });
+  expect(await readAnswer(patientRef)).toBe(answerOf('old'));
+  expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));
+});
+
+test('an answer for another patient is never stored', async () => {
+  const input = await fetched(await listedPatient(), 1, '{"kvnr":"X110434370","careRecords":[]}');
+  await expect(store(input)).rejects.toBeInstanceOf(ApplicationFailure);
+  expect(await readAnswer(input.patientRef)).toBeUndefined();
+});
