@@ -5,7 +5,6 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     projects: [
       {
-        extends: true,
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
@@ -15,7 +14,6 @@ export default defineConfig({
         },
       },
       {
-        extends: true,
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
