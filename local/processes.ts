@@ -85,7 +85,8 @@ export async function untilReady(
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    if (!leashed.isRunning()) throw new StartFailure(`${leashed.name} ended before it was ready: ${lastWords(leashed)}`);
+    if (!leashed.isRunning())
+      throw new StartFailure(`${leashed.name} ended before it was ready: ${lastWords(leashed)}`);
     if (await isReady().catch(() => false)) return;
     if (performance.now() > deadline)
       throw new StartFailure(`${leashed.name} did not answer within ${timeoutMs / 1000} s: ${lastWords(leashed)}`);

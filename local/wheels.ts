@@ -39,7 +39,16 @@ export async function ensureWheels(localDir: string, onInstall: () => void = () 
       { cause: error },
     );
   });
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '-r', requirements];
+  const pip = [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--require-hashes',
+    '-r',
+    requirements,
+  ];
   await run(join(bin, 'python'), pip).catch((error: unknown) => {
     throw new StartFailure(`pip could not install the local stack: ${pipProblem(error)}`, { cause: error });
   });

@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App, type Stack, Validations } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { expect, test } from 'vitest';
+import type { Stage } from '../stage.ts';
+import { DataStack } from './data-stack.ts';
+
+const stackFor = (stage: Stage): Stack => new DataStack(new App(), 'EpaSyncData', { stage });
+const templateFor = (stage: Stage): Template => Template.fromStack(stackFor(stage));
+const tables = (template: Template) => Object.values(template.findResources('AWS::DynamoDB::Table'));
+
+const keysOf = (table: { Properties?: Record<string, unknown> }) =>
+  (table.Properties?.['KeySchema'] as { AttributeName: string; KeyType: string }[]).map(
+    ({ AttributeName, KeyType }) => `${KeyType} ${AttributeName}`,
+  );
+
+test('the five tables have the names and keys that the stores use', () => {
+  const found = Object.fromEntries(
+    tables(templateFor('prod')).map((table) => [table['Properties'].TableName, keysOf(table)]),
+  );
+  expect(found).toEqual({
+    Patients: ['HASH shard', 'RANGE patientRef'],
+    CareRecords: ['HASH patientRef', 'RANGE sk'],
+    AuditLog: ['HASH patientRef', 'RANGE seq'],
+    Line: ['HASH insurerId'],
+    SyncRuns: ['HASH insurerId', 'RANGE runId'],
+  });
+});
+
+test('every table is paid on demand, restorable to the second, and encrypted with the customer key', () => {
+  for (const { Properties } of tables(templateFor('prod')))
+    expect(Properties).toMatchObject({
+      BillingMode: 'PAY_PER_REQUEST',
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true, RecoveryPeriodInDays: 35 },
+      SSESpecification: {
+        SSEEnabled: true,
+        SSEType: 'KMS',
+        KMSMasterKeyId: { 'Fn::GetAtt': [expect.stringMatching(/^KeyData/), 'Arn'] },
+      },
+    });
+});
+
+test('the access log forgets by itself, and nothing else does', () => {
+  const forgetful = tables(templateFor('prod')).filter((table) => 'TimeToLiveSpecification' in table['Properties']);
+  expect(forgetful.map((table) => table['Properties'].TableName)).toEqual(['AuditLog']);
+  expect(forgetful[0]?.['Properties'].TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
+});
+
+test('the key is rotated', () => {
+  templateFor('prod').hasResourceProperties('AWS::KMS::Key', { EnableKeyRotation: true });
+});
+
+test('the bucket is private, encrypted with the customer key, and keeps no old versions', () => {
+  const template = templateFor('prod');
+  template.hasResourceProperties('AWS::S3::Bucket', {
+    PublicAccessBlockConfiguration: {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    },
+    BucketEncryption: {
+      ServerSideEncryptionConfiguration: [
+        {
+          BucketKeyEnabled: true,
+          ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: Match.anyValue() },
+        },
+      ],
+    },
+    VersioningConfiguration: Match.absent(),
+  });
+  template.hasResourceProperties('AWS::S3::BucketPolicy', {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Effect: 'Deny',
+          Principal: { AWS: '*' },
+          Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+        }),
+      ]),
+    },
+  });
+});
+
+test('what a crash left in the bucket goes after the longest retry and the history, documents stay', () => {
+  const [bucket] = Object.values(templateFor('prod').findResources('AWS::S3::Bucket'));
+  const rules: {
+    Prefix?: string;
+    ExpirationInDays?: number;
+    AbortIncompleteMultipartUpload?: object;
+    Status: string;
+  }[] = bucket?.['Properties'].LifecycleConfiguration.Rules;
+  expect(rules.every(({ Status }) => Status === 'Enabled')).toBe(true);
+  const expiring = rules.filter(({ ExpirationInDays }) => ExpirationInDays !== undefined);
+  expect(expiring.map(({ Prefix, ExpirationInDays }) => [Prefix, ExpirationInDays])).toEqual([
+    ['payloads/', 67],
+    ['lists/', 67],
+  ]);
+  expect(rules.filter(({ AbortIncompleteMultipartUpload }) => AbortIncompleteMultipartUpload)).toHaveLength(1);
+});
+
+test('in production nothing that holds data goes with its stack; elsewhere it does', () => {
+  const holders = ['AWS::DynamoDB::Table', 'AWS::S3::Bucket', 'AWS::KMS::Key'];
+  const policies = (stage: Stage) => {
+    const found = holders.flatMap((type) => Object.values(templateFor(stage).findResources(type)));
+    return new Set(found.flatMap((each) => [each['DeletionPolicy'], each['UpdateReplacePolicy']]));
+  };
+  expect(policies('prod')).toEqual(new Set(['Retain']));
+  expect(policies('local')).toEqual(new Set(['Delete']));
+  const isProtected = (stage: Stage) =>
+    tables(templateFor(stage)).map((t) => t['Properties'].DeletionProtectionEnabled);
+  expect(new Set(isProtected('prod'))).toEqual(new Set([true]));
+});
+
+// CloudFormation replaces, and so empties, what gets another logical ID
+test('the logical IDs of all that holds data stay what they are', () => {
+  const { Resources } = templateFor('prod').toJSON() as { Resources: Record<string, { Type: string }> };
+  expect(
+    Object.entries(Resources)
+      .map(([id, { Type }]) => `${Type} ${id}`)
+      .sort(),
+  ).toEqual([
+    'AWS::DynamoDB::Table TablesAuditLog5AA97AA9',
+    'AWS::DynamoDB::Table TablesCareRecords43B60183',
+    'AWS::DynamoDB::Table TablesLine67A6E1C3',
+    'AWS::DynamoDB::Table TablesPatients7635EB4A',
+    'AWS::DynamoDB::Table TablesSyncRunsDBA55917',
+    'AWS::KMS::Key KeyData14C30924',
+    'AWS::S3::Bucket BucketData05616C16',
+    'AWS::S3::BucketPolicy BucketDataPolicyB475B683',
+  ]);
+});
+
+test('the names of bucket and key are outputs', () => {
+  const template = templateFor('prod');
+  template.hasOutput('BucketName', {});
+  template.hasOutput('KeyArn', {});
+});
+
+test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
+  const app = new App();
+  new DataStack(app, 'EpaSyncData', { stage: 'prod' });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  const { directory } = app.synth();
+  const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
+  expect(report).toMatchObject({ pluginReports: [] });
+});
