@@ -276,6 +276,7 @@ class LineKeeper implements Keeper {
   #hear(child: LineChild, message: FromChild): void {
     switch (message.kind) {
       case 'ready':
+        this.#log.info('line process ready', { child: child.pid });
         this.#childMissingSinceMs = undefined;
         this.#renewAtMs = Number.NEGATIVE_INFINITY; // the new child is granted from a renewal of its own
         if (this.#isStopping) child.kill('stopped before it was ready');

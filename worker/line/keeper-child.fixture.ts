@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { attachToParent } from './parent.ts';
+
+/**
+ * A child that sends one request after the other, whenever it may. The insurer's answer can tell it to hold the line
+ * (Retry-After), that it is not welcome (401), or (a body `stall <ms>`) to block its event loop.
+ */
+const stopping = new AbortController();
+const { grant, ready } = attachToParent({
+  pauseGraceMs: Number(process.env['PAUSE_GRACE_MS']),
+  lineMinGapMs: Number(process.env['LINE_MIN_GAP_MS']),
+  onStop: () => stopping.abort(),
+});
+const insurer = new URL(process.env['INSURER_BASE_URL'] ?? '');
+
+async function exchange(): Promise<void> {
+  const socket = connect({ host: insurer.hostname, port: Number(insurer.port) });
+  socket.on('error', () => {}); // a reset is one of the ways to end
+  const closed = once(socket, 'close');
+  await Promise.race([once(socket, 'connect'), closed]);
+  if (socket.destroyed || !grant.maySend()) {
+    socket.destroy();
+    await closed;
+    return;
+  }
+  let wasCut = false;
+  const end = grant.begin(async () => {
+    wasCut = true;
+    socket.destroy();
+    await closed;
+  });
+  socket.write(`GET /${process.env['WORKER_NAME']}/${grant.leaseNumber} HTTP/1.1\r\nHost: insurer\r\n\r\n`);
+  let answer = '';
+  socket.on('data', (bytes) => {
+    answer += bytes.toString('latin1');
+    const stallMs = /stall (\d+)/.exec(answer)?.[1];
+    if (stallMs !== undefined) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(stallMs));
+  });
+  await closed;
+  const retryAfterS = /retry-after: (\d+)/i.exec(answer)?.[1];
+  if (retryAfterS !== undefined) void grant.holdUntil(Date.now() + Number(retryAfterS) * 1_000);
+  if (answer.startsWith('HTTP/1.1 401')) void grant.pauseBySystem('unauthorized');
+  end({ wasCut });
+}
+
+ready();
+while (!stopping.signal.aborted) {
+  await grant.whenMaySend(stopping.signal).catch(() => {});
+  if (!stopping.signal.aborted) await exchange();
+}
+process.exit(0);

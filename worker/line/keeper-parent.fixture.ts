@@ -1,0 +1,15 @@
+import { createGateClient, openGate } from '../../core/stores/gate.ts';
+import { createLog } from '../log.ts';
+import { startKeeper } from './keeper.ts';
+
+/** A worker's main process with nothing but the line. Ends in order on SIGTERM. */
+const setting = (name: string): string => process.env[name] ?? '';
+const keeper = await startKeeper({
+  config: { LEASE_MS: Number(setting('LEASE_MS')) },
+  gate: openGate(createGateClient(setting('AWS_REGION')), setting('INSURER_ID')),
+  log: createLog('keeper'),
+  entry: new URL('./keeper-child.fixture.ts', import.meta.url),
+});
+process.on('SIGTERM', () => {
+  void keeper.stop().then(() => process.exit(0));
+});

@@ -1,0 +1,363 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createGateClient, type GateStore, openGate } from '../../core/stores/gate.ts';
+
+const leaseMs = 2_000;
+const pauseGraceMs = 400;
+const never = new AbortController().signal;
+
+/** What the insurer saw: requests in the order they came, and how many there were at once. */
+interface Insurer {
+  readonly url: string;
+  readonly arrivals: { readonly worker: string; readonly leaseNumber: number; readonly atMs: number }[];
+  readonly overlaps: number;
+  readonly underWay: number;
+  /** how a request is answered; by default after 20 ms */
+  answer: (response: ServerResponse, worker: string) => void;
+  /** the next request that fits, from now on */
+  nextRequest(fits?: (worker: string) => boolean): Promise<string>;
+  close(): void;
+}
+
+async function startInsurer(): Promise<Insurer> {
+  const waiting = new Set<(worker: string) => void>();
+  let underWay = 0;
+  let overlaps = 0;
+  const server = createServer((request, response) => {
+    const [, worker = '', leaseNumber] = (request.url ?? '').split('/');
+    insurer.arrivals.push({ worker, leaseNumber: Number(leaseNumber), atMs: Date.now() });
+    underWay += 1;
+    if (underWay > 1) overlaps += 1;
+    request.socket.once('close', () => {
+      underWay -= 1;
+    });
+    response.setHeader('connection', 'close');
+    insurer.answer(response, worker);
+    for (const tell of [...waiting]) tell(worker);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const insurer: Insurer = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    arrivals: [],
+    answer: answerSoon,
+    get overlaps() {
+      return overlaps;
+    },
+    get underWay() {
+      return underWay;
+    },
+    nextRequest: (fits = () => true) =>
+      new Promise((resolve) => {
+        const tell = (worker: string): void => {
+          if (!fits(worker)) return;
+          waiting.delete(tell);
+          resolve(worker);
+        };
+        waiting.add(tell);
+      }),
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+  return insurer;
+}
+const answerSoon = (response: ServerResponse): void => void setTimeout(() => response.end('{}'), 20);
+const hang = (): void => {};
+
+/** A worker's main process, with its child that sends. */
+class Worker {
+  readonly name: string;
+  readonly process: ChildProcess;
+  readonly said: Record<string, unknown>[] = [];
+  #listeners = new Set<() => void>();
+
+  constructor(name: string, environment: NodeJS.ProcessEnv) {
+    this.name = name;
+    const entry = new URL('./keeper-parent.fixture.ts', import.meta.url).pathname;
+    this.process = spawn(process.execPath, [entry], {
+      env: { ...process.env, ...environment, WORKER_NAME: name },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    createInterface({ input: this.process.stdout ?? process.stdin }).on('line', (line) => {
+      this.said.push(JSON.parse(line));
+      for (const listener of [...this.#listeners]) listener();
+    });
+  }
+
+  get childPid(): number {
+    return this.said.findLast(({ event }) => event === 'line process started')?.['child'] as number;
+  }
+
+  async says(event: string): Promise<void> {
+    const isSaid = (): boolean => this.said.some((line) => line['event'] === event);
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (!isSaid()) return;
+        this.#listeners.delete(look);
+        resolve();
+      };
+      this.#listeners.add(look);
+      look();
+    });
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+
+  killChild(signal: NodeJS.Signals): void {
+    process.kill(this.childPid, signal);
+  }
+}
+
+let insurer: Insurer;
+let gate: GateStore;
+let insurerId: string;
+let workers: Worker[] = [];
+
+beforeEach(async () => {
+  insurerId = `kk-${randomUUID().slice(0, 8)}`;
+  insurer = await startInsurer();
+  gate = openGate(createGateClient(process.env['AWS_REGION'] ?? 'eu-central-1'), insurerId);
+});
+afterEach(async () => {
+  await Promise.all(
+    workers
+      .filter((worker) => worker.process.exitCode === null && worker.process.signalCode === null)
+      .map(async (worker) => {
+        worker.kill('SIGCONT');
+        worker.kill('SIGKILL'); // its child, even a frozen one, is woken and then ends with it
+        if (worker.childPid !== undefined) trySignal(worker.childPid, 'SIGCONT');
+        await once(worker.process, 'exit');
+      }),
+  );
+  workers = [];
+  insurer.close();
+});
+const trySignal = (pid: number, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it is gone
+  }
+};
+
+function startWorker(name: string): Worker {
+  const worker = new Worker(name, {
+    INSURER_ID: insurerId,
+    INSURER_BASE_URL: insurer.url,
+    AWS_REGION: process.env['AWS_REGION'] ?? 'eu-central-1',
+    LEASE_MS: String(leaseMs),
+    PAUSE_GRACE_MS: String(pauseGraceMs),
+    LINE_MIN_GAP_MS: '50',
+  });
+  workers.push(worker);
+  return worker;
+}
+
+/** Two workers; the first one named is the one that sends. */
+async function startPair(): Promise<[Worker, Worker]> {
+  const pair = [startWorker('anton'), startWorker('berta')] as const;
+  const [first] = await Promise.all([
+    insurer.nextRequest(),
+    ...pair.map((worker) => worker.says('line process ready')),
+  ]);
+  return first === 'anton' ? [pair[0], pair[1]] : [pair[1], pair[0]];
+}
+
+async function tookMs(event: Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await event;
+  return performance.now() - startMs;
+}
+const requests = async (count: number): Promise<void> => {
+  for (let left = count; left > 0; left -= 1) await insurer.nextRequest();
+};
+const from = (worker: Worker) => (name: string) => name === worker.name;
+
+test('of two workers one sends, and on SIGTERM the other one goes on within a second', async () => {
+  const [holder, other] = await startPair();
+  await requests(10);
+  expect(new Set(insurer.arrivals.map(({ worker }) => worker))).toEqual(new Set([holder.name]));
+  const handedOver = insurer.nextRequest(from(other));
+  const exited = once(holder.process, 'exit');
+  holder.kill('SIGTERM');
+  expect(await tookMs(handedOver)).toBeLessThan(1_000);
+  expect((await exited)[0]).toBe(0);
+  await requests(5);
+  expect(insurer.overlaps).toBe(0);
+  const numbers = insurer.arrivals.map(({ leaseNumber }) => leaseNumber);
+  expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+}, 30_000);
+
+test('on SIGTERM a request that the insurer leaves hanging is cut, and the line handed over all the same', async () => {
+  const [holder, other] = await startPair();
+  insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
+  await insurer.nextRequest();
+  const handedOver = insurer.nextRequest(from(other));
+  holder.kill('SIGTERM');
+  expect(await tookMs(handedOver)).toBeLessThan(1_200);
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('after kill -9 of the main process its child ends at once, and the other worker sends once the lease is over', async () => {
+  const [holder, other] = await startPair();
+  insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
+  await insurer.nextRequest();
+  const next = insurer.nextRequest(from(other));
+  holder.kill('SIGKILL');
+  expect(await tookMs(next)).toBeLessThan(leaseMs + 2_000);
+  await requests(5);
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('after kill -9 of the child its main process starts another one and goes on', async () => {
+  const [holder] = await startPair();
+  insurer.answer = hang;
+  await insurer.nextRequest();
+  insurer.answer = answerSoon;
+  const next = requests(3);
+  holder.killChild('SIGKILL');
+  await next;
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('a child frozen in the midst of a request is killed by its main process, and nothing overlaps when it wakes', async () => {
+  const [holder] = await startPair();
+  insurer.answer = hang;
+  await insurer.nextRequest();
+  insurer.answer = answerSoon;
+  const frozen = holder.childPid;
+  const next = requests(3);
+  process.kill(frozen, 'SIGSTOP');
+  await holder.says('line process killed');
+  await next;
+  trySignal(frozen, 'SIGCONT');
+  await requests(5);
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('a child whose event loop stands still in the midst of a request is killed before the line goes on', async () => {
+  await startPair();
+  insurer.answer = (response) => {
+    response.write('stall 15000');
+    insurer.answer = answerSoon;
+  };
+  await insurer.nextRequest();
+  expect(await tookMs(requests(3))).toBeLessThan(leaseMs + 3_000);
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('a main process frozen past its lease loses the line: its child cuts on its own clock, and waking changes nothing', async () => {
+  const [holder, other] = await startPair();
+  insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
+  await insurer.nextRequest();
+  holder.kill('SIGSTOP');
+  await insurer.nextRequest(from(other));
+  holder.kill('SIGCONT');
+  const arrivedBefore = insurer.arrivals.length;
+  await requests(40);
+  expect(insurer.overlaps).toBe(0);
+  expect(insurer.arrivals.slice(arrivedBefore).filter(({ worker }) => worker === holder.name)).toEqual([]);
+}, 30_000);
+
+test('both processes frozen one after the other, while no request is under way, send nothing when they wake', async () => {
+  const [holder, other] = await startPair();
+  insurer.answer = (response, worker) => {
+    if (worker === other.name) return answerSoon(response);
+    holder.kill('SIGSTOP');
+    response.end('{}');
+    response.once('close', () => holder.killChild('SIGSTOP'));
+  };
+  await insurer.nextRequest();
+  await insurer.nextRequest(from(other));
+  holder.killChild('SIGCONT');
+  holder.kill('SIGCONT');
+  const arrivedBefore = insurer.arrivals.length;
+  await requests(40);
+  expect(insurer.overlaps).toBe(0);
+  expect(insurer.arrivals.slice(arrivedBefore).filter(({ worker }) => worker === holder.name)).toEqual([]);
+}, 30_000);
+
+test('a pause is confirmed once the request under way has been cut, and nothing is sent until the line is resumed', async () => {
+  await startPair();
+  insurer.answer = hang;
+  await insurer.nextRequest();
+  insurer.answer = answerSoon;
+  const pausedMs = await tookMs(
+    gate.pause({ by: 'olga', reason: 'maintenance' }).then(() => gate.awaitSilence(never, leaseMs)),
+  );
+  expect(pausedMs).toBeLessThan(pauseGraceMs + 1_000);
+  expect(pausedMs).toBeGreaterThan(pauseGraceMs / 2);
+  const arrived = insurer.arrivals.length;
+  expect(insurer.underWay).toBe(0);
+  const sentWhilePaused = insurer.nextRequest().then(() => 'sent');
+  const longerThanTheLease = new Promise((resolve) => setTimeout(resolve, leaseMs + 500, 'nothing sent'));
+  expect(await Promise.race([sentWhilePaused, longerThanTheLease])).toBe('nothing sent');
+  expect(insurer.arrivals.length).toBe(arrived);
+  const resumed = insurer.nextRequest();
+  await gate.resume({ by: 'olga', reason: 'done' });
+  expect(await tookMs(resumed)).toBeLessThan(1_000);
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('a pause that meets a frozen main process is confirmed once its lease has run out', async () => {
+  const holder = startWorker('anton');
+  await insurer.nextRequest();
+  holder.kill('SIGSTOP');
+  await gate.pause({ by: 'olga', reason: 'maintenance' });
+  expect(await tookMs(gate.awaitSilence(never, leaseMs))).toBeLessThan(leaseMs + 1_000);
+  expect(insurer.underWay).toBe(0);
+  const arrived = insurer.arrivals.length;
+  holder.kill('SIGCONT');
+  await new Promise((resolve) => setTimeout(resolve, 1_000)); // nothing happens: there is no event to wait for
+  expect(insurer.arrivals.length).toBe(arrived);
+}, 30_000);
+
+test('the next holder of a paused line sends nothing, and the pause stays confirmed', async () => {
+  const [holder] = await startPair();
+  await gate.pause({ by: 'olga', reason: 'maintenance' });
+  await gate.awaitSilence(never, leaseMs);
+  const arrived = insurer.arrivals.length;
+  const exited = once(holder.process, 'exit');
+  holder.kill('SIGTERM');
+  await exited;
+  await expect.poll(async () => (await gate.read()).holder, { timeout: 5_000 }).toBeDefined();
+  expect(await gate.read()).toMatchObject({ state: 'paused', silent: true });
+  expect(insurer.arrivals.length).toBe(arrived);
+}, 30_000);
+
+test('Retry-After holds the line also for the worker that takes over', async () => {
+  const [holder, other] = await startPair();
+  insurer.answer = (response) => {
+    response.writeHead(429, { 'retry-after': '3' }).end();
+    insurer.answer = answerSoon;
+  };
+  await insurer.nextRequest();
+  const heldFromMs = insurer.arrivals.at(-1)?.atMs ?? 0;
+  await expect.poll(async () => (await gate.read()).notBefore, { timeout: 2_000 }).toBeGreaterThan(heldFromMs);
+  const next = insurer.nextRequest();
+  holder.kill('SIGTERM');
+  expect(await next).toBe(other.name);
+  expect((insurer.arrivals.at(-1)?.atMs ?? 0) - heldFromMs).toBeGreaterThanOrEqual(3_000);
+}, 30_000);
+
+test('when the insurer does not let us in the line pauses itself', async () => {
+  await startPair();
+  insurer.answer = (response) => {
+    response.writeHead(401).end();
+    insurer.answer = answerSoon;
+  };
+  await insurer.nextRequest();
+  const arrived = insurer.arrivals.length;
+  await expect.poll(async () => (await gate.read()).silent, { timeout: 2_000 }).toBe(true);
+  expect(await gate.read()).toMatchObject({ state: 'paused', by: 'system', reason: 'unauthorized' });
+  expect(insurer.arrivals.length).toBe(arrived);
+}, 30_000);
