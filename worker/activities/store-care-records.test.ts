@@ -16,6 +16,8 @@ const { storeCareRecords } = createStoreCareRecords(stores);
 const { discardStaged } = createDiscardStaged(stores);
 const { removePatient } = createRemovePatient(stores);
 
+/** Each crash would be told at length. */
+const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 const kvnr = 'A123456780' as Kvnr;
 const versionOf = (order: number) => `000001764028800-${String(order).padStart(9, '0')}`;
 
@@ -44,7 +46,7 @@ async function fetched(patientRef: string, order: number, answer: string) {
 }
 
 const store = async (input: Awaited<ReturnType<typeof fetched>>) =>
-  await new MockActivityEnvironment().run(async () => await storeCareRecords(input));
+  await new MockActivityEnvironment({}, { logger: silent }).run(async () => await storeCareRecords(input));
 
 /** What a reader gets who follows careVersion. */
 async function readAnswer(patientRef: string): Promise<string | undefined> {
