@@ -11,14 +11,12 @@ const stackFor = (stage: Stage): Stack => new DataStack(new App(), 'EpaSyncData'
 const templateFor = (stage: Stage): Template => Template.fromStack(stackFor(stage));
 const tables = (template: Template) => Object.values(template.findResources('AWS::DynamoDB::Table'));
 
-const keysOf = (table: { Properties?: Record<string, unknown> }) =>
-  (table.Properties?.['KeySchema'] as { AttributeName: string; KeyType: string }[]).map(
-    ({ AttributeName, KeyType }) => `${KeyType} ${AttributeName}`,
-  );
+const keysOf = (properties: { KeySchema: readonly { AttributeName: string; KeyType: string }[] }) =>
+  properties.KeySchema.map(({ AttributeName, KeyType }) => `${KeyType} ${AttributeName}`);
 
 test('the five tables have the names and keys that the stores use', () => {
   const found = Object.fromEntries(
-    tables(templateFor('prod')).map((table) => [table['Properties'].TableName, keysOf(table)]),
+    tables(templateFor('prod')).map((table) => [table['Properties'].TableName, keysOf(table['Properties'])]),
   );
   expect(found).toEqual({
     Patients: ['HASH shard', 'RANGE patientRef'],
