@@ -1,0 +1,59 @@
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { dataConverterOf, openStores, temporalConnection } from '../core/clients.ts';
+import { ConfigError, readConfig, workerConfig } from '../core/config.ts';
+import { syncTaskQueue } from '../core/contract/names.ts';
+import { createListActivities } from './activities/list-activities.ts';
+import { createSyncActivities } from './activities/sync-activities.ts';
+import { startKeeper } from './line/keeper.ts';
+import { createLog, faultOf } from './log.ts';
+import { workflowSource } from './workflow-source.ts';
+
+/**
+ * One worker: workflows and all activities but the insurer's run in this process, which also keeps the line; the insurer's
+ * run in its child (DESIGN, "Two processes"). Ends in order on SIGTERM and SIGINT: first the lease is handed back.
+ */
+const log = createLog('worker');
+try {
+  const config = readConfig(workerConfig, process.env);
+  const stores = openStores(config);
+  const connection = await NativeConnection.connect(temporalConnection(config));
+  const syncActivities = createSyncActivities(stores);
+  const worker = await Worker.create({
+    connection,
+    namespace: config.TEMPORAL_NAMESPACE,
+    taskQueue: syncTaskQueue,
+    dataConverter: dataConverterOf(config),
+    ...workflowSource(),
+    activities: {
+      ...syncActivities,
+      ...createListActivities({
+        ...stores,
+        ...syncActivities,
+        pseudonymKey: Buffer.from(config.PSEUDONYM_KEY, 'base64'),
+      }),
+    },
+    maxConcurrentActivityTaskExecutions: 8,
+    maxConcurrentLocalActivityExecutions: 16, // each may hold one patient's answer, 64 MiB at worst
+    stickyQueueScheduleToStartTimeout: '1 s', // a frozen worker must not keep an operator waiting for ten
+    shutdownGraceTime: '10 s',
+  });
+  const keeper = await startKeeper({ config, gate: stores.gateOf(config.INSURER_ID), log });
+  const stop = (): void => {
+    log.info('stopping');
+    void keeper.stop().then(() => worker.shutdown());
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  log.info('worker-ready', { linePid: keeper.pids[0] });
+  await worker.run();
+  await keeper.stop();
+  await connection.close();
+  stores.close();
+  log.info('stopped');
+} catch (error) {
+  log.error('worker failed', {
+    fault: faultOf(error),
+    ...(error instanceof ConfigError && { problems: error.message }),
+  });
+  process.exit(1);
+}
