@@ -1,0 +1,106 @@
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import type { ExchangeAnswer } from './exchange.ts';
+import { type LineContext, LineError } from './line-error.ts';
+
+/** The body of an error is nobody's need, but reading it keeps the connection; beyond this it is not worth it. */
+const drainedBytesMax = 256 * 1024;
+
+/** Deeper than any sound answer, and shallow enough for whoever walks it recursively later. */
+export const nestingMax = 256;
+
+/**
+ * The whole body, decoded. The cap counts decoded bytes, so that a small body cannot unfold in memory, and raw ones.
+ * @throws LineError `contract` for an encoding nobody asked for, `cut-short`, `not-json` when it is no gzip, `too-large`
+ */
+export async function readWhole(
+  { headers, body }: ExchangeAnswer,
+  maxBytes: number,
+  operation: LineContext['operation'],
+): Promise<Buffer> {
+  const encoding = (headers['content-encoding'] ?? 'identity').toLowerCase();
+  if (!hasDeclaredEnd(headers)) throw new LineError('cut-short', { operation, problem: 'no end declared' });
+  const chunks: Buffer[] = [];
+  const collect = async (decoded: AsyncIterable<Buffer>): Promise<void> => {
+    let bytes = 0;
+    for await (const chunk of decoded) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new LineError('too-large', { operation });
+      chunks.push(chunk);
+    }
+  };
+  const raw = async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let bytes = 0;
+    for await (const chunk of source) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new LineError('too-large', { operation });
+      yield chunk;
+    }
+  };
+  if (encoding === 'identity' || encoding === '') await collect(body);
+  else if (encoding === 'gzip' || encoding === 'x-gzip')
+    await pipeline(body, raw, createGunzip(), collect).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
+      const fault = error.code === 'Z_BUF_ERROR' ? 'cut-short' : 'not-json';
+      throw new LineError(fault, { operation, problem: 'gzip' }, { cause: error });
+    });
+  else throw new LineError('contract', { operation, problem: 'content-encoding' });
+  return Buffer.concat(chunks);
+}
+
+/** An answer that ends with its connection could be cut anywhere, and nobody would know. */
+export const hasDeclaredEnd = (headers: ExchangeAnswer['headers']): boolean =>
+  headers['content-length'] !== undefined || /\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
+
+/** Reads on so that the connection can be kept; whether that works is of no interest. */
+export async function drain({ body }: ExchangeAnswer): Promise<void> {
+  let bytes = 0;
+  try {
+    for await (const chunk of body) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > drainedBytesMax) return;
+    }
+  } catch {
+    // the fault is the status, however its body ended
+  }
+}
+
+/**
+ * UTF-8 JSON, not nested deeper than nestingMax.
+ * @throws LineError `not-json`, `contract` when nested too deep
+ */
+export function parseJson(body: Buffer, operation: LineContext['operation']): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
+  } catch {
+    throw new LineError('not-json', { operation }); // no cause: V8 quotes the text in its message
+  }
+  if (nestingOf(body) > nestingMax) throw new LineError('contract', { operation, problem: 'nested too deep' });
+  return value;
+}
+
+const [quote, backslash, openBrace, closeBrace, openBracket, closeBracket] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d];
+
+/** How deep the arrays and objects of sound JSON are nested. */
+function nestingOf(json: Buffer): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === quote) at = endOfString(json, at);
+    else if (byte === openBrace || byte === openBracket) deepest = Math.max(deepest, ++depth);
+    else if (byte === closeBrace || byte === closeBracket) depth--;
+  }
+  return deepest;
+}
+
+/** The place of the quote that ends the string which begins at `start`. */
+function endOfString(json: Buffer, start: number): number {
+  for (let end = json.indexOf(quote, start + 1); ; end = json.indexOf(quote, end + 1)) {
+    if (end === -1) return json.length;
+    let backslashes = 0;
+    while (json[end - 1 - backslashes] === backslash) backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
+}

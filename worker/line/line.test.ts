@@ -1,0 +1,380 @@
+import { gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { type LineOptions, openLine } from './line.ts';
+import { httpAnswer, type RawRequest, startRawInsurer, testRight } from './testing/raw-insurer.ts';
+
+const anna = 'A123456780' as Kvnr;
+const ben = 'X110434370' as Kvnr;
+const never = new AbortController().signal;
+const kvnrOf = ({ path }: RawRequest): string => path.split('/')[2] ?? '';
+const recordsOf = (kvnr: string, extra = ''): string =>
+  `{"kvnr":"${kvnr}","careRecords":[{"id":"1","programme":"DMP","title":"Asthma","status":"active","start":"2026-01-01"${extra}}]}`;
+
+async function startLine(answer?: Parameters<typeof startRawInsurer>[0], options: Partial<LineOptions> = {}) {
+  const insurer = await startRawInsurer(answer);
+  const right = testRight();
+  const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', right, stallMs: 400, ...options });
+  return {
+    insurer,
+    right,
+    line,
+    async [Symbol.asyncDispose]() {
+      await line.close();
+      await insurer[Symbol.asyncDispose]();
+    },
+  };
+}
+const answers =
+  (...bytes: (string | Buffer)[]) =>
+  ({ socket }: RawRequest): void => {
+    for (const part of bytes) socket.write(part);
+  };
+const answersAndCloses =
+  (...bytes: (string | Buffer)[]) =>
+  ({ socket }: RawRequest): void => {
+    for (const part of bytes) socket.write(part);
+    socket.end();
+  };
+
+test('a second request waits until the insurer has answered the first, on the same connection', async () => {
+  await using it = await startLine();
+  const both = Promise.all([
+    it.line.fetchCareRecords(anna, 'bulk', never),
+    it.line.fetchCareRecords(ben, 'bulk', never),
+  ]);
+  const first = await it.insurer.requestArrives(1);
+  expect(it.insurer.seen.map(kvnrOf)).toEqual([anna]);
+  expect(first.headers).toMatchObject({
+    authorization: 'Bearer secret',
+    'user-agent': 'epa-sync',
+    'accept-encoding': 'gzip',
+  });
+  first.socket.write(httpAnswer(200, recordsOf(anna)));
+  const second = await it.insurer.requestArrives(2);
+  second.socket.write(httpAnswer(200, recordsOf(ben)));
+  const [a, b] = await both;
+  expect(a).toMatchObject({ kind: 'answer', order: '001764000000000-000000001' });
+  expect(b).toMatchObject({ kind: 'answer', body: Buffer.from(recordsOf(ben)), order: '001764000000000-000000002' });
+  expect(it.insurer.connections).toBe(1);
+  expect(it.right.ends).toEqual([{ wasCut: false }, { wasCut: false }]);
+});
+
+test('whoever waits is served one at a time however the answers fail', async () => {
+  const mishaps: ((request: RawRequest) => void)[] = [
+    ({ socket }) => socket.resetAndDestroy(),
+    answersAndCloses('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"kv'),
+    answers(httpAnswer(500, '<html>')),
+    answers('HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{'), // stalls
+    answers(httpAnswer(502, 'oops', { connection: 'close' })),
+    answers('no HTTP at all\r\n\r\n'),
+  ];
+  let turn = 0;
+  await using it = await startLine(
+    async (request) => {
+      mishaps[turn++ % mishaps.length]?.(request);
+      await (turn % mishaps.length === 3 ? undefined : request.closed);
+    },
+    { stallMs: 100 },
+  );
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 24 }, () => it.line.fetchCareRecords(anna, 'bulk', never)),
+  );
+  expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.fault : 'answer'))).toEqual(
+    Array.from({ length: 4 }, () => [
+      'reset',
+      'cut-short',
+      'server-error',
+      'stalled',
+      'server-error',
+      'contract',
+    ]).flat(),
+  );
+  expect(it.insurer.overlaps).toBe(0);
+  expect(it.insurer.seen).toHaveLength(24);
+  expect(it.right.ends.slice(0, 6).map(({ wasCut }) => wasCut)).toEqual([false, false, false, true, false, true]);
+});
+
+test('a person goes before the list, the list before bulk, and each in the order of coming', async () => {
+  await using it = await startLine(answers(httpAnswer(500)));
+  it.right.close();
+  const order: string[] = [];
+  const fetch = (name: string, turn: 'person' | 'bulk') =>
+    it.line.fetchCareRecords(anna, turn, never).catch(() => order.push(name));
+  const list = { begin: () => {}, write: async () => {} };
+  const all = [
+    fetch('bulk 1', 'bulk'),
+    fetch('bulk 2', 'bulk'),
+    it.line.fetchList({}, list, never).catch(() => order.push('list')),
+    fetch('person 1', 'person'),
+    fetch('person 2', 'person'),
+  ];
+  it.right.open();
+  await Promise.all(all);
+  expect(order).toEqual(['person 1', 'person 2', 'list', 'bulk 1', 'bulk 2']);
+});
+
+test('a pause between connecting and sending sends nothing, and the request goes out after the resume', async () => {
+  await using it = await startLine(answers(httpAnswer(410)));
+  const fetched = it.line.fetchCareRecords(anna, 'bulk', never);
+  await Promise.resolve().then(() => Promise.resolve()); // the connection is on its way
+  it.right.close();
+  await it.insurer.connectionArrives(1);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // long enough for a request to arrive, if one were sent
+  expect(it.insurer.seen).toHaveLength(0);
+  it.right.open();
+  await expect(fetched).resolves.toEqual({ kind: 'not-insured' });
+  expect(it.insurer.seen).toHaveLength(1);
+});
+
+test('a pause while the connection is idle sends nothing on it', async () => {
+  await using it = await startLine(answers(httpAnswer(410)));
+  await it.line.fetchCareRecords(anna, 'bulk', never);
+  const fetched = it.line.fetchCareRecords(ben, 'bulk', never);
+  await Promise.resolve().then(() => Promise.resolve());
+  it.right.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(it.insurer.seen).toHaveLength(1);
+  it.right.open();
+  await fetched;
+  expect(it.insurer.seen).toHaveLength(2);
+});
+
+test('an aborted request is over only when its connection is closed', async () => {
+  await using it = await startLine();
+  const abort = new AbortController();
+  const fetched = it.line.fetchCareRecords(anna, 'bulk', abort.signal);
+  const { closed } = await it.insurer.requestArrives(1);
+  abort.abort(new Error('enough'));
+  await expect(fetched).rejects.toThrow('enough');
+  await closed;
+  expect(it.right.ends).toEqual([{ wasCut: true }]);
+});
+
+test('a place in the queue can be given up, and the next one is served', async () => {
+  await using it = await startLine();
+  const first = it.line.fetchCareRecords(anna, 'bulk', never);
+  const abort = new AbortController();
+  const second = it.line.fetchCareRecords(ben, 'bulk', abort.signal);
+  const third = it.line.fetchCareRecords(anna, 'bulk', never);
+  abort.abort(new Error('enough'));
+  await expect(second).rejects.toThrow('enough');
+  (await it.insurer.requestArrives(1)).socket.write(httpAnswer(410));
+  (await it.insurer.requestArrives(2)).socket.write(httpAnswer(404));
+  await expect(first).resolves.toEqual({ kind: 'not-insured' });
+  await expect(third).resolves.toEqual({ kind: 'unknown' });
+});
+
+test('the end of the lease cuts what is under way, and it is no fault of the line', async () => {
+  await using it = await startLine();
+  const fetched = it.line.fetchCareRecords(anna, 'bulk', never);
+  const { closed } = await it.insurer.requestArrives(1);
+  const seen = fetched.catch((error: unknown) => error);
+  await it.right.cut();
+  await closed;
+  expect(await seen).toMatchObject({ name: 'LineWithheld', sent: true });
+  expect(it.right.ends).toEqual([{ wasCut: true }]);
+});
+
+test.each([
+  ['in one piece with an answer', true],
+  ['later, on the idle connection', false],
+])('bytes that nobody asked for, %s, are not taken for the next answer', async (_when, atOnce) => {
+  const garbage = httpAnswer(200, recordsOf(ben, ',"forged":true'));
+  await using it = await startLine(({ socket }, number) => {
+    const [answer] = [httpAnswer(200, recordsOf(number === 1 ? anna : ben))];
+    if (number > 1) socket.write(answer);
+    else if (atOnce) socket.write(Buffer.concat([answer, garbage]));
+    else socket.write(answer, () => setTimeout(() => socket.write(garbage), 20));
+  });
+  await it.line.fetchCareRecords(anna, 'bulk', never);
+  if (!atOnce) await new Promise((resolve) => setTimeout(resolve, 60));
+  const fetched = await it.line.fetchCareRecords(ben, 'bulk', never);
+  expect(fetched).toMatchObject({ kind: 'answer', body: Buffer.from(recordsOf(ben)) });
+  expect(it.insurer.connections).toBe(2);
+});
+
+test('a connection that the insurer has closed is not used again', async () => {
+  await using it = await startLine(answersAndCloses(httpAnswer(410)));
+  await it.line.fetchCareRecords(anna, 'bulk', never);
+  await it.insurer.seen[0]?.closed;
+  await expect(it.line.fetchCareRecords(ben, 'bulk', never)).resolves.toEqual({ kind: 'not-insured' });
+  expect(it.insurer.connections).toBe(2);
+});
+
+test('an insurer that listens nowhere refuses', async () => {
+  await using it = await startLine();
+  await it.insurer[Symbol.asyncDispose]();
+  await using line = Object.assign(
+    openLine({ baseUrl: it.insurer.baseUrl, token: 't', right: it.right, stallMs: 400 }),
+    {
+      [Symbol.asyncDispose]: async () => {},
+    },
+  );
+  await expect(line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'refused' });
+  expect(it.right.ends).toEqual([]);
+});
+
+const gzipped = (body: string): Buffer => gzipSync(body);
+const gzip = { 'content-encoding': 'gzip' };
+const bomb = `{"kvnr":"${anna}","careRecords":[],"x":"${'a'.repeat(3_000_000)}"}`;
+test.each<[string, string, (request: RawRequest) => void]>([
+  ['is reset before the headers', 'reset', ({ socket }) => socket.resetAndDestroy()],
+  ['is closed before the headers', 'reset', ({ socket }) => socket.end()],
+  ['is closed in the headers', 'reset', answersAndCloses('HTTP/1.1 200 OK\r\ncontent-le')],
+  ['never comes', 'stalled', () => {}],
+  ['stalls in the headers', 'stalled', answers('HTTP/1.1 200 OK\r\ncontent-le')],
+  ['stalls in the body', 'stalled', answers('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{')],
+  [
+    'is shorter than its Content-Length',
+    'cut-short',
+    answersAndCloses('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{}'),
+  ],
+  [
+    'is shorter and closes by its own word',
+    'cut-short',
+    answersAndCloses('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 99\r\n\r\n{}'),
+  ],
+  [
+    'is chunked without its end',
+    'cut-short',
+    answersAndCloses('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n'),
+  ],
+  [
+    'is chunked without its end and closes by its own word',
+    'cut-short',
+    answersAndCloses('HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n'),
+  ],
+  ['declares no end', 'cut-short', answersAndCloses(`HTTP/1.1 200 OK\r\n\r\n${recordsOf(anna)}`)],
+  ['is a gzip without its end', 'cut-short', answers(httpAnswer(200, gzipped(recordsOf(anna)).subarray(0, -12), gzip))],
+  ['says gzip and is none', 'not-json', answers(httpAnswer(200, recordsOf(anna), gzip))],
+  ['is of an encoding nobody asked for', 'contract', answers(httpAnswer(200, 'x', { 'content-encoding': 'br' }))],
+  ['is a page', 'not-json', answers(httpAnswer(200, '<html>please log in</html>'))],
+  ['is empty', 'not-json', answers(httpAnswer(200))],
+  [
+    'is not UTF-8',
+    'not-json',
+    answers(httpAnswer(200, Buffer.from(recordsOf(anna).replace('Asthma', 'Asthm\xe4'), 'latin1'))),
+  ],
+  ['is JSON of another kind', 'contract', answers(httpAnswer(200, '[]'))],
+  ['is null', 'contract', answers(httpAnswer(200, 'null'))],
+  ['has a record without its title', 'contract', answers(httpAnswer(200, recordsOf(anna).replace('title', 'name')))],
+  ['is of another patient', 'wrong-patient', answers(httpAnswer(200, recordsOf(ben)))],
+  ['is of another patient and broken', 'wrong-patient', answers(httpAnswer(200, `{"kvnr":"${ben}"}`))],
+  [
+    'hides its patient in a prototype',
+    'contract',
+    answers(httpAnswer(200, `{"__proto__":{"kvnr":"${anna}"},"careRecords":[]}`)),
+  ],
+  [
+    'is nested a million deep',
+    'contract',
+    answers(httpAnswer(200, `{"kvnr":"${anna}","careRecords":[],"x":${'['.repeat(1e6)}${']'.repeat(1e6)}}`)),
+  ],
+  ['unfolds past the cap', 'too-large', answers(httpAnswer(200, gzipped(bomb), gzip))],
+  ['is past the cap', 'too-large', answers(httpAnswer(200, bomb))],
+  ['is a redirect', 'redirect', answers(httpAnswer(302, '', { location: '/elsewhere' }))],
+  ['is a 304 that nobody asked for', 'contract', answers('HTTP/1.1 304 Not Modified\r\n\r\n')],
+  ['is a 206 that nobody asked for', 'contract', answers(httpAnswer(206, '{}'))],
+  ['is a 500', 'server-error', answers(httpAnswer(500, '<html>'))],
+  ['is a 503 without Retry-After', 'server-error', answers(httpAnswer(503))],
+  ['is a 500 whose body is cut', 'server-error', answersAndCloses('HTTP/1.1 500 X\r\ncontent-length: 99\r\n\r\n<')],
+  ['is a 410 that is cut', 'cut-short', answersAndCloses('HTTP/1.1 410 Gone\r\ncontent-length: 99\r\n\r\n{')],
+  ['is a 418', 'contract', answers(httpAnswer(418))],
+  [
+    'has headers without end',
+    'contract',
+    ({ socket }) => {
+      socket.write(`HTTP/1.1 200 OK\r\n${'x-more: and more\r\n'.repeat(4_000)}`);
+    },
+  ],
+])('an answer that %s is told as %s', async (_what, fault, answer) => {
+  await using it = await startLine(answer, { stallMs: 150, careRecordsBytesMax: 2_500_000 });
+  const error = await it.line.fetchCareRecords(anna, 'bulk', never).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ name: 'LineError', fault });
+  expect(JSON.stringify(error) + String(error)).not.toMatch(/[A-Z]\d{9}|Asthm/);
+  expect(it.right.ends).toHaveLength(1);
+});
+
+test('records may carry anything that the contract does not name, gzip and all', async () => {
+  const body = recordsOf(
+    anna,
+    `,"x":${'['.repeat(200)}${']'.repeat(200)},"__proto__":{"y":1},"n":1.10,"text":"\\"[{\\\\"`,
+  );
+  await using it = await startLine(answers(httpAnswer(200, gzipSync(body), gzip)));
+  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).resolves.toMatchObject({ body: Buffer.from(body) });
+});
+
+test('a body that keeps coming, however slowly, is no stall', async () => {
+  const body = recordsOf(anna);
+  await using it = await startLine(
+    async ({ socket }) => {
+      const answer = httpAnswer(200, body);
+      for (let at = 0; at < answer.length; at += 10) {
+        socket.write(answer.subarray(at, at + 10));
+        await new Promise((resolve) => setTimeout(resolve, 30));
+      }
+    },
+    { stallMs: 120 },
+  );
+  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).resolves.toMatchObject({ kind: 'answer' });
+});
+
+test('Retry-After holds the line on 429 and on any 5xx, and nonsense does not', async () => {
+  const headers = ['120', new Date(Date.now() + 60_000).toUTCString(), 'soon'];
+  await using it = await startLine(({ socket }, number) => {
+    socket.write(httpAnswer([429, 503, 429][number - 1] ?? 500, '', { 'retry-after': headers[number - 1] ?? '7' }));
+  });
+  const before = Date.now();
+  for (const fault of ['busy', 'busy', 'busy', 'server-error'])
+    await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
+  expect(it.right.heldUntil).toHaveLength(3);
+  expect(it.right.heldUntil[0]).toBeGreaterThanOrEqual(before + 120_000);
+  expect(it.right.heldUntil[1]).toBe(Date.parse(headers[1] ?? ''));
+});
+
+test('a token that is refused pauses the line', async () => {
+  await using it = await startLine(answers(httpAnswer(403, 'go away')));
+  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'unauthorized' });
+  expect(it.right.pauses).toEqual(['insurer answered 403']);
+});
+
+test('the next request goes out at once after a failure: a refused error body is read to its end', async () => {
+  await using it = await startLine(answers(httpAnswer(500, '<html>'.repeat(1_000))));
+  for (let count = 0; count < 5; count++) await it.line.fetchCareRecords(anna, 'bulk', never).catch(() => {});
+  expect(it.insurer.connections).toBe(1);
+  expect(it.right.ends.every(({ wasCut }) => !wasCut)).toBe(true);
+});
+
+test('nothing of the list is taken from the insurer while its sink is busy, and that is no stall', async () => {
+  const megabyte = Buffer.alloc(1024 * 1024, ' ');
+  let written = 0;
+  await using it = await startLine(
+    async ({ socket }) => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${64 * megabyte.length}\r\n\r\n`);
+      for (let count = 0; count < 64; count++) {
+        written += 1;
+        if (!socket.write(megabyte)) await new Promise((resolve) => socket.once('drain', resolve));
+      }
+    },
+    { stallMs: 100 },
+  );
+  let bytes = 0;
+  const { promise: busy, resolve: goOn } = Promise.withResolvers<void>();
+  const fetched = it.line.fetchList(
+    {},
+    {
+      begin: () => {},
+      write: async (chunk) => {
+        bytes += chunk.length;
+        await busy;
+      },
+    },
+    never,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(written).toBeLessThan(32); // what the kernel's buffers hold
+  goOn();
+  await expect(fetched).resolves.toBe('whole');
+  expect(bytes).toBe(64 * megabyte.length);
+});

@@ -1,0 +1,224 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { careRecordsAnswerProblem } from '../../core/domain/care-record.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import type { Turn } from '../../core/domain/line.ts';
+import { drain, hasDeclaredEnd, parseJson, readWhole } from './answer-body.ts';
+import { type ExchangeAnswer, openExchange } from './exchange.ts';
+import { LineError, LineWithheld } from './line-error.ts';
+import { createLineQueue } from './queue.ts';
+import { refusalOf } from './refusal.ts';
+import type { SendingRight } from './sending-right.ts';
+
+export interface LineOptions {
+  readonly baseUrl: string;
+  readonly token: string;
+  readonly right: SendingRight;
+  /** LINE_STALL_MS */
+  readonly stallMs: number;
+  /** decoded bytes of one care records answer */
+  readonly careRecordsBytesMax?: number;
+}
+
+/** not-insured: 410, final; unknown: 404, the insurer has never known this KVNR. */
+export type CareRecordsFetch =
+  | { readonly kind: 'answer'; readonly body: Buffer; readonly order: string }
+  | { readonly kind: 'not-insured' | 'unknown' };
+
+export interface ListRequest {
+  /** sent as If-None-Match; not together with `resume` */
+  readonly knownEtag?: string;
+  /** goes on from this byte of the list with this strong ETag */
+  readonly resume?: { readonly from: number; readonly etag: string };
+}
+
+/** Takes in the list as it comes. What it throws ends the request. */
+export interface ListSink {
+  /**
+   * Called once, before the first byte. `from` 0: the whole list comes, and whatever was there before is void; else the rest.
+   * `resumeEtag`: the strong ETag under which a cut transfer can be taken up again; absent when it cannot.
+   */
+  begin(start: { readonly from: number; readonly etag?: string; readonly resumeEtag?: string }): void;
+  /** While it has not resolved, nothing more is taken from the insurer. */
+  write(chunk: Buffer): Promise<void>;
+}
+
+/** The line to the insurer. All failures are LineError; LineWithheld when a request of ours was cut by ourselves. */
+export interface Line {
+  /**
+   * Fetches all care records of one patient. One request at a time: a second call waits its turn.
+   * @param turn whose turn comes first when several wait (DESIGN, "Whose turn it is")
+   * @param signal drops the wait or the request; rejects with its reason, and only when the socket is closed, or the
+   *   insurer would see an overlap
+   * @returns the decoded body: UTF-8 JSON that fits CareRecordsAnswer and names this KVNR
+   * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` when the answer names another KVNR,
+   *   `too-large` past 64 MiB; the others: DESIGN, "One exchange"
+   */
+  fetchCareRecords(kvnr: Kvnr, turn: Turn, signal: AbortSignal): Promise<CareRecordsFetch>;
+  /**
+   * Fetches the list, or the rest of it, into a sink; one request, in the turn of lists.
+   * @returns whole: the last byte of the list has come; unchanged: 304; range-refused: 416, start again without `resume`
+   * @throws LineError; `contract` also when a 206 is not the range or not of the ETag that was asked for
+   */
+  fetchList(
+    request: ListRequest,
+    sink: ListSink,
+    signal: AbortSignal,
+  ): Promise<'whole' | 'unchanged' | 'range-refused'>;
+  /** Nobody gets a turn any more; closes the connection. */
+  close(): Promise<void>;
+}
+
+/** Past it an answer is refused and reported, not read on (insurer-api.yaml, "Sizes"). */
+const careRecordsBytesMaxDefault = 64 * 1024 * 1024;
+
+/** So many refused connections in a row are the line's usual luck; from there on it is down, and we knock less often. */
+const refusalsTakenLightly = 3;
+const firstKnockMs = 100;
+const knockMsMax = 2_000;
+
+export function openLine(options: LineOptions): Line {
+  const { token, right, stallMs, careRecordsBytesMax = careRecordsBytesMaxDefault } = options;
+  const baseUrl = new URL(options.baseUrl);
+  const basePath = baseUrl.pathname.replace(/\/+$/, '');
+  const exchange = openExchange({ origin: baseUrl.origin, right, stallMs });
+  const closing = new AbortController();
+  let refusedInARow = 0;
+  const queue = createLineQueue(async () => {
+    if (refusedInARow > refusalsTakenLightly) {
+      const knockMs = Math.min(knockMsMax, firstKnockMs * 2 ** (refusedInARow - refusalsTakenLightly - 1));
+      await sleep(knockMs, undefined, { signal: closing.signal });
+    }
+    await right.whenMaySend(closing.signal);
+  });
+  const commonHeaders = { authorization: `Bearer ${token}`, accept: 'application/json', 'user-agent': 'epa-sync' };
+
+  /** One request in its turn. A place whose right to send is gone when it comes to writing is taken anew. */
+  async function exchangeInTurn<T>(
+    turn: Turn,
+    request: Parameters<typeof exchange.perform>[0],
+    read: (answer: ExchangeAnswer) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    for (;;) {
+      try {
+        const result = await queue.run(turn, signal, () => exchange.perform(request, read, signal));
+        refusedInARow = 0;
+        return result;
+      } catch (error) {
+        if (error instanceof LineWithheld && !error.sent) continue;
+        refusedInARow = error instanceof LineError && error.fault === 'refused' ? refusedInARow + 1 : 0;
+        throw error;
+      }
+    }
+  }
+
+  return {
+    async fetchCareRecords(kvnr, turn, signal) {
+      const operation = 'care-records';
+      const request = {
+        operation,
+        path: `${basePath}/patients/${encodeURIComponent(kvnr)}/care-records`,
+        headers: { ...commonHeaders, 'accept-encoding': 'gzip' },
+      } as const;
+      const readAnswer = async (answer: ExchangeAnswer): Promise<CareRecordsFetch> => {
+        switch (answer.status) {
+          case 200:
+            return {
+              kind: 'answer',
+              body: await readWhole(answer, careRecordsBytesMax, operation),
+              order: answer.order,
+            };
+          case 404:
+          case 410:
+            for await (const _ of answer.body); // counts only when it is whole: what follows from it cannot be undone
+            return { kind: answer.status === 410 ? 'not-insured' : 'unknown' };
+          default:
+            throw await refusalOf(answer, operation, right, Date.now());
+        }
+      };
+      const fetched = await exchangeInTurn(turn, request, readAnswer, signal);
+      // The line is free by now: the next request is on its way while this answer is looked at.
+      if (fetched.kind === 'answer') checkCareRecords(fetched.body, kvnr);
+      return fetched;
+    },
+
+    async fetchList({ knownEtag, resume }, sink, signal) {
+      const operation = 'patients';
+      const request = {
+        operation,
+        path: `${basePath}/patients`,
+        headers: {
+          ...commonHeaders,
+          'accept-encoding': 'identity', // a range is one of the bytes that we count
+          ...(resume && { range: `bytes=${resume.from}-`, 'if-range': resume.etag }),
+          ...(!resume && knownEtag !== undefined && { 'if-none-match': knownEtag }),
+        },
+      } as const;
+      const readAnswer = async (answer: ExchangeAnswer): Promise<'whole' | 'unchanged' | 'range-refused'> => {
+        const { status, headers } = answer;
+        const contract = (problem: string): LineError => new LineError('contract', { operation, status, problem });
+        if (status === 304 && !resume && knownEtag !== undefined) {
+          await drain(answer);
+          return 'unchanged';
+        }
+        if (status === 416 && resume) {
+          await drain(answer);
+          return 'range-refused';
+        }
+        if (status !== 200 && !(status === 206 && resume)) throw await refusalOf(answer, operation, right, Date.now());
+        if (!['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? ''))
+          throw contract('content-encoding');
+        if (!hasDeclaredEnd(headers)) throw new LineError('cut-short', { operation, problem: 'no end declared' });
+
+        const { etag } = headers;
+        const range = status === 206 && resume ? rangeOf(headers['content-range']) : undefined;
+        if (status === 206 && resume) {
+          if (range === undefined || range.from !== resume.from) throw contract('content-range');
+          if (etag !== undefined && etag !== resume.etag) throw contract('etag');
+          sink.begin({ from: resume.from, etag: resume.etag, resumeEtag: resume.etag });
+        } else {
+          const isResumable = etag?.startsWith('"') && /\bbytes\b/i.test(headers['accept-ranges'] ?? '');
+          sink.begin({ from: 0, ...(etag && { etag }), ...(isResumable && etag && { resumeEtag: etag }) });
+        }
+        let bytes = 0;
+        for await (const chunk of answer.body) {
+          bytes += (chunk as Buffer).length;
+          if (range && range.from + bytes > range.end) throw contract('content-range');
+          await sink.write(chunk as Buffer);
+        }
+        if (range && range.from + bytes < range.total) throw new LineError('cut-short', { operation, status });
+        return 'whole';
+      };
+      return await exchangeInTurn('list', request, readAnswer, signal);
+    },
+
+    async close() {
+      closing.abort(new Error('line closed'));
+      await exchange.close();
+    },
+  };
+}
+
+/** Whose records they are goes before all else: what is wrong with somebody else's is not ours to say. */
+function checkCareRecords(body: Buffer, kvnr: Kvnr): void {
+  const operation = 'care-records';
+  const value = parseJson(body, operation);
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    'kvnr' in value &&
+    typeof value.kvnr === 'string' &&
+    value.kvnr !== kvnr
+  )
+    throw new LineError('wrong-patient', { operation, status: 200 });
+  const problem = careRecordsAnswerProblem(value);
+  if (problem !== undefined) throw new LineError('contract', { operation, status: 200, problem });
+}
+
+/** `bytes {from}-{last}/{total}`; end: the first byte after it. Undefined when it is anything else, or its total is not told. */
+function rangeOf(contentRange = ''): { from: number; end: number; total: number } | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(contentRange.trim());
+  if (!match) return undefined;
+  const [from, last, total] = match.slice(1).map(Number) as [number, number, number];
+  return from <= last && last < total ? { from, end: last + 1, total } : undefined;
+}

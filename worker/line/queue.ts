@@ -1,0 +1,75 @@
+import { type Turn, turns } from '../../core/domain/line.ts';
+
+export interface LineQueue {
+  /**
+   * Runs a task when its turn has come: a person before the list before bulk, first come first served within each. One
+   * task at a time; the next begins once the last has settled.
+   * @param signal gives the place up while it waits (rejects with the signal's reason at once); has no effect on a task
+   *   that runs, which is told by other means and settles when its socket is closed
+   */
+  run<T>(turn: Turn, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
+}
+
+/** Somebody's place in the queue: their task, and how they are told that it will never come to it. */
+interface Place {
+  readonly begin: () => Promise<void>;
+  readonly refuse: (reason: unknown) => void;
+}
+
+/**
+ * One queue in front of one exchange (DESIGN, "Whose turn it is"). Not p-queue: it takes a running task for ended as soon
+ * as its signal aborts, while our socket is still open, and it picks the next task before the line is free to send, so
+ * that a person who comes during a pause would wait behind bulk.
+ * @param ready resolves when something may be sent; only then it is decided whose turn it is. When it rejects, nothing
+ *   ever will be, and everyone who waits is told
+ */
+export function createLineQueue(ready: () => Promise<void>): LineQueue {
+  const places: Record<Turn, Set<Place>> = { person: new Set(), list: new Set(), bulk: new Set() };
+  let isServing = false;
+
+  const next = (): Place | undefined => {
+    for (const turn of turns) for (const place of places[turn]) return place;
+    return undefined;
+  };
+
+  async function serve(): Promise<void> {
+    if (isServing) return;
+    isServing = true;
+    try {
+      while (next() !== undefined) {
+        await ready();
+        await next()?.begin();
+      }
+    } catch (reason) {
+      for (const turn of turns) for (const place of places[turn]) place.refuse(reason);
+    } finally {
+      isServing = false;
+    }
+  }
+
+  return {
+    async run(turn, signal, task) {
+      signal.throwIfAborted();
+      return await new Promise((resolve, reject) => {
+        const leave = (): void => {
+          places[turn].delete(place);
+          signal.removeEventListener('abort', giveUp);
+        };
+        const place: Place = {
+          begin: async () => {
+            leave();
+            await task().then(resolve, reject);
+          },
+          refuse: (reason) => {
+            leave();
+            reject(reason);
+          },
+        };
+        const giveUp = (): void => place.refuse(signal.reason);
+        signal.addEventListener('abort', giveUp, { once: true });
+        places[turn].add(place);
+        void serve();
+      });
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { retryAfterUntil } from '../../core/domain/retry-after.ts';
+import { drain } from './answer-body.ts';
+import type { ExchangeAnswer } from './exchange.ts';
+import { type LineContext, LineError } from './line-error.ts';
+import type { SendingRight } from './sending-right.ts';
+
+/**
+ * What a status that nobody can use means for us and for the line. Holds the line (`Retry-After` on 429 and any 5xx) or
+ * pauses it (401, 403) before the answer's end, so that no request can slip in between.
+ * @param nowEpochMs our wall clock when the headers came
+ * @returns the error to throw, once the body is out of the way
+ */
+export async function refusalOf(
+  answer: ExchangeAnswer,
+  operation: LineContext['operation'],
+  right: SendingRight,
+  nowEpochMs: number,
+): Promise<LineError> {
+  const { status, headers } = answer;
+  const retryAfter = headers['retry-after'];
+  const holdUntilMs = status === 429 || status >= 500 ? retryAfterUntil(retryAfter, nowEpochMs) : undefined;
+  const told = [
+    holdUntilMs !== undefined && right.holdUntil(holdUntilMs),
+    (status === 401 || status === 403) && right.pauseBySystem(`insurer answered ${status}`),
+  ];
+  await drain(answer);
+  await Promise.all(told);
+  return new LineError(faultOf(status, retryAfter !== undefined), { operation, status });
+}
+
+function faultOf(status: number, hasRetryAfter: boolean): LineError['fault'] {
+  if (status === 401 || status === 403) return 'unauthorized';
+  if (status === 429 || (status === 503 && hasRetryAfter)) return 'busy';
+  if (status >= 500) return 'server-error';
+  if (status >= 300 && status < 400 && status !== 304) return 'redirect';
+  return 'contract';
+}

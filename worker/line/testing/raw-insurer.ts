@@ -1,0 +1,159 @@
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { SendingRight } from '../sending-right.ts';
+
+export interface RawRequest {
+  readonly path: string;
+  /** names in lower case */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly socket: Socket;
+  /** resolves when the connection it came on has closed */
+  readonly closed: Promise<void>;
+}
+
+/** An insurer for tests that answers raw bytes, and sees what no HTTP server tells: overlaps, closes, silent connections. */
+export interface RawInsurer extends AsyncDisposable {
+  readonly baseUrl: string;
+  readonly seen: readonly RawRequest[];
+  readonly connections: number;
+  /** requests that came before the one before them was answered whole (`answer` returned) or its connection closed */
+  readonly overlaps: number;
+  /** resolves when so many requests have come */
+  requestArrives(count: number): Promise<RawRequest>;
+  connectionArrives(count: number): Promise<void>;
+}
+
+/** @param answer writes to the socket; resolves when the answer is whole. Without one, a request hangs */
+export async function startRawInsurer(
+  answer: (request: RawRequest, number: number) => void | Promise<void> = () => new Promise(() => {}),
+): Promise<RawInsurer> {
+  const seen: RawRequest[] = [];
+  const sockets = new Set<Socket>();
+  const underWay = new Set<RawRequest>();
+  const counts = { connections: 0, overlaps: 0 };
+  const server: Server = createServer((socket) => {
+    counts.connections += 1;
+    sockets.add(socket);
+    const closed = once(socket, 'close').then(() => undefined);
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      sockets.delete(socket);
+      for (const request of underWay) if (request.socket === socket) underWay.delete(request);
+    });
+    let text = '';
+    socket.on('data', (bytes) => {
+      text += bytes.toString('latin1');
+      for (let end = text.indexOf('\r\n\r\n'); end !== -1; end = text.indexOf('\r\n\r\n')) {
+        const [first = '', ...lines] = text.slice(0, end).split('\r\n');
+        text = text.slice(end + 4);
+        const headers = Object.fromEntries(
+          lines.map((line) => [
+            line.slice(0, line.indexOf(':')).toLowerCase(),
+            line.slice(line.indexOf(':') + 1).trim(),
+          ]),
+        );
+        const request = { path: first.split(' ')[1] ?? '', headers, socket, closed };
+        if (underWay.size > 0) counts.overlaps += 1;
+        underWay.add(request);
+        seen.push(request);
+        server.emit('asked');
+        void Promise.resolve(answer(request, seen.length)).then(() => underWay.delete(request));
+      }
+    });
+    server.emit('connected');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  return {
+    baseUrl: `http://127.0.0.1:${port}`,
+    seen,
+    get connections() {
+      return counts.connections;
+    },
+    get overlaps() {
+      return counts.overlaps;
+    },
+    async requestArrives(count) {
+      while (seen.length < count) await once(server, 'asked');
+      return seen[count - 1] as RawRequest;
+    },
+    async connectionArrives(count) {
+      while (counts.connections < count) await once(server, 'connected');
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** A whole answer with Content-Length. */
+export function httpAnswer(status: number, body: string | Buffer = '', headers: Record<string, string> = {}): Buffer {
+  const bytes = Buffer.from(body);
+  const lines = Object.entries({ 'content-length': String(bytes.length), ...headers }).map(
+    ([k, v]) => `${k}: ${v}\r\n`,
+  );
+  return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Whatever\r\n${lines.join('')}\r\n`), bytes]);
+}
+
+/** A right to send that is open until the test closes it. */
+export interface TestRight extends SendingRight {
+  close(): void;
+  open(): void;
+  /** as when a lease ends: cuts what is under way */
+  cut(): Promise<void>;
+  readonly heldUntil: readonly number[];
+  readonly pauses: readonly string[];
+  readonly ends: readonly { readonly wasCut: boolean }[];
+}
+
+export function testRight(): TestRight {
+  let isOpen = true;
+  let cutting: (() => Promise<void>) | undefined;
+  const gate = new EventTarget();
+  const heldUntil: number[] = [];
+  const pauses: string[] = [];
+  const ends: { wasCut: boolean }[] = [];
+  return {
+    leaseNumber: 1_764_000_000_000,
+    heldUntil,
+    pauses,
+    ends,
+    maySend: () => isOpen,
+    async whenMaySend(signal) {
+      while (!isOpen)
+        await new Promise<void>((resolve, reject) => {
+          signal.throwIfAborted();
+          gate.addEventListener('open', () => resolve(), { once: true });
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        });
+    },
+    begin(cut) {
+      if (cutting) throw new Error('two requests at once');
+      cutting = cut;
+      return (end) => {
+        cutting = undefined;
+        ends.push(end);
+      };
+    },
+    async holdUntil(epochMs) {
+      heldUntil.push(epochMs);
+    },
+    async pauseBySystem(reason) {
+      pauses.push(reason);
+      isOpen = false;
+    },
+    close() {
+      isOpen = false;
+    },
+    open() {
+      isOpen = true;
+      gate.dispatchEvent(new Event('open'));
+    },
+    async cut() {
+      await cutting?.();
+    },
+  };
+}
