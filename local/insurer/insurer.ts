@@ -1,0 +1,181 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { answerRequest } from './behaviour.ts';
+import { openControlPort } from './control-port.ts';
+import { everythingNoticed } from './exchange.ts';
+import { defaultFaults, FaultPlan, type FaultSettings, type ScriptRule } from './faults.ts';
+import { LinePort } from './line-port.ts';
+import { ListBody } from './list-body.ts';
+import { LineLog, type LogEntry, type Summary } from './log.ts';
+import type { MalformedEntry } from './patient-entry.ts';
+import type { ListServing } from './right-answer.ts';
+import { type ListMode, type NextDay, type Step, World, type WorldOptions, type WorldPatient } from './world.ts';
+
+export interface InsurerOptions extends Partial<WorldOptions>, Partial<FaultSettings>, Partial<ListServing> {
+  /** 0 (default): any free one. */
+  port?: number;
+  controlPort?: number;
+  /** The bearer token that is right. */
+  token?: string;
+  /** `mixed` (default): Content-Length or chunked, by the seed. */
+  framing?: 'content-length' | 'chunked' | 'mixed';
+  /** Keeps the days that have passed, so that the same world is there after a restart. */
+  stateFile?: string;
+  /** Entries of the log that are kept (200 000). */
+  keepLog?: number;
+}
+
+export interface Insurer extends AsyncDisposable {
+  readonly baseUrl: string;
+  readonly controlUrl: string;
+  readonly token: string;
+  readonly world: World;
+  log(sinceNumber?: number): LogEntry[];
+  summary(): Summary;
+  resetLog(): void;
+  nextDay(changes?: NextDay): void;
+  unchangedDay(): void;
+  setList(mode: ListMode, share?: number): void;
+  setFaults(settings: Partial<FaultSettings>): void;
+  /** Adds rules for the next requests; the first that fits a request is used up by one. */
+  script(...rules: ScriptRule[]): void;
+  clearScript(): void;
+  /** Tells the judge that a pause was confirmed (or ended). Resolves when all that was sent before is noted. */
+  setPaused(isPaused: boolean): Promise<void>;
+  /** The truth about everyone on today's list, all in memory. */
+  patients(): WorldPatient[];
+  malformed(): MalformedEntry[];
+  /** Resolves when the condition holds, looked at after each event of the line. */
+  until(holds: (summary: Summary) => boolean, signal?: AbortSignal): Promise<void>;
+  /** Resolves when so many requests have begun since the log did. */
+  requestArrives(count: number, signal?: AbortSignal): Promise<void>;
+  /** Refuses connections (ECONNREFUSED) for a while. */
+  closeListener(closedForMs: number): void;
+  resetConnections(): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a simulated insurer (insurer-api.yaml) on loopback, with its control port.
+ * @throws the system's error (EADDRINUSE …) when a port cannot be had; nothing is left listening then
+ */
+export async function startInsurer(options: InsurerOptions = {}): Promise<Insurer> {
+  const { token = 'insurer-token', stateFile } = options;
+  const world = openWorld(options);
+  let list = new ListBody(world.list);
+  const log = new LineLog(() => world.day, options.keepLog ?? 200_000);
+  const plan = new FaultPlan(world.options.seed, { ...defaultFaults, ...faultSettings(options) });
+  const serving = {
+    etag: options.etag ?? 'strong',
+    ranges: options.ranges ?? true,
+    framing: options.framing ?? 'mixed',
+  } as const;
+  const port: LinePort = new LinePort({
+    log,
+    token,
+    answer: (exchange, request) =>
+      answerRequest(
+        { world, list: () => list, log, plan, serving, refuseNext: (closedForMs) => port.refuseNext(closedForMs) },
+        exchange,
+        request,
+      ),
+  });
+
+  const take = (step: Step): void => {
+    world.take(step);
+    if (step.kind !== 'list') log.newDay();
+    if (step.kind !== 'unchanged-day') list = new ListBody(world.list);
+    void list.sizeBytes();
+    if (stateFile !== undefined) saveState(stateFile, world);
+  };
+  const until = (holds: (summary: Summary) => boolean, signal?: AbortSignal): Promise<void> =>
+    log.until(() => holds(log.summary()), signal);
+
+  const linePort = await port.listen(options.port ?? 0);
+  void list.sizeBytes(); // a list of a million entries is measured while nobody waits for it yet
+
+  const insurer: Insurer = {
+    baseUrl: `http://127.0.0.1:${linePort}`,
+    controlUrl: '',
+    token,
+    world,
+    log: (sinceNumber = 0) => log.since(sinceNumber),
+    summary: () => log.summary(),
+    resetLog: () => log.reset(),
+    nextDay: (changes = {}) => take({ kind: 'next-day', ...changes }),
+    unchangedDay: () => take({ kind: 'unchanged-day' }),
+    setList: (mode, share) => take({ kind: 'list', mode, ...(share === undefined ? {} : { share }) }),
+    setFaults(settings) {
+      plan.settings = { ...plan.settings, ...faultSettings(settings) };
+    },
+    script: (...rules) => plan.add(rules),
+    clearScript() {
+      plan.clearScript();
+      port.forgetRefusals();
+    },
+    async setPaused(isPaused) {
+      if (isPaused) await everythingNoticed();
+      log.setPaused(isPaused);
+    },
+    patients: () => world.patients(),
+    malformed: () => world.malformed(),
+    until,
+    requestArrives: (count, signal) => log.until(() => log.requests >= count, signal),
+    closeListener: (closedForMs) => port.refuseNext(closedForMs),
+    resetConnections: () => port.resetConnections(),
+    async close() {
+      await Promise.all([port.close(), control.close()]);
+    },
+    [Symbol.asyncDispose]: () => insurer.close(),
+  };
+  const control = await openControlPort(insurer, options.controlPort ?? 0).catch(async (error) => {
+    await port.close();
+    throw error;
+  });
+  return Object.assign(insurer, { controlUrl: control.url });
+}
+
+function faultSettings(options: Partial<FaultSettings>): Partial<FaultSettings> {
+  const names = Object.keys(defaultFaults) as (keyof FaultSettings)[];
+  return Object.fromEntries(names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
+}
+
+interface SavedState {
+  options: Required<WorldOptions>;
+  steps: Step[];
+}
+
+/** The world as it was left, if it is the same world; else its first day. */
+function openWorld(options: InsurerOptions): World {
+  const first = new World(worldOptions(options));
+  if (options.stateFile === undefined || !existsSync(options.stateFile)) return first;
+  const saved = JSON.parse(readFileSync(options.stateFile, 'utf8')) as SavedState;
+  return JSON.stringify(saved.options) === JSON.stringify(first.options)
+    ? new World(first.options, saved.steps)
+    : first;
+}
+
+function worldOptions(options: InsurerOptions): WorldOptions {
+  const world: WorldOptions = { seed: options.seed ?? 1, patients: options.patients ?? 200 };
+  for (const name of worldOptionNames) {
+    const value = options[name];
+    if (value !== undefined) world[name] = value;
+  }
+  return world;
+}
+
+const worldOptionNames = [
+  'identicalDuplicates',
+  'differingDuplicates',
+  'malformedEntries',
+  'notInsuredShare',
+  'unknownShare',
+  'largeDocuments',
+  'largeDocumentBytes',
+  'largeRecords',
+] as const;
+
+function saveState(path: string, world: World): void {
+  const state: SavedState = { options: world.options, steps: world.steps };
+  writeFileSync(`${path}.new`, JSON.stringify(state));
+  renameSync(`${path}.new`, path); // whole or not at all
+}

@@ -1,0 +1,135 @@
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { Exchange, resetNow } from './exchange.ts';
+import type { LineLog } from './log.ts';
+import { type ParsedRequest, parseRequest } from './request-head.ts';
+
+const maxHeadBytes = 64 * 1024;
+
+export interface LinePortOptions {
+  log: LineLog;
+  token: string;
+  /** Answers one request; it resolves when the exchange is over. */
+  answer(exchange: Exchange, request: ParsedRequest): Promise<void>;
+}
+
+/**
+ * The insurer's end of the line. It speaks HTTP/1.1 on plain sockets: the judge must see the first byte of a request
+ * and the last of an answer, and an answer must be breakable at any byte.
+ */
+export class LinePort {
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+  private readonly options: LinePortOptions;
+  private connections = 0;
+  private refusals = 0;
+  private reopening: NodeJS.Timeout | undefined;
+  private port = 0;
+
+  constructor(options: LinePortOptions) {
+    this.options = options;
+    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
+  }
+
+  /** @throws the system's error when the port is taken */
+  async listen(port: number): Promise<number> {
+    this.server.listen(port, '127.0.0.1');
+    await once(this.server, 'listening');
+    const address = this.server.address();
+    this.port = typeof address === 'object' && address !== null ? address.port : port;
+    return this.port;
+  }
+
+  /** Refuses what connects next: one connection at accept, or every one while the listener is closed. */
+  refuseNext(closedForMs: number): void {
+    if (closedForMs <= 0) this.refusals += 1;
+    else if (this.reopening === undefined) {
+      this.server.close();
+      this.reopening = setTimeout(() => {
+        this.reopening = undefined;
+        this.server.listen(this.port, '127.0.0.1');
+      }, closedForMs);
+    }
+  }
+
+  forgetRefusals(): void {
+    this.refusals = 0;
+  }
+
+  /** Breaks every connection. */
+  resetConnections(): void {
+    for (const socket of this.sockets) resetNow(socket);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.reopening);
+    for (const socket of this.sockets) socket.destroy();
+    if (!this.server.listening) return;
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private accept(socket: Socket): void {
+    if (this.refusals > 0) {
+      this.refusals -= 1;
+      this.options.log.refusedConnection();
+      socket.on('error', () => undefined);
+      resetNow(socket);
+      return;
+    }
+    this.connections += 1;
+    this.sockets.add(socket);
+    socket.once('close', () => this.sockets.delete(socket));
+    serveConnection(socket, this.connections, this.options);
+  }
+}
+
+function serveConnection(socket: Socket, connection: number, { log, token, answer }: LinePortOptions): void {
+  let received = Buffer.alloc(0);
+  let reading: Exchange | undefined; // its head is not complete yet
+  const waiting: { exchange: Exchange; request: ParsedRequest }[] = []; // more than one only with a client that pipelines
+  let isAnswering = false;
+  const open = new Set<Exchange>();
+
+  const answerInOrder = async (): Promise<void> => {
+    if (isAnswering) return;
+    isAnswering = true;
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await answer(next.exchange, next.request);
+      open.delete(next.exchange);
+    }
+    isAnswering = false;
+  };
+
+  socket.on('data', (chunk) => {
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+    while (received.length > 0) {
+      if (reading === undefined) {
+        reading = new Exchange(socket, log, log.begin(connection));
+        open.add(reading);
+      }
+      const end = received.indexOf('\r\n\r\n');
+      if (end < 0 && received.length < maxHeadBytes) return;
+      const request = parseRequest(received.subarray(0, Math.max(0, end)).toString('latin1'), token);
+      received = request.hasBody || end < 0 ? Buffer.alloc(0) : received.subarray(end + 4);
+      log.recognise(reading.entry, request.head);
+      const exchange = reading;
+      reading = undefined;
+      if (socket.writableEnded || end < 0) {
+        void exchange.reset(end < 0 ? 'head-too-large' : 'connection-was-closed');
+        return;
+      }
+      waiting.push({ exchange, request });
+      void answerInOrder();
+    }
+  });
+  const gone = (): void => {
+    for (const exchange of open) exchange.abandon();
+    open.clear();
+    waiting.length = 0;
+    if (!socket.destroyed) socket.destroy(); // a client that closes its half has closed: nothing more is owed to it
+  };
+  socket.on('end', gone);
+  socket.on('error', gone);
+  socket.on('close', gone);
+}

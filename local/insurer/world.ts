@@ -1,0 +1,292 @@
+import { createHash } from 'node:crypto';
+import { careAnswer } from './care-answer.ts';
+import { indexOf, kvnrOf } from './kvnr-numbers.ts';
+import { type MalformedEntry, malformationKinds, malformedEntry, patientEntry, spoiledEntry } from './patient-entry.ts';
+import { hash32, seededRandom } from './random.ts';
+
+export interface WorldOptions {
+  seed: number;
+  /** Patients of the first day. */
+  patients: number;
+  /** Entries that repeat another one byte by byte. */
+  identicalDuplicates?: number;
+  /** Entries that give a KVNR of the list once more, with another address. */
+  differingDuplicates?: number;
+  /** Entries that break the contract, one kind after the other. */
+  malformedEntries?: number;
+  /** Share of the patients who are listed and yet answer 410 at care-records. */
+  notInsuredShare?: number;
+  /** Share of the patients who are listed and yet answer 404 at care-records. */
+  unknownShare?: number;
+  /** Patients with one document of `largeDocumentBytes`. */
+  largeDocuments?: number;
+  largeDocumentBytes?: number;
+  /** Patients with one record of more than 400 KB. */
+  largeRecords?: number;
+}
+
+/** `gone` etc.: how many (chosen by the seed), or exactly whom (KVNRs). */
+export interface NextDay {
+  gone?: number | readonly string[];
+  new?: number;
+  changed?: number | readonly string[];
+  /** Whose entry is malformed from this day on, the KVNR readable. */
+  spoiled?: number | readonly string[];
+}
+
+export type ListMode = 'normal' | 'empty' | 'cut';
+export type Step =
+  | ({ kind: 'next-day' } & NextDay)
+  | { kind: 'unchanged-day' }
+  | { kind: 'list'; mode: ListMode; share?: number };
+
+export type CareKind = 'ok' | '410' | '404';
+
+/** The truth about one KVNR of today's list. */
+export interface WorldPatient {
+  kvnr: string;
+  kind: CareKind;
+  /** Its entries as JSON text, in the list's order: more than one for duplicates. */
+  entries: string[];
+  isSpoiled: boolean;
+  /** The answer's body as JSON text; null where the insurer answers 410 or 404. */
+  careRecords: string | null;
+}
+
+/** Today's list, which nothing changes any more: an answer under way stays what it was when the day ends. */
+export interface ListContent {
+  /** Opaque tag of exactly these bytes, without quotes. */
+  tag: string;
+  positions: number;
+  /** JSON text of the entry at a position; undefined where someone has gone. */
+  entryAt(position: number): string | undefined;
+}
+
+interface Roster {
+  enrolled: number;
+  gone: ReadonlySet<number>;
+  versions: ReadonlyMap<number, number>;
+  spoiled: ReadonlySet<number>;
+}
+
+/** Everyone the insurer knows, made on demand from the seed: nothing is kept of a patient but what the days changed. */
+export class World {
+  readonly options: Required<WorldOptions>;
+  readonly steps: Step[] = [];
+  day = 0;
+  list: ListContent;
+  private readonly kvnrOffset: number;
+  private readonly entrySeed: number;
+  private roster: Roster;
+
+  constructor(options: WorldOptions, steps: readonly Step[] = []) {
+    this.options = withDefaults(options);
+    this.kvnrOffset = hash32(options.seed, 'kvnr') % 2_600_000_000;
+    this.entrySeed = hash32(options.seed, 'entry');
+    this.roster = { enrolled: options.patients, gone: new Set(), versions: new Map(), spoiled: new Set() };
+    this.list = this.content();
+    for (const step of steps) this.take(step);
+  }
+
+  /** Goes one step on. An unchanged day keeps the list byte by byte, its order and tag included. */
+  take(step: Step): void {
+    if (step.kind === 'next-day') this.roster = this.nextRoster(step); // first: it throws for someone who is nobody
+    this.steps.push(step);
+    if (step.kind !== 'list') this.day += 1;
+    if (step.kind !== 'unchanged-day') this.list = this.content();
+  }
+
+  kvnrAt(index: number): string {
+    return kvnrOf(index, this.kvnrOffset);
+  }
+
+  careKind(kvnr: string): CareKind {
+    const index = this.knownIndex(kvnr);
+    if (index === undefined) return '404';
+    if (this.roster.gone.has(index)) return '410';
+    if (isEvery(index, this.options.notInsuredShare, 0.5)) return '410';
+    return isEvery(index, this.options.unknownShare, 0.6) ? '404' : 'ok';
+  }
+
+  /** The body that care-records answers; undefined for someone the insurer does not know. */
+  careRecords(kvnr: string): string | undefined {
+    const index = this.knownIndex(kvnr);
+    if (index === undefined) return undefined;
+    const { largeDocuments, largeDocumentBytes, largeRecords, patients } = this.options;
+    return careAnswer(this.entrySeed, kvnr, index, this.versionOf(index), {
+      largeDocumentBytes: isOneOf(index, largeDocuments, patients, 0) ? largeDocumentBytes : 0,
+      largeRecordChars: isOneOf(index, largeRecords, patients, 1) ? 420_000 : 0,
+    });
+  }
+
+  /** Opaque tag of one patient's answer, without quotes. */
+  careTag(kvnr: string): string {
+    return `care-${hash32(this.entrySeed, kvnr, this.versionOf(this.knownIndex(kvnr) ?? -1)).toString(36)}`;
+  }
+
+  /** Someone else's KVNR, for the answer that names the wrong patient. */
+  strangerOf(kvnr: string): string {
+    const index = this.knownIndex(kvnr) ?? 0;
+    return this.kvnrAt(this.roster.enrolled > 1 ? (index + 1) % this.roster.enrolled : index + 1);
+  }
+
+  /** The truth of today's list, in its order. For tests: it holds everything at once. */
+  patients(): WorldPatient[] {
+    const byKvnr = new Map<string, WorldPatient>();
+    for (const { index, text } of this.listedPatients()) {
+      const kvnr = this.kvnrAt(index);
+      const known = byKvnr.get(kvnr);
+      if (known !== undefined) known.entries.push(text);
+      else byKvnr.set(kvnr, this.truthOf(kvnr, index, text));
+    }
+    return [...byKvnr.values()];
+  }
+
+  malformed(): MalformedEntry[] {
+    return Array.from({ length: this.options.malformedEntries }, (_, number) =>
+      malformedEntry(this.kvnrOffset, number),
+    );
+  }
+
+  private truthOf(kvnr: string, index: number, text: string): WorldPatient {
+    const kind = this.careKind(kvnr);
+    const isSpoiled = this.roster.spoiled.has(index);
+    return {
+      kvnr,
+      kind,
+      entries: [text],
+      isSpoiled,
+      careRecords: kind === 'ok' ? (this.careRecords(kvnr) ?? null) : null,
+    };
+  }
+
+  private *listedPatients(): Generator<{ index: number; text: string }> {
+    for (let position = 0; position < this.list.positions; position++) {
+      const text = this.list.entryAt(position);
+      const kvnr = text?.match(/"kvnr":"([A-Z][0-9]{9})"/)?.[1];
+      const index = kvnr === undefined ? undefined : this.knownIndex(kvnr);
+      if (text !== undefined && index !== undefined) yield { index, text };
+    }
+  }
+
+  private knownIndex(kvnr: string): number | undefined {
+    const index = indexOf(kvnr, this.kvnrOffset);
+    return index !== undefined && index < this.roster.enrolled ? index : undefined;
+  }
+
+  private versionOf(index: number): number {
+    return this.roster.versions.get(index) ?? 0;
+  }
+
+  private nextRoster({ gone = 0, new: added = 0, changed = 0, spoiled = 0 }: NextDay): Roster {
+    const before = this.roster;
+    const random = seededRandom(this.options.seed, 'day', this.day);
+    const taken = new Set([...before.gone, ...before.spoiled]);
+    const choose = (whom: number | readonly string[]): number[] => {
+      const chosen: number[] = [];
+      const stillThere = before.enrolled - taken.size;
+      const count = typeof whom === 'number' ? Math.min(whom, stillThere) : 0;
+      for (let at = Math.floor(random() * before.enrolled); chosen.length < count; at = (at + 1) % before.enrolled) {
+        if (count < stillThere / 2 && random() < 0.5) continue; // not all in one row
+        if (taken.has(at)) continue;
+        taken.add(at);
+        chosen.push(at);
+      }
+      return typeof whom === 'number' ? chosen : whom.map((kvnr) => this.indexOrThrow(kvnr));
+    };
+    const versions = new Map(before.versions);
+    const goneToday = choose(gone);
+    for (const index of choose(changed)) versions.set(index, (versions.get(index) ?? 0) + 1);
+    const spoiledToday = choose(spoiled);
+    return {
+      enrolled: before.enrolled + added,
+      gone: new Set([...before.gone, ...goneToday]),
+      versions,
+      spoiled: new Set([...before.spoiled, ...spoiledToday]),
+    };
+  }
+
+  private indexOrThrow(kvnr: string): number {
+    const index = this.knownIndex(kvnr);
+    if (index === undefined) throw new RangeError('this KVNR is nobody in the simulated world');
+    return index;
+  }
+
+  private content(): ListContent {
+    const { roster, entrySeed, kvnrOffset } = this;
+    const { seed, patients, identicalDuplicates, differingDuplicates, malformedEntries } = this.options;
+    const mode = this.steps.findLast((step) => step.kind === 'list') ?? { kind: 'list', mode: 'normal' };
+    const changes = this.steps.filter((step) => step.kind !== 'unchanged-day');
+    const tag = createHash('sha256')
+      .update(JSON.stringify([this.options, changes]))
+      .digest('hex')
+      .slice(0, 24);
+
+    const entry = (index: number, isOther = false): string | undefined => {
+      if (roster.gone.has(index) || index >= roster.enrolled) return undefined;
+      const kvnr = kvnrOf(index, kvnrOffset);
+      if (roster.spoiled.has(index)) return spoiledEntry(kvnr);
+      const version = roster.versions.get(index) ?? 0;
+      return patientEntry(entrySeed, kvnr, index, isOther ? -1 - version : version);
+    };
+    const identicalFrom = roster.enrolled;
+    const differingFrom = identicalFrom + identicalDuplicates;
+    const malformedFrom = differingFrom + differingDuplicates;
+    const slots = malformedFrom + malformedEntries;
+    const slotText = (slot: number): string | undefined => {
+      if (slot < identicalFrom) return entry(slot);
+      if (slot < differingFrom) return entry(spread(slot - identicalFrom, identicalDuplicates, patients));
+      if (slot < malformedFrom) return entry(spread(slot - differingFrom, differingDuplicates, patients) + 1, true);
+      return malformedEntry(kvnrOffset, slot - malformedFrom).text;
+    };
+
+    const shuffle = seededRandom(seed, 'order', changes.length);
+    const first = Math.floor(shuffle() * slots);
+    const step = coprime(Math.floor(slots * (0.3 + 0.3 * shuffle())), slots);
+    const share = mode.mode === 'empty' ? 0 : mode.mode === 'cut' ? (mode.share ?? 0.3) : 1;
+    return {
+      tag,
+      positions: Math.floor(slots * share),
+      entryAt: (position) => slotText((first + position * step) % slots),
+    };
+  }
+}
+
+function withDefaults(options: WorldOptions): Required<WorldOptions> {
+  const { patients } = options;
+  const isTiny = patients < 10;
+  const duplicates = isTiny ? 0 : Math.max(2, Math.floor(patients / 1000));
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return {
+    identicalDuplicates: duplicates,
+    differingDuplicates: duplicates,
+    malformedEntries: isTiny ? 0 : malformationKinds + Math.floor(patients / 10_000),
+    notInsuredShare: 0.02,
+    unknownShare: 0.01,
+    largeDocuments: isTiny ? 0 : 2,
+    largeDocumentBytes: 2_000_000,
+    largeRecords: isTiny ? 0 : 1,
+    ...options,
+    ...given,
+  };
+}
+
+/** Exactly `share` of all indices, evenly spread: a small world has its 410s too. */
+const isEvery = (index: number, share: number, phase: number): boolean =>
+  Math.floor((index + 1) * share + phase) > Math.floor(index * share + phase);
+
+const spread = (number: number, count: number, patients: number): number => Math.floor((number * patients) / count);
+
+function isOneOf(index: number, count: number, patients: number, shift: number): boolean {
+  if (count <= 0) return false;
+  const number = Math.round(((index - shift) * count) / patients);
+  return number >= 0 && number < count && spread(number, count, patients) + shift === index;
+}
+
+/** The nearest number from `from` up that shares no factor with `modulus`: stepping by it visits every place once. */
+function coprime(from: number, modulus: number): number {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+  let step = Math.max(1, from);
+  while (modulus > 1 && divisor(step, modulus) !== 1) step += 1;
+  return step;
+}
