@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { batchWrite } from './batch-write.ts';
+import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
+
+test('what DynamoDB leaves unprocessed is offered again until all is written', async () => {
+  const { dynamo, careRecordKeys } = openEmulatedStores();
+  let throttled = 3;
+  // DynamoDB under load, as its API describes it: some of a batch comes back
+  dynamo.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const input = args.input as { RequestItems?: Record<string, unknown[]> };
+        const all = input.RequestItems?.['CareRecords'];
+        if (commandName !== 'BatchWriteItemCommand' && commandName !== 'BatchWriteCommand') return await next(args);
+        if (all === undefined || throttled === 0) return await next(args);
+        throttled -= 1;
+        const taken = { ...args, input: { ...input, RequestItems: { CareRecords: all.slice(0, 1) } } };
+        const answer = await next(taken as typeof args);
+        return { ...answer, output: { ...answer.output, UnprocessedItems: { CareRecords: all.slice(1) } } };
+      },
+    { step: 'initialize', priority: 'high' },
+  );
+  const patientRef = newPatientRef();
+  const keys = Array.from({ length: 60 }, (_, index) => `1#${String(index).padStart(2, '0')}`);
+  await batchWrite(
+    dynamo,
+    'CareRecords',
+    keys.map((sk) => ({ PutRequest: { Item: { patientRef, sk } } })),
+  );
+  expect(throttled).toBe(0);
+  expect(await careRecordKeys(patientRef)).toEqual(keys);
+});

@@ -1,0 +1,143 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Kvnr } from '../domain/kvnr.ts';
+import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
+import type { ListedPatient, ShardItem } from './patients.ts';
+
+const { patients, keysUnder } = openEmulatedStores();
+const kvnr = 'A123456780' as Kvnr;
+
+/** No two tests share one: the real ones are hexadecimal. */
+const shardsOfTests = ['ga', 'gb', 'gc', 'gd', 'ge', 'gf', 'gg', 'gh', 'gi', 'gj'].values();
+const newShard = () => shardsOfTests.next().value ?? '';
+
+const listed = (patientRef: string, body = '{}', contentHash = 'hash'): ListedPatient => ({
+  patientRef,
+  kvnr,
+  body,
+  contentHash,
+});
+const large = (text: string) => JSON.stringify(text.repeat(400_000 / text.length));
+
+async function newPatients(shard: string, count: number, body?: string): Promise<string[]> {
+  const patientRefs = Array.from({ length: count }, () => newPatientRef(shard)).sort();
+  await patients.storeNew(
+    patientRefs.map((patientRef) => listed(patientRef, body)),
+    'list-1',
+  );
+  return patientRefs;
+}
+const newPatient = async (body?: string) => (await newPatients('', 1, body))[0] ?? '';
+const readShard = async (shard: string): Promise<ShardItem[]> => await Array.fromAsync(patients.readShard(shard));
+
+test('new patients are all stored, pending, and read in order of patientRef, over many pages', async () => {
+  const shard = newShard();
+  const patientRefs = await newPatients(shard, 60, JSON.stringify('x'.repeat(100_000)));
+  const items = await readShard(shard);
+  expect(items.map(({ patientRef }) => patientRef)).toEqual(patientRefs);
+  expect(items[0]).toEqual({
+    patientRef: patientRefs[0],
+    contentHash: 'hash',
+    careState: 'pending',
+    listed: { listId: 'list-1', as: 'new' },
+  });
+});
+
+test('whatever text the insurer sent for a patient comes back as it was', async () => {
+  const patientRef = await newPatient();
+  await fc.assert(
+    fc.asyncProperty(fc.json(), async (body) => {
+      await patients.storeNew([listed(patientRef, body)], 'list');
+      expect((await patients.get(patientRef))?.body).toBe(body);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a body too large for an item is kept in the bucket and comes back; its successor leaves nothing of it', async () => {
+  const patientRef = await newPatient(large('äx'));
+  expect((await patients.get(patientRef))?.body).toBe(large('äx'));
+  await patients.storeChanged([listed(patientRef, large('öy'))], 'list-2');
+  expect((await patients.get(patientRef))?.body).toBe(large('öy'));
+  expect(await keysUnder(`documents/${patientRef}/`)).toHaveLength(1);
+  await patients.storeChanged([listed(patientRef, '{"small":1.0}')], 'list-3');
+  expect((await patients.get(patientRef))?.body).toBe('{"small":1.0}');
+  expect(await keysUnder(`documents/${patientRef}/`)).toEqual([]);
+});
+
+test('changed master data keeps care records and what they wait for, but a refused patient is asked for again', async () => {
+  const shard = newShard();
+  const [current = '', failed = ''] = await newPatients(shard, 2);
+  await patients.flipCareVersion(current, '1-1');
+  await patients.setCareState(failed, 'failed');
+  for (const attempt of [1, 2]) {
+    await patients.storeChanged([listed(current, `{"try":${attempt}}`, 'new'), listed(failed, '{}', 'new')], 'list-2');
+  }
+  expect(await patients.get(current)).toMatchObject({ body: '{"try":2}', careState: 'current', careVersion: '1-1' });
+  expect(await readShard(shard)).toMatchObject([
+    { contentHash: 'new', careState: 'current', listed: { listId: 'list-2', as: 'changed' } },
+    { contentHash: 'new', careState: 'pending', listed: { listId: 'list-2', as: 'changed' } },
+  ]);
+});
+
+test('a change for someone who is not there, or is being removed, stores nobody', async () => {
+  const shard = newShard();
+  const [removing = ''] = await newPatients(shard, 1);
+  await patients.markRemoving(removing);
+  await patients.storeChanged([listed(removing), listed(newPatientRef(shard))], 'list-2');
+  expect(await readShard(shard)).toEqual([]);
+  expect(await patients.get(removing)).toBeUndefined();
+});
+
+test('pending patients are found in order, so many at a time, and everyone is counted', async () => {
+  const shard = newShard();
+  const patientRefs = await newPatients(shard, 12, JSON.stringify('x'.repeat(250_000)));
+  const [current = '', removing = '', failed = '', ...pending] = patientRefs;
+  await patients.flipCareVersion(current, '1-1');
+  await patients.markRemoving(removing);
+  await patients.setCareState(failed, 'failed');
+  expect(await patients.pendingOf(shard, undefined, 4)).toEqual(pending.slice(0, 4));
+  expect(await patients.pendingOf(shard, pending[3], 100)).toEqual(pending.slice(4));
+  expect(await patients.pendingOf(shard, pending.at(-1), 4)).toEqual([]);
+  expect(await patients.countPending(shard)).toEqual({ stored: 11, pending: 9 });
+});
+
+test('a staged version becomes current when it is newer, also twice, and never over a newer one', async () => {
+  const patientRef = await newPatient();
+  expect(await patients.flipCareVersion(patientRef, '2')).toBe(true);
+  expect(await patients.flipCareVersion(patientRef, '2')).toBe(true);
+  expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
+  expect(await patients.flipCareVersion(patientRef, '3')).toBe(true);
+  expect(await patients.get(patientRef)).toMatchObject({ careState: 'current', careVersion: '3' });
+});
+
+test('a version that was forbidden never becomes current, another one does; the current one cannot be forbidden', async () => {
+  const patientRef = await newPatient();
+  expect(await patients.forbidCareVersion(patientRef, '1')).toBe(true);
+  expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
+  expect(await patients.flipCareVersion(patientRef, '2')).toBe(true);
+  expect(await patients.forbidCareVersion(patientRef, '2')).toBe(false);
+  expect(await patients.forbidCareVersion(newPatientRef(), '1')).toBe(true);
+});
+
+test('someone who is marked as being removed is gone for everyone but who finishes it', async () => {
+  const shard = newShard();
+  const [patientRef = '', other = ''] = await newPatients(shard, 2);
+  expect(await patients.markRemoving(patientRef)).toBe(true);
+  expect(await patients.markRemoving(patientRef)).toBe(true);
+  expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
+  expect(await patients.removingOf(shard)).toEqual([patientRef]);
+  expect(await readShard(shard)).toMatchObject([{ patientRef: other }]);
+  await patients.delete(patientRef);
+  expect(await patients.markRemoving(patientRef)).toBe(false);
+  expect(await patients.removingOf(shard)).toEqual([]);
+});
+
+test('nothing that is done to someone unknown makes a patient of them', async () => {
+  const patientRef = newPatientRef();
+  await patients.setCareState(patientRef, 'failed');
+  await patients.forbidCareVersion(patientRef, '1');
+  expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
+  expect(await patients.markRemoving(patientRef)).toBe(false);
+  expect(await patients.get(patientRef)).toBeUndefined();
+});

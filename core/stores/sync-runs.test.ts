@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import type { Issue } from '../domain/issue.ts';
+import { progressOf, startRun } from '../domain/run.ts';
+import { openEmulatedStores } from './emulated.fixture.ts';
+
+const { syncRuns } = openEmulatedStores();
+const progressFor = (runId: string, phase: 'list' | 'done' = 'list') =>
+  progressOf({ ...startRun(runId, 0), phase }, { state: 'open', busy: false }, 0);
+
+test('the last progress of a run is kept, and one that comes late changes nothing', async () => {
+  const insurerId = randomUUID();
+  await syncRuns.saveProgress(insurerId, progressFor('run-1', 'done'), 2);
+  await syncRuns.saveProgress(insurerId, progressFor('run-1', 'list'), 1);
+  expect(await syncRuns.readProgress(insurerId)).toEqual(progressFor('run-1', 'done'));
+  expect(await syncRuns.readProgress(insurerId, 'run-1')).toEqual(progressFor('run-1', 'done'));
+  expect(await syncRuns.readProgress(insurerId, 'run-2')).toBeUndefined();
+});
+
+test('before the first run there is no progress', async () => {
+  expect(await syncRuns.readProgress(randomUUID())).toBeUndefined();
+});
+
+test('runs are listed newest first, page by page, without issues and lists among them', async () => {
+  const insurerId = randomUUID();
+  const runIds = ['run-1', 'run-2', 'run-3', 'run-4', 'run-5'];
+  for (const runId of runIds) {
+    await syncRuns.saveProgress(insurerId, progressFor(runId), 1);
+    await syncRuns.addIssues(insurerId, runId, [{ kind: 'list', reason: 'ListUnusable' }]);
+  }
+  await syncRuns.setAppliedList(insurerId, { listId: 'l', etag: '"e"' });
+  const seen: string[] = [];
+  let nextToken: string | undefined;
+  do {
+    const page = await syncRuns.listRuns(insurerId, 2, nextToken);
+    seen.push(...page.entries.map(({ runId }) => runId));
+    nextToken = page.nextToken;
+  } while (nextToken !== undefined);
+  expect(seen).toEqual(runIds.reverse());
+});
+
+test('issues are kept once each, quarantined entries in the order of the list', async () => {
+  const insurerId = randomUUID();
+  const issues: Issue[] = [
+    { kind: 'care-records', reason: 'PatientUnknown', patientRef: 'p1' },
+    ...Array.from(
+      { length: 40 },
+      (_, position): Issue => ({ kind: 'quarantined', reason: 'kvnr: missing', position }),
+    ).reverse(),
+  ];
+  for (const _attempt of [1, 2]) await syncRuns.addIssues(insurerId, 'run-1', issues);
+  const first = await syncRuns.listIssues(insurerId, 'run-1', 30);
+  const rest = await syncRuns.listIssues(insurerId, 'run-1', 30, first.nextToken);
+  expect([...first.entries, ...rest.entries]).toEqual(issues.reverse());
+  expect(rest.nextToken).toBeUndefined();
+  expect((await syncRuns.listIssues(insurerId, 'run-2', 30)).entries).toEqual([]);
+});
+
+test('a patient who is tried in vain twice in one run is one issue, with the last reason', async () => {
+  const insurerId = randomUUID();
+  for (const reason of ['reset', 'stalled']) {
+    await syncRuns.addIssues(insurerId, 'run-1', [{ kind: 'care-records', reason, patientRef: 'p1' }]);
+  }
+  const { entries } = await syncRuns.listIssues(insurerId, 'run-1', 30);
+  expect(entries).toEqual([{ kind: 'care-records', reason: 'stalled', patientRef: 'p1' }]);
+});
+
+test('the list that was applied last is remembered', async () => {
+  const insurerId = randomUUID();
+  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+  await syncRuns.setAppliedList(insurerId, { listId: 'l1', etag: '"e1"' });
+  await syncRuns.setAppliedList(insurerId, { listId: 'l2', etag: 'W/"e2"' });
+  expect(await syncRuns.readAppliedList(insurerId)).toEqual({ listId: 'l2', etag: 'W/"e2"' });
+});
+
+test.each(['', 'x', 'e30', 'WzFd'])('a page token that we never gave is refused: %j', async (token) => {
+  await expect(syncRuns.listRuns('insurer', 2, token)).rejects.toMatchObject({ name: 'PageTokenError' });
+});
