@@ -90,8 +90,8 @@ export async function startInsurer(options: InsurerOptions = {}): Promise<Insure
   const until = (holds: (summary: Summary) => boolean, signal?: AbortSignal): Promise<void> =>
     log.until(() => holds(log.summary()), signal);
 
+  await list.sizeBytes(); // takes seconds with a million entries: while nobody waits for them yet
   const linePort = await port.listen(options.port ?? 0);
-  void list.sizeBytes(); // a list of a million entries is measured while nobody waits for it yet
 
   const insurer: Insurer = {
     baseUrl: `http://127.0.0.1:${linePort}`,

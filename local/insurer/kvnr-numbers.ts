@@ -4,7 +4,11 @@ const strideInverse = inverse(stride, numbersInAll);
 
 /** The KVNR of a person of the simulated world: one to one, and scattered over the alphabet. */
 export function kvnrOf(index: number, offset: number): string {
-  const number = Number((BigInt(index) * BigInt(stride) + BigInt(offset)) % BigInt(numbersInAll));
+  const product =
+    index < 5_000_000
+      ? (index * stride) % numbersInAll
+      : Number((BigInt(index) * BigInt(stride)) % BigInt(numbersInAll));
+  const number = (product + offset) % numbersInAll;
   const letter = String.fromCharCode(65 + Math.floor(number / 100_000_000));
   const digits = String(number % 100_000_000).padStart(8, '0');
   return letter + digits + checkDigit(letter, digits);
