@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { monotonicMs } from './clock.ts';
+import { Grant } from './grant.ts';
+import type { FromChild, Order } from './messages.ts';
+
+const never = new AbortController().signal;
+let said: FromChild[] = [];
+let grant: Grant;
+let orders = 0;
+let leaseLost: () => void = () => {};
+
+beforeEach(() => {
+  said = [];
+  grant = new Grant({
+    tell: (message) => said.push(message),
+    pauseGraceMs: 60,
+    lineMinGapMs: 40,
+    onStuck: () => {
+      throw new Error('stuck');
+    },
+    onLeaseLost: () => leaseLost(),
+  });
+});
+afterEach(() => obey({ stop: true, sendUntilMs: 0 }));
+
+function obey(order: Partial<Order>): void {
+  orders += 1;
+  grant.obey({
+    kind: 'order',
+    number: orders,
+    sendUntilMs: monotonicMs() + 5_000,
+    leaseNumber: orders,
+    paused: false,
+    notBefore: 0,
+    stop: false,
+    ...order,
+  });
+}
+const lastReport = () => said.findLast((message) => message.kind === 'report');
+
+/** A request that ends only when it is cut. @returns how long until then, ms */
+async function untilCut(): Promise<number> {
+  const startMs = monotonicMs();
+  await new Promise<void>((resolve) => {
+    const end = grant.begin(async () => {
+      end({ wasCut: true });
+      resolve();
+    });
+  });
+  return monotonicMs() - startMs;
+}
+
+test('nothing may be sent before the first order', () => {
+  expect(grant.maySend()).toBe(false);
+});
+
+test('the right to send begins a gap after the lease, and ends by itself when the lease does', async () => {
+  const startMs = monotonicMs();
+  obey({ sendUntilMs: startMs + 150 });
+  expect(grant.maySend()).toBe(false);
+  await grant.whenMaySend(never);
+  expect(monotonicMs() - startMs).toBeGreaterThanOrEqual(40);
+  expect(grant.maySend()).toBe(true);
+  await untilCut();
+  expect(monotonicMs() - startMs).toBeGreaterThanOrEqual(150);
+  expect(monotonicMs() - startMs).toBeLessThan(250);
+  expect(grant.maySend()).toBe(false);
+  expect(lastReport()).toMatchObject({ closed: true, order: orders });
+});
+
+test('an order that comes after its own end gives nothing', () => {
+  obey({ sendUntilMs: monotonicMs() - 1 });
+  expect(grant.maySend()).toBe(false);
+  expect(lastReport()).toMatchObject({ closed: true });
+});
+
+test('a pause lets a request end within its grace, cuts it then, and is said to be closed only after that', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  const cut = untilCut();
+  obey({ paused: true });
+  expect(grant.maySend()).toBe(false);
+  expect(lastReport()).toMatchObject({ closed: false, busy: true });
+  obey({ paused: true }); // a repeated order does not make the grace longer
+  expect(await cut).toBeGreaterThanOrEqual(59);
+  expect(lastReport()).toMatchObject({ closed: true, order: orders });
+});
+
+test('a request that goes on when the pause is over within the grace is not cut', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  let wasCut = false;
+  const end = grant.begin(async () => {
+    wasCut = true;
+  });
+  obey({ paused: true });
+  obey({ paused: false });
+  await new Promise((resolve) => setTimeout(resolve, 120)); // twice the grace: nothing happens
+  expect(wasCut).toBe(false);
+  end({ wasCut: false });
+});
+
+test('a lease that is taken back cuts at once, without a grace', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  const cut = untilCut();
+  obey({ sendUntilMs: 0 });
+  expect(await cut).toBeLessThan(40);
+});
+
+test('after a request that was cut by us a gap is kept, after a clean one none', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  grant.begin(async () => {})({ wasCut: false });
+  expect(grant.maySend()).toBe(true);
+  grant.begin(async () => {})({ wasCut: true });
+  expect(grant.maySend()).toBe(false);
+  const startMs = monotonicMs();
+  await grant.whenMaySend(never);
+  expect(monotonicMs() - startMs).toBeGreaterThan(30);
+});
+
+test('Retry-After holds this process from the same tick on, and is settled once the gate has it', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  const untilMs = Date.now() + 120;
+  const written = grant.holdUntil(untilMs);
+  expect(grant.maySend()).toBe(false);
+  expect(grant.isOpen()).toBe(true);
+  const message = said.find(({ kind }) => kind === 'hold-until');
+  expect(message).toMatchObject({ notBefore: untilMs });
+  if (message?.kind === 'hold-until') grant.confirm(message.request);
+  await written;
+  await grant.whenMaySend(never);
+  expect(Date.now()).toBeGreaterThanOrEqual(untilMs);
+});
+
+test('a pause by the line itself stops sending in the same tick, whatever orders are still on their way', () => {
+  obey({});
+  void grant.pauseBySystem('unauthorized');
+  obey({});
+  expect(grant.isOpen()).toBe(false);
+  expect(grant.maySend()).toBe(false);
+});
+
+test('waiting for the right to send can be given up', async () => {
+  const reason = new Error('not needed');
+  const abort = new AbortController();
+  const waiting = expect(grant.whenMaySend(abort.signal)).rejects.toBe(reason);
+  abort.abort(reason);
+  await waiting;
+});
+
+test('who waits for a lease that another process has is noticed', async () => {
+  const lost = new Promise<void>((resolve) => {
+    leaseLost = resolve;
+  });
+  obey({ sendUntilMs: monotonicMs() + 20 });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const abort = new AbortController();
+  const waiting = grant.whenMaySend(abort.signal).catch(() => {});
+  await lost;
+  abort.abort();
+  await waiting;
+});
