@@ -1,0 +1,93 @@
+import type { Kvnr } from './kvnr.ts';
+
+/** An entry of the list that is sound. */
+export interface ListedEntry {
+  readonly patientRef: string;
+  readonly kvnr: Kvnr;
+  readonly body: string;
+  readonly contentHash: string;
+}
+
+/** One line of a shard of the list: a sound entry, or the trace of a quarantined one whose person is known. */
+export type ShardLine = ListedEntry | { readonly patientRef: string; readonly quarantined: true };
+
+/** What the diff needs to know of a stored patient. */
+export interface StoredEntry {
+  readonly patientRef: string;
+  readonly contentHash: string;
+  /** the list that made it new or changed it last */
+  readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
+}
+
+export interface ShardDiff<Stored extends StoredEntry> {
+  /** to be stored: those that an earlier attempt has stored are only counted */
+  readonly new: readonly ListedEntry[];
+  readonly changed: readonly ListedEntry[];
+  readonly gone: readonly Stored[];
+  readonly counts: {
+    /** people whose entry is sound: new + changed + unchanged */
+    readonly listed: number;
+    readonly new: number;
+    readonly changed: number;
+    readonly unchanged: number;
+    readonly gone: number;
+    /** who was stored before this list */
+    readonly stored: number;
+    /** sound entries of people who have another one */
+    readonly duplicates: number;
+  };
+}
+
+/**
+ * Holds one shard of a list against what is stored of it. The order of lines does not matter. Of a person's differing
+ * entries the one that is stored already wins, else the one with the smallest hash. Who has a quarantined entry only is
+ * neither gone nor changed. What this very list has stored before, in an attempt that died, counts as what it was then.
+ */
+export function diffShard<Stored extends StoredEntry>(
+  lines: Iterable<ShardLine>,
+  storedEntries: Iterable<Stored>,
+  listId: string,
+): ShardDiff<Stored> {
+  const stored = new Map(Array.from(storedEntries, (entry) => [entry.patientRef, entry]));
+  const listed = new Map<string, ListedEntry>();
+  const present = new Set<string>();
+  let duplicates = 0;
+  for (const line of lines) {
+    present.add(line.patientRef);
+    if ('quarantined' in line) continue;
+    const other = listed.get(line.patientRef);
+    if (other !== undefined) duplicates += 1;
+    if (other === undefined || winsOver(line, other, stored.get(line.patientRef)?.contentHash))
+      listed.set(line.patientRef, line);
+  }
+
+  const fresh: ListedEntry[] = [];
+  const changed: ListedEntry[] = [];
+  const before = { new: 0, changed: 0, unchanged: 0 };
+  for (const entry of listed.values()) {
+    const known = stored.get(entry.patientRef);
+    if (known === undefined) fresh.push(entry);
+    else if (known.contentHash !== entry.contentHash) changed.push(entry);
+    else before[known.listed.listId === listId ? known.listed.as : 'unchanged'] += 1;
+  }
+  const gone = Array.from(stored.values()).filter(({ patientRef }) => !present.has(patientRef));
+  return {
+    new: fresh,
+    changed,
+    gone,
+    counts: {
+      listed: listed.size,
+      new: fresh.length + before.new,
+      changed: changed.length + before.changed,
+      unchanged: before.unchanged,
+      gone: gone.length,
+      stored: stored.size - before.new,
+      duplicates,
+    },
+  };
+}
+
+function winsOver(entry: ListedEntry, other: ListedEntry, storedHash: string | undefined): boolean {
+  if (other.contentHash === storedHash) return false;
+  return entry.contentHash === storedHash || entry.contentHash < other.contentHash;
+}

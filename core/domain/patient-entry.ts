@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import type { JsonArrayElement, JsonArrayLimits } from '../json/array-cutter.ts';
+import { parseLossless, printLossless } from '../json/lossless.ts';
+import { contentHash } from './content-hash.ts';
+import { isKvnr, type Kvnr } from './kvnr.ts';
+
+/** What an entry of the list may be; a real one has 300 bytes and a depth of 2. */
+export const entryLimits: JsonArrayLimits = { elementBytes: 1 << 20, depth: 64 };
+
+/** At most so many problems of one entry are named. */
+const namedProblems = 5;
+
+/** JSON Schema counts characters, JavaScript UTF-16 units. */
+const name = z
+  .string()
+  .min(1)
+  .refine((text) => text.length <= 200 || [...text].length <= 200, { message: 'too long' });
+
+/** Patient of insurer-api.yaml. Judges only: what is stored is the insurer's text. */
+const patient = z.looseObject({
+  kvnr: z
+    .string()
+    .regex(/^[A-Z][0-9]{9}$/, { abort: true })
+    .refine(isKvnr, { message: 'check digit' }),
+  familyName: name,
+  givenName: name,
+  birthDate: z.iso.date(),
+  gender: z.enum(['male', 'female', 'other', 'unknown']),
+  address: z
+    .looseObject({
+      street: z.string().optional(),
+      postalCode: z.string().optional(),
+      city: z.string().optional(),
+      country: z.string().optional(),
+    })
+    .optional(),
+  insuredSince: z.iso.date().optional(),
+});
+
+export interface SoundEntry {
+  readonly kind: 'sound';
+  readonly kvnr: Kvnr;
+  /** the entry as compact JSON text: every field the insurer sent, numbers as written */
+  readonly body: string;
+  readonly contentHash: string;
+}
+
+export interface QuarantinedEntry {
+  readonly kind: 'quarantined';
+  /** fixed words and JSON paths only, never a value and never a name the insurer made up: `kvnr: check digit; birthDate: missing` */
+  readonly reason: string;
+  /** whose entry it is, as far as can be told: that person is insured, and must not be taken for gone */
+  readonly kvnr?: Kvnr;
+}
+
+/** Judges one entry of the list. Never throws, whatever the bytes were. */
+export function readEntry({ text, fault }: Pick<JsonArrayElement, 'text' | 'fault'>): SoundEntry | QuarantinedEntry {
+  if (fault !== undefined) return quarantined(faultWords[fault], kvnrSeenIn(text));
+  let entry: unknown;
+  try {
+    entry = parseLossless(text);
+  } catch {
+    return quarantined('entry: not JSON', kvnrSeenIn(text));
+  }
+  const judged = patient.safeParse(entry, { reportInput: true });
+  if (judged.success)
+    return {
+      kind: 'sound',
+      kvnr: judged.data.kvnr as Kvnr,
+      body: printLossless(entry),
+      contentHash: contentHash(entry),
+    };
+  const problems = judged.error.issues.map((issue) => `${pathText(issue.path)}: ${wordsFor(issue)}`);
+  const more = problems.length - namedProblems;
+  const reason = problems.slice(0, namedProblems).join('; ') + (more > 0 ? `; and ${more} more` : '');
+  return quarantined(reason, kvnrOf(entry));
+}
+
+const faultWords = {
+  'too-large': 'entry: too large',
+  'too-deep': 'entry: nested too deeply',
+  encoding: 'entry: not UTF-8',
+} as const;
+
+const quarantined = (reason: string, kvnr: Kvnr | undefined): QuarantinedEntry => ({
+  kind: 'quarantined',
+  reason,
+  ...(kvnr !== undefined && { kvnr }),
+});
+
+const kvnrOf = (entry: unknown): Kvnr | undefined => {
+  const kvnr = typeof entry === 'object' && entry !== null && 'kvnr' in entry ? entry.kvnr : undefined;
+  return isKvnr(kvnr) ? kvnr : undefined;
+};
+
+/** Whose entry it is when that cannot be parsed: the first KVNR under its name. A wrong guess keeps one more, and deletes nobody. */
+function kvnrSeenIn(text: string): Kvnr | undefined {
+  for (const [, kvnr] of text.matchAll(/"kvnr"\s{0,20}:\s{0,20}"([A-Z][0-9]{9})"/g)) if (isKvnr(kvnr)) return kvnr;
+  return undefined;
+}
+
+function wordsFor(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? 'missing' : `not of type ${issue.expected}`;
+    case 'invalid_value':
+      return issue.input === undefined ? 'missing' : 'not one of the allowed';
+    case 'invalid_format':
+      return issue.format === 'date' ? 'not a date' : 'wrong form';
+    case 'too_small':
+      return 'empty';
+    case 'custom':
+      return issue.message;
+    default:
+      return 'not allowed';
+  }
+}
+
+/** All keys in it are the schema's own. */
+const pathText = (path: readonly PropertyKey[]): string => (path.length === 0 ? 'entry' : path.map(String).join('.'));
