@@ -1,7 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import { type buildConnector, Client, type Dispatcher } from 'undici';
+import { type buildConnector, Client, type Dispatcher, errors } from 'undici';
 import type { LineFault } from '../../core/domain/line.ts';
 import { type LineContext, LineError, LineWithheld } from './line-error.ts';
 import type { SendingRight } from './sending-right.ts';
@@ -124,6 +124,7 @@ export function openExchange({ origin, right, stallMs }: ExchangeOptions): Excha
           if (signal.aborted) cutReason ??= signal.reason;
           if (cutReason !== undefined) return controller.abort(new Error('not sent'));
           end = right.begin(() => cut(new LineWithheld(true)));
+          if (cutReason !== undefined) return controller.abort(new Error('cut')); // begin has looked at the clock again
           order = `${String(right.leaseNumber).padStart(15, '0')}-${String(++sent).padStart(9, '0')}`;
           clock = startStallClock();
         },
@@ -196,11 +197,11 @@ function asLineError(
   const fault = (): LineFault => {
     if (!sent) return 'refused';
     if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'contract';
-    if (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE') return 'contract';
+    if (error instanceof errors.HTTPParserError && 'data' in error && error.data) return 'contract'; // without bytes that do not fit: an early end
     if (answering && code !== 'ECONNRESET') return 'cut-short';
     return 'reset';
   };
-  return new LineError(fault(), { operation, problem: code }, { cause: error });
+  return new LineError(fault(), { operation, problem: code }); // no cause: undici's quotes what the insurer sent
 }
 
 const plainHeaders = (headers: Record<string, string | string[] | undefined>): Record<string, string> =>

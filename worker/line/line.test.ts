@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { type LineOptions, openLine } from './line.ts';
-import { httpAnswer, type RawRequest, startRawInsurer, testRight } from './testing/raw-insurer.ts';
+import { httpAnswer, type RawRequest, startRawInsurer, testRight } from './raw-insurer.fixture.ts';
 
 const anna = 'A123456780' as Kvnr;
 const ben = 'X110434370' as Kvnr;

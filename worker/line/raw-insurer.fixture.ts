@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { SendingRight } from '../sending-right.ts';
+import type { SendingRight } from './sending-right.ts';
 
 export interface RawRequest {
   readonly path: string;

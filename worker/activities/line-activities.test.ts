@@ -1,0 +1,288 @@
+import { createHash } from 'node:crypto';
+import type { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { expect, test } from 'vitest';
+import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import type { StoredPatient } from '../../core/domain/patient.ts';
+import { openLine } from '../line/line.ts';
+import { httpAnswer, type RawRequest, startRawInsurer, testRight } from '../line/raw-insurer.fixture.ts';
+import { createLineActivities } from './line-activities.ts';
+
+const anna = 'A123456780' as Kvnr;
+const records = `{"kvnr":"${anna}","careRecords":[]}`;
+const list = `[${Array.from({ length: 500 }, (_, index) => `{"kvnr":"${anna}","n":${index}}`).join(',\n')}]\n`;
+
+/** An attempt of the activities against a raw insurer; buckets and tables are in memory. */
+async function startWorld(answer: (request: RawRequest, number: number) => void | Promise<void>, stallMs = 300) {
+  const insurer = await startRawInsurer(answer);
+  const right = testRight();
+  const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', right, stallMs });
+  const objects = new Map<string, Buffer>();
+  const put = async (key: string, body: Uint8Array): Promise<PayloadReference> => {
+    objects.set(key, Buffer.from(body));
+    return { key, sizeBytes: body.byteLength, sha256: createHash('sha256').update(body).digest('hex') };
+  };
+  const activities = createLineActivities({
+    insurerId: 'kk',
+    line,
+    patients: {
+      get: async (patientRef) => (patientRef === 'gone' ? undefined : ({ patientRef, kvnr: anna } as StoredPatient)),
+    },
+    payloads: { put: async ({ syncId, patientRef }, body) => await put(`payloads/${syncId}/${patientRef}`, body) },
+    lists: { putSegment: async (listId, index, body) => await put(`lists/${listId}/${index}`, body) },
+  });
+  return {
+    insurer,
+    right,
+    objects,
+    /** runs one attempt; `told` gathers heartbeat details */
+    attempt<Result>(run: (a: typeof activities) => Promise<Result>, heartbeatDetails?: unknown, number = 1) {
+      const environment = new MockActivityEnvironment(
+        { heartbeatDetails, attempt: number },
+        { logger: new DefaultLogger('ERROR') },
+      );
+      const told: Record<string, unknown>[] = [];
+      environment.on('heartbeat', (details) => told.push(details));
+      return {
+        result: environment.run(() => run(activities)) as Promise<Result>,
+        told,
+        cancel: () => environment.cancel(),
+      };
+    },
+    listOf: ({ segments }: { segments: readonly PayloadReference[] }) =>
+      Buffer.concat(segments.map(({ key }) => objects.get(key) ?? Buffer.alloc(0))).toString(),
+    async [Symbol.asyncDispose]() {
+      await line.close();
+      await insurer[Symbol.asyncDispose]();
+    },
+  };
+}
+const fetchCare = { insurerId: 'kk', patientRef: 'ref', syncId: 'run', turn: 'bulk', maxTries: 40 } as const;
+const failureOf = async (result: Promise<unknown>): Promise<ApplicationFailure> =>
+  await result.then(
+    () => expect.unreachable('it succeeded'),
+    (error) => error,
+  );
+
+test('care records are fetched again until they come, and what it took is told', async () => {
+  await using world = await startWorld(({ socket }, number) => {
+    if (number < 3) socket.write(httpAnswer(500));
+    else if (number === 3) socket.resetAndDestroy();
+    else socket.write(httpAnswer(200, records));
+  });
+  const { result } = world.attempt((a) => a.fetchCareRecords(fetchCare));
+  expect(await result).toMatchObject({
+    fetchOrder: '001764000000000-000000004',
+    lineUse: { requests: 4, faults: { 'server-error': 2, reset: 1 } },
+    payload: { key: 'payloads/run/ref', sizeBytes: records.length },
+  });
+  expect(world.objects.get('payloads/run/ref')?.toString()).toBe(records);
+});
+
+test('a hopeless patient gives the slot away after some tries, and is given up after all of them', async () => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(500)));
+  const input = { ...fetchCare, maxTries: 10 };
+  const first = world.attempt((a) => a.fetchCareRecords(input));
+  const failure = await failureOf(first.result);
+  expect(failure).toMatchObject({ type: 'LineError.server-error', nonRetryable: false });
+  expect(JSON.stringify(failure)).not.toContain(anna);
+  expect(first.told.at(-1)).toMatchObject({ tries: 8 });
+  const second = world.attempt((a) => a.fetchCareRecords(input), first.told.at(-1), 2);
+  expect(await failureOf(second.result)).toMatchObject({
+    type: 'AttemptsExhausted',
+    nonRetryable: true,
+    details: [{ lineUse: { requests: 10, faults: { 'server-error': 10 } }, lastFault: 'server-error' }],
+  });
+  expect(world.insurer.seen).toHaveLength(10);
+});
+
+test.each([
+  [410, 'PatientNotInsured'],
+  [404, 'PatientUnknown'],
+])('%i is final: %s', async (status, type) => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(status)));
+  const { result } = world.attempt((a) => a.fetchCareRecords(fetchCare));
+  const failure = await failureOf(result);
+  expect(failure).toMatchObject({ type, nonRetryable: true, details: [{ lineUse: { requests: 1, faults: {} } }] });
+  expect(world.insurer.seen).toHaveLength(1);
+});
+
+test('for a patient who is not there any more nothing is asked', async () => {
+  await using world = await startWorld(() => {});
+  const { result } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, patientRef: 'gone' }));
+  expect(await failureOf(result)).toMatchObject({ type: 'PatientGone', nonRetryable: true });
+  expect(world.insurer.seen).toHaveLength(0);
+});
+
+test('requests that we cut ourselves are counted as requests and not as tries', async () => {
+  await using world = await startWorld(({ socket }, number) => {
+    if (number > 3) socket.write(httpAnswer(200, records));
+  });
+  const { result } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxTries: 1 }));
+  for (const number of [1, 2, 3]) {
+    await world.insurer.requestArrives(number);
+    await world.right.cut();
+  }
+  expect(await result).toMatchObject({ lineUse: { requests: 4, faults: {} } });
+});
+
+test('while the token is refused the line is paused, and the try is repeated after the resume', async () => {
+  await using world = await startWorld(
+    ({ socket }, number) => void socket.write(number === 1 ? httpAnswer(401) : httpAnswer(200, records)),
+  );
+  const { result, told } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxTries: 1 }));
+  while (!told.some((details) => JSON.stringify(details).includes('unauthorized'))) await new Promise(setImmediate);
+  expect(world.insurer.seen).toHaveLength(1);
+  world.right.open();
+  expect(await result).toMatchObject({ lineUse: { requests: 2, faults: { unauthorized: 1 } } });
+});
+
+test('a cancelled fetch ends with its connection closed', async () => {
+  await using world = await startWorld(() => {});
+  const { result, cancel } = world.attempt((a) => a.fetchCareRecords(fetchCare));
+  const { closed } = await world.insurer.requestArrives(1);
+  cancel();
+  expect(await failureOf(result)).toMatchObject({ name: 'CancelledFailure' });
+  await closed;
+});
+
+const fetchList = { insurerId: 'kk', listId: 'l1' } as const;
+const resumable = { etag: '"v1"', 'accept-ranges': 'bytes' };
+const cut = (request: RawRequest, body: string, headers: Record<string, string>, status = 200): void => {
+  request.socket.end(httpAnswer(status, body, headers).subarray(0, -100));
+};
+const rest = (from: number, body = list): [string, Record<string, string>] => [
+  body.slice(from),
+  { etag: '"v1"', 'content-range': `bytes ${from}-${body.length - 1}/${body.length}` },
+];
+
+test('a list that is cut is taken up where it broke', async () => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return cut(request, list, resumable);
+    const from = Number(/\d+/.exec(request.headers['range'] ?? '')?.[0]);
+    if (number === 2) return cut(request, ...rest(from), 206);
+    request.socket.write(httpAnswer(206, ...rest(from)));
+  });
+  const { result } = world.attempt((a) => a.fetchPatientList({ ...fetchList, knownEtag: '"v0"' }));
+  const fetched = await result;
+  if (fetched.kind !== 'list') return expect.unreachable();
+  expect(world.listOf(fetched.list)).toBe(list);
+  expect(fetched).toMatchObject({
+    list: { sizeBytes: list.length, etag: '"v1"' },
+    lineUse: { requests: 3, faults: { 'cut-short': 2 } },
+  });
+  expect(
+    world.insurer.seen.map(({ headers }) => [headers['if-none-match'], headers['range'], headers['if-range']]),
+  ).toEqual([
+    ['"v0"', undefined, undefined],
+    [undefined, `bytes=${list.length - 100}-`, '"v1"'],
+    [undefined, expect.stringMatching(/^bytes=\d+-$/), '"v1"'],
+  ]);
+  expect(world.insurer.seen[0]?.headers['accept-encoding']).toBe('identity');
+});
+
+test('the next attempt goes on from what the last one has told', async () => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return cut(request, list, resumable);
+    if (number < 10) return void request.socket.write(httpAnswer(500));
+    request.socket.write(httpAnswer(206, ...rest(list.length - 100)));
+  });
+  const first = world.attempt((a) => a.fetchPatientList(fetchList));
+  expect(await failureOf(first.result)).toMatchObject({ type: 'LineError.server-error', nonRetryable: false });
+  const second = world.attempt((a) => a.fetchPatientList(fetchList), JSON.parse(JSON.stringify(first.told.at(-1))), 2);
+  const fetched = await second.result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(fetched.kind === 'list' && fetched.list.segments).toHaveLength(2);
+});
+
+test('an attempt that died between the last byte and its end costs no second transfer', async () => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, list, resumable)));
+  const first = world.attempt((a) => a.fetchPatientList(fetchList));
+  await first.result;
+  const again = await world.attempt((a) => a.fetchPatientList(fetchList), first.told.at(-1), 2).result;
+  expect(again.kind === 'list' && world.listOf(again.list)).toBe(list);
+  expect(world.insurer.seen).toHaveLength(1);
+});
+
+const other = list.replaceAll('n', 'm');
+test.each<[string, (request: RawRequest) => void]>([
+  ['the whole of another list', ({ socket }) => void socket.write(httpAnswer(200, other, { etag: '"v2"' }))],
+  ['416', ({ socket }) => void socket.write(httpAnswer(416))],
+  [
+    'a rest of another list',
+    ({ socket }) =>
+      void socket.write(httpAnswer(206, rest(list.length - 100)[0], { ...rest(list.length - 100)[1], etag: '"v2"' })),
+  ],
+  ['another range', ({ socket }) => void socket.write(httpAnswer(206, ...rest(list.length - 90)))],
+  ['a rest without its range', ({ socket }) => void socket.write(httpAnswer(206, rest(list.length - 100)[0]))],
+])('when a range is answered with %s, what was there is thrown away', async (_what, answerRange) => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return cut(request, list, resumable);
+    if (request.headers['range']) return answerRange(request);
+    request.socket.write(httpAnswer(200, other, { etag: '"v2"' }));
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(other);
+  expect(fetched.kind === 'list' && fetched.list.etag).toBe('"v2"');
+});
+
+test.each<[string, Record<string, string>]>([
+  ['no ETag', { 'accept-ranges': 'bytes' }],
+  ['a weak ETag', { etag: 'W/"v1"', 'accept-ranges': 'bytes' }],
+  ['no ranges', { etag: '"v1"' }],
+])('a cut list with %s starts again', async (_what, headers) => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return cut(request, list, headers);
+    request.socket.write(httpAnswer(200, list, headers));
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(world.insurer.seen[1]?.headers['range']).toBeUndefined();
+});
+
+test.each<[string, string]>([
+  ['a page', '<html>log in</html>'],
+  ['an object', '{"patients":[]}'],
+  ['a list without its end', list.slice(0, -50)],
+  ['nothing but blanks', ' \n '],
+])('%s in the place of the list is fetched again', async (_what, body) => {
+  await using world = await startWorld(
+    ({ socket }, number) => void socket.write(httpAnswer(200, number === 1 ? body : list, resumable)),
+  );
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(fetched.lineUse).toEqual({ requests: 2, faults: { 'not-json': 1 } });
+  expect(world.insurer.seen[1]?.headers['range']).toBeUndefined();
+});
+
+test('an unchanged list costs one request', async () => {
+  await using world = await startWorld(
+    ({ socket }) => void socket.write('HTTP/1.1 304 Not Modified\r\netag: "v1"\r\n\r\n'),
+  );
+  const { result } = world.attempt((a) => a.fetchPatientList({ ...fetchList, knownEtag: '"v1"' }));
+  expect(await result).toEqual({ kind: 'unchanged', lineUse: { requests: 1, faults: {} } });
+});
+
+test('a list is cut into segments on its way, none of it whole in memory', async () => {
+  const big = `[${' '.repeat(20 * 1024 * 1024)}]`;
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, big, resumable)), 3_000);
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  if (fetched.kind !== 'list') return expect.unreachable();
+  expect(fetched.list.segments).toHaveLength(3);
+  expect(world.listOf(fetched.list) === big).toBe(true);
+});
+
+test('a worker that stops in the midst of a list keeps what had come', async () => {
+  await using world = await startWorld(
+    ({ socket }) => void socket.write(httpAnswer(200, list, resumable).subarray(0, -100)),
+    5_000,
+  );
+  const { result, told, cancel } = world.attempt((a) => a.fetchPatientList(fetchList));
+  await world.insurer.requestArrives(1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  cancel();
+  expect(await failureOf(result)).toMatchObject({ name: 'CancelledFailure' });
+  expect(told.at(-1)).toMatchObject({ list: { sizeBytes: list.length - 100, resumeEtag: '"v1"' } });
+});

@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import type { FetchCareRecordsFailure } from '../../core/contract/line-activities.ts';
+import { addLineUse, type LineFault, type LineUse, unusedLine } from '../../core/domain/line.ts';
+import { LineError, LineWithheld } from '../line/line-error.ts';
+
+/** What has been spent so far, over all attempts of the activity; travels in the heartbeat details. */
+export interface Spent {
+  readonly lineUse: LineUse;
+  /** requests that the line or the insurer answered, well or badly: those that we cut ourselves do not count */
+  readonly tries: number;
+  readonly lastFault?: LineFault;
+}
+
+/** An attempt tries so often, then gives its slot away for a second (DESIGN, "Where it retries"). */
+export const triesPerAttempt = 8;
+const heartbeatMs = 1_000;
+
+/** One attempt of an activity that uses the line: heartbeats by itself, also while it waits for its turn. */
+export interface LineAttempt<Details extends Spent> {
+  readonly number: number;
+  /** aborts when the activity is cancelled or its worker shuts down */
+  readonly signal: AbortSignal;
+  readonly details: Details;
+  /** @param change becomes part of the details, told with the next heartbeat at the latest */
+  note(change: Partial<Details>): void;
+  /** Counts one use of the line that went well. */
+  succeeded(): void;
+  /**
+   * Counts one use of the line that failed.
+   * @throws the error itself when it is none of the line's
+   */
+  failed(error: unknown): void;
+  /**
+   * To be asked before each try.
+   * @throws the signal's reason once that has aborted; ApplicationFailure `LineError.<fault>`, retryable, once this attempt
+   *   has tried often enough
+   */
+  goOn(): void;
+  /** Tells the details for the last time, and no more. */
+  end(): void;
+}
+
+/** @param fresh what the details are before the first attempt */
+export function beginAttempt<Details extends Spent>(fresh: Details): LineAttempt<Details> {
+  const context = Context.current(); // taken once: the ambient one may be another activity's by the time somebody's turn comes
+  const told: unknown = context.info.heartbeatDetails;
+  let details: Details = typeof told === 'object' && told !== null ? { ...fresh, ...told } : fresh;
+  let triesLeft = triesPerAttempt;
+  let lastError: LineError | undefined;
+  const heartbeat = (): void => context.heartbeat(details);
+  const timer = setInterval(heartbeat, heartbeatMs);
+  heartbeat(); // or the next attempt, should this one die soon, would begin from nothing
+  const count = (use: LineUse, spent: Partial<Spent>): void => {
+    details = { ...details, ...spent, lineUse: addLineUse(details.lineUse, use) };
+    heartbeat();
+  };
+  return {
+    number: context.info.attempt,
+    signal: context.cancellationSignal,
+    get details() {
+      return details;
+    },
+    note(change) {
+      details = { ...details, ...change };
+      heartbeat();
+    },
+    succeeded: () => count({ requests: 1, faults: {} }, { tries: details.tries + 1 }),
+    failed(error) {
+      if (error instanceof LineWithheld) return count({ requests: error.sent ? 1 : 0, faults: {} }, {});
+      if (!(error instanceof LineError)) throw error;
+      const { fault } = error;
+      const use = { requests: 1, faults: { [fault]: 1 } };
+      if (fault === 'unauthorized') return count(use, {}); // the line has paused itself, and nobody's patient is to blame
+      count(use, { tries: details.tries + 1, lastFault: fault });
+      triesLeft -= 1;
+      lastError = error;
+    },
+    goOn() {
+      context.cancellationSignal.throwIfAborted();
+      if (triesLeft > 0 || lastError === undefined) return;
+      const { message, fault, context: facts } = lastError;
+      throw ApplicationFailure.create({ message, type: `LineError.${fault}`, details: [facts] });
+    },
+    end() {
+      clearInterval(timer);
+      heartbeat();
+    },
+  };
+}
+
+export const nothingSpent: Spent = { lineUse: unusedLine, tries: 0 };
+
+/** A failure that no repetition mends, with what has been spent on it. */
+export function finalFailure(type: string, { lineUse, lastFault }: Spent): ApplicationFailure {
+  const detail: FetchCareRecordsFailure = { lineUse, ...(lastFault && { lastFault }) };
+  return ApplicationFailure.create({ message: type, type, nonRetryable: true, details: [detail] });
+}
+
+const putsMax = 30;
+const putAgainMs = 1_000;
+
+/**
+ * Keeps what the line has yielded, and stays on it while the store is away: another trip over the line costs more.
+ * @throws the store's last error, or the signal's reason
+ */
+export async function keep<T>(put: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let puts = 1; ; puts++) {
+    try {
+      return await put();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (puts === putsMax) throw error;
+      await sleep(putAgainMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+}

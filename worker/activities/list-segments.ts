@@ -1,0 +1,130 @@
+import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import type { ListSink } from '../line/line.ts';
+import { LineError } from '../line/line-error.ts';
+
+/** What there is of a list so far. Everything in it is in the bucket: whoever takes over goes on from here. */
+export interface ListProgress {
+  readonly segments: readonly PayloadReference[];
+  /** of all segments */
+  readonly sizeBytes: number;
+  readonly etag?: string;
+  /** under which the rest can be asked for; absent when a cut transfer starts again */
+  readonly resumeEtag?: string;
+  /** the last byte that is not blank; absent while there is none */
+  readonly lastByte?: number;
+  /** the whole list is there */
+  readonly isWhole?: boolean;
+}
+
+export const emptyList: ListProgress = { segments: [], sizeBytes: 0 };
+
+export interface SegmentsOptions {
+  /** what an earlier attempt has left */
+  readonly progress: ListProgress;
+  /** Keeps a segment; repeated until it is kept. */
+  readonly put: (body: Buffer) => Promise<PayloadReference>;
+  /** A segment has been kept, or all were thrown away. */
+  readonly onProgress: (progress: ListProgress) => void;
+  /** monotonic clock, ms */
+  readonly now: () => number;
+}
+
+const segmentBytes = 8 * 1024 * 1024;
+/** What a killed process may lose of a slow transfer. Grows with the segments, so that a day's transfer has some hundreds. */
+const segmentMs = (segments: number): number => 5_000 * (1 + segments / 64);
+
+const [openBracket, closeBracket] = [0x5b, 0x5d];
+const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+
+/** A list on its way into the bucket, segment by segment. */
+export class ListSegments implements ListSink {
+  #options: SegmentsOptions;
+  #progress: ListProgress;
+  #tail: Buffer[] = [];
+  #tailBytes = 0;
+  #lastByte: number | undefined;
+  #segmentBeganMs: number;
+
+  constructor(options: SegmentsOptions) {
+    this.#options = options;
+    this.#progress = options.progress;
+    this.#lastByte = options.progress.lastByte;
+    this.#segmentBeganMs = options.now();
+  }
+
+  get progress(): ListProgress {
+    return this.#progress;
+  }
+
+  /** From where the rest can be asked for, if it can. */
+  get resume(): { from: number; etag: string } | undefined {
+    const { sizeBytes, resumeEtag } = this.#progress;
+    const from = sizeBytes + this.#tailBytes;
+    return resumeEtag === undefined || from === 0 ? undefined : { from, etag: resumeEtag };
+  }
+
+  begin({ from, etag, resumeEtag }: { from: number; etag?: string; resumeEtag?: string }): void {
+    if (from > 0) return;
+    this.startAgain();
+    this.#progress = {
+      ...emptyList,
+      ...(etag !== undefined && { etag }),
+      ...(resumeEtag !== undefined && { resumeEtag }),
+    };
+  }
+
+  /** @throws LineError `not-json` when it does not begin like a list */
+  async write(chunk: Buffer): Promise<void> {
+    if (this.#lastByte === undefined) {
+      const first = chunk.find((byte) => !isBlank(byte));
+      if (first !== undefined && first !== openBracket) throw notAList();
+    }
+    this.#lastByte = chunk.findLast((byte) => !isBlank(byte)) ?? this.#lastByte;
+    this.#tail.push(chunk);
+    this.#tailBytes += chunk.length;
+    const ageMs = this.#options.now() - this.#segmentBeganMs;
+    if (this.#tailBytes >= segmentBytes || ageMs >= segmentMs(this.#progress.segments.length)) await this.flush();
+  }
+
+  /** Keeps what has come since the last segment. */
+  async flush(): Promise<void> {
+    this.#segmentBeganMs = this.#options.now();
+    if (this.#tailBytes === 0) return;
+    const body = Buffer.concat(this.#tail);
+    const segment = await this.#options.put(body);
+    this.#tail = [];
+    this.#tailBytes = 0;
+    this.#tell({
+      ...this.#progress,
+      segments: [...this.#progress.segments, segment],
+      sizeBytes: this.#progress.sizeBytes + body.length,
+      ...(this.#lastByte !== undefined && { lastByte: this.#lastByte }),
+    });
+  }
+
+  /** The last byte has come. @throws LineError `not-json` when it does not end like a list; then nothing of it is left */
+  async finish(): Promise<void> {
+    if (this.#lastByte !== closeBracket) {
+      this.startAgain();
+      throw notAList();
+    }
+    await this.flush();
+    this.#tell({ ...this.#progress, isWhole: true });
+  }
+
+  /** Forgets all that has come: it is not of one list. */
+  startAgain(): void {
+    this.#tail = [];
+    this.#tailBytes = 0;
+    this.#lastByte = undefined;
+    this.#tell(emptyList);
+  }
+
+  #tell(progress: ListProgress): void {
+    this.#progress = progress;
+    this.#options.onProgress(progress);
+  }
+}
+
+const notAList = (): LineError =>
+  new LineError('not-json', { operation: 'patients', status: 200, problem: 'no array' });
