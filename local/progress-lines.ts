@@ -1,0 +1,108 @@
+import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
+
+/** The run's progress as people read it, a few lines; pure, so that a terminal can draw it over and over. */
+export function progressBlock(progress: Progress, now: Date, widthColumns: number): string[] {
+  const { patients, careRecords, line } = progress;
+  const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
+  const barColumns = Math.max(10, Math.min(40, widthColumns - 60));
+  const care = phaseIndex(progress) < phases.indexOf('care-records') ? '' : ` ${finished} of ${careRecords.total}`;
+  return [
+    `run ${progress.runId} · ${stateOf(progress)} · ${duration(elapsedSeconds(progress, now))}${progress.stale ? ' · no worker answers: as last seen' : ''}`,
+    `patients      ${bar(listShare(progress), barColumns)} ${patients.listed} listed · ${patientCounts(progress)}`,
+    `care records  ${bar(careShare(progress), barColumns)}${care}${careCounts(progress)}`,
+    `line          ${lineState(progress)} · ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
+    ...decisionHint(progress),
+  ].map((text) => text.slice(0, Math.max(20, widthColumns)));
+}
+
+/** One line of a log that is no terminal. */
+export function progressLine(progress: Progress, now: Date): string {
+  const { careRecords, line } = progress;
+  const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
+  const parts = [
+    `${duration(elapsedSeconds(progress, now))} ${stateOf(progress)}`,
+    `${progress.patients.listed} listed, ${patientCounts(progress)}`,
+    `care records ${finished}/${careRecords.total}${careCounts(progress)}`,
+    `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
+    ...(progress.stale ? ['no worker answers: as last seen'] : []),
+    ...decisionHint(progress),
+  ];
+  return parts.join(' | ');
+}
+
+export function summaryLines(progress: Progress): string[] {
+  const { patients, careRecords, line } = progress;
+  const finishedAt = progress.finishedAt === undefined ? new Date() : new Date(progress.finishedAt);
+  const faults = Object.entries(line.faults).sort(([, a], [, b]) => b - a);
+  return [
+    `run ${progress.runId} ${progress.state} after ${duration(elapsedSeconds(progress, finishedAt))}`,
+    `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,
+    `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending`,
+    `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
+    ...(patients.quarantined + careRecords.failed > 0 || progress.state === 'failed'
+      ? ['  what went wrong, and where: npm run sync -- issues']
+      : []),
+  ];
+}
+
+const phaseWords: Readonly<Record<Phase, string>> = {
+  list: 'fetching the list',
+  split: 'reading the list',
+  diff: 'comparing',
+  apply: 'removing who is gone',
+  'care-records': 'fetching care records',
+  done: 'done',
+};
+
+const phaseIndex = ({ phase }: Progress): number => phases.indexOf(phase);
+const stateOf = (progress: Progress): string =>
+  progress.state === 'running' ? phaseWords[progress.phase] : progress.state;
+
+/** How far the list has been taken in: by its steps, as nobody knows how long it is. */
+const listShare = (progress: Progress): number => Math.min(1, phaseIndex(progress) / phases.indexOf('care-records'));
+
+function careShare({ careRecords: { total, pending }, phase }: Progress): number {
+  if (total > 0) return (total - pending) / total;
+  return phase === 'done' ? 1 : 0;
+}
+
+function patientCounts({ patients }: Progress): string {
+  const quarantined = patients.quarantined > 0 ? ` · ${patients.quarantined} quarantined` : '';
+  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${quarantined}`;
+}
+
+function careCounts({ careRecords: { failed, notInsured } }: Progress): string {
+  return `${failed > 0 ? ` · ${failed} failed` : ''}${notInsured > 0 ? ` · ${notInsured} no longer insured` : ''}`;
+}
+
+const lineState = ({ line }: Progress): string => (line.state === 'paused' ? 'paused' : line.busy ? 'busy' : 'idle');
+
+function paceOf({ state, ratePerMinute, etaSeconds }: Progress): string {
+  if (state !== 'running' || ratePerMinute === 0) return '';
+  const left = etaSeconds === undefined ? '' : ` · about ${duration(etaSeconds)} left`;
+  return ` · ${Math.round(ratePerMinute)} patients a minute${left}`;
+}
+
+function decisionHint({ awaitingDecision, decision }: Progress): string[] {
+  if (!awaitingDecision) return [];
+  const what = decision ? `${decision.removals} removals (of ${decision.stored} stored)` : 'removals';
+  return [`! ${what} wait for you: npm run sync -- removals approve, or reject`];
+}
+
+const bar = (share: number, columns: number): string => {
+  const full = Math.round(share * columns);
+  return `[${'█'.repeat(full)}${'░'.repeat(columns - full)}]`;
+};
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+
+const elapsedSeconds = ({ startedAt, finishedAt }: Progress, now: Date): number =>
+  Math.max(0, (finishedAt === undefined ? now.getTime() : Date.parse(finishedAt)) - Date.parse(startedAt)) / 1000;
+
+/** `1:05`, `2:03:09` */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const clock = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, '0'));
+  const hours = Math.floor(whole / 3600);
+  return hours > 0 ? `${hours}:${clock.join(':')}` : `${Number(clock[0])}:${clock[1]}`;
+}

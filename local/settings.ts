@@ -1,0 +1,76 @@
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { ConfigError, readConfig } from '../core/config.ts';
+
+const root = resolve(import.meta.dirname, '..');
+
+const settings = z.object({
+  /** all ports of the stack count from here */
+  PORT_BASE: z.coerce.number().int().min(1_024).max(65_435).default(9_000),
+  LOCAL_DIR: z.string().min(1).default('.local'),
+  INSURER_ID: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/, 'is 1 to 40 of a-z, 0-9 and -')
+    .default('demo'),
+  AWS_REGION: z.string().min(1).default('eu-central-1'),
+  INSURER_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  INSURER_API_TOKEN: z.string().min(1).optional(),
+});
+
+export interface LocalSettings {
+  readonly localDir: string;
+  readonly ports: Ports;
+  readonly insurerId: string;
+  readonly region: string;
+  /** an insurer other than the simulator */
+  readonly insurer?: { readonly baseUrl: string; readonly token: string };
+}
+
+export type Ports = ReturnType<typeof portsFrom>;
+
+/** Which port is whose: PORT_BASE and so much. */
+export const portsFrom = (base: number) => ({
+  temporal: base + 10,
+  temporalUi: base + 11,
+  emulator: base + 20,
+  insurer: base + 80,
+  insurerControl: base + 81,
+});
+
+/** @throws ConfigError */
+export function readSettings(environment: NodeJS.ProcessEnv): LocalSettings {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '')); // NAME= is not set
+  const { INSURER_BASE_URL: baseUrl, INSURER_API_TOKEN: token, ...read } = readConfig(settings, given);
+  if (baseUrl !== undefined && token === undefined)
+    throw new ConfigError(['INSURER_API_TOKEN: is needed with INSURER_BASE_URL']);
+  return {
+    localDir: resolve(root, read.LOCAL_DIR),
+    ports: portsFrom(read.PORT_BASE),
+    insurerId: read.INSURER_ID,
+    region: read.AWS_REGION,
+    ...(baseUrl !== undefined && token !== undefined && { insurer: { baseUrl, token } }),
+  };
+}
+
+/** What lies where under LOCAL_DIR. */
+export const placesIn = (localDir: string) => ({
+  lock: join(localDir, 'stack.lock'),
+  endpoints: join(localDir, 'endpoints.json'),
+  stack: join(localDir, 'stack.json'),
+  keys: join(localDir, 'keys.json'),
+  temporalDatabase: join(localDir, 'temporal.db'),
+  aws: join(localDir, 'aws'),
+  insurer: join(localDir, 'insurer.json'),
+  logs: join(localDir, 'logs'),
+  bundles: join(localDir, 'bundles'),
+});
+
+/** Who is said to have done what is done from the command line. */
+export const operatorName = (): string => {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'operator';
+  }
+};

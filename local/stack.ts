@@ -1,0 +1,327 @@
+import { rmSync } from 'node:fs';
+import { readConfig, workerConfig } from '../core/config.ts';
+import { deployDataStack } from './deploy.ts';
+import { emulatorAnswers, emulatorEnvironment, startEmulator } from './emulator.ts';
+import { announce, type Endpoints, releaseLock, takeLock, updateProcesses, withdraw } from './endpoints.ts';
+import { startInsurerSimulator } from './insurer-process.ts';
+import { ensureKeys } from './keys.ts';
+import { checkPortsFree } from './ports.ts';
+import { type Leashed, lastWords } from './processes.ts';
+import { type LocalSettings, type Ports, placesIn } from './settings.ts';
+import { StartFailure } from './start-failure.ts';
+import { findTemporal, namespaceAnswers, startTemporal } from './temporal.ts';
+import { ensureWheels } from './wheels.ts';
+import { startWorker, type WorkerIds } from './worker-process.ts';
+import { ensureWorkflowBundle } from './workflow-bundle.ts';
+
+export interface StackOptions {
+  readonly settings: LocalSettings;
+  /** forgets all data first */
+  readonly isFresh: boolean;
+  /** uses what listens at AWS_ENDPOINT_URL and TEMPORAL_ADDRESS, such as docker compose's */
+  readonly isExternal: boolean;
+  /** one thing is done */
+  readonly onStep: (what: string, seconds: number) => void;
+  /** something that whoever watches should know */
+  readonly onNote: (note: string) => void;
+  /** the stack cannot go on: something that it stands on has ended */
+  readonly onBroken: (reason: string) => void;
+}
+
+export interface Stack {
+  readonly endpoints: Omit<Endpoints, 'processes'>;
+  /** what its processes run with */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+interface Reached {
+  readonly temporal: string;
+  readonly temporalUi?: string;
+  readonly temporalNamespace: string;
+  readonly aws: string;
+}
+
+/** How often a worker may end before it was ready, one after the other, until the stack gives up. */
+const workerTries = 3;
+
+/**
+ * Everything on one machine (DESIGN, "On a laptop"). However it ends, `stop` leaves nothing running: the worker goes
+ * first, then what it stands on.
+ */
+export class LocalStack {
+  readonly #options: StackOptions;
+  readonly #running: Leashed[] = [];
+  #worker: Leashed | undefined;
+  #isStopping = false;
+  #hasLock = false;
+  #stopped: Promise<void> | undefined;
+  /** settles once nothing is being started any more */
+  #starting: Promise<unknown> | undefined;
+  readonly #abort = new AbortController();
+
+  constructor(options: StackOptions) {
+    this.#options = options;
+  }
+
+  /** @throws StartFailure, ConfigError; what has started then runs until `stop` */
+  start(): Promise<Stack> {
+    const starting = this.#start();
+    this.#starting = starting.catch(() => {});
+    return starting;
+  }
+
+  async #start(): Promise<Stack> {
+    const { settings, isExternal, isFresh } = this.#options;
+    const { localDir } = settings;
+    const places = placesIn(localDir);
+    this.#checkWorkerSettings();
+    const holder = takeLock(localDir);
+    if (holder !== undefined)
+      throw new StartFailure(
+        `a stack runs here already (process ${holder}): end it with Ctrl-C there, or set LOCAL_DIR and PORT_BASE for a second one`,
+      );
+    this.#hasLock = true;
+    withdraw(localDir); // of a stack that was killed
+    const neededPorts: (keyof Ports)[] = [
+      ...(isExternal ? [] : (['temporal', 'temporalUi', 'emulator'] as const)),
+      ...(settings.insurer ? [] : (['insurer', 'insurerControl'] as const)),
+    ];
+    await checkPortsFree(settings.ports, neededPorts);
+    if (isFresh) {
+      const database = ['', '-shm', '-wal'].map((suffix) => places.temporalDatabase + suffix);
+      for (const path of [...database, places.aws, places.keys, places.insurer])
+        rmSync(path, { recursive: true, force: true });
+    }
+    const keys = ensureKeys(places.keys);
+    // side by side; after a failure the others are waited for, so that stop() knows of all that runs
+    const [bundle, insurer, parts] = await allDone([
+      this.#step('workflows bundled', () => ensureWorkflowBundle(places.bundles, this.#abort.signal)),
+      this.#openInsurer(),
+      isExternal ? this.#findParts() : this.#openParts(),
+    ]);
+    this.#throwIfStopping();
+    const { bucketName, ...reached } = parts;
+    const environment: Record<string, string> = {
+      ...definedOf(emulatorEnvironment(reached.aws, settings.region)),
+      ...keys,
+      BUCKET_NAME: bucketName,
+      TEMPORAL_ADDRESS: reached.temporal,
+      TEMPORAL_NAMESPACE: reached.temporalNamespace,
+      INSURER_ID: settings.insurerId,
+      INSURER_BASE_URL: insurer.baseUrl,
+      INSURER_API_TOKEN: insurer.token,
+      WORKFLOW_BUNDLE: bundle,
+    };
+    const endpoints = { ...reached, insurer: insurer.baseUrl };
+    const ids = await this.#step('worker ready', () => this.#openWorker(environment));
+    this.#throwIfStopping();
+    announce(localDir, { ...endpoints, processes: listOf(ids) }, { pid: process.pid, environment });
+    return { endpoints, environment };
+  }
+
+  /** Ends everything, in order. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const { localDir } = this.#options.settings;
+    this.#isStopping = true;
+    this.#abort.abort();
+    if (this.#hasLock) withdraw(localDir);
+    await this.#worker?.stop();
+    await this.#starting; // what was being started then has been stopped
+    await Promise.all(this.#running.map((each) => each.stop()));
+    if (this.#hasLock) releaseLock(localDir);
+  }
+
+  #throwIfStopping(): void {
+    if (this.#isStopping) throw new StartFailure('stopped');
+  }
+
+  async #step<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+    const startedAt = performance.now();
+    const result = await work();
+    if (!this.#isStopping) this.#options.onStep(what, (performance.now() - startedAt) / 1000);
+    return result;
+  }
+
+  /** All that a worker will refuse is told before anything starts. */
+  #checkWorkerSettings(): void {
+    const { insurerId, insurer } = this.#options.settings;
+    const key = Buffer.alloc(32).toString('base64');
+    readConfig(workerConfig, {
+      ...process.env,
+      BUCKET_NAME: 'not-known-yet',
+      TEMPORAL_ADDRESS: 'not-known-yet',
+      PSEUDONYM_KEY: key,
+      PAYLOAD_KEYS: `check:${key}`,
+      INSURER_ID: insurerId,
+      INSURER_BASE_URL: insurer?.baseUrl ?? 'http://127.0.0.1',
+      INSURER_API_TOKEN: insurer?.token ?? 'none',
+    });
+  }
+
+  /** Keeps a process until stop; the stack is broken when it ends by itself. */
+  async #keep(starting: Promise<Leashed>): Promise<void> {
+    const leashed = await starting;
+    this.#running.push(leashed);
+    if (this.#isStopping) await leashed.stop();
+    void leashed.ended.then(() => {
+      if (!this.#isStopping) this.#options.onBroken(`${leashed.name} has ended: ${lastWords(leashed)}`);
+    });
+  }
+
+  async #openInsurer(): Promise<{ baseUrl: string; token: string }> {
+    const { insurer, ports, localDir } = this.#options.settings;
+    if (insurer !== undefined) return insurer;
+    const token = process.env['INSURER_API_TOKEN'] || 'insurer-token';
+    const places = placesIn(localDir);
+    await this.#step('insurer simulator', () =>
+      this.#keep(
+        startInsurerSimulator({
+          port: ports.insurer,
+          controlPort: ports.insurerControl,
+          token,
+          stateFile: places.insurer,
+          logDir: places.logs,
+        }),
+      ),
+    );
+    return { baseUrl: `http://127.0.0.1:${ports.insurer}`, token };
+  }
+
+  async #openParts(): Promise<Reached & { bucketName: string }> {
+    const { ports, localDir, region } = this.#options.settings;
+    const { signal } = this.#abort;
+    const places = placesIn(localDir);
+    const note = () => this.#options.onNote(`installing Temporal and the AWS emulator into ${localDir} …`);
+    const wheels = await this.#step('Temporal and AWS emulator installed', () =>
+      ensureWheels(localDir, note, this.#abort.signal),
+    );
+    const aws = `http://127.0.0.1:${ports.emulator}`;
+    const openTemporal = async () =>
+      await this.#keep(
+        findTemporal(process.env, wheels).then((command) =>
+          startTemporal({
+            command,
+            port: ports.temporal,
+            uiPort: ports.temporalUi,
+            databaseFile: places.temporalDatabase,
+            logDir: places.logs,
+          }),
+        ),
+      );
+    const openAws = async () => {
+      await this.#step('AWS emulator', () =>
+        this.#keep(
+          startEmulator({
+            command: wheels.ministack,
+            port: ports.emulator,
+            dataDir: places.aws,
+            logDir: places.logs,
+          }),
+        ),
+      );
+      return await this.#step('data stack deployed', () =>
+        deployDataStack({ endpoint: aws, region, stateDir: places.aws, logDir: places.logs, signal }),
+      );
+    };
+    const [, { bucketName }] = await allDone([this.#step('Temporal', openTemporal), openAws()]);
+    return {
+      temporal: `127.0.0.1:${ports.temporal}`,
+      temporalUi: `http://127.0.0.1:${ports.temporalUi}`,
+      temporalNamespace: 'default',
+      aws,
+      bucketName,
+    };
+  }
+
+  async #findParts(): Promise<Reached & { bucketName: string }> {
+    const { region, localDir } = this.#options.settings;
+    const { signal } = this.#abort;
+    const places = placesIn(localDir);
+    const aws = (process.env['AWS_ENDPOINT_URL'] || 'http://127.0.0.1:4566').replace('//localhost', '//127.0.0.1');
+    const temporal = process.env['TEMPORAL_ADDRESS'] || '127.0.0.1:7233';
+    const temporalNamespace = process.env['TEMPORAL_NAMESPACE'] || 'default';
+    const hint = 'start it with docker compose up -d, or say where it is';
+    if (!(await emulatorAnswers(aws).catch(() => false)))
+      throw new StartFailure(`no AWS emulator answers at ${aws}: ${hint} with AWS_ENDPOINT_URL`);
+    if (!(await namespaceAnswers(temporal, temporalNamespace).catch(() => false)))
+      throw new StartFailure(`no Temporal answers at ${temporal}: ${hint} with TEMPORAL_ADDRESS`);
+    // what is deployed there is not ours to know: a container may have been made anew
+    rmSync(places.aws, { recursive: true, force: true });
+    const { bucketName } = await this.#step('data stack deployed', () =>
+      deployDataStack({ endpoint: aws, region, stateDir: places.aws, logDir: places.logs, signal }),
+    );
+    return { temporal, temporalNamespace, aws, bucketName };
+  }
+
+  /** Starts a worker, and another one whenever it ends: one that was killed must cost nothing but time. */
+  async #openWorker(environment: Readonly<Record<string, string>>): Promise<WorkerIds> {
+    const { localDir } = this.#options.settings;
+    let known: WorkerIds | undefined;
+    const worker = await startWorker({
+      name: 'worker',
+      env: { ...process.env, ...environment },
+      logDir: placesIn(localDir).logs,
+      onIds: (ids) => {
+        const before = known;
+        known = ids;
+        if (before !== undefined) void updateProcesses(localDir, replaceIds(before, ids));
+      },
+    });
+    this.#worker = worker;
+    if (this.#isStopping) await worker.stop();
+    const ids = known ?? { worker: 0, line: undefined };
+    void worker.ended.then(async () => {
+      if (this.#isStopping) return;
+      this.#options.onNote(`the worker has ended: ${lastWords(worker)}; starting another`);
+      await updateProcesses(localDir, replaceIds(known ?? ids, undefined));
+      const replacing = this.#replaceWorker(environment, 1);
+      this.#starting = replacing;
+      await replacing;
+    });
+    return ids;
+  }
+
+  async #replaceWorker(environment: Readonly<Record<string, string>>, tries: number): Promise<void> {
+    try {
+      const ids = await this.#openWorker(environment);
+      await updateProcesses(this.#options.settings.localDir, replaceIds(undefined, ids));
+    } catch (error) {
+      if (this.#isStopping) return;
+      if (tries < workerTries) await this.#replaceWorker(environment, tries + 1);
+      else this.#options.onBroken(error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+const listOf = ({ worker, line }: WorkerIds): Endpoints['processes'] => ({
+  worker: [worker],
+  line: line === undefined ? [] : [line],
+});
+
+/** Takes a worker's IDs out, and puts others in. */
+export const replaceIds =
+  (before: WorkerIds | undefined, after: WorkerIds | undefined) =>
+  ({ worker, line }: Endpoints['processes']): Endpoints['processes'] => {
+    const added = after && listOf(after);
+    return {
+      worker: [...worker.filter((pid) => pid !== before?.worker), ...(added?.worker ?? [])],
+      line: [...line.filter((pid) => pid !== before?.line), ...(added?.line ?? [])],
+    };
+  };
+
+const definedOf = (environment: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));
+
+/** All results; after a failure it is thrown once the others have ended too. */
+async function allDone<Works extends readonly Promise<unknown>[]>(
+  works: readonly [...Works],
+): Promise<{ [Index in keyof Works]: Awaited<Works[Index]> }> {
+  const settled = await Promise.allSettled(works);
+  for (const each of settled) if (each.status === 'rejected') throw each.reason;
+  return (await Promise.all(works)) as { [Index in keyof Works]: Awaited<Works[Index]> };
+}

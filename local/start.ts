@@ -1,0 +1,109 @@
+import { parseArgs } from 'node:util';
+import { openStores } from '../core/clients.ts';
+import { ConfigError, clientConfig, readConfig } from '../core/config.ts';
+import { createDailySyncClient, openTemporal } from '../core/daily-sync-client.ts';
+import { summaryLines } from './progress-lines.ts';
+import { readSettings } from './settings.ts';
+import { LocalStack, type Stack } from './stack.ts';
+import { explain, StartFailure } from './start-failure.ts';
+import { createProgressView, watchRun } from './watch-run.ts';
+
+const usage = `npm start [-- options]: epa-sync whole on this machine, and a run
+  --once      ends after the run; exit code 0 only if it completed
+  --fresh     forgets the data of earlier starts first
+  --external  uses the AWS emulator at AWS_ENDPOINT_URL and Temporal at TEMPORAL_ADDRESS (docker compose up -d)
+Settings: PORT_BASE (9000), LOCAL_DIR (.local), INSURER_BASE_URL with INSURER_API_TOKEN for an insurer of your own`;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const complain = (line: string): void => void process.stderr.write(`epa-sync: ${line}\n`);
+
+/** Everything that ends the stack ends here: aborted with a word for people when something broke, else with a signal's name. */
+const ending = new AbortController();
+class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+/** @returns the exit code */
+async function main(): Promise<number> {
+  const options = readArguments();
+  if (options === undefined) return 2;
+  if (options.help) {
+    say(usage);
+    return 0;
+  }
+  const startedAt = performance.now();
+  const stack = new LocalStack({
+    settings: readSettings(process.env),
+    isFresh: options.fresh,
+    isExternal: options.external,
+    onStep: (what, seconds) => say(`  ${what.padEnd(40)} ${seconds.toFixed(1)} s`),
+    onNote: complain,
+    onBroken: (reason) => ending.abort(new StartFailure(reason)),
+  });
+  ending.signal.addEventListener('abort', () => void stack.stop());
+  try {
+    const started = await stack.start();
+    ending.signal.throwIfAborted();
+    return await runAndWatch(started, options.once, (performance.now() - startedAt) / 1000);
+  } catch (error) {
+    // what broke first is the reason; what failed while everything ended is not
+    throw ending.signal.aborted ? ending.signal.reason : error;
+  } finally {
+    if (ending.signal.reason instanceof Interrupted) complain('ending …');
+    await stack.stop();
+  }
+}
+
+async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, seconds: number): Promise<number> {
+  const config = readConfig(clientConfig, { ...process.env, ...environment });
+  Object.assign(process.env, environment); // where AWS is, the SDK reads itself
+  const stores = openStores(config);
+  const client = await openTemporal(config);
+  try {
+    const dailySync = createDailySyncClient(client, stores, config);
+    const { runId, joined } = await dailySync.start();
+    say(`run ${runId} ${joined ? 'goes on, with a new list' : 'begins'}, ${seconds.toFixed(1)} s after the start`);
+    const view = createProgressView(process.stdout);
+    const run = { client, dailySync, insurerId: config.INSURER_ID };
+    const last = await watchRun(run, runId, (progress) => view.show(progress), ending.signal);
+    view.end();
+    for (const line of last ? summaryLines(last) : [`run ${runId} ended without a word: see Temporal`]) say(line);
+    if (isOnce) return last?.state === 'completed' ? 0 : 1;
+    say('');
+    if (endpoints.temporalUi !== undefined)
+      say(`  Temporal       ${endpoints.temporalUi}/namespaces/${endpoints.temporalNamespace}/workflows`);
+    say(`  AWS emulator   ${endpoints.aws}`);
+    say(`  insurer        ${endpoints.insurer}`);
+    say('  from another terminal: npm run sync -- start | status | patient <KVNR> · end with Ctrl-C');
+    await new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
+    throw ending.signal.reason;
+  } finally {
+    await client.connection.close();
+    stores.close();
+  }
+}
+
+function readArguments() {
+  const boolean = { type: 'boolean', default: false } as const;
+  try {
+    const options = { once: boolean, fresh: boolean, external: boolean, help: boolean };
+    return parseArgs({ options, allowPositionals: false }).values;
+  } catch (error) {
+    complain(`${(error as Error).message.split('. ')[0]}\n${usage}`);
+    return undefined;
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => ending.abort(new Interrupted(signal)));
+// whoever started us is gone, even by kill -9: nobody could end the stack any more
+const startedBy = process.ppid;
+setInterval(() => process.ppid !== startedBy && ending.abort(new Interrupted('SIGHUP')), 1_000).unref();
+process.stdout.on('error', () => ending.abort(new Interrupted('SIGPIPE')));
+
+const exitCode = await main().catch((error: unknown) => {
+  if (error instanceof Interrupted) return error.message === 'SIGINT' ? 130 : 143;
+  complain(error instanceof ConfigError ? error.message : explain(error));
+  return 1;
+});
+process.exit(exitCode);

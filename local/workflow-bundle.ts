@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { bundleWorkflowCode } from '@temporalio/worker';
+import { createDataConverter } from '../core/codec.ts';
+import { writeWhole } from './files.ts';
+import { StartFailure } from './start-failure.ts';
+
+const root = dirname(import.meta.dirname);
+
+/** The file of the bundled workflows, made when its sources have changed. In a process of its own: it takes seconds and memory. */
+export async function ensureWorkflowBundle(bundleDir: string, signal?: AbortSignal): Promise<string> {
+  const file = join(bundleDir, `${sourcesHash()}.js`);
+  if (existsSync(file)) return file;
+  rmSync(bundleDir, { recursive: true, force: true });
+  mkdirSync(bundleDir, { recursive: true });
+  await promisify(execFile)(process.execPath, [import.meta.filename, file], {
+    cwd: root,
+    ...(signal && { signal }),
+  }).catch((error: unknown) => {
+    const said = (error as { stderr?: string }).stderr ?? '';
+    const first = said.split('\n').find((line) => /not found|Error:/.test(line)) ?? String(error);
+    throw new StartFailure(`the workflows cannot be bundled: ${first.trim()}`, { cause: error });
+  });
+  return file;
+}
+
+function sourcesHash(): string {
+  const sources = globSync(['worker/workflows/**/*.ts', 'core/**/*.ts'], { cwd: root });
+  const hash = createHash('sha256');
+  for (const path of [...sources.filter((path) => !/\.(test|fixture)\.ts$/.test(path)).sort(), 'package-lock.json'])
+    hash.update(`${path}\0`).update(readFileSync(join(root, path)));
+  return hash.digest('hex').slice(0, 32);
+}
+
+if (import.meta.main) {
+  const anyKey = `bundle:${Buffer.alloc(32).toString('base64')}`; // the converter's path does not depend on it
+  const { failureConverterPath } = createDataConverter(anyKey);
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(root, 'worker', 'workflows', 'index.ts'),
+    ...(failureConverterPath !== undefined && { failureConverterPath }),
+  });
+  const [, , file = ''] = process.argv;
+  writeWhole(file, code);
+}
