@@ -405,7 +405,7 @@ test('the judge does not cry wolf: keep-alive, a connection each, faults, aborts
 });
 
 test('the judge knows Retry-After, in seconds and as a date', async () => {
-  await using insurer = await startInsurer(quiet);
+  await using insurer = await startInsurer({ ...quiet, latencyMs: 40 });
   await using client = openClient(insurer);
   const kvnr = someone(insurer);
   for (const retryAfterForm of ['seconds', 'date'] as const) {
