@@ -15,14 +15,14 @@ export function createLog(
   const say =
     (level: 'info' | 'warn' | 'error') =>
     (event: string, facts: Facts = {}): void =>
-      write(`${JSON.stringify({ at: new Date().toISOString(), level, part, pid: process.pid, event, ...facts })}\n`);
+      write(`${JSON.stringify({ ...facts, at: new Date().toISOString(), level, part, pid: process.pid, event })}\n`);
   return { info: say('info'), warn: say('warn'), error: say('error') };
 }
 
 /** An error as a log may name it: name and code along the causes. Messages stay out, because they can quote data. */
 export function faultOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
-  const code = 'code' in error ? `:${String(error.code)}` : '';
+  const code = 'code' in error ? `:${String(error.code)}` : 'fault' in error ? `:${String(error.fault)}` : '';
   const cause = error.cause === undefined ? '' : ` < ${faultOf(error.cause)}`;
   return `${error.name}${code}${cause}`;
 }

@@ -184,7 +184,7 @@ class LineKeeper implements Keeper {
       const outcome = await this.#store.attempt(gate, event);
       if (outcome.kind === 'stale') return 'stale';
       if (outcome.kind === 'refused') {
-        this.#log.warn('gate refused', { event: event.kind, why: outcome.why });
+        this.#log.warn('gate refused', { change: event.kind, why: outcome.why });
         return 'done';
       }
       if (event.kind === 'take' || event.kind === 'renew') {
@@ -313,7 +313,7 @@ class LineKeeper implements Keeper {
   }
 
   #tellOf(event: GateEvent, gate: Gate): void {
-    if (event.kind !== 'renew') this.#log.info('gate written', { event: event.kind, leaseNumber: gate.leaseNumber });
+    if (event.kind !== 'renew') this.#log.info('gate written', { change: event.kind, leaseNumber: gate.leaseNumber });
   }
 }
 

@@ -4,6 +4,7 @@ import { readConfig, workerConfig } from '../../core/config.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 import { createLineActivities } from '../activities/line-activities.ts';
 import { createLog, faultOf } from '../log.ts';
+import { createTemporalLogger } from '../temporal-log.ts';
 import { openLine } from './line.ts';
 import { attachToParent } from './parent.ts';
 import { createTap } from './tap.ts';
@@ -17,7 +18,8 @@ const slots = { [lineTaskQueue]: 3, [urgentLineTaskQueue]: 2 } as const;
 
 const log = createLog('line');
 const config = readConfig(workerConfig, process.env);
-Runtime.install({ shutdownSignals: [] }); // Ctrl-C reaches this process too, but only the keeper decides when it ends
+// Ctrl-C reaches this process too, but only the keeper decides when it ends.
+Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) });
 const workers: Worker[] = [];
 let isStopping = false;
 const { grant, ready } = attachToParent({
