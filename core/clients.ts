@@ -7,6 +7,7 @@ import type { ClientConfig } from './config.ts';
 import { createCareRecordsStore } from './stores/care-records.ts';
 import { createDocumentsStore } from './stores/documents.ts';
 import { createGateClient, type GateStore, openGate } from './stores/gate.ts';
+import { createListsStore } from './stores/lists.ts';
 import type { Bucket } from './stores/objects.ts';
 import { createPatientsStore } from './stores/patients.ts';
 import { createPayloadsStore } from './stores/payloads.ts';
@@ -27,6 +28,7 @@ export function openStores({ AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfi
     patients: createPatientsStore(dynamo, documents),
     careRecords: createCareRecordsStore(dynamo, documents),
     payloads: createPayloadsStore(bucket),
+    lists: createListsStore(bucket),
     syncRuns: createSyncRunsStore(dynamo),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
     close: (): void => {

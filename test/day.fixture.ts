@@ -1,0 +1,178 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { openStores } from '../core/clients.ts';
+import { clientConfig, readConfig } from '../core/config.ts';
+import { createDailySyncClient, openTemporal } from '../core/daily-sync-client.ts';
+import { putRecordTogether } from '../core/domain/answer-parts.ts';
+import type { Kvnr } from '../core/domain/kvnr.ts';
+import type { Progress } from '../core/domain/progress.ts';
+import { shards } from '../core/domain/shard.ts';
+import { patientRefOf } from '../core/pseudonyms.ts';
+import { listKeys } from '../core/stores/objects.ts';
+import { type Insurer, type InsurerOptions, startInsurer } from '../local/insurer/insurer.ts';
+import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
+import { startTestStack, type TestStack } from './stack.ts';
+
+const root = dirname(import.meta.dirname);
+
+/** A worker as it is deployed: its own process, with its child that holds the sockets. */
+export interface RunningWorker {
+  readonly pid: number;
+  /** the last one it has started */
+  readonly linePid: number;
+  readonly isRunning: boolean;
+  /** SIGKILL: nothing is said, nothing is handed back */
+  kill(): Promise<void>;
+  /** SIGTERM, and the end of it */
+  stop(): Promise<void>;
+}
+
+/**
+ * Everything a day needs, on real parts: Temporal, the AWS emulator with the data stack, a simulated insurer, workers in
+ * processes of their own.
+ */
+export interface Day extends AsyncDisposable {
+  readonly stack: TestStack;
+  readonly insurer: Insurer;
+  readonly client: Client;
+  readonly stores: ReturnType<typeof openStores>;
+  readonly sync: ReturnType<typeof createDailySyncClient>;
+  startWorker(settings?: Readonly<Record<string, string>>): Promise<RunningWorker>;
+  refOf(kvnr: string): string;
+  /** Resolves with the first progress that fits; it is asked for ten times a second. */
+  until(fits: (progress: Progress) => boolean): Promise<Progress>;
+  /** Starts a run, and resolves with its last progress. */
+  runToEnd(): Promise<Progress>;
+  /** Resolves with the last progress of the run under way. */
+  ended(): Promise<Progress>;
+  /** all patientRefs in the table */
+  storedRefs(): Promise<string[]>;
+  /** all keys of the bucket under a prefix */
+  keysUnder(prefix: string): Promise<string[]>;
+  /** a stored patient's care records as JSON texts, in the insurer's order */
+  careRecordTexts(patientRef: string): Promise<string[]>;
+}
+
+export const insurerId = 'test-kk';
+
+export async function startDay(options: InsurerOptions = {}): Promise<Day> {
+  const stack = await startTestStack();
+  const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...options });
+  const bundle = await ensureWorkflowBundle(join(dirname(stack.dir), 'bundle'));
+  const environment: NodeJS.ProcessEnv = {
+    PATH: process.env['PATH'],
+    ...stack.environment,
+    INSURER_ID: insurerId,
+    INSURER_BASE_URL: insurer.baseUrl,
+    INSURER_API_TOKEN: insurer.token,
+    WORKFLOW_BUNDLE: bundle,
+    LEASE_MS: '3000',
+    LINE_STALL_MS: '1500',
+    LINE_MIN_GAP_MS: '5',
+  };
+  for (const [name, value] of Object.entries(stack.environment)) process.env[name] = value;
+  const config = readConfig(clientConfig, environment);
+  const client = await openTemporal(config);
+  const stores = openStores(config);
+  const sync = createDailySyncClient(client, stores, config);
+  const workers: RunningWorker[] = [];
+  const pseudonymKey = Buffer.from(config.PSEUDONYM_KEY, 'base64');
+
+  const until = async (fits: (progress: Progress) => boolean): Promise<Progress> => {
+    for (;;) {
+      const progress = await sync.readProgress().catch(() => undefined); // whoever is asked may be restarting
+      if (progress !== undefined && fits(progress)) return progress;
+      await sleep(100);
+    }
+  };
+  const ended = async (): Promise<Progress> => await until(({ state, stale }) => state !== 'running' && !stale);
+
+  return {
+    stack,
+    insurer,
+    client,
+    stores,
+    sync,
+    until,
+    ended,
+    refOf: (kvnr) => patientRefOf(kvnr as Kvnr, pseudonymKey),
+    async startWorker(settings = {}) {
+      const worker = await startWorker(
+        { ...environment, ...settings },
+        join(stack.dir, `worker-${workers.length}.log`),
+      );
+      workers.push(worker);
+      return worker;
+    },
+    async runToEnd() {
+      const { runId } = await sync.start();
+      return await until((progress) => progress.runId === runId && progress.state !== 'running' && !progress.stale);
+    },
+    async storedRefs() {
+      const refs: string[] = [];
+      for (const shard of shards)
+        for await (const { patientRef } of stores.patients.readShard(shard)) refs.push(patientRef);
+      return refs;
+    },
+    keysUnder: async (prefix) => await Array.fromAsync(listKeys(stores.bucket, prefix)),
+    async careRecordTexts(patientRef) {
+      const patient = await stores.patients.get(patientRef);
+      if (patient?.careVersion === undefined) return [];
+      const page = await stores.careRecords.read(patientRef, patient.careVersion);
+      return await Promise.all(
+        (page?.records ?? []).map(async (record) =>
+          putRecordTogether({ body: record.body, documents: await stores.careRecords.readDocuments(record) }),
+        ),
+      );
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(workers.map((worker) => worker.isRunning && worker.kill()));
+      await client.connection.close();
+      stores.close();
+      await insurer.close();
+      await stack.stop();
+    },
+  };
+}
+
+async function startWorker(env: NodeJS.ProcessEnv, logFile: string): Promise<RunningWorker> {
+  const child: ChildProcess = spawn(process.execPath, [join(root, 'worker', 'main.ts')], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const log = createWriteStream(logFile);
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  let linePid = 0;
+  const ready = new Promise<void>((resolve, reject) => {
+    if (child.stdout === null || child.stderr === null) return reject(new Error('no output'));
+    createInterface({ input: child.stderr }).on('line', (line) => log.write(`${line}\n`));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      log.write(`${line}\n`);
+      if (!line.startsWith('{')) return;
+      const said = JSON.parse(line) as { event: string; child?: number };
+      if (said.event === 'line process started' && said.child !== undefined) linePid = said.child;
+      if (said.event === 'worker-ready') resolve();
+    });
+    void ended.then(() => reject(new Error(`the worker has ended before it was ready: ${logFile}`)));
+  });
+  await ready;
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await ended;
+  };
+  return {
+    pid: child.pid ?? 0,
+    get linePid() {
+      return linePid;
+    },
+    get isRunning() {
+      return child.exitCode === null && child.signalCode === null;
+    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  };
+}
