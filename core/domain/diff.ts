@@ -41,18 +41,18 @@ export interface ShardDiff<Stored extends StoredEntry> {
 /**
  * Holds one shard of a list against what is stored of it. The order of lines does not matter. Of a person's differing
  * entries the one that is stored already wins, else the one with the smallest hash. Who has a quarantined entry only is
- * neither gone nor changed. What this very list has stored before, in an attempt that died, counts as what it was then.
+ * neither gone nor changed. Only one entry a person is held. What this very list has stored before, in an attempt that died, counts as what it was then.
  */
-export function diffShard<Stored extends StoredEntry>(
-  lines: Iterable<ShardLine>,
+export async function diffShard<Stored extends StoredEntry>(
+  lines: AsyncIterable<ShardLine> | Iterable<ShardLine>,
   storedEntries: Iterable<Stored>,
   listId: string,
-): ShardDiff<Stored> {
+): Promise<ShardDiff<Stored>> {
   const stored = new Map(Array.from(storedEntries, (entry) => [entry.patientRef, entry]));
   const listed = new Map<string, ListedEntry>();
   const present = new Set<string>();
   let duplicates = 0;
-  for (const line of lines) {
+  for await (const line of lines) {
     present.add(line.patientRef);
     if ('quarantined' in line) continue;
     const other = listed.get(line.patientRef);

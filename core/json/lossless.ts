@@ -29,7 +29,7 @@ const mayHoldNumber = /(?:^|[[:,])\s*[-\d]/;
  *   some thousands deep
  */
 export function parseLossless(text: string): unknown {
-  if (!mayHoldNumber.test(text)) return JSON.parse(text); // five times faster
+  if (!mayHoldNumber.test(text)) return JSON.parse(text); // two to four times faster
   return json.parse(text, (_key, value, { source }) =>
     typeof value === 'number' && source !== undefined && String(value) !== source ? json.rawJSON(source) : value,
   );

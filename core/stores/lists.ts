@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto';
+import { GetObjectCommand, NoSuchKey, PutObjectCommand } from '@aws-sdk/client-s3';
+import type { PayloadReference } from '../contract/payload-reference.ts';
+import type { ShardLine } from '../domain/diff.ts';
+import { type Bucket, deletePrefix, getObject } from './objects.ts';
+
+/** Who was found gone, and which list had made them new or changed them last when they were. */
+export interface GonePatient {
+  readonly patientRef: string;
+  readonly listedBy: string;
+}
+
+/**
+ * Objects `lists/{listId}/…`: a list as it came (`segments/`), the lines of its shards (`shards/{xx}/{0001}`), and whom
+ * the diff found gone (`gone/{xx}`). All names are fixed by the content, so a repeated attempt overwrites its own.
+ */
+export interface ListsStore {
+  putSegment(listId: string, index: number, body: Buffer): Promise<PayloadReference>;
+  /** The list's bytes as the insurer sent them, in small chunks. @throws PayloadError when a segment is missing or spoilt */
+  openSegments(segments: readonly PayloadReference[]): AsyncGenerator<Uint8Array>;
+  /** @param part from 1 @param lines lines of `shardLineText` */
+  putShardPart(listId: string, shard: string, part: number, lines: Uint8Array): Promise<void>;
+  /** @param parts how many `putShardPart` has put @throws ShardPartMissing */
+  readShard(listId: string, shard: string, parts: number): AsyncGenerator<ShardLine>;
+  putGone(listId: string, shard: string, gone: readonly GonePatient[]): Promise<void>;
+  /** Nobody when nothing was put. */
+  readGone(listId: string, shard: string): Promise<readonly GonePatient[]>;
+  /** Deletes all objects of a list. Repeatable. */
+  deleteList(listId: string): Promise<void>;
+}
+
+export class ShardPartMissing extends Error {
+  override readonly name = 'ShardPartMissing';
+}
+
+/** A segment has megabytes: what is made of its bytes should not all be there at once. */
+const chunkBytes = 64 * 1024;
+
+export const shardLineText = (line: ShardLine): string => `${JSON.stringify(line)}\n`;
+
+export function createListsStore(bucket: Bucket): ListsStore {
+  const put = async (key: string, body: Uint8Array | string): Promise<void> => {
+    await bucket.s3.send(new PutObjectCommand({ Bucket: bucket.name, Key: key, Body: body }));
+  };
+  /** Undefined when there is no such object. */
+  const read = async (key: string): Promise<string | undefined> => {
+    try {
+      const { Body } = await bucket.s3.send(new GetObjectCommand({ Bucket: bucket.name, Key: key }));
+      return (await Body?.transformToString('utf8')) ?? '';
+    } catch (error) {
+      if (error instanceof NoSuchKey) return undefined;
+      throw error;
+    }
+  };
+
+  return {
+    async putSegment(listId, index, body) {
+      const key = `lists/${listId}/segments/${String(index).padStart(6, '0')}`;
+      await put(key, body);
+      return { key, sizeBytes: body.length, sha256: createHash('sha256').update(body).digest('hex') };
+    },
+
+    async *openSegments(segments) {
+      for (const segment of segments) {
+        const bytes = await getObject(bucket, segment);
+        for (let start = 0; start < bytes.length; start += chunkBytes) yield bytes.subarray(start, start + chunkBytes);
+      }
+    },
+
+    async putShardPart(listId, shard, part, lines) {
+      await put(partKey(listId, shard, part), lines);
+    },
+
+    async *readShard(listId, shard, parts) {
+      for (let part = 1; part <= parts; part++) {
+        const text = await read(partKey(listId, shard, part));
+        if (text === undefined) throw new ShardPartMissing('a part of a shard is missing');
+        yield* linesOf(text);
+      }
+    },
+
+    async putGone(listId, shard, gone) {
+      await put(goneKey(listId, shard), JSON.stringify(gone));
+    },
+
+    async readGone(listId, shard) {
+      const text = await read(goneKey(listId, shard));
+      return text === undefined ? [] : (JSON.parse(text) as GonePatient[]);
+    },
+
+    async deleteList(listId) {
+      await deletePrefix(bucket, `lists/${listId}/`);
+    },
+  };
+}
+
+const partKey = (listId: string, shard: string, part: number): string =>
+  `lists/${listId}/shards/${shard}/${String(part).padStart(4, '0')}`;
+const goneKey = (listId: string, shard: string): string => `lists/${listId}/gone/${shard}`;
+
+/** What `shardLineText` wrote. */
+export function* linesOf(text: string): Generator<ShardLine> {
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf('\n', start);
+    yield JSON.parse(text.slice(start, end)) as ShardLine;
+    start = end + 1;
+  }
+}

@@ -1,0 +1,101 @@
+import type { ApplyListResult, ListActivities } from '../../core/contract/list-activities.ts';
+import { diffShard, type ListedEntry } from '../../core/domain/diff.ts';
+import { shards } from '../../core/domain/shard.ts';
+import type { ListsStore } from '../../core/stores/lists.ts';
+import { forEachParallel } from '../../core/stores/parallel.ts';
+import type { PatientsStore } from '../../core/stores/patients.ts';
+import { type Heartbeats, startHeartbeats } from './heartbeats.ts';
+
+export interface ApplyListDeps {
+  readonly lists: ListsStore;
+  readonly patients: Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged'>;
+  /** removes one patient with all that is kept of them; repeatable */
+  readonly removePatient: (input: { readonly patientRef: string }) => Promise<void>;
+}
+
+/** Between two batches of patients a cancelled activity ends. */
+const batchPatients = 500;
+const removalsAtOnce = 8;
+const noCounts: ApplyListResult = { listed: 0, new: 0, changed: 0, unchanged: 0, gone: 0, stored: 0 };
+
+export const createApplyList = ({
+  lists,
+  patients,
+  removePatient,
+}: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
+  async applyList({ listId, shardParts, fromShard, toShard }) {
+    using heartbeats = startHeartbeats({ nextShard: fromShard, counts: noCounts });
+    await eachShardLeft(heartbeats, toShard, async (shard, index) => {
+      const stored = await Array.fromAsync(patients.readShard(shard));
+      const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
+      const diff = await diffShard(lines, stored, listId);
+      for (const batch of batchesOf(diff.new)) {
+        heartbeats.signal.throwIfAborted();
+        await patients.storeNew(batch, listId);
+      }
+      for (const batch of batchesOf(diff.changed)) {
+        heartbeats.signal.throwIfAborted();
+        await patients.storeChanged(batch, listId);
+      }
+      if (diff.gone.length > 0)
+        await lists.putGone(
+          listId,
+          shard,
+          diff.gone.map(({ patientRef, listed }) => ({ patientRef, listedBy: listed.listId })),
+        );
+      const { counts } = heartbeats.done;
+      return {
+        counts: {
+          listed: counts.listed + diff.counts.listed,
+          new: counts.new + diff.counts.new,
+          changed: counts.changed + diff.counts.changed,
+          unchanged: counts.unchanged + diff.counts.unchanged,
+          gone: counts.gone + diff.counts.gone,
+          stored: counts.stored + diff.counts.stored,
+        },
+      };
+    });
+    return heartbeats.done.counts;
+  },
+
+  async removeGone({ listId, fromShard, toShard }) {
+    using heartbeats = startHeartbeats({ nextShard: fromShard, removed: 0 });
+    await eachShardLeft(heartbeats, toShard, async (shard) => {
+      const { removed } = heartbeats.done;
+      const gone = await lists.readGone(listId, shard);
+      if (gone.length === 0) return { removed };
+      const listedBy = new Map<string, string>();
+      for await (const { patientRef, listed } of patients.readShard(shard)) listedBy.set(patientRef, listed.listId);
+      // Whoever is not there, or marked already, is removed once more: an attempt that died may have left a half.
+      const stillGone = gone.filter((then) => (listedBy.get(then.patientRef) ?? then.listedBy) === then.listedBy);
+      await forEachParallel(stillGone, removalsAtOnce, async ({ patientRef }) => {
+        heartbeats.signal.throwIfAborted();
+        await removePatient({ patientRef });
+      });
+      return { removed: removed + stillGone.length };
+    });
+    return { removed: heartbeats.done.removed };
+  },
+
+  async deleteList({ listId }) {
+    using _ = startHeartbeats(undefined);
+    await lists.deleteList(listId);
+  },
+});
+
+/** Goes on at the first shard that no earlier attempt has done. @param work gives what is done once the shard is */
+async function eachShardLeft<Done extends { readonly nextShard: number }>(
+  heartbeats: Heartbeats<Done>,
+  toShard: number,
+  work: (shard: string, index: number) => Promise<Omit<Done, 'nextShard'>>,
+): Promise<void> {
+  for (let index = heartbeats.done.nextShard; index < toShard; index++) {
+    heartbeats.signal.throwIfAborted();
+    const done = await work(shards[index] ?? '', index);
+    heartbeats.tell({ ...done, nextShard: index + 1 } as Done);
+  }
+}
+
+function* batchesOf(entries: readonly ListedEntry[]): Generator<readonly ListedEntry[]> {
+  for (let start = 0; start < entries.length; start += batchPatients) yield entries.slice(start, start + batchPatients);
+}

@@ -1,0 +1,75 @@
+import { ApplicationFailure } from '@temporalio/activity';
+import type { ListActivities } from '../../core/contract/list-activities.ts';
+import type { Issue } from '../../core/domain/issue.ts';
+import { entryLimits, readEntry } from '../../core/domain/patient-entry.ts';
+import { cutJsonArray, JsonArrayError } from '../../core/json/array-cutter.ts';
+import { patientRefOf } from '../../core/pseudonyms.ts';
+import { type ListsStore, shardLineText } from '../../core/stores/lists.ts';
+import { PayloadError } from '../../core/stores/objects.ts';
+import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
+import { startHeartbeats } from './heartbeats.ts';
+import { ShardWriter } from './shard-writer.ts';
+
+export interface SplitListDeps {
+  readonly lists: ListsStore;
+  readonly syncRuns: Pick<SyncRunsStore, 'addIssues'>;
+  readonly pseudonymKey: Buffer;
+}
+
+/** A list so broken is one problem, not a million; the count goes on. */
+const namedIssues = 10_000;
+
+export const createSplitList = ({
+  lists,
+  syncRuns,
+  pseudonymKey,
+}: SplitListDeps): Pick<ListActivities, 'splitPatientList'> => ({
+  async splitPatientList({ insurerId, runId, list: { listId, segments } }) {
+    using heartbeats = startHeartbeats(undefined);
+    const writer = new ShardWriter((shard, part, lines) => lists.putShardPart(listId, shard, part, lines));
+    const issues: Issue[] = [];
+    let entries = 0;
+    let quarantined = 0;
+    try {
+      for await (const elements of cutJsonArray(lists.openSegments(segments), entryLimits)) {
+        heartbeats.signal.throwIfAborted();
+        for (const element of elements) {
+          entries += 1;
+          const entry = readEntry(element);
+          const patientRef = entry.kvnr === undefined ? undefined : patientRefOf(entry.kvnr, pseudonymKey);
+          if (entry.kind === 'sound' && patientRef !== undefined) {
+            const { kvnr, contentHash, body } = entry;
+            writer.add(shardIndexOf(patientRef), shardLineText({ patientRef, kvnr, contentHash, body }));
+          } else if (entry.kind === 'quarantined') {
+            quarantined += 1;
+            if (patientRef !== undefined)
+              writer.add(shardIndexOf(patientRef), shardLineText({ patientRef, quarantined: true }));
+            if (issues.length < namedIssues)
+              issues.push({
+                kind: 'quarantined',
+                reason: entry.reason,
+                position: element.position,
+                ...(patientRef !== undefined && { patientRef }),
+              });
+          }
+        }
+        await writer.drain();
+      }
+      await writer.finish();
+    } catch (error) {
+      await writer.abandon();
+      throw asListUnusable(error);
+    }
+    await syncRuns.addIssues(insurerId, runId, issues); // once the whole list has proved to be one
+    return { entries, quarantined, shardParts: writer.parts };
+  },
+});
+
+const shardIndexOf = (patientRef: string): number => Number.parseInt(patientRef.slice(0, 2), 16);
+
+/** What no repetition mends, because the bytes in the bucket are what they are: the list has to be fetched again. */
+function asListUnusable(error: unknown): unknown {
+  if (!(error instanceof JsonArrayError || error instanceof PayloadError)) return error;
+  const details = [error instanceof JsonArrayError ? error.fault : `segment-${error.fault}`];
+  return ApplicationFailure.create({ type: 'ListUnusable', message: 'list unusable', nonRetryable: true, details });
+}
