@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { isKvnr } from './kvnr.ts';
+import { readEntry } from './patient-entry.ts';
+
+const anna = {
+  kvnr: 'A123456780',
+  familyName: 'Müller',
+  givenName: 'Anna',
+  birthDate: '1970-02-28',
+  gender: 'female',
+};
+const reasonOf = (entry: unknown) => {
+  const read = readEntry({ text: JSON.stringify(entry) });
+  return read.kind === 'quarantined' ? read.reason : 'sound';
+};
+
+test('a sound entry keeps every field as the insurer wrote it, without the whitespace', () => {
+  const text =
+    '{ "kvnr":"A123456780","familyName":"M\\u00fcller","givenName":"😀", "birthDate":"1970-02-28",\n "gender":"female","bonus":1.0,"id":12345678901234567890,"__proto__":{"a":-0},"lone":"\\ud800"}';
+  expect(readEntry({ text })).toMatchObject({
+    kind: 'sound',
+    kvnr: 'A123456780',
+    body: '{"kvnr":"A123456780","familyName":"Müller","givenName":"😀","birthDate":"1970-02-28","gender":"female","bonus":1.0,"id":12345678901234567890,"__proto__":{"a":-0},"lone":"\\ud800"}',
+  });
+});
+
+test.each([
+  [{}, 'sound'],
+  [{ address: { street: 'Am Ring 1', floor: 3 }, insuredSince: '2000-02-29' }, 'sound'],
+  [{ familyName: '😀'.repeat(200) }, 'sound'],
+  [{ kvnr: undefined }, 'kvnr: missing'],
+  [{ kvnr: 'A123456789' }, 'kvnr: check digit'],
+  [{ kvnr: 'a123456780' }, 'kvnr: wrong form'],
+  [{ kvnr: 123456780 }, 'kvnr: not of type string'],
+  [{ kvnr: null }, 'kvnr: not of type string'],
+  [{ birthDate: undefined }, 'birthDate: missing'],
+  [{ birthDate: '1970-02-30' }, 'birthDate: not a date'],
+  [{ birthDate: '1900-02-29' }, 'birthDate: not a date'],
+  [{ birthDate: '01.02.1970' }, 'birthDate: not a date'],
+  [{ familyName: '' }, 'familyName: empty'],
+  [{ familyName: 'x'.repeat(201) }, 'familyName: too long'],
+  [{ givenName: ['Anna'] }, 'givenName: not of type string'],
+  [{ gender: 'F' }, 'gender: not one of the allowed'],
+  [{ address: 'Am Ring 1' }, 'address: not of type object'],
+  [{ address: { postalCode: 12345 } }, 'address.postalCode: not of type string'],
+  [{ insuredSince: '' }, 'insuredSince: not a date'],
+  [{ birthDate: 7, gender: 'F' }, 'birthDate: not of type string; gender: not one of the allowed'],
+])('%j is told as: %s', (change, reason) => {
+  expect(reasonOf({ ...anna, ...change })).toBe(reason);
+});
+
+test.each([[null], [42], ['A123456780'], [true], [[anna]]])('an entry that is no object is told: %j', (entry) => {
+  expect(reasonOf(entry)).toBe('entry: not of type object');
+});
+
+test('who has an entry that is not sound is still known by a sound KVNR, however the entry is broken', () => {
+  const broken = [
+    readEntry({ text: '{"kvnr":"A123456780"}' }),
+    readEntry({ text: '{"kvnr": "A123456780",}' }),
+    readEntry({ text: '{"kvnr":"A123456780","familyName":"Mu\u0000ller"}' }),
+    readEntry({ text: '{"note":"…","kvnr":"A123456780","x":"yyyy', fault: 'too-large' }),
+    readEntry({ text: '{"a":[[[[]]]],"kvnr":"A123456780"}', fault: 'too-deep' }),
+    readEntry({ text: '{"kvnr":"A123456780","familyName":"M\ufffdller"}', fault: 'encoding' }),
+  ];
+  expect(broken.map(({ kind, kvnr }) => `${kind} ${kvnr}`)).toEqual(Array(6).fill('quarantined A123456780'));
+  expect(readEntry({ text: '{"kvnr":"A123456789",}' })).toEqual({ kind: 'quarantined', reason: 'entry: not JSON' });
+});
+
+test('the order of fields is no change, a digit is', () => {
+  const hashOf = (more: string) => {
+    const entry = readEntry({ text: `{${more},${JSON.stringify(anna).slice(1)}` });
+    return entry.kind === 'sound' ? entry.contentHash : undefined;
+  };
+  expect(hashOf('"b":{"y":1,"x":[1,2]},"a":1')).toMatch(/^[0-9a-f]{64}$/);
+  expect(hashOf('"b":{"y":1,"x":[1,2]},"a":1')).toBe(hashOf('"a":1,"b":{"x":[1,2],"y":1}'));
+  expect(hashOf('"b":{"y":1,"x":[1,2]},"a":1')).not.toBe(hashOf('"a":1,"b":{"x":[2,1],"y":1}'));
+  expect(hashOf('"a":1')).not.toBe(hashOf('"a":1.0'));
+  expect(hashOf('"a":1')).not.toBe(hashOf('"a":"1"'));
+});
+
+test('whatever an entry is, a reason holds no value of it and no name that the insurer made up', () => {
+  const secret = 'xq7';
+  const anything = fc.oneof(
+    fc.constant(secret),
+    fc.jsonValue({ maxDepth: 2 }).map((value) => ({ [secret]: value })),
+    fc.constantFrom(undefined, null, 7, [secret], `1970-01-01${secret}`),
+  );
+  const fields = ['kvnr', 'familyName', 'givenName', 'birthDate', 'gender', 'address', 'insuredSince', secret];
+  const entry = fc.record(Object.fromEntries(fields.map((name) => [name, anything])));
+  fc.assert(
+    fc.property(entry, (value) => {
+      const read = readEntry({ text: JSON.stringify(value) });
+      expect(JSON.stringify(read)).not.toContain(secret);
+      expect(read.kind).toBe('quarantined');
+    }),
+  );
+});
+
+test('any text is judged without an error', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (text) => {
+      const { kind, kvnr } = readEntry({ text });
+      expect(kind).toBe('quarantined');
+      if (kvnr !== undefined) expect(isKvnr(kvnr)).toBe(true);
+    }),
+  );
+});
