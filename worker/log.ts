@@ -14,8 +14,10 @@ export function createLog(
 ): Log {
   const say =
     (level: 'info' | 'warn' | 'error') =>
-    (event: string, facts: Facts = {}): void =>
-      write(`${JSON.stringify({ ...facts, at: new Date().toISOString(), level, part, pid: process.pid, event })}\n`);
+    (event: string, facts: Facts = {}): void => {
+      const fixed = { at: new Date().toISOString(), level, part, pid: process.pid, event };
+      write(`${JSON.stringify({ ...fixed, ...facts, ...fixed })}\n`); // first in the line, and not to be overwritten
+    };
   return { info: say('info'), warn: say('warn'), error: say('error') };
 }
 

@@ -33,8 +33,6 @@ export interface GateStore {
   pause(request: { readonly by: string; readonly reason: string }): Promise<Gate>;
   /** Opens the gate that this call finds closed. @throws GateError `unavailable` */
   resume(request: { readonly by: string; readonly reason: string }): Promise<Gate>;
-  /** Raises notBefore, never lowers it. @param epochMs wall clock, ms. @throws GateError `unavailable` */
-  holdUntil(epochMs: number): Promise<Gate>;
   /**
    * Resolves once the paused line is proved silent: its holder has said so, nobody holds it, or the lease was watched
    * from here to stand still for LEASE_MS and a margin. A gate that cannot be read is waited for, until the signal.
@@ -140,7 +138,6 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
         return { kind: 'resume', by, reason, at, pausedSince: meant.since };
       });
     },
-    holdUntil: async (notBefore) => await insist(() => ({ kind: 'hold-until', notBefore })),
     awaitSilence: async (signal, leaseMs) => {
       let watch: LeaseWatch | undefined;
       for (;;) {
