@@ -29,6 +29,7 @@ export const faultKinds = [
   'unknown', // 404 for someone who is
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
+export const isFaultKind = (text: string): text is FaultKind => (faultKinds as readonly string[]).includes(text);
 export type Mix = Partial<Record<FaultKind, number>>;
 
 /** Weights. Hanging, stalling and Retry-After are rare: each costs the line a second and more. */
@@ -135,8 +136,7 @@ export class FaultPlan {
   /** Adds rules to those still left; the first that fits a request is used up by one. */
   add(rules: readonly ScriptRule[]): void {
     for (const rule of rules) {
-      if (rule.fault !== 'none' && !faultKinds.includes(rule.fault))
-        throw new RangeError(`no such fault: ${rule.fault}`);
+      if (rule.fault !== 'none' && !isFaultKind(rule.fault)) throw new RangeError(`no such fault: ${rule.fault}`);
       this.script.push({ ...rule, left: rule.times ?? 1 });
     }
   }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { answerRequest } from './behaviour.ts';
 import { openControlPort } from './control-port.ts';
 import { everythingNoticed } from './exchange.ts';
-import { defaultFaults, FaultPlan, type FaultSettings, type ScriptRule } from './faults.ts';
+import { defaultFaults, FaultPlan, type FaultSettings, isFaultKind, type ScriptRule } from './faults.ts';
 import { LinePort } from './line-port.ts';
 import { ListBody } from './list-body.ts';
 import { LineLog, type LogEntry, type Summary } from './log.ts';
@@ -135,6 +135,9 @@ export async function startInsurer(options: InsurerOptions = {}): Promise<Insure
 }
 
 function faultSettings(options: Partial<FaultSettings>): Partial<FaultSettings> {
+  for (const kind of Object.keys(options.mix ?? {})) {
+    if (!isFaultKind(kind)) throw new RangeError(`no such fault: ${kind}`);
+  }
   const names = Object.keys(defaultFaults) as (keyof FaultSettings)[];
   return Object.fromEntries(names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
 }

@@ -4,6 +4,16 @@ import { type InsurerOptions, startInsurer } from './insurer.ts';
 
 const count = z.coerce.number().int().min(0);
 const share = z.coerce.number().min(0).max(1);
+
+function mixFromJson(text: string, context: z.RefinementCtx): Mix {
+  try {
+    return z.record(z.string(), z.number().min(0)).parse(JSON.parse(text));
+  } catch {
+    context.addIssue('must be JSON, as {"server-error": 1, "hang": 0.1}');
+    return z.NEVER;
+  }
+}
+
 const settings = z.object({
   INSURER_PORT: count.max(65_535).default(9080),
   INSURER_CONTROL_PORT: count.max(65_535).default(9081),
@@ -19,10 +29,7 @@ const settings = z.object({
   INSURER_LARGE_DOCUMENT_BYTES: count.max(200_000_000).optional(),
   INSURER_LARGE_RECORDS: count.optional(),
   INSURER_FAILURE_RATE: share.optional(),
-  INSURER_MIX: z
-    .string()
-    .transform((text): Mix => z.record(z.string(), z.number().min(0)).parse(JSON.parse(text)))
-    .optional(),
+  INSURER_MIX: z.string().transform(mixFromJson).optional(),
   INSURER_LATENCY_MS: count.optional(),
   INSURER_RETRY_AFTER_SECONDS: count.optional(),
   INSURER_CLOSED_FOR_MS: count.optional(),
