@@ -33,7 +33,7 @@ export const isFaultKind = (text: string): text is FaultKind => (faultKinds as r
 export type Mix = Partial<Record<FaultKind, number>>;
 
 /** Weights. Hanging, stalling and Retry-After are rare: each costs the line a second and more. */
-export const defaultMix: Mix = {
+const defaultMix: Mix = {
   refused: 8,
   'reset-before-headers': 14,
   'reset-in-body': 12,
@@ -80,7 +80,7 @@ export const defaultFaults: FaultSettings = {
 };
 
 /** What a script can fix of a behaviour; the rest is drawn from the seed. */
-export interface BehaviourDetails {
+interface BehaviourDetails {
   status?: number;
   retryAfterSeconds?: number;
   retryAfterForm?: 'seconds' | 'date';

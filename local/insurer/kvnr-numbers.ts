@@ -25,7 +25,7 @@ export function indexOf(kvnr: string, offset: number): number | undefined {
 }
 
 /** The insurer reckons its check digits itself (insurer-api.yaml, Kvnr): a judge does not borrow the client's rule. */
-export function checkDigit(letter: string, digits: string): number {
+function checkDigit(letter: string, digits: string): number {
   const place = letter.charCodeAt(0) - 64;
   let sum = Math.floor(place / 10) + crossSum((place % 10) * 2);
   for (let at = 0; at < 8; at++) sum += crossSum((digits.charCodeAt(at) - 48) * (at % 2 === 0 ? 1 : 2));

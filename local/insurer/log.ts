@@ -1,4 +1,4 @@
-export type RequestKind = 'list' | 'care' | 'other' | 'unfinished';
+type RequestKind = 'list' | 'care' | 'other' | 'unfinished';
 
 /** One request, or the beginning of one, as the insurer saw it. Times in epoch ms, with fractions. */
 export interface LogEntry {

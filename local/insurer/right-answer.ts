@@ -33,7 +33,7 @@ export interface ListServing {
 
 export const bytesBody = (bytes: Buffer): Body => ({ sizeBytes: bytes.length, chunks: () => [bytes] });
 export const textBody = (text: string): Body => bytesBody(Buffer.from(text));
-export const noBody: Body = { sizeBytes: undefined, chunks: () => [] };
+const noBody: Body = { sizeBytes: undefined, chunks: () => [] };
 
 /** What the insurer answers when nothing goes wrong. */
 export async function rightAnswer(
