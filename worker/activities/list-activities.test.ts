@@ -1,0 +1,245 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { expect, test, vi } from 'vitest';
+import type { PatientListReference } from '../../core/contract/line-activities.ts';
+import type { ApplyListResult } from '../../core/contract/list-activities.ts';
+import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
+import { patientRefOf } from '../../core/pseudonyms.ts';
+import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
+import { createListsStore } from '../../core/stores/lists.ts';
+import { createListActivities } from './list-activities.ts';
+import { createRemovePatient } from './remove-patient.ts';
+
+vi.setConfig({ testTimeout: 60_000 }); // each takes in whole lists, 256 shards of them, on an emulator that others use too
+
+const allShards = { fromShard: 0, toShard: 256 };
+const insurerId = 'kk';
+
+/** A world of its own on the shared emulator: another key gives other pseudonyms, and it sees nobody else's patients. */
+function newWorld() {
+  const stores = openEmulatedStores();
+  const lists = createListsStore(stores.bucket);
+  const pseudonymKey = randomBytes(32);
+  const runId = randomUUID();
+  const mine = new Set<string>();
+  const refOf = (kvnr: string) => {
+    const patientRef = patientRefOf(kvnr as Kvnr, pseudonymKey);
+    mine.add(patientRef);
+    return patientRef;
+  };
+  const { removePatient } = createRemovePatient(stores);
+  const removed: string[] = [];
+  const activities = createListActivities({
+    lists,
+    syncRuns: stores.syncRuns,
+    pseudonymKey,
+    patients: {
+      storeNew: async (patients, listId) => {
+        for (const { patientRef } of patients) mine.add(patientRef);
+        await stores.patients.storeNew(patients, listId);
+      },
+      storeChanged: stores.patients.storeChanged,
+      async *readShard(shard) {
+        for await (const item of stores.patients.readShard(shard)) if (mine.has(item.patientRef)) yield item;
+      },
+    },
+    removePatient: async ({ patientRef }) => {
+      removed.push(patientRef);
+      await removePatient({ patientRef });
+    },
+  });
+  let listNumber = 0;
+  return {
+    ...stores,
+    lists,
+    runId,
+    refOf,
+    removed,
+    activities,
+    /** Puts a list as the line does: in segments that end anywhere. */
+    async receive(text: string | Buffer): Promise<PatientListReference> {
+      const bytes = Buffer.from(text as Buffer);
+      listNumber += 1;
+      const listId = `${runId}-${listNumber}`;
+      const cuts = [0, Math.ceil(bytes.length / 3), Math.ceil(bytes.length / 2) + 1, bytes.length];
+      const segments = [];
+      for (let index = 0; index < 3; index++)
+        segments.push(await lists.putSegment(listId, index, bytes.subarray(cuts[index], cuts[index + 1])));
+      return { listId, segments, sizeBytes: bytes.length };
+    },
+    split: async (list: PatientListReference) =>
+      await run(async () => await activities.splitPatientList({ insurerId, runId, list })),
+    async takeIn(text: string): Promise<ApplyListResult & { listId: string }> {
+      const list = await this.receive(text);
+      const { shardParts } = await this.split(list);
+      const { listId } = list;
+      return { listId, ...(await run(async () => await activities.applyList({ listId, shardParts, ...allShards }))) };
+    },
+  };
+}
+
+/** Runs an activity as a worker does. */
+const run = async <Answer>(
+  activity: () => Promise<Answer>,
+  environment = new MockActivityEnvironment(),
+): Promise<Answer> => await environment.run<[], Answer, () => Promise<Answer>>(activity);
+
+const kvnrs = Array.from({ length: 400 }, (_, index) => `K${String(10_000_000 + index)}`).map((body) => {
+  const digit = [...'0123456789'].find((last) => isKvnr(body + last)) ?? '';
+  return body + digit;
+});
+const kvnrAt = (index: number): string => kvnrs[index] ?? '';
+const entry = (index: number, more = ''): string =>
+  `{"kvnr":"${kvnrAt(index)}","familyName":"Müller 😀","givenName":"Änne","birthDate":"1970-01-01","gender":"female","bonus":1.0${more}}`;
+const listOf = (...entries: string[]): string => `[${entries.join(',\n ')}]`;
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
+
+test('a first list is taken in whole: everyone is stored as sent, and who is broken is reported without a name', async () => {
+  const world = newWorld();
+  const list = await world.receive(
+    listOf(
+      ...range(0, 30).map((index) => entry(index)),
+      entry(3),
+      '{"kvnr":"K000000000","familyName":"Secret"}',
+      `{"kvnr":"${kvnrAt(99)}","familyName":"Secret"}`,
+      'null',
+      entry(30, ',"note":"\ufffd"'),
+    ),
+  );
+  const split = await world.split(list);
+  expect(split).toMatchObject({ entries: 35, quarantined: 3 });
+  const { listId } = list;
+  const apply = async () =>
+    await run(async () => await world.activities.applyList({ listId, shardParts: split.shardParts, ...allShards }));
+  const counts = { listed: 31, new: 31, changed: 0, unchanged: 0, gone: 0, stored: 0 };
+  expect(await apply()).toEqual(counts);
+  expect(await apply()).toEqual(counts); // as after an attempt whose answer was lost
+  for (const index of range(0, 30))
+    expect((await world.patients.get(world.refOf(kvnrAt(index))))?.body).toBe(entry(index));
+  const { entries: issues } = await world.syncRuns.listIssues(insurerId, world.runId, 100);
+  expect(issues.map(({ position, reason }) => [position, reason])).toEqual([
+    [31, expect.stringContaining('kvnr: check digit; givenName: missing')],
+    [32, expect.stringContaining('givenName: missing')],
+    [33, 'entry: not of type object'],
+  ]);
+  expect(issues[1]?.patientRef).toBe(world.refOf(kvnrAt(99)));
+  expect(JSON.stringify(issues)).not.toMatch(/Secret|K\d{9}/);
+});
+
+test('splitting a list once more writes the very same objects and reports nothing twice', async () => {
+  const world = newWorld();
+  const list = await world.receive(listOf(...range(0, 20).map((index) => entry(index)), '7'));
+  const first = await world.split(list);
+  const keys = await world.keysUnder(`lists/${list.listId}/shards/`);
+  expect(await world.split(list)).toEqual(first);
+  expect(await world.keysUnder(`lists/${list.listId}/shards/`)).toEqual(keys);
+  expect((await world.syncRuns.listIssues(insurerId, world.runId, 100)).entries).toHaveLength(1);
+});
+
+test('on the second day the gone are removed, only they, and not whoever is broken or has come back', async () => {
+  const world = newWorld();
+  await world.takeIn(listOf(...range(0, 30).map((index) => entry(index))));
+  const second = await world.takeIn(
+    listOf(
+      ...range(0, 20).map((index) => entry(index)),
+      ...range(20, 23).map((index) => entry(index, ',"moved":true')),
+      `{"kvnr":"${kvnrAt(23)}"}`,
+      entry(40),
+    ),
+  );
+  expect(second).toMatchObject({ listed: 24, new: 1, changed: 3, unchanged: 20, gone: 6, stored: 30 });
+  expect((await world.patients.get(world.refOf(kvnrAt(20))))?.body).toBe(entry(20, ',"moved":true'));
+
+  const back = world.refOf(kvnrAt(24)); // a newer list has brought one of the gone anew
+  await world.patients.storeNew(
+    [{ patientRef: back, kvnr: kvnrAt(24) as Kvnr, body: '{}', contentHash: 'h' }],
+    'newer',
+  );
+  await world.patients.markRemoving(world.refOf(kvnrAt(25))); // an attempt died here
+  const remove = async () =>
+    await run(async () => await world.activities.removeGone({ listId: second.listId, ...allShards }));
+  expect(await remove()).toEqual({ removed: 5 });
+  expect(await remove()).toEqual({ removed: 5 });
+  const gone = range(25, 30).map((index) => world.refOf(kvnrAt(index)));
+  expect(new Set(world.removed)).toEqual(new Set(gone));
+  for (const patientRef of gone) expect(await world.patients.get(patientRef)).toBeUndefined();
+  for (const index of [0, 20, 23, 24, 40]) expect(await world.patients.get(world.refOf(kvnrAt(index)))).toBeDefined();
+
+  await run(async () => await world.activities.deleteList({ listId: second.listId }));
+  expect(await world.keysUnder(`lists/${second.listId}/`)).toEqual([]);
+  expect(await world.keysUnder(`lists/${world.runId}-1/`)).not.toEqual([]);
+  expect(await remove()).toEqual({ removed: 0 });
+});
+
+test.each([
+  ['[{"kvnr":', 'cut'],
+  ['', 'cut'],
+  ['<html>', 'not-an-array'],
+  ['{"patients":[]}', 'not-an-array'],
+  ['[1,]', 'syntax'],
+  ['[] []', 'trailing-bytes'],
+])('a list that is none is refused for good, with its kind only: %s', async (text, fault) => {
+  const world = newWorld();
+  const failure = await world.split(await world.receive(text)).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(ApplicationFailure);
+  expect(failure).toMatchObject({
+    type: 'ListUnusable',
+    nonRetryable: true,
+    message: 'list unusable',
+    details: [fault],
+  });
+  expect((await world.syncRuns.listIssues(insurerId, world.runId, 1)).entries).toEqual([]);
+});
+
+test('a segment that is missing or spoilt makes the list unusable', async () => {
+  const world = newWorld();
+  const list = await world.receive(listOf(entry(1), entry(2)));
+  const [first, second] = list.segments;
+  await world.overwrite(second?.key ?? '', Buffer.alloc(second?.sizeBytes ?? 0, 'x'));
+  await expect(world.split(list)).rejects.toMatchObject({ type: 'ListUnusable', details: ['segment-corrupt'] });
+  await run(async () => await world.activities.deleteList({ listId: list.listId }));
+  expect(first).toBeDefined();
+  await expect(world.split(list)).rejects.toMatchObject({ type: 'ListUnusable', details: ['segment-missing'] });
+});
+
+test('an empty list leaves everyone stored until somebody decides', async () => {
+  const world = newWorld();
+  await world.takeIn(listOf(entry(1), entry(2)));
+  expect(await world.takeIn('[]')).toMatchObject({ listed: 0, gone: 2, stored: 2 });
+  expect(await world.patients.get(world.refOf(kvnrAt(1)))).toBeDefined();
+});
+
+test('a list of many parts a shard comes back whole, large entries among them', async () => {
+  const world = newWorld();
+  const entries = range(0, 12).map((index) => entry(index, `,"note":"${'é'.repeat(150_000)}"`));
+  const counts = await world.takeIn(listOf(...entries, ...entries));
+  expect(counts).toMatchObject({ listed: 12, new: 12 });
+  for (const index of range(0, 12))
+    expect((await world.patients.get(world.refOf(kvnrAt(index))))?.body).toBe(entries[index]);
+});
+
+test('the attempt after one that died goes on at its first shard that was not done', async () => {
+  const world = newWorld();
+  const { listId } = await world.receive('[]');
+  const counts = { listed: 7, new: 7, changed: 0, unchanged: 0, gone: 0, stored: 0 };
+  const environment = new MockActivityEnvironment({ heartbeatDetails: { nextShard: 254, counts } });
+  const heartbeats: unknown[] = [];
+  environment.on('heartbeat', (details: unknown) => heartbeats.push(details));
+  const apply = async () =>
+    await world.activities.applyList({ listId, shardParts: Array<number>(256).fill(0), ...allShards });
+  expect(await run(apply, environment)).toEqual(counts);
+  expect(heartbeats).toEqual([254, 255, 256].map((nextShard) => ({ nextShard, counts })));
+});
+
+test('a cancelled activity ends before its next shard', async () => {
+  const world = newWorld();
+  const { listId } = await world.receive('[]');
+  const environment = new MockActivityEnvironment();
+  environment.on('heartbeat', ({ nextShard }: { nextShard: number }) => {
+    if (nextShard === 2) environment.cancel();
+  });
+  const apply = async () =>
+    await world.activities.applyList({ listId, shardParts: Array<number>(256).fill(0), ...allShards });
+  await expect(run(apply, environment)).rejects.toBeInstanceOf(CancelledFailure);
+});
