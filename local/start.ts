@@ -78,8 +78,7 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
     await new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
     throw ending.signal.reason;
   } finally {
-    await client.connection.close();
-    stores.close();
+    stores.close(); // Temporal's client retries by a timer that throws once it is closed: it goes with the process
   }
 }
 
@@ -99,6 +98,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 // whoever started us is gone, even by kill -9: nobody could end the stack any more
 const startedBy = process.ppid;
 setInterval(() => process.ppid !== startedBy && ending.abort(new Interrupted('SIGHUP')), 1_000).unref();
+process.on('uncaughtException', (error) => ending.abort(error));
 process.stdout.on('error', () => ending.abort(new Interrupted('SIGPIPE')));
 
 const exitCode = await main().catch((error: unknown) => {

@@ -1,0 +1,48 @@
+import { ConfigError } from '../core/config.ts';
+import { findRunningStack, updateProcesses } from './endpoints.ts';
+import { lastWords } from './processes.ts';
+import { placesIn, readSettings } from './settings.ts';
+import { replaceIds } from './stack.ts';
+import { explain, StartFailure } from './start-failure.ts';
+import { startWorker, type WorkerIds } from './worker-process.ts';
+
+/** One more worker beside the running stack, until Ctrl-C. @returns the exit code */
+async function main(): Promise<number> {
+  const { localDir } = readSettings(process.env);
+  const stack = findRunningStack(localDir);
+  if (stack === undefined)
+    throw new StartFailure(`no stack runs on ${localDir}: start one with npm start, or set LOCAL_DIR`);
+  const interrupted = new Promise<number>((resolve) => {
+    process
+      .on('SIGINT', () => resolve(130))
+      .on('SIGTERM', () => resolve(143))
+      .on('SIGHUP', () => resolve(143));
+  });
+  let known: WorkerIds | undefined;
+  const worker = await startWorker({
+    name: `worker-${process.pid}`,
+    env: { ...process.env, ...stack.environment },
+    logDir: placesIn(localDir).logs,
+    onIds: (ids) => {
+      const before = known;
+      known = ids;
+      void updateProcesses(localDir, replaceIds(before, ids));
+    },
+    onLine: (line) => process.stdout.write(`${line}\n`),
+  });
+  try {
+    const exitCode = await Promise.race([interrupted, worker.ended.then(() => 1)]);
+    if (exitCode === 1) throw new StartFailure(`the worker has ended: ${lastWords(worker)}`);
+    return exitCode;
+  } finally {
+    await worker.stop();
+    await updateProcesses(localDir, replaceIds(known, undefined));
+  }
+}
+
+process.exit(
+  await main().catch((error: unknown) => {
+    process.stderr.write(`epa-sync: ${error instanceof ConfigError ? error.message : explain(error)}\n`);
+    return 1;
+  }),
+);
