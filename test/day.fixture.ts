@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import type { Client } from '@temporalio/client';
 import { openStores } from '../core/clients.ts';
 import { clientConfig, readConfig } from '../core/config.ts';
@@ -12,6 +13,7 @@ import type { Kvnr } from '../core/domain/kvnr.ts';
 import type { Progress } from '../core/domain/progress.ts';
 import { shards } from '../core/domain/shard.ts';
 import { patientRefOf } from '../core/pseudonyms.ts';
+import { careRecordsTable } from '../core/stores/care-records.ts';
 import { listKeys } from '../core/stores/objects.ts';
 import { type Insurer, type InsurerOptions, startInsurer } from '../local/insurer/insurer.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
@@ -55,6 +57,8 @@ export interface Day extends AsyncDisposable {
   keysUnder(prefix: string): Promise<string[]>;
   /** a stored patient's care records as JSON texts, in the insurer's order */
   careRecordTexts(patientRef: string): Promise<string[]>;
+  /** the versions of which anything lies in CareRecords */
+  careVersionsOf(patientRef: string): Promise<string[]>;
 }
 
 export const insurerId = 'test-kk';
@@ -78,6 +82,7 @@ export async function startDay(options: InsurerOptions = {}): Promise<Day> {
   const config = readConfig(clientConfig, environment);
   const client = await openTemporal(config);
   const stores = openStores(config);
+  const dynamo = new DynamoDBClient({});
   const sync = createDailySyncClient(client, stores, config);
   const workers: RunningWorker[] = [];
   const pseudonymKey = Buffer.from(config.PSEUDONYM_KEY, 'base64');
@@ -89,14 +94,22 @@ export async function startDay(options: InsurerOptions = {}): Promise<Day> {
       await sleep(100);
     }
   };
-  const ended = async (): Promise<Progress> => await until(({ state, stale }) => state !== 'running' && !stale);
+  /** the run under way: a read that comes before its first answer may still tell of the last one */
+  let runId: string | undefined;
+  const start = async (): ReturnType<typeof sync.start> => {
+    const started = await sync.start();
+    runId = started.runId;
+    return started;
+  };
+  const ended = async (): Promise<Progress> =>
+    await until((progress) => progress.runId === runId && progress.state !== 'running' && !progress.stale);
 
   return {
     stack,
     insurer,
     client,
     stores,
-    sync,
+    sync: { ...sync, start },
     until,
     ended,
     refOf: (kvnr) => patientRefOf(kvnr as Kvnr, pseudonymKey),
@@ -109,8 +122,8 @@ export async function startDay(options: InsurerOptions = {}): Promise<Day> {
       return worker;
     },
     async runToEnd() {
-      const { runId } = await sync.start();
-      return await until((progress) => progress.runId === runId && progress.state !== 'running' && !progress.stale);
+      await start();
+      return await ended();
     },
     async storedRefs() {
       const refs: string[] = [];
@@ -129,10 +142,22 @@ export async function startDay(options: InsurerOptions = {}): Promise<Day> {
         ),
       );
     },
+    async careVersionsOf(patientRef) {
+      const versions = new Set<string>();
+      const query = {
+        TableName: careRecordsTable,
+        KeyConditionExpression: 'patientRef = :patientRef',
+        ExpressionAttributeValues: { ':patientRef': { S: patientRef } },
+      };
+      for await (const { Items } of paginateQuery({ client: dynamo }, query))
+        for (const { sk } of Items ?? []) versions.add(sk?.S?.split('#')[0] ?? '');
+      return [...versions];
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all(workers.map((worker) => worker.isRunning && worker.kill()));
       await client.connection.close();
       stores.close();
+      dynamo.destroy();
       await insurer.close();
       await stack.stop();
     },

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import type { Phase } from '../core/domain/progress.ts';
+import { type Day, startDay } from './day.fixture.ts';
+
+const mix = { 'reset-before-headers': 10, 'reset-in-body': 10, 'server-error': 20, 'cut-short': 10 };
+const world = { patients: 150, rate: 0.5, mix, notInsuredShare: 0.02, unknownShare: 0, differingDuplicates: 0 };
+
+/** Everyone is there, once, and the run has counted each once. */
+async function expectWhole(day: Day): Promise<void> {
+  const progress = await day.ended();
+  const patients = day.insurer.patients();
+  const insured = patients.filter(({ kind }) => kind === 'ok');
+  expect(progress).toMatchObject({
+    state: 'completed',
+    patients: { listed: patients.length, new: patients.length, changed: 0, removed: 0, unchanged: 0 },
+    careRecords: {
+      total: patients.length,
+      done: insured.length,
+      pending: 0,
+      failed: 0,
+      notInsured: patients.length - insured.length,
+    },
+  });
+  expect(new Set(await day.storedRefs())).toEqual(new Set(insured.map(({ kvnr }) => day.refOf(kvnr))));
+  for (const { kvnr, careRecords } of insured) {
+    const { careRecords: sent } = JSON.parse(careRecords ?? '') as { careRecords: unknown[] };
+    expect((await day.careRecordTexts(day.refOf(kvnr))).map((text) => JSON.parse(text) as unknown)).toEqual(sent);
+  }
+  expect(await day.keysUnder('payloads/')).toEqual([]);
+  expect(await day.keysUnder('lists/')).toEqual([]);
+  expect(day.insurer.summary()).toMatchObject({ overlaps: 0, beforeRetryAfter: 0, after410: 0, violations: 0 });
+}
+
+const inPhase: Record<Exclude<Phase, 'done'>, (day: Day) => Promise<unknown>> = {
+  list: (day) => day.insurer.requestArrives(1),
+  split: (day) => day.until(({ phase }) => phase === 'split' || phase === 'diff'),
+  diff: (day) => day.until(({ phase }) => phase === 'diff'),
+  apply: (day) => day.until(({ phase }) => phase === 'apply' || phase === 'care-records'),
+  'care-records': (day) => day.insurer.until(({ patientsServed }) => patientsServed >= 20),
+};
+
+describe('a worker killed with -9', () => {
+  for (const phase of Object.keys(inPhase) as (keyof typeof inPhase)[]) {
+    test(`in phase ${phase}: the next one completes the run, nothing lost, nothing counted twice`, async () => {
+      await using day = await startDay(world);
+      const first = await day.startWorker();
+      await day.sync.start();
+      await inPhase[phase](day);
+      await first.kill();
+      await day.startWorker();
+      await expectWhole(day);
+      expect(day.insurer.summary().servedAgain).toBeLessThanOrEqual(3); // what was under way, or just handed over, when it died
+    });
+  }
+});
+
+test('the emulator and Temporal restarted in the midst: the run completes, and nobody is served twice', async () => {
+  await using day = await startDay(world);
+  await day.startWorker();
+  await day.sync.start();
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 20);
+  await day.stack.restartEmulator();
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 50);
+  await day.stack.restartTemporal();
+  await expectWhole(day);
+});
+
+test('two workers share the line: no overlap, and one takes over when the other is stopped', async () => {
+  await using day = await startDay(world);
+  const [first] = await Promise.all([day.startWorker(), day.startWorker()]);
+  await day.sync.start();
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 30);
+  await first?.stop();
+  await expectWhole(day);
+  expect(day.insurer.summary().servedAgain).toBe(0);
+});
+
+describe('a run that is cancelled', () => {
+  for (const phase of Object.keys(inPhase) as (keyof typeof inPhase)[]) {
+    test(`in phase ${phase} leaves nothing staged`, async () => {
+      await using day = await startDay(world);
+      await day.startWorker();
+      await day.sync.start();
+      await inPhase[phase](day);
+      await day.sync.cancel();
+      expect(await day.ended()).toMatchObject({ state: 'cancelled' });
+      expect(await day.keysUnder('payloads/')).toEqual([]);
+      expect(await day.keysUnder('lists/')).toEqual([]);
+      for (const patientRef of await day.storedRefs()) {
+        const patient = await day.stores.patients.get(patientRef);
+        const versions = await day.careVersionsOf(patientRef);
+        expect(versions).toEqual(patient?.careVersion === undefined ? [] : [patient.careVersion]);
+      }
+      const requests = day.insurer.summary().requests;
+      // the next run takes up what is pending
+      await day.sync.start();
+      expect(await day.ended()).toMatchObject({ state: 'completed', careRecords: { pending: 0, failed: 0 } });
+      expect(day.insurer.summary().requests).toBeGreaterThan(requests);
+      expect(day.insurer.summary().violations).toBe(0);
+    });
+  }
+});
