@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { isRawNumber } from '../json/lossless.ts';
 
 /**
@@ -6,8 +6,7 @@ import { isRawNumber } from '../json/lossless.ts';
  * numbers as they were written, so that `1.0` instead of `1` is one.
  * @param value as `parseLossless` gives it
  */
-export const contentHash = (value: unknown): string =>
-  createHash('sha256').update(canonicalText(value), 'utf8').digest('hex');
+export const contentHash = (value: unknown): string => hash('sha256', canonicalText(value), 'hex');
 
 function canonicalText(value: unknown): string {
   if (typeof value !== 'object' || value === null || isRawNumber(value)) return JSON.stringify(value);

@@ -2,17 +2,48 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isRawNumber, parseLossless, printLossless } from './lossless.ts';
 
-test.each(['12345678901234567890', '1.0', '-0', '1e2', '1E+2', '0.10', '1e999', '-1.50e-7', '42', '0.1'])(
-  'the number %s comes back as it was written',
-  (number) => {
-    const text = `{"a":[${number},{"b":${number}}]}`;
-    expect(printLossless(parseLossless(text))).toBe(text);
-    expect(printLossless(parseLossless(number))).toBe(number);
-  },
-);
+test.each([
+  '12345678901234567890',
+  '1.0',
+  '-0',
+  '1e2',
+  '1E+2',
+  '0.10',
+  '1e999',
+  '-1.50e-7',
+  '42',
+  '0.1',
+  '9007199254740993',
+  '999999999999999',
+  '-0.0',
+  '0e0',
+])('the number %s comes back as it was written', (number) => {
+  const text = `{"a":[${number},{"b":${number}}]}`;
+  expect(printLossless(parseLossless(text))).toBe(text);
+  expect(printLossless(parseLossless(number))).toBe(number);
+});
 
 test('a number that JavaScript prints alike stays a plain number', () => {
   expect(parseLossless('[42,1.0]')).toEqual([42, expect.toSatisfy(isRawNumber)]);
+});
+
+const number = fc
+  .tuple(
+    fc.constantFrom('', '-'),
+    fc.bigInt({ min: 0n, max: 10n ** 25n }),
+    fc.constantFrom('', '.0', '.50', 'e3', 'E-9', '.1e+400'),
+  )
+  .map((parts) => parts.join(''));
+const spaced = fc.tuple(fc.constantFrom('', ' ', '\n\t'), number).map((parts) => parts.join(''));
+
+test('any number comes back as it was written, wherever it stands', () => {
+  fc.assert(
+    fc.property(fc.array(spaced, { minLength: 3, maxLength: 3 }), ([a = '', b = '', c = '']) => {
+      expect(printLossless(parseLossless(a))).toBe(a.trim());
+      const text = `{"a":${a},"b":[${b},"x, 1.0",${c}]}`;
+      expect(printLossless(parseLossless(text))).toBe(`{"a":${a.trim()},"b":[${b.trim()},"x, 1.0",${c.trim()}]}`);
+    }),
+  );
 });
 
 test('a lone surrogate, NUL, and a field named __proto__ come back', () => {

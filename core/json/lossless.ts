@@ -20,8 +20,11 @@ export interface RawNumber {
 
 export const isRawNumber = (value: unknown): value is RawNumber => json.isRawJSON(value);
 
-/** A number stands at the start, or after one of these. Matches some texts without one too. */
-const mayHoldNumber = /(?:^|[[:,])\s*[-\d]/;
+/**
+ * Finds a number that JavaScript may print differently: one with a point or an exponent, of 16 digits or more, or -0. A
+ * number stands at the start, or after one of these signs. Finds some in strings too, which costs time only.
+ */
+const maybeChanged = /(?:^|[[:,])\s*-?(?:\d+[.eE]|\d{16}|(?<=-)0)/;
 
 /**
  * Like JSON.parse, but a number whose text JavaScript would change is a RawNumber.
@@ -29,7 +32,7 @@ const mayHoldNumber = /(?:^|[[:,])\s*[-\d]/;
  *   some thousands deep
  */
 export function parseLossless(text: string): unknown {
-  if (!mayHoldNumber.test(text)) return JSON.parse(text); // two to four times faster
+  if (!maybeChanged.test(text)) return JSON.parse(text); // two to four times faster
   return json.parse(text, (_key, value, { source }) =>
     typeof value === 'number' && source !== undefined && String(value) !== source ? json.rawJSON(source) : value,
   );

@@ -41,6 +41,7 @@ function newWorld() {
       },
       storeChanged: stores.patients.storeChanged,
       async *readShard(shard) {
+        if (![...mine].some((patientRef) => patientRef.startsWith(shard))) return;
         for await (const item of stores.patients.readShard(shard)) if (mine.has(item.patientRef)) yield item;
       },
     },

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
 import type { Issue } from '../../core/domain/issue.ts';
@@ -27,6 +28,7 @@ export const createSplitList = ({
   async splitPatientList({ insurerId, runId, list: { listId, segments } }) {
     using heartbeats = startHeartbeats(undefined);
     const writer = new ShardWriter((shard, part, lines) => lists.putShardPart(listId, shard, part, lines));
+    const key = createSecretKey(pseudonymKey);
     const issues: Issue[] = [];
     let entries = 0;
     let quarantined = 0;
@@ -36,7 +38,7 @@ export const createSplitList = ({
         for (const element of elements) {
           entries += 1;
           const entry = readEntry(element);
-          const patientRef = entry.kvnr === undefined ? undefined : patientRefOf(entry.kvnr, pseudonymKey);
+          const patientRef = entry.kvnr === undefined ? undefined : patientRefOf(entry.kvnr, key);
           if (entry.kind === 'sound' && patientRef !== undefined) {
             const { kvnr, contentHash, body } = entry;
             writer.add(shardIndexOf(patientRef), shardLineText({ patientRef, kvnr, contentHash, body }));
