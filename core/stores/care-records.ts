@@ -1,7 +1,7 @@
 import { type DynamoDBDocumentClient, GetCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
 import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { AnswerParts, TakenDocument } from '../domain/answer-parts.ts';
-import { batchWrite } from './batch-write.ts';
+import { batchWrite, type WriteRequest } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
 import { PayloadError } from './objects.ts';
 import { forEachParallel } from './parallel.ts';
@@ -152,18 +152,13 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
     return (await dynamo.send(command)).Item as Item | undefined;
   };
 
-  /** The envelope goes first, so that a version half deleted reads as not there. */
+  /** In no order: as soon as one item is gone, the version's total tells. */
   const deleteItems = async (patientRef: string, bounds: readonly [string, string]): Promise<void> => {
-    const keys: { patientRef: string; sk: string }[] = [];
-    for await (const { sk } of query(patientRef, bounds, ['sk'])) keys.push({ patientRef, sk });
-    const requests = keys.map((Key) => ({ DeleteRequest: { Key } }));
-    const isEnvelope = ({ DeleteRequest: { Key } }: (typeof requests)[number]) => recordIdOf(Key.sk) === '';
-    await batchWrite(dynamo, careRecordsTable, requests.filter(isEnvelope));
-    await batchWrite(
-      dynamo,
-      careRecordsTable,
-      requests.filter((request) => !isEnvelope(request)),
-    );
+    const requests: WriteRequest[] = [];
+    for await (const { sk } of query(patientRef, bounds, ['sk'])) {
+      requests.push({ DeleteRequest: { Key: { patientRef, sk } } });
+    }
+    await batchWrite(dynamo, careRecordsTable, requests);
   };
 
   return {

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { takeApart } from '../domain/answer-parts.ts';
+import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
+
+const stores = openEmulatedStores();
+const { careRecords } = stores;
+/** More than one batch of items, and some documents. */
+const records = Array.from({ length: 40 }, (_, index) =>
+  index < 3 ? { id: `r${index}`, documents: [{ contentBase64: `QQ${index}` }] } : { id: `r${index}` },
+);
+const parts = takeApart(JSON.stringify({ kvnr: 'A123456780', careRecords: records }));
+
+test.each(['never sent', 'answer lost'] as const)(
+  'a version that is half written or half deleted (%s) reads as not there, never as some of it',
+  async (kind) => {
+    const seen = new Set<number | undefined>();
+    for (const half of ['written', 'deleted'] as const) {
+      let crashed = true;
+      for (let call = 1; crashed; call += 1) {
+        const patientRef = newPatientRef();
+        if (half === 'deleted') await careRecords.stage(patientRef, '1', parts);
+        stores.crashAt(call, kind);
+        const work =
+          half === 'written' ? careRecords.stage(patientRef, '1', parts) : careRecords.deleteVersion(patientRef, '1');
+        crashed = await work.then(
+          () => false,
+          () => true,
+        );
+        stores.recover();
+        const page = await careRecords.readPage(patientRef, '1', 0, 100);
+        expect((await careRecords.read(patientRef, '1'))?.total).toBe(page?.total);
+        seen.add(page?.records.length);
+      }
+    }
+    expect(seen).toEqual(new Set([undefined, records.length]));
+  },
+);
+
+test('a version is deleted with its objects, and no other one', async () => {
+  const patientRef = newPatientRef();
+  for (const version of ['1', '2', '3']) await careRecords.stage(patientRef, version, parts);
+  await careRecords.deleteVersion(patientRef, '3');
+  expect(await careRecords.read(patientRef, '3')).toBeUndefined();
+  await careRecords.deleteOlderThan(patientRef, '2');
+  expect(await careRecords.read(patientRef, '1')).toBeUndefined();
+  expect((await careRecords.read(patientRef, '2'))?.total).toBe(40);
+  const keys = await stores.keysUnder(`documents/${patientRef}/`);
+  expect(new Set(keys.map((key) => key.split('/')[2]))).toEqual(new Set(['2']));
+});
+
+test('a record that fits in no item together with the list of its documents comes back with all of them', async () => {
+  const patientRef = newPatientRef();
+  const documents = Array.from({ length: 60 }, (_, index) => ({ contentBase64: `QQ${index}` }));
+  const answer = { kvnr: '', careRecords: [{ id: 'r', text: 'x'.repeat(295_000), documents }] };
+  await careRecords.stage(patientRef, '1', takeApart(JSON.stringify(answer)));
+  const [record] = (await careRecords.read(patientRef, '1'))?.records ?? [];
+  if (record === undefined) throw new Error('no record');
+  expect((await careRecords.readDocuments(record)).map(({ contentBase64 }) => ({ contentBase64 }))).toEqual(documents);
+});
+
+test('a version that loses an object while it is read is read anew by whoever asked', async () => {
+  const patientRef = newPatientRef();
+  const answer = { kvnr: '', careRecords: [{ id: 'r', text: 'x'.repeat(400_000) }] };
+  await careRecords.stage(patientRef, '1', takeApart(JSON.stringify(answer)));
+  await stores.documents.deleteVersion(patientRef, '1');
+  expect(await careRecords.read(patientRef, '1')).toBeUndefined();
+});
