@@ -30,8 +30,11 @@ async function main(): Promise<number> {
     },
     onLine: (line) => process.stdout.write(`${line}\n`),
   });
+  const stackEnded = new Promise<number>((resolve) => {
+    setInterval(() => findRunningStack(localDir) === undefined && resolve(0), 1_000).unref();
+  });
   try {
-    const exitCode = await Promise.race([interrupted, worker.ended.then(() => 1)]);
+    const exitCode = await Promise.race([interrupted, stackEnded, worker.ended.then(() => 1)]);
     if (exitCode === 1) throw new StartFailure(`the worker has ended: ${lastWords(worker)}`);
     return exitCode;
   } finally {

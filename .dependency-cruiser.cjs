@@ -1,0 +1,75 @@
+/**
+ * The arrows of DESIGN, "The house", in two readings of the sources (local/check-arrows.ts): with all imports, and with
+ * only those that are left at run time.
+ */
+const notTests = '\\.(test|fixture)\\.ts$|/testing/';
+
+const allImports = [
+  {
+    name: 'core-stands-alone',
+    severity: 'error',
+    from: { path: '^core/', pathNot: notTests },
+    to: { path: '^(worker|lambdas|infra|console|local|bench|test)/' },
+  },
+  {
+    name: 'parts-know-core-only',
+    comment: 'what is deployed knows nothing of its neighbours',
+    severity: 'error',
+    from: { path: '^(worker|lambdas|infra)/', pathNot: notTests },
+    to: { path: '^(worker|lambdas|infra|console|local|bench|test)/', pathNot: '^$1/' },
+  },
+  {
+    name: 'local-stands-outside',
+    comment: 'it starts the other parts as processes',
+    severity: 'error',
+    from: { path: '^local/', pathNot: notTests },
+    to: { path: '^(worker|lambdas|infra|console|bench|test)/' },
+  },
+  {
+    name: 'simulator-knows-nobody',
+    comment: 'a judge that shared code with the judged would share its mistakes',
+    severity: 'error',
+    from: { path: '^local/insurer/', pathNot: notTests },
+    to: { path: '^(core|worker|local)/', pathNot: '^local/insurer/' },
+  },
+  { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+];
+
+const importsAtRunTime = [
+  { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+  {
+    name: 'workflows-are-pure',
+    comment: 'of activities only types; nothing with a clock, a network or chance',
+    severity: 'error',
+    from: { path: '^worker/workflows/', pathNot: notTests },
+    to: { pathNot: '^(worker/workflows|core/domain|core/contract|node_modules/@temporalio/(workflow|common))/' },
+  },
+  {
+    name: 'domain-is-pure',
+    severity: 'error',
+    from: { path: '^core/(domain|contract)/', pathNot: notTests },
+    to: { pathNot: '^(core/(domain|contract|json)/|node_modules/zod/|crypto$)' },
+  },
+  {
+    name: 'only-the-line-sends',
+    comment: 'an HTTP client anywhere else could reach the insurer',
+    severity: 'error',
+    from: { path: '^(core|worker|lambdas)/', pathNot: `^worker/line/|${notTests}` },
+    to: { path: '^(node_modules/undici/|https?$|net$|tls$)' },
+  },
+];
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: process.env.ARROWS === 'run-time' ? importsAtRunTime : allImports,
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    parser: 'swc',
+    preserveSymlinks: true,
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.mjs', '.cjs'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+      exportsFields: ['exports'],
+    },
+  },
+};

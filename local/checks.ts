@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const root = dirname(import.meta.dirname);
+const bin = join(root, 'node_modules', '.bin');
+
+/** What a check is, and its command: of node_modules/.bin, or a script of ours that Node runs. */
+const commands: readonly (readonly [what: string, command: string, args: readonly string[]])[] = [
+  ['types', join(bin, 'tsc'), ['-p', '.']],
+  ['format and lint', join(bin, 'biome'), ['ci', '--error-on-warnings', '.']],
+  ['promises and switches', join(bin, 'oxlint'), ['--type-aware', '--deny-warnings']],
+  ['arrows', process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'check-arrows.ts')]],
+  ['dead code', process.execPath, [join(bin, 'knip')]],
+];
+
+/** Runs all checks, prints what the failed ones say. @returns whether all are content */
+export function runChecks(): boolean {
+  const failed = commands.filter(([what, command, args]) => {
+    const startedAt = performance.now();
+    const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 });
+    say(what, status === 0, startedAt);
+    if (status !== 0) process.stdout.write(`${stdout ?? ''}${stderr ?? ''}\n`);
+    return status !== 0;
+  });
+  return isInsurerAddressKept() && failed.length === 0;
+}
+
+/** Nothing but the line holds the insurer's address (DESIGN, "The house"). */
+function isInsurerAddressKept(): boolean {
+  const startedAt = performance.now();
+  const holders = globSync('{core,worker,lambdas}/**/*.ts', { cwd: root })
+    .filter((file) => !/\.(test|fixture)\.ts$/.test(file) && !/^(worker\/line\/|core\/config\.ts$)/.test(file))
+    .filter((file) => readFileSync(join(root, file), 'utf8').includes('INSURER_BASE_URL'));
+  say("insurer's address", holders.length === 0, startedAt);
+  for (const file of holders) process.stdout.write(`${file} names INSURER_BASE_URL: only worker/line may\n`);
+  return holders.length === 0;
+}
+
+const say = (what: string, isGood: boolean, startedAt: number): void => {
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  process.stdout.write(`${isGood ? '✓' : '✗'} ${what.padEnd(24)} ${seconds} s\n`);
+};
