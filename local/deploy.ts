@@ -9,6 +9,8 @@ import { StartFailure } from './start-failure.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
+/** the account that emulators take calls with the access key `test` to be of */
+const emulatorAccount = '000000000000';
 const cdk = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 
 const outputsFile = z.object({ EpaSyncData: z.object({ BucketName: z.string(), KeyArn: z.string() }) });
@@ -59,8 +61,10 @@ export async function deployDataStack({
     });
     writeFileSync(log, `${stdout}${stderr}`, { flag: 'a' });
   };
-  await step(['synth', '-c', 'stage=local', '--quiet', '--output', assembly]);
-  await step(['bootstrap', '--app', assembly]);
+  await Promise.all([
+    step(['synth', '-c', 'stage=local', '--quiet', '--output', assembly]),
+    step(['bootstrap', `aws://${emulatorAccount}/${region}`]),
+  ]);
   await step(['deploy', 'EpaSyncData', '--app', assembly, '--require-approval', 'never', '--outputs-file', outputs]);
   writeFileSync(stamp, sources);
   return readOutputs(outputs);
