@@ -4,7 +4,7 @@ import { shards } from '../../core/domain/shard.ts';
 import type { ListsStore } from '../../core/stores/lists.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
-import { type Heartbeats, startHeartbeats } from './heartbeats.ts';
+import { type Heartbeats, withHeartbeats } from './heartbeats.ts';
 
 export interface ApplyListDeps {
   readonly lists: ListsStore;
@@ -24,62 +24,63 @@ export const createApplyList = ({
   removePatient,
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
   async applyList({ listId, shardParts, fromShard, toShard }) {
-    using heartbeats = startHeartbeats({ nextShard: fromShard, counts: noCounts });
-    await eachShardLeft(heartbeats, toShard, async (shard, index) => {
-      const stored = await Array.fromAsync(patients.readShard(shard));
-      const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
-      const diff = await diffShard(lines, stored, listId);
-      for (const batch of batchesOf(diff.new)) {
-        heartbeats.signal.throwIfAborted();
-        await patients.storeNew(batch, listId);
-      }
-      for (const batch of batchesOf(diff.changed)) {
-        heartbeats.signal.throwIfAborted();
-        await patients.storeChanged(batch, listId);
-      }
-      if (diff.gone.length > 0)
-        await lists.putGone(
-          listId,
-          shard,
-          diff.gone.map(({ patientRef, listed }) => ({ patientRef, listedBy: listed.listId })),
-        );
-      const { counts } = heartbeats.done;
-      return {
-        counts: {
-          listed: counts.listed + diff.counts.listed,
-          new: counts.new + diff.counts.new,
-          changed: counts.changed + diff.counts.changed,
-          unchanged: counts.unchanged + diff.counts.unchanged,
-          gone: counts.gone + diff.counts.gone,
-          stored: counts.stored + diff.counts.stored,
-        },
-      };
+    return await withHeartbeats({ nextShard: fromShard, counts: noCounts }, async (heartbeats) => {
+      await eachShardLeft(heartbeats, toShard, async (shard, index) => {
+        const stored = await Array.fromAsync(patients.readShard(shard));
+        const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
+        const diff = await diffShard(lines, stored, listId);
+        for (const batch of batchesOf(diff.new)) {
+          heartbeats.signal.throwIfAborted();
+          await patients.storeNew(batch, listId);
+        }
+        for (const batch of batchesOf(diff.changed)) {
+          heartbeats.signal.throwIfAborted();
+          await patients.storeChanged(batch, listId);
+        }
+        if (diff.gone.length > 0)
+          await lists.putGone(
+            listId,
+            shard,
+            diff.gone.map(({ patientRef, listed }) => ({ patientRef, listedBy: listed.listId })),
+          );
+        const { counts } = heartbeats.done;
+        return {
+          counts: {
+            listed: counts.listed + diff.counts.listed,
+            new: counts.new + diff.counts.new,
+            changed: counts.changed + diff.counts.changed,
+            unchanged: counts.unchanged + diff.counts.unchanged,
+            gone: counts.gone + diff.counts.gone,
+            stored: counts.stored + diff.counts.stored,
+          },
+        };
+      });
+      return heartbeats.done.counts;
     });
-    return heartbeats.done.counts;
   },
 
   async removeGone({ listId, fromShard, toShard }) {
-    using heartbeats = startHeartbeats({ nextShard: fromShard, removed: 0 });
-    await eachShardLeft(heartbeats, toShard, async (shard) => {
-      const { removed } = heartbeats.done;
-      const gone = await lists.readGone(listId, shard);
-      if (gone.length === 0) return { removed };
-      const listedBy = new Map<string, string>();
-      for await (const { patientRef, listed } of patients.readShard(shard)) listedBy.set(patientRef, listed.listId);
-      // Whoever is not there, or marked already, is removed once more: an attempt that died may have left a half.
-      const stillGone = gone.filter((then) => (listedBy.get(then.patientRef) ?? then.listedBy) === then.listedBy);
-      await forEachParallel(stillGone, removalsAtOnce, async ({ patientRef }) => {
-        heartbeats.signal.throwIfAborted();
-        await removePatient({ patientRef });
+    return await withHeartbeats({ nextShard: fromShard, removed: 0 }, async (heartbeats) => {
+      await eachShardLeft(heartbeats, toShard, async (shard) => {
+        const { removed } = heartbeats.done;
+        const gone = await lists.readGone(listId, shard);
+        if (gone.length === 0) return { removed };
+        const listedBy = new Map<string, string>();
+        for await (const { patientRef, listed } of patients.readShard(shard)) listedBy.set(patientRef, listed.listId);
+        // Whoever is not there, or marked already, is removed once more: an attempt that died may have left a half.
+        const stillGone = gone.filter((then) => (listedBy.get(then.patientRef) ?? then.listedBy) === then.listedBy);
+        await forEachParallel(stillGone, removalsAtOnce, async ({ patientRef }) => {
+          heartbeats.signal.throwIfAborted();
+          await removePatient({ patientRef });
+        });
+        return { removed: removed + stillGone.length };
       });
-      return { removed: removed + stillGone.length };
+      return { removed: heartbeats.done.removed };
     });
-    return { removed: heartbeats.done.removed };
   },
 
   async deleteList({ listId }) {
-    using _ = startHeartbeats(undefined);
-    await lists.deleteList(listId);
+    await withHeartbeats(undefined, async () => await lists.deleteList(listId));
   },
 });
 

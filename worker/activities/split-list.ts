@@ -1,14 +1,15 @@
 import { createSecretKey } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
+import type { ShardLine } from '../../core/domain/diff.ts';
 import type { Issue } from '../../core/domain/issue.ts';
 import { entryLimits, readEntry } from '../../core/domain/patient-entry.ts';
-import { cutJsonArray, JsonArrayError } from '../../core/json/array-cutter.ts';
+import { cutJsonArray, type JsonArrayElement, JsonArrayError } from '../../core/json/array-cutter.ts';
 import { patientRefOf } from '../../core/pseudonyms.ts';
 import { type ListsStore, shardLineText } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
-import { startHeartbeats } from './heartbeats.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import { ShardWriter } from './shard-writer.ts';
 
 export interface SplitListDeps {
@@ -26,44 +27,41 @@ export const createSplitList = ({
   pseudonymKey,
 }: SplitListDeps): Pick<ListActivities, 'splitPatientList'> => ({
   async splitPatientList({ insurerId, runId, list: { listId, segments } }) {
-    using heartbeats = startHeartbeats(undefined);
-    const writer = new ShardWriter((shard, part, lines) => lists.putShardPart(listId, shard, part, lines));
-    const key = createSecretKey(pseudonymKey);
-    const issues: Issue[] = [];
-    let entries = 0;
-    let quarantined = 0;
-    try {
-      for await (const elements of cutJsonArray(lists.openSegments(segments), entryLimits)) {
-        heartbeats.signal.throwIfAborted();
-        for (const element of elements) {
-          entries += 1;
-          const entry = readEntry(element);
-          const patientRef = entry.kvnr === undefined ? undefined : patientRefOf(entry.kvnr, key);
-          if (entry.kind === 'sound' && patientRef !== undefined) {
-            const { kvnr, contentHash, body } = entry;
-            writer.add(shardIndexOf(patientRef), shardLineText({ patientRef, kvnr, contentHash, body }));
-          } else if (entry.kind === 'quarantined') {
-            quarantined += 1;
-            if (patientRef !== undefined)
-              writer.add(shardIndexOf(patientRef), shardLineText({ patientRef, quarantined: true }));
-            if (issues.length < namedIssues)
-              issues.push({
-                kind: 'quarantined',
-                reason: entry.reason,
-                position: element.position,
-                ...(patientRef !== undefined && { patientRef }),
-              });
-          }
+    return await withHeartbeats(undefined, async ({ signal }) => {
+      const writer = new ShardWriter((shard, part, lines) => lists.putShardPart(listId, shard, part, lines));
+      const key = createSecretKey(pseudonymKey);
+      const issues: Issue[] = [];
+      let entries = 0;
+      let quarantined = 0;
+      const write = (line: ShardLine): void => writer.add(shardIndexOf(line.patientRef), shardLineText(line));
+      const take = (element: JsonArrayElement): void => {
+        entries += 1;
+        const entry = readEntry(element);
+        if (entry.kind === 'sound') {
+          const { kvnr, contentHash, body } = entry;
+          write({ patientRef: patientRefOf(kvnr, key), kvnr, contentHash, body });
+          return;
         }
-        await writer.drain();
+        quarantined += 1;
+        const whose = entry.kvnr === undefined ? {} : { patientRef: patientRefOf(entry.kvnr, key) };
+        if (whose.patientRef !== undefined) write({ patientRef: whose.patientRef, quarantined: true });
+        if (issues.length < namedIssues)
+          issues.push({ kind: 'quarantined', reason: entry.reason, position: element.position, ...whose });
+      };
+      try {
+        for await (const elements of cutJsonArray(lists.openSegments(segments), entryLimits)) {
+          signal.throwIfAborted();
+          for (const element of elements) take(element);
+          await writer.drain();
+        }
+        await writer.finish();
+      } catch (error) {
+        await writer.abandon();
+        throw asListUnusable(error);
       }
-      await writer.finish();
-    } catch (error) {
-      await writer.abandon();
-      throw asListUnusable(error);
-    }
-    await syncRuns.addIssues(insurerId, runId, issues); // once the whole list has proved to be one
-    return { entries, quarantined, shardParts: writer.parts };
+      await syncRuns.addIssues(insurerId, runId, issues); // once the whole list has proved to be one
+      return { entries, quarantined, shardParts: writer.parts };
+    });
   },
 });
 
