@@ -98,7 +98,7 @@ export async function untilReady(
 export function lastWords({ logFile }: Leashed): string {
   try {
     const last = readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1)?.slice(-300);
-    return last ? `"${last}" (log: ${relative(logFile)})` : `see ${relative(logFile)}`;
+    return last && !last.startsWith('{') ? `"${last}" (log: ${relative(logFile)})` : `see ${relative(logFile)}`;
   } catch {
     return `see ${relative(logFile)}`;
   }

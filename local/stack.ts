@@ -307,10 +307,11 @@ const listOf = ({ worker, line }: WorkerIds): Endpoints['processes'] => ({
 export const replaceIds =
   (before: WorkerIds | undefined, after: WorkerIds | undefined) =>
   ({ worker, line }: Endpoints['processes']): Endpoints['processes'] => {
-    const added = after && listOf(after);
+    const without = (pids: readonly number[], pid: number | undefined) => pids.filter((each) => each !== pid);
+    const added = after ? listOf(after) : { worker: [], line: [] };
     return {
-      worker: [...worker.filter((pid) => pid !== before?.worker), ...(added?.worker ?? [])],
-      line: [...line.filter((pid) => pid !== before?.line), ...(added?.line ?? [])],
+      worker: [...new Set([...without(worker, before?.worker), ...added.worker])],
+      line: [...new Set([...without(line, before?.line), ...added.line])],
     };
   };
 

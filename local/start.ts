@@ -96,8 +96,8 @@ function readArguments() {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => ending.abort(new Interrupted(signal)));
 // whoever started us is gone, even by kill -9: nobody could end the stack any more
-const startedBy = process.ppid;
-setInterval(() => process.ppid !== startedBy && ending.abort(new Interrupted('SIGHUP')), 1_000).unref();
+process.on('disconnect', () => ending.abort(new Interrupted('SIGHUP')));
+process.channel?.unref();
 process.on('uncaughtException', (error) => ending.abort(error));
 process.stdout.on('error', () => ending.abort(new Interrupted('SIGPIPE')));
 

@@ -17,11 +17,11 @@ export interface WorkerSpec {
   readonly onLine?: (line: string) => void;
 }
 
-const event = z.object({
-  event: z.enum(['worker-ready', 'line-process']),
-  pid: z.number(),
-  linePid: z.number().optional(),
-});
+/** What a worker tells of itself on stdout (worker/main.ts, worker/line/keeper.ts). */
+const workerReady = z.object({ event: z.literal('worker-ready'), pid: z.number(), linePid: z.number().optional() });
+const lineStarted = z.object({ event: z.literal('line process started'), pid: z.number(), child: z.number() });
+const lineEnded = z.object({ event: z.literal('line process ended'), pid: z.number() });
+const workerEvent = z.discriminatedUnion('event', [workerReady, lineStarted, lineEnded]);
 
 /** Starts a worker and waits until it takes work. @throws StartFailure */
 export async function startWorker({ name, env, logDir, onIds, onLine }: WorkerSpec): Promise<Leashed> {
@@ -38,7 +38,7 @@ export async function startWorker({ name, env, logDir, onIds, onLine }: WorkerSp
       const told = eventIn(line);
       if (told === undefined) return;
       isReady ||= told.event === 'worker-ready';
-      onIds({ worker: told.pid, line: told.linePid });
+      onIds({ worker: told.pid, line: lineIn(told) });
     },
   });
   await untilReady(worker, async () => isReady, { timeoutMs: 60_000, pollMs: 25 }).catch(async (error: unknown) => {
@@ -48,10 +48,23 @@ export async function startWorker({ name, env, logDir, onIds, onLine }: WorkerSp
   return worker;
 }
 
-function eventIn(line: string): z.infer<typeof event> | undefined {
-  if (!line.includes('"worker-ready"') && !line.includes('"line-process"')) return undefined;
+type WorkerEvent = z.infer<typeof workerEvent>;
+
+function lineIn(told: WorkerEvent): number | undefined {
+  switch (told.event) {
+    case 'worker-ready':
+      return told.linePid;
+    case 'line process started':
+      return told.child;
+    case 'line process ended':
+      return undefined;
+  }
+}
+
+function eventIn(line: string): WorkerEvent | undefined {
+  if (!line.startsWith('{')) return undefined;
   try {
-    return event.safeParse(JSON.parse(line)).data;
+    return workerEvent.safeParse(JSON.parse(line)).data;
   } catch {
     return undefined;
   }
