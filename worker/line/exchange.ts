@@ -222,17 +222,16 @@ function connectSocket(
       : connectTcp(address);
   const deadline = setTimeout(() => socket.destroy(new ConnectTimeout()), connectMs);
   let told = false;
-  socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => {
-    clearTimeout(deadline);
-    told = true;
-    callback(null, socket);
-  });
-  socket.on('error', (error) => {
+  const tell = (error?: Error): void => {
     clearTimeout(deadline);
     if (told) return; // undici listens from there on
     told = true;
-    callback(error, null);
-  });
+    if (error === undefined) callback(null, socket);
+    else callback(error, null);
+  };
+  socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => tell());
+  socket.on('error', tell);
+  socket.once('close', () => tell(new Error('closed while connecting')));
   return socket;
 }
 
