@@ -34,7 +34,7 @@ interface Measured {
 }
 
 async function printTable(entries: number): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'epa-sync-bench-'));
+  const folder = await mkdtemp(join(tmpdir(), 'epa-sync-bench-memory-'));
   try {
     const list = await writeList(folder, entries);
     console.log(`${entries} entries, ${(list.sizeBytes / 1e6).toFixed(0)} MB, ${list.segments.length} segments`);
