@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-const milliseconds = (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback);
+const milliseconds = (fallback: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
 
 const aws = z.object({
   AWS_REGION: z.string().min(1).default('eu-central-1'),
@@ -13,12 +14,16 @@ const temporal = z.object({
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_API_KEY: z.string().min(1).optional(),
   /** keys of the payload codec: `id:base64` (32 bytes each), comma-separated; the first one encrypts, all decrypt */
-  PAYLOAD_KEYS: z.string().regex(/^[\w-]+:[A-Za-z0-9+/]{43}=(,[\w-]+:[A-Za-z0-9+/]{43}=)*$/, 'is id:base64 of 32 bytes, comma-separated'),
+  PAYLOAD_KEYS: z
+    .string()
+    .regex(/^[\w-]+:[A-Za-z0-9+/]{43}=(,[\w-]+:[A-Za-z0-9+/]{43}=)*$/, 'is id:base64 of 32 bytes, comma-separated'),
 });
 
 const sync = z.object({
   INSURER_ID: z.string().regex(/^[a-z0-9-]{1,40}$/, 'is 1 to 40 of a-z, 0-9 and -'),
-  PSEUDONYM_KEY: z.base64().refine((text) => Buffer.from(text, 'base64').length >= 32, 'is base64 of at least 32 bytes'),
+  PSEUDONYM_KEY: z
+    .base64()
+    .refine((text) => Buffer.from(text, 'base64').length >= 32, 'is base64 of at least 32 bytes'),
   SYNC_WINDOW: z.coerce.number().int().min(1).max(200).default(50),
   CARE_MAX_ATTEMPTS: z.coerce.number().int().min(1).max(10_000).default(40),
   REMOVAL_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5),

@@ -12,6 +12,7 @@ import { putRecordTogether } from '../core/domain/answer-parts.ts';
 import type { Kvnr } from '../core/domain/kvnr.ts';
 import type { Progress } from '../core/domain/progress.ts';
 import { shards } from '../core/domain/shard.ts';
+import { parseLossless, printLossless } from '../core/json/lossless.ts';
 import { patientRefOf } from '../core/pseudonyms.ts';
 import { careRecordsTable } from '../core/stores/care-records.ts';
 import { listKeys } from '../core/stores/objects.ts';
@@ -62,6 +63,9 @@ export interface Day extends AsyncDisposable {
 }
 
 export const insurerId = 'test-kk';
+
+/** A JSON text without its white space, every number and name as written: how it is stored. */
+export const compact = (text: string): string => printLossless(parseLossless(text));
 
 export async function startDay(options: InsurerOptions = {}): Promise<Day> {
   const stack = await startTestStack();

@@ -13,16 +13,17 @@ export interface SyncActivities {
   discardStaged(input: DiscardStagedInput): Promise<void>;
   /** Removes a patient with all care records and documents; the access log stays. */
   removePatient(input: { readonly patientRef: string }): Promise<void>;
-  /** Removes whoever was marked as being removed and is still there, as after a run that was terminated. Heartbeats. */
-  finishRemovals(): Promise<{ readonly removed: number }>;
   /** The insurer's answer was final (404, too large): the patient is pending no more until it changes. */
   markCareFailed(input: { readonly patientRef: string }): Promise<void>;
   /** Deletes what a run has left: payloads under `payloads/{runId}/`, lists under `lists/{runId}-`. */
   sweepRun(input: { readonly runId: string }): Promise<void>;
   /** The next pending patients, shard by shard; without `next` there are no more. */
   listPending(input: ListPendingInput): Promise<ListPendingResult>;
-  /** How many patients are stored, and how many of them are pending, over all shards. Heartbeats. */
-  countPending(): Promise<{ readonly stored: number; readonly pending: number }>;
+  /**
+   * How many patients are stored, and how many of them are pending, over all shards. Removes whoever was marked as being
+   * removed and is still there, as after a run that was ended by force. Heartbeats.
+   */
+  takeStock(): Promise<{ readonly stored: number; readonly pending: number }>;
   /** Keeps a run's progress answer, the line's state in it; one that is older than what is kept changes nothing. */
   saveProgress(input: SaveProgressInput): Promise<LineSeen>;
   /** The last list that was applied whole; undefined before the first. */

@@ -32,7 +32,8 @@ export function addLineUse(a: LineUse, b: LineUse): LineUse {
   return { requests: a.requests + b.requests, faults };
 }
 
-export const failuresOf = (use: LineUse): number => lineFaults.reduce((sum, fault) => sum + (use.faults[fault] ?? 0), 0);
+export const failuresOf = (use: LineUse): number =>
+  lineFaults.reduce((sum, fault) => sum + (use.faults[fault] ?? 0), 0);
 
 /** Whose turn on the line comes first when several wait, first to last (DESIGN, "Whose turn it is"). */
 export const turns = ['person', 'list', 'bulk'] as const;

@@ -19,7 +19,9 @@ export function countFinished(rate: RecentRate, nowMs: number): RecentRate {
 /** Patients finished per minute over the last five minutes, or since counting began if that is shorter. */
 export function ratePerMinute(rate: RecentRate, nowMs: number): number {
   const fromMs = Math.max(rate.sinceMs, nowMs - windowMs);
-  const finished = rate.buckets.filter((bucket) => bucket.atMs + bucketMs > fromMs).reduce((sum, bucket) => sum + bucket.count, 0);
+  const finished = rate.buckets
+    .filter((bucket) => bucket.atMs + bucketMs > fromMs)
+    .reduce((sum, bucket) => sum + bucket.count, 0);
   const minutes = Math.max(nowMs - fromMs, 1_000) / 60_000;
   return Math.round((finished / minutes) * 10) / 10;
 }

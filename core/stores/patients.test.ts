@@ -99,7 +99,7 @@ test('pending patients are found in order, so many at a time, and everyone is co
   expect(await patients.pendingOf(shard, undefined, 4)).toEqual(pending.slice(0, 4));
   expect(await patients.pendingOf(shard, pending[3], 100)).toEqual(pending.slice(4));
   expect(await patients.pendingOf(shard, pending.at(-1), 4)).toEqual([]);
-  expect(await patients.countPending(shard)).toEqual({ stored: 11, pending: 9 });
+  expect(await patients.takeStock(shard)).toEqual({ stored: 11, pending: 9, removing: [removing] });
 });
 
 test('a staged version becomes current when it is newer, also twice, and never over a newer one', async () => {
@@ -126,11 +126,11 @@ test('someone who is marked as being removed is gone for everyone but who finish
   expect(await patients.markRemoving(patientRef)).toBe(true);
   expect(await patients.markRemoving(patientRef)).toBe(true);
   expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
-  expect(await patients.removingOf(shard)).toEqual([patientRef]);
+  expect(await patients.takeStock(shard)).toEqual({ stored: 1, pending: 1, removing: [patientRef] });
   expect(await readShard(shard)).toMatchObject([{ patientRef: other }]);
   await patients.delete(patientRef);
   expect(await patients.markRemoving(patientRef)).toBe(false);
-  expect(await patients.removingOf(shard)).toEqual([]);
+  expect((await patients.takeStock(shard)).removing).toEqual([]);
 });
 
 test('nothing that is done to someone unknown makes a patient of them', async () => {

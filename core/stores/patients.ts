@@ -49,8 +49,8 @@ export interface PatientsStore {
   storeChanged(patients: readonly ListedPatient[], listId: string): Promise<void>;
   /** At most `limit` pending patientRefs of a shard after `after`, in order. */
   pendingOf(shard: string, after: string | undefined, limit: number): Promise<string[]>;
-  /** How many patients a shard has, and how many of them are pending; without those being removed. */
-  countPending(shard: string): Promise<{ readonly stored: number; readonly pending: number }>;
+  /** How many patients a shard has, how many of them are pending, and who besides is marked as being removed. */
+  takeStock(shard: string): Promise<{ readonly stored: number; readonly pending: number; readonly removing: string[] }>;
   /** undefined when unknown, or being removed */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;
@@ -61,8 +61,6 @@ export interface PatientsStore {
   flipCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /** Makes sure that a staged version never becomes the current one; false when it is that already. */
   forbidCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
-  /** Who of a shard is marked as being removed, in order. */
-  removingOf(shard: string): Promise<string[]>;
   /** Marks a patient as being removed; false when it is not there. */
   markRemoving(patientRef: string): Promise<boolean>;
   delete(patientRef: string): Promise<void>;
@@ -123,7 +121,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   async function* query<Part extends keyof PatientItem>(
     shard: string,
     parts: readonly Part[],
-    filter: 'pending' | 'removing' | 'there',
+    filter: 'pending' | 'there' | 'all',
     after = '',
   ): AsyncGenerator<Pick<PatientItem, Part>> {
     const pages = paginateQuery(
@@ -134,8 +132,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         KeyConditionExpression: after === '' ? '#shard = :shard' : '#shard = :shard AND patientRef > :after',
         FilterExpression: {
           pending: 'careState = :pending AND attribute_not_exists(#removing)',
-          removing: 'attribute_exists(#removing)',
           there: 'attribute_not_exists(#removing)',
+          all: undefined,
         }[filter],
         ProjectionExpression: parts.map((part) => `#${part}`).join(', '),
         ExpressionAttributeNames: namesOf('shard', 'removing', ...parts),
@@ -203,14 +201,18 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return patientRefs;
     },
 
-    async countPending(shard) {
-      let stored = 0;
-      let pending = 0;
-      for await (const { careState } of query(shard, ['careState'], 'there')) {
-        stored += 1;
-        if (careState === 'pending') pending += 1;
+    async takeStock(shard) {
+      const stock = { stored: 0, pending: 0, removing: [] as string[] };
+      for await (const { patientRef, careState, removing } of query(
+        shard,
+        ['patientRef', 'careState', 'removing'],
+        'all',
+      )) {
+        if (removing) stock.removing.push(patientRef);
+        else stock.stored += 1;
+        if (!removing && careState === 'pending') stock.pending += 1;
       }
-      return { stored, pending };
+      return stock;
     },
 
     async get(patientRef) {
@@ -264,12 +266,6 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         ExpressionAttributeValues: { ':yes': true },
       });
       return before !== undefined;
-    },
-
-    async removingOf(shard) {
-      const patientRefs: string[] = [];
-      for await (const { patientRef } of query(shard, ['patientRef'], 'removing')) patientRefs.push(patientRef);
-      return patientRefs;
     },
 
     async delete(patientRef) {

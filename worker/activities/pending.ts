@@ -2,16 +2,15 @@ import { Context } from '@temporalio/activity';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import { shards } from '../../core/domain/shard.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
-import type { PatientsStore } from '../../core/stores/patients.ts';
+import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
 
 /** So many shards are read at once when all have to be. */
 const shardsAtOnce = 8;
 
 export const createPending = ({
   patients,
-}: {
-  readonly patients: PatientsStore;
-}): Pick<SyncActivities, 'listPending' | 'countPending'> => ({
+  careRecords,
+}: RemovePatientDeps): Pick<SyncActivities, 'listPending' | 'takeStock'> => ({
   async listPending({ shardIndex: first, after: firstAfter, limit }) {
     const context = Context.current();
     const patientRefs: string[] = [];
@@ -27,16 +26,20 @@ export const createPending = ({
     return { patientRefs };
   },
 
-  async countPending() {
+  async takeStock() {
     const context = Context.current();
     let stored = 0;
     let pending = 0;
     await forEachParallel(shards, shardsAtOnce, async (shard) => {
       context.cancellationSignal.throwIfAborted();
-      const counted = await patients.countPending(shard);
-      stored += counted.stored;
-      pending += counted.pending;
+      const stock = await patients.takeStock(shard);
+      stored += stock.stored;
+      pending += stock.pending;
       context.heartbeat();
+      for (const patientRef of stock.removing) {
+        await removePatient({ patients, careRecords }, patientRef);
+        context.heartbeat();
+      }
     });
     return { stored, pending };
   },

@@ -1,6 +1,4 @@
-import { Context } from '@temporalio/activity';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
-import { shards } from '../../core/domain/shard.ts';
 import type { CareRecordsStore } from '../../core/stores/care-records.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 
@@ -19,25 +17,8 @@ export async function removePatient({ patients, careRecords }: RemovePatientDeps
   await patients.delete(patientRef);
 }
 
-export const createRemovePatient = (
-  deps: RemovePatientDeps,
-): Pick<SyncActivities, 'removePatient' | 'finishRemovals'> => ({
+export const createRemovePatient = (deps: RemovePatientDeps): Pick<SyncActivities, 'removePatient'> => ({
   async removePatient({ patientRef }) {
     await removePatient(deps, patientRef);
-  },
-
-  async finishRemovals() {
-    const context = Context.current();
-    let removed = 0;
-    for (const shard of shards) {
-      for (const patientRef of await deps.patients.removingOf(shard)) {
-        context.heartbeat();
-        context.cancellationSignal.throwIfAborted();
-        await removePatient(deps, patientRef);
-        removed += 1;
-      }
-      context.heartbeat();
-    }
-    return { removed };
   },
 });

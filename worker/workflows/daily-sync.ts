@@ -54,14 +54,14 @@ const lineActivities = proxyActivities<LineActivities>({
   retry: { initialInterval: '1 s', backoffCoefficient: 1 },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
-const bulkActivities = proxyActivities<
-  ListActivities & Pick<SyncActivities, 'countPending' | 'listPending' | 'finishRemovals' | 'sweepRun'>
->({
-  startToCloseTimeout: '6 hours', // 4 000 patients a shard at a throttled table's worst
-  heartbeatTimeout: '30 s',
-  retry: { initialInterval: '1 s', maximumInterval: '1 min' },
-  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-});
+const bulkActivities = proxyActivities<ListActivities & Pick<SyncActivities, 'takeStock' | 'listPending' | 'sweepRun'>>(
+  {
+    startToCloseTimeout: '6 hours', // 4 000 patients a shard at a throttled table's worst
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '1 s', maximumInterval: '1 min' },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  },
+);
 const shortActivities = proxyLocalActivities<SyncActivities>({
   startToCloseTimeout: '1 min',
   retry: { initialInterval: '1 s', maximumInterval: '30 s' },
@@ -263,8 +263,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     for (;;) {
       if (listDue) {
         const taken = await takeInList();
-        await bulkActivities.finishRemovals();
-        const { pending, stored } = await bulkActivities.countPending();
+        const { pending, stored } = await bulkActivities.takeStock();
         if (taken === 'unchanged') run = countUnchangedList(run, stored);
         run = countPending(run, pending);
         cursor = { shardIndex: 0 };
