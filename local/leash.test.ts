@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, onTestFinished, test } from 'vitest';
+import { startProcess, untilReady } from './processes.ts';
+
+const newDir = (): string => {
+  const dir = mkdtempSync(join(tmpdir(), 'epa-sync-leash-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+};
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const node = (name: string, code: string, onLine?: (line: string) => void) =>
+  startProcess({
+    name,
+    command: process.execPath,
+    args: ['-e', code],
+    env: process.env,
+    logDir: newDir(),
+    graceMs: 300,
+    ...(onLine && { onLine }),
+  });
+
+test('a process ends when whoever started it is killed with -9', async () => {
+  const parent = spawn(process.execPath, [
+    '--input-type=module',
+    '-e',
+    `import { startProcess } from ${JSON.stringify(join(import.meta.dirname, 'processes.ts'))};
+     startProcess({ name: 'sleeper', command: process.execPath, args: ['-e', 'console.log(process.pid); setInterval(() => {}, 1e6)'],
+       env: process.env, logDir: ${JSON.stringify(newDir())}, graceMs: 300, onLine: (line) => console.log(line) });`,
+  ]);
+  const [pid] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string];
+  expect(isAlive(Number(pid))).toBe(true);
+  parent.kill('SIGKILL');
+  await expect.poll(() => isAlive(Number(pid)), { timeout: 5_000 }).toBe(false);
+});
+
+test('a process that does not mind SIGTERM is killed after its grace', async () => {
+  const stubborn = Promise.withResolvers<number>();
+  const code = "process.on('SIGTERM', () => {}); console.log(process.pid); setInterval(() => {}, 1e6)";
+  const leashed = node('stubborn', code, (line) => stubborn.resolve(Number(line)));
+  const pid = await stubborn.promise;
+  await leashed.stop();
+  expect(isAlive(pid)).toBe(false);
+});
+
+test('a process that ends before it is ready says its last word', async () => {
+  const leashed = node('short', "console.error('the disk is on fire'); process.exit(3)");
+  await expect(untilReady(leashed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(
+    /short ended before it was ready: "the disk is on fire"/,
+  );
+});
+
+test('a command that does not exist says so', async () => {
+  const leashed = startProcess({
+    name: 'missing',
+    command: 'no-such-command-here',
+    args: [],
+    env: process.env,
+    logDir: newDir(),
+    graceMs: 300,
+  });
+  await expect(untilReady(leashed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(/ENOENT/);
+});

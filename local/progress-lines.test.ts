@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import type { Progress } from '../core/domain/progress.ts';
+import { duration, progressBlock, progressLine, summaryLines } from './progress-lines.ts';
+
+const startedAt = '2026-11-24T21:30:00.000Z';
+const progress: Progress = {
+  runId: '20261124T213000Z-1f3a9c0e',
+  state: 'running',
+  phase: 'care-records',
+  awaitingDecision: false,
+  startedAt,
+  stale: false,
+  patients: { listed: 200, new: 200, changed: 0, removed: 0, unchanged: 0, quarantined: 3 },
+  careRecords: { total: 200, done: 90, pending: 100, failed: 4, notInsured: 6 },
+  line: {
+    state: 'open',
+    busy: true,
+    requests: 500,
+    failures: 400,
+    failureRate: 0.8,
+    faults: { reset: 300, busy: 100 },
+  },
+  ratePerMinute: 92.4,
+  etaSeconds: 65,
+};
+const now = new Date(Date.parse(startedAt) + 83_000);
+
+test('whoever watches sees phase, bars, rate, failure rate and the time left', () => {
+  const block = progressBlock(progress, now, 120).join('\n');
+  expect(block).toContain('fetching care records · 1:23');
+  expect(block).toContain(`[${'█'.repeat(20)}${'░'.repeat(20)}] 100 of 200 · 4 failed · 6 no longer insured`);
+  expect(block).toContain('500 requests, 80.0 % failed · 92 patients a minute · about 1:05 left');
+});
+
+test('a narrow terminal never breaks a line, so that the block can be redrawn in place', () => {
+  for (const line of progressBlock({ ...progress, stale: true }, now, 50)) expect(line.length).toBeLessThanOrEqual(50);
+});
+
+test('removals that wait are told with the command that decides', () => {
+  const waiting = { ...progress, awaitingDecision: true, decision: { removals: 45, stored: 200 } };
+  expect(progressBlock(waiting, now, 120).at(-1)).toBe(
+    '! 45 removals (of 200 stored) wait for you: npm run sync -- removals approve, or reject',
+  );
+  expect(progressLine(waiting, now)).toContain('npm run sync -- removals');
+});
+
+test('progress that no worker vouches for says so', () => {
+  expect(progressLine({ ...progress, stale: true }, now)).toContain('no worker answers');
+  expect(progressLine(progress, now)).not.toContain('no worker answers');
+});
+
+test('a run that had nothing to do shows no share of nothing', () => {
+  const careRecords = { total: 0, done: 0, pending: 0, failed: 0, notInsured: 0 };
+  expect(progressBlock({ ...progress, careRecords }, now, 120).join('\n')).not.toMatch(/NaN|Infinity/);
+});
+
+test('the summary tells how long it took and which faults were most frequent', () => {
+  const ended = { ...progress, state: 'completed', phase: 'done', finishedAt: '2026-11-24T22:35:00.000Z' } as const;
+  const summary = summaryLines(ended).join('\n');
+  expect(summary).toContain('completed after 1:05:00');
+  expect(summary).toContain('(reset 300, busy 100)');
+  expect(summary).toContain('npm run sync -- issues');
+});
+
+test('durations read like a clock', () => {
+  expect([0, 59.4, 65, 3_600, 7_389].map(duration)).toEqual(['0:00', '0:59', '1:05', '1:00:00', '2:03:09']);
+});
