@@ -67,13 +67,17 @@ export const insurerId = 'test-kk';
 /** A JSON text without its white space, every number and name as written: how it is stored. */
 export const compact = (text: string): string => printLossless(parseLossless(text));
 
-export async function startDay(options: InsurerOptions = {}): Promise<Day> {
+export async function startDay(
+  options: InsurerOptions = {},
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Day> {
   const stack = await startTestStack();
   const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...options });
   const bundle = await ensureWorkflowBundle(join(dirname(stack.dir), 'bundle'));
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],
     ...stack.environment,
+    ...settings,
     INSURER_ID: insurerId,
     INSURER_BASE_URL: insurer.baseUrl,
     INSURER_API_TOKEN: insurer.token,
@@ -82,7 +86,7 @@ export async function startDay(options: InsurerOptions = {}): Promise<Day> {
     LINE_STALL_MS: '1500',
     LINE_MIN_GAP_MS: '5',
   };
-  for (const [name, value] of Object.entries(stack.environment)) process.env[name] = value;
+  Object.assign(process.env, stack.environment, settings);
   const config = readConfig(clientConfig, environment);
   const client = await openTemporal(config);
   const stores = openStores(config);

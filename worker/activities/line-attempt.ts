@@ -7,7 +7,7 @@ import { LineError, LineWithheld } from '../line/line-error.ts';
 /** What has been spent so far, over all attempts of the activity; travels in the heartbeat details. */
 export interface Spent {
   readonly lineUse: LineUse;
-  /** requests that the line or the insurer answered, well or badly: those that we cut ourselves do not count */
+  /** requests that went out and ended, well or badly: neither refused connections nor requests that we cut ourselves count */
   readonly tries: number;
   readonly lastFault?: LineFault;
 }
@@ -72,7 +72,8 @@ export function beginAttempt<Details extends Spent>(fresh: Details): LineAttempt
       const { fault } = error;
       const use = { requests: 1, faults: { [fault]: 1 } };
       if (fault === 'unauthorized') return count(use, {}); // the line has paused itself, and nobody's patient is to blame
-      count(use, { tries: details.tries + 1, lastFault: fault });
+      const isTry = fault !== 'refused'; // nothing was asked: a line that is down must not use up everyone's tries (ADR 0013)
+      count(use, { tries: details.tries + (isTry ? 1 : 0), lastFault: fault });
       triesLeft -= 1;
       lastError = error;
     },

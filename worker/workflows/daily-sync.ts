@@ -23,7 +23,7 @@ import {
   type WaitingRemovals,
 } from '../../core/contract/daily-sync.ts';
 import type { FetchPatientListResult, LineActivities } from '../../core/contract/line-activities.ts';
-import type { ListActivities, SplitResult } from '../../core/contract/list-activities.ts';
+import type { ListActivities, ShardRange, SplitResult } from '../../core/contract/list-activities.ts';
 import { lineTaskQueue } from '../../core/contract/names.ts';
 import type { LineSeen, PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
 import { mustAsk } from '../../core/domain/guard.ts';
@@ -69,7 +69,7 @@ const shortActivities = proxyLocalActivities<SyncActivities>({
 });
 
 const shardsPerActivity = 16;
-const shardRanges = Array.from({ length: shards.length / shardsPerActivity }, (_, index) => ({
+const shardRanges: readonly ShardRange[] = Array.from({ length: shards.length / shardsPerActivity }, (_, index) => ({
   fromShard: index * shardsPerActivity,
   toShard: (index + 1) * shardsPerActivity,
 }));
@@ -163,10 +163,11 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   async function applyList(listId: string, split: SplitResult, etag: string | undefined): Promise<void> {
     await enter('diff');
     const counts = { listed: 0, new: 0, changed: 0, unchanged: 0, gone: 0, stored: 0 };
-    for (const range of shardRanges) {
-      const part = await bulkActivities.applyList({ listId, shardParts: split.shardParts, ...range });
+    const parts = await inShardRanges((range) =>
+      bulkActivities.applyList({ listId, shardParts: split.shardParts, ...range }),
+    );
+    for (const part of parts)
       for (const key of Object.keys(counts) as (keyof typeof counts)[]) counts[key] += part[key];
-    }
     run = countList(run, counts, split.quarantined);
     await enter('apply');
     const removals = { listId, removals: counts.gone, ...(etag !== undefined && { etag }) };
@@ -179,7 +180,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   }
 
   async function applyRemovals({ listId, removals, etag }: WaitingRemovals): Promise<void> {
-    if (removals > 0) for (const range of shardRanges) await bulkActivities.removeGone({ listId, ...range });
+    if (removals > 0) await inShardRanges((range) => bulkActivities.removeGone({ listId, ...range }));
     run = countRemoved(run, removals);
     if (etag !== undefined) await shortActivities.setAppliedList({ insurerId, listId, etag });
     await bulkActivities.deleteList({ listId });
@@ -313,6 +314,15 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   if (listFailed)
     throw ApplicationFailure.nonRetryable('the list could not be used; see the issues of the run', 'ListUnusable');
   return progressOf(run, line, Date.now());
+}
+
+/** Work on all shards side by side. Throws only when all of it has ended, so that whoever cleans up meets no late write. */
+async function inShardRanges<Result>(work: (range: ShardRange) => Promise<Result>): Promise<Result[]> {
+  const settled = await Promise.allSettled(shardRanges.map(work));
+  return settled.map((part) => {
+    if (part.status === 'rejected') throw part.reason;
+    return part.value;
+  });
 }
 
 function outcomeOf({ outcome, reason }: SyncPatientResult): PatientOutcome {

@@ -1,0 +1,70 @@
+import { Client, Connection } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { expect, test } from 'vitest';
+import { createPayloadCodec } from '../core/codec.ts';
+import { startDay } from './day.fixture.ts';
+import { historiesOf } from './histories.fixture.ts';
+
+const { History } = temporal.api.history.v1;
+const { ListWorkflowExecutionsResponse } = temporal.api.workflowservice.v1;
+
+interface Payload {
+  metadata?: Record<string, Uint8Array> | null;
+  data?: Uint8Array | null;
+}
+
+/** All payloads of a message, however deep they lie in it. */
+function* payloadsOf(value: unknown): Generator<Payload> {
+  if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return;
+  if ('metadata' in value && 'data' in value) yield value as Payload;
+  for (const part of Object.values(value)) yield* payloadsOf(part);
+}
+
+test('of a run with 2 000 patients Temporal has short histories, small payloads, and no name, KVNR or title', async () => {
+  await using day = await startDay({
+    patients: 2_000,
+    rate: 0.3,
+    latencyMs: 0,
+    slowShare: 0,
+    mix: { 'reset-before-headers': 10, 'server-error': 20, 'cut-short': 10, 'wrong-patient': 3, 'off-contract': 3 },
+  });
+  await day.startWorker();
+  const progress = await day.runToEnd();
+  expect(progress).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
+
+  const histories = await historiesOf(day.client);
+  expect(histories.length).toBeGreaterThan(1); // it has continued as new
+  const codec = createPayloadCodec(process.env['PAYLOAD_KEYS'] ?? '');
+  const texts: string[] = [];
+  const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
+  for (const { history } of histories) {
+    expect(history.events?.length).toBeLessThanOrEqual(10_000);
+    texts.push(utf8(History.encode(history).finish()));
+    for (const payload of payloadsOf(history)) {
+      expect(payload.data?.length ?? 0).toBeLessThanOrEqual(64 * 1024);
+      const [decoded] = await codec.decode([payload as never]);
+      texts.push(utf8(decoded?.data ?? new Uint8Array()));
+    }
+  }
+  const connection = await Connection.connect({ address: process.env['TEMPORAL_ADDRESS'] ?? '' });
+  const raw = new Client({ connection });
+  const listed = await raw.workflowService.listWorkflowExecutions({ namespace: 'default', pageSize: 1_000 });
+  texts.push(utf8(ListWorkflowExecutionsResponse.encode(ListWorkflowExecutionsResponse.fromObject(listed)).finish()));
+  await connection.close();
+
+  const told = texts.join('\n');
+  const secrets = new Set<string>();
+  for (const { kvnr, entries, careRecords } of day.insurer.patients()) {
+    secrets.add(kvnr);
+    for (const entry of entries) {
+      const { familyName, address } = JSON.parse(entry) as { familyName?: string; address?: { street?: string } };
+      if (typeof familyName === 'string' && familyName.length >= 5) secrets.add(familyName);
+      if (typeof address?.street === 'string') secrets.add(address.street);
+    }
+    for (const { title } of (JSON.parse(careRecords ?? '{"careRecords":[]}') as { careRecords: { title: string }[] })
+      .careRecords)
+      if (title.length >= 5) secrets.add(title);
+  }
+  expect(secrets.size).toBeGreaterThan(2_000);
+  expect([...secrets].filter((secret) => told.includes(secret))).toEqual([]);
+});
