@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { emulatorEnvironment } from './emulator.ts';
-import { StartFailure } from './start-failure.ts';
+import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
@@ -55,6 +55,7 @@ export async function deployDataStack({
     const options = { cwd: root, env, maxBuffer: 64 << 20, ...(signal && { signal }) };
     const { stdout, stderr } = await run(process.execPath, [cdk, ...args], options).catch((error: unknown) => {
       const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+      if (isDiskFull(stdout + stderr)) throw new StartFailure(diskFull, { cause: error });
       writeFileSync(log, `${stdout}${stderr}`, { flag: 'a' });
       const first = stderr.split('\n').find((line) => /error|failed|❌/i.test(line)) ?? 'no reason given';
       throw new StartFailure(`cdk ${args[0]} failed: ${first.trim()} (log: ${log})`, { cause: error });

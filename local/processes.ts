@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { StartFailure } from './start-failure.ts';
+import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
 export interface ProcessSpec {
   /** what people call it: in messages, and the name of its log */
@@ -97,7 +97,9 @@ export async function untilReady(
 /** The last line that a process printed, and where the rest is. */
 export function lastWords({ logFile }: Leashed): string {
   try {
-    const last = readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1)?.slice(-300);
+    const printed = readFileSync(logFile, 'utf8').slice(-4_000);
+    if (isDiskFull(printed)) return diskFull;
+    const last = printed.trimEnd().split('\n').at(-1)?.slice(-300);
     return last && !last.startsWith('{') ? `"${last}" (log: ${relative(logFile)})` : `see ${relative(logFile)}`;
   } catch {
     return `see ${relative(logFile)}`;

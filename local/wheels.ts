@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { StartFailure } from './start-failure.ts';
+import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
 const run = promisify(execFile);
 
@@ -39,6 +39,8 @@ export async function ensureWheels(
   mkdirSync(localDir, { recursive: true });
   const options = { ...(signal && { signal }) };
   await run(python, ['-m', 'venv', venv], options).catch((error: unknown) => {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    if (isDiskFull(stdout + stderr)) throw new StartFailure(diskFull, { cause: error });
     throw new StartFailure(
       `${python} cannot make a virtual environment: install its venv module (Debian, Ubuntu: apt install python3-venv)`,
       { cause: error },
@@ -55,6 +57,7 @@ export async function ensureWheels(
     requirements,
   ];
   await run(join(bin, 'python'), pip, options).catch((error: unknown) => {
+    if (isDiskFull(String((error as { stderr?: string }).stderr))) throw new StartFailure(diskFull, { cause: error });
     throw new StartFailure(`pip could not install the local stack: ${pipProblem(error)}`, { cause: error });
   });
   writeFileSync(stamp, wanted);
@@ -71,7 +74,6 @@ async function findPython(): Promise<string> {
 
 function pipProblem(error: unknown): string {
   const text = (error as { stderr?: string }).stderr ?? '';
-  if (/No space left on device|Errno 28/.test(text)) return 'the disk is full: free some space, then start again';
   if (/NameResolution|Connection|Temporary failure|timed out|ProxyError|No matching distribution|SSLError/i.test(text))
     return 'the first start needs the Python package index; start again when the network is back';
   return text.trim().split('\n').at(-1) ?? 'no reason given';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { createDataConverter } from '../core/codec.ts';
 import { writeWhole } from './files.ts';
-import { StartFailure } from './start-failure.ts';
+import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -21,6 +21,7 @@ export async function ensureWorkflowBundle(bundleDir: string, signal?: AbortSign
     ...(signal && { signal }),
   }).catch((error: unknown) => {
     const said = (error as { stderr?: string }).stderr ?? '';
+    if (isDiskFull(said)) throw new StartFailure(diskFull, { cause: error });
     const first = said.split('\n').find((line) => /not found|Error:/.test(line)) ?? String(error);
     throw new StartFailure(`the workflows cannot be bundled: ${first.trim()}`, { cause: error });
   });
