@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
@@ -12,6 +12,9 @@ export interface Wheels {
   readonly temporal: string;
   readonly ministack: string;
 }
+
+/** What the environment takes with both wheels, and as much again while pip unpacks them. */
+const installBytes = 700e6;
 
 const requirements = join(import.meta.dirname, 'requirements.txt');
 
@@ -37,6 +40,8 @@ export async function ensureWheels(
   onInstall();
   rmSync(venv, { recursive: true, force: true });
   mkdirSync(localDir, { recursive: true });
+  const { bavail, bsize } = statfsSync(localDir);
+  if (bavail * bsize < installBytes) throw new StartFailure(diskFull); // told now: ensurepip would not say why it failed
   const options = { ...(signal && { signal }) };
   await run(python, ['-m', 'venv', venv], options).catch((error: unknown) => {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
