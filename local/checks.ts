@@ -8,7 +8,11 @@ const bin = join(root, 'node_modules', '.bin');
 /** What a check is, and its command: of node_modules/.bin, or a script of ours that Node runs. */
 const commands: readonly (readonly [what: string, command: string, args: readonly string[]])[] = [
   ['types', join(bin, 'tsc'), ['-p', '.']],
-  ['format and lint', join(bin, 'biome'), ['ci', '--error-on-warnings', '.']],
+  [
+    'format and lint',
+    join(bin, 'biome'),
+    ['ci', '--error-on-warnings', `--colors=${process.stdout.isTTY ? 'force' : 'off'}`, '.'],
+  ],
   ['promises and switches', join(bin, 'oxlint'), ['--type-aware', '--deny-warnings']],
   ['arrows', process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'check-arrows.ts')]],
   ['dead code', process.execPath, [join(bin, 'knip')]],
