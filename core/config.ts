@@ -42,7 +42,6 @@ const line = z.object({
 export const clientConfig = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape });
 export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape });
 export type ClientConfig = z.infer<typeof clientConfig>;
-export type WorkerConfig = z.infer<typeof workerConfig>;
 
 /**
  * Reads a configuration. All problems are listed at once, by variable, and never with a value.

@@ -1,5 +1,8 @@
 import type { Client } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import { createDataConverter } from '../core/codec.ts';
 import { dailySyncId } from '../core/contract/names.ts';
+import { workflowSource } from '../worker/workflow-source.ts';
 import { insurerId } from './day.fixture.ts';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
@@ -10,4 +13,10 @@ export async function historiesOf(client: Client): Promise<{ readonly runId: str
   for await (const { runId } of client.workflow.list({ query: `WorkflowId = "${dailySyncId(insurerId)}"` }))
     histories.push({ runId, history: await client.workflow.getHandle(dailySyncId(insurerId), runId).fetchHistory() });
   return histories;
+}
+
+/** Goes the way of a history once more. @throws DeterminismViolationError when today's workflow would go another one */
+export async function replay(history: History, payloadKeys: string): Promise<void> {
+  const options = { ...workflowSource(), dataConverter: createDataConverter(payloadKeys) };
+  await Worker.runReplayHistory(options, history, dailySyncId(insurerId));
 }

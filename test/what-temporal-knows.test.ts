@@ -3,7 +3,7 @@ import { temporal } from '@temporalio/proto';
 import { expect, test } from 'vitest';
 import { createPayloadCodec } from '../core/codec.ts';
 import { startDay } from './day.fixture.ts';
-import { historiesOf } from './histories.fixture.ts';
+import { historiesOf, replay } from './histories.fixture.ts';
 
 const { History } = temporal.api.history.v1;
 const { ListWorkflowExecutionsResponse } = temporal.api.workflowservice.v1;
@@ -38,6 +38,7 @@ test('of a run with 2 000 patients Temporal has short histories, small payloads,
   const texts: string[] = [];
   const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
   for (const { history } of histories) {
+    await replay(history, process.env['PAYLOAD_KEYS'] ?? '');
     expect(history.events?.length).toBeLessThanOrEqual(10_000);
     texts.push(utf8(History.encode(history).finish()));
     for (const payload of payloadsOf(history)) {

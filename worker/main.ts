@@ -1,4 +1,4 @@
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { dataConverterOf, openStores, temporalConnection } from '../core/clients.ts';
 import { ConfigError, readConfig, workerConfig } from '../core/config.ts';
 import { syncTaskQueue } from '../core/contract/names.ts';
@@ -6,6 +6,7 @@ import { createListActivities } from './activities/list-activities.ts';
 import { createSyncActivities } from './activities/sync-activities.ts';
 import { startKeeper } from './line/keeper.ts';
 import { createLog, faultOf } from './log.ts';
+import { createTemporalLogger } from './temporal-log.ts';
 import { workflowSource } from './workflow-source.ts';
 
 /**
@@ -13,6 +14,7 @@ import { workflowSource } from './workflow-source.ts';
  * run in its child (DESIGN, "Two processes"). Ends in order on SIGTERM and SIGINT: first the lease is handed back.
  */
 const log = createLog('worker');
+Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) }); // SIGTERM: the line first, then the worker
 try {
   const config = readConfig(workerConfig, process.env);
   const stores = openStores(config);
