@@ -3,7 +3,7 @@ import type { Phase } from '../core/domain/progress.ts';
 import { type Day, startDay } from './day.fixture.ts';
 
 const mix = { 'reset-before-headers': 10, 'reset-in-body': 10, 'server-error': 20, 'cut-short': 10 };
-const world = { patients: 150, rate: 0.5, mix, notInsuredShare: 0.02, unknownShare: 0, differingDuplicates: 0 };
+const world = { patients: 80, rate: 0.5, mix, notInsuredShare: 0.02, unknownShare: 0, differingDuplicates: 0 };
 
 /** Everyone is there, once, and the run has counted each once. */
 async function expectWhole(day: Day): Promise<void> {
@@ -36,7 +36,7 @@ const inPhase: Record<Exclude<Phase, 'done'>, (day: Day) => Promise<unknown>> = 
   split: (day) => day.until(({ phase }) => phase === 'split' || phase === 'diff'),
   diff: (day) => day.until(({ phase }) => phase === 'diff'),
   apply: (day) => day.until(({ phase }) => phase === 'apply' || phase === 'care-records'),
-  'care-records': (day) => day.insurer.until(({ patientsServed }) => patientsServed >= 20),
+  'care-records': (day) => day.insurer.until(({ patientsServed }) => patientsServed >= 15),
 };
 
 describe('a worker killed with -9', () => {
@@ -58,9 +58,9 @@ test('the emulator and Temporal restarted in the midst: the run completes, and n
   await using day = await startDay(world);
   await day.startWorker();
   await day.sync.start();
-  await day.insurer.until(({ patientsServed }) => patientsServed >= 20);
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 15);
   await day.stack.restartEmulator();
-  await day.insurer.until(({ patientsServed }) => patientsServed >= 50);
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 40);
   await day.stack.restartTemporal();
   await expectWhole(day);
 });
@@ -69,7 +69,7 @@ test('two workers share the line: no overlap, and one takes over when the other 
   await using day = await startDay(world);
   const [first] = await Promise.all([day.startWorker(), day.startWorker()]);
   await day.sync.start();
-  await day.insurer.until(({ patientsServed }) => patientsServed >= 30);
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 20);
   await first?.stop();
   await expectWhole(day);
   expect(day.insurer.summary().servedAgain).toBe(0);

@@ -1,0 +1,14 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+// `npm run bench`: all benches, one table each; `npm run bench -- line` runs one.
+const benches = ['line', 'memory', 'actions'];
+const [wanted] = process.argv.slice(2);
+if (wanted !== undefined && !benches.includes(wanted)) {
+  process.stderr.write(`no bench "${wanted}": one of ${benches.join(', ')}\n`);
+  process.exit(2);
+}
+for (const bench of benches.filter((name) => wanted === undefined || name === wanted)) {
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `${bench}.ts`)], { stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+}
