@@ -1,0 +1,61 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { unusedLine } from './line.ts';
+import {
+  countList,
+  countPatient,
+  countPending,
+  countRemoved,
+  type PatientOutcome,
+  progressOf,
+  startRun,
+} from './run.ts';
+
+const outcomes: readonly PatientOutcome[] = ['done', 'not-insured', 'refused', 'exhausted', 'gone'];
+const line = { state: 'open', busy: false } as const;
+
+test('whatever becomes of the patients, everyone is counted in one place', () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...outcomes), { maxLength: 60 }), fc.nat(20), (ended, left) => {
+      let run = countPending(startRun('r', 0), ended.length + left);
+      for (const [index, outcome] of ended.entries()) run = countPatient(run, outcome, unusedLine, index * 1_000);
+      const { total, done, pending, failed, notInsured } = progressOf(run, line, 60_000).careRecords;
+      expect(total).toBe(done + pending + failed + notInsured);
+      expect(pending).toBe(left);
+      expect(total).toBe(ended.filter((outcome) => outcome !== 'gone').length + left);
+    }),
+  );
+});
+
+test('a new list counts those tried in vain as pending again, and those refused for good as failed still', () => {
+  let run = countPending(startRun('r', 0), 3);
+  run = countPatient(run, 'exhausted', unusedLine, 1_000);
+  run = countPatient(run, 'refused', unusedLine, 2_000);
+  run = countPatient(run, 'done', unusedLine, 3_000);
+  run = countPending(run, 2); // the exhausted one and a new one
+  expect(progressOf(run, line, 4_000).careRecords).toEqual({ total: 4, done: 1, pending: 2, failed: 1, notInsured: 0 });
+});
+
+test('lists of one run add up what they brought, and the last one says who is listed', () => {
+  let run = countList(startRun('r', 0), { listed: 10, new: 10, changed: 0, unchanged: 0 }, 1);
+  run = countRemoved(run, 2);
+  run = countList(run, { listed: 9, new: 1, changed: 2, unchanged: 6 }, 0);
+  expect(run.patients).toEqual({ listed: 9, new: 11, changed: 2, unchanged: 6, removed: 2, quarantined: 0 });
+});
+
+test('the failure rate is of requests, and a run that has ended has no time left', () => {
+  const counted = countPatient(
+    countPending(startRun('r', 0), 2),
+    'done',
+    { requests: 5, faults: { reset: 3, busy: 1 } },
+    1_000,
+  );
+  const inCare = { ...counted, phase: 'care-records' as const };
+  expect(progressOf(inCare, line, 60_000)).toMatchObject({
+    line: { requests: 5, failures: 4, failureRate: 0.8 },
+    etaSeconds: 60,
+  });
+  expect(progressOf({ ...inCare, state: 'cancelled', finishedAtMs: 60_000 }, line, 90_000)).not.toHaveProperty(
+    'etaSeconds',
+  );
+});
