@@ -18,7 +18,7 @@ if (import.meta.main) {
   await day.startWorker();
   const keep = async (name: string): Promise<void> => {
     const [newest] = await historiesOf(day.client);
-    if (newest) writeFileSync(join(dir, `${name}.json`), `${JSON.stringify(historyToJSON(newest.history))}\n`);
+    if (newest) writeFileSync(join(dir, `${name}.json`), `${historyToJSON(newest.history)}\n`);
   };
   await day.runToEnd();
   await keep('first-day');

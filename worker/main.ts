@@ -34,8 +34,7 @@ try {
         pseudonymKey: Buffer.from(config.PSEUDONYM_KEY, 'base64'),
       }),
     },
-    maxConcurrentActivityTaskExecutions: 8,
-    maxConcurrentLocalActivityExecutions: 16, // each may hold one patient's answer, 64 MiB at worst
+    maxConcurrentActivityTaskExecutions: 16, // each may hold one patient’s answer, 64 MiB at worst
     stickyQueueScheduleToStartTimeout: '1 s', // a frozen worker must not keep an operator waiting for ten
     shutdownGraceTime: '10 s',
   });

@@ -10,7 +10,6 @@ import {
   defineUpdate,
   isCancellation,
   proxyActivities,
-  proxyLocalActivities,
   setHandler,
   sleep,
   workflowInfo,
@@ -63,7 +62,7 @@ const bulkActivities = proxyActivities<ListActivities & Pick<SyncActivities, 'ta
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   },
 );
-const shortActivities = proxyLocalActivities<SyncActivities>({
+const shortActivities = proxyActivities<SyncActivities>({
   startToCloseTimeout: '1 min',
   retry: { initialInterval: '1 s', maximumInterval: '30 s' },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
@@ -124,8 +123,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     line = await shortActivities.saveProgress({ insurerId, revision, progress: progressOf(run, line, Date.now()) });
   }
   /**
-   * Keeps what has changed within ten seconds. By a timer: a branch on Date.now() takes another way when it is replayed,
-   * because the clock of a workflow moves differently between local activities then.
+   * Keeps what has changed within ten seconds; while nothing changes nothing happens, so a run that waits for days costs nothing.
    */
   function saveSoon(): void {
     if (saveDue) return;

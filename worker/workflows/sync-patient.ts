@@ -4,7 +4,6 @@ import {
   CancellationScope,
   isCancellation,
   proxyActivities,
-  proxyLocalActivities,
 } from '@temporalio/workflow';
 import type {
   FetchCareRecordsFailure,
@@ -48,7 +47,8 @@ const onLine = {
   bulk: proxyActivities<LineActivities>({ ...lineAttempt, taskQueue: lineTaskQueue }),
   urgent: proxyActivities<LineActivities>({ ...lineAttempt, taskQueue: urgentLineTaskQueue }),
 };
-const { storeCareRecords, discardStaged, removePatient, markCareFailed } = proxyLocalActivities<SyncActivities>({
+/** Not local ones, although those cost fewer events: side by side they do not replay (ADR 0014). */
+const { storeCareRecords, discardStaged, removePatient, markCareFailed } = proxyActivities<SyncActivities>({
   startToCloseTimeout: '10 min',
   retry: { initialInterval: '1 s', maximumInterval: '30 s' },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
