@@ -43,8 +43,8 @@ export type Stores = ReturnType<typeof openStores>;
 export interface TemporalConnectionOptions {
   readonly address: string;
   readonly apiKey?: string;
-  /** off on loopback only */
-  readonly tls?: true;
+  /** off on loopback only; said either way, as a key alone would turn it on */
+  readonly tls: boolean;
 }
 
 /** How Temporal is reached: TLS by itself unless it is on loopback. */
@@ -53,7 +53,7 @@ export function temporalConnection({
   TEMPORAL_API_KEY: apiKey,
 }: Pick<ClientConfig, 'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY'>): TemporalConnectionOptions {
   const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|$)/.test(address);
-  return { address, ...(apiKey !== undefined && { apiKey }), ...(!isLoopback && { tls: true }) };
+  return { address, ...(apiKey !== undefined && { apiKey }), tls: !isLoopback };
 }
 
 export const dataConverterOf = ({ PAYLOAD_KEYS }: Pick<ClientConfig, 'PAYLOAD_KEYS'>): DataConverter =>

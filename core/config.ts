@@ -44,11 +44,13 @@ export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape });
 export type ClientConfig = z.infer<typeof clientConfig>;
 
 /**
- * Reads a configuration. All problems are listed at once, by variable, and never with a value.
+ * Reads a configuration. A variable that is set to nothing (`NAME= npm start`) counts as not set. All problems are
+ * listed at once, by variable, and never with a value.
  * @throws ConfigError
  */
 export function readConfig<Schema extends z.ZodType>(schema: Schema, environment: NodeJS.ProcessEnv): z.infer<Schema> {
-  const parsed = schema.safeParse(environment);
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
 }

@@ -1,10 +1,13 @@
 import { ConfigError } from '../core/config.ts';
 import { findRunningStack, updateProcesses } from './endpoints.ts';
 import { lastWords } from './processes.ts';
+import { keepLoopbackDirect } from './proxy.ts';
 import { placesIn, readSettings } from './settings.ts';
 import { replaceIds } from './stack.ts';
 import { explain, StartFailure } from './start-failure.ts';
 import { startWorker, type WorkerIds } from './worker-process.ts';
+
+keepLoopbackDirect(process.env);
 
 /** One more worker beside the running stack, until Ctrl-C. @returns the exit code */
 async function main(): Promise<number> {

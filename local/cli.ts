@@ -7,9 +7,12 @@ import { patientRefOf } from '../core/pseudonyms.ts';
 import { findRunningStack } from './endpoints.ts';
 import { patientText } from './patient-text.ts';
 import { progressBlock, summaryLines } from './progress-lines.ts';
+import { keepLoopbackDirect } from './proxy.ts';
 import { operatorName, readSettings } from './settings.ts';
 import { explain } from './start-failure.ts';
 import { createProgressView, watchRun } from './watch-run.ts';
+
+keepLoopbackDirect(process.env);
 
 const usage = `npm run sync -- <command>
   start                     starts a run, or makes the one under way fetch the new list

@@ -40,8 +40,7 @@ export const portsFrom = (base: number) => ({
 
 /** @throws ConfigError */
 export function readSettings(environment: NodeJS.ProcessEnv): LocalSettings {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '')); // NAME= is not set
-  const { INSURER_BASE_URL: baseUrl, INSURER_API_TOKEN: token, ...read } = readConfig(settings, given);
+  const { INSURER_BASE_URL: baseUrl, INSURER_API_TOKEN: token, ...read } = readConfig(settings, environment);
   if (baseUrl !== undefined && token === undefined)
     throw new ConfigError(['INSURER_API_TOKEN: is needed with INSURER_BASE_URL']);
   return {

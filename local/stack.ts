@@ -102,11 +102,12 @@ export class LocalStack {
     this.#throwIfStopping();
     const { bucketName, ...reached } = parts;
     const environment: Record<string, string> = {
-      ...definedOf(emulatorEnvironment(reached.aws, settings.region)),
+      ...blankedOf(emulatorEnvironment(reached.aws, settings.region)),
       ...keys,
       BUCKET_NAME: bucketName,
       TEMPORAL_ADDRESS: reached.temporal,
       TEMPORAL_NAMESPACE: reached.temporalNamespace,
+      TEMPORAL_API_KEY: (isExternal && process.env['TEMPORAL_API_KEY']) || '', // a key for elsewhere is not for here
       INSURER_ID: settings.insurerId,
       INSURER_BASE_URL: insurer.baseUrl,
       INSURER_API_TOKEN: insurer.token,
@@ -315,8 +316,9 @@ export const replaceIds =
     };
   };
 
-const definedOf = (environment: NodeJS.ProcessEnv): Record<string, string> =>
-  Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));
+/** What is to be taken out of a process's environment is set to nothing there, as the two are merged. */
+const blankedOf = (environment: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value ?? '']));
 
 /** All results; after a failure it is thrown once the others have ended too. */
 async function allDone<Works extends readonly Promise<unknown>[]>(

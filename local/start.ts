@@ -3,10 +3,13 @@ import { openStores } from '../core/clients.ts';
 import { ConfigError, clientConfig, readConfig } from '../core/config.ts';
 import { createDailySyncClient, openTemporal } from '../core/daily-sync-client.ts';
 import { summaryLines } from './progress-lines.ts';
+import { keepLoopbackDirect } from './proxy.ts';
 import { readSettings } from './settings.ts';
 import { LocalStack, type Stack } from './stack.ts';
 import { explain, StartFailure } from './start-failure.ts';
 import { createProgressView, watchRun } from './watch-run.ts';
+
+keepLoopbackDirect(process.env);
 
 const usage = `npm start [-- options]: epa-sync whole on this machine, and a run
   --once      ends after the run; exit code 0 only if it completed
