@@ -79,6 +79,20 @@ test('an empty list deletes nobody and asks an operator, who can reject or appro
   });
 });
 
+test('a list that is repaired while removals wait takes them back: nobody can approve them any more', async () => {
+  await using day = await startDay({ patients: 30, rate: 0, ...pure });
+  await day.startWorker();
+  await day.runToEnd();
+  day.insurer.setList('cut', 0.3);
+  await day.sync.start();
+  await day.until(({ awaitingDecision }) => awaitingDecision);
+  day.insurer.setList('normal'); // the very bytes of the first day: 304
+  await day.sync.start();
+  expect(await day.ended()).toMatchObject({ state: 'completed', awaitingDecision: false, patients: { removed: 0 } });
+  expect(await day.storedRefs()).toHaveLength(30);
+  expect(day.insurer.log().at(-1)).toMatchObject({ kind: 'list', outcome: 'not-modified' });
+});
+
 test('while removals wait, the new ones are stored and fetched, and a new day asks anew', async () => {
   await using day = await startDay({ patients: 120, rate: 0.3, mix, ...pure });
   await day.startWorker();

@@ -22,12 +22,12 @@ import {
   triggerSignal,
   type WaitingRemovals,
 } from '../../core/contract/daily-sync.ts';
-import type { FetchPatientListResult, LineActivities } from '../../core/contract/line-activities.ts';
+import type { LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange, SplitResult } from '../../core/contract/list-activities.ts';
 import { lineTaskQueue } from '../../core/contract/names.ts';
 import type { LineSeen, PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
 import { mustAsk } from '../../core/domain/guard.ts';
-import { addLineUse } from '../../core/domain/line.ts';
+import { addLineUse, type LineUse, unusedLine } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import {
   countList,
@@ -148,26 +148,27 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
       const listId = `${runId}-${lists}`;
       await enter('list');
       const applied = await shortActivities.appliedList({ insurerId });
-      const fetched: FetchPatientListResult = await lineActivities.fetchPatientList({
-        insurerId,
-        listId,
-        ...(applied?.etag !== undefined && { knownEtag: applied.etag }),
-      });
-      run = { ...run, lineUse: addLineUse(run.lineUse, fetched.lineUse) };
-      if (fetched.kind === 'unchanged') return 'unchanged';
-      await enter('split');
-      const split = await bulkActivities
-        .splitPatientList({ insurerId, runId, list: fetched.list })
+      const fetched = await lineActivities
+        .fetchPatientList({ insurerId, listId, ...(applied !== undefined && { knownEtag: applied.etag }) })
         .catch(unlessUnusable);
-      if (split === undefined) {
-        await bulkActivities.deleteList({ listId });
-        continue;
+      run = { ...run, lineUse: addLineUse(run.lineUse, fetched.lineUse) };
+      if (fetched.kind === 'unchanged') {
+        await endWaiting(); // the list that is applied whole is today's: whoever was to be removed is on it
+        return 'unchanged';
       }
-      await supersedeWaiting();
-      await applyList(listId, split, fetched.list.etag);
-      return 'applied';
+      if (fetched.kind === 'list') {
+        await enter('split');
+        const split = await bulkActivities
+          .splitPatientList({ insurerId, runId, list: fetched.list })
+          .catch(unlessUnusable);
+        if ('shardParts' in split) {
+          await endWaiting();
+          await applyList(listId, split, fetched.list.etag);
+          return 'applied';
+        }
+      }
+      await bulkActivities.deleteList({ listId });
     }
-    listFailed = true;
     await shortActivities.recordIssue({ insurerId, runId, issue: { kind: 'list', reason: 'ListUnusable' } });
     return 'unusable';
   }
@@ -198,12 +199,12 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     await bulkActivities.deleteList({ listId });
   }
 
-  /** A newer list knows better who is gone. */
-  async function supersedeWaiting(): Promise<void> {
+  /** A newer list knows better who is gone; what an operator has decided about the older one is carried out first. */
+  async function endWaiting(): Promise<void> {
+    await carryOutDecision();
     if (waiting === undefined) return;
     const { listId } = waiting;
     waiting = undefined;
-    decision = undefined;
     run = withoutDecision(run);
     await bulkActivities.deleteList({ listId });
   }
@@ -276,6 +277,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     for (;;) {
       if (listDue) {
         const taken = await takeInList();
+        listFailed = taken === 'unusable';
         const { pending, stored } = await bulkActivities.takeStock();
         if (taken === 'unchanged') run = countUnchangedList(run, stored);
         run = countPending(run, pending);
@@ -308,10 +310,11 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
         continue;
       }
       await bulkActivities.sweepRun({ runId });
+      if (listDue) continue; // a new day has come while the old one was put away
       run = { ...run, phase: 'done', state: listFailed ? 'failed' : 'completed', finishedAtMs: Date.now() };
       await save();
       if (!listDue) break;
-      const { finishedAtMs: _, ...unfinished } = run; // a new day came in while the old one was being put away
+      const { finishedAtMs: _, ...unfinished } = run;
       run = { ...unfinished, state: 'running' };
     }
   } catch (error) {
@@ -347,12 +350,10 @@ function withoutDecision({ decision: _, ...run }: Run): Run {
 }
 
 /** The list is no list: fetched again. Everything else goes on as an error. */
-function unlessUnusable(error: unknown): undefined {
-  if (
-    error instanceof ActivityFailure &&
-    error.cause instanceof ApplicationFailure &&
-    error.cause.type === 'ListUnusable'
-  )
-    return undefined;
-  throw error;
+function unlessUnusable(error: unknown): { readonly kind: 'unusable'; readonly lineUse: LineUse } {
+  if (!(error instanceof ActivityFailure && error.cause instanceof ApplicationFailure)) throw error;
+  const { type, details } = error.cause;
+  if (type !== 'ListUnusable') throw error;
+  const detail = details?.[0] as { lineUse?: LineUse } | undefined;
+  return { kind: 'unusable', lineUse: detail?.lineUse ?? unusedLine };
 }

@@ -48,7 +48,13 @@ const onLine = {
   urgent: proxyActivities<LineActivities>({ ...lineAttempt, taskQueue: urgentLineTaskQueue }),
 };
 /** Not local ones, although those cost fewer events: side by side they do not replay (ADR 0014). */
-const { storeCareRecords, discardStaged, removePatient, markCareFailed } = proxyActivities<SyncActivities>({
+const { storeCareRecords, removePatient } = proxyActivities<SyncActivities>({
+  startToCloseTimeout: '2 hours', // 64 MiB in thousands of documents, at a throttled table's worst
+  heartbeatTimeout: '10 s',
+  retry: { initialInterval: '1 s', maximumInterval: '30 s' },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+});
+const { discardStaged, markCareFailed } = proxyActivities<SyncActivities>({
   startToCloseTimeout: '10 min',
   retry: { initialInterval: '1 s', maximumInterval: '30 s' },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
