@@ -216,7 +216,6 @@ test.each<[string, (request: RawRequest) => void]>([
       void socket.write(httpAnswer(206, rest(list.length - 100)[0], { ...rest(list.length - 100)[1], etag: '"v2"' })),
   ],
   ['another range', ({ socket }) => void socket.write(httpAnswer(206, ...rest(list.length - 90)))],
-  ['a rest without its range', ({ socket }) => void socket.write(httpAnswer(206, rest(list.length - 100)[0]))],
 ])('when a range is answered with %s, what was there is thrown away', async (_what, answerRange) => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return cut(request, list, resumable);
@@ -226,6 +225,60 @@ test.each<[string, (request: RawRequest) => void]>([
   const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
   expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(other);
   expect(fetched.kind === 'list' && fetched.list.etag).toBe('"v2"');
+});
+
+test.each<[string, (request: RawRequest) => void]>([
+  ['a page', ({ socket }) => void socket.write(httpAnswer(200, '<html>log in</html>'))],
+  ['an object', ({ socket }) => void socket.write(httpAnswer(200, '{"patients":[]}', { etag: '"v2"' }))],
+  ['blanks', ({ socket }) => void socket.write(httpAnswer(200, ' \n ', { etag: '"v2"' }))],
+  ['no HTTP at all', ({ socket }) => void socket.end('no HTTP at all\r\n\r\n')],
+  ['404', ({ socket }) => void socket.write(httpAnswer(404))],
+  ['400', ({ socket }) => void socket.write(httpAnswer(400))],
+  ['an unasked 304', ({ socket }) => void socket.write('HTTP/1.1 304 Not Modified\r\n\r\n')],
+  ['a rest without its range', ({ socket }) => void socket.write(httpAnswer(206, rest(list.length - 100)[0]))],
+])('when a range is answered with %s once, what was there stays', async (_what, answerOnce) => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return cut(request, list, resumable);
+    if (number === 2) return answerOnce(request);
+    request.socket.write(httpAnswer(206, ...rest(list.length - 100)));
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(world.insurer.seen[2]?.headers['range']).toBe(`bytes=${list.length - 100}-`);
+  expect(world.insurer.seen).toHaveLength(3);
+});
+
+test('a rest whose total is not told is taken', async () => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return cut(request, list, resumable);
+    const from = list.length - 100;
+    request.socket.write(
+      httpAnswer(206, list.slice(from), { etag: '"v1"', 'content-range': `bytes ${from}-${list.length - 1}/*` }),
+    );
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(world.insurer.seen).toHaveLength(2);
+});
+
+test('a list may begin with a byte order mark, in however small pieces it comes', async () => {
+  const marked = `\ufeff\n${list}`;
+  await using world = await startWorld(async ({ socket }) => {
+    const bytes = httpAnswer(200, marked, resumable);
+    const start = bytes.indexOf(0xef);
+    for (const [from, to] of [
+      [0, start + 1],
+      [start + 1, start + 2],
+      [start + 2, start + 4],
+      [start + 4, bytes.length],
+    ]) {
+      socket.write(bytes.subarray(from, to));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(marked);
+  expect(fetched.lineUse).toEqual({ requests: 1, faults: {} });
 });
 
 test.each<[string, Record<string, string>]>([

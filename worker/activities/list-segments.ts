@@ -33,7 +33,11 @@ const segmentBytes = 8 * 1024 * 1024;
 /** What a killed process may lose of a slow transfer. Grows with the segments, so that a day's transfer has some hundreds. */
 const segmentMs = (segments: number): number => 5_000 * (1 + segments / 64);
 
+/** So many blanks before a list are none of a list's. */
+const headBytesMax = 64 * 1024;
+
 const [openBracket, closeBracket] = [0x5b, 0x5d];
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 /** A list on its way into the bucket, segment by segment. */
@@ -44,6 +48,9 @@ export class ListSegments implements ListSink {
   #tailBytes = 0;
   #lastByte: number | undefined;
   #segmentBeganMs: number;
+  /** a whole list that comes, as long as its first byte has not shown that it is one; until then what there is stays */
+  #newcomer: { readonly begun: ListProgress; head: Buffer } | undefined;
+  #takenBytes = 0;
 
   constructor(options: SegmentsOptions) {
     this.#options = options;
@@ -63,22 +70,36 @@ export class ListSegments implements ListSink {
     return resumeEtag === undefined || from === 0 ? undefined : { from, etag: resumeEtag };
   }
 
+  /** How much of lists has come in all, also of those that were thrown away. */
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
   begin({ from, etag, resumeEtag }: { from: number; etag?: string; resumeEtag?: string }): void {
-    if (from > 0) return;
-    this.startAgain();
-    this.#progress = {
+    const begun = {
       ...emptyList,
       ...(etag !== undefined && { etag }),
       ...(resumeEtag !== undefined && { resumeEtag }),
     };
+    this.#newcomer = from > 0 ? undefined : { begun, head: Buffer.alloc(0) };
   }
 
-  /** @throws LineError `not-json` when it does not begin like a list */
+  /** @throws LineError `not-json` when it does not begin like a list; what there was is still there then */
   async write(chunk: Buffer): Promise<void> {
-    if (this.#lastByte === undefined) {
-      const first = chunk.find((byte) => !isBlank(byte));
-      if (first !== undefined && first !== openBracket) throw notAList();
-    }
+    if (this.#newcomer === undefined) return await this.#take(chunk);
+    const head = this.#newcomer.head.length === 0 ? chunk : Buffer.concat([this.#newcomer.head, chunk]);
+    this.#newcomer.head = head;
+    const first = firstByteOf(head);
+    if (first === undefined && head.length <= headBytesMax) return;
+    if (first !== openBracket) throw notAList();
+    const { begun } = this.#newcomer;
+    this.startAgain();
+    this.#progress = begun;
+    await this.#take(head);
+  }
+
+  async #take(chunk: Buffer): Promise<void> {
+    this.#takenBytes += chunk.length;
     this.#lastByte = chunk.findLast((byte) => !isBlank(byte)) ?? this.#lastByte;
     this.#tail.push(chunk);
     this.#tailBytes += chunk.length;
@@ -104,6 +125,7 @@ export class ListSegments implements ListSink {
 
   /** The last byte has come. @throws LineError `not-json` when it does not end like a list; then nothing of it is left */
   async finish(): Promise<void> {
+    if (this.#newcomer !== undefined) throw notAList();
     if (this.#lastByte !== closeBracket) {
       this.startAgain();
       throw notAList();
@@ -117,6 +139,7 @@ export class ListSegments implements ListSink {
     this.#tail = [];
     this.#tailBytes = 0;
     this.#lastByte = undefined;
+    this.#newcomer = undefined;
     this.#tell(emptyList);
   }
 
@@ -124,6 +147,13 @@ export class ListSegments implements ListSink {
     this.#progress = progress;
     this.#options.onProgress(progress);
   }
+}
+
+/** The first byte that is neither blank nor of a byte order mark; undefined while there is none. */
+function firstByteOf(head: Buffer): number | undefined {
+  const mark = byteOrderMark.subarray(0, head.length);
+  const text = head.subarray(0, mark.length).equals(mark) ? head.subarray(mark.length) : head;
+  return text.find((byte) => !isBlank(byte));
 }
 
 const notAList = (): LineError =>

@@ -1,7 +1,6 @@
 import type { FetchPatientListInput, FetchPatientListResult } from '../../core/contract/line-activities.ts';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import type { Line } from '../line/line.ts';
-import { LineError } from '../line/line-error.ts';
 import { beginAttempt, keep, nothingSpent, type Spent } from './line-attempt.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
@@ -52,9 +51,6 @@ export async function fetchPatientList(
         if (outcome === 'range-refused') segments.startAgain();
       } catch (error) {
         attempt.failed(error);
-        // An answer to our range that makes no sense: what we have may be of another list.
-        if (resume && error instanceof LineError && (error.fault === 'contract' || error.fault === 'not-json'))
-          segments.startAgain();
       }
     }
     const { sizeBytes, etag, segments: references } = segments.progress;

@@ -34,12 +34,15 @@ export interface ListRequest {
 /** Takes in the list as it comes. What it throws ends the request. */
 export interface ListSink {
   /**
-   * Called once, before the first byte. `from` 0: the whole list comes, and whatever was there before is void; else the rest.
+   * Called once, before the first byte. `from` 0: the whole list comes, and whatever was there before is void once this
+   * has begun like a list, for a proxy's page is no list; else the rest.
    * `resumeEtag`: the strong ETag under which a cut transfer can be taken up again; absent when it cannot.
    */
   begin(start: { readonly from: number; readonly etag?: string; readonly resumeEtag?: string }): void;
   /** While it has not resolved, nothing more is taken from the insurer. */
   write(chunk: Buffer): Promise<void>;
+  /** Forgets all that has come: the insurer has another list by now. The request fails. */
+  startAgain(): void;
 }
 
 /** The line to the insurer. All failures are LineError; LineWithheld when a request of ours was cut by ourselves. */
@@ -57,7 +60,8 @@ export interface Line {
   /**
    * Fetches the list, or the rest of it, into a sink; one request, in the turn of lists.
    * @returns whole: the last byte of the list has come; unchanged: 304; range-refused: 416, start again without `resume`
-   * @throws LineError; `contract` also when a 206 is not the range or not of the ETag that was asked for
+   * @throws LineError; `contract` also when a 206 is not the range or not of the ETag that was asked for: only then has
+   *   the sink been told to start again, all other faults leave what it has
    */
   fetchList(
     request: ListRequest,
@@ -173,8 +177,12 @@ export function openLine(options: LineOptions): Line {
         const { etag } = headers;
         const range = status === 206 && resume ? rangeOf(headers['content-range']) : undefined;
         if (status === 206 && resume) {
-          if (range === undefined || range.from !== resume.from) throw contract('content-range');
-          if (etag !== undefined && etag !== resume.etag) throw contract('etag');
+          if (range === undefined) throw contract('content-range');
+          const isOfAnother = etag !== undefined && etag !== resume.etag;
+          if (isOfAnother || range.from !== resume.from) {
+            sink.startAgain();
+            throw contract(isOfAnother ? 'etag' : 'content-range');
+          }
           sink.begin({ from: resume.from, etag: resume.etag, resumeEtag: resume.etag });
         } else {
           const isResumable = etag?.startsWith('"') && /\bbytes\b/i.test(headers['accept-ranges'] ?? '');
@@ -183,10 +191,14 @@ export function openLine(options: LineOptions): Line {
         let bytes = 0;
         for await (const chunk of answer.body) {
           bytes += (chunk as Buffer).length;
-          if (range && range.from + bytes > range.end) throw contract('content-range');
+          if (range && range.from + bytes > range.end) {
+            sink.startAgain();
+            throw contract('content-range');
+          }
           await sink.write(chunk as Buffer);
         }
-        if (range && range.from + bytes < range.total) throw new LineError('cut-short', { operation, status });
+        if (range && range.from + bytes < (range.total ?? range.end))
+          throw new LineError('cut-short', { operation, status });
         return 'whole';
       };
       return await exchangeInTurn('list', request, readAnswer, signal);
@@ -215,10 +227,13 @@ function checkCareRecords(body: Buffer, kvnr: Kvnr): void {
   if (problem !== undefined) throw new LineError('contract', { operation, status: 200, problem });
 }
 
-/** `bytes {from}-{last}/{total}`; end: the first byte after it. Undefined when it is anything else, or its total is not told. */
-function rangeOf(contentRange = ''): { from: number; end: number; total: number } | undefined {
-  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(contentRange.trim());
+/** `bytes {from}-{last}/{total}`, the total perhaps `*`; end: the first byte after it. Undefined when it is anything else. */
+function rangeOf(contentRange = ''): { from: number; end: number; total?: number } | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(?:(\d{1,15})|\*)$/.exec(contentRange.trim());
   if (!match) return undefined;
-  const [from, last, total] = match.slice(1).map(Number) as [number, number, number];
-  return from <= last && last < total ? { from, end: last + 1, total } : undefined;
+  const [from, end] = [Number(match[1]), Number(match[2]) + 1];
+  if (from >= end) return undefined;
+  if (match[3] === undefined) return { from, end };
+  const total = Number(match[3]);
+  return end <= total ? { from, end, total } : undefined;
 }
