@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { DescribeTableCommand, DynamoDBClient, ResourceNotFoundException } from '@aws-sdk/client-dynamodb';
+import { HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { emulatorEnvironment } from './emulator.ts';
+import { emulatorCredentials, emulatorEnvironment } from './emulator.ts';
 import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
 const run = promisify(execFile);
@@ -44,13 +46,16 @@ export async function deployDataStack({
   const outputs = join(stateDir, 'outputs.json');
   const stamp = join(stateDir, 'deployed');
   const sources = appHash();
-  if (existsSync(stamp) && existsSync(outputs) && readFileSync(stamp, 'utf8') === sources) return readOutputs(outputs);
+  const assembly = join(stateDir, 'cdk.out');
+  const isThere = () => holdsDataStack(endpoint, region, assembly, readOutputs(outputs));
+  // the stamp alone proves nothing: an emulator that was killed has lost what it had not written yet
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources && (await isThere().catch(() => false)))
+    return readOutputs(outputs);
 
   rmSync(stamp, { force: true });
   const log = join(logDir, 'deploy.log');
   rmSync(log, { force: true });
   const env = { ...process.env, ...emulatorEnvironment(endpoint, region) };
-  const assembly = join(stateDir, 'cdk.out');
   const step = async (args: readonly string[]) => {
     const options = { cwd: root, env, maxBuffer: 64 << 20, ...(signal && { signal }) };
     const { stdout, stderr } = await run(process.execPath, [cdk, ...args], options).catch((error: unknown) => {
@@ -67,8 +72,51 @@ export async function deployDataStack({
     step(['bootstrap', `aws://${emulatorAccount}/${region}`]),
   ]);
   await step(['deploy', 'EpaSyncData', '--app', assembly, '--require-approval', 'never', '--outputs-file', outputs]);
+  if (!(await isThere()))
+    throw new StartFailure(
+      'the AWS emulator says that the data stack is deployed, but has lost tables or the bucket: npm start -- --fresh starts anew',
+    );
   writeFileSync(stamp, sources);
   return readOutputs(outputs);
+}
+
+const templateFile = z.object({
+  Resources: z.record(
+    z.string(),
+    z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()).optional() }),
+  ),
+});
+
+/** Whether an emulator has every table of the synthesised template, and the bucket. @throws what the emulator or the files do */
+async function holdsDataStack(
+  endpoint: string,
+  region: string,
+  assembly: string,
+  { bucketName }: DataOutputs,
+): Promise<boolean> {
+  const { Resources } = templateFile.parse(
+    JSON.parse(readFileSync(join(assembly, 'EpaSyncData.template.json'), 'utf8')),
+  );
+  const tables = Object.values(Resources).flatMap(({ Type, Properties }) =>
+    Type === 'AWS::DynamoDB::Table' ? [String(Properties?.['TableName'])] : [],
+  );
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = emulatorCredentials;
+  const options = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
+  const dynamo = new DynamoDBClient(options);
+  const s3 = new S3Client({ ...options, forcePathStyle: true });
+  try {
+    await Promise.all([
+      ...tables.map((TableName) => dynamo.send(new DescribeTableCommand({ TableName }))),
+      s3.send(new HeadBucketCommand({ Bucket: bucketName })),
+    ]);
+    return true;
+  } catch (error) {
+    if (error instanceof ResourceNotFoundException || error instanceof NotFound) return false;
+    throw error;
+  } finally {
+    dynamo.destroy();
+    s3.destroy();
+  }
 }
 
 function readOutputs(file: string): DataOutputs {
