@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -73,4 +73,19 @@ test('a command that does not exist says so', async () => {
     graceMs: 300,
   });
   await expect(untilReady(leashed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(/ENOENT/);
+});
+
+test('what a process printed before it died is kept when another one takes its place', async () => {
+  const logDir = newDir();
+  const printing = (word: string) =>
+    startProcess({
+      name: 'worker',
+      command: process.execPath,
+      args: ['-e', `console.log(${JSON.stringify(word)})`],
+      env: process.env,
+      logDir,
+      graceMs: 300,
+    });
+  for (const word of ['why I died', 'I go on']) await printing(word).ended;
+  await expect.poll(() => readFileSync(join(logDir, 'worker.log'), 'utf8')).toBe('why I died\nI go on\n');
 });

@@ -34,7 +34,7 @@ const leash = join(import.meta.dirname, 'leash.ts');
 export function startProcess({ name, command, args, env, logDir, graceMs, onLine }: ProcessSpec): Leashed {
   mkdirSync(logDir, { recursive: true });
   const logFile = join(logDir, `${name}.log`);
-  const log = createWriteStream(logFile);
+  const log = createWriteStream(logFile, { flags: 'a' }); // the words of one that died, and that this one replaces, stay
   let logFailed = false;
   log.on('error', () => {
     logFailed = true; // a full disk must not end the stack by way of its logs

@@ -87,6 +87,7 @@ export class LocalStack {
       ...(settings.insurer ? [] : (['insurer', 'insurerControl'] as const)),
     ];
     await checkPortsFree(settings.ports, neededPorts);
+    rmSync(places.logs, { recursive: true, force: true }); // of the start before
     if (isFresh) {
       const database = ['', '-shm', '-wal'].map((suffix) => places.temporalDatabase + suffix);
       for (const path of [...database, places.aws, places.keys, places.insurer])

@@ -89,7 +89,14 @@ function readArguments() {
   const boolean = { type: 'boolean', default: false } as const;
   try {
     const options = { once: boolean, fresh: boolean, external: boolean, help: boolean };
-    return parseArgs({ options, allowPositionals: false }).values;
+    const { values } = parseArgs({ options, allowPositionals: false });
+    if (values.external && values.fresh) {
+      complain(
+        '--fresh forgets only what npm start keeps itself: with --external, make its containers anew (docker compose down -v)',
+      );
+      return undefined;
+    }
+    return values;
   } catch (error) {
     complain(`${(error as Error).message.split('. ')[0]}\n${usage}`);
     return undefined;
