@@ -16,7 +16,8 @@ import type { ApplyListResult } from '../core/contract/list-activities.ts';
 import type { PayloadReference } from '../core/contract/payload-reference.ts';
 import { isKvnr } from '../core/domain/kvnr.ts';
 import { type ListsStore, linesOf } from '../core/stores/lists.ts';
-import type { ListedPatient, PatientsStore, ShardItem } from '../core/stores/patients.ts';
+import type { ListedPatient, ShardItem } from '../core/stores/patients.ts';
+import type { ApplyListDeps } from '../worker/activities/apply-list.ts';
 import { createListActivities } from '../worker/activities/list-activities.ts';
 
 const segmentBytes = 8 << 20;
@@ -91,7 +92,7 @@ async function takeIn(folder: string, fetched: PatientListReference): Promise<st
     lists: await openFileLists(folder, list.listId),
     patients: await openFilePatients(folder),
     syncRuns: { addIssues: async () => {} },
-    removePatient: async () => {},
+    careRecords: { deleteAll: async () => {} },
     pseudonymKey: Buffer.alloc(32, 7),
   });
   const environment = new MockActivityEnvironment();
@@ -128,9 +129,7 @@ async function openFileLists(folder: string, listId: string): Promise<ListsStore
 }
 
 /** What the diff needs of the patients, as files that outlive the process. */
-async function openFilePatients(
-  folder: string,
-): Promise<Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged'>> {
+async function openFilePatients(folder: string): Promise<ApplyListDeps['patients']> {
   const table = join(folder, 'table');
   await mkdir(table, { recursive: true });
   const keep = async (patients: readonly ListedPatient[], listed: ShardItem['listed']): Promise<void> => {
@@ -146,6 +145,8 @@ async function openFilePatients(
     },
     storeNew: async (patients, listId) => await keep(patients, { listId, as: 'new' }),
     storeChanged: async (patients, listId) => await keep(patients, { listId, as: 'changed' }),
+    markRemoving: async () => true,
+    deleteRemoving: async () => {},
   };
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchWriteCommand, type BatchWriteCommandInput, type DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import type { Leash } from './leash.ts';
 import { forEachParallel } from './parallel.ts';
 
 export type WriteRequest = NonNullable<BatchWriteCommandInput['RequestItems']>[string][number];
@@ -10,14 +11,19 @@ const batchesAtOnce = 8;
 const firstDelayMs = 50;
 const maxDelayMs = 5_000;
 
+/** How a call that writes is sent. */
+export const sendOptions = (leash: Leash | undefined) => (leash ? { abortSignal: leash.signal } : {});
+
 /**
  * Writes items without conditions, in no order, until DynamoDB has taken them all. Each key may appear once only. What it
- * leaves unprocessed is offered again after a pause, for as long as that takes: the activity's own time limit ends it.
+ * leaves unprocessed is offered again after a pause, for as long as that takes: the activity's own time limit ends it, or
+ * the leash.
  */
 export async function batchWrite(
   dynamo: DynamoDBDocumentClient,
   table: string,
   requests: readonly WriteRequest[],
+  leash?: Leash,
 ): Promise<void> {
   const batches = Array.from({ length: Math.ceil(requests.length / batchItems) }, (_, index) =>
     requests.slice(index * batchItems, (index + 1) * batchItems),
@@ -25,7 +31,11 @@ export async function batchWrite(
   await forEachParallel(batches, batchesAtOnce, async (batch) => {
     let left = batch;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(maxDelayMs, delayMs * 2)) {
-      const { UnprocessedItems } = await dynamo.send(new BatchWriteCommand({ RequestItems: { [table]: left } }));
+      leash?.check();
+      const { UnprocessedItems } = await dynamo.send(
+        new BatchWriteCommand({ RequestItems: { [table]: left } }),
+        sendOptions(leash),
+      );
       left = UnprocessedItems?.[table] ?? [];
       if (left.length === 0) return;
       await sleep(delayMs * (0.5 + Math.random() / 2));

@@ -3,6 +3,7 @@ import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { AnswerParts, TakenDocument } from '../domain/answer-parts.ts';
 import { batchWrite, type WriteRequest } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
+import type { Leash } from './leash.ts';
 import { PayloadError } from './objects.ts';
 import { forEachParallel } from './parallel.ts';
 
@@ -51,7 +52,7 @@ export interface CareRecordsStore {
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   deleteOlderThan(patientRef: string, careVersion: string): Promise<void>;
   /** Deletes all versions and all objects of a patient, large master data too. */
-  deleteAll(patientRef: string): Promise<void>;
+  deleteAll(patientRef: string, leash?: Leash): Promise<void>;
 }
 
 /** Where a version's records end: `sk` of the envelope. No record has an empty id, so it comes before them. */
@@ -153,12 +154,12 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
   };
 
   /** In no order: as soon as one item is gone, the version's total tells. */
-  const deleteItems = async (patientRef: string, bounds: readonly [string, string]): Promise<void> => {
+  const deleteItems = async (patientRef: string, bounds: readonly [string, string], leash?: Leash): Promise<void> => {
     const requests: WriteRequest[] = [];
     for await (const { sk } of query(patientRef, bounds, ['sk'])) {
       requests.push({ DeleteRequest: { Key: { patientRef, sk } } });
     }
-    await batchWrite(dynamo, careRecordsTable, requests);
+    await batchWrite(dynamo, careRecordsTable, requests, leash);
   };
 
   return {
@@ -227,8 +228,9 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
       await objects.deleteOlderThan(patientRef, careVersion);
     },
 
-    async deleteAll(patientRef) {
-      await deleteItems(patientRef, ['0', ':']); // every version begins with a digit, and `:` is the character after 9
+    async deleteAll(patientRef, leash) {
+      await deleteItems(patientRef, ['0', ':'], leash); // every version begins with a digit, and `:` is the character after 9
+      leash?.check();
       await objects.deleteAll(patientRef);
     },
   };

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Kvnr } from '../domain/kvnr.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
+import type { Leash } from './leash.ts';
 import type { ListedPatient, ShardItem } from './patients.ts';
 
 const { patients, keysUnder } = openEmulatedStores();
@@ -128,9 +129,37 @@ test('someone who is marked as being removed is gone for everyone but who finish
   expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
   expect(await patients.takeStock(shard)).toEqual({ stored: 1, pending: 1, removing: [patientRef] });
   expect(await readShard(shard)).toMatchObject([{ patientRef: other }]);
-  await patients.delete(patientRef);
+  await patients.deleteRemoving(patientRef);
   expect(await patients.markRemoving(patientRef)).toBe(false);
   expect((await patients.takeStock(shard)).removing).toEqual([]);
+});
+
+test('whoever was stored anew meanwhile is not deleted by a removal that comes late', async () => {
+  const patientRef = await newPatient();
+  await patients.deleteRemoving(patientRef);
+  expect(await patients.get(patientRef)).toBeDefined();
+});
+
+test('nothing is written, nor sent once more, for an attempt that another one has taken the place of', async () => {
+  const shard = newShard();
+  const [known = ''] = await newPatients(shard, 1);
+  const stoodStill = new Error('stood still');
+  let checks = 0;
+  const leash: Leash = {
+    signal: new AbortController().signal,
+    check() {
+      checks += 1;
+      if (checks > 1) throw stoodStill;
+    },
+  };
+  const fresh = Array.from({ length: 26 }, () => listed(newPatientRef(shard))); // two batches
+  await expect(patients.storeNew(fresh, 'list-2', leash)).rejects.toBe(stoodStill);
+  await expect(patients.storeChanged([listed(known, '{"new":1}')], 'list-2', leash)).rejects.toBe(stoodStill);
+  await expect(patients.markRemoving(known, leash)).rejects.toBe(stoodStill);
+  expect((await patients.get(known))?.body).toBe('{}');
+  expect([2, 26]).toContain((await readShard(shard)).length);
+  const late = { signal: AbortSignal.abort(), check() {} };
+  await expect(patients.storeNew([listed(newPatientRef(shard))], 'list-2', late)).rejects.toThrow('aborted');
 });
 
 test('nothing that is done to someone unknown makes a patient of them', async () => {

@@ -11,8 +11,9 @@ import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
 import type { CareState, LastSync, StoredPatient } from '../domain/patient.ts';
 import { shardOf } from '../domain/shard.ts';
-import { batchWrite } from './batch-write.ts';
+import { batchWrite, sendOptions } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
+import type { Leash } from './leash.ts';
 import { forEachParallel } from './parallel.ts';
 
 export const patientsTable = 'Patients';
@@ -44,9 +45,9 @@ export interface PatientsStore {
   /** One shard, strongly consistent, ordered by patientRef; without those being removed. */
   readShard(shard: string): AsyncIterable<ShardItem>;
   /** Stores patients that were not there: careState pending. Repeatable. */
-  storeNew(patients: readonly ListedPatient[], listId: string): Promise<void>;
+  storeNew(patients: readonly ListedPatient[], listId: string, leash?: Leash): Promise<void>;
   /** Stores changed master data of patients that are there; careState failed becomes pending. Repeatable. */
-  storeChanged(patients: readonly ListedPatient[], listId: string): Promise<void>;
+  storeChanged(patients: readonly ListedPatient[], listId: string, leash?: Leash): Promise<void>;
   /** At most `limit` pending patientRefs of a shard after `after`, in order. */
   pendingOf(shard: string, after: string | undefined, limit: number): Promise<string[]>;
   /** How many patients a shard has, how many of them are pending, and who besides is marked as being removed. */
@@ -62,8 +63,9 @@ export interface PatientsStore {
   /** Makes sure that a staged version never becomes the current one; false when it is that already. */
   forbidCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /** Marks a patient as being removed; false when it is not there. */
-  markRemoving(patientRef: string): Promise<boolean>;
-  delete(patientRef: string): Promise<void>;
+  markRemoving(patientRef: string, leash?: Leash): Promise<boolean>;
+  /** Deletes a patient that is marked as being removed, and nobody else: whoever was stored anew since then stays. */
+  deleteRemoving(patientRef: string): Promise<void>;
 }
 
 interface PatientItem {
@@ -96,6 +98,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   const update = async (
     patientRef: string,
     input: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
+    leash?: Leash,
   ): Promise<Partial<PatientItem> | undefined> => {
     try {
       const command = new UpdateCommand({
@@ -106,7 +109,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         ExpressionAttributeNames: namesOf('removing'),
         ...input,
       });
-      return (await dynamo.send(command)).Attributes ?? {};
+      leash?.check();
+      return (await dynamo.send(command, sendOptions(leash))).Attributes ?? {};
     } catch (error) {
       if (error instanceof ConditionalCheckFailedException) return undefined;
       throw error;
@@ -150,7 +154,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   return {
     readShard: (shard) => query(shard, ['patientRef', 'contentHash', 'careState', 'listed'], 'there'),
 
-    async storeNew(patients, listId) {
+    async storeNew(patients, listId, leash) {
       const items: PatientItem[] = [];
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
@@ -164,29 +168,33 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         });
       });
       const requests = items.map((Item) => ({ PutRequest: { Item: { ...Item } } }));
-      await batchWrite(dynamo, patientsTable, requests);
+      await batchWrite(dynamo, patientsTable, requests, leash);
     },
 
-    async storeChanged(patients, listId) {
+    async storeChanged(patients, listId, leash) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
         const { body, bodyRef } = await placeBody(patient);
         const change = async (from: 'failed' | 'any other') =>
-          await update(patientRef, {
-            UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed
+          await update(
+            patientRef,
+            {
+              UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed
               ${bodyRef ? ', bodyRef = :body' : ', #body = :body'} ${from === 'failed' ? ', careState = :pending' : ''}
               ${bodyRef ? 'REMOVE #body' : 'REMOVE bodyRef'}`,
-            ConditionExpression: `${isThere} AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
-            ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
-            ExpressionAttributeValues: {
-              ':kvnr': kvnr,
-              ':contentHash': contentHash,
-              ':listed': { listId, as: 'changed' },
-              ':body': bodyRef ?? body,
-              ':failed': 'failed',
-              ...(from === 'failed' && { ':pending': 'pending' }),
+              ConditionExpression: `${isThere} AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
+              ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
+              ExpressionAttributeValues: {
+                ':kvnr': kvnr,
+                ':contentHash': contentHash,
+                ':listed': { listId, as: 'changed' },
+                ':body': bodyRef ?? body,
+                ':failed': 'failed',
+                ...(from === 'failed' && { ':pending': 'pending' }),
+              },
             },
-          });
+            leash,
+          );
         const before = (await change('any other')) ?? (await change('failed'));
         if (before?.bodyRef && before.bodyRef.key !== bodyRef?.key) await documents.delete(before.bodyRef);
       });
@@ -259,17 +267,31 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return item === undefined || item.removing === true || item.careVersion !== careVersion;
     },
 
-    async markRemoving(patientRef) {
-      const before = await update(patientRef, {
-        UpdateExpression: 'SET #removing = :yes',
-        ConditionExpression: 'attribute_exists(patientRef)',
-        ExpressionAttributeValues: { ':yes': true },
-      });
+    async markRemoving(patientRef, leash) {
+      const before = await update(
+        patientRef,
+        {
+          UpdateExpression: 'SET #removing = :yes',
+          ConditionExpression: 'attribute_exists(patientRef)',
+          ExpressionAttributeValues: { ':yes': true },
+        },
+        leash,
+      );
       return before !== undefined;
     },
 
-    async delete(patientRef) {
-      await dynamo.send(new DeleteCommand({ TableName: patientsTable, Key: keyOf(patientRef) }));
+    async deleteRemoving(patientRef) {
+      const command = new DeleteCommand({
+        TableName: patientsTable,
+        Key: keyOf(patientRef),
+        ConditionExpression: 'attribute_exists(#removing)',
+        ExpressionAttributeNames: namesOf('removing'),
+      });
+      try {
+        await dynamo.send(command);
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      }
     },
   };
 }

@@ -5,12 +5,11 @@ import type { ListsStore } from '../../core/stores/lists.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import { type Heartbeats, withHeartbeats } from './heartbeats.ts';
+import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
 
-export interface ApplyListDeps {
+export interface ApplyListDeps extends RemovePatientDeps {
   readonly lists: ListsStore;
-  readonly patients: Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged'>;
-  /** removes one patient with all that is kept of them; repeatable */
-  readonly removePatient: (input: { readonly patientRef: string }) => Promise<void>;
+  readonly patients: Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged'> & RemovePatientDeps['patients'];
 }
 
 /** Between two batches of patients a cancelled activity ends. */
@@ -21,7 +20,7 @@ const noCounts: ApplyListResult = { listed: 0, new: 0, changed: 0, unchanged: 0,
 export const createApplyList = ({
   lists,
   patients,
-  removePatient,
+  careRecords,
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
   async applyList({ listId, shardParts, fromShard, toShard }) {
     return await withHeartbeats({ nextShard: fromShard, counts: noCounts }, async (heartbeats) => {
@@ -31,11 +30,11 @@ export const createApplyList = ({
         const diff = await diffShard(lines, stored, listId);
         for (const batch of batchesOf(diff.new)) {
           heartbeats.signal.throwIfAborted();
-          await patients.storeNew(batch, listId);
+          await patients.storeNew(batch, listId, heartbeats.leash);
         }
         for (const batch of batchesOf(diff.changed)) {
           heartbeats.signal.throwIfAborted();
-          await patients.storeChanged(batch, listId);
+          await patients.storeChanged(batch, listId, heartbeats.leash);
         }
         if (diff.gone.length > 0)
           await lists.putGone(
@@ -71,7 +70,7 @@ export const createApplyList = ({
         const stillGone = gone.filter((then) => (listedBy.get(then.patientRef) ?? then.listedBy) === then.listedBy);
         await forEachParallel(stillGone, removalsAtOnce, async ({ patientRef }) => {
           heartbeats.signal.throwIfAborted();
-          await removePatient({ patientRef });
+          await removePatient({ patients, careRecords }, patientRef, heartbeats.leash);
         });
         return { removed: removed + stillGone.length };
       });

@@ -9,7 +9,6 @@ import { patientRefOf } from '../../core/pseudonyms.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { createListsStore } from '../../core/stores/lists.ts';
 import { createListActivities } from './list-activities.ts';
-import { createRemovePatient } from './remove-patient.ts';
 
 vi.setConfig({ testTimeout: 60_000 }); // each takes in whole lists, 256 shards of them, on an emulator that others use too
 
@@ -28,7 +27,6 @@ function newWorld() {
     mine.add(patientRef);
     return patientRef;
   };
-  const { removePatient } = createRemovePatient(stores);
   const removed: string[] = [];
   const activities = createListActivities({
     lists,
@@ -40,15 +38,17 @@ function newWorld() {
         await stores.patients.storeNew(patients, listId);
       },
       storeChanged: stores.patients.storeChanged,
+      markRemoving: stores.patients.markRemoving,
+      deleteRemoving: async (patientRef) => {
+        removed.push(patientRef);
+        await stores.patients.deleteRemoving(patientRef);
+      },
       async *readShard(shard) {
         if (![...mine].some((patientRef) => patientRef.startsWith(shard))) return;
         for await (const item of stores.patients.readShard(shard)) if (mine.has(item.patientRef)) yield item;
       },
     },
-    removePatient: async ({ patientRef }) => {
-      removed.push(patientRef);
-      await removePatient({ patientRef });
-    },
+    careRecords: stores.careRecords,
   });
   let listNumber = 0;
   return {

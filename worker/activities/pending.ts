@@ -2,15 +2,21 @@ import { Context } from '@temporalio/activity';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import { shards } from '../../core/domain/shard.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
+import type { PatientsStore } from '../../core/stores/patients.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
 
 /** So many shards are read at once when all have to be. */
 const shardsAtOnce = 8;
 
+export interface PendingDeps extends RemovePatientDeps {
+  readonly patients: RemovePatientDeps['patients'] & Pick<PatientsStore, 'pendingOf' | 'takeStock'>;
+}
+
 export const createPending = ({
   patients,
   careRecords,
-}: RemovePatientDeps): Pick<SyncActivities, 'listPending' | 'takeStock'> => ({
+}: PendingDeps): Pick<SyncActivities, 'listPending' | 'takeStock'> => ({
   async listPending({ shardIndex: first, after: firstAfter, limit }) {
     const context = Context.current();
     const patientRefs: string[] = [];
@@ -27,20 +33,17 @@ export const createPending = ({
   },
 
   async takeStock() {
-    const context = Context.current();
-    let stored = 0;
-    let pending = 0;
-    await forEachParallel(shards, shardsAtOnce, async (shard) => {
-      context.cancellationSignal.throwIfAborted();
-      const stock = await patients.takeStock(shard);
-      stored += stock.stored;
-      pending += stock.pending;
-      context.heartbeat();
-      for (const patientRef of stock.removing) {
-        await removePatient({ patients, careRecords }, patientRef);
-        context.heartbeat();
-      }
+    return await withHeartbeats(undefined, async ({ signal, leash }) => {
+      let stored = 0;
+      let pending = 0;
+      await forEachParallel(shards, shardsAtOnce, async (shard) => {
+        signal.throwIfAborted();
+        const stock = await patients.takeStock(shard);
+        stored += stock.stored;
+        pending += stock.pending;
+        for (const patientRef of stock.removing) await removePatient({ patients, careRecords }, patientRef, leash);
+      });
+      return { stored, pending };
     });
-    return { stored, pending };
   },
 });

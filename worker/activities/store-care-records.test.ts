@@ -15,7 +15,7 @@ const stores = openEmulatedStores();
 const { patients, careRecords, payloads } = stores;
 const { storeCareRecords } = createStoreCareRecords(stores);
 const { discardStaged } = createDiscardStaged(stores);
-const { removePatient } = createRemovePatient(stores);
+const activities = createRemovePatient(stores);
 
 /** Each crash would be told at length. */
 const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
@@ -49,6 +49,11 @@ async function fetched(patientRef: string, order: number, answer: string): Promi
 const store = async (input: StoreCareRecordsInput, activity = storeCareRecords): Promise<StoreCareRecordsResult> => {
   const environment = new MockActivityEnvironment({}, { logger: silent });
   return await environment.run<[StoreCareRecordsInput], StoreCareRecordsResult, typeof activity>(activity, input);
+};
+
+const removePatient = async (input: { readonly patientRef: string }): Promise<void> => {
+  const environment = new MockActivityEnvironment({}, { logger: silent });
+  await environment.run<[typeof input], void, typeof activities.removePatient>(activities.removePatient, input);
 };
 
 /** What a reader gets who follows careVersion. */
@@ -224,7 +229,7 @@ test('an older fetch that comes late changes nothing and leaves nothing', async 
 });
 
 test('nothing is stored for a patient who is gone, or is being removed', async () => {
-  for (const remove of [patients.delete, patients.markRemoving]) {
+  for (const remove of [(patientRef: string) => removePatient({ patientRef }), patients.markRemoving]) {
     const input = await fetched(await listedPatient(), 1, answerOf('x'));
     await remove(input.patientRef);
     expect(await store(input)).toEqual({ outcome: 'gone' });
