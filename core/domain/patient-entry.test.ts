@@ -67,6 +67,16 @@ test('who has an entry that is not sound is still known by a sound KVNR, however
   expect(readEntry({ text: '{"kvnr":"A123456789",}' })).toEqual({ kind: 'quarantined', reason: 'entry: not JSON' });
 });
 
+test.each(['a123456780', ' A123456780', '\tA123456780 ', ' a123456780 ', '\u00a0A123456780'])(
+  'a KVNR in another spelling makes no sound entry, but the person is there: %j',
+  (kvnr) => {
+    const read = readEntry({ text: JSON.stringify({ ...anna, kvnr }) });
+    expect(read).toEqual({ kind: 'quarantined', reason: 'kvnr: wrong form', kvnr: 'A123456780' });
+    expect(readEntry({ text: `{"kvnr":"${kvnr}",}` }).kvnr).toBe('A123456780');
+    expect(readEntry({ text: `{"kvnr":"x","kvnr" : "${kvnr}",}` }).kvnr).toBe('A123456780');
+  },
+);
+
 test('the order of fields is no change, a digit is', () => {
   const hashOf = (more: string) => {
     const entry = readEntry({ text: `{${more},${JSON.stringify(anna).slice(1)}` });

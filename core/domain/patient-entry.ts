@@ -10,6 +10,9 @@ export const entryLimits: JsonArrayLimits = { elementBytes: 1 << 20, depth: 64 }
 /** At most so many problems of one entry are named. */
 const namedProblems = 5;
 
+/** A KVNR with blanks around it is not longer. */
+const kvnrTextMax = 50;
+
 /** JSON Schema counts characters, JavaScript UTF-16 units. */
 const name = z
   .string()
@@ -90,12 +93,21 @@ const quarantined = (reason: string, kvnr: Kvnr | undefined): QuarantinedEntry =
 
 const kvnrOf = (entry: unknown): Kvnr | undefined => {
   const kvnr = typeof entry === 'object' && entry !== null && 'kvnr' in entry ? entry.kvnr : undefined;
+  return typeof kvnr === 'string' ? kvnrMeantBy(kvnr) : undefined;
+};
+
+/** The KVNR that a text stands for when case and blanks around it do not count: enough to know who is insured, not to store them. */
+const kvnrMeantBy = (text: string): Kvnr | undefined => {
+  const kvnr = text.length <= kvnrTextMax ? text.trim().toUpperCase() : undefined;
   return isKvnr(kvnr) ? kvnr : undefined;
 };
 
 /** Whose entry it is when that cannot be parsed: the first KVNR under its name. A wrong guess keeps one more, and deletes nobody. */
 function kvnrSeenIn(text: string): Kvnr | undefined {
-  for (const [, kvnr] of text.matchAll(/"kvnr"\s{0,20}:\s{0,20}"([A-Z][0-9]{9})"/g)) if (isKvnr(kvnr)) return kvnr;
+  for (const [, seen = ''] of text.matchAll(/"kvnr"\s{0,20}:\s{0,20}"([^"\\]{10,50})"/g)) {
+    const kvnr = kvnrMeantBy(seen);
+    if (kvnr !== undefined) return kvnr;
+  }
   return undefined;
 }
 
