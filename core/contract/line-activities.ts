@@ -8,8 +8,9 @@ import type { PayloadReference } from './payload-reference.ts';
  */
 export interface LineActivities {
   /**
-   * @throws ApplicationFailure `LineUnauthorized` never (the line pauses itself and the attempt waits), `ListRefused`
-   *   non-retryable when the insurer answers something that no repetition can mend; `LineError.<fault>` retryable
+   * @throws ApplicationFailure non-retryable `ListUnusable`, with one detail: FetchCareRecordsFailure, once the insurer has
+   *   answered 40 times in a row with what is no list; `LineError.<fault>` retryable. When the token is refused nothing is
+   *   thrown: the line pauses itself and the attempt waits
    */
   fetchPatientList(input: FetchPatientListInput): Promise<FetchPatientListResult>;
   /**

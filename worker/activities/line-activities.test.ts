@@ -310,6 +310,57 @@ test.each<[string, string]>([
   expect(world.insurer.seen[1]?.headers['range']).toBeUndefined();
 });
 
+/** Attempts one after the other, as Temporal would make them, until one has an outcome. */
+async function attemptsUntilDone(world: Awaited<ReturnType<typeof startWorld>>) {
+  let told: unknown;
+  for (let number = 1; number < 20; number++) {
+    const attempt = world.attempt((a) => a.fetchPatientList(fetchList), told, number);
+    const outcome = await attempt.result.catch((error: ApplicationFailure) => error);
+    if (!(outcome instanceof Error) || outcome.nonRetryable) return outcome;
+    told = attempt.told.at(-1);
+  }
+  return expect.unreachable('no end');
+}
+
+test.each<[string, string, Buffer]>([
+  ['404', 'contract', httpAnswer(404, 'no such path')],
+  ['a redirect', 'redirect', httpAnswer(302, '', { location: '/login' })],
+  ['a page', 'not-json', httpAnswer(200, '<html>log in</html>')],
+  ['an object', 'not-json', httpAnswer(200, '{"patients":[]}')],
+  ['a list without its end', 'not-json', httpAnswer(200, '[{"kvnr":1},')],
+])('an insurer that answers %s all day has no usable list', async (_what, fault, answer) => {
+  // Every third answer is lost on the way: that says nothing, either way.
+  await using world = await startWorld(({ socket }, number) => {
+    if (number % 3 === 0) socket.resetAndDestroy();
+    else socket.write(answer);
+  });
+  expect(await attemptsUntilDone(world)).toMatchObject({
+    type: 'ListUnusable',
+    nonRetryable: true,
+    details: [{ lineUse: { requests: 59, faults: { [fault]: 40, reset: 19 } }, lastFault: fault }],
+  });
+});
+
+test('a line that spoils the list for long does not make it unusable', async () => {
+  await using world = await startWorld(({ socket }, number) => {
+    if (number > 60) socket.write(httpAnswer(200, list));
+    else if (number % 2 === 0) socket.write(httpAnswer(200, '<html>'));
+    else socket.end(httpAnswer(200, list).subarray(0, -100));
+  });
+  expect(await attemptsUntilDone(world)).toMatchObject({ kind: 'list' });
+  expect(world.insurer.seen).toHaveLength(61);
+});
+
+test('an insurer that will not give the rest is asked for the whole again in the end', async () => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) cut(request, list, resumable);
+    else request.socket.write(request.headers['range'] ? httpAnswer(400) : httpAnswer(200, other));
+  });
+  const fetched = await attemptsUntilDone(world);
+  expect('list' in fetched && world.listOf(fetched.list)).toBe(other);
+  expect(world.insurer.seen).toHaveLength(22);
+});
+
 test('an unchanged list costs one request', async () => {
   await using world = await startWorld(
     ({ socket }) => void socket.write('HTTP/1.1 304 Not Modified\r\netag: "v1"\r\n\r\n'),
