@@ -43,14 +43,33 @@ test('what is absent, past, zero or nonsense holds nothing', () => {
     '',
     '0',
     '-5',
-    '1.5',
     '5s',
+    '5,',
+    '5, soon',
+    '1.2.3',
     'soon',
     past,
     'Sun, 31 Feb 2027 00:00:00 GMT',
     '2027-01-01T00:00:00Z',
   ])
     expect(retryAfterUntil(header, now), String(header)).toBeUndefined();
+});
+
+test.each([
+  ['2.5', 3],
+  ['0.2', 1],
+  ['5, 5', 5],
+  ['3 ,120,7.1', 120],
+  ['0, 0', 0],
+])('numbers that are not quite of the standard hold for the largest of them, rounded up: %s', (header, seconds) => {
+  expect(retryAfterUntil(header, now)).toBe(seconds === 0 ? undefined : now + seconds * 1000);
+});
+
+test('what cannot be read holds as long as the caller says; what can, as long as it says itself', () => {
+  for (const header of ['soon', '-5', 'Sun, 31 Feb 2027 00:00:00 GMT'])
+    expect(retryAfterUntil(header, now, 1_000)).toBe(now + 1_000);
+  for (const header of [undefined, ' ', '0', new Date(now - 1000).toUTCString()])
+    expect(retryAfterUntil(header, now, 1_000)).toBeUndefined();
 });
 
 test('no header whatever holds the line for more than a day', () => {

@@ -7,15 +7,23 @@ const imfFixdate = new RegExp(`^[A-Z][a-z]{2}, (\\d{2}) ([A-Z][a-z]{2}) (\\d{4})
 const rfc850 = new RegExp(`^[A-Z][a-z]{5,8}, (\\d{2})-([A-Z][a-z]{2})-(\\d{2}) ${time} GMT$`);
 const asctime = new RegExp(`^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \\d]\\d) ${time} (\\d{4})$`);
 
+/** `5`; also `2.5` and, where two headers were joined, `5, 7`: not of the standard, and what they ask for is clear. */
+const seconds = /^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/;
+
 /**
- * Until when `Retry-After` holds the line, as epoch ms; undefined when it holds nothing: absent, in the past, zero, or
- * neither whole seconds nor an HTTP date (RFC 9110, 10.2.3 and 5.6.7, with both obsolete forms of the date). A moment more
- * than 24 hours away becomes 24 hours: see retryAfterMsMax. Dates are held against our own clock.
+ * Until when `Retry-After` holds the line, as epoch ms; undefined when it holds nothing: absent, in the past, zero.
+ * Seconds or an HTTP date (RFC 9110, 10.2.3 and 5.6.7, with both obsolete forms of the date); of several numbers the
+ * largest, rounded up. A moment more than 24 hours away becomes 24 hours: see retryAfterMsMax. Dates are held against our
+ * own clock.
+ * @param unreadableMs how long a text holds that is neither
  */
-export function retryAfterUntil(header: string | undefined, nowEpochMs: number): number | undefined {
+export function retryAfterUntil(header: string | undefined, nowEpochMs: number, unreadableMs = 0): number | undefined {
   const text = header?.trim() ?? '';
-  const untilMs = /^\d+$/.test(text) ? nowEpochMs + Number(text) * 1000 : httpDateEpochMs(text, nowEpochMs);
-  if (untilMs === undefined || untilMs <= nowEpochMs) return undefined;
+  if (text === '') return undefined;
+  const untilMs = seconds.test(text)
+    ? nowEpochMs + Math.ceil(Math.max(...text.split(',').map(Number))) * 1000
+    : (httpDateEpochMs(text, nowEpochMs) ?? nowEpochMs + unreadableMs);
+  if (untilMs <= nowEpochMs) return undefined;
   return Math.min(untilMs, nowEpochMs + retryAfterMsMax);
 }
 

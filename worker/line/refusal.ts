@@ -4,6 +4,9 @@ import type { ExchangeAnswer } from './exchange.ts';
 import { type LineContext, LineError } from './line-error.ts';
 import type { SendingRight } from './sending-right.ts';
 
+/** An insurer that is too busy and says until when in words that we cannot read is left alone for so long, ms. */
+const unreadableHoldMs = 1_000;
+
 /**
  * What a status that nobody can use means for us and for the line. Holds the line (`Retry-After` on 429 and any 5xx) or
  * pauses it (401, 403) before the answer's end, so that no request can slip in between.
@@ -18,7 +21,9 @@ export async function refusalOf(
 ): Promise<LineError> {
   const { status, headers } = answer;
   const retryAfter = headers['retry-after'];
-  const holdUntilMs = status === 429 || status >= 500 ? retryAfterUntil(retryAfter, nowEpochMs) : undefined;
+  const mayHold = status === 429 || status >= 500;
+  const unreadableMs = status === 429 ? unreadableHoldMs : 0;
+  const holdUntilMs = mayHold ? retryAfterUntil(retryAfter, nowEpochMs, unreadableMs) : undefined;
   const told = [
     holdUntilMs !== undefined && right.holdUntil(holdUntilMs),
     (status === 401 || status === 403) && right.pauseBySystem(`insurer answered ${status}`),
