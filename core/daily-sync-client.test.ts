@@ -50,7 +50,8 @@ test('while no worker answers, the stored progress is told as stale within three
   await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);
   await stores.gateOf(insurerId).pause({ by: 'operator', reason: 'test' });
   const startedAt = performance.now();
-  expect(await sync.readProgress()).toMatchObject({ runId, stale: true, line: { state: 'paused' } });
+  const line = { state: 'paused', by: 'operator', reason: 'test', since: expect.any(String) };
+  expect(await sync.readProgress()).toMatchObject({ runId, stale: true, line });
   expect(performance.now() - startedAt).toBeLessThan(3_000);
 });
 

@@ -19,6 +19,7 @@ import {
   triggerSignal,
 } from './contract/daily-sync.ts';
 import { dailySyncId, syncTaskQueue } from './contract/names.ts';
+import type { Gate } from './domain/gate.ts';
 import type { Progress } from './domain/progress.ts';
 import { newRunId } from './domain/run-id.ts';
 
@@ -33,6 +34,11 @@ export class DailySyncError extends Error {
   }
 }
 
+/** A run's progress with the line as the gate has it now, and while that is paused: by whom, since when, why. */
+export interface ProgressNow extends Progress {
+  readonly line: Progress['line'] & Pick<Gate, 'by' | 'since' | 'reason'>;
+}
+
 /** What people do with the day's run of one insurer. */
 export interface DailySyncClient {
   /** Starts a run, or makes the one under way fetch the new list. @throws DailySyncError `temporal-unavailable` */
@@ -41,7 +47,7 @@ export interface DailySyncClient {
    * Of the run under way, by query; the last one stored, with `stale: true`, when no worker answers within two seconds;
    * the stored one once the run has ended. The line as the gate has it now. undefined before the first run.
    */
-  readProgress(): Promise<Progress | undefined>;
+  readProgress(): Promise<ProgressNow | undefined>;
   /** Asks the run to undo what is under way and end. @throws DailySyncError `no-run`, `temporal-unavailable` */
   cancel(): Promise<void>;
   /** @throws DailySyncError `no-run`, `no-decision-awaited`, `no-worker` after ten seconds, `temporal-unavailable` */
@@ -87,9 +93,9 @@ export function createDailySyncClient(
     }
   };
 
-  const withLine = async (progress: Progress): Promise<Progress> => {
+  const withLine = async (progress: Progress): Promise<ProgressNow> => {
     const seen = await gate.read().catch(() => undefined);
-    return seen ? { ...progress, line: { ...progress.line, state: seen.state, busy: seen.busy } } : progress;
+    return seen ? { ...progress, line: { ...progress.line, ...lineNow(seen) } } : progress;
   };
 
   return {
@@ -148,6 +154,24 @@ export function createDailySyncClient(
         throw new DailySyncError(updateFault(error), { cause: error });
       });
     },
+  };
+}
+
+/** The line as people are told of it: who, when and why only while it is paused. */
+export function lineNow({
+  state,
+  busy,
+  by,
+  since,
+  reason,
+}: Gate): Pick<Gate, 'state' | 'busy' | 'by' | 'since' | 'reason'> {
+  if (state === 'open') return { state, busy };
+  return {
+    state,
+    busy,
+    ...(by !== undefined && { by }),
+    ...(since !== undefined && { since }),
+    ...(reason !== undefined && { reason }),
   };
 }
 

@@ -1,12 +1,19 @@
 import { parseArgs } from 'node:util';
 import { openStores, type Stores } from '../core/clients.ts';
 import { type ClientConfig, ConfigError, clientConfig, readConfig } from '../core/config.ts';
-import { createDailySyncClient, DailySyncError, type DailySyncFault, openTemporal } from '../core/daily-sync-client.ts';
+import {
+  createDailySyncClient,
+  DailySyncError,
+  type DailySyncFault,
+  lineNow,
+  openTemporal,
+} from '../core/daily-sync-client.ts';
 import { isKvnr } from '../core/domain/kvnr.ts';
 import { patientRefOf } from '../core/pseudonyms.ts';
+import { GateError } from '../core/stores/gate.ts';
 import { findRunningStack } from './endpoints.ts';
 import { patientText } from './patient-text.ts';
-import { progressBlock, summaryLines } from './progress-lines.ts';
+import { pauseLines, progressBlock, summaryLines } from './progress-lines.ts';
 import { keepLoopbackDirect } from './proxy.ts';
 import { operatorName, readSettings } from './settings.ts';
 import { explain } from './start-failure.ts';
@@ -19,6 +26,8 @@ const usage = `npm run sync -- <command>
   status [--json|--watch]   how far the run is; --watch until it ends
   cancel                    ends the run; what is under way is undone
   removals approve|reject   decides about the removals that a run has asked about
+  line [--json]             open or paused; by whom, since when and why
+  resume <reason>           opens the line that is paused
   patient <KVNR>            a patient with all care records, as JSON
   issues [--json]           what went wrong in the last run
   runs [--json]             the runs so far, newest first
@@ -84,7 +93,27 @@ const commands: Readonly<Record<string, (context: Context) => Promise<void>>> = 
     if (decision !== 'approve' && decision !== 'reject') throw new CommandError('usage', 'removals approve, or reject');
     const { dailySync } = await openDailySync(context);
     await dailySync.decideRemovals({ decision, operator: operatorName() });
-    say(decision === 'approve' ? 'the removals are carried out' : 'nobody is removed');
+    say(
+      decision === 'approve' ? 'the removals will be carried out, once what is under way is done' : 'nobody is removed',
+    );
+  },
+
+  async line({ config: { INSURER_ID }, stores, isJson }) {
+    const line = lineNow(await stores.gateOf(INSURER_ID).read());
+    if (isJson) say(JSON.stringify(line, null, 2));
+    else if (line.state === 'open') say(`the line is open, and ${line.busy ? 'busy' : 'idle'}`);
+    else for (const each of pauseLines(line)) say(each);
+  },
+
+  async resume({ args, config: { INSURER_ID }, stores }) {
+    const reason = args.join(' ').trim();
+    if (reason === '') throw new CommandError('usage', 'resume takes a reason, for whoever asks later why');
+    const gate = stores.gateOf(INSURER_ID);
+    if ((await gate.read()).state === 'open') return say('the line is open already');
+    const { state } = await gate.resume({ by: operatorName(), reason });
+    if (state === 'paused')
+      throw new CommandError('failed', 'the line was paused again meanwhile: see npm run sync -- line');
+    say('the line is open: the next request goes out at once');
   },
 
   async patient({ args: [kvnr], config, stores }) {
@@ -167,12 +196,14 @@ const faults: Readonly<Record<DailySyncFault, CommandError>> = {
   'temporal-unavailable': new CommandError('notRunning', 'Temporal does not answer: does npm start still run?'),
 };
 
+const noGate = new CommandError('notRunning', 'the line’s state cannot be read or written: does npm start still run?');
+
 process.on('SIGINT', () => process.exit(130));
 try {
   await main();
   process.exit(exitCodes.done);
 } catch (error) {
-  const told = error instanceof DailySyncError ? faults[error.fault] : error;
+  const told = error instanceof DailySyncError ? faults[error.fault] : error instanceof GateError ? noGate : error;
   const message = told instanceof CommandError || told instanceof ConfigError ? told.message : explain(told);
   process.stderr.write(`epa-sync: ${message}\n`);
   process.exit(told instanceof CommandError ? told.exitCode : exitCodes.failed);

@@ -65,3 +65,17 @@ test('the summary tells how long it took and which faults were most frequent', (
 test('durations read like a clock', () => {
   expect([0, 59.4, 65, 3_600, 7_389].map(duration)).toEqual(['0:00', '0:59', '1:05', '1:00:00', '2:03:09']);
 });
+
+test('a paused line says who paused it, since when, why, and the command that opens it', () => {
+  const since = '2026-11-24T21:31:07.000Z';
+  const paused = { ...progress.line, state: 'paused', by: 'anna', since, reason: 'the modem\nis moved' } as const;
+  const lines = progressBlock({ ...progress, line: paused }, now, 120);
+  expect(lines.at(-2)).toBe('! the line is paused by anna since 2026-11-24 21:31 UTC: the modem is moved');
+  expect(lines.at(-1)).toContain('npm run sync -- resume');
+  expect(progressLine({ ...progress, line: paused }, now)).toContain('paused by anna');
+});
+
+test('a token that the insurer refuses is told as such', () => {
+  const line = { ...progress.line, state: 'paused', by: 'system', reason: 'unauthorized' } as const;
+  expect(progressLine({ ...progress, line }, now)).toMatch(/by the system.*INSURER_API_TOKEN.*npm run sync -- resume/);
+});

@@ -1,7 +1,8 @@
+import type { ProgressNow } from '../core/daily-sync-client.ts';
 import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
 
 /** The run's progress as people read it, a few lines; pure, so that a terminal can draw it over and over. */
-export function progressBlock(progress: Progress, now: Date, widthColumns: number): string[] {
+export function progressBlock(progress: ProgressNow, now: Date, widthColumns: number): string[] {
   const { patients, careRecords, line } = progress;
   const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
   const barColumns = Math.max(10, Math.min(40, widthColumns - 60));
@@ -12,11 +13,12 @@ export function progressBlock(progress: Progress, now: Date, widthColumns: numbe
     `care records  ${bar(careShare(progress), barColumns)}${care}${careCounts(progress)}`,
     `line          ${lineState(progress)} · ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
     ...decisionHint(progress),
+    ...pauseLines(progress.line),
   ].map((text) => text.slice(0, Math.max(20, widthColumns)));
 }
 
 /** One line of a log that is no terminal. */
-export function progressLine(progress: Progress, now: Date): string {
+export function progressLine(progress: ProgressNow, now: Date): string {
   const { careRecords, line } = progress;
   const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
   const parts = [
@@ -26,6 +28,7 @@ export function progressLine(progress: Progress, now: Date): string {
     `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
     ...(progress.stale ? ['no worker answers: as last seen'] : []),
     ...decisionHint(progress),
+    ...pauseLines(progress.line),
   ];
   return parts.join(' | ');
 }
@@ -87,6 +90,23 @@ function decisionHint({ awaitingDecision, decision }: Progress): string[] {
   if (!awaitingDecision) return [];
   const what = decision ? `${decision.removals} removals (of ${decision.stored} stored)` : 'removals';
   return [`! ${what} wait for you: npm run sync -- removals approve, or reject`];
+}
+
+/** Who paused the line, and what to do; nothing while it is open. */
+export function pauseLines({
+  state,
+  by,
+  since,
+  reason,
+}: Pick<ProgressNow['line'], 'state' | 'by' | 'since' | 'reason'>): string[] {
+  if (state === 'open') return [];
+  const isRefused = by === 'system' && reason === 'unauthorized';
+  const why = isRefused ? 'the insurer refuses the token (INSURER_API_TOKEN)' : (reason ?? 'no reason given');
+  const when = since === undefined ? '' : ` since ${since.slice(0, 16).replace('T', ' ')} UTC`;
+  return [
+    `! the line is paused by ${by === 'system' ? 'the system' : (by ?? 'somebody')}${when}: ${why}`,
+    `  ${isRefused ? 'set the right token, start again, then' : 'to go on'}: npm run sync -- resume <reason>`,
+  ].map((line) => line.replace(/\p{Cc}/gu, ' ')); // a reason is typed by people
 }
 
 const bar = (share: number, columns: number): string => {

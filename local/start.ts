@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { openStores } from '../core/clients.ts';
 import { ConfigError, clientConfig, readConfig } from '../core/config.ts';
-import { createDailySyncClient, openTemporal } from '../core/daily-sync-client.ts';
-import { summaryLines } from './progress-lines.ts';
+import { createDailySyncClient, openTemporal, type ProgressNow } from '../core/daily-sync-client.ts';
+import { pauseLines, summaryLines } from './progress-lines.ts';
 import { keepLoopbackDirect } from './proxy.ts';
 import { readSettings } from './settings.ts';
 import { LocalStack, type Stack } from './stack.ts';
@@ -68,7 +68,11 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
     say(`run ${runId} ${joined ? 'goes on, with a new list' : 'begins'}, ${seconds.toFixed(1)} s after the start`);
     const view = createProgressView(process.stdout);
     const run = { client, dailySync, insurerId: config.INSURER_ID };
-    const last = await watchRun(run, runId, (progress) => view.show(progress), ending.signal);
+    const show = (progress: ProgressNow): void => {
+      view.show(progress);
+      if (isOnce && progress.line.by === 'system') throw new StartFailure(stuckLine(progress));
+    };
+    const last = await watchRun(run, runId, show, ending.signal);
     view.end();
     for (const line of last ? summaryLines(last) : [`run ${runId} ended without a word: see Temporal`]) say(line);
     if (isOnce) return last?.state === 'completed' ? 0 : 1;
@@ -84,6 +88,12 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
     stores.close(); // Temporal's client retries by a timer that throws once it is closed: it goes with the process
   }
 }
+
+/** Nobody resumes a line that the system has paused while everything ends after one run. */
+const stuckLine = ({ line }: ProgressNow): string => {
+  const [what = '', how = ''] = pauseLines(line);
+  return `${what.slice(2)}; ${how.trim()} (beside npm start without --once)`;
+};
 
 function readArguments() {
   const boolean = { type: 'boolean', default: false } as const;

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowFailedError } from '@temporalio/client';
 import { dailySyncId } from '../core/contract/names.ts';
-import type { DailySyncClient } from '../core/daily-sync-client.ts';
-import type { Progress } from '../core/domain/progress.ts';
+import type { DailySyncClient, ProgressNow } from '../core/daily-sync-client.ts';
 import { progressBlock, progressLine } from './progress-lines.ts';
 
 /** Shows a run's progress as it goes: redrawn in a terminal, else a line whenever something has changed. */
 export interface ProgressView {
-  show(progress: Progress): void;
+  show(progress: ProgressNow): void;
   /** other lines may follow */
   end(): void;
 }
@@ -53,14 +52,14 @@ const lookMs = 500;
 /**
  * Follows a run until it ends, over continue-as-new and over restarts of what it runs on.
  * @returns its last progress; undefined when it ended without one
- * @throws the signal's reason
+ * @throws the signal's reason, and what `onProgress` does
  */
 export async function watchRun(
   { client, dailySync, insurerId }: { client: Client; dailySync: DailySyncClient; insurerId: string },
   runId: string,
-  onProgress: (progress: Progress) => void,
+  onProgress: (progress: ProgressNow) => void,
   signal: AbortSignal,
-): Promise<Progress | undefined> {
+): Promise<ProgressNow | undefined> {
   let hasEnded = false;
   void untilClosed(client, dailySyncId(insurerId), signal).then(() => {
     hasEnded = true;
