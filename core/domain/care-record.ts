@@ -12,12 +12,16 @@ const characters = (min: number, max: number) =>
 
 const day = z.iso.date();
 
+/** Elements are looked at one by one, apart from what holds them: zod gathers all problems, and there may be millions. */
+const elements = z.array(z.unknown());
+
 const document = z.looseObject({
   id: z.string(),
   title: z.string().optional(),
   mediaType: z.string(),
   contentBase64: z.string(),
 });
+const diagnosis = z.looseObject({ code: z.string(), text: z.string().optional() });
 
 const careRecord = z.looseObject({
   id: characters(1, 64),
@@ -27,33 +31,55 @@ const careRecord = z.looseObject({
   start: day,
   end: day.optional(),
   provider: z.looseObject({ bsnr: z.string().optional(), name: z.string().optional() }).optional(),
-  diagnoses: z.array(z.looseObject({ code: z.string(), text: z.string().optional() })).optional(),
-  documents: z.array(document).optional(),
+  diagnoses: elements.optional(),
+  documents: elements.optional(),
 });
 
 const careRecordsAnswer = z.looseObject({
   kvnr: z.string().regex(/^[A-Z][0-9]{9}$/),
-  careRecords: z.array(careRecord).superRefine((records, context) => {
-    const seen = new Set<string>();
-    for (const [index, { id }] of records.entries()) {
-      if (seen.has(id)) context.addIssue({ code: 'custom', path: [index, 'id'], message: 'not unique' });
-      seen.add(id);
-    }
-  }),
+  careRecords: elements,
 });
 
 /**
  * What does not fit the contract in an answer of the insurer (insurer-api.yaml, CareRecordsAnswer), or undefined when it
  * fits: `careRecords[3].start: not a date; kvnr: missing`. Fixed words and JSON paths only, never a value, so that it may
- * be logged and shown. Whose KVNR it is, is for the caller to compare.
+ * be logged and shown. Whose KVNR it is, is for the caller to compare. Nothing is looked at beyond the first problems.
  * @param value as plain JSON.parse gives it
  */
 export function careRecordsAnswerProblem(value: unknown): string | undefined {
-  const parsed = careRecordsAnswer.safeParse(value, { reportInput: true });
-  if (parsed.success) return undefined;
-  const problems = parsed.error.issues.map((issue) => `${pathText(issue.path)}: ${wordsFor(issue)}`);
-  const more = problems.length - namedProblems;
-  return problems.slice(0, namedProblems).join('; ') + (more > 0 ? `; and ${more} more` : '');
+  const problems = problemsOfAnswer(value)
+    .take(namedProblems + 1)
+    .toArray();
+  if (problems.length === 0) return undefined;
+  return problems.slice(0, namedProblems).join('; ') + (problems.length > namedProblems ? '; and more' : '');
+}
+
+function* problemsOfAnswer(value: unknown): Generator<string> {
+  yield* problemsOf(careRecordsAnswer, value, []);
+  const seen = new Set<string>();
+  for (const [index, record] of elementsIn(value, 'careRecords')) {
+    const path = ['careRecords', index];
+    yield* problemsOf(careRecord, record, path);
+    for (const [at, element] of elementsIn(record, 'diagnoses'))
+      yield* problemsOf(diagnosis, element, [...path, 'diagnoses', at]);
+    for (const [at, element] of elementsIn(record, 'documents'))
+      yield* problemsOf(document, element, [...path, 'documents', at]);
+    const { id } = Object(record) as { id?: unknown };
+    if (typeof id !== 'string') continue;
+    if (seen.has(id)) yield `${pathText([...path, 'id'])}: not unique`;
+    seen.add(id);
+  }
+}
+
+function* problemsOf(schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): Generator<string> {
+  const parsed = schema.safeParse(value, { reportInput: true });
+  for (const issue of parsed.error?.issues ?? []) yield `${pathText([...path, ...issue.path])}: ${wordsFor(issue)}`;
+}
+
+/** What is no array has been told by then. */
+function elementsIn(holder: unknown, key: 'careRecords' | 'diagnoses' | 'documents'): Iterable<[number, unknown]> {
+  const held = (Object(holder) as Partial<Record<typeof key, unknown>>)[key];
+  return Array.isArray(held) ? held.entries() : [];
 }
 
 function wordsFor(issue: z.core.$ZodIssue): string {

@@ -9,6 +9,9 @@ const drainedBytesMax = 256 * 1024;
 /** Deeper than any sound answer, and shallow enough for whoever walks it recursively later. */
 export const nestingMax = 256;
 
+/** Some 50 000 care records of one patient. An array of so many elements takes no more than some 100 MB of memory. */
+const valuesMax = 500_000;
+
 /**
  * The whole body, decoded. The cap counts decoded bytes, so that a small body cannot unfold in memory, and raw ones.
  * @throws LineError `contract` for an encoding nobody asked for, `cut-short`, `not-json` when it is no gzip, `too-large`
@@ -66,33 +69,39 @@ export async function drain({ body }: ExchangeAnswer): Promise<void> {
 }
 
 /**
- * UTF-8 JSON, not nested deeper than nestingMax.
- * @throws LineError `not-json`, `contract` when nested too deep
+ * UTF-8 JSON, not nested deeper than nestingMax, of at most valuesMax values. Both are looked at in the bytes, before
+ * anything is made of them: 64 MiB of `[],[],` are gigabytes once they are parsed.
+ * @throws LineError `not-json`, `contract` when nested too deep, `too-large` when there are too many values
  */
 export function parseJson(body: Buffer, operation: LineContext['operation']): unknown {
-  let value: unknown;
+  const { deepest, values } = shapeOf(body);
+  if (deepest > nestingMax) throw new LineError('contract', { operation, problem: 'nested too deep' });
+  if (values > valuesMax) throw new LineError('too-large', { operation, problem: 'too many values' });
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
   } catch {
     throw new LineError('not-json', { operation }); // no cause: V8 quotes the text in its message
   }
-  if (nestingOf(body) > nestingMax) throw new LineError('contract', { operation, problem: 'nested too deep' });
-  return value;
 }
 
-const [quote, backslash, openBrace, closeBrace, openBracket, closeBracket] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d];
+const [quote, backslash, comma] = [0x22, 0x5c, 0x2c];
+const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** How deep the arrays and objects of sound JSON are nested. */
-function nestingOf(json: Buffer): number {
+/** How deep the arrays and objects of JSON are nested, and how many values it has at most. */
+function shapeOf(json: Buffer): { deepest: number; values: number } {
   let depth = 0;
   let deepest = 0;
+  let values = 1;
   for (let at = 0; at < json.length; at++) {
     const byte = json[at];
     if (byte === quote) at = endOfString(json, at);
-    else if (byte === openBrace || byte === openBracket) deepest = Math.max(deepest, ++depth);
-    else if (byte === closeBrace || byte === closeBracket) depth--;
+    else if (byte === comma) values++;
+    else if (byte === openBrace || byte === openBracket) {
+      values++;
+      deepest = Math.max(deepest, ++depth);
+    } else if (byte === closeBrace || byte === closeBracket) depth--;
   }
-  return deepest;
+  return { deepest, values };
 }
 
 /** The place of the quote that ends the string which begins at `start`. */

@@ -273,6 +273,12 @@ test.each<[string, string, (request: RawRequest) => void]>([
   ],
   ['unfolds past the cap', 'too-large', answers(httpAnswer(200, gzipped(bomb), gzip))],
   ['is past the cap', 'too-large', answers(httpAnswer(200, bomb))],
+  [
+    'has too many records',
+    'too-large',
+    answers(httpAnswer(200, recordsOf(anna).replace('[', `[${'{},'.repeat(500_001)}`))),
+  ],
+  ['has too many numbers', 'too-large', answers(httpAnswer(200, recordsOf(anna, `,"x":[${'1,'.repeat(500_001)}1]`)))],
   ['is a redirect', 'redirect', answers(httpAnswer(302, '', { location: '/elsewhere' }))],
   ['is a 304 that nobody asked for', 'contract', answers('HTTP/1.1 304 Not Modified\r\n\r\n')],
   ['is a 206 that nobody asked for', 'contract', answers(httpAnswer(206, '{}'))],
@@ -299,10 +305,13 @@ test.each<[string, string, (request: RawRequest) => void]>([
 test('records may carry anything that the contract does not name, gzip and all', async () => {
   const body = recordsOf(
     anna,
-    `,"x":${'['.repeat(200)}${']'.repeat(200)},"__proto__":{"y":1},"n":1.10,"text":"\\"[{\\\\"`,
+    `,"commas":"${',[{'.repeat(200_000)}"` +
+      `,"x":${'['.repeat(200)}${']'.repeat(200)},"__proto__":{"y":1},"n":1.10,"text":"\\"[{\\\\"`,
   );
   await using it = await startLine(answers(httpAnswer(200, gzipSync(body), gzip)));
-  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).resolves.toMatchObject({ body: Buffer.from(body) });
+  const fetched = await it.line.fetchCareRecords(anna, 'bulk', never);
+  expect(fetched.kind === 'answer' && fetched.body.equals(Buffer.from(body))).toBe(true);
+});
 });
 
 test('a body that keeps coming, however slowly, is no stall', async () => {

@@ -54,7 +54,7 @@ export interface Line {
    *   insurer would see an overlap
    * @returns the decoded body: UTF-8 JSON that fits CareRecordsAnswer and names this KVNR
    * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` when the answer names another KVNR,
-   *   `too-large` past 64 MiB; the others: DESIGN, "One exchange"
+   *   `too-large` past CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: DESIGN, "One exchange"
    */
   fetchCareRecords(kvnr: Kvnr, turn: Turn, signal: AbortSignal): Promise<CareRecordsFetch>;
   /**
