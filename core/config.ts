@@ -34,6 +34,13 @@ const line = z.object({
   LINE_STALL_MS: milliseconds(15_000, 100, 120_000),
   LINE_MIN_GAP_MS: milliseconds(50, 0, 10_000),
   PAUSE_GRACE_MS: milliseconds(2_000, 0, 30_000),
+  /** decoded; an answer past it is refused and reported (insurer-api.yaml, "Sizes") */
+  CARE_RECORDS_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(64 * 1024)
+    .max(256 * 1024 * 1024)
+    .default(64 * 1024 * 1024),
   INSURER_BASE_URL: z.url({ protocol: /^https?$/ }),
   INSURER_API_TOKEN: z.string().min(1),
 });

@@ -55,18 +55,31 @@ export async function readWhole(
 export const hasDeclaredEnd = (headers: ExchangeAnswer['headers']): boolean =>
   headers['content-length'] !== undefined || /\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
 
-/** Reads on so that the connection can be kept; whether that works is of no interest. */
-export async function drain({ body }: ExchangeAnswer): Promise<void> {
+/**
+ * Reads a body that nobody needs to its end. One that drips is not waited for: the line is for others too.
+ * @param withinMs for all of it, however it comes
+ * @throws LineError `stalled` when it has not ended by then, `contract` past 256 KiB; the line's own faults
+ */
+export async function readToEnd(
+  { body, status }: ExchangeAnswer,
+  withinMs: number,
+  operation: LineContext['operation'],
+): Promise<void> {
+  const context = { operation, status, problem: 'body without end' };
+  const deadline = setTimeout(() => body.destroy(new LineError('stalled', context)), withinMs);
   let bytes = 0;
   try {
     for await (const chunk of body) {
       bytes += (chunk as Buffer).length;
-      if (bytes > drainedBytesMax) return;
+      if (bytes > drainedBytesMax) throw new LineError('contract', context);
     }
-  } catch {
-    // the fault is the status, however its body ended
+  } finally {
+    clearTimeout(deadline);
   }
 }
+
+/** Reads on so that the connection can be kept; whether that works is of no interest: the fault is the status. */
+export const drain = (...of: Parameters<typeof readToEnd>): Promise<void> => readToEnd(...of).catch(() => {});
 
 /**
  * UTF-8 JSON, not nested deeper than nestingMax, of at most valuesMax values. Both are looked at in the bytes, before

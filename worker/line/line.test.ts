@@ -312,7 +312,6 @@ test('records may carry anything that the contract does not name, gzip and all',
   const fetched = await it.line.fetchCareRecords(anna, 'bulk', never);
   expect(fetched.kind === 'answer' && fetched.body.equals(Buffer.from(body))).toBe(true);
 });
-});
 
 test('a body that keeps coming, however slowly, is no stall', async () => {
   const body = recordsOf(anna);
@@ -327,6 +326,34 @@ test('a body that keeps coming, however slowly, is no stall', async () => {
     { stallMs: 120 },
   );
   await expect(it.line.fetchCareRecords(anna, 'bulk', never)).resolves.toMatchObject({ kind: 'answer' });
+});
+
+/** Sends a piece of a body now and then, for ever. */
+const drips =
+  (status: number) =>
+  ({ socket }: RawRequest): void => {
+    socket.write(`HTTP/1.1 ${status} X\r\ncontent-length: 100000\r\n\r\n`);
+    const timer = setInterval(() => socket.write('.'), 20);
+    socket.once('close', () => clearInterval(timer));
+  };
+
+test.each([
+  [404, 'stalled'],
+  [410, 'stalled'],
+  [500, 'server-error'],
+  [418, 'contract'],
+])('the dripping body of a %i does not hold the line', async (status, fault) => {
+  await using it = await startLine(drips(status), { stallMs: 200 });
+  const beganMs = performance.now();
+  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
+  expect(performance.now() - beganMs).toBeLessThan(2_000);
+  await it.insurer.seen[0]?.closed;
+  expect(it.right.ends).toEqual([{ wasCut: true }]);
+});
+
+test.each([404, 410])('a %i with a body that nobody could mean is not believed, nor read on', async (status) => {
+  await using it = await startLine(answers(httpAnswer(status, Buffer.alloc(400 * 1024, '.'))));
+  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'contract' });
 });
 
 test('Retry-After holds the line on 429 and on any 5xx, nonsense for a second on 429 only', async () => {

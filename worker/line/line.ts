@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { careRecordsAnswerProblem } from '../../core/domain/care-record.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Turn } from '../../core/domain/line.ts';
-import { drain, hasDeclaredEnd, parseJson, readWhole } from './answer-body.ts';
+import { drain, hasDeclaredEnd, parseJson, readToEnd, readWhole } from './answer-body.ts';
 import { type ExchangeAnswer, openExchange } from './exchange.ts';
 import { LineError, LineWithheld } from './line-error.ts';
 import { createLineQueue } from './queue.ts';
@@ -15,7 +15,7 @@ export interface LineOptions {
   readonly right: SendingRight;
   /** LINE_STALL_MS */
   readonly stallMs: number;
-  /** decoded bytes of one care records answer */
+  /** CARE_RECORDS_MAX_BYTES: decoded bytes of one care records answer */
   readonly careRecordsBytesMax?: number;
 }
 
@@ -116,6 +116,9 @@ export function openLine(options: LineOptions): Line {
     }
   }
 
+  const refused = (answer: ExchangeAnswer, operation: 'care-records' | 'patients'): Promise<LineError> =>
+    refusalOf(answer, operation, { right, nowEpochMs: Date.now(), drainMs: stallMs });
+
   return {
     async fetchCareRecords(kvnr, turn, signal) {
       const operation = 'care-records';
@@ -134,10 +137,10 @@ export function openLine(options: LineOptions): Line {
             };
           case 404:
           case 410:
-            for await (const _ of answer.body); // counts only when it is whole: what follows from it cannot be undone
+            await readToEnd(answer, stallMs, operation); // counts only when it is whole: what follows cannot be undone
             return { kind: answer.status === 410 ? 'not-insured' : 'unknown' };
           default:
-            throw await refusalOf(answer, operation, right, Date.now());
+            throw await refused(answer, operation);
         }
       };
       const fetched = await exchangeInTurn(turn, request, readAnswer, signal);
@@ -162,14 +165,14 @@ export function openLine(options: LineOptions): Line {
         const { status, headers } = answer;
         const contract = (problem: string): LineError => new LineError('contract', { operation, status, problem });
         if (status === 304 && !resume && knownEtag !== undefined) {
-          await drain(answer);
+          await drain(answer, stallMs, operation);
           return 'unchanged';
         }
         if (status === 416 && resume) {
-          await drain(answer);
+          await drain(answer, stallMs, operation);
           return 'range-refused';
         }
-        if (status !== 200 && !(status === 206 && resume)) throw await refusalOf(answer, operation, right, Date.now());
+        if (status !== 200 && !(status === 206 && resume)) throw await refused(answer, operation);
         if (!['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? ''))
           throw contract('content-encoding');
         if (!hasDeclaredEnd(headers)) throw new LineError('cut-short', { operation, problem: 'no end declared' });

@@ -38,6 +38,7 @@ try {
     token: config.INSURER_API_TOKEN,
     right: grant,
     stallMs: config.LINE_STALL_MS,
+    careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
   });
   const activities = createLineActivities({ ...stores, line, insurerId: config.INSURER_ID });
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {

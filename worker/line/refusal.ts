@@ -7,17 +7,23 @@ import type { SendingRight } from './sending-right.ts';
 /** An insurer that is too busy and says until when in words that we cannot read is left alone for so long, ms. */
 const unreadableHoldMs = 1_000;
 
+export interface RefusalOptions {
+  readonly right: SendingRight;
+  /** our wall clock when the headers came */
+  readonly nowEpochMs: number;
+  /** the body is read on for so long, ms; then the connection is not worth it */
+  readonly drainMs: number;
+}
+
 /**
  * What a status that nobody can use means for us and for the line. Holds the line (`Retry-After` on 429 and any 5xx) or
  * pauses it (401, 403) before the answer's end, so that no request can slip in between.
- * @param nowEpochMs our wall clock when the headers came
  * @returns the error to throw, once the body is out of the way
  */
 export async function refusalOf(
   answer: ExchangeAnswer,
   operation: LineContext['operation'],
-  right: SendingRight,
-  nowEpochMs: number,
+  { right, nowEpochMs, drainMs }: RefusalOptions,
 ): Promise<LineError> {
   const { status, headers } = answer;
   const retryAfter = headers['retry-after'];
@@ -28,7 +34,7 @@ export async function refusalOf(
     holdUntilMs !== undefined && right.holdUntil(holdUntilMs),
     (status === 401 || status === 403) && right.pauseBySystem(`insurer answered ${status}`),
   ];
-  await drain(answer);
+  await drain(answer, drainMs, operation);
   await Promise.all(told);
   return new LineError(faultOf(status, retryAfter !== undefined), { operation, status });
 }
