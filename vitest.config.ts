@@ -7,6 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          sequence: { groupOrder: 0 },
           include: ['**/*.test.ts'],
           exclude: ['test/**', 'node_modules/**', 'cdk.out/**', '.local/**'],
           testTimeout: 20_000,
@@ -16,6 +17,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          sequence: { groupOrder: 1 }, // alone: a whole stack with its workers fills a small machine
           include: ['test/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 300_000,
