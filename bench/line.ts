@@ -91,7 +91,11 @@ const contenders: readonly Contender[] = [
         line,
         patients: { get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient },
         payloads: { put: async (_owner, body) => await nowhere(body) },
-        lists: { putSegment: async (_listId, _index, body) => await nowhere(body) },
+        lists: {
+          putSegment: async (_listId, _index, body) => await nowhere(body),
+          putManifest: async () => await nowhere(Buffer.alloc(0)),
+          readManifest: async () => [],
+        },
       });
       await withWorker({ slots, retries: 'ours', activities }, signal);
     },

@@ -38,7 +38,9 @@ async function printTable(entries: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'epa-sync-bench-memory-'));
   try {
     const list = await writeList(folder, entries);
-    console.log(`${entries} entries, ${(list.sizeBytes / 1e6).toFixed(0)} MB, ${list.segments.length} segments`);
+    console.log(
+      `${entries} entries, ${(list.sizeBytes / 1e6).toFixed(0)} MB, ${(await segmentsOf(list)).length} segments`,
+    );
     console.log('| measure | entries/s | seconds | peak RSS MB | outcome |\n|---|---|---|---|---|');
     let isMet = true;
     for (const step of ['JSON.parse', 'nothing', 'empty table', 'full table'] as const) {
@@ -80,8 +82,8 @@ async function runMeasure({ step, folder, list }: Measure): Promise<void> {
   process.exit(0);
 }
 
-async function parseWhole(_folder: string, { segments }: PatientListReference): Promise<string> {
-  const bytes = await Promise.all(segments.map(({ key }) => readFile(key)));
+async function parseWhole(_folder: string, list: PatientListReference): Promise<string> {
+  const bytes = await Promise.all((await segmentsOf(list)).map(({ key }) => readFile(key)));
   const entries = JSON.parse(Buffer.concat(bytes).toString('utf8')) as unknown[];
   return `${entries.length} entries`;
 }
@@ -110,6 +112,7 @@ async function openFileLists(folder: string, listId: string): Promise<ListsStore
   const shards = join(folder, listId);
   await mkdir(shards);
   return {
+    readManifest: async (manifest) => await segmentsOf({ manifest }),
     async *openSegments(segments) {
       for (const { key } of segments) {
         const bytes = await readFile(key);
@@ -125,6 +128,7 @@ async function openFileLists(folder: string, listId: string): Promise<ListsStore
     readGone: async () => [],
     deleteList: async () => {},
     putSegment: () => Promise.reject(new Error('not measured')),
+    putManifest: () => Promise.reject(new Error('not measured')),
   };
 }
 
@@ -171,8 +175,13 @@ async function writeList(folder: string, entries: number): Promise<PatientListRe
   }
   pieces.push(']');
   await flush();
-  return { listId: 'list', segments, sizeBytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+  const manifest = { key: join(folder, 'manifest'), sizeBytes: 0, sha256: '' };
+  await writeFile(manifest.key, JSON.stringify(segments));
+  return { listId: 'list', manifest, sizeBytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
 }
+
+const segmentsOf = async ({ manifest }: Pick<PatientListReference, 'manifest'>): Promise<PayloadReference[]> =>
+  JSON.parse(await readFile(manifest.key, 'utf8'));
 
 function entryAt(index: number): string {
   const body = `${'ABCDEFGHIJ'[index % 10]}${String(Math.floor(index / 10)).padStart(8, '0')}`;

@@ -34,10 +34,12 @@ export type FetchPatientListResult = { readonly lineUse: LineUse } & (
   | { readonly kind: 'list'; readonly list: PatientListReference }
 );
 
-/** A list in the bucket: its segments, in order, are the body as the insurer sent it (ADR 0007). */
+/** A list in the bucket: its segments, in order, are the body as the insurer sent it (ADR 0006). */
 export interface PatientListReference {
   readonly listId: string;
-  readonly segments: readonly PayloadReference[];
+  /** names the segments: of a slow list there are too many to stand here */
+  readonly manifest: PayloadReference;
+  /** of all segments */
   readonly sizeBytes: number;
   readonly etag?: string;
 }

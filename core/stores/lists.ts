@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { GetObjectCommand, NoSuchKey, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { ShardLine } from '../domain/diff.ts';
-import { type Bucket, deletePrefix, getObject } from './objects.ts';
+import { type Bucket, deletePrefix, getObject, putObject } from './objects.ts';
 
 /** Who was found gone, and which list had made them new or changed them last when they were. */
 export interface GonePatient {
@@ -11,11 +11,15 @@ export interface GonePatient {
 }
 
 /**
- * Objects `lists/{listId}/…`: a list as it came (`segments/`), the lines of its shards (`shards/{xx}/{0001}`), and whom
+ * Objects `lists/{listId}/…`: a list as it came (`segments/`), the rows of these (`manifests/{sha256}`), the lines of its shards (`shards/{xx}/{0001}`), and whom
  * the diff found gone (`gone/{xx}`). All names are fixed by the content, so a repeated attempt overwrites its own.
  */
 export interface ListsStore {
   putSegment(listId: string, index: number, body: Buffer): Promise<PayloadReference>;
+  /** Keeps which segments a list consists of so far, in order. */
+  putManifest(listId: string, segments: readonly PayloadReference[]): Promise<PayloadReference>;
+  /** @throws PayloadError when it is missing or spoilt */
+  readManifest(manifest: PayloadReference): Promise<readonly PayloadReference[]>;
   /** The list's bytes as the insurer sent them, in small chunks. @throws PayloadError when a segment is missing or spoilt */
   openSegments(segments: readonly PayloadReference[]): AsyncGenerator<Uint8Array>;
   /** @param part from 1 @param lines lines of `shardLineText` */
@@ -58,6 +62,14 @@ export function createListsStore(bucket: Bucket): ListsStore {
       const key = `lists/${listId}/segments/${String(index).padStart(6, '0')}`;
       await put(key, body);
       return { key, sizeBytes: body.length, sha256: createHash('sha256').update(body).digest('hex') };
+    },
+
+    async putManifest(listId, segments) {
+      return await putObject(bucket, `lists/${listId}/manifests/`, Buffer.from(JSON.stringify(segments)));
+    },
+
+    async readManifest(manifest) {
+      return JSON.parse((await getObject(bucket, manifest)).toString('utf8')) as PayloadReference[];
     },
 
     async *openSegments(segments) {

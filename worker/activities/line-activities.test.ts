@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { StoredPatient } from '../../core/domain/patient.ts';
+import { PayloadError } from '../../core/stores/objects.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testRight } from '../line/raw-insurer.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
@@ -24,6 +25,16 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
     objects.set(key, Buffer.from(body));
     return { key, sizeBytes: body.byteLength, sha256: createHash('sha256').update(body).digest('hex') };
   };
+  const lists: Parameters<typeof createLineActivities>[0]['lists'] = {
+    putSegment: async (listId, index, body) => await put(`lists/${listId}/${index}`, body),
+    putManifest: async (listId, row) =>
+      await put(`lists/${listId}/manifest-${row.length}`, Buffer.from(JSON.stringify(row))),
+    readManifest: async ({ key }) => {
+      const row = objects.get(key);
+      if (row === undefined) throw new PayloadError('missing');
+      return JSON.parse(row.toString());
+    },
+  };
   const activities = createLineActivities({
     insurerId: 'kk',
     line,
@@ -31,8 +42,10 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
       get: async (patientRef) => (patientRef === 'gone' ? undefined : ({ patientRef, kvnr: anna } as StoredPatient)),
     },
     payloads: { put: async ({ syncId, patientRef }, body) => await put(`payloads/${syncId}/${patientRef}`, body) },
-    lists: { putSegment: async (listId, index, body) => await put(`lists/${listId}/${index}`, body) },
+    lists,
   });
+  const segmentsOf = ({ manifest }: { manifest: PayloadReference }): PayloadReference[] =>
+    JSON.parse(objects.get(manifest.key)?.toString() ?? '');
   return {
     insurer,
     right,
@@ -51,8 +64,10 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
         cancel: () => environment.cancel(),
       };
     },
-    listOf: ({ segments }: { segments: readonly PayloadReference[] }) =>
-      Buffer.concat(segments.map(({ key }) => objects.get(key) ?? Buffer.alloc(0))).toString(),
+    lists,
+    segmentsOf,
+    listOf: (fetched: { manifest: PayloadReference }) =>
+      Buffer.concat(segmentsOf(fetched).map(({ key }) => objects.get(key) ?? Buffer.alloc(0))).toString(),
     async [Symbol.asyncDispose]() {
       await line.close();
       await insurer[Symbol.asyncDispose]();
@@ -194,7 +209,28 @@ test('the next attempt goes on from what the last one has told', async () => {
   const second = world.attempt((a) => a.fetchPatientList(fetchList), JSON.parse(JSON.stringify(first.told.at(-1))), 2);
   const fetched = await second.result;
   expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
-  expect(fetched.kind === 'list' && fetched.list.segments).toHaveLength(2);
+  expect(fetched.kind === 'list' && world.segmentsOf(fetched.list)).toHaveLength(2);
+});
+
+test.each([
+  ['goes on behind the segments of a manifest', false, 'range'],
+  ['begins anew when the manifest is gone', true, 'no range'],
+])('the next attempt %s', async (_what, isGone, asks) => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return cut(request, list, resumable);
+    if (number < 9) return void request.socket.write(httpAnswer(500));
+    if (request.headers['range']) request.socket.write(httpAnswer(206, ...rest(list.length - 100)));
+    else request.socket.write(httpAnswer(200, list, resumable));
+  });
+  const first = world.attempt((a) => a.fetchPatientList(fetchList));
+  await failureOf(first.result);
+  const told = first.told.at(-1) as { list: { segments: PayloadReference[] } };
+  const manifest = await world.lists.putManifest('l1', told.list.segments);
+  if (isGone) world.objects.delete(manifest.key);
+  const details = { ...told, list: { ...told.list, manifest, segments: [] } };
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList), details, 2).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(world.insurer.seen[8]?.headers['range'] ? 'range' : 'no range').toBe(asks);
 });
 
 test('an attempt that died between the last byte and its end costs no second transfer', async () => {
@@ -374,7 +410,7 @@ test('a list is cut into segments on its way, none of it whole in memory', async
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, big, resumable)), 3_000);
   const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
   if (fetched.kind !== 'list') return expect.unreachable();
-  expect(fetched.list.segments).toHaveLength(3);
+  expect(world.segmentsOf(fetched.list)).toHaveLength(3);
   expect(world.listOf(fetched.list) === big).toBe(true);
 });
 

@@ -67,7 +67,7 @@ function newWorld() {
       const segments = [];
       for (let index = 0; index < 3; index++)
         segments.push(await lists.putSegment(listId, index, bytes.subarray(cuts[index], cuts[index + 1])));
-      return { listId, segments, sizeBytes: bytes.length };
+      return { listId, manifest: await lists.putManifest(listId, segments), sizeBytes: bytes.length };
     },
     split: async (list: PatientListReference) =>
       await run(async () => await activities.splitPatientList({ insurerId, runId, list })),
@@ -196,7 +196,7 @@ test.each([
 test('a segment that is missing or spoilt makes the list unusable', async () => {
   const world = newWorld();
   const list = await world.receive(listOf(entry(1), entry(2)));
-  const [first, second] = list.segments;
+  const [first, second] = await world.lists.readManifest(list.manifest);
   await world.overwrite(second?.key ?? '', Buffer.alloc(second?.sizeBytes ?? 0, 'x'));
   await expect(world.split(list)).rejects.toMatchObject({ type: 'ListUnusable', details: ['segment-corrupt'] });
   await run(async () => await world.activities.deleteList({ listId: list.listId }));

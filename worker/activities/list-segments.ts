@@ -4,8 +4,11 @@ import { LineError } from '../line/line-error.ts';
 
 /** What there is of a list so far. Everything in it is in the bucket: whoever takes over goes on from here. */
 export interface ListProgress {
+  /** names the first segments; their row grows too long for a heartbeat */
+  readonly manifest?: PayloadReference;
+  /** those after the ones in the manifest */
   readonly segments: readonly PayloadReference[];
-  /** of all segments */
+  /** of all segments, also those in the manifest */
   readonly sizeBytes: number;
   readonly etag?: string;
   /** under which the rest can be asked for; absent when a cut transfer starts again */
@@ -21,8 +24,12 @@ export const emptyList: ListProgress = { segments: [], sizeBytes: 0 };
 export interface SegmentsOptions {
   /** what an earlier attempt has left */
   readonly progress: ListProgress;
+  /** what its manifest names */
+  readonly earlier: readonly PayloadReference[];
   /** Keeps a segment; repeated until it is kept. */
   readonly put: (body: Buffer) => Promise<PayloadReference>;
+  /** Keeps the row of the segments; repeated until it is kept. */
+  readonly putManifest: (segments: readonly PayloadReference[]) => Promise<PayloadReference>;
   /** A segment has been kept, or all were thrown away. */
   readonly onProgress: (progress: ListProgress) => void;
   /** monotonic clock, ms */
@@ -30,6 +37,8 @@ export interface SegmentsOptions {
 }
 
 const segmentBytes = 8 * 1024 * 1024;
+/** So many are told one by one, some 200 bytes each; then they go into a manifest. */
+const toldSegmentsMax = 32;
 /** What a killed process may lose of a slow transfer. Grows with the segments, so that a day's transfer has some hundreds. */
 const segmentMs = (segments: number): number => 5_000 * (1 + segments / 64);
 
@@ -44,6 +53,7 @@ const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte ===
 export class ListSegments implements ListSink {
   #options: SegmentsOptions;
   #progress: ListProgress;
+  #earlier: readonly PayloadReference[];
   #tail: Buffer[] = [];
   #tailBytes = 0;
   #lastByte: number | undefined;
@@ -55,6 +65,7 @@ export class ListSegments implements ListSink {
   constructor(options: SegmentsOptions) {
     this.#options = options;
     this.#progress = options.progress;
+    this.#earlier = options.earlier;
     this.#lastByte = options.progress.lastByte;
     this.#segmentBeganMs = options.now();
   }
@@ -104,7 +115,7 @@ export class ListSegments implements ListSink {
     this.#tail.push(chunk);
     this.#tailBytes += chunk.length;
     const ageMs = this.#options.now() - this.#segmentBeganMs;
-    if (this.#tailBytes >= segmentBytes || ageMs >= segmentMs(this.#progress.segments.length)) await this.flush();
+    if (this.#tailBytes >= segmentBytes || ageMs >= segmentMs(this.#count)) await this.flush();
   }
 
   /** Keeps what has come since the last segment. */
@@ -121,6 +132,18 @@ export class ListSegments implements ListSink {
       sizeBytes: this.#progress.sizeBytes + body.length,
       ...(this.#lastByte !== undefined && { lastByte: this.#lastByte }),
     });
+    if (this.#progress.segments.length >= toldSegmentsMax) await this.gather();
+  }
+
+  /** Puts the row of all segments into a manifest, if it is not there. @returns which names all of them */
+  async gather(): Promise<PayloadReference> {
+    const { manifest, segments } = this.#progress;
+    if (manifest !== undefined && segments.length === 0) return manifest;
+    const all = [...this.#earlier, ...segments];
+    const gathered = await this.#options.putManifest(all);
+    this.#earlier = all;
+    this.#tell({ ...this.#progress, manifest: gathered, segments: [] });
+    return gathered;
   }
 
   /** The last byte has come. @throws LineError `not-json` when it does not end like a list; then nothing of it is left */
@@ -140,7 +163,12 @@ export class ListSegments implements ListSink {
     this.#tailBytes = 0;
     this.#lastByte = undefined;
     this.#newcomer = undefined;
+    this.#earlier = [];
     this.#tell(emptyList);
+  }
+
+  get #count(): number {
+    return this.#earlier.length + this.#progress.segments.length;
   }
 
   #tell(progress: ListProgress): void {

@@ -1,18 +1,15 @@
 import type { FetchPatientListInput, FetchPatientListResult } from '../../core/contract/line-activities.ts';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import type { ListsStore } from '../../core/stores/lists.ts';
+import { PayloadError } from '../../core/stores/objects.ts';
 import type { Line } from '../line/line.ts';
 import { LineError } from '../line/line-error.ts';
 import { beginAttempt, finalFailure, keep, nothingSpent, type Spent } from './line-attempt.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
-/** Where the segments of a list are kept (core/stores/lists.ts). */
-export interface SegmentStore {
-  putSegment(listId: string, index: number, body: Buffer): Promise<PayloadReference>;
-}
-
 export interface PatientListDeps {
   readonly line: Pick<Line, 'fetchList'>;
-  readonly lists: SegmentStore;
+  readonly lists: Pick<ListsStore, 'putSegment' | 'putManifest' | 'readManifest'>;
 }
 
 interface ListDetails extends Spent {
@@ -40,14 +37,15 @@ export async function fetchPatientList(
 ): Promise<FetchPatientListResult> {
   const attempt = beginAttempt<ListDetails>({ ...nothingSpent, list: emptyList, unusable: 0 });
   let index = attempt.number * segmentsPerAttempt;
-  const segments = new ListSegments({
-    // What cannot be taken up again begins anew, as does what was never more than an ETag.
-    progress: attempt.details.list.isWhole || attempt.details.list.resumeEtag ? attempt.details.list : emptyList,
-    put: (body) => keep(() => lists.putSegment(listId, index++, body), attempt.signal),
-    onProgress: (list) => attempt.note({ list }),
-    now: () => performance.now(),
-  });
+  let segments: ListSegments | undefined;
   try {
+    segments = new ListSegments({
+      ...(await keep(() => takeUp(lists, attempt.details.list), attempt.signal)),
+      put: (body) => keep(() => lists.putSegment(listId, index++, body), attempt.signal),
+      putManifest: (row) => keep(() => lists.putManifest(listId, row), attempt.signal),
+      onProgress: (list) => attempt.note({ list }),
+      now: () => performance.now(),
+    });
     while (!segments.progress.isWhole) {
       if (attempt.details.unusable >= unusableMax) throw finalFailure('ListUnusable', attempt.details);
       attempt.goOn();
@@ -67,15 +65,30 @@ export async function fetchPatientList(
         } else if (segments.takenBytes > takenBytes) attempt.note({ unusable: 0 }); // a part of a list has come
       }
     }
-    const { sizeBytes, etag, segments: references } = segments.progress;
+    const { sizeBytes, etag } = segments.progress;
     return {
       kind: 'list',
-      list: { listId, segments: references, sizeBytes, ...(etag !== undefined && { etag }) },
+      list: { listId, manifest: await segments.gather(), sizeBytes, ...(etag !== undefined && { etag }) },
       lineUse: attempt.details.lineUse,
     };
   } finally {
-    if (segments.resume) await segments.flush().catch(() => {}); // for the next attempt; without it that asks for more again
+    if (segments?.resume) await segments.flush().catch(() => {}); // for the next attempt; without it that asks for more again
     attempt.end();
+  }
+}
+
+/** What an earlier attempt has left, if it can be taken up: what is not resumable begins anew. */
+async function takeUp(
+  lists: PatientListDeps['lists'],
+  progress: ListProgress,
+): Promise<{ progress: ListProgress; earlier: readonly PayloadReference[] }> {
+  const { manifest, isWhole, resumeEtag } = progress;
+  if (!isWhole && resumeEtag === undefined) return { progress: emptyList, earlier: [] };
+  try {
+    return { progress, earlier: manifest === undefined ? [] : await lists.readManifest(manifest) };
+  } catch (error) {
+    if (error instanceof PayloadError) return { progress: emptyList, earlier: [] };
+    throw error;
   }
 }
 

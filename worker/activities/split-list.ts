@@ -26,7 +26,7 @@ export const createSplitList = ({
   syncRuns,
   pseudonymKey,
 }: SplitListDeps): Pick<ListActivities, 'splitPatientList'> => ({
-  async splitPatientList({ insurerId, runId, list: { listId, segments } }) {
+  async splitPatientList({ insurerId, runId, list: { listId, manifest } }) {
     return await withHeartbeats(undefined, async ({ signal }) => {
       const writer = new ShardWriter((shard, part, lines) => lists.putShardPart(listId, shard, part, lines));
       const key = createSecretKey(pseudonymKey);
@@ -49,6 +49,7 @@ export const createSplitList = ({
           issues.push({ kind: 'quarantined', reason: entry.reason, position: element.position, ...whose });
       };
       try {
+        const segments = await lists.readManifest(manifest);
         for await (const elements of cutJsonArray(lists.openSegments(segments), entryLimits)) {
           signal.throwIfAborted();
           for (const element of elements) take(element);

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
+
+test('a list that comes for days is told in little, and nothing of it is forgotten', async () => {
+  const days = 5;
+  const manifests = new Map<string, readonly PayloadReference[]>();
+  let told: ListProgress = emptyList;
+  let longest = 0;
+  let nowMs = 0;
+  let segments = 0;
+  const take = (): ListSegments =>
+    new ListSegments({
+      progress: told,
+      earlier: told.manifest ? (manifests.get(told.manifest.key) ?? []) : [],
+      put: async (body) => ({
+        key: `lists/kk-2026-11-24-1/segments/${String(segments++).padStart(6, '0')}`,
+        sizeBytes: body.length,
+        sha256: 'f'.repeat(64),
+      }),
+      putManifest: async (row) => {
+        const key = `lists/kk-2026-11-24-1/manifests/${String(row.length).padStart(64, '0')}`;
+        manifests.set(key, row);
+        return { key, sizeBytes: 1, sha256: 'f'.repeat(64) };
+      },
+      onProgress: (progress) => {
+        told = progress;
+        longest = Math.max(longest, JSON.stringify(progress).length);
+      },
+      now: () => nowMs,
+    });
+  let list = take();
+  list.begin({ from: 0, etag: '"v1"', resumeEtag: '"v1"' });
+  await list.write(Buffer.from('['));
+  while (nowMs < days * 86_400_000) {
+    nowMs += 5_000;
+    await list.write(Buffer.from('1,'));
+    if (nowMs % 3_600_000 === 0) list = take(); // every hour somebody else goes on
+    if (nowMs % 3_600_000 === 0) list.begin({ from: list.resume?.from ?? 0, resumeEtag: '"v1"' });
+  }
+  await list.write(Buffer.from('1]'));
+  await list.finish();
+  const manifest = await list.gather();
+  const row = manifests.get(manifest.key) ?? [];
+  expect(segments).toBeGreaterThan(1_500);
+  expect(row.map(({ key }) => key)).toEqual(
+    Array.from({ length: segments }, (_, index) => `lists/kk-2026-11-24-1/segments/${String(index).padStart(6, '0')}`),
+  );
+  expect(row.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBe(list.progress.sizeBytes);
+  expect(longest).toBeLessThan(16 * 1024);
+  expect(told).toMatchObject({ isWhole: true, segments: [], manifest });
+});
