@@ -75,7 +75,9 @@ const commands: Readonly<Record<string, (context: Context) => Promise<void>>> = 
     if (context.isWatching && progress.state === 'running') {
       const view = createProgressView(process.stdout);
       const last = await watchRun(run, progress.runId, (seen) => view.show(seen), new AbortController().signal);
-      for (const line of last ? summaryLines(last) : []) say(line);
+      view.end();
+      for (const line of last ? summaryLines(last) : [`run ${progress.runId} ended without a word: see Temporal`])
+        say(line);
     } else if (context.isJson) say(JSON.stringify(progress, null, 2));
     else if (progress.state === 'running')
       for (const line of progressBlock(progress, new Date(), process.stdout.columns ?? 160)) say(line);

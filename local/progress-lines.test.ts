@@ -76,6 +76,11 @@ test('a paused line says who paused it, since when, why, and the command that op
 });
 
 test('a token that the insurer refuses is told as such', () => {
-  const line = { ...progress.line, state: 'paused', by: 'system', reason: 'unauthorized' } as const;
+  const line = { ...progress.line, state: 'paused', by: 'system', reason: 'insurer answered 401' } as const;
   expect(progressLine({ ...progress, line }, now)).toMatch(/by the system.*INSURER_API_TOKEN.*npm run sync -- resume/);
+});
+
+test('on a terminal of 100 columns the bars give way to the figures', () => {
+  const patients = { ...progress.patients, listed: 1_000_000, new: 1_000_000, quarantined: 18 };
+  expect(progressBlock({ ...progress, patients }, now, 99).join('\n')).toContain('18 quarantined');
 });

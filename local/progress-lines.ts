@@ -5,12 +5,15 @@ import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
 export function progressBlock(progress: ProgressNow, now: Date, widthColumns: number): string[] {
   const { patients, careRecords, line } = progress;
   const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
-  const barColumns = Math.max(10, Math.min(40, widthColumns - 60));
   const care = phaseIndex(progress) < phases.indexOf('care-records') ? '' : ` ${finished} of ${careRecords.total}`;
+  const listed = `${patients.listed} listed · ${patientCounts(progress)}`;
+  const cared = `${care}${careCounts(progress)}`;
+  const besideBar = 'care records  []  '.length + Math.max(listed.length, cared.length);
+  const barColumns = Math.max(10, Math.min(40, widthColumns - besideBar)); // figures matter more than a long bar
   return [
     `run ${progress.runId} · ${stateOf(progress)} · ${duration(elapsedSeconds(progress, now))}${progress.stale ? ' · no worker answers: as last seen' : ''}`,
-    `patients      ${bar(listShare(progress), barColumns)} ${patients.listed} listed · ${patientCounts(progress)}`,
-    `care records  ${bar(careShare(progress), barColumns)}${care}${careCounts(progress)}`,
+    `patients      ${bar(listShare(progress), barColumns)} ${listed}`,
+    `care records  ${bar(careShare(progress), barColumns)}${cared}`,
     `line          ${lineState(progress)} · ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
     ...decisionHint(progress),
     ...pauseLines(progress.line),
@@ -28,7 +31,7 @@ export function progressLine(progress: ProgressNow, now: Date): string {
     `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
     ...(progress.stale ? ['no worker answers: as last seen'] : []),
     ...decisionHint(progress),
-    ...pauseLines(progress.line),
+    ...pauseLines(progress.line).map((each) => each.trim()),
   ];
   return parts.join(' | ');
 }
@@ -100,12 +103,11 @@ export function pauseLines({
   reason,
 }: Pick<ProgressNow['line'], 'state' | 'by' | 'since' | 'reason'>): string[] {
   if (state === 'open') return [];
-  const isRefused = by === 'system' && reason === 'unauthorized';
-  const why = isRefused ? 'the insurer refuses the token (INSURER_API_TOKEN)' : (reason ?? 'no reason given');
+  const isRefused = by === 'system' && /\b40[13]\b/.test(reason ?? '');
   const when = since === undefined ? '' : ` since ${since.slice(0, 16).replace('T', ' ')} UTC`;
   return [
-    `! the line is paused by ${by === 'system' ? 'the system' : (by ?? 'somebody')}${when}: ${why}`,
-    `  ${isRefused ? 'set the right token, start again, then' : 'to go on'}: npm run sync -- resume <reason>`,
+    `! the line is paused by ${by === 'system' ? 'the system' : (by ?? 'somebody')}${when}: ${reason ?? 'no reason given'}`,
+    `  ${isRefused ? 'start again with the right INSURER_API_TOKEN, then' : 'to go on'}: npm run sync -- resume <reason>`,
   ].map((line) => line.replace(/\p{Cc}/gu, ' ')); // a reason is typed by people
 }
 

@@ -7,7 +7,7 @@ import { keepLoopbackDirect } from './proxy.ts';
 import { readSettings } from './settings.ts';
 import { LocalStack, type Stack } from './stack.ts';
 import { explain, StartFailure } from './start-failure.ts';
-import { createProgressView, watchRun } from './watch-run.ts';
+import { createProgressView, type ProgressView, watchRun } from './watch-run.ts';
 
 keepLoopbackDirect(process.env);
 
@@ -18,7 +18,10 @@ const usage = `npm start [-- options]: epa-sync whole on this machine, and a run
 Settings: PORT_BASE (9000), LOCAL_DIR (.local), INSURER_BASE_URL with INSURER_API_TOKEN for an insurer of your own`;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const complain = (line: string): void => void process.stderr.write(`epa-sync: ${line}\n`);
+const complain = (line: string): void =>
+  void process.stderr.write(`${process.stderr.isTTY ? '\r' : ''}epa-sync: ${line}\n`); // over the ^C of a terminal
+/** what draws on the terminal just now */
+let view: ProgressView | undefined;
 
 /** Everything that ends the stack ends here: aborted with a word for people when something broke, else with a signal's name. */
 const ending = new AbortController();
@@ -40,7 +43,10 @@ async function main(): Promise<number> {
     isFresh: options.fresh,
     isExternal: options.external,
     onStep: (what, seconds) => say(`  ${what.padEnd(40)} ${seconds.toFixed(1)} s`),
-    onNote: complain,
+    onNote: (note) => {
+      view?.end();
+      complain(note);
+    },
     onBroken: (reason) => ending.abort(new StartFailure(reason)),
   });
   ending.signal.addEventListener('abort', () => void stack.stop());
@@ -66,14 +72,16 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
     const dailySync = createDailySyncClient(client, stores, config);
     const { runId, joined } = await dailySync.start();
     say(`run ${runId} ${joined ? 'goes on, with a new list' : 'begins'}, ${seconds.toFixed(1)} s after the start`);
-    const view = createProgressView(process.stdout);
+    const drawing = createProgressView(process.stdout);
+    view = drawing;
     const run = { client, dailySync, insurerId: config.INSURER_ID };
     const show = (progress: ProgressNow): void => {
-      view.show(progress);
+      drawing.show(progress);
       if (isOnce && progress.line.by === 'system') throw new StartFailure(stuckLine(progress));
     };
     const last = await watchRun(run, runId, show, ending.signal);
-    view.end();
+    drawing.end();
+    view = undefined;
     for (const line of last ? summaryLines(last) : [`run ${runId} ended without a word: see Temporal`]) say(line);
     if (isOnce) return last?.state === 'completed' ? 0 : 1;
     say('');

@@ -7,7 +7,7 @@ import { progressBlock, progressLine } from './progress-lines.ts';
 /** Shows a run's progress as it goes: redrawn in a terminal, else a line whenever something has changed. */
 export interface ProgressView {
   show(progress: ProgressNow): void;
-  /** other lines may follow */
+  /** other lines follow: what was drawn gives way to them, and is drawn anew below if it goes on */
   end(): void;
 }
 
@@ -17,13 +17,15 @@ export function createProgressView(out: NodeJS.WriteStream): ProgressView {
 
 function terminalView(out: NodeJS.WriteStream): ProgressView {
   let drawn = 0;
+  const toTop = (): string => (drawn > 0 ? `\r\x1b[${drawn}A` : '\r'); // \r: a typed key may stand there
   return {
     show(progress) {
-      const lines = progressBlock(progress, new Date(), out.columns - 1);
-      out.write(`${drawn > 0 ? `\x1b[${drawn}A` : ''}${lines.map((line) => `\x1b[2K${line}\n`).join('')}\x1b[J`);
+      const lines = progressBlock(progress, new Date(), (out.columns || 80) - 1);
+      out.write(`${toTop()}${lines.map((line) => `\x1b[2K${line}\n`).join('')}\x1b[J`);
       drawn = lines.length;
     },
     end() {
+      out.write(`${toTop()}\x1b[J`);
       drawn = 0;
     },
   };
