@@ -42,6 +42,9 @@ test('removals that wait are told with the command that decides', () => {
     '! 45 removals (of 200 stored) wait for you: npm run sync -- removals approve, or reject',
   );
   expect(progressLine(waiting, now)).toContain('npm run sync -- removals');
+  expect(progressLine(waiting, now)).toContain('fetching care records');
+  const idle = { ...waiting, careRecords: { ...progress.careRecords, done: 190, pending: 0 } };
+  expect(progressLine(idle, now)).toContain('waiting for a decision');
 });
 
 test('progress that no worker vouches for says so', () => {

@@ -61,8 +61,11 @@ const phaseWords: Readonly<Record<Phase, string>> = {
 };
 
 const phaseIndex = ({ phase }: Progress): number => phases.indexOf(phase);
-const stateOf = (progress: Progress): string =>
-  progress.state === 'running' ? phaseWords[progress.phase] : progress.state;
+function stateOf({ state, phase, awaitingDecision, careRecords }: Progress): string {
+  if (state !== 'running') return state;
+  const isAllDone = phase === 'care-records' && careRecords.pending === 0;
+  return awaitingDecision && isAllDone ? 'waiting for a decision' : phaseWords[phase];
+}
 
 /** How far the list has been taken in: by its steps, as nobody knows how long it is. */
 const listShare = (progress: Progress): number => Math.min(1, phaseIndex(progress) / phases.indexOf('care-records'));
