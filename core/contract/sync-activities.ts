@@ -7,7 +7,10 @@ import type { PayloadReference } from './payload-reference.ts';
  * ends right. Pseudonyms, counts and references only.
  */
 export interface SyncActivities {
-  /** Payload to tables, swapped whole; deletes the payload and what the new version replaces. */
+  /**
+   * Payload to tables, swapped whole; deletes the payload and what the new version replaces.
+   * @throws ApplicationFailure non-retryable `AnswerTooLarge`: it cannot be taken apart or stored within bounds
+   */
   storeCareRecords(input: StoreCareRecordsInput): Promise<StoreCareRecordsResult>;
   /** Undoes what a sync has staged: its payloads, and its version unless that is the patient's current one. */
   discardStaged(input: DiscardStagedInput): Promise<void>;

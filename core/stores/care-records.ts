@@ -39,8 +39,11 @@ export interface CareRecordsPage {
  * version is immutable; which one is current, the patient says. One that is being deleted reads as not there.
  */
 export interface CareRecordsStore {
-  /** Writes a version whole. Repeatable; nobody reads it until the patient's careVersion says so. */
-  stage(patientRef: string, careVersion: string, parts: AnswerParts): Promise<void>;
+  /**
+   * Writes a version whole. Repeatable; nobody reads it until the patient's careVersion says so. A version of thousands
+   * of documents takes minutes: the leash ends it between two of them.
+   */
+  stage(patientRef: string, careVersion: string, parts: AnswerParts, leash?: Leash): Promise<void>;
   /** All records of a version; undefined when it is not, or no longer, there whole: read the patient's careVersion anew. */
   read(patientRef: string, careVersion: string): Promise<CareRecordsPage | undefined>;
   /** Some records of a version, from a position on; undefined as with read. @param limit at most 100 */
@@ -163,17 +166,19 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
   };
 
   return {
-    async stage(patientRef, careVersion, { envelope, records }) {
+    async stage(patientRef, careVersion, { envelope, records }, leash) {
       const items: Item[] = [];
       const contents = records.flatMap(({ documents }, position) =>
         documents.map((document) => ({ position, document })),
       );
       const references: DocumentReference[][] = records.map(() => []);
       await forEachParallel(contents, objectsAtOnce, async ({ position, document: { index, contentBase64 } }) => {
+        leash?.check();
         const content = await objects.put(patientRef, careVersion, contentBase64);
         references[position]?.push({ index, content });
       });
       await forEachParallel(records.entries(), objectsAtOnce, async ([position, { recordId, body }]) => {
+        leash?.check();
         const documents = (references[position] ?? []).sort((a, b) => a.index - b.index);
         const placed = await place(patientRef, careVersion, body, documents);
         items.push({ patientRef, sk: recordKey(careVersion, recordId), position, ...placed });
@@ -181,7 +186,7 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
       const placed = await place(patientRef, careVersion, envelope, []);
       items.push({ patientRef, sk: envelopeKey(careVersion), total: records.length, ...placed });
       const requests = items.map((Item) => ({ PutRequest: { Item: { ...Item } } }));
-      await batchWrite(dynamo, careRecordsTable, requests);
+      await batchWrite(dynamo, careRecordsTable, requests, leash);
     },
 
     async read(patientRef, careVersion) {

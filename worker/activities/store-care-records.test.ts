@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -287,6 +287,45 @@ test.each([
   expect(await store(input)).toEqual({ outcome: 'payload-lost' });
   expect(await readAnswer(patientRef)).toBe(answerOf('old'));
   expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));
+});
+
+test('an answer of more than can be stored within bounds fails for good, and nothing changes', async () => {
+  const patientRef = await listedPatient();
+  await store(await fetched(patientRef, 1, answerOf('old')));
+  const documents = Array(50_000).fill('{"contentBase64":""}').join();
+  const input = await fetched(
+    patientRef,
+    2,
+    `{"kvnr":"${kvnr}","careRecords":[{"id":"r","documents":[${documents}]}]}`,
+  );
+  await expect(store(input)).rejects.toMatchObject({ type: 'AnswerTooLarge', nonRetryable: true });
+  await discardStaged(input);
+  expect(await readAnswer(patientRef)).toBe(answerOf('old'));
+  expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));
+});
+
+test('storing many documents is seen to live, and ends between two of them once it is cancelled', async () => {
+  const documents = Array.from({ length: 300 }, (_, index) => `{"contentBase64":"QQ${index}"}`).join();
+  const input = await fetched(
+    await listedPatient(),
+    1,
+    `{"kvnr":"${kvnr}","careRecords":[{"id":"r","documents":[${documents}]}]}`,
+  );
+  const environment = new MockActivityEnvironment({}, { logger: silent });
+  let heartbeats = 0;
+  environment.on('heartbeat', () => {
+    heartbeats += 1;
+  });
+  const stage: typeof careRecords.stage = async (...staged) => {
+    const staging = careRecords.stage(...staged);
+    environment.cancel();
+    await staging;
+  };
+  const cancelled = createStoreCareRecords({ ...stores, careRecords: { ...careRecords, stage } }).storeCareRecords;
+  const storing = environment.run<[StoreCareRecordsInput], StoreCareRecordsResult, typeof cancelled>(cancelled, input);
+  await expect(storing).rejects.toBeInstanceOf(CancelledFailure);
+  expect(heartbeats).toBeGreaterThan(0);
+  expect((await stores.keysUnder(`documents/${input.patientRef}/`)).length).toBeLessThan(300);
 });
 
 test('an answer for another patient is never stored', async () => {

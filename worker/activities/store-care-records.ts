@@ -1,15 +1,16 @@
-import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type {
   StoreCareRecordsInput,
   StoreCareRecordsResult,
   SyncActivities,
 } from '../../core/contract/sync-activities.ts';
-import { type AnswerParts, takeApart } from '../../core/domain/answer-parts.ts';
 import type { CareRecordsStore } from '../../core/stores/care-records.ts';
+import type { Leash } from '../../core/stores/leash.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
+import { withHeartbeats } from './heartbeats.ts';
+import { type Taken, takeAnswerApart } from './taking-apart.ts';
 
 export interface StoreCareRecordsDeps {
   readonly patients: PatientsStore;
@@ -42,35 +43,44 @@ export const createStoreCareRecords = ({
     return { outcome };
   };
 
-  /** The answer that the payload holds; undefined when it is missing or spoilt. */
-  const readAnswer = async ({ payload }: StoreCareRecordsInput): Promise<AnswerParts | undefined> => {
+  /** The answer that the payload holds; unreadable when it is missing or spoilt. */
+  const readAnswer = async ({ payload }: StoreCareRecordsInput, leash: Leash): Promise<Taken> => {
     try {
-      const body = await payloads.get(payload);
-      return takeApart(new TextDecoder('utf-8', { fatal: true }).decode(body));
+      return await takeAnswerApart(await payloads.get(payload), leash);
     } catch (error) {
-      // the parser's message quotes the text, so that it must go no further
-      if (error instanceof PayloadError || error instanceof SyntaxError || error instanceof TypeError) return undefined;
+      if (error instanceof PayloadError) return { kind: 'unreadable' };
       throw error;
     }
   };
 
+  const storeAnswer = async (input: StoreCareRecordsInput, leash: Leash): Promise<StoreCareRecordsResult> => {
+    const { patientRef, fetchOrder } = input;
+    const before = await lookAt(input);
+    if (before.outcome !== undefined) return await settle(input, before.outcome);
+    const answer = await readAnswer(input, leash);
+    if (answer.kind !== 'parts') {
+      if (answer.kind === 'unreadable') return await settle(input, 'payload-lost');
+      throw ApplicationFailure.nonRetryable('answer cannot be taken apart within bounds', 'AnswerTooLarge');
+    }
+    if (answer.parts.kvnr !== before.patient.kvnr) {
+      throw ApplicationFailure.nonRetryable('answer for another patient', 'WrongPatient');
+    }
+    await careRecords.stage(patientRef, fetchOrder, answer.parts, leash);
+    leash.check();
+    if (await patients.flipCareVersion(patientRef, fetchOrder)) return await settle(input, 'stored');
+    const after = await lookAt(input);
+    return await settle(input, after.outcome ?? 'superseded');
+  };
+
   return {
     async storeCareRecords(input) {
-      const { patientRef, fetchOrder } = input;
-      const { cancellationSignal } = Context.current();
-      const before = await lookAt(input);
-      if (before.outcome !== undefined) return await settle(input, before.outcome);
-      const answer = await readAnswer(input);
-      if (answer === undefined) return await settle(input, 'payload-lost');
-      if (answer.kvnr !== before.patient.kvnr) {
-        throw ApplicationFailure.nonRetryable('answer for another patient', 'WrongPatient');
-      }
-      cancellationSignal.throwIfAborted();
-      await careRecords.stage(patientRef, fetchOrder, answer);
-      cancellationSignal.throwIfAborted();
-      if (await patients.flipCareVersion(patientRef, fetchOrder)) return await settle(input, 'stored');
-      const after = await lookAt(input);
-      return await settle(input, after.outcome ?? 'superseded');
+      return await withHeartbeats(undefined, async ({ signal, leash }) => {
+        const check = (): void => {
+          leash.check();
+          signal.throwIfAborted();
+        };
+        return await storeAnswer(input, { signal: leash.signal, check });
+      });
     },
   };
 };
