@@ -36,6 +36,7 @@ try {
     },
     maxConcurrentActivityTaskExecutions: 16, // each may hold one patient’s answer, 64 MiB at worst
     stickyQueueScheduleToStartTimeout: '1 s', // a frozen worker must not keep an operator waiting for ten
+    maxHeartbeatThrottleInterval: '4 s', // an attempt that stood still for five must be over before the next one begins
     shutdownGraceTime: '10 s',
   });
   const keeper = await startKeeper({ config, gate: stores.gateOf(config.INSURER_ID), log });
