@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Leashed, startProcess, untilReady } from './processes.ts';
 
@@ -30,6 +30,11 @@ export const emulatorEnvironment = (endpoint: string, region: string): NodeJS.Pr
   AWS_EC2_METADATA_DISABLED: 'true',
 });
 
+const stateDirIn = (dataDir: string): string => join(dataDir, 'state');
+
+/** Whether an emulator has ever written there, at a clean stop, what its tables hold; objects are there from the first. */
+export const keepsState = (dataDir: string): boolean => existsSync(stateDirIn(dataDir));
+
 /** Starts the AWS emulator and waits until it answers. It takes seconds to stop: what DynamoDB took is written then. @throws StartFailure */
 export async function startEmulator({ command, port, dataDir, logDir }: EmulatorSpec): Promise<Leashed> {
   mkdirSync(dataDir, { recursive: true });
@@ -43,7 +48,7 @@ export async function startEmulator({ command, port, dataDir, logDir }: Emulator
       BIND_HOST: '127.0.0.1',
       GATEWAY_PORT: String(port),
       PERSIST_STATE: '1',
-      STATE_DIR: join(dataDir, 'state'),
+      STATE_DIR: stateDirIn(dataDir),
       S3_PERSIST: '1',
       S3_DATA_DIR: join(dataDir, 's3'),
     },

@@ -60,6 +60,8 @@ export const placesIn = (localDir: string) => ({
   keys: join(localDir, 'keys.json'),
   temporalDatabase: join(localDir, 'temporal.db'),
   aws: join(localDir, 'aws'),
+  /** of an emulator that is not ours: what was deployed there */
+  awsExternal: join(localDir, 'aws-external'),
   insurer: join(localDir, 'insurer.json'),
   logs: join(localDir, 'logs'),
   bundles: join(localDir, 'bundles'),

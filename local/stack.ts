@@ -1,7 +1,7 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { readConfig, workerConfig } from '../core/config.ts';
 import { deployDataStack } from './deploy.ts';
-import { emulatorAnswers, emulatorEnvironment, startEmulator } from './emulator.ts';
+import { emulatorAnswers, emulatorEnvironment, keepsState, startEmulator } from './emulator.ts';
 import { announce, type Endpoints, releaseLock, takeLock, updateProcesses, withdraw } from './endpoints.ts';
 import { startInsurerSimulator } from './insurer-process.ts';
 import { ensureKeys } from './keys.ts';
@@ -87,11 +87,15 @@ export class LocalStack {
       ...(settings.insurer ? [] : (['insurer', 'insurerControl'] as const)),
     ];
     await checkPortsFree(settings.ports, neededPorts);
-    rmSync(places.logs, { recursive: true, force: true }); // of the start before
-    if (isFresh) {
-      const database = ['', '-shm', '-wal'].map((suffix) => places.temporalDatabase + suffix);
-      for (const path of [...database, places.aws, places.keys, places.insurer])
-        rmSync(path, { recursive: true, force: true });
+    forget([places.logs]); // of the start before
+    const database = ['', '-shm', '-wal'].map((suffix) => places.temporalDatabase + suffix);
+    if (isFresh) forget([...database, places.aws, places.keys, places.insurer]);
+    else if (!isExternal && existsSync(places.aws) && !keepsState(places.aws)) {
+      // its objects without its tables, and runs that Temporal has begun on them, would only be in the way
+      this.#options.onNote(
+        'the AWS emulator was killed before it had kept anything: its data are lost, and start anew',
+      );
+      forget([...database, places.aws]);
     }
     const keys = ensureKeys(places.keys);
     // side by side; after a failure the others are waited for, so that stop() knows of all that runs
@@ -253,9 +257,9 @@ export class LocalStack {
     if (!(await namespaceAnswers(temporal, temporalNamespace).catch(() => false)))
       throw new StartFailure(`no Temporal answers at ${temporal}: ${hint} with TEMPORAL_ADDRESS`);
     // what is deployed there is not ours to know: a container may have been made anew
-    rmSync(places.aws, { recursive: true, force: true });
+    forget([places.awsExternal]);
     const { bucketName } = await this.#step('data stack deployed', () =>
-      deployDataStack({ endpoint: aws, region, stateDir: places.aws, logDir: places.logs, signal }),
+      deployDataStack({ endpoint: aws, region, stateDir: places.awsExternal, logDir: places.logs, signal }),
     );
     return { temporal, temporalNamespace, aws, bucketName };
   }
@@ -299,6 +303,10 @@ export class LocalStack {
     }
   }
 }
+
+const forget = (paths: readonly string[]): void => {
+  for (const path of paths) rmSync(path, { recursive: true, force: true });
+};
 
 const listOf = ({ worker, line }: WorkerIds): Endpoints['processes'] => ({
   worker: [worker],
