@@ -27,9 +27,9 @@ const now = new Date(Date.parse(startedAt) + 83_000);
 
 test('whoever watches sees phase, bars, rate, failure rate and the time left', () => {
   const block = progressBlock(progress, now, 120).join('\n');
-  expect(block).toContain('fetching care records · 1:23');
+  expect(block).toContain('fetching care records · 1:23 · about 1:05 left');
   expect(block).toContain(`[${'█'.repeat(20)}${'░'.repeat(20)}] 100 of 200 · 4 failed · 6 no longer insured`);
-  expect(block).toContain('500 requests, 80.0 % failed · 92 patients a minute · about 1:05 left');
+  expect(block).toContain('500 requests, 80.0 % failed · 92 patients a minute');
 });
 
 test('a narrow terminal never breaks a line, so that the block can be redrawn in place', () => {
@@ -38,9 +38,9 @@ test('a narrow terminal never breaks a line, so that the block can be redrawn in
 
 test('removals that wait are told with the command that decides', () => {
   const waiting = { ...progress, awaitingDecision: true, decision: { removals: 45, stored: 200 } };
-  expect(progressBlock(waiting, now, 120).at(-1)).toBe(
-    '! 45 removals (of 200 stored) wait for you: npm run sync -- removals approve, or reject',
-  );
+  const block = progressBlock(waiting, now, 79);
+  expect(block.at(-2)).toBe('! 45 removals (of 200 stored) wait for you to decide');
+  expect(block.at(-1)).toBe('  npm run sync -- removals approve, or: npm run sync -- removals reject');
   expect(progressLine(waiting, now)).toContain('npm run sync -- removals');
   expect(progressLine(waiting, now)).toContain('fetching care records');
   const idle = { ...waiting, careRecords: { ...progress.careRecords, done: 190, pending: 0 } };
@@ -73,7 +73,7 @@ test('a paused line says who paused it, since when, why, and the command that op
   const since = '2026-11-24T21:31:07.000Z';
   const paused = { ...progress.line, state: 'paused', by: 'anna', since, reason: 'the modem\nis moved' } as const;
   const lines = progressBlock({ ...progress, line: paused }, now, 120);
-  expect(lines.at(-2)).toBe('! the line is paused by anna since 2026-11-24 21:31 UTC: the modem is moved');
+  expect(lines.at(-2)).toBe('! line paused by anna since 2026-11-24 21:31 UTC: the modem is moved');
   expect(lines.at(-1)).toContain('npm run sync -- resume');
   expect(progressLine({ ...progress, line: paused }, now)).toContain('paused by anna');
 });
@@ -83,7 +83,9 @@ test('a token that the insurer refuses is told as such', () => {
   expect(progressLine({ ...progress, line }, now)).toMatch(/by the system.*INSURER_API_TOKEN.*npm run sync -- resume/);
 });
 
-test('on a terminal of 100 columns the bars give way to the figures', () => {
+test('on a narrow terminal the bars give way to the figures', () => {
   const patients = { ...progress.patients, listed: 1_000_000, new: 1_000_000, quarantined: 18 };
   expect(progressBlock({ ...progress, patients }, now, 99).join('\n')).toContain('18 quarantined');
+  const small = { ...progress.patients, listed: 40, new: 40, quarantined: 18 };
+  expect(progressBlock({ ...progress, patients: small }, now, 79).join('\n')).toContain('18 quarantined');
 });

@@ -5,17 +5,17 @@ import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
 export function progressBlock(progress: ProgressNow, now: Date, widthColumns: number): string[] {
   const { patients, careRecords, line } = progress;
   const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
-  const care = phaseIndex(progress) < phases.indexOf('care-records') ? '' : ` ${finished} of ${careRecords.total}`;
+  const care = phaseIndex(progress) < phases.indexOf('care-records') ? '' : `${finished} of ${careRecords.total}`;
   const listed = `${patients.listed} listed · ${patientCounts(progress)}`;
   const cared = `${care}${careCounts(progress)}`;
   const besideBar = 'care records  []  '.length + Math.max(listed.length, cared.length);
-  const barColumns = Math.max(10, Math.min(40, widthColumns - besideBar)); // figures matter more than a long bar
+  const barColumns = Math.min(40, widthColumns - besideBar); // figures matter more than a long bar
   return [
-    `run ${progress.runId} · ${stateOf(progress)} · ${duration(elapsedSeconds(progress, now))}${progress.stale ? ' · no worker answers: as last seen' : ''}`,
-    `patients      ${bar(listShare(progress), barColumns)} ${listed}`,
+    `run ${progress.runId} · ${stateOf(progress)} · ${duration(elapsedSeconds(progress, now))}${progress.stale ? ' · no worker answers: as last seen' : timeLeft(progress)}`,
+    `patients      ${bar(listShare(progress), barColumns)}${listed}`,
     `care records  ${bar(careShare(progress), barColumns)}${cared}`,
     `line          ${lineState(progress)} · ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
-    ...decisionHint(progress),
+    ...decisionLines(progress),
     ...pauseLines(progress.line),
   ].map((text) => text.slice(0, Math.max(20, widthColumns)));
 }
@@ -28,10 +28,9 @@ export function progressLine(progress: ProgressNow, now: Date): string {
     `${duration(elapsedSeconds(progress, now))} ${stateOf(progress)}`,
     `${progress.patients.listed} listed, ${patientCounts(progress)}`,
     `care records ${finished}/${careRecords.total}${careCounts(progress)}`,
-    `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
+    `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}${timeLeft(progress)}`,
     ...(progress.stale ? ['no worker answers: as last seen'] : []),
-    ...decisionHint(progress),
-    ...pauseLines(progress.line).map((each) => each.trim()),
+    ...[...decisionLines(progress), ...pauseLines(progress.line)].map((each) => each.trim()),
   ];
   return parts.join(' | ');
 }
@@ -86,16 +85,19 @@ function careCounts({ careRecords: { failed, notInsured } }: Progress): string {
 
 const lineState = ({ line }: Progress): string => (line.state === 'paused' ? 'paused' : line.busy ? 'busy' : 'idle');
 
-function paceOf({ state, ratePerMinute, etaSeconds }: Progress): string {
-  if (state !== 'running' || ratePerMinute === 0) return '';
-  const left = etaSeconds === undefined ? '' : ` · about ${duration(etaSeconds)} left`;
-  return ` · ${Math.round(ratePerMinute)} patients a minute${left}`;
-}
+const paceOf = ({ state, ratePerMinute }: Progress): string =>
+  state !== 'running' || ratePerMinute === 0 ? '' : ` · ${Math.round(ratePerMinute)} patients a minute`;
 
-function decisionHint({ awaitingDecision, decision }: Progress): string[] {
+const timeLeft = ({ state, etaSeconds }: Progress): string =>
+  state !== 'running' || etaSeconds === undefined ? '' : ` · about ${duration(etaSeconds)} left`;
+
+function decisionLines({ awaitingDecision, decision }: Progress): string[] {
   if (!awaitingDecision) return [];
   const what = decision ? `${decision.removals} removals (of ${decision.stored} stored)` : 'removals';
-  return [`! ${what} wait for you: npm run sync -- removals approve, or reject`];
+  return [
+    `! ${what} wait for you to decide`,
+    '  npm run sync -- removals approve, or: npm run sync -- removals reject',
+  ];
 }
 
 /** Who paused the line, and what to do; nothing while it is open. */
@@ -109,14 +111,15 @@ export function pauseLines({
   const isRefused = by === 'system' && /\b40[13]\b/.test(reason ?? '');
   const when = since === undefined ? '' : ` since ${since.slice(0, 16).replace('T', ' ')} UTC`;
   return [
-    `! the line is paused by ${by === 'system' ? 'the system' : (by ?? 'somebody')}${when}: ${reason ?? 'no reason given'}`,
+    `! line paused by ${by === 'system' ? 'the system' : (by ?? 'somebody')}${when}: ${reason ?? 'no reason given'}`,
     `  ${isRefused ? 'start again with the right INSURER_API_TOKEN, then' : 'to go on'}: npm run sync -- resume <reason>`,
   ].map((line) => line.replace(/\p{Cc}/gu, ' ')); // a reason is typed by people
 }
 
 const bar = (share: number, columns: number): string => {
+  if (columns < 5) return '';
   const full = Math.round(share * columns);
-  return `[${'█'.repeat(full)}${'░'.repeat(columns - full)}]`;
+  return `[${'█'.repeat(full)}${'░'.repeat(columns - full)}] `;
 };
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
