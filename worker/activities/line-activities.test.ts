@@ -379,12 +379,20 @@ test.each<[string, string, Buffer]>([
 
 test('a line that spoils the list for long does not make it unusable', async () => {
   await using world = await startWorld(({ socket }, number) => {
-    if (number > 60) socket.write(httpAnswer(200, list));
+    if (number > 100) socket.write(httpAnswer(200, list));
     else if (number % 2 === 0) socket.write(httpAnswer(200, '<html>'));
     else socket.end(httpAnswer(200, list).subarray(0, -100));
   });
   expect(await attemptsUntilDone(world)).toMatchObject({ kind: 'list' });
-  expect(world.insurer.seen).toHaveLength(61);
+  expect(world.insurer.seen).toHaveLength(101);
+});
+
+test('bytes that are no HTTP, however often, say nothing about the list', async () => {
+  await using world = await startWorld(({ socket }, number) => {
+    if (number > 50) socket.write(httpAnswer(200, list));
+    else socket.end('no HTTP at all\r\n\r\n');
+  });
+  expect(await attemptsUntilDone(world)).toMatchObject({ kind: 'list', lineUse: { faults: { contract: 50 } } });
 });
 
 test('an insurer that will not give the rest is asked for the whole again in the end', async () => {
