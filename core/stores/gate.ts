@@ -54,8 +54,11 @@ export class GateError extends Error {
 const callMs = 1_000;
 /** So often a pauser looks, ms: an operator waits for the answer. */
 const lookMs = 100;
-/** The holder writes about once a second; that many lost races in a row mean that something else is wrong. */
+/** A missing item is made by whoever comes first; so often another one may be faster. */
 const maxRaces = 20;
+/** So long a writer insists against others who write, ms, waiting a little by chance after each lost race, so that two never keep step. */
+const insistMs = 5_000;
+const raceGapMs = 15;
 
 /**
  * A client for the gate alone. It never repeats a call by itself: what a repetition means is decided here, from what
@@ -110,7 +113,9 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
   /** Until the gate says what the event wants. A lost answer is no answer: the gate is read again. */
   const insist = async (eventFor: (gate: Gate) => GateEvent): Promise<Gate> => {
     let lastError: unknown;
-    for (let race = 0, failures = 0; race < maxRaces && failures < 3; race += 1) {
+    const giveUpAtMs = performance.now() + insistMs;
+    for (let race = 0, failures = 0; performance.now() < giveUpAtMs && failures < 3; race += 1) {
+      if (race > 0) await sleep(Math.random() * raceGapMs);
       try {
         const gate = await read();
         const outcome = await attempt(gate, eventFor(gate));
