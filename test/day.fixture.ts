@@ -18,7 +18,7 @@ import { careRecordsTable } from '../core/stores/care-records.ts';
 import { listKeys } from '../core/stores/objects.ts';
 import { type Insurer, type InsurerOptions, startInsurer } from '../local/insurer/insurer.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
-import { startTestStack, type TestStack } from './stack.ts';
+import { startTestStack, type TestStack, testDir } from './stack.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -73,7 +73,7 @@ export async function startDay(
 ): Promise<Day> {
   const stack = await startTestStack();
   const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...options });
-  const bundle = await ensureWorkflowBundle(join(dirname(stack.dir), 'bundle'));
+  const bundle = await ensureWorkflowBundle(join(testDir, 'bundle'));
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],
     ...stack.environment,

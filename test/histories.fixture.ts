@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { createDataConverter } from '../core/codec.ts';
 import { dailySyncId } from '../core/contract/names.ts';
-import { workflowSource } from '../worker/workflow-source.ts';
+import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { insurerId } from './day.fixture.ts';
+import { testDir } from './stack.ts';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 
@@ -17,6 +19,7 @@ export async function historiesOf(client: Client): Promise<{ readonly runId: str
 
 /** Goes the way of a history once more. @throws DeterminismViolationError when today's workflow would go another one */
 export async function replay(history: History, payloadKeys: string): Promise<void> {
-  const options = { ...workflowSource(), dataConverter: createDataConverter(payloadKeys) };
+  const codePath = await ensureWorkflowBundle(join(testDir, 'bundle'));
+  const options = { workflowBundle: { codePath }, dataConverter: createDataConverter(payloadKeys) };
   await Worker.runReplayHistory(options, history, dailySyncId(insurerId));
 }

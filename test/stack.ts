@@ -21,7 +21,8 @@ export interface TestStack {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.meta.dirname), '.local', 'test'));
+/** Where tests keep what they install and start. */
+export const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.meta.dirname), '.local', 'test'));
 const region = 'eu-central-1';
 
 /** Starts a stack; in about two seconds, once the data stack has been deployed on this machine before. */
