@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { PatientListReference } from '../core/contract/line-activities.ts';
-import type { ApplyListResult } from '../core/contract/list-activities.ts';
 import type { PayloadReference } from '../core/contract/payload-reference.ts';
+import type { ListCounts } from '../core/domain/diff.ts';
 import { isKvnr } from '../core/domain/kvnr.ts';
 import { type ListsStore, linesOf } from '../core/stores/lists.ts';
 import type { ListedPatient, ShardItem } from '../core/stores/patients.ts';
@@ -98,7 +98,7 @@ async function takeIn(folder: string, fetched: PatientListReference): Promise<st
     pseudonymKey: Buffer.alloc(32, 7),
   });
   const environment = new MockActivityEnvironment();
-  type Counts = ApplyListResult & { readonly quarantined: number };
+  type Counts = ListCounts & { readonly quarantined: number };
   const counts = await environment.run<[], Counts, () => Promise<Counts>>(async () => {
     const { shardParts, quarantined } = await activities.splitPatientList({ insurerId: 'kk', runId: 'run', list });
     const applied = await activities.applyList({ listId: list.listId, shardParts, fromShard: 0, toShard: 256 });

@@ -1,3 +1,4 @@
+import type { ListCounts } from '../domain/diff.ts';
 import type { PatientListReference } from './line-activities.ts';
 
 /** The activities that take a list apart and hold it against what is stored. Repeatable at any point; they heartbeat. */
@@ -8,7 +9,7 @@ export interface ListActivities {
    */
   splitPatientList(input: SplitPatientListInput): Promise<SplitResult>;
   /** Diffs some shards, stores who is new or changed at once, and keeps who is gone for `removeGone`. */
-  applyList(input: ApplyListInput): Promise<ApplyListResult>;
+  applyList(input: ApplyListInput): Promise<ListCounts>;
   /** Removes whom `applyList` found gone; who has been listed anew since stays. */
   removeGone(input: ShardRange & { readonly listId: string }): Promise<{ readonly removed: number }>;
   /** Deletes all objects of a list. */
@@ -38,15 +39,4 @@ export interface ShardRange {
 export interface ApplyListInput extends ShardRange {
   readonly listId: string;
   readonly shardParts: readonly number[];
-}
-
-export interface ApplyListResult {
-  /** people whose entry is sound, each once: new + changed + unchanged */
-  readonly listed: number;
-  readonly new: number;
-  readonly changed: number;
-  readonly unchanged: number;
-  readonly gone: number;
-  /** who was stored before this list */
-  readonly stored: number;
 }

@@ -1,14 +1,8 @@
 import { z } from 'zod';
+import { characters, pathText, problemText } from './contract-problem.ts';
 
 /** At most so many problems of one answer are named: enough to find the fault, little enough for a log line. */
 const namedProblems = 5;
-
-/** JSON Schema counts characters, JavaScript UTF-16 units. */
-const characters = (min: number, max: number) =>
-  z
-    .string()
-    .refine((text) => text.length >= min, { message: 'empty' })
-    .refine((text) => text.length <= max || [...text].length <= max, { message: 'too long' });
 
 const day = z.iso.date();
 
@@ -66,42 +60,18 @@ function* problemsOfAnswer(value: unknown): Generator<string> {
       yield* problemsOf(document, element, [...path, 'documents', at]);
     const { id } = Object(record) as { id?: unknown };
     if (typeof id !== 'string') continue;
-    if (seen.has(id)) yield `${pathText([...path, 'id'])}: not unique`;
+    if (seen.has(id)) yield `${pathText([...path, 'id'], 'answer')}: not unique`;
     seen.add(id);
   }
 }
 
 function* problemsOf(schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): Generator<string> {
   const parsed = schema.safeParse(value, { reportInput: true });
-  for (const issue of parsed.error?.issues ?? []) yield `${pathText([...path, ...issue.path])}: ${wordsFor(issue)}`;
+  for (const issue of parsed.error?.issues ?? []) yield problemText(issue, [...path, ...issue.path], 'answer');
 }
 
 /** What is no array has been told by then. */
 function elementsIn(holder: unknown, key: 'careRecords' | 'diagnoses' | 'documents'): Iterable<[number, unknown]> {
   const held = (Object(holder) as Partial<Record<typeof key, unknown>>)[key];
   return Array.isArray(held) ? held.entries() : [];
-}
-
-function wordsFor(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return issue.input === undefined ? 'missing' : `not of type ${issue.expected}`;
-    case 'invalid_value':
-      return issue.input === undefined ? 'missing' : 'not one of the allowed';
-    case 'invalid_format':
-      return issue.format === 'date' ? 'not a date' : 'wrong form';
-    case 'custom':
-      return issue.message;
-    default:
-      return 'not allowed';
-  }
-}
-
-/** All keys in it are the schema's own or positions: a name that the insurer made up never appears. */
-function pathText(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return 'answer';
-  return path.reduce<string>((text, key) => {
-    if (typeof key === 'number') return `${text}[${key}]`;
-    return text === '' ? String(key) : `${text}.${String(key)}`;
-  }, '');
 }

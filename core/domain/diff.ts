@@ -19,23 +19,36 @@ export interface StoredEntry {
   readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
 }
 
+/** What a list, or a part of it, comes to beside what is stored. */
+export interface ListCounts {
+  /** people whose entry is sound, each once: new + changed + unchanged */
+  readonly listed: number;
+  readonly new: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly gone: number;
+  /** who was stored before this list */
+  readonly stored: number;
+}
+
+export const noCounts: ListCounts = { listed: 0, new: 0, changed: 0, unchanged: 0, gone: 0, stored: 0 };
+
+export const addCounts = (a: ListCounts, b: ListCounts): ListCounts => ({
+  listed: a.listed + b.listed,
+  new: a.new + b.new,
+  changed: a.changed + b.changed,
+  unchanged: a.unchanged + b.unchanged,
+  gone: a.gone + b.gone,
+  stored: a.stored + b.stored,
+});
+
 export interface ShardDiff<Stored extends StoredEntry> {
   /** to be stored: those that an earlier attempt has stored are only counted */
   readonly new: readonly ListedEntry[];
   readonly changed: readonly ListedEntry[];
   readonly gone: readonly Stored[];
-  readonly counts: {
-    /** people whose entry is sound: new + changed + unchanged */
-    readonly listed: number;
-    readonly new: number;
-    readonly changed: number;
-    readonly unchanged: number;
-    readonly gone: number;
-    /** who was stored before this list */
-    readonly stored: number;
-    /** sound entries of people who have another one */
-    readonly duplicates: number;
-  };
+  /** duplicates: sound entries of people who have another one */
+  readonly counts: ListCounts & { readonly duplicates: number };
 }
 
 /**

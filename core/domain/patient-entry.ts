@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { JsonArrayElement, JsonArrayLimits } from '../json/array-cutter.ts';
 import { parseLossless, printLossless } from '../json/lossless.ts';
 import { contentHash } from './content-hash.ts';
+import { characters, problemText } from './contract-problem.ts';
 import { isKvnr, type Kvnr } from './kvnr.ts';
 
 /** What an entry of the list may be; a real one has 300 bytes and a depth of 2. */
@@ -13,11 +14,7 @@ const namedProblems = 5;
 /** A KVNR with blanks around it is not longer. */
 const kvnrTextMax = 50;
 
-/** JSON Schema counts characters, JavaScript UTF-16 units. */
-const name = z
-  .string()
-  .min(1)
-  .refine((text) => text.length <= 200 || [...text].length <= 200, { message: 'too long' });
+const name = characters(1, 200);
 
 /** Patient of insurer-api.yaml. Judges only: what is stored is the insurer's text. */
 const patient = z.looseObject({
@@ -73,7 +70,7 @@ export function readEntry({ text, fault }: Pick<JsonArrayElement, 'text' | 'faul
       body: printLossless(entry),
       contentHash: contentHash(entry),
     };
-  const problems = judged.error.issues.map((issue) => `${pathText(issue.path)}: ${wordsFor(issue)}`);
+  const problems = judged.error.issues.map((issue) => problemText(issue, issue.path, 'entry'));
   const more = problems.length - namedProblems;
   const reason = problems.slice(0, namedProblems).join('; ') + (more > 0 ? `; and ${more} more` : '');
   return quarantined(reason, kvnrOf(entry));
@@ -110,23 +107,3 @@ function kvnrSeenIn(text: string): Kvnr | undefined {
   }
   return undefined;
 }
-
-function wordsFor(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return issue.input === undefined ? 'missing' : `not of type ${issue.expected}`;
-    case 'invalid_value':
-      return issue.input === undefined ? 'missing' : 'not one of the allowed';
-    case 'invalid_format':
-      return issue.format === 'date' ? 'not a date' : 'wrong form';
-    case 'too_small':
-      return 'empty';
-    case 'custom':
-      return issue.message;
-    default:
-      return 'not allowed';
-  }
-}
-
-/** All keys in it are the schema's own. */
-const pathText = (path: readonly PropertyKey[]): string => (path.length === 0 ? 'entry' : path.map(String).join('.'));

@@ -1,3 +1,4 @@
+import type { ListCounts } from './diff.ts';
 import { addLineUse, failuresOf, type LineUse, unusedLine } from './line.ts';
 import { failureRateOf, type Phase, type Progress, type RunState } from './progress.ts';
 import { countFinished, etaSeconds, type RecentRate, ratePerMinute, startRate } from './rate.ts';
@@ -36,16 +37,8 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
   rate: startRate(startedAtMs),
 });
 
-/** What one list brought, over all shards. */
-export interface ListCounts {
-  readonly listed: number;
-  readonly new: number;
-  readonly changed: number;
-  readonly unchanged: number;
-}
-
 /** Takes in a list's counts. A run that lasts may take in several: what was new or changed adds up, the rest is the last list's. */
-export const countList = (run: Run, counts: ListCounts, quarantined: number): Run => ({
+export const countList = (run: Run, counts: Omit<ListCounts, 'gone' | 'stored'>, quarantined: number): Run => ({
   ...run,
   patients: {
     listed: counts.listed,

@@ -1,5 +1,5 @@
-import type { ApplyListResult, ListActivities } from '../../core/contract/list-activities.ts';
-import { diffShard, type ListedEntry } from '../../core/domain/diff.ts';
+import type { ListActivities } from '../../core/contract/list-activities.ts';
+import { addCounts, diffShard, type ListedEntry, noCounts } from '../../core/domain/diff.ts';
 import { shards } from '../../core/domain/shard.ts';
 import type { ListsStore } from '../../core/stores/lists.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
@@ -15,7 +15,6 @@ export interface ApplyListDeps extends RemovePatientDeps {
 /** Between two batches of patients a cancelled activity ends. */
 const batchPatients = 500;
 const removalsAtOnce = 8;
-const noCounts: ApplyListResult = { listed: 0, new: 0, changed: 0, unchanged: 0, gone: 0, stored: 0 };
 
 export const createApplyList = ({
   lists,
@@ -42,17 +41,7 @@ export const createApplyList = ({
             shard,
             diff.gone.map(({ patientRef, listed }) => ({ patientRef, listedBy: listed.listId })),
           );
-        const { counts } = heartbeats.done;
-        return {
-          counts: {
-            listed: counts.listed + diff.counts.listed,
-            new: counts.new + diff.counts.new,
-            changed: counts.changed + diff.counts.changed,
-            unchanged: counts.unchanged + diff.counts.unchanged,
-            gone: counts.gone + diff.counts.gone,
-            stored: counts.stored + diff.counts.stored,
-          },
-        };
+        return { counts: addCounts(heartbeats.done.counts, diff.counts) };
       });
       return heartbeats.done.counts;
     });

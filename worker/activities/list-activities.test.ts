@@ -3,7 +3,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test, vi } from 'vitest';
 import type { PatientListReference } from '../../core/contract/line-activities.ts';
-import type { ApplyListResult } from '../../core/contract/list-activities.ts';
+import type { ListCounts } from '../../core/domain/diff.ts';
 import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
 import { patientRefOf } from '../../core/pseudonyms.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
@@ -71,7 +71,7 @@ function newWorld() {
     },
     split: async (list: PatientListReference) =>
       await run(async () => await activities.splitPatientList({ insurerId, runId, list })),
-    async takeIn(text: string): Promise<ApplyListResult & { listId: string }> {
+    async takeIn(text: string): Promise<ListCounts & { listId: string }> {
       const list = await this.receive(text);
       const { shardParts } = await this.split(list);
       const { listId } = list;

@@ -26,6 +26,7 @@ import type { LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange, SplitResult } from '../../core/contract/list-activities.ts';
 import { lineTaskQueue } from '../../core/contract/names.ts';
 import type { LineSeen, PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
+import { addCounts, noCounts } from '../../core/domain/diff.ts';
 import { mustAsk } from '../../core/domain/guard.ts';
 import { addLineUse, type LineUse, unusedLine } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
@@ -175,12 +176,10 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 
   async function applyList(listId: string, split: SplitResult, etag: string | undefined): Promise<void> {
     await enter('diff');
-    const counts = { listed: 0, new: 0, changed: 0, unchanged: 0, gone: 0, stored: 0 };
     const parts = await inShardRanges((range) =>
       bulkActivities.applyList({ listId, shardParts: split.shardParts, ...range }),
     );
-    for (const part of parts)
-      for (const key of Object.keys(counts) as (keyof typeof counts)[]) counts[key] += part[key];
+    const counts = parts.reduce(addCounts, noCounts);
     run = countList(run, counts, split.quarantined);
     await enter('apply');
     const removals = { listId, removals: counts.gone, ...(etag !== undefined && { etag }) };
