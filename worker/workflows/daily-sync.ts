@@ -119,9 +119,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     },
   );
 
-  async function save(): Promise<void> {
+  async function save(state: Run = run): Promise<void> {
     revision += 1;
-    line = await shortActivities.saveProgress({ insurerId, revision, progress: progressOf(run, line, Date.now()) });
+    line = await shortActivities.saveProgress({ insurerId, revision, progress: progressOf(state, line, Date.now()) });
   }
   /**
    * Keeps what has changed within ten seconds; while nothing changes nothing happens, so a run that waits for days costs nothing.
@@ -130,7 +130,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     if (saveDue) return;
     saveDue = true;
     void sleep(saveAfterMs)
-      .then(save)
+      .then(() => save())
       .catch(() => {}) // cancelled: the last progress is saved by whoever ends the run
       .finally(() => {
         saveDue = false;
@@ -310,11 +310,16 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
       }
       await bulkActivities.sweepRun({ runId });
       if (listDue) continue; // a new day has come while the old one was put away
-      run = { ...run, phase: 'done', state: listFailed ? 'failed' : 'completed', finishedAtMs: Date.now() };
-      await save();
-      if (!listDue) break;
-      const { finishedAtMs: _, ...unfinished } = run;
-      run = { ...unfinished, state: 'running' };
+      const finished: Run = {
+        ...run,
+        phase: 'done',
+        state: listFailed ? 'failed' : 'completed',
+        finishedAtMs: Date.now(),
+      };
+      await save(finished);
+      if (listDue) continue; // until it is closed, the run takes a new day in: so nobody was told yet that it has ended
+      run = finished;
+      break;
     }
   } catch (error) {
     if (!isCancellation(error)) throw error;
