@@ -5,3 +5,4 @@ export const lineTaskQueue = 'insurer-line';
 export const urgentLineTaskQueue = 'insurer-line-urgent';
 
 export const dailySyncId = (insurerId: string): string => `daily-sync:${insurerId}`;
+export const insurerLineId = (insurerId: string): string => `insurer-line:${insurerId}`;

@@ -13,41 +13,72 @@ export interface Gate {
   readonly state: 'open' | 'paused';
   /** the holder's word that nothing is under way and that nothing will be sent until the line is resumed */
   readonly silent: boolean;
-  /** epoch ms: nothing may be sent before (Retry-After); 0 when never held */
-  readonly notBefore: number;
+  /**
+   * Nothing may be sent for so long, ms (Retry-After), counted from this write. Whoever reads it counts from its own reading, on
+   * its own monotonic clock: it waits a little longer, never less, and no wall clock matters (ADR 0016)
+   */
+  readonly holdMs: number;
   /** whether a request was under way at, or shortly before, the last renewal */
   readonly busy: boolean;
   /** who paused or resumed last, when (ISO 8601), and why */
   readonly by?: string;
   readonly since?: string;
   readonly reason?: string;
+  /** grows by one with every pause and resume: names the state that somebody has seen */
+  readonly changeNumber: number;
+  /** changes that `insurerLine` has not been told of yet, oldest first */
+  readonly untold: readonly LineChange[];
 }
 
-export type GateEvent =
-  /** `lapsed`: the lease that the taker itself has watched stand still for long enough (hasLapsed) */
-  | { readonly kind: 'take'; readonly holder: string; readonly leaseMs: number; readonly lapsed?: LeaseWatch }
+/** One pause or resume: what became of the line, who wanted it, when (ISO 8601) and why. */
+export interface LineChange {
+  readonly number: number;
+  readonly state: Gate['state'];
+  readonly by: string;
+  readonly at: string;
+  readonly reason: string;
+}
+
+/** So many changes are remembered: those of the gate that nobody took, and those of `insurerLine`. */
+export const rememberedChangesMax = 50;
+
+/** Who wants the line paused or resumed, and why. */
+export interface LineWish {
+  readonly by: string;
+  readonly reason: string;
+  /** the changeNumber of the state that they have seen: one that came after it is not theirs to change */
+  readonly seen: number;
+}
+
+/** `holdMs`: what is left of a Retry-After as far as the writer knows; who does not know it (a pauser) leaves it as it is. */
+export type GateEvent = { readonly holdMs?: number } & (
+  | {
+      readonly kind: 'take';
+      readonly holder: string;
+      readonly leaseMs: number;
+      /** the lease that the taker itself has watched stand still for long enough (hasLapsed) */
+      readonly lapsed?: LeaseWatch;
+    }
   | { readonly kind: 'renew'; readonly holder: string; readonly leaseMs: number; readonly busy: boolean }
   | { readonly kind: 'release'; readonly holder: string }
   | { readonly kind: 'say-silent'; readonly holder: string }
   /** from anyone: to hold is always safe, and a process that has just lost the lease may still know of a Retry-After */
-  | { readonly kind: 'hold-until'; readonly notBefore: number }
-  | { readonly kind: 'pause'; readonly by: string; readonly reason: string; readonly at: string }
-  /** `pausedSince`: the pause that is meant. A later one, which the resumer has not seen, stays. */
-  | {
-      readonly kind: 'resume';
-      readonly by: string;
-      readonly reason: string;
-      readonly at: string;
-      readonly pausedSince: string | undefined;
-    };
+  | { readonly kind: 'hold'; readonly holdMs: number }
+  | (LineWish & { readonly kind: 'pause' | 'resume'; readonly at: string })
+  /** `insurerLine` knows of all changes up to this one */
+  | { readonly kind: 'told'; readonly upTo: number }
+);
 
 export type GateDecision =
   | { readonly kind: 'write'; readonly gate: Gate }
   /** what the event wants is so already */
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'refused'; readonly why: GateRefusal };
-/** `held`: by someone whose lease has not lapsed. `not-holder`: the lease is another's, or nobody's. `not-paused`. */
-export type GateRefusal = 'held' | 'not-holder' | 'not-paused';
+/**
+ * `held`: by someone whose lease has not lapsed. `not-holder`: the lease is another's, or nobody's. `not-paused`.
+ * `superseded`: the line was paused or resumed since the state that was seen
+ */
+export type GateRefusal = 'held' | 'not-holder' | 'not-paused' | 'superseded';
 
 /** The gate of a line that was never used. @param firstLeaseNumber epoch ms, so that numbers grow even if the table is lost */
 export const newGate = (insurerId: string, firstLeaseNumber: number): Gate => ({
@@ -55,47 +86,66 @@ export const newGate = (insurerId: string, firstLeaseNumber: number): Gate => ({
   leaseNumber: firstLeaseNumber,
   state: 'open',
   silent: false,
-  notBefore: 0,
+  holdMs: 0,
   busy: false,
+  changeNumber: 0,
+  untold: [],
 });
 
 export function decideGate(gate: Gate, event: GateEvent): GateDecision {
+  const write = (change: Partial<Gate>): GateDecision => ({
+    kind: 'write',
+    gate: { ...gate, holdMs: event.holdMs ?? gate.holdMs, ...change, leaseNumber: gate.leaseNumber + 1 },
+  });
   switch (event.kind) {
     case 'take': {
       const lapsed = event.lapsed?.holder === gate.holder && event.lapsed?.leaseNumber === gate.leaseNumber;
       if (gate.holder !== undefined && gate.holder !== event.holder && !lapsed) return refuse('held');
       const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and a paused line keeps it so
-      return write(gate, { holder: event.holder, leaseMs: event.leaseMs, silent, busy: false });
+      return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false });
     }
     case 'renew':
       if (gate.holder !== event.holder) return refuse('not-holder');
-      return write(gate, { leaseMs: event.leaseMs, busy: event.busy && !gate.silent });
+      return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent });
     case 'release': {
       if (gate.holder !== event.holder) return refuse('not-holder');
-      const { holder: _, ...unheld } = gate;
-      return write(unheld, { silent: gate.state === 'paused', busy: false });
+      const decision = write({ silent: gate.state === 'paused', busy: false });
+      if (decision.kind !== 'write') return decision;
+      const { holder: _, ...unheld } = decision.gate;
+      return { kind: 'write', gate: unheld };
     }
     case 'say-silent':
       if (gate.holder !== event.holder) return refuse('not-holder');
       if (gate.state !== 'paused') return refuse('not-paused');
-      return gate.silent ? { kind: 'unchanged' } : write(gate, { silent: true, busy: false });
-    case 'hold-until':
-      return event.notBefore <= gate.notBefore ? { kind: 'unchanged' } : write(gate, { notBefore: event.notBefore });
-    case 'pause': {
-      if (gate.state === 'paused') return { kind: 'unchanged' };
-      const silent = gate.holder === undefined;
-      return write(gate, { state: 'paused', silent, by: event.by, since: event.at, reason: event.reason });
-    }
+      return gate.silent ? unchanged : write({ silent: true, busy: false });
+    case 'hold':
+      return write({});
+    case 'pause':
+      if (gate.state === 'paused') return unchanged;
+      if (gate.changeNumber !== event.seen) return refuse('superseded');
+      return write({ silent: gate.holder === undefined, ...changed(gate, 'paused', event) });
     case 'resume':
-      if (gate.state === 'open' || gate.since !== event.pausedSince) return { kind: 'unchanged' };
-      return write(gate, { state: 'open', silent: false, by: event.by, since: event.at, reason: event.reason });
+      if (gate.state === 'open') return unchanged;
+      if (gate.changeNumber !== event.seen) return refuse('superseded');
+      return write({ silent: false, ...changed(gate, 'open', event) });
+    case 'told': {
+      const untold = gate.untold.filter(({ number }) => number > event.upTo);
+      return untold.length === gate.untold.length ? unchanged : write({ untold });
+    }
   }
 }
 
-const write = (gate: Gate, change: Partial<Gate>): GateDecision => ({
-  kind: 'write',
-  gate: { ...gate, ...change, leaseNumber: gate.leaseNumber + 1 },
-});
+const unchanged: GateDecision = { kind: 'unchanged' };
+
+function changed(
+  gate: Gate,
+  state: Gate['state'],
+  { by, reason, at }: Omit<LineChange, 'number' | 'state'>,
+): Partial<Gate> {
+  const number = gate.changeNumber + 1;
+  const untold = [...gate.untold, { number, state, by, at, reason }].slice(-rememberedChangesMax);
+  return { state, by, since: at, reason, changeNumber: number, untold };
+}
 const refuse = (why: GateRefusal): GateDecision => ({ kind: 'refused', why });
 
 /** A lease as someone else watches it: since when, on the watcher's own monotonic clock (ms), it has stood unchanged. */
@@ -130,6 +180,7 @@ export const hasLapsed = (watch: LeaseWatch | undefined, gate: Gate, leaseMs: nu
   watch.leaseNumber === gate.leaseNumber &&
   nowMs >= lapsesAtMs(watch, gate, leaseMs);
 
-/** Whether a paused line is proved silent: by its holder's word, for want of a holder, or because the lease has lapsed. */
-export const isSilent = (gate: Gate, watch: LeaseWatch | undefined, leaseMs: number, nowMs: number): boolean =>
-  gate.state === 'paused' && (gate.silent || gate.holder === undefined || hasLapsed(watch, gate, leaseMs, nowMs));
+/** Whether a paused line is proved silent: by its holder's word, for want of a holder, or because the lease has lapsed. @param nowMs a moment before the gate was asked for: what came back proves nothing later */
+export const isSilent = (gate: Gate, watch: LeaseWatch | undefined, nowMs: number): boolean =>
+  gate.state === 'paused' &&
+  (gate.silent || gate.holder === undefined || hasLapsed(watch, gate, gate.leaseMs ?? 0, nowMs));

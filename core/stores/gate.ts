@@ -8,6 +8,7 @@ import {
   type GateRefusal,
   isSilent,
   type LeaseWatch,
+  type LineWish,
   newGate,
   watchLease,
 } from '../domain/gate.ts';
@@ -22,29 +23,39 @@ export type GateOutcome =
 
 /** The table Line (DESIGN, "Tables"): the gate of one insurer. */
 export interface GateStore {
-  /** Strongly consistent; makes the item when it is missing. @throws GateError `unavailable` */
+  /** Strongly consistent; makes the item when it is missing: for whoever keeps the line. @throws GateError `unavailable` */
   read(): Promise<Gate>;
+  /** Strongly consistent, for people. @throws GateError `unknown-insurer` before any worker has kept this line, `unavailable` */
+  find(): Promise<Gate>;
   /**
    * One compare-and-set on the `leaseNumber` of `gate`, which was read before.
    * @throws GateError `unavailable`: whether it was written is not known; read again and decide anew
    */
   attempt(gate: Gate, event: GateEvent): Promise<GateOutcome>;
-  /** Closes the gate; changes nothing when it is closed. The line may still be busy: see awaitSilence. @throws GateError `unavailable` */
-  pause(request: { readonly by: string; readonly reason: string }): Promise<Gate>;
-  /** Opens the gate that this call finds closed. @throws GateError `unavailable` */
-  resume(request: { readonly by: string; readonly reason: string }): Promise<Gate>;
+  /**
+   * Closes the gate; changes nothing when it is closed. The line may still be busy: see awaitSilence.
+   * @throws GateError `superseded`, `unknown-insurer`, `unavailable`
+   */
+  pause(wish: LineWish): Promise<Gate>;
+  /** Opens the gate; changes nothing when it is open. @throws GateError `superseded`, `unknown-insurer`, `unavailable` */
+  resume(wish: LineWish): Promise<Gate>;
+  /** `insurerLine` knows of all changes up to this number. @throws GateError `unknown-insurer`, `unavailable` */
+  forgetTold(upTo: number): Promise<void>;
   /**
    * Resolves once the paused line is proved silent: its holder has said so, nobody holds it, or the lease was watched
-   * from here to stand still for LEASE_MS and a margin. A gate that cannot be read is waited for, until the signal.
+   * from here to stand still for its length (leaseMs in the gate) and a margin. A gate that cannot be read is waited for, until the signal.
    * @throws GateError `resumed` when the line is open; the signal's reason when that aborts
    */
-  awaitSilence(signal: AbortSignal, leaseMs: number): Promise<Gate>;
+  awaitSilence(signal: AbortSignal): Promise<Gate>;
 }
+
+/** `superseded`: paused or resumed by someone else since the state that was seen; read again, and ask again if it is still wanted. */
+export type GateFault = 'unavailable' | 'unknown-insurer' | 'superseded' | 'resumed';
 
 export class GateError extends Error {
   override readonly name = 'GateError';
-  readonly fault: 'unavailable' | 'resumed';
-  constructor(fault: 'unavailable' | 'resumed', options?: ErrorOptions) {
+  readonly fault: GateFault;
+  constructor(fault: GateFault, options?: ErrorOptions) {
     super(`gate ${fault}`, options);
     this.fault = fault;
   }
@@ -70,17 +81,28 @@ export const createGateClient = (region: string): DynamoDBDocumentClient =>
   });
 
 export function openGate(documents: DynamoDBDocumentClient, insurerId: string): GateStore {
+  const look = async (): Promise<Gate | undefined> => {
+    const found = await call((abortSignal) =>
+      documents.send(new GetCommand({ TableName: lineTable, Key: { insurerId }, ConsistentRead: true }), {
+        abortSignal,
+      }),
+    );
+    return found.Item as Gate | undefined;
+  };
+
   const read = async (): Promise<Gate> => {
     for (let race = 0; race < maxRaces; race += 1) {
-      const found = await call((abortSignal) =>
-        documents.send(new GetCommand({ TableName: lineTable, Key: { insurerId }, ConsistentRead: true }), {
-          abortSignal,
-        }),
-      );
-      if (found.Item !== undefined) return found.Item as Gate;
+      const gate = await look();
+      if (gate !== undefined) return gate;
       await put(newGate(insurerId, Date.now()), undefined);
     }
     throw new GateError('unavailable');
+  };
+
+  const find = async (): Promise<Gate> => {
+    const gate = await look();
+    if (gate === undefined) throw new GateError('unknown-insurer');
+    return gate;
   };
 
   /** @returns whether it was written */
@@ -111,16 +133,18 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
   };
 
   /** Until the gate says what the event wants. A lost answer is no answer: the gate is read again. */
-  const insist = async (eventFor: (gate: Gate) => GateEvent): Promise<Gate> => {
+  const insist = async (event: GateEvent): Promise<Gate> => {
     let lastError: unknown;
     const giveUpAtMs = performance.now() + insistMs;
     for (let race = 0, failures = 0; performance.now() < giveUpAtMs && failures < 3; race += 1) {
       if (race > 0) await sleep(Math.random() * raceGapMs);
       try {
-        const gate = await read();
-        const outcome = await attempt(gate, eventFor(gate));
+        const gate = await find();
+        const outcome = await attempt(gate, event);
         if (outcome.kind === 'written' || outcome.kind === 'unchanged') return outcome.gate;
+        if (outcome.kind === 'refused') throw new GateError('superseded');
       } catch (error) {
+        if (error instanceof GateError && error.fault !== 'unavailable') throw error;
         lastError = error;
         failures += 1;
       }
@@ -130,32 +154,26 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
 
   return {
     read,
+    find,
     attempt,
-    pause: async ({ by, reason }) => {
-      const at = new Date().toISOString();
-      return await insist(() => ({ kind: 'pause', by, reason, at }));
+    pause: async (wish) => await insist({ kind: 'pause', ...wish, at: new Date().toISOString() }),
+    resume: async (wish) => await insist({ kind: 'resume', ...wish, at: new Date().toISOString() }),
+    forgetTold: async (upTo) => {
+      await insist({ kind: 'told', upTo });
     },
-    resume: async ({ by, reason }) => {
-      const at = new Date().toISOString();
-      let meant: { readonly since: string | undefined } | undefined; // the first pause seen: a later one is someone else's
-      return await insist((gate) => {
-        meant ??= { since: gate.since };
-        return { kind: 'resume', by, reason, at, pausedSince: meant.since };
-      });
-    },
-    awaitSilence: async (signal, leaseMs) => {
+    awaitSilence: async (signal) => {
       let watch: LeaseWatch | undefined;
       for (;;) {
         signal.throwIfAborted();
-        const gate = await read().catch((error: unknown) => {
-          if (error instanceof GateError) return undefined;
+        const askedMs = performance.now(); // what is read proves how the gate was at some moment after this one, and no later
+        const gate = await find().catch((error: unknown) => {
+          if (error instanceof GateError && error.fault === 'unavailable') return undefined;
           throw error;
         });
         if (gate?.state === 'open') throw new GateError('resumed');
         if (gate !== undefined) {
-          const nowMs = performance.now();
-          watch = watchLease(watch, gate, nowMs);
-          if (isSilent(gate, watch, leaseMs, nowMs)) return gate;
+          watch = watchLease(watch, gate, performance.now());
+          if (isSilent(gate, watch, askedMs)) return gate;
         }
         await sleep(lookMs, undefined, { signal }).catch(() => signal.throwIfAborted());
       }

@@ -16,30 +16,33 @@ export interface Standing {
   readonly childGivenUp: boolean;
   readonly busy: boolean;
   readonly stopping: boolean;
-  /** epoch ms of a Retry-After that the gate does not have yet */
-  readonly unwrittenHold: number | undefined;
+  /** what is left of a Retry-After, as far as this process knows, ms */
+  readonly holdMs: number;
+  /** the gate does not have it yet */
+  readonly hasUnwrittenHold: boolean;
   /** a pause by the line itself that the gate does not have yet */
   readonly unwrittenPause: { readonly reason: string; readonly at: string } | undefined;
 }
 
 /** The next thing to write into the gate that was just read, or nothing. One at a time: each changes the gate. */
 export function nextGateEvent(gate: Gate, standing: Standing, nowMs: number): GateEvent | undefined {
-  const { holder, leaseMs } = standing;
-  if (standing.unwrittenPause !== undefined) return { kind: 'pause', by: 'system', ...standing.unwrittenPause };
-  if (standing.unwrittenHold !== undefined) return { kind: 'hold-until', notBefore: standing.unwrittenHold };
+  const { holder, leaseMs, holdMs } = standing;
+  if (standing.unwrittenPause !== undefined)
+    return { kind: 'pause', by: 'system', ...standing.unwrittenPause, seen: gate.changeNumber, holdMs };
+  if (standing.hasUnwrittenHold) return { kind: 'hold', holdMs };
   if (gate.holder === holder) {
     const { childClosed } = standing;
-    if (childClosed && (standing.stopping || standing.childGivenUp)) return { kind: 'release', holder };
-    if (childClosed && gate.state === 'paused' && !gate.silent) return { kind: 'say-silent', holder };
-    if (nowMs >= standing.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: standing.busy };
+    if (childClosed && (standing.stopping || standing.childGivenUp)) return { kind: 'release', holder, holdMs };
+    if (childClosed && gate.state === 'paused' && !gate.silent) return { kind: 'say-silent', holder, holdMs };
+    if (nowMs >= standing.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: standing.busy, holdMs };
     return undefined;
   }
   // To take is also to say that this process is silent, and able to serve.
   if (standing.stopping || !standing.childReady || !standing.childClosed) return undefined;
-  if (gate.holder === undefined) return { kind: 'take', holder, leaseMs };
+  if (gate.holder === undefined) return { kind: 'take', holder, leaseMs, holdMs };
   const { watch } = standing;
   if (watch !== undefined && hasLapsed(watch, gate, leaseMs, nowMs))
-    return { kind: 'take', holder, leaseMs, lapsed: watch };
+    return { kind: 'take', holder, leaseMs, lapsed: watch, holdMs };
   return undefined;
 }
 
