@@ -141,7 +141,7 @@ const isLineFailure = (error: unknown): false => {
 function longGrant(): Grant {
   const grant = new Grant({
     tell: (message) => {
-      if (message.kind === 'hold-until' || message.kind === 'pause-by-system')
+      if (message.kind === 'hold' || message.kind === 'pause-by-system')
         queueMicrotask(() => grant.confirm(message.request));
     },
     pauseGraceMs: 2_000,
@@ -156,7 +156,7 @@ function longGrant(): Grant {
     sendUntilMs,
     leaseNumber: Date.now(),
     paused: false,
-    notBefore: 0,
+    holdUntilMs: 0,
     stop: false,
   });
   return grant;

@@ -1,6 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { Client, Connection } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { createDataConverter } from './codec.ts';
 import type { ClientConfig } from './config.ts';
@@ -58,3 +59,15 @@ export function temporalConnection({
 
 export const dataConverterOf = ({ PAYLOAD_KEYS }: Pick<ClientConfig, 'PAYLOAD_KEYS'>): DataConverter =>
   createDataConverter(PAYLOAD_KEYS);
+
+/** A client that connects with its first call: that Temporal is away is a fault of the call, and not of this one. */
+export const openTemporal = (config: TemporalConfig): Client =>
+  new Client({
+    connection: Connection.lazy(temporalConnection(config)),
+    namespace: config.TEMPORAL_NAMESPACE,
+    dataConverter: dataConverterOf(config),
+  });
+type TemporalConfig = Pick<
+  ClientConfig,
+  'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY' | 'TEMPORAL_NAMESPACE' | 'PAYLOAD_KEYS'
+>;

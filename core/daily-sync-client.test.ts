@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { openStores } from './clients.ts';
+import { openStores, openTemporal } from './clients.ts';
 import { clientConfig, readConfig } from './config.ts';
-import { createDailySyncClient, openTemporal } from './daily-sync-client.ts';
+import { createDailySyncClient } from './daily-sync-client.ts';
 import type { Progress } from './domain/progress.ts';
 
 /** No worker runs here: what is seen is what can be known without one. */
 async function open() {
   const config = readConfig(clientConfig, { ...process.env, INSURER_ID: `kk-${randomUUID().slice(0, 8)}` });
   const stores = openStores(config);
-  const client = await openTemporal(config);
+  const client = openTemporal(config);
   onTestFinished(() => {
     stores.close();
     return client.connection.close();
@@ -48,7 +48,9 @@ test('while no worker answers, the stored progress is told as stale within three
   const { sync, stores, insurerId } = await open();
   const { runId } = await sync.start();
   await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);
-  await stores.gateOf(insurerId).pause({ by: 'operator', reason: 'test' });
+  const gate = stores.gateOf(insurerId);
+  const { changeNumber: seen } = await gate.read();
+  await gate.pause({ by: 'operator', reason: 'test', seen });
   const startedAt = performance.now();
   const line = { state: 'paused', by: 'operator', reason: 'test', since: expect.any(String) };
   expect(await sync.readProgress()).toMatchObject({ runId, stale: true, line });

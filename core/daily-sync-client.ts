@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import {
-  Client,
-  Connection,
+  type Client,
   ServiceError,
   type WorkflowExecutionDescription,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { dataConverterOf, type Stores, temporalConnection } from './clients.ts';
+import type { Stores } from './clients.ts';
 import type { ClientConfig } from './config.ts';
 import {
   type DailySyncInput,
@@ -19,9 +18,10 @@ import {
   triggerSignal,
 } from './contract/daily-sync.ts';
 import { dailySyncId, syncTaskQueue } from './contract/names.ts';
-import type { Gate } from './domain/gate.ts';
 import type { Progress } from './domain/progress.ts';
 import { newRunId } from './domain/run-id.ts';
+import { type LineNow, lineNow } from './insurer-line-client.ts';
+import { GateError } from './stores/gate.ts';
 
 export type DailySyncFault = 'no-run' | 'no-decision-awaited' | 'no-worker' | 'temporal-unavailable';
 
@@ -36,7 +36,7 @@ export class DailySyncError extends Error {
 
 /** A run's progress with the line as the gate has it now, and while that is paused: by whom, since when, why. */
 export interface ProgressNow extends Progress {
-  readonly line: Progress['line'] & Pick<Gate, 'by' | 'since' | 'reason'>;
+  readonly line: Progress['line'] & Pick<LineNow, 'by' | 'since' | 'reason'>;
 }
 
 /** What people do with the day's run of one insurer. */
@@ -93,9 +93,14 @@ export function createDailySyncClient(
     }
   };
 
+  /** Without the gate, or before there is one, the line is told as the run has last seen it. */
   const withLine = async (progress: Progress): Promise<ProgressNow> => {
-    const seen = await gate.read().catch(() => undefined);
-    return seen ? { ...progress, line: { ...progress.line, ...lineNow(seen) } } : progress;
+    try {
+      return { ...progress, line: { ...progress.line, ...lineNow(await gate.find()) } };
+    } catch (error) {
+      if (error instanceof GateError) return progress;
+      throw error;
+    }
   };
 
   return {
@@ -157,24 +162,6 @@ export function createDailySyncClient(
   };
 }
 
-/** The line as people are told of it: who, when and why only while it is paused. */
-export function lineNow({
-  state,
-  busy,
-  by,
-  since,
-  reason,
-}: Gate): Pick<Gate, 'state' | 'busy' | 'by' | 'since' | 'reason'> {
-  if (state === 'open') return { state, busy };
-  return {
-    state,
-    busy,
-    ...(by !== undefined && { by }),
-    ...(since !== undefined && { since }),
-    ...(reason !== undefined && { reason }),
-  };
-}
-
 const within = <Answer>(client: Client, ms: number, call: () => Promise<Answer>): Promise<Answer> =>
   client.connection.withDeadline(Date.now() + ms, call);
 
@@ -186,16 +173,4 @@ function updateFault(error: unknown): DailySyncFault {
     throw error;
   }
   return error instanceof ServiceError ? 'temporal-unavailable' : 'no-worker';
-}
-
-/** Connects to Temporal as workers' callers do. @throws DailySyncError `temporal-unavailable` */
-export async function openTemporal(
-  config: Pick<ClientConfig, 'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY' | 'TEMPORAL_NAMESPACE' | 'PAYLOAD_KEYS'>,
-): Promise<Client> {
-  const connection = await Connection.connect({ ...temporalConnection(config), connectTimeout: serverMs }).catch(
-    (error: unknown) => {
-      throw new DailySyncError('temporal-unavailable', { cause: error });
-    },
-  );
-  return new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter: dataConverterOf(config) });
 }

@@ -1,19 +1,18 @@
 import { parseArgs } from 'node:util';
-import { openStores, type Stores } from '../core/clients.ts';
+import { openStores, openTemporal, type Stores } from '../core/clients.ts';
 import { type ClientConfig, ConfigError, clientConfig, readConfig } from '../core/config.ts';
-import {
-  createDailySyncClient,
-  DailySyncError,
-  type DailySyncFault,
-  lineNow,
-  openTemporal,
-} from '../core/daily-sync-client.ts';
+import { createDailySyncClient, DailySyncError, type DailySyncFault } from '../core/daily-sync-client.ts';
 import { isKvnr } from '../core/domain/kvnr.ts';
+import {
+  createInsurerLineClient,
+  type InsurerLineClient,
+  InsurerLineError,
+  type InsurerLineFault,
+} from '../core/insurer-line-client.ts';
 import { patientRefOf } from '../core/pseudonyms.ts';
-import { GateError } from '../core/stores/gate.ts';
 import { findRunningStack } from './endpoints.ts';
 import { patientText } from './patient-text.ts';
-import { pauseLines, progressBlock, summaryLines } from './progress-lines.ts';
+import { changeLine, pauseLines, progressBlock, summaryLines } from './progress-lines.ts';
 import { keepLoopbackDirect } from './proxy.ts';
 import { operatorName, readSettings } from './settings.ts';
 import { explain } from './start-failure.ts';
@@ -26,8 +25,9 @@ const usage = `npm run sync -- <command>
   status [--json|--watch]   how far the run is; --watch until it ends
   cancel                    ends the run; what is under way is undone
   removals approve|reject   decides about the removals that a run has asked about
-  line [--json]             open or paused; by whom, since when and why
+  pause <reason>            closes the line: once it says so, nothing goes out any more, whoever asks
   resume <reason>           opens the line that is paused
+  line [--json]             open or paused; who paused and resumed it, when and why
   patient <KVNR>            a patient with all care records, as JSON
   issues [--json]           what went wrong in the last run
   runs [--json]             the runs so far, newest first
@@ -56,20 +56,26 @@ interface Context {
   readonly isWatching: boolean;
 }
 
-const openDailySync = async ({ config, stores }: Context) => {
-  const client = await openTemporal(config);
+const openDailySync = ({ config, stores }: Context) => {
+  const client = openTemporal(config);
   return { client, insurerId: config.INSURER_ID, dailySync: createDailySyncClient(client, stores, config) };
+};
+
+const openLine = ({ config, stores }: Context): InsurerLineClient => {
+  const { INSURER_ID: insurerId } = config;
+  const client = openTemporal(config);
+  return createInsurerLineClient({ temporal: async () => client, gate: stores.gateOf(insurerId), insurerId });
 };
 
 const commands: Readonly<Record<string, (context: Context) => Promise<void>>> = {
   async start(context) {
-    const { dailySync } = await openDailySync(context);
+    const { dailySync } = openDailySync(context);
     const { runId, joined } = await dailySync.start();
     say(joined ? `run ${runId} is under way: it fetches the new list` : `run ${runId} begins`);
   },
 
   async status(context) {
-    const run = await openDailySync(context);
+    const run = openDailySync(context);
     const progress = await run.dailySync.readProgress();
     if (progress === undefined) throw noRun();
     if (context.isWatching && progress.state === 'running') {
@@ -85,7 +91,7 @@ const commands: Readonly<Record<string, (context: Context) => Promise<void>>> = 
   },
 
   async cancel(context) {
-    const { dailySync } = await openDailySync(context);
+    const { dailySync } = openDailySync(context);
     await dailySync.cancel();
     say('the run undoes what is under way, and ends: see npm run sync -- status');
   },
@@ -93,29 +99,36 @@ const commands: Readonly<Record<string, (context: Context) => Promise<void>>> = 
   async removals(context) {
     const [decision] = context.args;
     if (decision !== 'approve' && decision !== 'reject') throw new CommandError('usage', 'removals approve, or reject');
-    const { dailySync } = await openDailySync(context);
+    const { dailySync } = openDailySync(context);
     await dailySync.decideRemovals({ decision, operator: operatorName() });
     say(
       decision === 'approve' ? 'the removals will be carried out, once what is under way is done' : 'nobody is removed',
     );
   },
 
-  async line({ config: { INSURER_ID }, stores, isJson }) {
-    const line = lineNow(await stores.gateOf(INSURER_ID).read());
-    if (isJson) say(JSON.stringify(line, null, 2));
-    else if (line.state === 'open') say(`the line is open, and ${line.busy ? 'busy' : 'idle'}`);
-    else for (const each of pauseLines(line)) say(each);
+  async pause(context) {
+    const wish = { operator: operatorName(), reason: context.args.join(' ').trim() };
+    const askedMs = performance.now();
+    const line = await openLine(context).pause(wish);
+    const seconds = ((performance.now() - askedMs) / 1000).toFixed(1);
+    if (line.by !== wish.operator || line.reason !== wish.reason) for (const each of pauseLines(line)) say(each);
+    say(`the line is paused, and silent after ${seconds} s: nothing goes out until npm run sync -- resume <reason>`);
   },
 
-  async resume({ args, config: { INSURER_ID }, stores }) {
-    const reason = args.join(' ').trim();
-    if (reason === '') throw new CommandError('usage', 'resume takes a reason, for whoever asks later why');
-    const gate = stores.gateOf(INSURER_ID);
-    if ((await gate.read()).state === 'open') return say('the line is open already');
-    const { state } = await gate.resume({ by: operatorName(), reason });
-    if (state === 'paused')
-      throw new CommandError('failed', 'the line was paused again meanwhile: see npm run sync -- line');
+  async resume(context) {
+    const line = openLine(context);
+    if ((await line.read()).state === 'open') return say('the line is open already');
+    await line.resume({ operator: operatorName(), reason: context.args.join(' ').trim() });
     say('the line is open: the next request goes out at once');
+  },
+
+  async line(context) {
+    const client = openLine(context);
+    const [line, changes] = await Promise.all([client.read(), client.readChanges()]);
+    if (context.isJson) return say(JSON.stringify({ ...line, changes }, null, 2));
+    if (line.state === 'open') say(`the line is open, and ${line.busy ? 'busy' : 'idle'}`);
+    else for (const each of pauseLines(line)) say(each);
+    for (const change of changes) say(`  ${changeLine(change)}`);
   },
 
   async patient({ args: [kvnr], config, stores }) {
@@ -198,14 +211,35 @@ const faults: Readonly<Record<DailySyncFault, CommandError>> = {
   'temporal-unavailable': new CommandError('notRunning', 'Temporal does not answer: does npm start still run?'),
 };
 
-const noGate = new CommandError('notRunning', 'the line’s state cannot be read or written: does npm start still run?');
+const lineFaults: Readonly<Record<Exclude<InsurerLineFault, 'refused'>, CommandError>> = {
+  'unknown-insurer': new CommandError('notFound', 'no worker has ever kept this line: npm run worker starts one'),
+  unavailable: new CommandError(
+    'notRunning',
+    'the line’s state cannot be read or written, so nothing is promised: does npm start still run? Then try again',
+  ),
+  'not-silent': new CommandError(
+    'failed',
+    'nothing new goes out, but a request may still be under way: repeat the command until it says silent',
+  ),
+  resumed: new CommandError('failed', 'the line was opened again meanwhile: see npm run sync -- line'),
+  superseded: new CommandError(
+    'failed',
+    'the line was paused anew meanwhile and stays so: see npm run sync -- line, and resume it if that is right',
+  ),
+};
+
+function toldOf(error: unknown): unknown {
+  if (error instanceof DailySyncError) return faults[error.fault];
+  if (!(error instanceof InsurerLineError)) return error;
+  return error.fault === 'refused' ? new CommandError('usage', error.problem ?? usage) : lineFaults[error.fault];
+}
 
 process.on('SIGINT', () => process.exit(130));
 try {
   await main();
   process.exit(exitCodes.done);
 } catch (error) {
-  const told = error instanceof DailySyncError ? faults[error.fault] : error instanceof GateError ? noGate : error;
+  const told = toldOf(error);
   const message = told instanceof CommandError || told instanceof ConfigError ? told.message : explain(told);
   process.stderr.write(`epa-sync: ${message}\n`);
   process.exit(told instanceof CommandError ? told.exitCode : exitCodes.failed);

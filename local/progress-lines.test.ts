@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Progress } from '../core/domain/progress.ts';
-import { duration, progressBlock, progressLine, summaryLines } from './progress-lines.ts';
+import { changeLine, duration, progressBlock, progressLine, summaryLines } from './progress-lines.ts';
 
 const startedAt = '2026-11-24T21:30:00.000Z';
 const progress: Progress = {
@@ -81,6 +81,13 @@ test('a paused line says who paused it, since when, why, and the command that op
 test('a token that the insurer refuses is told as such', () => {
   const line = { ...progress.line, state: 'paused', by: 'system', reason: 'insurer answered 401' } as const;
   expect(progressLine({ ...progress, line }, now)).toMatch(/by the system.*INSURER_API_TOKEN.*npm run sync -- resume/);
+});
+
+test('a change of the line says when, what, who and why, on one line', () => {
+  const at = '2026-11-24T21:31:07.000Z';
+  const change = { number: 7, state: 'paused', by: 'anna', at, reason: 'the modem\nis moved' } as const;
+  expect(changeLine(change)).toBe('2026-11-24 21:31 UTC  paused  by anna: the modem is moved');
+  expect(changeLine({ ...change, state: 'open', by: 'system' })).toContain('resumed by the system: ');
 });
 
 test('on a narrow terminal the bars give way to the figures', () => {

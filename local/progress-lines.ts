@@ -1,5 +1,7 @@
 import type { ProgressNow } from '../core/daily-sync-client.ts';
+import type { LineChange } from '../core/domain/gate.ts';
 import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
+import type { LineNow } from '../core/insurer-line-client.ts';
 
 /** The run's progress as people read it, a few lines; pure, so that a terminal can draw it over and over. */
 export function progressBlock(progress: ProgressNow, now: Date, widthColumns: number): string[] {
@@ -101,20 +103,24 @@ function decisionLines({ awaitingDecision, decision }: Progress): string[] {
 }
 
 /** Who paused the line, and what to do; nothing while it is open. */
-export function pauseLines({
-  state,
-  by,
-  since,
-  reason,
-}: Pick<ProgressNow['line'], 'state' | 'by' | 'since' | 'reason'>): string[] {
+export function pauseLines({ state, by, since, reason }: Omit<LineNow, 'busy'>): string[] {
   if (state === 'open') return [];
   const isRefused = by === 'system' && /\b40[13]\b/.test(reason ?? '');
-  const when = since === undefined ? '' : ` since ${since.slice(0, 16).replace('T', ' ')} UTC`;
+  const when = since === undefined ? '' : ` since ${minuteOf(since)}`;
   return [
-    `! line paused by ${by === 'system' ? 'the system' : (by ?? 'somebody')}${when}: ${reason ?? 'no reason given'}`,
+    `! line paused by ${personOf(by)}${when}: ${reason ?? 'no reason given'}`,
     `  ${isRefused ? 'start again with the right INSURER_API_TOKEN, then' : 'to go on'}: npm run sync -- resume <reason>`,
-  ].map((line) => line.replace(/\p{Cc}/gu, ' ')); // a reason is typed by people
+  ].map(onOneLine);
 }
+
+/** Who paused or resumed the line, when and why. */
+export const changeLine = ({ state, by, at, reason }: LineChange): string =>
+  onOneLine(`${minuteOf(at)}  ${state === 'paused' ? 'paused ' : 'resumed'} by ${personOf(by)}: ${reason}`);
+
+const personOf = (by: string | undefined): string => (by === 'system' ? 'the system' : (by ?? 'somebody'));
+const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
+/** A reason is typed by people. */
+const onOneLine = (line: string): string => line.replace(/\p{Cc}/gu, ' ');
 
 const bar = (share: number, columns: number): string => {
   if (columns < 5) return '';

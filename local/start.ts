@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { openStores } from '../core/clients.ts';
+import { openStores, openTemporal } from '../core/clients.ts';
 import { ConfigError, clientConfig, readConfig } from '../core/config.ts';
-import { createDailySyncClient, openTemporal, type ProgressNow } from '../core/daily-sync-client.ts';
+import { createDailySyncClient, type ProgressNow } from '../core/daily-sync-client.ts';
 import { pauseLines, summaryLines } from './progress-lines.ts';
 import { keepLoopbackDirect } from './proxy.ts';
 import { readSettings } from './settings.ts';
@@ -67,7 +67,7 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
   const config = readConfig(clientConfig, { ...process.env, ...environment });
   Object.assign(process.env, environment); // where AWS is, the SDK reads itself
   const stores = openStores(config);
-  const client = await openTemporal(config);
+  const client = openTemporal(config);
   try {
     const dailySync = createDailySyncClient(client, stores, config);
     const { runId, joined } = await dailySync.start();
@@ -89,7 +89,7 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
       say(`  Temporal       ${endpoints.temporalUi}/namespaces/${endpoints.temporalNamespace}/workflows`);
     say(`  AWS emulator   ${endpoints.aws}`);
     say(`  insurer        ${endpoints.insurer}`);
-    say('  from another terminal: npm run sync -- start | status | patient <KVNR> · end with Ctrl-C');
+    say('  from another terminal: npm run sync -- start | status | pause <reason> | patient <KVNR> · end with Ctrl-C');
     await new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
     throw ending.signal.reason;
   } finally {

@@ -5,13 +5,14 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import type { Client } from '@temporalio/client';
-import { openStores } from '../core/clients.ts';
+import { openStores, openTemporal } from '../core/clients.ts';
 import { clientConfig, readConfig } from '../core/config.ts';
-import { createDailySyncClient, openTemporal } from '../core/daily-sync-client.ts';
+import { createDailySyncClient } from '../core/daily-sync-client.ts';
 import { putRecordTogether } from '../core/domain/answer-parts.ts';
 import type { Kvnr } from '../core/domain/kvnr.ts';
 import type { Progress } from '../core/domain/progress.ts';
 import { shards } from '../core/domain/shard.ts';
+import { createInsurerLineClient, type InsurerLineClient } from '../core/insurer-line-client.ts';
 import { parseLossless, printLossless } from '../core/json/lossless.ts';
 import { patientRefOf } from '../core/pseudonyms.ts';
 import { careRecordsTable } from '../core/stores/care-records.ts';
@@ -28,6 +29,10 @@ export interface RunningWorker {
   /** the last one it has started */
   readonly linePid: number;
   readonly isRunning: boolean;
+  /** each time it took the line: under which number, and when it said so, epoch ms */
+  readonly takes: readonly { readonly leaseNumber: number; readonly atMs: number }[];
+  /** whether it has the line, by its own word */
+  readonly isHolder: boolean;
   /** SIGKILL: nothing is said, nothing is handed back */
   kill(): Promise<void>;
   /** SIGTERM, and the end of it */
@@ -44,6 +49,7 @@ export interface Day extends AsyncDisposable {
   readonly client: Client;
   readonly stores: ReturnType<typeof openStores>;
   readonly sync: ReturnType<typeof createDailySyncClient>;
+  readonly line: InsurerLineClient;
   startWorker(settings?: Readonly<Record<string, string>>): Promise<RunningWorker>;
   refOf(kvnr: string): string;
   /** Resolves with the first progress that fits; it is asked for ten times a second. */
@@ -88,11 +94,13 @@ export async function startDay(
   };
   Object.assign(process.env, stack.environment, settings);
   const config = readConfig(clientConfig, environment);
-  const client = await openTemporal(config);
+  const client = openTemporal(config);
   const stores = openStores(config);
   const dynamo = new DynamoDBClient({});
   const sync = createDailySyncClient(client, stores, config);
+  const line = createInsurerLineClient({ temporal: async () => client, gate: stores.gateOf(insurerId), insurerId });
   const workers: RunningWorker[] = [];
+  let workersStarted = 0;
   const pseudonymKey = Buffer.from(config.PSEUDONYM_KEY, 'base64');
 
   const until = async (fits: (progress: Progress) => boolean): Promise<Progress> => {
@@ -118,13 +126,14 @@ export async function startDay(
     client,
     stores,
     sync: { ...sync, start },
+    line,
     until,
     ended,
     refOf: (kvnr) => patientRefOf(kvnr as Kvnr, pseudonymKey),
     async startWorker(settings = {}) {
       const worker = await startWorker(
         { ...environment, ...settings },
-        join(stack.dir, `worker-${workers.length}.log`),
+        join(stack.dir, `worker-${workersStarted++}.log`),
       );
       workers.push(worker);
       return worker;
@@ -180,14 +189,21 @@ async function startWorker(env: NodeJS.ProcessEnv, logFile: string): Promise<Run
   const log = createWriteStream(logFile);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   let linePid = 0;
+  const takes: RunningWorker['takes'][number][] = [];
+  let isHolder = false;
   const ready = new Promise<void>((resolve, reject) => {
     if (child.stdout === null || child.stderr === null) return reject(new Error('no output'));
     createInterface({ input: child.stderr }).on('line', (line) => log.write(`${line}\n`));
     createInterface({ input: child.stdout }).on('line', (line) => {
       log.write(`${line}\n`);
       if (!line.startsWith('{')) return;
-      const said = JSON.parse(line) as { event: string; child?: number };
+      const said = JSON.parse(line) as { event: string; child?: number; change?: string; leaseNumber?: number };
       if (said.event === 'line process started' && said.child !== undefined) linePid = said.child;
+      if (said.change === 'take' && said.leaseNumber !== undefined) {
+        takes.push({ leaseNumber: said.leaseNumber, atMs: performance.timeOrigin + performance.now() });
+        isHolder = true;
+      }
+      if (said.change === 'release' || said.event === 'lease over') isHolder = false;
       if (said.event === 'worker-ready') resolve();
     });
     void ended.then(() => reject(new Error(`the worker has ended before it was ready: ${logFile}`)));
@@ -201,6 +217,10 @@ async function startWorker(env: NodeJS.ProcessEnv, logFile: string): Promise<Run
     pid: child.pid ?? 0,
     get linePid() {
       return linePid;
+    },
+    takes,
+    get isHolder() {
+      return isHolder;
     },
     get isRunning() {
       return child.exitCode === null && child.signalCode === null;

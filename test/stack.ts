@@ -14,6 +14,8 @@ export interface TestStack {
   readonly environment: Readonly<Record<string, string>>;
   /** a folder that goes with the stack */
   readonly dir: string;
+  /** until restartTemporal, on the same database */
+  stopTemporal(): Promise<void>;
   restartTemporal(): Promise<void>;
   /** a clean stop, then a start with what was kept */
   restartEmulator(): Promise<void>;
@@ -75,6 +77,9 @@ export async function startTestStack(): Promise<TestStack> {
         PAYLOAD_KEYS: `test:${randomBytes(32).toString('base64')}`,
       },
       dir,
+      stopTemporal: async () => {
+        await running.temporal?.stop();
+      },
       restartTemporal: async () => {
         await running.temporal?.stop();
         running.temporal = await openTemporal();

@@ -2,7 +2,8 @@ import { Client, Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { expect, test } from 'vitest';
 import { createPayloadCodec } from '../core/codec.ts';
-import { startDay } from './day.fixture.ts';
+import { insurerLineId } from '../core/contract/names.ts';
+import { insurerId, startDay } from './day.fixture.ts';
 import { historiesOf, replay } from './histories.fixture.ts';
 
 const { History } = temporal.api.history.v1;
@@ -18,6 +19,17 @@ function* payloadsOf(value: unknown): Generator<Payload> {
   if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return;
   if ('metadata' in value && 'data' in value) yield value as Payload;
   for (const part of Object.values(value)) yield* payloadsOf(part);
+}
+
+const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
+
+/** What Temporal shows of all workflows to whoever has no key. */
+async function listedTexts(): Promise<string> {
+  const connection = await Connection.connect({ address: process.env['TEMPORAL_ADDRESS'] ?? '' });
+  const raw = new Client({ connection });
+  const listed = await raw.workflowService.listWorkflowExecutions({ namespace: 'default', pageSize: 1_000 });
+  await connection.close();
+  return utf8(ListWorkflowExecutionsResponse.encode(ListWorkflowExecutionsResponse.fromObject(listed)).finish());
 }
 
 test('of a run with 2 000 patients Temporal has short histories, small payloads, and no name, KVNR or title', async () => {
@@ -36,7 +48,6 @@ test('of a run with 2 000 patients Temporal has short histories, small payloads,
   expect(histories.length).toBeGreaterThan(1); // it has continued as new
   const codec = createPayloadCodec(process.env['PAYLOAD_KEYS'] ?? '');
   const texts: string[] = [];
-  const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
   for (const { history } of histories) {
     await replay(history, process.env['PAYLOAD_KEYS'] ?? '');
     expect(history.events?.length).toBeLessThanOrEqual(10_000);
@@ -47,11 +58,7 @@ test('of a run with 2 000 patients Temporal has short histories, small payloads,
       texts.push(utf8(decoded?.data ?? new Uint8Array()));
     }
   }
-  const connection = await Connection.connect({ address: process.env['TEMPORAL_ADDRESS'] ?? '' });
-  const raw = new Client({ connection });
-  const listed = await raw.workflowService.listWorkflowExecutions({ namespace: 'default', pageSize: 1_000 });
-  texts.push(utf8(ListWorkflowExecutionsResponse.encode(ListWorkflowExecutionsResponse.fromObject(listed)).finish()));
-  await connection.close();
+  texts.push(await listedTexts());
 
   const told = texts.join('\n');
   const secrets = new Set<string>();
@@ -68,4 +75,22 @@ test('of a run with 2 000 patients Temporal has short histories, small payloads,
   }
   expect(secrets.size).toBeGreaterThan(2_000);
   expect([...secrets].filter((secret) => told.includes(secret))).toEqual([]);
+});
+
+test('who paused the line and why is readable in Temporal for nobody without a key', async () => {
+  await using day = await startDay({ patients: 1 });
+  await day.startWorker();
+  const names = { operator: 'olga.schmidt', reason: 'call by herr lehmann' };
+  await day.line.pause(names);
+  await day.line.resume(names);
+  const handle = day.client.workflow.getHandle(insurerLineId(insurerId));
+  const wrong = { operator: names.operator, reason: 'call by herr lehmann\n', seen: 2 };
+  await handle.executeUpdate('pause', { args: [wrong] }).catch(() => {}); // refused, and failures have texts too
+  await handle.executeUpdate('pause', { args: [{ ...names, seen: 1 }] }).catch(() => {});
+  const histories = await historiesOf(day.client, insurerLineId(insurerId));
+  const told = [await listedTexts(), ...histories.map(({ history }) => utf8(History.encode(history).finish()))].join();
+  expect(told).toContain('silenceLine');
+  for (const secret of Object.values(names)) expect(told).not.toContain(secret);
+  await day.line.pause(names); // and with a key it is
+  expect(await day.line.readChanges()).toMatchObject([{ by: names.operator }, {}, {}]);
 });

@@ -1,7 +1,11 @@
+import { Client } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { dataConverterOf, openStores, temporalConnection } from '../core/clients.ts';
 import { ConfigError, readConfig, workerConfig } from '../core/config.ts';
 import { syncTaskQueue } from '../core/contract/names.ts';
+import { tellGateChanged } from '../core/insurer-line-client.ts';
+import { createMetrics } from '../core/metrics.ts';
+import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
 import { createSyncActivities } from './activities/sync-activities.ts';
 import { startKeeper } from './line/keeper.ts';
@@ -19,15 +23,19 @@ try {
   const config = readConfig(workerConfig, process.env);
   const stores = openStores(config);
   const connection = await NativeConnection.connect(temporalConnection(config));
+  const insurerId = config.INSURER_ID;
+  const gate = stores.gateOf(insurerId);
+  const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter: dataConverterOf(config) };
+  const client = new Client(temporal);
+  const metrics = createMetrics(insurerId);
   const syncActivities = createSyncActivities(stores);
   const worker = await Worker.create({
-    connection,
-    namespace: config.TEMPORAL_NAMESPACE,
+    ...temporal,
     taskQueue: syncTaskQueue,
-    dataConverter: dataConverterOf(config),
     ...workflowSource(),
     activities: {
       ...syncActivities,
+      ...createInsurerLineActivities({ insurerId, gate }),
       ...createListActivities({
         ...stores,
         ...syncActivities,
@@ -39,7 +47,21 @@ try {
     maxHeartbeatThrottleInterval: '4 s', // an attempt that stood still for five must be over before the next one begins
     shutdownGraceTime: '10 s',
   });
-  const keeper = await startKeeper({ config, gate: stores.gateOf(config.INSURER_ID), log });
+  const keeper = await startKeeper({
+    config,
+    gate,
+    log,
+    onSystemPause: (reason) => {
+      log.error('line paused by the system', { reason });
+      metrics.add('LinePausedBySystem', 1);
+    },
+    onUntold: () => {
+      // the keeper calls again while it is in vain
+      tellGateChanged(client, insurerId).catch((error: unknown) =>
+        log.warn('insurer-line not told', { fault: faultOf(error) }),
+      );
+    },
+  });
   const stop = (): void => {
     log.info('stopping');
     void keeper.stop().then(() => worker.shutdown());

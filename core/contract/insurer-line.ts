@@ -11,6 +11,8 @@ export interface InsurerLineInput {
 /** The line as `insurerLine` remembers it: its state after the last change that it was told of. */
 export interface LineState {
   readonly state: Gate['state'];
+  /** the gate's, of that change */
+  readonly changeNumber: number;
   /** who paused or resumed it last, when (ISO 8601) and why; absent before the first time */
   readonly by?: string;
   readonly since?: string;
@@ -19,9 +21,11 @@ export interface LineState {
   readonly changes: readonly LineChange[];
 }
 
+export type LineWithoutChanges = Omit<LineState, 'changes'>;
+
 /**
- * Update: closes the gate and returns once the line is silent; one that is paused already stays as it is. Refused, with the
- * type `WishRefused`, without an operator's name or a reason; fails with a LineFailureType.
+ * Update: closes the gate and returns with LineWithoutChanges once the line is silent; one that is paused already stays as it
+ * is. Refused, with the type `WishRefused`, without an operator's name or a reason; fails with a LineFailureType.
  */
 export const pauseUpdate = 'pause';
 /** Update: opens the gate; one that is open stays as it is. Refused and failed like `pause`. */
@@ -63,6 +67,6 @@ export interface ChangeLineInput extends LineRequest {
 }
 
 /** The gate after a change, and what `insurerLine` has not been told of yet, oldest first. */
-export interface ChangedLine extends Omit<LineState, 'changes'> {
+export interface ChangedLine extends LineWithoutChanges {
   readonly untold: readonly LineChange[];
 }

@@ -8,6 +8,7 @@ import {
   lapsesAtMs,
   leaseMarginMs,
   newGate,
+  rememberedChangesMax,
   watchLease,
 } from './gate.ts';
 
@@ -23,14 +24,11 @@ function after(gate: Gate, ...events: readonly GateEvent[]): Gate {
 }
 const take = (holder: string): GateEvent => ({ kind: 'take', holder, leaseMs });
 const renew = (holder: string, busy = false): GateEvent => ({ kind: 'renew', holder, leaseMs, busy });
-const pause: GateEvent = { kind: 'pause', by: 'olga', reason: 'maintenance', at: '2026-11-25T08:00:00.000Z' };
-const resume = (pausedSince = pause.at): GateEvent => ({
-  kind: 'resume',
-  by: 'otto',
-  reason: 'done',
-  at: '2026-11-25T09:00:00.000Z',
-  pausedSince,
-});
+const pause = (seen = 0) =>
+  ({ kind: 'pause', by: 'olga', reason: 'maintenance', at: '2026-11-25T08:00:00.000Z', seen }) as const;
+const resume = (seen = 1) =>
+  ({ kind: 'resume', by: 'otto', reason: 'done', at: '2026-11-25T09:00:00.000Z', seen }) as const;
+const numbersOf = ({ untold }: Gate): number[] => untold.map(({ number }) => number);
 
 test('a line that nobody holds is taken, and every write raises the lease number', () => {
   const held = after(fresh, take('a'));
@@ -54,24 +52,25 @@ test('a line that someone holds is taken only with the very lease that was watch
 
 test('who lost the line can neither renew nor release it, nor call it silent', () => {
   const lapsed = { holder: 'a', leaseNumber: 1_001, sinceMs: 0 };
-  const taken = after(fresh, take('a'), { kind: 'take', holder: 'b', leaseMs, lapsed }, pause);
+  const taken = after(fresh, take('a'), { kind: 'take', holder: 'b', leaseMs, lapsed }, pause());
   for (const event of [renew('a'), { kind: 'release', holder: 'a' }, { kind: 'say-silent', holder: 'a' }] as const)
     expect(decideGate(taken, event)).toEqual({ kind: 'refused', why: 'not-holder' });
 });
 
 test('a paused line is silent when its holder says so, when nobody holds it, and from the start for a new holder', () => {
-  const paused = after(fresh, take('a'), pause);
-  expect(paused).toMatchObject({ state: 'paused', silent: false, by: 'olga', since: pause.at, reason: 'maintenance' });
-  expect(isSilent(paused, undefined, leaseMs, 0)).toBe(false);
-  expect(isSilent(after(paused, { kind: 'say-silent', holder: 'a' }), undefined, leaseMs, 0)).toBe(true);
+  const paused = after(fresh, take('a'), pause());
+  const { by, at: since, reason } = pause();
+  expect(paused).toMatchObject({ state: 'paused', silent: false, by, since, reason, changeNumber: 1 });
+  expect(isSilent(paused, undefined, 0)).toBe(false);
+  expect(isSilent(after(paused, { kind: 'say-silent', holder: 'a' }), undefined, 0)).toBe(true);
   const released = after(paused, { kind: 'release', holder: 'a' });
   expect(released.holder).toBeUndefined();
-  expect(isSilent(released, undefined, leaseMs, 0)).toBe(true);
+  expect(isSilent(released, undefined, 0)).toBe(true);
   expect(after(released, take('b'))).toMatchObject({ holder: 'b', state: 'paused', silent: true });
 });
 
 test('resuming clears the silence, so that the next pause waits for the holder anew', () => {
-  const again = after(fresh, take('a'), pause, { kind: 'say-silent', holder: 'a' }, resume(), pause);
+  const again = after(fresh, take('a'), pause(), { kind: 'say-silent', holder: 'a' }, resume(), pause(2));
   expect(again).toMatchObject({ state: 'paused', silent: false });
 });
 
@@ -83,20 +82,61 @@ test('an open line cannot be called silent', () => {
 });
 
 test('pausing a paused line and resuming an open one change nothing', () => {
-  const paused = after(fresh, pause);
-  expect(decideGate(paused, { ...pause, by: 'system', reason: '401' })).toEqual({ kind: 'unchanged' });
+  const paused = after(fresh, pause());
+  for (const seen of [0, 1, 7])
+    expect(decideGate(paused, { ...pause(seen), by: 'system', reason: '401' })).toEqual({ kind: 'unchanged' });
   expect(decideGate(fresh, resume())).toEqual({ kind: 'unchanged' });
 });
 
-test('a resume that comes late does not lift a pause that its sender has not seen', () => {
-  const later = after(fresh, pause, resume(), { ...pause, at: '2026-11-25T10:00:00.000Z' });
-  expect(decideGate(later, resume(pause.at))).toEqual({ kind: 'unchanged' });
+test('a pause or resume that comes late changes nothing that its sender has not seen', () => {
+  const pausedAgain = after(fresh, pause(), resume(), pause(2));
+  expect(decideGate(pausedAgain, resume(1))).toEqual({ kind: 'refused', why: 'superseded' });
+  const resumedAgain = after(pausedAgain, resume(3));
+  expect(decideGate(resumedAgain, pause(0))).toEqual({ kind: 'refused', why: 'superseded' });
+  expect(after(resumedAgain, pause(4))).toMatchObject({ state: 'paused', changeNumber: 5 });
 });
 
-test('Retry-After only ever moves later, whoever says it, and outlives pause, resume and a new holder', () => {
-  const held = after(fresh, take('a'), { kind: 'hold-until', notBefore: 5_000 });
-  expect(decideGate(held, { kind: 'hold-until', notBefore: 4_000 })).toEqual({ kind: 'unchanged' });
-  expect(after(held, pause, resume(), { kind: 'release', holder: 'a' }, take('b')).notBefore).toBe(5_000);
+test('every pause and resume waits in the gate until it was told of, and nothing else does', () => {
+  const changed = after(fresh, take('a'), pause(), { kind: 'say-silent', holder: 'a' }, resume(), renew('a'));
+  const { by, at, reason } = pause();
+  expect(changed.untold[0]).toEqual({ number: 1, state: 'paused', by, at, reason });
+  expect(changed.untold[1]).toMatchObject({ number: 2, state: 'open', by: 'otto' });
+  const told = after(changed, { kind: 'told', upTo: 1 });
+  expect(numbersOf(told)).toEqual([2]);
+  expect(decideGate(told, { kind: 'told', upTo: 1 })).toEqual({ kind: 'unchanged' });
+  expect(numbersOf(after(told, pause(2)))).toEqual([2, 3]);
+  expect(numbersOf(after(told, { kind: 'told', upTo: 2 }))).toEqual([]);
+});
+
+test('of the changes that nobody takes the oldest give way', () => {
+  let gate = fresh;
+  for (let seen = 0; seen < 60; seen += 2) gate = after(gate, pause(seen), resume(seen + 1));
+  expect(gate.changeNumber).toBe(60);
+  expect(numbersOf(gate)).toHaveLength(rememberedChangesMax);
+  expect(numbersOf(gate)).toEqual(Array.from({ length: rememberedChangesMax }, (_, index) => index + 11));
+});
+
+test('what is left of a Retry-After is kept by who does not know of it, and replaced by who does', () => {
+  const held = after(fresh, take('a'), { kind: 'hold', holdMs: 5_000 });
+  const kept = after(held, pause(), resume(), renew('a'), { kind: 'told', upTo: 2 });
+  expect(kept.holdMs).toBe(5_000);
+  const counted = after(kept, { ...renew('a'), holdMs: 4_000 });
+  expect(counted.holdMs).toBe(4_000);
+  expect(after(counted, { kind: 'release', holder: 'a', holdMs: 3_500 }, take('b')).holdMs).toBe(3_500);
+});
+
+test('who has lost the line can still say for how long it is to be left alone', () => {
+  const lost = after(fresh, take('a'), { kind: 'release', holder: 'a' }, take('b'));
+  expect(after(lost, { kind: 'hold', holdMs: 9_000 })).toMatchObject({ holder: 'b', holdMs: 9_000 });
+});
+
+test('the silence of a line whose holder is dead is proved from the moment before the gate was asked for', () => {
+  const paused = after(fresh, take('a'), pause());
+  const watch = watchLease(undefined, paused, 50_000);
+  const lapsesMs = 50_000 + leaseMs + leaseMarginMs(leaseMs);
+  expect(isSilent(paused, watch, lapsesMs - 1)).toBe(false);
+  expect(isSilent(paused, watch, lapsesMs)).toBe(true);
+  expect(isSilent(after(paused, resume()), watch, lapsesMs)).toBe(false);
 });
 
 test('a lease lapses only after it stood unchanged for its length and a margin, on the clock of who watches', () => {

@@ -1,14 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { retryAfterMsMax, retryAfterUntil } from './retry-after.ts';
+import { retryAfterMs, retryAfterMsMax } from './retry-after.ts';
 
-const now = Date.UTC(2026, 10, 24, 23, 30, 0);
+const nowEpochMs = Date.UTC(2026, 10, 24, 23, 30, 0);
+const now = { nowEpochMs };
 
 test('whole seconds hold the line for so long', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 86_400 }), (seconds) => {
-      expect(retryAfterUntil(String(seconds), now)).toBe(now + seconds * 1000);
-      expect(retryAfterUntil(` ${seconds} `, now)).toBe(now + seconds * 1000);
+      expect(retryAfterMs(String(seconds), now)).toBe(seconds * 1000);
+      expect(retryAfterMs(` ${seconds} `, now)).toBe(seconds * 1000);
     }),
   );
 });
@@ -16,7 +17,7 @@ test('whole seconds hold the line for so long', () => {
 test('an HTTP date holds the line until then, in each of its three forms', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 86_400 }), (seconds) => {
-      const moment = new Date(now + seconds * 1000);
+      const moment = new Date(nowEpochMs + seconds * 1000);
       const [weekday, day, month, year, clock] = moment.toUTCString().replace(',', '').split(' ') as [
         string,
         string,
@@ -25,19 +26,32 @@ test('an HTTP date holds the line until then, in each of its three forms', () =>
         string,
       ];
       const weekdayLong = moment.toLocaleDateString('en-US', { weekday: 'long', timeZone: 'UTC' });
-      expect(retryAfterUntil(moment.toUTCString(), now)).toBe(moment.getTime());
-      expect(retryAfterUntil(`${weekdayLong}, ${day}-${month}-${year.slice(2)} ${clock} GMT`, now)).toBe(
-        moment.getTime(),
-      );
-      expect(retryAfterUntil(`${weekday} ${month} ${String(Number(day)).padStart(2)} ${clock} ${year}`, now)).toBe(
-        moment.getTime(),
+      expect(retryAfterMs(moment.toUTCString(), now)).toBe(seconds * 1000);
+      expect(retryAfterMs(`${weekdayLong}, ${day}-${month}-${year.slice(2)} ${clock} GMT`, now)).toBe(seconds * 1000);
+      expect(retryAfterMs(`${weekday} ${month} ${String(Number(day)).padStart(2)} ${clock} ${year}`, now)).toBe(
+        seconds * 1000,
       );
     }),
   );
 });
 
+test("a date is counted from the answer's own Date, whatever our clock says, and from ours only without one", () => {
+  const hourMs = 3_600_000;
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 86_400 }), fc.integer({ min: -48, max: 48 }), (seconds, hoursOff) => {
+      const date = new Date(nowEpochMs + hoursOff * hourMs).toUTCString();
+      const retryAfter = new Date(nowEpochMs + hoursOff * hourMs + seconds * 1000).toUTCString();
+      expect(retryAfterMs(retryAfter, { date, nowEpochMs })).toBe(seconds * 1000);
+    }),
+  );
+  const inAMinute = new Date(nowEpochMs + 60_000).toUTCString();
+  for (const date of [undefined, '', 'now', `${inAMinute}, ${inAMinute}`])
+    expect(retryAfterMs(inAMinute, { date, nowEpochMs })).toBe(60_000);
+  expect(retryAfterMs('7', { date: inAMinute, nowEpochMs })).toBe(7_000);
+});
+
 test('what is absent, past, zero or nonsense holds nothing', () => {
-  const past = new Date(now - 1000).toUTCString();
+  const past = new Date(nowEpochMs - 1000).toUTCString();
   for (const header of [
     undefined,
     '',
@@ -52,7 +66,7 @@ test('what is absent, past, zero or nonsense holds nothing', () => {
     'Sun, 31 Feb 2027 00:00:00 GMT',
     '2027-01-01T00:00:00Z',
   ])
-    expect(retryAfterUntil(header, now), String(header)).toBeUndefined();
+    expect(retryAfterMs(header, now), String(header)).toBeUndefined();
 });
 
 test.each([
@@ -62,14 +76,14 @@ test.each([
   ['3 ,120,7.1', 120],
   ['0, 0', 0],
 ])('numbers that are not quite of the standard hold for the largest of them, rounded up: %s', (header, seconds) => {
-  expect(retryAfterUntil(header, now)).toBe(seconds === 0 ? undefined : now + seconds * 1000);
+  expect(retryAfterMs(header, now)).toBe(seconds === 0 ? undefined : seconds * 1000);
 });
 
 test('what cannot be read holds as long as the caller says; what can, as long as it says itself', () => {
   for (const header of ['soon', '-5', 'Sun, 31 Feb 2027 00:00:00 GMT'])
-    expect(retryAfterUntil(header, now, 1_000)).toBe(now + 1_000);
-  for (const header of [undefined, ' ', '0', new Date(now - 1000).toUTCString()])
-    expect(retryAfterUntil(header, now, 1_000)).toBeUndefined();
+    expect(retryAfterMs(header, now, 1_000)).toBe(1_000);
+  for (const header of [undefined, ' ', '0', new Date(nowEpochMs - 1000).toUTCString()])
+    expect(retryAfterMs(header, now, 1_000)).toBeUndefined();
 });
 
 test('no header whatever holds the line for more than a day', () => {
@@ -80,10 +94,10 @@ test('no header whatever holds the line for more than a day', () => {
   );
   fc.assert(
     fc.property(header, (text) => {
-      const until = retryAfterUntil(text, now);
-      if (until === undefined) return;
-      expect(until).toBeGreaterThan(now);
-      expect(until).toBeLessThanOrEqual(now + retryAfterMsMax);
+      const ms = retryAfterMs(text, now);
+      if (ms === undefined) return;
+      expect(ms).toBeGreaterThan(0);
+      expect(ms).toBeLessThanOrEqual(retryAfterMsMax);
     }),
   );
 });

@@ -10,22 +10,35 @@ const asctime = new RegExp(`^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \\d]\\d) ${time} (
 /** `5`; also `2.5` and, where two headers were joined, `5, 7`: not of the standard, and what they ask for is clear. */
 const seconds = /^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/;
 
+/** What an HTTP date is counted from. */
+export interface AnswerTime {
+  /** the answer's `Date`: a moment on the clock that `Retry-After` was read from */
+  readonly date?: string | undefined;
+  /** our own wall clock when the answer came: for an answer without a readable `Date` */
+  readonly nowEpochMs: number;
+}
+
 /**
- * Until when `Retry-After` holds the line, as epoch ms; undefined when it holds nothing: absent, in the past, zero.
+ * How long `Retry-After` holds the line from the answer on, ms; undefined when it holds nothing: absent, in the past, zero.
  * Seconds or an HTTP date (RFC 9110, 10.2.3 and 5.6.7, with both obsolete forms of the date); of several numbers the
- * largest, rounded up. A moment more than 24 hours away becomes 24 hours: see retryAfterMsMax. Dates are held against our
- * own clock.
+ * largest, rounded up. More than 24 hours become 24 hours: see retryAfterMsMax. `Date` has no fractions of a second, so
+ * that a date holds up to a second longer than it had to.
  * @param unreadableMs how long a text holds that is neither
  */
-export function retryAfterUntil(header: string | undefined, nowEpochMs: number, unreadableMs = 0): number | undefined {
+export function retryAfterMs(
+  header: string | undefined,
+  { date, nowEpochMs }: AnswerTime,
+  unreadableMs = 0,
+): number | undefined {
   const text = header?.trim() ?? '';
   if (text === '') return undefined;
-  const untilMs = seconds.test(text)
-    ? nowEpochMs + Math.ceil(Math.max(...text.split(',').map(Number))) * 1000
-    : (httpDateEpochMs(text, nowEpochMs) ?? nowEpochMs + unreadableMs);
-  if (untilMs <= nowEpochMs) return undefined;
-  return Math.min(untilMs, nowEpochMs + retryAfterMsMax);
+  if (seconds.test(text)) return heldMs(Math.ceil(Math.max(...text.split(',').map(Number))) * 1000);
+  const untilEpochMs = httpDateEpochMs(text, nowEpochMs);
+  if (untilEpochMs === undefined) return heldMs(unreadableMs);
+  return heldMs(untilEpochMs - (httpDateEpochMs(date?.trim() ?? '', nowEpochMs) ?? nowEpochMs));
 }
+
+const heldMs = (ms: number): number | undefined => (ms > 0 ? Math.min(ms, retryAfterMsMax) : undefined);
 
 function httpDateEpochMs(text: string, nowEpochMs: number): number | undefined {
   const fixed = imfFixdate.exec(text);

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { expect, test } from 'vitest';
-import { createGateClient, type GateStore, openGate } from './gate.ts';
+import { createGateClient, type GateStore, lineTable, openGate } from './gate.ts';
 
 const region = process.env['AWS_REGION'] ?? 'eu-central-1';
 const newId = (): string => `kk-${randomUUID().slice(0, 8)}`;
@@ -12,6 +13,12 @@ const open = (insurerId = newId()): GateStore => openGate(createGateClient(regio
 const leaseMs = 2_000;
 const take = { kind: 'take', holder: 'anton', leaseMs } as const;
 const olga = { by: 'olga', reason: 'maintenance' };
+const never = new AbortController().signal;
+/** What an operator does: looks at the line, then asks for a change of what was seen. */
+const pauseNow = async (gate: GateStore, who = olga) =>
+  await gate.pause({ ...who, seen: (await gate.read()).changeNumber });
+const resumeNow = async (gate: GateStore, who = olga) =>
+  await gate.resume({ ...who, seen: (await gate.read()).changeNumber });
 
 /** A client whose next write is done, and nobody hears of it; `then` happens before anybody asks again. */
 function losingOneAnswer(then: () => Promise<unknown> = async () => {}) {
@@ -34,7 +41,7 @@ function losingOneAnswer(then: () => Promise<unknown> = async () => {}) {
 test('the gate of a new line is open, nobody holds it, and two who look at once see the same one', async () => {
   const gate = open();
   const [one, two] = await Promise.all([gate.read(), gate.read()]);
-  expect(one).toMatchObject({ state: 'open', silent: false, notBefore: 0, busy: false });
+  expect(one).toMatchObject({ state: 'open', silent: false, holdMs: 0, changeNumber: 0, untold: [], busy: false });
   expect(one.holder).toBeUndefined();
   expect(two).toEqual(one);
 });
@@ -53,7 +60,7 @@ test('a pause gets through while the holder renews', async () => {
   const renewing = (async () => {
     while (!isPaused) await gate.attempt(await gate.read(), { ...take, kind: 'renew', busy: false });
   })();
-  expect(await gate.pause(olga)).toMatchObject({ state: 'paused', silent: false, holder: 'anton', by: 'olga' });
+  expect(await pauseNow(gate)).toMatchObject({ state: 'paused', silent: false, holder: 'anton', by: 'olga' });
   isPaused = true;
   await renewing;
   expect(await gate.read()).toMatchObject({ state: 'paused', by: 'olga', reason: 'maintenance' });
@@ -63,44 +70,109 @@ test('a pause whose answer was lost is one pause', async () => {
   const insurerId = newId();
   const before = await open(insurerId).read();
   const { client, wasLost } = losingOneAnswer();
-  const paused = await openGate(client, insurerId).pause(olga);
+  const paused = await openGate(client, insurerId).pause({ ...olga, seen: 0 });
   expect(wasLost()).toBe(true);
   expect(paused).toMatchObject({ state: 'paused', by: 'olga', leaseNumber: before.leaseNumber + 1 });
+  expect(paused.untold).toHaveLength(1);
 });
 
 test('a resume whose answer was lost does not lift the pause that came after it', async () => {
   const insurerId = newId();
   const gate = open(insurerId);
-  await gate.pause(olga);
-  const { client, wasLost } = losingOneAnswer(() => gate.pause({ by: 'otto', reason: 'stop again' }));
-  expect(await openGate(client, insurerId).resume(olga)).toMatchObject({ state: 'paused', by: 'otto' });
+  await pauseNow(gate);
+  const { client, wasLost } = losingOneAnswer(() => pauseNow(gate, { by: 'otto', reason: 'stop again' }));
+  const resuming = openGate(client, insurerId).resume({ ...olga, seen: 1 });
+  await expect(resuming).rejects.toMatchObject({ fault: 'superseded' });
+  expect(await gate.read()).toMatchObject({ state: 'paused', by: 'otto' });
   expect(wasLost()).toBe(true);
 });
 
 test('a pause of a line that nobody holds is confirmed at once, and one of a dead holder after its lease', async () => {
-  const never = new AbortController().signal;
   const gate = open();
-  await gate.pause(olga);
-  expect(await gate.awaitSilence(never, leaseMs)).toMatchObject({ state: 'paused', silent: true });
-  await gate.resume(olga);
+  await pauseNow(gate);
+  expect(await gate.awaitSilence(never)).toMatchObject({ state: 'paused', silent: true });
+  await resumeNow(gate);
   await gate.attempt(await gate.read(), take);
-  await gate.pause(olga);
+  await pauseNow(gate);
   const startMs = performance.now();
-  await gate.awaitSilence(never, leaseMs);
+  await gate.awaitSilence(never);
   expect(performance.now() - startMs).toBeGreaterThan(leaseMs);
 });
 
 test('who waits for silence is told when the line is resumed meanwhile, and can give up', async () => {
   const gate = open();
   await gate.attempt(await gate.read(), take);
-  await gate.pause(olga);
-  const waiting = expect(gate.awaitSilence(new AbortController().signal, leaseMs)).rejects.toMatchObject({
+  await pauseNow(gate);
+  const waiting = expect(gate.awaitSilence(new AbortController().signal)).rejects.toMatchObject({
     fault: 'resumed',
   });
-  await gate.resume(olga);
+  await resumeNow(gate);
   await waiting;
-  await gate.pause(olga);
-  await expect(gate.awaitSilence(AbortSignal.timeout(50), leaseMs)).rejects.toMatchObject({ name: 'TimeoutError' });
+  await pauseNow(gate);
+  await expect(gate.awaitSilence(AbortSignal.timeout(50))).rejects.toMatchObject({ name: 'TimeoutError' });
+});
+
+test('who waits for silence and stands still between asking and looking takes no old answer for proof', async () => {
+  const insurerId = newId();
+  const gate = open(insurerId);
+  const shortLease = { ...take, leaseMs: 300 }; // over after 450 ms
+  await gate.attempt(await gate.read(), shortLease);
+  await pauseNow(gate);
+  const client = createGateClient(region);
+  let looks = 0;
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const answer = await next(args);
+      looks += 1;
+      if (looks !== 2) return answer;
+      await sleep(600);
+      await gate.attempt(await gate.read(), { ...shortLease, kind: 'renew', busy: true }); // alive, and not silent yet
+      void sleep(300).then(async () => gate.attempt(await gate.read(), { kind: 'say-silent', holder: 'anton' }));
+      return answer;
+    },
+    { step: 'initialize', priority: 'high' },
+  );
+  expect(await openGate(client, insurerId).awaitSilence(never)).toMatchObject({ silent: true });
+});
+
+test('a line that no worker has kept cannot be paused, and does not come about by looking at it', async () => {
+  const gate = open();
+  await expect(gate.pause({ ...olga, seen: 0 })).rejects.toMatchObject({ fault: 'unknown-insurer' });
+  await expect(gate.resume({ ...olga, seen: 0 })).rejects.toMatchObject({ fault: 'unknown-insurer' });
+  await expect(gate.forgetTold(1)).rejects.toMatchObject({ fault: 'unknown-insurer' });
+  await expect(gate.awaitSilence(never)).rejects.toMatchObject({ fault: 'unknown-insurer' });
+  await expect(gate.find()).rejects.toMatchObject({ fault: 'unknown-insurer' });
+});
+
+test('of two operators who have seen the same line one changes it; a late one is told', async () => {
+  const gate = open();
+  const { changeNumber: seen } = await gate.read();
+  await gate.pause({ ...olga, seen });
+  await gate.resume({ by: 'otto', reason: 'done', seen: seen + 1 });
+  await expect(gate.pause({ ...olga, seen })).rejects.toMatchObject({ fault: 'superseded' });
+  expect(await gate.read()).toMatchObject({ state: 'open', by: 'otto', changeNumber: seen + 2 });
+});
+
+test('a gate from before changes were numbered can be paused like any other', async () => {
+  const insurerId = newId();
+  const old = { insurerId, leaseNumber: 7, state: 'open', silent: false, notBefore: 0, busy: false };
+  await createGateClient(region).send(new PutCommand({ TableName: lineTable, Item: old }));
+  const gate = open(insurerId);
+  expect(await gate.read()).toMatchObject({ leaseNumber: 7, holdMs: 0, changeNumber: 0, untold: [] });
+  expect(await pauseNow(gate)).toMatchObject({ state: 'paused', leaseNumber: 8, changeNumber: 1 });
+});
+
+test('changes wait in the gate until they are forgotten as told, also twice', async () => {
+  const gate = open();
+  await pauseNow(gate);
+  const { untold } = await resumeNow(gate);
+  expect(untold.map(({ state, by }) => [state, by])).toEqual([
+    ['paused', 'olga'],
+    ['open', 'olga'],
+  ]);
+  await gate.forgetTold(1);
+  await gate.forgetTold(1);
+  expect((await gate.read()).untold.map(({ number }) => number)).toEqual([2]);
 });
 
 test('a database that does not answer costs a second, not the lease', async () => {

@@ -13,17 +13,24 @@ const progress = progressOf(startRun('run-1', 0), { state: 'open', busy: true },
 
 test('progress is kept with the state that the line has now', async () => {
   const insurerId = randomUUID();
-  await gateOf(insurerId).pause({ by: 'operator', reason: 'maintenance' });
+  const { changeNumber } = await gateOf(insurerId).read();
+  await gateOf(insurerId).pause({ by: 'operator', reason: 'maintenance', seen: changeNumber });
   expect(await saveProgress({ insurerId, progress, revision: 1 })).toEqual({ state: 'paused', busy: false });
   expect((await stores.syncRuns.readProgress(insurerId))?.line).toMatchObject({ state: 'paused', busy: false });
 });
 
 test('progress is kept also while the gate cannot be read, with the state last seen', async () => {
   const insurerId = randomUUID();
-  const read = () => Promise.reject(new GateError('unavailable'));
-  const record = createRunRecord({ syncRuns: stores.syncRuns, gateOf: () => ({ read }) });
+  const find = () => Promise.reject(new GateError('unavailable'));
+  const record = createRunRecord({ syncRuns: stores.syncRuns, gateOf: () => ({ find }) });
   expect(await record.saveProgress({ insurerId, progress, revision: 1 })).toEqual({ state: 'open', busy: true });
   expect(await stores.syncRuns.readProgress(insurerId)).toEqual(progress);
+});
+
+test('progress is kept before any worker has kept the line, which makes no line of it', async () => {
+  const insurerId = randomUUID();
+  expect(await saveProgress({ insurerId, progress, revision: 1 })).toEqual({ state: 'open', busy: false });
+  await expect(gateOf(insurerId).find()).rejects.toMatchObject({ fault: 'unknown-insurer' });
 });
 
 test('what a run has left in the bucket is swept, and nothing of another run', async () => {

@@ -4,7 +4,7 @@ import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
 
 export interface RunRecordDeps {
   readonly syncRuns: SyncRunsStore;
-  readonly gateOf: (insurerId: string) => Pick<GateStore, 'read'>;
+  readonly gateOf: (insurerId: string) => Pick<GateStore, 'find'>;
 }
 
 /** What is kept of a run for those who look at it later. */
@@ -12,14 +12,14 @@ export const createRunRecord = ({
   syncRuns,
   gateOf,
 }: RunRecordDeps): Pick<SyncActivities, 'saveProgress' | 'recordIssue' | 'appliedList' | 'setAppliedList'> => {
-  /** The line's state now; the one last seen when the gate cannot be read. */
+  /** The line's state now: open and idle before any worker has kept it; the one last seen when the gate cannot be read. */
   const lookAtLine = async (insurerId: string, { state, busy }: LineSeen): Promise<LineSeen> => {
     try {
-      const gate = await gateOf(insurerId).read();
+      const gate = await gateOf(insurerId).find();
       return { state: gate.state, busy: gate.busy };
     } catch (error) {
-      if (error instanceof GateError) return { state, busy };
-      throw error;
+      if (!(error instanceof GateError)) throw error;
+      return error.fault === 'unknown-insurer' ? { state: 'open', busy: false } : { state, busy };
     }
   };
 

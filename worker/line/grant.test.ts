@@ -31,7 +31,7 @@ function obey(order: Partial<Order>): void {
     sendUntilMs: monotonicMs() + 5_000,
     leaseNumber: orders,
     paused: false,
-    notBefore: 0,
+    holdUntilMs: 0,
     stop: false,
     ...order,
   });
@@ -123,16 +123,26 @@ test('after a request that was cut by us a gap is kept, after a clean one none',
 test('Retry-After holds this process from the same tick on, and is settled once the gate has it', async () => {
   obey({});
   await grant.whenMaySend(never);
-  const untilMs = Date.now() + 120;
-  const written = grant.holdUntil(untilMs);
+  const beganMs = monotonicMs();
+  const written = grant.hold(120);
   expect(grant.maySend()).toBe(false);
   expect(grant.isOpen()).toBe(true);
-  const message = said.find(({ kind }) => kind === 'hold-until');
-  expect(message).toMatchObject({ notBefore: untilMs });
-  if (message?.kind === 'hold-until') grant.confirm(message.request);
+  const message = said.find(({ kind }) => kind === 'hold');
+  if (message?.kind === 'hold') {
+    expect(message.untilMs).toBeGreaterThanOrEqual(beganMs + 120);
+    grant.confirm(message.request);
+  }
   await written;
   await grant.whenMaySend(never);
-  expect(Date.now()).toBeGreaterThanOrEqual(untilMs);
+  expect(monotonicMs() - beganMs).toBeGreaterThanOrEqual(120);
+});
+
+test('a hold of the order keeps the right back until its very moment, and never counts as a line that is closed', async () => {
+  const holdUntilMs = monotonicMs() + 100;
+  obey({ holdUntilMs });
+  expect(grant.isOpen()).toBe(true);
+  await grant.whenMaySend(never);
+  expect(monotonicMs()).toBeGreaterThanOrEqual(holdUntilMs);
 });
 
 test('a pause by the line itself stops sending in the same tick, whatever orders are still on their way', () => {

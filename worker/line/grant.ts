@@ -40,7 +40,7 @@ export class Grant implements SendingRight {
     sendUntilMs: 0,
     leaseNumber: 0,
     paused: false,
-    notBefore: 0,
+    holdUntilMs: 0,
     stop: false,
   };
   /** of the last lease, also once that has ended */
@@ -48,12 +48,13 @@ export class Grant implements SendingRight {
   #request: Request | undefined;
   #wasBusy = false;
   /** what this process knows before the gate does */
-  #ownNotBefore = 0;
+  #ownHoldUntilMs = 0;
   #ownPauses = 0;
   #gapUntilMs = 0;
   /** since when nothing may be started any more, though a lease is held: the grace counts from here */
   #closedSinceMs: number | undefined;
-  #heldUntilMs = monotonicMs();
+  /** the end of the lease that this process had last */
+  #lastLeaseUntilMs = monotonicMs();
   #cancelTimer = (): void => {};
   #waiters = new Set<Waiter>();
   #changes = new Set<() => void>();
@@ -74,7 +75,7 @@ export class Grant implements SendingRight {
   }
 
   maySend(): boolean {
-    return this.isOpen() && monotonicMs() >= this.#gapUntilMs && Date.now() >= this.#notBefore();
+    return this.isOpen() && monotonicMs() >= Math.max(this.#gapUntilMs, this.#holdUntilMs());
   }
 
   async whenMaySend(signal: AbortSignal): Promise<void> {
@@ -106,9 +107,10 @@ export class Grant implements SendingRight {
     return ({ wasCut }) => this.#end(request, wasCut);
   }
 
-  async holdUntil(epochMs: number): Promise<void> {
-    this.#ownNotBefore = Math.max(this.#ownNotBefore, epochMs);
-    await this.#ask((request) => ({ kind: 'hold-until', request, notBefore: epochMs }));
+  async hold(forMs: number): Promise<void> {
+    const untilMs = monotonicMs() + forMs;
+    this.#ownHoldUntilMs = Math.max(this.#ownHoldUntilMs, untilMs);
+    await this.#ask((request) => ({ kind: 'hold', request, untilMs }));
   }
 
   async pauseBySystem(reason: string): Promise<void> {
@@ -130,7 +132,7 @@ export class Grant implements SendingRight {
     this.#report();
   }
 
-  /** The gate has what was asked for by holdUntil or pauseBySystem. */
+  /** The gate has what was asked for by hold or pauseBySystem. */
   confirm(request: number): void {
     this.#unwritten.get(request)?.();
     this.#unwritten.delete(request);
@@ -156,8 +158,8 @@ export class Grant implements SendingRight {
     });
   }
 
-  #notBefore(): number {
-    return Math.max(this.#order.notBefore, this.#ownNotBefore);
+  #holdUntilMs(): number {
+    return Math.max(this.#order.holdUntilMs, this.#ownHoldUntilMs);
   }
 
   #keepGap(): void {
@@ -191,7 +193,7 @@ export class Grant implements SendingRight {
     this.#cancelTimer = () => {};
     const nowMs = monotonicMs();
     const holdsLease = nowMs < this.#order.sendUntilMs;
-    if (holdsLease) this.#heldUntilMs = this.#order.sendUntilMs;
+    if (holdsLease) this.#lastLeaseUntilMs = this.#order.sendUntilMs;
     const isOpen = this.isOpen();
     if (isOpen) this.#closedSinceMs = undefined;
     else this.#closedSinceMs ??= nowMs;
@@ -205,9 +207,9 @@ export class Grant implements SendingRight {
       else momentsMs.push(cutAtMs);
     }
     if (this.#waiters.size > 0) {
-      const lostAtMs = this.#heldUntilMs + leaseLostMs;
+      const lostAtMs = this.#lastLeaseUntilMs + leaseLostMs;
       if (this.maySend()) for (const waiter of [...this.#waiters]) waiter.resolve();
-      else if (isOpen) momentsMs.push(Math.max(this.#gapUntilMs, nowMs + this.#notBefore() - Date.now()));
+      else if (isOpen) momentsMs.push(Math.max(this.#gapUntilMs, this.#holdUntilMs()));
       else if (!holdsLease && nowMs >= lostAtMs) this.#options.onLeaseLost();
       else if (!holdsLease) momentsMs.push(lostAtMs);
     }

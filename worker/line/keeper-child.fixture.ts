@@ -39,7 +39,7 @@ async function exchange(): Promise<void> {
   });
   await closed;
   const retryAfterS = /retry-after: (\d+)/i.exec(answer)?.[1];
-  if (retryAfterS !== undefined) void grant.holdUntil(Date.now() + Number(retryAfterS) * 1_000);
+  if (retryAfterS !== undefined) void grant.hold(Number(retryAfterS) * 1_000);
   if (answer.startsWith('HTTP/1.1 401')) void grant.pauseBySystem('unauthorized');
   end({ wasCut });
 }

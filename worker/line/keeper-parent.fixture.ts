@@ -2,13 +2,16 @@ import { createGateClient, openGate } from '../../core/stores/gate.ts';
 import { createLog } from '../log.ts';
 import { startKeeper } from './keeper.ts';
 
-/** A worker's main process with nothing but the line. Ends in order on SIGTERM. */
+/** A worker's main process with nothing but the line. Says on stdout what it is asked to call. Ends in order on SIGTERM. */
 const setting = (name: string): string => process.env[name] ?? '';
+const log = createLog('keeper');
 const keeper = await startKeeper({
   config: { LEASE_MS: Number(setting('LEASE_MS')) },
   gate: openGate(createGateClient(setting('AWS_REGION')), setting('INSURER_ID')),
-  log: createLog('keeper'),
+  log,
   entry: new URL('./keeper-child.fixture.ts', import.meta.url),
+  onSystemPause: (reason) => log.info('paused by system', { reason }),
+  onUntold: () => log.info('untold'),
 });
 process.on('SIGTERM', () => {
   void keeper.stop().then(() => process.exit(0));

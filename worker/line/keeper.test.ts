@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { createGateClient, type GateStore, openGate } from '../../core/stores/gate.ts';
 
 const leaseMs = 2_000;
@@ -33,7 +36,7 @@ async function startInsurer(): Promise<Insurer> {
   let overlaps = 0;
   const server = createServer((request, response) => {
     const [, worker = '', leaseNumber] = (request.url ?? '').split('/');
-    insurer.arrivals.push({ worker, leaseNumber: Number(leaseNumber), atMs: Date.now() });
+    insurer.arrivals.push({ worker, leaseNumber: Number(leaseNumber), atMs: performance.now() });
     underWay += 1;
     if (underWay > 1) overlaps += 1;
     request.socket.once('close', () => {
@@ -73,6 +76,46 @@ async function startInsurer(): Promise<Insurer> {
   };
   return insurer;
 }
+/** The way to DynamoDB, which can be cut: what is open is closed, and so is whatever comes then. */
+interface DatabaseWay extends AsyncDisposable {
+  readonly url: string;
+  cut(): void;
+}
+
+async function startDatabaseWay(): Promise<DatabaseWay> {
+  const target = new URL(process.env['AWS_ENDPOINT_URL'] ?? '');
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server = createTcpServer((near) => {
+    const far = connect(Number(target.port), target.hostname);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on('error', () => {});
+      one.on('close', () => sockets.delete(one) && other.destroy());
+      one.pipe(other);
+    }
+    if (isCut) near.destroy();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = (): void => {
+    isCut = true;
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut,
+    async [Symbol.asyncDispose]() {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
 const answerSoon = (response: ServerResponse): void => void setTimeout(() => response.end('{}'), 20);
 const hang = (): void => {};
 
@@ -100,13 +143,14 @@ class Worker {
     return this.said.findLast(({ event }) => event === 'line process started')?.['child'] as number;
   }
 
-  async says(event: string): Promise<void> {
-    const isSaid = (): boolean => this.said.some((line) => line['event'] === event);
-    await new Promise<void>((resolve) => {
+  /** The first time, or one of the times, that it says so. */
+  async says(event: string, time = 1): Promise<Record<string, unknown>> {
+    return await new Promise((resolve) => {
       const look = (): void => {
-        if (!isSaid()) return;
+        const line = this.said.filter((said) => said['event'] === event)[time - 1];
+        if (line === undefined) return;
         this.#listeners.delete(look);
-        resolve();
+        resolve(line);
       };
       this.#listeners.add(look);
       look();
@@ -133,13 +177,13 @@ beforeEach(async () => {
   gate = openGate(createGateClient(process.env['AWS_REGION'] ?? 'eu-central-1'), insurerId);
 });
 afterEach(async () => {
+  for (const { childPid } of workers) if (childPid !== undefined) trySignal(childPid, 'SIGCONT');
   await Promise.all(
     workers
       .filter((worker) => worker.process.exitCode === null && worker.process.signalCode === null)
       .map(async (worker) => {
         worker.kill('SIGCONT');
-        worker.kill('SIGKILL'); // its child, even a frozen one, is woken and then ends with it
-        if (worker.childPid !== undefined) trySignal(worker.childPid, 'SIGCONT');
+        worker.kill('SIGKILL'); // its child, woken by now, ends with it
         await once(worker.process, 'exit');
       }),
   );
@@ -154,7 +198,7 @@ const trySignal = (pid: number, signal: NodeJS.Signals): void => {
   }
 };
 
-function startWorker(name: string): Worker {
+function startWorker(name: string, environment: NodeJS.ProcessEnv = {}): Worker {
   const worker = new Worker(name, {
     INSURER_ID: insurerId,
     INSURER_BASE_URL: insurer.url,
@@ -162,20 +206,30 @@ function startWorker(name: string): Worker {
     LEASE_MS: String(leaseMs),
     PAUSE_GRACE_MS: String(pauseGraceMs),
     LINE_MIN_GAP_MS: '50',
+    ...environment,
   });
   workers.push(worker);
   return worker;
 }
 
 /** Two workers; the first one named is the one that sends. */
-async function startPair(): Promise<[Worker, Worker]> {
-  const pair = [startWorker('anton'), startWorker('berta')] as const;
+async function startPair(environment?: NodeJS.ProcessEnv): Promise<[Worker, Worker]> {
+  const pair = [startWorker('anton', environment), startWorker('berta', environment)] as const;
   const [first] = await Promise.all([
     insurer.nextRequest(),
     ...pair.map((worker) => worker.says('line process ready')),
   ]);
   return first === 'anton' ? [pair[0], pair[1]] : [pair[1], pair[0]];
 }
+
+/** A worker whose wall clock jumps with the file of this name. */
+const shiftedClock = (name: string): NodeJS.ProcessEnv => ({
+  NODE_OPTIONS: `--import=${new URL('../../test/chaos/shifted-clock.fixture.mjs', import.meta.url).pathname}`,
+  WALL_CLOCK_OFFSET_FILE: join(clocks, name),
+});
+const jump = (name: string, hours: number): void => writeFileSync(join(clocks, name), String(hours * 3_600_000));
+const clocks = mkdtempSync(join(tmpdir(), 'epa-sync-clocks-'));
+afterAll(() => rmSync(clocks, { recursive: true }));
 
 async function tookMs(event: Promise<unknown>): Promise<number> {
   const startMs = performance.now();
@@ -185,6 +239,9 @@ async function tookMs(event: Promise<unknown>): Promise<number> {
 const requests = async (count: number): Promise<void> => {
   for (let left = count; left > 0; left -= 1) await insurer.nextRequest();
 };
+const pauseNow = async () =>
+  await gate.pause({ by: 'olga', reason: 'maintenance', seen: (await gate.read()).changeNumber });
+const resumeNow = async () => await gate.resume({ by: 'olga', reason: 'done', seen: (await gate.read()).changeNumber });
 const from = (worker: Worker) => (name: string) => name === worker.name;
 
 test('of two workers one sends, and on SIGTERM the other one goes on within a second', async () => {
@@ -299,9 +356,7 @@ test('a pause is confirmed once the request under way has been cut, and nothing 
   insurer.answer = hang;
   await insurer.nextRequest();
   insurer.answer = answerSoon;
-  const pausedMs = await tookMs(
-    gate.pause({ by: 'olga', reason: 'maintenance' }).then(() => gate.awaitSilence(never, leaseMs)),
-  );
+  const pausedMs = await tookMs(pauseNow().then(() => gate.awaitSilence(never)));
   expect(pausedMs).toBeLessThan(pauseGraceMs + 1_000);
   expect(pausedMs).toBeGreaterThan(pauseGraceMs / 2);
   const arrived = insurer.arrivals.length;
@@ -311,7 +366,7 @@ test('a pause is confirmed once the request under way has been cut, and nothing 
   expect(await Promise.race([sentWhilePaused, longerThanTheLease])).toBe('nothing sent');
   expect(insurer.arrivals.length).toBe(arrived);
   const resumed = insurer.nextRequest();
-  await gate.resume({ by: 'olga', reason: 'done' });
+  await resumeNow();
   expect(await tookMs(resumed)).toBeLessThan(1_000);
   expect(insurer.overlaps).toBe(0);
 }, 30_000);
@@ -320,8 +375,8 @@ test('a pause that meets a frozen main process is confirmed once its lease has r
   const holder = startWorker('anton');
   await insurer.nextRequest();
   holder.kill('SIGSTOP');
-  await gate.pause({ by: 'olga', reason: 'maintenance' });
-  expect(await tookMs(gate.awaitSilence(never, leaseMs))).toBeLessThan(leaseMs + 1_000);
+  await pauseNow();
+  expect(await tookMs(gate.awaitSilence(never))).toBeLessThan(leaseMs + 1_000);
   expect(insurer.underWay).toBe(0);
   const arrived = insurer.arrivals.length;
   holder.kill('SIGCONT');
@@ -331,8 +386,8 @@ test('a pause that meets a frozen main process is confirmed once its lease has r
 
 test('the next holder of a paused line sends nothing, and the pause stays confirmed', async () => {
   const [holder] = await startPair();
-  await gate.pause({ by: 'olga', reason: 'maintenance' });
-  await gate.awaitSilence(never, leaseMs);
+  await pauseNow();
+  await gate.awaitSilence(never);
   const arrived = insurer.arrivals.length;
   const exited = once(holder.process, 'exit');
   holder.kill('SIGTERM');
@@ -350,15 +405,116 @@ test('Retry-After holds the line also for the worker that takes over', async () 
   };
   await insurer.nextRequest();
   const heldFromMs = insurer.arrivals.at(-1)?.atMs ?? 0;
-  await expect.poll(async () => (await gate.read()).notBefore, { timeout: 2_000 }).toBeGreaterThan(heldFromMs);
+  await expect.poll(async () => (await gate.read()).holdMs, { timeout: 2_000 }).toBeGreaterThan(1_000);
   const next = insurer.nextRequest();
   holder.kill('SIGTERM');
   expect(await next).toBe(other.name);
   expect((insurer.arrivals.at(-1)?.atMs ?? 0) - heldFromMs).toBeGreaterThanOrEqual(3_000);
 }, 30_000);
 
-test('when the insurer does not let us in the line pauses itself', async () => {
-  await startPair();
+test('Retry-After holds the line as long as it says though the wall clocks jump by an hour', async () => {
+  const holder = startWorker('anton', shiftedClock('anton'));
+  await insurer.nextRequest();
+  const other = startWorker('berta', shiftedClock('berta'));
+  await other.says('line process ready');
+  insurer.answer = (response) => {
+    response.writeHead(429, { 'retry-after': '4' }).end();
+    jump(holder.name, 1);
+    jump(other.name, -1);
+    insurer.answer = answerSoon;
+  };
+  await insurer.nextRequest();
+  const heldFromMs = insurer.arrivals.at(-1)?.atMs ?? 0;
+  const next = insurer.nextRequest();
+  await new Promise((resolve) => setTimeout(resolve, 1_000)); // time for the holder to send what it must not
+  jump(other.name, 1);
+  holder.kill('SIGTERM');
+  expect(await next).toBe(other.name);
+  const heldMs = (insurer.arrivals.at(-1)?.atMs ?? 0) - heldFromMs;
+  expect(heldMs).toBeGreaterThanOrEqual(4_000);
+  expect(heldMs).toBeLessThan(6_000);
+}, 30_000);
+
+test('wall clocks that jump by an hour neither end a lease nor make it longer', async () => {
+  const [holder, other] = await startPair(shiftedClock('both'));
+  for (const hours of [1, -1]) {
+    jump('both', hours);
+    await requests(40);
+  }
+  expect(new Set(insurer.arrivals.map(({ worker }) => worker))).toEqual(new Set([holder.name]));
+  const next = insurer.nextRequest(from(other));
+  holder.kill('SIGKILL');
+  jump('both', 0);
+  expect(await tookMs(next)).toBeLessThan(leaseMs + 2_000);
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('a child frozen in the midst of a request ends with its main process, and nothing of it stays open', async () => {
+  const [holder, other] = await startPair();
+  insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
+  await insurer.nextRequest();
+  const next = insurer.nextRequest(from(other));
+  holder.killChild('SIGSTOP');
+  holder.kill('SIGKILL');
+  expect(await tookMs(insurer.becomesIdle())).toBeLessThan(500);
+  await next;
+  await requests(5);
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('a child frozen while the gate is out of reach is killed at the end of the lease, not when it wakes', async () => {
+  await using way = await startDatabaseWay();
+  const holder = startWorker('anton', { AWS_ENDPOINT_URL: way.url });
+  await insurer.nextRequest();
+  const other = startWorker('berta');
+  await other.says('line process ready');
+  insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
+  await insurer.nextRequest();
+  const next = insurer.nextRequest(from(other));
+  way.cut();
+  await holder.says('gate unavailable');
+  await new Promise((resolve) => setTimeout(resolve, 1_300)); // later, its silence is noticed after the end of the lease
+  const frozen = holder.childPid;
+  process.kill(frozen, 'SIGSTOP');
+  expect(await holder.says('line process killed')).toMatchObject({ why: 'not closed at the end of the lease' });
+  await next;
+  trySignal(frozen, 'SIGCONT');
+  await requests(5);
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('a worker stopped while the gate is out of reach cuts at once, and ends when its lease has run out', async () => {
+  await using way = await startDatabaseWay();
+  const holder = startWorker('anton', { AWS_ENDPOINT_URL: way.url });
+  await insurer.nextRequest();
+  const other = startWorker('berta');
+  await other.says('line process ready');
+  insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
+  await insurer.nextRequest();
+  const next = insurer.nextRequest(from(other));
+  way.cut();
+  const exited = once(holder.process, 'exit');
+  holder.kill('SIGTERM');
+  expect(await tookMs(insurer.becomesIdle())).toBeLessThan(500);
+  expect(await tookMs(next)).toBeLessThan(leaseMs + 1_000);
+  expect((await exited)[0]).toBe(0);
+  await requests(5);
+  expect(insurer.overlaps).toBe(0);
+}, 30_000);
+
+test('the holder calls for a change that nobody was told of, after five seconds and not before', async () => {
+  const [holder, other] = await startPair();
+  const { changeNumber } = await pauseNow();
+  expect(await tookMs(holder.says('untold'))).toBeGreaterThanOrEqual(4_900); // a look may be under way at the pause
+  await gate.forgetTold(changeNumber);
+  await resumeNow();
+  expect(await tookMs(holder.says('untold', 2))).toBeGreaterThanOrEqual(4_900);
+  expect(await tookMs(holder.says('untold', 3))).toBeGreaterThanOrEqual(4_900);
+  expect(other.said.some(({ event }) => event === 'untold')).toBe(false);
+}, 30_000);
+
+test('when the insurer does not let us in the line pauses itself, and says so once the gate has it', async () => {
+  const [holder] = await startPair();
   insurer.answer = (response) => {
     response.writeHead(401).end();
     insurer.answer = answerSoon;
@@ -367,5 +523,7 @@ test('when the insurer does not let us in the line pauses itself', async () => {
   const arrived = insurer.arrivals.length;
   await expect.poll(async () => (await gate.read()).silent, { timeout: 2_000 }).toBe(true);
   expect(await gate.read()).toMatchObject({ state: 'paused', by: 'system', reason: 'unauthorized' });
+  expect(await holder.says('paused by system')).toMatchObject({ reason: 'unauthorized' });
+  expect(holder.said.filter(({ event }) => event === 'paused by system')).toHaveLength(1);
   expect(insurer.arrivals.length).toBe(arrived);
 }, 30_000);

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type Gate, type GateEvent, type LeaseWatch, lapsesAtMs, watchLease } from '../../core/domain/gate.ts';
+import { type Gate, type LeaseWatch, lapsesAtMs, watchLease } from '../../core/domain/gate.ts';
 import { GateError, type GateStore } from '../../core/stores/gate.ts';
 import { faultOf, type Log } from '../log.ts';
 import { monotonicMs } from './clock.ts';
+import { findLauncher } from './launcher.ts';
 import { maySendUntilMs, nextGateEvent, renewEveryMs, type Standing } from './lease.ts';
 import { LineChild } from './line-child.ts';
 import type { FromChild, Order } from './messages.ts';
@@ -13,6 +14,10 @@ export interface KeeperOptions {
   readonly log: Log;
   /** the child's entry; it gets this process's environment */
   readonly entry?: URL;
+  /** The line has paused itself, and the gate says so. Called once for each pause that this process wrote; never throws. */
+  readonly onSystemPause?: (reason: string) => void;
+  /** `insurerLine` was not told of a change for 5 s; again each 5 s. Only called while this process holds the line; never throws. */
+  readonly onUntold?: () => void;
 }
 
 /** Holds the line for this worker, together with the child that holds the sockets (DESIGN, "Two processes"). */
@@ -31,6 +36,8 @@ const lookMs = 250;
 const stopMs = 1_500;
 /** From there until its Temporal workers have drained, ms. */
 const drainMs = 15_000;
+/** How long a change may wait in the gate until `insurerLine` is called, and called again, ms: who changed it calls it too. */
+const untoldMs = 5_000;
 const restartMs = { first: 100, longest: 5_000 } as const;
 
 /** Starts the child and looks after the lease until stopped. Resolves once the gate has been looked at, or tried. */
@@ -57,6 +64,9 @@ class LineKeeper implements Keeper {
   readonly #store: GateStore;
   readonly #log: Log;
   readonly #entry: URL;
+  readonly #onSystemPause: (reason: string) => void;
+  readonly #onUntold: () => void;
+  readonly #launcher = findLauncher();
 
   #gate: Gate | undefined;
   #watch: LeaseWatch | undefined;
@@ -69,8 +79,13 @@ class LineKeeper implements Keeper {
   #childMissingSinceMs: number | undefined = monotonicMs();
   #orderNumber = 0;
 
-  #holds = new Map<Asked, number>();
-  #pauses = new Map<Asked, { readonly reason: string; readonly at: string }>();
+  /** the end of the longest Retry-After that this process knows of */
+  #holdUntilMs = 0;
+  #unwrittenHolds = new Set<Asked>();
+  #unwrittenPauses = new Map<Asked, { readonly reason: string; readonly at: string }>();
+
+  /** the oldest change that `insurerLine` was not told of, and when it is to be called for it */
+  #untold: { readonly number: number; readonly callAtMs: number } | undefined;
 
   #isStopping = false;
   #keeping: Promise<void> | undefined;
@@ -79,11 +94,13 @@ class LineKeeper implements Keeper {
   #childGone = Promise.withResolvers<void>();
   #pulse: NodeJS.Timeout | undefined;
 
-  constructor({ config, gate, log, entry }: KeeperOptions) {
+  constructor({ config, gate, log, entry, onSystemPause, onUntold }: KeeperOptions) {
     this.#leaseMs = config.LEASE_MS;
     this.#store = gate;
     this.#log = log;
     this.#entry = entry ?? new URL('./process.ts', import.meta.url);
+    this.#onSystemPause = onSystemPause ?? (() => {});
+    this.#onUntold = onUntold ?? (() => {});
   }
 
   get holding(): boolean {
@@ -159,7 +176,7 @@ class LineKeeper implements Keeper {
   async #look(): Promise<boolean> {
     try {
       for (;;) {
-        this.#observe(await this.#store.read());
+        this.#observe(await this.#store.read(), 'read');
         if ((await this.#writeAll()) === 'done') return true;
       }
     } catch (error) {
@@ -174,8 +191,8 @@ class LineKeeper implements Keeper {
     for (;;) {
       const gate = this.#gate;
       if (gate === undefined) return 'stale';
-      const holds = [...this.#holds];
-      const pauses = [...this.#pauses];
+      const holds = [...this.#unwrittenHolds];
+      const pauses = [...this.#unwrittenPauses.keys()];
       const child = this.#child;
       const standing = this.#standing(child);
       const sentMs = monotonicMs(); // before it is sent: what the lease is counted from
@@ -194,10 +211,14 @@ class LineKeeper implements Keeper {
         if (isMeant) this.#lease = { child, leaseNumber, sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs) };
         if (isMeant || this.#child?.isReady !== true) this.#renewAtMs = sentMs + renewEveryMs(this.#leaseMs);
       }
-      this.#observe(outcome.gate);
-      if (event.kind === 'hold-until') this.#confirm(this.#holds, holds);
-      if (event.kind === 'pause') this.#confirm(this.#pauses, pauses);
-      this.#tellOf(event, outcome.gate);
+      this.#observe(outcome.gate, 'own write');
+      if (outcome.kind === 'written') this.#confirm(this.#unwrittenHolds, holds); // whatever is written says what is left
+      if (event.kind === 'pause') this.#confirm(this.#unwrittenPauses, pauses);
+      if (outcome.kind === 'written' && event.kind !== 'renew')
+        this.#log.info('gate written', { change: event.kind, leaseNumber: outcome.gate.leaseNumber });
+      // Also when it is there already: the answer to a write of ours was lost. Not when somebody else paused before us.
+      if (event.kind === 'pause' && outcome.gate.by === event.by && outcome.gate.since === event.at)
+        this.#onSystemPause(event.reason);
     }
   }
 
@@ -213,15 +234,21 @@ class LineKeeper implements Keeper {
       childGivenUp: this.#childMissingSinceMs !== undefined && nowMs - this.#childMissingSinceMs > this.#leaseMs,
       busy: nowMs >= this.#renewAtMs && (child?.takeBusy() ?? false),
       stopping: this.#isStopping,
-      unwrittenHold: this.#holds.size === 0 ? undefined : Math.max(...this.#holds.values()),
-      unwrittenPause: this.#pauses.values().next().value,
+      holdMs: Math.max(0, Math.ceil(this.#holdUntilMs - nowMs)),
+      hasUnwrittenHold: this.#unwrittenHolds.size > 0,
+      unwrittenPause: this.#unwrittenPauses.values().next().value,
     };
   }
 
-  #observe(gate: Gate): void {
+  #observe(gate: Gate, source: 'read' | 'own write'): void {
     const before = this.#gate;
+    const nowMs = monotonicMs();
     this.#gate = gate;
-    this.#watch = watchLease(this.#watch, gate, monotonicMs());
+    this.#watch = watchLease(this.#watch, gate, nowMs);
+    // What this process wrote itself says nothing new; what it reads again has been counted from the first time on.
+    if (source === 'read' && gate.leaseNumber !== before?.leaseNumber)
+      this.#holdUntilMs = Math.max(this.#holdUntilMs, nowMs + gate.holdMs);
+    this.#callForUntold(gate, nowMs);
     if (gate.holder !== this.#holder) {
       if (this.#lease !== undefined) this.#log.info('lease over', { leaseNumber: this.#lease.leaseNumber });
       this.#lease = undefined;
@@ -229,6 +256,16 @@ class LineKeeper implements Keeper {
     }
     if (before?.state !== gate.state) this.#log.info('line seen', { state: gate.state, by: gate.by });
     this.#sendOrder();
+  }
+
+  #callForUntold(gate: Gate, nowMs: number): void {
+    const number = gate.holder === this.#holder ? gate.untold[0]?.number : undefined;
+    if (number === undefined) this.#untold = undefined;
+    else if (number !== this.#untold?.number) this.#untold = { number, callAtMs: nowMs + untoldMs };
+    else if (nowMs >= this.#untold.callAtMs) {
+      this.#untold = { number, callAtMs: nowMs + untoldMs };
+      this.#onUntold();
+    }
   }
 
   #sendOrder(): void {
@@ -241,8 +278,8 @@ class LineKeeper implements Keeper {
       number: this.#orderNumber,
       sendUntilMs: lease?.sendUntilMs ?? 0,
       leaseNumber: lease?.leaseNumber ?? 0,
-      paused: this.#gate.state === 'paused' || this.#pauses.size > 0,
-      notBefore: Math.max(this.#gate.notBefore, ...this.#holds.values()),
+      paused: this.#gate.state === 'paused' || this.#unwrittenPauses.size > 0,
+      holdUntilMs: this.#holdUntilMs,
       stop: this.#isStopping,
     };
     child.order(order);
@@ -252,6 +289,7 @@ class LineKeeper implements Keeper {
     this.#childGone = Promise.withResolvers();
     this.#child = new LineChild({
       entry: this.#entry,
+      launcher: this.#launcher,
       leaseMs: this.#leaseMs,
       log: this.#log,
       onMessage: (child, message) => this.#hear(child, message),
@@ -285,13 +323,14 @@ class LineKeeper implements Keeper {
       case 'report':
         if (message.closed && this.#awaitsClosed()) this.#wake.resolve();
         break;
-      case 'hold-until':
-        this.#holds.set({ child, request: message.request }, message.notBefore);
+      case 'hold':
+        this.#holdUntilMs = Math.max(this.#holdUntilMs, message.untilMs);
+        this.#unwrittenHolds.add({ child, request: message.request });
         this.#wake.resolve();
         break;
       case 'pause-by-system': {
         const { reason } = message;
-        this.#pauses.set({ child, request: message.request }, { reason, at: new Date().toISOString() });
+        this.#unwrittenPauses.set({ child, request: message.request }, { reason, at: new Date().toISOString() });
         this.#sendOrder();
         this.#wake.resolve();
         break;
@@ -306,14 +345,11 @@ class LineKeeper implements Keeper {
     return this.#isStopping || (gate.state === 'paused' && !gate.silent);
   }
 
-  #confirm(unwritten: Map<Asked, unknown>, written: readonly (readonly [Asked, unknown])[]): void {
-    for (const [asked] of written) unwritten.delete(asked);
+  #confirm(unwritten: { delete(asked: Asked): unknown }, written: readonly Asked[]): void {
+    if (written.length === 0) return;
+    for (const asked of written) unwritten.delete(asked);
     this.#sendOrder(); // with what the gate says now, before the word that it says so
-    for (const [asked] of written) if (asked.child === this.#child) asked.child.confirm(asked.request);
-  }
-
-  #tellOf(event: GateEvent, gate: Gate): void {
-    if (event.kind !== 'renew') this.#log.info('gate written', { change: event.kind, leaseNumber: gate.leaseNumber });
+    for (const asked of written) if (asked.child === this.#child) asked.child.confirm(asked.request);
   }
 }
 

@@ -1,12 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Log } from '../log.ts';
 import { atMonotonic, monotonicMs } from './clock.ts';
+import type { Launcher } from './launcher.ts';
 import { killAtMs } from './lease.ts';
 import { type FromChild, type Order, permitsSending, type ToChild } from './messages.ts';
 
 export interface LineChildOptions {
   /** the child's entry */
   readonly entry: URL;
+  readonly launcher: Launcher;
   readonly leaseMs: number;
   readonly log: Log;
   readonly onMessage: (child: LineChild, message: FromChild) => void;
@@ -36,7 +38,7 @@ export class LineChild {
 
   constructor(options: LineChildOptions) {
     this.#options = options;
-    this.#process = fork(options.entry, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#process = fork(options.entry, { ...options.launcher, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#process.on('message', (message) => this.#hear(message as FromChild));
     this.#process.on('exit', (code, signal) => this.#exit(code ?? signal ?? undefined));
     this.#process.on('error', () => {

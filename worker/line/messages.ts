@@ -16,8 +16,8 @@ export interface Order {
   readonly sendUntilMs: number;
   readonly leaseNumber: number;
   readonly paused: boolean;
-  /** wall clock, epoch ms */
-  readonly notBefore: number;
+  /** nothing may be sent before (Retry-After) */
+  readonly holdUntilMs: number;
   /** the process is to end: send nothing more, and shut down */
   readonly stop: boolean;
 }
@@ -25,7 +25,7 @@ export interface Order {
 export type FromChild =
   | { readonly kind: 'ready' }
   | Report
-  | { readonly kind: 'hold-until'; readonly request: number; readonly notBefore: number }
+  | { readonly kind: 'hold'; readonly request: number; readonly untilMs: number }
   | { readonly kind: 'pause-by-system'; readonly request: number; readonly reason: string };
 
 export interface Report {

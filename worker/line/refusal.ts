@@ -1,10 +1,10 @@
-import { retryAfterUntil } from '../../core/domain/retry-after.ts';
+import { retryAfterMs } from '../../core/domain/retry-after.ts';
 import { drain } from './answer-body.ts';
 import type { ExchangeAnswer } from './exchange.ts';
 import { type LineContext, LineError } from './line-error.ts';
 import type { SendingRight } from './sending-right.ts';
 
-/** An insurer that is too busy and says until when in words that we cannot read is left alone for so long, ms. */
+/** An insurer that is too busy and says for how long in words that we cannot read is left alone for so long, ms. */
 const unreadableHoldMs = 1_000;
 
 export interface RefusalOptions {
@@ -29,9 +29,9 @@ export async function refusalOf(
   const retryAfter = headers['retry-after'];
   const mayHold = status === 429 || status >= 500;
   const unreadableMs = status === 429 ? unreadableHoldMs : 0;
-  const holdUntilMs = mayHold ? retryAfterUntil(retryAfter, nowEpochMs, unreadableMs) : undefined;
+  const holdMs = mayHold ? retryAfterMs(retryAfter, { date: headers['date'], nowEpochMs }, unreadableMs) : undefined;
   const told = [
-    holdUntilMs !== undefined && right.holdUntil(holdUntilMs),
+    holdMs !== undefined && right.hold(holdMs),
     (status === 401 || status === 403) && right.pauseBySystem(`insurer answered ${status}`),
   ];
   await drain(answer, drainMs, operation);

@@ -5,7 +5,7 @@
 export interface SendingRight {
   /**
    * Whether a request may be written in this very tick: the grant has not ended on this process's monotonic clock, the
-   * line is open, `notBefore` has passed, and the gap after a request that we cut is over.
+   * line is open, no `Retry-After` holds it, and the gap after a request that we cut is over.
    */
   maySend(): boolean;
   /** Resolves when maySend() has become true. Rejects with the signal's reason when that aborts. */
@@ -18,8 +18,11 @@ export interface SendingRight {
    * or closed.
    */
   begin(cut: () => Promise<void>): (end: { wasCut: boolean }) => void;
-  /** Holds the whole line, over all processes, until that moment (Retry-After). This process holds at once. @param epochMs wall clock, ms */
-  holdUntil(epochMs: number): Promise<void>;
+  /**
+   * Holds the whole line, over all processes, for so long from now, ms (Retry-After). This process holds at once; resolves
+   * once the gate says so.
+   */
+  hold(forMs: number): Promise<void>;
   /** The line pauses itself (401, 403): nothing more is sent from this tick on; resolves once the gate says so. */
   pauseBySystem(reason: string): Promise<void>;
 }

@@ -1,0 +1,9 @@
+// Preloaded into a worker and its child: SIGUSR2 blocks the event loop for as many ms as the file BLOCKED_LOOP_MS_FILE says.
+import { readFileSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+
+const file = process.env.BLOCKED_LOOP_MS_FILE;
+if (isMainThread && file !== undefined)
+  process.on('SIGUSR2', () => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(readFileSync(file, 'utf8')));
+  });

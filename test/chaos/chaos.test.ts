@@ -1,0 +1,224 @@
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createInsurerLineClient } from '../../core/insurer-line-client.ts';
+import { type Day, insurerId, startDay } from '../day.fixture.ts';
+import { testDir } from '../stack.ts';
+import { Crew, leaseMs, nowMs, pace } from './crew.ts';
+import { drawFault, faults, type Scene } from './faults.ts';
+import { at, brokenPromises, evidence, idleTimes, pauseTimes, type Row, row } from './judge.ts';
+import { Operators } from './operators.ts';
+
+/** A failing run is repeated by its seed; what the processes make of a fault is theirs, so it may take a few times. */
+const seed = Number(process.env['CHAOS_SEED'] ?? 1);
+const faultsWanted = Number(process.env['CHAOS_FAULTS'] ?? 200);
+/** So long no request comes, ms, though the line is open: then something has come to a stand. */
+const standstillMs = 60_000 * pace;
+
+/** After so many faults the line gets to its work again. */
+const breathEvery = 5;
+/** Far more than it takes, ms: a machine may be busy with something else. */
+const limitMs = pace * (faultsWanted * 4_000 + 300_000);
+
+const world = {
+  seed,
+  patients: 250,
+  rate: 0.7,
+  mix: {
+    ...{ refused: 8, 'reset-before-headers': 14, 'reset-in-body': 12, 'server-error': 24, 'cut-short': 10 },
+    ...{ 'chunked-without-end': 8, 'html-page': 6, 'broken-json': 5, 'wrong-patient': 5, redirect: 3 },
+    ...{ hang: 0.3, stalled: 0.3, busy: 1 },
+  },
+  ...{ notInsuredShare: 0.02, unknownShare: 0, differingDuplicates: 0, malformedEntries: 0 },
+  keepLog: 1_000_000,
+};
+
+test(`${faultsWanted} faults: two promises kept, every run whole`, { timeout: limitMs + 60_000 }, async () => {
+  say(`CHAOS_SEED=${seed} CHAOS_FAULTS=${faultsWanted}`);
+  await using day = await startDay(world);
+  await using crew = new Crew(day);
+  const line = createInsurerLineClient({
+    temporal: async () => day.client,
+    gate: day.stores.gateOf(insurerId),
+    insurerId,
+  });
+  const operators = new Operators(line, day.insurer, crew);
+  const days = new Days(day);
+  const scene: Scene = {
+    ...{ day, crew, operators, losses: [], underWay: new Set(), isTemporalRestarting: false },
+    hasWork: () => days.hasWork,
+  };
+  const struck: { readonly kind: string; readonly told: string }[] = [];
+  try {
+    await crew.keepUp();
+    const live = days.live();
+    live.catch(() => {}); // looked at between the faults
+    const tooLate = sleep(limitMs).then(() => Promise.reject(new Error('the run does not come to its end')));
+    tooLate.catch(() => {});
+    await Promise.race([day.insurer.requestArrives(1), tooLate]);
+    for (let number = 1; struck.length < faultsWanted; number += 1) {
+      if (crew.present.length === 0) await Promise.race([crew.keepUp(), tooLate]); // whoever starts on a busy machine takes its time
+      const fault = drawFault(seed, number);
+      const atMs = nowMs();
+      const done = await faults[fault.kind].strike(fault.random, scene);
+      if (done !== undefined) struck.push({ kind: fault.kind, told: `${at(atMs)} ${fault.kind}: ${done}` });
+      if (process.env['CHAOS_TRACE'])
+        say(
+          `${struck.length} ${at(atMs)} ${fault.kind}: ${done ?? '-'} | holder ${crew.holder?.name} present ${crew.present.length} requests ${day.insurer.summary().requests} served ${day.insurer.summary().patientsServed} runs ${days.completed}`,
+        );
+      void crew.keepUp();
+      await Promise.race([sleep(fault.gapMs), live, tooLate]);
+      expect(brokenPromises(day.insurer)).toEqual([]);
+      await expectMovement(scene);
+      if (number % breathEvery === 0) await lineMoves(day);
+    }
+    days.isLast = true;
+    await Promise.race([Promise.all(scene.underWay), tooLate]);
+    await Promise.race([live, tooLate]);
+    expect(brokenPromises(day.insurer)).toEqual([]);
+  } catch (error) {
+    const kept = keepLogs(day);
+    say([`CHAOS_SEED=${seed} failed after ${struck.length} faults; logs of the workers: ${kept}`, ''].join('\n'));
+    say(
+      struck
+        .slice(-40)
+        .map(({ told }) => told)
+        .join('\n'),
+    );
+    say([...brokenPromises(day.insurer), ...evidence(day.insurer)].join('\n'));
+    throw error;
+  } finally {
+    say(table(rows(scene, struck, days)));
+  }
+});
+
+/** Day after day: a run, which is looked at whole, then new people on the list. */
+class Days {
+  isLast = false;
+  completed = 0;
+  readonly #day: Day;
+  #served = 0;
+  #expected = 0;
+
+  constructor(day: Day) {
+    this.#day = day;
+  }
+
+  /** Enough people wait for their care records to keep the line busy. */
+  get hasWork(): boolean {
+    const { insurer } = this.#day;
+    const left = this.#expected - (insurer.summary().patientsServed - this.#served);
+    return left >= 20 && insurer.log().at(-1)?.kind === 'care';
+  }
+
+  async live(): Promise<void> {
+    const { insurer, sync } = this.#day;
+    for (;;) {
+      const stored = new Set(await this.#day.storedRefs());
+      this.#served = insurer.summary().patientsServed;
+      this.#expected = insurer.patients().filter(({ kvnr }) => !stored.has(this.#day.refOf(kvnr))).length;
+      while (!(await sync.start().catch(() => undefined))) await sleep(200); // Temporal may be restarting
+      await expectWhole(this.#day, stored);
+      this.completed += 1;
+      if (this.isLast) return;
+      insurer.nextDay({ new: 250, gone: 5 });
+    }
+  }
+}
+
+/** Everyone is there, once, with what was sent; the run has counted each once; nothing staged is left. */
+async function expectWhole(day: Day, storedBefore: ReadonlySet<string>): Promise<void> {
+  const progress = await day.ended();
+  const patients = day.insurer.patients().map((patient) => ({ ...patient, ref: day.refOf(patient.kvnr) }));
+  const fresh = patients.filter(({ ref }) => !storedBefore.has(ref));
+  const insured = patients.filter(({ kind }) => kind === 'ok');
+  const freshInsured = fresh.filter(({ kind }) => kind === 'ok');
+  const listed = new Set(patients.map(({ ref }) => ref));
+  expect(progress).toMatchObject({
+    state: 'completed',
+    patients: {
+      ...{ listed: patients.length, new: fresh.length, changed: 0 },
+      removed: [...storedBefore].filter((ref) => !listed.has(ref)).length,
+      unchanged: patients.length - fresh.length,
+    },
+    careRecords: {
+      ...{ total: fresh.length, done: freshInsured.length, pending: 0, failed: 0 },
+      notInsured: fresh.length - freshInsured.length,
+    },
+  });
+  expect(new Set(await day.storedRefs())).toEqual(new Set(insured.map(({ ref }) => ref)));
+  for (const { ref, careRecords } of freshInsured) {
+    const { careRecords: sent } = JSON.parse(careRecords ?? '') as { careRecords: unknown[] };
+    expect((await day.careRecordTexts(ref)).map((text) => JSON.parse(text) as unknown)).toEqual(sent);
+  }
+  expect(await day.keysUnder('payloads/')).toEqual([]);
+  expect(await day.keysUnder('lists/')).toEqual([]);
+}
+
+/** A line that never got to its work would prove little: resolves with the next patient served, or after a while. */
+async function lineMoves({ insurer }: Day): Promise<void> {
+  const { patientsServed } = insurer.summary();
+  const signal = AbortSignal.timeout(2.5 * leaseMs);
+  await insurer.until((now) => now.patientsServed > patientsServed, signal).catch(() => {});
+}
+
+/** Something moves on the line, unless it is paused or nobody is there to move it. */
+async function expectMovement({ day: { insurer }, operators, crew }: Scene): Promise<void> {
+  const fromMs = nowMs() - standstillMs;
+  const isExcused =
+    operators.closed.some(({ untilMs = nowMs() }) => untilMs > fromMs) ||
+    !crew.all.some(({ readyAtMs }) => readyAtMs < fromMs);
+  const lastMs = insurer.log().at(-1)?.startedAt ?? nowMs();
+  if (!isExcused && lastMs < fromMs) throw new Error(`no request since ${at(lastMs)}`);
+}
+
+function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: Days): Row[] {
+  const kinds = Object.keys(faults).map(
+    (kind): Row => ({ what: kind, count: struck.filter((one) => one.kind === kind).length }),
+  );
+  const idle = idleTimes(scene);
+  const after = (how: string): number[] => idle.filter((one) => one.how === how).map(({ ms }) => ms);
+  const { well, troubled } = pauseTimes(scene);
+  const { requests, failureRate, patientsServed, servedAgain } = scene.day.insurer.summary();
+  return [
+    ...kinds,
+    { what: 'faults', count: struck.length },
+    row('pause confirmed, holder well', well, '1 s + 2 s of grace'),
+    row('pause confirmed, holder frozen, killed or cut off', troubled),
+    row('line idle after kill -9', after('kill -9'), `LEASE_MS + 2 s: ${leaseMs + 2_000} ms`),
+    row('line idle after SIGTERM', after('SIGTERM'), '1 s'),
+    { what: 'runs completed, and looked at whole', count: days.completed },
+    { what: `requests (${Math.round(failureRate * 100)} % failed)`, count: requests },
+    { what: `patients served (${servedAgain} requests for one served before)`, count: patientsServed },
+    { what: 'workers started', count: scene.crew.all.length },
+    { what: 'workers that ended by themselves', count: scene.crew.endedByThemselves },
+    ...Object.entries(scene.operators.refusals).map(
+      ([what, count]): Row => ({ what: `operators told "${what}"`, count }),
+    ),
+  ];
+}
+
+function table(all: readonly Row[]): string {
+  const cells = all.map(({ what, count, p50Ms, maxMs, goal }) => [
+    what.padEnd(56),
+    String(count).padStart(7),
+    (p50Ms === undefined ? '' : `p50 ${p50Ms} ms`).padStart(14),
+    (maxMs === undefined ? '' : `max ${maxMs} ms`).padStart(14),
+    goal === undefined ? '' : `  goal ${goal}`,
+  ]);
+  return cells.map((line) => line.join(' ').trimEnd()).join('\n');
+}
+
+/** @returns the folder where the workers' logs stay when the stack goes */
+function keepLogs({ stack: { dir } }: Day): string {
+  const kept = join(testDir, `chaos-${seed}`);
+  mkdirSync(kept, { recursive: true });
+  for (const file of readdirSync(dir).filter((name) => name.endsWith('.log')))
+    cpSync(join(dir, file), join(kept, file));
+  return kept;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,165 @@
+import { once } from 'node:events';
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The way from one worker to one service, which can be spoilt and mended. */
+export interface Way<Mode extends string> {
+  /** 127.0.0.1:PORT */
+  readonly address: string;
+  spoil(mode: Mode): void;
+  mend(): void;
+  close(): Promise<void>;
+}
+
+/**
+ * `drop`: connections are reset. `silent`: nothing gets through until it is mended, then late. `delay`: each request comes
+ * late, whoever waits for it still. `error`: 500. `lost-answer`: it is done, but the answer is 500 or a reset. `throttle`:
+ * too many requests, in the words of DynamoDB or S3
+ */
+export type AwsMode = 'drop' | 'silent' | 'delay' | 'error' | 'lost-answer' | 'throttle';
+
+/** `cut`: connections are reset, new ones too. `silent`: nothing gets through until it is mended. */
+export const temporalModes = ['cut', 'silent'] as const;
+export type TemporalMode = (typeof temporalModes)[number];
+
+/** How late `delay` is, ms: a call to the gate gives up after 1 000. */
+const delaysMs = [300, 900, 1_500, 3_000] as const;
+
+/** @param target the service itself, http://HOST:PORT */
+export async function startAwsWay(target: string): Promise<Way<AwsMode>> {
+  const { hostname, port } = new URL(target);
+  const agent = new Agent({ keepAlive: true });
+  const sockets = new Set<Socket>();
+  let mode: AwsMode | undefined;
+  let mended = Promise.withResolvers<void>();
+  let requests = 0;
+
+  const server = createServer((asked, answer) => {
+    requests += 1;
+    serve(asked, answer, requests).catch(() => answer.destroy()); // whoever asked has gone, or the service has
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    if (mode === 'drop') socket.resetAndDestroy();
+  });
+
+  async function serve(asked: IncomingMessage, answer: ServerResponse, number: number): Promise<void> {
+    const body = await buffer(asked);
+    const met = mode;
+    if (met === 'drop') return void answer.destroy();
+    if (met === 'error') return void answer.writeHead(500).end('{"__type":"InternalServerError"}');
+    if (met === 'throttle') return throttle(asked, answer);
+    if (met === 'silent') await mended.promise;
+    if (met === 'delay') await sleep(delaysMs[number % delaysMs.length]);
+    const { status, headers, bytes } = await forward(asked, body);
+    if (met !== 'lost-answer') return void answer.writeHead(status, headers).end(bytes);
+    if (number % 2 === 0) answer.destroy();
+    else answer.writeHead(500).end('{"__type":"InternalServerError"}');
+  }
+
+  async function forward(asked: IncomingMessage, body: Buffer) {
+    const { expect: _, 'transfer-encoding': __, ...headers } = asked.headers;
+    const sent = request({
+      ...{ hostname, port, agent, method: asked.method, path: asked.url },
+      headers: { ...headers, 'content-length': body.length },
+    });
+    sent.end(body);
+    const [reply] = (await once(sent, 'response')) as [IncomingMessage];
+    const bytes = await buffer(reply);
+    const { 'transfer-encoding': ___, connection: ____, ...kept } = reply.headers;
+    return { status: reply.statusCode ?? 502, headers: kept, bytes };
+  }
+
+  const address = await listen(server);
+  return {
+    address,
+    spoil(how) {
+      mode = how;
+      if (how === 'drop') for (const socket of sockets) socket.resetAndDestroy();
+    },
+    mend() {
+      mode = undefined;
+      mended.resolve();
+      mended = Promise.withResolvers();
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      agent.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function throttle({ headers }: IncomingMessage, answer: ServerResponse): void {
+  if (String(headers['x-amz-target'] ?? '').startsWith('DynamoDB_')) {
+    answer.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' });
+    const type = 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException';
+    answer.end(JSON.stringify({ __type: type, message: 'too many' }));
+  } else {
+    answer.writeHead(503, { 'content-type': 'application/xml' });
+    answer.end('<Error><Code>SlowDown</Code><Message>too many</Message></Error>');
+  }
+}
+
+/** @param target HOST:PORT */
+export async function startTemporalWay(target: string): Promise<Way<TemporalMode>> {
+  const [host = '', port = ''] = target.split(':');
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let mode: TemporalMode | undefined;
+
+  const join = ([near, far]: readonly [Socket, Socket]): void => {
+    near.pipe(far);
+    far.pipe(near);
+  };
+  const server = createTcpServer((near) => {
+    near.on('error', () => {});
+    if (mode === 'cut') return void near.resetAndDestroy();
+    const far = connect(Number(port), host);
+    const pair = [near, far] as const;
+    pairs.add(pair);
+    far.on('error', () => {});
+    far.on('close', () => near.destroy());
+    near.on('close', () => {
+      far.destroy();
+      pairs.delete(pair);
+    });
+    if (mode === undefined) join(pair);
+  });
+  const address = await listen(server);
+  const cut = (): void => {
+    for (const [near, far] of pairs) {
+      near.resetAndDestroy();
+      far.destroy();
+    }
+  };
+  return {
+    address,
+    spoil(how) {
+      mode = how;
+      if (how === 'cut') return cut();
+      for (const [near, far] of pairs) {
+        near.unpipe(far);
+        far.unpipe(near);
+      }
+    },
+    mend() {
+      if (mode === 'silent') for (const pair of pairs) join(pair);
+      mode = undefined;
+    },
+    async close() {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function listen(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}

@@ -1,0 +1,311 @@
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { between, pick, type Random, seededRandom } from '../../local/insurer/random.ts';
+import type { Day } from '../day.fixture.ts';
+import { type Crew, isIn, leaseMs, type Member, nowMs, pace, trouble } from './crew.ts';
+import { type AwsMode, temporalModes } from './cut-off.ts';
+import { acts, type Operators } from './operators.ts';
+
+/** What faults befall. */
+export interface Scene {
+  readonly day: Day;
+  readonly crew: Crew;
+  readonly operators: Operators;
+  isTemporalRestarting: boolean;
+  /** whether many wait for their care records, and the line is the only thing between */
+  readonly hasWork: () => boolean;
+  /** of holders killed and stopped: from when on the line had to do without */
+  readonly losses: Loss[];
+  /** what a fault has left to be done later; all of it ends */
+  readonly underWay: Set<Promise<unknown>>;
+}
+
+export interface Loss {
+  readonly how: 'kill -9' | 'SIGTERM';
+  readonly member: Member;
+  readonly atMs: number;
+  readonly hadWork: boolean;
+}
+
+/** One fault as it was drawn: all that chance decides, so that a seed gives the same ones again. */
+export interface Fault {
+  readonly number: number;
+  readonly kind: keyof typeof faults;
+  /** for the choices it makes */
+  readonly random: Random;
+  /** until the next one, ms */
+  readonly gapMs: number;
+}
+
+export function drawFault(seed: number, number: number): Fault {
+  const random = seededRandom(seed, 'fault', number);
+  const kinds = Object.entries(faults);
+  let left = random() * kinds.reduce((sum, [, { weight }]) => sum + weight, 0);
+  const drawn = kinds.find(([, { weight }]) => {
+    left -= weight;
+    return left < 0;
+  });
+  return { number, kind: drawn?.[0] as Fault['kind'], random, gapMs: between(random, 200, 1_500) * pace };
+}
+
+/** @returns what it did, in a few words; undefined when there was nobody to do it to */
+type Strike = (random: Random, scene: Scene) => Promise<string | undefined>;
+
+const kill =
+  (whom: 'parent' | 'child' | 'both'): Strike =>
+  async (random, scene) => {
+    // Nobody is left to end a frozen child whose parent is killed: it must not be frozen for longer than the lease.
+    const member = victim(random, scene, (one) => whom !== 'parent' || !isIn(one, 'still'));
+    if (member === undefined) return undefined;
+    const moment = await awaitMoment(random, scene);
+    const isHolder = member === scene.crew.holder;
+    if (isHolder && whom !== 'child') lose(scene, 'kill -9', member);
+    if (whom !== 'parent') signal(member.worker.linePid, 'SIGKILL');
+    if (whom === 'child') later(scene, sleep(2_000).then(trouble(member, 'childless')));
+    else later(scene, scene.crew.end(member, 'kill'));
+    return `${member.name}${isHolder ? ' (holder)' : ''} ${moment}`;
+  };
+
+const freeze =
+  (whom: 'parent' | 'child', howLong: 'short' | 'long'): Strike =>
+  async (random, scene) => {
+    const member = victim(random, scene, (one) => !isIn(one, 'still'));
+    const ms = howLong === 'short' ? between(random, 50, leaseMs * 0.8) : between(random, leaseMs * 1.1, leaseMs * 2);
+    if (member === undefined) return undefined;
+    const moment = await awaitMoment(random, scene);
+    return `${holdStill(scene, member, whom, ms)} ${moment}`;
+  };
+
+const block =
+  (whom: 'parent' | 'child'): Strike =>
+  async (random, scene) => {
+    const member = victim(random, scene, (one) => !isIn(one, 'still'));
+    const ms = between(random, 200, leaseMs * 1.5);
+    if (member === undefined) return undefined;
+    const moment = await awaitMoment(random, scene);
+    writeFileSync(member.blockedFile, String(ms));
+    signal(whom === 'parent' ? member.worker.pid : member.worker.linePid, 'SIGUSR2');
+    const over = trouble(member, 'still');
+    later(scene, sleep(ms).then(over));
+    return `${member.name} for ${ms} ms ${moment}`;
+  };
+
+const cutOffAws =
+  (mode: AwsMode): Strike =>
+  async (random, scene) => {
+    const member = victim(random, scene, (one) => !isIn(one, 'aws'));
+    const ms = between(random, 300, leaseMs * 1.6);
+    if (member === undefined) return undefined;
+    member.aws.spoil(mode);
+    const over = trouble(member, 'aws');
+    later(
+      scene,
+      sleep(ms).then(() => {
+        member.aws.mend();
+        over();
+      }),
+    );
+    return `${member.name} for ${ms} ms`;
+  };
+
+/** Weights, and what each fault does. */
+export const faults = {
+  'kill -9 of the parent': { weight: 5, strike: kill('parent') },
+  'kill -9 of the child': { weight: 5, strike: kill('child') },
+  'kill -9 of both': { weight: 5, strike: kill('both') },
+  'parent frozen, shorter than the lease': { weight: 5, strike: freeze('parent', 'short') },
+  'parent frozen, longer than the lease': { weight: 5, strike: freeze('parent', 'long') },
+  'child frozen, shorter than the lease': { weight: 5, strike: freeze('child', 'short') },
+  'child frozen, longer than the lease': { weight: 5, strike: freeze('child', 'long') },
+  'parent blocked': { weight: 4, strike: block('parent') },
+  'child blocked': { weight: 4, strike: block('child') },
+  'kill -9 of the parent of a frozen child': {
+    weight: 3,
+    async strike(random, scene) {
+      const member = victim(random, scene, (one) => !isIn(one, 'still'));
+      const ms = between(random, 50, leaseMs * 0.6);
+      if (member === undefined) return undefined;
+      const moment = await awaitMoment(random, scene);
+      const what = holdStill(scene, member, 'child', ms);
+      if (member === scene.crew.holder) lose(scene, 'kill -9', member);
+      later(scene, scene.crew.end(member, 'kill'));
+      return `${what} ${moment}`;
+    },
+  },
+  SIGTERM: {
+    weight: 6,
+    async strike(random, scene) {
+      const member = victim(random, scene, (one) => !isIn(one, 'still'));
+      if (member === undefined) return undefined;
+      const isHolder = member === scene.crew.holder;
+      if (isHolder) lose(scene, 'SIGTERM', member);
+      later(scene, scene.crew.end(member, 'stop'));
+      return `${member.name}${isHolder ? ' (holder)' : ''}`;
+    },
+  },
+  'DynamoDB and S3: connections reset': { weight: 2, strike: cutOffAws('drop') },
+  'DynamoDB and S3: silent': { weight: 2, strike: cutOffAws('silent') },
+  'DynamoDB and S3: late': { weight: 3, strike: cutOffAws('delay') },
+  'DynamoDB and S3: 500': { weight: 3, strike: cutOffAws('error') },
+  'DynamoDB and S3: done, but the answer lost': { weight: 4, strike: cutOffAws('lost-answer') },
+  'DynamoDB and S3: throttled': { weight: 3, strike: cutOffAws('throttle') },
+  'Temporal cut off': {
+    weight: 5,
+    async strike(random, scene) {
+      const member = victim(random, scene, (one) => !isIn(one, 'temporal'));
+      const [ms, mode] = [between(random, 300, leaseMs * 2), pick(random, temporalModes)];
+      if (member === undefined) return undefined;
+      member.temporal.spoil(mode);
+      const over = trouble(member, 'temporal');
+      later(
+        scene,
+        sleep(ms).then(() => {
+          member.temporal.mend();
+          over();
+        }),
+      );
+      return `${member.name} ${mode} for ${ms} ms`;
+    },
+  },
+  'wall clock jumps': {
+    weight: 4,
+    async strike(random, scene) {
+      const member = victim(random, scene);
+      const offsetMs = pick(random, [-3_600_000, 0, 3_600_000]);
+      if (member === undefined) return undefined;
+      writeFileSync(member.clockFile, String(offsetMs));
+      return `${member.name} to ${offsetMs} ms`;
+    },
+  },
+  'pause and resume': {
+    weight: 10,
+    async strike(random, scene) {
+      const [act, ms] = [pick(random, acts), between(random, 100, 1_500)];
+      later(scene, scene.operators.act(act, ms));
+      return `${act}, for ${ms} ms`;
+    },
+  },
+  'pause and resume while no worker runs': {
+    weight: 1,
+    async strike(random, scene) {
+      const { crew, operators } = scene;
+      if (crew.isSentHome) return undefined;
+      const ms = between(random, 100, 1_000);
+      crew.isSentHome = true;
+      const ended = crew.present.map((member) => {
+        const how = pick<'kill' | 'stop'>(random, ['kill', 'stop']);
+        if (how === 'kill') signal(member.worker.linePid, 'SIGKILL');
+        return crew.end(member, how);
+      });
+      await Promise.all(ended);
+      const back = async (): Promise<void> => {
+        crew.isSentHome = false;
+        await crew.keepUp();
+      };
+      await operators.act('one', ms, back);
+      return `for ${ms} ms`;
+    },
+  },
+  'restart of Temporal': {
+    weight: 1,
+    async strike(_random, scene) {
+      if (scene.isTemporalRestarting) return undefined;
+      scene.isTemporalRestarting = true;
+      const over = scene.crew.present.map((member) => trouble(member, 'temporal'));
+      const restart = scene.day.stack.restartTemporal().then(() => {
+        for (const end of over) end();
+        scene.isTemporalRestarting = false;
+      });
+      later(scene, restart);
+      return '';
+    },
+  },
+  'a worker joins': {
+    weight: 2,
+    async strike(_random, { crew }) {
+      if (crew.wanted >= 4) return undefined;
+      crew.wanted += 1;
+      return `${crew.wanted} workers`;
+    },
+  },
+  'a worker leaves': {
+    weight: 2,
+    async strike(random, scene) {
+      const member = anyone(random, scene.crew.present);
+      if (scene.crew.wanted <= 2 || member === undefined || isIn(member, 'still')) return undefined;
+      scene.crew.wanted -= 1;
+      later(scene, scene.crew.end(member, 'stop'));
+      return member.name;
+    },
+  },
+} satisfies Record<string, { weight: number; strike: Strike }>;
+
+/** Mostly the holder: the others have nothing to lose. */
+function victim(random: Random, { crew }: Scene, suits: (member: Member) => boolean = () => true): Member | undefined {
+  const [chance, other] = [random(), random()]; // drawn either way: what comes after must not depend on who is there
+  const { holder } = crew;
+  if (holder !== undefined && suits(holder) && chance < 0.75) return holder;
+  return anyone(() => other, crew.present.filter(suits));
+}
+
+const anyone = (random: Random, members: readonly Member[]): Member | undefined => {
+  const [first, ...rest] = members;
+  return first === undefined ? undefined : pick(random, [first, ...rest]);
+};
+
+/** Before, in or after a request, or in one that the insurer leaves hanging; any moment when none comes. */
+async function awaitMoment(random: Random, { day: { insurer } }: Scene): Promise<string> {
+  const moment = pick(random, ['before', 'in', 'after', 'in a hanging']);
+  const signal = AbortSignal.timeout(600);
+  try {
+    if (moment === 'in a hanging') {
+      insurer.script({ match: 'any', fault: 'hang' });
+      const before = insurer.summary().requests;
+      await insurer.until(({ requests, underWay }) => requests > before && underWay > 0, signal);
+      await sleep(50); // its head has come
+    } else if (moment === 'in') await insurer.until(({ underWay }) => underWay > 0, signal);
+    else {
+      await insurer.until(({ underWay }) => underWay > 0, signal);
+      await insurer.until(({ underWay }) => underWay === 0, signal);
+      if (moment === 'before') await sleep(2);
+    }
+    return `${moment} request`;
+  } catch {
+    return 'while idle';
+  }
+}
+
+/** SIGSTOP, and SIGCONT in time. One of the two at once: both for longer than the lease is a machine that stands still. */
+function holdStill(scene: Scene, member: Member, whom: 'parent' | 'child', ms: number): string {
+  const pid = whom === 'parent' ? member.worker.pid : member.worker.linePid;
+  signal(pid, 'SIGSTOP');
+  const over = trouble(member, 'still');
+  later(
+    scene,
+    sleep(ms).then(() => {
+      signal(pid, 'SIGCONT');
+      over();
+    }),
+  );
+  return `${member.name}${member === scene.crew.holder ? ' (holder)' : ''} for ${ms} ms`;
+}
+
+const lose = ({ losses, hasWork }: Scene, how: Loss['how'], member: Member): void => {
+  losses.push({ how, member, atMs: nowMs(), hadWork: hasWork() });
+};
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // it has ended
+  }
+}
+
+function later({ underWay }: Scene, work: Promise<unknown>): void {
+  underWay.add(work);
+  void work.then(
+    () => underWay.delete(work),
+    () => {}, // stays, and tells whoever waits for all
+  );
+}

@@ -1,0 +1,99 @@
+import type { Insurer } from '../../local/insurer/insurer.ts';
+import type { LogEntry, Summary } from '../../local/insurer/log.ts';
+import { wasWell } from './crew.ts';
+import type { Scene } from './faults.ts';
+
+/** What must never happen, as the insurer's log has it. */
+const promises = [
+  'overlaps',
+  'whilePaused',
+  'underWayWhenPaused',
+  'beforeRetryAfter',
+  'after410',
+  'followedRedirects',
+] as const satisfies readonly (keyof Summary)[];
+
+/** The promises that were broken; empty: none. */
+export function brokenPromises(insurer: Insurer): string[] {
+  const summary = insurer.summary();
+  return promises.filter((promise) => summary[promise] > 0).map((promise) => `${promise}: ${summary[promise]}`);
+}
+
+/** The requests that broke a promise, and those around them. */
+export function evidence(insurer: Insurer): string[] {
+  const log = insurer.log();
+  const isBad = (entry: LogEntry): boolean =>
+    entry.overlapped || entry.whilePaused || entry.beforeRetryAfter || entry.after410 || entry.followedRedirect;
+  const bad = log.flatMap((entry, index) => (isBad(entry) ? [index] : []));
+  const shown = new Set(bad.slice(0, 5).flatMap((index) => [-4, -3, -2, -1, 0, 1].map((step) => index + step)));
+  return log.filter((_, index) => shown.has(index)).map(told);
+}
+
+const told = (entry: LogEntry): string => {
+  const { number, connection, kind, kvnr, outcome, status, isWhole, startedAt, endedAt } = entry;
+  const flags = (['overlapped', 'whilePaused', 'beforeRetryAfter', 'after410'] as const).filter((flag) => entry[flag]);
+  const until = endedAt === undefined ? 'under way' : at(endedAt);
+  const what = `${kind} ${kvnr ?? ''} ${outcome} ${status ?? ''}${isWhole ? ' whole' : ''}`;
+  return `${at(startedAt)} – ${until} #${number} connection ${connection} ${what} ${flags.join(' ').toUpperCase()}`;
+};
+
+export const at = (epochMs: number): string => new Date(epochMs).toISOString().slice(11, 23);
+
+/** How long the line stood idle when its holder was gone, ms. Only where nothing else was to blame. */
+export interface Idle {
+  readonly how: 'kill -9' | 'SIGTERM';
+  readonly ms: number;
+}
+
+/**
+ * Measures each loss of a holder whose sequel is in the log: until the first request of another one. Left out: when the line
+ * was paused, held by Retry-After or short of work meanwhile, and when no other worker was well all the time.
+ */
+export function idleTimes({ crew, operators, losses, day }: Scene): Idle[] {
+  const log = day.insurer.log();
+  return losses.flatMap(({ how, member, atMs, hadWork }) => {
+    const taken = crew.all
+      .filter((other) => other !== member)
+      .flatMap(({ worker }) => worker.takes)
+      .filter((take) => take.atMs >= atMs);
+    const takenMs = Math.min(...taken.map((take) => take.atMs));
+    const next = log.find(({ startedAt }) => startedAt > takenMs);
+    if (next === undefined || !hadWork) return [];
+    const isOpen = operators.closed.every(
+      ({ fromMs, untilMs = Number.POSITIVE_INFINITY }) => fromMs > next.startedAt || untilMs < atMs - 1_000,
+    );
+    const isHeld = log.some(
+      ({ outcome, endedAt = 0 }) => outcome === 'busy' && endedAt > atMs - 2_500 && endedAt < next.startedAt,
+    );
+    const isWitnessed = crew.all.some((other) => other !== member && wasWell(other, atMs, next.startedAt));
+    if (!isOpen || isHeld || !isWitnessed) return [];
+    const before = log.findLast(({ number }) => number < next.number);
+    return [{ how, ms: next.startedAt - Math.max(atMs, Math.min(before?.endedAt ?? atMs, next.startedAt)) }];
+  });
+}
+
+/** Operators' waits for "paused", ms, by what was the matter with whoever had the line. */
+export function pauseTimes({ operators }: Scene): Record<'well' | 'troubled', number[]> {
+  const times: Record<'well' | 'troubled', number[]> = { well: [], troubled: [] };
+  for (const { askedMs, confirmedMs, holder } of operators.pauses) {
+    const isWell = holder !== undefined && wasWell(holder, askedMs - 500, confirmedMs);
+    times[isWell ? 'well' : 'troubled'].push(confirmedMs - askedMs);
+  }
+  return times;
+}
+
+export interface Row {
+  readonly what: string;
+  readonly count: number;
+  readonly p50Ms?: number;
+  readonly maxMs?: number;
+  readonly goal?: string;
+}
+
+export function row(what: string, times: readonly number[], goal?: string): Row {
+  const sorted = [...times].sort((a, b) => a - b);
+  const shared = { what, count: sorted.length, ...(goal !== undefined && { goal }) };
+  if (sorted.length === 0) return shared;
+  const p50Ms = Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0);
+  return { ...shared, p50Ms, maxMs: Math.round(sorted.at(-1) ?? 0) };
+}

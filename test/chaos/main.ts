@@ -1,0 +1,7 @@
+// `npm run test:chaos`: the long form of the chaos suite, another one each time. CHAOS_SEED=N repeats one.
+import { randomInt } from 'node:crypto';
+
+process.env['CHAOS_SEED'] ??= String(randomInt(1_000_000_000));
+process.env['CHAOS_FAULTS'] ??= '2000';
+process.argv.push('--project', 'integration', 'test/chaos');
+await import('../../local/test.ts');
