@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest';
+import { type Budget, brokenRules, exploreGate } from './model.ts';
+
+const nothing: Budget = { delays: 1, freezes: 0, crashes: 0, lostAnswers: 0, landings: 1, pauses: 1, resumes: 0 };
+const worlds: Readonly<Record<string, Budget>> = {
+  'one process freezes': { ...nothing, freezes: 1 },
+  'one worker is killed': { ...nothing, crashes: 1 },
+  'an answer is lost, and its write lands late or twice': { ...nothing, lostAnswers: 1, landings: 2 },
+  'the line is paused twice and resumed twice': { ...nothing, pauses: 2, resumes: 2 },
+};
+
+describe('never two senders, and no sender on a line that was called silent', () => {
+  for (const [what, budget] of Object.entries(worlds))
+    test(what, ({ annotate }) => {
+      const { broken, states, seen } = exploreGate(budget);
+      expect(broken).toBeUndefined();
+      const remarkable = ['a request is under way', 'a pause is confirmed', 'the line was taken over'];
+      if (budget.resumes > 0) remarkable.push('the line was resumed');
+      expect(Object.keys(seen)).toEqual(expect.arrayContaining(remarkable)); // else it would prove nothing
+      return annotate(`${states} states`);
+    });
+});
+
+describe('each rule is needed: without it the model finds the way to a fine', () => {
+  for (const [what, { rules, budget }] of Object.entries(brokenRules))
+    test(what, ({ annotate }) => {
+      const { broken } = exploreGate({ ...nothing, freezes: 1, ...budget }, rules);
+      expect(broken).toBeDefined();
+      return annotate([broken?.promise, ...(broken?.trace ?? [])].join('\n  '));
+    });
+});
