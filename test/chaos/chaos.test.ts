@@ -67,7 +67,6 @@ test(`${faultsWanted} faults: two promises kept, every run whole`, { timeout: li
         say(
           `${struck.length} ${at(atMs)} ${fault.kind}: ${done ?? '-'} | holder ${crew.holder?.name} present ${crew.present.length} requests ${day.insurer.summary().requests} served ${day.insurer.summary().patientsServed} runs ${days.completed}`,
         );
-      void crew.keepUp();
       await Promise.race([sleep(fault.gapMs), live, tooLate]);
       expect(brokenPromises(day.insurer)).toEqual([]);
       await expectMovement(scene);

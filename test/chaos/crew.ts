@@ -77,10 +77,12 @@ export class Crew implements AsyncDisposable {
   readonly all: Member[] = [];
   readonly #day: Day;
   readonly #starting = new Set<Promise<void>>();
+  readonly #looking: NodeJS.Timeout;
   #started = 0;
 
   constructor(day: Day) {
     this.#day = day;
+    this.#looking = setInterval(() => void this.keepUp(), 300); // one may end, or fail to come up, at any time
   }
 
   /** ready, and not ended */
@@ -138,6 +140,7 @@ export class Crew implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#looking);
     this.isSentHome = true;
     await Promise.all(this.#starting);
     await Promise.all(this.present.map((member) => this.end(member, 'kill')));

@@ -271,6 +271,7 @@ async function awaitMoment(random: Random, { day: { insurer } }: Scene): Promise
     }
     return `${moment} request`;
   } catch {
+    insurer.clearScript(); // not for those to come
     return 'while idle';
   }
 }

@@ -200,7 +200,7 @@ function settle(worker: Worker, nowMs: number): Worker {
 const maySend = ({ heard }: Pick<Worker, 'heard'>, nowMs: number): boolean => heard.untilMs > nowMs && !heard.isPaused;
 
 function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
-  const { gate, workers, stray, pauser, resumer, budget, nowMs } = world;
+  const { gate, stray, pauser, resumer, budget, nowMs } = world;
   for (const index of [0, 1] as const) yield* workerMoves(world, index, rules);
 
   for (const [index, put] of stray.entries()) {
