@@ -180,7 +180,10 @@ export const hasLapsed = (watch: LeaseWatch | undefined, gate: Gate, leaseMs: nu
   watch.leaseNumber === gate.leaseNumber &&
   nowMs >= lapsesAtMs(watch, gate, leaseMs);
 
-/** Whether a paused line is proved silent: by its holder's word, for want of a holder, or because the lease has lapsed. @param nowMs a moment before the gate was asked for: what came back proves nothing later */
+/**
+ * Whether a paused line is proved silent: by its holder's word, for want of a holder, or because the lease has lapsed.
+ * @param nowMs a moment before the gate was asked for: what came back proves nothing later
+ */
 export const isSilent = (gate: Gate, watch: LeaseWatch | undefined, nowMs: number): boolean =>
   gate.state === 'paused' &&
   (gate.silent || gate.holder === undefined || hasLapsed(watch, gate, gate.leaseMs ?? 0, nowMs));
