@@ -4,6 +4,7 @@ import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { DataConverter } from '@temporalio/common';
 import { createDataConverter } from './codec.ts';
 import type { ClientConfig } from './config.ts';
+import { createAccessLogStore } from './stores/access-log.ts';
 import { createCareRecordsStore } from './stores/care-records.ts';
 import { createDocumentsStore } from './stores/documents.ts';
 import { createGateClient, type GateStore, openGate } from './stores/gate.ts';
@@ -30,6 +31,7 @@ export function openStores({ AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfi
     payloads: createPayloadsStore(bucket),
     lists: createListsStore(bucket),
     syncRuns: createSyncRunsStore(dynamo),
+    accessLog: createAccessLogStore(dynamo),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
     close: (): void => {
       dynamo.destroy();

@@ -9,11 +9,14 @@ import { testDir } from './stack.ts';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 
-/** The histories of all executions of the run, each one that continue-as-new has begun. */
-export async function historiesOf(client: Client): Promise<{ readonly runId: string; readonly history: History }[]> {
+/** The histories of all executions of a workflow (the day's run), newest first: each one that continue-as-new has begun. */
+export async function historiesOf(
+  client: Client,
+  workflowId = dailySyncId(insurerId),
+): Promise<{ readonly runId: string; readonly history: History }[]> {
   const histories = [];
-  for await (const { runId } of client.workflow.list({ query: `WorkflowId = "${dailySyncId(insurerId)}"` }))
-    histories.push({ runId, history: await client.workflow.getHandle(dailySyncId(insurerId), runId).fetchHistory() });
+  for await (const { runId } of client.workflow.list({ query: `WorkflowId = "${workflowId}"` }))
+    histories.push({ runId, history: await client.workflow.getHandle(workflowId, runId).fetchHistory() });
   return histories;
 }
 

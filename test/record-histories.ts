@@ -1,7 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { startDay } from './day.fixture.ts';
+import { patientRecordId } from '../core/contract/names.ts';
+import type { AccessDraft } from '../core/domain/access.ts';
+import { createPatientRecordClient } from '../core/patient-record-client.ts';
+import { type Day, insurerId, startDay } from './day.fixture.ts';
 import { historiesOf } from './histories.fixture.ts';
 
 /** The key that the recorded histories are encrypted with. It protects nothing: their people are made up. */
@@ -10,18 +15,25 @@ export const historyKeys = `histories:${Buffer.alloc(32, 'epa-sync').toString('b
 const mix = { 'reset-before-headers': 10, 'server-error': 20, 'cut-short': 10 };
 const world = { patients: 20, rate: 0.4, mix, notInsuredShare: 0.1, unknownShare: 0.05 };
 
-/** Records anew what `replay.test.ts` replays: a first day; removals that wait and are approved; a cancelled run. */
+/**
+ * Records anew what `replay.test.ts` replays: a first day; one patient's syncs and accesses; removals that wait and are
+ * approved; a cancelled run.
+ */
 if (import.meta.main) {
   const dir = join(import.meta.dirname, 'histories');
   mkdirSync(dir, { recursive: true });
   await using day = await startDay(world, { PAYLOAD_KEYS: historyKeys });
   await day.startWorker();
-  const keep = async (name: string): Promise<void> => {
-    const [newest] = await historiesOf(day.client);
+  const keep = async (name: string, workflowId?: string): Promise<void> => {
+    const [newest] = await historiesOf(day.client, workflowId);
     if (newest) writeFileSync(join(dir, `${name}.json`), `${historyToJSON(newest.history)}\n`);
   };
   await day.runToEnd();
   await keep('first-day');
+  const [{ kvnr = '' } = {}] = day.insurer.patients().filter(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled);
+  const patientRef = day.refOf(kvnr);
+  await usePatientRecord(day, patientRef);
+  await keep('patient-record', patientRecordId(patientRef));
   day.insurer.setList('empty');
   await day.sync.start();
   await day.until(({ awaitingDecision }) => awaitingDecision);
@@ -34,4 +46,30 @@ if (import.meta.main) {
   await day.sync.cancel();
   await day.ended();
   await keep('cancelled');
+}
+
+/** Somebody looks at a patient, asks for a sync twice at once, looks again meanwhile, and asks once more. */
+async function usePatientRecord({ client, stores }: Day, patientRef: string): Promise<void> {
+  const people = createPatientRecordClient({
+    temporal: async () => client,
+    stores,
+    config: { INSURER_ID: insurerId, CARE_MAX_ATTEMPTS: 40 },
+  });
+  const draft = (operation: AccessDraft['operation']): AccessDraft => ({
+    id: randomUUID(),
+    patientRef,
+    recorded: new Date().toISOString(),
+    operation,
+    outcome: 'success',
+    agent: { who: 'clara', role: 'clinician' },
+    source: { component: 'api' },
+  });
+  const look = async () => await people.recordAccess(draft('read-patient'));
+  const ask = async () => await people.requestSync({ patientRef, requestedBy: 'clara', access: draft('request-sync') });
+  await Promise.all([look(), look()]);
+  await Promise.all([ask(), ask(), look(), look(), look()]);
+  const isOver = async () => (await stores.patients.readLastSync(patientRef))?.lastSync?.finishedAt !== undefined;
+  while (!(await isOver())) await sleep(100);
+  await ask();
+  while (!(await isOver())) await sleep(100);
 }

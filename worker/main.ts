@@ -3,6 +3,7 @@ import { dataConverterOf, openStores, temporalConnection } from '../core/clients
 import { ConfigError, readConfig, workerConfig } from '../core/config.ts';
 import { syncTaskQueue } from '../core/contract/names.ts';
 import { createListActivities } from './activities/list-activities.ts';
+import { createPatientRecordActivities } from './activities/patient-record-activities.ts';
 import { createSyncActivities } from './activities/sync-activities.ts';
 import { startKeeper } from './line/keeper.ts';
 import { createLog, faultOf } from './log.ts';
@@ -28,6 +29,7 @@ try {
     ...workflowSource(),
     activities: {
       ...syncActivities,
+      ...createPatientRecordActivities(stores),
       ...createListActivities({
         ...stores,
         ...syncActivities,

@@ -1,1 +1,2 @@
 export { dailySync } from './daily-sync.ts';
+export { patientRecord } from './patient-record.ts';
