@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 // `npm run bench`: all benches, one table each; `npm run bench -- line` runs one.
-const benches = ['line', 'memory', 'actions'];
+const benches = ['line', 'memory', 'actions', 'on-demand'];
 const [wanted] = process.argv.slice(2);
 if (wanted !== undefined && !benches.includes(wanted)) {
   process.stderr.write(`no bench "${wanted}": one of ${benches.join(', ')}\n`);

@@ -95,6 +95,7 @@ async function takeIn(folder: string, fetched: PatientListReference): Promise<st
     patients: await openFilePatients(folder),
     syncRuns: { addIssues: async () => {} },
     careRecords: { deleteAll: async () => {} },
+    accessLog: { append: async () => [], appendFirst: async () => {} },
     pseudonymKey: Buffer.alloc(32, 7),
   });
   const environment = new MockActivityEnvironment();
@@ -149,7 +150,7 @@ async function openFilePatients(folder: string): Promise<ApplyListDeps['patients
     },
     storeNew: async (patients, listId) => await keep(patients, { listId, as: 'new' }),
     storeChanged: async (patients, listId) => await keep(patients, { listId, as: 'changed' }),
-    markRemoving: async () => true,
+    markRemoving: async () => undefined,
     deleteRemoving: async () => {},
   };
 }

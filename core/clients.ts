@@ -5,6 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { createDataConverter } from './codec.ts';
 import type { ClientConfig } from './config.ts';
+import { createAccessLogStore } from './stores/access-log.ts';
 import { createCareRecordsStore } from './stores/care-records.ts';
 import { createDocumentsStore } from './stores/documents.ts';
 import { createGateClient, type GateStore, openGate } from './stores/gate.ts';
@@ -31,6 +32,7 @@ export function openStores({ AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfi
     payloads: createPayloadsStore(bucket),
     lists: createListsStore(bucket),
     syncRuns: createSyncRunsStore(dynamo),
+    accessLog: createAccessLogStore(dynamo),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
     close: (): void => {
       dynamo.destroy();

@@ -1,7 +1,14 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
+import {
+  type DataConverter,
+  defaultPayloadConverter,
+  type LoadedDataConverter,
+  type Payload,
+  type PayloadCodec,
+} from '@temporalio/common';
 import proto from '@temporalio/proto';
+import { failureConverter } from './failure-converter.ts';
 
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 
@@ -34,6 +41,13 @@ export function createDataConverter(payloadKeys: string): DataConverter {
     failureConverterPath: fileURLToPath(new URL('./failure-converter.ts', import.meta.url)),
   };
 }
+
+/** The same for a client in a bundle, which has no file beside it that could be loaded by its path. @throws CodecError `bad-keys` */
+export const createLoadedDataConverter = (payloadKeys: string): LoadedDataConverter => ({
+  payloadConverter: defaultPayloadConverter,
+  failureConverter,
+  payloadCodecs: [createPayloadCodec(payloadKeys)],
+});
 
 /**
  * Encrypts a payload whole, its metadata too, by AES-256-GCM: data = IV (12 bytes) + ciphertext + tag (16 bytes),

@@ -45,9 +45,19 @@ const line = z.object({
   INSURER_API_TOKEN: z.string().min(1),
 });
 
+const people = z.object({
+  /** any OIDC issuer: its keys are found through its /.well-known/openid-configuration */
+  OIDC_ISSUER: z.url({ protocol: /^https?$/ }),
+  OIDC_AUDIENCE: z.string().min(1),
+  /** the claim that holds a list of roles */
+  OIDC_ROLES_CLAIM: z.string().min(1).default('roles'),
+});
+
 /** What each process needs, read once in its main. */
 export const clientConfig = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape });
 export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape });
+export const apiConfig = z.object({ ...clientConfig.shape, ...people.shape });
+export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;
 
 /**

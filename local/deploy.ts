@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DescribeTableCommand, DynamoDBClient, ResourceNotFoundException } from '@aws-sdk/client-dynamodb';
 import { HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
 import { emulatorCredentials, emulatorEnvironment } from './emulator.ts';
 import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
@@ -15,9 +16,17 @@ const root = dirname(import.meta.dirname);
 const emulatorAccount = '000000000000';
 const cdk = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 
-const outputsFile = z.object({ EpaSyncData: z.object({ BucketName: z.string(), KeyArn: z.string() }) });
+/** where LocalStack and the emulator have what CloudFormation has deployed of API Gateway; the stage is the stack's */
+const apiUrlIn = (endpoint: string, apiId: string): string => `${endpoint}/restapis/${apiId}/v1/_user_request_`;
+
+const dataOutputs = z.object({ EpaSyncData: z.object({ BucketName: z.string() }) });
+const allOutputs = dataOutputs.extend({ EpaSyncApi: z.object({ ApiId: z.string(), SecretArn: z.string() }) });
 export interface DataOutputs {
   readonly bucketName: string;
+}
+export interface Outputs extends DataOutputs {
+  /** without a slash at its end */
+  readonly apiUrl: string;
 }
 
 export interface DeploySpec {
@@ -30,34 +39,60 @@ export interface DeploySpec {
   readonly signal?: AbortSignal;
 }
 
+export interface ApiSpec {
+  /** of infra/settings.ts */
+  readonly settings: Readonly<Record<string, string>>;
+  /** what the API's secret holds */
+  readonly secret: Readonly<Record<string, string>>;
+}
+
 /**
  * Deploys the data stack of the CDK app to an emulator, if it is not there as it is now.
  * @throws StartFailure
  */
-export async function deployDataStack({
-  endpoint,
-  region,
-  stateDir,
-  logDir,
-  signal,
-}: DeploySpec): Promise<DataOutputs> {
+export async function deployDataStack(spec: DeploySpec): Promise<DataOutputs> {
+  const outputs = await deploy(spec, { only: 'data' });
+  return { bucketName: dataOutputs.parse(outputs).EpaSyncData.BucketName };
+}
+
+/**
+ * Deploys the whole CDK app to an emulator, if it is not there as it is now, and puts the API's secret.
+ * @throws StartFailure
+ */
+export async function deployStacks(spec: DeploySpec, { settings, secret }: ApiSpec): Promise<Outputs> {
+  const { EpaSyncData, EpaSyncApi } = allOutputs.parse(await deploy(spec, settings));
+  const secrets = new SecretsManagerClient(clientOptions(spec));
+  try {
+    const SecretString = JSON.stringify(secret);
+    await secrets.send(new PutSecretValueCommand({ SecretId: EpaSyncApi.SecretArn, SecretString }));
+  } finally {
+    secrets.destroy();
+  }
+  return { bucketName: EpaSyncData.BucketName, apiUrl: apiUrlIn(spec.endpoint, EpaSyncApi.ApiId) };
+}
+
+/** @returns the outputs of the stacks */
+async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>>): Promise<unknown> {
+  const { endpoint, region, stateDir, logDir, signal } = spec;
   mkdirSync(stateDir, { recursive: true });
   mkdirSync(logDir, { recursive: true });
   const outputs = join(stateDir, 'outputs.json');
   const stamp = join(stateDir, 'deployed');
-  const sources = appHash();
+  const sources = appHash(context);
   const assembly = join(stateDir, 'cdk.out');
-  const isThere = () => holdsDataStack(endpoint, region, assembly, readOutputs(outputs));
+  const readOutputs = (): unknown => JSON.parse(readFileSync(outputs, 'utf8'));
+  const isThere = async () =>
+    (await holdsDataStack(spec, assembly, readOutputs())) && (await answers(spec, readOutputs()));
   // the stamp alone proves nothing: an emulator that was killed has lost what it had not written yet
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources && (await isThere().catch(() => false)))
-    return readOutputs(outputs);
+    return readOutputs();
 
   rmSync(stamp, { force: true });
   const log = join(logDir, 'deploy.log');
   rmSync(log, { force: true });
   const env = { ...process.env, ...emulatorEnvironment(endpoint, region) };
-  const step = async (args: readonly string[]) => {
-    const options = { cwd: root, env, maxBuffer: 64 << 20, ...(signal && { signal }) };
+  const step = async (args: readonly string[], cwd = root) => {
+    const options = { cwd, env, maxBuffer: 64 << 20, ...(signal && { signal }) };
     const { stdout, stderr } = await run(process.execPath, [cdk, ...args], options).catch((error: unknown) => {
       const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
       if (isDiskFull(stdout + stderr)) throw new StartFailure(diskFull, { cause: error });
@@ -67,18 +102,39 @@ export async function deployDataStack({
     });
     writeFileSync(log, `${stdout}${stderr}`, { flag: 'a' });
   };
-  await Promise.all([
-    step(['synth', '-c', 'stage=local', '--quiet', '--output', assembly]),
-    step(['bootstrap', `aws://${emulatorAccount}/${region}`]),
+  const settings = Object.entries({ stage: 'local', ...context }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
   ]);
-  await step(['deploy', 'EpaSyncData', '--app', assembly, '--require-approval', 'never', '--outputs-file', outputs]);
+  await Promise.all([
+    step(['synth', '--quiet', '--output', assembly, ...settings]),
+    step(['bootstrap', `aws://${emulatorAccount}/${region}`], stateDir), // where no cdk.json has it synthesise as well
+  ]);
+  await step(['deploy', '--all', '--app', assembly, '--require-approval', 'never', '--outputs-file', outputs]);
   if (!(await isThere()))
     throw new StartFailure(
-      'the AWS emulator says that the data stack is deployed, but has lost tables or the bucket: npm start -- --fresh starts anew',
+      'the AWS emulator says that all is deployed, but has lost a part of it: npm start -- --fresh starts anew',
     );
   writeFileSync(stamp, sources);
-  return readOutputs(outputs);
+  return readOutputs();
 }
+
+/** Whether the API answers, if it is there to answer. */
+async function answers({ endpoint }: DeploySpec, outputs: unknown): Promise<boolean> {
+  const { success, data } = allOutputs.safeParse(outputs);
+  if (!success) return true;
+  const { status } = await fetch(`${apiUrlIn(endpoint, data.EpaSyncApi.ApiId)}/openapi.json`);
+  return status === 200;
+}
+
+const clientOptions = ({ endpoint, region }: DeploySpec) => ({
+  endpoint,
+  region,
+  credentials: {
+    accessKeyId: emulatorCredentials.AWS_ACCESS_KEY_ID,
+    secretAccessKey: emulatorCredentials.AWS_SECRET_ACCESS_KEY,
+  },
+});
 
 const templateFile = z.object({
   Resources: z.record(
@@ -88,22 +144,16 @@ const templateFile = z.object({
 });
 
 /** Whether an emulator has every table of the synthesised template, and the bucket. @throws what the emulator or the files do */
-async function holdsDataStack(
-  endpoint: string,
-  region: string,
-  assembly: string,
-  { bucketName }: DataOutputs,
-): Promise<boolean> {
+async function holdsDataStack(spec: DeploySpec, assembly: string, outputs: unknown): Promise<boolean> {
+  const bucketName = dataOutputs.parse(outputs).EpaSyncData.BucketName;
   const { Resources } = templateFile.parse(
     JSON.parse(readFileSync(join(assembly, 'EpaSyncData.template.json'), 'utf8')),
   );
   const tables = Object.values(Resources).flatMap(({ Type, Properties }) =>
     Type === 'AWS::DynamoDB::Table' ? [String(Properties?.['TableName'])] : [],
   );
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = emulatorCredentials;
-  const options = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
-  const dynamo = new DynamoDBClient(options);
-  const s3 = new S3Client({ ...options, forcePathStyle: true });
+  const dynamo = new DynamoDBClient(clientOptions(spec));
+  const s3 = new S3Client({ ...clientOptions(spec), forcePathStyle: true });
   try {
     await Promise.all([
       ...tables.map((TableName) => dynamo.send(new DescribeTableCommand({ TableName }))),
@@ -119,15 +169,14 @@ async function holdsDataStack(
   }
 }
 
-function readOutputs(file: string): DataOutputs {
-  const { EpaSyncData } = outputsFile.parse(JSON.parse(readFileSync(file, 'utf8')));
-  return { bucketName: EpaSyncData.BucketName };
-}
-
-/** What the app's template follows from: its sources, and the versions of all packages. */
-export function appHash(): string {
-  const hash = createHash('sha256');
-  const sources = globSync('infra/**/*.ts', { cwd: root }).filter((path) => !path.endsWith('.test.ts'));
+/** What the app's templates follow from: sources, the versions of all packages, and the context. */
+export function appHash(context: Readonly<Record<string, string>>): string {
+  const parts = context['only'] === 'data' ? ['infra'] : ['infra', 'lambdas', 'core'];
+  const hash = createHash('sha256').update(JSON.stringify(context));
+  const sources = globSync(
+    parts.map((part) => `${part}/**/*.ts`),
+    { cwd: root },
+  ).filter((path) => !/\.(test|fixture)\.ts$/.test(path));
   for (const path of [...sources.sort(), 'cdk.json', 'package-lock.json'])
     hash.update(`${path}\0`).update(readFileSync(join(root, path)));
   return hash.digest('hex');

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { type Leashed, startProcess, untilReady } from './processes.ts';
 
 export interface EmulatorSpec {
@@ -45,6 +45,8 @@ export async function startEmulator({ command, port, dataDir, logDir }: Emulator
     args: [],
     env: {
       ...environment,
+      // Lambdas run on the first `node` there, and get all the rest besides settings of their own
+      PATH: `${dirname(process.execPath)}${delimiter}${environment['PATH'] ?? ''}`,
       BIND_HOST: '127.0.0.1',
       GATEWAY_PORT: String(port),
       PERSIST_STATE: '1',

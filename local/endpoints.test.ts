@@ -16,10 +16,12 @@ const newDir = (): string => {
   return dir;
 };
 const endpoints: Endpoints = {
+  api: 'http://127.0.0.1:9020/api',
   temporal: '127.0.0.1:9010',
   temporalNamespace: 'default',
   aws: 'http://127.0.0.1:9020',
   insurer: 'http://127.0.0.1:9080',
+  oidcIssuer: 'http://127.0.0.1:9090',
   processes: { worker: [1], line: [2] },
 };
 const processesIn = (dir: string) => (JSON.parse(readFileSync(placesIn(dir).endpoints, 'utf8')) as Endpoints).processes;

@@ -6,11 +6,13 @@ import { placesIn } from './settings.ts';
 
 const processIds = z.object({ worker: z.array(z.number()), line: z.array(z.number()) });
 const endpointsFile = z.object({
+  api: z.string(),
   temporal: z.string(),
   temporalUi: z.string().optional(),
   temporalNamespace: z.string(),
   aws: z.string(),
   insurer: z.string(),
+  oidcIssuer: z.string(),
   processes: processIds,
 });
 /** Where the running stack can be reached (DESIGN, "On a laptop"). */
@@ -32,6 +34,12 @@ export function withdraw(localDir: string): void {
   const places = placesIn(localDir);
   rmSync(places.endpoints, { force: true });
   rmSync(places.stack, { force: true });
+}
+
+/** undefined when no stack runs on that folder. */
+export function readEndpoints(localDir: string): Endpoints | undefined {
+  if (findRunningStack(localDir) === undefined) return undefined;
+  return endpointsFile.parse(JSON.parse(readFileSync(placesIn(localDir).endpoints, 'utf8')));
 }
 
 /** undefined when none runs on that folder. */

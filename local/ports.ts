@@ -6,8 +6,10 @@ const names: Readonly<Record<keyof Ports, string>> = {
   temporal: 'Temporal',
   temporalUi: "Temporal's web page",
   emulator: 'the AWS emulator',
+  console: 'the console',
   insurer: 'the insurer simulator',
   insurerControl: "the insurer simulator's control port",
+  issuer: 'the OIDC issuer',
 };
 
 /** @throws StartFailure that names all ports in use */

@@ -8,8 +8,10 @@ test('PORT_BASE moves all ports', () => {
     temporal: 19_010,
     temporalUi: 19_011,
     emulator: 19_020,
+    console: 19_030,
     insurer: 19_080,
     insurerControl: 19_081,
+    issuer: 19_090,
   });
 });
 

@@ -34,8 +34,10 @@ export const portsFrom = (base: number) => ({
   temporal: base + 10,
   temporalUi: base + 11,
   emulator: base + 20,
+  console: base + 30,
   insurer: base + 80,
   insurerControl: base + 81,
+  issuer: base + 90,
 });
 
 /** @throws ConfigError */
@@ -63,6 +65,7 @@ export const placesIn = (localDir: string) => ({
   /** of an emulator that is not ours: what was deployed there */
   awsExternal: join(localDir, 'aws-external'),
   insurer: join(localDir, 'insurer.json'),
+  issuerKeys: join(localDir, 'issuer-keys.json'),
   logs: join(localDir, 'logs'),
   bundles: join(localDir, 'bundles'),
 });

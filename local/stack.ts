@@ -1,10 +1,11 @@
 import { existsSync, rmSync } from 'node:fs';
 import { readConfig, workerConfig } from '../core/config.ts';
-import { deployDataStack } from './deploy.ts';
+import { deployStacks, type Outputs } from './deploy.ts';
 import { emulatorAnswers, emulatorEnvironment, keepsState, startEmulator } from './emulator.ts';
 import { announce, type Endpoints, releaseLock, takeLock, updateProcesses, withdraw } from './endpoints.ts';
 import { startInsurerSimulator } from './insurer-process.ts';
-import { ensureKeys } from './keys.ts';
+import { audience, startIssuer } from './issuer-process.ts';
+import { ensureKeys, type Keys } from './keys.ts';
 import { checkPortsFree } from './ports.ts';
 import { type Leashed, lastWords } from './processes.ts';
 import { type LocalSettings, type Ports, placesIn } from './settings.ts';
@@ -83,6 +84,7 @@ export class LocalStack {
     this.#hasLock = true;
     withdraw(localDir); // of a stack that was killed
     const neededPorts: (keyof Ports)[] = [
+      'issuer',
       ...(isExternal ? [] : (['temporal', 'temporalUi', 'emulator'] as const)),
       ...(settings.insurer ? [] : (['insurer', 'insurerControl'] as const)),
     ];
@@ -99,26 +101,27 @@ export class LocalStack {
     }
     const keys = ensureKeys(places.keys);
     // side by side; after a failure the others are waited for, so that stop() knows of all that runs
-    const [bundle, insurer, parts] = await allDone([
+    const [bundle, insurer, oidcIssuer, parts] = await allDone([
       this.#step('workflows bundled', () => ensureWorkflowBundle(places.bundles, this.#abort.signal)),
       this.#openInsurer(),
-      isExternal ? this.#findParts() : this.#openParts(),
+      this.#openIssuer(),
+      isExternal ? this.#findParts(keys) : this.#openParts(keys),
     ]);
     this.#throwIfStopping();
-    const { bucketName, ...reached } = parts;
+    const { bucketName, apiUrl, ...reached } = parts;
     const environment: Record<string, string> = {
       ...blankedOf(emulatorEnvironment(reached.aws, settings.region)),
       ...keys,
       BUCKET_NAME: bucketName,
       TEMPORAL_ADDRESS: reached.temporal,
       TEMPORAL_NAMESPACE: reached.temporalNamespace,
-      TEMPORAL_API_KEY: (isExternal && process.env['TEMPORAL_API_KEY']) || '', // a key for elsewhere is not for here
+      TEMPORAL_API_KEY: this.#temporalApiKey(),
       INSURER_ID: settings.insurerId,
       INSURER_BASE_URL: insurer.baseUrl,
       INSURER_API_TOKEN: insurer.token,
       WORKFLOW_BUNDLE: bundle,
     };
-    const endpoints = { ...reached, insurer: insurer.baseUrl };
+    const endpoints = { api: apiUrl, ...reached, insurer: insurer.baseUrl, oidcIssuer };
     const ids = await this.#step('worker ready', () => this.#openWorker(environment));
     this.#throwIfStopping();
     announce(localDir, { ...endpoints, processes: listOf(ids) }, { pid: process.pid, environment });
@@ -198,15 +201,69 @@ export class LocalStack {
     return { baseUrl: `http://127.0.0.1:${ports.insurer}`, token };
   }
 
-  async #openParts(): Promise<Reached & { bucketName: string }> {
-    const { ports, localDir, region } = this.#options.settings;
-    const { signal } = this.#abort;
+  get #issuer(): string {
+    return `http://127.0.0.1:${this.#options.settings.ports.issuer}`;
+  }
+
+  async #openIssuer(): Promise<string> {
+    const { ports, localDir } = this.#options.settings;
+    const { issuerKeys, logs } = placesIn(localDir);
+    await this.#step('OIDC issuer', () =>
+      this.#keep(
+        startIssuer({ port: ports.issuer, keysFile: issuerKeys, consoleOrigin: consoleOriginOf(ports), logDir: logs }),
+      ),
+    );
+    return this.#issuer;
+  }
+
+  /** A key for elsewhere is not for here. */
+  #temporalApiKey(): string {
+    return (this.#options.isExternal && process.env['TEMPORAL_API_KEY']) || '';
+  }
+
+  async #deploy(keys: Keys, stateDir: string, { aws, temporal, temporalNamespace }: Reached): Promise<Outputs> {
+    const { settings } = this.#options;
+    const { ports, region, insurerId, localDir } = settings;
+    const spec = {
+      endpoint: aws,
+      region,
+      stateDir,
+      logDir: placesIn(localDir).logs,
+      signal: this.#abort.signal,
+    };
+    const tuned = ['SYNC_WINDOW', 'CARE_MAX_ATTEMPTS', 'REMOVAL_LIMIT_PERCENT'].flatMap((name) => {
+      const value = process.env[name];
+      return value ? [[name, value]] : [];
+    });
+    const apiKey = this.#temporalApiKey();
+    const api = {
+      settings: {
+        INSURER_ID: insurerId,
+        TEMPORAL_ADDRESS: temporal,
+        TEMPORAL_NAMESPACE: temporalNamespace,
+        OIDC_ISSUER: this.#issuer,
+        OIDC_AUDIENCE: audience,
+        CONSOLE_ORIGIN: consoleOriginOf(ports),
+        ...Object.fromEntries(tuned),
+      },
+      secret: { ...keys, ...(apiKey && { TEMPORAL_API_KEY: apiKey }) },
+    };
+    return await this.#step('tables and API deployed', () => deployStacks(spec, api));
+  }
+
+  async #openParts(keys: Keys): Promise<Reached & Outputs> {
+    const { ports, localDir } = this.#options.settings;
     const places = placesIn(localDir);
     const note = () => this.#options.onNote(`installing Temporal and the AWS emulator into ${localDir} …`);
     const wheels = await this.#step('Temporal and AWS emulator installed', () =>
       ensureWheels(localDir, note, this.#abort.signal),
     );
-    const aws = `http://127.0.0.1:${ports.emulator}`;
+    const reached: Reached = {
+      temporal: `127.0.0.1:${ports.temporal}`,
+      temporalUi: `http://127.0.0.1:${ports.temporalUi}`,
+      temporalNamespace: 'default',
+      aws: `http://127.0.0.1:${ports.emulator}`,
+    };
     const openTemporal = async () =>
       await this.#keep(
         findTemporal(process.env, wheels).then((command) =>
@@ -230,24 +287,14 @@ export class LocalStack {
           }),
         ),
       );
-      return await this.#step('data stack deployed', () =>
-        deployDataStack({ endpoint: aws, region, stateDir: places.aws, logDir: places.logs, signal }),
-      );
+      return await this.#deploy(keys, places.aws, reached);
     };
-    const [, { bucketName }] = await allDone([this.#step('Temporal', openTemporal), openAws()]);
-    return {
-      temporal: `127.0.0.1:${ports.temporal}`,
-      temporalUi: `http://127.0.0.1:${ports.temporalUi}`,
-      temporalNamespace: 'default',
-      aws,
-      bucketName,
-    };
+    const [, outputs] = await allDone([this.#step('Temporal', openTemporal), openAws()]);
+    return { ...reached, ...outputs };
   }
 
-  async #findParts(): Promise<Reached & { bucketName: string }> {
-    const { region, localDir } = this.#options.settings;
-    const { signal } = this.#abort;
-    const places = placesIn(localDir);
+  async #findParts(keys: Keys): Promise<Reached & Outputs> {
+    const { awsExternal } = placesIn(this.#options.settings.localDir);
     const aws = (process.env['AWS_ENDPOINT_URL'] || 'http://127.0.0.1:4566').replace('//localhost', '//127.0.0.1');
     const temporal = process.env['TEMPORAL_ADDRESS'] || '127.0.0.1:7233';
     const temporalNamespace = process.env['TEMPORAL_NAMESPACE'] || 'default';
@@ -257,11 +304,9 @@ export class LocalStack {
     if (!(await namespaceAnswers(temporal, temporalNamespace).catch(() => false)))
       throw new StartFailure(`no Temporal answers at ${temporal}: ${hint} with TEMPORAL_ADDRESS`);
     // what is deployed there is not ours to know: a container may have been made anew
-    forget([places.awsExternal]);
-    const { bucketName } = await this.#step('data stack deployed', () =>
-      deployDataStack({ endpoint: aws, region, stateDir: places.awsExternal, logDir: places.logs, signal }),
-    );
-    return { temporal, temporalNamespace, aws, bucketName };
+    forget([awsExternal]);
+    const reached = { temporal, temporalNamespace, aws };
+    return { ...reached, ...(await this.#deploy(keys, awsExternal, reached)) };
   }
 
   /** Starts a worker, and another one whenever it ends: one that was killed must cost nothing but time. */
@@ -303,6 +348,8 @@ export class LocalStack {
     }
   }
 }
+
+const consoleOriginOf = ({ console: port }: Ports): string => `http://127.0.0.1:${port}`;
 
 const forget = (paths: readonly string[]): void => {
   for (const path of paths) rmSync(path, { recursive: true, force: true });

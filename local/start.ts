@@ -85,11 +85,14 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
     for (const line of last ? summaryLines(last) : [`run ${runId} ended without a word: see Temporal`]) say(line);
     if (isOnce) return last?.state === 'completed' ? 0 : 1;
     say('');
+    say(`  API            ${endpoints.api}`);
+    say(`  OIDC issuer    ${endpoints.oidcIssuer}`);
     if (endpoints.temporalUi !== undefined)
       say(`  Temporal       ${endpoints.temporalUi}/namespaces/${endpoints.temporalNamespace}/workflows`);
     say(`  AWS emulator   ${endpoints.aws}`);
     say(`  insurer        ${endpoints.insurer}`);
-    say('  from another terminal: npm run sync -- start | status | pause <reason> | patient <KVNR> · end with Ctrl-C');
+    say('  from another terminal: npm run --silent token -- operator | clinician | management | auditor');
+    say('                         npm run sync -- start | status | pause <reason> | patient <KVNR> · end with Ctrl-C');
     await new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
     throw ending.signal.reason;
   } finally {

@@ -1,8 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { insurerLineId } from '../core/contract/names.ts';
-import { insurerId, startDay } from './day.fixture.ts';
+import { insurerLineId, patientRecordId } from '../core/contract/names.ts';
+import type { AccessDraft } from '../core/domain/access.ts';
+import { createPatientRecordClient } from '../core/patient-record-client.ts';
+import { type Day, insurerId, startDay } from './day.fixture.ts';
 import { historiesOf } from './histories.fixture.ts';
 
 /** The key that the recorded histories are encrypted with. It protects nothing: their people are made up. */
@@ -12,8 +16,8 @@ const mix = { 'reset-before-headers': 10, 'server-error': 20, 'cut-short': 10 };
 const world = { patients: 20, rate: 0.4, mix, notInsuredShare: 0.1, unknownShare: 0.05 };
 
 /**
- * Records anew what `replay.test.ts` replays: a first day; removals that wait and are approved; a cancelled run; the memory
- * of a line that is paused until it continues as new.
+ * Records anew what `replay.test.ts` replays: a first day; one patient's syncs and accesses; removals that wait and are
+ * approved; a cancelled run; the memory of a line that is paused until it continues as new.
  */
 if (import.meta.main) {
   const dir = join(import.meta.dirname, 'histories');
@@ -26,6 +30,10 @@ if (import.meta.main) {
   };
   await day.runToEnd();
   await keep('first-day');
+  const [{ kvnr = '' } = {}] = day.insurer.patients().filter(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled);
+  const patientRef = day.refOf(kvnr);
+  await usePatientRecord(day, patientRef);
+  await keep('patient-record', patientRecordId(patientRef));
   day.insurer.setList('empty');
   await day.sync.start();
   await day.until(({ awaitingDecision }) => awaitingDecision);
@@ -44,4 +52,30 @@ if (import.meta.main) {
     await day.line.resume({ operator: 'otto', reason: 'all is well' });
   }
   await keep('line-continued', line, 1);
+}
+
+/** Somebody looks at a patient, asks for a sync twice at once, looks again meanwhile, and asks once more. */
+async function usePatientRecord({ client, stores }: Day, patientRef: string): Promise<void> {
+  const people = createPatientRecordClient({
+    temporal: async () => client,
+    stores,
+    config: { INSURER_ID: insurerId, CARE_MAX_ATTEMPTS: 40 },
+  });
+  const draft = (operation: AccessDraft['operation']): AccessDraft => ({
+    id: randomUUID(),
+    patientRef,
+    recorded: new Date().toISOString(),
+    operation,
+    outcome: 'success',
+    agent: { who: 'clara', role: 'clinician' },
+    source: { component: 'api' },
+  });
+  const look = async () => await people.recordAccess(draft('read-patient'));
+  const ask = async () => await people.requestSync({ patientRef, requestedBy: 'clara', access: draft('request-sync') });
+  await Promise.all([look(), look()]);
+  await Promise.all([ask(), ask(), look(), look(), look()]);
+  const isOver = async () => (await stores.patients.readLastSync(patientRef))?.lastSync?.finishedAt !== undefined;
+  while (!(await isOver())) await sleep(100);
+  await ask();
+  while (!(await isOver())) await sleep(100);
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { appHash, deployDataStack } from '../local/deploy.ts';
+import { appHash, deployDataStack, deployStacks } from '../local/deploy.ts';
 import { emulatorEnvironment, startEmulator } from '../local/emulator.ts';
 import { freePorts } from '../local/free-ports.ts';
+import { audience, startIssuer } from '../local/issuer-process.ts';
 import type { Leashed } from '../local/processes.ts';
 import { findTemporal, startTemporal } from '../local/temporal.ts';
 import { ensureWheels } from '../local/wheels.ts';
@@ -12,6 +13,8 @@ import { ensureWheels } from '../local/wheels.ts';
 export interface TestStack {
   /** what a process needs to use it: the fixed names of core/config.ts */
   readonly environment: Readonly<Record<string, string>>;
+  /** of a stack with the API: where it answers, and the issuer of its tokens with its keys (local/oidc/token.ts) */
+  readonly api?: { readonly url: string; readonly issuer: string; readonly issuerKeys: string };
   /** a folder that goes with the stack */
   readonly dir: string;
   /** until restartTemporal, on the same database */
@@ -27,12 +30,15 @@ export interface TestStack {
 export const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.meta.dirname), '.local', 'test'));
 const region = 'eu-central-1';
 
-/** Starts a stack; in about two seconds, once the data stack has been deployed on this machine before. */
-export async function startTestStack(): Promise<TestStack> {
+/**
+ * Starts a stack; in about two seconds, once the data stack has been deployed on this machine before. With the API, which
+ * is deployed each time, as it knows where everything is.
+ */
+export async function startTestStack({ api: isWithApi = false } = {}): Promise<TestStack> {
   mkdirSync(testDir, { recursive: true });
   const wheels = await ensureWheels(testDir);
   const command = await findTemporal(process.env, wheels);
-  const [temporalPort = 0, emulatorPort = 0] = await freePorts(2);
+  const [temporalPort = 0, emulatorPort = 0, issuerPort = 0, consolePort = 0] = await freePorts(4);
   const dir = mkdtempSync(join(testDir, 'stack-'));
   const logDir = join(dir, 'logs');
   const dataDir = join(dir, 'aws');
@@ -41,12 +47,12 @@ export async function startTestStack(): Promise<TestStack> {
     startTemporal({ command, port: temporalPort, databaseFile: join(dir, 'temporal.db'), logDir });
   const openEmulator = () => startEmulator({ command: wheels.ministack, port: emulatorPort, dataDir, logDir });
 
-  const deployed = join(testDir, `deployed-${appHash().slice(0, 16)}`);
+  const deployed = join(testDir, `deployed-${appHash({ only: 'data' }).slice(0, 16)}`);
   const isDeployed = existsSync(deployed);
   if (isDeployed) cpSync(deployed, dataDir, { recursive: true });
-  const running: { temporal?: Leashed; emulator?: Leashed } = {};
+  const running: { temporal?: Leashed; emulator?: Leashed; issuer?: Leashed } = {};
   const stop = async () => {
-    await Promise.all([running.temporal?.stop(), running.emulator?.stop()]);
+    await Promise.all([running.temporal?.stop(), running.emulator?.stop(), running.issuer?.stop()]);
     rmSync(dir, { recursive: true, force: true });
   };
   try {
@@ -67,15 +73,30 @@ export async function startTestStack(): Promise<TestStack> {
     }
     const aws = emulatorEnvironment(endpoint, region);
     const defined = Object.entries(aws).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const secret = {
+      PSEUDONYM_KEY: randomBytes(32).toString('base64'),
+      PAYLOAD_KEYS: `test:${randomBytes(32).toString('base64')}`,
+    };
+    const temporal = { TEMPORAL_ADDRESS: `127.0.0.1:${temporalPort}`, TEMPORAL_NAMESPACE: 'default' };
+    const openApi = async (): Promise<TestStack['api']> => {
+      const issuer = `http://127.0.0.1:${issuerPort}`;
+      const issuerKeys = join(testDir, 'issuer-keys.json');
+      const consoleOrigin = `http://127.0.0.1:${consolePort}`;
+      running.issuer = await startIssuer({ port: issuerPort, keysFile: issuerKeys, consoleOrigin, logDir });
+      const settings = {
+        ...temporal,
+        INSURER_ID: 'test',
+        OIDC_ISSUER: issuer,
+        OIDC_AUDIENCE: audience,
+        CONSOLE_ORIGIN: consoleOrigin,
+      };
+      const { apiUrl } = await deployStacks({ endpoint, region, stateDir: dataDir, logDir }, { settings, secret });
+      return { url: apiUrl, issuer, issuerKeys };
+    };
+    const api = isWithApi ? await openApi() : undefined;
     return {
-      environment: {
-        ...Object.fromEntries(defined),
-        BUCKET_NAME: bucketName,
-        TEMPORAL_ADDRESS: `127.0.0.1:${temporalPort}`,
-        TEMPORAL_NAMESPACE: 'default',
-        PSEUDONYM_KEY: randomBytes(32).toString('base64'),
-        PAYLOAD_KEYS: `test:${randomBytes(32).toString('base64')}`,
-      },
+      environment: { ...Object.fromEntries(defined), BUCKET_NAME: bucketName, ...temporal, ...secret },
+      ...(api && { api }),
       dir,
       stopTemporal: async () => {
         await running.temporal?.stop();

@@ -7,6 +7,7 @@ import { tellGateChanged } from '../core/insurer-line-client.ts';
 import { createMetrics } from '../core/metrics.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
+import { createPatientRecordActivities } from './activities/patient-record-activities.ts';
 import { createSyncActivities } from './activities/sync-activities.ts';
 import { startKeeper } from './line/keeper.ts';
 import { createLog, faultOf } from './log.ts';
@@ -36,6 +37,7 @@ try {
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
+      ...createPatientRecordActivities(stores),
       ...createListActivities({
         ...stores,
         ...syncActivities,

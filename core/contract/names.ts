@@ -6,3 +6,4 @@ export const urgentLineTaskQueue = 'insurer-line-urgent';
 
 export const dailySyncId = (insurerId: string): string => `daily-sync:${insurerId}`;
 export const insurerLineId = (insurerId: string): string => `insurer-line:${insurerId}`;
+export const patientRecordId = (patientRef: string): string => `patient:${patientRef}`;

@@ -10,8 +10,15 @@ export interface LastSync {
   /** ISO 8601 UTC */
   readonly requestedAt: string;
   readonly finishedAt?: string;
+  /** fixed words: why it failed */
   readonly error?: string;
 }
+
+/** What came of a sync after which the patient is still there. */
+export type SyncEnd = Pick<LastSync, 'error'> & { readonly state: 'completed' | 'failed' };
+
+/** It was asked for and has not ended: whoever asks for one more joins it. */
+export const isUnderWay = ({ state }: LastSync): boolean => state === 'requested' || state === 'running';
 
 /** A patient as stored. `body` is the insurer's entry as JSON text: every field it sent, numbers as written. */
 export interface StoredPatient {

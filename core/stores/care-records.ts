@@ -24,6 +24,8 @@ export interface StoredCareRecord {
   readonly recordId: string;
   /** JSON text, every field the insurer sent; contentBase64 is empty where `documents` has it */
   readonly body: string;
+  /** the object that holds the body, when it is large */
+  readonly bodyRef?: PayloadReference;
   readonly documents: readonly DocumentReference[];
 }
 
@@ -100,6 +102,7 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
   const recordOf = async (item: Item): Promise<StoredCareRecord> => ({
     recordId: recordIdOf(item.sk),
     body: await bodyOf(item),
+    ...(item.bodyRef && { bodyRef: item.bodyRef }),
     documents: item.documentsRef ? JSON.parse(await objects.get(item.documentsRef)) : (item.documents ?? []),
   });
 

@@ -1,5 +1,14 @@
 import type { PayloadReference } from '../contract/payload-reference.ts';
-import { type Bucket, deleteObjects, deletePrefix, getObject, listKeys, putObject } from './objects.ts';
+import {
+  type Bucket,
+  deleteObjects,
+  deletePrefix,
+  getObject,
+  hasObject,
+  linkToText,
+  listKeys,
+  putObject,
+} from './objects.ts';
 
 /** Where a patient's large master data lies. A careVersion begins with a digit, and so comes before it. */
 const entryPlace = 'entry';
@@ -14,6 +23,8 @@ export interface DocumentsStore {
   putEntry(patientRef: string, body: string): Promise<PayloadReference>;
   /** @throws PayloadError `missing`, `corrupt` */
   get(reference: PayloadReference): Promise<string>;
+  /** An address that gives the text to whoever has it, for so long; undefined when it is gone. */
+  linkTo(reference: PayloadReference, lifetimeSeconds: number): Promise<string | undefined>;
   delete(reference: PayloadReference): Promise<void>;
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   /** Deletes what belongs to versions before that one. */
@@ -29,6 +40,8 @@ export const createDocumentsStore = (bucket: Bucket): DocumentsStore => {
     put,
     putEntry: async (patientRef, body) => await put(patientRef, entryPlace, body),
     get: async (reference) => (await getObject(bucket, reference)).toString('utf8'),
+    linkTo: async ({ key }, lifetimeSeconds) =>
+      (await hasObject(bucket, key)) ? await linkToText(bucket, key, lifetimeSeconds) : undefined,
     delete: async ({ key }) => await deleteObjects(bucket, [key]),
     deleteVersion: async (patientRef, careVersion) =>
       await deletePrefix(bucket, `documents/${patientRef}/${careVersion}/`),

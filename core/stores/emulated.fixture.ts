@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient, paginateQuery } from '@aws-sdk/lib-dynamodb';
+import { createAccessLogStore } from './access-log.ts';
 import { careRecordsTable, createCareRecordsStore } from './care-records.ts';
 import { createDocumentsStore } from './documents.ts';
 import { type Bucket, listKeys } from './objects.ts';
@@ -45,6 +46,7 @@ export function openEmulatedStores() {
     careRecords: createCareRecordsStore(dynamo, documents),
     payloads: createPayloadsStore(bucket),
     syncRuns: createSyncRunsStore(dynamo),
+    accessLog: createAccessLogStore(dynamo),
     crashAt(call: number, kind: 'never sent' | 'answer lost'): void {
       Object.assign(crash, { at: call, answerLost: kind === 'answer lost', calls: 0 });
     },

@@ -2,11 +2,14 @@ import { createHash } from 'node:crypto';
 import {
   DeleteObjectsCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   NoSuchKey,
+  NotFound,
   PutObjectCommand,
   paginateListObjectsV2,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { PayloadReference } from '../contract/payload-reference.ts';
 
 /** The bucket, and how it is reached. */
@@ -49,6 +52,28 @@ export async function getObject({ s3, name }: Bucket, { key, sizeBytes, sha256 }
   if (bytes.length !== sizeBytes) throw new PayloadError('corrupt');
   if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw new PayloadError('corrupt');
   return bytes;
+}
+
+export async function hasObject({ s3, name }: Bucket, key: string): Promise<boolean> {
+  try {
+    await s3.send(new HeadObjectCommand({ Bucket: name, Key: key }));
+    return true;
+  } catch (error) {
+    if (error instanceof NotFound) return false;
+    throw error;
+  }
+}
+
+/** An address that gives an object's text to whoever has it, for so long. Never to be logged. */
+export async function linkToText({ s3, name }: Bucket, key: string, lifetimeSeconds: number): Promise<string> {
+  const command = new GetObjectCommand({
+    Bucket: name,
+    Key: key,
+    ResponseContentType: 'text/plain; charset=utf-8',
+    ResponseContentDisposition: 'attachment',
+    ResponseCacheControl: 'no-store',
+  });
+  return await getSignedUrl(s3, command, { expiresIn: lifetimeSeconds });
 }
 
 /** Keys under a prefix, ordered. */

@@ -124,13 +124,13 @@ test('a version that was forbidden never becomes current, another one does; the 
 test('someone who is marked as being removed is gone for everyone but who finishes it', async () => {
   const shard = newShard();
   const [patientRef = '', other = ''] = await newPatients(shard, 2);
-  expect(await patients.markRemoving(patientRef)).toBe(true);
-  expect(await patients.markRemoving(patientRef)).toBe(true);
+  expect(await patients.markRemoving(patientRef)).toEqual({ listId: 'list-1' });
+  expect(await patients.markRemoving(patientRef)).toEqual({ listId: 'list-1' });
   expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
   expect(await patients.takeStock(shard)).toEqual({ stored: 1, pending: 1, removing: [patientRef] });
   expect(await readShard(shard)).toMatchObject([{ patientRef: other }]);
   await patients.deleteRemoving(patientRef);
-  expect(await patients.markRemoving(patientRef)).toBe(false);
+  expect(await patients.markRemoving(patientRef)).toBeUndefined();
   expect((await patients.takeStock(shard)).removing).toEqual([]);
 });
 
@@ -167,6 +167,67 @@ test('nothing that is done to someone unknown makes a patient of them', async ()
   await patients.setCareState(patientRef, 'failed');
   await patients.forbidCareVersion(patientRef, '1');
   expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
-  expect(await patients.markRemoving(patientRef)).toBe(false);
+  expect(await patients.markRemoving(patientRef)).toBeUndefined();
   expect(await patients.get(patientRef)).toBeUndefined();
+});
+
+const syncRequest = (syncId: string, requestedAt = '2026-11-24T10:00:00.000Z') => ({
+  syncId,
+  requestedBy: 'clara',
+  requestedAt,
+});
+
+test('a sync that is asked for is marked, goes its way and ends; whoever repeats a step changes nothing', async () => {
+  const patientRef = await newPatient();
+  expect(await patients.readLastSync(patientRef)).toEqual({});
+  const marker = { ...syncRequest('a'), state: 'requested' };
+  for (const _ of [1, 2]) expect(await patients.requestSync(patientRef, syncRequest('a'))).toEqual(marker);
+  for (const _ of [1, 2]) expect(await patients.beginSync(patientRef, 'a')).toBe(true);
+  expect(await patients.requestSync(patientRef, syncRequest('a'))).toEqual({ ...marker, state: 'running' });
+  await patients.endSync(patientRef, 'a', {
+    state: 'failed',
+    error: 'stalled',
+    finishedAt: '2026-11-24T10:01:00.000Z',
+  });
+  await patients.endSync(patientRef, 'a', { state: 'completed', finishedAt: '2026-11-24T10:02:00.000Z' });
+  const ended = { ...marker, state: 'failed', error: 'stalled', finishedAt: '2026-11-24T10:01:00.000Z' };
+  expect(await patients.beginSync(patientRef, 'a')).toBe(false);
+  expect(await patients.requestSync(patientRef, syncRequest('a'))).toEqual(ended);
+  expect((await patients.get(patientRef))?.lastSync).toEqual(ended);
+  expect(await patients.readLastSync(patientRef)).toEqual({ lastSync: ended });
+});
+
+test('who asks while a sync is under way joins it, also when the request is only heard once it has ended; then it is a new one', async () => {
+  const patientRef = await newPatient();
+  const [first, ...others] = await Promise.all(
+    ['a', 'b', 'c', 'd'].map((syncId) => patients.requestSync(patientRef, syncRequest(syncId))),
+  );
+  for (const other of others) expect(other).toEqual(first);
+  const syncId = first?.syncId ?? '';
+  await patients.beginSync(patientRef, syncId);
+  expect(await patients.requestSync(patientRef, syncRequest('e'))).toEqual({ ...first, state: 'running' });
+  await patients.endSync(patientRef, syncId, { state: 'completed', finishedAt: '2026-11-24T10:01:00.000Z' });
+  const late = syncRequest('e', '2026-11-24T10:00:59.999Z');
+  expect(await patients.requestSync(patientRef, late)).toMatchObject({ syncId, state: 'completed' });
+  const next = syncRequest('f', '2026-11-24T10:01:00.001Z');
+  expect(await patients.requestSync(patientRef, next)).toEqual({ ...next, state: 'requested' });
+  expect(await patients.beginSync(patientRef, syncId)).toBe(false);
+  await patients.endSync(patientRef, syncId, { state: 'completed', finishedAt: '2026-11-24T10:03:00.000Z' });
+  expect(await patients.readLastSync(patientRef)).toEqual({ lastSync: { ...next, state: 'requested' } });
+});
+
+test('no sync is promised for someone unknown, or being removed', async () => {
+  const unknown = newPatientRef();
+  expect(await patients.requestSync(unknown, syncRequest('a'))).toBeUndefined();
+  expect(await patients.readLastSync(unknown)).toBeUndefined();
+  const removing = await newPatient();
+  await patients.requestSync(removing, syncRequest('a'));
+  await patients.markRemoving(removing);
+  expect(await patients.requestSync(removing, syncRequest('b'))).toBeUndefined();
+  expect(await patients.readLastSync(removing)).toBeUndefined();
+  expect(await patients.beginSync(removing, 'a')).toBe(false);
+  await patients.endSync(removing, 'a', { state: 'completed', finishedAt: '2026-11-24T10:01:00.000Z' });
+  await patients.deleteRemoving(removing);
+  await patients.endSync(removing, 'a', { state: 'completed', finishedAt: '2026-11-24T10:01:00.000Z' });
+  expect(await patients.get(removing)).toBeUndefined();
 });

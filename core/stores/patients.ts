@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
-import type { CareState, LastSync, StoredPatient } from '../domain/patient.ts';
+import type { CareState, LastSync, StoredPatient, SyncEnd } from '../domain/patient.ts';
 import { shardOf } from '../domain/shard.ts';
 import { batchWrite, sendOptions } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
@@ -55,6 +55,18 @@ export interface PatientsStore {
   /** undefined when unknown, or being removed */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;
+  /** The last sync that somebody asked for, without the patient's data; undefined when unknown, or being removed */
+  readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
+  /**
+   * Marks a sync as requested: one conditional write. Joins the last one instead when that was under way at `requestedAt`,
+   * also if it has ended since then, so that a request that is repeated late is not done twice. Repeatable.
+   * @returns what is stored now, its own or the one it joins; undefined when the patient is unknown, or being removed
+   */
+  requestSync(patientRef: string, request: Omit<LastSync, 'state'>): Promise<LastSync | undefined>;
+  /** Marks a sync as running; false when it is not the patient's last one, or over. Repeatable. */
+  beginSync(patientRef: string, syncId: string): Promise<boolean>;
+  /** Marks a sync as ended at `finishedAt`, if it is the patient's last one and has not ended. Repeatable. */
+  endSync(patientRef: string, syncId: string, end: SyncEnd & { readonly finishedAt: string }): Promise<void>;
   /**
    * Makes a staged version the current one: one conditional write, true when done (also when it was done before), false
    * when the patient is gone, being removed, or has a newer version.
@@ -62,8 +74,8 @@ export interface PatientsStore {
   flipCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /** Makes sure that a staged version never becomes the current one; false when it is that already. */
   forbidCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
-  /** Marks a patient as being removed; false when it is not there. */
-  markRemoving(patientRef: string, leash?: Leash): Promise<boolean>;
+  /** Marks a patient as being removed, and tells the list that had stored or changed it last; undefined when it is not there. */
+  markRemoving(patientRef: string, leash?: Leash): Promise<{ readonly listId: string } | undefined>;
   /** Deletes a patient that is marked as being removed, and nobody else: whoever was stored anew since then stays. */
   deleteRemoving(patientRef: string): Promise<void>;
 }
@@ -88,6 +100,8 @@ interface PatientItem {
 const isThere = 'attribute_exists(patientRef) AND attribute_not_exists(#removing)';
 /** Some of our words are DynamoDB's own: all that might be are written `#word`. */
 const namesOf = (...words: (keyof PatientItem)[]) => Object.fromEntries(words.map((word) => [`#${word}`, word]));
+const isUnderWayStill = 'lastSync.#state IN (:requested, :running)';
+const underWayValues = { ':requested': 'requested', ':running': 'running' };
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
 export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: DocumentsStore): PatientsStore {
@@ -120,6 +134,19 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   const readItem = async (patientRef: string): Promise<PatientItem | undefined> => {
     const command = new GetCommand({ TableName: patientsTable, Key: keyOf(patientRef), ConsistentRead: true });
     return (await dynamo.send(command)).Item as PatientItem | undefined;
+  };
+
+  const readLastSync: PatientsStore['readLastSync'] = async (patientRef) => {
+    const command = new GetCommand({
+      TableName: patientsTable,
+      Key: keyOf(patientRef),
+      ConsistentRead: true,
+      ProjectionExpression: 'patientRef, #removing, lastSync',
+      ExpressionAttributeNames: namesOf('removing'),
+    });
+    const item = (await dynamo.send(command)).Item as Pick<PatientItem, 'removing' | 'lastSync'> | undefined;
+    if (item === undefined || item.removing) return undefined;
+    return item.lastSync === undefined ? {} : { lastSync: item.lastSync };
   };
 
   async function* query<Part extends keyof PatientItem>(
@@ -246,6 +273,55 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       });
     },
 
+    readLastSync,
+
+    async requestSync(patientRef, request) {
+      const marker: LastSync = { ...request, state: 'requested' };
+      const before = await update(patientRef, {
+        UpdateExpression: 'SET lastSync = :marker',
+        ConditionExpression: `${isThere} AND (attribute_not_exists(lastSync) OR (lastSync.syncId <> :syncId
+          AND NOT ${isUnderWayStill} AND lastSync.finishedAt < :requestedAt))`,
+        ExpressionAttributeNames: { ...namesOf('removing'), '#state': 'state' },
+        ExpressionAttributeValues: {
+          ...underWayValues,
+          ':marker': marker,
+          ':syncId': request.syncId,
+          ':requestedAt': request.requestedAt,
+        },
+      });
+      return before === undefined ? (await readLastSync(patientRef))?.lastSync : marker;
+    },
+
+    async beginSync(patientRef, syncId) {
+      const before = await update(patientRef, {
+        UpdateExpression: 'SET lastSync.#state = :running',
+        ConditionExpression: `${isThere} AND lastSync.syncId = :syncId AND ${isUnderWayStill}`,
+        ExpressionAttributeNames: { ...namesOf('removing'), '#state': 'state' },
+        ExpressionAttributeValues: { ...underWayValues, ':syncId': syncId },
+      });
+      return before !== undefined;
+    },
+
+    async endSync(patientRef, syncId, { state, finishedAt, error }) {
+      await update(patientRef, {
+        UpdateExpression: `SET lastSync.#state = :state, lastSync.finishedAt = :finishedAt
+          ${error === undefined ? '' : ', lastSync.#error = :error'}`,
+        ConditionExpression: `${isThere} AND lastSync.syncId = :syncId AND ${isUnderWayStill}`,
+        ExpressionAttributeNames: {
+          ...namesOf('removing'),
+          '#state': 'state',
+          ...(error !== undefined && { '#error': 'error' }),
+        },
+        ExpressionAttributeValues: {
+          ...underWayValues,
+          ':syncId': syncId,
+          ':state': state,
+          ':finishedAt': finishedAt,
+          ...(error !== undefined && { ':error': error }),
+        },
+      });
+    },
+
     async flipCareVersion(patientRef, careVersion) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET careVersion = :version, careState = :current',
@@ -277,7 +353,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         },
         leash,
       );
-      return before !== undefined;
+      return before && { listId: before.listed?.listId ?? '' };
     },
 
     async deleteRemoving(patientRef) {

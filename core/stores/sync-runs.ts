@@ -4,19 +4,9 @@ import type { AppliedList } from '../contract/sync-activities.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { Progress } from '../domain/progress.ts';
 import { batchWrite } from './batch-write.ts';
+import { type Page, pageToken, sortKeyFrom } from './page.ts';
 
 export const syncRunsTable = 'SyncRuns';
-
-/** One page of something; `nextToken` is absent on the last one. */
-export interface Page<Entry> {
-  readonly entries: readonly Entry[];
-  readonly nextToken?: string;
-}
-
-/** A page was asked for with a token that none of our answers held. */
-export class PageTokenError extends Error {
-  override readonly name = 'PageTokenError';
-}
 
 /** The table SyncRuns (DESIGN, "Tables"): each run's last progress answer, its issues, the list applied last. No personal data. */
 export interface SyncRunsStore {
@@ -42,6 +32,7 @@ interface RunItem {
 }
 
 const issuesKey = (insurerId: string, runId: string) => `${insurerId}#${runId}`;
+const isRunId = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const appliedListKey = (insurerId: string) => ({ insurerId: `${insurerId}#list`, runId: 'applied' });
 
 /** Sort key of an issue: what is the same issue has the same one. */
@@ -59,7 +50,8 @@ function issueKey({ kind, position, patientRef, reason }: Issue): string {
 export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsStore {
   /** A page of what lies under one partition key. */
   const readPage = async (partition: string, newestFirst: boolean, limit: number, nextToken: string | undefined) => {
-    const after = nextToken === undefined ? undefined : { insurerId: partition, runId: runIdFrom(nextToken) };
+    const after =
+      nextToken === undefined ? undefined : { insurerId: partition, runId: sortKeyFrom(nextToken, partition, isRunId) };
     const command = new QueryCommand({
       TableName: syncRunsTable,
       ConsistentRead: true,
@@ -70,7 +62,10 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       ...(after && { ExclusiveStartKey: after }),
     });
     const { Items = [], LastEvaluatedKey } = await dynamo.send(command);
-    return { items: Items, ...(LastEvaluatedKey && { nextToken: tokenFor(String(LastEvaluatedKey['runId'])) }) };
+    return {
+      items: Items,
+      ...(LastEvaluatedKey && { nextToken: pageToken(partition, String(LastEvaluatedKey['runId'])) }),
+    };
   };
 
   return {
@@ -125,17 +120,4 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       await dynamo.send(new PutCommand({ TableName: syncRunsTable, Item: { ...appliedListKey(insurerId), list } }));
     },
   };
-}
-
-/** The partition is the caller's own: a token cannot lead into another one. */
-const tokenFor = (runId: string): string => Buffer.from(JSON.stringify([runId])).toString('base64url');
-
-function runIdFrom(token: string): string {
-  try {
-    const [runId] = JSON.parse(Buffer.from(token, 'base64url').toString());
-    if (typeof runId === 'string' && runId !== '') return runId;
-  } catch {
-    // told below
-  }
-  throw new PageTokenError('no page has this token');
 }

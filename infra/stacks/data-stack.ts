@@ -1,4 +1,6 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Key } from 'aws-cdk-lib/aws-kms';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { DataBucket } from '../constructs/data-bucket.ts';
 import { DataKey } from '../constructs/data-key.ts';
@@ -11,6 +13,8 @@ export interface DataStackProps extends StackProps {
 
 /** What outlives every deployment: tables, bucket, and the key that both are encrypted with. */
 export class DataStack extends Stack {
+  readonly encryptionKey: Key;
+  readonly bucket: Bucket;
   constructor(scope: Construct, id: string, { stage, ...props }: DataStackProps) {
     super(scope, id, { description: 'epa-sync: patients, care records, access log', ...props });
     const removalPolicy = removalPolicyOf(stage);
@@ -22,6 +26,8 @@ export class DataStack extends Stack {
       longestRetryDays: 30, // the longest activity: a list on a line that stays paused
       historyRetentionDays: 30, // of the Temporal namespace
     });
+    this.encryptionKey = key;
+    this.bucket = bucket;
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
     new CfnOutput(this, 'KeyArn', { value: key.keyArn });
   }

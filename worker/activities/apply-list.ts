@@ -1,25 +1,30 @@
 import type { ListActivities } from '../../core/contract/list-activities.ts';
 import { addCounts, diffShard, type ListedEntry, noCounts } from '../../core/domain/diff.ts';
 import { shards } from '../../core/domain/shard.ts';
+import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import type { ListsStore } from '../../core/stores/lists.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import { type Heartbeats, withHeartbeats } from './heartbeats.ts';
 import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
+import { syncAccess } from './sync-access.ts';
 
 export interface ApplyListDeps extends RemovePatientDeps {
   readonly lists: ListsStore;
+  readonly accessLog: Pick<AccessLogStore, 'append' | 'appendFirst'>;
   readonly patients: Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged'> & RemovePatientDeps['patients'];
 }
 
 /** Between two batches of patients a cancelled activity ends. */
 const batchPatients = 500;
 const removalsAtOnce = 8;
+const appendsAtOnce = 8;
 
 export const createApplyList = ({
   lists,
   patients,
   careRecords,
+  accessLog,
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
   async applyList({ listId, shardParts, fromShard, toShard }) {
     return await withHeartbeats({ nextShard: fromShard, counts: noCounts }, async (heartbeats) => {
@@ -27,12 +32,19 @@ export const createApplyList = ({
         const stored = await Array.fromAsync(patients.readShard(shard));
         const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
         const diff = await diffShard(lines, stored, listId);
+        // Data are never stored without an entry: it comes first, and an attempt that repeats both appends it no second time.
+        const accessOf = (operation: 'import' | 'change', { patientRef }: ListedEntry) =>
+          syncAccess(operation, patientRef, `${operation}:${listId}`, { kind: 'list', id: listId });
         for (const batch of batchesOf(diff.new)) {
           heartbeats.signal.throwIfAborted();
+          await accessLog.appendFirst(batch.map((entry) => accessOf('import', entry)));
           await patients.storeNew(batch, listId, heartbeats.leash);
         }
         for (const batch of batchesOf(diff.changed)) {
           heartbeats.signal.throwIfAborted();
+          await forEachParallel(batch, appendsAtOnce, async (entry) => {
+            await accessLog.append(entry.patientRef, [accessOf('change', entry)]);
+          });
           await patients.storeChanged(batch, listId, heartbeats.leash);
         }
         if (diff.gone.length > 0)
@@ -59,7 +71,7 @@ export const createApplyList = ({
         const stillGone = gone.filter((then) => (listedBy.get(then.patientRef) ?? then.listedBy) === then.listedBy);
         await forEachParallel(stillGone, removalsAtOnce, async ({ patientRef }) => {
           heartbeats.signal.throwIfAborted();
-          await removePatient({ patients, careRecords }, patientRef, heartbeats.leash);
+          await removePatient({ patients, careRecords, accessLog }, patientRef, heartbeats.leash);
         });
         return { removed: removed + stillGone.length };
       });

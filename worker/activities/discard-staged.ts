@@ -1,6 +1,7 @@
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import { type Bucket, deletePrefix } from '../../core/stores/objects.ts';
 import type { StoreCareRecordsDeps } from './store-care-records.ts';
+import { careRecordsAccess } from './sync-access.ts';
 
 export interface DiscardStagedDeps extends StoreCareRecordsDeps {
   readonly bucket: Bucket;
@@ -10,6 +11,7 @@ export const createDiscardStaged = ({
   patients,
   careRecords,
   payloads,
+  accessLog,
   bucket,
 }: DiscardStagedDeps): Pick<SyncActivities, 'discardStaged' | 'sweepRun' | 'markCareFailed'> => ({
   async discardStaged({ patientRef, syncId, fetchOrder }) {
@@ -18,6 +20,8 @@ export const createDiscardStaged = ({
     // first, so that an attempt at storing it that still lives cannot make it current once it is gone
     const isDiscarded = await patients.forbidCareVersion(patientRef, fetchOrder);
     if (isDiscarded) await careRecords.deleteVersion(patientRef, fetchOrder);
+    // the attempt that made it current may have died before it could say so
+    else await accessLog.append(patientRef, [careRecordsAccess({ patientRef, syncId, careVersion: fetchOrder })]);
   },
 
   async sweepRun({ runId }) {

@@ -1,4 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test, vi } from 'vitest';
@@ -6,6 +8,7 @@ import type { PatientListReference } from '../../core/contract/line-activities.t
 import type { ListCounts } from '../../core/domain/diff.ts';
 import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
 import { patientRefOf } from '../../core/pseudonyms.ts';
+import { createAccessLogStore } from '../../core/stores/access-log.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { createListsStore } from '../../core/stores/lists.ts';
 import { createListActivities } from './list-activities.ts';
@@ -14,6 +17,10 @@ vi.setConfig({ testTimeout: 60_000 }); // each takes in whole lists, 256 shards 
 
 const allShards = { fromShard: 0, toShard: 256 };
 const insurerId = 'kk';
+
+const unreachableLog = createAccessLogStore(
+  DynamoDBDocumentClient.from(new DynamoDBClient({ endpoint: 'http://127.0.0.1:1' })),
+);
 
 /** A world of its own on the shared emulator: another key gives other pseudonyms, and it sees nobody else's patients. */
 function newWorld() {
@@ -28,6 +35,8 @@ function newWorld() {
     return patientRef;
   };
   const removed: string[] = [];
+  const faults = { storeNewDies: false, isLogDown: false };
+  const log = () => (faults.isLogDown ? unreachableLog : stores.accessLog);
   const activities = createListActivities({
     lists,
     syncRuns: stores.syncRuns,
@@ -35,6 +44,7 @@ function newWorld() {
     patients: {
       storeNew: async (patients, listId) => {
         for (const { patientRef } of patients) mine.add(patientRef);
+        if (faults.storeNewDies) throw new Error('died');
         await stores.patients.storeNew(patients, listId);
       },
       storeChanged: stores.patients.storeChanged,
@@ -49,6 +59,10 @@ function newWorld() {
       },
     },
     careRecords: stores.careRecords,
+    accessLog: {
+      append: async (...of) => await log().append(...of),
+      appendFirst: async (...of) => await log().appendFirst(...of),
+    },
   });
   let listNumber = 0;
   return {
@@ -57,6 +71,7 @@ function newWorld() {
     runId,
     refOf,
     removed,
+    faults,
     activities,
     /** Puts a list as the line does: in segments that end anywhere. */
     async receive(text: string | Buffer): Promise<PatientListReference> {
@@ -71,6 +86,11 @@ function newWorld() {
     },
     split: async (list: PatientListReference) =>
       await run(async () => await activities.splitPatientList({ insurerId, runId, list })),
+    /** What the access log tells of someone. */
+    async told(kvnr: string): Promise<string[]> {
+      const { entries } = await stores.accessLog.read(refOf(kvnr), 100);
+      return entries.map(({ operation, entity }) => `${operation} ${entity?.id ?? ''}`.trimEnd());
+    },
     async takeIn(text: string): Promise<ListCounts & { listId: string }> {
       const list = await this.receive(text);
       const { shardParts } = await this.split(list);
@@ -118,6 +138,7 @@ test('a first list is taken in whole: everyone is stored as sent, and who is bro
   expect(await apply()).toEqual(counts); // as after an attempt whose answer was lost
   for (const index of range(0, 30))
     expect((await world.patients.get(world.refOf(kvnrAt(index))))?.body).toBe(entry(index));
+  for (const index of [0, 3, 30]) expect(await world.told(kvnrAt(index))).toEqual([`import ${listId}`]);
   const { entries: issues } = await world.syncRuns.listIssues(insurerId, world.runId, 100);
   expect(issues.map(({ position, reason }) => [position, reason])).toEqual([
     [31, expect.stringContaining('kvnr: check digit; givenName: missing')],
@@ -167,6 +188,13 @@ test('on the second day the gone are removed, only they, and not whoever is brok
   for (const patientRef of gone) expect(await world.patients.get(patientRef)).toBeUndefined();
   for (const index of [0, 20, 23, 24, 40]) expect(await world.patients.get(world.refOf(kvnrAt(index)))).toBeDefined();
 
+  const first = `${world.runId}-1`;
+  expect(await world.told(kvnrAt(0))).toEqual([`import ${first}`]);
+  expect(await world.told(kvnrAt(20))).toEqual([`import ${first}`, `change ${second.listId}`]);
+  expect(await world.told(kvnrAt(25))).toEqual([`import ${first}`, 'removal']);
+  expect(await world.told(kvnrAt(26))).toEqual([`import ${first}`, 'removal']);
+  expect(await world.told(kvnrAt(40))).toEqual([`import ${second.listId}`]);
+
   await run(async () => await world.activities.deleteList({ listId: second.listId }));
   expect(await world.keysUnder(`lists/${second.listId}/`)).toEqual([]);
   expect(await world.keysUnder(`lists/${world.runId}-1/`)).not.toEqual([]);
@@ -202,6 +230,33 @@ test('a segment that is missing or spoilt makes the list unusable', async () => 
   await run(async () => await world.activities.deleteList({ listId: list.listId }));
   expect(first).toBeDefined();
   await expect(world.split(list)).rejects.toMatchObject({ type: 'ListUnusable', details: ['segment-missing'] });
+});
+
+test('an attempt that dies before it stored what it had told is repeated, and tells it no second time', async () => {
+  const world = newWorld();
+  const list = await world.receive(listOf(...range(0, 5).map((index) => entry(index))));
+  const { shardParts } = await world.split(list);
+  const apply = async () =>
+    await run(async () => await world.activities.applyList({ listId: list.listId, shardParts, ...allShards }));
+  world.faults.storeNewDies = true;
+  await expect(apply()).rejects.toThrow('died');
+  world.faults.storeNewDies = false;
+  await apply();
+  for (const index of range(0, 5)) {
+    expect(await world.patients.get(world.refOf(kvnrAt(index)))).toBeDefined();
+    expect(await world.told(kvnrAt(index))).toEqual([`import ${list.listId}`]);
+  }
+});
+
+test('nobody is stored or changed whose access log cannot be written', async () => {
+  const world = newWorld();
+  const { listId } = await world.takeIn(listOf(entry(1)));
+  world.faults.isLogDown = true;
+  const takingIn = world.takeIn(listOf(entry(1, ',"moved":true'), entry(2)));
+  await expect(takingIn).rejects.toMatchObject({ name: 'AccessLogError' });
+  expect((await world.patients.get(world.refOf(kvnrAt(1))))?.body).toBe(entry(1));
+  expect(await world.patients.get(world.refOf(kvnrAt(2)))).toBeUndefined();
+  expect(await world.told(kvnrAt(1))).toEqual([`import ${listId}`]);
 });
 
 test('an empty list leaves everyone stored until somebody decides', async () => {

@@ -16,6 +16,7 @@ export interface PendingDeps extends RemovePatientDeps {
 export const createPending = ({
   patients,
   careRecords,
+  accessLog,
 }: PendingDeps): Pick<SyncActivities, 'listPending' | 'takeStock'> => ({
   async listPending({ shardIndex: first, after: firstAfter, limit }) {
     const context = Context.current();
@@ -41,7 +42,8 @@ export const createPending = ({
         const stock = await patients.takeStock(shard);
         stored += stock.stored;
         pending += stock.pending;
-        for (const patientRef of stock.removing) await removePatient({ patients, careRecords }, patientRef, leash);
+        for (const patientRef of stock.removing)
+          await removePatient({ patients, careRecords, accessLog }, patientRef, leash);
       });
       return { stored, pending };
     });

@@ -6,17 +6,20 @@ import { expect, test } from 'vitest';
 import type { StoreCareRecordsInput, StoreCareRecordsResult } from '../../core/contract/sync-activities.ts';
 import { putAnswerTogether } from '../../core/domain/answer-parts.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { AccessLogError } from '../../core/stores/access-log.ts';
 import { Crash, newPatientRef, openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { createDiscardStaged } from './discard-staged.ts';
 import { createRemovePatient } from './remove-patient.ts';
 import { createStoreCareRecords } from './store-care-records.ts';
 
 const stores = openEmulatedStores();
-const { patients, careRecords, payloads } = stores;
+const { patients, careRecords, payloads, accessLog } = stores;
 const { storeCareRecords } = createStoreCareRecords(stores);
 const { discardStaged } = createDiscardStaged(stores);
 const activities = createRemovePatient(stores);
 
+const isCrash = (error: unknown): boolean =>
+  error instanceof Crash || (error instanceof AccessLogError && error.cause instanceof Crash);
 /** Each crash would be told at length. */
 const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 const kvnr = 'A123456780' as Kvnr;
@@ -73,6 +76,13 @@ async function readAnswer(patientRef: string): Promise<string | undefined> {
       // replaced meanwhile
     }
   }
+}
+
+/** What the access log tells of a patient, and that its chain is valid. */
+async function told(patientRef: string): Promise<string[]> {
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true });
+  const { entries } = await accessLog.read(patientRef, 100);
+  return entries.map(({ operation, entity }) => (entity ? `${operation} ${entity.id}` : operation));
 }
 
 /** All that is kept for a patient but the patient: versions of items, versions of objects, payloads. */
@@ -154,18 +164,20 @@ test.each(['never sent', 'answer lost'] as const)(
     let crashed = true;
     for (let call = 1; crashed; call += 1) {
       const patientRef = await listedPatient();
-      await store(await fetched(patientRef, 1, answerOf('old')));
+      const old = await fetched(patientRef, 1, answerOf('old'));
+      await store(old);
       const input = await fetched(patientRef, 2, answerOf('new'));
       stores.crashAt(call, kind);
       crashed = await store(input).then(
         () => false,
-        (error) => error instanceof Crash || Promise.reject(error),
+        (error) => isCrash(error) || Promise.reject(error),
       );
       stores.recover();
       expect([answerOf('old'), answerOf('new')]).toContain(await readAnswer(patientRef));
       expect(await store(input)).toEqual({ outcome: 'stored' });
       expect(await readAnswer(patientRef)).toBe(answerOf('new'));
       expect(await leftovers(patientRef, input.syncId)).toEqual(only(2));
+      expect(await told(patientRef)).toEqual([`import ${old.syncId}`, `import ${input.syncId}`]);
       if (!crashed) expect(call).toBeGreaterThan(10);
     }
   },
@@ -208,11 +220,12 @@ test.each(['never sent', 'answer lost'] as const)(
       stores.crashAt(call, kind);
       crashed = await removePatient({ patientRef }).then(
         () => false,
-        (error) => error instanceof Crash || Promise.reject(error),
+        (error) => isCrash(error) || Promise.reject(error),
       );
       stores.recover();
       await removePatient({ patientRef });
       expect(await patients.get(patientRef)).toBeUndefined();
+      expect(await told(patientRef)).toEqual([`import ${input.syncId}`, 'removal']);
       expect(await leftovers(patientRef, input.syncId)).toEqual(nothing);
     }
   },
@@ -274,6 +287,28 @@ test('what a sync has made current is kept when it is cancelled afterwards', asy
   await store(input);
   await discardStaged(input);
   expect(await readAnswer(input.patientRef)).toBe(answerOf('x'));
+  expect(await told(input.patientRef)).toEqual([`import ${input.syncId}`]);
+});
+
+test('care records that became current just before their sync died are told when it is cancelled', async () => {
+  const input = await fetched(await listedPatient(), 1, answerOf('x'));
+  const died = createStoreCareRecords({ ...stores, accessLog: { append: () => Promise.reject(new Crash()) } });
+  await expect(store(input, died.storeCareRecords)).rejects.toBeInstanceOf(Crash);
+  await discardStaged(input);
+  expect(await told(input.patientRef)).toEqual([`import ${input.syncId}`]);
+});
+
+test('a removal that cannot be told deletes nothing', async () => {
+  const patientRef = await listedPatient();
+  const input = await fetched(patientRef, 1, answerOf('x'));
+  await store(input);
+  const untold = createRemovePatient({ ...stores, accessLog: { append: () => Promise.reject(new Crash()) } });
+  const environment = new MockActivityEnvironment({}, { logger: silent });
+  const removing = environment.run<[typeof input], void, typeof untold.removePatient>(untold.removePatient, input);
+  await expect(removing).rejects.toBeInstanceOf(Crash);
+  expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));
+  await removePatient({ patientRef });
+  expect(await leftovers(patientRef, input.syncId)).toEqual(nothing);
 });
 
 test.each([

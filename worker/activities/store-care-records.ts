@@ -4,24 +4,28 @@ import type {
   StoreCareRecordsResult,
   SyncActivities,
 } from '../../core/contract/sync-activities.ts';
+import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import type { CareRecordsStore } from '../../core/stores/care-records.ts';
 import type { Leash } from '../../core/stores/leash.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import { withHeartbeats } from './heartbeats.ts';
+import { careRecordsAccess } from './sync-access.ts';
 import { type Taken, takeAnswerApart } from './taking-apart.ts';
 
 export interface StoreCareRecordsDeps {
   readonly patients: PatientsStore;
   readonly careRecords: CareRecordsStore;
   readonly payloads: PayloadsStore;
+  readonly accessLog: Pick<AccessLogStore, 'append'>;
 }
 
 export const createStoreCareRecords = ({
   patients,
   careRecords,
   payloads,
+  accessLog,
 }: StoreCareRecordsDeps): Pick<SyncActivities, 'storeCareRecords'> => {
   /** How things stand: what an earlier attempt, a newer fetch or a removal has left to do. */
   const lookAt = async ({ patientRef, fetchOrder }: StoreCareRecordsInput) => {
@@ -32,13 +36,18 @@ export const createStoreCareRecords = ({
     return careVersion === fetchOrder ? ({ outcome: 'stored' } as const) : { patient };
   };
 
-  /** Leaves nothing behind but what the outcome says. */
+  /**
+   * Leaves nothing behind but what the outcome says. The entry comes after the flip, as only then it is known that they are
+   * stored; an attempt that dies in between leaves the payload, and the next one, or discardStaged, makes up for the entry.
+   */
   const settle = async (
-    { patientRef, fetchOrder, payload }: StoreCareRecordsInput,
+    { patientRef, syncId, fetchOrder, payload }: StoreCareRecordsInput,
     outcome: StoreCareRecordsResult['outcome'],
   ): Promise<StoreCareRecordsResult> => {
-    if (outcome === 'stored') await careRecords.deleteOlderThan(patientRef, fetchOrder);
-    else await careRecords.deleteVersion(patientRef, fetchOrder);
+    if (outcome === 'stored') {
+      await accessLog.append(patientRef, [careRecordsAccess({ patientRef, syncId, careVersion: fetchOrder })]);
+      await careRecords.deleteOlderThan(patientRef, fetchOrder);
+    } else await careRecords.deleteVersion(patientRef, fetchOrder);
     await payloads.delete(payload);
     return { outcome };
   };

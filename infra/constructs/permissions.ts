@@ -1,0 +1,71 @@
+import { Stack } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Key } from 'aws-cdk-lib/aws-kms';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Construct } from 'constructs';
+import { accessLogTable } from '../../core/stores/access-log.ts';
+import { careRecordsTable } from '../../core/stores/care-records.ts';
+import { lineTable } from '../../core/stores/gate.ts';
+import { patientsTable } from '../../core/stores/patients.ts';
+import { syncRunsTable } from '../../core/stores/sync-runs.ts';
+import type { Group } from '../../lambdas/routes.ts';
+
+export interface Resources {
+  readonly encryptionKey: Key;
+  readonly bucket: Bucket;
+  readonly secret: Secret;
+}
+
+export const allow = (actions: string[], ...resources: string[]): PolicyStatement =>
+  new PolicyStatement({ actions, resources });
+
+/** What each Lambda may do: what its operations need, and nothing else. */
+export function permissionsFor(
+  scope: Construct,
+  { encryptionKey, bucket, secret }: Resources,
+): Record<Group | 'schedule', PolicyStatement[]> {
+  const table = (actions: string[], tableName: string): PolicyStatement =>
+    allow(
+      actions.map((action) => `dynamodb:${action}`),
+      Stack.of(scope).formatArn({ service: 'dynamodb', resource: 'table', resourceName: tableName }),
+    );
+  /** the key is used by way of these services only */
+  const encryption = (actions: string[], ...services: string[]): PolicyStatement =>
+    new PolicyStatement({
+      actions: actions.map((action) => `kms:${action}`),
+      resources: [encryptionKey.keyArn],
+      conditions: {
+        StringEquals: {
+          'kms:ViaService': services.map((service) => `${service}.${Stack.of(scope).region}.amazonaws.com`),
+        },
+      },
+    });
+  const reading = ['Decrypt', 'DescribeKey'];
+  const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
+  const settings = allow(['secretsmanager:GetSecretValue'], secret.secretArn);
+  /** an entry can be appended and read; nobody can change or delete one */
+  const accessLog = table(['PutItem', 'Query'], accessLogTable);
+  return {
+    sync: [
+      settings,
+      table(['GetItem', 'Query'], syncRunsTable),
+      table(['GetItem'], lineTable),
+      encryption(reading, 'dynamodb', 'secretsmanager'),
+    ],
+    line: [settings, table(['GetItem', 'PutItem'], lineTable), encryption(writing, 'dynamodb', 'secretsmanager')],
+    patients: [
+      settings,
+      table(['GetItem', 'UpdateItem'], patientsTable), // the mark of a sync that somebody asked for
+      table(['GetItem', 'Query'], careRecordsTable),
+      table(['GetItem'], lineTable),
+      accessLog,
+      allow(['s3:GetObject'], bucket.arnForObjects('documents/*')),
+      allow(['s3:ListBucket'], bucket.bucketArn), // or S3 says of what is gone that it is forbidden
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+    ],
+    'access-log': [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager')],
+    openapi: [],
+    schedule: [settings, encryption(reading, 'secretsmanager')],
+  };
+}

@@ -1,0 +1,243 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App, Validations } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { expect, test } from 'vitest';
+import { ConfigError } from '../../core/config.ts';
+import { groups, operations } from '../../lambdas/routes.ts';
+import { readApiSettings } from '../settings.ts';
+import type { Stage } from '../stage.ts';
+import { ApiStack } from './api-stack.ts';
+import { DataStack } from './data-stack.ts';
+
+const context = {
+  INSURER_ID: 'kk-nord',
+  TEMPORAL_ADDRESS: 'eu.tmprl.cloud:7233',
+  OIDC_ISSUER: 'https://login.klinik.example',
+  OIDC_AUDIENCE: 'epa-sync-api',
+  CONSOLE_ORIGIN: 'https://konsole.klinik.example',
+};
+const withoutBundles = { 'aws:cdk:bundling-stacks': [] };
+
+function appFor(stage: Stage) {
+  const app = new App({ context: { ...context, ...withoutBundles } });
+  const { encryptionKey, bucket } = new DataStack(app, 'EpaSyncData', { stage });
+  const api = new ApiStack(app, 'EpaSyncApi', { stage, settings: readApiSettings(app.node), encryptionKey, bucket });
+  return { app, api };
+}
+const template = Template.fromStack(appFor('prod').api);
+
+// biome-ignore lint/suspicious/noExplicitAny: a template's properties are what they are
+type Properties = any;
+const resources = Object.entries(
+  template.toJSON()['Resources'] as Record<string, { Type: string; Properties: Properties }>,
+);
+const of = (type: string): [id: string, properties: Properties][] =>
+  resources.flatMap(([id, { Type, Properties }]) => (Type === type ? [[id, Properties]] : []));
+const idsIn = (value: unknown): string[] =>
+  [...JSON.stringify(value).matchAll(/"(?:Fn::GetAtt":\["|Ref":")([^"]+)"/g)].map(([, id = '']) => id);
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+}
+/** who may do what, by the role's logical ID */
+const permissions = (): { role: string; actions: string[]; resource: string }[] => {
+  const inline = of('AWS::IAM::Role').flatMap(([role, { Policies = [] }]) =>
+    Policies.map(({ PolicyDocument }: Properties) => ({ role, PolicyDocument })),
+  );
+  const attached = of('AWS::IAM::Policy').map(([, { Roles, PolicyDocument }]) => ({
+    role: idsIn(Roles).join(),
+    PolicyDocument,
+  }));
+  return [...inline, ...attached].flatMap(({ role, PolicyDocument }) =>
+    (PolicyDocument.Statement as Statement[]).map(({ Effect, Action, Resource }) => {
+      expect(Effect).toBe('Allow');
+      return { role, actions: [Action].flat(), resource: JSON.stringify(Resource) };
+    }),
+  );
+};
+
+function pathOf(id: string): string {
+  const found = of('AWS::ApiGateway::Resource').find(([resource]) => resource === id);
+  if (found === undefined) return '';
+  const [, { ParentId, PathPart }] = found;
+  return `${pathOf(idsIn(ParentId)[0] ?? '')}/${PathPart}`;
+}
+
+test('each route is an operation of the table, answered by the Lambda of its group, and each operation has one', () => {
+  const handlers = new Map(of('AWS::Lambda::Function').map(([id, { Handler }]) => [id, Handler as string]));
+  const routes = of('AWS::ApiGateway::Method').flatMap(([, { HttpMethod, ResourceId, Integration }]) => {
+    if (HttpMethod === 'OPTIONS') {
+      expect(Integration.Type).toBe('MOCK');
+      return [];
+    }
+    const [handler] = idsIn(Integration.Uri).flatMap((id) => handlers.get(id) ?? []);
+    return [`${HttpMethod} ${pathOf(idsIn(ResourceId)[0] ?? '')} ${Integration.Type} ${handler}`];
+  });
+  const expected = Object.values(operations).map(
+    ({ method, path, group }) => `${method} ${path} AWS_PROXY ${group}.handler`,
+  );
+  expect(routes.toSorted()).toEqual(expected.toSorted());
+});
+
+test('nothing but the API can call a Lambda without a role', () => {
+  const permissions = of('AWS::Lambda::Permission').map(([, properties]) => properties);
+  const [[api] = []] = of('AWS::ApiGateway::RestApi');
+  expect(permissions).toHaveLength(Object.keys(operations).length);
+  for (const { Principal, SourceArn } of permissions)
+    expect([Principal, idsIn(SourceArn)]).toEqual(['apigateway.amazonaws.com', expect.arrayContaining([api])]);
+  expect(of('AWS::Lambda::Url')).toEqual([]);
+});
+
+test('no role may change or delete an access entry', () => {
+  const onAccessLog = permissions().filter(({ resource }) => resource.includes('table/AuditLog'));
+  expect(onAccessLog.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual(['accesslog', 'patients']);
+  for (const { actions } of onAccessLog) expect(actions).toEqual(['dynamodb:PutItem', 'dynamodb:Query']);
+});
+
+test('no role may do everything, or anything to everything', () => {
+  for (const { actions, resource } of permissions()) {
+    expect(actions.filter((action) => action.includes('*'))).toEqual([]);
+    if (resource === '"*"') expect(actions).toEqual(['xray:PutTraceSegments', 'xray:PutTelemetryRecords']);
+    else expect(resource.replace('/documents/*', '')).not.toContain('*');
+  }
+});
+
+test('no role may read a patient but those of the Lambdas that answer who asks for one', () => {
+  const readers = (what: string) =>
+    permissions().flatMap(({ role, resource }) => (resource.includes(what) ? [role.replace(/Role.*/, '')] : []));
+  for (const what of ['table/Patients', 'table/CareRecords', '/documents/*'])
+    expect(readers(what)).toEqual(['patients']);
+  const writes = permissions().filter(({ resource }) => /table\/(Patients|CareRecords)/.test(resource));
+  expect(writes.flatMap(({ actions }) => actions)).not.toContain('dynamodb:DeleteItem');
+});
+
+test('each Lambda but the one that needs none reads its secrets from the secret, and no template holds any', () => {
+  const functions = of('AWS::Lambda::Function');
+  expect(functions).toHaveLength(groups.length + 1);
+  for (const [, { Environment }] of functions) {
+    expect(Object.keys(Environment.Variables).filter((name) => /KEY|TOKEN|PASSWORD/.test(name))).toEqual([]);
+    expect(idsIn(Environment.Variables.SECRET_ID)).toEqual(of('AWS::SecretsManager::Secret').map(([id]) => id));
+  }
+  const [[, secret] = []] = of('AWS::SecretsManager::Secret');
+  expect(secret.SecretString).toBeUndefined();
+  const readers = permissions().filter(({ actions }) => actions.includes('secretsmanager:GetSecretValue'));
+  expect(readers).toHaveLength(groups.length); // without openapi, with schedule
+});
+
+test('every Lambda runs on Node 24 with its traces, and every log is forgotten after three months', () => {
+  for (const [, properties] of of('AWS::Lambda::Function'))
+    expect(properties).toMatchObject({
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      TracingConfig: { Mode: 'Active' },
+      LoggingConfig: { LogGroup: expect.anything() },
+    });
+  expect(of('AWS::Logs::LogGroup').map(([, { RetentionInDays }]) => RetentionInDays)).toEqual(
+    Array.from({ length: groups.length + 2 }, () => 90),
+  );
+});
+
+test('the stage is throttled, traced, and logs requests without anything of who or whom', () => {
+  const [[, stage] = []] = of('AWS::ApiGateway::Stage');
+  expect(stage).toMatchObject({
+    TracingEnabled: true,
+    MethodSettings: [
+      expect.objectContaining({
+        HttpMethod: '*',
+        ResourcePath: '/*',
+        ThrottlingRateLimit: 100,
+        ThrottlingBurstLimit: 200,
+        LoggingLevel: 'OFF',
+        DataTraceEnabled: false,
+      }),
+    ],
+  });
+  const logged = Object.values(JSON.parse(stage.AccessLogSetting.Format) as Record<string, string>);
+  expect(logged).toEqual(
+    [
+      'requestId',
+      'requestTime',
+      'httpMethod',
+      'resourcePath',
+      'status',
+      'responseLength',
+      'responseLatency',
+      'integrationLatency',
+    ].map((name) => `$context.${name}`),
+  );
+});
+
+test('what API Gateway refuses itself is a problem too, and tells nothing of how it is built', () => {
+  const responses = of('AWS::ApiGateway::GatewayResponse').map(([, properties]) => properties);
+  const types = responses.map(({ ResponseType, StatusCode }) => `${ResponseType} ${StatusCode}`);
+  for (const expected of [
+    'DEFAULT_4XX 404',
+    'MISSING_AUTHENTICATION_TOKEN 404',
+    'THROTTLED 429',
+    'REQUEST_TOO_LARGE 413',
+    'DEFAULT_5XX 500',
+  ])
+    expect(types).toContain(expected);
+  for (const { StatusCode, ResponseTemplates, ResponseParameters } of responses) {
+    expect(JSON.parse(ResponseTemplates['application/json'])).toEqual({
+      type: expect.stringMatching(/^urn:epa-sync:problem:/),
+      title: expect.any(String),
+      status: Number(StatusCode),
+      correlationId: '$context.requestId',
+    });
+    expect(ResponseParameters).toMatchObject({
+      'gatewayresponse.header.Content-Type': "'application/problem+json'",
+      'gatewayresponse.header.access-control-allow-origin': `'${context.CONSOLE_ORIGIN}'`,
+    });
+  }
+});
+
+test('only pages of the console may be told that they may ask', () => {
+  const preflights = of('AWS::ApiGateway::Method').filter(([, { HttpMethod }]) => HttpMethod === 'OPTIONS');
+  const paths = new Set(Object.values(operations).map(({ path }) => path));
+  expect(preflights.map(([, { ResourceId }]) => pathOf(idsIn(ResourceId)[0] ?? ''))).toEqual(
+    expect.arrayContaining([...paths]),
+  );
+  for (const [, { Integration }] of preflights)
+    expect(Integration.IntegrationResponses[0].ResponseParameters).toMatchObject({
+      'method.response.header.Access-Control-Allow-Origin': `'${context.CONSOLE_ORIGIN}'`,
+    });
+});
+
+test('the day starts at the hour that is set, in Germany, exactly then, and one that failed is kept', () => {
+  const [[, schedule] = []] = of('AWS::Scheduler::Schedule');
+  const [[queue] = []] = of('AWS::SQS::Queue');
+  expect(schedule).toMatchObject({
+    ScheduleExpression: 'cron(0 3 * * ? *)',
+    ScheduleExpressionTimezone: 'Europe/Berlin',
+    FlexibleTimeWindow: { Mode: 'OFF' },
+    Target: { DeadLetterConfig: { Arn: { 'Fn::GetAtt': [queue, 'Arn'] } }, RetryPolicy: { MaximumRetryAttempts: 10 } },
+  });
+  expect(of('AWS::Lambda::EventInvokeConfig').map(([, { DestinationConfig }]) => idsIn(DestinationConfig)[0])).toEqual([
+    queue,
+  ]);
+});
+
+test('what is not set is told at once, by name', () => {
+  expect(() => readApiSettings(new App().node)).toThrow(ConfigError);
+  for (const name of Object.keys(context)) expect(() => readApiSettings(new App().node)).toThrow(new RegExp(name));
+});
+
+test('each Lambda of the stack is a file of the bundle', () => {
+  for (const [, { Handler }] of of('AWS::Lambda::Function')) {
+    const [name] = (Handler as string).split('.');
+    expect(existsSync(join(import.meta.dirname, '..', '..', 'lambdas', 'functions', `${name}.ts`))).toBe(true);
+  }
+});
+
+test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
+  const { app } = appFor('prod');
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  const { directory } = app.synth();
+  const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
+  expect(report).toMatchObject({ pluginReports: [] });
+});

@@ -1,0 +1,48 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Key } from 'aws-cdk-lib/aws-kms';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import { type Group, groups } from '../../lambdas/routes.ts';
+import { ApiFunction } from '../constructs/api-function.ts';
+import { DailySchedule } from '../constructs/daily-schedule.ts';
+import { HttpApi } from '../constructs/http-api.ts';
+import { lambdaCode } from '../constructs/lambda-code.ts';
+import { permissionsFor } from '../constructs/permissions.ts';
+import { SettingsSecret } from '../constructs/settings-secret.ts';
+import type { ApiSettings } from '../settings.ts';
+import { removalPolicyOf, type Stage } from '../stage.ts';
+
+export interface ApiStackProps extends StackProps {
+  readonly stage: Stage;
+  readonly settings: ApiSettings;
+  readonly encryptionKey: Key;
+  readonly bucket: Bucket;
+}
+
+/** What people speak to: the HTTP API, its Lambdas, and the schedule of the day's sync. */
+export class ApiStack extends Stack {
+  constructor(scope: Construct, id: string, { stage, settings, encryptionKey, bucket, ...props }: ApiStackProps) {
+    super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...props });
+    const removalPolicy = removalPolicyOf(stage);
+    const { secret } = new SettingsSecret(this, 'Secret', { encryptionKey, removalPolicy });
+    const code = lambdaCode();
+    const permissions = permissionsFor(this, { encryptionKey, bucket, secret });
+    const { SYNC_HOUR, ...shared } = settings;
+    const environment = {
+      ...Object.fromEntries(Object.entries(shared).map(([name, value]) => [name, String(value)])),
+      BUCKET_NAME: bucket.bucketName,
+      SECRET_ID: secret.secretArn,
+    };
+    const lambdaOf = (name: keyof typeof permissions) =>
+      new ApiFunction(this, name, { code, name, environment, permissions: permissions[name], removalPolicy }).lambda;
+    const lambdas = Object.fromEntries(groups.map((group) => [group, lambdaOf(group)])) as Record<
+      Group,
+      LambdaFunction
+    >;
+    const { api } = new HttpApi(this, 'Http', { lambdas, consoleOrigin: settings.CONSOLE_ORIGIN, removalPolicy });
+    new DailySchedule(this, 'Daily', { lambda: lambdaOf('schedule'), hour: SYNC_HOUR });
+    new CfnOutput(this, 'ApiUrl', { value: api.url });
+    new CfnOutput(this, 'ApiId', { value: api.restApiId });
+  }
+}

@@ -1,0 +1,56 @@
+import { Client, Connection } from '@temporalio/client';
+import { openStores, type Stores, temporalConnection } from '../core/clients.ts';
+import { createLoadedDataConverter } from '../core/codec.ts';
+import type { ApiConfig } from '../core/config.ts';
+import { createDailySyncClient, type DailySyncClient } from '../core/daily-sync-client.ts';
+import { createInsurerLineClient, type InsurerLineClient } from '../core/insurer-line-client.ts';
+import { createPatientRecordClient, type PatientRecordClient } from '../core/patient-record-client.ts';
+import { createSealer, type Sealer } from './sealed.ts';
+import { readSettings } from './settings.ts';
+import { createTokenVerifier, type VerifyToken } from './tokens.ts';
+
+/** What handlers work with. */
+export interface Clients {
+  readonly config: ApiConfig;
+  readonly stores: Stores;
+  readonly dailySync: DailySyncClient;
+  readonly insurerLine: InsurerLineClient;
+  readonly patientRecord: PatientRecordClient;
+  readonly sealer: Sealer;
+  readonly verifyToken: VerifyToken;
+}
+
+let clients: Promise<Clients> | undefined;
+
+/** Opened at a container's first request that needs them, and kept; nothing is connected before it is used. */
+export function clientsOfContainer(): Promise<Clients> {
+  clients ??= readSettings(process.env)
+    .then(openClients)
+    .catch((error: unknown) => {
+      clients = undefined; // the next request tries again
+      throw error;
+    });
+  return clients;
+}
+
+function openClients(config: ApiConfig): Clients {
+  const stores = openStores(config);
+  const temporal = new Client({
+    connection: Connection.lazy(temporalConnection(config)),
+    namespace: config.TEMPORAL_NAMESPACE,
+    dataConverter: createLoadedDataConverter(config.PAYLOAD_KEYS),
+  });
+  return {
+    config,
+    stores,
+    dailySync: createDailySyncClient(temporal, stores, config),
+    insurerLine: createInsurerLineClient({
+      temporal: async () => temporal,
+      gate: stores.gateOf(config.INSURER_ID),
+      insurerId: config.INSURER_ID,
+    }),
+    patientRecord: createPatientRecordClient({ temporal: async () => temporal, stores, config }),
+    sealer: createSealer(config.PSEUDONYM_KEY),
+    verifyToken: createTokenVerifier(config),
+  };
+}

@@ -1,0 +1,21 @@
+import type { Handler } from './operation.ts';
+import { pageTokens } from './pages.ts';
+import { Problem } from './problems.ts';
+
+const issuesPerPage = 100;
+
+/** Pages stay with the run that the first one was of, though a newer one may have begun: a token names it. */
+interface Place {
+  readonly runId: string;
+  readonly after: string;
+}
+
+export const listIssues: Handler<'listIssues'> = async ({ query }, { stores: { syncRuns }, config, sealer }) => {
+  const insurerId = config.INSURER_ID;
+  const pages = pageTokens<Place>(sealer, `issues ${query.runId ?? ''}`);
+  const place = await pages.placeOf(query.nextToken);
+  const runId = place?.runId ?? (await syncRuns.readProgress(insurerId, query.runId))?.runId;
+  if (runId === undefined) throw new Problem('no-run-yet');
+  const { entries, nextToken: after } = await syncRuns.listIssues(insurerId, runId, issuesPerPage, place?.after);
+  return { body: { issues: entries, ...(await pages.nextToken(after === undefined ? undefined : { runId, after })) } };
+};

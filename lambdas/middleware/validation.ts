@@ -1,0 +1,78 @@
+import type { APIGatewayProxyEvent } from 'aws-lambda';
+import type { z } from 'zod';
+import { type FieldError, Problem } from '../problems.ts';
+import { noFields } from '../schemas.ts';
+import { operationOf } from './operation-search.ts';
+import { headerOf, type Middleware } from './request.ts';
+
+/** The largest body that the API has a use for is a tenth of it. */
+const bodyMaxBytes = 16 * 1024;
+
+type Part = FieldError['in'];
+
+/** Reads path, query and body by the operation's schemas. What is wrong is told later, to who may ask at all. */
+export function validation(): Middleware {
+  return {
+    before: ({ event, context: { facts } }) => {
+      const operation = operationOf(facts);
+      const errors: FieldError[] = [];
+      const read = (part: Part, schema: z.ZodType | undefined, value: unknown): unknown => {
+        const { success, data, error } = (schema ?? noFields).safeParse(value);
+        if (success) return data;
+        errors.push(...error.issues.flatMap((issue) => fieldErrors(part, issue)));
+        return undefined;
+      };
+      facts.parts = {
+        params: read('path', operation.params, event.pathParameters ?? {}),
+        query: read('query', operation.query, queryOf(event)),
+      };
+      try {
+        if (operation.body) facts.parts.body = read('body', operation.body, bodyOf(event));
+        if (errors.length > 0) throw new Problem('invalid-request', { errors });
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        facts.partsProblem = error;
+      }
+    },
+  };
+}
+
+/** A parameter that was given twice is a list, and fits no schema. */
+const queryOf = ({ multiValueQueryStringParameters: lists }: APIGatewayProxyEvent): object =>
+  Object.fromEntries(
+    Object.entries(lists ?? {}).map(([name, list = []]) => [name, list.length === 1 ? list[0] : list]),
+  );
+
+/** @throws Problem `body-too-large`, `unsupported-media-type`, `invalid-request` */
+function bodyOf(event: APIGatewayProxyEvent): unknown {
+  const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
+  if (body.byteLength > bodyMaxBytes)
+    throw new Problem('body-too-large', { detail: `It may have ${bodyMaxBytes} bytes.` });
+  if (!/^application\/json\s*(;|$)/i.test(headerOf(event, 'content-type') ?? '')) {
+    throw new Problem('unsupported-media-type', { detail: 'Say content-type: application/json.' });
+  }
+  try {
+    return JSON.parse(body.toString('utf8'), (key, value) => {
+      if (key === '__proto__') throw new SyntaxError('a field named __proto__');
+      return value;
+    });
+  } catch (cause) {
+    throw new Problem(
+      'invalid-request',
+      { errors: [{ in: 'body', pointer: '', detail: 'is no JSON that we take' }] },
+      { cause },
+    );
+  }
+}
+
+/** An issue in our words: where, and what it should be. Names of fields that we do not know are the caller's own, and stay out. */
+function fieldErrors(part: Part, issue: z.core.$ZodIssue): FieldError[] {
+  const pointer = issue.path.map((key) => `/${String(key)}`).join('');
+  if (issue.code === 'unrecognized_keys')
+    return [{ in: part, pointer, detail: 'has a field that is not in the contract' }];
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const [nearest = []] = [...issue.errors].sort((a, b) => a.length - b.length);
+    return nearest.flatMap((inner) => fieldErrors(part, { ...inner, path: [...issue.path, ...inner.path] }));
+  }
+  return [{ in: part, pointer, detail: issue.message }];
+}

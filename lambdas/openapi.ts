@@ -1,0 +1,102 @@
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
+} from 'zod-openapi';
+import { type ProblemName, problems, problemType } from './problems.ts';
+import { type Operation, operations, problemsOf } from './routes.ts';
+import * as schemas from './schemas.ts';
+
+const correlationId = {
+  'x-correlation-id': { schema: { type: 'string' }, description: "the caller's, if that was a UUID; ours otherwise" },
+} as const;
+
+/** All operations of one status share a description of what may have happened, with an example of each. */
+function problemResponse(status: number, names: readonly ProblemName[]): ZodOpenApiResponseObject {
+  const example = (name: ProblemName) => ({
+    type: problemType(name),
+    title: problems[name].title,
+    status,
+    correlationId: '0e4d1e0e-6d0c-4bc9-8f25-6a6b1a8b7f0d',
+    ...(name === 'invalid-request' && {
+      errors: [{ in: 'body', pointer: '/kvnr', detail: 'has a wrong check digit' }],
+    }),
+  });
+  return {
+    description: names.map((name) => problems[name].title).join('. Or: '),
+    headers: {
+      ...correlationId,
+      ...(status === 401 && { 'www-authenticate': { schema: { type: 'string' } } }),
+      ...(status === 503 && { 'retry-after': { schema: { type: 'string' }, description: 'seconds' } }),
+    },
+    content: {
+      'application/problem+json': {
+        schema: schemas.problem,
+        examples: Object.fromEntries(names.map((name) => [name, { value: example(name) }])),
+      },
+    },
+  };
+}
+
+function successResponse({ status, description, schema, fhir }: Operation['answer']): ZodOpenApiResponseObject {
+  return {
+    description,
+    headers: {
+      ...correlationId,
+      ...(status === 302 && { location: { schema: { type: 'string', format: 'uri' }, required: true } }),
+    },
+    ...(schema && {
+      content: { 'application/json': { schema }, ...(fhir && { 'application/fhir+json': { schema: fhir } }) },
+    }),
+  };
+}
+
+function describe(name: string, operation: Operation): ZodOpenApiOperationObject {
+  const { group, roles, summary, params, query, body, answer } = operation;
+  const byStatus = Map.groupBy(problemsOf(operation), (problem) => problems[problem].status);
+  const failures = [...byStatus].map(([status, names]) => [status, problemResponse(status, names)] as const);
+  return {
+    operationId: name,
+    tags: [group],
+    summary,
+    ...(Array.isArray(roles) && { description: `Roles: ${roles.join(', ')}.` }),
+    security: Array.isArray(roles) ? [{ token: [] }] : [],
+    requestParams: { ...(params && { path: params }), ...(query && { query }) },
+    ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    responses: { [answer.status]: successResponse(answer), ...Object.fromEntries(failures) },
+  };
+}
+
+const paths: ZodOpenApiPathsObject = {};
+for (const [name, operation] of Object.entries(operations) as [string, Operation][]) {
+  paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: describe(name, operation) };
+}
+
+const document = createDocument({
+  openapi: '3.1.0',
+  info: {
+    title: 'epa-sync',
+    version: '1.0.0',
+    description: 'Every problem that is answered is explained in docs/problems.md.',
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  },
+  paths,
+  components: {
+    securitySchemes: {
+      token: {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: 'JWT',
+        description: 'of the OIDC issuer (RS256 or ES256), with its roles in a claim',
+      },
+    },
+  },
+});
+
+/** This API as OpenAPI 3.1, from the schemas that validate. @param apiUrl where it is reached */
+export const openApiDocument = (apiUrl: string) => ({
+  ...document,
+  openapi: '3.1.0' as const,
+  servers: [{ url: apiUrl }],
+});

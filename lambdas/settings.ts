@@ -1,0 +1,23 @@
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { z } from 'zod';
+import { type ApiConfig, apiConfig, readConfig } from '../core/config.ts';
+
+const place = z.object({ SECRET_ID: z.string().min(1), AWS_REGION: z.string().min(1) });
+/** What the secret holds, as JSON: nothing else of it becomes a setting. */
+const secret = z.object({
+  PSEUDONYM_KEY: z.string(),
+  PAYLOAD_KEYS: z.string(),
+  TEMPORAL_API_KEY: z.string().optional(),
+});
+
+/** The settings of a Lambda: its environment, and what is secret from Secrets Manager. @throws ConfigError */
+export async function readSettings(environment: NodeJS.ProcessEnv): Promise<ApiConfig> {
+  const { SECRET_ID, AWS_REGION: region } = readConfig(place, environment);
+  const secrets = new SecretsManagerClient({ region });
+  try {
+    const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId: SECRET_ID }));
+    return readConfig(apiConfig, { ...environment, ...readConfig(secret, JSON.parse(SecretString)) });
+  } finally {
+    secrets.destroy();
+  }
+}

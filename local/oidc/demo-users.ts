@@ -1,0 +1,23 @@
+import type { Role } from '../../core/domain/access.ts';
+
+export interface DemoUser {
+  readonly sub: string;
+  readonly name: string;
+  readonly title: string;
+}
+
+/** One person for each role. */
+export const demoUsers: Readonly<Record<Role, DemoUser>> = {
+  clinician: { sub: 'demo-clinician', name: 'Dr. Miriam Vogt', title: 'Ärztin' },
+  operator: { sub: 'demo-operator', name: 'Jonas Brandt', title: 'Betrieb' },
+  management: { sub: 'demo-management', name: 'Katrin Seidel', title: 'Leitung' },
+  auditor: { sub: 'demo-auditor', name: 'Peter Hollmann', title: 'Datenschutz' },
+};
+
+/** What a token says of somebody; undefined for who is not one of the demo users. */
+export function claimsOf(
+  sub: string,
+): { readonly sub: string; readonly name: string; readonly roles: string[] } | undefined {
+  const [role, user] = Object.entries(demoUsers).find(([, each]) => each.sub === sub) ?? [];
+  return role !== undefined && user !== undefined ? { sub, name: user.name, roles: [role] } : undefined;
+}

@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { exportJWK, generateKeyPair } from 'jose';
+import { z } from 'zod';
+import { writeWhole } from '../files.ts';
+import { StartFailure } from '../start-failure.ts';
+
+const keysFile = z.object({
+  /** signs tokens: RSA, private */
+  signingKey: z.looseObject({ kty: z.literal('RSA'), kid: z.string() }),
+  cookieKey: z.string(),
+  /** whoever has it gets a token for any demo user: `npm run token` reads it here */
+  clientSecret: z.string(),
+});
+export type IssuerKeys = z.infer<typeof keysFile>;
+
+/** The issuer's own keys, made once, so that a token outlives a restart. Only their owner may read them. */
+export async function ensureIssuerKeys(file: string): Promise<IssuerKeys> {
+  if (!existsSync(file)) {
+    const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+    const text = () => randomBytes(32).toString('base64url');
+    const signingKey = { ...(await exportJWK(privateKey)), kid: text().slice(0, 8), use: 'sig', alg: 'RS256' };
+    mkdirSync(dirname(file), { recursive: true });
+    writeWhole(file, JSON.stringify({ signingKey, cookieKey: text(), clientSecret: text() }), 0o600);
+  }
+  return readIssuerKeys(file);
+}
+
+/** @throws StartFailure */
+export function readIssuerKeys(file: string): IssuerKeys {
+  try {
+    return keysFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    throw new StartFailure(`${file} holds no keys: delete it, then start again`, { cause: error });
+  }
+}

@@ -1,0 +1,116 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import Provider, { type Configuration } from 'oidc-provider';
+import { claimsOf, demoUsers } from './demo-users.ts';
+import type { IssuerKeys } from './issuer-keys.ts';
+import { loginPage } from './login-page.ts';
+
+export interface IssuerSpec {
+  readonly port: number;
+  readonly keys: IssuerKeys;
+  /** `aud` of access tokens */
+  readonly audience: string;
+  readonly consoleOrigin: string;
+}
+
+/** The one thing that tokens are for. */
+const resource = 'urn:epa-sync:api';
+const tokenSeconds = 3_600;
+const loginPath = '/login/';
+
+/**
+ * An OIDC issuer with one demo user for each role: authorization code with PKCE for the console, a click per user; client
+ * credentials for the command line, a client per user, so that it needs neither a browser nor a password to type. The secret
+ * lies beside the stack's keys: to get a token there, one must be who started the stack.
+ */
+export async function openIssuer(spec: IssuerSpec): Promise<Server> {
+  const issuer = `http://127.0.0.1:${spec.port}`;
+  const provider: Provider = new Provider(issuer, configurationOf(spec));
+  const answerOidc = provider.callback() as RequestListener;
+  const server = createServer((request, response) => {
+    // another name that leads here is a page of somebody else's that has bent its own to loopback
+    if (request.headers.host !== new URL(issuer).host) response.writeHead(421).end();
+    else if (!request.url?.startsWith(loginPath)) answerOidc(request, response);
+    else void logIn(provider, spec, request, response).catch(() => response.writeHead(400).end('no login under way\n'));
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(spec.port, '127.0.0.1', resolve));
+  return server;
+}
+
+async function logIn(
+  provider: Provider,
+  { consoleOrigin }: IssuerSpec,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { uid } = await provider.interactionDetails(request, response);
+  const accountId = request.method === 'POST' ? new URLSearchParams(await text(request)).get('sub') : null;
+  if (accountId !== null && claimsOf(accountId)) {
+    await provider.interactionFinished(request, response, { login: { accountId } });
+    return;
+  }
+  response.writeHead(200, {
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-store',
+    'content-security-policy': `default-src 'none'; style-src 'unsafe-inline'; form-action 'self' ${consoleOrigin}; frame-ancestors 'none'; base-uri 'none'`,
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(loginPage(`${loginPath}${uid}`));
+}
+
+const configurationOf = ({ keys, audience, consoleOrigin }: IssuerSpec): Configuration => ({
+  jwks: { keys: [keys.signingKey] },
+  cookies: { keys: [keys.cookieKey] },
+  clients: [
+    {
+      client_id: 'console',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: [`${consoleOrigin}/`],
+      post_logout_redirect_uris: [`${consoleOrigin}/`],
+    },
+    ...Object.values(demoUsers).map(({ sub }) => ({
+      client_id: sub,
+      client_secret: keys.clientSecret,
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
+    })),
+  ],
+  clientBasedCORS: (_ctx, origin) => origin === consoleOrigin,
+  findAccount: (_ctx, sub) => {
+    const claims = claimsOf(sub);
+    return claims && { accountId: sub, claims: async () => claims };
+  },
+  claims: { openid: ['sub'], profile: ['name', 'roles'] },
+  conformIdTokenClaims: false, // the console shows who is signed in without asking again
+  extraTokenClaims: (_ctx, token) => {
+    const { name, roles } = claimsOf(('accountId' in token && token.accountId) || (token.clientId ?? '')) ?? {};
+    return { name, roles };
+  },
+  pkce: { required: () => true },
+  // whoever has clicked has agreed
+  loadExistingGrant: async ({ oidc }) => {
+    const { provider, client, session } = oidc;
+    const grant = new provider.Grant({ clientId: client?.clientId, accountId: session?.accountId });
+    grant.addOIDCScope('openid profile');
+    await grant.save();
+    return grant;
+  },
+  interactions: { url: (_ctx, { uid }) => `${loginPath}${uid}` },
+  features: {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => resource,
+      useGrantedResource: () => true,
+      getResourceServerInfo: () => ({
+        scope: '',
+        audience,
+        accessTokenFormat: 'jwt',
+        accessTokenTTL: tokenSeconds,
+        jwt: { sign: { alg: 'RS256' } },
+      }),
+    },
+  },
+});
