@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import type { APIGatewayProxyResult } from 'aws-lambda';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { accessLogTable } from '../core/stores/access-log.ts';
 import { bundleLambdas } from '../infra/lambda-bundle.ts';
-import { type Api, type Ask, openApi } from './api.fixture.ts';
+import { type Api, type Ask, newKvnr, openApi } from './api.fixture.ts';
 import { problemType } from './problems.ts';
 import { type Group, groups, type Operation, type OperationName, operations } from './routes.ts';
 import { problem } from './schemas.ts';
@@ -111,9 +114,9 @@ test.each([
   'without %s, each operation answers what it documents, and shows and promises nothing that it cannot keep',
   async (what, environment) => {
     const all = await asks();
-    for (const group of groups) {
+    const asked = groups.map(async (group) => {
       const own = ofGroup(all, group);
-      if (own.length === 0) continue;
+      if (own.length === 0) return;
       const { results, printed } = await run(group, own, environment);
       for (const [index, [name]] of own.entries()) {
         const result = results[index];
@@ -127,7 +130,74 @@ test.each([
         expect({ name, type, printed }).toEqual({ name, type: expect.toBeOneOf(expected.map(problemType)), printed });
         if (what !== 'Temporal') expect(result?.statusCode).toBe(503);
       }
-    }
+    });
+    await Promise.all(asked);
   },
   120_000,
 );
+
+/** The emulator's DynamoDB, but that one table answers every call with a failure of its own. */
+async function startWithoutTable(table: string): Promise<string> {
+  const emulator = process.env['AWS_ENDPOINT_URL'] ?? '';
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await buffer(request);
+    if (body.includes(`"${table}"`)) {
+      response
+        .writeHead(500, { 'content-type': 'application/x-amz-json-1.0' })
+        .end('{"__type": "InternalServerError"}');
+      return;
+    }
+    const { host: _, connection: __, ...headers } = request.headers as Record<string, string>;
+    const relayed = await fetch(emulator, { method: 'POST', headers, body });
+    response.writeHead(relayed.status, { 'content-type': 'application/x-amz-json-1.0' }).end(await relayed.text());
+  };
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.destroy());
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test('while the access log alone cannot be written, nothing about a patient is answered: no data, no refusal, no «not found»', async () => {
+  const environment = { AWS_ENDPOINT_URL_DYNAMODB: await startWithoutTable(accessLogTable) };
+  const kvnr = newKvnr();
+  const unknown: Ask = { role: 'clinician', params: { patientRef: api.refOf(kvnr) } };
+  const { json } = await api.ask('readPatient', {
+    role: 'clinician',
+    params: {
+      patientRef: (await api.storePatient('[{"id": "r1", "documents": [{"contentBase64": "QUJD"}]}]')).patientRef,
+    },
+  });
+  const token = json.careRecords[0].documents[0].contentBase64.href.split('/').at(-1);
+  const onPatients = (await asks()).filter(([name]) => (operations[name] as Operation).access !== undefined);
+  const all: [OperationName, Ask][] = [
+    ...onPatients,
+    ...onPatients.map(([name, ask]): [OperationName, Ask] => [name, { ...ask, role: 'none' }]),
+    ['readPatient', unknown],
+    ['readLastSync', unknown],
+    ['lookUpPatient', { role: 'clinician', body: { kvnr } }],
+    ['readDocument', { params: { token } }],
+  ];
+  const asked = (['patients', 'access-log'] as const).map(async (group) => {
+    const own = ofGroup(all, group);
+    const { results } = await run(group, own, environment);
+    expect(results).toHaveLength(own.length);
+    for (const [index, { statusCode, headers, body }] of results.entries()) {
+      const { type } = problem.parse(JSON.parse(body));
+      const told = { ask: own[index], statusCode, type, location: headers?.['location'] };
+      expect(told).toEqual({
+        ...told,
+        statusCode: 503,
+        type: problemType('access-log-unavailable'),
+        location: undefined,
+      });
+    }
+  });
+  await Promise.all(asked);
+  const open = await run('sync', [['listRuns', { role: 'operator' }]], environment);
+  expect(open.results[0]?.statusCode).toBe(200); // what concerns no patient goes on
+}, 120_000);

@@ -98,8 +98,8 @@ export const operations = {
     path: '/line',
     group: 'line',
     roles: ['operator', 'management'],
-    summary: 'The line to the insurer',
-    answer: { status: 200, description: 'the line', schema: schemas.line },
+    summary: 'The line to the insurer, and its changes',
+    answer: { status: 200, description: 'the line', schema: schemas.lineWithChanges },
     problems: ['line-unknown', 'line-unavailable'],
   },
   pauseLine: {

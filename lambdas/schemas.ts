@@ -66,6 +66,18 @@ const pausedBy = {
 export const line = z
   .object({ state: lineState, busy: z.boolean(), ...pausedBy })
   .meta({ id: 'Line', example: { state: 'open', busy: true } });
+const lineChange = z
+  .object({
+    number: z.int().min(1).meta({ description: 'counts the changes of this line' }),
+    state: lineState,
+    by: z.string(),
+    at: time,
+    reason: z.string(),
+  })
+  .meta({ id: 'LineChange', description: 'who paused or resumed the line, when and why' });
+export const lineWithChanges = line
+  .extend({ changes: z.array(lineChange).meta({ description: 'the last 50, newest first' }) })
+  .meta({ id: 'LineWithChanges', example: { state: 'open', busy: true, changes: [] } });
 
 export const progress = z
   .object({

@@ -1,179 +1,314 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { openStores, openTemporal, type Stores } from '../core/clients.ts';
-import { type ClientConfig, ConfigError, clientConfig, readConfig } from '../core/config.ts';
-import { createDailySyncClient, DailySyncError, type DailySyncFault } from '../core/daily-sync-client.ts';
-import { isKvnr } from '../core/domain/kvnr.ts';
-import {
-  createInsurerLineClient,
-  type InsurerLineClient,
-  InsurerLineError,
-  type InsurerLineFault,
-} from '../core/insurer-line-client.ts';
-import { patientRefOf } from '../core/pseudonyms.ts';
-import { findRunningStack } from './endpoints.ts';
+import { ConfigError } from '../core/config.ts';
+import type { ProgressNow } from '../core/daily-sync-client.ts';
+import type { AccessEntry, Role } from '../core/domain/access.ts';
+import type { Verification } from '../core/domain/access-log.ts';
+import type { auditEventBundle } from '../core/domain/fhir-audit-event.ts';
+import type { LineChange } from '../core/domain/gate.ts';
+import type { Issue } from '../core/domain/issue.ts';
+import { isKvnr, type Kvnr } from '../core/domain/kvnr.ts';
+import { isUnderWay, type LastSync } from '../core/domain/patient.ts';
+import type { LineNow } from '../core/insurer-line-client.ts';
+import { type Api, ApiError, type ApiFault, findApi } from './api-client.ts';
 import { patientText } from './patient-text.ts';
-import { changeLine, pauseLines, progressBlock, summaryLines } from './progress-lines.ts';
+import { accessLine, changeLine, pauseLines, progressBlock, summaryLines } from './progress-lines.ts';
+import { createProgressView } from './progress-view.ts';
 import { keepLoopbackDirect } from './proxy.ts';
-import { operatorName, readSettings } from './settings.ts';
 import { explain } from './start-failure.ts';
-import { createProgressView, watchRun } from './watch-run.ts';
 
 keepLoopbackDirect(process.env);
 
 const usage = `npm run sync -- <command>
-  start                     starts a run, or makes the one under way fetch the new list
-  status [--json|--watch]   how far the run is; --watch until it ends
-  cancel                    ends the run; what is under way is undone
-  removals approve|reject   decides about the removals that a run has asked about
-  pause <reason>            closes the line: once it says so, nothing goes out any more, whoever asks
-  resume <reason>           opens the line that is paused
-  line [--json]             open or paused; who paused and resumed it, when and why
-  patient <KVNR>            a patient with all care records, as JSON
-  issues [--json]           what went wrong in the last run
-  runs [--json]             the runs so far, newest first
-Finds the stack that npm start has started, by LOCAL_DIR.
+as the operator:
+  start                      starts a run, or makes the one under way fetch the new list
+  status [--json|--watch]    how far the run is; --watch until it ends
+  cancel <reason>            ends the run; what is under way is undone
+  removals approve|reject    decides about the removals that a run has asked about
+  pause <reason>             closes the line: once it says so, nothing goes out any more, whoever asks
+  resume <reason>            opens the line that is paused
+  line [--json]              open or paused; who paused and resumed it, when and why
+  issues [--json]            what went wrong in the last run
+  runs [--json]              the runs so far, newest first
+as the clinician, of a patient by KVNR or pseudonym:
+  patient <KVNR>             master data and all care records, as JSON, as the insurer sent them
+  sync <KVNR>                asks for fresh care records, and shows how they come
+as the auditor, likewise (a KVNR is looked up as the operator, and no more once the patient is removed):
+  access-log <KVNR> [--json|--fhir]   who has seen what
+  verify <KVNR>              whether that log is whole and unchanged
+Speaks to the API of the stack that npm start has started, found by LOCAL_DIR, as the demo user of that role; or to that at
+API_URL with the token in EPA_SYNC_TOKEN. What is asked about a patient, sync's own looks too, is in their access log.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 no stack runs`;
 
-const exitCodes = { done: 0, failed: 1, usage: 2, notFound: 3, notRunning: 4 } as const;
+const exitCodes: Readonly<Record<ApiFault, number>> = { failed: 1, usage: 2, notFound: 3, notRunning: 4 };
 
 /** Ends the command with a message that says what to do. */
 class CommandError extends Error {
   override readonly name = 'CommandError';
-  readonly exitCode: number;
-  constructor(kind: keyof typeof exitCodes, message: string) {
+  readonly fault: ApiFault;
+  constructor(fault: ApiFault, message: string) {
     super(message);
-    this.exitCode = exitCodes[kind];
+    this.fault = fault;
   }
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const sayJson = (value: unknown): void => say(JSON.stringify(value, null, 2));
 
 interface Context {
-  readonly config: ClientConfig;
-  readonly stores: Stores;
+  /** as the command's role */
+  readonly api: Api;
+  readonly apiAs: (role: Role) => Api;
   readonly args: readonly string[];
   readonly isJson: boolean;
+  readonly isFhir: boolean;
   readonly isWatching: boolean;
 }
 
-const openDailySync = ({ config, stores }: Context) => {
-  const client = openTemporal(config);
-  return { client, insurerId: config.INSURER_ID, dailySync: createDailySyncClient(client, stores, config) };
-};
+interface Command {
+  readonly role: Role;
+  run(context: Context): Promise<void>;
+}
 
-const openLine = ({ config, stores }: Context): InsurerLineClient => {
-  const { INSURER_ID: insurerId } = config;
-  const client = openTemporal(config);
-  return createInsurerLineClient({ temporal: async () => client, gate: stores.gateOf(insurerId), insurerId });
-};
-
-const commands: Readonly<Record<string, (context: Context) => Promise<void>>> = {
-  async start(context) {
-    const { dailySync } = openDailySync(context);
-    const { runId, joined } = await dailySync.start();
-    say(joined ? `run ${runId} is under way: it fetches the new list` : `run ${runId} begins`);
+const commands: Readonly<Record<string, Command>> = {
+  start: {
+    role: 'operator',
+    async run({ api }) {
+      const { runId } = await api.post<{ runId: string }>('/sync');
+      say(`run ${runId} is under way, with a new list: npm run sync -- status --watch`);
+    },
   },
 
-  async status(context) {
-    const run = openDailySync(context);
-    const progress = await run.dailySync.readProgress();
-    if (progress === undefined) throw noRun();
-    if (context.isWatching && progress.state === 'running') {
-      const view = createProgressView(process.stdout);
-      const last = await watchRun(run, progress.runId, (seen) => view.show(seen), new AbortController().signal);
-      view.end();
-      for (const line of last ? summaryLines(last) : [`run ${progress.runId} ended without a word: see Temporal`])
-        say(line);
-    } else if (context.isJson) say(JSON.stringify(progress, null, 2));
-    else if (progress.state === 'running')
-      for (const line of progressBlock(progress, new Date(), process.stdout.columns ?? 160)) say(line);
-    else for (const line of summaryLines(progress)) say(line);
+  status: {
+    role: 'operator',
+    async run({ api, isJson, isWatching }) {
+      const progress = await api.get<ProgressNow>('/sync');
+      if (isWatching && progress.state === 'running') {
+        for (const line of summaryLines(await watchRun(api, progress))) say(line);
+      } else if (isJson) sayJson(progress);
+      else if (progress.state === 'running')
+        for (const line of progressBlock(progress, new Date(), process.stdout.columns ?? 160)) say(line);
+      else for (const line of summaryLines(progress)) say(line);
+    },
   },
 
-  async cancel(context) {
-    const { dailySync } = openDailySync(context);
-    await dailySync.cancel();
-    say('the run undoes what is under way, and ends: see npm run sync -- status');
+  cancel: {
+    role: 'operator',
+    async run({ api, args }) {
+      await api.post('/sync/cancel', reasonIn(args));
+      say('the run undoes what is under way, and ends: see npm run sync -- status');
+    },
   },
 
-  async removals(context) {
-    const [decision] = context.args;
-    if (decision !== 'approve' && decision !== 'reject') throw new CommandError('usage', 'removals approve, or reject');
-    const { dailySync } = openDailySync(context);
-    await dailySync.decideRemovals({ decision, operator: operatorName() });
-    say(
-      decision === 'approve' ? 'the removals will be carried out, once what is under way is done' : 'nobody is removed',
-    );
+  removals: {
+    role: 'operator',
+    async run({ api, args: [decision] }) {
+      if (decision !== 'approve' && decision !== 'reject')
+        throw new CommandError('usage', 'removals approve, or reject');
+      await api.post('/sync/removals', { decision });
+      const isApproved = decision === 'approve';
+      say(isApproved ? 'the removals will be carried out, once what is under way is done' : 'nobody is removed');
+    },
   },
 
-  async pause(context) {
-    const wish = { operator: operatorName(), reason: context.args.join(' ').trim() };
-    const askedMs = performance.now();
-    const line = await openLine(context).pause(wish);
-    const seconds = ((performance.now() - askedMs) / 1000).toFixed(1);
-    if (line.by !== wish.operator || line.reason !== wish.reason) for (const each of pauseLines(line)) say(each);
-    say(`the line is paused, and silent after ${seconds} s: nothing goes out until npm run sync -- resume <reason>`);
+  pause: {
+    role: 'operator',
+    async run({ api, args }) {
+      const wish = reasonIn(args);
+      const askedMs = performance.now();
+      const line = await api.post<LineNow>('/line/pause', wish);
+      const seconds = ((performance.now() - askedMs) / 1000).toFixed(1);
+      if (line.reason !== wish.reason) for (const each of pauseLines(line)) say(each); // it was paused already
+      say(`the line is paused, and silent after ${seconds} s: nothing goes out until npm run sync -- resume <reason>`);
+    },
   },
 
-  async resume(context) {
-    const line = openLine(context);
-    if ((await line.read()).state === 'open') return say('the line is open already');
-    await line.resume({ operator: operatorName(), reason: context.args.join(' ').trim() });
-    say('the line is open: the next request goes out at once');
+  resume: {
+    role: 'operator',
+    async run({ api, args }) {
+      const wish = reasonIn(args);
+      if ((await api.get<LineNow>('/line')).state === 'open') return say('the line is open already');
+      await api.post('/line/resume', wish);
+      say('the line is open: the next request goes out at once');
+    },
   },
 
-  async line(context) {
-    const client = openLine(context);
-    const [line, changes] = await Promise.all([client.read(), client.readChanges()]);
-    if (context.isJson) return say(JSON.stringify({ ...line, changes }, null, 2));
-    if (line.state === 'open') say(`the line is open, and ${line.busy ? 'busy' : 'idle'}`);
-    else for (const each of pauseLines(line)) say(each);
-    for (const change of changes) say(`  ${changeLine(change)}`);
+  line: {
+    role: 'operator',
+    async run({ api, isJson }) {
+      const line = await api.get<LineNow & { readonly changes: readonly LineChange[] }>('/line');
+      if (isJson) return sayJson(line);
+      if (line.state === 'open') say(`the line is open, and ${line.busy ? 'busy' : 'idle'}`);
+      else for (const each of pauseLines(line)) say(each);
+      for (const change of line.changes) say(`  ${changeLine(change)}`);
+    },
   },
 
-  async patient({ args: [kvnr], config, stores }) {
-    if (!isKvnr(kvnr))
-      throw new CommandError('usage', 'patient takes a KVNR: a letter, eight digits and a check digit');
-    const patientRef = patientRefOf(kvnr, Buffer.from(config.PSEUDONYM_KEY, 'base64'));
-    const text = await patientText(stores, patientRef);
-    if (text === undefined) throw new CommandError('notFound', 'no patient with this KVNR is stored');
-    await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
-  },
-
-  async issues({ config: { INSURER_ID }, stores: { syncRuns }, isJson }) {
-    const run = await syncRuns.readProgress(INSURER_ID);
-    if (run === undefined) throw noRun();
-    const issues = await allPages((token) => syncRuns.listIssues(INSURER_ID, run.runId, 1_000, token));
-    if (isJson) say(JSON.stringify(issues, null, 2));
-    else if (issues.length === 0) say(`run ${run.runId}: no issues`);
-    else
+  issues: {
+    role: 'operator',
+    async run({ api, isJson }) {
+      const pages = await Array.fromAsync(api.pages<Paged<{ issues: Issue[] }>>('/sync/issues'));
+      const issues = pages.flatMap((page) => page.issues);
+      if (isJson) return sayJson(issues);
+      if (issues.length === 0) say('no issues in the last run');
       for (const { kind, reason, position, patientRef } of issues)
         say([kind, patientRef ?? (position === undefined ? '' : `entry ${position}`), reason].join('\t'));
+    },
   },
 
-  async runs({ config: { INSURER_ID }, stores: { syncRuns }, isJson }) {
-    const runs = await allPages((token) => syncRuns.listRuns(INSURER_ID, 100, token));
-    if (isJson) say(JSON.stringify(runs, null, 2));
-    else if (runs.length === 0) throw noRun();
-    else
+  runs: {
+    role: 'operator',
+    async run({ api, isJson }) {
+      const runs = await readRuns(api);
+      if (isJson) return sayJson(runs);
+      if (runs.length === 0)
+        throw new CommandError('notFound', 'there was no run yet: start one with npm run sync -- start');
       for (const { runId, state, patients, careRecords } of runs)
         say(`${runId}\t${state}\t${patients.listed} listed, ${careRecords.done} of ${careRecords.total} care records`);
+    },
+  },
+
+  patient: {
+    role: 'clinician',
+    async run({ api, args }) {
+      process.stdout.write(await patientText(api, await refOf(patientIn(args), api)));
+    },
+  },
+
+  sync: {
+    role: 'clinician',
+    async run({ api, args }) {
+      const askedMs = performance.now();
+      const asked = await api.post<RequestedSync>('/patient-syncs', patientIn(args));
+      const tell = (what: string): void => say(`${((performance.now() - askedMs) / 1000).toFixed(1)} s  ${what}`);
+      tell(`${asked.state}: it will be done, whether you wait here or not`);
+      if (asked.line?.state === 'paused')
+        for (const each of [...pauseLines(asked.line), '  the sync waits until then']) say(each);
+      const { state, error } = await watchSync(api, asked, () => tell('running'));
+      if (state === 'not-insured')
+        throw new CommandError('notFound', 'no longer insured: the patient is removed, with all care records');
+      if (state === 'failed') throw new CommandError('failed', `the sync has failed: ${error}`);
+      tell('completed: what is stored is fresh');
+    },
+  },
+
+  'access-log': {
+    role: 'auditor',
+    async run({ api, apiAs, args, isJson, isFhir }) {
+      const path = `/patients/${await refOf(patientIn(args), apiAs('operator'))}/access-log`;
+      if (isFhir) return sayJson(await readBundle(api, path));
+      const pages = await Array.fromAsync(api.pages<Paged<{ entries: AccessEntry[] }>>(path));
+      const entries = pages.flatMap((page) => page.entries);
+      if (isJson) return sayJson(entries);
+      for (const entry of entries) say(accessLine(entry));
+    },
+  },
+
+  verify: {
+    role: 'auditor',
+    async run({ api, apiAs, args }) {
+      const patientRef = await refOf(patientIn(args), apiAs('operator'));
+      const path = `/patients/${patientRef}/access-log/verification`;
+      const { valid, entries, firstBrokenSeq } = await api.get<Verification>(path);
+      if (!valid)
+        throw new CommandError('failed', `the access log is broken: entry ${firstBrokenSeq} is not as it was written`);
+      say(`the access log is whole and unchanged: ${entries} entries`);
+    },
   },
 };
 
-const noRun = () => new CommandError('notFound', 'there was no run yet: start one with npm run sync -- start');
+type Paged<Answer> = Answer & { readonly nextToken?: string };
+type RequestedSync = Pick<LastSync, 'syncId' | 'state' | 'requestedAt'> & {
+  readonly patientRef: string;
+  readonly line?: LineNow;
+};
+type NamedPatient = { readonly kvnr: Kvnr } | { readonly patientRef: string };
 
-async function allPages<Entry>(
-  readPage: (token: string | undefined) => Promise<{ entries: readonly Entry[]; nextToken?: string }>,
-): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  let token: string | undefined;
-  do {
-    const page = await readPage(token);
-    entries.push(...page.entries);
-    token = page.nextToken;
-  } while (token !== undefined);
-  return entries;
+const reasonIn = (args: readonly string[]) => ({ reason: args.join(' ').trim() });
+
+function patientIn([named = '']: readonly string[]): NamedPatient {
+  if (/^[0-9a-f]{32}$/.test(named)) return { patientRef: named };
+  if (isKvnr(named)) return { kvnr: named };
+  throw new CommandError(
+    'usage',
+    'a KVNR is needed: a letter, eight digits and a check digit; or a pseudonym, 32 hex digits',
+  );
+}
+
+async function refOf(patient: NamedPatient, api: Api): Promise<string> {
+  if ('patientRef' in patient) return patient.patientRef;
+  return (await api.post<{ patientRef: string }>('/patients/lookup', patient)).patientRef;
+}
+
+async function readRuns(api: Api): Promise<ProgressNow[]> {
+  const pages = await Array.fromAsync(api.pages<Paged<{ runs: ProgressNow[] }>>('/sync/runs'));
+  return pages.flatMap((page) => page.runs);
+}
+
+/** How often progress is asked for, ms, and how many times in a row there may be no answer. */
+const lookMs = 1_000;
+const silencesMax = 30;
+
+/** Shows a run's progress until it ends. @returns its last progress */
+async function watchRun(api: Api, begun: ProgressNow): Promise<ProgressNow> {
+  const view = createProgressView(process.stdout);
+  let progress = begun;
+  for (let silences = 0; progress.state === 'running'; ) {
+    view.show(progress);
+    await sleep(lookMs);
+    try {
+      const seen = await api.get<ProgressNow>('/sync');
+      silences = 0;
+      // another one has begun since: what this one came to is among the past ones
+      progress = seen.runId === begun.runId ? seen : ((await runOf(api, begun.runId)) ?? progress);
+    } catch (error) {
+      silences += 1;
+      if (silences > silencesMax) throw error;
+    }
+  }
+  view.end();
+  return progress;
+}
+
+const runOf = async (api: Api, runId: string): Promise<ProgressNow | undefined> =>
+  (await readRuns(api)).find((run) => run.runId === runId);
+
+/** Seldom, later on: each look is an entry in the patient's access log. */
+const firstLookMs = 300;
+const longestLookMs = 10_000;
+const unknownMax = 8;
+
+/** Follows what becomes of a sync. @returns its end, or that of a newer one, which has what it would have */
+async function watchSync(api: Api, { patientRef, state }: RequestedSync, onRunning: () => void): Promise<LastSync> {
+  let isRunning = state === 'running';
+  let unknown = 0;
+  for (let waitMs = firstLookMs; ; waitMs = Math.min(waitMs * 1.5, longestLookMs)) {
+    await sleep(waitMs);
+    try {
+      const lastSync = await api.get<LastSync>(`/patients/${patientRef}/sync`);
+      if (!isUnderWay(lastSync)) return lastSync;
+      if (lastSync.state === 'running' && !isRunning) onRunning();
+      isRunning ||= lastSync.state === 'running';
+    } catch (error) {
+      unknown += 1; // while somebody is being removed, what became of the sync is not told yet
+      if (!(error instanceof ApiError) || error.problem !== 'patient-unknown' || unknown > unknownMax) throw error;
+    }
+  }
+}
+
+/** All pages as one Bundle. */
+async function readBundle(api: Api, path: string): Promise<object> {
+  const pages: ReturnType<typeof auditEventBundle>[] = [];
+  for (let next: string | undefined = path; next !== undefined; ) {
+    const page: (typeof pages)[number] = await api.get(next, 'application/fhir+json');
+    pages.push(page);
+    const { url } = page.link.find(({ relation }) => relation === 'next') ?? {};
+    next = url && `${path}${new URL(url).search}`;
+  }
+  const [first] = pages;
+  const entry = pages.flatMap((page) => page.entry ?? []);
+  const link = first?.link.filter(({ relation }) => relation === 'self');
+  return { ...first, link, ...(entry.length > 0 && { entry }) }; // FHIR knows no empty array
 }
 
 async function main(): Promise<void> {
@@ -183,64 +318,29 @@ async function main(): Promise<void> {
   const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined)
     throw new CommandError('usage', `${name === undefined ? 'a command is needed' : `no command ${name}`}\n${usage}`);
-  const { localDir } = readSettings(process.env);
-  const stack = findRunningStack(localDir);
-  if (stack === undefined)
-    throw new CommandError('notRunning', `no stack runs on ${localDir}: start one with npm start, or set LOCAL_DIR`);
-  Object.assign(process.env, stack.environment); // where AWS is, the SDK reads itself
-  const config = readConfig(clientConfig, process.env);
-  await command({ config, stores: openStores(config), args, isJson: values.json, isWatching: values.watch });
+  const apiAs = findApi(process.env);
+  const { json: isJson, fhir: isFhir, watch: isWatching } = values;
+  await command.run({ api: apiAs(command.role), apiAs, args, isJson, isFhir, isWatching });
 }
 
 function readArguments() {
   const boolean = { type: 'boolean', default: false } as const;
   try {
-    return parseArgs({ options: { json: boolean, watch: boolean, help: boolean }, allowPositionals: true });
+    const options = { json: boolean, fhir: boolean, watch: boolean, help: boolean };
+    return parseArgs({ options, allowPositionals: true });
   } catch (error) {
     throw new CommandError('usage', `${(error as Error).message.split('. ')[0]}\n${usage}`);
   }
 }
 
-const faults: Readonly<Record<DailySyncFault, CommandError>> = {
-  'no-run': new CommandError('notFound', 'no run is under way: start one with npm run sync -- start'),
-  'no-decision-awaited': new CommandError('notFound', 'no removals wait for a decision: see npm run sync -- status'),
-  'no-worker': new CommandError(
-    'failed',
-    'no worker answers: see the log of npm start; npm run worker starts one more',
-  ),
-  'temporal-unavailable': new CommandError('notRunning', 'Temporal does not answer: does npm start still run?'),
-};
-
-const lineFaults: Readonly<Record<Exclude<InsurerLineFault, 'refused'>, CommandError>> = {
-  'unknown-insurer': new CommandError('notFound', 'no worker has ever kept this line: npm run worker starts one'),
-  unavailable: new CommandError(
-    'notRunning',
-    'the line’s state cannot be read or written, so nothing is promised: does npm start still run? Then try again',
-  ),
-  'not-silent': new CommandError(
-    'failed',
-    'nothing new goes out, but a request may still be under way: repeat the command until it says silent',
-  ),
-  resumed: new CommandError('failed', 'the line was opened again meanwhile: see npm run sync -- line'),
-  superseded: new CommandError(
-    'failed',
-    'the line was paused anew meanwhile and stays so: see npm run sync -- line, and resume it if that is right',
-  ),
-};
-
-function toldOf(error: unknown): unknown {
-  if (error instanceof DailySyncError) return faults[error.fault];
-  if (!(error instanceof InsurerLineError)) return error;
-  return error.fault === 'refused' ? new CommandError('usage', error.problem ?? usage) : lineFaults[error.fault];
-}
-
 process.on('SIGINT', () => process.exit(130));
+process.stdout.on('error', () => process.exit()); // whoever reads has seen enough, such as head
 try {
   await main();
-  process.exit(exitCodes.done);
 } catch (error) {
-  const told = toldOf(error);
-  const message = told instanceof CommandError || told instanceof ConfigError ? told.message : explain(told);
-  process.stderr.write(`epa-sync: ${message}\n`);
-  process.exit(told instanceof CommandError ? told.exitCode : exitCodes.failed);
+  const told = error instanceof CommandError || error instanceof ApiError ? error : undefined;
+  process.stderr.write(
+    `epa-sync: ${told || error instanceof ConfigError ? (error as Error).message : explain(error)}\n`,
+  );
+  process.exitCode = exitCodes[told?.fault ?? 'failed'];
 }

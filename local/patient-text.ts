@@ -1,39 +1,73 @@
-import type { Stores } from '../core/clients.ts';
-import { putRecordTogether } from '../core/domain/answer-parts.ts';
-import type { StoredPatient } from '../core/domain/patient.ts';
+import type { LastSync } from '../core/domain/patient.ts';
+import { parseLossless, printLossless } from '../core/json/lossless.ts';
+import { forEachParallel } from '../core/stores/parallel.ts';
+import { type Api, ApiError, type Link } from './api-client.ts';
 
-/** How often a patient is read anew when its care records are swapped just then. */
+/** How often a patient is read anew when their care records are swapped just then. */
 const readsMax = 5;
+const linksAtOnce = 4;
+const swapped = ['care-records-changed', 'document-unknown'];
+
+/** One page of GET /patients/{patientRef}. */
+interface Page {
+  readonly patient: object;
+  readonly careRecords: readonly (CareRecord | LinkedRecord)[];
+  readonly lastSync?: LastSync;
+  readonly nextToken?: string;
+}
+/** As the insurer sent it, but for documents' contents that are links. */
+interface CareRecord {
+  readonly id: string;
+  readonly documents?: { contentBase64: string | Link }[];
+}
+/** Too large for an answer: the link leads to a CareRecord as text. A following one with its id has more of its documents. */
+interface LinkedRecord extends Link {
+  readonly id: string;
+  readonly linked: true;
+  readonly documents: readonly (Link & { readonly index: number })[];
+}
 
 /**
  * A patient with all care records as JSON text: `{patient, careRecords, lastSync?}`, each as the insurer sent it, bit by
- * bit. Put together as text, because a parser would change numbers.
- * @returns undefined when there is no such patient
+ * bit, the documents' contents too.
+ * @throws ApiError
  */
-export async function patientText(
-  { patients, careRecords }: Pick<Stores, 'patients' | 'careRecords'>,
-  patientRef: string,
-): Promise<string | undefined> {
-  for (let read = 0; read < readsMax; read++) {
-    const patient = await patients.get(patientRef);
-    if (patient === undefined) return undefined;
-    const records = await recordTexts(careRecords, patient);
-    if (records === undefined) continue; // the next version has taken its place
-    const lastSync = patient.lastSync === undefined ? '' : `,\n"lastSync": ${JSON.stringify(patient.lastSync)}`;
-    return `{\n"patient": ${patient.body},\n"careRecords": [${records.map((text) => `\n${text}`).join(',')}]${lastSync}\n}\n`;
+export async function patientText(api: Api, patientRef: string): Promise<string> {
+  for (let reads = 1; ; reads += 1) {
+    try {
+      return await readWhole(api, patientRef);
+    } catch (error) {
+      if (!(error instanceof ApiError) || !swapped.includes(error.problem ?? '') || reads === readsMax) throw error;
+    }
   }
-  throw new Error('the care records change faster than they can be read: try again');
 }
 
-async function recordTexts(
-  careRecords: Stores['careRecords'],
-  { patientRef, careVersion }: StoredPatient,
-): Promise<string[] | undefined> {
-  if (careVersion === undefined) return [];
-  const page = await careRecords.read(patientRef, careVersion);
-  if (page === undefined) return undefined;
-  const texts: string[] = [];
-  for (const record of page.records)
-    texts.push(putRecordTogether({ body: record.body, documents: await careRecords.readDocuments(record) }));
-  return texts;
+async function readWhole(api: Api, patientRef: string): Promise<string> {
+  const records: CareRecord[] = [];
+  let first: Page | undefined;
+  let linkedId: string | undefined;
+  for await (const page of api.pages<Page>(`/patients/${patientRef}`)) {
+    first ??= page;
+    for (const answered of page.careRecords) {
+      const isLinked = 'linked' in answered && api.isLink(answered.href);
+      if (!isLinked) records.push(answered as CareRecord);
+      else if (linkedId !== answered.id) records.push(parseLossless(await api.readLink(answered)) as CareRecord);
+      linkedId = isLinked ? answered.id : undefined;
+      const { documents = [] } = records.at(-1) ?? {};
+      const links = isLinked ? answered.documents : linksIn(documents);
+      await forEachParallel(links, linksAtOnce, async (link) => {
+        const document = documents[link.index];
+        if (document) document.contentBase64 = await api.readLink(link);
+      });
+    }
+  }
+  if (first === undefined) throw new Error('an answer without a page');
+  const lastSync = first.lastSync === undefined ? '' : `,\n"lastSync": ${JSON.stringify(first.lastSync)}`;
+  const texts = records.map((record) => `\n${printLossless(record)}`).join(',');
+  return `{\n"patient": ${printLossless(first.patient)},\n"careRecords": [${texts}]${lastSync}\n}\n`;
 }
+
+const linksIn = (documents: NonNullable<CareRecord['documents']>): LinkedRecord['documents'] =>
+  documents.flatMap(({ contentBase64: content }, index) =>
+    typeof content === 'string' ? [] : [{ index, ...content }],
+  );

@@ -1,4 +1,5 @@
 import type { ProgressNow } from '../core/daily-sync-client.ts';
+import type { AccessEntry } from '../core/domain/access.ts';
 import type { LineChange } from '../core/domain/gate.ts';
 import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
 import type { LineNow } from '../core/insurer-line-client.ts';
@@ -116,6 +117,25 @@ export function pauseLines({ state, by, since, reason }: Omit<LineNow, 'busy'>):
 /** Who paused or resumed the line, when and why. */
 export const changeLine = ({ state, by, at, reason }: LineChange): string =>
   onOneLine(`${minuteOf(at)}  ${state === 'paused' ? 'paused ' : 'resumed'} by ${personOf(by)}: ${reason}`);
+
+/** One access: when, who, what, and whether it was granted. */
+export const accessLine = ({
+  seq,
+  recorded,
+  operation,
+  outcome,
+  agent: { who, name, role },
+  entity,
+}: AccessEntry): string =>
+  onOneLine(
+    [
+      String(seq).padStart(5),
+      `${recorded.slice(0, 19).replace('T', ' ')} UTC`,
+      `${operation}${entity ? ` (${entity.kind} ${entity.id})` : ''}`,
+      outcome,
+      `${who}${name === undefined ? '' : ` (${name})`} as ${role}`,
+    ].join('  '),
+  );
 
 const personOf = (by: string | undefined): string => (by === 'system' ? 'the system' : (by ?? 'somebody'));
 const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { ConfigError, readConfig } from '../core/config.ts';
@@ -69,12 +68,3 @@ export const placesIn = (localDir: string) => ({
   logs: join(localDir, 'logs'),
   bundles: join(localDir, 'bundles'),
 });
-
-/** Who is said to have done what is done from the command line. */
-export const operatorName = (): string => {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'operator';
-  }
-};

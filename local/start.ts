@@ -3,11 +3,12 @@ import { openStores, openTemporal } from '../core/clients.ts';
 import { ConfigError, clientConfig, readConfig } from '../core/config.ts';
 import { createDailySyncClient, type ProgressNow } from '../core/daily-sync-client.ts';
 import { pauseLines, summaryLines } from './progress-lines.ts';
+import { createProgressView, type ProgressView } from './progress-view.ts';
 import { keepLoopbackDirect } from './proxy.ts';
 import { readSettings } from './settings.ts';
 import { LocalStack, type Stack } from './stack.ts';
 import { explain, StartFailure } from './start-failure.ts';
-import { createProgressView, type ProgressView, watchRun } from './watch-run.ts';
+import { watchRun } from './watch-run.ts';
 
 keepLoopbackDirect(process.env);
 

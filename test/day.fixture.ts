@@ -68,7 +68,8 @@ export interface Day extends AsyncDisposable {
   careVersionsOf(patientRef: string): Promise<string[]>;
 }
 
-export const insurerId = 'test-kk';
+/** whom the API of a test stack is deployed for */
+export const insurerId = 'test';
 
 /** A JSON text without its white space, every number and name as written: how it is stored. */
 export const compact = (text: string): string => printLossless(parseLossless(text));
@@ -76,8 +77,9 @@ export const compact = (text: string): string => printLossless(parseLossless(tex
 export async function startDay(
   options: InsurerOptions = {},
   settings: Readonly<Record<string, string>> = {},
+  parts: { readonly api?: boolean } = {},
 ): Promise<Day> {
-  const stack = await startTestStack();
+  const stack = await startTestStack(parts);
   const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...options });
   const bundle = await ensureWorkflowBundle(join(testDir, 'bundle'));
   const environment: NodeJS.ProcessEnv = {

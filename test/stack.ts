@@ -13,8 +13,13 @@ import { ensureWheels } from '../local/wheels.ts';
 export interface TestStack {
   /** what a process needs to use it: the fixed names of core/config.ts */
   readonly environment: Readonly<Record<string, string>>;
-  /** of a stack with the API: where it answers, and the issuer of its tokens with its keys (local/oidc/token.ts) */
-  readonly api?: { readonly url: string; readonly issuer: string; readonly issuerKeys: string };
+  /** of a stack with the API: where it answers, the issuer of its tokens with its keys (local/oidc/token.ts), and whose pages may read it */
+  readonly api?: {
+    readonly url: string;
+    readonly issuer: string;
+    readonly issuerKeys: string;
+    readonly consoleOrigin: string;
+  };
   /** a folder that goes with the stack */
   readonly dir: string;
   /** until restartTemporal, on the same database */
@@ -91,7 +96,7 @@ export async function startTestStack({ api: isWithApi = false } = {}): Promise<T
         CONSOLE_ORIGIN: consoleOrigin,
       };
       const { apiUrl } = await deployStacks({ endpoint, region, stateDir: dataDir, logDir }, { settings, secret });
-      return { url: apiUrl, issuer, issuerKeys };
+      return { url: apiUrl, issuer, issuerKeys, consoleOrigin };
     };
     const api = isWithApi ? await openApi() : undefined;
     return {
