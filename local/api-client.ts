@@ -171,7 +171,7 @@ const explained: Readonly<Record<string, readonly [fault: ApiFault, advice: stri
   unauthenticated: ['failed', 'EPA_SYNC_TOKEN has expired, or is none of the issuer that this API trusts'],
   forbidden: ['failed', 'npm run sync says whose command it is'],
   'not-found': ['failed', 'the API at API_URL is of another version'],
-  'patient-unknown': ['notFound', 'or no longer; what was done with the data is in the access log of the pseudonym'],
+  'patient-unknown': ['notFound', 'nobody who is stored has this KVNR or pseudonym'],
   'no-sync-yet': ['notFound', 'npm run sync -- sync <KVNR>'],
   'no-run-yet': ['notFound', 'start one with npm run sync -- start'],
   'no-run-under-way': ['notFound', 'start one with npm run sync -- start'],
