@@ -208,7 +208,7 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
       valid: { params: { token } },
       invalid: [
         { ask: { params: { token: 'a.b.c.d.e' } }, problem: 'document-unknown' },
-        { ask: { params: { token: 'x%20y' } }, problem: 'invalid-request' },
+        { ask: { params: { token: 'x%20y' } }, problem: 'document-unknown' },
         { ask: { params: { token: `${token.slice(0, -6)}AAAAAA` } }, problem: 'document-unknown' },
       ],
       missing: noPath,
@@ -245,7 +245,12 @@ describe.each(Object.keys(operations) as OperationName[])('%s', (name) => {
       expect({ wrong, told: told(answer) }).toEqual({ wrong, told: expected });
     }
     if (missing?.problem === 'not-found') {
-      expect(told(await ask(name, { token: tokens.get(role) }))).toEqual(problemType('not-found')); // by API Gateway
+      // API Gateway has no route for an empty segment; the emulator drops it, and may find another operation's
+      const { status, headers } = await ask(name, { token: tokens.get(role) });
+      expect({ status, type: headers.get('content-type') }).toEqual({
+        status: expect.toBeOneOf([400, 403, 404]),
+        type: 'application/problem+json',
+      });
     } else if (missing) {
       const answer = await attempt(name, role, missing.ask, false);
       expect(told(answer)).toEqual(problemType(isAllowed ? missing.problem : 'forbidden'));
