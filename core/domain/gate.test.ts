@@ -81,11 +81,18 @@ test('an open line cannot be called silent', () => {
   });
 });
 
-test('pausing a paused line and resuming an open one change nothing', () => {
+test('pausing a paused line and resuming an open one change nothing that anybody sees', () => {
   const paused = after(fresh, pause());
-  for (const seen of [0, 1, 7])
-    expect(decideGate(paused, { ...pause(seen), by: 'system', reason: '401' })).toEqual({ kind: 'unchanged' });
+  for (const seen of [0, 1, 7]) {
+    const again = after(paused, { ...pause(seen), by: 'system', reason: '401' });
+    expect(again).toEqual({ ...paused, leaseNumber: paused.leaseNumber + 1, changeNumber: 2 });
+  }
   expect(decideGate(fresh, resume())).toEqual({ kind: 'unchanged' });
+});
+
+test('a resume that was given up and comes late does not open a line that was paused once more meanwhile', () => {
+  const pausedTwice = after(fresh, pause(), pause());
+  expect(decideGate(pausedTwice, resume())).toEqual({ kind: 'refused', why: 'superseded' });
 });
 
 test('a pause or resume that comes late changes nothing that its sender has not seen', () => {

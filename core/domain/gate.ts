@@ -24,7 +24,7 @@ export interface Gate {
   readonly by?: string;
   readonly since?: string;
   readonly reason?: string;
-  /** grows by one with every pause and resume: names the state that somebody has seen */
+  /** grows by one with every pause, also of a paused line, and every resume: names the state that somebody has seen */
   readonly changeNumber: number;
   /** changes that `insurerLine` has not been told of yet, oldest first */
   readonly untold: readonly LineChange[];
@@ -121,7 +121,8 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
     case 'hold':
       return write({});
     case 'pause':
-      if (gate.state === 'paused') return unchanged;
+      // Nothing that people see changes; but a resume that was asked for before, and comes late, is none of this pause.
+      if (gate.state === 'paused') return write({ changeNumber: gate.changeNumber + 1 });
       if (gate.changeNumber !== event.seen) return refuse('superseded');
       return write({ silent: gate.holder === undefined, ...changed(gate, 'paused', event) });
     case 'resume':

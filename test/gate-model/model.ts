@@ -256,8 +256,7 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
         };
         if (left.delays > 0)
           yield { what: 'the pauser writes', state: { ...world, budget: later, pauser: { phase: 'writing', write } } };
-      } else if (decision.kind === 'unchanged')
-        yield { what: 'the pauser finds it paused', state: { ...world, budget: left, pauser: { phase: 'waiting' } } };
+      }
       break;
     }
     case 'waiting':
