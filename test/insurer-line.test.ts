@@ -153,6 +153,7 @@ test('while every worker is frozen a pause is confirmed once the lease has lapse
   const bothOf = ({ pid, linePid }: typeof worker): number[] => [linePid, pid];
   for (const pid of bothOf(worker)) process.kill(pid, 'SIGSTOP');
   expect(await pause(day)).toBeLessThan(9_000); // 3 s for the update, 3 s lease
+  expect(await day.line.read()).toMatchObject({ state: 'paused', busy: false }); // though nobody is there to say so
   await expectSilenceFor(day, 500);
   await resume(day);
   for (const pid of bothOf(worker)) process.kill(pid, 'SIGCONT');

@@ -20,7 +20,7 @@ const faultsWanted = Number(process.env['CHAOS_FAULTS'] ?? 200);
 const standstillMs = 60_000 * pace;
 
 /** After so many faults the line gets to its work again. */
-const breathEvery = 3;
+const breathEvery = 5;
 /** Far more than it takes, ms: a machine may be busy with something else. */
 const limitMs = pace * (faultsWanted * 4_000 + 300_000);
 

@@ -91,7 +91,8 @@ interface Pauser {
   readonly phase: 'open' | 'writing' | 'waiting' | 'asked' | 'confirmed';
   readonly write?: Write;
   readonly watch?: LeaseWatch;
-  readonly asked?: { readonly gate: Gate; readonly atMs: number };
+  /** an answer under way to it */
+  readonly asked?: Gate;
   /** the pause that was confirmed */
   readonly change?: number;
 }
@@ -113,10 +114,12 @@ export interface Rules {
   readonly nextGateEvent: typeof nextGateEvent;
   readonly maySendUntilMs: typeof maySendUntilMs;
   readonly isSilent: typeof isSilent;
+  /** as the pauser asks it; the workers ask it within nextGateEvent */
+  readonly hasLapsed: typeof hasLapsed;
   /** the lease counts from the sending of its renewal, not from the answer */
   readonly leaseFrom: 'sending' | 'answer';
-  /** what was read counts for the moment before it was asked for */
-  readonly silenceJudgedAt: 'asking' | 'answer';
+  /** a lease that a pauser has watched stand still is ended by a compare-and-set of its own */
+  readonly pauserEndsLease: boolean;
   readonly childClosesAtLeaseEnd: boolean;
   readonly keeperKillsAtLeaseEnd: boolean;
   readonly isCompareAndSet: boolean;
@@ -131,8 +134,9 @@ export const rules: Rules = {
   nextGateEvent,
   maySendUntilMs,
   isSilent,
+  hasLapsed,
   leaseFrom: 'sending',
-  silenceJudgedAt: 'asking',
+  pauserEndsLease: true,
   childClosesAtLeaseEnd: true,
   keeperKillsAtLeaseEnd: true,
   isCompareAndSet: true,
@@ -260,23 +264,20 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
       break;
     }
     case 'waiting':
-      yield {
-        what: 'the pauser asks how the gate is, and hears',
-        state: answered(world, { gate, atMs: nowMs }, rules),
-      };
+      yield* pauserHears(world, gate, 'the pauser asks how the gate is, and hears', rules);
       if (budget.delays > 0)
         yield {
           what: 'the pauser asks how the gate is',
           state: {
             ...world,
             budget: { ...budget, delays: budget.delays - 1 },
-            pauser: { ...pauser, phase: 'asked', asked: { gate, atMs: nowMs } },
+            pauser: { ...pauser, phase: 'asked', asked: gate },
           },
         };
       break;
     case 'asked':
       if (pauser.asked !== undefined)
-        yield { what: 'the pauser hears how the gate was', state: answered(world, pauser.asked, rules) };
+        yield* pauserHears(world, pauser.asked, 'the pauser hears how the gate was', rules);
       break;
     case 'confirmed':
       if (budget.pauses > 0 && gate.state === 'open')
@@ -415,18 +416,35 @@ function hear(worker: Worker, { kind, put, sentMs }: Write, nowMs: number, rules
 }
 
 /** What the pauser makes of an answer. */
-function answered(world: World, { gate, atMs }: NonNullable<Pauser['asked']>, rules: Rules): World {
-  const { nowMs, pauser, resumer } = world;
-  if (gate.state === 'open') return { ...world, pauser: { phase: 'open' } };
-  const watch = rules.watchLease(pauser.watch, gate, nowMs);
-  const isProved = rules.isSilent(gate, watch, rules.silenceJudgedAt === 'asking' ? atMs : nowMs);
-  const isConfirmed = isProved && gate.changeNumber !== resumer.lifted;
-  return {
-    ...world,
-    pauser: isConfirmed
-      ? { phase: 'confirmed', change: gate.changeNumber }
-      : { phase: 'waiting', ...(watch && { watch }) },
-  };
+function* pauserHears(world: World, read: Gate, what: string, rules: Rules): Generator<Move<World>> {
+  const { nowMs, gate, pauser, resumer, budget, stray } = world;
+  if (read.state === 'open') return yield { what, state: { ...world, pauser: { phase: 'open' } } };
+  const watch = rules.watchLease(pauser.watch, read, nowMs);
+  const waiting: Pauser = { phase: 'waiting', ...(watch && { watch }) };
+  /** unless a resume was rightly asked for: from then on nobody promises silence */
+  const confirmed = ({ changeNumber }: Gate): Pauser =>
+    changeNumber === resumer.lifted ? waiting : { phase: 'confirmed', change: changeNumber };
+  if (rules.isSilent(read)) return yield { what, state: { ...world, pauser: confirmed(read) } };
+  const event: GateEvent | undefined =
+    watch && rules.hasLapsed(watch, read, 0, nowMs) ? { kind: 'lapse', lapsed: watch } : undefined;
+  const decision = event && rules.decideGate(read, event);
+  if (event === undefined || decision?.kind !== 'write') return yield { what, state: { ...world, pauser: waiting } };
+  if (!rules.pauserEndsLease) return yield { what, state: { ...world, pauser: confirmed(read) } };
+  const { put } = writeOf(event, decision.gate, read, nowMs);
+  const landed = land(gate, put, rules);
+  yield landed === undefined
+    ? { what: `${what}, and ends the lease too late`, state: { ...world, pauser: waiting } }
+    : { what: `${what}, and ends the lease`, state: { ...world, gate: landed, pauser: confirmed(landed) } };
+  if (budget.delays > 0)
+    yield {
+      what: `${what}, and gives up ending the lease`,
+      state: {
+        ...world,
+        budget: { ...budget, delays: budget.delays - 1 },
+        stray: [...stray, put],
+        pauser: waiting,
+      },
+    };
 }
 
 /** What may become of anybody's write while it waits. */
@@ -584,8 +602,8 @@ function keyOf(world: World, rules: Rules): string {
       strays.sort().join('+'),
       `${phase}${change}`,
       writeKey(write, nameOf),
-      watchKey(watch, asked?.gate),
-      asked ? `${gateKey(asked.gate, nameOf)}@${since(asked.atMs)}` : '',
+      watchKey(watch, asked),
+      asked ? gateKey(asked, nameOf) : '',
       `${resumer.seen ?? ''},${resumer.lifted ?? ''}${resumer.liftedUnseen ? '!' : ''}`,
       writeKey(resumer.write, nameOf),
       Object.values(budget).join('.'),
@@ -678,7 +696,25 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
       },
     },
   },
-  'silence is judged by the clock after the answer': { rules: { silenceJudgedAt: 'answer' } },
+  'a lease that a pauser has watched is not ended': { rules: { pauserEndsLease: false } },
+  'a pauser ends a lease that it has not watched': {
+    rules: { hasLapsed: (watch, gate) => watch !== undefined && watch.leaseNumber === gate.leaseNumber },
+  },
+  'a pauser ends a lease without comparing its number': {
+    rules: {
+      watchLease: (watch, gate, nowMs) =>
+        watch !== undefined && watch.holder === gate.holder ? watch : watchLease(undefined, gate, nowMs),
+      hasLapsed: (watch, gate, ownMs, nowMs) =>
+        watch !== undefined && hasLapsed({ ...watch, leaseNumber: gate.leaseNumber }, gate, ownMs, nowMs),
+      decideGate: (gate, event) =>
+        event.kind === 'lapse' && gate.holder !== undefined
+          ? decideGate(gate, {
+              ...event,
+              lapsed: { ...event.lapsed, holder: gate.holder, leaseNumber: gate.leaseNumber },
+            })
+          : decideGate(gate, event),
+    },
+  },
   'a holder says silent while its child is not closed': {
     rules: {
       nextGateEvent: (gate, standing, nowMs) => nextGateEvent(gate, { ...standing, childClosed: true }, nowMs),
