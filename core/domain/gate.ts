@@ -24,7 +24,7 @@ export interface Gate {
   readonly by?: string;
   readonly since?: string;
   readonly reason?: string;
-  /** grows by one with every pause and resume: names the state that somebody has seen */
+  /** grows by one with every pause, also of a paused line, and every resume: names the state that somebody has seen */
   readonly changeNumber: number;
   /** changes that `insurerLine` has not been told of yet, oldest first */
   readonly untold: readonly LineChange[];
@@ -62,6 +62,8 @@ export type GateEvent = { readonly holdMs?: number } & (
   | { readonly kind: 'renew'; readonly holder: string; readonly leaseMs: number; readonly busy: boolean }
   | { readonly kind: 'release'; readonly holder: string }
   | { readonly kind: 'say-silent'; readonly holder: string }
+  /** from a pauser, who has watched the lease of a paused line stand still for long enough: nobody holds it any more */
+  | { readonly kind: 'lapse'; readonly lapsed: LeaseWatch }
   /** from anyone: to hold is always safe, and a process that has just lost the lease may still know of a Retry-After */
   | { readonly kind: 'hold'; readonly holdMs: number }
   | (LineWish & { readonly kind: 'pause' | 'resume'; readonly at: string })
@@ -93,35 +95,39 @@ export const newGate = (insurerId: string, firstLeaseNumber: number): Gate => ({
 });
 
 export function decideGate(gate: Gate, event: GateEvent): GateDecision {
-  const write = (change: Partial<Gate>): GateDecision => ({
+  const write = (change: Partial<Gate>, before: Gate = gate): GateDecision => ({
     kind: 'write',
-    gate: { ...gate, holdMs: event.holdMs ?? gate.holdMs, ...change, leaseNumber: gate.leaseNumber + 1 },
+    gate: { ...before, holdMs: event.holdMs ?? gate.holdMs, ...change, leaseNumber: gate.leaseNumber + 1 },
   });
+  const { holder: _, ...unheld } = gate;
+  const hasStoodStill = (watch: LeaseWatch | undefined): boolean =>
+    watch?.holder === gate.holder && watch?.leaseNumber === gate.leaseNumber;
   switch (event.kind) {
     case 'take': {
-      const lapsed = event.lapsed?.holder === gate.holder && event.lapsed?.leaseNumber === gate.leaseNumber;
-      if (gate.holder !== undefined && gate.holder !== event.holder && !lapsed) return refuse('held');
+      const isOthers = gate.holder !== undefined && gate.holder !== event.holder;
+      if (isOthers && !hasStoodStill(event.lapsed)) return refuse('held');
       const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and a paused line keeps it so
       return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false });
     }
     case 'renew':
       if (gate.holder !== event.holder) return refuse('not-holder');
       return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent });
-    case 'release': {
+    case 'release':
       if (gate.holder !== event.holder) return refuse('not-holder');
-      const decision = write({ silent: gate.state === 'paused', busy: false });
-      if (decision.kind !== 'write') return decision;
-      const { holder: _, ...unheld } = decision.gate;
-      return { kind: 'write', gate: unheld };
-    }
+      return write({ silent: gate.state === 'paused', busy: false }, unheld);
     case 'say-silent':
       if (gate.holder !== event.holder) return refuse('not-holder');
       if (gate.state !== 'paused') return refuse('not-paused');
       return gate.silent ? unchanged : write({ silent: true, busy: false });
+    case 'lapse':
+      if (gate.state !== 'paused') return refuse('not-paused');
+      if (!hasStoodStill(event.lapsed)) return refuse('held');
+      return write({ silent: true, busy: false }, unheld);
     case 'hold':
       return write({});
     case 'pause':
-      if (gate.state === 'paused') return unchanged;
+      // Nothing that people see changes; but a resume that was asked for before, and comes late, is none of this pause.
+      if (gate.state === 'paused') return write({ changeNumber: gate.changeNumber + 1 });
       if (gate.changeNumber !== event.seen) return refuse('superseded');
       return write({ silent: gate.holder === undefined, ...changed(gate, 'paused', event) });
     case 'resume':
@@ -180,10 +186,5 @@ export const hasLapsed = (watch: LeaseWatch | undefined, gate: Gate, leaseMs: nu
   watch.leaseNumber === gate.leaseNumber &&
   nowMs >= lapsesAtMs(watch, gate, leaseMs);
 
-/**
- * Whether a paused line is proved silent: by its holder's word, for want of a holder, or because the lease has lapsed.
- * @param nowMs a moment before the gate was asked for: what came back proves nothing later
- */
-export const isSilent = (gate: Gate, watch: LeaseWatch | undefined, nowMs: number): boolean =>
-  gate.state === 'paused' &&
-  (gate.silent || gate.holder === undefined || hasLapsed(watch, gate, gate.leaseMs ?? 0, nowMs));
+/** Whether the gate says that nothing is under way, and nothing will be: by its holder's word, or for want of a holder. */
+export const isSilent = (gate: Gate): boolean => gate.state === 'paused' && (gate.silent || gate.holder === undefined);

@@ -6,6 +6,7 @@ import {
   type Gate,
   type GateEvent,
   type GateRefusal,
+  hasLapsed,
   isSilent,
   type LeaseWatch,
   type LineWish,
@@ -42,8 +43,9 @@ export interface GateStore {
   /** `insurerLine` knows of all changes up to this number. @throws GateError `unknown-insurer`, `unavailable` */
   forgetTold(upTo: number): Promise<void>;
   /**
-   * Resolves once the paused line is proved silent: its holder has said so, nobody holds it, or the lease was watched
-   * from here to stand still for its length (leaseMs in the gate) and a margin. A gate that cannot be read is waited for, until the signal.
+   * Resolves once the paused line is silent, and the gate says so: its holder has said it, nobody holds it, or the lease was
+   * watched from here to stand still for its length (leaseMs in the gate) and a margin, and was ended from here. A gate that
+   * does not answer is waited for, until the signal.
    * @throws GateError `resumed` when the line is open; the signal's reason when that aborts
    */
   awaitSilence(signal: AbortSignal): Promise<Gate>;
@@ -166,20 +168,26 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
       let watch: LeaseWatch | undefined;
       for (;;) {
         signal.throwIfAborted();
-        const askedMs = performance.now(); // what is read proves how the gate was at some moment after this one, and no later
-        const gate = await find().catch((error: unknown) => {
-          if (error instanceof GateError && error.fault === 'unavailable') return undefined;
-          throw error;
-        });
+        const gate = await find().catch(unlessUnavailable);
         if (gate?.state === 'open') throw new GateError('resumed');
         if (gate !== undefined) {
-          watch = watchLease(watch, gate, performance.now());
-          if (isSilent(gate, watch, askedMs)) return gate;
+          if (isSilent(gate)) return gate;
+          const nowMs = performance.now();
+          watch = watchLease(watch, gate, nowMs);
+          if (watch !== undefined && hasLapsed(watch, gate, 0, nowMs)) {
+            // Only this write is proof: what was read may be old by now.
+            const outcome = await attempt(gate, { kind: 'lapse', lapsed: watch }).catch(unlessUnavailable);
+            if (outcome?.kind === 'written') return outcome.gate;
+          }
         }
         await sleep(lookMs, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     },
   };
+}
+
+function unlessUnavailable(error: unknown): undefined {
+  if (!(error instanceof GateError && error.fault === 'unavailable')) throw error;
 }
 
 /** One call that ends in time even if the SDK, a credential provider, or the network hangs. */

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { between, pick, type Random, seededRandom } from '../../local/insurer/random.ts';
+import { findLauncher } from '../../worker/line/launcher.ts';
 import type { Day } from '../day.fixture.ts';
 import { type Crew, isIn, leaseMs, type Member, nowMs, pace, trouble } from './crew.ts';
 import { type AwsMode, temporalModes } from './cut-off.ts';
@@ -45,8 +46,11 @@ export function drawFault(seed: number, number: number): Fault {
     left -= weight;
     return left < 0;
   });
-  return { number, kind: drawn?.[0] as Fault['kind'], random, gapMs: between(random, 200, 1_500) * pace };
+  return { number, kind: drawn?.[0] as Fault['kind'], random, gapMs: between(random, 150, 800) * pace };
 }
+
+/** The system kills a child with its parent, however frozen it is (README, limits). */
+const endsOrphans = findLauncher().execArgv.length > 0;
 
 /** @returns what it did, in a few words; undefined when there was nobody to do it to */
 type Strike = (random: Random, scene: Scene) => Promise<string | undefined>;
@@ -54,10 +58,10 @@ type Strike = (random: Random, scene: Scene) => Promise<string | undefined>;
 const kill =
   (whom: 'parent' | 'child' | 'both'): Strike =>
   async (random, scene) => {
-    // Nobody is left to end a frozen child whose parent is killed: it must not be frozen for longer than the lease.
-    const member = victim(random, scene, (one) => whom !== 'parent' || !isIn(one, 'still'));
+    // Where nothing ends a frozen child whose parent is killed, it must not be frozen for longer than the lease.
+    const member = victim(random, scene, (one) => whom !== 'parent' || endsOrphans || !isIn(one, 'still'));
     if (member === undefined) return undefined;
-    const moment = await awaitMoment(random, scene);
+    const moment = await awaitMoment(pick(random, moments), scene);
     const isHolder = member === scene.crew.holder;
     if (isHolder && whom !== 'child') lose(scene, 'kill -9', member);
     if (whom !== 'parent') signal(member.worker.linePid, 'SIGKILL');
@@ -72,7 +76,7 @@ const freeze =
     const member = victim(random, scene, (one) => !isIn(one, 'still'));
     const ms = howLong === 'short' ? between(random, 50, leaseMs * 0.8) : between(random, leaseMs * 1.1, leaseMs * 2);
     if (member === undefined) return undefined;
-    const moment = await awaitMoment(random, scene);
+    const moment = await awaitMoment(pick(random, moments), scene);
     return `${holdStill(scene, member, whom, ms)} ${moment}`;
   };
 
@@ -82,7 +86,7 @@ const block =
     const member = victim(random, scene, (one) => !isIn(one, 'still'));
     const ms = between(random, 200, leaseMs * 1.5);
     if (member === undefined) return undefined;
-    const moment = await awaitMoment(random, scene);
+    const moment = await awaitMoment(pick(random, moments), scene);
     writeFileSync(member.blockedFile, String(ms));
     signal(whom === 'parent' ? member.worker.pid : member.worker.linePid, 'SIGUSR2');
     const over = trouble(member, 'still');
@@ -123,9 +127,9 @@ export const faults = {
     weight: 3,
     async strike(random, scene) {
       const member = victim(random, scene, (one) => !isIn(one, 'still'));
-      const ms = between(random, 50, leaseMs * 0.6);
+      const ms = between(random, 50, leaseMs * (endsOrphans ? 2 : 0.6));
       if (member === undefined) return undefined;
-      const moment = await awaitMoment(random, scene);
+      const moment = await awaitMoment(pick(random, moments), scene);
       const what = holdStill(scene, member, 'child', ms);
       if (member === scene.crew.holder) lose(scene, 'kill -9', member);
       later(scene, scene.crew.end(member, 'kill'));
@@ -181,8 +185,10 @@ export const faults = {
     weight: 10,
     async strike(random, scene) {
       const [act, ms] = [pick(random, acts), between(random, 100, 1_500)];
-      later(scene, scene.operators.act(act, ms));
-      return `${act}, for ${ms} ms`;
+      const moment = pick(random, [...moments, 'in a hanging', 'any'] as const); // what matters most is whom a pause meets
+      const before = (): Promise<unknown> => (moment === 'any' ? sleep(0) : awaitMoment(moment, scene));
+      later(scene, scene.operators.act(act, ms, { before }));
+      return `${act}, for ${ms} ms, ${moment} request`;
     },
   },
   'pause and resume while no worker runs': {
@@ -202,7 +208,7 @@ export const faults = {
         crew.isSentHome = false;
         await crew.keepUp();
       };
-      await operators.act('one', ms, back);
+      await operators.act('one', ms, { whilePaused: back });
       return `for ${ms} ms`;
     },
   },
@@ -253,9 +259,10 @@ const anyone = (random: Random, members: readonly Member[]): Member | undefined 
   return first === undefined ? undefined : pick(random, [first, ...rest]);
 };
 
+const moments = ['before', 'in', 'after', 'in a hanging'] as const;
+
 /** Before, in or after a request, or in one that the insurer leaves hanging; any moment when none comes. */
-async function awaitMoment(random: Random, { day: { insurer } }: Scene): Promise<string> {
-  const moment = pick(random, ['before', 'in', 'after', 'in a hanging']);
+async function awaitMoment(moment: (typeof moments)[number], { day: { insurer } }: Scene): Promise<string> {
   const signal = AbortSignal.timeout(600);
   try {
     if (moment === 'in a hanging') {

@@ -33,12 +33,17 @@ export class Operators {
   }
 
   /** Pauses the line, and resumes it after a while. One act after the other, or nobody could judge. */
-  act(how: Act, pausedForMs: number, whilePaused: () => Promise<void> = async () => {}): Promise<void> {
+  act(
+    how: Act,
+    pausedForMs: number,
+    { before, whilePaused }: { before?: () => Promise<unknown>; whilePaused?: () => Promise<void> } = {},
+  ): Promise<void> {
     this.#last = this.#last.then(async () => {
+      await before?.();
       const closed: { fromMs: number; untilMs?: number } = { fromMs: nowMs() };
       this.closed.push(closed);
       await this.#pauseAll(how === 'twice' ? ['anna', 'anna'] : how === 'two' ? ['anna', 'ben'] : ['anna']);
-      await whilePaused();
+      await whilePaused?.();
       await sleep(pausedForMs);
       if (how === 'against') await this.#quarrel(pausedForMs);
       await this.#resumeAll(how === 'twice' ? ['ben', 'ben'] : how === 'two' ? ['anna', 'ben'] : ['ben']);

@@ -27,35 +27,35 @@ export function explore<State>(options: {
   readonly statesMax: number;
 }): Exploration {
   const { start, movesOf, keyOf, brokenPromise, remarkable, statesMax } = options;
-  interface Visit {
-    readonly state: State;
+  /** how a state was come to; the state itself is forgotten once its moves are known */
+  interface Step {
     readonly what: string;
-    readonly from: Visit | undefined;
+    readonly from: Step | undefined;
   }
   const known = new Set([keyOf(start)]);
   const seen: Record<string, number> = {};
-  let frontier: Visit[] = [{ state: start, what: 'start', from: undefined }];
+  let frontier: { readonly state: State; readonly step: Step | undefined }[] = [{ state: start, step: undefined }];
   while (frontier.length > 0) {
-    const next: Visit[] = [];
-    for (const from of frontier)
-      for (const { what, state } of movesOf(from.state)) {
+    const next: typeof frontier = [];
+    for (const { state: before, step: from } of frontier)
+      for (const { what, state } of movesOf(before)) {
         const key = keyOf(state);
         if (known.has(key)) continue;
         known.add(key);
         if (known.size > statesMax) throw new Error(`more than ${statesMax} states`);
-        const visit: Visit = { state, what, from };
+        const step: Step = { what, from };
         const promise = brokenPromise(state);
-        if (promise !== undefined) return { states: known.size, broken: { promise, trace: traceOf(visit) }, seen };
+        if (promise !== undefined) return { states: known.size, broken: { promise, trace: traceOf(step) }, seen };
         for (const thing of remarkable(state)) seen[thing] = (seen[thing] ?? 0) + 1;
-        next.push(visit);
+        next.push({ state, step });
       }
     frontier = next;
   }
   return { states: known.size, seen };
 
-  function traceOf(last: Visit): string[] {
+  function traceOf(last: Step): string[] {
     const trace: string[] = [];
-    for (let visit: Visit | undefined = last; visit?.from !== undefined; visit = visit.from) trace.unshift(visit.what);
+    for (let step: Step | undefined = last; step !== undefined; step = step.from) trace.unshift(step.what);
     return trace;
   }
 }

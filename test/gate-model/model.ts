@@ -5,6 +5,7 @@ import {
   hasLapsed,
   isSilent,
   type LeaseWatch,
+  leaseMarginMs,
   newGate,
   watchLease,
 } from '../../core/domain/gate.ts';
@@ -12,9 +13,10 @@ import { maySendUntilMs, nextGateEvent, type Standing } from '../../worker/line/
 import { type Exploration, explore, type Move } from './explorer.ts';
 
 /**
- * The gate's protocol in a world of two workers, a pauser and a resumer, driven by the real functions. Writes land late, land twice
- * or are lost, and so are their answers; processes freeze, thaw and die; everyone takes as long as they like. Every order of
- * these is tried. Not both processes of one worker are frozen at once: against that no client can do anything (README, limits).
+ * The gate's protocol in a world of two workers, a pauser and a resumer, driven by the real functions. Readings and
+ * writes take their time; writes land late, land twice or are lost, and so are their answers; processes freeze, thaw,
+ * stop and die. Every order of these is tried. Frozen is the keeper alone or its child alone, never both: against a
+ * whole machine that stands still for longer than a lease no client can do anything (README, limits).
  */
 export interface World {
   readonly nowMs: number;
@@ -33,6 +35,8 @@ export interface Budget {
   readonly delays: number;
   readonly freezes: number;
   readonly crashes: number;
+  /** SIGTERM */
+  readonly stops: number;
   readonly lostAnswers: number;
   /** how often one and the same lost write may land */
   readonly landings: number;
@@ -58,7 +62,10 @@ interface Write {
 interface Worker {
   readonly holder: string;
   readonly isUp: boolean;
+  readonly isStopping: boolean;
   readonly frozen?: 'keeper' | 'child';
+  /** a reading of the gate that is under way to the keeper */
+  readonly reading?: Gate;
   readonly watch?: LeaseWatch;
   /** until when the keeper's lease lets the child send; 0 without a lease */
   readonly leaseUntilMs: number;
@@ -76,14 +83,16 @@ interface Worker {
 
 interface Order {
   readonly untilMs: number;
-  readonly isPaused: boolean;
+  /** paused, or about to stop */
+  readonly forbids: boolean;
 }
 
 interface Pauser {
   readonly phase: 'open' | 'writing' | 'waiting' | 'asked' | 'confirmed';
   readonly write?: Write;
   readonly watch?: LeaseWatch;
-  readonly asked?: { readonly gate: Gate; readonly atMs: number };
+  /** an answer under way to it */
+  readonly asked?: Gate;
   /** the pause that was confirmed */
   readonly change?: number;
 }
@@ -93,6 +102,8 @@ interface Resumer {
   readonly seen?: number;
   /** the pause that it has rightly asked to be lifted: from then on nobody promises silence */
   readonly lifted?: number;
+  /** it has opened a line whose pause it had not seen */
+  readonly liftedUnseen?: true;
   readonly write?: Write;
 }
 
@@ -103,14 +114,18 @@ export interface Rules {
   readonly nextGateEvent: typeof nextGateEvent;
   readonly maySendUntilMs: typeof maySendUntilMs;
   readonly isSilent: typeof isSilent;
+  /** as the pauser asks it; the workers ask it within nextGateEvent */
+  readonly hasLapsed: typeof hasLapsed;
   /** the lease counts from the sending of its renewal, not from the answer */
   readonly leaseFrom: 'sending' | 'answer';
-  /** what was read counts for the moment before it was asked for */
-  readonly silenceJudgedAt: 'asking' | 'answer';
+  /** a lease that a pauser has watched stand still is ended by a compare-and-set of its own */
+  readonly pauserEndsLease: boolean;
   readonly childClosesAtLeaseEnd: boolean;
   readonly keeperKillsAtLeaseEnd: boolean;
   readonly isCompareAndSet: boolean;
-  readonly resumeNames: 'what it has seen' | 'what it finds';
+  /** a write that its sender has given up is compared, too */
+  readonly isStrayCompared: boolean;
+  readonly newHolderKnowsOfPause: boolean;
 }
 
 export const rules: Rules = {
@@ -119,12 +134,14 @@ export const rules: Rules = {
   nextGateEvent,
   maySendUntilMs,
   isSilent,
+  hasLapsed,
   leaseFrom: 'sending',
-  silenceJudgedAt: 'asking',
+  pauserEndsLease: true,
   childClosesAtLeaseEnd: true,
   keeperKillsAtLeaseEnd: true,
   isCompareAndSet: true,
-  resumeNames: 'what it has seen',
+  isStrayCompared: true,
+  newHolderKnowsOfPause: true,
 };
 
 /** One step of time: the margin of the shortest leases. */
@@ -132,10 +149,11 @@ export const tickMs = 150;
 /** The holder may send for one step; whoever watches waits for three. */
 export const leaseMs = 2 * tickMs;
 
-const none: Order = { untilMs: 0, isPaused: false };
+const none: Order = { untilMs: 0, forbids: false };
 const workerNamed = (holder: string): Worker => ({
   holder,
   isUp: true,
+  isStopping: false,
   leaseUntilMs: 0,
   order: none,
   heard: none,
@@ -158,17 +176,18 @@ export function exploreGate(budget: Budget, broken: Partial<Rules> = {}, statesM
   return explore({
     start,
     movesOf: (world) => settledMovesOf(world, chosen),
-    keyOf,
+    keyOf: (world) => keyOf(world, chosen),
     brokenPromise,
     remarkable,
     statesMax,
   });
 }
 
-function brokenPromise({ workers, pauser }: World): string | undefined {
+function brokenPromise({ workers, pauser, resumer }: World): string | undefined {
   const sending = workers.filter(({ isSending }) => isSending).length;
   if (sending > 1) return 'two requests are under way at once';
   if (sending > 0 && pauser.phase === 'confirmed') return 'a request is under way on a line that was called silent';
+  if (resumer.liftedUnseen) return 'a resume has lifted a pause that it had not seen';
   return undefined;
 }
 
@@ -190,14 +209,14 @@ function* settledMovesOf(world: World, rules: Rules): Generator<Move<World>> {
   }
 }
 
-/** What the two processes of a worker say to each other arrives at once, unless one of them is frozen: that is how it is late. */
+/** What the two processes of a worker say to each other arrives at once, or late: when one of them is frozen. */
 function settle(worker: Worker, nowMs: number): Worker {
   const heard = worker.frozen === 'child' ? worker.heard : worker.order;
   const isClosed = worker.isClosed || (worker.frozen === undefined && !worker.isSending && !maySend({ heard }, nowMs));
   return { ...worker, heard, isClosed };
 }
 
-const maySend = ({ heard }: Pick<Worker, 'heard'>, nowMs: number): boolean => heard.untilMs > nowMs && !heard.isPaused;
+const maySend = ({ heard }: Pick<Worker, 'heard'>, nowMs: number): boolean => heard.untilMs > nowMs && !heard.forbids;
 
 function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
   const { gate, stray, pauser, resumer, budget, nowMs } = world;
@@ -206,7 +225,7 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
   for (const [index, put] of stray.entries()) {
     const others = stray.filter((_, other) => other !== index);
     const again = put.landings > 1 ? [{ ...put, landings: put.landings - 1 }] : [];
-    const landed = land(gate, put, rules);
+    const landed = land(gate, put, { isCompareAndSet: rules.isStrayCompared });
     if (landed !== undefined)
       yield {
         what: 'a write that was given up lands',
@@ -241,28 +260,24 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
         };
         if (left.delays > 0)
           yield { what: 'the pauser writes', state: { ...world, budget: later, pauser: { phase: 'writing', write } } };
-      } else if (decision.kind === 'unchanged')
-        yield { what: 'the pauser finds it paused', state: { ...world, budget: left, pauser: { phase: 'waiting' } } };
+      }
       break;
     }
     case 'waiting':
-      yield {
-        what: 'the pauser asks how the gate is, and hears',
-        state: answered(world, { gate, atMs: nowMs }, rules),
-      };
+      yield* pauserHears(world, gate, 'the pauser asks how the gate is, and hears', rules);
       if (budget.delays > 0)
         yield {
           what: 'the pauser asks how the gate is',
           state: {
             ...world,
             budget: { ...budget, delays: budget.delays - 1 },
-            pauser: { ...pauser, phase: 'asked', asked: { gate, atMs: nowMs } },
+            pauser: { ...pauser, phase: 'asked', asked: gate },
           },
         };
       break;
     case 'asked':
       if (pauser.asked !== undefined)
-        yield { what: 'the pauser hears how the gate was', state: answered(world, pauser.asked, rules) };
+        yield* pauserHears(world, pauser.asked, 'the pauser hears how the gate was', rules);
       break;
     case 'confirmed':
       if (budget.pauses > 0 && gate.state === 'open')
@@ -284,15 +299,18 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
         state: { ...world, resumer: { seen: gate.changeNumber } },
       };
   } else if (budget.resumes > 0) {
-    const seen = rules.resumeNames === 'what it has seen' ? resumer.seen : gate.changeNumber;
-    const event: GateEvent = { kind: 'resume', by: 'otto', reason: 'done', at: 'now', seen };
+    const event: GateEvent = { kind: 'resume', by: 'otto', reason: 'done', at: 'now', seen: resumer.seen };
     const decision = rules.decideGate(gate, event);
     if (decision.kind === 'write') {
       const asked: World = {
         ...world,
         budget: { ...budget, resumes: budget.resumes - 1 },
         pauser: pauser.phase === 'confirmed' && pauser.change === resumer.seen ? { phase: 'open' } : pauser,
-        resumer: { ...resumer, lifted: resumer.seen },
+        resumer: {
+          ...resumer,
+          lifted: resumer.seen,
+          ...(gate.changeNumber !== resumer.seen && { liftedUnseen: true }),
+        },
       };
       const what = `the resumer of pause ${resumer.seen} opens the gate`;
       yield { what, state: { ...asked, gate: decision.gate } };
@@ -343,34 +361,49 @@ function* workerMoves(world: World, index: 0 | 1, rules: Rules): Generator<Move<
         state: become({ ...worker, frozen }, { budget: { ...budget, freezes: budget.freezes - 1 } }),
       };
 
-  const { write } = worker;
-  if (worker.frozen !== 'child') {
-    if (worker.isSending) yield { what: `${name}'s request ends`, state: become({ ...worker, isSending: false }) };
-    else if (maySend(worker, nowMs)) yield { what: `${name} sends`, state: become({ ...worker, isSending: true }) };
-  }
+  if (worker.frozen === 'child')
+    yield { what: `${name}'s keeper kills its child`, state: become(withoutChild(worker)) };
+  else if (worker.isSending) yield { what: `${name}'s request ends`, state: become({ ...worker, isSending: false }) };
+  else if (maySend(worker, nowMs)) yield { what: `${name} sends`, state: become({ ...worker, isSending: true }) };
 
+  const { write, reading } = worker;
   yield* writeMoves(world, name, write, rules, (changed, change) =>
     become({ ...without(worker, 'write'), ...(changed && { write: changed }) }, change),
   );
   if (worker.frozen === 'keeper') return;
-  if (write === undefined) {
-    const looked = observe(worker, gate, nowMs, rules);
-    const event = rules.nextGateEvent(gate, standingOf(looked), nowMs);
-    const decision = event && rules.decideGate(gate, event);
-    if (event !== undefined && decision?.kind === 'write') {
-      const write = writeOf(event, decision.gate, gate, nowMs);
-      const what = `${name} looks, and writes: ${event.kind}`;
-      yield { what, state: become(hear(looked, write, nowMs, rules), { gate: decision.gate }) };
-      if (budget.delays > 0)
-        yield {
-          what: `${what}, some time`,
-          state: become({ ...looked, write }, { budget: { ...budget, delays: budget.delays - 1 } }),
-        };
-    } else yield { what: `${name} looks`, state: become(looked) };
-  } else if (write.fate === 'stale') {
-    yield { what: `${name} hears: stale`, state: become(without(worker, 'write')) };
-  } else if (write.fate === 'landed') {
+  if (budget.stops > 0 && !worker.isStopping)
+    yield {
+      what: `${name} is to stop`,
+      state: become(
+        { ...worker, isStopping: true, order: { ...worker.order, forbids: true } },
+        { budget: { ...budget, stops: budget.stops - 1 } },
+      ),
+    };
+  const later = { budget: { ...budget, delays: budget.delays - 1 } };
+  if (write?.fate === 'landed')
     yield { what: `${name} hears: ${write.kind} is written`, state: become(hear(worker, write, nowMs, rules)) };
+  else if (write?.fate === 'stale') yield { what: `${name} hears: stale`, state: become(without(worker, 'write')) };
+  else if (write === undefined) {
+    if (reading === undefined && budget.delays > 0)
+      yield { what: `${name} asks how the gate is`, state: become({ ...worker, reading: gate }, later) };
+    const read = reading ?? gate;
+    const looked = observe(without(worker, 'reading'), read, nowMs, rules);
+    const event = rules.nextGateEvent(read, standingOf(looked), nowMs);
+    const decision = event && rules.decideGate(read, event);
+    const does = reading === undefined ? 'looks' : 'hears how the gate was';
+    if (event === undefined || decision?.kind !== 'write') {
+      const isDone = looked.isStopping && read.holder !== worker.holder;
+      yield isDone
+        ? { what: `${name} ends`, state: become({ ...workerNamed(name), isUp: false }) }
+        : { what: `${name} ${does}`, state: become(looked) };
+      return;
+    }
+    const put = writeOf(event, decision.gate, read, nowMs);
+    const what = `${name} ${does}, and writes: ${event.kind}`;
+    const landed = land(gate, put.put, rules);
+    if (landed !== undefined) yield { what, state: become(hear(looked, put, nowMs, rules), { gate: landed }) };
+    else yield { what: `${what}, too late`, state: become(looked) };
+    if (budget.delays > 0) yield { what: `${what}, some time`, state: become({ ...looked, write: put }, later) };
   }
 }
 
@@ -383,18 +416,35 @@ function hear(worker: Worker, { kind, put, sentMs }: Write, nowMs: number, rules
 }
 
 /** What the pauser makes of an answer. */
-function answered(world: World, { gate, atMs }: NonNullable<Pauser['asked']>, rules: Rules): World {
-  const { nowMs, pauser, resumer } = world;
-  if (gate.state === 'open') return { ...world, pauser: { phase: 'open' } };
-  const watch = rules.watchLease(pauser.watch, gate, nowMs);
-  const isProved = rules.isSilent(gate, watch, rules.silenceJudgedAt === 'asking' ? atMs : nowMs);
-  const isConfirmed = isProved && gate.changeNumber !== resumer.lifted;
-  return {
-    ...world,
-    pauser: isConfirmed
-      ? { phase: 'confirmed', change: gate.changeNumber }
-      : { phase: 'waiting', ...(watch && { watch }) },
-  };
+function* pauserHears(world: World, read: Gate, what: string, rules: Rules): Generator<Move<World>> {
+  const { nowMs, gate, pauser, resumer, budget, stray } = world;
+  if (read.state === 'open') return yield { what, state: { ...world, pauser: { phase: 'open' } } };
+  const watch = rules.watchLease(pauser.watch, read, nowMs);
+  const waiting: Pauser = { phase: 'waiting', ...(watch && { watch }) };
+  /** unless a resume was rightly asked for: from then on nobody promises silence */
+  const confirmed = ({ changeNumber }: Gate): Pauser =>
+    changeNumber === resumer.lifted ? waiting : { phase: 'confirmed', change: changeNumber };
+  if (rules.isSilent(read)) return yield { what, state: { ...world, pauser: confirmed(read) } };
+  const event: GateEvent | undefined =
+    watch && rules.hasLapsed(watch, read, 0, nowMs) ? { kind: 'lapse', lapsed: watch } : undefined;
+  const decision = event && rules.decideGate(read, event);
+  if (event === undefined || decision?.kind !== 'write') return yield { what, state: { ...world, pauser: waiting } };
+  if (!rules.pauserEndsLease) return yield { what, state: { ...world, pauser: confirmed(read) } };
+  const { put } = writeOf(event, decision.gate, read, nowMs);
+  const landed = land(gate, put, rules);
+  yield landed === undefined
+    ? { what: `${what}, and ends the lease too late`, state: { ...world, pauser: waiting } }
+    : { what: `${what}, and ends the lease`, state: { ...world, gate: landed, pauser: confirmed(landed) } };
+  if (budget.delays > 0)
+    yield {
+      what: `${what}, and gives up ending the lease`,
+      state: {
+        ...world,
+        budget: { ...budget, delays: budget.delays - 1 },
+        stray: [...stray, put],
+        pauser: waiting,
+      },
+    };
 }
 
 /** What may become of anybody's write while it waits. */
@@ -419,7 +469,7 @@ function* writeMoves(
   yield { what: `${who} never hears of its ${write.kind}`, state: become(undefined, { budget: left, stray: afloat }) };
 }
 
-const land = (gate: Gate, put: Put, { isCompareAndSet }: Rules): Gate | undefined =>
+const land = (gate: Gate, put: Put, { isCompareAndSet }: Pick<Rules, 'isCompareAndSet'>): Gate | undefined =>
   isCompareAndSet && gate.leaseNumber !== put.basis ? undefined : put.gate;
 
 const writeOf = ({ kind }: GateEvent, written: Gate, read: Gate, sentMs: number): Write => ({
@@ -433,8 +483,9 @@ const writeOf = ({ kind }: GateEvent, written: Gate, read: Gate, sentMs: number)
 function observe(worker: Worker, gate: Gate, nowMs: number, rules: Rules): Worker {
   const watch = rules.watchLease(worker.watch, gate, nowMs);
   const leaseUntilMs = gate.holder === worker.holder ? worker.leaseUntilMs : 0;
-  const order: Order = { untilMs: leaseUntilMs, isPaused: gate.state === 'paused' };
-  const isOpen = order.untilMs > 0 && !order.isPaused;
+  const isPaused = gate.state === 'paused' && (rules.newHolderKnowsOfPause || worker.heard.untilMs > 0);
+  const order: Order = { untilMs: leaseUntilMs, forbids: isPaused || worker.isStopping };
+  const isOpen = order.untilMs > 0 && !order.forbids;
   return {
     ...without(worker, 'watch'),
     ...(watch && { watch }),
@@ -445,7 +496,7 @@ function observe(worker: Worker, gate: Gate, nowMs: number, rules: Rules): Worke
   };
 }
 
-const standingOf = ({ holder, watch, isClosed }: Worker): Standing => ({
+const standingOf = ({ holder, watch, isClosed, isStopping }: Worker): Standing => ({
   holder,
   leaseMs,
   watch,
@@ -454,22 +505,35 @@ const standingOf = ({ holder, watch, isClosed }: Worker): Standing => ({
   childClosed: isClosed,
   childGivenUp: false,
   busy: false,
-  stopping: false,
+  stopping: isStopping,
   holdMs: 0,
   hasUnwrittenHold: false,
   unwrittenPause: undefined,
 });
 
-/** Before the clock moves on, whoever's time is over by now has acted: the child on its own clock, the keeper with its knife. */
+/** With a child its sockets are gone, and what it was allowed. The next one comes at once, and may do nothing yet. */
+const withoutChild = (worker: Worker): Worker => ({
+  ...without(worker, 'frozen'),
+  leaseUntilMs: 0,
+  order: none,
+  heard: none,
+  isClosed: true,
+  isSending: false,
+});
+
+/**
+ * Before the clock moves on, whoever's time is over by now has acted, late by no more than the margin: the child by its
+ * own clock, the keeper with its knife.
+ */
 function tick(world: World, rules: Rules): World {
+  const isOver = (untilMs: number): boolean => world.nowMs >= untilMs + leaseMarginMs(leaseMs);
   const [a, b] = world.workers.map((worker): Worker => {
-    if (!worker.isUp) return worker;
     if (worker.frozen === 'child')
-      return rules.keeperKillsAtLeaseEnd && world.nowMs >= worker.allowedUntilMs && !worker.isClosed
-        ? { ...without(worker, 'frozen'), isSending: false, heard: none, order: none, isClosed: true }
+      return rules.keeperKillsAtLeaseEnd && isOver(worker.allowedUntilMs) && !worker.isClosed
+        ? withoutChild(worker)
         : worker;
-    const isOver = rules.childClosesAtLeaseEnd && world.nowMs >= worker.heard.untilMs;
-    return isOver && worker.isSending ? { ...worker, isSending: false } : worker;
+    const closes = rules.childClosesAtLeaseEnd && worker.isSending && isOver(worker.heard.untilMs);
+    return closes ? { ...worker, isSending: false } : worker;
   });
   return { ...world, nowMs: world.nowMs + tickMs, workers: [a, b] as World['workers'] };
 }
@@ -480,82 +544,97 @@ function without<Whole extends object, Key extends keyof Whole>(whole: Whole, ke
 }
 
 /**
- * Two worlds with the same key go the same ways: time counts from now, lease numbers only by their order, and what is longer past than
- * anybody looks back is past. Which of the two workers is which does not matter.
+ * Two worlds with the same key go the same ways: time counts from now, and no further back than anybody looks; a write
+ * that was overtaken is refused whatever it says, and a watch of such a lease begins anew; which worker is which does
+ * not matter.
  */
-function keyOf(world: World): string {
-  const numbers = numbersIn(world);
-  const straight = keyIn(world, numbers);
-  const swapped = keyIn({ ...world, workers: [world.workers[1], world.workers[0]] }, numbers).replaceAll(
-    /[AB](?=\d)/g,
-    (letter) => (letter === 'A' ? 'B' : 'A'),
-  );
-  return [straight, swapped].sort()[0] ?? straight;
-}
+function keyOf(world: World, rules: Rules): string {
+  const { gate, workers, stray, pauser, resumer, budget, nowMs } = world;
+  const { isCompareAndSet, isStrayCompared } = rules;
+  const comesBackNever = isCompareAndSet && isStrayCompared && rules.decideGate === decideGate; // an old number
+  const age = (leaseNumber: number): number | string =>
+    leaseNumber === gate.leaseNumber ? 0 : comesBackNever ? '-' : gate.leaseNumber - leaseNumber;
+  const isOver = (leaseNumber: number): boolean => comesBackNever && leaseNumber !== gate.leaseNumber;
+  const ticksTo = (ms: number): number => Math.round((ms - nowMs) / tickMs);
+  const since = (ms: number): number => Math.min(longestLookBack, -ticksTo(ms));
+  /** of a lease: `x` without one; -1 once its child can be late no longer */
+  const end = (ms: number): number | string => (ms === 0 ? 'x' : Math.max(-1, ticksTo(ms)));
 
-/** rank of each lease number that is still spoken of, newest first */
-function numbersIn({ gate, workers, stray, pauser, resumer }: World): ReadonlyMap<number, number> {
-  const writes = [...workers.map(({ write }) => write), pauser.write, resumer.write].map((write) => write?.put);
-  const spoken = [
-    gate.leaseNumber,
-    ...workers.map(({ watch }) => watch?.leaseNumber),
-    pauser.watch?.leaseNumber,
-    pauser.asked?.gate.leaseNumber,
-    ...[...writes, ...stray].flatMap((put) => (put ? [put.basis, put.gate.leaseNumber] : [])),
-  ].filter((number) => number !== undefined);
-  return new Map([...new Set(spoken)].sort((a, b) => b - a).map((number, rank) => [number, rank]));
-}
-
-function keyIn(world: World, numbers: ReadonlyMap<number, number>): string {
-  const { nowMs, budget } = world;
-  const sinceNow = (ms: number, furthest: number): number => Math.max(-furthest, Math.round((ms - nowMs) / tickMs));
-  const number = (n: number): number => numbers.get(n) ?? -1;
-  const gateKey = (gate: Gate): string =>
-    `${gate.holder}${number(gate.leaseNumber)}${gate.state[0]}${gate.silent ? 's' : 'n'}${gate.changeNumber}`;
-  const watchKey = (watch: LeaseWatch | undefined): string =>
-    watch ? `${watch.holder}${number(watch.leaseNumber)}@${sinceNow(watch.sinceMs, 4)}` : '';
-  const putKey = (put: Put): string => `${gateKey(put.gate)}<${number(put.basis)}*${put.landings}`;
-  const writeKey = (write: Write | undefined): string =>
-    write ? `${write.kind}${write.fate[0]}${sinceNow(write.sentMs, 2)}${putKey(write.put)}` : '';
-  const orderKey = ({ untilMs, isPaused }: Order): string =>
-    `${untilMs === 0 ? 'x' : sinceNow(untilMs, 1)}${isPaused ? 'p' : ''}`;
-  const workerKey = (worker: Worker): string =>
-    [
-      worker.holder,
-      worker.isUp ? 1 : 0,
-      worker.frozen ?? '',
-      watchKey(worker.watch),
-      orderKey({ untilMs: worker.leaseUntilMs, isPaused: false }),
+  const gateKey = (gate: Gate, nameOf: NameOf): string =>
+    `${nameOf(gate.holder)}${gate.state[0]}${gate.silent ? 's' : 'n'}${gate.changeNumber}#${age(gate.leaseNumber)}`;
+  const putKey = ({ gate, basis, landings }: Put, nameOf: NameOf): string =>
+    isOver(basis) ? '-' : `${gateKey(gate, nameOf)}<${age(basis)}*${landings}`;
+  const writeKey = (write: Write | undefined, nameOf: NameOf): string => {
+    if (write === undefined || write.fate === 'stale') return write?.fate ?? '';
+    const { kind, fate, put, sentMs } = write;
+    const from = kind === 'take' || kind === 'renew' ? since(sentMs) : '';
+    return `${kind}${from}${fate[0]}${fate === 'landed' ? gateKey(put.gate, nameOf) : putKey(put, nameOf)}`;
+  };
+  const watchKey = (watch: LeaseWatch | undefined, read: Gate | undefined): string => {
+    if (watch === undefined) return '';
+    const isOfRead = watch.leaseNumber === read?.leaseNumber;
+    if (isOver(watch.leaseNumber) && !isOfRead) return '';
+    return `${age(watch.leaseNumber)}${isOfRead ? 'r' : ''}@${since(watch.sinceMs)}`;
+  };
+  const orderKey = ({ untilMs, forbids }: Order): string => `${end(untilMs)}${forbids ? 'f' : ''}`;
+  const workerKey = (worker: Worker): string => {
+    if (!worker.isUp) return 'down';
+    const { holder, reading, isStopping, isClosed, isSending, frozen = '' } = worker;
+    const nameOf = namesFrom(holder, workers);
+    return [
+      `${isStopping ? 1 : 0}${isClosed ? 1 : 0}${isSending ? 1 : 0}${frozen}`,
+      watchKey(worker.watch, reading),
+      end(worker.leaseUntilMs),
       orderKey(worker.order),
       orderKey(worker.heard),
-      sinceNow(worker.allowedUntilMs, 1),
-      worker.isClosed ? 1 : 0,
-      worker.isSending ? 1 : 0,
-      writeKey(worker.write),
+      isClosed ? '' : end(worker.allowedUntilMs),
+      writeKey(worker.write, nameOf),
+      reading ? gateKey(reading, nameOf) : '',
     ].join();
-  const { phase, asked, watch, change, write } = world.pauser;
-  return [
-    gateKey(world.gate),
-    ...world.workers.map(workerKey),
-    world.stray.map(putKey).sort().join('+'),
-    phase,
-    writeKey(write),
-    watchKey(watch),
-    asked
-      ? `${gateKey(asked.gate)}${Math.min(4, Math.round((asked.atMs - (watch?.sinceMs ?? asked.atMs)) / tickMs))}`
-      : '',
-    change ?? '',
-    world.resumer.seen ?? '',
-    world.resumer.lifted ?? '',
-    writeKey(world.resumer.write),
-    Object.values(budget).join('.'),
-  ].join('|');
+  };
+  /** all but the workers; the first of them is the one that others are told from */
+  const restKey = (first: Worker): string => {
+    const nameOf = namesFrom(first.holder, workers);
+    const { phase, write, watch, asked, change = '' } = pauser;
+    const strays = stray.map((put) => putKey(put, nameOf)).filter((key) => key !== '-');
+    return [
+      gateKey(gate, nameOf),
+      strays.sort().join('+'),
+      `${phase}${change}`,
+      writeKey(write, nameOf),
+      watchKey(watch, asked),
+      asked ? gateKey(asked, nameOf) : '',
+      `${resumer.seen ?? ''},${resumer.lifted ?? ''}${resumer.liftedUnseen ? '!' : ''}`,
+      writeKey(resumer.write, nameOf),
+      Object.values(budget).join('.'),
+    ].join('|');
+  };
+  const [one, two] = workers.map((worker) => ({ worker, key: workerKey(worker) })).sort(byKey);
+  if (one === undefined || two === undefined) throw new Error('a world has two workers');
+  const rests = one.key === two.key ? [restKey(one.worker), restKey(two.worker)].sort() : [restKey(one.worker)];
+  return `${one.key}|${two.key}|${rests[0]}`;
 }
 
-/** Broken rules: what each of them is for, and how it is told from the real one. */
-export const brokenRules: Readonly<
-  Record<string, { readonly rules: Partial<Rules>; readonly budget?: Partial<Budget> }>
-> = {
+type NameOf = (holder: string | undefined) => string;
+const byKey = (a: { readonly key: string }, b: { readonly key: string }): number => (a.key < b.key ? -1 : 1);
+
+/** Names as one worker sees them: `me`, the `other` one, or one of those that were there before. */
+const namesFrom = (own: string, workers: World['workers']): NameOf => {
+  const isThere = (holder: string): boolean => workers.some((worker) => worker.holder === holder);
+  return (holder) => {
+    if (holder === undefined) return '';
+    if (holder === own) return 'me';
+    return isThere(holder) ? 'other' : `${holder[0] === own[0] ? 'mine' : 'other'}${holder[1]}`;
+  };
+};
+
+/** Nobody counts further back than a lease with its margin, and one step more. */
+const longestLookBack = 4;
+
+type Mutation = { readonly rules: Partial<Rules>; readonly budget?: Partial<Budget> };
+
+/** Each rule broken by itself, and what has to happen besides. */
+export const brokenRules: Readonly<Record<string, Mutation>> = {
   'a lease is compared without its number': {
     rules: {
       watchLease: (watch, gate, nowMs) =>
@@ -569,20 +648,84 @@ export const brokenRules: Readonly<
       },
     },
   },
+  'a renewal does not change the number': {
+    rules: {
+      decideGate: (gate, event) => {
+        const decision = decideGate(gate, event);
+        return decision.kind === 'write' && event.kind === 'renew'
+          ? { kind: 'write', gate: { ...decision.gate, leaseNumber: gate.leaseNumber } }
+          : decision;
+      },
+    },
+  },
+  'a lease is taken that was not watched': {
+    rules: {
+      nextGateEvent: (gate, standing, nowMs) =>
+        nextGateEvent(gate, standing, nowMs) ?? nextGateEvent(gate, standing, nowMs + 10 * leaseMs),
+    },
+  },
+  'a lease counts from the answer': { rules: { leaseFrom: 'answer' } },
+  'a holder keeps no margin': { rules: { maySendUntilMs: (sentMs, leaseMs) => sentMs + leaseMs } },
+  'a watcher keeps no margin': {
+    rules: {
+      nextGateEvent: (gate, standing, nowMs) => nextGateEvent(gate, standing, nowMs + leaseMarginMs(standing.leaseMs)),
+    },
+  },
+  'a child does not close at the end of the lease': { rules: { childClosesAtLeaseEnd: false } },
+  'a keeper does not kill a frozen child': { rules: { keeperKillsAtLeaseEnd: false }, budget: { freezes: 1 } },
+  'a write is not compared': { rules: { isCompareAndSet: false } },
+  'a write that was given up is not compared': {
+    rules: { isStrayCompared: false },
+    budget: { lostAnswers: 1, landings: 2 },
+  },
+  'a lease is handed back while its child is not closed': {
+    rules: {
+      nextGateEvent: (gate, standing, nowMs) =>
+        nextGateEvent(gate, { ...standing, childClosed: standing.childClosed || standing.stopping }, nowMs),
+    },
+    budget: { stops: 1 },
+  },
   'a pause does not wait for silence': { rules: { isSilent: (gate) => gate.state === 'paused' } },
-  'silence is judged by the clock after the answer': { rules: { silenceJudgedAt: 'answer' } },
+  'a held line counts as silent once it is paused': {
+    rules: {
+      decideGate: (gate, event) => {
+        const decision = decideGate(gate, event);
+        return decision.kind === 'write' && event.kind === 'pause'
+          ? { kind: 'write', gate: { ...decision.gate, silent: true } }
+          : decision;
+      },
+    },
+  },
+  'a lease that a pauser has watched is not ended': { rules: { pauserEndsLease: false } },
+  'a pauser ends a lease that it has not watched': {
+    rules: { hasLapsed: (watch, gate) => watch !== undefined && watch.leaseNumber === gate.leaseNumber },
+  },
+  'a pauser ends a lease without comparing its number': {
+    rules: {
+      watchLease: (watch, gate, nowMs) =>
+        watch !== undefined && watch.holder === gate.holder ? watch : watchLease(undefined, gate, nowMs),
+      hasLapsed: (watch, gate, ownMs, nowMs) =>
+        watch !== undefined && hasLapsed({ ...watch, leaseNumber: gate.leaseNumber }, gate, ownMs, nowMs),
+      decideGate: (gate, event) =>
+        event.kind === 'lapse' && gate.holder !== undefined
+          ? decideGate(gate, {
+              ...event,
+              lapsed: { ...event.lapsed, holder: gate.holder, leaseNumber: gate.leaseNumber },
+            })
+          : decideGate(gate, event),
+    },
+  },
   'a holder says silent while its child is not closed': {
     rules: {
       nextGateEvent: (gate, standing, nowMs) => nextGateEvent(gate, { ...standing, childClosed: true }, nowMs),
     },
   },
-  'a lease counts from the answer': { rules: { leaseFrom: 'answer' } },
-  'a lease has no margin': { rules: { maySendUntilMs: (sentMs, leaseMs) => sentMs + leaseMs + tickMs } },
-  'a child does not close at the end of the lease': { rules: { childClosesAtLeaseEnd: false } },
-  'a keeper does not kill a frozen child': { rules: { keeperKillsAtLeaseEnd: false } },
-  'a write is not compared': { rules: { isCompareAndSet: false } },
+  'a new holder of a paused line sends': { rules: { newHolderKnowsOfPause: false } },
   'a resume opens whatever pause it finds': {
-    rules: { resumeNames: 'what it finds' },
-    budget: { pauses: 2, resumes: 2, freezes: 0 },
+    rules: {
+      decideGate: (gate, event) =>
+        decideGate(gate, event.kind === 'resume' ? { ...event, seen: gate.changeNumber } : event),
+    },
+    budget: { pauses: 2, resumes: 2 },
   },
 };

@@ -146,9 +146,10 @@ class LineKeeper implements Keeper {
   async #keep(): Promise<void> {
     const giveUpAtMs = (): number => (this.#lease?.sendUntilMs ?? 0) + stopMs;
     let stopSeenMs: number | undefined;
+    let isCurrent = true;
     for (;;) {
-      await this.#sleep();
-      const isCurrent = await this.#look();
+      await this.#sleep(isCurrent ? shortestSleepMs : lookMs);
+      isCurrent = await this.#look();
       if (!this.#isStopping) continue;
       stopSeenMs ??= monotonicMs();
       const isOver = this.#lease === undefined && isCurrent && this.#gate?.holder !== this.#holder;
@@ -157,16 +158,15 @@ class LineKeeper implements Keeper {
     }
   }
 
-  async #sleep(): Promise<void> {
+  /** Until something is due, or somebody calls. @param shortestMs what is due by now waits for so long */
+  async #sleep(shortestMs: number): Promise<void> {
     const nowMs = monotonicMs();
     const moments = [nowMs + lookMs];
     if (this.#gate?.holder === this.#holder) moments.push(this.#renewAtMs);
     else if (this.#gate !== undefined && this.#watch !== undefined)
       moments.push(lapsesAtMs(this.#watch, this.#gate, this.#leaseMs));
-    const timer = setTimeout(
-      () => this.#wake.resolve(),
-      Math.max(Math.ceil(Math.min(...moments) - nowMs), shortestSleepMs),
-    );
+    const sleepMs = Math.max(Math.ceil(Math.min(...moments) - nowMs), shortestMs);
+    const timer = setTimeout(() => this.#wake.resolve(), sleepMs);
     await this.#wake.promise;
     clearTimeout(timer);
     this.#wake = Promise.withResolvers();

@@ -95,6 +95,8 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   let waiting: WaitingRemovals | undefined = input.carried?.waiting;
   let decision: RemovalDecision | undefined;
   let line: LineSeen = { state: 'open', busy: false };
+  /** the run as it ends, from when that is being kept; a save that is due just then keeps the same */
+  let finished: Run | undefined;
   let saveDue = false;
   let revision = input.carried?.revision ?? 0;
 
@@ -119,9 +121,10 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     },
   );
 
-  async function save(state: Run = run): Promise<void> {
+  async function save(): Promise<void> {
     revision += 1;
-    line = await shortActivities.saveProgress({ insurerId, revision, progress: progressOf(state, line, Date.now()) });
+    const progress = progressOf(finished ?? run, line, Date.now());
+    line = await shortActivities.saveProgress({ insurerId, revision, progress });
   }
   /**
    * Keeps what has changed within ten seconds; while nothing changes nothing happens, so a run that waits for days costs nothing.
@@ -130,7 +133,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     if (saveDue) return;
     saveDue = true;
     void sleep(saveAfterMs)
-      .then(() => save())
+      .then(save)
       .catch(() => {}) // cancelled: the last progress is saved by whoever ends the run
       .finally(() => {
         saveDue = false;
@@ -310,26 +313,22 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
       }
       await bulkActivities.sweepRun({ runId });
       if (listDue) continue; // a new day has come while the old one was put away
-      const finished: Run = {
-        ...run,
-        phase: 'done',
-        state: listFailed ? 'failed' : 'completed',
-        finishedAtMs: Date.now(),
-      };
-      await save(finished);
-      if (listDue) continue; // until it is closed, the run takes a new day in: so nobody was told yet that it has ended
-      run = finished;
-      break;
+      finished = { ...run, phase: 'done', state: listFailed ? 'failed' : 'completed', finishedAtMs: Date.now() };
+      await save();
+      if (!listDue) break;
+      finished = undefined; // until it is closed the run takes a new day in: so the query has told nobody yet that it has ended
     }
   } catch (error) {
     if (!isCancellation(error)) throw error;
     await CancellationScope.nonCancellable(async () => {
       await bulkActivities.sweepRun({ runId });
-      run = withoutDecision({ ...run, state: 'cancelled', finishedAtMs: Date.now() });
+      finished = withoutDecision({ ...run, state: 'cancelled', finishedAtMs: Date.now() });
       await save();
+      run = finished;
     });
     throw error;
   }
+  run = finished ?? run;
   if (listFailed)
     throw ApplicationFailure.nonRetryable('the list could not be used; see the issues of the run', 'ListUnusable');
   return progressOf(run, line, Date.now());

@@ -53,7 +53,7 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
   let isLookDue = false;
   /** all changes up to this one are known here, and need not be told any more */
   let knownUpTo = line.changes[0]?.number ?? 0;
-  let forgottenUpTo = knownUpTo;
+  let forgottenUpTo = 0;
 
   /** Answers can overtake each other: what the line is now, the newest one says. */
   const learn = ({ untold, ...seen }: ChangedLine): LineWithoutChanges => {
@@ -81,12 +81,13 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
       isLookDue = false;
       const gate = await readLineChanges({ insurerId }).catch(unlessUnknown);
       if (gate !== undefined) learn(gate);
-    } else if (knownUpTo > forgottenUpTo) {
+    } else if (isLong() && allHandlersFinished()) {
+      // What is to be forgotten can wait for the next run: where one change follows another, no better moment may come.
+      await continueAsNew<typeof insurerLine>({ insurerId, carried: line });
+    } else {
       const upTo = knownUpTo;
       await forgetToldChanges({ insurerId, upTo }).catch(unlessUnknown);
       forgottenUpTo = upTo;
-    } else {
-      await continueAsNew<typeof insurerLine>({ insurerId, carried: line });
     }
   }
 }
