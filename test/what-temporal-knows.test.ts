@@ -5,6 +5,7 @@ import { createPayloadCodec } from '../core/codec.ts';
 import { insurerLineId } from '../core/contract/names.ts';
 import { insurerId, startDay } from './day.fixture.ts';
 import { historiesOf, replay } from './histories.fixture.ts';
+import { secretsOf } from './secrets.fixture.ts';
 
 const { History } = temporal.api.history.v1;
 const { ListWorkflowExecutionsResponse } = temporal.api.workflowservice.v1;
@@ -61,18 +62,7 @@ test('of a run with 2 000 patients Temporal has short histories, small payloads,
   texts.push(await listedTexts());
 
   const told = texts.join('\n');
-  const secrets = new Set<string>();
-  for (const { kvnr, entries, careRecords } of day.insurer.patients()) {
-    secrets.add(kvnr);
-    for (const entry of entries) {
-      const { familyName, address } = JSON.parse(entry) as { familyName?: string; address?: { street?: string } };
-      if (typeof familyName === 'string' && familyName.length >= 5) secrets.add(familyName);
-      if (typeof address?.street === 'string') secrets.add(address.street);
-    }
-    for (const { title } of (JSON.parse(careRecords ?? '{"careRecords":[]}') as { careRecords: { title: string }[] })
-      .careRecords)
-      if (title.length >= 5) secrets.add(title);
-  }
+  const secrets = secretsOf(day.insurer);
   expect(secrets.size).toBeGreaterThan(2_000);
   expect([...secrets].filter((secret) => told.includes(secret))).toEqual([]);
 });

@@ -27,8 +27,11 @@ export type TemporalMode = (typeof temporalModes)[number];
 /** How late `delay` is, ms: a call to the gate gives up after 1 000. */
 const delaysMs = [300, 900, 1_500, 3_000] as const;
 
-/** @param target the service itself, http://HOST:PORT */
-export async function startAwsWay(target: string): Promise<Way<AwsMode>> {
+/**
+ * @param target the service itself, http://HOST:PORT
+ * @param ownPort 0: any free one
+ */
+export async function startAwsWay(target: string, ownPort = 0): Promise<Way<AwsMode>> {
   const { hostname, port } = new URL(target);
   const agent = new Agent({ keepAlive: true });
   const sockets = new Set<Socket>();
@@ -73,7 +76,7 @@ export async function startAwsWay(target: string): Promise<Way<AwsMode>> {
     return { status: reply.statusCode ?? 502, headers: kept, bytes };
   }
 
-  const address = await listen(server);
+  const address = await listen(server, ownPort);
   return {
     address,
     spoil(how) {
@@ -158,8 +161,8 @@ export async function startTemporalWay(target: string): Promise<Way<TemporalMode
   };
 }
 
-async function listen(server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1');
+async function listen(server: Server, port = 0): Promise<string> {
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

@@ -1,0 +1,68 @@
+import type { Role } from '../core/domain/access.ts';
+import { type OperationName, operations } from '../lambdas/routes.ts';
+import { fetchToken } from '../local/oidc/token.ts';
+import type { TestStack } from './stack.ts';
+
+export interface Ask {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
+  readonly json: any;
+  readonly tookMs: number;
+}
+
+/** Asks an operation of a stack's API as one who may, or without a token where none is needed. */
+export type AskApi = (name: OperationName, ask?: Ask) => Promise<Answer>;
+
+/** @returns how to ask, and the tokens that are sent with it */
+export async function openApi({ api }: TestStack): Promise<{ ask: AskApi; tokens: ReadonlyMap<Role, string> }> {
+  if (api === undefined) throw new Error('the stack has no API');
+  const tokens = new Map<Role, string>();
+  for (const role of ['operator', 'clinician', 'auditor'] as const)
+    tokens.set(role, await fetchToken(api.issuer, api.issuerKeys, role));
+  const tokenFor = (name: OperationName): string | undefined => {
+    const { roles } = operations[name];
+    return typeof roles === 'string' ? undefined : tokens.get(roles[0]);
+  };
+  const ask: AskApi = async (name, { params = {}, body, headers } = {}) => {
+    const { method, path } = operations[name];
+    const filled = path.replace(/\{(\w+)\}/g, (_, key) => encodeURIComponent(params[key] ?? ''));
+    const token = tokenFor(name);
+    const askedMs = performance.now();
+    const answer = await fetch(`${api.url}${filled}`, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    const tookMs = performance.now() - askedMs;
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      json: text === '' ? undefined : JSON.parse(text),
+      tookMs,
+    };
+  };
+  return { ask, tokens };
+}
+
+/** The tokens of the links to a patient's documents, as an answer of readPatient holds them. */
+export function linksIn(patient: {
+  readonly careRecords: readonly { readonly documents?: readonly { contentBase64?: { href?: string } }[] }[];
+}): string[] {
+  const hrefs = patient.careRecords.flatMap(({ documents = [] }) =>
+    documents.map(({ contentBase64 }) => contentBase64?.href),
+  );
+  return hrefs.flatMap((href) => href?.split('/').at(-1) ?? []);
+}
