@@ -33,7 +33,7 @@ const progressOf = (runId: string, state: Progress['state']): Progress => ({
 test('before the first run there is no progress, and nothing to cancel or decide', async () => {
   const { sync } = await open();
   expect(await sync.readProgress()).toBeUndefined();
-  await expect(sync.cancel()).rejects.toMatchObject({ fault: 'no-run' });
+  await expect(sync.cancel({ operator: 'olga', reason: 'a test' })).rejects.toMatchObject({ fault: 'no-run' });
   await expect(sync.decideRemovals({ decision: 'approve', operator: 'o' })).rejects.toMatchObject({ fault: 'no-run' });
 });
 

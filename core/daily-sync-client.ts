@@ -10,6 +10,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Stores } from './clients.ts';
 import type { ClientConfig } from './config.ts';
 import {
+  type CancelRequest,
+  cancelRequestedSignal,
   type DailySyncInput,
   dailySyncWorkflow,
   decideRemovalsUpdate,
@@ -48,8 +50,8 @@ export interface DailySyncClient {
    * the stored one once the run has ended. The line as the gate has it now. undefined before the first run.
    */
   readProgress(): Promise<ProgressNow | undefined>;
-  /** Asks the run to undo what is under way and end. @throws DailySyncError `no-run`, `temporal-unavailable` */
-  cancel(): Promise<void>;
+  /** Asks the run to undo what is under way and end; who asked, and why, is kept with it. @throws DailySyncError `no-run`, `temporal-unavailable` */
+  cancel(request: CancelRequest): Promise<void>;
   /** @throws DailySyncError `no-run`, `no-decision-awaited`, `no-worker` after ten seconds, `temporal-unavailable` */
   decideRemovals(decision: RemovalDecision): Promise<Progress>;
 }
@@ -142,9 +144,13 @@ export function createDailySyncClient(
       return await withLine({ ...stored, stale });
     },
 
-    async cancel() {
+    async cancel(request) {
       await requireRunning();
-      await within(client, serverMs, () => client.workflow.getHandle(workflowId).cancel()).catch((error: unknown) => {
+      const handle = client.workflow.getHandle(workflowId);
+      await within(client, serverMs, async () => {
+        await handle.signal<[CancelRequest]>(cancelRequestedSignal, request);
+        await handle.cancel();
+      }).catch((error: unknown) => {
         throw new DailySyncError(error instanceof WorkflowNotFoundError ? 'no-run' : 'temporal-unavailable', {
           cause: error,
         });

@@ -88,6 +88,10 @@ export const progress = z
     decision: z.object({ removals: count, stored: count }).optional(),
     startedAt: time,
     finishedAt: time.optional(),
+    cancellation: z
+      .object({ by: z.string().meta({ example: 'operator-demo' }), reason: z.string() })
+      .optional()
+      .meta({ description: 'of a run that was cancelled: who did it, and why' }),
     stale: z.boolean().meta({ description: 'no worker answered: this is the last one stored' }),
     patients: z.object({
       listed: count,

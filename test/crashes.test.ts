@@ -84,8 +84,9 @@ describe('a run that is cancelled', () => {
       await day.startWorker();
       await day.sync.start();
       await inPhase[phase](day);
-      await day.sync.cancel();
-      expect(await day.ended()).toMatchObject({ state: 'cancelled' });
+      await day.sync.cancel({ operator: 'olga', reason: 'the insurer asks for it' });
+      const cancellation = { by: 'olga', reason: 'the insurer asks for it' };
+      expect(await day.ended()).toMatchObject({ state: 'cancelled', cancellation });
       expect(await day.keysUnder('payloads/')).toEqual([]);
       expect(await day.keysUnder('lists/')).toEqual([]);
       for (const patientRef of await day.storedRefs()) {

@@ -43,7 +43,7 @@ if (import.meta.main) {
   day.insurer.setList('normal');
   await day.sync.start();
   await day.until(({ careRecords }) => careRecords.pending > 0);
-  await day.sync.cancel();
+  await day.sync.cancel({ operator: 'olga', reason: 'the insurer asks for it' });
   await day.ended();
   await keep('cancelled');
   const line = insurerLineId(insurerId);

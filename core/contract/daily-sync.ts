@@ -45,8 +45,15 @@ export interface WaitingRemovals {
 export const triggerSignal = 'trigger';
 /** Query: Progress, without side effects. */
 export const progressQuery = 'progress';
+/** Signal, with a CancelRequest, just before the cancellation itself, which cannot carry one: kept with the run that is cancelled. */
+export const cancelRequestedSignal = 'cancelRequested';
 /** Update: approve or reject the removals that wait. Refused with `NoDecisionAwaited` when none is awaited. */
 export const decideRemovalsUpdate = 'decideRemovals';
+
+export interface CancelRequest {
+  readonly operator: string;
+  readonly reason: string;
+}
 
 export interface RemovalDecision {
   readonly decision: 'approve' | 'reject';

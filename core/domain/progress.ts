@@ -4,7 +4,7 @@ export const phases = ['list', 'split', 'diff', 'apply', 'care-records', 'done']
 export type Phase = (typeof phases)[number];
 export type RunState = 'running' | 'completed' | 'failed' | 'cancelled';
 
-/** What management sees of a run (DESIGN, "Progress"). Times are ISO 8601 UTC. Holds counts only: no person. */
+/** What management sees of a run (DESIGN, "Progress"). Times are ISO 8601 UTC. Holds counts, and who ended it: no patient. */
 export interface Progress {
   readonly runId: string;
   readonly state: RunState;
@@ -15,6 +15,8 @@ export interface Progress {
   readonly decision?: { readonly removals: number; readonly stored: number };
   readonly startedAt: string;
   readonly finishedAt?: string;
+  /** of a run that was cancelled: who did it, and why */
+  readonly cancellation?: { readonly by: string; readonly reason: string };
   /** true when no worker answered and this is the last one stored */
   readonly stale: boolean;
   readonly patients: {

@@ -59,3 +59,11 @@ test('the failure rate is of requests, and a run that has ended has no time left
     'etaSeconds',
   );
 });
+
+test('who cancelled a run, and why, is told of a run that has ended so, and not of one that went on', () => {
+  const cancellation = { by: 'olga', reason: 'the wrong list' };
+  const asked = { ...startRun('r', 0), cancellation };
+  expect(progressOf(asked, line, 1_000)).not.toHaveProperty('cancellation');
+  expect(progressOf({ ...asked, state: 'completed' }, line, 1_000)).not.toHaveProperty('cancellation');
+  expect(progressOf({ ...asked, state: 'cancelled' }, line, 1_000)).toMatchObject({ cancellation });
+});

@@ -11,6 +11,8 @@ export interface Run {
   readonly phase: Phase;
   readonly finishedAtMs?: number;
   readonly decision?: { readonly removals: number; readonly stored: number };
+  /** asked for; told once the run has ended so */
+  readonly cancellation?: NonNullable<Progress['cancellation']>;
   readonly patients: Progress['patients'];
   readonly careRecords: {
     /** pending when they were last counted, and all that had been finished by then */
@@ -103,6 +105,7 @@ export function progressOf(run: Run, line: Pick<Progress['line'], 'state' | 'bus
     ...(run.decision && { decision: run.decision }),
     startedAt: new Date(run.startedAtMs).toISOString(),
     ...(run.finishedAtMs !== undefined && { finishedAt: new Date(run.finishedAtMs).toISOString() }),
+    ...(run.state === 'cancelled' && run.cancellation && { cancellation: run.cancellation }),
     stale: false,
     patients: run.patients,
     careRecords: { total, done, pending, failed: refused + exhausted, notInsured },

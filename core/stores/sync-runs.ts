@@ -8,7 +8,7 @@ import { type Page, pageToken, sortKeyFrom } from './page.ts';
 
 export const syncRunsTable = 'SyncRuns';
 
-/** The table SyncRuns (DESIGN, "Tables"): each run's last progress answer, its issues, the list applied last. No personal data. */
+/** The table SyncRuns (DESIGN, "Tables"): each run's last progress answer, its issues, the list applied last. Nothing of a patient but pseudonyms. */
 export interface SyncRunsStore {
   /** Keeps a run's progress; one with a lower revision than what is kept changes nothing. */
   saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;

@@ -15,6 +15,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import {
+  type CancelRequest,
+  cancelRequestedSignal,
   type DailySyncInput,
   decideRemovalsUpdate,
   progressQuery,
@@ -45,6 +47,7 @@ import { shardOf, shards } from '../../core/domain/shard.ts';
 import { type SyncPatientResult, syncPatient } from './sync-patient.ts';
 
 export const trigger = defineSignal(triggerSignal);
+export const cancelRequested = defineSignal<[CancelRequest]>(cancelRequestedSignal);
 export const progress = defineQuery<Progress>(progressQuery);
 export const decideRemovals = defineUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate);
 
@@ -102,6 +105,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 
   setHandler(trigger, () => {
     listDue = true;
+  });
+  setHandler(cancelRequested, ({ operator, reason }) => {
+    run = { ...run, cancellation: { by: operator, reason } };
   });
   setHandler(progress, () => progressOf(run, line, Date.now()));
   setHandler(
