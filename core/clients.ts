@@ -15,12 +15,27 @@ import { createPatientsStore } from './stores/patients.ts';
 import { createPayloadsStore } from './stores/payloads.ts';
 import { createSyncRunsStore } from './stores/sync-runs.ts';
 
-/** All stores, over clients that one process shares. AWS's own variables (AWS_ENDPOINT_URL, credentials) say where they are. */
-export function openStores({ AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME'>) {
-  const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region }), {
+/**
+ * How long somebody who waits for an answer waits for AWS: a call that hangs is given up after four seconds, and made once more.
+ * No limit for large objects: their bytes may take longer, once they come.
+ */
+export const promptly = {
+  maxAttempts: 2,
+  requestHandler: { connectionTimeout: 1_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
+};
+
+/**
+ * All stores, over clients that one process shares. AWS's own variables (AWS_ENDPOINT_URL, credentials) say where they are.
+ * @param limits of each call; without them one that hangs is waited for, as those do who heartbeat meanwhile
+ */
+export function openStores(
+  { AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME'>,
+  limits: Partial<typeof promptly> = {},
+) {
+  const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region, ...limits }), {
     marshallOptions: { removeUndefinedValues: true },
   });
-  const s3 = new S3Client({ region });
+  const s3 = new S3Client({ region, ...limits });
   const bucket: Bucket = { s3, name: BUCKET_NAME };
   const gateClient = createGateClient(region);
   const documents = createDocumentsStore(bucket);

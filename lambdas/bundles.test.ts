@@ -1,57 +1,76 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import type { APIGatewayProxyResult } from 'aws-lambda';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, type OnTestFinishedHandler, test } from 'vitest';
 import { accessLogTable } from '../core/stores/access-log.ts';
 import { bundleLambdas } from '../infra/lambda-bundle.ts';
 import { type Api, type Ask, newKvnr, openApi } from './api.fixture.ts';
 import { problemType } from './problems.ts';
-import { type Group, groups, type Operation, type OperationName, operations } from './routes.ts';
+import { type Group, type Operation, type OperationName, operations } from './routes.ts';
 import { problem } from './schemas.ts';
 
-/** Each Lambda as it is deployed: one file, in a process of its own. */
+/**
+ * Each Lambda as it is deployed: one file, in a process of its own. A run is under way, and no worker. The tests wait side by
+ * side, as most of their time is that of limits.
+ */
 let api: Api;
 let dir: string;
 beforeAll(async () => {
   api = await openApi({ POWERTOOLS_LOG_LEVEL: 'DEBUG', POWERTOOLS_METRICS_DISABLED: 'false' });
   dir = mkdtempSync(join(tmpdir(), 'epa-sync-bundles-'));
   bundleLambdas(dir);
+  await api.stores.gateOf(api.insurerId).read();
+  await api.ask('startSync', { role: 'operator' });
 });
-afterAll(() => rmSync(dir, { recursive: true }));
+afterAll(async () => {
+  await api.endRun();
+  rmSync(dir, { recursive: true });
+});
 
 const host = `
   import { writeSync } from 'node:fs';
-  import { createInterface } from 'node:readline';
-  const { handler } = await import(process.argv[1]);
-  for await (const line of createInterface({ input: process.stdin })) {
-    writeSync(3, JSON.stringify(await handler(JSON.parse(line), {})) + '\\n');
-  }
+  import { text } from 'node:stream/consumers';
+  const [, dir, order] = process.argv;
+  const answer = async ({ group, event }) => {
+    const { handler } = await import(dir + '/' + group + '.mjs');
+    const startedMs = performance.now();
+    const result = await handler(event, {});
+    return { ...result, tookMs: performance.now() - startedMs };
+  };
+  const asked = JSON.parse(await text(process.stdin));
+  const answers = order === 'at once' ? await Promise.all(asked.map(answer)) : [];
+  if (order === 'in turn') for (const one of asked) answers.push(await answer(one));
+  writeSync(3, JSON.stringify(answers));
   process.exit(0);`;
 
-/** Starts the Lambda of a group, asks it one thing after the other, and resolves with its answers and all that it printed. */
+/**
+ * Asks the Lambdas of some operations, which are started in one process, and resolves with their answers and all that they
+ * printed. In turn is how Lambda does it; at once is for answers that take as long as a limit lasts.
+ */
 async function run(
-  group: Group,
+  order: 'in turn' | 'at once',
   asks: readonly (readonly [OperationName, Ask])[],
   environment: Readonly<Record<string, string>> = {},
 ) {
-  const events = await Promise.all(asks.map(async ([name, ask]) => await api.eventOf(name, ask)));
-  const process_ = spawn(process.execPath, ['--input-type=module', '-e', host, join(dir, `${group}.mjs`)], {
+  const asked = asks.map(async ([name, ask]) => ({
+    group: operations[name].group,
+    event: await api.eventOf(name, ask),
+  }));
+  const process_ = spawn(process.execPath, ['--input-type=module', '-e', host, dir, order], {
     env: { ...process.env, ...environment },
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   });
-  process_.stdin.end(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
-  const [answers, printed, complaints] = await Promise.all(
+  process_.stdin.end(JSON.stringify(await Promise.all(asked)));
+  const [answers = '', printed, complaints] = await Promise.all(
     [process_.stdio[3], process_.stdout, process_.stderr].map((stream) => text(stream as NodeJS.ReadableStream)),
   );
-  const results = (answers ?? '')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as APIGatewayProxyResult);
+  const results: readonly (APIGatewayProxyResult & { readonly tookMs: number })[] = JSON.parse(answers);
+  expect(results).toHaveLength(asks.length);
   return { results, printed: `${printed}${complaints}` };
 }
 
@@ -72,16 +91,28 @@ async function asks(): Promise<[OperationName, Ask][]> {
   });
 }
 
+/** of a link to a document that is stored */
+async function linkToken(): Promise<string> {
+  const { patientRef } = await api.storePatient('[{"id": "r1", "documents": [{"contentBase64": "QUJD"}]}]');
+  const { json } = await api.ask('readPatient', { role: 'clinician', params: { patientRef } });
+  return json.careRecords[0].documents[0].contentBase64.href.split('/').at(-1);
+}
+
+/** The problems that an operation documents for what it does itself. */
+function outagesOf(name: OperationName): string[] {
+  const { access, problems } = operations[name] as Operation;
+  return [...problems, ...(access ? (['access-log-unavailable'] as const) : [])].map(problemType);
+}
+
 const ofGroup = (all: readonly [OperationName, Ask][], group: Group) =>
   all.filter(([name]) => operations[name].group === group);
 
-test.each(['sync', 'line', 'patients', 'access-log'] as const)(
+test.concurrent.each(['sync', 'line', 'patients', 'access-log'] as const)(
   'the Lambda %s works as one file, and prints no person, no token and no event',
   async (group) => {
-    await api.stores.gateOf(api.insurerId).read();
     const all = ofGroup(await asks(), group);
     const token = await api.tokenOf('auditor');
-    const { results, printed } = await run(group, [
+    const { results, printed } = await run('in turn', [
       ...all,
       ...all.map(([name]) => [name, { token, body: { kvnr: 'A123456780' } }] as const),
     ]);
@@ -89,12 +120,11 @@ test.each(['sync', 'line', 'patients', 'access-log'] as const)(
     expect(printed).toContain('"correlationId"');
     expect(printed).toContain('"CloudWatchMetrics"');
     expect(printed).not.toMatch(/Größling|Rückenschule|A123456780|X\d{9}|eyJ|authorization/i);
-    if (group === 'sync') await api.endRun();
   },
 );
 
-test('the Lambda openapi needs no settings but the origin that may read it', async () => {
-  const { results } = await run('openapi', [['readOpenApi', {}]], { SECRET_ID: '', OIDC_ISSUER: '' });
+test.concurrent('the Lambda openapi needs no settings but the origin that may read it', async () => {
+  const { results } = await run('in turn', [['readOpenApi', {}]], { SECRET_ID: '', OIDC_ISSUER: '' });
   expect(results[0]?.statusCode).toBe(200);
   expect(JSON.parse(results[0]?.body ?? '').paths['/sync']).toBeDefined();
 });
@@ -106,7 +136,7 @@ const stillDone = {
   both: /^$/,
 };
 
-test.each([
+test.concurrent.each([
   ['Temporal', { TEMPORAL_ADDRESS: nowhere.TEMPORAL_ADDRESS }],
   ['DynamoDB', { AWS_ENDPOINT_URL_DYNAMODB: nowhere.AWS_ENDPOINT_URL_DYNAMODB }],
   ['both', nowhere],
@@ -114,30 +144,73 @@ test.each([
   'without %s, each operation answers what it documents, and shows and promises nothing that it cannot keep',
   async (what, environment) => {
     const all = await asks();
-    const asked = groups.map(async (group) => {
-      const own = ofGroup(all, group);
-      if (own.length === 0) return;
-      const { results, printed } = await run(group, own, environment);
-      for (const [index, [name]] of own.entries()) {
-        const result = results[index];
-        const { access, answer, problems } = operations[name] as Operation;
-        if (result?.statusCode === answer.status) {
-          expect(name).toMatch(stillDone[what]);
-          continue;
-        }
-        const { type } = problem.parse(JSON.parse(result?.body ?? ''));
-        const expected = [...problems, ...(access ? (['access-log-unavailable'] as const) : [])];
-        expect({ name, type, printed }).toEqual({ name, type: expect.toBeOneOf(expected.map(problemType)), printed });
-        if (what !== 'Temporal') expect(result?.statusCode).toBe(503);
+    const { results, printed } = await run('at once', all, environment);
+    for (const [index, [name]] of all.entries()) {
+      const result = results[index];
+      if (result?.statusCode === operations[name].answer.status) {
+        expect(name).toMatch(stillDone[what]);
+        continue;
       }
-    });
-    await Promise.all(asked);
+      const { type } = problem.parse(JSON.parse(result?.body ?? ''));
+      expect({ name, type, printed }).toEqual({ name, type: expect.toBeOneOf(outagesOf(name)), printed });
+      if (what !== 'Temporal') expect(result?.statusCode).toBe(503);
+    }
   },
-  120_000,
+  60_000,
+);
+
+/** Tells a test of a server that nobody has to wait for. */
+function endWithTest(server: Server, onTestFinished: (end: OnTestFinishedHandler) => void): void {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => sockets.add(socket));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+}
+
+/** Listens on loopback. @returns host and port */
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** what API Gateway waits, ms */
+const gatewayMs = 29_000;
+
+test.concurrent.for(['all that is stored, and Temporal', 'the bucket', 'the secret'] as const)(
+  'while %s takes calls and never answers, the answer is a problem, and comes before API Gateway gives up',
+  { timeout: 60_000 },
+  async (what, { onTestFinished }) => {
+    const silent = createTcpServer();
+    endWithTest(silent, onTestFinished);
+    const address = await listen(silent);
+    const endpoint = `http://${address}`;
+    const environment = {
+      'all that is stored, and Temporal': {
+        AWS_ENDPOINT_URL_DYNAMODB: endpoint,
+        AWS_ENDPOINT_URL_S3: endpoint,
+        TEMPORAL_ADDRESS: address,
+      },
+      'the bucket': { AWS_ENDPOINT_URL_S3: endpoint },
+      'the secret': { AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoint },
+    }[what];
+    const ofBucket: [OperationName, Ask][] = [['readDocument', { params: { token: await linkToken() } }]];
+    const all = what === 'the bucket' ? ofBucket : [...(await asks()), ...ofBucket];
+    const { results } = await run('at once', all, environment);
+    for (const [index, { statusCode, body, tookMs }] of results.entries()) {
+      const name = all[index]?.[0] as OperationName;
+      const expected = what === 'the secret' ? [problemType('unavailable')] : outagesOf(name);
+      const { type } = problem.parse(JSON.parse(body));
+      const told = { name, statusCode, type, tookMs };
+      expect(told).toEqual({ ...told, statusCode: 503, type: expect.toBeOneOf(expected) });
+      expect(tookMs).toBeLessThan(gatewayMs);
+    }
+  },
 );
 
 /** The emulator's DynamoDB, but that one table answers every call with a failure of its own. */
-async function startWithoutTable(table: string): Promise<string> {
+async function startWithoutTable(table: string, onTestFinished: (end: OnTestFinishedHandler) => void): Promise<string> {
   const emulator = process.env['AWS_ENDPOINT_URL'] ?? '';
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await buffer(request);
@@ -154,25 +227,16 @@ async function startWithoutTable(table: string): Promise<string> {
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.destroy());
   });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  endWithTest(server, onTestFinished);
+  return `http://${await listen(server)}`;
 }
 
-test('while the access log alone cannot be written, nothing about a patient is answered: no data, no refusal, no «not found»', async () => {
-  const environment = { AWS_ENDPOINT_URL_DYNAMODB: await startWithoutTable(accessLogTable) };
+test.concurrent('while the access log alone cannot be written, nothing about a patient is answered: no data, no refusal, no «not found»', async ({
+  onTestFinished,
+}) => {
+  const environment = { AWS_ENDPOINT_URL_DYNAMODB: await startWithoutTable(accessLogTable, onTestFinished) };
   const kvnr = newKvnr();
   const unknown: Ask = { role: 'clinician', params: { patientRef: api.refOf(kvnr) } };
-  const { json } = await api.ask('readPatient', {
-    role: 'clinician',
-    params: {
-      patientRef: (await api.storePatient('[{"id": "r1", "documents": [{"contentBase64": "QUJD"}]}]')).patientRef,
-    },
-  });
-  const token = json.careRecords[0].documents[0].contentBase64.href.split('/').at(-1);
   const onPatients = (await asks()).filter(([name]) => (operations[name] as Operation).access !== undefined);
   const all: [OperationName, Ask][] = [
     ...onPatients,
@@ -180,24 +244,19 @@ test('while the access log alone cannot be written, nothing about a patient is a
     ['readPatient', unknown],
     ['readLastSync', unknown],
     ['lookUpPatient', { role: 'clinician', body: { kvnr } }],
-    ['readDocument', { params: { token } }],
+    ['readDocument', { params: { token: await linkToken() } }],
   ];
-  const asked = (['patients', 'access-log'] as const).map(async (group) => {
-    const own = ofGroup(all, group);
-    const { results } = await run(group, own, environment);
-    expect(results).toHaveLength(own.length);
-    for (const [index, { statusCode, headers, body }] of results.entries()) {
-      const { type } = problem.parse(JSON.parse(body));
-      const told = { ask: own[index], statusCode, type, location: headers?.['location'] };
-      expect(told).toEqual({
-        ...told,
-        statusCode: 503,
-        type: problemType('access-log-unavailable'),
-        location: undefined,
-      });
-    }
-  });
-  await Promise.all(asked);
-  const open = await run('sync', [['listRuns', { role: 'operator' }]], environment);
+  const { results } = await run('at once', all, environment);
+  for (const [index, { statusCode, headers, body }] of results.entries()) {
+    const { type } = problem.parse(JSON.parse(body));
+    const told = { ask: all[index], statusCode, type, location: headers?.['location'] };
+    expect(told).toEqual({
+      ...told,
+      statusCode: 503,
+      type: problemType('access-log-unavailable'),
+      location: undefined,
+    });
+  }
+  const open = await run('in turn', [['listRuns', { role: 'operator' }]], environment);
   expect(open.results[0]?.statusCode).toBe(200); // what concerns no patient goes on
-}, 120_000);
+}, 60_000);

@@ -1,10 +1,11 @@
 import { Client, Connection } from '@temporalio/client';
-import { openStores, type Stores, temporalConnection } from '../core/clients.ts';
+import { openStores, promptly, type Stores, temporalConnection } from '../core/clients.ts';
 import { createLoadedDataConverter } from '../core/codec.ts';
 import type { ApiConfig } from '../core/config.ts';
 import { createDailySyncClient, type DailySyncClient } from '../core/daily-sync-client.ts';
 import { createInsurerLineClient, type InsurerLineClient } from '../core/insurer-line-client.ts';
 import { createPatientRecordClient, type PatientRecordClient } from '../core/patient-record-client.ts';
+import { Problem } from './problems.ts';
 import { createSealer, type Sealer } from './sealed.ts';
 import { readSettings } from './settings.ts';
 import { createTokenVerifier, type VerifyToken } from './tokens.ts';
@@ -22,19 +23,19 @@ export interface Clients {
 
 let clients: Promise<Clients> | undefined;
 
-/** Opened at a container's first request that needs them, and kept; nothing is connected before it is used. */
+/** Opened at a container's first request that needs them, and kept; nothing is connected before it is used. @throws Problem `unavailable` */
 export function clientsOfContainer(): Promise<Clients> {
   clients ??= readSettings(process.env)
     .then(openClients)
-    .catch((error: unknown) => {
+    .catch((cause: unknown) => {
       clients = undefined; // the next request tries again
-      throw error;
+      throw new Problem('unavailable', {}, { cause });
     });
   return clients;
 }
 
 function openClients(config: ApiConfig): Clients {
-  const stores = openStores(config);
+  const stores = openStores(config, promptly);
   const temporal = new Client({
     connection: Connection.lazy(temporalConnection(config)),
     namespace: config.TEMPORAL_NAMESPACE,

@@ -1,5 +1,6 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
+import { promptly } from '../core/clients.ts';
 import { type ApiConfig, apiConfig, readConfig } from '../core/config.ts';
 
 const place = z.object({ SECRET_ID: z.string().min(1), AWS_REGION: z.string().min(1) });
@@ -13,7 +14,7 @@ const secret = z.object({
 /** The settings of a Lambda: its environment, and what is secret from Secrets Manager. @throws ConfigError */
 export async function readSettings(environment: NodeJS.ProcessEnv): Promise<ApiConfig> {
   const { SECRET_ID, AWS_REGION: region } = readConfig(place, environment);
-  const secrets = new SecretsManagerClient({ region });
+  const secrets = new SecretsManagerClient({ region, ...promptly });
   try {
     const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId: SECRET_ID }));
     return readConfig(apiConfig, { ...environment, ...readConfig(secret, JSON.parse(SecretString)) });

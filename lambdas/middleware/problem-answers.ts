@@ -50,8 +50,9 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof PatientRecordError) return new Problem(patientRecordProblems[error.fault], {}, by);
   if (error instanceof AccessLogError) return new Problem('access-log-unavailable', {}, by);
   if (error instanceof PageTokenError) return wrongPageToken(by);
+  if (isOfAws(error)) return new Problem('storage-unavailable', {}, by);
   if (error instanceof Error && error.name === 'TimeoutError') return new Problem('unavailable', {}, by);
-  return new Problem(isOfAws(error) ? 'storage-unavailable' : 'internal', {}, by);
+  return new Problem('internal', {}, by);
 }
 
 export const wrongPageToken = (by: ErrorOptions): Problem =>
@@ -81,7 +82,7 @@ const patientRecordProblems: Readonly<Record<PatientRecordError['fault'], Proble
   'access-log-unavailable': 'access-log-unavailable',
 };
 
-/** Whether AWS has refused a call, or could not be reached: its clients mark their errors so. */
+/** Whether AWS has refused a call, or did not answer in time: its clients mark their errors so. */
 const isOfAws = (error: unknown): boolean => error instanceof Error && '$metadata' in error;
 
 /** What failed, inmost last: names, faults and places in our code; no messages, as those of others may quote what they were given. */
