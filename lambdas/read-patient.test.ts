@@ -109,7 +109,7 @@ test('care records of any size come in pages that a Lambda can answer, each reco
 }, 60_000);
 
 test('a record of more documents than one answer can link goes on over several pages', async () => {
-  const documents = Array.from({ length: 9_000 }, (_, index) => ({ id: index, contentBase64: 'QUJD' }));
+  const documents = Array.from({ length: 13_000 }, (_, index) => ({ id: index, contentBase64: 'QUJD' }));
   const { patientRef } = await api.storePatient();
   const parts = takeApart(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
   await onceEach().stage(patientRef, '1', parts);
@@ -129,6 +129,29 @@ test('a record of more documents than one answer can link goes on over several p
   expect(linked).toEqual(documents.map(({ id }) => id));
   expect(last.at(-1)).toBe('r1');
 }, 120_000);
+
+test('a record that lies in the table whole is answered whole, beside the largest master data and for the longest names', async () => {
+  const documents = Array.from({ length: 1_050 }, (_, index) => ({ id: index, contentBase64: 'QUJD' }));
+  const { patientRef } = await api.storePatient(undefined, JSON.stringify({ note: '"'.repeat(500_000) }));
+  const parts = takeApart(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
+  await onceEach().stage(patientRef, '1', parts);
+  await api.stores.patients.flipCareVersion(patientRef, '1');
+  const stored = await api.stores.careRecords.read(patientRef, '1');
+  expect(stored?.records[0]).not.toHaveProperty('bodyRef');
+  const claims = { sub: 'ü'.repeat(200), name: 'ü'.repeat(200), roles: ['clinician'] };
+  const token = await api.issuer.sign(claims);
+  const ids: string[] = [];
+  let nextToken: string | undefined;
+  do {
+    const query = nextToken === undefined ? {} : { query: { nextToken } };
+    const { status, text, json } = await api.ask('readPatient', { token, params: { patientRef }, ...query });
+    expect(status).toBe(200);
+    expect(Buffer.byteLength(JSON.stringify({ body: text }))).toBeLessThan(5_800_000);
+    ids.push(...json.careRecords.map(({ id }: { id: string }) => id));
+    nextToken = json.nextToken;
+  } while (nextToken !== undefined);
+  expect(ids).toEqual(['r0', 'r1']);
+}, 60_000);
 
 /** The store, but for objects that were put before: thousands of equal documents are one object, and would be put as often. */
 function onceEach() {

@@ -77,7 +77,7 @@ async function recordsPage(
     for (const record of page.records) {
       const text = await recordText(record, room, linkTo);
       used += text === undefined ? room : sizeInAnswer(text);
-      if (used > room) return { texts, next: { careVersion, record: at, document: 0 } };
+      if (used > room && texts.length > 0) return { texts, next: { careVersion, record: at, document: 0 } };
       if (text === undefined) {
         const { linked, nextDocument } = await linkedText(
           record,
@@ -96,13 +96,17 @@ async function recordsPage(
   return { texts };
 }
 
-/** A record as the insurer sent it, with links in place of its documents' contents; undefined when no answer has room for it. */
+/**
+ * A record as the insurer sent it, with links in place of its documents' contents; undefined when no answer has room for it.
+ * One that is small enough for an item of the table has no text in the bucket to link to: an answer has room for it in any
+ * case, as the margin takes what it is over beside the largest master data.
+ */
 async function recordText(
-  { body, documents }: StoredCareRecord,
+  { body, bodyRef, documents }: StoredCareRecord,
   room: number,
   linkTo: LinkTo,
 ): Promise<string | undefined> {
-  if (documents.length * linkBytesMin > room) return undefined;
+  if (bodyRef && documents.length * linkBytesMin > room) return undefined;
   const record =
     documents.length === 0 ? undefined : (parseLossless(body) as { documents?: { contentBase64: unknown }[] });
   for (const { index, content } of documents) {
@@ -110,7 +114,7 @@ async function recordText(
     if (document) document.contentBase64 = await linkTo(content);
   }
   const text = record === undefined ? body : printLossless(record);
-  return sizeInAnswer(text) > room ? undefined : text;
+  return bodyRef && sizeInAnswer(text) > room ? undefined : text;
 }
 
 /** A record that no answer has room for, as a link, with links to its documents from one on, as many as there is room for. */
