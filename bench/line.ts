@@ -141,9 +141,9 @@ const isLineFailure = (error: unknown): false => {
 function longGrant(): Grant {
   const grant = new Grant({
     tell: (message) => {
-      if (message.kind === 'hold' || message.kind === 'pause-by-system')
-        queueMicrotask(() => grant.confirm(message.request));
+      if (message.kind === 'pause-by-system') queueMicrotask(() => grant.confirm(message.request));
     },
+    writeHold: async () => {},
     pauseGraceMs: 2_000,
     lineMinGapMs: 50,
     onStuck: () => {},

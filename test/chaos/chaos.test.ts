@@ -7,7 +7,7 @@ import { type Day, insurerId, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
 import { Crew, leaseMs, nowMs, pace } from './crew.ts';
 import { drawFault, faults, type Scene } from './faults.ts';
-import { at, brokenPromises, evidence, idleTimes, pauseTimes, type Row, row } from './judge.ts';
+import { at, brokenPromises, evidence, idleTimes, lostHolds, pauseTimes, type Row, row } from './judge.ts';
 import { Operators } from './operators.ts';
 
 /**
@@ -68,14 +68,14 @@ test(`${faultsWanted} faults: two promises kept, every run whole`, { timeout: li
       if (done !== undefined) struck.push({ kind: fault.kind, told: `${at(atMs)} ${fault.kind}: ${done}` });
       if (process.env['CHAOS_TRACE']) say(`${struck.length} ${struck.at(-1)?.told}; ${whereabouts(scene)}`);
       await Promise.race([sleep(fault.gapMs), live, tooLate]);
-      expect(brokenPromises(day.insurer)).toEqual([]);
+      expect(brokenPromises(scene)).toEqual([]);
       await expectMovement(scene);
       if (number % breathEvery === 0) await lineMoves(day);
     }
     days.isLast = true;
     await Promise.race([Promise.all(scene.underWay), tooLate]);
     await Promise.race([live, tooLate]);
-    expect(brokenPromises(day.insurer)).toEqual([]);
+    expect(brokenPromises(scene)).toEqual([]);
   } catch (error) {
     const kept = keepLogs(day);
     say([`CHAOS_SEED=${seed} failed after ${struck.length} faults; logs of the workers: ${kept}`, ''].join('\n'));
@@ -85,7 +85,7 @@ test(`${faultsWanted} faults: two promises kept, every run whole`, { timeout: li
         .map(({ told }) => told)
         .join('\n'),
     );
-    say([...brokenPromises(day.insurer), ...evidence(day.insurer)].join('\n'));
+    say([...brokenPromises(scene), ...evidence(day.insurer)].join('\n'));
     throw error;
   } finally {
     say(table(rows(scene, struck, days)));
@@ -194,6 +194,7 @@ function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: 
     { what: 'runs completed, and looked at whole', count: days.completed },
     { what: `requests (${Math.round(failureRate * 100)} % failed)`, count: requests },
     { what: `patients served (${servedAgain} requests for one served before)`, count: patientsServed },
+    { what: 'Retry-After that died with the only one who had heard it', count: lostHolds(scene) },
     { what: 'workers started', count: scene.crew.all.length },
     { what: 'workers that ended by themselves', count: scene.crew.endedByThemselves },
     ...Object.entries(scene.operators.refusals).map(

@@ -14,9 +14,34 @@ const promises = [
 ] as const satisfies readonly (keyof Summary)[];
 
 /** The promises that were broken; empty: none. */
-export function brokenPromises(insurer: Insurer): string[] {
-  const summary = insurer.summary();
-  return promises.filter((promise) => summary[promise] > 0).map((promise) => `${promise}: ${summary[promise]}`);
+export function brokenPromises(scene: Scene): string[] {
+  const summary = scene.day.insurer.summary();
+  const broken = { ...summary, beforeRetryAfter: summary.beforeRetryAfter - lostHolds(scene) };
+  return promises.filter((promise) => broken[promise] > 0).map((promise) => `${promise}: ${broken[promise]}`);
+}
+
+/** A process that hears of a Retry-After has told the gate after so long, if it can, ms. */
+const tellMs = 250;
+
+/**
+ * Requests before the end of a Retry-After that nobody else could know of: the only process that had heard of it was killed
+ * in that moment, or cut off from the gate, until its lease was over (README, limits).
+ */
+export function lostHolds({ day: { insurer }, crew }: Scene): number {
+  const log = insurer.log();
+  const takes = crew.all
+    .flatMap((member) => member.worker.takes.map(({ atMs }) => ({ member, atMs })))
+    .sort((a, b) => a.atMs - b.atMs);
+  return log.filter((entry) => {
+    if (!entry.beforeRetryAfter) return false;
+    const heard = log.findLast(({ number, outcome }) => outcome === 'busy' && number < entry.number);
+    const heardMs = heard?.endedAt ?? 0;
+    const hearer = takes.findLast(({ atMs }) => atMs <= heardMs)?.member;
+    return hearer?.troubles.some(({ what, fromMs, untilMs = Number.POSITIVE_INFINITY }) => {
+      const isMute = what === 'gone' || what === 'childless' || what === 'aws';
+      return isMute && fromMs <= heardMs + tellMs && untilMs > heardMs;
+    });
+  }).length;
 }
 
 /** The requests that broke a promise, and those around them. */
