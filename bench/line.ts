@@ -89,7 +89,11 @@ const contenders: readonly Contender[] = [
       const activities = createLineActivities({
         insurerId: 'bench',
         line,
-        patients: { get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient },
+        patients: {
+          get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient,
+          markNotInsured: async () => {},
+          isNotInsured: async () => false,
+        },
         payloads: { put: async (_owner, body) => await nowhere(body) },
         lists: {
           putSegment: async (_listId, _index, body) => await nowhere(body),

@@ -7,7 +7,7 @@ import { type Day, insurerId, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
 import { Crew, leaseMs, nowMs, pace } from './crew.ts';
 import { drawFault, faults, type Scene } from './faults.ts';
-import { at, brokenPromises, evidence, idleTimes, lostHolds, pauseTimes, type Row, row } from './judge.ts';
+import { at, brokenPromises, evidence, idleTimes, lostWords, pauseTimes, type Row, row } from './judge.ts';
 import { Operators } from './operators.ts';
 
 /**
@@ -183,6 +183,7 @@ function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: 
   const idle = idleTimes(scene);
   const after = (how: string): number[] => idle.filter((one) => one.how === how).map(({ ms }) => ms);
   const { well, troubled } = pauseTimes(scene);
+  const lost = lostWords(scene);
   const { requests, failureRate, patientsServed, servedAgain } = scene.day.insurer.summary();
   return [
     ...kinds,
@@ -194,7 +195,8 @@ function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: 
     { what: 'runs completed, and looked at whole', count: days.completed },
     { what: `requests (${Math.round(failureRate * 100)} % failed)`, count: requests },
     { what: `patients served (${servedAgain} requests for one served before)`, count: patientsServed },
-    { what: 'Retry-After that died with the only one who had heard it', count: lostHolds(scene) },
+    { what: 'requests against a Retry-After that died with who had heard it', count: lost.beforeRetryAfter },
+    { what: 'requests against a 410 that died with who had heard it', count: lost.after410 },
     { what: 'workers started', count: scene.crew.all.length },
     { what: 'workers that ended by themselves', count: scene.crew.endedByThemselves },
     ...Object.entries(scene.operators.refusals).map(

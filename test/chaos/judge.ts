@@ -16,32 +16,44 @@ const promises = [
 /** The promises that were broken; empty: none. */
 export function brokenPromises(scene: Scene): string[] {
   const summary = scene.day.insurer.summary();
-  const broken = { ...summary, beforeRetryAfter: summary.beforeRetryAfter - lostHolds(scene) };
+  const lost = lostWords(scene);
+  const broken = { ...summary };
+  for (const promise of ['beforeRetryAfter', 'after410'] as const) broken[promise] -= lost[promise];
   return promises.filter((promise) => broken[promise] > 0).map((promise) => `${promise}: ${broken[promise]}`);
 }
 
-/** A process that hears of a Retry-After has told the gate after so long, if it can, ms. */
+/** A process that hears of a Retry-After or a 410 has told the tables after so long, if it can, ms. */
 const tellMs = 250;
 
 /**
- * Requests before the end of a Retry-After that nobody else could know of: the only process that had heard of it was killed
- * in that moment, or cut off from the gate, until its lease was over (README, limits).
+ * Requests that ask against a Retry-After or a 410 which nobody could know of: the only process that had heard it was killed in
+ * that moment, or cut off from the tables (README, limits).
  */
-export function lostHolds({ day: { insurer }, crew }: Scene): number {
+export function lostWords({ day: { insurer }, crew }: Scene): Record<'beforeRetryAfter' | 'after410', number> {
   const log = insurer.log();
   const takes = crew.all
     .flatMap((member) => member.worker.takes.map(({ atMs }) => ({ member, atMs })))
     .sort((a, b) => a.atMs - b.atMs);
-  return log.filter((entry) => {
-    if (!entry.beforeRetryAfter) return false;
-    const heard = log.findLast(({ number, outcome }) => outcome === 'busy' && number < entry.number);
+  const wasLost = (heard: LogEntry | undefined): boolean => {
     const heardMs = heard?.endedAt ?? 0;
     const hearer = takes.findLast(({ atMs }) => atMs <= heardMs)?.member;
-    return hearer?.troubles.some(({ what, fromMs, untilMs = Number.POSITIVE_INFINITY }) => {
+    return (hearer?.troubles ?? []).some(({ what, fromMs, untilMs = Number.POSITIVE_INFINITY }) => {
       const isMute = what === 'gone' || what === 'childless' || what === 'aws';
       return isMute && fromMs <= heardMs + tellMs && untilMs > heardMs;
     });
-  }).length;
+  };
+  const before = (entry: LogEntry, fits: (other: LogEntry) => boolean): LogEntry | undefined =>
+    log.findLast((other) => other.number < entry.number && fits(other));
+  return {
+    beforeRetryAfter: log.filter(
+      (entry) => entry.beforeRetryAfter && wasLost(before(entry, ({ outcome }) => outcome === 'busy')),
+    ).length,
+    after410: log.filter(
+      (entry) =>
+        entry.after410 &&
+        wasLost(before(entry, ({ kvnr, outcome }) => kvnr === entry.kvnr && outcome === 'not-insured')),
+    ).length,
+  };
 }
 
 /** The requests that broke a promise, and those around them. */
