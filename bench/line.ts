@@ -89,7 +89,11 @@ const contenders: readonly Contender[] = [
       const activities = createLineActivities({
         insurerId: 'bench',
         line,
-        patients: { get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient },
+        patients: {
+          get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient,
+          markNotInsured: async () => {},
+          isNotInsured: async () => false,
+        },
         payloads: { put: async (_owner, body) => await nowhere(body) },
         lists: {
           putSegment: async (_listId, _index, body) => await nowhere(body),
@@ -141,9 +145,9 @@ const isLineFailure = (error: unknown): false => {
 function longGrant(): Grant {
   const grant = new Grant({
     tell: (message) => {
-      if (message.kind === 'hold' || message.kind === 'pause-by-system')
-        queueMicrotask(() => grant.confirm(message.request));
+      if (message.kind === 'pause-by-system') queueMicrotask(() => grant.confirm(message.request));
     },
+    writeHold: async () => {},
     pauseGraceMs: 2_000,
     lineMinGapMs: 50,
     onStuck: () => {},

@@ -64,7 +64,7 @@ export type GateEvent = { readonly holdMs?: number } & (
   | { readonly kind: 'say-silent'; readonly holder: string }
   /** from a pauser, who has watched the lease of a paused line stand still for long enough: nobody holds it any more */
   | { readonly kind: 'lapse'; readonly lapsed: LeaseWatch }
-  /** from anyone: to hold is always safe, and a process that has just lost the lease may still know of a Retry-After */
+  /** from the process that has heard of it, whoever holds the line by now: to hold is always safe. Never makes a hold shorter */
   | { readonly kind: 'hold'; readonly holdMs: number }
   | (LineWish & { readonly kind: 'pause' | 'resume'; readonly at: string })
   /** `insurerLine` knows of all changes up to this one */
@@ -124,7 +124,7 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       if (!hasStoodStill(event.lapsed)) return refuse('held');
       return write({ silent: true, busy: false }, unheld);
     case 'hold':
-      return write({});
+      return write({ holdMs: Math.max(event.holdMs, gate.holdMs) });
     case 'pause':
       // Nothing that people see changes; but a resume that was asked for before, and comes late, is none of this pause.
       if (gate.state === 'paused') return write({ changeNumber: gate.changeNumber + 1 });

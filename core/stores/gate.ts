@@ -40,6 +40,12 @@ export interface GateStore {
   pause(wish: LineWish): Promise<Gate>;
   /** Opens the gate; changes nothing when it is open. @throws GateError `superseded`, `unknown-insurer`, `unavailable` */
   resume(wish: LineWish): Promise<Gate>;
+  /**
+   * Holds the whole line for so long from now, ms (Retry-After). A gate that does not answer is tried until the time is over:
+   * resolves once the gate says so, or there is nothing left to say.
+   * @throws GateError `unknown-insurer`
+   */
+  hold(forMs: number): Promise<void>;
   /** `insurerLine` knows of all changes up to this number. @throws GateError `unknown-insurer`, `unavailable` */
   forgetTold(upTo: number): Promise<void>;
   /**
@@ -136,14 +142,14 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
   };
 
   /** Until the gate says what the event wants. A lost answer is no answer: the gate is read again. */
-  const insist = async (event: GateEvent): Promise<Gate> => {
+  const insist = async (eventNow: () => GateEvent): Promise<Gate> => {
     let lastError: unknown;
     const giveUpAtMs = performance.now() + insistMs;
     for (let race = 0, failures = 0; performance.now() < giveUpAtMs && failures < 3; race += 1) {
       if (race > 0) await sleep(Math.random() * raceGapMs);
       try {
         const gate = await find();
-        const outcome = await attempt(gate, event);
+        const outcome = await attempt(gate, eventNow());
         if (outcome.kind === 'written' || outcome.kind === 'unchanged') return outcome.gate;
         if (outcome.kind === 'refused') throw new GateError('superseded');
       } catch (error) {
@@ -155,14 +161,25 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
     throw new GateError('unavailable', { cause: lastError });
   };
 
+  const insistOn = (event: GateEvent): Promise<Gate> => insist(() => event);
+
   return {
     read,
     find,
     attempt,
-    pause: async (wish) => await insist({ kind: 'pause', ...wish, at: new Date().toISOString() }),
-    resume: async (wish) => await insist({ kind: 'resume', ...wish, at: new Date().toISOString() }),
+    pause: async (wish) => await insistOn({ kind: 'pause', ...wish, at: new Date().toISOString() }),
+    resume: async (wish) => await insistOn({ kind: 'resume', ...wish, at: new Date().toISOString() }),
+    hold: async (forMs) => {
+      const untilMs = performance.now() + forMs;
+      const leftMs = (): number => Math.ceil(untilMs - performance.now());
+      while (leftMs() > 0) {
+        const gate = await insist(() => ({ kind: 'hold', holdMs: Math.max(0, leftMs()) })).catch(unlessUnavailable);
+        if (gate !== undefined) return;
+        await sleep(lookMs);
+      }
+    },
     forgetTold: async (upTo) => {
-      await insist({ kind: 'told', upTo });
+      await insistOn({ kind: 'told', upTo });
     },
     awaitSilence: async (signal) => {
       let watch: LeaseWatch | undefined;

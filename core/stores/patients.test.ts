@@ -134,6 +134,19 @@ test('someone who is marked as being removed is gone for everyone but who finish
   expect((await patients.takeStock(shard)).removing).toEqual([]);
 });
 
+test('whoever is not insured any more counts as being removed, until they are gone or on the list again', async () => {
+  const shard = newShard();
+  const [patientRef = ''] = await newPatients(shard, 1);
+  await patients.markNotInsured(patientRef);
+  await patients.markNotInsured(patientRef);
+  expect(await patients.isNotInsured(patientRef)).toBe(true);
+  expect(await patients.get(patientRef)).toBeUndefined();
+  expect((await patients.takeStock(shard)).removing).toEqual([patientRef]);
+  await patients.storeNew([listed(patientRef)], 'list-2');
+  expect(await patients.isNotInsured(patientRef)).toBe(false);
+  expect(await patients.get(patientRef)).toBeDefined();
+});
+
 test('whoever was stored anew meanwhile is not deleted by a removal that comes late', async () => {
   const patientRef = await newPatient();
   await patients.deleteRemoving(patientRef);
@@ -166,6 +179,8 @@ test('nothing that is done to someone unknown makes a patient of them', async ()
   const patientRef = newPatientRef();
   await patients.setCareState(patientRef, 'failed');
   await patients.forbidCareVersion(patientRef, '1');
+  await patients.markNotInsured(patientRef);
+  expect(await patients.isNotInsured(patientRef)).toBe(false);
   expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
   expect(await patients.markRemoving(patientRef)).toBeUndefined();
   expect(await patients.get(patientRef)).toBeUndefined();

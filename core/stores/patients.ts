@@ -74,6 +74,13 @@ export interface PatientsStore {
   flipCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /** Makes sure that a staged version never becomes the current one; false when it is that already. */
   forbidCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
+  /**
+   * Marks a patient as being removed because the insurer has answered 410: whoever removes them may come later, or never, and
+   * nobody is to ask for them again. Repeatable.
+   */
+  markNotInsured(patientRef: string): Promise<void>;
+  /** Whether a patient is marked so, and not yet gone. */
+  isNotInsured(patientRef: string): Promise<boolean>;
   /** Marks a patient as being removed, and tells the list that had stored or changed it last; undefined when it is not there. */
   markRemoving(patientRef: string, leash?: Leash): Promise<{ readonly listId: string } | undefined>;
   /** Deletes a patient that is marked as being removed, and nobody else: whoever was stored anew since then stays. */
@@ -94,6 +101,7 @@ interface PatientItem {
   readonly discardedVersion?: string;
   readonly lastSync?: LastSync;
   readonly removing?: boolean;
+  readonly notInsured?: boolean;
   readonly listed: ShardItem['listed'];
 }
 
@@ -341,6 +349,18 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       if (before !== undefined) return true;
       const item = await readItem(patientRef);
       return item === undefined || item.removing === true || item.careVersion !== careVersion;
+    },
+
+    async markNotInsured(patientRef) {
+      await update(patientRef, {
+        UpdateExpression: 'SET #removing = :yes, notInsured = :yes',
+        ConditionExpression: 'attribute_exists(patientRef)',
+        ExpressionAttributeValues: { ':yes': true },
+      });
+    },
+
+    async isNotInsured(patientRef) {
+      return (await readItem(patientRef))?.notInsured ?? false;
     },
 
     async markRemoving(patientRef, leash) {

@@ -298,7 +298,8 @@ function holdStill(scene: Scene, member: Member, whom: 'parent' | 'child', ms: n
   return `${member.name}${member === scene.crew.holder ? ' (holder)' : ''} for ${ms} ms`;
 }
 
-const lose = ({ losses, hasWork }: Scene, how: Loss['how'], member: Member): void => {
+/** The line loses its holder now. */
+export const lose = ({ losses, hasWork }: Scene, how: Loss['how'], member: Member): void => {
   losses.push({ how, member, atMs: nowMs(), hadWork: hasWork() });
 };
 

@@ -14,9 +14,46 @@ const promises = [
 ] as const satisfies readonly (keyof Summary)[];
 
 /** The promises that were broken; empty: none. */
-export function brokenPromises(insurer: Insurer): string[] {
-  const summary = insurer.summary();
-  return promises.filter((promise) => summary[promise] > 0).map((promise) => `${promise}: ${summary[promise]}`);
+export function brokenPromises(scene: Scene): string[] {
+  const summary = scene.day.insurer.summary();
+  const lost = lostWords(scene);
+  const broken = { ...summary };
+  for (const promise of ['beforeRetryAfter', 'after410'] as const) broken[promise] -= lost[promise];
+  return promises.filter((promise) => broken[promise] > 0).map((promise) => `${promise}: ${broken[promise]}`);
+}
+
+/** A process that hears of a Retry-After or a 410 has told the tables after so long, if it can, ms. */
+const tellMs = 250;
+
+/**
+ * Requests that ask against a Retry-After or a 410 which nobody could know of: the only process that had heard it was killed in
+ * that moment, or cut off from the tables (README, limits).
+ */
+export function lostWords({ day: { insurer }, crew }: Scene): Record<'beforeRetryAfter' | 'after410', number> {
+  const log = insurer.log();
+  const takes = crew.all
+    .flatMap((member) => member.worker.takes.map(({ atMs }) => ({ member, atMs })))
+    .sort((a, b) => a.atMs - b.atMs);
+  const wasLost = (heard: LogEntry | undefined): boolean => {
+    const heardMs = heard?.endedAt ?? 0;
+    const hearer = takes.findLast(({ atMs }) => atMs <= heardMs)?.member;
+    return (hearer?.troubles ?? []).some(({ what, fromMs, untilMs = Number.POSITIVE_INFINITY }) => {
+      const isMute = what === 'gone' || what === 'childless' || what === 'aws';
+      return isMute && fromMs <= heardMs + tellMs && untilMs > heardMs;
+    });
+  };
+  const before = (entry: LogEntry, fits: (other: LogEntry) => boolean): LogEntry | undefined =>
+    log.findLast((other) => other.number < entry.number && fits(other));
+  return {
+    beforeRetryAfter: log.filter(
+      (entry) => entry.beforeRetryAfter && wasLost(before(entry, ({ outcome }) => outcome === 'busy')),
+    ).length,
+    after410: log.filter(
+      (entry) =>
+        entry.after410 &&
+        wasLost(before(entry, ({ kvnr, outcome }) => kvnr === entry.kvnr && outcome === 'not-insured')),
+    ).length,
+  };
 }
 
 /** The requests that broke a promise, and those around them. */

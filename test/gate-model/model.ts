@@ -507,7 +507,6 @@ const standingOf = ({ holder, watch, isClosed, isStopping }: Worker): Standing =
   busy: false,
   stopping: isStopping,
   holdMs: 0,
-  hasUnwrittenHold: false,
   unwrittenPause: undefined,
 });
 

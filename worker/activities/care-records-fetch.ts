@@ -7,7 +7,7 @@ import { beginAttempt, finalFailure, keep, nothingSpent } from './line-attempt.t
 
 export interface CareRecordsFetchDeps {
   readonly line: Pick<Line, 'fetchCareRecords'>;
-  readonly patients: Pick<PatientsStore, 'get'>;
+  readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'isNotInsured'>;
   readonly payloads: Pick<PayloadsStore, 'put'>;
 }
 
@@ -19,15 +19,21 @@ export async function fetchCareRecords(
   const attempt = beginAttempt(nothingSpent);
   try {
     const patient = await patients.get(patientRef);
-    if (patient === undefined) throw finalFailure('PatientGone', attempt.details);
+    if (patient === undefined) {
+      const isNotInsured = await patients.isNotInsured(patientRef); // an attempt before this one has heard it, and died
+      throw finalFailure(isNotInsured ? 'PatientNotInsured' : 'PatientGone', attempt.details);
+    }
     for (;;) {
       if (attempt.details.tries >= maxTries) throw finalFailure('AttemptsExhausted', attempt.details);
       attempt.goOn();
       try {
         const fetched = await line.fetchCareRecords(patient.kvnr, turn, attempt.signal);
         attempt.succeeded();
-        if (fetched.kind !== 'answer')
-          throw finalFailure(fetched.kind === 'unknown' ? 'PatientUnknown' : 'PatientNotInsured', attempt.details);
+        if (fetched.kind === 'unknown') throw finalFailure('PatientUnknown', attempt.details);
+        if (fetched.kind === 'not-insured') {
+          await keep(() => patients.markNotInsured(patientRef), attempt.signal);
+          throw finalFailure('PatientNotInsured', attempt.details);
+        }
         const payload = await keep(() => payloads.put({ syncId, patientRef }, fetched.body), attempt.signal);
         return { payload, fetchOrder: fetched.order, lineUse: attempt.details.lineUse };
       } catch (error) {

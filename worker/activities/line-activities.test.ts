@@ -21,6 +21,7 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
   const right = testRight();
   const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', right, stallMs });
   const objects = new Map<string, Buffer>();
+  const notInsured = new Set<string>();
   const put = async (key: string, body: Uint8Array): Promise<PayloadReference> => {
     objects.set(key, Buffer.from(body));
     return { key, sizeBytes: body.byteLength, sha256: createHash('sha256').update(body).digest('hex') };
@@ -39,7 +40,10 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
     insurerId: 'kk',
     line,
     patients: {
-      get: async (patientRef) => (patientRef === 'gone' ? undefined : ({ patientRef, kvnr: anna } as StoredPatient)),
+      get: async (patientRef) =>
+        patientRef === 'gone' || notInsured.has(patientRef) ? undefined : ({ patientRef, kvnr: anna } as StoredPatient),
+      markNotInsured: async (patientRef) => void notInsured.add(patientRef),
+      isNotInsured: async (patientRef) => notInsured.has(patientRef),
     },
     payloads: { put: async ({ syncId, patientRef }, body) => await put(`payloads/${syncId}/${patientRef}`, body) },
     lists,
@@ -121,6 +125,14 @@ test.each([
   const { result } = world.attempt((a) => a.fetchCareRecords(fetchCare));
   const failure = await failureOf(result);
   expect(failure).toMatchObject({ type, nonRetryable: true, details: [{ lineUse: { requests: 1, faults: {} } }] });
+  expect(world.insurer.seen).toHaveLength(1);
+});
+
+test('a 410 that an attempt has heard, and died of, is not asked for again by the next one', async () => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(410)));
+  await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
+  const next = world.attempt((a) => a.fetchCareRecords(fetchCare));
+  expect(await failureOf(next.result)).toMatchObject({ type: 'PatientNotInsured', nonRetryable: true });
   expect(world.insurer.seen).toHaveLength(1);
 });
 

@@ -8,10 +8,19 @@ let said: FromChild[] = [];
 let grant: Grant;
 let orders = 0;
 let leaseLost: () => void = () => {};
+let holdsMs: number[] = [];
+let gateAnswers: () => void = () => {};
 
 beforeEach(() => {
   said = [];
+  holdsMs = [];
   grant = new Grant({
+    writeHold: (forMs) => {
+      holdsMs.push(forMs);
+      return new Promise((resolve) => {
+        gateAnswers = resolve;
+      });
+    },
     tell: (message) => said.push(message),
     pauseGraceMs: 60,
     lineMinGapMs: 40,
@@ -127,14 +136,25 @@ test('Retry-After holds this process from the same tick on, and is settled once 
   const written = grant.hold(120);
   expect(grant.maySend()).toBe(false);
   expect(grant.isOpen()).toBe(true);
-  const message = said.find(({ kind }) => kind === 'hold');
-  if (message?.kind === 'hold') {
-    expect(message.untilMs).toBeGreaterThanOrEqual(beganMs + 120);
-    grant.confirm(message.request);
-  }
+  expect(holdsMs).toEqual([120]);
+  gateAnswers();
   await written;
   await grant.whenMaySend(never);
   expect(monotonicMs() - beganMs).toBeGreaterThanOrEqual(120);
+});
+
+test('a line that is to stop is not called closed before the gate has its hold: the next one is to know of it', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  const written = grant.hold(60_000);
+  obey({ stop: true });
+  expect(lastReport()).toMatchObject({ closed: false });
+  gateAnswers();
+  await written;
+  expect(lastReport()).toMatchObject({ closed: true });
+  void grant.hold(60_000);
+  obey({ stop: true, sendUntilMs: 0 });
+  expect(lastReport()).toMatchObject({ closed: true }); // no lease any more: nothing can be handed back
 });
 
 test('a hold of the order keeps the right back until its very moment, and never counts as a line that is closed', async () => {

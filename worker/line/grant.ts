@@ -6,6 +6,8 @@ import type { SendingRight } from './sending-right.ts';
 export interface GrantOptions {
   /** says something to the parent */
   readonly tell: (message: FromChild) => void;
+  /** Writes into the gate that the line is held; resolves once it is there. */
+  readonly writeHold: (forMs: number) => Promise<void>;
   readonly pauseGraceMs: number;
   readonly lineMinGapMs: number;
   /** a socket would not close in time: only the end of the process closes it now */
@@ -50,6 +52,7 @@ export class Grant implements SendingRight {
   /** what this process knows before the gate does */
   #ownHoldUntilMs = 0;
   #ownPauses = 0;
+  #holdsBeingWritten = 0;
   #gapUntilMs = 0;
   /** since when nothing may be started any more, though a lease is held: the grace counts from here */
   #closedSinceMs: number | undefined;
@@ -108,9 +111,13 @@ export class Grant implements SendingRight {
   }
 
   async hold(forMs: number): Promise<void> {
-    const untilMs = monotonicMs() + forMs;
-    this.#ownHoldUntilMs = Math.max(this.#ownHoldUntilMs, untilMs);
-    await this.#ask((request) => ({ kind: 'hold', request, untilMs }));
+    this.#ownHoldUntilMs = Math.max(this.#ownHoldUntilMs, monotonicMs() + forMs);
+    this.#holdsBeingWritten += 1;
+    // Not by way of the parent: it may be frozen, and another process come next.
+    await this.#options.writeHold(forMs).finally(() => {
+      this.#holdsBeingWritten -= 1;
+      if (!this.isOpen()) this.#report();
+    });
   }
 
   async pauseBySystem(reason: string): Promise<void> {
@@ -132,7 +139,7 @@ export class Grant implements SendingRight {
     this.#report();
   }
 
-  /** The gate has what was asked for by hold or pauseBySystem. */
+  /** The gate has what was asked for by pauseBySystem. */
   confirm(request: number): void {
     this.#unwritten.get(request)?.();
     this.#unwritten.delete(request);
@@ -176,11 +183,14 @@ export class Grant implements SendingRight {
 
   #report(): void {
     const isBusy = this.#request !== undefined;
+    const hasLeaseEnded = monotonicMs() >= this.#order.sendUntilMs;
+    // Who hands the lease back makes room for somebody who has to know of the hold. The end of a lease waits for nobody.
+    const hasNothingToSay = !permitsSending(this.#order) && this.#holdsBeingWritten === 0;
     const report: Report = {
       kind: 'report',
       order: this.#order.number,
       // An own pause may be lifted by the operator before the order shows it: only what the order says is for good.
-      closed: !isBusy && (!permitsSending(this.#order) || monotonicMs() >= this.#order.sendUntilMs),
+      closed: !isBusy && (hasLeaseEnded || hasNothingToSay),
       busy: isBusy || this.#wasBusy,
     };
     this.#wasBusy = isBusy;

@@ -1,13 +1,17 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { createGateClient, openGate } from '../../core/stores/gate.ts';
 import { attachToParent } from './parent.ts';
 
 /**
  * A child that sends one request after the other, whenever it may. The insurer's answer can tell it to hold the line
  * (Retry-After), that it is not welcome (401), or (a body `stall <ms>`) to block its event loop.
  */
+const setting = (name: string): string => process.env[name] ?? '';
 const stopping = new AbortController();
+const gate = openGate(createGateClient(setting('AWS_REGION')), setting('INSURER_ID'));
 const { grant, ready } = attachToParent({
+  writeHold: gate.hold,
   pauseGraceMs: Number(process.env['PAUSE_GRACE_MS']),
   lineMinGapMs: Number(process.env['LINE_MIN_GAP_MS']),
   onStop: () => stopping.abort(),

@@ -412,6 +412,23 @@ test('Retry-After holds the line also for the worker that takes over', async () 
   expect((insurer.arrivals.at(-1)?.atMs ?? 0) - heldFromMs).toBeGreaterThanOrEqual(3_000);
 }, 30_000);
 
+test('Retry-After that comes while the main process is frozen holds the line for the worker that takes over', async () => {
+  const [holder, other] = await startPair();
+  let hanging: ServerResponse | undefined;
+  insurer.answer = (response) => {
+    hanging = response;
+  };
+  await insurer.nextRequest();
+  holder.kill('SIGSTOP');
+  insurer.answer = answerSoon;
+  hanging?.writeHead(429, { 'retry-after': '4' }).end(); // longer than what is left of the lease
+  const heldFromMs = performance.now();
+  await expect.poll(async () => (await gate.read()).holdMs, { timeout: 2_000 }).toBeGreaterThan(2_000);
+  expect(await insurer.nextRequest()).toBe(other.name);
+  expect((insurer.arrivals.at(-1)?.atMs ?? 0) - heldFromMs).toBeGreaterThanOrEqual(4_000);
+  holder.kill('SIGCONT');
+}, 30_000);
+
 test('Retry-After holds the line as long as it says though the wall clocks jump by an hour', async () => {
   const holder = startWorker('anton', shiftedClock('anton'));
   await insurer.nextRequest();

@@ -79,9 +79,8 @@ class LineKeeper implements Keeper {
   #childMissingSinceMs: number | undefined = monotonicMs();
   #orderNumber = 0;
 
-  /** the end of the longest Retry-After that this process knows of */
+  /** the end of the longest Retry-After that the gate has told of: it is the child that hears of them, and writes them there */
   #holdUntilMs = 0;
-  #unwrittenHolds = new Set<Asked>();
   #unwrittenPauses = new Map<Asked, { readonly reason: string; readonly at: string }>();
 
   /** the oldest change that `insurerLine` was not told of, and when it is to be called for it */
@@ -191,7 +190,6 @@ class LineKeeper implements Keeper {
     for (;;) {
       const gate = this.#gate;
       if (gate === undefined) return 'stale';
-      const holds = [...this.#unwrittenHolds];
       const pauses = [...this.#unwrittenPauses.keys()];
       const child = this.#child;
       const standing = this.#standing(child);
@@ -212,8 +210,7 @@ class LineKeeper implements Keeper {
         if (isMeant || this.#child?.isReady !== true) this.#renewAtMs = sentMs + renewEveryMs(this.#leaseMs);
       }
       this.#observe(outcome.gate, 'own write');
-      if (outcome.kind === 'written') this.#confirm(this.#unwrittenHolds, holds); // whatever is written says what is left
-      if (event.kind === 'pause') this.#confirm(this.#unwrittenPauses, pauses);
+      if (event.kind === 'pause') this.#confirm(pauses);
       if (outcome.kind === 'written' && event.kind !== 'renew')
         this.#log.info('gate written', { change: event.kind, leaseNumber: outcome.gate.leaseNumber });
       // Also when it is there already: the answer to a write of ours was lost. Not when somebody else paused before us.
@@ -235,7 +232,6 @@ class LineKeeper implements Keeper {
       busy: nowMs >= this.#renewAtMs && (child?.takeBusy() ?? false),
       stopping: this.#isStopping,
       holdMs: Math.max(0, Math.ceil(this.#holdUntilMs - nowMs)),
-      hasUnwrittenHold: this.#unwrittenHolds.size > 0,
       unwrittenPause: this.#unwrittenPauses.values().next().value,
     };
   }
@@ -323,11 +319,6 @@ class LineKeeper implements Keeper {
       case 'report':
         if (message.closed && this.#awaitsClosed()) this.#wake.resolve();
         break;
-      case 'hold':
-        this.#holdUntilMs = Math.max(this.#holdUntilMs, message.untilMs);
-        this.#unwrittenHolds.add({ child, request: message.request });
-        this.#wake.resolve();
-        break;
       case 'pause-by-system': {
         const { reason } = message;
         this.#unwrittenPauses.set({ child, request: message.request }, { reason, at: new Date().toISOString() });
@@ -345,9 +336,8 @@ class LineKeeper implements Keeper {
     return this.#isStopping || (gate.state === 'paused' && !gate.silent);
   }
 
-  #confirm(unwritten: { delete(asked: Asked): unknown }, written: readonly Asked[]): void {
-    if (written.length === 0) return;
-    for (const asked of written) unwritten.delete(asked);
+  #confirm(written: readonly Asked[]): void {
+    for (const asked of written) this.#unwrittenPauses.delete(asked);
     this.#sendOrder(); // with what the gate says now, before the word that it says so
     for (const asked of written) if (asked.child === this.#child) asked.child.confirm(asked.request);
   }

@@ -18,8 +18,6 @@ export interface Standing {
   readonly stopping: boolean;
   /** what is left of a Retry-After, as far as this process knows, ms */
   readonly holdMs: number;
-  /** the gate does not have it yet */
-  readonly hasUnwrittenHold: boolean;
   /** a pause by the line itself that the gate does not have yet */
   readonly unwrittenPause: { readonly reason: string; readonly at: string } | undefined;
 }
@@ -29,7 +27,6 @@ export function nextGateEvent(gate: Gate, standing: Standing, nowMs: number): Ga
   const { holder, leaseMs, holdMs } = standing;
   if (standing.unwrittenPause !== undefined)
     return { kind: 'pause', by: 'system', ...standing.unwrittenPause, seen: gate.changeNumber, holdMs };
-  if (standing.hasUnwrittenHold) return { kind: 'hold', holdMs };
   if (gate.holder === holder) {
     const { childClosed } = standing;
     if (childClosed && (standing.stopping || standing.childGivenUp)) return { kind: 'release', holder, holdMs };

@@ -159,10 +159,10 @@ test('a place in the queue can be given up, and the next one is served', async (
   const third = it.line.fetchCareRecords(anna, 'bulk', never);
   abort.abort(new Error('enough'));
   await expect(second).rejects.toThrow('enough');
-  (await it.insurer.requestArrives(1)).socket.write(httpAnswer(410));
-  (await it.insurer.requestArrives(2)).socket.write(httpAnswer(404));
-  await expect(first).resolves.toEqual({ kind: 'not-insured' });
-  await expect(third).resolves.toEqual({ kind: 'unknown' });
+  (await it.insurer.requestArrives(1)).socket.write(httpAnswer(404));
+  (await it.insurer.requestArrives(2)).socket.write(httpAnswer(410));
+  await expect(first).resolves.toEqual({ kind: 'unknown' });
+  await expect(third).resolves.toEqual({ kind: 'not-insured' });
 });
 
 test('the end of the lease cuts what is under way, and it is no fault of the line', async () => {
@@ -349,6 +349,19 @@ test.each([
   expect(performance.now() - beganMs).toBeLessThan(2_000);
   await it.insurer.seen[0]?.closed;
   expect(it.right.ends).toEqual([{ wasCut: true }]);
+});
+
+test('a 410 answers all who wait for the same patient, and nobody asks again; another patient gets their turn', async () => {
+  await using it = await startLine();
+  const bulk = it.line.fetchCareRecords(anna, 'bulk', never);
+  const first = await it.insurer.requestArrives(1);
+  const others = [it.line.fetchCareRecords(anna, 'bulk', never), it.line.fetchCareRecords(anna, 'person', never)];
+  const ofBen = it.line.fetchCareRecords(ben, 'bulk', never);
+  first.socket.write(httpAnswer(410));
+  expect(await Promise.all([bulk, ...others])).toEqual([1, 2, 3].map(() => ({ kind: 'not-insured' })));
+  (await it.insurer.requestArrives(2)).socket.write(httpAnswer(200, recordsOf(ben)));
+  expect(await ofBen).toMatchObject({ kind: 'answer' });
+  expect(it.insurer.seen.map(kvnrOf)).toEqual([anna, ben]);
 });
 
 test.each([404, 410])('a %i with a body that nobody could mean is not believed, nor read on', async (status) => {

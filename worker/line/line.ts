@@ -22,7 +22,8 @@ export interface LineOptions {
 /** not-insured: 410, final; unknown: 404, the insurer has never known this KVNR. */
 export type CareRecordsFetch =
   | { readonly kind: 'answer'; readonly body: Buffer; readonly order: string }
-  | { readonly kind: 'not-insured' | 'unknown' };
+  | { readonly kind: 'not-insured' }
+  | { readonly kind: 'unknown' };
 
 export interface ListRequest {
   /** sent as If-None-Match; not together with `resume` */
@@ -48,7 +49,8 @@ export interface ListSink {
 /** The line to the insurer. All failures are LineError; LineWithheld when a request of ours was cut by ourselves. */
 export interface Line {
   /**
-   * Fetches all care records of one patient. One request at a time: a second call waits its turn.
+   * Fetches all care records of one patient. One request at a time: a second call waits its turn. The insurer's 410 is the answer
+   * also to all other calls for that patient which wait: nobody asks again.
    * @param turn whose turn comes first when several wait (DESIGN, "Whose turn it is")
    * @param signal drops the wait or the request; rejects with its reason, and only when the socket is closed, or the
    *   insurer would see an overlap
@@ -94,6 +96,8 @@ export function openLine(options: LineOptions): Line {
     }
     await right.whenMaySend(closing.signal);
   });
+  /** the calls for each patient that have no answer yet */
+  const calls = new Map<Kvnr, Set<AbortController>>();
   const commonHeaders = { authorization: `Bearer ${token}`, accept: 'application/json', 'user-agent': 'epa-sync' };
 
   /** One request in its turn. A place whose right to send is gone when it comes to writing is taken anew. */
@@ -127,6 +131,9 @@ export function openLine(options: LineOptions): Line {
         path: `${basePath}/patients/${encodeURIComponent(kvnr)}/care-records`,
         headers: { ...commonHeaders, 'accept-encoding': 'gzip' },
       } as const;
+      const own = new AbortController();
+      const callsOfPatient = calls.get(kvnr) ?? new Set();
+      calls.set(kvnr, callsOfPatient.add(own));
       const readAnswer = async (answer: ExchangeAnswer): Promise<CareRecordsFetch> => {
         switch (answer.status) {
           case 200:
@@ -136,14 +143,25 @@ export function openLine(options: LineOptions): Line {
               order: answer.order,
             };
           case 404:
-          case 410:
+          case 410: {
             await readToEnd(answer, stallMs, operation); // counts only when it is whole: what follows cannot be undone
-            return { kind: answer.status === 410 ? 'not-insured' : 'unknown' };
+            if (answer.status === 404) return { kind: 'unknown' };
+            for (const call of callsOfPatient) if (call !== own) call.abort(); // before the line is free for one of them
+            return { kind: 'not-insured' };
+          }
           default:
             throw await refused(answer, operation);
         }
       };
-      const fetched = await exchangeInTurn(turn, request, readAnswer, signal);
+      const fetched = await exchangeInTurn(turn, request, readAnswer, AbortSignal.any([signal, own.signal]))
+        .catch((error: unknown): CareRecordsFetch => {
+          if (!own.signal.aborted || signal.aborted) throw error;
+          return { kind: 'not-insured' };
+        })
+        .finally(() => {
+          callsOfPatient.delete(own);
+          if (callsOfPatient.size === 0) calls.delete(kvnr);
+        });
       // The line is free by now: the next request is on its way while this answer is looked at.
       if (fetched.kind === 'answer') checkCareRecords(fetched.body, kvnr);
       return fetched;

@@ -5,7 +5,7 @@
 export type ToChild =
   /** Replaces the order before. Sent at each change and several times a second besides: each one wants a Report. */
   | Order
-  /** the gate has what the child asked to be written */
+  /** the gate has the pause that the child asked for */
   | { readonly kind: 'written'; readonly request: number };
 
 export interface Order {
@@ -25,7 +25,6 @@ export interface Order {
 export type FromChild =
   | { readonly kind: 'ready' }
   | Report
-  | { readonly kind: 'hold'; readonly request: number; readonly untilMs: number }
   | { readonly kind: 'pause-by-system'; readonly request: number; readonly reason: string };
 
 export interface Report {

@@ -1,4 +1,4 @@
-import { Grant } from './grant.ts';
+import { Grant, type GrantOptions } from './grant.ts';
 import type { FromChild, ToChild } from './messages.ts';
 
 export interface Parent {
@@ -15,6 +15,7 @@ export interface Parent {
  *   a lease that another process has
  */
 export function attachToParent(options: {
+  readonly writeHold: GrantOptions['writeHold'];
   readonly pauseGraceMs: number;
   readonly lineMinGapMs: number;
   readonly onStop: () => void;

@@ -20,9 +20,11 @@ const log = createLog('line');
 const config = readConfig(workerConfig, process.env);
 // Ctrl-C reaches this process too, but only the keeper decides when it ends.
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) });
+const stores = openStores(config);
 const workers: Worker[] = [];
 let isStopping = false;
 const { grant, ready } = attachToParent({
+  writeHold: stores.gateOf(config.INSURER_ID).hold,
   pauseGraceMs: config.PAUSE_GRACE_MS,
   lineMinGapMs: config.LINE_MIN_GAP_MS,
   onStop: () => {
@@ -32,7 +34,6 @@ const { grant, ready } = attachToParent({
 });
 
 try {
-  const stores = openStores(config);
   const line = openLine({
     baseUrl: config.INSURER_BASE_URL,
     token: config.INSURER_API_TOKEN,
