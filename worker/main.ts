@@ -37,7 +37,7 @@ try {
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
-      ...createPatientRecordActivities(stores),
+      ...createPatientRecordActivities({ ...stores, log }),
       ...createListActivities({
         ...stores,
         ...syncActivities,

@@ -3,14 +3,22 @@ import type { Stores } from '../../core/clients.ts';
 import type { PatientRecordActivities } from '../../core/contract/patient-record.ts';
 import { AccessLogError } from '../../core/stores/access-log.ts';
 import { writeSyncRequest } from '../../core/sync-request.ts';
+import type { Log } from '../log.ts';
 
-export type PatientRecordActivitiesDeps = Pick<Stores, 'patients' | 'accessLog'>;
+export type PatientRecordActivitiesDeps = Pick<Stores, 'patients' | 'accessLog'> & { readonly log: Log };
 
 /** The activities of the entity workflow itself. */
-export const createPatientRecordActivities = (stores: PatientRecordActivitiesDeps): PatientRecordActivities => ({
+export const createPatientRecordActivities = ({
+  log,
+  ...stores
+}: PatientRecordActivitiesDeps): PatientRecordActivities => ({
   async writeSyncRequest(request) {
     const lastSync = await writeSyncRequest(stores, request).catch(rethrowForTemporal);
     if (lastSync === undefined) throw ApplicationFailure.nonRetryable('no such patient', 'PatientUnknown');
+    const { access, syncId } = request;
+    const { correlationId } = access.source;
+    // who looks for a request finds the sync that it became, or joined
+    log.info('sync requested', { correlationId, patientRef: access.patientRef, syncId, joins: lastSync.syncId });
     return lastSync;
   },
 
@@ -20,6 +28,7 @@ export const createPatientRecordActivities = (stores: PatientRecordActivitiesDep
 
   async endSync({ patientRef, syncId, ...end }) {
     await stores.patients.endSync(patientRef, syncId, { ...end, finishedAt: new Date().toISOString() });
+    log.info('sync ended', { patientRef, syncId, ...end });
   },
 
   async appendAccess({ patientRef, drafts }) {

@@ -151,6 +151,16 @@ test('an aborted request is over only when its connection is closed', async () =
   expect(it.right.ends).toEqual([{ wasCut: true }]);
 });
 
+test('a person who tries again at once goes before the bulk that waits', async () => {
+  await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
+  const tries = async (): Promise<void> => {
+    for (let left = 4; left > 0; left -= 1) await it.line.fetchCareRecords(anna, 'person', never).catch(() => {});
+  };
+  const waits = [1, 2, 3].map(() => it.line.fetchCareRecords(ben, 'bulk', never).catch(() => {}));
+  await Promise.all([tries(), ...waits]);
+  expect(it.insurer.seen.map(kvnrOf)).toEqual([anna, anna, anna, anna, ben, ben, ben]);
+});
+
 test('a place in the queue can be given up, and the next one is served', async () => {
   await using it = await startLine();
   const first = it.line.fetchCareRecords(anna, 'bulk', never);

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { type Turn, turns } from '../../core/domain/line.ts';
 
 export interface LineQueue {
@@ -39,6 +40,7 @@ export function createLineQueue(ready: () => Promise<void>): LineQueue {
       while (next() !== undefined) {
         await ready();
         await next()?.begin();
+        await setImmediate(); // whoever has failed takes their place anew before it is decided who comes next
       }
     } catch (reason) {
       for (const turn of turns) for (const place of places[turn]) place.refuse(reason);
