@@ -89,7 +89,7 @@ const block =
     const moment = await awaitMoment(pick(random, moments), scene);
     writeFileSync(member.blockedFile, String(ms));
     signal(whom === 'parent' ? member.worker.pid : member.worker.linePid, 'SIGUSR2');
-    const over = trouble(member, 'still');
+    const over = standsStill(member, whom);
     later(scene, sleep(ms).then(over));
     return `${member.name} for ${ms} ms ${moment}`;
   };
@@ -287,7 +287,7 @@ async function awaitMoment(moment: (typeof moments)[number], { day: { insurer } 
 function holdStill(scene: Scene, member: Member, whom: 'parent' | 'child', ms: number): string {
   const pid = whom === 'parent' ? member.worker.pid : member.worker.linePid;
   signal(pid, 'SIGSTOP');
-  const over = trouble(member, 'still');
+  const over = standsStill(member, whom);
   later(
     scene,
     sleep(ms).then(() => {
@@ -296,6 +296,14 @@ function holdStill(scene: Scene, member: Member, whom: 'parent' | 'child', ms: n
     }),
   );
   return `${member.name}${member === scene.crew.holder ? ' (holder)' : ''} for ${ms} ms`;
+}
+
+/** @returns ends it */
+function standsStill(member: Member, whom: 'parent' | 'child'): () => void {
+  const ends = [trouble(member, 'still'), ...(whom === 'child' ? [trouble(member, 'deaf')] : [])];
+  return () => {
+    for (const end of ends) end();
+  };
 }
 
 /** The line loses its holder now. */

@@ -26,8 +26,8 @@ export function brokenPromises(scene: Scene): string[] {
 const tellMs = 250;
 
 /**
- * Requests that ask against a Retry-After or a 410 which nobody could know of: the only process that had heard it was killed in
- * that moment, or cut off from the tables (README, limits).
+ * Requests that ask against a Retry-After or a 410 which nobody could know of: the only process that had heard it, or would have,
+ * was killed in that moment, stood still until its lease was over, or was cut off from the tables (README, limits).
  */
 export function lostWords({ day: { insurer }, crew }: Scene): Record<'beforeRetryAfter' | 'after410', number> {
   const log = insurer.log();
@@ -38,7 +38,7 @@ export function lostWords({ day: { insurer }, crew }: Scene): Record<'beforeRetr
     const heardMs = heard?.endedAt ?? 0;
     const hearer = takes.findLast(({ atMs }) => atMs <= heardMs)?.member;
     return (hearer?.troubles ?? []).some(({ what, fromMs, untilMs = Number.POSITIVE_INFINITY }) => {
-      const isMute = what === 'gone' || what === 'childless' || what === 'aws';
+      const isMute = what === 'gone' || what === 'childless' || what === 'deaf' || what === 'aws';
       return isMute && fromMs <= heardMs + tellMs && untilMs > heardMs;
     });
   };
