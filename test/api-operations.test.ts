@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import PQueue from 'p-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AccessEntry, type Role, roles } from '../core/domain/access.ts';
+import { accessLogTable } from '../core/stores/access-log.ts';
 import { type ProblemName, problems, problemType } from '../lambdas/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../lambdas/routes.ts';
 import { problem as problemSchema } from '../lambdas/schemas.ts';
@@ -68,10 +70,9 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => await day[Symbol.asyncDispose]());
 
-/** Where a document of a patient's is: the token of a new link, or '' when there is none. */
-async function linkOf(patientRef: string): Promise<string> {
-  const { json } = await ask('readPatient', { params: { patientRef }, token: tokens.get('clinician') });
-  const records: { documents?: { contentBase64: { href?: string } }[] }[] = json.careRecords;
+/** The token of a link to a document that an answer of readPatient holds, or '' when it holds none. */
+function linkIn({ careRecords }: Answer['json']): string {
+  const records: { documents?: { contentBase64: { href?: string } }[] }[] = careRecords;
   const hrefs = records.flatMap(({ documents = [] }) => documents.map(({ contentBase64: { href } }) => href));
   return (
     hrefs
@@ -80,6 +81,9 @@ async function linkOf(patientRef: string): Promise<string> {
       .at(-1) ?? ''
   );
 }
+
+const linkOf = async (patientRef: string): Promise<string> =>
+  linkIn((await ask('readPatient', { params: { patientRef }, token: tokens.get('clinician') })).json);
 
 async function ask(name: OperationName, { params = {}, query = '', body, headers, token }: Ask = {}): Promise<Answer> {
   const { method, path } = operations[name];
@@ -317,6 +321,12 @@ test('what the issuer signs as it should is taken: the bad ones are refused for 
   expect((await ask('listRuns', { token })).status).toBe(200);
 });
 
+test('who cancelled the run, and why, is told with it', async () => {
+  const { json } = await ask('listRuns', { token: tokens.get('management') });
+  const [cancelled] = json.runs.filter(({ state }: { state: string }) => state === 'cancelled');
+  expect(cancelled?.cancellation).toEqual({ by: expect.stringContaining('operator'), reason: 'the test is over' });
+});
+
 test('every attempt at the patient is in their log once, as what it was, and the chain holds', async () => {
   const expected = new Map(attempts);
   expect(expected.size).toBeGreaterThan(50);
@@ -339,15 +349,17 @@ test('every attempt at the patient is in their log once, as what it was, and the
   expect(JSON.stringify(entries)).not.toContain(kvnr);
 });
 
-// the emulator runs a process for each request that is under way: twenty are what a laptop bears
-test('of a hundred reads of one patient, twenty at once, each is in the log, and the chain holds', async () => {
+// the emulator runs a process for each request that is under way: a laptop bears a dozen, started a few at a time
+test('of a hundred reads of one patient, twelve at once, each is in the log, and the chain holds', async () => {
   const other = day.insurer.patients().find((patient) => patient.kvnr !== kvnr)?.kvnr ?? '';
   const params = { patientRef: day.refOf(other) };
   const before = await day.stores.accessLog.verify(params.patientRef);
   const token = tokens.get('clinician');
-  const readers = new PQueue({ concurrency: 20 });
-  const reads = Array.from({ length: 100 }, () => async () => await ask('readPatient', { params, token }));
-  const answers = await readers.addAll(reads);
+  const atOnce = async (times: number, ask: () => Promise<Answer>, concurrency: number): Promise<Answer[]> =>
+    await new PQueue({ concurrency }).addAll(Array.from({ length: times }, () => ask));
+  const useNoLink = async () => await ask('readDocument', { params: { token: 'a.b.c.d.e' } });
+  for (const processes of [4, 8, 12]) await atOnce(processes, useNoLink, processes);
+  const answers = await atOnce(100, async () => await ask('readPatient', { params, token }), 12);
   expect(answers.filter(({ status }) => status !== 200).map(({ json }) => json)).toEqual([]);
   const after = await day.stores.accessLog.verify(params.patientRef);
   expect(after).toEqual({ valid: true, entries: before.entries + 100 });
@@ -377,4 +389,30 @@ test('pages of one origin may read the API, whoever asks', async () => {
       expect(headers.get('access-control-allow-credentials')).toBeNull();
     }
   }
+});
+
+// the last one: nothing of a patient's is answered from then on
+test('without the access log nothing of a patient is shown, and the rest goes on', async () => {
+  const { json } = await ask('readPatient', { params: { patientRef }, token: tokens.get('clinician') });
+  const dynamo = new DynamoDBClient({});
+  await dynamo.send(new DeleteTableCommand({ TableName: accessLogTable }));
+  dynamo.destroy();
+  for (const [name, { access, roles }] of Object.entries(operations) as [OperationName, Operation][]) {
+    if (access === undefined) continue;
+    const params = { patientRef, token: linkIn(json) };
+    const body = operations[name].method === 'POST' ? { kvnr } : undefined;
+    for (const role of [...tokens.keys()]) {
+      const answer = await ask(name, { params, body, token: roles === 'link' ? undefined : tokens.get(role) });
+      expectDocumented(name, answer);
+      const { status } = answer;
+      expect({ name, role, told: told(answer), status }).toEqual({
+        name,
+        role,
+        told: problemType('access-log-unavailable'),
+        status: 503,
+      });
+      expect(answer.headers.get('location')).toBeNull();
+    }
+  }
+  expect((await ask('listRuns', { token: tokens.get('management') })).status).toBe(200);
 });
