@@ -22,6 +22,8 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
   const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', right, stallMs });
   const objects = new Map<string, Buffer>();
   const notInsured = new Set<string>();
+  /** what stands between a call to the table and its answer, or its effect */
+  const table = { answers: async (): Promise<void> => {}, writes: async (): Promise<void> => {} };
   const put = async (key: string, body: Uint8Array): Promise<PayloadReference> => {
     objects.set(key, Buffer.from(body));
     return { key, sizeBytes: body.byteLength, sha256: createHash('sha256').update(body).digest('hex') };
@@ -40,9 +42,15 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
     insurerId: 'kk',
     line,
     patients: {
-      get: async (patientRef) =>
-        patientRef === 'gone' || notInsured.has(patientRef) ? undefined : ({ patientRef, kvnr: anna } as StoredPatient),
-      markNotInsured: async (patientRef) => void notInsured.add(patientRef),
+      get: async (patientRef) => {
+        const isThere = patientRef !== 'gone' && !notInsured.has(patientRef);
+        await table.answers();
+        return isThere ? ({ patientRef, kvnr: anna } as StoredPatient) : undefined;
+      },
+      markNotInsured: async (patientRef) => {
+        await table.writes();
+        notInsured.add(patientRef);
+      },
       isNotInsured: async (patientRef) => notInsured.has(patientRef),
     },
     payloads: { put: async ({ syncId, patientRef }, body) => await put(`payloads/${syncId}/${patientRef}`, body) },
@@ -53,6 +61,7 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
   return {
     insurer,
     right,
+    table,
     objects,
     /** runs one attempt; `told` gathers heartbeat details */
     attempt<Result>(run: (a: typeof activities) => Promise<Result>, heartbeatDetails?: unknown, number = 1) {
@@ -133,6 +142,41 @@ test('a 410 that an attempt has heard, and died of, is not asked for again by th
   await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
   const next = world.attempt((a) => a.fetchCareRecords(fetchCare));
   expect(await failureOf(next.result)).toMatchObject({ type: 'PatientNotInsured', nonRetryable: true });
+  expect(world.insurer.seen).toHaveLength(1);
+});
+
+test('a 410 holds for a fetch that has read the patient before, and waits for the table', async () => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(410)));
+  const answered = Promise.withResolvers<void>();
+  world.table.answers = () => answered.promise;
+  const late = world.attempt((a) => a.fetchCareRecords(fetchCare));
+  world.table.answers = async () => {};
+  await failureOf(world.attempt((a) => a.fetchCareRecords({ ...fetchCare, turn: 'person' })).result);
+  answered.resolve();
+  expect(await failureOf(late.result)).toMatchObject({ type: 'PatientNotInsured', nonRetryable: true });
+  expect(world.insurer.seen).toHaveLength(1);
+});
+
+test.each(['while it is being written down', 'when it never was'])('a 410 holds for a fetch that begins %s', async (when) => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(410)));
+  const heard = Promise.withResolvers<void>();
+  const written = Promise.withResolvers<void>();
+  world.table.writes = () => {
+    heard.resolve();
+    return written.promise;
+  };
+  const first = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, turn: 'person' }));
+  await heard.promise;
+  world.table.writes = async () => {};
+  if (when === 'when it never was') {
+    first.cancel();
+    written.reject(new Error('the table is away'));
+    await failureOf(first.result);
+  }
+  const second = world.attempt((a) => a.fetchCareRecords(fetchCare));
+  expect(await failureOf(second.result)).toMatchObject({ type: 'PatientNotInsured', nonRetryable: true });
+  written.resolve();
+  await failureOf(first.result);
   expect(world.insurer.seen).toHaveLength(1);
 });
 

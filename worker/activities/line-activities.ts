@@ -1,5 +1,5 @@
 import type { LineActivities } from '../../core/contract/line-activities.ts';
-import { type CareRecordsFetchDeps, fetchCareRecords } from './care-records-fetch.ts';
+import { type CareRecordsFetchDeps, createCareRecordsFetch } from './care-records-fetch.ts';
 import { fetchPatientList, type PatientListDeps } from './patient-list.ts';
 
 export type LineActivitiesDeps = CareRecordsFetchDeps &
@@ -13,6 +13,7 @@ export function createLineActivities(deps: LineActivitiesDeps): LineActivities {
   const check = (insurerId: string): void => {
     if (insurerId !== deps.insurerId) throw new Error('this is the line of another insurer');
   };
+  const fetchCareRecords = createCareRecordsFetch(deps);
   return {
     async fetchPatientList(input) {
       check(input.insurerId);
@@ -20,7 +21,7 @@ export function createLineActivities(deps: LineActivitiesDeps): LineActivities {
     },
     async fetchCareRecords(input) {
       check(input.insurerId);
-      return await fetchCareRecords(deps, input);
+      return await fetchCareRecords(input);
     },
   };
 }
