@@ -157,28 +157,31 @@ test('a 410 holds for a fetch that has read the patient before, and waits for th
   expect(world.insurer.seen).toHaveLength(1);
 });
 
-test.each(['while it is being written down', 'when it never was'])('a 410 holds for a fetch that begins %s', async (when) => {
-  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(410)));
-  const heard = Promise.withResolvers<void>();
-  const written = Promise.withResolvers<void>();
-  world.table.writes = () => {
-    heard.resolve();
-    return written.promise;
-  };
-  const first = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, turn: 'person' }));
-  await heard.promise;
-  world.table.writes = async () => {};
-  if (when === 'when it never was') {
-    first.cancel();
-    written.reject(new Error('the table is away'));
+test.each(['while it is being written down', 'when it never was'])(
+  'a 410 holds for a fetch that begins %s',
+  async (when) => {
+    await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(410)));
+    const heard = Promise.withResolvers<void>();
+    const written = Promise.withResolvers<void>();
+    world.table.writes = () => {
+      heard.resolve();
+      return written.promise;
+    };
+    const first = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, turn: 'person' }));
+    await heard.promise;
+    world.table.writes = async () => {};
+    if (when === 'when it never was') {
+      first.cancel();
+      written.reject(new Error('the table is away'));
+      await failureOf(first.result);
+    }
+    const second = world.attempt((a) => a.fetchCareRecords(fetchCare));
+    expect(await failureOf(second.result)).toMatchObject({ type: 'PatientNotInsured', nonRetryable: true });
+    written.resolve();
     await failureOf(first.result);
-  }
-  const second = world.attempt((a) => a.fetchCareRecords(fetchCare));
-  expect(await failureOf(second.result)).toMatchObject({ type: 'PatientNotInsured', nonRetryable: true });
-  written.resolve();
-  await failureOf(first.result);
-  expect(world.insurer.seen).toHaveLength(1);
-});
+    expect(world.insurer.seen).toHaveLength(1);
+  },
+);
 
 test('for a patient who is not there any more nothing is asked', async () => {
   await using world = await startWorld(() => {});
