@@ -53,7 +53,7 @@ test('a patient of whom nothing is logged has an empty, valid log', async () => 
 test('a hundred who append at once, in several processes, are all in one valid chain, each once', async () => {
   const patientRef = newPatientRef();
   const drafts = draftsOf(patientRef, 100);
-  const clients = Array.from({ length: 4 }, () => DynamoDBDocumentClient.from(new DynamoDBClient({})));
+  const clients = Array.from({ length: 20 }, () => DynamoDBDocumentClient.from(new DynamoDBClient({})));
   const logs = clients.map((client) => createAccessLogStore(client));
   const appended = await Promise.all(
     drafts.map(async (draft, index) => (await logs[index % logs.length]?.append(patientRef, [draft]))?.[0]),
@@ -85,6 +85,15 @@ test('what is appended again, or twice in one go, is there once, and answered as
   expect(again.map(({ seq }) => seq)).toEqual([1, 3, 3, 2]);
   expect(again[0]).toEqual(first[0]);
   expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 3 });
+});
+
+test('what is appended again late, after many others, is there once', async () => {
+  const patientRef = newPatientRef();
+  const [draft] = draftsOf(patientRef, 1) as [AccessDraft];
+  const [first] = await accessLog.append(patientRef, [draft]);
+  await accessLog.append(patientRef, draftsOf(patientRef, 250));
+  expect(await accessLog.append(patientRef, [draft])).toEqual([first]);
+  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 251 });
 });
 
 test.each(['never sent', 'answer lost'] as const)(

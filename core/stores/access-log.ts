@@ -30,9 +30,10 @@ export class AccessLogError extends Error {
  */
 export interface AccessLogStore {
   /**
-   * Appends in order, and resolves once durable. An ID that is among the patient's last 100 entries is not appended again:
-   * its entry is in the answer as it stands there. Whoever else appends meanwhile costs time, and nothing else.
-   * @throws AccessLogError `unavailable` when there was no progress for two seconds
+   * Appends in order, and resolves once durable. An ID that is among the patient's last 100 entries, or among those appended
+   * since the draft was recorded, is not appended again: its entry is in the answer as it stands there. Whoever else appends
+   * meanwhile costs time, and nothing else.
+   * @throws AccessLogError `unavailable` when a call was not answered for two seconds, or nobody got on for so long
    */
   append(patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]>;
   /** Appends the first entries of many patients, one each. Who has some already costs as much as with append. @throws AccessLogError `unavailable` */
@@ -43,8 +44,10 @@ export interface AccessLogStore {
   verify(patientRef: string): Promise<Verification>;
 }
 
-/** How far back a repeated append is recognised. */
+/** How far back a repeated append is recognised: so many entries, and so many more while any of them may be younger than it. */
 const lookBackEntries = 100;
+/** The clocks of those who record differ by less, ms. */
+const clockSkewMs = 60_000;
 /** DynamoDB takes 100 items in one transaction: so many entries with their witnesses. */
 const entriesInTransaction = 50;
 const transactionsAtOnce = 8;
@@ -91,7 +94,6 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     partition: string,
     input: Partial<QueryCommandInput>,
     values: Record<string, number> = {},
-    signal?: AbortSignal,
   ) => {
     const command = new QueryCommand({
       TableName: accessLogTable,
@@ -100,7 +102,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
       ...input,
       ExpressionAttributeValues: { ':partition': partition, ...values },
     });
-    const { Items = [], LastEvaluatedKey } = await call((options) => dynamo.send(command, options), signal);
+    const { Items = [], LastEvaluatedKey } = await call((options) => dynamo.send(command, options));
     const items = Items.map(({ expiresAt: _, ...item }) => item as Item);
     return { items, lastSeq: LastEvaluatedKey?.['seq'] as number | undefined };
   };
@@ -130,16 +132,35 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
   /** The newest ones after a seq, newest first, expired or not: as long as they lie there, their places are taken. */
   const readNewest = async <Item extends Link>(
     partition: string,
+    { afterSeq = 0, limit, before }: { afterSeq?: number; limit: number; before?: number | undefined },
+  ) => {
+    const newest = {
+      KeyConditionExpression: 'patientRef = :partition AND seq > :after',
+      ScanIndexForward: false,
+      Limit: limit,
+      ...(before !== undefined && { ExclusiveStartKey: { patientRef: partition, seq: before } }),
+    };
+    return await query<Item>(partition, newest, { ':after': afterSeq });
+  };
+
+  /** The newest ones after a seq, newest first, as far back as an append of these drafts may lie. */
+  const lookBack = async (
+    patientRef: string,
     afterSeq: number,
-    limit: number,
-    signal?: AbortSignal,
-  ): Promise<Item[]> => {
-    const newest = { KeyConditionExpression: 'patientRef = :partition AND seq > :after', ScanIndexForward: false };
-    return (await query<Item>(partition, { ...newest, Limit: limit }, { ':after': afterSeq }, signal)).items;
+    drafts: readonly AccessDraft[],
+  ): Promise<AccessEntry[]> => {
+    const sinceMs = Math.min(...drafts.map(({ recorded }) => Date.parse(recorded))) - clockSkewMs;
+    const entries: AccessEntry[] = [];
+    for (let before: number | undefined; ; ) {
+      const page = await readNewest<AccessEntry>(patientRef, { afterSeq, limit: lookBackEntries, before });
+      entries.push(...page.items);
+      before = page.lastSeq;
+      if (before === undefined || page.items.every(({ recorded }) => Date.parse(recorded) < sinceMs)) return entries;
+    }
   };
 
   /** All or none. Answers which of them somebody else was there before, by their index; none when all are written. */
-  const write = async (entries: readonly AccessEntry[], signal: AbortSignal): Promise<number[]> => {
+  const write = async (entries: readonly AccessEntry[], signal?: AbortSignal): Promise<number[]> => {
     const command = new TransactWriteCommand({ TransactItems: entries.flatMap(putsOf) });
     return await call(async (options) => {
       try {
@@ -156,16 +177,19 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
   const extend = async (patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]> => {
     const known = new Map<string, AccessEntry>();
     let previous: Link | undefined;
-    let patience = AbortSignal.timeout(patienceMs);
+    let progressAtMs = performance.now();
     let isInDoubt = false;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(maxDelayMs, delayMs * 2)) {
       // The witness before the entries: one whose entry is not there after that has none, and its place is taken all the same.
       const seenSeq = previous?.seq ?? 0;
-      const [witness] = isInDoubt ? await readNewest<Link>(witnessPartition(patientRef), seenSeq, 1, patience) : [];
-      const newest = await readNewest<AccessEntry>(patientRef, seenSeq, lookBackEntries, patience);
-      if (newest.length > 0) patience = AbortSignal.timeout(patienceMs); // others get on: our turn comes
+      const isAfterSeen = { afterSeq: seenSeq, limit: 1 };
+      const witnesses = isInDoubt ? await readNewest<Link>(witnessPartition(patientRef), isAfterSeen) : undefined;
+      const newest = await lookBack(patientRef, seenSeq, drafts);
+      // Others get on: our turn comes.
+      if (newest.length > 0) progressAtMs = performance.now();
+      else if (isInDoubt && performance.now() - progressAtMs > patienceMs) throw new AccessLogError('unavailable');
       for (const entry of newest) known.set(entry.id, entry);
-      for (const link of [newest[0], witness]) if (link && link.seq > (previous?.seq ?? 0)) previous = link;
+      for (const link of [newest[0], witnesses?.items[0]]) if (link && link.seq > (previous?.seq ?? 0)) previous = link;
 
       const fresh: AccessEntry[] = [];
       const linked = new Map<string, AccessEntry>();
@@ -177,8 +201,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
         fresh.push(entry);
         return entry;
       });
-      if (fresh.length === 0 || (await write(fresh, patience)).length === 0) return answer;
-      if (patience.aborted) throw new AccessLogError('unavailable');
+      if (fresh.length === 0 || (await write(fresh)).length === 0) return answer;
       isInDoubt = newest.length === 0; // somebody was first, and nothing was to be seen of them
       await sleep(delayMs * Math.random()); // chance alone: those who lost together must not come back together
     }
@@ -250,8 +273,8 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
 
     async verify(patientRef) {
       // What is appended meanwhile is left out: between two queries it would look like a witness without its entry.
-      const [entry] = await readNewest<AccessEntry>(patientRef, 0, 1);
-      const [witness] = await readNewest<Link>(witnessPartition(patientRef), 0, 1);
+      const [entry] = (await readNewest<AccessEntry>(patientRef, { limit: 1 })).items;
+      const [witness] = (await readNewest<Link>(witnessPartition(patientRef), { limit: 1 })).items;
       const lastSeq = Math.max(entry?.seq ?? 0, witness?.seq ?? 0);
       const entries = readUpTo<AccessEntry>(patientRef, lastSeq);
       const witnesses = readUpTo<Link>(witnessPartition(patientRef), lastSeq);
