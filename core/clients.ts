@@ -1,7 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { createDataConverter } from './codec.ts';
 import type { ClientConfig } from './config.ts';
@@ -74,13 +74,26 @@ export function temporalConnection({
   return { address, ...(apiKey !== undefined && { apiKey }), tls: !isLoopback };
 }
 
+/** Ten calls within some 3 s: after 70, 100, 140 ms and so on. */
+const promptRetries = { initialIntervalMs: () => 50, factor: 1.4, maxAttempts: 10 };
+
+/**
+ * Connects with its first call: that Temporal is away is a fault of the call, and not of this one. By itself the SDK would
+ * come again only after 1.7 s when the server is busy, or one workflow has too many updates under way: for those whom
+ * somebody waits for that is never.
+ */
+export const connectPromptly = (config: Pick<ClientConfig, 'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY'>): Connection =>
+  Connection.lazy({
+    ...temporalConnection(config),
+    interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions(promptRetries))],
+  });
+
 export const dataConverterOf = ({ PAYLOAD_KEYS }: Pick<ClientConfig, 'PAYLOAD_KEYS'>): DataConverter =>
   createDataConverter(PAYLOAD_KEYS);
 
-/** A client that connects with its first call: that Temporal is away is a fault of the call, and not of this one. */
 export const openTemporal = (config: TemporalConfig): Client =>
   new Client({
-    connection: Connection.lazy(temporalConnection(config)),
+    connection: connectPromptly(config),
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: dataConverterOf(config),
   });

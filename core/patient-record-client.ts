@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, type Workflow } from '@temporalio/common';
 import type { Stores } from './clients.ts';
@@ -65,6 +66,7 @@ export interface PatientRecordClientDeps {
 const syncAnswerMs = 700;
 const signalMs = 1_000;
 const accessAnswerMs = 500;
+const askAgainMs = 20;
 const logPageEntries = 500;
 
 /** What people do with one patient, by way of the entity workflow (DESIGN, "A sync on demand", "The access log"). */
@@ -103,7 +105,9 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
       } catch (error) {
         const type = failureTypeOf(error);
         if (type === 'PatientUnknown') throw new PatientRecordError('patient-unknown', { cause: error });
-        if (type !== 'UnprocessedUpdate') return undefined; // that one was not accepted: it has met an end or a continue-as-new
+        if (type !== 'UnprocessedUpdate') return undefined;
+        // That one was not accepted: too many at once, or it has met an end or a continue-as-new.
+        await sleep(askAgainMs * (0.5 + Math.random() / 2));
       }
     }
     return undefined;

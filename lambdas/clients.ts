@@ -1,5 +1,5 @@
-import { Client, Connection } from '@temporalio/client';
-import { openStores, promptly, type Stores, temporalConnection } from '../core/clients.ts';
+import { Client } from '@temporalio/client';
+import { connectPromptly, openStores, promptly, type Stores } from '../core/clients.ts';
 import { createLoadedDataConverter } from '../core/codec.ts';
 import type { ApiConfig } from '../core/config.ts';
 import { createDailySyncClient, type DailySyncClient } from '../core/daily-sync-client.ts';
@@ -37,7 +37,7 @@ export function clientsOfContainer(): Promise<Clients> {
 function openClients(config: ApiConfig): Clients {
   const stores = openStores(config, promptly);
   const temporal = new Client({
-    connection: Connection.lazy(temporalConnection(config)),
+    connection: connectPromptly(config),
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: createLoadedDataConverter(config.PAYLOAD_KEYS),
   });

@@ -3,6 +3,8 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openStores, openTemporal, promptly } from '../core/clients.ts';
+import { clientConfig, readConfig } from '../core/config.ts';
 import { patientRecordId } from '../core/contract/names.ts';
 import type { AccessDraft, AccessEntry } from '../core/domain/access.ts';
 import { isUnderWay, type LastSync } from '../core/domain/patient.ts';
@@ -21,6 +23,20 @@ const clientOf = ({ client, stores }: Pick<Day, 'client' | 'stores'>): PatientRe
     stores,
     config: { INSURER_ID: insurerId, CARE_MAX_ATTEMPTS: 40 },
   });
+
+/** What a process of its own has: clients and connections that it shares with nobody. */
+function openCaller({ stack }: Day) {
+  const config = readConfig(clientConfig, { ...stack.environment, ...workersOfToday, INSURER_ID: insurerId });
+  const stores = openStores(config, promptly);
+  const client = openTemporal(config);
+  return {
+    people: clientOf({ client, stores }),
+    close: async (): Promise<void> => {
+      await client.connection.close();
+      stores.close();
+    },
+  };
+}
 
 const draftFor = (patientRef: string, operation: AccessDraft['operation'] = 'request-sync'): AccessDraft => ({
   id: randomUUID(),
@@ -182,18 +198,23 @@ describe('with a worker, and nothing else going on', () => {
     expect(await synced(day, patientRef)).toMatchObject({ state: 'completed' });
   });
 
-  test('a hundred accesses at once are a hundred entries, and the chain holds', async () => {
-    const { day, people } = stored;
-    const { patientRef } = somebody();
-    const before = (await accessOf(day, patientRef)).length;
-    const drafts = Array.from({ length: 100 }, () => draftFor(patientRef, 'read-patient'));
-    await Promise.all(drafts.map((draft) => people.recordAccess(draft)));
-    const entries = await accessOf(day, patientRef);
-    expect(new Set(entries.slice(before).map(({ id }) => id))).toEqual(new Set(drafts.map(({ id }) => id)));
-    expect(entries).toHaveLength(before + 100);
-    expect(await day.stores.accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: before + 100 });
-    for (const { history } of await historiesOf(day.client, patientRecordId(patientRef))) await replay(history, keys);
-  });
+  test.each([1, 20])(
+    'a hundred accesses at once, from %i process(es), are a hundred entries, and the chain holds',
+    async (processes) => {
+      const { day } = stored;
+      const { patientRef } = somebody();
+      const before = (await accessOf(day, patientRef)).length;
+      const drafts = Array.from({ length: 100 }, () => draftFor(patientRef, 'read-patient'));
+      const callers = Array.from({ length: processes }, () => openCaller(day));
+      await Promise.all(drafts.map((draft, index) => callers[index % processes]?.people.recordAccess(draft)));
+      for (const caller of callers) await caller.close();
+      const entries = await accessOf(day, patientRef);
+      expect(new Set(entries.slice(before).map(({ id }) => id))).toEqual(new Set(drafts.map(({ id }) => id)));
+      expect(entries).toHaveLength(before + 100);
+      expect(await day.stores.accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: before + 100 });
+      for (const { history } of await historiesOf(day.client, patientRecordId(patientRef))) await replay(history, keys);
+    },
+  );
 
   test('an entity that people use a lot goes on as new, with nothing lost, and each of its histories can be replayed', async () => {
     const { day, people } = stored;
