@@ -47,7 +47,7 @@ export interface AccessLogStore {
 /** How far back a repeated append is recognised: so many entries, and so many more while any of them may be younger than it. */
 const lookBackEntries = 100;
 /** The clocks of those who record differ by less, ms. */
-const clockSkewMs = 60_000;
+const clockSkewMs = 5_000;
 /** DynamoDB takes 100 items in one transaction: so many entries with their witnesses. */
 const entriesInTransaction = 50;
 const transactionsAtOnce = 8;
