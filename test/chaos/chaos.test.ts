@@ -22,7 +22,7 @@ const standstillMs = 60_000 * pace;
 /** After so many faults the line gets to its work again. */
 const breathEvery = 5;
 /** One fault at a time, with all else well: how fast the line gets over it shows only then. */
-const calmRounds = Math.ceil(faultsWanted / 70);
+const calmRounds = Math.max(5, Math.ceil(faultsWanted / 70));
 /** Far more than it takes, ms: a machine may be busy with something else. */
 const limitMs = pace * (faultsWanted * 4_000 + 300_000);
 
@@ -180,9 +180,11 @@ async function calmRound(scene: Scene): Promise<void> {
   for (const how of ['kill', 'stop'] as const) {
     const holder = await calm(scene);
     lose(scene, how === 'kill' ? 'kill -9' : 'SIGTERM', holder);
+    crew.wanted -= 1; // whoever starts meanwhile takes the very processor that the others need
     await crew.end(holder, how);
     const { requests } = day.insurer.summary();
     await day.insurer.requestArrives(requests + 1);
+    crew.wanted += 1;
   }
   await calm(scene);
   await operators.act('one', 200);

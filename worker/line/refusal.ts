@@ -30,12 +30,13 @@ export async function refusalOf(
   const mayHold = status === 429 || status >= 500;
   const unreadableMs = status === 429 ? unreadableHoldMs : 0;
   const holdMs = mayHold ? retryAfterMs(retryAfter, { date: headers['date'], nowEpochMs }, unreadableMs) : undefined;
-  const told = [
+  const told = Promise.all([
     holdMs !== undefined && right.hold(holdMs),
     (status === 401 || status === 403) && right.pauseBySystem(`insurer answered ${status}`),
-  ];
+  ]);
+  told.catch(() => {}); // it may fail while the body is read; who waits for it below hears of it
   await drain(answer, drainMs, operation);
-  await Promise.all(told);
+  await told;
   return new LineError(faultOf(status, retryAfter !== undefined), { operation, status });
 }
 
