@@ -100,12 +100,10 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
     gate: { ...before, holdMs: event.holdMs ?? gate.holdMs, ...change, leaseNumber: gate.leaseNumber + 1 },
   });
   const { holder: _, ...unheld } = gate;
-  const hasStoodStill = (watch: LeaseWatch | undefined): boolean =>
-    watch?.holder === gate.holder && watch?.leaseNumber === gate.leaseNumber;
   switch (event.kind) {
     case 'take': {
       const isOthers = gate.holder !== undefined && gate.holder !== event.holder;
-      if (isOthers && !hasStoodStill(event.lapsed)) return refuse('held');
+      if (isOthers && !isOfLease(event.lapsed, gate)) return refuse('held');
       const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and a paused line keeps it so
       return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false });
     }
@@ -121,7 +119,7 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       return gate.silent ? unchanged : write({ silent: true, busy: false });
     case 'lapse':
       if (gate.state !== 'paused') return refuse('not-paused');
-      if (!hasStoodStill(event.lapsed)) return refuse('held');
+      if (!isOfLease(event.lapsed, gate)) return refuse('held');
       return write({ silent: true, busy: false }, unheld);
     case 'hold':
       return write({ holdMs: Math.max(event.holdMs, gate.holdMs) });
@@ -161,10 +159,14 @@ export interface LeaseWatch {
   readonly sinceMs: number;
 }
 
+/** Whether what was watched is the lease as the gate has it, and no earlier or other one. */
+const isOfLease = (watch: LeaseWatch | undefined, gate: Gate): watch is LeaseWatch =>
+  watch !== undefined && watch.holder === gate.holder && watch.leaseNumber === gate.leaseNumber;
+
 /** @param nowMs the watcher's monotonic clock at a moment after the answer with this gate arrived */
 export function watchLease(watch: LeaseWatch | undefined, gate: Gate, nowMs: number): LeaseWatch | undefined {
   if (gate.holder === undefined) return undefined;
-  if (watch?.holder === gate.holder && watch.leaseNumber === gate.leaseNumber) return watch;
+  if (isOfLease(watch, gate)) return watch;
   return { holder: gate.holder, leaseNumber: gate.leaseNumber, sinceMs: nowMs };
 }
 
@@ -181,10 +183,7 @@ export const lapsesAtMs = (watch: LeaseWatch, gate: Gate, leaseMs: number): numb
 };
 
 export const hasLapsed = (watch: LeaseWatch | undefined, gate: Gate, leaseMs: number, nowMs: number): boolean =>
-  watch !== undefined &&
-  watch.holder === gate.holder &&
-  watch.leaseNumber === gate.leaseNumber &&
-  nowMs >= lapsesAtMs(watch, gate, leaseMs);
+  isOfLease(watch, gate) && nowMs >= lapsesAtMs(watch, gate, leaseMs);
 
 /** Whether the gate says that nothing is under way, and nothing will be: by its holder's word, or for want of a holder. */
 export const isSilent = (gate: Gate): boolean => gate.state === 'paused' && (gate.silent || gate.holder === undefined);

@@ -26,6 +26,7 @@ export interface Loss {
   readonly member: Member;
   readonly atMs: number;
   readonly hadWork: boolean;
+  readonly when: 'alone' | 'under fire';
 }
 
 /** One fault as it was drawn: all that chance decides, so that a seed gives the same ones again. */
@@ -307,8 +308,13 @@ function standsStill(member: Member, whom: 'parent' | 'child'): () => void {
 }
 
 /** The line loses its holder now. */
-export const lose = ({ losses, hasWork }: Scene, how: Loss['how'], member: Member): void => {
-  losses.push({ how, member, atMs: nowMs(), hadWork: hasWork() });
+export const lose = (
+  { losses, hasWork }: Scene,
+  how: Loss['how'],
+  member: Member,
+  when: Loss['when'] = 'under fire',
+): void => {
+  losses.push({ how, member, atMs: nowMs(), hadWork: hasWork(), when });
 };
 
 function signal(pid: number, name: NodeJS.Signals): void {

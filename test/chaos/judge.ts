@@ -1,7 +1,7 @@
 import type { Insurer } from '../../local/insurer/insurer.ts';
 import type { LogEntry, Summary } from '../../local/insurer/log.ts';
 import { wasWell } from './crew.ts';
-import type { Scene } from './faults.ts';
+import type { Loss, Scene } from './faults.ts';
 
 /** What must never happen, as the insurer's log has it. */
 const promises = [
@@ -78,7 +78,8 @@ export const at = (epochMs: number): string => new Date(epochMs).toISOString().s
 
 /** How long the line stood idle when its holder was gone, ms. Only where nothing else was to blame. */
 export interface Idle {
-  readonly how: 'kill -9' | 'SIGTERM';
+  readonly how: Loss['how'];
+  readonly when: Loss['when'];
   readonly ms: number;
 }
 
@@ -88,7 +89,7 @@ export interface Idle {
  */
 export function idleTimes({ crew, operators, losses, day }: Scene): Idle[] {
   const log = day.insurer.log();
-  return losses.flatMap(({ how, member, atMs, hadWork }) => {
+  return losses.flatMap(({ how, when, member, atMs, hadWork }) => {
     const taken = crew.all
       .filter((other) => other !== member)
       .flatMap(({ worker }) => worker.takes)
@@ -105,7 +106,7 @@ export function idleTimes({ crew, operators, losses, day }: Scene): Idle[] {
     const isWitnessed = crew.all.some((other) => other !== member && wasWell(other, atMs, next.startedAt));
     if (!isOpen || isHeld || !isWitnessed) return [];
     const before = log.findLast(({ number }) => number < next.number);
-    return [{ how, ms: next.startedAt - Math.max(atMs, Math.min(before?.endedAt ?? atMs, next.startedAt)) }];
+    return [{ how, when, ms: next.startedAt - Math.max(atMs, Math.min(before?.endedAt ?? atMs, next.startedAt)) }];
   });
 }
 

@@ -630,14 +630,17 @@ const namesFrom = (own: string, workers: World['workers']): NameOf => {
 /** Nobody counts further back than a lease with its margin, and one step more. */
 const longestLookBack = 4;
 
+/** A watch that takes a renewed lease for the one before. */
+const watchHolder: Rules['watchLease'] = (watch, gate, nowMs) =>
+  watch !== undefined && watch.holder === gate.holder ? watch : watchLease(undefined, gate, nowMs);
+
 type Mutation = { readonly rules: Partial<Rules>; readonly budget?: Partial<Budget> };
 
 /** Each rule broken by itself, and what has to happen besides. */
 export const brokenRules: Readonly<Record<string, Mutation>> = {
   'a lease is compared without its number': {
     rules: {
-      watchLease: (watch, gate, nowMs) =>
-        watch !== undefined && watch.holder === gate.holder ? watch : watchLease(undefined, gate, nowMs),
+      watchLease: watchHolder,
       nextGateEvent: (gate, standing, nowMs) => {
         const { watch, holder } = standing;
         if (gate.holder === undefined || gate.holder === holder || watch?.holder !== gate.holder)
@@ -701,8 +704,7 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
   },
   'a pauser ends a lease without comparing its number': {
     rules: {
-      watchLease: (watch, gate, nowMs) =>
-        watch !== undefined && watch.holder === gate.holder ? watch : watchLease(undefined, gate, nowMs),
+      watchLease: watchHolder,
       hasLapsed: (watch, gate, ownMs, nowMs) =>
         watch !== undefined && hasLapsed({ ...watch, leaseNumber: gate.leaseNumber }, gate, ownMs, nowMs),
       decideGate: (gate, event) =>

@@ -73,15 +73,17 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
   });
   setHandler(lineState, () => line);
 
-  const isLong = (): boolean =>
-    workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > historyEventsMax;
+  const mayBeginAnew = (): boolean => {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    return (continueAsNewSuggested || historyLength > historyEventsMax) && allHandlersFinished();
+  };
   for (;;) {
-    await condition(() => isLookDue || knownUpTo > forgottenUpTo || (isLong() && allHandlersFinished()));
+    await condition(() => isLookDue || knownUpTo > forgottenUpTo || mayBeginAnew());
     if (isLookDue) {
       isLookDue = false;
       const gate = await readLineChanges({ insurerId }).catch(unlessUnknown);
       if (gate !== undefined) learn(gate);
-    } else if (isLong() && allHandlersFinished()) {
+    } else if (mayBeginAnew()) {
       // What is to be forgotten can wait for the next run: where one change follows another, no better moment may come.
       await continueAsNew<typeof insurerLine>({ insurerId, carried: line });
     } else {
