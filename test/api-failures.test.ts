@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { problems, problemType } from '../lambdas/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../lambdas/routes.ts';
 import { freePorts } from '../local/free-ports.ts';
-import { type Answer, type Ask, type AskApi, linksIn, openApi } from './api.fixture.ts';
+import { type Answer, type Ask, type AskAsOneWhoMay, linksIn, openApi } from './api.fixture.ts';
 import { type AwsMode, startAwsWay, type Way } from './chaos/cut-off.ts';
 import { type Day, type RunningWorker, startDay } from './day.fixture.ts';
 
@@ -10,7 +10,7 @@ let day: Day;
 let worker: RunningWorker;
 /** from the Lambdas to DynamoDB; the worker has its own */
 let way: Way<AwsMode>;
-let ask: AskApi;
+let ask: AskAsOneWhoMay;
 let patientRef: string;
 let asks: Readonly<Record<OperationName, Ask>>;
 

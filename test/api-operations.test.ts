@@ -11,23 +11,9 @@ import { problem as problemSchema } from '../lambdas/schemas.ts';
 import { audience } from '../local/issuer-process.ts';
 import { readIssuerKeys } from '../local/oidc/issuer-keys.ts';
 import { fetchToken } from '../local/oidc/token.ts';
+import { type Answer, type Ask, askApi, linksIn } from './api.fixture.ts';
 import { type Day, startDay } from './day.fixture.ts';
 
-interface Ask {
-  readonly params?: Readonly<Record<string, string>>;
-  readonly query?: string;
-  /** sent as JSON; a text is sent as it is */
-  readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly token?: string | undefined;
-}
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
-  readonly json: any;
-}
 interface Wrong {
   readonly ask: Ask;
   readonly problem: ProblemName;
@@ -70,37 +56,11 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => await day[Symbol.asyncDispose]());
 
-/** The token of a link to a document that an answer of readPatient holds, or '' when it holds none. */
-function linkIn({ careRecords }: Answer['json']): string {
-  const records: { documents?: { contentBase64: { href?: string } }[] }[] = careRecords;
-  const hrefs = records.flatMap(({ documents = [] }) => documents.map(({ contentBase64: { href } }) => href));
-  return (
-    hrefs
-      .find((href) => href !== undefined)
-      ?.split('/')
-      .at(-1) ?? ''
-  );
-}
-
+/** The token of a link to one of the patient's documents, or '' when they have none. */
 const linkOf = async (patientRef: string): Promise<string> =>
-  linkIn((await ask('readPatient', { params: { patientRef }, token: tokens.get('clinician') })).json);
+  linksIn((await ask('readPatient', { params: { patientRef }, token: tokens.get('clinician') })).json)[0] ?? '';
 
-async function ask(name: OperationName, { params = {}, query = '', body, headers, token }: Ask = {}): Promise<Answer> {
-  const { method, path } = operations[name];
-  const filled = path.replace(/\{(\w+)\}/g, (_, key) => params[key] ?? '');
-  const answer = await fetch(`${api.url}${filled}${query}`, {
-    method,
-    redirect: 'manual',
-    headers: {
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...headers,
-    },
-    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  return { status: answer.status, headers: answer.headers, text, json: text === '' ? undefined : JSON.parse(text) };
-}
+const ask = async (name: OperationName, wanted?: Ask): Promise<Answer> => await askApi(api.url, name, wanted);
 
 /** What an answer may never tell: how it is built, and where it failed. */
 const innards =
@@ -399,7 +359,7 @@ test('without the access log nothing of a patient is shown, and the rest goes on
   dynamo.destroy();
   for (const [name, { access, roles }] of Object.entries(operations) as [OperationName, Operation][]) {
     if (access === undefined) continue;
-    const params = { patientRef, token: linkIn(json) };
+    const params = { patientRef, token: linksIn(json)[0] ?? '' };
     const body = operations[name].method === 'POST' ? { kvnr } : undefined;
     for (const role of [...tokens.keys()]) {
       const answer = await ask(name, { params, body, token: roles === 'link' ? undefined : tokens.get(role) });

@@ -5,23 +5,54 @@ import type { TestStack } from './stack.ts';
 
 export interface Ask {
   readonly params?: Readonly<Record<string, string>>;
+  readonly query?: string;
+  /** sent as JSON; a text is sent as it is */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly token?: string | undefined;
 }
 
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
+  readonly text: string;
   // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
   readonly json: any;
   readonly tookMs: number;
 }
 
-/** Asks an operation of a stack's API as one who may, or without a token where none is needed. */
-export type AskApi = (name: OperationName, ask?: Ask) => Promise<Answer>;
+/** Asks an operation of the API at an address, with the token that it is given, or none. */
+export async function askApi(
+  url: string,
+  name: OperationName,
+  { params = {}, query = '', body, headers, token }: Ask = {},
+): Promise<Answer> {
+  const { method, path } = operations[name];
+  const filled = path.replace(/\{(\w+)\}/g, (_, key) => params[key] ?? '');
+  const askedMs = performance.now();
+  const answer = await fetch(`${url}${filled}${query}`, {
+    method,
+    redirect: 'manual',
+    headers: {
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  const tookMs = performance.now() - askedMs;
+  return {
+    ...{ status: answer.status, headers: answer.headers, text, tookMs },
+    json: text === '' ? undefined : JSON.parse(text),
+  };
+}
 
-/** @returns how to ask, and the tokens that are sent with it */
-export async function openApi({ api }: TestStack): Promise<{ ask: AskApi; tokens: ReadonlyMap<Role, string> }> {
+/** Asks as one who may. */
+export type AskAsOneWhoMay = (name: OperationName, ask?: Ask) => Promise<Answer>;
+
+/** @returns how to ask a stack's API, and the tokens that are sent with it */
+export async function openApi({ api }: TestStack): Promise<{ ask: AskAsOneWhoMay; tokens: ReadonlyMap<Role, string> }> {
   if (api === undefined) throw new Error('the stack has no API');
   const tokens = new Map<Role, string>();
   for (const role of ['operator', 'clinician', 'auditor'] as const)
@@ -30,31 +61,10 @@ export async function openApi({ api }: TestStack): Promise<{ ask: AskApi; tokens
     const { roles } = operations[name];
     return typeof roles === 'string' ? undefined : tokens.get(roles[0]);
   };
-  const ask: AskApi = async (name, { params = {}, body, headers } = {}) => {
-    const { method, path } = operations[name];
-    const filled = path.replace(/\{(\w+)\}/g, (_, key) => encodeURIComponent(params[key] ?? ''));
-    const token = tokenFor(name);
-    const askedMs = performance.now();
-    const answer = await fetch(`${api.url}${filled}`, {
-      method,
-      redirect: 'manual',
-      headers: {
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        ...headers,
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await answer.text();
-    const tookMs = performance.now() - askedMs;
-    return {
-      status: answer.status,
-      headers: answer.headers,
-      json: text === '' ? undefined : JSON.parse(text),
-      tookMs,
-    };
+  return {
+    ask: async (name, wanted = {}) => await askApi(api.url, name, { token: tokenFor(name), ...wanted }),
+    tokens,
   };
-  return { ask, tokens };
 }
 
 /** The tokens of the links to a patient's documents, as an answer of readPatient holds them. */
