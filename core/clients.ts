@@ -1,10 +1,16 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  makeGrpcRetryInterceptor,
+  type TLSConfig,
+} from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { createDataConverter } from './codec.ts';
-import type { ClientConfig } from './config.ts';
+import { type ClientConfig, ConfigError } from './config.ts';
 import { createAccessLogStore } from './stores/access-log.ts';
 import { createCareRecordsStore } from './stores/care-records.ts';
 import { createDocumentsStore } from './stores/documents.ts';
@@ -62,17 +68,29 @@ export interface TemporalConnectionOptions {
   readonly address: string;
   readonly apiKey?: string;
   /** off on loopback only; said either way, as a key alone would turn it on */
-  readonly tls: boolean;
+  readonly tls: boolean | TLSConfig;
 }
 
-/** How Temporal is reached: TLS by itself unless it is on loopback. */
+type TemporalAccess = Pick<
+  ClientConfig,
+  'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY' | 'TEMPORAL_CLIENT_CERT' | 'TEMPORAL_CLIENT_KEY'
+>;
+
+/** How Temporal is reached: TLS by itself unless it is on loopback, with a client certificate where there is one. @throws ConfigError */
 export function temporalConnection({
   TEMPORAL_ADDRESS: address,
   TEMPORAL_API_KEY: apiKey,
-}: Pick<ClientConfig, 'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY'>): TemporalConnectionOptions {
+  TEMPORAL_CLIENT_CERT: crt,
+  TEMPORAL_CLIENT_KEY: key,
+}: TemporalAccess): TemporalConnectionOptions {
+  if ((crt === undefined) !== (key === undefined))
+    throw new ConfigError(['TEMPORAL_CLIENT_CERT, TEMPORAL_CLIENT_KEY: the one is of no use without the other']);
   const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|$)/.test(address);
-  return { address, ...(apiKey !== undefined && { apiKey }), tls: !isLoopback };
+  const certificate = crt !== undefined && key !== undefined && { clientCertPair: pairOf(crt, key) };
+  return { address, ...(apiKey !== undefined && { apiKey }), tls: !isLoopback && (certificate || true) };
 }
+
+const pairOf = (crt: string, key: string) => ({ crt: Buffer.from(crt), key: Buffer.from(key) });
 
 /** Ten calls within some 3 s: after 70, 100, 140 ms and so on. */
 const promptRetries = { initialIntervalMs: () => 50, factor: 1.4, maxAttempts: 10 };
@@ -82,7 +100,7 @@ const promptRetries = { initialIntervalMs: () => 50, factor: 1.4, maxAttempts: 1
  * come again only after 1.7 s when the server is busy, or one workflow has too many updates under way: for those whom
  * somebody waits for that is never.
  */
-export const connectPromptly = (config: Pick<ClientConfig, 'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY'>): Connection =>
+export const connectPromptly = (config: TemporalAccess): Connection =>
   Connection.lazy({
     ...temporalConnection(config),
     interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions(promptRetries))],
@@ -97,7 +115,4 @@ export const openTemporal = (config: TemporalConfig): Client =>
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: dataConverterOf(config),
   });
-type TemporalConfig = Pick<
-  ClientConfig,
-  'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY' | 'TEMPORAL_NAMESPACE' | 'PAYLOAD_KEYS'
->;
+type TemporalConfig = TemporalAccess & Pick<ClientConfig, 'TEMPORAL_NAMESPACE' | 'PAYLOAD_KEYS'>;

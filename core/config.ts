@@ -13,6 +13,12 @@ const temporal = z.object({
   TEMPORAL_ADDRESS: z.string().min(1),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_API_KEY: z.string().min(1).optional(),
+  /** a client certificate (PEM) and its key, for a namespace that knows people by these */
+  TEMPORAL_CLIENT_CERT: z.string().startsWith('-----BEGIN CERTIFICATE-----', 'is a certificate in PEM').optional(),
+  TEMPORAL_CLIENT_KEY: z
+    .string()
+    .regex(/^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/, 'is a private key in PEM')
+    .optional(),
   /** keys of the payload codec: `id:base64` (32 bytes each), comma-separated; the first one encrypts, all decrypt */
   PAYLOAD_KEYS: z
     .string()
@@ -53,9 +59,19 @@ const people = z.object({
   OIDC_ROLES_CLAIM: z.string().min(1).default('roles'),
 });
 
+const deployment = z.object({
+  /** which build of the workflows this is, for Temporal (docs/adr/0022-worker-deployment-versions.md); without it, there is but one */
+  WORKER_BUILD_ID: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, 'is 1 to 64 of a-z, A-Z, 0-9, _, . and -')
+    .optional(),
+  /** on loopback: whether the worker is well; without it, nobody is told */
+  HEALTH_PORT: z.coerce.number().int().min(1_024).max(65_535).optional(),
+});
+
 /** What each process needs, read once in its main. */
 export const clientConfig = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape });
-export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape });
+export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape, ...deployment.shape });
 export const apiConfig = z.object({ ...clientConfig.shape, ...people.shape });
 export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;

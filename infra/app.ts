@@ -1,22 +1,25 @@
-import { App, Validations } from 'aws-cdk-lib';
+import { App, Tags, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { readApiSettings } from './settings.ts';
+import { readApiSettings, readWorkerSettings } from './settings.ts';
 import { ApiStack } from './stacks/api-stack.ts';
 import { DataStack } from './stacks/data-stack.ts';
+import { WorkerStack } from './stacks/worker-stack.ts';
 import { stageOf } from './stage.ts';
 
 const app = new App();
 const stage = stageOf(app.node.tryGetContext('stage'));
-const terminationProtection = stage === 'prod';
+const common = { stage, terminationProtection: stage === 'prod' };
 
-const { encryptionKey, bucket } = new DataStack(app, 'EpaSyncData', { stage, terminationProtection });
-if (app.node.tryGetContext('only') !== 'data')
-  new ApiStack(app, 'EpaSyncApi', {
-    stage,
-    settings: readApiSettings(app.node),
-    encryptionKey,
-    bucket,
-    terminationProtection,
-  });
+const data = new DataStack(app, 'EpaSyncData', common);
+if (app.node.tryGetContext('only') !== 'data') {
+  const { encryptionKey, bucket, secret } = data;
+  const shared = { ...common, encryptionKey, bucket, secret };
+  new ApiStack(app, 'EpaSyncApi', { ...shared, settings: readApiSettings(app.node, stage) });
+  // on a laptop workers are processes beside the emulator, which knows no containers
+  if (stage !== 'local')
+    new WorkerStack(app, 'EpaSyncWorker', { ...shared, settings: readWorkerSettings(app.node, stage) });
+}
 
+Tags.of(app).add('app', 'epa-sync');
+Tags.of(app).add('stage', stage);
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

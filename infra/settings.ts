@@ -1,8 +1,9 @@
 import type { Node } from 'constructs';
 import { z } from 'zod';
-import { apiConfig, readConfig } from '../core/config.ts';
+import { apiConfig, readConfig, workerConfig } from '../core/config.ts';
+import type { Stage } from './stage.ts';
 
-/** What an API is deployed with that no template can know; none of it is secret. Given as context: `-c INSURER_ID=…`, or in cdk.json. */
+/** What an API is deployed with that no template can know; none of it is secret. Given as context: in cdk.json for each stage, or by `-c INSURER_ID=…`. */
 const apiContext = apiConfig
   .pick({
     INSURER_ID: true,
@@ -23,9 +24,28 @@ const apiContext = apiConfig
   });
 export type ApiSettings = z.infer<typeof apiContext>;
 
+/** The same of workers. */
+const workerContext = workerConfig.pick({
+  INSURER_ID: true,
+  INSURER_BASE_URL: true,
+  TEMPORAL_ADDRESS: true,
+  TEMPORAL_NAMESPACE: true,
+  LEASE_MS: true,
+  LINE_STALL_MS: true,
+  LINE_MIN_GAP_MS: true,
+  PAUSE_GRACE_MS: true,
+  CARE_RECORDS_MAX_BYTES: true,
+});
+export type WorkerSettings = z.infer<typeof workerContext>;
+
 /** @throws ConfigError */
-export const readApiSettings = (node: Node): ApiSettings =>
-  readConfig(
-    apiContext,
-    Object.fromEntries(Object.keys(apiContext.shape).map((name) => [name, node.tryGetContext(name)])),
-  );
+export const readApiSettings = (node: Node, stage: Stage): ApiSettings => readContext(node, stage, apiContext);
+/** @throws ConfigError */
+export const readWorkerSettings = (node: Node, stage: Stage): WorkerSettings => readContext(node, stage, workerContext);
+
+/** From `-c NAME=…`, or from what cdk.json has for the stage. */
+function readContext<Schema extends z.ZodObject>(node: Node, stage: Stage, schema: Schema): z.infer<Schema> {
+  const ofStage = z.record(z.string(), z.unknown()).optional().parse(node.tryGetContext(stage));
+  const entries = Object.keys(schema.shape).map((name) => [name, node.tryGetContext(name) ?? ofStage?.[name]]);
+  return readConfig(schema, Object.fromEntries(entries));
+}

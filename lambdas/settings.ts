@@ -9,6 +9,8 @@ const secret = z.object({
   PSEUDONYM_KEY: z.string(),
   PAYLOAD_KEYS: z.string(),
   TEMPORAL_API_KEY: z.string().optional(),
+  TEMPORAL_CLIENT_CERT: z.string().optional(),
+  TEMPORAL_CLIENT_KEY: z.string().optional(),
 });
 
 /** The settings of a Lambda: its environment, and what is secret from Secrets Manager. @throws ConfigError */

@@ -19,8 +19,8 @@ const cdk = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 /** where LocalStack and the emulator have what CloudFormation has deployed of API Gateway; the stage is the stack's */
 const apiUrlIn = (endpoint: string, apiId: string): string => `${endpoint}/restapis/${apiId}/v1/_user_request_`;
 
-const dataOutputs = z.object({ EpaSyncData: z.object({ BucketName: z.string() }) });
-const allOutputs = dataOutputs.extend({ EpaSyncApi: z.object({ ApiId: z.string(), SecretArn: z.string() }) });
+const dataOutputs = z.object({ EpaSyncData: z.object({ BucketName: z.string(), SecretArn: z.string() }) });
+const allOutputs = dataOutputs.extend({ EpaSyncApi: z.object({ ApiId: z.string() }) });
 export interface DataOutputs {
   readonly bucketName: string;
 }
@@ -64,7 +64,7 @@ export async function deployStacks(spec: DeploySpec, { settings, secret }: ApiSp
   const secrets = new SecretsManagerClient(clientOptions(spec));
   try {
     const SecretString = JSON.stringify(secret);
-    await secrets.send(new PutSecretValueCommand({ SecretId: EpaSyncApi.SecretArn, SecretString }));
+    await secrets.send(new PutSecretValueCommand({ SecretId: EpaSyncData.SecretArn, SecretString }));
   } finally {
     secrets.destroy();
   }

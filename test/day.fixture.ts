@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -33,6 +34,10 @@ export interface RunningWorker {
   readonly takes: readonly { readonly leaseNumber: number; readonly atMs: number }[];
   /** whether it has the line, by its own word */
   readonly isHolder: boolean;
+  /** how it has ended; null while it runs, or when a signal has ended it */
+  readonly exitCode: number | null;
+  /** Resolves once it has said so in its log. */
+  says(event: string): Promise<void>;
   /** SIGKILL: nothing is said, nothing is handed back */
   kill(): Promise<void>;
   /** SIGTERM, and the end of it */
@@ -50,7 +55,8 @@ export interface Day extends AsyncDisposable {
   readonly stores: ReturnType<typeof openStores>;
   readonly sync: ReturnType<typeof createDailySyncClient>;
   readonly line: InsurerLineClient;
-  startWorker(settings?: Readonly<Record<string, string>>): Promise<RunningWorker>;
+  /** @param command of a worker that is not the checkout's, and the folder to start it in */
+  startWorker(settings?: Readonly<Record<string, string>>, command?: WorkerCommand): Promise<RunningWorker>;
   refOf(kvnr: string): string;
   /** Resolves with the first progress that fits; it is asked for ten times a second. */
   until(fits: (progress: Progress) => boolean): Promise<Progress>;
@@ -66,6 +72,11 @@ export interface Day extends AsyncDisposable {
   careRecordTexts(patientRef: string): Promise<string[]>;
   /** the versions of which anything lies in CareRecords */
   careVersionsOf(patientRef: string): Promise<string[]>;
+}
+
+export interface WorkerCommand {
+  readonly command: readonly string[];
+  readonly dir: string;
 }
 
 /** whom the API of a test stack is deployed for */
@@ -132,11 +143,9 @@ export async function startDay(
     until,
     ended,
     refOf: (kvnr) => patientRefOf(kvnr as Kvnr, pseudonymKey),
-    async startWorker(settings = {}) {
-      const worker = await startWorker(
-        { ...environment, ...settings },
-        join(stack.dir, `worker-${workersStarted++}.log`),
-      );
+    async startWorker(settings = {}, command = { command: ['node', 'worker/main.ts'], dir: root }) {
+      const logFile = join(stack.dir, `worker-${workersStarted++}.log`);
+      const worker = await startWorker({ ...environment, ...settings }, logFile, command);
       workers.push(worker);
       return worker;
     },
@@ -183,16 +192,19 @@ export async function startDay(
   };
 }
 
-async function startWorker(env: NodeJS.ProcessEnv, logFile: string): Promise<RunningWorker> {
-  const child: ChildProcess = spawn(process.execPath, [join(root, 'worker', 'main.ts')], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+async function startWorker(
+  env: NodeJS.ProcessEnv,
+  logFile: string,
+  { command: [, ...args], dir }: WorkerCommand,
+): Promise<RunningWorker> {
+  const child: ChildProcess = spawn(process.execPath, args, { env, cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = createWriteStream(logFile);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   let linePid = 0;
   const takes: RunningWorker['takes'][number][] = [];
   let isHolder = false;
+  const heard = new Set<string>();
+  const hearing = new EventEmitter();
   const ready = new Promise<void>((resolve, reject) => {
     if (child.stdout === null || child.stderr === null) return reject(new Error('no output'));
     createInterface({ input: child.stderr }).on('line', (line) => log.write(`${line}\n`));
@@ -206,6 +218,8 @@ async function startWorker(env: NodeJS.ProcessEnv, logFile: string): Promise<Run
         isHolder = true;
       }
       if (said.change === 'release' || said.event === 'lease over') isHolder = false;
+      heard.add(said.event);
+      hearing.emit(said.event);
       if (said.event === 'worker-ready') resolve();
     });
     void ended.then(() => reject(new Error(`the worker has ended before it was ready: ${logFile}`)));
@@ -226,6 +240,12 @@ async function startWorker(env: NodeJS.ProcessEnv, logFile: string): Promise<Run
     },
     get isRunning() {
       return child.exitCode === null && child.signalCode === null;
+    },
+    get exitCode() {
+      return child.exitCode;
+    },
+    says: async (event) => {
+      if (!heard.has(event)) await once(hearing, event);
     },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),

@@ -9,6 +9,8 @@ import { createInsurerLineActivities } from './activities/insurer-line-activitie
 import { createListActivities } from './activities/list-activities.ts';
 import { createPatientRecordActivities } from './activities/patient-record-activities.ts';
 import { createSyncActivities } from './activities/sync-activities.ts';
+import { deploymentOptions, keepDeploymentCurrent } from './deployment.ts';
+import { startHealth } from './health.ts';
 import { startKeeper } from './line/keeper.ts';
 import { createLog, faultOf } from './log.ts';
 import { createTemporalLogger } from './temporal-log.ts';
@@ -34,6 +36,7 @@ try {
     ...temporal,
     taskQueue: syncTaskQueue,
     ...workflowSource(),
+    ...deploymentOptions(config.WORKER_BUILD_ID),
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
@@ -64,15 +67,21 @@ try {
       );
     },
   });
+  const { HEALTH_PORT: healthPort, WORKER_BUILD_ID: buildId } = config;
+  const health = healthPort === undefined ? undefined : startHealth(healthPort, () => worker.getState() === 'RUNNING');
+  const stopping = new AbortController();
   const stop = (): void => {
     log.info('stopping');
+    stopping.abort();
     void keeper.stop().then(() => worker.shutdown());
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   log.info('worker-ready', { linePid: keeper.pids[0] });
+  if (buildId !== undefined) void keepDeploymentCurrent({ client, buildId, log, signal: stopping.signal });
   await worker.run();
   await keeper.stop();
+  health?.close();
   await connection.close();
   stores.close();
   log.info('stopped');

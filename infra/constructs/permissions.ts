@@ -1,6 +1,6 @@
 import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { Key } from 'aws-cdk-lib/aws-kms';
+import type { IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
@@ -20,18 +20,19 @@ export interface Resources {
 export const allow = (actions: string[], ...resources: string[]): PolicyStatement =>
   new PolicyStatement({ actions, resources });
 
-/** What each Lambda may do: what its operations need, and nothing else. */
-export function permissionsFor(
-  scope: Construct,
-  { encryptionKey, bucket, secret }: Resources,
-): Record<Group | 'schedule', PolicyStatement[]> {
-  const table = (actions: string[], tableName: string): PolicyStatement =>
+/** What a table allows, by its name. */
+const tableIn =
+  (scope: Construct) =>
+  (actions: string[], tableName: string): PolicyStatement =>
     allow(
       actions.map((action) => `dynamodb:${action}`),
       Stack.of(scope).formatArn({ service: 'dynamodb', resource: 'table', resourceName: tableName }),
     );
-  /** the key is used by way of these services only */
-  const encryption = (actions: string[], ...services: string[]): PolicyStatement =>
+
+/** The key of all data at rest is used by way of these services only. */
+const encryptionIn =
+  (scope: Construct, encryptionKey: IKey) =>
+  (actions: string[], ...services: string[]): PolicyStatement =>
     new PolicyStatement({
       actions: actions.map((action) => `kms:${action}`),
       resources: [encryptionKey.keyArn],
@@ -41,8 +42,17 @@ export function permissionsFor(
         },
       },
     });
-  const reading = ['Decrypt', 'DescribeKey'];
-  const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
+
+const reading = ['Decrypt', 'DescribeKey'];
+const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
+
+/** What each Lambda may do: what its operations need, and nothing else. */
+export function permissionsFor(
+  scope: Construct,
+  { encryptionKey, bucket, secret }: Resources,
+): Record<Group | 'schedule', PolicyStatement[]> {
+  const table = tableIn(scope);
+  const encryption = encryptionIn(scope, encryptionKey);
   const settings = allow(['secretsmanager:GetSecretValue'], secret.secretArn);
   /** an entry can be appended and read; nobody can change or delete one */
   const accessLog = table(['PutItem', 'Query'], accessLogTable);
@@ -68,4 +78,46 @@ export function permissionsFor(
     openapi: [],
     schedule: [settings, encryption(reading, 'secretsmanager')],
   };
+}
+
+/** What the worker's code may do. Its secrets are put into its environment by ECS, which is another role's to read. */
+export function workerPermissions(
+  scope: Construct,
+  { encryptionKey, bucket }: Pick<Resources, 'encryptionKey' | 'bucket'>,
+): PolicyStatement[] {
+  const table = tableIn(scope);
+  return [
+    table(['GetItem', 'Query', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'], patientsTable),
+    table(['GetItem', 'Query', 'BatchWriteItem'], careRecordsTable),
+    table(['GetItem', 'PutItem'], lineTable),
+    table(['GetItem', 'PutItem', 'BatchWriteItem'], syncRunsTable),
+    table(['PutItem', 'Query'], accessLogTable), // as everyone: nobody can change or delete an entry
+    allow(
+      ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
+      ...['payloads', 'lists', 'documents'].map((prefix) => bucket.arnForObjects(`${prefix}/*`)),
+    ),
+    allow(['s3:ListBucket'], bucket.bucketArn),
+    encryptionIn(scope, encryptionKey)(writing, 'dynamodb', 's3'),
+  ];
+}
+
+/** What ECS may do to start a worker: fetch its image, read its secrets, write its log. */
+export function workerStartPermissions(
+  scope: Construct,
+  { encryptionKey, secrets, repositoryArn, logGroupArn }: WorkerStart,
+): PolicyStatement[] {
+  return [
+    allow(['secretsmanager:GetSecretValue'], ...secrets.map(({ secretArn }) => secretArn)),
+    encryptionIn(scope, encryptionKey)(reading, 'secretsmanager'),
+    allow(['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'], repositoryArn),
+    allow(['ecr:GetAuthorizationToken'], '*'), // of the account's registry, whatever image it is for
+    allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroupArn),
+  ];
+}
+
+export interface WorkerStart {
+  readonly encryptionKey: Key;
+  readonly secrets: readonly Secret[];
+  readonly repositoryArn: string;
+  readonly logGroupArn: string;
 }

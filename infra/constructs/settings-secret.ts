@@ -1,4 +1,4 @@
-import { CfnOutput, type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
@@ -9,7 +9,7 @@ export interface SettingsSecretProps {
 }
 
 /**
- * The secret settings, as JSON: {PSEUDONYM_KEY, PAYLOAD_KEYS, TEMPORAL_API_KEY?}. Made with a value that nobody can use; the
+ * The secret settings that Lambdas and workers share, as JSON (core/config.ts). Made with a value that nobody can use; the
  * operator puts the real one, so that no template, no parameter and no log of a deployment ever holds it.
  */
 export class SettingsSecret extends Construct {
@@ -17,7 +17,7 @@ export class SettingsSecret extends Construct {
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: SettingsSecretProps) {
     super(scope, id);
     this.secret = new Secret(this, 'Settings', {
-      description: 'epa-sync: PSEUDONYM_KEY, PAYLOAD_KEYS, TEMPORAL_API_KEY',
+      description: 'epa-sync: the settings that are secret',
       encryptionKey,
       removalPolicy, // without its keys, nothing that is stored can be found or read again
     });
@@ -26,6 +26,5 @@ export class SettingsSecret extends Construct {
       reason:
         'The pseudonym key names everything that is stored, so it can never change; payload keys are rotated by putting a new one first, which the workers have to know before.',
     });
-    new CfnOutput(this, 'SecretArn', { value: this.secret.secretArn }).overrideLogicalId('SecretArn');
   }
 }

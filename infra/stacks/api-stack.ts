@@ -2,6 +2,7 @@ import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { type Group, groups } from '../../lambdas/routes.ts';
 import { ApiFunction } from '../constructs/api-function.ts';
@@ -9,7 +10,6 @@ import { DailySchedule } from '../constructs/daily-schedule.ts';
 import { HttpApi } from '../constructs/http-api.ts';
 import { lambdaCode } from '../constructs/lambda-code.ts';
 import { permissionsFor } from '../constructs/permissions.ts';
-import { SettingsSecret } from '../constructs/settings-secret.ts';
 import type { ApiSettings } from '../settings.ts';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
@@ -18,14 +18,15 @@ export interface ApiStackProps extends StackProps {
   readonly settings: ApiSettings;
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
+  readonly secret: Secret;
 }
 
 /** What people speak to: the HTTP API, its Lambdas, and the schedule of the day's sync. */
 export class ApiStack extends Stack {
-  constructor(scope: Construct, id: string, { stage, settings, encryptionKey, bucket, ...props }: ApiStackProps) {
-    super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...props });
+  constructor(scope: Construct, id: string, props: ApiStackProps) {
+    const { stage, settings, encryptionKey, bucket, secret, ...rest } = props;
+    super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...rest });
     const removalPolicy = removalPolicyOf(stage);
-    const { secret } = new SettingsSecret(this, 'Secret', { encryptionKey, removalPolicy });
     const code = lambdaCode();
     const permissions = permissionsFor(this, { encryptionKey, bucket, secret });
     const { SYNC_HOUR, ...shared } = settings;

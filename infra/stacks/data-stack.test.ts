@@ -100,7 +100,7 @@ test('what a crash left in the bucket goes after the longest retry and the histo
 });
 
 test('in production nothing that holds data goes with its stack; elsewhere it does', () => {
-  const holders = ['AWS::DynamoDB::Table', 'AWS::S3::Bucket', 'AWS::KMS::Key'];
+  const holders = ['AWS::DynamoDB::Table', 'AWS::S3::Bucket', 'AWS::KMS::Key', 'AWS::SecretsManager::Secret'];
   const policies = (stage: Stage) => {
     const found = holders.flatMap((type) => Object.values(templateFor(stage).findResources(type)));
     return new Set(found.flatMap((each) => [each['DeletionPolicy'], each['UpdateReplacePolicy']]));
@@ -128,11 +128,18 @@ test('the logical IDs of all that holds data stay what they are', () => {
     'AWS::KMS::Key KeyData14C30924',
     'AWS::S3::Bucket BucketData05616C16',
     'AWS::S3::BucketPolicy BucketDataPolicyB475B683',
+    'AWS::SecretsManager::Secret SecretSettings88B5A688',
   ]);
 });
 
-test('the names of bucket and key are outputs', () => {
+test('the secret settings are not in the template', () => {
+  const [[, secret] = []] = Object.entries(templateFor('prod').findResources('AWS::SecretsManager::Secret'));
+  expect(secret?.['Properties'].SecretString).toBeUndefined();
+});
+
+test('the names of bucket, key and secret are outputs', () => {
   const template = templateFor('prod');
+  template.hasOutput('SecretArn', {});
   template.hasOutput('BucketName', {});
   template.hasOutput('KeyArn', {});
 });

@@ -1,20 +1,23 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { DataBucket } from '../constructs/data-bucket.ts';
 import { DataKey } from '../constructs/data-key.ts';
 import { DataTables } from '../constructs/data-tables.ts';
+import { SettingsSecret } from '../constructs/settings-secret.ts';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
 export interface DataStackProps extends StackProps {
   readonly stage: Stage;
 }
 
-/** What outlives every deployment: tables, bucket, and the key that both are encrypted with. */
+/** What outlives every deployment: tables, bucket, the secret settings, and the key that all of it is encrypted with. */
 export class DataStack extends Stack {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
+  readonly secret: Secret;
   constructor(scope: Construct, id: string, { stage, ...props }: DataStackProps) {
     super(scope, id, { description: 'epa-sync: patients, care records, access log', ...props });
     const removalPolicy = removalPolicyOf(stage);
@@ -27,8 +30,11 @@ export class DataStack extends Stack {
       historyRetentionDays: 30, // of the Temporal namespace
     });
     this.encryptionKey = key;
+    const { secret } = new SettingsSecret(this, 'Secret', { encryptionKey: key, removalPolicy });
     this.bucket = bucket;
+    this.secret = secret;
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
     new CfnOutput(this, 'KeyArn', { value: key.keyArn });
+    new CfnOutput(this, 'SecretArn', { value: secret.secretArn });
   }
 }

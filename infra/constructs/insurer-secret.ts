@@ -1,0 +1,26 @@
+import { type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+
+export interface InsurerSecretProps {
+  readonly encryptionKey: IKey;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** The insurer's token, as JSON {INSURER_API_TOKEN}: a secret of its own, which no Lambda can read. The operator puts the value. */
+export class InsurerSecret extends Construct {
+  readonly secret: Secret;
+  constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: InsurerSecretProps) {
+    super(scope, id);
+    this.secret = new Secret(this, 'Token', {
+      description: 'epa-sync: INSURER_API_TOKEN',
+      encryptionKey,
+      removalPolicy,
+    });
+    Validations.of(this.secret).acknowledge({
+      id: 'AwsSolutions-SMG4',
+      reason: 'The insurer gives the token, and a new one when it likes: docs/runbook.md, "A key must be rotated".',
+    });
+  }
+}

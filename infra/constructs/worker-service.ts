@@ -1,0 +1,124 @@
+import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
+import {
+  Cluster,
+  ContainerInsights,
+  Secret as ContainerSecret,
+  CpuArchitecture,
+  FargateService,
+  FargateTaskDefinition,
+  type ICluster,
+  LinuxParameters,
+  LogDriver,
+  OperatingSystemFamily,
+} from 'aws-cdk-lib/aws-ecs';
+import { PolicyDocument, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Key } from 'aws-cdk-lib/aws-kms';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import { workerStartPermissions } from './permissions.ts';
+import { workerImage } from './worker-image.ts';
+
+export interface WorkerServiceProps {
+  readonly vpc: IVpc;
+  readonly securityGroup: ISecurityGroup;
+  readonly environment: Readonly<Record<string, string>>;
+  /** names of settings, and the secret that holds each under its name */
+  readonly secrets: Readonly<Record<string, Secret>>;
+  /** what the secrets are encrypted with */
+  readonly encryptionKey: Key;
+  /** all that its code may do */
+  readonly permissions: readonly PolicyStatement[];
+  readonly tasks: number;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** Where a worker says whether it is well (worker/health.ts). */
+const healthPort = 8_080;
+
+/**
+ * The workers: two or more, of which one has the line and the others stand by. No autoscaling: a second holder of the line would be
+ * of no use, and every task that comes or goes may move it.
+ */
+export class WorkerService extends Construct {
+  readonly service: FargateService;
+  constructor(scope: Construct, id: string, props: WorkerServiceProps) {
+    super(scope, id);
+    const { vpc, securityGroup, environment, secrets, encryptionKey, permissions, tasks, removalPolicy } = props;
+    const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
+    const { image, repositoryArn, buildId } = workerImage(this);
+    const roleFor = (role: string, statements: readonly PolicyStatement[]) =>
+      new Role(this, role, {
+        assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
+        inlinePolicies: { worker: new PolicyDocument({ statements: [...statements] }) },
+      });
+    const taskRole = roleFor('TaskRole', permissions);
+    const startRole = roleFor(
+      'StartRole',
+      workerStartPermissions(this, {
+        encryptionKey,
+        secrets: [...new Set(Object.values(secrets))],
+        repositoryArn,
+        logGroupArn: logGroup.logGroupArn,
+      }),
+    );
+    // by its ARN alone: who may read it, and use its key, is said by the role, and by no policy of the key besides
+    const secretSettings = [...new Set(Object.values(secrets))].flatMap((secret) => {
+      const { node, secretArn: secretCompleteArn } = secret;
+      const named = Secret.fromSecretAttributes(this, `Secret${node.addr}`, { secretCompleteArn });
+      const names = Object.keys(secrets).filter((name) => secrets[name] === secret);
+      return names.map((name) => [name, ContainerSecret.fromSecretsManager(named, name)] as const);
+    });
+    const task = new FargateTaskDefinition(this, 'Task', {
+      cpu: 1_024,
+      memoryLimitMiB: 4_096, // 1 GiB of heap for each of the two processes, and an answer that is taken apart in a third
+      runtimePlatform: {
+        cpuArchitecture: CpuArchitecture.ARM64, // Graviton
+        operatingSystemFamily: OperatingSystemFamily.LINUX,
+      },
+      taskRole,
+      executionRole: startRole.withoutPolicyUpdates(), // it has what it needs
+    });
+    task.addContainer('worker', {
+      image,
+      environment: { ...environment, WORKER_BUILD_ID: buildId, HEALTH_PORT: String(healthPort) },
+      secrets: Object.fromEntries(secretSettings),
+      logging: LogDriver.awsLogs({ logGroup, streamPrefix: 'worker' }),
+      linuxParameters: new LinuxParameters(this, 'Linux', { initProcessEnabled: true }), // SIGTERM reaches node, and nothing is left a zombie
+      readonlyRootFilesystem: true,
+      stopTimeout: Duration.seconds(60), // requests end, the lease is handed back, activities end: 25 s (worker/main.ts)
+      healthCheck: {
+        command: ['CMD', 'node', 'worker/ask-health.mjs', String(healthPort)],
+        interval: Duration.seconds(15),
+        timeout: Duration.seconds(5),
+        retries: 3,
+        startPeriod: Duration.seconds(90), // a cold start, and a lease that has to run out first
+      },
+    });
+    this.service = new FargateService(this, 'Service', {
+      cluster: new Cluster(this, 'Cluster', { vpc, containerInsightsV2: ContainerInsights.ENABLED }) as ICluster,
+      taskDefinition: task,
+      desiredCount: tasks,
+      securityGroups: [securityGroup],
+      assignPublicIp: false,
+      minHealthyPercent: 100, // the new one stands by before the old one hands the line over
+      maxHealthyPercent: 200,
+      circuitBreaker: { rollback: true },
+      enableExecuteCommand: false, // nobody opens a shell where patients' data are
+    });
+    for (const prefix of ['payloads', 'lists', 'documents'])
+      Validations.of(taskRole).acknowledge({
+        id: `AwsSolutions-IAM5[Resource::EpaSyncData:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/${prefix}/*]`,
+        reason: 'The worker writes, reads and removes what there is of all patients: which objects follows from them.',
+      });
+    Validations.of(startRole).acknowledge({
+      id: 'AwsSolutions-IAM5[Resource::*]',
+      reason: 'A login to the account’s image registry knows no resources.',
+    });
+    Validations.of(task).acknowledge({
+      id: 'AwsSolutions-ECS2',
+      reason: 'The environment holds addresses and limits; what is secret comes from Secrets Manager.',
+    });
+  }
+}

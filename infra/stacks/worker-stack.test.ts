@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App, Validations } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { expect, test } from 'vitest';
+import { ConfigError } from '../../core/config.ts';
+import { readWorkerSettings } from '../settings.ts';
+import type { Stage } from '../stage.ts';
+import { DataStack } from './data-stack.ts';
+import { WorkerStack } from './worker-stack.ts';
+
+const context = {
+  INSURER_ID: 'kk-nord',
+  INSURER_BASE_URL: 'https://leitung.kk-nord.example:8443',
+  TEMPORAL_ADDRESS: 'eu.tmprl.cloud:7233',
+};
+
+function appFor(stage: Stage) {
+  const app = new App({ context });
+  const { encryptionKey, bucket, secret } = new DataStack(app, 'EpaSyncData', { stage });
+  const settings = readWorkerSettings(app.node, stage);
+  const worker = new WorkerStack(app, 'EpaSyncWorker', { stage, settings, encryptionKey, bucket, secret });
+  return { app, worker };
+}
+const template = Template.fromStack(appFor('prod').worker);
+// biome-ignore lint/suspicious/noExplicitAny: a template's properties are what they are
+type Properties = any;
+const of = (type: string, from = template): Properties[] =>
+  Object.values(from.findResources(type)).map(({ Properties }) => Properties);
+const [task] = of('AWS::ECS::TaskDefinition');
+const [container] = task.ContainerDefinitions;
+const statementsOf = (role: RegExp): { Action: string | string[]; Resource: unknown }[] =>
+  Object.entries(template.findResources('AWS::IAM::Role'))
+    .filter(([id]) => role.test(id))
+    .flatMap(([, { Properties }]) =>
+      Properties.Policies.flatMap((policy: Properties) => policy.PolicyDocument.Statement),
+    );
+
+test('two workers on Graviton, of which a new one stands before an old one goes, and a bad deployment is taken back', () => {
+  const [service] = of('AWS::ECS::Service');
+  expect(service).toMatchObject({
+    DesiredCount: 2,
+    LaunchType: 'FARGATE',
+    DeploymentConfiguration: {
+      MinimumHealthyPercent: 100,
+      MaximumPercent: 200,
+      DeploymentCircuitBreaker: { Enable: true, Rollback: true },
+    },
+    NetworkConfiguration: { AwsvpcConfiguration: { AssignPublicIp: 'DISABLED' } },
+  });
+  expect(task.RuntimePlatform).toEqual({ CpuArchitecture: 'ARM64', OperatingSystemFamily: 'LINUX' });
+});
+
+test('nothing scales by itself: only one worker has the line', () => {
+  expect(of('AWS::ApplicationAutoScaling::ScalableTarget')).toEqual([]);
+});
+
+test('a worker has a minute to end its requests and hand the line over', () => {
+  expect(container.StopTimeout).toBe(60);
+  expect(container.LinuxParameters.InitProcessEnabled).toBe(true);
+});
+
+test('a worker that does not say that it is well is replaced', () => {
+  expect(container.HealthCheck.Command).toEqual(['CMD', 'node', 'worker/ask-health.mjs', '8080']);
+  expect(container.Environment).toContainEqual({ Name: 'HEALTH_PORT', Value: '8080' });
+});
+
+test('the build is told to Temporal by what the image is made of', () => {
+  expect(container.Environment).toContainEqual({
+    Name: 'WORKER_BUILD_ID',
+    Value: expect.stringMatching(/^[0-9a-f]{16}$/),
+  });
+});
+
+test('a worker can write nowhere but where it is told to, and nobody opens a shell in it', () => {
+  expect(container.ReadonlyRootFilesystem).toBe(true);
+  const [service] = of('AWS::ECS::Service');
+  expect(service.EnableExecuteCommand ?? false).toBe(false);
+});
+
+test('what is secret comes from the secrets, each setting from its own name, and stands in no environment', () => {
+  expect(container.Secrets.map(({ Name }: Properties) => Name).toSorted()).toEqual([
+    'INSURER_API_TOKEN',
+    'PAYLOAD_KEYS',
+    'PSEUDONYM_KEY',
+    'TEMPORAL_API_KEY',
+    'TEMPORAL_CLIENT_CERT',
+    'TEMPORAL_CLIENT_KEY',
+  ]);
+  for (const { Name, ValueFrom } of container.Secrets) expect(JSON.stringify(ValueFrom)).toContain(`:${Name}::`);
+  const names = container.Environment.map(({ Name }: Properties) => Name);
+  expect(names.filter((name: string) => /TOKEN|API_KEY|SECRET|_KEYS$/.test(name))).toEqual([]);
+});
+
+test('workers reach the insurer, Temporal and AWS, and nobody reaches them', () => {
+  const [group] = of('AWS::EC2::SecurityGroup');
+  expect(group.SecurityGroupEgress.map(({ FromPort }: Properties) => FromPort).toSorted()).toEqual([443, 7_233, 8_443]);
+  expect(group.SecurityGroupIngress).toBeUndefined();
+  expect(of('AWS::EC2::SecurityGroupIngress')).toEqual([]);
+});
+
+test('in production the way out is there in both zones', () => {
+  expect(of('AWS::EC2::NatGateway')).toHaveLength(2);
+  expect(of('AWS::EC2::NatGateway', Template.fromStack(appFor('dev').worker))).toHaveLength(1);
+});
+
+test('the code may do what it needs: never change an access entry, never read its own secrets, nothing to everything', () => {
+  const statements = statementsOf(/TaskRole/);
+  for (const { Action, Resource } of statements) {
+    expect([Action].flat().filter((action) => action.includes('*'))).toEqual([]);
+    expect(Resource).not.toBe('*');
+  }
+  const onAccessLog = statements.filter(({ Resource }) => JSON.stringify(Resource).includes('table/AuditLog'));
+  expect(onAccessLog.map(({ Action }) => Action)).toEqual([['dynamodb:PutItem', 'dynamodb:Query']]);
+  expect(JSON.stringify(statements)).not.toContain('secretsmanager:');
+});
+
+test('what is not set is told at once, by name', () => {
+  expect(() => readWorkerSettings(new App().node, 'prod')).toThrow(ConfigError);
+  for (const name of Object.keys(context))
+    expect(() => readWorkerSettings(new App().node, 'prod')).toThrow(new RegExp(name));
+});
+
+test('cdk.json has the settings of each stage, which -c overrides', () => {
+  const app = new App({ context: { prod: context, dev: { ...context, INSURER_ID: 'kk-probe' } } });
+  expect(readWorkerSettings(app.node, 'dev').INSURER_ID).toBe('kk-probe');
+  const told = new App({ context: { prod: context, INSURER_ID: 'kk-sued' } });
+  expect(readWorkerSettings(told.node, 'prod').INSURER_ID).toBe('kk-sued');
+});
+
+test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
+  const { app } = appFor('prod');
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  const { directory } = app.synth();
+  const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
+  expect(report).toMatchObject({ pluginReports: [] });
+});

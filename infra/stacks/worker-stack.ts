@@ -1,0 +1,64 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Key } from 'aws-cdk-lib/aws-kms';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Construct } from 'constructs';
+import { InsurerSecret } from '../constructs/insurer-secret.ts';
+import { workerPermissions } from '../constructs/permissions.ts';
+import { WorkerNetwork } from '../constructs/worker-network.ts';
+import { WorkerService } from '../constructs/worker-service.ts';
+import type { WorkerSettings } from '../settings.ts';
+import { removalPolicyOf, type Stage } from '../stage.ts';
+
+export interface WorkerStackProps extends StackProps {
+  readonly stage: Stage;
+  readonly settings: WorkerSettings;
+  readonly encryptionKey: Key;
+  readonly bucket: Bucket;
+  readonly secret: Secret;
+}
+
+/** What does the work: the network, and the workers in it. */
+export class WorkerStack extends Stack {
+  constructor(scope: Construct, id: string, props: WorkerStackProps) {
+    const { stage, settings, encryptionKey, bucket, secret, ...rest } = props;
+    super(scope, id, { description: 'epa-sync: workers and their network', ...rest });
+    const removalPolicy = removalPolicyOf(stage);
+    const { secret: insurerSecret } = new InsurerSecret(this, 'Insurer', { encryptionKey, removalPolicy });
+    const { vpc, securityGroup } = new WorkerNetwork(this, 'Network', {
+      natGateways: stage === 'prod' ? 2 : 1,
+      insurerPort: portOf(new URL(settings.INSURER_BASE_URL)),
+      temporalPort: portOf(new URL(`https://${settings.TEMPORAL_ADDRESS}`)),
+      removalPolicy,
+    });
+    const environment = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
+    const { service } = new WorkerService(this, 'Worker', {
+      vpc,
+      securityGroup,
+      environment: { ...environment, AWS_REGION: this.region, BUCKET_NAME: bucket.bucketName },
+      secrets: {
+        ...Object.fromEntries(sharedSecrets.map((name) => [name, secret])),
+        INSURER_API_TOKEN: insurerSecret,
+      },
+      encryptionKey,
+      permissions: workerPermissions(this, { encryptionKey, bucket }),
+      tasks: 2, // one has the line, the other takes over within the lease
+      removalPolicy,
+    });
+    new CfnOutput(this, 'InsurerSecretArn', { value: insurerSecret.secretArn });
+    new CfnOutput(this, 'ClusterName', { value: service.cluster.clusterName });
+    new CfnOutput(this, 'ServiceName', { value: service.serviceName });
+    new CfnOutput(this, 'VpcId', { value: vpc.vpcId });
+  }
+}
+
+/** Of the secret that Lambdas share: all are there, those that are not used are empty (README, "To your own AWS account"). */
+const sharedSecrets = [
+  'PSEUDONYM_KEY',
+  'PAYLOAD_KEYS',
+  'TEMPORAL_API_KEY',
+  'TEMPORAL_CLIENT_CERT',
+  'TEMPORAL_CLIENT_KEY',
+] as const;
+
+const portOf = ({ port, protocol }: URL): number => Number(port) || (protocol === 'http:' ? 80 : 443);
