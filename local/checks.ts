@@ -16,6 +16,7 @@ const commands: readonly (readonly [what: string, command: string, args: readonl
   ['promises and switches', join(bin, 'oxlint'), ['--type-aware', '--deny-warnings']],
   ['arrows', process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'check-arrows.ts')]],
   ['dead code', process.execPath, [join(bin, 'knip')]],
+  ['compose file', process.execPath, [join(bin, 'dclint'), '--max-warnings', '0', 'docker-compose.yml']],
 ];
 
 /** Runs all checks, prints what the failed ones say. @returns whether all are content */

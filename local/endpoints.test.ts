@@ -60,7 +60,8 @@ test('what a running stack says of its keys is for its owner only', () => {
   announce(dir, endpoints, { pid: process.pid, environment: { PSEUDONYM_KEY: 'k' } });
   const keys = ensureKeys(placesIn(dir).keys);
   expect(ensureKeys(placesIn(dir).keys)).toEqual(keys);
-  for (const file of [placesIn(dir).stack, placesIn(dir).keys]) expect(statSync(file).mode & 0o777).toBe(0o600);
+  for (const file of [placesIn(dir).stack, placesIn(dir).workerEnvironment, placesIn(dir).keys])
+    expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
 test('a port in use is named, with what it is for and what to do', async () => {

@@ -26,6 +26,8 @@ export type RunningStack = z.infer<typeof stackFile>;
 export function announce(localDir: string, endpoints: Endpoints, stack: RunningStack): void {
   const places = placesIn(localDir);
   writeWhole(places.stack, JSON.stringify(stack), 0o600);
+  const lines = Object.entries(stack.environment).map(([name, value]) => `${name}=${value}\n`);
+  writeWhole(places.workerEnvironment, lines.join(''), 0o600);
   writeWhole(places.endpoints, `${JSON.stringify(endpoints, null, 2)}\n`);
 }
 
@@ -34,6 +36,7 @@ export function withdraw(localDir: string): void {
   const places = placesIn(localDir);
   rmSync(places.endpoints, { force: true });
   rmSync(places.stack, { force: true });
+  rmSync(places.workerEnvironment, { force: true });
 }
 
 /** undefined when no stack runs on that folder. */

@@ -58,6 +58,8 @@ export const placesIn = (localDir: string) => ({
   lock: join(localDir, 'stack.lock'),
   endpoints: join(localDir, 'endpoints.json'),
   stack: join(localDir, 'stack.json'),
+  /** the same as lines, for docker compose */
+  workerEnvironment: join(localDir, 'worker.env'),
   keys: join(localDir, 'keys.json'),
   temporalDatabase: join(localDir, 'temporal.db'),
   aws: join(localDir, 'aws'),

@@ -1,0 +1,53 @@
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { expect, test } from 'vitest';
+import { readApiSettings } from '../settings.ts';
+import { ApiStack } from './api-stack.ts';
+import { DataStack } from './data-stack.ts';
+
+/** What CloudFormation of LocalStack's free edition can make (its resource providers, localstack-core/localstack/services, 4.14). */
+const inLocalStack = new Set([
+  ...['Account', 'Deployment', 'GatewayResponse', 'Method', 'Resource', 'RestApi', 'Stage'].map(
+    (type) => `AWS::ApiGateway::${type}`,
+  ),
+  'AWS::DynamoDB::Table',
+  'AWS::IAM::ManagedPolicy',
+  'AWS::IAM::Policy',
+  'AWS::IAM::Role',
+  'AWS::KMS::Alias',
+  'AWS::KMS::Key',
+  'AWS::Lambda::EventInvokeConfig',
+  'AWS::Lambda::Function',
+  'AWS::Lambda::Permission',
+  'AWS::Logs::LogGroup',
+  'AWS::S3::Bucket',
+  'AWS::S3::BucketPolicy',
+  'AWS::SNS::Topic',
+  'AWS::SQS::Queue',
+  'AWS::SQS::QueuePolicy',
+  'AWS::SSM::Parameter',
+  'AWS::Scheduler::Schedule',
+  'AWS::SecretsManager::Secret',
+]);
+
+test('what a laptop deploys is what LocalStack too can make', () => {
+  const context = {
+    INSURER_ID: 'demo',
+    TEMPORAL_ADDRESS: '127.0.0.1:7233',
+    OIDC_ISSUER: 'http://127.0.0.1:9090',
+    OIDC_AUDIENCE: 'epa-sync-api',
+    CONSOLE_ORIGIN: 'http://127.0.0.1:9030',
+    'aws:cdk:bundling-stacks': [],
+  };
+  const app = new App({ context });
+  const stage = 'local';
+  const data = new DataStack(app, 'EpaSyncData', { stage });
+  const { encryptionKey, bucket, secret } = data;
+  const settings = readApiSettings(app.node, stage);
+  const api = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret });
+  const types = [data, api].flatMap((stack) => {
+    const { Resources } = Template.fromStack(stack).toJSON() as { Resources: Record<string, { Type: string }> };
+    return Object.values(Resources).map(({ Type }) => Type);
+  });
+  expect([...new Set(types)].filter((type) => !inLocalStack.has(type))).toEqual([]);
+});
