@@ -1,9 +1,9 @@
 import type { Node } from 'constructs';
 import { z } from 'zod';
-import { apiConfig, readConfig } from '../core/config.ts';
+import { apiSettings, readConfig } from '../core/config.ts';
 
 /** What an API is deployed with that no template can know; none of it is secret. Given as context: `-c INSURER_ID=…`, or in cdk.json. */
-const apiContext = apiConfig
+const apiContext = apiSettings
   .pick({
     INSURER_ID: true,
     TEMPORAL_ADDRESS: true,

@@ -1,5 +1,6 @@
 import { Client } from '@temporalio/client';
-import { connectPromptly, openStores, promptly, type Stores } from '../core/clients.ts';
+import type { PayloadCodec } from '@temporalio/common';
+import { connectPromptly, openStores, payloadCodecOf, promptly, type Stores } from '../core/clients.ts';
 import { createLoadedDataConverter } from '../core/codec.ts';
 import type { ApiConfig } from '../core/config.ts';
 import { createDailySyncClient, type DailySyncClient } from '../core/daily-sync-client.ts';
@@ -17,6 +18,7 @@ export interface Clients {
   readonly dailySync: DailySyncClient;
   readonly insurerLine: InsurerLineClient;
   readonly patientRecord: PatientRecordClient;
+  readonly payloadCodec: PayloadCodec;
   readonly sealer: Sealer;
   readonly verifyToken: VerifyToken;
 }
@@ -36,10 +38,11 @@ export function clientsOfContainer(): Promise<Clients> {
 
 function openClients(config: ApiConfig): Clients {
   const stores = openStores(config, promptly);
+  const payloadCodec = payloadCodecOf(config);
   const temporal = new Client({
     connection: connectPromptly(config),
     namespace: config.TEMPORAL_NAMESPACE,
-    dataConverter: createLoadedDataConverter(config.PAYLOAD_KEYS),
+    dataConverter: createLoadedDataConverter(payloadCodec),
   });
   return {
     config,
@@ -51,6 +54,7 @@ function openClients(config: ApiConfig): Clients {
       insurerId: config.INSURER_ID,
     }),
     patientRecord: createPatientRecordClient({ temporal: async () => temporal, stores, config }),
+    payloadCodec,
     sealer: createSealer(config.PSEUDONYM_KEY),
     verifyToken: createTokenVerifier(config),
   };
