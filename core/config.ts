@@ -68,6 +68,19 @@ const people = z.object({
   OIDC_AUDIENCE: z.string().min(1),
   /** the claim that holds a list of roles */
   OIDC_ROLES_CLAIM: z.string().min(1).default('roles'),
+  /** of the tokens that Temporal's page passes to the codec endpoint, when they are of another issuer: Temporal Cloud's are its own */
+  CODEC_OIDC_ISSUER: z.url({ protocol: /^https?$/ }).optional(),
+  CODEC_OIDC_AUDIENCE: z.string().min(1).optional(),
+  /** whose tokens of that issuer are an operator's: subjects or e-mail addresses, comma-separated */
+  CODEC_READERS: z
+    .string()
+    .default('')
+    .transform((list) =>
+      list
+        .split(',')
+        .map((reader) => reader.trim())
+        .filter((reader) => reader !== ''),
+    ),
 });
 
 /** What each process needs, read once in its main. */

@@ -9,7 +9,7 @@ import { createPatientRecordClient, type PatientRecordClient } from '../core/pat
 import { Problem } from './problems.ts';
 import { createSealer, type Sealer } from './sealed.ts';
 import { readSettings } from './settings.ts';
-import { createTokenVerifier, type VerifyToken } from './tokens.ts';
+import { createCodecTokenVerifier, createTokenVerifier, type VerifyToken } from './tokens.ts';
 
 /** What handlers work with. */
 export interface Clients {
@@ -21,6 +21,8 @@ export interface Clients {
   readonly payloadCodec: PayloadCodec;
   readonly sealer: Sealer;
   readonly verifyToken: VerifyToken;
+  /** takes the tokens of Temporal's page besides */
+  readonly verifyCodecToken: VerifyToken;
 }
 
 let clients: Promise<Clients> | undefined;
@@ -39,6 +41,7 @@ export function clientsOfContainer(): Promise<Clients> {
 function openClients(config: ApiConfig): Clients {
   const stores = openStores(config, promptly);
   const payloadCodec = payloadCodecOf(config);
+  const verifyToken = createTokenVerifier(config);
   const temporal = new Client({
     connection: connectPromptly(config),
     namespace: config.TEMPORAL_NAMESPACE,
@@ -56,6 +59,7 @@ function openClients(config: ApiConfig): Clients {
     patientRecord: createPatientRecordClient({ temporal: async () => temporal, stores, config }),
     payloadCodec,
     sealer: createSealer(config.PSEUDONYM_KEY),
-    verifyToken: createTokenVerifier(config),
+    verifyToken,
+    verifyCodecToken: createCodecTokenVerifier(config, verifyToken),
   };
 }
