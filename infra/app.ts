@@ -9,13 +9,14 @@ const app = new App();
 const stage = stageOf(app.node.tryGetContext('stage'));
 const terminationProtection = stage === 'prod';
 
-const { encryptionKey, bucket } = new DataStack(app, 'EpaSyncData', { stage, terminationProtection });
+const { encryptionKey, bucket, payloadKey } = new DataStack(app, 'EpaSyncData', { stage, terminationProtection });
 if (app.node.tryGetContext('only') !== 'data')
   new ApiStack(app, 'EpaSyncApi', {
     stage,
     settings: readApiSettings(app.node),
     encryptionKey,
     bucket,
+    payloadKey,
     terminationProtection,
   });
 

@@ -39,12 +39,13 @@ export function createCodecTokenVerifier(
   verifyToken: VerifyToken,
 ): VerifyToken {
   if (issuer === undefined) return verifyToken;
-  const readers = new Set(CODEC_READERS.map((reader) => reader.toLowerCase()));
-  const isReader = (payload: JWTPayload): boolean =>
-    ['sub', ...(payload['email_verified'] === false ? [] : emailClaims)].some((claim) => {
-      const value = payload[claim];
-      return typeof value === 'string' && readers.has(value.toLowerCase());
-    });
+  const subjects = new Set(CODEC_READERS);
+  const addresses = new Set(CODEC_READERS.map((reader) => reader.toLowerCase()));
+  const isReader = (payload: JWTPayload): boolean => {
+    if (subjects.has(payload.sub ?? '')) return true;
+    const claimed = payload['email_verified'] === false ? [] : emailClaims.map((claim) => payload[claim]);
+    return claimed.some((address) => typeof address === 'string' && addresses.has(address.toLowerCase()));
+  };
   const verifyOther = verifierOf({
     issuer,
     audience: CODEC_OIDC_AUDIENCE ?? OIDC_AUDIENCE,

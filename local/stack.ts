@@ -221,7 +221,11 @@ export class LocalStack {
     return (this.#options.isExternal && process.env['TEMPORAL_API_KEY']) || '';
   }
 
-  async #deploy(keys: Keys, stateDir: string, { aws, temporal, temporalNamespace }: Reached): Promise<Outputs> {
+  async #deploy(
+    keys: Keys,
+    stateDir: string,
+    { aws, temporal, temporalUi, temporalNamespace }: Reached,
+  ): Promise<Outputs> {
     const { settings } = this.#options;
     const { ports, region, insurerId, localDir } = settings;
     const spec = {
@@ -244,6 +248,7 @@ export class LocalStack {
         OIDC_ISSUER: this.#issuer,
         OIDC_AUDIENCE: audience,
         CONSOLE_ORIGIN: consoleOriginOf(ports),
+        ...(temporalUi && { TEMPORAL_UI_ORIGIN: temporalUi }),
         ...Object.fromEntries(tuned),
       },
       secret: { ...keys, ...(apiKey && { TEMPORAL_API_KEY: apiKey }) },

@@ -9,7 +9,7 @@ export interface SettingsSecretProps {
 }
 
 /**
- * The secret settings, as JSON: {PSEUDONYM_KEY, PAYLOAD_KEYS, TEMPORAL_API_KEY?}. Made with a value that nobody can use; the
+ * The secret settings, as JSON: {PSEUDONYM_KEY, PAYLOAD_KEYS?, TEMPORAL_API_KEY?}, the second on a laptop only. Made with a value that nobody can use; the
  * operator puts the real one, so that no template, no parameter and no log of a deployment ever holds it.
  */
 export class SettingsSecret extends Construct {
@@ -17,14 +17,14 @@ export class SettingsSecret extends Construct {
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: SettingsSecretProps) {
     super(scope, id);
     this.secret = new Secret(this, 'Settings', {
-      description: 'epa-sync: PSEUDONYM_KEY, PAYLOAD_KEYS, TEMPORAL_API_KEY',
+      description: 'epa-sync: PSEUDONYM_KEY, TEMPORAL_API_KEY',
       encryptionKey,
       removalPolicy, // without its keys, nothing that is stored can be found or read again
     });
     Validations.of(this.secret).acknowledge({
       id: 'AwsSolutions-SMG4',
       reason:
-        'The pseudonym key names everything that is stored, so it can never change; payload keys are rotated by putting a new one first, which the workers have to know before.',
+        'The pseudonym key names everything that is stored, so it can never change; Temporal’s key is put anew by hand, as Temporal makes it.',
     });
     new CfnOutput(this, 'SecretArn', { value: this.secret.secretArn }).overrideLogicalId('SecretArn');
   }

@@ -5,16 +5,18 @@ import type { Construct } from 'constructs';
 import { DataBucket } from '../constructs/data-bucket.ts';
 import { DataKey } from '../constructs/data-key.ts';
 import { DataTables } from '../constructs/data-tables.ts';
+import { PayloadKey } from '../constructs/payload-key.ts';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
 export interface DataStackProps extends StackProps {
   readonly stage: Stage;
 }
 
-/** What outlives every deployment: tables, bucket, and the key that both are encrypted with. */
+/** What outlives every deployment: tables, bucket, the key that both are encrypted with, and that of what Temporal keeps. */
 export class DataStack extends Stack {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
+  readonly payloadKey: Key;
   constructor(scope: Construct, id: string, { stage, ...props }: DataStackProps) {
     super(scope, id, { description: 'epa-sync: patients, care records, access log', ...props });
     const removalPolicy = removalPolicyOf(stage);
@@ -26,9 +28,11 @@ export class DataStack extends Stack {
       longestRetryDays: 30, // the longest activity: a list on a line that stays paused
       historyRetentionDays: 30, // of the Temporal namespace
     });
+    this.payloadKey = new PayloadKey(this, 'PayloadKey', { removalPolicy }).key;
     this.encryptionKey = key;
     this.bucket = bucket;
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
     new CfnOutput(this, 'KeyArn', { value: key.keyArn });
+    new CfnOutput(this, 'PayloadKeyArn', { value: this.payloadKey.keyArn });
   }
 }
