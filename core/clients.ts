@@ -1,4 +1,5 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { KMSClient } from '@aws-sdk/client-kms';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import {
@@ -8,9 +9,12 @@ import {
   makeGrpcRetryInterceptor,
   type TLSConfig,
 } from '@temporalio/client';
-import type { DataConverter } from '@temporalio/common';
-import { createDataConverter } from './codec.ts';
+import type { DataConverter, PayloadCodec } from '@temporalio/common';
+import { createDataConverter, createPayloadCodec } from './codec.ts';
 import { type ClientConfig, ConfigError } from './config.ts';
+import type { KeyWrapper } from './key-wrapper.ts';
+import { createKmsKeyWrapper } from './kms-key-wrapper.ts';
+import { createSecretKeyWrapper } from './secret-key-wrapper.ts';
 import { createAccessLogStore } from './stores/access-log.ts';
 import { createCareRecordsStore } from './stores/care-records.ts';
 import { createDocumentsStore } from './stores/documents.ts';
@@ -106,8 +110,18 @@ export const connectPromptly = (config: TemporalAccess): Connection =>
     interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions(promptRetries))],
   });
 
-export const dataConverterOf = ({ PAYLOAD_KEYS }: Pick<ClientConfig, 'PAYLOAD_KEYS'>): DataConverter =>
-  createDataConverter(PAYLOAD_KEYS);
+type PayloadKeyConfig = Pick<ClientConfig, 'AWS_REGION' | 'PAYLOAD_KMS_KEY' | 'PAYLOAD_KEYS'>;
+
+function keyWrapperOf({ AWS_REGION: region, PAYLOAD_KMS_KEY, PAYLOAD_KEYS }: PayloadKeyConfig): KeyWrapper {
+  if (PAYLOAD_KMS_KEY !== undefined)
+    return createKmsKeyWrapper(new KMSClient({ region, ...promptly }), PAYLOAD_KMS_KEY);
+  return createSecretKeyWrapper(PAYLOAD_KEYS ?? '');
+}
+
+/** One for a process: each has data keys of its own. */
+export const payloadCodecOf = (config: PayloadKeyConfig): PayloadCodec => createPayloadCodec(keyWrapperOf(config));
+
+export const dataConverterOf = (config: PayloadKeyConfig): DataConverter => createDataConverter(payloadCodecOf(config));
 
 export const openTemporal = (config: TemporalConfig): Client =>
   new Client({
@@ -115,4 +129,4 @@ export const openTemporal = (config: TemporalConfig): Client =>
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: dataConverterOf(config),
   });
-type TemporalConfig = TemporalAccess & Pick<ClientConfig, 'TEMPORAL_NAMESPACE' | 'PAYLOAD_KEYS'>;
+type TemporalConfig = TemporalAccess & Pick<ClientConfig, 'TEMPORAL_NAMESPACE'> & PayloadKeyConfig;

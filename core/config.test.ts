@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { temporalConnection } from './clients.ts';
-import { readConfig, workerConfig } from './config.ts';
+import { clientConfig, readConfig, workerSettings } from './config.ts';
 
 const schema = z.object({ KEY: z.string().min(1).optional(), COUNT: z.coerce.number().default(50), NAME: z.string() });
 
@@ -23,8 +23,25 @@ test('Temporal on this machine is reached without TLS even with a key, any other
 });
 
 test('an answer of care records has 64 MiB at most, unless it is set otherwise', () => {
-  const limit = workerConfig.pick({ CARE_RECORDS_MAX_BYTES: true });
+  const limit = workerSettings.pick({ CARE_RECORDS_MAX_BYTES: true });
   expect(readConfig(limit, {})).toEqual({ CARE_RECORDS_MAX_BYTES: 64 * 1024 * 1024 });
   expect(readConfig(limit, { CARE_RECORDS_MAX_BYTES: '1000000' })).toEqual({ CARE_RECORDS_MAX_BYTES: 1_000_000 });
   expect(() => readConfig(limit, { CARE_RECORDS_MAX_BYTES: '64 MiB' })).toThrow(/CARE_RECORDS_MAX_BYTES/);
+});
+
+test('data keys are wrapped one way: by KMS, or by keys that are given; neither or both is told beside all else', () => {
+  const keys = { PAYLOAD_KEYS: `k1:${Buffer.alloc(32).toString('base64')}` };
+  const kms = { PAYLOAD_KMS_KEY: 'arn:aws:kms:eu-central-1:000000000000:key/1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e' };
+  const base = {
+    BUCKET_NAME: 'bucket',
+    TEMPORAL_ADDRESS: '127.0.0.1:7233',
+    INSURER_ID: 'kk-nord',
+    PSEUDONYM_KEY: Buffer.alloc(32).toString('base64'),
+  };
+  expect(readConfig(clientConfig, { ...base, ...keys })).toMatchObject(keys);
+  expect(readConfig(clientConfig, { ...base, ...kms, PAYLOAD_KEYS: '' })).toMatchObject(kms);
+  expect(() => readConfig(clientConfig, base)).toThrow(/PAYLOAD_KMS_KEY: has to be set, or PAYLOAD_KEYS, and not both/);
+  expect(() => readConfig(clientConfig, { ...base, ...keys, ...kms })).toThrow(/not both/);
+  expect(() => readConfig(clientConfig, { ...keys, ...kms })).toThrow(/BUCKET_NAME.*not both/);
+  expect(() => readConfig(clientConfig, { ...base, PAYLOAD_KMS_KEY: 'alias/payload' })).toThrow(/ARN of a KMS key/);
 });

@@ -19,11 +19,28 @@ const temporal = z.object({
     .string()
     .regex(/^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/, 'is a private key in PEM')
     .optional(),
-  /** keys of the payload codec: `id:base64` (32 bytes each), comma-separated; the first one encrypts, all decrypt */
+  /** the key of KMS that wraps the payload codec's data keys */
+  PAYLOAD_KMS_KEY: z
+    .string()
+    .regex(/^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'is the ARN of a KMS key')
+    .optional(),
+  /** or, for a laptop, keys that do: `id:base64` (32 bytes each), comma-separated; the first one wraps, all unwrap */
   PAYLOAD_KEYS: z
     .string()
-    .regex(/^[\w-]+:[A-Za-z0-9+/]{43}=(,[\w-]+:[A-Za-z0-9+/]{43}=)*$/, 'is id:base64 of 32 bytes, comma-separated'),
+    .regex(/^[\w-]+:[A-Za-z0-9+/]{43}=(,[\w-]+:[A-Za-z0-9+/]{43}=)*$/, 'is id:base64 of 32 bytes, comma-separated')
+    .optional(),
 });
+
+const isWrappedOneWay = ({
+  PAYLOAD_KMS_KEY,
+  PAYLOAD_KEYS,
+}: Pick<z.infer<typeof temporal>, 'PAYLOAD_KMS_KEY' | 'PAYLOAD_KEYS'>): boolean =>
+  (PAYLOAD_KMS_KEY === undefined) !== (PAYLOAD_KEYS === undefined);
+const otherwise = {
+  path: ['PAYLOAD_KMS_KEY'],
+  error: 'has to be set, or PAYLOAD_KEYS, and not both',
+  when: () => true, // also beside other problems
+};
 
 const sync = z.object({
   INSURER_ID: z.string().regex(/^[a-z0-9-]{1,40}$/, 'is 1 to 40 of a-z, 0-9 and -'),
@@ -57,6 +74,19 @@ const people = z.object({
   OIDC_AUDIENCE: z.string().min(1),
   /** the claim that holds a list of roles */
   OIDC_ROLES_CLAIM: z.string().min(1).default('roles'),
+  /** of the tokens that Temporal's page passes to the codec endpoint, when they are of another issuer: Temporal Cloud's are its own */
+  CODEC_OIDC_ISSUER: z.url({ protocol: /^https?$/ }).optional(),
+  CODEC_OIDC_AUDIENCE: z.string().min(1).optional(),
+  /** whose tokens of that issuer are an operator's: subjects or e-mail addresses, comma-separated */
+  CODEC_READERS: z
+    .string()
+    .default('')
+    .transform((list) =>
+      list
+        .split(',')
+        .map((reader) => reader.trim())
+        .filter((reader) => reader !== ''),
+    ),
 });
 
 const deployment = z.object({
@@ -70,9 +100,13 @@ const deployment = z.object({
 });
 
 /** What each process needs, read once in its main. */
-export const clientConfig = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape });
-export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape, ...deployment.shape });
-export const apiConfig = z.object({ ...clientConfig.shape, ...people.shape });
+const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape });
+/** for who picks some of them */
+export const workerSettings = z.object({ ...client.shape, ...line.shape, ...deployment.shape });
+export const apiSettings = z.object({ ...client.shape, ...people.shape });
+export const clientConfig = client.refine(isWrappedOneWay, otherwise);
+export const workerConfig = workerSettings.refine(isWrappedOneWay, otherwise);
+export const apiConfig = apiSettings.refine(isWrappedOneWay, otherwise);
 export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;
 

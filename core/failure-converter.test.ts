@@ -4,12 +4,15 @@ import { ActivityFailure, ApplicationFailure, Client, Connection, WorkflowFailed
 import proto from '@temporalio/proto';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
-import { createDataConverter } from './codec.ts';
+import { createDataConverter, createPayloadCodec } from './codec.ts';
+import { createSecretKeyWrapper } from './secret-key-wrapper.ts';
 
 test('of a workflow that fails, Temporal can read the failure type only, and a client with the key reads it all', async () => {
   Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
   const address = process.env['TEMPORAL_ADDRESS'] ?? '';
-  const dataConverter = createDataConverter(`k1:${randomBytes(32).toString('base64')}`);
+  const dataConverter = createDataConverter(
+    createPayloadCodec(createSecretKeyWrapper(`k1:${randomBytes(32).toString('base64')}`)),
+  );
   const taskQueue = randomUUID();
   const name = 'Anna-Müller';
   const connection = await NativeConnection.connect({ address });

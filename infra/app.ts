@@ -12,8 +12,8 @@ const common = { stage, terminationProtection: stage === 'prod' };
 
 const data = new DataStack(app, 'EpaSyncData', common);
 if (app.node.tryGetContext('only') !== 'data') {
-  const { encryptionKey, bucket, secret } = data;
-  const shared = { ...common, encryptionKey, bucket, secret };
+  const { encryptionKey, bucket, secret, payloadKey } = data;
+  const shared = { ...common, encryptionKey, bucket, secret, payloadKey };
   new ApiStack(app, 'EpaSyncApi', { ...shared, settings: readApiSettings(app.node, stage) });
   // on a laptop workers are processes beside the emulator, which knows no containers
   if (stage !== 'local')

@@ -1,10 +1,12 @@
 import type { Node } from 'constructs';
 import { z } from 'zod';
-import { apiConfig, readConfig, workerConfig } from '../core/config.ts';
+import { apiSettings, readConfig, workerSettings } from '../core/config.ts';
 import type { Stage } from './stage.ts';
 
+const origin = z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin);
+
 /** What an API is deployed with that no template can know; none of it is secret. Given as context: in cdk.json for each stage, or by `-c INSURER_ID=…`. */
-const apiContext = apiConfig
+const apiContext = apiSettings
   .pick({
     INSURER_ID: true,
     TEMPORAL_ADDRESS: true,
@@ -15,17 +17,22 @@ const apiContext = apiConfig
     OIDC_ISSUER: true,
     OIDC_AUDIENCE: true,
     OIDC_ROLES_CLAIM: true,
+    CODEC_OIDC_ISSUER: true,
+    CODEC_OIDC_AUDIENCE: true,
+    CODEC_READERS: true,
   })
   .extend({
     /** whose pages may read the answers */
-    CONSOLE_ORIGIN: z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin),
+    CONSOLE_ORIGIN: origin,
+    /** whose pages may read those of the codec endpoint: https://cloud.temporal.io for Temporal Cloud's */
+    TEMPORAL_UI_ORIGIN: origin.optional(),
     /** when the day's sync starts, in Germany */
     SYNC_HOUR: z.coerce.number().int().min(0).max(23).default(3),
   });
 export type ApiSettings = z.infer<typeof apiContext>;
 
 /** The same of workers. */
-const workerContext = workerConfig.pick({
+const workerContext = workerSettings.pick({
   INSURER_ID: true,
   INSURER_BASE_URL: true,
   TEMPORAL_ADDRESS: true,

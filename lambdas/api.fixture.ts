@@ -59,7 +59,7 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
   const secretId = `epa-sync/${insurerId}`;
   const region = environment['AWS_REGION'] ?? '';
   const secrets = new SecretsManagerClient({ region });
-  const SecretString = JSON.stringify({ PSEUDONYM_KEY, PAYLOAD_KEYS });
+  const SecretString = JSON.stringify({ PSEUDONYM_KEY, ...(!settings['PAYLOAD_KMS_KEY'] && { PAYLOAD_KEYS }) });
   await secrets.send(new CreateSecretCommand({ Name: secretId, SecretString }));
   Object.assign(process.env, {
     INSURER_ID: insurerId,

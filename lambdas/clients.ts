@@ -1,5 +1,6 @@
 import { Client } from '@temporalio/client';
-import { connectPromptly, openStores, promptly, type Stores } from '../core/clients.ts';
+import type { PayloadCodec } from '@temporalio/common';
+import { connectPromptly, openStores, payloadCodecOf, promptly, type Stores } from '../core/clients.ts';
 import { createLoadedDataConverter } from '../core/codec.ts';
 import type { ApiConfig } from '../core/config.ts';
 import { createDailySyncClient, type DailySyncClient } from '../core/daily-sync-client.ts';
@@ -8,7 +9,7 @@ import { createPatientRecordClient, type PatientRecordClient } from '../core/pat
 import { Problem } from './problems.ts';
 import { createSealer, type Sealer } from './sealed.ts';
 import { readSettings } from './settings.ts';
-import { createTokenVerifier, type VerifyToken } from './tokens.ts';
+import { createCodecTokenVerifier, createTokenVerifier, type VerifyToken } from './tokens.ts';
 
 /** What handlers work with. */
 export interface Clients {
@@ -17,8 +18,11 @@ export interface Clients {
   readonly dailySync: DailySyncClient;
   readonly insurerLine: InsurerLineClient;
   readonly patientRecord: PatientRecordClient;
+  readonly payloadCodec: PayloadCodec;
   readonly sealer: Sealer;
   readonly verifyToken: VerifyToken;
+  /** takes the tokens of Temporal's page besides */
+  readonly verifyCodecToken: VerifyToken;
 }
 
 let clients: Promise<Clients> | undefined;
@@ -36,10 +40,12 @@ export function clientsOfContainer(): Promise<Clients> {
 
 function openClients(config: ApiConfig): Clients {
   const stores = openStores(config, promptly);
+  const payloadCodec = payloadCodecOf(config);
+  const verifyToken = createTokenVerifier(config);
   const temporal = new Client({
     connection: connectPromptly(config),
     namespace: config.TEMPORAL_NAMESPACE,
-    dataConverter: createLoadedDataConverter(config.PAYLOAD_KEYS),
+    dataConverter: createLoadedDataConverter(payloadCodec),
   });
   return {
     config,
@@ -51,7 +57,9 @@ function openClients(config: ApiConfig): Clients {
       insurerId: config.INSURER_ID,
     }),
     patientRecord: createPatientRecordClient({ temporal: async () => temporal, stores, config }),
+    payloadCodec,
     sealer: createSealer(config.PSEUDONYM_KEY),
-    verifyToken: createTokenVerifier(config),
+    verifyToken,
+    verifyCodecToken: createCodecTokenVerifier(config, verifyToken),
   };
 }

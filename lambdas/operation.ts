@@ -25,8 +25,8 @@ export interface Call<Name extends OperationName> {
   /** where callers reach this API, without a slash at its end */
   readonly apiUrl: string;
   readonly acceptsFhir: boolean;
-  /** for who records a successful access itself */
-  accessDraft(entity?: AccessDraft['entity']): AccessDraft;
+  /** for who records a successful access itself; of the patient whom the request names, or of another one */
+  accessDraft(patientRef?: string): AccessDraft;
 }
 
 /** What an operation answers; its status stands in the table. */

@@ -25,6 +25,7 @@ async function validAsk(name: OperationName): Promise<Ask> {
     pauseLine: { reason: 'a test' },
     resumeLine: { reason: 'a test' },
     lookUpPatient: { kvnr: patient.kvnr },
+    decodePayloads: { payloads: [] },
     requestPatientSync: { patientRef: patient.patientRef },
   };
   if (name === 'readDocument') {
@@ -109,7 +110,7 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
   test.runIf(operation.body)('takes JSON only, and not much of it', async () => {
     const role = (operation.roles as readonly Role[])[0] as Role;
     const valid = await validAsk(name);
-    const large = await api.ask(name, { role, body: `"${'x'.repeat(1_000_000)}"` });
+    const large = await api.ask(name, { role, body: `"${'x'.repeat(1_100_000)}"` });
     expect(large.status).toBe(413);
     expectDocumented(name, large);
     const text = await api.ask(name, { ...valid, role, headers: { 'content-type': 'text/plain' } });

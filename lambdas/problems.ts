@@ -16,6 +16,7 @@ export const problems = {
   'link-expired': { status: 410, title: 'This link has expired' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body has to be JSON' },
+  'payload-unreadable': { status: 422, title: 'A payload cannot be decrypted' },
   'too-many-requests': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   unavailable: { status: 503, title: 'The service is unavailable for now' },

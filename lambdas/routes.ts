@@ -4,7 +4,7 @@ import type { ProblemName } from './problems.ts';
 import * as schemas from './schemas.ts';
 
 /** One Lambda each, by what it may do: lambdas/functions/{group}.ts. */
-export const groups = ['sync', 'line', 'patients', 'access-log', 'openapi'] as const;
+export const groups = ['sync', 'line', 'patients', 'access-log', 'codec', 'openapi'] as const;
 export type Group = (typeof groups)[number];
 
 /** One operation of the API: what its route, its roles, its validation and its page in /openapi.json are made of. */
@@ -18,10 +18,12 @@ export interface Operation {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** 16 KiB when absent */
+  readonly bodyMaxBytes?: number;
   readonly answer: Success;
   /** besides those that any operation may answer */
   readonly problems: readonly ProblemName[];
-  /** it concerns one patient: each attempt is recorded as this */
+  /** it concerns patients: each attempt at the one whom the request names is recorded as this, and whom else an answer names */
   readonly access?: AccessOperation;
 }
 
@@ -200,6 +202,18 @@ export const operations = {
     answer: { status: 200, description: 'whether its chain holds', schema: schemas.verification },
     problems: ['storage-unavailable'],
     access: 'verify-access-log',
+  },
+  decodePayloads: {
+    method: 'POST',
+    path: '/codec/decode',
+    group: 'codec',
+    roles: ['operator'],
+    summary: "Decrypts what Temporal keeps of a workflow: Temporal's remote codec protocol, for its page and its CLI",
+    body: schemas.codecPayloads,
+    bodyMaxBytes: 1024 * 1024, // Temporal holds 64 KiB of ours in a payload at most, and some of them in an event
+    answer: { status: 200, description: 'the payloads, in their order', schema: schemas.codecPayloads },
+    problems: ['payload-unreadable'],
+    access: 'read-workflow-payload',
   },
   readOpenApi: {
     method: 'GET',

@@ -249,6 +249,17 @@ export const accessLog = z.object({ entries: z.array(accessEntry), nextToken: ne
 export const auditBundle = z
   .looseObject({ resourceType: z.literal('Bundle') })
   .meta({ id: 'AuditBundle', description: 'FHIR R4: a Bundle of AuditEvents; a link `next` leads to the next page' });
+const base64 = z
+  .string()
+  .regex(/^[\w+/-]*={0,2}$/, 'is base64')
+  .meta({ example: 'anNvbi9wbGFpbg==' });
+const codecPayload = z
+  .object({ metadata: z.record(z.string(), base64).optional(), data: base64.optional() })
+  .meta({ id: 'Payload', description: 'temporal.api.common.v1.Payload as JSON' });
+export const codecPayloads = z
+  .strictObject({ payloads: z.array(codecPayload).max(1_000) })
+  .meta({ id: 'Payloads', example: { payloads: [{ metadata: { encoding: 'anNvbi9wbGFpbg==' }, data: 'Mg==' }] } });
+
 export const openApi = z.looseObject({ openapi: z.literal('3.1.0') });
 
 export const verification = z.object({ valid: z.boolean(), entries: count, firstBrokenSeq: z.int().min(1).optional() });

@@ -25,7 +25,7 @@ export const serve = <G extends Group>(group: G, handlers: HandlersOf<G>) =>
     .use(injectLambdaContext(logger, { resetKeys: true, logEvent: false }))
     .use(logMetrics(metrics))
     .use(observation())
-    .use(answerHeaders())
+    .use(answerHeaders(group))
     .use(problemAnswers())
     .use(operationSearch(group))
     .use(authentication(clientsOfContainer))
@@ -57,7 +57,7 @@ function callOf(event: APIGatewayProxyEvent, { facts }: RequestContext): Call<Op
     link,
     apiUrl: apiUrlOf(event),
     acceptsFhir: /application\/fhir\+json/i.test(headerOf(event, 'accept') ?? ''),
-    accessDraft: (entity) => accessDraft(event, { ...facts, ...(entity && { entity }) }, 'success'),
+    accessDraft: (of = patientRef) => accessDraft(event, { ...facts, patientRef: of }, 'success'),
   } as Call<OperationName>;
 }
 

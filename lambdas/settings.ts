@@ -7,7 +7,7 @@ const place = z.object({ SECRET_ID: z.string().min(1), AWS_REGION: z.string().mi
 /** What the secret holds, as JSON: nothing else of it becomes a setting. */
 const secret = z.object({
   PSEUDONYM_KEY: z.string(),
-  PAYLOAD_KEYS: z.string(),
+  PAYLOAD_KEYS: z.string().optional(),
   TEMPORAL_API_KEY: z.string().optional(),
   TEMPORAL_CLIENT_CERT: z.string().optional(),
   TEMPORAL_CLIENT_KEY: z.string().optional(),

@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { audience, type Issuer, startIssuer } from './issuer.fixture.ts';
-import { createTokenVerifier, type VerifyToken } from './tokens.ts';
+import { createCodecTokenVerifier, createTokenVerifier, type VerifyToken } from './tokens.ts';
 
 let issuer: Issuer;
 let other: Issuer;
@@ -81,4 +81,55 @@ test('an issuer that cannot be reached is not the fault of the token, and is ask
   for (let time = 0; time < 2; time++) {
     await expect(late(await down.sign(claims))).rejects.toMatchObject({ problem: 'unavailable' });
   }
+});
+
+const cloudAudience = 'https://saas-api.tmprl.cloud';
+const cloudEmail = `${cloudAudience}/user/email`;
+
+/** Takes the tokens of Temporal's page, which is another issuer's, besides ours. */
+const codecVerifier = (readers: string[]): VerifyToken =>
+  createCodecTokenVerifier(
+    {
+      CODEC_OIDC_ISSUER: other.url,
+      CODEC_OIDC_AUDIENCE: cloudAudience,
+      OIDC_AUDIENCE: audience,
+      CODEC_READERS: readers,
+    },
+    verify,
+  );
+
+test('of the issuer of Temporal’s page, those who are listed are operators, by subject or e-mail, and nobody else is anything', async () => {
+  const verifyCodec = codecVerifier(['samlp|kk|olga', 'Otto@klinik.example']);
+  const rolesOf = async (more: JWTPayload) =>
+    (await verifyCodec(await other.sign({ aud: cloudAudience, sub: 'auth0|1', roles: ['operator'], ...more }))).roles;
+  expect(await rolesOf({ sub: 'samlp|kk|olga' })).toEqual(['operator']);
+  expect(await rolesOf({ [cloudEmail]: 'otto@Klinik.example' })).toEqual(['operator']);
+  expect(await rolesOf({ email: 'otto@klinik.example', email_verified: true })).toEqual(['operator']);
+  expect(await rolesOf({ email: 'otto@klinik.example', email_verified: false })).toEqual([]);
+  expect(await rolesOf({ sub: 'SAMLP|KK|OLGA' })).toEqual([]);
+  expect(await rolesOf({ name: 'Otto@klinik.example' })).toEqual([]);
+  expect(await rolesOf({})).toEqual([]);
+});
+
+test('the codec endpoint takes our own tokens by their roles, whoever is listed', async () => {
+  expect(await codecVerifier(['anna'])(await issuer.sign(claims))).toMatchObject({ who: 'anna', roles: ['clinician'] });
+  const alone = createCodecTokenVerifier(
+    { CODEC_OIDC_ISSUER: undefined, CODEC_OIDC_AUDIENCE: undefined, OIDC_AUDIENCE: audience, CODEC_READERS: [] },
+    verify,
+  );
+  expect(alone).toBe(verify);
+});
+
+test('a token of Temporal’s page is taken by the codec endpoint only, and is checked as ours are', async () => {
+  const verifyCodec = codecVerifier(['anna']);
+  const page = { sub: 'anna', aud: cloudAudience };
+  await expect(verify(await other.sign(page))).rejects.toMatchObject({ problem: 'unauthenticated' });
+  for (const token of [
+    await other.sign({ sub: 'anna' }), // for us, not for Temporal
+    await other.sign({ ...page, exp: nowSeconds() - 10 }),
+    await issuer.sign({ ...page, iss: other.url }),
+    `${unsigned({ alg: 'none' }, { ...page, iss: other.url, exp: nowSeconds() + 60 })}.`,
+    'a.b.c',
+  ])
+    await expect(verifyCodec(token)).rejects.toMatchObject({ problem: 'unauthenticated' });
 });

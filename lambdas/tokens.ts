@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
+import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { z } from 'zod';
 import type { ApiConfig } from '../core/config.ts';
 import { type Role, roles } from '../core/domain/access.ts';
@@ -14,12 +14,63 @@ const discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^h
 /** @throws Problem `unauthenticated`, `unavailable` when the issuer's keys cannot be had */
 export type VerifyToken = (token: string) => Promise<Actor>;
 
-/** Tokens of one OIDC issuer. Its keys are fetched once, and again when a token names one that is new. */
-export function createTokenVerifier({
+/** Tokens of the issuer who knows our roles. */
+export const createTokenVerifier = ({
   OIDC_ISSUER: issuer,
   OIDC_AUDIENCE: audience,
   OIDC_ROLES_CLAIM: rolesClaim,
-}: Pick<ApiConfig, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_ROLES_CLAIM'>): VerifyToken {
+}: Pick<ApiConfig, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_ROLES_CLAIM'>): VerifyToken =>
+  verifierOf({ issuer, audience, rolesOf: (payload) => claimedRoles(payload[rolesClaim]) });
+
+/** Where Temporal Cloud's tokens have the e-mail address of whoever is signed in to its page; then where others have it. */
+const emailClaims = ['https://saas-api.tmprl.cloud/user/email', 'email'];
+
+/**
+ * Besides the tokens of our issuer, those that Temporal's page passes on, when they are of another one
+ * (CODEC_OIDC_ISSUER): it knows no roles of ours, so that operators are those who are listed (CODEC_READERS).
+ */
+export function createCodecTokenVerifier(
+  {
+    CODEC_OIDC_ISSUER: issuer,
+    CODEC_OIDC_AUDIENCE,
+    OIDC_AUDIENCE,
+    CODEC_READERS,
+  }: Pick<ApiConfig, 'CODEC_OIDC_ISSUER' | 'CODEC_OIDC_AUDIENCE' | 'OIDC_AUDIENCE' | 'CODEC_READERS'>,
+  verifyToken: VerifyToken,
+): VerifyToken {
+  if (issuer === undefined) return verifyToken;
+  const subjects = new Set(CODEC_READERS);
+  const addresses = new Set(CODEC_READERS.map((reader) => reader.toLowerCase()));
+  const isReader = (payload: JWTPayload): boolean => {
+    if (subjects.has(payload.sub ?? '')) return true;
+    const claimed = payload['email_verified'] === false ? [] : emailClaims.map((claim) => payload[claim]);
+    return claimed.some((address) => typeof address === 'string' && addresses.has(address.toLowerCase()));
+  };
+  const verifyOther = verifierOf({
+    issuer,
+    audience: CODEC_OIDC_AUDIENCE ?? OIDC_AUDIENCE,
+    rolesOf: (payload) => (isReader(payload) ? ['operator'] : []),
+  });
+  return async (token) => await (issuerOf(token) === issuer ? verifyOther : verifyToken)(token);
+}
+
+/** Whom a token says it is of: nothing is believed yet. */
+function issuerOf(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss;
+  } catch {
+    return undefined;
+  }
+}
+
+interface TokenRules {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly rolesOf: (payload: JWTPayload) => Role[];
+}
+
+/** Tokens of one OIDC issuer. Its keys are fetched once, and again when a token names one that is new. */
+function verifierOf({ issuer, audience, rolesOf }: TokenRules): VerifyToken {
   let keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined;
   const issuerKeys = () => {
     keys ??= discoverKeys(issuer).catch((error: unknown) => {
@@ -37,7 +88,7 @@ export function createTokenVerifier({
         clockTolerance: clockToleranceSeconds,
         requiredClaims: ['exp', 'sub'],
       });
-      return actorOf(payload, rolesClaim);
+      return actorOf(payload, rolesOf(payload));
     } catch (error) {
       if (error instanceof Problem) throw error;
       throw new Problem(isTokensFault(error) ? 'unauthenticated' : 'unavailable', {}, { cause: error });
@@ -60,15 +111,18 @@ const isTokensFault = (error: unknown): boolean =>
   error.code !== errors.JOSEError.code && // what any answer but 200 of the issuer is
   !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid);
 
-function actorOf(payload: JWTPayload, rolesClaim: string): Actor {
+function claimedRoles(claimed: unknown): Role[] {
+  const names: readonly unknown[] = Array.isArray(claimed) ? claimed : [claimed];
+  return roles.filter((role: Role) => names.includes(role));
+}
+
+function actorOf(payload: JWTPayload, ownRoles: Role[]): Actor {
   const who = payload.sub ?? '';
   if (who === '' || who.length > 200) throw new Problem('unauthenticated');
-  const claimed = payload[rolesClaim];
-  const names: readonly unknown[] = Array.isArray(claimed) ? claimed : [claimed];
   const name = payload['name'];
   return {
     who,
     ...(typeof name === 'string' && name !== '' && { name: name.slice(0, 200) }),
-    roles: roles.filter((role: Role) => names.includes(role)),
+    roles: ownRoles,
   };
 }

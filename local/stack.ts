@@ -112,6 +112,7 @@ export class LocalStack {
     const environment: Record<string, string> = {
       ...blankedOf(emulatorEnvironment(reached.aws, settings.region)),
       ...keys,
+      PAYLOAD_KMS_KEY: '', // one for elsewhere is not for here
       BUCKET_NAME: bucketName,
       TEMPORAL_ADDRESS: reached.temporal,
       TEMPORAL_NAMESPACE: reached.temporalNamespace,
@@ -166,6 +167,7 @@ export class LocalStack {
       TEMPORAL_ADDRESS: 'not-known-yet',
       PSEUDONYM_KEY: key,
       PAYLOAD_KEYS: `check:${key}`,
+      PAYLOAD_KMS_KEY: '',
       INSURER_ID: insurerId,
       INSURER_BASE_URL: insurer?.baseUrl ?? 'http://127.0.0.1',
       INSURER_API_TOKEN: insurer?.token ?? 'none',
@@ -221,7 +223,11 @@ export class LocalStack {
     return (this.#options.isExternal && process.env['TEMPORAL_API_KEY']) || '';
   }
 
-  async #deploy(keys: Keys, stateDir: string, { aws, temporal, temporalNamespace }: Reached): Promise<Outputs> {
+  async #deploy(
+    keys: Keys,
+    stateDir: string,
+    { aws, temporal, temporalUi, temporalNamespace }: Reached,
+  ): Promise<Outputs> {
     const { settings } = this.#options;
     const { ports, region, insurerId, localDir } = settings;
     const spec = {
@@ -244,6 +250,7 @@ export class LocalStack {
         OIDC_ISSUER: this.#issuer,
         OIDC_AUDIENCE: audience,
         CONSOLE_ORIGIN: consoleOriginOf(ports),
+        ...(temporalUi && { TEMPORAL_UI_ORIGIN: temporalUi }),
         ...Object.fromEntries(tuned),
       },
       secret: { ...keys, ...(apiKey && { TEMPORAL_API_KEY: apiKey }) },

@@ -4,7 +4,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundleWorkflowCode } from '@temporalio/worker';
-import { createDataConverter } from '../core/codec.ts';
+import { failureConverterPath } from '../core/codec.ts';
 import { writeWhole } from './files.ts';
 import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
@@ -37,11 +37,9 @@ function sourcesHash(): string {
 }
 
 if (import.meta.main) {
-  const anyKey = `bundle:${Buffer.alloc(32).toString('base64')}`; // the converter's path does not depend on it
-  const { failureConverterPath } = createDataConverter(anyKey);
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'worker', 'workflows', 'index.ts'),
-    ...(failureConverterPath !== undefined && { failureConverterPath }),
+    failureConverterPath,
   });
   const [, , file = ''] = process.argv;
   writeWhole(file, code);

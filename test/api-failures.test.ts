@@ -5,6 +5,7 @@ import { freePorts } from '../local/free-ports.ts';
 import { type Answer, type Ask, type AskAsOneWhoMay, linksIn, openApi } from './api.fixture.ts';
 import { type AwsMode, startAwsWay, type Way } from './chaos/cut-off.ts';
 import { type Day, type RunningWorker, startDay } from './day.fixture.ts';
+import { encryptedBody } from './payloads.fixture.ts';
 
 let day: Day;
 let worker: RunningWorker;
@@ -36,6 +37,7 @@ beforeAll(async () => {
       requestPatientSync: { body: { patientRef } },
       ...{ readPatient: ofPatient, readLastSync: ofPatient, readAccessLog: ofPatient, verifyAccessLog: ofPatient },
       readDocument: {},
+      decodePayloads: { body: await encryptedBody(day.stack, { patientRef }) },
     };
     await ask('requestPatientSync', asks.requestPatientSync);
     return;
@@ -88,7 +90,9 @@ async function expectAnswers(wanted: Readonly<Record<OperationName, number>>): P
 
 /** What needs nothing but the tables, and the table's own answer. */
 const stored = { listRuns: 200, listIssues: 200, readLastSync: 200, readDocument: 302, readOpenApi: 200 } as const;
-const ofPatient = { lookUpPatient: 200, readPatient: 200, readAccessLog: 200, verifyAccessLog: 200 } as const;
+const ofPatient = {
+  ...{ lookUpPatient: 200, readPatient: 200, readAccessLog: 200, verifyAccessLog: 200, decodePayloads: 200 },
+} as const;
 
 describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach DynamoDB (%s)', (mode) => {
   beforeAll(async () => {
@@ -108,7 +112,7 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
       ...{ readLine: 503, pauseLine: 503, resumeLine: 503 },
       // a document's access is recorded by the worker, and its content lies in the bucket
       ...{ listRuns: 503, listIssues: 503, readLastSync: 503, readDocument: 302, readOpenApi: 200 },
-      ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503 },
+      ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503, decodePayloads: 503 },
     });
     expect((await markerNow())?.syncId).not.toBe(before?.syncId); // what was promised is in the table
   });

@@ -13,6 +13,7 @@ import { readIssuerKeys } from '../local/oidc/issuer-keys.ts';
 import { fetchToken } from '../local/oidc/token.ts';
 import { type Answer, type Ask, askApi, linksIn } from './api.fixture.ts';
 import { type Day, startDay } from './day.fixture.ts';
+import { encryptedBody } from './payloads.fixture.ts';
 
 interface Wrong {
   readonly ask: Ask;
@@ -72,7 +73,9 @@ function expectDocumented(name: OperationName, answer: Answer): void {
   const { status, headers, text, json } = answer;
   expect(headers.get('x-correlation-id')).toMatch(/^[0-9a-f-]{36}$/);
   expect(headers.get('cache-control')).toBe('no-store');
-  expect(headers.get('access-control-allow-origin')).toBe(api.consoleOrigin);
+  expect(headers.get('access-control-allow-origin')).toBe(
+    name === 'decodePayloads' ? api.temporalUiOrigin : api.consoleOrigin,
+  );
   if (status === operation.answer.status) {
     if (status === 302) expect(headers.get('location')).toMatch(/^http/);
     operation.answer.schema?.parse(json);
@@ -188,6 +191,22 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     missing: noPath,
   }),
   verifyAccessLog: () => ({ valid: { params: { patientRef } }, invalid: badRefs(), missing: noPath }),
+  decodePayloads: async () => {
+    const body = await encryptedBody(day.stack, { patientRef });
+    const [payload] = body.payloads;
+    const broken = { payloads: [{ ...payload, data: payload?.data.slice(4) }] };
+    return {
+      valid: { body },
+      invalid: [
+        brokenJson,
+        { ask: { body: broken }, problem: 'payload-unreadable' },
+        ...[{}, { payloads: {} }, { payloads: [7] }, { payloads: [{ data: 'ü' }] }, { ...body, more: 1 }].map(
+          (wrong): Wrong => ({ ask: { body: wrong }, problem: 'invalid-request' }),
+        ),
+      ],
+      missing: emptyBody,
+    };
+  },
   readOpenApi: () => ({ valid: {}, invalid: [unknownField] }),
 };
 const brokenToken: Wrong = { ask: { query: '?nextToken=x' }, problem: 'invalid-request' };
@@ -199,7 +218,8 @@ describe.each(Object.keys(operations) as OperationName[])('%s', (name) => {
   test.each(roles)('as %s', async (role) => {
     const { valid, problem, invalid, missing } = await cases[name]();
     const isAllowed = mayAsk(role);
-    const isOfPatient = operation.access !== undefined;
+    // whom payloads name is known only to who may decrypt them (codec-endpoint.test.ts)
+    const isOfPatient = operation.access !== undefined && name !== 'decodePayloads';
     const right = await attempt(name, role, valid, isOfPatient);
     const wanted = problem === undefined ? operation.answer.status : problemType(problem);
     expect(told(right)).toEqual(isAllowed ? wanted : problemType('forbidden'));
@@ -235,7 +255,8 @@ describe.each(Object.keys(operations) as OperationName[])('%s', (name) => {
     const { valid } = await cases[name]();
     const token = roles.find(mayAsk);
     const asRole = { ...valid, token: token && tokens.get(token) };
-    for (const bytes of [17_000, 1_000_000]) {
+    const { bodyMaxBytes = 16 * 1024 } = operation;
+    for (const bytes of [bodyMaxBytes + 600, bodyMaxBytes + 1_000_000]) {
       const answer = await ask(name, { ...asRole, body: JSON.stringify({ reason: 'x'.repeat(bytes) }) });
       expectDocumented(name, answer);
       expect(told(answer)).toEqual(problemType('body-too-large'));
@@ -358,7 +379,7 @@ test('without the access log nothing of a patient is shown, and the rest goes on
   await dynamo.send(new DeleteTableCommand({ TableName: accessLogTable }));
   dynamo.destroy();
   for (const [name, { access, roles }] of Object.entries(operations) as [OperationName, Operation][]) {
-    if (access === undefined) continue;
+    if (access === undefined || name === 'decodePayloads') continue;
     const params = { patientRef, token: linksIn(json)[0] ?? '' };
     const body = operations[name].method === 'POST' ? { kvnr } : undefined;
     for (const role of [...tokens.keys()]) {
@@ -374,5 +395,8 @@ test('without the access log nothing of a patient is shown, and the rest goes on
       expect(answer.headers.get('location')).toBeNull();
     }
   }
+  const payloads = { body: await encryptedBody(day.stack, { patientRef }), token: tokens.get('operator') };
+  const notDecoded = await ask('decodePayloads', payloads);
+  expect(told(notDecoded)).toBe(problemType('access-log-unavailable'));
   expect((await ask('listRuns', { token: tokens.get('management') })).status).toBe(200);
 });

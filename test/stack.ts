@@ -19,6 +19,8 @@ export interface TestStack {
     readonly issuer: string;
     readonly issuerKeys: string;
     readonly consoleOrigin: string;
+    /** whose pages may read what the codec endpoint answers */
+    readonly temporalUiOrigin: string;
   };
   /** a folder that goes with the stack */
   readonly dir: string;
@@ -43,7 +45,7 @@ export async function startTestStack({ api: isWithApi = false } = {}): Promise<T
   mkdirSync(testDir, { recursive: true });
   const wheels = await ensureWheels(testDir);
   const command = await findTemporal(process.env, wheels);
-  const [temporalPort = 0, emulatorPort = 0, issuerPort = 0, consolePort = 0] = await freePorts(4);
+  const [temporalPort = 0, emulatorPort = 0, issuerPort = 0, consolePort = 0, uiPort = 0] = await freePorts(5);
   const dir = mkdtempSync(join(testDir, 'stack-'));
   const logDir = join(dir, 'logs');
   const dataDir = join(dir, 'aws');
@@ -87,6 +89,7 @@ export async function startTestStack({ api: isWithApi = false } = {}): Promise<T
       const issuer = `http://127.0.0.1:${issuerPort}`;
       const issuerKeys = join(testDir, 'issuer-keys.json');
       const consoleOrigin = `http://127.0.0.1:${consolePort}`;
+      const temporalUiOrigin = `http://127.0.0.1:${uiPort}`;
       running.issuer = await startIssuer({ port: issuerPort, keysFile: issuerKeys, consoleOrigin, logDir });
       const settings = {
         ...temporal,
@@ -94,9 +97,10 @@ export async function startTestStack({ api: isWithApi = false } = {}): Promise<T
         OIDC_ISSUER: issuer,
         OIDC_AUDIENCE: audience,
         CONSOLE_ORIGIN: consoleOrigin,
+        TEMPORAL_UI_ORIGIN: temporalUiOrigin,
       };
       const { apiUrl } = await deployStacks({ endpoint, region, stateDir: dataDir, logDir }, { settings, secret });
-      return { url: apiUrl, issuer, issuerKeys, consoleOrigin };
+      return { url: apiUrl, issuer, issuerKeys, consoleOrigin, temporalUiOrigin };
     };
     const api = isWithApi ? await openApi() : undefined;
     return {

@@ -3,6 +3,7 @@ import { temporal } from '@temporalio/proto';
 import { expect, test } from 'vitest';
 import { createPayloadCodec } from '../core/codec.ts';
 import { insurerLineId } from '../core/contract/names.ts';
+import { createSecretKeyWrapper } from '../core/secret-key-wrapper.ts';
 import { insurerId, startDay } from './day.fixture.ts';
 import { historiesOf, replay } from './histories.fixture.ts';
 import { secretsOf } from './secrets.fixture.ts';
@@ -47,7 +48,7 @@ test('of a run with 2 000 patients Temporal has short histories, small payloads,
 
   const histories = await historiesOf(day.client);
   expect(histories.length).toBeGreaterThan(1); // it has continued as new
-  const codec = createPayloadCodec(process.env['PAYLOAD_KEYS'] ?? '');
+  const codec = createPayloadCodec(createSecretKeyWrapper(process.env['PAYLOAD_KEYS'] ?? ''));
   const texts: string[] = [];
   for (const { history } of histories) {
     await replay(history, process.env['PAYLOAD_KEYS'] ?? '');

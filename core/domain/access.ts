@@ -7,6 +7,7 @@ export const accessOperations = {
   'read-sync': 'R',
   'read-access-log': 'R',
   'verify-access-log': 'R',
+  'read-workflow-payload': 'R',
   /** by the sync itself: who was not stored before is; or their care records are */
   import: 'C',
   change: 'U',

@@ -1,6 +1,7 @@
 import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import {
   AccessLogFormat,
+  type CorsOptions,
   EndpointType,
   LambdaIntegration,
   LogGroupLogDestination,
@@ -17,6 +18,8 @@ export interface HttpApiProps {
   /** which Lambda answers the operations of a group */
   readonly lambdas: Readonly<Record<Group, IFunction>>;
   readonly consoleOrigin: string;
+  /** whose pages may use the codec endpoint; the console's when absent */
+  readonly temporalUiOrigin: string | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -34,22 +37,24 @@ const accessLogFormat = AccessLogFormat.custom(
   }),
 );
 
+const preflight = (origin: string, headers: readonly string[]): CorsOptions => ({
+  allowOrigins: [origin],
+  allowMethods: ['GET', 'POST'],
+  allowHeaders: ['authorization', 'content-type', ...headers],
+  maxAge: Duration.hours(1),
+});
+
 /** The REST API: one route for each operation of the table, and no other. */
 export class HttpApi extends Construct {
   readonly api: RestApi;
-  constructor(scope: Construct, id: string, { lambdas, consoleOrigin, removalPolicy }: HttpApiProps) {
+  constructor(scope: Construct, id: string, { lambdas, consoleOrigin, temporalUiOrigin, removalPolicy }: HttpApiProps) {
     super(scope, id);
     const accessLog = new LogGroup(this, 'AccessLog', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     this.api = new RestApi(this, 'Api', {
       restApiName: 'epa-sync',
       endpointTypes: [EndpointType.REGIONAL],
       cloudWatchRole: true, // API Gateway's own, once for the account: without it there is no access log
-      defaultCorsPreflightOptions: {
-        allowOrigins: [consoleOrigin],
-        allowMethods: ['GET', 'POST'],
-        allowHeaders: ['accept', 'authorization', 'content-type', 'x-correlation-id'],
-        maxAge: Duration.hours(1),
-      },
+      defaultCorsPreflightOptions: preflight(consoleOrigin, ['accept', 'x-correlation-id']),
       deployOptions: {
         stageName: 'v1',
         throttlingRateLimit: 100, // a second, of a whole insurer's staff
@@ -62,6 +67,10 @@ export class HttpApi extends Construct {
       },
     });
     addProblemResponses(this.api, consoleOrigin);
+    if (temporalUiOrigin !== undefined) {
+      const defaultCorsPreflightOptions = preflight(temporalUiOrigin, ['x-namespace']);
+      this.api.root.addResource('codec', { defaultCorsPreflightOptions }); // its routes have it from here
+    }
     for (const { method, path, group } of Object.values(operations)) {
       const integration = new LambdaIntegration(lambdas[group], { allowTestInvoke: false });
       this.api.root.resourceForPath(path).addMethod(method, integration);

@@ -4,6 +4,7 @@ import type { IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
+import { payloadKeyContext } from '../../core/kms-key-wrapper.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { careRecordsTable } from '../../core/stores/care-records.ts';
 import { lineTable } from '../../core/stores/gate.ts';
@@ -15,6 +16,8 @@ export interface Resources {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
+  /** absent where keys of the secret wrap */
+  readonly payloadKey: Key | undefined;
 }
 
 export const allow = (actions: string[], ...resources: string[]): PolicyStatement =>
@@ -43,16 +46,33 @@ const encryptionIn =
       },
     });
 
+/** Data keys of payloads, and nothing else that the key may ever be used for; nothing where the secret has keys instead. */
+const payloadKeyUse = (payloadKey: Key | undefined, ...actions: string[]): PolicyStatement[] =>
+  payloadKey === undefined
+    ? []
+    : [
+        new PolicyStatement({
+          actions: actions.map((action) => `kms:${action}`),
+          resources: [payloadKey.keyArn],
+          conditions: {
+            StringEquals: Object.fromEntries(
+              Object.entries(payloadKeyContext).map(([name, value]) => [`kms:EncryptionContext:${name}`, value]),
+            ),
+          },
+        }),
+      ];
+
 const reading = ['Decrypt', 'DescribeKey'];
 const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
 
 /** What each Lambda may do: what its operations need, and nothing else. */
 export function permissionsFor(
   scope: Construct,
-  { encryptionKey, bucket, secret }: Resources,
+  { encryptionKey, bucket, secret, payloadKey }: Resources,
 ): Record<Group | 'schedule', PolicyStatement[]> {
   const table = tableIn(scope);
   const encryption = encryptionIn(scope, encryptionKey);
+  const temporal = payloadKeyUse(payloadKey, 'GenerateDataKey', 'Decrypt');
   const settings = allow(['secretsmanager:GetSecretValue'], secret.secretArn);
   /** an entry can be appended and read; nobody can change or delete one */
   const accessLog = table(['PutItem', 'Query'], accessLogTable);
@@ -62,8 +82,14 @@ export function permissionsFor(
       table(['GetItem', 'Query'], syncRunsTable),
       table(['GetItem'], lineTable),
       encryption(reading, 'dynamodb', 'secretsmanager'),
+      ...temporal,
     ],
-    line: [settings, table(['GetItem', 'PutItem'], lineTable), encryption(writing, 'dynamodb', 'secretsmanager')],
+    line: [
+      settings,
+      table(['GetItem', 'PutItem'], lineTable),
+      encryption(writing, 'dynamodb', 'secretsmanager'),
+      ...temporal,
+    ],
     patients: [
       settings,
       table(['GetItem', 'UpdateItem'], patientsTable), // the mark of a sync that somebody asked for
@@ -73,17 +99,24 @@ export function permissionsFor(
       allow(['s3:GetObject'], bucket.arnForObjects('documents/*')),
       allow(['s3:ListBucket'], bucket.bucketArn), // or S3 says of what is gone that it is forbidden
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+      ...temporal,
     ],
-    'access-log': [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager')],
+    'access-log': [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...temporal],
+    codec: [
+      settings,
+      accessLog,
+      encryption(writing, 'dynamodb', 'secretsmanager'),
+      ...payloadKeyUse(payloadKey, 'Decrypt'),
+    ],
     openapi: [],
-    schedule: [settings, encryption(reading, 'secretsmanager')],
+    schedule: [settings, encryption(reading, 'secretsmanager'), ...temporal],
   };
 }
 
 /** What the worker's code may do. Its secrets are put into its environment by ECS, which is another role's to read. */
 export function workerPermissions(
   scope: Construct,
-  { encryptionKey, bucket }: Pick<Resources, 'encryptionKey' | 'bucket'>,
+  { encryptionKey, bucket, payloadKey }: Pick<Resources, 'encryptionKey' | 'bucket' | 'payloadKey'>,
 ): PolicyStatement[] {
   const table = tableIn(scope);
   return [
@@ -98,6 +131,7 @@ export function workerPermissions(
     ),
     allow(['s3:ListBucket'], bucket.bucketArn),
     encryptionIn(scope, encryptionKey)(writing, 'dynamodb', 's3'),
+    ...payloadKeyUse(payloadKey, 'GenerateDataKey', 'Decrypt'),
   ];
 }
 

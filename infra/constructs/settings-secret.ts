@@ -24,7 +24,7 @@ export class SettingsSecret extends Construct {
     Validations.of(this.secret).acknowledge({
       id: 'AwsSolutions-SMG4',
       reason:
-        'The pseudonym key names everything that is stored, so it can never change; payload keys are rotated by putting a new one first, which the workers have to know before.',
+        'The pseudonym key names everything that is stored, so it can never change; Temporal’s key is put anew by hand, as Temporal makes it.',
     });
   }
 }

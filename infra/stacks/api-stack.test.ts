@@ -18,13 +18,15 @@ const context = {
   OIDC_AUDIENCE: 'epa-sync-api',
   CONSOLE_ORIGIN: 'https://konsole.klinik.example',
 };
+const temporalUi = { TEMPORAL_UI_ORIGIN: 'https://cloud.temporal.io' };
 const withoutBundles = { 'aws:cdk:bundling-stacks': [] };
 
 function appFor(stage: Stage) {
-  const app = new App({ context: { ...context, ...withoutBundles } });
-  const { encryptionKey, bucket, secret } = new DataStack(app, 'EpaSyncData', { stage });
+  const app = new App({ context: { ...context, ...temporalUi, ...withoutBundles } });
+  const data = new DataStack(app, 'EpaSyncData', { stage });
+  const { encryptionKey, bucket, secret, payloadKey } = data;
   const settings = readApiSettings(app.node, stage);
-  const api = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret });
+  const api = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret, payloadKey });
   return { app, api };
 }
 const template = Template.fromStack(appFor('prod').api);
@@ -95,7 +97,11 @@ test('nothing but the API can call a Lambda without a role', () => {
 
 test('no role may change or delete an access entry', () => {
   const onAccessLog = permissions().filter(({ resource }) => resource.includes('table/AuditLog'));
-  expect(onAccessLog.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual(['accesslog', 'patients']);
+  expect(onAccessLog.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual([
+    'accesslog',
+    'codec',
+    'patients',
+  ]);
   for (const { actions } of onAccessLog) expect(actions).toEqual(['dynamodb:PutItem', 'dynamodb:Query']);
 });
 
@@ -120,7 +126,8 @@ test('each Lambda but the one that needs none reads its secrets from the secret,
   const functions = of('AWS::Lambda::Function');
   expect(functions).toHaveLength(groups.length + 1);
   for (const [, { Environment }] of functions) {
-    expect(Object.keys(Environment.Variables).filter((name) => /KEY|TOKEN|PASSWORD/.test(name))).toEqual([]);
+    const telling = Object.keys(Environment.Variables).filter((name) => /KEY|TOKEN|PASSWORD/.test(name));
+    expect(telling).toEqual(['PAYLOAD_KMS_KEY']); // the name of one
     expect(JSON.stringify(Environment.Variables.SECRET_ID)).toContain('EpaSyncData:ExportsOutputRefSecret');
   }
   const readers = permissions().filter(({ actions }) => actions.includes('secretsmanager:GetSecretValue'));
@@ -195,16 +202,46 @@ test('what API Gateway refuses itself is a problem too, and tells nothing of how
   }
 });
 
-test('only pages of the console may be told that they may ask', () => {
+test('only pages of the console may be told that they may ask, and only Temporal’s that they may have payloads decrypted', () => {
   const preflights = of('AWS::ApiGateway::Method').filter(([, { HttpMethod }]) => HttpMethod === 'OPTIONS');
   const paths = new Set(Object.values(operations).map(({ path }) => path));
   expect(preflights.map(([, { ResourceId }]) => pathOf(idsIn(ResourceId)[0] ?? ''))).toEqual(
     expect.arrayContaining([...paths]),
   );
-  for (const [, { Integration }] of preflights)
+  for (const [, { Integration, ResourceId }] of preflights) {
+    const isCodec = pathOf(idsIn(ResourceId)[0] ?? '').startsWith('/codec');
+    const headers = `authorization,content-type,${isCodec ? 'x-namespace' : 'accept,x-correlation-id'}`;
     expect(Integration.IntegrationResponses[0].ResponseParameters).toMatchObject({
-      'method.response.header.Access-Control-Allow-Origin': `'${context.CONSOLE_ORIGIN}'`,
+      'method.response.header.Access-Control-Allow-Origin': `'${isCodec ? temporalUi.TEMPORAL_UI_ORIGIN : context.CONSOLE_ORIGIN}'`,
+      'method.response.header.Access-Control-Allow-Headers': `'${headers}'`,
     });
+  }
+});
+
+test('who speaks to Temporal may have data keys wrapped and unwrapped for payloads, and who only reads them unwrapped', () => {
+  const users = of('AWS::IAM::Role').flatMap(([role, { Policies = [] }]) =>
+    Policies.flatMap(({ PolicyDocument }: Properties) => PolicyDocument.Statement)
+      .filter(({ Resource }: Properties) => JSON.stringify(Resource).includes('PayloadKey'))
+      .map(({ Action, Condition }: Properties) => {
+        expect(Condition).toEqual({
+          StringEquals: { 'kms:EncryptionContext:purpose': 'epa-sync temporal payload' },
+        });
+        return `${role.replace(/Role.*/, '')} ${[Action].flat().join()}`;
+      }),
+  );
+  expect(users.toSorted()).toEqual([
+    'accesslog kms:GenerateDataKey,kms:Decrypt',
+    'codec kms:Decrypt',
+    'line kms:GenerateDataKey,kms:Decrypt',
+    'patients kms:GenerateDataKey,kms:Decrypt',
+    'schedule kms:GenerateDataKey,kms:Decrypt',
+    'sync kms:GenerateDataKey,kms:Decrypt',
+  ]);
+});
+
+test('on a laptop keys of the secret wrap, and no Lambda is told of a key of KMS', () => {
+  const local = JSON.stringify(Template.fromStack(appFor('local').api).toJSON());
+  expect(local).not.toMatch(/PAYLOAD_KMS_KEY|PayloadKey|undefined/);
 });
 
 test('the day starts at the hour that is set, in Germany, exactly then, and one that failed is kept', () => {

@@ -19,21 +19,27 @@ export interface ApiStackProps extends StackProps {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
+  /** on a laptop keys of the secret do its work, so that they outlive the emulator */
+  readonly payloadKey: Key;
 }
 
 /** What people speak to: the HTTP API, its Lambdas, and the schedule of the day's sync. */
 export class ApiStack extends Stack {
   constructor(scope: Construct, id: string, props: ApiStackProps) {
-    const { stage, settings, encryptionKey, bucket, secret, ...rest } = props;
+    const { stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...rest } = props;
     super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...rest });
     const removalPolicy = removalPolicyOf(stage);
     const code = lambdaCode();
-    const permissions = permissionsFor(this, { encryptionKey, bucket, secret });
+    const payloadKey = stage === 'local' ? undefined : key;
+    const permissions = permissionsFor(this, { encryptionKey, bucket, secret, payloadKey });
     const { SYNC_HOUR, ...shared } = settings;
     const environment = {
-      ...Object.fromEntries(Object.entries(shared).map(([name, value]) => [name, String(value)])),
+      ...Object.fromEntries(
+        Object.entries(shared).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+      ),
       BUCKET_NAME: bucket.bucketName,
       SECRET_ID: secret.secretArn,
+      ...(payloadKey && { PAYLOAD_KMS_KEY: payloadKey.keyArn }),
     };
     const lambdaOf = (name: keyof typeof permissions) =>
       new ApiFunction(this, name, { code, name, environment, permissions: permissions[name], removalPolicy }).lambda;
@@ -41,7 +47,12 @@ export class ApiStack extends Stack {
       Group,
       LambdaFunction
     >;
-    const { api } = new HttpApi(this, 'Http', { lambdas, consoleOrigin: settings.CONSOLE_ORIGIN, removalPolicy });
+    const { api } = new HttpApi(this, 'Http', {
+      lambdas,
+      consoleOrigin: settings.CONSOLE_ORIGIN,
+      temporalUiOrigin: settings.TEMPORAL_UI_ORIGIN,
+      removalPolicy,
+    });
     new DailySchedule(this, 'Daily', { lambda: lambdaOf('schedule'), hour: SYNC_HOUR });
     new CfnOutput(this, 'ApiUrl', { value: api.url });
     new CfnOutput(this, 'ApiId', { value: api.restApiId });

@@ -46,8 +46,8 @@ test('the access log forgets by itself, and nothing else does', () => {
   expect(forgetful[0]?.['Properties'].TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
 });
 
-test('the key is rotated', () => {
-  templateFor('prod').hasResourceProperties('AWS::KMS::Key', { EnableKeyRotation: true });
+test('both keys are rotated', () => {
+  templateFor('prod').allResourcesProperties('AWS::KMS::Key', { EnableKeyRotation: true });
 });
 
 test('the bucket is private, encrypted with the customer key, and keeps no old versions', () => {
@@ -126,6 +126,7 @@ test('the logical IDs of all that holds data stay what they are', () => {
     'AWS::DynamoDB::Table TablesPatients7635EB4A',
     'AWS::DynamoDB::Table TablesSyncRunsDBA55917',
     'AWS::KMS::Key KeyData14C30924',
+    'AWS::KMS::Key PayloadKeyPayloadB82E3CCC',
     'AWS::S3::Bucket BucketData05616C16',
     'AWS::S3::BucketPolicy BucketDataPolicyB475B683',
     'AWS::SecretsManager::Secret SecretSettings88B5A688',
@@ -137,11 +138,12 @@ test('the secret settings are not in the template', () => {
   expect(secret?.['Properties'].SecretString).toBeUndefined();
 });
 
-test('the names of bucket, key and secret are outputs', () => {
+test('the names of bucket, keys and secret are outputs', () => {
   const template = templateFor('prod');
   template.hasOutput('SecretArn', {});
   template.hasOutput('BucketName', {});
   template.hasOutput('KeyArn', {});
+  template.hasOutput('PayloadKeyArn', {});
 });
 
 test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs';
 import { DataBucket } from '../constructs/data-bucket.ts';
 import { DataKey } from '../constructs/data-key.ts';
 import { DataTables } from '../constructs/data-tables.ts';
+import { PayloadKey } from '../constructs/payload-key.ts';
 import { SettingsSecret } from '../constructs/settings-secret.ts';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
@@ -13,11 +14,15 @@ export interface DataStackProps extends StackProps {
   readonly stage: Stage;
 }
 
-/** What outlives every deployment: tables, bucket, the secret settings, and the key that all of it is encrypted with. */
+/**
+ * What outlives every deployment: tables, bucket, the secret settings, the key that all of it is encrypted with, and that of
+ * what Temporal keeps.
+ */
 export class DataStack extends Stack {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
+  readonly payloadKey: Key;
   constructor(scope: Construct, id: string, { stage, ...props }: DataStackProps) {
     super(scope, id, { description: 'epa-sync: patients, care records, access log', ...props });
     const removalPolicy = removalPolicyOf(stage);
@@ -29,6 +34,7 @@ export class DataStack extends Stack {
       longestRetryDays: 30, // the longest activity: a list on a line that stays paused
       historyRetentionDays: 30, // of the Temporal namespace
     });
+    this.payloadKey = new PayloadKey(this, 'PayloadKey', { removalPolicy }).key;
     this.encryptionKey = key;
     const { secret } = new SettingsSecret(this, 'Secret', { encryptionKey: key, removalPolicy });
     this.bucket = bucket;
@@ -36,5 +42,6 @@ export class DataStack extends Stack {
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
     new CfnOutput(this, 'KeyArn', { value: key.keyArn });
     new CfnOutput(this, 'SecretArn', { value: secret.secretArn });
+    new CfnOutput(this, 'PayloadKeyArn', { value: this.payloadKey.keyArn });
   }
 }

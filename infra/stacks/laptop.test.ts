@@ -42,9 +42,9 @@ test('what a laptop deploys is what LocalStack too can make', () => {
   const app = new App({ context });
   const stage = 'local';
   const data = new DataStack(app, 'EpaSyncData', { stage });
-  const { encryptionKey, bucket, secret } = data;
+  const { encryptionKey, bucket, secret, payloadKey } = data;
   const settings = readApiSettings(app.node, stage);
-  const api = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret });
+  const api = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret, payloadKey });
   const types = [data, api].flatMap((stack) => {
     const { Resources } = Template.fromStack(stack).toJSON() as { Resources: Record<string, { Type: string }> };
     return Object.values(Resources).map(({ Type }) => Type);

@@ -18,9 +18,10 @@ const context = {
 
 function appFor(stage: Stage) {
   const app = new App({ context });
-  const { encryptionKey, bucket, secret } = new DataStack(app, 'EpaSyncData', { stage });
+  const { encryptionKey, bucket, secret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
   const settings = readWorkerSettings(app.node, stage);
-  const worker = new WorkerStack(app, 'EpaSyncWorker', { stage, settings, encryptionKey, bucket, secret });
+  const resources = { encryptionKey, bucket, secret, payloadKey };
+  const worker = new WorkerStack(app, 'EpaSyncWorker', { stage, settings, ...resources });
   return { app, worker };
 }
 const template = Template.fromStack(appFor('prod').worker);
@@ -82,7 +83,6 @@ test('a worker can write nowhere but where it is told to, and nobody opens a she
 test('what is secret comes from the secrets, each setting from its own name, and stands in no environment', () => {
   expect(container.Secrets.map(({ Name }: Properties) => Name).toSorted()).toEqual([
     'INSURER_API_TOKEN',
-    'PAYLOAD_KEYS',
     'PSEUDONYM_KEY',
     'TEMPORAL_API_KEY',
     'TEMPORAL_CLIENT_CERT',

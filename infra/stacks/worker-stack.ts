@@ -16,12 +16,13 @@ export interface WorkerStackProps extends StackProps {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
+  readonly payloadKey: Key;
 }
 
 /** What does the work: the network, and the workers in it. */
 export class WorkerStack extends Stack {
   constructor(scope: Construct, id: string, props: WorkerStackProps) {
-    const { stage, settings, encryptionKey, bucket, secret, ...rest } = props;
+    const { stage, settings, encryptionKey, bucket, secret, payloadKey, ...rest } = props;
     super(scope, id, { description: 'epa-sync: workers and their network', ...rest });
     const removalPolicy = removalPolicyOf(stage);
     const { secret: insurerSecret } = new InsurerSecret(this, 'Insurer', { encryptionKey, removalPolicy });
@@ -35,13 +36,18 @@ export class WorkerStack extends Stack {
     const { service } = new WorkerService(this, 'Worker', {
       vpc,
       securityGroup,
-      environment: { ...environment, AWS_REGION: this.region, BUCKET_NAME: bucket.bucketName },
+      environment: {
+        ...environment,
+        AWS_REGION: this.region,
+        BUCKET_NAME: bucket.bucketName,
+        PAYLOAD_KMS_KEY: payloadKey.keyArn,
+      },
       secrets: {
         ...Object.fromEntries(sharedSecrets.map((name) => [name, secret])),
         INSURER_API_TOKEN: insurerSecret,
       },
       encryptionKey,
-      permissions: workerPermissions(this, { encryptionKey, bucket }),
+      permissions: workerPermissions(this, { encryptionKey, bucket, payloadKey }),
       tasks: 2, // one has the line, the other takes over within the lease
       removalPolicy,
     });
@@ -53,12 +59,6 @@ export class WorkerStack extends Stack {
 }
 
 /** Of the secret that Lambdas share: all are there, those that are not used are empty (README, "To your own AWS account"). */
-const sharedSecrets = [
-  'PSEUDONYM_KEY',
-  'PAYLOAD_KEYS',
-  'TEMPORAL_API_KEY',
-  'TEMPORAL_CLIENT_CERT',
-  'TEMPORAL_CLIENT_KEY',
-] as const;
+const sharedSecrets = ['PSEUDONYM_KEY', 'TEMPORAL_API_KEY', 'TEMPORAL_CLIENT_CERT', 'TEMPORAL_CLIENT_KEY'] as const;
 
 const portOf = ({ port, protocol }: URL): number => Number(port) || (protocol === 'http:' ? 80 : 443);

@@ -8,12 +8,13 @@ import { headerOf, type Middleware, type RequestFacts } from './request.ts';
 export function authentication(clients: () => Promise<Clients>): Middleware {
   return {
     before: async ({ event, context: { facts } }) => {
-      const { roles } = operationOf(facts);
+      const { roles, group } = operationOf(facts);
       if (roles === 'anyone') return;
       if (roles === 'link') return await readLink(await clients(), event.pathParameters?.['token'] ?? '', facts);
       const [, token] = /^Bearer +([\w.~+/=-]{1,8000})$/i.exec(headerOf(event, 'authorization') ?? '') ?? [];
       if (token === undefined) throw new Problem('unauthenticated');
-      facts.actor = await (await clients()).verifyToken(token);
+      const { verifyToken, verifyCodecToken } = await clients();
+      facts.actor = await (group === 'codec' ? verifyCodecToken : verifyToken)(token);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { DailySyncError } from '../../core/daily-sync-client.ts';
 import { InsurerLineError } from '../../core/insurer-line-client.ts';
+import { CodecError } from '../../core/key-wrapper.ts';
 import { PatientRecordError } from '../../core/patient-record-client.ts';
 import { AccessLogError } from '../../core/stores/access-log.ts';
 import { PageTokenError } from '../../core/stores/page.ts';
@@ -49,6 +50,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof InsurerLineError) return new Problem(lineProblems[error.fault], {}, by);
   if (error instanceof PatientRecordError) return new Problem(patientRecordProblems[error.fault], {}, by);
   if (error instanceof AccessLogError) return new Problem('access-log-unavailable', {}, by);
+  if (error instanceof CodecError && error.fault === 'unavailable') return new Problem('unavailable', {}, by);
   if (error instanceof PageTokenError) return wrongPageToken(by);
   if (isOfAws(error)) return new Problem('storage-unavailable', {}, by);
   if (error instanceof Error && error.name === 'TimeoutError') return new Problem('unavailable', {}, by);

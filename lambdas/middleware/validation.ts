@@ -5,8 +5,8 @@ import { noFields } from '../schemas.ts';
 import { operationOf } from './operation-search.ts';
 import { headerOf, type Middleware } from './request.ts';
 
-/** The largest body that the API has a use for is a tenth of it. */
-const bodyMaxBytes = 16 * 1024;
+/** The largest body that most operations have a use for is a tenth of it. */
+const usualMaxBytes = 16 * 1024;
 
 type Part = FieldError['in'];
 
@@ -27,7 +27,8 @@ export function validation(): Middleware {
         query: read('query', operation.query, queryOf(event)),
       };
       try {
-        if (operation.body) facts.parts.body = read('body', operation.body, bodyOf(event));
+        if (operation.body)
+          facts.parts.body = read('body', operation.body, bodyOf(event, operation.bodyMaxBytes ?? usualMaxBytes));
         if (errors.length > 0) throw new Problem('invalid-request', { errors });
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
@@ -44,7 +45,7 @@ const queryOf = ({ multiValueQueryStringParameters: lists }: APIGatewayProxyEven
   );
 
 /** @throws Problem `body-too-large`, `unsupported-media-type`, `invalid-request` */
-function bodyOf(event: APIGatewayProxyEvent): unknown {
+function bodyOf(event: APIGatewayProxyEvent, bodyMaxBytes: number): unknown {
   const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
   if (body.byteLength > bodyMaxBytes)
     throw new Problem('body-too-large', { detail: `It may have ${bodyMaxBytes} bytes.` });

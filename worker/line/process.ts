@@ -21,6 +21,7 @@ const config = readConfig(workerConfig, process.env);
 // Ctrl-C reaches this process too, but only the keeper decides when it ends.
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) });
 const stores = openStores(config);
+const dataConverter = dataConverterOf(config);
 const workers: Worker[] = [];
 let isStopping = false;
 const { grant, ready } = attachToParent({
@@ -49,7 +50,7 @@ try {
       connection,
       namespace: config.TEMPORAL_NAMESPACE,
       taskQueue,
-      dataConverter: dataConverterOf(config),
+      dataConverter,
       activities: { ...activities },
       tuner: {
         activityTaskSlotSupplier: createTap(grant, slots[taskQueue]),

@@ -1,0 +1,29 @@
+import { createPayloadCodec } from '../core/codec.ts';
+import { createSecretKeyWrapper } from '../core/secret-key-wrapper.ts';
+import type { TestStack } from './stack.ts';
+
+interface Payload {
+  readonly metadata?: Readonly<Record<string, Uint8Array>> | null;
+  readonly data?: Uint8Array | null;
+}
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
+/** Payloads as Temporal's page and CLI send them to a codec endpoint. */
+export const codecBody = (payloads: readonly Payload[]) => ({
+  payloads: payloads.map(({ metadata, data }) => ({
+    metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)])),
+    data: base64(data ?? new Uint8Array()),
+  })),
+});
+
+/** A value as a workflow of this stack keeps it in Temporal. */
+export async function encryptedBody({ environment }: TestStack, value: unknown) {
+  const codec = createPayloadCodec(createSecretKeyWrapper(environment['PAYLOAD_KEYS'] ?? ''));
+  const payload = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(JSON.stringify(value)) };
+  return codecBody(await codec.encode([payload]));
+}
+
+/** What a codec endpoint has answered, read as a workflow would. */
+export const decodedValues = ({ payloads }: ReturnType<typeof codecBody>): unknown[] =>
+  payloads.map(({ data }) => JSON.parse(Buffer.from(data, 'base64').toString('utf8')));
