@@ -65,6 +65,7 @@ const configurationOf = ({ keys, audience, consoleOrigin }: IssuerSpec): Configu
     {
       client_id: 'console',
       token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'],
       redirect_uris: [`${consoleOrigin}/`],
       post_logout_redirect_uris: [`${consoleOrigin}/`],
     },
