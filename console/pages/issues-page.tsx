@@ -1,0 +1,1 @@
+export const IssuesPage = (_: Record<string, unknown>) => null;

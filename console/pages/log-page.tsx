@@ -1,0 +1,1 @@
+export const LogPage = (_: Record<string, unknown>) => null;

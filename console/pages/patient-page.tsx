@@ -1,0 +1,1 @@
+export const PatientPage = (_: Record<string, unknown>) => null;
