@@ -92,12 +92,14 @@ const firstLookMs = 300;
 const longestLookMs = 10_000;
 
 /** What became of a sync; asked for seldom once it takes long, as each look is an access entry. null: nobody has asked for one. */
-export function useLastSync(patientRef: string) {
+export function useLastSync(patientRef: string, known?: LastSync | null) {
   const { api } = useConnection();
   return useQuery({
     queryKey: ['last-sync', patientRef],
     queryFn: async ({ signal }) =>
       await orNull('no-sync-yet', api.get<LastSync>(`/patients/${patientRef}/sync`, {}, signal)),
+    ...(known !== undefined && { initialData: known }),
+    staleTime: Number.POSITIVE_INFINITY,
     refetchInterval: (query) => {
       const { data } = query.state;
       if (query.state.status === 'error') return nextPollMs(query, 1_000);
@@ -105,7 +107,7 @@ export function useLastSync(patientRef: string) {
       const waitedMs = Date.now() - Date.parse(data.requestedAt);
       return Math.min(longestLookMs, Math.max(firstLookMs, waitedMs / 2));
     },
-    refetchOnWindowFocus: (query) => isSyncUnderWay(query.state.data),
+    refetchOnWindowFocus: (query) => isSyncUnderWay(query.state.data) && 'always',
     gcTime: 0,
   });
 }

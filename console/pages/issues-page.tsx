@@ -80,6 +80,7 @@ function IssueList({ issues, runId }: IssueListProps) {
   };
   const where = ({ position, patientRef }: Issue): string =>
     patientRef ?? (position === undefined ? t.none : t.issues.entry(formats.count(position + 1)));
+  const wordsFor = (reason: string): string => t.issues.words[reason] ?? reason;
   return (
     <>
       <div className="filters">
@@ -107,7 +108,7 @@ function IssueList({ issues, runId }: IssueListProps) {
             {groups.slice(0, groupsShown).map(([reason, count]) => (
               <li key={reason}>
                 <Button onPress={() => choose({ text: reason })}>
-                  <bdi>{reason}</bdi> <span className="number">{formats.count(count)}</span>
+                  <bdi>{wordsFor(reason)}</bdi> <span className="number">{formats.count(count)}</span>
                 </Button>
               </li>
             ))}
@@ -134,11 +135,11 @@ function IssueList({ issues, runId }: IssueListProps) {
               <tr key={index}>
                 <td>{t.issues.kinds[issue.kind]}</td>
                 <td data-name={t.issues.reason}>
-                  <bdi>{issue.reason}</bdi>
+                  <bdi>{wordsFor(issue.reason)}</bdi>
                 </td>
                 <td data-name={t.issues.where}>
-                  {issue.patientRef === undefined ? (
-                    where(issue)
+                  {issue.kind !== 'care-records' || issue.patientRef === undefined ? (
+                    <span className="code">{where(issue)}</span>
                   ) : (
                     <a className="code" href={hrefOf('patient', issue.patientRef)}>
                       {issue.patientRef}

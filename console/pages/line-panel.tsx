@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useLineWish } from '../api/queries.ts';
 import type { Line, LineWithChanges } from '../api/types.ts';
 import { Button } from '../parts/button.tsx';
@@ -28,6 +28,7 @@ export function LinePanel({ line, isOld, isOperator }: LinePanelProps) {
   const { t } = useLocale();
   const pause = useLineWish('pause');
   const resume = useLineWish('resume');
+  const silenceOf = useSilence();
   if (line === null)
     return (
       <section className="card line" aria-labelledby="line-title">
@@ -36,6 +37,7 @@ export function LinePanel({ line, isOld, isOperator }: LinePanelProps) {
       </section>
     );
   const look = lookOf(line, pause.isPending);
+  const silence = silenceOf(look === 'silent' ? line.since : undefined, pause);
   const wishes = { pause, resume };
   return (
     <section className={`card line ${look}${isOld ? ' old' : ''}`} aria-labelledby="line-title">
@@ -47,7 +49,7 @@ export function LinePanel({ line, isOld, isOperator }: LinePanelProps) {
             {stateTexts(look, t)}
             {look === 'pausing' && <Seconds />}
           </p>
-          <LineFacts line={line} look={look} />
+          <LineFacts line={line} look={look} silence={silence} />
         </div>
         {isOperator && <LineButtons line={line} look={look} wishes={wishes} />}
       </div>
@@ -66,7 +68,33 @@ const stateTexts = (look: Look, t: ReturnType<typeof useLocale>['t']): string =>
     silent: t.line.paused,
   })[look];
 
-function LineFacts({ line: { by, since, reason, changes }, look }: { readonly line: LineWithChanges; readonly look: Look }) {
+interface Silence {
+  /** ISO 8601, by the reader's clock */
+  readonly since: string;
+  /** this page itself was told so; else it had been silent before it looked */
+  readonly isExact: boolean;
+}
+
+/** Since when the line is known to be silent, for one pause. */
+function useSilence() {
+  const first = useRef<{ readonly pausedAt: string; readonly silence: Silence }>(undefined);
+  return (pausedAt: string | undefined, pause: ReturnType<typeof useLineWish>): Silence | undefined => {
+    if (pausedAt === undefined) return undefined;
+    if (first.current?.pausedAt !== pausedAt) {
+      const isExact = pause.data?.since === pausedAt || pause.isPending;
+      first.current = { pausedAt, silence: { since: new Date().toISOString(), isExact } };
+    }
+    return first.current.silence;
+  };
+}
+
+interface LineFactsProps {
+  readonly line: LineWithChanges;
+  readonly look: Look;
+  readonly silence: Silence | undefined;
+}
+
+function LineFacts({ line: { by, since, reason, changes }, look, silence }: LineFactsProps) {
   const { t, formats } = useLocale();
   const hint = { open: t.line.openHint, busy: t.line.openHint, silent: t.line.silentHint }[look as 'open'];
   const [last] = changes;
@@ -76,8 +104,10 @@ function LineFacts({ line: { by, since, reason, changes }, look }: { readonly li
       : { by: look === 'pausing' ? undefined : by, since, reason };
   return (
     <>
-      {look === 'silent' && since !== undefined && (
-        <p className="strong">{t.line.silentSince(formats.moment(since))}</p>
+      {silence && (
+        <p className="strong">
+          {(silence.isExact ? t.line.silentSince : t.line.silentBefore)(formats.moment(silence.since))}
+        </p>
       )}
       {facts.by !== undefined && (
         <dl className="facts">

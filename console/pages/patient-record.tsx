@@ -37,7 +37,7 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
         <Freshness of={[query]} />
       )}
       {patient && !isGone && <MasterData patient={patient} patientRef={patientRef} />}
-      <SyncPanel patientRef={patientRef} />
+      {query.data && <SyncPanel patientRef={patientRef} known={query.data.pages[0]?.lastSync ?? null} />}
       {records && !isGone && (
         <section className="card" aria-labelledby="records-title">
           <h2 id="records-title">{t.patient.records}</h2>

@@ -75,6 +75,8 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
   const samples = useSamples(progress);
   const { patients, careRecords, line, cancellation } = progress;
   const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
+  const isNothing = careRecords.total === 0 && progress.state !== 'running';
+  const care = isNothing ? t.run.careNothing : t.run.careOf(formats.count(finished), formats.count(careRecords.total));
   return (
     <>
       {cancellation && (
@@ -84,7 +86,7 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
       )}
       <Steps progress={progress} />
       <div className="tiles">
-        <Tile name={t.run.care} value={t.run.careOf(formats.count(finished), formats.count(careRecords.total))} isWide>
+        <Tile name={t.run.care} value={care} isWide>
           <CareBar of={careRecords} isWithLegend />
         </Tile>
         <Times progress={progress} />

@@ -45,7 +45,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                     </small>
                   )}
                 </td>
-                <td data-name={t.run.duration}>
+                <td data-name={t.run.duration} className="nowrap">
                   {run.finishedAt === undefined
                     ? t.none
                     : formats.duration((Date.parse(run.finishedAt) - Date.parse(run.startedAt)) / 1000)}

@@ -1,15 +1,22 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { isProblem, isSyncUnderWay, useLastSync, useRequestSync } from '../api/queries.ts';
+import type { LastSync } from '../api/types.ts';
 import { Button } from '../parts/button.tsx';
 import { Freshness, Notice, Problem } from '../parts/notice.tsx';
 import { useLocale } from '../texts/locale.tsx';
 
+interface SyncPanelProps {
+  readonly patientRef: string;
+  /** what the patient's record has said of it, so that nobody asks again; null: nobody has asked for a sync yet */
+  readonly known?: LastSync | null;
+}
+
 /** Asks for a sync, says at once that it will be done, and shows it happen. */
-export function SyncPanel({ patientRef }: { readonly patientRef: string }) {
+export function SyncPanel({ patientRef, known }: SyncPanelProps) {
   const { t, formats } = useLocale();
   const client = useQueryClient();
-  const lastSync = useLastSync(patientRef);
+  const lastSync = useLastSync(patientRef, known);
   const request = useRequestSync(patientRef);
   const seen = lastSync.data;
   // the answer to the wish is newer than what was seen before it
@@ -18,7 +25,7 @@ export function SyncPanel({ patientRef }: { readonly patientRef: string }) {
   const wasUnderWay = useRef(false);
   const isUnderWay = isSyncUnderWay(sync);
   useEffect(() => {
-    if (wasUnderWay.current && !isUnderWay) void client.resetQueries({ queryKey: ['patient', patientRef] });
+    if (wasUnderWay.current && !isUnderWay) void client.invalidateQueries({ queryKey: ['patient', patientRef] });
     wasUnderWay.current = isUnderWay;
   }, [isUnderWay, client, patientRef]);
   const isGone = isProblem(lastSync.error, 'patient-unknown');

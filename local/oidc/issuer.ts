@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import Provider, { type Configuration } from 'oidc-provider';
 import { claimsOf, demoUsers } from './demo-users.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
-import { loginPage } from './login-page.ts';
+import { loginPage, logoutPage } from './login-page.ts';
 
 export interface IssuerSpec {
   readonly port: number;
@@ -101,6 +102,17 @@ const configurationOf = ({ keys, audience, consoleOrigin }: IssuerSpec): Configu
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: (ctx, form) => {
+        const nonce = randomBytes(16).toString('base64');
+        ctx.set(
+          'content-security-policy',
+          `default-src 'none'; script-src 'nonce-${nonce}'; form-action 'self' ${consoleOrigin}; frame-ancestors 'none'; base-uri 'none'`,
+        );
+        ctx.body = logoutPage(form, nonce);
+      },
+    },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => resource,
