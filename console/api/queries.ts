@@ -55,10 +55,13 @@ export function useRuns() {
   });
 }
 
-/** All issues of a run, page after page; `isWhole` once the last one is there. */
+/** More are read once, as all pages are read anew each time. */
+const livePagesMax = 5;
+
+/** The issues of a run, page after page, 100 each. */
 export function useIssues(runId: string | undefined) {
   const { api } = useConnection();
-  const query = useInfiniteQuery({
+  return useInfiniteQuery({
     queryKey: ['issues', runId ?? ''],
     queryFn: async ({ pageParam, signal }) =>
       await api.get<Paged<{ issues: Issue[] }>>('/sync/issues', { runId, nextToken: pageParam }, signal),
@@ -66,8 +69,9 @@ export function useIssues(runId: string | undefined) {
     getNextPageParam: ({ nextToken }) => nextToken,
     structuralSharing: false, // 500 pages need no comparing
     staleTime: Number.POSITIVE_INFINITY,
+    refetchInterval: (query) =>
+      (query.state.data?.pages.length ?? 0) <= livePagesMax && nextPollMs(query, 2 * quietMs),
   });
-  return query;
 }
 
 export function usePatient(patientRef: string) {

@@ -12,11 +12,12 @@ export interface IssuerSpec {
   /** `aud` of access tokens */
   readonly audience: string;
   readonly consoleOrigin: string;
+  /** how long an access token is good */
+  readonly tokenSeconds: number;
 }
 
 /** The one thing that tokens are for. */
 const resource = 'urn:epa-sync:api';
-const tokenSeconds = 3_600;
 const loginPath = '/login/';
 
 /**
@@ -59,7 +60,7 @@ async function logIn(
   response.end(loginPage(`${loginPath}${uid}`));
 }
 
-const configurationOf = ({ keys, audience, consoleOrigin }: IssuerSpec): Configuration => ({
+const configurationOf = ({ keys, audience, consoleOrigin, tokenSeconds }: IssuerSpec): Configuration => ({
   jwks: { keys: [keys.signingKey] },
   cookies: { keys: [keys.cookieKey] },
   clients: [
