@@ -9,7 +9,7 @@ export default defineConfig({
           name: 'unit',
           sequence: { groupOrder: 0 },
           include: ['**/*.test.ts'],
-          exclude: ['test/*.test.ts', 'test/chaos/**', 'node_modules/**', 'cdk.out/**', '.local/**'],
+          exclude: ['test/*.test.ts', 'test/{chaos,console}/**', 'node_modules/**', 'cdk.out/**', '.local/**'],
           testTimeout: 20_000,
           hookTimeout: 30_000,
         },
@@ -19,10 +19,20 @@ export default defineConfig({
           name: 'integration',
           sequence: { groupOrder: 1 }, // alone: a whole stack with its workers fills a small machine
           include: ['test/**/*.test.ts'],
-          exclude: ['test/gate-model/**'], // pure: a unit
+          exclude: ['test/gate-model/**', 'test/console/**'], // pure: a unit; a browser: the project below
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          sequence: { groupOrder: 2 },
+          include: ['test/console/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],

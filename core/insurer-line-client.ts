@@ -42,7 +42,10 @@ export class InsurerLineError extends Error {
 }
 
 /** The line as people are told of it: who, when and why only while it is paused. */
-export type LineNow = Pick<Gate, 'state' | 'busy' | 'by' | 'since' | 'reason'>;
+export type LineNow = Pick<Gate, 'state' | 'busy' | 'by' | 'since' | 'reason'> & {
+  /** of a paused line: whether it is proved that nothing is under way and nothing will be sent */
+  readonly silent?: boolean;
+};
 
 /** What people do with the line of one insurer. */
 export interface InsurerLineClient {
@@ -116,7 +119,7 @@ export function createInsurerLineClient({ temporal, gate, insurerId }: InsurerLi
           }),
         }),
       );
-      return changed && lineNow({ ...changed, busy: false });
+      return changed && lineNow({ ...changed, busy: false, silent: true });
     } catch (error) {
       const failure = refusalIn(error);
       if (failure === undefined) return undefined;
@@ -194,11 +197,12 @@ export async function tellGateChanged(client: Client, insurerId: string): Promis
   });
 }
 
-export function lineNow({ state, busy, by, since, reason }: LineNow): LineNow {
+export function lineNow({ state, busy, silent, by, since, reason }: LineNow): LineNow {
   if (state === 'open') return { state, busy };
   return {
     state,
     busy,
+    ...(silent !== undefined && { silent }),
     ...(by !== undefined && { by }),
     ...(since !== undefined && { since }),
     ...(reason !== undefined && { reason }),

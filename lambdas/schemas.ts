@@ -62,6 +62,10 @@ const pausedBy = {
   by: z.string().optional().meta({ description: 'who paused it; while paused only', example: 'operator-demo' }),
   since: time.optional(),
   reason: z.string().optional(),
+  silent: z
+    .boolean()
+    .optional()
+    .meta({ description: 'while paused only: it is proved that nothing is under way, and nothing will be sent' }),
 };
 export const line = z
   .object({ state: lineState, busy: z.boolean(), ...pausedBy })

@@ -17,6 +17,7 @@ const newDir = (): string => {
 };
 const endpoints: Endpoints = {
   api: 'http://127.0.0.1:9020/api',
+  console: 'http://127.0.0.1:9030/',
   temporal: '127.0.0.1:9010',
   temporalNamespace: 'default',
   aws: 'http://127.0.0.1:9020',

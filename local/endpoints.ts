@@ -7,6 +7,7 @@ import { placesIn } from './settings.ts';
 const processIds = z.object({ worker: z.array(z.number()), line: z.array(z.number()) });
 const endpointsFile = z.object({
   api: z.string(),
+  console: z.string(),
   temporal: z.string(),
   temporalUi: z.string().optional(),
   temporalNamespace: z.string(),

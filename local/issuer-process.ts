@@ -8,11 +8,14 @@ export interface IssuerProcessSpec {
   readonly port: number;
   readonly keysFile: string;
   readonly consoleOrigin: string;
+  /** how long an access token is good; an hour when absent */
+  readonly tokenSeconds?: number;
   readonly logDir: string;
 }
 
 /** Starts the OIDC issuer with its demo users. @throws StartFailure */
-export async function startIssuer({ port, keysFile, consoleOrigin, logDir }: IssuerProcessSpec): Promise<Leashed> {
+export async function startIssuer(spec: IssuerProcessSpec): Promise<Leashed> {
+  const { port, keysFile, consoleOrigin, tokenSeconds, logDir } = spec;
   let isListening = false;
   const issuer = startProcess({
     name: 'issuer',
@@ -24,6 +27,7 @@ export async function startIssuer({ port, keysFile, consoleOrigin, logDir }: Iss
       ISSUER_KEYS_FILE: keysFile,
       OIDC_AUDIENCE: audience,
       CONSOLE_ORIGIN: consoleOrigin,
+      ...(tokenSeconds !== undefined && { ISSUER_TOKEN_SECONDS: String(tokenSeconds) }),
     },
     logDir,
     graceMs: 5_000,

@@ -69,4 +69,5 @@ export const placesIn = (localDir: string) => ({
   issuerKeys: join(localDir, 'issuer-keys.json'),
   logs: join(localDir, 'logs'),
   bundles: join(localDir, 'bundles'),
+  consoles: join(localDir, 'console'),
 });

@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { readConfig, workerConfig } from '../core/config.ts';
+import { ensureConsole, startConsole } from './console-process.ts';
 import { deployStacks, type Outputs } from './deploy.ts';
 import { emulatorAnswers, emulatorEnvironment, keepsState, startEmulator } from './emulator.ts';
 import { announce, type Endpoints, releaseLock, takeLock, updateProcesses, withdraw } from './endpoints.ts';
@@ -85,6 +86,7 @@ export class LocalStack {
     withdraw(localDir); // of a stack that was killed
     const neededPorts: (keyof Ports)[] = [
       'issuer',
+      'console',
       ...(isExternal ? [] : (['temporal', 'temporalUi', 'emulator'] as const)),
       ...(settings.insurer ? [] : (['insurer', 'insurerControl'] as const)),
     ];
@@ -101,8 +103,9 @@ export class LocalStack {
     }
     const keys = ensureKeys(places.keys);
     // side by side; after a failure the others are waited for, so that stop() knows of all that runs
-    const [bundle, insurer, oidcIssuer, parts] = await allDone([
+    const [bundle, consoleDir, insurer, oidcIssuer, parts] = await allDone([
       this.#step('workflows bundled', () => ensureWorkflowBundle(places.bundles, this.#abort.signal)),
+      this.#step('console built', () => ensureConsole(places.consoles, this.#abort.signal)),
       this.#openInsurer(),
       this.#openIssuer(),
       isExternal ? this.#findParts(keys) : this.#openParts(keys),
@@ -122,8 +125,14 @@ export class LocalStack {
       INSURER_API_TOKEN: insurer.token,
       WORKFLOW_BUNDLE: bundle,
     };
-    const endpoints = { api: apiUrl, ...reached, insurer: insurer.baseUrl, oidcIssuer };
-    const ids = await this.#step('worker ready', () => this.#openWorker(environment));
+    const [ids] = await allDone([
+      this.#step('worker ready', () => this.#openWorker(environment)),
+      this.#keep(
+        startConsole({ port: settings.ports.console, dir: consoleDir, apiUrl, oidcIssuer, logDir: places.logs }),
+      ),
+    ]);
+    const consoleUrl = `${consoleOriginOf(settings.ports)}/`;
+    const endpoints = { api: apiUrl, console: consoleUrl, ...reached, insurer: insurer.baseUrl, oidcIssuer };
     this.#throwIfStopping();
     announce(localDir, { ...endpoints, processes: listOf(ids) }, { pid: process.pid, environment });
     return { endpoints, environment };

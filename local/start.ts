@@ -86,6 +86,7 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
     for (const line of last ? summaryLines(last) : [`run ${runId} ended without a word: see Temporal`]) say(line);
     if (isOnce) return last?.state === 'completed' ? 0 : 1;
     say('');
+    say(`  console        ${endpoints.console}`);
     say(`  API            ${endpoints.api}`);
     say(`  OIDC issuer    ${endpoints.oidcIssuer}`);
     if (endpoints.temporalUi !== undefined)

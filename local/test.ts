@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { runChecks } from './checks.ts';
 
-// `npm test`: the checks, then all tests. Arguments go to vitest, and then the checks are left out: npm test -- core/domain
+// `npm test`: the checks, then all tests but those that need a browser (`npm run test:browser`). Arguments go to vitest, and then the checks are left out: npm test -- core/domain
 const root = dirname(import.meta.dirname);
 const args = process.argv.slice(2);
 const areChecksGood = args.length > 0 || runChecks();
-const vitest = spawn(process.execPath, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...args], {
+const vitest = spawn(process.execPath, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...(args.length > 0 ? args : ['--project', '!browser'])], {
   cwd: root,
   stdio: 'inherit',
   env: { ...process.env, LOCAL_DIR: process.env['LOCAL_DIR'] ?? join(root, '.local', 'test') },

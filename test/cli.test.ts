@@ -57,6 +57,7 @@ beforeAll(async () => {
   writeFileSync(lock, String(standIn.pid));
   const endpoints = {
     api: stack.api?.url ?? '',
+    console: 'nowhere',
     temporal: 'nowhere',
     temporalNamespace: 'nowhere',
     aws: 'nowhere',

@@ -33,6 +33,12 @@ export interface TestStack {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+export interface StackParts {
+  readonly api?: boolean;
+  /** how long the issuer's access tokens are good; an hour when absent */
+  readonly tokenSeconds?: number;
+}
+
 /** Where tests keep what they install and start. */
 export const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.meta.dirname), '.local', 'test'));
 const region = 'eu-central-1';
@@ -41,7 +47,7 @@ const region = 'eu-central-1';
  * Starts a stack; in about two seconds, once the data stack has been deployed on this machine before. With the API, which
  * is deployed each time, as it knows where everything is.
  */
-export async function startTestStack({ api: isWithApi = false } = {}): Promise<TestStack> {
+export async function startTestStack({ api: isWithApi = false, tokenSeconds }: StackParts = {}): Promise<TestStack> {
   mkdirSync(testDir, { recursive: true });
   const wheels = await ensureWheels(testDir);
   const command = await findTemporal(process.env, wheels);
@@ -90,7 +96,13 @@ export async function startTestStack({ api: isWithApi = false } = {}): Promise<T
       const issuerKeys = join(testDir, 'issuer-keys.json');
       const consoleOrigin = `http://127.0.0.1:${consolePort}`;
       const temporalUiOrigin = `http://127.0.0.1:${uiPort}`;
-      running.issuer = await startIssuer({ port: issuerPort, keysFile: issuerKeys, consoleOrigin, logDir });
+      running.issuer = await startIssuer({
+        port: issuerPort,
+        keysFile: issuerKeys,
+        consoleOrigin,
+        logDir,
+        ...(tokenSeconds !== undefined && { tokenSeconds }),
+      });
       const settings = {
         ...temporal,
         INSURER_ID: 'test',

@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import Provider, { type Configuration } from 'oidc-provider';
 import { claimsOf, demoUsers } from './demo-users.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
-import { loginPage } from './login-page.ts';
+import { loginPage, logoutPage } from './login-page.ts';
 
 export interface IssuerSpec {
   readonly port: number;
@@ -11,11 +12,12 @@ export interface IssuerSpec {
   /** `aud` of access tokens */
   readonly audience: string;
   readonly consoleOrigin: string;
+  /** how long an access token is good */
+  readonly tokenSeconds: number;
 }
 
 /** The one thing that tokens are for. */
 const resource = 'urn:epa-sync:api';
-const tokenSeconds = 3_600;
 const loginPath = '/login/';
 
 /**
@@ -58,13 +60,14 @@ async function logIn(
   response.end(loginPage(`${loginPath}${uid}`));
 }
 
-const configurationOf = ({ keys, audience, consoleOrigin }: IssuerSpec): Configuration => ({
+const configurationOf = ({ keys, audience, consoleOrigin, tokenSeconds }: IssuerSpec): Configuration => ({
   jwks: { keys: [keys.signingKey] },
   cookies: { keys: [keys.cookieKey] },
   clients: [
     {
       client_id: 'console',
       token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'],
       redirect_uris: [`${consoleOrigin}/`],
       post_logout_redirect_uris: [`${consoleOrigin}/`],
     },
@@ -100,6 +103,17 @@ const configurationOf = ({ keys, audience, consoleOrigin }: IssuerSpec): Configu
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: (ctx, form) => {
+        const nonce = randomBytes(16).toString('base64');
+        ctx.set(
+          'content-security-policy',
+          `default-src 'none'; script-src 'nonce-${nonce}'; form-action 'self' ${consoleOrigin}; frame-ancestors 'none'; base-uri 'none'`,
+        );
+        ctx.body = logoutPage(form, nonce);
+      },
+    },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => resource,

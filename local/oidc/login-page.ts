@@ -24,3 +24,17 @@ ${Object.values(demoUsers)
 <p>Ein Aussteller zum Ausprobieren: Wer diese Seite erreicht, kann jede dieser Personen sein.</p>
 </html>
 `;
+
+/** Sends itself: whoever is here has asked to sign out. @param form the issuer's, as HTML, with the ID `op.logoutForm` */
+export const logoutPage = (form: string, nonce: string): string => `<!doctype html>
+<html lang="de">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>epa-sync: Abmelden</title>
+<h1>Abmelden</h1>
+${form}
+<input type="hidden" form="op.logoutForm" name="logout" value="yes">
+<button form="op.logoutForm">Abmelden</button>
+<script nonce="${escaped(nonce)}">document.forms[0].submit();</script>
+</html>
+`;

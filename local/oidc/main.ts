@@ -9,6 +9,7 @@ const settings = z.object({
   ISSUER_KEYS_FILE: z.string().min(1),
   OIDC_AUDIENCE: z.string().min(1),
   CONSOLE_ORIGIN: z.url(),
+  ISSUER_TOKEN_SECONDS: z.coerce.number().int().min(1).default(3_600),
 });
 
 try {
@@ -17,9 +18,10 @@ try {
     ISSUER_KEYS_FILE: file,
     OIDC_AUDIENCE,
     CONSOLE_ORIGIN,
+    ISSUER_TOKEN_SECONDS: tokenSeconds,
   } = readConfig(settings, process.env);
   const keys = await ensureIssuerKeys(file);
-  const server = await openIssuer({ port, keys, audience: OIDC_AUDIENCE, consoleOrigin: CONSOLE_ORIGIN });
+  const server = await openIssuer({ port, keys, audience: OIDC_AUDIENCE, consoleOrigin: CONSOLE_ORIGIN, tokenSeconds });
   process.stdout.write(`issuer listening on http://127.0.0.1:${port}\n`);
   process.on('SIGTERM', () => {
     server.close();

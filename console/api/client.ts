@@ -1,0 +1,97 @@
+import { parseLossless } from '../../core/json/lossless.ts';
+import type { Session } from '../session.ts';
+import type { ProblemName } from './types.ts';
+
+const problemPrefix = 'urn:epa-sync:problem:';
+/** Longest wait for an answer, ms; a pause may take as long as a lease and more. */
+const answerMs = 15_000;
+const pauseMs = 90_000;
+
+/** Why there is no answer: one of the API's problems, or the API itself is not there. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly problem: ProblemName | 'unreachable';
+  readonly correlationId: string | undefined;
+  constructor(problem: ProblemName | 'unreachable', correlationId?: string, options?: ErrorOptions) {
+    super(`api ${problem}`, options);
+    this.problem = problem;
+    this.correlationId = correlationId;
+  }
+}
+
+export interface Link {
+  readonly href: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+type Query = Readonly<Record<string, string | undefined>>;
+
+/** The HTTP API as the signed-in person. Every method @throws ApiError. */
+export interface Api {
+  get<Answer>(path: string, query?: Query, signal?: AbortSignal): Promise<Answer>;
+  /** the answer's text, of a media type */
+  getText(path: string, query: Query, accept: string): Promise<string>;
+  post<Answer>(path: string, body?: object): Promise<Answer>;
+  /** the text behind a link that an answer held; it needs no token */
+  follow(link: Link): Promise<string>;
+}
+
+export function createApi(apiUrl: string, session: Session): Api {
+  const ask = async (path: string, init: RequestInit & { readonly accept?: string }): Promise<Response> => {
+    const { accept = 'application/json', headers, signal, ...rest } = init;
+    const limit = AbortSignal.timeout(path === '/line/pause' ? pauseMs : answerMs);
+    const send = async () =>
+      await fetch(`${apiUrl}${path}`, {
+        ...rest,
+        headers: { ...headers, accept, authorization: `Bearer ${session.token ?? ''}` },
+        signal: signal ? AbortSignal.any([signal, limit]) : limit,
+        cache: 'no-store',
+        credentials: 'omit',
+      }).catch((error: unknown) => {
+        if (signal?.aborted) throw error;
+        throw new ApiError('unreachable', undefined, { cause: error });
+      });
+    const response = await send();
+    const answered = response.status === 401 && (await session.renew()) ? await send() : response;
+    if (!answered.ok) throw await problemIn(answered);
+    return answered;
+  };
+  const read = async <Answer>(response: Promise<Response>): Promise<Answer> => {
+    const text = await (await response).text().catch((error: unknown) => {
+      throw new ApiError('unreachable', undefined, { cause: error });
+    });
+    return parseLossless(text) as Answer;
+  };
+  return {
+    get: async (path, query = {}, signal) => await read(ask(path + search(query), signal ? { signal } : {})),
+    getText: async (path, query, accept) => await (await ask(path + search(query), { accept })).text(),
+    post: async (path, body) =>
+      await read(
+        ask(path, {
+          method: 'POST',
+          ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        }),
+      ),
+    async follow({ href }) {
+      if (!href.startsWith(`${apiUrl}/`)) throw new ApiError('document-unknown'); // whatever an insurer wrote there is no link of ours
+      const response = await fetch(href, { cache: 'no-store', credentials: 'omit' }).catch((error: unknown) => {
+        throw new ApiError('unreachable', undefined, { cause: error });
+      });
+      if (!response.ok) throw await problemIn(response);
+      return await response.text();
+    },
+  };
+}
+
+const search = (query: Query): string => {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => !!entry[1]);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+};
+
+async function problemIn(response: Response): Promise<ApiError> {
+  const { type, correlationId } = (await response.json().catch(() => ({}))) as Partial<Record<string, string>>;
+  const name = type?.startsWith(problemPrefix) ? (type.slice(problemPrefix.length) as ProblemName) : undefined;
+  // a gateway's own words: there is no API behind it
+  return new ApiError(name ?? (response.status === 429 ? 'too-many-requests' : 'unreachable'), correlationId);
+}

@@ -1,0 +1,217 @@
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useConnection } from './context.ts';
+import { ApiError } from './client.ts';
+import { nextPollMs } from './polling.ts';
+import type {
+  AccessLogPage,
+  Issue,
+  LastSync,
+  Line,
+  LineWithChanges,
+  PatientPage,
+  Progress,
+  RequestedSync,
+  Verification,
+} from './types.ts';
+
+/** How often is looked, ms: while something happens, and else. */
+const busyMs = 1_000;
+const quietMs = 4_000;
+
+type Paged<Answer> = Answer & { readonly nextToken?: string };
+
+export const isProblem = (error: unknown, problem: ApiError['problem']): boolean =>
+  error instanceof ApiError && error.problem === problem;
+
+/** undefined before the first run. */
+export function useProgress() {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['progress'],
+    queryFn: async ({ signal }) => await orNull('no-run-yet', api.get<Progress>('/sync', {}, signal)),
+    refetchInterval: (query) => nextPollMs(query, query.state.data?.state === 'running' ? busyMs : quietMs),
+  });
+}
+
+/** null when no worker has kept the line yet. */
+export function useLine() {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['line'],
+    queryFn: async ({ signal }) => await orNull('line-unknown', api.get<LineWithChanges>('/line', {}, signal)),
+    refetchInterval: (query) => nextPollMs(query, busyMs),
+  });
+}
+
+export function useRuns() {
+  const { api } = useConnection();
+  return useInfiniteQuery({
+    queryKey: ['runs'],
+    queryFn: async ({ pageParam, signal }) =>
+      await api.get<Paged<{ runs: Progress[] }>>('/sync/runs', { nextToken: pageParam }, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ nextToken }) => nextToken,
+    refetchInterval: (query) => nextPollMs(query, 5 * quietMs),
+  });
+}
+
+/** More are read once, as all pages are read anew each time. */
+const livePagesMax = 5;
+
+/** The issues of a run, page after page, 100 each. */
+export function useIssues(runId: string | undefined) {
+  const { api } = useConnection();
+  return useInfiniteQuery({
+    queryKey: ['issues', runId ?? ''],
+    queryFn: async ({ pageParam, signal }) =>
+      await api.get<Paged<{ issues: Issue[] }>>('/sync/issues', { runId, nextToken: pageParam }, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ nextToken }) => nextToken,
+    structuralSharing: false, // 500 pages need no comparing
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchInterval: (query) =>
+      (query.state.data?.pages.length ?? 0) <= livePagesMax && nextPollMs(query, 2 * quietMs),
+  });
+}
+
+export function usePatient(patientRef: string) {
+  const { api } = useConnection();
+  return useInfiniteQuery({
+    queryKey: ['patient', patientRef],
+    queryFn: async ({ pageParam, signal }) =>
+      await api.get<PatientPage>(`/patients/${patientRef}`, { nextToken: pageParam }, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ nextToken }) => nextToken,
+    structuralSharing: false,
+    staleTime: Number.POSITIVE_INFINITY, // each look is an access entry: once, and again when something has changed
+    refetchOnWindowFocus: false,
+    gcTime: 0, // nobody finds a patient in a page that has been left
+  });
+}
+
+export const isSyncUnderWay = (sync: Pick<LastSync, 'state'> | null | undefined): boolean =>
+  sync?.state === 'requested' || sync?.state === 'running';
+
+const firstLookMs = 300;
+const longestLookMs = 10_000;
+
+/** What became of a sync; asked for seldom once it takes long, as each look is an access entry. null: nobody has asked for one. */
+export function useLastSync(patientRef: string, known?: LastSync | null) {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['last-sync', patientRef],
+    queryFn: async ({ signal }) =>
+      await orNull('no-sync-yet', api.get<LastSync>(`/patients/${patientRef}/sync`, {}, signal)),
+    ...(known !== undefined && { initialData: known }),
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchInterval: (query) => {
+      const { data } = query.state;
+      if (query.state.status === 'error') return nextPollMs(query, 1_000);
+      if (!data || !isSyncUnderWay(data)) return false;
+      const waitedMs = Date.now() - Date.parse(data.requestedAt);
+      return Math.min(longestLookMs, Math.max(firstLookMs, waitedMs / 2));
+    },
+    refetchOnWindowFocus: (query) => isSyncUnderWay(query.state.data) && 'always',
+    gcTime: 0,
+  });
+}
+
+export function useRequestSync(patientRef: string) {
+  const { api } = useConnection();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async () => await api.post<RequestedSync>('/patient-syncs', { patientRef }),
+    onSuccess: async () => await client.invalidateQueries({ queryKey: ['last-sync', patientRef] }),
+  });
+}
+
+export function useLookup() {
+  const { api } = useConnection();
+  return useMutation({
+    mutationFn: async (kvnr: string) => await api.post<{ patientRef: string }>('/patients/lookup', { kvnr }),
+    gcTime: 0, // the number is forgotten with the answer
+  });
+}
+
+export interface AccessLogFilter {
+  readonly who?: string;
+  readonly role?: string;
+  readonly operation?: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export function useAccessLog(patientRef: string, filter: AccessLogFilter) {
+  const { api } = useConnection();
+  return useInfiniteQuery({
+    queryKey: ['access-log', patientRef, filter],
+    queryFn: async ({ pageParam, signal }) =>
+      await api.get<AccessLogPage>(
+        `/patients/${patientRef}/access-log`,
+        { ...filter, nextToken: pageParam },
+        signal,
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ nextToken }) => nextToken,
+    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY, // each look is an entry of the log itself
+    refetchOnWindowFocus: false,
+    gcTime: 0,
+  });
+}
+
+export function useVerify(patientRef: string) {
+  const { api } = useConnection();
+  return useMutation({
+    mutationFn: async () => await api.get<Verification>(`/patients/${patientRef}/access-log/verification`),
+  });
+}
+
+/** A wish to pause or resume the line. */
+export function useLineWish(wish: 'pause' | 'resume') {
+  const { api } = useConnection();
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: ['line-wish', wish],
+    mutationFn: async (reason: string) => await api.post<Line>(`/line/${wish}`, { reason }),
+    onSuccess: (line) => {
+      client.setQueryData<LineWithChanges | null>(['line'], (before) => ({ changes: [], ...before, ...line }));
+    },
+    onSettled: async () => {
+      await client.invalidateQueries({ queryKey: ['line'] });
+    },
+  });
+}
+
+export function useStartRun() {
+  return useRunWish<void>(async (api) => await api.post('/sync'));
+}
+
+export function useCancelRun() {
+  return useRunWish<string>(async (api, reason) => await api.post('/sync/cancel', { reason }));
+}
+
+export function useDecideRemovals() {
+  return useRunWish<'approve' | 'reject'>(async (api, decision) => await api.post('/sync/removals', { decision }));
+}
+
+function useRunWish<Wish>(act: (api: ReturnType<typeof useConnection>['api'], wish: Wish) => Promise<unknown>) {
+  const { api } = useConnection();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async (wish: Wish) => await act(api, wish),
+    onSettled: async () => {
+      await client.invalidateQueries({ queryKey: ['progress'] });
+    },
+  });
+}
+
+/** An answer that says «not yet» is none. */
+async function orNull<Answer>(problem: ApiError['problem'], answer: Promise<Answer>): Promise<Answer | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isProblem(error, problem)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,16 @@
+import type { z } from 'zod';
+import type { ProblemName } from '../../lambdas/problems.ts';
+import type * as schemas from '../../lambdas/schemas.ts';
+
+/** The API's answers, as the schemas say that validate them there. */
+export type Line = z.output<typeof schemas.line>;
+export type LineWithChanges = z.output<typeof schemas.lineWithChanges>;
+export type Progress = z.output<typeof schemas.progress>;
+export type Issue = z.output<typeof schemas.issues>['issues'][number];
+export type LastSync = z.output<typeof schemas.lastSync>;
+export type RequestedSync = z.output<typeof schemas.requestedSync>;
+export type PatientPage = z.output<typeof schemas.patient>;
+export type AccessLogPage = z.output<typeof schemas.accessLog>;
+export type AccessEntry = AccessLogPage['entries'][number];
+export type Verification = z.output<typeof schemas.verification>;
+export type { ProblemName };

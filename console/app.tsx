@@ -1,0 +1,151 @@
+import { type ReactNode, Suspense, useEffect, useRef } from 'react';
+import type { Role } from '../core/domain/access.ts';
+import { useConnection, useSessionState } from './api/context.ts';
+import { IssuesPage } from './pages/issues-page.tsx';
+import { LogPage } from './pages/log-page.tsx';
+import { OverviewPage } from './pages/overview-page.tsx';
+import { PatientPage } from './pages/patient-page.tsx';
+import { RunsPage } from './pages/runs-page.tsx';
+import { SignIn } from './pages/sign-in.tsx';
+import { Button } from './parts/button.tsx';
+import { Notice } from './parts/notice.tsx';
+import { hrefOf, type PageName, useRoute } from './route.ts';
+import type { Person } from './session.ts';
+import { type Language, languages, useLocale } from './texts/locale.tsx';
+import { type Theme, themes, useTheme } from './theme.ts';
+
+/** Who finds what, first page first. */
+const pagesOf: Readonly<Record<Role, readonly PageName[]>> = {
+  operator: ['overview', 'issues', 'runs', 'patient'],
+  management: ['progress', 'runs'],
+  clinician: ['patient'],
+  auditor: ['access-log'],
+};
+
+export function App() {
+  const { session } = useConnection();
+  const state = useSessionState(session);
+  return (
+      <Shell person={state.kind === 'signed-out' ? undefined : state.person}>
+        {state.kind === 'signed-out' ? (
+          <SignIn {...(state.problem !== undefined && { problem: state.problem })} />
+        ) : (
+          <>
+            {state.kind === 'expired' && <Expired />}
+            <Content person={state.person} />
+          </>
+        )}
+      </Shell>
+  );
+}
+
+function Content({ person: { roles } }: { readonly person: Person }) {
+  const { t } = useLocale();
+  const { page, subject } = useRoute();
+  const pages = pagesFor(roles);
+  const shown = page === undefined && location.hash.length <= 2 ? pages[0] : page;
+  if (roles.length === 0) return <Notice kind="warning">{t.signIn.noRole}</Notice>;
+  if (shown === undefined || !pages.includes(shown)) return <Notice kind="warning">{t.unknownPage}</Notice>;
+  switch (shown) {
+    case 'overview':
+      return <OverviewPage isOperator />;
+    case 'progress':
+      return <OverviewPage isOperator={false} />;
+    case 'issues':
+      return <IssuesPage runId={subject} />;
+    case 'runs':
+      return <RunsPage isOperator={roles.includes('operator')} />;
+    case 'patient':
+      return <PatientPage patientRef={subject} mayRead={roles.includes('clinician')} />;
+    case 'access-log':
+      return <LogPage patientRef={subject} />;
+  }
+}
+
+/** With several roles the pages of all of them; progress is part of operations. */
+const pagesFor = (roles: readonly Role[]): readonly PageName[] =>
+  [...new Set(roles.flatMap((role) => pagesOf[role]))].filter(
+    (page) => page !== 'progress' || !roles.includes('operator'),
+  );
+
+function Expired() {
+  const { t } = useLocale();
+  const { session } = useConnection();
+  return (
+    <Notice kind="error">
+      <span>{t.signIn.expired}</span>
+      <Button kind="primary" onPress={() => void session.signIn()}>
+        {t.signIn.again}
+      </Button>
+    </Notice>
+  );
+}
+
+function Shell({ person, children }: { readonly person: Person | undefined; readonly children: ReactNode }) {
+  const { t, language, setLanguage } = useLocale();
+  const { session } = useConnection();
+  const [theme, setTheme] = useTheme();
+  const { page } = useRoute();
+  const main = useRef<HTMLElement>(null);
+  const pages = person ? pagesFor(person.roles) : [];
+  const current = page ?? pages[0];
+  useEffect(() => {
+    document.title = current === undefined ? t.product : `${t.pages[current]} · ${t.product}`;
+  }, [current, t]);
+  return (
+    <>
+      <button type="button" className="skip" onClick={() => main.current?.focus()}>
+        {t.skip}
+      </button>
+      <header className="top">
+        <span className="brand">
+          <img src="/icon.svg" alt="" width="28" height="28" />
+          {t.product}
+        </span>
+        {pages.length > 0 && (
+          <nav aria-label={t.menu}>
+            {pages.map((each) => (
+              <a key={each} href={hrefOf(each)} {...(each === current && { 'aria-current': 'page' as const })}>
+                {t.pages[each]}
+              </a>
+            ))}
+          </nav>
+        )}
+        <div className="tools">
+          <select
+            aria-label={t.language}
+            value={language}
+            onChange={({ target }) => setLanguage(target.value as Language)}
+          >
+            {Object.entries(languages).map(([code, name]) => (
+              <option key={code} value={code} lang={code}>
+                {name}
+              </option>
+            ))}
+          </select>
+          <select aria-label={t.theme} value={theme} onChange={({ target }) => setTheme(target.value as Theme)}>
+            {themes.map((each) => (
+              <option key={each} value={each}>
+                {t.themes[each]}
+              </option>
+            ))}
+          </select>
+          {person && (
+            <>
+              <span className="person">
+                <bdi>{person.name}</bdi>
+                <small>{person.roles.map((role) => t.roles[role]).join(', ')}</small>
+              </span>
+              <Button kind="quiet" onPress={() => void session.signOut()}>
+                {t.signIn.out}
+              </Button>
+            </>
+          )}
+        </div>
+      </header>
+      <main ref={main} tabIndex={-1}>
+        <Suspense fallback={<p>{t.loading}</p>}>{children}</Suspense>
+      </main>
+    </>
+  );
+}

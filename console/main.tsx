@@ -1,0 +1,43 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { createApi } from './api/client.ts';
+import { ConnectionContext } from './api/context.ts';
+import { App } from './app.tsx';
+import { Unreadable } from './pages/sign-in.tsx';
+import { Session } from './session.ts';
+import { readSettings } from './settings.ts';
+import './style.css';
+import { LocaleProvider } from './texts/locale.tsx';
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: { retry: false, networkMode: 'always', staleTime: 500 }, // polling is the retry
+    mutations: { retry: false, networkMode: 'always' },
+  },
+});
+
+async function open() {
+  const settings = await readSettings();
+  const session = new Session(settings);
+  await session.begin();
+  return { session, api: createApi(settings.apiUrl, session) };
+}
+
+const root = createRoot(document.getElementById('root') ?? document.body);
+const connection = await open().catch(() => undefined);
+root.render(
+  <StrictMode>
+    <LocaleProvider>
+      {connection === undefined ? (
+        <Unreadable />
+      ) : (
+        <ConnectionContext value={connection}>
+          <QueryClientProvider client={client}>
+            <App />
+          </QueryClientProvider>
+        </ConnectionContext>
+      )}
+    </LocaleProvider>
+  </StrictMode>,
+);

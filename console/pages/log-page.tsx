@@ -1,0 +1,264 @@
+import { useMutation } from '@tanstack/react-query';
+import { useState } from 'react';
+import { FieldError, Form, Input, Label, Text, TextField } from 'react-aria-components';
+import { useConnection } from '../api/context.ts';
+import { type AccessLogFilter, useAccessLog, useVerify } from '../api/queries.ts';
+import type { AccessEntry } from '../api/types.ts';
+import { Button } from '../parts/button.tsx';
+import { readBundle } from '../parts/fhir-bundle.ts';
+import { Freshness, Notice, Problem } from '../parts/notice.tsx';
+import { saveFile } from '../parts/save-file.ts';
+import { goTo } from '../route.ts';
+import { useLocale } from '../texts/locale.tsx';
+
+export const LogPage = ({ patientRef }: { readonly patientRef: string | undefined }) =>
+  patientRef === undefined ? <FindLog /> : <AccessLog key={patientRef} patientRef={patientRef} />;
+
+const isPatientRef = (text: string): boolean => /^[0-9a-f]{32}$/.test(text);
+
+function FindLog() {
+  const { t } = useLocale();
+  const [ref, setRef] = useState('');
+  const isWrong = ref !== '' && (!/^[0-9a-f]*$/.test(ref) || ref.length > 32);
+  return (
+    <section className="card" aria-labelledby="log-title">
+      <h1 id="log-title">{t.log.title}</h1>
+      <p className="hint">{t.log.lead}</p>
+      <Form
+        className="kvnr-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (isPatientRef(ref)) goTo('access-log', ref);
+        }}
+      >
+        <TextField
+          className="field"
+          value={ref}
+          onChange={(text) => setRef(text.trim().toLowerCase())}
+          isInvalid={isWrong}
+          autoComplete="off"
+          spellCheck="false"
+          autoFocus
+        >
+          <Label>{t.log.ref}</Label>
+          <Input className="code" />
+          <FieldError>{t.log.refWrong}</FieldError>
+          <Text slot="description">{t.log.refHint}</Text>
+        </TextField>
+        <Button kind="primary" type="submit" isDisabled={!isPatientRef(ref)}>
+          {t.log.show}
+        </Button>
+      </Form>
+    </section>
+  );
+}
+
+function AccessLog({ patientRef }: { readonly patientRef: string }) {
+  const { t } = useLocale();
+  const [filter, setFilter] = useState<AccessLogFilter>({});
+  const query = useAccessLog(patientRef, filter);
+  const entries = query.data?.pages.flatMap((page) => page.entries);
+  return (
+    <>
+      <section className="card" aria-labelledby="log-title">
+        <div className="card-head">
+          <h1 id="log-title">{t.log.title}</h1>
+          <Button kind="quiet" onPress={() => goTo('access-log')}>
+            {t.log.another}
+          </Button>
+        </div>
+        <p>
+          <span className="hint">{t.patient.ref}</span> <code>{patientRef}</code>
+        </p>
+        <Verification patientRef={patientRef} />
+      </section>
+      <section className="card" aria-label={t.log.title}>
+        <Filters onFilter={setFilter} />
+        <Freshness of={[query]} />
+        {query.isPending && <p>{t.loading}</p>}
+        {entries?.length === 0 && <p>{t.log.none}</p>}
+        {entries !== undefined && entries.length > 0 && <Entries entries={entries} />}
+        {query.hasNextPage && (
+          <div className="actions">
+            <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
+              {t.more}
+            </Button>
+          </div>
+        )}
+      </section>
+    </>
+  );
+}
+
+function Verification({ patientRef }: { readonly patientRef: string }) {
+  const { t, formats } = useLocale();
+  const { api } = useConnection();
+  const verify = useVerify(patientRef);
+  const save = useMutation({
+    mutationFn: async () => {
+      const bundle = await readBundle(api, patientRef);
+      saveFile(`access-log-${patientRef}.json`, new Blob([bundle], { type: 'application/fhir+json' }));
+    },
+  });
+  return (
+    <>
+      <div className="actions">
+        <Button kind="primary" isPending={verify.isPending} onPress={() => verify.mutate()}>
+          {t.log.verify}
+        </Button>
+        <Button isPending={save.isPending} onPress={() => save.mutate()}>
+          {t.log.fhir}
+        </Button>
+      </div>
+      {verify.isPending && <p role="status">{t.log.verifying}</p>}
+      {verify.data &&
+        (verify.data.valid ? (
+          <Notice kind="good">{t.log.valid(formats.count(verify.data.entries))}</Notice>
+        ) : (
+          <Notice kind="error">
+            <strong>{t.log.broken(formats.count(verify.data.firstBrokenSeq ?? 1))}</strong>
+          </Notice>
+        ))}
+      <Problem error={verify.error ?? save.error} />
+    </>
+  );
+}
+
+function Filters({ onFilter }: { readonly onFilter: (filter: AccessLogFilter) => void }) {
+  const { t } = useLocale();
+  return (
+    <form
+      className="filters"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onFilter(filterOf(new FormData(event.currentTarget)));
+      }}
+      onReset={() => onFilter({})}
+    >
+      <label className="field">
+        {t.log.who}
+        <input name="who" maxLength={200} autoComplete="off" />
+      </label>
+      <label className="field">
+        {t.log.role}
+        <select name="role">
+          <option value="">{t.log.all}</option>
+          {Object.entries(t.agents).map(([role, name]) => (
+            <option key={role} value={role}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label className="field">
+        {t.log.action}
+        <select name="operation">
+          <option value="">{t.log.all}</option>
+          {Object.entries(t.log.actions).map(([action, name]) => (
+            <option key={action} value={action}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label className="field">
+        {t.log.from}
+        <input name="from" type="datetime-local" />
+      </label>
+      <label className="field">
+        {t.log.to}
+        <input name="to" type="datetime-local" />
+      </label>
+      <div className="actions">
+        <Button type="submit">{t.log.apply}</Button>
+        <Button kind="quiet" type="reset">
+          {t.log.clear}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+/** Only what was filled in; the reader's local times as the API's. */
+function filterOf(form: FormData): AccessLogFilter {
+  const texts = [...form.entries()].flatMap(([name, value]) =>
+    typeof value === 'string' && value.trim() !== '' ? [[name, value.trim()] as const] : [],
+  );
+  const isTime = (name: string): boolean => name === 'from' || name === 'to';
+  return Object.fromEntries(
+    texts.map(([name, text]) => [name, isTime(name) ? new Date(text).toISOString() : text]),
+  ) as AccessLogFilter;
+}
+
+function Entries({ entries }: { readonly entries: readonly AccessEntry[] }) {
+  const { t, formats } = useLocale();
+  return (
+    <table className="grid stacking">
+      <thead>
+        <tr>
+          <th scope="col">{t.log.number}</th>
+          <th scope="col">{t.log.when}</th>
+          <th scope="col">{t.log.who}</th>
+          <th scope="col">{t.log.action}</th>
+          <th scope="col">{t.log.outcome}</th>
+          <th scope="col">{t.log.details}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {entries.map(({ seq, recorded, agent, operation, outcome, source, entity, hash }) => (
+          <tr key={seq}>
+            <th scope="row">{formats.count(seq)}</th>
+            <td data-name={t.log.when}>
+              <time dateTime={recorded}>{formats.dateTime(recorded)}</time>
+            </td>
+            <td data-name={t.log.who}>
+              <bdi>{agent.name ?? agent.who}</bdi>
+              <small className="block">
+                {t.agents[agent.role]}
+                {agent.name !== undefined && (
+                  <>
+                    {' · '}
+                    <bdi>{agent.who}</bdi>
+                  </>
+                )}
+              </small>
+            </td>
+            <td data-name={t.log.action}>{t.log.actions[operation]}</td>
+            <td data-name={t.log.outcome}>
+              <span className={`badge ${outcome}`}>{t.log.outcomes[outcome]}</span>
+            </td>
+            <td data-name={t.log.details}>
+              <details>
+                <summary>{t.log.details}</summary>
+                <dl className="code">
+                  {entity && (
+                    <>
+                      <dt>{t.log.entity}</dt>
+                      <dd>
+                        {entity.kind} {entity.id}
+                      </dd>
+                    </>
+                  )}
+                  {source.address !== undefined && (
+                    <>
+                      <dt>{t.log.address}</dt>
+                      <dd>{source.address}</dd>
+                    </>
+                  )}
+                  {source.correlationId !== undefined && (
+                    <>
+                      <dt>{t.log.correlation}</dt>
+                      <dd>{source.correlationId}</dd>
+                    </>
+                  )}
+                  <dt>{t.log.hash}</dt>
+                  <dd>{hash}</dd>
+                </dl>
+              </details>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

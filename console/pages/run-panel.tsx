@@ -1,0 +1,206 @@
+import { lazy, Suspense } from 'react';
+import { phases } from '../../core/domain/progress.ts';
+import { useCancelRun, useStartRun } from '../api/queries.ts';
+import type { Progress } from '../api/types.ts';
+import { Button } from '../parts/button.tsx';
+import { CareBar } from '../parts/care-bar.tsx';
+import { Notice, Problem } from '../parts/notice.tsx';
+import { ReasonDialog } from '../parts/reason-dialog.tsx';
+import { RunState } from '../parts/run-state.tsx';
+import { useSamples } from '../samples.ts';
+import { useLocale } from '../texts/locale.tsx';
+
+const RunChart = lazy(async () => await import('../parts/run-chart.tsx'));
+
+interface RunPanelProps {
+  /** null before the first run */
+  readonly progress: Progress | null;
+  /** the API does not answer: as last seen */
+  readonly isOld: boolean;
+  readonly isOperator: boolean;
+}
+
+export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
+  const { t } = useLocale();
+  const start = useStartRun();
+  const cancel = useCancelRun();
+  const isRunning = progress?.state === 'running';
+  return (
+    <section className={`card${isOld ? ' old' : ''}`} aria-labelledby="run-title">
+      <div className="card-head">
+        <h2 id="run-title">
+          {isRunning ? t.run.today : progress ? t.run.last : t.run.title} {progress && <RunState of={progress} />}
+        </h2>
+        {isOperator && (
+          <div className="actions">
+            <Button
+              kind={isRunning ? 'plain' : 'primary'}
+              isPending={start.isPending}
+              onPress={() => {
+                cancel.reset();
+                start.mutate();
+              }}
+            >
+              {isRunning ? t.run.takeNewList : t.run.start}
+            </Button>
+            {isRunning && (
+              <ReasonDialog
+                trigger={
+                  <Button kind="quiet" isPending={cancel.isPending}>
+                    {t.run.cancel}
+                  </Button>
+                }
+                title={t.run.cancelTitle}
+                text={t.run.cancelText}
+                confirm={t.run.cancel}
+                isDangerous
+                onReason={(reason) => {
+                  start.reset();
+                  cancel.mutate(reason);
+                }}
+              />
+            )}
+          </div>
+        )}
+      </div>
+      <Problem error={start.error ?? cancel.error} />
+      {cancel.isSuccess && isRunning && <Notice kind="info">{t.run.cancelling}</Notice>}
+      {progress ? <RunFacts progress={progress} /> : <p>{t.run.none}</p>}
+    </section>
+  );
+}
+
+function RunFacts({ progress }: { readonly progress: Progress }) {
+  const { t, formats } = useLocale();
+  const samples = useSamples(progress);
+  const { patients, careRecords, line, cancellation } = progress;
+  const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
+  const isNothing = careRecords.total === 0 && progress.state !== 'running';
+  const care = isNothing ? t.run.careNothing : t.run.careOf(formats.count(finished), formats.count(careRecords.total));
+  return (
+    <>
+      {cancellation && (
+        <p>
+          {t.run.cancelledBy(cancellation.by)}: <bdi>{cancellation.reason}</bdi>
+        </p>
+      )}
+      <Steps progress={progress} />
+      <div className="tiles">
+        <Tile name={t.run.care} value={care} isWide>
+          <CareBar of={careRecords} isWithLegend />
+        </Tile>
+        <Times progress={progress} />
+        <Tile name={t.run.rate} value={t.run.perMinute(formats.decimal(progress.ratePerMinute))} />
+        <Tile name={t.run.requests} value={formats.count(line.requests)}>
+          {formats.percent(line.failureRate)} {t.run.failureRate}
+        </Tile>
+      </div>
+      <h3>{t.run.people}</h3>
+      <dl className="counts">
+        {(['listed', 'new', 'changed', 'removed', 'unchanged', 'quarantined'] as const).map((name) => (
+          <div key={name}>
+            <dt>{t.run[name]}</dt>
+            <dd>{formats.count(patients[name])}</dd>
+          </div>
+        ))}
+      </dl>
+      {samples.length > 1 && (
+        <Suspense fallback={null}>
+          <RunChart samples={samples} />
+        </Suspense>
+      )}
+      <Faults faults={line.faults} />
+    </>
+  );
+}
+
+function Steps({ progress: { phase, state } }: { readonly progress: Progress }) {
+  const { t } = useLocale();
+  const at = phases.indexOf(phase);
+  const isOver = phase === 'done';
+  return (
+    <ol className="steps" aria-label={t.run.steps}>
+      {phases
+        .filter((each) => each !== 'done')
+        .map((each, index) => {
+          const step = isOver || index < at ? 'past' : index > at ? 'next' : state === 'running' ? 'now' : 'stopped';
+          const words = { past: t.run.stepDone, now: t.run.stepNow, next: t.run.stepNext, stopped: t.run.states[state] };
+          return (
+            <li key={each} className={step} {...(step === 'now' && { 'aria-current': 'step' as const })}>
+              <span className="dot" aria-hidden="true">
+                {step === 'past' ? '✓' : index + 1}
+              </span>
+              <span>
+                {t.run.phases[each]}
+                <small>{words[step]}</small>
+              </span>
+            </li>
+          );
+        })}
+    </ol>
+  );
+}
+
+function Times({ progress: { startedAt, finishedAt, state, etaSeconds } }: { readonly progress: Progress }) {
+  const { t, formats } = useLocale();
+  const endMs = finishedAt === undefined ? Date.now() : Date.parse(finishedAt);
+  const duration = formats.duration((endMs - Date.parse(startedAt)) / 1000);
+  return (
+    <>
+      <Tile name={t.run.duration} value={duration}>
+        {t.run.startedAt} {formats.moment(startedAt)}
+        {finishedAt !== undefined && (
+          <>
+            <br />
+            {t.run.finishedAt} {formats.moment(finishedAt)}
+          </>
+        )}
+      </Tile>
+      {state === 'running' && (
+        <Tile name={t.run.left} value={etaSeconds === undefined ? t.none : formats.duration(etaSeconds)} />
+      )}
+    </>
+  );
+}
+
+interface TileProps {
+  readonly name: string;
+  readonly value: string;
+  readonly isWide?: boolean;
+  readonly children?: React.ReactNode;
+}
+
+const Tile = ({ name, value, isWide = false, children }: TileProps) => (
+  <div className={`tile${isWide ? ' wide' : ''}`}>
+    <h3>{name}</h3>
+    <p className="value">{value}</p>
+    {children !== undefined && <div className="below">{children}</div>}
+  </div>
+);
+
+function Faults({ faults }: { readonly faults: Progress['line']['faults'] }) {
+  const { t, formats } = useLocale();
+  const sorted = (Object.entries(faults) as [keyof typeof t.run.faultNames, number][])
+    .filter(([, count]) => count > 0)
+    .sort(([, a], [, b]) => b - a);
+  const most = sorted[0]?.[1] ?? 1;
+  if (sorted.length === 0) return null;
+  return (
+    <details>
+      <summary>{t.run.faults}</summary>
+      <table className="bars">
+        <tbody>
+          {sorted.map(([fault, count]) => (
+            <tr key={fault}>
+              <th scope="row">{t.run.faultNames[fault]}</th>
+              <td className="number">{formats.count(count)}</td>
+              <td className="bar-cell" aria-hidden="true">
+                <span className="bar-part failed" style={{ width: `${(100 * count) / most}%` }} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </details>
+  );
+}

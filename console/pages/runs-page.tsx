@@ -1,0 +1,96 @@
+import { useRuns } from '../api/queries.ts';
+import { Button } from '../parts/button.tsx';
+import { CareBar } from '../parts/care-bar.tsx';
+import { Freshness } from '../parts/notice.tsx';
+import { RunState } from '../parts/run-state.tsx';
+import { hrefOf } from '../route.ts';
+import { useLocale } from '../texts/locale.tsx';
+
+/** Past runs, newest first. */
+export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
+  const { t, formats } = useLocale();
+  const query = useRuns();
+  const runs = query.data?.pages.flatMap((page) => page.runs);
+  return (
+    <section className="card" aria-labelledby="runs-title">
+      <h1 id="runs-title">{t.runs.title}</h1>
+      <p className="hint">{t.runs.lead}</p>
+      <Freshness of={[query]} />
+      {query.isPending && <p>{t.loading}</p>}
+      {runs?.length === 0 && <p>{t.runs.none}</p>}
+      {runs !== undefined && runs.length > 0 && (
+        <table className="grid stacking">
+          <thead>
+            <tr>
+              <th scope="col">{t.run.startedAt}</th>
+              <th scope="col">{t.runs.state}</th>
+              <th scope="col">{t.run.duration}</th>
+              <th scope="col">{t.run.people}</th>
+              <th scope="col">{t.run.care}</th>
+              <th scope="col">{t.run.requests}</th>
+              {isOperator && <th scope="col">{t.pages.issues}</th>}
+            </tr>
+          </thead>
+          <tbody>
+            {runs.map((run) => (
+              <tr key={run.runId}>
+                <th scope="row">
+                  <time dateTime={run.startedAt}>{formats.dateTime(run.startedAt)}</time>
+                </th>
+                <td data-name={t.runs.state}>
+                  <RunState of={run} />
+                  {run.cancellation && (
+                    <small className="block">
+                      <bdi>{run.cancellation.by}</bdi>: <bdi>{run.cancellation.reason}</bdi>
+                    </small>
+                  )}
+                </td>
+                <td data-name={t.run.duration} className="nowrap">
+                  {run.finishedAt === undefined
+                    ? t.none
+                    : formats.duration((Date.parse(run.finishedAt) - Date.parse(run.startedAt)) / 1000)}
+                </td>
+                <td data-name={t.run.people}>
+                  {formats.count(run.patients.listed)} {t.run.listed}
+                  <small className="block">
+                    {formats.count(run.patients.new)} {t.run.new}, {formats.count(run.patients.changed)} {t.run.changed},{' '}
+                    {formats.count(run.patients.removed)} {t.run.removed}
+                  </small>
+                </td>
+                <td data-name={t.run.care} className="bar-cell">
+                  <CareBar of={run.careRecords} />
+                  <small className="block">
+                    {formats.count(run.careRecords.done)} {t.run.parts.done}, {formats.count(run.careRecords.failed)}{' '}
+                    {t.run.parts.failed}
+                  </small>
+                </td>
+                <td data-name={t.run.requests}>
+                  {formats.count(run.line.requests)}
+                  <small className="block">
+                    {formats.percent(run.line.failureRate)} {t.run.failureRate}
+                  </small>
+                </td>
+                {isOperator && (
+                  <td data-name={t.pages.issues}>
+                    <a href={hrefOf('issues', run.runId)}>
+                      {formats.count(run.patients.quarantined + run.careRecords.failed)}
+                      <span className="unseen">
+                        {' '}
+                        {t.pages.issues}, {formats.dateTime(run.startedAt)}
+                      </span>
+                    </a>
+                  </td>
+                )}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {query.hasNextPage && (
+        <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
+          {t.more}
+        </Button>
+      )}
+    </section>
+  );
+}

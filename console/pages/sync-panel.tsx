@@ -1,0 +1,73 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import { isProblem, isSyncUnderWay, useLastSync, useRequestSync } from '../api/queries.ts';
+import type { LastSync } from '../api/types.ts';
+import { Button } from '../parts/button.tsx';
+import { Freshness, Notice, Problem } from '../parts/notice.tsx';
+import { useLocale } from '../texts/locale.tsx';
+
+interface SyncPanelProps {
+  readonly patientRef: string;
+  /** what the patient's record has said of it, so that nobody asks again; null: nobody has asked for a sync yet */
+  readonly known?: LastSync | null;
+}
+
+/** Asks for a sync, says at once that it will be done, and shows it happen. */
+export function SyncPanel({ patientRef, known }: SyncPanelProps) {
+  const { t, formats } = useLocale();
+  const client = useQueryClient();
+  const lastSync = useLastSync(patientRef, known);
+  const request = useRequestSync(patientRef);
+  const seen = lastSync.data;
+  // the answer to the wish is newer than what was seen before it
+  const sync = request.data && request.data.syncId !== seen?.syncId ? { ...request.data, requestedBy: '' } : seen;
+  const state = request.isPending ? 'asking' : sync?.state;
+  const wasUnderWay = useRef(false);
+  const isUnderWay = isSyncUnderWay(sync);
+  useEffect(() => {
+    if (wasUnderWay.current && !isUnderWay) void client.invalidateQueries({ queryKey: ['patient', patientRef] });
+    wasUnderWay.current = isUnderWay;
+  }, [isUnderWay, client, patientRef]);
+  const isGone = isProblem(lastSync.error, 'patient-unknown');
+  return (
+    <section className="card" aria-labelledby="sync-title">
+      <div className="card-head">
+        <h2 id="sync-title">{t.sync.title}</h2>
+        <Button
+          kind="primary"
+          isPending={request.isPending}
+          isDisabled={isUnderWay || isGone}
+          onPress={() => request.mutate()}
+        >
+          {t.sync.now}
+        </Button>
+      </div>
+      <div role="status" className="form">
+        {state === undefined && lastSync.isSuccess && <p className="hint">{t.sync.never}</p>}
+        {state !== undefined && (
+          <p>
+            <span className={`badge ${state}`} data-sync={state}>
+              {t.sync.states[state]}
+            </span>{' '}
+            {sync && sync.requestedBy !== '' && (
+              <small>
+                {t.sync.by(sync.requestedBy, formats.moment(sync.requestedAt))}
+                {seen?.finishedAt !== undefined && !isUnderWay && `. ${t.sync.finished(formats.moment(seen.finishedAt))}`}
+              </small>
+            )}
+          </p>
+        )}
+        {request.isSuccess && isUnderWay && (
+          <Notice kind={request.data.line?.state === 'paused' ? 'warning' : 'good'}>
+            <span>{t.sync.promised}</span>
+            {request.data.line?.state === 'paused' && <strong>{t.sync.waits}</strong>}
+          </Notice>
+        )}
+        {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
+        {state === 'failed' && seen?.error !== undefined && <Notice kind="error">{t.sync.why(seen.error)}</Notice>}
+      </div>
+      <Problem error={request.error} />
+      {isGone ? <Notice kind="warning">{t.patient.gone}</Notice> : <Freshness of={[lastSync]} />}
+    </section>
+  );
+}

@@ -1,0 +1,125 @@
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import type { Sample } from '../samples.ts';
+import { useLocale } from '../texts/locale.tsx';
+
+const heightPx = 220;
+
+/** Stored and failed over the run; the same as a table below. */
+export default function RunChart({ samples }: { readonly samples: readonly Sample[] }) {
+  const { t, formats } = useLocale();
+  const holder = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot>(undefined);
+  const drawn = useRef(samples);
+  drawn.current = samples;
+  useEffect(() => {
+    const { current: div } = holder;
+    if (div === null) return;
+    const draw = () => {
+      chart.current?.destroy();
+      chart.current = new uPlot(optionsOf(div, t.run, formats), dataOf(drawn.current), div);
+    };
+    draw();
+    const resizing = new ResizeObserver(() => chart.current?.setSize({ width: div.clientWidth, height: heightPx }));
+    resizing.observe(div);
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    dark.addEventListener('change', draw);
+    const theming = new MutationObserver(draw);
+    theming.observe(document.documentElement, { attributeFilter: ['data-theme'] });
+    return () => {
+      resizing.disconnect();
+      theming.disconnect();
+      dark.removeEventListener('change', draw);
+      chart.current?.destroy();
+      chart.current = undefined;
+    };
+  }, [t, formats]);
+  useEffect(() => chart.current?.setData(dataOf(samples)), [samples]);
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (first === undefined || last === undefined) return null;
+  const alt = t.run.chartAlt(
+    formats.count(last.done),
+    formats.count(last.failed),
+    formats.clock(first.at),
+    formats.clock(last.at),
+  );
+  return (
+    <section className="chart" aria-labelledby="chart-title">
+      <h3 id="chart-title">{t.run.chart}</h3>
+      <ul className="legend" aria-hidden="true">
+        <li>
+          <span className="swatch done" /> {t.run.parts.done}
+        </li>
+        <li>
+          <span className="swatch failed" /> {t.run.parts.failed}
+        </li>
+      </ul>
+      <div ref={holder} className="plot" role="img" aria-label={alt} />
+      <p className="hint">{t.run.chartHint}</p>
+      <details>
+        <summary>{t.run.chartTable}</summary>
+        <table className="grid">
+          <thead>
+            <tr>
+              <th scope="col">{t.run.time}</th>
+              <th scope="col">{t.run.parts.done}</th>
+              <th scope="col">{t.run.parts.failed}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {fewOf(samples).map(({ at, done, failed }) => (
+              <tr key={at}>
+                <td>{formats.clock(at)}</td>
+                <td>{formats.count(done)}</td>
+                <td>{formats.count(failed)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </details>
+    </section>
+  );
+}
+
+const tableRows = 12;
+
+/** Evenly spread, the last one always among them. */
+const fewOf = (samples: readonly Sample[]): readonly Sample[] => {
+  const step = Math.ceil(samples.length / tableRows);
+  return samples.filter((_, index) => (samples.length - 1 - index) % step === 0);
+};
+
+const dataOf = (samples: readonly Sample[]): uPlot.AlignedData => [
+  samples.map(({ at }) => at),
+  samples.map(({ done }) => done),
+  samples.map(({ failed }) => failed),
+];
+
+function optionsOf(
+  div: HTMLElement,
+  words: ReturnType<typeof useLocale>['t']['run'],
+  formats: ReturnType<typeof useLocale>['formats'],
+): uPlot.Options {
+  const style = getComputedStyle(div);
+  const color = (name: string): string => style.getPropertyValue(name).trim();
+  const axis = {
+    stroke: color('--muted'),
+    font: `12px ${style.fontFamily}`,
+    grid: { stroke: color('--border'), width: 1 },
+    ticks: { stroke: color('--border'), width: 1 },
+  };
+  const line = (label: string, name: string) => ({ label, stroke: color(name), width: 2, points: { show: false } });
+  return {
+    width: div.clientWidth,
+    height: heightPx,
+    legend: { show: false },
+    cursor: { show: false },
+    series: [{}, line(words.parts.done, '--good'), line(words.parts.failed, '--bad')],
+    axes: [
+      { ...axis, space: 90, values: (_plot, times) => times.map((at) => formats.clock(at)) },
+      { ...axis, size: 60, values: (_plot, counts) => counts.map((count) => formats.count(count)) },
+    ],
+    scales: { y: { range: (_plot, _min, max) => [0, Math.max(5, max * 1.1)] } },
+  };
+}

@@ -1,0 +1,31 @@
+import { useSyncExternalStore } from 'react';
+
+export const pageNames = ['overview', 'progress', 'issues', 'runs', 'patient', 'access-log'] as const;
+export type PageName = (typeof pageNames)[number];
+
+/** Where the reader is: the address's hash. Holds pseudonyms and run IDs, never a KVNR. */
+export interface Route {
+  readonly page: PageName | undefined;
+  /** such as a patientRef */
+  readonly subject?: string;
+}
+
+export function routeOf(hash: string): Route {
+  const [, name = '', subject] = /^#\/([a-z-]*)(?:\/([0-9A-Za-z-]{1,64}))?$/.exec(hash) ?? [];
+  const page = pageNames.find((each) => each === name);
+  return { page, ...(subject !== undefined && { subject }) };
+}
+
+export const hrefOf = (page: PageName, subject?: string): string =>
+  subject === undefined ? `#/${page}` : `#/${page}/${subject}`;
+
+export const goTo = (page: PageName, subject?: string): void => {
+  location.hash = hrefOf(page, subject);
+};
+
+const subscribe = (listener: () => void): (() => void) => {
+  addEventListener('hashchange', listener);
+  return () => removeEventListener('hashchange', listener);
+};
+
+export const useRoute = (): Route => routeOf(useSyncExternalStore(subscribe, () => location.hash));

@@ -1,0 +1,64 @@
+/** Numbers and times as one reader writes them. Times come as ISO 8601. */
+export interface Formats {
+  count(value: number): string;
+  percent(share: number): string;
+  /** one decimal at most */
+  decimal(value: number): string;
+  /** time of the day, with the day when it is not today's */
+  moment(time: string, now?: Date): string;
+  /** time of the day, epoch seconds */
+  clock(epochSeconds: number): string;
+  dateTime(time: string): string;
+  /** a calendar day, `2026-11-24` */
+  day(date: string): string;
+  duration(seconds: number): string;
+  bytes(sizeBytes: number): string;
+}
+
+export function createFormats(locale: string): Formats {
+  const count = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+  const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+  const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
+  const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
+  const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
+  const day = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' });
+  const unit = (name: string) =>
+    new Intl.NumberFormat(locale, { style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: 0 });
+  const hours = unit('hour');
+  const minutes = unit('minute');
+  const seconds = unit('second');
+  const sizes = ['byte', 'kilobyte', 'megabyte', 'gigabyte'].map(
+    (name) => new Intl.NumberFormat(locale, { style: 'unit', unit: name, maximumFractionDigits: 1 }),
+  );
+  return {
+    count: (value) => count.format(value),
+    decimal: (value) => decimal.format(value),
+    percent: (share) => percent.format(share),
+    moment: (time, now = new Date()) => {
+      const date = new Date(time);
+      return date.toDateString() === now.toDateString() ? clock.format(date) : dateTime.format(date);
+    },
+    clock: (epochSeconds) => clock.format(epochSeconds * 1000),
+    dateTime: (time) => dateTime.format(new Date(time)),
+    day: (date) => (Number.isNaN(Date.parse(date)) ? date : day.format(new Date(`${date}T00:00:00Z`))),
+    duration: (total) => {
+      const whole = Math.max(0, Math.round(total));
+      const parts: [number, Intl.NumberFormat][] = [
+        [Math.floor(whole / 3600), hours],
+        [Math.floor(whole / 60) % 60, minutes],
+        [whole % 60, seconds],
+      ];
+      const first = parts.findIndex(([value]) => value > 0);
+      if (first === -1) return seconds.format(0);
+      return parts
+        .slice(first, first + 2)
+        .filter(([value], at) => at === 0 || value > 0)
+        .map(([value, format]) => format.format(value))
+        .join(' ');
+    },
+    bytes: (sizeBytes) => {
+      const step = sizeBytes < 1 ? 0 : Math.min(sizes.length - 1, Math.floor(Math.log10(sizeBytes) / 3));
+      return (sizes[step] ?? count).format(sizeBytes / 1000 ** step);
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { type Leashed, startProcess, untilReady } from './processes.ts';
+import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
+
+const root = dirname(import.meta.dirname);
+
+export interface ConsoleProcessSpec {
+  readonly port: number;
+  /** the built page */
+  readonly dir: string;
+  readonly apiUrl: string;
+  readonly oidcIssuer: string;
+  readonly logDir: string;
+}
+
+/** Serves the built console. @throws StartFailure */
+export async function startConsole({ port, dir, apiUrl, oidcIssuer, logDir }: ConsoleProcessSpec): Promise<Leashed> {
+  let isListening = false;
+  const server = startProcess({
+    name: 'console',
+    command: process.execPath,
+    args: [join(import.meta.dirname, 'console', 'main.ts')],
+    env: { ...process.env, CONSOLE_PORT: String(port), CONSOLE_DIR: dir, API_URL: apiUrl, OIDC_ISSUER: oidcIssuer },
+    logDir,
+    graceMs: 5_000,
+    onLine: (line) => {
+      isListening ||= line.startsWith('console listening');
+    },
+  });
+  await untilReady(server, async () => isListening, { timeoutMs: 30_000, pollMs: 25 }).catch(async (error: unknown) => {
+    await server.stop();
+    throw error;
+  });
+  return server;
+}
+
+/** The folder of the built console, made by Vite when its sources have changed. */
+export async function ensureConsole(consolesDir: string, signal?: AbortSignal): Promise<string> {
+  const dir = join(consolesDir, sourcesHash());
+  if (existsSync(dir)) return dir;
+  rmSync(consolesDir, { recursive: true, force: true });
+  mkdirSync(consolesDir, { recursive: true });
+  const building = `${dir}.building`;
+  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
+  const args = [vite, 'build', join(root, 'console'), '--outDir', building, '--logLevel', 'error'];
+  await promisify(execFile)(process.execPath, args, { cwd: root, ...(signal && { signal }) }).catch(
+    (error: unknown) => {
+      const said = (error as { stderr?: string }).stderr ?? '';
+      if (isDiskFull(said)) throw new StartFailure(diskFull, { cause: error });
+      throw new StartFailure(`the console cannot be built: ${said.trim() || String(error)}`, { cause: error });
+    },
+  );
+  renameSync(building, dir);
+  return dir;
+}
+
+function sourcesHash(): string {
+  const sources = globSync(['console/**/*.{ts,tsx,css,html,svg}', 'core/**/*.ts'], { cwd: root });
+  const hash = createHash('sha256');
+  for (const path of [...sources.filter((path) => !/\.(test|fixture)\.ts$/.test(path)).sort(), 'package-lock.json'])
+    hash.update(`${path}\0`).update(readFileSync(join(root, path)));
+  return hash.digest('hex').slice(0, 32);
+}

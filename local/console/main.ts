@@ -1,0 +1,66 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { z } from 'zod';
+import { securityHeaders } from '../../console/security-headers.ts';
+import { ConfigError, readConfig } from '../../core/config.ts';
+import { explain } from '../start-failure.ts';
+
+const settings = z.object({
+  CONSOLE_PORT: z.coerce.number().int().min(1).max(65_535),
+  /** the built page */
+  CONSOLE_DIR: z.string().min(1),
+  API_URL: z.url(),
+  OIDC_ISSUER: z.url(),
+});
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+interface Served {
+  readonly type: string;
+  readonly body: string | Buffer;
+}
+
+/** The built page as CloudFront serves it: same headers, and its settings beside it. */
+async function serve({ CONSOLE_PORT: port, CONSOLE_DIR: dir, API_URL: apiUrl, OIDC_ISSUER: oidcIssuer }: z.infer<typeof settings>) {
+  const origin = `http://127.0.0.1:${port}`;
+  const headers = securityHeaders({ apiOrigin: new URL(apiUrl).origin, issuerOrigin: new URL(oidcIssuer).origin });
+  const config = JSON.stringify({ apiUrl, oidcIssuer, oidcClientId: 'console' });
+  const find = (path: string): Served | undefined => {
+    if (path === '/config.json') return { type: 'application/json', body: config };
+    const file = join(dir, normalize(path === '/' ? '/index.html' : path));
+    const type = types[extname(file)];
+    return type !== undefined && file.startsWith(dir) && existsSync(file) ? { type, body: readFileSync(file) } : undefined;
+  };
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', origin);
+    const isOurs = request.headers.host === new URL(origin).host; // another name that leads here is somebody else's page
+    const found = isOurs && (request.method === 'GET' || request.method === 'HEAD') ? find(pathname) : undefined;
+    if (found === undefined) return response.writeHead(404, headers).end();
+    const isNamedByContent = pathname.startsWith('/assets/');
+    response.writeHead(200, {
+      ...headers,
+      'content-type': found.type,
+      'cache-control': isNamedByContent ? 'public, max-age=31536000, immutable' : 'no-cache',
+    });
+    return response.end(found.body);
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+  process.stdout.write(`console listening on ${origin}\n`);
+  process.on('SIGTERM', () => {
+    server.close();
+    server.closeAllConnections();
+  });
+}
+
+try {
+  await serve(readConfig(settings, process.env));
+} catch (error) {
+  process.stderr.write(`console: ${error instanceof ConfigError ? error.message : explain(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,147 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { insurerId } from '../day.fixture.ts';
+import { signInAs, type Visit, visit } from './browser.ts';
+import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
+
+let world: ConsoleWorld;
+let operator: Visit;
+beforeAll(async () => {
+  world = await startWorld({ patients: 240, rate: 0.8, latencyMs: 20, slowShare: 0 });
+  await world.day.startWorker();
+  operator = await visit(world.browser, world.url);
+  await signInAs(operator.page, people.operator);
+});
+afterAll(async () => await world?.[Symbol.asyncDispose]());
+
+/** Presses a button that asks why, and says so. */
+async function act(page: Page, name: string, reason: string): Promise<void> {
+  await page.getByRole('button', { name }).click();
+  const dialog = page.getByRole('alertdialog');
+  await dialog.getByRole('textbox', { name: 'Grund' }).fill(reason);
+  await dialog.getByRole('button', { name }).click();
+}
+
+const lineLooks = (page: Page, look: string) => page.locator(`[data-look=${look}]`);
+
+test('an operator starts a run and sees it go on without reloading', async () => {
+  const { page } = operator;
+  await page.getByText('Es gab noch keinen Lauf.').waitFor();
+  await page.getByRole('button', { name: 'Lauf starten' }).click();
+  await page.getByText('läuft', { exact: true }).first().waitFor();
+  await page.locator('[aria-current=step]', { hasText: 'Versorgungen holen' }).waitFor();
+  const doneSoFar = async () => {
+    const name = (await page.getByRole('img', { name: /^Versorgungen:/ }).getAttribute('aria-label')) ?? '';
+    return Number(/([\d.]+) gespeichert/.exec(name)?.[1]?.replace('.', ''));
+  };
+  const before = await doneSoFar();
+  await expect.poll(doneSoFar, { timeout: 20_000 }).toBeGreaterThan(before + 3);
+  await page.getByRole('img', { name: /gespeichert, \d+ gescheitert\.$/ }).waitFor(); // the chart
+});
+
+test('a pause during a run says silent only once it is, and the simulator then counts no request', async () => {
+  const { page } = operator;
+  await world.day.insurer.until(({ underWay }) => underWay === 1);
+  await act(page, 'Leitung pausieren', 'Wartung <b>bis</b> 14 Uhr');
+  await lineLooks(page, 'pausing').waitFor();
+  await page.getByText('Still seit').waitFor();
+  await world.day.insurer.setPaused(true);
+  expect(await world.day.line.read()).toMatchObject({ state: 'paused', silent: true });
+  await page.getByText('Wartung <b>bis</b> 14 Uhr').first().waitFor();
+  expect(await page.locator('b').count()).toBe(0);
+  const { requests } = world.day.insurer.summary();
+  await sleep(2_000);
+  expect(world.day.insurer.summary()).toMatchObject({ requests, whilePaused: 0, underWayWhenPaused: 0 });
+});
+
+test('who looks later sees that the line is silent, by whom and why, and not since when exactly', async () => {
+  const { page } = await visit(world.browser, world.url);
+  await signInAs(page, people.management);
+  await lineLooks(page, 'silent').waitFor();
+  await page.getByText('Still seit spätestens').waitFor();
+  await page.getByText('demo-operator').first().waitFor();
+  expect(await page.getByRole('button', { name: /Leitung|Lauf/ }).count()).toBe(0);
+  await page.context().close();
+});
+
+test('the line is opened again and the run completes', async () => {
+  const { page } = operator;
+  await world.day.insurer.setPaused(false);
+  await act(page, 'Leitung öffnen', 'fertig');
+  await page.locator('[data-look=busy], [data-look=open]').waitFor();
+  await page.getByText('abgeschlossen').first().waitFor({ timeout: 120_000 });
+  await page.getByText('Wer pausiert und geöffnet hat').click();
+  await page.getByText(/demo-operator geöffnet/).waitFor();
+  expect(world.day.insurer.summary()).toMatchObject({ overlaps: 0, violations: 0 });
+});
+
+test('issues are told with their reasons, filtered, and saved as CSV', async () => {
+  const { page } = operator;
+  await page.getByRole('link', { name: 'Auffälligkeiten' }).click();
+  const progress = await world.day.sync.readProgress();
+  const total = (progress?.patients.quarantined ?? 0) + (progress?.careRecords.failed ?? 0);
+  await page.getByText(`${total} von ${total}`).waitFor();
+  await page.getByLabel('Grund enthält').fill('check digit');
+  await page.getByText(`1 von ${total}`).waitFor();
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Als CSV sichern' }).click();
+  const csv = readFileSync(await (await downloading).path(), 'utf8');
+  expect(csv).toMatch(/^\ufeffkind,reason,patientRef,position\r\nquarantined,kvnr: check digit,,\d+\r\n$/);
+});
+
+test('50 000 issues are read, filtered and paged without the page standing still', async () => {
+  const { page } = operator;
+  const { runId = '' } = (await world.day.sync.readProgress()) ?? {};
+  const many = Array.from({ length: 50_000 }, (_, position) => ({
+    kind: 'quarantined' as const,
+    reason: position % 2 === 0 ? 'birthDate: missing' : 'gender: missing',
+    position: 1_000 + position,
+  }));
+  await world.day.stores.syncRuns.addIssues(insurerId, runId, many);
+  await page.getByRole('link', { name: 'Läufe' }).click();
+  await page.getByRole('link', { name: /Auffälligkeiten,/ }).first().click();
+  await page.getByText(/von 50\.0\d\d$/).waitFor({ timeout: 150_000 });
+  await page.getByText(/gelesen …/).waitFor({ state: 'detached' });
+  const askedMs = performance.now();
+  await page.getByLabel('Grund enthält').fill('gender: missing');
+  await page.getByText(/^25\.00\d von 50\.0\d\d$/).waitFor();
+  expect(performance.now() - askedMs).toBeLessThan(1_000);
+  await page.getByRole('button', { name: 'Nächste Seite' }).click();
+  await page.getByText(/Seite 2 von 25[01]/).waitFor();
+  expect(await page.getByRole('row').count()).toBeLessThanOrEqual(101);
+});
+
+test('removals above the limit are asked about with their numbers, and rejected', async () => {
+  const { page } = operator;
+  await page.getByRole('link', { name: 'Betrieb' }).click();
+  world.day.insurer.nextDay({ new: 3 });
+  world.day.insurer.setList('cut');
+  await page.getByRole('button', { name: 'Lauf starten' }).click();
+  await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor({ timeout: 60_000 });
+  const { decision } = await world.day.until(({ awaitingDecision }) => awaitingDecision);
+  await page.getByText(`${decision?.removals} von ${decision?.stored} Versicherten`).waitFor();
+  const stored = (await world.day.storedRefs()).length;
+  await page.getByRole('button', { name: 'Niemanden entfernen' }).click();
+  await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor({ state: 'detached' });
+  await page.getByText('abgeschlossen').first().waitFor({ timeout: 60_000 });
+  expect((await world.day.storedRefs()).length).toBeGreaterThanOrEqual(stored - 3);
+});
+
+test('a run is cancelled with a reason, which its history keeps', async () => {
+  const { page } = operator;
+  world.day.insurer.setList('normal');
+  world.day.insurer.nextDay({ new: 200 });
+  await page.getByRole('button', { name: 'Lauf starten' }).click();
+  await page.locator('[aria-current=step]', { hasText: 'Versorgungen holen' }).waitFor({ timeout: 60_000 });
+  await act(page, 'Lauf abbrechen', 'falsche Liste');
+  await page.getByText('abgebrochen').first().waitFor({ timeout: 60_000 });
+  await page.getByRole('link', { name: 'Läufe' }).click();
+  await page.getByText('falsche Liste').waitFor();
+  expect(await page.getByRole('row').count()).toBe(4);
+});
+
+test('the page of all that has not complained once', () => {
+  expect(operator.complaints.filter((text) => !/status of 404/.test(text))).toEqual([]);
+});

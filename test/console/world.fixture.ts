@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { ensureConsole, startConsole } from '../../local/console-process.ts';
+import type { InsurerOptions } from '../../local/insurer/insurer.ts';
+import { type AskAsOneWhoMay, openApi } from '../api.fixture.ts';
+import { type Day, startDay } from '../day.fixture.ts';
+import { testDir } from '../stack.ts';
+import { openBrowser } from './browser.ts';
+
+/** A day with its API and console, and a browser to look at it. */
+export interface ConsoleWorld extends AsyncDisposable {
+  readonly day: Day;
+  readonly browser: Browser;
+  /** the console's address */
+  readonly url: string;
+  /** the folder of the built page */
+  readonly dir: string;
+  /** the API, beside the console */
+  readonly ask: AskAsOneWhoMay;
+}
+
+export async function startWorld(
+  options: InsurerOptions = {},
+  parts: { readonly tokenSeconds?: number } = {},
+): Promise<ConsoleWorld> {
+  const dir = await ensureConsole(join(testDir, 'console'));
+  const day = await startDay(options, {}, { api: true, ...parts });
+  const { api } = day.stack;
+  if (api === undefined) throw new Error('the stack has no API');
+  const server = await startConsole({
+    port: Number(new URL(api.consoleOrigin).port),
+    dir,
+    apiUrl: api.url,
+    oidcIssuer: api.issuer,
+    logDir: join(day.stack.dir, 'logs'),
+  });
+  const browser = await openBrowser();
+  const { ask } = await openApi(day.stack);
+  return {
+    day,
+    browser,
+    url: `${api.consoleOrigin}/`,
+    dir,
+    ask,
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      await server.stop();
+      await day[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The issuer's demo users. */
+export const people = {
+  operator: 'Jonas Brandt',
+  management: 'Katrin Seidel',
+  clinician: 'Dr. Miriam Vogt',
+  auditor: 'Peter Hollmann',
+} as const;
