@@ -1,7 +1,8 @@
 import { App, Tags, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { readApiSettings, readWorkerSettings } from './settings.ts';
+import { readApiSettings, readConsoleSettings, readWorkerSettings } from './settings.ts';
 import { ApiStack } from './stacks/api-stack.ts';
+import { ConsoleStack } from './stacks/console-stack.ts';
 import { DataStack } from './stacks/data-stack.ts';
 import { WorkerStack } from './stacks/worker-stack.ts';
 import { stageOf } from './stage.ts';
@@ -14,10 +15,13 @@ const data = new DataStack(app, 'EpaSyncData', common);
 if (app.node.tryGetContext('only') !== 'data') {
   const { encryptionKey, bucket, secret, payloadKey } = data;
   const shared = { ...common, encryptionKey, bucket, secret, payloadKey };
-  new ApiStack(app, 'EpaSyncApi', { ...shared, settings: readApiSettings(app.node, stage) });
-  // on a laptop workers are processes beside the emulator, which knows no containers
-  if (stage !== 'local')
+  const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings: readApiSettings(app.node, stage) });
+  // on a laptop workers and console are processes beside the emulator, which knows neither containers nor CloudFront
+  if (stage !== 'local') {
     new WorkerStack(app, 'EpaSyncWorker', { ...shared, settings: readWorkerSettings(app.node, stage) });
+    const settings = readConsoleSettings(app.node, stage);
+    new ConsoleStack(app, 'EpaSyncConsole', { ...common, settings, apiUrl: api.url, documents: bucket });
+  }
 }
 
 Tags.of(app).add('app', 'epa-sync');

@@ -45,10 +45,26 @@ const workerContext = workerSettings.pick({
 });
 export type WorkerSettings = z.infer<typeof workerContext>;
 
+/** What the console is deployed with. */
+const consoleContext = apiContext.pick({ OIDC_ISSUER: true, CONSOLE_ORIGIN: true }).extend({
+  /** what the OIDC issuer knows the console as: a public client, authorization code with PKCE, redirecting to CONSOLE_ORIGIN/ */
+  CONSOLE_CLIENT_ID: z.string().min(1).default('console'),
+  /** for CONSOLE_ORIGIN's name, of ACM in us-east-1; without it the page goes by CloudFront's name */
+  CONSOLE_CERTIFICATE_ARN: z
+    .string()
+    .regex(/^arn:aws[\w-]*:acm:us-east-1:\d{12}:certificate\/[\w-]+$/, 'is the ARN of a certificate in us-east-1')
+    .optional(),
+});
+export type ConsoleSettings = z.infer<typeof consoleContext>;
+
 /** @throws ConfigError */
 export const readApiSettings = (node: Node, stage: Stage): ApiSettings => readContext(node, stage, apiContext);
 /** @throws ConfigError */
 export const readWorkerSettings = (node: Node, stage: Stage): WorkerSettings => readContext(node, stage, workerContext);
+
+/** @throws ConfigError */
+export const readConsoleSettings = (node: Node, stage: Stage): ConsoleSettings =>
+  readContext(node, stage, consoleContext);
 
 /** From `-c NAME=…`, or from what cdk.json has for the stage. */
 function readContext<Schema extends z.ZodObject>(node: Node, stage: Stage, schema: Schema): z.infer<Schema> {

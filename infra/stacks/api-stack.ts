@@ -25,6 +25,8 @@ export interface ApiStackProps extends StackProps {
 
 /** What people speak to: the HTTP API, its Lambdas, and the schedule of the day's sync. */
 export class ApiStack extends Stack {
+  /** with a slash at its end */
+  readonly url: string;
   constructor(scope: Construct, id: string, props: ApiStackProps) {
     const { stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...rest } = props;
     super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...rest });
@@ -54,6 +56,7 @@ export class ApiStack extends Stack {
       removalPolicy,
     });
     new DailySchedule(this, 'Daily', { lambda: lambdaOf('schedule'), hour: SYNC_HOUR });
+    this.url = api.url;
     new CfnOutput(this, 'ApiUrl', { value: api.url });
     new CfnOutput(this, 'ApiId', { value: api.restApiId });
   }

@@ -1,0 +1,23 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { AssetHashType, DockerImage } from 'aws-cdk-lib';
+import { type ISource, Source } from 'aws-cdk-lib/aws-s3-deployment';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** The console as Vite builds it, at synthesis, without Docker. */
+export const consolePage = (): ISource =>
+  Source.asset(join(root, 'console'), {
+    assetHashType: AssetHashType.OUTPUT, // nothing is deployed anew when what is shown is the same
+    bundling: {
+      image: DockerImage.fromRegistry('none'), // has to be named, and is not used
+      local: {
+        tryBundle(outputDir) {
+          const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
+          const args = [vite, 'build', join(root, 'console'), '--outDir', outputDir, '--logLevel', 'error'];
+          execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] }); // stdout is cdk's own
+          return true;
+        },
+      },
+    },
+  });

@@ -1,0 +1,68 @@
+import { Fn, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import type { Distribution } from 'aws-cdk-lib/aws-cloudfront';
+import { PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Bucket, IBucket } from 'aws-cdk-lib/aws-s3';
+import { BucketDeployment, CacheControl, Source } from 'aws-cdk-lib/aws-s3-deployment';
+import { Construct } from 'constructs';
+import { consolePage } from './console-page.ts';
+import { allow } from './permissions.ts';
+
+export interface ConsoleUploadProps {
+  readonly bucket: Bucket;
+  readonly distribution: Distribution;
+  /** what the page finds beside it, as /config.json */
+  readonly config: Readonly<Record<string, string>>;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** Puts the built page into its bucket when it is deployed, by a Lambda of CDK's own, which gets a role of ours: its own would be allowed far more. */
+export class ConsoleUpload extends Construct {
+  constructor(scope: Construct, id: string, { bucket, distribution, config, removalPolicy }: ConsoleUploadProps) {
+    super(scope, id);
+    const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.ONE_MONTH, removalPolicy });
+    const assets = Fn.sub(`arn:\${AWS::Partition}:s3:::cdk-hnb659fds-assets-\${AWS::AccountId}-\${AWS::Region}`);
+    const distributionArn = Stack.of(this).formatArn({
+      service: 'cloudfront',
+      region: '',
+      resource: 'distribution',
+      resourceName: distribution.distributionId,
+    });
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      inlinePolicies: {
+        upload: new PolicyDocument({
+          statements: [
+            allow(['s3:GetObject'], `${assets}/*`),
+            allow(['s3:ListBucket'], assets, bucket.bucketArn),
+            allow(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], bucket.arnForObjects('*')),
+            allow(['cloudfront:CreateInvalidation', 'cloudfront:GetInvalidation'], distributionArn),
+            allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn),
+          ],
+        }),
+      },
+    });
+    const upload = new BucketDeployment(this, 'Files', {
+      destinationBucket: bucket as IBucket,
+      sources: [consolePage(), Source.jsonData('config.json', config)],
+      cacheControl: [CacheControl.noCache()], // a page of a few files, whose names change with what is in them
+      distribution,
+      logGroup,
+      memoryLimit: 256,
+      role: role.withoutPolicyUpdates(),
+    });
+    Validations.of(role).acknowledge(
+      ...[
+        `Resource::arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>/*`,
+        'Resource::<SiteFiles975A43CF.Arn>/*',
+      ].map((finding) => ({
+        id: `AwsSolutions-IAM5[${finding}]`,
+        reason: 'The files of the page: their names change with what is in them.',
+      })),
+    );
+    Validations.of(Stack.of(upload)).acknowledge({
+      id: 'AwsSolutions-L1',
+      reason: 'The Lambda that uploads is CDK’s own, with the runtime that CDK has tested it on.',
+    });
+  }
+}

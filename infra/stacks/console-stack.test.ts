@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App, Validations } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { expect, test } from 'vitest';
+import { readConsoleSettings } from '../settings.ts';
+import { ConsoleStack } from './console-stack.ts';
+import { DataStack } from './data-stack.ts';
+
+const context = {
+  OIDC_ISSUER: 'https://login.klinik.example/realm',
+  CONSOLE_ORIGIN: 'https://konsole.klinik.example',
+  'aws:cdk:bundling-stacks': [],
+};
+const certificate = { CONSOLE_CERTIFICATE_ARN: 'arn:aws:acm:us-east-1:123456789012:certificate/1234-abcd' };
+const apiUrl = 'https://abc123.execute-api.eu-central-1.amazonaws.com/v1/';
+
+function appFor(settings: object) {
+  const app = new App({ context: { ...context, ...settings } });
+  const stage = 'prod';
+  const { bucket: documents } = new DataStack(app, 'EpaSyncData', { stage });
+  const read = readConsoleSettings(app.node, stage);
+  return { app, page: new ConsoleStack(app, 'EpaSyncConsole', { stage, settings: read, apiUrl, documents }) };
+}
+const template = Template.fromStack(appFor(certificate).page);
+// biome-ignore lint/suspicious/noExplicitAny: a template's properties are what they are
+type Properties = any;
+const of = (type: string, from = template): Properties[] =>
+  Object.values(from.findResources(type)).map(({ Properties }) => Properties);
+
+test('the page lies in a closed bucket, which only its own CloudFront may read', () => {
+  const [bucket] = of('AWS::S3::Bucket');
+  expect(bucket.PublicAccessBlockConfiguration).toEqual({
+    BlockPublicAcls: true,
+    BlockPublicPolicy: true,
+    IgnorePublicAcls: true,
+    RestrictPublicBuckets: true,
+  });
+  const [policy] = of('AWS::S3::BucketPolicy');
+  const allowed = policy.PolicyDocument.Statement.filter(({ Effect }: Properties) => Effect === 'Allow');
+  expect(allowed).toMatchObject([
+    { Action: 's3:GetObject', Principal: { Service: 'cloudfront.amazonaws.com' }, Condition: { StringEquals: {} } },
+  ]);
+  expect(JSON.stringify(allowed[0].Condition)).toContain('AWS:SourceArn');
+  expect(of('AWS::CloudFront::OriginAccessControl')).toHaveLength(1);
+});
+
+test('it is served over TLS 1.2 or newer, under its own name', () => {
+  const [{ DistributionConfig }] = of('AWS::CloudFront::Distribution');
+  expect(DistributionConfig).toMatchObject({
+    Aliases: ['konsole.klinik.example'],
+    DefaultRootObject: 'index.html',
+    DefaultCacheBehavior: { ViewerProtocolPolicy: 'redirect-to-https' },
+    ViewerCertificate: { MinimumProtocolVersion: 'TLSv1.2_2021', SslSupportMethod: 'sni-only' },
+  });
+});
+
+test('without a certificate it is there under the name of CloudFront', () => {
+  const [{ DistributionConfig }] = of('AWS::CloudFront::Distribution', Template.fromStack(appFor({}).page));
+  expect(DistributionConfig.Aliases).toBeUndefined();
+});
+
+test('it runs no code but its own, and speaks to nobody but API, issuer and the bucket of documents', () => {
+  const [{ ResponseHeadersPolicyConfig: headers }] = of('AWS::CloudFront::ResponseHeadersPolicy');
+  const policy = JSON.stringify(headers.SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy);
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("script-src 'self';");
+  expect(policy).toContain(
+    "connect-src 'self' https://abc123.execute-api.eu-central-1.amazonaws.com https://login.klinik.example https://",
+  );
+  expect(policy).not.toContain('unsafe');
+  expect(headers.SecurityHeadersConfig).toMatchObject({
+    FrameOptions: { FrameOption: 'DENY' },
+    ReferrerPolicy: { ReferrerPolicy: 'no-referrer' },
+    StrictTransportSecurity: { AccessControlMaxAgeSec: 63_072_000 },
+  });
+});
+
+test('who uploads it may do that, and nothing to everything', () => {
+  const statements = of('AWS::IAM::Role').flatMap(({ Policies = [] }) =>
+    Policies.flatMap(({ PolicyDocument }: Properties) => PolicyDocument.Statement),
+  );
+  for (const { Action, Resource } of statements) {
+    expect([Action].flat().filter((action: string) => action.includes('*'))).toEqual([]);
+    expect(Resource).not.toBe('*');
+  }
+  expect(of('AWS::IAM::Policy')).toEqual([]);
+});
+
+test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
+  for (const settings of [certificate, {}]) {
+    const { app } = appFor(settings);
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    const { directory } = app.synth();
+    const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
+    expect(report).toMatchObject({ pluginReports: [] });
+  }
+});
