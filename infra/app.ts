@@ -13,12 +13,16 @@ const common = { stage, terminationProtection: stage === 'prod' };
 
 const data = new DataStack(app, 'EpaSyncData', common);
 if (app.node.tryGetContext('only') !== 'data') {
-  const { encryptionKey, bucket, secret, payloadKey } = data;
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = data;
   const shared = { ...common, encryptionKey, bucket, secret, payloadKey };
   const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings: readApiSettings(app.node, stage) });
   // on a laptop workers and console are processes beside the emulator, which knows neither containers nor CloudFront
   if (stage !== 'local') {
-    new WorkerStack(app, 'EpaSyncWorker', { ...shared, settings: readWorkerSettings(app.node, stage) });
+    new WorkerStack(app, 'EpaSyncWorker', {
+      ...shared,
+      insurerSecret,
+      settings: readWorkerSettings(app.node, stage),
+    });
     const settings = readConsoleSettings(app.node, stage);
     new ConsoleStack(app, 'EpaSyncConsole', { ...common, settings, apiUrl: api.url, documents: bucket });
   }

@@ -43,10 +43,12 @@ const healthPort = 8_080;
  */
 export class WorkerService extends Construct {
   readonly service: FargateService;
+  readonly logGroup: LogGroup;
   constructor(scope: Construct, id: string, props: WorkerServiceProps) {
     super(scope, id);
     const { vpc, securityGroup, environment, secrets, encryptionKey, permissions, tasks, removalPolicy } = props;
     const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
+    this.logGroup = logGroup;
     const { image, repositoryArn, buildId } = workerImage(this);
     const roleFor = (role: string, statements: readonly PolicyStatement[]) =>
       new Role(this, role, {

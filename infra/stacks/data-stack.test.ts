@@ -129,18 +129,20 @@ test('the logical IDs of all that holds data stay what they are', () => {
     'AWS::KMS::Key PayloadKeyPayloadB82E3CCC',
     'AWS::S3::Bucket BucketData05616C16',
     'AWS::S3::BucketPolicy BucketDataPolicyB475B683',
+    'AWS::SecretsManager::Secret InsurerToken191D1D96',
     'AWS::SecretsManager::Secret SecretSettings88B5A688',
   ]);
 });
 
 test('the secret settings are not in the template', () => {
-  const [[, secret] = []] = Object.entries(templateFor('prod').findResources('AWS::SecretsManager::Secret'));
-  expect(secret?.['Properties'].SecretString).toBeUndefined();
+  const secrets = Object.values(templateFor('prod').findResources('AWS::SecretsManager::Secret'));
+  expect(secrets.map((secret) => secret['Properties'].SecretString)).toEqual([undefined, undefined]);
 });
 
 test('the names of bucket, keys and secret are outputs', () => {
   const template = templateFor('prod');
   template.hasOutput('SecretArn', {});
+  template.hasOutput('InsurerSecretArn', {});
   template.hasOutput('BucketName', {});
   template.hasOutput('KeyArn', {});
   template.hasOutput('PayloadKeyArn', {});

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs';
 import { DataBucket } from '../constructs/data-bucket.ts';
 import { DataKey } from '../constructs/data-key.ts';
 import { DataTables } from '../constructs/data-tables.ts';
+import { InsurerSecret } from '../constructs/insurer-secret.ts';
 import { PayloadKey } from '../constructs/payload-key.ts';
 import { SettingsSecret } from '../constructs/settings-secret.ts';
 import { removalPolicyOf, type Stage } from '../stage.ts';
@@ -22,6 +23,8 @@ export class DataStack extends Stack {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
+  /** the workers’ alone */
+  readonly insurerSecret: Secret;
   readonly payloadKey: Key;
   constructor(scope: Construct, id: string, { stage, ...props }: DataStackProps) {
     super(scope, id, { description: 'epa-sync: patients, care records, access log', ...props });
@@ -39,9 +42,11 @@ export class DataStack extends Stack {
     const { secret } = new SettingsSecret(this, 'Secret', { encryptionKey: key, removalPolicy });
     this.bucket = bucket;
     this.secret = secret;
+    this.insurerSecret = new InsurerSecret(this, 'Insurer', { encryptionKey: key, removalPolicy }).secret;
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
     new CfnOutput(this, 'KeyArn', { value: key.keyArn });
     new CfnOutput(this, 'SecretArn', { value: secret.secretArn });
+    new CfnOutput(this, 'InsurerSecretArn', { value: this.insurerSecret.secretArn });
     new CfnOutput(this, 'PayloadKeyArn', { value: this.payloadKey.keyArn });
   }
 }

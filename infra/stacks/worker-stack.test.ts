@@ -18,9 +18,9 @@ const context = {
 
 function appFor(stage: Stage) {
   const app = new App({ context });
-  const { encryptionKey, bucket, secret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
   const settings = readWorkerSettings(app.node, stage);
-  const resources = { encryptionKey, bucket, secret, payloadKey };
+  const resources = { encryptionKey, bucket, secret, insurerSecret, payloadKey };
   const worker = new WorkerStack(app, 'EpaSyncWorker', { stage, settings, ...resources });
   return { app, worker };
 }

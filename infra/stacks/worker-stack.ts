@@ -3,7 +3,6 @@ import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
-import { InsurerSecret } from '../constructs/insurer-secret.ts';
 import { workerPermissions } from '../constructs/permissions.ts';
 import { WorkerNetwork } from '../constructs/worker-network.ts';
 import { WorkerService } from '../constructs/worker-service.ts';
@@ -16,16 +15,16 @@ export interface WorkerStackProps extends StackProps {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
+  readonly insurerSecret: Secret;
   readonly payloadKey: Key;
 }
 
 /** What does the work: the network, and the workers in it. */
 export class WorkerStack extends Stack {
   constructor(scope: Construct, id: string, props: WorkerStackProps) {
-    const { stage, settings, encryptionKey, bucket, secret, payloadKey, ...rest } = props;
+    const { stage, settings, encryptionKey, bucket, secret, insurerSecret, payloadKey, ...rest } = props;
     super(scope, id, { description: 'epa-sync: workers and their network', ...rest });
     const removalPolicy = removalPolicyOf(stage);
-    const { secret: insurerSecret } = new InsurerSecret(this, 'Insurer', { encryptionKey, removalPolicy });
     const { vpc, securityGroup } = new WorkerNetwork(this, 'Network', {
       natGateways: stage === 'prod' ? 2 : 1,
       insurerPort: portOf(new URL(settings.INSURER_BASE_URL)),
@@ -33,7 +32,7 @@ export class WorkerStack extends Stack {
       removalPolicy,
     });
     const environment = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
-    const { service } = new WorkerService(this, 'Worker', {
+    const { service, logGroup } = new WorkerService(this, 'Worker', {
       vpc,
       securityGroup,
       environment: {
@@ -51,9 +50,9 @@ export class WorkerStack extends Stack {
       tasks: 2, // one has the line, the other takes over within the lease
       removalPolicy,
     });
-    new CfnOutput(this, 'InsurerSecretArn', { value: insurerSecret.secretArn });
     new CfnOutput(this, 'ClusterName', { value: service.cluster.clusterName });
     new CfnOutput(this, 'ServiceName', { value: service.serviceName });
+    new CfnOutput(this, 'LogGroupName', { value: logGroup.logGroupName });
     new CfnOutput(this, 'VpcId', { value: vpc.vpcId });
   }
 }
