@@ -3,6 +3,8 @@ import { z } from 'zod';
 const milliseconds = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
+const hour = (fallback: number) => z.coerce.number().int().min(0).max(23).default(fallback);
+
 const aws = z.object({
   AWS_REGION: z.string().min(1).default('eu-central-1'),
   /** the bucket of the data stack (its output BucketName) */
@@ -45,6 +47,14 @@ const line = z.object({
   INSURER_API_TOKEN: z.string().min(1),
 });
 
+const metrics = z.object({
+  /** how often a worker tells its metrics; CloudWatch makes values of a minute of them */
+  METRICS_INTERVAL_MS: milliseconds(30_000, 500, 60_000),
+  /** when the day's run starts, and by when it has to be completed, in Germany: from then on it is overdue */
+  SYNC_HOUR: hour(3),
+  RUN_DUE_HOUR: hour(8),
+});
+
 const people = z.object({
   /** any OIDC issuer: its keys are found through its /.well-known/openid-configuration */
   OIDC_ISSUER: z.url({ protocol: /^https?$/ }),
@@ -55,7 +65,7 @@ const people = z.object({
 
 /** What each process needs, read once in its main. */
 export const clientConfig = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape });
-export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape });
+export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape, ...metrics.shape });
 export const apiConfig = z.object({ ...clientConfig.shape, ...people.shape });
 export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;

@@ -1,5 +1,4 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
@@ -14,7 +13,7 @@ import { operationOf, operationSearch } from './middleware/operation-search.ts';
 import { problemAnswers } from './middleware/problem-answers.ts';
 import { headerOf, type RequestContext } from './middleware/request.ts';
 import { validation } from './middleware/validation.ts';
-import { logger, metrics, tracer } from './observability.ts';
+import { logger, tracer } from './observability.ts';
 import type { Call, Handler, HandlersOf, Reply } from './operation.ts';
 import type { Group, OperationName } from './routes.ts';
 
@@ -23,7 +22,6 @@ export const serve = <G extends Group>(group: G, handlers: HandlersOf<G>) =>
   middy<APIGatewayProxyEvent, APIGatewayProxyResult, Error, RequestContext>()
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
     .use(injectLambdaContext(logger, { resetKeys: true, logEvent: false }))
-    .use(logMetrics(metrics))
     .use(observation())
     .use(answerHeaders())
     .use(problemAnswers())

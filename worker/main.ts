@@ -11,6 +11,9 @@ import { createPatientRecordActivities } from './activities/patient-record-activ
 import { createSyncActivities } from './activities/sync-activities.ts';
 import { startKeeper } from './line/keeper.ts';
 import { createLog, faultOf } from './log.ts';
+import { watchAccessLog } from './reporting/access-log-watch.ts';
+import { readBacklogs } from './reporting/backlogs.ts';
+import { runsLookedAt, startReporter } from './reporting/reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
 import { workflowSource } from './workflow-source.ts';
 
@@ -22,13 +25,16 @@ const log = createLog('worker');
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) }); // SIGTERM: the line first, then the worker
 try {
   const config = readConfig(workerConfig, process.env);
-  const stores = openStores(config);
+  const opened = openStores(config);
   const connection = await NativeConnection.connect(temporalConnection(config));
   const insurerId = config.INSURER_ID;
+  const metrics = createMetrics(insurerId);
+  const syncsTookMs: number[] = [];
+  const onFailure = (): void => metrics.tell({ AccessLogFailures: 1 });
+  const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };
   const gate = stores.gateOf(insurerId);
   const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter: dataConverterOf(config) };
   const client = new Client(temporal);
-  const metrics = createMetrics(insurerId);
   const syncActivities = createSyncActivities(stores);
   const worker = await Worker.create({
     ...temporal,
@@ -37,7 +43,7 @@ try {
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
-      ...createPatientRecordActivities({ ...stores, log }),
+      ...createPatientRecordActivities({ ...stores, log, onSyncEnded: (tookMs) => syncsTookMs.push(tookMs) }),
       ...createListActivities({
         ...stores,
         ...syncActivities,
@@ -55,7 +61,7 @@ try {
     log,
     onSystemPause: (reason) => {
       log.error('line paused by the system', { reason });
-      metrics.add('LinePausedBySystem', 1);
+      metrics.tell({ LinePausedBySystem: 1 });
     },
     onUntold: () => {
       // the keeper calls again while it is in vain
@@ -63,6 +69,16 @@ try {
         log.warn('insurer-line not told', { fault: faultOf(error) }),
       );
     },
+  });
+  const reporter = startReporter({
+    keeper,
+    metrics,
+    log,
+    readRuns: async () => (await stores.syncRuns.listRuns(insurerId, runsLookedAt)).entries,
+    readBacklogs: () => readBacklogs(client),
+    takeSyncsMs: () => syncsTookMs.splice(0),
+    hours: { startHour: config.SYNC_HOUR, dueHour: config.RUN_DUE_HOUR },
+    everyMs: config.METRICS_INTERVAL_MS,
   });
   const stop = (): void => {
     log.info('stopping');
@@ -73,6 +89,7 @@ try {
   log.info('worker-ready', { linePid: keeper.pids[0] });
   await worker.run();
   await keeper.stop();
+  await reporter.stop();
   await connection.close();
   stores.close();
   log.info('stopped');

@@ -2,10 +2,13 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { dataConverterOf, openStores, temporalConnection } from '../../core/clients.ts';
 import { readConfig, workerConfig } from '../../core/config.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
+import { createMetrics } from '../../core/metrics.ts';
 import { createLineActivities } from '../activities/line-activities.ts';
 import { createLog, faultOf } from '../log.ts';
+import { startLineReporter } from '../reporting/line-reporter.ts';
 import { createTemporalLogger } from '../temporal-log.ts';
 import { openLine } from './line.ts';
+import { createLineMeter } from './meter.ts';
 import { attachToParent } from './parent.ts';
 import { createTap } from './tap.ts';
 
@@ -34,12 +37,20 @@ const { grant, ready } = attachToParent({
 });
 
 try {
+  const meter = createLineMeter();
   const line = openLine({
+    meter,
     baseUrl: config.INSURER_BASE_URL,
     token: config.INSURER_API_TOKEN,
     right: grant,
     stallMs: config.LINE_STALL_MS,
     careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
+  });
+  const reporter = startLineReporter({
+    meter,
+    metrics: createMetrics(config.INSURER_ID),
+    isOpen: () => grant.isOpen(),
+    everyMs: config.METRICS_INTERVAL_MS,
   });
   const activities = createLineActivities({ ...stores, line, insurerId: config.INSURER_ID });
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {
@@ -66,6 +77,7 @@ try {
   else ready();
   await running;
   await line.close();
+  reporter.stop();
   process.exit(0);
 } catch (error) {
   log.error('line process failed', { fault: faultOf(error) });
