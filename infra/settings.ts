@@ -1,6 +1,6 @@
 import type { Node } from 'constructs';
 import { z } from 'zod';
-import { apiConfig, readConfig } from '../core/config.ts';
+import { apiConfig, readConfig, workerConfig } from '../core/config.ts';
 
 /** What an API is deployed with that no template can know; none of it is secret. Given as context: `-c INSURER_ID=…`, or in cdk.json. */
 const apiContext = apiConfig
@@ -18,8 +18,8 @@ const apiContext = apiConfig
   .extend({
     /** whose pages may read the answers */
     CONSOLE_ORIGIN: z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin),
-    /** when the day's sync starts, in Germany */
-    SYNC_HOUR: z.coerce.number().int().min(0).max(23).default(3),
+    SYNC_HOUR: workerConfig.shape.SYNC_HOUR,
+    RUN_DUE_HOUR: workerConfig.shape.RUN_DUE_HOUR,
   });
 export type ApiSettings = z.infer<typeof apiContext>;
 

@@ -1,7 +1,9 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { type Group, groups } from '../../lambdas/routes.ts';
 import { ApiFunction } from '../constructs/api-function.ts';
@@ -22,13 +24,17 @@ export interface ApiStackProps extends StackProps {
 
 /** What people speak to: the HTTP API, its Lambdas, and the schedule of the day's sync. */
 export class ApiStack extends Stack {
+  readonly api: RestApi;
+  readonly lambdas: Readonly<Record<Group | 'schedule', LambdaFunction>>;
+  /** days that could not be started */
+  readonly missedDays: Queue;
   constructor(scope: Construct, id: string, { stage, settings, encryptionKey, bucket, ...props }: ApiStackProps) {
     super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...props });
     const removalPolicy = removalPolicyOf(stage);
     const { secret } = new SettingsSecret(this, 'Secret', { encryptionKey, removalPolicy });
     const code = lambdaCode();
     const permissions = permissionsFor(this, { encryptionKey, bucket, secret });
-    const { SYNC_HOUR, ...shared } = settings;
+    const { SYNC_HOUR, RUN_DUE_HOUR: _, ...shared } = settings;
     const environment = {
       ...Object.fromEntries(Object.entries(shared).map(([name, value]) => [name, String(value)])),
       BUCKET_NAME: bucket.bucketName,
@@ -41,7 +47,11 @@ export class ApiStack extends Stack {
       LambdaFunction
     >;
     const { api } = new HttpApi(this, 'Http', { lambdas, consoleOrigin: settings.CONSOLE_ORIGIN, removalPolicy });
-    new DailySchedule(this, 'Daily', { lambda: lambdaOf('schedule'), hour: SYNC_HOUR });
+    const schedule = lambdaOf('schedule');
+    const { missedDays } = new DailySchedule(this, 'Daily', { lambda: schedule, hour: SYNC_HOUR });
+    this.api = api;
+    this.lambdas = { ...lambdas, schedule };
+    this.missedDays = missedDays;
     new CfnOutput(this, 'ApiUrl', { value: api.url });
     new CfnOutput(this, 'ApiId', { value: api.restApiId });
   }
