@@ -47,6 +47,11 @@ const line = z.object({
   INSURER_API_TOKEN: z.string().min(1),
 });
 
+const traces = z.object({
+  /** an OpenTelemetry collector (OTLP over HTTP), to which traces are sent; without it there are none */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+});
+
 const metrics = z.object({
   /** how often a worker tells its metrics; CloudWatch makes values of a minute of them */
   METRICS_INTERVAL_MS: milliseconds(30_000, 500, 60_000),
@@ -64,7 +69,7 @@ const people = z.object({
 });
 
 /** What each process needs, read once in its main. */
-export const clientConfig = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape });
+export const clientConfig = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape, ...traces.shape });
 export const workerConfig = z.object({ ...clientConfig.shape, ...line.shape, ...metrics.shape });
 export const apiConfig = z.object({ ...clientConfig.shape, ...people.shape });
 export type ApiConfig = z.infer<typeof apiConfig>;

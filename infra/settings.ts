@@ -14,6 +14,7 @@ const apiContext = apiConfig
     OIDC_ISSUER: true,
     OIDC_AUDIENCE: true,
     OIDC_ROLES_CLAIM: true,
+    OTEL_EXPORTER_OTLP_ENDPOINT: true,
   })
   .extend({
     /** whose pages may read the answers */

@@ -41,6 +41,7 @@ if (import.meta.main) {
   const { failureConverterPath } = createDataConverter(anyKey);
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'worker', 'workflows', 'index.ts'),
+    workflowInterceptorModules: [join(root, 'worker', 'workflows', 'trace-relay.ts')],
     ...(failureConverterPath !== undefined && { failureConverterPath }),
   });
   const [, , file = ''] = process.argv;

@@ -19,7 +19,7 @@ import { careRecordsTable } from '../core/stores/care-records.ts';
 import { listKeys } from '../core/stores/objects.ts';
 import { type Insurer, type InsurerOptions, startInsurer } from '../local/insurer/insurer.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
-import { startTestStack, type TestStack, testDir } from './stack.ts';
+import { startTestStack, type TestStack, type TestStackParts, testDir } from './stack.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -77,7 +77,7 @@ export const compact = (text: string): string => printLossless(parseLossless(tex
 export async function startDay(
   options: InsurerOptions = {},
   settings: Readonly<Record<string, string>> = {},
-  parts: { readonly api?: boolean } = {},
+  parts: TestStackParts = {},
 ): Promise<Day> {
   const stack = await startTestStack(parts);
   const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...options });

@@ -31,6 +31,12 @@ export interface TestStack {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+export interface TestStackParts {
+  readonly api?: boolean;
+  /** context that the API is deployed with besides what is the stack's own */
+  readonly apiSettings?: Readonly<Record<string, string>>;
+}
+
 /** Where tests keep what they install and start. */
 export const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.meta.dirname), '.local', 'test'));
 const region = 'eu-central-1';
@@ -39,7 +45,10 @@ const region = 'eu-central-1';
  * Starts a stack; in about two seconds, once the data stack has been deployed on this machine before. With the API, which
  * is deployed each time, as it knows where everything is.
  */
-export async function startTestStack({ api: isWithApi = false } = {}): Promise<TestStack> {
+export async function startTestStack({
+  api: isWithApi = false,
+  apiSettings = {},
+}: TestStackParts = {}): Promise<TestStack> {
   mkdirSync(testDir, { recursive: true });
   const wheels = await ensureWheels(testDir);
   const command = await findTemporal(process.env, wheels);
@@ -94,6 +103,7 @@ export async function startTestStack({ api: isWithApi = false } = {}): Promise<T
         OIDC_ISSUER: issuer,
         OIDC_AUDIENCE: audience,
         CONSOLE_ORIGIN: consoleOrigin,
+        ...apiSettings,
       };
       const { apiUrl } = await deployStacks({ endpoint, region, stateDir: dataDir, logDir }, { settings, secret });
       return { url: apiUrl, issuer, issuerKeys, consoleOrigin };

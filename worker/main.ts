@@ -5,6 +5,7 @@ import { ConfigError, readConfig, workerConfig } from '../core/config.ts';
 import { syncTaskQueue } from '../core/contract/names.ts';
 import { tellGateChanged } from '../core/insurer-line-client.ts';
 import { createMetrics } from '../core/metrics.ts';
+import { startTraces } from '../core/traces.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
 import { createPatientRecordActivities } from './activities/patient-record-activities.ts';
@@ -34,12 +35,15 @@ try {
   const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };
   const gate = stores.gateOf(insurerId);
   const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter: dataConverterOf(config) };
+  const traces = await startTraces('epa-sync-worker', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   const client = new Client(temporal);
+  const source = workflowSource();
   const syncActivities = createSyncActivities(stores);
   const worker = await Worker.create({
     ...temporal,
     taskQueue: syncTaskQueue,
-    ...workflowSource(),
+    ...source,
+    interceptors: { ...source.interceptors, activity: [...(traces?.activityInterceptors ?? [])] },
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
@@ -90,6 +94,7 @@ try {
   await worker.run();
   await keeper.stop();
   await reporter.stop();
+  await traces?.stop();
   await connection.close();
   stores.close();
   log.info('stopped');

@@ -36,7 +36,9 @@ export class ApiStack extends Stack {
     const permissions = permissionsFor(this, { encryptionKey, bucket, secret });
     const { SYNC_HOUR, RUN_DUE_HOUR: _, ...shared } = settings;
     const environment = {
-      ...Object.fromEntries(Object.entries(shared).map(([name, value]) => [name, String(value)])),
+      ...Object.fromEntries(
+        Object.entries(shared).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+      ),
       BUCKET_NAME: bucket.bucketName,
       SECRET_ID: secret.secretArn,
     };

@@ -3,6 +3,7 @@ import { dataConverterOf, openStores, temporalConnection } from '../../core/clie
 import { readConfig, workerConfig } from '../../core/config.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 import { createMetrics } from '../../core/metrics.ts';
+import { startTraces } from '../../core/traces.ts';
 import { createLineActivities } from '../activities/line-activities.ts';
 import { createLog, faultOf } from '../log.ts';
 import { startLineReporter } from '../reporting/line-reporter.ts';
@@ -53,6 +54,7 @@ try {
     everyMs: config.METRICS_INTERVAL_MS,
   });
   const activities = createLineActivities({ ...stores, line, insurerId: config.INSURER_ID });
+  const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {
     // Two workers on one connection would share one long poll's fate (DESIGN, "what the prototype taught").
     const connection = await NativeConnection.connect(temporalConnection(config));
@@ -62,6 +64,7 @@ try {
       taskQueue,
       dataConverter: dataConverterOf(config),
       activities: { ...activities },
+      interceptors: { activity: [...(traces?.activityInterceptors ?? [])] },
       tuner: {
         activityTaskSlotSupplier: createTap(grant, slots[taskQueue]),
         localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
@@ -78,6 +81,7 @@ try {
   await running;
   await line.close();
   reporter.stop();
+  await traces?.stop();
   process.exit(0);
 } catch (error) {
   log.error('line process failed', { fault: faultOf(error) });

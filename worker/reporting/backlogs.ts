@@ -1,8 +1,8 @@
 import type { Client } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import { lineTaskQueue, syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 
-const { TASK_QUEUE_TYPE_ACTIVITY, TASK_QUEUE_TYPE_WORKFLOW } = temporal.api.enums.v1.TaskQueueType;
+const { TASK_QUEUE_TYPE_ACTIVITY, TASK_QUEUE_TYPE_WORKFLOW } = proto.temporal.api.enums.v1.TaskQueueType;
 const typesOf = {
   [syncTaskQueue]: [TASK_QUEUE_TYPE_WORKFLOW, TASK_QUEUE_TYPE_ACTIVITY],
   [lineTaskQueue]: [TASK_QUEUE_TYPE_ACTIVITY],
@@ -15,7 +15,7 @@ export type Backlogs = Readonly<Record<keyof typeof typesOf, number>>;
 /** How many tasks wait in each task queue, as Temporal estimates. */
 export async function readBacklogs(client: Client): Promise<Backlogs> {
   const { namespace } = client.options;
-  const waitingIn = async (name: string, taskQueueType: temporal.api.enums.v1.TaskQueueType): Promise<number> => {
+  const waitingIn = async (name: string, taskQueueType: proto.temporal.api.enums.v1.TaskQueueType): Promise<number> => {
     const { stats } = await client.connection.withDeadline(Date.now() + answerMs, () =>
       client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType, reportStats: true }),
     );
