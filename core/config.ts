@@ -3,6 +3,8 @@ import { z } from 'zod';
 const milliseconds = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
+const hour = (fallback: number) => z.coerce.number().int().min(0).max(23).default(fallback);
+
 const aws = z.object({
   AWS_REGION: z.string().min(1).default('eu-central-1'),
   /** the bucket of the data stack (its output BucketName) */
@@ -68,6 +70,19 @@ const line = z.object({
   INSURER_API_TOKEN: z.string().min(1),
 });
 
+const traces = z.object({
+  /** an OpenTelemetry collector (OTLP over HTTP), to which traces are sent; without it there are none */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+});
+
+const metrics = z.object({
+  /** how often a worker tells its metrics; CloudWatch makes values of a minute of them */
+  METRICS_INTERVAL_MS: milliseconds(30_000, 500, 60_000),
+  /** when the day's run starts, and by when it has to be completed, in Germany: from then on it is overdue */
+  SYNC_HOUR: hour(3),
+  RUN_DUE_HOUR: hour(8),
+});
+
 const people = z.object({
   /** any OIDC issuer: its keys are found through its /.well-known/openid-configuration */
   OIDC_ISSUER: z.url({ protocol: /^https?$/ }),
@@ -100,9 +115,9 @@ const deployment = z.object({
 });
 
 /** What each process needs, read once in its main. */
-const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape });
+const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape, ...traces.shape });
 /** for who picks some of them */
-export const workerSettings = z.object({ ...client.shape, ...line.shape, ...deployment.shape });
+export const workerSettings = z.object({ ...client.shape, ...line.shape, ...metrics.shape, ...deployment.shape });
 export const apiSettings = z.object({ ...client.shape, ...people.shape });
 export const clientConfig = client.refine(isWrappedOneWay, otherwise);
 export const workerConfig = workerSettings.refine(isWrappedOneWay, otherwise);

@@ -4,6 +4,7 @@ import { readApiSettings, readConsoleSettings, readWorkerSettings } from './sett
 import { ApiStack } from './stacks/api-stack.ts';
 import { ConsoleStack } from './stacks/console-stack.ts';
 import { DataStack } from './stacks/data-stack.ts';
+import { ObservabilityStack } from './stacks/observability-stack.ts';
 import { WorkerStack } from './stacks/worker-stack.ts';
 import { stageOf } from './stage.ts';
 
@@ -15,8 +16,9 @@ const data = new DataStack(app, 'EpaSyncData', common);
 if (app.node.tryGetContext('only') !== 'data') {
   const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = data;
   const shared = { ...common, encryptionKey, bucket, secret, payloadKey };
-  const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings: readApiSettings(app.node, stage) });
-  // on a laptop workers and console are processes beside the emulator, which knows neither containers nor CloudFront
+  const apiSettings = readApiSettings(app.node, stage);
+  const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, settings: apiSettings });
+  // on a laptop workers and console are processes beside the emulator, which knows neither containers nor CloudFront nor dashboards
   if (stage !== 'local') {
     new WorkerStack(app, 'EpaSyncWorker', {
       ...shared,
@@ -24,7 +26,8 @@ if (app.node.tryGetContext('only') !== 'data') {
       settings: readWorkerSettings(app.node, stage),
     });
     const settings = readConsoleSettings(app.node, stage);
-    new ConsoleStack(app, 'EpaSyncConsole', { ...common, settings, apiUrl: api.url, documents: bucket });
+    new ConsoleStack(app, 'EpaSyncConsole', { ...common, settings, apiUrl: apiStack.api.url, documents: bucket });
+    new ObservabilityStack(app, 'EpaSyncObservability', { ...common, settings: apiSettings, apiStack });
   }
 }
 

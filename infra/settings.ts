@@ -20,14 +20,15 @@ const apiContext = apiSettings
     CODEC_OIDC_ISSUER: true,
     CODEC_OIDC_AUDIENCE: true,
     CODEC_READERS: true,
+    OTEL_EXPORTER_OTLP_ENDPOINT: true,
   })
   .extend({
     /** whose pages may read the answers */
     CONSOLE_ORIGIN: origin,
     /** whose pages may read those of the codec endpoint: https://cloud.temporal.io for Temporal Cloud's */
     TEMPORAL_UI_ORIGIN: origin.optional(),
-    /** when the day's sync starts, in Germany */
-    SYNC_HOUR: z.coerce.number().int().min(0).max(23).default(3),
+    SYNC_HOUR: workerSettings.shape.SYNC_HOUR,
+    RUN_DUE_HOUR: workerSettings.shape.RUN_DUE_HOUR,
   });
 export type ApiSettings = z.infer<typeof apiContext>;
 
@@ -42,6 +43,10 @@ const workerContext = workerSettings.pick({
   LINE_MIN_GAP_MS: true,
   PAUSE_GRACE_MS: true,
   CARE_RECORDS_MAX_BYTES: true,
+  METRICS_INTERVAL_MS: true,
+  SYNC_HOUR: true,
+  RUN_DUE_HOUR: true,
+  OTEL_EXPORTER_OTLP_ENDPOINT: true,
 });
 export type WorkerSettings = z.infer<typeof workerContext>;
 

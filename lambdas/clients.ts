@@ -6,6 +6,8 @@ import type { ApiConfig } from '../core/config.ts';
 import { createDailySyncClient, type DailySyncClient } from '../core/daily-sync-client.ts';
 import { createInsurerLineClient, type InsurerLineClient } from '../core/insurer-line-client.ts';
 import { createPatientRecordClient, type PatientRecordClient } from '../core/patient-record-client.ts';
+import type { Traces } from '../core/traces.ts';
+import { traces } from './observability.ts';
 import { Problem } from './problems.ts';
 import { createSealer, type Sealer } from './sealed.ts';
 import { readSettings } from './settings.ts';
@@ -30,7 +32,7 @@ let clients: Promise<Clients> | undefined;
 /** Opened at a container's first request that needs them, and kept; nothing is connected before it is used. @throws Problem `unavailable` */
 export function clientsOfContainer(): Promise<Clients> {
   clients ??= readSettings(process.env)
-    .then(openClients)
+    .then(async (config) => openClients(config, await traces))
     .catch((cause: unknown) => {
       clients = undefined; // the next request tries again
       throw new Problem('unavailable', {}, { cause });
@@ -38,7 +40,7 @@ export function clientsOfContainer(): Promise<Clients> {
   return clients;
 }
 
-function openClients(config: ApiConfig): Clients {
+function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
   const stores = openStores(config, promptly);
   const payloadCodec = payloadCodecOf(config);
   const verifyToken = createTokenVerifier(config);
@@ -46,6 +48,7 @@ function openClients(config: ApiConfig): Clients {
     connection: connectPromptly(config),
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: createLoadedDataConverter(payloadCodec),
+    interceptors: { workflow: [...(tracing?.clientInterceptors ?? [])] },
   });
   return {
     config,

@@ -1,10 +1,13 @@
 import { Logger } from '@aws-lambda-powertools/logger';
-import { Metrics } from '@aws-lambda-powertools/metrics';
 import { Tracer } from '@aws-lambda-powertools/tracer';
+import { createMetrics } from '../core/metrics.ts';
+import { startTraces } from '../core/traces.ts';
 
 const serviceName = 'epa-sync-api';
 
 /** Of each container. None of them is ever given an event, a body or an answer: those hold personal data. */
 export const logger = new Logger({ serviceName });
-export const metrics = new Metrics({ serviceName, namespace: 'epa-sync' });
 export const tracer = new Tracer({ serviceName });
+/** undefined where no collector is set */
+export const traces = startTraces(serviceName, process.env['OTEL_EXPORTER_OTLP_ENDPOINT']);
+export const metrics = createMetrics(process.env['INSURER_ID'] ?? 'unknown'); // also where no settings are read

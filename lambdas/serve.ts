@@ -1,5 +1,4 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
@@ -14,16 +13,15 @@ import { operationOf, operationSearch } from './middleware/operation-search.ts';
 import { problemAnswers } from './middleware/problem-answers.ts';
 import { headerOf, type RequestContext } from './middleware/request.ts';
 import { validation } from './middleware/validation.ts';
-import { logger, metrics, tracer } from './observability.ts';
+import { logger, tracer, traces } from './observability.ts';
 import type { Call, Handler, HandlersOf, Reply } from './operation.ts';
 import type { Group, OperationName } from './routes.ts';
 
 /** The Lambda of one group of operations. What is listed last is nearest to the handler. */
-export const serve = <G extends Group>(group: G, handlers: HandlersOf<G>) =>
-  middy<APIGatewayProxyEvent, APIGatewayProxyResult, Error, RequestContext>()
+export function serve<G extends Group>(group: G, handlers: HandlersOf<G>) {
+  const answer = middy<APIGatewayProxyEvent, APIGatewayProxyResult, Error, RequestContext>()
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
     .use(injectLambdaContext(logger, { resetKeys: true, logEvent: false }))
-    .use(logMetrics(metrics))
     .use(observation())
     .use(answerHeaders(group))
     .use(problemAnswers())
@@ -45,6 +43,14 @@ export const serve = <G extends Group>(group: G, handlers: HandlersOf<G>) =>
       if (reply.isRecorded) facts.isRecorded = true;
       return resultOf(operationOf(facts).answer.status, reply);
     });
+  return async (event: APIGatewayProxyEvent, context: RequestContext): Promise<APIGatewayProxyResult> => {
+    const tracing = await traces;
+    const work = async (): Promise<APIGatewayProxyResult> => await answer(event, context);
+    return tracing === undefined
+      ? await work()
+      : await tracing.asRequest(`${event.httpMethod} ${event.resource}`, work);
+  };
+}
 
 function callOf(event: APIGatewayProxyEvent, { facts }: RequestContext): Call<OperationName> {
   const { parts = {}, actor = { who: '', roles: [] }, patientRef = '', link } = facts;

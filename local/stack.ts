@@ -246,7 +246,8 @@ export class LocalStack {
       logDir: placesIn(localDir).logs,
       signal: this.#abort.signal,
     };
-    const tuned = ['SYNC_WINDOW', 'CARE_MAX_ATTEMPTS', 'REMOVAL_LIMIT_PERCENT'].flatMap((name) => {
+    const tunable = ['SYNC_WINDOW', 'CARE_MAX_ATTEMPTS', 'REMOVAL_LIMIT_PERCENT', 'OTEL_EXPORTER_OTLP_ENDPOINT'];
+    const tuned = tunable.flatMap((name) => {
       const value = process.env[name];
       return value ? [[name, value]] : [];
     });

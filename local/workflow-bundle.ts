@@ -40,6 +40,7 @@ if (import.meta.main) {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'worker', 'workflows', 'index.ts'),
     failureConverterPath,
+    workflowInterceptorModules: [join(root, 'worker', 'workflows', 'trace-relay.ts')],
   });
   const [, , file = ''] = process.argv;
   writeWhole(file, code);

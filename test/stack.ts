@@ -37,6 +37,8 @@ export interface StackParts {
   readonly api?: boolean;
   /** how long the issuer's access tokens are good; an hour when absent */
   readonly tokenSeconds?: number;
+  /** context that the API is deployed with besides what is the stack's own */
+  readonly apiSettings?: Readonly<Record<string, string>>;
 }
 
 /** Where tests keep what they install and start. */
@@ -47,7 +49,11 @@ const region = 'eu-central-1';
  * Starts a stack; in about two seconds, once the data stack has been deployed on this machine before. With the API, which
  * is deployed each time, as it knows where everything is.
  */
-export async function startTestStack({ api: isWithApi = false, tokenSeconds }: StackParts = {}): Promise<TestStack> {
+export async function startTestStack({
+  api: isWithApi = false,
+  tokenSeconds,
+  apiSettings = {},
+}: StackParts = {}): Promise<TestStack> {
   mkdirSync(testDir, { recursive: true });
   const wheels = await ensureWheels(testDir);
   const command = await findTemporal(process.env, wheels);
@@ -110,6 +116,7 @@ export async function startTestStack({ api: isWithApi = false, tokenSeconds }: S
         OIDC_AUDIENCE: audience,
         CONSOLE_ORIGIN: consoleOrigin,
         TEMPORAL_UI_ORIGIN: temporalUiOrigin,
+        ...apiSettings,
       };
       const { apiUrl } = await deployStacks({ endpoint, region, stateDir: dataDir, logDir }, { settings, secret });
       return { url: apiUrl, issuer, issuerKeys, consoleOrigin, temporalUiOrigin };

@@ -1,27 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import {
-  CloudWatchLogsClient,
-  paginateDescribeLogGroups,
-  paginateFilterLogEvents,
-} from '@aws-sdk/client-cloudwatch-logs';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type OperationName, operations } from '../lambdas/routes.ts';
 import { type Ask, linksIn, openApi } from './api.fixture.ts';
 import { startDay } from './day.fixture.ts';
+import { lambdasTexts, workersTexts } from './logs.fixture.ts';
 import { secretsOf } from './secrets.fixture.ts';
-
-/** All that the Lambdas of an emulator have written: log lines, and the metrics among them. */
-async function cloudWatchTexts(): Promise<string[]> {
-  const client = new CloudWatchLogsClient({});
-  onTestFinished(() => client.destroy());
-  const texts: string[] = [];
-  for await (const { logGroups = [] } of paginateDescribeLogGroups({ client }, {}))
-    for (const { logGroupName } of logGroups)
-      for await (const { events = [] } of paginateFilterLogEvents({ client }, { logGroupName }))
-        texts.push(...events.map(({ message = '' }) => message));
-  return texts;
-}
 
 test('of a day with everything that people ask, no log line and no metric holds a name, KVNR, title, reason or token', async () => {
   await using day = await startDay(
@@ -29,7 +11,7 @@ test('of a day with everything that people ask, no log line and no metric holds 
     {},
     { api: true },
   );
-  await day.startWorker();
+  await day.startWorker({ METRICS_INTERVAL_MS: '1000' });
   await day.sync.start();
   await day.insurer.until(({ patientsServed }) => patientsServed >= 3);
   const { ask, tokens } = await openApi(day.stack);
@@ -65,13 +47,13 @@ test('of a day with everything that people ask, no log line and no metric holds 
   await ask('resumeLine', { body: { reason } });
   await day.until(({ state }) => state !== 'running');
 
-  const workers = readdirSync(day.stack.dir).filter((file) => /^worker-.*\.log$/.test(file));
-  const workersTexts = workers.map((file) => readFileSync(join(day.stack.dir, file), 'utf8'));
-  const lambdasTexts = await cloudWatchTexts();
-  expect(workersTexts.join('\n')).toContain('"worker-ready"');
-  expect(lambdasTexts.length).toBeGreaterThan(100);
-  expect(lambdasTexts.join('\n')).toContain('"_aws"'); // metrics
-  const told = [...workersTexts, ...lambdasTexts].join('\n');
+  const ofWorkers = workersTexts(day).join('\n');
+  const ofLambdas = await lambdasTexts();
+  expect(ofWorkers).toContain('"worker-ready"');
+  expect(ofWorkers).toContain('"_aws"'); // metrics
+  expect(ofLambdas.length).toBeGreaterThan(100);
+  expect(ofLambdas.join('\n')).toContain('"_aws"');
+  const told = [ofWorkers, ...ofLambdas].join('\n');
   const secrets = [...secretsOf(day.insurer), reason, 'Lehmann', ...tokens.values(), ...links];
   expect(secrets.filter((secret) => told.toLowerCase().includes(secret.toLowerCase()))).toEqual([]);
 });

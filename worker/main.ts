@@ -5,6 +5,7 @@ import { ConfigError, readConfig, workerConfig } from '../core/config.ts';
 import { syncTaskQueue } from '../core/contract/names.ts';
 import { tellGateChanged } from '../core/insurer-line-client.ts';
 import { createMetrics } from '../core/metrics.ts';
+import { startTraces } from '../core/traces.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
 import { createPatientRecordActivities } from './activities/patient-record-activities.ts';
@@ -13,6 +14,9 @@ import { deploymentOptions, keepDeploymentCurrent } from './deployment.ts';
 import { startHealth } from './health.ts';
 import { startKeeper } from './line/keeper.ts';
 import { createLog, faultOf } from './log.ts';
+import { watchAccessLog } from './reporting/access-log-watch.ts';
+import { readBacklogs } from './reporting/backlogs.ts';
+import { runsLookedAt, startReporter } from './reporting/reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
 import { workflowSource } from './workflow-source.ts';
 
@@ -24,23 +28,29 @@ const log = createLog('worker');
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) }); // SIGTERM: the line first, then the worker
 try {
   const config = readConfig(workerConfig, process.env);
-  const stores = openStores(config);
+  const opened = openStores(config);
   const connection = await NativeConnection.connect(temporalConnection(config));
   const insurerId = config.INSURER_ID;
+  const metrics = createMetrics(insurerId);
+  const syncsTookMs: number[] = [];
+  const onFailure = (): void => metrics.tell({ AccessLogFailures: 1 });
+  const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };
   const gate = stores.gateOf(insurerId);
   const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter: dataConverterOf(config) };
+  const traces = await startTraces('epa-sync-worker', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   const client = new Client(temporal);
-  const metrics = createMetrics(insurerId);
+  const source = workflowSource();
   const syncActivities = createSyncActivities(stores);
   const worker = await Worker.create({
     ...temporal,
     taskQueue: syncTaskQueue,
-    ...workflowSource(),
+    ...source,
     ...deploymentOptions(config.WORKER_BUILD_ID),
+    interceptors: { ...source.interceptors, activity: [...(traces?.activityInterceptors ?? [])] },
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
-      ...createPatientRecordActivities({ ...stores, log }),
+      ...createPatientRecordActivities({ ...stores, log, onSyncEnded: (tookMs) => syncsTookMs.push(tookMs) }),
       ...createListActivities({
         ...stores,
         ...syncActivities,
@@ -58,7 +68,7 @@ try {
     log,
     onSystemPause: (reason) => {
       log.error('line paused by the system', { reason });
-      metrics.add('LinePausedBySystem', 1);
+      metrics.tell({ LinePausedBySystem: 1 });
     },
     onUntold: () => {
       // the keeper calls again while it is in vain
@@ -66,6 +76,16 @@ try {
         log.warn('insurer-line not told', { fault: faultOf(error) }),
       );
     },
+  });
+  const reporter = startReporter({
+    keeper,
+    metrics,
+    log,
+    readRuns: async () => (await stores.syncRuns.listRuns(insurerId, runsLookedAt)).entries,
+    readBacklogs: () => readBacklogs(client),
+    takeSyncsMs: () => syncsTookMs.splice(0),
+    hours: { startHour: config.SYNC_HOUR, dueHour: config.RUN_DUE_HOUR },
+    everyMs: config.METRICS_INTERVAL_MS,
   });
   const { HEALTH_PORT: healthPort, WORKER_BUILD_ID: buildId } = config;
   const health = healthPort === undefined ? undefined : startHealth(healthPort, () => worker.getState() === 'RUNNING');
@@ -81,6 +101,8 @@ try {
   if (buildId !== undefined) void keepDeploymentCurrent({ client, buildId, log, signal: stopping.signal });
   await worker.run();
   await keeper.stop();
+  await reporter.stop();
+  await traces?.stop();
   health?.close();
   await connection.close();
   stores.close();

@@ -199,12 +199,10 @@ test('a sync that is asked for is marked, goes its way and ends; whoever repeats
   for (const _ of [1, 2]) expect(await patients.requestSync(patientRef, syncRequest('a'))).toEqual(marker);
   for (const _ of [1, 2]) expect(await patients.beginSync(patientRef, 'a')).toBe(true);
   expect(await patients.requestSync(patientRef, syncRequest('a'))).toEqual({ ...marker, state: 'running' });
-  await patients.endSync(patientRef, 'a', {
-    state: 'failed',
-    error: 'stalled',
-    finishedAt: '2026-11-24T10:01:00.000Z',
-  });
-  await patients.endSync(patientRef, 'a', { state: 'completed', finishedAt: '2026-11-24T10:02:00.000Z' });
+  const failed = { state: 'failed', error: 'stalled', finishedAt: '2026-11-24T10:01:00.000Z' } as const;
+  expect(await patients.endSync(patientRef, 'a', failed)).toEqual({ ...marker, state: 'running' });
+  const late = { state: 'completed', finishedAt: '2026-11-24T10:02:00.000Z' } as const;
+  expect(await patients.endSync(patientRef, 'a', late)).toBeUndefined();
   const ended = { ...marker, state: 'failed', error: 'stalled', finishedAt: '2026-11-24T10:01:00.000Z' };
   expect(await patients.beginSync(patientRef, 'a')).toBe(false);
   expect(await patients.requestSync(patientRef, syncRequest('a'))).toEqual(ended);

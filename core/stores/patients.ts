@@ -65,8 +65,15 @@ export interface PatientsStore {
   requestSync(patientRef: string, request: Omit<LastSync, 'state'>): Promise<LastSync | undefined>;
   /** Marks a sync as running; false when it is not the patient's last one, or over. Repeatable. */
   beginSync(patientRef: string, syncId: string): Promise<boolean>;
-  /** Marks a sync as ended at `finishedAt`, if it is the patient's last one and has not ended. Repeatable. */
-  endSync(patientRef: string, syncId: string, end: SyncEnd & { readonly finishedAt: string }): Promise<void>;
+  /**
+   * Marks a sync as ended at `finishedAt`, if it is the patient's last one and has not ended. Repeatable.
+   * @returns what was stored of it before; undefined when nothing was to be changed
+   */
+  endSync(
+    patientRef: string,
+    syncId: string,
+    end: SyncEnd & { readonly finishedAt: string },
+  ): Promise<LastSync | undefined>;
   /**
    * Makes a staged version the current one: one conditional write, true when done (also when it was done before), false
    * when the patient is gone, being removed, or has a newer version.
@@ -311,7 +318,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async endSync(patientRef, syncId, { state, finishedAt, error }) {
-      await update(patientRef, {
+      const before = await update(patientRef, {
         UpdateExpression: `SET lastSync.#state = :state, lastSync.finishedAt = :finishedAt
           ${error === undefined ? '' : ', lastSync.#error = :error'}`,
         ConditionExpression: `${isThere} AND lastSync.syncId = :syncId AND ${isUnderWayStill}`,
@@ -328,6 +335,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
           ...(error !== undefined && { ':error': error }),
         },
       });
+      return before?.lastSync;
     },
 
     async flipCareVersion(patientRef, careVersion) {

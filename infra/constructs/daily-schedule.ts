@@ -16,6 +16,7 @@ export interface DailyScheduleProps {
 
 /** Starts the day's sync. A day that could not be started waits in a queue, for an alarm and whoever looks into it. */
 export class DailySchedule extends Construct {
+  readonly missedDays: Queue;
   constructor(scope: Construct, id: string, { lambda, hour }: DailyScheduleProps) {
     super(scope, id);
     const missedDays = new Queue(this, 'MissedDays', {
@@ -23,6 +24,7 @@ export class DailySchedule extends Construct {
       enforceSSL: true,
       retentionPeriod: Duration.days(14),
     });
+    this.missedDays = missedDays;
     Validations.of(missedDays).acknowledge({
       id: 'AwsSolutions-SQS3',
       reason: 'It is the queue of what failed: nothing takes from it but people.',

@@ -123,7 +123,7 @@ export function workerPermissions(
     table(['GetItem', 'Query', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'], patientsTable),
     table(['GetItem', 'Query', 'BatchWriteItem'], careRecordsTable),
     table(['GetItem', 'PutItem'], lineTable),
-    table(['GetItem', 'PutItem', 'BatchWriteItem'], syncRunsTable),
+    table(['GetItem', 'Query', 'PutItem', 'BatchWriteItem'], syncRunsTable),
     table(['PutItem', 'Query'], accessLogTable), // as everyone: nobody can change or delete an entry
     allow(
       ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],

@@ -1,8 +1,10 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { type Group, groups } from '../../lambdas/routes.ts';
 import { ApiFunction } from '../constructs/api-function.ts';
@@ -25,8 +27,10 @@ export interface ApiStackProps extends StackProps {
 
 /** What people speak to: the HTTP API, its Lambdas, and the schedule of the day's sync. */
 export class ApiStack extends Stack {
-  /** with a slash at its end */
-  readonly url: string;
+  readonly api: RestApi;
+  readonly lambdas: Readonly<Record<Group | 'schedule', LambdaFunction>>;
+  /** days that could not be started */
+  readonly missedDays: Queue;
   constructor(scope: Construct, id: string, props: ApiStackProps) {
     const { stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...rest } = props;
     super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...rest });
@@ -34,7 +38,7 @@ export class ApiStack extends Stack {
     const code = lambdaCode();
     const payloadKey = stage === 'local' ? undefined : key;
     const permissions = permissionsFor(this, { encryptionKey, bucket, secret, payloadKey });
-    const { SYNC_HOUR, ...shared } = settings;
+    const { SYNC_HOUR, RUN_DUE_HOUR: _, ...shared } = settings;
     const environment = {
       ...Object.fromEntries(
         Object.entries(shared).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
@@ -55,8 +59,11 @@ export class ApiStack extends Stack {
       temporalUiOrigin: settings.TEMPORAL_UI_ORIGIN,
       removalPolicy,
     });
-    new DailySchedule(this, 'Daily', { lambda: lambdaOf('schedule'), hour: SYNC_HOUR });
-    this.url = api.url;
+    const schedule = lambdaOf('schedule');
+    const { missedDays } = new DailySchedule(this, 'Daily', { lambda: schedule, hour: SYNC_HOUR });
+    this.api = api;
+    this.lambdas = { ...lambdas, schedule };
+    this.missedDays = missedDays;
     new CfnOutput(this, 'ApiUrl', { value: api.url });
     new CfnOutput(this, 'ApiId', { value: api.restApiId });
   }

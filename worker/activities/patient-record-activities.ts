@@ -5,11 +5,16 @@ import { AccessLogError } from '../../core/stores/access-log.ts';
 import { writeSyncRequest } from '../../core/sync-request.ts';
 import type { Log } from '../log.ts';
 
-export type PatientRecordActivitiesDeps = Pick<Stores, 'patients' | 'accessLog'> & { readonly log: Log };
+export type PatientRecordActivitiesDeps = Pick<Stores, 'patients' | 'accessLog'> & {
+  readonly log: Log;
+  /** told once of each sync that has ended: how long after it was asked for, ms */
+  readonly onSyncEnded: (tookMs: number) => void;
+};
 
 /** The activities of the entity workflow itself. */
 export const createPatientRecordActivities = ({
   log,
+  onSyncEnded,
   ...stores
 }: PatientRecordActivitiesDeps): PatientRecordActivities => ({
   async writeSyncRequest(request) {
@@ -27,7 +32,9 @@ export const createPatientRecordActivities = ({
   },
 
   async endSync({ patientRef, syncId, ...end }) {
-    await stores.patients.endSync(patientRef, syncId, { ...end, finishedAt: new Date().toISOString() });
+    const endedAt = new Date();
+    const before = await stores.patients.endSync(patientRef, syncId, { ...end, finishedAt: endedAt.toISOString() });
+    if (before !== undefined) onSyncEnded(Math.max(0, endedAt.getTime() - Date.parse(before.requestedAt)));
     log.info('sync ended', { patientRef, syncId, ...end });
   },
 

@@ -9,7 +9,7 @@ import type { SendingRight } from './sending-right.ts';
 export interface ExchangeOptions {
   /** scheme, host and port of the insurer */
   readonly origin: string;
-  readonly right: SendingRight;
+  readonly right: Pick<SendingRight, 'maySend' | 'begin' | 'leaseNumber'>;
   /** no byte for so long, ms, and the exchange has failed (LINE_STALL_MS) */
   readonly stallMs: number;
 }

@@ -24,6 +24,8 @@ export interface KeeperOptions {
 export interface Keeper {
   /** whether this process may let its child send now */
   readonly holding: boolean;
+  /** as last seen; undefined until it could be read */
+  readonly gate: Gate | undefined;
   /** of the child; empty while a new one is awaited */
   readonly pids: readonly number[];
   /** Ends what is under way, hands the lease back, and ends the child. */
@@ -104,6 +106,10 @@ class LineKeeper implements Keeper {
 
   get holding(): boolean {
     return this.#lease !== undefined && monotonicMs() < this.#lease.sendUntilMs;
+  }
+
+  get gate(): Gate | undefined {
+    return this.#gate;
   }
 
   get pids(): readonly number[] {

@@ -5,6 +5,7 @@ import type { Turn } from '../../core/domain/line.ts';
 import { drain, hasDeclaredEnd, parseJson, readToEnd, readWhole } from './answer-body.ts';
 import { type ExchangeAnswer, openExchange } from './exchange.ts';
 import { LineError, LineWithheld } from './line-error.ts';
+import { createLineMeter, type LineMeter } from './meter.ts';
 import { createLineQueue } from './queue.ts';
 import { refusalOf } from './refusal.ts';
 import type { SendingRight } from './sending-right.ts';
@@ -17,6 +18,8 @@ export interface LineOptions {
   readonly stallMs: number;
   /** CARE_RECORDS_MAX_BYTES: decoded bytes of one care records answer */
   readonly careRecordsBytesMax?: number;
+  /** is told of every request */
+  readonly meter?: LineMeter;
 }
 
 /** not-insured: 410, final; unknown: 404, the insurer has never known this KVNR. */
@@ -83,10 +86,16 @@ const firstKnockMs = 100;
 const knockMsMax = 2_000;
 
 export function openLine(options: LineOptions): Line {
-  const { token, right, stallMs, careRecordsBytesMax = careRecordsBytesMaxDefault } = options;
+  const {
+    token,
+    right,
+    stallMs,
+    careRecordsBytesMax = careRecordsBytesMaxDefault,
+    meter = createLineMeter(),
+  } = options;
   const baseUrl = new URL(options.baseUrl);
   const basePath = baseUrl.pathname.replace(/\/+$/, '');
-  const exchange = openExchange({ origin: baseUrl.origin, right, stallMs });
+  const exchange = openExchange({ origin: baseUrl.origin, right: meter.watch(right), stallMs });
   const closing = new AbortController();
   let refusedInARow = 0;
   const queue = createLineQueue(async () => {
@@ -123,7 +132,19 @@ export function openLine(options: LineOptions): Line {
   const refused = (answer: ExchangeAnswer, operation: 'care-records' | 'patients'): Promise<LineError> =>
     refusalOf(answer, operation, { right, nowEpochMs: Date.now(), drainMs: stallMs });
 
-  return {
+  /** Tells the meter how a use of the line went. */
+  async function metered<T>(use: Promise<T>): Promise<T> {
+    try {
+      const result = await use;
+      meter.succeeded();
+      return result;
+    } catch (error) {
+      if (error instanceof LineError) meter.failed(error.fault);
+      throw error;
+    }
+  }
+
+  const line: Line = {
     async fetchCareRecords(kvnr, turn, signal) {
       const operation = 'care-records';
       const request = {
@@ -229,6 +250,11 @@ export function openLine(options: LineOptions): Line {
       closing.abort(new Error('line closed'));
       await exchange.close();
     },
+  };
+  return {
+    ...line,
+    fetchCareRecords: async (...call) => await metered(line.fetchCareRecords(...call)),
+    fetchList: async (...call) => await metered(line.fetchList(...call)),
   };
 }
 

@@ -2,10 +2,14 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { dataConverterOf, openStores, temporalConnection } from '../../core/clients.ts';
 import { readConfig, workerConfig } from '../../core/config.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
+import { createMetrics } from '../../core/metrics.ts';
+import { startTraces } from '../../core/traces.ts';
 import { createLineActivities } from '../activities/line-activities.ts';
 import { createLog, faultOf } from '../log.ts';
+import { startLineReporter } from '../reporting/line-reporter.ts';
 import { createTemporalLogger } from '../temporal-log.ts';
 import { openLine } from './line.ts';
+import { createLineMeter } from './meter.ts';
 import { attachToParent } from './parent.ts';
 import { createTap } from './tap.ts';
 
@@ -35,14 +39,23 @@ const { grant, ready } = attachToParent({
 });
 
 try {
+  const meter = createLineMeter();
   const line = openLine({
+    meter,
     baseUrl: config.INSURER_BASE_URL,
     token: config.INSURER_API_TOKEN,
     right: grant,
     stallMs: config.LINE_STALL_MS,
     careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
   });
+  const reporter = startLineReporter({
+    meter,
+    metrics: createMetrics(config.INSURER_ID),
+    isOpen: () => grant.isOpen(),
+    everyMs: config.METRICS_INTERVAL_MS,
+  });
   const activities = createLineActivities({ ...stores, line, insurerId: config.INSURER_ID });
+  const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {
     // Two workers on one connection would share one long poll's fate (DESIGN, "what the prototype taught").
     const connection = await NativeConnection.connect(temporalConnection(config));
@@ -52,6 +65,7 @@ try {
       taskQueue,
       dataConverter,
       activities: { ...activities },
+      interceptors: { activity: [...(traces?.activityInterceptors ?? [])] },
       tuner: {
         activityTaskSlotSupplier: createTap(grant, slots[taskQueue]),
         localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
@@ -67,6 +81,8 @@ try {
   else ready();
   await running;
   await line.close();
+  reporter.stop();
+  await traces?.stop();
   process.exit(0);
 } catch (error) {
   log.error('line process failed', { fault: faultOf(error) });

@@ -1,0 +1,25 @@
+import { SpanStatusCode } from '@opentelemetry/api';
+import { BasicTracerProvider, type Span } from '@opentelemetry/sdk-trace-base';
+import { expect, test } from 'vitest';
+import { toldOf } from './otlp-traces.ts';
+import { startTraces } from './traces.ts';
+
+test('of a span that has failed nothing is told that could quote what somebody sent', () => {
+  const span = new BasicTracerProvider().getTracer('test').startSpan('RunActivity:storeCareRecords') as Span;
+  span.setAttribute('temporalWorkflowId', 'patient:0123');
+  span.setAttribute('memo', 'Anna Beispiel');
+  span.setStatus({ code: SpanStatusCode.ERROR, message: 'Anna Beispiel' });
+  span.recordException(new Error('Anna Beispiel'));
+  span.end();
+  const told = toldOf(span);
+  expect(told.name).toBe('RunActivity:storeCareRecords');
+  expect(told.spanContext()).toEqual(span.spanContext());
+  expect(told.attributes).toEqual({ temporalWorkflowId: 'patient:0123' });
+  expect(told.status).toEqual({ code: SpanStatusCode.ERROR });
+  expect(told.events).toEqual([]);
+});
+
+test('without a collector there are no traces', async () => {
+  expect(await startTraces('epa-sync-api', undefined)).toBeUndefined();
+  expect(await startTraces('epa-sync-api', '')).toBeUndefined();
+});

@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Attributes, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { Resource } from '@opentelemetry/resources';
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  type ReadableSpan,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace-base';
+import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry/lib/client/index.js';
+import { OpenTelemetryActivityInboundInterceptor } from '@temporalio/interceptors-opentelemetry/lib/worker/index.js';
+import type { Traces } from './traces.ts';
+
+/** What a span may tell besides its name and times. A workflow's ID has a pseudonym in it at most. */
+const toldAttributes = new Set([
+  'temporalWorkflowId',
+  'temporalActivityId',
+  'temporalUpdateId',
+  'run_id',
+  'http.response.status_code',
+]);
+const exportMs = 5_000;
+/** So long somebody who waits for an answer waits for its trace, ms. */
+const flushMs = 500;
+
+/** Starts the traces of this process, once. Samplers and headers are the SDK's own variables (OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS). */
+export function createTraces(serviceName: string, endpoint: string): Traces {
+  const url = `${endpoint.replace(/\/+$/, '')}/v1/traces`;
+  const processor = new BatchSpanProcessor(toldExporter(new OTLPTraceExporter({ url, timeoutMillis: exportMs })));
+  const provider = new BasicTracerProvider({
+    resource: new Resource({ 'service.name': serviceName }),
+    spanProcessors: [processor],
+  });
+  provider.register({
+    contextManager: new AsyncLocalStorageContextManager().enable(),
+    propagator: new W3CTraceContextPropagator(), // no baggage: what somebody put into it would pass Temporal readable
+  });
+  const tracer = trace.getTracer('epa-sync');
+  const flush = async (): Promise<void> => {
+    await Promise.race([provider.forceFlush(), sleep(flushMs, undefined, { ref: false })]).catch(() => {}); // traces are worth nobody's answer
+  };
+  return {
+    clientInterceptors: [new OpenTelemetryWorkflowClientInterceptor({ tracer })],
+    activityInterceptors: [
+      (context) => ({ inbound: new OpenTelemetryActivityInboundInterceptor(context, { tracer }) }),
+    ],
+    async asRequest(name, work) {
+      try {
+        return await tracer.startActiveSpan(name, { kind: SpanKind.SERVER, root: true }, async (span) => {
+          try {
+            const answer = await work();
+            span.setAttribute('http.response.status_code', answer.statusCode);
+            if (answer.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+            return answer;
+          } finally {
+            span.end();
+          }
+        });
+      } finally {
+        await flush();
+      }
+    },
+    async stop() {
+      await flush();
+      await Promise.race([provider.shutdown(), sleep(flushMs, undefined, { ref: false })]).catch(() => {});
+    },
+  };
+}
+
+/** Leaves out whatever could hold what somebody sent: messages of errors, their stacks, and attributes that we do not know. */
+function toldExporter(exporter: SpanExporter): SpanExporter {
+  return {
+    export: (spans, done) => exporter.export(spans.map(toldOf), done),
+    shutdown: () => exporter.shutdown(),
+    ...(exporter.forceFlush && { forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve() }),
+  };
+}
+
+export function toldOf(span: ReadableSpan): ReadableSpan {
+  const attributes: Attributes = Object.fromEntries(
+    Object.entries(span.attributes).filter(([name]) => toldAttributes.has(name)),
+  );
+  return Object.create(span, {
+    attributes: { value: attributes },
+    events: { value: [] },
+    status: { value: { code: span.status.code } },
+  }) as ReadableSpan;
+}

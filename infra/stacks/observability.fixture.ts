@@ -1,0 +1,78 @@
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { metricNamespace } from '../../core/metrics.ts';
+import { readApiSettings } from '../settings.ts';
+import type { Stage } from '../stage.ts';
+import { ApiStack } from './api-stack.ts';
+import { DataStack } from './data-stack.ts';
+import { ObservabilityStack } from './observability-stack.ts';
+
+/** The app with its observability stack, as for one insurer; without bundles. */
+export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
+  const app = new App({
+    context: {
+      INSURER_ID: insurerId,
+      TEMPORAL_ADDRESS: 'eu.tmprl.cloud:7233',
+      OIDC_ISSUER: 'https://login.klinik.example',
+      OIDC_AUDIENCE: 'epa-sync-api',
+      CONSOLE_ORIGIN: 'https://konsole.klinik.example',
+      RUN_DUE_HOUR: '7',
+      'aws:cdk:bundling-stacks': [],
+    },
+  });
+  const settings = readApiSettings(app.node, stage);
+  const { encryptionKey, bucket, secret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
+  const apiStack = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret, payloadKey });
+  const stack = new ObservabilityStack(app, 'EpaSyncObservability', { stage, settings, apiStack });
+  return { app, template: Template.fromStack(stack) };
+}
+
+/** One of our own metrics as somebody looks at it. A search has the names of its dimensions only. */
+export interface LookedAt {
+  readonly name: string;
+  readonly dimensions: Readonly<Record<string, string | undefined>>;
+}
+
+/** All of our own metrics that a dashboard of the template shows. */
+export function shownIn(template: Template): LookedAt[] {
+  return Object.values(template.findResources('AWS::CloudWatch::Dashboard')).flatMap(({ Properties }) => {
+    const parts = (Properties as { DashboardBody: { 'Fn::Join': [string, unknown[]] } }).DashboardBody['Fn::Join'][1];
+    const body = parts.map((part) => (typeof part === 'string' ? part : 'reference')).join('');
+    const { widgets } = JSON.parse(body) as { widgets: { properties: { metrics?: unknown[][] } }[] };
+    return widgets.flatMap(({ properties: { metrics = [] } }) => metrics.flatMap(lookedAtBy));
+  });
+}
+
+/** One line of a graph: `[namespace, name, dimension, value, …, {options}]` or `[{expression}]`. */
+function lookedAtBy([first, name, ...rest]: unknown[]): LookedAt[] {
+  if (typeof first === 'object') return searchedBy((first as { expression?: string }).expression ?? '');
+  if (first !== metricNamespace) return [];
+  const texts = rest.filter((part) => typeof part === 'string');
+  const pairs = texts.flatMap((text, index) => (index % 2 === 0 ? [[text, texts[index + 1]] as const] : []));
+  return [{ name: String(name), dimensions: Object.fromEntries(pairs) }];
+}
+
+function searchedBy(expression: string): LookedAt[] {
+  const [, schema = '', name = '', insurerId] =
+    /\{epa-sync,(.+?)\} MetricName="(.+?)" insurerId="(.+?)"/.exec(expression) ?? [];
+  if (name === '') return [];
+  const dimensions = schema.split(',').map((dimension) => [dimension, undefined] as const);
+  return [{ name, dimensions: { ...Object.fromEntries(dimensions), insurerId } }];
+}
+
+/** All of our own metrics that an alarm of the template watches. */
+export function watchedIn(template: Template): LookedAt[] {
+  return Object.values(template.findResources('AWS::CloudWatch::Alarm')).flatMap(({ Properties }) => {
+    const {
+      Namespace,
+      MetricName,
+      Dimensions = [],
+    } = Properties as {
+      Namespace?: string;
+      MetricName: string;
+      Dimensions?: { Name: string; Value: string }[];
+    };
+    if (Namespace !== metricNamespace) return [];
+    return [{ name: MetricName, dimensions: Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value])) }];
+  });
+}

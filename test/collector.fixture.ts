@@ -1,0 +1,59 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+
+/** A span as it came over OTLP/HTTP, in JSON. */
+export interface SentSpan {
+  readonly service: string;
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly attributes: readonly { readonly key: string; readonly value: unknown }[];
+  readonly events?: readonly unknown[];
+}
+
+interface Sent {
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: readonly { key: string; value: { stringValue?: string } }[] };
+    readonly scopeSpans: readonly { readonly spans: readonly Omit<SentSpan, 'service'>[] }[];
+  }[];
+}
+
+export interface Collector extends AsyncDisposable {
+  readonly endpoint: string;
+  readonly spans: readonly SentSpan[];
+  /** all that came, as it came */
+  readonly bodies: readonly string[];
+}
+
+/** An OpenTelemetry collector as far as traces need one. */
+export async function startCollector(): Promise<Collector> {
+  const spans: SentSpan[] = [];
+  const bodies: string[] = [];
+  const take = (body: string, url = ''): void => {
+    bodies.push(body);
+    if (url === '/v1/traces')
+      for (const { resource, scopeSpans } of (JSON.parse(body) as Sent).resourceSpans) {
+        const service = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
+        for (const scope of scopeSpans) spans.push(...scope.spans.map((span) => ({ service, ...span })));
+      }
+  };
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      take(body, request.url);
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    spans,
+    bodies,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}

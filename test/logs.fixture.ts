@@ -1,0 +1,64 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  CloudWatchLogsClient,
+  paginateDescribeLogGroups,
+  paginateFilterLogEvents,
+} from '@aws-sdk/client-cloudwatch-logs';
+import { onTestFinished } from 'vitest';
+import type { Day } from './day.fixture.ts';
+
+/** All that a day's workers have written. */
+export function workersTexts({ stack: { dir } }: Day): string[] {
+  const files = readdirSync(dir).filter((file) => /^worker-.*\.log$/.test(file));
+  return files.flatMap((file) => readFileSync(join(dir, file), 'utf8').split('\n'));
+}
+
+/** All that the Lambdas of an emulator have written: log lines, and the metrics among them. */
+export async function lambdasTexts(): Promise<string[]> {
+  const client = new CloudWatchLogsClient({});
+  onTestFinished(() => client.destroy());
+  const texts: string[] = [];
+  for await (const { logGroups = [] } of paginateDescribeLogGroups({ client }, {}))
+    for (const { logGroupName } of logGroups)
+      for await (const { events = [] } of paginateFilterLogEvents({ client }, { logGroupName }))
+        texts.push(...events.map(({ message = '' }) => message));
+  return texts;
+}
+
+/** One metric in one line of a log, as CloudWatch takes it from there (embedded metric format). */
+export interface ToldMetric {
+  readonly namespace: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly dimensions: Readonly<Record<string, string>>;
+  readonly values: readonly number[];
+}
+
+interface EmbeddedMetrics {
+  readonly _aws: {
+    readonly CloudWatchMetrics: readonly {
+      readonly Namespace: string;
+      readonly Dimensions: readonly (readonly string[])[];
+      readonly Metrics: readonly { readonly Name: string; readonly Unit: string }[];
+    }[];
+  };
+  readonly [property: string]: unknown;
+}
+
+export function metricsIn(texts: readonly string[]): ToldMetric[] {
+  return texts
+    .filter((text) => text.includes('"_aws"'))
+    .map((text) => JSON.parse(text.slice(text.indexOf('{'))) as EmbeddedMetrics)
+    .flatMap((line) =>
+      line._aws.CloudWatchMetrics.flatMap(({ Namespace: namespace, Dimensions, Metrics }) =>
+        Dimensions.flatMap((names) =>
+          Metrics.map(({ Name: name, Unit: unit }) => ({
+            ...{ namespace, name, unit },
+            dimensions: Object.fromEntries(names.map((dimension) => [dimension, String(line[dimension])])),
+            values: [line[name]].flat() as number[],
+          })),
+        ),
+      ),
+    );
+}

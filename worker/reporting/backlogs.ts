@@ -1,0 +1,29 @@
+import type { Client } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import { lineTaskQueue, syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
+
+const { TASK_QUEUE_TYPE_ACTIVITY, TASK_QUEUE_TYPE_WORKFLOW } = proto.temporal.api.enums.v1.TaskQueueType;
+const typesOf = {
+  [syncTaskQueue]: [TASK_QUEUE_TYPE_WORKFLOW, TASK_QUEUE_TYPE_ACTIVITY],
+  [lineTaskQueue]: [TASK_QUEUE_TYPE_ACTIVITY],
+  [urgentLineTaskQueue]: [TASK_QUEUE_TYPE_ACTIVITY],
+} as const;
+const answerMs = 5_000;
+
+export type Backlogs = Readonly<Record<keyof typeof typesOf, number>>;
+
+/** How many tasks wait in each task queue, as Temporal estimates. */
+export async function readBacklogs(client: Client): Promise<Backlogs> {
+  const { namespace } = client.options;
+  const waitingIn = async (name: string, taskQueueType: proto.temporal.api.enums.v1.TaskQueueType): Promise<number> => {
+    const { stats } = await client.connection.withDeadline(Date.now() + answerMs, () =>
+      client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType, reportStats: true }),
+    );
+    return Number(stats?.approximateBacklogCount ?? 0);
+  };
+  const backlogs = Object.entries(typesOf).map(async ([name, types]) => {
+    const counts = await Promise.all(types.map((type) => waitingIn(name, type)));
+    return [name, counts.reduce((sum, count) => sum + count, 0)] as const;
+  });
+  return Object.fromEntries(await Promise.all(backlogs)) as Backlogs;
+}

@@ -1,0 +1,32 @@
+/** How often it is looked whether something is due, ms. */
+const lookMs = 500;
+
+/**
+ * Does something every so often, and at once when that becomes wanted. Never twice at a time.
+ * @param isWanted whether the next one may be due before its time: when this turns true
+ * @returns ends it, and does it for the last time; resolves when that is done
+ */
+export function every(ms: number, isWanted: () => boolean, work: () => Promise<void>): () => Promise<void> {
+  let doneAtMs = performance.now();
+  let wasWanted = false;
+  let working: Promise<void> = Promise.resolve();
+  let isWorking = false;
+  const timer = setInterval(
+    () => {
+      const turnsWanted = isWanted() && !wasWanted;
+      wasWanted = isWanted();
+      if (isWorking || (!turnsWanted && performance.now() - doneAtMs < ms)) return;
+      doneAtMs = performance.now();
+      isWorking = true;
+      working = work().finally(() => {
+        isWorking = false;
+      });
+    },
+    Math.min(lookMs, ms),
+  );
+  return async () => {
+    clearInterval(timer);
+    await working;
+    await work();
+  };
+}

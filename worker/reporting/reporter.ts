@@ -1,0 +1,54 @@
+import type { DueHours } from '../../core/domain/due.ts';
+import type { Progress } from '../../core/domain/progress.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { Keeper } from '../line/keeper.ts';
+import { faultOf, type Log } from '../log.ts';
+import type { Backlogs } from './backlogs.ts';
+import { every } from './every.ts';
+import { gateValues, runValues } from './values.ts';
+
+export interface ReporterDeps {
+  readonly keeper: Pick<Keeper, 'holding' | 'gate'>;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** the last runs, newest first */
+  readonly readRuns: () => Promise<readonly Progress[]>;
+  readonly readBacklogs: () => Promise<Backlogs>;
+  /** how long the syncs on demand took that have ended since this was asked last */
+  readonly takeSyncsMs: () => number[];
+  readonly hours: DueHours;
+  /** METRICS_INTERVAL_MS */
+  readonly everyMs: number;
+}
+
+/** So many runs back a completed one is looked for. */
+export const runsLookedAt = 10;
+
+/**
+ * Tells this worker's metrics: what it has done itself, and, as long as it holds the line, what is true of the line, the runs
+ * and the queues, so that of all workers one tells it. What cannot be read is not told: a metric that is missing says so.
+ */
+export function startReporter(deps: ReporterDeps): { stop(): Promise<void> } {
+  const { keeper, metrics, log } = deps;
+  const part = async (what: string, tell: () => Promise<void>): Promise<void> => {
+    await tell().catch((error: unknown) => log.warn('metrics not told', { what, fault: faultOf(error) }));
+  };
+  const stop = every(
+    deps.everyMs,
+    () => keeper.holding,
+    async () => {
+      metrics.tell({ SyncOnDemandMs: deps.takeSyncsMs() });
+      const { holding, gate } = keeper;
+      if (!holding || gate === undefined) return;
+      metrics.tell(gateValues(gate, Date.now()));
+      await Promise.all([
+        part('runs', async () => metrics.tell(runValues(await deps.readRuns(), deps.hours, Date.now()))),
+        part('queues', async () => {
+          for (const [taskQueue, count] of Object.entries(await deps.readBacklogs()))
+            metrics.tell({ QueueBacklog: count }, { taskQueue });
+        }),
+      ]);
+    },
+  );
+  return { stop };
+}

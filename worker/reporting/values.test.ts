@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import { countPatient, countPending, progressOf, startRun } from '../../core/domain/run.ts';
+import { faultValues, gateValues, lineValues, runValues } from './values.ts';
+
+const hours = { startHour: 3, dueHour: 8 };
+const startedAtMs = Date.parse('2026-11-25T02:00:00Z'); // three o'clock in Germany
+const line = { state: 'open', busy: true } as const;
+const run = countPending(startRun('run-2', startedAtMs), 10);
+
+test('of a run under way it is told how far it is, and how long it will take', () => {
+  const fault = { requests: 4, faults: { stalled: 3 } };
+  const later = countPatient(
+    countPatient(run, 'done', fault, startedAtMs + 30_000),
+    'exhausted',
+    fault,
+    startedAtMs + 60_000,
+  );
+  const progress = progressOf({ ...later, phase: 'care-records' }, line, startedAtMs + 60_000);
+  expect(runValues([progress], hours, startedAtMs + 60_000)).toEqual({
+    RunOverdueMinutes: 19 * 60 + 1, // of the day before there is none at all
+    RunUnderWay: 1,
+    RunFailed: 0,
+    RunAwaitsDecision: 0,
+    RunPatientsDone: 1,
+    RunPatientsPending: 8,
+    RunPatientsFailed: 1,
+    RunPatientsPerMinute: 2,
+    RunSecondsLeft: 240,
+  });
+});
+
+test('a run that has failed is told as long as it is the newest, and the day is overdue until one is completed', () => {
+  const failed = progressOf({ ...run, state: 'failed', finishedAtMs: startedAtMs + 60_000 }, line, startedAtMs);
+  const completed = progressOf({ ...run, state: 'completed', finishedAtMs: startedAtMs + 90_000 }, line, startedAtMs);
+  const atNineMs = Date.parse('2026-11-25T08:00:00Z');
+  expect(runValues([failed], hours, atNineMs)).toMatchObject({ RunFailed: 1, RunUnderWay: 0, RunOverdueMinutes: 60 });
+  expect(runValues([completed, failed], hours, atNineMs)).toMatchObject({ RunFailed: 0, RunOverdueMinutes: 0 });
+  expect(runValues([failed], hours, atNineMs)).not.toHaveProperty('RunSecondsLeft');
+  expect(runValues([], hours, atNineMs)).toEqual({
+    RunOverdueMinutes: 60,
+    RunUnderWay: 0,
+    RunFailed: 0,
+    RunAwaitsDecision: 0,
+  });
+});
+
+test('of the line it is told for how long it has been paused', () => {
+  const nowMs = Date.parse('2026-11-25T10:00:00Z');
+  expect(gateValues({ state: 'open', since: '2026-11-25T09:00:00Z' }, nowMs)).toEqual({
+    LineHeld: 1,
+    LinePaused: 0,
+    LinePausedSeconds: 0,
+  });
+  expect(gateValues({ state: 'paused', since: '2026-11-25T09:30:00Z' }, nowMs)).toMatchObject({
+    LinePaused: 1,
+    LinePausedSeconds: 1_800,
+  });
+  expect(gateValues({ state: 'paused', since: '2026-11-25T10:00:05Z' }, nowMs)).toMatchObject({ LinePausedSeconds: 0 });
+});
+
+test('of what went over the line it is told how much of the time was used, and what went wrong', () => {
+  const measured = {
+    requests: 5,
+    faults: { stalled: 3, busy: 1 },
+    busyMs: 29_012,
+    elapsedMs: 30_000,
+    sinceSuccessMs: 4_700,
+  };
+  expect(lineValues(measured)).toEqual({
+    LineRequests: 5,
+    LineFailures: 4,
+    LineUtilisationPercent: 96.7,
+    LineSecondsSinceSuccess: 4,
+  });
+  expect(faultValues(measured)).toEqual([
+    ['stalled', { LineFailuresByFault: 3 }],
+    ['busy', { LineFailuresByFault: 1 }],
+  ]);
+});

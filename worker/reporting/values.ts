@@ -1,0 +1,53 @@
+import { type DueHours, overdueMinutes } from '../../core/domain/due.ts';
+import type { Gate } from '../../core/domain/gate.ts';
+import { failuresOf, type LineFault } from '../../core/domain/line.ts';
+import type { Progress } from '../../core/domain/progress.ts';
+import type { MetricValues } from '../../core/metrics.ts';
+import type { LineMeasured } from '../line/meter.ts';
+
+/** What the holder of the line tells of it. @param nowMs epoch ms */
+export function gateValues({ state, since }: Pick<Gate, 'state' | 'since'>, nowMs: number): MetricValues {
+  const isPaused = state === 'paused';
+  const pausedMs = isPaused && since !== undefined ? nowMs - Date.parse(since) : 0;
+  return {
+    LineHeld: 1,
+    LinePaused: isPaused ? 1 : 0,
+    LinePausedSeconds: Math.max(0, Math.floor(pausedMs / 1_000)), // whoever paused has a clock of their own
+  };
+}
+
+/** What is told of the runs. @param runs newest first @param nowMs epoch ms */
+export function runValues(runs: readonly Progress[], hours: DueHours, nowMs: number): MetricValues {
+  const [newest] = runs;
+  const completedAtMs = runs.flatMap(({ state, finishedAt }) =>
+    state === 'completed' && finishedAt !== undefined ? [Date.parse(finishedAt)] : [],
+  );
+  return {
+    RunOverdueMinutes: overdueMinutes(hours, completedAtMs, nowMs),
+    RunUnderWay: newest?.state === 'running' ? 1 : 0,
+    RunFailed: newest?.state === 'failed' ? 1 : 0,
+    RunAwaitsDecision: newest?.awaitingDecision ? 1 : 0,
+    ...(newest && {
+      RunPatientsDone: newest.careRecords.done,
+      RunPatientsPending: newest.careRecords.pending,
+      RunPatientsFailed: newest.careRecords.failed,
+      RunPatientsPerMinute: newest.state === 'running' ? newest.ratePerMinute : 0,
+    }),
+    ...(newest?.state === 'running' && newest.etaSeconds !== undefined && { RunSecondsLeft: newest.etaSeconds }),
+  };
+}
+
+/** What the line's process tells of an interval. */
+export function lineValues(measured: LineMeasured): MetricValues {
+  const { requests, busyMs, elapsedMs, sinceSuccessMs } = measured;
+  return {
+    LineRequests: requests,
+    LineFailures: failuresOf(measured),
+    LineUtilisationPercent: elapsedMs === 0 ? 0 : Math.min(100, Math.round((busyMs / elapsedMs) * 1_000) / 10),
+    LineSecondsSinceSuccess: Math.floor(sinceSuccessMs / 1_000),
+  };
+}
+
+/** The failures of an interval, each kind for itself. */
+export const faultValues = ({ faults }: LineMeasured): [fault: LineFault, values: MetricValues][] =>
+  Object.entries(faults).map(([fault, count]) => [fault as LineFault, { LineFailuresByFault: count }]);
