@@ -174,9 +174,9 @@ test('runs and issues come in pages; a token is good for its own question only',
   expect(seen.length).toBeGreaterThanOrEqual(45);
   const query = { runId: runId(9) };
   const page = await api.ask('listIssues', { role: 'operator', query });
-  expect(page.json.issues).toHaveLength(100);
+  expect(page.json.issues).toHaveLength(1_000);
   const rest = await api.ask('listIssues', { role: 'operator', query: { ...query, nextToken: page.json.nextToken } });
-  expect(rest.json.issues).toEqual(issues.slice(100));
+  expect(rest.json.issues).toEqual(issues.slice(1_000));
   expect(rest.json.nextToken).toBeUndefined();
 });
 
