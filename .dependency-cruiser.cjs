@@ -18,7 +18,18 @@ const allImports = [
     from: { path: '^(worker|lambdas|infra)/', pathNot: notTests },
     to: {
       path: '^(worker|lambdas|infra|console|local|bench|test)/',
-      pathNot: ['^$1/', '^lambdas/(routes|problems)\\.ts$', '^console/security-headers\\.ts$'], // what routes and headers are made of
+      // the table of operations, which the routes are made of; what the console is served with
+      pathNot: ['^$1/', '^lambdas/(routes|problems)\\.ts$', '^console/security-headers\\.ts$'],
+    },
+  },
+  {
+    name: 'console-knows-the-api',
+    comment: 'its types, which the schemas are that validate there; nothing of it runs in a browser (below)',
+    severity: 'error',
+    from: { path: '^console/', pathNot: notTests },
+    to: {
+      path: '^(worker|lambdas|infra|local|bench|test)/',
+      pathNot: '^lambdas/(schemas|problems)\\.ts$',
     },
   },
   {
@@ -26,7 +37,7 @@ const allImports = [
     comment: 'it starts the other parts as processes',
     severity: 'error',
     from: { path: '^local/', pathNot: notTests },
-    to: { path: '^(worker|lambdas|infra|console|bench|test)/' },
+    to: { path: '^(worker|lambdas|infra|console|bench|test)/', pathNot: '^console/security-headers\\.ts$' },
   },
   {
     name: 'simulator-knows-nobody',
@@ -58,6 +69,13 @@ const importsAtRunTime = [
     severity: 'error',
     from: { path: '^core/(domain|contract)/', pathNot: notTests },
     to: { pathNot: '^(core/(domain|contract|json)/|node_modules/zod/|crypto$)' },
+  },
+  {
+    name: 'console-runs-alone',
+    comment: 'what is bundled for the browser is console and core',
+    severity: 'error',
+    from: { path: '^console/', pathNot: notTests },
+    to: { path: '^(worker|lambdas|infra|local|bench|test)/' },
   },
   {
     name: 'only-the-line-sends',

@@ -2,7 +2,8 @@ import type { Handler } from './operation.ts';
 import { pageTokens } from './pages.ts';
 import { Problem } from './problems.ts';
 
-const issuesPerPage = 100;
+/** A run may have tens of thousands; a page of them stays far below what DynamoDB and a Lambda give at once. */
+const issuesPerPage = 1_000;
 
 /** Pages stay with the run that the first one was of, though a newer one may have begun: a token names it. */
 interface Place {

@@ -150,7 +150,7 @@ test('runs and issues come in pages; a token is good for its own question only',
   const { syncRuns } = api.stores;
   const runId = (index: number) => `2026112${index % 10}T2130${String(index).padStart(2, '0')}Z-00000000`;
   for (let index = 0; index < 45; index++) await syncRuns.saveProgress(api.insurerId, progressOf(runId(index)), 1);
-  const issues = Array.from({ length: 150 }, (_, position) => ({
+  const issues = Array.from({ length: 1_150 }, (_, position) => ({
     kind: 'quarantined' as const,
     reason: 'kvnr: missing',
     position,
@@ -175,9 +175,9 @@ test('runs and issues come in pages; a token is good for its own question only',
   expect(seen.length).toBeGreaterThanOrEqual(45);
   const query = { runId: runId(9) };
   const page = await api.ask('listIssues', { role: 'operator', query });
-  expect(page.json.issues).toHaveLength(100);
+  expect(page.json.issues).toHaveLength(1_000);
   const rest = await api.ask('listIssues', { role: 'operator', query: { ...query, nextToken: page.json.nextToken } });
-  expect(rest.json.issues).toEqual(issues.slice(100));
+  expect(rest.json.issues).toEqual(issues.slice(1_000));
   expect(rest.json.nextToken).toBeUndefined();
 });
 

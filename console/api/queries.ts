@@ -56,9 +56,9 @@ export function useRuns() {
 }
 
 /** More are read once, as all pages are read anew each time. */
-const livePagesMax = 5;
+const livePagesMax = 2;
 
-/** The issues of a run, page after page, 100 each. */
+/** The issues of a run, page after page, a thousand each. */
 export function useIssues(runId: string | undefined) {
   const { api } = useConnection();
   return useInfiniteQuery({
@@ -67,7 +67,7 @@ export function useIssues(runId: string | undefined) {
       await api.get<Paged<{ issues: Issue[] }>>('/sync/issues', { runId, nextToken: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextToken }) => nextToken,
-    structuralSharing: false, // 500 pages need no comparing
+    structuralSharing: false, // pages of a thousand need no comparing
     staleTime: Number.POSITIVE_INFINITY,
     refetchInterval: (query) =>
       (query.state.data?.pages.length ?? 0) <= livePagesMax && nextPollMs(query, 2 * quietMs),

@@ -129,7 +129,8 @@ test('removals above the limit are asked about with their numbers, and rejected'
   await page.getByRole('button', { name: 'Niemanden entfernen' }).click();
   await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor({ state: 'detached' });
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 60_000 });
-  expect((await world.day.storedRefs()).length).toBeGreaterThanOrEqual(stored - 3);
+  expect(decision?.removals).toBeGreaterThan(100);
+  expect((await world.day.storedRefs()).length).toBeGreaterThan(stored - 20); // some have just then turned out not to be insured
 });
 
 test('a run is cancelled with a reason, which its history keeps', async () => {

@@ -1,0 +1,154 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { signInAs, visit } from './browser.ts';
+import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let world: ConsoleWorld;
+let patientRef: string;
+beforeAll(async () => {
+  world = await startWorld({ patients: 30, rate: 0.8, latencyMs: 2, slowShare: 0, malformedEntries: 20 });
+  await world.day.startWorker();
+  await world.day.runToEnd();
+  const [found] = world.day.insurer.patients().filter(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled);
+  const { json } = await world.ask('requestPatientSync', { body: { kvnr: found?.kvnr } });
+  patientRef = json.patientRef;
+});
+afterAll(async () => await world?.[Symbol.asyncDispose]());
+
+/** Every page of a role, and what has to be there before it is looked at. */
+const pagesOf = {
+  operator: [
+    ['overview', 'main .steps'],
+    ['issues', 'main table'],
+    ['runs', 'main table'],
+    ['patient', 'main form'],
+  ],
+  management: [['progress', 'main .steps']],
+  clinician: [
+    ['patient', 'main form'],
+    ['patient/REF', 'main .records'],
+  ],
+  auditor: [
+    ['access-log', 'main form'],
+    ['access-log/REF', 'main table'],
+  ],
+} as const;
+const roles = Object.keys(pagesOf) as (keyof typeof pagesOf)[];
+
+async function forEachPage(page: Page, role: keyof typeof pagesOf, look: (name: string) => Promise<void>): Promise<void> {
+  for (const [name, ready] of pagesOf[role]) {
+    await page.goto(`${world.url}#/${name.replace('REF', patientRef)}`);
+    await page.locator(ready).first().waitFor();
+    for (const details of await page.locator('main details').all()) await details.evaluate((each) => each.setAttribute('open', ''));
+    await look(name);
+  }
+}
+
+/** What axe has against a page: rule, and where. */
+async function violationsOn(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axeSource);
+  return await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { target: unknown; failureSummary: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id} ${target}: ${failureSummary}`),
+    );
+  });
+}
+
+test.each(roles)('axe finds nothing on any page of the role %s, in both themes and languages', async (role) => {
+  const { page } = await visit(world.browser, world.url, { reducedMotion: 'reduce' });
+  const found: string[] = [...(await violationsOn(page))];
+  await signInAs(page, people[role]);
+  for (const language of ['de', 'en'])
+    for (const theme of ['light', 'dark']) {
+      await page.locator('header select').nth(0).selectOption(language);
+      await page.locator('header select').nth(1).selectOption(theme);
+      await forEachPage(page, role, async (name) => {
+        for (const violation of await violationsOn(page)) found.push(`${name} ${language} ${theme}: ${violation}`);
+      });
+    }
+  expect(found).toEqual([]);
+  await page.context().close();
+});
+
+test.each(roles)('no page of the role %s is wider than a phone', async (role) => {
+  const { page, complaints } = await visit(world.browser, world.url, { viewport: { width: 390, height: 844 } });
+  await signInAs(page, people[role]);
+  await forEachPage(page, role, async (name) => {
+    expect([name, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([name, 390]);
+  });
+  expect(complaints.filter((text) => !/status of 404/.test(text))).toEqual([]);
+  await page.context().close();
+});
+
+test('by keys alone an operator pauses the line and opens it again, and axe finds nothing on the dialog', async () => {
+  const { page } = await visit(world.browser, world.url);
+  await signInAs(page, people.operator);
+  await page.locator('[data-look=open]').waitFor();
+  const tabTo = async (name: string) => {
+    for (let presses = 0; presses < 30; presses++) {
+      await page.keyboard.press('Tab');
+      if ((await page.evaluate(() => document.activeElement?.textContent)) === name) return;
+    }
+    throw new Error(`no key leads to ${name}`);
+  };
+  await tabTo('Leitung pausieren');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alertdialog').waitFor();
+  expect(await violationsOn(page)).toEqual([]);
+  await page.keyboard.press('Enter'); // without a reason
+  await page.getByText('Ein Grund ist nötig.').waitFor();
+  await page.keyboard.type('Umzug des Modems');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-look=silent]').waitFor();
+  expect(await violationsOn(page)).toEqual([]);
+  await tabTo('Leitung öffnen');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('steht');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-look=open]').waitFor();
+  await page.context().close();
+});
+
+test('all scripts together are at most 200 KB of gzip', () => {
+  const files = readdirSync(join(world.dir, 'assets')).filter((name) => name.endsWith('.js'));
+  const sizes = files.map((name) => gzipSync(readFileSync(join(world.dir, 'assets', name)), { level: 9 }).length);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(200_000);
+});
+
+test('the largest contentful paint comes within 1.5 s', async () => {
+  const { page } = await visit(world.browser, world.url);
+  const paintedMs = await page.evaluate(
+    async () =>
+      await new Promise<number>((resolve) => {
+        new PerformanceObserver((list) => resolve(list.getEntries().at(-1)?.startTime ?? Number.NaN)).observe({
+          type: 'largest-contentful-paint',
+          buffered: true,
+        });
+      }),
+  );
+  expect(paintedMs).toBeLessThan(1_500);
+  await page.context().close();
+});
+
+test('every file is served under a strict policy, and nothing beside them', async () => {
+  for (const path of ['', 'config.json', 'icon.svg']) {
+    const { status, headers } = await fetch(world.url + path);
+    expect(status).toBe(200);
+    const policy = headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe|\*|data:/);
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+  }
+  expect((await fetch(`${world.url}../package.json`)).status).toBe(404);
+  expect((await fetch(`${world.url}%2e%2e/%2e%2e/stack.json`)).status).toBe(404);
+});

@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { WorldPatient } from '../../local/insurer/world.ts';
+import { signInAs, visit } from './browser.ts';
+import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
+
+let world: ConsoleWorld;
+beforeAll(async () => {
+  world = await startWorld({ seed: 1, patients: 160, rate: 0.8, latencyMs: 5, slowShare: 0, largeDocuments: 0 });
+  await world.day.startWorker();
+  expect(await world.day.runToEnd()).toMatchObject({ state: 'completed' });
+});
+afterAll(async () => await world?.[Symbol.asyncDispose]());
+
+const masterDataOf = ({ entries }: WorldPatient) =>
+  JSON.parse(entries[0] ?? '{}') as { familyName: string; givenName: string };
+
+/** Somebody stored whose name and care records are such. */
+const somebody = (fits: (patient: WorldPatient) => boolean): WorldPatient => {
+  const found = world.day.insurer
+    .patients()
+    .find((each) => each.kind === 'ok' && !each.isSpoiled && each.entries.length === 1 && fits(each));
+  if (found === undefined) throw new Error('nobody is such');
+  return found;
+};
+const named = (text: string) => somebody((each) => masterDataOf(each).familyName === text || masterDataOf(each).givenName === text);
+
+async function openAs(role: keyof typeof people): Promise<Page> {
+  const { page } = await visit(world.browser, world.url);
+  await signInAs(page, people[role]);
+  return page;
+}
+
+async function find(page: Page, kvnr: string): Promise<void> {
+  await page.getByLabel('Versichertennummer').fill(kvnr);
+  await page.getByRole('button', { name: 'Finden' }).click();
+  await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
+}
+
+test('a clinician finds a patient by a number that is checked while it is typed and never leaves in an address', async () => {
+  const { kvnr } = somebody(() => true);
+  const { page } = await visit(world.browser, world.url);
+  const addresses: string[] = [];
+  const bodies: string[] = [];
+  page.on('request', (request) => {
+    addresses.push(request.url());
+    bodies.push(request.postData() ?? '');
+  });
+  await signInAs(page, people.clinician);
+  const number = page.getByLabel('Versichertennummer');
+  const button = page.getByRole('button', { name: 'Finden' });
+  await number.pressSequentially(kvnr.slice(0, 9).toLowerCase());
+  await page.getByText('Es fehlen noch Zeichen.').waitFor();
+  await number.press(String((Number(kvnr[9]) + 1) % 10));
+  await page.getByText('Die Prüfziffer stimmt nicht').waitFor();
+  expect(await button.isDisabled()).toBe(true);
+  await number.press('Backspace');
+  await number.press(kvnr[9] ?? '');
+  await page.getByText('Die Prüfziffer stimmt.').waitFor();
+  await number.press('Enter');
+  await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
+  expect(page.url()).toBe(`${world.url}#/patient/${world.day.refOf(kvnr)}`);
+  expect(addresses.filter((address) => address.includes(kvnr))).toEqual([]);
+  expect(bodies.filter((body) => body.includes(kvnr))).toEqual([JSON.stringify({ kvnr })]);
+  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+  expect(kept).not.toContain(kvnr);
+  expect(kept).not.toMatch(/eyJ/); // no token either
+  await page.context().close();
+});
+
+test('an unknown number is said to be unknown', async () => {
+  const page = await openAs('clinician');
+  await page.getByLabel('Versichertennummer').fill('Z999999996');
+  const isGood = await page.getByText('Die Prüfziffer stimmt.').isVisible();
+  if (!isGood) await page.getByLabel('Versichertennummer').fill('A123456780');
+  await page.getByRole('button', { name: 'Finden' }).click();
+  await page.getByText('Niemand mit dieser Nummer ist gespeichert.').waitFor();
+  await page.context().close();
+});
+
+test('names that look like markup stay text, and a name from right to left does not turn its neighbours', async () => {
+  const page = await openAs('clinician');
+  await find(page, named('<b>Fett</b>').kvnr);
+  await page.getByRole('heading', { level: 1, name: '<b>Fett</b>' }).waitFor();
+  expect(await page.locator('h1 b').count()).toBe(0);
+  await page.getByRole('button', { name: 'Anderen Patienten finden' }).click();
+  const arabic = somebody((each) => masterDataOf(each).familyName === 'محمد عبد الله');
+  await find(page, arabic.kvnr);
+  const { familyName, givenName } = masterDataOf(arabic);
+  const boxes = await page.locator('h1 bdi').evaluateAll((all) => all.map((each) => each.getBoundingClientRect().left));
+  expect(await page.locator('h1').textContent()).toBe(`${familyName}, ${givenName}`);
+  expect(boxes[0]).toBeLessThan(boxes[1] ?? 0); // family name first, whatever direction it runs in
+  await page.context().close();
+});
+
+test('a document is saved as the bytes that the insurer sent', async () => {
+  const withDocument = somebody(({ careRecords }) => /"contentBase64":"[^"]{8}/.test(careRecords ?? ''));
+  const page = await openAs('clinician');
+  await find(page, withDocument.kvnr);
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: /^Herunterladen/ }).first().click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toMatch(/\.pdf$/);
+  const { careRecords } = JSON.parse(withDocument.careRecords ?? '') as {
+    careRecords: { documents?: { contentBase64: string }[] }[];
+  };
+  const [first] = careRecords.flatMap(({ documents = [] }) => documents);
+  const sent = Buffer.from(first?.contentBase64 ?? '', 'base64');
+  const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+  expect(sha256(readFileSync(await download.path()))).toBe(sha256(sent));
+  await page.context().close();
+});
+
+test('a sync is promised on the page within a second while a run keeps the line busy, and then seen to happen', async () => {
+  const page = await openAs('clinician');
+  const { kvnr } = somebody(() => true);
+  await find(page, kvnr);
+  await world.ask('requestPatientSync', { body: { kvnr: somebody((each) => each.kvnr !== kvnr).kvnr } }); // a Lambda that has just started takes seconds here
+  world.day.insurer.nextDay({ new: 150 });
+  await world.day.sync.start();
+  await world.day.until(({ phase, careRecords }) => phase === 'care-records' && careRecords.pending > 50);
+  await page.evaluate(() => {
+    const seen = window as unknown as { askedMs: number; promisedMs?: number };
+    new MutationObserver(() => {
+      if (document.body.innerText.includes('Der Abgleich findet statt')) seen.promisedMs ??= performance.now();
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });
+    document.addEventListener('click', () => (seen.askedMs = performance.now()), { capture: true, once: true });
+  });
+  await page.getByRole('button', { name: 'Jetzt abgleichen' }).click();
+  await page.getByText('Der Abgleich findet statt').waitFor();
+  const tookMs = await page.evaluate(() => {
+    const { askedMs, promisedMs = Number.NaN } = window as unknown as { askedMs: number; promisedMs?: number };
+    return promisedMs - askedMs;
+  });
+  expect(tookMs).toBeLessThan(1_000);
+  await page.locator('[data-sync=completed]').waitFor({ timeout: 60_000 });
+  await page.context().close();
+  await world.day.ended();
+});
+
+test('while the line is paused, a sync is promised and said to wait, and is done once it is open', async () => {
+  const page = await openAs('clinician');
+  await find(page, named('<b>Fett</b>').kvnr);
+  await world.day.line.pause({ operator: 'olga', reason: 'maintenance' });
+  await page.getByRole('button', { name: 'Jetzt abgleichen' }).click();
+  await page.getByText('Die Leitung ist pausiert').waitFor();
+  await page.locator('[data-sync=requested]').waitFor();
+  await world.day.line.resume({ operator: 'olga', reason: 'done' });
+  await page.locator('[data-sync=completed]').waitFor({ timeout: 60_000 });
+  await page.context().close();
+});
+
+test('an operator has a patient synced and sees nothing of them', async () => {
+  const page = await openAs('operator');
+  const { kvnr } = named('<b>Fett</b>');
+  await page.getByRole('link', { name: 'Patienten' }).click();
+  await page.getByLabel('Versichertennummer').fill(kvnr);
+  await page.getByRole('button', { name: 'Finden' }).click();
+  await page.getByText(world.day.refOf(kvnr)).waitFor();
+  await page.locator('[data-sync=completed]').waitFor();
+  expect(await page.locator('main').innerText()).not.toContain('Fett');
+  await page.context().close();
+});
+
+test('an auditor reads who has seen what, filters it, verifies the chain, and saves it as FHIR', async () => {
+  const page = await openAs('auditor');
+  const patientRef = world.day.refOf(named('<b>Fett</b>').kvnr);
+  await page.getByLabel('Pseudonym').fill(patientRef);
+  await page.getByRole('button', { name: 'Protokoll zeigen' }).click();
+  await page.getByRole('row', { name: /Dr\. Miriam Vogt.*Akte gelesen/ }).first().waitFor();
+  const all = await page.getByRole('row').count();
+  await page.getByLabel('Vorgang').selectOption({ label: 'Abgleich verlangt' });
+  await page.getByRole('button', { name: 'Filtern' }).click();
+  await expect.poll(async () => await page.getByRole('row').count()).toBe(2);
+  await page.getByLabel('Person').fill('nobody');
+  await page.getByRole('button', { name: 'Filtern' }).click();
+  await page.getByText('Keine Einträge.').waitFor();
+  await page.getByRole('button', { name: 'Filter leeren' }).click();
+  await expect.poll(async () => await page.getByRole('row').count()).toBeGreaterThan(all);
+  await page.getByLabel('bis').fill('2020-01-01T00:00');
+  await page.getByRole('button', { name: 'Filtern' }).click();
+  await page.getByText('Keine Einträge.').waitFor();
+  await page.getByRole('button', { name: 'Kette prüfen' }).click();
+  await page.getByText(/Unversehrt: Alle \d+ Einträge/).waitFor();
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Als FHIR-Bundle sichern' }).click();
+  const bundle = JSON.parse(readFileSync(await (await downloading).path(), 'utf8'));
+  expect(bundle).toMatchObject({ resourceType: 'Bundle', entry: expect.any(Array) });
+  expect(bundle.entry.length).toBeGreaterThan(5);
+  await page.context().close();
+});
+
+test('management sees progress and history, and of nobody anything', async () => {
+  const page = await openAs('management');
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await page.getByText('abgeschlossen').first().waitFor();
+  await page.getByRole('link', { name: 'Läufe' }).click();
+  await page.getByRole('row').nth(1).waitFor();
+  expect(await page.getByRole('navigation').getByRole('link').allInnerTexts()).toEqual(['Fortschritt', 'Läufe']);
+  await page.goto(`${world.url}#/patient`);
+  await page.getByText('Diese Seite gibt es nicht').waitFor();
+  expect(asked.filter((path) => /patient|issues/.test(path))).toEqual([]);
+  await page.context().close();
+});
+
+test('a reload stays signed in, and a sign-out ends the session at the issuer too', async () => {
+  const page = await openAs('clinician');
+  await page.reload();
+  await page.getByText(people.clinician).waitFor();
+  await page.getByRole('button', { name: 'Abmelden' }).click();
+  await page.getByRole('button', { name: 'Anmelden' }).click();
+  await page.getByRole('button', { name: people.auditor }).click();
+  await page.getByText(people.auditor).waitFor();
+  await page.context().close();
+});
