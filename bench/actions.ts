@@ -3,61 +3,60 @@ import { historiesOf } from '../test/histories.fixture.ts';
 import { countAwsCalls } from './aws-calls.ts';
 
 /**
- * What a run of 300 patients at 80 % failure costs in Temporal and AWS, per patient; and what the day after costs, when the insurer's list is the same.
- * Temporal: events and actions. Actions are what Temporal
- * Cloud bills: starts, signals, continue-as-new, timers, attempts of activities, and one for the local activities of each
- * workflow task. Heartbeats come on top: one when an attempt begins, then at most one in eight seconds.
+ * What a run costs in Temporal and AWS at 80 % failure: by two runs of different size, so that what each patient costs stands apart
+ * from what each run costs; and what the day after costs, when the insurer's list is the same. Actions are what Temporal Cloud
+ * bills: starts, signals, continue-as-new, timers and attempts of activities. Heartbeats come on top: one when an attempt
+ * begins, then at most one in eight seconds.
  */
-const patients = 300;
-await using day = await startDay({ patients, rate: 0.8, malformedEntries: 0 });
-await using aws = await countAwsCalls(day.stack.environment['AWS_ENDPOINT_URL'] ?? '');
-await day.startWorker({ AWS_ENDPOINT_URL: aws.endpoint, AWS_ENDPOINT_URL_S3: aws.endpoint });
-const progress = await day.runToEnd();
-const first = { calls: new Map(aws.calls), ...aws.units };
+const sizes = { small: 100, large: 400 } as const;
 
-const counts = { events: 0, tasks: 0, starts: 0, signals: 0, timers: 0, attempts: 0, localActivityTasks: 0 };
-for (const { history } of await historiesOf(day.client)) {
-  let hasMarkers = false;
-  for (const event of history.events ?? []) {
-    counts.events += 1;
-    if (event.workflowExecutionStartedEventAttributes) counts.starts += 1;
-    if (event.workflowExecutionSignaledEventAttributes) counts.signals += 1;
-    if (event.timerStartedEventAttributes) counts.timers += 1;
-    if (event.activityTaskStartedEventAttributes)
-      counts.attempts += event.activityTaskStartedEventAttributes.attempt ?? 1;
-    if (event.markerRecordedEventAttributes && !hasMarkers) {
-      counts.localActivityTasks += 1;
-      hasMarkers = true;
-    }
-    if (event.workflowTaskCompletedEventAttributes) {
-      counts.tasks += 1;
-      hasMarkers = false;
-    }
-  }
+type Counts = ReadonlyMap<string, number>;
+
+async function measure(patients: number): Promise<{ readonly first: Counts; readonly dayAfter: Counts }> {
+  await using day = await startDay({ patients, rate: 0.8, malformedEntries: 0, notInsuredShare: 0 });
+  await using aws = await countAwsCalls(day.stack.environment['AWS_ENDPOINT_URL'] ?? '');
+  await day.startWorker({ AWS_ENDPOINT_URL: aws.endpoint, AWS_ENDPOINT_URL_S3: aws.endpoint });
+  const countNow = async (): Promise<Counts> =>
+    new Map([
+      ...(await temporalCounts(day)),
+      ...aws.calls,
+      ['write units', aws.units.write],
+      ['read units', aws.units.read],
+    ]);
+  const { line } = await day.runToEnd();
+  const first = new Map([...(await countNow()), ['requests to the insurer', line.requests]]);
+  await day.runToEnd();
+  return { first, dayAfter: difference(await countNow(), first) };
 }
-const { events, tasks, ...actions } = counts;
-const all = Object.values(actions).reduce((sum, count) => sum + count, 0);
-const finished = progress.careRecords.total;
-const row = (what: string, count: number) => console.log(`| ${what} | ${count} | ${(count / finished).toFixed(2)} |`);
-console.log(
-  `\nTemporal, ${finished} patients, ${progress.line.requests} requests, ${Math.round(progress.line.failureRate * 100)} % failed`,
-);
-console.log('| | run | a patient |\n|---|---|---|');
-row('history events', events);
-row('workflow tasks', tasks);
-row('actions, heartbeats aside', all);
-row('of them attempts of activities', actions.attempts);
-row('of them tasks with local activities', actions.localActivityTasks);
 
-console.log(`\nAWS, by the same run`);
-console.log('| | run | a patient |\n|---|---|---|');
-for (const [name, count] of [...first.calls].sort()) row(name, count);
-row('write units', first.write);
-row('read units', first.read);
+async function temporalCounts(day: Awaited<ReturnType<typeof startDay>>): Promise<Counts> {
+  const counts = { 'history events': 0, 'workflow tasks': 0, 'Temporal actions': 0 };
+  for (const { history } of await historiesOf(day.client))
+    for (const event of history.events ?? []) {
+      counts['history events'] += 1;
+      if (event.workflowTaskCompletedEventAttributes) counts['workflow tasks'] += 1;
+      if (
+        event.workflowExecutionStartedEventAttributes ||
+        event.workflowExecutionSignaledEventAttributes ||
+        event.timerStartedEventAttributes
+      )
+        counts['Temporal actions'] += 1;
+      counts['Temporal actions'] += event.activityTaskStartedEventAttributes?.attempt ?? 0;
+    }
+  return new Map(Object.entries(counts));
+}
 
-await day.runToEnd();
-console.log('\nAWS, the day after, the list unchanged');
-console.log('| | run |\n|---|---|');
-for (const [name, count] of [...aws.calls].sort())
-  if (count > (first.calls.get(name) ?? 0)) console.log(`| ${name} | ${count - (first.calls.get(name) ?? 0)} |`);
-console.log(`| write units | ${aws.units.write - first.write} |\n| read units | ${aws.units.read - first.read} |`);
+const difference = (after: Counts, before: Counts): Counts =>
+  new Map([...after].map(([name, count]) => [name, count - (before.get(name) ?? 0)]));
+
+const small = await measure(sizes.small);
+const large = await measure(sizes.large);
+console.log(`\nA run at 80 % failure, by two of ${sizes.small} and of ${sizes.large} patients, all of them new`);
+console.log('| | a run | a patient |\n|---|---|---|');
+for (const [name, count] of [...large.first].sort()) {
+  const ofPatient = (count - (small.first.get(name) ?? 0)) / (sizes.large - sizes.small);
+  console.log(`| ${name} | ${Math.round(count - ofPatient * sizes.large)} | ${ofPatient.toFixed(2)} |`);
+}
+console.log(`\nThe day after, the list of ${sizes.large} unchanged`);
+console.log('| | the run |\n|---|---|');
+for (const [name, count] of [...large.dayAfter].sort()) if (count > 0) console.log(`| ${name} | ${count} |`);

@@ -1,9 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readEndpoints } from '../local/endpoints.ts';
 import { fetchToken } from '../local/oidc/token.ts';
 import { placesIn } from '../local/settings.ts';
@@ -12,27 +12,23 @@ import { testDir } from './stack.ts';
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
 
-/** The commands of one of the README's sections, word for word. */
-function commandsOf(heading: string): string {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  const [, section = ''] = readme.split(`\n## ${heading}\n`);
-  const [, commands] = /^```bash\n(.*?)^```$/ms.exec(section) ?? [];
-  if (commands === undefined) throw new Error(`the README has no commands under «${heading}»`);
-  return commands;
+/** The commands of a page, word for word: what stands in its `bash` blocks, under a heading or anywhere. */
+function commandsOf(page: string, heading?: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  const [, section = ''] = heading === undefined ? ['', text] : text.split(`\n## ${heading}\n`);
+  const blocks = [...section.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, commands = '']) => commands);
+  if (blocks.length === 0) throw new Error(`${page} has no commands`);
+  return blocks;
 }
 
-/** Starts the stack as the README says. @returns what a terminal beside it needs */
-async function npmStart(): Promise<NodeJS.ProcessEnv> {
+/** The stack as the README starts it, for all tests here; what a terminal beside it needs. */
+let env: NodeJS.ProcessEnv;
+let stack: ChildProcess;
+beforeAll(async () => {
   const portBase = 10_000 + 100 * Math.floor(Math.random() * 200);
-  const env = { ...process.env, LOCAL_DIR: testDir, PORT_BASE: String(portBase) };
-  for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'TEMPORAL_ADDRESS', 'BUCKET_NAME'])
-    delete (env as NodeJS.ProcessEnv)[name]; // what an older test has left
-  const stack = spawn('npm', ['start', '--', '--fresh'], { cwd: root, env, stdio: 'ignore', detached: true });
-  onTestFinished(async () => {
-    if (stack.exitCode !== null || stack.pid === undefined) return;
-    process.kill(-stack.pid, 'SIGINT'); // Ctrl-C reaches all of a terminal's processes
-    await once(stack, 'exit');
-  });
+  env = { ...process.env, LOCAL_DIR: testDir, PORT_BASE: String(portBase) };
+  for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'TEMPORAL_ADDRESS', 'BUCKET_NAME']) delete env[name]; // what an older test has left
+  stack = spawn('npm', ['start', '--', '--fresh'], { cwd: root, env, stdio: 'ignore', detached: true });
   const { oidcIssuer, api } = await vi.waitFor(
     () => {
       const endpoints = readEndpoints(testDir);
@@ -49,8 +45,20 @@ async function npmStart(): Promise<NodeJS.ProcessEnv> {
     },
     { timeout: 120_000, interval: 500 },
   );
-  return env;
-}
+}, 300_000);
+afterAll(async () => {
+  if (stack.exitCode !== null || stack.pid === undefined) return;
+  process.kill(-stack.pid, 'SIGINT'); // Ctrl-C reaches all of a terminal's processes
+  await once(stack, 'exit');
+});
+
+const bash = async (commands: string, more: NodeJS.ProcessEnv = {}): Promise<string> => {
+  const options = { cwd: root, env: { ...env, ...more } };
+  const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', commands], options).catch((error) => {
+    throw new Error(`${commands}\n${error.stdout}\n${error.stderr}`);
+  });
+  return stdout;
+};
 
 /** The JSON texts of an output, one after the other, each on a line or some. */
 // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
@@ -71,12 +79,8 @@ function answersIn(output: string): any[] {
 }
 
 test('a day with curl goes as the README has it, word for word', async () => {
-  const env = await npmStart();
-  const commands = commandsOf('A day with `curl`');
-  const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', commands], { cwd: root, env }).catch((error) => {
-    throw new Error(`${error.stdout}\n${error.stderr}`);
-  });
-  const answers = answersIn(stdout);
+  const [commands = ''] = commandsOf('README.md', 'A day with `curl`');
+  const answers = answersIn(await bash(commands));
   const patientRef = expect.stringMatching(/^[0-9a-f]{32}$/);
   expect(answers).toMatchObject([
     { runId: expect.any(String) },
@@ -92,4 +96,17 @@ test('a day with curl goes as the README has it, word for word', async () => {
   ]);
   const operations = answers.at(-2).entries.map(({ operation }: { operation: string }) => operation);
   expect(operations).toEqual(expect.arrayContaining(['lookup', 'request-sync', 'read-sync', 'read-patient']));
+});
+
+test("the runbook's commands do what it says, one after the other, word for word", async () => {
+  const world = await fetch(`http://127.0.0.1:${Number(env['PORT_BASE']) + 81}/world/patients`);
+  const { patients } = (await world.json()) as { patients: { kvnr: string; kind: string; isSpoiled: boolean }[] };
+  const KVNR = patients.find(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled)?.kvnr ?? '';
+  const said: string[] = [];
+  for (const commands of commandsOf('docs/runbook.md')) said.push(await bash(commands, { KVNR }));
+  const [paused = '', resumed = ''] = said;
+  expect(paused).toContain('paused');
+  expect(paused).toContain('the insurer called');
+  expect(resumed).toContain('open');
+  expect(said.join('')).toMatch(/whole/);
 });

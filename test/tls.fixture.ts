@@ -13,8 +13,17 @@ export interface TlsFront extends AsyncDisposable {
 
 const day = 86_400_000;
 
-/** What Temporal Cloud has before its namespaces: TLS, and nobody is let in without a certificate of our authority. */
-export async function openTlsFront(temporalAddress: string): Promise<TlsFront> {
+/**
+ * TLS before a server that speaks none, by a certificate of an authority of its own.
+ * @param behind host:port of the server
+ * @param protocol what is spoken inside
+ * @param isAskingForCertificate nobody is let in without a certificate of the same authority, as by Temporal Cloud with mTLS
+ */
+export async function openTlsFront(
+  behind: string,
+  protocol: 'h2' | 'http/1.1',
+  isAskingForCertificate: boolean,
+): Promise<TlsFront> {
   const terms = {
     algorithm: 'sha256',
     notBeforeDate: new Date(Date.now() - day),
@@ -40,27 +49,27 @@ export async function openTlsFront(temporalAddress: string): Promise<TlsFront> {
     ],
   });
   const client = await signed('epa-sync', { extensions: [{ name: 'extKeyUsage', clientAuth: true }] });
-  const [host, port = ''] = temporalAddress.split(':');
+  const [host, port = ''] = behind.split(':');
   const open = new Set<TLSSocket>();
   const front = createServer(
     {
       key: server.private,
       cert: server.cert,
       ca: authority.cert,
-      requestCert: true,
-      rejectUnauthorized: true,
-      ALPNProtocols: ['h2'],
+      requestCert: isAskingForCertificate,
+      rejectUnauthorized: isAskingForCertificate,
+      ALPNProtocols: [protocol],
     },
     (socket) => {
       open.add(socket);
-      const behind = connect(Number(port), host);
-      socket.pipe(behind).pipe(socket);
+      const peer = connect(Number(port), host);
+      socket.pipe(peer).pipe(socket);
       const end = () => {
         open.delete(socket);
         socket.destroy();
-        behind.destroy();
+        peer.destroy();
       };
-      for (const each of [socket, behind]) each.on('error', end).on('close', end);
+      for (const each of [socket, peer]) each.on('error', end).on('close', end);
     },
   );
   front.on('tlsClientError', () => {}); // who was not let in

@@ -4,14 +4,14 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { startDay } from './day.fixture.ts';
-import { openTlsFront } from './temporal-tls.fixture.ts';
+import { openTlsFront } from './tls.fixture.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
 
 test('worker and clients reach a Temporal that is not on loopback over TLS, with a client certificate where one is asked for', async () => {
   await using day = await startDay({ patients: 10, rate: 0.5 });
-  await using front = await openTlsFront(day.stack.environment['TEMPORAL_ADDRESS'] ?? '');
+  await using front = await openTlsFront(day.stack.environment['TEMPORAL_ADDRESS'] ?? '', 'h2', true);
   const caFile = join(day.stack.dir, 'ca.pem');
   writeFileSync(caFile, front.ca);
   const trusting = { TEMPORAL_ADDRESS: front.address, SSL_CERT_FILE: caFile };
@@ -21,14 +21,14 @@ test('worker and clients reach a Temporal that is not on loopback over TLS, with
   await day.startWorker({ ...trusting, ...certificate });
   expect(await day.runToEnd()).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
 
-  /** a client in a process of its own: whom Node trusts is settled when it starts */
+  /** a client in a process of its own: whom gRPC trusts is settled when it starts */
   const reach = async (more: Readonly<Record<string, string>>): Promise<string> => {
     const { stack } = day;
     const env = {
       ...process.env,
       ...stack.environment,
       INSURER_ID: 'test',
-      NODE_EXTRA_CA_CERTS: caFile,
+      GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: caFile,
       ...trusting,
       ...more,
     };
@@ -37,6 +37,24 @@ test('worker and clients reach a Temporal that is not on loopback over TLS, with
   };
   expect(await reach(certificate)).toBe('default');
   await expect(reach({})).rejects.toThrow();
+});
+
+test('an insurer is reached over TLS, one request at a time, and not if its certificate is nobody’s', async () => {
+  await using day = await startDay({ patients: 10, rate: 0.8 });
+  const { host } = new URL(day.insurer.baseUrl);
+  await using front = await openTlsFront(host, 'http/1.1', false);
+  const caFile = join(day.stack.dir, 'ca.pem');
+  writeFileSync(caFile, front.ca);
+  const INSURER_BASE_URL = `https://${front.address}`;
+  const distrusting = await day.startWorker({ INSURER_BASE_URL });
+  await day.sync.start();
+  await day.until(({ line }) => line.failures > 0);
+  expect(day.insurer.summary()).toMatchObject({ requests: 0 });
+  await distrusting.stop();
+
+  await day.startWorker({ INSURER_BASE_URL, NODE_EXTRA_CA_CERTS: caFile });
+  expect(await day.ended()).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
+  expect(day.insurer.summary()).toMatchObject({ overlaps: 0, beforeRetryAfter: 0, violations: 0 });
 });
 
 const askForNamespace = `
