@@ -52,9 +52,13 @@ export function createTraces(serviceName: string, endpoint: string): Traces {
         return await tracer.startActiveSpan(name, { kind: SpanKind.SERVER, root: true }, async (span) => {
           try {
             const answer = await work();
-            span.setAttribute('http.response.status_code', answer.statusCode);
-            if (answer.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+            const status = statusOf(answer);
+            if (status !== undefined) span.setAttribute('http.response.status_code', status);
+            if (status !== undefined && status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
             return answer;
+          } catch (error) {
+            span.setStatus({ code: SpanStatusCode.ERROR });
+            throw error;
           } finally {
             span.end();
           }
@@ -69,6 +73,10 @@ export function createTraces(serviceName: string, endpoint: string): Traces {
     },
   };
 }
+
+/** What was answered, if that is an answer over HTTP. */
+const statusOf = (answer: unknown): number | undefined =>
+  typeof answer === 'object' && answer !== null && 'statusCode' in answer ? Number(answer.statusCode) : undefined;
 
 /** Leaves out whatever could hold what somebody sent: messages of errors, their stacks, and attributes that we do not know. */
 function toldExporter(exporter: SpanExporter): SpanExporter {

@@ -11,7 +11,7 @@ export interface Traces {
    * Does something as one span of a new trace, and sends that before it answers, or gives it up after half a second.
    * @param name fixed words, such as `GET /patients/{patientRef}`
    */
-  asRequest<Answer extends { readonly statusCode: number }>(name: string, work: () => Promise<Answer>): Promise<Answer>;
+  asRequest<Answer>(name: string, work: () => Promise<Answer>): Promise<Answer>;
   /** Sends what there is, and ends. Never throws. */
   stop(): Promise<void>;
 }

@@ -13,7 +13,7 @@ import { operationOf, operationSearch } from './middleware/operation-search.ts';
 import { problemAnswers } from './middleware/problem-answers.ts';
 import { headerOf, type RequestContext } from './middleware/request.ts';
 import { validation } from './middleware/validation.ts';
-import { logger, tracer, traces } from './observability.ts';
+import { logger, traced, tracer } from './observability.ts';
 import type { Call, Handler, HandlersOf, Reply } from './operation.ts';
 import type { Group, OperationName } from './routes.ts';
 
@@ -43,13 +43,8 @@ export function serve<G extends Group>(group: G, handlers: HandlersOf<G>) {
       if (reply.isRecorded) facts.isRecorded = true;
       return resultOf(operationOf(facts).answer.status, reply);
     });
-  return async (event: APIGatewayProxyEvent, context: RequestContext): Promise<APIGatewayProxyResult> => {
-    const tracing = await traces;
-    const work = async (): Promise<APIGatewayProxyResult> => await answer(event, context);
-    return tracing === undefined
-      ? await work()
-      : await tracing.asRequest(`${event.httpMethod} ${event.resource}`, work);
-  };
+  return async (event: APIGatewayProxyEvent, context: RequestContext): Promise<APIGatewayProxyResult> =>
+    await traced(`${event.httpMethod} ${event.resource}`, async () => await answer(event, context));
 }
 
 function callOf(event: APIGatewayProxyEvent, { facts }: RequestContext): Call<OperationName> {
