@@ -26,16 +26,16 @@ export function App() {
   const { session } = useConnection();
   const state = useSessionState(session);
   return (
-      <Shell person={state.kind === 'signed-out' ? undefined : state.person}>
-        {state.kind === 'signed-out' ? (
-          <SignIn {...(state.problem !== undefined && { problem: state.problem })} />
-        ) : (
-          <>
-            {state.kind === 'expired' && <Expired />}
-            <Content person={state.person} />
-          </>
-        )}
-      </Shell>
+    <Shell person={state.kind === 'signed-out' ? undefined : state.person}>
+      {state.kind === 'signed-out' ? (
+        <SignIn {...(state.problem !== undefined && { problem: state.problem })} />
+      ) : (
+        <>
+          {state.kind === 'expired' && <Expired />}
+          <Content person={state.person} />
+        </>
+      )}
+    </Shell>
   );
 }
 

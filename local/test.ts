@@ -6,10 +6,14 @@ import { runChecks } from './checks.ts';
 const root = dirname(import.meta.dirname);
 const args = process.argv.slice(2);
 const areChecksGood = args.length > 0 || runChecks();
-const vitest = spawn(process.execPath, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...(args.length > 0 ? args : ['--project', '!browser'])], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, LOCAL_DIR: process.env['LOCAL_DIR'] ?? join(root, '.local', 'test') },
-});
+const vitest = spawn(
+  process.execPath,
+  [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...(args.length > 0 ? args : ['--project', '!browser'])],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, LOCAL_DIR: process.env['LOCAL_DIR'] ?? join(root, '.local', 'test') },
+  },
+);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill(signal));
 vitest.on('exit', (code) => process.exit(code === 0 && areChecksGood ? 0 : 1));

@@ -101,7 +101,10 @@ test('50 000 issues are read, filtered and paged without the page standing still
   }));
   await world.day.stores.syncRuns.addIssues(insurerId, runId, many);
   await page.getByRole('link', { name: 'Läufe' }).click();
-  await page.getByRole('link', { name: /Auffälligkeiten,/ }).first().click();
+  await page
+    .getByRole('link', { name: /Auffälligkeiten,/ })
+    .first()
+    .click();
   await page.getByText(/von 50\.0\d\d$/).waitFor({ timeout: 150_000 });
   await page.getByText(/gelesen …/).waitFor({ state: 'detached' });
   const askedMs = performance.now();
