@@ -94,10 +94,10 @@ function Shell({ person, children }: { readonly person: Person | undefined; read
   }, [current, t]);
   return (
     <>
-      <button type="button" className="skip" onClick={() => main.current?.focus()}>
-        {t.skip}
-      </button>
       <header className="top">
+        <button type="button" className="skip" onClick={() => main.current?.focus()}>
+          {t.skip}
+        </button>
         <span className="brand">
           <img src="/icon.svg" alt="" width="28" height="28" />
           {t.product}

@@ -29,6 +29,7 @@ function PatientSync({ patientRef }: { readonly patientRef: string }) {
   const { t } = useLocale();
   return (
     <>
+      <h1 className="quiet-title">{t.pages.patient}</h1>
       <Pseudonym patientRef={patientRef} />
       <SyncPanel patientRef={patientRef} />
       <div className="actions">

@@ -299,6 +299,7 @@ export const de = {
     correlation: 'Vorgangskennung',
     entity: 'Gegenstand',
     address: 'Netzadresse',
+    entries: 'Einträge',
     none: 'Keine Einträge.',
     verify: 'Kette prüfen',
     verifying: 'Die Kette wird geprüft …',

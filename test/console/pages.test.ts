@@ -71,6 +71,7 @@ async function violationsOn(page: Page): Promise<readonly string[]> {
 
 test.each(roles)('axe finds nothing on any page of the role %s, in both themes and languages', async (role) => {
   const { page } = await visit(world.browser, world.url, { reducedMotion: 'reduce' });
+  await page.getByRole('button', { name: 'Anmelden' }).waitFor();
   const found: string[] = [...(await violationsOn(page))];
   await signInAs(page, people[role]);
   for (const language of ['de', 'en'])

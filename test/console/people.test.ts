@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { accessLogTable } from '../../core/stores/access-log.ts';
 import type { WorldPatient } from '../../local/insurer/world.ts';
 import { signInAs, visit } from './browser.ts';
 import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
@@ -27,6 +30,20 @@ const somebody = (fits: (patient: WorldPatient) => boolean): WorldPatient => {
 };
 const named = (text: string) =>
   somebody((each) => masterDataOf(each).familyName === text || masterDataOf(each).givenName === text);
+
+/** What nobody may do, and no role can: an entry says something else than it did. */
+async function changeEntry(patientRef: string, seq: number): Promise<void> {
+  const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({}));
+  await dynamo.send(
+    new UpdateCommand({
+      TableName: accessLogTable,
+      Key: { patientRef, seq },
+      UpdateExpression: 'SET outcome = :outcome',
+      ExpressionAttributeValues: { ':outcome': 'refused' },
+    }),
+  );
+  dynamo.destroy();
+}
 
 async function openAs(role: keyof typeof people): Promise<Page> {
   const { page } = await visit(world.browser, world.url);
@@ -191,6 +208,9 @@ test('an auditor reads who has seen what, filters it, verifies the chain, and sa
   await page.getByText('Keine Einträge.').waitFor();
   await page.getByRole('button', { name: 'Kette prüfen' }).click();
   await page.getByText(/Unversehrt: Alle \d+ Einträge/).waitFor();
+  await changeEntry(patientRef, 2);
+  await page.getByRole('button', { name: 'Kette prüfen' }).click();
+  await page.getByText('Beschädigt: Eintrag 2 ist nicht').waitFor();
   const downloading = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Als FHIR-Bundle sichern' }).click();
   const bundle = JSON.parse(readFileSync(await (await downloading).path(), 'utf8'));
