@@ -48,10 +48,10 @@ const allImports = [
   },
   {
     name: 'no-unresolved',
-    comment: 'aws-lambda is types alone (@types/aws-lambda)',
+    comment: 'aws-lambda is types alone (@types/aws-lambda); style sheets are not copied',
     severity: 'error',
     from: {},
-    to: { couldNotResolve: true, pathNot: '^aws-lambda$' },
+    to: { couldNotResolve: true, pathNot: '^aws-lambda$|\\.css$' },
   },
 ];
 
@@ -94,7 +94,7 @@ module.exports = {
     parser: 'swc',
     preserveSymlinks: true,
     enhancedResolveOptions: {
-      extensions: ['.ts', '.js', '.mjs', '.cjs'],
+      extensions: ['.ts', '.tsx', '.js', '.mjs', '.cjs'],
       conditionNames: ['import', 'require', 'node', 'default'],
       exportsFields: ['exports'],
     },

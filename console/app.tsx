@@ -26,16 +26,16 @@ export function App() {
   const { session } = useConnection();
   const state = useSessionState(session);
   return (
-      <Shell person={state.kind === 'signed-out' ? undefined : state.person}>
-        {state.kind === 'signed-out' ? (
-          <SignIn {...(state.problem !== undefined && { problem: state.problem })} />
-        ) : (
-          <>
-            {state.kind === 'expired' && <Expired />}
-            <Content person={state.person} />
-          </>
-        )}
-      </Shell>
+    <Shell person={state.kind === 'signed-out' ? undefined : state.person}>
+      {state.kind === 'signed-out' ? (
+        <SignIn {...(state.problem !== undefined && { problem: state.problem })} />
+      ) : (
+        <>
+          {state.kind === 'expired' && <Expired />}
+          <Content person={state.person} />
+        </>
+      )}
+    </Shell>
   );
 }
 
@@ -94,10 +94,10 @@ function Shell({ person, children }: { readonly person: Person | undefined; read
   }, [current, t]);
   return (
     <>
-      <button type="button" className="skip" onClick={() => main.current?.focus()}>
-        {t.skip}
-      </button>
       <header className="top">
+        <button type="button" className="skip" onClick={() => main.current?.focus()}>
+          {t.skip}
+        </button>
         <span className="brand">
           <img src="/icon.svg" alt="" width="28" height="28" />
           {t.product}

@@ -1,8 +1,10 @@
-import { InMemoryWebStorage, type User, UserManager, WebStorageStateStore } from 'oidc-client-ts';
+import { ErrorResponse, InMemoryWebStorage, type User, UserManager, WebStorageStateStore } from 'oidc-client-ts';
 import type { Role } from '../core/domain/access.ts';
 import type { Settings } from './settings.ts';
 
 const knownRoles: readonly Role[] = ['operator', 'management', 'clinician', 'auditor'];
+/** So long after the issuer was not reached it is asked again, ms. */
+const renewAgainMs = 5_000;
 /** Says that this tab was signed in, and nothing of who: a reload then asks the issuer, which may know them still. */
 const wasSignedIn = 'epa-sync.was-signed-in';
 
@@ -87,16 +89,21 @@ export class Session {
   async #renew(): Promise<boolean> {
     if (this.#state.kind !== 'signed-in') return false;
     const { person } = this.#state;
+    const mayRenew = this.#user?.refresh_token !== undefined;
     try {
-      if (this.#user?.refresh_token === undefined) throw new Error('no refresh token');
-      const user = await this.#manager.signinSilent();
-      if (user === null) throw new Error('no user');
-      this.#user = user;
-      return true;
-    } catch {
-      this.#set({ kind: 'expired', person });
-      return false;
+      const user = mayRenew ? await this.#manager.signinSilent() : null;
+      if (user !== null) {
+        this.#user = user;
+        return true;
+      }
+    } catch (error) {
+      if (!(error instanceof ErrorResponse)) {
+        setTimeout(() => void this.renew(), renewAgainMs); // the issuer has not said no: it was not reached
+        return false;
+      }
     }
+    this.#set({ kind: 'expired', person });
+    return false;
   }
 
   async #takeAnswer(): Promise<void> {

@@ -13,30 +13,38 @@ import {
 import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { transformSync } from 'esbuild';
 
 // dependency-cruiser reads TypeScript through TypeScript 5 or swc. TypeScript 7 has no API for it; swc's visitor knows
 // no `using` and tells no type-only imports. So it is shown copies: one in which each `using` is a `const`, with all
 // imports, and one without types, with the imports that are left at run time.
 const root = dirname(import.meta.dirname);
-const folders = ['core', 'worker', 'lambdas', 'infra', 'local', 'bench', 'test'].filter((folder) =>
+const folders = ['core', 'worker', 'lambdas', 'infra', 'console', 'local', 'bench', 'test'].filter((folder) =>
   existsSync(join(root, folder)),
 );
 
 const withoutUsing = (text: string): string => text.replace(/\b(await\s+)?using\s+(\w+\s*=)/g, 'const $2');
+const keepsImports = JSON.stringify({ compilerOptions: { verbatimModuleSyntax: true } });
+/** Markup becomes calls; of imports only those of types go. */
+const withoutMarkup = (text: string): string =>
+  transformSync(text, { loader: 'tsx', jsx: 'automatic', tsconfigRaw: keepsImports }).code;
+const withTypesAsValues = (text: string): string => text.replace(/^(import|export) type (?=[{*\w].* from )/gm, '$1 ');
 const readings = {
-  all: withoutUsing,
-  'run-time': (text: string) => withoutUsing(stripTypeScriptTypes(text)),
+  all: (text: string, isMarkup: boolean) => withoutUsing(isMarkup ? withoutMarkup(withTypesAsValues(text)) : text),
+  'run-time': (text: string, isMarkup: boolean) =>
+    withoutUsing(isMarkup ? withoutMarkup(text) : stripTypeScriptTypes(text)),
 } as const;
 
 function cruise(reading: keyof typeof readings): boolean {
   const copy = mkdtempSync(join(tmpdir(), 'epa-sync-arrows-'));
   try {
     for (const file of globSync(
-      folders.map((folder) => `${folder}/**/*.ts`),
+      folders.map((folder) => `${folder}/**/*.{ts,tsx}`),
       { cwd: root },
     )) {
       mkdirSync(join(copy, dirname(file)), { recursive: true });
-      writeFileSync(join(copy, file), readings[reading](readFileSync(join(root, file), 'utf8')));
+      const text = readFileSync(join(root, file), 'utf8');
+      writeFileSync(join(copy, file), readings[reading](text, file.endsWith('.tsx')));
     }
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'dir');
     for (const file of ['package.json', '.dependency-cruiser.cjs']) cpSync(join(root, file), join(copy, file));

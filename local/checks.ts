@@ -8,7 +8,7 @@ const bin = join(root, 'node_modules', '.bin');
 /** What a check is, and its command: of node_modules/.bin, or a script of ours that Node runs. */
 const commands: readonly (readonly [what: string, command: string, args: readonly string[]])[] = [
   ['types', join(bin, 'tsc'), ['-p', '.']],
-  ['types of the console', join(bin, 'tsc'), ['-p', 'console']],
+  ['types of the browser', join(bin, 'tsc'), ['-p', 'console']],
   [
     'format and lint',
     join(bin, 'biome'),

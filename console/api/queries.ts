@@ -1,6 +1,6 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useConnection } from './context.ts';
 import { ApiError } from './client.ts';
+import { useConnection } from './context.ts';
 import { nextPollMs } from './polling.ts';
 import type {
   AccessLogPage,
@@ -69,8 +69,7 @@ export function useIssues(runId: string | undefined) {
     getNextPageParam: ({ nextToken }) => nextToken,
     structuralSharing: false, // pages of a thousand need no comparing
     staleTime: Number.POSITIVE_INFINITY,
-    refetchInterval: (query) =>
-      (query.state.data?.pages.length ?? 0) <= livePagesMax && nextPollMs(query, 2 * quietMs),
+    refetchInterval: (query) => (query.state.data?.pages.length ?? 0) <= livePagesMax && nextPollMs(query, 2 * quietMs),
   });
 }
 
@@ -146,11 +145,7 @@ export function useAccessLog(patientRef: string, filter: AccessLogFilter) {
   return useInfiniteQuery({
     queryKey: ['access-log', patientRef, filter],
     queryFn: async ({ pageParam, signal }) =>
-      await api.get<AccessLogPage>(
-        `/patients/${patientRef}/access-log`,
-        { ...filter, nextToken: pageParam },
-        signal,
-      ),
+      await api.get<AccessLogPage>(`/patients/${patientRef}/access-log`, { ...filter, nextToken: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextToken }) => nextToken,
     placeholderData: keepPreviousData,

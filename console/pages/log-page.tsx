@@ -72,7 +72,7 @@ function AccessLog({ patientRef }: { readonly patientRef: string }) {
         </p>
         <Verification patientRef={patientRef} />
       </section>
-      <section className="card" aria-label={t.log.title}>
+      <section className="card" aria-label={t.log.entries}>
         <Filters onFilter={setFilter} />
         <Freshness of={[query]} />
         {query.isPending && <p>{t.loading}</p>}

@@ -4,6 +4,7 @@ import { isKvnr } from '../../core/domain/kvnr.ts';
 import { isProblem, useLookup } from '../api/queries.ts';
 import { Button } from '../parts/button.tsx';
 import { Notice, Problem } from '../parts/notice.tsx';
+import { Pseudonym } from '../parts/pseudonym.tsx';
 import { goTo } from '../route.ts';
 import { useLocale } from '../texts/locale.tsx';
 import { PatientRecord } from './patient-record.tsx';
@@ -28,6 +29,7 @@ function PatientSync({ patientRef }: { readonly patientRef: string }) {
   const { t } = useLocale();
   return (
     <>
+      <h1 className="quiet-title">{t.pages.patient}</h1>
       <Pseudonym patientRef={patientRef} />
       <SyncPanel patientRef={patientRef} />
       <div className="actions">
@@ -36,22 +38,6 @@ function PatientSync({ patientRef }: { readonly patientRef: string }) {
         </Button>
       </div>
     </>
-  );
-}
-
-export function Pseudonym({ patientRef }: { readonly patientRef: string }) {
-  const { t } = useLocale();
-  const [isCopied, setIsCopied] = useState(false);
-  return (
-    <p className="pager">
-      <span className="hint">{t.patient.ref}</span> <code>{patientRef}</code>
-      <Button
-        kind="quiet"
-        onPress={() => void navigator.clipboard.writeText(patientRef).then(() => setIsCopied(true))}
-      >
-        {isCopied ? t.copied : t.copy}
-      </Button>
-    </p>
   );
 }
 
@@ -87,8 +73,7 @@ function FindPatient() {
         validationBehavior="aria"
         onSubmit={(event) => {
           event.preventDefault();
-          if (typed === 'good')
-            lookup.mutate(kvnr, { onSuccess: ({ patientRef }) => goTo('patient', patientRef) });
+          if (typed === 'good') lookup.mutate(kvnr, { onSuccess: ({ patientRef }) => goTo('patient', patientRef) });
         }}
       >
         <TextField

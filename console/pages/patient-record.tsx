@@ -4,13 +4,13 @@ import type { Link } from '../api/client.ts';
 import { useConnection } from '../api/context.ts';
 import { isProblem, usePatient } from '../api/queries.ts';
 import { Button } from '../parts/button.tsx';
-import { Freshness, Notice, Problem } from '../parts/notice.tsx';
 import { base64Bytes, isWhole } from '../parts/documents.ts';
+import { Freshness, Notice, Problem } from '../parts/notice.tsx';
+import { Pseudonym } from '../parts/pseudonym.tsx';
 import { saveFile } from '../parts/save-file.ts';
 import { goTo } from '../route.ts';
 import type { Texts } from '../texts/de.ts';
 import { useLocale } from '../texts/locale.tsx';
-import { Pseudonym } from './patient-page.tsx';
 import { SyncPanel } from './sync-panel.tsx';
 
 /** What an insurer sent: any field may be there, of any kind. */

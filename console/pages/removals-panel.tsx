@@ -5,7 +5,11 @@ import { Problem } from '../parts/notice.tsx';
 import { ConfirmDialog } from '../parts/reason-dialog.tsx';
 import { useLocale } from '../texts/locale.tsx';
 
-export function RemovalsPanel({ decision: { removals, stored } }: { readonly decision: NonNullable<Progress['decision']> }) {
+export function RemovalsPanel({
+  decision: { removals, stored },
+}: {
+  readonly decision: NonNullable<Progress['decision']>;
+}) {
   const { t, formats } = useLocale();
   const decide = useDecideRemovals();
   const many = formats.count(removals);

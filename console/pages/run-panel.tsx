@@ -124,7 +124,12 @@ function Steps({ progress: { phase, state } }: { readonly progress: Progress }) 
         .filter((each) => each !== 'done')
         .map((each, index) => {
           const step = isOver || index < at ? 'past' : index > at ? 'next' : state === 'running' ? 'now' : 'stopped';
-          const words = { past: t.run.stepDone, now: t.run.stepNow, next: t.run.stepNext, stopped: t.run.states[state] };
+          const words = {
+            past: t.run.stepDone,
+            now: t.run.stepNow,
+            next: t.run.stepNext,
+            stopped: t.run.states[state],
+          };
           return (
             <li key={each} className={step} {...(step === 'now' && { 'aria-current': 'step' as const })}>
               <span className="dot" aria-hidden="true">

@@ -53,8 +53,8 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                 <td data-name={t.run.people}>
                   {formats.count(run.patients.listed)} {t.run.listed}
                   <small className="block">
-                    {formats.count(run.patients.new)} {t.run.new}, {formats.count(run.patients.changed)} {t.run.changed},{' '}
-                    {formats.count(run.patients.removed)} {t.run.removed}
+                    {formats.count(run.patients.new)} {t.run.new}, {formats.count(run.patients.changed)} {t.run.changed}
+                    , {formats.count(run.patients.removed)} {t.run.removed}
                   </small>
                 </td>
                 <td data-name={t.run.care} className="bar-cell">

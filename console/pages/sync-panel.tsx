@@ -52,7 +52,9 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
             {sync && sync.requestedBy !== '' && (
               <small>
                 {t.sync.by(sync.requestedBy, formats.moment(sync.requestedAt))}
-                {seen?.finishedAt !== undefined && !isUnderWay && `. ${t.sync.finished(formats.moment(seen.finishedAt))}`}
+                {seen?.finishedAt !== undefined &&
+                  !isUnderWay &&
+                  `. ${t.sync.finished(formats.moment(seen.finishedAt))}`}
               </small>
             )}
           </p>

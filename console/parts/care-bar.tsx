@@ -4,7 +4,13 @@ import { useLocale } from '../texts/locale.tsx';
 const parts = ['done', 'failed', 'notInsured', 'pending'] as const;
 
 /** How far the care records are, as a bar; the same in words for who does not see it. */
-export function CareBar({ of: counts, isWithLegend = false }: { readonly of: Progress['careRecords']; readonly isWithLegend?: boolean }) {
+export function CareBar({
+  of: counts,
+  isWithLegend = false,
+}: {
+  readonly of: Progress['careRecords'];
+  readonly isWithLegend?: boolean;
+}) {
   const { t, formats } = useLocale();
   const words = parts.map((part) => `${formats.count(counts[part])} ${t.run.parts[part]}`);
   return (

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { ApiError } from '../api/client.ts';
+import { useConnection } from '../api/context.ts';
 import { useLocale } from '../texts/locale.tsx';
 
 type Kind = 'info' | 'good' | 'warning' | 'error';
@@ -38,11 +39,12 @@ interface Watched {
 /** Says when what is shown is old, and of when it is: the oldest of what failed. */
 export function Freshness({ of }: { readonly of: readonly Watched[] }) {
   const { t, formats } = useLocale();
+  const { session } = useConnection();
   const failed = of.filter(({ isError }) => isError);
   const [first] = failed;
   if (first === undefined) return null;
   const { problem } = first.error instanceof ApiError ? first.error : { problem: 'unreachable' as const };
-  if (problem === 'unauthenticated') return null; // the page says so itself
+  if (problem === 'unauthenticated' && session.state.kind === 'expired') return null; // the page says so itself
   const oldest = Math.min(...failed.map(({ dataUpdatedAt }) => dataUpdatedAt));
   const what = problem === 'unreachable' || problem === 'unavailable' ? t.stale.lost : t.problems[problem];
   return (

@@ -28,7 +28,16 @@ interface AskProps {
 export function ReasonDialog({ onReason, ...ask }: AskProps & { readonly onReason: (reason: string) => void }) {
   return (
     <AskDialog {...ask}>
-      {(close) => <ReasonForm {...ask} onCancel={close} onReason={(reason) => (close(), onReason(reason))} />}
+      {(close) => (
+        <ReasonForm
+          {...ask}
+          onCancel={close}
+          onReason={(reason) => {
+            close();
+            onReason(reason);
+          }}
+        />
+      )}
     </AskDialog>
   );
 }
@@ -43,7 +52,13 @@ export function ConfirmDialog({ onConfirm, ...ask }: AskProps & { readonly onCon
           <Button kind="quiet" onPress={close} autoFocus>
             {t.cancel}
           </Button>
-          <Button kind={ask.isDangerous ? 'danger' : 'primary'} onPress={() => (close(), onConfirm())}>
+          <Button
+            kind={ask.isDangerous ? 'danger' : 'primary'}
+            onPress={() => {
+              close();
+              onConfirm();
+            }}
+          >
             {ask.confirm}
           </Button>
         </div>

@@ -299,6 +299,7 @@ export const de = {
     correlation: 'Vorgangskennung',
     entity: 'Gegenstand',
     address: 'Netzadresse',
+    entries: 'Einträge',
     none: 'Keine Einträge.',
     verify: 'Kette prüfen',
     verifying: 'Die Kette wird geprüft …',
@@ -329,10 +330,13 @@ export const de = {
     'too-many-requests': 'Zu viele Anfragen auf einmal. Bitte einen Moment warten.',
     internal: 'Ein Fehler auf unserer Seite.',
     unavailable: 'Der Dienst ist gerade nicht verfügbar. Bitte gleich noch einmal versuchen.',
-    'sync-unavailable': 'Der Abgleich ist gerade nicht erreichbar; es wurde nichts zugesagt. Bitte noch einmal versuchen.',
+    'sync-unavailable':
+      'Der Abgleich ist gerade nicht erreichbar; es wurde nichts zugesagt. Bitte noch einmal versuchen.',
     'storage-unavailable': 'Der Speicher ist gerade nicht erreichbar. Bitte noch einmal versuchen.',
-    'access-log-unavailable': 'Der Zugriff konnte nicht verzeichnet werden, daher wurde nichts gezeigt und nichts getan.',
-    'line-unavailable': 'Die Leitung ist gerade nicht erreichbar: Eine Pause ist NICHT bestätigt. Bitte noch einmal versuchen.',
+    'access-log-unavailable':
+      'Der Zugriff konnte nicht verzeichnet werden, daher wurde nichts gezeigt und nichts getan.',
+    'line-unavailable':
+      'Die Leitung ist gerade nicht erreichbar: Eine Pause ist NICHT bestätigt. Bitte noch einmal versuchen.',
     'line-not-silent':
       'Die Leitung ist geschlossen, nichts Neues beginnt. Dass nichts mehr unterwegs ist, ist noch nicht bewiesen: Bitte die Pause noch einmal verlangen.',
   },

@@ -299,6 +299,7 @@ export const en: Texts = {
     correlation: 'Correlation ID',
     entity: 'What',
     address: 'Network address',
+    entries: 'Entries',
     none: 'No entries.',
     verify: 'Verify the chain',
     verifying: 'The chain is being verified …',

@@ -27,7 +27,12 @@ interface Served {
 }
 
 /** The built page as CloudFront serves it: same headers, and its settings beside it. */
-async function serve({ CONSOLE_PORT: port, CONSOLE_DIR: dir, API_URL: apiUrl, OIDC_ISSUER: oidcIssuer }: z.infer<typeof settings>) {
+async function serve({
+  CONSOLE_PORT: port,
+  CONSOLE_DIR: dir,
+  API_URL: apiUrl,
+  OIDC_ISSUER: oidcIssuer,
+}: z.infer<typeof settings>) {
   const origin = `http://127.0.0.1:${port}`;
   const headers = securityHeaders({ apiOrigin: new URL(apiUrl).origin, issuerOrigin: new URL(oidcIssuer).origin });
   const config = JSON.stringify({ apiUrl, oidcIssuer, oidcClientId: 'console' });
@@ -35,7 +40,9 @@ async function serve({ CONSOLE_PORT: port, CONSOLE_DIR: dir, API_URL: apiUrl, OI
     if (path === '/config.json') return { type: 'application/json', body: config };
     const file = join(dir, normalize(path === '/' ? '/index.html' : path));
     const type = types[extname(file)];
-    return type !== undefined && file.startsWith(dir) && existsSync(file) ? { type, body: readFileSync(file) } : undefined;
+    return type !== undefined && file.startsWith(dir) && existsSync(file)
+      ? { type, body: readFileSync(file) }
+      : undefined;
   };
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', origin);

@@ -41,11 +41,16 @@ const pagesOf = {
 } as const;
 const roles = Object.keys(pagesOf) as (keyof typeof pagesOf)[];
 
-async function forEachPage(page: Page, role: keyof typeof pagesOf, look: (name: string) => Promise<void>): Promise<void> {
+async function forEachPage(
+  page: Page,
+  role: keyof typeof pagesOf,
+  look: (name: string) => Promise<void>,
+): Promise<void> {
   for (const [name, ready] of pagesOf[role]) {
     await page.goto(`${world.url}#/${name.replace('REF', patientRef)}`);
     await page.locator(ready).first().waitFor();
-    for (const details of await page.locator('main details').all()) await details.evaluate((each) => each.setAttribute('open', ''));
+    for (const details of await page.locator('main details').all())
+      await details.evaluate((each) => each.setAttribute('open', ''));
     await look(name);
   }
 }
@@ -66,6 +71,7 @@ async function violationsOn(page: Page): Promise<readonly string[]> {
 
 test.each(roles)('axe finds nothing on any page of the role %s, in both themes and languages', async (role) => {
   const { page } = await visit(world.browser, world.url, { reducedMotion: 'reduce' });
+  await page.getByRole('button', { name: 'Anmelden' }).waitFor();
   const found: string[] = [...(await violationsOn(page))];
   await signInAs(page, people[role]);
   for (const language of ['de', 'en'])

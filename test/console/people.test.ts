@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { accessLogTable } from '../../core/stores/access-log.ts';
 import type { WorldPatient } from '../../local/insurer/world.ts';
 import { signInAs, visit } from './browser.ts';
 import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
@@ -25,7 +28,22 @@ const somebody = (fits: (patient: WorldPatient) => boolean): WorldPatient => {
   if (found === undefined) throw new Error('nobody is such');
   return found;
 };
-const named = (text: string) => somebody((each) => masterDataOf(each).familyName === text || masterDataOf(each).givenName === text);
+const named = (text: string) =>
+  somebody((each) => masterDataOf(each).familyName === text || masterDataOf(each).givenName === text);
+
+/** What nobody may do, and no role can: an entry says something else than it did. */
+async function changeEntry(patientRef: string, seq: number): Promise<void> {
+  const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({}));
+  await dynamo.send(
+    new UpdateCommand({
+      TableName: accessLogTable,
+      Key: { patientRef, seq },
+      UpdateExpression: 'SET outcome = :outcome',
+      ExpressionAttributeValues: { ':outcome': 'refused' },
+    }),
+  );
+  dynamo.destroy();
+}
 
 async function openAs(role: keyof typeof people): Promise<Page> {
   const { page } = await visit(world.browser, world.url);
@@ -100,7 +118,10 @@ test('a document is saved as the bytes that the insurer sent', async () => {
   const page = await openAs('clinician');
   await find(page, withDocument.kvnr);
   const downloading = page.waitForEvent('download');
-  await page.getByRole('button', { name: /^Herunterladen/ }).first().click();
+  await page
+    .getByRole('button', { name: /^Herunterladen/ })
+    .first()
+    .click();
   const download = await downloading;
   expect(download.suggestedFilename()).toMatch(/\.pdf$/);
   const { careRecords } = JSON.parse(withDocument.careRecords ?? '') as {
@@ -124,7 +145,7 @@ test('a sync is promised on the page within a second while a run keeps the line 
   await page.evaluate(() => {
     const seen = window as unknown as { askedMs: number; promisedMs?: number };
     new MutationObserver(() => {
-      if (document.body.innerText.includes('Der Abgleich findet statt')) seen.promisedMs ??= performance.now();
+      if (document.body.textContent?.includes('Der Abgleich findet statt')) seen.promisedMs ??= performance.now();
     }).observe(document.body, { subtree: true, childList: true, characterData: true });
     document.addEventListener('click', () => (seen.askedMs = performance.now()), { capture: true, once: true });
   });
@@ -160,7 +181,7 @@ test('an operator has a patient synced and sees nothing of them', async () => {
   await page.getByRole('button', { name: 'Finden' }).click();
   await page.getByText(world.day.refOf(kvnr)).waitFor();
   await page.locator('[data-sync=completed]').waitFor();
-  expect(await page.locator('main').innerText()).not.toContain('Fett');
+  expect(await page.locator('main').textContent()).not.toContain('Fett');
   await page.context().close();
 });
 
@@ -169,7 +190,10 @@ test('an auditor reads who has seen what, filters it, verifies the chain, and sa
   const patientRef = world.day.refOf(named('<b>Fett</b>').kvnr);
   await page.getByLabel('Pseudonym').fill(patientRef);
   await page.getByRole('button', { name: 'Protokoll zeigen' }).click();
-  await page.getByRole('row', { name: /Dr\. Miriam Vogt.*Akte gelesen/ }).first().waitFor();
+  await page
+    .getByRole('row', { name: /Dr\. Miriam Vogt.*Akte gelesen/ })
+    .first()
+    .waitFor();
   const all = await page.getByRole('row').count();
   await page.getByLabel('Vorgang').selectOption({ label: 'Abgleich verlangt' });
   await page.getByRole('button', { name: 'Filtern' }).click();
@@ -184,6 +208,9 @@ test('an auditor reads who has seen what, filters it, verifies the chain, and sa
   await page.getByText('Keine Einträge.').waitFor();
   await page.getByRole('button', { name: 'Kette prüfen' }).click();
   await page.getByText(/Unversehrt: Alle \d+ Einträge/).waitFor();
+  await changeEntry(patientRef, 2);
+  await page.getByRole('button', { name: 'Kette prüfen' }).click();
+  await page.getByText('Beschädigt: Eintrag 2 ist nicht').waitFor();
   const downloading = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Als FHIR-Bundle sichern' }).click();
   const bundle = JSON.parse(readFileSync(await (await downloading).path(), 'utf8'));

@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest';
+import { securityHeaders } from './security-headers.ts';
+
+test('the policy names whom the page speaks to, and nobody else', () => {
+  const { 'content-security-policy': policy = '' } = securityHeaders({
+    apiOrigin: 'https://api.example.org',
+    issuerOrigin: 'https://issuer.example.org',
+    documentOrigins: ['https://bucket.example.org'],
+  });
+  expect(policy).toContain(
+    "connect-src 'self' https://api.example.org https://issuer.example.org https://bucket.example.org;",
+  );
+  expect(policy).not.toMatch(/unsafe|\*|data:|http:/);
+});

@@ -1,0 +1,87 @@
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { signInAs, visit } from './browser.ts';
+import { people, startWorld } from './world.fixture.ts';
+
+// `npm run screenshots`: every page, in both themes, on a desk and on a phone, into .local/screenshots/; two of them are the README's.
+const root = dirname(dirname(import.meta.dirname));
+const folder = join(root, '.local', 'screenshots');
+const widths = { desk: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
+
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+await using world = await startWorld({ seed: 1, patients: 300, rate: 0.8, latencyMs: 20, slowShare: 0 });
+await world.day.startWorker();
+await world.day.sync.start();
+await world.day.until(({ careRecords }) => careRecords.done > 60);
+const [patient] = world.day.insurer
+  .patients()
+  .filter(({ kind, isSpoiled, careRecords }) => kind === 'ok' && !isSpoiled && (careRecords?.length ?? 0) > 1_500);
+const { json } = await world.ask('requestPatientSync', { body: { kvnr: patient?.kvnr } });
+const patientRef: string = json.patientRef;
+
+/** What is shown of each role: a name, the address, what has to be there, and what is done first. */
+const shown: readonly (readonly [
+  name: string,
+  role: keyof typeof people,
+  hash: string,
+  ready: string,
+  act?: (page: Page) => Promise<void>,
+])[] = [
+  ['overview', 'operator', '#/overview', '.uplot'],
+  ['issues', 'operator', '#/issues', 'main table'],
+  ['runs', 'operator', '#/runs', 'main table'],
+  ['progress', 'management', '#/progress', '.uplot'],
+  ['find-patient', 'clinician', '#/patient', 'main form'],
+  ['patient', 'clinician', `#/patient/${patientRef}`, '.records'],
+  ['find-log', 'auditor', '#/access-log', 'main form'],
+  [
+    'access-log',
+    'auditor',
+    `#/access-log/${patientRef}`,
+    'main table',
+    async (page) => {
+      await page.getByRole('button', { name: 'Kette prüfen' }).click();
+      await page.getByText('Unversehrt').waitFor();
+    },
+  ],
+];
+
+for (const [width, viewport] of Object.entries(widths))
+  for (const theme of ['light', 'dark'] as const) {
+    const shoot = async (page: Page, name: string) =>
+      await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`), fullPage: true });
+    for (const role of Object.keys(people) as (keyof typeof people)[]) {
+      const { page } = await visit(world.browser, world.url, { viewport, colorScheme: theme, reducedMotion: 'reduce' });
+      await page.getByRole('button', { name: 'Anmelden' }).waitFor();
+      if (role === 'operator') await shoot(page, 'sign-in');
+      await signInAs(page, people[role]);
+      for (const [name, whose, hash, ready, act] of shown) {
+        if (whose !== role) continue;
+        await page.goto(world.url + hash);
+        await page.locator(ready).first().waitFor();
+        await act?.(page);
+        await page.waitForTimeout(300);
+        await shoot(page, name);
+      }
+      if (role === 'operator') {
+        await page.goto(`${world.url}#/overview`);
+        await page.getByRole('button', { name: 'Leitung pausieren' }).click();
+        await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung bei der Kasse bis 14 Uhr');
+        await shoot(page, 'pause-dialog');
+        await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung pausieren' }).click();
+        await page.locator('[data-look=silent]').waitFor();
+        await shoot(page, 'paused');
+        await page.getByRole('button', { name: 'Leitung öffnen' }).click();
+        await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung beendet');
+        await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung öffnen' }).click();
+        await page.locator('[data-look=open], [data-look=busy]').waitFor();
+      }
+      await page.context().close();
+    }
+  }
+mkdirSync(join(root, 'docs', 'images'), { recursive: true });
+copyFileSync(join(folder, 'overview-desk-light.png'), join(root, 'docs', 'images', 'console-overview.png'));
+copyFileSync(join(folder, 'patient-desk-dark.png'), join(root, 'docs', 'images', 'console-patient.png'));
+process.stdout.write(`${folder}\n`);
