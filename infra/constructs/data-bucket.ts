@@ -1,6 +1,6 @@
 import { Aws, Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 
 export interface DataBucketProps {
@@ -30,6 +30,8 @@ export class DataBucket extends Construct {
       minimumTLSVersion: 1.2,
       versioned: false, // what is deleted has to be gone: a removed patient leaves no old versions
       removalPolicy,
+      // the console reads a document by the link that the API redirects it to, and a redirected page's origin is no name: the link is the permission
+      cors: [{ allowedMethods: [HttpMethods.GET], allowedOrigins: ['*'], maxAge: 3_600 }],
       lifecycleRules: [
         { id: 'left-payloads', prefix: 'payloads/', expiration },
         { id: 'left-lists', prefix: 'lists/', expiration },
