@@ -43,6 +43,11 @@ export class DataStack extends Stack {
     this.bucket = bucket;
     this.secret = secret;
     this.insurerSecret = new InsurerSecret(this, 'Insurer', { encryptionKey: key, removalPolicy }).secret;
+    // what other stacks take from here is there before they are: one that comes or goes changes nothing of this one
+    const { keyArn } = key;
+    const { bucketArn, bucketName, bucketRegionalDomainName } = bucket;
+    const others = [secret.secretArn, this.insurerSecret.secretArn, this.payloadKey.keyArn];
+    for (const value of [keyArn, bucketArn, bucketName, bucketRegionalDomainName, ...others]) this.exportValue(value);
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
     new CfnOutput(this, 'KeyArn', { value: key.keyArn });
     new CfnOutput(this, 'SecretArn', { value: secret.secretArn });
