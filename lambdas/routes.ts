@@ -65,6 +65,15 @@ export const operations = {
     answer: { status: 200, description: 'one page of runs', schema: schemas.runs },
     problems: ['storage-unavailable'],
   },
+  listRunSamples: {
+    method: 'GET',
+    path: '/sync/samples',
+    group: 'sync',
+    roles: ['operator', 'management'],
+    summary: 'How the run under way, or the last one, has gone: counts over time',
+    answer: { status: 200, description: 'the samples', schema: schemas.runSamples },
+    problems: ['no-run-yet', 'storage-unavailable'],
+  },
   listIssues: {
     method: 'GET',
     path: '/sync/issues',

@@ -135,6 +135,12 @@ export const progress = z
     },
   });
 export const runs = z.object({ runs: z.array(progress), nextToken: nextToken.optional() });
+export const runSamples = z.object({
+  runId,
+  samples: z
+    .array(z.object({ at: time, done: count, failed: count }))
+    .meta({ description: 'oldest first, at most 241' }),
+});
 export const issuesQuery = z.strictObject({
   runId: runId.optional().meta({ description: 'of this run; of the newest one when absent' }),
   nextToken: nextToken.optional(),

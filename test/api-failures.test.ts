@@ -30,7 +30,15 @@ beforeAll(async () => {
     const ofPatient = { params: { patientRef } };
     const withReason = { body: { reason: 'a test' } };
     asks = {
-      ...{ startSync: {}, readProgress: {}, listRuns: {}, listIssues: {}, readLine: {}, readOpenApi: {} },
+      ...{
+        startSync: {},
+        readProgress: {},
+        listRuns: {},
+        listRunSamples: {},
+        listIssues: {},
+        readLine: {},
+        readOpenApi: {},
+      },
       decideRemovals: { body: { decision: 'approve' } },
       ...{ cancelSync: withReason, pauseLine: withReason, resumeLine: withReason },
       lookUpPatient: { body: { kvnr } },
@@ -89,7 +97,14 @@ async function expectAnswers(wanted: Readonly<Record<OperationName, number>>): P
 }
 
 /** What needs nothing but the tables, and the table's own answer. */
-const stored = { listRuns: 200, listIssues: 200, readLastSync: 200, readDocument: 302, readOpenApi: 200 } as const;
+const stored = {
+  listRuns: 200,
+  listRunSamples: 200,
+  listIssues: 200,
+  readLastSync: 200,
+  readDocument: 302,
+  readOpenApi: 200,
+} as const;
 const ofPatient = {
   ...{ lookUpPatient: 200, readPatient: 200, readAccessLog: 200, verifyAccessLog: 200, decodePayloads: 200 },
 } as const;
@@ -111,7 +126,14 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
       ...{ startSync: 202, readProgress: 200, decideRemovals: 409, cancelSync: 202, requestPatientSync: 202 },
       ...{ readLine: 503, pauseLine: 503, resumeLine: 503 },
       // a document's access is recorded by the worker, and its content lies in the bucket
-      ...{ listRuns: 503, listIssues: 503, readLastSync: 503, readDocument: 302, readOpenApi: 200 },
+      ...{
+        listRuns: 503,
+        listRunSamples: 503,
+        listIssues: 503,
+        readLastSync: 503,
+        readDocument: 302,
+        readOpenApi: 200,
+      },
       ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503, decodePayloads: 503 },
     });
     expect((await markerNow())?.syncId).not.toBe(before?.syncId); // what was promised is in the table

@@ -129,6 +129,7 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   startSync: () => ({ valid: {}, invalid: [unknownField] }),
   readProgress: () => ({ valid: {}, invalid: [unknownField] }),
   listRuns: () => ({ valid: {}, invalid: [unknownField, { ...brokenToken }] }),
+  listRunSamples: () => ({ valid: {}, invalid: [unknownField] }),
   listIssues: () => ({
     valid: {},
     invalid: [unknownField, brokenToken, { ask: { query: '?runId=1' }, problem: 'invalid-request' }],

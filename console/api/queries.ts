@@ -1,4 +1,5 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import type { RunSample } from '../../core/domain/run-sample.ts';
 import { ApiError } from './client.ts';
 import { useConnection } from './context.ts';
 import { nextPollMs } from './polling.ts';
@@ -40,6 +41,17 @@ export function useLine() {
     queryKey: ['line'],
     queryFn: async ({ signal }) => await orNull('line-unknown', api.get<LineWithChanges>('/line', {}, signal)),
     refetchInterval: (query) => nextPollMs(query, busyMs),
+  });
+}
+
+/** How a run has gone; null before the first one. Looked at now and then: what is new since is in its progress. */
+export function useRunSamples(runId: string) {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['run-samples', runId],
+    queryFn: async ({ signal }) =>
+      await orNull('no-run-yet', api.get<{ runId: string; samples: RunSample[] }>('/sync/samples', {}, signal)),
+    refetchInterval: (query) => nextPollMs(query, 15 * quietMs),
   });
 }
 

@@ -1,13 +1,13 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import type { Sample } from '../samples.ts';
+import type { RunSample } from '../../core/domain/run-sample.ts';
 import { useLocale } from '../texts/locale.tsx';
 
 const heightPx = 220;
 
 /** Stored and failed over the run; the same as a table below. */
-export default function RunChart({ samples }: { readonly samples: readonly Sample[] }) {
+export default function RunChart({ samples }: { readonly samples: readonly RunSample[] }) {
   const { t, formats } = useLocale();
   const holder = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot>(undefined);
@@ -41,8 +41,8 @@ export default function RunChart({ samples }: { readonly samples: readonly Sampl
   const alt = t.run.chartAlt(
     formats.count(last.done),
     formats.count(last.failed),
-    formats.clock(first.at),
-    formats.clock(last.at),
+    formats.clock(secondsOf(first)),
+    formats.clock(secondsOf(last)),
   );
   return (
     <section className="chart" aria-labelledby="chart-title">
@@ -56,7 +56,6 @@ export default function RunChart({ samples }: { readonly samples: readonly Sampl
         </li>
       </ul>
       <div ref={holder} className="plot" role="img" aria-label={alt} />
-      <p className="hint">{t.run.chartHint}</p>
       <details>
         <summary>{t.run.chartTable}</summary>
         <table className="grid">
@@ -70,7 +69,7 @@ export default function RunChart({ samples }: { readonly samples: readonly Sampl
           <tbody>
             {fewOf(samples).map(({ at, done, failed }) => (
               <tr key={at}>
-                <td>{formats.clock(at)}</td>
+                <td>{formats.clock(secondsOf({ at }))}</td>
                 <td>{formats.count(done)}</td>
                 <td>{formats.count(failed)}</td>
               </tr>
@@ -85,13 +84,15 @@ export default function RunChart({ samples }: { readonly samples: readonly Sampl
 const tableRows = 12;
 
 /** Evenly spread, the last one always among them. */
-const fewOf = (samples: readonly Sample[]): readonly Sample[] => {
+const fewOf = (samples: readonly RunSample[]): readonly RunSample[] => {
   const step = Math.ceil(samples.length / tableRows);
   return samples.filter((_, index) => (samples.length - 1 - index) % step === 0);
 };
 
-const dataOf = (samples: readonly Sample[]): uPlot.AlignedData => [
-  samples.map(({ at }) => at),
+const secondsOf = ({ at }: Pick<RunSample, 'at'>): number => Date.parse(at) / 1_000;
+
+const dataOf = (samples: readonly RunSample[]): uPlot.AlignedData => [
+  samples.map(secondsOf),
   samples.map(({ done }) => done),
   samples.map(({ failed }) => failed),
 ];

@@ -150,7 +150,6 @@ export const de = {
       'too-large': 'Antwort zu groß',
     },
     chart: 'Verlauf des Laufs',
-    chartHint: 'Aufgezeichnet, solange diese Seite in diesem Browser offen war.',
     chartAlt: (done: string, failed: string, from: string, to: string) =>
       `Von ${from} bis ${to}: ${done} gespeichert, ${failed} gescheitert.`,
     chartTable: 'Als Tabelle',

@@ -151,7 +151,6 @@ export const en: Texts = {
       'too-large': 'answer too large',
     },
     chart: 'Course of the run',
-    chartHint: 'Recorded while this page was open in this browser.',
     chartAlt: (done, failed, from, to) => `From ${from} to ${to}: ${done} stored, ${failed} failed.`,
     chartTable: 'As a table',
     time: 'Time',

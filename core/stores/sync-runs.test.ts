@@ -76,3 +76,15 @@ test('the list that was applied last is remembered', async () => {
 test.each(['', 'x', 'e30', 'WzFd'])('a page token that we never gave is refused: %j', async (token) => {
   await expect(syncRuns.listRuns('insurer', 2, token)).rejects.toMatchObject({ name: 'PageTokenError' });
 });
+
+test('how a run has gone is kept with it, one sample for each change', async () => {
+  const insurerId = randomUUID();
+  expect(await syncRuns.readSamples(insurerId)).toBeUndefined();
+  for (const [revision, done] of [0, 3, 3, 7].entries()) {
+    const progress = progressFor('run-1');
+    await syncRuns.saveProgress(insurerId, { ...progress, careRecords: { ...progress.careRecords, done } }, revision);
+  }
+  const kept = await syncRuns.readSamples(insurerId);
+  expect(kept?.runId).toBe('run-1');
+  expect(kept?.samples.map(({ done }) => done)).toEqual([0, 3, 7]);
+});

@@ -3,6 +3,7 @@ import { type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } fro
 import type { AppliedList } from '../contract/sync-activities.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { Progress } from '../domain/progress.ts';
+import { addSample, type RunSample } from '../domain/run-sample.ts';
 import { batchWrite } from './batch-write.ts';
 import { type Page, pageToken, sortKeyFrom } from './page.ts';
 
@@ -10,10 +11,12 @@ export const syncRunsTable = 'SyncRuns';
 
 /** The table SyncRuns (DESIGN, "Tables"): each run's last progress answer, its issues, the list applied last. Nothing of a patient but pseudonyms. */
 export interface SyncRunsStore {
-  /** Keeps a run's progress; one with a lower revision than what is kept changes nothing. */
+  /** Keeps a run's progress, and how far it is now among its samples; one with a lower revision than what is kept changes nothing. */
   saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;
   /** Of one run, or of the newest one. */
   readProgress(insurerId: string, runId?: string): Promise<Progress | undefined>;
+  /** How the newest run has gone, oldest first; none of one that was kept before there were samples. */
+  readSamples(insurerId: string): Promise<{ runId: string; samples: readonly RunSample[] } | undefined>;
   /** Newest first. @throws PageTokenError */
   listRuns(insurerId: string, limit: number, nextToken?: string): Promise<Page<Progress>>;
   /** Adds issues to a run's. The same issue again (same position, or same patient) is kept once. */
@@ -29,6 +32,7 @@ interface RunItem {
   readonly runId: string;
   readonly progress: Progress;
   readonly revision: number;
+  readonly samples?: readonly RunSample[];
 }
 
 const issuesKey = (insurerId: string, runId: string) => `${insurerId}#${runId}`;
@@ -68,9 +72,18 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
     };
   };
 
+  const readItem = async (insurerId: string, runId: string): Promise<RunItem | undefined> => {
+    const command = new GetCommand({ TableName: syncRunsTable, Key: { insurerId, runId }, ConsistentRead: true });
+    return (await dynamo.send(command)).Item as RunItem | undefined;
+  };
+
   return {
     async saveProgress(insurerId, progress, revision) {
-      const Item: RunItem = { insurerId, runId: progress.runId, progress, revision };
+      const { runId, finishedAt, careRecords } = progress;
+      const before = (await readItem(insurerId, runId))?.samples ?? [];
+      const { done, failed } = careRecords;
+      const samples = addSample(before, { at: finishedAt ?? new Date().toISOString(), done, failed });
+      const Item: RunItem = { insurerId, runId, progress, revision, samples };
       const command = new PutCommand({
         TableName: syncRunsTable,
         Item,
@@ -84,8 +97,13 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
 
     async readProgress(insurerId, runId) {
       if (runId === undefined) return (await this.listRuns(insurerId, 1)).entries[0];
-      const command = new GetCommand({ TableName: syncRunsTable, Key: { insurerId, runId }, ConsistentRead: true });
-      return ((await dynamo.send(command)).Item as RunItem | undefined)?.progress;
+      return (await readItem(insurerId, runId))?.progress;
+    },
+
+    async readSamples(insurerId) {
+      const { items } = await readPage(insurerId, true, 1, undefined);
+      const [newest] = items as RunItem[];
+      return newest && { runId: newest.runId, samples: newest.samples ?? [] };
     },
 
     async listRuns(insurerId, limit, nextToken) {

@@ -20,6 +20,8 @@ export interface WorkerNetworkProps {
   /** of the insurer's address; TLS besides, for AWS and Temporal Cloud */
   readonly insurerPort: number;
   readonly temporalPort: number;
+  /** of an OpenTelemetry collector, where there is one */
+  readonly collectorPort?: number;
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -29,7 +31,7 @@ export class WorkerNetwork extends Construct {
   readonly securityGroup: SecurityGroup;
   constructor(scope: Construct, id: string, props: WorkerNetworkProps) {
     super(scope, id);
-    const { natGateways, insurerPort, temporalPort, removalPolicy } = props;
+    const { natGateways, insurerPort, temporalPort, collectorPort = 443, removalPolicy } = props;
     const flowLog = new LogGroup(this, 'FlowLog', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     this.vpc = new Vpc(this, 'Vpc', {
       ipAddresses: IpAddresses.cidr('10.20.0.0/22'),
@@ -56,7 +58,7 @@ export class WorkerNetwork extends Construct {
       description: 'epa-sync: workers reach out, nobody reaches in',
       allowAllOutbound: false,
     });
-    for (const port of new Set([443, temporalPort, insurerPort]))
+    for (const port of new Set([443, temporalPort, insurerPort, collectorPort]))
       this.securityGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(port), 'AWS, Temporal Cloud, insurer');
   }
 }

@@ -25,13 +25,17 @@ export class WorkerStack extends Stack {
     const { stage, settings, encryptionKey, bucket, secret, insurerSecret, payloadKey, ...rest } = props;
     super(scope, id, { description: 'epa-sync: workers and their network', ...rest });
     const removalPolicy = removalPolicyOf(stage);
+    const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = settings;
     const { vpc, securityGroup } = new WorkerNetwork(this, 'Network', {
       natGateways: stage === 'prod' ? 2 : 1,
       insurerPort: portOf(new URL(settings.INSURER_BASE_URL)),
       temporalPort: portOf(new URL(`https://${settings.TEMPORAL_ADDRESS}`)),
+      ...(collector !== undefined && { collectorPort: portOf(new URL(collector)) }),
       removalPolicy,
     });
-    const environment = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
+    const environment = Object.fromEntries(
+      Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+    );
     const { service, logGroup } = new WorkerService(this, 'Worker', {
       vpc,
       securityGroup,
