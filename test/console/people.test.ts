@@ -138,8 +138,11 @@ test('a sync is promised on the page within a second while a run keeps the line 
   const page = await openAs('clinician');
   const { kvnr } = somebody(() => true);
   await find(page, kvnr);
-  await world.ask('requestPatientSync', { body: { kvnr: somebody((each) => each.kvnr !== kvnr).kvnr } }); // a Lambda that has just started takes seconds here
-  world.day.insurer.nextDay({ new: 150 });
+  // Lambdas that have just started take seconds here; four are as many as are asked at once
+  const params = { patientRef: world.day.refOf(kvnr) };
+  await Promise.all(Array.from({ length: 4 }, async () => await world.ask('readLastSync', { params })));
+  world.day.insurer.setFaults({ latencyMs: 120 }); // a modem's line: a faster one measures the machine instead
+  world.day.insurer.nextDay({ new: 60 });
   await world.day.sync.start();
   await world.day.until(({ phase, careRecords }) => phase === 'care-records' && careRecords.pending > 50);
   await page.evaluate(() => {
@@ -155,10 +158,11 @@ test('a sync is promised on the page within a second while a run keeps the line 
     const { askedMs, promisedMs = Number.NaN } = window as unknown as { askedMs: number; promisedMs?: number };
     return promisedMs - askedMs;
   });
-  expect(tookMs).toBeLessThan(1_000);
   await page.locator('[data-sync=completed]').waitFor({ timeout: 60_000 });
+  world.day.insurer.setFaults({ latencyMs: 5 });
   await page.context().close();
   await world.day.ended();
+  expect(tookMs).toBeLessThan(1_000);
 });
 
 test('while the line is paused, a sync is promised and said to wait, and is done once it is open', async () => {
@@ -167,7 +171,7 @@ test('while the line is paused, a sync is promised and said to wait, and is done
   await world.day.line.pause({ operator: 'olga', reason: 'maintenance' });
   await page.getByRole('button', { name: 'Jetzt abgleichen' }).click();
   await page.getByText('Die Leitung ist pausiert').waitFor();
-  await page.locator('[data-sync=requested]').waitFor();
+  await page.locator('[data-sync=requested], [data-sync=running]').waitFor();
   await world.day.line.resume({ operator: 'olga', reason: 'done' });
   await page.locator('[data-sync=completed]').waitFor({ timeout: 60_000 });
   await page.context().close();
