@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { generate } from 'selfsigned';
@@ -9,6 +10,8 @@ export interface TlsFront extends AsyncDisposable {
   readonly ca: string;
   /** PEM: a client that is let in */
   readonly client: { readonly cert: string; readonly key: string };
+  /** Resolves when so many have come, whether they went on or not. */
+  visited(times: number): Promise<void>;
 }
 
 const day = 86_400_000;
@@ -72,7 +75,10 @@ export async function openTlsFront(
       for (const each of [socket, peer]) each.on('error', end).on('close', end);
     },
   );
-  front.on('tlsClientError', () => {}); // who was not let in
+  let visits = 0;
+  const visiting = new EventEmitter();
+  front.on('connection', () => visiting.emit('visit', ++visits));
+  front.on('tlsClientError', () => {}); // who was not let in, or did not want to
   await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
   const bound = front.address();
   if (bound === null || typeof bound === 'string') throw new Error('no port');
@@ -80,6 +86,9 @@ export async function openTlsFront(
     address: `0.0.0.0:${bound.port}`,
     ca: authority.cert,
     client: { cert: client.cert, key: client.private },
+    async visited(times) {
+      while (visits < times) await once(visiting, 'visit');
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy();
       await new Promise((resolve) => front.close(resolve));
