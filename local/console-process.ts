@@ -47,7 +47,8 @@ export async function ensureConsole(consolesDir: string, signal?: AbortSignal): 
   const building = `${dir}.building`;
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
   const args = [vite, 'build', join(root, 'console'), '--outDir', building, '--logLevel', 'error'];
-  await promisify(execFile)(process.execPath, args, { cwd: root, ...(signal && { signal }) }).catch(
+  const env = { ...process.env, NODE_ENV: 'production' }; // under vitest it is test, and React would come with its development tools
+  await promisify(execFile)(process.execPath, args, { cwd: root, env, ...(signal && { signal }) }).catch(
     (error: unknown) => {
       const said = (error as { stderr?: string }).stderr ?? '';
       if (isDiskFull(said)) throw new StartFailure(diskFull, { cause: error });

@@ -91,6 +91,7 @@ const configurationOf = ({ keys, audience, consoleOrigin, tokenSeconds }: Issuer
     return { name, roles };
   },
   pkce: { required: () => true },
+  issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'), // the console's tokens are renewed without a word
   // whoever has clicked has agreed
   loadExistingGrant: async ({ oidc }) => {
     const { provider, client, session } = oidc;

@@ -17,7 +17,10 @@ await world.day.sync.start();
 await world.day.until(({ careRecords }) => careRecords.done > 60);
 const [patient] = world.day.insurer
   .patients()
-  .filter(({ kind, isSpoiled, careRecords }) => kind === 'ok' && !isSpoiled && (careRecords?.length ?? 0) > 1_500);
+  .filter(
+    ({ kind, isSpoiled, careRecords }) =>
+      kind === 'ok' && !isSpoiled && (careRecords?.length ?? 0) > 1_500 && (careRecords?.length ?? 0) < 4_000,
+  );
 const { json } = await world.ask('requestPatientSync', { body: { kvnr: patient?.kvnr } });
 const patientRef: string = json.patientRef;
 
@@ -83,5 +86,5 @@ for (const [width, viewport] of Object.entries(widths))
   }
 mkdirSync(join(root, 'docs', 'images'), { recursive: true });
 copyFileSync(join(folder, 'overview-desk-light.png'), join(root, 'docs', 'images', 'console-overview.png'));
-copyFileSync(join(folder, 'patient-desk-dark.png'), join(root, 'docs', 'images', 'console-patient.png'));
+copyFileSync(join(folder, 'patient-desk-light.png'), join(root, 'docs', 'images', 'console-patient.png'));
 process.stdout.write(`${folder}\n`);
