@@ -17,8 +17,8 @@ export const codecBody = (payloads: readonly Payload[]) => ({
   })),
 });
 
-/** A value as a workflow of this stack keeps it in Temporal. */
-export async function encryptedBody({ environment }: TestStack, value: unknown) {
+/** A value as a workflow of a stack keeps it in Temporal. */
+export async function encryptedBody({ environment }: Pick<TestStack, 'environment'>, value: unknown) {
   const codec = createPayloadCodec(createSecretKeyWrapper(environment['PAYLOAD_KEYS'] ?? ''));
   const payload = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(JSON.stringify(value)) };
   return codecBody(await codec.encode([payload]));
