@@ -10,7 +10,16 @@ import { explain } from './start-failure.ts';
 
 keepLoopbackDirect(process.env);
 
-const names = [...sharedSecrets, 'INSURER_API_TOKEN'] as const;
+/** What else the shared secret may hold; a worker asks for it where there is a collector (infra/stacks/worker-stack.ts). */
+const collectorHeaders = 'OTEL_EXPORTER_OTLP_HEADERS';
+const names = [...sharedSecrets, collectorHeaders, 'INSURER_API_TOKEN'] as const;
+const shapes = {
+  ...workerSettings.shape,
+  [collectorHeaders]: z
+    .string()
+    .regex(/^[^=,\s]+=[^,]+(,[^=,\s]+=[^,]+)*$/, 'is name=value, comma-separated')
+    .optional(),
+};
 type SecretName = (typeof names)[number];
 
 const usage = `npm run secret -- <name> < value, or --empty: puts one secret setting where workers and Lambdas read it
@@ -51,13 +60,13 @@ function withOne(before: Settings, name: SecretName, value: string): Settings {
   if (name === 'INSURER_API_TOKEN') return { ...before, [name]: value };
   if (name === 'PSEUDONYM_KEY' && before['PSEUDONYM_KEY'])
     throw new SecretFailure(1, 'PSEUDONYM_KEY is never changed: everything that is stored is named by it');
-  const unused = Object.fromEntries(sharedSecrets.map((shared) => [shared, '']));
+  const unused = Object.fromEntries([...sharedSecrets, collectorHeaders].map((shared) => [shared, '']));
   const key = before['PSEUDONYM_KEY'] || randomBytes(32).toString('base64');
   return { ...unused, ...before, PSEUDONYM_KEY: key, [name]: value };
 }
 
 async function readValue(name: SecretName, isEmpty: boolean): Promise<string> {
-  const schema = z.object({ [name]: workerSettings.shape[name] });
+  const schema = z.object({ [name]: shapes[name] });
   if (isEmpty) {
     readConfig(schema, {}); // what is always needed is refused
     return '';

@@ -51,7 +51,7 @@ test('each value is put in its place, beside all others that have to be there, a
   expect(first.out).toContain(`TEMPORAL_API_KEY is put in ${arns.shared}`);
   expect(first.out).toContain('PSEUDONYM_KEY was made');
   const made = await read(arns.shared);
-  expect(Object.keys(made)).toEqual(sharedSecrets);
+  expect(Object.keys(made)).toEqual([...sharedSecrets, 'OTEL_EXPORTER_OTLP_HEADERS']);
   expect(made).toMatchObject({ TEMPORAL_API_KEY: 'key-1', TEMPORAL_CLIENT_CERT: '', TEMPORAL_CLIENT_KEY: '' });
   expect(workerSettings.shape.PSEUDONYM_KEY.safeParse(made['PSEUDONYM_KEY']).success).toBe(true);
   expect(first.out).not.toMatch(new RegExp(`key-1|${made['PSEUDONYM_KEY']}`));
@@ -59,6 +59,12 @@ test('each value is put in its place, beside all others that have to be there, a
   expect((await secret(['TEMPORAL_CLIENT_CERT'], `${pem}\n`)).out).not.toContain('PSEUDONYM_KEY');
   await secret(['TEMPORAL_API_KEY', '--empty']);
   expect(await read(arns.shared)).toEqual({ ...made, TEMPORAL_API_KEY: '', TEMPORAL_CLIENT_CERT: pem });
+
+  await secret(['OTEL_EXPORTER_OTLP_HEADERS'], 'authorization=Bearer x,x-team=epa');
+  expect(await read(arns.shared)).toMatchObject({
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer x,x-team=epa',
+    TEMPORAL_CLIENT_CERT: pem,
+  });
 
   expect((await secret(['INSURER_API_TOKEN'], 'token-1')).out).toContain(arns.insurer);
   expect((await secret(['INSURER_API_TOKEN'], 'token-2')).exitCode).toBe(0);
@@ -90,6 +96,7 @@ test('what cannot be right changes nothing, and is not quoted', async () => {
     [['TEMPORAL_API_KEY'], ''],
     [['TEMPORAL_API_KEY'], '\n'],
     [['TEMPORAL_CLIENT_CERT'], 'secret-value'],
+    [['OTEL_EXPORTER_OTLP_HEADERS'], 'secret-value'],
     [['INSURER_API_TOKEN', '--empty'], ''],
     [['--secret-value'], ''],
   ];
