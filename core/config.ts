@@ -138,6 +138,13 @@ export const apiSettings = z.object({ ...client.shape, ...people.shape });
 export const clientConfig = client.refine(isWrappedOneWay, otherwise);
 export const workerConfig = workerSettings.refine(isWrappedOneWay, otherwise);
 export const apiConfig = apiSettings.refine(isWrappedOneWay, otherwise);
+/** What Lambdas and workers have in one secret: all of it is there, and empty where it is not used, as ECS asks for each by name. */
+export const sharedSecrets = [
+  'PSEUDONYM_KEY',
+  'TEMPORAL_API_KEY',
+  'TEMPORAL_CLIENT_CERT',
+  'TEMPORAL_CLIENT_KEY',
+] as const;
 export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;
 
