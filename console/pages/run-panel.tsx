@@ -2,6 +2,7 @@ import { lazy, Suspense } from 'react';
 import { phases } from '../../core/domain/progress.ts';
 import { useCancelRun, useStartRun } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
+import { Boundary } from '../parts/boundary.tsx';
 import { Button } from '../parts/button.tsx';
 import { CareBar } from '../parts/care-bar.tsx';
 import { Notice, Problem } from '../parts/notice.tsx';
@@ -105,9 +106,11 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
         ))}
       </dl>
       {samples.length > 1 && (
-        <Suspense fallback={null}>
-          <RunChart samples={samples} />
-        </Suspense>
+        <Boundary place={progress.runId} instead={<p className="hint">{t.run.noChart}</p>}>
+          <Suspense fallback={null}>
+            <RunChart samples={samples} />
+          </Suspense>
+        </Boundary>
       )}
       <Faults faults={line.faults} />
     </>

@@ -31,6 +31,8 @@ export const de = {
   copied: 'Kopiert',
   none: '–',
   unknownPage: 'Diese Seite gibt es nicht, oder Ihre Rolle sieht sie nicht.',
+  broken: 'Dieser Teil der Seite ist ausgefallen; vielleicht ist sie seit dem Laden erneuert worden.',
+  reload: 'Neu laden',
 
   signIn: {
     title: 'Anmelden',
@@ -152,6 +154,7 @@ export const de = {
     chart: 'Verlauf des Laufs',
     chartAlt: (done: string, failed: string, from: string, to: string) =>
       `Von ${from} bis ${to}: ${done} gespeichert, ${failed} gescheitert.`,
+    noChart: 'Der Verlauf lässt sich nicht zeichnen. Nach dem Neuladen der Seite wird es wieder versucht.',
     chartTable: 'Als Tabelle',
     time: 'Zeit',
   },

@@ -32,6 +32,8 @@ export const en: Texts = {
   copied: 'Copied',
   none: '–',
   unknownPage: 'There is no such page, or your role does not see it.',
+  broken: 'This part of the page has failed; perhaps the page was renewed since you loaded it.',
+  reload: 'Reload',
 
   signIn: {
     title: 'Sign in',
@@ -152,6 +154,7 @@ export const en: Texts = {
     },
     chart: 'Course of the run',
     chartAlt: (done, failed, from, to) => `From ${from} to ${to}: ${done} stored, ${failed} failed.`,
+    noChart: 'The chart cannot be drawn. It is tried again when the page is reloaded.',
     chartTable: 'As a table',
     time: 'Time',
   },
