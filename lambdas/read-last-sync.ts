@@ -1,3 +1,4 @@
+import { isUnderWay } from '../core/domain/patient.ts';
 import type { Handler } from './operation.ts';
 import { Problem } from './problems.ts';
 
@@ -6,8 +7,7 @@ export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { pa
   if (patient === undefined) throw new Problem('patient-unknown');
   const { lastSync } = patient;
   if (lastSync === undefined) throw new Problem('no-sync-yet');
-  const isUnderWay = lastSync.state === 'requested' || lastSync.state === 'running';
-  const line = isUnderWay ? await insurerLine.read().catch(() => undefined) : undefined; // beside the point when it is over
+  const line = isUnderWay(lastSync) ? await insurerLine.read().catch(() => undefined) : undefined; // beside the point when it is over
   return {
     body: { ...lastSync, ...(line && { line: { state: line.state } }) },
     entity: { kind: 'sync', id: lastSync.syncId },

@@ -39,6 +39,37 @@ test('a token that ends is renewed without a word; once the session is over, the
   await page.context().close();
 });
 
+test('an issuer that is unwell for a while ends no session', async () => {
+  const { page } = await visit(world.browser, world.url);
+  await signInAs(page, people.operator);
+  let asked = 0;
+  await page.route('**/token', async (route) => {
+    const response = await route.fetch();
+    if (route.request().method() === 'POST') asked += 1;
+    await route.fulfill({ response, status: 500, json: { error: 'server_error' } });
+  });
+  await sleep((tokenSeconds + 3) * 1_000);
+  expect(asked).toBeGreaterThan(0);
+  expect(asked).toBeLessThan(20); // by one timer, and by what is refused meanwhile
+  expect(await page.getByText('Ihre Anmeldung ist abgelaufen').count()).toBe(0);
+  await page.unroute('**/token');
+  await page.getByText('abgeschlossen').first().waitFor();
+  await expect.poll(async () => await page.getByRole('alert').count(), { timeout: 20_000 }).toBe(0);
+  await page.context().close();
+});
+
+test('a reload that finds the session over comes back to the same page, once signed in', async () => {
+  const { page } = await visit(world.browser, `${world.url}#/runs`);
+  await page.evaluate(() => sessionStorage.setItem('epa-sync.was-signed-in', ''));
+  await page.reload();
+  await page.getByRole('button', { name: 'Anmelden' }).waitFor();
+  expect(new URL(page.url()).hash).toBe('#/runs');
+  expect(await page.getByRole('alert').count()).toBe(0);
+  await signInAs(page, people.operator);
+  await page.getByRole('heading', { level: 1, name: 'Läufe' }).waitFor();
+  await page.context().close();
+});
+
 test('a hidden tab asks nothing', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, people.operator);
