@@ -174,7 +174,7 @@ export const operations = {
     roles: ['clinician', 'operator'],
     summary: 'What became of the last sync that somebody asked for',
     params: schemas.patientPath,
-    answer: { status: 200, description: 'the last sync', schema: schemas.lastSync },
+    answer: { status: 200, description: 'the last sync', schema: schemas.syncNow },
     problems: ['patient-unknown', 'no-sync-yet', 'storage-unavailable'],
     access: 'read-sync',
   },

@@ -31,6 +31,8 @@ export const de = {
   copied: 'Kopiert',
   none: '–',
   unknownPage: 'Diese Seite gibt es nicht, oder Ihre Rolle sieht sie nicht.',
+  broken: 'Dieser Teil der Seite ist ausgefallen; vielleicht ist sie seit dem Laden erneuert worden.',
+  reload: 'Neu laden',
 
   signIn: {
     title: 'Anmelden',
@@ -46,21 +48,23 @@ export const de = {
 
   stale: {
     lost: 'Der Dienst antwortet nicht.',
-    asOf: (time: string) => `Zu sehen ist der Stand von ${time}; es wird weiter versucht.`,
-    nothing: 'Es wird weiter versucht.',
+    asOf: (time: string) => `Zu sehen ist der Stand von ${time}.`,
+    trying: 'Es wird weiter versucht.',
+    old: 'alter Stand',
     noWorker: 'Kein Worker antwortet: Zu sehen ist der zuletzt gespeicherte Fortschritt.',
   },
 
   line: {
     title: 'Leitung zur Krankenkasse',
-    open: 'Offen',
-    openIdle: 'Offen, gerade frei',
-    busy: 'Offen, Anfrage läuft',
-    pausing: 'Pause – warte auf Stille',
-    paused: 'Pausiert – still',
-    unproved: 'Pausiert – Stille noch nicht bewiesen',
+    looks: {
+      open: 'Offen',
+      pausing: 'Pause – warte auf Stille',
+      silent: 'Pausiert – still',
+      unproved: 'Pausiert – Stille noch nicht bewiesen',
+    },
+    busy: 'Anfrage unterwegs',
+    idle: 'gerade frei',
     silentSince: (time: string) => `Still seit ${time}`,
-    silentBefore: (time: string) => `Still seit spätestens ${time}`,
     pausingHint: 'Es beginnt nichts Neues mehr. Erst wenn hier „still“ steht, ist sicher nichts mehr unterwegs.',
     silentHint: 'Nichts ist unterwegs, und nichts geht hinaus, bis jemand die Leitung wieder öffnet.',
     openHint: 'Höchstens eine Anfrage zur Zeit.',
@@ -91,6 +95,7 @@ export const de = {
   run: {
     title: 'Lauf',
     today: 'Lauf von heute',
+    since: (time: string) => `Lauf seit ${time}`,
     last: 'Letzter Lauf',
     none: 'Es gab noch keinen Lauf.',
     start: 'Lauf starten',
@@ -152,6 +157,7 @@ export const de = {
     chart: 'Verlauf des Laufs',
     chartAlt: (done: string, failed: string, from: string, to: string) =>
       `Von ${from} bis ${to}: ${done} gespeichert, ${failed} gescheitert.`,
+    noChart: 'Der Verlauf lässt sich nicht zeichnen. Nach dem Neuladen der Seite wird es wieder versucht.',
     chartTable: 'Als Tabelle',
     time: 'Zeit',
   },
@@ -164,6 +170,7 @@ export const de = {
     reject: 'Niemanden entfernen',
     approveTitle: (removals: string) => `${removals} Versicherte wirklich entfernen?`,
     approveText: 'Ihre Stammdaten und Versorgungen werden gelöscht. Das Zugriffsprotokoll bleibt.',
+    decided: 'Entschieden',
     approved: 'Genehmigt. Entfernt wird, sobald fertig ist, was gerade unterwegs ist.',
     rejected: 'Niemand wird entfernt.',
   },
@@ -237,6 +244,7 @@ export const de = {
     documents: 'Dokumente',
     open: 'Herunterladen',
     broken: 'Das Dokument ist nicht das, was die Kasse geschickt hat.',
+    documentLater: 'Kommt mit weiteren Versorgungen: „Weitere laden“.',
     large: 'Diese Versorgung ist sehr groß.',
     loadLarge: 'Laden',
     changedMeanwhile: 'Neue Versorgungen sind gekommen. Die Seite beginnt von vorn.',

@@ -32,6 +32,8 @@ export const en: Texts = {
   copied: 'Copied',
   none: '–',
   unknownPage: 'There is no such page, or your role does not see it.',
+  broken: 'This part of the page has failed; perhaps the page was renewed since you loaded it.',
+  reload: 'Reload',
 
   signIn: {
     title: 'Sign in',
@@ -47,21 +49,23 @@ export const en: Texts = {
 
   stale: {
     lost: 'The service does not answer.',
-    asOf: (time) => `What you see is as of ${time}; we keep trying.`,
-    nothing: 'We keep trying.',
+    asOf: (time) => `What you see is as of ${time}.`,
+    trying: 'We keep trying.',
+    old: 'old state',
     noWorker: 'No worker answers: what you see is the progress stored last.',
   },
 
   line: {
     title: 'Line to the insurer',
-    open: 'Open',
-    openIdle: 'Open, idle just now',
-    busy: 'Open, a request is under way',
-    pausing: 'Pausing – waiting for silence',
-    paused: 'Paused – silent',
-    unproved: 'Paused – silence not proved yet',
+    looks: {
+      open: 'Open',
+      pausing: 'Pausing – waiting for silence',
+      silent: 'Paused – silent',
+      unproved: 'Paused – silence not proved yet',
+    },
+    busy: 'request under way',
+    idle: 'idle just now',
     silentSince: (time) => `Silent since ${time}`,
-    silentBefore: (time) => `Silent since ${time} at the latest`,
     pausingHint: 'Nothing new begins. Only once it says “silent” here is it certain that nothing is under way.',
     silentHint: 'Nothing is under way, and nothing goes out until somebody opens the line again.',
     openHint: 'One request at a time at most.',
@@ -92,6 +96,7 @@ export const en: Texts = {
   run: {
     title: 'Run',
     today: "Today's run",
+    since: (time) => `Run since ${time}`,
     last: 'Last run',
     none: 'There was no run yet.',
     start: 'Start a run',
@@ -152,6 +157,7 @@ export const en: Texts = {
     },
     chart: 'Course of the run',
     chartAlt: (done, failed, from, to) => `From ${from} to ${to}: ${done} stored, ${failed} failed.`,
+    noChart: 'The chart cannot be drawn. It is tried again when the page is reloaded.',
     chartTable: 'As a table',
     time: 'Time',
   },
@@ -164,6 +170,7 @@ export const en: Texts = {
     reject: 'Remove nobody',
     approveTitle: (removals) => `Really remove ${removals} people?`,
     approveText: 'Their master data and care records are deleted. The access log stays.',
+    decided: 'Decided',
     approved: 'Approved. They are removed once what is under way is done.',
     rejected: 'Nobody is removed.',
   },
@@ -237,6 +244,7 @@ export const en: Texts = {
     documents: 'Documents',
     open: 'Download',
     broken: 'The document is not what the insurer sent.',
+    documentLater: 'Comes with more care records: “Load more”.',
     large: 'This care record is very large.',
     loadLarge: 'Load',
     changedMeanwhile: 'New care records have come. The page begins anew.',
