@@ -106,7 +106,7 @@ test('what cannot be right changes nothing, and is not quoted', async () => {
     expect(errors).toMatch(/^epa-sync: /);
     expect(errors).not.toMatch(/secret-value/i);
   }
-  expect((await secret(['SECRET-VALUE'])).errors).toContain('TEMPORAL_CLIENT_KEY, INSURER_API_TOKEN');
+  expect((await secret(['SECRET-VALUE'])).errors).toContain('OTEL_EXPORTER_OTLP_HEADERS, INSURER_API_TOKEN');
 });
 
 const put = async (SecretString: string): Promise<void> =>
