@@ -172,7 +172,7 @@ const explained: Readonly<Record<string, readonly [fault: ApiFault, advice: stri
   forbidden: ['failed', 'npm run sync says whose command it is'],
   'not-found': ['failed', 'the API at API_URL is of another version'],
   'patient-unknown': ['notFound', 'nobody who is stored has this KVNR or pseudonym'],
-  'no-sync-yet': ['notFound', 'npm run sync -- sync <KVNR>'],
+  'no-sync-yet': ['notFound', 'npm run sync -- sync'],
   'no-run-yet': ['notFound', 'start one with npm run sync -- start'],
   'no-run-under-way': ['notFound', 'start one with npm run sync -- start'],
   'no-decision-awaited': ['notFound', 'see npm run sync -- status'],

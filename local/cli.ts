@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../core/config.ts';
@@ -30,12 +31,12 @@ as the operator:
   line [--json]              open or paused; who paused and resumed it, when and why
   issues [--json]            what went wrong in the last run
   runs [--json]              the runs so far, newest first
-as the clinician, of a patient by KVNR or pseudonym:
-  patient <KVNR>             master data and all care records, as JSON, as the insurer sent them
-  sync <KVNR>                asks for fresh care records, and shows how they come
+as the clinician, of a patient by pseudonym, or by the KVNR that is asked for or piped in:
+  patient [pseudonym]        master data and all care records, as JSON, as the insurer sent them
+  sync [pseudonym]           asks for fresh care records, and shows how they come
 as the auditor, likewise, also of a patient who is removed:
-  access-log <KVNR> [--json|--fhir]   who has seen what
-  verify <KVNR>              whether that log is whole and unchanged
+  access-log [pseudonym] [--json|--fhir]   who has seen what
+  verify [pseudonym]         whether that log is whole and unchanged
 Speaks to the API of the stack that npm start has started, found by LOCAL_DIR, as the demo user of that role; or to that at
 API_URL with the token in EPA_SYNC_TOKEN. What is asked about a patient, sync's own looks too, is in their access log.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 no stack runs`;
@@ -170,7 +171,7 @@ const commands: Readonly<Record<string, Command>> = {
   patient: {
     role: 'clinician',
     async run({ api, args }) {
-      process.stdout.write(await patientText(api, await refOf(patientIn(args), api)));
+      process.stdout.write(await patientText(api, await refOf(await patientIn(args), api)));
     },
   },
 
@@ -178,7 +179,7 @@ const commands: Readonly<Record<string, Command>> = {
     role: 'clinician',
     async run({ api, args }) {
       const askedMs = performance.now();
-      const asked = await api.post<RequestedSync>('/patient-syncs', patientIn(args));
+      const asked = await api.post<RequestedSync>('/patient-syncs', await patientIn(args));
       const tell = (what: string): void => say(`${((performance.now() - askedMs) / 1000).toFixed(1)} s  ${what}`);
       tell(`${asked.state}: it will be done, whether you wait here or not`);
       if (asked.line?.state === 'paused')
@@ -194,7 +195,7 @@ const commands: Readonly<Record<string, Command>> = {
   'access-log': {
     role: 'auditor',
     async run({ api, args, isJson, isFhir }) {
-      const path = `/patients/${await refOf(patientIn(args), api)}/access-log`;
+      const path = `/patients/${await refOf(await patientIn(args), api)}/access-log`;
       if (isFhir) return sayJson(await readBundle(api, path));
       const pages = await Array.fromAsync(api.pages<Paged<{ entries: AccessEntry[] }>>(path));
       const entries = pages.flatMap((page) => page.entries);
@@ -206,7 +207,7 @@ const commands: Readonly<Record<string, Command>> = {
   verify: {
     role: 'auditor',
     async run({ api, args }) {
-      const patientRef = await refOf(patientIn(args), api);
+      const patientRef = await refOf(await patientIn(args), api);
       const path = `/patients/${patientRef}/access-log/verification`;
       const { valid, entries, firstBrokenSeq } = await api.get<Verification>(path);
       if (!valid)
@@ -225,13 +226,25 @@ type NamedPatient = { readonly kvnr: Kvnr } | { readonly patientRef: string };
 
 const reasonIn = (args: readonly string[]) => ({ reason: args.join(' ').trim() });
 
-function patientIn([named = '']: readonly string[]): NamedPatient {
+/** A KVNR among the arguments stands in the shell's history: one that is left out is asked for, or read from what is piped. */
+async function patientIn([argument]: readonly string[]): Promise<NamedPatient> {
+  const named = argument ?? (await readLine('KVNR: '));
   if (/^[0-9a-f]{32}$/.test(named)) return { patientRef: named };
   if (isKvnr(named)) return { kvnr: named };
   throw new CommandError(
     'usage',
     'a KVNR is needed: a letter, eight digits and a check digit; or a pseudonym, 32 hex digits',
   );
+}
+
+async function readLine(prompt: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  if (process.stdin.isTTY) process.stderr.write(prompt);
+  for await (const line of lines) {
+    lines.close();
+    return line.trim();
+  }
+  return '';
 }
 
 async function refOf(patient: NamedPatient, api: Api): Promise<string> {

@@ -95,7 +95,7 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
     say(`  AWS emulator   ${endpoints.aws}`);
     say(`  insurer        ${endpoints.insurer}`);
     say('  from another terminal: npm run --silent token -- operator | clinician | management | auditor');
-    say('                         npm run sync -- start | status | pause <reason> | patient <KVNR> · end with Ctrl-C');
+    say('                         npm run sync -- start | status | pause <reason> | patient · end with Ctrl-C');
     await new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
     throw ending.signal.reason;
   } finally {

@@ -82,13 +82,18 @@ interface Told {
 }
 
 /** A command, with an environment that knows where the stack is and nothing else of it. */
-async function sync(args: readonly string[], settings: NodeJS.ProcessEnv = { LOCAL_DIR: stack.dir }): Promise<Told> {
+async function sync(
+  args: readonly string[],
+  settings: NodeJS.ProcessEnv = { LOCAL_DIR: stack.dir },
+  typed = '',
+): Promise<Told> {
   const cli = join(import.meta.dirname, '..', 'local', 'cli.ts');
   const options = { env: { PATH: process.env['PATH'], ...settings }, maxBuffer: 64 << 20 };
   return await new Promise((resolve) => {
-    execFile(process.execPath, [cli, ...args], options, (error, out, errors) =>
+    const { stdin } = execFile(process.execPath, [cli, ...args], options, (error, out, errors) =>
       resolve({ exitCode: error === null ? 0 : error.code, out, errors }),
     );
+    stdin?.end(typed);
   });
 }
 
@@ -153,6 +158,11 @@ test('so does one whose records no answer has room for', async () => {
   const reads = log.filter(({ operation }) => operation === 'read-document');
   expect(reads).toHaveLength(1 + 9 + 1);
   expect(new Set(reads.map(({ agent }) => agent.who))).toEqual(new Set(['demo-clinician']));
+});
+
+test('a KVNR that is left out is asked for, so that it stands in no history of a shell', async () => {
+  const asked = await sync(['patient'], { LOCAL_DIR: stack.dir }, `${kvnrs[2]}\n`);
+  expect(asked).toMatchObject({ exitCode: 0, out: expect.stringContaining('"patient"') });
 });
 
 test('whom nobody knows, and what is no KVNR', async () => {
