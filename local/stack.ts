@@ -246,7 +246,8 @@ export class LocalStack {
       logDir: placesIn(localDir).logs,
       signal: this.#abort.signal,
     };
-    const tunable = ['SYNC_WINDOW', 'CARE_MAX_ATTEMPTS', 'REMOVAL_LIMIT_PERCENT', 'OTEL_EXPORTER_OTLP_ENDPOINT'];
+    const traces = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'];
+    const tunable = ['SYNC_WINDOW', 'CARE_MAX_ATTEMPTS', 'REMOVAL_LIMIT_PERCENT', ...traces];
     const tuned = tunable.flatMap((name) => {
       const value = process.env[name];
       return value ? [[name, value]] : [];
