@@ -25,7 +25,12 @@ import { newRunId } from './domain/run-id.ts';
 import { type LineNow, lineNow } from './insurer-line-client.ts';
 import { GateError } from './stores/gate.ts';
 
-export type DailySyncFault = 'no-run' | 'no-decision-awaited' | 'no-worker' | 'temporal-unavailable';
+export type DailySyncFault =
+  | 'no-run'
+  | 'no-decision-awaited'
+  | 'decision-outdated'
+  | 'no-worker'
+  | 'temporal-unavailable';
 
 export class DailySyncError extends Error {
   override readonly name = 'DailySyncError';
@@ -52,7 +57,7 @@ export interface DailySyncClient {
   readProgress(): Promise<ProgressNow | undefined>;
   /** Asks the run to undo what is under way and end; who asked, and why, is kept with it. @throws DailySyncError `no-run`, `temporal-unavailable` */
   cancel(request: CancelRequest): Promise<void>;
-  /** @throws DailySyncError `no-run`, `no-decision-awaited`, `no-worker` after ten seconds, `temporal-unavailable` */
+  /** @throws DailySyncError `no-run`, `no-decision-awaited`, `decision-outdated`, `no-worker` after ten seconds, `temporal-unavailable` */
   decideRemovals(decision: RemovalDecision): Promise<Progress>;
 }
 
@@ -175,8 +180,9 @@ const within = <Answer>(client: Client, ms: number, call: () => Promise<Answer>)
 function updateFault(error: unknown): DailySyncFault {
   if (error instanceof WorkflowNotFoundError) return 'no-run';
   if (error instanceof WorkflowUpdateFailedError) {
-    if (error.cause instanceof ApplicationFailure && error.cause.type === 'NoDecisionAwaited')
-      return 'no-decision-awaited';
+    const type = error.cause instanceof ApplicationFailure ? error.cause.type : undefined;
+    if (type === 'NoDecisionAwaited') return 'no-decision-awaited';
+    if (type === 'DecisionOutdated') return 'decision-outdated';
     throw error;
   }
   return error instanceof ServiceError ? 'temporal-unavailable' : 'no-worker';

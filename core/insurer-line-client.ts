@@ -42,7 +42,7 @@ export class InsurerLineError extends Error {
 }
 
 /** The line as people are told of it: who, when and why only while it is paused. */
-export type LineNow = Pick<Gate, 'state' | 'busy' | 'by' | 'since' | 'reason'> & {
+export type LineNow = Pick<Gate, 'state' | 'busy' | 'silentSince' | 'by' | 'since' | 'reason'> & {
   /** of a paused line: whether it is proved that nothing is under way and nothing will be sent */
   readonly silent?: boolean;
 };
@@ -197,12 +197,13 @@ export async function tellGateChanged(client: Client, insurerId: string): Promis
   });
 }
 
-export function lineNow({ state, busy, silent, by, since, reason }: LineNow): LineNow {
+export function lineNow({ state, busy, silent, silentSince, by, since, reason }: LineNow): LineNow {
   if (state === 'open') return { state, busy };
   return {
     state,
     busy,
     ...(silent !== undefined && { silent }),
+    ...(silentSince !== undefined && { silentSince }),
     ...(by !== undefined && { by }),
     ...(since !== undefined && { since }),
     ...(reason !== undefined && { reason }),

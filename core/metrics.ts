@@ -95,7 +95,7 @@ export const metrics = {
   LineHeld: metric({
     unit: Count,
     topic: 'line',
-    says: '1 from the worker that holds the line; missing while nobody does',
+    says: '1 from the worker that holds the line, 0 from any other; missing while none runs',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -116,9 +116,9 @@ export const metrics = {
   LinePausedBySystem: metric({
     unit: Count,
     topic: 'line',
-    says: 'times the insurer did not let us in (401, 403), so that the line has paused itself: somebody has to act',
+    says: '1 while the line is paused because the insurer did not let us in (401, 403): somebody has to act; else 0',
     emitters: ['worker'],
-    statistics: ['Sum'],
+    statistics: ['Maximum'],
   }),
   LineUtilisationPercent: metric({
     unit: Percent,

@@ -13,7 +13,7 @@ import {
   requestSyncUpdate,
   syncRequestedSignal,
 } from './contract/patient-record.ts';
-import type { AccessDraft, AccessEntry } from './domain/access.ts';
+import { type AccessDraft, type AccessEntry, calledBy } from './domain/access.ts';
 import type { LastSync } from './domain/patient.ts';
 import { AccessLogError } from './stores/access-log.ts';
 import { writeSyncRequest } from './sync-request.ts';
@@ -35,11 +35,7 @@ export interface PatientRecordClient {
    * be carried out; joins what is under way.
    * @throws PatientRecordError
    */
-  requestSync(request: {
-    readonly patientRef: string;
-    readonly requestedBy: string;
-    readonly access: AccessDraft;
-  }): Promise<LastSync>;
+  requestSync(request: { readonly patientRef: string; readonly access: AccessDraft }): Promise<LastSync>;
   /**
    * The last sync that somebody asked for; `not-insured` when the patient was removed since, and it has stored nothing.
    * undefined when the patient is unknown; without `lastSync` when nobody has asked yet.
@@ -114,8 +110,9 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
   };
 
   return {
-    async requestSync({ patientRef, requestedBy, access }) {
+    async requestSync({ patientRef, access }) {
       const syncId = randomUUID();
+      const requestedBy = calledBy(access.agent);
       const request: RequestSyncInput = { syncId, requestedBy, requestedAt: new Date().toISOString(), access };
       const answered = await ask<LastSync>(requestSyncUpdate, request, {
         patientRef,
@@ -187,7 +184,7 @@ async function syncThatRemoved(
   return {
     syncId: request.entity.id,
     state: 'not-insured',
-    requestedBy: request.agent.who,
+    requestedBy: calledBy(request.agent),
     requestedAt: request.recorded,
     finishedAt: removal.recorded,
   };

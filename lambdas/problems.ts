@@ -11,6 +11,7 @@ export const problems = {
   'line-unknown': { status: 404, title: 'No worker has kept this line yet' },
   'no-run-under-way': { status: 409, title: 'No run is under way' },
   'no-decision-awaited': { status: 409, title: 'No decision about removals is awaited' },
+  'removals-changed': { status: 409, title: 'Other removals wait for a decision by now' },
   'line-superseded': { status: 409, title: 'Somebody else paused or resumed the line just then' },
   'care-records-changed': { status: 409, title: 'The care records have changed since the first page' },
   'link-expired': { status: 410, title: 'This link has expired' },

@@ -1,9 +1,9 @@
 import type { Handler } from './operation.ts';
 
 export const requestPatientSync: Handler<'requestPatientSync'> = async (call, { patientRecord, insurerLine }) => {
-  const { patientRef, actor, accessDraft } = call;
+  const { patientRef, accessDraft } = call;
   const [{ syncId, state, requestedAt }, line] = await Promise.all([
-    patientRecord.requestSync({ patientRef, requestedBy: actor.who, access: accessDraft() }),
+    patientRecord.requestSync({ patientRef, access: accessDraft() }),
     insurerLine.read().catch(() => undefined), // the sync is promised, whatever is known of the line
   ]);
   return { body: { patientRef, syncId, state, requestedAt, ...(line && { line }) }, isRecorded: true };

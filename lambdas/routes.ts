@@ -92,7 +92,7 @@ export const operations = {
     summary: 'Approves or rejects the removals that wait for a decision',
     body: schemas.removalsBody,
     answer: { status: 200, description: 'decided; the progress', schema: schemas.progress },
-    problems: ['no-run-under-way', 'no-decision-awaited', 'sync-unavailable'],
+    problems: ['no-run-under-way', 'no-decision-awaited', 'removals-changed', 'sync-unavailable'],
   },
   cancelSync: {
     method: 'POST',

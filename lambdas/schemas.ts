@@ -47,8 +47,13 @@ export const pageQuery = z.strictObject({ nextToken: nextToken.optional() });
 
 export const reasonBody = z.strictObject({ reason });
 export const removalsBody = z
-  .strictObject({ decision: z.enum(['approve', 'reject']) })
-  .meta({ example: { decision: 'approve' } });
+  .strictObject({
+    decision: z.enum(['approve', 'reject']),
+    removals: count.optional().meta({
+      description: 'how many the decision is about, as progress.decision.removals said; another number by now is a 409',
+    }),
+  })
+  .meta({ example: { decision: 'approve', removals: 42 } });
 export const lookupBody = z.strictObject({ kvnr }).meta({ example: { kvnr: 'A123456780' } });
 export const patientSyncBody = z
   .union([z.strictObject({ kvnr }), z.strictObject({ patientRef })])
@@ -66,6 +71,7 @@ const pausedBy = {
     .boolean()
     .optional()
     .meta({ description: 'while paused only: it is proved that nothing is under way, and nothing will be sent' }),
+  silentSince: time.optional().meta({ description: 'of a silent line: since when that is known' }),
 };
 export const line = z
   .object({ state: lineState, busy: z.boolean(), ...pausedBy })

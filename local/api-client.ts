@@ -176,6 +176,7 @@ const explained: Readonly<Record<string, readonly [fault: ApiFault, advice: stri
   'no-run-yet': ['notFound', 'start one with npm run sync -- start'],
   'no-run-under-way': ['notFound', 'start one with npm run sync -- start'],
   'no-decision-awaited': ['notFound', 'see npm run sync -- status'],
+  'removals-changed': ['failed', 'see npm run sync -- status, and decide again'],
   'line-unknown': ['notFound', 'npm run worker starts one'],
   'line-superseded': ['failed', 'see npm run sync -- line, and repeat the command if it is still right'],
   'line-not-silent': [

@@ -1,6 +1,6 @@
 import type { ProgressNow } from '../core/daily-sync-client.ts';
 import type { AccessEntry } from '../core/domain/access.ts';
-import type { LineChange } from '../core/domain/gate.ts';
+import { type LineChange, lineItself } from '../core/domain/gate.ts';
 import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
 import type { LineNow } from '../core/insurer-line-client.ts';
 
@@ -106,7 +106,7 @@ function decisionLines({ awaitingDecision, decision }: Progress): string[] {
 /** Who paused the line, and what to do; nothing while it is open. */
 export function pauseLines({ state, by, since, reason }: Omit<LineNow, 'busy'>): string[] {
   if (state === 'open') return [];
-  const isRefused = by === 'system' && /\b40[13]\b/.test(reason ?? '');
+  const isRefused = by === lineItself && /\b40[13]\b/.test(reason ?? '');
   const when = since === undefined ? '' : ` since ${minuteOf(since)}`;
   return [
     `! line paused by ${personOf(by)}${when}: ${reason ?? 'no reason given'}`,
@@ -137,7 +137,7 @@ export const accessLine = ({
     ].join('  '),
   );
 
-const personOf = (by: string | undefined): string => (by === 'system' ? 'the system' : (by ?? 'somebody'));
+const personOf = (by: string | undefined): string => (by === lineItself ? 'the system' : (by ?? 'somebody'));
 const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
 /** A reason is typed by people. */
 const onOneLine = (line: string): string => line.replace(/\p{Cc}/gu, ' ');

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { openStores, openTemporal } from '../core/clients.ts';
 import { ConfigError, clientConfig, readConfig } from '../core/config.ts';
 import { createDailySyncClient, type ProgressNow } from '../core/daily-sync-client.ts';
+import { lineItself } from '../core/domain/gate.ts';
 import { pauseLines, summaryLines } from './progress-lines.ts';
 import { createProgressView, type ProgressView } from './progress-view.ts';
 import { keepLoopbackDirect } from './proxy.ts';
@@ -78,7 +79,7 @@ async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, s
     const run = { client, dailySync, insurerId: config.INSURER_ID };
     const show = (progress: ProgressNow): void => {
       drawing.show(progress);
-      if (isOnce && progress.line.by === 'system') throw new StartFailure(stuckLine(progress));
+      if (isOnce && progress.line.by === lineItself) throw new StartFailure(stuckLine(progress));
     };
     const last = await watchRun(run, runId, show, ending.signal);
     drawing.end();

@@ -175,7 +175,7 @@ test('a sync on demand is shown from its request to its end', async () => {
   );
   expect(JSON.parse((await sync(['patient', kvnr])).out).lastSync).toMatchObject({
     state: 'completed',
-    requestedBy: 'demo-clinician',
+    requestedBy: 'Dr. Miriam Vogt (demo-clinician)',
   });
   insurer.script({ match: leaving, fault: 'not-insured' });
   expect(await sync(['sync', leaving])).toMatchObject({
@@ -191,8 +191,8 @@ test('a line that is paused says who, when and why; a sync waits until it is res
   expect((await sync(['pause', 'maintenance', 'until two'])).out).toMatch(/^the line is paused, and silent after .* s/);
   expect((await sync(['pause', 'another reason'])).out).toContain(': maintenance until two\n');
   const paused = (await sync(['line'])).out;
-  expect(paused).toMatch(/^! line paused by demo-operator since .*: maintenance until two$/m);
-  expect(paused).toMatch(/^ {2}.* UTC {2}paused {2}by demo-operator: maintenance until two$/m);
+  expect(paused).toMatch(/^! line paused by Jonas Brandt \(demo-operator\) since .*: maintenance until two$/m);
+  expect(paused).toMatch(/^ {2}.* UTC {2}paused {2}by Jonas Brandt \(demo-operator\): maintenance until two$/m);
   const waiting = sync(['sync', kvnr]);
   await expect
     .poll(async () => (await stores.patients.readLastSync(refOf(kvnr)))?.lastSync, { timeout: 10_000 })
@@ -200,13 +200,13 @@ test('a line that is paused says who, when and why; a sync waits until it is res
   expect((await sync(['resume', 'it is two'])).out).toContain('the line is open');
   expect((await sync(['resume', 'again'])).out).toBe('the line is open already\n');
   const waited = await waiting;
-  expect(waited.out).toContain('! line paused by demo-operator');
+  expect(waited.out).toContain('! line paused by Jonas Brandt (demo-operator)');
   expect(waited).toMatchObject({ exitCode: 0, errors: '' });
   expect(JSON.parse((await sync(['line', '--json'])).out)).toMatchObject({
     state: 'open',
     changes: [
-      { state: 'open', by: 'demo-operator', reason: 'it is two' },
-      { state: 'paused', by: 'demo-operator', reason: 'maintenance until two' },
+      { state: 'open', by: 'Jonas Brandt (demo-operator)', reason: 'it is two' },
+      { state: 'paused', by: 'Jonas Brandt (demo-operator)', reason: 'maintenance until two' },
     ],
   });
 });

@@ -50,7 +50,7 @@ const draftFor = (patientRef: string, operation: AccessDraft['operation'] = 'req
 
 const ask = async (people: PatientRecordClient, patientRef: string) => {
   const startedAt = performance.now();
-  const lastSync = await people.requestSync({ patientRef, requestedBy: 'clara', access: draftFor(patientRef) });
+  const lastSync = await people.requestSync({ patientRef, access: draftFor(patientRef) });
   return { lastSync, tookMs: performance.now() - startedAt };
 };
 

@@ -71,7 +71,7 @@ async function usePatientRecord({ client, stores }: Day, patientRef: string): Pr
     source: { component: 'api' },
   });
   const look = async () => await people.recordAccess(draft('read-patient'));
-  const ask = async () => await people.requestSync({ patientRef, requestedBy: 'clara', access: draft('request-sync') });
+  const ask = async () => await people.requestSync({ patientRef, access: draft('request-sync') });
   await Promise.all([look(), look()]);
   await Promise.all([ask(), ask(), look(), look(), look()]);
   const isOver = async () => (await stores.patients.readLastSync(patientRef))?.lastSync?.finishedAt !== undefined;

@@ -71,7 +71,11 @@ test('an empty list deletes nobody and asks an operator, who can reject or appro
   // rejected is not forgotten: the same list asks again
   await day.sync.start();
   await day.until(({ awaitingDecision }) => awaitingDecision);
-  await day.sync.decideRemovals({ decision: 'approve', operator: 'olga' });
+  const { removals = 0 } = (await day.sync.readProgress())?.decision ?? {};
+  await expect(
+    day.sync.decideRemovals({ decision: 'approve', operator: 'olga', removals: removals - 1 }), // as an older list had it
+  ).rejects.toMatchObject({ fault: 'decision-outdated' });
+  await day.sync.decideRemovals({ decision: 'approve', operator: 'olga', removals });
   expect(await day.ended()).toMatchObject({ state: 'completed', patients: { removed: 15 } });
   expect(await day.storedRefs()).toEqual([]);
   await expect(day.sync.decideRemovals({ decision: 'approve', operator: 'olga' })).rejects.toMatchObject({

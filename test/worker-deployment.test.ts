@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { dailySyncId } from '../core/contract/names.ts';
+import { readBacklogs } from '../worker/reporting/backlogs.ts';
 import { insurerId, startDay } from './day.fixture.ts';
 
 test('a deployment while a run is under way loses nothing, nor does taking it back', async () => {
@@ -32,4 +33,13 @@ test('a deployment while a run is under way loses nothing, nor does taking it ba
   const insured = day.insurer.patients().filter(({ kind }) => kind !== '410');
   expect(new Set(await day.storedRefs())).toEqual(new Set(insured.map(({ kvnr }) => day.refOf(kvnr))));
   expect(day.insurer.summary()).toMatchObject({ overlaps: 0, beforeRetryAfter: 0, after410: 0, servedAgain: 0 });
+});
+
+test('tasks that wait for a worker of the current version are told as a backlog', async () => {
+  await using day = await startDay({ patients: 5, rate: 0, latencyMs: 10 });
+  const worker = await day.startWorker({ WORKER_BUILD_ID: 'first' });
+  await worker.says('deployment version current');
+  await worker.stop();
+  await day.sync.start();
+  await expect.poll(async () => (await readBacklogs(day.client)).sync, { timeout: 30_000 }).toBeGreaterThan(0);
 });

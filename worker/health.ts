@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 
 /**
- * Says whether the worker is well, to whoever watches over it (ECS, docker compose): 200 while it takes work, 503 before and
- * after. That Temporal, AWS or the insurer is away makes it no less well: another worker would stand there as well. A process
+ * Says whether the worker is well, to whoever watches over it (ECS, docker compose): 200 while it takes work and the process
+ * of its line runs, 503 before and after, and when that process does not come up. That Temporal, AWS or the insurer is away makes it no less well: another worker would stand there as well. A process
  * that stands still does not answer at all.
  * @param isWell asked at each request
  */

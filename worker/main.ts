@@ -68,7 +68,6 @@ try {
     log,
     onSystemPause: (reason) => {
       log.error('line paused by the system', { reason });
-      metrics.tell({ LinePausedBySystem: 1 });
     },
     onUntold: () => {
       // the keeper calls again while it is in vain
@@ -88,7 +87,10 @@ try {
     everyMs: config.METRICS_INTERVAL_MS,
   });
   const { HEALTH_PORT: healthPort, WORKER_BUILD_ID: buildId } = config;
-  const health = healthPort === undefined ? undefined : startHealth(healthPort, () => worker.getState() === 'RUNNING');
+  const health =
+    healthPort === undefined
+      ? undefined
+      : startHealth(healthPort, () => worker.getState() === 'RUNNING' && keeper.isWell);
   const stopping = new AbortController();
   const stop = (): void => {
     log.info('stopping');

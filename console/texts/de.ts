@@ -323,6 +323,7 @@ export const de = {
     'line-unknown': 'Noch kein Worker hat diese Leitung benutzt: Es gibt nichts zu pausieren.',
     'no-run-under-way': 'Es läuft kein Lauf.',
     'no-decision-awaited': 'Es ist nichts mehr zu entscheiden; vielleicht war jemand anderes schneller.',
+    'removals-changed': 'Inzwischen warten andere Entfernungen auf eine Entscheidung. Bitte die neue Zahl prüfen.',
     'line-superseded': 'Jemand anderes hat die Leitung eben geändert. Bitte hinsehen und, wenn nötig, neu wünschen.',
     'care-records-changed': 'Die Versorgungen haben sich eben geändert. Bitte neu laden.',
     'link-expired': 'Der Verweis ist abgelaufen. Bitte die Akte neu laden.',

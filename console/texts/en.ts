@@ -323,6 +323,7 @@ export const en: Texts = {
     'line-unknown': 'No worker has used this line yet: there is nothing to pause.',
     'no-run-under-way': 'No run is under way.',
     'no-decision-awaited': 'There is nothing to decide any more; perhaps somebody else was faster.',
+    'removals-changed': 'Other removals wait for a decision by now. Please look at the new number.',
     'line-superseded': 'Somebody else has just changed the line. Please look, and ask again if you still want it.',
     'care-records-changed': 'The care records have just changed. Please load them again.',
     'link-expired': 'The link has expired. Please load the record again.',

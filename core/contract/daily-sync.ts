@@ -47,7 +47,7 @@ export const triggerSignal = 'trigger';
 export const progressQuery = 'progress';
 /** Signal, with a CancelRequest, just before the cancellation itself, which cannot carry one: kept with the run that is cancelled. */
 export const cancelRequestedSignal = 'cancelRequested';
-/** Update: approve or reject the removals that wait. Refused with `NoDecisionAwaited` when none is awaited. */
+/** Update: approve or reject the removals that wait. Refused with `NoDecisionAwaited` when none is awaited, `DecisionOutdated` when it is about others by now. */
 export const decideRemovalsUpdate = 'decideRemovals';
 
 export interface CancelRequest {
@@ -58,4 +58,6 @@ export interface CancelRequest {
 export interface RemovalDecision {
   readonly decision: 'approve' | 'reject';
   readonly operator: string;
+  /** how many removals whoever decides has seen, where they say so: a list that came since may ask about others */
+  readonly removals?: number | undefined;
 }

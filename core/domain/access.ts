@@ -41,6 +41,16 @@ export interface AccessDraft {
   readonly entity?: { readonly kind: 'document' | 'sync' | 'list'; readonly id: string };
 }
 
+/** A `sub` alone is a number at most issuers; a name alone may be two people's. Longer than this, the name is cut. Characters. */
+const calledByMax = 200;
+
+/** One line of text for whoever reads later who it was: the name that the token has, and whose token it is. */
+export function calledBy({ who, name = '' }: Pick<AccessDraft['agent'], 'who' | 'name'>): string {
+  const room = calledByMax - who.length - 3;
+  const shown = name.replace(/\p{Cc}/gu, ' ').trim();
+  return shown === '' || room < 1 ? who : `${shown.slice(0, room)} (${who})`;
+}
+
 /** One line of a patient's access log: a link of a hash chain. */
 export interface AccessEntry extends AccessDraft {
   /** 1, 2, 3, … within the patient */

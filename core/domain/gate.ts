@@ -13,6 +13,8 @@ export interface Gate {
   readonly state: 'open' | 'paused';
   /** the holder's word that nothing is under way and that nothing will be sent until the line is resumed */
   readonly silent: boolean;
+  /** of a silent line: since when the gate says so (ISO 8601), by the clock of who wrote it; kept by the store, decides nothing */
+  readonly silentSince?: string;
   /**
    * Nothing may be sent for so long, ms (Retry-After), counted from this write. Whoever reads it counts from its own reading, on
    * its own monotonic clock: it waits a little longer, never less, and no wall clock matters (ADR 0016)
@@ -38,6 +40,9 @@ export interface LineChange {
   readonly at: string;
   readonly reason: string;
 }
+
+/** `by` of a pause that nobody wanted: the insurer did not let us in (401, 403), so the line has closed itself. */
+export const lineItself = 'system';
 
 /** So many changes are remembered: those of the gate that nobody took, and those of `insurerLine`. */
 export const rememberedChangesMax = 50;

@@ -53,6 +53,22 @@ test('of two processes that take the line at once one gets it', async () => {
   expect(outcomes.map(({ kind }) => kind).toSorted()).toEqual(['stale', 'written']);
 });
 
+test('a silent line says since when, whoever holds it from there on, until it is opened', async () => {
+  const gate = open();
+  await gate.attempt(await gate.read(), take);
+  expect(await pauseNow(gate)).not.toHaveProperty('silentSince'); // a request may be under way
+  const beforeMs = Date.now();
+  await gate.attempt(await gate.read(), { kind: 'say-silent', holder: 'anton' });
+  const { silentSince = '' } = await gate.read();
+  expect(Date.parse(silentSince)).toBeGreaterThanOrEqual(beforeMs);
+  expect(Date.parse(silentSince)).toBeLessThanOrEqual(Date.now());
+  await gate.attempt(await gate.read(), { kind: 'release', holder: 'anton' });
+  await gate.attempt(await gate.read(), { ...take, holder: 'berta' });
+  expect(await gate.read()).toMatchObject({ holder: 'berta', silent: true, silentSince });
+  await resumeNow(gate);
+  expect(await gate.read()).not.toHaveProperty('silentSince');
+});
+
 test('a pause gets through while the holder renews', async () => {
   const gate = open();
   await gate.attempt(await gate.read(), take);

@@ -138,7 +138,8 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
     const decision = decideGate(gate, event);
     if (decision.kind === 'refused') return decision;
     if (decision.kind === 'unchanged') return { kind: 'unchanged', gate };
-    return (await put(decision.gate, gate.leaseNumber)) ? { kind: 'written', gate: decision.gate } : { kind: 'stale' };
+    const written = withSilentSince(decision.gate, gate);
+    return (await put(written, gate.leaseNumber)) ? { kind: 'written', gate: written } : { kind: 'stale' };
   };
 
   /** Until the gate says what the event wants. A lost answer is no answer: the gate is read again. */
@@ -201,6 +202,11 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
       }
     },
   };
+}
+
+function withSilentSince({ silentSince: _, ...gate }: Gate, before: Gate): Gate {
+  if (!isSilent(gate)) return gate;
+  return { ...gate, silentSince: (isSilent(before) && before.silentSince) || new Date().toISOString() };
 }
 
 function unlessUnavailable(error: unknown): undefined {

@@ -85,7 +85,7 @@ function alarmSpecs({
   );
   return {
     'no worker holds the line': {
-      says: 'No worker has told for a minute that it holds the line. Nothing is fetched. Look whether workers run, and what their log says.',
+      says: 'For a minute no worker has held the line. Nothing is fetched. Look whether workers run, and what their log says.',
       metric: own('LineHeld', 'Maximum'),
       threshold: 1,
       isFloor: true,
@@ -105,7 +105,7 @@ function alarmSpecs({
     },
     'line paused by the system': {
       says: 'The insurer does not let us in (401 or 403), so the line has paused itself. Mend the token, then resume the line.',
-      metric: own('LinePausedBySystem', 'Sum'),
+      metric: own('LinePausedBySystem', 'Maximum'),
       threshold: 1,
     },
     'line paused for long': {

@@ -67,6 +67,7 @@ export const wrongPageToken = (by: ErrorOptions): Problem =>
 const dailySyncProblems: Readonly<Record<DailySyncError['fault'], ProblemName>> = {
   'no-run': 'no-run-under-way',
   'no-decision-awaited': 'no-decision-awaited',
+  'decision-outdated': 'removals-changed',
   'no-worker': 'sync-unavailable',
   'temporal-unavailable': 'sync-unavailable',
 };

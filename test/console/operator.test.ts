@@ -73,7 +73,7 @@ test('the line is opened again and the run completes', async () => {
   await page.locator('[data-look=busy], [data-look=open]').waitFor();
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 120_000 });
   await page.getByText('Wer pausiert und geöffnet hat').click();
-  await page.getByText(/demo-operator geöffnet/).waitFor();
+  await page.getByText(/demo-operator\) geöffnet/).waitFor();
   expect(world.day.insurer.summary()).toMatchObject({ overlaps: 0, violations: 0 });
 });
 

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { createGateClient, type GateStore, openGate } from '../../core/stores/gate.ts';
+import { createLog } from '../log.ts';
+import { startKeeper } from './keeper.ts';
 
 const leaseMs = 2_000;
 const pauseGraceMs = 400;
@@ -528,6 +530,19 @@ test('the holder calls for a change that nobody was told of, after five seconds 
   expect(await tookMs(holder.says('untold', 2))).toBeGreaterThanOrEqual(4_900);
   expect(await tookMs(holder.says('untold', 3))).toBeGreaterThanOrEqual(4_900);
   expect(other.said.some(({ event }) => event === 'untold')).toBe(false);
+}, 30_000);
+
+test('a worker whose line’s process does not come up says that it is not well', async () => {
+  const missing = new URL('./not-there.ts', import.meta.url);
+  const keeper = await startKeeper({
+    config: { LEASE_MS: 500 },
+    gate,
+    log: createLog('keeper', () => {}),
+    entry: missing,
+  });
+  expect(keeper.isWell).toBe(true); // so far
+  await expect.poll(() => keeper.isWell, { timeout: 5_000 }).toBe(false);
+  await keeper.stop();
 }, 30_000);
 
 test('when the insurer does not let us in the line pauses itself, and says so once the gate has it', async () => {

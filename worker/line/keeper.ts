@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Gate, type LeaseWatch, lapsesAtMs, watchLease } from '../../core/domain/gate.ts';
+import { type Gate, type LeaseWatch, lapsesAtMs, lineItself, watchLease } from '../../core/domain/gate.ts';
 import { GateError, type GateStore } from '../../core/stores/gate.ts';
 import { faultOf, type Log } from '../log.ts';
 import { monotonicMs } from './clock.ts';
@@ -26,6 +26,8 @@ export interface Keeper {
   readonly holding: boolean;
   /** as last seen; undefined until it could be read */
   readonly gate: Gate | undefined;
+  /** whether the child runs, or has been missing for less than a lease */
+  readonly isWell: boolean;
   /** of the child; empty while a new one is awaited */
   readonly pids: readonly number[];
   /** Ends what is under way, hands the lease back, and ends the child. */
@@ -110,6 +112,10 @@ class LineKeeper implements Keeper {
 
   get gate(): Gate | undefined {
     return this.#gate;
+  }
+
+  get isWell(): boolean {
+    return !this.#isChildGivenUp(monotonicMs());
   }
 
   get pids(): readonly number[] {
@@ -234,12 +240,16 @@ class LineKeeper implements Keeper {
       renewAtMs: this.#renewAtMs,
       childReady: child?.isReady ?? false,
       childClosed: child?.isClosed ?? true,
-      childGivenUp: this.#childMissingSinceMs !== undefined && nowMs - this.#childMissingSinceMs > this.#leaseMs,
+      childGivenUp: this.#isChildGivenUp(nowMs),
       busy: nowMs >= this.#renewAtMs && (child?.takeBusy() ?? false),
       stopping: this.#isStopping,
       holdMs: Math.max(0, Math.ceil(this.#holdUntilMs - nowMs)),
       unwrittenPause: this.#unwrittenPauses.values().next().value,
     };
+  }
+
+  #isChildGivenUp(nowMs: number): boolean {
+    return this.#childMissingSinceMs !== undefined && nowMs - this.#childMissingSinceMs > this.#leaseMs;
   }
 
   #observe(gate: Gate, source: 'read' | 'own write'): void {
@@ -256,7 +266,8 @@ class LineKeeper implements Keeper {
       this.#lease = undefined;
       this.#renewAtMs = Number.NEGATIVE_INFINITY;
     }
-    if (before?.state !== gate.state) this.#log.info('line seen', { state: gate.state, by: gate.by });
+    if (before?.state !== gate.state)
+      this.#log.info('line seen', { state: gate.state, bySystem: gate.by === lineItself });
     this.#sendOrder();
   }
 

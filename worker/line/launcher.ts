@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 /** How a child is forked: the command and its arguments before those of node's own. */
 export interface Launcher {
   readonly execPath: string;
+  /** those of this process are among them: each of the two gets the heap that a worker is started with */
   readonly execArgv: string[];
 }
 
@@ -16,6 +17,6 @@ const setpriv = { command: 'setpriv', args: ['--pdeathsig', 'KILL', '--'] } as c
 export function findLauncher(): Launcher {
   const { command, args } = setpriv;
   const trial = spawnSync(command, [...args, 'true'], { stdio: 'ignore', timeout: 2_000 });
-  if (trial.status !== 0) return { execPath: process.execPath, execArgv: [] };
-  return { execPath: command, execArgv: [...args, process.execPath] };
+  if (trial.status !== 0) return { execPath: process.execPath, execArgv: process.execArgv };
+  return { execPath: command, execArgv: [...args, process.execPath, ...process.execArgv] };
 }

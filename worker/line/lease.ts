@@ -1,4 +1,11 @@
-import { type Gate, type GateEvent, hasLapsed, type LeaseWatch, leaseMarginMs } from '../../core/domain/gate.ts';
+import {
+  type Gate,
+  type GateEvent,
+  hasLapsed,
+  type LeaseWatch,
+  leaseMarginMs,
+  lineItself,
+} from '../../core/domain/gate.ts';
 
 /** What a keeper knows beside the gate when it decides what to write. Moments are monotonic ms. */
 export interface Standing {
@@ -26,7 +33,7 @@ export interface Standing {
 export function nextGateEvent(gate: Gate, standing: Standing, nowMs: number): GateEvent | undefined {
   const { holder, leaseMs, holdMs } = standing;
   if (standing.unwrittenPause !== undefined)
-    return { kind: 'pause', by: 'system', ...standing.unwrittenPause, seen: gate.changeNumber, holdMs };
+    return { kind: 'pause', by: lineItself, ...standing.unwrittenPause, seen: gate.changeNumber, holdMs };
   if (gate.holder === holder) {
     const { childClosed } = standing;
     if (childClosed && (standing.stopping || standing.childGivenUp)) return { kind: 'release', holder, holdMs };

@@ -46,9 +46,10 @@ test('the worker that holds the line tells of line, runs and queues, and of its 
   expect(told).toContainEqual(['QueueBacklog', 50, { taskQueue: 'insurer-line' }]);
 });
 
-test('a worker that does not hold it tells of its own syncs only', async () => {
-  const { names } = await tellOnce({ keeper: { holding: false, gate: newGate('kk-nord', 1) } });
-  expect(names).toEqual(['SyncOnDemandMs']);
+test('a worker that does not hold it tells of its own syncs, and that it does not', async () => {
+  const { names, told } = await tellOnce({ keeper: { holding: false, gate: newGate('kk-nord', 1) } });
+  expect(names).toEqual(['SyncOnDemandMs', 'LineHeld']);
+  expect(told).toContainEqual(['LineHeld', 0, {}]);
 });
 
 test('what cannot be read is logged by what it was, and keeps nothing else from being told', async () => {

@@ -25,7 +25,7 @@ export interface ReporterDeps {
 export const runsLookedAt = 10;
 
 /**
- * Tells this worker's metrics: what it has done itself, and, as long as it holds the line, what is true of the line, the runs
+ * Tells this worker's metrics: what it has done itself, whether it holds the line, and, as long as it does, what is true of the line, the runs
  * and the queues, so that of all workers one tells it. What cannot be read is not told: a metric that is missing says so.
  */
 export function startReporter(deps: ReporterDeps): { stop(): Promise<void> } {
@@ -37,8 +37,8 @@ export function startReporter(deps: ReporterDeps): { stop(): Promise<void> } {
     deps.everyMs,
     () => keeper.holding,
     async () => {
-      metrics.tell({ SyncOnDemandMs: deps.takeSyncsMs() });
       const { holding, gate } = keeper;
+      metrics.tell({ SyncOnDemandMs: deps.takeSyncsMs(), LineHeld: holding ? 1 : 0 });
       if (!holding || gate === undefined) return;
       metrics.tell(gateValues(gate, Date.now()));
       await Promise.all([

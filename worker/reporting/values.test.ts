@@ -44,17 +44,21 @@ test('a run that has failed is told as long as it is the newest, and the day is 
   });
 });
 
-test('of the line it is told for how long it has been paused', () => {
+test('of the line it is told for how long it has been paused, and whether it has paused itself', () => {
   const nowMs = Date.parse('2026-11-25T10:00:00Z');
   expect(gateValues({ state: 'open', since: '2026-11-25T09:00:00Z' }, nowMs)).toEqual({
-    LineHeld: 1,
     LinePaused: 0,
+    LinePausedBySystem: 0,
     LinePausedSeconds: 0,
   });
   expect(gateValues({ state: 'paused', since: '2026-11-25T09:30:00Z' }, nowMs)).toMatchObject({
     LinePaused: 1,
+    LinePausedBySystem: 0,
     LinePausedSeconds: 1_800,
   });
+  const itself = { state: 'paused', since: '2026-11-25T09:30:00Z', by: 'system' } as const;
+  expect(gateValues(itself, nowMs)).toMatchObject({ LinePausedBySystem: 1 });
+  expect(gateValues({ ...itself, state: 'open' }, nowMs)).toMatchObject({ LinePausedBySystem: 0 });
   expect(gateValues({ state: 'paused', since: '2026-11-25T10:00:05Z' }, nowMs)).toMatchObject({ LinePausedSeconds: 0 });
 });
 

@@ -1,17 +1,17 @@
 import { type DueHours, overdueMinutes } from '../../core/domain/due.ts';
-import type { Gate } from '../../core/domain/gate.ts';
+import { type Gate, lineItself } from '../../core/domain/gate.ts';
 import { failuresOf, type LineFault } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import type { MetricValues } from '../../core/metrics.ts';
 import type { LineMeasured } from '../line/meter.ts';
 
 /** What the holder of the line tells of it. @param nowMs epoch ms */
-export function gateValues({ state, since }: Pick<Gate, 'state' | 'since'>, nowMs: number): MetricValues {
+export function gateValues({ state, since, by }: Pick<Gate, 'state' | 'since' | 'by'>, nowMs: number): MetricValues {
   const isPaused = state === 'paused';
   const pausedMs = isPaused && since !== undefined ? nowMs - Date.parse(since) : 0;
   return {
-    LineHeld: 1,
     LinePaused: isPaused ? 1 : 0,
+    LinePausedBySystem: isPaused && by === lineItself ? 1 : 0,
     LinePausedSeconds: Math.max(0, Math.floor(pausedMs / 1_000)), // whoever paused has a clock of their own
   };
 }

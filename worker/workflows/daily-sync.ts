@@ -118,11 +118,13 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
       return progressOf(run, line, Date.now());
     },
     {
-      validator: ({ decision: wanted }) => {
+      validator: ({ decision: wanted, removals }) => {
         if (wanted !== 'approve' && wanted !== 'reject')
           throw ApplicationFailure.nonRetryable('a decision is approve or reject', 'DecisionRefused');
         if (run.decision === undefined)
           throw ApplicationFailure.nonRetryable('no removals wait for a decision', 'NoDecisionAwaited');
+        if (removals !== undefined && removals !== run.decision.removals)
+          throw ApplicationFailure.nonRetryable('other removals wait by now', 'DecisionOutdated');
       },
     },
   );
