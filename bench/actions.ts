@@ -1,3 +1,6 @@
+import { optionalTsToMs, requiredTsToMs } from '@temporalio/common/lib/time.js';
+import type { temporal } from '@temporalio/proto';
+import { syncTaskQueue } from '../core/contract/names.ts';
 import { startDay } from '../test/day.fixture.ts';
 import { historiesOf } from '../test/histories.fixture.ts';
 import { countAwsCalls } from './aws-calls.ts';
@@ -5,8 +8,9 @@ import { countAwsCalls } from './aws-calls.ts';
 /**
  * What a run costs in Temporal and AWS at 80 % failure: by two runs of different size, so that what each patient costs stands apart
  * from what each run costs; and what the day after costs, when the insurer's list is the same. Actions are what Temporal Cloud
- * bills: starts, signals, continue-as-new, timers and attempts of activities. Heartbeats come on top: one when an attempt
- * begins, then at most one in eight seconds.
+ * bills: starts, signals, continue-as-new, timers and attempts of activities. Heartbeats, which no history has, are billed
+ * besides: one when an attempt begins, then one in four fifths of the timeout, or in what the worker is told. How long an
+ * attempt has lasted is known of the last one only: they are counted as at least so many.
  */
 const sizes = { small: 100, large: 400 } as const;
 
@@ -30,9 +34,11 @@ async function measure(patients: number): Promise<{ readonly first: Counts; read
 }
 
 async function temporalCounts(day: Awaited<ReturnType<typeof startDay>>): Promise<Counts> {
-  const counts = { 'history events': 0, 'workflow tasks': 0, 'Temporal actions': 0 };
-  for (const { history } of await historiesOf(day.client))
-    for (const event of history.events ?? []) {
+  const counts = { 'history events': 0, 'workflow tasks': 0, 'Temporal actions': 0, 'Temporal heartbeats': 0 };
+  for (const { history } of await historiesOf(day.client)) {
+    const events = history.events ?? [];
+    counts['Temporal heartbeats'] += heartbeatsIn(events);
+    for (const event of events) {
       counts['history events'] += 1;
       if (event.workflowTaskCompletedEventAttributes) counts['workflow tasks'] += 1;
       if (
@@ -43,7 +49,30 @@ async function temporalCounts(day: Awaited<ReturnType<typeof startDay>>): Promis
         counts['Temporal actions'] += 1;
       counts['Temporal actions'] += event.activityTaskStartedEventAttributes?.attempt ?? 0;
     }
+  }
   return new Map(Object.entries(counts));
+}
+
+/** worker/main.ts, maxHeartbeatThrottleInterval */
+const syncHeartbeatMs = 4_000;
+
+function heartbeatsIn(events: readonly temporal.api.history.v1.IHistoryEvent[]): number {
+  const byId = new Map(events.map((event) => [String(event.eventId), event]));
+  const heartbeats = events.map((ended): number => {
+    const { startedEventId, scheduledEventId } =
+      ended.activityTaskCompletedEventAttributes ?? ended.activityTaskFailedEventAttributes ?? {};
+    const started = byId.get(String(startedEventId));
+    const scheduled = byId.get(String(scheduledEventId))?.activityTaskScheduledEventAttributes;
+    const timeoutMs = optionalTsToMs(scheduled?.heartbeatTimeout) ?? 0;
+    if (started === undefined || timeoutMs === 0) return 0;
+    const everyMs = Math.min(
+      0.8 * timeoutMs,
+      scheduled?.taskQueue?.name === syncTaskQueue ? syncHeartbeatMs : Infinity,
+    );
+    const lastedMs = requiredTsToMs(ended.eventTime, 'eventTime') - requiredTsToMs(started.eventTime, 'eventTime');
+    return (started.activityTaskStartedEventAttributes?.attempt ?? 1) + Math.floor(lastedMs / everyMs);
+  });
+  return heartbeats.reduce((sum, each) => sum + each, 0);
 }
 
 const difference = (after: Counts, before: Counts): Counts =>

@@ -5,6 +5,8 @@ const milliseconds = (fallback: number, min: number, max: number) =>
 
 const hour = (fallback: number) => z.coerce.number().int().min(0).max(23).default(fallback);
 
+export const kmsKeyArn = z.string().regex(/^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'is the ARN of a KMS key');
+
 const aws = z.object({
   AWS_REGION: z.string().min(1).default('eu-central-1'),
   /** the bucket of the data stack (its output BucketName) */
@@ -24,10 +26,7 @@ const temporal = z.object({
   /** `false` where the way there is private, such as a compose file's network; else TLS by itself, unless it is on loopback */
   TEMPORAL_TLS: z.stringbool().optional(),
   /** the key of KMS that wraps the payload codec's data keys */
-  PAYLOAD_KMS_KEY: z
-    .string()
-    .regex(/^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'is the ARN of a KMS key')
-    .optional(),
+  PAYLOAD_KMS_KEY: kmsKeyArn.optional(),
   /** or, for a laptop, keys that do: `id:base64` (32 bytes each), comma-separated; the first one wraps, all unwrap */
   PAYLOAD_KEYS: z
     .string()
@@ -75,6 +74,18 @@ const line = z.object({
 const traces = z.object({
   /** an OpenTelemetry collector (OTLP over HTTP), to which traces are sent; without it there are none */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** the exporter's own: all of them without it, such as parentbased_traceidratio with 0.1 for one in ten */
+  OTEL_TRACES_SAMPLER: z
+    .enum([
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ])
+    .optional(),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).optional(),
 });
 
 const metrics = z.object({

@@ -49,6 +49,20 @@ test('what production consists of is what it was, or the change is meant: npm te
     await expect(withoutHashes(template)).toMatchFileSnapshot(`stacks/snapshots/${stack}.json`);
 });
 
+test('each role of the templates has a line in docs/permissions.md, and each that stands there is one', () => {
+  const snapshots = join(root, 'infra', 'stacks', 'snapshots');
+  const roles = readdirSync(snapshots).flatMap((file) => {
+    const template = JSON.parse(readFileSync(join(snapshots, file), 'utf8')) as {
+      Resources: Record<string, { Type: string }>;
+    };
+    const ids = Object.entries(template.Resources).filter(([, { Type }]) => Type === 'AWS::IAM::Role');
+    return ids.map(([id]) => `${file.replace('.json', '')}-${id.replace(/[0-9A-F]{8}$/, '')}`);
+  });
+  const page = readFileSync(join(root, 'docs', 'permissions.md'), 'utf8');
+  const told = [...page.matchAll(/^\|[^|]+\| `(EpaSync[^`]+)` \|/gm)].map(([, role]) => role);
+  expect(told.toSorted()).toEqual(roles.toSorted());
+});
+
 test('a laptop gets what its emulators know, a team’s first stage all of it, and each resource says whose it is', {
   timeout: 60_000,
 }, () => {
@@ -67,7 +81,11 @@ test('a laptop gets what its emulators know, a team’s first stage all of it, a
 });
 
 test('a stage that is not filled in is told so, with everything that is missing', { timeout: 60_000 }, () => {
-  const { said, templates } = synthesise({ stage: 'prod', OIDC_ISSUER: undefined, OIDC_AUDIENCE: undefined });
+  const { said, templates } = synthesise({
+    stage: 'prod',
+    OIDC_ISSUER: undefined,
+    TEMPORAL_NAMESPACE: undefined,
+  });
   expect(templates.size).toBe(0);
-  for (const name of ['OIDC_ISSUER', 'OIDC_AUDIENCE']) expect(said).toContain(name);
+  for (const name of ['OIDC_ISSUER', 'TEMPORAL_NAMESPACE']) expect(said).toContain(name);
 });

@@ -20,14 +20,14 @@ if (app.node.tryGetContext('only') !== 'data') {
   const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, settings: apiSettings });
   // on a laptop workers and console are processes beside the emulator, which knows neither containers nor CloudFront nor dashboards
   if (stage !== 'local') {
-    new WorkerStack(app, 'EpaSyncWorker', {
+    const { service: workers } = new WorkerStack(app, 'EpaSyncWorker', {
       ...shared,
       insurerSecret,
       settings: readWorkerSettings(app.node, stage),
     });
     const settings = readConsoleSettings(app.node, stage);
-    new ConsoleStack(app, 'EpaSyncConsole', { ...common, settings, apiUrl: apiStack.api.url, documents: bucket });
-    new ObservabilityStack(app, 'EpaSyncObservability', { ...common, settings: apiSettings, apiStack });
+    new ConsoleStack(app, 'EpaSyncConsole', { ...common, settings, api: apiStack, documents: bucket });
+    new ObservabilityStack(app, 'EpaSyncObservability', { ...common, settings: apiSettings, apiStack, workers });
   }
 }
 

@@ -1,9 +1,16 @@
 import type { Node } from 'constructs';
 import { z } from 'zod';
-import { apiSettings, readConfig, workerSettings } from '../core/config.ts';
+import { apiSettings, kmsKeyArn, readConfig, workerSettings } from '../core/config.ts';
 import type { Stage } from './stage.ts';
 
 const origin = z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin);
+
+/** Keys that have wrapped data keys before the stack's own, comma-separated: what Temporal keeps of then can still be read (ADR 0023). */
+const OLD_PAYLOAD_KEY_ARNS = z
+  .string()
+  .default('')
+  .transform((list) => list.split(',').flatMap((arn) => arn.trim() || []))
+  .pipe(z.array(kmsKeyArn));
 
 /** What an API is deployed with that no template can know; none of it is secret. Given as context: in cdk.json for each stage, or by `-c INSURER_ID=…`. */
 const apiContext = apiSettings
@@ -23,8 +30,16 @@ const apiContext = apiSettings
     CODEC_OIDC_AUDIENCE: true,
     CODEC_READERS: true,
     OTEL_EXPORTER_OTLP_ENDPOINT: true,
+    OTEL_TRACES_SAMPLER: true,
+    OTEL_TRACES_SAMPLER_ARG: true,
   })
   .extend({
+    OLD_PAYLOAD_KEY_ARNS,
+    /** a firewall before the API: which rules it has is the account's to say */
+    WEB_ACL_ARN: z
+      .string()
+      .regex(/^arn:aws[\w-]*:wafv2:[\w-]+:\d{12}:regional\/webacl\//, 'is the ARN of a web ACL with the scope REGIONAL')
+      .optional(),
     /** whose pages may read the answers */
     CONSOLE_ORIGIN: origin,
     /** whose pages may read those of the codec endpoint: https://cloud.temporal.io for Temporal Cloud's */
@@ -35,22 +50,26 @@ const apiContext = apiSettings
 export type ApiSettings = z.infer<typeof apiContext>;
 
 /** The same of workers. */
-const workerContext = workerSettings.pick({
-  INSURER_ID: true,
-  INSURER_BASE_URL: true,
-  TEMPORAL_ADDRESS: true,
-  TEMPORAL_NAMESPACE: true,
-  TEMPORAL_TLS: true,
-  LEASE_MS: true,
-  LINE_STALL_MS: true,
-  LINE_MIN_GAP_MS: true,
-  PAUSE_GRACE_MS: true,
-  CARE_RECORDS_MAX_BYTES: true,
-  METRICS_INTERVAL_MS: true,
-  SYNC_HOUR: true,
-  RUN_DUE_HOUR: true,
-  OTEL_EXPORTER_OTLP_ENDPOINT: true,
-});
+const workerContext = workerSettings
+  .pick({
+    INSURER_ID: true,
+    INSURER_BASE_URL: true,
+    TEMPORAL_ADDRESS: true,
+    TEMPORAL_NAMESPACE: true,
+    TEMPORAL_TLS: true,
+    LEASE_MS: true,
+    LINE_STALL_MS: true,
+    LINE_MIN_GAP_MS: true,
+    PAUSE_GRACE_MS: true,
+    CARE_RECORDS_MAX_BYTES: true,
+    METRICS_INTERVAL_MS: true,
+    SYNC_HOUR: true,
+    RUN_DUE_HOUR: true,
+    OTEL_EXPORTER_OTLP_ENDPOINT: true,
+    OTEL_TRACES_SAMPLER: true,
+    OTEL_TRACES_SAMPLER_ARG: true,
+  })
+  .extend({ OLD_PAYLOAD_KEY_ARNS });
 export type WorkerSettings = z.infer<typeof workerContext>;
 
 /** What the console is deployed with. */
@@ -72,13 +91,26 @@ const consoleContext = apiContext.pick({ OIDC_ISSUER: true, OIDC_ROLES_CLAIM: tr
     .string()
     .regex(/^arn:aws[\w-]*:acm:us-east-1:\d{12}:certificate\/[\w-]+$/, 'is the ARN of a certificate in us-east-1')
     .optional(),
+  /** a firewall before the page */
+  CONSOLE_WEB_ACL_ARN: z
+    .string()
+    .regex(
+      /^arn:aws[\w-]*:wafv2:us-east-1:\d{12}:global\/webacl\//,
+      'is the ARN of a web ACL with the scope CLOUDFRONT',
+    )
+    .optional(),
 });
 export type ConsoleSettings = z.infer<typeof consoleContext>;
 
+/** `default` is there by itself on a laptop, and nowhere else: what is deployed with it would run into nothing. */
+const named = { TEMPORAL_NAMESPACE: apiContext.shape.TEMPORAL_NAMESPACE.removeDefault() };
+
 /** @throws ConfigError */
-export const readApiSettings = (node: Node, stage: Stage): ApiSettings => readContext(node, stage, apiContext);
+export const readApiSettings = (node: Node, stage: Stage): ApiSettings =>
+  readContext(node, stage, stage === 'local' ? apiContext : apiContext.extend(named));
 /** @throws ConfigError */
-export const readWorkerSettings = (node: Node, stage: Stage): WorkerSettings => readContext(node, stage, workerContext);
+export const readWorkerSettings = (node: Node, stage: Stage): WorkerSettings =>
+  readContext(node, stage, workerContext.extend(named)); // on a laptop workers are no part of the app
 
 /** @throws ConfigError */
 export const readConsoleSettings = (node: Node, stage: Stage): ConsoleSettings =>

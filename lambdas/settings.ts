@@ -11,15 +11,21 @@ const secret = z.object({
   TEMPORAL_API_KEY: z.string().optional(),
   TEMPORAL_CLIENT_CERT: z.string().optional(),
   TEMPORAL_CLIENT_KEY: z.string().optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: z.string().optional(),
 });
 
 /** The settings of a Lambda: its environment, and what is secret from Secrets Manager. @throws ConfigError */
 export async function readSettings(environment: NodeJS.ProcessEnv): Promise<ApiConfig> {
+  return readConfig(apiConfig, { ...environment, ...(await readSecret(environment)) });
+}
+
+/** @throws ConfigError */
+export async function readSecret(environment: NodeJS.ProcessEnv): Promise<z.infer<typeof secret>> {
   const { SECRET_ID, AWS_REGION: region } = readConfig(place, environment);
   const secrets = new SecretsManagerClient({ region, ...promptly });
   try {
     const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId: SECRET_ID }));
-    return readConfig(apiConfig, { ...environment, ...readConfig(secret, JSON.parse(SecretString)) });
+    return readConfig(secret, JSON.parse(SecretString));
   } finally {
     secrets.destroy();
   }

@@ -262,7 +262,7 @@ export class LocalStack {
       'REMOVAL_LIMIT_PERCENT',
       'SYNC_HOUR',
       'RUN_DUE_HOUR',
-      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'],
     ];
     const tuned = tunable.flatMap((name) => {
       const value = process.env[name];

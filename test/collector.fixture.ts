@@ -1,10 +1,12 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
 /** A span as it came over OTLP/HTTP, in JSON. */
 export interface SentSpan {
   readonly service: string;
+  /** what the exporter has authorised itself with */
+  readonly authorization: string | undefined;
   readonly name: string;
   readonly traceId: string;
   readonly spanId: string;
@@ -16,7 +18,7 @@ export interface SentSpan {
 interface Sent {
   readonly resourceSpans: readonly {
     readonly resource: { readonly attributes: readonly { key: string; value: { stringValue?: string } }[] };
-    readonly scopeSpans: readonly { readonly spans: readonly Omit<SentSpan, 'service'>[] }[];
+    readonly scopeSpans: readonly { readonly spans: readonly Omit<SentSpan, 'service' | 'authorization'>[] }[];
   }[];
 }
 
@@ -31,17 +33,17 @@ export interface Collector extends AsyncDisposable {
 export async function startCollector(): Promise<Collector> {
   const spans: SentSpan[] = [];
   const bodies: string[] = [];
-  const take = (body: string, url = ''): void => {
+  const take = (body: string, { url = '', headers: { authorization } }: IncomingMessage): void => {
     bodies.push(body);
     if (url === '/v1/traces')
       for (const { resource, scopeSpans } of (JSON.parse(body) as Sent).resourceSpans) {
         const service = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
-        for (const scope of scopeSpans) spans.push(...scope.spans.map((span) => ({ service, ...span })));
+        for (const scope of scopeSpans) spans.push(...scope.spans.map((span) => ({ service, authorization, ...span })));
       }
   };
   const server = createServer((request, response) => {
     void text(request).then((body) => {
-      take(body, request.url);
+      take(body, request);
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     });
   });

@@ -39,6 +39,8 @@ export interface StackParts {
   readonly tokenSeconds?: number;
   /** context that the API is deployed with besides what is the stack's own */
   readonly apiSettings?: Readonly<Record<string, string>>;
+  /** what the secret holds besides, for the API and whoever has the stack's environment */
+  readonly moreSecret?: Readonly<Record<string, string>>;
 }
 
 /** Where tests keep what they install and start. */
@@ -53,6 +55,7 @@ export async function startTestStack({
   api: isWithApi = false,
   tokenSeconds,
   apiSettings = {},
+  moreSecret = {},
 }: StackParts = {}): Promise<TestStack> {
   mkdirSync(testDir, { recursive: true });
   const wheels = await ensureWheels(testDir);
@@ -95,6 +98,7 @@ export async function startTestStack({
     const secret = {
       PSEUDONYM_KEY: randomBytes(32).toString('base64'),
       PAYLOAD_KEYS: `test:${randomBytes(32).toString('base64')}`,
+      ...moreSecret,
     };
     const temporal = { TEMPORAL_ADDRESS: `127.0.0.1:${temporalPort}`, TEMPORAL_NAMESPACE: 'default' };
     const openApi = async (): Promise<TestStack['api']> => {

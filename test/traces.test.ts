@@ -13,7 +13,11 @@ test('a request of the API is one trace, through the patient’s workflow to eac
   await using day = await startDay(
     { patients: 20, rate: 0.5, latencyMs: 5, notInsuredShare: 0, unknownShare: 0 },
     tracing,
-    { api: true, apiSettings: tracing },
+    {
+      api: true,
+      apiSettings: tracing,
+      moreSecret: { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer of-the-collector' },
+    },
   );
   await day.startWorker();
   await day.runToEnd();
@@ -59,6 +63,16 @@ test('a request of the API is one trace, through the patient’s workflow to eac
   const attributes = new Set(collector.spans.flatMap((span) => span.attributes.map(({ key }) => key)));
   expect([...attributes].filter((name) => !told.includes(name))).toEqual([]);
   expect(collector.spans.flatMap(({ events = [] }) => events)).toEqual([]);
+  const authorised = new Set(
+    collector.spans
+      .filter(({ name }) => name !== 'GET /openapi.json') // may not read the secret
+      .map(({ service, authorization }) => `${service} ${authorization}`),
+  );
+  expect(authorised).toEqual(
+    new Set(
+      ['epa-sync-api', 'epa-sync-worker', 'epa-sync-line'].map((service) => `${service} Bearer of-the-collector`),
+    ),
+  );
   const sent = collector.bodies.join('\n').toLowerCase();
   const secrets = [...secretsOf(day.insurer), 'Lehmann', 'A000000000'];
   expect(secrets.filter((secret) => sent.includes(secret.toLowerCase()))).toEqual([]);

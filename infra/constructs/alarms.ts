@@ -1,15 +1,25 @@
 import { Duration } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, type IMetric, MathExpression, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  Metric,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { FargateService } from 'aws-cdk-lib/aws-ecs';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 import type { MetricName } from '../../core/metrics.ts';
 import type { Watched } from './dashboard.ts';
 import { minute, ownMetric } from './own-metric.ts';
+import { workerTasks } from './worker-service.ts';
 
 export interface AlarmsProps extends Watched {
   readonly topic: Topic;
+  readonly workers: FargateService;
   /** RUN_DUE_HOUR */
   readonly runDueHour: number;
 }
@@ -63,6 +73,7 @@ function alarmSpecs({
   api,
   lambdas,
   missedDays,
+  workers,
   runDueHour,
 }: Omit<AlarmsProps, 'topic'>): Record<string, AlarmSpec> {
   const own = (name: MetricName, statistic: 'Sum' | 'Maximum', period = minute) =>
@@ -77,6 +88,19 @@ function alarmSpecs({
       says: 'For a minute no worker has held the line. Nothing is fetched. Look whether workers run, and what their log says.',
       metric: own('LineHeld', 'Maximum'),
       threshold: 1,
+      isFloor: true,
+    },
+    'a worker is missing': {
+      says: `Fewer than ${workerTasks} workers have run for a quarter of an hour: whatever ends the last one stops the line. Look why tasks end.`,
+      metric: new Metric({
+        namespace: 'ECS/ContainerInsights',
+        metricName: 'RunningTaskCount',
+        dimensionsMap: { ClusterName: workers.cluster.clusterName, ServiceName: workers.serviceName },
+        statistic: 'Minimum',
+        period: fiveMinutes,
+      }),
+      threshold: workerTasks,
+      values: 3,
       isFloor: true,
     },
     'line paused by the system': {

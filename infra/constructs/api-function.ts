@@ -19,10 +19,12 @@ export interface ApiFunctionProps {
 /** One Lambda with a role and a log of its own. */
 export class ApiFunction extends Construct {
   readonly lambda: LambdaFunction;
+  readonly logGroup: LogGroup;
   constructor(scope: Construct, id: string, props: ApiFunctionProps) {
     super(scope, id);
     const { code, name, environment, permissions, architecture, removalPolicy } = props;
     const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
+    this.logGroup = logGroup;
     const statements = [...permissions, allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn)];
     const role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),

@@ -1,4 +1,4 @@
-import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import {
   CachePolicy,
@@ -20,6 +20,8 @@ export interface ConsoleSiteProps {
   readonly headers: Readonly<Record<string, string>>;
   /** the page's own name, and its certificate (in us-east-1, as CloudFront wants it); without them CloudFront's */
   readonly domain?: { readonly name: string; readonly certificateArn: string };
+  /** a firewall before it, where the account has one (in us-east-1) */
+  readonly webAclArn: string | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -27,7 +29,7 @@ export interface ConsoleSiteProps {
 export class ConsoleSite extends Construct {
   readonly bucket: Bucket;
   readonly distribution: Distribution;
-  constructor(scope: Construct, id: string, { headers, domain, removalPolicy }: ConsoleSiteProps) {
+  constructor(scope: Construct, id: string, { headers, domain, webAclArn, removalPolicy }: ConsoleSiteProps) {
     super(scope, id);
     this.bucket = new Bucket(this, 'Files', {
       encryption: BucketEncryption.S3_MANAGED, // public code, and the address of the API
@@ -36,6 +38,7 @@ export class ConsoleSite extends Construct {
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       removalPolicy,
+      autoDeleteObjects: removalPolicy === RemovalPolicy.DESTROY, // what is in it can be built again, and a bucket that is not empty cannot go
     });
     this.distribution = new Distribution(this, 'Distribution', {
       comment: 'epa-sync: console',
@@ -49,6 +52,7 @@ export class ConsoleSite extends Construct {
       },
       httpVersion: HttpVersion.HTTP2_AND_3,
       priceClass: PriceClass.PRICE_CLASS_100, // Europe and North America
+      ...(webAclArn !== undefined && { webAclId: webAclArn }),
       ...(domain && {
         minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
         domainNames: [domain.name],
@@ -63,7 +67,8 @@ export class ConsoleSite extends Construct {
       { id: 'AwsSolutions-CFR1', reason: 'Who may reach it is the hospital’s network’s to say, not a country’s.' },
       {
         id: 'AwsSolutions-CFR2',
-        reason: 'Static files; the API behind has its own throttling, and rules are the account’s to add.',
+        reason:
+          'Static files; the API behind has its own throttling, and a firewall is the account’s to add (CONSOLE_WEB_ACL_ARN).',
       },
       {
         id: 'AwsSolutions-CFR3',

@@ -1,9 +1,10 @@
-import { Stack } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import {
   Dashboard as CloudWatchDashboard,
   GraphWidget,
   type IMetric,
+  MathExpression,
   Metric,
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
@@ -16,7 +17,7 @@ import { careRecordsTable } from '../../core/stores/care-records.ts';
 import { lineTable } from '../../core/stores/gate.ts';
 import { patientsTable } from '../../core/stores/patients.ts';
 import { syncRunsTable } from '../../core/stores/sync-runs.ts';
-import { allOf, minute } from './own-metric.ts';
+import { allOf, failureRates, minute } from './own-metric.ts';
 
 export interface Watched {
   readonly insurerId: string;
@@ -41,7 +42,7 @@ export class Dashboard extends Construct {
       const names = (Object.keys(metrics) as MetricName[]).filter((name) => metrics[name].topic === topic);
       const says = names.map((name) => `**${name}**: ${metrics[name].says}  `);
       dashboard.addWidgets(text(`## ${topic}\n${says.join('\n')}`, 1 + Math.ceil(says.length / 1.5)));
-      dashboard.addWidgets(...names.map((name) => graph(name, metrics[name], allOf(name, watched.insurerId))));
+      dashboard.addWidgets(...names.map((name) => graphOf(name, watched.insurerId)));
     }
     dashboard.addWidgets(text('## AWS, and what costs', 1));
     for (const row of ownOfAws(watched)) dashboard.addWidgets(...row);
@@ -58,6 +59,32 @@ const graph = (title: string, { unit }: Pick<MetricFacts, 'unit'>, left: IMetric
     height: graphRows,
     leftYAxis: { label: unit, min: 0, showUnits: false },
   });
+
+/** Of all gateways of the account: they are the workers'. */
+const throughNat = (metricName: string, label: string): MathExpression =>
+  new MathExpression({
+    expression: `SUM(SEARCH('{AWS/NATGateway,NatGatewayId} MetricName="${metricName}"', 'Sum', ${minute.toSeconds()}))`,
+    usingMetrics: {},
+    label,
+    period: minute,
+  });
+
+/** As far as AWS has billed, some times a day; told once the account asks for billing alerts, in this region only (docs/metrics.md). */
+const accountCosts = new Metric({
+  namespace: 'AWS/Billing',
+  metricName: 'EstimatedCharges',
+  dimensionsMap: { Currency: 'USD' },
+  region: 'us-east-1',
+  statistic: 'Maximum',
+  period: Duration.hours(6),
+  label: 'USD',
+});
+
+/** A metric of the table as it is, but what goes wrong on the line by its share of all requests. */
+const graphOf = (name: MetricName, insurerId: string): GraphWidget =>
+  name === 'LineFailuresByFault'
+    ? graph(`${name}, of a hundred LineRequests`, { unit: 'Percent' }, failureRates(insurerId))
+    : graph(name, metrics[name], allOf(name, insurerId));
 
 /** Graphs of what AWS measures by itself, row by row. */
 function ownOfAws({ api, lambdas, missedDays }: Watched): GraphWidget[][] {
@@ -114,6 +141,13 @@ function ownOfAws({ api, lambdas, missedDays }: Watched): GraphWidget[][] {
       graph('DynamoDB write units', count, ofTables('ConsumedWriteCapacityUnits')),
       graph('DynamoDB reads throttled', count, ofTables('ReadThrottleEvents')),
       graph('DynamoDB writes throttled', count, ofTables('WriteThrottleEvents')),
+    ],
+    [
+      graph('Bytes through NAT gateways', { unit: 'Bytes' }, [
+        throughNat('BytesInFromDestination', 'in'),
+        throughNat('BytesOutToDestination', 'out'),
+      ]),
+      graph('Costs of the account this month', { unit: 'None' }, [accountCosts]),
     ],
   ];
 }

@@ -10,6 +10,7 @@ import {
 } from 'aws-cdk-lib/aws-apigateway';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
 import { type Group, operations } from '../../lambdas/routes.ts';
 import { addProblemResponses } from './problem-responses.ts';
@@ -20,6 +21,8 @@ export interface HttpApiProps {
   readonly consoleOrigin: string;
   /** whose pages may use the codec endpoint; the console's when absent */
   readonly temporalUiOrigin: string | undefined;
+  /** a firewall before it, where the account has one */
+  readonly webAclArn: string | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -47,9 +50,12 @@ const preflight = (origin: string, headers: readonly string[]): CorsOptions => (
 /** The REST API: one route for each operation of the table, and no other. */
 export class HttpApi extends Construct {
   readonly api: RestApi;
-  constructor(scope: Construct, id: string, { lambdas, consoleOrigin, temporalUiOrigin, removalPolicy }: HttpApiProps) {
+  readonly accessLog: LogGroup;
+  constructor(scope: Construct, id: string, props: HttpApiProps) {
     super(scope, id);
+    const { lambdas, consoleOrigin, temporalUiOrigin, webAclArn, removalPolicy } = props;
     const accessLog = new LogGroup(this, 'AccessLog', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
+    this.accessLog = accessLog;
     this.api = new RestApi(this, 'Api', {
       restApiName: 'epa-sync',
       endpointTypes: [EndpointType.REGIONAL],
@@ -59,7 +65,7 @@ export class HttpApi extends Construct {
         stageName: 'v1',
         throttlingRateLimit: 100, // a second, of a whole insurer's staff
         throttlingBurstLimit: 200,
-        tracingEnabled: true,
+        tracingEnabled: false, // X-Ray would keep each address whole, with its pseudonym or its link to a document, and whose machine asked
         metricsEnabled: true,
         loggingLevel: MethodLoggingLevel.OFF, // of bodies, tokens and pseudonyms
         accessLogDestination: new LogGroupLogDestination(accessLog),
@@ -75,6 +81,10 @@ export class HttpApi extends Construct {
       const integration = new LambdaIntegration(lambdas[group], { allowTestInvoke: false });
       this.api.root.resourceForPath(path).addMethod(method, integration);
     }
+    if (webAclArn !== undefined) {
+      const { stageArn: resourceArn } = this.api.deploymentStage;
+      new CfnWebACLAssociation(this, 'Firewall', { resourceArn, webAclArn });
+    }
     Validations.of(this.api).acknowledge(
       {
         id: 'AwsSolutions-APIG2',
@@ -82,7 +92,8 @@ export class HttpApi extends Construct {
       },
       {
         id: 'AwsSolutions-APIG3',
-        reason: 'Which rules a firewall has depends on where the API can be reached from: it is the account’s to add.',
+        reason:
+          'Which rules a firewall has depends on where the API can be reached from: it is the account’s to say (WEB_ACL_ARN).',
       },
       {
         id: 'AwsSolutions-APIG4',

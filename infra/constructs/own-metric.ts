@@ -51,6 +51,21 @@ export function allOf(name: MetricName, insurerId: string): IMetric[] {
   });
 }
 
+/** How many in a hundred requests to the insurer fail, by what goes wrong. */
+export function failureRates(insurerId: string): IMetric[] {
+  const options = { insurerId, statistic: 'Sum' } as const;
+  const requests = ownMetric('LineRequests', {}, options);
+  return lineFaults.map(
+    (fault, index) =>
+      new MathExpression({
+        expression: `100 * FILL(f${index}, 0) / requests`, // a kind that did not happen is not told
+        usingMetrics: { [`f${index}`]: ownMetric('LineFailuresByFault', { fault }, options), requests },
+        label: fault,
+        period: minute,
+      }),
+  );
+}
+
 function searchFor(
   name: MetricName,
   dimensions: readonly MetricDimension[],

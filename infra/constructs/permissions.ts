@@ -18,6 +18,8 @@ export interface Resources {
   readonly secret: Secret;
   /** absent where keys of the secret wrap */
   readonly payloadKey: Key | undefined;
+  /** of the keys that have wrapped before it */
+  readonly oldPayloadKeyArns: readonly string[];
 }
 
 export const allow = (actions: string[], ...resources: string[]): PolicyStatement =>
@@ -46,21 +48,24 @@ const encryptionIn =
       },
     });
 
-/** Data keys of payloads, and nothing else that the key may ever be used for; nothing where the secret has keys instead. */
-const payloadKeyUse = (payloadKey: Key | undefined, ...actions: string[]): PolicyStatement[] =>
-  payloadKey === undefined
-    ? []
-    : [
-        new PolicyStatement({
-          actions: actions.map((action) => `kms:${action}`),
-          resources: [payloadKey.keyArn],
-          conditions: {
-            StringEquals: Object.fromEntries(
-              Object.entries(payloadKeyContext).map(([name, value]) => [`kms:EncryptionContext:${name}`, value]),
-            ),
-          },
-        }),
-      ];
+/** Data keys of payloads, and nothing else that the keys may ever be used for; nothing where the secret has keys instead. */
+const payloadKeyUse =
+  ({ payloadKey, oldPayloadKeyArns }: Pick<Resources, 'payloadKey' | 'oldPayloadKeyArns'>) =>
+  (...actions: ('GenerateDataKey' | 'Decrypt')[]): PolicyStatement[] => {
+    if (payloadKey === undefined) return [];
+    const use = (used: readonly string[], ...resources: string[]) =>
+      new PolicyStatement({
+        actions: used.map((action) => `kms:${action}`),
+        resources,
+        conditions: {
+          StringEquals: Object.fromEntries(
+            Object.entries(payloadKeyContext).map(([name, value]) => [`kms:EncryptionContext:${name}`, value]),
+          ),
+        },
+      });
+    const old = oldPayloadKeyArns.length === 0 ? [] : [use(['Decrypt'], ...oldPayloadKeyArns)];
+    return [use(actions, payloadKey.keyArn), ...old];
+  };
 
 const reading = ['Decrypt', 'DescribeKey'];
 const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
@@ -68,11 +73,12 @@ const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
 /** What each Lambda may do: what its operations need, and nothing else. */
 export function permissionsFor(
   scope: Construct,
-  { encryptionKey, bucket, secret, payloadKey }: Resources,
+  { encryptionKey, bucket, secret, ...keys }: Resources,
 ): Record<Group | 'schedule', PolicyStatement[]> {
   const table = tableIn(scope);
   const encryption = encryptionIn(scope, encryptionKey);
-  const temporal = payloadKeyUse(payloadKey, 'GenerateDataKey', 'Decrypt');
+  const payloads = payloadKeyUse(keys);
+  const temporal = payloads('GenerateDataKey', 'Decrypt');
   const settings = allow(['secretsmanager:GetSecretValue'], secret.secretArn);
   /** an entry can be appended and read; nobody can change or delete one */
   const accessLog = table(['PutItem', 'Query'], accessLogTable);
@@ -102,12 +108,7 @@ export function permissionsFor(
       ...temporal,
     ],
     'access-log': [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...temporal],
-    codec: [
-      settings,
-      accessLog,
-      encryption(writing, 'dynamodb', 'secretsmanager'),
-      ...payloadKeyUse(payloadKey, 'Decrypt'),
-    ],
+    codec: [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...payloads('Decrypt')],
     openapi: [],
     schedule: [settings, encryption(reading, 'secretsmanager'), ...temporal],
   };
@@ -116,7 +117,7 @@ export function permissionsFor(
 /** What the worker's code may do. Its secrets are put into its environment by ECS, which is another role's to read. */
 export function workerPermissions(
   scope: Construct,
-  { encryptionKey, bucket, payloadKey }: Pick<Resources, 'encryptionKey' | 'bucket' | 'payloadKey'>,
+  { encryptionKey, bucket, ...keys }: Omit<Resources, 'secret'>,
 ): PolicyStatement[] {
   const table = tableIn(scope);
   return [
@@ -131,7 +132,7 @@ export function workerPermissions(
     ),
     allow(['s3:ListBucket'], bucket.bucketArn),
     encryptionIn(scope, encryptionKey)(writing, 'dynamodb', 's3'),
-    ...payloadKeyUse(payloadKey, 'GenerateDataKey', 'Decrypt'),
+    ...payloadKeyUse(keys)('GenerateDataKey', 'Decrypt'),
   ];
 }
 

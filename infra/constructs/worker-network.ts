@@ -1,5 +1,6 @@
 import type { RemovalPolicy } from 'aws-cdk-lib';
 import {
+  CfnEIP,
   FlowLogDestination,
   FlowLogTrafficType,
   GatewayVpcEndpointAwsService,
@@ -29,6 +30,8 @@ export interface WorkerNetworkProps {
 export class WorkerNetwork extends Construct {
   readonly vpc: IVpc;
   readonly securityGroup: SecurityGroup;
+  /** whom the insurer sees: the NAT gateways' own, for as long as the stack stands */
+  readonly outboundAddresses: readonly string[];
   constructor(scope: Construct, id: string, props: WorkerNetworkProps) {
     super(scope, id);
     const { natGateways, insurerPort, temporalPort, collectorPort = 443, removalPolicy } = props;
@@ -53,6 +56,8 @@ export class WorkerNetwork extends Construct {
         },
       },
     }) as IVpc; // aws-cdk-lib's own types do not fit exactOptionalPropertyTypes
+    const addresses = this.vpc.publicSubnets.map(({ node }) => node.tryFindChild('EIP'));
+    this.outboundAddresses = addresses.filter((address) => address instanceof CfnEIP).map(({ ref }) => ref);
     this.securityGroup = new SecurityGroup(this, 'Worker', {
       vpc: this.vpc,
       description: 'epa-sync: workers reach out, nobody reaches in',

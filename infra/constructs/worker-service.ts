@@ -30,10 +30,11 @@ export interface WorkerServiceProps {
   readonly encryptionKey: Key;
   /** all that its code may do */
   readonly permissions: readonly PolicyStatement[];
-  readonly tasks: number;
   readonly removalPolicy: RemovalPolicy;
 }
 
+/** One has the line, the other takes over within the lease. */
+export const workerTasks = 2;
 /** Where a worker says whether it is well (worker/health.ts). */
 const healthPort = 8_080;
 
@@ -44,12 +45,15 @@ const healthPort = 8_080;
 export class WorkerService extends Construct {
   readonly service: FargateService;
   readonly logGroup: LogGroup;
+  /** what Temporal knows this build as */
+  readonly buildId: string;
   constructor(scope: Construct, id: string, props: WorkerServiceProps) {
     super(scope, id);
-    const { vpc, securityGroup, environment, secrets, encryptionKey, permissions, tasks, removalPolicy } = props;
+    const { vpc, securityGroup, environment, secrets, encryptionKey, permissions, removalPolicy } = props;
     const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     this.logGroup = logGroup;
     const { image, repositoryArn, buildId } = workerImage(this);
+    this.buildId = buildId;
     const roleFor = (role: string, statements: readonly PolicyStatement[]) =>
       new Role(this, role, {
         assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
@@ -101,7 +105,7 @@ export class WorkerService extends Construct {
     this.service = new FargateService(this, 'Service', {
       cluster: new Cluster(this, 'Cluster', { vpc, containerInsightsV2: ContainerInsights.ENABLED }) as ICluster,
       taskDefinition: task,
-      desiredCount: tasks,
+      desiredCount: workerTasks,
       securityGroups: [securityGroup],
       assignPublicIp: false,
       minHealthyPercent: 100, // the new one stands by before the old one hands the line over
@@ -109,6 +113,7 @@ export class WorkerService extends Construct {
       circuitBreaker: { rollback: true },
       enableExecuteCommand: false, // nobody opens a shell where patients' data are
     });
+    this.service.node.addDependency(vpc.selectSubnets().internetConnectivityEstablished); // tasks that cannot fetch their image would trip the circuit breaker
     for (const prefix of ['payloads', 'lists', 'documents'])
       Validations.of(taskRole).acknowledge({
         id: `AwsSolutions-IAM5[Resource::EpaSyncData:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/${prefix}/*]`,

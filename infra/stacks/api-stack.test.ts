@@ -14,6 +14,7 @@ import { DataStack } from './data-stack.ts';
 const context = {
   INSURER_ID: 'kk-nord',
   TEMPORAL_ADDRESS: 'eu.tmprl.cloud:7233',
+  TEMPORAL_NAMESPACE: 'epa-sync.a1b2c',
   OIDC_ISSUER: 'https://login.klinik.example',
   OIDC_AUDIENCE: 'epa-sync-api',
   CONSOLE_ORIGIN: 'https://konsole.klinik.example',
@@ -21,8 +22,8 @@ const context = {
 const temporalUi = { TEMPORAL_UI_ORIGIN: 'https://cloud.temporal.io' };
 const withoutBundles = { 'aws:cdk:bundling-stacks': [] };
 
-function appFor(stage: Stage) {
-  const app = new App({ context: { ...context, ...temporalUi, ...withoutBundles } });
+function appFor(stage: Stage, more: object = {}) {
+  const app = new App({ context: { ...context, ...temporalUi, ...withoutBundles, ...more } });
   const data = new DataStack(app, 'EpaSyncData', { stage });
   const { encryptionKey, bucket, secret, payloadKey } = data;
   const settings = readApiSettings(app.node, stage);
@@ -147,10 +148,10 @@ test('every Lambda runs on Node 24 with its traces, and every log is forgotten a
   );
 });
 
-test('the stage is throttled, traced, and logs requests without anything of who or whom', () => {
+test('the stage is throttled, and logs requests without anything of who or whom, which a trace of it would hold', () => {
   const [[, stage] = []] = of('AWS::ApiGateway::Stage');
   expect(stage).toMatchObject({
-    TracingEnabled: true,
+    TracingEnabled: false,
     MethodSettings: [
       expect.objectContaining({
         HttpMethod: '*',
@@ -239,6 +240,40 @@ test('who speaks to Temporal may have data keys wrapped and unwrapped for payloa
   ]);
 });
 
+test('what an older key has wrapped can be unwrapped, and nothing be wrapped with it any more', () => {
+  const old = 'arn:aws:kms:eu-central-1:123456789012:key/1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e';
+  const after = Template.fromStack(appFor('prod', { OLD_PAYLOAD_KEY_ARNS: old }).api);
+  const users = Object.values(after.findResources('AWS::IAM::Role')).flatMap(({ Properties: { Policies = [] } }) =>
+    Policies.flatMap(({ PolicyDocument }: Properties) => PolicyDocument.Statement).filter(
+      ({ Resource }: Properties) => Resource === old,
+    ),
+  );
+  expect(users.map(({ Action }: Properties) => Action)).toEqual(Array.from({ length: 6 }, () => 'kms:Decrypt'));
+  expect(JSON.stringify(after.findResources('AWS::Lambda::Function'))).not.toContain(old);
+});
+
+test('a firewall stands before the API where the account has one', () => {
+  const WEB_ACL_ARN = 'arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/klinik/1234-abcd';
+  const { app, api } = appFor('prod', { WEB_ACL_ARN });
+  expect(findingsOf(app)).toEqual([]);
+  Template.fromStack(api).hasResourceProperties('AWS::WAFv2::WebACLAssociation', { WebACLArn: WEB_ACL_ARN });
+  expect(of('AWS::WAFv2::WebACLAssociation')).toEqual([]);
+  expect(() => appFor('prod', { WEB_ACL_ARN: WEB_ACL_ARN.replace('regional', 'global') })).toThrow(/WEB_ACL_ARN/);
+});
+
+test('what the runbook asks for is there by name, and the address of the API ends without a slash', () => {
+  const outputs = template.toJSON()['Outputs'] as Record<string, { Value: unknown }>;
+  expect(JSON.stringify(outputs['ApiUrl'])).toMatch(/"HttpApiDeploymentStagev1\w+"\}\]\]\}\}$/);
+  const [[queue] = []] = of('AWS::SQS::Queue');
+  expect(outputs['MissedDaysUrl']).toEqual({ Value: { Ref: queue } });
+  const told = [...idsIn(outputs['LambdaLogGroupNames']), ...idsIn(outputs['AccessLogGroupName'])];
+  expect(told.toSorted()).toEqual(
+    of('AWS::Logs::LogGroup')
+      .map(([id]) => id)
+      .toSorted(),
+  );
+});
+
 test('on a laptop keys of the secret wrap, and no Lambda is told of a key of KMS', () => {
   const local = JSON.stringify(Template.fromStack(appFor('local').api).toJSON());
   expect(local).not.toMatch(/PAYLOAD_KMS_KEY|PayloadKey|undefined/);
@@ -262,6 +297,10 @@ test('what is not set is told at once, by name', () => {
   expect(() => readApiSettings(new App().node, 'prod')).toThrow(ConfigError);
   for (const name of Object.keys(context))
     expect(() => readApiSettings(new App().node, 'prod')).toThrow(new RegExp(name));
+  const { TEMPORAL_NAMESPACE: _, ...unnamed } = context;
+  const { node } = new App({ context: { ...unnamed, prod: { TEMPORAL_NAMESPACE: '' } } }); // as it stands in cdk.json
+  expect(() => readApiSettings(node, 'prod')).toThrow(/^wrong settings: TEMPORAL_NAMESPACE: [^;]+$/);
+  expect(readApiSettings(node, 'local').TEMPORAL_NAMESPACE).toBe('default');
 });
 
 test('each Lambda of the stack is a file of the bundle', () => {
@@ -272,9 +311,12 @@ test('each Lambda of the stack is a file of the bundle', () => {
 });
 
 test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
-  const { app } = appFor('prod');
+  expect(findingsOf(appFor('prod').app)).toEqual([]);
+});
+
+function findingsOf(app: App): unknown {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   const { directory } = app.synth();
   const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
-  expect(report).toMatchObject({ pluginReports: [] });
-});
+  return (report as { pluginReports: unknown }).pluginReports;
+}

@@ -28,6 +28,10 @@ export interface ApiStackProps extends StackProps {
 /** What people speak to: the HTTP API, its Lambdas, and the schedule of the day's sync. */
 export class ApiStack extends Stack {
   readonly api: RestApi;
+  /** `https://` and the name that AWS gave the API */
+  readonly origin: string;
+  /** where the API answers, without a slash at its end */
+  readonly url: string;
   readonly lambdas: Readonly<Record<Group | 'schedule', LambdaFunction>>;
   /** days that could not be started */
   readonly missedDays: Queue;
@@ -37,8 +41,14 @@ export class ApiStack extends Stack {
     const removalPolicy = removalPolicyOf(stage);
     const code = lambdaCode();
     const payloadKey = stage === 'local' ? undefined : key;
-    const permissions = permissionsFor(this, { encryptionKey, bucket, secret, payloadKey });
-    const { SYNC_HOUR, RUN_DUE_HOUR: _, ...shared } = settings;
+    const {
+      SYNC_HOUR,
+      RUN_DUE_HOUR: _,
+      OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns,
+      WEB_ACL_ARN: webAclArn,
+      ...shared
+    } = settings;
+    const permissions = permissionsFor(this, { encryptionKey, bucket, secret, payloadKey, oldPayloadKeyArns });
     const environment = {
       ...Object.fromEntries(
         Object.entries(shared).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
@@ -47,32 +57,37 @@ export class ApiStack extends Stack {
       SECRET_ID: secret.secretArn,
       ...(payloadKey && { PAYLOAD_KMS_KEY: payloadKey.keyArn }),
     };
-    const lambdaOf = (name: keyof typeof permissions) =>
-      new ApiFunction(this, name, {
-        code,
-        name,
-        environment,
-        permissions: permissions[name],
-        // an emulator runs it on the machine that deploys: in a container of that architecture
-        architecture: stage === 'local' && process.arch === 'x64' ? Architecture.X86_64 : Architecture.ARM_64,
-        removalPolicy,
-      }).lambda;
+    // an emulator runs it on the machine that deploys: in a container of that architecture
+    const architecture = stage === 'local' && process.arch === 'x64' ? Architecture.X86_64 : Architecture.ARM_64;
+    const logGroupNames: string[] = [];
+    const lambdaOf = (name: keyof typeof permissions) => {
+      const own = { code, name, environment, permissions: permissions[name], architecture, removalPolicy };
+      const { lambda, logGroup } = new ApiFunction(this, name, own);
+      logGroupNames.push(logGroup.logGroupName);
+      return lambda;
+    };
     const lambdas = Object.fromEntries(groups.map((group) => [group, lambdaOf(group)])) as Record<
       Group,
       LambdaFunction
     >;
-    const { api } = new HttpApi(this, 'Http', {
+    const { api, accessLog } = new HttpApi(this, 'Http', {
       lambdas,
       consoleOrigin: settings.CONSOLE_ORIGIN,
       temporalUiOrigin: settings.TEMPORAL_UI_ORIGIN,
+      webAclArn,
       removalPolicy,
     });
     const schedule = lambdaOf('schedule');
     const { missedDays } = new DailySchedule(this, 'Daily', { lambda: schedule, hour: SYNC_HOUR });
     this.api = api;
+    this.origin = `https://${api.restApiId}.execute-api.${this.region}.${this.urlSuffix}`;
+    this.url = `${this.origin}/${api.deploymentStage.stageName}`;
     this.lambdas = { ...lambdas, schedule };
     this.missedDays = missedDays;
-    new CfnOutput(this, 'ApiUrl', { value: api.url });
+    new CfnOutput(this, 'ApiUrl', { value: this.url });
     new CfnOutput(this, 'ApiId', { value: api.restApiId });
+    new CfnOutput(this, 'MissedDaysUrl', { value: missedDays.queueUrl });
+    new CfnOutput(this, 'AccessLogGroupName', { value: accessLog.logGroupName });
+    new CfnOutput(this, 'LambdaLogGroupNames', { value: logGroupNames.join(' ') });
   }
 }

@@ -5,6 +5,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
 import { readConsoleSettings } from '../settings.ts';
+import type { Stage } from '../stage.ts';
 import { ConsoleStack } from './console-stack.ts';
 import { DataStack } from './data-stack.ts';
 
@@ -14,14 +15,14 @@ const context = {
   'aws:cdk:bundling-stacks': [],
 };
 const certificate = { CONSOLE_CERTIFICATE_ARN: 'arn:aws:acm:us-east-1:123456789012:certificate/1234-abcd' };
-const apiUrl = 'https://abc123.execute-api.eu-central-1.amazonaws.com/v1/';
+const origin = 'https://v1abc23.execute-api.eu-central-1.amazonaws.com'; // an ID may begin like the stage
+const api = { origin, url: `${origin}/v1` };
 
-function appFor(settings: object) {
+function appFor(settings: object, stage: Stage = 'prod') {
   const app = new App({ context: { ...context, ...settings } });
-  const stage = 'prod';
   const { bucket: documents } = new DataStack(app, 'EpaSyncData', { stage });
   const read = readConsoleSettings(app.node, stage);
-  return { app, page: new ConsoleStack(app, 'EpaSyncConsole', { stage, settings: read, apiUrl, documents }) };
+  return { app, page: new ConsoleStack(app, 'EpaSyncConsole', { stage, settings: read, api, documents }) };
 }
 const template = Template.fromStack(appFor(certificate).page);
 // biome-ignore lint/suspicious/noExplicitAny: a template's properties are what they are
@@ -61,13 +62,30 @@ test('without a certificate it is there under the name of CloudFront', () => {
   expect(DistributionConfig.Aliases).toBeUndefined();
 });
 
+test('a first stage can be taken down: what is in the bucket goes before it; in production nothing of it goes', () => {
+  const emptied = (from: Template) =>
+    of('Custom::S3AutoDeleteObjects', from).map(({ BucketName }) => BucketName.Ref as string);
+  const dev = Template.fromStack(appFor(certificate, 'dev').page);
+  expect(emptied(dev)).toEqual(Object.keys(dev.findResources('AWS::S3::Bucket', { DeletionPolicy: 'Delete' })));
+  expect(emptied(dev)).toHaveLength(1);
+  expect(emptied(template)).toEqual([]);
+});
+
+test('a firewall stands before the page where the account has one', () => {
+  const CONSOLE_WEB_ACL_ARN = 'arn:aws:wafv2:us-east-1:123456789012:global/webacl/klinik/1234-abcd';
+  const page = Template.fromStack(appFor({ ...certificate, CONSOLE_WEB_ACL_ARN }).page);
+  expect(of('AWS::CloudFront::Distribution', page)[0].DistributionConfig.WebACLId).toBe(CONSOLE_WEB_ACL_ARN);
+  const elsewhere = CONSOLE_WEB_ACL_ARN.replace('us-east-1', 'eu-central-1');
+  expect(() => appFor({ CONSOLE_WEB_ACL_ARN: elsewhere })).toThrow(/CONSOLE_WEB_ACL_ARN/);
+});
+
 test('it runs no code but its own, and speaks to nobody but API, issuer and the bucket of documents', () => {
   const [{ ResponseHeadersPolicyConfig: headers }] = of('AWS::CloudFront::ResponseHeadersPolicy');
   const policy = JSON.stringify(headers.SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy);
   expect(policy).toContain("default-src 'none'");
   expect(policy).toContain("script-src 'self';");
   expect(policy).toContain(
-    "connect-src 'self' https://abc123.execute-api.eu-central-1.amazonaws.com https://login.klinik.example https://",
+    "connect-src 'self' https://v1abc23.execute-api.eu-central-1.amazonaws.com https://login.klinik.example https://",
   );
   expect(policy).not.toContain('unsafe');
   expect(headers.SecurityHeadersConfig).toMatchObject({
@@ -88,7 +106,7 @@ test('an issuer of any kind: its scope, audience and claim reach the page, and i
   const { directory } = app.synth();
   const [config = ''] = globSync('asset.*/config.json', { cwd: directory });
   expect(JSON.parse(readFileSync(join(directory, config), 'utf8'))).toEqual({
-    apiUrl,
+    apiUrl: api.url,
     oidcIssuer: context.OIDC_ISSUER,
     oidcClientId: 'console',
     oidcScope: 'openid profile offline_access',
@@ -133,8 +151,8 @@ test('who uploads it may do that, and nothing to everything', () => {
 });
 
 test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
-  for (const settings of [certificate, {}]) {
-    const { app } = appFor(settings);
+  const apps = [appFor(certificate), appFor({}), appFor(certificate, 'dev')];
+  for (const { app } of apps) {
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
     const { directory } = app.synth();
     const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;

@@ -30,10 +30,17 @@ test('what is shown and watched has the dimensions that the table says, of this 
   expect(faults).toEqual(lineFaults);
 });
 
+test('what goes wrong on the line is shown by its share of all requests', () => {
+  const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
+  const body = JSON.stringify(dashboard?.['Properties'].DashboardBody);
+  expect(body.match(/100 \* FILL\(f\d+, 0\) \/ requests/g)).toHaveLength(lineFaults.length);
+});
+
 test('there is an alarm for whatever somebody has to know of by night', () => {
   expect(alarms.map(({ AlarmName }) => AlarmName.replace('epa-sync ', '')).toSorted()).toEqual([
     'API fails',
     'Lambda failed',
+    'a worker is missing',
     'access log failed',
     'day could not be started',
     'line paused by the system',
@@ -49,7 +56,7 @@ test('there is an alarm for whatever somebody has to know of by night', () => {
   expect(alarm('run overdue').AlarmDescription).toContain('7 o’clock');
 });
 
-test('that nobody says to hold the line is the alarm, and silence of all else is none', () => {
+test('that nobody says to hold the line, or that workers run, is the alarm, and silence of all else is none', () => {
   expect(alarm('no worker holds the line')).toMatchObject({
     MetricName: 'LineHeld',
     Period: 60,
@@ -58,7 +65,21 @@ test('that nobody says to hold the line is the alarm, and silence of all else is
     Threshold: 1,
     TreatMissingData: 'breaching',
   });
-  const others = alarms.filter(({ MetricName }) => MetricName !== 'LineHeld');
+  expect(alarm('a worker is missing')).toMatchObject({
+    Namespace: 'ECS/ContainerInsights',
+    MetricName: 'RunningTaskCount',
+    Dimensions: [
+      { Name: 'ClusterName', Value: expect.anything() },
+      { Name: 'ServiceName', Value: expect.anything() },
+    ],
+    Statistic: 'Minimum',
+    Period: 300,
+    EvaluationPeriods: 3,
+    ComparisonOperator: 'LessThanThreshold',
+    Threshold: 2,
+    TreatMissingData: 'breaching',
+  });
+  const others = alarms.filter(({ MetricName }) => !['LineHeld', 'RunningTaskCount'].includes(MetricName));
   expect(others.map(({ TreatMissingData }) => TreatMissingData)).toEqual(others.map(() => 'notBreaching'));
 });
 

@@ -1,18 +1,21 @@
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { metricNamespace } from '../../core/metrics.ts';
-import { readApiSettings } from '../settings.ts';
+import { readApiSettings, readWorkerSettings } from '../settings.ts';
 import type { Stage } from '../stage.ts';
 import { ApiStack } from './api-stack.ts';
 import { DataStack } from './data-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
+import { WorkerStack } from './worker-stack.ts';
 
 /** The app with its observability stack, as for one insurer; without bundles. */
 export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
   const app = new App({
     context: {
       INSURER_ID: insurerId,
+      INSURER_BASE_URL: 'https://leitung.kk-nord.example',
       TEMPORAL_ADDRESS: 'eu.tmprl.cloud:7233',
+      TEMPORAL_NAMESPACE: 'epa-sync.a1b2c',
       OIDC_ISSUER: 'https://login.klinik.example',
       OIDC_AUDIENCE: 'epa-sync-api',
       CONSOLE_ORIGIN: 'https://konsole.klinik.example',
@@ -21,9 +24,15 @@ export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
     },
   });
   const settings = readApiSettings(app.node, stage);
-  const { encryptionKey, bucket, secret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
-  const apiStack = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret, payloadKey });
-  const stack = new ObservabilityStack(app, 'EpaSyncObservability', { stage, settings, apiStack });
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
+  const shared = { stage, encryptionKey, bucket, secret, payloadKey };
+  const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });
+  const { service: workers } = new WorkerStack(app, 'EpaSyncWorker', {
+    ...shared,
+    insurerSecret,
+    settings: readWorkerSettings(app.node, stage),
+  });
+  const stack = new ObservabilityStack(app, 'EpaSyncObservability', { stage, settings, apiStack, workers });
   return { app, template: Template.fromStack(stack) };
 }
 

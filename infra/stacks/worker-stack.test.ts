@@ -14,10 +14,11 @@ const context = {
   INSURER_ID: 'kk-nord',
   INSURER_BASE_URL: 'https://leitung.kk-nord.example:8443',
   TEMPORAL_ADDRESS: 'eu.tmprl.cloud:7233',
+  TEMPORAL_NAMESPACE: 'epa-sync.a1b2c',
 };
 
-function appFor(stage: Stage) {
-  const app = new App({ context });
+function appFor(stage: Stage, more: object = {}) {
+  const app = new App({ context: { ...context, ...more } });
   const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
   const settings = readWorkerSettings(app.node, stage);
   const resources = { encryptionKey, bucket, secret, insurerSecret, payloadKey };
@@ -103,6 +104,50 @@ test('workers reach the insurer, Temporal and AWS, and nobody reaches them', () 
 test('in production the way out is there in both zones', () => {
   expect(of('AWS::EC2::NatGateway')).toHaveLength(2);
   expect(of('AWS::EC2::NatGateway', Template.fromStack(appFor('dev').worker))).toHaveLength(1);
+});
+
+test('workers start once the way out is there, and the insurer can be told whom to let in', () => {
+  const [service] = Object.values(template.findResources('AWS::ECS::Service'));
+  const routes = Object.entries(template.findResources('AWS::EC2::Route'));
+  const toNat = routes.flatMap(([id, { Properties }]) => ('NatGatewayId' in Properties ? [id] : []));
+  expect(toNat).toHaveLength(2);
+  expect(service?.['DependsOn']).toEqual(expect.arrayContaining(toNat));
+  const addresses = Object.keys(template.findResources('AWS::EC2::EIP'));
+  const [told] = Object.values(template.findOutputs('OutboundAddresses'));
+  expect(addresses).toHaveLength(2);
+  for (const address of addresses) expect(JSON.stringify(told)).toContain(`{"Ref":"${address}"}`);
+});
+
+test('what an operator takes a deployment back by is an output', () => {
+  const [told] = Object.values(template.findOutputs('BuildId'));
+  expect(container.Environment).toContainEqual({ Name: 'WORKER_BUILD_ID', Value: told?.['Value'] });
+});
+
+test('with a collector its headers come from the secret, and without one nobody has to fill them in', () => {
+  const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://otlp.klinik.example:4318', OTEL_TRACES_SAMPLER_ARG: '0.1' };
+  const [traced] = of('AWS::ECS::TaskDefinition', Template.fromStack(appFor('prod', settings).worker));
+  const [{ Environment, Secrets }] = traced.ContainerDefinitions;
+  expect(Environment).toContainEqual({ Name: 'OTEL_TRACES_SAMPLER_ARG', Value: '0.1' });
+  expect(Secrets).toContainEqual({
+    Name: 'OTEL_EXPORTER_OTLP_HEADERS',
+    ValueFrom: { 'Fn::Join': ['', [expect.anything(), ':OTEL_EXPORTER_OTLP_HEADERS::']] },
+  });
+});
+
+test('what an older key has wrapped can be unwrapped, and nothing be wrapped with it any more', () => {
+  const old = 'arn:aws:kms:eu-central-1:123456789012:key/1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e';
+  const after = Template.fromStack(appFor('prod', { OLD_PAYLOAD_KEY_ARNS: `${old}, ${old}` }).worker);
+  const [role] = Object.entries(after.findResources('AWS::IAM::Role')).filter(([id]) => /TaskRole/.test(id));
+  const statements: Properties[] = role?.[1]['Properties'].Policies[0].PolicyDocument.Statement;
+  expect(statements.filter(({ Resource }) => JSON.stringify(Resource).includes(old))).toEqual([
+    expect.objectContaining({
+      Action: 'kms:Decrypt',
+      Condition: { StringEquals: { 'kms:EncryptionContext:purpose': 'epa-sync temporal payload' } },
+    }),
+  ]);
+  const names = of('AWS::ECS::TaskDefinition', after)[0].ContainerDefinitions[0].Environment;
+  expect(JSON.stringify(names)).not.toContain('OLD_PAYLOAD_KEY');
+  expect(() => appFor('prod', { OLD_PAYLOAD_KEY_ARNS: 'alias/old' })).toThrow(/OLD_PAYLOAD_KEY_ARNS/);
 });
 
 test('the code may do what it needs: never change an access entry, never read its own secrets, nothing to everything', () => {

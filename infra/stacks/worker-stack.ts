@@ -1,4 +1,5 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { FargateService } from 'aws-cdk-lib/aws-ecs';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -22,12 +23,14 @@ export interface WorkerStackProps extends StackProps {
 
 /** What does the work: the network, and the workers in it. */
 export class WorkerStack extends Stack {
+  readonly service: FargateService;
   constructor(scope: Construct, id: string, props: WorkerStackProps) {
     const { stage, settings, encryptionKey, bucket, secret, insurerSecret, payloadKey, ...rest } = props;
     super(scope, id, { description: 'epa-sync: workers and their network', ...rest });
     const removalPolicy = removalPolicyOf(stage);
-    const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = settings;
-    const { vpc, securityGroup } = new WorkerNetwork(this, 'Network', {
+    const { OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns, ...shared } = settings;
+    const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = shared;
+    const { vpc, securityGroup, outboundAddresses } = new WorkerNetwork(this, 'Network', {
       natGateways: stage === 'prod' ? 2 : 1,
       insurerPort: portOf(new URL(settings.INSURER_BASE_URL)),
       temporalPort: portOf(new URL(`https://${settings.TEMPORAL_ADDRESS}`)),
@@ -35,9 +38,9 @@ export class WorkerStack extends Stack {
       removalPolicy,
     });
     const environment = Object.fromEntries(
-      Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+      Object.entries(shared).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
     );
-    const { service, logGroup } = new WorkerService(this, 'Worker', {
+    const { service, logGroup, buildId } = new WorkerService(this, 'Worker', {
       vpc,
       securityGroup,
       environment: {
@@ -48,16 +51,19 @@ export class WorkerStack extends Stack {
       },
       secrets: {
         ...Object.fromEntries(sharedSecrets.map((name) => [name, secret])),
+        ...(collector !== undefined && { OTEL_EXPORTER_OTLP_HEADERS: secret }),
         INSURER_API_TOKEN: insurerSecret,
       },
       encryptionKey,
-      permissions: workerPermissions(this, { encryptionKey, bucket, payloadKey }),
-      tasks: 2, // one has the line, the other takes over within the lease
+      permissions: workerPermissions(this, { encryptionKey, bucket, payloadKey, oldPayloadKeyArns }),
       removalPolicy,
     });
+    this.service = service;
     new CfnOutput(this, 'ClusterName', { value: service.cluster.clusterName });
     new CfnOutput(this, 'ServiceName', { value: service.serviceName });
     new CfnOutput(this, 'LogGroupName', { value: logGroup.logGroupName });
+    new CfnOutput(this, 'BuildId', { value: buildId });
+    new CfnOutput(this, 'OutboundAddresses', { value: outboundAddresses.join(' ') });
     new CfnOutput(this, 'VpcId', { value: vpc.vpcId });
   }
 }
