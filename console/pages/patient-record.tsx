@@ -5,6 +5,7 @@ import { useConnection } from '../api/context.ts';
 import { isProblem, usePatient } from '../api/queries.ts';
 import { Button } from '../parts/button.tsx';
 import { base64Bytes, isWhole } from '../parts/documents.ts';
+import { More } from '../parts/more.tsx';
 import { Freshness, Notice, Problem } from '../parts/notice.tsx';
 import { Pseudonym } from '../parts/pseudonym.tsx';
 import { saveFile } from '../parts/save-file.ts';
@@ -54,13 +55,7 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
               </li>
             ))}
           </ul>
-          {query.hasNextPage && (
-            <div className="actions">
-              <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
-                {t.more}
-              </Button>
-            </div>
-          )}
+          <More of={query} />
         </section>
       )}
     </>

@@ -27,7 +27,7 @@ export function RemovalsPanel({
               {t.removals.approve}
             </Button>
           }
-          title={t.removals.approveTitle(many)}
+          title={t.removals.approveTitle(many, removals)}
           text={t.removals.approveText}
           confirm={t.removals.approve}
           isDangerous

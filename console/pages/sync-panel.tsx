@@ -5,6 +5,7 @@ import type { LastSync } from '../api/types.ts';
 import { Button } from '../parts/button.tsx';
 import { Freshness, Notice, Problem } from '../parts/notice.tsx';
 import { useLocale } from '../texts/locale.tsx';
+import { wordsForReason } from '../texts/reasons.ts';
 
 interface SyncPanelProps {
   readonly patientRef: string;
@@ -66,7 +67,9 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
           </Notice>
         )}
         {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
-        {state === 'failed' && seen?.error !== undefined && <Notice kind="error">{t.sync.why(seen.error)}</Notice>}
+        {state === 'failed' && seen?.error !== undefined && (
+          <Notice kind="error">{t.sync.why(wordsForReason(seen.error, t))}</Notice>
+        )}
       </div>
       <Problem error={request.error} />
       {isGone ? <Notice kind="warning">{t.patient.gone}</Notice> : <Freshness of={[lastSync]} />}
