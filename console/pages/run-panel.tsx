@@ -7,6 +7,7 @@ import { CareBar } from '../parts/care-bar.tsx';
 import { Notice, Problem } from '../parts/notice.tsx';
 import { ReasonDialog } from '../parts/reason-dialog.tsx';
 import { RunState } from '../parts/run-state.tsx';
+import { hrefOf } from '../route.ts';
 import { useSamples } from '../samples.ts';
 import { useLocale } from '../texts/locale.tsx';
 
@@ -66,6 +67,11 @@ export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
       <Problem error={start.error ?? cancel.error} />
       {cancel.isSuccess && isRunning && <Notice kind="info">{t.run.cancelling}</Notice>}
       {progress ? <RunFacts progress={progress} /> : <p>{t.run.none}</p>}
+      {isOperator && progress && (
+        <p>
+          <a href={hrefOf('issues', progress.runId)}>{t.run.issues}</a>
+        </p>
+      )}
     </section>
   );
 }

@@ -25,7 +25,6 @@ export const de = {
     none: 'keine Rolle',
   },
   cancel: 'Abbrechen',
-  close: 'Schließen',
   more: 'Weitere laden',
   noMore: 'Das sind alle.',
   copy: 'Kopieren',
@@ -162,6 +161,7 @@ export const de = {
     chartAlt: (done: string, failed: string, from: string, to: string) =>
       `Von ${from} bis ${to}: ${done} gespeichert, ${failed} fehlgeschlagen.`,
     chartTable: 'Als Tabelle',
+    issues: 'Was in diesem Lauf auffiel',
     time: 'Zeit',
   },
 

@@ -26,7 +26,6 @@ export const en: Texts = {
     none: 'no role',
   },
   cancel: 'Cancel',
-  close: 'Close',
   more: 'Load more',
   noMore: 'That is all of them.',
   copy: 'Copy',
@@ -162,6 +161,7 @@ export const en: Texts = {
     chart: 'Course of the run',
     chartAlt: (done, failed, from, to) => `From ${from} to ${to}: ${done} stored, ${failed} failed.`,
     chartTable: 'As a table',
+    issues: 'What was noticed in this run',
     time: 'Time',
   },
 
