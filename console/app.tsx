@@ -1,4 +1,4 @@
-import { type ReactNode, Suspense, useEffect, useRef } from 'react';
+import { type ReactNode, type RefObject, Suspense, useEffect, useRef } from 'react';
 import type { Role } from '../core/domain/access.ts';
 import { useConnection, useSessionState } from './api/context.ts';
 import { IssuesPage } from './pages/issues-page.tsx';
@@ -7,6 +7,7 @@ import { OverviewPage } from './pages/overview-page.tsx';
 import { PatientPage } from './pages/patient-page.tsx';
 import { RunsPage } from './pages/runs-page.tsx';
 import { SignIn } from './pages/sign-in.tsx';
+import { Boundary } from './parts/boundary.tsx';
 import { Button } from './parts/button.tsx';
 import { Notice } from './parts/notice.tsx';
 import { hrefOf, type PageName, useRoute } from './route.ts';
@@ -32,10 +33,31 @@ export function App() {
       ) : (
         <>
           {state.kind === 'expired' && <Expired />}
-          <Content person={state.person} />
+          <Guarded>
+            <Content person={state.person} />
+          </Guarded>
         </>
       )}
     </Shell>
+  );
+}
+
+/** A page that fails leaves head and menu, and says what helps; another page is tried anew. */
+function Guarded({ children }: { readonly children: ReactNode }) {
+  const { t } = useLocale();
+  const { page, subject } = useRoute();
+  return (
+    <Boundary
+      place={`${page} ${subject}`}
+      instead={
+        <Notice kind="error">
+          <span>{t.broken}</span>
+          <Button onPress={() => location.reload()}>{t.reload}</Button>
+        </Notice>
+      }
+    >
+      {children}
+    </Boundary>
   );
 }
 
@@ -85,13 +107,14 @@ function Shell({ person, children }: { readonly person: Person | undefined; read
   const { t, language, setLanguage } = useLocale();
   const { session } = useConnection();
   const [theme, setTheme] = useTheme();
-  const { page } = useRoute();
+  const { page, subject } = useRoute();
   const main = useRef<HTMLElement>(null);
   const pages = person ? pagesFor(person.roles) : [];
   const current = page ?? pages[0];
   useEffect(() => {
     document.title = current === undefined ? t.product : `${t.pages[current]} · ${t.product}`;
   }, [current, t]);
+  useFocusOf(main, `${page} ${subject}`);
   return (
     <>
       <header className="top">
@@ -148,4 +171,18 @@ function Shell({ person, children }: { readonly person: Person | undefined; read
       </main>
     </>
   );
+}
+
+/** On another page a reader begins at its heading, unless it has a field that waits for them. */
+function useFocusOf(holder: RefObject<HTMLElement | null>, place: string) {
+  const last = useRef(place);
+  useEffect(() => {
+    const { current: main } = holder;
+    if (last.current === place) return;
+    last.current = place;
+    if (main === null || (main !== document.activeElement && main.contains(document.activeElement))) return;
+    const start = main.querySelector('h1') ?? main;
+    start.tabIndex = -1;
+    start.focus();
+  }, [holder, place]);
 }

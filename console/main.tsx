@@ -20,9 +20,16 @@ const client = new QueryClient({
 async function open() {
   const settings = await readSettings();
   const session = new Session(settings);
+  session.subscribe(() => {
+    if (session.state.kind === 'signed-out') client.clear(); // nothing of what they saw stays in memory
+  });
   await session.begin();
   return { session, api: createApi(settings.apiUrl, session) };
 }
+
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) location.reload(); // the browser has kept the page as it was left, which may be somebody else's
+});
 
 const root = createRoot(document.getElementById('root') ?? document.body);
 const connection = await open().catch(() => undefined);

@@ -4,11 +4,11 @@ import { securityHeaders } from './security-headers.ts';
 test('the policy names whom the page speaks to, and nobody else', () => {
   const { 'content-security-policy': policy = '' } = securityHeaders({
     apiOrigin: 'https://api.example.org',
-    issuerOrigin: 'https://issuer.example.org',
+    issuerOrigins: ['https://issuer.example.org', 'https://tokens.example.org'],
     documentOrigins: ['https://bucket.example.org'],
   });
   expect(policy).toContain(
-    "connect-src 'self' https://api.example.org https://issuer.example.org https://bucket.example.org;",
+    "connect-src 'self' https://api.example.org https://issuer.example.org https://tokens.example.org https://bucket.example.org;",
   );
   expect(policy).not.toMatch(/unsafe|\*|data:|http:/);
 });

@@ -1,7 +1,7 @@
 export interface PagePeers {
   /** whom the page speaks to, such as `https://api.example.org` */
   readonly apiOrigin: string;
-  readonly issuerOrigin: string;
+  readonly issuerOrigins: readonly string[];
   /** where the API's links to documents lead in the end, when that is elsewhere: the bucket's origin in AWS */
   readonly documentOrigins?: readonly string[];
 }
@@ -9,7 +9,7 @@ export interface PagePeers {
 /** What every file of the console is served with, on a laptop and by CloudFront: no foreign code, no frame, no trace elsewhere. */
 export const securityHeaders = ({
   apiOrigin,
-  issuerOrigin,
+  issuerOrigins,
   documentOrigins = [],
 }: PagePeers): Readonly<Record<string, string>> => ({
   'content-security-policy': [
@@ -17,7 +17,7 @@ export const securityHeaders = ({
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self'",
-    `connect-src ${[...new Set(["'self'", apiOrigin, issuerOrigin, ...documentOrigins])].join(' ')}`,
+    `connect-src ${[...new Set(["'self'", apiOrigin, ...issuerOrigins, ...documentOrigins])].join(' ')}`,
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

@@ -1,12 +1,27 @@
+import { decodeJwt } from 'jose';
 import { ErrorResponse, InMemoryWebStorage, type User, UserManager, WebStorageStateStore } from 'oidc-client-ts';
-import type { Role } from '../core/domain/access.ts';
+import { roles as knownRoles, type Role } from '../core/domain/access.ts';
 import type { Settings } from './settings.ts';
 
-const knownRoles: readonly Role[] = ['operator', 'management', 'clinician', 'auditor'];
-/** So long after the issuer was not reached it is asked again, ms. */
+/** A token is renewed so long before its end, s; one that is good for less than twice that, at half of its time. */
+const renewBeforeEndSeconds = 60;
+/** So long after the issuer was not reached, or was not well, it is asked again, ms. */
 const renewAgainMs = 5_000;
 /** Says that this tab was signed in, and nothing of who: a reload then asks the issuer, which may know them still. */
 const wasSignedIn = 'epa-sync.was-signed-in';
+/** What an issuer says when somebody has to sign in again; with any other word it may say something else in a moment. */
+const finalRefusals: readonly unknown[] = [
+  'invalid_grant',
+  'invalid_client',
+  'unauthorized_client',
+  'access_denied',
+  'login_required',
+  'interaction_required',
+  'consent_required',
+  'account_selection_required',
+];
+/** Refusals of a question that nobody sees: whoever is not signed in there is to be asked, and nothing is wrong. */
+const silentRefusals: readonly unknown[] = finalRefusals.slice(4);
 
 export interface Person {
   readonly id: string;
@@ -26,25 +41,28 @@ export type SessionState =
  */
 export class Session {
   readonly #manager: UserManager;
+  readonly #rolesClaim: string;
   readonly #listeners = new Set<() => void>();
   #user: User | undefined;
   #state: SessionState = { kind: 'signed-out' };
   #renewing: Promise<boolean> | undefined;
+  /** what is due next of the token: its renewal, or its end */
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor({ oidcIssuer, oidcClientId }: Settings) {
+  constructor({ oidcIssuer, oidcClientId, oidcScope, oidcAudience, oidcRolesClaim }: Settings) {
+    this.#rolesClaim = oidcRolesClaim;
     this.#manager = new UserManager({
       authority: oidcIssuer,
       client_id: oidcClientId,
       redirect_uri: `${location.origin}/`,
       post_logout_redirect_uri: `${location.origin}/`,
-      scope: 'openid profile',
+      scope: oidcScope,
+      ...(oidcAudience !== undefined && { extraQueryParams: { audience: oidcAudience } }),
       loadUserInfo: false,
       automaticSilentRenew: false, // without a refresh token it would open a frame, which the policy forbids
       userStore: new WebStorageStateStore({ store: new InMemoryWebStorage() }),
       stateStore: new WebStorageStateStore({ store: sessionStorage }),
-      accessTokenExpiringNotificationTimeInSeconds: 60,
     });
-    this.#manager.events.addAccessTokenExpiring(() => void this.renew());
   }
 
   get state(): SessionState {
@@ -68,9 +86,19 @@ export class Session {
     await this.#goToIssuer({});
   }
 
+  /** Forgets whoever is signed in, here and now; then tells the issuer, if it can be told. */
   async signOut(): Promise<void> {
+    const idToken = this.#user?.id_token;
+    clearTimeout(this.#timer);
+    this.#user = undefined;
     sessionStorage.removeItem(wasSignedIn);
-    await this.#manager.signoutRedirect();
+    this.#set({ kind: 'signed-out' });
+    try {
+      await this.#manager.removeUser();
+      await this.#manager.signoutRedirect(idToken === undefined ? {} : { id_token_hint: idToken });
+    } catch {
+      history.replaceState(null, '', location.pathname); // it knows no sign-out, or is not reached: here it is over
+    }
   }
 
   /** The access token; undefined when nobody is signed in. */
@@ -78,7 +106,10 @@ export class Session {
     return this.#user?.access_token;
   }
 
-  /** Asks for a new token once; whoever comes meanwhile waits for the same answer. @returns whether there is one */
+  /**
+   * Asks for a new token, as the API has refused this one, or its end is near; whoever comes meanwhile waits for the same answer.
+   * @returns whether there is one
+   */
   renew(): Promise<boolean> {
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined;
@@ -87,39 +118,51 @@ export class Session {
   }
 
   async #renew(): Promise<boolean> {
-    if (this.#state.kind !== 'signed-in') return false;
+    const old = this.#user;
+    if (this.#state.kind !== 'signed-in' || old === undefined) return false;
     const { person } = this.#state;
-    const mayRenew = this.#user?.refresh_token !== undefined;
     try {
-      const user = mayRenew ? await this.#manager.signinSilent() : null;
+      const user = old.refresh_token === undefined ? null : await this.#manager.signinSilent();
+      if (this.#user !== old) return false; // has signed out meanwhile
       if (user !== null) {
-        this.#user = user;
+        this.#keep(user);
         return true;
       }
     } catch (error) {
-      if (!(error instanceof ErrorResponse)) {
-        setTimeout(() => void this.renew(), renewAgainMs); // the issuer has not said no: it was not reached
+      if (this.#user !== old) return false;
+      if (!(error instanceof ErrorResponse && finalRefusals.includes(error.error))) {
+        this.#due(renewAgainMs, () => void this.renew());
         return false;
       }
     }
-    this.#set({ kind: 'expired', person });
+    this.#due(millisecondsLeft(old), () => this.#set({ kind: 'expired', person }));
     return false;
+  }
+
+  #keep(user: User): void {
+    this.#user = user;
+    this.#set({ kind: 'signed-in', person: personOf(user, this.#rolesClaim) });
+    const leftMs = millisecondsLeft(user);
+    this.#due(Math.max(leftMs / 2, leftMs - renewBeforeEndSeconds * 1_000), () => void this.renew());
+  }
+
+  /** In place of what was due before. */
+  #due(inMs: number, act: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(act, Math.min(inMs, 2 ** 31 - 1)); // a longer one would be none
   }
 
   async #takeAnswer(): Promise<void> {
     try {
       const user = await this.#manager.signinRedirectCallback();
-      this.#user = user;
-      const hash = typeof user.state === 'string' ? user.state : '';
-      history.replaceState(null, '', `${location.pathname}${hash}`);
+      history.replaceState(null, '', `${location.pathname}${hashIn(user.state)}`);
       sessionStorage.setItem(wasSignedIn, '');
-      this.#set({ kind: 'signed-in', person: personOf(user) });
+      this.#keep(user);
     } catch (error) {
+      const { error: code, state } = error as { error?: string; state?: unknown };
       sessionStorage.removeItem(wasSignedIn);
-      history.replaceState(null, '', location.pathname);
-      const { error: code } = error as { error?: string };
-      const isExpected = code === 'login_required' || code === 'interaction_required';
-      this.#set({ kind: 'signed-out', ...(!isExpected && { problem: code ?? String(error) }) });
+      history.replaceState(null, '', `${location.pathname}${hashIn(state)}`); // where they were going they still want to
+      this.#set({ kind: 'signed-out', ...(!silentRefusals.includes(code) && { problem: code ?? String(error) }) });
     }
   }
 
@@ -138,11 +181,27 @@ export class Session {
   }
 }
 
-function personOf({ profile }: User): Person {
-  const roles = Array.isArray(profile['roles']) ? profile['roles'] : [];
+/** Until the access token ends; an issuer that does not say is believed to mean an hour. */
+const millisecondsLeft = ({ expires_in }: User): number => Math.max(0, expires_in ?? 3_600) * 1_000;
+
+const hashIn = (state: unknown): string => (typeof state === 'string' ? state : '');
+
+/** Roles are read where the API reads them, which believes nothing that is said here: they only choose the pages. */
+function personOf({ access_token, profile }: User, rolesClaim: string): Person {
+  const claimed = claimsIn(access_token)[rolesClaim] ?? profile[rolesClaim];
+  const names: readonly unknown[] = Array.isArray(claimed) ? claimed : [claimed];
   return {
     id: profile.sub,
     name: profile.name ?? profile.sub,
-    roles: knownRoles.filter((role) => roles.includes(role)),
+    roles: knownRoles.filter((role) => names.includes(role)),
   };
+}
+
+/** Nothing where the token is none that can be read. */
+function claimsIn(token: string): Readonly<Record<string, unknown>> {
+  try {
+    return decodeJwt(token);
+  } catch {
+    return {};
+  }
 }

@@ -1,15 +1,16 @@
 import { useEffect, useState } from 'react';
+import { kept } from './kept.ts';
 
 export const themes = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof themes)[number];
 const storageKey = 'epa-sync.theme';
 
-const chosenTheme = (): Theme => themes.find((each) => each === localStorage.getItem(storageKey)) ?? 'system';
+const chosenTheme = (): Theme => themes.find((each) => each === kept.read(storageKey)) ?? 'system';
 
 export function useTheme(): readonly [Theme, (theme: Theme) => void] {
   const [theme, setTheme] = useState(chosenTheme);
   useEffect(() => {
-    localStorage.setItem(storageKey, theme);
+    kept.write(storageKey, theme);
     document.documentElement.dataset['theme'] = theme;
   }, [theme]);
   return [theme, setTheme];

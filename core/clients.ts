@@ -71,27 +71,33 @@ export type Stores = ReturnType<typeof openStores>;
 export interface TemporalConnectionOptions {
   readonly address: string;
   readonly apiKey?: string;
-  /** off on loopback only; said either way, as a key alone would turn it on */
+  /** said either way, as a key alone would turn it on */
   readonly tls: boolean | TLSConfig;
 }
 
 type TemporalAccess = Pick<
   ClientConfig,
   'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY' | 'TEMPORAL_CLIENT_CERT' | 'TEMPORAL_CLIENT_KEY'
->;
+> &
+  Partial<Pick<ClientConfig, 'TEMPORAL_TLS'>>;
 
-/** How Temporal is reached: TLS by itself unless it is on loopback, with a client certificate where there is one. @throws ConfigError */
+/** How Temporal is reached: TLS by itself unless it is on loopback, or switched off (TEMPORAL_TLS), with a client certificate where there is one. @throws ConfigError */
 export function temporalConnection({
   TEMPORAL_ADDRESS: address,
   TEMPORAL_API_KEY: apiKey,
   TEMPORAL_CLIENT_CERT: crt,
   TEMPORAL_CLIENT_KEY: key,
+  TEMPORAL_TLS: wantsTls = true,
 }: TemporalAccess): TemporalConnectionOptions {
   if ((crt === undefined) !== (key === undefined))
     throw new ConfigError(['TEMPORAL_CLIENT_CERT, TEMPORAL_CLIENT_KEY: the one is of no use without the other']);
+  if (!wantsTls && (apiKey !== undefined || crt !== undefined))
+    throw new ConfigError([
+      'TEMPORAL_TLS: is not to be false where there is a TEMPORAL_API_KEY or TEMPORAL_CLIENT_CERT',
+    ]);
   const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|$)/.test(address);
   const certificate = crt !== undefined && key !== undefined && { clientCertPair: pairOf(crt, key) };
-  return { address, ...(apiKey !== undefined && { apiKey }), tls: !isLoopback && (certificate || true) };
+  return { address, ...(apiKey !== undefined && { apiKey }), tls: wantsTls && !isLoopback && (certificate || true) };
 }
 
 const pairOf = (crt: string, key: string) => ({ crt: Buffer.from(crt), key: Buffer.from(key) });

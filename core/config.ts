@@ -21,6 +21,8 @@ const temporal = z.object({
     .string()
     .regex(/^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/, 'is a private key in PEM')
     .optional(),
+  /** `false` where the way there is private, such as a compose file's network; else TLS by itself, unless it is on loopback */
+  TEMPORAL_TLS: z.stringbool().optional(),
   /** the key of KMS that wraps the payload codec's data keys */
   PAYLOAD_KMS_KEY: z
     .string()
@@ -83,10 +85,24 @@ const metrics = z.object({
   RUN_DUE_HOUR: hour(8),
 });
 
+const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
+function holdsKeys(text: string): boolean {
+  try {
+    return keySet.safeParse(JSON.parse(text)).success;
+  } catch {
+    return false;
+  }
+}
+
 const people = z.object({
   /** any OIDC issuer: its keys are found through its /.well-known/openid-configuration */
   OIDC_ISSUER: z.url({ protocol: /^https?$/ }),
   OIDC_AUDIENCE: z.string().min(1),
+  /** its public keys, a JSON Web Key Set (RFC 7517), where Lambdas cannot reach the issuer: nothing is fetched then */
+  OIDC_JWKS: z
+    .string()
+    .refine((text) => holdsKeys(text), 'is a JSON Web Key Set, {"keys": […]}, with one key or more')
+    .optional(),
   /** the claim that holds a list of roles */
   OIDC_ROLES_CLAIM: z.string().min(1).default('roles'),
   /** of the tokens that Temporal's page passes to the codec endpoint, when they are of another issuer: Temporal Cloud's are its own */
@@ -122,6 +138,13 @@ export const apiSettings = z.object({ ...client.shape, ...people.shape });
 export const clientConfig = client.refine(isWrappedOneWay, otherwise);
 export const workerConfig = workerSettings.refine(isWrappedOneWay, otherwise);
 export const apiConfig = apiSettings.refine(isWrappedOneWay, otherwise);
+/** What Lambdas and workers have in one secret: all of it is there, and empty where it is not used, as ECS asks for each by name. */
+export const sharedSecrets = [
+  'PSEUDONYM_KEY',
+  'TEMPORAL_API_KEY',
+  'TEMPORAL_CLIENT_CERT',
+  'TEMPORAL_CLIENT_KEY',
+] as const;
 export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;
 

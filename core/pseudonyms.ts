@@ -9,3 +9,7 @@ import type { Kvnr } from './domain/kvnr.ts';
 export function patientRefOf(kvnr: Kvnr, pseudonymKey: Buffer | KeyObject): string {
   return createHmac('sha256', pseudonymKey).update(kvnr, 'utf8').digest('hex').slice(0, 32);
 }
+
+/** What a key can be known by, and nothing of it be learned: of no KVNR, as it is longer than any. */
+export const markOf = (pseudonymKey: Buffer): string =>
+  createHmac('sha256', pseudonymKey).update('epa-sync: the key of all pseudonyms', 'utf8').digest('hex');

@@ -11,11 +11,13 @@ const apiContext = apiSettings
     INSURER_ID: true,
     TEMPORAL_ADDRESS: true,
     TEMPORAL_NAMESPACE: true,
+    TEMPORAL_TLS: true,
     SYNC_WINDOW: true,
     CARE_MAX_ATTEMPTS: true,
     REMOVAL_LIMIT_PERCENT: true,
     OIDC_ISSUER: true,
     OIDC_AUDIENCE: true,
+    OIDC_JWKS: true,
     OIDC_ROLES_CLAIM: true,
     CODEC_OIDC_ISSUER: true,
     CODEC_OIDC_AUDIENCE: true,
@@ -38,6 +40,7 @@ const workerContext = workerSettings.pick({
   INSURER_BASE_URL: true,
   TEMPORAL_ADDRESS: true,
   TEMPORAL_NAMESPACE: true,
+  TEMPORAL_TLS: true,
   LEASE_MS: true,
   LINE_STALL_MS: true,
   LINE_MIN_GAP_MS: true,
@@ -51,9 +54,19 @@ const workerContext = workerSettings.pick({
 export type WorkerSettings = z.infer<typeof workerContext>;
 
 /** What the console is deployed with. */
-const consoleContext = apiContext.pick({ OIDC_ISSUER: true, CONSOLE_ORIGIN: true }).extend({
+const consoleContext = apiContext.pick({ OIDC_ISSUER: true, OIDC_ROLES_CLAIM: true, CONSOLE_ORIGIN: true }).extend({
   /** what the OIDC issuer knows the console as: a public client, authorization code with PKCE, redirecting to CONSOLE_ORIGIN/ */
   CONSOLE_CLIENT_ID: z.string().min(1).default('console'),
+  /** what is asked for there; issuers who renew tokens only where `offline_access` is among it, and those who know APIs by scopes, want more */
+  CONSOLE_SCOPE: z.string().min(1).default('openid profile'),
+  /** sent as `audience`, for issuers who give a JWT only to who says what it is for */
+  CONSOLE_AUDIENCE: z.string().min(1).optional(),
+  /** where the issuer's other addresses (such as its token endpoint) are, when they are not on its own origin; comma-separated */
+  CONSOLE_ISSUER_ORIGINS: z
+    .string()
+    .transform((list) => list.split(',').map((each) => each.trim()))
+    .pipe(z.array(origin))
+    .default([]),
   /** for CONSOLE_ORIGIN's name, of ACM in us-east-1; without it the page goes by CloudFront's name */
   CONSOLE_CERTIFICATE_ARN: z
     .string()

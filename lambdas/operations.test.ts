@@ -264,6 +264,14 @@ test('an attempt at somebody who is not stored is answered 404 and recorded', as
   ]);
 });
 
+test('an auditor finds the access log of whoever is not stored, or no more, and that is recorded as well', async () => {
+  const kvnr = newKvnr();
+  const patientRef = api.refOf(kvnr);
+  expect((await api.ask('lookUpPatient', { role: 'auditor', body: { kvnr } })).json).toEqual({ patientRef });
+  const { json } = await api.ask('readAccessLog', { role: 'auditor', params: { patientRef } });
+  expect(json.entries).toMatchObject([{ operation: 'lookup', outcome: 'success', agent: { role: 'auditor' } }]);
+});
+
 test('a KVNR with a wrong check digit is refused, and is neither repeated nor taken for a correlation ID', async () => {
   const answered = await api.ask('lookUpPatient', {
     role: 'clinician',

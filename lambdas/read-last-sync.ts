@@ -1,9 +1,15 @@
+import { isUnderWay } from '../core/domain/patient.ts';
 import type { Handler } from './operation.ts';
 import { Problem } from './problems.ts';
 
-export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { patientRecord }) => {
+export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { patientRecord, insurerLine }) => {
   const patient = await patientRecord.readLastSync(patientRef);
   if (patient === undefined) throw new Problem('patient-unknown');
-  if (patient.lastSync === undefined) throw new Problem('no-sync-yet');
-  return { body: patient.lastSync, entity: { kind: 'sync', id: patient.lastSync.syncId } };
+  const { lastSync } = patient;
+  if (lastSync === undefined) throw new Problem('no-sync-yet');
+  const line = isUnderWay(lastSync) ? await insurerLine.read().catch(() => undefined) : undefined; // beside the point when it is over
+  return {
+    body: { ...lastSync, ...(line && { line: { state: line.state } }) },
+    entity: { kind: 'sync', id: lastSync.syncId },
+  };
 };

@@ -176,6 +176,13 @@ export const lastSync = z
     error: z.string().optional(),
   })
   .meta({ id: 'LastSync' });
+export const syncNow = lastSync
+  .extend({
+    line: z.object({ state: lineState }).optional().meta({
+      description: 'of a sync under way, which waits while the line is paused; absent when that could not be read',
+    }),
+  })
+  .meta({ id: 'SyncNow' });
 export const requestedSync = z
   .object({ patientRef, syncId, state: lastSync.shape.state, requestedAt: time, line: line.optional() })
   .meta({

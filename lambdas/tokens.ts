@@ -1,4 +1,13 @@
-import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  decodeJwt,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
 import { z } from 'zod';
 import type { ApiConfig } from '../core/config.ts';
 import { type Role, roles } from '../core/domain/access.ts';
@@ -18,9 +27,10 @@ export type VerifyToken = (token: string) => Promise<Actor>;
 export const createTokenVerifier = ({
   OIDC_ISSUER: issuer,
   OIDC_AUDIENCE: audience,
+  OIDC_JWKS: jwks,
   OIDC_ROLES_CLAIM: rolesClaim,
-}: Pick<ApiConfig, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_ROLES_CLAIM'>): VerifyToken =>
-  verifierOf({ issuer, audience, rolesOf: (payload) => claimedRoles(payload[rolesClaim]) });
+}: Pick<ApiConfig, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_JWKS' | 'OIDC_ROLES_CLAIM'>): VerifyToken =>
+  verifierOf({ issuer, audience, jwks, rolesOf: (payload) => claimedRoles(payload[rolesClaim]) });
 
 /** Where Temporal Cloud's tokens have the e-mail address of whoever is signed in to its page; then where others have it. */
 const emailClaims = ['https://saas-api.tmprl.cloud/user/email', 'email'];
@@ -66,12 +76,15 @@ function issuerOf(token: string): string | undefined {
 interface TokenRules {
   readonly issuer: string;
   readonly audience: string;
+  /** its keys, where they are known; else they are fetched once, and again when a token names one that is new */
+  readonly jwks?: string | undefined;
   readonly rolesOf: (payload: JWTPayload) => Role[];
 }
 
-/** Tokens of one OIDC issuer. Its keys are fetched once, and again when a token names one that is new. */
-function verifierOf({ issuer, audience, rolesOf }: TokenRules): VerifyToken {
-  let keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined;
+/** Tokens of one OIDC issuer. */
+function verifierOf({ issuer, audience, jwks, rolesOf }: TokenRules): VerifyToken {
+  let keys: Promise<JWTVerifyGetKey> | undefined =
+    jwks === undefined ? undefined : Promise.resolve(createLocalJWKSet(JSON.parse(jwks) as JSONWebKeySet));
   const issuerKeys = () => {
     keys ??= discoverKeys(issuer).catch((error: unknown) => {
       keys = undefined; // the next request tries again

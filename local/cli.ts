@@ -33,7 +33,7 @@ as the operator:
 as the clinician, of a patient by KVNR or pseudonym:
   patient <KVNR>             master data and all care records, as JSON, as the insurer sent them
   sync <KVNR>                asks for fresh care records, and shows how they come
-as the auditor, likewise (a KVNR is looked up as the operator, and no more once the patient is removed):
+as the auditor, likewise, also of a patient who is removed:
   access-log <KVNR> [--json|--fhir]   who has seen what
   verify <KVNR>              whether that log is whole and unchanged
 Speaks to the API of the stack that npm start has started, found by LOCAL_DIR, as the demo user of that role; or to that at
@@ -58,7 +58,6 @@ const sayJson = (value: unknown): void => say(JSON.stringify(value, null, 2));
 interface Context {
   /** as the command's role */
   readonly api: Api;
-  readonly apiAs: (role: Role) => Api;
   readonly args: readonly string[];
   readonly isJson: boolean;
   readonly isFhir: boolean;
@@ -194,8 +193,8 @@ const commands: Readonly<Record<string, Command>> = {
 
   'access-log': {
     role: 'auditor',
-    async run({ api, apiAs, args, isJson, isFhir }) {
-      const path = `/patients/${await refOf(patientIn(args), apiAs('operator'))}/access-log`;
+    async run({ api, args, isJson, isFhir }) {
+      const path = `/patients/${await refOf(patientIn(args), api)}/access-log`;
       if (isFhir) return sayJson(await readBundle(api, path));
       const pages = await Array.fromAsync(api.pages<Paged<{ entries: AccessEntry[] }>>(path));
       const entries = pages.flatMap((page) => page.entries);
@@ -206,8 +205,8 @@ const commands: Readonly<Record<string, Command>> = {
 
   verify: {
     role: 'auditor',
-    async run({ api, apiAs, args }) {
-      const patientRef = await refOf(patientIn(args), apiAs('operator'));
+    async run({ api, args }) {
+      const patientRef = await refOf(patientIn(args), api);
       const path = `/patients/${patientRef}/access-log/verification`;
       const { valid, entries, firstBrokenSeq } = await api.get<Verification>(path);
       if (!valid)
@@ -318,9 +317,9 @@ async function main(): Promise<void> {
   const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined)
     throw new CommandError('usage', `${name === undefined ? 'a command is needed' : `no command ${name}`}\n${usage}`);
-  const apiAs = findApi(process.env);
+  const api = findApi(process.env)(command.role);
   const { json: isJson, fhir: isFhir, watch: isWatching } = values;
-  await command.run({ api: apiAs(command.role), apiAs, args, isJson, isFhir, isWatching });
+  await command.run({ api, args, isJson, isFhir, isWatching });
 }
 
 function readArguments() {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { buildOf } from '../console/build.ts';
 import { type Leashed, startProcess, untilReady } from './processes.ts';
 import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
@@ -45,16 +46,12 @@ export async function ensureConsole(consolesDir: string, signal?: AbortSignal): 
   rmSync(consolesDir, { recursive: true, force: true });
   mkdirSync(consolesDir, { recursive: true });
   const building = `${dir}.building`;
-  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
-  const args = [vite, 'build', join(root, 'console'), '--outDir', building, '--logLevel', 'error'];
-  const env = { ...process.env, NODE_ENV: 'production' }; // under vitest it is test, and React would come with its development tools
-  await promisify(execFile)(process.execPath, args, { cwd: root, env, ...(signal && { signal }) }).catch(
-    (error: unknown) => {
-      const said = (error as { stderr?: string }).stderr ?? '';
-      if (isDiskFull(said)) throw new StartFailure(diskFull, { cause: error });
-      throw new StartFailure(`the console cannot be built: ${said.trim() || String(error)}`, { cause: error });
-    },
-  );
+  const { command, args, env } = buildOf(building);
+  await promisify(execFile)(command, args, { cwd: root, env, ...(signal && { signal }) }).catch((error: unknown) => {
+    const said = (error as { stderr?: string }).stderr ?? '';
+    if (isDiskFull(said)) throw new StartFailure(diskFull, { cause: error });
+    throw new StartFailure(`the console cannot be built: ${said.trim() || String(error)}`, { cause: error });
+  });
   renameSync(building, dir);
   return dir;
 }

@@ -7,6 +7,7 @@ import { announce, type Endpoints, releaseLock, takeLock, updateProcesses, withd
 import { startInsurerSimulator } from './insurer-process.ts';
 import { audience, startIssuer } from './issuer-process.ts';
 import { ensureKeys, type Keys } from './keys.ts';
+import { ensureIssuerKeys, publicKeyOf } from './oidc/issuer-keys.ts';
 import { checkPortsFree } from './ports.ts';
 import { type Leashed, lastWords } from './processes.ts';
 import { type LocalSettings, type Ports, placesIn } from './settings.ts';
@@ -42,6 +43,14 @@ interface Reached {
   readonly temporalNamespace: string;
   readonly aws: string;
 }
+
+/** What docker-compose.yml starts. Its Lambdas run in containers of its network, and have no way to this machine's loopback. */
+const composed = {
+  aws: 'http://127.0.0.1:4566',
+  temporal: '127.0.0.1:7233',
+  temporalUi: 'http://127.0.0.1:8233',
+  temporalInside: 'temporal:7233',
+} as const;
 
 /** How often a worker may end before it was ready, one after the other, until the stack gives up. */
 const workerTries = 3;
@@ -102,6 +111,7 @@ export class LocalStack {
       forget([...database, places.aws]);
     }
     const keys = ensureKeys(places.keys);
+    await ensureIssuerKeys(places.issuerKeys); // before two of those below would make them
     // side by side; after a failure the others are waited for, so that stop() knows of all that runs
     const [bundle, consoleDir, insurer, oidcIssuer, parts] = await allDone([
       this.#step('workflows bundled', () => ensureWorkflowBundle(places.bundles, this.#abort.signal)),
@@ -119,7 +129,10 @@ export class LocalStack {
       BUCKET_NAME: bucketName,
       TEMPORAL_ADDRESS: reached.temporal,
       TEMPORAL_NAMESPACE: reached.temporalNamespace,
-      TEMPORAL_API_KEY: this.#temporalApiKey(),
+      TEMPORAL_TLS: 'false', // no dev server has it, wherever it is
+      TEMPORAL_API_KEY: '', // one for elsewhere is not for here
+      TEMPORAL_CLIENT_CERT: '',
+      TEMPORAL_CLIENT_KEY: '',
       INSURER_ID: settings.insurerId,
       INSURER_BASE_URL: insurer.baseUrl,
       INSURER_API_TOKEN: insurer.token,
@@ -227,15 +240,12 @@ export class LocalStack {
     return this.#issuer;
   }
 
-  /** A key for elsewhere is not for here. */
-  #temporalApiKey(): string {
-    return (this.#options.isExternal && process.env['TEMPORAL_API_KEY']) || '';
-  }
-
   async #deploy(
     keys: Keys,
     stateDir: string,
     { aws, temporal, temporalUi, temporalNamespace }: Reached,
+    /** where Lambdas have another sight of things than we have */
+    asLambdasSeeIt: Readonly<Record<string, string>> = {},
   ): Promise<Outputs> {
     const { settings } = this.#options;
     const { ports, region, insurerId, localDir } = settings;
@@ -246,24 +256,32 @@ export class LocalStack {
       logDir: placesIn(localDir).logs,
       signal: this.#abort.signal,
     };
-    const tunable = ['SYNC_WINDOW', 'CARE_MAX_ATTEMPTS', 'REMOVAL_LIMIT_PERCENT', 'OTEL_EXPORTER_OTLP_ENDPOINT'];
+    const tunable = [
+      'SYNC_WINDOW',
+      'CARE_MAX_ATTEMPTS',
+      'REMOVAL_LIMIT_PERCENT',
+      'SYNC_HOUR',
+      'RUN_DUE_HOUR',
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+    ];
     const tuned = tunable.flatMap((name) => {
       const value = process.env[name];
       return value ? [[name, value]] : [];
     });
-    const apiKey = this.#temporalApiKey();
     const api = {
       settings: {
         INSURER_ID: insurerId,
         TEMPORAL_ADDRESS: temporal,
         TEMPORAL_NAMESPACE: temporalNamespace,
+        TEMPORAL_TLS: 'false',
         OIDC_ISSUER: this.#issuer,
         OIDC_AUDIENCE: audience,
         CONSOLE_ORIGIN: consoleOriginOf(ports),
         ...(temporalUi && { TEMPORAL_UI_ORIGIN: temporalUi }),
         ...Object.fromEntries(tuned),
+        ...asLambdasSeeIt,
       },
-      secret: { ...keys, ...(apiKey && { TEMPORAL_API_KEY: apiKey }) },
+      secret: keys,
     };
     return await this.#step('tables and API deployed', () => deployStacks(spec, api));
   }
@@ -311,9 +329,10 @@ export class LocalStack {
   }
 
   async #findParts(keys: Keys): Promise<Reached & Outputs> {
-    const { awsExternal } = placesIn(this.#options.settings.localDir);
-    const aws = (process.env['AWS_ENDPOINT_URL'] || 'http://127.0.0.1:4566').replace('//localhost', '//127.0.0.1');
-    const temporal = process.env['TEMPORAL_ADDRESS'] || '127.0.0.1:7233';
+    const { awsExternal, issuerKeys } = placesIn(this.#options.settings.localDir);
+    const aws = (process.env['AWS_ENDPOINT_URL'] || composed.aws).replace('//localhost', '//127.0.0.1');
+    const isComposed = !process.env['TEMPORAL_ADDRESS'];
+    const temporal = process.env['TEMPORAL_ADDRESS'] || composed.temporal;
     const temporalNamespace = process.env['TEMPORAL_NAMESPACE'] || 'default';
     const hint = 'start it with docker compose up -d, or say where it is';
     if (!(await emulatorAnswers(aws).catch(() => false)))
@@ -322,8 +341,12 @@ export class LocalStack {
       throw new StartFailure(`no Temporal answers at ${temporal}: ${hint} with TEMPORAL_ADDRESS`);
     // what is deployed there is not ours to know: a container may have been made anew
     forget([awsExternal]);
-    const reached = { temporal, temporalNamespace, aws };
-    return { ...reached, ...(await this.#deploy(keys, awsExternal, reached)) };
+    const reached = { temporal, ...(isComposed && { temporalUi: composed.temporalUi }), temporalNamespace, aws };
+    const asLambdasSeeIt = {
+      TEMPORAL_ADDRESS: process.env['LAMBDA_TEMPORAL_ADDRESS'] || (isComposed ? composed.temporalInside : temporal),
+      OIDC_JWKS: JSON.stringify({ keys: [publicKeyOf(await ensureIssuerKeys(issuerKeys))] }),
+    };
+    return { ...reached, ...(await this.#deploy(keys, awsExternal, reached, asLambdasSeeIt)) };
   }
 
   /** Starts a worker, and another one whenever it ends: one that was killed must cost nothing but time. */

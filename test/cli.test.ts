@@ -258,6 +258,21 @@ test('an API elsewhere is spoken to with the token given, and with its rights on
   expect(unsafe.errors).toContain('API_URL: has to be https');
 });
 
+test('an auditor with no other role is told by KVNR who has seen what, also of somebody who has left', async () => {
+  const { url = '', issuer = '', issuerKeys = '' } = stack.api ?? {};
+  const settings = { API_URL: url, EPA_SYNC_TOKEN: await fetchToken(issuer, issuerKeys, 'auditor') };
+  const leaving = kvnrs[3] as Kvnr;
+  insurer.script({ match: leaving, fault: 'not-insured' });
+  expect(await sync(['sync', leaving])).toMatchObject({ exitCode: 3 });
+  expect(await sync(['patient', leaving])).toMatchObject({ exitCode: 3 });
+  expect((await sync(['verify', leaving], settings)).out).toMatch(/whole and unchanged/);
+  const { exitCode, out } = await sync(['access-log', leaving], settings);
+  expect(exitCode).toBe(0);
+  expect(out).toMatch(/ {2}removal {2}success {2}epa-sync as system$/m);
+  expect(out).toMatch(/ {2}lookup {2}success {2}.* as auditor$/m);
+  expect(await sync(['patient', kvnrs[0] ?? ''], settings)).toMatchObject({ exitCode: 1 });
+});
+
 test('where no stack runs, one line says what to do', async () => {
   const LOCAL_DIR = join(stack.dir, 'nothing-here');
   expect(await sync(['status'], { LOCAL_DIR })).toEqual({

@@ -102,8 +102,17 @@ test("the runbook's commands do what it says, one after the other, word for word
   const world = await fetch(`http://127.0.0.1:${Number(env['PORT_BASE']) + 81}/world/patients`);
   const { patients } = (await world.json()) as { patients: { kvnr: string; kind: string; isSpoiled: boolean }[] };
   const KVNR = patients.find(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled)?.kvnr ?? '';
+  const token = (await bash('npm run --silent token -- auditor')).trim();
+  const { api = '' } = readEndpoints(testDir) ?? {};
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const found = await fetch(`${api}/patients/lookup`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ kvnr: KVNR }),
+  });
+  const { patientRef: PATIENT } = (await found.json()) as { patientRef: string };
   const said: string[] = [];
-  for (const commands of commandsOf('docs/runbook.md')) said.push(await bash(commands, { KVNR }));
+  for (const commands of commandsOf('docs/runbook.md')) said.push(await bash(commands, { KVNR, PATIENT }));
   const [paused = '', resumed = ''] = said;
   expect(paused).toContain('paused');
   expect(paused).toContain('the insurer called');

@@ -14,6 +14,7 @@ import { deploymentOptions, keepDeploymentCurrent } from './deployment.ts';
 import { startHealth } from './health.ts';
 import { startKeeper } from './line/keeper.ts';
 import { createLog, faultOf } from './log.ts';
+import { checkPseudonymKey } from './pseudonym-key.ts';
 import { watchAccessLog } from './reporting/access-log-watch.ts';
 import { readBacklogs } from './reporting/backlogs.ts';
 import { runsLookedAt, startReporter } from './reporting/reporter.ts';
@@ -29,8 +30,10 @@ Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) }); // 
 try {
   const config = readConfig(workerConfig, process.env);
   const opened = openStores(config);
-  const connection = await NativeConnection.connect(temporalConnection(config));
   const insurerId = config.INSURER_ID;
+  const pseudonymKey = Buffer.from(config.PSEUDONYM_KEY, 'base64');
+  await checkPseudonymKey({ syncRuns: opened.syncRuns, insurerId, pseudonymKey, log });
+  const connection = await NativeConnection.connect(temporalConnection(config));
   const metrics = createMetrics(insurerId);
   const syncsTookMs: number[] = [];
   const onFailure = (): void => metrics.tell({ AccessLogFailures: 1 });
@@ -51,11 +54,7 @@ try {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
       ...createPatientRecordActivities({ ...stores, log, onSyncEnded: (tookMs) => syncsTookMs.push(tookMs) }),
-      ...createListActivities({
-        ...stores,
-        ...syncActivities,
-        pseudonymKey: Buffer.from(config.PSEUDONYM_KEY, 'base64'),
-      }),
+      ...createListActivities({ ...stores, ...syncActivities, pseudonymKey }),
     },
     maxConcurrentActivityTaskExecutions: 16, // each may hold one patient’s answer, 64 MiB at worst
     stickyQueueScheduleToStartTimeout: '1 s', // a frozen worker must not keep an operator waiting for ten

@@ -6,6 +6,8 @@ const problemPrefix = 'urn:epa-sync:problem:';
 /** Longest wait for an answer, ms; a pause may take as long as a lease and more. */
 const answerMs = 15_000;
 const pauseMs = 90_000;
+/** A document may have tens of megabytes, and the reader a slow line, ms. */
+const documentMs = 300_000;
 
 /** Why there is no answer: one of the API's problems, or the API itself is not there. */
 export class ApiError extends Error {
@@ -18,6 +20,20 @@ export class ApiError extends Error {
     this.correlationId = correlationId;
   }
 }
+
+/** The API or what is behind it is away or busy: the same question may have an answer in a while. */
+const passing: readonly (ProblemName | 'unreachable')[] = [
+  'unreachable',
+  'unavailable',
+  'internal',
+  'too-many-requests',
+  'storage-unavailable',
+  'access-log-unavailable',
+  'sync-unavailable',
+  'line-unavailable',
+];
+
+export const isTransient = (error: unknown): boolean => error instanceof ApiError && passing.includes(error.problem);
 
 export interface Link {
   readonly href: string;
@@ -75,11 +91,13 @@ export function createApi(apiUrl: string, session: Session): Api {
       ),
     async follow({ href }) {
       if (!href.startsWith(`${apiUrl}/`)) throw new ApiError('document-unknown'); // whatever an insurer wrote there is no link of ours
-      const response = await fetch(href, { cache: 'no-store', credentials: 'omit' }).catch((error: unknown) => {
+      const unreachable = (error: unknown) => {
         throw new ApiError('unreachable', undefined, { cause: error });
-      });
+      };
+      const signal = AbortSignal.timeout(documentMs);
+      const response = await fetch(href, { cache: 'no-store', credentials: 'omit', signal }).catch(unreachable);
       if (!response.ok) throw await problemIn(response);
-      return await response.text();
+      return await response.text().catch(unreachable);
     },
   };
 }

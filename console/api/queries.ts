@@ -1,6 +1,7 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useRef } from 'react';
 import type { RunSample } from '../../core/domain/run-sample.ts';
-import { ApiError } from './client.ts';
+import { ApiError, isTransient } from './client.ts';
 import { useConnection } from './context.ts';
 import { nextPollMs } from './polling.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   PatientPage,
   Progress,
   RequestedSync,
+  SyncNow,
   Verification,
 } from './types.ts';
 
@@ -67,6 +69,9 @@ export function useRuns() {
   });
 }
 
+/** For what is read once, not polled: asked again, ever more seldom, until there is an answer, be it no. */
+const untilAnswered = { retry: (_failures: number, error: Error) => isTransient(error) } as const;
+
 /** More are read once, as all pages are read anew each time. */
 const livePagesMax = 2;
 
@@ -81,6 +86,7 @@ export function useIssues(runId: string | undefined) {
     getNextPageParam: ({ nextToken }) => nextToken,
     structuralSharing: false, // pages of a thousand need no comparing
     staleTime: Number.POSITIVE_INFINITY,
+    ...untilAnswered,
     refetchInterval: (query) => (query.state.data?.pages.length ?? 0) <= livePagesMax && nextPollMs(query, 2 * quietMs),
   });
 }
@@ -95,6 +101,7 @@ export function usePatient(patientRef: string) {
     getNextPageParam: ({ nextToken }) => nextToken,
     structuralSharing: false,
     staleTime: Number.POSITIVE_INFINITY, // each look is an access entry: once, and again when something has changed
+    ...untilAnswered,
     refetchOnWindowFocus: false,
     gcTime: 0, // nobody finds a patient in a page that has been left
   });
@@ -105,22 +112,27 @@ export const isSyncUnderWay = (sync: Pick<LastSync, 'state'> | null | undefined)
 
 const firstLookMs = 300;
 const longestLookMs = 10_000;
+/** A sync that waits for the line to be opened waits for people. */
+const pausedLookMs = 60_000;
 
 /** What became of a sync; asked for seldom once it takes long, as each look is an access entry. null: nobody has asked for one. */
 export function useLastSync(patientRef: string, known?: LastSync | null) {
   const { api } = useConnection();
-  return useQuery({
+  const followed = useRef({ syncId: '', sinceMs: 0 });
+  return useQuery<SyncNow | null>({
     queryKey: ['last-sync', patientRef],
     queryFn: async ({ signal }) =>
-      await orNull('no-sync-yet', api.get<LastSync>(`/patients/${patientRef}/sync`, {}, signal)),
+      await orNull('no-sync-yet', api.get<SyncNow>(`/patients/${patientRef}/sync`, {}, signal)),
     ...(known !== undefined && { initialData: known }),
     staleTime: Number.POSITIVE_INFINITY,
     refetchInterval: (query) => {
-      const { data } = query.state;
-      if (query.state.status === 'error') return nextPollMs(query, 1_000);
+      const { data, status, error } = query.state;
+      if (status === 'error') return isTransient(error) && nextPollMs(query, 1_000);
       if (!data || !isSyncUnderWay(data)) return false;
-      const waitedMs = Date.now() - Date.parse(data.requestedAt);
-      return Math.min(longestLookMs, Math.max(firstLookMs, waitedMs / 2));
+      if (data.line?.state === 'paused') return pausedLookMs;
+      const nowMs = performance.now();
+      if (followed.current.syncId !== data.syncId) followed.current = { syncId: data.syncId, sinceMs: nowMs };
+      return Math.min(longestLookMs, Math.max(firstLookMs, (nowMs - followed.current.sinceMs) / 2));
     },
     refetchOnWindowFocus: (query) => isSyncUnderWay(query.state.data) && 'always',
     gcTime: 0,
@@ -132,7 +144,15 @@ export function useRequestSync(patientRef: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async () => await api.post<RequestedSync>('/patient-syncs', { patientRef }),
-    onSuccess: async () => await client.invalidateQueries({ queryKey: ['last-sync', patientRef] }),
+    onSuccess: async ({ syncId, state, requestedAt, line }) => {
+      client.setQueryData<SyncNow | null>(['last-sync', patientRef], (seen) => {
+        const lineNow = line && { line: { state: line.state } };
+        if (seen?.syncId === syncId) return { ...seen, ...lineNow }; // joined, and perhaps seen further by now
+        if (seen && seen.requestedAt > requestedAt) return seen;
+        return { syncId, state, requestedAt, requestedBy: '', ...lineNow };
+      });
+      await client.invalidateQueries({ queryKey: ['last-sync', patientRef] });
+    },
   });
 }
 
@@ -166,6 +186,7 @@ export function useAccessLog(patientRef: string, filter: AccessLogFilter) {
     getNextPageParam: ({ nextToken }) => nextToken,
     placeholderData: keepPreviousData,
     staleTime: Number.POSITIVE_INFINITY, // each look is an entry of the log itself
+    ...untilAnswered,
     refetchOnWindowFocus: false,
     gcTime: 0,
   });
@@ -195,18 +216,31 @@ export function useLineWish(wish: 'pause' | 'resume') {
 }
 
 export function useStartRun() {
-  return useRunWish<void>(async (api) => await api.post('/sync'));
+  return useRunWish<void, { readonly runId: string }>(async (api) => await api.post('/sync'));
 }
 
 export function useCancelRun() {
-  return useRunWish<string>(async (api, reason) => await api.post('/sync/cancel', { reason }));
+  return useRunWish<{ readonly runId: string; readonly reason: string }>(
+    async (api, { reason }) => await api.post('/sync/cancel', { reason }),
+  );
+}
+
+/** What is decided about which removals: the API refuses it when others wait by now. */
+export interface RemovalsDecision {
+  readonly runId: string;
+  readonly decision: 'approve' | 'reject';
+  readonly removals: number;
 }
 
 export function useDecideRemovals() {
-  return useRunWish<'approve' | 'reject'>(async (api, decision) => await api.post('/sync/removals', { decision }));
+  return useRunWish<RemovalsDecision>(
+    async (api, { decision, removals }) => await api.post('/sync/removals', { decision, removals }),
+  );
 }
 
-function useRunWish<Wish>(act: (api: ReturnType<typeof useConnection>['api'], wish: Wish) => Promise<unknown>) {
+function useRunWish<Wish, Answer = unknown>(
+  act: (api: ReturnType<typeof useConnection>['api'], wish: Wish) => Promise<Answer>,
+) {
   const { api } = useConnection();
   const client = useQueryClient();
   return useMutation({

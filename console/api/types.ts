@@ -8,6 +8,7 @@ export type LineWithChanges = z.output<typeof schemas.lineWithChanges>;
 export type Progress = z.output<typeof schemas.progress>;
 export type Issue = z.output<typeof schemas.issues>['issues'][number];
 export type LastSync = z.output<typeof schemas.lastSync>;
+export type SyncNow = z.output<typeof schemas.syncNow>;
 export type RequestedSync = z.output<typeof schemas.requestedSync>;
 export type PatientPage = z.output<typeof schemas.patient>;
 export type AccessLogPage = z.output<typeof schemas.accessLog>;

@@ -2,18 +2,17 @@ import { useEffect, useRef, useState } from 'react';
 import { useLineWish } from '../api/queries.ts';
 import type { Line, LineWithChanges } from '../api/types.ts';
 import { Button } from '../parts/button.tsx';
-import { Problem } from '../parts/notice.tsx';
+import { OldMark, Problem } from '../parts/notice.tsx';
 import { ReasonDialog } from '../parts/reason-dialog.tsx';
 import { useLocale } from '../texts/locale.tsx';
 
-type Look = 'open' | 'busy' | 'pausing' | 'unproved' | 'silent';
+type Look = 'open' | 'pausing' | 'unproved' | 'silent';
 
 /** What the line is to somebody who looks: paused alone is not silent. */
-function lookOf({ state, busy, silent }: Line, isPausing: boolean): Look {
+function lookOf({ state, silent }: Line, isPausing: boolean): Look {
   if (state === 'paused' && silent) return 'silent';
   if (isPausing) return 'pausing';
-  if (state === 'paused') return 'unproved';
-  return busy ? 'busy' : 'open';
+  return state === 'paused' ? 'unproved' : 'open';
 }
 
 interface LinePanelProps {
@@ -28,86 +27,70 @@ export function LinePanel({ line, isOld, isOperator }: LinePanelProps) {
   const { t } = useLocale();
   const pause = useLineWish('pause');
   const resume = useLineWish('resume');
-  const silenceOf = useSilence();
-  if (line === null)
+  const look = line && lookOf(line, pause.isPending);
+  const hasFailedInVain = pause.isError && look === 'silent';
+  const { reset } = pause;
+  useEffect(() => {
+    if (hasFailedInVain) reset(); // silent is what was wished: whatever was said before is over
+  }, [hasFailedInVain, reset]);
+  if (line === null || look === null)
     return (
       <section className="card line" aria-labelledby="line-title">
         <h2 id="line-title">{t.line.title}</h2>
         <p>{t.line.unknown}</p>
       </section>
     );
-  const look = lookOf(line, pause.isPending);
-  const silence = silenceOf(look === 'silent' ? line.since : undefined, pause);
-  const wishes = { pause, resume };
+  const error = (look === 'silent' ? null : pause.error) ?? resume.error;
   return (
     <section className={`card line ${look}${isOld ? ' old' : ''}`} aria-labelledby="line-title">
       <div className="line-head">
         <div>
-          <h2 id="line-title">{t.line.title}</h2>
-          <p className="line-state" role="status" data-look={look}>
+          <h2 id="line-title">
+            {t.line.title} <OldMark isOld={isOld} />
+          </h2>
+          <div className="line-state" data-look={look}>
             <span className="lamp" aria-hidden="true" />
-            {stateTexts(look, t)}
+            <span role="status">{t.line.looks[look]}</span>
             {look === 'pausing' && <Seconds />}
-          </p>
-          <LineFacts line={line} look={look} silence={silence} />
+            {look === 'open' && <Traffic isBusy={line.busy} />}
+          </div>
+          <LineFacts line={line} look={look} />
         </div>
-        {isOperator && <LineButtons line={line} look={look} wishes={wishes} />}
+        {isOperator && <LineButtons line={line} look={look} wishes={{ pause, resume }} />}
       </div>
-      <Problem error={pause.error ?? resume.error} />
+      <Problem error={error} />
       <LineChanges line={line} />
     </section>
   );
 }
 
-const stateTexts = (look: Look, t: ReturnType<typeof useLocale>['t']): string =>
-  ({
-    open: t.line.openIdle,
-    busy: t.line.busy,
-    pausing: t.line.pausing,
-    unproved: t.line.unproved,
-    silent: t.line.paused,
-  })[look];
-
-interface Silence {
-  /** ISO 8601, by the reader's clock */
-  readonly since: string;
-  /** this page itself was told so; else it had been silent before it looked */
-  readonly isExact: boolean;
-}
-
-/** Since when the line is known to be silent, for one pause. */
-function useSilence() {
-  const first = useRef<{ readonly pausedAt: string; readonly silence: Silence }>(undefined);
-  return (pausedAt: string | undefined, pause: ReturnType<typeof useLineWish>): Silence | undefined => {
-    if (pausedAt === undefined) return undefined;
-    if (first.current?.pausedAt !== pausedAt) {
-      const isExact = pause.data?.since === pausedAt || pause.isPending;
-      first.current = { pausedAt, silence: { since: new Date().toISOString(), isExact } };
-    }
-    return first.current.silence;
-  };
+/** Comes and goes with each request: to be seen by who looks, and not told aloud each time. */
+function Traffic({ isBusy }: { readonly isBusy: boolean }) {
+  const { t } = useLocale();
+  return (
+    <span className="traffic">
+      <span className={`beat${isBusy ? ' busy' : ''}`} aria-hidden="true" /> {isBusy ? t.line.busy : t.line.idle}
+    </span>
+  );
 }
 
 interface LineFactsProps {
   readonly line: LineWithChanges;
   readonly look: Look;
-  readonly silence: Silence | undefined;
 }
 
-function LineFacts({ line: { by, since, reason, changes }, look, silence }: LineFactsProps) {
+function LineFacts({ line: { by, since, reason, silentSince, changes }, look }: LineFactsProps) {
   const { t, formats } = useLocale();
-  const hint = { open: t.line.openHint, busy: t.line.openHint, silent: t.line.silentHint }[look as 'open'];
+  const hint = { open: t.line.openHint, silent: t.line.silentHint }[look as 'open'];
   const [last] = changes;
   const facts =
-    look === 'open' || look === 'busy'
+    look === 'open'
       ? { by: last?.by, since: last?.at, reason: last?.reason }
       : { by: look === 'pausing' ? undefined : by, since, reason };
   return (
     <>
-      {silence && (
-        <p className="strong">
-          {(silence.isExact ? t.line.silentSince : t.line.silentBefore)(formats.moment(silence.since))}
-        </p>
+      {look === 'silent' && silentSince !== undefined && (
+        <p className="strong">{t.line.silentSince(formats.moment(silentSince))}</p>
       )}
       {facts.by !== undefined && (
         <dl className="facts">
@@ -146,48 +129,47 @@ interface LineButtonsProps {
   readonly wishes: Readonly<Record<'pause' | 'resume', ReturnType<typeof useLineWish>>>;
 }
 
+/** One button in one place, whatever it does next, so that whoever has pressed it does not lose it. */
 function LineButtons({ line, look, wishes: { pause, resume } }: LineButtonsProps) {
   const { t } = useLocale();
-  const isOpen = look === 'open' || look === 'busy';
-  if (isOpen || look === 'pausing')
-    return (
-      <div className="line-buttons">
-        <ReasonDialog
-          trigger={
-            <Button kind="danger" isLarge isDisabled={pause.isPending}>
-              {t.line.pause}
-            </Button>
-          }
-          title={t.line.pauseTitle}
-          text={t.line.pauseText}
-          confirm={t.line.pause}
-          isDangerous
-          onReason={(reason) => {
-            resume.reset();
-            pause.mutate(reason);
-          }}
-        />
-      </div>
-    );
+  const main = useRef<HTMLButtonElement>(null);
+  const proving = useRef<HTMLButtonElement>(null);
+  const isToPause = look === 'open' || look === 'pausing';
+  const wish = isToPause
+    ? { name: t.line.pause, title: t.line.pauseTitle, text: t.line.pauseText }
+    : { name: t.line.resume, title: t.line.resumeTitle, text: t.line.resumeText };
+  const prove = () => {
+    const keepFocus = () => {
+      if (document.activeElement === proving.current) main.current?.focus(); // the one that was pressed goes
+    };
+    pause.mutate(line.reason ?? t.line.prove, { onSuccess: keepFocus });
+  };
   return (
     <div className="line-buttons">
-      {look === 'unproved' && (
-        <Button kind="danger" isLarge onPress={() => pause.mutate(line.reason ?? t.line.prove)}>
+      {line.state === 'paused' && !line.silent && (
+        <Button ref={proving} kind="danger" isLarge isPending={pause.isPending} onPress={prove}>
           {t.line.prove}
         </Button>
       )}
       <ReasonDialog
         trigger={
-          <Button kind="primary" isLarge isPending={resume.isPending}>
-            {t.line.resume}
+          <Button
+            ref={main}
+            kind={isToPause ? 'danger' : 'primary'}
+            isLarge
+            isPending={isToPause ? pause.isPending : resume.isPending}
+          >
+            {wish.name}
           </Button>
         }
-        title={t.line.resumeTitle}
-        text={t.line.resumeText}
-        confirm={t.line.resume}
+        title={wish.title}
+        text={wish.text}
+        confirm={wish.name}
+        isDangerous={isToPause}
         onReason={(reason) => {
           pause.reset();
-          resume.mutate(reason);
+          resume.reset();
+          (isToPause ? pause : resume).mutate(reason);
         }}
       />
     </div>

@@ -95,7 +95,7 @@ function AccessLog({ patientRef }: { readonly patientRef: string }) {
         {query.isPending && <p>{t.loading}</p>}
         {entries?.length === 0 && <p role="status">{query.hasNextPage ? t.log.noneYet : t.log.none}</p>}
         {entries !== undefined && entries.length > 0 && <Entries entries={entries} onWho={chooseWho} />}
-        {entries !== undefined && (entries.length > 0 || query.hasNextPage) && <More of={query} />}
+        <More of={query} />
       </section>
     </>
   );

@@ -20,9 +20,7 @@ export function OverviewPage({ isOperator }: { readonly isOperator: boolean }) {
       ) : (
         <LinePanel line={line.data} isOld={line.isError} isOperator={isOperator} />
       )}
-      {progress.data?.awaitingDecision && progress.data.decision && isOperator && (
-        <RemovalsPanel decision={progress.data.decision} />
-      )}
+      {progress.data && isOperator && <RemovalsPanel progress={progress.data} />}
       {progress.data === undefined ? (
         <Waiting isPending={progress.isPending} />
       ) : (

@@ -4,7 +4,19 @@ import type { Link } from '../api/client.ts';
 import { useConnection } from '../api/context.ts';
 import { isProblem, usePatient } from '../api/queries.ts';
 import { Button } from '../parts/button.tsx';
-import { base64Bytes, isWhole } from '../parts/documents.ts';
+import {
+  base64Bytes,
+  isLink,
+  isLinked,
+  isWhole,
+  type LinkedRecord,
+  linkTo,
+  listOf,
+  objectOf,
+  recordsOf,
+  type Sent,
+  withDocuments,
+} from '../parts/documents.ts';
 import { More } from '../parts/more.tsx';
 import { Freshness, Notice, Problem } from '../parts/notice.tsx';
 import { Pseudonym } from '../parts/pseudonym.tsx';
@@ -14,14 +26,12 @@ import type { Texts } from '../texts/de.ts';
 import { useLocale } from '../texts/locale.tsx';
 import { SyncPanel } from './sync-panel.tsx';
 
-/** What an insurer sent: any field may be there, of any kind. */
-type Sent = Readonly<Record<string, unknown>>;
-
 export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
   const { t } = useLocale();
   const query = usePatient(patientRef);
   const patient = query.data?.pages[0]?.patient;
-  const records = query.data?.pages.flatMap((page) => page.careRecords);
+  const records = query.data && recordsOf(query.data.pages);
+  const read = useLinkReader(query);
   const isGone = isProblem(query.error, 'patient-unknown');
   const hasChanged = isProblem(query.error, 'care-records-changed');
   return (
@@ -46,11 +56,11 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
           <ul className="records">
             {records.map((record, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: one record may fill several places with one id
-              <li key={`${record.id} ${index}`} className="record">
-                {'linked' in record && record.linked === true ? (
-                  <LargeRecord link={record as unknown as Link & { id: string }} />
+              <li key={`${record['id']} ${index}`} className="record">
+                {isLinked(record) ? (
+                  <LargeRecord link={record} read={read} />
                 ) : (
-                  <CareRecord record={record} />
+                  <CareRecord record={record} read={read} />
                 )}
               </li>
             ))}
@@ -60,6 +70,28 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
       )}
     </>
   );
+}
+
+class BrokenDocument extends Error {
+  override readonly name = 'BrokenDocument';
+}
+
+/** Reads the text behind a link. @throws ApiError, BrokenDocument when it is not the one that the link was made for */
+type ReadLink = (link: Link) => Promise<string>;
+
+function useLinkReader(patient: ReturnType<typeof usePatient>): ReadLink {
+  const { api } = useConnection();
+  return async (link) => {
+    const text = await api.follow(link).catch(async (error: unknown) => {
+      if (!isProblem(error, 'link-expired')) throw error;
+      const { data } = await patient.refetch(); // its links are new
+      const renewed = linkTo(link.sha256, data?.pages ?? []);
+      if (renewed === undefined) throw error;
+      return await api.follow(renewed);
+    });
+    if (!(await isWhole(text, link.sha256))) throw new BrokenDocument();
+    return text;
+  };
 }
 
 function MasterData({ patient, patientRef }: { readonly patient: Sent; readonly patientRef: string }) {
@@ -102,7 +134,7 @@ const Fact = ({ name, children }: { readonly name: string; readonly children: Re
   </div>
 );
 
-function CareRecord({ record }: { readonly record: Sent }) {
+function CareRecord({ record, read }: { readonly record: Sent; readonly read: ReadLink }) {
   const { t, formats } = useLocale();
   const { id, programme, title, status, start, end, provider, diagnoses, documents, ...others } = record;
   const begins = formats.day(wordOf(start));
@@ -118,7 +150,7 @@ function CareRecord({ record }: { readonly record: Sent }) {
       <p>{end === undefined ? t.patient.from(begins) : t.patient.fromTo(begins, formats.day(wordOf(end)))}</p>
       <Provider provider={provider} />
       <Diagnoses diagnoses={listOf(diagnoses)} t={t} />
-      <Documents documents={listOf(documents)} />
+      <Documents documents={listOf(documents)} read={read} />
       <OtherFields of={{ id, ...others }} />
     </>
   );
@@ -153,7 +185,7 @@ function Diagnoses({ diagnoses, t }: { readonly diagnoses: readonly Sent[]; read
   );
 }
 
-function Documents({ documents }: { readonly documents: readonly Sent[] }) {
+function Documents({ documents, read }: { readonly documents: readonly Sent[]; readonly read: ReadLink }) {
   const { t } = useLocale();
   if (documents.length === 0) return null;
   return (
@@ -162,27 +194,22 @@ function Documents({ documents }: { readonly documents: readonly Sent[] }) {
       <ul className="documents">
         {documents.map((document, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: nothing moves
-          <Document key={index} document={document} />
+          <Document key={index} document={document} read={read} />
         ))}
       </ul>
     </div>
   );
 }
 
-class BrokenDocument extends Error {
-  override readonly name = 'BrokenDocument';
-}
-
-function Document({ document }: { readonly document: Sent }) {
+function Document({ document, read }: { readonly document: Sent; readonly read: ReadLink }) {
   const { t, formats } = useLocale();
-  const { api } = useConnection();
   const { id, title, mediaType, contentBase64 } = document;
   const name = wordOf(title) || wordOf(id);
-  const link = objectOf(contentBase64) as unknown as Partial<Link>;
+  const link = isLink(contentBase64) ? contentBase64 : undefined;
+  const isMissing = link === undefined && wordOf(contentBase64) === ''; // its link is on a later page
   const download = useMutation({
     mutationFn: async () => {
-      const text = link.href === undefined ? wordOf(contentBase64) : await api.follow(link as Link);
-      if (link.sha256 !== undefined && !(await isWhole(text, link.sha256))) throw new BrokenDocument();
+      const text = link === undefined ? wordOf(contentBase64) : await read(link);
       // its own media type is the insurer's word: saved, never opened as a page of ours
       saveFile(fileName(name, wordOf(mediaType)), new Blob([base64Bytes(text)], { type: 'application/octet-stream' }));
     },
@@ -191,15 +218,18 @@ function Document({ document }: { readonly document: Sent }) {
   return (
     <li>
       <span>
-        <bdi>{name}</bdi>{' '}
-        {link.sizeBytes !== undefined && <small>{formats.bytes(Math.floor((link.sizeBytes * 3) / 4))}</small>}
+        <bdi>{name}</bdi> {link !== undefined && <small>{formats.bytes(Math.floor((link.sizeBytes * 3) / 4))}</small>}
       </span>
-      <Button kind="plain" isPending={download.isPending} onPress={() => download.mutate()}>
-        {t.patient.open}
-        <span className="unseen">
-          : <bdi>{name}</bdi>
-        </span>
-      </Button>
+      {isMissing ? (
+        <small>{t.patient.documentLater}</small>
+      ) : (
+        <Button kind="plain" isPending={download.isPending} onPress={() => download.mutate()}>
+          {t.patient.open}
+          <span className="unseen">
+            : <bdi>{name}</bdi>
+          </span>
+        </Button>
+      )}
       {download.error instanceof BrokenDocument ? (
         <Notice kind="error">{t.patient.broken}</Notice>
       ) : (
@@ -227,18 +257,10 @@ const fileName = (name: string, mediaType: string): string =>
   }.${endings[mediaType] ?? 'bin'}`;
 
 /** A record that is no part of the answer, as it is too large: fetched when somebody wants it. */
-function LargeRecord({ link }: { readonly link: Link & { readonly id: string } }) {
+function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly read: ReadLink }) {
   const { t, formats } = useLocale();
-  const { api } = useConnection();
-  const load = useMutation({
-    mutationFn: async () => {
-      const text = await api.follow(link);
-      if (!(await isWhole(text, link.sha256))) throw new BrokenDocument();
-      return parseLossless(text) as Sent;
-    },
-    gcTime: 0,
-  });
-  if (load.data) return <CareRecord record={load.data} />;
+  const load = useMutation({ mutationFn: async () => parseLossless(await read(link)) as Sent, gcTime: 0 });
+  if (load.data) return <CareRecord record={withDocuments(load.data, link.documents)} read={read} />;
   return (
     <>
       <h3>
@@ -286,11 +308,6 @@ function wordOf(value: unknown): string {
 
 const wordFor = (words: Readonly<Record<string, string>>, value: unknown): string =>
   (typeof value === 'string' && Object.hasOwn(words, value) && words[value]) || wordOf(value);
-
-const objectOf = (value: unknown): Sent =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Sent) : {};
-
-const listOf = (value: unknown): readonly Sent[] => (Array.isArray(value) ? value.map(objectOf) : []);
 
 function addressLines(address: unknown): readonly string[] {
   const { street, postalCode, city, country } = objectOf(address);

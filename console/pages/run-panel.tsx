@@ -1,10 +1,11 @@
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { phases } from '../../core/domain/progress.ts';
 import { useCancelRun, useStartRun } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
+import { Boundary } from '../parts/boundary.tsx';
 import { Button } from '../parts/button.tsx';
 import { CareBar } from '../parts/care-bar.tsx';
-import { Notice, Problem } from '../parts/notice.tsx';
+import { Notice, OldMark, Problem } from '../parts/notice.tsx';
 import { ReasonDialog } from '../parts/reason-dialog.tsx';
 import { RunState } from '../parts/run-state.tsx';
 import { hrefOf } from '../route.ts';
@@ -26,11 +27,14 @@ export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
   const start = useStartRun();
   const cancel = useCancelRun();
   const isRunning = progress?.state === 'running';
+  /** the run that was there when a start was asked for */
+  const [seen, setSeen] = useState<string>();
+  const started = isRunning && start.data?.runId === progress.runId ? start.data.runId : undefined;
   return (
     <section className={`card${isOld ? ' old' : ''}`} aria-labelledby="run-title">
       <div className="card-head">
         <h2 id="run-title">
-          {isRunning ? t.run.today : progress ? t.run.last : t.run.title} {progress && <RunState of={progress} />}
+          {progress ? <RunTitle of={progress} /> : t.run.title} <OldMark isOld={isOld} />
         </h2>
         {isOperator && (
           <div className="actions">
@@ -39,6 +43,7 @@ export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
               isPending={start.isPending}
               onPress={() => {
                 cancel.reset();
+                setSeen(isRunning ? progress.runId : undefined);
                 start.mutate();
               }}
             >
@@ -57,7 +62,7 @@ export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
                 isDangerous
                 onReason={(reason) => {
                   start.reset();
-                  cancel.mutate(reason);
+                  cancel.mutate({ runId: progress.runId, reason });
                 }}
               />
             )}
@@ -65,7 +70,10 @@ export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
         )}
       </div>
       <Problem error={start.error ?? cancel.error} />
-      {cancel.isSuccess && isRunning && <Notice kind="info">{t.run.cancelling}</Notice>}
+      {started !== undefined && <Notice kind="good">{started === seen ? t.run.joined : t.run.started}</Notice>}
+      {cancel.isSuccess && isRunning && cancel.variables.runId === progress.runId && (
+        <Notice kind="info">{t.run.cancelling}</Notice>
+      )}
       {progress ? <RunFacts progress={progress} /> : <p>{t.run.none}</p>}
       {isOperator && progress && (
         <p>
@@ -73,6 +81,18 @@ export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
         </p>
       )}
     </section>
+  );
+}
+
+/** A run may go on for days. */
+function RunTitle({ of: run }: { readonly of: Progress }) {
+  const { t, formats } = useLocale();
+  const isOfToday = new Date(run.startedAt).toDateString() === new Date().toDateString();
+  const running = isOfToday ? t.run.today : t.run.since(formats.moment(run.startedAt));
+  return (
+    <>
+      {run.state === 'running' ? running : t.run.last} <RunState of={run} />
+    </>
   );
 }
 
@@ -111,9 +131,11 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
         ))}
       </dl>
       {samples.length > 1 && (
-        <Suspense fallback={null}>
-          <RunChart samples={samples} />
-        </Suspense>
+        <Boundary place={progress.runId} instead={<p className="hint">{t.run.noChart}</p>}>
+          <Suspense fallback={null}>
+            <RunChart samples={samples} />
+          </Suspense>
+        </Boundary>
       )}
       <Faults faults={line.faults} />
     </>

@@ -89,7 +89,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
           </tbody>
         </table>
       )}
-      {runs !== undefined && runs.length > 0 && <More of={query} />}
+      <More of={query} />
     </section>
   );
 }

@@ -19,9 +19,7 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
   const client = useQueryClient();
   const lastSync = useLastSync(patientRef, known);
   const request = useRequestSync(patientRef);
-  const seen = lastSync.data;
-  // the answer to the wish is newer than what was seen before it
-  const sync = request.data && request.data.syncId !== seen?.syncId ? { ...request.data, requestedBy: '' } : seen;
+  const { data: sync } = lastSync;
   const state = request.isPending ? 'asking' : sync?.state;
   const wasUnderWay = useRef(false);
   const isUnderWay = isSyncUnderWay(sync);
@@ -36,8 +34,8 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
         <h2 id="sync-title">{t.sync.title}</h2>
         <Button
           kind="primary"
-          isPending={request.isPending}
-          isDisabled={isUnderWay || isGone}
+          isPending={request.isPending || isUnderWay}
+          isDisabled={isGone}
           onPress={() => request.mutate()}
         >
           {t.sync.now}
@@ -53,22 +51,16 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
             {sync && sync.requestedBy !== '' && (
               <small>
                 {t.sync.by(sync.requestedBy, formats.moment(sync.requestedAt))}
-                {seen?.finishedAt !== undefined &&
-                  !isUnderWay &&
-                  `. ${t.sync.finished(formats.moment(seen.finishedAt))}`}
+                {sync.finishedAt !== undefined && `. ${t.sync.finished(formats.moment(sync.finishedAt))}`}
               </small>
             )}
           </p>
         )}
-        {request.isSuccess && isUnderWay && (
-          <Notice kind={request.data.line?.state === 'paused' ? 'warning' : 'good'}>
-            <span>{t.sync.promised}</span>
-            {request.data.line?.state === 'paused' && <strong>{t.sync.waits}</strong>}
-          </Notice>
-        )}
+        {isUnderWay && request.data?.syncId === sync?.syncId && <Notice kind="good">{t.sync.promised}</Notice>}
+        {isUnderWay && sync?.line?.state === 'paused' && <Notice kind="warning">{t.sync.waits}</Notice>}
         {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
-        {state === 'failed' && seen?.error !== undefined && (
-          <Notice kind="error">{t.sync.why(wordsForReason(seen.error, t))}</Notice>
+        {state === 'failed' && sync?.error !== undefined && (
+          <Notice kind="error">{t.sync.why(wordsForReason(sync.error, t))}</Notice>
         )}
       </div>
       <Problem error={request.error} />

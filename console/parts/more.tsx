@@ -3,8 +3,9 @@ import { useLocale } from '../texts/locale.tsx';
 import { Button } from './button.tsx';
 
 interface MoreProps {
-  /** an infinite query, with its first page read */
+  /** an infinite query */
   readonly of: {
+    readonly data: { readonly pages: readonly unknown[] } | undefined;
     readonly hasNextPage: boolean;
     readonly isFetchingNextPage: boolean;
     fetchNextPage(): Promise<unknown>;
@@ -12,7 +13,7 @@ interface MoreProps {
 }
 
 /** Loads the next page. The last one takes the button away: the focus goes to the word that it was the last. */
-export function More({ of: { hasNextPage, isFetchingNextPage, fetchNextPage } }: MoreProps) {
+export function More({ of: { data, hasNextPage, isFetchingNextPage, fetchNextPage } }: MoreProps) {
   const { t } = useLocale();
   const isAsked = useRef(false);
   const end = useRef<HTMLParagraphElement>(null);
@@ -22,7 +23,7 @@ export function More({ of: { hasNextPage, isFetchingNextPage, fetchNextPage } }:
     if (!hasNextPage) end.current?.focus();
   }, [hasNextPage, isFetchingNextPage]);
   if (!hasNextPage)
-    return (
+    return (data?.pages.length ?? 0) < 2 ? null : (
       <p ref={end} className="hint" tabIndex={-1}>
         {t.noMore}
       </p>

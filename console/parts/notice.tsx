@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { ApiError } from '../api/client.ts';
+import { ApiError, isTransient } from '../api/client.ts';
 import { useConnection } from '../api/context.ts';
 import { useLocale } from '../texts/locale.tsx';
 
@@ -29,9 +29,16 @@ export function Problem({ error }: { readonly error: unknown }) {
   );
 }
 
+/** Beside the title of what is no longer the present state. */
+export function OldMark({ isOld }: { readonly isOld: boolean }) {
+  const { t } = useLocale();
+  return isOld && <span className="badge old-mark">{t.stale.old}</span>;
+}
+
 interface Watched {
-  readonly isError: boolean;
-  readonly error: unknown;
+  readonly error: Error | null;
+  /** why the last of the tries that are still made has failed */
+  readonly failureReason: Error | null;
   /** epoch ms; 0 before the first answer */
   readonly dataUpdatedAt: number;
 }
@@ -40,17 +47,19 @@ interface Watched {
 export function Freshness({ of }: { readonly of: readonly Watched[] }) {
   const { t, formats } = useLocale();
   const { session } = useConnection();
-  const failed = of.filter(({ isError }) => isError);
+  const failed = of.filter((each) => (each.error ?? each.failureReason) !== null);
   const [first] = failed;
   if (first === undefined) return null;
-  const { problem } = first.error instanceof ApiError ? first.error : { problem: 'unreachable' as const };
+  const error = first.error ?? first.failureReason;
+  const { problem } = error instanceof ApiError ? error : { problem: 'internal' as const };
   if (problem === 'unauthenticated' && session.state.kind === 'expired') return null; // the page says so itself
   const oldest = Math.min(...failed.map(({ dataUpdatedAt }) => dataUpdatedAt));
   const what = problem === 'unreachable' || problem === 'unavailable' ? t.stale.lost : t.problems[problem];
   return (
     <Notice kind="error">
-      <strong>{what}</strong>{' '}
-      <span>{oldest === 0 ? t.stale.nothing : t.stale.asOf(formats.moment(new Date(oldest).toISOString()))}</span>
+      <strong>{what}</strong>
+      {oldest !== 0 && <span>{t.stale.asOf(formats.moment(new Date(oldest).toISOString()))}</span>}
+      {isTransient(error) && <span>{t.stale.trying}</span>}
     </Notice>
   );
 }

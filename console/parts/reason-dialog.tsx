@@ -1,4 +1,4 @@
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useId, useState } from 'react';
 import {
   Dialog,
   DialogTrigger,
@@ -73,16 +73,17 @@ function AskDialog({
   text,
   children,
 }: AskProps & { readonly children: (close: () => void) => ReactNode }) {
+  const textId = useId();
   return (
     <DialogTrigger>
       {trigger}
-      <ModalOverlay className="overlay" isDismissable>
+      <ModalOverlay className="overlay">
         <Modal className="modal">
-          <Dialog className="dialog" role="alertdialog">
+          <Dialog className="dialog" role="alertdialog" aria-describedby={textId}>
             {({ close }) => (
               <>
                 <Heading slot="title">{title}</Heading>
-                <p>{text}</p>
+                <p id={textId}>{text}</p>
                 {children(close)}
               </>
             )}

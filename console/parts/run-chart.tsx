@@ -5,6 +5,7 @@ import type { RunSample } from '../../core/domain/run-sample.ts';
 import { useLocale } from '../texts/locale.tsx';
 
 const heightPx = 220;
+const daySeconds = 86_400;
 
 /** Stored and failed over the run; the same as a table below. */
 export default function RunChart({ samples }: { readonly samples: readonly RunSample[] }) {
@@ -23,14 +24,14 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
     draw();
     const resizing = new ResizeObserver(() => chart.current?.setSize({ width: div.clientWidth, height: heightPx }));
     resizing.observe(div);
-    const dark = matchMedia('(prefers-color-scheme: dark)');
-    dark.addEventListener('change', draw);
+    const looks = ['(prefers-color-scheme: dark)', '(forced-colors: active)'].map((query) => matchMedia(query));
+    for (const look of looks) look.addEventListener('change', draw);
     const theming = new MutationObserver(draw);
     theming.observe(document.documentElement, { attributeFilter: ['data-theme'] });
     return () => {
       resizing.disconnect();
       theming.disconnect();
-      dark.removeEventListener('change', draw);
+      for (const look of looks) look.removeEventListener('change', draw);
       chart.current?.destroy();
       chart.current = undefined;
     };
@@ -41,18 +42,18 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
   const alt = t.run.chartAlt(
     formats.count(last.done),
     formats.count(last.failed),
-    formats.clock(secondsOf(first)),
-    formats.clock(secondsOf(last)),
+    formats.clock(secondsOf(first), isOfDays(samples)),
+    formats.clock(secondsOf(last), isOfDays(samples)),
   );
   return (
     <section className="chart" aria-labelledby="chart-title">
       <h3 id="chart-title">{t.run.chart}</h3>
       <ul className="legend" aria-hidden="true">
         <li>
-          <span className="swatch done" /> {t.run.parts.done}
+          <span className="stroke done" /> {t.run.parts.done}
         </li>
         <li>
-          <span className="swatch failed" /> {t.run.parts.failed}
+          <span className="stroke failed" /> {t.run.parts.failed}
         </li>
       </ul>
       <div ref={holder} className="plot" role="img" aria-label={alt} />
@@ -69,7 +70,7 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
           <tbody>
             {fewOf(samples).map(({ at, done, failed }) => (
               <tr key={at}>
-                <td>{formats.clock(secondsOf({ at }))}</td>
+                <td>{formats.clock(secondsOf({ at }), isOfDays(samples))}</td>
                 <td>{formats.count(done)}</td>
                 <td>{formats.count(failed)}</td>
               </tr>
@@ -87,6 +88,12 @@ const tableRows = 12;
 const fewOf = (samples: readonly RunSample[]): readonly RunSample[] => {
   const step = Math.ceil(samples.length / tableRows);
   return samples.filter((_, index) => (samples.length - 1 - index) % step === 0);
+};
+
+/** Whether a time of the day alone could be any of several. */
+const isOfDays = (samples: readonly Pick<RunSample, 'at'>[]): boolean => {
+  const [first, last] = [samples[0], samples.at(-1)];
+  return first !== undefined && last !== undefined && secondsOf(last) - secondsOf(first) > daySeconds;
 };
 
 const secondsOf = ({ at }: Pick<RunSample, 'at'>): number => Date.parse(at) / 1_000;
@@ -110,15 +117,26 @@ function optionsOf(
     grid: { stroke: color('--border'), width: 1 },
     ticks: { stroke: color('--border'), width: 1 },
   };
-  const line = (label: string, name: string) => ({ label, stroke: color(name), width: 2, points: { show: false } });
+  const line = { width: 2, points: { show: false } };
   return {
     width: div.clientWidth,
     height: heightPx,
     legend: { show: false },
     cursor: { show: false },
-    series: [{}, line(words.parts.done, '--good'), line(words.parts.failed, '--bad')],
+    series: [
+      {},
+      { ...line, label: words.parts.done, stroke: color('--good') },
+      { ...line, label: words.parts.failed, stroke: color('--bad'), dash: [6, 4] },
+    ],
     axes: [
-      { ...axis, space: 90, values: (_plot, times) => times.map((at) => formats.clock(at)) },
+      {
+        ...axis,
+        space: 110,
+        values: (_plot, times) => {
+          const spanSeconds = (times.at(-1) ?? 0) - (times[0] ?? 0);
+          return times.map((at) => formats.clock(at, spanSeconds > daySeconds));
+        },
+      },
       { ...axis, size: 60, values: (_plot, counts) => counts.map((count) => formats.count(count)) },
     ],
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(5, max * 1.1)] } },

@@ -31,6 +31,8 @@ export const de = {
   copied: 'Kopiert',
   none: '–',
   unknownPage: 'Diese Seite gibt es nicht, oder Ihre Rolle darf sie nicht sehen.',
+  broken: 'Dieser Teil der Seite ist ausgefallen; vielleicht ist sie seit dem Laden erneuert worden.',
+  reload: 'Neu laden',
 
   signIn: {
     title: 'Anmelden',
@@ -54,21 +56,23 @@ export const de = {
 
   stale: {
     lost: 'Der Dienst antwortet nicht.',
-    asOf: (time: string) => `Zu sehen ist der Stand von ${time}. Die Seite versucht es weiter.`,
-    nothing: 'Die Seite versucht es weiter.',
+    asOf: (time: string) => `Zu sehen ist der Stand von ${time}.`,
+    trying: 'Es wird weiter versucht.',
+    old: 'alter Stand',
     noWorker: 'Kein Worker antwortet: Zu sehen ist der zuletzt gespeicherte Fortschritt.',
   },
 
   line: {
     title: 'Leitung zur Krankenkasse',
-    open: 'Offen',
-    openIdle: 'Offen, gerade frei',
-    busy: 'Offen, Anfrage läuft',
-    pausing: 'Pause – wartet auf Stille',
-    paused: 'Pausiert – still',
-    unproved: 'Pausiert – Stille noch nicht bestätigt',
+    looks: {
+      open: 'Offen',
+      pausing: 'Pause – wartet auf Stille',
+      silent: 'Pausiert – still',
+      unproved: 'Pausiert – Stille noch nicht bestätigt',
+    },
+    busy: 'Anfrage unterwegs',
+    idle: 'gerade frei',
     silentSince: (time: string) => `Still seit ${time}`,
-    silentBefore: (time: string) => `Still seit spätestens ${time}`,
     pausingHint: 'Es beginnt nichts Neues mehr. Erst wenn hier „still“ steht, ist sicher nichts mehr unterwegs.',
     silentHint: 'Nichts ist unterwegs, und nichts geht hinaus, bis jemand die Leitung wieder öffnet.',
     openHint: 'Höchstens eine Anfrage gleichzeitig.',
@@ -99,6 +103,7 @@ export const de = {
   run: {
     title: 'Lauf',
     today: 'Heutiger Lauf',
+    since: (time: string) => `Lauf seit ${time}`,
     last: 'Letzter Lauf',
     none: 'Es gab noch keinen Lauf.',
     start: 'Lauf starten',
@@ -160,6 +165,7 @@ export const de = {
     chart: 'Verlauf des Laufs',
     chartAlt: (done: string, failed: string, from: string, to: string) =>
       `Von ${from} bis ${to}: ${done} gespeichert, ${failed} fehlgeschlagen.`,
+    noChart: 'Der Verlauf lässt sich nicht zeichnen. Nach dem Neuladen der Seite wird es wieder versucht.',
     chartTable: 'Als Tabelle',
     issues: 'Was in diesem Lauf auffiel',
     time: 'Zeit',
@@ -174,6 +180,7 @@ export const de = {
     approveTitle: (removals: string, count: number) =>
       count === 1 ? 'Wirklich eine versicherte Person entfernen?' : `Wirklich ${removals} Versicherte entfernen?`,
     approveText: 'Stammdaten und Versorgungen dieser Personen werden gelöscht. Das Zugriffsprotokoll bleibt.',
+    decided: 'Entschieden',
     approved: 'Genehmigt. Entfernt wird, sobald abgeschlossen ist, was gerade läuft.',
     rejected: 'Niemand wird entfernt.',
   },
@@ -289,6 +296,7 @@ export const de = {
     documents: 'Dokumente',
     open: 'Herunterladen',
     broken: 'Das Dokument entspricht nicht dem, was die Kasse geschickt hat.',
+    documentLater: 'Kommt mit weiteren Versorgungen: „Weitere laden“.',
     large: 'Diese Versorgung ist sehr groß.',
     loadLarge: 'Laden',
     changedMeanwhile: 'Neue Versorgungen sind eingetroffen. Die Anzeige beginnt von vorn.',

@@ -32,6 +32,8 @@ export const en: Texts = {
   copied: 'Copied',
   none: '–',
   unknownPage: 'There is no such page, or your role may not see it.',
+  broken: 'This part of the page has failed; perhaps the page was renewed since you loaded it.',
+  reload: 'Reload',
 
   signIn: {
     title: 'Sign in',
@@ -55,21 +57,23 @@ export const en: Texts = {
 
   stale: {
     lost: 'The service does not answer.',
-    asOf: (time) => `What you see is as of ${time}. The page keeps trying.`,
-    nothing: 'The page keeps trying.',
+    asOf: (time) => `What you see is as of ${time}.`,
+    trying: 'The page keeps trying.',
+    old: 'old state',
     noWorker: 'No worker answers: what you see is the progress that was stored last.',
   },
 
   line: {
     title: 'Line to the insurer',
-    open: 'Open',
-    openIdle: 'Open, idle just now',
-    busy: 'Open, a request is under way',
-    pausing: 'Pausing – waiting for silence',
-    paused: 'Paused – silent',
-    unproved: 'Paused – silence not confirmed yet',
+    looks: {
+      open: 'Open',
+      pausing: 'Pausing – waiting for silence',
+      silent: 'Paused – silent',
+      unproved: 'Paused – silence not confirmed yet',
+    },
+    busy: 'request under way',
+    idle: 'idle just now',
     silentSince: (time) => `Silent since ${time}`,
-    silentBefore: (time) => `Silent since ${time} at the latest`,
     pausingHint: 'Nothing new begins. Only once it says “silent” here is it certain that nothing is under way.',
     silentHint: 'Nothing is under way, and nothing goes out until somebody opens the line again.',
     openHint: 'At most one request at a time.',
@@ -100,6 +104,7 @@ export const en: Texts = {
   run: {
     title: 'Run',
     today: "Today's run",
+    since: (time) => `Run since ${time}`,
     last: 'Last run',
     none: 'There has been no run yet.',
     start: 'Start a run',
@@ -160,6 +165,7 @@ export const en: Texts = {
     },
     chart: 'Course of the run',
     chartAlt: (done, failed, from, to) => `From ${from} to ${to}: ${done} stored, ${failed} failed.`,
+    noChart: 'The chart cannot be drawn. It is tried again when the page is reloaded.',
     chartTable: 'As a table',
     issues: 'What was noticed in this run',
     time: 'Time',
@@ -174,6 +180,7 @@ export const en: Texts = {
     approveTitle: (removals, count) =>
       count === 1 ? 'Really remove one insured person?' : `Really remove ${removals} insured people?`,
     approveText: 'The master data and care records of these people will be deleted. The access log stays.',
+    decided: 'Decided',
     approved: 'Approved. The removal begins once what is under way is done.',
     rejected: 'Nobody will be removed.',
   },
@@ -287,6 +294,7 @@ export const en: Texts = {
     documents: 'Documents',
     open: 'Download',
     broken: 'The document is not what the insurer sent.',
+    documentLater: 'Comes with more care records: “Load more”.',
     large: 'This care record is very large.',
     loadLarge: 'Load',
     changedMeanwhile: 'New care records have arrived. The list starts over.',

@@ -6,8 +6,8 @@ export interface Formats {
   decimal(value: number): string;
   /** time of the day, with the day when it is not today's */
   moment(time: string, now?: Date): string;
-  /** time of the day, epoch seconds */
-  clock(epochSeconds: number): string;
+  /** time of the day, with the day where several are shown; epoch seconds */
+  clock(epochSeconds: number, isOfDays?: boolean): string;
   dateTime(time: string): string;
   /** a calendar day, `2026-11-24` */
   day(date: string): string;
@@ -22,6 +22,12 @@ export function createFormats(locale: string): Formats {
   const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
   const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
   const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
+  const dayClock = new Intl.DateTimeFormat(locale, {
+    day: '2-digit',
+    month: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+  });
   const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
   const day = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' });
   const unit = (name: string) =>
@@ -41,7 +47,7 @@ export function createFormats(locale: string): Formats {
       const date = new Date(time);
       return date.toDateString() === now.toDateString() ? clock.format(date) : dateTime.format(date);
     },
-    clock: (epochSeconds) => clock.format(epochSeconds * 1000),
+    clock: (epochSeconds, isOfDays = false) => (isOfDays ? dayClock : clock).format(epochSeconds * 1000),
     dateTime: (time) => dateTime.format(new Date(time)),
     day: (date) => (Number.isNaN(Date.parse(date)) ? date : day.format(new Date(`${date}T00:00:00Z`))),
     duration: (total) => {

@@ -1,5 +1,6 @@
 import { createContext, type ReactNode, use, useEffect, useMemo, useState } from 'react';
 import { I18nProvider } from 'react-aria-components';
+import { kept } from '../kept.ts';
 import { de, type Texts } from './de.ts';
 import { en } from './en.ts';
 import { createFormats, type Formats } from './formats.ts';
@@ -19,7 +20,7 @@ interface Locale {
 const LocaleContext = createContext<Locale | undefined>(undefined);
 
 /** German unless the reader has chosen otherwise here. */
-const firstLanguage = (): Language => (localStorage.getItem(storageKey) === 'en' ? 'en' : 'de');
+const firstLanguage = (): Language => (kept.read(storageKey) === 'en' ? 'en' : 'de');
 
 /** The reader's own locale where it is of the chosen language, as they read numbers and dates in it. */
 export const localeOf = (language: Language, preferred: readonly string[]): string =>
@@ -29,7 +30,7 @@ export function LocaleProvider({ children }: { readonly children: ReactNode }) {
   const [language, setLanguage] = useState(firstLanguage);
   useEffect(() => {
     document.documentElement.lang = language;
-    localStorage.setItem(storageKey, language);
+    kept.write(storageKey, language);
   }, [language]);
   const locale = localeOf(language, navigator.languages);
   const value = useMemo(

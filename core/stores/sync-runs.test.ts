@@ -88,3 +88,20 @@ test('how a run has gone is kept with it, one sample for each change', async () 
   expect(kept?.runId).toBe('run-1');
   expect(kept?.samples.map(({ done }) => done)).toEqual([0, 3, 7]);
 });
+
+test('the first pseudonym key is known again, and no other is taken for it', async () => {
+  const insurerId = randomUUID();
+  expect(await syncRuns.holdsPseudonymsOf(insurerId, 'mark')).toBe(true);
+  expect(await syncRuns.holdsPseudonymsOf(insurerId, 'mark')).toBe(true);
+  expect(await syncRuns.holdsPseudonymsOf(insurerId, 'another')).toBe(false);
+  expect(await syncRuns.holdsPseudonymsOf(randomUUID(), 'another')).toBe(true);
+  expect(await syncRuns.readProgress(insurerId)).toBeUndefined(); // it is no run
+});
+
+test('a list that was applied can be forgotten', async () => {
+  const insurerId = randomUUID();
+  await syncRuns.setAppliedList(insurerId, { listId: 'l', etag: '"e"' });
+  await syncRuns.forgetAppliedList(insurerId);
+  await syncRuns.forgetAppliedList(insurerId);
+  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+});

@@ -1,5 +1,11 @@
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
-import { type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import {
+  DeleteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+} from '@aws-sdk/lib-dynamodb';
 import type { AppliedList } from '../contract/sync-activities.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { Progress } from '../domain/progress.ts';
@@ -9,7 +15,7 @@ import { type Page, pageToken, sortKeyFrom } from './page.ts';
 
 export const syncRunsTable = 'SyncRuns';
 
-/** The table SyncRuns (DESIGN, "Tables"): each run's last progress answer, its issues, the list applied last. Nothing of a patient but pseudonyms. */
+/** The table SyncRuns (DESIGN, "Tables"): each run's last progress answer, its issues, the list applied last, and the pseudonym key's mark. Nothing of a patient but pseudonyms. */
 export interface SyncRunsStore {
   /** Keeps a run's progress, and how far it is now among its samples; one with a lower revision than what is kept changes nothing. */
   saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;
@@ -25,6 +31,10 @@ export interface SyncRunsStore {
   listIssues(insurerId: string, runId: string, limit: number, nextToken?: string): Promise<Page<Issue>>;
   readAppliedList(insurerId: string): Promise<AppliedList | undefined>;
   setAppliedList(insurerId: string, list: AppliedList): Promise<void>;
+  /** The next run takes in its whole list, also when that has not changed. */
+  forgetAppliedList(insurerId: string): Promise<void>;
+  /** Whether all is named by the pseudonym key of this mark (core/pseudonyms.ts). The first one to be asked about is kept. */
+  holdsPseudonymsOf(insurerId: string, keyMark: string): Promise<boolean>;
 }
 
 interface RunItem {
@@ -37,6 +47,7 @@ interface RunItem {
 
 const issuesKey = (insurerId: string, runId: string) => `${insurerId}#${runId}`;
 const isRunId = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const keyMarkKey = (insurerId: string) => ({ insurerId: `${insurerId}#pseudonyms`, runId: 'key' });
 const appliedListKey = (insurerId: string) => ({ insurerId: `${insurerId}#list`, runId: 'applied' });
 
 /** Sort key of an issue: what is the same issue has the same one. */
@@ -136,6 +147,26 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
 
     async setAppliedList(insurerId, list) {
       await dynamo.send(new PutCommand({ TableName: syncRunsTable, Item: { ...appliedListKey(insurerId), list } }));
+    },
+
+    async forgetAppliedList(insurerId) {
+      await dynamo.send(new DeleteCommand({ TableName: syncRunsTable, Key: appliedListKey(insurerId) }));
+    },
+
+    async holdsPseudonymsOf(insurerId, keyMark) {
+      const command = new PutCommand({
+        TableName: syncRunsTable,
+        Item: { ...keyMarkKey(insurerId), keyMark },
+        ConditionExpression: 'attribute_not_exists(runId) OR keyMark = :keyMark',
+        ExpressionAttributeValues: { ':keyMark': keyMark },
+      });
+      try {
+        await dynamo.send(command);
+        return true;
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return false;
+        throw error;
+      }
     },
   };
 }

@@ -1,6 +1,6 @@
 import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { PolicyDocument, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, type Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { type Architecture, type Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { allow } from './permissions.ts';
@@ -12,6 +12,7 @@ export interface ApiFunctionProps {
   readonly environment: Readonly<Record<string, string>>;
   /** all that it may do, besides writing its log and its traces */
   readonly permissions: readonly PolicyStatement[];
+  readonly architecture: Architecture;
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -20,7 +21,7 @@ export class ApiFunction extends Construct {
   readonly lambda: LambdaFunction;
   constructor(scope: Construct, id: string, props: ApiFunctionProps) {
     super(scope, id);
-    const { code, name, environment, permissions, removalPolicy } = props;
+    const { code, name, environment, permissions, architecture, removalPolicy } = props;
     const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     const statements = [...permissions, allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn)];
     const role = new Role(this, 'Role', {
@@ -30,7 +31,7 @@ export class ApiFunction extends Construct {
     this.lambda = new LambdaFunction(this, 'Function', {
       description: `epa-sync: ${name}`,
       runtime: Runtime.NODEJS_24_X,
-      architecture: Architecture.ARM_64,
+      architecture,
       code,
       handler: `${name}.handler`,
       environment: { ...environment, NODE_OPTIONS: '--enable-source-maps' },

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib';
 import { type ISource, Source } from 'aws-cdk-lib/aws-s3-deployment';
+import { buildOf } from '../../console/build.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -13,9 +14,8 @@ export const consolePage = (): ISource =>
       image: DockerImage.fromRegistry('none'), // has to be named, and is not used
       local: {
         tryBundle(outputDir) {
-          const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
-          const args = [vite, 'build', join(root, 'console'), '--outDir', outputDir, '--logLevel', 'error'];
-          execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] }); // stdout is cdk's own
+          const { command, args, env } = buildOf(outputDir);
+          execFileSync(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] }); // stdout is cdk's own
           return true;
         },
       },

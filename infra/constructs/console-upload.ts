@@ -1,4 +1,4 @@
-import { Fn, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { Duration, Fn, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import type { Distribution } from 'aws-cdk-lib/aws-cloudfront';
 import { PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -21,7 +21,7 @@ export class ConsoleUpload extends Construct {
   constructor(scope: Construct, id: string, { bucket, distribution, config, removalPolicy }: ConsoleUploadProps) {
     super(scope, id);
     const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.ONE_MONTH, removalPolicy });
-    const assets = Fn.sub(`arn:\${AWS::Partition}:s3:::cdk-hnb659fds-assets-\${AWS::AccountId}-\${AWS::Region}`);
+    const staging = Fn.sub(`arn:\${AWS::Partition}:s3:::cdk-hnb659fds-assets-\${AWS::AccountId}-\${AWS::Region}`);
     const distributionArn = Stack.of(this).formatArn({
       service: 'cloudfront',
       region: '',
@@ -33,8 +33,8 @@ export class ConsoleUpload extends Construct {
       inlinePolicies: {
         upload: new PolicyDocument({
           statements: [
-            allow(['s3:GetObject'], `${assets}/*`),
-            allow(['s3:ListBucket'], assets, bucket.bucketArn),
+            allow(['s3:GetObject'], `${staging}/*`),
+            allow(['s3:ListBucket'], staging, bucket.bucketArn),
             allow(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], bucket.arnForObjects('*')),
             allow(['cloudfront:CreateInvalidation', 'cloudfront:GetInvalidation'], distributionArn),
             allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn),
@@ -42,15 +42,25 @@ export class ConsoleUpload extends Construct {
         }),
       },
     });
-    const upload = new BucketDeployment(this, 'Files', {
-      destinationBucket: bucket as IBucket,
-      sources: [consolePage(), Source.jsonData('config.json', config)],
-      cacheControl: [CacheControl.noCache()], // a page of a few files, whose names change with what is in them
-      distribution,
-      logGroup,
-      memoryLimit: 256,
-      role: role.withoutPolicyUpdates(),
+    const page = consolePage();
+    const how = { destinationBucket: bucket as IBucket, logGroup, memoryLimit: 256, role: role.withoutPolicyUpdates() };
+    // Their names change with what is in them: kept by browsers for good, and here for pages that were opened before.
+    const assets = new BucketDeployment(this, 'Assets', {
+      ...how,
+      sources: [page],
+      exclude: ['*'],
+      include: ['assets/*'],
+      prune: false,
+      cacheControl: [CacheControl.setPublic(), CacheControl.maxAge(Duration.days(365)), CacheControl.immutable()],
     });
+    const upload = new BucketDeployment(this, 'Files', {
+      ...how,
+      sources: [page, Source.jsonData('config.json', config)],
+      exclude: ['assets/*'],
+      cacheControl: [CacheControl.noCache()],
+      distribution,
+    });
+    upload.node.addDependency(assets); // a page that names them comes after them
     Validations.of(role).acknowledge(
       ...[
         `Resource::arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>/*`,

@@ -1,7 +1,7 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import type { Key } from 'aws-cdk-lib/aws-kms';
-import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { Architecture, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
@@ -48,7 +48,15 @@ export class ApiStack extends Stack {
       ...(payloadKey && { PAYLOAD_KMS_KEY: payloadKey.keyArn }),
     };
     const lambdaOf = (name: keyof typeof permissions) =>
-      new ApiFunction(this, name, { code, name, environment, permissions: permissions[name], removalPolicy }).lambda;
+      new ApiFunction(this, name, {
+        code,
+        name,
+        environment,
+        permissions: permissions[name],
+        // an emulator runs it on the machine that deploys: in a container of that architecture
+        architecture: stage === 'local' && process.arch === 'x64' ? Architecture.X86_64 : Architecture.ARM_64,
+        removalPolicy,
+      }).lambda;
     const lambdas = Object.fromEntries(groups.map((group) => [group, lambdaOf(group)])) as Record<
       Group,
       LambdaFunction

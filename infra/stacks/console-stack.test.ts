@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
@@ -74,6 +74,50 @@ test('it runs no code but its own, and speaks to nobody but API, issuer and the 
     FrameOptions: { FrameOption: 'DENY' },
     ReferrerPolicy: { ReferrerPolicy: 'no-referrer' },
     StrictTransportSecurity: { AccessControlMaxAgeSec: 63_072_000 },
+  });
+});
+
+test('an issuer of any kind: its scope, audience and claim reach the page, and its other origins the policy', () => {
+  const settings = {
+    OIDC_ROLES_CLAIM: 'https://klinik.example/roles',
+    CONSOLE_SCOPE: 'openid profile offline_access',
+    CONSOLE_AUDIENCE: 'urn:epa-sync:api',
+    CONSOLE_ISSUER_ORIGINS: 'https://tokens.klinik.example, https://login.klinik.example:8443/x',
+  };
+  const { app, page } = appFor(settings);
+  const { directory } = app.synth();
+  const [config = ''] = globSync('asset.*/config.json', { cwd: directory });
+  expect(JSON.parse(readFileSync(join(directory, config), 'utf8'))).toEqual({
+    apiUrl,
+    oidcIssuer: context.OIDC_ISSUER,
+    oidcClientId: 'console',
+    oidcScope: 'openid profile offline_access',
+    oidcAudience: 'urn:epa-sync:api',
+    oidcRolesClaim: 'https://klinik.example/roles',
+  });
+  const [{ ResponseHeadersPolicyConfig: headers }] = of(
+    'AWS::CloudFront::ResponseHeadersPolicy',
+    Template.fromStack(page),
+  );
+  const policy = JSON.stringify(headers.SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy);
+  expect(policy).toContain(
+    'https://login.klinik.example https://tokens.klinik.example https://login.klinik.example:8443 ',
+  );
+});
+
+test('what open pages may still load outlives a deployment, and what names it comes after it and is asked for each time', () => {
+  const [assets, files] = Object.values(template.findResources('Custom::CDKBucketDeployment')).sort(
+    (a, b) => Number(a['Properties'].Prune) - Number(b['Properties'].Prune),
+  );
+  expect(assets?.['Properties']).toMatchObject({
+    Prune: false,
+    Exclude: ['*'],
+    Include: ['assets/*'],
+    SystemMetadata: { 'cache-control': 'public, max-age=31536000, immutable' },
+  });
+  expect(files).toMatchObject({
+    Properties: { Prune: true, Exclude: ['assets/*'], SystemMetadata: { 'cache-control': 'no-cache' } },
+    DependsOn: expect.arrayContaining([expect.stringMatching(/^PageAssets/)]),
   });
 });
 

@@ -21,12 +21,12 @@ export class ConsoleStack extends Stack {
   constructor(scope: Construct, id: string, props: ConsoleStackProps) {
     const { stage, settings, apiUrl, documents, ...rest } = props;
     super(scope, id, { description: 'epa-sync: console', ...rest });
-    const { OIDC_ISSUER: oidcIssuer, CONSOLE_CLIENT_ID: oidcClientId } = settings;
+    const { OIDC_ISSUER: oidcIssuer, CONSOLE_AUDIENCE: oidcAudience } = settings;
     const { CONSOLE_ORIGIN: origin, CONSOLE_CERTIFICATE_ARN: certificateArn } = settings;
     const removalPolicy = removalPolicyOf(stage);
     const headers = securityHeaders({
       apiOrigin: Fn.select(0, Fn.split('/v1', apiUrl)),
-      issuerOrigin: new URL(oidcIssuer).origin,
+      issuerOrigins: [new URL(oidcIssuer).origin, ...settings.CONSOLE_ISSUER_ORIGINS],
       documentOrigins: [`https://${documents.bucketRegionalDomainName}`],
     });
     const { bucket, distribution } = new ConsoleSite(this, 'Site', {
@@ -37,7 +37,14 @@ export class ConsoleStack extends Stack {
     new ConsoleUpload(this, 'Page', {
       bucket,
       distribution,
-      config: { apiUrl, oidcIssuer, oidcClientId },
+      config: {
+        apiUrl,
+        oidcIssuer,
+        oidcClientId: settings.CONSOLE_CLIENT_ID,
+        oidcScope: settings.CONSOLE_SCOPE,
+        oidcRolesClaim: settings.OIDC_ROLES_CLAIM,
+        ...(oidcAudience !== undefined && { oidcAudience }),
+      },
       removalPolicy,
     });
     new CfnOutput(this, 'ConsoleUrl', { value: `https://${distribution.domainName}` });

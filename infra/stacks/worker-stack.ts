@@ -3,6 +3,7 @@ import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
+import { sharedSecrets } from '../../core/config.ts';
 import { workerPermissions } from '../constructs/permissions.ts';
 import { WorkerNetwork } from '../constructs/worker-network.ts';
 import { WorkerService } from '../constructs/worker-service.ts';
@@ -60,8 +61,5 @@ export class WorkerStack extends Stack {
     new CfnOutput(this, 'VpcId', { value: vpc.vpcId });
   }
 }
-
-/** Of the secret that Lambdas share: all are there, those that are not used are empty (README, "To your own AWS account"). */
-const sharedSecrets = ['PSEUDONYM_KEY', 'TEMPORAL_API_KEY', 'TEMPORAL_CLIENT_CERT', 'TEMPORAL_CLIENT_KEY'] as const;
 
 const portOf = ({ port, protocol }: URL): number => Number(port) || (protocol === 'http:' ? 80 : 443);

@@ -34,8 +34,9 @@ async function serve({
   OIDC_ISSUER: oidcIssuer,
 }: z.infer<typeof settings>) {
   const origin = `http://127.0.0.1:${port}`;
-  const headers = securityHeaders({ apiOrigin: new URL(apiUrl).origin, issuerOrigin: new URL(oidcIssuer).origin });
-  const config = JSON.stringify({ apiUrl, oidcIssuer, oidcClientId: 'console' });
+  const headers = securityHeaders({ apiOrigin: new URL(apiUrl).origin, issuerOrigins: [new URL(oidcIssuer).origin] });
+  const oidc = { oidcIssuer, oidcClientId: 'console', oidcScope: 'openid profile', oidcRolesClaim: 'roles' };
+  const config = JSON.stringify({ apiUrl, ...oidc });
   const find = (path: string): Served | undefined => {
     if (path === '/config.json') return { type: 'application/json', body: config };
     const file = join(dir, normalize(path === '/' ? '/index.html' : path));
@@ -45,7 +46,7 @@ async function serve({
       : undefined;
   };
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', origin);
+    const pathname = URL.parse(request.url ?? '/', origin)?.pathname ?? ''; // such as of //
     const isOurs = request.headers.host === new URL(origin).host; // another name that leads here is somebody else's page
     const found = isOurs && (request.method === 'GET' || request.method === 'HEAD') ? find(pathname) : undefined;
     if (found === undefined) return response.writeHead(404, headers).end();

@@ -27,6 +27,16 @@ export async function ensureIssuerKeys(file: string): Promise<IssuerKeys> {
   return readIssuerKeys(file);
 }
 
+/** What others need in order to know its tokens (RFC 7517). */
+export const publicKeyOf = ({ signingKey: { kty, kid, n, e } }: IssuerKeys) => ({
+  kty,
+  kid,
+  n,
+  e,
+  use: 'sig',
+  alg: 'RS256',
+});
+
 /** @throws StartFailure */
 export function readIssuerKeys(file: string): IssuerKeys {
   try {

@@ -1,6 +1,7 @@
-import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import proto from '@temporalio/proto';
 import { expect, test } from 'vitest';
 import { dailySyncId } from '../../core/contract/names.ts';
@@ -20,6 +21,9 @@ const seed = Number(process.env['CHAOS_SEED'] ?? 1);
 const faultsWanted = Number(process.env['CHAOS_FAULTS'] ?? 200);
 /** So long no request comes, ms, though the line is open: then something has come to a stand. */
 const standstillMs = 60_000 * pace;
+
+/** So many attempts at one workflow task, the later ones minutes apart, and it is not the faults. */
+const stuckAttempts = 6;
 
 /** After so many faults the line gets to its work again. */
 const breathEvery = 5;
@@ -65,6 +69,8 @@ test(`${faultsWanted} faults: two promises kept, every run whole`, { timeout: li
     live.catch(() => {}); // looked at between the faults
     const tooLate = sleep(limitMs).then(() => Promise.reject(new Error('the run does not come to its end')));
     tooLate.catch(() => {});
+    const stuck = runIsStuck(day);
+    stuck.catch(() => {});
     await Promise.race([day.insurer.requestArrives(1), tooLate]);
     for (let number = 1; struck.length < faultsWanted; number += 1) {
       if (crew.present.length === 0) await Promise.race([crew.keepUp(), tooLate]); // whoever starts on a busy machine takes its time
@@ -73,19 +79,24 @@ test(`${faultsWanted} faults: two promises kept, every run whole`, { timeout: li
       const done = await Promise.race([faults[fault.kind].strike(fault.random, scene), tooLate]);
       if (done !== undefined) struck.push({ kind: fault.kind, told: `${at(atMs)} ${fault.kind}: ${done}` });
       if (process.env['CHAOS_TRACE']) say(`${struck.length} ${struck.at(-1)?.told}; ${whereabouts(scene)}`);
-      await Promise.race([sleep(fault.gapMs), live, tooLate]);
+      await Promise.race([sleep(fault.gapMs), live, stuck, tooLate]);
       expect(brokenPromises(scene)).toEqual([]);
       await expectMovement(scene);
       if (number % breathEvery === 0) await lineMoves(day);
     }
     await Promise.race([Promise.all(scene.underWay), tooLate]);
-    for (let round = 0; round < calmRounds; round += 1) await Promise.race([calmRound(scene), live, tooLate]);
+    for (let round = 0; round < calmRounds; round += 1) await Promise.race([calmRound(scene), live, stuck, tooLate]);
     days.isLast = true;
-    await Promise.race([live, tooLate]);
+    await Promise.race([live, stuck, tooLate]);
     expect(brokenPromises(scene)).toEqual([]);
   } catch (error) {
-    const kept = keepLogs(day);
-    say([`CHAOS_SEED=${seed} failed after ${struck.length} faults; logs of the workers: ${kept}`, ''].join('\n'));
+    const kept = await keepEvidence(day);
+    say(
+      [
+        `CHAOS_SEED=${seed} failed after ${struck.length} faults; logs of the workers, and the run's history: ${kept}`,
+        '',
+      ].join('\n'),
+    );
     say(
       struck
         .slice(-40)
@@ -178,6 +189,19 @@ async function expectMovement({ day: { insurer }, operators, crew }: Scene): Pro
   if (!isExcused && lastMs < fromMs) throw new Error(`no request since ${at(lastMs)}`);
 }
 
+/** Rejects once no worker can carry the run on: its workflow task has failed, or timed out, over and over. */
+async function runIsStuck({ client }: Day): Promise<never> {
+  for (;;) {
+    await sleep(5_000);
+    const found = await client.workflow
+      .getHandle(dailySyncId(insurerId))
+      .describe()
+      .catch(() => undefined); // Temporal may be restarting
+    if ((found?.raw.pendingWorkflowTask?.attempt ?? 0) >= stuckAttempts)
+      throw new Error('no worker can carry the run on');
+  }
+}
+
 /** The line's holder is killed, the next one stopped, and the line paused once, each when all are well and have work. */
 async function calmRound(scene: Scene): Promise<void> {
   const { crew, day, operators } = scene;
@@ -263,12 +287,14 @@ function table(all: readonly Row[]): string {
   return cells.map((line) => line.join(' ').trimEnd()).join('\n');
 }
 
-/** @returns the folder where the workers' logs stay when the stack goes */
-function keepLogs({ stack: { dir } }: Day): string {
+/** @returns the folder where the workers' logs and the run's history stay when the stack goes */
+async function keepEvidence({ client, stack: { dir } }: Day): Promise<string> {
   const kept = join(testDir, `chaos-${seed}`);
   mkdirSync(kept, { recursive: true });
   for (const file of readdirSync(dir).filter((name) => name.endsWith('.log')))
     cpSync(join(dir, file), join(kept, file));
+  const history = await client.workflow.getHandle(dailySyncId(insurerId)).fetchHistory();
+  writeFileSync(join(kept, 'history.json'), JSON.stringify(historyToJSON(history), null, 1));
   return kept;
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signInAs, visit } from './browser.ts';
 import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
@@ -38,6 +39,37 @@ test('a token that ends is renewed without a word; once the session is over, the
   await page.context().close();
 });
 
+test('an issuer that is unwell for a while ends no session', async () => {
+  const { page } = await visit(world.browser, world.url);
+  await signInAs(page, people.operator);
+  let asked = 0;
+  await page.route('**/token', async (route) => {
+    const response = await route.fetch();
+    if (route.request().method() === 'POST') asked += 1;
+    await route.fulfill({ response, status: 500, json: { error: 'server_error' } });
+  });
+  await sleep((tokenSeconds + 3) * 1_000);
+  expect(asked).toBeGreaterThan(0);
+  expect(asked).toBeLessThan(20); // by one timer, and by what is refused meanwhile
+  expect(await page.getByText('Ihre Anmeldung ist abgelaufen').count()).toBe(0);
+  await page.unroute('**/token');
+  await page.getByText('abgeschlossen').first().waitFor();
+  await expect.poll(async () => await page.getByRole('alert').count(), { timeout: 20_000 }).toBe(0);
+  await page.context().close();
+});
+
+test('a reload that finds the session over comes back to the same page, once signed in', async () => {
+  const { page } = await visit(world.browser, `${world.url}#/runs`);
+  await page.evaluate(() => sessionStorage.setItem('epa-sync.was-signed-in', ''));
+  await page.reload();
+  await page.getByRole('button', { name: 'Anmelden' }).waitFor();
+  expect(new URL(page.url()).hash).toBe('#/runs');
+  expect(await page.getByRole('alert').count()).toBe(0);
+  await signInAs(page, people.operator);
+  await page.getByRole('heading', { level: 1, name: 'Läufe' }).waitFor();
+  await page.context().close();
+});
+
 test('a hidden tab asks nothing', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, people.operator);
@@ -69,5 +101,106 @@ test('when the API is gone the page says so and shows the last state as old, and
   await page.context().setOffline(false);
   await page.getByText('Der Dienst antwortet nicht.').waitFor({ state: 'detached', timeout: 60_000 });
   await expect.poll(async () => await page.locator('.card.old').count(), { timeout: 40_000 }).toBe(0);
+  await page.context().close();
+});
+
+/** Somebody's record, open before a clinician. */
+async function openRecord(page: Page): Promise<string> {
+  const [patientRef = ''] = await world.day.storedRefs();
+  await page.goto(`${world.url}#/patient/${patientRef}`);
+  await signInAs(page, people.clinician);
+  return patientRef;
+}
+
+test('signing out forgets at once, also with an issuer that knows no sign-out', async () => {
+  const { page } = await visit(world.browser, world.url);
+  await page.route('**/.well-known/openid-configuration', async (route) => {
+    const response = await route.fetch();
+    const { end_session_endpoint: _, ...metadata } = (await response.json()) as Record<string, unknown>;
+    await route.fulfill({ response, json: metadata });
+  });
+  await openRecord(page);
+  await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
+  await page.getByRole('button', { name: 'Abmelden' }).click();
+  await page.getByRole('button', { name: 'Anmelden' }).waitFor();
+  expect(await page.locator('.card').count()).toBe(1);
+  expect(new URL(page.url()).hash).toBe('');
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await page.goBack();
+  await sleep(1_000);
+  expect(await page.getByRole('heading', { name: 'Versorgungen' }).count()).toBe(0);
+  expect(asked.filter((url) => url.includes('/patients/'))).toEqual([]);
+  await page.context().close();
+});
+
+test('a page that the browser has kept as it was left is loaded anew', async () => {
+  const { page } = await visit(world.browser, world.url);
+  const loading = page.waitForEvent('load');
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
+  await loading;
+  await page.getByRole('button', { name: 'Anmelden' }).waitFor();
+  await page.context().close();
+});
+
+test('without the chart, whose file a deployment has taken, all else is there: the line can be paused', async () => {
+  const { page } = await visit(world.browser, world.url);
+  await page.route('**/assets/run-chart*', async (route) => await route.fulfill({ status: 404 }));
+  await signInAs(page, people.operator);
+  await page.getByText('Der Verlauf lässt sich nicht zeichnen.').waitFor();
+  await page.getByText('abgeschlossen').first().waitFor();
+  expect(await page.getByRole('button', { name: 'Leitung pausieren' }).isEnabled()).toBe(true);
+  await page.context().close();
+});
+
+test('that a pause was not confirmed is not said beside the silence that came all the same', async () => {
+  const { page } = await visit(world.browser, world.url);
+  await page.route('**/line/pause', async (route) => {
+    const response = await route.fetch();
+    if (route.request().method() !== 'POST') return await route.fulfill({ response });
+    return await route.fulfill({ response, status: 503, json: { type: 'urn:epa-sync:problem:line-not-silent' } });
+  });
+  await signInAs(page, people.operator);
+  await page.getByRole('button', { name: 'Leitung pausieren' }).click();
+  const dialog = page.getByRole('alertdialog');
+  await dialog.getByRole('textbox').fill('Probe');
+  await dialog.getByRole('button', { name: 'Leitung pausieren' }).click();
+  await page.getByText('Still seit').waitFor();
+  await sleep(1_500);
+  expect(await page.getByRole('alert').allInnerTexts()).toEqual([]);
+  await world.day.line.resume({ operator: 'olga', reason: 'done' });
+  await page.locator('[data-look=open]').waitFor();
+  expect(await page.getByRole('alert').allInnerTexts()).toEqual([]);
+  await page.context().close();
+});
+
+test('a record that cannot be read is asked for again until it can, and the page says so; a refusal is final', async () => {
+  const { page } = await visit(world.browser, world.url);
+  let answer: { status: number; problem: string } | undefined = { status: 503, problem: 'storage-unavailable' };
+  let asked = 0;
+  await page.route(/\/patients\/[0-9a-f]{32}$/, async (route) => {
+    const response = await route.fetch();
+    if (answer === undefined || route.request().method() !== 'GET') return await route.fulfill({ response });
+    asked += 1;
+    return await route.fulfill({
+      response,
+      status: answer.status,
+      json: { type: `urn:epa-sync:problem:${answer.problem}` },
+    });
+  });
+  await openRecord(page);
+  await page.getByText('Es wird weiter versucht.').waitFor();
+  await expect.poll(() => asked, { timeout: 10_000 }).toBeGreaterThan(1);
+  answer = undefined;
+  await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
+  expect(await page.getByText('Es wird weiter versucht.').count()).toBe(0);
+
+  answer = { status: 403, problem: 'forbidden' };
+  await page.reload();
+  await page.getByText('Ihre Rolle darf das nicht.').waitFor();
+  asked = 0;
+  await sleep(3_000);
+  expect(asked).toBe(0);
+  expect(await page.getByText('Es wird weiter versucht.').count()).toBe(0);
   await page.context().close();
 });

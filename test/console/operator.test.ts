@@ -41,6 +41,21 @@ test('an operator starts a run and sees it go on without reloading', async () =>
   await page.getByRole('img', { name: /gespeichert, \d+ fehlgeschlagen\.$/ }).waitFor(); // the chart
 });
 
+test('a screen reader is not told of each request: what it hears of the line is its state', async () => {
+  const { page } = operator;
+  const heard = await page.evaluate(async () => {
+    const state = document.querySelector('.line [role=status]');
+    const seen = { texts: new Set<string | null>(), beats: new Set<string | undefined>() };
+    for (let looks = 0; looks < 100; looks += 1) {
+      seen.texts.add(state?.textContent ?? null);
+      seen.beats.add(document.querySelector('.beat')?.className);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return { texts: [...seen.texts], beats: seen.beats.size };
+  });
+  expect(heard).toEqual({ texts: ['Offen'], beats: 2 });
+});
+
 test('a pause during a run says silent only once it is, and the simulator then counts no request', async () => {
   const { page } = operator;
   await world.day.insurer.until(({ underWay }) => underWay === 1);
@@ -56,11 +71,13 @@ test('a pause during a run says silent only once it is, and the simulator then c
   expect(world.day.insurer.summary()).toMatchObject({ requests, whilePaused: 0, underWayWhenPaused: 0 });
 });
 
-test('who looks later sees that the line is silent, by whom and why, and not since when exactly', async () => {
+test('who looks later sees by whom, why, and since when it is silent, by the word of who keeps the line', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, people.management);
   await lineLooks(page, 'silent').waitFor();
-  await page.getByText('Still seit spätestens').waitFor();
+  const { silentSince = '' } = await world.day.line.read();
+  const moment = new Intl.DateTimeFormat('de-DE', { timeStyle: 'medium' }).format(new Date(silentSince));
+  await page.getByText(`Still seit ${moment}`, { exact: true }).waitFor();
   await page.getByText('demo-operator').first().waitFor();
   expect(await page.getByRole('button', { name: /Leitung|Lauf/ }).count()).toBe(0);
   await page.context().close();
@@ -70,7 +87,9 @@ test('the line is opened again and the run completes', async () => {
   const { page } = operator;
   await world.day.insurer.setPaused(false);
   await act(page, 'Leitung öffnen', 'fertig');
-  await page.locator('[data-look=busy], [data-look=open]').waitFor();
+  await lineLooks(page, 'open').waitFor();
+  const focused = await page.evaluate(() => document.activeElement?.textContent);
+  expect(focused).toBe('Leitung pausieren'); // the button that was pressed, by its new name
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 120_000 });
   await page.getByText('Wer pausiert und geöffnet hat').click();
   await page.getByText(/demo-operator\) geöffnet/).waitFor();
@@ -140,6 +159,7 @@ test('removals above the limit are asked about with their numbers, and rejected'
   const stored = (await world.day.storedRefs()).length;
   await page.getByRole('button', { name: 'Niemanden entfernen' }).click();
   await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor({ state: 'detached' });
+  await page.getByText('Niemand wird entfernt.').waitFor();
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 60_000 });
   expect(decision?.removals).toBeGreaterThan(100);
   expect((await world.day.storedRefs()).length).toBeGreaterThan(stored - 20); // some have just then turned out not to be insured

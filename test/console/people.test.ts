@@ -172,7 +172,10 @@ test('while the line is paused, a sync is promised and said to wait, and is done
   await page.getByRole('button', { name: 'Jetzt abgleichen' }).click();
   await page.getByText('Die Leitung ist pausiert').waitFor();
   await page.locator('[data-sync=requested], [data-sync=running]').waitFor();
+  await page.reload(); // what was answered to the wish is forgotten
+  await page.getByText('Die Leitung ist pausiert').waitFor();
   await world.day.line.resume({ operator: 'olga', reason: 'done' });
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))); // somebody looks again
   await page.locator('[data-sync=completed]').waitFor({ timeout: 60_000 });
   await page.context().close();
 });

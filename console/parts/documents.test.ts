@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { isLinked, linkTo, recordsOf, withDocuments } from './documents.ts';
+
+const link = (name: string) => ({ href: `https://api.example.org/documents/${name}`, sizeBytes: 4, sha256: name });
+const large = (...indexes: number[]) => ({
+  id: 'large',
+  linked: true,
+  ...link('body'),
+  documents: indexes.map((index) => ({ index, ...link(`d${index}`) })),
+});
+const small = { id: 'small', documents: [{ id: 'd', contentBase64: link('small') }] };
+const pages = [{ careRecords: [small, large(0, 1)] }, { careRecords: [large(2)] }, { careRecords: [small] }];
+
+test('a record that is too large for an answer is one record, with the links of all pages', () => {
+  expect(recordsOf(pages)).toEqual([small, large(0, 1, 2), small]);
+});
+
+test('two large records that follow each other stay two', () => {
+  const other = { ...large(0), sha256: 'other' };
+  expect(recordsOf([{ careRecords: [large(0)] }, { careRecords: [other] }])).toEqual([large(0), other]);
+});
+
+test('each of its documents has the link to its content, and one whose link has not come yet has none', () => {
+  const behind = { id: 'large', note: 'n', documents: [0, 1, 2].map((id) => ({ id, contentBase64: '' })) };
+  expect(withDocuments(behind, large(0, 2).documents)).toEqual({
+    ...behind,
+    documents: [
+      { id: 0, contentBase64: link('d0') },
+      { id: 1, contentBase64: '' },
+      { id: 2, contentBase64: link('d2') },
+    ],
+  });
+});
+
+test('a newer link to the same text is found, wherever it is', () => {
+  for (const name of ['small', 'body', 'd0', 'd2']) expect(linkTo(name, pages)).toMatchObject(link(name));
+  expect(linkTo('gone', pages)).toBeUndefined();
+});
+
+test("an insurer's own field that is called linked makes no link", () => {
+  expect(isLinked({ id: 'r', linked: true })).toBe(false);
+  expect(isLinked(large())).toBe(true);
+});

@@ -1,0 +1,16 @@
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { z } from 'zod';
+
+const dataOutputs = z.object({ BucketName: z.string(), SecretArn: z.string(), InsurerSecretArn: z.string() });
+
+/** What the data stack tells of itself, in the account and the region that AWS's own variables name, AWS_ENDPOINT_URL among them. */
+export async function readDataOutputs(): Promise<z.infer<typeof dataOutputs>> {
+  const formation = new CloudFormationClient({});
+  try {
+    const { Stacks = [] } = await formation.send(new DescribeStacksCommand({ StackName: 'EpaSyncData' }));
+    const outputs = Stacks.flatMap(({ Outputs = [] }) => Outputs);
+    return dataOutputs.parse(Object.fromEntries(outputs.map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue])));
+  } finally {
+    formation.destroy();
+  }
+}
