@@ -9,11 +9,12 @@ const readsMax = 20;
 
 export const readAccessLog: Handler<'readAccessLog'> = async (call, { stores: { accessLog }, sealer }) => {
   const { patientRef, query, acceptsFhir, apiUrl } = call;
-  const pages = pageTokens<string>(sealer, `access log of ${patientRef}`);
+  const { order = 'oldest' } = query;
+  const pages = pageTokens<string>(sealer, `access log of ${patientRef}, ${order} first`);
   const entries: AccessEntry[] = [];
   let place = await pages.placeOf(query.nextToken);
   for (let reads = 0; reads < readsMax && entries.length < entriesPerPage; reads++) {
-    const page = await accessLog.read(patientRef, entriesPerPage - entries.length, place);
+    const page = await accessLog.read(patientRef, entriesPerPage - entries.length, place, order);
     entries.push(...page.entries.filter((entry) => fits(entry, query)));
     place = page.nextToken;
     if (place === undefined) break;

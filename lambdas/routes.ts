@@ -194,7 +194,7 @@ export const operations = {
     path: '/patients/{patientRef}/access-log',
     group: 'access-log',
     roles: ['auditor'],
-    summary: "Who has seen what of a patient's data, oldest first",
+    summary: "Who has seen what of a patient's data",
     params: schemas.patientPath,
     query: schemas.accessLogQuery,
     answer: { status: 200, description: 'one page of entries', schema: schemas.accessLog, fhir: schemas.auditBundle },

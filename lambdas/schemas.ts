@@ -246,6 +246,7 @@ export const accessLogQuery = z.strictObject({
   operation: accessOperation.optional(),
   from: moment.optional().meta({ description: 'recorded then or later' }),
   to: moment.optional().meta({ description: 'recorded before' }),
+  order: z.enum(['oldest', 'newest']).optional().meta({ description: 'which come first; the oldest when absent' }),
   nextToken: nextToken.optional(),
 });
 const accessEntry = z
@@ -267,7 +268,7 @@ const accessEntry = z
     prevRecorded: time.optional(),
     hash: z.string(),
   })
-  .meta({ id: 'AccessEntry', description: 'one link of the chain; oldest first' });
+  .meta({ id: 'AccessEntry', description: 'one link of the chain' });
 export const accessLog = z.object({ entries: z.array(accessEntry), nextToken: nextToken.optional() });
 export const auditBundle = z
   .looseObject({ resourceType: z.literal('Bundle') })

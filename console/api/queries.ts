@@ -177,7 +177,11 @@ export function useAccessLog(patientRef: string, filter: AccessLogFilter) {
   return useInfiniteQuery({
     queryKey: ['access-log', patientRef, filter],
     queryFn: async ({ pageParam, signal }) =>
-      await api.get<AccessLogPage>(`/patients/${patientRef}/access-log`, { ...filter, nextToken: pageParam }, signal),
+      await api.get<AccessLogPage>(
+        `/patients/${patientRef}/access-log`,
+        { ...filter, order: 'newest', nextToken: pageParam },
+        signal,
+      ),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextToken }) => nextToken,
     placeholderData: keepPreviousData,

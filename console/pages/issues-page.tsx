@@ -1,46 +1,52 @@
-import { useDeferredValue, useEffect, useMemo, useState } from 'react';
+import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { useIssues, useRuns } from '../api/queries.ts';
-import type { Issue } from '../api/types.ts';
+import type { Issue, Progress } from '../api/types.ts';
 import { Button } from '../parts/button.tsx';
 import { Freshness } from '../parts/notice.tsx';
-import { csvLine, saveFile } from '../parts/save-file.ts';
+import { csvFile, saveFile } from '../parts/save-file.ts';
 import { goTo, hrefOf } from '../route.ts';
 import { useLocale } from '../texts/locale.tsx';
+import { wordsForReason } from '../texts/reasons.ts';
 
 const perPage = 100;
 const groupsShown = 8;
+
+/** An issue in the reader's words. */
+interface ToldIssue extends Issue {
+  readonly words: string;
+}
 
 interface Filter {
   readonly kind: Issue['kind'] | '';
   readonly text: string;
 }
 
-/** The issues of one run, all of them: read page after page, shown a hundred at a time. @param runId the newest when absent */
+/** @param runId the newest run when absent: looked up, so that a run that begins meanwhile becomes the newest */
 export function IssuesPage({ runId }: { readonly runId: string | undefined }) {
-  const { t, formats } = useLocale();
-  const query = useIssues(runId);
-  const { data, hasNextPage, isFetching, isError, fetchNextPage } = query;
-  useEffect(() => {
-    if (hasNextPage && !isFetching && !isError) void fetchNextPage();
-  }, [hasNextPage, isFetching, isError, fetchNextPage]);
-  const issues = useMemo(() => data?.pages.flatMap((page) => page.issues) ?? [], [data]);
+  const { t } = useLocale();
+  const query = useRuns();
+  const runs = query.data?.pages.flatMap((page) => page.runs);
+  const shown = runId ?? runs?.[0]?.runId;
   return (
     <section className="card" aria-labelledby="issues-title">
       <h1 id="issues-title">{t.issues.title}</h1>
       <p className="hint">{t.issues.lead}</p>
       <Freshness of={[query]} />
-      <RunChoice runId={runId} />
       {query.isPending && <p>{t.loading}</p>}
-      {data !== undefined && issues.length === 0 && !hasNextPage && <p>{t.issues.none}</p>}
-      {issues.length > 0 && <IssueList key={runId} issues={issues} runId={runId} />}
-      {hasNextPage && <p className="hint">{t.issues.counting(formats.count(issues.length))}</p>}
+      {runs?.length === 0 && <p>{t.run.none}</p>}
+      {runs !== undefined && runs.length > 0 && <RunChoice runId={runId} runs={runs} />}
+      {shown !== undefined && <IssuesOfRun key={shown} runId={shown} />}
     </section>
   );
 }
 
-function RunChoice({ runId }: { readonly runId: string | undefined }) {
+interface RunChoiceProps {
+  readonly runId: string | undefined;
+  readonly runs: readonly Progress[];
+}
+
+function RunChoice({ runId, runs }: RunChoiceProps) {
   const { t, formats } = useLocale();
-  const runs = useRuns().data?.pages.flatMap((page) => page.runs) ?? [];
   return (
     <label className="field">
       {t.issues.run}
@@ -60,13 +66,42 @@ function RunChoice({ runId }: { readonly runId: string | undefined }) {
   );
 }
 
-interface IssueListProps {
-  readonly issues: readonly Issue[];
-  readonly runId: string | undefined;
+/** The issues of one run, all of them: read page after page, shown a hundred at a time. */
+function IssuesOfRun({ runId }: { readonly runId: string }) {
+  const { t, formats } = useLocale();
+  const query = useIssues(runId);
+  const { data, hasNextPage, isFetching, isError, fetchNextPage } = query;
+  useEffect(() => {
+    if (hasNextPage && !isFetching && !isError) void fetchNextPage();
+  }, [hasNextPage, isFetching, isError, fetchNextPage]);
+  const issues = useMemo(
+    () =>
+      data?.pages.flatMap((page) =>
+        page.issues.map((issue) => ({ ...issue, words: wordsForReason(issue.reason, t) })),
+      ) ?? [],
+    [data, t],
+  );
+  return (
+    <>
+      <Freshness of={[query]} />
+      {query.isPending && <p>{t.loading}</p>}
+      {data !== undefined && issues.length === 0 && !hasNextPage && <p>{t.issues.none}</p>}
+      {issues.length > 0 && <IssueList issues={issues} runId={runId} isWhole={!hasNextPage} />}
+      {hasNextPage && <p className="hint">{t.issues.counting(formats.count(issues.length))}</p>}
+    </>
+  );
 }
 
-function IssueList({ issues, runId }: IssueListProps) {
+interface IssueListProps {
+  readonly issues: readonly ToldIssue[];
+  readonly runId: string;
+  /** all of the run's are read */
+  readonly isWhole: boolean;
+}
+
+function IssueList({ issues, runId, isWhole }: IssueListProps) {
   const { t, formats } = useLocale();
+  const text = useRef<HTMLInputElement>(null);
   const [filter, setFilter] = useState<Filter>({ kind: '', text: '' });
   const [page, setPage] = useState(0);
   const applied = useDeferredValue(filter);
@@ -79,8 +114,17 @@ function IssueList({ issues, runId }: IssueListProps) {
     setPage(0);
   };
   const where = ({ position, patientRef }: Issue): string =>
-    patientRef ?? (position === undefined ? t.none : t.issues.entry(formats.count(position + 1)));
-  const wordsFor = (reason: string): string => t.issues.words[reason] ?? reason;
+    patientRef ?? (position === undefined ? t.none : t.issues.entry(formats.count(placeOf(position))));
+  const save = () => {
+    const header = [t.issues.kind, t.issues.reason, t.patient.ref, t.issues.position];
+    const lines = matching.map(({ kind, words, patientRef, position }) => [
+      t.issues.kinds[kind],
+      words,
+      patientRef,
+      position === undefined ? undefined : placeOf(position),
+    ]);
+    saveFile(`${t.issues.file}-${runId}.csv`, csvFile([header, ...lines], formats.csvSeparator));
+  };
   return (
     <>
       <div className="filters">
@@ -97,18 +141,33 @@ function IssueList({ issues, runId }: IssueListProps) {
         </label>
         <label className="field">
           {t.issues.filter}
-          <input type="search" value={filter.text} onChange={({ target }) => choose({ text: target.value })} />
+          <input
+            ref={text}
+            type="search"
+            value={filter.text}
+            onChange={({ target }) => choose({ text: target.value })}
+          />
         </label>
-        <Button onPress={() => saveFile(`issues-${runId ?? 'newest'}.csv`, csvOf(matching))}>{t.issues.csv}</Button>
+        <div>
+          <Button isDisabled={!isWhole} onPress={save}>
+            {t.issues.csv}
+          </Button>
+          {!isWhole && <p className="hint">{t.issues.csvLater}</p>}
+        </div>
       </div>
       {groups.length > 1 && (
         <>
           <h2>{t.issues.groups}</h2>
           <ul className="groups">
-            {groups.slice(0, groupsShown).map(([reason, count]) => (
-              <li key={reason}>
-                <Button onPress={() => choose({ text: reason })}>
-                  <bdi>{wordsFor(reason)}</bdi> <span className="number">{formats.count(count)}</span>
+            {groups.slice(0, groupsShown).map(([words, count]) => (
+              <li key={words}>
+                <Button
+                  onPress={() => {
+                    choose({ text: words });
+                    text.current?.focus(); // the groups are about to go
+                  }}
+                >
+                  <bdi>{words}</bdi> <span className="number">{formats.count(count)}</span>
                 </Button>
               </li>
             ))}
@@ -135,7 +194,7 @@ function IssueList({ issues, runId }: IssueListProps) {
               <tr key={index}>
                 <td>{t.issues.kinds[issue.kind]}</td>
                 <td data-name={t.issues.reason}>
-                  <bdi>{wordsFor(issue.reason)}</bdi>
+                  <bdi>{issue.words}</bdi>
                 </td>
                 <td data-name={t.issues.where}>
                   {issue.kind !== 'care-records' || issue.patientRef === undefined ? (
@@ -151,37 +210,50 @@ function IssueList({ issues, runId }: IssueListProps) {
           </tbody>
         </table>
       )}
-      {pages > 1 && (
-        <div className="pager">
-          <Button isDisabled={at === 0} onPress={() => setPage(at - 1)}>
-            {t.issues.previous}
-          </Button>
-          <span>{t.issues.page(formats.count(at + 1), formats.count(pages))}</span>
-          <Button isDisabled={at === pages - 1} onPress={() => setPage(at + 1)}>
-            {t.issues.next}
-          </Button>
-        </div>
-      )}
+      {pages > 1 && <Pager at={at} pages={pages} onTurn={setPage} />}
     </>
   );
 }
 
-const fits = ({ kind, reason }: Issue, filter: Filter): boolean =>
-  (filter.kind === '' || kind === filter.kind) && reason.toLowerCase().includes(filter.text.trim().toLowerCase());
+interface PagerProps {
+  /** from 0 */
+  readonly at: number;
+  readonly pages: number;
+  readonly onTurn: (page: number) => void;
+}
 
-/** Reasons and how often each occurs, most frequent first. */
-function mostFrequent(issues: readonly Issue[]): readonly (readonly [string, number])[] {
+/** At either end one of its buttons can do no more: the focus goes to the word where one is. */
+function Pager({ at, pages, onTurn }: PagerProps) {
+  const { t, formats } = useLocale();
+  const place = useRef<HTMLSpanElement>(null);
+  const turn = (page: number) => {
+    onTurn(page);
+    if (page === 0 || page === pages - 1) place.current?.focus();
+  };
+  return (
+    <div className="pager">
+      <Button isDisabled={at === 0} onPress={() => turn(at - 1)}>
+        {t.issues.previous}
+      </Button>
+      <span ref={place} tabIndex={-1}>
+        {t.issues.page(formats.count(at + 1), formats.count(pages))}
+      </span>
+      <Button isDisabled={at === pages - 1} onPress={() => turn(at + 1)}>
+        {t.issues.next}
+      </Button>
+    </div>
+  );
+}
+
+const fits = ({ kind, words }: ToldIssue, filter: Filter): boolean =>
+  (filter.kind === '' || kind === filter.kind) && words.toLowerCase().includes(filter.text.trim().toLowerCase());
+
+/** Reasons in words and how often each occurs, most frequent first. */
+function mostFrequent(issues: readonly ToldIssue[]): readonly (readonly [string, number])[] {
   const counts = new Map<string, number>();
-  for (const { reason } of issues) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  for (const { words } of issues) counts.set(words, (counts.get(words) ?? 0) + 1);
   return [...counts].sort(([, a], [, b]) => b - a);
 }
 
-const csvOf = (issues: readonly Issue[]): Blob =>
-  new Blob(
-    [
-      '\ufeff', // or a spreadsheet takes it for another encoding
-      csvLine(['kind', 'reason', 'patientRef', 'position']),
-      ...issues.map(({ kind, reason, patientRef, position }) => csvLine([kind, reason, patientRef, position])),
-    ],
-    { type: 'text/csv;charset=utf-8' },
-  );
+/** People count the entries of a list from 1. */
+const placeOf = (position: number): number => position + 1;

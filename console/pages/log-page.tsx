@@ -1,11 +1,13 @@
 import { useMutation } from '@tanstack/react-query';
-import { useState } from 'react';
+import { type RefObject, useRef, useState } from 'react';
 import { FieldError, Form, Input, Label, Text, TextField } from 'react-aria-components';
 import { useConnection } from '../api/context.ts';
 import { type AccessLogFilter, useAccessLog, useVerify } from '../api/queries.ts';
 import type { AccessEntry } from '../api/types.ts';
 import { Button } from '../parts/button.tsx';
 import { readBundle } from '../parts/fhir-bundle.ts';
+import { KvnrForm } from '../parts/kvnr-form.tsx';
+import { More } from '../parts/more.tsx';
 import { Freshness, Notice, Problem } from '../parts/notice.tsx';
 import { saveFile } from '../parts/save-file.ts';
 import { goTo } from '../route.ts';
@@ -18,46 +20,60 @@ const isPatientRef = (text: string): boolean => /^[0-9a-f]{32}$/.test(text);
 
 function FindLog() {
   const { t } = useLocale();
-  const [ref, setRef] = useState('');
-  const isWrong = ref !== '' && (!/^[0-9a-f]*$/.test(ref) || ref.length > 32);
   return (
     <section className="card" aria-labelledby="log-title">
       <h1 id="log-title">{t.log.title}</h1>
       <p className="hint">{t.log.lead}</p>
-      <Form
-        className="kvnr-form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (isPatientRef(ref)) goTo('access-log', ref);
-        }}
-      >
-        <TextField
-          className="field"
-          value={ref}
-          onChange={(text) => setRef(text.trim().toLowerCase())}
-          isInvalid={isWrong}
-          autoComplete="off"
-          spellCheck="false"
-          autoFocus
-        >
-          <Label>{t.log.ref}</Label>
-          <Input className="code" />
-          <FieldError>{t.log.refWrong}</FieldError>
-          <Text slot="description">{t.log.refHint}</Text>
-        </TextField>
-        <Button kind="primary" type="submit" isDisabled={!isPatientRef(ref)}>
-          {t.log.show}
-        </Button>
-      </Form>
+      <KvnrForm onFound={(patientRef) => goTo('access-log', patientRef)} unknown={t.log.unknown} />
+      <RefForm />
     </section>
+  );
+}
+
+function RefForm() {
+  const { t } = useLocale();
+  const [ref, setRef] = useState('');
+  const isWrong = ref !== '' && (!/^[0-9a-f]*$/.test(ref) || ref.length > 32);
+  return (
+    <Form
+      className="kvnr-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (isPatientRef(ref)) goTo('access-log', ref);
+      }}
+    >
+      <TextField
+        className="field"
+        value={ref}
+        onChange={(text) => setRef(text.trim().toLowerCase())}
+        isInvalid={isWrong}
+        autoComplete="off"
+        spellCheck="false"
+      >
+        <Label>{t.log.ref}</Label>
+        <Input className="code" />
+        <FieldError>{t.log.refWrong}</FieldError>
+        <Text slot="description">{t.log.refHint}</Text>
+      </TextField>
+      <Button type="submit" isDisabled={!isPatientRef(ref)}>
+        {t.log.show}
+      </Button>
+    </Form>
   );
 }
 
 function AccessLog({ patientRef }: { readonly patientRef: string }) {
   const { t } = useLocale();
   const [filter, setFilter] = useState<AccessLogFilter>({});
+  const [who, setWho] = useState('');
+  const whoField = useRef<HTMLInputElement>(null);
   const query = useAccessLog(patientRef, filter);
   const entries = query.data?.pages.flatMap((page) => page.entries);
+  const chooseWho = (chosen: string) => {
+    setWho(chosen);
+    setFilter({ ...filter, who: chosen });
+    whoField.current?.focus(); // the entry's row may go
+  };
   return (
     <>
       <section className="card" aria-labelledby="log-title">
@@ -73,18 +89,13 @@ function AccessLog({ patientRef }: { readonly patientRef: string }) {
         <Verification patientRef={patientRef} />
       </section>
       <section className="card" aria-label={t.log.entries}>
-        <Filters onFilter={setFilter} />
+        <Filters who={who} whoField={whoField} onWho={setWho} onFilter={setFilter} />
+        <p className="hint">{t.log.newestFirst}</p>
         <Freshness of={[query]} />
         {query.isPending && <p>{t.loading}</p>}
-        {entries?.length === 0 && <p>{t.log.none}</p>}
-        {entries !== undefined && entries.length > 0 && <Entries entries={entries} />}
-        {query.hasNextPage && (
-          <div className="actions">
-            <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
-              {t.more}
-            </Button>
-          </div>
-        )}
+        {entries?.length === 0 && <p role="status">{query.hasNextPage ? t.log.noneYet : t.log.none}</p>}
+        {entries !== undefined && entries.length > 0 && <Entries entries={entries} onWho={chooseWho} />}
+        <More of={query} />
       </section>
     </>
   );
@@ -113,10 +124,14 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
       {verify.isPending && <p role="status">{t.log.verifying}</p>}
       {verify.data &&
         (verify.data.valid ? (
-          <Notice kind="good">{t.log.valid(formats.count(verify.data.entries))}</Notice>
+          <Notice kind="good">{t.log.valid(formats.count(verify.data.entries), verify.data.entries)}</Notice>
         ) : (
           <Notice kind="error">
-            <strong>{t.log.broken(formats.count(verify.data.firstBrokenSeq ?? 1))}</strong>
+            <strong>
+              {verify.data.firstBrokenSeq === undefined
+                ? t.log.brokenSomewhere
+                : t.log.broken(formats.count(verify.data.firstBrokenSeq))}
+            </strong>
           </Notice>
         ))}
       <Problem error={verify.error ?? save.error} />
@@ -124,7 +139,15 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
   );
 }
 
-function Filters({ onFilter }: { readonly onFilter: (filter: AccessLogFilter) => void }) {
+interface FiltersProps {
+  /** whose entries, as far as it is typed or chosen in a row */
+  readonly who: string;
+  readonly whoField: RefObject<HTMLInputElement | null>;
+  onWho(who: string): void;
+  onFilter(filter: AccessLogFilter): void;
+}
+
+function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
   const { t } = useLocale();
   return (
     <form
@@ -133,11 +156,21 @@ function Filters({ onFilter }: { readonly onFilter: (filter: AccessLogFilter) =>
         event.preventDefault();
         onFilter(filterOf(new FormData(event.currentTarget)));
       }}
-      onReset={() => onFilter({})}
+      onReset={() => {
+        onWho('');
+        onFilter({});
+      }}
     >
       <label className="field">
         {t.log.who}
-        <input name="who" maxLength={200} autoComplete="off" />
+        <input
+          ref={whoField}
+          name="who"
+          value={who}
+          onChange={({ target }) => onWho(target.value)}
+          maxLength={200}
+          autoComplete="off"
+        />
       </label>
       <label className="field">
         {t.log.role}
@@ -179,18 +212,26 @@ function Filters({ onFilter }: { readonly onFilter: (filter: AccessLogFilter) =>
   );
 }
 
-/** Only what was filled in; the reader's local times as the API's. */
+/** Only what was filled in; the reader's local times as the API's, which takes what was recorded before `to`. */
 function filterOf(form: FormData): AccessLogFilter {
-  const texts = [...form.entries()].flatMap(([name, value]) =>
+  const filled = [...form.entries()].flatMap(([name, value]) =>
     typeof value === 'string' && value.trim() !== '' ? [[name, value.trim()] as const] : [],
   );
-  const isTime = (name: string): boolean => name === 'from' || name === 'to';
-  return Object.fromEntries(
-    texts.map(([name, text]) => [name, isTime(name) ? new Date(text).toISOString() : text]),
-  ) as AccessLogFilter;
+  const minuteMs = 60_000; // a field names one; that of `to` is meant with it
+  const asAsked = (name: string, text: string): string => {
+    if (name !== 'from' && name !== 'to') return text;
+    return new Date(Date.parse(text) + (name === 'to' ? minuteMs : 0)).toISOString();
+  };
+  return Object.fromEntries(filled.map(([name, text]) => [name, asAsked(name, text)])) as AccessLogFilter;
 }
 
-function Entries({ entries }: { readonly entries: readonly AccessEntry[] }) {
+interface EntriesProps {
+  readonly entries: readonly AccessEntry[];
+  /** somebody is chosen: only what they did is wanted */
+  onWho(who: string): void;
+}
+
+function Entries({ entries, onWho }: EntriesProps) {
   const { t, formats } = useLocale();
   return (
     <table className="grid stacking">
@@ -212,7 +253,14 @@ function Entries({ entries }: { readonly entries: readonly AccessEntry[] }) {
               <time dateTime={recorded}>{formats.dateTime(recorded)}</time>
             </td>
             <td data-name={t.log.who}>
-              <bdi>{agent.name ?? agent.who}</bdi>
+              <button
+                type="button"
+                className="link"
+                aria-label={t.log.onlyWho(agent.name ?? agent.who)}
+                onClick={() => onWho(agent.who)}
+              >
+                <bdi>{agent.name ?? agent.who}</bdi>
+              </button>
               <small className="block">
                 {t.agents[agent.role]}
                 {agent.name !== undefined && (
@@ -235,7 +283,7 @@ function Entries({ entries }: { readonly entries: readonly AccessEntry[] }) {
                     <>
                       <dt>{t.log.entity}</dt>
                       <dd>
-                        {entity.kind} {entity.id}
+                        {t.log.entities[entity.kind]} {entity.id}
                       </dd>
                     </>
                   )}

@@ -17,6 +17,7 @@ import {
   type Sent,
   withDocuments,
 } from '../parts/documents.ts';
+import { More } from '../parts/more.tsx';
 import { Freshness, Notice, Problem } from '../parts/notice.tsx';
 import { Pseudonym } from '../parts/pseudonym.tsx';
 import { saveFile } from '../parts/save-file.ts';
@@ -64,13 +65,7 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
               </li>
             ))}
           </ul>
-          {query.hasNextPage && (
-            <div className="actions">
-              <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
-                {t.more}
-              </Button>
-            </div>
-          )}
+          <More of={query} />
         </section>
       )}
     </>

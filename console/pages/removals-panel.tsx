@@ -49,7 +49,7 @@ export function RemovalsPanel({
                   {t.removals.approve}
                 </Button>
               }
-              title={t.removals.approveTitle(formats.count(asked.removals))}
+              title={t.removals.approveTitle(formats.count(asked.removals), asked.removals)}
               text={t.removals.approveText}
               confirm={t.removals.approve}
               isDangerous

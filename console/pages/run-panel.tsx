@@ -8,6 +8,7 @@ import { CareBar } from '../parts/care-bar.tsx';
 import { Notice, OldMark, Problem } from '../parts/notice.tsx';
 import { ReasonDialog } from '../parts/reason-dialog.tsx';
 import { RunState } from '../parts/run-state.tsx';
+import { hrefOf } from '../route.ts';
 import { useSamples } from '../samples.ts';
 import { useLocale } from '../texts/locale.tsx';
 
@@ -74,6 +75,11 @@ export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
         <Notice kind="info">{t.run.cancelling}</Notice>
       )}
       {progress ? <RunFacts progress={progress} /> : <p>{t.run.none}</p>}
+      {isOperator && progress && (
+        <p>
+          <a href={hrefOf('issues', progress.runId)}>{t.run.issues}</a>
+        </p>
+      )}
     </section>
   );
 }

@@ -1,10 +1,12 @@
 import { useRuns } from '../api/queries.ts';
-import { Button } from '../parts/button.tsx';
+import type { Progress } from '../api/types.ts';
 import { CareBar } from '../parts/care-bar.tsx';
+import { More } from '../parts/more.tsx';
 import { Freshness } from '../parts/notice.tsx';
 import { RunState } from '../parts/run-state.tsx';
 import { hrefOf } from '../route.ts';
 import { useLocale } from '../texts/locale.tsx';
+import { wordsForReason } from '../texts/reasons.ts';
 
 /** Past runs, newest first. */
 export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
@@ -17,7 +19,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
       <p className="hint">{t.runs.lead}</p>
       <Freshness of={[query]} />
       {query.isPending && <p>{t.loading}</p>}
-      {runs?.length === 0 && <p>{t.runs.none}</p>}
+      {runs?.length === 0 && <p>{t.run.none}</p>}
       {runs !== undefined && runs.length > 0 && (
         <table className="grid stacking">
           <thead>
@@ -39,6 +41,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                 </th>
                 <td data-name={t.runs.state}>
                   <RunState of={run} />
+                  {run.state === 'failed' && <small className="block">{wordsForReason('ListUnusable', t)}</small>}
                   {run.cancellation && (
                     <small className="block">
                       <bdi>{run.cancellation.by}</bdi>: <bdi>{run.cancellation.reason}</bdi>
@@ -73,7 +76,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                 {isOperator && (
                   <td data-name={t.pages.issues}>
                     <a href={hrefOf('issues', run.runId)}>
-                      {formats.count(run.patients.quarantined + run.careRecords.failed)}
+                      {formats.count(issuesOf(run))}
                       <span className="unseen">
                         {' '}
                         {t.pages.issues}, {formats.dateTime(run.startedAt)}
@@ -86,11 +89,11 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
           </tbody>
         </table>
       )}
-      {query.hasNextPage && (
-        <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
-          {t.more}
-        </Button>
-      )}
+      <More of={query} />
     </section>
   );
 }
+
+/** A run fails for one reason only, which is an issue too: its list could not be used. */
+const issuesOf = ({ patients, careRecords, state }: Progress): number =>
+  patients.quarantined + careRecords.failed + (state === 'failed' ? 1 : 0);

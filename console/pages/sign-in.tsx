@@ -1,6 +1,7 @@
 import { useConnection } from '../api/context.ts';
 import { Button } from '../parts/button.tsx';
 import { Notice } from '../parts/notice.tsx';
+import type { Texts } from '../texts/de.ts';
 import { useLocale } from '../texts/locale.tsx';
 
 export function SignIn({ problem }: { readonly problem?: string }) {
@@ -10,12 +11,19 @@ export function SignIn({ problem }: { readonly problem?: string }) {
     <section className="card sign-in">
       <h1>{t.signIn.title}</h1>
       <p>{t.signIn.lead}</p>
-      {problem !== undefined && <Notice kind="error">{t.signIn.problem(problem)}</Notice>}
+      {problem !== undefined && <Notice kind="error">{t.signIn.problem(wordsForFault(problem, t.signIn))}</Notice>}
       <Button kind="primary" isLarge onPress={() => void session.signIn()}>
         {t.signIn.button}
       </Button>
     </section>
   );
+}
+
+/** @param problem the issuer's error code, or the text of an error of the page's own */
+function wordsForFault(problem: string, { faults, otherFault }: Texts['signIn']): string {
+  if (problem.startsWith('TypeError')) return faults.unreachable; // how fetch says that nobody answered
+  if (problem.includes('state')) return faults.outdated; // what was kept of the request is gone, or is another's
+  return (faults as Readonly<Record<string, string>>)[problem] ?? otherFault(problem);
 }
 
 /** The page without its settings: there is nobody to ask. */

@@ -5,6 +5,7 @@ import type { LastSync } from '../api/types.ts';
 import { Button } from '../parts/button.tsx';
 import { Freshness, Notice, Problem } from '../parts/notice.tsx';
 import { useLocale } from '../texts/locale.tsx';
+import { wordsForReason } from '../texts/reasons.ts';
 
 interface SyncPanelProps {
   readonly patientRef: string;
@@ -58,7 +59,9 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
         {isUnderWay && request.data?.syncId === sync?.syncId && <Notice kind="good">{t.sync.promised}</Notice>}
         {isUnderWay && sync?.line?.state === 'paused' && <Notice kind="warning">{t.sync.waits}</Notice>}
         {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
-        {state === 'failed' && sync?.error !== undefined && <Notice kind="error">{t.sync.why(sync.error)}</Notice>}
+        {state === 'failed' && sync?.error !== undefined && (
+          <Notice kind="error">{t.sync.why(wordsForReason(sync.error, t))}</Notice>
+        )}
       </div>
       <Problem error={request.error} />
       {isGone ? <Notice kind="warning">{t.patient.gone}</Notice> : <Freshness of={[lastSync]} />}

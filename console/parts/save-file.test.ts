@@ -1,10 +1,23 @@
 import { expect, test } from 'vitest';
-import { csvLine } from './save-file.ts';
+import { csvFile, csvLine } from './save-file.ts';
 
-test('commas, quotes and line breaks stay within their value', () => {
-  expect(csvLine(['a,b', 'say "hi"', 'x\ny', undefined, 7])).toBe('"a,b","say ""hi""","x\ny",,7\r\n');
+test('separators, quotes and line breaks stay within their value', () => {
+  expect(csvLine(['a,b;c', 'say "hi"', 'x\ny', undefined, 7], ';')).toBe('"a,b;c";"say ""hi""";"x\ny";"";"7"\r\n');
+  expect(csvLine(['a', 'b'], ',')).toBe('"a","b"\r\n');
 });
 
-test('what a spreadsheet would take for a formula is a text', () => {
-  expect(csvLine(['=HYPERLINK("x")', '-1+2', '@a'])).toBe(`"'=HYPERLINK(""x"")",'-1+2,'@a\r\n`);
+test.each([',', ';'] as const)(
+  'with %s between values too, what a spreadsheet would take for a formula is a text',
+  (separator) => {
+    const values = ['=HYPERLINK("x")', '-1+2', '@a', '+1', '\t=1', '\r=1', '\n=1', 'a;=1', 'a,=1'];
+    const line = csvLine(values, separator);
+    expect(line.match(/"'(?=[=+\-@\t\r\n])/g)).toHaveLength(7);
+    expect(line.split(`"${separator}"`)).toHaveLength(values.length);
+  },
+);
+
+test('a file says in its first bytes that it is UTF-8', async () => {
+  const bytes = new Uint8Array(await csvFile([['ä'], ['ö']], ';').arrayBuffer());
+  expect([...bytes.subarray(0, 3)]).toEqual([0xef, 0xbb, 0xbf]);
+  expect(new TextDecoder().decode(bytes)).toBe('"ä"\r\n"ö"\r\n');
 });

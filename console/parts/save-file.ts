@@ -7,13 +7,19 @@ export function saveFile(name: string, content: Blob): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/**
- * One line of a CSV file (RFC 4180). What a spreadsheet would take for a formula is set behind an apostrophe.
- */
-export const csvLine = (values: readonly (string | number | undefined)[]): string =>
-  `${values.map((value) => csvValue(String(value ?? ''))).join(',')}\r\n`;
+type CsvValue = string | number | undefined;
 
-const csvValue = (text: string): string => {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+/** A CSV file for a spreadsheet. @param separator as the reader's one has it: another leaves all in one column */
+export const csvFile = (lines: readonly (readonly CsvValue[])[], separator: ',' | ';'): Blob => {
+  const byteOrderMark = '\ufeff'; // or it is taken for another encoding
+  return new Blob([byteOrderMark, ...lines.map((line) => csvLine(line, separator))], {
+    type: 'text/csv;charset=utf-8',
+  });
 };
+
+/** RFC 4180, every value quoted; what a spreadsheet would take for a formula is set behind an apostrophe. */
+export const csvLine = (values: readonly CsvValue[], separator: ',' | ';'): string =>
+  `${values.map((value) => csvValue(String(value ?? ''))).join(separator)}\r\n`;
+
+const csvValue = (text: string): string =>
+  `"${(/^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;

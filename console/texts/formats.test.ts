@@ -19,3 +19,7 @@ test('numbers and days are written as the reader does', () => {
   expect(german.day('2026-11-24')).toBe('24.11.2026');
   expect(german.day('someday')).toBe('someday');
 });
+
+test('a CSV file is split where the spreadsheet of that locale splits it', () => {
+  expect(['de-DE', 'de-CH', 'en-GB'].map((locale) => createFormats(locale).csvSeparator)).toEqual([';', ',', ',']);
+});

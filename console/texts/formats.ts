@@ -13,6 +13,8 @@ export interface Formats {
   day(date: string): string;
   duration(seconds: number): string;
   bytes(sizeBytes: number): string;
+  /** what a spreadsheet of this locale splits the lines of a CSV file at */
+  readonly csvSeparator: ',' | ';';
 }
 
 export function createFormats(locale: string): Formats {
@@ -30,6 +32,7 @@ export function createFormats(locale: string): Formats {
   const day = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' });
   const unit = (name: string) =>
     new Intl.NumberFormat(locale, { style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: 0 });
+  const hasDecimalComma = decimal.formatToParts(0.5).some(({ type, value }) => type === 'decimal' && value === ',');
   const hours = unit('hour');
   const minutes = unit('minute');
   const seconds = unit('second');
@@ -66,5 +69,6 @@ export function createFormats(locale: string): Formats {
       const step = sizeBytes < 1 ? 0 : Math.min(sizes.length - 1, Math.floor(Math.log10(sizeBytes) / 3));
       return (sizes[step] ?? count).format(sizeBytes / 1000 ** step);
     },
+    csvSeparator: hasDecimalComma ? ';' : ',',
   };
 }

@@ -22,11 +22,11 @@ const draftOf = (patientRef: string, id: string = randomUUID()): AccessDraft => 
 });
 const draftsOf = (patientRef: string, count: number) => Array.from({ length: count }, () => draftOf(patientRef));
 
-async function readAll(patientRef: string, limit = 1_000): Promise<AccessEntry[]> {
+async function readAll(patientRef: string, limit = 1_000, order?: 'newest'): Promise<AccessEntry[]> {
   const entries: AccessEntry[] = [];
   let nextToken: string | undefined;
   do {
-    const page = await accessLog.read(patientRef, limit, nextToken);
+    const page = await accessLog.read(patientRef, limit, nextToken, order);
     expect(page.entries.length).toBeLessThanOrEqual(limit);
     entries.push(...page.entries);
     nextToken = page.nextToken;
@@ -39,6 +39,7 @@ test('entries come back in the order in which they were appended, page by page, 
   const first = await accessLog.append(patientRef, draftsOf(patientRef, 1));
   const more = await accessLog.append(patientRef, draftsOf(patientRef, 120)); // more than one transaction takes
   expect(await readAll(patientRef, 50)).toEqual([...first, ...more]);
+  expect(await readAll(patientRef, 50, 'newest')).toEqual([...first, ...more].reverse());
   expect(more.map(({ seq }) => seq)).toEqual(Array.from({ length: 120 }, (_, index) => index + 2));
   expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 121 });
   expect(await accessLog.append(patientRef, [])).toEqual([]);

@@ -38,8 +38,8 @@ export interface AccessLogStore {
   append(patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]>;
   /** Appends the first entries of many patients, one each. Who has some already costs as much as with append. @throws AccessLogError `unavailable` */
   appendFirst(drafts: readonly AccessDraft[]): Promise<void>;
-  /** Oldest first. @throws PageTokenError, AccessLogError `unavailable` */
-  read(patientRef: string, limit: number, nextToken?: string): Promise<Page<AccessEntry>>;
+  /** @param order which come first; all pages are read in one. @throws PageTokenError, AccessLogError `unavailable` */
+  read(patientRef: string, limit: number, nextToken?: string, order?: 'oldest' | 'newest'): Promise<Page<AccessEntry>>;
   /** @throws AccessLogError `unavailable` */
   verify(patientRef: string): Promise<Verification>;
 }
@@ -107,12 +107,18 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     return { items, lastSeq: LastEvaluatedKey?.['seq'] as number | undefined };
   };
 
-  /** Those that have not expired, oldest first. */
-  const readPage = async <Item>(partition: string, after: number | undefined, limit?: number) =>
+  /** Those that have not expired. */
+  const readPage = async <Item>(
+    partition: string,
+    after: number | undefined,
+    limit?: number,
+    order: 'oldest' | 'newest' = 'oldest',
+  ) =>
     await query<Item>(
       partition,
       {
         FilterExpression: 'expiresAt > :now',
+        ScanIndexForward: order === 'oldest',
         ...(limit !== undefined && { Limit: limit }),
         ...(after !== undefined && { ExclusiveStartKey: { patientRef: partition, seq: after } }),
       },
@@ -261,10 +267,10 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
       });
     },
 
-    async read(patientRef, limit, nextToken) {
+    async read(patientRef, limit, nextToken, order) {
       let after = nextToken === undefined ? undefined : sortKeyFrom(nextToken, patientRef, isSeq);
       for (;;) {
-        const { items, lastSeq } = await readPage<AccessEntry>(patientRef, after, limit);
+        const { items, lastSeq } = await readPage<AccessEntry>(patientRef, after, limit, order);
         if (lastSeq === undefined) return { entries: items };
         if (items.length > 0) return { entries: items, nextToken: pageToken(patientRef, lastSeq) };
         after = lastSeq; // all of them have expired

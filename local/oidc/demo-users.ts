@@ -3,15 +3,14 @@ import type { Role } from '../../core/domain/access.ts';
 export interface DemoUser {
   readonly sub: string;
   readonly name: string;
-  readonly title: string;
 }
 
 /** One person for each role. */
 export const demoUsers: Readonly<Record<Role, DemoUser>> = {
-  clinician: { sub: 'demo-clinician', name: 'Dr. Miriam Vogt', title: 'Ärztin' },
-  operator: { sub: 'demo-operator', name: 'Jonas Brandt', title: 'Betrieb' },
-  management: { sub: 'demo-management', name: 'Katrin Seidel', title: 'Leitung' },
-  auditor: { sub: 'demo-auditor', name: 'Peter Hollmann', title: 'Datenschutz' },
+  clinician: { sub: 'demo-clinician', name: 'Dr. Miriam Vogt' },
+  operator: { sub: 'demo-operator', name: 'Jonas Brandt' },
+  management: { sub: 'demo-management', name: 'Katrin Seidel' },
+  auditor: { sub: 'demo-auditor', name: 'Peter Hollmann' },
 };
 
 /** What a token says of somebody; undefined for who is not one of the demo users. */

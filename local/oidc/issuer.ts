@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import Provider, { type Configuration } from 'oidc-provider';
 import { claimsOf, demoUsers } from './demo-users.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
-import { loginPage, logoutPage } from './login-page.ts';
+import { languageOf, loginPage, logoutPage } from './login-page.ts';
 
 export interface IssuerSpec {
   readonly port: number;
@@ -57,7 +57,7 @@ async function logIn(
     'content-security-policy': `default-src 'none'; style-src 'unsafe-inline'; form-action 'self' ${consoleOrigin}; frame-ancestors 'none'; base-uri 'none'`,
     'x-content-type-options': 'nosniff',
   });
-  response.end(loginPage(`${loginPath}${uid}`));
+  response.end(loginPage(`${loginPath}${uid}`, languageOf(request.headers['accept-language'])));
 }
 
 const configurationOf = ({ keys, audience, consoleOrigin, tokenSeconds }: IssuerSpec): Configuration => ({
@@ -112,7 +112,7 @@ const configurationOf = ({ keys, audience, consoleOrigin, tokenSeconds }: Issuer
           'content-security-policy',
           `default-src 'none'; script-src 'nonce-${nonce}'; form-action 'self' ${consoleOrigin}; frame-ancestors 'none'; base-uri 'none'`,
         );
-        ctx.body = logoutPage(form, nonce);
+        ctx.body = logoutPage(form, nonce, languageOf(ctx.get('accept-language')));
       },
     },
     resourceIndicators: {

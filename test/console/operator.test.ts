@@ -38,7 +38,7 @@ test('an operator starts a run and sees it go on without reloading', async () =>
   };
   const before = await doneSoFar();
   await expect.poll(doneSoFar, { timeout: 20_000 }).toBeGreaterThan(before + 3);
-  await page.getByRole('img', { name: /gespeichert, \d+ gescheitert\.$/ }).waitFor(); // the chart
+  await page.getByRole('img', { name: /gespeichert, \d+ fehlgeschlagen\.$/ }).waitFor(); // the chart
 });
 
 test('a screen reader is not told of each request: what it hears of the line is its state', async () => {
@@ -102,12 +102,18 @@ test('issues are told with their reasons, filtered, and saved as CSV', async () 
   const progress = await world.day.sync.readProgress();
   const total = (progress?.patients.quarantined ?? 0) + (progress?.careRecords.failed ?? 0);
   await page.getByText(`${total} von ${total}`).waitFor();
-  await page.getByLabel('Grund enthält').fill('check digit');
+  await page.getByLabel('Grund enthält').fill('Prüfziffer');
   await page.getByText(`1 von ${total}`).waitFor();
   const downloading = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Als CSV sichern' }).click();
-  const csv = readFileSync(await (await downloading).path(), 'utf8');
-  expect(csv).toMatch(/^\ufeffkind,reason,patientRef,position\r\nquarantined,kvnr: check digit,,\d+\r\n$/);
+  const download = await downloading;
+  expect(download.suggestedFilename()).toBe(`auffaelligkeiten-${progress?.runId}.csv`);
+  const csv = readFileSync(await download.path(), 'utf8');
+  const [, place] =
+    /^\ufeff"Art";"Grund";"Pseudonym";"Eintrag"\r\n"unlesbarer Eintrag";"KVNR: falsche Prüfziffer";"";"(\d+)"\r\n$/.exec(
+      csv,
+    ) ?? [];
+  await page.getByRole('cell', { name: `Eintrag ${place}`, exact: true }).waitFor();
 });
 
 test('50 000 issues are read, filtered and paged without the page standing still', async () => {
@@ -127,12 +133,18 @@ test('50 000 issues are read, filtered and paged without the page standing still
   await page.getByText(/von 50\.0\d\d$/).waitFor({ timeout: 150_000 });
   await page.getByText(/gelesen …/).waitFor({ state: 'detached' });
   const askedMs = performance.now();
-  await page.getByLabel('Grund enthält').fill('gender: missing');
+  await page.getByLabel('Grund enthält').fill('Geschlecht: fehlt');
   await page.getByText(/^25\.00\d von 50\.0\d\d$/).waitFor();
   expect(performance.now() - askedMs).toBeLessThan(1_000);
   await page.getByRole('button', { name: 'Nächste Seite' }).click();
   await page.getByText(/Seite 2 von 25[01]/).waitFor();
   expect(await page.getByRole('row').count()).toBeLessThanOrEqual(101);
+  await page.getByRole('button', { name: 'Vorherige Seite' }).click();
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^Seite 1 von 25[01]$/);
+  await page.getByLabel('Grund enthält').fill('');
+  await page.getByRole('button', { name: /^Geburtsdatum: fehlt/ }).click();
+  await page.getByText(/^25\.00\d von 50\.0\d\d$/).waitFor();
+  expect(await page.getByLabel('Grund enthält').evaluate((field) => field === document.activeElement)).toBe(true);
 });
 
 test('removals above the limit are asked about with their numbers, and rejected', async () => {

@@ -94,7 +94,7 @@ test('an unknown number is said to be unknown', async () => {
   const isGood = await page.getByText('Die Prüfziffer stimmt.').isVisible();
   if (!isGood) await page.getByLabel('Versichertennummer').fill('A123456780');
   await page.getByRole('button', { name: 'Finden' }).click();
-  await page.getByText('Niemand mit dieser Nummer ist gespeichert.').waitFor();
+  await page.getByText('Zu dieser Nummer ist niemand gespeichert.').waitFor();
   await page.context().close();
 });
 
@@ -202,7 +202,21 @@ test('an auditor reads who has seen what, filters it, verifies the chain, and sa
     .first()
     .waitFor();
   const all = await page.getByRole('row').count();
-  await page.getByLabel('Vorgang').selectOption({ label: 'Abgleich verlangt' });
+  const places = await page.getByRole('rowheader').allInnerTexts();
+  expect(places).toEqual(places.toSorted((a, b) => Number(b) - Number(a))); // newest first
+  await page.getByRole('button', { name: 'Nur Einträge von Dr. Miriam Vogt' }).first().click();
+  await expect.poll(async () => await page.getByRole('row', { name: /epa-sync|Jonas Brandt/ }).count()).toBe(0);
+  await page
+    .getByRole('row', { name: /Dr\. Miriam Vogt/ })
+    .first()
+    .waitFor();
+  expect(await page.getByLabel('Person').inputValue()).toBe('demo-clinician');
+  await page.getByRole('button', { name: 'Filter leeren' }).click();
+  await page
+    .getByRole('row', { name: /epa-sync/ })
+    .first()
+    .waitFor();
+  await page.getByLabel('Vorgang').selectOption({ label: 'Abgleich angefordert' });
   await page.getByRole('button', { name: 'Filtern' }).click();
   await expect.poll(async () => await page.getByRole('row').count()).toBe(2);
   await page.getByLabel('Person').fill('nobody');
@@ -213,6 +227,7 @@ test('an auditor reads who has seen what, filters it, verifies the chain, and sa
   await page.getByLabel('bis').fill('2020-01-01T00:00');
   await page.getByRole('button', { name: 'Filtern' }).click();
   await page.getByText('Keine Einträge.').waitFor();
+  await page.getByRole('button', { name: 'Filter leeren' }).click();
   await page.getByRole('button', { name: 'Kette prüfen' }).click();
   await page.getByText(/Unversehrt: Alle \d+ Einträge/).waitFor();
   await changeEntry(patientRef, 2);

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { signInAs, visit } from './browser.ts';
 import { people, startWorld } from './world.fixture.ts';
 
@@ -35,6 +35,9 @@ const shown: readonly (readonly [
   ['overview', 'operator', '#/overview', '.uplot'],
   ['issues', 'operator', '#/issues', 'main table'],
   ['runs', 'operator', '#/runs', 'main table'],
+  ['patient-of-operator', 'operator', `#/patient/${patientRef}`, '[data-sync]'],
+  ['unknown', 'operator', '#/nowhere', 'main .notice'],
+  ['runs-of-management', 'management', '#/runs', 'main table'],
   ['progress', 'management', '#/progress', '.uplot'],
   ['find-patient', 'clinician', '#/patient', 'main form'],
   ['patient', 'clinician', `#/patient/${patientRef}`, '.records'],
@@ -51,39 +54,68 @@ const shown: readonly (readonly [
   ],
 ];
 
-for (const [width, viewport] of Object.entries(widths))
-  for (const theme of ['light', 'dark'] as const) {
-    const shoot = async (page: Page, name: string) =>
-      await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`), fullPage: true });
-    for (const role of Object.keys(people) as (keyof typeof people)[]) {
-      const { page } = await visit(world.browser, world.url, { viewport, colorScheme: theme, reducedMotion: 'reduce' });
-      await page.getByRole('button', { name: 'Anmelden' }).waitFor();
-      if (role === 'operator') await shoot(page, 'sign-in');
-      await signInAs(page, people[role]);
-      for (const [name, whose, hash, ready, act] of shown) {
-        if (whose !== role) continue;
-        await page.goto(world.url + hash);
-        await page.locator(ready).first().waitFor();
-        await act?.(page);
-        await page.waitForTimeout(300);
-        await shoot(page, name);
-      }
-      if (role === 'operator') {
-        await page.goto(`${world.url}#/overview`);
-        await page.getByRole('button', { name: 'Leitung pausieren' }).click();
-        await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung bei der Kasse bis 14 Uhr');
-        await shoot(page, 'pause-dialog');
-        await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung pausieren' }).click();
-        await page.locator('[data-look=silent]').waitFor();
-        await shoot(page, 'paused');
-        await page.getByRole('button', { name: 'Leitung öffnen' }).click();
-        await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung beendet');
-        await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung öffnen' }).click();
-        await page.locator('[data-look=open], [data-look=busy]').waitFor();
-      }
-      await page.context().close();
+type Shoot = (page: Page, name: string) => Promise<unknown>;
+
+/** Every width in both themes. */
+async function forEachLook(look: (options: BrowserContextOptions, shoot: Shoot) => Promise<void>): Promise<void> {
+  for (const [width, viewport] of Object.entries(widths))
+    for (const colorScheme of ['light', 'dark'] as const)
+      await look({ viewport, colorScheme, reducedMotion: 'reduce' }, async (page, name) => {
+        await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      });
+}
+
+await forEachLook(async (options, shoot) => {
+  for (const role of Object.keys(people) as (keyof typeof people)[]) {
+    const { page } = await visit(world.browser, world.url, options);
+    await page.getByRole('button', { name: 'Anmelden' }).waitFor();
+    if (role === 'operator') await shoot(page, 'sign-in');
+    await signInAs(page, people[role]);
+    for (const [name, whose, hash, ready, act] of shown) {
+      if (whose !== role) continue;
+      await page.goto(world.url + hash);
+      await page.locator(ready).first().waitFor();
+      await act?.(page);
+      await page.waitForTimeout(300);
+      await shoot(page, name);
     }
+    if (role === 'operator') {
+      await page.goto(`${world.url}#/overview`);
+      await page.getByRole('button', { name: 'Leitung pausieren' }).click();
+      await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung bei der Kasse bis 14 Uhr');
+      await shoot(page, 'pause-dialog');
+      await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung pausieren' }).click();
+      await page.locator('[data-look=silent]').waitFor();
+      await shoot(page, 'paused');
+      await page.getByRole('button', { name: 'Leitung öffnen' }).click();
+      await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung beendet');
+      await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung öffnen' }).click();
+      await page.locator('[data-look=open], [data-look=busy]').waitFor();
+      await page.locator('header select').nth(0).selectOption('en');
+      await shoot(page, 'overview-english');
+      await page.locator('header select').nth(0).selectOption('de');
+      await page.context().setOffline(true);
+      await page.locator('.card.old').first().waitFor();
+      await shoot(page, 'old');
+    }
+    await page.context().close();
   }
+});
+
+world.day.insurer.nextDay({ new: 1 });
+world.day.insurer.setList('cut');
+await world.day.sync.start();
+await world.day.until(({ awaitingDecision }) => awaitingDecision);
+await forEachLook(async (options, shoot) => {
+  const { page } = await visit(world.browser, world.url, options);
+  await signInAs(page, people.operator);
+  await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor();
+  await shoot(page, 'removals');
+  await page.getByRole('button', { name: 'Entfernung genehmigen' }).click();
+  await page.getByRole('alertdialog').waitFor();
+  await shoot(page, 'removals-dialog');
+  await page.context().close();
+});
 mkdirSync(join(root, 'docs', 'images'), { recursive: true });
 copyFileSync(join(folder, 'overview-desk-light.png'), join(root, 'docs', 'images', 'console-overview.png'));
 copyFileSync(join(folder, 'patient-desk-light.png'), join(root, 'docs', 'images', 'console-patient.png'));
