@@ -66,8 +66,8 @@ function Content({ person: { roles } }: { readonly person: Person }) {
   const { page, subject } = useRoute();
   const pages = pagesFor(roles);
   const shown = page === undefined && location.hash.length <= 2 ? pages[0] : page;
-  if (roles.length === 0) return <Notice kind="warning">{t.signIn.noRole}</Notice>;
-  if (shown === undefined || !pages.includes(shown)) return <Notice kind="warning">{t.unknownPage}</Notice>;
+  if (roles.length === 0) return <NoPage why={t.signIn.noRole} />;
+  if (shown === undefined || !pages.includes(shown)) return <NoPage why={t.unknownPage} />;
   switch (shown) {
     case 'overview':
       return <OverviewPage isOperator />;
@@ -82,6 +82,16 @@ function Content({ person: { roles } }: { readonly person: Person }) {
     case 'access-log':
       return <LogPage patientRef={subject} />;
   }
+}
+
+function NoPage({ why }: { readonly why: string }) {
+  const { t } = useLocale();
+  return (
+    <>
+      <h1 className="unseen">{t.product}</h1>
+      <Notice kind="warning">{why}</Notice>
+    </>
+  );
 }
 
 /** With several roles the pages of all of them; progress is part of operations. */

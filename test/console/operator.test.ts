@@ -29,6 +29,10 @@ const lineLooks = (page: Page, look: string) => page.locator(`[data-look=${look}
 test('an operator starts a run and sees it go on without reloading', async () => {
   const { page } = operator;
   await page.getByText('Es gab noch keinen Lauf.').waitFor();
+  await page.getByRole('link', { name: 'Auffälligkeiten' }).click();
+  await page.getByRole('heading', { name: 'Auffälligkeiten' }).waitFor();
+  await page.getByText('Es gab noch keinen Lauf.').waitFor();
+  await page.getByRole('link', { name: 'Betrieb' }).click();
   await page.getByRole('button', { name: 'Lauf starten' }).click();
   await page.getByText('läuft', { exact: true }).first().waitFor();
   await page.locator('[aria-current=step]', { hasText: 'Versorgungen holen' }).waitFor();

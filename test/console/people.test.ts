@@ -194,7 +194,15 @@ test('an operator has a patient synced and sees nothing of them', async () => {
 
 test('an auditor reads who has seen what, filters it, verifies the chain, and saves it as FHIR', async () => {
   const page = await openAs('auditor');
-  const patientRef = world.day.refOf(named('<b>Fett</b>').kvnr);
+  const { kvnr } = named('<b>Fett</b>');
+  const patientRef = world.day.refOf(kvnr);
+  const addresses: string[] = [];
+  page.on('request', (request) => addresses.push(request.url()));
+  await page.getByLabel('Versichertennummer').fill(kvnr);
+  await page.getByRole('button', { name: 'Finden' }).click();
+  await page.getByText(patientRef).waitFor();
+  expect([page.url(), ...addresses].filter((address) => address.includes(kvnr))).toEqual([]);
+  await page.getByRole('button', { name: 'Anderes Protokoll' }).click();
   await page.getByLabel('Pseudonym').fill(patientRef);
   await page.getByRole('button', { name: 'Protokoll zeigen' }).click();
   await page
