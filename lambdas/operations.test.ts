@@ -136,7 +136,10 @@ test('the answers are what was asked for', async () => {
     by: 'Demo operator (operator-1)',
     reason: 'a test',
   });
-  expect((await ask('readLine', 'management')).json).toMatchObject({ state: 'paused', by: 'Demo operator (operator-1)' });
+  expect((await ask('readLine', 'management')).json).toMatchObject({
+    state: 'paused',
+    by: 'Demo operator (operator-1)',
+  });
   expect((await ask('requestPatientSync', 'operator')).json.line).toMatchObject({ state: 'paused' });
   expect((await ask('resumeLine', 'operator')).json).toEqual({ state: 'open', busy: false });
   const started = await ask('startSync', 'operator');
