@@ -19,7 +19,7 @@ const otto = { operator: 'otto', reason: 'all is well' };
 /** A day with a run in the midst of its care records. */
 async function startBusyDay(options: Parameters<typeof startDay>[0] = {}): Promise<Day> {
   const day = await startDay({ ...world, ...options });
-  await day.startWorker();
+  await day.startWorker({ METRICS_INTERVAL_MS: '1000' });
   await day.sync.start();
   await day.insurer.until(({ patientsServed }) => patientsServed >= 5);
   return day;
@@ -196,8 +196,8 @@ test('when the insurer does not let us in the line pauses itself, says so everyw
   const log = readFileSync(join(day.stack.dir, 'worker-0.log'), 'utf8');
   const said = log.split('\n').flatMap((text) => (text.startsWith('{') ? [JSON.parse(text) as object] : []));
   expect(said).toContainEqual(expect.objectContaining({ level: 'error', event: 'line paused by the system' }));
-  const alarming = metricsIn(workersTexts(day)).filter(({ name }) => name === 'LinePausedBySystem');
-  expect(alarming).toMatchObject([{ dimensions: { insurerId }, values: [1] }]);
+  const alarming = () => metricsIn(workersTexts(day)).findLast(({ name }) => name === 'LinePausedBySystem');
+  await expect.poll(alarming, { timeout: 10_000 }).toMatchObject({ dimensions: { insurerId }, values: [1] });
   expect(await day.line.readChanges()).toMatchObject([{ number: 1, state: 'paused', ...bySystem }]);
   await expect // nobody but the line's holder could tell the workflow
     .poll(() => remembered(day).catch(() => undefined), { timeout: 15_000 })
