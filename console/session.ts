@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import { ErrorResponse, InMemoryWebStorage, type User, UserManager, WebStorageStateStore } from 'oidc-client-ts';
-import { roles as knownRoles, type Role } from '../core/domain/access.ts';
+import { type Role, rolesIn } from '../core/domain/access.ts';
 import type { Settings } from './settings.ts';
 
 /** A token is renewed so long before its end, s; one that is good for less than twice that, at half of its time. */
@@ -188,12 +188,10 @@ const hashIn = (state: unknown): string => (typeof state === 'string' ? state : 
 
 /** Roles are read where the API reads them, which believes nothing that is said here: they only choose the pages. */
 function personOf({ access_token, profile }: User, rolesClaim: string): Person {
-  const claimed = claimsIn(access_token)[rolesClaim] ?? profile[rolesClaim];
-  const names: readonly unknown[] = Array.isArray(claimed) ? claimed : [claimed];
   return {
     id: profile.sub,
     name: profile.name ?? profile.sub,
-    roles: knownRoles.filter((role) => names.includes(role)),
+    roles: rolesIn(claimsIn(access_token)[rolesClaim] ?? profile[rolesClaim]),
   };
 }
 

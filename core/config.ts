@@ -5,6 +5,17 @@ const milliseconds = (fallback: number, min: number, max: number) =>
 
 const hour = (fallback: number) => z.coerce.number().int().min(0).max(23).default(fallback);
 
+/** A list as a variable has it; what is empty between two commas is nothing. */
+export const commaSeparated = z
+  .string()
+  .default('')
+  .transform((list) =>
+    list
+      .split(',')
+      .map((each) => each.trim())
+      .filter((each) => each !== ''),
+  );
+
 export const kmsKeyArn = z.string().regex(/^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'is the ARN of a KMS key');
 
 const aws = z.object({
@@ -120,15 +131,7 @@ const people = z.object({
   CODEC_OIDC_ISSUER: z.url({ protocol: /^https?$/ }).optional(),
   CODEC_OIDC_AUDIENCE: z.string().min(1).optional(),
   /** whose tokens of that issuer are an operator's: subjects or e-mail addresses, comma-separated */
-  CODEC_READERS: z
-    .string()
-    .default('')
-    .transform((list) =>
-      list
-        .split(',')
-        .map((reader) => reader.trim())
-        .filter((reader) => reader !== ''),
-    ),
+  CODEC_READERS: commaSeparated,
 });
 
 const deployment = z.object({

@@ -1,16 +1,12 @@
 import type { Node } from 'constructs';
 import { z } from 'zod';
-import { apiSettings, kmsKeyArn, readConfig, workerSettings } from '../core/config.ts';
+import { apiSettings, commaSeparated, kmsKeyArn, readConfig, workerSettings } from '../core/config.ts';
 import type { Stage } from './stage.ts';
 
 const origin = z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin);
 
 /** Keys that have wrapped data keys before the stack's own, comma-separated: what Temporal keeps of then can still be read (ADR 0023). */
-const OLD_PAYLOAD_KEY_ARNS = z
-  .string()
-  .default('')
-  .transform((list) => list.split(',').flatMap((arn) => arn.trim() || []))
-  .pipe(z.array(kmsKeyArn));
+const OLD_PAYLOAD_KEY_ARNS = commaSeparated.pipe(z.array(kmsKeyArn));
 
 /** What an API is deployed with that no template can know; none of it is secret. Given as context: in cdk.json for each stage, or by `-c INSURER_ID=…`. */
 const apiContext = apiSettings

@@ -10,7 +10,7 @@ import {
 } from 'jose';
 import { z } from 'zod';
 import type { ApiConfig } from '../core/config.ts';
-import { type Role, roles } from '../core/domain/access.ts';
+import { type Role, rolesIn } from '../core/domain/access.ts';
 import type { Actor } from './operation.ts';
 import { Problem } from './problems.ts';
 
@@ -30,7 +30,7 @@ export const createTokenVerifier = ({
   OIDC_JWKS: jwks,
   OIDC_ROLES_CLAIM: rolesClaim,
 }: Pick<ApiConfig, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_JWKS' | 'OIDC_ROLES_CLAIM'>): VerifyToken =>
-  verifierOf({ issuer, audience, jwks, rolesOf: (payload) => claimedRoles(payload[rolesClaim]) });
+  verifierOf({ issuer, audience, jwks, rolesOf: (payload) => rolesIn(payload[rolesClaim]) });
 
 /** Where Temporal Cloud's tokens have the e-mail address of whoever is signed in to its page; then where others have it. */
 const emailClaims = ['https://saas-api.tmprl.cloud/user/email', 'email'];
@@ -123,11 +123,6 @@ const isTokensFault = (error: unknown): boolean =>
   error instanceof errors.JOSEError &&
   error.code !== errors.JOSEError.code && // what any answer but 200 of the issuer is
   !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid);
-
-function claimedRoles(claimed: unknown): Role[] {
-  const names: readonly unknown[] = Array.isArray(claimed) ? claimed : [claimed];
-  return roles.filter((role: Role) => names.includes(role));
-}
 
 function actorOf(payload: JWTPayload, ownRoles: Role[]): Actor {
   const who = payload.sub ?? '';

@@ -7,7 +7,7 @@ import { announce, type Endpoints, releaseLock, takeLock, updateProcesses, withd
 import { startInsurerSimulator } from './insurer-process.ts';
 import { audience, startIssuer } from './issuer-process.ts';
 import { ensureKeys, type Keys } from './keys.ts';
-import { ensureIssuerKeys, publicKeyOf } from './oidc/issuer-keys.ts';
+import { ensureIssuerKeys, publicKeyOf, readIssuerKeys } from './oidc/issuer-keys.ts';
 import { checkPortsFree } from './ports.ts';
 import { type Leashed, lastWords } from './processes.ts';
 import { type LocalSettings, type Ports, placesIn } from './settings.ts';
@@ -331,8 +331,8 @@ export class LocalStack {
   async #findParts(keys: Keys): Promise<Reached & Outputs> {
     const { awsExternal, issuerKeys } = placesIn(this.#options.settings.localDir);
     const aws = (process.env['AWS_ENDPOINT_URL'] || composed.aws).replace('//localhost', '//127.0.0.1');
-    const isComposed = !process.env['TEMPORAL_ADDRESS'];
-    const temporal = process.env['TEMPORAL_ADDRESS'] || composed.temporal;
+    const given = process.env['TEMPORAL_ADDRESS'];
+    const temporal = given || composed.temporal;
     const temporalNamespace = process.env['TEMPORAL_NAMESPACE'] || 'default';
     const hint = 'start it with docker compose up -d, or say where it is';
     if (!(await emulatorAnswers(aws).catch(() => false)))
@@ -341,10 +341,10 @@ export class LocalStack {
       throw new StartFailure(`no Temporal answers at ${temporal}: ${hint} with TEMPORAL_ADDRESS`);
     // what is deployed there is not ours to know: a container may have been made anew
     forget([awsExternal]);
-    const reached = { temporal, ...(isComposed && { temporalUi: composed.temporalUi }), temporalNamespace, aws };
+    const reached = { temporal, ...(!given && { temporalUi: composed.temporalUi }), temporalNamespace, aws };
     const asLambdasSeeIt = {
-      TEMPORAL_ADDRESS: process.env['LAMBDA_TEMPORAL_ADDRESS'] || (isComposed ? composed.temporalInside : temporal),
-      OIDC_JWKS: JSON.stringify({ keys: [publicKeyOf(await ensureIssuerKeys(issuerKeys))] }),
+      TEMPORAL_ADDRESS: process.env['LAMBDA_TEMPORAL_ADDRESS'] || given || composed.temporalInside,
+      OIDC_JWKS: JSON.stringify({ keys: [publicKeyOf(readIssuerKeys(issuerKeys))] }),
     };
     return { ...reached, ...(await this.#deploy(keys, awsExternal, reached, asLambdasSeeIt)) };
   }

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
+import { lineItself } from '../../core/domain/gate.ts';
 import { useLineWish } from '../api/queries.ts';
 import type { Line, LineWithChanges } from '../api/types.ts';
 import { Button } from '../parts/button.tsx';
@@ -105,7 +106,7 @@ function LineFacts({ line: { by, since, reason, silentSince, changes }, look }: 
           <div>
             <dt>{t.line.by}</dt>
             <dd>
-              <bdi>{facts.by === 'system' ? t.line.system : facts.by}</bdi>
+              <bdi>{facts.by === lineItself ? t.line.system : facts.by}</bdi>
             </dd>
           </div>
           {facts.reason !== undefined && (
@@ -187,7 +188,7 @@ function LineChanges({ line: { changes } }: { readonly line: LineWithChanges }) 
           <li key={number}>
             <time dateTime={at}>{formats.moment(at)}</time>{' '}
             <strong>
-              <bdi>{by === 'system' ? t.line.system : by}</bdi> {t.line.change[state]}
+              <bdi>{by === lineItself ? t.line.system : by}</bdi> {t.line.change[state]}
             </strong>
             : <bdi>{reason}</bdi>
           </li>

@@ -19,6 +19,12 @@ export type AccessOperation = keyof typeof accessOperations;
 export const roles = ['operator', 'management', 'clinician', 'auditor'] as const;
 export type Role = (typeof roles)[number];
 
+/** Ours of those that a token's claim names: a list, or a single one. */
+export function rolesIn(claimed: unknown): Role[] {
+  const names: readonly unknown[] = Array.isArray(claimed) ? claimed : [claimed];
+  return roles.filter((role) => names.includes(role));
+}
+
 /** One access, before it has its place in the patient's log (DESIGN, "The access log"). Never medical content, never a KVNR. */
 export interface AccessDraft {
   /** random, or what names the change: to append the same ID again changes nothing */
