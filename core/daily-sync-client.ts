@@ -129,7 +129,7 @@ export function createDailySyncClient(
             signal: triggerSignal,
             signalArgs: [],
             memo: { runId },
-            workflowTaskTimeout: '30 s', // a slow worker's answer is to count: see ADR 0014, "Seen again"
+            workflowTaskTimeout: '30 s', // a slow worker's answer is to count: ADR 0014
           });
           const { memo } = await handle.describe();
           const underWay = String(memo?.['runId'] ?? runId);

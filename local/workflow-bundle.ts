@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { failureConverterPath } from '../core/codec.ts';
+import { workflowInterceptors } from '../worker/workflow-source.ts';
 import { writeWhole } from './files.ts';
 import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
@@ -40,7 +41,7 @@ if (import.meta.main) {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'worker', 'workflows', 'index.ts'),
     failureConverterPath,
-    workflowInterceptorModules: [join(root, 'worker', 'workflows', 'trace-relay.ts')],
+    workflowInterceptorModules: workflowInterceptors.map((file) => join(root, 'worker', 'workflows', file)),
   });
   const [, , file = ''] = process.argv;
   writeWhole(file, code);
