@@ -77,6 +77,20 @@ test('two workers share the line: no overlap, and one takes over when the other 
   expect(day.insurer.summary().servedAgain).toBe(0);
 });
 
+test('a worker that is stopped keeps the answer that is nearly there: handing over costs no request', async () => {
+  await using day = await startDay({ ...world, rate: 0, latencyMs: 60 });
+  let worker = await day.startWorker();
+  await day.sync.start();
+  for (const asked of [10, 25, 40]) {
+    const next = await day.startWorker();
+    await day.insurer.requestArrives(asked);
+    await worker.stop();
+    worker = next;
+  }
+  await expectWhole(day);
+  expect(day.insurer.summary().requests).toBe(1 + day.insurer.patients().length);
+});
+
 describe('a run that is cancelled', () => {
   for (const phase of Object.keys(inPhase) as (keyof typeof inPhase)[]) {
     test(`in phase ${phase} leaves nothing staged`, async () => {

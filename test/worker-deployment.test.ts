@@ -15,6 +15,7 @@ test('a deployment while a run is under way loses nothing, nor does taking it ba
   await day.until(({ careRecords }) => careRecords.done >= 10);
   expect(await buildOfRun()).toBe('first');
 
+  day.insurer.setFaults({ latencyMs: 200 }); // or workers that start slowly would meet a run that has ended
   const second = await day.startWorker({ WORKER_BUILD_ID: 'second' });
   await second.says('deployment version current');
   const { careRecords } = await day.until((progress) => !progress.stale);
@@ -26,9 +27,10 @@ test('a deployment while a run is under way loses nothing, nor does taking it ba
   const firstAgain = await day.startWorker({ WORKER_BUILD_ID: 'first' });
   await firstAgain.says('deployment version current');
   await second.stop();
+  await expect.poll(buildOfRun, { timeout: 60_000 }).toBe('first');
+  day.insurer.setFaults({ latencyMs: 10 });
   const progress = await day.ended();
   expect(progress).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
-  expect(await buildOfRun()).toBe('first');
 
   const insured = day.insurer.patients().filter(({ kind }) => kind !== '410');
   expect(new Set(await day.storedRefs())).toEqual(new Set(insured.map(({ kvnr }) => day.refOf(kvnr))));

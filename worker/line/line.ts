@@ -73,7 +73,9 @@ export interface Line {
     sink: ListSink,
     signal: AbortSignal,
   ): Promise<'whole' | 'unchanged' | 'range-refused'>;
-  /** Nobody gets a turn any more; closes the connection. */
+  /** Nobody gets a turn any more: whoever waits for one is told so. What is under way goes on. */
+  stop(): void;
+  /** Stops, and closes the connection. */
   close(): Promise<void>;
 }
 
@@ -96,14 +98,14 @@ export function openLine(options: LineOptions): Line {
   const baseUrl = new URL(options.baseUrl);
   const basePath = baseUrl.pathname.replace(/\/+$/, '');
   const exchange = openExchange({ origin: baseUrl.origin, right: meter.watch(right), stallMs });
-  const closing = new AbortController();
+  const stopping = new AbortController();
   let refusedInARow = 0;
   const queue = createLineQueue(async () => {
     if (refusedInARow > refusalsTakenLightly) {
       const knockMs = Math.min(knockMsMax, firstKnockMs * 2 ** (refusedInARow - refusalsTakenLightly - 1));
-      await sleep(knockMs, undefined, { signal: closing.signal });
+      await sleep(knockMs, undefined, { signal: stopping.signal });
     }
-    await right.whenMaySend(closing.signal);
+    await right.whenMaySend(stopping.signal);
   });
   /** the calls for each patient that have no answer yet */
   const calls = new Map<Kvnr, Set<AbortController>>();
@@ -246,8 +248,12 @@ export function openLine(options: LineOptions): Line {
       return await exchangeInTurn('list', request, readAnswer, signal);
     },
 
+    stop() {
+      stopping.abort(new Error('the line stops in this process'));
+    },
+
     async close() {
-      closing.abort(new Error('line closed'));
+      line.stop();
       await exchange.close();
     },
   };

@@ -8,7 +8,7 @@ import { createLineActivities } from '../activities/line-activities.ts';
 import { createLog, faultOf } from '../log.ts';
 import { startLineReporter } from '../reporting/line-reporter.ts';
 import { createTemporalLogger } from '../temporal-log.ts';
-import { openLine } from './line.ts';
+import { type Line, openLine } from './line.ts';
 import { createLineMeter } from './meter.ts';
 import { attachToParent } from './parent.ts';
 import { createTap } from './tap.ts';
@@ -27,6 +27,7 @@ Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) });
 const stores = openStores(config);
 const dataConverter = dataConverterOf(config);
 const workers: Worker[] = [];
+let line: Line | undefined;
 let isStopping = false;
 const { grant, ready } = attachToParent({
   writeHold: stores.gateOf(config.INSURER_ID).hold,
@@ -34,13 +35,14 @@ const { grant, ready } = attachToParent({
   lineMinGapMs: config.LINE_MIN_GAP_MS,
   onStop: () => {
     isStopping = true;
+    line?.stop();
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   },
 });
 
 try {
   const meter = createLineMeter();
-  const line = openLine({
+  line = openLine({
     meter,
     baseUrl: config.INSURER_BASE_URL,
     token: config.INSURER_API_TOKEN,
@@ -72,7 +74,7 @@ try {
         workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
       },
-      shutdownGraceTime: 0, // the lease is handed back by then: what waits here has nothing to wait for
+      shutdownGraceTime: '10 s', // for what has come to be kept: whoever waits for the line is told at once, and the lease handed back
     });
   };
   workers.push(...(await Promise.all([createWorker(lineTaskQueue), createWorker(urgentLineTaskQueue)])));
