@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { failureConverterPath } from '../core/codec.ts';
-import { workflowInterceptors } from '../worker/workflow-source.ts';
 import { writeWhole } from './files.ts';
 import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
@@ -41,7 +40,7 @@ if (import.meta.main) {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'worker', 'workflows', 'index.ts'),
     failureConverterPath,
-    workflowInterceptorModules: workflowInterceptors.map((file) => join(root, 'worker', 'workflows', file)),
+    workflowInterceptorModules: [join(root, 'worker', 'workflows', 'interceptors.ts')],
   });
   const [, , file = ''] = process.argv;
   writeWhole(file, code);

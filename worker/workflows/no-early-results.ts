@@ -7,7 +7,7 @@ import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
  * in another order, and no worker can take it over (`TMPRL1100`, ADR 0029). Such a query fails here, and with it the worker
  * forgets the workflow; the next task is a replay. Only a task moves a workflow's time: by that, results without one are known.
  */
-export const interceptors: WorkflowInterceptorsFactory = () => {
+export const refuseEarlyResults: WorkflowInterceptorsFactory = () => {
   let timeOfTask: string | undefined;
   let isEarly = false;
   return {

@@ -12,7 +12,7 @@ const asks: ReadonlySet<string> = new Set([requestSyncUpdate, syncRequestedSigna
  * Hands the context of a trace on, from who asks to the activities: within an update or a signal that one's own, else of who asked
  * for work last. Makes no span, waits for nothing and decides nothing, so a history replays with traces or without (ADR 0025).
  */
-export const interceptors: WorkflowInterceptorsFactory = () => {
+export const relayTraces: WorkflowInterceptorsFactory = () => {
   const handling = new AsyncLocalStorage<{ readonly context: Payload | undefined }>();
   let asked: Payload | undefined;
   const within = <Result>(name: string, context: Payload | undefined, handle: () => Result): Result => {
