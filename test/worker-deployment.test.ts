@@ -31,6 +31,7 @@ test('a deployment while a run is under way loses nothing, nor does taking it ba
   day.insurer.setFaults({ latencyMs: 10 });
   const progress = await day.ended();
   expect(progress).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
+  expect(await buildOfRun()).toBe('first');
 
   const insured = day.insurer.patients().filter(({ kind }) => kind !== '410');
   expect(new Set(await day.storedRefs())).toEqual(new Set(insured.map(({ kvnr }) => day.refOf(kvnr))));
