@@ -8,7 +8,7 @@ import { createLineActivities } from '../activities/line-activities.ts';
 import { createLog, faultOf } from '../log.ts';
 import { startLineReporter } from '../reporting/line-reporter.ts';
 import { createTemporalLogger } from '../temporal-log.ts';
-import { type Line, openLine } from './line.ts';
+import { openLine } from './line.ts';
 import { createLineMeter } from './meter.ts';
 import { attachToParent } from './parent.ts';
 import { createTap } from './tap.ts';
@@ -27,7 +27,6 @@ Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) });
 const stores = openStores(config);
 const dataConverter = dataConverterOf(config);
 const workers: Worker[] = [];
-let line: Line | undefined;
 let isStopping = false;
 const { grant, ready } = attachToParent({
   writeHold: stores.gateOf(config.INSURER_ID).hold,
@@ -35,21 +34,21 @@ const { grant, ready } = attachToParent({
   lineMinGapMs: config.LINE_MIN_GAP_MS,
   onStop: () => {
     isStopping = true;
-    line?.stop();
+    line.stop();
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   },
 });
+const meter = createLineMeter();
+const line = openLine({
+  meter,
+  baseUrl: config.INSURER_BASE_URL,
+  token: config.INSURER_API_TOKEN,
+  right: grant,
+  stallMs: config.LINE_STALL_MS,
+  careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
+});
 
 try {
-  const meter = createLineMeter();
-  line = openLine({
-    meter,
-    baseUrl: config.INSURER_BASE_URL,
-    token: config.INSURER_API_TOKEN,
-    right: grant,
-    stallMs: config.LINE_STALL_MS,
-    careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
-  });
   const reporter = startLineReporter({
     meter,
     metrics: createMetrics(config.INSURER_ID),
