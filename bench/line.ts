@@ -11,6 +11,7 @@ import {
   Worker,
 } from '@temporalio/worker';
 import PQueue from 'p-queue';
+import { systemClock } from '../core/clock.ts';
 import type { PayloadReference } from '../core/contract/payload-reference.ts';
 import type { Kvnr } from '../core/domain/kvnr.ts';
 import type { StoredPatient } from '../core/domain/patient.ts';
@@ -21,7 +22,6 @@ import { startInsurerSimulator } from '../local/insurer-process.ts';
 import { findTemporal, startTemporal } from '../local/temporal.ts';
 import { ensureWheels } from '../local/wheels.ts';
 import { createLineActivities } from '../worker/activities/line-activities.ts';
-import { monotonicMs } from '../worker/line/clock.ts';
 import { Grant } from '../worker/line/grant.ts';
 import { type Line, openLine } from '../worker/line/line.ts';
 import { LineError, LineWithheld } from '../worker/line/line-error.ts';
@@ -153,7 +153,7 @@ function longGrant(): Grant {
     onStuck: () => {},
     onLeaseLost: () => {},
   });
-  const sendUntilMs = monotonicMs() + 3_600_000;
+  const sendUntilMs = systemClock.monotonicMs() + 3_600_000;
   grant.obey({
     kind: 'order',
     number: 1,

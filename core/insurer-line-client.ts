@@ -1,5 +1,6 @@
 import { type Client, WithStartWorkflowOperation } from '@temporalio/client';
 import { ApplicationFailure, type Workflow } from '@temporalio/common';
+import { type Clock, systemClock, timeoutSignal } from './clock.ts';
 import {
   gateChangedSignal,
   type InsurerLineInput,
@@ -77,6 +78,7 @@ export interface InsurerLineDeps {
   readonly temporal: () => Promise<Client>;
   readonly gate: GateStore;
   readonly insurerId: string;
+  readonly clock?: Clock;
 }
 
 /** So long an update, a query and a reminder may take until they count as unanswered, ms. */
@@ -88,7 +90,12 @@ const silenceMs = 5_000;
 /** One lost call to the gate is no reason to leave an operator without an answer. */
 const looksMax = 3;
 
-export function createInsurerLineClient({ temporal, gate, insurerId }: InsurerLineDeps): InsurerLineClient {
+export function createInsurerLineClient({
+  temporal,
+  gate,
+  insurerId,
+  clock = systemClock,
+}: InsurerLineDeps): InsurerLineClient {
   const look = async (): Promise<Gate> => {
     for (let looks = 1; ; looks += 1) {
       try {
@@ -101,7 +108,7 @@ export function createInsurerLineClient({ temporal, gate, insurerId }: InsurerLi
 
   /** @returns undefined when there was no answer in time */
   const call = <Answer>(limitMs: number, send: (client: Client) => Promise<Answer>): Promise<Answer | undefined> =>
-    within(limitMs, async (signal) => {
+    within(clock, limitMs, async (signal) => {
       const client = await temporal();
       signal.throwIfAborted();
       return await client.withAbortSignal(signal, () => send(client));
@@ -133,13 +140,15 @@ export function createInsurerLineClient({ temporal, gate, insurerId }: InsurerLi
   };
 
   const awaitSilence = async ({ leaseMs = 0 }: Gate): Promise<LineNow> => {
-    const limit = AbortSignal.timeout(leaseMs + leaseMarginMs(leaseMs) + silenceMs);
-    return lineNow(
-      await gate.awaitSilence(limit).catch((error: unknown) => {
-        if (error === limit.reason) throw new InsurerLineError('not-silent', { cause: error });
-        rethrow(error);
-      }),
-    );
+    const { signal, cancel } = timeoutSignal(clock, leaseMs + leaseMarginMs(leaseMs) + silenceMs);
+    try {
+      return lineNow(await gate.awaitSilence(signal));
+    } catch (error) {
+      if (error === signal.reason) throw new InsurerLineError('not-silent', { cause: error });
+      rethrow(error);
+    } finally {
+      cancel();
+    }
   };
 
   const pauseAsSeen = async ({ operator, reason }: OperatorWish): Promise<LineNow> => {
@@ -242,18 +251,19 @@ function rethrow(error: unknown): never {
 
 /** Ends in time whatever hangs. @returns undefined when it was too late */
 async function within<Answer>(
+  clock: Clock,
   limitMs: number,
   work: (signal: AbortSignal) => Promise<Answer>,
 ): Promise<Answer | undefined> {
   const limit = new AbortController();
   const over = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => {
+  const cancel = clock.after(limitMs, () => {
     limit.abort();
     over.resolve(undefined);
-  }, limitMs);
+  });
   try {
     return await Promise.race([work(limit.signal), over.promise]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ConditionalCheckFailedException, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { type Clock, sleep, systemClock, timeoutSignal } from '../clock.ts';
 import {
   decideGate,
   type Gate,
@@ -88,7 +88,19 @@ export const createGateClient = (region: string): DynamoDBDocumentClient =>
     marshallOptions: { removeUndefinedValues: true },
   });
 
-export function openGate(documents: DynamoDBDocumentClient, insurerId: string): GateStore {
+/**
+ * @param clock counts deadlines and leases
+ * @param random spreads writers that race
+ */
+export function openGate(
+  documents: Pick<DynamoDBDocumentClient, 'send'>,
+  insurerId: string,
+  { clock = systemClock, random = Math.random }: { readonly clock?: Clock; readonly random?: () => number } = {},
+): GateStore {
+  const call = <Answer>(send: (abortSignal: AbortSignal) => Promise<Answer>): Promise<Answer> =>
+    callInTime(send, clock);
+  const nowIso = (): string => new Date(clock.epochMs()).toISOString();
+
   const look = async (): Promise<Gate | undefined> => {
     const found = await call((abortSignal) =>
       documents.send(new GetCommand({ TableName: lineTable, Key: { insurerId }, ConsistentRead: true }), {
@@ -103,7 +115,7 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
     for (let race = 0; race < maxRaces; race += 1) {
       const gate = await look();
       if (gate !== undefined) return gate;
-      await put(newGate(insurerId, Date.now()), undefined);
+      await put(newGate(insurerId, clock.epochMs()), undefined);
     }
     throw new GateError('unavailable');
   };
@@ -138,16 +150,16 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
     const decision = decideGate(gate, event);
     if (decision.kind === 'refused') return decision;
     if (decision.kind === 'unchanged') return { kind: 'unchanged', gate };
-    const written = withSilentSince(decision.gate, gate);
+    const written = withSilentSince(decision.gate, gate, nowIso);
     return (await put(written, gate.leaseNumber)) ? { kind: 'written', gate: written } : { kind: 'stale' };
   };
 
   /** Until the gate says what the event wants. A lost answer is no answer: the gate is read again. */
   const insist = async (eventNow: () => GateEvent): Promise<Gate> => {
     let lastError: unknown;
-    const giveUpAtMs = performance.now() + insistMs;
-    for (let race = 0, failures = 0; performance.now() < giveUpAtMs && failures < 3; race += 1) {
-      if (race > 0) await sleep(Math.random() * raceGapMs);
+    const giveUpAtMs = clock.monotonicMs() + insistMs;
+    for (let race = 0, failures = 0; clock.monotonicMs() < giveUpAtMs && failures < 3; race += 1) {
+      if (race > 0) await sleep(clock, random() * raceGapMs);
       try {
         const gate = await find();
         const outcome = await attempt(gate, eventNow());
@@ -168,15 +180,15 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
     read,
     find,
     attempt,
-    pause: async (wish) => await insistOn({ kind: 'pause', ...wish, at: new Date().toISOString() }),
-    resume: async (wish) => await insistOn({ kind: 'resume', ...wish, at: new Date().toISOString() }),
+    pause: async (wish) => await insistOn({ kind: 'pause', ...wish, at: nowIso() }),
+    resume: async (wish) => await insistOn({ kind: 'resume', ...wish, at: nowIso() }),
     hold: async (forMs) => {
-      const untilMs = performance.now() + forMs;
-      const leftMs = (): number => Math.ceil(untilMs - performance.now());
+      const untilMs = clock.monotonicMs() + forMs;
+      const leftMs = (): number => Math.ceil(untilMs - clock.monotonicMs());
       while (leftMs() > 0) {
         const gate = await insist(() => ({ kind: 'hold', holdMs: Math.max(0, leftMs()) })).catch(unlessUnavailable);
         if (gate !== undefined) return;
-        await sleep(lookMs);
+        await sleep(clock, lookMs);
       }
     },
     forgetTold: async (upTo) => {
@@ -190,7 +202,7 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
         if (gate?.state === 'open') throw new GateError('resumed');
         if (gate !== undefined) {
           if (isSilent(gate)) return gate;
-          const nowMs = performance.now();
+          const nowMs = clock.monotonicMs();
           watch = watchLease(watch, gate, nowMs);
           if (watch !== undefined && hasLapsed(watch, gate, 0, nowMs)) {
             // Only this write is proof: what was read may be old by now.
@@ -198,15 +210,15 @@ export function openGate(documents: DynamoDBDocumentClient, insurerId: string): 
             if (outcome?.kind === 'written') return outcome.gate;
           }
         }
-        await sleep(lookMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+        await sleep(clock, lookMs, signal);
       }
     },
   };
 }
 
-function withSilentSince({ silentSince: _, ...gate }: Gate, before: Gate): Gate {
+function withSilentSince({ silentSince: _, ...gate }: Gate, before: Gate, nowIso: () => string): Gate {
   if (!isSilent(gate)) return gate;
-  return { ...gate, silentSince: (isSilent(before) && before.silentSince) || new Date().toISOString() };
+  return { ...gate, silentSince: (isSilent(before) && before.silentSince) || nowIso() };
 }
 
 function unlessUnavailable(error: unknown): undefined {
@@ -214,18 +226,15 @@ function unlessUnavailable(error: unknown): undefined {
 }
 
 /** One call that ends in time even if the SDK, a credential provider, or the network hangs. */
-async function call<Answer>(send: (abortSignal: AbortSignal) => Promise<Answer>): Promise<Answer> {
-  const signal = AbortSignal.timeout(callMs);
-  let giveUp: () => void = () => {};
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    giveUp = () => reject(signal.reason);
-    signal.addEventListener('abort', giveUp, { once: true });
-  });
+async function callInTime<Answer>(send: (abortSignal: AbortSignal) => Promise<Answer>, clock: Clock): Promise<Answer> {
+  const { signal, cancel } = timeoutSignal(clock, callMs);
+  const tooLate = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => tooLate.reject(signal.reason), { once: true });
   try {
-    return await Promise.race([send(signal), tooLate]);
+    return await Promise.race([send(signal), tooLate.promise]);
   } catch (error) {
     throw new GateError('unavailable', { cause: error });
   } finally {
-    signal.removeEventListener('abort', giveUp);
+    cancel();
   }
 }

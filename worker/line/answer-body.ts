@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { type Clock, systemClock } from '../../core/clock.ts';
 import type { ExchangeAnswer } from './exchange.ts';
 import { type LineContext, LineError } from './line-error.ts';
 
@@ -64,9 +65,10 @@ export async function readToEnd(
   { body, status }: ExchangeAnswer,
   withinMs: number,
   operation: LineContext['operation'],
+  clock: Clock = systemClock,
 ): Promise<void> {
   const context = { operation, status, problem: 'body without end' };
-  const deadline = setTimeout(() => body.destroy(new LineError('stalled', context)), withinMs);
+  const cancelDeadline = clock.after(withinMs, () => body.destroy(new LineError('stalled', context)));
   let bytes = 0;
   try {
     for await (const chunk of body) {
@@ -74,7 +76,7 @@ export async function readToEnd(
       if (bytes > drainedBytesMax) throw new LineError('contract', context);
     }
   } finally {
-    clearTimeout(deadline);
+    cancelDeadline();
   }
 }
 

@@ -1,8 +1,8 @@
-import { connect as connectTcp, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
-import { type buildConnector, Client, type Dispatcher, errors } from 'undici';
+import { type Dispatcher, errors } from 'undici';
+import { type Clock, systemClock } from '../../core/clock.ts';
 import type { LineFault } from '../../core/domain/line.ts';
+import { type OpenConnection, openInsurerConnection } from './insurer-connection.ts';
 import { type LineContext, LineError, LineWithheld } from './line-error.ts';
 import type { SendingRight } from './sending-right.ts';
 
@@ -12,6 +12,8 @@ export interface ExchangeOptions {
   readonly right: Pick<SendingRight, 'maySend' | 'begin' | 'leaseNumber'>;
   /** no byte for so long, ms, and the exchange has failed (LINE_STALL_MS) */
   readonly stallMs: number;
+  readonly clock?: Clock;
+  readonly openConnection?: OpenConnection;
 }
 
 export interface ExchangeRequest {
@@ -54,31 +56,25 @@ const connectMsMax = 10_000;
 const looksPerStall = 20;
 /** So much of a body waits in memory for its reader. */
 const bodyBufferBytes = 256 * 1024;
-/** An idle connection older than this is not trusted: a modem line forgets them. */
-const idleMsMax = 4_000;
 
 /**
  * The one way to the insurer: HTTP/1.1 over one connection, no pipelining, no redirect, no retry (DESIGN, "One exchange").
  * undici frames and parses; what it must not decide is decided here: when a request may be written, when an answer has
  * stalled, and when the socket is free again.
  */
-export function openExchange({ origin, right, stallMs }: ExchangeOptions): Exchange {
-  let socket: Socket | undefined;
+export function openExchange({
+  origin,
+  right,
+  stallMs,
+  clock = systemClock,
+  openConnection = openInsurerConnection,
+}: ExchangeOptions): Exchange {
   let sent = 0;
-  const client = new Client(origin, {
-    pipelining: 1,
-    headersTimeout: 0, // the stall clock below
-    bodyTimeout: 0,
-    keepAliveTimeout: idleMsMax,
-    keepAliveMaxTimeout: idleMsMax,
-    connect: (options, callback) => {
-      socket = connectSocket(options, Math.min(connectMsMax, stallMs), callback);
-    },
-  });
+  const connection = openConnection(origin, Math.min(connectMsMax, stallMs));
 
   /** Resolves when no socket is open. */
   async function closeSocket(reason?: Error): Promise<void> {
-    const open = socket;
+    const open = connection.socket;
     if (open === undefined || open.closed) return;
     const closed = new Promise<void>((resolve) => open.once('close', () => resolve()));
     if (!open.destroyed) open.destroy(reason);
@@ -97,7 +93,7 @@ export function openExchange({ origin, right, stallMs }: ExchangeOptions): Excha
     let whole = false;
     let madeNoSense = false;
     let end: ((how: { wasCut: boolean }) => void) | undefined;
-    let clock: NodeJS.Timeout | undefined;
+    let endStallClock = (): void => {};
 
     async function cut(reason: unknown): Promise<void> {
       cutReason ??= reason;
@@ -126,7 +122,7 @@ export function openExchange({ origin, right, stallMs }: ExchangeOptions): Excha
           end = right.begin(() => cut(new LineWithheld(true)));
           if (cutReason !== undefined) return controller.abort(new Error('cut')); // begin has looked at the clock again
           order = `${String(right.leaseNumber).padStart(15, '0')}-${String(++sent).padStart(9, '0')}`;
-          clock = startStallClock();
+          endStallClock = startStallClock();
         },
         onResponseStart(controller, status, headers) {
           if (status < 200) return;
@@ -143,21 +139,21 @@ export function openExchange({ origin, right, stallMs }: ExchangeOptions): Excha
         },
         onResponseError: (_controller, error) => failed(error),
       };
-      client.dispatch({ path: request.path, method: 'GET', headers: { ...request.headers } }, handler);
+      connection.dispatch({ path: request.path, method: 'GET', headers: { ...request.headers } }, handler);
     });
 
     /** Counts looks at which no byte had come while we were ready to take one. */
-    function startStallClock(): NodeJS.Timeout {
-      let seen = socket?.bytesRead ?? 0;
+    function startStallClock(): () => void {
+      let seen = connection.socket?.bytesRead ?? 0;
       let silentLooks = 0;
-      return setInterval(() => {
-        const bytesRead = socket?.bytesRead ?? 0;
+      return clock.every(stallMs / looksPerStall, () => {
+        const bytesRead = connection.socket?.bytesRead ?? 0;
         if (whole) return;
         const heldByUs = body !== undefined && body.readableLength >= bodyBufferBytes;
         silentLooks = bytesRead !== seen || heldByUs ? 0 : silentLooks + 1;
         seen = bytesRead;
         if (silentLooks > looksPerStall) void cut(new LineError('stalled', { operation }));
-      }, stallMs / looksPerStall);
+      });
     }
 
     try {
@@ -166,7 +162,8 @@ export function openExchange({ origin, right, stallMs }: ExchangeOptions): Excha
       throw error instanceof LineError ? error : (cutReason ?? error);
     } finally {
       signal.removeEventListener('abort', onAbort);
-      clearInterval(clock);
+      endStallClock();
+      const { socket } = connection;
       // The insurer knows of the closes that it made; of ours it learns by and by (LINE_MIN_GAP_MS).
       const wasCut = !whole && (cutReason !== undefined || madeNoSense || socket?.destroyed === false);
       if (!whole || socket?.destroyed) await closeSocket(new Error('not read on'));
@@ -177,7 +174,7 @@ export function openExchange({ origin, right, stallMs }: ExchangeOptions): Excha
   return {
     perform,
     async close() {
-      await client.destroy();
+      await connection.destroy();
       await closeSocket();
     },
   };
@@ -208,33 +205,3 @@ const plainHeaders = (headers: Record<string, string | string[] | undefined>): R
   Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
   );
-
-/** A socket that is connected (over TLS: and trusted) when the callback gets it; destroyed after connectMs otherwise. */
-function connectSocket(
-  { protocol, hostname, port, servername }: buildConnector.Options,
-  connectMs: number,
-  callback: buildConnector.Callback,
-): Socket {
-  const address = { host: hostname, port: Number(port) || (protocol === 'https:' ? 443 : 80), noDelay: true };
-  const socket =
-    protocol === 'https:'
-      ? connectTls({ ...address, servername: servername ?? hostname, ALPNProtocols: ['http/1.1'] })
-      : connectTcp(address);
-  const deadline = setTimeout(() => socket.destroy(new ConnectTimeout()), connectMs);
-  let told = false;
-  const tell = (error?: Error): void => {
-    clearTimeout(deadline);
-    if (told) return; // undici listens from there on
-    told = true;
-    if (error === undefined) callback(null, socket);
-    else callback(error, null);
-  };
-  socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => tell());
-  socket.on('error', tell);
-  socket.once('close', () => tell(new Error('closed while connecting')));
-  return socket;
-}
-
-class ConnectTimeout extends Error {
-  override readonly name = 'ConnectTimeout';
-}

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { monotonicMs } from './clock.ts';
+import { systemClock } from '../../core/clock.ts';
 import { Grant } from './grant.ts';
 import type { FromChild, Order } from './messages.ts';
 
@@ -37,7 +37,7 @@ function obey(order: Partial<Order>): void {
   grant.obey({
     kind: 'order',
     number: orders,
-    sendUntilMs: monotonicMs() + 5_000,
+    sendUntilMs: systemClock.monotonicMs() + 5_000,
     leaseNumber: orders,
     paused: false,
     holdUntilMs: 0,
@@ -49,14 +49,14 @@ const lastReport = () => said.findLast((message) => message.kind === 'report');
 
 /** A request that ends only when it is cut. @returns how long until then, ms */
 async function untilCut(): Promise<number> {
-  const startMs = monotonicMs();
+  const startMs = systemClock.monotonicMs();
   await new Promise<void>((resolve) => {
     const end = grant.begin(async () => {
       end({ wasCut: true });
       resolve();
     });
   });
-  return monotonicMs() - startMs;
+  return systemClock.monotonicMs() - startMs;
 }
 
 test('nothing may be sent before the first order', () => {
@@ -64,21 +64,21 @@ test('nothing may be sent before the first order', () => {
 });
 
 test('the right to send begins a gap after the lease, and ends by itself when the lease does', async () => {
-  const startMs = monotonicMs();
+  const startMs = systemClock.monotonicMs();
   obey({ sendUntilMs: startMs + 150 });
   expect(grant.maySend()).toBe(false);
   await grant.whenMaySend(never);
-  expect(monotonicMs() - startMs).toBeGreaterThanOrEqual(40);
+  expect(systemClock.monotonicMs() - startMs).toBeGreaterThanOrEqual(40);
   expect(grant.maySend()).toBe(true);
   await untilCut();
-  expect(monotonicMs() - startMs).toBeGreaterThanOrEqual(150);
-  expect(monotonicMs() - startMs).toBeLessThan(250);
+  expect(systemClock.monotonicMs() - startMs).toBeGreaterThanOrEqual(150);
+  expect(systemClock.monotonicMs() - startMs).toBeLessThan(250);
   expect(grant.maySend()).toBe(false);
   expect(lastReport()).toMatchObject({ closed: true, order: orders });
 });
 
 test('an order that comes after its own end gives nothing', () => {
-  obey({ sendUntilMs: monotonicMs() - 1 });
+  obey({ sendUntilMs: systemClock.monotonicMs() - 1 });
   expect(grant.maySend()).toBe(false);
   expect(lastReport()).toMatchObject({ closed: true });
 });
@@ -124,15 +124,15 @@ test('after a request that was cut by us a gap is kept, after a clean one none',
   expect(grant.maySend()).toBe(true);
   grant.begin(async () => {})({ wasCut: true });
   expect(grant.maySend()).toBe(false);
-  const startMs = monotonicMs();
+  const startMs = systemClock.monotonicMs();
   await grant.whenMaySend(never);
-  expect(monotonicMs() - startMs).toBeGreaterThan(30);
+  expect(systemClock.monotonicMs() - startMs).toBeGreaterThan(30);
 });
 
 test('Retry-After holds this process from the same tick on, and is settled once the gate has it', async () => {
   obey({});
   await grant.whenMaySend(never);
-  const beganMs = monotonicMs();
+  const beganMs = systemClock.monotonicMs();
   const written = grant.hold(120);
   expect(grant.maySend()).toBe(false);
   expect(grant.isOpen()).toBe(true);
@@ -140,7 +140,7 @@ test('Retry-After holds this process from the same tick on, and is settled once 
   gateAnswers();
   await written;
   await grant.whenMaySend(never);
-  expect(monotonicMs() - beganMs).toBeGreaterThanOrEqual(120);
+  expect(systemClock.monotonicMs() - beganMs).toBeGreaterThanOrEqual(120);
 });
 
 test('a line that is to stop is not called closed before the gate has its hold: the next one is to know of it', async () => {
@@ -158,11 +158,11 @@ test('a line that is to stop is not called closed before the gate has its hold: 
 });
 
 test('a hold of the order keeps the right back until its very moment, and never counts as a line that is closed', async () => {
-  const holdUntilMs = monotonicMs() + 100;
+  const holdUntilMs = systemClock.monotonicMs() + 100;
   obey({ holdUntilMs });
   expect(grant.isOpen()).toBe(true);
   await grant.whenMaySend(never);
-  expect(monotonicMs()).toBeGreaterThanOrEqual(holdUntilMs);
+  expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(holdUntilMs);
 });
 
 test('a pause by the line itself stops sending in the same tick, whatever orders are still on their way', () => {
@@ -185,7 +185,7 @@ test('who waits for a lease that another process has is noticed', async () => {
   const lost = new Promise<void>((resolve) => {
     leaseLost = resolve;
   });
-  obey({ sendUntilMs: monotonicMs() + 20 });
+  obey({ sendUntilMs: systemClock.monotonicMs() + 20 });
   await new Promise((resolve) => setTimeout(resolve, 30));
   const abort = new AbortController();
   const waiting = grant.whenMaySend(abort.signal).catch(() => {});

@@ -1,4 +1,4 @@
-import { atMonotonic, monotonicMs } from './clock.ts';
+import { atMonotonic, type Clock, systemClock } from '../../core/clock.ts';
 import type { FromChild, Order, Report } from './messages.ts';
 import { permitsSending } from './messages.ts';
 import type { SendingRight } from './sending-right.ts';
@@ -14,6 +14,7 @@ export interface GrantOptions {
   readonly onStuck: () => void;
   /** tasks wait here for a lease that another process has: they had better go back to Temporal, which asks the holder */
   readonly onLeaseLost: () => void;
+  readonly clock?: Clock;
 }
 
 interface Request {
@@ -36,6 +37,7 @@ const leaseLostMs = 3_000;
 /** The child's side of the lease: turns the parent's orders into the right to send, and ends it on its own clock. */
 export class Grant implements SendingRight {
   #options: GrantOptions;
+  readonly #clock: Clock;
   #order: Order = {
     kind: 'order',
     number: 0,
@@ -57,7 +59,7 @@ export class Grant implements SendingRight {
   /** since when nothing may be started any more, though a lease is held: the grace counts from here */
   #closedSinceMs: number | undefined;
   /** the end of the lease that this process had last */
-  #lastLeaseUntilMs = monotonicMs();
+  #lastLeaseUntilMs: number;
   #cancelTimer = (): void => {};
   #waiters = new Set<Waiter>();
   #changes = new Set<() => void>();
@@ -66,6 +68,8 @@ export class Grant implements SendingRight {
 
   constructor(options: GrantOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#lastLeaseUntilMs = this.#clock.monotonicMs();
   }
 
   get leaseNumber(): number {
@@ -74,11 +78,11 @@ export class Grant implements SendingRight {
 
   /** Whether the lease is held and the line open: what the tap asks. Retry-After and gaps are short, and do not count. */
   isOpen(): boolean {
-    return permitsSending(this.#order) && this.#ownPauses === 0 && monotonicMs() < this.#order.sendUntilMs;
+    return permitsSending(this.#order) && this.#ownPauses === 0 && this.#clock.monotonicMs() < this.#order.sendUntilMs;
   }
 
   maySend(): boolean {
-    return this.isOpen() && monotonicMs() >= Math.max(this.#gapUntilMs, this.#holdUntilMs());
+    return this.isOpen() && this.#clock.monotonicMs() >= Math.max(this.#gapUntilMs, this.#holdUntilMs());
   }
 
   async whenMaySend(signal: AbortSignal): Promise<void> {
@@ -111,7 +115,7 @@ export class Grant implements SendingRight {
   }
 
   async hold(forMs: number): Promise<void> {
-    this.#ownHoldUntilMs = Math.max(this.#ownHoldUntilMs, monotonicMs() + forMs);
+    this.#ownHoldUntilMs = Math.max(this.#ownHoldUntilMs, this.#clock.monotonicMs() + forMs);
     this.#holdsBeingWritten += 1;
     // Not by way of the parent: it may be frozen, and another process come next.
     await this.#options.writeHold(forMs).finally(() => {
@@ -130,7 +134,7 @@ export class Grant implements SendingRight {
 
   /** An order of the parent. Answered at once, so that silence means a stalled process. */
   obey(order: Order): void {
-    const hadLease = monotonicMs() < this.#order.sendUntilMs;
+    const hadLease = this.#clock.monotonicMs() < this.#order.sendUntilMs;
     this.#order = order;
     this.#leaseNumber = Math.max(this.#leaseNumber, order.leaseNumber);
     // Whoever sent before, perhaps cut, perhaps killed: the insurer is to have seen that close.
@@ -170,7 +174,7 @@ export class Grant implements SendingRight {
   }
 
   #keepGap(): void {
-    this.#gapUntilMs = Math.max(this.#gapUntilMs, monotonicMs() + this.#options.lineMinGapMs);
+    this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);
   }
 
   #end(request: Request, wasCut: boolean): void {
@@ -183,7 +187,7 @@ export class Grant implements SendingRight {
 
   #report(): void {
     const isBusy = this.#request !== undefined;
-    const hasLeaseEnded = monotonicMs() >= this.#order.sendUntilMs;
+    const hasLeaseEnded = this.#clock.monotonicMs() >= this.#order.sendUntilMs;
     // Who hands the lease back makes room for somebody who has to know of the hold. The end of a lease waits for nobody.
     const hasNothingToSay = !permitsSending(this.#order) && this.#holdsBeingWritten === 0;
     const report: Report = {
@@ -201,7 +205,7 @@ export class Grant implements SendingRight {
   #look(): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
-    const nowMs = monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     const holdsLease = nowMs < this.#order.sendUntilMs;
     if (holdsLease) this.#lastLeaseUntilMs = this.#order.sendUntilMs;
     const isOpen = this.isOpen();
@@ -225,18 +229,18 @@ export class Grant implements SendingRight {
     }
     for (const listener of [...this.#changes]) listener();
     if (momentsMs.length === 0) return;
-    this.#cancelTimer = atMonotonic(Math.min(...momentsMs), () => {
+    this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => {
       this.#look();
-      if (monotonicMs() >= this.#order.sendUntilMs) this.#report(); // the lease ended here, on this clock
+      if (this.#clock.monotonicMs() >= this.#order.sendUntilMs) this.#report(); // the lease ended here, on this clock
     });
   }
 
   #cut(request: Request): void {
     request.isCut = true;
-    const stuck = setTimeout(this.#options.onStuck, stuckMs);
+    const cancelStuck = this.#clock.after(stuckMs, this.#options.onStuck);
     request.cut().then(
       () => {
-        clearTimeout(stuck);
+        cancelStuck();
         this.#end(request, true);
       },
       () => this.#options.onStuck(),

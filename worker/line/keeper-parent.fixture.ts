@@ -1,6 +1,7 @@
 import { createGateClient, openGate } from '../../core/stores/gate.ts';
 import { createLog } from '../log.ts';
 import { startKeeper } from './keeper.ts';
+import { forkedFrom } from './line-process-handle.ts';
 
 /** A worker's main process with nothing but the line. Says on stdout what it is asked to call. Ends in order on SIGTERM. */
 const setting = (name: string): string => process.env[name] ?? '';
@@ -9,7 +10,7 @@ const keeper = await startKeeper({
   config: { LEASE_MS: Number(setting('LEASE_MS')) },
   gate: openGate(createGateClient(setting('AWS_REGION')), setting('INSURER_ID')),
   log,
-  entry: new URL('./keeper-child.fixture.ts', import.meta.url),
+  startLineProcess: forkedFrom(new URL('./keeper-child.fixture.ts', import.meta.url)),
   onSystemPause: (reason) => log.info('paused by system', { reason }),
   onUntold: () => log.info('untold'),
 });

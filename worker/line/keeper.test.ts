@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { createGateClient, type GateStore, openGate } from '../../core/stores/gate.ts';
 import { createLog } from '../log.ts';
 import { startKeeper } from './keeper.ts';
+import { forkedFrom } from './line-process-handle.ts';
 
 const leaseMs = 2_000;
 const pauseGraceMs = 400;
@@ -538,7 +539,7 @@ test('a worker whose line’s process does not come up says that it is not well'
     config: { LEASE_MS: 500 },
     gate,
     log: createLog('keeper', () => {}),
-    entry: missing,
+    startLineProcess: forkedFrom(missing),
   });
   expect(keeper.isWell).toBe(true); // so far
   await expect.poll(() => keeper.isWell, { timeout: 5_000 }).toBe(false);

@@ -1,19 +1,22 @@
 import { randomUUID } from 'node:crypto';
+import { type Clock, systemClock } from '../../core/clock.ts';
 import { type Gate, type LeaseWatch, lapsesAtMs, lineItself, watchLease } from '../../core/domain/gate.ts';
 import { GateError, type GateStore } from '../../core/stores/gate.ts';
 import { faultOf, type Log } from '../log.ts';
-import { monotonicMs } from './clock.ts';
-import { findLauncher } from './launcher.ts';
 import { maySendUntilMs, nextGateEvent, renewEveryMs, type Standing } from './lease.ts';
 import { LineChild } from './line-child.ts';
+import { forkedFrom, type StartLineProcess } from './line-process-handle.ts';
 import type { FromChild, Order } from './messages.ts';
 
 export interface KeeperOptions {
   readonly config: { readonly LEASE_MS: number };
   readonly gate: GateStore;
   readonly log: Log;
-  /** the child's entry; it gets this process's environment */
-  readonly entry?: URL;
+  /** starts the child; by default the process of worker/line/process.ts */
+  readonly startLineProcess?: StartLineProcess;
+  readonly clock?: Clock;
+  /** this process's name in the gate: never used before; by default random */
+  readonly holder?: string;
   /** The line has paused itself, and the gate says so. Called once for each pause that this process wrote; never throws. */
   readonly onSystemPause?: (reason: string) => void;
   /** `insurerLine` was not told of a change for 5 s; again each 5 s. Only called while this process holds the line; never throws. */
@@ -63,14 +66,14 @@ interface Asked {
 }
 
 class LineKeeper implements Keeper {
-  readonly #holder = randomUUID();
+  readonly #holder: string;
+  readonly #clock: Clock;
   readonly #leaseMs: number;
   readonly #store: GateStore;
   readonly #log: Log;
-  readonly #entry: URL;
+  readonly #startLineProcess: StartLineProcess;
   readonly #onSystemPause: (reason: string) => void;
   readonly #onUntold: () => void;
-  readonly #launcher = findLauncher();
 
   #gate: Gate | undefined;
   #watch: LeaseWatch | undefined;
@@ -79,8 +82,8 @@ class LineKeeper implements Keeper {
 
   #child: LineChild | undefined;
   #restarts = 0;
-  #restartTimer: NodeJS.Timeout | undefined;
-  #childMissingSinceMs: number | undefined = monotonicMs();
+  #cancelRestart = (): void => {};
+  #childMissingSinceMs: number | undefined;
   #orderNumber = 0;
 
   /** the end of the longest Retry-After that the gate has told of: it is the child that hears of them, and writes them there */
@@ -95,19 +98,22 @@ class LineKeeper implements Keeper {
   #stopped: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
   #childGone = Promise.withResolvers<void>();
-  #pulse: NodeJS.Timeout | undefined;
+  #endPulse = (): void => {};
 
-  constructor({ config, gate, log, entry, onSystemPause, onUntold }: KeeperOptions) {
+  constructor({ config, gate, log, startLineProcess, clock, holder, onSystemPause, onUntold }: KeeperOptions) {
+    this.#holder = holder ?? randomUUID();
+    this.#clock = clock ?? systemClock;
+    this.#childMissingSinceMs = this.#clock.monotonicMs();
     this.#leaseMs = config.LEASE_MS;
     this.#store = gate;
     this.#log = log;
-    this.#entry = entry ?? new URL('./process.ts', import.meta.url);
+    this.#startLineProcess = startLineProcess ?? forkedFrom(new URL('./process.ts', import.meta.url));
     this.#onSystemPause = onSystemPause ?? (() => {});
     this.#onUntold = onUntold ?? (() => {});
   }
 
   get holding(): boolean {
-    return this.#lease !== undefined && monotonicMs() < this.#lease.sendUntilMs;
+    return this.#lease !== undefined && this.#clock.monotonicMs() < this.#lease.sendUntilMs;
   }
 
   get gate(): Gate | undefined {
@@ -115,7 +121,7 @@ class LineKeeper implements Keeper {
   }
 
   get isWell(): boolean {
-    return !this.#isChildGivenUp(monotonicMs());
+    return !this.#isChildGivenUp(this.#clock.monotonicMs());
   }
 
   get pids(): readonly number[] {
@@ -124,10 +130,10 @@ class LineKeeper implements Keeper {
 
   async start(): Promise<void> {
     this.#startChild();
-    this.#pulse = setInterval(() => {
+    this.#endPulse = this.#clock.every(lookMs, () => {
       this.#child?.pulse(lookMs);
       this.#sendOrder(); // also while a call to the gate hangs
-    }, lookMs);
+    });
     await this.#look();
     this.#keeping = this.#keep();
   }
@@ -139,18 +145,18 @@ class LineKeeper implements Keeper {
 
   async #stop(): Promise<void> {
     this.#isStopping = true;
-    clearTimeout(this.#restartTimer);
+    this.#cancelRestart();
     this.#sendOrder();
     const child = this.#child;
-    const notClosed = setTimeout(() => !child?.isClosed && child?.kill('not closed when stopped'), stopMs);
+    const cancelNotClosed = this.#clock.after(stopMs, () => !child?.isClosed && child?.kill('not closed when stopped'));
     if (child !== undefined && !child.isReady) child.kill('stopped before it was ready');
     this.#wake.resolve();
     await this.#keeping;
-    clearTimeout(notClosed);
-    const notDrained = setTimeout(() => this.#child?.kill('not drained when stopped'), drainMs);
+    cancelNotClosed();
+    const cancelNotDrained = this.#clock.after(drainMs, () => this.#child?.kill('not drained when stopped'));
     if (this.#child !== undefined) await this.#childGone.promise;
-    clearTimeout(notDrained);
-    clearInterval(this.#pulse);
+    cancelNotDrained();
+    this.#endPulse();
   }
 
   /** One look at the gate after the other: nothing else writes for this process, so nothing it decides can cross. */
@@ -162,24 +168,24 @@ class LineKeeper implements Keeper {
       await this.#sleep(isCurrent ? shortestSleepMs : lookMs);
       isCurrent = await this.#look();
       if (!this.#isStopping) continue;
-      stopSeenMs ??= monotonicMs();
+      stopSeenMs ??= this.#clock.monotonicMs();
       const isOver = this.#lease === undefined && isCurrent && this.#gate?.holder !== this.#holder;
       // Without the gate nothing can be handed back: the lease then runs out by itself.
-      if (isOver || (!isCurrent && monotonicMs() > Math.max(stopSeenMs + stopMs, giveUpAtMs()))) return;
+      if (isOver || (!isCurrent && this.#clock.monotonicMs() > Math.max(stopSeenMs + stopMs, giveUpAtMs()))) return;
     }
   }
 
   /** Until something is due, or somebody calls. @param shortestMs what is due by now waits for so long */
   async #sleep(shortestMs: number): Promise<void> {
-    const nowMs = monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     const moments = [nowMs + lookMs];
     if (this.#gate?.holder === this.#holder) moments.push(this.#renewAtMs);
     else if (this.#gate !== undefined && this.#watch !== undefined)
       moments.push(lapsesAtMs(this.#watch, this.#gate, this.#leaseMs));
     const sleepMs = Math.max(Math.ceil(Math.min(...moments) - nowMs), shortestMs);
-    const timer = setTimeout(() => this.#wake.resolve(), sleepMs);
+    const cancel = this.#clock.after(sleepMs, () => this.#wake.resolve());
     await this.#wake.promise;
-    clearTimeout(timer);
+    cancel();
     this.#wake = Promise.withResolvers();
   }
 
@@ -205,7 +211,7 @@ class LineKeeper implements Keeper {
       const pauses = [...this.#unwrittenPauses.keys()];
       const child = this.#child;
       const standing = this.#standing(child);
-      const sentMs = monotonicMs(); // before it is sent: what the lease is counted from
+      const sentMs = this.#clock.monotonicMs(); // before it is sent: what the lease is counted from
       const event = nextGateEvent(gate, standing, sentMs);
       if (event === undefined) return 'done';
       const outcome = await this.#store.attempt(gate, event);
@@ -232,7 +238,7 @@ class LineKeeper implements Keeper {
   }
 
   #standing(child: LineChild | undefined): Standing {
-    const nowMs = monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     return {
       holder: this.#holder,
       leaseMs: this.#leaseMs,
@@ -254,7 +260,7 @@ class LineKeeper implements Keeper {
 
   #observe(gate: Gate, source: 'read' | 'own write'): void {
     const before = this.#gate;
-    const nowMs = monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     this.#gate = gate;
     this.#watch = watchLease(this.#watch, gate, nowMs);
     // What this process wrote itself says nothing new; what it reads again has been counted from the first time on.
@@ -301,8 +307,8 @@ class LineKeeper implements Keeper {
   #startChild(): void {
     this.#childGone = Promise.withResolvers();
     this.#child = new LineChild({
-      entry: this.#entry,
-      launcher: this.#launcher,
+      start: this.#startLineProcess,
+      clock: this.#clock,
       leaseMs: this.#leaseMs,
       log: this.#log,
       onMessage: (child, message) => this.#hear(child, message),
@@ -312,16 +318,16 @@ class LineKeeper implements Keeper {
   }
 
   #replaceChild(): void {
-    const livedMs = monotonicMs() - (this.#child?.startedAtMs ?? 0);
+    const livedMs = this.#clock.monotonicMs() - (this.#child?.startedAtMs ?? 0);
     this.#child = undefined;
     this.#lease = undefined;
-    this.#childMissingSinceMs ??= monotonicMs();
+    this.#childMissingSinceMs ??= this.#clock.monotonicMs();
     this.#childGone.resolve();
     this.#wake.resolve(); // with no child the line is silent: a pauser waits for that
     if (this.#isStopping) return;
     this.#restarts = livedMs > 30_000 ? 0 : this.#restarts + 1;
     const delayMs = Math.min(restartMs.first * 2 ** Math.max(this.#restarts - 1, 0), restartMs.longest);
-    this.#restartTimer = setTimeout(() => this.#startChild(), delayMs);
+    this.#cancelRestart = this.#clock.after(delayMs, () => this.#startChild());
   }
 
   #hear(child: LineChild, message: FromChild): void {
@@ -338,7 +344,10 @@ class LineKeeper implements Keeper {
         break;
       case 'pause-by-system': {
         const { reason } = message;
-        this.#unwrittenPauses.set({ child, request: message.request }, { reason, at: new Date().toISOString() });
+        this.#unwrittenPauses.set(
+          { child, request: message.request },
+          { reason, at: new Date(this.#clock.epochMs()).toISOString() },
+        );
         this.#sendOrder();
         this.#wake.resolve();
         break;

@@ -1,14 +1,12 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { atMonotonic, type Clock } from '../../core/clock.ts';
 import type { Log } from '../log.ts';
-import { atMonotonic, monotonicMs } from './clock.ts';
-import type { Launcher } from './launcher.ts';
 import { killAtMs } from './lease.ts';
+import type { LineProcessHandle, StartLineProcess } from './line-process-handle.ts';
 import { type FromChild, type Order, permitsSending, type ToChild } from './messages.ts';
 
 export interface LineChildOptions {
-  /** the child's entry */
-  readonly entry: URL;
-  readonly launcher: Launcher;
+  readonly start: StartLineProcess;
+  readonly clock: Clock;
   readonly leaseMs: number;
   readonly log: Log;
   readonly onMessage: (child: LineChild, message: FromChild) => void;
@@ -24,25 +22,27 @@ const startMs = 60_000;
  * for when it does not.
  */
 export class LineChild {
-  readonly startedAtMs = monotonicMs();
+  readonly startedAtMs: number;
   #options: LineChildOptions;
-  #process: ChildProcess;
+  readonly #clock: Clock;
+  #process: LineProcessHandle;
   #isReady = false;
   #hasExited = false;
   #isBusy = false;
   #lastOpenOrder: Order | undefined;
   #closedAtOrder = -1;
   #unansweredMs = 0;
-  #lastPulseMs = monotonicMs();
+  #lastPulseMs: number;
   #cancelDeadline = (): void => {};
 
   constructor(options: LineChildOptions) {
     this.#options = options;
-    this.#process = fork(options.entry, { ...options.launcher, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    this.#process.on('message', (message) => this.#hear(message as FromChild));
-    this.#process.on('exit', (code, signal) => this.#exit(code ?? signal ?? undefined));
-    this.#process.on('error', () => {
-      if (this.#process.pid === undefined) this.#exit('not-started');
+    this.#clock = options.clock;
+    this.startedAtMs = this.#clock.monotonicMs();
+    this.#lastPulseMs = this.startedAtMs;
+    this.#process = options.start({
+      onMessage: (message) => this.#hear(message),
+      onExit: (how) => this.#exit(how),
     });
   }
 
@@ -72,9 +72,11 @@ export class LineChild {
     if (permitsSending(order)) {
       this.#lastOpenOrder = order;
       this.#cancelDeadline();
-      this.#cancelDeadline = atMonotonic(killAtMs(order.sendUntilMs, this.#options.leaseMs), () => {
+      this.#cancelDeadline = atMonotonic(this.#clock, killAtMs(order.sendUntilMs, this.#options.leaseMs), () => {
         // What it has said may lie unread when it was this process that stood still: read that first.
-        setImmediate(() => setImmediate(() => !this.isClosed && this.kill('not closed at the end of the lease')));
+        this.#clock.afterReading(() =>
+          this.#clock.afterReading(() => !this.isClosed && this.kill('not closed at the end of the lease')),
+        );
       });
     }
     this.#tell(order);
@@ -89,7 +91,7 @@ export class LineChild {
    * @param intervalMs how often this is called
    */
   pulse(intervalMs: number): void {
-    const nowMs = monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     this.#unansweredMs += Math.min(nowMs - this.#lastPulseMs, 2 * intervalMs);
     this.#lastPulseMs = nowMs;
     const limitMs = this.#isReady ? this.#options.leaseMs / 2 : startMs;
@@ -100,11 +102,11 @@ export class LineChild {
   kill(why: string): void {
     if (this.#hasExited) return;
     this.#options.log.warn('line process killed', { child: this.pid, why });
-    this.#process.kill('SIGKILL');
+    this.#process.kill();
   }
 
   #tell(message: ToChild): void {
-    if (this.#process.connected) this.#process.send(message, () => {}); // a channel that breaks ends the child: onExit
+    if (this.#process.connected) this.#process.send(message);
   }
 
   #hear(message: FromChild): void {
@@ -117,8 +119,7 @@ export class LineChild {
     this.#options.onMessage(this, message);
   }
 
-  #exit(how: number | string | undefined): void {
-    if (this.#hasExited) return;
+  #exit(how: number | string): void {
     this.#hasExited = true;
     this.#cancelDeadline();
     this.#options.log.info('line process ended', { child: this.pid, how });

@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Clock, sleep, systemClock } from '../../core/clock.ts';
 import { careRecordsAnswerProblem } from '../../core/domain/care-record.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Turn } from '../../core/domain/line.ts';
 import { drain, hasDeclaredEnd, parseJson, readToEnd, readWhole } from './answer-body.ts';
 import { type ExchangeAnswer, openExchange } from './exchange.ts';
+import type { OpenConnection } from './insurer-connection.ts';
 import { LineError, LineWithheld } from './line-error.ts';
 import { createLineMeter, type LineMeter } from './meter.ts';
 import { createLineQueue } from './queue.ts';
@@ -20,6 +21,8 @@ export interface LineOptions {
   readonly careRecordsBytesMax?: number;
   /** is told of every request */
   readonly meter?: LineMeter;
+  readonly clock?: Clock;
+  readonly openConnection?: OpenConnection;
 }
 
 /** not-insured: 410, final; unknown: 404, the insurer has never known this KVNR. */
@@ -94,19 +97,27 @@ export function openLine(options: LineOptions): Line {
     stallMs,
     careRecordsBytesMax = careRecordsBytesMaxDefault,
     meter = createLineMeter(),
+    clock = systemClock,
+    openConnection,
   } = options;
   const baseUrl = new URL(options.baseUrl);
   const basePath = baseUrl.pathname.replace(/\/+$/, '');
-  const exchange = openExchange({ origin: baseUrl.origin, right: meter.watch(right), stallMs });
+  const exchange = openExchange({
+    origin: baseUrl.origin,
+    right: meter.watch(right),
+    stallMs,
+    clock,
+    ...(openConnection && { openConnection }),
+  });
   const stopping = new AbortController();
   let refusedInARow = 0;
   const queue = createLineQueue(async () => {
     if (refusedInARow > refusalsTakenLightly) {
       const knockMs = Math.min(knockMsMax, firstKnockMs * 2 ** (refusedInARow - refusalsTakenLightly - 1));
-      await sleep(knockMs, undefined, { signal: stopping.signal });
+      await sleep(clock, knockMs, stopping.signal);
     }
     await right.whenMaySend(stopping.signal);
-  });
+  }, clock);
   /** the calls for each patient that have no answer yet */
   const calls = new Map<Kvnr, Set<AbortController>>();
   const commonHeaders = { authorization: `Bearer ${token}`, accept: 'application/json', 'user-agent': 'epa-sync' };
@@ -132,7 +143,7 @@ export function openLine(options: LineOptions): Line {
   }
 
   const refused = (answer: ExchangeAnswer, operation: 'care-records' | 'patients'): Promise<LineError> =>
-    refusalOf(answer, operation, { right, nowEpochMs: Date.now(), drainMs: stallMs });
+    refusalOf(answer, operation, { right, clock, drainMs: stallMs });
 
   /** Tells the meter how a use of the line went. */
   async function metered<T>(use: Promise<T>): Promise<T> {
@@ -167,7 +178,7 @@ export function openLine(options: LineOptions): Line {
             };
           case 404:
           case 410: {
-            await readToEnd(answer, stallMs, operation); // counts only when it is whole: what follows cannot be undone
+            await readToEnd(answer, stallMs, operation, clock); // counts only when it is whole: what follows cannot be undone
             if (answer.status === 404) return { kind: 'unknown' };
             for (const call of callsOfPatient) if (call !== own) call.abort(); // before the line is free for one of them
             return { kind: 'not-insured' };
@@ -206,11 +217,11 @@ export function openLine(options: LineOptions): Line {
         const { status, headers } = answer;
         const contract = (problem: string): LineError => new LineError('contract', { operation, status, problem });
         if (status === 304 && !resume && knownEtag !== undefined) {
-          await drain(answer, stallMs, operation);
+          await drain(answer, stallMs, operation, clock);
           return 'unchanged';
         }
         if (status === 416 && resume) {
-          await drain(answer, stallMs, operation);
+          await drain(answer, stallMs, operation, clock);
           return 'range-refused';
         }
         if (status !== 200 && !(status === 206 && resume)) throw await refused(answer, operation);

@@ -1,5 +1,5 @@
+import { systemClock } from '../../core/clock.ts';
 import { type LineFault, type LineUse, unusedLine } from '../../core/domain/line.ts';
-import { monotonicMs } from './clock.ts';
 import type { SendingRight } from './sending-right.ts';
 
 /** What became of the line since it was measured last. */
@@ -23,7 +23,7 @@ export interface LineMeter {
 type RequestRight = Pick<SendingRight, 'maySend' | 'begin' | 'leaseNumber'>;
 
 /** @param nowMs a monotonic clock */
-export function createLineMeter(nowMs: () => number = monotonicMs): LineMeter {
+export function createLineMeter(nowMs: () => number = systemClock.monotonicMs): LineMeter {
   let takenAtMs = nowMs();
   let succeededAtMs = takenAtMs;
   let busySinceMs: number | undefined;

@@ -1,5 +1,7 @@
+import type { Clock } from '../../core/clock.ts';
 import { Grant, type GrantOptions } from './grant.ts';
-import type { FromChild, ToChild } from './messages.ts';
+import type { FromChild } from './messages.ts';
+import { channelToParent, type ParentChannel } from './parent-channel.ts';
 
 export interface Parent {
   /** the right to send, as the parent grants it */
@@ -14,36 +16,35 @@ export interface Parent {
  * @param onStop called once, when this process is to end in order: by the keeper's wish, or because tasks wait here for
  *   a lease that another process has
  */
-export function attachToParent(options: {
+export function attachToParent({
+  onStop,
+  channel = channelToParent(),
+  ...options
+}: {
   readonly writeHold: GrantOptions['writeHold'];
   readonly pauseGraceMs: number;
   readonly lineMinGapMs: number;
   readonly onStop: () => void;
+  readonly channel?: ParentChannel;
+  readonly clock?: Clock;
 }): Parent {
-  if (process.send === undefined) throw new Error('the process of the line is started by a worker, never by itself');
   const end = (): void => {
     grant.cutNow();
-    process.kill(process.pid, 'SIGKILL');
+    channel.die();
   };
-  const tell = (message: FromChild): void => {
-    process.send?.(message, undefined, undefined, () => {}); // a channel that is closed ends this process: see below
-  };
+  const tell = (message: FromChild): void => channel.send(message);
   let isStopping = false;
   const stop = (): void => {
     if (isStopping) return;
     isStopping = true;
-    options.onStop();
+    onStop();
   };
   const grant = new Grant({ ...options, tell, onStuck: end, onLeaseLost: stop });
-  process.on('disconnect', end);
-  process.on('message', (message) => {
-    const said = message as ToChild;
-    if (said.kind === 'written') return grant.confirm(said.request);
-    grant.obey(said);
-    if (said.stop) stop();
+  channel.onClose(end);
+  channel.onMessage((message) => {
+    if (message.kind === 'written') return grant.confirm(message.request);
+    grant.obey(message);
+    if (message.stop) stop();
   });
-  // Ctrl-C reaches the whole process group; only the keeper decides when this process ends.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => {});
   return { grant, ready: () => tell({ kind: 'ready' }) };
 }

@@ -8,9 +8,7 @@ import { createLineActivities } from '../activities/line-activities.ts';
 import { createLog, faultOf } from '../log.ts';
 import { startLineReporter } from '../reporting/line-reporter.ts';
 import { createTemporalLogger } from '../temporal-log.ts';
-import { openLine } from './line.ts';
-import { createLineMeter } from './meter.ts';
-import { attachToParent } from './parent.ts';
+import { type LineParts, runLineProcess } from './line-process.ts';
 import { createTap } from './tap.ts';
 
 /**
@@ -26,29 +24,10 @@ const config = readConfig(workerConfig, process.env);
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) });
 const stores = openStores(config);
 const dataConverter = dataConverterOf(config);
-const workers: Worker[] = [];
-let isStopping = false;
-const { grant, ready } = attachToParent({
-  writeHold: stores.gateOf(config.INSURER_ID).hold,
-  pauseGraceMs: config.PAUSE_GRACE_MS,
-  lineMinGapMs: config.LINE_MIN_GAP_MS,
-  onStop: () => {
-    isStopping = true;
-    line.stop();
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-  },
-});
-const meter = createLineMeter();
-const line = openLine({
-  meter,
-  baseUrl: config.INSURER_BASE_URL,
-  token: config.INSURER_API_TOKEN,
-  right: grant,
-  stallMs: config.LINE_STALL_MS,
-  careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
-});
+/** what is to end once the line's tasks have */
+const endings: (() => unknown)[] = [];
 
-try {
+async function createWorkers({ line, grant, meter }: LineParts): Promise<readonly Worker[]> {
   const reporter = startLineReporter({
     meter,
     metrics: createMetrics(config.INSURER_ID),
@@ -57,6 +36,7 @@ try {
   });
   const activities = createLineActivities({ ...stores, line, insurerId: config.INSURER_ID });
   const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);
+  endings.push(reporter.stop, () => traces?.stop());
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {
     // Two workers on one connection would share one long poll's fate (DESIGN, "what the prototype taught").
     const connection = await NativeConnection.connect(temporalConnection(config));
@@ -76,14 +56,12 @@ try {
       shutdownGraceTime: '10 s', // for what has come to be kept: whoever waits for the line is told at once, and the lease handed back
     });
   };
-  workers.push(...(await Promise.all([createWorker(lineTaskQueue), createWorker(urgentLineTaskQueue)])));
-  const running = Promise.all(workers.map((worker) => worker.run()));
-  if (isStopping) for (const worker of workers) worker.shutdown();
-  else ready();
-  await running;
-  await line.close();
-  reporter.stop();
-  await traces?.stop();
+  return await Promise.all([createWorker(lineTaskQueue), createWorker(urgentLineTaskQueue)]);
+}
+
+try {
+  await runLineProcess({ config, writeHold: stores.gateOf(config.INSURER_ID).hold, createWorkers });
+  for (const end of endings) await end();
   process.exit(0);
 } catch (error) {
   log.error('line process failed', { fault: faultOf(error) });

@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../../core/clock.ts';
 import { type Turn, turns } from '../../core/domain/line.ts';
 
 export interface LineQueue {
@@ -24,7 +24,7 @@ interface Place {
  * @param ready resolves when something may be sent; only then it is decided whose turn it is. When it rejects, nothing
  *   ever will be, and everyone who waits is told
  */
-export function createLineQueue(ready: () => Promise<void>): LineQueue {
+export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQueue {
   const places: Record<Turn, Set<Place>> = { person: new Set(), list: new Set(), bulk: new Set() };
   let isServing = false;
 
@@ -40,7 +40,7 @@ export function createLineQueue(ready: () => Promise<void>): LineQueue {
       while (next() !== undefined) {
         await ready();
         await next()?.begin();
-        await setImmediate(); // whoever has failed takes their place anew before it is decided who comes next
+        await new Promise<void>(clock.afterReading); // whoever has failed takes their place anew before it is decided who comes next
       }
     } catch (reason) {
       for (const turn of turns) for (const place of places[turn]) place.refuse(reason);

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts';
 import { retryAfterMs } from '../../core/domain/retry-after.ts';
 import { drain } from './answer-body.ts';
 import type { ExchangeAnswer } from './exchange.ts';
@@ -9,8 +10,7 @@ const unreadableHoldMs = 1_000;
 
 export interface RefusalOptions {
   readonly right: SendingRight;
-  /** our wall clock when the headers came */
-  readonly nowEpochMs: number;
+  readonly clock: Clock;
   /** the body is read on for so long, ms; then the connection is not worth it */
   readonly drainMs: number;
 }
@@ -23,19 +23,21 @@ export interface RefusalOptions {
 export async function refusalOf(
   answer: ExchangeAnswer,
   operation: LineContext['operation'],
-  { right, nowEpochMs, drainMs }: RefusalOptions,
+  { right, clock, drainMs }: RefusalOptions,
 ): Promise<LineError> {
   const { status, headers } = answer;
   const retryAfter = headers['retry-after'];
   const mayHold = status === 429 || status >= 500;
   const unreadableMs = status === 429 ? unreadableHoldMs : 0;
-  const holdMs = mayHold ? retryAfterMs(retryAfter, { date: headers['date'], nowEpochMs }, unreadableMs) : undefined;
+  const holdMs = mayHold
+    ? retryAfterMs(retryAfter, { date: headers['date'], nowEpochMs: clock.epochMs() }, unreadableMs)
+    : undefined;
   const told = Promise.all([
     holdMs !== undefined && right.hold(holdMs),
     (status === 401 || status === 403) && right.pauseBySystem(`insurer answered ${status}`),
   ]);
   told.catch(() => {}); // it may fail while the body is read; who waits for it below hears of it
-  await drain(answer, drainMs, operation);
+  await drain(answer, drainMs, operation, clock);
   await told;
   return new LineError(faultOf(status, retryAfter !== undefined), { operation, status });
 }

@@ -1,0 +1,78 @@
+import { type Clock, systemClock } from '../../core/clock.ts';
+import type { Grant, GrantOptions } from './grant.ts';
+import type { OpenConnection } from './insurer-connection.ts';
+import { type Line, openLine } from './line.ts';
+import { createLineMeter, type LineMeter } from './meter.ts';
+import { attachToParent } from './parent.ts';
+import type { ParentChannel } from './parent-channel.ts';
+
+/** What takes the line's tasks from Temporal: a Worker of the SDK. */
+export interface TaskWorker {
+  /** Resolves once it has shut down, and all its tasks have ended. */
+  run(): Promise<void>;
+  getState(): string;
+  shutdown(): void;
+}
+
+/** The line and what lets it send, for those that use them. */
+export interface LineParts {
+  readonly line: Line;
+  readonly grant: Grant;
+  readonly meter: LineMeter;
+}
+
+export interface LineProcessOptions {
+  readonly config: {
+    readonly INSURER_BASE_URL: string;
+    readonly INSURER_API_TOKEN: string;
+    readonly PAUSE_GRACE_MS: number;
+    readonly LINE_MIN_GAP_MS: number;
+    readonly LINE_STALL_MS: number;
+    readonly CARE_RECORDS_MAX_BYTES: number;
+  };
+  readonly writeHold: GrantOptions['writeHold'];
+  readonly createWorkers: (parts: LineParts) => Promise<readonly TaskWorker[]>;
+  readonly clock?: Clock;
+  readonly channel?: ParentChannel;
+  readonly openConnection?: OpenConnection;
+}
+
+/**
+ * The life of the process that holds the sockets: bound to its keeper, it says that it is ready once its workers are there,
+ * takes tasks while it may send, and ends in order when it is told to, or when another process has the lease.
+ * @returns once all tasks have ended and no socket is open
+ */
+export async function runLineProcess(options: LineProcessOptions): Promise<void> {
+  const { config, writeHold, createWorkers, clock = systemClock, channel, openConnection } = options;
+  const workers: TaskWorker[] = [];
+  let isStopping = false;
+  const { grant, ready } = attachToParent({
+    writeHold,
+    pauseGraceMs: config.PAUSE_GRACE_MS,
+    lineMinGapMs: config.LINE_MIN_GAP_MS,
+    clock,
+    ...(channel && { channel }),
+    onStop: () => {
+      isStopping = true;
+      line.stop();
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    },
+  });
+  const meter = createLineMeter(() => clock.monotonicMs());
+  const line = openLine({
+    meter,
+    baseUrl: config.INSURER_BASE_URL,
+    token: config.INSURER_API_TOKEN,
+    right: grant,
+    stallMs: config.LINE_STALL_MS,
+    careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
+    clock,
+    ...(openConnection && { openConnection }),
+  });
+  workers.push(...(await createWorkers({ line, grant, meter })));
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  if (isStopping) for (const worker of workers) worker.shutdown();
+  else ready();
+  await running;
+  await line.close();
+}
