@@ -1,0 +1,233 @@
+import type { Simulation } from './simulation.ts';
+import { tableTroubles } from './table.ts';
+import { settings, type SimulatedWorker } from './worker.ts';
+import { driftMost } from './judge.ts';
+
+const { leaseMs } = settings;
+
+/** @returns false when there was nobody to do it to */
+type Strike = (simulation: Simulation) => boolean;
+
+/** Mostly the holder: the others have nothing to lose. */
+function victimOf(
+  { world, workers, holder }: Simulation,
+  suits: (worker: SimulatedWorker) => boolean = () => true,
+): SimulatedWorker | undefined {
+  if (holder !== undefined && world.chance(0.75) && suits(holder)) return holder;
+  return world.pick(workers.filter(suits));
+}
+
+const on =
+  (strike: (worker: SimulatedWorker, simulation: Simulation) => void, suits?: (worker: SimulatedWorker) => boolean): Strike =>
+  (simulation) => {
+    const worker = victimOf(simulation, suits);
+    if (worker === undefined) return false;
+    strike(worker, simulation);
+    return true;
+  };
+
+/**
+ * One of the two processes of a worker at a time: both for longer than the lease is a machine that stands still, against
+ * which no client can do anything (README, limits).
+ */
+const moves = ({ parent, child }: SimulatedWorker): boolean => !parent.standsStill && child?.standsStill !== true;
+
+const still = (who: 'parent' | 'child', from: number, to: number): Strike =>
+  on((worker, { world }) => worker[who]?.standStill(world.between(from, to)), moves);
+
+const forAWhile = (begin: () => void, end: () => void, { world }: Simulation, most: number): void => {
+  begin();
+  world.plan(world.between(20, most), end);
+};
+
+/** What each fault does, and how often it is drawn. */
+export const faults = {
+  'kill -9 of the parent': { weight: 4, strike: on(({ parent }) => parent.kill('kill -9')) },
+  'kill -9 of the child': { weight: 5, strike: on(({ child }) => child?.kill('kill -9')) },
+  'parent frozen for less than the lease': { weight: 6, strike: still('parent', 5, leaseMs * 0.8) },
+  'parent frozen for more than the lease': { weight: 5, strike: still('parent', leaseMs, leaseMs * 2.5) },
+  'child frozen for less than the lease': { weight: 6, strike: still('child', 5, leaseMs * 0.8) },
+  'child frozen for more than the lease': { weight: 5, strike: still('child', leaseMs, leaseMs * 2.5) },
+  'child frozen between its look at the clock and the writing': {
+    weight: 4,
+    strike: on(({ stuckWrites }, { world }) => {
+      stuckWrites.nextMs = world.between(5, leaseMs * 1.6);
+    }, moves),
+  },
+  'thaw before its time': {
+    weight: 2,
+    strike: on(
+      ({ parent, child }) => {
+        parent.goOn();
+        child?.goOn();
+      },
+      (worker) => !moves(worker),
+    ),
+  },
+  'event loop blocked': {
+    weight: 5,
+    strike: on((worker, { world }) => {
+      const process = world.chance(0.5) ? worker.parent : worker.child;
+      process?.standStill(world.between(10, leaseMs * 0.4));
+    }, moves),
+  },
+  'kill -9 of the parent of a frozen child': {
+    weight: 3,
+    strike: on(({ parent, child }, { world }) => {
+      child?.standStill(leaseMs * 3);
+      world.plan(world.between(0, leaseMs * 1.5), () => parent.kill('kill -9'));
+    }, moves),
+  },
+  SIGTERM: {
+    weight: 5,
+    strike: on(
+      (worker) => worker.stop(),
+      (worker) => moves(worker) && !worker.isStopping,
+    ),
+  },
+  'a worker joins': {
+    weight: 2,
+    strike: (simulation: Simulation) => {
+      if (simulation.wanted >= 4) return false;
+      simulation.wanted += 1;
+      return true;
+    },
+  },
+  'a worker leaves': {
+    weight: 2,
+    strike: (simulation: Simulation) => {
+      if (simulation.wanted <= 2) return false;
+      const worker = victimOf(simulation, (one) => !one.isStopping);
+      if (worker === undefined) return false;
+      simulation.wanted -= 1;
+      worker.stop();
+      return true;
+    },
+  },
+  'calls to DynamoDB in trouble': {
+    weight: 10,
+    strike: (simulation: Simulation) => {
+      const { world, operators } = simulation;
+      const link = world.chance(0.8) ? victimOf(simulation)?.tableLink : world.pick(operators)?.tableLink;
+      if (link === undefined) return false;
+      const trouble = world.pick(tableTroubles);
+      forAWhile(
+        () => {
+          link.trouble = trouble;
+        },
+        () => {
+          link.trouble = undefined;
+        },
+        simulation,
+        leaseMs * 1.6,
+      );
+      return true;
+    },
+  },
+  'insurer out of reach': {
+    weight: 3,
+    strike: on(({ insurerLink }, simulation) => {
+      const trouble = simulation.world.chance(0.5) ? 'refused' : 'silent';
+      forAWhile(
+        () => {
+          insurerLink.trouble = trouble;
+        },
+        () => {
+          insurerLink.trouble = undefined;
+        },
+        simulation,
+        leaseMs,
+      );
+    }),
+  },
+  'connections cut': { weight: 3, strike: on(({ child }, { insurer }) => child !== undefined && insurer.cut(child)) },
+  'Temporal cut off': {
+    weight: 4,
+    strike: (simulation: Simulation) => {
+      const { world, operators } = simulation;
+      const link = world.chance(0.6) ? victimOf(simulation)?.temporalLink : world.pick(operators)?.temporalLink;
+      if (link === undefined) return false;
+      forAWhile(
+        () => {
+          link.isCut = true;
+        },
+        () => {
+          link.isCut = false;
+        },
+        simulation,
+        leaseMs * 4,
+      );
+      return true;
+    },
+  },
+  'Temporal down': {
+    weight: 1,
+    strike: (simulation: Simulation) => {
+      const { temporal } = simulation;
+      forAWhile(
+        () => {
+          temporal.isDown = true;
+        },
+        () => {
+          temporal.isDown = false;
+        },
+        simulation,
+        leaseMs * 4,
+      );
+      return true;
+    },
+  },
+  'wall clock jumps': {
+    weight: 2,
+    strike: on(({ machine }, { world }) => machine.setWallClock(world.between(-3_600_000, 3_600_000))),
+  },
+  'clock drifts': {
+    weight: 2,
+    strike: on(({ machine }, { world }) => machine.drift(world.between(-driftMost, driftMost))),
+  },
+  'pause and resume': {
+    weight: 8,
+    strike: (simulation: Simulation) => {
+      const { world } = simulation;
+      const operator = simulation.operators.find(({ isBusy }) => !isBusy);
+      operator?.pauseFor(world.between(20, 1_200));
+      return operator !== undefined;
+    },
+  },
+  'an operator resumes': {
+    weight: 3,
+    strike: ({ operators }: Simulation) => {
+      const operator = operators.find(({ isBusy }) => !isBusy);
+      operator?.onlyResume();
+      return operator !== undefined;
+    },
+  },
+  'an operator pauses': {
+    weight: 2,
+    strike: ({ operators }: Simulation) => {
+      const operator = operators.find(({ isBusy }) => !isBusy);
+      operator?.onlyPause();
+      return operator !== undefined;
+    },
+  },
+  'the insurer leaves a request hanging': { weight: 4, strike: ({ insurer }: Simulation) => insurer.next('hang') },
+  'Retry-After': { weight: 3, strike: ({ insurer }: Simulation) => insurer.next('busy') },
+  '401': { weight: 1, strike: ({ insurer }: Simulation) => insurer.next('unauthorized') },
+  '410': { weight: 1, strike: ({ insurer }: Simulation) => insurer.next('not-insured') },
+  'a person waits': {
+    weight: 3,
+    strike: ({ temporal }: Simulation) => {
+      temporal.personComes();
+      return true;
+    },
+  },
+} satisfies Record<string, { readonly weight: number; readonly strike: Strike }>;
+
+export type FaultKind = keyof typeof faults;
+export const faultKinds = Object.keys(faults) as FaultKind[];
+const weightOfAll = faultKinds.reduce((sum, kind) => sum + faults[kind].weight, 0);
+
+export function drawFault(random: () => number): FaultKind {
+  let left = random() * weightOfAll;
+  return faultKinds.find((kind) => (left -= faults[kind].weight) < 0) ?? 'SIGTERM';
+}

@@ -1,0 +1,384 @@
+import type { Socket } from 'node:net';
+import type { Dispatcher } from 'undici';
+import type { InsurerConnection } from '../../worker/line/insurer-connection.ts';
+import type { Judge } from './judge.ts';
+import type { SimulatedProcess, World } from './world.ts';
+
+/** How the insurer, or the line to it, treats a request; weights. At 80 % failure, as it is. */
+const answers = {
+  served: 20,
+  'server-error': 24,
+  reset: 14,
+  'cut-short': 12,
+  'not-json': 8,
+  redirect: 3,
+  hang: 0.5,
+  stalled: 0.5,
+  busy: 1.5,
+  unauthorized: 0.4,
+  'not-insured': 2,
+  unknown: 1,
+} as const;
+export type Answer = keyof typeof answers;
+const weightOfAll = Object.values(answers).reduce((sum, weight) => sum + weight, 0);
+
+/** How a machine reaches the insurer. */
+export interface InsurerLink {
+  trouble: 'refused' | 'silent' | undefined;
+}
+
+/** A request as the insurer sees it: from its first byte until the answer's last one is sent, or its socket is seen closed. */
+export interface SeenRequest {
+  readonly number: number;
+  readonly process: SimulatedProcess;
+  readonly kvnr: string | undefined;
+  readonly startedMs: number;
+  endedMs: number | undefined;
+}
+
+/** One way over the network, ms. A close is seen as fast as a byte. */
+const wayMs = { least: 0.5, most: 2 } as const;
+const refusedShare = 0.08;
+
+/** The insurer's server, as seen through sockets. */
+export class SimulatedInsurer {
+  requests = 0;
+  underWay = new Set<SeenRequest>();
+  readonly #world: World;
+  readonly #judge: Judge;
+  /** the next answers, whatever chance says */
+  readonly #script: Answer[] = [];
+  readonly #breaks = new WeakMap<SeenRequest, () => void>();
+  readonly #onArrival = new Set<() => void>();
+  readonly #onEnd = new Set<() => void>();
+
+  constructor(world: World, judge: Judge) {
+    this.#world = world;
+    this.#judge = judge;
+  }
+
+  /** Calls once, at the next request, or at the next end of one. @returns cancels it */
+  once(what: 'arrival' | 'end', action: () => void): () => void {
+    const listeners = what === 'arrival' ? this.#onArrival : this.#onEnd;
+    listeners.add(action);
+    return () => listeners.delete(action);
+  }
+
+  connectionOf(process: SimulatedProcess, link: InsurerLink, stuckWrites: StuckWrites): InsurerConnection {
+    return new SimulatedConnection(this.#world, this, process, link, stuckWrites);
+  }
+
+  /** The next request is answered so. */
+  next(answer: Answer): boolean {
+    if (this.#script.length > 0) return false;
+    this.#script.push(answer);
+    return true;
+  }
+
+  /** The network closes all connections of a process. */
+  cut(process: SimulatedProcess): boolean {
+    const [seen] = [...this.underWay].filter((one) => one.process === process);
+    if (seen === undefined) return false;
+    this.ends(seen, 'cut by the network');
+    this.#breaks.get(seen)?.();
+    return true;
+  }
+
+  /** @param breakOff what the process learns when the network closes the request's connection */
+  breaksBy(seen: SeenRequest, breakOff: () => void): void {
+    this.#breaks.set(seen, breakOff);
+  }
+
+  drawAnswer(): Answer {
+    const scripted = this.#script.shift();
+    if (scripted !== undefined) return scripted;
+    let left = this.#world.random() * weightOfAll;
+    for (const [answer, weight] of Object.entries(answers)) {
+      left -= weight;
+      if (left < 0) return answer as Answer;
+    }
+    return 'served';
+  }
+
+  arrives(process: SimulatedProcess, path: string): SeenRequest {
+    this.requests += 1;
+    const kvnr = /patients\/([A-Z]\d{9})\//.exec(path)?.[1];
+    const seen: SeenRequest = {
+      ...{ number: this.requests, process, kvnr },
+      ...{ startedMs: this.#world.nowMs, endedMs: undefined },
+    };
+    this.#world.say(() => `insurer: request ${seen.number} of ${process.name}`);
+    this.#judge.requestArrives(seen, this.underWay);
+    this.underWay.add(seen);
+    for (const tell of [...this.#onArrival]) {
+      this.#onArrival.delete(tell);
+      tell();
+    }
+    return seen;
+  }
+
+  ends(seen: SeenRequest, how: string): void {
+    if (seen.endedMs !== undefined) return;
+    seen.endedMs = this.#world.nowMs;
+    this.underWay.delete(seen);
+    this.#world.say(() => `insurer: request ${seen.number} is over: ${how}`);
+    for (const tell of [...this.#onEnd]) {
+      this.#onEnd.delete(tell);
+      tell();
+    }
+  }
+
+  retryAfterIsSent(seen: SeenRequest, seconds: number): void {
+    this.#judge.retryAfterIsSent(seen, seconds * 1_000);
+  }
+
+  isHeard(seen: SeenRequest, answer: Answer): void {
+    this.#judge.answerIsHeard(seen, answer);
+  }
+}
+
+/** A process that is to stand still between its look at the clock and the bytes' leaving, and for how long. */
+export interface StuckWrites {
+  nextMs: number | undefined;
+}
+
+class SimulatedSocket {
+  bytesRead = 0;
+  destroyed = false;
+  closed = false;
+  isIdle = true;
+  seen: SeenRequest | undefined;
+  readonly #process: SimulatedProcess;
+  readonly #atInsurer: () => void;
+  readonly #onClose: (() => void)[] = [];
+  readonly onDestroy: (error: Error) => void;
+
+  constructor(process: SimulatedProcess, atInsurer: () => void, onDestroy: (error: Error) => void) {
+    this.#process = process;
+    this.#atInsurer = atInsurer;
+    this.onDestroy = onDestroy;
+    process.onDeath(() => this.closeBySystem());
+  }
+
+  /** The system closes it: the insurer is told, whatever the process still does. */
+  closeBySystem(): void {
+    if (this.destroyed) return;
+    this.destroyed = true;
+    this.#atInsurer();
+  }
+
+  destroy(error?: Error): void {
+    if (this.destroyed) return;
+    this.closeBySystem();
+    this.#process.receives(0, () => {
+      this.closed = true;
+      this.onDestroy(error ?? new Error('destroyed'));
+      for (const tell of this.#onClose.splice(0)) tell();
+    });
+  }
+
+  once(_close: 'close', listener: () => void): void {
+    this.#onClose.push(listener);
+  }
+}
+
+/** undici's Client over simulated sockets: one at a time, kept while the insurer keeps it. */
+class SimulatedConnection implements InsurerConnection {
+  readonly #world: World;
+  readonly #insurer: SimulatedInsurer;
+  readonly #process: SimulatedProcess;
+  readonly #link: InsurerLink;
+  readonly #stuckWrites: StuckWrites;
+  #socket: SimulatedSocket | undefined;
+  #running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean } | undefined;
+
+  constructor(
+    world: World,
+    insurer: SimulatedInsurer,
+    process: SimulatedProcess,
+    link: InsurerLink,
+    stuckWrites: StuckWrites,
+  ) {
+    this.#world = world;
+    this.#insurer = insurer;
+    this.#process = process;
+    this.#link = link;
+    this.#stuckWrites = stuckWrites;
+  }
+
+  get socket(): InsurerConnection['socket'] {
+    return this.#socket as unknown as Socket | undefined;
+  }
+
+  async destroy(): Promise<void> {
+    this.#socket?.destroy();
+  }
+
+  dispatch({ path }: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    const running = { handler, isOver: false };
+    this.#running = running;
+    if (this.#socket !== undefined && !this.#socket.destroyed && this.#socket.isIdle) {
+      const open = this.#socket;
+      this.#process.receives(0, () => this.#write(open, path, running));
+      return;
+    }
+    const socket = new SimulatedSocket(
+      this.#process,
+      () => {
+        const { seen } = socket;
+        if (seen !== undefined) this.#world.plan(this.#way(), () => this.#insurer.ends(seen, 'closed by us'));
+      },
+      (error) => this.#fail(running, error),
+    );
+    this.#socket = socket;
+    const { trouble } = this.#link;
+    if (trouble === 'silent') {
+      // until the connect deadline of the exchange, here 1.5 s as LINE_STALL_MS
+      this.#process.receives(1_500, () => socket.destroy(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })));
+    } else if (trouble === 'refused' || this.#world.chance(refusedShare))
+      this.#process.receives(2 * this.#way(), () =>
+        socket.destroy(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })),
+      );
+    else this.#process.receives(2 * this.#way(), () => this.#write(socket, path, running));
+  }
+
+  #way(): number {
+    return this.#world.between(wayMs.least, wayMs.most);
+  }
+
+  #write(socket: SimulatedSocket, path: string, running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean }): void {
+    if (socket.destroyed) return;
+    const { handler } = running;
+    const controller = {
+      aborted: false,
+      paused: false,
+      reason: null as Error | null,
+      abort: (reason: Error) => {
+        if (running.isOver) return;
+        controller.aborted = true;
+        controller.reason = reason;
+        this.#fail(running, reason);
+        socket.destroy(reason);
+      },
+      pause: () => {},
+      resume: () => {},
+    };
+    handler.onRequestStart?.(controller, {});
+    if (controller.aborted || socket.destroyed) return;
+    socket.isIdle = false;
+    const world = this.#world;
+    const insurer = this.#insurer;
+    const process = this.#process;
+    const send = (): void => void world.plan(this.#way(), arrive);
+    /** what comes back, one after the other */
+    let lastMs = 0;
+    const comes = (action: () => void): void => {
+      lastMs = Math.max(lastMs, world.nowMs + this.#way());
+      process.receives(lastMs - world.nowMs, () => !socket.destroyed && !running.isOver && action());
+    };
+    const headers = (status: number, more: Record<string, string> = {}): void =>
+      comes(() => {
+        socket.bytesRead += 200;
+        handler.onResponseStart?.(controller, status, more);
+      });
+    const data = (text: string): void =>
+      comes(() => {
+        socket.bytesRead += text.length;
+        handler.onResponseData?.(controller, Buffer.from(text));
+      });
+    const arrive = (): void => {
+      if (socket.destroyed) {
+        // it was written before it was closed: the insurer sees both
+        const passing = insurer.arrives(process, path);
+        world.plan(this.#way(), () => insurer.ends(passing, 'closed by us'));
+        return;
+      }
+      const seen = insurer.arrives(process, path);
+      socket.seen = seen;
+      insurer.breaksBy(seen, () => breakOff(seen, Object.assign(new Error('reset'), { code: 'ECONNRESET' })));
+      const answer = insurer.drawAnswer();
+      world.plan(world.between(1, 60), () => {
+        if (seen.endedMs === undefined) reply(seen, answer);
+      });
+    };
+    const end = (seen: SeenRequest): void => {
+      insurer.ends(seen, 'answered');
+      socket.seen = undefined;
+      const closes = world.chance(0.3);
+      comes(() => {
+        running.isOver = true;
+        socket.isIdle = true;
+        handler.onResponseEnd?.(controller, {});
+        if (closes) socket.destroy();
+      });
+    };
+    const breakOff = (seen: SeenRequest, error: Error): void => {
+      insurer.ends(seen, 'broken off');
+      socket.seen = undefined;
+      comes(() => {
+        this.#fail(running, error);
+        socket.destroy(error);
+      });
+    };
+    const whole = (seen: SeenRequest, status: number, text: string, more: Record<string, string> = {}): void => {
+      headers(status, { 'content-length': String(text.length), ...more });
+      data(text);
+      end(seen);
+    };
+    const reply = (seen: SeenRequest, answer: Answer): void => {
+      world.say(() => `insurer: answers ${answer} to request ${seen.number}`);
+      const heard = (): void => comes(() => insurer.isHeard(seen, answer));
+      switch (answer) {
+        case 'served':
+          return whole(seen, 200, seen.kvnr === undefined ? '{"patients":[]}' : recordsOf(seen.kvnr));
+        case 'server-error':
+          return whole(seen, 500, 'oops');
+        case 'not-json':
+          return whole(seen, 200, '<html>');
+        case 'redirect':
+          return whole(seen, 302, '', { location: '/elsewhere' });
+        case 'unknown':
+          return whole(seen, 404, '{}');
+        case 'not-insured':
+          heard();
+          return whole(seen, 410, '{}');
+        case 'unauthorized':
+          heard();
+          return whole(seen, 401, '{}');
+        case 'busy': {
+          const seconds = world.whole(1, 2);
+          insurer.retryAfterIsSent(seen, seconds);
+          heard();
+          return whole(seen, 503, 'busy', { 'retry-after': String(seconds) });
+        }
+        case 'reset':
+          return breakOff(seen, Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
+        case 'cut-short':
+          headers(200, { 'content-length': '1000' });
+          data('{"kvnr":');
+          return breakOff(seen, Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' }));
+        case 'stalled':
+          headers(200, { 'content-length': '1000' });
+          return data('{"kvnr":');
+        case 'hang':
+          return;
+      }
+    };
+
+    const stuckMs = this.#stuckWrites.nextMs;
+    this.#stuckWrites.nextMs = undefined;
+    if (stuckMs !== undefined) this.#process.standStill(stuckMs);
+    // One that was killed in between has not written; a system that has the bytes sends them.
+    if (stuckMs !== undefined) this.#world.plan(stuckMs, () => this.#process.isAlive && !socket.destroyed && send());
+    else send();
+  }
+
+  #fail(running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean }, error: Error): void {
+    if (running.isOver) return;
+    running.isOver = true;
+    running.handler.onResponseError?.({} as Dispatcher.DispatchController, error);
+  }
+}
+
+const recordsOf = (kvnr: string): string =>
+  `{"kvnr":"${kvnr}","careRecords":[{"id":"1","programme":"DMP","title":"t","status":"active","start":"2026-01-01"}]}`;

@@ -1,0 +1,114 @@
+import type { Gate } from '../../core/domain/gate.ts';
+import type { Answer, SeenRequest } from './insurer.ts';
+import type { SimulatedProcess, World } from './world.ts';
+
+export class BrokenPromise extends Error {
+  override readonly name = 'BrokenPromise';
+}
+
+/** A Retry-After: binds whoever has heard it at once, and everyone once the gate says so. */
+interface Cooldown {
+  /** true time: before it nobody may send */
+  readonly untilMs: number;
+  readonly seen: SeenRequest;
+  hearer?: SimulatedProcess;
+  isInGate: boolean;
+}
+
+/** The fastest and the slowest clock differ from true time by that much; a fraction. */
+export const driftMost = 0.001;
+
+/** Looks at every event that matters, and throws BrokenPromise once a promise is broken. */
+export class Judge {
+  readonly #world: World;
+  /** the pause that was confirmed to somebody, and that nobody has rightly asked to be lifted */
+  #confirmedChange: number | undefined;
+  /** the pauses that were rightly asked to be lifted */
+  readonly #asked = new Set<number>();
+  #cooldowns: Cooldown[] = [];
+  /** who was answered 401, and may send nothing until the line is opened again */
+  readonly #denied = new Set<SimulatedProcess>();
+  readonly #notInsured = new WeakMap<SimulatedProcess, Set<string>>();
+  /** requests against a Retry-After that nobody else could know of */
+  lostCooldowns = 0;
+  confirmedPauses = 0;
+  takeovers = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get inCooldown(): boolean {
+    return this.#cooldowns.some(({ untilMs, isInGate, hearer }) => untilMs > this.#world.nowMs && (isInGate || hearer?.isAlive));
+  }
+
+  requestArrives(request: SeenRequest, underWay: ReadonlySet<SeenRequest>): void {
+    const { process, number, kvnr } = request;
+    const [other] = underWay;
+    if (other !== undefined)
+      this.#broken(
+        `two requests under way: ${number} of ${process.name} came while ${other.number} of ${other.process.name} was`,
+      );
+    if (this.#confirmedChange !== undefined) this.#broken(`request ${number} of ${process.name} in a confirmed pause`);
+    if (this.#denied.has(process)) this.#broken(`request ${number} of ${process.name}, which had been answered 401`);
+    if (kvnr !== undefined && this.#notInsured.get(process)?.has(kvnr))
+      this.#broken(`request ${number} of ${process.name} for somebody of whom it had heard a 410`);
+    const nowMs = this.#world.nowMs;
+    this.#cooldowns = this.#cooldowns.filter(({ untilMs }) => untilMs > nowMs);
+    for (const cooldown of this.#cooldowns) {
+      if (cooldown.isInGate || cooldown.hearer === process)
+        this.#broken(`request ${number} of ${process.name} before the end of a Retry-After`);
+      this.lostCooldowns += 1;
+    }
+  }
+
+  retryAfterIsSent(seen: SeenRequest, forMs: number): void {
+    this.#cooldowns.push({ untilMs: this.#world.nowMs + forMs * (1 - driftMost), seen, isInGate: false });
+  }
+
+  answerIsHeard(seen: SeenRequest, answer: Answer): void {
+    const { process, kvnr } = seen;
+    const cooldown = this.#cooldowns.find((one) => one.seen === seen);
+    if (cooldown !== undefined) cooldown.hearer = process;
+    if (answer === 'unauthorized') this.#denied.add(process);
+    if (answer === 'not-insured' && kvnr !== undefined) {
+      const known = this.#notInsured.get(process) ?? new Set();
+      this.#notInsured.set(process, known.add(kvnr));
+    }
+  }
+
+  gateIsWritten(before: Gate | undefined, after: Gate): void {
+    if (before?.holder !== undefined && after.holder !== undefined && before.holder !== after.holder)
+      this.takeovers += 1;
+    if (after.holdMs > 0) {
+      const nowMs = this.#world.nowMs;
+      for (const cooldown of this.#cooldowns)
+        if (cooldown.hearer !== undefined && cooldown.untilMs <= nowMs + after.holdMs * (1 + driftMost))
+          cooldown.isInGate = true;
+    }
+    if (before?.state === 'paused' && after.state === 'open') {
+      if (!this.#asked.has(before.changeNumber))
+        this.#broken(`pause ${before.changeNumber} was lifted, and nobody who had seen it had asked for that`);
+      this.#denied.clear();
+    }
+  }
+
+  /** Somebody asks the line to be opened, who has seen it in this state. */
+  resumeIsAsked(seen: number): void {
+    this.#asked.add(seen);
+    if (this.#confirmedChange !== undefined && seen >= this.#confirmedChange) this.#confirmedChange = undefined;
+  }
+
+  pauseIsConfirmed(gate: Gate | undefined, underWay: ReadonlySet<SeenRequest>): void {
+    this.confirmedPauses += 1;
+    if (gate?.state !== 'paused' || this.#asked.has(gate.changeNumber)) return; // somebody has rightly lifted it since
+    const [request] = underWay;
+    if (request !== undefined)
+      this.#broken(`a pause is confirmed while request ${request.number} of ${request.process.name} is under way`);
+    this.#confirmedChange = gate.changeNumber;
+  }
+
+  #broken(promise: string): never {
+    throw new BrokenPromise(promise);
+  }
+}

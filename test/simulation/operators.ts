@@ -1,0 +1,98 @@
+import { createInsurerLineClient, type InsurerLineClient, InsurerLineError } from '../../core/insurer-line-client.ts';
+import { type GateStore, openGate } from '../../core/stores/gate.ts';
+import type { Judge } from './judge.ts';
+import type { SimulatedTable, TableLink } from './table.ts';
+import type { SimulatedTemporal, TemporalLink } from './temporal.ts';
+import { insurerId, type Surroundings } from './worker.ts';
+import { Machine, SimulatedProcess, type World } from './world.ts';
+
+/** An operator, with the API's process that carries their wishes out. */
+export class SimulatedOperator {
+  readonly name: string;
+  readonly tableLink: TableLink = { trouble: undefined };
+  readonly temporalLink: TemporalLink = { isCut: false };
+  /** what they are at */
+  isBusy = false;
+  readonly process: SimulatedProcess;
+  readonly #world: World;
+  readonly #line: InsurerLineClient;
+  readonly #onConfirmed: () => void;
+
+  constructor(name: string, around: Surroundings, judge: Judge, onConfirmed: () => void) {
+    const { world, table, temporal } = around;
+    this.name = name;
+    this.#world = world;
+    this.#onConfirmed = onConfirmed;
+    this.process = new SimulatedProcess(name, new Machine(world));
+    const gate = toldToJudge(this.#gate(table), judge);
+    const client = temporal.clientOf(this.process, this.temporalLink);
+    this.#line = createInsurerLineClient({
+      temporal: async () => client,
+      gate,
+      insurerId,
+      clock: this.process.clock,
+    });
+  }
+
+  #gate(table: SimulatedTable): GateStore {
+    const { clock } = this.process;
+    return openGate(table.clientOf(this.process, this.tableLink), insurerId, { clock, random: this.#world.random });
+  }
+
+  /** Pauses, and resumes after a while, whatever the others do. */
+  pauseFor(ms: number): void {
+    this.#act(async () => {
+      await this.pause();
+      await this.#sleep(ms);
+      await this.resume();
+    });
+  }
+
+  onlyPause(): void {
+    this.#act(() => this.pause());
+  }
+
+  onlyResume(): void {
+    this.#act(() => this.resume());
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.process.clock.after(ms, resolve));
+  }
+
+  #act(what: () => Promise<void>): void {
+    if (this.isBusy) return;
+    this.isBusy = true;
+    this.process.receives(0, () => {
+      void what().finally(() => {
+        this.isBusy = false;
+      });
+    });
+  }
+
+  async pause(): Promise<void> {
+    const isConfirmed = await this.#line.pause({ operator: this.name, reason: 'simulated' }).then(
+      () => true,
+      (error: unknown) => this.#refused('pause', error),
+    );
+    if (isConfirmed) this.#onConfirmed();
+  }
+
+  async resume(): Promise<void> {
+    await this.#line.resume({ operator: this.name, reason: 'simulated' }).catch((error: unknown) => this.#refused('resume', error));
+  }
+
+  #refused(what: string, error: unknown): false {
+    if (!(error instanceof InsurerLineError)) throw error;
+    this.#world.say(() => `${this.name}: ${what} ${error.fault}`);
+    return false;
+  }
+}
+
+const toldToJudge = (gate: GateStore, judge: Judge): GateStore => ({
+  ...gate,
+  resume: (wish) => {
+    judge.resumeIsAsked(wish.seen);
+    return gate.resume(wish);
+  },
+});

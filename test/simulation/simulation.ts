@@ -1,0 +1,205 @@
+import type { Gate } from '../../core/domain/gate.ts';
+import { drawFault, type FaultKind, faults } from './faults.ts';
+import { SimulatedInsurer } from './insurer.ts';
+import { BrokenPromise, Judge } from './judge.ts';
+import { SimulatedOperator } from './operators.ts';
+import { SimulatedTable } from './table.ts';
+import { SimulatedTemporal } from './temporal.ts';
+import { settings, SimulatedWorker, type Surroundings } from './worker.ts';
+import { World } from './world.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly faults: number;
+  /** told of every event, one line each */
+  readonly trace?: (line: string) => void;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  /** the promise that was broken, in words; undefined: all were kept */
+  readonly broken: string | undefined;
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+  readonly events: number;
+  readonly requests: number;
+  readonly simulatedMs: number;
+  readonly confirmedPauses: number;
+  readonly takeovers: number;
+  /** requests against a Retry-After that only a process knew of which could not tell anybody */
+  readonly lostCooldowns: number;
+  /** states of the gate, and how often it came into each */
+  readonly states: Readonly<Record<string, number>>;
+}
+
+/** After so many faults all is mended, and the line has to be in use again. */
+const faultsPerRound = 25;
+/** After the last fault the line is in use again within the lease and so long, ms. */
+const recoveryMs = 2_000;
+/** For all that operators and processes have begun to come to its end, ms: far more than it takes. */
+const patienceMs = 120_000;
+
+/**
+ * Runs the line's real code on simulated time: keepers, line processes, gate store, operators' client, with as many faults
+ * as are wanted. Stops at the first promise that is broken.
+ */
+export async function simulate({ seed, faults: wanted, trace }: SimulationOptions): Promise<SimulationResult> {
+  const simulation = new Simulation(seed);
+  simulation.world.trace = trace;
+  let broken: string | undefined;
+  try {
+    while (simulation.struckInAll < wanted) {
+      await simulation.round(Math.min(faultsPerRound, wanted - simulation.struckInAll));
+    }
+  } catch (error) {
+    if (!(error instanceof BrokenPromise)) throw error;
+    broken = error.message;
+    trace?.(`BROKEN: ${broken}`);
+  }
+  return simulation.result(broken);
+}
+
+export class Simulation implements Surroundings {
+  readonly world: World;
+  readonly table: SimulatedTable;
+  readonly insurer: SimulatedInsurer;
+  readonly temporal: SimulatedTemporal;
+  readonly operators: readonly SimulatedOperator[];
+  /** so many workers are kept up */
+  wanted = 2;
+  workers: SimulatedWorker[] = [];
+  struckInAll = 0;
+  readonly #seed: number;
+  readonly #judge: Judge;
+  readonly #struck: Partial<Record<FaultKind, number>> = {};
+  readonly #states: Record<string, number> = {};
+  #started = 0;
+  #mayReplace = true;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.world = new World(seed);
+    this.#judge = new Judge(this.world);
+    this.table = new SimulatedTable(this.world, (before, after) => {
+      this.#judge.gateIsWritten(before, after);
+      const state = stateOf(after);
+      this.#states[state] = (this.#states[state] ?? 0) + 1;
+    });
+    this.insurer = new SimulatedInsurer(this.world, this.#judge);
+    this.temporal = new SimulatedTemporal(this.world, this.#judge, () => this.workers);
+    this.operators = ['anna', 'ben', 'carl'].map(
+      (name) =>
+        new SimulatedOperator(name, this, this.#judge, () =>
+          this.#judge.pauseIsConfirmed(this.table.gate, this.insurer.underWay),
+        ),
+    );
+    this.#keepUp();
+  }
+
+  get holder(): SimulatedWorker | undefined {
+    const holder = this.table.gate?.holder;
+    return this.workers.find(({ name }) => holder === `holder-${name}`);
+  }
+
+  /** Some faults, then peace: the line has to be in use again. */
+  async round(count: number): Promise<void> {
+    const { world } = this;
+    for (let struck = 0; struck < count; ) {
+      await this.#awaitMoment();
+      const kind = drawFault(world.random);
+      world.say(() => `FAULT ${this.struckInAll + 1}: ${kind}`);
+      if (!faults[kind].strike(this)) continue;
+      struck += 1;
+      this.struckInAll += 1;
+      this.#struck[kind] = (this.#struck[kind] ?? 0) + 1;
+    }
+    await this.#recover();
+  }
+
+  result(broken: string | undefined): SimulationResult {
+    const { confirmedPauses, takeovers, lostCooldowns } = this.#judge;
+    return {
+      ...{ seed: this.#seed, broken, faults: this.#struck, states: this.#states },
+      ...{ events: this.world.events, simulatedMs: this.world.nowMs, requests: this.insurer.requests },
+      ...{ confirmedPauses, takeovers, lostCooldowns },
+    };
+  }
+
+  /** Any moment, or one right before, in or after a request. */
+  async #awaitMoment(): Promise<void> {
+    const { world, insurer } = this;
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+    };
+    const drawn = world.random();
+    const cancels = [world.plan(drawn < 0.5 ? world.between(1, 60) : 80, over)];
+    if (drawn >= 0.5 && drawn < 0.8) cancels.push(insurer.once('arrival', () => world.plan(world.between(0, 30), over)));
+    if (drawn >= 0.8) cancels.push(insurer.once('end', () => world.plan(world.between(0, 5), over)));
+    await world.run(() => isOver);
+    for (const cancel of cancels) cancel();
+  }
+
+  /** Mends all that is broken. Then the line is opened and used, and each worker comes up. */
+  async #recover(): Promise<void> {
+    const { world } = this;
+    world.say(() => 'all is mended');
+    this.temporal.isDown = false;
+    for (const { tableLink, temporalLink } of [...this.workers, ...this.operators]) {
+      tableLink.trouble = undefined;
+      temporalLink.isCut = false;
+    }
+    for (const worker of this.workers) {
+      worker.insurerLink.trouble = undefined;
+      worker.stuckWrites.nextMs = undefined;
+      worker.parent.goOn();
+      worker.child?.goOn();
+    }
+    const [janitor] = this.operators;
+    await this.#within(patienceMs, 'operators never got an answer', () => this.operators.every(({ isBusy }) => !isBusy));
+    // it may pause itself again at any time (401)
+    let lastPeaceMs = world.nowMs;
+    let used = this.insurer.requests;
+    await this.#within(patienceMs, 'the line was never used again', () => {
+      const isPeace = this.table.gate?.state === 'open' && !this.#judge.inCooldown && this.workers.some(isWell);
+      if (this.table.gate?.state === 'paused' && janitor?.isBusy === false) janitor.onlyResume();
+      if (!isPeace) {
+        lastPeaceMs = world.nowMs;
+        used = this.insurer.requests;
+      }
+      if (world.nowMs - lastPeaceMs > settings.leaseMs + recoveryMs)
+        throw new BrokenPromise('a lost wake-up: the line is open and well, and nobody uses it');
+      return isPeace && this.insurer.requests > used;
+    });
+    await this.#within(patienceMs, 'an operator never got an answer', () => janitor?.isBusy === false);
+  }
+
+  async #within(limitMs: number, broken: string, isSo: () => boolean): Promise<void> {
+    const untilMs = this.world.nowMs + limitMs;
+    await this.world.run(() => {
+      if (this.world.nowMs > untilMs) throw new BrokenPromise(broken);
+      return isSo();
+    });
+  }
+
+  /** Starts as many workers as are missing, now and again. */
+  #keepUp(): void {
+    this.workers = this.workers.filter(({ isAlive }) => isAlive);
+    while (this.#mayReplace && this.workers.length < this.wanted)
+      this.workers.push(new SimulatedWorker(`w${++this.#started}`, this));
+    this.world.plan(this.world.between(50, 300), () => this.#keepUp());
+  }
+}
+
+const isWell = ({ isAlive, isStopping, isChildReady }: SimulatedWorker): boolean =>
+  isAlive && !isStopping && isChildReady;
+
+/** The gate's state, without names and numbers. */
+export const stateOf = ({ holder, state, silent, holdMs, busy, untold }: Gate): string =>
+  [
+    holder === undefined ? 'unheld' : 'held',
+    state,
+    silent ? 'silent' : 'not silent',
+    busy ? 'busy' : 'idle',
+    holdMs > 0 ? 'cooldown' : 'no cooldown',
+    untold.length > 0 ? 'untold' : 'told',
+  ].join(', ');

@@ -1,0 +1,118 @@
+import {
+  ConditionalCheckFailedException,
+  InternalServerError,
+  ProvisionedThroughputExceededException,
+} from '@aws-sdk/client-dynamodb';
+import { type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import type { Gate } from '../../core/domain/gate.ts';
+import type { SimulatedProcess, World } from './world.ts';
+
+/** What the network and DynamoDB do to a call. */
+export const tableTroubles = [
+  'request lost',
+  'request late',
+  'answer lost',
+  'done twice',
+  'done, then an error',
+  'reset',
+  'throttled',
+  'error',
+  'slow',
+] as const;
+export type TableTrouble = (typeof tableTroubles)[number];
+
+/** How a machine reaches the table at the moment: well, or each of its calls in trouble. */
+export interface TableLink {
+  trouble: TableTrouble | undefined;
+}
+
+/** DynamoDB with one item, the gate: linearizable, each call at one moment between request and answer. */
+export class SimulatedTable {
+  gate: Gate | undefined;
+  readonly #world: World;
+  readonly #onWrite: (before: Gate | undefined, after: Gate) => void;
+  #before: Gate | undefined;
+
+  constructor(world: World, onWrite: (before: Gate | undefined, after: Gate) => void) {
+    this.#world = world;
+    this.#onWrite = onWrite;
+  }
+
+  clientOf(process: SimulatedProcess, link: TableLink): Pick<DynamoDBDocumentClient, 'send'> {
+    const send = (command: unknown): Promise<unknown> =>
+      new Promise((resolve, reject) => this.#call(process, link.trouble, command, resolve, reject));
+    return { send } as Pick<DynamoDBDocumentClient, 'send'>;
+  }
+
+  #call(
+    process: SimulatedProcess,
+    drawn: TableTrouble | undefined,
+    command: unknown,
+    resolve: (answer: unknown) => void,
+    reject: (error: Error) => void,
+  ): void {
+    const world = this.#world;
+    const trouble = drawn ?? (world.chance(0.002) ? world.pick(tableTroubles) : undefined);
+    const wayMs = (): number => (world.chance(0.03) ? world.between(1.5, 60) : world.between(1.5, 5));
+    const answer = (tell: () => void, afterMs = wayMs()): void => void process.receives(afterMs, tell);
+    const arrive = (inMs: number, isAnswered: boolean): void => {
+      world.plan(inMs, () => {
+        const outcome = this.#apply(command, process.name);
+        if (isAnswered) answer(() => (outcome instanceof Error ? reject(outcome) : resolve(outcome)));
+      });
+    };
+    switch (trouble) {
+      case undefined:
+        return arrive(wayMs(), true);
+      case 'slow':
+        return arrive(world.between(5, 900), true);
+      case 'request lost':
+        return;
+      case 'request late': // long after its sender has given it up
+        return arrive(world.between(800, 4_000), true);
+      case 'answer lost':
+        return arrive(wayMs(), false);
+      case 'done twice':
+        arrive(wayMs(), true);
+        return arrive(world.between(5, 1_500), false);
+      case 'done, then an error':
+        world.plan(wayMs(), () => {
+          this.#apply(command, process.name);
+          answer(() => reject(awsError(InternalServerError)));
+        });
+        return;
+      case 'reset':
+        return answer(() => reject(Object.assign(new Error('reset'), { code: 'ECONNRESET' })));
+      case 'throttled':
+        return answer(() => reject(awsError(ProvisionedThroughputExceededException)));
+      case 'error':
+        return answer(() => reject(awsError(InternalServerError)));
+    }
+  }
+
+  #apply(command: unknown, who: string): unknown {
+    if (command instanceof GetCommand) {
+      const { ConsistentRead } = command.input;
+      const isOld = ConsistentRead !== true && this.#world.chance(0.5);
+      const gate = isOld ? this.#before : this.gate;
+      return gate === undefined ? {} : { Item: { ...gate } };
+    }
+    if (!(command instanceof PutCommand)) throw new Error('no such call is simulated');
+    const { Item, ConditionExpression, ExpressionAttributeValues } = command.input;
+    const holds =
+      ConditionExpression === undefined ||
+      (ConditionExpression === 'attribute_not_exists(insurerId)'
+        ? this.gate === undefined
+        : this.gate?.leaseNumber === ExpressionAttributeValues?.[':before']);
+    if (!holds) return awsError(ConditionalCheckFailedException);
+    const before = this.gate;
+    this.#before = before;
+    this.gate = { ...(Item as Gate) };
+    this.#world.say(() => `table: ${who} writes ${JSON.stringify(this.gate)}`);
+    this.#onWrite(before, this.gate);
+    return {};
+  }
+}
+
+const awsError = <Failure extends Error>(kind: new (options: { message: string; $metadata: object }) => Failure): Failure =>
+  new kind({ message: kind.name, $metadata: {} });

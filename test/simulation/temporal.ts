@@ -1,0 +1,278 @@
+import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit, SlotReserveContext } from '@temporalio/worker';
+import { type LineFailureType, type LineRequest, pauseUpdate } from '../../core/contract/insurer-line.ts';
+import type { Gate } from '../../core/domain/gate.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import type { Turn } from '../../core/domain/line.ts';
+import { GateError, type GateFault, type GateStore } from '../../core/stores/gate.ts';
+import type { Line } from '../../worker/line/line.ts';
+import { LineError, LineWithheld } from '../../worker/line/line-error.ts';
+import type { TaskWorker } from '../../worker/line/line-process.ts';
+import type { Judge } from './judge.ts';
+import type { SimulatedProcess, World } from './world.ts';
+
+/** How a machine reaches Temporal. */
+export interface TemporalLink {
+  isCut: boolean;
+}
+
+/** A worker that can take activities of `insurerLine`. */
+interface ActivityWorker {
+  readonly parent: SimulatedProcess;
+  readonly temporalLink: TemporalLink;
+  readonly gate: GateStore;
+  readonly isStopping: boolean;
+}
+
+/** No heartbeat for so long, ms, and an activity is tried again, after a second. */
+const heartbeatTimeoutMs = 3_000;
+const retryMs = 1_000;
+const patients = 40;
+
+/**
+ * Temporal's server, as far as the line can tell: tasks for its two queues without end, and `insurerLine`, which carries
+ * updates out as activities of some worker, again and again until one has an answer.
+ */
+export class SimulatedTemporal {
+  isDown = false;
+  readonly #world: World;
+  readonly #judge: Judge;
+  readonly #workers: () => readonly ActivityWorker[];
+  #peopleWaiting = 0;
+
+  constructor(world: World, judge: Judge, workers: () => readonly ActivityWorker[]) {
+    this.#world = world;
+    this.#judge = judge;
+    this.#workers = workers;
+  }
+
+  /** Somebody waits for a patient's care records. */
+  personComes(): void {
+    this.#peopleWaiting += 1;
+  }
+
+  /** A task, once there is one, and the server can be reached. @returns cancels the poll */
+  poll(process: SimulatedProcess, link: TemporalLink, queue: Queue, take: (task: Task) => void): () => void {
+    let isOver = false;
+    const look = (): void => {
+      if (isOver || !process.isAlive) return;
+      const isThere = queue === 'bulk' || this.#peopleWaiting > 0;
+      if (this.isDown || link.isCut || !isThere) {
+        this.#world.plan(isThere ? 100 : 300, look);
+        return;
+      }
+      isOver = true;
+      if (queue === 'urgent') this.#peopleWaiting -= 1;
+      const turn: Turn = queue === 'urgent' ? 'person' : this.#world.chance(0.02) ? 'list' : 'bulk';
+      const kvnr = `A${String(this.#world.whole(0, patients - 1)).padStart(9, '0')}` as Kvnr;
+      process.receives(this.#world.between(1, 4), () => take({ turn, kvnr }));
+    };
+    this.#world.plan(this.#world.between(1, 4), look);
+    return () => {
+      isOver = true;
+    };
+  }
+
+  /** The client of a process that people use. */
+  clientOf(process: SimulatedProcess, link: TemporalLink): Client {
+    const send = <Answer>(work: (tell: (answer: Answer) => void, fail: (error: unknown) => void) => void): Promise<Answer> =>
+      new Promise((resolve, reject) => {
+        if (this.isDown || link.isCut) {
+          if (this.#world.chance(0.5)) process.receives(2, () => reject(new Error('UNAVAILABLE')));
+          return; // or nothing comes at all
+        }
+        this.#world.plan(this.#world.between(1, 5), () =>
+          work(
+            (answer) => !link.isCut && process.receives(this.#world.between(1, 5), () => resolve(answer)),
+            (error) => !link.isCut && process.receives(this.#world.between(1, 5), () => reject(error)),
+          ),
+        );
+      });
+    const client = {
+      withAbortSignal: <Answer>(_signal: AbortSignal, work: () => Promise<Answer>) => work(),
+      workflow: {
+        executeUpdateWithStart: (update: string, { args }: { readonly args: [LineRequest] }) =>
+          send((tell, fail) => this.#update(update === pauseUpdate, args[0], tell, fail)),
+        signalWithStart: () => send<void>((tell) => tell(this.#lookAtGate())),
+        getHandle: () => ({ query: () => Promise.reject(new Error('not simulated')) }),
+      },
+    };
+    return client as unknown as Client;
+  }
+
+  /** A worker tells `insurerLine` that the gate has changes of which it was not told. */
+  gateChanged(link: TemporalLink): void {
+    if (!this.isDown && !link.isCut) this.#lookAtGate();
+  }
+
+  /** As the workflow does: it learns of all changes, and then lets the gate forget them. */
+  #lookAtGate(): void {
+    this.#activity(
+      async ({ gate }) => {
+        const { untold } = await gate.find();
+        await gate.forgetTold(Math.max(0, ...untold.map(({ number }) => number)));
+      },
+      () => {},
+      () => {},
+    );
+  }
+
+  #update(
+    isPause: boolean,
+    { operator: by, reason, seen }: LineRequest,
+    tell: (answer: unknown) => void,
+    fail: (error: unknown) => void,
+  ): void {
+    if (!isPause) this.#judge.resumeIsAsked(seen);
+    this.#activity(
+      async ({ gate }, signal) => {
+        if (!isPause) return changedLine(await gate.resume({ by, reason, seen }));
+        await gate.pause({ by, reason, seen });
+        return changedLine(await gate.awaitSilence(signal));
+      },
+      (answer) => {
+        tell(answer);
+        this.#lookAtGate();
+      },
+      fail,
+    );
+  }
+
+  /** Runs in some worker, and again in another one until there is an answer, or a refusal. */
+  #activity<Answer>(
+    work: (worker: ActivityWorker, signal: AbortSignal) => Promise<Answer>,
+    tell: (answer: Answer) => void,
+    fail: (error: unknown) => void,
+  ): void {
+    const world = this.#world;
+    const able = this.#workers().filter(({ parent, temporalLink }) => parent.isAlive && !temporalLink.isCut);
+    const worker = this.isDown ? undefined : world.pick(able);
+    const again = (): void => void world.plan(retryMs, () => this.#activity(work, tell, fail));
+    if (worker === undefined) return again();
+    const { parent, temporalLink } = worker;
+    let isOver = false;
+    let beatenMs = world.nowMs;
+    const cancelled = new AbortController();
+    const answered = (say: () => void): void => {
+      if (isOver || this.isDown || temporalLink.isCut) return; // the heartbeat's end gives it to another one
+      isOver = true;
+      say();
+    };
+    const watch = (): void => {
+      if (isOver) return;
+      if (parent.isAlive && !parent.standsStill && !temporalLink.isCut && !this.isDown) beatenMs = world.nowMs;
+      if (world.nowMs - beatenMs < heartbeatTimeoutMs) return void world.plan(500, watch);
+      isOver = true;
+      parent.receives(1, () => cancelled.abort(new Error('cancelled')));
+      again();
+    };
+    watch();
+    parent.receives(world.between(1, 5), () => {
+      work(worker, cancelled.signal).then(
+        (answer) => answered(() => tell(answer)),
+        (error: unknown) => {
+          if (error instanceof GateError && error.fault !== 'unavailable')
+            answered(() => fail(ApplicationFailure.nonRetryable(error.fault, failureTypes[error.fault])));
+          else answered(again);
+        },
+      );
+    });
+  }
+}
+
+const failureTypes: Readonly<Record<GateFault, LineFailureType | undefined>> = {
+  superseded: 'Superseded',
+  'unknown-insurer': 'UnknownInsurer',
+  resumed: 'Resumed',
+  unavailable: undefined,
+};
+
+const changedLine = ({ state, changeNumber, by, since, reason }: Gate) => ({ state, changeNumber, by, since, reason });
+
+type Queue = 'bulk' | 'urgent';
+interface Task {
+  readonly turn: Turn;
+  readonly kvnr: Kvnr;
+}
+
+/** Tries of one attempt of an activity (worker/activities/line-attempt.ts). */
+const triesPerAttempt = 8;
+
+/** Takes tasks while there are slots, as the SDK's worker does. */
+export function taskWorker({
+  world,
+  temporal,
+  queue,
+  line,
+  process,
+  link,
+  slots,
+}: {
+  readonly world: World;
+  readonly temporal: SimulatedTemporal;
+  readonly queue: Queue;
+  readonly line: Line;
+  readonly process: SimulatedProcess;
+  readonly link: TemporalLink;
+  readonly slots: CustomSlotSupplier<ActivitySlotInfo>;
+}): TaskWorker {
+  const stopping = new AbortController();
+  const grace = new AbortController();
+  const tasks = new Set<Promise<void>>();
+
+  const carryOut = async ({ turn, kvnr }: Task): Promise<void> => {
+    for (let tries = 0; tries < triesPerAttempt && !grace.signal.aborted; ) {
+      try {
+        if (turn === 'list') await line.fetchList({}, emptySink, grace.signal);
+        else await line.fetchCareRecords(kvnr, turn, grace.signal);
+        return;
+      } catch (error) {
+        if (error instanceof LineWithheld) continue;
+        if (!(error instanceof LineError)) return; // the line has stopped here
+        if (error.fault === 'unauthorized') continue;
+        tries += 1;
+      }
+    }
+  };
+
+  const nextTask = (): Promise<Task> =>
+    new Promise((resolve, reject) => {
+      const cancel = temporal.poll(process, link, queue, resolve);
+      stopping.signal.addEventListener('abort', () => {
+        cancel();
+        reject(stopping.signal.reason);
+      });
+    });
+
+  const takeTasks = async (): Promise<void> => {
+    for (;;) {
+      const permit: SlotPermit = await slots.reserveSlot({} as SlotReserveContext, stopping.signal);
+      const release = (): void => slots.releaseSlot({ permit } as unknown as Parameters<typeof slots.releaseSlot>[0]);
+      try {
+        const task = carryOut(await nextTask()).finally(() => {
+          tasks.delete(task);
+          release();
+        });
+        tasks.add(task);
+      } catch (error) {
+        release();
+        throw error;
+      }
+    }
+  };
+
+  return {
+    getState: () => (stopping.signal.aborted ? 'DRAINING' : 'RUNNING'),
+    shutdown: () => {
+      stopping.abort(new Error('shut down'));
+      world.plan(10_000, () => grace.abort(new Error('too late')), process);
+    },
+    run: async () => {
+      await takeTasks().catch(() => {});
+      await Promise.all(tasks);
+    },
+  };
+}
+
+const emptySink = { begin: () => {}, write: async () => {}, startAgain: () => {} };

@@ -1,0 +1,181 @@
+import type { GateStore } from '../../core/stores/gate.ts';
+import { openGate } from '../../core/stores/gate.ts';
+import type { Log } from '../../worker/log.ts';
+import type { Keeper } from '../../worker/line/keeper.ts';
+import { startKeeper } from '../../worker/line/keeper.ts';
+import { runLineProcess } from '../../worker/line/line-process.ts';
+import type { LineProcessHandle, LineProcessListener } from '../../worker/line/line-process-handle.ts';
+import type { FromChild, ToChild } from '../../worker/line/messages.ts';
+import { createTap } from '../../worker/line/tap.ts';
+import type { InsurerLink, SimulatedInsurer, StuckWrites } from './insurer.ts';
+import type { SimulatedTable, TableLink } from './table.ts';
+import { type SimulatedTemporal, type TemporalLink, taskWorker } from './temporal.ts';
+import { Machine, SimulatedProcess, type World } from './world.ts';
+
+export const insurerId = 'kk';
+export const settings = { leaseMs: 1_000, pauseGraceMs: 200, lineMinGapMs: 50, lineStallMs: 1_500 } as const;
+
+export interface Surroundings {
+  readonly world: World;
+  readonly table: SimulatedTable;
+  readonly insurer: SimulatedInsurer;
+  readonly temporal: SimulatedTemporal;
+}
+
+/** One way over IPC, ms. */
+const ipcMs = { least: 0.05, most: 1.5 } as const;
+/** From the fork until the child's Temporal workers are connected, ms: a second or two in truth. */
+const bootMs = { least: 50, most: 500 } as const;
+
+/** One worker on its machine: the real keeper in one process, the real line's process in another. */
+export class SimulatedWorker {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly parent: SimulatedProcess;
+  readonly tableLink: TableLink = { trouble: undefined };
+  readonly insurerLink: InsurerLink = { trouble: undefined };
+  readonly temporalLink: TemporalLink = { isCut: false };
+  readonly stuckWrites: StuckWrites = { nextMs: undefined };
+  readonly gate: GateStore;
+  child: SimulatedProcess | undefined;
+  isChildReady = false;
+  isStopping = false;
+  keeper: Keeper | undefined;
+  readonly #around: Surroundings;
+  #children = 0;
+
+  constructor(name: string, around: Surroundings) {
+    this.name = name;
+    this.#around = around;
+    this.machine = new Machine(around.world);
+    this.parent = new SimulatedProcess(name, this.machine);
+    this.gate = this.#gateOf(this.parent);
+    this.parent.onDeath(() => this.child?.kill('its parent is gone')); // PR_SET_PDEATHSIG
+    this.parent.receives(0, () => void this.#main());
+  }
+
+  get isAlive(): boolean {
+    return this.parent.isAlive;
+  }
+
+  /** SIGTERM */
+  stop(): void {
+    this.isStopping = true;
+    this.parent.receives(0.1, () => void this.keeper?.stop().then(() => this.parent.kill('stopped')));
+  }
+
+  async #main(): Promise<void> {
+    const { clock } = this.parent;
+    this.keeper = await startKeeper({
+      config: { LEASE_MS: settings.leaseMs },
+      gate: this.gate,
+      log: this.#log(this.parent),
+      startLineProcess: (listener) => this.#fork(listener),
+      clock,
+      holder: `holder-${this.name}`,
+      onUntold: () => this.#around.temporal.gateChanged(this.temporalLink),
+    });
+    if (this.isStopping) this.stop();
+  }
+
+  #gateOf(process: SimulatedProcess): GateStore {
+    const { world, table } = this.#around;
+    return openGate(table.clientOf(process, this.tableLink), insurerId, {
+      clock: process.clock,
+      random: world.random,
+    });
+  }
+
+  #log(process: SimulatedProcess): Log {
+    const { world } = this.#around;
+    const say =
+      (level: string): Log['info'] =>
+      (event, facts = {}) =>
+        world.say(() => `${process.name}: ${level}${event} ${JSON.stringify(facts)}`);
+    return { info: say(''), warn: say('WARN '), error: say('ERROR ') };
+  }
+
+  #fork({ onMessage, onExit }: LineProcessListener): LineProcessHandle {
+    const { world, insurer, temporal } = this.#around;
+    const { parent } = this;
+    const child = new SimulatedProcess(`${this.name}.${++this.#children}`, this.machine);
+    this.child = child;
+    this.isChildReady = false;
+    let exit: number | string = 'SIGKILL';
+    child.onDeath(() => {
+      this.isChildReady = false;
+      parent.receives(world.between(ipcMs.least, ipcMs.most), () => onExit(exit));
+    });
+    let hear: ((message: ToChild) => void) | undefined;
+    /** what comes before it has started waits in the pipe */
+    let unread: ToChild[] = [];
+    const toChild = inOrder<ToChild>(world, child, (message) => (hear === undefined ? unread.push(message) : hear(message)));
+    const toParent = inOrder<FromChild>(world, parent, (message) => onMessage(message));
+    child.receives(world.between(bootMs.least, bootMs.most), () => {
+      const running = runLineProcess({
+        config: {
+          INSURER_BASE_URL: 'http://insurer.test',
+          INSURER_API_TOKEN: 'token',
+          PAUSE_GRACE_MS: settings.pauseGraceMs,
+          LINE_MIN_GAP_MS: settings.lineMinGapMs,
+          LINE_STALL_MS: settings.lineStallMs,
+          CARE_RECORDS_MAX_BYTES: 1_000_000,
+        },
+        writeHold: this.#gateOf(child).hold,
+        clock: child.clock,
+        channel: {
+          send: (message) => {
+            if (message.kind === 'ready') this.isChildReady = true;
+            toParent(message);
+          },
+          onMessage: (listener) => {
+            hear = listener;
+          },
+          onClose: () => {}, // it dies with its parent
+          die: () => child.kill('by its own hand'),
+        },
+        openConnection: () => insurer.connectionOf(child, this.insurerLink, this.stuckWrites),
+        createWorkers: async ({ line, grant }) =>
+          (['bulk', 'urgent'] as const).map((queue) =>
+            taskWorker({
+              ...{ world, temporal, queue, line, process: child, link: this.temporalLink },
+              slots: createTap(grant, queue === 'bulk' ? 3 : 2),
+            }),
+          ),
+      });
+      running.then(
+        () => {
+          exit = 0;
+          child.kill('all done');
+        },
+        (error: unknown) => {
+          exit = 1;
+          child.kill(String(error));
+        },
+      );
+      for (const message of unread) hear?.(message);
+      unread = [];
+    });
+    return {
+      pid: this.#children,
+      get connected() {
+        return child.isAlive;
+      },
+      send: (message) => toChild(message),
+      kill: () => child.kill('SIGKILL of its parent'),
+    };
+  }
+}
+
+/** A pipe: what was sent first comes first. */
+function inOrder<Message>(
+  world: World,
+  to: SimulatedProcess,
+  hear: (message: Message) => void,
+): (message: Message) => void {
+  let lastMs = 0;
+  return (message) => {
+    lastMs = Math.max(lastMs, world.nowMs + world.between(ipcMs.least, ipcMs.most));
+    to.receives(lastMs - world.nowMs, () => hear(message));
+  };
+}

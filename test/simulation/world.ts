@@ -1,0 +1,232 @@
+import TinyQueue from 'tinyqueue';
+import type { Clock } from '../../core/clock.ts';
+import { between, type Random, seededRandom } from '../../local/insurer/random.ts';
+
+/** Something that is going to happen, in the world (`who` is undefined) or in one of its processes. */
+interface Event {
+  readonly atMs: number;
+  /** of two at the same moment, the first to be planned is the first to happen */
+  readonly number: number;
+  readonly who: SimulatedProcess | undefined;
+  readonly action: () => void;
+  isCancelled: boolean;
+}
+
+/**
+ * Everything that is simulated: true time, what is going to happen, and one source of chance. A process knows only what its
+ * own clock tells it. The same seed gives the same events.
+ */
+export class World {
+  /** true time, ms since the start */
+  nowMs = 0;
+  /** events that have happened */
+  events = 0;
+  readonly random: Random;
+  /** told of all that happens, when somebody wants to read it */
+  trace: ((line: string) => void) | undefined;
+  readonly #queue = new TinyQueue<Event>([], (a, b) => a.atMs - b.atMs || a.number - b.number);
+  #planned = 0;
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed, 'simulation');
+  }
+
+  between(from: number, to: number): number {
+    return from + this.random() * (to - from);
+  }
+
+  chance(probability: number): boolean {
+    return this.random() < probability;
+  }
+
+  whole(from: number, to: number): number {
+    return between(this.random, from, to);
+  }
+
+  pick<T>(choices: readonly T[]): T | undefined {
+    return choices[Math.floor(this.random() * choices.length)];
+  }
+
+  say(line: () => string): void {
+    this.trace?.(`${this.nowMs.toFixed(1).padStart(10)} ${line()}`);
+  }
+
+  /** @returns cancels it */
+  plan(inMs: number, action: () => void, who?: SimulatedProcess): () => void {
+    const event: Event = { atMs: this.nowMs + inMs, number: this.#planned++, who, action, isCancelled: false };
+    this.#queue.push(event);
+    return () => {
+      event.isCancelled = true;
+    };
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.plan(ms, resolve));
+  }
+
+  /**
+   * Lets one event after the other happen, and all that follows from it, until `isOver` says so.
+   * @throws what an event or `isOver` throws
+   */
+  run(isOver: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const step = (): void => {
+        try {
+          if (isOver()) return resolve();
+          for (;;) {
+            const event = this.#queue.pop();
+            if (event === undefined) throw new Error('nothing is going to happen any more');
+            if (event.isCancelled) continue;
+            this.nowMs = event.atMs;
+            if (event.who !== undefined && !event.who.takes(event.action)) continue;
+            this.events += 1;
+            event.action();
+            break;
+          }
+          setImmediate(step); // by then all promises have run that could
+        } catch (error) {
+          reject(error);
+        }
+      };
+      setImmediate(step);
+    });
+  }
+}
+
+/** One machine: its two clocks, which all of its processes share. */
+export class Machine {
+  readonly world: World;
+  #monotonicMs: number;
+  #sinceMs: number;
+  /** ms of its clocks for each true one */
+  #rate = 1;
+  #wallOffsetMs: number;
+
+  constructor(world: World) {
+    this.world = world;
+    this.#monotonicMs = world.whole(1_000, 1_000_000_000);
+    this.#sinceMs = world.nowMs;
+    this.#wallOffsetMs = 1_795_000_000_000 - this.#monotonicMs;
+  }
+
+  get rate(): number {
+    return this.#rate;
+  }
+
+  monotonicMs(): number {
+    return this.#monotonicMs + (this.world.nowMs - this.#sinceMs) * this.#rate;
+  }
+
+  epochMs(): number {
+    return Math.floor(this.monotonicMs() + this.#wallOffsetMs);
+  }
+
+  /** From now on its clocks are that much faster, or slower; a fraction. */
+  drift(by: number): void {
+    this.#monotonicMs = this.monotonicMs();
+    this.#sinceMs = this.world.nowMs;
+    this.#rate = 1 + by;
+  }
+
+  setWallClock(byMs: number): void {
+    this.#wallOffsetMs += byMs;
+  }
+}
+
+/** One process: an event loop that can stand still, and that ends at once when it is killed. */
+export class SimulatedProcess {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly #world: World;
+  readonly #onDeath: (() => void)[] = [];
+  #isAlive = true;
+  #stillUntilMs = 0;
+  #waitingTimers: (() => void)[] = [];
+  #waitingReads: (() => void)[] = [];
+  #timers = new WeakSet<() => void>();
+
+  constructor(name: string, machine: Machine) {
+    this.name = name;
+    this.machine = machine;
+    this.#world = machine.world;
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  get standsStill(): boolean {
+    return this.#world.nowMs < this.#stillUntilMs;
+  }
+
+  /** Whether the event may happen now. One in a process that stands still is kept for when it goes on. */
+  takes(action: () => void): boolean {
+    if (!this.#isAlive) return false;
+    if (!this.standsStill) return true;
+    (this.#timers.has(action) ? this.#waitingTimers : this.#waitingReads).push(action);
+    return false;
+  }
+
+  /** SIGSTOP and SIGCONT, or a blocked event loop. Then come the timers that are due, and then what lies there to be read. */
+  standStill(forMs: number): void {
+    this.#world.say(() => `${this.name} stands still for ${forMs.toFixed(0)} ms`);
+    this.#stillUntilMs = Math.max(this.#stillUntilMs, this.#world.nowMs + forMs);
+    this.#world.plan(forMs, () => this.goOn(false));
+  }
+
+  /** @param atOnce SIGCONT before its time */
+  goOn(atOnce = true): void {
+    if (atOnce) this.#stillUntilMs = this.#world.nowMs;
+    if (!this.#isAlive || this.standsStill) return;
+    const waiting = [...this.#waitingTimers, ...this.#waitingReads];
+    if (waiting.length > 0) this.#world.say(() => `${this.name} goes on`);
+    this.#waitingTimers = [];
+    this.#waitingReads = [];
+    for (const action of waiting) this.#world.plan(0, action, this);
+  }
+
+  /** Plans what comes to this process from outside. */
+  receives(inMs: number, action: () => void): () => void {
+    return this.#world.plan(inMs, action, this);
+  }
+
+  /** SIGKILL, or the end of itself: nothing more happens in it, and its system closes what it had open. */
+  kill(why: string): void {
+    if (!this.#isAlive) return;
+    this.#isAlive = false;
+    this.#world.say(() => `${this.name} ends: ${why}`);
+    for (const tell of this.#onDeath.splice(0)) tell();
+  }
+
+  onDeath(listener: () => void): void {
+    this.#onDeath.push(listener);
+  }
+
+  get clock(): Clock {
+    const { machine } = this;
+    const world = this.#world;
+    const after = (delayMs: number, action: () => void): (() => void) => {
+      const run = (): void => action();
+      this.#timers.add(run);
+      const trueMs = Math.max(delayMs, 1) / machine.rate;
+      return world.plan(trueMs + (world.chance(0.05) ? world.between(0, 8) : world.random()), run, this); // timers are late
+    };
+    return {
+      monotonicMs: () => machine.monotonicMs(),
+      epochMs: () => machine.epochMs(),
+      after,
+      every: (intervalMs, action) => {
+        let cancel: () => void;
+        const arm = (): void => {
+          cancel = after(intervalMs, () => {
+            arm();
+            action();
+          });
+        };
+        arm();
+        return () => cancel();
+      },
+      afterReading: (action) => void world.plan(0, action, this),
+    };
+  }
+}
