@@ -1,3 +1,4 @@
+import { leaseMarginMs } from '../../core/domain/gate.ts';
 import type { Simulation } from './simulation.ts';
 import { tableTroubles } from './table.ts';
 import { settings, type SimulatedWorker } from './worker.ts';
@@ -40,6 +41,47 @@ const forAWhile = (begin: () => void, end: () => void, { world }: Simulation, mo
   world.plan(world.between(20, most), end);
 };
 
+/** Both processes late at once, as on a machine with too much to do: for less than the margins on both sides of a lease. */
+function beBusy({ parent, child }: SimulatedWorker, { world }: Simulation): void {
+  const ms = world.between(20, 1.85 * leaseMarginMs(leaseMs));
+  parent.standStill(ms);
+  child?.standStill(ms);
+}
+
+/**
+ * The next request is left hanging, and with it the lease comes to its end: its renewals fail, or the process that would make
+ * them, or close the socket, stands still. Sometimes the machine is busy at that very moment.
+ */
+function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): void {
+  const { world, insurer } = simulation;
+  const { tableLink, stuckWrites, machine } = worker;
+  insurer.next('hang');
+  const lateFirst = world.chance(0.4);
+  const drawn = world.random();
+  const loseRenewals = (): void => {
+    tableLink.trouble = lateFirst ? 'answer late' : 'request lost';
+    world.plan(world.between(150, 400), () => {
+      tableLink.trouble = 'request lost';
+    });
+    world.plan(leaseMs * 1.6, () => {
+      tableLink.trouble = undefined;
+    });
+  };
+  if (drawn > 0.8) stuckWrites.nextMs = world.between(leaseMs * 0.5, leaseMs * 2);
+  insurer.once('arrival', () => {
+    if (drawn < 0.3) return worker.parent.standStill(world.between(leaseMs, leaseMs * 2.2));
+    loseRenewals();
+    if (drawn > 0.6 && drawn <= 0.8) worker.child?.standStill(leaseMs * 2.2);
+    if (drawn > 0.6) return;
+    const atEnd = (): void => {
+      const leftMs = worker.sendUntilMs - machine.monotonicMs();
+      if (leftMs > 40) world.plan(leftMs - world.between(1, 40), atEnd);
+      else if (moves(worker)) beBusy(worker, simulation);
+    };
+    world.plan(500, atEnd);
+  });
+}
+
 /** What each fault does, and how often it is drawn. */
 export const faults = {
   'kill -9 of the parent': { weight: 4, strike: on(({ parent }) => parent.kill('kill -9')) },
@@ -78,6 +120,8 @@ export const faults = {
       world.plan(world.between(0, leaseMs * 1.5), () => parent.kill('kill -9'));
     }, moves),
   },
+  'the lease ends while a request hangs': { weight: 8, strike: on(endLeaseInRequest, moves) },
+  'machine busy': { weight: 3, strike: on(beBusy, moves) },
   SIGTERM: {
     weight: 5,
     strike: on(

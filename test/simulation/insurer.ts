@@ -228,7 +228,7 @@ class SimulatedConnection implements InsurerConnection {
         const { seen } = socket;
         if (seen !== undefined) this.#world.plan(this.#way(), () => this.#insurer.ends(seen, 'closed by us'));
       },
-      (error) => this.#fail(running, error),
+      (error) => this.#running !== undefined && this.#fail(this.#running, error),
     );
     this.#socket = socket;
     const { trouble } = this.#link;

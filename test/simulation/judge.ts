@@ -2,10 +2,6 @@ import type { Gate } from '../../core/domain/gate.ts';
 import type { Answer, SeenRequest } from './insurer.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
-export class BrokenPromise extends Error {
-  override readonly name = 'BrokenPromise';
-}
-
 /** A Retry-After: binds whoever has heard it at once, and everyone once the gate says so. */
 interface Cooldown {
   /** true time: before it nobody may send */
@@ -18,7 +14,7 @@ interface Cooldown {
 /** The fastest and the slowest clock differ from true time by that much; a fraction. */
 export const driftMost = 0.001;
 
-/** Looks at every event that matters, and throws BrokenPromise once a promise is broken. */
+/** Looks at every event that matters, and says so once a promise is broken. */
 export class Judge {
   readonly #world: World;
   /** the pause that was confirmed to somebody, and that nobody has rightly asked to be lifted */
@@ -28,7 +24,6 @@ export class Judge {
   #cooldowns: Cooldown[] = [];
   /** who was answered 401, and may send nothing until the line is opened again */
   readonly #denied = new Set<SimulatedProcess>();
-  readonly #notInsured = new WeakMap<SimulatedProcess, Set<string>>();
   /** requests against a Retry-After that nobody else could know of */
   lostCooldowns = 0;
   confirmedPauses = 0;
@@ -43,7 +38,7 @@ export class Judge {
   }
 
   requestArrives(request: SeenRequest, underWay: ReadonlySet<SeenRequest>): void {
-    const { process, number, kvnr } = request;
+    const { process, number } = request;
     const [other] = underWay;
     if (other !== undefined)
       this.#broken(
@@ -51,8 +46,6 @@ export class Judge {
       );
     if (this.#confirmedChange !== undefined) this.#broken(`request ${number} of ${process.name} in a confirmed pause`);
     if (this.#denied.has(process)) this.#broken(`request ${number} of ${process.name}, which had been answered 401`);
-    if (kvnr !== undefined && this.#notInsured.get(process)?.has(kvnr))
-      this.#broken(`request ${number} of ${process.name} for somebody of whom it had heard a 410`);
     const nowMs = this.#world.nowMs;
     this.#cooldowns = this.#cooldowns.filter(({ untilMs }) => untilMs > nowMs);
     for (const cooldown of this.#cooldowns) {
@@ -67,14 +60,10 @@ export class Judge {
   }
 
   answerIsHeard(seen: SeenRequest, answer: Answer): void {
-    const { process, kvnr } = seen;
+    const { process } = seen;
     const cooldown = this.#cooldowns.find((one) => one.seen === seen);
     if (cooldown !== undefined) cooldown.hearer = process;
     if (answer === 'unauthorized') this.#denied.add(process);
-    if (answer === 'not-insured' && kvnr !== undefined) {
-      const known = this.#notInsured.get(process) ?? new Set();
-      this.#notInsured.set(process, known.add(kvnr));
-    }
   }
 
   gateIsWritten(before: Gate | undefined, after: Gate): void {
@@ -108,7 +97,7 @@ export class Judge {
     this.#confirmedChange = gate.changeNumber;
   }
 
-  #broken(promise: string): never {
-    throw new BrokenPromise(promise);
+  #broken(promise: string): void {
+    this.#world.break(promise);
   }
 }

@@ -1,12 +1,12 @@
 import type { Gate } from '../../core/domain/gate.ts';
 import { drawFault, type FaultKind, faults } from './faults.ts';
 import { SimulatedInsurer } from './insurer.ts';
-import { BrokenPromise, Judge } from './judge.ts';
+import { Judge } from './judge.ts';
 import { SimulatedOperator } from './operators.ts';
 import { SimulatedTable } from './table.ts';
 import { SimulatedTemporal } from './temporal.ts';
 import { settings, SimulatedWorker, type Surroundings } from './worker.ts';
-import { World } from './world.ts';
+import { BrokenPromise, World } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -167,7 +167,7 @@ export class Simulation implements Surroundings {
         used = this.insurer.requests;
       }
       if (world.nowMs - lastPeaceMs > settings.leaseMs + recoveryMs)
-        throw new BrokenPromise('a lost wake-up: the line is open and well, and nobody uses it');
+        world.break('a lost wake-up: the line is open and well, and nobody uses it');
       return isPeace && this.insurer.requests > used;
     });
     await this.#within(patienceMs, 'an operator never got an answer', () => janitor?.isBusy === false);
@@ -176,7 +176,7 @@ export class Simulation implements Surroundings {
   async #within(limitMs: number, broken: string, isSo: () => boolean): Promise<void> {
     const untilMs = this.world.nowMs + limitMs;
     await this.world.run(() => {
-      if (this.world.nowMs > untilMs) throw new BrokenPromise(broken);
+      if (this.world.nowMs > untilMs) this.world.break(broken);
       return isSo();
     });
   }

@@ -12,6 +12,7 @@ export const tableTroubles = [
   'request lost',
   'request late',
   'answer lost',
+  'answer late',
   'done twice',
   'done, then an error',
   'reset',
@@ -72,6 +73,12 @@ export class SimulatedTable {
         return arrive(world.between(800, 4_000), true);
       case 'answer lost':
         return arrive(wayMs(), false);
+      case 'answer late':
+        world.plan(wayMs(), () => {
+          const outcome = this.#apply(command, process.name);
+          answer(() => (outcome instanceof Error ? reject(outcome) : resolve(outcome)), world.between(100, 950));
+        });
+        return;
       case 'done twice':
         arrive(wayMs(), true);
         return arrive(world.between(5, 1_500), false);

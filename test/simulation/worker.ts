@@ -40,6 +40,8 @@ export class SimulatedWorker {
   child: SimulatedProcess | undefined;
   isChildReady = false;
   isStopping = false;
+  /** the end of the last lease that its child was granted, by its machine's clock */
+  sendUntilMs = 0;
   keeper: Keeper | undefined;
   readonly #around: Surroundings;
   #children = 0;
@@ -161,7 +163,10 @@ export class SimulatedWorker {
       get connected() {
         return child.isAlive;
       },
-      send: (message) => toChild(message),
+      send: (message) => {
+        if (message.kind === 'order') this.sendUntilMs = message.sendUntilMs;
+        toChild(message);
+      },
       kill: () => child.kill('SIGKILL of its parent'),
     };
   }

@@ -2,6 +2,11 @@ import TinyQueue from 'tinyqueue';
 import type { Clock } from '../../core/clock.ts';
 import { between, type Random, seededRandom } from '../../local/insurer/random.ts';
 
+/** What the line promises was not kept. */
+export class BrokenPromise extends Error {
+  override readonly name = 'BrokenPromise';
+}
+
 /** Something that is going to happen, in the world (`who` is undefined) or in one of its processes. */
 interface Event {
   readonly atMs: number;
@@ -24,6 +29,7 @@ export class World {
   readonly random: Random;
   /** told of all that happens, when somebody wants to read it */
   trace: ((line: string) => void) | undefined;
+  #broken: string | undefined;
   readonly #queue = new TinyQueue<Event>([], (a, b) => a.atMs - b.atMs || a.number - b.number);
   #planned = 0;
 
@@ -51,6 +57,11 @@ export class World {
     this.trace?.(`${this.nowMs.toFixed(1).padStart(10)} ${line()}`);
   }
 
+  /** A promise was broken: nothing more happens. */
+  break(promise: string): void {
+    this.#broken ??= promise;
+  }
+
   /** @returns cancels it */
   plan(inMs: number, action: () => void, who?: SimulatedProcess): () => void {
     const event: Event = { atMs: this.nowMs + inMs, number: this.#planned++, who, action, isCancelled: false };
@@ -66,13 +77,14 @@ export class World {
 
   /**
    * Lets one event after the other happen, and all that follows from it, until `isOver` says so.
-   * @throws what an event or `isOver` throws
+   * @throws BrokenPromise; what an event throws
    */
   run(isOver: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const step = (): void => {
         try {
           if (isOver()) return resolve();
+          if (this.#broken !== undefined) throw new BrokenPromise(this.#broken);
           for (;;) {
             const event = this.#queue.pop();
             if (event === undefined) throw new Error('nothing is going to happen any more');

@@ -1,0 +1,172 @@
+import { registerHooks } from 'node:module';
+
+/** A fault put into the source on purpose: one place in one file, which must be there once. */
+export interface Mutant {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+const domain = 'core/domain/gate.ts';
+const store = 'core/stores/gate.ts';
+const lease = 'worker/line/lease.ts';
+const keeper = 'worker/line/keeper.ts';
+const grant = 'worker/line/grant.ts';
+
+/** The rules that the gate's model breaks one by one (test/gate-model), each broken in the source. */
+export const gateMutants: Readonly<Record<string, Mutant>> = {
+  'a lease is compared without its number': {
+    file: domain,
+    find: 'watch !== undefined && watch.holder === gate.holder && watch.leaseNumber === gate.leaseNumber;',
+    replace: 'watch !== undefined && watch.holder === gate.holder;',
+  },
+  'a renewal does not change the number': {
+    file: domain,
+    find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent });',
+    replace:
+      "return { kind: 'write', gate: { ...gate, holdMs: event.holdMs ?? gate.holdMs, leaseMs: event.leaseMs, busy: event.busy && !gate.silent } };",
+  },
+  'a lease is taken that was not watched': {
+    file: lease,
+    find: 'hasLapsed(watch, gate, leaseMs, nowMs)',
+    replace: 'hasLapsed(watch, gate, leaseMs, nowMs + 10 * leaseMs)',
+  },
+  'a lease counts from the answer': {
+    file: keeper,
+    find: 'sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs)',
+    replace: 'sendUntilMs: maySendUntilMs(this.#clock.monotonicMs(), this.#leaseMs)',
+  },
+  'a holder keeps no margin': {
+    file: lease,
+    find: 'sentMs + leaseMs - leaseMarginMs(leaseMs)',
+    replace: 'sentMs + leaseMs',
+  },
+  'a watcher keeps no margin': {
+    file: domain,
+    find: 'return watch.sinceMs + longestLeaseMs + leaseMarginMs(longestLeaseMs);',
+    replace: 'return watch.sinceMs + longestLeaseMs;',
+  },
+  'a child does not close at the end of the lease': {
+    file: grant,
+    find: 'holdsLease ? this.#closedSinceMs + graceMs : nowMs',
+    replace: 'holdsLease ? this.#closedSinceMs + graceMs : Number.POSITIVE_INFINITY',
+  },
+  'a keeper does not kill a frozen child': {
+    file: 'worker/line/line-child.ts',
+    find: '    this.#process.kill();\n',
+    replace: '',
+  },
+  'a write is not compared': {
+    file: store,
+    find: 'PutCommand({ TableName: lineTable, Item: gate, ...condition })',
+    replace: 'PutCommand({ TableName: lineTable, Item: gate })',
+  },
+  'a write that was given up is not compared': {
+    file: store,
+    find: '      throw error;\n    }\n  };\n\n  const attempt',
+    replace:
+      '      void documents.send(new PutCommand({ TableName: lineTable, Item: gate })).catch(() => {});\n      throw error;\n    }\n  };\n\n  const attempt',
+  },
+  'a lease is handed back while its child is not closed': {
+    file: lease,
+    find: 'if (childClosed && (standing.stopping || standing.childGivenUp))',
+    replace: 'if (standing.stopping || (childClosed && standing.childGivenUp))',
+  },
+  'a pause does not wait for silence': {
+    file: domain,
+    find: "gate.state === 'paused' && (gate.silent || gate.holder === undefined);",
+    replace: "gate.state === 'paused';",
+  },
+  'a held line counts as silent once it is paused': {
+    file: domain,
+    find: 'return write({ silent: gate.holder === undefined, ...changed',
+    replace: 'return write({ silent: true, ...changed',
+  },
+  'a lease that a pauser has watched is not ended': {
+    file: store,
+    find: "const outcome = await attempt(gate, { kind: 'lapse', lapsed: watch }).catch(unlessUnavailable);",
+    replace: "const outcome = { kind: 'written', gate } as GateOutcome;",
+  },
+  'a pauser ends a lease that it has not watched': {
+    file: store,
+    find: 'if (watch !== undefined && hasLapsed(watch, gate, 0, nowMs)) {',
+    replace: 'if (watch !== undefined) {',
+  },
+  'a pauser ends a lease without comparing its number': {
+    file: store,
+    find: 'watch = watchLease(watch, gate, nowMs);',
+    replace:
+      'watch = watch?.holder === gate.holder ? watch && { ...watch, leaseNumber: gate.leaseNumber } : watchLease(undefined, gate, nowMs);',
+  },
+  'a holder says silent while its child is not closed': {
+    file: lease,
+    find: "if (childClosed && gate.state === 'paused' && !gate.silent)",
+    replace: "if (gate.state === 'paused' && !gate.silent)",
+  },
+  'a new holder of a paused line sends': {
+    file: keeper,
+    find: "paused: this.#gate.state === 'paused' ||",
+    replace: "paused: (this.#gate.state === 'paused' && !this.#gate.silent) ||",
+  },
+  'a resume opens whatever pause it finds': {
+    file: domain,
+    find: "if (gate.state === 'open') return unchanged;\n      if (gate.changeNumber !== event.seen) return refuse('superseded');",
+    replace: "if (gate.state === 'open') return unchanged;",
+  },
+};
+
+/** Faults of the two processes, beside the rules of the gate. */
+export const processMutants: Readonly<Record<string, Mutant>> = {
+  'keeper: a new holder does not know of a cooldown': {
+    file: keeper,
+    find: 'this.#holdUntilMs = Math.max(this.#holdUntilMs, nowMs + gate.holdMs);',
+    replace: '{}',
+  },
+  'keeper: a renewal that failed lengthens the lease': {
+    file: keeper,
+    find: "this.#log.warn('gate unavailable', { fault: faultOf(error) });",
+    replace:
+      'if (this.#lease !== undefined) this.#lease = { ...this.#lease, sendUntilMs: this.#clock.monotonicMs() + this.#leaseMs };',
+  },
+  'keeper: no look at the gate after one that failed': {
+    file: keeper,
+    find: '      if (!this.#isStopping) continue;',
+    replace: '      if (!isCurrent) return;\n      if (!this.#isStopping) continue;',
+  },
+  'grant: no gap after a request that was cut': {
+    file: grant,
+    find: 'this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);',
+    replace: '',
+  },
+  'grant: closed is said while a request is under way': {
+    file: grant,
+    find: 'closed: !isBusy && (hasLeaseEnded || hasNothingToSay),',
+    replace: 'closed: hasLeaseEnded || hasNothingToSay,',
+  },
+  'grant: its own cooldown is forgotten': {
+    file: grant,
+    find: 'this.#ownHoldUntilMs = Math.max(this.#ownHoldUntilMs, this.#clock.monotonicMs() + forMs);',
+    replace: '',
+  },
+};
+
+export const mutants = { ...gateMutants, ...processMutants };
+
+/**
+ * Puts a fault into the source of a module before it is loaded: for this thread, and for all that it imports from here on.
+ * @throws Error when the place is not there, or more than once
+ */
+export function putFault(name: string): void {
+  const mutant = mutants[name];
+  if (mutant === undefined) throw new Error(`no such fault: ${name}. Known: ${Object.keys(mutants).join('; ')}`);
+  const { file, find, replace } = mutant;
+  registerHooks({
+    load(url, context, nextLoad) {
+      const loaded = nextLoad(url, context);
+      if (!url.endsWith(`/${file}`)) return loaded;
+      const source = String(loaded.source);
+      if (source.split(find).length !== 2) throw new Error(`the place for "${name}" is not once in ${file}`);
+      return { ...loaded, source: source.replace(find, () => replace) };
+    },
+  });
+}

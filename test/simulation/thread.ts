@@ -1,0 +1,22 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { putFault } from './mutants.ts';
+import type { SimulationOptions } from './simulation.ts';
+
+/** One thread of main.ts: simulates each seed that it is given, with a fault in the source if one is named. */
+const { mutant } = workerData as { readonly mutant?: string };
+if (mutant !== undefined) putFault(mutant);
+const { simulate } = await import('./simulation.ts');
+
+parentPort?.on('message', ({ seed, faults, isTraced }: Omit<SimulationOptions, 'trace'> & { isTraced: boolean }) => {
+  const trace: string[] = [];
+  const keep = (line: string): void => {
+    trace.push(line);
+    if (trace.length > traceMax * 2) trace.splice(0, traceMax);
+  };
+  void simulate({ seed, faults, ...(isTraced && { trace: keep }) }).then((result) =>
+    parentPort?.postMessage({ result, trace: trace.slice(-traceMax) }),
+  );
+});
+
+/** So much of what led to a broken promise is told, lines. */
+const traceMax = 250;
