@@ -1,8 +1,7 @@
-import { leaseMarginMs } from '../../core/domain/gate.ts';
+import { driftMost } from './judge.ts';
 import type { Simulation } from './simulation.ts';
 import { tableTroubles } from './table.ts';
-import { settings, type SimulatedWorker } from './worker.ts';
-import { driftMost } from './judge.ts';
+import { type SimulatedWorker, settings } from './worker.ts';
 
 const { leaseMs } = settings;
 
@@ -19,7 +18,10 @@ function victimOf(
 }
 
 const on =
-  (strike: (worker: SimulatedWorker, simulation: Simulation) => void, suits?: (worker: SimulatedWorker) => boolean): Strike =>
+  (
+    strike: (worker: SimulatedWorker, simulation: Simulation) => unknown,
+    suits?: (worker: SimulatedWorker) => boolean,
+  ): Strike =>
   (simulation) => {
     const worker = victimOf(simulation, suits);
     if (worker === undefined) return false;
@@ -27,26 +29,15 @@ const on =
     return true;
   };
 
-/**
- * One of the two processes of a worker at a time: both for longer than the lease is a machine that stands still, against
- * which no client can do anything (README, limits).
- */
-const moves = ({ parent, child }: SimulatedWorker): boolean => !parent.standsStill && child?.standsStill !== true;
+const isPunctual = (worker: SimulatedWorker): boolean => worker.isPunctual;
 
 const still = (who: 'parent' | 'child', from: number, to: number): Strike =>
-  on((worker, { world }) => worker[who]?.standStill(world.between(from, to)), moves);
+  on((worker, { world }) => worker.holdStill(who, world.between(from, to)), isPunctual);
 
 const forAWhile = (begin: () => void, end: () => void, { world }: Simulation, most: number): void => {
   begin();
   world.plan(world.between(20, most), end);
 };
-
-/** Both processes late at once, as on a machine with too much to do: for less than the margins on both sides of a lease. */
-function beBusy({ parent, child }: SimulatedWorker, { world }: Simulation): void {
-  const ms = world.between(20, 1.85 * leaseMarginMs(leaseMs));
-  parent.standStill(ms);
-  child?.standStill(ms);
-}
 
 /**
  * The next request is left hanging, and with it the lease comes to its end: its renewals fail, or the process that would make
@@ -60,26 +51,29 @@ function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): voi
   const drawn = world.random();
   const loseRenewals = (): void => {
     tableLink.trouble = lateFirst ? 'answer late' : 'request lost';
-    world.plan(world.between(150, 400), () => {
-      tableLink.trouble = 'request lost';
-    });
+    simulation.arm(
+      world.plan(world.between(150, 400), () => {
+        tableLink.trouble = 'request lost';
+      }),
+    );
     world.plan(leaseMs * 1.6, () => {
       tableLink.trouble = undefined;
     });
   };
   if (drawn > 0.8) stuckWrites.nextMs = world.between(leaseMs * 0.5, leaseMs * 2);
-  insurer.once('arrival', () => {
-    if (drawn < 0.3) return worker.parent.standStill(world.between(leaseMs, leaseMs * 2.2));
+  const disarm = insurer.once('arrival', () => {
+    if (drawn < 0.3) return void worker.holdStill('parent', world.between(leaseMs, leaseMs * 2.2));
     loseRenewals();
-    if (drawn > 0.6 && drawn <= 0.8) worker.child?.standStill(leaseMs * 2.2);
+    if (drawn > 0.6 && drawn <= 0.8) worker.holdStill('child', leaseMs * 2.2);
     if (drawn > 0.6) return;
     const atEnd = (): void => {
       const leftMs = worker.sendUntilMs - machine.monotonicMs();
-      if (leftMs > 40) world.plan(leftMs - world.between(1, 40), atEnd);
-      else if (moves(worker)) beBusy(worker, simulation);
+      if (leftMs > 40) simulation.arm(world.plan(leftMs - world.between(1, 40), atEnd));
+      else worker.beBusy();
     };
-    world.plan(500, atEnd);
+    simulation.arm(world.plan(500, atEnd));
   });
+  simulation.arm(disarm);
 }
 
 /** What each fault does, and how often it is drawn. */
@@ -94,7 +88,7 @@ export const faults = {
     weight: 4,
     strike: on(({ stuckWrites }, { world }) => {
       stuckWrites.nextMs = world.between(5, leaseMs * 1.6);
-    }, moves),
+    }, isPunctual),
   },
   'thaw before its time': {
     weight: 2,
@@ -103,30 +97,32 @@ export const faults = {
         parent.goOn();
         child?.goOn();
       },
-      (worker) => !moves(worker),
+      ({ parent, child }) => parent.standsStill || child?.standsStill === true,
     ),
   },
   'event loop blocked': {
     weight: 5,
-    strike: on((worker, { world }) => {
-      const process = world.chance(0.5) ? worker.parent : worker.child;
-      process?.standStill(world.between(10, leaseMs * 0.4));
-    }, moves),
+    strike: on(
+      (worker, { world }) => worker.holdStill(world.chance(0.5) ? 'parent' : 'child', world.between(10, leaseMs * 0.4)),
+      isPunctual,
+    ),
   },
   'kill -9 of the parent of a frozen child': {
     weight: 3,
-    strike: on(({ parent, child }, { world }) => {
-      child?.standStill(leaseMs * 3);
-      world.plan(world.between(0, leaseMs * 1.5), () => parent.kill('kill -9'));
-    }, moves),
+    strike: on((worker, simulation) => {
+      const { world } = simulation;
+      const { parent } = worker;
+      worker.holdStill('child', leaseMs * 3);
+      simulation.arm(world.plan(world.between(0, leaseMs * 1.5), () => parent.kill('kill -9')));
+    }, isPunctual),
   },
-  'the lease ends while a request hangs': { weight: 8, strike: on(endLeaseInRequest, moves) },
-  'machine busy': { weight: 3, strike: on(beBusy, moves) },
+  'the lease ends while a request hangs': { weight: 8, strike: on(endLeaseInRequest, isPunctual) },
+  'machine busy': { weight: 3, strike: on((worker) => worker.beBusy(), isPunctual) },
   SIGTERM: {
     weight: 5,
     strike: on(
       (worker) => worker.stop(),
-      (worker) => moves(worker) && !worker.isStopping,
+      (worker) => worker.isPunctual && !worker.isStopping,
     ),
   },
   'a worker joins': {

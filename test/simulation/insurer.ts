@@ -140,6 +140,8 @@ export class SimulatedInsurer {
 /** A process that is to stand still between its look at the clock and the bytes' leaving, and for how long. */
 export interface StuckWrites {
   nextMs: number | undefined;
+  /** never while its parent stands still */
+  readonly mayBe: () => boolean;
 }
 
 class SimulatedSocket {
@@ -246,7 +248,11 @@ class SimulatedConnection implements InsurerConnection {
     return this.#world.between(wayMs.least, wayMs.most);
   }
 
-  #write(socket: SimulatedSocket, path: string, running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean }): void {
+  #write(
+    socket: SimulatedSocket,
+    path: string,
+    running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean },
+  ): void {
     if (socket.destroyed) return;
     const { handler } = running;
     const controller = {
@@ -365,7 +371,7 @@ class SimulatedConnection implements InsurerConnection {
       }
     };
 
-    const stuckMs = this.#stuckWrites.nextMs;
+    const stuckMs = this.#stuckWrites.mayBe() ? this.#stuckWrites.nextMs : undefined;
     this.#stuckWrites.nextMs = undefined;
     if (stuckMs !== undefined) this.#process.standStill(stuckMs);
     // One that was killed in between has not written; a system that has the bytes sends them.

@@ -34,7 +34,9 @@ export class Judge {
   }
 
   get inCooldown(): boolean {
-    return this.#cooldowns.some(({ untilMs, isInGate, hearer }) => untilMs > this.#world.nowMs && (isInGate || hearer?.isAlive));
+    return this.#cooldowns.some(
+      ({ untilMs, isInGate, hearer }) => untilMs > this.#world.nowMs && (isInGate || hearer?.isAlive),
+    );
   }
 
   requestArrives(request: SeenRequest, underWay: ReadonlySet<SeenRequest>): void {

@@ -79,7 +79,9 @@ export class SimulatedOperator {
   }
 
   async resume(): Promise<void> {
-    await this.#line.resume({ operator: this.name, reason: 'simulated' }).catch((error: unknown) => this.#refused('resume', error));
+    await this.#line
+      .resume({ operator: this.name, reason: 'simulated' })
+      .catch((error: unknown) => this.#refused('resume', error));
   }
 
   #refused(what: string, error: unknown): false {

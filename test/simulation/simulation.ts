@@ -5,7 +5,7 @@ import { Judge } from './judge.ts';
 import { SimulatedOperator } from './operators.ts';
 import { SimulatedTable } from './table.ts';
 import { SimulatedTemporal } from './temporal.ts';
-import { settings, SimulatedWorker, type Surroundings } from './worker.ts';
+import { SimulatedWorker, type Surroundings, settings } from './worker.ts';
 import { BrokenPromise, World } from './world.ts';
 
 export interface SimulationOptions {
@@ -72,8 +72,8 @@ export class Simulation implements Surroundings {
   readonly #judge: Judge;
   readonly #struck: Partial<Record<FaultKind, number>> = {};
   readonly #states: Record<string, number> = {};
+  readonly #armed = new Set<() => void>();
   #started = 0;
-  #mayReplace = true;
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -98,6 +98,11 @@ export class Simulation implements Surroundings {
   get holder(): SimulatedWorker | undefined {
     const holder = this.table.gate?.holder;
     return this.workers.find(({ name }) => holder === `holder-${name}`);
+  }
+
+  /** A part of a fault that is still to come: it never comes once all is mended. @param disarm takes it back */
+  arm(disarm: () => void): void {
+    this.#armed.add(disarm);
   }
 
   /** Some faults, then peace: the line has to be in use again. */
@@ -133,7 +138,8 @@ export class Simulation implements Surroundings {
     };
     const drawn = world.random();
     const cancels = [world.plan(drawn < 0.5 ? world.between(1, 60) : 80, over)];
-    if (drawn >= 0.5 && drawn < 0.8) cancels.push(insurer.once('arrival', () => world.plan(world.between(0, 30), over)));
+    if (drawn >= 0.5 && drawn < 0.8)
+      cancels.push(insurer.once('arrival', () => world.plan(world.between(0, 30), over)));
     if (drawn >= 0.8) cancels.push(insurer.once('end', () => world.plan(world.between(0, 5), over)));
     await world.run(() => isOver);
     for (const cancel of cancels) cancel();
@@ -143,6 +149,9 @@ export class Simulation implements Surroundings {
   async #recover(): Promise<void> {
     const { world } = this;
     world.say(() => 'all is mended');
+    world.isAtPeace = true;
+    for (const disarm of this.#armed) disarm();
+    this.#armed.clear();
     this.temporal.isDown = false;
     for (const { tableLink, temporalLink } of [...this.workers, ...this.operators]) {
       tableLink.trouble = undefined;
@@ -155,22 +164,25 @@ export class Simulation implements Surroundings {
       worker.child?.goOn();
     }
     const [janitor] = this.operators;
-    await this.#within(patienceMs, 'operators never got an answer', () => this.operators.every(({ isBusy }) => !isBusy));
+    await this.#within(patienceMs, 'operators never got an answer', () =>
+      this.operators.every(({ isBusy }) => !isBusy),
+    );
     // it may pause itself again at any time (401)
-    let lastPeaceMs = world.nowMs;
+    let idleSinceMs = world.nowMs;
     let used = this.insurer.requests;
     await this.#within(patienceMs, 'the line was never used again', () => {
-      const isPeace = this.table.gate?.state === 'open' && !this.#judge.inCooldown && this.workers.some(isWell);
-      if (this.table.gate?.state === 'paused' && janitor?.isBusy === false) janitor.onlyResume();
-      if (!isPeace) {
-        lastPeaceMs = world.nowMs;
-        used = this.insurer.requests;
-      }
-      if (world.nowMs - lastPeaceMs > settings.leaseMs + recoveryMs)
+      const { gate } = this.table;
+      const isPeace =
+        gate?.state === 'open' && gate.holdMs === 0 && !this.#judge.inCooldown && this.workers.some(isWell);
+      if (gate?.state === 'paused' && janitor?.isBusy === false) janitor.onlyResume();
+      if (!isPeace) used = this.insurer.requests;
+      if (!isPeace || this.insurer.underWay.size > 0) idleSinceMs = world.nowMs;
+      if (world.nowMs - idleSinceMs > settings.leaseMs + recoveryMs)
         world.break('a lost wake-up: the line is open and well, and nobody uses it');
       return isPeace && this.insurer.requests > used;
     });
     await this.#within(patienceMs, 'an operator never got an answer', () => janitor?.isBusy === false);
+    world.isAtPeace = false;
   }
 
   async #within(limitMs: number, broken: string, isSo: () => boolean): Promise<void> {
@@ -184,7 +196,7 @@ export class Simulation implements Surroundings {
   /** Starts as many workers as are missing, now and again. */
   #keepUp(): void {
     this.workers = this.workers.filter(({ isAlive }) => isAlive);
-    while (this.#mayReplace && this.workers.length < this.wanted)
+    while (this.workers.length < this.wanted)
       this.workers.push(new SimulatedWorker(`w${++this.#started}`, this));
     this.world.plan(this.world.between(50, 300), () => this.#keepUp());
   }

@@ -53,7 +53,7 @@ export class SimulatedTable {
     reject: (error: Error) => void,
   ): void {
     const world = this.#world;
-    const trouble = drawn ?? (world.chance(0.002) ? world.pick(tableTroubles) : undefined);
+    const trouble = drawn ?? (world.isAtPeace || !world.chance(0.002) ? undefined : world.pick(tableTroubles));
     const wayMs = (): number => (world.chance(0.03) ? world.between(1.5, 60) : world.between(1.5, 5));
     const answer = (tell: () => void, afterMs = wayMs()): void => void process.receives(afterMs, tell);
     const arrive = (inMs: number, isAnswered: boolean): void => {
@@ -121,5 +121,6 @@ export class SimulatedTable {
   }
 }
 
-const awsError = <Failure extends Error>(kind: new (options: { message: string; $metadata: object }) => Failure): Failure =>
-  new kind({ message: kind.name, $metadata: {} });
+const awsError = <Failure extends Error>(
+  kind: new (options: { message: string; $metadata: object }) => Failure,
+): Failure => new kind({ message: kind.name, $metadata: {} });

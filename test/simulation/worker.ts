@@ -1,12 +1,13 @@
+import { leaseMarginMs } from '../../core/domain/gate.ts';
 import type { GateStore } from '../../core/stores/gate.ts';
 import { openGate } from '../../core/stores/gate.ts';
-import type { Log } from '../../worker/log.ts';
 import type { Keeper } from '../../worker/line/keeper.ts';
 import { startKeeper } from '../../worker/line/keeper.ts';
 import { runLineProcess } from '../../worker/line/line-process.ts';
 import type { LineProcessHandle, LineProcessListener } from '../../worker/line/line-process-handle.ts';
 import type { FromChild, ToChild } from '../../worker/line/messages.ts';
 import { createTap } from '../../worker/line/tap.ts';
+import type { Log } from '../../worker/log.ts';
 import type { InsurerLink, SimulatedInsurer, StuckWrites } from './insurer.ts';
 import type { SimulatedTable, TableLink } from './table.ts';
 import { type SimulatedTemporal, type TemporalLink, taskWorker } from './temporal.ts';
@@ -35,7 +36,7 @@ export class SimulatedWorker {
   readonly tableLink: TableLink = { trouble: undefined };
   readonly insurerLink: InsurerLink = { trouble: undefined };
   readonly temporalLink: TemporalLink = { isCut: false };
-  readonly stuckWrites: StuckWrites = { nextMs: undefined };
+  readonly stuckWrites: StuckWrites = { nextMs: undefined, mayBe: () => this.isPunctual };
   readonly gate: GateStore;
   child: SimulatedProcess | undefined;
   isChildReady = false;
@@ -54,6 +55,30 @@ export class SimulatedWorker {
     this.gate = this.#gateOf(this.parent);
     this.parent.onDeath(() => this.child?.kill('its parent is gone')); // PR_SET_PDEATHSIG
     this.parent.receives(0, () => void this.#main());
+  }
+
+  /**
+   * Whether one of its two processes may be made to stand still: both for longer than the margins of a lease is a machine that
+   * stands still, against which no client can do anything (README, limits).
+   */
+  get isPunctual(): boolean {
+    return this.parent.isPunctual && this.child?.isPunctual !== false;
+  }
+
+  /** @returns whether it was done */
+  holdStill(who: 'parent' | 'child', ms: number): boolean {
+    if (!this.isPunctual) return false;
+    this[who]?.standStill(ms);
+    return this[who] !== undefined;
+  }
+
+  /** Both processes are late at once, as on a machine with too much to do: for less than the margins of a lease. */
+  beBusy(): void {
+    const { world } = this.#around;
+    const ms = world.between(20, 1.85 * leaseMarginMs(settings.leaseMs));
+    if (!this.isPunctual) return;
+    this.parent.standStill(ms);
+    this.child?.standStill(ms);
   }
 
   get isAlive(): boolean {
@@ -111,7 +136,9 @@ export class SimulatedWorker {
     let hear: ((message: ToChild) => void) | undefined;
     /** what comes before it has started waits in the pipe */
     let unread: ToChild[] = [];
-    const toChild = inOrder<ToChild>(world, child, (message) => (hear === undefined ? unread.push(message) : hear(message)));
+    const toChild = inOrder<ToChild>(world, child, (message) =>
+      hear === undefined ? unread.push(message) : hear(message),
+    );
     const toParent = inOrder<FromChild>(world, parent, (message) => onMessage(message));
     child.receives(world.between(bootMs.least, bootMs.most), () => {
       const running = runLineProcess({

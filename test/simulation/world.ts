@@ -27,6 +27,8 @@ export class World {
   /** events that have happened */
   events = 0;
   readonly random: Random;
+  /** nothing goes wrong by chance at the moment */
+  isAtPeace = false;
   /** told of all that happens, when somebody wants to read it */
   trace: ((line: string) => void) | undefined;
   #broken: string | undefined;
@@ -145,6 +147,9 @@ export class Machine {
   }
 }
 
+/** What a process was late with is done after so long, ms. */
+const catchUpMs = 20;
+
 /** One process: an event loop that can stand still, and that ends at once when it is killed. */
 export class SimulatedProcess {
   readonly name: string;
@@ -152,7 +157,7 @@ export class SimulatedProcess {
   readonly #world: World;
   readonly #onDeath: (() => void)[] = [];
   #isAlive = true;
-  #stillUntilMs = 0;
+  #stillUntilMs = Number.NEGATIVE_INFINITY;
   #waitingTimers: (() => void)[] = [];
   #waitingReads: (() => void)[] = [];
   #timers = new WeakSet<() => void>();
@@ -169,6 +174,11 @@ export class SimulatedProcess {
 
   get standsStill(): boolean {
     return this.#world.nowMs < this.#stillUntilMs;
+  }
+
+  /** Whether it runs, and has had the time to do what it was late with. */
+  get isPunctual(): boolean {
+    return this.#world.nowMs >= this.#stillUntilMs + catchUpMs;
   }
 
   /** Whether the event may happen now. One in a process that stands still is kept for when it goes on. */

@@ -69,7 +69,8 @@ export class LineChild {
 
   order(order: Order): void {
     if (!this.isReady) return;
-    if (permitsSending(order)) {
+    // One whose end has passed permits nothing: the child may have said already that it is closed, and says so once only.
+    if (permitsSending(order) && this.#clock.monotonicMs() < order.sendUntilMs) {
       this.#lastOpenOrder = order;
       this.#cancelDeadline();
       this.#cancelDeadline = atMonotonic(this.#clock, killAtMs(order.sendUntilMs, this.#options.leaseMs), () => {
