@@ -93,10 +93,7 @@ export const faults = {
   'thaw before its time': {
     weight: 2,
     strike: on(
-      ({ parent, child }) => {
-        parent.goOn();
-        child?.goOn();
-      },
+      (worker) => worker.goOn(),
       ({ parent, child }) => parent.standsStill || child?.standsStill === true,
     ),
   },
@@ -118,6 +115,7 @@ export const faults = {
   },
   'the lease ends while a request hangs': { weight: 8, strike: on(endLeaseInRequest, isPunctual) },
   'machine busy': { weight: 3, strike: on((worker) => worker.beBusy(), isPunctual) },
+  'machine suspended': { weight: 2, strike: (simulation: Simulation) => victimOf(simulation)?.suspend() ?? false },
   SIGTERM: {
     weight: 5,
     strike: on(
@@ -269,5 +267,9 @@ const weightOfAll = faultKinds.reduce((sum, kind) => sum + faults[kind].weight, 
 
 export function drawFault(random: () => number): FaultKind {
   let left = random() * weightOfAll;
-  return faultKinds.find((kind) => (left -= faults[kind].weight) < 0) ?? 'SIGTERM';
+  for (const kind of faultKinds) {
+    left -= faults[kind].weight;
+    if (left < 0) return kind;
+  }
+  return 'SIGTERM';
 }

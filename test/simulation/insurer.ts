@@ -336,38 +336,49 @@ class SimulatedConnection implements InsurerConnection {
       const heard = (): void => comes(() => insurer.isHeard(seen, answer));
       switch (answer) {
         case 'served':
-          return whole(seen, 200, seen.kvnr === undefined ? '{"patients":[]}' : recordsOf(seen.kvnr));
+          whole(seen, 200, seen.kvnr === undefined ? '{"patients":[]}' : recordsOf(seen.kvnr));
+          break;
         case 'server-error':
-          return whole(seen, 500, 'oops');
+          whole(seen, 500, 'oops');
+          break;
         case 'not-json':
-          return whole(seen, 200, '<html>');
+          whole(seen, 200, '<html>');
+          break;
         case 'redirect':
-          return whole(seen, 302, '', { location: '/elsewhere' });
+          whole(seen, 302, '', { location: '/elsewhere' });
+          break;
         case 'unknown':
-          return whole(seen, 404, '{}');
+          whole(seen, 404, '{}');
+          break;
         case 'not-insured':
           heard();
-          return whole(seen, 410, '{}');
+          whole(seen, 410, '{}');
+          break;
         case 'unauthorized':
           heard();
-          return whole(seen, 401, '{}');
+          whole(seen, 401, '{}');
+          break;
         case 'busy': {
           const seconds = world.whole(1, 2);
           insurer.retryAfterIsSent(seen, seconds);
           heard();
-          return whole(seen, 503, 'busy', { 'retry-after': String(seconds) });
+          whole(seen, 503, 'busy', { 'retry-after': String(seconds) });
+          break;
         }
         case 'reset':
-          return breakOff(seen, Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
+          breakOff(seen, Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
+          break;
         case 'cut-short':
           headers(200, { 'content-length': '1000' });
           data('{"kvnr":');
-          return breakOff(seen, Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' }));
+          breakOff(seen, Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' }));
+          break;
         case 'stalled':
           headers(200, { 'content-length': '1000' });
-          return data('{"kvnr":');
+          data('{"kvnr":');
+          break;
         case 'hang':
-          return;
+          break;
       }
     };
 

@@ -1,41 +1,46 @@
+import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { mutants } from './mutants.ts';
+import { reportOf } from './report.ts';
 import { simulateSeeds } from './seeds.ts';
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    faults: { type: 'string' },
-    mutant: { type: 'string' },
-    mutants: { type: 'boolean' },
-  },
-});
-if (values.mutants) {
-  for (const mutant of Object.keys(mutants)) {
-    const { results, seconds } = await simulateSeeds({
-      firstSeed: Number(values.seed ?? 1),
-      faults: 1e9,
-      mutant,
-      limitMs: 10_000,
-    });
-    const broken = results.find((r) => r.broken);
-    console.log(
-      mutant.padEnd(60),
-      broken ? `seed ${broken.seed} events ${results.reduce((s, r) => s + r.events, 0)}` : 'NOT FOUND',
-      seconds.toFixed(1),
-      broken?.broken,
-    );
-  }
-} else {
-  const { results, seconds, trace } = await simulateSeeds({
-    firstSeed: Number(values.seed ?? 1),
-    faults: Number(values.faults ?? 100000),
-    ...(values.mutant && { mutant: values.mutant }),
-  });
-  console.log(trace.join('\n'));
-  console.log(
-    results.filter((r) => r.broken),
-    results.length,
-    seconds,
-  );
+/**
+ * `npm run simulate`: the line's code on simulated time. Seeds from a random one on, unless `--seed` says which; in all as
+ * many faults as `--faults` says. `--mutant` puts a fault into the source first (mutants.ts).
+ */
+const usage = `usage: npm run simulate -- [--seed N] [--faults M] [--mutant "NAME"]
+mutants:
+${Object.keys(mutants)
+  .map((name) => `  ${name}`)
+  .join('\n')}
+`;
+
+function wholeNumber(option: string, text: string): number {
+  const number = Number(text);
+  if (/^\d{1,9}$/.test(text) && number > 0) return number;
+  process.stderr.write(`--${option} ${text}: not a whole number from 1 to 999 999 999\n${usage}`);
+  process.exit(2);
 }
+
+function readOptions() {
+  try {
+    const text = { type: 'string' } as const;
+    return parseArgs({ options: { seed: text, faults: text, mutant: text } }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}`);
+    process.exit(2);
+  }
+}
+
+const { seed, faults, mutant } = readOptions();
+if (mutant !== undefined && !Object.hasOwn(mutants, mutant)) {
+  process.stderr.write(`no mutant "${mutant}"\n${usage}`);
+  process.exit(2);
+}
+const result = await simulateSeeds({
+  firstSeed: seed === undefined ? randomInt(1, 1_000_000_000) : wholeNumber('seed', seed),
+  faults: wholeNumber('faults', faults ?? '100000'),
+  ...(mutant !== undefined && { mutant }),
+});
+process.stdout.write(`${reportOf(result)}\n`);
+if (result.results.some(({ broken }) => broken !== undefined)) process.exitCode = 1;

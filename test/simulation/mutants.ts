@@ -133,6 +133,11 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     find: '      if (!this.#isStopping) continue;',
     replace: '      if (!isCurrent) return;\n      if (!this.#isStopping) continue;',
   },
+  'keeper: an order whose end has passed counts as one that permits sending': {
+    file: 'worker/line/line-child.ts',
+    find: 'if (permitsSending(order) && this.#clock.monotonicMs() < order.sendUntilMs) {',
+    replace: 'if (permitsSending(order)) {',
+  },
   'grant: no gap after a request that was cut': {
     file: grant,
     find: 'this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);',

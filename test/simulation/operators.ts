@@ -2,7 +2,7 @@ import { createInsurerLineClient, type InsurerLineClient, InsurerLineError } fro
 import { type GateStore, openGate } from '../../core/stores/gate.ts';
 import type { Judge } from './judge.ts';
 import type { SimulatedTable, TableLink } from './table.ts';
-import type { SimulatedTemporal, TemporalLink } from './temporal.ts';
+import type { TemporalLink } from './temporal.ts';
 import { insurerId, type Surroundings } from './worker.ts';
 import { Machine, SimulatedProcess, type World } from './world.ts';
 

@@ -1,4 +1,4 @@
-import type { Gate } from '../../core/domain/gate.ts';
+import { stateOf, writeOf } from './coverage.ts';
 import { drawFault, type FaultKind, faults } from './faults.ts';
 import { SimulatedInsurer } from './insurer.ts';
 import { Judge } from './judge.ts';
@@ -27,8 +27,10 @@ export interface SimulationResult {
   readonly takeovers: number;
   /** requests against a Retry-After that only a process knew of which could not tell anybody */
   readonly lostCooldowns: number;
-  /** states of the gate, and how often it came into each */
+  /** how often the gate came into each of its states */
   readonly states: Readonly<Record<string, number>>;
+  /** how often each kind of write changed the gate */
+  readonly writes: Readonly<Record<string, number>>;
 }
 
 /** After so many faults all is mended, and the line has to be in use again. */
@@ -72,6 +74,7 @@ export class Simulation implements Surroundings {
   readonly #judge: Judge;
   readonly #struck: Partial<Record<FaultKind, number>> = {};
   readonly #states: Record<string, number> = {};
+  readonly #writes: Record<string, number> = {};
   readonly #armed = new Set<() => void>();
   #started = 0;
 
@@ -81,8 +84,8 @@ export class Simulation implements Surroundings {
     this.#judge = new Judge(this.world);
     this.table = new SimulatedTable(this.world, (before, after) => {
       this.#judge.gateIsWritten(before, after);
-      const state = stateOf(after);
-      this.#states[state] = (this.#states[state] ?? 0) + 1;
+      count(this.#states, stateOf(after));
+      count(this.#writes, writeOf(before, after));
     });
     this.insurer = new SimulatedInsurer(this.world, this.#judge);
     this.temporal = new SimulatedTemporal(this.world, this.#judge, () => this.workers);
@@ -106,16 +109,16 @@ export class Simulation implements Surroundings {
   }
 
   /** Some faults, then peace: the line has to be in use again. */
-  async round(count: number): Promise<void> {
+  async round(faultsWanted: number): Promise<void> {
     const { world } = this;
-    for (let struck = 0; struck < count; ) {
+    for (let struck = 0; struck < faultsWanted; ) {
       await this.#awaitMoment();
       const kind = drawFault(world.random);
       world.say(() => `FAULT ${this.struckInAll + 1}: ${kind}`);
       if (!faults[kind].strike(this)) continue;
       struck += 1;
       this.struckInAll += 1;
-      this.#struck[kind] = (this.#struck[kind] ?? 0) + 1;
+      count(this.#struck, kind);
     }
     await this.#recover();
   }
@@ -123,7 +126,7 @@ export class Simulation implements Surroundings {
   result(broken: string | undefined): SimulationResult {
     const { confirmedPauses, takeovers, lostCooldowns } = this.#judge;
     return {
-      ...{ seed: this.#seed, broken, faults: this.#struck, states: this.#states },
+      ...{ seed: this.#seed, broken, faults: this.#struck, states: this.#states, writes: this.#writes },
       ...{ events: this.world.events, simulatedMs: this.world.nowMs, requests: this.insurer.requests },
       ...{ confirmedPauses, takeovers, lostCooldowns },
     };
@@ -160,8 +163,7 @@ export class Simulation implements Surroundings {
     for (const worker of this.workers) {
       worker.insurerLink.trouble = undefined;
       worker.stuckWrites.nextMs = undefined;
-      worker.parent.goOn();
-      worker.child?.goOn();
+      worker.goOn();
     }
     const [janitor] = this.operators;
     await this.#within(patienceMs, 'operators never got an answer', () =>
@@ -196,22 +198,14 @@ export class Simulation implements Surroundings {
   /** Starts as many workers as are missing, now and again. */
   #keepUp(): void {
     this.workers = this.workers.filter(({ isAlive }) => isAlive);
-    while (this.workers.length < this.wanted)
-      this.workers.push(new SimulatedWorker(`w${++this.#started}`, this));
+    while (this.workers.length < this.wanted) this.workers.push(new SimulatedWorker(`w${++this.#started}`, this));
     this.world.plan(this.world.between(50, 300), () => this.#keepUp());
   }
 }
 
+const count = (counts: Record<string, number>, what: string): void => {
+  counts[what] = (counts[what] ?? 0) + 1;
+};
+
 const isWell = ({ isAlive, isStopping, isChildReady }: SimulatedWorker): boolean =>
   isAlive && !isStopping && isChildReady;
-
-/** The gate's state, without names and numbers. */
-export const stateOf = ({ holder, state, silent, holdMs, busy, untold }: Gate): string =>
-  [
-    holder === undefined ? 'unheld' : 'held',
-    state,
-    silent ? 'silent' : 'not silent',
-    busy ? 'busy' : 'idle',
-    holdMs > 0 ? 'cooldown' : 'no cooldown',
-    untold.length > 0 ? 'untold' : 'told',
-  ].join(', ');

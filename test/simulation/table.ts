@@ -64,36 +64,44 @@ export class SimulatedTable {
     };
     switch (trouble) {
       case undefined:
-        return arrive(wayMs(), true);
+        arrive(wayMs(), true);
+        break;
       case 'slow':
-        return arrive(world.between(5, 900), true);
+        arrive(world.between(5, 900), true);
+        break;
       case 'request lost':
-        return;
+        break;
       case 'request late': // long after its sender has given it up
-        return arrive(world.between(800, 4_000), true);
+        arrive(world.between(800, 4_000), true);
+        break;
       case 'answer lost':
-        return arrive(wayMs(), false);
+        arrive(wayMs(), false);
+        break;
       case 'answer late':
         world.plan(wayMs(), () => {
           const outcome = this.#apply(command, process.name);
           answer(() => (outcome instanceof Error ? reject(outcome) : resolve(outcome)), world.between(100, 950));
         });
-        return;
+        break;
       case 'done twice':
         arrive(wayMs(), true);
-        return arrive(world.between(5, 1_500), false);
+        arrive(world.between(5, 1_500), false);
+        break;
       case 'done, then an error':
         world.plan(wayMs(), () => {
           this.#apply(command, process.name);
           answer(() => reject(awsError(InternalServerError)));
         });
-        return;
+        break;
       case 'reset':
-        return answer(() => reject(Object.assign(new Error('reset'), { code: 'ECONNRESET' })));
+        answer(() => reject(Object.assign(new Error('reset'), { code: 'ECONNRESET' })));
+        break;
       case 'throttled':
-        return answer(() => reject(awsError(ProvisionedThroughputExceededException)));
+        answer(() => reject(awsError(ProvisionedThroughputExceededException)));
+        break;
       case 'error':
-        return answer(() => reject(awsError(InternalServerError)));
+        answer(() => reject(awsError(InternalServerError)));
+        break;
     }
   }
 

@@ -76,7 +76,9 @@ export class SimulatedTemporal {
 
   /** The client of a process that people use. */
   clientOf(process: SimulatedProcess, link: TemporalLink): Client {
-    const send = <Answer>(work: (tell: (answer: Answer) => void, fail: (error: unknown) => void) => void): Promise<Answer> =>
+    const send = <Answer>(
+      work: (tell: (answer: Answer) => void, fail: (error: unknown) => void) => void,
+    ): Promise<Answer> =>
       new Promise((resolve, reject) => {
         if (this.isDown || link.isCut) {
           if (this.#world.chance(0.5)) process.receives(2, () => reject(new Error('UNAVAILABLE')));
@@ -149,7 +151,10 @@ export class SimulatedTemporal {
     const able = this.#workers().filter(({ parent, temporalLink }) => parent.isAlive && !temporalLink.isCut);
     const worker = this.isDown ? undefined : world.pick(able);
     const again = (): void => void world.plan(retryMs, () => this.#activity(work, tell, fail));
-    if (worker === undefined) return again();
+    if (worker === undefined) {
+      again();
+      return;
+    }
     const { parent, temporalLink } = worker;
     let isOver = false;
     let beatenMs = world.nowMs;

@@ -23,8 +23,10 @@ export interface Surroundings {
   readonly temporal: SimulatedTemporal;
 }
 
-/** One way over IPC, ms. */
-const ipcMs = { least: 0.05, most: 1.5 } as const;
+/** One way over IPC, ms; seldom much longer. */
+const ipcMs = { least: 0.05, most: 1.5, slowest: 40 } as const;
+const slowShare = 0.01;
+const marginMs = leaseMarginMs(settings.leaseMs);
 /** From the fork until the child's Temporal workers are connected, ms: a second or two in truth. */
 const bootMs = { least: 50, most: 500 } as const;
 
@@ -46,6 +48,7 @@ export class SimulatedWorker {
   keeper: Keeper | undefined;
   readonly #around: Surroundings;
   #children = 0;
+  #suspendedMs = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, around: Surroundings) {
     this.name = name;
@@ -74,9 +77,32 @@ export class SimulatedWorker {
 
   /** Both processes are late at once, as on a machine with too much to do: for less than the margins of a lease. */
   beBusy(): void {
+    if (this.isPunctual && !this.#wasSuspended) this.#standStill(this.#around.world.between(20, 1.85 * marginMs));
+  }
+
+  /** The whole machine stands still, and its clocks with it: for less than one margin of a lease, and once in a lease. */
+  suspend(): boolean {
     const { world } = this.#around;
-    const ms = world.between(20, 1.85 * leaseMarginMs(settings.leaseMs));
-    if (!this.isPunctual) return;
+    if (!this.isPunctual || this.#wasSuspended) return false;
+    const ms = world.between(10, 0.9 * marginMs);
+    this.#suspendedMs = world.nowMs;
+    this.machine.suspend(ms);
+    this.#standStill(ms);
+    return true;
+  }
+
+  /** All that stands still goes on, before its time. */
+  goOn(): void {
+    this.machine.resume();
+    this.parent.goOn();
+    this.child?.goOn();
+  }
+
+  get #wasSuspended(): boolean {
+    return this.#around.world.nowMs - this.#suspendedMs < 2 * settings.leaseMs;
+  }
+
+  #standStill(ms: number): void {
     this.parent.standStill(ms);
     this.child?.standStill(ms);
   }
@@ -194,7 +220,12 @@ export class SimulatedWorker {
         if (message.kind === 'order') this.sendUntilMs = message.sendUntilMs;
         toChild(message);
       },
-      kill: () => child.kill('SIGKILL of its parent'),
+      kill: () => {
+        const [first, second] = [parent, child].map((process) => process.wasPunctualFor(settings.leaseMs));
+        if (first && second && this.isChildReady && !this.isStopping)
+          world.break(`${child.name} is killed by its parent, though both were well`);
+        child.kill('SIGKILL of its parent');
+      },
     };
   }
 }
@@ -207,7 +238,8 @@ function inOrder<Message>(
 ): (message: Message) => void {
   let lastMs = 0;
   return (message) => {
-    lastMs = Math.max(lastMs, world.nowMs + world.between(ipcMs.least, ipcMs.most));
+    const wayMs = world.between(ipcMs.least, world.chance(slowShare) ? ipcMs.slowest : ipcMs.most);
+    lastMs = Math.max(lastMs, world.nowMs + wayMs);
     to.receives(lastMs - world.nowMs, () => hear(message));
   };
 }

@@ -85,7 +85,10 @@ export class World {
     return new Promise((resolve, reject) => {
       const step = (): void => {
         try {
-          if (isOver()) return resolve();
+          if (isOver()) {
+            resolve();
+            return;
+          }
           if (this.#broken !== undefined) throw new BrokenPromise(this.#broken);
           for (;;) {
             const event = this.#queue.pop();
@@ -114,6 +117,7 @@ export class Machine {
   #sinceMs: number;
   /** ms of its clocks for each true one */
   #rate = 1;
+  #rateBefore = 1;
   #wallOffsetMs: number;
 
   constructor(world: World) {
@@ -135,11 +139,26 @@ export class Machine {
     return Math.floor(this.monotonicMs() + this.#wallOffsetMs);
   }
 
+  /** A virtual machine that is suspended: its clocks stand still with it. */
+  suspend(forMs: number): void {
+    this.#rateBefore = this.#rate;
+    this.#setRate(0);
+    this.world.plan(forMs, () => this.resume());
+  }
+
+  resume(): void {
+    if (this.#rate === 0) this.#setRate(this.#rateBefore);
+  }
+
   /** From now on its clocks are that much faster, or slower; a fraction. */
   drift(by: number): void {
+    if (this.#rate > 0) this.#setRate(1 + by);
+  }
+
+  #setRate(rate: number): void {
     this.#monotonicMs = this.monotonicMs();
     this.#sinceMs = this.world.nowMs;
-    this.#rate = 1 + by;
+    this.#rate = rate;
   }
 
   setWallClock(byMs: number): void {
@@ -178,7 +197,11 @@ export class SimulatedProcess {
 
   /** Whether it runs, and has had the time to do what it was late with. */
   get isPunctual(): boolean {
-    return this.#world.nowMs >= this.#stillUntilMs + catchUpMs;
+    return this.wasPunctualFor(catchUpMs);
+  }
+
+  wasPunctualFor(ms: number): boolean {
+    return this.#world.nowMs >= this.#stillUntilMs + ms;
   }
 
   /** Whether the event may happen now. One in a process that stands still is kept for when it goes on. */

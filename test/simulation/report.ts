@@ -1,0 +1,57 @@
+import { allStates, allWrites } from './coverage.ts';
+import { faultKinds } from './faults.ts';
+import { faultsPerSeed, type SeedsResult } from './seeds.ts';
+import type { SimulationResult } from './simulation.ts';
+
+/** Sums of all results. */
+export function sumOf(results: readonly SimulationResult[]) {
+  const sum = (of: (result: SimulationResult) => number): number =>
+    results.reduce((total, result) => total + of(result), 0);
+  const counts = (of: (result: SimulationResult) => Readonly<Record<string, number>>, names: readonly string[]) =>
+    Object.fromEntries(names.map((name) => [name, sum((result) => of(result)[name] ?? 0)]));
+  const faults = counts(({ faults }) => faults, faultKinds);
+  return {
+    faults,
+    faultsInAll: Object.values(faults).reduce((total, count) => total + count, 0),
+    states: counts(({ states }) => states, allStates),
+    writes: counts(({ writes }) => writes, allWrites),
+    events: sum(({ events }) => events),
+    requests: sum(({ requests }) => requests),
+    confirmedPauses: sum(({ confirmedPauses }) => confirmedPauses),
+    takeovers: sum(({ takeovers }) => takeovers),
+    lostCooldowns: sum(({ lostCooldowns }) => lostCooldowns),
+    hours: sum(({ simulatedMs }) => simulatedMs) / 3_600_000,
+  };
+}
+
+/** What happened, in a few tables; of a broken promise also what led to it, and how to see it again. */
+export function reportOf({ results, seconds, trace }: SeedsResult): string {
+  const sums = sumOf(results);
+  const broken = results.find((result) => result.broken !== undefined);
+  const table = (title: string, counts: Readonly<Record<string, number>>): string[] => [
+    '',
+    title,
+    ...Object.entries(counts).map(([name, count]) => `  ${name.padEnd(62)}${count || 'never'}`),
+  ];
+  const summary = [
+    `${sums.faultsInAll} faults, ${sums.events} events in ${seconds.toFixed(1)} s:`,
+    `${Math.round(sums.faultsInAll / seconds)} faults a second; ${sums.hours.toFixed(1)} simulated hours;`,
+    `${sums.requests} requests, ${sums.confirmedPauses} pauses confirmed, ${sums.takeovers} takeovers;`,
+    `${sums.lostCooldowns} requests against a Retry-After that only a process knew of which could tell nobody`,
+  ].join(' ');
+  const tables = [
+    ...table('faults', sums.faults),
+    ...table('writes of the gate', sums.writes),
+    ...table('states of the gate', sums.states),
+  ];
+  if (broken === undefined) return [...tables, '', summary, 'every promise was kept'].join('\n');
+  const { seed, faults } = broken;
+  const struck = Object.values(faults).reduce((total, count) => total + count, 0);
+  return [
+    ...trace,
+    '',
+    summary,
+    `broken by seed ${seed} after ${struck} faults: ${broken.broken}`,
+    `to see it again: npm run simulate -- --seed ${seed} --faults ${faultsPerSeed}`,
+  ].join('\n');
+}

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest';
+import { allStates, allWrites } from './coverage.ts';
+import { gateMutants, processMutants } from './mutants.ts';
+import { reportOf, sumOf } from './report.ts';
+import { simulateSeeds } from './seeds.ts';
+
+const faults = 100_000;
+
+test(`${faults} faults on simulated time: never two requests, none in a pause, none before a Retry-After ends, no lost wake-up`, {
+  timeout: 300_000,
+}, async ({ annotate }) => {
+  const simulated = await simulateSeeds({ firstSeed: 1, faults });
+  const sums = sumOf(simulated.results);
+  expect(simulated.results.find(({ broken }) => broken !== undefined)?.broken, reportOf(simulated)).toBeUndefined();
+  expect(sums.faultsInAll).toBe(faults);
+  // else it would prove nothing
+  expect(allStates.filter((state) => sums.states[state] === 0)).toEqual([]);
+  expect(allWrites.filter((write) => sums.writes[write] === 0)).toEqual([]);
+  expect(sums.requests).toBeGreaterThan(faults / 10);
+  expect(sums.confirmedPauses).toBeGreaterThan(faults / 100);
+  expect(sums.takeovers).toBeGreaterThan(faults / 200);
+  await annotate(reportOf(simulated));
+});
+
+test('a seed replays exactly', async () => {
+  const once = await simulateSeeds({ firstSeed: 7, faults: 500 });
+  const again = await simulateSeeds({ firstSeed: 7, faults: 500 });
+  expect(again.results).toEqual(once.results);
+}, 60_000);
+
+describe('each fault that is put into the source is found, and the events that lead to it are told', () => {
+  for (const mutant of Object.keys({ ...gateMutants, ...processMutants }))
+    test(mutant, { timeout: 60_000 }, async ({ annotate }) => {
+      const simulated = await simulateSeeds({ firstSeed: 1, faults, mutant });
+      const broken = simulated.results.find((result) => result.broken !== undefined);
+      expect(broken?.broken).toBeDefined();
+      expect(simulated.trace.at(-1)).toBe(`BROKEN: ${broken?.broken}`);
+      const { events } = sumOf(simulated.results);
+      await annotate(`seed ${broken?.seed}, ${events} events, ${simulated.seconds.toFixed(1)} s: ${broken?.broken}`);
+    });
+});
