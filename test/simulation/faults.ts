@@ -263,13 +263,19 @@ export const faults = {
 
 export type FaultKind = keyof typeof faults;
 export const faultKinds = Object.keys(faults) as FaultKind[];
-const weightOfAll = faultKinds.reduce((sum, kind) => sum + faults[kind].weight, 0);
 
-export function drawFault(random: () => number): FaultKind {
-  let left = random() * weightOfAll;
-  for (const kind of faultKinds) {
-    left -= faults[kind].weight;
-    if (left < 0) return kind;
-  }
-  return 'SIGTERM';
+/** Draws faults of some kinds only: what one of them leads to shows best where the others do not get in its way. */
+export function chooseFaults(random: () => number): () => FaultKind {
+  const kinds = faultKinds.filter(() => random() < 0.5);
+  const chosen = kinds.length > 2 ? kinds : faultKinds;
+  const weightOfAll = chosen.reduce((sum, kind) => sum + faults[kind].weight, 0);
+  return () => {
+    let left = random() * weightOfAll;
+    return (
+      chosen.find((kind) => {
+        left -= faults[kind].weight;
+        return left < 0;
+      }) ?? 'SIGTERM'
+    );
+  };
 }

@@ -235,7 +235,6 @@ class SimulatedConnection implements InsurerConnection {
     this.#socket = socket;
     const { trouble } = this.#link;
     if (trouble === 'silent') {
-      // until the connect deadline of the exchange, here 1.5 s as LINE_STALL_MS
       this.#process.receives(1_500, () => socket.destroy(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })));
     } else if (trouble === 'refused' || this.#world.chance(refusedShare))
       this.#process.receives(2 * this.#way(), () =>

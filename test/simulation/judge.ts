@@ -21,6 +21,7 @@ export class Judge {
   #confirmedChange: number | undefined;
   /** the pauses that were rightly asked to be lifted */
   readonly #asked = new Set<number>();
+  #lastAsked = -1;
   #cooldowns: Cooldown[] = [];
   /** who was answered 401, and may send nothing until the line is opened again */
   readonly #denied = new Set<SimulatedProcess>();
@@ -87,16 +88,20 @@ export class Judge {
   /** Somebody asks the line to be opened, who has seen it in this state. */
   resumeIsAsked(seen: number): void {
     this.#asked.add(seen);
+    this.#lastAsked = Math.max(this.#lastAsked, seen);
     if (this.#confirmedChange !== undefined && seen >= this.#confirmedChange) this.#confirmedChange = undefined;
   }
 
-  pauseIsConfirmed(gate: Gate | undefined, underWay: ReadonlySet<SeenRequest>): void {
+  /** Somebody is told that the line is silent since this change of it. */
+  pauseIsConfirmed(change: number, underWay: ReadonlySet<SeenRequest>): void {
     this.confirmedPauses += 1;
-    if (gate?.state !== 'paused' || this.#asked.has(gate.changeNumber)) return; // somebody has rightly lifted it since
+    if (this.#lastAsked >= change) return; // somebody who had seen it has asked for it to be lifted since
     const [request] = underWay;
     if (request !== undefined)
-      this.#broken(`a pause is confirmed while request ${request.number} of ${request.process.name} is under way`);
-    this.#confirmedChange = gate.changeNumber;
+      this.#broken(
+        `pause ${change} is confirmed while request ${request.number} of ${request.process.name} is under way`,
+      );
+    this.#confirmedChange = change;
   }
 
   #broken(promise: string): void {

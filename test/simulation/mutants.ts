@@ -133,10 +133,15 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     find: '      if (!this.#isStopping) continue;',
     replace: '      if (!isCurrent) return;\n      if (!this.#isStopping) continue;',
   },
-  'keeper: an order whose end has passed counts as one that permits sending': {
+  'keeper: an order under a lease that is over counts as one that permits sending': {
     file: 'worker/line/line-child.ts',
-    find: 'if (permitsSending(order) && this.#clock.monotonicMs() < order.sendUntilMs) {',
+    find: 'if (this.#clock.monotonicMs() < order.sendUntilMs) {',
     replace: 'if (permitsSending(order)) {',
+  },
+  'keeper: a lease that is renewed in a pause leaves the child no more time to close': {
+    file: 'worker/line/line-child.ts',
+    find: 'if (this.#clock.monotonicMs() < order.sendUntilMs) {',
+    replace: 'if (permitsSending(order) && this.#clock.monotonicMs() < order.sendUntilMs) {',
   },
   'grant: no gap after a request that was cut': {
     file: grant,

@@ -1,3 +1,4 @@
+import type { Gate } from '../../core/domain/gate.ts';
 import { createInsurerLineClient, type InsurerLineClient, InsurerLineError } from '../../core/insurer-line-client.ts';
 import { type GateStore, openGate } from '../../core/stores/gate.ts';
 import type { Judge } from './judge.ts';
@@ -16,16 +17,21 @@ export class SimulatedOperator {
   readonly process: SimulatedProcess;
   readonly #world: World;
   readonly #line: InsurerLineClient;
-  readonly #onConfirmed: () => void;
+  readonly #onConfirmed: (change: number) => void;
+  /** the change of the line that was answered as silent last */
+  #silentChange = 0;
 
-  constructor(name: string, around: Surroundings, judge: Judge, onConfirmed: () => void) {
+  constructor(name: string, around: Surroundings, judge: Judge, onConfirmed: (change: number) => void) {
     const { world, table, temporal } = around;
     this.name = name;
     this.#world = world;
     this.#onConfirmed = onConfirmed;
     this.process = new SimulatedProcess(name, new Machine(world));
-    const gate = toldToJudge(this.#gate(table), judge);
-    const client = temporal.clientOf(this.process, this.temporalLink);
+    const onSilent = ({ changeNumber }: { readonly changeNumber: number }): void => {
+      this.#silentChange = changeNumber;
+    };
+    const gate = toldToJudge(this.#gate(table), judge, onSilent);
+    const client = temporal.clientOf(this.process, this.temporalLink, onSilent);
     this.#line = createInsurerLineClient({
       temporal: async () => client,
       gate,
@@ -75,7 +81,7 @@ export class SimulatedOperator {
       () => true,
       (error: unknown) => this.#refused('pause', error),
     );
-    if (isConfirmed) this.#onConfirmed();
+    if (isConfirmed) this.#onConfirmed(this.#silentChange);
   }
 
   async resume(): Promise<void> {
@@ -91,8 +97,13 @@ export class SimulatedOperator {
   }
 }
 
-const toldToJudge = (gate: GateStore, judge: Judge): GateStore => ({
+const toldToJudge = (gate: GateStore, judge: Judge, onSilent: (gate: Gate) => void): GateStore => ({
   ...gate,
+  awaitSilence: async (signal) => {
+    const silent = await gate.awaitSilence(signal);
+    onSilent(silent);
+    return silent;
+  },
   resume: (wish) => {
     judge.resumeIsAsked(wish.seen);
     return gate.resume(wish);

@@ -1,5 +1,5 @@
 import { stateOf, writeOf } from './coverage.ts';
-import { drawFault, type FaultKind, faults } from './faults.ts';
+import { chooseFaults, type FaultKind, faults } from './faults.ts';
 import { SimulatedInsurer } from './insurer.ts';
 import { Judge } from './judge.ts';
 import { SimulatedOperator } from './operators.ts';
@@ -35,6 +35,8 @@ export interface SimulationResult {
 
 /** After so many faults all is mended, and the line has to be in use again. */
 const faultsPerRound = 25;
+/** In some rounds one fault follows hard upon the other, in some there is time between them. */
+const paces = [0.5, 1, 1, 1, 3, 10] as const;
 /** After the last fault the line is in use again within the lease and so long, ms. */
 const recoveryMs = 2_000;
 /** For all that operators and processes have begun to come to its end, ms: far more than it takes. */
@@ -91,8 +93,8 @@ export class Simulation implements Surroundings {
     this.temporal = new SimulatedTemporal(this.world, this.#judge, () => this.workers);
     this.operators = ['anna', 'ben', 'carl'].map(
       (name) =>
-        new SimulatedOperator(name, this, this.#judge, () =>
-          this.#judge.pauseIsConfirmed(this.table.gate, this.insurer.underWay),
+        new SimulatedOperator(name, this, this.#judge, (change) =>
+          this.#judge.pauseIsConfirmed(change, this.insurer.underWay),
         ),
     );
     this.#keepUp();
@@ -111,9 +113,11 @@ export class Simulation implements Surroundings {
   /** Some faults, then peace: the line has to be in use again. */
   async round(faultsWanted: number): Promise<void> {
     const { world } = this;
-    for (let struck = 0; struck < faultsWanted; ) {
-      await this.#awaitMoment();
-      const kind = drawFault(world.random);
+    const drawFault = chooseFaults(world.random);
+    const pace = world.pick(paces) ?? 1;
+    for (let struck = 0, draws = 0; struck < faultsWanted && draws < 10 * faultsWanted; draws += 1) {
+      await this.#awaitMoment(pace);
+      const kind = drawFault();
       world.say(() => `FAULT ${this.struckInAll + 1}: ${kind}`);
       if (!faults[kind].strike(this)) continue;
       struck += 1;
@@ -133,14 +137,14 @@ export class Simulation implements Surroundings {
   }
 
   /** Any moment, or one right before, in or after a request. */
-  async #awaitMoment(): Promise<void> {
+  async #awaitMoment(pace: number): Promise<void> {
     const { world, insurer } = this;
     let isOver = false;
     const over = (): void => {
       isOver = true;
     };
     const drawn = world.random();
-    const cancels = [world.plan(drawn < 0.5 ? world.between(1, 60) : 80, over)];
+    const cancels = [world.plan(pace * (drawn < 0.5 ? world.between(1, 60) : 80), over)];
     if (drawn >= 0.5 && drawn < 0.8)
       cancels.push(insurer.once('arrival', () => world.plan(world.between(0, 30), over)));
     if (drawn >= 0.8) cancels.push(insurer.once('end', () => world.plan(world.between(0, 5), over)));

@@ -74,8 +74,8 @@ export class SimulatedTemporal {
     };
   }
 
-  /** The client of a process that people use. */
-  clientOf(process: SimulatedProcess, link: TemporalLink): Client {
+  /** The client of a process that people use. @param onAnswer is told of each update's answer */
+  clientOf(process: SimulatedProcess, link: TemporalLink, onAnswer: (answer: ChangedGate) => void): Client {
     const send = <Answer>(
       work: (tell: (answer: Answer) => void, fail: (error: unknown) => void) => void,
     ): Promise<Answer> =>
@@ -95,7 +95,12 @@ export class SimulatedTemporal {
       withAbortSignal: <Answer>(_signal: AbortSignal, work: () => Promise<Answer>) => work(),
       workflow: {
         executeUpdateWithStart: (update: string, { args }: { readonly args: [LineRequest] }) =>
-          send((tell, fail) => this.#update(update === pauseUpdate, args[0], tell, fail)),
+          send<ChangedGate>((tell, fail) => this.#update(update === pauseUpdate, args[0], tell, fail)).then(
+            (answer) => {
+              onAnswer(answer);
+              return answer;
+            },
+          ),
         signalWithStart: () => send<void>((tell) => tell(this.#lookAtGate())),
         getHandle: () => ({ query: () => Promise.reject(new Error('not simulated')) }),
       },
@@ -123,7 +128,7 @@ export class SimulatedTemporal {
   #update(
     isPause: boolean,
     { operator: by, reason, seen }: LineRequest,
-    tell: (answer: unknown) => void,
+    tell: (answer: ChangedGate) => void,
     fail: (error: unknown) => void,
   ): void {
     if (!isPause) this.#judge.resumeIsAsked(seen);
@@ -193,7 +198,9 @@ const failureTypes: Readonly<Record<GateFault, LineFailureType | undefined>> = {
   unavailable: undefined,
 };
 
-const changedLine = ({ state, changeNumber, by, since, reason }: Gate) => ({ state, changeNumber, by, since, reason });
+type ChangedGate = Pick<Gate, 'state' | 'changeNumber' | 'by' | 'since' | 'reason'>;
+const changedLine = ({ state, changeNumber, by, since, reason }: Gate): ChangedGate =>
+  ({ state, changeNumber, by, since, reason }) as ChangedGate;
 
 type Queue = 'bulk' | 'urgent';
 interface Task {

@@ -69,9 +69,9 @@ export class LineChild {
 
   order(order: Order): void {
     if (!this.isReady) return;
-    // One whose end has passed permits nothing: the child may have said already that it is closed, and says so once only.
-    if (permitsSending(order) && this.#clock.monotonicMs() < order.sendUntilMs) {
-      this.#lastOpenOrder = order;
+    // An order under a lease that is over permits nothing; one in a pause permits nothing either, but the lease goes on.
+    if (this.#clock.monotonicMs() < order.sendUntilMs) {
+      if (permitsSending(order)) this.#lastOpenOrder = order;
       this.#cancelDeadline();
       this.#cancelDeadline = atMonotonic(this.#clock, killAtMs(order.sendUntilMs, this.#options.leaseMs), () => {
         // What it has said may lie unread when it was this process that stood still: read that first.
