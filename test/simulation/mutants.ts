@@ -105,8 +105,8 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
   },
   'a new holder of a paused line sends': {
     file: keeper,
-    find: "paused: this.#gate.state === 'paused' ||",
-    replace: "paused: (this.#gate.state === 'paused' && !this.#gate.silent) ||",
+    find: "paused: this.#gate?.state !== 'open' ||",
+    replace: "paused: (this.#gate?.state === 'paused' && !this.#gate.silent) ||",
   },
   'a resume opens whatever pause it finds': {
     file: domain,
@@ -132,6 +132,11 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     file: keeper,
     find: '      if (!this.#isStopping) continue;',
     replace: '      if (!isCurrent) return;\n      if (!this.#isStopping) continue;',
+  },
+  'keeper: a child is asked nothing before the gate was read': {
+    file: keeper,
+    find: 'if (child === undefined) return;\n    this.#orderNumber',
+    replace: 'if (child === undefined || this.#gate === undefined) return;\n    this.#orderNumber',
   },
   'keeper: an order under a lease that is over counts as one that permits sending': {
     file: 'worker/line/line-child.ts',

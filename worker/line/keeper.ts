@@ -289,7 +289,7 @@ class LineKeeper implements Keeper {
 
   #sendOrder(): void {
     const child = this.#child;
-    if (child === undefined || this.#gate === undefined) return;
+    if (child === undefined) return;
     this.#orderNumber += 1;
     const lease = this.#lease?.child === child ? this.#lease : undefined;
     const order: Order = {
@@ -297,7 +297,8 @@ class LineKeeper implements Keeper {
       number: this.#orderNumber,
       sendUntilMs: lease?.sendUntilMs ?? 0,
       leaseNumber: lease?.leaseNumber ?? 0,
-      paused: this.#gate.state === 'paused' || this.#unwrittenPauses.size > 0,
+      // A gate that was never read may be closed. The child is asked all the same: one that is not has no chance to answer.
+      paused: this.#gate?.state !== 'open' || this.#unwrittenPauses.size > 0,
       holdUntilMs: this.#holdUntilMs,
       stop: this.#isStopping,
     };
