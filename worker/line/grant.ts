@@ -60,6 +60,7 @@ export class Grant implements SendingRight {
   #closedSinceMs: number | undefined;
   /** the end of the lease that this process had last */
   #lastLeaseUntilMs: number;
+  #heldLease = false;
   #cancelTimer = (): void => {};
   #waiters = new Set<Waiter>();
   #changes = new Set<() => void>();
@@ -207,6 +208,8 @@ export class Grant implements SendingRight {
     this.#cancelTimer = () => {};
     const nowMs = this.#clock.monotonicMs();
     const holdsLease = nowMs < this.#order.sendUntilMs;
+    const hasLeaseEnded = this.#heldLease && !holdsLease;
+    this.#heldLease = holdsLease;
     if (holdsLease) this.#lastLeaseUntilMs = this.#order.sendUntilMs;
     const isOpen = this.isOpen();
     if (isOpen) this.#closedSinceMs = undefined;
@@ -228,11 +231,8 @@ export class Grant implements SendingRight {
       else if (!holdsLease) momentsMs.push(lostAtMs);
     }
     for (const listener of [...this.#changes]) listener();
-    if (momentsMs.length === 0) return;
-    this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => {
-      this.#look();
-      if (this.#clock.monotonicMs() >= this.#order.sendUntilMs) this.#report(); // the lease ended here, on this clock
-    });
+    if (hasLeaseEnded) this.#report(); // here, on this clock: whatever called for this look
+    if (momentsMs.length > 0) this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => this.#look());
   }
 
   #cut(request: Request): void {
