@@ -43,6 +43,8 @@ const refusedShare = 0.08;
 /** The insurer's server, as seen through sockets. */
 export class SimulatedInsurer {
   requests = 0;
+  /** when somebody last tried to connect: a line that refuses is asked less often, but it is in use */
+  triedMs = 0;
   underWay = new Set<SeenRequest>();
   readonly #world: World;
   readonly #judge: Judge;
@@ -233,6 +235,7 @@ class SimulatedConnection implements InsurerConnection {
       (error) => this.#running !== undefined && this.#fail(this.#running, error),
     );
     this.#socket = socket;
+    this.#insurer.triedMs = this.#world.nowMs;
     const { trouble } = this.#link;
     if (trouble === 'silent') {
       this.#process.receives(1_500, () => socket.destroy(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })));

@@ -166,8 +166,8 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   },
   'grant: closed is said while a request is under way': {
     file: grant,
-    find: 'closed: !isBusy && (hasLeaseEnded || hasNothingToSay),',
-    replace: 'closed: hasLeaseEnded || hasNothingToSay,',
+    find: 'closed: !isBusy && (isLeaseOver || hasNothingToSay),',
+    replace: 'closed: isLeaseOver || hasNothingToSay,',
   },
   'grant: its own cooldown is forgotten': {
     file: grant,

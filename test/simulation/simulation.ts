@@ -183,7 +183,7 @@ export class Simulation implements Surroundings {
       if (gate?.state === 'paused' && janitor?.isBusy === false) janitor.onlyResume();
       if (!isPeace) used = this.insurer.requests;
       if (!isPeace || this.insurer.underWay.size > 0) idleSinceMs = world.nowMs;
-      if (world.nowMs - idleSinceMs > settings.leaseMs + recoveryMs)
+      if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs) > settings.leaseMs + recoveryMs)
         world.break('a lost wake-up: the line is open and well, and nobody uses it');
       return isPeace && this.insurer.requests > used;
     });

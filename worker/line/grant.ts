@@ -188,14 +188,14 @@ export class Grant implements SendingRight {
 
   #report(): void {
     const isBusy = this.#request !== undefined;
-    const hasLeaseEnded = this.#clock.monotonicMs() >= this.#order.sendUntilMs;
+    const isLeaseOver = this.#clock.monotonicMs() >= this.#order.sendUntilMs;
     // Who hands the lease back makes room for somebody who has to know of the hold. The end of a lease waits for nobody.
     const hasNothingToSay = !permitsSending(this.#order) && this.#holdsBeingWritten === 0;
     const report: Report = {
       kind: 'report',
       order: this.#order.number,
       // An own pause may be lifted by the operator before the order shows it: only what the order says is for good.
-      closed: !isBusy && (hasLeaseEnded || hasNothingToSay),
+      closed: !isBusy && (isLeaseOver || hasNothingToSay),
       busy: isBusy || this.#wasBusy,
     };
     this.#wasBusy = isBusy;
