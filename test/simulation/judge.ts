@@ -1,14 +1,16 @@
 import type { Gate } from '../../core/domain/gate.ts';
 import type { Answer, SeenRequest } from './insurer.ts';
+import { workerOf } from './worker.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
-/** A Retry-After: binds whoever has heard it at once, and everyone once the gate says so. */
+/** A Retry-After: binds the process that has heard it at once, and everyone who takes the line once the gate says so. */
 interface Cooldown {
   /** true time: before it nobody may send */
   readonly untilMs: number;
   readonly seen: SeenRequest;
   hearer?: SimulatedProcess;
-  isInGate: boolean;
+  /** from the moment at which the gate says so: who had the line then, and may not have looked since */
+  inGate?: { readonly holder: string | undefined };
 }
 
 /** The fastest and the slowest clock differ from true time by that much; a fraction. */
@@ -36,7 +38,7 @@ export class Judge {
 
   get inCooldown(): boolean {
     return this.#cooldowns.some(
-      ({ untilMs, isInGate, hearer }) => untilMs > this.#world.nowMs && (isInGate || hearer?.isAlive),
+      ({ untilMs, inGate, hearer }) => untilMs > this.#world.nowMs && (inGate ?? hearer?.isAlive),
     );
   }
 
@@ -52,14 +54,15 @@ export class Judge {
     const nowMs = this.#world.nowMs;
     this.#cooldowns = this.#cooldowns.filter(({ untilMs }) => untilMs > nowMs);
     for (const cooldown of this.#cooldowns) {
-      if (cooldown.isInGate || cooldown.hearer === process)
+      const { hearer, inGate } = cooldown;
+      if (hearer === process || (inGate !== undefined && !isOf(process, inGate.holder)))
         this.#broken(`request ${number} of ${process.name} before the end of a Retry-After`);
       this.lostCooldowns += 1;
     }
   }
 
   retryAfterIsSent(seen: SeenRequest, forMs: number): void {
-    this.#cooldowns.push({ untilMs: this.#world.nowMs + forMs * (1 - driftMost), seen, isInGate: false });
+    this.#cooldowns.push({ untilMs: this.#world.nowMs + forMs * (1 - driftMost), seen });
   }
 
   answerIsHeard(seen: SeenRequest, answer: Answer): void {
@@ -76,7 +79,7 @@ export class Judge {
       const nowMs = this.#world.nowMs;
       for (const cooldown of this.#cooldowns)
         if (cooldown.hearer !== undefined && cooldown.untilMs <= nowMs + after.holdMs * (1 + driftMost))
-          cooldown.isInGate = true;
+          cooldown.inGate ??= { holder: after.holder };
     }
     if (before?.state === 'paused' && after.state === 'open') {
       if (!this.#asked.has(before.changeNumber))
@@ -108,3 +111,7 @@ export class Judge {
     this.#world.break(promise);
   }
 }
+
+/** Whether it is a process of the worker that holds the line under this name. */
+const isOf = ({ name }: SimulatedProcess, holder: string | undefined): boolean =>
+  holder !== undefined && name.startsWith(`${workerOf(holder)}.`);

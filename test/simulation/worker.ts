@@ -14,6 +14,8 @@ import { type SimulatedTemporal, type TemporalLink, taskWorker } from './tempora
 import { Machine, SimulatedProcess, type World } from './world.ts';
 
 export const insurerId = 'kk';
+export const holderOf = (worker: string): string => `holder-${worker}`;
+export const workerOf = (holder: string): string => holder.slice('holder-'.length);
 /** The shortest lease that the configuration allows. */
 export const settings = { leaseMs: 2_000, pauseGraceMs: 200, lineMinGapMs: 50, lineStallMs: 1_500 } as const;
 
@@ -126,7 +128,7 @@ export class SimulatedWorker {
       log: this.#log(this.parent),
       startLineProcess: (listener) => this.#fork(listener),
       clock,
-      holder: `holder-${this.name}`,
+      holder: holderOf(this.name),
       onUntold: () => this.#around.temporal.gateChanged(this.temporalLink),
     });
     if (this.isStopping) this.stop();
