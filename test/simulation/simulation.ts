@@ -5,7 +5,7 @@ import { Judge } from './judge.ts';
 import { SimulatedOperator } from './operators.ts';
 import { SimulatedTable } from './table.ts';
 import { SimulatedTemporal } from './temporal.ts';
-import { SimulatedWorker, type Surroundings, settings } from './worker.ts';
+import { holderOf, SimulatedWorker, type Surroundings, settings } from './worker.ts';
 import { BrokenPromise, World } from './world.ts';
 
 export interface SimulationOptions {
@@ -102,7 +102,7 @@ export class Simulation implements Surroundings {
 
   get holder(): SimulatedWorker | undefined {
     const holder = this.table.gate?.holder;
-    return this.workers.find(({ name }) => holder === `holder-${name}`);
+    return this.workers.find(({ name }) => holder === holderOf(name));
   }
 
   /** A part of a fault that is still to come: it never comes once all is mended. @param disarm takes it back */
@@ -183,7 +183,7 @@ export class Simulation implements Surroundings {
       if (gate?.state === 'paused' && janitor?.isBusy === false) janitor.onlyResume();
       if (!isPeace) used = this.insurer.requests;
       if (!isPeace || this.insurer.underWay.size > 0) idleSinceMs = world.nowMs;
-      if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs) > settings.leaseMs + recoveryMs)
+      if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs, this.table.lateMs) > settings.leaseMs + recoveryMs)
         world.break('a lost wake-up: the line is open and well, and nobody uses it');
       return isPeace && this.insurer.requests > used;
     });

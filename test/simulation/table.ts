@@ -30,6 +30,8 @@ export interface TableLink {
 /** DynamoDB with one item, the gate: linearizable, each call at one moment between request and answer. */
 export class SimulatedTable {
   gate: Gate | undefined;
+  /** when a call last came that its sender had given up: a fault of before, though all is mended */
+  lateMs = 0;
   readonly #world: World;
   readonly #onWrite: (before: Gate | undefined, after: Gate) => void;
   #before: Gate | undefined;
@@ -56,8 +58,9 @@ export class SimulatedTable {
     const trouble = drawn ?? (world.isAtPeace || !world.chance(0.002) ? undefined : world.pick(tableTroubles));
     const wayMs = (): number => (world.chance(0.03) ? world.between(1.5, 60) : world.between(1.5, 5));
     const answer = (tell: () => void, afterMs = wayMs()): void => void process.receives(afterMs, tell);
-    const arrive = (inMs: number, isAnswered: boolean): void => {
+    const arrive = (inMs: number, isAnswered: boolean, isLate = false): void => {
       world.plan(inMs, () => {
+        if (isLate) this.lateMs = world.nowMs;
         const outcome = this.#apply(command, process.name);
         if (isAnswered) answer(() => (outcome instanceof Error ? reject(outcome) : resolve(outcome)));
       });
@@ -72,7 +75,7 @@ export class SimulatedTable {
       case 'request lost':
         break;
       case 'request late': // long after its sender has given it up
-        arrive(world.between(800, 4_000), true);
+        arrive(world.between(800, 4_000), true, true);
         break;
       case 'answer lost':
         arrive(wayMs(), false);
@@ -85,7 +88,7 @@ export class SimulatedTable {
         break;
       case 'done twice':
         arrive(wayMs(), true);
-        arrive(world.between(5, 1_500), false);
+        arrive(world.between(5, 1_500), false, true);
         break;
       case 'done, then an error':
         world.plan(wayMs(), () => {
