@@ -34,7 +34,7 @@ function synthesise(more: object): { readonly templates: ReadonlyMap<string, str
 const withoutHashes = (template: string): string =>
   template.replace(/\b[0-9a-f]{64}\b/g, 'hash').replace(/"[0-9a-f]{16}"/g, '"hash"');
 
-test('what production consists of is what it was, or the change is meant: npm test -- infra/app.test.ts -u', {
+test('what production consists of is what it was, or the change is meant: npm test -- infra/app.integration.test.ts -u', {
   timeout: 60_000,
 }, async () => {
   const { templates, said } = synthesise({ stage: 'prod' });
@@ -47,20 +47,6 @@ test('what production consists of is what it was, or the change is meant: npm te
   ]);
   for (const [stack, template] of templates)
     await expect(withoutHashes(template)).toMatchFileSnapshot(`stacks/snapshots/${stack}.json`);
-});
-
-test('each role of the templates has a line in docs/permissions.md, and each that stands there is one', () => {
-  const snapshots = join(root, 'infra', 'stacks', 'snapshots');
-  const roles = readdirSync(snapshots).flatMap((file) => {
-    const template = JSON.parse(readFileSync(join(snapshots, file), 'utf8')) as {
-      Resources: Record<string, { Type: string }>;
-    };
-    const ids = Object.entries(template.Resources).filter(([, { Type }]) => Type === 'AWS::IAM::Role');
-    return ids.map(([id]) => `${file.replace('.json', '')}-${id.replace(/[0-9A-F]{8}$/, '')}`);
-  });
-  const page = readFileSync(join(root, 'docs', 'permissions.md'), 'utf8');
-  const told = [...page.matchAll(/^\|[^|]+\| `(EpaSync[^`]+)` \|/gm)].map(([, role]) => role);
-  expect(told.toSorted()).toEqual(roles.toSorted());
 });
 
 test('a laptop gets what its emulators know, a team’s first stage all of it, and each resource says whose it is', {
