@@ -1,25 +1,33 @@
 import { defineConfig } from 'vitest/config';
 
+/** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
   test: {
-    globalSetup: ['test/global-setup.ts'],
+    reporters: ['default', './local/slowest-tests.ts'],
     projects: [
       {
         test: {
           name: 'unit',
+          include: ['**/*.unit.test.ts'],
           sequence: { groupOrder: 0 },
-          include: ['**/*.test.ts'],
-          exclude: ['test/*.test.ts', 'test/{chaos,console}/**', 'node_modules/**', 'cdk.out/**', '.local/**'],
           testTimeout: 20_000,
-          hookTimeout: 30_000,
         },
       },
       {
         test: {
           name: 'integration',
-          sequence: { groupOrder: 1 }, // alone: a whole stack with its workers fills a small machine
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/gate-model/**', 'test/console/**'], // pure: a unit; a browser: the project below
+          include: ['**/*.integration.test.ts'],
+          globalSetup: ['test/global-setup.ts'],
+          sequence: { groupOrder: 1 },
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'end-to-end',
+          include: ['test/end-to-end/**/*.test.ts'],
+          sequence: { groupOrder: 2 },
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 120_000,
@@ -28,11 +36,18 @@ export default defineConfig({
       {
         test: {
           name: 'browser',
-          sequence: { groupOrder: 2 },
-          include: ['test/console/*.test.ts'],
+          include: ['test/browser/**/*.test.ts'],
+          sequence: { groupOrder: 3 },
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          sequence: { groupOrder: 4 },
         },
       },
     ],
