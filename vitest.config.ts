@@ -1,19 +1,53 @@
 import { defineConfig } from 'vitest/config';
 
-const notOurs = ['node_modules/**', 'cdk.out/**', '.local/**'];
-
+/** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
   test: {
+    reporters: ['default', './local/slowest-tests.ts'],
     projects: [
-      { test: { name: 'unit', include: ['**/*.unit.test.ts'], exclude: notOurs, testTimeout: 20_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['**/*.unit.test.ts'],
+          sequence: { groupOrder: 0 },
+          testTimeout: 20_000,
+        },
+      },
       {
         test: {
           name: 'integration',
           include: ['**/*.integration.test.ts'],
-          exclude: notOurs,
           globalSetup: ['test/global-setup.ts'],
-          testTimeout: 20_000,
+          sequence: { groupOrder: 1 },
+          testTimeout: 30_000,
           hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'end-to-end',
+          include: ['test/end-to-end/**/*.test.ts'],
+          sequence: { groupOrder: 2 },
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          sequence: { groupOrder: 3 },
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          sequence: { groupOrder: 4 },
         },
       },
     ],

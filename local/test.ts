@@ -2,13 +2,17 @@ import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { runChecks } from './checks.ts';
 
-// `npm test`: the checks, then all tests but those that need a browser (`npm run test:browser`). Arguments go to vitest, and then the checks are left out: npm test -- core/domain
+// `npm test`: the checks, then unit and integration tests. Arguments go to vitest, and then the checks are left out: npm test -- core/domain
 const root = dirname(import.meta.dirname);
 const args = process.argv.slice(2);
 const areChecksGood = args.length > 0 || runChecks();
 const vitest = spawn(
   process.execPath,
-  [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...(args.length > 0 ? args : ['--project', '!browser'])],
+  [
+    join(root, 'node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    ...(args.length > 0 ? args : ['--project', 'unit', '--project', 'integration']),
+  ],
   {
     cwd: root,
     stdio: 'inherit',

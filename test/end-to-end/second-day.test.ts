@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compact, startDay } from './day.fixture.ts';
+import { compact, startDay } from '../day.fixture.ts';
 
 const quick = { hang: 0, stalled: 0, busy: 0 };
 const mix = { 'reset-before-headers': 10, 'reset-in-body': 10, 'server-error': 20, 'cut-short': 10, ...quick };

@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { freePorts } from '../local/free-ports.ts';
-import { startDay } from './day.fixture.ts';
-import { buildImage } from './image.fixture.ts';
+import { freePorts } from '../../local/free-ports.ts';
+import { startDay } from '../day.fixture.ts';
+import { buildImage } from '../image.fixture.ts';
 
 /** No engine builds images here: its lines are done in an empty folder, outside the checkout and its packages. */
 test("what the worker's Dockerfile builds does a day's work, says that it is well, and ends in order", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { parseLossless, printLossless } from '../core/json/lossless.ts';
-import { compact, insurerId, startDay } from './day.fixture.ts';
+import { parseLossless, printLossless } from '../../core/json/lossless.ts';
+import { compact, insurerId, startDay } from '../day.fixture.ts';
 
 test('after a run at 80 % failure everyone listed is stored with what the insurer sent, and nobody else', async () => {
   await using day = await startDay({ patients: 200, rate: 0.8, notInsuredShare: 0.03 });

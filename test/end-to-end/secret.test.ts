@@ -5,10 +5,10 @@ import { text } from 'node:stream/consumers';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sharedSecrets, workerSettings } from '../core/config.ts';
-import { startTestStack, type TestStack } from './stack.ts';
+import { sharedSecrets, workerSettings } from '../../core/config.ts';
+import { startTestStack, type TestStack } from '../stack.ts';
 
-const root = dirname(import.meta.dirname);
+const root = dirname(dirname(import.meta.dirname));
 let stack: TestStack;
 let secrets: SecretsManagerClient;
 let arns: { readonly shared: string; readonly insurer: string };

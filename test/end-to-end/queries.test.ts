@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { progressQuery } from '../core/contract/daily-sync.ts';
-import { dailySyncId } from '../core/contract/names.ts';
-import { insurerId, startDay } from './day.fixture.ts';
-import { historiesOf, replay } from './histories.fixture.ts';
+import { progressQuery } from '../../core/contract/daily-sync.ts';
+import { dailySyncId } from '../../core/contract/names.ts';
+import { insurerId, startDay } from '../day.fixture.ts';
+import { historiesOf, replay } from '../histories.fixture.ts';
 
 /** side by side: one of them reaches each new worker before the run's next task does */
 const askers = 8;

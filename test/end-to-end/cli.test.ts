@@ -4,23 +4,23 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeleteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { openStores, type Stores } from '../core/clients.ts';
-import { clientConfig, readConfig } from '../core/config.ts';
-import type { AccessEntry } from '../core/domain/access.ts';
-import { takeApart } from '../core/domain/answer-parts.ts';
-import type { Kvnr } from '../core/domain/kvnr.ts';
-import { patientRefOf } from '../core/pseudonyms.ts';
-import { accessLogTable } from '../core/stores/access-log.ts';
-import { announce } from '../local/endpoints.ts';
-import { freePorts } from '../local/free-ports.ts';
-import { type Insurer, startInsurer } from '../local/insurer/insurer.ts';
-import { fetchToken } from '../local/oidc/token.ts';
-import type { Leashed } from '../local/processes.ts';
-import { placesIn } from '../local/settings.ts';
-import { startWorker } from '../local/worker-process.ts';
-import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
-import { compact } from './day.fixture.ts';
-import { startTestStack, type TestStack, testDir } from './stack.ts';
+import { openStores, type Stores } from '../../core/clients.ts';
+import { clientConfig, readConfig } from '../../core/config.ts';
+import type { AccessEntry } from '../../core/domain/access.ts';
+import { takeApart } from '../../core/domain/answer-parts.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { patientRefOf } from '../../core/pseudonyms.ts';
+import { accessLogTable } from '../../core/stores/access-log.ts';
+import { announce } from '../../local/endpoints.ts';
+import { freePorts } from '../../local/free-ports.ts';
+import { type Insurer, startInsurer } from '../../local/insurer/insurer.ts';
+import { fetchToken } from '../../local/oidc/token.ts';
+import type { Leashed } from '../../local/processes.ts';
+import { placesIn } from '../../local/settings.ts';
+import { startWorker } from '../../local/worker-process.ts';
+import { ensureWorkflowBundle } from '../../local/workflow-bundle.ts';
+import { compact } from '../day.fixture.ts';
+import { startTestStack, type TestStack, testDir } from '../stack.ts';
 
 let stack: TestStack;
 let insurer: Insurer;
@@ -87,7 +87,7 @@ async function sync(
   settings: NodeJS.ProcessEnv = { LOCAL_DIR: stack.dir },
   typed = '',
 ): Promise<Told> {
-  const cli = join(import.meta.dirname, '..', 'local', 'cli.ts');
+  const cli = join(import.meta.dirname, '..', '..', 'local', 'cli.ts');
   const options = { env: { PATH: process.env['PATH'], ...settings }, maxBuffer: 64 << 20 };
   return await new Promise((resolve) => {
     const { stdin } = execFile(process.execPath, [cli, ...args], options, (error, out, errors) =>

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { startTestStack } from './stack.ts';
+import { startTestStack } from '../stack.ts';
 
-const root = dirname(import.meta.dirname);
+const root = dirname(dirname(import.meta.dirname));
 
 test('npm start -- --external deploys to an emulator and a Temporal that are there, and a run over them completes', async () => {
   await using stack = await startTestStack();

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { type OperationName, operations } from '../lambdas/routes.ts';
-import { type Ask, linksIn, openApi } from './api.fixture.ts';
-import { startDay } from './day.fixture.ts';
-import { lambdasTexts, workersTexts } from './logs.fixture.ts';
-import { secretsOf } from './secrets.fixture.ts';
+import { type OperationName, operations } from '../../lambdas/routes.ts';
+import { type Ask, linksIn, openApi } from '../api.fixture.ts';
+import { startDay } from '../day.fixture.ts';
+import { lambdasTexts, workersTexts } from '../logs.fixture.ts';
+import { secretsOf } from '../secrets.fixture.ts';
 
 test('of a day with everything that people ask, no log line and no metric holds a name, KVNR, title, reason or token', async () => {
   await using day = await startDay(

@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { startDay } from './day.fixture.ts';
-import { openTlsFront } from './tls.fixture.ts';
+import { startDay } from '../day.fixture.ts';
+import { openTlsFront } from '../tls.fixture.ts';
 
 const run = promisify(execFile);
-const root = dirname(import.meta.dirname);
+const root = dirname(dirname(import.meta.dirname));
 
 test('worker and clients reach a Temporal that is not on loopback over TLS, with a client certificate where one is asked for', async () => {
   await using day = await startDay({ patients: 10, rate: 0.5 });

@@ -3,17 +3,17 @@ import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import PQueue from 'p-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AccessEntry, type Role, roles } from '../core/domain/access.ts';
-import { accessLogTable } from '../core/stores/access-log.ts';
-import { type ProblemName, problems, problemType } from '../lambdas/problems.ts';
-import { type Operation, type OperationName, operations, problemsOf } from '../lambdas/routes.ts';
-import { problem as problemSchema } from '../lambdas/schemas.ts';
-import { audience } from '../local/issuer-process.ts';
-import { readIssuerKeys } from '../local/oidc/issuer-keys.ts';
-import { fetchToken } from '../local/oidc/token.ts';
-import { type Answer, type Ask, askApi, linksIn } from './api.fixture.ts';
-import { type Day, startDay } from './day.fixture.ts';
-import { encryptedBody } from './payloads.fixture.ts';
+import { type AccessEntry, type Role, roles } from '../../core/domain/access.ts';
+import { accessLogTable } from '../../core/stores/access-log.ts';
+import { type ProblemName, problems, problemType } from '../../lambdas/problems.ts';
+import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/routes.ts';
+import { problem as problemSchema } from '../../lambdas/schemas.ts';
+import { audience } from '../../local/issuer-process.ts';
+import { readIssuerKeys } from '../../local/oidc/issuer-keys.ts';
+import { fetchToken } from '../../local/oidc/token.ts';
+import { type Answer, type Ask, askApi, linksIn } from '../api.fixture.ts';
+import { type Day, startDay } from '../day.fixture.ts';
+import { encryptedBody } from '../payloads.fixture.ts';
 
 interface Wrong {
   readonly ask: Ask;

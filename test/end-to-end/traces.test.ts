@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { patientRecordId } from '../core/contract/names.ts';
-import { openApi } from './api.fixture.ts';
-import { type SentSpan, startCollector } from './collector.fixture.ts';
-import { startDay } from './day.fixture.ts';
-import { secretsOf } from './secrets.fixture.ts';
+import { patientRecordId } from '../../core/contract/names.ts';
+import { openApi } from '../api.fixture.ts';
+import { type SentSpan, startCollector } from '../collector.fixture.ts';
+import { startDay } from '../day.fixture.ts';
+import { secretsOf } from '../secrets.fixture.ts';
 
 const told = ['http.response.status_code', 'run_id', 'temporalActivityId', 'temporalUpdateId', 'temporalWorkflowId'];
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Phase } from '../core/domain/progress.ts';
-import { type Day, startDay } from './day.fixture.ts';
+import type { Phase } from '../../core/domain/progress.ts';
+import { type Day, startDay } from '../day.fixture.ts';
 
 const mix = { 'reset-before-headers': 10, 'reset-in-body': 10, 'server-error': 20, 'cut-short': 10 };
 const world = { patients: 80, rate: 0.5, mix, notInsuredShare: 0.02, unknownShare: 0, differingDuplicates: 0 };

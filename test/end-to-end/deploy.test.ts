@@ -12,14 +12,14 @@ import {
 import { DynamoDBClient, GetItemCommand, ListTablesCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
-import { deployStacks, type Outputs } from '../local/deploy.ts';
-import { emulatorCredentials, emulatorEnvironment, startEmulator } from '../local/emulator.ts';
-import { freePorts } from '../local/free-ports.ts';
-import { ensureWheels } from '../local/wheels.ts';
-import { testDir } from './stack.ts';
+import { deployStacks, type Outputs } from '../../local/deploy.ts';
+import { emulatorCredentials, emulatorEnvironment, startEmulator } from '../../local/emulator.ts';
+import { freePorts } from '../../local/free-ports.ts';
+import { ensureWheels } from '../../local/wheels.ts';
+import { testDir } from '../stack.ts';
 
 const run = promisify(execFile);
-const root = dirname(import.meta.dirname);
+const root = dirname(dirname(import.meta.dirname));
 const region = 'eu-central-1';
 const settings = {
   INSURER_ID: 'test',
@@ -50,7 +50,7 @@ test('an upgrade from the last release keeps every table, the bucket and the key
   const account = await openAccount();
   await account.create(
     'EpaSyncData',
-    readFileSync(join(import.meta.dirname, 'releases', '0.1.0', 'EpaSyncData.template.json'), 'utf8'),
+    readFileSync(join(import.meta.dirname, '..', 'releases', '0.1.0', 'EpaSyncData.template.json'), 'utf8'),
   );
   const before = await account.resources('EpaSyncData');
   const bucket =

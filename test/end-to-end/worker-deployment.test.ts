@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { dailySyncId } from '../core/contract/names.ts';
-import { readBacklogs } from '../worker/reporting/backlogs.ts';
-import { insurerId, startDay } from './day.fixture.ts';
+import { dailySyncId } from '../../core/contract/names.ts';
+import { readBacklogs } from '../../worker/reporting/backlogs.ts';
+import { insurerId, startDay } from '../day.fixture.ts';
 
 test('a deployment while a run is under way loses nothing, nor does taking it back', async () => {
   await using day = await startDay({ patients: 120, rate: 0.6, latencyMs: 10 });

@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { DeleteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect, onTestFinished, test } from 'vitest';
-import { patientsTable } from '../core/stores/patients.ts';
-import { type Day, startDay } from './day.fixture.ts';
+import { patientsTable } from '../../core/stores/patients.ts';
+import { type Day, startDay } from '../day.fixture.ts';
 
-const root = dirname(import.meta.dirname);
+const root = dirname(dirname(import.meta.dirname));
 const world = {
   patients: 30,
   rate: 0,

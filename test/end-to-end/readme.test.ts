@@ -4,13 +4,13 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { readEndpoints } from '../local/endpoints.ts';
-import { fetchToken } from '../local/oidc/token.ts';
-import { placesIn } from '../local/settings.ts';
-import { testDir } from './stack.ts';
+import { readEndpoints } from '../../local/endpoints.ts';
+import { fetchToken } from '../../local/oidc/token.ts';
+import { placesIn } from '../../local/settings.ts';
+import { testDir } from '../stack.ts';
 
 const run = promisify(execFile);
-const root = dirname(import.meta.dirname);
+const root = dirname(dirname(import.meta.dirname));
 
 /** The commands of a page, word for word: what stands in its `bash` blocks, under a heading or anywhere. */
 function commandsOf(page: string, heading?: string): string[] {
