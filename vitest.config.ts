@@ -10,6 +10,7 @@ export default defineConfig({
           name: 'unit',
           include: ['**/*.unit.test.ts'],
           sequence: { groupOrder: 0 },
+          maxWorkers: '100%', // by itself vitest leaves a core to itself: half of a machine with two
           testTimeout: 20_000,
         },
       },
@@ -19,6 +20,7 @@ export default defineConfig({
           include: ['**/*.integration.test.ts'],
           globalSetup: ['test/global-setup.ts'],
           sequence: { groupOrder: 1 },
+          maxWorkers: '100%',
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
