@@ -10,6 +10,7 @@ export default defineConfig({
           name: 'unit',
           include: ['**/*.unit.test.ts'],
           sequence: { groupOrder: 0 },
+          maxWorkers: '100%', // by itself vitest leaves a core to itself: half of a machine with two
           testTimeout: 20_000,
         },
       },
@@ -19,6 +20,7 @@ export default defineConfig({
           include: ['**/*.integration.test.ts'],
           globalSetup: ['test/global-setup.ts'],
           sequence: { groupOrder: 1 },
+          maxWorkers: '100%',
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -27,8 +29,9 @@ export default defineConfig({
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
+          globalSetup: ['test/prepare.ts'],
           sequence: { groupOrder: 2 },
-          fileParallelism: false,
+          maxWorkers: 3, // more than half of their time they wait: for leases, retries, and processes that start
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },
@@ -37,8 +40,9 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/prepare.ts'],
           sequence: { groupOrder: 3 },
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },

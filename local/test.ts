@@ -4,6 +4,7 @@ import { runChecks } from './checks.ts';
 
 // `npm test`: the checks, then unit and integration tests. Arguments go to vitest, and then the checks are left out: npm test -- core/domain
 const root = dirname(import.meta.dirname);
+const localDir = process.env['LOCAL_DIR'] ?? join(root, '.local', 'test');
 const args = process.argv.slice(2);
 const areChecksGood = args.length > 0 || runChecks();
 const vitest = spawn(
@@ -16,7 +17,8 @@ const vitest = spawn(
   {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, LOCAL_DIR: process.env['LOCAL_DIR'] ?? join(root, '.local', 'test') },
+    // most of what starts here is short-lived: compiling its sources once saves a third of its start
+    env: { ...process.env, LOCAL_DIR: localDir, NODE_COMPILE_CACHE: join(localDir, 'compile-cache') },
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill(signal));

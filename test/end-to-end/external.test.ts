@@ -9,7 +9,7 @@ const root = dirname(dirname(import.meta.dirname));
 
 test('npm start -- --external deploys to an emulator and a Temporal that are there, and a run over them completes', async () => {
   await using stack = await startTestStack();
-  const portBase = 31_000 + 100 * Math.floor(Math.random() * 10);
+  const portBase = 12_500 + 100 * Math.floor(Math.random() * 25);
   const { AWS_ENDPOINT_URL, TEMPORAL_ADDRESS } = stack.environment;
   const env = {
     ...process.env,

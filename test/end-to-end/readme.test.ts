@@ -25,7 +25,7 @@ function commandsOf(page: string, heading?: string): string[] {
 let env: NodeJS.ProcessEnv;
 let stack: ChildProcess;
 beforeAll(async () => {
-  const portBase = 10_000 + 100 * Math.floor(Math.random() * 200);
+  const portBase = 10_000 + 100 * Math.floor(Math.random() * 25);
   env = { ...process.env, LOCAL_DIR: testDir, PORT_BASE: String(portBase) };
   for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'TEMPORAL_ADDRESS', 'BUCKET_NAME']) delete env[name]; // what an older test has left
   stack = spawn('npm', ['start', '--', '--fresh'], { cwd: root, env, stdio: 'ignore', detached: true });

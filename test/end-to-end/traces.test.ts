@@ -9,13 +9,12 @@ const told = ['http.response.status_code', 'run_id', 'temporalActivityId', 'temp
 
 test('a request of the API is one trace, through the patient’s workflow to each try on the line, and holds no personal data', async () => {
   await using collector = await startCollector();
-  const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint };
   await using day = await startDay(
     { patients: 20, rate: 0.5, latencyMs: 5, notInsuredShare: 0, unknownShare: 0 },
-    tracing,
+    { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
     {
       api: true,
-      apiSettings: tracing,
+      collector: collector.endpoint,
       moreSecret: { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer of-the-collector' },
     },
   );
