@@ -11,6 +11,8 @@ export default defineConfig({
           include: ['**/*.unit.test.ts'],
           sequence: { groupOrder: 0 },
           maxWorkers: '100%', // by itself vitest leaves a core to itself: half of a machine with two
+          isolate: false, // loading the CDK and AWS SDKs again for each file takes twice as long as the tests
+          env: { CDK_VALIDATION: 'false' }, // AWS's own rules take seconds for each app; infra/app.integration.test.ts asks them
           testTimeout: 20_000,
         },
       },
