@@ -40,7 +40,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
-          globalSetup: ['test/prepare.ts'],
+          globalSetup: ['test/browser/prepare.ts'],
           sequence: { groupOrder: 3 },
           maxWorkers: 2,
           testTimeout: 180_000,
