@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { monotonicMs } from './clock.ts';
 import { Grant } from './grant.ts';
 import type { FromChild, Order } from './messages.ts';
@@ -12,6 +12,8 @@ let holdsMs: number[] = [];
 let gateAnswers: () => void = () => {};
 
 beforeEach(() => {
+  vi.useFakeTimers();
+  vi.setTimerTickMode('nextTimerAsync'); // the clock goes to the next timer by itself: what is awaited comes, to the millisecond
   said = [];
   holdsMs = [];
   grant = new Grant({
@@ -30,7 +32,10 @@ beforeEach(() => {
     onLeaseLost: () => leaseLost(),
   });
 });
-afterEach(() => obey({ stop: true, sendUntilMs: 0 }));
+afterEach(() => {
+  obey({ stop: true, sendUntilMs: 0 });
+  vi.useRealTimers();
+});
 
 function obey(order: Partial<Order>): void {
   orders += 1;

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { newGate } from '../../core/domain/gate.ts';
 import type { MetricName, Metrics } from '../../core/metrics.ts';
 import { createLog } from '../log.ts';
@@ -61,6 +60,8 @@ test('what cannot be read is logged by what it was, and keeps nothing else from 
 });
 
 test('the first word comes as soon as the line is held, and not at the end of an interval', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
   let isHeld = false;
   let times = 0;
   const said = Promise.withResolvers<void>();
@@ -72,9 +73,10 @@ test('the first word comes as soon as the line is held, and not at the end of an
       said.resolve();
     },
   );
-  await sleep(600);
+  await vi.advanceTimersByTimeAsync(600);
   expect(times).toBe(0);
   isHeld = true;
+  await vi.advanceTimersByTimeAsync(600);
   await said.promise;
   await stop();
   expect(times).toBe(2); // and the last one

@@ -197,7 +197,8 @@ const progressOf = (runId: string) => ({
   ratePerMinute: 0,
 });
 
-test('each attempt at a patient is in their access log before its answer leaves, refusals and failures too', async () => {
+// Each of somebody else, and most of the time they wait for a worker.
+test.concurrent('each attempt at a patient is in their access log before its answer leaves, refusals and failures too', async () => {
   const { patientRef, kvnr } = await api.storePatient('[]');
   const path = { params: { patientRef } };
   const correlationId = '0e4d1e0e-6d0c-4bc9-8f25-6a6b1a8b7f0d';
@@ -250,7 +251,7 @@ test('each attempt at a patient is in their access log before its answer leaves,
   expect(fhir.json).toMatchObject({ resourceType: 'Bundle' });
 });
 
-test('an attempt at somebody who is not stored is answered 404 and recorded', async () => {
+test.concurrent('an attempt at somebody who is not stored is answered 404 and recorded', async () => {
   const kvnr = newKvnr();
   const params = { patientRef: api.refOf(kvnr) };
   const unknown = { type: problemType('patient-unknown'), status: problems['patient-unknown'].status };
@@ -267,7 +268,7 @@ test('an attempt at somebody who is not stored is answered 404 and recorded', as
   ]);
 });
 
-test('an auditor finds the access log of whoever is not stored, or no more, and that is recorded as well', async () => {
+test.concurrent('an auditor finds the access log of whoever is not stored, or no more, and that is recorded as well', async () => {
   const kvnr = newKvnr();
   const patientRef = api.refOf(kvnr);
   expect((await api.ask('lookUpPatient', { role: 'auditor', body: { kvnr } })).json).toEqual({ patientRef });
@@ -275,7 +276,7 @@ test('an auditor finds the access log of whoever is not stored, or no more, and 
   expect(json.entries).toMatchObject([{ operation: 'lookup', outcome: 'success', agent: { role: 'auditor' } }]);
 });
 
-test('a KVNR with a wrong check digit is refused, and is neither repeated nor taken for a correlation ID', async () => {
+test.concurrent('a KVNR with a wrong check digit is refused, and is neither repeated nor taken for a correlation ID', async () => {
   const answered = await api.ask('lookUpPatient', {
     role: 'clinician',
     body: { kvnr: 'A123456789' },

@@ -1,13 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { announce, type Endpoints, findRunningStack, takeLock, updateProcesses } from './endpoints.ts';
-import { freePorts } from './free-ports.ts';
 import { ensureKeys } from './keys.ts';
-import { checkPortsFree } from './ports.ts';
-import { placesIn, portsFrom } from './settings.ts';
+import { placesIn } from './settings.ts';
 import { replaceIds } from './stack.ts';
 
 const newDir = (): string => {
@@ -63,14 +60,4 @@ test('what a running stack says of its keys is for its owner only', () => {
   expect(ensureKeys(placesIn(dir).keys)).toEqual(keys);
   for (const file of [placesIn(dir).stack, placesIn(dir).workerEnvironment, placesIn(dir).keys])
     expect(statSync(file).mode & 0o777).toBe(0o600);
-});
-
-test('a port in use is named, with what it is for and what to do', async () => {
-  const [port = 0] = await freePorts(1);
-  const server = createServer().listen(port, '127.0.0.1');
-  onTestFinished(() => void server.close());
-  await new Promise((resolve) => server.once('listening', resolve));
-  await expect(checkPortsFree({ ...portsFrom(40_000), temporal: port }, ['temporal'])).rejects.toThrow(
-    new RegExp(`port ${port} \\(Temporal\\) is in use.*PORT_BASE`),
-  );
 });
