@@ -1,8 +1,4 @@
-import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
-
-/** Worker, line, Lambdas and the app's synthesis start hundreds of times: compiled once, a start costs half. */
-const startsFast = { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'node-compile') };
 
 /** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
@@ -27,7 +23,6 @@ export default defineConfig({
           globalSetup: ['test/global-setup.ts'],
           sequence: { groupOrder: 1 },
           maxWorkers: 3, // more than half of their time they wait
-          env: startsFast,
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
