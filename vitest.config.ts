@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Whole stacks wait more than half of their time: for leases, retries, and processes that start. */
+const sideBySide = { sequence: { groupOrder: 2 }, maxWorkers: 3 };
+
 /** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
   test: {
@@ -32,8 +35,7 @@ export default defineConfig({
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
           globalSetup: ['test/prepare.ts'],
-          sequence: { groupOrder: 2 },
-          maxWorkers: 3, // more than half of their time they wait: for leases, retries, and processes that start
+          ...sideBySide,
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },
@@ -43,8 +45,7 @@ export default defineConfig({
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           globalSetup: ['test/browser/prepare.ts'],
-          sequence: { groupOrder: 3 },
-          maxWorkers: 2,
+          ...sideBySide,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -53,7 +54,8 @@ export default defineConfig({
         test: {
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],
-          sequence: { groupOrder: 4 },
+          globalSetup: ['test/prepare.ts'],
+          ...sideBySide,
         },
       },
     ],
