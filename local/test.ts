@@ -6,7 +6,7 @@ import { runChecks } from './checks.ts';
 const root = dirname(import.meta.dirname);
 const localDir = process.env['LOCAL_DIR'] ?? join(root, '.local', 'test');
 const args = process.argv.slice(2);
-const areChecksGood = args.length > 0 || runChecks();
+const areChecksGood = args.length > 0 || (await runChecks());
 const vitest = spawn(
   process.execPath,
   [
