@@ -1,8 +1,7 @@
-import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
-/** Worker, line, Lambdas and the app's synthesis start hundreds of times: compiled once, a start costs half. */
-const startsFast = { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'node-compile') };
+/** Whole stacks wait more than half of their time: for leases, retries, and processes that start. */
+const sideBySide = { sequence: { groupOrder: 2 }, maxWorkers: 3 };
 
 /** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
@@ -27,7 +26,6 @@ export default defineConfig({
           globalSetup: ['test/global-setup.ts'],
           sequence: { groupOrder: 1 },
           maxWorkers: 3, // more than half of their time they wait
-          env: startsFast,
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -37,8 +35,7 @@ export default defineConfig({
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
           globalSetup: ['test/prepare.ts'],
-          sequence: { groupOrder: 2 },
-          maxWorkers: 3, // more than half of their time they wait: for leases, retries, and processes that start
+          ...sideBySide,
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },
@@ -47,9 +44,8 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
-          globalSetup: ['test/prepare.ts'],
-          sequence: { groupOrder: 3 },
-          maxWorkers: 2,
+          globalSetup: ['test/browser/prepare.ts'],
+          ...sideBySide,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -58,7 +54,8 @@ export default defineConfig({
         test: {
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],
-          sequence: { groupOrder: 4 },
+          globalSetup: ['test/prepare.ts'],
+          ...sideBySide,
         },
       },
     ],

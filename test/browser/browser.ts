@@ -18,7 +18,7 @@ const flags = [
 const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
 
 /** Installs Debian's Chromium where it is missing and we may. */
-function ensureChromium(): void {
+export function ensureChromium(): void {
   if (existsSync(executablePath)) return;
   const apt = (...args: string[]) => execFileSync('apt-get', args, { stdio: ['ignore', 2, 2] });
   try {

@@ -1,9 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Phase } from '../../core/domain/progress.ts';
 import { type Day, startDay } from '../day.fixture.ts';
-
-const mix = { 'reset-before-headers': 10, 'reset-in-body': 10, 'server-error': 20, 'cut-short': 10 };
-const world = { patients: 80, rate: 0.5, mix, notInsuredShare: 0.02, unknownShare: 0, differingDuplicates: 0 };
+import { inPhase, phases, world } from './phases.fixture.ts';
 
 /** Everyone is there, once, and the run has counted each once. */
 async function expectWhole(day: Day): Promise<void> {
@@ -31,16 +28,8 @@ async function expectWhole(day: Day): Promise<void> {
   expect(day.insurer.summary()).toMatchObject({ overlaps: 0, beforeRetryAfter: 0, after410: 0, violations: 0 });
 }
 
-const inPhase: Record<Exclude<Phase, 'done'>, (day: Day) => Promise<unknown>> = {
-  list: (day) => day.insurer.requestArrives(1),
-  split: (day) => day.until(({ phase }) => phase === 'split' || phase === 'diff'),
-  diff: (day) => day.until(({ phase }) => phase === 'diff'),
-  apply: (day) => day.until(({ phase }) => phase === 'apply' || phase === 'care-records'),
-  'care-records': (day) => day.insurer.until(({ patientsServed }) => patientsServed >= 15),
-};
-
 describe('a worker killed with -9', () => {
-  for (const phase of Object.keys(inPhase) as (keyof typeof inPhase)[]) {
+  for (const phase of phases) {
     test(`in phase ${phase}: the next one completes the run, nothing lost, nothing counted twice`, async () => {
       await using day = await startDay(world);
       const first = await day.startWorker();
@@ -89,31 +78,4 @@ test('a worker that is stopped keeps the answer that is nearly there: handing ov
   }
   await expectWhole(day);
   expect(day.insurer.summary().requests).toBe(1 + day.insurer.patients().length);
-});
-
-describe('a run that is cancelled', () => {
-  for (const phase of Object.keys(inPhase) as (keyof typeof inPhase)[]) {
-    test(`in phase ${phase} leaves nothing staged`, async () => {
-      await using day = await startDay(world);
-      await day.startWorker();
-      await day.sync.start();
-      await inPhase[phase](day);
-      await day.sync.cancel({ operator: 'olga', reason: 'the insurer asks for it' });
-      const cancellation = { by: 'olga', reason: 'the insurer asks for it' };
-      expect(await day.ended()).toMatchObject({ state: 'cancelled', cancellation });
-      expect(await day.keysUnder('payloads/')).toEqual([]);
-      expect(await day.keysUnder('lists/')).toEqual([]);
-      for (const patientRef of await day.storedRefs()) {
-        const patient = await day.stores.patients.get(patientRef);
-        const versions = await day.careVersionsOf(patientRef);
-        expect(versions).toEqual(patient?.careVersion === undefined ? [] : [patient.careVersion]);
-      }
-      const requests = day.insurer.summary().requests;
-      // the next run takes up what is pending
-      await day.sync.start();
-      expect(await day.ended()).toMatchObject({ state: 'completed', careRecords: { pending: 0, failed: 0 } });
-      expect(day.insurer.summary().requests).toBeGreaterThan(requests);
-      expect(day.insurer.summary().violations).toBe(0);
-    });
-  }
 });
