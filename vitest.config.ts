@@ -1,26 +1,41 @@
 import { defineConfig } from 'vitest/config';
 
+/** Whole stacks wait more than half of their time: for leases, retries, and processes that start. */
+const sideBySide = { sequence: { groupOrder: 2 }, maxWorkers: 3 };
+
+/** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
   test: {
-    globalSetup: ['test/global-setup.ts'],
+    reporters: ['default', './local/slowest-tests.ts'],
     projects: [
       {
         test: {
           name: 'unit',
+          include: ['**/*.unit.test.ts'],
           sequence: { groupOrder: 0 },
-          include: ['**/*.test.ts'],
-          exclude: ['test/*.test.ts', 'test/{chaos,console}/**', 'node_modules/**', 'cdk.out/**', '.local/**'],
+          maxWorkers: '100%', // by itself vitest leaves a core to itself: half of a machine with two
+          isolate: false, // loading the CDK and AWS SDKs again for each file takes twice as long as the tests
+          env: { CDK_VALIDATION: 'false' }, // AWS's own rules take seconds for each app; infra/app.integration.test.ts asks them
           testTimeout: 20_000,
-          hookTimeout: 30_000,
         },
       },
       {
         test: {
           name: 'integration',
-          sequence: { groupOrder: 1 }, // alone: a whole stack with its workers fills a small machine
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/gate-model/**', 'test/console/**'], // pure: a unit; a browser: the project below
-          fileParallelism: false,
+          include: ['**/*.integration.test.ts'],
+          globalSetup: ['test/global-setup.ts'],
+          sequence: { groupOrder: 1 },
+          maxWorkers: 3, // more than half of their time they wait
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'end-to-end',
+          include: ['test/end-to-end/**/*.test.ts'],
+          globalSetup: ['test/prepare.ts'],
+          ...sideBySide,
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },
@@ -28,11 +43,19 @@ export default defineConfig({
       {
         test: {
           name: 'browser',
-          sequence: { groupOrder: 2 },
-          include: ['test/console/*.test.ts'],
-          fileParallelism: false,
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/browser/prepare.ts'],
+          ...sideBySide,
           testTimeout: 180_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          globalSetup: ['test/prepare.ts'],
+          ...sideBySide,
         },
       },
     ],

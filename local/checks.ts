@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 
+const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
 const bin = join(root, 'node_modules', '.bin');
 
@@ -20,16 +22,21 @@ const commands: readonly (readonly [what: string, command: string, args: readonl
   ['compose file', process.execPath, [join(bin, 'dclint'), '--max-warnings', '0', 'docker-compose.yml']],
 ];
 
-/** Runs all checks, prints what the failed ones say. @returns whether all are content */
-export function runChecks(): boolean {
-  const failed = commands.filter(([what, command, args]) => {
-    const startedAt = performance.now();
-    const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 });
-    say(what, status === 0, startedAt);
-    if (status !== 0) process.stdout.write(`${stdout ?? ''}${stderr ?? ''}\n`);
-    return status !== 0;
-  });
-  return isInsurerAddressKept() && failed.length === 0;
+/** Runs all checks at once, prints what the failed ones say. @returns whether all are content */
+export async function runChecks(): Promise<boolean> {
+  const startedAt = performance.now();
+  const results = await Promise.all(
+    commands.map(async ([what, command, args]) => {
+      const failure = await run(command, args, { cwd: root, maxBuffer: 64 << 20 }).then(
+        () => undefined,
+        ({ stdout = '', stderr = '' }: { stdout?: string; stderr?: string }) => `${stdout}${stderr}\n`,
+      );
+      say(what, failure === undefined, startedAt);
+      if (failure !== undefined) process.stdout.write(failure);
+      return failure === undefined;
+    }),
+  );
+  return isInsurerAddressKept() && results.every(Boolean);
 }
 
 /** Nothing but the line holds the insurer's address (DESIGN, "The house"). */

@@ -27,6 +27,8 @@ export interface DataOutputs {
 export interface Outputs extends DataOutputs {
   /** without a slash at its end */
   readonly apiUrl: string;
+  /** what the API and the workers share, apart from the insurer's token */
+  readonly secretArn: string;
 }
 
 export interface DeploySpec {
@@ -51,8 +53,8 @@ export interface ApiSpec {
  * @throws StartFailure
  */
 export async function deployDataStack(spec: DeploySpec): Promise<DataOutputs> {
-  const outputs = await deploy(spec, { only: 'data' });
-  return { bucketName: dataOutputs.parse(outputs).EpaSyncData.BucketName };
+  await deploy(spec, { only: 'data' });
+  return readDataOutputs(spec.stateDir);
 }
 
 /**
@@ -60,37 +62,63 @@ export async function deployDataStack(spec: DeploySpec): Promise<DataOutputs> {
  * @throws StartFailure
  */
 export async function deployStacks(spec: DeploySpec, { settings, secret }: ApiSpec): Promise<Outputs> {
-  const { EpaSyncData, EpaSyncApi } = allOutputs.parse(await deploy(spec, settings));
+  await deploy(spec, settings);
+  const outputs = readOutputs(spec);
+  await putSecret(spec, outputs, secret);
+  return outputs;
+}
+
+type Emulated = Pick<DeploySpec, 'endpoint' | 'region'>;
+
+/** Puts what the API's secret holds. */
+export async function putSecret(
+  spec: Emulated,
+  { secretArn: SecretId }: Outputs,
+  secret: ApiSpec['secret'],
+): Promise<void> {
   const secrets = new SecretsManagerClient(clientOptions(spec));
   try {
-    const SecretString = JSON.stringify(secret);
-    await secrets.send(new PutSecretValueCommand({ SecretId: EpaSyncData.SecretArn, SecretString }));
+    await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(secret) }));
   } finally {
     secrets.destroy();
   }
-  return { bucketName: EpaSyncData.BucketName, apiUrl: apiUrlIn(spec.endpoint, EpaSyncApi.ApiId) };
 }
 
-/** @returns the outputs of the stacks */
-async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>>): Promise<unknown> {
+/** The outputs of what was deployed, by the folder of the emulator's data. */
+export const readDataOutputs = (stateDir: string): DataOutputs => {
+  const { EpaSyncData } = dataOutputs.parse(outputsIn(stateDir));
+  return { bucketName: EpaSyncData.BucketName };
+};
+
+export function readOutputs({ endpoint, stateDir }: Pick<DeploySpec, 'endpoint' | 'stateDir'>): Outputs {
+  const { EpaSyncData, EpaSyncApi } = allOutputs.parse(outputsIn(stateDir));
+  return {
+    bucketName: EpaSyncData.BucketName,
+    apiUrl: apiUrlIn(endpoint, EpaSyncApi.ApiId),
+    secretArn: EpaSyncData.SecretArn,
+  };
+}
+
+const outputsFile = (stateDir: string): string => join(stateDir, 'outputs.json');
+const outputsIn = (stateDir: string): unknown => JSON.parse(readFileSync(outputsFile(stateDir), 'utf8'));
+
+async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>>): Promise<void> {
   const { endpoint, region, stateDir, logDir, signal } = spec;
   mkdirSync(stateDir, { recursive: true });
   mkdirSync(logDir, { recursive: true });
-  const outputs = join(stateDir, 'outputs.json');
   const stamp = join(stateDir, 'deployed');
   const sources = appHash(context);
   const assembly = join(stateDir, 'cdk.out');
-  const readOutputs = (): unknown => JSON.parse(readFileSync(outputs, 'utf8'));
   const isThere = async () =>
-    (await holdsDataStack(spec, assembly, readOutputs())) && (await answers(spec, readOutputs()));
+    (await holdsDataStack(spec, assembly, outputsIn(stateDir))) && (await answers(spec, outputsIn(stateDir)));
   // the stamp alone proves nothing: an emulator that was killed has lost what it had not written yet
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources && (await isThere().catch(() => false)))
-    return readOutputs();
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources && (await isThere().catch(() => false))) return;
 
   rmSync(stamp, { force: true });
   const log = join(logDir, 'deploy.log');
   rmSync(log, { force: true });
-  const env = { ...process.env, ...emulatorEnvironment(endpoint, region) };
+  // AWS's own rules for templates take three times as long as the synthesis, and no emulator minds them
+  const env = { ...process.env, ...emulatorEnvironment(endpoint, region), CDK_VALIDATION: 'false' };
   const step = async (args: readonly string[], cwd = root) => {
     const options = { cwd, env, maxBuffer: 64 << 20, ...(signal && { signal }) };
     const { stdout, stderr } = await run(process.execPath, [cdk, ...args], options).catch((error: unknown) => {
@@ -110,13 +138,21 @@ async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>
     step(['synth', '--quiet', '--output', assembly, ...settings]),
     step(['bootstrap', `aws://${emulatorAccount}/${region}`], stateDir), // where no cdk.json has it synthesise as well
   ]);
-  await step(['deploy', '--all', '--app', assembly, '--require-approval', 'never', '--outputs-file', outputs]);
+  await step([
+    'deploy',
+    '--all',
+    '--app',
+    assembly,
+    '--require-approval',
+    'never',
+    '--outputs-file',
+    outputsFile(stateDir),
+  ]);
   if (!(await isThere()))
     throw new StartFailure(
       'the AWS emulator says that all is deployed, but has lost a part of it: npm start -- --fresh starts anew',
     );
   writeFileSync(stamp, sources);
-  return readOutputs();
 }
 
 /** Whether the API answers, if it is there to answer. */
@@ -127,7 +163,7 @@ async function answers({ endpoint }: DeploySpec, outputs: unknown): Promise<bool
   return status === 200;
 }
 
-const clientOptions = ({ endpoint, region }: DeploySpec) => ({
+const clientOptions = ({ endpoint, region }: Emulated) => ({
   endpoint,
   region,
   credentials: {

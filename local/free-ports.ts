@@ -3,13 +3,18 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
 /** Below those that systems give to outgoing connections (Linux: from 32768), one of which might take a port before its server does. */
-const candidates = { first: 15_000, last: 31_999 };
+const candidates = { first: 15_000, last: 30_999 };
+
+/** Test files that run side by side take theirs from slices of their own: a port is free until its server listens. */
+const slices = 8;
+const sliceSize = (candidates.last + 1 - candidates.first) / slices;
+const slice = Number(process.env['VITEST_POOL_ID'] ?? 0) % slices;
 
 /** So many ports of loopback that nobody listens on, for stacks that live beside each other. */
 export async function freePorts(count: number): Promise<number[]> {
   const held = new Map<number, Server>();
   while (held.size < count) {
-    const port = randomInt(candidates.first, candidates.last + 1);
+    const port = candidates.first + slice * sliceSize + randomInt(sliceSize);
     const server = await listen(port);
     if (server !== undefined) held.set(port, server);
   }

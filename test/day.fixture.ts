@@ -95,6 +95,7 @@ export async function startDay(
   const bundle = await ensureWorkflowBundle(join(testDir, 'bundle'));
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
     ...stack.environment,
     ...settings,
     INSURER_ID: insurerId,

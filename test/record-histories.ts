@@ -16,7 +16,7 @@ const mix = { 'reset-before-headers': 10, 'server-error': 20, 'cut-short': 10 };
 const world = { patients: 20, rate: 0.4, mix, notInsuredShare: 0.1, unknownShare: 0.05 };
 
 /**
- * Records anew what `replay.test.ts` replays: a first day; one patient's syncs and accesses; removals that wait and are
+ * Records anew what `replay.integration.test.ts` replays: a first day; one patient's syncs and accesses; removals that wait and are
  * approved; a cancelled run; the memory of a line that is paused until it continues as new.
  */
 if (import.meta.main) {

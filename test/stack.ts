@@ -1,7 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { appHash, deployDataStack, deployStacks } from '../local/deploy.ts';
+import { appHash, deployDataStack, deployStacks, putSecret, readDataOutputs, readOutputs } from '../local/deploy.ts';
 import { emulatorEnvironment, startEmulator } from '../local/emulator.ts';
 import { freePorts } from '../local/free-ports.ts';
 import { audience, startIssuer } from '../local/issuer-process.ts';
@@ -37,8 +47,8 @@ export interface StackParts {
   readonly api?: boolean;
   /** how long the issuer's access tokens are good; an hour when absent */
   readonly tokenSeconds?: number;
-  /** context that the API is deployed with besides what is the stack's own */
-  readonly apiSettings?: Readonly<Record<string, string>>;
+  /** the collector that the API sends its traces to */
+  readonly collector?: string;
   /** what the secret holds besides, for the API and whoever has the stack's environment */
   readonly moreSecret?: Readonly<Record<string, string>>;
 }
@@ -47,17 +57,87 @@ export interface StackParts {
 export const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.meta.dirname), '.local', 'test'));
 const region = 'eu-central-1';
 
+/** Where a stack's neighbours are, of which the API is told when it is deployed. */
+type Neighbours = Readonly<Record<'temporal' | 'issuer' | 'consoleOrigin' | 'temporalUiOrigin' | 'collector', string>>;
+
+/** Stand for the addresses of each stack's own neighbours, so that one deployment serves them all. */
+const standIns: Neighbours = {
+  temporal: 'temporal.invalid:7233',
+  issuer: 'http://issuer.invalid',
+  consoleOrigin: 'http://console.invalid',
+  temporalUiOrigin: 'http://temporal-ui.invalid',
+  collector: 'http://collector.invalid',
+};
+
+/** What to deploy. */
+export const deployments = {
+  data: undefined,
+  api: apiSettings(),
+  'api with traces': { ...apiSettings(), OTEL_EXPORTER_OTLP_ENDPOINT: standIns.collector },
+} as const;
+
+function apiSettings() {
+  return {
+    TEMPORAL_ADDRESS: standIns.temporal,
+    TEMPORAL_NAMESPACE: 'default',
+    INSURER_ID: 'test',
+    OIDC_ISSUER: standIns.issuer,
+    OIDC_AUDIENCE: audience,
+    CONSOLE_ORIGIN: standIns.consoleOrigin,
+    TEMPORAL_UI_ORIGIN: standIns.temporalUiOrigin,
+  };
+}
+
 /**
- * Starts a stack; in about two seconds, once the data stack has been deployed on this machine before. With the API, which
- * is deployed each time, as it knows where everything is.
+ * Deploys to an emulator, once for all starts on this machine until the sources change.
+ * @returns the folder with that emulator's data
  */
+export async function ensureDeployed(what: keyof typeof deployments): Promise<string> {
+  const settings = deployments[what];
+  const deployed = join(testDir, `deployed-${appHash(settings ?? { only: 'data' }).slice(0, 16)}`);
+  if (existsSync(deployed)) return deployed;
+  mkdirSync(testDir, { recursive: true });
+  const { ministack: command } = await ensureWheels(testDir);
+  const dataDir = mkdtempSync(join(testDir, 'deploying-'));
+  const logDir = join(dataDir, 'logs');
+  const [port = 0] = await freePorts(1);
+  const spec = { endpoint: `http://127.0.0.1:${port}`, region, stateDir: dataDir, logDir };
+  const emulator = await startEmulator({ command, port, dataDir, logDir });
+  try {
+    await (settings === undefined ? deployDataStack(spec) : deployStacks(spec, { settings, secret: {} }));
+  } finally {
+    await emulator.stop();
+  }
+  try {
+    renameSync(dataDir, deployed);
+  } catch {
+    rmSync(dataDir, { recursive: true }); // another process was faster
+  }
+  return deployed;
+}
+
+/** Copies what was deployed, and tells it who its neighbours are. */
+function copyDeployed(from: string, to: string, neighbours: Neighbours): void {
+  cpSync(from, to, { recursive: true });
+  for (const file of globSync(join(to, 'state', '*.json'))) {
+    const kept = readFileSync(file, 'utf8');
+    const told = Object.entries(standIns).reduce(
+      (text, [name, standIn]) => text.replaceAll(standIn, neighbours[name as keyof Neighbours]),
+      kept,
+    );
+    if (told !== kept) writeFileSync(file, told);
+  }
+}
+
+/** Starts a stack; in about two seconds, once it has been deployed on this machine before. */
 export async function startTestStack({
   api: isWithApi = false,
   tokenSeconds,
-  apiSettings = {},
+  collector,
   moreSecret = {},
 }: StackParts = {}): Promise<TestStack> {
-  mkdirSync(testDir, { recursive: true });
+  const what = collector !== undefined ? 'api with traces' : isWithApi ? 'api' : 'data';
+  const deployed = await ensureDeployed(what);
   const wheels = await ensureWheels(testDir);
   const command = await findTemporal(process.env, wheels);
   const [temporalPort = 0, emulatorPort = 0, issuerPort = 0, consolePort = 0, uiPort = 0] = await freePorts(5);
@@ -65,69 +145,61 @@ export async function startTestStack({
   const logDir = join(dir, 'logs');
   const dataDir = join(dir, 'aws');
   const endpoint = `http://127.0.0.1:${emulatorPort}`;
-  const openTemporal = () =>
-    startTemporal({ command, port: temporalPort, databaseFile: join(dir, 'temporal.db'), logDir });
-  const openEmulator = () => startEmulator({ command: wheels.ministack, port: emulatorPort, dataDir, logDir });
+  const neighbours = {
+    temporal: `127.0.0.1:${temporalPort}`,
+    issuer: `http://127.0.0.1:${issuerPort}`,
+    consoleOrigin: `http://127.0.0.1:${consolePort}`,
+    temporalUiOrigin: `http://127.0.0.1:${uiPort}`,
+    collector: collector ?? '',
+  };
+  const { issuer, consoleOrigin, temporalUiOrigin } = neighbours;
+  const issuerKeys = join(dir, 'issuer-keys.json');
+  copyDeployed(deployed, dataDir, neighbours);
 
-  const deployed = join(testDir, `deployed-${appHash({ only: 'data' }).slice(0, 16)}`);
-  const isDeployed = existsSync(deployed);
-  if (isDeployed) cpSync(deployed, dataDir, { recursive: true });
   const running: { temporal?: Leashed; emulator?: Leashed; issuer?: Leashed } = {};
+  const openTemporal = async () => {
+    running.temporal = await startTemporal({
+      command,
+      port: temporalPort,
+      databaseFile: join(dir, 'temporal.db'),
+      logDir,
+    });
+  };
+  const openEmulator = async () => {
+    running.emulator = await startEmulator({ command: wheels.ministack, port: emulatorPort, dataDir, logDir });
+  };
+  const openIssuer = async () => {
+    const seconds = tokenSeconds !== undefined && { tokenSeconds };
+    running.issuer = await startIssuer({ port: issuerPort, keysFile: issuerKeys, consoleOrigin, logDir, ...seconds });
+  };
   const stop = async () => {
     await Promise.all([running.temporal?.stop(), running.emulator?.stop(), running.issuer?.stop()]);
     rmSync(dir, { recursive: true, force: true });
   };
   try {
-    const starting = await Promise.allSettled([
-      openTemporal().then((temporal) => {
-        running.temporal = temporal;
-      }),
-      openEmulator().then((emulator) => {
-        running.emulator = emulator;
-      }),
-    ]);
+    const starting = await Promise.allSettled([openTemporal(), openEmulator(), isWithApi && openIssuer()]);
     for (const start of starting) if (start.status === 'rejected') throw start.reason;
-    const { bucketName } = await deployDataStack({ endpoint, region, stateDir: dataDir, logDir });
-    if (!isDeployed) {
-      await running.emulator?.stop();
-      keep(dataDir, deployed);
-      running.emulator = await openEmulator();
-    }
-    const aws = emulatorEnvironment(endpoint, region);
-    const defined = Object.entries(aws).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const secret = {
       PSEUDONYM_KEY: randomBytes(32).toString('base64'),
       PAYLOAD_KEYS: `test:${randomBytes(32).toString('base64')}`,
       ...moreSecret,
     };
-    const temporal = { TEMPORAL_ADDRESS: `127.0.0.1:${temporalPort}`, TEMPORAL_NAMESPACE: 'default' };
     const openApi = async (): Promise<TestStack['api']> => {
-      const issuer = `http://127.0.0.1:${issuerPort}`;
-      const issuerKeys = join(testDir, 'issuer-keys.json');
-      const consoleOrigin = `http://127.0.0.1:${consolePort}`;
-      const temporalUiOrigin = `http://127.0.0.1:${uiPort}`;
-      running.issuer = await startIssuer({
-        port: issuerPort,
-        keysFile: issuerKeys,
-        consoleOrigin,
-        logDir,
-        ...(tokenSeconds !== undefined && { tokenSeconds }),
-      });
-      const settings = {
-        ...temporal,
-        INSURER_ID: 'test',
-        OIDC_ISSUER: issuer,
-        OIDC_AUDIENCE: audience,
-        CONSOLE_ORIGIN: consoleOrigin,
-        TEMPORAL_UI_ORIGIN: temporalUiOrigin,
-        ...apiSettings,
-      };
-      const { apiUrl } = await deployStacks({ endpoint, region, stateDir: dataDir, logDir }, { settings, secret });
-      return { url: apiUrl, issuer, issuerKeys, consoleOrigin, temporalUiOrigin };
+      const outputs = readOutputs({ endpoint, stateDir: dataDir });
+      await putSecret({ endpoint, region }, outputs, secret);
+      return { url: outputs.apiUrl, issuer, issuerKeys, consoleOrigin, temporalUiOrigin };
     };
     const api = isWithApi ? await openApi() : undefined;
+    const aws = emulatorEnvironment(endpoint, region);
+    const defined = Object.entries(aws).filter((entry): entry is [string, string] => entry[1] !== undefined);
     return {
-      environment: { ...Object.fromEntries(defined), BUCKET_NAME: bucketName, ...temporal, ...secret },
+      environment: {
+        ...Object.fromEntries(defined),
+        BUCKET_NAME: readDataOutputs(dataDir).bucketName,
+        TEMPORAL_ADDRESS: neighbours.temporal,
+        TEMPORAL_NAMESPACE: 'default',
+        ...secret,
+      },
       ...(api && { api }),
       dir,
       stopTemporal: async () => {
@@ -135,11 +207,11 @@ export async function startTestStack({
       },
       restartTemporal: async () => {
         await running.temporal?.stop();
-        running.temporal = await openTemporal();
+        await openTemporal();
       },
       restartEmulator: async () => {
         await running.emulator?.stop();
-        running.emulator = await openEmulator();
+        await openEmulator();
       },
       stop,
       [Symbol.asyncDispose]: stop,
@@ -147,16 +219,5 @@ export async function startTestStack({
   } catch (error) {
     await stop();
     throw error;
-  }
-}
-
-/** Keeps an emulator's data with the stack deployed and nothing else, for all starts to come. */
-function keep(dataDir: string, deployed: string): void {
-  const copy = mkdtempSync(`${deployed}-`);
-  cpSync(dataDir, copy, { recursive: true });
-  try {
-    renameSync(copy, deployed);
-  } catch {
-    rmSync(copy, { recursive: true }); // another one was faster
   }
 }

@@ -18,7 +18,7 @@ import { Operators } from './operators.ts';
  * CHAOS_TRACE=1 prints each fault as it comes.
  */
 const seed = Number(process.env['CHAOS_SEED'] ?? 1);
-const faultsWanted = Number(process.env['CHAOS_FAULTS'] ?? 200);
+const faultsWanted = Number(process.env['CHAOS_FAULTS'] ?? 40);
 /** So long no request comes, ms, though the line is open: then something has come to a stand. */
 const standstillMs = 60_000 * pace;
 

@@ -3,5 +3,5 @@ import { randomInt } from 'node:crypto';
 
 process.env['CHAOS_SEED'] ??= String(randomInt(1_000_000_000));
 process.env['CHAOS_FAULTS'] ??= '2000';
-process.argv.push('--project', 'integration', 'test/chaos');
+process.argv.push('--project', 'chaos');
 await import('../../local/test.ts');

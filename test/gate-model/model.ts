@@ -204,8 +204,10 @@ function remarkable({ workers, pauser, gate }: World): string[] {
 
 function* settledMovesOf(world: World, rules: Rules): Generator<Move<World>> {
   for (const { what, state } of movesOf(world, rules)) {
-    const [a, b] = state.workers.map((worker) => settle(worker, state.nowMs));
-    yield { what, state: { ...state, workers: [a, b] as World['workers'] } };
+    const [one, other] = state.workers;
+    const workers = [settle(one, state.nowMs), settle(other, state.nowMs)] as const;
+    const isSettled = workers[0] === one && workers[1] === other;
+    yield { what, state: isSettled ? state : { ...state, workers } };
   }
 }
 
@@ -213,7 +215,7 @@ function* settledMovesOf(world: World, rules: Rules): Generator<Move<World>> {
 function settle(worker: Worker, nowMs: number): Worker {
   const heard = worker.frozen === 'child' ? worker.heard : worker.order;
   const isClosed = worker.isClosed || (worker.frozen === undefined && !worker.isSending && !maySend({ heard }, nowMs));
-  return { ...worker, heard, isClosed };
+  return heard === worker.heard && isClosed === worker.isClosed ? worker : { ...worker, heard, isClosed };
 }
 
 const maySend = ({ heard }: Pick<Worker, 'heard'>, nowMs: number): boolean => heard.untilMs > nowMs && !heard.forbids;

@@ -55,7 +55,7 @@ const { storeCareRecords, removePatient } = proxyActivities<SyncActivities>({
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 const { discardStaged, markCareFailed } = proxyActivities<SyncActivities>({
-  startToCloseTimeout: '10 min',
+  startToCloseTimeout: '1 min', // without heartbeats: an answer that Temporal was not there to hear is missed for so long
   retry: { initialInterval: '1 s', maximumInterval: '30 s' },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });

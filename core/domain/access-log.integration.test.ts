@@ -1,0 +1,24 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { AccessEntry } from './access.ts';
+import { chainOf, draftArbitrary, draftOf } from './access-log.fixture.ts';
+
+test('an auditor who follows the docs comes to the same hashes', async () => {
+  const docs = await readFile(new URL('../../docs/access-log.md', import.meta.url), 'utf8');
+  const script = /```python\n(.*?)```/s.exec(docs)?.[1] ?? '';
+  const audit = async (entries: readonly AccessEntry[]) =>
+    await new Promise<string>((resolve) => {
+      const python = execFile('python3', ['-c', script], (_error, stdout, stderr) => resolve(stdout + stderr));
+      python.stdin?.end(JSON.stringify(entries));
+    });
+  const drafts = fc.sample(draftArbitrary, { numRuns: 200, seed: 7 });
+  const name = 'Änne "O\'Neil"\\ \u2028\u0000\u007f/😀 \ud800';
+  const entries = chainOf([...drafts, { ...draftOf(1), agent: { who: 'u', name, role: 'clinician' } }]);
+  expect(await audit(entries)).toBe(`valid up to seq 201, hash ${entries.at(-1)?.hash}\n`);
+  expect(await audit(entries.toSpliced(99, 1))).toBe('broken at seq 101\n');
+  expect(await audit(entries.with(99, { ...(entries[99] as AccessEntry), outcome: 'failed', recorded: '' }))).toBe(
+    'broken at seq 100\n',
+  );
+});

@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, type OnTestFinishedHandler, test } from 'vitest';
+
+const root = dirname(import.meta.dirname);
+const context = {
+  ...(JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8')) as { context: object }).context,
+  'aws:cdk:bundling-stacks': [],
+  INSURER_ID: 'kk-nord',
+  INSURER_BASE_URL: 'https://leitung.kk-nord.example',
+  TEMPORAL_ADDRESS: 'eu-central-1.aws.api.temporal.io:7233',
+  TEMPORAL_NAMESPACE: 'epa-sync-prod.a1b2c',
+  OIDC_ISSUER: 'https://login.klinik.example',
+  OIDC_AUDIENCE: 'epa-sync-api',
+  CONSOLE_ORIGIN: 'https://konsole.klinik.example',
+};
+
+interface Synthesised {
+  readonly templates: ReadonlyMap<string, string>;
+  /** what AWS's own rules for templates have found */
+  readonly findings: readonly unknown[];
+  readonly said: string;
+}
+
+/**
+ * Synthesises the app as cdk does. AWS's own rules for templates take three times as long as all the rest, and are left
+ * out unless they are asked for.
+ */
+async function synthesise(
+  more: object,
+  onTestFinished: (end: OnTestFinishedHandler) => void,
+  { isValidated = false } = {},
+): Promise<Synthesised> {
+  const dir = mkdtempSync(join(tmpdir(), 'epa-sync-app-'));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const env = {
+    ...process.env,
+    CDK_OUTDIR: dir,
+    CDK_CONTEXT_JSON: JSON.stringify({ ...context, ...more }),
+    CDK_VALIDATION: String(isValidated),
+  };
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['infra/app.ts'], { cwd: root, env }).catch(
+    (error: { stdout: string; stderr: string }) => error,
+  );
+  const files = readdirSync(dir);
+  const read = (file: string): string => readFileSync(join(dir, file), 'utf8');
+  const report = files.includes('validation-report.json') ? JSON.parse(read('validation-report.json')) : {};
+  return {
+    templates: new Map(
+      files
+        .filter((file) => file.endsWith('.template.json'))
+        .map((file) => [file.replace('.template.json', ''), read(file)] as const),
+    ),
+    findings: report.pluginReports ?? [],
+    said: stdout + stderr,
+  };
+}
+
+/** Hashes of what is uploaded change with every line of code, and say nothing of what is deployed. */
+const withoutHashes = (template: string): string =>
+  template.replace(/\b[0-9a-f]{64}\b/g, 'hash').replace(/"[0-9a-f]{16}"/g, '"hash"');
+
+test.concurrent('what production consists of is what it was, or the change is meant: npm test -- infra/app.integration.test.ts -u', {
+  timeout: 120_000,
+}, async ({ expect, onTestFinished }) => {
+  const { templates, findings, said } = await synthesise({ stage: 'prod' }, onTestFinished, { isValidated: true });
+  expect([...templates.keys()].sort(), said).toEqual([
+    'EpaSyncApi',
+    'EpaSyncConsole',
+    'EpaSyncData',
+    'EpaSyncObservability',
+    'EpaSyncWorker',
+  ]);
+  expect(findings).toEqual([]);
+  for (const [stack, template] of templates)
+    await expect(withoutHashes(template)).toMatchFileSnapshot(`stacks/snapshots/${stack}.json`);
+});
+
+test.concurrent('a laptop gets what its emulators know, a team’s first stage all of it, and each resource says whose it is', {
+  timeout: 120_000,
+}, async ({ onTestFinished }) => {
+  const laptop = await synthesise({ stage: 'local' }, onTestFinished);
+  expect([...laptop.templates.keys()].sort()).toEqual(['EpaSyncApi', 'EpaSyncData']);
+  const { templates } = await synthesise({ stage: 'dev' }, onTestFinished);
+  expect(templates.size).toBe(5);
+  const { Resources } = JSON.parse(templates.get('EpaSyncData') ?? '') as {
+    Resources: Record<string, { Type: string; Properties: { Tags?: unknown } }>;
+  };
+  const tables = Object.values(Resources).filter(({ Type }) => Type === 'AWS::DynamoDB::Table');
+  for (const { Properties } of tables)
+    expect(Properties.Tags).toEqual([
+      { Key: 'app', Value: 'epa-sync' },
+      { Key: 'stage', Value: 'dev' },
+    ]);
+});
+
+test.concurrent('a stage that is not filled in is told so, with everything that is missing', {
+  timeout: 120_000,
+}, async ({ onTestFinished }) => {
+  const missing = { stage: 'prod', OIDC_ISSUER: undefined, TEMPORAL_NAMESPACE: undefined };
+  const { said, templates } = await synthesise(missing, onTestFinished);
+  expect(templates.size).toBe(0);
+  for (const name of ['OIDC_ISSUER', 'TEMPORAL_NAMESPACE']) expect(said).toContain(name);
+});

@@ -1,0 +1,63 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { announce, type Endpoints, findRunningStack, takeLock, updateProcesses } from './endpoints.ts';
+import { ensureKeys } from './keys.ts';
+import { placesIn } from './settings.ts';
+import { replaceIds } from './stack.ts';
+
+const newDir = (): string => {
+  const dir = mkdtempSync(join(tmpdir(), 'epa-sync-endpoints-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+};
+const endpoints: Endpoints = {
+  api: 'http://127.0.0.1:9020/api',
+  console: 'http://127.0.0.1:9030/',
+  temporal: '127.0.0.1:9010',
+  temporalNamespace: 'default',
+  aws: 'http://127.0.0.1:9020',
+  insurer: 'http://127.0.0.1:9080',
+  oidcIssuer: 'http://127.0.0.1:9090',
+  processes: { worker: [1], line: [2] },
+};
+const processesIn = (dir: string) => (JSON.parse(readFileSync(placesIn(dir).endpoints, 'utf8')) as Endpoints).processes;
+
+test('a worker that joins and one that is replaced at the same moment both end up in the list', async () => {
+  const dir = newDir();
+  announce(dir, endpoints, { pid: process.pid, environment: {} });
+  await Promise.all([
+    updateProcesses(dir, replaceIds({ worker: 1, line: 2 }, { worker: 11, line: 12 })),
+    ...Array.from({ length: 8 }, (_, index) =>
+      updateProcesses(dir, replaceIds(undefined, { worker: 100 + index, line: undefined })),
+    ),
+  ]);
+  expect(processesIn(dir).worker.toSorted((a, b) => a - b)).toEqual([11, 100, 101, 102, 103, 104, 105, 106, 107]);
+  expect(processesIn(dir).line).toEqual([12]);
+});
+
+test('a line process that was replaced is listed once, whatever was told before', async () => {
+  const dir = newDir();
+  announce(dir, endpoints, { pid: process.pid, environment: {} });
+  await updateProcesses(dir, replaceIds({ worker: 1, line: 2 }, { worker: 1, line: 3 }));
+  await updateProcesses(dir, replaceIds(undefined, { worker: 1, line: 3 }));
+  expect(processesIn(dir)).toEqual({ worker: [1], line: [3] });
+});
+
+test('what a dead stack left does not count as running', () => {
+  const dir = newDir();
+  announce(dir, endpoints, { pid: 999_999_999, environment: {} });
+  writeFileSync(placesIn(dir).lock, '999999999');
+  expect(findRunningStack(dir)).toBeUndefined();
+  expect(takeLock(dir)).toBeUndefined();
+});
+
+test('what a running stack says of its keys is for its owner only', () => {
+  const dir = newDir();
+  announce(dir, endpoints, { pid: process.pid, environment: { PSEUDONYM_KEY: 'k' } });
+  const keys = ensureKeys(placesIn(dir).keys);
+  expect(ensureKeys(placesIn(dir).keys)).toEqual(keys);
+  for (const file of [placesIn(dir).stack, placesIn(dir).workerEnvironment, placesIn(dir).keys])
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+});

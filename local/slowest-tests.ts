@@ -1,0 +1,20 @@
+import { relative } from 'node:path';
+import type { Reporter, TestCase, TestModule } from 'vitest/node';
+
+const listed = 20;
+
+/** A reporter for vitest: prints the slowest tests at the end of a run. Set-up shared by a file's tests is not in their time. */
+export default class SlowestTests implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const durationMs = (test: TestCase): number => test.diagnostic()?.duration ?? 0;
+    const slowest = modules
+      .flatMap((module) => [...module.children.allTests()])
+      .sort((one, other) => durationMs(other) - durationMs(one))
+      .slice(0, listed);
+    process.stdout.write(`\nThe ${slowest.length} slowest tests:\n`);
+    for (const test of slowest) {
+      const seconds = (durationMs(test) / 1000).toFixed(1);
+      process.stdout.write(`${seconds.padStart(7)} s  ${relative('.', test.module.moduleId)}  ${test.fullName}\n`);
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import {
+  GetScheduleCommand,
+  ListSchedulesCommand,
+  SchedulerClient,
+  UpdateScheduleCommand,
+} from '@aws-sdk/client-scheduler';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { openTemporal } from '../../core/clients.ts';
+import { clientConfig, readConfig } from '../../core/config.ts';
+import { dailySyncId } from '../../core/contract/names.ts';
+import type { Role } from '../../core/domain/access.ts';
+import { fetchToken } from '../../local/oidc/token.ts';
+import { startTestStack, type TestStack } from '../stack.ts';
+
+const insurerId = 'test';
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await startTestStack({ api: true });
+}, 300_000);
+afterAll(async () => await stack.stop());
+
+async function ask(method: string, path: string, role?: Role): Promise<Response> {
+  if (stack.api === undefined) throw new Error('the stack has no API');
+  const { url, issuer, issuerKeys } = stack.api;
+  const token = role && (await fetchToken(issuer, issuerKeys, role));
+  return await fetch(`${url}${path}`, { method, headers: token ? { authorization: `Bearer ${token}` } : {} });
+}
+
+test('a token of the issuer opens the API, and only for its role', async () => {
+  const runs = await ask('GET', '/sync/runs', 'operator');
+  expect([runs.status, await runs.json()]).toEqual([200, { runs: [] }]);
+  const refused = await ask('GET', '/sync/runs', 'auditor');
+  expect([refused.status, refused.headers.get('content-type')]).toEqual([403, 'application/problem+json']);
+});
+
+test('without a token nobody gets in', async () => {
+  const refused = await ask('GET', '/sync/runs');
+  expect([refused.status, refused.headers.get('content-type')]).toEqual([401, 'application/problem+json']);
+});
+
+test('a path that no operation has is answered with a problem by API Gateway itself', async () => {
+  const answer = await ask('GET', '/nowhere', 'operator');
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+  expect(await answer.json()).toMatchObject({ type: 'urn:epa-sync:problem:not-found', status: 404 });
+});
+
+// the emulator knows no time zones, so a short rate stands for the hour, which the template is tested for
+test('the schedule starts the day', async () => {
+  const temporal = openTemporal(readConfig(clientConfig, { ...stack.environment, INSURER_ID: insurerId }));
+  onTestFinished(async () => await temporal.connection.close());
+  const run = temporal.workflow.getHandle(dailySyncId(insurerId));
+  await expect(run.describe()).rejects.toThrow(WorkflowNotFoundError);
+
+  const { AWS_ENDPOINT_URL: endpoint = '', AWS_REGION: region = '' } = stack.environment;
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const scheduler = new SchedulerClient({ endpoint, region, credentials });
+  onTestFinished(() => scheduler.destroy());
+  const { Schedules: [{ Name } = {}] = [] } = await scheduler.send(new ListSchedulesCommand({}));
+  const {
+    ScheduleExpressionTimezone: _,
+    FlexibleTimeWindow,
+    Target,
+  } = await scheduler.send(new GetScheduleCommand({ Name }));
+  const ScheduleExpression = 'rate(1 minute)';
+  await scheduler.send(new UpdateScheduleCommand({ Name, ScheduleExpression, FlexibleTimeWindow, Target }));
+
+  await expect
+    .poll(
+      async () =>
+        await run.describe().then(
+          ({ status }) => status.name,
+          () => 'none',
+        ),
+      { timeout: 120_000, interval: 500 },
+    )
+    .toBe('RUNNING');
+  await run.terminate();
+});

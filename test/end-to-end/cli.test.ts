@@ -1,0 +1,300 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DeleteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { openStores, type Stores } from '../../core/clients.ts';
+import { clientConfig, readConfig } from '../../core/config.ts';
+import type { AccessEntry } from '../../core/domain/access.ts';
+import { takeApart } from '../../core/domain/answer-parts.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { patientRefOf } from '../../core/pseudonyms.ts';
+import { accessLogTable } from '../../core/stores/access-log.ts';
+import { announce } from '../../local/endpoints.ts';
+import { freePorts } from '../../local/free-ports.ts';
+import { type Insurer, startInsurer } from '../../local/insurer/insurer.ts';
+import { fetchToken } from '../../local/oidc/token.ts';
+import type { Leashed } from '../../local/processes.ts';
+import { placesIn } from '../../local/settings.ts';
+import { startWorker } from '../../local/worker-process.ts';
+import { ensureWorkflowBundle } from '../../local/workflow-bundle.ts';
+import { compact } from '../day.fixture.ts';
+import { startTestStack, type TestStack, testDir } from '../stack.ts';
+
+let stack: TestStack;
+let insurer: Insurer;
+let worker: Leashed;
+let standIn: ChildProcess;
+let stores: Stores;
+let kvnrs: Kvnr[];
+const refOf = (kvnr: Kvnr): string =>
+  patientRefOf(kvnr, Buffer.from(stack.environment['PSEUDONYM_KEY'] ?? '', 'base64'));
+
+beforeAll(async () => {
+  stack = await startTestStack({ api: true });
+  Object.assign(process.env, stack.environment);
+  const environment = { PATH: process.env['PATH'], ...stack.environment, INSURER_ID: 'test' };
+  stores = openStores(readConfig(clientConfig, environment));
+  insurer = await startInsurer({ seed: 7, patients: 12, latencyMs: 2, rate: 0.3, notInsuredShare: 0, unknownShare: 0 });
+  kvnrs = insurer.patients().flatMap(({ kvnr, isSpoiled }) => (isSpoiled ? [] : [kvnr as Kvnr]));
+  worker = await startWorker({
+    name: 'worker',
+    env: {
+      ...environment,
+      INSURER_BASE_URL: insurer.baseUrl,
+      INSURER_API_TOKEN: insurer.token,
+      WORKFLOW_BUNDLE: await ensureWorkflowBundle(join(testDir, 'bundle')),
+      LEASE_MS: '3000',
+    },
+    logDir: join(stack.dir, 'logs'),
+    onIds: () => {},
+  });
+  // the stack is found as npm start announces it
+  standIn = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)', 'start.ts'], { stdio: 'ignore' });
+  const { lock, issuerKeys } = placesIn(stack.dir);
+  copyFileSync(stack.api?.issuerKeys ?? '', issuerKeys);
+  writeFileSync(lock, String(standIn.pid));
+  const endpoints = {
+    api: stack.api?.url ?? '',
+    console: 'nowhere',
+    temporal: 'nowhere',
+    temporalNamespace: 'nowhere',
+    aws: 'nowhere',
+    insurer: 'nowhere',
+    oidcIssuer: stack.api?.issuer ?? '',
+    processes: { worker: [], line: [] },
+  };
+  announce(stack.dir, endpoints, { pid: standIn.pid ?? 0, environment: {} });
+}, 300_000);
+afterAll(async () => {
+  standIn?.kill();
+  await worker?.stop();
+  await insurer?.close();
+  stores?.close();
+  await stack?.stop();
+}, 60_000);
+
+interface Told {
+  readonly exitCode: number | string | null | undefined;
+  readonly out: string;
+  readonly errors: string;
+}
+
+/** A command, with an environment that knows where the stack is and nothing else of it. */
+async function sync(
+  args: readonly string[],
+  settings: NodeJS.ProcessEnv = { LOCAL_DIR: stack.dir },
+  typed = '',
+): Promise<Told> {
+  const cli = join(import.meta.dirname, '..', '..', 'local', 'cli.ts');
+  const options = { env: { PATH: process.env['PATH'], ...settings }, maxBuffer: 64 << 20 };
+  return await new Promise((resolve) => {
+    const { stdin } = execFile(process.execPath, [cli, ...args], options, (error, out, errors) =>
+      resolve({ exitCode: error === null ? 0 : error.code, out, errors }),
+    );
+    stdin?.end(typed);
+  });
+}
+
+test('a run from its start to its issues', async () => {
+  expect(await sync(['status'])).toEqual({
+    exitCode: 3,
+    out: '',
+    errors: 'epa-sync: there was no run yet: start one with npm run sync -- start\n',
+  });
+  expect(await sync(['runs'])).toMatchObject({ exitCode: 3 });
+  const started = await sync(['start']);
+  const [, runId = ''] = /^run (\S+) is under way/.exec(started.out) ?? [];
+  expect(started).toMatchObject({ exitCode: 0, errors: '' });
+  expect((await sync(['status', '--watch'])).out).toContain(`run ${runId} completed after`);
+  const progress = JSON.parse((await sync(['status', '--json'])).out);
+  expect(progress).toMatchObject({ runId, state: 'completed', stale: false, patients: { listed: kvnrs.length } });
+  expect((await sync(['runs'])).out).toMatch(new RegExp(`^${runId}\tcompleted\t${kvnrs.length} listed`));
+  const issues = JSON.parse((await sync(['issues', '--json'])).out);
+  expect(issues).toHaveLength(progress.patients.quarantined);
+  expect((await sync(['issues'])).out.split('\n').filter((line) => line.startsWith('quarantined\t'))).toHaveLength(
+    progress.patients.quarantined,
+  );
+  expect(await sync(['cancel', 'too late'])).toMatchObject({
+    exitCode: 3,
+    errors: 'epa-sync: no run is under way: start one with npm run sync -- start\n',
+  });
+  expect(await sync(['cancel'])).toMatchObject({ exitCode: 2 });
+  expect(await sync(['removals', 'approve'])).toMatchObject({ exitCode: 3 });
+  expect(await sync(['removals', 'perhaps'])).toMatchObject({ exitCode: 2 });
+});
+
+test('a patient comes bit by bit as the insurer sent them, with the contents of all documents', async () => {
+  const sent = insurer.patients().find(({ careRecords }) => /"contentBase64": *"\w/.test(careRecords ?? ''));
+  if (sent?.careRecords == null) throw new Error('nobody has a document');
+  const { out, exitCode } = await sync(['patient', sent.kvnr]);
+  expect(exitCode).toBe(0);
+  const records = takeApart(sent.careRecords).records.length;
+  expect(records).toBeGreaterThan(0);
+  const careRecords = /"careRecords":(\[.*\])/s.exec(compact(sent.careRecords))?.[1];
+  expect(compact(out)).toContain(`"careRecords":${careRecords}`);
+  expect(sent.entries.map((entry) => `{"patient":${compact(entry)},`)).toContain(
+    compact(out).slice(0, compact(out).indexOf('"careRecords"')),
+  );
+  expect((await sync(['patient', refOf(sent.kvnr as Kvnr)])).out).toBe(out);
+});
+
+test('so does one whose records no answer has room for', async () => {
+  const kvnr = 'X110434370' as Kvnr;
+  const document = (index: number) => `{"id":"d${index}","dose":1.0,"contentBase64":"${'QUJD'.repeat(index)}ü"}`;
+  const documents = Array.from({ length: 9 }, (_, index) => document(index)).join(',');
+  const numbers = Array.from({ length: 300_000 }, (_, index) => `${index}.0,12345678901234567890`).join(',');
+  const huge = `{"id":"huge","numbers":[${numbers}],"documents":[${documents}]}`;
+  const small = `{"id":"small","documents":[${document(2)}],"linked":true,"href":"https://example.org"}`;
+  const careRecords = `[${small},${huge},{"id":"last","zero":-0}]`;
+  await stores.patients.storeNew([{ patientRef: refOf(kvnr), kvnr, body: '{"size":1.70}', contentHash: '' }], 'list');
+  await stores.careRecords.stage(refOf(kvnr), '1', takeApart(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`));
+  await stores.patients.flipCareVersion(refOf(kvnr), '1');
+  const { out, errors } = await sync(['patient', kvnr]);
+  expect(errors).toBe('');
+  expect(compact(out) === `{"patient":{"size":1.70},"careRecords":${careRecords}}`).toBe(true);
+  const log = JSON.parse((await sync(['access-log', kvnr, '--json'])).out) as AccessEntry[];
+  const reads = log.filter(({ operation }) => operation === 'read-document');
+  expect(reads).toHaveLength(1 + 9 + 1);
+  expect(new Set(reads.map(({ agent }) => agent.who))).toEqual(new Set(['demo-clinician']));
+});
+
+test('a KVNR that is left out is asked for, so that it stands in no history of a shell', async () => {
+  const asked = await sync(['patient'], { LOCAL_DIR: stack.dir }, `${kvnrs[2]}\n`);
+  expect(asked).toMatchObject({ exitCode: 0, out: expect.stringContaining('"patient"') });
+});
+
+test('whom nobody knows, and what is no KVNR', async () => {
+  expect(await sync(['patient', 'A000000019'])).toMatchObject({ exitCode: 2 });
+  const unknown = await sync(['patient', 'A123456780']);
+  expect(unknown).toMatchObject({ exitCode: 3, out: '' });
+  expect(unknown.errors).toMatch(/^epa-sync: there is no such patient: .*\n$/);
+  expect(unknown.errors).not.toContain('A123456780');
+});
+
+test('a sync on demand is shown from its request to its end', async () => {
+  const [kvnr, leaving] = kvnrs as [Kvnr, Kvnr];
+  insurer.setFaults({ rate: 0, latencyMs: 3_000 });
+  const synced = await sync(['sync', kvnr]);
+  insurer.setFaults({ latencyMs: 2 });
+  expect(synced).toMatchObject({ exitCode: 0, errors: '' });
+  // where the API's first answer is slow, the sync runs before it comes
+  expect(synced.out.replaceAll(/^[\d.]+ s {2}/gm, '')).toMatch(
+    /^(requested: .*\nrunning|running: .*)\ncompleted: .*\n$/,
+  );
+  expect(JSON.parse((await sync(['patient', kvnr])).out).lastSync).toMatchObject({
+    state: 'completed',
+    requestedBy: 'Dr. Miriam Vogt (demo-clinician)',
+  });
+  insurer.script({ match: leaving, fault: 'not-insured' });
+  expect(await sync(['sync', leaving])).toMatchObject({
+    exitCode: 3,
+    errors: 'epa-sync: no longer insured: the patient is removed, with all care records\n',
+  });
+  expect(await sync(['sync', leaving])).toMatchObject({ exitCode: 3 });
+});
+
+test('a line that is paused says who, when and why; a sync waits until it is resumed', async () => {
+  const kvnr = kvnrs[2] as Kvnr;
+  expect(await sync(['pause'])).toMatchObject({ exitCode: 2 });
+  expect((await sync(['pause', 'maintenance', 'until two'])).out).toMatch(/^the line is paused, and silent after .* s/);
+  expect((await sync(['pause', 'another reason'])).out).toContain(': maintenance until two\n');
+  const paused = (await sync(['line'])).out;
+  expect(paused).toMatch(/^! line paused by Jonas Brandt \(demo-operator\) since .*: maintenance until two$/m);
+  expect(paused).toMatch(/^ {2}.* UTC {2}paused {2}by Jonas Brandt \(demo-operator\): maintenance until two$/m);
+  const waiting = sync(['sync', kvnr]);
+  await expect
+    .poll(async () => (await stores.patients.readLastSync(refOf(kvnr)))?.lastSync, { timeout: 10_000 })
+    .toBeDefined();
+  expect((await sync(['resume', 'it is two'])).out).toContain('the line is open');
+  expect((await sync(['resume', 'again'])).out).toBe('the line is open already\n');
+  const waited = await waiting;
+  expect(waited.out).toContain('! line paused by Jonas Brandt (demo-operator)');
+  expect(waited).toMatchObject({ exitCode: 0, errors: '' });
+  expect(JSON.parse((await sync(['line', '--json'])).out)).toMatchObject({
+    state: 'open',
+    changes: [
+      { state: 'open', by: 'Jonas Brandt (demo-operator)', reason: 'it is two' },
+      { state: 'paused', by: 'Jonas Brandt (demo-operator)', reason: 'maintenance until two' },
+    ],
+  });
+});
+
+test('an access log of several pages comes whole, as text, JSON and FHIR, and a broken one is found', async () => {
+  const patientRef = randomUUID().replaceAll('-', '');
+  const drafts = Array.from({ length: 230 }, (_, index) => ({
+    id: `${patientRef}-${index}`,
+    patientRef,
+    recorded: new Date().toISOString(),
+    operation: 'read-patient' as const,
+    outcome: 'success' as const,
+    agent: { who: 'clara', name: 'Clara', role: 'clinician' as const },
+    source: { component: 'api' as const },
+  }));
+  await stores.accessLog.append(patientRef, drafts);
+  const entries = JSON.parse((await sync(['access-log', patientRef, '--json'])).out) as AccessEntry[];
+  expect(entries.slice(0, 230).map(({ seq }) => seq)).toEqual(drafts.map((_, index) => index + 1));
+  const text = (await sync(['access-log', patientRef])).out.split('\n');
+  expect(text[0]).toMatch(/^ {4}1 {2}.* UTC {2}read-patient {2}success {2}clara \(Clara\) as clinician$/);
+  expect(text.some((line) => line.includes('demo-auditor'))).toBe(true); // the reading of the one before
+  const bundle = JSON.parse((await sync(['access-log', patientRef, '--fhir'])).out);
+  expect(bundle).toMatchObject({ resourceType: 'Bundle', type: 'searchset', link: [{ relation: 'self' }] });
+  expect(bundle.entry.length).toBeGreaterThan(230);
+  expect((await sync(['verify', patientRef])).out).toMatch(/whole and unchanged: \d{3} entries/);
+  const dynamo = new DynamoDBClient({});
+  onTestFinished(() => dynamo.destroy());
+  const Key = { patientRef: { S: patientRef }, seq: { N: '17' } };
+  await dynamo.send(new DeleteItemCommand({ TableName: accessLogTable, Key }));
+  expect(await sync(['verify', patientRef])).toMatchObject({
+    exitCode: 1,
+    errors: 'epa-sync: the access log is broken: entry 17 is not as it was written\n',
+  });
+});
+
+test('an API elsewhere is spoken to with the token given, and with its rights only', async () => {
+  const { url = '', issuer = '', issuerKeys = '' } = stack.api ?? {};
+  const settings = { API_URL: url, EPA_SYNC_TOKEN: await fetchToken(issuer, issuerKeys, 'management') };
+  expect(await sync(['status'], settings)).toMatchObject({ exitCode: 0 });
+  const refused = await sync(['start'], settings);
+  expect(refused).toMatchObject({ exitCode: 1, out: '' });
+  expect(refused.errors).toMatch(/^epa-sync: none of your roles may do this: .*\n$/);
+  expect(await sync(['status'], { ...settings, EPA_SYNC_TOKEN: 'nonsense' })).toMatchObject({
+    exitCode: 1,
+    errors: expect.stringContaining('EPA_SYNC_TOKEN has expired'),
+  });
+  expect(await sync(['status'], { API_URL: url })).toMatchObject({ exitCode: 1 });
+  const unsafe = await sync(['status'], { ...settings, API_URL: 'http://api.example.org/v1' });
+  expect(unsafe.errors).toContain('API_URL: has to be https');
+});
+
+test('an auditor with no other role is told by KVNR who has seen what, also of somebody who has left', async () => {
+  const { url = '', issuer = '', issuerKeys = '' } = stack.api ?? {};
+  const settings = { API_URL: url, EPA_SYNC_TOKEN: await fetchToken(issuer, issuerKeys, 'auditor') };
+  const leaving = kvnrs[3] as Kvnr;
+  insurer.script({ match: leaving, fault: 'not-insured' });
+  expect(await sync(['sync', leaving])).toMatchObject({ exitCode: 3 });
+  expect(await sync(['patient', leaving])).toMatchObject({ exitCode: 3 });
+  expect((await sync(['verify', leaving], settings)).out).toMatch(/whole and unchanged/);
+  const { exitCode, out } = await sync(['access-log', leaving], settings);
+  expect(exitCode).toBe(0);
+  expect(out).toMatch(/ {2}removal {2}success {2}epa-sync as system$/m);
+  expect(out).toMatch(/ {2}lookup {2}success {2}.* as auditor$/m);
+  expect(await sync(['patient', kvnrs[0] ?? ''], settings)).toMatchObject({ exitCode: 1 });
+});
+
+test('where no stack runs, one line says what to do', async () => {
+  const LOCAL_DIR = join(stack.dir, 'nothing-here');
+  expect(await sync(['status'], { LOCAL_DIR })).toEqual({
+    exitCode: 4,
+    out: '',
+    errors: `epa-sync: no stack runs on ${LOCAL_DIR}: start one with npm start, or set LOCAL_DIR\n`,
+  });
+  const API_URL = `http://127.0.0.1:${(await freePorts(1))[0]}`;
+  expect(await sync(['status'], { API_URL, EPA_SYNC_TOKEN: 'any' })).toMatchObject({
+    exitCode: 4,
+    errors: `epa-sync: no API answers at ${API_URL}: start one with npm start, or set API_URL\n`,
+  });
+  expect(await sync(['nonsense'])).toMatchObject({ exitCode: 2 });
+  expect(await sync(['status', '--nonsense'])).toMatchObject({ exitCode: 2 });
+});

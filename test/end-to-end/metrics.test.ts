@@ -1,0 +1,110 @@
+import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { expect, onTestFinished, test } from 'vitest';
+import { lineFaults } from '../../core/domain/line.ts';
+import { type MetricName, metricNamespace, metrics } from '../../core/metrics.ts';
+import { accessLogTable } from '../../core/stores/access-log.ts';
+import { type LookedAt, observabilityApp, shownIn, watchedIn } from '../../infra/stacks/observability.fixture.ts';
+import { openApi } from '../api.fixture.ts';
+import { insurerId, startDay } from '../day.fixture.ts';
+import { lambdasTexts, metricsIn, type ToldMetric, workersTexts } from '../logs.fixture.ts';
+
+const isOf = (told: ToldMetric, { name, dimensions }: LookedAt): boolean =>
+  told.name === name &&
+  Object.entries(dimensions).every(([dimension, value]) => value === undefined || told.dimensions[dimension] === value);
+
+test('on a bad day each metric that the dashboard shows and an alarm watches is told, as the table says, and no other', async () => {
+  await using day = await startDay(
+    { patients: 300, rate: 0.8, latencyMs: 20, retryAfterSeconds: 1 },
+    {},
+    { api: true },
+  );
+  await day.startWorker({ METRICS_INTERVAL_MS: '1000' });
+  const { ask } = await openApi(day.stack);
+  const toldByWorkers = (): ToldMetric[] => metricsIn(workersTexts(day));
+  /** the last value that was told */
+  const lastOf = (name: MetricName): number | undefined =>
+    toldByWorkers()
+      .findLast((told) => told.name === name)
+      ?.values.at(-1);
+  const eventually = async (name: MetricName, holds: (value: number | undefined) => boolean): Promise<void> =>
+    await expect.poll(() => holds(lastOf(name)), { timeout: 20_000 }).toBe(true);
+
+  await eventually('LineHeld', (value) => value === 1);
+  await eventually('RunUnderWay', (value) => value === 0);
+  await eventually('RunOverdueMinutes', (value = 0) => value > 0); // no run was ever completed: whatever the hour, the last one that was due is missing
+
+  await day.sync.start();
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 10);
+  await eventually('RunUnderWay', (value) => value === 1);
+  await eventually('RunSecondsLeft', (value = 0) => value > 0);
+
+  // somebody wants one patient's care records now, and gets them
+  const { kvnr } = day.insurer.patients().find(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled) ?? { kvnr: '' };
+  const patientRef = day.refOf(kvnr);
+  expect(await ask('requestPatientSync', { body: { patientRef } })).toMatchObject({ status: 202 });
+  await eventually('SyncOnDemandMs', (value = 0) => value > 0);
+
+  // an operator pauses the line, and it is told for how long
+  expect(await ask('pauseLine', { body: { reason: 'the insurer called' } })).toMatchObject({ status: 200 });
+  await eventually('LinePausedSeconds', (value = 0) => value >= 1);
+  expect(lastOf('LinePaused')).toBe(1);
+  expect(await ask('resumeLine', { body: { reason: 'they are done' } })).toMatchObject({ status: 200 });
+  await eventually('LinePausedSeconds', (value) => value === 0);
+
+  // the insurer does not let us in; and whatever else can go wrong, does
+  day.insurer.script(
+    { fault: 'too-large' },
+    { fault: 'hang' },
+    { fault: 'stalled' },
+    { fault: 'redirect' },
+    { fault: 'busy' },
+  );
+  day.insurer.script({ fault: 'unauthorized' });
+  await day.until(({ line }) => line.state === 'paused');
+  await eventually('LinePausedBySystem', (value) => value === 1);
+  expect(await ask('resumeLine', { body: { reason: 'the token is right' } })).toMatchObject({ status: 200 });
+
+  const ended = await day.ended();
+  expect(ended.state).toBe('completed');
+  await eventually('RunUnderWay', (value) => value === 0);
+  await eventually('RunPatientsDone', (value) => value === ended.careRecords.done);
+  expect(lastOf('RunOverdueMinutes')).toBe(0);
+  await eventually('RunPatientsPending', (value) => value === ended.careRecords.pending);
+
+  // without its access entry nothing is answered, and somebody is told
+  const dynamo = new DynamoDBClient({});
+  onTestFinished(() => dynamo.destroy());
+  await dynamo.send(new DeleteTableCommand({ TableName: accessLogTable }));
+  expect(await ask('readPatient', { params: { patientRef } })).toMatchObject({ status: 503 });
+  await eventually('AccessLogFailures', (value = 0) => value >= 1);
+
+  const told = [...toldByWorkers(), ...metricsIn(await lambdasTexts())];
+  for (const { namespace, name, unit, dimensions, values } of told) {
+    const { dimensions: others = [], ...fact } = metrics[name as MetricName] ?? {};
+    expect({ namespace, name, unit, dimensions: Object.keys(dimensions).sort() }).toEqual({
+      namespace: metricNamespace,
+      name,
+      unit: fact.unit,
+      dimensions: ['insurerId', ...others].sort(),
+    });
+    expect(dimensions['insurerId']).toBe(insurerId);
+    expect(values.filter((value) => !(value >= 0))).toEqual([]);
+  }
+
+  const { template } = observabilityApp(insurerId);
+  const missing = (looks: LookedAt[]) =>
+    looks
+      .filter((look) => !told.some((one) => isOf(one, look)))
+      .map(({ name, dimensions }) => ({ name, ...dimensions }));
+  expect(missing(watchedIn(template))).toEqual([]);
+  expect(missing(shownIn(template))).toEqual([]);
+  expect(new Set(told.flatMap(({ dimensions: { fault } }) => fault ?? []))).toEqual(new Set(lineFaults));
+
+  // every request is counted once, as the insurer's own log has it
+  const sumOf = (name: MetricName): number =>
+    told.filter((one) => one.name === name).reduce((sum, { values }) => sum + values.reduce((a, b) => a + b, 0), 0);
+  expect(sumOf('LineFailures')).toBe(sumOf('LineFailuresByFault'));
+  const { requests, refusedConnections } = day.insurer.summary();
+  expect(sumOf('LineRequests')).toBeGreaterThanOrEqual(requests);
+  expect(sumOf('LineRequests')).toBeLessThanOrEqual(requests + refusedConnections);
+});

@@ -1,0 +1,382 @@
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openStores, openTemporal, promptly } from '../../core/clients.ts';
+import { clientConfig, readConfig } from '../../core/config.ts';
+import { patientRecordId } from '../../core/contract/names.ts';
+import type { AccessDraft, AccessEntry } from '../../core/domain/access.ts';
+import { isUnderWay, type LastSync } from '../../core/domain/patient.ts';
+import { createPatientRecordClient, type PatientRecordClient } from '../../core/patient-record-client.ts';
+import { freePorts } from '../../local/free-ports.ts';
+import { type Day, insurerId, startDay } from '../day.fixture.ts';
+import { historiesOf, replay } from '../histories.fixture.ts';
+
+const quiet = { rate: 0, notInsuredShare: 0, unknownShare: 0, differingDuplicates: 0, malformedEntries: 0 };
+const workersOfToday = { PAYLOAD_KEYS: `test:${Buffer.alloc(32, 'test').toString('base64')}` };
+const keys = workersOfToday.PAYLOAD_KEYS;
+
+const clientOf = ({ client, stores }: Pick<Day, 'client' | 'stores'>): PatientRecordClient =>
+  createPatientRecordClient({
+    temporal: async () => client,
+    stores,
+    config: { INSURER_ID: insurerId, CARE_MAX_ATTEMPTS: 40 },
+  });
+
+/** What a process of its own has: clients and connections that it shares with nobody. */
+function openCaller({ stack }: Day) {
+  const config = readConfig(clientConfig, { ...stack.environment, ...workersOfToday, INSURER_ID: insurerId });
+  const stores = openStores(config, promptly);
+  const client = openTemporal(config);
+  return {
+    people: clientOf({ client, stores }),
+    close: async (): Promise<void> => {
+      await client.connection.close();
+      stores.close();
+    },
+  };
+}
+
+const draftFor = (patientRef: string, operation: AccessDraft['operation'] = 'request-sync'): AccessDraft => ({
+  id: randomUUID(),
+  patientRef,
+  recorded: new Date().toISOString(),
+  operation,
+  outcome: 'success',
+  agent: { who: 'clara', role: 'clinician' },
+  source: { component: 'api' },
+});
+
+const ask = async (people: PatientRecordClient, patientRef: string) => {
+  const startedAt = performance.now();
+  const lastSync = await people.requestSync({ patientRef, access: draftFor(patientRef) });
+  return { lastSync, tookMs: performance.now() - startedAt };
+};
+
+/** The patient's last sync, once it has ended. */
+async function synced({ stores }: Day, patientRef: string): Promise<LastSync> {
+  for (;;) {
+    const lastSync = (await stores.patients.readLastSync(patientRef).catch(() => undefined))?.lastSync;
+    if (lastSync !== undefined && !isUnderWay(lastSync)) return lastSync;
+    await sleep(50);
+  }
+}
+
+const markerOf = async ({ stores }: Day, patientRef: string) =>
+  (await stores.patients.readLastSync(patientRef))?.lastSync;
+
+async function accessOf({ stores }: Day, patientRef: string): Promise<AccessEntry[]> {
+  const entries: AccessEntry[] = [];
+  let nextToken: string | undefined;
+  do {
+    const page = await stores.accessLog.read(patientRef, 100, nextToken);
+    entries.push(...page.entries);
+    nextToken = page.nextToken;
+  } while (nextToken !== undefined);
+  return entries;
+}
+
+/** The requests for a patient's care records that the insurer has seen. */
+const requestsFor = (day: Day, kvnr: string) => day.insurer.log().filter((entry) => entry.kvnr === kvnr);
+
+/** A day whose run has ended: everyone is stored, and the insurer's log begins anew. */
+async function startStoredDay(options: Parameters<typeof startDay>[0] = {}) {
+  const day = await startDay({ patients: 12, ...quiet, ...options }, workersOfToday);
+  const worker = await day.startWorker();
+  await day.runToEnd();
+  day.insurer.resetLog();
+  const kvnrs = day.insurer.patients().map(({ kvnr }) => kvnr);
+  return { day, worker, kvnrs, people: clientOf(day) };
+}
+
+describe('with a worker, and nothing else going on', () => {
+  let stored: Awaited<ReturnType<typeof startStoredDay>>;
+  let next = 0;
+  /** somebody whom no other test touches */
+  const somebody = () => {
+    const kvnr = stored.kvnrs[next++] ?? '';
+    return { kvnr, patientRef: stored.day.refOf(kvnr) };
+  };
+  beforeAll(async () => {
+    stored = await startStoredDay();
+  });
+  afterAll(async () => {
+    await stored.day[Symbol.asyncDispose]();
+  });
+
+  test('a sync is promised with marker and access entry, and done', async () => {
+    const { day, people } = stored;
+    const { kvnr, patientRef } = somebody();
+    const before = await day.stores.patients.get(patientRef);
+    const { lastSync } = await ask(people, patientRef);
+    expect(lastSync).toMatchObject({ state: 'requested', requestedBy: 'clara' });
+    const { syncId } = lastSync;
+    expect(await markerOf(day, patientRef)).toMatchObject({ syncId });
+    expect(await synced(day, patientRef)).toMatchObject({ syncId, state: 'completed', requestedBy: 'clara' });
+    const after = await day.stores.patients.get(patientRef);
+    expect((after?.careVersion ?? '') > (before?.careVersion ?? '')).toBe(true);
+    expect(requestsFor(day, kvnr)).toHaveLength(1);
+    const [entry] = (await accessOf(day, patientRef)).filter(({ operation }) => operation === 'request-sync');
+    expect(entry).toMatchObject({ agent: { who: 'clara' }, entity: { kind: 'sync', id: syncId } });
+    expect(await day.keysUnder('payloads/')).toEqual([]);
+  });
+
+  test('whoever asks once more gets a new sync, whoever asks meanwhile joins: one fetch', async () => {
+    const { day, people } = stored;
+    const { kvnr, patientRef } = somebody();
+    day.insurer.setFaults({ latencyMs: 500 });
+    const asked = await Promise.all([ask(people, patientRef), ask(people, patientRef), ask(people, patientRef)]);
+    expect(new Set(asked.map(({ lastSync }) => lastSync.syncId)).size).toBe(1);
+    await day.insurer.until(({ underWay }) => underWay === 1);
+    const joined = await ask(people, patientRef);
+    expect(joined.lastSync).toMatchObject({ syncId: asked[0]?.lastSync.syncId, state: 'running' });
+    await synced(day, patientRef);
+    day.insurer.setFaults({ latencyMs: 2 });
+    expect(requestsFor(day, kvnr)).toHaveLength(1);
+    const again = await ask(people, patientRef);
+    expect(again.lastSync.syncId).not.toBe(joined.lastSync.syncId);
+    await synced(day, patientRef);
+    expect(requestsFor(day, kvnr)).toHaveLength(2);
+  });
+
+  test('a patient whom nobody knows is refused, and no access to them is recorded as granted', async () => {
+    const { day, people } = stored;
+    const patientRef = day.refOf('A000000000');
+    await expect(ask(people, patientRef)).rejects.toMatchObject({ fault: 'patient-unknown' });
+    expect(await people.readLastSync(patientRef)).toBeUndefined();
+    expect(await accessOf(day, patientRef)).toEqual([]);
+  });
+
+  test('an insurer who answers 410: the patient is removed, and whoever asked is told', async () => {
+    const { day, people } = stored;
+    const { kvnr, patientRef } = somebody();
+    day.insurer.script({ match: kvnr, fault: 'not-insured' });
+    const { lastSync } = await ask(people, patientRef);
+    const { syncId, requestedBy } = lastSync;
+    await expect
+      .poll(() => people.readLastSync(patientRef), { timeout: 20_000 })
+      .toMatchObject({ lastSync: { syncId, state: 'not-insured', requestedBy, finishedAt: expect.any(String) } });
+    await expect.poll(() => day.careVersionsOf(patientRef), { timeout: 20_000 }).toEqual([]);
+    expect(await day.stores.patients.get(patientRef)).toBeUndefined();
+    await expect(ask(people, patientRef)).rejects.toMatchObject({ fault: 'patient-unknown' });
+    expect(requestsFor(day, kvnr)).toHaveLength(1);
+  });
+
+  test('a sync that fails says why in a fixed word', async () => {
+    const { day, people } = stored;
+    const { kvnr, patientRef } = somebody();
+    day.insurer.script({ match: kvnr, fault: 'unknown' });
+    await ask(people, patientRef);
+    expect(await synced(day, patientRef)).toMatchObject({ state: 'failed', error: 'PatientUnknown' });
+  });
+
+  test('an entity that was terminated with a sync under way leaves it to the next who asks', async () => {
+    const { day, people } = stored;
+    const { patientRef } = somebody();
+    day.insurer.setFaults({ latencyMs: 500 });
+    const { lastSync } = await ask(people, patientRef);
+    await day.insurer.until(({ underWay }) => underWay === 1);
+    await day.client.workflow.getHandle(patientRecordId(patientRef)).terminate();
+    day.insurer.setFaults({ latencyMs: 2 });
+    const adopted = await ask(people, patientRef);
+    expect(adopted.lastSync).toMatchObject({ syncId: lastSync.syncId, state: 'running' });
+    expect(await synced(day, patientRef)).toMatchObject({ syncId: lastSync.syncId, state: 'completed' });
+  });
+
+  test('an entity that is cancelled leaves nothing staged, and no sync that seems to run', async () => {
+    const { day, people } = stored;
+    const { patientRef } = somebody();
+    day.insurer.setFaults({ latencyMs: 500 });
+    await ask(people, patientRef);
+    await day.insurer.until(({ underWay }) => underWay === 1);
+    await day.client.workflow.getHandle(patientRecordId(patientRef)).cancel();
+    expect(await synced(day, patientRef)).toMatchObject({ state: 'failed', error: 'Cancelled' });
+    day.insurer.setFaults({ latencyMs: 2 });
+    expect(await day.keysUnder('payloads/')).toEqual([]);
+    await ask(people, patientRef);
+    expect(await synced(day, patientRef)).toMatchObject({ state: 'completed' });
+  });
+
+  test.each([1, 20])(
+    'a hundred accesses at once, from %i process(es), are a hundred entries, and the chain holds',
+    async (processes) => {
+      const { day } = stored;
+      const { patientRef } = somebody();
+      const before = (await accessOf(day, patientRef)).length;
+      const drafts = Array.from({ length: 100 }, () => draftFor(patientRef, 'read-patient'));
+      const callers = Array.from({ length: processes }, () => openCaller(day));
+      await Promise.all(drafts.map((draft, index) => callers[index % processes]?.people.recordAccess(draft)));
+      for (const caller of callers) await caller.close();
+      const entries = await accessOf(day, patientRef);
+      expect(new Set(entries.slice(before).map(({ id }) => id))).toEqual(new Set(drafts.map(({ id }) => id)));
+      expect(entries).toHaveLength(before + 100);
+      expect(await day.stores.accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: before + 100 });
+      for (const { history } of await historiesOf(day.client, patientRecordId(patientRef))) await replay(history, keys);
+    },
+  );
+
+  test('an entity that people use a lot goes on as new, with nothing lost, and each of its histories can be replayed', async () => {
+    const { day, people } = stored;
+    const { patientRef } = somebody();
+    const workflowId = patientRecordId(patientRef);
+    const drafts: AccessDraft[] = [];
+    const use = async (): Promise<void> => {
+      for (let count = 0; count < 20; count++) {
+        const draft = draftFor(patientRef, 'read-patient');
+        drafts.push(draft);
+        await people.recordAccess(draft);
+      }
+    };
+    let last: LastSync | undefined;
+    do {
+      await Promise.all([use(), use(), use(), use(), use(), use()]);
+      ({ lastSync: last } = await ask(people, patientRef));
+    } while ((await historiesOf(day.client, workflowId)).length < 2);
+    await synced(day, patientRef);
+    const recorded = new Set((await accessOf(day, patientRef)).map(({ id }) => id));
+    expect(drafts.filter(({ id }) => !recorded.has(id))).toEqual([]);
+    expect(await day.stores.accessLog.verify(patientRef)).toMatchObject({ valid: true });
+    expect(await markerOf(day, patientRef)).toMatchObject({ syncId: last.syncId, state: 'completed' });
+    for (const { history } of await historiesOf(day.client, workflowId)) await replay(history, keys);
+  });
+});
+
+test('while a run keeps the line busy, a sync that somebody waits for begins after at most one request of others', async () => {
+  await using day = await startDay({ patients: 150, ...quiet, rate: 0.5, latencyMs: 60 }, workersOfToday);
+  const people = clientOf(day);
+  await day.startWorker();
+  await day.sync.start();
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 10);
+  const served = new Set(
+    day.insurer
+      .log()
+      .filter(({ outcome }) => outcome === 'ok')
+      .map(({ kvnr }) => kvnr),
+  );
+  const known = day.insurer.patients().filter(({ kvnr }) => served.has(kvnr));
+  for (const { kvnr } of known.slice(0, 5)) {
+    const patientRef = day.refOf(kvnr);
+    const seen = day.insurer.log().length;
+    await ask(people, patientRef);
+    expect(await synced(day, patientRef)).toMatchObject({ state: 'completed' });
+    const log = day.insurer.log().slice(seen);
+    const own = log.findIndex((entry) => entry.kvnr === kvnr);
+    const begunAt = await fetchBegunAt(day, patientRef);
+    expect(log.slice(0, own).filter(({ startedAt }) => startedAt > begunAt).length).toBeLessThanOrEqual(1);
+    const last = log.findLastIndex((entry) => entry.kvnr === kvnr);
+    expect(new Set(log.slice(own, last + 1).map((entry) => entry.kvnr))).toEqual(new Set([kvnr])); // nobody in between
+  }
+  expect((await day.sync.readProgress())?.careRecords.pending).toBeGreaterThan(0); // it was busy all the time
+});
+
+/** When the line's process took up the fetch of somebody's sync, epoch ms. */
+async function fetchBegunAt(day: Day, patientRef: string): Promise<number> {
+  const [newest] = await historiesOf(day.client, patientRecordId(patientRef));
+  const events = newest?.history.events ?? [];
+  const scheduled = events.find(
+    ({ activityTaskScheduledEventAttributes: facts }) => facts?.activityType?.name === 'fetchCareRecords',
+  );
+  const started = events.find(
+    ({ activityTaskStartedEventAttributes: facts }) =>
+      facts?.scheduledEventId !== undefined && String(facts.scheduledEventId) === String(scheduled?.eventId),
+  );
+  const { seconds, nanos } = started?.eventTime ?? {};
+  return Number(seconds) * 1_000 + Number(nanos ?? 0) / 1e6;
+}
+
+test('while no worker runs a sync is promised within a second, and done once as soon as one runs', async () => {
+  const { day, worker, kvnrs, people } = await startStoredDay();
+  await using _ = day;
+  const [idle = '', used = ''] = kvnrs;
+  await people.recordAccess(draftFor(day.refOf(used), 'read-patient')); // its entity has been with the worker that dies
+  await worker.kill();
+  for (const kvnr of [idle, used]) {
+    const patientRef = day.refOf(kvnr);
+    const asked = await Promise.all([ask(people, patientRef), ask(people, patientRef)]);
+    for (const { lastSync, tookMs } of asked) {
+      expect(tookMs).toBeLessThan(1_000);
+      expect(lastSync).toEqual({ ...asked[0]?.lastSync, state: 'requested' });
+      expect(await markerOf(day, patientRef)).toEqual(lastSync);
+    }
+  }
+  await day.startWorker();
+  for (const kvnr of [idle, used]) {
+    expect(await synced(day, day.refOf(kvnr))).toMatchObject({ state: 'completed' });
+    const entries = await accessOf(day, day.refOf(kvnr));
+    expect(entries.filter(({ operation }) => operation === 'request-sync')).toHaveLength(2);
+  }
+  await sleep(2_000); // the updates that were given up run as well
+  for (const kvnr of [idle, used]) {
+    expect(requestsFor(day, kvnr)).toHaveLength(1);
+    const workflowId = patientRecordId(day.refOf(kvnr));
+    for (const { history } of await historiesOf(day.client, workflowId)) await replay(history, keys);
+  }
+});
+
+test('without Temporal no sync is promised, and an access is recorded all the same', async () => {
+  const { day, kvnrs } = await startStoredDay();
+  await using _ = day;
+  await using silent = await startSilentServer();
+  const [closed = 0] = await freePorts(1);
+  for (const port of [closed, silent.port]) {
+    const connection = Connection.lazy({ address: `127.0.0.1:${port}` });
+    const people = clientOf({ stores: day.stores, client: new Client({ connection }) });
+    const patientRef = day.refOf(kvnrs[0] ?? '');
+    const startedAt = performance.now();
+    await expect(ask(people, patientRef)).rejects.toMatchObject({ fault: 'temporal-unavailable' });
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(await markerOf(day, patientRef)).toBeUndefined();
+    const draft = draftFor(patientRef, 'read-patient');
+    await people.recordAccess(draft);
+    expect((await accessOf(day, patientRef)).map(({ id }) => id)).toContain(draft.id);
+    await connection.close();
+  }
+});
+
+/** Takes connections and says nothing. */
+async function startSilentServer(): Promise<AsyncDisposable & { readonly port: number }> {
+  const sockets = new Set<{ destroy(): void }>();
+  const server = createServer((socket) => sockets.add(socket));
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}
+
+test('while the line is paused a sync is promised, and waits', async () => {
+  const { day, kvnrs, people } = await startStoredDay();
+  await using _ = day;
+  await day.line.pause({ operator: 'olga', reason: 'maintenance' });
+  const patientRef = day.refOf(kvnrs[0] ?? '');
+  const { lastSync } = await ask(people, patientRef);
+  expect(lastSync.state).toBe('requested');
+  await sleep(1_500);
+  expect(day.insurer.summary().requests).toBe(0);
+  const waiting = await markerOf(day, patientRef);
+  expect(waiting?.syncId).toBe(lastSync.syncId);
+  expect(waiting && isUnderWay(waiting)).toBe(true);
+  await day.line.resume({ operator: 'olga', reason: 'over' });
+  expect(await synced(day, patientRef)).toMatchObject({ syncId: lastSync.syncId, state: 'completed' });
+});
+
+test('a worker killed with -9 in the midst of a sync: the next one completes it', async () => {
+  const { day, worker, kvnrs, people } = await startStoredDay();
+  await using _ = day;
+  day.insurer.setFaults({ latencyMs: 1_000 });
+  const patientRef = day.refOf(kvnrs[0] ?? '');
+  const { lastSync } = await ask(people, patientRef);
+  await day.insurer.until(({ underWay }) => underWay === 1);
+  await worker.kill();
+  day.insurer.setFaults({ latencyMs: 2 });
+  await day.startWorker();
+  expect(await synced(day, patientRef)).toMatchObject({ syncId: lastSync.syncId, state: 'completed' });
+  expect(day.insurer.summary().violations).toBe(0);
+  expect(await day.keysUnder('payloads/')).toEqual([]);
+  expect(await day.careVersionsOf(patientRef)).toHaveLength(1);
+});

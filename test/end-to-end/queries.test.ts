@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { progressQuery } from '../../core/contract/daily-sync.ts';
+import { dailySyncId } from '../../core/contract/names.ts';
+import { insurerId, startDay } from '../day.fixture.ts';
+import { historiesOf, replay } from '../histories.fixture.ts';
+
+/** side by side: one of them reaches each new worker before the run's next task does */
+const askers = 8;
+
+test('asked for its progress all the time, a run goes the way its history tells, whichever worker goes on with it', async () => {
+  await using day = await startDay({ patients: 240, rate: 0.3, notInsuredShare: 0 });
+  let worker = await day.startWorker();
+  await day.sync.start();
+  const run = day.client.workflow.getHandle(dailySyncId(insurerId));
+  let isOver = false;
+  let answers = 0;
+  const ask = async (): Promise<void> => {
+    for (; !isOver; await sleep(20))
+      await day.client.connection
+        .withDeadline(Date.now() + 2_000, () => run.query(progressQuery))
+        .then(
+          () => answers++,
+          () => {}, // nobody is there, or the worker forgets the run
+        );
+  };
+  const asking = Array.from({ length: askers }, ask);
+  for (let handover = 1; handover <= 8; handover++) {
+    await day.insurer.until(({ patientsServed }) => patientsServed >= handover * 20);
+    const next = await day.startWorker();
+    await worker.stop();
+    worker = next;
+  }
+  const progress = await day.ended();
+  isOver = true;
+  await Promise.all(asking);
+
+  expect(progress).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
+  expect(answers).toBeGreaterThan(0);
+  for (const { history } of await historiesOf(day.client)) await replay(history, process.env['PAYLOAD_KEYS'] ?? '');
+});

@@ -1,0 +1,121 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { readEndpoints } from '../../local/endpoints.ts';
+import { fetchToken } from '../../local/oidc/token.ts';
+import { placesIn } from '../../local/settings.ts';
+import { testDir } from '../stack.ts';
+
+const run = promisify(execFile);
+const root = dirname(dirname(import.meta.dirname));
+
+/** The commands of a page, word for word: what stands in its `bash` blocks, under a heading or anywhere. */
+function commandsOf(page: string, heading?: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  const [, section = ''] = heading === undefined ? ['', text] : text.split(`\n## ${heading}\n`);
+  const blocks = [...section.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, commands = '']) => commands);
+  if (blocks.length === 0) throw new Error(`${page} has no commands`);
+  return blocks;
+}
+
+/** The stack as the README starts it, for all tests here; what a terminal beside it needs. */
+let env: NodeJS.ProcessEnv;
+let stack: ChildProcess;
+beforeAll(async () => {
+  const portBase = 10_000 + 100 * Math.floor(Math.random() * 25);
+  env = { ...process.env, LOCAL_DIR: testDir, PORT_BASE: String(portBase) };
+  for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'TEMPORAL_ADDRESS', 'BUCKET_NAME']) delete env[name]; // what an older test has left
+  stack = spawn('npm', ['start', '--', '--fresh'], { cwd: root, env, stdio: 'ignore', detached: true });
+  const { oidcIssuer, api } = await vi.waitFor(
+    () => {
+      const endpoints = readEndpoints(testDir);
+      if (endpoints === undefined) throw new Error('no stack yet');
+      return endpoints;
+    },
+    { timeout: 120_000, interval: 250 },
+  );
+  const token = await fetchToken(oidcIssuer, placesIn(testDir).issuerKeys, 'management');
+  await vi.waitFor(
+    async () => {
+      const progress = await fetch(`${api}/sync`, { headers: { authorization: `Bearer ${token}` } });
+      expect(await progress.json()).toMatchObject({ phase: expect.stringMatching(/care-records|done/) });
+    },
+    { timeout: 120_000, interval: 500 },
+  );
+}, 300_000);
+afterAll(async () => {
+  if (stack.exitCode !== null || stack.pid === undefined) return;
+  process.kill(-stack.pid, 'SIGINT'); // Ctrl-C reaches all of a terminal's processes
+  await once(stack, 'exit');
+});
+
+const bash = async (commands: string, more: NodeJS.ProcessEnv = {}): Promise<string> => {
+  const options = { cwd: root, env: { ...env, ...more } };
+  const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', commands], options).catch((error) => {
+    throw new Error(`${commands}\n${error.stdout}\n${error.stderr}`);
+  });
+  return stdout;
+};
+
+/** The JSON texts of an output, one after the other, each on a line or some. */
+// biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
+function answersIn(output: string): any[] {
+  const answers: unknown[] = [];
+  let begun = '';
+  for (const line of output.split('\n')) {
+    begun += line;
+    try {
+      answers.push(JSON.parse(begun));
+      begun = '';
+    } catch {
+      // it goes on
+    }
+  }
+  expect(begun).toBe('');
+  return answers;
+}
+
+test('a day with curl goes as the README has it, word for word', async () => {
+  const [commands = ''] = commandsOf('README.md', 'A day with `curl`');
+  const answers = answersIn(await bash(commands));
+  const patientRef = expect.stringMatching(/^[0-9a-f]{32}$/);
+  expect(answers).toMatchObject([
+    { runId: expect.any(String) },
+    { runId: expect.any(String), state: expect.any(String) },
+    { state: 'paused', busy: false },
+    { state: 'paused', reason: 'the insurer called' },
+    { state: 'open' },
+    { patientRef, syncId: expect.any(String) },
+    { syncId: expect.any(String) },
+    { patient: {}, careRecords: expect.any(Array) },
+    { entries: expect.any(Array) },
+    { valid: true },
+  ]);
+  const operations = answers.at(-2).entries.map(({ operation }: { operation: string }) => operation);
+  expect(operations).toEqual(expect.arrayContaining(['lookup', 'request-sync', 'read-sync', 'read-patient']));
+});
+
+test("the runbook's commands do what it says, one after the other, word for word", async () => {
+  const world = await fetch(`http://127.0.0.1:${Number(env['PORT_BASE']) + 81}/world/patients`);
+  const { patients } = (await world.json()) as { patients: { kvnr: string; kind: string; isSpoiled: boolean }[] };
+  const KVNR = patients.find(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled)?.kvnr ?? '';
+  const token = (await bash('npm run --silent token -- auditor')).trim();
+  const { api = '' } = readEndpoints(testDir) ?? {};
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const found = await fetch(`${api}/patients/lookup`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ kvnr: KVNR }),
+  });
+  const { patientRef: PATIENT } = (await found.json()) as { patientRef: string };
+  const said: string[] = [];
+  for (const commands of commandsOf('docs/runbook.md')) said.push(await bash(commands, { KVNR, PATIENT }));
+  const [paused = '', resumed = ''] = said;
+  expect(paused).toContain('paused');
+  expect(paused).toContain('the insurer called');
+  expect(resumed).toContain('open');
+  expect(said.join('')).toMatch(/whole/);
+});

@@ -1,0 +1,156 @@
+import { expect, test } from 'vitest';
+import { compact, startDay } from '../day.fixture.ts';
+
+const quick = { hang: 0, stalled: 0, busy: 0 };
+const mix = { 'reset-before-headers': 10, 'reset-in-body': 10, 'server-error': 20, 'cut-short': 10, ...quick };
+const pure = {
+  identicalDuplicates: 3,
+  differingDuplicates: 0,
+  malformedEntries: 0,
+  notInsuredShare: 0,
+  unknownShare: 0,
+};
+
+test('on the second day only the new ones are asked for, the gone are removed and the changed are stored', async () => {
+  await using day = await startDay({ patients: 200, rate: 0.5, mix, ...pure });
+  await day.startWorker();
+  await day.runToEnd();
+  const before = new Set(day.insurer.patients().map(({ kvnr }) => kvnr));
+  const versions = new Map<string, string | undefined>();
+  for (const kvnr of before) versions.set(kvnr, (await day.stores.patients.get(day.refOf(kvnr)))?.careVersion);
+
+  day.insurer.nextDay({ gone: 8, new: 12, changed: 20 });
+  day.insurer.resetLog();
+  const progress = await day.runToEnd();
+
+  const today = day.insurer.patients();
+  const fresh = today.filter(({ kvnr }) => !before.has(kvnr));
+  expect(progress.patients).toEqual({ listed: 204, new: 12, changed: 20, removed: 8, unchanged: 172, quarantined: 0 });
+  expect(progress.careRecords).toEqual({ total: 12, done: 12, pending: 0, failed: 0, notInsured: 0 });
+  const asked = new Set(day.insurer.log().flatMap(({ kvnr }) => kvnr ?? []));
+  expect(asked).toEqual(new Set(fresh.map(({ kvnr }) => kvnr)));
+  expect(new Set(await day.storedRefs())).toEqual(new Set(today.map(({ kvnr }) => day.refOf(kvnr))));
+  for (const { kvnr, entries } of today) {
+    const stored = await day.stores.patients.get(day.refOf(kvnr));
+    expect(entries.map(compact)).toContain(stored?.body);
+    if (before.has(kvnr)) expect(stored?.careVersion).toBe(versions.get(kvnr));
+  }
+  for (const kvnr of before) {
+    if (today.some((patient) => patient.kvnr === kvnr)) continue;
+    expect(await day.careRecordTexts(day.refOf(kvnr))).toEqual([]);
+    expect(await day.keysUnder(`documents/${day.refOf(kvnr)}/`)).toEqual([]);
+  }
+  expect(day.insurer.summary().violations).toBe(0);
+});
+
+test('an unchanged list costs one request', async () => {
+  await using day = await startDay({ patients: 60, rate: 0, ...pure });
+  await day.startWorker();
+  await day.runToEnd();
+  day.insurer.unchangedDay();
+  day.insurer.resetLog();
+  const progress = await day.runToEnd();
+  expect(day.insurer.summary()).toMatchObject({ requests: 1, violations: 0 });
+  expect(progress).toMatchObject({ state: 'completed', patients: { listed: 60, new: 0, removed: 0, unchanged: 60 } });
+});
+
+test('an empty list deletes nobody and asks an operator, who can reject or approve', async () => {
+  await using day = await startDay({ patients: 15, rate: 0, ...pure }); // so few that the share alone would not ask
+  await day.startWorker();
+  await day.runToEnd();
+
+  day.insurer.setList('empty');
+  await day.sync.start();
+  const asking = await day.until(({ awaitingDecision }) => awaitingDecision);
+  expect(asking).toMatchObject({ state: 'running', decision: { removals: 15, stored: 15 } });
+  expect(await day.storedRefs()).toHaveLength(15);
+  await day.sync.decideRemovals({ decision: 'reject', operator: 'olga' });
+  expect(await day.ended()).toMatchObject({ state: 'completed', awaitingDecision: false, patients: { removed: 0 } });
+  expect(await day.storedRefs()).toHaveLength(15);
+
+  // rejected is not forgotten: the same list asks again
+  await day.sync.start();
+  await day.until(({ awaitingDecision }) => awaitingDecision);
+  const { removals = 0 } = (await day.sync.readProgress())?.decision ?? {};
+  await expect(
+    day.sync.decideRemovals({ decision: 'approve', operator: 'olga', removals: removals - 1 }), // as an older list had it
+  ).rejects.toMatchObject({ fault: 'decision-outdated' });
+  await day.sync.decideRemovals({ decision: 'approve', operator: 'olga', removals });
+  expect(await day.ended()).toMatchObject({ state: 'completed', patients: { removed: 15 } });
+  expect(await day.storedRefs()).toEqual([]);
+  await expect(day.sync.decideRemovals({ decision: 'approve', operator: 'olga' })).rejects.toMatchObject({
+    fault: 'no-run',
+  });
+});
+
+test('a list that is repaired while removals wait takes them back: nobody can approve them any more', async () => {
+  await using day = await startDay({ patients: 30, rate: 0, ...pure });
+  await day.startWorker();
+  await day.runToEnd();
+  day.insurer.setList('cut', 0.3);
+  await day.sync.start();
+  await day.until(({ awaitingDecision }) => awaitingDecision);
+  day.insurer.script({ match: 'list', fault: 'unasked-304' }); // the list that was applied on the first day, again
+  await day.sync.start();
+  expect(await day.ended()).toMatchObject({ state: 'completed', awaitingDecision: false, patients: { removed: 0 } });
+  expect(await day.storedRefs()).toHaveLength(30);
+});
+
+test('while removals wait, the new ones are stored and fetched, and a new day asks anew', async () => {
+  await using day = await startDay({ patients: 120, rate: 0.3, mix, ...pure });
+  await day.startWorker();
+  await day.runToEnd();
+  day.insurer.nextDay({ new: 5 });
+  day.insurer.setList('cut', 0.3);
+  await day.sync.start();
+  const asking = await day.until((progress) => progress.awaitingDecision && progress.careRecords.pending === 0);
+  expect(asking.patients.removed).toBe(0);
+  expect((await day.storedRefs()).length).toBeGreaterThanOrEqual(120);
+
+  day.insurer.setList('normal');
+  const { joined } = await day.sync.start(); // a trigger during a run is a signal
+  expect(joined).toBe(true);
+  expect(await day.ended()).toMatchObject({
+    state: 'completed',
+    awaitingDecision: false,
+    patients: { listed: 125, removed: 0 },
+  });
+  expect(await day.storedRefs()).toHaveLength(125);
+  expect(day.insurer.summary().violations).toBe(0);
+});
+
+test('a cut transfer of the list is taken up where it broke', async () => {
+  await using day = await startDay({
+    patients: 3_000,
+    rate: 0,
+    framing: 'content-length',
+    ...pure,
+    notInsuredShare: 0,
+  });
+  day.insurer.script(
+    { match: 'list', fault: 'reset-in-body', afterBytes: 200_000 },
+    { match: 'list', fault: 'cut-short', afterBytes: 150_000 },
+  );
+  await day.startWorker();
+  await day.sync.start();
+  await day.until(({ phase }) => phase === 'care-records');
+  const lists = day.insurer.log().filter(({ kind }) => kind === 'list');
+  expect(lists).toHaveLength(3);
+  expect(lists.map(({ range }) => range)).toEqual([
+    undefined,
+    expect.stringMatching(/^bytes=\d+-$/),
+    expect.stringMatching(/^bytes=\d+-$/),
+  ]);
+  expect(lists[1]?.ifRange).toMatch(/^"/);
+  expect(await day.storedRefs()).toHaveLength(3_000);
+});
+
+test('a person whose entry is spoiled today is still insured, and stays as stored', async () => {
+  await using day = await startDay({ patients: 40, rate: 0, ...pure });
+  await day.startWorker();
+  await day.runToEnd();
+  day.insurer.nextDay({ spoiled: 3 });
+  const progress = await day.runToEnd();
+  expect(progress.patients).toMatchObject({ listed: 37, removed: 0, quarantined: 3, unchanged: 37 });
+  expect(await day.storedRefs()).toHaveLength(40);
+});

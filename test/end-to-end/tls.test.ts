@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { startDay } from '../day.fixture.ts';
+import { openTlsFront } from '../tls.fixture.ts';
+
+const run = promisify(execFile);
+const root = dirname(dirname(import.meta.dirname));
+
+test('worker and clients reach a Temporal that is not on loopback over TLS, with a client certificate where one is asked for', async () => {
+  await using day = await startDay({ patients: 10, rate: 0.5 });
+  await using front = await openTlsFront(day.stack.environment['TEMPORAL_ADDRESS'] ?? '', 'h2', true);
+  const caFile = join(day.stack.dir, 'ca.pem');
+  writeFileSync(caFile, front.ca);
+  const trusting = { TEMPORAL_ADDRESS: front.address, SSL_CERT_FILE: caFile };
+  await expect(day.startWorker(trusting)).rejects.toThrow(/ended before it was ready/);
+
+  const certificate = { TEMPORAL_CLIENT_CERT: front.client.cert, TEMPORAL_CLIENT_KEY: front.client.key };
+  await day.startWorker({ ...trusting, ...certificate });
+  expect(await day.runToEnd()).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
+
+  /** a client in a process of its own: whom gRPC trusts is settled when it starts */
+  const reach = async (more: Readonly<Record<string, string>>): Promise<string> => {
+    const { stack } = day;
+    const env = {
+      ...process.env,
+      ...stack.environment,
+      INSURER_ID: 'test',
+      GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: caFile,
+      ...trusting,
+      ...more,
+    };
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', askForNamespace], { env, cwd: root });
+    return stdout.trim();
+  };
+  expect(await reach(certificate)).toBe('default');
+  await expect(reach({})).rejects.toThrow();
+});
+
+test('an insurer is reached over TLS, one request at a time, and not if its certificate is nobody’s', async () => {
+  await using day = await startDay({ patients: 10, rate: 0.8 });
+  const { host } = new URL(day.insurer.baseUrl);
+  await using front = await openTlsFront(host, 'http/1.1', false);
+  const caFile = join(day.stack.dir, 'ca.pem');
+  writeFileSync(caFile, front.ca);
+  const INSURER_BASE_URL = `https://${front.address}`;
+  const distrusting = await day.startWorker({ INSURER_BASE_URL });
+  await day.sync.start();
+  await front.visited(3);
+  expect(day.insurer.summary()).toMatchObject({ requests: 0 });
+  await distrusting.stop();
+
+  await day.startWorker({ INSURER_BASE_URL, NODE_EXTRA_CA_CERTS: caFile });
+  expect(await day.ended()).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
+  expect(day.insurer.summary()).toMatchObject({ overlaps: 0, beforeRetryAfter: 0, violations: 0 });
+});
+
+const askForNamespace = `
+  import { openTemporal } from './core/clients.ts';
+  import { clientConfig, readConfig } from './core/config.ts';
+  const { workflowService } = openTemporal(readConfig(clientConfig, process.env));
+  const { namespaceInfo } = await workflowService.describeNamespace({ namespace: 'default' });
+  console.log(namespaceInfo.name);
+  process.exit(0);`;

@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { type OperationName, operations } from '../../lambdas/routes.ts';
+import { type Ask, linksIn, openApi } from '../api.fixture.ts';
+import { startDay } from '../day.fixture.ts';
+import { lambdasTexts, workersTexts } from '../logs.fixture.ts';
+import { secretsOf } from '../secrets.fixture.ts';
+
+test('of a day with everything that people ask, no log line and no metric holds a name, KVNR, title, reason or token', async () => {
+  await using day = await startDay(
+    { patients: 60, rate: 0.5, latencyMs: 5, malformedEntries: 6, notInsuredShare: 0.05 },
+    {},
+    { api: true },
+  );
+  await day.startWorker({ METRICS_INTERVAL_MS: '1000' });
+  await day.sync.start();
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 3);
+  const { ask, tokens } = await openApi(day.stack);
+  const reason = 'because Frau Lehmann-Beispiel called about her diabetes';
+  const wanted = new Map<OperationName, Ask>();
+  const links: string[] = [];
+  for (const { kvnr } of day.insurer
+    .patients()
+    .filter(({ kind }) => kind === 'ok')
+    .slice(0, 12)) {
+    const patientRef = day.refOf(kvnr);
+    for (const [name, asked] of Object.entries({
+      lookUpPatient: { body: { kvnr } },
+      requestPatientSync: { body: { kvnr } },
+      readPatient: { params: { patientRef } },
+      readLastSync: { params: { patientRef } },
+      readAccessLog: { params: { patientRef } },
+      verifyAccessLog: { params: { patientRef } },
+    } satisfies Partial<Record<OperationName, Ask>>))
+      wanted.set(name as OperationName, asked);
+    for (const [name, asked] of wanted) await ask(name, asked);
+    const patient = await ask('readPatient', { params: { patientRef } });
+    if (patient.status === 200) links.push(...linksIn(patient.json));
+    // what does not belong there, too
+    await ask('readPatient', { params: { patientRef: kvnr } });
+    await ask('lookUpPatient', { body: { kvnr: kvnr.toLowerCase(), more: kvnr } });
+    await ask('listRuns', { headers: { 'x-correlation-id': kvnr } });
+  }
+  expect(links.length).toBeGreaterThan(0);
+  for (const token of links.slice(0, 5)) await ask('readDocument', { params: { token } });
+  const rest = (Object.keys(operations) as OperationName[]).filter((name) => !wanted.has(name));
+  for (const name of rest) await ask(name, operations[name].method === 'POST' ? { body: { reason } } : {});
+  await ask('resumeLine', { body: { reason } });
+  await day.until(({ state }) => state !== 'running');
+
+  const ofWorkers = workersTexts(day).join('\n');
+  const ofLambdas = await lambdasTexts();
+  expect(ofWorkers).toContain('"worker-ready"');
+  expect(ofWorkers).toContain('"_aws"'); // metrics
+  expect(ofLambdas.length).toBeGreaterThan(100);
+  expect(ofLambdas.join('\n')).toContain('"_aws"');
+  const told = [ofWorkers, ...ofLambdas].join('\n');
+  const secrets = [...secretsOf(day.insurer), reason, 'Lehmann', ...tokens.values(), ...links];
+  expect(secrets.filter((secret) => told.toLowerCase().includes(secret.toLowerCase()))).toEqual([]);
+});

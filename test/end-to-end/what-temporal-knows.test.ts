@@ -1,0 +1,87 @@
+import { Client, Connection } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { expect, test } from 'vitest';
+import { createPayloadCodec } from '../../core/codec.ts';
+import { insurerLineId } from '../../core/contract/names.ts';
+import { createSecretKeyWrapper } from '../../core/secret-key-wrapper.ts';
+import { insurerId, startDay } from '../day.fixture.ts';
+import { historiesOf, replay } from '../histories.fixture.ts';
+import { secretsOf } from '../secrets.fixture.ts';
+
+const { History } = temporal.api.history.v1;
+const { ListWorkflowExecutionsResponse } = temporal.api.workflowservice.v1;
+
+interface Payload {
+  metadata?: Record<string, Uint8Array> | null;
+  data?: Uint8Array | null;
+}
+
+/** All payloads of a message, however deep they lie in it. */
+function* payloadsOf(value: unknown): Generator<Payload> {
+  if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return;
+  if ('metadata' in value && 'data' in value) yield value as Payload;
+  for (const part of Object.values(value)) yield* payloadsOf(part);
+}
+
+const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
+
+/** What Temporal shows of all workflows to whoever has no key. */
+async function listedTexts(): Promise<string> {
+  const connection = await Connection.connect({ address: process.env['TEMPORAL_ADDRESS'] ?? '' });
+  const raw = new Client({ connection });
+  const listed = await raw.workflowService.listWorkflowExecutions({ namespace: 'default', pageSize: 1_000 });
+  await connection.close();
+  return utf8(ListWorkflowExecutionsResponse.encode(ListWorkflowExecutionsResponse.fromObject(listed)).finish());
+}
+
+test('of a run with 2 000 patients Temporal has short histories, small payloads, and no name, KVNR or title', async () => {
+  await using day = await startDay({
+    patients: 2_000,
+    rate: 0.3,
+    latencyMs: 0,
+    slowShare: 0,
+    mix: { 'reset-before-headers': 10, 'server-error': 20, 'cut-short': 10, 'wrong-patient': 3, 'off-contract': 3 },
+  });
+  await day.startWorker();
+  const progress = await day.runToEnd();
+  expect(progress).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
+
+  const histories = await historiesOf(day.client);
+  expect(histories.length).toBeGreaterThan(1); // it has continued as new
+  const codec = createPayloadCodec(createSecretKeyWrapper(process.env['PAYLOAD_KEYS'] ?? ''));
+  const texts: string[] = [];
+  for (const { history } of histories) {
+    await replay(history, process.env['PAYLOAD_KEYS'] ?? '');
+    expect(history.events?.length).toBeLessThanOrEqual(10_000);
+    texts.push(utf8(History.encode(history).finish()));
+    for (const payload of payloadsOf(history)) {
+      expect(payload.data?.length ?? 0).toBeLessThanOrEqual(64 * 1024);
+      const [decoded] = await codec.decode([payload as never]);
+      texts.push(utf8(decoded?.data ?? new Uint8Array()));
+    }
+  }
+  texts.push(await listedTexts());
+
+  const told = texts.join('\n');
+  const secrets = secretsOf(day.insurer);
+  expect(secrets.size).toBeGreaterThan(2_000);
+  expect([...secrets].filter((secret) => told.includes(secret))).toEqual([]);
+});
+
+test('who paused the line and why is readable in Temporal for nobody without a key', async () => {
+  await using day = await startDay({ patients: 1 });
+  await day.startWorker();
+  const names = { operator: 'olga.schmidt', reason: 'call by herr lehmann' };
+  await day.line.pause(names);
+  await day.line.resume(names);
+  const handle = day.client.workflow.getHandle(insurerLineId(insurerId));
+  const wrong = { operator: names.operator, reason: 'call by herr lehmann\n', seen: 2 };
+  await handle.executeUpdate('pause', { args: [wrong] }).catch(() => {}); // refused, and failures have texts too
+  await handle.executeUpdate('pause', { args: [{ ...names, seen: 1 }] }).catch(() => {});
+  const histories = await historiesOf(day.client, insurerLineId(insurerId));
+  const told = [await listedTexts(), ...histories.map(({ history }) => utf8(History.encode(history).finish()))].join();
+  expect(told).toContain('silenceLine');
+  for (const secret of Object.values(names)) expect(told).not.toContain(secret);
+  await day.line.pause(names); // and with a key it is
+  expect(await day.line.readChanges()).toMatchObject([{ by: names.operator }, {}, {}]);
+});

@@ -1,0 +1,108 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { newGate } from '../../core/domain/gate.ts';
+import type { MetricName, Metrics } from '../../core/metrics.ts';
+import { createLog } from '../log.ts';
+import { watchAccessLog } from './access-log-watch.ts';
+import { every } from './every.ts';
+import { startLineReporter } from './line-reporter.ts';
+import { type ReporterDeps, startReporter } from './reporter.ts';
+
+function listen() {
+  const told: [name: MetricName, value: unknown, dimensions: object][] = [];
+  const metrics: Metrics = {
+    tell(values, dimensions = {}) {
+      for (const [name, value] of Object.entries(values)) told.push([name as MetricName, value, dimensions]);
+    },
+  };
+  return { metrics, namesOf: () => [...new Set(told.map(([name]) => name))], told };
+}
+
+/** Tells once, as a worker that ends does. */
+async function tellOnce(changes: Partial<ReporterDeps>) {
+  const logged: string[] = [];
+  const { metrics, namesOf, told } = listen();
+  const { stop } = startReporter({
+    keeper: { holding: true, gate: newGate('kk-nord', 1) },
+    metrics,
+    log: createLog('worker', (line) => logged.push(line)),
+    readRuns: async () => [],
+    readBacklogs: async () => ({ sync: 2, 'insurer-line': 50, 'insurer-line-urgent': 0 }),
+    takeSyncsMs: () => [420, 380],
+    hours: { startHour: 3, dueHour: 8 },
+    everyMs: 60_000,
+    ...changes,
+  });
+  await stop();
+  return { names: namesOf(), told, logged: logged.join() };
+}
+
+test('the worker that holds the line tells of line, runs and queues, and of its own syncs', async () => {
+  const { names, told } = await tellOnce({});
+  expect(names).toEqual(
+    expect.arrayContaining(['SyncOnDemandMs', 'LineHeld', 'LinePaused', 'RunOverdueMinutes', 'QueueBacklog']),
+  );
+  expect(told).toContainEqual(['SyncOnDemandMs', [420, 380], {}]);
+  expect(told).toContainEqual(['QueueBacklog', 50, { taskQueue: 'insurer-line' }]);
+});
+
+test('a worker that does not hold it tells of its own syncs, and that it does not', async () => {
+  const { names, told } = await tellOnce({ keeper: { holding: false, gate: newGate('kk-nord', 1) } });
+  expect(names).toEqual(['SyncOnDemandMs', 'LineHeld']);
+  expect(told).toContainEqual(['LineHeld', 0, {}]);
+});
+
+test('what cannot be read is logged by what it was, and keeps nothing else from being told', async () => {
+  const { names, logged } = await tellOnce({ readRuns: () => Promise.reject(new TypeError('Anna Beispiel')) });
+  expect(names).toEqual(expect.arrayContaining(['LineHeld', 'QueueBacklog']));
+  expect(names).not.toContain('RunOverdueMinutes');
+  expect(logged).toContain('"what":"runs","fault":"TypeError"');
+  expect(logged).not.toContain('Anna');
+});
+
+test('the first word comes as soon as the line is held, and not at the end of an interval', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let isHeld = false;
+  let times = 0;
+  const said = Promise.withResolvers<void>();
+  const stop = every(
+    60_000,
+    () => isHeld,
+    async () => {
+      times += 1;
+      said.resolve();
+    },
+  );
+  await vi.advanceTimersByTimeAsync(600);
+  expect(times).toBe(0);
+  isHeld = true;
+  await vi.advanceTimersByTimeAsync(600);
+  await said.promise;
+  await stop();
+  expect(times).toBe(2); // and the last one
+});
+
+test('of a line that is neither held nor used nothing is told, and the last word is not lost', () => {
+  const measured = { requests: 0, faults: {}, busyMs: 0, elapsedMs: 1_000, sinceSuccessMs: 1_000 };
+  const closed = listen();
+  const deps = { isOpen: () => false, everyMs: 60_000 };
+  startLineReporter({ ...deps, metrics: closed.metrics, meter: { take: () => measured } }).stop();
+  expect(closed.told).toEqual([]);
+  const used = listen();
+  const last = { ...measured, requests: 2, faults: { reset: 1 } };
+  startLineReporter({ ...deps, metrics: used.metrics, meter: { take: () => last } }).stop();
+  expect(used.told).toContainEqual(['LineRequests', 2, {}]);
+  expect(used.told).toContainEqual(['LineFailuresByFault', 1, { fault: 'reset' }]);
+});
+
+test('a call of the access log that fails is told, and fails all the same', async () => {
+  let failures = 0;
+  const fails = (): Promise<never> => Promise.reject(new Error('away'));
+  const log = watchAccessLog({ append: fails, appendFirst: async () => {}, read: fails, verify: fails }, () => {
+    failures += 1;
+  });
+  await log.appendFirst([]);
+  expect(failures).toBe(0);
+  await expect(log.append('ref', [])).rejects.toThrow('away');
+  expect(failures).toBe(1);
+});
