@@ -38,7 +38,7 @@ test('a line that nobody holds is taken, and every write raises the lease number
 
 test('a line that someone holds is taken only with the very lease that was watched to lapse', () => {
   const held = after(fresh, take('a'));
-  const lapsed = { holder: 'a', leaseNumber: 1_001, sinceMs: 0 };
+  const lapsed = { holder: 'a', renewalNumber: 1_001, sinceMs: 0 };
   expect(decideGate(held, take('b'))).toEqual({ kind: 'refused', why: 'held' });
   expect(decideGate(after(held, renew('a')), { kind: 'take', holder: 'b', leaseMs, lapsed })).toEqual({
     kind: 'refused',
@@ -51,7 +51,7 @@ test('a line that someone holds is taken only with the very lease that was watch
 });
 
 test('who lost the line can neither renew nor release it, nor call it silent', () => {
-  const lapsed = { holder: 'a', leaseNumber: 1_001, sinceMs: 0 };
+  const lapsed = { holder: 'a', renewalNumber: 1_001, sinceMs: 0 };
   const taken = after(fresh, take('a'), { kind: 'take', holder: 'b', leaseMs, lapsed }, pause());
   for (const event of [renew('a'), { kind: 'release', holder: 'a' }, { kind: 'say-silent', holder: 'a' }] as const)
     expect(decideGate(taken, event)).toEqual({ kind: 'refused', why: 'not-holder' });
@@ -139,12 +139,12 @@ test('who has lost the line can still say for how long it is to be left alone', 
 
 test('who has watched the lease of a paused line stand still ends it: the line is silent, and nobody has it', () => {
   const paused = after(fresh, take('a'), renew('a', true), pause());
-  const lapsed = { holder: 'a', leaseNumber: paused.leaseNumber, sinceMs: 0 };
+  const lapsed = { holder: 'a', renewalNumber: paused.renewalNumber, sinceMs: 0 };
   const ended = after(paused, { kind: 'lapse', lapsed });
   expect(ended).toMatchObject({ state: 'paused', silent: true, busy: false });
   expect(ended.holder).toBeUndefined();
   expect(isSilent(ended)).toBe(true);
-  const old = { ...lapsed, leaseNumber: paused.leaseNumber - 1 };
+  const old = { ...lapsed, renewalNumber: paused.renewalNumber - 1 };
   expect(decideGate(paused, { kind: 'lapse', lapsed: old })).toEqual({ kind: 'refused', why: 'held' });
   expect(decideGate(after(paused, resume()), { kind: 'lapse', lapsed })).toEqual({
     kind: 'refused',
@@ -159,12 +159,23 @@ test('a lease lapses only after it stood unchanged for its length and a margin, 
   expect(hasLapsed(watch, held, leaseMs, 50_000 + leaseMs + leaseMarginMs(leaseMs))).toBe(true);
   const renewed = after(held, renew('a'));
   expect(hasLapsed(watch, renewed, leaseMs, 1e9)).toBe(false);
-  expect(watchLease(watch, renewed, 60_000)).toEqual({ holder: 'a', leaseNumber: 1_002, sinceMs: 60_000 });
+  expect(watchLease(watch, renewed, 60_000)).toEqual({ holder: 'a', renewalNumber: 1_002, sinceMs: 60_000 });
   expect(watchLease(watch, held, 60_000)).toBe(watch);
+});
+
+test('only the holder’s own takes and renewals show that it lives: what others write does not make anybody wait longer', () => {
+  const held = after(fresh, take('a'));
+  const watch = watchLease(undefined, held, 50_000);
+  const paused = after(held, pause());
+  const written = after(paused, { kind: 'told', upTo: 1 }, resume(), { kind: 'hold', holdMs: 9_000 });
+  expect(written.leaseNumber).toBeGreaterThan(held.leaseNumber);
+  expect(watchLease(watch, written, 60_000)).toBe(watch);
+  const nowMs = 50_000 + leaseMs + leaseMarginMs(leaseMs);
+  expect(hasLapsed(watch, written, leaseMs, nowMs)).toBe(true);
 });
 
 test('who watches with a shorter lease than the holder has waits for the longer one', () => {
   const held = after(fresh, take('a'));
-  const watch = { holder: 'a', leaseNumber: 1_001, sinceMs: 0 };
+  const watch = { holder: 'a', renewalNumber: 1_001, sinceMs: 0 };
   expect(lapsesAtMs(watch, held, 2_000)).toBe(leaseMs + leaseMarginMs(leaseMs));
 });

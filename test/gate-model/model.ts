@@ -553,16 +553,22 @@ function keyOf(world: World, rules: Rules): string {
   const { gate, workers, stray, pauser, resumer, budget, nowMs } = world;
   const { isCompareAndSet, isStrayCompared } = rules;
   const comesBackNever = isCompareAndSet && isStrayCompared && rules.decideGate === decideGate; // an old number
-  const age = (leaseNumber: number): number | string =>
-    leaseNumber === gate.leaseNumber ? 0 : comesBackNever ? '-' : gate.leaseNumber - leaseNumber;
+  const ageOf = (number: number, now: number): number | string =>
+    number === now ? 0 : comesBackNever ? '-' : now - number;
+  const age = (leaseNumber: number): number | string => ageOf(leaseNumber, gate.leaseNumber);
   const isOver = (leaseNumber: number): boolean => comesBackNever && leaseNumber !== gate.leaseNumber;
   const ticksTo = (ms: number): number => Math.round((ms - nowMs) / tickMs);
   const since = (ms: number): number => Math.min(longestLookBack, -ticksTo(ms));
   /** of a lease: `x` without one; -1 once its child can be late no longer */
   const end = (ms: number): number | string => (ms === 0 ? 'x' : Math.max(-1, ticksTo(ms)));
 
+  /** of one that nobody holds, or that is as it was renewed last: nothing */
+  const renewalKey = ({ holder, renewalNumber }: Gate): string => {
+    const renewal = ageOf(renewalNumber, gate.renewalNumber);
+    return holder === undefined || renewal === 0 ? '' : `~${renewal}`;
+  };
   const gateKey = (gate: Gate, nameOf: NameOf): string =>
-    `${nameOf(gate.holder)}${gate.state[0]}${gate.silent ? 's' : 'n'}${gate.changeNumber}#${age(gate.leaseNumber)}`;
+    `${nameOf(gate.holder)}${gate.state[0]}${gate.silent ? 's' : 'n'}${gate.changeNumber}#${age(gate.leaseNumber)}${renewalKey(gate)}`;
   const putKey = ({ gate, basis, landings }: Put, nameOf: NameOf): string =>
     isOver(basis) ? '-' : `${gateKey(gate, nameOf)}<${age(basis)}*${landings}`;
   const writeKey = (write: Write | undefined, nameOf: NameOf): string => {
@@ -573,9 +579,9 @@ function keyOf(world: World, rules: Rules): string {
   };
   const watchKey = (watch: LeaseWatch | undefined, read: Gate | undefined): string => {
     if (watch === undefined) return '';
-    const isOfRead = watch.leaseNumber === read?.leaseNumber;
-    if (isOver(watch.leaseNumber) && !isOfRead) return '';
-    return `${age(watch.leaseNumber)}${isOfRead ? 'r' : ''}@${since(watch.sinceMs)}`;
+    const isOfRead = watch.renewalNumber === read?.renewalNumber;
+    if (comesBackNever && watch.renewalNumber !== gate.renewalNumber && !isOfRead) return '';
+    return `${ageOf(watch.renewalNumber, gate.renewalNumber)}${isOfRead ? 'r' : ''}@${since(watch.sinceMs)}`;
   };
   const orderKey = ({ untilMs, forbids }: Order): string => `${end(untilMs)}${forbids ? 'f' : ''}`;
   const workerKey = (worker: Worker): string => {
@@ -647,7 +653,7 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
         const { watch, holder } = standing;
         if (gate.holder === undefined || gate.holder === holder || watch?.holder !== gate.holder)
           return nextGateEvent(gate, standing, nowMs);
-        const lapsed = { ...watch, leaseNumber: gate.leaseNumber };
+        const lapsed = { ...watch, renewalNumber: gate.renewalNumber };
         return hasLapsed(lapsed, gate, leaseMs, nowMs) ? { kind: 'take', holder, leaseMs, lapsed } : undefined;
       },
     },
@@ -657,7 +663,10 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
       decideGate: (gate, event) => {
         const decision = decideGate(gate, event);
         return decision.kind === 'write' && event.kind === 'renew'
-          ? { kind: 'write', gate: { ...decision.gate, leaseNumber: gate.leaseNumber } }
+          ? {
+              kind: 'write',
+              gate: { ...decision.gate, leaseNumber: gate.leaseNumber, renewalNumber: gate.renewalNumber },
+            }
           : decision;
       },
     },
@@ -702,18 +711,18 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
   },
   'a lease that a pauser has watched is not ended': { rules: { pauserEndsLease: false } },
   'a pauser ends a lease that it has not watched': {
-    rules: { hasLapsed: (watch, gate) => watch !== undefined && watch.leaseNumber === gate.leaseNumber },
+    rules: { hasLapsed: (watch, gate) => watch !== undefined && watch.renewalNumber === gate.renewalNumber },
   },
   'a pauser ends a lease without comparing its number': {
     rules: {
       watchLease: watchHolder,
       hasLapsed: (watch, gate, ownMs, nowMs) =>
-        watch !== undefined && hasLapsed({ ...watch, leaseNumber: gate.leaseNumber }, gate, ownMs, nowMs),
+        watch !== undefined && hasLapsed({ ...watch, renewalNumber: gate.renewalNumber }, gate, ownMs, nowMs),
       decideGate: (gate, event) =>
         event.kind === 'lapse' && gate.holder !== undefined
           ? decideGate(gate, {
               ...event,
-              lapsed: { ...event.lapsed, holder: gate.holder, leaseNumber: gate.leaseNumber },
+              lapsed: { ...event.lapsed, holder: gate.holder, renewalNumber: gate.renewalNumber },
             })
           : decideGate(gate, event),
     },

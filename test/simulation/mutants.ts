@@ -17,12 +17,12 @@ const grant = 'worker/line/grant.ts';
 export const gateMutants: Readonly<Record<string, Mutant>> = {
   'a lease is compared without its number': {
     file: domain,
-    find: 'watch !== undefined && watch.holder === gate.holder && watch.leaseNumber === gate.leaseNumber;',
+    find: 'watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === gate.renewalNumber;',
     replace: 'watch !== undefined && watch.holder === gate.holder;',
   },
   'a renewal does not change the number': {
     file: domain,
-    find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent });',
+    find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, ...renewed });',
     replace:
       "return { kind: 'write', gate: { ...gate, holdMs: event.holdMs ?? gate.holdMs, leaseMs: event.leaseMs, busy: event.busy && !gate.silent } };",
   },
@@ -96,7 +96,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     file: store,
     find: 'watch = watchLease(watch, gate, nowMs);',
     replace:
-      'watch = watch?.holder === gate.holder ? watch && { ...watch, leaseNumber: gate.leaseNumber } : watchLease(undefined, gate, nowMs);',
+      'watch = watch?.holder === gate.holder ? watch && { ...watch, renewalNumber: gate.renewalNumber } : watchLease(undefined, gate, nowMs);',
   },
   'a holder says silent while its child is not closed': {
     file: lease,
