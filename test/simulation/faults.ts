@@ -76,6 +76,31 @@ function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): voi
   simulation.arm(disarm);
 }
 
+/** The next request is left hanging, and an operator pauses in it, while calls to the table take their time. */
+function pauseInRequest(simulation: Simulation): boolean {
+  const { world, insurer } = simulation;
+  const operator = simulation.operators.find(({ isBusy }) => !isBusy);
+  if (operator === undefined) return false;
+  insurer.next('hang');
+  const disarm = insurer.once('arrival', () => {
+    operator.pauseFor(world.between(20, 1_200));
+    for (const link of [operator.tableLink, simulation.holder?.tableLink]) {
+      if (link === undefined || world.chance(0.4)) continue;
+      const trouble = world.pick(['answer late', 'slow', 'request lost', 'answer lost'] as const);
+      const begins = world.plan(world.between(0, leaseMs), () => {
+        link.trouble = trouble;
+      });
+      const ends = world.plan(world.between(leaseMs / 2, leaseMs * 1.3), () => {
+        link.trouble = undefined;
+      });
+      simulation.arm(begins);
+      simulation.arm(ends);
+    }
+  });
+  simulation.arm(disarm);
+  return true;
+}
+
 /** What each fault does, and how often it is drawn. */
 export const faults = {
   'kill -9 of the parent': { weight: 4, strike: on(({ parent }) => parent.kill('kill -9')) },
@@ -232,6 +257,7 @@ export const faults = {
       return operator !== undefined;
     },
   },
+  'a pause meets a request that hangs': { weight: 6, strike: pauseInRequest },
   'an operator resumes': {
     weight: 3,
     strike: ({ operators }: Simulation) => {

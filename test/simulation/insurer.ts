@@ -66,8 +66,13 @@ export class SimulatedInsurer {
     return () => listeners.delete(action);
   }
 
-  connectionOf(process: SimulatedProcess, link: InsurerLink, stuckWrites: StuckWrites): InsurerConnection {
-    return new SimulatedConnection(this.#world, this, process, link, stuckWrites);
+  connectionOf(
+    process: SimulatedProcess,
+    connectMs: number,
+    link: InsurerLink,
+    stuckWrites: StuckWrites,
+  ): InsurerConnection {
+    return new SimulatedConnection(this.#world, this, process, connectMs, link, stuckWrites);
   }
 
   /** The next request is answered so. */
@@ -193,6 +198,7 @@ class SimulatedConnection implements InsurerConnection {
   readonly #process: SimulatedProcess;
   readonly #link: InsurerLink;
   readonly #stuckWrites: StuckWrites;
+  readonly #connectMs: number;
   #socket: SimulatedSocket | undefined;
   #running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean } | undefined;
 
@@ -200,9 +206,11 @@ class SimulatedConnection implements InsurerConnection {
     world: World,
     insurer: SimulatedInsurer,
     process: SimulatedProcess,
+    connectMs: number,
     link: InsurerLink,
     stuckWrites: StuckWrites,
   ) {
+    this.#connectMs = connectMs;
     this.#world = world;
     this.#insurer = insurer;
     this.#process = process;
@@ -238,7 +246,9 @@ class SimulatedConnection implements InsurerConnection {
     this.#insurer.triedMs = this.#world.nowMs;
     const { trouble } = this.#link;
     if (trouble === 'silent') {
-      this.#process.receives(1_500, () => socket.destroy(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })));
+      this.#process.receives(this.#connectMs, () =>
+        socket.destroy(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })),
+      );
     } else if (trouble === 'refused' || this.#world.chance(refusedShare))
       this.#process.receives(2 * this.#way(), () =>
         socket.destroy(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })),

@@ -151,8 +151,7 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   'grant: the end of a lease is told by its timer only': {
     file: grant,
     find: `    if (hasLeaseEnded) this.#report(); // here, on this clock: whatever called for this look
-    if (momentsMs.length > 0)
-      this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => this.#look());`,
+    if (momentsMs.length > 0) this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => this.#look());`,
     replace: `    if (momentsMs.length === 0) return;
     this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => {
       this.#look();

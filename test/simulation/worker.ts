@@ -16,8 +16,8 @@ import { Machine, SimulatedProcess, type World } from './world.ts';
 export const insurerId = 'kk';
 export const holderOf = (worker: string): string => `holder-${worker}`;
 export const workerOf = (holder: string): string => holder.slice('holder-'.length);
-/** The shortest lease that the configuration allows. */
-export const settings = { leaseMs: 2_000, pauseGraceMs: 200, lineMinGapMs: 50, lineStallMs: 1_500 } as const;
+/** The shortest lease that the configuration allows, and requests that may outlast it, in a pause as well. */
+export const settings = { leaseMs: 2_000, pauseGraceMs: 1_500, lineMinGapMs: 50, lineStallMs: 3_000 } as const;
 
 export interface Surroundings {
   readonly world: World;
@@ -192,7 +192,8 @@ export class SimulatedWorker {
           onClose: () => {}, // it dies with its parent
           die: () => child.kill('by its own hand'),
         },
-        openConnection: () => insurer.connectionOf(child, this.insurerLink, this.stuckWrites),
+        openConnection: (_origin, connectMs) =>
+          insurer.connectionOf(child, connectMs, this.insurerLink, this.stuckWrites),
         createWorkers: async ({ line, grant }) =>
           (['bulk', 'urgent'] as const).map((queue) =>
             taskWorker({
