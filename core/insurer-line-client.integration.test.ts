@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { Client } from '@temporalio/client';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { openTemporal } from './clients.ts';
 import { clientConfig, readConfig } from './config.ts';
 import { createInsurerLineClient } from './insurer-line-client.ts';
@@ -18,7 +18,7 @@ const hanging = () => new Promise<Client>(() => {});
 async function open(temporal: () => Promise<Client> = hanging) {
   const insurerId = `kk-${randomUUID().slice(0, 8)}`;
   const gate = openGate(client, insurerId);
-  await gate.read();
+  await vi.waitFor(gate.read, 10_000); // an emulator that is busy with others may need more than the gate's one second
   return { gate, line: createInsurerLineClient({ temporal, gate, insurerId }) };
 }
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
 export interface ProcessSpec {
@@ -21,7 +22,7 @@ export interface ProcessSpec {
 export interface Leashed {
   readonly name: string;
   readonly logFile: string;
-  /** resolves once it has ended, by itself or not */
+  /** resolves once it has ended, by itself or not, and its log is written */
   readonly ended: Promise<void>;
   readonly isRunning: () => boolean;
   /** SIGTERM, then after the grace SIGKILL; resolves when it is gone */
@@ -53,8 +54,10 @@ export function startProcess({ name, command, args, env, logDir, graceMs, onLine
   });
   createInterface({ input: child.stderr }).on('line', write);
   child.stdin.on('error', () => {}); // it has ended already
-  const ended = exitOf(child).then(() => {
+  const logClosed = new Promise<void>((resolve) => log.once('close', () => resolve())); // after an error, too
+  const ended = exitOf(child).then(async () => {
     log.end();
+    await logClosed; // else whoever reads the log misses the last words
   });
   return {
     name,
@@ -67,6 +70,9 @@ export function startProcess({ name, command, args, env, logDir, graceMs, onLine
     },
   };
 }
+
+/** What a process prints last arrives after its end; a child that it has left behind may keep its pipe open, ms. */
+const lastWordsMs = 1_000;
 
 const exitOf = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
@@ -85,12 +91,14 @@ export async function untilReady(
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    if (!leashed.isRunning())
+    if (!leashed.isRunning()) {
+      await Promise.race([leashed.ended, sleep(lastWordsMs)]);
       throw new StartFailure(`${leashed.name} ended before it was ready: ${lastWords(leashed)}`);
+    }
     if (await isReady().catch(() => false)) return;
     if (performance.now() > deadline)
       throw new StartFailure(`${leashed.name} did not answer within ${timeoutMs / 1000} s: ${lastWords(leashed)}`);
-    await Promise.race([leashed.ended, new Promise((resolve) => setTimeout(resolve, pollMs))]);
+    await Promise.race([leashed.ended, sleep(pollMs)]);
   }
 }
 

@@ -459,22 +459,6 @@ describe.concurrent('beside others', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a worker whose line’s process does not come up says that it is not well', async ({
-    expect,
-    world: { gate },
-  }) => {
-    const missing = new URL('./not-there.ts', import.meta.url);
-    const keeper = await startKeeper({
-      config: { LEASE_MS: 500 },
-      gate,
-      log: createLog('keeper', () => {}),
-      entry: missing,
-    });
-    expect(keeper.isWell).toBe(true); // so far
-    await expect.poll(() => keeper.isWell, { timeout: 5_000 }).toBe(false);
-    await keeper.stop();
-  }, 30_000);
-
   test('when the insurer does not let us in the line pauses itself, and says so once the gate has it', async ({
     expect,
     world: { insurer, gate, startPair },
@@ -641,5 +625,21 @@ describe('alone, as the times in which it acts are measured', () => {
     expect((await exited)[0]).toBe(0);
     await requests(5);
     expect(insurer.overlaps).toBe(0);
+  }, 30_000);
+
+  test('a worker whose line’s process does not come up says that it is not well', async ({
+    expect,
+    world: { gate },
+  }) => {
+    const missing = new URL('./not-there.ts', import.meta.url);
+    const keeper = await startKeeper({
+      config: { LEASE_MS: 500 },
+      gate,
+      log: createLog('keeper', () => {}),
+      entry: missing,
+    });
+    expect(keeper.isWell).toBe(true); // so far
+    await expect.poll(() => keeper.isWell, { timeout: 5_000 }).toBe(false);
+    await keeper.stop();
   }, 30_000);
 });

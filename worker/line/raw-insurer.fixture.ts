@@ -34,7 +34,7 @@ export async function startRawInsurer(
   const server: Server = createServer((socket) => {
     counts.connections += 1;
     sockets.add(socket);
-    const closed = once(socket, 'close').then(() => undefined);
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve())); // `once` would reject at a reset
     socket.on('error', () => {});
     socket.on('close', () => {
       sockets.delete(socket);
