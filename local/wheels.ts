@@ -34,7 +34,7 @@ export async function ensureWheels(
 
 /** Schemathesis, which only a test needs: in an environment of its own, as its packages are many. @throws StartFailure */
 export async function ensureSchemathesis(localDir: string): Promise<string> {
-  const requirements = join(root, 'test', 'schemathesis-requirements.txt');
+  const requirements = join(root, 'test', 'api', 'schemathesis-requirements.txt');
   const bin = await ensureEnvironment(join(localDir, 'venv-schemathesis'), requirements, 'schemathesis', () => {});
   return join(bin, 'schemathesis');
 }

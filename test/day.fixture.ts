@@ -19,6 +19,7 @@ import { patientRefOf } from '../core/pseudonyms.ts';
 import { careRecordsTable } from '../core/stores/care-records.ts';
 import { listKeys } from '../core/stores/objects.ts';
 import { type Insurer, type InsurerOptions, startInsurer } from '../local/insurer/insurer.ts';
+import { placesIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { type StackParts, startTestStack, type TestStack, testDir } from './stack.ts';
 
@@ -92,7 +93,7 @@ export async function startDay(
 ): Promise<Day> {
   const stack = await startTestStack(parts);
   const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...options });
-  const bundle = await ensureWorkflowBundle(join(testDir, 'bundle'));
+  const bundle = await ensureWorkflowBundle(placesIn(testDir).bundles);
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],
     NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],

@@ -1,9 +1,9 @@
-import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { createDataConverter, createPayloadCodec } from '../core/codec.ts';
 import { dailySyncId } from '../core/contract/names.ts';
 import { createSecretKeyWrapper } from '../core/secret-key-wrapper.ts';
+import { placesIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { insurerId } from './day.fixture.ts';
 import { testDir } from './stack.ts';
@@ -23,7 +23,7 @@ export async function historiesOf(
 
 /** Goes the way of a history once more. @throws DeterminismViolationError when today's workflow would go another one */
 export async function replay(history: History, payloadKeys: string): Promise<void> {
-  const codePath = await ensureWorkflowBundle(join(testDir, 'bundle'));
+  const codePath = await ensureWorkflowBundle(placesIn(testDir).bundles);
   const dataConverter = createDataConverter(createPayloadCodec(createSecretKeyWrapper(payloadKeys)));
   const options = { workflowBundle: { codePath }, dataConverter };
   await Worker.runReplayHistory(options, history);

@@ -70,10 +70,10 @@ const standIns: Neighbours = {
 };
 
 /** What to deploy. */
-export const deployments = {
+const deployments = {
   data: undefined,
   api: apiSettings(),
-  'api with traces': { ...apiSettings(), OTEL_EXPORTER_OTLP_ENDPOINT: standIns.collector },
+  'traced-api': { ...apiSettings(), OTEL_EXPORTER_OTLP_ENDPOINT: standIns.collector },
 } as const;
 
 function apiSettings() {
@@ -94,8 +94,11 @@ function apiSettings() {
  */
 export async function ensureDeployed(what: keyof typeof deployments): Promise<string> {
   const settings = deployments[what];
-  const deployed = join(testDir, `deployed-${appHash(settings ?? { only: 'data' }).slice(0, 16)}`);
+  const hash = appHash(settings ?? { only: 'data' }).slice(0, 16);
+  const deployed = join(testDir, `deployed-${what}-${hash}`);
   if (existsSync(deployed)) return deployed;
+  for (const older of globSync(join(testDir, `deployed-${what}-${'?'.repeat(hash.length)}`)))
+    rmSync(older, { recursive: true });
   mkdirSync(testDir, { recursive: true });
   const { ministack: command } = await ensureWheels(testDir);
   const dataDir = mkdtempSync(join(testDir, 'deploying-'));
@@ -136,7 +139,7 @@ export async function startTestStack({
   collector,
   moreSecret = {},
 }: StackParts = {}): Promise<TestStack> {
-  const what = collector !== undefined ? 'api with traces' : isWithApi ? 'api' : 'data';
+  const what = collector !== undefined ? 'traced-api' : isWithApi ? 'api' : 'data';
   const deployed = await ensureDeployed(what);
   const wheels = await ensureWheels(testDir);
   const command = await findTemporal(process.env, wheels);

@@ -44,7 +44,7 @@ beforeAll(async () => {
       ...environment,
       INSURER_BASE_URL: insurer.baseUrl,
       INSURER_API_TOKEN: insurer.token,
-      WORKFLOW_BUNDLE: await ensureWorkflowBundle(join(testDir, 'bundle')),
+      WORKFLOW_BUNDLE: await ensureWorkflowBundle(placesIn(testDir).bundles),
       LEASE_MS: '3000',
     },
     logDir: join(stack.dir, 'logs'),

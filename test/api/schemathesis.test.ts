@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { roles } from '../../core/domain/access.ts';
+import { operations } from '../../lambdas/routes.ts';
+import { kvnr as kvnrSchema, patientRef as patientRefSchema } from '../../lambdas/schemas.ts';
+import { fetchToken } from '../../local/oidc/token.ts';
+import { ensureSchemathesis } from '../../local/wheels.ts';
+import { type Day, startDay } from '../day.fixture.ts';
+import { testDir } from '../stack.ts';
+
+// Schemathesis against the API of a whole stack with a day's data, with the token of each role and with none.
+const run = promisify(execFile);
+/** Of each operation and role, besides the edges of its schemas, whose number the document sets. */
+const examplesOfChance = 3;
+/** Far more than a role takes, ms: a machine may be busy with something else. */
+const roleMs = 10 * 60_000;
+const checks = [
+  'not_a_server_error',
+  'status_code_conformance',
+  'content_type_conformance',
+  'response_headers_conformance',
+  'response_schema_conformance',
+];
+
+let schemathesis: string;
+let day: Day;
+let api: NonNullable<Day['stack']['api']>;
+/** the file of the API's document */
+let schema: string;
+beforeAll(async () => {
+  schemathesis = await ensureSchemathesis(testDir);
+  day = await startDay({ patients: 20, rate: 0, notInsuredShare: 0 }, {}, { api: true });
+  if (day.stack.api === undefined) throw new Error('the stack has no API');
+  api = day.stack.api;
+  await day.startWorker();
+  await day.runToEnd();
+  const [patient] = day.insurer.patients();
+  if (patient === undefined) throw new Error('the day has no patients');
+  const published = await (await fetch(`${api.url}/openapi.json`)).text();
+  schema = join(day.stack.dir, 'openapi.json');
+  // the examples become those of a patient who is stored, or no answer would have data in it
+  writeFileSync(
+    schema,
+    published
+      .replaceAll(String(patientRefSchema.meta()?.['example']), day.refOf(patient.kvnr))
+      .replaceAll(String(kvnrSchema.meta()?.['example']), patient.kvnr),
+  );
+}, 300_000);
+afterAll(async () => await day?.[Symbol.asyncDispose]());
+
+test.each([...roles, undefined])(
+  'as %s each operation answers what its document says, at all edges of its schemas',
+  {
+    timeout: roleMs + 10_000,
+  },
+  async (role) => {
+    const token = role && (await fetchToken(api.issuer, api.issuerKeys, role));
+    const args = [
+      ...['run', schema, '--url', api.url, '--checks', checks.join(','), '--phases', 'examples,coverage,fuzzing'],
+      ...['--max-examples', String(examplesOfChance), '--request-timeout', '30'],
+      ...['--continue-on-failure', '--no-color'],
+      ...['--generation-deterministic', '--warnings', 'off'],
+      ...(token === undefined ? [] : ['--header', `Authorization: Bearer ${token}`]),
+    ];
+    const options = { cwd: day.stack.dir, timeout: roleMs, maxBuffer: 64 << 20 };
+    const { stdout } = await run(schemathesis, args, options).catch((error: { stdout?: string; stderr?: string }) => {
+      throw new Error(`${error.stdout ?? ''}${error.stderr ?? ''}`, { cause: error });
+    });
+    expect(stdout).toMatch(new RegExp(`Coverage \\(in [^✅]*✅ +${Object.keys(operations).length} passed`)); // all of them were asked
+  },
+);
