@@ -22,7 +22,7 @@ class LongestFirst extends BaseSequencer {
 }
 
 /** Whole stacks wait more than half of their time: for leases, retries, and processes that start. */
-const sideBySide = { sequence: { groupOrder: 2 }, maxWorkers: 3 };
+const sideBySide = { sequence: { groupOrder: 3 }, maxWorkers: 3 };
 
 /** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
@@ -43,10 +43,18 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          sequence: { groupOrder: 1 }, // alone: it has a thread of its own for each core
+          maxWorkers: 1,
+        },
+      },
+      {
+        test: {
           name: 'integration',
           include: ['**/*.integration.test.ts'],
           globalSetup: ['test/global-setup.ts'],
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           maxWorkers: 3, // more than half of their time they wait
           testTimeout: 30_000,
           hookTimeout: 30_000,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { runChecks } from './checks.ts';
 
-// `npm test`: the checks, then unit and integration tests. Arguments go to vitest, and then the checks are left out: npm test -- core/domain
+// `npm test`: the checks, then unit tests, the simulation of the line, and integration tests. Arguments go to vitest, and then the checks are left out: npm test -- core/domain
 const root = dirname(import.meta.dirname);
 const localDir = process.env['LOCAL_DIR'] ?? join(root, '.local', 'test');
 const args = process.argv.slice(2);
@@ -12,7 +12,7 @@ const vitest = spawn(
   [
     join(root, 'node_modules', 'vitest', 'vitest.mjs'),
     'run',
-    ...(args.length > 0 ? args : ['--project', 'unit', '--project', 'integration']),
+    ...(args.length > 0 ? args : ['unit', 'simulation', 'integration'].flatMap((project) => ['--project', project])),
   ],
   {
     cwd: root,
