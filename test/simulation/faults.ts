@@ -1,6 +1,7 @@
+import { leaseMarginMs } from '../../core/domain/gate.ts';
 import { driftMost } from './judge.ts';
 import type { Simulation } from './simulation.ts';
-import { tableTroubles } from './table.ts';
+import { type TableLink, type TableTrouble, tableTroubles } from './table.ts';
 import { type SimulatedWorker, settings } from './worker.ts';
 
 const { leaseMs } = settings;
@@ -39,65 +40,68 @@ const forAWhile = (begin: () => void, end: () => void, { world }: Simulation, mo
   world.plan(world.between(20, most), end);
 };
 
+/** What is the matter with calls to the table from one moment to another, ms from now. */
+export function troubleCalls(
+  link: TableLink,
+  trouble: TableTrouble,
+  fromMs: number,
+  untilMs: number,
+  { world, arm }: Simulation,
+): void {
+  const begin = (): void => {
+    link.trouble = trouble;
+  };
+  if (fromMs <= 0) begin();
+  else arm(world.plan(fromMs, begin));
+  world.plan(untilMs, () => {
+    if (link.trouble === trouble) link.trouble = undefined;
+  });
+}
+
 /**
- * The next request is left hanging, and with it the lease comes to its end: its renewals fail, or the process that would make
- * them, or close the socket, stands still. Sometimes the machine is busy at that very moment.
+ * The lease comes to its end while a request is left hanging: its renewals fail, or the process that would make them, or
+ * close the socket, stands still. Sometimes the machine is busy at that very moment.
  */
 function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): void {
-  const { world, insurer } = simulation;
+  const { world, insurer, arm } = simulation;
   const { tableLink, stuckWrites, machine } = worker;
-  insurer.next('hang');
-  const lateFirst = world.chance(0.4);
   const drawn = world.random();
-  const loseRenewals = (): void => {
-    tableLink.trouble = lateFirst ? 'answer late' : 'request lost';
-    simulation.arm(
-      world.plan(world.between(150, 400), () => {
-        tableLink.trouble = 'request lost';
-      }),
-    );
-    world.plan(leaseMs * 1.6, () => {
-      tableLink.trouble = undefined;
-    });
-  };
-  if (drawn > 0.8) stuckWrites.nextMs = world.between(leaseMs * 0.5, leaseMs * 2);
-  const disarm = insurer.once('arrival', () => {
-    if (drawn < 0.3) return void worker.holdStill('parent', world.between(leaseMs, leaseMs * 2.2));
-    loseRenewals();
-    if (drawn > 0.6 && drawn <= 0.8) worker.holdStill('child', leaseMs * 2.2);
-    if (drawn > 0.6) return;
+  const lateMs = world.chance(0.5) ? world.between(400, 900) : 0;
+  if (world.chance(0.8)) insurer.next('hang');
+  if (drawn > 0.85) stuckWrites.nextMs = world.between(leaseMs * 0.5, leaseMs * 2);
+  const onArrival = (): void => {
+    if (drawn < 0.25) {
+      worker.holdStill('parent', world.between(leaseMs, leaseMs * 2.2));
+      return;
+    }
+    if (lateMs > 0) troubleCalls(tableLink, 'answer late', 0, lateMs, simulation);
+    troubleCalls(tableLink, 'request lost', lateMs, leaseMs * 1.6 + lateMs, simulation);
+    if (drawn > 0.7 && drawn <= 0.85) worker.holdStill('child', leaseMs * 2.2);
+    if (drawn > 0.7) return;
     const atEnd = (): void => {
       const leftMs = worker.sendUntilMs - machine.monotonicMs();
-      if (leftMs > 40) simulation.arm(world.plan(leftMs - world.between(1, 40), atEnd));
-      else worker.beBusy();
+      if (leftMs > 30) arm(world.plan(leftMs - world.between(1, 30), atEnd));
+      else worker.beBusy(1.4 * leaseMarginMs(leaseMs));
     };
-    simulation.arm(world.plan(500, atEnd));
-  });
-  simulation.arm(disarm);
+    arm(world.plan(lateMs + 500, atEnd));
+  };
+  arm(insurer.once('arrival', onArrival));
 }
 
 /** The next request is left hanging, and an operator pauses in it, while calls to the table take their time. */
 function pauseInRequest(simulation: Simulation): boolean {
-  const { world, insurer } = simulation;
-  const operator = simulation.operators.find(({ isBusy }) => !isBusy);
-  if (operator === undefined) return false;
+  const { world, insurer, arm, operators, workers, holder } = simulation;
+  const operator = operators.find(({ isBusy }) => !isBusy);
+  if (operator === undefined || holder === undefined) return false;
   insurer.next('hang');
-  const disarm = insurer.once('arrival', () => {
+  const onArrival = (): void => {
     operator.pauseFor(world.between(20, 1_200));
-    for (const link of [operator.tableLink, simulation.holder?.tableLink]) {
-      if (link === undefined || world.chance(0.4)) continue;
-      const trouble = world.pick(['answer late', 'slow', 'request lost', 'answer lost'] as const);
-      const begins = world.plan(world.between(0, leaseMs), () => {
-        link.trouble = trouble;
-      });
-      const ends = world.plan(world.between(leaseMs / 2, leaseMs * 1.3), () => {
-        link.trouble = undefined;
-      });
-      simulation.arm(begins);
-      simulation.arm(ends);
-    }
-  });
-  simulation.arm(disarm);
+    if (world.chance(0.3)) return;
+    troubleCalls(holder.tableLink, 'request lost', world.between(0, 50), world.between(900, leaseMs * 0.9), simulation);
+    for (const { tableLink } of [operator, ...workers.filter((worker) => worker !== holder)])
+      troubleCalls(tableLink, 'answer late', world.between(900, 1_400), leaseMs * 1.2, simulation);
+  };
+  arm(insurer.once('arrival', onArrival));
   return true;
 }
 

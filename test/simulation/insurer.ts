@@ -37,7 +37,9 @@ export interface SeenRequest {
 }
 
 /** One way over the network, ms. A close is seen as fast as a byte. */
-const wayMs = { least: 0.5, most: 2 } as const;
+const wayMs = { least: 0.3, most: 2.9 } as const;
+/** A network that lets nothing through says so after so long, ms. */
+const silentMs = 1_500;
 const refusedShare = 0.08;
 
 /** The insurer's server, as seen through sockets. */
@@ -246,7 +248,7 @@ class SimulatedConnection implements InsurerConnection {
     this.#insurer.triedMs = this.#world.nowMs;
     const { trouble } = this.#link;
     if (trouble === 'silent') {
-      this.#process.receives(this.#connectMs, () =>
+      this.#process.receives(Math.min(this.#connectMs, silentMs), () =>
         socket.destroy(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })),
       );
     } else if (trouble === 'refused' || this.#world.chance(refusedShare))

@@ -148,16 +148,6 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     find: 'if (this.#clock.monotonicMs() < order.sendUntilMs) {',
     replace: 'if (permitsSending(order) && this.#clock.monotonicMs() < order.sendUntilMs) {',
   },
-  'grant: the end of a lease is told by its timer only': {
-    file: grant,
-    find: `    if (hasLeaseEnded) this.#report(); // here, on this clock: whatever called for this look
-    if (momentsMs.length > 0) this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => this.#look());`,
-    replace: `    if (momentsMs.length === 0) return;
-    this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => {
-      this.#look();
-      if (this.#clock.monotonicMs() >= this.#order.sendUntilMs) this.#report();
-    });`,
-  },
   'grant: no gap after a request that was cut': {
     file: grant,
     find: 'this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);',

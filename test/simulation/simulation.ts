@@ -1,5 +1,5 @@
 import { stateOf, writeOf } from './coverage.ts';
-import { chooseFaults, type FaultKind, faults } from './faults.ts';
+import { chooseFaults, type FaultKind, faults, troubleCalls } from './faults.ts';
 import { SimulatedInsurer } from './insurer.ts';
 import { Judge } from './judge.ts';
 import { SimulatedOperator } from './operators.ts';
@@ -106,9 +106,9 @@ export class Simulation implements Surroundings {
   }
 
   /** A part of a fault that is still to come: it never comes once all is mended. @param disarm takes it back */
-  arm(disarm: () => void): void {
+  readonly arm = (disarm: () => void): void => {
     this.#armed.add(disarm);
-  }
+  };
 
   /** Some faults, then peace: the line has to be in use again. */
   async round(faultsWanted: number): Promise<void> {
@@ -199,10 +199,19 @@ export class Simulation implements Surroundings {
     });
   }
 
+  /** Some come up while the table is out of their reach. */
+  #startWorker(): SimulatedWorker {
+    this.#started += 1;
+    const worker = new SimulatedWorker(`w${this.#started}`, this);
+    if (!this.world.isAtPeace && this.#started > 2 && this.world.chance(0.15))
+      troubleCalls(worker.tableLink, 'request lost', 0, this.world.between(0, 3 * settings.leaseMs), this);
+    return worker;
+  }
+
   /** Starts as many workers as are missing, now and again. */
   #keepUp(): void {
     this.workers = this.workers.filter(({ isAlive }) => isAlive);
-    while (this.workers.length < this.wanted) this.workers.push(new SimulatedWorker(`w${++this.#started}`, this));
+    while (this.workers.length < this.wanted) this.workers.push(this.#startWorker());
     this.world.plan(this.world.between(50, 300), () => this.#keepUp());
   }
 }

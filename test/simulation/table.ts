@@ -83,7 +83,7 @@ export class SimulatedTable {
       case 'answer late':
         world.plan(wayMs(), () => {
           const outcome = this.#apply(command, process.name);
-          answer(() => (outcome instanceof Error ? reject(outcome) : resolve(outcome)), world.between(100, 950));
+          answer(() => (outcome instanceof Error ? reject(outcome) : resolve(outcome)), world.between(400, 950));
         });
         break;
       case 'done twice':

@@ -17,7 +17,7 @@ export const insurerId = 'kk';
 export const holderOf = (worker: string): string => `holder-${worker}`;
 export const workerOf = (holder: string): string => holder.slice('holder-'.length);
 /** The shortest lease that the configuration allows, and requests that may outlast it, in a pause as well. */
-export const settings = { leaseMs: 2_000, pauseGraceMs: 1_500, lineMinGapMs: 50, lineStallMs: 3_000 } as const;
+export const settings = { leaseMs: 2_000, pauseGraceMs: 1_500, lineMinGapMs: 50, lineStallMs: 6_000 } as const;
 
 export interface Surroundings {
   readonly world: World;
@@ -79,8 +79,8 @@ export class SimulatedWorker {
   }
 
   /** Both processes are late at once, as on a machine with too much to do: for less than the margins of a lease. */
-  beBusy(): void {
-    if (this.isPunctual && !this.#wasSuspended) this.#standStill(this.#around.world.between(20, 1.85 * marginMs));
+  beBusy(leastMs = 20): void {
+    if (this.isPunctual && !this.#wasSuspended) this.#standStill(this.#around.world.between(leastMs, 1.85 * marginMs));
   }
 
   /** The whole machine stands still, and its clocks with it: for less than one margin of a lease, and once in a lease. */

@@ -198,3 +198,19 @@ test('who waits for a lease that another process has is noticed', async () => {
   abort.abort();
   await waiting;
 });
+
+test('the end of the lease is said at once, also when something else is noticed before its timer', () => {
+  let nowMs = 1_000;
+  const told: FromChild[] = [];
+  const clock = { ...systemClock, monotonicMs: () => nowMs, after: () => () => {} }; // a timer that comes too late
+  const late = new Grant({
+    ...{ writeHold: async () => {}, tell: (message: FromChild) => told.push(message), clock },
+    ...{ pauseGraceMs: 60, lineMinGapMs: 0, onStuck: () => {}, onLeaseLost: () => {} },
+  });
+  const order = { kind: 'order', number: 1, sendUntilMs: 2_000, leaseNumber: 1 } as const;
+  late.obey({ ...order, paused: false, holdUntilMs: 0, stop: false });
+  expect(told.at(-1)).toMatchObject({ closed: false });
+  nowMs = 2_001;
+  late.whenMaySend(AbortSignal.timeout(50)).catch(() => {});
+  expect(told.at(-1)).toMatchObject({ order: 1, closed: true });
+});
