@@ -1,46 +1,54 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { mutants } from './mutants.ts';
-import { reportOf } from './report.ts';
+import { reportOf, sumOf } from './report.ts';
 import { simulateSeeds } from './seeds.ts';
 
 /**
  * `npm run simulate`: the line's code on simulated time. Seeds from a random one on, unless `--seed` says which; in all as
- * many faults as `--faults` says. `--mutant` puts a fault into the source first (mutants.ts).
+ * many faults as `--faults` says. `--mutant` puts a fault into the source first (mutants.ts); `--mutants` does so with one
+ * after the other, and prints what finds each.
  */
-const usage = `usage: npm run simulate -- [--seed N] [--faults M] [--mutant "NAME"]
-mutants:
-${Object.keys(mutants)
-  .map((name) => `  ${name}`)
-  .join('\n')}
-`;
+const usage = 'usage: npm run simulate -- [--seed N] [--faults M] [--mutant "NAME" | --mutants]\n';
+
+function fail(why: string): never {
+  process.stderr.write(`simulate: ${why}\n${usage}`);
+  process.exit(2);
+}
 
 function wholeNumber(option: string, text: string): number {
   const number = Number(text);
   if (/^\d{1,9}$/.test(text) && number > 0) return number;
-  process.stderr.write(`--${option} ${text}: not a whole number from 1 to 999 999 999\n${usage}`);
-  process.exit(2);
+  fail(`--${option} ${text}: not a whole number from 1 to 999 999 999`);
 }
 
 function readOptions() {
   try {
     const text = { type: 'string' } as const;
-    return parseArgs({ options: { seed: text, faults: text, mutant: text } }).values;
+    return parseArgs({ options: { seed: text, faults: text, mutant: text, mutants: { type: 'boolean' } } }).values;
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}`);
-    process.exit(2);
+    fail(error instanceof Error ? error.message : String(error));
   }
 }
 
-const { seed, faults, mutant } = readOptions();
-if (mutant !== undefined && !Object.hasOwn(mutants, mutant)) {
-  process.stderr.write(`no mutant "${mutant}"\n${usage}`);
-  process.exit(2);
+const { seed, faults = '100000', mutant, mutants: isEachMutant } = readOptions();
+if (mutant !== undefined && !Object.hasOwn(mutants, mutant))
+  fail(`no mutant "${mutant}"; there are:\n${Object.keys(mutants).join('\n')}`);
+const options = {
+  firstSeed: seed === undefined ? randomInt(1, 900_000_000) : wholeNumber('seed', seed),
+  faults: wholeNumber('faults', faults),
+};
+
+if (isEachMutant === true) {
+  process.stdout.write('| fault in the source | seed | events | seconds |\n|---|---|---|---|\n');
+  for (const name of Object.keys(mutants)) {
+    const { results, broken, seconds } = await simulateSeeds({ ...options, mutant: name });
+    const found = broken === undefined ? 'not found' : broken.seed;
+    process.stdout.write(`| ${name} | ${found} | ${sumOf(results).events} | ${seconds.toFixed(1)} |\n`);
+    if (broken === undefined) process.exitCode = 1;
+  }
+} else {
+  const result = await simulateSeeds({ ...options, ...(mutant !== undefined && { mutant }) });
+  process.stdout.write(`${reportOf(result)}\n`);
+  if (result.broken !== undefined) process.exitCode = 1;
 }
-const result = await simulateSeeds({
-  firstSeed: seed === undefined ? randomInt(1, 1_000_000_000) : wholeNumber('seed', seed),
-  faults: wholeNumber('faults', faults ?? '100000'),
-  ...(mutant !== undefined && { mutant }),
-});
-process.stdout.write(`${reportOf(result)}\n`);
-if (result.results.some(({ broken }) => broken !== undefined)) process.exitCode = 1;

@@ -1,6 +1,6 @@
 import { allStates, allWrites } from './coverage.ts';
 import { faultKinds } from './faults.ts';
-import { faultsPerSeed, type SeedsResult } from './seeds.ts';
+import type { SeedsResult } from './seeds.ts';
 import type { SimulationResult } from './simulation.ts';
 
 /** Sums of all results. */
@@ -25,9 +25,8 @@ export function sumOf(results: readonly SimulationResult[]) {
 }
 
 /** What happened, in a few tables; of a broken promise also what led to it, and how to see it again. */
-export function reportOf({ results, seconds, trace }: SeedsResult): string {
+export function reportOf({ results, seconds, broken }: SeedsResult): string {
   const sums = sumOf(results);
-  const broken = results.find((result) => result.broken !== undefined);
   const table = (title: string, counts: Readonly<Record<string, number>>): string[] => [
     '',
     title,
@@ -45,13 +44,12 @@ export function reportOf({ results, seconds, trace }: SeedsResult): string {
     ...table('states of the gate', sums.states),
   ];
   if (broken === undefined) return [...tables, '', summary, 'every promise was kept'].join('\n');
-  const { seed, faults } = broken;
-  const struck = Object.values(faults).reduce((total, count) => total + count, 0);
+  const { seed, faults, promise, trace } = broken;
   return [
     ...trace,
     '',
     summary,
-    `broken by seed ${seed} after ${struck} faults: ${broken.broken}`,
-    `to see it again: npm run simulate -- --seed ${seed} --faults ${faultsPerSeed}`,
+    `seed ${seed} breaks a promise: ${promise}`,
+    `to see it again: npm run simulate -- --seed ${seed} --faults ${faults}`,
   ].join('\n');
 }

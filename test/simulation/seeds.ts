@@ -11,45 +11,57 @@ export interface SeedsOptions {
   readonly faults: number;
   /** of mutants.ts: is put into the source first */
   readonly mutant?: string;
-  /** no seed is begun after so long, ms */
-  readonly limitMs?: number;
-  readonly onResult?: (result: SimulationResult) => void;
 }
 
 export interface SeedsResult {
+  /** in the order of the seeds; the last one is the first that broke a promise, if any did */
   readonly results: readonly SimulationResult[];
+  readonly broken?: BrokenSeed;
   readonly seconds: number;
-  /** the last events before the first promise that was broken */
+}
+
+export interface BrokenSeed {
+  readonly seed: number;
+  /** how many faults the seed was to get: with as many it can be seen again */
+  readonly faults: number;
+  readonly promise: string;
+  /** the last events before, the promise the very last */
   readonly trace: readonly string[];
 }
 
-/** Simulates one seed after the other, on every core, until one breaks a promise. */
+/**
+ * Simulates one seed after the other, on every core, until one breaks a promise. Seeds are begun in their order, and each is
+ * brought to its end: the result is the same however many cores there are.
+ */
 export async function simulateSeeds(options: SeedsOptions): Promise<SeedsResult> {
-  const { firstSeed, faults, mutant, limitMs = Number.POSITIVE_INFINITY, onResult } = options;
+  const { firstSeed, faults, mutant } = options;
   const startedMs = performance.now();
-  const results: SimulationResult[] = [];
+  const done: SimulationResult[] = [];
   const seedsInAll = Math.ceil(faults / faultsPerSeed);
   const faultsOf = (index: number): number => Math.min(faultsPerSeed, faults - index * faultsPerSeed);
   let begun = 0;
-  let broken: { readonly seed: number; readonly faults: number } | undefined;
+  let isBroken = false;
 
   const serve = async (): Promise<void> => {
     await using thread = startThread(mutant);
-    while (begun < seedsInAll && broken === undefined && performance.now() - startedMs < limitMs) {
+    while (begun < seedsInAll && !isBroken) {
       const index = begun++;
       const task = { seed: firstSeed + index, faults: faultsOf(index) };
       const { result } = await thread.simulate({ ...task, isTraced: false });
-      results.push(result);
-      onResult?.(result);
-      if (result.broken !== undefined) broken ??= task;
+      done.push(result);
+      isBroken ||= result.broken !== undefined;
     }
   };
   await Promise.all(Array.from({ length: Math.min(seedsInAll, availableParallelism()) }, serve));
   const seconds = (performance.now() - startedMs) / 1000;
-  if (broken === undefined) return { results, seconds, trace: [] };
+  done.sort((one, other) => one.seed - other.seed);
+  const last = done.findIndex(({ broken }) => broken !== undefined);
+  const { seed, broken: promise } = done[last] ?? {};
+  if (seed === undefined || promise === undefined) return { results: done, seconds };
   await using thread = startThread(mutant);
-  const { trace } = await thread.simulate({ ...broken, isTraced: true });
-  return { results, seconds, trace };
+  const again = { seed, faults: faultsOf(seed - firstSeed) };
+  const { trace } = await thread.simulate({ ...again, isTraced: true });
+  return { results: done.slice(0, last + 1), broken: { ...again, promise, trace }, seconds };
 }
 
 interface Told {

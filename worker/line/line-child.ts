@@ -73,14 +73,24 @@ export class LineChild {
     if (this.#clock.monotonicMs() < order.sendUntilMs) {
       if (permitsSending(order)) this.#lastOpenOrder = order;
       this.#cancelDeadline();
-      this.#cancelDeadline = atMonotonic(this.#clock, killAtMs(order.sendUntilMs, this.#options.leaseMs), () => {
-        // What it has said may lie unread when it was this process that stood still: read that first.
-        this.#clock.afterReading(() =>
-          this.#clock.afterReading(() => !this.isClosed && this.kill('not closed at the end of the lease')),
-        );
-      });
+      this.#cancelDeadline = this.#killUnlessClosedAt(killAtMs(order.sendUntilMs, this.#options.leaseMs));
     }
     this.#tell(order);
+  }
+
+  /** @returns takes it back */
+  #killUnlessClosedAt(momentMs: number): () => void {
+    let isCancelled = false;
+    const look = (): void => {
+      if (!isCancelled && !this.isClosed) this.kill('not closed at the end of the lease');
+    };
+    // If it was this process that stood still, the child's word or a renewal's answer may lie unread: read that first.
+    const afterReading = (): void => this.#clock.afterReading(() => this.#clock.afterReading(look));
+    const cancelTimer = atMonotonic(this.#clock, momentMs, afterReading);
+    return () => {
+      isCancelled = true;
+      cancelTimer();
+    };
   }
 
   confirm(request: number): void {
