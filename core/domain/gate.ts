@@ -8,8 +8,11 @@ export interface Gate {
   readonly holder?: string;
   /** grows by one with every write, whoever writes; so a late or doubled write can never land */
   readonly leaseNumber: number;
-  /** leaseNumber of the write that took or renewed the lease last. Others watch this one: no other write shows that the holder lives */
-  readonly renewalNumber: number;
+  /**
+   * leaseNumber of the last take or renewal, and who wrote it. Watchers compare it, because only these writes prove that the
+   * holder is alive. An older build does not write it: see renewalNumberOf.
+   */
+  readonly renewal?: { readonly holder: string; readonly number: number };
   /** the holder's LEASE_MS: whoever watches waits for the longer one of this and its own */
   readonly leaseMs?: number;
   readonly state: 'open' | 'paused';
@@ -93,7 +96,6 @@ export type GateRefusal = 'held' | 'not-holder' | 'not-paused' | 'superseded';
 export const newGate = (insurerId: string, firstLeaseNumber: number): Gate => ({
   insurerId,
   leaseNumber: firstLeaseNumber,
-  renewalNumber: firstLeaseNumber,
   state: 'open',
   silent: false,
   holdMs: 0,
@@ -107,18 +109,18 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
     kind: 'write',
     gate: { ...before, holdMs: event.holdMs ?? gate.holdMs, ...change, leaseNumber: gate.leaseNumber + 1 },
   });
-  const renewed = { renewalNumber: gate.leaseNumber + 1 };
+  const renewedBy = (holder: string): Partial<Gate> => ({ renewal: { holder, number: gate.leaseNumber + 1 } });
   const { holder: _, ...unheld } = gate;
   switch (event.kind) {
     case 'take': {
       const isOthers = gate.holder !== undefined && gate.holder !== event.holder;
       if (isOthers && !isOfLease(event.lapsed, gate)) return refuse('held');
       const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and a paused line keeps it so
-      return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false, ...renewed });
+      return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false, ...renewedBy(event.holder) });
     }
     case 'renew':
       if (gate.holder !== event.holder) return refuse('not-holder');
-      return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, ...renewed });
+      return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, ...renewedBy(event.holder) });
     case 'release':
       if (gate.holder !== event.holder) return refuse('not-holder');
       return write({ silent: gate.state === 'paused', busy: false }, unheld);
@@ -168,15 +170,19 @@ export interface LeaseWatch {
   readonly sinceMs: number;
 }
 
+/** What changes with each take and renewal. If the holder is an older build, every write counts: it never says which one was its own. */
+export const renewalNumberOf = ({ holder, leaseNumber, renewal }: Gate): number =>
+  renewal !== undefined && renewal.holder === holder ? renewal.number : leaseNumber;
+
 /** Whether what was watched is the lease as the gate has it, and no earlier or other one. */
 const isOfLease = (watch: LeaseWatch | undefined, gate: Gate): watch is LeaseWatch =>
-  watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === gate.renewalNumber;
+  watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === renewalNumberOf(gate);
 
 /** @param nowMs the watcher's monotonic clock at a moment after the answer with this gate arrived */
 export function watchLease(watch: LeaseWatch | undefined, gate: Gate, nowMs: number): LeaseWatch | undefined {
   if (gate.holder === undefined) return undefined;
   if (isOfLease(watch, gate)) return watch;
-  return { holder: gate.holder, renewalNumber: gate.renewalNumber, sinceMs: nowMs };
+  return { holder: gate.holder, renewalNumber: renewalNumberOf(gate), sinceMs: nowMs };
 }
 
 /**

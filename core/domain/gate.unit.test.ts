@@ -9,6 +9,7 @@ import {
   leaseMarginMs,
   newGate,
   rememberedChangesMax,
+  renewalNumberOf,
   watchLease,
 } from './gate.ts';
 
@@ -139,12 +140,12 @@ test('who has lost the line can still say for how long it is to be left alone', 
 
 test('who has watched the lease of a paused line stand still ends it: the line is silent, and nobody has it', () => {
   const paused = after(fresh, take('a'), renew('a', true), pause());
-  const lapsed = { holder: 'a', renewalNumber: paused.renewalNumber, sinceMs: 0 };
+  const lapsed = { holder: 'a', renewalNumber: renewalNumberOf(paused), sinceMs: 0 };
   const ended = after(paused, { kind: 'lapse', lapsed });
   expect(ended).toMatchObject({ state: 'paused', silent: true, busy: false });
   expect(ended.holder).toBeUndefined();
   expect(isSilent(ended)).toBe(true);
-  const old = { ...lapsed, renewalNumber: paused.renewalNumber - 1 };
+  const old = { ...lapsed, renewalNumber: renewalNumberOf(paused) - 1 };
   expect(decideGate(paused, { kind: 'lapse', lapsed: old })).toEqual({ kind: 'refused', why: 'held' });
   expect(decideGate(after(paused, resume()), { kind: 'lapse', lapsed })).toEqual({
     kind: 'refused',
@@ -172,6 +173,16 @@ test('only the holder’s own takes and renewals show that it lives: what others
   expect(watchLease(watch, written, 60_000)).toBe(watch);
   const nowMs = 50_000 + leaseMs + leaseMarginMs(leaseMs);
   expect(hasLapsed(watch, written, leaseMs, nowMs)).toBe(true);
+});
+
+test('a holder that does not say which writes are its own is watched by all of them: one of an older build', () => {
+  const { renewal: _, ...held } = after(fresh, take('old'));
+  const watch = watchLease(undefined, held, 50_000);
+  const renewed = { ...held, leaseNumber: held.leaseNumber + 1 }; // as an older build renews
+  expect(hasLapsed(watch, renewed, leaseMs, 1e9)).toBe(false);
+  const takenOver = { ...after(held, { kind: 'release', holder: 'old' }, take('new')), holder: 'old again' };
+  const watched = watchLease(undefined, takenOver, 50_000);
+  expect(hasLapsed(watched, { ...takenOver, leaseNumber: takenOver.leaseNumber + 1 }, leaseMs, 1e9)).toBe(false);
 });
 
 test('who watches with a shorter lease than the holder has waits for the longer one', () => {

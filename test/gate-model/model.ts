@@ -7,6 +7,7 @@ import {
   type LeaseWatch,
   leaseMarginMs,
   newGate,
+  renewalNumberOf,
   watchLease,
 } from '../../core/domain/gate.ts';
 import { maySendUntilMs, nextGateEvent, type Standing } from '../../worker/line/lease.ts';
@@ -563,9 +564,9 @@ function keyOf(world: World, rules: Rules): string {
   const end = (ms: number): number | string => (ms === 0 ? 'x' : Math.max(-1, ticksTo(ms)));
 
   /** of one that nobody holds, or that is as it was renewed last: nothing */
-  const renewalKey = ({ holder, renewalNumber }: Gate): string => {
-    const renewal = ageOf(renewalNumber, gate.renewalNumber);
-    return holder === undefined || renewal === 0 ? '' : `~${renewal}`;
+  const renewalKey = (one: Gate): string => {
+    const renewal = ageOf(renewalNumberOf(one), renewalNumberOf(gate));
+    return one.holder === undefined || renewal === 0 ? '' : `~${renewal}`;
   };
   const gateKey = (gate: Gate, nameOf: NameOf): string =>
     `${nameOf(gate.holder)}${gate.state[0]}${gate.silent ? 's' : 'n'}${gate.changeNumber}#${age(gate.leaseNumber)}${renewalKey(gate)}`;
@@ -579,9 +580,9 @@ function keyOf(world: World, rules: Rules): string {
   };
   const watchKey = (watch: LeaseWatch | undefined, read: Gate | undefined): string => {
     if (watch === undefined) return '';
-    const isOfRead = watch.renewalNumber === read?.renewalNumber;
-    if (comesBackNever && watch.renewalNumber !== gate.renewalNumber && !isOfRead) return '';
-    return `${ageOf(watch.renewalNumber, gate.renewalNumber)}${isOfRead ? 'r' : ''}@${since(watch.sinceMs)}`;
+    const isOfRead = read !== undefined && watch.renewalNumber === renewalNumberOf(read);
+    if (comesBackNever && watch.renewalNumber !== renewalNumberOf(gate) && !isOfRead) return '';
+    return `${ageOf(watch.renewalNumber, renewalNumberOf(gate))}${isOfRead ? 'r' : ''}@${since(watch.sinceMs)}`;
   };
   const orderKey = ({ untilMs, forbids }: Order): string => `${end(untilMs)}${forbids ? 'f' : ''}`;
   const workerKey = (worker: Worker): string => {
@@ -653,7 +654,7 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
         const { watch, holder } = standing;
         if (gate.holder === undefined || gate.holder === holder || watch?.holder !== gate.holder)
           return nextGateEvent(gate, standing, nowMs);
-        const lapsed = { ...watch, renewalNumber: gate.renewalNumber };
+        const lapsed = { ...watch, renewalNumber: renewalNumberOf(gate) };
         return hasLapsed(lapsed, gate, leaseMs, nowMs) ? { kind: 'take', holder, leaseMs, lapsed } : undefined;
       },
     },
@@ -665,7 +666,11 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
         return decision.kind === 'write' && event.kind === 'renew'
           ? {
               kind: 'write',
-              gate: { ...decision.gate, leaseNumber: gate.leaseNumber, renewalNumber: gate.renewalNumber },
+              gate: {
+                ...without(decision.gate, 'renewal'),
+                leaseNumber: gate.leaseNumber,
+                ...(gate.renewal && { renewal: gate.renewal }),
+              },
             }
           : decision;
       },
@@ -711,18 +716,18 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
   },
   'a lease that a pauser has watched is not ended': { rules: { pauserEndsLease: false } },
   'a pauser ends a lease that it has not watched': {
-    rules: { hasLapsed: (watch, gate) => watch !== undefined && watch.renewalNumber === gate.renewalNumber },
+    rules: { hasLapsed: (watch, gate) => watch !== undefined && watch.renewalNumber === renewalNumberOf(gate) },
   },
   'a pauser ends a lease without comparing its number': {
     rules: {
       watchLease: watchHolder,
       hasLapsed: (watch, gate, ownMs, nowMs) =>
-        watch !== undefined && hasLapsed({ ...watch, renewalNumber: gate.renewalNumber }, gate, ownMs, nowMs),
+        watch !== undefined && hasLapsed({ ...watch, renewalNumber: renewalNumberOf(gate) }, gate, ownMs, nowMs),
       decideGate: (gate, event) =>
         event.kind === 'lapse' && gate.holder !== undefined
           ? decideGate(gate, {
               ...event,
-              lapsed: { ...event.lapsed, holder: gate.holder, renewalNumber: gate.renewalNumber },
+              lapsed: { ...event.lapsed, holder: gate.holder, renewalNumber: renewalNumberOf(gate) },
             })
           : decideGate(gate, event),
     },

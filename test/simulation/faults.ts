@@ -294,7 +294,7 @@ export const faults = {
 export type FaultKind = keyof typeof faults;
 export const faultKinds = Object.keys(faults) as FaultKind[];
 
-/** Draws faults of some kinds only: what one of them leads to shows best where the others do not get in its way. */
+/** Draws faults of some kinds only, because one fault can hide the effect of another. */
 export function chooseFaults(random: () => number): () => FaultKind {
   const kinds = faultKinds.filter(() => random() < 0.5);
   const chosen = kinds.length > 2 ? kinds : faultKinds;

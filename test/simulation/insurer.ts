@@ -50,7 +50,7 @@ export class SimulatedInsurer {
   underWay = new Set<SeenRequest>();
   readonly #world: World;
   readonly #judge: Judge;
-  /** the next answers, whatever chance says */
+  /** the next answers; chance decides after them */
   readonly #script: Answer[] = [];
   readonly #breaks = new WeakMap<SeenRequest, () => void>();
   readonly #onArrival = new Set<() => void>();
@@ -171,7 +171,7 @@ class SimulatedSocket {
     process.onDeath(() => this.closeBySystem());
   }
 
-  /** The system closes it: the insurer is told, whatever the process still does. */
+  /** The operating system closes it. The insurer sees that even if the process stands still. */
   closeBySystem(): void {
     if (this.destroyed) return;
     this.destroyed = true;

@@ -17,12 +17,12 @@ const grant = 'worker/line/grant.ts';
 export const gateMutants: Readonly<Record<string, Mutant>> = {
   'a lease is compared without its number': {
     file: domain,
-    find: 'watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === gate.renewalNumber;',
+    find: 'watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === renewalNumberOf(gate);',
     replace: 'watch !== undefined && watch.holder === gate.holder;',
   },
   'a renewal does not change the number': {
     file: domain,
-    find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, ...renewed });',
+    find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, ...renewedBy(event.holder) });',
     replace:
       "return { kind: 'write', gate: { ...gate, holdMs: event.holdMs ?? gate.holdMs, leaseMs: event.leaseMs, busy: event.busy && !gate.silent } };",
   },
@@ -96,7 +96,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     file: store,
     find: 'watch = watchLease(watch, gate, nowMs);',
     replace:
-      'watch = watch?.holder === gate.holder ? watch && { ...watch, renewalNumber: gate.renewalNumber } : watchLease(undefined, gate, nowMs);',
+      'watch = watch?.holder === gate.holder ? watch && watchLease(undefined, gate, watch.sinceMs) : watchLease(undefined, gate, nowMs);',
   },
   'a holder says silent while its child is not closed': {
     file: lease,
@@ -140,13 +140,13 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   },
   'keeper: an order under a lease that is over counts as one that permits sending': {
     file: 'worker/line/line-child.ts',
-    find: 'if (this.#clock.monotonicMs() < order.sendUntilMs) {',
+    find: 'if (nowMs < order.sendUntilMs) {',
     replace: 'if (permitsSending(order)) {',
   },
   'keeper: a lease that is renewed in a pause leaves the child no more time to close': {
     file: 'worker/line/line-child.ts',
-    find: 'if (this.#clock.monotonicMs() < order.sendUntilMs) {',
-    replace: 'if (permitsSending(order) && this.#clock.monotonicMs() < order.sendUntilMs) {',
+    find: 'if (nowMs < order.sendUntilMs) {',
+    replace: 'if (permitsSending(order) && nowMs < order.sendUntilMs) {',
   },
   'grant: no gap after a request that was cut': {
     file: grant,

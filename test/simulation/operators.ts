@@ -7,7 +7,7 @@ import type { TemporalLink } from './temporal.ts';
 import { insurerId, type Surroundings } from './worker.ts';
 import { Machine, SimulatedProcess, type World } from './world.ts';
 
-/** An operator, with the API's process that carries their wishes out. */
+/** An operator, and the process of the API that serves them. */
 export class SimulatedOperator {
   readonly name: string;
   readonly tableLink: TableLink = { trouble: undefined };
@@ -45,7 +45,7 @@ export class SimulatedOperator {
     return openGate(table.clientOf(this.process, this.tableLink), insurerId, { clock, random: this.#world.random });
   }
 
-  /** Pauses, and resumes after a while, whatever the others do. */
+  /** Pauses, and resumes after a while. Others may pause and resume meanwhile. */
   pauseFor(ms: number): void {
     this.#act(async () => {
       await this.pause();

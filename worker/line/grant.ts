@@ -231,7 +231,7 @@ export class Grant implements SendingRight {
       else if (!holdsLease) momentsMs.push(lostAtMs);
     }
     for (const listener of [...this.#changes]) listener();
-    if (hasLeaseEnded) this.#report(); // here, on this clock: whatever called for this look
+    if (hasLeaseEnded) this.#report(); // not only from the timer: another event may have noticed it first
     if (momentsMs.length > 0) this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => this.#look());
   }
 

@@ -8,7 +8,7 @@ export interface InsurerConnection {
   dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
   /** the last socket that was opened */
   readonly socket: Pick<Socket, 'bytesRead' | 'closed' | 'destroyed' | 'destroy' | 'once'> | undefined;
-  /** Ends whatever is under way. */
+  /** Closes the socket. A request under way fails. */
   destroy(): Promise<void>;
 }
 

@@ -31,6 +31,8 @@ export class LineChild {
   #isBusy = false;
   #lastOpenOrder: Order | undefined;
   #closedAtOrder = -1;
+  /** since when it has been ordered to send nothing more, under a lease that goes on */
+  #closingSinceMs: number | undefined;
   #unansweredMs = 0;
   #lastPulseMs: number;
   #cancelDeadline = (): void => {};
@@ -69,11 +71,15 @@ export class LineChild {
 
   order(order: Order): void {
     if (!this.isReady) return;
-    // An order under a lease that is over permits nothing; one in a pause permits nothing either, but the lease goes on.
-    if (this.#clock.monotonicMs() < order.sendUntilMs) {
+    const nowMs = this.#clock.monotonicMs();
+    // Only an order under a running lease can permit sending. In a pause such an order still moves the deadline, by one lease.
+    if (nowMs < order.sendUntilMs) {
+      const { leaseMs } = this.#options;
       if (permitsSending(order)) this.#lastOpenOrder = order;
+      this.#closingSinceMs = permitsSending(order) ? undefined : (this.#closingSinceMs ?? nowMs);
+      const closedByMs = (this.#closingSinceMs ?? Number.POSITIVE_INFINITY) + leaseMs;
       this.#cancelDeadline();
-      this.#cancelDeadline = this.#killUnlessClosedAt(killAtMs(order.sendUntilMs, this.#options.leaseMs));
+      this.#cancelDeadline = this.#killUnlessClosedAt(Math.min(killAtMs(order.sendUntilMs, leaseMs), closedByMs));
     }
     this.#tell(order);
   }
@@ -84,7 +90,7 @@ export class LineChild {
     const look = (): void => {
       if (!isCancelled && !this.isClosed) this.kill('not closed at the end of the lease');
     };
-    // If it was this process that stood still, the child's word or a renewal's answer may lie unread: read that first.
+    // If this process stood still, the child's report or a renewal's answer may be unread. Read those first.
     const afterReading = (): void => this.#clock.afterReading(() => this.#clock.afterReading(look));
     const cancelTimer = atMonotonic(this.#clock, momentMs, afterReading);
     return () => {
