@@ -22,7 +22,7 @@ class LongestFirst extends BaseSequencer {
 }
 
 /** Whole stacks wait more than half of their time: for leases, retries, and processes that start. */
-const sideBySide = { sequence: { groupOrder: 3 }, maxWorkers: 3 };
+const sideBySide = { sequence: { groupOrder: 3 }, maxWorkers: 3, hookTimeout: 120_000 };
 
 /** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({

@@ -9,7 +9,7 @@ export interface Clock {
   epochMs(): number;
   /** Calls once after the delay. @returns cancels the call */
   after(delayMs: number, action: () => void): () => void;
-  /** Calls again and again. @returns ends that */
+  /** Calls once per interval. @returns stops it */
   every(intervalMs: number, action: () => void): () => void;
   /** Calls once, after all that can be read at this moment has been read (setImmediate). */
   afterReading(action: () => void): void;

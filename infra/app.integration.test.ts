@@ -64,7 +64,7 @@ const withoutHashes = (template: string): string =>
   template.replace(/\b[0-9a-f]{64}\b/g, 'hash').replace(/"[0-9a-f]{16}"/g, '"hash"');
 
 test.concurrent('what production consists of is what it was, or the change is meant: npm test -- infra/app.integration.test.ts -u', {
-  timeout: 120_000,
+  timeout: 60_000,
 }, async ({ expect, onTestFinished }) => {
   const { templates, findings, said } = await synthesise({ stage: 'prod' }, onTestFinished, { isValidated: true });
   expect([...templates.keys()].sort(), said).toEqual([
@@ -80,7 +80,7 @@ test.concurrent('what production consists of is what it was, or the change is me
 });
 
 test.concurrent('a laptop gets what its emulators know, a team’s first stage all of it, and each resource says whose it is', {
-  timeout: 120_000,
+  timeout: 60_000,
 }, async ({ onTestFinished }) => {
   const laptop = await synthesise({ stage: 'local' }, onTestFinished);
   expect([...laptop.templates.keys()].sort()).toEqual(['EpaSyncApi', 'EpaSyncData']);
@@ -98,7 +98,7 @@ test.concurrent('a laptop gets what its emulators know, a team’s first stage a
 });
 
 test.concurrent('a stage that is not filled in is told so, with everything that is missing', {
-  timeout: 120_000,
+  timeout: 60_000,
 }, async ({ onTestFinished }) => {
   const missing = { stage: 'prod', OIDC_ISSUER: undefined, TEMPORAL_NAMESPACE: undefined };
   const { said, templates } = await synthesise(missing, onTestFinished);

@@ -29,7 +29,8 @@ export async function runChecks(): Promise<boolean> {
     commands.map(async ([what, command, args]) => {
       const failure = await run(command, args, { cwd: root, maxBuffer: 64 << 20 }).then(
         () => undefined,
-        ({ stdout = '', stderr = '' }: { stdout?: string; stderr?: string }) => `${stdout}${stderr}\n`,
+        ({ stdout = '', stderr = '', message }: Error & { stdout?: string; stderr?: string }) =>
+          `${stdout}${stderr}` || `${message}\n`, // one that could not even start has printed nothing
       );
       say(what, failure === undefined, startedAt);
       if (failure !== undefined) process.stdout.write(failure);

@@ -57,7 +57,7 @@ export function startProcess({ name, command, args, env, logDir, graceMs, onLine
   const logClosed = new Promise<void>((resolve) => log.once('close', () => resolve())); // after an error, too
   const ended = exitOf(child).then(async () => {
     log.end();
-    await logClosed; // else whoever reads the log misses the last words
+    await logClosed; // otherwise a reader of the log misses the last lines
   });
   return {
     name,

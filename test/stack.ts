@@ -119,7 +119,7 @@ export async function ensureDeployed(what: keyof typeof deployments): Promise<st
   return deployed;
 }
 
-/** Copies what was deployed, and tells it who its neighbours are. */
+/** Copies the deployed emulator state and replaces its placeholder addresses with this stack's. */
 function copyDeployed(from: string, to: string, neighbours: Neighbours): void {
   cpSync(from, to, { recursive: true });
   for (const file of globSync(join(to, 'state', '*.json'))) {

@@ -9,13 +9,19 @@ const { leaseMs } = settings;
 /** @returns false when there was nobody to do it to */
 type Strike = (simulation: Simulation) => boolean;
 
-/** Mostly the holder: the others have nothing to lose. */
+/** Picks the holder in three of four cases: faults elsewhere rarely matter. */
 function victimOf(
   { world, workers, holder }: Simulation,
   suits: (worker: SimulatedWorker) => boolean = () => true,
 ): SimulatedWorker | undefined {
   if (holder !== undefined && world.chance(0.75) && suits(holder)) return holder;
   return world.pick(workers.filter(suits));
+}
+
+/** Of one of its processes, or of the other. */
+function tableLinkOf(simulation: Simulation): TableLink | undefined {
+  const worker = victimOf(simulation);
+  return simulation.world.chance(0.6) ? worker?.tableLink : worker?.childTableLink;
 }
 
 const on =
@@ -25,37 +31,41 @@ const on =
   ): Strike =>
   (simulation) => {
     const worker = victimOf(simulation, suits);
-    if (worker === undefined) return false;
-    strike(worker, simulation);
-    return true;
+    return worker !== undefined && strike(worker, simulation) !== false;
   };
 
 const isPunctual = (worker: SimulatedWorker): boolean => worker.isPunctual;
 
 const still = (who: 'parent' | 'child', from: number, to: number): Strike =>
-  on((worker, { world }) => worker.holdStill(who, world.between(from, to)), isPunctual);
+  on((worker, { world }) => worker.freeze(who, world.between(from, to)), isPunctual);
 
-const forAWhile = (begin: () => void, end: () => void, { world }: Simulation, most: number): void => {
-  begin();
-  world.plan(world.between(20, most), end);
-};
-
-/** What is the matter with calls to the table from one moment to another, ms from now. */
-export function troubleCalls(
-  link: TableLink,
-  trouble: TableTrouble,
-  fromMs: number,
-  untilMs: number,
-  { world, arm }: Simulation,
+/** Sets a value from one moment to another, ms from now, unless something else has set another one by then. */
+function forAWhile<Key extends string, Value>(
+  link: Record<Key, Value>,
+  key: Key,
+  { during, after }: { readonly during: Value; readonly after: Value },
+  { fromMs = 0, untilMs }: { readonly fromMs?: number; readonly untilMs: number },
+  { world, arm }: Pick<Simulation, 'world' | 'arm'>,
 ): void {
   const begin = (): void => {
-    link.trouble = trouble;
+    link[key] = during;
   };
   if (fromMs <= 0) begin();
   else arm(world.plan(fromMs, begin));
   world.plan(untilMs, () => {
-    if (link.trouble === trouble) link.trouble = undefined;
+    if (link[key] === during) link[key] = after;
   });
+}
+
+/** What is the matter with calls to the table from one moment to another, ms from now. */
+export function troubleCalls(
+  link: TableLink,
+  during: TableTrouble,
+  fromMs: number,
+  untilMs: number,
+  simulation: Pick<Simulation, 'world' | 'arm'>,
+): void {
+  forAWhile(link, 'trouble', { during, after: undefined }, { fromMs, untilMs }, simulation);
 }
 
 /**
@@ -71,17 +81,17 @@ function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): voi
   if (drawn > 0.85) stuckWrites.nextMs = world.between(leaseMs * 0.5, leaseMs * 2);
   const onArrival = (): void => {
     if (drawn < 0.25) {
-      worker.holdStill('parent', world.between(leaseMs, leaseMs * 2.2));
+      worker.freeze('parent', world.between(leaseMs, leaseMs * 2.2));
       return;
     }
     if (lateMs > 0) troubleCalls(tableLink, 'answer late', 0, lateMs, simulation);
     troubleCalls(tableLink, 'request lost', lateMs, leaseMs * 1.6 + lateMs, simulation);
-    if (drawn > 0.7 && drawn <= 0.85) worker.holdStill('child', leaseMs * 2.2);
+    if (drawn > 0.7 && drawn <= 0.85) worker.freeze('child', leaseMs * 2.2);
     if (drawn > 0.7) return;
     const atEnd = (): void => {
       const leftMs = worker.sendUntilMs - machine.monotonicMs();
       if (leftMs > 30) arm(world.plan(leftMs - world.between(1, 30), atEnd));
-      else worker.beBusy(1.4 * leaseMarginMs(leaseMs));
+      else worker.delayBoth(1.4 * leaseMarginMs(leaseMs));
     };
     arm(world.plan(lateMs + 500, atEnd));
   };
@@ -108,7 +118,13 @@ function pauseInRequest(simulation: Simulation): boolean {
 /** What each fault does, and how often it is drawn. */
 export const faults = {
   'kill -9 of the parent': { weight: 4, strike: on(({ parent }) => parent.kill('kill -9')) },
-  'kill -9 of the child': { weight: 5, strike: on(({ child }) => child?.kill('kill -9')) },
+  'kill -9 of the child': {
+    weight: 5,
+    strike: on(
+      ({ child }) => child?.kill('kill -9'),
+      ({ child }) => child?.isAlive === true,
+    ),
+  },
   'parent frozen for less than the lease': { weight: 6, strike: still('parent', 5, leaseMs * 0.8) },
   'parent frozen for more than the lease': { weight: 5, strike: still('parent', leaseMs, leaseMs * 2.5) },
   'child frozen for less than the lease': { weight: 6, strike: still('child', 5, leaseMs * 0.8) },
@@ -129,7 +145,7 @@ export const faults = {
   'event loop blocked': {
     weight: 5,
     strike: on(
-      (worker, { world }) => worker.holdStill(world.chance(0.5) ? 'parent' : 'child', world.between(10, leaseMs * 0.4)),
+      (worker, { world }) => worker.freeze(world.chance(0.5) ? 'parent' : 'child', world.between(10, leaseMs * 0.4)),
       isPunctual,
     ),
   },
@@ -138,12 +154,12 @@ export const faults = {
     strike: on((worker, simulation) => {
       const { world } = simulation;
       const { parent } = worker;
-      worker.holdStill('child', leaseMs * 3);
+      worker.freeze('child', leaseMs * 3);
       simulation.arm(world.plan(world.between(0, leaseMs * 1.5), () => parent.kill('kill -9')));
     }, isPunctual),
   },
   'the lease ends while a request hangs': { weight: 8, strike: on(endLeaseInRequest, isPunctual) },
-  'machine busy': { weight: 3, strike: on((worker) => worker.beBusy(), isPunctual) },
+  'machine busy': { weight: 3, strike: on((worker) => worker.delayBoth(), isPunctual) },
   'machine suspended': { weight: 2, strike: (simulation: Simulation) => victimOf(simulation)?.suspend() ?? false },
   SIGTERM: {
     weight: 5,
@@ -175,35 +191,23 @@ export const faults = {
     weight: 10,
     strike: (simulation: Simulation) => {
       const { world, operators } = simulation;
-      const link = world.chance(0.8) ? victimOf(simulation)?.tableLink : world.pick(operators)?.tableLink;
+      const link = world.chance(0.8) ? tableLinkOf(simulation) : world.pick(operators)?.tableLink;
       if (link === undefined) return false;
-      const trouble = world.pick(tableTroubles);
-      forAWhile(
-        () => {
-          link.trouble = trouble;
-        },
-        () => {
-          link.trouble = undefined;
-        },
-        simulation,
-        leaseMs * 1.6,
-      );
+      troubleCalls(link, world.pick(tableTroubles) ?? 'slow', 0, world.between(20, leaseMs * 1.6), simulation);
       return true;
     },
   },
   'insurer out of reach': {
     weight: 3,
     strike: on(({ insurerLink }, simulation) => {
-      const trouble = simulation.world.chance(0.5) ? 'refused' : 'silent';
+      const { world } = simulation;
+      const during = world.chance(0.5) ? 'refused' : 'silent';
       forAWhile(
-        () => {
-          insurerLink.trouble = trouble;
-        },
-        () => {
-          insurerLink.trouble = undefined;
-        },
+        insurerLink,
+        'trouble',
+        { during, after: undefined },
+        { untilMs: world.between(20, leaseMs) },
         simulation,
-        leaseMs,
       );
     }),
   },
@@ -214,32 +218,20 @@ export const faults = {
       const { world, operators } = simulation;
       const link = world.chance(0.6) ? victimOf(simulation)?.temporalLink : world.pick(operators)?.temporalLink;
       if (link === undefined) return false;
-      forAWhile(
-        () => {
-          link.isCut = true;
-        },
-        () => {
-          link.isCut = false;
-        },
-        simulation,
-        leaseMs * 4,
-      );
+      forAWhile(link, 'isCut', { during: true, after: false }, { untilMs: world.between(20, leaseMs * 4) }, simulation);
       return true;
     },
   },
   'Temporal down': {
     weight: 1,
     strike: (simulation: Simulation) => {
-      const { temporal } = simulation;
+      const { temporal, world } = simulation;
       forAWhile(
-        () => {
-          temporal.isDown = true;
-        },
-        () => {
-          temporal.isDown = false;
-        },
+        temporal,
+        'isDown',
+        { during: true, after: false },
+        { untilMs: world.between(20, leaseMs * 4) },
         simulation,
-        leaseMs * 4,
       );
       return true;
     },

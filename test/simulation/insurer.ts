@@ -41,6 +41,8 @@ const wayMs = { least: 0.3, most: 2.9 } as const;
 /** A network that lets nothing through says so after so long, ms. */
 const silentMs = 1_500;
 const refusedShare = 0.08;
+/** the insurer's wall clock at the start, ms since 1970 */
+const epochMs = Date.UTC(2026, 10, 1);
 
 /** The insurer's server, as seen through sockets. */
 export class SimulatedInsurer {
@@ -373,10 +375,14 @@ class SimulatedConnection implements InsurerConnection {
           whole(seen, 401, '{}');
           break;
         case 'busy': {
-          const seconds = world.whole(1, 2);
+          const seconds = world.chance(0.8) ? world.whole(1, 2) : world.whole(3, 8);
           insurer.retryAfterIsSent(seen, seconds);
           heard();
-          whole(seen, 503, 'busy', { 'retry-after': String(seconds) });
+          const dateOf = (inS: number): string => new Date(epochMs + world.nowMs + inS * 1_000).toUTCString();
+          const retryAfter = world.chance(0.3)
+            ? { date: dateOf(0), 'retry-after': dateOf(seconds) }
+            : { 'retry-after': String(seconds) };
+          whole(seen, world.chance(0.5) ? 429 : 503, 'busy', retryAfter);
           break;
         }
         case 'reset':

@@ -1,15 +1,15 @@
-import type { Gate } from '../../core/domain/gate.ts';
+import { type Gate, isSilent } from '../../core/domain/gate.ts';
 import type { Answer, SeenRequest } from './insurer.ts';
 import { workerOf } from './worker.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
-/** A Retry-After: binds the process that has heard it at once, and everyone who takes the line once the gate says so. */
+/** A Retry-After. Binds its hearer at once, and later holders once the gate has it. */
 interface Cooldown {
   /** true time: before it nobody may send */
   readonly untilMs: number;
   readonly seen: SeenRequest;
   hearer?: SimulatedProcess;
-  /** from the moment at which the gate says so: who had the line then, and may not have looked since */
+  /** from the moment at which the gate has it: who had the line then, and may not have looked since */
   inGate?: { readonly holder: string | undefined };
 }
 
@@ -19,11 +19,11 @@ export const driftMost = 0.001;
 /** Looks at every event that matters, and says so once a promise is broken. */
 export class Judge {
   readonly #world: World;
-  /** the pause that was confirmed to somebody, and that nobody has rightly asked to be lifted */
+  /** the last confirmed pause, until somebody who saw it lifts it */
   #confirmedChange: number | undefined;
   /** the pauses that were rightly asked to be lifted */
   readonly #asked = new Set<number>();
-  #lastAsked = -1;
+  #liftedChange = -1;
   #cooldowns: Cooldown[] = [];
   /** who was answered 401, and may send nothing until the line is opened again */
   readonly #denied = new Set<SimulatedProcess>();
@@ -72,7 +72,7 @@ export class Judge {
     if (answer === 'unauthorized') this.#denied.add(process);
   }
 
-  gateIsWritten(before: Gate | undefined, after: Gate): void {
+  gateIsWritten(before: Gate | undefined, after: Gate, underWay: ReadonlySet<SeenRequest>): void {
     if (before?.holder !== undefined && after.holder !== undefined && before.holder !== after.holder)
       this.takeovers += 1;
     if (after.holdMs > 0) {
@@ -85,20 +85,25 @@ export class Judge {
       if (!this.#asked.has(before.changeNumber))
         this.#broken(`pause ${before.changeNumber} was lifted, and nobody who had seen it had asked for that`);
       this.#denied.clear();
+      this.#confirmedChange = undefined;
+      this.#liftedChange = before.changeNumber;
     }
+    const [request] = underWay;
+    if (isSilent(after) && request !== undefined)
+      this.#broken(
+        `the gate calls the line silent while request ${request.number} of ${request.process.name} is under way`,
+      );
   }
 
   /** Somebody asks the line to be opened, who has seen it in this state. */
   resumeIsAsked(seen: number): void {
     this.#asked.add(seen);
-    this.#lastAsked = Math.max(this.#lastAsked, seen);
-    if (this.#confirmedChange !== undefined && seen >= this.#confirmedChange) this.#confirmedChange = undefined;
   }
 
   /** Somebody is told that the line is silent since this change of it. */
   pauseIsConfirmed(change: number, underWay: ReadonlySet<SeenRequest>): void {
     this.confirmedPauses += 1;
-    if (this.#lastAsked >= change) return; // somebody who had seen it has asked for it to be lifted since
+    if (this.#liftedChange >= change) return; // somebody who had seen it has lifted it since
     const [request] = underWay;
     if (request !== undefined)
       this.#broken(

@@ -18,7 +18,7 @@ export class SimulatedOperator {
   readonly #world: World;
   readonly #line: InsurerLineClient;
   readonly #onConfirmed: (change: number) => void;
-  /** the change of the line that was answered as silent last */
+  /** the change of the line that was answered as silent, to the pause under way */
   #silentChange = 0;
 
   constructor(name: string, around: Surroundings, judge: Judge, onConfirmed: (change: number) => void) {

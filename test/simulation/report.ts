@@ -36,7 +36,7 @@ export function reportOf({ results, seconds, broken }: SeedsResult): string {
     `${sums.faultsInAll} faults, ${sums.events} events in ${seconds.toFixed(1)} s:`,
     `${Math.round(sums.faultsInAll / seconds)} faults a second; ${sums.hours.toFixed(1)} simulated hours;`,
     `${sums.requests} requests, ${sums.confirmedPauses} pauses confirmed, ${sums.takeovers} takeovers;`,
-    `${sums.lostCooldowns} requests against a Retry-After that only a process knew of which could tell nobody`,
+    `${sums.lostCooldowns} requests against a Retry-After whose only hearer died or was cut off`,
   ].join(' ');
   const tables = [
     ...table('faults', sums.faults),

@@ -9,7 +9,7 @@ export interface SeedsOptions {
   readonly firstSeed: number;
   /** in all: seed after seed, each with faultsPerSeed of them, the last one with what is left */
   readonly faults: number;
-  /** of mutants.ts: is put into the source first */
+  /** name of the mutant to apply (mutants.ts) */
   readonly mutant?: string;
 }
 

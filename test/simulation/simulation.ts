@@ -5,7 +5,7 @@ import { Judge } from './judge.ts';
 import { SimulatedOperator } from './operators.ts';
 import { SimulatedTable } from './table.ts';
 import { SimulatedTemporal } from './temporal.ts';
-import { holderOf, SimulatedWorker, type Surroundings, settings } from './worker.ts';
+import { holderOf, longestLeaseMs, SimulatedWorker, type Surroundings, settings } from './worker.ts';
 import { BrokenPromise, World } from './world.ts';
 
 export interface SimulationOptions {
@@ -25,7 +25,7 @@ export interface SimulationResult {
   readonly simulatedMs: number;
   readonly confirmedPauses: number;
   readonly takeovers: number;
-  /** requests against a Retry-After that only a process knew of which could not tell anybody */
+  /** Requests before the end of a Retry-After whose only hearer died or was cut off. */
   readonly lostCooldowns: number;
   /** how often the gate came into each of its states */
   readonly states: Readonly<Record<string, number>>;
@@ -35,11 +35,11 @@ export interface SimulationResult {
 
 /** After so many faults all is mended, and the line has to be in use again. */
 const faultsPerRound = 25;
-/** In some rounds one fault follows hard upon the other, in some there is time between them. */
+/** Factor on the time between two faults. Each round draws one. */
 const paces = [0.5, 1, 1, 1, 3, 10] as const;
-/** After the last fault the line is in use again within the lease and so long, ms. */
+/** Time beyond the lease until the line must be in use again after the last fault, ms. */
 const recoveryMs = 2_000;
-/** For all that operators and processes have begun to come to its end, ms: far more than it takes. */
+/** Time limit for calls still pending after a round, ms. Far more than they need. */
 const patienceMs = 120_000;
 
 /**
@@ -49,15 +49,19 @@ const patienceMs = 120_000;
 export async function simulate({ seed, faults: wanted, trace }: SimulationOptions): Promise<SimulationResult> {
   const simulation = new Simulation(seed);
   simulation.world.trace = trace;
+  const rejected = (error: unknown): void => simulation.world.break(`the code throws: ${error}`);
+  process.on('unhandledRejection', rejected);
   let broken: string | undefined;
   try {
-    while (simulation.struckInAll < wanted) {
-      await simulation.round(Math.min(faultsPerRound, wanted - simulation.struckInAll));
+    while (simulation.faultsStruck < wanted) {
+      await simulation.round(Math.min(faultsPerRound, wanted - simulation.faultsStruck));
     }
   } catch (error) {
     if (!(error instanceof BrokenPromise)) throw error;
     broken = error.message;
     trace?.(`BROKEN: ${broken}`);
+  } finally {
+    process.off('unhandledRejection', rejected);
   }
   return simulation.result(broken);
 }
@@ -71,7 +75,7 @@ export class Simulation implements Surroundings {
   /** so many workers are kept up */
   wanted = 2;
   workers: SimulatedWorker[] = [];
-  struckInAll = 0;
+  faultsStruck = 0;
   readonly #seed: number;
   readonly #judge: Judge;
   readonly #struck: Partial<Record<FaultKind, number>> = {};
@@ -85,7 +89,7 @@ export class Simulation implements Surroundings {
     this.world = new World(seed);
     this.#judge = new Judge(this.world);
     this.table = new SimulatedTable(this.world, (before, after) => {
-      this.#judge.gateIsWritten(before, after);
+      this.#judge.gateIsWritten(before, after, this.insurer.underWay);
       count(this.#states, stateOf(after));
       count(this.#writes, writeOf(before, after));
     });
@@ -118,10 +122,10 @@ export class Simulation implements Surroundings {
     for (let struck = 0, draws = 0; struck < faultsWanted && draws < 10 * faultsWanted; draws += 1) {
       await this.#awaitMoment(pace);
       const kind = drawFault();
-      world.say(() => `FAULT ${this.struckInAll + 1}: ${kind}`);
+      world.say(() => `FAULT ${this.faultsStruck + 1}: ${kind}`);
       if (!faults[kind].strike(this)) continue;
       struck += 1;
-      this.struckInAll += 1;
+      this.faultsStruck += 1;
       count(this.#struck, kind);
     }
     await this.#recover();
@@ -165,10 +169,13 @@ export class Simulation implements Surroundings {
       temporalLink.isCut = false;
     }
     for (const worker of this.workers) {
+      worker.childTableLink.trouble = undefined;
       worker.insurerLink.trouble = undefined;
       worker.stuckWrites.nextMs = undefined;
       worker.goOn();
     }
+    // Another worker then has to take the line over: one that is wedged would be found.
+    if (world.chance(0.4)) this.holder?.parent.kill('kill -9, and nothing else is wrong');
     const [janitor] = this.operators;
     await this.#within(patienceMs, 'operators never got an answer', () =>
       this.operators.every(({ isBusy }) => !isBusy),
@@ -183,7 +190,7 @@ export class Simulation implements Surroundings {
       if (gate?.state === 'paused' && janitor?.isBusy === false) janitor.onlyResume();
       if (!isPeace) used = this.insurer.requests;
       if (!isPeace || this.insurer.underWay.size > 0) idleSinceMs = world.nowMs;
-      if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs, this.table.lateMs) > settings.leaseMs + recoveryMs)
+      if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs, this.table.lateMs) > longestLeaseMs + recoveryMs)
         world.break('a lost wake-up: the line is open and well, and nobody uses it');
       return isPeace && this.insurer.requests > used;
     });

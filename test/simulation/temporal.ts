@@ -74,7 +74,7 @@ export class SimulatedTemporal {
     };
   }
 
-  /** The client of a process that people use. @param onAnswer is told of each update's answer */
+  /** The client of a process that people use. @param onAnswer is told of each pause's answer */
   clientOf(process: SimulatedProcess, link: TemporalLink, onAnswer: (answer: ChangedGate) => void): Client {
     const send = <Answer>(
       work: (tell: (answer: Answer) => void, fail: (error: unknown) => void) => void,
@@ -97,7 +97,7 @@ export class SimulatedTemporal {
         executeUpdateWithStart: (update: string, { args }: { readonly args: [LineRequest] }) =>
           send<ChangedGate>((tell, fail) => this.#update(update === pauseUpdate, args[0], tell, fail)).then(
             (answer) => {
-              onAnswer(answer);
+              if (update === pauseUpdate) onAnswer(answer);
               return answer;
             },
           ),

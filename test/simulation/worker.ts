@@ -19,6 +19,10 @@ export const workerOf = (holder: string): string => holder.slice('holder-'.lengt
 /** The shortest lease that the configuration allows, and requests that may outlast it, in a pause as well. */
 export const settings = { leaseMs: 2_000, pauseGraceMs: 1_500, lineMinGapMs: 50, lineStallMs: 6_000 } as const;
 
+/** Some workers have a longer lease than others, as in a deployment that changes it: so many times the shortest. */
+const longestLease = 1.5;
+export const longestLeaseMs = settings.leaseMs * longestLease;
+
 export interface Surroundings {
   readonly world: World;
   readonly table: SimulatedTable;
@@ -29,6 +33,7 @@ export interface Surroundings {
 /** One way over IPC, ms; seldom much longer. */
 const ipcMs = { least: 0.05, most: 1.5, slowest: 40 } as const;
 const slowShare = 0.01;
+/** the least of all leases */
 const marginMs = leaseMarginMs(settings.leaseMs);
 /** From the fork until the child's Temporal workers are connected, ms: a second or two in truth. */
 const bootMs = { least: 50, most: 500 } as const;
@@ -39,10 +44,13 @@ export class SimulatedWorker {
   readonly machine: Machine;
   readonly parent: SimulatedProcess;
   readonly tableLink: TableLink = { trouble: undefined };
+  /** its child's own way to the table */
+  readonly childTableLink: TableLink = { trouble: undefined };
   readonly insurerLink: InsurerLink = { trouble: undefined };
   readonly temporalLink: TemporalLink = { isCut: false };
   readonly stuckWrites: StuckWrites = { nextMs: undefined, mayBe: () => this.isPunctual };
   readonly gate: GateStore;
+  readonly leaseMs: number;
   child: SimulatedProcess | undefined;
   isChildReady = false;
   isStopping = false;
@@ -58,29 +66,32 @@ export class SimulatedWorker {
     this.#around = around;
     this.machine = new Machine(around.world);
     this.parent = new SimulatedProcess(name, this.machine);
-    this.gate = this.#gateOf(this.parent);
+    this.gate = this.#gateOf(this.parent, this.tableLink);
+    this.leaseMs = settings.leaseMs * (around.world.pick([1, 1, 1, longestLease]) ?? 1);
     this.parent.onDeath(() => this.child?.kill('its parent is gone')); // PR_SET_PDEATHSIG
     this.parent.receives(0, () => void this.#main());
   }
 
   /**
-   * Whether one of its two processes may be made to stand still: both for longer than the margins of a lease is a machine that
-   * stands still, against which no client can do anything (README, limits).
+   * Whether one process may be frozen. Both beyond the lease's margins is a frozen machine, which no client survives
+   * (README, limits).
    */
   get isPunctual(): boolean {
     return this.parent.isPunctual && this.child?.isPunctual !== false;
   }
 
   /** @returns whether it was done */
-  holdStill(who: 'parent' | 'child', ms: number): boolean {
-    if (!this.isPunctual) return false;
-    this[who]?.standStill(ms);
-    return this[who] !== undefined;
+  freeze(who: 'parent' | 'child', ms: number): boolean {
+    if (!this.isPunctual || this[who]?.isAlive !== true) return false;
+    this[who].standStill(ms);
+    return true;
   }
 
   /** Both processes are late at once, as on a machine with too much to do: for less than the margins of a lease. */
-  beBusy(leastMs = 20): void {
-    if (this.isPunctual && !this.#wasSuspended) this.#standStill(this.#around.world.between(leastMs, 1.85 * marginMs));
+  delayBoth(leastMs = 20): boolean {
+    if (!this.isPunctual || this.#wasSuspended) return false;
+    this.#standStill(this.#around.world.between(leastMs, 1.85 * marginMs));
+    return true;
   }
 
   /** The whole machine stands still, and its clocks with it: for less than one margin of a lease, and once in a lease. */
@@ -102,7 +113,7 @@ export class SimulatedWorker {
   }
 
   get #wasSuspended(): boolean {
-    return this.#around.world.nowMs - this.#suspendedMs < 2 * settings.leaseMs;
+    return this.#around.world.nowMs - this.#suspendedMs < 2 * this.leaseMs;
   }
 
   #standStill(ms: number): void {
@@ -123,7 +134,7 @@ export class SimulatedWorker {
   async #main(): Promise<void> {
     const { clock } = this.parent;
     this.keeper = await startKeeper({
-      config: { LEASE_MS: settings.leaseMs },
+      config: { LEASE_MS: this.leaseMs },
       gate: this.gate,
       log: this.#log(this.parent),
       startLineProcess: (listener) => this.#fork(listener),
@@ -134,9 +145,9 @@ export class SimulatedWorker {
     if (this.isStopping) this.stop();
   }
 
-  #gateOf(process: SimulatedProcess): GateStore {
+  #gateOf(process: SimulatedProcess, link: TableLink): GateStore {
     const { world, table } = this.#around;
-    return openGate(table.clientOf(process, this.tableLink), insurerId, {
+    return openGate(table.clientOf(process, link), insurerId, {
       clock: process.clock,
       random: world.random,
     });
@@ -179,7 +190,7 @@ export class SimulatedWorker {
           LINE_STALL_MS: settings.lineStallMs,
           CARE_RECORDS_MAX_BYTES: 1_000_000,
         },
-        writeHold: this.#gateOf(child).hold,
+        writeHold: this.#gateOf(child, this.childTableLink).hold,
         clock: child.clock,
         channel: {
           send: (message) => {
@@ -225,7 +236,7 @@ export class SimulatedWorker {
         toChild(message);
       },
       kill: () => {
-        if (this.isChildReady && !this.isStopping && child.wasPunctualFor(settings.leaseMs))
+        if (this.isChildReady && !this.isStopping && child.wasPunctualFor(this.leaseMs))
           world.break(`${child.name} is killed by its parent, though it was well`);
         child.kill('SIGKILL of its parent');
       },

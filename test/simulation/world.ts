@@ -8,12 +8,13 @@ export class BrokenPromise extends Error {
 }
 
 /** Something that is going to happen, in the world (`who` is undefined) or in one of its processes. */
-interface Event {
-  readonly atMs: number;
+export interface Event {
+  atMs: number;
   /** of two at the same moment, the first to be planned is the first to happen */
-  readonly number: number;
+  number: number;
   readonly who: SimulatedProcess | undefined;
   readonly action: () => void;
+  readonly isTimer: boolean;
   isCancelled: boolean;
 }
 
@@ -65,12 +66,23 @@ export class World {
   }
 
   /** @returns cancels it */
-  plan(inMs: number, action: () => void, who?: SimulatedProcess): () => void {
-    const event: Event = { atMs: this.nowMs + inMs, number: this.#planned++, who, action, isCancelled: false };
+  plan(inMs: number, action: () => void, who?: SimulatedProcess, isTimer = false): () => void {
+    const event: Event = {
+      ...{ atMs: this.nowMs + inMs, number: this.#planned++ },
+      who,
+      action,
+      isTimer,
+      isCancelled: false,
+    };
     this.#queue.push(event);
     return () => {
       event.isCancelled = true;
     };
+  }
+
+  /** Lets an event happen now that was kept back. */
+  replan(event: Event): void {
+    this.#queue.push(Object.assign(event, { atMs: this.nowMs, number: this.#planned++ }));
   }
 
   sleep(ms: number): Promise<void> {
@@ -95,14 +107,14 @@ export class World {
             if (event === undefined) throw new Error('nothing is going to happen any more');
             if (event.isCancelled) continue;
             this.nowMs = event.atMs;
-            if (event.who !== undefined && !event.who.takes(event.action)) continue;
+            if (event.who !== undefined && !event.who.takes(event)) continue;
             this.events += 1;
             event.action();
             break;
           }
           setImmediate(step); // by then all promises have run that could
         } catch (error) {
-          reject(error);
+          reject(error instanceof BrokenPromise ? error : new BrokenPromise(`the code throws: ${error}`));
         }
       };
       setImmediate(step);
@@ -166,7 +178,7 @@ export class Machine {
   }
 }
 
-/** What a process was late with is done after so long, ms. */
+/** How long a process needs after a freeze to run what is overdue, ms. */
 const catchUpMs = 20;
 
 /** One process: an event loop that can stand still, and that ends at once when it is killed. */
@@ -177,9 +189,7 @@ export class SimulatedProcess {
   readonly #onDeath: (() => void)[] = [];
   #isAlive = true;
   #stillUntilMs = Number.NEGATIVE_INFINITY;
-  #waitingTimers: (() => void)[] = [];
-  #waitingReads: (() => void)[] = [];
-  #timers = new WeakSet<() => void>();
+  #kept: Event[] = [];
 
   constructor(name: string, machine: Machine) {
     this.name = name;
@@ -204,15 +214,15 @@ export class SimulatedProcess {
     return this.#world.nowMs >= this.#stillUntilMs + ms;
   }
 
-  /** Whether the event may happen now. One in a process that stands still is kept for when it goes on. */
-  takes(action: () => void): boolean {
+  /** Whether the event may happen now. If the process stands still, the event is kept until it goes on. */
+  takes(event: Event): boolean {
     if (!this.#isAlive) return false;
     if (!this.standsStill) return true;
-    (this.#timers.has(action) ? this.#waitingTimers : this.#waitingReads).push(action);
+    this.#kept.push(event);
     return false;
   }
 
-  /** SIGSTOP and SIGCONT, or a blocked event loop. Then come the timers that are due, and then what lies there to be read. */
+  /** SIGSTOP and SIGCONT, or a blocked event loop. Afterwards due timers run first, then pending messages. */
   standStill(forMs: number): void {
     this.#world.say(() => `${this.name} stands still for ${forMs.toFixed(0)} ms`);
     this.#stillUntilMs = Math.max(this.#stillUntilMs, this.#world.nowMs + forMs);
@@ -223,11 +233,11 @@ export class SimulatedProcess {
   goOn(atOnce = true): void {
     if (atOnce) this.#stillUntilMs = this.#world.nowMs;
     if (!this.#isAlive || this.standsStill) return;
-    const waiting = [...this.#waitingTimers, ...this.#waitingReads];
-    if (waiting.length > 0) this.#world.say(() => `${this.name} goes on`);
-    this.#waitingTimers = [];
-    this.#waitingReads = [];
-    for (const action of waiting) this.#world.plan(0, action, this);
+    const kept = this.#kept;
+    if (kept.length > 0) this.#world.say(() => `${this.name} goes on`);
+    this.#kept = [];
+    for (const event of kept) if (event.isTimer) this.#world.replan(event);
+    for (const event of kept) if (!event.isTimer) this.#world.replan(event);
   }
 
   /** Plans what comes to this process from outside. */
@@ -251,10 +261,8 @@ export class SimulatedProcess {
     const { machine } = this;
     const world = this.#world;
     const after = (delayMs: number, action: () => void): (() => void) => {
-      const run = (): void => action();
-      this.#timers.add(run);
       const trueMs = Math.max(delayMs, 1) / machine.rate;
-      return world.plan(trueMs + (world.chance(0.05) ? world.between(0, 8) : world.random()), run, this); // timers are late
+      return world.plan(trueMs + (world.chance(0.05) ? world.between(0, 8) : world.random()), action, this, true); // timers are late
     };
     return {
       monotonicMs: () => machine.monotonicMs(),

@@ -38,8 +38,8 @@ export interface LineProcessOptions {
 }
 
 /**
- * The life of the process that holds the sockets: bound to its keeper, it says that it is ready once its workers are there,
- * takes tasks while it may send, and ends in order when it is told to, or when another process has the lease.
+ * Runs the process that holds the sockets. It reports ready once its workers exist, and takes tasks while it may send. It
+ * stops when told to, or when another process has the lease.
  * @returns once all tasks have ended and no socket is open
  */
 export async function runLineProcess(options: LineProcessOptions): Promise<void> {

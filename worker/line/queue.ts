@@ -40,7 +40,7 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
       while (next() !== undefined) {
         await ready();
         await next()?.begin();
-        await new Promise<void>(clock.afterReading); // a task that failed takes its place again before the next one is chosen
+        await new Promise<void>(clock.afterReading); // lets a failed caller queue again before the next one is chosen
       }
     } catch (reason) {
       for (const turn of turns) for (const place of places[turn]) place.refuse(reason);

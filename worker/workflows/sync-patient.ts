@@ -55,7 +55,7 @@ const { storeCareRecords, removePatient } = proxyActivities<SyncActivities>({
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 const { discardStaged, markCareFailed } = proxyActivities<SyncActivities>({
-  startToCloseTimeout: '1 min', // without heartbeats: an answer that Temporal was not there to hear is missed for so long
+  startToCloseTimeout: '1 min', // no heartbeats: if Temporal misses the result, the next attempt starts after this time
   retry: { initialInterval: '1 s', maximumInterval: '30 s' },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
