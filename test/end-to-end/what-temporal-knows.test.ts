@@ -34,7 +34,7 @@ async function listedTexts(): Promise<string> {
   return utf8(ListWorkflowExecutionsResponse.encode(ListWorkflowExecutionsResponse.fromObject(listed)).finish());
 }
 
-test('of a run with 2 000 patients Temporal has short histories, small payloads, and no name, KVNR or title', {}, async () => {
+test('of a run with 2 000 patients Temporal has short histories, small payloads, and no name, KVNR or title', async () => {
   await using day = await startDay({
     patients: 2_000,
     rate: 0.3,
