@@ -33,7 +33,7 @@ export type ApiFault = 'failed' | 'usage' | 'notFound' | 'notRunning';
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly fault: ApiFault;
-  /** its name, when the answer was a problem (docs/problems.md) */
+  /** its name, when the answer was a problem (docs/reference/problems.md) */
   readonly problem?: string;
   constructor(fault: ApiFault, message: string, { problem, ...options }: ErrorOptions & { problem?: string } = {}) {
     super(message, options);
