@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
-/** The meaning of each variable stands in its schema; docs/reference/configuration.md is generated from it (`npm run docs`). */
+// Each schema holds the meaning and the unit of its variable. `npm run docs` writes docs/reference/configuration.md from them.
 const milliseconds = (fallback: number, min: number, max: number, description: string) =>
   z.coerce.number().int().min(min).max(max).default(fallback).meta({ description, unit: 'ms' });
 
 const hour = (fallback: number, description: string) =>
   z.coerce.number().int().min(0).max(23).default(fallback).meta({ description, unit: 'hour' });
 
-/** A list as a variable has it; what is empty between two commas is nothing. */
+/** Splits a comma-separated list. Blanks and empty elements are dropped. */
 export const commaSeparated = z
   .string()
   .default('')
@@ -75,7 +75,7 @@ const isWrappedOneWay = ({
 const otherwise = {
   path: ['PAYLOAD_KMS_KEY'],
   error: 'has to be set, or PAYLOAD_KEYS, and not both',
-  when: () => true, // also beside other problems
+  when: () => true, // zod skips a refinement after other problems; this one is always reported
 };
 
 const sync = z.object({
@@ -228,7 +228,7 @@ const deployment = z.object({
   }),
 });
 
-/** The variables of `core`, by topic, for their reference page. */
+/** All variables of workers and API, by topic. The reference page has a section for each topic. */
 export const settingTopics = {
   'AWS and storage': aws,
   'Temporal and its payloads': temporal,
@@ -240,15 +240,15 @@ export const settingTopics = {
   Deployment: deployment,
 } as const;
 
-/** What each process needs, read once in its main. */
+/** What every process needs. Each one reads its configuration once, in its main file. */
 const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape, ...traces.shape });
-/** for who picks some of them */
+/** The same without the rule across variables, because a refined schema has no `pick`. */
 export const workerSettings = z.object({ ...client.shape, ...line.shape, ...metrics.shape, ...deployment.shape });
 export const apiSettings = z.object({ ...client.shape, ...people.shape });
 export const clientConfig = client.refine(isWrappedOneWay, otherwise);
 export const workerConfig = workerSettings.refine(isWrappedOneWay, otherwise);
 export const apiConfig = apiSettings.refine(isWrappedOneWay, otherwise);
-/** What Lambdas and workers have in one secret: all of it is there, and empty where it is not used, as ECS asks for each by name. */
+/** Names in the secret that Lambdas and workers share. ECS requires every name, so an unused one holds an empty text. */
 export const sharedSecrets = [
   'PSEUDONYM_KEY',
   'TEMPORAL_API_KEY',
@@ -259,8 +259,8 @@ export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;
 
 /**
- * Reads a configuration. A variable that is set to nothing (`NAME= npm start`) counts as not set. All problems are
- * listed at once, by variable, and never with a value.
+ * Reads a configuration. An empty variable (`NAME= npm start`) counts as not set. The error lists all problems at once, by
+ * variable, and never shows a value.
  * @throws ConfigError
  */
 export function readConfig<Schema extends z.ZodType>(schema: Schema, environment: NodeJS.ProcessEnv): z.infer<Schema> {

@@ -58,7 +58,7 @@ function defaultOf(schema: z.ZodType, isRequired: boolean): string {
   return isRequired ? 'required' : 'none';
 }
 
-/** Which values are allowed: from the schema, or else what the schema says when it is given something hopeless. */
+/** Returns the allowed values. A rule that JSON Schema cannot express comes from the message for a wrong value. */
 function limitsOf(schema: z.ZodType): string {
   const { type, format, minimum, maximum, minLength = 0, enum: values } = describe(schema, 'input');
   if (values !== undefined) return values.map((value) => `\`${value}\``).join(', ');
@@ -75,7 +75,7 @@ function limitsOf(schema: z.ZodType): string {
   return minLength > 1 ? `${minLength} characters or more` : '';
 }
 
-/** @throws Error when a variable has no description: the page would have a hole */
+/** @throws Error if a variable has no description, because the page would have a gap */
 function factsOf(name: string, schema: z.ZodType): Row {
   const { description, unit = '' } = describe(schema, 'input');
   if (description === undefined)
@@ -113,7 +113,7 @@ const ports = Object.entries(portsFrom(0)).map(([part, offset]) => [
   `\`PORT_BASE\` + ${offset}`,
 ]);
 
-/** Variables that no schema of ours reads. */
+/** Variables that no schema reads. */
 const others: readonly Row[] = [
   ['`AWS_ENDPOINT_URL`', 'AWS emulator that `npm start -- --external` uses.', 'that of `docker-compose.yml`'],
   ['`TEMPORAL_ADDRESS`', 'Temporal that `npm start -- --external` uses.', 'that of `docker-compose.yml`'],
@@ -190,7 +190,7 @@ The simulator of the insurer has [settings of its own](../../local/insurer/READM
 the benchmarks, the simulation and the chaos suite are in [cli.md](cli.md).
 `;
 
-/** What belongs to a topic and to no single variable. */
+/** Prose below the table of a topic. */
 const notes: Readonly<Record<string, string>> = {
   Traces: `\`OTEL_EXPORTER_OTLP_HEADERS\` holds the headers that the collector asks for, as \`name=value\`,
 comma-separated. It is a secret, and the exporter of the OpenTelemetry SDK reads it itself.`,

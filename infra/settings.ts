@@ -10,7 +10,7 @@ const OLD_PAYLOAD_KEY_ARNS = commaSeparated.pipe(z.array(kmsKeyArn)).meta({
     'KMS keys that wrapped data keys earlier, comma-separated. What they wrapped can still be read ([ADR 0023](../adr/0023-envelope-codec.md)).',
 });
 
-/** What an API is deployed with that no template can know; none of it is secret. Given as context: in cdk.json for each stage, or by `-c INSURER_ID=…`. */
+/** Settings of the API stack that a deployment must supply. None is secret. They are context: in cdk.json for each stage, or `-c INSURER_ID=…`. */
 export const apiContext = apiSettings
   .pick({
     INSURER_ID: true,
@@ -50,7 +50,7 @@ export const apiContext = apiSettings
   });
 export type ApiSettings = z.infer<typeof apiContext>;
 
-/** The same of workers. */
+/** Settings of the worker stack, likewise. */
 export const workerContext = workerSettings
   .pick({
     INSURER_ID: true,
@@ -73,7 +73,7 @@ export const workerContext = workerSettings
   .extend({ OLD_PAYLOAD_KEY_ARNS });
 export type WorkerSettings = z.infer<typeof workerContext>;
 
-/** What the console is deployed with. */
+/** Settings of the console stack, likewise. */
 export const consoleContext = apiContext
   .pick({ OIDC_ISSUER: true, OIDC_ROLES_CLAIM: true, CONSOLE_ORIGIN: true })
   .extend({
@@ -116,7 +116,7 @@ export const consoleContext = apiContext
   });
 export type ConsoleSettings = z.infer<typeof consoleContext>;
 
-/** `default` is there by itself on a laptop, and nowhere else: what is deployed with it would run into nothing. */
+/** Only Temporal's dev server has the namespace `default`, so a deployment must name its own. */
 const named = { TEMPORAL_NAMESPACE: apiContext.shape.TEMPORAL_NAMESPACE.removeDefault() };
 
 /** @throws ConfigError */
@@ -124,13 +124,13 @@ export const readApiSettings = (node: Node, stage: Stage): ApiSettings =>
   readContext(node, stage, stage === 'local' ? apiContext : apiContext.extend(named));
 /** @throws ConfigError */
 export const readWorkerSettings = (node: Node, stage: Stage): WorkerSettings =>
-  readContext(node, stage, workerContext.extend(named)); // on a laptop workers are no part of the app
+  readContext(node, stage, workerContext.extend(named)); // on a laptop, workers are processes and not part of the app
 
 /** @throws ConfigError */
 export const readConsoleSettings = (node: Node, stage: Stage): ConsoleSettings =>
   readContext(node, stage, consoleContext);
 
-/** From `-c NAME=…`, or from what cdk.json has for the stage. */
+/** Reads `-c NAME=…`, or else the entry of the stage in cdk.json. */
 function readContext<Schema extends z.ZodObject>(node: Node, stage: Stage, schema: Schema): z.infer<Schema> {
   const ofStage = z.record(z.string(), z.unknown()).optional().parse(node.tryGetContext(stage));
   const entries = Object.keys(schema.shape).map((name) => [name, node.tryGetContext(name) ?? ofStage?.[name]]);

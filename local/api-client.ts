@@ -42,7 +42,7 @@ export class ApiError extends Error {
   }
 }
 
-/** How `npm run sync` reaches an API other than that of the running stack. */
+/** Settings with which `npm run sync` reaches an API other than that of the running stack. */
 export const remoteApi = z.object({
   API_URL: z
     .url({ protocol: /^https?$/ })

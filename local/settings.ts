@@ -4,7 +4,7 @@ import { ConfigError, readConfig } from '../core/config.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
-/** What the stack of a laptop is started with (docs/reference/configuration.md, "On a laptop only"). */
+/** Settings of the stack on a laptop (docs/reference/configuration.md, "On a laptop only"). */
 export const localSettings = z.object({
   PORT_BASE: z.coerce.number().int().min(1_024).max(65_435).default(9_000).meta({
     description: 'First port of the stack. All other ports count from it, so two stacks can run on one machine.',
