@@ -1,11 +1,13 @@
 import { z } from 'zod';
 
-const milliseconds = (fallback: number, min: number, max: number) =>
-  z.coerce.number().int().min(min).max(max).default(fallback);
+// Each schema holds the meaning and the unit of its variable. `npm run docs` writes docs/reference/configuration.md from them.
+const milliseconds = (fallback: number, min: number, max: number, description: string) =>
+  z.coerce.number().int().min(min).max(max).default(fallback).meta({ description, unit: 'ms' });
 
-const hour = (fallback: number) => z.coerce.number().int().min(0).max(23).default(fallback);
+const hour = (fallback: number, description: string) =>
+  z.coerce.number().int().min(0).max(23).default(fallback).meta({ description, unit: 'hour' });
 
-/** A list as a variable has it; what is empty between two commas is nothing. */
+/** Splits a comma-separated list. Blanks and empty elements are dropped. */
 export const commaSeparated = z
   .string()
   .default('')
@@ -19,30 +21,50 @@ export const commaSeparated = z
 export const kmsKeyArn = z.string().regex(/^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'is the ARN of a KMS key');
 
 const aws = z.object({
-  AWS_REGION: z.string().min(1).default('eu-central-1'),
-  /** the bucket of the data stack (its output BucketName) */
-  BUCKET_NAME: z.string().min(3),
+  AWS_REGION: z
+    .string()
+    .min(1)
+    .default('eu-central-1')
+    .meta({ description: 'AWS region of the tables and the bucket.' }),
+  BUCKET_NAME: z.string().min(3).meta({
+    description: 'Bucket of the data stack: output `BucketName` of `EpaSyncData`.',
+  }),
 });
 
 const temporal = z.object({
-  TEMPORAL_ADDRESS: z.string().min(1),
-  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-  TEMPORAL_API_KEY: z.string().min(1).optional(),
-  /** a client certificate (PEM) and its key, for a namespace that knows people by these */
-  TEMPORAL_CLIENT_CERT: z.string().startsWith('-----BEGIN CERTIFICATE-----', 'is a certificate in PEM').optional(),
+  TEMPORAL_ADDRESS: z.string().min(1).meta({
+    description: 'Host and port of the Temporal frontend. TLS is on, except for a loopback address.',
+  }),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default').meta({
+    description: 'Temporal namespace. The stages `dev` and `prod` have no default.',
+  }),
+  TEMPORAL_API_KEY: z.string().min(1).optional().meta({ description: 'API key for the namespace.' }),
+  TEMPORAL_CLIENT_CERT: z
+    .string()
+    .startsWith('-----BEGIN CERTIFICATE-----', 'is a certificate in PEM')
+    .optional()
+    .meta({ description: 'Client certificate for mTLS, in place of the API key. Needs `TEMPORAL_CLIENT_KEY`.' }),
   TEMPORAL_CLIENT_KEY: z
     .string()
     .regex(/^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/, 'is a private key in PEM')
-    .optional(),
-  /** `false` where the way there is private, such as a compose file's network; else TLS by itself, unless it is on loopback */
-  TEMPORAL_TLS: z.stringbool().optional(),
-  /** the key of KMS that wraps the payload codec's data keys */
-  PAYLOAD_KMS_KEY: kmsKeyArn.optional(),
-  /** or, for a laptop, keys that do: `id:base64` (32 bytes each), comma-separated; the first one wraps, all unwrap */
+    .optional()
+    .meta({ description: 'Private key of `TEMPORAL_CLIENT_CERT`.' }),
+  TEMPORAL_TLS: z.stringbool().optional().meta({
+    description:
+      'Set `false` if the network to Temporal is private, such as that of a compose file. Not allowed together with an API key or a client certificate.',
+  }),
+  PAYLOAD_KMS_KEY: kmsKeyArn.optional().meta({
+    description:
+      'KMS key that wraps the data keys of the payload codec. Exactly one of `PAYLOAD_KMS_KEY` and `PAYLOAD_KEYS` is set ([ADR 0023](../adr/0023-envelope-codec.md)).',
+  }),
   PAYLOAD_KEYS: z
     .string()
     .regex(/^[\w-]+:[A-Za-z0-9+/]{43}=(,[\w-]+:[A-Za-z0-9+/]{43}=)*$/, 'is id:base64 of 32 bytes, comma-separated')
-    .optional(),
+    .optional()
+    .meta({
+      description:
+        'Keys that wrap the data keys on a laptop, in place of KMS. The first key wraps; all keys unwrap. `npm start` makes one and keeps it in `LOCAL_DIR`.',
+    }),
 });
 
 const isWrappedOneWay = ({
@@ -53,39 +75,76 @@ const isWrappedOneWay = ({
 const otherwise = {
   path: ['PAYLOAD_KMS_KEY'],
   error: 'has to be set, or PAYLOAD_KEYS, and not both',
-  when: () => true, // also beside other problems
+  when: () => true, // zod skips a refinement after other problems; this one is always reported
 };
 
 const sync = z.object({
-  INSURER_ID: z.string().regex(/^[a-z0-9-]{1,40}$/, 'is 1 to 40 of a-z, 0-9 and -'),
+  INSURER_ID: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/, 'is 1 to 40 of a-z, 0-9 and -')
+    .meta({ description: 'Names the insurer in workflow IDs, tables and metrics. A laptop has `demo`.' }),
   PSEUDONYM_KEY: z
     .base64()
-    .refine((text) => Buffer.from(text, 'base64').length >= 32, 'is base64 of at least 32 bytes'),
-  SYNC_WINDOW: z.coerce.number().int().min(1).max(200).default(50),
-  CARE_MAX_ATTEMPTS: z.coerce.number().int().min(1).max(10_000).default(40),
-  REMOVAL_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5),
+    .refine((text) => Buffer.from(text, 'base64').length >= 32, 'is base64 of at least 32 bytes')
+    .meta({
+      description:
+        'Key that turns a KVNR into a pseudonym. Made once; changing it makes all stored data unreachable. `npm start` keeps its own in `LOCAL_DIR`.',
+    }),
+  SYNC_WINDOW: z.coerce.number().int().min(1).max(200).default(50).meta({
+    description:
+      'How many patients a run fetches care records for at the same time. Their requests still wait for the one line.',
+    unit: 'patients',
+  }),
+  CARE_MAX_ATTEMPTS: z.coerce.number().int().min(1).max(10_000).default(40).meta({
+    description:
+      'Requests for one patient in one run before the patient fails. A refused connection does not count ([ADR 0013](../adr/0013-what-counts-as-a-try.md)).',
+    unit: 'requests',
+  }),
+  REMOVAL_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5).meta({
+    description:
+      'Share of the stored patients that a list may remove. Removals above this share and above 20 patients wait for an operator. The removal of every patient always waits ([ADR 0009](../adr/0009-removal-guard.md)).',
+    unit: '%',
+  }),
 });
 
 const line = z.object({
-  LEASE_MS: milliseconds(10_000, 2_000, 120_000),
-  LINE_STALL_MS: milliseconds(15_000, 100, 120_000),
-  LINE_MIN_GAP_MS: milliseconds(50, 0, 10_000),
-  PAUSE_GRACE_MS: milliseconds(2_000, 0, 30_000),
-  /** decoded; an answer past it is refused and reported (insurer-api.yaml, "Sizes") */
+  LEASE_MS: milliseconds(10_000, 2_000, 120_000, 'How long a worker may send after its last renewal of the lease.'),
+  LINE_STALL_MS: milliseconds(15_000, 100, 120_000, 'A request fails after this time without a byte from the insurer.'),
+  LINE_MIN_GAP_MS: milliseconds(50, 0, 10_000, 'Rest after a request that the worker closed itself.'),
+  PAUSE_GRACE_MS: milliseconds(
+    2_000,
+    0,
+    30_000,
+    'How long a request in flight may go on after the line is paused. Then the worker closes it.',
+  ),
   CARE_RECORDS_MAX_BYTES: z.coerce
     .number()
     .int()
     .min(64 * 1024)
     .max(256 * 1024 * 1024)
-    .default(64 * 1024 * 1024),
-  INSURER_BASE_URL: z.url({ protocol: /^https?$/ }),
-  INSURER_API_TOKEN: z.string().min(1),
+    .default(64 * 1024 * 1024)
+    .meta({
+      description:
+        'Largest answer with care records, after decompression. A larger answer is rejected and reported ([insurer-api.yaml](insurer-api.yaml), "Sizes").',
+      unit: 'bytes',
+    }),
+  INSURER_BASE_URL: z
+    .url({ protocol: /^https?$/ })
+    .meta({ description: 'Address of the insurer. A laptop has the simulator.' }),
+  INSURER_API_TOKEN: z
+    .string()
+    .min(1)
+    .meta({ description: 'Bearer token for the insurer. Goes with `INSURER_BASE_URL`.' }),
 });
 
 const traces = z.object({
-  /** an OpenTelemetry collector (OTLP over HTTP), to which traces are sent; without it there are none */
-  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
-  /** the exporter's own: all of them without it, such as parentbased_traceidratio with 0.1 for one in ten */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({
+      description:
+        'OpenTelemetry collector (OTLP over HTTP) that receives the traces. Without it there are none ([metrics.md](metrics.md), "Traces").',
+    }),
   OTEL_TRACES_SAMPLER: z
     .enum([
       'always_on',
@@ -95,16 +154,26 @@ const traces = z.object({
       'parentbased_always_off',
       'parentbased_traceidratio',
     ])
-    .optional(),
-  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).optional(),
+    .optional()
+    .meta({ description: 'Sampler of the OpenTelemetry SDK. Without it, all traces are sent.' }),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).optional().meta({
+    description: 'Argument of the sampler: `0.1` with `parentbased_traceidratio` keeps one trace in ten.',
+    unit: 'share',
+  }),
 });
 
 const metrics = z.object({
-  /** how often a worker tells its metrics; CloudWatch makes values of a minute of them */
-  METRICS_INTERVAL_MS: milliseconds(30_000, 500, 60_000),
-  /** when the day's run starts, and by when it has to be completed, in Germany: from then on it is overdue */
-  SYNC_HOUR: hour(3),
-  RUN_DUE_HOUR: hour(8),
+  METRICS_INTERVAL_MS: milliseconds(
+    30_000,
+    500,
+    60_000,
+    'How often a worker writes its metrics. CloudWatch aggregates them by the minute ([metrics.md](metrics.md)).',
+  ),
+  SYNC_HOUR: hour(3, 'Hour at which the daily run starts, in German time.'),
+  RUN_DUE_HOUR: hour(
+    8,
+    'Hour by which the daily run must be completed, in German time. After that the run is overdue.',
+  ),
 });
 
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
@@ -117,42 +186,69 @@ function holdsKeys(text: string): boolean {
 }
 
 const people = z.object({
-  /** any OIDC issuer: its keys are found through its /.well-known/openid-configuration */
-  OIDC_ISSUER: z.url({ protocol: /^https?$/ }),
-  OIDC_AUDIENCE: z.string().min(1),
-  /** its public keys, a JSON Web Key Set (RFC 7517), where Lambdas cannot reach the issuer: nothing is fetched then */
+  OIDC_ISSUER: z.url({ protocol: /^https?$/ }).meta({
+    description:
+      'OIDC issuer whose tokens the API accepts. Its keys are found through `/.well-known/openid-configuration`. A laptop has a local issuer.',
+  }),
+  OIDC_AUDIENCE: z.string().min(1).meta({ description: 'Audience (`aud`) that the access tokens must carry.' }),
   OIDC_JWKS: z
     .string()
     .refine((text) => holdsKeys(text), 'is a JSON Web Key Set, {"keys": […]}, with one key or more')
-    .optional(),
-  /** the claim that holds a list of roles */
-  OIDC_ROLES_CLAIM: z.string().min(1).default('roles'),
-  /** of the tokens that Temporal's page passes to the codec endpoint, when they are of another issuer: Temporal Cloud's are its own */
-  CODEC_OIDC_ISSUER: z.url({ protocol: /^https?$/ }).optional(),
-  CODEC_OIDC_AUDIENCE: z.string().min(1).optional(),
-  /** whose tokens of that issuer are an operator's: subjects or e-mail addresses, comma-separated */
-  CODEC_READERS: commaSeparated,
+    .optional()
+    .meta({
+      description:
+        'Public keys of the issuer (RFC 7517), for Lambdas that cannot reach it. If set, no keys are fetched.',
+    }),
+  OIDC_ROLES_CLAIM: z.string().min(1).default('roles').meta({ description: 'Claim that holds the list of roles.' }),
+  CODEC_OIDC_ISSUER: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({
+      description:
+        'Issuer of the tokens that the Temporal UI passes to the codec endpoint, if it is another one. Temporal Cloud has its own.',
+    }),
+  CODEC_OIDC_AUDIENCE: z.string().min(1).optional().meta({ description: 'Audience of those tokens.' }),
+  CODEC_READERS: commaSeparated.meta({
+    description:
+      'Subjects or e-mail addresses, comma-separated. Tokens of `CODEC_OIDC_ISSUER` with one of them have the rights of an operator at the codec endpoint.',
+  }),
 });
 
 const deployment = z.object({
-  /** which build of the workflows this is, for Temporal (docs/adr/0022-worker-deployment-versions.md); without it, there is but one */
   WORKER_BUILD_ID: z
     .string()
     .regex(/^[\w.-]{1,64}$/, 'is 1 to 64 of a-z, A-Z, 0-9, _, . and -')
-    .optional(),
-  /** on loopback: whether the worker is well; without it, nobody is told */
-  HEALTH_PORT: z.coerce.number().int().min(1_024).max(65_535).optional(),
+    .optional()
+    .meta({
+      description:
+        'Build ID of the worker for Temporal. Without it, the worker is not versioned ([ADR 0022](../adr/0022-worker-deployment-versions.md)).',
+    }),
+  HEALTH_PORT: z.coerce.number().int().min(1_024).max(65_535).optional().meta({
+    description: 'Loopback port of the health check of the worker. Without it, there is no health check.',
+  }),
 });
 
-/** What each process needs, read once in its main. */
+/** All variables of workers and API, by topic. The reference page has a section for each topic. */
+export const settingTopics = {
+  'AWS and storage': aws,
+  'Temporal and its payloads': temporal,
+  'Runs and patients': sync,
+  'The line to the insurer': line,
+  'Metrics and schedule': metrics,
+  Traces: traces,
+  'Sign-in and tokens': people,
+  Deployment: deployment,
+} as const;
+
+/** What every process needs. Each one reads its configuration once, in its main file. */
 const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape, ...traces.shape });
-/** for who picks some of them */
+/** The same without the rule across variables, because a refined schema has no `pick`. */
 export const workerSettings = z.object({ ...client.shape, ...line.shape, ...metrics.shape, ...deployment.shape });
 export const apiSettings = z.object({ ...client.shape, ...people.shape });
 export const clientConfig = client.refine(isWrappedOneWay, otherwise);
 export const workerConfig = workerSettings.refine(isWrappedOneWay, otherwise);
 export const apiConfig = apiSettings.refine(isWrappedOneWay, otherwise);
-/** What Lambdas and workers have in one secret: all of it is there, and empty where it is not used, as ECS asks for each by name. */
+/** Names in the secret that Lambdas and workers share. ECS requires every name, so an unused one holds an empty text. */
 export const sharedSecrets = [
   'PSEUDONYM_KEY',
   'TEMPORAL_API_KEY',
@@ -163,8 +259,8 @@ export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;
 
 /**
- * Reads a configuration. A variable that is set to nothing (`NAME= npm start`) counts as not set. All problems are
- * listed at once, by variable, and never with a value.
+ * Reads a configuration. An empty variable (`NAME= npm start`) counts as not set. The error lists all problems at once, by
+ * variable, and never shows a value.
  * @throws ConfigError
  */
 export function readConfig<Schema extends z.ZodType>(schema: Schema, environment: NodeJS.ProcessEnv): z.infer<Schema> {

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { configurationPage } from '../docs/configuration-page.ts';
 import { temporalConnection } from './clients.ts';
 import { clientConfig, readConfig, workerSettings } from './config.ts';
 
@@ -44,4 +46,9 @@ test('data keys are wrapped one way: by KMS, or by keys that are given; neither 
   expect(() => readConfig(clientConfig, { ...base, ...keys, ...kms })).toThrow(/not both/);
   expect(() => readConfig(clientConfig, { ...keys, ...kms })).toThrow(/BUCKET_NAME.*not both/);
   expect(() => readConfig(clientConfig, { ...base, PAYLOAD_KMS_KEY: 'alias/payload' })).toThrow(/ARN of a KMS key/);
+});
+
+test('docs/reference/configuration.md has every variable as the schemas have it; npm run docs brings it up to date', () => {
+  const page = readFileSync(new URL('../docs/reference/configuration.md', import.meta.url), 'utf8');
+  expect(page).toBe(configurationPage());
 });

@@ -26,7 +26,7 @@ const metric = <const M extends Omit<Metric, 'dimensions'> & Partial<Pick<Metric
 });
 const { Count, Percent, Seconds, Milliseconds } = MetricUnit;
 
-/** All metrics there are (docs/metrics.md). What emits them, the dashboard and the alarms know their names from here. */
+/** All metrics there are (docs/reference/metrics.md). What emits them, the dashboard and the alarms know their names from here. */
 export const metrics = {
   RunUnderWay: metric({
     unit: Count,

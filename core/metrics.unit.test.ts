@@ -61,8 +61,8 @@ test('all values of an interval are told, however many, and none when there are 
   }
 });
 
-test('docs/metrics.md lists what the table has, topic by topic', () => {
-  const listed = readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8').split('\n');
+test('docs/reference/metrics.md lists what the table has, topic by topic', () => {
+  const listed = readFileSync(new URL('../docs/reference/metrics.md', import.meta.url), 'utf8').split('\n');
   const rows = metricTopics.flatMap((topic) =>
     (Object.keys(metrics) as MetricName[]).filter((name) => metrics[name].topic === topic).map(rowOf),
   );

@@ -26,7 +26,7 @@ const exportMs = 5_000;
 /** So long somebody who waits for an answer waits for its trace, ms. */
 const flushMs = 500;
 
-/** Starts the traces of this process, once. Samplers and headers are the SDK's own variables (docs/metrics.md, "Traces"). */
+/** Starts the traces of this process, once. Samplers and headers are the SDK's own variables (docs/reference/metrics.md, "Traces"). */
 export function createTraces(serviceName: string, endpoint: string): Traces {
   const url = `${endpoint.replace(/\/+$/, '')}/v1/traces`;
   const processor = new BatchSpanProcessor(toldExporter(new OTLPTraceExporter({ url, timeoutMillis: exportMs })));

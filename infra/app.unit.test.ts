@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 const root = dirname(import.meta.dirname);
 
-test('each role of the templates has a line in docs/permissions.md, and each that stands there is one', () => {
+test('each role of the templates has a line in docs/reference/permissions.md, and each that stands there is one', () => {
   const snapshots = join(root, 'infra', 'stacks', 'snapshots');
   const roles = readdirSync(snapshots).flatMap((file) => {
     const template = JSON.parse(readFileSync(join(snapshots, file), 'utf8')) as {
@@ -13,7 +13,7 @@ test('each role of the templates has a line in docs/permissions.md, and each tha
     const ids = Object.entries(template.Resources).filter(([, { Type }]) => Type === 'AWS::IAM::Role');
     return ids.map(([id]) => `${file.replace('.json', '')}-${id.replace(/[0-9A-F]{8}$/, '')}`);
   });
-  const page = readFileSync(join(root, 'docs', 'permissions.md'), 'utf8');
+  const page = readFileSync(join(root, 'docs', 'reference', 'permissions.md'), 'utf8');
   const told = [...page.matchAll(/^\|[^|]+\| `(EpaSync[^`]+)` \|/gm)].map(([, role]) => role);
   expect(told.toSorted()).toEqual(roles.toSorted());
 });

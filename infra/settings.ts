@@ -5,11 +5,13 @@ import type { Stage } from './stage.ts';
 
 const origin = z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin);
 
-/** Keys that have wrapped data keys before the stack's own, comma-separated: what Temporal keeps of then can still be read (ADR 0023). */
-const OLD_PAYLOAD_KEY_ARNS = commaSeparated.pipe(z.array(kmsKeyArn));
+const OLD_PAYLOAD_KEY_ARNS = commaSeparated.pipe(z.array(kmsKeyArn)).meta({
+  description:
+    'KMS keys that wrapped data keys earlier, comma-separated. What they wrapped can still be read ([ADR 0023](../adr/0023-envelope-codec.md)).',
+});
 
-/** What an API is deployed with that no template can know; none of it is secret. Given as context: in cdk.json for each stage, or by `-c INSURER_ID=…`. */
-const apiContext = apiSettings
+/** Settings of the API stack that a deployment must supply. None is secret. They are context: in cdk.json for each stage, or `-c INSURER_ID=…`. */
+export const apiContext = apiSettings
   .pick({
     INSURER_ID: true,
     TEMPORAL_ADDRESS: true,
@@ -31,22 +33,25 @@ const apiContext = apiSettings
   })
   .extend({
     OLD_PAYLOAD_KEY_ARNS,
-    /** a firewall before the API: which rules it has is the account's to say */
     WEB_ACL_ARN: z
       .string()
       .regex(/^arn:aws[\w-]*:wafv2:[\w-]+:\d{12}:regional\/webacl\//, 'is the ARN of a web ACL with the scope REGIONAL')
-      .optional(),
-    /** whose pages may read the answers */
-    CONSOLE_ORIGIN: origin,
-    /** whose pages may read those of the codec endpoint: https://cloud.temporal.io for Temporal Cloud's */
-    TEMPORAL_UI_ORIGIN: origin.optional(),
+      .optional()
+      .meta({ description: 'Firewall (AWS WAF) of the account in front of the API.' }),
+    CONSOLE_ORIGIN: origin.meta({
+      description: 'Origin of the console. Pages of this origin may read the answers of the API.',
+    }),
+    TEMPORAL_UI_ORIGIN: origin.optional().meta({
+      description:
+        'Origin of the Temporal UI. Its pages may use the codec endpoint. Temporal Cloud has `https://cloud.temporal.io`.',
+    }),
     SYNC_HOUR: workerSettings.shape.SYNC_HOUR,
     RUN_DUE_HOUR: workerSettings.shape.RUN_DUE_HOUR,
   });
 export type ApiSettings = z.infer<typeof apiContext>;
 
-/** The same of workers. */
-const workerContext = workerSettings
+/** Settings of the worker stack, likewise. */
+export const workerContext = workerSettings
   .pick({
     INSURER_ID: true,
     INSURER_BASE_URL: true,
@@ -68,37 +73,50 @@ const workerContext = workerSettings
   .extend({ OLD_PAYLOAD_KEY_ARNS });
 export type WorkerSettings = z.infer<typeof workerContext>;
 
-/** What the console is deployed with. */
-const consoleContext = apiContext.pick({ OIDC_ISSUER: true, OIDC_ROLES_CLAIM: true, CONSOLE_ORIGIN: true }).extend({
-  /** what the OIDC issuer knows the console as: a public client, authorization code with PKCE, redirecting to CONSOLE_ORIGIN/ */
-  CONSOLE_CLIENT_ID: z.string().min(1).default('console'),
-  /** what is asked for there; issuers who renew tokens only where `offline_access` is among it, and those who know APIs by scopes, want more */
-  CONSOLE_SCOPE: z.string().min(1).default('openid profile'),
-  /** sent as `audience`, for issuers who give a JWT only to who says what it is for */
-  CONSOLE_AUDIENCE: z.string().min(1).optional(),
-  /** where the issuer's other addresses (such as its token endpoint) are, when they are not on its own origin; comma-separated */
-  CONSOLE_ISSUER_ORIGINS: z
-    .string()
-    .transform((list) => list.split(',').map((each) => each.trim()))
-    .pipe(z.array(origin))
-    .default([]),
-  /** for CONSOLE_ORIGIN's name, of ACM in us-east-1; without it the page goes by CloudFront's name */
-  CONSOLE_CERTIFICATE_ARN: z
-    .string()
-    .regex(/^arn:aws[\w-]*:acm:us-east-1:\d{12}:certificate\/[\w-]+$/, 'is the ARN of a certificate in us-east-1')
-    .optional(),
-  /** a firewall before the page */
-  CONSOLE_WEB_ACL_ARN: z
-    .string()
-    .regex(
-      /^arn:aws[\w-]*:wafv2:us-east-1:\d{12}:global\/webacl\//,
-      'is the ARN of a web ACL with the scope CLOUDFRONT',
-    )
-    .optional(),
-});
+/** Settings of the console stack, likewise. */
+export const consoleContext = apiContext
+  .pick({ OIDC_ISSUER: true, OIDC_ROLES_CLAIM: true, CONSOLE_ORIGIN: true })
+  .extend({
+    CONSOLE_CLIENT_ID: z.string().min(1).default('console').meta({
+      description:
+        'Client ID of the console at the issuer: a public client, authorization code with PKCE, redirect to `CONSOLE_ORIGIN/`.',
+    }),
+    CONSOLE_SCOPE: z.string().min(1).default('openid profile').meta({
+      description:
+        'Scopes that the console asks for. Some issuers renew tokens only with `offline_access`, or want the scope of the API as well.',
+    }),
+    CONSOLE_AUDIENCE: z.string().min(1).optional().meta({
+      description: 'Sent as `audience`, for issuers that issue a JWT only for a named audience, such as Auth0.',
+    }),
+    CONSOLE_ISSUER_ORIGINS: z
+      .string()
+      .transform((list) => list.split(',').map((each) => each.trim()))
+      .pipe(z.array(origin))
+      .default([])
+      .meta({
+        description:
+          'Further origins of the issuer, comma-separated, if its token or sign-out address is not on its own origin.',
+      }),
+    CONSOLE_CERTIFICATE_ARN: z
+      .string()
+      .regex(/^arn:aws[\w-]*:acm:us-east-1:\d{12}:certificate\/[\w-]+$/, 'is the ARN of a certificate in us-east-1')
+      .optional()
+      .meta({
+        description:
+          'ACM certificate for the name in `CONSOLE_ORIGIN`. Without it, the console has only the name that CloudFront gives it.',
+      }),
+    CONSOLE_WEB_ACL_ARN: z
+      .string()
+      .regex(
+        /^arn:aws[\w-]*:wafv2:us-east-1:\d{12}:global\/webacl\//,
+        'is the ARN of a web ACL with the scope CLOUDFRONT',
+      )
+      .optional()
+      .meta({ description: 'Firewall (AWS WAF) of the account in front of the console.' }),
+  });
 export type ConsoleSettings = z.infer<typeof consoleContext>;
 
-/** `default` is there by itself on a laptop, and nowhere else: what is deployed with it would run into nothing. */
+/** Only Temporal's dev server has the namespace `default`, so a deployment must name its own. */
 const named = { TEMPORAL_NAMESPACE: apiContext.shape.TEMPORAL_NAMESPACE.removeDefault() };
 
 /** @throws ConfigError */
@@ -106,13 +124,13 @@ export const readApiSettings = (node: Node, stage: Stage): ApiSettings =>
   readContext(node, stage, stage === 'local' ? apiContext : apiContext.extend(named));
 /** @throws ConfigError */
 export const readWorkerSettings = (node: Node, stage: Stage): WorkerSettings =>
-  readContext(node, stage, workerContext.extend(named)); // on a laptop workers are no part of the app
+  readContext(node, stage, workerContext.extend(named)); // on a laptop, workers are processes and not part of the app
 
 /** @throws ConfigError */
 export const readConsoleSettings = (node: Node, stage: Stage): ConsoleSettings =>
   readContext(node, stage, consoleContext);
 
-/** From `-c NAME=…`, or from what cdk.json has for the stage. */
+/** Reads `-c NAME=…`, or else the entry of the stage in cdk.json. */
 function readContext<Schema extends z.ZodObject>(node: Node, stage: Stage, schema: Schema): z.infer<Schema> {
   const ofStage = z.record(z.string(), z.unknown()).optional().parse(node.tryGetContext(stage));
   const entries = Object.keys(schema.shape).map((name) => [name, node.tryGetContext(name) ?? ofStage?.[name]]);

@@ -78,7 +78,7 @@ const document = createDocument({
   info: {
     title: 'epa-sync',
     version: '1.0.0',
-    description: 'Every problem that is answered is explained in docs/problems.md.',
+    description: 'docs/reference/problems.md explains every problem.',
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
   },
   paths,

@@ -5,8 +5,8 @@ import { openApiDocument } from './openapi.ts';
 import { problems } from './problems.ts';
 import { type Operation, operations, problemsOf } from './routes.ts';
 
-test('each problem has a heading in docs/problems.md that begins with its status, and no heading is without a problem', () => {
-  const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'problems.md'), 'utf8');
+test('each problem has a heading in docs/reference/problems.md that begins with its status, and no heading is without a problem', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'reference', 'problems.md'), 'utf8');
   const told = [...page.matchAll(/^## (\S+)\n(\d+)/gm)].map(([, name, status]) => [name, Number(status)]);
   expect(told).toHaveLength([...page.matchAll(/^## /gm)].length);
   expect(told).toEqual(Object.entries(problems).map(([name, { status }]) => [name, status]));

@@ -1,4 +1,4 @@
-/** Every problem that the API answers (RFC 9457): its status and its title. docs/problems.md explains each under its name. */
+/** Every problem that the API answers (RFC 9457): its status and its title. docs/reference/problems.md explains each under its name. */
 export const problems = {
   'invalid-request': { status: 400, title: 'The request does not fit the contract' },
   unauthenticated: { status: 401, title: 'A valid token is needed' },

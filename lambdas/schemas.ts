@@ -290,7 +290,7 @@ export const verification = z.object({ valid: z.boolean(), entries: count, first
 
 export const problem = z
   .object({
-    type: z.string().meta({ description: 'docs/problems.md explains each' }),
+    type: z.string().meta({ description: 'docs/reference/problems.md explains each' }),
     title: z.string(),
     status: z.int(),
     detail: z.string().optional(),

@@ -33,7 +33,7 @@ export type ApiFault = 'failed' | 'usage' | 'notFound' | 'notRunning';
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly fault: ApiFault;
-  /** its name, when the answer was a problem (docs/problems.md) */
+  /** its name, when the answer was a problem (docs/reference/problems.md) */
   readonly problem?: string;
   constructor(fault: ApiFault, message: string, { problem, ...options }: ErrorOptions & { problem?: string } = {}) {
     super(message, options);
@@ -42,9 +42,18 @@ export class ApiError extends Error {
   }
 }
 
-const elsewhere = z.object({
-  API_URL: z.url({ protocol: /^https?$/ }).optional(),
-  EPA_SYNC_TOKEN: z.string().min(1).optional(),
+/** Settings with which `npm run sync` reaches an API other than that of the running stack. */
+export const remoteApi = z.object({
+  API_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({
+      description:
+        'API that `npm run sync` speaks to; must be https unless it is on loopback. By default, that of the running stack in `LOCAL_DIR`.',
+    }),
+  EPA_SYNC_TOKEN: z.string().min(1).optional().meta({
+    description: 'Access token for `API_URL`. Both are set, or neither.',
+  }),
 });
 
 /**
@@ -52,7 +61,7 @@ const elsewhere = z.object({
  * @throws ConfigError; ApiError `notRunning`
  */
 export function findApi(environment: NodeJS.ProcessEnv): (role: Role) => Api {
-  const { API_URL: url, EPA_SYNC_TOKEN: token } = readConfig(elsewhere, environment);
+  const { API_URL: url, EPA_SYNC_TOKEN: token } = readConfig(remoteApi, environment);
   if (url !== undefined && token !== undefined) {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:' && !['127.0.0.1', 'localhost', '[::1]'].includes(hostname))

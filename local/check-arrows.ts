@@ -19,7 +19,7 @@ import { transformSync } from 'esbuild';
 // no `using` and tells no type-only imports. So it is shown copies: one in which each `using` is a `const`, with all
 // imports, and one without types, with the imports that are left at run time.
 const root = dirname(import.meta.dirname);
-const folders = ['core', 'worker', 'lambdas', 'infra', 'console', 'local', 'bench', 'test'].filter((folder) =>
+const folders = ['core', 'worker', 'lambdas', 'infra', 'console', 'local', 'bench', 'docs', 'test'].filter((folder) =>
   existsSync(join(root, folder)),
 );
 

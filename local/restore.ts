@@ -22,7 +22,7 @@ import { explain } from './start-failure.ts';
 
 keepLoopbackDirect(process.env);
 
-const usage = `npm run restore -- <command>   (docs/runbook.md, "Restore from a backup")
+const usage = `npm run restore -- <command>   (docs/operations/runbook.md, "Restore from a backup")
   copy <time>   brings Patients and CareRecords back as they were at that second, such as 2026-11-25T08:00:00Z: restores both
                 beside the tables in use, shows how much is in them, asks, and copies it over; nothing is deleted. Then as refetch
   refetch       has the next run take in the whole list, and fetch everybody's care records anew

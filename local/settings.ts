@@ -4,17 +4,31 @@ import { ConfigError, readConfig } from '../core/config.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
-const settings = z.object({
-  /** all ports of the stack count from here */
-  PORT_BASE: z.coerce.number().int().min(1_024).max(65_435).default(9_000),
-  LOCAL_DIR: z.string().min(1).default('.local'),
+/** Settings of the stack on a laptop (docs/reference/configuration.md, "On a laptop only"). */
+export const localSettings = z.object({
+  PORT_BASE: z.coerce.number().int().min(1_024).max(65_435).default(9_000).meta({
+    description: 'First port of the stack. All other ports count from it, so two stacks can run on one machine.',
+  }),
+  LOCAL_DIR: z.string().min(1).default('.local').meta({
+    description: 'Folder of the data, keys and logs of the stack. A relative path counts from the repository.',
+  }),
   INSURER_ID: z
     .string()
     .regex(/^[a-z0-9-]{1,40}$/, 'is 1 to 40 of a-z, 0-9 and -')
-    .default('demo'),
-  AWS_REGION: z.string().min(1).default('eu-central-1'),
-  INSURER_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
-  INSURER_API_TOKEN: z.string().min(1).optional(),
+    .default('demo')
+    .meta({ description: 'Names the insurer in workflow IDs and tables.' }),
+  AWS_REGION: z
+    .string()
+    .min(1)
+    .default('eu-central-1')
+    .meta({ description: 'Region that the emulator pretends to be.' }),
+  INSURER_BASE_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({ description: 'Address of another insurer. By default `npm start` runs the simulator.' }),
+  INSURER_API_TOKEN: z.string().min(1).optional().meta({
+    description: 'Bearer token of that insurer. Required with `INSURER_BASE_URL`.',
+  }),
 });
 
 export interface LocalSettings {
@@ -41,7 +55,7 @@ export const portsFrom = (base: number) => ({
 
 /** @throws ConfigError */
 export function readSettings(environment: NodeJS.ProcessEnv): LocalSettings {
-  const { INSURER_BASE_URL: baseUrl, INSURER_API_TOKEN: token, ...read } = readConfig(settings, environment);
+  const { INSURER_BASE_URL: baseUrl, INSURER_API_TOKEN: token, ...read } = readConfig(localSettings, environment);
   if (baseUrl !== undefined && token === undefined)
     throw new ConfigError(['INSURER_API_TOKEN: is needed with INSURER_BASE_URL']);
   return {

@@ -25,7 +25,7 @@ export function expiresAtSeconds(recorded: string): number {
 
 /**
  * Gives an access its place after the entry before it. The hash is SHA-256, in hex, over the UTF-8 text of the entry as
- * JSON without `hash`: fields sorted by name at every depth, no white space, absent fields left out (docs/access-log.md).
+ * JSON without `hash`: fields sorted by name at every depth, no white space, absent fields left out (docs/reference/access-log.md).
  * @param previous absent for a patient's first entry
  */
 export function linkEntry(draft: AccessDraft, previous: Link | undefined): AccessEntry {
@@ -49,7 +49,7 @@ type Sequence<Item> = AsyncIterable<Item> | Iterable<Item>;
 /**
  * Holds a patient's entries against each other and against their witnesses: finds one that was changed, removed, inserted
  * or put elsewhere, the last one too. Entries may be missing only where they have expired: the one after them tells when the
- * last of them was recorded. What it cannot find is said in docs/access-log.md.
+ * last of them was recorded. What it cannot find is said in docs/reference/access-log.md.
  * @param entries those not expired, ordered by seq, as are the witnesses
  */
 export async function verifyChain(

@@ -5,7 +5,7 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
-/** Where alarms are told. Who is to hear them subscribes once (docs/metrics.md): no template knows a person's address. */
+/** Where alarms are told. Who is to hear them subscribes once (docs/reference/metrics.md): no template knows a person's address. */
 export class AlarmTopic extends Construct {
   readonly topic: Topic;
   constructor(scope: Construct, id: string, { stage }: { readonly stage: Stage }) {

@@ -69,7 +69,7 @@ const throughNat = (metricName: string, label: string): MathExpression =>
     period: minute,
   });
 
-/** As far as AWS has billed, some times a day; told once the account asks for billing alerts, in this region only (docs/metrics.md). */
+/** As far as AWS has billed, some times a day; told once the account asks for billing alerts, in this region only (docs/reference/metrics.md). */
 const accountCosts = new Metric({
   namespace: 'AWS/Billing',
   metricName: 'EstimatedCharges',

@@ -20,7 +20,8 @@ export class InsurerSecret extends Construct {
     });
     Validations.of(this.secret).acknowledge({
       id: 'AwsSolutions-SMG4',
-      reason: 'The insurer gives the token, and a new one when it likes: docs/runbook.md, "A key must be rotated".',
+      reason:
+        'The insurer issues the token and replaces it at any time: docs/operations/runbook.md, "A key must be rotated".',
     });
   }
 }

@@ -12,22 +12,21 @@ import { testDir } from '../stack.ts';
 const run = promisify(execFile);
 const root = dirname(dirname(import.meta.dirname));
 
-/** The commands of a page, word for word: what stands in its `bash` blocks, under a heading or anywhere. */
-function commandsOf(page: string, heading?: string): string[] {
+/** Returns the `bash` blocks of a page, word for word. */
+function commandsOf(page: string): string[] {
   const text = readFileSync(join(root, page), 'utf8');
-  const [, section = ''] = heading === undefined ? ['', text] : text.split(`\n## ${heading}\n`);
-  const blocks = [...section.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, commands = '']) => commands);
+  const blocks = [...text.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, commands = '']) => commands);
   if (blocks.length === 0) throw new Error(`${page} has no commands`);
   return blocks;
 }
 
-/** The stack as the README starts it, for all tests here; what a terminal beside it needs. */
+/** The environment of a terminal beside the stack that the README's first command starts. */
 let env: NodeJS.ProcessEnv;
 let stack: ChildProcess;
 beforeAll(async () => {
   const portBase = 10_000 + 100 * Math.floor(Math.random() * 25);
   env = { ...process.env, LOCAL_DIR: testDir, PORT_BASE: String(portBase) };
-  for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'TEMPORAL_ADDRESS', 'BUCKET_NAME']) delete env[name]; // what an older test has left
+  for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'TEMPORAL_ADDRESS', 'BUCKET_NAME']) delete env[name]; // left by an earlier test
   stack = spawn('npm', ['start', '--', '--fresh'], { cwd: root, env, stdio: 'ignore', detached: true });
   const { oidcIssuer, api } = await vi.waitFor(
     () => {
@@ -78,8 +77,8 @@ function answersIn(output: string): any[] {
   return answers;
 }
 
-test('a day with curl goes as the README has it, word for word', async () => {
-  const [commands = ''] = commandsOf('README.md', 'A day with `curl`');
+test('the commands of the guide to the API do what it says, word for word', async () => {
+  const commands = commandsOf('docs/guides/api-with-curl.md').join(''); // one shell: later blocks use what earlier ones define
   const answers = answersIn(await bash(commands));
   const patientRef = expect.stringMatching(/^[0-9a-f]{32}$/);
   expect(answers).toMatchObject([
@@ -112,7 +111,7 @@ test("the runbook's commands do what it says, one after the other, word for word
   });
   const { patientRef: PATIENT } = (await found.json()) as { patientRef: string };
   const said: string[] = [];
-  for (const commands of commandsOf('docs/runbook.md')) said.push(await bash(commands, { KVNR, PATIENT }));
+  for (const commands of commandsOf('docs/operations/runbook.md')) said.push(await bash(commands, { KVNR, PATIENT }));
   const [paused = '', resumed = ''] = said;
   expect(paused).toContain('paused');
   expect(paused).toContain('the insurer called');
