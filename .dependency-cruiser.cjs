@@ -1,5 +1,5 @@
 /**
- * The arrows of DESIGN, "The house", in two readings of the sources (local/check-arrows.ts): with all imports, and with
+ * The arrows of docs/explanation/architecture.md, "Allowed imports", in two readings of the sources (local/check-arrows.ts): with all imports, and with
  * only those that are left at run time.
  */
 const notTests = '\\.(test|fixture)\\.ts$|/testing/';

@@ -65,7 +65,7 @@ const accessAnswerMs = 500;
 const askAgainMs = 20;
 const logPageEntries = 500;
 
-/** What people do with one patient, by way of the entity workflow (DESIGN, "A sync on demand", "The access log"). */
+/** What people do with one patient, by way of the entity workflow (docs/explanation/the-daily-run.md, "A sync on demand"). */
 export function createPatientRecordClient({ temporal, stores, config }: PatientRecordClientDeps): PatientRecordClient {
   const startOf = (patientRef: string) => {
     const input: PatientRecordInput = {

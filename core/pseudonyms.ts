@@ -3,7 +3,7 @@ import type { Kvnr } from './domain/kvnr.ts';
 
 /**
  * The pseudonym that stands for a KVNR everywhere but in the Patients table: HMAC-SHA-256(PSEUDONYM_KEY, KVNR), cut to
- * 128 bits, as 32 hex digits (DESIGN, "Words").
+ * 128 bits, as 32 hex digits (docs/glossary.md).
  * @param pseudonymKey for many, a KeyObject: five times faster
  */
 export function patientRefOf(kvnr: Kvnr, pseudonymKey: Buffer | KeyObject): string {

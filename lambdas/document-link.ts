@@ -5,7 +5,7 @@ import type { Actor } from './operation.ts';
 import { Problem } from './problems.ts';
 import { SealError, type Sealer } from './sealed.ts';
 
-/** Long enough to click, too short to hand on (DESIGN, "HTTP API"). */
+/** Long enough to click, too short to hand on (docs/guides/api-with-curl.md). */
 const lifetimeSeconds = 300;
 const purpose = 'document';
 

@@ -35,7 +35,7 @@ export interface Success {
   readonly fhir?: z.ZodType;
 }
 
-/** The one table of all operations (DESIGN, "HTTP API"). Imports schemas only: the stack makes its routes of it. */
+/** The one table of all operations (docs/guides/api-with-curl.md). Imports schemas only: the stack makes its routes of it. */
 export const operations = {
   startSync: {
     method: 'POST',

@@ -40,7 +40,7 @@ export async function runChecks(): Promise<boolean> {
   return isInsurerAddressKept() && results.every(Boolean);
 }
 
-/** Nothing but the line holds the insurer's address (DESIGN, "The house"). */
+/** Nothing but the line holds the insurer's address (docs/explanation/architecture.md, "Allowed imports"). */
 function isInsurerAddressKept(): boolean {
   const startedAt = performance.now();
   const holders = globSync('{core,worker,lambdas}/**/*.ts', { cwd: root })

@@ -16,7 +16,7 @@ const endpointsFile = z.object({
   oidcIssuer: z.string(),
   processes: processIds,
 });
-/** Where the running stack can be reached (DESIGN, "On a laptop"). */
+/** Where the running stack can be reached (docs/explanation/architecture.md, "On a laptop"). */
 export type Endpoints = z.infer<typeof endpointsFile>;
 
 const stackFile = z.object({ pid: z.number(), environment: z.record(z.string(), z.string()) });

@@ -56,7 +56,7 @@ const composed = {
 const workerTries = 3;
 
 /**
- * Everything on one machine (DESIGN, "On a laptop"). However it ends, `stop` leaves nothing running: the worker goes
+ * Everything on one machine (docs/explanation/architecture.md, "On a laptop"). However it ends, `stop` leaves nothing running: the worker goes
  * first, then what it stands on.
  */
 export class LocalStack {

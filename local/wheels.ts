@@ -7,7 +7,7 @@ import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
 const run = promisify(execFile);
 
-/** What the two pinned wheels bring (DESIGN, "On a laptop"). */
+/** What the two pinned wheels bring (docs/explanation/architecture.md, "On a laptop"). */
 export interface Wheels {
   readonly temporal: string;
   readonly ministack: string;

@@ -23,7 +23,7 @@ import { workflowSource } from './workflow-source.ts';
 
 /**
  * One worker: workflows and all activities but the insurer's run in this process, which also keeps the line; the insurer's
- * run in its child (DESIGN, "Two processes"). Ends in order on SIGTERM and SIGINT: first the lease is handed back.
+ * run in its child (docs/explanation/the-line.md, "Two processes"). Ends in order on SIGTERM and SIGINT: first the lease is handed back.
  */
 const log = createLog('worker');
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) }); // SIGTERM: the line first, then the worker

@@ -15,7 +15,7 @@ export const accessOperations = {
 } as const;
 export type AccessOperation = keyof typeof accessOperations;
 
-/** Who may do what (DESIGN, "HTTP API"). */
+/** Who may do what (docs/guides/api-with-curl.md). */
 export const roles = ['operator', 'management', 'clinician', 'auditor'] as const;
 export type Role = (typeof roles)[number];
 
@@ -25,7 +25,7 @@ export function rolesIn(claimed: unknown): Role[] {
   return roles.filter((role) => names.includes(role));
 }
 
-/** One access, before it has its place in the patient's log (DESIGN, "The access log"). Never medical content, never a KVNR. */
+/** One access, before it has its place in the patient's log (docs/reference/access-log.md). Never medical content, never a KVNR. */
 export interface AccessDraft {
   /** random, or what names the change: to append the same ID again changes nothing */
   readonly id: string;

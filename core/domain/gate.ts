@@ -1,5 +1,5 @@
 /**
- * The gate of one line: who holds it, and whether it is paused (DESIGN, "Who may send"). This is the whole protocol as
+ * The gate of one line: who holds it, and whether it is paused (docs/explanation/the-line.md, "The lease"). This is the whole protocol as
  * pure functions; the store applies them, each as a compare-and-set on `leaseNumber`.
  */
 export interface Gate {

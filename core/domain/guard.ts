@@ -1,4 +1,4 @@
-/** So few removals are nothing to ask about, whatever their share (DESIGN, "dailySync", 4). */
+/** So few removals are nothing to ask about, whatever their share (docs/explanation/the-daily-run.md, "Remove, or ask"). */
 const unaskedRemovals = 20;
 
 /**

@@ -1,4 +1,4 @@
-/** Why one request on the line failed. One word each: metrics, progress and alarms group on it (DESIGN, "One exchange"). */
+/** Why one request on the line failed. One word each: metrics, progress and alarms group on it (docs/explanation/the-line.md, "The exchange"). */
 export const lineFaults = [
   'refused',
   'reset',
@@ -35,6 +35,6 @@ export function addLineUse(a: LineUse, b: LineUse): LineUse {
 export const failuresOf = (use: LineUse): number =>
   lineFaults.reduce((sum, fault) => sum + (use.faults[fault] ?? 0), 0);
 
-/** Whose turn on the line comes first when several wait, first to last (DESIGN, "Whose turn it is"). */
+/** Whose turn on the line comes first when several wait, first to last (docs/explanation/the-line.md, "The queue"). */
 export const turns = ['person', 'list', 'bulk'] as const;
 export type Turn = (typeof turns)[number];

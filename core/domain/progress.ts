@@ -4,7 +4,7 @@ export const phases = ['list', 'split', 'diff', 'apply', 'care-records', 'done']
 export type Phase = (typeof phases)[number];
 export type RunState = 'running' | 'completed' | 'failed' | 'cancelled';
 
-/** What management sees of a run (DESIGN, "Progress"). Times are ISO 8601 UTC. Holds counts, and who ended it: no patient. */
+/** What management sees of a run (docs/explanation/the-daily-run.md, "Progress"). Times are ISO 8601 UTC. Holds counts, and who ended it: no patient. */
 export interface Progress {
   readonly runId: string;
   readonly state: RunState;

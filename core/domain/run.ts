@@ -91,7 +91,7 @@ export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse
   };
 }
 
-/** The run's answer to `progress` (DESIGN, "Progress"). @param line the line's state as last seen */
+/** The run's answer to `progress` (docs/explanation/the-daily-run.md, "Progress"). @param line the line's state as last seen */
 export function progressOf(run: Run, line: Pick<Progress['line'], 'state' | 'busy'>, nowMs: number): Progress {
   const { total, done, notInsured, refused, exhausted } = run.careRecords;
   const pending = Math.max(0, total - done - notInsured - refused - exhausted);

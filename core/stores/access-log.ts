@@ -24,7 +24,7 @@ export class AccessLogError extends Error {
 }
 
 /**
- * The table AuditLog (DESIGN, "The access log"): each patient's access entries, a hash chain that only grows. Every entry
+ * The table AuditLog (docs/reference/access-log.md): each patient's access entries, a hash chain that only grows. Every entry
  * is written in one transaction with its witness, so that one without the other shows. An entry that has expired is not
  * read, whether or not the table has forgotten it yet.
  */

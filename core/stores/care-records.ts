@@ -37,7 +37,7 @@ export interface CareRecordsPage {
 }
 
 /**
- * The table CareRecords and the objects that belong to it (DESIGN, "Tables"): versions of a patient's care records. A
+ * The table CareRecords and the objects that belong to it (docs/explanation/architecture.md, "Tables"): versions of a patient's care records. A
  * version is immutable; which one is current, the patient says. One that is being deleted reads as not there.
  */
 export interface CareRecordsStore {

@@ -22,7 +22,7 @@ export type GateOutcome =
   | { readonly kind: 'stale' }
   | { readonly kind: 'refused'; readonly why: GateRefusal };
 
-/** The table Line (DESIGN, "Tables"): the gate of one insurer. */
+/** The table Line (docs/explanation/architecture.md, "Tables"): the gate of one insurer. */
 export interface GateStore {
   /** Strongly consistent; makes the item when it is missing: for whoever keeps the line. @throws GateError `unavailable` */
   read(): Promise<Gate>;

@@ -40,7 +40,7 @@ export interface ShardItem {
   readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
 }
 
-/** The table Patients (DESIGN, "Tables"). */
+/** The table Patients (docs/explanation/architecture.md, "Tables"). */
 export interface PatientsStore {
   /** One shard, strongly consistent, ordered by patientRef; without those being removed. */
   readShard(shard: string): AsyncIterable<ShardItem>;

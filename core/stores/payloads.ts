@@ -7,7 +7,7 @@ export interface PayloadOwner {
   readonly patientRef: string;
 }
 
-/** Objects `payloads/{syncId}/{patientRef}/{sha256}`: what was fetched and is not stored yet (DESIGN, "Tables"). */
+/** Objects `payloads/{syncId}/{patientRef}/{sha256}`: what was fetched and is not stored yet (docs/explanation/architecture.md, "Tables"). */
 export interface PayloadsStore {
   /** Repeatable: keyed by content. */
   put(owner: PayloadOwner, body: Uint8Array): Promise<PayloadReference>;

@@ -15,7 +15,7 @@ import { type Page, pageToken, sortKeyFrom } from './page.ts';
 
 export const syncRunsTable = 'SyncRuns';
 
-/** The table SyncRuns (DESIGN, "Tables"): each run's last progress answer, its issues, the list applied last, and the pseudonym key's mark. Nothing of a patient but pseudonyms. */
+/** The table SyncRuns (docs/explanation/architecture.md, "Tables"): each run's last progress answer, its issues, the list applied last, and the pseudonym key's mark. Nothing of a patient but pseudonyms. */
 export interface SyncRunsStore {
   /** Keeps a run's progress, and how far it is now among its samples; one with a lower revision than what is kept changes nothing. */
   saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;

@@ -17,7 +17,7 @@ interface TableShape {
 const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
 
 /**
- * The five tables (DESIGN, "Tables"). Their names are fixed (ADR 0011), so a change of a key would have to replace a table
+ * The five tables (docs/explanation/architecture.md, "Tables"). Their names are fixed (ADR 0011), so a change of a key would have to replace a table
  * under a name that is taken: CloudFormation refuses it, and no data can be lost that way.
  */
 const tableShapes: Readonly<Record<string, TableShape>> = {

@@ -8,7 +8,7 @@ import type { Middleware, RequestFacts } from './request.ts';
 
 /**
  * Records each attempt at a patient's data before its answer leaves, whatever that is; one that could not be recorded is
- * answered with a problem instead (DESIGN, "The access log").
+ * answered with a problem instead (docs/reference/access-log.md).
  */
 export function accessEntry(clients: () => Promise<Clients>): Middleware {
   const record = async (event: APIGatewayProxyEvent, facts: RequestFacts, outcome: AccessDraft['outcome']) => {

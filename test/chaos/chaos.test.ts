@@ -231,7 +231,7 @@ async function calm({ crew, day, hasWork }: Scene): Promise<Member> {
 
 /**
  * Enough tasks wait for whoever has the line. A run whose workflow task died with a worker has work, and hands out none until
- * that task has timed out; nor does one that is in its back-off, or was with a worker that is dead, wait for anybody (README, limits).
+ * that task has timed out; nor does one that is in its back-off, or was with a worker that is dead, wait for anybody (docs/explanation/limits.md).
  */
 async function isLineAskedFor({ client }: Day): Promise<boolean> {
   const { raw } = await client.workflow.getHandle(dailySyncId(insurerId)).describe();

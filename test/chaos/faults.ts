@@ -50,7 +50,7 @@ export function drawFault(seed: number, number: number): Fault {
   return { number, kind: drawn?.[0] as Fault['kind'], random, gapMs: between(random, 150, 800) * pace };
 }
 
-/** The system kills a child with its parent, however frozen it is (README, limits). */
+/** The system kills a child with its parent, however frozen it is (docs/explanation/limits.md). */
 const endsOrphans = findLauncher().execArgv.length > 0;
 
 /** @returns what it did, in a few words; undefined when there was nobody to do it to */

@@ -27,7 +27,7 @@ const tellMs = 250;
 
 /**
  * Requests that ask against a Retry-After or a 410 which nobody could know of: the only process that had heard it, or would have,
- * was killed in that moment, stood still until its lease was over, or was cut off from the tables (README, limits).
+ * was killed in that moment, stood still until its lease was over, or was cut off from the tables (docs/explanation/limits.md).
  */
 export function lostWords({ day: { insurer }, crew }: Scene): Record<'beforeRetryAfter' | 'after410', number> {
   const log = insurer.log();

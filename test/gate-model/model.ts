@@ -17,7 +17,7 @@ import { type Exploration, explore, type Move } from './explorer.ts';
  * The gate's protocol in a world of two workers, a pauser and a resumer, driven by the real functions. Readings and
  * writes take their time; writes land late, land twice or are lost, and so are their answers; processes freeze, thaw,
  * stop and die. Every order of these is tried. Frozen is the keeper alone or its child alone, never both: against a
- * whole machine that stands still for longer than a lease no client can do anything (README, limits).
+ * whole machine that stands still for longer than a lease no client can do anything (docs/explanation/limits.md).
  */
 export interface World {
   readonly nowMs: number;

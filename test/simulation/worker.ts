@@ -74,7 +74,7 @@ export class SimulatedWorker {
 
   /**
    * Whether one process may be frozen. Both beyond the lease's margins is a frozen machine, which no client survives
-   * (README, limits).
+   * (docs/explanation/limits.md).
    */
   get isPunctual(): boolean {
     return this.parent.isPunctual && this.child?.isPunctual !== false;

@@ -12,7 +12,7 @@ export interface Spent {
   readonly lastFault?: LineFault;
 }
 
-/** An attempt tries so often, then gives its slot away for a second (DESIGN, "Where it retries"). */
+/** An attempt tries so often, then gives its slot away for a second (docs/explanation/retries.md, "Fetch activities"). */
 export const triesPerAttempt = 8;
 const heartbeatMs = 1_000;
 

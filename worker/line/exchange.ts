@@ -58,7 +58,7 @@ const looksPerStall = 20;
 const bodyBufferBytes = 256 * 1024;
 
 /**
- * The one way to the insurer: HTTP/1.1 over one connection, no pipelining, no redirect, no retry (DESIGN, "One exchange").
+ * The one way to the insurer: HTTP/1.1 over one connection, no pipelining, no redirect, no retry (docs/explanation/the-line.md, "The exchange").
  * undici frames and parses; what it must not decide is decided here: when a request may be written, when an answer has
  * stalled, and when the socket is free again.
  */

@@ -23,7 +23,7 @@ export interface KeeperOptions {
   readonly onUntold?: () => void;
 }
 
-/** Holds the line for this worker, together with the child that holds the sockets (DESIGN, "Two processes"). */
+/** Holds the line for this worker, together with the child that holds the sockets (docs/explanation/the-line.md, "Two processes"). */
 export interface Keeper {
   /** whether this process may let its child send now */
   readonly holding: boolean;

@@ -57,12 +57,12 @@ export interface Line {
   /**
    * Fetches all care records of one patient. One request at a time: a second call waits its turn. The insurer's 410 is the answer
    * also to all other calls for that patient which wait: nobody asks again.
-   * @param turn whose turn comes first when several wait (DESIGN, "Whose turn it is")
+   * @param turn whose turn comes first when several wait (docs/explanation/the-line.md, "The queue")
    * @param signal drops the wait or the request; rejects with its reason, and only when the socket is closed, or the
    *   insurer would see an overlap
    * @returns the decoded body: UTF-8 JSON that fits CareRecordsAnswer and names this KVNR
    * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` when the answer names another KVNR,
-   *   `too-large` past CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: DESIGN, "One exchange"
+   *   `too-large` past CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: docs/explanation/the-line.md, "The exchange"
    */
   fetchCareRecords(kvnr: Kvnr, turn: Turn, signal: AbortSignal): Promise<CareRecordsFetch>;
   /**

@@ -13,7 +13,7 @@ import { createTap } from './tap.ts';
 
 /**
  * The child of the two processes: holds the sockets to the insurer and runs the line's activities, as far as its parent,
- * the keeper, lets it (DESIGN, "Two processes"). Started by the keeper only.
+ * the keeper, lets it (docs/explanation/the-line.md, "Two processes"). Started by the keeper only.
  */
 /** Tasks at once, so that the next request is there when one ends. People do not queue behind bulk: a queue of their own. */
 const slots = { [lineTaskQueue]: 3, [urgentLineTaskQueue]: 2 } as const;
@@ -38,7 +38,7 @@ async function createWorkers({ line, grant, meter }: LineParts): Promise<readonl
   const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   endings.push(reporter.stop, () => traces?.stop());
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {
-    // Two workers on one connection would share one long poll's fate (DESIGN, "what the prototype taught").
+    // Two workers on one connection would share one long poll's fate (docs/explanation/architecture.md, "Temporal").
     const connection = await NativeConnection.connect(temporalConnection(config));
     return await Worker.create({
       connection,

@@ -18,7 +18,7 @@ interface Place {
 }
 
 /**
- * One queue in front of one exchange (DESIGN, "Whose turn it is"). Not p-queue: it takes a running task for ended as soon
+ * One queue in front of one exchange (docs/explanation/the-line.md, "The queue"). Not p-queue: it takes a running task for ended as soon
  * as its signal aborts, while our socket is still open, and it picks the next task before the line is free to send, so
  * that a person who comes during a pause would wait behind bulk.
  * @param ready resolves when something may be sent; only then it is decided whose turn it is. When it rejects, nothing

@@ -1,6 +1,6 @@
 /**
  * The right of the line's process to send, as its exchange sees it. Given by the parent for a time, taken back by a pause,
- * by `Retry-After`, and by the end of the lease (DESIGN, "Who may send").
+ * by `Retry-After`, and by the end of the lease (docs/explanation/the-line.md, "The lease").
  */
 export interface SendingRight {
   /**

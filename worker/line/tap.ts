@@ -8,8 +8,8 @@ export interface TapControl {
 }
 
 /**
- * Lets a Temporal worker take tasks only while this process holds the open line: no slot, no poll (DESIGN, "Only the
- * holder takes tasks").
+ * Lets a Temporal worker take tasks only while this process holds the open line: no slot, no poll (docs/explanation/the-line.md,
+ * "Tasks only for the holder").
  * @param slots tasks at once
  */
 export function createTap(control: TapControl, slots: number): CustomSlotSupplier<ActivitySlotInfo> {

@@ -84,7 +84,7 @@ const unusableListsMax = 3;
 const saveAfterMs = 10_000;
 
 /**
- * The day's run: list, diff, apply, care records of whoever is pending (DESIGN, "dailySync"). Reordering steps takes
+ * The day's run: list, diff, apply, care records of whoever is pending (docs/explanation/the-daily-run.md). Reordering steps takes
  * `patched('what-changed-2026-11')` and a replay of `test/histories/`.
  * @throws CancelledFailure once nothing staged is left; ApplicationFailure `ListUnusable` when all is done but the list
  */

@@ -39,7 +39,7 @@ const { writeSyncRequest, beginSync, endSync, appendAccess } = proxyActivities<P
 const idleTimeout = '1 minute';
 
 /**
- * What people do with one patient, in order (DESIGN, "Three workflows"): their syncs one after the other, access entries
+ * What people do with one patient, in order (docs/explanation/architecture.md, "Temporal"): their syncs one after the other, access entries
  * appended together. What is promised stands in the table: the entity only carries it out, and whoever comes after one that
  * was terminated takes over what it has left. Reordering steps takes `patched('what-changed-2026-11')` and a replay of
  * `test/histories/`.

@@ -33,8 +33,8 @@ export interface SyncPatientResult {
 }
 
 /**
- * How long one attempt on the line may take. Nothing but a bound on the absurd: a slow body has no deadline (DESIGN, "One
- * exchange"), a paused line may stay paused for days, and a dead worker is noticed by its missing heartbeat.
+ * How long one attempt on the line may take. Nothing but a bound on the absurd: a slow body has no deadline (docs/explanation/the-line.md,
+ * "The exchange"), a paused line may stay paused for days, and a dead worker is noticed by its missing heartbeat.
  */
 const lineAttempt = {
   startToCloseTimeout: '7 days',
@@ -64,7 +64,7 @@ const { discardStaged, markCareFailed } = proxyActivities<SyncActivities>({
 const lostPayloadsMax = 3;
 
 /**
- * One patient's sync, whoever asked for it: fetch on the line, store, or undo (DESIGN, "dailySync"). On 410 the patient is
+ * One patient's sync, whoever asked for it: fetch on the line, store, or undo (docs/explanation/the-daily-run.md, "Fetch care records"). On 410 the patient is
  * removed with all care records; whatever else goes wrong, nothing staged is left.
  * @throws CancelledFailure once what was staged has been discarded
  */
