@@ -83,7 +83,8 @@ export default defineConfig({
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           globalSetup: ['test/browser/prepare.ts'],
-          ...sideBySide,
+          sequence: { groupOrder: 4 }, // after the others: what a page promises within a second, it promises on a machine with room
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
