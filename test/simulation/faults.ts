@@ -74,9 +74,9 @@ export function troubleCalls(
  */
 function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): void {
   const { world, insurer, arm } = simulation;
-  const { tableLink, stuckWrites, machine } = worker;
+  const { tableLink, stuckWrites, machine, leaseMs } = worker;
   const drawn = world.random();
-  const lateMs = world.chance(0.5) ? world.between(400, 900) : 0;
+  const lateMs = world.chance(0.5) ? world.between(700, 1_800) : 0; // long enough for a look and the write after it
   if (world.chance(0.8)) insurer.next('hang');
   if (drawn > 0.85) stuckWrites.nextMs = world.between(leaseMs * 0.5, leaseMs * 2);
   const onArrival = (): void => {
@@ -90,8 +90,8 @@ function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): voi
     if (drawn > 0.7) return;
     const atEnd = (): void => {
       const leftMs = worker.sendUntilMs - machine.monotonicMs();
-      if (leftMs > 30) arm(world.plan(leftMs - world.between(1, 30), atEnd));
-      else worker.delayBoth(1.4 * leaseMarginMs(leaseMs));
+      if (leftMs > 15) arm(world.plan(leftMs - world.between(1, 15), atEnd));
+      else worker.delayBoth(1.7 * leaseMarginMs(leaseMs));
     };
     arm(world.plan(lateMs + 500, atEnd));
   };
@@ -107,9 +107,16 @@ function pauseInRequest(simulation: Simulation): boolean {
   const onArrival = (): void => {
     operator.pauseFor(world.between(20, 1_200));
     if (world.chance(0.3)) return;
-    troubleCalls(holder.tableLink, 'request lost', world.between(0, 50), world.between(900, leaseMs * 0.9), simulation);
+    const { leaseMs } = holder;
+    troubleCalls(
+      holder.tableLink,
+      'request lost',
+      world.between(0, 50),
+      world.between(0.45, 0.75) * leaseMs,
+      simulation,
+    );
     for (const { tableLink } of [operator, ...workers.filter((worker) => worker !== holder)])
-      troubleCalls(tableLink, 'answer late', world.between(900, 1_400), leaseMs * 1.2, simulation);
+      troubleCalls(tableLink, 'answer late', world.between(0.3, 0.6) * leaseMs, leaseMs * 1.2, simulation);
   };
   arm(insurer.once('arrival', onArrival));
   return true;
@@ -158,7 +165,7 @@ export const faults = {
       simulation.arm(world.plan(world.between(0, leaseMs * 1.5), () => parent.kill('kill -9')));
     }, isPunctual),
   },
-  'the lease ends while a request hangs': { weight: 8, strike: on(endLeaseInRequest, isPunctual) },
+  'the lease ends while a request hangs': { weight: 12, strike: on(endLeaseInRequest, isPunctual) },
   'machine busy': { weight: 3, strike: on((worker) => worker.delayBoth(), isPunctual) },
   'machine suspended': { weight: 2, strike: (simulation: Simulation) => victimOf(simulation)?.suspend() ?? false },
   SIGTERM: {
@@ -253,7 +260,7 @@ export const faults = {
       return operator !== undefined;
     },
   },
-  'a pause meets a request that hangs': { weight: 6, strike: pauseInRequest },
+  'a pause meets a request that hangs': { weight: 10, strike: pauseInRequest },
   'an operator resumes': {
     weight: 3,
     strike: ({ operators }: Simulation) => {

@@ -404,10 +404,9 @@ class SimulatedConnection implements InsurerConnection {
 
     const stuckMs = this.#stuckWrites.mayBe() ? this.#stuckWrites.nextMs : undefined;
     this.#stuckWrites.nextMs = undefined;
-    if (stuckMs !== undefined) this.#process.standStill(stuckMs);
-    // One that was killed in between has not written; a system that has the bytes sends them.
-    if (stuckMs !== undefined) this.#world.plan(stuckMs, () => this.#process.isAlive && !socket.destroyed && send());
-    else send();
+    // One that is killed in between has not written.
+    if (stuckMs === undefined) send();
+    else this.#process.standStillWithin(stuckMs, () => !socket.destroyed && send());
   }
 
   #fail(running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean }, error: Error): void {

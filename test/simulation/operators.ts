@@ -2,7 +2,7 @@ import type { Gate } from '../../core/domain/gate.ts';
 import { createInsurerLineClient, type InsurerLineClient, InsurerLineError } from '../../core/insurer-line-client.ts';
 import { type GateStore, openGate } from '../../core/stores/gate.ts';
 import type { Judge } from './judge.ts';
-import type { SimulatedTable, TableLink } from './table.ts';
+import { type SimulatedTable, tableLink } from './table.ts';
 import type { TemporalLink } from './temporal.ts';
 import { insurerId, type Surroundings } from './worker.ts';
 import { Machine, SimulatedProcess, type World } from './world.ts';
@@ -10,7 +10,7 @@ import { Machine, SimulatedProcess, type World } from './world.ts';
 /** An operator, and the process of the API that serves them. */
 export class SimulatedOperator {
   readonly name: string;
-  readonly tableLink: TableLink = { trouble: undefined };
+  readonly tableLink = tableLink();
   readonly temporalLink: TemporalLink = { isCut: false };
   /** what they are at */
   isBusy = false;

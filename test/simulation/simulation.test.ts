@@ -5,6 +5,8 @@ import { reportOf, sumOf } from './report.ts';
 import { simulateSeeds } from './seeds.ts';
 
 const faults = 100_000;
+/** a mutant that needs more than this is not found */
+const faultsPerMutant = 300_000;
 
 test(`${faults} faults on simulated time: never two requests, none in a pause, none before a Retry-After ends, no lost wake-up`, {
   timeout: 300_000,
@@ -31,7 +33,7 @@ test('a seed replays exactly', async () => {
 describe('each fault that is put into the source is found, and the events that lead to it are told', () => {
   for (const mutant of Object.keys({ ...gateMutants, ...processMutants }))
     test(mutant, { timeout: 60_000 }, async ({ annotate }) => {
-      const { broken, results } = await simulateSeeds({ firstSeed: 1, faults, mutant });
+      const { broken, results } = await simulateSeeds({ firstSeed: 1, faults: faultsPerMutant, mutant });
       expect(broken?.trace.at(-1)).toBe(`BROKEN: ${broken?.promise}`);
       await annotate(`seed ${broken?.seed}, ${sumOf(results).events} events: ${broken?.promise}`);
     });

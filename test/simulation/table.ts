@@ -25,7 +25,12 @@ export type TableTrouble = (typeof tableTroubles)[number];
 /** How a machine reaches the table at the moment: well, or each of its calls in trouble. */
 export interface TableLink {
   trouble: TableTrouble | undefined;
+  /** true time of the last call that was in trouble */
+  troubledMs: number;
 }
+
+/** @returns a way to the table that is well */
+export const tableLink = (): TableLink => ({ trouble: undefined, troubledMs: Number.NEGATIVE_INFINITY });
 
 /** DynamoDB with one item, the gate: linearizable, each call at one moment between request and answer. */
 export class SimulatedTable {
@@ -43,19 +48,20 @@ export class SimulatedTable {
 
   clientOf(process: SimulatedProcess, link: TableLink): Pick<DynamoDBDocumentClient, 'send'> {
     const send = (command: unknown): Promise<unknown> =>
-      new Promise((resolve, reject) => this.#call(process, link.trouble, command, resolve, reject));
+      new Promise((resolve, reject) => this.#call(process, link, command, resolve, reject));
     return { send } as Pick<DynamoDBDocumentClient, 'send'>;
   }
 
   #call(
     process: SimulatedProcess,
-    drawn: TableTrouble | undefined,
+    link: TableLink,
     command: unknown,
     resolve: (answer: unknown) => void,
     reject: (error: Error) => void,
   ): void {
     const world = this.#world;
-    const trouble = drawn ?? (world.isAtPeace || !world.chance(0.002) ? undefined : world.pick(tableTroubles));
+    const trouble = link.trouble ?? (world.isAtPeace || !world.chance(0.002) ? undefined : world.pick(tableTroubles));
+    if (trouble !== undefined) link.troubledMs = world.nowMs;
     const wayMs = (): number => (world.chance(0.03) ? world.between(1.5, 60) : world.between(1.5, 5));
     const answer = (tell: () => void, afterMs = wayMs()): void => void process.receives(afterMs, tell);
     const arrive = (inMs: number, isAnswered: boolean, isLate = false): void => {

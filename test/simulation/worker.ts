@@ -9,7 +9,7 @@ import type { FromChild, ToChild } from '../../worker/line/messages.ts';
 import { createTap } from '../../worker/line/tap.ts';
 import type { Log } from '../../worker/log.ts';
 import type { InsurerLink, SimulatedInsurer, StuckWrites } from './insurer.ts';
-import type { SimulatedTable, TableLink } from './table.ts';
+import { type SimulatedTable, type TableLink, tableLink } from './table.ts';
 import { type SimulatedTemporal, type TemporalLink, taskWorker } from './temporal.ts';
 import { Machine, SimulatedProcess, type World } from './world.ts';
 
@@ -43,9 +43,9 @@ export class SimulatedWorker {
   readonly name: string;
   readonly machine: Machine;
   readonly parent: SimulatedProcess;
-  readonly tableLink: TableLink = { trouble: undefined };
+  readonly tableLink = tableLink();
   /** its child's own way to the table */
-  readonly childTableLink: TableLink = { trouble: undefined };
+  readonly childTableLink = tableLink();
   readonly insurerLink: InsurerLink = { trouble: undefined };
   readonly temporalLink: TemporalLink = { isCut: false };
   readonly stuckWrites: StuckWrites = { nextMs: undefined, mayBe: () => this.isPunctual };
@@ -236,7 +236,9 @@ export class SimulatedWorker {
         toChild(message);
       },
       kill: () => {
-        if (this.isChildReady && !this.isStopping && child.wasPunctualFor(this.leaseMs))
+        const isWell =
+          child.wasPunctualFor(this.leaseMs) && world.nowMs - this.childTableLink.troubledMs > 2 * this.leaseMs;
+        if (this.isChildReady && !this.isStopping && isWell)
           world.break(`${child.name} is killed by its parent, though it was well`);
         child.kill('SIGKILL of its parent');
       },

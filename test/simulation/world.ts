@@ -190,6 +190,7 @@ export class SimulatedProcess {
   #isAlive = true;
   #stillUntilMs = Number.NEGATIVE_INFINITY;
   #kept: Event[] = [];
+  #restOfTurn: (() => void)[] = [];
 
   constructor(name: string, machine: Machine) {
     this.name = name;
@@ -229,6 +230,12 @@ export class SimulatedProcess {
     this.#world.plan(forMs, () => this.goOn(false));
   }
 
+  /** SIGSTOP in the middle of a turn of its event loop. @param rest of the turn, done before all else once it goes on */
+  standStillWithin(forMs: number, rest: () => void): void {
+    this.#restOfTurn.push(rest);
+    this.standStill(forMs);
+  }
+
   /** @param atOnce SIGCONT before its time */
   goOn(atOnce = true): void {
     if (atOnce) this.#stillUntilMs = this.#world.nowMs;
@@ -236,6 +243,7 @@ export class SimulatedProcess {
     const kept = this.#kept;
     if (kept.length > 0) this.#world.say(() => `${this.name} goes on`);
     this.#kept = [];
+    for (const rest of this.#restOfTurn.splice(0)) this.#world.plan(0, rest, this);
     for (const event of kept) if (event.isTimer) this.#world.replan(event);
     for (const event of kept) if (!event.isTimer) this.#world.replan(event);
   }
