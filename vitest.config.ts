@@ -21,6 +21,9 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Copies of sources may lie there, which tests have made. */
+const notSources = ['node_modules/**', '.local/**', 'cdk.out/**'];
+
 /** Whole stacks wait more than half of their time: for leases, retries, and processes that start. */
 const sideBySide = { sequence: { groupOrder: 3 }, maxWorkers: 3, hookTimeout: 120_000 };
 
@@ -34,6 +37,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.unit.test.ts'],
+          exclude: notSources,
           sequence: { groupOrder: 0 },
           maxWorkers: '100%', // by itself vitest leaves a core to itself: half of a machine with two
           isolate: false, // loading the CDK and AWS SDKs again for each file takes twice as long as the tests
@@ -53,6 +57,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['**/*.integration.test.ts'],
+          exclude: notSources,
           globalSetup: ['test/global-setup.ts'],
           sequence: { groupOrder: 2 },
           maxWorkers: 3, // more than half of their time they wait
