@@ -68,9 +68,20 @@ export default defineConfig({
       {
         test: {
           name: 'end-to-end',
-          include: ['test/end-to-end/**/*.test.ts'],
+          include: ['test/end-to-end/*.test.ts'],
           globalSetup: ['test/prepare.ts'],
           ...sideBySide,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'end-to-end-alone', // what has so little time that the machine must have nothing else to do
+          include: ['test/end-to-end/alone/*.test.ts'],
+          globalSetup: ['test/prepare.ts'],
+          sequence: { groupOrder: 5 },
+          maxWorkers: 1,
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },

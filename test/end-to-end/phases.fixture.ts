@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { Phase } from '../../core/domain/progress.ts';
 import type { Day } from '../day.fixture.ts';
 
@@ -13,3 +14,29 @@ export const inPhase: Record<Exclude<Phase, 'done'>, (day: Day) => Promise<unkno
   'care-records': (day) => day.insurer.until(({ patientsServed }) => patientsServed >= 15),
 };
 export const phases = Object.keys(inPhase) as (keyof typeof inPhase)[];
+
+/** Everyone is there, once, and the run has counted each once. */
+export async function expectWhole(day: Day): Promise<void> {
+  const progress = await day.ended();
+  const patients = day.insurer.patients();
+  const insured = patients.filter(({ kind }) => kind === 'ok');
+  expect(progress).toMatchObject({
+    state: 'completed',
+    patients: { listed: patients.length, new: patients.length, changed: 0, removed: 0, unchanged: 0 },
+    careRecords: {
+      total: patients.length,
+      done: insured.length,
+      pending: 0,
+      failed: 0,
+      notInsured: patients.length - insured.length,
+    },
+  });
+  expect(new Set(await day.storedRefs())).toEqual(new Set(insured.map(({ kvnr }) => day.refOf(kvnr))));
+  for (const { kvnr, careRecords } of insured) {
+    const { careRecords: sent } = JSON.parse(careRecords ?? '') as { careRecords: unknown[] };
+    expect((await day.careRecordTexts(day.refOf(kvnr))).map((text) => JSON.parse(text) as unknown)).toEqual(sent);
+  }
+  expect(await day.keysUnder('payloads/')).toEqual([]);
+  expect(await day.keysUnder('lists/')).toEqual([]);
+  expect(day.insurer.summary()).toMatchObject({ overlaps: 0, beforeRetryAfter: 0, after410: 0, violations: 0 });
+}
