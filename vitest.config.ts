@@ -10,6 +10,7 @@ const longest = [
   'chaos',
   'patient-record',
   'cancelled',
+  'operator',
 ];
 const rank = ({ moduleId }: TestSpecification): number => {
   const index = longest.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
