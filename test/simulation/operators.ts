@@ -1,3 +1,4 @@
+import { sleep } from '../../core/clock.ts';
 import type { Gate } from '../../core/domain/gate.ts';
 import { createInsurerLineClient, type InsurerLineClient, InsurerLineError } from '../../core/insurer-line-client.ts';
 import { type GateStore, openGate } from '../../core/stores/gate.ts';
@@ -49,7 +50,7 @@ export class SimulatedOperator {
   pauseFor(ms: number): void {
     this.#act(async () => {
       await this.pause();
-      await this.#sleep(ms);
+      await sleep(this.process.clock, ms);
       await this.resume();
     });
   }
@@ -60,10 +61,6 @@ export class SimulatedOperator {
 
   onlyResume(): void {
     this.#act(() => this.resume());
-  }
-
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.process.clock.after(ms, resolve));
   }
 
   #act(what: () => Promise<void>): void {

@@ -85,10 +85,6 @@ export class World {
     this.#queue.push(Object.assign(event, { atMs: this.nowMs, number: this.#planned++ }));
   }
 
-  sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.plan(ms, resolve));
-  }
-
   /**
    * Lets one event after the other happen, and all that follows from it, until `isOver` says so.
    * @throws BrokenPromise; what an event throws
