@@ -1,5 +1,5 @@
 /**
- * The arrows of docs/explanation/architecture.md, "Allowed imports", in two readings of the sources (local/check-arrows.ts): with all imports, and with
+ * The arrows of docs/explanation/architecture.md, "Allowed imports", in two readings of the sources (tools/check-dependency-rules.ts): with all imports, and with
  * only those that are left at run time.
  */
 const notTests = '\\.(test|fixture)\\.ts$|/testing/';
@@ -43,8 +43,8 @@ const allImports = [
     name: 'simulator-knows-nobody',
     comment: 'a judge that shared code with the judged would share its mistakes',
     severity: 'error',
-    from: { path: '^local/insurer/', pathNot: notTests },
-    to: { path: '^(core|worker|local)/', pathNot: '^local/insurer/' },
+    from: { path: '^simulator/', pathNot: notTests },
+    to: { path: '^(core|worker|local)/', pathNot: '^simulator/' },
   },
   {
     name: 'no-unresolved',
@@ -88,7 +88,7 @@ const importsAtRunTime = [
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
-  forbidden: process.env.ARROWS === 'run-time' ? importsAtRunTime : allImports,
+  forbidden: process.env.DEPENDENCY_RULES === 'run-time' ? importsAtRunTime : allImports,
   options: {
     doNotFollow: { path: 'node_modules' },
     parser: 'swc',

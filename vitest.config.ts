@@ -32,7 +32,7 @@ const sideBySide = { sequence: { groupOrder: 3 }, maxWorkers: 3, hookTimeout: 12
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
-    reporters: ['default', './local/slowest-tests.ts'],
+    reporters: ['default', './tools/slowest-tests.ts'],
     projects: [
       {
         test: {

@@ -16,15 +16,15 @@ import type { PayloadReference } from '../core/contract/payload-reference.ts';
 import type { Kvnr } from '../core/domain/kvnr.ts';
 import type { StoredPatient } from '../core/domain/patient.ts';
 import { freePorts } from '../local/free-ports.ts';
-import type { Summary } from '../local/insurer/log.ts';
-import { World } from '../local/insurer/world.ts';
 import { startInsurerSimulator } from '../local/insurer-process.ts';
+import { ensurePythonTools } from '../local/python-tools.ts';
 import { findTemporal, startTemporal } from '../local/temporal.ts';
-import { ensureWheels } from '../local/wheels.ts';
+import type { Summary } from '../simulator/log.ts';
+import { World } from '../simulator/world.ts';
 import { createLineActivities } from '../worker/activities/line-activities.ts';
-import { Grant } from '../worker/line/grant.ts';
 import { type Line, openLine } from '../worker/line/line.ts';
 import { LineError, LineWithheld } from '../worker/line/line-error.ts';
+import { SendPermit } from '../worker/line/send-permit.ts';
 import type { BenchLineInput, OneTryActivities } from './line-workflow.ts';
 
 /**
@@ -142,8 +142,8 @@ const isLineFailure = (error: unknown): false => {
 };
 
 /** A right to send as the line's process has it, under a lease that lasts as long as the bench. */
-function longGrant(): Grant {
-  const grant = new Grant({
+function longGrant(): SendPermit {
+  const grant = new SendPermit({
     tell: (message) => {
       if (message.kind === 'pause-by-system') queueMicrotask(() => grant.confirm(message.request));
     },
@@ -202,7 +202,7 @@ Runtime.install({
 const hasOwnCli = (process.env['TEMPORAL_CLI_PATH'] ?? '') !== '';
 const wheels = hasOwnCli
   ? { temporal: '', ministack: '' }
-  : await ensureWheels(resolve(process.env['LOCAL_DIR'] ?? '.local'));
+  : await ensurePythonTools(resolve(process.env['LOCAL_DIR'] ?? '.local'));
 const [temporalPort = 0] = await freePorts(1);
 const address = `127.0.0.1:${temporalPort}`;
 const temporal = await startTemporal({

@@ -1,18 +1,18 @@
 import { type ReactNode, type RefObject, Suspense, useEffect, useRef } from 'react';
 import type { Role } from '../core/domain/access.ts';
 import { useConnection, useSessionState } from './api/context.ts';
+import { Boundary } from './components/boundary.tsx';
+import { Button } from './components/button.tsx';
+import { Notice } from './components/notice.tsx';
+import { type Language, languages, useLocale } from './messages/locale.tsx';
 import { IssuesPage } from './pages/issues-page.tsx';
 import { LogPage } from './pages/log-page.tsx';
 import { OverviewPage } from './pages/overview-page.tsx';
 import { PatientPage } from './pages/patient-page.tsx';
 import { RunsPage } from './pages/runs-page.tsx';
 import { SignIn } from './pages/sign-in.tsx';
-import { Boundary } from './parts/boundary.tsx';
-import { Button } from './parts/button.tsx';
-import { Notice } from './parts/notice.tsx';
 import { hrefOf, type PageName, useRoute } from './route.ts';
 import type { Person } from './session.ts';
-import { type Language, languages, useLocale } from './texts/locale.tsx';
 import { type Theme, themes, useTheme } from './theme.ts';
 
 /** Who finds what, first page first. */

@@ -8,7 +8,7 @@ import { Unreadable } from './pages/sign-in.tsx';
 import { Session } from './session.ts';
 import { readSettings } from './settings.ts';
 import './style.css';
-import { LocaleProvider } from './texts/locale.tsx';
+import { LocaleProvider } from './messages/locale.tsx';
 
 const client = new QueryClient({
   defaultOptions: {

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import { kept } from './kept.ts';
+import { kept } from './preferences.ts';
 
 export const themes = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof themes)[number];

@@ -10,11 +10,10 @@ import {
   type TLSConfig,
 } from '@temporalio/client';
 import type { DataConverter, PayloadCodec } from '@temporalio/common';
-import { createDataConverter, createPayloadCodec } from './codec.ts';
 import { type ClientConfig, ConfigError } from './config.ts';
-import type { KeyWrapper } from './key-wrapper.ts';
-import { createKmsKeyWrapper } from './kms-key-wrapper.ts';
-import { createSecretKeyWrapper } from './secret-key-wrapper.ts';
+import type { KeyWrapper } from './crypto/key-wrapper.ts';
+import { createKmsKeyWrapper } from './crypto/kms-key-wrapper.ts';
+import { createSecretKeyWrapper } from './crypto/secret-key-wrapper.ts';
 import { createAccessLogStore } from './stores/access-log.ts';
 import { createCareRecordsStore } from './stores/care-records.ts';
 import { createDocumentsStore } from './stores/documents.ts';
@@ -24,6 +23,7 @@ import type { Bucket } from './stores/objects.ts';
 import { createPatientsStore } from './stores/patients.ts';
 import { createPayloadsStore } from './stores/payloads.ts';
 import { createSyncRunsStore } from './stores/sync-runs.ts';
+import { createDataConverter, createPayloadCodec } from './temporal/codec.ts';
 
 /**
  * How long somebody who waits for an answer waits for AWS: a call that hangs is given up after four seconds, and made once more.

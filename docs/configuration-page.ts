@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { remoteApi } from '../cli/api-client.ts';
 import { apiSettings, settingTopics, sharedSecrets, workerSettings } from '../core/config.ts';
 import { apiContext, consoleContext, workerContext } from '../infra/settings.ts';
-import { remoteApi } from '../local/api-client.ts';
 import { localSettings, type Ports, portsFrom } from '../local/settings.ts';
 
 type Shape = Readonly<Record<string, z.ZodType>>;
@@ -186,7 +186,7 @@ Further variables that only commands of a laptop read:
 
 ${table(['variable', 'meaning', 'default'], others)}
 
-The simulator of the insurer has [settings of its own](../../local/insurer/README.md). The variables of
+The simulator of the insurer has [settings of its own](../../simulator/README.md). The variables of
 the benchmarks, the simulation and the chaos suite are in [cli.md](cli.md).
 `;
 

@@ -10,10 +10,10 @@ import { afterAll, beforeAll, expect, type OnTestFinishedHandler, test } from 'v
 import { accessLogTable } from '../core/stores/access-log.ts';
 import { bundleLambdas } from '../infra/lambda-bundle.ts';
 import { encryptedBody } from '../test/payloads.fixture.ts';
-import { type Api, type Ask, newKvnr, openApi } from './api.fixture.ts';
-import { problemType } from './problems.ts';
-import { type Group, type Operation, type OperationName, operations } from './routes.ts';
-import { problem } from './schemas.ts';
+import { type Api, type Ask, newKvnr, openApi } from './http/api.fixture.ts';
+import { problemType } from './http/problems.ts';
+import { type Group, type Operation, type OperationName, operations } from './http/routes.ts';
+import { problem } from './http/schemas.ts';
 
 /**
  * Each Lambda as it is deployed: one file, in a process of its own. A run is under way, and no worker. The tests wait side by

@@ -1,17 +1,17 @@
 import { Client } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
 import { connectPromptly, openStores, payloadCodecOf, promptly, type Stores } from '../core/clients.ts';
-import { createLoadedDataConverter } from '../core/codec.ts';
 import type { ApiConfig } from '../core/config.ts';
-import { createDailySyncClient, type DailySyncClient } from '../core/daily-sync-client.ts';
-import { createInsurerLineClient, type InsurerLineClient } from '../core/insurer-line-client.ts';
-import { createPatientRecordClient, type PatientRecordClient } from '../core/patient-record-client.ts';
-import type { Traces } from '../core/traces.ts';
+import type { Traces } from '../core/telemetry/traces.ts';
+import { createLoadedDataConverter } from '../core/temporal/codec.ts';
+import { createDailySyncClient, type DailySyncClient } from '../core/temporal/daily-sync-client.ts';
+import { createInsurerLineClient, type InsurerLineClient } from '../core/temporal/insurer-line-client.ts';
+import { createPatientRecordClient, type PatientRecordClient } from '../core/temporal/patient-record-client.ts';
+import { Problem } from './http/problems.ts';
+import { createTokenCipher, type TokenCipher } from './http/token-cipher.ts';
+import { createCodecTokenVerifier, createTokenVerifier, type VerifyToken } from './http/tokens.ts';
 import { traces } from './observability.ts';
-import { Problem } from './problems.ts';
-import { createSealer, type Sealer } from './sealed.ts';
 import { readSettings } from './settings.ts';
-import { createCodecTokenVerifier, createTokenVerifier, type VerifyToken } from './tokens.ts';
 
 /** What handlers work with. */
 export interface Clients {
@@ -21,7 +21,7 @@ export interface Clients {
   readonly insurerLine: InsurerLineClient;
   readonly patientRecord: PatientRecordClient;
   readonly payloadCodec: PayloadCodec;
-  readonly sealer: Sealer;
+  readonly sealer: TokenCipher;
   readonly verifyToken: VerifyToken;
   /** takes the tokens of Temporal's page besides */
   readonly verifyCodecToken: VerifyToken;
@@ -61,7 +61,7 @@ function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
     }),
     patientRecord: createPatientRecordClient({ temporal: async () => temporal, stores, config }),
     payloadCodec,
-    sealer: createSealer(config.PSEUDONYM_KEY),
+    sealer: createTokenCipher(config.PSEUDONYM_KEY),
     verifyToken,
     verifyCodecToken: createCodecTokenVerifier(config, verifyToken),
   };

@@ -1,10 +1,10 @@
 import { ConfigError } from '../core/config.ts';
+import { explain, StartFailure } from '../terminal/start-failure.ts';
+import { replaceIds } from './dev-environment.ts';
 import { findRunningStack, updateProcesses } from './endpoints.ts';
 import { lastWords } from './processes.ts';
 import { keepLoopbackDirect } from './proxy.ts';
 import { placesIn, readSettings } from './settings.ts';
-import { replaceIds } from './stack.ts';
-import { explain, StartFailure } from './start-failure.ts';
 import { startWorker, type WorkerIds } from './worker-process.ts';
 
 keepLoopbackDirect(process.env);

@@ -4,8 +4,8 @@ import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } fro
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildOf } from '../console/build.ts';
-import { type Leashed, startProcess, untilReady } from './processes.ts';
-import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
+import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
+import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -19,7 +19,13 @@ export interface ConsoleProcessSpec {
 }
 
 /** Serves the built console. @throws StartFailure */
-export async function startConsole({ port, dir, apiUrl, oidcIssuer, logDir }: ConsoleProcessSpec): Promise<Leashed> {
+export async function startConsole({
+  port,
+  dir,
+  apiUrl,
+  oidcIssuer,
+  logDir,
+}: ConsoleProcessSpec): Promise<ManagedProcess> {
   let isListening = false;
   const server = startProcess({
     name: 'console',

@@ -6,7 +6,7 @@ import { startTestStack } from '../test/stack.ts';
 import { deployDataStack } from './deploy.ts';
 import { startEmulator } from './emulator.ts';
 import { freePorts } from './free-ports.ts';
-import { ensureWheels } from './wheels.ts';
+import { ensurePythonTools } from './python-tools.ts';
 
 const region = 'eu-central-1';
 
@@ -15,7 +15,7 @@ test('an emulator that was killed and has lost its tables gets them again at the
 }, async () => {
   const stack = await startTestStack();
   onTestFinished(stack.stop);
-  const { ministack: command } = await ensureWheels(join(stack.dir, '..'));
+  const { ministack: command } = await ensurePythonTools(join(stack.dir, '..'));
   const [port = 0] = await freePorts(1);
   const endpoint = `http://127.0.0.1:${port}`;
   const stateDir = join(stack.dir, 'lost');

@@ -7,8 +7,8 @@ import { DescribeTableCommand, DynamoDBClient, ResourceNotFoundException } from 
 import { HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
+import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
 import { emulatorCredentials, emulatorEnvironment } from './emulator.ts';
-import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { type Leashed, startProcess, untilReady } from './processes.ts';
+import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 
 export interface EmulatorSpec {
   readonly command: string;
@@ -36,7 +36,7 @@ const stateDirIn = (dataDir: string): string => join(dataDir, 'state');
 export const keepsState = (dataDir: string): boolean => existsSync(stateDirIn(dataDir));
 
 /** Starts the AWS emulator and waits until it answers. It takes seconds to stop: what DynamoDB took is written then. @throws StartFailure */
-export async function startEmulator({ command, port, dataDir, logDir }: EmulatorSpec): Promise<Leashed> {
+export async function startEmulator({ command, port, dataDir, logDir }: EmulatorSpec): Promise<ManagedProcess> {
   mkdirSync(dataDir, { recursive: true });
   const { AWS_ENDPOINT_URL: _, AWS_ENDPOINT_URL_S3: __, ...environment } = process.env;
   const emulator = startProcess({

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { replaceIds } from './dev-environment.ts';
 import { announce, type Endpoints, findRunningStack, takeLock, updateProcesses } from './endpoints.ts';
 import { ensureKeys } from './keys.ts';
 import { placesIn } from './settings.ts';
-import { replaceIds } from './stack.ts';
 
 const newDir = (): string => {
   const dir = mkdtempSync(join(tmpdir(), 'epa-sync-endpoints-'));

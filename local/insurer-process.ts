@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Leashed, startProcess, untilReady } from './processes.ts';
+import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 
 export interface InsurerSpec {
   readonly port: number;
@@ -11,12 +11,12 @@ export interface InsurerSpec {
 }
 
 /** Starts the insurer simulator; INSURER_SEED, INSURER_PATIENTS, … of the environment reach it. @throws StartFailure */
-export async function startInsurerSimulator(spec: InsurerSpec): Promise<Leashed> {
+export async function startInsurerSimulator(spec: InsurerSpec): Promise<ManagedProcess> {
   let isListening = false;
   const insurer = startProcess({
     name: 'insurer',
     command: process.execPath,
-    args: [join(import.meta.dirname, 'insurer', 'main.ts')],
+    args: [join(import.meta.dirname, '..', 'simulator', 'main.ts')],
     env: {
       ...process.env,
       INSURER_PORT: String(spec.port),

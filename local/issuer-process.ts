@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Leashed, startProcess, untilReady } from './processes.ts';
+import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 
 /** `aud` of the laptop's tokens */
 export const audience = 'epa-sync-api';
@@ -14,7 +14,7 @@ export interface IssuerProcessSpec {
 }
 
 /** Starts the OIDC issuer with its demo users. @throws StartFailure */
-export async function startIssuer(spec: IssuerProcessSpec): Promise<Leashed> {
+export async function startIssuer(spec: IssuerProcessSpec): Promise<ManagedProcess> {
   const { port, keysFile, consoleOrigin, tokenSeconds, logDir } = spec;
   let isListening = false;
   const issuer = startProcess({

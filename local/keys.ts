@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { StartFailure } from '../terminal/start-failure.ts';
 import { writeWhole } from './files.ts';
-import { StartFailure } from './start-failure.ts';
 
 const keysFile = z.object({ PSEUDONYM_KEY: z.string(), PAYLOAD_KEYS: z.string() });
 export type Keys = z.infer<typeof keysFile>;

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
+import { StartFailure } from '../terminal/start-failure.ts';
 import type { Ports } from './settings.ts';
-import { StartFailure } from './start-failure.ts';
 
 const names: Readonly<Record<keyof Ports, string>> = {
   temporal: 'Temporal',

@@ -3,7 +3,7 @@ import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
+import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
 
 export interface ProcessSpec {
   /** what people call it: in messages, and the name of its log */
@@ -19,7 +19,7 @@ export interface ProcessSpec {
 }
 
 /** A process on a leash: it ends with us, however we end. */
-export interface Leashed {
+export interface ManagedProcess {
   readonly name: string;
   readonly logFile: string;
   /** resolves once it has ended, by itself or not, and its log is written */
@@ -29,10 +29,10 @@ export interface Leashed {
   stop(): Promise<void>;
 }
 
-const leash = join(import.meta.dirname, 'leash.ts');
+const orphanGuard = join(import.meta.dirname, 'orphan-guard.ts');
 
 /** Starts a process of its own group, so that Ctrl-C reaches only us and we end things in the right order. */
-export function startProcess({ name, command, args, env, logDir, graceMs, onLine }: ProcessSpec): Leashed {
+export function startProcess({ name, command, args, env, logDir, graceMs, onLine }: ProcessSpec): ManagedProcess {
   mkdirSync(logDir, { recursive: true });
   const logFile = join(logDir, `${name}.log`);
   const log = createWriteStream(logFile, { flags: 'a' }); // the words of one that died, and that this one replaces, stay
@@ -40,7 +40,7 @@ export function startProcess({ name, command, args, env, logDir, graceMs, onLine
   log.on('error', () => {
     logFailed = true; // a full disk must not end the stack by way of its logs
   });
-  const child = spawn(process.execPath, [leash, String(graceMs), command, ...args], {
+  const child = spawn(process.execPath, [orphanGuard, String(graceMs), command, ...args], {
     env,
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -85,7 +85,7 @@ const exitOf = (child: ChildProcess): Promise<void> =>
  * @throws StartFailure when it ends before, or after `timeoutMs`, with the end of its log
  */
 export async function untilReady(
-  leashed: Leashed,
+  leashed: ManagedProcess,
   isReady: () => Promise<boolean>,
   { timeoutMs, pollMs = 100 }: { readonly timeoutMs: number; readonly pollMs?: number },
 ): Promise<void> {
@@ -103,7 +103,7 @@ export async function untilReady(
 }
 
 /** The last line that a process printed, and where the rest is. */
-export function lastWords({ logFile }: Leashed): string {
+export function lastWords({ logFile }: ManagedProcess): string {
   try {
     const printed = readFileSync(logFile, 'utf8').slice(-4_000);
     if (isDiskFull(printed)) return diskFull;

@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
 import { openStores, openTemporal } from '../core/clients.ts';
 import { ConfigError, clientConfig, readConfig } from '../core/config.ts';
-import { createDailySyncClient, type ProgressNow } from '../core/daily-sync-client.ts';
 import { lineItself } from '../core/domain/gate.ts';
-import { pauseLines, summaryLines } from './progress-lines.ts';
-import { createProgressView, type ProgressView } from './progress-view.ts';
+import { createDailySyncClient, type ProgressNow } from '../core/temporal/daily-sync-client.ts';
+import { pauseLines, summaryLines } from '../terminal/progress-lines.ts';
+import { createProgressView, type ProgressView } from '../terminal/progress-view.ts';
+import { explain, StartFailure } from '../terminal/start-failure.ts';
+import { DevEnvironment, type Stack } from './dev-environment.ts';
 import { keepLoopbackDirect } from './proxy.ts';
 import { readSettings } from './settings.ts';
-import { LocalStack, type Stack } from './stack.ts';
-import { explain, StartFailure } from './start-failure.ts';
 import { watchRun } from './watch-run.ts';
 
 keepLoopbackDirect(process.env);
@@ -40,7 +40,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const startedAt = performance.now();
-  const stack = new LocalStack({
+  const stack = new DevEnvironment({
     settings: readSettings(process.env),
     isFresh: options.fresh,
     isExternal: options.external,

@@ -3,9 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { Connection } from '@temporalio/client';
-import { type Leashed, startProcess, untilReady } from './processes.ts';
-import { StartFailure } from './start-failure.ts';
-import type { Wheels } from './wheels.ts';
+import { StartFailure } from '../terminal/start-failure.ts';
+import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
+import type { PythonTools } from './python-tools.ts';
 
 const run = promisify(execFile);
 
@@ -20,7 +20,7 @@ export interface TemporalSpec {
 }
 
 /** Which `temporal` to use: TEMPORAL_CLI_PATH, the one on the PATH if it is 1.5 or newer, the wheel's. */
-export async function findTemporal(environment: NodeJS.ProcessEnv, wheels: Wheels): Promise<string> {
+export async function findTemporal(environment: NodeJS.ProcessEnv, wheels: PythonTools): Promise<string> {
   const wished = environment['TEMPORAL_CLI_PATH'];
   if (wished !== undefined && wished !== '') {
     if (await isNewEnough(wished)) return wished;
@@ -39,7 +39,13 @@ async function isNewEnough(command: string): Promise<boolean> {
 const pragmas = ['journal_mode=WAL', 'synchronous=NORMAL'].flatMap((pragma) => ['--sqlite-pragma', pragma]);
 
 /** Starts a dev server and waits until its namespace `default` answers. @throws StartFailure */
-export async function startTemporal({ command, port, uiPort, databaseFile, logDir }: TemporalSpec): Promise<Leashed> {
+export async function startTemporal({
+  command,
+  port,
+  uiPort,
+  databaseFile,
+  logDir,
+}: TemporalSpec): Promise<ManagedProcess> {
   if (databaseFile !== undefined) mkdirSync(dirname(databaseFile), { recursive: true });
   const server = startProcess({
     name: 'temporal',

@@ -1,10 +1,10 @@
 import { ConfigError } from '../core/config.ts';
 import { type Role, roles } from '../core/domain/access.ts';
+import { explain } from '../terminal/start-failure.ts';
 import { readEndpoints } from './endpoints.ts';
 import { fetchToken } from './oidc/token.ts';
 import { keepLoopbackDirect } from './proxy.ts';
 import { placesIn, readSettings } from './settings.ts';
-import { explain } from './start-failure.ts';
 
 keepLoopbackDirect(process.env);
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowFailedError } from '@temporalio/client';
 import { dailySyncId } from '../core/contract/names.ts';
-import type { DailySyncClient, ProgressNow } from '../core/daily-sync-client.ts';
+import type { DailySyncClient, ProgressNow } from '../core/temporal/daily-sync-client.ts';
 
 /** So often progress is asked for, ms. */
 const lookMs = 500;

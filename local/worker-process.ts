@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Leashed, startProcess, untilReady } from './processes.ts';
+import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 
 export interface WorkerIds {
   readonly worker: number;
@@ -24,7 +24,7 @@ const lineEnded = z.object({ event: z.literal('line process ended'), pid: z.numb
 const workerEvent = z.discriminatedUnion('event', [workerReady, lineStarted, lineEnded]);
 
 /** Starts a worker and waits until it takes work. @throws StartFailure */
-export async function startWorker({ name, env, logDir, onIds, onLine }: WorkerSpec): Promise<Leashed> {
+export async function startWorker({ name, env, logDir, onIds, onLine }: WorkerSpec): Promise<ManagedProcess> {
   let isReady = false;
   const worker = startProcess({
     name,

@@ -4,9 +4,9 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundleWorkflowCode } from '@temporalio/worker';
-import { failureConverterPath } from '../core/codec.ts';
+import { failureConverterPath } from '../core/temporal/codec.ts';
+import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
 import { writeWhole } from './files.ts';
-import { diskFull, isDiskFull, StartFailure } from './start-failure.ts';
 
 const root = dirname(import.meta.dirname);
 

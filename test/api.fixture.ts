@@ -1,5 +1,5 @@
 import type { Role } from '../core/domain/access.ts';
-import { type OperationName, operations } from '../lambdas/routes.ts';
+import { type OperationName, operations } from '../lambdas/http/routes.ts';
 import { fetchToken } from '../local/oidc/token.ts';
 import type { TestStack } from './stack.ts';
 

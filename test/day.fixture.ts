@@ -8,19 +8,19 @@ import { DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import type { Client } from '@temporalio/client';
 import { openStores, openTemporal } from '../core/clients.ts';
 import { clientConfig, readConfig } from '../core/config.ts';
-import { createDailySyncClient } from '../core/daily-sync-client.ts';
-import { putRecordTogether } from '../core/domain/answer-parts.ts';
+import { patientRefOf } from '../core/crypto/pseudonyms.ts';
 import type { Kvnr } from '../core/domain/kvnr.ts';
 import type { Progress } from '../core/domain/progress.ts';
 import { shards } from '../core/domain/shard.ts';
-import { createInsurerLineClient, type InsurerLineClient } from '../core/insurer-line-client.ts';
+import { joinRecord } from '../core/domain/split-answer.ts';
 import { parseLossless, printLossless } from '../core/json/lossless.ts';
-import { patientRefOf } from '../core/pseudonyms.ts';
 import { careRecordsTable } from '../core/stores/care-records.ts';
 import { listKeys } from '../core/stores/objects.ts';
-import { type Insurer, type InsurerOptions, startInsurer } from '../local/insurer/insurer.ts';
+import { createDailySyncClient } from '../core/temporal/daily-sync-client.ts';
+import { createInsurerLineClient, type InsurerLineClient } from '../core/temporal/insurer-line-client.ts';
 import { placesIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
+import { type Insurer, type InsurerOptions, startInsurer } from '../simulator/insurer.ts';
 import { type StackParts, startTestStack, type TestStack, testDir } from './stack.ts';
 
 const root = dirname(import.meta.dirname);
@@ -168,7 +168,7 @@ export async function startDay(
       const page = await stores.careRecords.read(patientRef, patient.careVersion);
       return await Promise.all(
         (page?.records ?? []).map(async (record) =>
-          putRecordTogether({ body: record.body, documents: await stores.careRecords.readDocuments(record) }),
+          joinRecord({ body: record.body, documents: await stores.careRecords.readDocuments(record) }),
         ),
       );
     },

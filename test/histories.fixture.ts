@@ -1,8 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
-import { createDataConverter, createPayloadCodec } from '../core/codec.ts';
 import { dailySyncId } from '../core/contract/names.ts';
-import { createSecretKeyWrapper } from '../core/secret-key-wrapper.ts';
+import { createSecretKeyWrapper } from '../core/crypto/secret-key-wrapper.ts';
+import { createDataConverter, createPayloadCodec } from '../core/temporal/codec.ts';
 import { placesIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { insurerId } from './day.fixture.ts';

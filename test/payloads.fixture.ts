@@ -1,5 +1,5 @@
-import { createPayloadCodec } from '../core/codec.ts';
-import { createSecretKeyWrapper } from '../core/secret-key-wrapper.ts';
+import { createSecretKeyWrapper } from '../core/crypto/secret-key-wrapper.ts';
+import { createPayloadCodec } from '../core/temporal/codec.ts';
 import type { TestStack } from './stack.ts';
 
 interface Payload {

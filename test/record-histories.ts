@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { insurerLineId, patientRecordId } from '../core/contract/names.ts';
 import type { AccessDraft } from '../core/domain/access.ts';
-import { createPatientRecordClient } from '../core/patient-record-client.ts';
+import { createPatientRecordClient } from '../core/temporal/patient-record-client.ts';
 import { type Day, insurerId, startDay } from './day.fixture.ts';
 import { historiesOf } from './histories.fixture.ts';
 

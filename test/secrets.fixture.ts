@@ -1,4 +1,4 @@
-import type { Insurer } from '../local/insurer/insurer.ts';
+import type { Insurer } from '../simulator/insurer.ts';
 
 /** KVNRs, family names, streets and titles of everyone whom the insurer knows: what nobody may find but in the tables. */
 export function secretsOf(insurer: Insurer): ReadonlySet<string> {

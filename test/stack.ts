@@ -15,9 +15,9 @@ import { appHash, deployDataStack, deployStacks, putSecret, readDataOutputs, rea
 import { emulatorEnvironment, startEmulator } from '../local/emulator.ts';
 import { freePorts } from '../local/free-ports.ts';
 import { audience, startIssuer } from '../local/issuer-process.ts';
-import type { Leashed } from '../local/processes.ts';
+import type { ManagedProcess } from '../local/processes.ts';
+import { ensurePythonTools } from '../local/python-tools.ts';
 import { findTemporal, startTemporal } from '../local/temporal.ts';
-import { ensureWheels } from '../local/wheels.ts';
 
 /** A Temporal dev server and an AWS emulator with the data stack, on ports of their own. */
 export interface TestStack {
@@ -100,7 +100,7 @@ export async function ensureDeployed(what: keyof typeof deployments): Promise<st
   for (const older of globSync(join(testDir, `deployed-${what}-${'?'.repeat(hash.length)}`)))
     rmSync(older, { recursive: true });
   mkdirSync(testDir, { recursive: true });
-  const { ministack: command } = await ensureWheels(testDir);
+  const { ministack: command } = await ensurePythonTools(testDir);
   const dataDir = mkdtempSync(join(testDir, 'deploying-'));
   const logDir = join(dataDir, 'logs');
   const [port = 0] = await freePorts(1);
@@ -141,7 +141,7 @@ export async function startTestStack({
 }: StackParts = {}): Promise<TestStack> {
   const what = collector !== undefined ? 'traced-api' : isWithApi ? 'api' : 'data';
   const deployed = await ensureDeployed(what);
-  const wheels = await ensureWheels(testDir);
+  const wheels = await ensurePythonTools(testDir);
   const command = await findTemporal(process.env, wheels);
   const [temporalPort = 0, emulatorPort = 0, issuerPort = 0, consolePort = 0, uiPort = 0] = await freePorts(5);
   const dir = mkdtempSync(join(testDir, 'stack-'));
@@ -159,7 +159,7 @@ export async function startTestStack({
   const issuerKeys = join(dir, 'issuer-keys.json');
   copyDeployed(deployed, dataDir, neighbours);
 
-  const running: { temporal?: Leashed; emulator?: Leashed; issuer?: Leashed } = {};
+  const running: { temporal?: ManagedProcess; emulator?: ManagedProcess; issuer?: ManagedProcess } = {};
   const openTemporal = async () => {
     running.temporal = await startTemporal({
       command,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from '../core/config.ts';
-import { markOf } from '../core/pseudonyms.ts';
+import { markOf } from '../core/crypto/pseudonyms.ts';
 import type { SyncRunsStore } from '../core/stores/sync-runs.ts';
 import { faultOf, type Log } from './log.ts';
 

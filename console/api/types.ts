@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { ProblemName } from '../../lambdas/problems.ts';
-import type * as schemas from '../../lambdas/schemas.ts';
+import type { ProblemName } from '../../lambdas/http/problems.ts';
+import type * as schemas from '../../lambdas/http/schemas.ts';
 
 /** The API's answers, as the schemas say that validate them there. */
 export type Line = z.output<typeof schemas.line>;

@@ -1,12 +1,12 @@
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { useIssues, useRuns } from '../api/queries.ts';
 import type { Issue, Progress } from '../api/types.ts';
-import { Button } from '../parts/button.tsx';
-import { Freshness } from '../parts/notice.tsx';
-import { csvFile, saveFile } from '../parts/save-file.ts';
+import { Button } from '../components/button.tsx';
+import { Freshness } from '../components/notice.tsx';
+import { csvFile, saveFile } from '../components/save-file.ts';
+import { useLocale } from '../messages/locale.tsx';
+import { wordsForReason } from '../messages/reasons.ts';
 import { goTo, hrefOf } from '../route.ts';
-import { useLocale } from '../texts/locale.tsx';
-import { wordsForReason } from '../texts/reasons.ts';
 
 const perPage = 100;
 const groupsShown = 8;

@@ -2,10 +2,10 @@ import { useEffect, useRef, useState } from 'react';
 import { lineItself } from '../../core/domain/gate.ts';
 import { useLineWish } from '../api/queries.ts';
 import type { Line, LineWithChanges } from '../api/types.ts';
-import { Button } from '../parts/button.tsx';
-import { OldMark, Problem } from '../parts/notice.tsx';
-import { ReasonDialog } from '../parts/reason-dialog.tsx';
-import { useLocale } from '../texts/locale.tsx';
+import { Button } from '../components/button.tsx';
+import { OldMark, Problem } from '../components/notice.tsx';
+import { ReasonDialog } from '../components/reason-dialog.tsx';
+import { useLocale } from '../messages/locale.tsx';
 
 type Look = 'open' | 'pausing' | 'unproved' | 'silent';
 

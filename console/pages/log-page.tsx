@@ -4,14 +4,14 @@ import { FieldError, Form, Input, Label, Text, TextField } from 'react-aria-comp
 import { useConnection } from '../api/context.ts';
 import { type AccessLogFilter, useAccessLog, useVerify } from '../api/queries.ts';
 import type { AccessEntry } from '../api/types.ts';
-import { Button } from '../parts/button.tsx';
-import { readBundle } from '../parts/fhir-bundle.ts';
-import { KvnrForm } from '../parts/kvnr-form.tsx';
-import { More } from '../parts/more.tsx';
-import { Freshness, Notice, Problem } from '../parts/notice.tsx';
-import { saveFile } from '../parts/save-file.ts';
+import { Button } from '../components/button.tsx';
+import { readBundle } from '../components/fhir-bundle.ts';
+import { KvnrForm } from '../components/kvnr-form.tsx';
+import { More } from '../components/more.tsx';
+import { Freshness, Notice, Problem } from '../components/notice.tsx';
+import { saveFile } from '../components/save-file.ts';
+import { useLocale } from '../messages/locale.tsx';
 import { goTo } from '../route.ts';
-import { useLocale } from '../texts/locale.tsx';
 
 export const LogPage = ({ patientRef }: { readonly patientRef: string | undefined }) =>
   patientRef === undefined ? <FindLog /> : <AccessLog key={patientRef} patientRef={patientRef} />;

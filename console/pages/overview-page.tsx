@@ -1,6 +1,6 @@
 import { useLine, useProgress } from '../api/queries.ts';
-import { Freshness, Notice } from '../parts/notice.tsx';
-import { useLocale } from '../texts/locale.tsx';
+import { Freshness, Notice } from '../components/notice.tsx';
+import { useLocale } from '../messages/locale.tsx';
 import { LinePanel } from './line-panel.tsx';
 import { RemovalsPanel } from './removals-panel.tsx';
 import { RunPanel } from './run-panel.tsx';

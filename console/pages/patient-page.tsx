@@ -1,8 +1,8 @@
-import { Button } from '../parts/button.tsx';
-import { KvnrForm } from '../parts/kvnr-form.tsx';
-import { Pseudonym } from '../parts/pseudonym.tsx';
+import { Button } from '../components/button.tsx';
+import { KvnrForm } from '../components/kvnr-form.tsx';
+import { Pseudonym } from '../components/pseudonym.tsx';
+import { useLocale } from '../messages/locale.tsx';
 import { goTo } from '../route.ts';
-import { useLocale } from '../texts/locale.tsx';
 import { PatientRecord } from './patient-record.tsx';
 import { SyncPanel } from './sync-panel.tsx';
 

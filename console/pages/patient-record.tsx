@@ -3,7 +3,7 @@ import { isRawNumber, parseLossless } from '../../core/json/lossless.ts';
 import type { Link } from '../api/client.ts';
 import { useConnection } from '../api/context.ts';
 import { isProblem, usePatient } from '../api/queries.ts';
-import { Button } from '../parts/button.tsx';
+import { Button } from '../components/button.tsx';
 import {
   base64Bytes,
   isLink,
@@ -16,14 +16,14 @@ import {
   recordsOf,
   type Sent,
   withDocuments,
-} from '../parts/documents.ts';
-import { More } from '../parts/more.tsx';
-import { Freshness, Notice, Problem } from '../parts/notice.tsx';
-import { Pseudonym } from '../parts/pseudonym.tsx';
-import { saveFile } from '../parts/save-file.ts';
+} from '../components/documents.ts';
+import { More } from '../components/more.tsx';
+import { Freshness, Notice, Problem } from '../components/notice.tsx';
+import { Pseudonym } from '../components/pseudonym.tsx';
+import { saveFile } from '../components/save-file.ts';
+import type { Texts } from '../messages/de.ts';
+import { useLocale } from '../messages/locale.tsx';
 import { goTo } from '../route.ts';
-import type { Texts } from '../texts/de.ts';
-import { useLocale } from '../texts/locale.tsx';
 import { SyncPanel } from './sync-panel.tsx';
 
 export function PatientRecord({ patientRef }: { readonly patientRef: string }) {

@@ -1,10 +1,10 @@
 import { useRef } from 'react';
 import { type RemovalsDecision, useDecideRemovals } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
-import { Button } from '../parts/button.tsx';
-import { Notice, Problem } from '../parts/notice.tsx';
-import { ConfirmDialog } from '../parts/reason-dialog.tsx';
-import { useLocale } from '../texts/locale.tsx';
+import { Button } from '../components/button.tsx';
+import { Notice, Problem } from '../components/notice.tsx';
+import { ConfirmDialog } from '../components/reason-dialog.tsx';
+import { useLocale } from '../messages/locale.tsx';
 
 /** Asks what the run asks; afterwards says in the same place what was decided, as long as the run goes on. */
 export function RemovalsPanel({

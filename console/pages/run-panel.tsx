@@ -2,17 +2,17 @@ import { lazy, Suspense, useState } from 'react';
 import { phases } from '../../core/domain/progress.ts';
 import { useCancelRun, useStartRun } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
-import { Boundary } from '../parts/boundary.tsx';
-import { Button } from '../parts/button.tsx';
-import { CareBar } from '../parts/care-bar.tsx';
-import { Notice, OldMark, Problem } from '../parts/notice.tsx';
-import { ReasonDialog } from '../parts/reason-dialog.tsx';
-import { RunState } from '../parts/run-state.tsx';
+import { Boundary } from '../components/boundary.tsx';
+import { Button } from '../components/button.tsx';
+import { CareBar } from '../components/care-bar.tsx';
+import { Notice, OldMark, Problem } from '../components/notice.tsx';
+import { ReasonDialog } from '../components/reason-dialog.tsx';
+import { RunState } from '../components/run-state.tsx';
+import { useLocale } from '../messages/locale.tsx';
 import { hrefOf } from '../route.ts';
 import { useSamples } from '../samples.ts';
-import { useLocale } from '../texts/locale.tsx';
 
-const RunChart = lazy(async () => await import('../parts/run-chart.tsx'));
+const RunChart = lazy(async () => await import('../components/run-chart.tsx'));
 
 interface RunPanelProps {
   /** null before the first run */

@@ -1,12 +1,12 @@
 import { useRuns } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
-import { CareBar } from '../parts/care-bar.tsx';
-import { More } from '../parts/more.tsx';
-import { Freshness } from '../parts/notice.tsx';
-import { RunState } from '../parts/run-state.tsx';
+import { CareBar } from '../components/care-bar.tsx';
+import { More } from '../components/more.tsx';
+import { Freshness } from '../components/notice.tsx';
+import { RunState } from '../components/run-state.tsx';
+import { useLocale } from '../messages/locale.tsx';
+import { wordsForReason } from '../messages/reasons.ts';
 import { hrefOf } from '../route.ts';
-import { useLocale } from '../texts/locale.tsx';
-import { wordsForReason } from '../texts/reasons.ts';
 
 /** Past runs, newest first. */
 export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {

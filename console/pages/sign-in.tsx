@@ -1,8 +1,8 @@
 import { useConnection } from '../api/context.ts';
-import { Button } from '../parts/button.tsx';
-import { Notice } from '../parts/notice.tsx';
-import type { Texts } from '../texts/de.ts';
-import { useLocale } from '../texts/locale.tsx';
+import { Button } from '../components/button.tsx';
+import { Notice } from '../components/notice.tsx';
+import type { Texts } from '../messages/de.ts';
+import { useLocale } from '../messages/locale.tsx';
 
 export function SignIn({ problem }: { readonly problem?: string }) {
   const { t } = useLocale();

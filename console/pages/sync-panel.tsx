@@ -2,10 +2,10 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { isProblem, isSyncUnderWay, useLastSync, useRequestSync } from '../api/queries.ts';
 import type { LastSync } from '../api/types.ts';
-import { Button } from '../parts/button.tsx';
-import { Freshness, Notice, Problem } from '../parts/notice.tsx';
-import { useLocale } from '../texts/locale.tsx';
-import { wordsForReason } from '../texts/reasons.ts';
+import { Button } from '../components/button.tsx';
+import { Freshness, Notice, Problem } from '../components/notice.tsx';
+import { useLocale } from '../messages/locale.tsx';
+import { wordsForReason } from '../messages/reasons.ts';
 
 interface SyncPanelProps {
   readonly patientRef: string;

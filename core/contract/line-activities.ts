@@ -1,4 +1,4 @@
-import type { LineUse, Turn } from '../domain/line.ts';
+import type { LineUse, Priority } from '../domain/line.ts';
 import type { PayloadReference } from './payload-reference.ts';
 
 /**
@@ -49,7 +49,7 @@ export interface FetchCareRecordsInput {
   readonly patientRef: string;
   /** the request this fetch belongs to; the daily run's is its runId. The payload lies under `payloads/{syncId}/{patientRef}/` */
   readonly syncId: string;
-  readonly turn: Turn;
+  readonly turn: Priority;
   /** CARE_MAX_ATTEMPTS */
   readonly maxTries: number;
 }

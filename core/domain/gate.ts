@@ -53,7 +53,7 @@ export const lineItself = 'system';
 export const rememberedChangesMax = 50;
 
 /** Who wants the line paused or resumed, and why. */
-export interface LineWish {
+export interface LineCommand {
   readonly by: string;
   readonly reason: string;
   /** the changeNumber of the state that they have seen: one that came after it is not theirs to change */
@@ -76,7 +76,7 @@ export type GateEvent = { readonly holdMs?: number } & (
   | { readonly kind: 'lapse'; readonly lapsed: LeaseWatch }
   /** from the process that has heard of it, whoever holds the line by now: to hold is always safe. Never makes a hold shorter */
   | { readonly kind: 'hold'; readonly holdMs: number }
-  | (LineWish & { readonly kind: 'pause' | 'resume'; readonly at: string })
+  | (LineCommand & { readonly kind: 'pause' | 'resume'; readonly at: string })
   /** `insurerLine` knows of all changes up to this one */
   | { readonly kind: 'told'; readonly upTo: number }
 );

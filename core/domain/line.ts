@@ -36,5 +36,5 @@ export const failuresOf = (use: LineUse): number =>
   lineFaults.reduce((sum, fault) => sum + (use.faults[fault] ?? 0), 0);
 
 /** Whose turn on the line comes first when several wait, first to last (docs/explanation/the-line.md, "The queue"). */
-export const turns = ['person', 'list', 'bulk'] as const;
-export type Turn = (typeof turns)[number];
+export const priorities = ['person', 'list', 'bulk'] as const;
+export type Priority = (typeof priorities)[number];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { JsonArrayElement, JsonArrayLimits } from '../json/array-cutter.ts';
+import type { JsonArrayElement, JsonArrayLimits } from '../json/array-splitter.ts';
 import { parseLossless, printLossless } from '../json/lossless.ts';
 import { contentHash } from './content-hash.ts';
 import { characters, problemText } from './contract-problem.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchWriteCommand, type BatchWriteCommandInput, type DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import type { Leash } from './leash.ts';
 import { forEachParallel } from './parallel.ts';
+import type { WriteGuard } from './write-guard.ts';
 
 export type WriteRequest = NonNullable<BatchWriteCommandInput['RequestItems']>[string][number];
 
@@ -12,7 +12,7 @@ const firstDelayMs = 50;
 const maxDelayMs = 5_000;
 
 /** How a call that writes is sent. */
-export const sendOptions = (leash: Leash | undefined) => (leash ? { abortSignal: leash.signal } : {});
+export const sendOptions = (leash: WriteGuard | undefined) => (leash ? { abortSignal: leash.signal } : {});
 
 /**
  * Writes items without conditions, in no order, until DynamoDB has taken them all. Each key may appear once only. What it
@@ -23,7 +23,7 @@ export async function batchWrite(
   dynamo: DynamoDBDocumentClient,
   table: string,
   requests: readonly WriteRequest[],
-  leash?: Leash,
+  leash?: WriteGuard,
 ): Promise<void> {
   const batches = Array.from({ length: Math.ceil(requests.length / batchItems) }, (_, index) =>
     requests.slice(index * batchItems, (index + 1) * batchItems),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { takeApart } from '../domain/answer-parts.ts';
+import { splitAnswer } from '../domain/split-answer.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
 
 const stores = openEmulatedStores();
@@ -8,7 +8,7 @@ const { careRecords } = stores;
 const records = Array.from({ length: 40 }, (_, index) =>
   index < 3 ? { id: `r${index}`, documents: [{ contentBase64: `QQ${index}` }] } : { id: `r${index}` },
 );
-const parts = takeApart(JSON.stringify({ kvnr: 'A123456780', careRecords: records }));
+const parts = splitAnswer(JSON.stringify({ kvnr: 'A123456780', careRecords: records }));
 
 test.each(['never sent', 'answer lost'] as const)(
   'a version that is half written or half deleted (%s) reads as not there, never as some of it',
@@ -52,7 +52,7 @@ test('a record that fits in no item together with the list of its documents come
   const patientRef = newPatientRef();
   const documents = Array.from({ length: 60 }, (_, index) => ({ contentBase64: `QQ${index}` }));
   const answer = { kvnr: '', careRecords: [{ id: 'r', text: 'x'.repeat(295_000), documents }] };
-  await careRecords.stage(patientRef, '1', takeApart(JSON.stringify(answer)));
+  await careRecords.stage(patientRef, '1', splitAnswer(JSON.stringify(answer)));
   const [record] = (await careRecords.read(patientRef, '1'))?.records ?? [];
   if (record === undefined) throw new Error('no record');
   expect((await careRecords.readDocuments(record)).map(({ contentBase64 }) => ({ contentBase64 }))).toEqual(documents);
@@ -61,7 +61,7 @@ test('a record that fits in no item together with the list of its documents come
 test('a version that loses an object while it is read is read anew by whoever asked', async () => {
   const patientRef = newPatientRef();
   const answer = { kvnr: '', careRecords: [{ id: 'r', text: 'x'.repeat(400_000) }] };
-  await careRecords.stage(patientRef, '1', takeApart(JSON.stringify(answer)));
+  await careRecords.stage(patientRef, '1', splitAnswer(JSON.stringify(answer)));
   await stores.documents.deleteVersion(patientRef, '1');
   expect(await careRecords.read(patientRef, '1')).toBeUndefined();
 });

@@ -1,11 +1,11 @@
 import { type DynamoDBDocumentClient, GetCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
 import type { PayloadReference } from '../contract/payload-reference.ts';
-import type { AnswerParts, TakenDocument } from '../domain/answer-parts.ts';
+import type { SplitAnswer, SplitDocument } from '../domain/split-answer.ts';
 import { batchWrite, type WriteRequest } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
-import type { Leash } from './leash.ts';
 import { PayloadError } from './objects.ts';
 import { forEachParallel } from './parallel.ts';
+import type { WriteGuard } from './write-guard.ts';
 
 export const careRecordsTable = 'CareRecords';
 
@@ -45,7 +45,7 @@ export interface CareRecordsStore {
    * Writes a version whole. Repeatable; nobody reads it until the patient's careVersion says so. A version of thousands
    * of documents takes minutes: the leash ends it between two of them.
    */
-  stage(patientRef: string, careVersion: string, parts: AnswerParts, leash?: Leash): Promise<void>;
+  stage(patientRef: string, careVersion: string, parts: SplitAnswer, leash?: WriteGuard): Promise<void>;
   /** All records of a version; undefined when it is not, or no longer, there whole: read the patient's careVersion anew. */
   read(patientRef: string, careVersion: string): Promise<CareRecordsPage | undefined>;
   /** Some records of a version, from a position on; undefined as with read. @param limit at most 100 */
@@ -53,11 +53,11 @@ export interface CareRecordsStore {
   /** What surrounds the records in the insurer's answer: AnswerParts.envelope; undefined as with read. */
   readEnvelope(patientRef: string, careVersion: string): Promise<string | undefined>;
   /** The text of a record's documents. @throws PayloadError `missing` when the version was deleted meanwhile */
-  readDocuments(record: StoredCareRecord): Promise<TakenDocument[]>;
+  readDocuments(record: StoredCareRecord): Promise<SplitDocument[]>;
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   deleteOlderThan(patientRef: string, careVersion: string): Promise<void>;
   /** Deletes all versions and all objects of a patient, large master data too. */
-  deleteAll(patientRef: string, leash?: Leash): Promise<void>;
+  deleteAll(patientRef: string, leash?: WriteGuard): Promise<void>;
 }
 
 /** Where a version's records end: `sk` of the envelope. No record has an empty id, so it comes before them. */
@@ -160,7 +160,11 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
   };
 
   /** In no order: as soon as one item is gone, the version's total tells. */
-  const deleteItems = async (patientRef: string, bounds: readonly [string, string], leash?: Leash): Promise<void> => {
+  const deleteItems = async (
+    patientRef: string,
+    bounds: readonly [string, string],
+    leash?: WriteGuard,
+  ): Promise<void> => {
     const requests: WriteRequest[] = [];
     for await (const { sk } of query(patientRef, bounds, ['sk'])) {
       requests.push({ DeleteRequest: { Key: { patientRef, sk } } });
@@ -219,7 +223,7 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
     },
 
     async readDocuments({ documents }) {
-      const taken: TakenDocument[] = [];
+      const taken: SplitDocument[] = [];
       await forEachParallel(documents.entries(), objectsAtOnce, async ([place, { index, content }]) => {
         taken[place] = { index, contentBase64: await objects.get(content) };
       });

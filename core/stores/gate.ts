@@ -9,7 +9,7 @@ import {
   hasLapsed,
   isSilent,
   type LeaseWatch,
-  type LineWish,
+  type LineCommand,
   newGate,
   watchLease,
 } from '../domain/gate.ts';
@@ -37,9 +37,9 @@ export interface GateStore {
    * Closes the gate; changes nothing when it is closed. The line may still be busy: see awaitSilence.
    * @throws GateError `superseded`, `unknown-insurer`, `unavailable`
    */
-  pause(wish: LineWish): Promise<Gate>;
+  pause(wish: LineCommand): Promise<Gate>;
   /** Opens the gate; changes nothing when it is open. @throws GateError `superseded`, `unknown-insurer`, `unavailable` */
-  resume(wish: LineWish): Promise<Gate>;
+  resume(wish: LineCommand): Promise<Gate>;
   /**
    * Holds the whole line for so long from now, ms (Retry-After). A gate that does not answer is tried until the time is over:
    * resolves once the gate says so, or there is nothing left to say.

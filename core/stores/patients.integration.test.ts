@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Kvnr } from '../domain/kvnr.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
-import type { Leash } from './leash.ts';
 import type { ListedPatient, ShardItem } from './patients.ts';
+import type { WriteGuard } from './write-guard.ts';
 
 const { patients, keysUnder } = openEmulatedStores();
 const kvnr = 'A123456780' as Kvnr;
@@ -158,7 +158,7 @@ test('nothing is written, nor sent once more, for an attempt that another one ha
   const [known = ''] = await newPatients(shard, 1);
   const stoodStill = new Error('stood still');
   let checks = 0;
-  const leash: Leash = {
+  const leash: WriteGuard = {
     signal: new AbortController().signal,
     check() {
       checks += 1;

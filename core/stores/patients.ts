@@ -13,8 +13,8 @@ import type { CareState, LastSync, StoredPatient, SyncEnd } from '../domain/pati
 import { shardOf } from '../domain/shard.ts';
 import { batchWrite, sendOptions } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
-import type { Leash } from './leash.ts';
 import { forEachParallel } from './parallel.ts';
+import type { WriteGuard } from './write-guard.ts';
 
 export const patientsTable = 'Patients';
 
@@ -45,9 +45,9 @@ export interface PatientsStore {
   /** One shard, strongly consistent, ordered by patientRef; without those being removed. */
   readShard(shard: string): AsyncIterable<ShardItem>;
   /** Stores patients that were not there: careState pending. Repeatable. */
-  storeNew(patients: readonly ListedPatient[], listId: string, leash?: Leash): Promise<void>;
+  storeNew(patients: readonly ListedPatient[], listId: string, leash?: WriteGuard): Promise<void>;
   /** Stores changed master data of patients that are there; careState failed becomes pending. Repeatable. */
-  storeChanged(patients: readonly ListedPatient[], listId: string, leash?: Leash): Promise<void>;
+  storeChanged(patients: readonly ListedPatient[], listId: string, leash?: WriteGuard): Promise<void>;
   /** At most `limit` pending patientRefs of a shard after `after`, in order. */
   pendingOf(shard: string, after: string | undefined, limit: number): Promise<string[]>;
   /** How many patients a shard has, how many of them are pending, and who besides is marked as being removed. */
@@ -89,7 +89,7 @@ export interface PatientsStore {
   /** Whether a patient is marked so, and not yet gone. */
   isNotInsured(patientRef: string): Promise<boolean>;
   /** Marks a patient as being removed, and tells the list that had stored or changed it last; undefined when it is not there. */
-  markRemoving(patientRef: string, leash?: Leash): Promise<{ readonly listId: string } | undefined>;
+  markRemoving(patientRef: string, leash?: WriteGuard): Promise<{ readonly listId: string } | undefined>;
   /** Deletes a patient that is marked as being removed, and nobody else: whoever was stored anew since then stays. */
   deleteRemoving(patientRef: string): Promise<void>;
 }
@@ -127,7 +127,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   const update = async (
     patientRef: string,
     input: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
-    leash?: Leash,
+    leash?: WriteGuard,
   ): Promise<Partial<PatientItem> | undefined> => {
     try {
       const command = new UpdateCommand({

@@ -33,7 +33,7 @@ export interface SyncRunsStore {
   setAppliedList(insurerId: string, list: AppliedList): Promise<void>;
   /** The next run takes in its whole list, also when that has not changed. */
   forgetAppliedList(insurerId: string): Promise<void>;
-  /** Whether all is named by the pseudonym key of this mark (core/pseudonyms.ts). The first one to be asked about is kept. */
+  /** Whether all is named by the pseudonym key of this mark (core/crypto/pseudonyms.ts). The first one to be asked about is kept. */
   holdsPseudonymsOf(insurerId: string, keyMark: string): Promise<boolean>;
 }
 

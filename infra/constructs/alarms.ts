@@ -12,7 +12,7 @@ import type { FargateService } from 'aws-cdk-lib/aws-ecs';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
-import type { MetricName } from '../../core/metrics.ts';
+import type { MetricName } from '../../core/telemetry/metrics.ts';
 import type { Watched } from './dashboard.ts';
 import { minute, ownMetric } from './own-metric.ts';
 import { workerTasks } from './worker-service.ts';

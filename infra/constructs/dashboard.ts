@@ -11,12 +11,12 @@ import {
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { type Metric as MetricFacts, type MetricName, metrics, metricTopics } from '../../core/metrics.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { careRecordsTable } from '../../core/stores/care-records.ts';
 import { lineTable } from '../../core/stores/gate.ts';
 import { patientsTable } from '../../core/stores/patients.ts';
 import { syncRunsTable } from '../../core/stores/sync-runs.ts';
+import { type Metric as MetricFacts, type MetricName, metrics, metricTopics } from '../../core/telemetry/metrics.ts';
 import { allOf, failureRates, minute } from './own-metric.ts';
 
 export interface Watched {

@@ -12,7 +12,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
-import { type Group, operations } from '../../lambdas/routes.ts';
+import { type Group, operations } from '../../lambdas/http/routes.ts';
 import { addProblemResponses } from './problem-responses.ts';
 
 export interface HttpApiProps {

@@ -8,7 +8,7 @@ import {
   type MetricName,
   metricNamespace,
   metrics,
-} from '../../core/metrics.ts';
+} from '../../core/telemetry/metrics.ts';
 
 export const minute = Duration.minutes(1);
 

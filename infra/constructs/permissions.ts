@@ -4,13 +4,13 @@ import type { IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
-import { payloadKeyContext } from '../../core/kms-key-wrapper.ts';
+import { payloadKeyContext } from '../../core/crypto/kms-key-wrapper.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { careRecordsTable } from '../../core/stores/care-records.ts';
 import { lineTable } from '../../core/stores/gate.ts';
 import { patientsTable } from '../../core/stores/patients.ts';
 import { syncRunsTable } from '../../core/stores/sync-runs.ts';
-import type { Group } from '../../lambdas/routes.ts';
+import type { Group } from '../../lambdas/http/routes.ts';
 
 export interface Resources {
   readonly encryptionKey: Key;

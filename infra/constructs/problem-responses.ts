@@ -1,5 +1,5 @@
 import { type RestApi, ResponseType as Type } from 'aws-cdk-lib/aws-apigateway';
-import { type ProblemName, problems, problemType } from '../../lambdas/problems.ts';
+import { type ProblemName, problems, problemType } from '../../lambdas/http/problems.ts';
 
 /** What API Gateway answers itself, as the problem that it is. It calls a path that no operation has one without a (valid) AWS signature. */
 const problemOf: readonly (readonly [Type, ProblemName])[] = [

@@ -6,7 +6,7 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { type Group, groups } from '../../lambdas/routes.ts';
+import { type Group, groups } from '../../lambdas/http/routes.ts';
 import { ApiFunction } from '../constructs/api-function.ts';
 import { DailySchedule } from '../constructs/daily-schedule.ts';
 import { HttpApi } from '../constructs/http-api.ts';

@@ -5,7 +5,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../core/config.ts';
-import { groups, operations } from '../../lambdas/routes.ts';
+import { groups, operations } from '../../lambdas/http/routes.ts';
 import { readApiSettings } from '../settings.ts';
 import type { Stage } from '../stage.ts';
 import { ApiStack } from './api-stack.ts';

@@ -5,7 +5,7 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
 import { lineFaults } from '../../core/domain/line.ts';
-import { type MetricName, metrics } from '../../core/metrics.ts';
+import { type MetricName, metrics } from '../../core/telemetry/metrics.ts';
 import { observabilityApp, shownIn, watchedIn } from './observability.fixture.ts';
 
 const insurerId = 'kk-nord';

@@ -1,6 +1,6 @@
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { metricNamespace } from '../../core/metrics.ts';
+import { metricNamespace } from '../../core/telemetry/metrics.ts';
 import { readApiSettings, readWorkerSettings } from '../settings.ts';
 import type { Stage } from '../stage.ts';
 import { ApiStack } from './api-stack.ts';

@@ -1,4 +1,4 @@
-import { decodePayloads } from '../decode-payloads.ts';
-import { serve } from '../serve.ts';
+import { serve } from '../http/serve.ts';
+import { decodePayloads } from '../operations/decode-payloads.ts';
 
 export const handler = serve('codec', { decodePayloads });

@@ -1,6 +1,6 @@
-import { pauseLine } from '../pause-line.ts';
-import { readLine } from '../read-line.ts';
-import { resumeLine } from '../resume-line.ts';
-import { serve } from '../serve.ts';
+import { serve } from '../http/serve.ts';
+import { pauseLine } from '../operations/pause-line.ts';
+import { readLine } from '../operations/read-line.ts';
+import { resumeLine } from '../operations/resume-line.ts';
 
 export const handler = serve('line', { readLine, pauseLine, resumeLine });

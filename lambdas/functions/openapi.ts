@@ -1,4 +1,4 @@
-import { readOpenApi } from '../read-openapi.ts';
-import { serve } from '../serve.ts';
+import { serve } from '../http/serve.ts';
+import { readOpenApi } from '../operations/read-openapi.ts';
 
 export const handler = serve('openapi', { readOpenApi });

@@ -1,9 +1,9 @@
-import { lookUpPatient } from '../look-up-patient.ts';
-import { readDocument } from '../read-document.ts';
-import { readLastSync } from '../read-last-sync.ts';
-import { readPatient } from '../read-patient.ts';
-import { requestPatientSync } from '../request-patient-sync.ts';
-import { serve } from '../serve.ts';
+import { serve } from '../http/serve.ts';
+import { lookUpPatient } from '../operations/look-up-patient.ts';
+import { readDocument } from '../operations/read-document.ts';
+import { readLastSync } from '../operations/read-last-sync.ts';
+import { readPatient } from '../operations/read-patient.ts';
+import { requestPatientSync } from '../operations/request-patient-sync.ts';
 
 export const handler = serve('patients', {
   lookUpPatient,

@@ -1,11 +1,11 @@
-import { cancelSync } from '../cancel-sync.ts';
-import { decideRemovals } from '../decide-removals.ts';
-import { listIssues } from '../list-issues.ts';
-import { listRunSamples } from '../list-run-samples.ts';
-import { listRuns } from '../list-runs.ts';
-import { readProgress } from '../read-progress.ts';
-import { serve } from '../serve.ts';
-import { startSync } from '../start-sync.ts';
+import { serve } from '../http/serve.ts';
+import { cancelSync } from '../operations/cancel-sync.ts';
+import { decideRemovals } from '../operations/decide-removals.ts';
+import { listIssues } from '../operations/list-issues.ts';
+import { listRunSamples } from '../operations/list-run-samples.ts';
+import { listRuns } from '../operations/list-runs.ts';
+import { readProgress } from '../operations/read-progress.ts';
+import { startSync } from '../operations/start-sync.ts';
 
 export const handler = serve('sync', {
   startSync,

@@ -4,7 +4,7 @@ import { extname, join, normalize } from 'node:path';
 import { z } from 'zod';
 import { securityHeaders } from '../../console/security-headers.ts';
 import { ConfigError, readConfig } from '../../core/config.ts';
-import { explain } from '../start-failure.ts';
+import { explain } from '../../terminal/start-failure.ts';
 
 const settings = z.object({
   CONSOLE_PORT: z.coerce.number().int().min(1).max(65_535),

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { exportJWK, generateKeyPair } from 'jose';
 import { z } from 'zod';
+import { StartFailure } from '../../terminal/start-failure.ts';
 import { writeWhole } from '../files.ts';
-import { StartFailure } from '../start-failure.ts';
 
 const keysFile = z.object({
   /** signs tokens: RSA, private */

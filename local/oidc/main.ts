@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ConfigError, readConfig } from '../../core/config.ts';
-import { explain } from '../start-failure.ts';
+import { explain } from '../../terminal/start-failure.ts';
 import { openIssuer } from './issuer.ts';
 import { ensureIssuerKeys } from './issuer-keys.ts';
 

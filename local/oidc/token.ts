@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Role } from '../../core/domain/access.ts';
-import { StartFailure } from '../start-failure.ts';
+import { StartFailure } from '../../terminal/start-failure.ts';
 import { demoUsers } from './demo-users.ts';
 import { readIssuerKeys } from './issuer-keys.ts';
 

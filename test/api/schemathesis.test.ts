@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { roles } from '../../core/domain/access.ts';
-import { operations } from '../../lambdas/routes.ts';
-import { kvnr as kvnrSchema, patientRef as patientRefSchema } from '../../lambdas/schemas.ts';
+import { operations } from '../../lambdas/http/routes.ts';
+import { kvnr as kvnrSchema, patientRef as patientRefSchema } from '../../lambdas/http/schemas.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
-import { ensureSchemathesis } from '../../local/wheels.ts';
+import { ensureSchemathesis } from '../../local/python-tools.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
 

@@ -5,7 +5,7 @@ import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { accessLogTable } from '../../core/stores/access-log.ts';
-import type { WorldPatient } from '../../local/insurer/world.ts';
+import type { WorldPatient } from '../../simulator/world.ts';
 import { signInAs, visit } from './browser.ts';
 import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
 

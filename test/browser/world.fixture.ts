@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { ensureConsole, startConsole } from '../../local/console-process.ts';
-import type { InsurerOptions } from '../../local/insurer/insurer.ts';
+import type { InsurerOptions } from '../../simulator/insurer.ts';
 import { type AskAsOneWhoMay, openApi } from '../api.fixture.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';

@@ -5,7 +5,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import proto from '@temporalio/proto';
 import { expect, test } from 'vitest';
 import { dailySyncId } from '../../core/contract/names.ts';
-import { createInsurerLineClient } from '../../core/insurer-line-client.ts';
+import { createInsurerLineClient } from '../../core/temporal/insurer-line-client.ts';
 import { type Day, insurerId, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
 import { Crew, leaseMs, type Member, nowMs, pace, wasWell } from './crew.ts';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { between, pick, type Random, seededRandom } from '../../local/insurer/random.ts';
+import { between, pick, type Random, seededRandom } from '../../simulator/random.ts';
 import { findLauncher } from '../../worker/line/launcher.ts';
 import type { Day } from '../day.fixture.ts';
 import { type Crew, isIn, leaseMs, type Member, nowMs, pace, trouble } from './crew.ts';

@@ -1,5 +1,5 @@
-import type { Insurer } from '../../local/insurer/insurer.ts';
-import type { LogEntry, Summary } from '../../local/insurer/log.ts';
+import type { Insurer } from '../../simulator/insurer.ts';
+import type { LogEntry, Summary } from '../../simulator/log.ts';
 import { wasWell } from './crew.ts';
 import type { Loss, Scene } from './faults.ts';
 

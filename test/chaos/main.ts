@@ -4,4 +4,4 @@ import { randomInt } from 'node:crypto';
 process.env['CHAOS_SEED'] ??= String(randomInt(1_000_000_000));
 process.env['CHAOS_FAULTS'] ??= '2000';
 process.argv.push('--project', 'chaos');
-await import('../../local/test.ts');
+await import('../../tools/test.ts');

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type InsurerLineClient, InsurerLineError } from '../../core/insurer-line-client.ts';
-import type { Insurer } from '../../local/insurer/insurer.ts';
+import { type InsurerLineClient, InsurerLineError } from '../../core/temporal/insurer-line-client.ts';
+import type { Insurer } from '../../simulator/insurer.ts';
 import { type Crew, type Member, nowMs } from './crew.ts';
 
 /** How operators come to the line: alone, two of one mind, or one against the other. */

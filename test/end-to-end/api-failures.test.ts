@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { problems, problemType } from '../../lambdas/problems.ts';
-import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/routes.ts';
+import { problems, problemType } from '../../lambdas/http/problems.ts';
+import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
 import { freePorts } from '../../local/free-ports.ts';
 import { type Answer, type Ask, type AskAsOneWhoMay, linksIn, openApi } from '../api.fixture.ts';
 import { type AwsMode, startAwsWay, type Way } from '../chaos/cut-off.ts';

@@ -6,25 +6,25 @@ import { DeleteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { openStores, type Stores } from '../../core/clients.ts';
 import { clientConfig, readConfig } from '../../core/config.ts';
+import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { AccessEntry } from '../../core/domain/access.ts';
-import { takeApart } from '../../core/domain/answer-parts.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
-import { patientRefOf } from '../../core/pseudonyms.ts';
+import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { announce } from '../../local/endpoints.ts';
 import { freePorts } from '../../local/free-ports.ts';
-import { type Insurer, startInsurer } from '../../local/insurer/insurer.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
-import type { Leashed } from '../../local/processes.ts';
+import type { ManagedProcess } from '../../local/processes.ts';
 import { placesIn } from '../../local/settings.ts';
 import { startWorker } from '../../local/worker-process.ts';
 import { ensureWorkflowBundle } from '../../local/workflow-bundle.ts';
+import { type Insurer, startInsurer } from '../../simulator/insurer.ts';
 import { compact } from '../day.fixture.ts';
 import { startTestStack, type TestStack, testDir } from '../stack.ts';
 
 let stack: TestStack;
 let insurer: Insurer;
-let worker: Leashed;
+let worker: ManagedProcess;
 let standIn: ChildProcess;
 let stores: Stores;
 let kvnrs: Kvnr[];
@@ -87,7 +87,7 @@ async function sync(
   settings: NodeJS.ProcessEnv = { LOCAL_DIR: stack.dir },
   typed = '',
 ): Promise<Told> {
-  const cli = join(import.meta.dirname, '..', '..', 'local', 'cli.ts');
+  const cli = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
   const options = { env: { PATH: process.env['PATH'], ...settings }, maxBuffer: 64 << 20 };
   return await new Promise((resolve) => {
     const { stdin } = execFile(process.execPath, [cli, ...args], options, (error, out, errors) =>
@@ -130,7 +130,7 @@ test('a patient comes bit by bit as the insurer sent them, with the contents of 
   if (sent?.careRecords == null) throw new Error('nobody has a document');
   const { out, exitCode } = await sync(['patient', sent.kvnr]);
   expect(exitCode).toBe(0);
-  const records = takeApart(sent.careRecords).records.length;
+  const records = splitAnswer(sent.careRecords).records.length;
   expect(records).toBeGreaterThan(0);
   const careRecords = /"careRecords":(\[.*\])/s.exec(compact(sent.careRecords))?.[1];
   expect(compact(out)).toContain(`"careRecords":${careRecords}`);
@@ -149,7 +149,7 @@ test('so does one whose records no answer has room for', async () => {
   const small = `{"id":"small","documents":[${document(2)}],"linked":true,"href":"https://example.org"}`;
   const careRecords = `[${small},${huge},{"id":"last","zero":-0}]`;
   await stores.patients.storeNew([{ patientRef: refOf(kvnr), kvnr, body: '{"size":1.70}', contentHash: '' }], 'list');
-  await stores.careRecords.stage(refOf(kvnr), '1', takeApart(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`));
+  await stores.careRecords.stage(refOf(kvnr), '1', splitAnswer(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`));
   await stores.patients.flipCareVersion(refOf(kvnr), '1');
   const { out, errors } = await sync(['patient', kvnr]);
   expect(errors).toBe('');

@@ -4,9 +4,9 @@ import type { Payload } from '@temporalio/common';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { patientRecordId } from '../../core/contract/names.ts';
 import type { AccessEntry } from '../../core/domain/access.ts';
-import { problemType } from '../../lambdas/problems.ts';
+import { problemType } from '../../lambdas/http/problems.ts';
+import { ensurePythonTools } from '../../local/python-tools.ts';
 import { findTemporal } from '../../local/temporal.ts';
-import { ensureWheels } from '../../local/wheels.ts';
 import { type AskAsOneWhoMay, openApi } from '../api.fixture.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 import { historiesOf } from '../histories.fixture.ts';
@@ -98,7 +98,7 @@ test('everyone whom the payloads name has an entry', async () => {
 });
 
 test('Temporal’s own CLI reads a workflow by way of the endpoint, and not without a token', async () => {
-  const command = await findTemporal(process.env, await ensureWheels(testDir));
+  const command = await findTemporal(process.env, await ensurePythonTools(testDir));
   const show = async (...more: string[]) => {
     const { TEMPORAL_ADDRESS = '' } = day.stack.environment;
     const of = ['--address', TEMPORAL_ADDRESS, '--workflow-id', patientRecordId(patientRef), '--output', 'json'];

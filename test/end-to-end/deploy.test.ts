@@ -15,7 +15,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { deployStacks, type Outputs } from '../../local/deploy.ts';
 import { emulatorCredentials, emulatorEnvironment, startEmulator } from '../../local/emulator.ts';
 import { freePorts } from '../../local/free-ports.ts';
-import { ensureWheels } from '../../local/wheels.ts';
+import { ensurePythonTools } from '../../local/python-tools.ts';
 import { testDir } from '../stack.ts';
 
 const run = promisify(execFile);
@@ -73,7 +73,7 @@ test('an upgrade from the last release keeps every table, the bucket and the key
 /** An emulator that nothing has been deployed to, through the calls of a team that deploys. */
 async function openAccount() {
   mkdirSync(testDir, { recursive: true });
-  const { ministack: command } = await ensureWheels(testDir);
+  const { ministack: command } = await ensurePythonTools(testDir);
   const dir = mkdtempSync(join(testDir, 'account-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const [port = 0] = await freePorts(1);

@@ -6,7 +6,7 @@ import type { Workflow } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { type LineRequest, type LineState, lineStateQuery, pauseUpdate } from '../../core/contract/insurer-line.ts';
 import { insurerLineId, syncTaskQueue } from '../../core/contract/names.ts';
-import { createInsurerLineClient } from '../../core/insurer-line-client.ts';
+import { createInsurerLineClient } from '../../core/temporal/insurer-line-client.ts';
 import { type Day, insurerId, startDay } from '../day.fixture.ts';
 import { historiesOf, replay } from '../histories.fixture.ts';
 import { metricsIn, workersTexts } from '../logs.fixture.ts';

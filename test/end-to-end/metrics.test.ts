@@ -1,8 +1,8 @@
 import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect, onTestFinished, test } from 'vitest';
 import { lineFaults } from '../../core/domain/line.ts';
-import { type MetricName, metricNamespace, metrics } from '../../core/metrics.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
+import { type MetricName, metricNamespace, metrics } from '../../core/telemetry/metrics.ts';
 import { type LookedAt, observabilityApp, shownIn, watchedIn } from '../../infra/stacks/observability.fixture.ts';
 import { openApi } from '../api.fixture.ts';
 import { insurerId, startDay } from '../day.fixture.ts';

@@ -8,7 +8,7 @@ import { clientConfig, readConfig } from '../../core/config.ts';
 import { patientRecordId } from '../../core/contract/names.ts';
 import type { AccessDraft, AccessEntry } from '../../core/domain/access.ts';
 import { isUnderWay, type LastSync } from '../../core/domain/patient.ts';
-import { createPatientRecordClient, type PatientRecordClient } from '../../core/patient-record-client.ts';
+import { createPatientRecordClient, type PatientRecordClient } from '../../core/temporal/patient-record-client.ts';
 import { freePorts } from '../../local/free-ports.ts';
 import { type Day, insurerId, startDay } from '../day.fixture.ts';
 import { historiesOf, replay } from '../histories.fixture.ts';

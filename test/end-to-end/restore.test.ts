@@ -32,7 +32,7 @@ async function dayAtRest(): Promise<Day> {
 async function restore(day: Day, args: readonly string[], answer = '', before = async () => {}) {
   const { PSEUDONYM_KEY: _, PAYLOAD_KEYS: __, ...environment } = day.stack.environment;
   const env = { PATH: process.env['PATH'], ...environment, INSURER_ID: 'test' };
-  const command = spawn(process.execPath, [join(root, 'local', 'restore.ts'), ...args], { env });
+  const command = spawn(process.execPath, [join(root, 'cli', 'restore.ts'), ...args], { env });
   onTestFinished(() => void command.kill());
   let out = '';
   command.stdout.on('data', (chunk) => {

@@ -33,7 +33,7 @@ afterAll(async () => {
 async function secret(args: readonly string[], value = '') {
   const { PSEUDONYM_KEY: _, PAYLOAD_KEYS: __, BUCKET_NAME: ___, ...aws } = stack.environment;
   const env = { PATH: process.env['PATH'], ...aws };
-  const command = spawn(process.execPath, [join(root, 'local', 'secret.ts'), ...args], { env });
+  const command = spawn(process.execPath, [join(root, 'cli', 'secret.ts'), ...args], { env });
   command.stdin.on('error', () => {}); // it has refused before it read
   command.stdin.end(value);
   const [out, errors] = await Promise.all([text(command.stdout), text(command.stderr), once(command, 'exit')]);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type OperationName, operations } from '../../lambdas/routes.ts';
+import { type OperationName, operations } from '../../lambdas/http/routes.ts';
 import { type Ask, linksIn, openApi } from '../api.fixture.ts';
 import { startDay } from '../day.fixture.ts';
 import { lambdasTexts, workersTexts } from '../logs.fixture.ts';

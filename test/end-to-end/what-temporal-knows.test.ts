@@ -1,9 +1,9 @@
 import { Client, Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { expect, test } from 'vitest';
-import { createPayloadCodec } from '../../core/codec.ts';
 import { insurerLineId } from '../../core/contract/names.ts';
-import { createSecretKeyWrapper } from '../../core/secret-key-wrapper.ts';
+import { createSecretKeyWrapper } from '../../core/crypto/secret-key-wrapper.ts';
+import { createPayloadCodec } from '../../core/temporal/codec.ts';
 import { insurerId, startDay } from '../day.fixture.ts';
 import { historiesOf, replay } from '../histories.fixture.ts';
 import { secretsOf } from '../secrets.fixture.ts';

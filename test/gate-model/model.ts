@@ -10,7 +10,7 @@ import {
   renewalNumberOf,
   watchLease,
 } from '../../core/domain/gate.ts';
-import { maySendUntilMs, nextGateEvent, type Standing } from '../../worker/line/lease.ts';
+import { type KeeperState, maySendUntilMs, nextGateEvent } from '../../worker/line/lease.ts';
 import { type Exploration, explore, type Move } from './explorer.ts';
 
 /**
@@ -499,7 +499,7 @@ function observe(worker: Worker, gate: Gate, nowMs: number, rules: Rules): Worke
   };
 }
 
-const standingOf = ({ holder, watch, isClosed, isStopping }: Worker): Standing => ({
+const standingOf = ({ holder, watch, isClosed, isStopping }: Worker): KeeperState => ({
   holder,
   leaseMs,
   watch,

@@ -11,7 +11,7 @@ const domain = 'core/domain/gate.ts';
 const store = 'core/stores/gate.ts';
 const lease = 'worker/line/lease.ts';
 const keeper = 'worker/line/keeper.ts';
-const grant = 'worker/line/grant.ts';
+const grant = 'worker/line/send-permit.ts';
 
 /** The rules that the gate's model breaks one by one (test/gate-model), each broken in the source. */
 export const gateMutants: Readonly<Record<string, Mutant>> = {
@@ -52,7 +52,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     replace: 'holdsLease ? this.#closedSinceMs + graceMs : Number.POSITIVE_INFINITY',
   },
   'a keeper does not kill a frozen child': {
-    file: 'worker/line/line-child.ts',
+    file: 'worker/line/line-process-supervisor.ts',
     find: '    this.#process.kill();\n',
     replace: '',
   },
@@ -139,12 +139,12 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     replace: 'if (child === undefined || this.#gate === undefined) return;\n    this.#orderNumber',
   },
   'keeper: an order under a lease that is over counts as one that permits sending': {
-    file: 'worker/line/line-child.ts',
+    file: 'worker/line/line-process-supervisor.ts',
     find: 'if (nowMs < order.sendUntilMs) {',
     replace: 'if (permitsSending(order)) {',
   },
   'keeper: a lease that is renewed in a pause leaves the child no more time to close': {
-    file: 'worker/line/line-child.ts',
+    file: 'worker/line/line-process-supervisor.ts',
     find: 'if (nowMs < order.sendUntilMs) {',
     replace: 'if (permitsSending(order) && nowMs < order.sendUntilMs) {',
   },

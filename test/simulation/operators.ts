@@ -1,7 +1,11 @@
 import { sleep } from '../../core/clock.ts';
 import type { Gate } from '../../core/domain/gate.ts';
-import { createInsurerLineClient, type InsurerLineClient, InsurerLineError } from '../../core/insurer-line-client.ts';
 import { type GateStore, openGate } from '../../core/stores/gate.ts';
+import {
+  createInsurerLineClient,
+  type InsurerLineClient,
+  InsurerLineError,
+} from '../../core/temporal/insurer-line-client.ts';
 import type { Judge } from './judge.ts';
 import { type SimulatedTable, tableLink } from './table.ts';
 import type { TemporalLink } from './temporal.ts';

@@ -4,7 +4,7 @@ import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit, SlotReserveConte
 import { type LineFailureType, type LineRequest, pauseUpdate } from '../../core/contract/insurer-line.ts';
 import type { Gate } from '../../core/domain/gate.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
-import type { Turn } from '../../core/domain/line.ts';
+import type { Priority } from '../../core/domain/line.ts';
 import { GateError, type GateFault, type GateStore } from '../../core/stores/gate.ts';
 import type { Line } from '../../worker/line/line.ts';
 import { LineError, LineWithheld } from '../../worker/line/line-error.ts';
@@ -64,7 +64,7 @@ export class SimulatedTemporal {
       }
       isOver = true;
       if (queue === 'urgent') this.#peopleWaiting -= 1;
-      const turn: Turn = queue === 'urgent' ? 'person' : this.#world.chance(0.02) ? 'list' : 'bulk';
+      const turn: Priority = queue === 'urgent' ? 'person' : this.#world.chance(0.02) ? 'list' : 'bulk';
       const kvnr = `A${String(this.#world.whole(0, patients - 1)).padStart(9, '0')}` as Kvnr;
       process.receives(this.#world.between(1, 4), () => take({ turn, kvnr }));
     };
@@ -204,7 +204,7 @@ const changedLine = ({ state, changeNumber, by, since, reason }: Gate): ChangedG
 
 type Queue = 'bulk' | 'urgent';
 interface Task {
-  readonly turn: Turn;
+  readonly turn: Priority;
   readonly kvnr: Kvnr;
 }
 

@@ -5,8 +5,8 @@ import type { Keeper } from '../../worker/line/keeper.ts';
 import { startKeeper } from '../../worker/line/keeper.ts';
 import { runLineProcess } from '../../worker/line/line-process.ts';
 import type { LineProcessHandle, LineProcessListener } from '../../worker/line/line-process-handle.ts';
-import type { FromChild, ToChild } from '../../worker/line/messages.ts';
-import { createTap } from '../../worker/line/tap.ts';
+import type { FromLineProcess, ToLineProcess } from '../../worker/line/messages.ts';
+import { createSlotSupplier } from '../../worker/line/slot-supplier.ts';
 import type { Log } from '../../worker/log.ts';
 import type { InsurerLink, SimulatedInsurer, StuckWrites } from './insurer.ts';
 import { type SimulatedTable, type TableLink, tableLink } from './table.ts';
@@ -173,13 +173,13 @@ export class SimulatedWorker {
       this.isChildReady = false;
       parent.receives(world.between(ipcMs.least, ipcMs.most), () => onExit(exit));
     });
-    let hear: ((message: ToChild) => void) | undefined;
+    let hear: ((message: ToLineProcess) => void) | undefined;
     /** what comes before it has started waits in the pipe */
-    let unread: ToChild[] = [];
-    const toChild = inOrder<ToChild>(world, child, (message) =>
+    let unread: ToLineProcess[] = [];
+    const toChild = inOrder<ToLineProcess>(world, child, (message) =>
       hear === undefined ? unread.push(message) : hear(message),
     );
-    const toParent = inOrder<FromChild>(world, parent, (message) => onMessage(message));
+    const toParent = inOrder<FromLineProcess>(world, parent, (message) => onMessage(message));
     child.receives(world.between(bootMs.least, bootMs.most), () => {
       const running = runLineProcess({
         config: {
@@ -209,7 +209,7 @@ export class SimulatedWorker {
           (['bulk', 'urgent'] as const).map((queue) =>
             taskWorker({
               ...{ world, temporal, queue, line, process: child, link: this.temporalLink },
-              slots: createTap(grant, queue === 'bulk' ? 3 : 2),
+              slots: createSlotSupplier(grant, queue === 'bulk' ? 3 : 2),
             }),
           ),
       });

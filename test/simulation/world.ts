@@ -1,6 +1,6 @@
 import TinyQueue from 'tinyqueue';
 import type { Clock } from '../../core/clock.ts';
-import { between, type Random, seededRandom } from '../../local/insurer/random.ts';
+import { between, type Random, seededRandom } from '../../simulator/random.ts';
 
 /** What the line promises was not kept. */
 export class BrokenPromise extends Error {

@@ -1,5 +1,5 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import type { Leash } from '../../core/stores/leash.ts';
+import type { WriteGuard } from '../../core/stores/write-guard.ts';
 
 const heartbeatMs = 1_000;
 /**
@@ -15,7 +15,7 @@ export interface Heartbeats<Done> {
   /** aborts when the activity is cancelled or its worker shuts down */
   readonly signal: AbortSignal;
   /** ends the attempt's writes once another one may be under way */
-  readonly leash: Leash;
+  readonly leash: WriteGuard;
   /** Tells at once what is done by now. */
   tell(done: Done): void;
 }

@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Stores } from '../../core/clients.ts';
 import type { PatientRecordActivities } from '../../core/contract/patient-record.ts';
 import { AccessLogError } from '../../core/stores/access-log.ts';
-import { writeSyncRequest } from '../../core/sync-request.ts';
+import { writeSyncRequest } from '../../core/stores/sync-request.ts';
 import type { Log } from '../log.ts';
 
 export type PatientRecordActivitiesDeps = Pick<Stores, 'patients' | 'accessLog'> & {

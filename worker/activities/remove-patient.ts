@@ -1,8 +1,8 @@
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import type { CareRecordsStore } from '../../core/stores/care-records.ts';
-import type { Leash } from '../../core/stores/leash.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
+import type { WriteGuard } from '../../core/stores/write-guard.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { syncAccess } from './sync-access.ts';
 
@@ -21,7 +21,7 @@ export interface RemovePatientDeps {
 export async function removePatient(
   { patients, careRecords, accessLog }: RemovePatientDeps,
   patientRef: string,
-  leash: Leash,
+  leash: WriteGuard,
 ): Promise<void> {
   const marked = await patients.markRemoving(patientRef, leash);
   if (marked) await accessLog.append(patientRef, [syncAccess('removal', patientRef, `removal:${marked.listId}`)]);

@@ -1,11 +1,11 @@
 import { createSecretKey } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
+import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { ShardLine } from '../../core/domain/diff.ts';
 import type { Issue } from '../../core/domain/issue.ts';
 import { entryLimits, readEntry } from '../../core/domain/patient-entry.ts';
-import { cutJsonArray, type JsonArrayElement, JsonArrayError } from '../../core/json/array-cutter.ts';
-import { patientRefOf } from '../../core/pseudonyms.ts';
+import { type JsonArrayElement, JsonArrayError, splitJsonArray } from '../../core/json/array-splitter.ts';
 import { type ListsStore, shardLineText } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
@@ -50,7 +50,7 @@ export const createSplitList = ({
       };
       try {
         const segments = await lists.readManifest(manifest);
-        for await (const elements of cutJsonArray(lists.openSegments(segments), entryLimits)) {
+        for await (const elements of splitJsonArray(lists.openSegments(segments), entryLimits)) {
           signal.throwIfAborted();
           for (const element of elements) take(element);
           await writer.drain();

@@ -4,8 +4,8 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { StoreCareRecordsInput, StoreCareRecordsResult } from '../../core/contract/sync-activities.ts';
-import { putAnswerTogether } from '../../core/domain/answer-parts.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { joinAnswer } from '../../core/domain/split-answer.ts';
 import { AccessLogError } from '../../core/stores/access-log.ts';
 import { Crash, newPatientRef, openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { createDiscardStaged } from './discard-staged.ts';
@@ -71,7 +71,7 @@ async function readAnswer(patientRef: string): Promise<string | undefined> {
       const records = await Promise.all(
         page.records.map(async (record) => ({ ...record, documents: await careRecords.readDocuments(record) })),
       );
-      return putAnswerTogether({ kvnr, envelope, records });
+      return joinAnswer({ kvnr, envelope, records });
     } catch {
       // replaced meanwhile
     }

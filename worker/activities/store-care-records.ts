@@ -6,13 +6,13 @@ import type {
 } from '../../core/contract/sync-activities.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import type { CareRecordsStore } from '../../core/stores/care-records.ts';
-import type { Leash } from '../../core/stores/leash.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
+import type { WriteGuard } from '../../core/stores/write-guard.ts';
+import { splitAnswerInProcess, type Taken } from './answer-splitter.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { careRecordsAccess } from './sync-access.ts';
-import { type Taken, takeAnswerApart } from './taking-apart.ts';
 
 export interface StoreCareRecordsDeps {
   readonly patients: PatientsStore;
@@ -53,16 +53,16 @@ export const createStoreCareRecords = ({
   };
 
   /** The answer that the payload holds; unreadable when it is missing or spoilt. */
-  const readAnswer = async ({ payload }: StoreCareRecordsInput, leash: Leash): Promise<Taken> => {
+  const readAnswer = async ({ payload }: StoreCareRecordsInput, leash: WriteGuard): Promise<Taken> => {
     try {
-      return await takeAnswerApart(await payloads.get(payload), leash);
+      return await splitAnswerInProcess(await payloads.get(payload), leash);
     } catch (error) {
       if (error instanceof PayloadError) return { kind: 'unreadable' };
       throw error;
     }
   };
 
-  const storeAnswer = async (input: StoreCareRecordsInput, leash: Leash): Promise<StoreCareRecordsResult> => {
+  const storeAnswer = async (input: StoreCareRecordsInput, leash: WriteGuard): Promise<StoreCareRecordsResult> => {
     const { patientRef, fetchOrder } = input;
     const before = await lookAt(input);
     if (before.outcome !== undefined) return await settle(input, before.outcome);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createGateClient, openGate } from '../../core/stores/gate.ts';
-import { attachToParent } from './parent.ts';
+import { connectToKeeper } from './keeper-connection.ts';
 
 /**
  * A child that sends one request after the other, whenever it may. The insurer's answer can tell it to hold the line
@@ -10,7 +10,7 @@ import { attachToParent } from './parent.ts';
 const setting = (name: string): string => process.env[name] ?? '';
 const stopping = new AbortController();
 const gate = openGate(createGateClient(setting('AWS_REGION')), setting('INSURER_ID'));
-const { grant, ready } = attachToParent({
+const { grant, ready } = connectToKeeper({
   writeHold: gate.hold,
   pauseGraceMs: Number(process.env['PAUSE_GRACE_MS']),
   lineMinGapMs: Number(process.env['LINE_MIN_GAP_MS']),

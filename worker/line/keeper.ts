@@ -3,10 +3,10 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import { type Gate, type LeaseWatch, lapsesAtMs, lineItself, watchLease } from '../../core/domain/gate.ts';
 import { GateError, type GateStore } from '../../core/stores/gate.ts';
 import { faultOf, type Log } from '../log.ts';
-import { maySendUntilMs, nextGateEvent, renewEveryMs, type Standing } from './lease.ts';
-import { LineChild } from './line-child.ts';
+import { type KeeperState, maySendUntilMs, nextGateEvent, renewEveryMs } from './lease.ts';
 import { forkedFrom, type StartLineProcess } from './line-process-handle.ts';
-import type { FromChild, Order } from './messages.ts';
+import { LineProcessSupervisor } from './line-process-supervisor.ts';
+import type { FromLineProcess, Order } from './messages.ts';
 
 export interface KeeperOptions {
   readonly config: { readonly LEASE_MS: number };
@@ -55,13 +55,13 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
 }
 
 interface Lease {
-  readonly child: LineChild;
+  readonly child: LineProcessSupervisor;
   readonly leaseNumber: number;
   readonly sendUntilMs: number;
 }
 
 interface Asked {
-  readonly child: LineChild;
+  readonly child: LineProcessSupervisor;
   readonly request: number;
 }
 
@@ -80,7 +80,7 @@ class LineKeeper implements Keeper {
   #lease: Lease | undefined;
   #renewAtMs = Number.NEGATIVE_INFINITY;
 
-  #child: LineChild | undefined;
+  #child: LineProcessSupervisor | undefined;
   #restarts = 0;
   #cancelRestart = (): void => {};
   #childMissingSinceMs: number | undefined;
@@ -237,7 +237,7 @@ class LineKeeper implements Keeper {
     }
   }
 
-  #standing(child: LineChild | undefined): Standing {
+  #standing(child: LineProcessSupervisor | undefined): KeeperState {
     const nowMs = this.#clock.monotonicMs();
     return {
       holder: this.#holder,
@@ -307,7 +307,7 @@ class LineKeeper implements Keeper {
 
   #startChild(): void {
     this.#childGone = Promise.withResolvers();
-    this.#child = new LineChild({
+    this.#child = new LineProcessSupervisor({
       start: this.#startLineProcess,
       clock: this.#clock,
       leaseMs: this.#leaseMs,
@@ -331,7 +331,7 @@ class LineKeeper implements Keeper {
     this.#cancelRestart = this.#clock.after(delayMs, () => this.#startChild());
   }
 
-  #hear(child: LineChild, message: FromChild): void {
+  #hear(child: LineProcessSupervisor, message: FromLineProcess): void {
     switch (message.kind) {
       case 'ready':
         this.#log.info('line process ready', { child: child.pid });

@@ -8,7 +8,7 @@ import {
 } from '../../core/domain/gate.ts';
 
 /** What a keeper knows beside the gate when it decides what to write. Moments are monotonic ms. */
-export interface Standing {
+export interface KeeperState {
   /** this process's random ID */
   readonly holder: string;
   readonly leaseMs: number;
@@ -30,7 +30,7 @@ export interface Standing {
 }
 
 /** The next thing to write into the gate that was just read, or nothing. One at a time: each changes the gate. */
-export function nextGateEvent(gate: Gate, standing: Standing, nowMs: number): GateEvent | undefined {
+export function nextGateEvent(gate: Gate, standing: KeeperState, nowMs: number): GateEvent | undefined {
   const { holder, leaseMs, holdMs } = standing;
   if (standing.unwrittenPause !== undefined)
     return { kind: 'pause', by: lineItself, ...standing.unwrittenPause, seen: gate.changeNumber, holdMs };

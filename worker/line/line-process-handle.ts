@@ -1,19 +1,19 @@
 import { fork } from 'node:child_process';
 import { findLauncher } from './launcher.ts';
-import type { FromChild, ToChild } from './messages.ts';
+import type { FromLineProcess, ToLineProcess } from './messages.ts';
 
 /** The process of the line, as its keeper can reach it. */
 export interface LineProcessHandle {
   /** undefined when it could not be started */
   readonly pid: number | undefined;
   readonly connected: boolean;
-  send(message: ToChild): void;
+  send(message: ToLineProcess): void;
   /** SIGKILL */
   kill(): void;
 }
 
 export interface LineProcessListener {
-  readonly onMessage: (message: FromChild) => void;
+  readonly onMessage: (message: FromLineProcess) => void;
   /** Called once, when the process is gone. @param how exit code, signal, or `not-started` */
   readonly onExit: (how: number | string) => void;
 }
@@ -31,7 +31,7 @@ export function forkedFrom(entry: URL): StartLineProcess {
       if (!isOver) onExit(how);
       isOver = true;
     };
-    child.on('message', (message) => onMessage(message as FromChild));
+    child.on('message', (message) => onMessage(message as FromLineProcess));
     child.on('exit', (code, signal) => over(code ?? signal ?? 'unknown'));
     child.on('error', () => {
       if (child.pid === undefined) over('not-started');

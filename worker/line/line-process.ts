@@ -1,10 +1,10 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
-import type { Grant, GrantOptions } from './grant.ts';
 import type { OpenConnection } from './insurer-connection.ts';
+import type { KeeperChannel } from './keeper-channel.ts';
+import { connectToKeeper } from './keeper-connection.ts';
 import { type Line, openLine } from './line.ts';
-import { createLineMeter, type LineMeter } from './meter.ts';
-import { attachToParent } from './parent.ts';
-import type { ParentChannel } from './parent-channel.ts';
+import { createLineStatistics, type LineStatistics } from './line-statistics.ts';
+import type { SendPermit, SendPermitOptions } from './send-permit.ts';
 
 /** What takes the line's tasks from Temporal: a Worker of the SDK. */
 export interface TaskWorker {
@@ -17,8 +17,8 @@ export interface TaskWorker {
 /** The line and what lets it send, for those that use them. */
 export interface LineParts {
   readonly line: Line;
-  readonly grant: Grant;
-  readonly meter: LineMeter;
+  readonly grant: SendPermit;
+  readonly meter: LineStatistics;
 }
 
 export interface LineProcessOptions {
@@ -30,10 +30,10 @@ export interface LineProcessOptions {
     readonly LINE_STALL_MS: number;
     readonly CARE_RECORDS_MAX_BYTES: number;
   };
-  readonly writeHold: GrantOptions['writeHold'];
+  readonly writeHold: SendPermitOptions['writeHold'];
   readonly createWorkers: (parts: LineParts) => Promise<readonly TaskWorker[]>;
   readonly clock?: Clock;
-  readonly channel?: ParentChannel;
+  readonly channel?: KeeperChannel;
   readonly openConnection?: OpenConnection;
 }
 
@@ -46,7 +46,7 @@ export async function runLineProcess(options: LineProcessOptions): Promise<void>
   const { config, writeHold, createWorkers, clock = systemClock, channel, openConnection } = options;
   const workers: TaskWorker[] = [];
   let isStopping = false;
-  const { grant, ready } = attachToParent({
+  const { grant, ready } = connectToKeeper({
     writeHold,
     pauseGraceMs: config.PAUSE_GRACE_MS,
     lineMinGapMs: config.LINE_MIN_GAP_MS,
@@ -58,7 +58,7 @@ export async function runLineProcess(options: LineProcessOptions): Promise<void>
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     },
   });
-  const meter = createLineMeter(() => clock.monotonicMs());
+  const meter = createLineStatistics(() => clock.monotonicMs());
   const line = openLine({
     meter,
     baseUrl: config.INSURER_BASE_URL,

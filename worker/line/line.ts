@@ -1,12 +1,12 @@
 import { type Clock, sleep, systemClock } from '../../core/clock.ts';
 import { careRecordsAnswerProblem } from '../../core/domain/care-record.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
-import type { Turn } from '../../core/domain/line.ts';
+import type { Priority } from '../../core/domain/line.ts';
 import { drain, hasDeclaredEnd, parseJson, readToEnd, readWhole } from './answer-body.ts';
 import { type ExchangeAnswer, openExchange } from './exchange.ts';
 import type { OpenConnection } from './insurer-connection.ts';
 import { LineError, LineWithheld } from './line-error.ts';
-import { createLineMeter, type LineMeter } from './meter.ts';
+import { createLineStatistics, type LineStatistics } from './line-statistics.ts';
 import { createLineQueue } from './queue.ts';
 import { refusalOf } from './refusal.ts';
 import type { SendingRight } from './sending-right.ts';
@@ -20,7 +20,7 @@ export interface LineOptions {
   /** CARE_RECORDS_MAX_BYTES: decoded bytes of one care records answer */
   readonly careRecordsBytesMax?: number;
   /** is told of every request */
-  readonly meter?: LineMeter;
+  readonly meter?: LineStatistics;
   readonly clock?: Clock;
   readonly openConnection?: OpenConnection;
 }
@@ -64,7 +64,7 @@ export interface Line {
    * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` when the answer names another KVNR,
    *   `too-large` past CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: docs/explanation/the-line.md, "The exchange"
    */
-  fetchCareRecords(kvnr: Kvnr, turn: Turn, signal: AbortSignal): Promise<CareRecordsFetch>;
+  fetchCareRecords(kvnr: Kvnr, turn: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest of it, into a sink; one request, in the turn of lists.
    * @returns whole: the last byte of the list has come; unchanged: 304; range-refused: 416, start again without `resume`
@@ -96,7 +96,7 @@ export function openLine(options: LineOptions): Line {
     right,
     stallMs,
     careRecordsBytesMax = careRecordsBytesMaxDefault,
-    meter = createLineMeter(),
+    meter = createLineStatistics(),
     clock = systemClock,
     openConnection,
   } = options;
@@ -124,7 +124,7 @@ export function openLine(options: LineOptions): Line {
 
   /** One request in its turn. A place whose right to send is gone when it comes to writing is taken anew. */
   async function exchangeInTurn<T>(
-    turn: Turn,
+    turn: Priority,
     request: Parameters<typeof exchange.perform>[0],
     read: (answer: ExchangeAnswer) => Promise<T>,
     signal: AbortSignal,

@@ -2,7 +2,7 @@
  * What the two processes of the line say to each other over IPC. Moments are CLOCK_MONOTONIC ms (monotonicMs), so a
  * message that comes late gives nothing away.
  */
-export type ToChild =
+export type ToLineProcess =
   /** Replaces the order before. Sent at each change and several times a second besides: each one wants a Report. */
   | Order
   /** the gate has the pause that the child asked for */
@@ -22,7 +22,7 @@ export interface Order {
   readonly stop: boolean;
 }
 
-export type FromChild =
+export type FromLineProcess =
   | { readonly kind: 'ready' }
   | Report
   | { readonly kind: 'pause-by-system'; readonly request: number; readonly reason: string };

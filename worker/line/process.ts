@@ -2,14 +2,14 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { dataConverterOf, openStores, temporalConnection } from '../../core/clients.ts';
 import { readConfig, workerConfig } from '../../core/config.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
-import { createMetrics } from '../../core/metrics.ts';
-import { startTraces } from '../../core/traces.ts';
+import { createMetrics } from '../../core/telemetry/metrics.ts';
+import { startTraces } from '../../core/telemetry/traces.ts';
 import { createLineActivities } from '../activities/line-activities.ts';
 import { createLog, faultOf } from '../log.ts';
 import { startLineReporter } from '../reporting/line-reporter.ts';
 import { createTemporalLogger } from '../temporal-log.ts';
 import { type LineParts, runLineProcess } from './line-process.ts';
-import { createTap } from './tap.ts';
+import { createSlotSupplier } from './slot-supplier.ts';
 
 /**
  * The child of the two processes: holds the sockets to the insurer and runs the line's activities, as far as its parent,
@@ -48,7 +48,7 @@ async function createWorkers({ line, grant, meter }: LineParts): Promise<readonl
       activities: { ...activities },
       interceptors: { activity: [...(traces?.activityInterceptors ?? [])] },
       tuner: {
-        activityTaskSlotSupplier: createTap(grant, slots[taskQueue]),
+        activityTaskSlotSupplier: createSlotSupplier(grant, slots[taskQueue]),
         localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },

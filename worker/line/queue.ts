@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import { type Turn, turns } from '../../core/domain/line.ts';
+import { type Priority, priorities } from '../../core/domain/line.ts';
 
 export interface LineQueue {
   /**
@@ -8,7 +8,7 @@ export interface LineQueue {
    * @param signal gives the place up while it waits (rejects with the signal's reason at once); has no effect on a task
    *   that runs, which is told by other means and settles when its socket is closed
    */
-  run<T>(turn: Turn, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
+  run<T>(turn: Priority, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
 }
 
 /** Somebody's place in the queue: their task, and how they are told that it will never come to it. */
@@ -25,11 +25,11 @@ interface Place {
  *   ever will be, and everyone who waits is told
  */
 export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQueue {
-  const places: Record<Turn, Set<Place>> = { person: new Set(), list: new Set(), bulk: new Set() };
+  const places: Record<Priority, Set<Place>> = { person: new Set(), list: new Set(), bulk: new Set() };
   let isServing = false;
 
   const next = (): Place | undefined => {
-    for (const turn of turns) for (const place of places[turn]) return place;
+    for (const turn of priorities) for (const place of places[turn]) return place;
     return undefined;
   };
 
@@ -43,7 +43,7 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
         await new Promise<void>(clock.afterReading); // lets a failed caller queue again before the next one is chosen
       }
     } catch (reason) {
-      for (const turn of turns) for (const place of places[turn]) place.refuse(reason);
+      for (const turn of priorities) for (const place of places[turn]) place.refuse(reason);
     } finally {
       isServing = false;
     }

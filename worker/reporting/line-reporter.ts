@@ -1,9 +1,9 @@
-import type { Metrics } from '../../core/metrics.ts';
-import type { LineMeter } from '../line/meter.ts';
+import type { Metrics } from '../../core/telemetry/metrics.ts';
+import type { LineStatistics } from '../line/line-statistics.ts';
 import { faultValues, lineValues } from './values.ts';
 
 export interface LineReporterDeps {
-  readonly meter: Pick<LineMeter, 'take'>;
+  readonly meter: Pick<LineStatistics, 'take'>;
   readonly metrics: Metrics;
   /** whether the line is held and open: of one that is not, there is nothing to tell but what went over it before */
   readonly isOpen: () => boolean;

@@ -1,6 +1,6 @@
-import type { DueHours } from '../../core/domain/due.ts';
 import type { Progress } from '../../core/domain/progress.ts';
-import type { Metrics } from '../../core/metrics.ts';
+import type { RunSchedule } from '../../core/domain/run-schedule.ts';
+import type { Metrics } from '../../core/telemetry/metrics.ts';
 import type { Keeper } from '../line/keeper.ts';
 import { faultOf, type Log } from '../log.ts';
 import type { Backlogs } from './backlogs.ts';
@@ -16,7 +16,7 @@ export interface ReporterDeps {
   readonly readBacklogs: () => Promise<Backlogs>;
   /** how long the syncs on demand took that have ended since this was asked last */
   readonly takeSyncsMs: () => number[];
-  readonly hours: DueHours;
+  readonly hours: RunSchedule;
   /** METRICS_INTERVAL_MS */
   readonly everyMs: number;
 }

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { newGate } from '../../core/domain/gate.ts';
-import type { MetricName, Metrics } from '../../core/metrics.ts';
+import type { MetricName, Metrics } from '../../core/telemetry/metrics.ts';
 import { createLog } from '../log.ts';
 import { watchAccessLog } from './access-log-watch.ts';
 import { every } from './every.ts';

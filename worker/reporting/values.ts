@@ -1,9 +1,9 @@
-import { type DueHours, overdueMinutes } from '../../core/domain/due.ts';
 import { type Gate, lineItself } from '../../core/domain/gate.ts';
 import { failuresOf, type LineFault } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
-import type { MetricValues } from '../../core/metrics.ts';
-import type { LineMeasured } from '../line/meter.ts';
+import { overdueMinutes, type RunSchedule } from '../../core/domain/run-schedule.ts';
+import type { MetricValues } from '../../core/telemetry/metrics.ts';
+import type { LineMeasurement } from '../line/line-statistics.ts';
 
 /** What the holder of the line tells of it. @param nowMs epoch ms */
 export function gateValues({ state, since, by }: Pick<Gate, 'state' | 'since' | 'by'>, nowMs: number): MetricValues {
@@ -17,7 +17,7 @@ export function gateValues({ state, since, by }: Pick<Gate, 'state' | 'since' | 
 }
 
 /** What is told of the runs. @param runs newest first @param nowMs epoch ms */
-export function runValues(runs: readonly Progress[], hours: DueHours, nowMs: number): MetricValues {
+export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: number): MetricValues {
   const [newest] = runs;
   const completedAtMs = runs.flatMap(({ state, finishedAt }) =>
     state === 'completed' && finishedAt !== undefined ? [Date.parse(finishedAt)] : [],
@@ -38,7 +38,7 @@ export function runValues(runs: readonly Progress[], hours: DueHours, nowMs: num
 }
 
 /** What the line's process tells of an interval. */
-export function lineValues(measured: LineMeasured): MetricValues {
+export function lineValues(measured: LineMeasurement): MetricValues {
   const { requests, busyMs, elapsedMs, sinceSuccessMs } = measured;
   return {
     LineRequests: requests,
@@ -49,5 +49,5 @@ export function lineValues(measured: LineMeasured): MetricValues {
 }
 
 /** The failures of an interval, each kind for itself. */
-export const faultValues = ({ faults }: LineMeasured): [fault: LineFault, values: MetricValues][] =>
+export const faultValues = ({ faults }: LineMeasurement): [fault: LineFault, values: MetricValues][] =>
   Object.entries(faults).map(([fault, count]) => [fault as LineFault, { LineFailuresByFault: count }]);

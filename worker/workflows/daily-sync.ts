@@ -29,9 +29,9 @@ import type { ListActivities, ShardRange, SplitResult } from '../../core/contrac
 import { lineTaskQueue } from '../../core/contract/names.ts';
 import type { LineSeen, PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
 import { addCounts, noCounts } from '../../core/domain/diff.ts';
-import { mustAsk } from '../../core/domain/guard.ts';
 import { addLineUse, type LineUse, unusedLine } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
+import { mustAsk } from '../../core/domain/removal-guard.ts';
 import {
   countList,
   countPatient,

@@ -24,7 +24,7 @@ import {
   resumeUpdate,
 } from '../../core/contract/insurer-line.ts';
 import { mergeChanges } from '../../core/domain/line-changes.ts';
-import { lineWishProblem } from '../../core/domain/line-wish.ts';
+import { lineCommandProblem } from '../../core/domain/line-command.ts';
 
 export const pause = defineUpdate<LineWithoutChanges, [LineRequest]>(pauseUpdate);
 export const resume = defineUpdate<LineWithoutChanges, [LineRequest]>(resumeUpdate);
@@ -95,7 +95,7 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
 }
 
 function refuseUnlessComplete(request: LineRequest): void {
-  const problem = lineWishProblem(request);
+  const problem = lineCommandProblem(request);
   if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'WishRefused');
 }
 

@@ -12,14 +12,14 @@ import type {
 } from '../../core/contract/line-activities.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
-import { addLineUse, type LineUse, type Turn, unusedLine } from '../../core/domain/line.ts';
+import { addLineUse, type LineUse, type Priority, unusedLine } from '../../core/domain/line.ts';
 
 export interface SyncPatientInput {
   readonly insurerId: string;
   readonly patientRef: string;
   /** the request this sync belongs to; the daily run's is its runId */
   readonly syncId: string;
-  readonly turn: Turn;
+  readonly turn: Priority;
   /** CARE_MAX_ATTEMPTS: tries that reach the line */
   readonly maxTries: number;
 }

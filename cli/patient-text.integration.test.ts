@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { findApi } from './api-client.ts';
+import { patientText } from './patient-text.ts';
+
+const patientRef = '5d41402abc4b2a76b9719d911017c592';
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const linked = (text: string): string =>
+  `{"href":"URL/documents/${Buffer.from(text).toString('base64url')}","sizeBytes":${Buffer.byteLength(text)},"sha256":"${sha256(text)}"}`;
+
+/**
+ * Answers as the API gives them (lambdas/http/schemas.ts), one after the other, and behind each link its text: the real one
+ * cuts a record's links only after some ten thousand, and documents change under a reader only now and then.
+ */
+async function serve(answers: readonly (string | { readonly problem: string })[]) {
+  const paths: string[] = [];
+  const server = createServer(({ url = '' }, response) => {
+    if (url.startsWith('/v1/documents/')) {
+      const text = Buffer.from(url.split('/').at(-1) ?? '', 'base64url');
+      response.end(text.toString() === 'otherwise' ? 'as it was not stored' : text);
+      return;
+    }
+    paths.push(url);
+    const answer = answers[paths.length - 1] ?? { problem: 'internal' };
+    if (typeof answer === 'string') {
+      response.end(answer.replaceAll('URL', `http://${host()}/v1`));
+    } else {
+      response.writeHead(409, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify({ type: `urn:epa-sync:problem:${answer.problem}`, title: 'It is so', status: 409 }));
+    }
+  });
+  const host = (): string => `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const api = findApi({ API_URL: `http://${host()}/v1/`, EPA_SYNC_TOKEN: 'token' })('clinician');
+  return { api, paths };
+}
+const whole = (patient: string, ...records: string[]): string =>
+  `{\n"patient": ${patient},\n"careRecords": [${records.map((record) => `\n${record}`).join(',')}]\n}\n`;
+
+test('documents come back into their records, a byte order mark and numbers as they were', async () => {
+  const content = '\ufeffno base64: ü';
+  const { api } = await serve([
+    `{"patient":{"size":1.70},"careRecords":[{"id":"a","big":12345678901234567890,"documents":[{"contentBase64":""},{"contentBase64":${linked(content)}}]}]}`,
+  ]);
+  expect(await patientText(api, patientRef)).toBe(
+    whole(
+      '{"size":1.70}',
+      `{"id":"a","big":12345678901234567890,"documents":[{"contentBase64":""},{"contentBase64":"${content}"}]}`,
+    ),
+  );
+});
+
+test('a record whose links fill several pages is one record', async () => {
+  const record = '{"id":"huge","dose":1.0,"documents":[{"contentBase64":""},{"contentBase64":""}]}';
+  const page = (index: number, text: string, rest: string) =>
+    `{"patient":{},"careRecords":[{"id":"huge","linked":true,${linked(record).slice(1, -1)},"documents":[{"index":${index},${linked(text).slice(1)}]}]${rest}}`;
+  const { api, paths } = await serve([
+    '{"patient":{},"careRecords":[{"id":"first","linked":true,"href":"https://example.org"}],"nextToken":"1"}',
+    page(0, 'one', ',"nextToken":"2"'),
+    page(1, 'two', ',"nextToken":"3"'),
+    '{"patient":{},"careRecords":[{"id":"last"}]}',
+  ]);
+  expect(await patientText(api, patientRef)).toBe(
+    whole(
+      '{}',
+      '{"id":"first","linked":true,"href":"https://example.org"}',
+      '{"id":"huge","dose":1.0,"documents":[{"contentBase64":"one"},{"contentBase64":"two"}]}',
+      '{"id":"last"}',
+    ),
+  );
+  expect(paths.slice(1)).toEqual(['1', '2', '3'].map((token) => `/v1/patients/${patientRef}?nextToken=${token}`));
+});
+
+test('pages of two versions are never mixed: it begins anew', async () => {
+  const { api, paths } = await serve([
+    '{"patient":{},"careRecords":[{"id":"old"}],"nextToken":"1"}',
+    { problem: 'care-records-changed' },
+    '{"patient":{},"careRecords":[{"id":"new"}]}',
+  ]);
+  expect(await patientText(api, patientRef)).toBe(whole('{}', '{"id":"new"}'));
+  expect(paths).toHaveLength(3);
+});
+
+test('a document that is not what the link was made for is refused, and so is no end of changes', async () => {
+  const { api } = await serve([
+    `{"patient":{},"careRecords":[{"id":"a","documents":[{"contentBase64":${linked('otherwise')}}]}]}`,
+    ...Array.from({ length: 5 }, () => ({ problem: 'care-records-changed' })),
+  ]);
+  await expect(patientText(api, patientRef)).rejects.toThrow('a document came otherwise');
+  await expect(patientText(api, patientRef)).rejects.toMatchObject({ problem: 'care-records-changed' });
+});

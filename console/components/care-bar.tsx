@@ -1,0 +1,38 @@
+import type { Progress } from '../api/types.ts';
+import { useLocale } from '../messages/locale.tsx';
+
+const parts = ['done', 'failed', 'notInsured', 'pending'] as const;
+
+/** How far the care records are, as a bar; the same in words for who does not see it. */
+export function CareBar({
+  of: counts,
+  isWithLegend = false,
+}: {
+  readonly of: Progress['careRecords'];
+  readonly isWithLegend?: boolean;
+}) {
+  const { t, formats } = useLocale();
+  const words = parts.map((part) => `${formats.count(counts[part])} ${t.run.parts[part]}`);
+  return (
+    <>
+      <div className="bar" role="img" aria-label={`${t.run.care}: ${words.join(', ')}`}>
+        {parts.map((part) => (
+          <span
+            key={part}
+            className={`bar-part ${part}`}
+            style={{ width: counts.total === 0 ? '0' : `${(100 * counts[part]) / counts.total}%` }}
+          />
+        ))}
+      </div>
+      {isWithLegend && (
+        <ul className="legend" aria-hidden="true">
+          {parts.map((part, index) => (
+            <li key={part}>
+              <span className={`swatch ${part}`} /> {words[index]}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,25 @@
+import { useRef, useState } from 'react';
+import { useLocale } from '../messages/locale.tsx';
+import { Button } from './button.tsx';
+
+export function Pseudonym({ patientRef }: { readonly patientRef: string }) {
+  const { t } = useLocale();
+  const [isCopied, setIsCopied] = useState(false);
+  const code = useRef<HTMLElement>(null);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(patientRef);
+      setIsCopied(true);
+    } catch {
+      if (code.current) getSelection()?.selectAllChildren(code.current); // the browser forbids it: a key away
+    }
+  };
+  return (
+    <p className="pager">
+      <span className="hint">{t.patient.ref}</span> <code ref={code}>{patientRef}</code>
+      <Button kind="quiet" onPress={() => void copy()}>
+        {isCopied ? t.copied : t.copy}
+      </Button>
+    </p>
+  );
+}

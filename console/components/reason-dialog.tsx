@@ -1,0 +1,138 @@
+import { type ReactNode, useId, useState } from 'react';
+import {
+  Dialog,
+  DialogTrigger,
+  FieldError,
+  Form,
+  Heading,
+  Input,
+  Label,
+  Modal,
+  ModalOverlay,
+  Text,
+  TextField,
+} from 'react-aria-components';
+import { reasonMax } from '../../core/domain/line-command.ts';
+import { useLocale } from '../messages/locale.tsx';
+import { Button } from './button.tsx';
+
+interface AskProps {
+  readonly trigger: ReactNode;
+  readonly title: string;
+  readonly text: string;
+  readonly confirm: string;
+  readonly isDangerous?: boolean;
+}
+
+/** A button's second thought: what it does, and a reason that is kept. */
+export function ReasonDialog({ onReason, ...ask }: AskProps & { readonly onReason: (reason: string) => void }) {
+  return (
+    <AskDialog {...ask}>
+      {(close) => (
+        <ReasonForm
+          {...ask}
+          onCancel={close}
+          onReason={(reason) => {
+            close();
+            onReason(reason);
+          }}
+        />
+      )}
+    </AskDialog>
+  );
+}
+
+/** A button's second thought without a reason. */
+export function ConfirmDialog({ onConfirm, ...ask }: AskProps & { readonly onConfirm: () => void }) {
+  const { t } = useLocale();
+  return (
+    <AskDialog {...ask}>
+      {(close) => (
+        <div className="actions">
+          <Button kind="quiet" onPress={close} autoFocus>
+            {t.cancel}
+          </Button>
+          <Button
+            kind={ask.isDangerous ? 'danger' : 'primary'}
+            onPress={() => {
+              close();
+              onConfirm();
+            }}
+          >
+            {ask.confirm}
+          </Button>
+        </div>
+      )}
+    </AskDialog>
+  );
+}
+
+function AskDialog({
+  trigger,
+  title,
+  text,
+  children,
+}: AskProps & { readonly children: (close: () => void) => ReactNode }) {
+  const textId = useId();
+  return (
+    <DialogTrigger>
+      {trigger}
+      <ModalOverlay className="overlay">
+        <Modal className="modal">
+          <Dialog className="dialog" role="alertdialog" aria-describedby={textId}>
+            {({ close }) => (
+              <>
+                <Heading slot="title">{title}</Heading>
+                <p id={textId}>{text}</p>
+                {children(close)}
+              </>
+            )}
+          </Dialog>
+        </Modal>
+      </ModalOverlay>
+    </DialogTrigger>
+  );
+}
+
+interface ReasonFormProps extends AskProps {
+  readonly onReason: (reason: string) => void;
+  readonly onCancel: () => void;
+}
+
+function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProps) {
+  const { t } = useLocale();
+  const [reason, setReason] = useState('');
+  return (
+    <Form
+      className="form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onReason(reason.trim());
+      }}
+    >
+      <TextField
+        className="field"
+        value={reason}
+        onChange={setReason}
+        maxLength={reasonMax}
+        isRequired
+        autoFocus
+        autoComplete="off"
+        validate={(text) => (text.trim() === '' ? t.reason.missing : undefined)}
+      >
+        <Label>{t.reason.label}</Label>
+        <Input />
+        <Text slot="description">{t.reason.hint}</Text>
+        <FieldError>{t.reason.missing}</FieldError>
+      </TextField>
+      <div className="actions">
+        <Button kind="quiet" onPress={onCancel}>
+          {t.cancel}
+        </Button>
+        <Button kind={isDangerous ? 'danger' : 'primary'} type="submit">
+          {confirm}
+        </Button>
+      </div>
+    </Form>
+  );
+}

@@ -1,0 +1,27 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { CodecError } from './key-wrapper.ts';
+
+const algorithm = 'aes-256-gcm';
+const ivBytes = 12; // what GCM is made for; random: under one key, 2^32 of them are safe
+const tagBytes = 16;
+
+/** AES-256-GCM: IV (12 bytes) + ciphertext + tag (16 bytes), bound to what stands beside it. */
+export function encryptBytes(key: Uint8Array, plain: Uint8Array, boundTo: Uint8Array): Buffer {
+  const iv = randomBytes(ivBytes);
+  const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagBytes }).setAAD(boundTo);
+  return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** @throws CodecError `tampered` */
+export function decryptBytes(key: Uint8Array, sealed: Uint8Array, boundTo: Uint8Array): Buffer {
+  const tagAt = sealed.length - tagBytes;
+  if (tagAt < ivBytes) throw new CodecError('tampered');
+  try {
+    const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivBytes), { authTagLength: tagBytes })
+      .setAAD(boundTo)
+      .setAuthTag(sealed.subarray(tagAt));
+    return Buffer.concat([decipher.update(sealed.subarray(ivBytes, tagAt)), decipher.final()]);
+  } catch (cause) {
+    throw new CodecError('tampered', { cause });
+  }
+}

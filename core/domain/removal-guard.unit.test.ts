@@ -1,0 +1,26 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { mustAsk } from './removal-guard.ts';
+
+test.each([
+  [{ removals: 0, stored: 0 }, false],
+  [{ removals: 0, stored: 1_000 }, false],
+  [{ removals: 20, stored: 21 }, false],
+  [{ removals: 21, stored: 421 }, false],
+  [{ removals: 21, stored: 420 }, false],
+  [{ removals: 21, stored: 419 }, true],
+  [{ removals: 50_000, stored: 1_000_000 }, false],
+  [{ removals: 50_001, stored: 1_000_000 }, true],
+  [{ removals: 1, stored: 1 }, true],
+  [{ removals: 20, stored: 20 }, true],
+])('%j asks an operator: %s', (figures, asks) => {
+  expect(mustAsk({ ...figures, limitPercent: 5 })).toBe(asks);
+});
+
+test('no list empties the database unasked, whatever the limit', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2_000_000 }), fc.integer({ min: 0, max: 100 }), (stored, limitPercent) => {
+      expect(mustAsk({ removals: stored, stored, limitPercent })).toBe(true);
+    }),
+  );
+});

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { lastHourMs, overdueMinutes } from './run-schedule.ts';
+
+const hours = { startHour: 3, dueHour: 8 };
+/** minutes overdue at a moment, with runs that were completed then; all in German time of November, UTC+1 */
+const overdueAt = (now: string, ...completed: string[]): number =>
+  overdueMinutes(
+    hours,
+    completed.map((at) => Date.parse(`${at}+01:00`)),
+    Date.parse(`${now}+01:00`),
+  );
+
+test('a run that was completed by the hour is not overdue, and neither is one that has time yet', () => {
+  expect(overdueAt('2026-11-25T12:00:00', '2026-11-25T04:10:00')).toBe(0);
+  expect(overdueAt('2026-11-25T07:59:59', '2026-11-24T04:10:00')).toBe(0);
+});
+
+test('without one it is overdue from the hour on, until one is completed', () => {
+  expect(overdueAt('2026-11-25T08:00:00', '2026-11-24T04:10:00')).toBe(0);
+  expect(overdueAt('2026-11-25T08:07:30', '2026-11-24T04:10:00')).toBe(7);
+  expect(overdueAt('2026-11-26T07:00:00', '2026-11-24T04:10:00')).toBe(23 * 60);
+  expect(overdueAt('2026-11-25T09:31:00', '2026-11-24T04:10:00', '2026-11-25T09:30:00')).toBe(0);
+  expect(overdueAt('2026-11-25T09:00:00')).toBe(60);
+});
+
+test('yesterday’s run, though it ended late, is not today’s', () => {
+  expect(overdueAt('2026-11-25T08:10:00', '2026-11-24T22:00:00')).toBe(10);
+});
+
+test('a run of days that took in today’s start is today’s once it has ended', () => {
+  expect(overdueAt('2026-11-25T08:10:00', '2026-11-25T06:00:00')).toBe(0);
+});
+
+test('the hour is the one that clocks in Germany show, summer and winter', () => {
+  expect(lastHourMs(8, Date.parse('2026-07-01T06:30:00Z'))).toBe(Date.parse('2026-07-01T06:00:00Z'));
+  expect(lastHourMs(8, Date.parse('2026-12-01T07:30:00Z'))).toBe(Date.parse('2026-12-01T07:00:00Z'));
+  expect(lastHourMs(8, Date.parse('2026-12-01T06:59:59Z'))).toBe(Date.parse('2026-11-30T07:00:00Z'));
+  // the night in which summer time ends has the hour from two to three twice
+  expect(lastHourMs(2, Date.parse('2026-10-25T01:30:00Z'))).toBe(Date.parse('2026-10-25T01:00:00Z'));
+});

@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseLossless, printLossless } from '../json/lossless.ts';
+import { joinAnswer, splitAnswer } from './split-answer.ts';
+
+const anyText = fc
+  .string({ unit: 'binary' })
+  .chain((text) => fc.constantFrom(text, `${text}\ud800`, '\u0000', '😀"\\/'));
+const number = fc.constantFrom('1.0', '-0', '1e400', '12345678901234567890', '0.1000', '1E2', '7');
+
+/** JSON text of any value, numbers written in ways that JavaScript would not keep. */
+const { value } = fc.letrec<{ value: string }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    number,
+    anyText.map((text) => JSON.stringify(text)),
+    fc.constantFrom('null', 'true'),
+    fc.array(tie('value')).map((items) => `[${items.join(',')}]`),
+    fields(tie('value')).map((text) => `{${text}}`),
+  ),
+}));
+
+function fields(anyValue: fc.Arbitrary<string>) {
+  return fc
+    .uniqueArray(fc.tuple(fc.oneof(anyText, fc.constantFrom('__proto__', 'constructor', '10')), anyValue), {
+      selector: ([name]) => name,
+    })
+    .map((pairs) => pairs.map(([name, text]) => `${JSON.stringify(`x${name}`)}:${text}`).join(','));
+}
+
+const withFields = (known: string) => fields(value).map((more) => (more === '' ? `{${known}}` : `{${known},${more}}`));
+
+const document = anyText.chain((content) =>
+  withFields(`"id":"d","mediaType":"a/b","contentBase64":${JSON.stringify(content)}`),
+);
+const record = fc
+  .tuple(anyText, fc.option(fc.array(document)))
+  .chain(([id, documents]) =>
+    withFields(`"id":${JSON.stringify(`i${id}`)}${documents === null ? '' : `,"documents":[${documents.join(',')}]`}`),
+  );
+const answer = fc
+  .array(record)
+  .chain((records) => withFields(`"kvnr":"A123456780","careRecords":[${records.join(',')}]`));
+
+test('whatever the insurer sends comes back bit by bit once it was taken apart', () => {
+  fc.assert(
+    fc.property(answer, (text) => {
+      expect(joinAnswer(splitAnswer(text))).toBe(printLossless(parseLossless(text)));
+    }),
+  );
+});
+
+test('compact text comes back as the very same text, digits and order of fields too', () => {
+  const text =
+    '{"page":1.0,"kvnr":"A123456780","careRecords":[{"z":12345678901234567890,"id":"r#1","documents":[{"contentBase64":"**=","id":"d"}],"__proto__":-0}],"total":1e400}';
+  expect(joinAnswer(splitAnswer(text))).toBe(text);
+});
+
+test('what surrounds the records names nobody, and their bodies hold no document', () => {
+  const { envelope, records } = splitAnswer(
+    '{"kvnr":"A123456780","careRecords":[{"id":"r","documents":[{"contentBase64":"QUJD"},{"contentBase64":"\\ud800"}]}],"page":1}',
+  );
+  expect(envelope).toBe('{"kvnr":"","careRecords":[],"page":1}');
+  expect(records).toEqual([
+    {
+      recordId: 'r',
+      body: '{"id":"r","documents":[{"contentBase64":""},{"contentBase64":"\\ud800"}]}',
+      documents: [{ index: 0, contentBase64: 'QUJD' }],
+    },
+  ]);
+});

@@ -1,0 +1,231 @@
+import { isUtf8 } from 'node:buffer';
+
+/** Why a stream of bytes is no JSON array. `cut`: it ended before the array did. */
+export type JsonArrayFault = 'not-an-array' | 'cut' | 'trailing-bytes' | 'syntax';
+
+export class JsonArrayError extends Error {
+  override readonly name = 'JsonArrayError';
+  readonly fault: JsonArrayFault;
+  /** of the first byte that does not fit, from 0 */
+  readonly bytePosition: number;
+  constructor(fault: JsonArrayFault, bytePosition: number) {
+    super(`JSON array ${fault}`);
+    this.fault = fault;
+    this.bytePosition = bytePosition;
+  }
+}
+
+export interface JsonArrayLimits {
+  readonly elementBytes: number;
+  /** objects and arrays within each other; an element `{}` has 1 */
+  readonly depth: number;
+}
+
+/** An element of the array as it was written. */
+export interface JsonArrayElement {
+  /** its place in the array, from 0 */
+  readonly position: number;
+  /** JSON if what wrote it is right: brackets and strings are closed, the rest is not looked at */
+  readonly text: string;
+  /**
+   * too-large: `text` is its beginning only; too-deep: more nested than allowed; encoding: bytes that are no UTF-8 are
+   * U+FFFD in `text`
+   */
+  readonly fault?: 'too-large' | 'too-deep' | 'encoding';
+}
+
+const byte = {
+  quote: 0x22,
+  comma: 0x2c,
+  arrayStart: 0x5b,
+  backslash: 0x5c,
+  arrayEnd: 0x5d,
+  objectStart: 0x7b,
+  objectEnd: 0x7d,
+} as const;
+const byteOrderMark = [0xef, 0xbb, 0xbf];
+
+// what a byte outside of strings can be
+const illegal = 0;
+const space = 1;
+const scalar = 2; // of numbers, true, false, null
+const structure = 3;
+const kinds = new Uint8Array(256);
+for (const char of ' \t\n\r') kinds[char.charCodeAt(0)] = space;
+for (const char of '0123456789+-.eEtrufalsn') kinds[char.charCodeAt(0)] = scalar;
+for (const char of '{}[]:,"') kinds[char.charCodeAt(0)] = structure;
+
+/** Where in the array the next byte is. */
+type Place = 'before-array' | 'first-element' | 'next-element' | 'scalar' | 'within' | 'after-element' | 'after-array';
+
+/**
+ * Cuts the bytes of one JSON array into its elements, without ever holding more than one of them (docs/adr/0007). Looks
+ * at brackets and strings only: what is between them is for JSON.parse to judge, element by element. So an element that
+ * is broken in itself costs no other, but one that leaves a string or a bracket open ends the stream: from there on
+ * nobody could tell where the next begins.
+ */
+export class JsonArraySplitter {
+  readonly #limits: JsonArrayLimits;
+  /** objectEnd or arrayEnd of each open bracket; those deeper than the limit are only counted */
+  readonly #open: Uint8Array;
+  #depth = 0;
+  #place: Place = 'before-array';
+  #inString = false;
+  #escaped = false;
+  #position = 0;
+  /** bytes in earlier chunks */
+  #consumedBytes = 0;
+  /** of the byte order mark, matched so far */
+  #markBytes = 0;
+  /** what earlier chunks hold of the element under way */
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  #tooLarge = false;
+  #tooDeep = false;
+
+  constructor(limits: JsonArrayLimits) {
+    this.#limits = limits;
+    this.#open = new Uint8Array(limits.depth);
+  }
+
+  /**
+   * Takes the next bytes, cut anywhere, and gives the elements that end in them.
+   * @throws JsonArrayError `not-an-array`, `trailing-bytes`, `syntax`; the elements before it are lost, the list is unusable
+   */
+  push(chunk: Uint8Array): JsonArrayElement[] {
+    const elements: JsonArrayElement[] = [];
+    let start = 0; // of the element under way, within this chunk
+    for (let at = 0; at < chunk.length; at++) {
+      const code = chunk[at] as number;
+      if (this.#inString) {
+        if (this.#escaped) this.#escaped = false;
+        else if (code === byte.backslash) this.#escaped = true;
+        else if (code === byte.quote) {
+          this.#inString = false;
+          if (this.#depth === 0) elements.push(this.#cut(chunk, start, at + 1));
+        }
+        continue;
+      }
+      const kind = kinds[code];
+      switch (this.#place) {
+        case 'within':
+          if (code === byte.quote) this.#inString = true;
+          else if (code === byte.objectStart || code === byte.arrayStart) this.#openBracket(code);
+          else if (code === byte.objectEnd || code === byte.arrayEnd) {
+            this.#closeBracket(code, at);
+            if (this.#depth === 0) elements.push(this.#cut(chunk, start, at + 1));
+          } else if (kind === illegal) throw this.#error('syntax', at);
+          break;
+        case 'after-element':
+        case 'scalar':
+          if (this.#place === 'scalar') {
+            if (kind === scalar) break;
+            elements.push(this.#cut(chunk, start, at));
+          }
+          if (kind === space) break;
+          if (code === byte.comma) this.#place = 'next-element';
+          else if (code === byte.arrayEnd) this.#place = 'after-array';
+          else throw this.#error('syntax', at);
+          break;
+        case 'first-element':
+        case 'next-element':
+          if (kind === space) break;
+          if (code === byte.arrayEnd && this.#place === 'first-element') {
+            this.#place = 'after-array';
+            break;
+          }
+          start = at;
+          if (kind === scalar) this.#place = 'scalar';
+          else {
+            this.#place = 'within';
+            if (code === byte.quote) this.#inString = true;
+            else if (code === byte.objectStart || code === byte.arrayStart) this.#openBracket(code);
+            else throw this.#error('syntax', at);
+          }
+          break;
+        case 'before-array':
+          if (this.#consumedBytes + at === this.#markBytes && code === byteOrderMark[this.#markBytes]) {
+            this.#markBytes += 1;
+            break;
+          }
+          if (this.#markBytes % byteOrderMark.length !== 0) throw this.#error('not-an-array', at);
+          if (kind === space) break;
+          if (code !== byte.arrayStart) throw this.#error('not-an-array', at);
+          this.#place = 'first-element';
+          break;
+        case 'after-array':
+          if (kind !== space) throw this.#error('trailing-bytes', at);
+          break;
+      }
+    }
+    if (this.#place === 'within' || this.#place === 'scalar') this.#hold(chunk, start, chunk.length);
+    this.#consumedBytes += chunk.length;
+    return elements;
+  }
+
+  /** Says that there are no more bytes. @throws JsonArrayError `cut` */
+  end(): void {
+    if (this.#place !== 'after-array') throw new JsonArrayError('cut', this.#consumedBytes);
+  }
+
+  #openBracket(code: number): void {
+    if (this.#depth < this.#open.length)
+      this.#open[this.#depth] = code + 2; // in ASCII the end is the start plus 2
+    else this.#tooDeep = true;
+    this.#depth += 1;
+  }
+
+  #closeBracket(code: number, at: number): void {
+    this.#depth -= 1;
+    if (this.#depth < this.#open.length && this.#open[this.#depth] !== code) throw this.#error('syntax', at);
+  }
+
+  #hold(chunk: Uint8Array, start: number, end: number): void {
+    const room = this.#limits.elementBytes - this.#heldBytes;
+    if (end - start > room) this.#tooLarge = true;
+    if (room <= 0 || start === end) return;
+    const part = Buffer.from(chunk.subarray(start, Math.min(end, start + room))); // a copy: the chunk can go
+    this.#held.push(part);
+    this.#heldBytes += part.length;
+  }
+
+  #cut(chunk: Uint8Array, start: number, end: number): JsonArrayElement {
+    const isWhole = this.#held.length === 0 && end - start <= this.#limits.elementBytes;
+    if (!isWhole) this.#hold(chunk, start, end);
+    const bytes = isWhole
+      ? Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start)
+      : Buffer.concat(this.#held, this.#heldBytes);
+    const fault = this.#faultOf(bytes);
+    const element = { position: this.#position, text: bytes.toString('utf8'), ...(fault && { fault }) };
+    this.#position += 1;
+    this.#place = 'after-element';
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#tooLarge = false;
+    this.#tooDeep = false;
+    return element;
+  }
+
+  #faultOf(bytes: Uint8Array): JsonArrayElement['fault'] {
+    if (this.#tooLarge) return 'too-large';
+    if (this.#tooDeep) return 'too-deep';
+    return isUtf8(bytes) ? undefined : 'encoding';
+  }
+
+  #error(fault: JsonArrayFault, at: number): JsonArrayError {
+    return new JsonArrayError(fault, this.#consumedBytes + at);
+  }
+}
+
+/**
+ * The elements of one JSON array, as they come, a bunch per chunk.
+ * @throws JsonArrayError
+ */
+export async function* splitJsonArray(
+  chunks: AsyncIterable<Uint8Array>,
+  limits: JsonArrayLimits,
+): AsyncGenerator<JsonArrayElement[]> {
+  const cutter = new JsonArraySplitter(limits);
+  for await (const chunk of chunks) yield cutter.push(chunk);
+  cutter.end();
+}

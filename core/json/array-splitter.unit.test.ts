@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type JsonArrayElement, JsonArrayError, type JsonArrayLimits, JsonArraySplitter } from './array-splitter.ts';
+
+const limits: JsonArrayLimits = { elementBytes: 1_000, depth: 8 };
+
+function cut(bytes: Uint8Array | string, chunkBytes: readonly number[] = [], within = limits): JsonArrayElement[] {
+  const all = Buffer.from(bytes as Uint8Array);
+  const cutter = new JsonArraySplitter(within);
+  const elements: JsonArrayElement[] = [];
+  let at = 0;
+  for (const size of [...chunkBytes, all.length]) {
+    elements.push(...cutter.push(new Uint8Array(all.subarray(at, at + size))));
+    at = Math.min(all.length, at + size);
+  }
+  cutter.end();
+  return elements;
+}
+const byteByByte = (text: string | Uint8Array) => Array<number>(text.length * 4).fill(1);
+const texts = (elements: JsonArrayElement[]) => elements.map(({ text }) => text);
+
+function faultOf(bytes: Uint8Array | string): string {
+  try {
+    cut(bytes);
+  } catch (error) {
+    if (error instanceof JsonArrayError) return `${error.fault} at ${error.bytePosition}`;
+    throw error;
+  }
+  return 'none';
+}
+
+test('each element comes as it was written, with its place', () => {
+  const list = ' [ {"a":[1.0,"]}"]} ,\n"\\"," , 12345678901234567890,null ,[[]],{}] \n';
+  const expected = ['{"a":[1.0,"]}"]}', '"\\","', '12345678901234567890', 'null', '[[]]', '{}'];
+  expect(texts(cut(list))).toEqual(expected);
+  expect(texts(cut(list, byteByByte(list)))).toEqual(expected);
+  expect(cut(list).map(({ position }) => position)).toEqual([0, 1, 2, 3, 4, 5]);
+});
+
+test.each(['[]', ' [ ] ', '\n[\t]\r\n', '\ufeff[]', '\ufeff []'])('an empty list has no elements: %j', (list) => {
+  expect(cut(list)).toEqual([]);
+  expect(cut(list, byteByByte(list))).toEqual([]);
+});
+
+test.each([
+  ['', 'cut at 0'],
+  ['  ', 'cut at 2'],
+  ['[', 'cut at 1'],
+  ['[1', 'cut at 2'],
+  ['[{"a":1}', 'cut at 8'],
+  ['["]', 'cut at 3'],
+  ['["\\"]', 'cut at 5'],
+  ['[{"a":1},', 'cut at 9'],
+  ['{}', 'not-an-array at 0'],
+  ['<html>', 'not-an-array at 0'],
+  ['"[]"', 'not-an-array at 0'],
+  ['\0[]', 'not-an-array at 0'],
+  [' \ufeff[]', 'not-an-array at 1'],
+  ['\ufeff\ufeff[]', 'not-an-array at 3'],
+  ['[]]', 'trailing-bytes at 2'],
+  ['[] []', 'trailing-bytes at 3'],
+  ['[]\0', 'trailing-bytes at 2'],
+  ['[1,]', 'syntax at 3'],
+  ['[,1]', 'syntax at 1'],
+  ['[1,,2]', 'syntax at 3'],
+  ['[1 2]', 'syntax at 3'],
+  ['[{} {}]', 'syntax at 4'],
+  ['[{}{}]', 'syntax at 3'],
+  ['["a""b"]', 'syntax at 4'],
+  ['[{]]', 'syntax at 2'],
+  ['[[}]', 'syntax at 2'],
+  ['[}', 'syntax at 1'],
+  ['[{"a":"b"c"}]', 'syntax at 9'],
+  ['[{\0}]', 'syntax at 2'],
+  ["['a']", 'syntax at 1'],
+  ['[1:2]', 'syntax at 2'],
+])('%j is refused with its kind and the byte it is about', (list, fault) => {
+  expect(faultOf(list)).toBe(fault);
+});
+
+test('a quote that was not escaped never swallows the people after it', () => {
+  const list = '[{"familyName":"al"se"},{"kvnr":"A123456780"},{"kvnr":"X110434370"}]';
+  expect(faultOf(list)).toMatch(/^syntax at /);
+});
+
+test('an element that is too large is named, not held, and the others come', () => {
+  const list = `[1,{"a":"${'x'.repeat(5_000)}"},{"b":"${'y'.repeat(992)}"},{"b":"${'y'.repeat(993)}"},2]`;
+  for (const chunks of [[], byteByByte(list), [700, 700, 700, 700]]) {
+    const elements = cut(list, chunks);
+    expect(elements.map(({ fault }) => fault)).toEqual([undefined, 'too-large', undefined, 'too-large', undefined]);
+    expect(elements[1]?.text).toBe(`{"a":"${'x'.repeat(994)}`);
+    expect(elements[2]?.text).toHaveLength(1_000);
+  }
+});
+
+test('an element that is nested too deeply is named, and the others come', () => {
+  const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+  const elements = cut(`[${nested(8)},${nested(9)},${nested(400)},{}]`);
+  expect(elements.map(({ fault }) => fault)).toEqual([undefined, 'too-deep', 'too-deep', undefined]);
+});
+
+test('bytes that are no UTF-8 spoil their element only', () => {
+  const bad = [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x80]];
+  for (const bytes of bad) {
+    const list = Buffer.concat([Buffer.from('["ä",{"a":"'), Buffer.from(bytes), Buffer.from('"},"€"]')]);
+    for (const chunks of [[], byteByByte(list)])
+      expect(cut(list, chunks).map(({ fault }) => fault)).toEqual([undefined, 'encoding', undefined]);
+  }
+});
+
+const jsonArray = fc.array(fc.jsonValue({ maxDepth: 5 }), { maxLength: 8 });
+const roomy = { elementBytes: 1 << 20, depth: 64 };
+
+test('any array gives its elements, wherever the transfer cuts it into chunks', () => {
+  fc.assert(
+    fc.property(jsonArray, fc.array(fc.nat(12)), fc.nat(3), (values, chunks, indent) => {
+      const elements = cut(JSON.stringify(values, undefined, indent), chunks, roomy);
+      expect(elements.map(({ text }) => JSON.parse(text))).toEqual(JSON.parse(JSON.stringify(values)));
+      expect(elements.every(({ fault }) => fault === undefined)).toBe(true);
+    }),
+  );
+});
+
+test('any array that is cut short is refused, wherever that is', () => {
+  fc.assert(
+    fc.property(jsonArray, fc.nat(), (values, at) => {
+      const whole = Buffer.from(JSON.stringify(values));
+      expect(faultOf(whole.subarray(0, at % whole.length))).toMatch(/^cut at/);
+    }),
+  );
+});
+
+function isJsonArray(bytes: Uint8Array): boolean {
+  try {
+    return Array.isArray(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch {
+    return false;
+  }
+}
+
+const bytesLikeJson = fc.array(fc.constantFrom(...Buffer.from('[]{}",:\\ 1te\0\n\x80\xffk')), { maxLength: 40 });
+
+test('any bytes end in elements or in an error of ours, the same in any chunks', () => {
+  const outcome = (bytes: Uint8Array, chunks: readonly number[]) => {
+    try {
+      return cut(bytes, chunks);
+    } catch (error) {
+      if (!(error instanceof JsonArrayError)) throw error;
+      return `${error.fault} at ${error.bytePosition}`;
+    }
+  };
+  fc.assert(
+    fc.property(
+      fc.oneof(bytesLikeJson, fc.uint8Array()),
+      fc.array(fc.nat(5)),
+      fc.boolean(),
+      (bytes, chunks, inside) => {
+        const list = Uint8Array.from(inside ? [0x5b, ...bytes, 0x5d] : bytes);
+        const whole = outcome(list, []);
+        expect(outcome(list, chunks)).toEqual(whole);
+        if (typeof whole === 'string') expect(isJsonArray(list)).toBe(false);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});

@@ -1,0 +1,199 @@
+import { createCipheriv, randomBytes } from 'node:crypto';
+import type { Payload } from '@temporalio/common';
+import proto from '@temporalio/proto';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { CodecError, type KeyWrapper } from '../crypto/key-wrapper.ts';
+import { createSecretKeyWrapper } from '../crypto/secret-key-wrapper.ts';
+import { createPayloadCodec } from './codec.ts';
+
+export const bytes = (text: string) => new TextEncoder().encode(text);
+export const greeting: Payload = { metadata: { encoding: bytes('json/plain') }, data: bytes('"Anna Müller"') };
+
+export const newKey = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
+export const secret = (keys: string): KeyWrapper => createSecretKeyWrapper(keys);
+
+export async function encrypted(wrapper: KeyWrapper, payload = greeting) {
+  const [result] = await createPayloadCodec(wrapper).encode([payload]);
+  if (!result?.data || !result.metadata) throw new Error('no payload');
+  return { metadata: result.metadata, data: result.data };
+}
+
+export const decoded = async (wrapper: KeyWrapper, payload: Payload) =>
+  (await createPayloadCodec(wrapper).decode([payload]))[0];
+
+/** Payloads are compared by what they hold: protobuf gives back other classes of bytes. */
+export const plain = (payload: Payload | undefined) => ({
+  metadata: Object.fromEntries(
+    Object.entries(payload?.metadata ?? {}).map(([name, value]) => [name, Buffer.from(value)]),
+  ),
+  data: Buffer.from(payload?.data ?? []),
+});
+
+/** The same bytes with one bit changed in one of them. */
+export function withOneOther(value: Uint8Array, index: number): Uint8Array {
+  const changed = Uint8Array.from(value);
+  changed[index] = (changed[index] ?? 0) ^ (1 << (index % 8));
+  return changed;
+}
+
+/** Counts what a wrapper is asked; while `isAway` it answers nothing. */
+export function counted(wrapper: KeyWrapper) {
+  const asked = { created: 0, unwrapped: 0, isAway: false };
+  const away = () => {
+    if (asked.isAway) throw new CodecError('unavailable');
+  };
+  const counting: KeyWrapper = {
+    async createDataKey() {
+      asked.created += 1;
+      away();
+      return await wrapper.createDataKey();
+    },
+    async unwrap(keyId, wrappedKey) {
+      asked.unwrapped += 1;
+      away();
+      return await wrapper.unwrap(keyId, wrappedKey);
+    },
+  };
+  return { counting, asked };
+}
+
+/** As payloads were written before there were data keys: the key of the secret itself, bound to its name alone. */
+export function oldPayload(keyId: string, key: Buffer): Payload {
+  const iv = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(bytes(keyId));
+  const text = cipher.update(proto.temporal.api.common.v1.Payload.encode(greeting).finish());
+  const data = Buffer.concat([iv, text, cipher.final(), cipher.getAuthTag()]);
+  return { metadata: { encoding: bytes('binary/encrypted'), keyId: bytes(keyId) }, data };
+}
+
+/** Wrappers before, during and after a change of keys: with the old one, with both, with the new one. */
+interface Wrappers {
+  readonly old: KeyWrapper;
+  readonly both: KeyWrapper;
+  readonly fresh: KeyWrapper;
+  readonly freshId: string;
+}
+
+/** What holds of every way to wrap data keys. */
+export function describeWrapping(name: string, open: () => Promise<Wrappers>): void {
+  describe(`data keys wrapped by ${name}`, () => {
+    let keys: Wrappers;
+    beforeAll(async () => {
+      keys = await open();
+    });
+
+    test('whatever a payload holds comes back byte by byte', async () => {
+      const codec = createPayloadCodec(keys.old);
+      const payloads = fc.record({
+        metadata: fc.dictionary(fc.string({ minLength: 1 }), fc.uint8Array()),
+        data: fc.uint8Array({ maxLength: 2000 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(payloads, { maxLength: 5 }), async (several) => {
+          const back = await codec.decode(await codec.encode(several));
+          expect(back.map(plain)).toEqual(several.map(plain));
+        }),
+      );
+    });
+
+    test('what one process encrypts another one reads', async () => {
+      expect(plain(await decoded(keys.old, await encrypted(keys.old)))).toEqual(plain(greeting));
+    });
+
+    test('neither value, metadata nor data key can be read in what Temporal keeps, and no two are alike', async () => {
+      const dataKeys: Buffer[] = [];
+      const telling: KeyWrapper = {
+        ...keys.old,
+        async createDataKey() {
+          const made = await keys.old.createDataKey();
+          dataKeys.push(made.key);
+          return made;
+        },
+      };
+      const [one, other] = await createPayloadCodec(telling).encode([greeting, greeting]);
+      expect(Object.keys(one?.metadata ?? {})).toEqual(['encoding', 'keyId', 'wrappedKey']);
+      expect(one?.data).not.toEqual(other?.data);
+      const kept = Buffer.concat([...Object.values(one?.metadata ?? {}), one?.data ?? bytes('')]);
+      expect(kept.toString('latin1')).not.toMatch(/Anna|json\/plain/);
+      expect(dataKeys.map((key) => [key.length, kept.includes(key)])).toEqual([[32, false]]);
+    });
+
+    test('after a change of keys the old payloads are still read, and new ones use the new key', async () => {
+      const before = await encrypted(keys.old);
+      expect(plain(await decoded(keys.both, before))).toEqual(plain(greeting));
+      const after = await encrypted(keys.both);
+      expect(Buffer.from(after.metadata['keyId'] ?? []).toString()).toBe(keys.freshId);
+      expect(plain(await decoded(keys.fresh, after))).toEqual(plain(greeting));
+    });
+
+    test('a payload whose data key was wrapped with a key that is not known is refused as such', async () => {
+      const payload = await encrypted(keys.old);
+      for (const keyId of ['2025', '', 'Größling']) {
+        const renamed = { ...payload, metadata: { ...payload.metadata, keyId: bytes(keyId) } };
+        await expect(decoded(keys.old, renamed)).rejects.toMatchObject({ fault: 'unknown-key' });
+      }
+    });
+
+    test('a payload is bound to the name of the wrapping key', async () => {
+      const payload = await encrypted(keys.old);
+      const renamed = { ...payload, metadata: { ...payload.metadata, keyId: bytes(keys.freshId) } };
+      await expect(decoded(keys.both, renamed)).rejects.toMatchObject({ fault: 'tampered' });
+    });
+
+    test('a payload is bound to its own data key', async () => {
+      const [payload, other] = [await encrypted(keys.old), await encrypted(keys.old)];
+      const mixed = { ...payload, metadata: other.metadata };
+      await expect(decoded(keys.old, mixed)).rejects.toMatchObject({ fault: 'tampered' });
+      const { wrappedKey: _, ...without } = payload.metadata;
+      await expect(decoded(keys.old, { ...payload, metadata: without })).rejects.toBeInstanceOf(CodecError);
+    });
+
+    test('a payload of which any one bit was changed is refused', async () => {
+      const codec = createPayloadCodec(keys.old);
+      const payload = await encrypted(keys.old);
+      for (const [index] of payload.data.entries()) {
+        const changed = { ...payload, data: withOneOther(payload.data, index) };
+        await expect(codec.decode([changed])).rejects.toMatchObject({ fault: 'tampered' });
+      }
+    });
+
+    test('a payload cut at any length is refused', async () => {
+      const codec = createPayloadCodec(keys.old);
+      const payload = await encrypted(keys.old);
+      for (const [length] of payload.data.entries()) {
+        const cut = { ...payload, data: payload.data.subarray(0, length) };
+        await expect(codec.decode([cut])).rejects.toMatchObject({ fault: 'tampered' });
+      }
+    });
+
+    test('a wrapped key that was changed or cut is refused', async () => {
+      const payload = await encrypted(keys.old);
+      const wrappedKey = payload.metadata['wrappedKey'] ?? bytes('');
+      const wrong = [
+        ...Array.from({ length: 16 }, (_, step) => withOneOther(wrappedKey, wrappedKey.length - 1 - 3 * step)),
+        ...[1, 12, 28, wrappedKey.length - 1].map((length) => wrappedKey.subarray(0, length)),
+      ];
+      for (const other of wrong) {
+        const changed = { ...payload, metadata: { ...payload.metadata, wrappedKey: other } };
+        await expect(decoded(keys.old, changed)).rejects.toMatchObject({ fault: 'tampered' });
+      }
+    });
+
+    test('a payload that nobody encrypted passes as it is', async () => {
+      expect(await decoded(keys.old, greeting)).toBe(greeting);
+    });
+
+    test('a thousand payloads cost one data key, and their decoding elsewhere one unwrap', async () => {
+      const writer = counted(keys.old);
+      const codec = createPayloadCodec(writer.counting);
+      const batches = await Promise.all(Array.from({ length: 100 }, () => codec.encode(Array(10).fill(greeting))));
+      expect(await codec.decode(batches.flat())).toHaveLength(1_000);
+      expect(writer.asked).toMatchObject({ created: 1, unwrapped: 0 });
+      const reader = counted(keys.old);
+      const other = createPayloadCodec(reader.counting);
+      await Promise.all(batches.map((batch) => other.decode(batch)));
+      expect(reader.asked).toMatchObject({ created: 0, unwrapped: 1 });
+    });
+  });
+}

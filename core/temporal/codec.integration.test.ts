@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto';
+import { CreateKeyCommand, DisableKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createKmsKeyWrapper } from '../crypto/kms-key-wrapper.ts';
+import { decoded, describeWrapping, greeting, oldPayload, plain } from './codec.fixture.ts';
+import { createPayloadCodec } from './codec.ts';
+
+let kms: KMSClient;
+beforeAll(() => {
+  kms = new KMSClient({});
+});
+afterAll(() => kms.destroy());
+
+async function newKmsKey(): Promise<string> {
+  const { KeyMetadata } = await kms.send(new CreateKeyCommand({}));
+  if (KeyMetadata?.Arn === undefined) throw new Error('no key');
+  return KeyMetadata.Arn;
+}
+
+describeWrapping('KMS', async () => {
+  const [old, freshId] = [await newKmsKey(), await newKmsKey()];
+  const fresh = createKmsKeyWrapper(kms, freshId);
+  return { old: createKmsKeyWrapper(kms, old), both: fresh, fresh, freshId };
+});
+
+describe('a key of KMS', () => {
+  test('that is disabled for now is no reason to give up a payload, and who has its data key goes on', async () => {
+    const key = await newKmsKey();
+    const codec = createPayloadCodec(createKmsKeyWrapper(kms, key));
+    const payloads = await codec.encode([greeting]);
+    await kms.send(new DisableKeyCommand({ KeyId: key }));
+    expect((await codec.decode(await codec.encode([greeting]))).map(plain)).toEqual([plain(greeting)]);
+    const other = createPayloadCodec(createKmsKeyWrapper(kms, key));
+    await expect(other.encode([greeting])).rejects.toMatchObject({ fault: 'unavailable' });
+    await expect(other.decode(payloads)).rejects.toMatchObject({ fault: 'unavailable' });
+  });
+
+  test('while KMS is away, whoever has a data key goes on, and who has none is told so', async () => {
+    const away = new KMSClient({ endpoint: 'http://127.0.0.1:9', maxAttempts: 1 });
+    const near = createKmsKeyWrapper(kms, await newKmsKey());
+    const far = createKmsKeyWrapper(away, await newKmsKey());
+    let wrapper = near;
+    const codec = createPayloadCodec({
+      createDataKey: async () => await wrapper.createDataKey(),
+      unwrap: async (keyId, wrappedKey) => await wrapper.unwrap(keyId, wrappedKey),
+    });
+    const payloads = await codec.encode([greeting]);
+    wrapper = far;
+    expect((await codec.decode([...payloads, ...(await codec.encode([greeting]))])).map(plain)).toEqual([
+      plain(greeting),
+      plain(greeting),
+    ]);
+    await expect(createPayloadCodec(far).encode([greeting])).rejects.toMatchObject({ fault: 'unavailable' });
+    await expect(createPayloadCodec(far).decode(payloads)).rejects.toMatchObject({ fault: 'unavailable' });
+    away.destroy();
+  });
+});
+
+test('a payload that was written before there were data keys is not for KMS', async () => {
+  const payload = oldPayload('old', randomBytes(32));
+  const byKms = createKmsKeyWrapper(kms, await newKmsKey());
+  await expect(decoded(byKms, payload)).rejects.toMatchObject({ fault: 'unknown-key' });
+});

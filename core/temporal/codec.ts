@@ -1,0 +1,90 @@
+import { fileURLToPath } from 'node:url';
+import {
+  type DataConverter,
+  defaultPayloadConverter,
+  type LoadedDataConverter,
+  type Payload,
+  type PayloadCodec,
+} from '@temporalio/common';
+import proto from '@temporalio/proto';
+import { createDataKeys } from '../crypto/data-keys.ts';
+import { decryptBytes, encryptBytes } from '../crypto/encrypted-bytes.ts';
+import { CodecError, type DataKey, type KeyWrapper } from '../crypto/key-wrapper.ts';
+import { failureConverter } from './failure-converter.ts';
+
+const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
+
+const encoding = Buffer.from('binary/encrypted');
+
+export const failureConverterPath = fileURLToPath(new URL('./failure-converter.ts', import.meta.url));
+
+/**
+ * How everything that Temporal keeps is encrypted: payloads, and the messages and stack traces of failures. For workers
+ * and clients alike.
+ */
+export const createDataConverter = (codec: PayloadCodec): DataConverter => ({
+  payloadCodecs: [codec],
+  failureConverterPath,
+});
+
+/** The same for a client in a bundle, which has no file beside it that could be loaded by its path. */
+export const createLoadedDataConverter = (codec: PayloadCodec): LoadedDataConverter => ({
+  payloadConverter: defaultPayloadConverter,
+  failureConverter,
+  payloadCodecs: [codec],
+});
+
+/**
+ * Encrypts a payload whole, its metadata too, by AES-256-GCM with a data key of this process (ADR 0023). Beside it stand
+ * `wrappedKey`, the data key as its wrapper has wrapped it, and `keyId`, with which key; it is bound to both. A payload
+ * that is not encrypted passes `decode` as it is: clients and server add some of their own.
+ * @throws CodecError from encode `unavailable`; from decode `unknown-key`, `unavailable`, or `tampered` for whatever is not as
+ *   it was written
+ */
+export function createPayloadCodec(wrapper: KeyWrapper, nowMs?: () => number): PayloadCodec {
+  const dataKeys = createDataKeys(wrapper, nowMs);
+  const decrypt = async (payload: Payload): Promise<Payload> => {
+    if (!isEncrypted(payload)) return payload;
+    const { metadata, data } = payload;
+    const boundTo = Buffer.from(metadata?.['keyId'] ?? []);
+    const wrappedKey = metadata?.['wrappedKey'];
+    const keyId = boundTo.toString();
+    const plain = (key: Uint8Array, place: Uint8Array) =>
+      readPayload(decryptBytes(key, data ?? Buffer.alloc(0), place));
+    if (wrappedKey) return plain(await dataKeys.unwrapped(keyId, wrappedKey), placeOf(keyId, wrappedKey));
+    const oldKey = wrapper.oldKey?.(keyId);
+    if (oldKey === undefined) throw new CodecError('unknown-key');
+    return plain(oldKey, boundTo);
+  };
+  return {
+    async encode(payloads) {
+      if (payloads.length === 0) return [];
+      const dataKey = await dataKeys.current(payloads.length);
+      return payloads.map((payload) => encrypt(payload, dataKey));
+    },
+    decode: async (payloads) => await Promise.all(payloads.map(decrypt)),
+  };
+}
+
+export const isEncrypted = ({ metadata }: Payload): boolean =>
+  encoding.equals(metadata?.['encoding'] ?? Buffer.alloc(0));
+
+function encrypt(payload: Payload, { key, wrappedKey, keyId }: DataKey): Payload {
+  const plain = PayloadMessage.encode(payload).finish();
+  return {
+    metadata: { encoding, keyId: Buffer.from(keyId), wrappedKey },
+    data: encryptBytes(key, plain, placeOf(keyId, wrappedKey)),
+  };
+}
+
+/** What a payload is bound to. Names of keys hold no zero byte, so that no two places are written alike. */
+const placeOf = (keyId: string, wrappedKey: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.from(keyId), Buffer.of(0), wrappedKey]);
+
+function readPayload(plain: Uint8Array): Payload {
+  try {
+    return PayloadMessage.decode(plain);
+  } catch (cause) {
+    throw new CodecError('tampered', { cause });
+  }
+}

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { CodecError } from '../crypto/key-wrapper.ts';
+import {
+  bytes,
+  counted,
+  decoded,
+  describeWrapping,
+  encrypted,
+  greeting,
+  newKey,
+  oldPayload,
+  plain,
+  secret,
+  withOneOther,
+} from './codec.fixture.ts';
+import { createPayloadCodec } from './codec.ts';
+
+const hourMs = 3_600_000;
+
+describeWrapping('keys of a secret', async () => {
+  const [old, fresh] = [newKey('2026'), newKey('2027')];
+  return { old: secret(old), both: secret(`${fresh},${old}`), fresh: secret(fresh), freshId: '2027' };
+});
+
+describe('the data key of a process', () => {
+  const openClock = () => {
+    const clock = { nowMs: 0 };
+    const { counting, asked } = counted(secret(newKey('k1')));
+    const codec = createPayloadCodec(counting, () => clock.nowMs);
+    const wrappedKey = async () => {
+      const [payload] = await codec.encode([greeting]);
+      return Buffer.from(payload?.metadata?.['wrappedKey'] ?? []).toString('base64');
+    };
+    return { clock, asked, codec, wrappedKey };
+  };
+
+  test('is another one each hour', async () => {
+    const { clock, asked, wrappedKey } = openClock();
+    const first = await wrappedKey();
+    clock.nowMs = hourMs - 1;
+    expect(await wrappedKey()).toBe(first);
+    clock.nowMs = hourMs;
+    await wrappedKey();
+    await expect.poll(wrappedKey).not.toBe(first);
+    expect(asked.created).toBe(2);
+  });
+
+  test('goes on while no other is to be had, for a day, and is asked for once a minute', async () => {
+    const { clock, asked, codec, wrappedKey } = openClock();
+    const before = await codec.encode([greeting]);
+    const first = await wrappedKey();
+    asked.isAway = true;
+    for (clock.nowMs = hourMs; clock.nowMs < 2 * hourMs; clock.nowMs += 10_000) expect(await wrappedKey()).toBe(first);
+    expect(asked.created).toBe(1 + 60);
+    clock.nowMs = 24 * hourMs;
+    await expect(codec.encode([greeting])).rejects.toMatchObject({ fault: 'unavailable' });
+    expect((await codec.decode(before)).map(plain)).toEqual([plain(greeting)]); // what was unwrapped is read on
+    asked.isAway = false;
+    expect(await wrappedKey()).not.toBe(first);
+  });
+
+  test('is made anew for whoever comes after a first one that failed', async () => {
+    const { asked, codec } = openClock();
+    asked.isAway = true;
+    await expect(Promise.all([codec.encode([greeting]), codec.encode([greeting])])).rejects.toMatchObject({
+      fault: 'unavailable',
+    });
+    expect(asked.created).toBe(1);
+    asked.isAway = false;
+    expect(await codec.encode([greeting])).toHaveLength(1);
+  });
+
+  test('that could not be unwrapped once is asked for again', async () => {
+    const wrapper = secret(newKey('k1'));
+    const payload = await encrypted(wrapper);
+    const { counting, asked } = counted(wrapper);
+    const codec = createPayloadCodec(counting);
+    asked.isAway = true;
+    await expect(codec.decode([payload])).rejects.toMatchObject({ fault: 'unavailable' });
+    asked.isAway = false;
+    expect((await codec.decode([payload])).map(plain)).toEqual([plain(greeting)]);
+    expect(asked.unwrapped).toBe(2);
+  });
+});
+
+test('payloads that were written before there were data keys are still read, with their keys', async () => {
+  const key = randomBytes(32);
+  const wrapper = secret(`${newKey('2027')},old:${key.toString('base64')}`);
+  const payload = oldPayload('old', key);
+  expect(plain(await decoded(wrapper, payload))).toEqual(plain(greeting));
+  const changed = { ...payload, data: withOneOther(payload.data ?? bytes(''), 20) };
+  await expect(decoded(wrapper, changed)).rejects.toMatchObject({ fault: 'tampered' });
+  await expect(decoded(secret(newKey('old')), payload)).rejects.toMatchObject({ fault: 'tampered' });
+  await expect(decoded(secret(newKey('k1')), payload)).rejects.toMatchObject({ fault: 'unknown-key' });
+});
+
+test.each(['', 'k1', 'k1:short', `:${'A'.repeat(43)}=`, `k1:${'A'.repeat(43)}=,k1:${'B'.repeat(43)}=`])(
+  'keys that cannot be right are refused at the start, without being shown: %j',
+  (keys) => {
+    expect(() => secret(keys)).toThrow(CodecError);
+    expect(() => secret(keys)).toThrow('payload codec bad-keys');
+  },
+);

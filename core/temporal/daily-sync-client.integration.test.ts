@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import { expect, onTestFinished, test } from 'vitest';
+import { openStores, openTemporal } from '../clients.ts';
+import { clientConfig, readConfig } from '../config.ts';
+import type { Progress } from '../domain/progress.ts';
+import { createDailySyncClient } from './daily-sync-client.ts';
+
+/** No worker runs here: what is seen is what can be known without one. */
+async function open() {
+  const config = readConfig(clientConfig, { ...process.env, INSURER_ID: `kk-${randomUUID().slice(0, 8)}` });
+  const stores = openStores(config);
+  const client = openTemporal(config);
+  onTestFinished(() => {
+    stores.close();
+    return client.connection.close();
+  });
+  return { insurerId: config.INSURER_ID, stores, client, sync: createDailySyncClient(client, stores, config) };
+}
+
+const progressOf = (runId: string, state: Progress['state']): Progress => ({
+  runId,
+  state,
+  phase: state === 'running' ? 'care-records' : 'done',
+  awaitingDecision: false,
+  startedAt: '2026-11-24T21:30:00.000Z',
+  stale: false,
+  patients: { listed: 1, new: 1, changed: 0, removed: 0, unchanged: 0, quarantined: 0 },
+  careRecords: { total: 1, done: 0, pending: 1, failed: 0, notInsured: 0 },
+  line: { state: 'open', busy: false, requests: 1, failures: 0, failureRate: 0, faults: {} },
+  ratePerMinute: 0,
+});
+
+test('before the first run there is no progress, and nothing to cancel or decide', async () => {
+  const { sync } = await open();
+  expect(await sync.readProgress()).toBeUndefined();
+  await expect(sync.cancel({ operator: 'olga', reason: 'a test' })).rejects.toMatchObject({ fault: 'no-run' });
+  await expect(sync.decideRemovals({ decision: 'approve', operator: 'o' })).rejects.toMatchObject({ fault: 'no-run' });
+});
+
+test('a second start joins the run under way', async () => {
+  const { sync } = await open();
+  const first = await sync.start();
+  expect(first.joined).toBe(false);
+  expect(await sync.start()).toEqual({ runId: first.runId, joined: true });
+});
+
+test('while no worker answers, the stored progress is told as stale within three seconds, with the line as it is now', async () => {
+  const { sync, stores, insurerId } = await open();
+  const { runId } = await sync.start();
+  await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);
+  const gate = stores.gateOf(insurerId);
+  const { changeNumber: seen } = await gate.read();
+  await gate.pause({ by: 'operator', reason: 'test', seen });
+  const startedAt = performance.now();
+  const line = { state: 'paused', by: 'operator', reason: 'test', since: expect.any(String) };
+  expect(await sync.readProgress()).toMatchObject({ runId, stale: true, line });
+  expect(performance.now() - startedAt).toBeLessThan(3_000);
+});
+
+test('a run that has ended is told from the table, and is not stale', async () => {
+  const { sync, stores, insurerId } = await open();
+  await stores.syncRuns.saveProgress(insurerId, progressOf('20261124T213000Z-00000000', 'completed'), 1);
+  expect(await sync.readProgress()).toMatchObject({ state: 'completed', stale: false });
+});
+
+test('a run that was terminated is told as stale: nothing will ever finish it', async () => {
+  const { sync, stores, client, insurerId } = await open();
+  const { runId } = await sync.start();
+  await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);
+  await client.workflow.getHandle(`daily-sync:${insurerId}`).terminate();
+  expect(await sync.readProgress()).toMatchObject({ runId, state: 'running', stale: true });
+});

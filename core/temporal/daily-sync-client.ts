@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type Client,
+  ServiceError,
+  type WorkflowExecutionDescription,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Stores } from '../clients.ts';
+import type { ClientConfig } from '../config.ts';
+import {
+  type CancelRequest,
+  cancelRequestedSignal,
+  type DailySyncInput,
+  dailySyncWorkflow,
+  decideRemovalsUpdate,
+  progressQuery,
+  type RemovalDecision,
+  triggerSignal,
+} from '../contract/daily-sync.ts';
+import { dailySyncId, syncTaskQueue } from '../contract/names.ts';
+import type { Progress } from '../domain/progress.ts';
+import { newRunId } from '../domain/run-id.ts';
+import { GateError } from '../stores/gate.ts';
+import { type LineNow, lineNow } from './insurer-line-client.ts';
+
+export type DailySyncFault =
+  | 'no-run'
+  | 'no-decision-awaited'
+  | 'decision-outdated'
+  | 'no-worker'
+  | 'temporal-unavailable';
+
+export class DailySyncError extends Error {
+  override readonly name = 'DailySyncError';
+  readonly fault: DailySyncFault;
+  constructor(fault: DailySyncFault, options?: ErrorOptions) {
+    super(`daily sync: ${fault}`, options);
+    this.fault = fault;
+  }
+}
+
+/** A run's progress with the line as the gate has it now, and while that is paused: by whom, since when, why. */
+export interface ProgressNow extends Progress {
+  readonly line: Progress['line'] & Pick<LineNow, 'by' | 'since' | 'reason'>;
+}
+
+/** What people do with the day's run of one insurer. */
+export interface DailySyncClient {
+  /** Starts a run, or makes the one under way fetch the new list. @throws DailySyncError `temporal-unavailable` */
+  start(): Promise<{ readonly runId: string; readonly joined: boolean }>;
+  /**
+   * Of the run under way, by query; the last one stored, with `stale: true`, when no worker answers within two seconds;
+   * the stored one once the run has ended. The line as the gate has it now. undefined before the first run.
+   */
+  readProgress(): Promise<ProgressNow | undefined>;
+  /** Asks the run to undo what is under way and end; who asked, and why, is kept with it. @throws DailySyncError `no-run`, `temporal-unavailable` */
+  cancel(request: CancelRequest): Promise<void>;
+  /** @throws DailySyncError `no-run`, `no-decision-awaited`, `decision-outdated`, `no-worker` after ten seconds, `temporal-unavailable` */
+  decideRemovals(decision: RemovalDecision): Promise<Progress>;
+}
+
+type DailySyncConfig = Pick<ClientConfig, 'INSURER_ID' | 'SYNC_WINDOW' | 'CARE_MAX_ATTEMPTS' | 'REMOVAL_LIMIT_PERCENT'>;
+
+/** Longest wait for the server's own answers, and for one that needs a worker, ms. */
+const serverMs = 5_000;
+const queryMs = 2_000;
+const updateMs = 10_000;
+
+export function createDailySyncClient(
+  client: Client,
+  { syncRuns, gateOf }: Pick<Stores, 'syncRuns' | 'gateOf'>,
+  config: DailySyncConfig,
+): DailySyncClient {
+  const insurerId = config.INSURER_ID;
+  const workflowId = dailySyncId(insurerId);
+  const gate = gateOf(insurerId);
+
+  const describeRunning = async (): Promise<WorkflowExecutionDescription | undefined> => {
+    try {
+      const description = await within(client, serverMs, () => client.workflow.getHandle(workflowId).describe());
+      return description.status.name === 'RUNNING' ? description : undefined;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return undefined;
+      throw new DailySyncError('temporal-unavailable', { cause: error });
+    }
+  };
+
+  const requireRunning = async (): Promise<void> => {
+    if ((await describeRunning()) === undefined) throw new DailySyncError('no-run');
+  };
+
+  const ask = async (): Promise<Progress | 'no answer' | 'not running'> => {
+    try {
+      if ((await describeRunning()) === undefined) return 'not running';
+      return await within(client, queryMs, () => client.workflow.getHandle(workflowId).query<Progress>(progressQuery));
+    } catch {
+      return 'no answer';
+    }
+  };
+
+  /** Without the gate, or before there is one, the line is told as the run has last seen it. */
+  const withLine = async (progress: Progress): Promise<ProgressNow> => {
+    try {
+      return { ...progress, line: { ...progress.line, ...lineNow(await gate.find()) } };
+    } catch (error) {
+      if (error instanceof GateError) return progress;
+      throw error;
+    }
+  };
+
+  return {
+    async start() {
+      const runId = newRunId(Date.now(), randomBytes(4).toString('hex'));
+      const input: DailySyncInput = {
+        insurerId,
+        runId,
+        syncWindow: config.SYNC_WINDOW,
+        careMaxAttempts: config.CARE_MAX_ATTEMPTS,
+        removalLimitPercent: config.REMOVAL_LIMIT_PERCENT,
+      };
+      try {
+        return await within(client, serverMs, async () => {
+          const handle = await client.workflow.signalWithStart(dailySyncWorkflow, {
+            workflowId,
+            taskQueue: syncTaskQueue,
+            args: [input],
+            signal: triggerSignal,
+            signalArgs: [],
+            memo: { runId },
+            workflowTaskTimeout: '30 s', // a slow worker's answer is to count: ADR 0014
+          });
+          const { memo } = await handle.describe();
+          const underWay = String(memo?.['runId'] ?? runId);
+          return { runId: underWay, joined: underWay !== runId };
+        });
+      } catch (error) {
+        throw new DailySyncError('temporal-unavailable', { cause: error });
+      }
+    },
+
+    async readProgress() {
+      const answer = await ask();
+      if (typeof answer === 'object') return await withLine(answer);
+      const stored = await syncRuns.readProgress(insurerId);
+      if (stored === undefined) return undefined;
+      const stale = answer === 'no answer' || stored.state === 'running'; // running in the table only: it was terminated
+      return await withLine({ ...stored, stale });
+    },
+
+    async cancel(request) {
+      await requireRunning();
+      const handle = client.workflow.getHandle(workflowId);
+      await within(client, serverMs, async () => {
+        await handle.signal<[CancelRequest]>(cancelRequestedSignal, request);
+        await handle.cancel();
+      }).catch((error: unknown) => {
+        throw new DailySyncError(error instanceof WorkflowNotFoundError ? 'no-run' : 'temporal-unavailable', {
+          cause: error,
+        });
+      });
+    },
+
+    async decideRemovals(decision) {
+      await requireRunning();
+      const handle = client.workflow.getHandle(workflowId);
+      return await within(client, updateMs, () =>
+        handle.executeUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate, { args: [decision] }),
+      ).catch((error: unknown) => {
+        throw new DailySyncError(updateFault(error), { cause: error });
+      });
+    },
+  };
+}
+
+const within = <Answer>(client: Client, ms: number, call: () => Promise<Answer>): Promise<Answer> =>
+  client.connection.withDeadline(Date.now() + ms, call);
+
+function updateFault(error: unknown): DailySyncFault {
+  if (error instanceof WorkflowNotFoundError) return 'no-run';
+  if (error instanceof WorkflowUpdateFailedError) {
+    const type = error.cause instanceof ApplicationFailure ? error.cause.type : undefined;
+    if (type === 'NoDecisionAwaited') return 'no-decision-awaited';
+    if (type === 'DecisionOutdated') return 'decision-outdated';
+    throw error;
+  }
+  return error instanceof ServiceError ? 'temporal-unavailable' : 'no-worker';
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import type { Client } from '@temporalio/client';
+import { describe, expect, test, vi } from 'vitest';
+import { openTemporal } from '../clients.ts';
+import { clientConfig, readConfig } from '../config.ts';
+import { createGateClient, openGate } from '../stores/gate.ts';
+import { createInsurerLineClient } from './insurer-line-client.ts';
+
+/** No worker runs here: the gate is all there is. */
+const config = readConfig(clientConfig, { ...process.env, INSURER_ID: 'kk' });
+const client = createGateClient(config.AWS_REGION);
+const olga = { operator: 'olga', reason: 'the insurer called' };
+const otto = { operator: 'otto', reason: 'all is well' };
+const hanging = () => new Promise<Client>(() => {});
+
+async function open(temporal: () => Promise<Client> = hanging) {
+  const insurerId = `kk-${randomUUID().slice(0, 8)}`;
+  const gate = openGate(client, insurerId);
+  await vi.waitFor(gate.read, 10_000); // an emulator that is busy with others may need more than the gate's one second
+  return { gate, line: createInsurerLineClient({ temporal, gate, insurerId }) };
+}
+
+const secondsOf = async (work: () => Promise<unknown>): Promise<number> => {
+  const startedMs = performance.now();
+  await work();
+  return (performance.now() - startedMs) / 1000;
+};
+
+/** At once: most of the time they wait for limits, each at a line of its own. */
+describe.concurrent('the client of the line', () => {
+  test('a pause and a resume need a name and a reason', async () => {
+    const { line } = await open();
+    for (const wish of [
+      { operator: 'olga', reason: ' ' },
+      { operator: '', reason: 'r' },
+      { operator: 'olga', reason: 'two\nlines' },
+    ]) {
+      const refusal = { fault: 'refused', problem: expect.any(String) };
+      await expect(line.pause(wish)).rejects.toMatchObject(refusal);
+      await expect(line.resume(wish)).rejects.toMatchObject(refusal);
+    }
+    expect(await line.read()).toEqual({ state: 'open', busy: false });
+  });
+
+  test('a line that nobody has ever kept is not known, and is not made by asking for it', async () => {
+    const line = createInsurerLineClient({ temporal: hanging, gate: openGate(client, 'nobody'), insurerId: 'nobody' });
+    for (const ask of [() => line.pause(olga), () => line.resume(olga), () => line.read(), () => line.readChanges()])
+      for (const _ of ['once', 'again']) await expect(ask()).rejects.toMatchObject({ fault: 'unknown-insurer' });
+  });
+
+  test('a connection to Temporal that hangs holds a pause up for some seconds only, and a silent line is told as paused', async () => {
+    const { line } = await open();
+    const seconds = await secondsOf(async () =>
+      expect(await line.pause(olga)).toMatchObject({ state: 'paused', busy: false, by: 'olga', reason: olga.reason }),
+    );
+    expect(seconds).toBeLessThan(5);
+    expect(await line.readChanges()).toMatchObject([{ number: 1, state: 'paused', by: 'olga' }]);
+    expect(await line.resume(otto)).toEqual({ state: 'open', busy: false });
+    expect(await line.readChanges()).toMatchObject([{ state: 'open', by: 'otto' }, { state: 'paused' }]);
+  });
+
+  test('a pause is carried out also when no worker takes the update', async ({ onTestFinished }) => {
+    const temporal = openTemporal(config);
+    onTestFinished(() => temporal.connection.close());
+    const { line, gate } = await open(async () => temporal);
+    await line.pause(olga);
+    expect(await gate.find()).toMatchObject({ state: 'paused', changeNumber: 1 });
+  });
+
+  test('a pause that somebody else has lifted and set anew meanwhile is wished anew; a resume is not', async () => {
+    const { gate } = await open();
+    let seen = 0;
+    const meanwhile = async (): Promise<Client> => {
+      const number = seen;
+      if (number < 2) await gate.pause({ by: 'anna', reason: 'first', seen: number });
+      if (number < 2) await gate.resume({ by: 'anna', reason: 'first', seen: number + 1 });
+      seen = 2;
+      throw new Error('no Temporal');
+    };
+    const line = createInsurerLineClient({ temporal: meanwhile, gate, insurerId: 'kk' });
+    expect(await line.pause(olga)).toMatchObject({ state: 'paused', by: 'olga' });
+    const again = async (): Promise<Client> => {
+      const { changeNumber, state } = await gate.find();
+      if (state === 'paused' && changeNumber === 3) {
+        await gate.resume({ by: 'anna', reason: 'second', seen: 3 });
+        await gate.pause({ by: 'anna', reason: 'it is not well', seen: 4 });
+      }
+      throw new Error('no Temporal');
+    };
+    const late = createInsurerLineClient({ temporal: again, gate, insurerId: 'kk' });
+    await expect(late.resume(otto)).rejects.toMatchObject({ fault: 'superseded' });
+    expect(await gate.find()).toMatchObject({ state: 'paused', by: 'anna', reason: 'it is not well' });
+  });
+
+  test('while the holder keeps renewing and does not fall silent nothing is confirmed', async ({ onTestFinished }) => {
+    const { gate, line } = await open(async () => {
+      throw new Error('no Temporal');
+    });
+    const holder = 'stubborn';
+    await gate.attempt(await gate.read(), { kind: 'take', holder, leaseMs: 500 });
+    const renewing = setInterval(
+      () => void gate.read().then((seen) => gate.attempt(seen, { kind: 'renew', holder, leaseMs: 500, busy: true })),
+      100,
+    );
+    onTestFinished(() => clearInterval(renewing));
+    await expect(line.pause(olga)).rejects.toMatchObject({ fault: 'not-silent' });
+    expect(await gate.find()).toMatchObject({ state: 'paused', by: 'olga' });
+  });
+
+  test('a gate that cannot be reached is told within seconds', async () => {
+    const nowhere = DynamoDBDocumentClient.from(
+      new DynamoDBClient({ region: config.AWS_REGION, endpoint: 'http://127.0.0.1:1', maxAttempts: 1 }),
+    );
+    const line = createInsurerLineClient({ temporal: hanging, gate: openGate(nowhere, 'kk'), insurerId: 'kk' });
+    const seconds = await secondsOf(() => expect(line.pause(olga)).rejects.toMatchObject({ fault: 'unavailable' }));
+    expect(seconds).toBeLessThan(4);
+  });
+});

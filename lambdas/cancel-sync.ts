@@ -1,7 +1,0 @@
-import { calledBy } from '../core/domain/access.ts';
-import type { Handler } from './operation.ts';
-
-export const cancelSync: Handler<'cancelSync'> = async ({ body, actor }, { dailySync }) => {
-  await dailySync.cancel({ operator: calledBy(actor), reason: body.reason });
-  return { body: { state: 'cancelling' } };
-};

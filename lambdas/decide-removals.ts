@@ -1,6 +1,0 @@
-import { calledBy } from '../core/domain/access.ts';
-import type { Handler } from './operation.ts';
-
-export const decideRemovals: Handler<'decideRemovals'> = async ({ body, actor }, { dailySync }) => ({
-  body: await dailySync.decideRemovals({ ...body, operator: calledBy(actor) }),
-});

@@ -1,0 +1,170 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
+import { openStores, openTemporal, type Stores } from '../../core/clients.ts';
+import { clientConfig, readConfig } from '../../core/config.ts';
+import { dailySyncId } from '../../core/contract/names.ts';
+import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
+import type { Role } from '../../core/domain/access.ts';
+import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
+import { splitAnswer } from '../../core/domain/split-answer.ts';
+import { audience, type Issuer, startIssuer } from './issuer.fixture.ts';
+import { type Group, groups, type OperationName, operations } from './routes.ts';
+
+export interface Ask {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | string[]>>;
+  /** sent as JSON; a text is sent as it is */
+  readonly body?: unknown;
+  /** whose token; none is sent when absent */
+  readonly role?: Role | 'none';
+  readonly token?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
+  readonly json: any;
+}
+
+type Handler = (event: APIGatewayProxyEvent, context: object) => Promise<APIGatewayProxyResult>;
+
+export interface Api {
+  readonly issuer: Issuer;
+  readonly insurerId: string;
+  readonly stores: Stores;
+  /** Hands the Lambda of an operation the event that API Gateway would make of such a request. */
+  ask(name: OperationName, ask?: Ask): Promise<Answered>;
+  /** the event alone */
+  eventOf(name: OperationName, ask?: Ask): Promise<APIGatewayProxyEvent>;
+  tokenOf(role: Role | 'none'): Promise<string>;
+  /** Ends the run under way, as no worker would. */
+  endRun(): Promise<void>;
+  /** Stores a patient of their own, with these care records (JSON texts of the insurer's). */
+  storePatient(careRecords?: string, entry?: string): Promise<{ readonly kvnr: Kvnr; readonly patientRef: string }>;
+  refOf(kvnr: Kvnr): string;
+}
+
+export const consoleOrigin = 'http://127.0.0.1:8080';
+
+/** The real Lambdas, over the emulator and the Temporal server of this test run, and an issuer of their own. No worker runs. */
+export async function openApi(settings: Readonly<Record<string, string>> = {}): Promise<Api> {
+  const issuer = await startIssuer();
+  const { PSEUDONYM_KEY, PAYLOAD_KEYS, ...environment } = process.env;
+  if (PSEUDONYM_KEY === undefined || PAYLOAD_KEYS === undefined) throw new Error('the test stack has no keys');
+  const insurerId = `kk-${randomUUID().slice(0, 8)}`;
+  const secretId = `epa-sync/${insurerId}`;
+  const region = environment['AWS_REGION'] ?? '';
+  const secrets = new SecretsManagerClient({ region });
+  const SecretString = JSON.stringify({ PSEUDONYM_KEY, ...(!settings['PAYLOAD_KMS_KEY'] && { PAYLOAD_KEYS }) });
+  await secrets.send(new CreateSecretCommand({ Name: secretId, SecretString }));
+  Object.assign(process.env, {
+    INSURER_ID: insurerId,
+    SECRET_ID: secretId,
+    OIDC_ISSUER: issuer.url,
+    OIDC_AUDIENCE: audience,
+    CONSOLE_ORIGIN: consoleOrigin,
+    POWERTOOLS_LOG_LEVEL: 'SILENT',
+    POWERTOOLS_METRICS_DISABLED: 'true',
+    ...settings,
+  });
+  delete process.env['PSEUDONYM_KEY'];
+  delete process.env['PAYLOAD_KEYS'];
+  const stores = openStores({ AWS_REGION: region, BUCKET_NAME: environment['BUCKET_NAME'] ?? '' });
+  const handlers = Object.fromEntries(
+    await Promise.all(
+      groups.map(async (group) => [group, ((await import(`./functions/${group}.ts`)) as { handler: Handler }).handler]),
+    ),
+  ) as Record<Group, Handler>;
+  const pseudonymKey = Buffer.from(PSEUDONYM_KEY, 'base64');
+  const refOf = (kvnr: Kvnr): string => patientRefOf(kvnr, pseudonymKey);
+
+  const tokenOf = async (role: Role | 'none') =>
+    await issuer.sign({ sub: `${role}-1`, name: `Demo ${role}`, roles: role === 'none' ? [] : [role] });
+
+  const eventOf = async (name: OperationName, ask: Ask = {}): Promise<APIGatewayProxyEvent> => {
+    const { method, path } = operations[name];
+    const { params = {}, query = {}, body, role } = ask;
+    const token = ask.token ?? (role && (await tokenOf(role)));
+    const headers = {
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...ask.headers,
+    };
+    const lists = Object.entries(query).map(([key, value]) => [key, [value].flat()] as const);
+    const filled = path.replace(/\{(\w+)\}/g, (_, key) => params[key] ?? '');
+    return {
+      resource: path,
+      path: filled,
+      httpMethod: method,
+      headers,
+      multiValueHeaders: Object.fromEntries(Object.entries(headers).map(([key, value]) => [key, [value]])),
+      pathParameters: Object.keys(params).length > 0 ? params : null,
+      queryStringParameters: Object.fromEntries(lists.map(([key, values]) => [key, values.at(-1)])),
+      multiValueQueryStringParameters: Object.fromEntries(lists),
+      stageVariables: null,
+      body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
+      isBase64Encoded: false,
+      requestContext: {
+        requestId: randomUUID(),
+        apiId: 'api',
+        stage: 'v1',
+        path: `/v1${filled}`,
+        identity: { sourceIp: '192.0.2.7' },
+      },
+    } as unknown as APIGatewayProxyEvent;
+  };
+
+  return {
+    issuer,
+    insurerId,
+    stores,
+    eventOf,
+    tokenOf,
+    refOf,
+    async ask(name, ask) {
+      const result = await handlers[operations[name].group](await eventOf(name, ask), {});
+      const text = result.body;
+      return {
+        status: result.statusCode,
+        headers: result.headers as Record<string, string>,
+        text,
+        json: text === '' ? undefined : JSON.parse(text),
+      };
+    },
+    async endRun() {
+      const temporal = openTemporal(
+        readConfig(clientConfig, { ...environment, PSEUDONYM_KEY, PAYLOAD_KEYS, INSURER_ID: insurerId }),
+      );
+      await temporal.workflow.getHandle(dailySyncId(insurerId)).terminate();
+      await temporal.connection.close();
+    },
+    async storePatient(careRecords, entry) {
+      const kvnr = newKvnr();
+      const patientRef = refOf(kvnr);
+      const body = entry ?? JSON.stringify({ kvnr, familyName: 'Größling', givenName: 'Anna', gender: 'female' });
+      await stores.patients.storeNew([{ patientRef, kvnr, body, contentHash: '' }], 'list');
+      if (careRecords !== undefined) {
+        const parts = splitAnswer(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`);
+        await stores.careRecords.stage(patientRef, '1', parts);
+        await stores.patients.flipCareVersion(patientRef, '1');
+      }
+      return { kvnr, patientRef };
+    },
+  };
+}
+
+/** A KVNR of nobody else in this test run. */
+export function newKvnr(): Kvnr {
+  for (;;) {
+    const number = `X${String(randomBytes(4).readUInt32BE() % 1_000_000_000).padStart(9, '0')}`;
+    if (isKvnr(number)) return number;
+  }
+}
+
+/** A token with one character changed; the last one is left alone, as not all of its bits count. */
+export const withOneOther = (token: string): string =>
+  `${token.slice(0, -5)}${token.at(-5) === 'A' ? 'B' : 'A'}${token.slice(-4)}`;

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import { type Role, roles } from '../../core/domain/access.ts';
+import type { Actor } from './operation.ts';
+import { Problem } from './problems.ts';
+import { type TokenCipher, TokenCipherError } from './token-cipher.ts';
+
+/** Long enough to click, too short to hand on (docs/guides/api-with-curl.md). */
+const lifetimeSeconds = 300;
+const purpose = 'document';
+
+/** A document of a patient's, and the reader whom the link was given to: whoever uses it acts in that reader's name. */
+export interface DocumentLink {
+  readonly patientRef: string;
+  readonly content: PayloadReference;
+  readonly reader: Actor;
+}
+
+/** Names that keep a link short: a page may hold thousands. */
+const sealed = z.object({
+  p: z.string(),
+  k: z.string(),
+  n: z.number(),
+  h: z.string(),
+  w: z.string(),
+  m: z.string().optional(),
+  r: z.enum(roles),
+});
+
+export async function linkDocument(
+  sealer: TokenCipher,
+  { patientRef, content, reader }: DocumentLink,
+): Promise<string> {
+  const { key: k, sizeBytes: n, sha256: h } = content;
+  const [r] = reader.roles as [Role];
+  const facts: z.input<typeof sealed> = { p: patientRef, k, n, h, w: reader.who, m: reader.name, r };
+  return await sealer.seal(purpose, facts, lifetimeSeconds);
+}
+
+/** @throws Problem `document-unknown`; `link-expired`, once `onExpired` has been told whose it was */
+export async function openDocumentLink(
+  sealer: TokenCipher,
+  token: string,
+  onExpired: (link: DocumentLink) => void,
+): Promise<DocumentLink> {
+  try {
+    return linkOf(await sealer.open(purpose, token));
+  } catch (error) {
+    if (!(error instanceof TokenCipherError)) throw error;
+    if (error.fault === 'broken') throw new Problem('document-unknown', {}, { cause: error });
+    onExpired(linkOf(error.content));
+    throw new Problem('link-expired', { detail: 'Read the patient again for a new link.' }, { cause: error });
+  }
+}
+
+function linkOf(content: unknown): DocumentLink {
+  const { p: patientRef, k: key, n: sizeBytes, h: sha256, w: who, m: name, r } = sealed.parse(content);
+  const reader = { who, ...(name !== undefined && { name }), roles: [r] };
+  return { patientRef, content: { key, sizeBytes, sha256 }, reader };
+}

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import type { APIGatewayProxyEvent } from 'aws-lambda';
+import type { AccessDraft } from '../../../core/domain/access.ts';
+import type { Clients } from '../../clients.ts';
+import { operationOf } from './operation-search.ts';
+import { problemOf } from './problem-answers.ts';
+import type { Middleware, RequestFacts } from './request.ts';
+
+/**
+ * Records each attempt at a patient's data before its answer leaves, whatever that is; one that could not be recorded is
+ * answered with a problem instead (docs/reference/access-log.md).
+ */
+export function accessEntry(clients: () => Promise<Clients>): Middleware {
+  const record = async (event: APIGatewayProxyEvent, facts: RequestFacts, outcome: AccessDraft['outcome']) => {
+    if (facts.patientRef === undefined || facts.isRecorded) return;
+    facts.isRecorded = true; // whatever becomes of it: no second try for the same attempt
+    await (await clients()).patientRecord.recordAccess(accessDraft(event, facts, outcome));
+  };
+  return {
+    after: async ({ event, context: { facts } }) => await record(event, facts, 'success'),
+    onError: async (request) => {
+      const { problem } = problemOf(request.error);
+      if (problem === 'access-log-unavailable') return;
+      await record(request.event, request.context.facts, problem === 'forbidden' ? 'refused' : 'failed').catch(
+        (error: unknown) => {
+          request.error = error as Error;
+        },
+      );
+    },
+  };
+}
+
+export function accessDraft(
+  event: APIGatewayProxyEvent,
+  facts: RequestFacts,
+  outcome: AccessDraft['outcome'],
+): AccessDraft {
+  const { roles, access } = operationOf(facts);
+  const { actor, patientRef, entity, correlationId } = facts;
+  if (access === undefined || actor === undefined || patientRef === undefined) throw new Error('nothing to record');
+  const { who, name } = actor;
+  const role = actor.roles.find((own) => roles === 'link' || roles.includes(own as never)) ?? actor.roles[0] ?? 'none';
+  const address = event.requestContext?.identity?.sourceIp;
+  return {
+    id: randomUUID(),
+    patientRef,
+    recorded: new Date().toISOString(),
+    operation: access,
+    outcome,
+    agent: { who, ...(name !== undefined && { name }), role },
+    source: { component: 'api', correlationId, ...(address && { address }) },
+    ...(entity && { entity }),
+  };
+}

@@ -1,0 +1,30 @@
+import type { Clients } from '../../clients.ts';
+import { openDocumentLink } from '../document-link.ts';
+import { Problem } from '../problems.ts';
+import { operationOf } from './operation-search.ts';
+import { headerOf, type Middleware, type RequestFacts } from './request.ts';
+
+/** Finds out who asks: by the bearer token, or by the link that was made for one reader. Every operation gets it. */
+export function authentication(clients: () => Promise<Clients>): Middleware {
+  return {
+    before: async ({ event, context: { facts } }) => {
+      const { roles, group } = operationOf(facts);
+      if (roles === 'anyone') return;
+      if (roles === 'link') return await readLink(await clients(), event.pathParameters?.['token'] ?? '', facts);
+      const [, token] = /^Bearer +([\w.~+/=-]{1,8000})$/i.exec(headerOf(event, 'authorization') ?? '') ?? [];
+      if (token === undefined) throw new Problem('unauthenticated');
+      const { verifyToken, verifyCodecToken } = await clients();
+      facts.actor = await (group === 'codec' ? verifyCodecToken : verifyToken)(token);
+    },
+  };
+}
+
+async function readLink({ sealer }: Clients, token: string, facts: RequestFacts): Promise<void> {
+  const keep = (link: Awaited<ReturnType<typeof openDocumentLink>>): void => {
+    facts.link = link;
+    facts.actor = link.reader;
+    facts.patientRef = link.patientRef;
+    facts.entity = { kind: 'document', id: link.content.sha256 };
+  };
+  keep(await openDocumentLink(sealer, token, keep));
+}

@@ -1,0 +1,29 @@
+import { patientRefOf } from '../../../core/crypto/pseudonyms.ts';
+import type { Kvnr } from '../../../core/domain/kvnr.ts';
+import type { Clients } from '../../clients.ts';
+import { Problem } from '../problems.ts';
+import { operationOf } from './operation-search.ts';
+import type { Middleware, RequestFacts } from './request.ts';
+
+/** Lets those pass whose role may do this; who may not is told so before anything about the request's parts. */
+export function authorization(clients: () => Promise<Clients>): Middleware {
+  return {
+    before: async ({ context: { facts } }) => {
+      const { roles, access } = operationOf(facts);
+      if (access !== undefined) facts.patientRef ??= patientOf(facts, (await clients()).config.PSEUDONYM_KEY);
+      if (Array.isArray(roles) && !roles.some((role) => facts.actor?.roles.includes(role)))
+        throw new Problem('forbidden');
+      if (facts.partsProblem) throw facts.partsProblem;
+    },
+  };
+}
+
+/** Whom the request names: by pseudonym in its path or body, or by KVNR in its body. */
+function patientOf({ parts }: RequestFacts, pseudonymKey: string): string | undefined {
+  const named = { ...(parts?.body as object), ...(parts?.params as object) } as {
+    readonly patientRef?: string;
+    readonly kvnr?: Kvnr;
+  };
+  if (named.kvnr === undefined) return named.patientRef;
+  return patientRefOf(named.kvnr, Buffer.from(pseudonymKey, 'base64'));
+}

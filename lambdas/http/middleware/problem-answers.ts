@@ -1,0 +1,104 @@
+import { CodecError } from '../../../core/crypto/key-wrapper.ts';
+import { AccessLogError } from '../../../core/stores/access-log.ts';
+import { PageTokenError } from '../../../core/stores/page.ts';
+import { DailySyncError } from '../../../core/temporal/daily-sync-client.ts';
+import { InsurerLineError } from '../../../core/temporal/insurer-line-client.ts';
+import { PatientRecordError } from '../../../core/temporal/patient-record-client.ts';
+import { logger } from '../../observability.ts';
+import { Problem, type ProblemName, problems, problemType } from '../problems.ts';
+import { headerOf, type Middleware } from './request.ts';
+
+/** Whoever is told to come back is told when, seconds. */
+const retryAfterSeconds = 2;
+
+/** Answers a problem for whatever went wrong (RFC 9457): fixed words, no value of the request, nothing of how it is built. */
+export function problemAnswers(): Middleware {
+  return {
+    onError: (request) => {
+      const { facts } = request.context;
+      const problem = problemOf(request.error);
+      const { status, title } = problems[problem.problem];
+      if (status >= 500) logger.error('failed', { problem: problem.problem, causes: causesOf(request.error) });
+      request.error = problem; // the tracer keeps its message
+      request.response = {
+        statusCode: status,
+        headers: {
+          'content-type': 'application/problem+json',
+          ...(status === 401 && { 'www-authenticate': challenge(headerOf(request.event, 'authorization')) }),
+          ...(status === 503 && { 'retry-after': String(retryAfterSeconds) }),
+        },
+        body: JSON.stringify({
+          type: problemType(problem.problem),
+          title,
+          status,
+          ...problem.details,
+          correlationId: facts.correlationId,
+        }),
+      };
+    },
+  };
+}
+
+/** RFC 6750: an error is named only to who has brought a token. */
+const challenge = (authorization: string | undefined): string =>
+  authorization === undefined ? 'Bearer realm="epa-sync"' : 'Bearer realm="epa-sync", error="invalid_token"';
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const by = { cause: error };
+  if (error instanceof DailySyncError) return new Problem(dailySyncProblems[error.fault], {}, by);
+  if (error instanceof InsurerLineError) return new Problem(lineProblems[error.fault], {}, by);
+  if (error instanceof PatientRecordError) return new Problem(patientRecordProblems[error.fault], {}, by);
+  if (error instanceof AccessLogError) return new Problem('access-log-unavailable', {}, by);
+  if (error instanceof CodecError && error.fault === 'unavailable') return new Problem('unavailable', {}, by);
+  if (error instanceof PageTokenError) return wrongPageToken(by);
+  if (isOfAws(error)) return new Problem('storage-unavailable', {}, by);
+  if (error instanceof Error && error.name === 'TimeoutError') return new Problem('unavailable', {}, by);
+  return new Problem('internal', {}, by);
+}
+
+export const wrongPageToken = (by: ErrorOptions): Problem =>
+  new Problem(
+    'invalid-request',
+    { errors: [{ in: 'query', pointer: '/nextToken', detail: 'is the nextToken of an answer to the same question' }] },
+    by,
+  );
+
+const dailySyncProblems: Readonly<Record<DailySyncError['fault'], ProblemName>> = {
+  'no-run': 'no-run-under-way',
+  'no-decision-awaited': 'no-decision-awaited',
+  'decision-outdated': 'removals-changed',
+  'no-worker': 'sync-unavailable',
+  'temporal-unavailable': 'sync-unavailable',
+};
+const lineProblems: Readonly<Record<InsurerLineError['fault'], ProblemName>> = {
+  refused: 'invalid-request',
+  'unknown-insurer': 'line-unknown',
+  unavailable: 'line-unavailable',
+  'not-silent': 'line-not-silent',
+  resumed: 'line-superseded',
+  superseded: 'line-superseded',
+};
+const patientRecordProblems: Readonly<Record<PatientRecordError['fault'], ProblemName>> = {
+  'patient-unknown': 'patient-unknown',
+  'temporal-unavailable': 'sync-unavailable',
+  'access-log-unavailable': 'access-log-unavailable',
+};
+
+/** Whether AWS has refused a call, or did not answer in time: its clients mark their errors so. */
+const isOfAws = (error: unknown): boolean => error instanceof Error && '$metadata' in error;
+
+/** What failed, inmost last: names, faults and places in our code; no messages, as those of others may quote what they were given. */
+function causesOf(error: unknown): object[] {
+  const causes: object[] = [];
+  for (let cause = error; cause instanceof Error && causes.length < 5; cause = cause.cause) {
+    const { name, fault, code } = cause as Error & { readonly fault?: unknown; readonly code?: unknown };
+    const at = cause.stack
+      ?.split('\n')
+      .filter((line) => /^\s+at /.test(line))
+      .slice(0, 5)
+      .map((line) => line.trim());
+    causes.push({ name, ...(typeof fault === 'string' && { fault }), ...(typeof code === 'string' && { code }), at });
+  }
+  return causes;
+}

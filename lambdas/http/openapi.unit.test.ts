@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openApiDocument } from './openapi.ts';
+import { problems } from './problems.ts';
+import { type Operation, operations, problemsOf } from './routes.ts';
+
+test('each problem has a heading in docs/reference/problems.md that begins with its status, and no heading is without a problem', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'reference', 'problems.md'), 'utf8');
+  const told = [...page.matchAll(/^## (\S+)\n(\d+)/gm)].map(([, name, status]) => [name, Number(status)]);
+  expect(told).toHaveLength([...page.matchAll(/^## /gm)].length);
+  expect(told).toEqual(Object.entries(problems).map(([name, { status }]) => [name, status]));
+});
+
+test('/openapi.json tells all operations, with every status that each may answer, an example of each, and who may ask', () => {
+  const { openapi, paths, components, servers } = openApiDocument('https://api.example/v1');
+  expect({ openapi, servers }).toEqual({ openapi: '3.1.0', servers: [{ url: 'https://api.example/v1' }] });
+  expect(Object.keys(components?.securitySchemes ?? {})).toEqual(['token']);
+  for (const [name, operation] of Object.entries(operations) as [string, Operation][]) {
+    const told = paths?.[operation.path]?.[operation.method === 'GET' ? 'get' : 'post'];
+    expect(told?.operationId).toBe(name);
+    const statuses = new Set(problemsOf(operation).map((problem) => problems[problem].status));
+    expect(
+      Object.keys(told?.responses ?? {})
+        .map(Number)
+        .sort(),
+    ).toEqual([operation.answer.status, ...statuses].sort());
+    expect(told?.security).toEqual(Array.isArray(operation.roles) ? [{ token: [] }] : []);
+    expect(told?.requestBody === undefined).toBe(operation.body === undefined);
+  }
+});
+
+test('no two operations share a route', () => {
+  const routes = Object.values(operations).map(({ method, path }) => `${method} ${path}`);
+  expect(new Set(routes).size).toBe(routes.length);
+});

@@ -1,0 +1,312 @@
+import { z } from 'zod';
+import { accessOperations, roles } from '../../core/domain/access.ts';
+import { isKvnr } from '../../core/domain/kvnr.ts';
+import { lineFaults } from '../../core/domain/line.ts';
+import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
+import { phases } from '../../core/domain/progress.ts';
+import { problemType } from './problems.ts';
+
+/** What requests hold, and what answers are: validation and /openapi.json are made of the same schemas. */
+
+const time = z.iso.datetime().meta({ description: 'ISO 8601, UTC', example: '2026-11-24T21:30:00.000Z' });
+const count = z.int().min(0);
+
+export const patientRef = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/, 'is 32 hex digits in lower case')
+  .meta({ id: 'PatientRef', description: 'a pseudonym; never a KVNR', example: '5d41402abc4b2a76b9719d911017c592' });
+export const kvnr = z
+  .string()
+  .regex(/^[A-Z][0-9]{9}$/, 'is a letter and nine digits')
+  .refine(isKvnr, 'has a wrong check digit')
+  .meta({ id: 'Kvnr', description: 'the last digit is a check digit', example: 'A123456780' });
+export const runId = z
+  .string()
+  .regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/, 'is a run ID')
+  .meta({ id: 'RunId', example: '20261124T213000Z-1f3a9c0e' });
+export const nextToken = z
+  .string()
+  .min(1)
+  .max(2_000)
+  .regex(/^[\w.-]+$/, 'is the nextToken of an answer')
+  .meta({ description: 'where the next page begins; absent on the last one' });
+const syncId = z.uuid().meta({ example: '1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e' });
+/** Who pauses, resumes or cancels says why: it is kept. */
+const reason = z
+  .string()
+  .max(reasonMax)
+  .refine(
+    (text) => lineCommandProblem({ operator: 'any', reason: text }) === undefined,
+    'is one line of text that says why, without control characters',
+  )
+  .meta({ example: 'maintenance at the insurer until 14:00' });
+
+export const noFields = z.strictObject({});
+export const patientPath = z.strictObject({ patientRef });
+export const pageQuery = z.strictObject({ nextToken: nextToken.optional() });
+
+export const reasonBody = z.strictObject({ reason });
+export const removalsBody = z
+  .strictObject({
+    decision: z.enum(['approve', 'reject']),
+    removals: count.optional().meta({
+      description: 'how many the decision is about, as progress.decision.removals said; another number by now is a 409',
+    }),
+  })
+  .meta({ example: { decision: 'approve', removals: 42 } });
+export const lookupBody = z.strictObject({ kvnr }).meta({ example: { kvnr: 'A123456780' } });
+export const patientSyncBody = z
+  .union([z.strictObject({ kvnr }), z.strictObject({ patientRef })])
+  .meta({ example: { patientRef: '5d41402abc4b2a76b9719d911017c592' } });
+
+export const startedRun = z.object({ runId }).meta({ id: 'StartedRun' });
+export const cancelling = z.object({ state: z.literal('cancelling') });
+
+const lineState = z.enum(['open', 'paused']);
+const pausedBy = {
+  by: z.string().optional().meta({ description: 'who paused it; while paused only', example: 'operator-demo' }),
+  since: time.optional(),
+  reason: z.string().optional(),
+  silent: z
+    .boolean()
+    .optional()
+    .meta({ description: 'while paused only: it is proved that nothing is under way, and nothing will be sent' }),
+  silentSince: time.optional().meta({ description: 'of a silent line: since when that is known' }),
+};
+export const line = z
+  .object({ state: lineState, busy: z.boolean(), ...pausedBy })
+  .meta({ id: 'Line', example: { state: 'open', busy: true } });
+const lineChange = z
+  .object({
+    number: z.int().min(1).meta({ description: 'counts the changes of this line' }),
+    state: lineState,
+    by: z.string(),
+    at: time,
+    reason: z.string(),
+  })
+  .meta({ id: 'LineChange', description: 'who paused or resumed the line, when and why' });
+export const lineWithChanges = line
+  .extend({ changes: z.array(lineChange).meta({ description: 'the last 50, newest first' }) })
+  .meta({ id: 'LineWithChanges', example: { state: 'open', busy: true, changes: [] } });
+
+export const progress = z
+  .object({
+    runId,
+    state: z.enum(['running', 'completed', 'failed', 'cancelled']),
+    phase: z.enum(phases),
+    awaitingDecision: z.boolean(),
+    decision: z.object({ removals: count, stored: count }).optional(),
+    startedAt: time,
+    finishedAt: time.optional(),
+    cancellation: z
+      .object({ by: z.string().meta({ example: 'operator-demo' }), reason: z.string() })
+      .optional()
+      .meta({ description: 'of a run that was cancelled: who did it, and why' }),
+    stale: z.boolean().meta({ description: 'no worker answered: this is the last one stored' }),
+    patients: z.object({
+      listed: count,
+      new: count,
+      changed: count,
+      removed: count,
+      unchanged: count,
+      quarantined: count,
+    }),
+    careRecords: z.object({ total: count, done: count, pending: count, failed: count, notInsured: count }),
+    line: z.object({
+      state: lineState,
+      busy: z.boolean(),
+      requests: count,
+      failures: count,
+      failureRate: z.number().min(0).max(1),
+      faults: z.partialRecord(z.enum(lineFaults), count),
+      ...pausedBy,
+    }),
+    ratePerMinute: z.number().min(0),
+    etaSeconds: z.number().min(0).optional(),
+  })
+  .meta({
+    id: 'Progress',
+    example: {
+      runId: '20261124T213000Z-1f3a9c0e',
+      state: 'running',
+      phase: 'care-records',
+      awaitingDecision: false,
+      startedAt: '2026-11-24T21:30:00.000Z',
+      stale: false,
+      patients: { listed: 100, new: 100, changed: 0, removed: 0, unchanged: 0, quarantined: 2 },
+      careRecords: { total: 100, done: 40, pending: 60, failed: 0, notInsured: 0 },
+      line: { state: 'open', busy: true, requests: 200, failures: 160, failureRate: 0.8, faults: { stalled: 160 } },
+      ratePerMinute: 12.5,
+      etaSeconds: 288,
+    },
+  });
+export const runs = z.object({ runs: z.array(progress), nextToken: nextToken.optional() });
+export const runSamples = z.object({
+  runId,
+  samples: z
+    .array(z.object({ at: time, done: count, failed: count }))
+    .meta({ description: 'oldest first, at most 241' }),
+});
+export const issuesQuery = z.strictObject({
+  runId: runId.optional().meta({ description: 'of this run; of the newest one when absent' }),
+  nextToken: nextToken.optional(),
+});
+export const issues = z.object({
+  issues: z.array(
+    z
+      .object({
+        kind: z.enum(['quarantined', 'care-records', 'list']),
+        reason: z.string(),
+        patientRef: patientRef.optional(),
+        position: count.optional(),
+      })
+      .meta({ id: 'Issue', example: { kind: 'quarantined', reason: 'kvnr: check digit', position: 17 } }),
+  ),
+  nextToken: nextToken.optional(),
+});
+
+export const foundPatient = z.object({ patientRef });
+export const lastSync = z
+  .object({
+    syncId,
+    state: z.enum(['requested', 'running', 'completed', 'failed', 'not-insured']),
+    requestedBy: z.string(),
+    requestedAt: time,
+    finishedAt: time.optional(),
+    error: z.string().optional(),
+  })
+  .meta({ id: 'LastSync' });
+export const syncNow = lastSync
+  .extend({
+    line: z.object({ state: lineState }).optional().meta({
+      description: 'of a sync under way, which waits while the line is paused; absent when that could not be read',
+    }),
+  })
+  .meta({ id: 'SyncNow' });
+export const requestedSync = z
+  .object({ patientRef, syncId, state: lastSync.shape.state, requestedAt: time, line: line.optional() })
+  .meta({
+    id: 'RequestedSync',
+    description: 'while the line is paused, the sync waits; `line` is absent when it could not be read',
+  });
+
+const link = {
+  href: z.url().meta({ description: 'for five minutes; needs no token, and its use is recorded as yours' }),
+  sizeBytes: count,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+};
+const contentLink = z
+  .object(link)
+  .meta({ id: 'ContentLink', description: 'size and SHA-256 of the text behind the link' });
+const careRecord = z
+  .looseObject({
+    id: z.string(),
+    documents: z
+      .array(
+        z.looseObject({
+          contentBase64: z
+            .union([contentLink, z.string()])
+            .meta({ description: 'the text itself only where it is no well-formed Unicode' }),
+        }),
+      )
+      .optional(),
+  })
+  .meta({ id: 'CareRecord', description: 'as the insurer sent it, every field; the contents of documents are links' });
+const linkedCareRecord = z
+  .object({
+    id: z.string(),
+    linked: z.literal(true),
+    ...link,
+    documents: z.array(z.object({ index: count, ...link })),
+  })
+  .meta({
+    id: 'LinkedCareRecord',
+    description:
+      'a care record too large for an answer: behind the link is its JSON text, with an empty contentBase64 in each of the ' +
+      'documents that are listed here by their place; more of them may follow with the same id on the next page',
+  });
+export const patient = z.object({
+  patient: z.looseObject({}).meta({ description: 'master data as the insurer sent them, every field' }),
+  careRecords: z.array(z.union([linkedCareRecord, careRecord])),
+  lastSync: lastSync.optional(),
+  nextToken: nextToken.optional(),
+});
+export const documentPath = z.strictObject({
+  token: z
+    .string()
+    .max(4_000)
+    .regex(/^[\w.-]+$/, 'is a link of ours'),
+});
+
+const accessOperation = z.enum(Object.keys(accessOperations) as [keyof typeof accessOperations]);
+const moment = z.iso.datetime({ offset: true }).meta({ example: '2026-11-24T00:00:00Z' });
+export const accessLogQuery = z.strictObject({
+  who: z.string().min(1).max(200).optional().meta({ description: "a token's `sub`, or `epa-sync`" }),
+  role: z.enum([...roles, 'system', 'none']).optional(),
+  operation: accessOperation.optional(),
+  from: moment.optional().meta({ description: 'recorded then or later' }),
+  to: moment.optional().meta({ description: 'recorded before' }),
+  order: z.enum(['oldest', 'newest']).optional().meta({ description: 'which come first; the oldest when absent' }),
+  nextToken: nextToken.optional(),
+});
+const accessEntry = z
+  .object({
+    id: z.string(),
+    patientRef,
+    recorded: time,
+    operation: accessOperation,
+    outcome: z.enum(['success', 'refused', 'failed']),
+    agent: z.object({ who: z.string(), name: z.string().optional(), role: z.enum([...roles, 'system', 'none']) }),
+    source: z.object({
+      component: z.enum(['api', 'sync']),
+      correlationId: z.string().optional(),
+      address: z.string().optional(),
+    }),
+    entity: z.object({ kind: z.enum(['document', 'sync', 'list']), id: z.string() }).optional(),
+    seq: z.int().min(1),
+    prevHash: z.string(),
+    prevRecorded: time.optional(),
+    hash: z.string(),
+  })
+  .meta({ id: 'AccessEntry', description: 'one link of the chain' });
+export const accessLog = z.object({ entries: z.array(accessEntry), nextToken: nextToken.optional() });
+export const auditBundle = z
+  .looseObject({ resourceType: z.literal('Bundle') })
+  .meta({ id: 'AuditBundle', description: 'FHIR R4: a Bundle of AuditEvents; a link `next` leads to the next page' });
+const base64 = z
+  .string()
+  .regex(/^[\w+/-]*={0,2}$/, 'is base64')
+  .meta({ example: 'anNvbi9wbGFpbg==' });
+const codecPayload = z
+  .object({ metadata: z.record(z.string(), base64).optional(), data: base64.optional() })
+  .meta({ id: 'Payload', description: 'temporal.api.common.v1.Payload as JSON' });
+export const codecPayloads = z
+  .strictObject({ payloads: z.array(codecPayload).max(1_000) })
+  .meta({ id: 'Payloads', example: { payloads: [{ metadata: { encoding: 'anNvbi9wbGFpbg==' }, data: 'Mg==' }] } });
+
+export const openApi = z.looseObject({ openapi: z.literal('3.1.0') });
+
+export const verification = z.object({ valid: z.boolean(), entries: count, firstBrokenSeq: z.int().min(1).optional() });
+
+export const problem = z
+  .object({
+    type: z.string().meta({ description: 'docs/reference/problems.md explains each' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().optional(),
+    correlationId: z.string().optional(),
+    errors: z
+      .array(z.object({ in: z.enum(['body', 'path', 'query']), pointer: z.string(), detail: z.string() }))
+      .optional(),
+  })
+  .meta({
+    id: 'Problem',
+    description: 'RFC 9457',
+    example: {
+      type: problemType('invalid-request'),
+      title: 'The request does not fit the contract',
+      status: 400,
+      correlationId: '0e4d1e0e-6d0c-4bc9-8f25-6a6b1a8b7f0d',
+      errors: [{ in: 'body', pointer: '/kvnr', detail: 'has a wrong check digit' }],
+    },
+  });

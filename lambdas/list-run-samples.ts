@@ -1,8 +1,0 @@
-import type { Handler } from './operation.ts';
-import { Problem } from './problems.ts';
-
-export const listRunSamples: Handler<'listRunSamples'> = async (_call, { stores, config }) => {
-  const samples = await stores.syncRuns.readSamples(config.INSURER_ID);
-  if (samples === undefined) throw new Problem('no-run-yet');
-  return { body: samples };
-};

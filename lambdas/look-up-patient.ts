@@ -1,9 +1,0 @@
-import type { Handler } from './operation.ts';
-import { Problem } from './problems.ts';
-
-export const lookUpPatient: Handler<'lookUpPatient'> = async ({ patientRef, actor }, { stores }) => {
-  // whoever has left is not stored any more, but their access log is (ADR 0026)
-  const isFound = actor.roles.includes('auditor') || (await stores.patients.readLastSync(patientRef)) !== undefined;
-  if (!isFound) throw new Problem('patient-unknown');
-  return { body: { patientRef } };
-};

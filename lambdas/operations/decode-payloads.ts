@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { Payload } from '@temporalio/common';
+import { CodecError } from '../../core/crypto/key-wrapper.ts';
+import { patientRefsIn } from '../../core/domain/patient-refs.ts';
+import { forEachParallel } from '../../core/stores/parallel.ts';
+import { isEncrypted } from '../../core/temporal/codec.ts';
+import type { Call, Handler } from '../http/operation.ts';
+import { Problem } from '../http/problems.ts';
+import { logger } from '../observability.ts';
+
+/** Temporal's page asks for each event of a history apart, and again while it changes: one look is one entry. */
+const lookMs = 5 * 60_000;
+/** Logs that are appended to side by side. */
+const logsAtOnce = 16;
+
+type JsonPayload = Call<'decodePayloads'>['body']['payloads'][number];
+
+/**
+ * Temporal's remote codec protocol. That somebody looked stands in the log of every patient whom the payloads name, and in
+ * ours, before they leave. The entries go to the table beside the patients' workflows: by way of one, each look at its
+ * history would make it longer, and the page would look again.
+ */
+export const decodePayloads: Handler<'decodePayloads'> = async (call, { payloadCodec, stores: { accessLog } }) => {
+  const { body, actor, accessDraft } = call;
+  const payloads = body.payloads.map(payloadOf);
+  const decoded = await payloadCodec.decode(payloads).catch(rethrow);
+  const read = decoded.filter((_, index) => isEncrypted(payloads[index] ?? {}));
+  const patientRefs = patientRefsIn(read.map(({ data }) => Buffer.from(data ?? []).toString('utf8')));
+  const look = Math.floor(Date.now() / lookMs);
+  await forEachParallel(patientRefs, logsAtOnce, async (patientRef) => {
+    const draft = accessDraft(patientRef);
+    await accessLog.append(patientRef, [{ ...draft, id: `${draft.operation}:${look}:${actor.who}` }]);
+  });
+  logger.info('workflow payloads read', {
+    who: pseudonymOf(actor.who),
+    payloads: read.length,
+    patients: patientRefs.length,
+  });
+  return { body: { payloads: decoded.map(jsonOf) } };
+};
+
+const payloadOf = ({ metadata = {}, data }: JsonPayload): Payload => ({
+  metadata: Object.fromEntries(
+    Object.entries(metadata).map(([name, value]) => [name, new Uint8Array(Buffer.from(value, 'base64'))]),
+  ),
+  ...(data !== undefined && { data: new Uint8Array(Buffer.from(data, 'base64')) }),
+});
+
+const jsonOf = ({ metadata, data }: Payload): JsonPayload => ({
+  metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)])),
+  ...(data && { data: base64(data) }),
+});
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
+/** A subject is a pseudonym, but some issuers make it of an e-mail address. */
+const pseudonymOf = (who: string): string =>
+  who.includes('@') ? `sha256:${createHash('sha256').update(who).digest('hex').slice(0, 16)}` : who;
+
+function rethrow(error: unknown): never {
+  if (!(error instanceof CodecError) || error.fault === 'unavailable') throw error;
+  throw new Problem('payload-unreadable', {}, { cause: error });
+}

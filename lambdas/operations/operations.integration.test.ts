@@ -1,0 +1,287 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Role, roles } from '../../core/domain/access.ts';
+import { type Answered, type Api, type Ask, newKvnr, openApi, withOneOther } from '../http/api.fixture.ts';
+import { problems, problemType } from '../http/problems.ts';
+import { type Operation, type OperationName, operations, problemsOf } from '../http/routes.ts';
+import { problem } from '../http/schemas.ts';
+
+let api: Api;
+let patient: Awaited<ReturnType<Api['storePatient']>>;
+beforeAll(async () => {
+  api = await openApi();
+  patient = await api.storePatient('[{"id": "r1", "documents": [{"id": "d1", "contentBase64": "QUJD"}]}]');
+  await api.stores.gateOf(api.insurerId).read(); // as a worker does that keeps the line
+});
+
+const table = Object.entries(operations) as [OperationName, Operation][];
+const forRoles = table.filter(([, { roles }]) => Array.isArray(roles));
+
+/** What somebody asks who knows what they are doing. */
+async function validAsk(name: OperationName): Promise<Ask> {
+  const { params, body } = operations[name] as Operation;
+  const bodies: Partial<Record<OperationName, unknown>> = {
+    decideRemovals: { decision: 'approve' },
+    cancelSync: { reason: 'a test' },
+    pauseLine: { reason: 'a test' },
+    resumeLine: { reason: 'a test' },
+    lookUpPatient: { kvnr: patient.kvnr },
+    decodePayloads: { payloads: [] },
+    requestPatientSync: { patientRef: patient.patientRef },
+  };
+  if (name === 'readDocument') {
+    const read = await api.ask('readPatient', { role: 'clinician', params: { patientRef: patient.patientRef } });
+    return { params: { token: read.json.careRecords[0].documents[0].contentBase64.href.split('/').at(-1) } };
+  }
+  return { ...(params && { params: { patientRef: patient.patientRef } }), ...(body && { body: bodies[name] }) };
+}
+
+/** Every answer is one that the table documents, and has the headers of all answers. */
+function expectDocumented(name: OperationName, answered: Answered): void {
+  const operation = operations[name] as Operation;
+  expect(answered.headers).toMatchObject({
+    'access-control-allow-origin': 'http://127.0.0.1:8080',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-correlation-id': expect.any(String),
+  });
+  if (answered.status === operation.answer.status) {
+    if (operation.answer.schema) operation.answer.schema.parse(answered.json);
+    return;
+  }
+  expect(answered.headers['content-type']).toBe('application/problem+json');
+  const { type, status } = problem.parse(answered.json);
+  expect(problemsOf(operation).map(problemType)).toContain(type);
+  expect(status).toBe(answered.status);
+}
+
+/** At once: while no worker answers, each entry waits for one for half a second. */
+describe.concurrent.each(forRoles)('%s', (name, operation) => {
+  test('is refused without a token', async () => {
+    const answered = await api.ask(name, await validAsk(name));
+    expectDocumented(name, answered);
+    expect(answered.status).toBe(401);
+    expect(answered.headers['www-authenticate']).toBe('Bearer realm="epa-sync"');
+  });
+
+  test.each([...roles, 'none'] as const)('as %s', async (role) => {
+    const answered = await api.ask(name, { ...(await validAsk(name)), role });
+    if (name === 'startSync' && answered.status === 202) await api.endRun(); // nobody works on it
+    expectDocumented(name, answered);
+    const may = (operation.roles as readonly string[]).includes(role);
+    if (!may) expect(answered.status).toBe(403);
+    else expect([200, 202, 404, 409]).toContain(answered.status);
+  });
+
+  test('refuses a request that does not fit the contract, and repeats nothing of it', async () => {
+    const role = (operation.roles as readonly Role[])[0] as Role;
+    const valid = await validAsk(name);
+    const wrong: Ask[] = [{ ...valid, query: { surprise: 'Größling' } }];
+    if (operation.params)
+      wrong.push({ ...valid, params: { patientRef: 'A123456780' } }, { ...valid, params: { patientRef: '../../etc' } });
+    if (operation.query) {
+      wrong.push({ ...valid, query: { nextToken: 'Größling' } }, { ...valid, query: { nextToken: 'made.up.by.me' } });
+      wrong.push({ ...valid, query: { nextToken: ['a', 'b'] } });
+    }
+    if (operation.body) {
+      for (const body of [
+        {},
+        [],
+        'null',
+        '{',
+        '{"__proto__": {"kvnr": "A123456780"}}',
+        { ...(valid.body as object), Größling: 1 },
+      ]) {
+        wrong.push({ ...valid, body });
+      }
+    }
+    for (const ask of wrong) {
+      const answered = await api.ask(name, { ...ask, role });
+      expectDocumented(name, answered);
+      expect(answered.json).toMatchObject({
+        type: problemType('invalid-request'),
+        errors: [{ in: expect.any(String) }],
+      });
+      expect(answered.text).not.toMatch(/Größling|A123456780|etc|made/);
+      expect((await api.ask(name, { ...ask, role: 'none' })).status).toBe(403);
+      expect((await api.ask(name, ask)).status).toBe(401);
+    }
+  });
+
+  test.runIf(operation.body)('takes JSON only, and not much of it', async () => {
+    const role = (operation.roles as readonly Role[])[0] as Role;
+    const valid = await validAsk(name);
+    const large = await api.ask(name, { role, body: `"${'x'.repeat(1_100_000)}"` });
+    expect(large.status).toBe(413);
+    expectDocumented(name, large);
+    const text = await api.ask(name, { ...valid, role, headers: { 'content-type': 'text/plain' } });
+    expect(text.status).toBe(415);
+    expectDocumented(name, text);
+    expect(
+      (await api.ask(name, { ...valid, role, headers: { 'content-type': 'Application/JSON; charset=utf-8' } })).status,
+    ).not.toBe(415);
+  });
+});
+
+test('the answers are what was asked for', async () => {
+  const { patientRef, kvnr } = patient;
+  const ask = async (name: OperationName, role: Role, more: Ask = {}) =>
+    await api.ask(name, { ...(await validAsk(name)), role, ...more });
+  expect((await ask('lookUpPatient', 'operator')).json).toEqual({ patientRef });
+  expect((await ask('requestPatientSync', 'clinician', { body: { kvnr } })).json).toMatchObject({
+    patientRef,
+    state: 'requested',
+  });
+  expect((await ask('pauseLine', 'operator')).json).toMatchObject({
+    state: 'paused',
+    by: 'Demo operator (operator-1)',
+    reason: 'a test',
+  });
+  expect((await ask('readLine', 'management')).json).toMatchObject({
+    state: 'paused',
+    by: 'Demo operator (operator-1)',
+  });
+  expect((await ask('requestPatientSync', 'operator')).json.line).toMatchObject({ state: 'paused' });
+  expect((await ask('resumeLine', 'operator')).json).toEqual({ state: 'open', busy: false });
+  const started = await ask('startSync', 'operator');
+  expect(started.status).toBe(202);
+  expect((await ask('startSync', 'operator')).json).toEqual(started.json);
+  expect((await ask('cancelSync', 'operator')).status).toBe(202);
+  await api.endRun();
+});
+
+test('runs and issues come in pages; a token is good for its own question only', async () => {
+  const { syncRuns } = api.stores;
+  const runId = (index: number) => `2026112${index % 10}T2130${String(index).padStart(2, '0')}Z-00000000`;
+  for (let index = 0; index < 45; index++) await syncRuns.saveProgress(api.insurerId, progressOf(runId(index)), 1);
+  const issues = Array.from({ length: 1_150 }, (_, position) => ({
+    kind: 'quarantined' as const,
+    reason: 'kvnr: missing',
+    position,
+  }));
+  await syncRuns.addIssues(api.insurerId, runId(9), issues);
+  const seen: string[] = [];
+  let nextToken: string | undefined;
+  do {
+    const { json } = await api.ask('listRuns', {
+      role: 'operator',
+      query: nextToken === undefined ? {} : { nextToken },
+    });
+    seen.push(...json.runs.map((run: { runId: string }) => run.runId));
+    nextToken = json.nextToken;
+    if (nextToken === undefined) continue;
+    const elsewhere = await api.ask('listIssues', { role: 'operator', query: { nextToken } });
+    expect(elsewhere.json.type).toBe(problemType('invalid-request'));
+    const changed = withOneOther(nextToken);
+    expect((await api.ask('listRuns', { role: 'operator', query: { nextToken: changed } })).status).toBe(400);
+  } while (nextToken !== undefined);
+  expect(seen).toEqual([...new Set(seen)].sort().reverse());
+  expect(seen.length).toBeGreaterThanOrEqual(45);
+  const query = { runId: runId(9) };
+  const page = await api.ask('listIssues', { role: 'operator', query });
+  expect(page.json.issues).toHaveLength(1_000);
+  const rest = await api.ask('listIssues', { role: 'operator', query: { ...query, nextToken: page.json.nextToken } });
+  expect(rest.json.issues).toEqual(issues.slice(1_000));
+  expect(rest.json.nextToken).toBeUndefined();
+});
+
+const progressOf = (runId: string) => ({
+  runId,
+  state: 'completed' as const,
+  phase: 'done' as const,
+  awaitingDecision: false,
+  startedAt: '2026-11-24T21:30:00.000Z',
+  stale: false,
+  patients: { listed: 1, new: 1, changed: 0, removed: 0, unchanged: 0, quarantined: 0 },
+  careRecords: { total: 1, done: 1, pending: 0, failed: 0, notInsured: 0 },
+  line: { state: 'open' as const, busy: false, requests: 1, failures: 0, failureRate: 0, faults: {} },
+  ratePerMinute: 0,
+});
+
+// Each of somebody else, and most of the time they wait for a worker.
+test.concurrent('each attempt at a patient is in their access log before its answer leaves, refusals and failures too', async () => {
+  const { patientRef, kvnr } = await api.storePatient('[]');
+  const path = { params: { patientRef } };
+  const correlationId = '0e4d1e0e-6d0c-4bc9-8f25-6a6b1a8b7f0d';
+  await api.ask('lookUpPatient', { role: 'operator', body: { kvnr }, headers: { 'X-Correlation-Id': correlationId } });
+  await api.ask('lookUpPatient', { role: 'management', body: { kvnr } });
+  await api.ask('readPatient', { role: 'clinician', ...path });
+  await api.ask('readPatient', { role: 'operator', ...path, query: { surprise: '1' } });
+  await api.ask('readPatient', { role: 'clinician', ...path, query: { nextToken: 'x' } });
+  await api.ask('readLastSync', { role: 'none', ...path });
+  await api.ask('readLastSync', { role: 'operator', ...path });
+  const { json: requested } = await api.ask('requestPatientSync', { role: 'clinician', body: { kvnr } });
+  await api.ask('verifyAccessLog', { role: 'auditor', ...path });
+  const { json } = await api.ask('readAccessLog', { role: 'auditor', ...path });
+  const { json: again } = await api.ask('readAccessLog', { role: 'auditor', ...path });
+  const told = again.entries.map((entry: { operation: string; outcome: string; agent: { role: string } }) => [
+    entry.operation,
+    entry.outcome,
+    entry.agent.role,
+  ]);
+  expect(told).toEqual([
+    ['lookup', 'success', 'operator'],
+    ['lookup', 'refused', 'management'],
+    ['read-patient', 'success', 'clinician'],
+    ['read-patient', 'refused', 'operator'],
+    ['read-patient', 'failed', 'clinician'],
+    ['read-sync', 'refused', 'none'],
+    ['read-sync', 'failed', 'operator'],
+    ['request-sync', 'success', 'clinician'],
+    ['verify-access-log', 'success', 'auditor'],
+    ['read-access-log', 'success', 'auditor'],
+  ]);
+  expect(again.entries[0]).toMatchObject({
+    agent: { who: 'operator-1', name: 'Demo operator' },
+    source: { component: 'api', address: '192.0.2.7', correlationId },
+  });
+  expect(json.entries).toHaveLength(9);
+  expect(requested.syncId).toEqual(expect.any(String));
+  const filtered = async (query: Ask['query'] & object) =>
+    (await api.ask('readAccessLog', { role: 'auditor', ...path, query })).json.entries.length;
+  expect(await filtered({ who: 'operator-1' })).toBe(3);
+  expect(await filtered({ role: 'clinician', operation: 'read-patient' })).toBe(2);
+  expect(await filtered({ from: '2999-01-01T00:00:00Z' })).toBe(0);
+  expect(await filtered({ to: '2000-01-01T00:00:00+01:00' })).toBe(0);
+  const fhir = await api.ask('readAccessLog', {
+    role: 'auditor',
+    ...path,
+    headers: { Accept: 'application/fhir+json' },
+  });
+  expect(fhir.headers['content-type']).toBe('application/fhir+json');
+  expect(fhir.json).toMatchObject({ resourceType: 'Bundle' });
+});
+
+test.concurrent('an attempt at somebody who is not stored is answered 404 and recorded', async () => {
+  const kvnr = newKvnr();
+  const params = { patientRef: api.refOf(kvnr) };
+  const unknown = { type: problemType('patient-unknown'), status: problems['patient-unknown'].status };
+  expect((await api.ask('lookUpPatient', { role: 'clinician', body: { kvnr } })).json).toMatchObject(unknown);
+  expect((await api.ask('readPatient', { role: 'clinician', params })).json).toMatchObject(unknown);
+  expect((await api.ask('requestPatientSync', { role: 'clinician', body: { kvnr } })).json).toMatchObject(unknown);
+  expect((await api.ask('readLastSync', { role: 'clinician', params })).json).toMatchObject(unknown);
+  const { json } = await api.ask('readAccessLog', { role: 'auditor', params });
+  expect(json.entries.map(({ outcome }: { outcome: string }) => outcome)).toEqual([
+    'failed',
+    'failed',
+    'failed',
+    'failed',
+  ]);
+});
+
+test.concurrent('an auditor finds the access log of whoever is not stored, or no more, and that is recorded as well', async () => {
+  const kvnr = newKvnr();
+  const patientRef = api.refOf(kvnr);
+  expect((await api.ask('lookUpPatient', { role: 'auditor', body: { kvnr } })).json).toEqual({ patientRef });
+  const { json } = await api.ask('readAccessLog', { role: 'auditor', params: { patientRef } });
+  expect(json.entries).toMatchObject([{ operation: 'lookup', outcome: 'success', agent: { role: 'auditor' } }]);
+});
+
+test.concurrent('a KVNR with a wrong check digit is refused, and is neither repeated nor taken for a correlation ID', async () => {
+  const answered = await api.ask('lookUpPatient', {
+    role: 'clinician',
+    body: { kvnr: 'A123456789' },
+    headers: { 'x-correlation-id': 'A123456780' },
+  });
+  expect(answered.json.errors).toEqual([{ in: 'body', pointer: '/kvnr', detail: 'has a wrong check digit' }]);
+  expect(answered.text + JSON.stringify(answered.headers)).not.toMatch(/A12345678/);
+});

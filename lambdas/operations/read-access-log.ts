@@ -1,0 +1,38 @@
+import type { AccessEntry } from '../../core/domain/access.ts';
+import { auditEventBundle } from '../../core/domain/fhir-audit-event.ts';
+import type { Call, Handler } from '../http/operation.ts';
+import { pageTokens } from '../http/pages.ts';
+
+const entriesPerPage = 100;
+/** A filter that hardly anything fits must not read a whole log in one answer. */
+const readsMax = 20;
+
+export const readAccessLog: Handler<'readAccessLog'> = async (call, { stores: { accessLog }, sealer }) => {
+  const { patientRef, query, acceptsFhir, apiUrl } = call;
+  const { order = 'oldest' } = query;
+  const pages = pageTokens<string>(sealer, `access log of ${patientRef}, ${order} first`);
+  const entries: AccessEntry[] = [];
+  let place = await pages.placeOf(query.nextToken);
+  for (let reads = 0; reads < readsMax && entries.length < entriesPerPage; reads++) {
+    const page = await accessLog.read(patientRef, entriesPerPage - entries.length, place, order);
+    entries.push(...page.entries.filter((entry) => fits(entry, query)));
+    place = page.nextToken;
+    if (place === undefined) break;
+  }
+  const next = await pages.nextToken(place);
+  if (!acceptsFhir) return { body: { entries, ...next } };
+  const self = `${apiUrl}/patients/${patientRef}/access-log`;
+  const filter = query as Readonly<Record<string, string>>;
+  return {
+    fhir: auditEventBundle(entries, self, next.nextToken && `${self}?${new URLSearchParams({ ...filter, ...next })}`),
+  };
+};
+
+type Filter = Call<'readAccessLog'>['query'];
+
+const fits = ({ agent, operation, recorded }: AccessEntry, filter: Filter): boolean =>
+  (filter.who === undefined || agent.who === filter.who) &&
+  (filter.role === undefined || agent.role === filter.role) &&
+  (filter.operation === undefined || operation === filter.operation) &&
+  (filter.from === undefined || Date.parse(recorded) >= Date.parse(filter.from)) &&
+  (filter.to === undefined || Date.parse(recorded) < Date.parse(filter.to));

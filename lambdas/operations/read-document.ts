@@ -1,0 +1,11 @@
+import type { Handler } from '../http/operation.ts';
+import { Problem } from '../http/problems.ts';
+
+/** The browser follows at once. */
+const lifetimeSeconds = 60;
+
+export const readDocument: Handler<'readDocument'> = async ({ link }, { stores }) => {
+  const location = link && (await stores.documents.linkTo(link.content, lifetimeSeconds));
+  if (location === undefined) throw new Problem('document-unknown');
+  return { location };
+};

@@ -1,0 +1,15 @@
+import { isUnderWay } from '../../core/domain/patient.ts';
+import type { Handler } from '../http/operation.ts';
+import { Problem } from '../http/problems.ts';
+
+export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { patientRecord, insurerLine }) => {
+  const patient = await patientRecord.readLastSync(patientRef);
+  if (patient === undefined) throw new Problem('patient-unknown');
+  const { lastSync } = patient;
+  if (lastSync === undefined) throw new Problem('no-sync-yet');
+  const line = isUnderWay(lastSync) ? await insurerLine.read().catch(() => undefined) : undefined; // beside the point when it is over
+  return {
+    body: { ...lastSync, ...(line && { line: { state: line.state } }) },
+    entity: { kind: 'sync', id: lastSync.syncId },
+  };
+};

@@ -1,0 +1,10 @@
+import type { Handler } from '../http/operation.ts';
+
+export const requestPatientSync: Handler<'requestPatientSync'> = async (call, { patientRecord, insurerLine }) => {
+  const { patientRef, accessDraft } = call;
+  const [{ syncId, state, requestedAt }, line] = await Promise.all([
+    patientRecord.requestSync({ patientRef, access: accessDraft() }),
+    insurerLine.read().catch(() => undefined), // the sync is promised, whatever is known of the line
+  ]);
+  return { body: { patientRef, syncId, state, requestedAt, ...(line && { line }) }, isRecorded: true };
+};

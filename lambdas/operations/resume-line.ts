@@ -1,0 +1,6 @@
+import { calledBy } from '../../core/domain/access.ts';
+import type { Handler } from '../http/operation.ts';
+
+export const resumeLine: Handler<'resumeLine'> = async ({ body, actor }, { insurerLine }) => ({
+  body: await insurerLine.resume({ operator: calledBy(actor), reason: body.reason }),
+});

@@ -1,6 +1,0 @@
-import { calledBy } from '../core/domain/access.ts';
-import type { Handler } from './operation.ts';
-
-export const pauseLine: Handler<'pauseLine'> = async ({ body, actor }, { insurerLine }) => ({
-  body: await insurerLine.pause({ operator: calledBy(actor), reason: body.reason }),
-});

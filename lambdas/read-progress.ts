@@ -1,8 +1,0 @@
-import type { Handler } from './operation.ts';
-import { Problem } from './problems.ts';
-
-export const readProgress: Handler<'readProgress'> = async (_call, { dailySync }) => {
-  const progress = await dailySync.readProgress();
-  if (progress === undefined) throw new Problem('no-run-yet');
-  return { body: progress };
-};

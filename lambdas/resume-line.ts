@@ -1,6 +1,0 @@
-import { calledBy } from '../core/domain/access.ts';
-import type { Handler } from './operation.ts';
-
-export const resumeLine: Handler<'resumeLine'> = async ({ body, actor }, { insurerLine }) => ({
-  body: await insurerLine.resume({ operator: calledBy(actor), reason: body.reason }),
-});

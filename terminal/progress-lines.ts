@@ -1,0 +1,162 @@
+import type { AccessEntry } from '../core/domain/access.ts';
+import { type LineChange, lineItself } from '../core/domain/gate.ts';
+import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
+import type { ProgressNow } from '../core/temporal/daily-sync-client.ts';
+import type { LineNow } from '../core/temporal/insurer-line-client.ts';
+
+/** The run's progress as people read it, a few lines; pure, so that a terminal can draw it over and over. */
+export function progressBlock(progress: ProgressNow, now: Date, widthColumns: number): string[] {
+  const { patients, careRecords, line } = progress;
+  const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
+  const care = phaseIndex(progress) < phases.indexOf('care-records') ? '' : `${finished} of ${careRecords.total}`;
+  const listed = `${patients.listed} listed · ${patientCounts(progress)}`;
+  const cared = `${care}${careCounts(progress)}`;
+  const besideBar = 'care records  []  '.length + Math.max(listed.length, cared.length);
+  const barColumns = Math.min(40, widthColumns - besideBar); // figures matter more than a long bar
+  return [
+    `run ${progress.runId} · ${stateOf(progress)} · ${duration(elapsedSeconds(progress, now))}${progress.stale ? ' · no worker answers: as last seen' : timeLeft(progress)}`,
+    `patients      ${bar(listShare(progress), barColumns)}${listed}`,
+    `care records  ${bar(careShare(progress), barColumns)}${cared}`,
+    `line          ${lineState(progress)} · ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
+    ...decisionLines(progress),
+    ...pauseLines(progress.line),
+  ].map((text) => text.slice(0, Math.max(20, widthColumns)));
+}
+
+/** One line of a log that is no terminal. */
+export function progressLine(progress: ProgressNow, now: Date): string {
+  const { careRecords, line } = progress;
+  const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
+  const parts = [
+    `${duration(elapsedSeconds(progress, now))} ${stateOf(progress)}`,
+    `${progress.patients.listed} listed, ${patientCounts(progress)}`,
+    `care records ${finished}/${careRecords.total}${careCounts(progress)}`,
+    `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}${timeLeft(progress)}`,
+    ...(progress.stale ? ['no worker answers: as last seen'] : []),
+    ...[...decisionLines(progress), ...pauseLines(progress.line)].map((each) => each.trim()),
+  ];
+  return parts.join(' | ');
+}
+
+export function summaryLines(progress: Progress): string[] {
+  const { patients, careRecords, line } = progress;
+  const finishedAt = progress.finishedAt === undefined ? new Date() : new Date(progress.finishedAt);
+  const faults = Object.entries(line.faults).sort(([, a], [, b]) => b - a);
+  return [
+    `run ${progress.runId} ${progress.state} after ${duration(elapsedSeconds(progress, finishedAt))}`,
+    `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,
+    `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending`,
+    `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
+    ...(patients.quarantined + careRecords.failed > 0 || progress.state === 'failed'
+      ? ['  what went wrong, and where: npm run sync -- issues']
+      : []),
+  ];
+}
+
+const phaseWords: Readonly<Record<Phase, string>> = {
+  list: 'fetching the list',
+  split: 'reading the list',
+  diff: 'comparing',
+  apply: 'removing who is gone',
+  'care-records': 'fetching care records',
+  done: 'done',
+};
+
+const phaseIndex = ({ phase }: Progress): number => phases.indexOf(phase);
+function stateOf({ state, phase, awaitingDecision, careRecords }: Progress): string {
+  if (state !== 'running') return state;
+  const isAllDone = phase === 'care-records' && careRecords.pending === 0;
+  return awaitingDecision && isAllDone ? 'waiting for a decision' : phaseWords[phase];
+}
+
+/** How far the list has been taken in: by its steps, as nobody knows how long it is. */
+const listShare = (progress: Progress): number => Math.min(1, phaseIndex(progress) / phases.indexOf('care-records'));
+
+function careShare({ careRecords: { total, pending }, phase }: Progress): number {
+  if (total > 0) return (total - pending) / total;
+  return phase === 'done' ? 1 : 0;
+}
+
+function patientCounts({ patients }: Progress): string {
+  const quarantined = patients.quarantined > 0 ? ` · ${patients.quarantined} quarantined` : '';
+  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${quarantined}`;
+}
+
+function careCounts({ careRecords: { failed, notInsured } }: Progress): string {
+  return `${failed > 0 ? ` · ${failed} failed` : ''}${notInsured > 0 ? ` · ${notInsured} no longer insured` : ''}`;
+}
+
+const lineState = ({ line }: Progress): string => (line.state === 'paused' ? 'paused' : line.busy ? 'busy' : 'idle');
+
+const paceOf = ({ state, ratePerMinute }: Progress): string =>
+  state !== 'running' || ratePerMinute === 0 ? '' : ` · ${Math.round(ratePerMinute)} patients a minute`;
+
+const timeLeft = ({ state, etaSeconds }: Progress): string =>
+  state !== 'running' || etaSeconds === undefined ? '' : ` · about ${duration(etaSeconds)} left`;
+
+function decisionLines({ awaitingDecision, decision }: Progress): string[] {
+  if (!awaitingDecision) return [];
+  const what = decision ? `${decision.removals} removals (of ${decision.stored} stored)` : 'removals';
+  return [
+    `! ${what} wait for you to decide`,
+    '  npm run sync -- removals approve, or: npm run sync -- removals reject',
+  ];
+}
+
+/** Who paused the line, and what to do; nothing while it is open. */
+export function pauseLines({ state, by, since, reason }: Omit<LineNow, 'busy'>): string[] {
+  if (state === 'open') return [];
+  const isRefused = by === lineItself && /\b40[13]\b/.test(reason ?? '');
+  const when = since === undefined ? '' : ` since ${minuteOf(since)}`;
+  return [
+    `! line paused by ${personOf(by)}${when}: ${reason ?? 'no reason given'}`,
+    `  ${isRefused ? 'start again with the right INSURER_API_TOKEN, then' : 'to go on'}: npm run sync -- resume <reason>`,
+  ].map(onOneLine);
+}
+
+/** Who paused or resumed the line, when and why. */
+export const changeLine = ({ state, by, at, reason }: LineChange): string =>
+  onOneLine(`${minuteOf(at)}  ${state === 'paused' ? 'paused ' : 'resumed'} by ${personOf(by)}: ${reason}`);
+
+/** One access: when, who, what, and whether it was granted. */
+export const accessLine = ({
+  seq,
+  recorded,
+  operation,
+  outcome,
+  agent: { who, name, role },
+  entity,
+}: AccessEntry): string =>
+  onOneLine(
+    [
+      String(seq).padStart(5),
+      `${recorded.slice(0, 19).replace('T', ' ')} UTC`,
+      `${operation}${entity ? ` (${entity.kind} ${entity.id})` : ''}`,
+      outcome,
+      `${who}${name === undefined ? '' : ` (${name})`} as ${role}`,
+    ].join('  '),
+  );
+
+const personOf = (by: string | undefined): string => (by === lineItself ? 'the system' : (by ?? 'somebody'));
+const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
+/** A reason is typed by people. */
+const onOneLine = (line: string): string => line.replace(/\p{Cc}/gu, ' ');
+
+const bar = (share: number, columns: number): string => {
+  if (columns < 5) return '';
+  const full = Math.round(share * columns);
+  return `[${'█'.repeat(full)}${'░'.repeat(columns - full)}] `;
+};
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+
+const elapsedSeconds = ({ startedAt, finishedAt }: Progress, now: Date): number =>
+  Math.max(0, (finishedAt === undefined ? now.getTime() : Date.parse(finishedAt)) - Date.parse(startedAt)) / 1000;
+
+/** `1:05`, `2:03:09` */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const clock = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, '0'));
+  const hours = Math.floor(whole / 3600);
+  return hours > 0 ? `${hours}:${clock.join(':')}` : `${Number(clock[0])}:${clock[1]}`;
+}

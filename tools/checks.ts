@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const root = dirname(import.meta.dirname);
+const bin = join(root, 'node_modules', '.bin');
+
+/** What a check is, and its command: of node_modules/.bin, or a script of ours that Node runs. */
+const commands: readonly (readonly [what: string, command: string, args: readonly string[]])[] = [
+  ['types', join(bin, 'tsc'), ['-p', '.']],
+  ['types of the browser', join(bin, 'tsc'), ['-p', 'console']],
+  [
+    'format and lint',
+    join(bin, 'biome'),
+    ['ci', '--error-on-warnings', `--colors=${process.stdout.isTTY ? 'force' : 'off'}`, '.'],
+  ],
+  ['promises and switches', join(bin, 'oxlint'), ['--type-aware', '--deny-warnings']],
+  [
+    'dependency rules',
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'check-dependency-rules.ts')],
+  ],
+  ['dead code', process.execPath, [join(bin, 'knip')]],
+  ['compose file', process.execPath, [join(bin, 'dclint'), '--max-warnings', '0', 'docker-compose.yml']],
+];
+
+/** Runs all checks at once, prints what the failed ones say. @returns whether all are content */
+export async function runChecks(): Promise<boolean> {
+  const startedAt = performance.now();
+  const results = await Promise.all(
+    commands.map(async ([what, command, args]) => {
+      const failure = await run(command, args, { cwd: root, maxBuffer: 64 << 20 }).then(
+        () => undefined,
+        ({ stdout = '', stderr = '', message }: Error & { stdout?: string; stderr?: string }) =>
+          `${stdout}${stderr}` || `${message}\n`, // one that could not even start has printed nothing
+      );
+      say(what, failure === undefined, startedAt);
+      if (failure !== undefined) process.stdout.write(failure);
+      return failure === undefined;
+    }),
+  );
+  return isInsurerAddressKept() && results.every(Boolean);
+}
+
+/** Nothing but the line holds the insurer's address (docs/explanation/architecture.md, "Allowed imports"). */
+function isInsurerAddressKept(): boolean {
+  const startedAt = performance.now();
+  const holders = globSync('{core,worker,lambdas}/**/*.ts', { cwd: root })
+    .filter((file) => !/\.(test|fixture)\.ts$/.test(file) && !/^(worker\/line\/|core\/config\.ts$)/.test(file))
+    .filter((file) => readFileSync(join(root, file), 'utf8').includes('INSURER_BASE_URL'));
+  say("insurer's address", holders.length === 0, startedAt);
+  for (const file of holders) process.stdout.write(`${file} names INSURER_BASE_URL: only worker/line may\n`);
+  return holders.length === 0;
+}
+
+const say = (what: string, isGood: boolean, startedAt: number): void => {
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  process.stdout.write(`${isGood ? '✓' : '✗'} ${what.padEnd(24)} ${seconds} s\n`);
+};

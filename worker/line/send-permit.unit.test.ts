@@ -1,0 +1,216 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { systemClock } from '../../core/clock.ts';
+import type { FromLineProcess, Order } from './messages.ts';
+import { SendPermit } from './send-permit.ts';
+
+const never = new AbortController().signal;
+let said: FromLineProcess[] = [];
+let grant: SendPermit;
+let orders = 0;
+let leaseLost: () => void = () => {};
+let holdsMs: number[] = [];
+let gateAnswers: () => void = () => {};
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.setTimerTickMode('nextTimerAsync'); // the clock goes to the next timer by itself: what is awaited comes, to the millisecond
+  said = [];
+  holdsMs = [];
+  grant = new SendPermit({
+    writeHold: (forMs) => {
+      holdsMs.push(forMs);
+      return new Promise((resolve) => {
+        gateAnswers = resolve;
+      });
+    },
+    tell: (message) => said.push(message),
+    pauseGraceMs: 60,
+    lineMinGapMs: 40,
+    onStuck: () => {
+      throw new Error('stuck');
+    },
+    onLeaseLost: () => leaseLost(),
+  });
+});
+afterEach(() => {
+  obey({ stop: true, sendUntilMs: 0 });
+  vi.useRealTimers();
+});
+
+function obey(order: Partial<Order>): void {
+  orders += 1;
+  grant.obey({
+    kind: 'order',
+    number: orders,
+    sendUntilMs: systemClock.monotonicMs() + 5_000,
+    leaseNumber: orders,
+    paused: false,
+    holdUntilMs: 0,
+    stop: false,
+    ...order,
+  });
+}
+const lastReport = () => said.findLast((message) => message.kind === 'report');
+
+/** A request that ends only when it is cut. @returns how long until then, ms */
+async function untilCut(): Promise<number> {
+  const startMs = systemClock.monotonicMs();
+  await new Promise<void>((resolve) => {
+    const end = grant.begin(async () => {
+      end({ wasCut: true });
+      resolve();
+    });
+  });
+  return systemClock.monotonicMs() - startMs;
+}
+
+test('nothing may be sent before the first order', () => {
+  expect(grant.maySend()).toBe(false);
+});
+
+test('the right to send begins a gap after the lease, and ends by itself when the lease does', async () => {
+  const startMs = systemClock.monotonicMs();
+  obey({ sendUntilMs: startMs + 150 });
+  expect(grant.maySend()).toBe(false);
+  await grant.whenMaySend(never);
+  expect(systemClock.monotonicMs() - startMs).toBeGreaterThanOrEqual(40);
+  expect(grant.maySend()).toBe(true);
+  await untilCut();
+  expect(systemClock.monotonicMs() - startMs).toBeGreaterThanOrEqual(150);
+  expect(systemClock.monotonicMs() - startMs).toBeLessThan(250);
+  expect(grant.maySend()).toBe(false);
+  expect(lastReport()).toMatchObject({ closed: true, order: orders });
+});
+
+test('an order that comes after its own end gives nothing', () => {
+  obey({ sendUntilMs: systemClock.monotonicMs() - 1 });
+  expect(grant.maySend()).toBe(false);
+  expect(lastReport()).toMatchObject({ closed: true });
+});
+
+test('a pause lets a request end within its grace, cuts it then, and is said to be closed only after that', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  const cut = untilCut();
+  obey({ paused: true });
+  expect(grant.maySend()).toBe(false);
+  expect(lastReport()).toMatchObject({ closed: false, busy: true });
+  obey({ paused: true }); // a repeated order does not make the grace longer
+  expect(await cut).toBeGreaterThanOrEqual(59);
+  expect(lastReport()).toMatchObject({ closed: true, order: orders });
+});
+
+test('a request that goes on when the pause is over within the grace is not cut', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  let wasCut = false;
+  const end = grant.begin(async () => {
+    wasCut = true;
+  });
+  obey({ paused: true });
+  obey({ paused: false });
+  await new Promise((resolve) => setTimeout(resolve, 120)); // twice the grace: nothing happens
+  expect(wasCut).toBe(false);
+  end({ wasCut: false });
+});
+
+test('a lease that is taken back cuts at once, without a grace', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  const cut = untilCut();
+  obey({ sendUntilMs: 0 });
+  expect(await cut).toBeLessThan(40);
+});
+
+test('after a request that was cut by us a gap is kept, after a clean one none', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  grant.begin(async () => {})({ wasCut: false });
+  expect(grant.maySend()).toBe(true);
+  grant.begin(async () => {})({ wasCut: true });
+  expect(grant.maySend()).toBe(false);
+  const startMs = systemClock.monotonicMs();
+  await grant.whenMaySend(never);
+  expect(systemClock.monotonicMs() - startMs).toBeGreaterThan(30);
+});
+
+test('Retry-After holds this process from the same tick on, and is settled once the gate has it', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  const beganMs = systemClock.monotonicMs();
+  const written = grant.hold(120);
+  expect(grant.maySend()).toBe(false);
+  expect(grant.isOpen()).toBe(true);
+  expect(holdsMs).toEqual([120]);
+  gateAnswers();
+  await written;
+  await grant.whenMaySend(never);
+  expect(systemClock.monotonicMs() - beganMs).toBeGreaterThanOrEqual(120);
+});
+
+test('a line that is to stop is not called closed before the gate has its hold: the next one is to know of it', async () => {
+  obey({});
+  await grant.whenMaySend(never);
+  const written = grant.hold(60_000);
+  obey({ stop: true });
+  expect(lastReport()).toMatchObject({ closed: false });
+  gateAnswers();
+  await written;
+  expect(lastReport()).toMatchObject({ closed: true });
+  void grant.hold(60_000);
+  obey({ stop: true, sendUntilMs: 0 });
+  expect(lastReport()).toMatchObject({ closed: true }); // no lease any more: nothing can be handed back
+});
+
+test('a hold of the order keeps the right back until its very moment, and never counts as a line that is closed', async () => {
+  const holdUntilMs = systemClock.monotonicMs() + 100;
+  obey({ holdUntilMs });
+  expect(grant.isOpen()).toBe(true);
+  await grant.whenMaySend(never);
+  expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(holdUntilMs);
+});
+
+test('a pause by the line itself stops sending in the same tick, whatever orders are still on their way', () => {
+  obey({});
+  void grant.pauseBySystem('unauthorized');
+  obey({});
+  expect(grant.isOpen()).toBe(false);
+  expect(grant.maySend()).toBe(false);
+});
+
+test('waiting for the right to send can be given up', async () => {
+  const reason = new Error('not needed');
+  const abort = new AbortController();
+  const waiting = expect(grant.whenMaySend(abort.signal)).rejects.toBe(reason);
+  abort.abort(reason);
+  await waiting;
+});
+
+test('who waits for a lease that another process has is noticed', async () => {
+  const lost = new Promise<void>((resolve) => {
+    leaseLost = resolve;
+  });
+  obey({ sendUntilMs: systemClock.monotonicMs() + 20 });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const abort = new AbortController();
+  const waiting = grant.whenMaySend(abort.signal).catch(() => {});
+  await lost;
+  abort.abort();
+  await waiting;
+});
+
+test('the end of the lease is said at once, also when something else is noticed before its timer', () => {
+  let nowMs = 1_000;
+  const told: FromLineProcess[] = [];
+  const clock = { ...systemClock, monotonicMs: () => nowMs, after: () => () => {} }; // a timer that comes too late
+  const late = new SendPermit({
+    ...{ writeHold: async () => {}, tell: (message: FromLineProcess) => told.push(message), clock },
+    ...{ pauseGraceMs: 60, lineMinGapMs: 0, onStuck: () => {}, onLeaseLost: () => {} },
+  });
+  const order = { kind: 'order', number: 1, sendUntilMs: 2_000, leaseNumber: 1 } as const;
+  late.obey({ ...order, paused: false, holdUntilMs: 0, stop: false });
+  expect(told.at(-1)).toMatchObject({ closed: false });
+  nowMs = 2_001;
+  late.whenMaySend(AbortSignal.timeout(50)).catch(() => {});
+  expect(told.at(-1)).toMatchObject({ order: 1, closed: true });
+});

@@ -1,0 +1,53 @@
+import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporalio/worker';
+
+/** What opens and closes the tap: the grant. */
+export interface SlotControl {
+  isOpen(): boolean;
+  /** @returns stops it */
+  onChange(listener: () => void): () => void;
+}
+
+/**
+ * Lets a Temporal worker take tasks only while this process holds the open line: no slot, no poll (docs/explanation/the-line.md,
+ * "Tasks only for the holder").
+ * @param slots tasks at once
+ */
+export function createSlotSupplier(control: SlotControl, slots: number): CustomSlotSupplier<ActivitySlotInfo> {
+  let slotsInUse = 0;
+  const waiting = new Set<() => void>();
+  const reserve = (): SlotPermit | null => {
+    if (slotsInUse >= slots || !control.isOpen()) return null;
+    slotsInUse += 1;
+    return {};
+  };
+  const look = (): void => {
+    for (const tryAgain of [...waiting]) tryAgain();
+  };
+  control.onChange(look);
+  return {
+    type: 'custom',
+    reserveSlot: (_context, abortSignal) =>
+      new Promise((resolve, reject) => {
+        const settle = (end: () => void): void => {
+          waiting.delete(tryNow);
+          abortSignal.removeEventListener('abort', abort);
+          end();
+        };
+        const abort = (): void => settle(() => reject(abortSignal.reason));
+        const tryNow = (): void => {
+          const permit = reserve();
+          if (permit !== null) settle(() => resolve(permit));
+        };
+        if (abortSignal.aborted) return abort();
+        abortSignal.addEventListener('abort', abort, { once: true });
+        waiting.add(tryNow);
+        tryNow();
+      }),
+    tryReserveSlot: reserve,
+    markSlotUsed: () => {},
+    releaseSlot: () => {
+      slotsInUse -= 1;
+      look();
+    },
+  };
+}
