@@ -2,24 +2,42 @@
  * The arrows of docs/explanation/architecture.md, "Allowed imports", in two readings of the sources (tools/check-dependency-rules.ts): with all imports, and with
  * only those that are left at run time.
  */
-const notTests = '\\.(test|fixture)\\.ts$|/testing/';
+const notTests = '\\.(test|fixture)\\.ts$';
+
+const rooms = [
+  'core',
+  'worker',
+  'lambdas',
+  'infra',
+  'console',
+  'cli',
+  'terminal',
+  'simulator',
+  'local',
+  'tools',
+  'bench',
+  'docs',
+  'test',
+];
+/** All rooms but those named. */
+const roomsBut = (...names) => `^(${rooms.filter((room) => !names.includes(room)).join('|')})/`;
 
 const allImports = [
   {
     name: 'core-stands-alone',
     severity: 'error',
     from: { path: '^core/', pathNot: notTests },
-    to: { path: '^(worker|lambdas|infra|console|local|bench|test)/' },
+    to: { path: roomsBut('core') },
   },
   {
-    name: 'parts-know-core-only',
+    name: 'deployed-rooms-know-core-only',
     comment: 'what is deployed knows nothing of its neighbours',
     severity: 'error',
     from: { path: '^(worker|lambdas|infra)/', pathNot: notTests },
     to: {
-      path: '^(worker|lambdas|infra|console|local|bench|test)/',
+      path: roomsBut('core'),
       // the table of operations, which the routes are made of; how the console is built, and what it is served with
-      pathNot: ['^$1/', '^lambdas/(routes|problems)\\.ts$', '^console/(build|security-headers)\\.ts$'],
+      pathNot: ['^$1/', '^lambdas/http/(routes|problems)\\.ts$', '^console/(build|security-headers)\\.ts$'],
     },
   },
   {
@@ -27,24 +45,34 @@ const allImports = [
     comment: 'its types, which the schemas are that validate there; nothing of it runs in a browser (below)',
     severity: 'error',
     from: { path: '^console/', pathNot: notTests },
-    to: {
-      path: '^(worker|lambdas|infra|local|bench|test)/',
-      pathNot: '^lambdas/(schemas|problems)\\.ts$',
-    },
+    to: { path: roomsBut('core', 'console'), pathNot: '^lambdas/http/(schemas|problems)\\.ts$' },
   },
   {
-    name: 'local-stands-outside',
-    comment: 'it starts the other parts as processes',
+    name: 'terminal-knows-core-only',
+    severity: 'error',
+    from: { path: '^terminal/', pathNot: notTests },
+    to: { path: roomsBut('core', 'terminal') },
+  },
+  {
+    name: 'local-starts-processes',
+    comment: 'it starts the other rooms as processes',
     severity: 'error',
     from: { path: '^local/', pathNot: notTests },
-    to: { path: '^(worker|lambdas|infra|console|bench|test)/', pathNot: '^console/(build|security-headers)\\.ts$' },
+    to: { path: roomsBut('core', 'local', 'terminal'), pathNot: '^console/(build|security-headers)\\.ts$' },
+  },
+  {
+    name: 'cli-asks-the-api',
+    comment: 'of local only where the stack of this machine answers, and who may ask it',
+    severity: 'error',
+    from: { path: '^cli/', pathNot: notTests },
+    to: { path: roomsBut('core', 'cli', 'local', 'terminal') },
   },
   {
     name: 'simulator-knows-nobody',
     comment: 'a judge that shared code with the judged would share its mistakes',
     severity: 'error',
     from: { path: '^simulator/', pathNot: notTests },
-    to: { path: '^(core|worker|local)/', pathNot: '^simulator/' },
+    to: { path: roomsBut('simulator') },
   },
   {
     name: 'no-unresolved',
@@ -75,7 +103,7 @@ const importsAtRunTime = [
     comment: 'what is bundled for the browser is console and core',
     severity: 'error',
     from: { path: '^console/', pathNot: notTests },
-    to: { path: '^(worker|lambdas|infra|local|bench|test)/' },
+    to: { path: roomsBut('core', 'console') },
   },
   {
     name: 'only-the-line-sends',
