@@ -25,8 +25,11 @@ class LongestFirst extends BaseSequencer {
 /** Copies of sources may lie there, which tests have made. */
 const notSources = ['node_modules/**', '.local/**', 'cdk.out/**'];
 
-/** Whole stacks wait more than half of their time: for leases, retries, and processes that start. */
-const sideBySide = { sequence: { groupOrder: 3 }, maxWorkers: 3, hookTimeout: 120_000 };
+/** Whole stacks wait for more than half of their time: for leases, retries, and processes that start. */
+const sideBySide = { sequence: { groupOrder: 3 }, maxWorkers: 4, hookTimeout: 120_000 };
+
+/** Tests that allow a second or a few for an answer run after the others, two files at a time: the machine has room then. */
+const withRoom = { sequence: { groupOrder: 4 }, maxWorkers: 2 };
 
 /** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
@@ -78,6 +81,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'end-to-end-timed',
+          include: ['test/end-to-end/timed/*.test.ts'],
+          globalSetup: ['test/prepare.ts'],
+          ...withRoom,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
           name: 'end-to-end-alone', // what has so little time that the machine must have nothing else to do
           include: ['test/end-to-end/alone/*.test.ts'],
           globalSetup: ['test/prepare.ts'],
@@ -100,8 +113,7 @@ export default defineConfig({
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           globalSetup: ['test/browser/prepare.ts'],
-          sequence: { groupOrder: 4 }, // after the others: what a page promises within a second, it promises on a machine with room
-          maxWorkers: 2,
+          ...withRoom,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },

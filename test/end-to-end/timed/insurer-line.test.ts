@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WithStartWorkflowOperation, type WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
 import { expect, test } from 'vitest';
-import { type LineRequest, type LineState, lineStateQuery, pauseUpdate } from '../../core/contract/insurer-line.ts';
-import { insurerLineId, syncTaskQueue } from '../../core/contract/names.ts';
-import { createInsurerLineClient } from '../../core/temporal/insurer-line-client.ts';
-import { type Day, insurerId, startDay } from '../day.fixture.ts';
-import { historiesOf, replay } from '../histories.fixture.ts';
-import { metricsIn, workersTexts } from '../logs.fixture.ts';
+import { type LineRequest, type LineState, lineStateQuery, pauseUpdate } from '../../../core/contract/insurer-line.ts';
+import { insurerLineId, syncTaskQueue } from '../../../core/contract/names.ts';
+import { createInsurerLineClient } from '../../../core/temporal/insurer-line-client.ts';
+import { type Day, insurerId, startDay } from '../../day.fixture.ts';
+import { historiesOf, replay } from '../../histories.fixture.ts';
+import { metricsIn, workersTexts } from '../../logs.fixture.ts';
 
 const mix = { 'reset-before-headers': 10, 'server-error': 20, 'cut-short': 10 };
 const world = { patients: 60, rate: 0.4, mix, latencyMs: 20, slowShare: 0 };
