@@ -9,11 +9,11 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, paginateScan, type ScanCommandInput } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
-import { openStores, type Stores } from '../core/clients.ts';
 import { ConfigError, readConfig } from '../core/config.ts';
 import { shards } from '../core/domain/shard.ts';
 import { batchWrite } from '../core/stores/batch-write.ts';
 import { careRecordsTable } from '../core/stores/care-records.ts';
+import { openStores, type Stores } from '../core/stores/open-stores.ts';
 import { forEachParallel } from '../core/stores/parallel.ts';
 import { patientsTable } from '../core/stores/patients.ts';
 import { keepLoopbackDirect } from '../local/proxy.ts';

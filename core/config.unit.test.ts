@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { configurationPage } from '../docs/configuration-page.ts';
-import { temporalConnection } from './clients.ts';
 import { clientConfig, readConfig, workerSettings } from './config.ts';
+import { temporalConnection } from './temporal/connection.ts';
 
 const schema = z.object({ KEY: z.string().min(1).optional(), COUNT: z.coerce.number().default(50), NAME: z.string() });
 

@@ -1,9 +1,10 @@
 import { Client } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
-import { connectPromptly, openStores, payloadCodecOf, promptly, type Stores } from '../core/clients.ts';
 import type { ApiConfig } from '../core/config.ts';
+import { openStores, promptly, type Stores } from '../core/stores/open-stores.ts';
 import type { Traces } from '../core/telemetry/traces.ts';
 import { createLoadedDataConverter } from '../core/temporal/codec.ts';
+import { connectPromptly, payloadCodecOf } from '../core/temporal/connection.ts';
 import { createDailySyncClient, type DailySyncClient } from '../core/temporal/daily-sync-client.ts';
 import { createInsurerLineClient, type InsurerLineClient } from '../core/temporal/insurer-line-client.ts';
 import { createPatientRecordClient, type PatientRecordClient } from '../core/temporal/patient-record-client.ts';

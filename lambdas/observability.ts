@@ -1,7 +1,8 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Tracer } from '@aws-lambda-powertools/tracer';
 import { createMetrics } from '../core/telemetry/metrics.ts';
-import { startTraces, type Traces } from '../core/telemetry/traces.ts';
+import { startTraces } from '../core/telemetry/start-traces.ts';
+import type { Traces } from '../core/telemetry/traces.ts';
 import { readSecret } from './settings.ts';
 
 const serviceName = 'epa-sync-api';

@@ -1,7 +1,7 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
-import { promptly } from '../core/clients.ts';
 import { type ApiConfig, apiConfig, readConfig } from '../core/config.ts';
+import { promptly } from '../core/stores/open-stores.ts';
 
 const place = z.object({ SECRET_ID: z.string().min(1), AWS_REGION: z.string().min(1) });
 /** What the secret holds, as JSON: nothing else of it becomes a setting. */

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
-import { openStores, openTemporal } from '../core/clients.ts';
 import { ConfigError, clientConfig, readConfig } from '../core/config.ts';
 import { lineItself } from '../core/domain/gate.ts';
+import { openStores } from '../core/stores/open-stores.ts';
+import { openTemporal } from '../core/temporal/connection.ts';
 import { createDailySyncClient, type ProgressNow } from '../core/temporal/daily-sync-client.ts';
 import { pauseLines, summaryLines } from '../terminal/progress-lines.ts';
 import { createProgressView, type ProgressView } from '../terminal/progress-view.ts';

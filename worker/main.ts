@@ -1,10 +1,11 @@
 import { Client } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { dataConverterOf, openStores, temporalConnection } from '../core/clients.ts';
 import { ConfigError, readConfig, workerConfig } from '../core/config.ts';
 import { syncTaskQueue } from '../core/contract/names.ts';
+import { openStores } from '../core/stores/open-stores.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
-import { startTraces } from '../core/telemetry/traces.ts';
+import { startTraces } from '../core/telemetry/start-traces.ts';
+import { dataConverterOf, temporalConnection } from '../core/temporal/connection.ts';
 import { tellGateChanged } from '../core/temporal/insurer-line-client.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';

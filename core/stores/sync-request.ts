@@ -1,6 +1,6 @@
-import type { Stores } from '../clients.ts';
 import type { RequestSyncInput } from '../contract/patient-record.ts';
 import { isUnderWay, type LastSync } from '../domain/patient.ts';
+import type { Stores } from './open-stores.ts';
 
 /**
  * Access entry, then marker: of one who asks for a sync, by the entity workflow or by a caller whom no worker answers.

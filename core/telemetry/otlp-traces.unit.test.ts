@@ -2,7 +2,7 @@ import { SpanStatusCode } from '@opentelemetry/api';
 import { BasicTracerProvider, type Span } from '@opentelemetry/sdk-trace-base';
 import { expect, test } from 'vitest';
 import { toldOf } from './otlp-traces.ts';
-import { startTraces } from './traces.ts';
+import { startTraces } from './start-traces.ts';
 
 test('of a span that has failed nothing is told that could quote what somebody sent', () => {
   const span = new BasicTracerProvider().getTracer('test').startSpan('RunActivity:storeCareRecords') as Span;

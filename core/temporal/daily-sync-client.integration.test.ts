@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { openStores, openTemporal } from '../clients.ts';
 import { clientConfig, readConfig } from '../config.ts';
 import type { Progress } from '../domain/progress.ts';
+import { openStores } from '../stores/open-stores.ts';
+import { openTemporal } from './connection.ts';
 import { createDailySyncClient } from './daily-sync-client.ts';
 
 /** No worker runs here: what is seen is what can be known without one. */

@@ -7,7 +7,6 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Stores } from '../clients.ts';
 import type { ClientConfig } from '../config.ts';
 import {
   type CancelRequest,
@@ -23,6 +22,7 @@ import { dailySyncId, syncTaskQueue } from '../contract/names.ts';
 import type { Progress } from '../domain/progress.ts';
 import { newRunId } from '../domain/run-id.ts';
 import { GateError } from '../stores/gate.ts';
+import type { Stores } from '../stores/open-stores.ts';
 import { type LineNow, lineNow } from './insurer-line-client.ts';
 
 export type DailySyncFault =

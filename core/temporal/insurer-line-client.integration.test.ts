@@ -3,9 +3,9 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { Client } from '@temporalio/client';
 import { describe, expect, test, vi } from 'vitest';
-import { openTemporal } from '../clients.ts';
 import { clientConfig, readConfig } from '../config.ts';
 import { createGateClient, openGate } from '../stores/gate.ts';
+import { openTemporal } from './connection.ts';
 import { createInsurerLineClient } from './insurer-line-client.ts';
 
 /** No worker runs here: the gate is all there is. */

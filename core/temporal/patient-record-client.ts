@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, type Workflow } from '@temporalio/common';
-import type { Stores } from '../clients.ts';
 import type { ClientConfig } from '../config.ts';
 import { patientRecordId, syncTaskQueue } from '../contract/names.ts';
 import {
@@ -16,6 +15,7 @@ import {
 import { type AccessDraft, type AccessEntry, calledBy } from '../domain/access.ts';
 import type { LastSync } from '../domain/patient.ts';
 import { AccessLogError } from '../stores/access-log.ts';
+import type { Stores } from '../stores/open-stores.ts';
 import { writeSyncRequest } from '../stores/sync-request.ts';
 
 export type PatientRecordFault = 'patient-unknown' | 'temporal-unavailable' | 'access-log-unavailable';

@@ -1,13 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
-import { openStores, openTemporal, type Stores } from '../../core/clients.ts';
 import { clientConfig, readConfig } from '../../core/config.ts';
 import { dailySyncId } from '../../core/contract/names.ts';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { Role } from '../../core/domain/access.ts';
 import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
+import { openStores, type Stores } from '../../core/stores/open-stores.ts';
+import { openTemporal } from '../../core/temporal/connection.ts';
 import { audience, type Issuer, startIssuer } from './issuer.fixture.ts';
 import { type Group, groups, type OperationName, operations } from './routes.ts';
 

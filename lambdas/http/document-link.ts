@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import { type Role, roles } from '../../core/domain/access.ts';
-import type { Actor } from './operation.ts';
+import type { Actor } from './actor.ts';
 import { Problem } from './problems.ts';
 import { type TokenCipher, TokenCipherError } from './token-cipher.ts';
 

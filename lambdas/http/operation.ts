@@ -1,16 +1,9 @@
 import type { z } from 'zod';
-import type { AccessDraft, Role } from '../../core/domain/access.ts';
+import type { AccessDraft } from '../../core/domain/access.ts';
 import type { Clients } from '../clients.ts';
+import type { Actor } from './actor.ts';
 import type { DocumentLink } from './document-link.ts';
 import type { Group, OperationName, Operations } from './routes.ts';
-
-/** Who asks. */
-export interface Actor {
-  /** the token's `sub` */
-  readonly who: string;
-  readonly name?: string;
-  readonly roles: readonly Role[];
-}
 
 /** A request that fits the contract, by somebody who may ask it. */
 export interface Call<Name extends OperationName> {

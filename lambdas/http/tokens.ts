@@ -11,7 +11,7 @@ import {
 import { z } from 'zod';
 import type { ApiConfig } from '../../core/config.ts';
 import { type Role, rolesIn } from '../../core/domain/access.ts';
-import type { Actor } from './operation.ts';
+import type { Actor } from './actor.ts';
 import { Problem } from './problems.ts';
 
 /** Clocks of issuer and Lambda may differ by so much, seconds. */

@@ -1,6 +1,6 @@
 import { CreateKeyCommand, KMSClient, ScheduleKeyDeletionCommand } from '@aws-sdk/client-kms';
 import { beforeAll, expect, test } from 'vitest';
-import { payloadCodecOf } from '../../core/clients.ts';
+import { payloadCodecOf } from '../../core/temporal/connection.ts';
 import { codecBody, decodedValues } from '../../test/payloads.fixture.ts';
 import { type Api, openApi } from '../http/api.fixture.ts';
 import { problemType } from '../http/problems.ts';

@@ -1,7 +1,7 @@
-import type { Stores } from '../../core/clients.ts';
 import type { StoredPatient } from '../../core/domain/patient.ts';
 import { parseLossless, printLossless } from '../../core/json/lossless.ts';
 import type { StoredCareRecord } from '../../core/stores/care-records.ts';
+import type { Stores } from '../../core/stores/open-stores.ts';
 import { linkDocument } from '../http/document-link.ts';
 import type { Handler } from '../http/operation.ts';
 import { pageTokens } from '../http/pages.ts';

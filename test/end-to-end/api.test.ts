@@ -6,10 +6,10 @@ import {
 } from '@aws-sdk/client-scheduler';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { openTemporal } from '../../core/clients.ts';
 import { clientConfig, readConfig } from '../../core/config.ts';
 import { dailySyncId } from '../../core/contract/names.ts';
 import type { Role } from '../../core/domain/access.ts';
+import { openTemporal } from '../../core/temporal/connection.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
 import { startTestStack, type TestStack } from '../stack.ts';
 

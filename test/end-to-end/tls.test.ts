@@ -58,7 +58,7 @@ test('an insurer is reached over TLS, one request at a time, and not if its cert
 });
 
 const askForNamespace = `
-  import { openTemporal } from './core/clients.ts';
+  import { openTemporal } from './core/temporal/connection.ts';
   import { clientConfig, readConfig } from './core/config.ts';
   const { workflowService } = openTemporal(readConfig(clientConfig, process.env));
   const { namespaceInfo } = await workflowService.describeNamespace({ namespace: 'default' });

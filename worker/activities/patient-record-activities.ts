@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { Stores } from '../../core/clients.ts';
 import type { PatientRecordActivities } from '../../core/contract/patient-record.ts';
 import { AccessLogError } from '../../core/stores/access-log.ts';
+import type { Stores } from '../../core/stores/open-stores.ts';
 import { writeSyncRequest } from '../../core/stores/sync-request.ts';
 import type { Log } from '../log.ts';
 

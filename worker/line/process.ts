@@ -1,9 +1,10 @@
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { dataConverterOf, openStores, temporalConnection } from '../../core/clients.ts';
 import { readConfig, workerConfig } from '../../core/config.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
+import { openStores } from '../../core/stores/open-stores.ts';
 import { createMetrics } from '../../core/telemetry/metrics.ts';
-import { startTraces } from '../../core/telemetry/traces.ts';
+import { startTraces } from '../../core/telemetry/start-traces.ts';
+import { dataConverterOf, temporalConnection } from '../../core/temporal/connection.ts';
 import { createLineActivities } from '../activities/line-activities.ts';
 import { createLog, faultOf } from '../log.ts';
 import { startLineReporter } from '../reporting/line-reporter.ts';

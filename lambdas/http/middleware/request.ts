@@ -1,8 +1,8 @@
 import type { MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult, Context } from 'aws-lambda';
 import type { AccessDraft } from '../../../core/domain/access.ts';
+import type { Actor } from '../actor.ts';
 import type { DocumentLink } from '../document-link.ts';
-import type { Actor } from '../operation.ts';
 import type { Problem } from '../problems.ts';
 import type { OperationName } from '../routes.ts';
 

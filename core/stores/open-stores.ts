@@ -1,0 +1,57 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import type { ClientConfig } from '../config.ts';
+import { createAccessLogStore } from './access-log.ts';
+import { createCareRecordsStore } from './care-records.ts';
+import { createDocumentsStore } from './documents.ts';
+import { createGateClient, type GateStore, openGate } from './gate.ts';
+import { createListsStore } from './lists.ts';
+import type { Bucket } from './objects.ts';
+import { createPatientsStore } from './patients.ts';
+import { createPayloadsStore } from './payloads.ts';
+import { createSyncRunsStore } from './sync-runs.ts';
+
+/**
+ * Limits for calls to AWS while somebody waits for an answer: a call that hangs fails after four seconds, and is sent once more.
+ * Not for large objects, because their bytes may take longer than that.
+ */
+export const promptly = {
+  maxAttempts: 2,
+  requestHandler: { connectionTimeout: 1_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
+};
+
+/**
+ * Opens all stores over AWS clients that one process shares. The SDK reads the endpoint (AWS_ENDPOINT_URL) and the credentials
+ * from its own variables.
+ * @param limits of each call. Without limits, a call may hang; activities that send heartbeats can wait for it
+ */
+export function openStores(
+  { AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME'>,
+  limits: Partial<typeof promptly> = {},
+) {
+  const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region, ...limits }), {
+    marshallOptions: { removeUndefinedValues: true },
+  });
+  const s3 = new S3Client({ region, ...limits });
+  const bucket: Bucket = { s3, name: BUCKET_NAME };
+  const gateClient = createGateClient(region);
+  const documents = createDocumentsStore(bucket);
+  return {
+    bucket,
+    documents,
+    patients: createPatientsStore(dynamo, documents),
+    careRecords: createCareRecordsStore(dynamo, documents),
+    payloads: createPayloadsStore(bucket),
+    lists: createListsStore(bucket),
+    syncRuns: createSyncRunsStore(dynamo),
+    accessLog: createAccessLogStore(dynamo),
+    gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
+    close: (): void => {
+      dynamo.destroy();
+      gateClient.destroy();
+      s3.destroy();
+    },
+  };
+}
+export type Stores = ReturnType<typeof openStores>;
