@@ -147,7 +147,7 @@ function longGrant(): SendPermit {
     tell: (message) => {
       if (message.kind === 'pause-by-system') queueMicrotask(() => grant.confirm(message.request));
     },
-    writeHold: async () => {},
+    writeCooldown: async () => {},
     pauseGraceMs: 2_000,
     lineMinGapMs: 50,
     onStuck: () => {},
@@ -160,7 +160,7 @@ function longGrant(): SendPermit {
     sendUntilMs,
     leaseNumber: Date.now(),
     paused: false,
-    holdUntilMs: 0,
+    cooldownUntilMs: 0,
     stop: false,
   });
   return grant;

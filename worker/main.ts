@@ -6,7 +6,7 @@ import { openStores } from '../core/stores/open-stores.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
 import { dataConverterOf, temporalConnection } from '../core/temporal/connection.ts';
-import { tellGateChanged } from '../core/temporal/insurer-line-client.ts';
+import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
 import { createPatientRecordActivities } from './activities/patient-record-activities.ts';
@@ -69,10 +69,10 @@ try {
     onSystemPause: (reason) => {
       log.error('line paused by the system', { reason });
     },
-    onUntold: () => {
+    onUnacknowledged: () => {
       // the keeper calls again while it is in vain
-      tellGateChanged(client, insurerId).catch((error: unknown) =>
-        log.warn('insurer-line not told', { fault: faultOf(error) }),
+      signalGateChanged(client, insurerId).catch((error: unknown) =>
+        log.warn('insurer-line not signalled', { fault: faultOf(error) }),
       );
     },
   });

@@ -59,7 +59,7 @@ export interface InsurerLineActivities {
   openLine(input: ChangeLineInput): Promise<ChangedLine>;
   /** What the workflow has not been told of yet. @throws ApplicationFailure non-retryable `UnknownInsurer` */
   readLineChanges(input: { readonly insurerId: string }): Promise<ChangedLine>;
-  forgetToldChanges(input: { readonly insurerId: string; readonly upTo: number }): Promise<void>;
+  acknowledgeChanges(input: { readonly insurerId: string; readonly upTo: number }): Promise<void>;
 }
 
 export interface ChangeLineInput extends LineRequest {
@@ -68,5 +68,5 @@ export interface ChangeLineInput extends LineRequest {
 
 /** The gate after a change, and what `insurerLine` has not been told of yet, oldest first. */
 export interface ChangedLine extends LineWithoutChanges {
-  readonly untold: readonly LineChange[];
+  readonly outbox: readonly LineChange[];
 }

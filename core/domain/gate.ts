@@ -24,7 +24,7 @@ export interface Gate {
    * Nothing may be sent for so long, ms (Retry-After), counted from this write. Whoever reads it counts from its own reading, on
    * its own monotonic clock: it waits a little longer, never less, and no wall clock matters (ADR 0016)
    */
-  readonly holdMs: number;
+  readonly cooldownMs: number;
   /** whether a request was under way at, or shortly before, the last renewal */
   readonly busy: boolean;
   /** who paused or resumed last, when (ISO 8601), and why */
@@ -34,7 +34,7 @@ export interface Gate {
   /** grows by one with every pause, also of a paused line, and every resume: names the state that somebody has seen */
   readonly changeNumber: number;
   /** changes that `insurerLine` has not been told of yet, oldest first */
-  readonly untold: readonly LineChange[];
+  readonly outbox: readonly LineChange[];
 }
 
 /** One pause or resume: what became of the line, who wanted it, when (ISO 8601) and why. */
@@ -60,8 +60,8 @@ export interface LineCommand {
   readonly seen: number;
 }
 
-/** `holdMs`: what is left of a Retry-After as far as the writer knows; who does not know it (a pauser) leaves it as it is. */
-export type GateEvent = { readonly holdMs?: number } & (
+/** `cooldownMs`: what is left of a Retry-After as far as the writer knows; who does not know it (a pauser) leaves it as it is. */
+export type GateEvent = { readonly cooldownMs?: number } & (
   | {
       readonly kind: 'take';
       readonly holder: string;
@@ -75,10 +75,10 @@ export type GateEvent = { readonly holdMs?: number } & (
   /** from a pauser, who has watched the lease of a paused line stand still for long enough: nobody holds it any more */
   | { readonly kind: 'lapse'; readonly lapsed: LeaseWatch }
   /** from the process that has heard of it, whoever holds the line by now: to hold is always safe. Never makes a hold shorter */
-  | { readonly kind: 'hold'; readonly holdMs: number }
+  | { readonly kind: 'cooldown'; readonly cooldownMs: number }
   | (LineCommand & { readonly kind: 'pause' | 'resume'; readonly at: string })
   /** `insurerLine` knows of all changes up to this one */
-  | { readonly kind: 'told'; readonly upTo: number }
+  | { readonly kind: 'acknowledge'; readonly upTo: number }
 );
 
 export type GateDecision =
@@ -98,16 +98,16 @@ export const newGate = (insurerId: string, firstLeaseNumber: number): Gate => ({
   leaseNumber: firstLeaseNumber,
   state: 'open',
   silent: false,
-  holdMs: 0,
+  cooldownMs: 0,
   busy: false,
   changeNumber: 0,
-  untold: [],
+  outbox: [],
 });
 
 export function decideGate(gate: Gate, event: GateEvent): GateDecision {
   const write = (change: Partial<Gate>, before: Gate = gate): GateDecision => ({
     kind: 'write',
-    gate: { ...before, holdMs: event.holdMs ?? gate.holdMs, ...change, leaseNumber: gate.leaseNumber + 1 },
+    gate: { ...before, cooldownMs: event.cooldownMs ?? gate.cooldownMs, ...change, leaseNumber: gate.leaseNumber + 1 },
   });
   const renewedBy = (holder: string): Partial<Gate> => ({ renewal: { holder, number: gate.leaseNumber + 1 } });
   const { holder: _, ...unheld } = gate;
@@ -132,8 +132,8 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       if (gate.state !== 'paused') return refuse('not-paused');
       if (!isOfLease(event.lapsed, gate)) return refuse('held');
       return write({ silent: true, busy: false }, unheld);
-    case 'hold':
-      return write({ holdMs: Math.max(event.holdMs, gate.holdMs) });
+    case 'cooldown':
+      return write({ cooldownMs: Math.max(event.cooldownMs, gate.cooldownMs) });
     case 'pause':
       // Nothing that people see changes; but a resume that was asked for before, and comes late, is none of this pause.
       if (gate.state === 'paused') return write({ changeNumber: gate.changeNumber + 1 });
@@ -143,9 +143,9 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       if (gate.state === 'open') return unchanged;
       if (gate.changeNumber !== event.seen) return refuse('superseded');
       return write({ silent: false, ...changed(gate, 'open', event) });
-    case 'told': {
-      const untold = gate.untold.filter(({ number }) => number > event.upTo);
-      return untold.length === gate.untold.length ? unchanged : write({ untold });
+    case 'acknowledge': {
+      const outbox = gate.outbox.filter(({ number }) => number > event.upTo);
+      return outbox.length === gate.outbox.length ? unchanged : write({ outbox });
     }
   }
 }
@@ -158,8 +158,8 @@ function changed(
   { by, reason, at }: Omit<LineChange, 'number' | 'state'>,
 ): Partial<Gate> {
   const number = gate.changeNumber + 1;
-  const untold = [...gate.untold, { number, state, by, at, reason }].slice(-rememberedChangesMax);
-  return { state, by, since: at, reason, changeNumber: number, untold };
+  const outbox = [...gate.outbox, { number, state, by, at, reason }].slice(-rememberedChangesMax);
+  return { state, by, since: at, reason, changeNumber: number, outbox };
 }
 const refuse = (why: GateRefusal): GateDecision => ({ kind: 'refused', why });
 

@@ -29,7 +29,7 @@ const pause = (seen = 0) =>
   ({ kind: 'pause', by: 'olga', reason: 'maintenance', at: '2026-11-25T08:00:00.000Z', seen }) as const;
 const resume = (seen = 1) =>
   ({ kind: 'resume', by: 'otto', reason: 'done', at: '2026-11-25T09:00:00.000Z', seen }) as const;
-const numbersOf = ({ untold }: Gate): number[] => untold.map(({ number }) => number);
+const numbersOf = ({ outbox }: Gate): number[] => outbox.map(({ number }) => number);
 
 test('a line that nobody holds is taken, and every write raises the lease number', () => {
   const held = after(fresh, take('a'));
@@ -107,13 +107,13 @@ test('a pause or resume that comes late changes nothing that its sender has not 
 test('every pause and resume waits in the gate until it was told of, and nothing else does', () => {
   const changed = after(fresh, take('a'), pause(), { kind: 'say-silent', holder: 'a' }, resume(), renew('a'));
   const { by, at, reason } = pause();
-  expect(changed.untold[0]).toEqual({ number: 1, state: 'paused', by, at, reason });
-  expect(changed.untold[1]).toMatchObject({ number: 2, state: 'open', by: 'otto' });
-  const told = after(changed, { kind: 'told', upTo: 1 });
-  expect(numbersOf(told)).toEqual([2]);
-  expect(decideGate(told, { kind: 'told', upTo: 1 })).toEqual({ kind: 'unchanged' });
-  expect(numbersOf(after(told, pause(2)))).toEqual([2, 3]);
-  expect(numbersOf(after(told, { kind: 'told', upTo: 2 }))).toEqual([]);
+  expect(changed.outbox[0]).toEqual({ number: 1, state: 'paused', by, at, reason });
+  expect(changed.outbox[1]).toMatchObject({ number: 2, state: 'open', by: 'otto' });
+  const acknowledged = after(changed, { kind: 'acknowledge', upTo: 1 });
+  expect(numbersOf(acknowledged)).toEqual([2]);
+  expect(decideGate(acknowledged, { kind: 'acknowledge', upTo: 1 })).toEqual({ kind: 'unchanged' });
+  expect(numbersOf(after(acknowledged, pause(2)))).toEqual([2, 3]);
+  expect(numbersOf(after(acknowledged, { kind: 'acknowledge', upTo: 2 }))).toEqual([]);
 });
 
 test('of the changes that nobody takes the oldest give way', () => {
@@ -125,17 +125,17 @@ test('of the changes that nobody takes the oldest give way', () => {
 });
 
 test('what is left of a Retry-After is kept by who does not know of it, and replaced by who does', () => {
-  const held = after(fresh, take('a'), { kind: 'hold', holdMs: 5_000 });
-  const kept = after(held, pause(), resume(), renew('a'), { kind: 'told', upTo: 2 });
-  expect(kept.holdMs).toBe(5_000);
-  const counted = after(kept, { ...renew('a'), holdMs: 4_000 });
-  expect(counted.holdMs).toBe(4_000);
-  expect(after(counted, { kind: 'release', holder: 'a', holdMs: 3_500 }, take('b')).holdMs).toBe(3_500);
+  const held = after(fresh, take('a'), { kind: 'cooldown', cooldownMs: 5_000 });
+  const kept = after(held, pause(), resume(), renew('a'), { kind: 'acknowledge', upTo: 2 });
+  expect(kept.cooldownMs).toBe(5_000);
+  const counted = after(kept, { ...renew('a'), cooldownMs: 4_000 });
+  expect(counted.cooldownMs).toBe(4_000);
+  expect(after(counted, { kind: 'release', holder: 'a', cooldownMs: 3_500 }, take('b')).cooldownMs).toBe(3_500);
 });
 
 test('who has lost the line can still say for how long it is to be left alone', () => {
   const lost = after(fresh, take('a'), { kind: 'release', holder: 'a' }, take('b'));
-  expect(after(lost, { kind: 'hold', holdMs: 9_000 })).toMatchObject({ holder: 'b', holdMs: 9_000 });
+  expect(after(lost, { kind: 'cooldown', cooldownMs: 9_000 })).toMatchObject({ holder: 'b', cooldownMs: 9_000 });
 });
 
 test('who has watched the lease of a paused line stand still ends it: the line is silent, and nobody has it', () => {
@@ -168,7 +168,7 @@ test('only the holder’s own takes and renewals show that it lives: what others
   const held = after(fresh, take('a'));
   const watch = watchLease(undefined, held, 50_000);
   const paused = after(held, pause());
-  const written = after(paused, { kind: 'told', upTo: 1 }, resume(), { kind: 'hold', holdMs: 9_000 });
+  const written = after(paused, { kind: 'acknowledge', upTo: 1 }, resume(), { kind: 'cooldown', cooldownMs: 9_000 });
   expect(written.leaseNumber).toBeGreaterThan(held.leaseNumber);
   expect(watchLease(watch, written, 60_000)).toBe(watch);
   const nowMs = 50_000 + leaseMs + leaseMarginMs(leaseMs);

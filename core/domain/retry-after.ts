@@ -32,13 +32,13 @@ export function retryAfterMs(
 ): number | undefined {
   const text = header?.trim() ?? '';
   if (text === '') return undefined;
-  if (seconds.test(text)) return heldMs(Math.ceil(Math.max(...text.split(',').map(Number))) * 1000);
+  if (seconds.test(text)) return cappedMs(Math.ceil(Math.max(...text.split(',').map(Number))) * 1000);
   const untilEpochMs = httpDateEpochMs(text, nowEpochMs);
-  if (untilEpochMs === undefined) return heldMs(unreadableMs);
-  return heldMs(untilEpochMs - (httpDateEpochMs(date?.trim() ?? '', nowEpochMs) ?? nowEpochMs));
+  if (untilEpochMs === undefined) return cappedMs(unreadableMs);
+  return cappedMs(untilEpochMs - (httpDateEpochMs(date?.trim() ?? '', nowEpochMs) ?? nowEpochMs));
 }
 
-const heldMs = (ms: number): number | undefined => (ms > 0 ? Math.min(ms, retryAfterMsMax) : undefined);
+const cappedMs = (ms: number): number | undefined => (ms > 0 ? Math.min(ms, retryAfterMsMax) : undefined);
 
 function httpDateEpochMs(text: string, nowEpochMs: number): number | undefined {
   const fixed = imfFixdate.exec(text);

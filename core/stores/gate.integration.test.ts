@@ -41,7 +41,7 @@ function losingOneAnswer(then: () => Promise<unknown> = async () => {}) {
 test('the gate of a new line is open, nobody holds it, and two who look at once see the same one', async () => {
   const gate = open();
   const [one, two] = await Promise.all([gate.read(), gate.read()]);
-  expect(one).toMatchObject({ state: 'open', silent: false, holdMs: 0, changeNumber: 0, untold: [], busy: false });
+  expect(one).toMatchObject({ state: 'open', silent: false, cooldownMs: 0, changeNumber: 0, outbox: [], busy: false });
   expect(one.holder).toBeUndefined();
   expect(two).toEqual(one);
 });
@@ -89,7 +89,7 @@ test('a pause whose answer was lost is one pause', async () => {
   const paused = await openGate(client, insurerId).pause({ ...olga, seen: 0 });
   expect(wasLost()).toBe(true);
   expect(paused).toMatchObject({ state: 'paused', by: 'olga', leaseNumber: before.leaseNumber + 2 }); // written, and found
-  expect(paused.untold).toHaveLength(1);
+  expect(paused.outbox).toHaveLength(1);
 });
 
 test('a resume whose answer was lost does not lift the pause that came after it', async () => {
@@ -155,7 +155,7 @@ test('a line that no worker has kept cannot be paused, and does not come about b
   const gate = open();
   await expect(gate.pause({ ...olga, seen: 0 })).rejects.toMatchObject({ fault: 'unknown-insurer' });
   await expect(gate.resume({ ...olga, seen: 0 })).rejects.toMatchObject({ fault: 'unknown-insurer' });
-  await expect(gate.forgetTold(1)).rejects.toMatchObject({ fault: 'unknown-insurer' });
+  await expect(gate.acknowledge(1)).rejects.toMatchObject({ fault: 'unknown-insurer' });
   await expect(gate.awaitSilence(never)).rejects.toMatchObject({ fault: 'unknown-insurer' });
   await expect(gate.find()).rejects.toMatchObject({ fault: 'unknown-insurer' });
 });
@@ -174,21 +174,21 @@ test('a gate from before changes were numbered can be paused like any other', as
   const old = { insurerId, leaseNumber: 7, state: 'open', silent: false, notBefore: 0, busy: false };
   await createGateClient(region).send(new PutCommand({ TableName: lineTable, Item: old }));
   const gate = open(insurerId);
-  expect(await gate.read()).toMatchObject({ leaseNumber: 7, holdMs: 0, changeNumber: 0, untold: [] });
+  expect(await gate.read()).toMatchObject({ leaseNumber: 7, cooldownMs: 0, changeNumber: 0, outbox: [] });
   expect(await pauseNow(gate)).toMatchObject({ state: 'paused', leaseNumber: 8, changeNumber: 1 });
 });
 
 test('changes wait in the gate until they are forgotten as told, also twice', async () => {
   const gate = open();
   await pauseNow(gate);
-  const { untold } = await resumeNow(gate);
-  expect(untold.map(({ state, by }) => [state, by])).toEqual([
+  const { outbox } = await resumeNow(gate);
+  expect(outbox.map(({ state, by }) => [state, by])).toEqual([
     ['paused', 'olga'],
     ['open', 'olga'],
   ]);
-  await gate.forgetTold(1);
-  await gate.forgetTold(1);
-  expect((await gate.read()).untold.map(({ number }) => number)).toEqual([2]);
+  await gate.acknowledge(1);
+  await gate.acknowledge(1);
+  expect((await gate.read()).outbox.map(({ number }) => number)).toEqual([2]);
 });
 
 test('a database that does not answer costs a second, not the lease', async () => {

@@ -45,9 +45,9 @@ export interface GateStore {
    * resolves once the gate says so, or there is nothing left to say.
    * @throws GateError `unknown-insurer`
    */
-  hold(forMs: number): Promise<void>;
+  startCooldown(forMs: number): Promise<void>;
   /** `insurerLine` knows of all changes up to this number. @throws GateError `unknown-insurer`, `unavailable` */
-  forgetTold(upTo: number): Promise<void>;
+  acknowledge(upTo: number): Promise<void>;
   /**
    * Resolves once the paused line is silent, and the gate says so: its holder has said it, nobody holds it, or the lease was
    * watched from here to stand still for its length (leaseMs in the gate) and a margin, and was ended from here. A gate that
@@ -182,17 +182,19 @@ export function openGate(
     attempt,
     pause: async (wish) => await insistOn({ kind: 'pause', ...wish, at: nowIso() }),
     resume: async (wish) => await insistOn({ kind: 'resume', ...wish, at: nowIso() }),
-    hold: async (forMs) => {
+    startCooldown: async (forMs) => {
       const untilMs = clock.monotonicMs() + forMs;
       const leftMs = (): number => Math.ceil(untilMs - clock.monotonicMs());
       while (leftMs() > 0) {
-        const gate = await insist(() => ({ kind: 'hold', holdMs: Math.max(0, leftMs()) })).catch(unlessUnavailable);
+        const gate = await insist(() => ({ kind: 'cooldown', cooldownMs: Math.max(0, leftMs()) })).catch(
+          unlessUnavailable,
+        );
         if (gate !== undefined) return;
         await sleep(clock, lookMs);
       }
     },
-    forgetTold: async (upTo) => {
-      await insistOn({ kind: 'told', upTo });
+    acknowledge: async (upTo) => {
+      await insistOn({ kind: 'acknowledge', upTo });
     },
     awaitSilence: async (signal) => {
       let watch: LeaseWatch | undefined;

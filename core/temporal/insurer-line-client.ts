@@ -136,7 +136,7 @@ export function createInsurerLineClient({
   };
 
   const remind = async (): Promise<void> => {
-    await call(reminderMs, (client) => tellGateChanged(client, insurerId)).catch(() => {}); // the line's holder reminds it too
+    await call(reminderMs, (client) => signalGateChanged(client, insurerId)).catch(() => {}); // the line's holder reminds it too
   };
 
   const awaitSilence = async ({ leaseMs = 0 }: Gate): Promise<LineNow> => {
@@ -191,14 +191,14 @@ export function createInsurerLineClient({
       const remembered = call(queryMs, (client) =>
         client.workflow.getHandle(insurerLineId(insurerId)).query<LineState>(lineStateQuery),
       ).catch(() => undefined);
-      const { untold } = await look();
-      return mergeChanges((await remembered)?.changes ?? [], untold);
+      const { outbox } = await look();
+      return mergeChanges((await remembered)?.changes ?? [], outbox);
     },
   };
 }
 
 /** Asks `insurerLine` to look at the gate, which has changes that it was not told of. */
-export async function tellGateChanged(client: Client, insurerId: string): Promise<void> {
+export async function signalGateChanged(client: Client, insurerId: string): Promise<void> {
   await client.workflow.signalWithStart(insurerLineWorkflow, {
     ...startOptions(insurerId),
     signal: gateChangedSignal,

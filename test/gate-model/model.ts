@@ -509,7 +509,7 @@ const standingOf = ({ holder, watch, isClosed, isStopping }: Worker): KeeperStat
   childGivenUp: false,
   busy: false,
   stopping: isStopping,
-  holdMs: 0,
+  cooldownMs: 0,
   unwrittenPause: undefined,
 });
 

@@ -1,11 +1,11 @@
 import type { Gate, GateEvent } from '../../core/domain/gate.ts';
 
 /** The gate without names and numbers. */
-export const stateOf = ({ holder, state, silent, holdMs, busy, untold }: Gate): string =>
+export const stateOf = ({ holder, state, silent, cooldownMs, busy, outbox }: Gate): string =>
   nameOf({
     isHeld: holder !== undefined,
     isPaused: state === 'paused',
-    ...{ isSilent: silent, isBusy: busy, isHeldBack: holdMs > 0, isTold: untold.length === 0 },
+    ...{ isSilent: silent, isBusy: busy, isInCooldown: cooldownMs > 0, isOutboxEmpty: outbox.length === 0 },
   });
 
 interface State {
@@ -14,19 +14,19 @@ interface State {
   readonly isSilent: boolean;
   readonly isBusy: boolean;
   /** by a Retry-After */
-  readonly isHeldBack: boolean;
+  readonly isInCooldown: boolean;
   /** `insurerLine` knows of all changes */
-  readonly isTold: boolean;
+  readonly isOutboxEmpty: boolean;
 }
 
-const nameOf = ({ isHeld, isPaused, isSilent, isBusy, isHeldBack, isTold }: State): string =>
+const nameOf = ({ isHeld, isPaused, isSilent, isBusy, isInCooldown, isOutboxEmpty }: State): string =>
   [
     isHeld ? 'held' : 'unheld',
     isPaused ? 'paused' : 'open',
     ...(isSilent ? ['silent'] : []),
     ...(isBusy ? ['busy'] : []),
-    ...(isHeldBack ? ['Retry-After'] : []),
-    ...(isTold ? [] : ['change not told']),
+    ...(isInCooldown ? ['Retry-After'] : []),
+    ...(isOutboxEmpty ? [] : ['change not acknowledged']),
   ].join(', ');
 
 const both = [false, true] as const;
@@ -36,11 +36,11 @@ export const allStates: readonly string[] = both.flatMap((isHeld) =>
   both.flatMap((isPaused) =>
     both.flatMap((isSilent) =>
       both.flatMap((isBusy) =>
-        both.flatMap((isHeldBack) =>
-          both.flatMap((isTold) => {
+        both.flatMap((isInCooldown) =>
+          both.flatMap((isOutboxEmpty) => {
             const isAllowed =
               (!isSilent || isPaused) && (!isBusy || (isHeld && !isSilent)) && (isHeld || !isPaused || isSilent);
-            return isAllowed ? [nameOf({ isHeld, isPaused, isSilent, isBusy, isHeldBack, isTold })] : [];
+            return isAllowed ? [nameOf({ isHeld, isPaused, isSilent, isBusy, isInCooldown, isOutboxEmpty })] : [];
           }),
         ),
       ),
@@ -59,11 +59,23 @@ export function writeOf(before: Gate | undefined, after: Gate): WriteKind {
     if (after.holder !== undefined) return 'take';
     return before.state === 'paused' && !before.silent ? 'lapse' : 'release';
   }
-  if (before.untold.length !== after.untold.length) return 'told';
+  if (before.outbox.length !== after.outbox.length) return 'acknowledge';
   if (!before.silent && after.silent) return 'say-silent';
-  return after.holdMs > before.holdMs ? 'hold' : 'renew';
+  return after.cooldownMs > before.cooldownMs ? 'cooldown' : 'renew';
 }
 
 export const allWrites: readonly WriteKind[] = [
-  ...['make', 'take', 'renew', 'release', 'say-silent', 'lapse', 'hold', 'pause', 'pause again', 'resume', 'told'],
+  ...[
+    'make',
+    'take',
+    'renew',
+    'release',
+    'say-silent',
+    'lapse',
+    'cooldown',
+    'pause',
+    'pause again',
+    'resume',
+    'acknowledge',
+  ],
 ] as WriteKind[];

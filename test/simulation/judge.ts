@@ -75,10 +75,10 @@ export class Judge {
   gateIsWritten(before: Gate | undefined, after: Gate, underWay: ReadonlySet<SeenRequest>): void {
     if (before?.holder !== undefined && after.holder !== undefined && before.holder !== after.holder)
       this.takeovers += 1;
-    if (after.holdMs > 0) {
+    if (after.cooldownMs > 0) {
       const nowMs = this.#world.nowMs;
       for (const cooldown of this.#cooldowns)
-        if (cooldown.hearer !== undefined && cooldown.untilMs <= nowMs + after.holdMs * (1 + driftMost))
+        if (cooldown.hearer !== undefined && cooldown.untilMs <= nowMs + after.cooldownMs * (1 + driftMost))
           cooldown.inGate ??= { holder: after.holder };
     }
     if (before?.state === 'paused' && after.state === 'open') {

@@ -24,7 +24,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     file: domain,
     find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, ...renewedBy(event.holder) });',
     replace:
-      "return { kind: 'write', gate: { ...gate, holdMs: event.holdMs ?? gate.holdMs, leaseMs: event.leaseMs, busy: event.busy && !gate.silent } };",
+      "return { kind: 'write', gate: { ...gate, cooldownMs: event.cooldownMs ?? gate.cooldownMs, leaseMs: event.leaseMs, busy: event.busy && !gate.silent } };",
   },
   'a lease is taken that was not watched': {
     file: lease,
@@ -119,7 +119,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
 export const processMutants: Readonly<Record<string, Mutant>> = {
   'keeper: a new holder does not know of a cooldown': {
     file: keeper,
-    find: 'this.#holdUntilMs = Math.max(this.#holdUntilMs, nowMs + gate.holdMs);',
+    find: 'this.#cooldownUntilMs = Math.max(this.#cooldownUntilMs, nowMs + gate.cooldownMs);',
     replace: '{}',
   },
   'keeper: a renewal that failed lengthens the lease': {
@@ -160,7 +160,7 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   },
   'grant: its own cooldown is forgotten': {
     file: grant,
-    find: 'this.#ownHoldUntilMs = Math.max(this.#ownHoldUntilMs, this.#clock.monotonicMs() + forMs);',
+    find: 'this.#ownCooldownUntilMs = Math.max(this.#ownCooldownUntilMs, this.#clock.monotonicMs() + forMs);',
     replace: '',
   },
 };

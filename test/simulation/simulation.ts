@@ -186,7 +186,7 @@ export class Simulation implements Surroundings {
     await this.#within(patienceMs, 'the line was never used again', () => {
       const { gate } = this.table;
       const isPeace =
-        gate?.state === 'open' && gate.holdMs === 0 && !this.#judge.inCooldown && this.workers.some(isWell);
+        gate?.state === 'open' && gate.cooldownMs === 0 && !this.#judge.inCooldown && this.workers.some(isWell);
       if (gate?.state === 'paused' && janitor?.isBusy === false) janitor.onlyResume();
       if (!isPeace) used = this.insurer.requests;
       if (!isPeace || this.insurer.underWay.size > 0) idleSinceMs = world.nowMs;

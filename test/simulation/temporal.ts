@@ -117,8 +117,8 @@ export class SimulatedTemporal {
   #lookAtGate(): void {
     this.#activity(
       async ({ gate }) => {
-        const { untold } = await gate.find();
-        await gate.forgetTold(Math.max(0, ...untold.map(({ number }) => number)));
+        const { outbox } = await gate.find();
+        await gate.acknowledge(Math.max(0, ...outbox.map(({ number }) => number)));
       },
       () => {},
       () => {},

@@ -140,7 +140,7 @@ export class SimulatedWorker {
       startLineProcess: (listener) => this.#fork(listener),
       clock,
       holder: holderOf(this.name),
-      onUntold: () => this.#around.temporal.gateChanged(this.temporalLink),
+      onUnacknowledged: () => this.#around.temporal.gateChanged(this.temporalLink),
     });
     if (this.isStopping) this.stop();
   }
@@ -190,7 +190,7 @@ export class SimulatedWorker {
           LINE_STALL_MS: settings.lineStallMs,
           CARE_RECORDS_MAX_BYTES: 1_000_000,
         },
-        writeHold: this.#gateOf(child, this.childTableLink).hold,
+        writeCooldown: this.#gateOf(child, this.childTableLink).startCooldown,
         clock: child.clock,
         channel: {
           send: (message) => {

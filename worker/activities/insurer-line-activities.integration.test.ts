@@ -31,7 +31,7 @@ test('a pause repeated after its worker has died changes nothing, and tells its 
   const request = { insurerId, ...olga, seen: 0 };
   const first = await run(({ silenceLine }) => silenceLine(request));
   expect(first).toMatchObject({ state: 'paused', changeNumber: 1, by: 'olga', reason: olga.reason });
-  expect(first.untold).toMatchObject([{ number: 1, state: 'paused', by: 'olga' }]);
+  expect(first.outbox).toMatchObject([{ number: 1, state: 'paused', by: 'olga' }]);
   expect(await run(({ silenceLine }) => silenceLine(request))).toEqual({ ...first, changeNumber: 2 });
 });
 
@@ -50,7 +50,7 @@ test('a pause waits for a holder that is not silent yet, and its worker is seen 
 test('what has been superseded or resumed meanwhile is not tried again', async () => {
   const { insurerId, gate, run, failureOf } = await openLine();
   const opened = await run(({ openLine }) => openLine({ insurerId, ...olga, seen: 0 }));
-  expect(opened).toEqual({ state: 'open', changeNumber: 0, untold: [] });
+  expect(opened).toEqual({ state: 'open', changeNumber: 0, outbox: [] });
   await gate.attempt(await gate.read(), { kind: 'take', holder: 'h', leaseMs: 60_000 });
   const paused = failureOf(({ silenceLine }) => silenceLine({ insurerId, ...olga, seen: 0 }));
   await expect.poll(async () => (await gate.read()).state).toBe('paused');
@@ -64,15 +64,15 @@ test('what is told is forgotten', async () => {
   const { insurerId, run } = await openLine();
   await run(({ silenceLine }) => silenceLine({ insurerId, ...olga, seen: 0 }));
   await run(({ openLine }) => openLine({ insurerId, ...olga, seen: 1 }));
-  await run(({ forgetToldChanges }) => forgetToldChanges({ insurerId, upTo: 1 }));
-  const { untold } = await run(({ readLineChanges }) => readLineChanges({ insurerId }));
-  expect(untold).toMatchObject([{ number: 2, state: 'open' }]);
+  await run(({ acknowledgeChanges }) => acknowledgeChanges({ insurerId, upTo: 1 }));
+  const { outbox } = await run(({ readLineChanges }) => readLineChanges({ insurerId }));
+  expect(outbox).toMatchObject([{ number: 2, state: 'open' }]);
 });
 
 test('the line of another insurer is refused, and so is one that nobody keeps', async () => {
   const { failureOf } = await openLine();
   const other = { insurerId: 'another', upTo: 1, seen: 0, ...olga };
-  for (const name of ['silenceLine', 'openLine', 'readLineChanges', 'forgetToldChanges'] as const)
+  for (const name of ['silenceLine', 'openLine', 'readLineChanges', 'acknowledgeChanges'] as const)
     expect(await failureOf((activities) => activities[name](other))).toMatchObject({ type: 'UnknownInsurer' });
   const insurerId = `kk-${randomUUID().slice(0, 8)}`;
   const activities = createInsurerLineActivities({ insurerId, gate: openGate(client, insurerId) });

@@ -7,7 +7,7 @@ import { withHeartbeats } from './heartbeats.ts';
 export interface InsurerLineActivitiesDeps {
   /** whose line this worker keeps */
   readonly insurerId: string;
-  readonly gate: Pick<GateStore, 'find' | 'pause' | 'resume' | 'forgetTold' | 'awaitSilence'>;
+  readonly gate: Pick<GateStore, 'find' | 'pause' | 'resume' | 'acknowledge' | 'awaitSilence'>;
 }
 
 /** What `insurerLine` does at the gate. */
@@ -30,17 +30,17 @@ export const createInsurerLineActivities = ({
     openLine: ({ insurerId, operator: by, reason, seen }) =>
       atGate(insurerId, async () => changedLine(await gate.resume({ by, reason, seen }))),
     readLineChanges: ({ insurerId }) => atGate(insurerId, async () => changedLine(await gate.find())),
-    forgetToldChanges: ({ insurerId, upTo }) => atGate(insurerId, () => gate.forgetTold(upTo)),
+    acknowledgeChanges: ({ insurerId, upTo }) => atGate(insurerId, () => gate.acknowledge(upTo)),
   };
 };
 
-const changedLine = ({ state, changeNumber, by, since, reason, untold }: Gate): ChangedLine => ({
+const changedLine = ({ state, changeNumber, by, since, reason, outbox }: Gate): ChangedLine => ({
   state,
   changeNumber,
   ...(by !== undefined && { by }),
   ...(since !== undefined && { since }),
   ...(reason !== undefined && { reason }),
-  untold,
+  outbox,
 });
 
 const failureTypes: Readonly<Record<Exclude<GateFault, 'unavailable'>, LineFailureType>> = {

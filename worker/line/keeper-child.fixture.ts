@@ -11,7 +11,7 @@ const setting = (name: string): string => process.env[name] ?? '';
 const stopping = new AbortController();
 const gate = openGate(createGateClient(setting('AWS_REGION')), setting('INSURER_ID'));
 const { grant, ready } = connectToKeeper({
-  writeHold: gate.hold,
+  writeCooldown: gate.startCooldown,
   pauseGraceMs: Number(process.env['PAUSE_GRACE_MS']),
   lineMinGapMs: Number(process.env['LINE_MIN_GAP_MS']),
   onStop: () => stopping.abort(),
@@ -43,7 +43,7 @@ async function exchange(): Promise<void> {
   });
   await closed;
   const retryAfterS = /retry-after: (\d+)/i.exec(answer)?.[1];
-  if (retryAfterS !== undefined) void grant.hold(Number(retryAfterS) * 1_000);
+  if (retryAfterS !== undefined) void grant.startCooldown(Number(retryAfterS) * 1_000);
   if (answer.startsWith('HTTP/1.1 401')) void grant.pauseBySystem('unauthorized');
   end({ wasCut });
 }

@@ -21,7 +21,7 @@ export function connectToKeeper({
   channel = channelToKeeper(),
   ...options
 }: {
-  readonly writeHold: SendPermitOptions['writeHold'];
+  readonly writeCooldown: SendPermitOptions['writeCooldown'];
   readonly pauseGraceMs: number;
   readonly lineMinGapMs: number;
   readonly onStop: () => void;

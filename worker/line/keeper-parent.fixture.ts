@@ -12,7 +12,7 @@ const keeper = await startKeeper({
   log,
   startLineProcess: forkedFrom(new URL('./keeper-child.fixture.ts', import.meta.url)),
   onSystemPause: (reason) => log.info('paused by system', { reason }),
-  onUntold: () => log.info('untold'),
+  onUnacknowledged: () => log.info('unacknowledged'),
 });
 process.on('SIGTERM', () => {
   void keeper.stop().then(() => process.exit(0));

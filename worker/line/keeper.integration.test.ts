@@ -271,12 +271,12 @@ describe.concurrent('beside others', () => {
   }) => {
     const [holder, other] = await startPair();
     const { changeNumber } = await pauseNow();
-    expect(await tookMs(holder.says('untold'))).toBeGreaterThanOrEqual(4_900); // a look may be under way at the pause
-    await gate.forgetTold(changeNumber);
+    expect(await tookMs(holder.says('unacknowledged'))).toBeGreaterThanOrEqual(4_900); // a look may be under way at the pause
+    await gate.acknowledge(changeNumber);
     await resumeNow();
-    expect(await tookMs(holder.says('untold', 2))).toBeGreaterThanOrEqual(4_900);
-    expect(await tookMs(holder.says('untold', 3))).toBeGreaterThanOrEqual(4_900);
-    expect(other.said.some(({ event }) => event === 'untold')).toBe(false);
+    expect(await tookMs(holder.says('unacknowledged', 2))).toBeGreaterThanOrEqual(4_900);
+    expect(await tookMs(holder.says('unacknowledged', 3))).toBeGreaterThanOrEqual(4_900);
+    expect(other.said.some(({ event }) => event === 'unacknowledged')).toBe(false);
   }, 30_000);
 
   test('after kill -9 of the child its main process starts another one and goes on', async ({
@@ -390,7 +390,7 @@ describe.concurrent('beside others', () => {
     };
     await insurer.nextRequest();
     const heldFromMs = insurer.arrivals.at(-1)?.atMs ?? 0;
-    await expect.poll(async () => (await gate.read()).holdMs, { timeout: 2_000 }).toBeGreaterThan(1_000);
+    await expect.poll(async () => (await gate.read()).cooldownMs, { timeout: 2_000 }).toBeGreaterThan(1_000);
     const next = insurer.nextRequest();
     holder.kill('SIGTERM');
     expect(await next).toBe(other.name);
@@ -411,7 +411,7 @@ describe.concurrent('beside others', () => {
     insurer.answer = answerSoon;
     hanging?.writeHead(429, { 'retry-after': '4' }).end(); // longer than what is left of the lease
     const heldFromMs = performance.now();
-    await expect.poll(async () => (await gate.read()).holdMs, { timeout: 2_000 }).toBeGreaterThan(2_000);
+    await expect.poll(async () => (await gate.read()).cooldownMs, { timeout: 2_000 }).toBeGreaterThan(2_000);
     expect(await insurer.nextRequest()).toBe(other.name);
     expect((insurer.arrivals.at(-1)?.atMs ?? 0) - heldFromMs).toBeGreaterThanOrEqual(4_000);
     holder.kill('SIGCONT');

@@ -20,7 +20,7 @@ export interface KeeperOptions {
   /** The line has paused itself, and the gate says so. Called once for each pause that this process wrote; never throws. */
   readonly onSystemPause?: (reason: string) => void;
   /** `insurerLine` was not told of a change for 5 s; again each 5 s. Only called while this process holds the line; never throws. */
-  readonly onUntold?: () => void;
+  readonly onUnacknowledged?: () => void;
 }
 
 /** Holds the line for this worker, together with the child that holds the sockets (docs/explanation/the-line.md, "Two processes"). */
@@ -44,7 +44,7 @@ const stopMs = 1_500;
 /** From there until its Temporal workers have drained, ms. */
 const drainMs = 15_000;
 /** How long a change may wait in the gate until `insurerLine` is called, and called again, ms: who changed it calls it too. */
-const untoldMs = 5_000;
+const unacknowledgedMs = 5_000;
 const restartMs = { first: 100, longest: 5_000 } as const;
 
 /** Starts the child and looks after the lease until stopped. Resolves once the gate has been looked at, or tried. */
@@ -73,7 +73,7 @@ class LineKeeper implements Keeper {
   readonly #log: Log;
   readonly #startLineProcess: StartLineProcess;
   readonly #onSystemPause: (reason: string) => void;
-  readonly #onUntold: () => void;
+  readonly #onUnacknowledged: () => void;
 
   #gate: Gate | undefined;
   #watch: LeaseWatch | undefined;
@@ -87,11 +87,11 @@ class LineKeeper implements Keeper {
   #orderNumber = 0;
 
   /** the end of the longest Retry-After that the gate has told of: it is the child that hears of them, and writes them there */
-  #holdUntilMs = 0;
+  #cooldownUntilMs = 0;
   #unwrittenPauses = new Map<Asked, { readonly reason: string; readonly at: string }>();
 
   /** the oldest change that `insurerLine` was not told of, and when it is to be called for it */
-  #untold: { readonly number: number; readonly callAtMs: number } | undefined;
+  #unacknowledged: { readonly number: number; readonly callAtMs: number } | undefined;
 
   #isStopping = false;
   #keeping: Promise<void> | undefined;
@@ -100,7 +100,7 @@ class LineKeeper implements Keeper {
   #childGone = Promise.withResolvers<void>();
   #endPulse = (): void => {};
 
-  constructor({ config, gate, log, startLineProcess, clock, holder, onSystemPause, onUntold }: KeeperOptions) {
+  constructor({ config, gate, log, startLineProcess, clock, holder, onSystemPause, onUnacknowledged }: KeeperOptions) {
     this.#holder = holder ?? randomUUID();
     this.#clock = clock ?? systemClock;
     this.#childMissingSinceMs = this.#clock.monotonicMs();
@@ -109,7 +109,7 @@ class LineKeeper implements Keeper {
     this.#log = log;
     this.#startLineProcess = startLineProcess ?? forkedFrom(new URL('./process.ts', import.meta.url));
     this.#onSystemPause = onSystemPause ?? (() => {});
-    this.#onUntold = onUntold ?? (() => {});
+    this.#onUnacknowledged = onUnacknowledged ?? (() => {});
   }
 
   get holding(): boolean {
@@ -249,7 +249,7 @@ class LineKeeper implements Keeper {
       childGivenUp: this.#isChildGivenUp(nowMs),
       busy: nowMs >= this.#renewAtMs && (child?.takeBusy() ?? false),
       stopping: this.#isStopping,
-      holdMs: Math.max(0, Math.ceil(this.#holdUntilMs - nowMs)),
+      cooldownMs: Math.max(0, Math.ceil(this.#cooldownUntilMs - nowMs)),
       unwrittenPause: this.#unwrittenPauses.values().next().value,
     };
   }
@@ -265,8 +265,8 @@ class LineKeeper implements Keeper {
     this.#watch = watchLease(this.#watch, gate, nowMs);
     // What this process wrote itself says nothing new; what it reads again has been counted from the first time on.
     if (source === 'read' && gate.leaseNumber !== before?.leaseNumber)
-      this.#holdUntilMs = Math.max(this.#holdUntilMs, nowMs + gate.holdMs);
-    this.#callForUntold(gate, nowMs);
+      this.#cooldownUntilMs = Math.max(this.#cooldownUntilMs, nowMs + gate.cooldownMs);
+    this.#callForUnacknowledged(gate, nowMs);
     if (gate.holder !== this.#holder) {
       if (this.#lease !== undefined) this.#log.info('lease over', { leaseNumber: this.#lease.leaseNumber });
       this.#lease = undefined;
@@ -277,13 +277,14 @@ class LineKeeper implements Keeper {
     this.#sendOrder();
   }
 
-  #callForUntold(gate: Gate, nowMs: number): void {
-    const number = gate.holder === this.#holder ? gate.untold[0]?.number : undefined;
-    if (number === undefined) this.#untold = undefined;
-    else if (number !== this.#untold?.number) this.#untold = { number, callAtMs: nowMs + untoldMs };
-    else if (nowMs >= this.#untold.callAtMs) {
-      this.#untold = { number, callAtMs: nowMs + untoldMs };
-      this.#onUntold();
+  #callForUnacknowledged(gate: Gate, nowMs: number): void {
+    const number = gate.holder === this.#holder ? gate.outbox[0]?.number : undefined;
+    if (number === undefined) this.#unacknowledged = undefined;
+    else if (number !== this.#unacknowledged?.number)
+      this.#unacknowledged = { number, callAtMs: nowMs + unacknowledgedMs };
+    else if (nowMs >= this.#unacknowledged.callAtMs) {
+      this.#unacknowledged = { number, callAtMs: nowMs + unacknowledgedMs };
+      this.#onUnacknowledged();
     }
   }
 
@@ -299,7 +300,7 @@ class LineKeeper implements Keeper {
       leaseNumber: lease?.leaseNumber ?? 0,
       // A gate that was never read may be closed. The child is asked all the same: one that is not has no chance to answer.
       paused: this.#gate?.state !== 'open' || this.#unwrittenPauses.size > 0,
-      holdUntilMs: this.#holdUntilMs,
+      cooldownUntilMs: this.#cooldownUntilMs,
       stop: this.#isStopping,
     };
     child.order(order);

@@ -24,29 +24,29 @@ export interface KeeperState {
   readonly busy: boolean;
   readonly stopping: boolean;
   /** what is left of a Retry-After, as far as this process knows, ms */
-  readonly holdMs: number;
+  readonly cooldownMs: number;
   /** a pause by the line itself that the gate does not have yet */
   readonly unwrittenPause: { readonly reason: string; readonly at: string } | undefined;
 }
 
 /** The next thing to write into the gate that was just read, or nothing. One at a time: each changes the gate. */
 export function nextGateEvent(gate: Gate, standing: KeeperState, nowMs: number): GateEvent | undefined {
-  const { holder, leaseMs, holdMs } = standing;
+  const { holder, leaseMs, cooldownMs } = standing;
   if (standing.unwrittenPause !== undefined)
-    return { kind: 'pause', by: lineItself, ...standing.unwrittenPause, seen: gate.changeNumber, holdMs };
+    return { kind: 'pause', by: lineItself, ...standing.unwrittenPause, seen: gate.changeNumber, cooldownMs };
   if (gate.holder === holder) {
     const { childClosed } = standing;
-    if (childClosed && (standing.stopping || standing.childGivenUp)) return { kind: 'release', holder, holdMs };
-    if (childClosed && gate.state === 'paused' && !gate.silent) return { kind: 'say-silent', holder, holdMs };
-    if (nowMs >= standing.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: standing.busy, holdMs };
+    if (childClosed && (standing.stopping || standing.childGivenUp)) return { kind: 'release', holder, cooldownMs };
+    if (childClosed && gate.state === 'paused' && !gate.silent) return { kind: 'say-silent', holder, cooldownMs };
+    if (nowMs >= standing.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: standing.busy, cooldownMs };
     return undefined;
   }
   // To take is also to say that this process is silent, and able to serve.
   if (standing.stopping || !standing.childReady || !standing.childClosed) return undefined;
-  if (gate.holder === undefined) return { kind: 'take', holder, leaseMs, holdMs };
+  if (gate.holder === undefined) return { kind: 'take', holder, leaseMs, cooldownMs };
   const { watch } = standing;
   if (watch !== undefined && hasLapsed(watch, gate, leaseMs, nowMs))
-    return { kind: 'take', holder, leaseMs, lapsed: watch, holdMs };
+    return { kind: 'take', holder, leaseMs, lapsed: watch, cooldownMs };
   return undefined;
 }
 

@@ -30,7 +30,7 @@ export interface LineProcessOptions {
     readonly LINE_STALL_MS: number;
     readonly CARE_RECORDS_MAX_BYTES: number;
   };
-  readonly writeHold: SendPermitOptions['writeHold'];
+  readonly writeCooldown: SendPermitOptions['writeCooldown'];
   readonly createWorkers: (parts: LineParts) => Promise<readonly TaskWorker[]>;
   readonly clock?: Clock;
   readonly channel?: KeeperChannel;
@@ -43,11 +43,11 @@ export interface LineProcessOptions {
  * @returns once all tasks have ended and no socket is open
  */
 export async function runLineProcess(options: LineProcessOptions): Promise<void> {
-  const { config, writeHold, createWorkers, clock = systemClock, channel, openConnection } = options;
+  const { config, writeCooldown, createWorkers, clock = systemClock, channel, openConnection } = options;
   const workers: TaskWorker[] = [];
   let isStopping = false;
   const { grant, ready } = connectToKeeper({
-    writeHold,
+    writeCooldown,
     pauseGraceMs: config.PAUSE_GRACE_MS,
     lineMinGapMs: config.LINE_MIN_GAP_MS,
     clock,

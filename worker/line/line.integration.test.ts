@@ -388,7 +388,7 @@ test('Retry-After holds the line on 429 and on any 5xx, nonsense for a second on
   });
   for (const fault of ['busy', 'busy', 'busy', 'server-error', 'server-error'])
     await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
-  expect(it.right.holdsMs).toEqual([120_000, 60_000, 1_000, 7_000]);
+  expect(it.right.cooldownsMs).toEqual([120_000, 60_000, 1_000, 7_000]);
 });
 
 test('two Retry-After headers hold for the longer one', async () => {
@@ -396,7 +396,7 @@ test('two Retry-After headers hold for the longer one', async () => {
     answers('HTTP/1.1 429 X\r\nretry-after: 5\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n'),
   );
   await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'busy' });
-  expect(it.right.holdsMs).toEqual([60_000]);
+  expect(it.right.cooldownsMs).toEqual([60_000]);
 });
 
 test('a token that is refused pauses the line', async () => {

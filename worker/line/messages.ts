@@ -17,7 +17,7 @@ export interface Order {
   readonly leaseNumber: number;
   readonly paused: boolean;
   /** nothing may be sent before (Retry-After) */
-  readonly holdUntilMs: number;
+  readonly cooldownUntilMs: number;
   /** the process is to end: send nothing more, and shut down */
   readonly stop: boolean;
 }

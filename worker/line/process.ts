@@ -61,7 +61,7 @@ async function createWorkers({ line, grant, meter }: LineParts): Promise<readonl
 }
 
 try {
-  await runLineProcess({ config, writeHold: stores.gateOf(config.INSURER_ID).hold, createWorkers });
+  await runLineProcess({ config, writeCooldown: stores.gateOf(config.INSURER_ID).startCooldown, createWorkers });
   for (const end of endings) await end();
   process.exit(0);
 } catch (error) {

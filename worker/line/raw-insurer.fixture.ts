@@ -104,7 +104,7 @@ export interface TestRight extends SendingRight {
   open(): void;
   /** as when a lease ends: cuts what is under way */
   cut(): Promise<void>;
-  readonly holdsMs: readonly number[];
+  readonly cooldownsMs: readonly number[];
   readonly pauses: readonly string[];
   readonly ends: readonly { readonly wasCut: boolean }[];
 }
@@ -113,12 +113,12 @@ export function testRight(): TestRight {
   let isOpen = true;
   let cutting: (() => Promise<void>) | undefined;
   const gate = new EventTarget();
-  const holdsMs: number[] = [];
+  const cooldownsMs: number[] = [];
   const pauses: string[] = [];
   const ends: { wasCut: boolean }[] = [];
   return {
     leaseNumber: 1_764_000_000_000,
-    holdsMs,
+    cooldownsMs,
     pauses,
     ends,
     maySend: () => isOpen,
@@ -138,8 +138,8 @@ export function testRight(): TestRight {
         ends.push(end);
       };
     },
-    async hold(forMs) {
-      holdsMs.push(forMs);
+    async startCooldown(forMs) {
+      cooldownsMs.push(forMs);
     },
     async pauseBySystem(reason) {
       pauses.push(reason);

@@ -6,7 +6,7 @@ import { type LineContext, LineError } from './line-error.ts';
 import type { SendingRight } from './sending-right.ts';
 
 /** An insurer that is too busy and says for how long in words that we cannot read is left alone for so long, ms. */
-const unreadableHoldMs = 1_000;
+const unreadableCooldownMs = 1_000;
 
 export interface RefusalOptions {
   readonly right: SendingRight;
@@ -27,13 +27,13 @@ export async function refusalOf(
 ): Promise<LineError> {
   const { status, headers } = answer;
   const retryAfter = headers['retry-after'];
-  const mayHold = status === 429 || status >= 500;
-  const unreadableMs = status === 429 ? unreadableHoldMs : 0;
-  const holdMs = mayHold
+  const mayAskForCooldown = status === 429 || status >= 500;
+  const unreadableMs = status === 429 ? unreadableCooldownMs : 0;
+  const cooldownMs = mayAskForCooldown
     ? retryAfterMs(retryAfter, { date: headers['date'], nowEpochMs: clock.epochMs() }, unreadableMs)
     : undefined;
   const told = Promise.all([
-    holdMs !== undefined && right.hold(holdMs),
+    cooldownMs !== undefined && right.startCooldown(cooldownMs),
     (status === 401 || status === 403) && right.pauseBySystem(`insurer answered ${status}`),
   ]);
   told.catch(() => {}); // it may fail while the body is read; who waits for it below hears of it

@@ -7,7 +7,7 @@ export interface SendPermitOptions {
   /** says something to the parent */
   readonly tell: (message: FromLineProcess) => void;
   /** Writes into the gate that the line is held; resolves once it is there. */
-  readonly writeHold: (forMs: number) => Promise<void>;
+  readonly writeCooldown: (forMs: number) => Promise<void>;
   readonly pauseGraceMs: number;
   readonly lineMinGapMs: number;
   /** a socket would not close in time: only the end of the process closes it now */
@@ -44,7 +44,7 @@ export class SendPermit implements SendingRight {
     sendUntilMs: 0,
     leaseNumber: 0,
     paused: false,
-    holdUntilMs: 0,
+    cooldownUntilMs: 0,
     stop: false,
   };
   /** of the last lease, also once that has ended */
@@ -52,9 +52,9 @@ export class SendPermit implements SendingRight {
   #request: Request | undefined;
   #wasBusy = false;
   /** what this process knows before the gate does */
-  #ownHoldUntilMs = 0;
+  #ownCooldownUntilMs = 0;
   #ownPauses = 0;
-  #holdsBeingWritten = 0;
+  #cooldownsBeingWritten = 0;
   #gapUntilMs = 0;
   /** since when nothing may be started any more, though a lease is held: the grace counts from here */
   #closedSinceMs: number | undefined;
@@ -83,7 +83,7 @@ export class SendPermit implements SendingRight {
   }
 
   maySend(): boolean {
-    return this.isOpen() && this.#clock.monotonicMs() >= Math.max(this.#gapUntilMs, this.#holdUntilMs());
+    return this.isOpen() && this.#clock.monotonicMs() >= Math.max(this.#gapUntilMs, this.#cooldownUntilMs());
   }
 
   async whenMaySend(signal: AbortSignal): Promise<void> {
@@ -115,12 +115,12 @@ export class SendPermit implements SendingRight {
     return ({ wasCut }) => this.#end(request, wasCut);
   }
 
-  async hold(forMs: number): Promise<void> {
-    this.#ownHoldUntilMs = Math.max(this.#ownHoldUntilMs, this.#clock.monotonicMs() + forMs);
-    this.#holdsBeingWritten += 1;
+  async startCooldown(forMs: number): Promise<void> {
+    this.#ownCooldownUntilMs = Math.max(this.#ownCooldownUntilMs, this.#clock.monotonicMs() + forMs);
+    this.#cooldownsBeingWritten += 1;
     // Not by way of the parent: it may be frozen, and another process come next.
-    await this.#options.writeHold(forMs).finally(() => {
-      this.#holdsBeingWritten -= 1;
+    await this.#options.writeCooldown(forMs).finally(() => {
+      this.#cooldownsBeingWritten -= 1;
       if (!this.isOpen()) this.#report();
     });
   }
@@ -170,8 +170,8 @@ export class SendPermit implements SendingRight {
     });
   }
 
-  #holdUntilMs(): number {
-    return Math.max(this.#order.holdUntilMs, this.#ownHoldUntilMs);
+  #cooldownUntilMs(): number {
+    return Math.max(this.#order.cooldownUntilMs, this.#ownCooldownUntilMs);
   }
 
   #keepGap(): void {
@@ -190,7 +190,7 @@ export class SendPermit implements SendingRight {
     const isBusy = this.#request !== undefined;
     const isLeaseOver = this.#clock.monotonicMs() >= this.#order.sendUntilMs;
     // Who hands the lease back makes room for somebody who has to know of the hold. The end of a lease waits for nobody.
-    const hasNothingToSay = !permitsSending(this.#order) && this.#holdsBeingWritten === 0;
+    const hasNothingToSay = !permitsSending(this.#order) && this.#cooldownsBeingWritten === 0;
     const report: Report = {
       kind: 'report',
       order: this.#order.number,
@@ -226,7 +226,7 @@ export class SendPermit implements SendingRight {
     if (this.#waiters.size > 0) {
       const lostAtMs = this.#lastLeaseUntilMs + leaseLostMs;
       if (this.maySend()) for (const waiter of [...this.#waiters]) waiter.resolve();
-      else if (isOpen) momentsMs.push(Math.max(this.#gapUntilMs, this.#holdUntilMs()));
+      else if (isOpen) momentsMs.push(Math.max(this.#gapUntilMs, this.#cooldownUntilMs()));
       else if (!holdsLease && nowMs >= lostAtMs) this.#options.onLeaseLost();
       else if (!holdsLease) momentsMs.push(lostAtMs);
     }

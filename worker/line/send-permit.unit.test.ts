@@ -8,17 +8,17 @@ let said: FromLineProcess[] = [];
 let grant: SendPermit;
 let orders = 0;
 let leaseLost: () => void = () => {};
-let holdsMs: number[] = [];
+let cooldownsMs: number[] = [];
 let gateAnswers: () => void = () => {};
 
 beforeEach(() => {
   vi.useFakeTimers();
   vi.setTimerTickMode('nextTimerAsync'); // the clock goes to the next timer by itself: what is awaited comes, to the millisecond
   said = [];
-  holdsMs = [];
+  cooldownsMs = [];
   grant = new SendPermit({
-    writeHold: (forMs) => {
-      holdsMs.push(forMs);
+    writeCooldown: (forMs) => {
+      cooldownsMs.push(forMs);
       return new Promise((resolve) => {
         gateAnswers = resolve;
       });
@@ -45,7 +45,7 @@ function obey(order: Partial<Order>): void {
     sendUntilMs: systemClock.monotonicMs() + 5_000,
     leaseNumber: orders,
     paused: false,
-    holdUntilMs: 0,
+    cooldownUntilMs: 0,
     stop: false,
     ...order,
   });
@@ -138,10 +138,10 @@ test('Retry-After holds this process from the same tick on, and is settled once 
   obey({});
   await grant.whenMaySend(never);
   const beganMs = systemClock.monotonicMs();
-  const written = grant.hold(120);
+  const written = grant.startCooldown(120);
   expect(grant.maySend()).toBe(false);
   expect(grant.isOpen()).toBe(true);
-  expect(holdsMs).toEqual([120]);
+  expect(cooldownsMs).toEqual([120]);
   gateAnswers();
   await written;
   await grant.whenMaySend(never);
@@ -151,23 +151,23 @@ test('Retry-After holds this process from the same tick on, and is settled once 
 test('a line that is to stop is not called closed before the gate has its hold: the next one is to know of it', async () => {
   obey({});
   await grant.whenMaySend(never);
-  const written = grant.hold(60_000);
+  const written = grant.startCooldown(60_000);
   obey({ stop: true });
   expect(lastReport()).toMatchObject({ closed: false });
   gateAnswers();
   await written;
   expect(lastReport()).toMatchObject({ closed: true });
-  void grant.hold(60_000);
+  void grant.startCooldown(60_000);
   obey({ stop: true, sendUntilMs: 0 });
   expect(lastReport()).toMatchObject({ closed: true }); // no lease any more: nothing can be handed back
 });
 
 test('a hold of the order keeps the right back until its very moment, and never counts as a line that is closed', async () => {
-  const holdUntilMs = systemClock.monotonicMs() + 100;
-  obey({ holdUntilMs });
+  const cooldownUntilMs = systemClock.monotonicMs() + 100;
+  obey({ cooldownUntilMs });
   expect(grant.isOpen()).toBe(true);
   await grant.whenMaySend(never);
-  expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(holdUntilMs);
+  expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(cooldownUntilMs);
 });
 
 test('a pause by the line itself stops sending in the same tick, whatever orders are still on their way', () => {
@@ -204,11 +204,11 @@ test('the end of the lease is said at once, also when something else is noticed 
   const told: FromLineProcess[] = [];
   const clock = { ...systemClock, monotonicMs: () => nowMs, after: () => () => {} }; // a timer that comes too late
   const late = new SendPermit({
-    ...{ writeHold: async () => {}, tell: (message: FromLineProcess) => told.push(message), clock },
+    ...{ writeCooldown: async () => {}, tell: (message: FromLineProcess) => told.push(message), clock },
     ...{ pauseGraceMs: 60, lineMinGapMs: 0, onStuck: () => {}, onLeaseLost: () => {} },
   });
   const order = { kind: 'order', number: 1, sendUntilMs: 2_000, leaseNumber: 1 } as const;
-  late.obey({ ...order, paused: false, holdUntilMs: 0, stop: false });
+  late.obey({ ...order, paused: false, cooldownUntilMs: 0, stop: false });
   expect(told.at(-1)).toMatchObject({ closed: false });
   nowMs = 2_001;
   late.whenMaySend(AbortSignal.timeout(50)).catch(() => {});

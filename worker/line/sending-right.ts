@@ -22,7 +22,7 @@ export interface SendingRight {
    * Holds the whole line, over all processes, for so long from now, ms (Retry-After). This process holds at once; resolves
    * once the gate says so.
    */
-  hold(forMs: number): Promise<void>;
+  startCooldown(forMs: number): Promise<void>;
   /** The line pauses itself (401, 403): nothing more is sent from this tick on; resolves once the gate says so. */
   pauseBySystem(reason: string): Promise<void>;
 }

@@ -36,7 +36,7 @@ const { silenceLine } = proxyActivities<InsurerLineActivities>({
   heartbeatTimeout: '3 s', // an operator waits: a frozen worker must not keep this for longer
   retry: { initialInterval: '1 s', backoffCoefficient: 1 },
 });
-const { openLine, readLineChanges, forgetToldChanges } = proxyActivities<InsurerLineActivities>({
+const { openLine, readLineChanges, acknowledgeChanges } = proxyActivities<InsurerLineActivities>({
   startToCloseTimeout: '10 s',
   retry: { initialInterval: '1 s', maximumInterval: '10 s' },
 });
@@ -53,13 +53,13 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
   let isLookDue = false;
   /** all changes up to this one are known here, and need not be told any more */
   let knownUpTo = line.changes[0]?.number ?? 0;
-  let forgottenUpTo = 0;
+  let acknowledgedUpTo = 0;
 
   /** Answers can overtake each other: what the line is now, the newest one says. */
-  const learn = ({ untold, ...seen }: ChangedLine): LineWithoutChanges => {
-    const changes = mergeChanges(line.changes, untold);
+  const learn = ({ outbox, ...seen }: ChangedLine): LineWithoutChanges => {
+    const changes = mergeChanges(line.changes, outbox);
     line = seen.changeNumber < line.changeNumber ? { ...line, changes } : { ...seen, changes };
-    knownUpTo = Math.max(knownUpTo, ...untold.map(({ number }) => number));
+    knownUpTo = Math.max(knownUpTo, ...outbox.map(({ number }) => number));
     return seen;
   };
   setHandler(pause, async (request) => learn(await silenceLine({ insurerId, ...request }).catch(rethrowCause)), {
@@ -78,7 +78,7 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
     return (continueAsNewSuggested || historyLength > historyEventsMax) && allHandlersFinished();
   };
   for (;;) {
-    await condition(() => isLookDue || knownUpTo > forgottenUpTo || mayBeginAnew());
+    await condition(() => isLookDue || knownUpTo > acknowledgedUpTo || mayBeginAnew());
     if (isLookDue) {
       isLookDue = false;
       const gate = await readLineChanges({ insurerId }).catch(unlessUnknown);
@@ -88,8 +88,8 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
       await continueAsNew<typeof insurerLine>({ insurerId, carried: line });
     } else {
       const upTo = knownUpTo;
-      await forgetToldChanges({ insurerId, upTo }).catch(unlessUnknown);
-      forgottenUpTo = upTo;
+      await acknowledgeChanges({ insurerId, upTo }).catch(unlessUnknown);
+      acknowledgedUpTo = upTo;
     }
   }
 }

@@ -87,7 +87,7 @@ test('in the midst of a run a pause is confirmed within three seconds, nothing g
       { number: 1, state: 'paused', by: 'olga', reason: olga.reason },
     ],
   });
-  await expect.poll(async () => (await day.stores.gateOf(insurerId).find()).untold).toEqual([]);
+  await expect.poll(async () => (await day.stores.gateOf(insurerId).find()).outbox).toEqual([]);
 });
 
 test('of two operators who pause at once both are told that it is silent, and one has paused; more of the same changes nothing', async () => {
@@ -140,7 +140,7 @@ test('while Temporal is down a pause is confirmed all the same; when it is back 
       since,
       changes: [{ number: 1, state: 'paused', by: 'olga', at: since, reason: olga.reason }],
     });
-  await expect.poll(async () => (await day.stores.gateOf(insurerId).find()).untold, { timeout: 10_000 }).toEqual([]);
+  await expect.poll(async () => (await day.stores.gateOf(insurerId).find()).outbox, { timeout: 10_000 }).toEqual([]);
   await expectSilenceFor(day, 500);
   await resume(day);
   await expectCompleted(day);
