@@ -1,8 +1,8 @@
 import { type ReactNode, type RefObject, Suspense, useEffect, useRef } from 'react';
 import type { Role } from '../core/domain/access.ts';
 import { useConnection, useSessionState } from './api/context.ts';
-import { Boundary } from './components/boundary.tsx';
 import { Button } from './components/button.tsx';
+import { ErrorBoundary } from './components/error-boundary.tsx';
 import { Notice } from './components/notice.tsx';
 import { type Language, languages, useLocale } from './messages/locale.tsx';
 import { IssuesPage } from './pages/issues-page.tsx';
@@ -16,7 +16,7 @@ import type { Person } from './session.ts';
 import { type Theme, themes, useTheme } from './theme.ts';
 
 /** Who finds what, first page first. */
-const pagesOf: Readonly<Record<Role, readonly PageName[]>> = {
+const pagesByRole: Readonly<Record<Role, readonly PageName[]>> = {
   operator: ['overview', 'issues', 'runs', 'patient'],
   management: ['progress', 'runs'],
   clinician: ['patient'],
@@ -32,10 +32,10 @@ export function App() {
         <SignIn {...(state.problem !== undefined && { problem: state.problem })} />
       ) : (
         <>
-          {state.kind === 'expired' && <Expired />}
-          <Guarded>
+          {state.kind === 'expired' && <SessionExpired />}
+          <PageErrorBoundary>
             <Content person={state.person} />
-          </Guarded>
+          </PageErrorBoundary>
         </>
       )}
     </Shell>
@@ -43,31 +43,31 @@ export function App() {
 }
 
 /** A page that fails leaves head and menu, and says what helps; another page is tried anew. */
-function Guarded({ children }: { readonly children: ReactNode }) {
+function PageErrorBoundary({ children }: { readonly children: ReactNode }) {
   const { t } = useLocale();
   const { page, subject } = useRoute();
   return (
-    <Boundary
-      place={`${page} ${subject}`}
-      instead={
+    <ErrorBoundary
+      resetKey={`${page} ${subject}`}
+      fallback={
         <Notice kind="error">
-          <span>{t.broken}</span>
+          <span>{t.pageFailed}</span>
           <Button onPress={() => location.reload()}>{t.reload}</Button>
         </Notice>
       }
     >
       {children}
-    </Boundary>
+    </ErrorBoundary>
   );
 }
 
 function Content({ person: { roles } }: { readonly person: Person }) {
   const { t } = useLocale();
   const { page, subject } = useRoute();
-  const pages = pagesFor(roles);
+  const pages = pagesOfRoles(roles);
   const shown = page === undefined && location.hash.length <= 2 ? pages[0] : page;
-  if (roles.length === 0) return <NoPage why={t.signIn.noRole} />;
-  if (shown === undefined || !pages.includes(shown)) return <NoPage why={t.unknownPage} />;
+  if (roles.length === 0) return <PageUnavailable why={t.signIn.noRole} />;
+  if (shown === undefined || !pages.includes(shown)) return <PageUnavailable why={t.unknownPage} />;
   switch (shown) {
     case 'overview':
       return <OverviewPage isOperator />;
@@ -84,23 +84,23 @@ function Content({ person: { roles } }: { readonly person: Person }) {
   }
 }
 
-function NoPage({ why }: { readonly why: string }) {
+function PageUnavailable({ why }: { readonly why: string }) {
   const { t } = useLocale();
   return (
     <>
-      <h1 className="unseen">{t.product}</h1>
+      <h1 className="visually-hidden">{t.product}</h1>
       <Notice kind="warning">{why}</Notice>
     </>
   );
 }
 
 /** With several roles the pages of all of them; progress is part of operations. */
-const pagesFor = (roles: readonly Role[]): readonly PageName[] =>
-  [...new Set(roles.flatMap((role) => pagesOf[role]))].filter(
+const pagesOfRoles = (roles: readonly Role[]): readonly PageName[] =>
+  [...new Set(roles.flatMap((role) => pagesByRole[role]))].filter(
     (page) => page !== 'progress' || !roles.includes('operator'),
   );
 
-function Expired() {
+function SessionExpired() {
   const { t } = useLocale();
   const { session } = useConnection();
   return (
@@ -119,12 +119,12 @@ function Shell({ person, children }: { readonly person: Person | undefined; read
   const [theme, setTheme] = useTheme();
   const { page, subject } = useRoute();
   const main = useRef<HTMLElement>(null);
-  const pages = person ? pagesFor(person.roles) : [];
+  const pages = person ? pagesOfRoles(person.roles) : [];
   const current = page ?? pages[0];
   useEffect(() => {
     document.title = current === undefined ? t.product : `${t.pages[current]} · ${t.product}`;
   }, [current, t]);
-  useFocusOf(main, `${page} ${subject}`);
+  useFocusOnPageChange(main, `${page} ${subject}`);
   return (
     <>
       <header className="top">
@@ -170,7 +170,7 @@ function Shell({ person, children }: { readonly person: Person | undefined; read
                 <small>{person.roles.map((role) => t.roles[role]).join(', ')}</small>
               </span>
               <Button kind="quiet" onPress={() => void session.signOut()}>
-                {t.signIn.out}
+                {t.signIn.signOut}
               </Button>
             </>
           )}
@@ -184,7 +184,7 @@ function Shell({ person, children }: { readonly person: Person | undefined; read
 }
 
 /** On another page a reader begins at its heading, unless it has a field that waits for them. */
-function useFocusOf(holder: RefObject<HTMLElement | null>, place: string) {
+function useFocusOnPageChange(holder: RefObject<HTMLElement | null>, place: string) {
   const last = useRef(place);
   useEffect(() => {
     const { current: main } = holder;

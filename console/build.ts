@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 /** How Vite builds the page into a folder: the command of a process of its own. */
-export const buildOf = (outDir: string) => ({
+export const buildCommand = (outDir: string) => ({
   command: process.execPath,
   args: [
     join(import.meta.dirname, '..', 'node_modules', 'vite', 'bin', 'vite.js'),

@@ -4,7 +4,7 @@ import { createRoot } from 'react-dom/client';
 import { createApi } from './api/client.ts';
 import { ConnectionContext } from './api/context.ts';
 import { App } from './app.tsx';
-import { Unreadable } from './pages/sign-in.tsx';
+import { SettingsUnavailable } from './pages/sign-in.tsx';
 import { Session } from './session.ts';
 import { readSettings } from './settings.ts';
 import './style.css';
@@ -23,7 +23,7 @@ async function open() {
   session.subscribe(() => {
     if (session.state.kind === 'signed-out') client.clear(); // nothing of what they saw stays in memory
   });
-  await session.begin();
+  await session.restore();
   return { session, api: createApi(settings.apiUrl, session) };
 }
 
@@ -37,7 +37,7 @@ root.render(
   <StrictMode>
     <LocaleProvider>
       {connection === undefined ? (
-        <Unreadable />
+        <SettingsUnavailable />
       ) : (
         <ConnectionContext value={connection}>
           <QueryClientProvider client={client}>

@@ -1,5 +1,5 @@
 /** What the reader has chosen, kept by the browser; where it keeps nothing, it is as if they had not chosen. */
-export const kept = {
+export const preferences = {
   read(name: string): string | null {
     try {
       return localStorage.getItem(name);

@@ -19,7 +19,7 @@ export function routeOf(hash: string): Route {
 export const hrefOf = (page: PageName, subject?: string): string =>
   subject === undefined ? `#/${page}` : `#/${page}/${subject}`;
 
-export const goTo = (page: PageName, subject?: string): void => {
+export const navigateTo = (page: PageName, subject?: string): void => {
   location.hash = hrefOf(page, subject);
 };
 

@@ -1,4 +1,4 @@
-export interface PagePeers {
+export interface PageOrigins {
   /** whom the page speaks to, such as `https://api.example.org` */
   readonly apiOrigin: string;
   readonly issuerOrigins: readonly string[];
@@ -11,7 +11,7 @@ export const securityHeaders = ({
   apiOrigin,
   issuerOrigins,
   documentOrigins = [],
-}: PagePeers): Readonly<Record<string, string>> => ({
+}: PageOrigins): Readonly<Record<string, string>> => ({
   'content-security-policy': [
     "default-src 'none'",
     "script-src 'self'",

@@ -6,9 +6,9 @@ import type { Settings } from './settings.ts';
 /** A token is renewed so long before its end, s; one that is good for less than twice that, at half of its time. */
 const renewBeforeEndSeconds = 60;
 /** So long after the issuer was not reached, or was not well, it is asked again, ms. */
-const renewAgainMs = 5_000;
+const renewalRetryMs = 5_000;
 /** Says that this tab was signed in, and nothing of who: a reload then asks the issuer, which may know them still. */
-const wasSignedIn = 'epa-sync.was-signed-in';
+const wasSignedInKey = 'epa-sync.was-signed-in';
 /** What an issuer says when somebody has to sign in again; with any other word it may say something else in a moment. */
 const finalRefusals: readonly unknown[] = [
   'invalid_grant',
@@ -45,7 +45,7 @@ export class Session {
   readonly #listeners = new Set<() => void>();
   #user: User | undefined;
   #state: SessionState = { kind: 'signed-out' };
-  #renewing: Promise<boolean> | undefined;
+  #renewal: Promise<boolean> | undefined;
   /** what is due next of the token: its renewal, or its end */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -75,15 +75,15 @@ export class Session {
   }
 
   /** Takes what the issuer answered, if this is its answer; after a reload asks whether it knows them still. */
-  async begin(): Promise<void> {
+  async restore(): Promise<void> {
     const query = new URLSearchParams(location.search);
-    if (query.has('state') && (query.has('code') || query.has('error'))) return await this.#takeAnswer();
+    if (query.has('state') && (query.has('code') || query.has('error'))) return await this.#handleCallback();
     if (query.size > 0) history.replaceState(null, '', `${location.pathname}${location.hash}`); // of a sign-out
-    if (sessionStorage.getItem(wasSignedIn) !== null) await this.#goToIssuer({ prompt: 'none' });
+    if (sessionStorage.getItem(wasSignedInKey) !== null) await this.#redirectToIssuer({ prompt: 'none' });
   }
 
   async signIn(): Promise<void> {
-    await this.#goToIssuer({});
+    await this.#redirectToIssuer({});
   }
 
   /** Forgets whoever is signed in, here and now; then tells the issuer, if it can be told. */
@@ -91,8 +91,8 @@ export class Session {
     const idToken = this.#user?.id_token;
     clearTimeout(this.#timer);
     this.#user = undefined;
-    sessionStorage.removeItem(wasSignedIn);
-    this.#set({ kind: 'signed-out' });
+    sessionStorage.removeItem(wasSignedInKey);
+    this.#setState({ kind: 'signed-out' });
     try {
       await this.#manager.removeUser();
       await this.#manager.signoutRedirect(idToken === undefined ? {} : { id_token_hint: idToken });
@@ -111,10 +111,10 @@ export class Session {
    * @returns whether there is one
    */
   renew(): Promise<boolean> {
-    this.#renewing ??= this.#renew().finally(() => {
-      this.#renewing = undefined;
+    this.#renewal ??= this.#renew().finally(() => {
+      this.#renewal = undefined;
     });
-    return this.#renewing;
+    return this.#renewal;
   }
 
   async #renew(): Promise<boolean> {
@@ -125,57 +125,57 @@ export class Session {
       const user = old.refresh_token === undefined ? null : await this.#manager.signinSilent();
       if (this.#user !== old) return false; // has signed out meanwhile
       if (user !== null) {
-        this.#keep(user);
+        this.#setUser(user);
         return true;
       }
     } catch (error) {
       if (this.#user !== old) return false;
       if (!(error instanceof ErrorResponse && finalRefusals.includes(error.error))) {
-        this.#due(renewAgainMs, () => void this.renew());
+        this.#schedule(renewalRetryMs, () => void this.renew());
         return false;
       }
     }
-    this.#due(millisecondsLeft(old), () => this.#set({ kind: 'expired', person }));
+    this.#schedule(millisecondsLeft(old), () => this.#setState({ kind: 'expired', person }));
     return false;
   }
 
-  #keep(user: User): void {
+  #setUser(user: User): void {
     this.#user = user;
-    this.#set({ kind: 'signed-in', person: personOf(user, this.#rolesClaim) });
+    this.#setState({ kind: 'signed-in', person: personOf(user, this.#rolesClaim) });
     const leftMs = millisecondsLeft(user);
-    this.#due(Math.max(leftMs / 2, leftMs - renewBeforeEndSeconds * 1_000), () => void this.renew());
+    this.#schedule(Math.max(leftMs / 2, leftMs - renewBeforeEndSeconds * 1_000), () => void this.renew());
   }
 
   /** In place of what was due before. */
-  #due(inMs: number, act: () => void): void {
+  #schedule(inMs: number, act: () => void): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(act, Math.min(inMs, 2 ** 31 - 1)); // a longer one would be none
   }
 
-  async #takeAnswer(): Promise<void> {
+  async #handleCallback(): Promise<void> {
     try {
       const user = await this.#manager.signinRedirectCallback();
-      history.replaceState(null, '', `${location.pathname}${hashIn(user.state)}`);
-      sessionStorage.setItem(wasSignedIn, '');
-      this.#keep(user);
+      history.replaceState(null, '', `${location.pathname}${hashFrom(user.state)}`);
+      sessionStorage.setItem(wasSignedInKey, '');
+      this.#setUser(user);
     } catch (error) {
       const { error: code, state } = error as { error?: string; state?: unknown };
-      sessionStorage.removeItem(wasSignedIn);
-      history.replaceState(null, '', `${location.pathname}${hashIn(state)}`); // where they were going they still want to
-      this.#set({ kind: 'signed-out', ...(!silentRefusals.includes(code) && { problem: code ?? String(error) }) });
+      sessionStorage.removeItem(wasSignedInKey);
+      history.replaceState(null, '', `${location.pathname}${hashFrom(state)}`); // where they were going they still want to
+      this.#setState({ kind: 'signed-out', ...(!silentRefusals.includes(code) && { problem: code ?? String(error) }) });
     }
   }
 
-  async #goToIssuer(how: { readonly prompt?: 'none' }): Promise<void> {
+  async #redirectToIssuer(how: { readonly prompt?: 'none' }): Promise<void> {
     try {
       await this.#manager.signinRedirect({ state: location.hash, ...how });
       await new Promise(() => {}); // the page is about to go
     } catch (error) {
-      this.#set({ kind: 'signed-out', problem: String(error) });
+      this.#setState({ kind: 'signed-out', problem: String(error) });
     }
   }
 
-  #set(state: SessionState): void {
+  #setState(state: SessionState): void {
     this.#state = state;
     for (const listener of this.#listeners) listener();
   }
@@ -184,19 +184,19 @@ export class Session {
 /** Until the access token ends; an issuer that does not say is believed to mean an hour. */
 const millisecondsLeft = ({ expires_in }: User): number => Math.max(0, expires_in ?? 3_600) * 1_000;
 
-const hashIn = (state: unknown): string => (typeof state === 'string' ? state : '');
+const hashFrom = (state: unknown): string => (typeof state === 'string' ? state : '');
 
 /** Roles are read where the API reads them, which believes nothing that is said here: they only choose the pages. */
 function personOf({ access_token, profile }: User, rolesClaim: string): Person {
   return {
     id: profile.sub,
     name: profile.name ?? profile.sub,
-    roles: rolesIn(claimsIn(access_token)[rolesClaim] ?? profile[rolesClaim]),
+    roles: rolesIn(readClaims(access_token)[rolesClaim] ?? profile[rolesClaim]),
   };
 }
 
 /** Nothing where the token is none that can be read. */
-function claimsIn(token: string): Readonly<Record<string, unknown>> {
+function readClaims(token: string): Readonly<Record<string, unknown>> {
   try {
     return decodeJwt(token);
   } catch {

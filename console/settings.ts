@@ -11,13 +11,13 @@ export interface Settings {
   readonly oidcAudience?: string;
 }
 
-const needed = ['apiUrl', 'oidcIssuer', 'oidcClientId', 'oidcScope', 'oidcRolesClaim'] as const;
+const requiredSettings = ['apiUrl', 'oidcIssuer', 'oidcClientId', 'oidcScope', 'oidcRolesClaim'] as const;
 
 /** @throws Error when it is not there, or is not what it should be */
 export async function readSettings(): Promise<Settings> {
   const response = await fetch('/config.json', { cache: 'no-store' });
   if (!response.ok) throw new Error(`config.json: ${response.status}`);
   const settings = (await response.json()) as Settings;
-  if (needed.some((name) => !settings[name])) throw new Error(`config.json: ${needed.join(', ')}`);
+  if (requiredSettings.some((name) => !settings[name])) throw new Error(`config.json: ${requiredSettings.join(', ')}`);
   return { ...settings, apiUrl: settings.apiUrl.replace(/\/+$/, '') };
 }

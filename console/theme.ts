@@ -1,16 +1,16 @@
 import { useEffect, useState } from 'react';
-import { kept } from './preferences.ts';
+import { preferences } from './preferences.ts';
 
 export const themes = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof themes)[number];
 const storageKey = 'epa-sync.theme';
 
-const chosenTheme = (): Theme => themes.find((each) => each === kept.read(storageKey)) ?? 'system';
+const storedTheme = (): Theme => themes.find((each) => each === preferences.read(storageKey)) ?? 'system';
 
 export function useTheme(): readonly [Theme, (theme: Theme) => void] {
-  const [theme, setTheme] = useState(chosenTheme);
+  const [theme, setTheme] = useState(storedTheme);
   useEffect(() => {
-    kept.write(storageKey, theme);
+    preferences.write(storageKey, theme);
     document.documentElement.dataset['theme'] = theme;
   }, [theme]);
   return [theme, setTheme];

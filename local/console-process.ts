@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { buildOf } from '../console/build.ts';
+import { buildCommand } from '../console/build.ts';
 import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
 import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 
@@ -52,7 +52,7 @@ export async function ensureConsole(consolesDir: string, signal?: AbortSignal): 
   rmSync(consolesDir, { recursive: true, force: true });
   mkdirSync(consolesDir, { recursive: true });
   const building = `${dir}.building`;
-  const { command, args, env } = buildOf(building);
+  const { command, args, env } = buildCommand(building);
   await promisify(execFile)(command, args, { cwd: root, env, ...(signal && { signal }) }).catch((error: unknown) => {
     const said = (error as { stderr?: string }).stderr ?? '';
     if (isDiskFull(said)) throw new StartFailure(diskFull, { cause: error });

@@ -4,10 +4,10 @@ import type { ProblemName } from './types.ts';
 
 const problemPrefix = 'urn:epa-sync:problem:';
 /** Longest wait for an answer, ms; a pause may take as long as a lease and more. */
-const answerMs = 15_000;
-const pauseMs = 90_000;
+const answerTimeoutMs = 15_000;
+const pauseTimeoutMs = 90_000;
 /** A document may have tens of megabytes, and the reader a slow line, ms. */
-const documentMs = 300_000;
+const documentTimeoutMs = 300_000;
 
 /** Why there is no answer: one of the API's problems, or the API itself is not there. */
 export class ApiError extends Error {
@@ -22,7 +22,7 @@ export class ApiError extends Error {
 }
 
 /** The API or what is behind it is away or busy: the same question may have an answer in a while. */
-const passing: readonly (ProblemName | 'unreachable')[] = [
+const transientProblems: readonly (ProblemName | 'unreachable')[] = [
   'unreachable',
   'unavailable',
   'internal',
@@ -33,7 +33,8 @@ const passing: readonly (ProblemName | 'unreachable')[] = [
   'line-unavailable',
 ];
 
-export const isTransient = (error: unknown): boolean => error instanceof ApiError && passing.includes(error.problem);
+export const isTransient = (error: unknown): boolean =>
+  error instanceof ApiError && transientProblems.includes(error.problem);
 
 export interface Link {
   readonly href: string;
@@ -50,13 +51,13 @@ export interface Api {
   getText(path: string, query: Query, accept: string): Promise<string>;
   post<Answer>(path: string, body?: object): Promise<Answer>;
   /** the text behind a link that an answer held; it needs no token */
-  follow(link: Link): Promise<string>;
+  fetchLink(link: Link): Promise<string>;
 }
 
 export function createApi(apiUrl: string, session: Session): Api {
   const ask = async (path: string, init: RequestInit & { readonly accept?: string }): Promise<Response> => {
     const { accept = 'application/json', headers, signal, ...rest } = init;
-    const limit = AbortSignal.timeout(path === '/line/pause' ? pauseMs : answerMs);
+    const limit = AbortSignal.timeout(path === '/line/pause' ? pauseTimeoutMs : answerTimeoutMs);
     const send = async () =>
       await fetch(`${apiUrl}${path}`, {
         ...rest,
@@ -70,7 +71,7 @@ export function createApi(apiUrl: string, session: Session): Api {
       });
     const response = await send();
     const answered = response.status === 401 && (await session.renew()) ? await send() : response;
-    if (!answered.ok) throw await problemIn(answered);
+    if (!answered.ok) throw await readProblem(answered);
     return answered;
   };
   const read = async <Answer>(response: Promise<Response>): Promise<Answer> => {
@@ -80,8 +81,8 @@ export function createApi(apiUrl: string, session: Session): Api {
     return parseLossless(text) as Answer;
   };
   return {
-    get: async (path, query = {}, signal) => await read(ask(path + search(query), signal ? { signal } : {})),
-    getText: async (path, query, accept) => await (await ask(path + search(query), { accept })).text(),
+    get: async (path, query = {}, signal) => await read(ask(path + queryString(query), signal ? { signal } : {})),
+    getText: async (path, query, accept) => await (await ask(path + queryString(query), { accept })).text(),
     post: async (path, body) =>
       await read(
         ask(path, {
@@ -89,25 +90,25 @@ export function createApi(apiUrl: string, session: Session): Api {
           ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
         }),
       ),
-    async follow({ href }) {
+    async fetchLink({ href }) {
       if (!href.startsWith(`${apiUrl}/`)) throw new ApiError('document-unknown'); // whatever an insurer wrote there is no link of ours
       const unreachable = (error: unknown) => {
         throw new ApiError('unreachable', undefined, { cause: error });
       };
-      const signal = AbortSignal.timeout(documentMs);
+      const signal = AbortSignal.timeout(documentTimeoutMs);
       const response = await fetch(href, { cache: 'no-store', credentials: 'omit', signal }).catch(unreachable);
-      if (!response.ok) throw await problemIn(response);
+      if (!response.ok) throw await readProblem(response);
       return await response.text().catch(unreachable);
     },
   };
 }
 
-const search = (query: Query): string => {
+const queryString = (query: Query): string => {
   const given = Object.entries(query).filter((entry): entry is [string, string] => !!entry[1]);
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
 };
 
-async function problemIn(response: Response): Promise<ApiError> {
+async function readProblem(response: Response): Promise<ApiError> {
   const { type, correlationId } = (await response.json().catch(() => ({}))) as Partial<Record<string, string>>;
   const name = type?.startsWith(problemPrefix) ? (type.slice(problemPrefix.length) as ProblemName) : undefined;
   // a gateway's own words: there is no API behind it

@@ -1,5 +1,5 @@
 /** What polling needs to know of a query. */
-interface Asked {
+interface PolledQuery {
   readonly state: {
     readonly status: 'pending' | 'error' | 'success';
     /** epoch ms of the last answer; 0 before the first */
@@ -9,15 +9,15 @@ interface Asked {
   };
 }
 
-const longestMs = 30_000;
+const maxPollMs = 30_000;
 
 /**
  * How long to wait until the next question, ms: the pace while answers come; without one, a third of the time that has
  * passed since the last, so that an API in trouble is asked less and less.
  */
-export function nextPollMs({ state }: Asked, paceMs: number): number {
+export function nextPollMs({ state }: PolledQuery, paceMs: number): number {
   if (state.status !== 'error') return paceMs;
   const silentMs =
     state.dataUpdatedAt === 0 ? state.errorUpdateCount * paceMs : state.errorUpdatedAt - state.dataUpdatedAt;
-  return Math.min(longestMs, Math.max(paceMs, silentMs / 3));
+  return Math.min(maxPollMs, Math.max(paceMs, silentMs / 3));
 }

@@ -18,8 +18,8 @@ import type {
 } from './types.ts';
 
 /** How often is looked, ms: while something happens, and else. */
-const busyMs = 1_000;
-const quietMs = 4_000;
+const activePollMs = 1_000;
+const idlePollMs = 4_000;
 
 type Paged<Answer> = Answer & { readonly nextToken?: string };
 
@@ -31,8 +31,8 @@ export function useProgress() {
   const { api } = useConnection();
   return useQuery({
     queryKey: ['progress'],
-    queryFn: async ({ signal }) => await orNull('no-run-yet', api.get<Progress>('/sync', {}, signal)),
-    refetchInterval: (query) => nextPollMs(query, query.state.data?.state === 'running' ? busyMs : quietMs),
+    queryFn: async ({ signal }) => await nullOnProblem('no-run-yet', api.get<Progress>('/sync', {}, signal)),
+    refetchInterval: (query) => nextPollMs(query, query.state.data?.state === 'running' ? activePollMs : idlePollMs),
   });
 }
 
@@ -41,8 +41,8 @@ export function useLine() {
   const { api } = useConnection();
   return useQuery({
     queryKey: ['line'],
-    queryFn: async ({ signal }) => await orNull('line-unknown', api.get<LineWithChanges>('/line', {}, signal)),
-    refetchInterval: (query) => nextPollMs(query, busyMs),
+    queryFn: async ({ signal }) => await nullOnProblem('line-unknown', api.get<LineWithChanges>('/line', {}, signal)),
+    refetchInterval: (query) => nextPollMs(query, activePollMs),
   });
 }
 
@@ -52,8 +52,8 @@ export function useRunSamples(runId: string) {
   return useQuery({
     queryKey: ['run-samples', runId],
     queryFn: async ({ signal }) =>
-      await orNull('no-run-yet', api.get<{ runId: string; samples: RunSample[] }>('/sync/samples', {}, signal)),
-    refetchInterval: (query) => nextPollMs(query, 15 * quietMs),
+      await nullOnProblem('no-run-yet', api.get<{ runId: string; samples: RunSample[] }>('/sync/samples', {}, signal)),
+    refetchInterval: (query) => nextPollMs(query, 15 * idlePollMs),
   });
 }
 
@@ -65,15 +65,15 @@ export function useRuns() {
       await api.get<Paged<{ runs: Progress[] }>>('/sync/runs', { nextToken: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextToken }) => nextToken,
-    refetchInterval: (query) => nextPollMs(query, 5 * quietMs),
+    refetchInterval: (query) => nextPollMs(query, 5 * idlePollMs),
   });
 }
 
 /** For what is read once, not polled: asked again, ever more seldom, until there is an answer, be it no. */
-const untilAnswered = { retry: (_failures: number, error: Error) => isTransient(error) } as const;
+const retryUntilAnswered = { retry: (_failures: number, error: Error) => isTransient(error) } as const;
 
 /** More are read once, as all pages are read anew each time. */
-const livePagesMax = 2;
+const polledPagesMax = 2;
 
 /** The issues of a run, page after page, a thousand each. */
 export function useIssues(runId: string | undefined) {
@@ -86,8 +86,9 @@ export function useIssues(runId: string | undefined) {
     getNextPageParam: ({ nextToken }) => nextToken,
     structuralSharing: false, // pages of a thousand need no comparing
     staleTime: Number.POSITIVE_INFINITY,
-    ...untilAnswered,
-    refetchInterval: (query) => (query.state.data?.pages.length ?? 0) <= livePagesMax && nextPollMs(query, 2 * quietMs),
+    ...retryUntilAnswered,
+    refetchInterval: (query) =>
+      (query.state.data?.pages.length ?? 0) <= polledPagesMax && nextPollMs(query, 2 * idlePollMs),
   });
 }
 
@@ -101,19 +102,19 @@ export function usePatient(patientRef: string) {
     getNextPageParam: ({ nextToken }) => nextToken,
     structuralSharing: false,
     staleTime: Number.POSITIVE_INFINITY, // each look is an access entry: once, and again when something has changed
-    ...untilAnswered,
+    ...retryUntilAnswered,
     refetchOnWindowFocus: false,
     gcTime: 0, // nobody finds a patient in a page that has been left
   });
 }
 
-export const isSyncUnderWay = (sync: Pick<LastSync, 'state'> | null | undefined): boolean =>
+export const isSyncActive = (sync: Pick<LastSync, 'state'> | null | undefined): boolean =>
   sync?.state === 'requested' || sync?.state === 'running';
 
-const firstLookMs = 300;
-const longestLookMs = 10_000;
+const firstSyncPollMs = 300;
+const maxSyncPollMs = 10_000;
 /** A sync that waits for the line to be opened waits for people. */
-const pausedLookMs = 60_000;
+const pausedSyncPollMs = 60_000;
 
 /** What became of a sync; asked for seldom once it takes long, as each look is an access entry. null: nobody has asked for one. */
 export function useLastSync(patientRef: string, known?: LastSync | null) {
@@ -122,19 +123,19 @@ export function useLastSync(patientRef: string, known?: LastSync | null) {
   return useQuery<SyncNow | null>({
     queryKey: ['last-sync', patientRef],
     queryFn: async ({ signal }) =>
-      await orNull('no-sync-yet', api.get<SyncNow>(`/patients/${patientRef}/sync`, {}, signal)),
+      await nullOnProblem('no-sync-yet', api.get<SyncNow>(`/patients/${patientRef}/sync`, {}, signal)),
     ...(known !== undefined && { initialData: known }),
     staleTime: Number.POSITIVE_INFINITY,
     refetchInterval: (query) => {
       const { data, status, error } = query.state;
       if (status === 'error') return isTransient(error) && nextPollMs(query, 1_000);
-      if (!data || !isSyncUnderWay(data)) return false;
-      if (data.line?.state === 'paused') return pausedLookMs;
+      if (!data || !isSyncActive(data)) return false;
+      if (data.line?.state === 'paused') return pausedSyncPollMs;
       const nowMs = performance.now();
       if (followed.current.syncId !== data.syncId) followed.current = { syncId: data.syncId, sinceMs: nowMs };
-      return Math.min(longestLookMs, Math.max(firstLookMs, (nowMs - followed.current.sinceMs) / 2));
+      return Math.min(maxSyncPollMs, Math.max(firstSyncPollMs, (nowMs - followed.current.sinceMs) / 2));
     },
-    refetchOnWindowFocus: (query) => isSyncUnderWay(query.state.data) && 'always',
+    refetchOnWindowFocus: (query) => isSyncActive(query.state.data) && 'always',
     gcTime: 0,
   });
 }
@@ -186,7 +187,7 @@ export function useAccessLog(patientRef: string, filter: AccessLogFilter) {
     getNextPageParam: ({ nextToken }) => nextToken,
     placeholderData: keepPreviousData,
     staleTime: Number.POSITIVE_INFINITY, // each look is an entry of the log itself
-    ...untilAnswered,
+    ...retryUntilAnswered,
     refetchOnWindowFocus: false,
     gcTime: 0,
   });
@@ -200,7 +201,7 @@ export function useVerify(patientRef: string) {
 }
 
 /** A wish to pause or resume the line. */
-export function useLineWish(wish: 'pause' | 'resume') {
+export function useLineCommand(wish: 'pause' | 'resume') {
   const { api } = useConnection();
   const client = useQueryClient();
   return useMutation({
@@ -216,11 +217,11 @@ export function useLineWish(wish: 'pause' | 'resume') {
 }
 
 export function useStartRun() {
-  return useRunWish<void, { readonly runId: string }>(async (api) => await api.post('/sync'));
+  return useRunCommand<void, { readonly runId: string }>(async (api) => await api.post('/sync'));
 }
 
 export function useCancelRun() {
-  return useRunWish<{ readonly runId: string; readonly reason: string }>(
+  return useRunCommand<{ readonly runId: string; readonly reason: string }>(
     async (api, { reason }) => await api.post('/sync/cancel', { reason }),
   );
 }
@@ -233,12 +234,12 @@ export interface RemovalsDecision {
 }
 
 export function useDecideRemovals() {
-  return useRunWish<RemovalsDecision>(
+  return useRunCommand<RemovalsDecision>(
     async (api, { decision, removals }) => await api.post('/sync/removals', { decision, removals }),
   );
 }
 
-function useRunWish<Wish, Answer = unknown>(
+function useRunCommand<Wish, Answer = unknown>(
   act: (api: ReturnType<typeof useConnection>['api'], wish: Wish) => Promise<Answer>,
 ) {
   const { api } = useConnection();
@@ -252,7 +253,7 @@ function useRunWish<Wish, Answer = unknown>(
 }
 
 /** An answer that says «not yet» is none. */
-async function orNull<Answer>(problem: ApiError['problem'], answer: Promise<Answer>): Promise<Answer | null> {
+async function nullOnProblem<Answer>(problem: ApiError['problem'], answer: Promise<Answer>): Promise<Answer | null> {
   try {
     return await answer;
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Progress } from '../api/types.ts';
 import { useLocale } from '../messages/locale.tsx';
 
-const parts = ['done', 'failed', 'notInsured', 'pending'] as const;
+const careStates = ['done', 'failed', 'notInsured', 'pending'] as const;
 
 /** How far the care records are, as a bar; the same in words for who does not see it. */
 export function CareBar({
@@ -12,21 +12,21 @@ export function CareBar({
   readonly isWithLegend?: boolean;
 }) {
   const { t, formats } = useLocale();
-  const words = parts.map((part) => `${formats.count(counts[part])} ${t.run.parts[part]}`);
+  const words = careStates.map((part) => `${formats.count(counts[part])} ${t.run.careStates[part]}`);
   return (
     <>
       <div className="bar" role="img" aria-label={`${t.run.care}: ${words.join(', ')}`}>
-        {parts.map((part) => (
+        {careStates.map((part) => (
           <span
             key={part}
-            className={`bar-part ${part}`}
+            className={`bar-segment ${part}`}
             style={{ width: counts.total === 0 ? '0' : `${(100 * counts[part]) / counts.total}%` }}
           />
         ))}
       </div>
       {isWithLegend && (
         <ul className="legend" aria-hidden="true">
-          {parts.map((part, index) => (
+          {careStates.map((part, index) => (
             <li key={part}>
               <span className={`swatch ${part}`} /> {words[index]}
             </li>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isLinked, linkTo, recordsOf, withDocuments } from './documents.ts';
+import { findLink, isLinked, mergeRecords, withDocumentLinks } from './documents.ts';
 
 const link = (name: string) => ({ href: `https://api.example.org/documents/${name}`, sizeBytes: 4, sha256: name });
 const large = (...indexes: number[]) => ({
@@ -12,17 +12,17 @@ const small = { id: 'small', documents: [{ id: 'd', contentBase64: link('small')
 const pages = [{ careRecords: [small, large(0, 1)] }, { careRecords: [large(2)] }, { careRecords: [small] }];
 
 test('a record that is too large for an answer is one record, with the links of all pages', () => {
-  expect(recordsOf(pages)).toEqual([small, large(0, 1, 2), small]);
+  expect(mergeRecords(pages)).toEqual([small, large(0, 1, 2), small]);
 });
 
 test('two large records that follow each other stay two', () => {
   const other = { ...large(0), sha256: 'other' };
-  expect(recordsOf([{ careRecords: [large(0)] }, { careRecords: [other] }])).toEqual([large(0), other]);
+  expect(mergeRecords([{ careRecords: [large(0)] }, { careRecords: [other] }])).toEqual([large(0), other]);
 });
 
 test('each of its documents has the link to its content, and one whose link has not come yet has none', () => {
   const behind = { id: 'large', note: 'n', documents: [0, 1, 2].map((id) => ({ id, contentBase64: '' })) };
-  expect(withDocuments(behind, large(0, 2).documents)).toEqual({
+  expect(withDocumentLinks(behind, large(0, 2).documents)).toEqual({
     ...behind,
     documents: [
       { id: 0, contentBase64: link('d0') },
@@ -33,8 +33,8 @@ test('each of its documents has the link to its content, and one whose link has 
 });
 
 test('a newer link to the same text is found, wherever it is', () => {
-  for (const name of ['small', 'body', 'd0', 'd2']) expect(linkTo(name, pages)).toMatchObject(link(name));
-  expect(linkTo('gone', pages)).toBeUndefined();
+  for (const name of ['small', 'body', 'd0', 'd2']) expect(findLink(name, pages)).toMatchObject(link(name));
+  expect(findLink('gone', pages)).toBeUndefined();
 });
 
 test("an insurer's own field that is called linked makes no link", () => {

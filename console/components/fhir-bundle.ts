@@ -7,7 +7,7 @@ interface Bundle {
 }
 
 /** All pages of a patient's access log as the text of one FHIR Bundle. @throws ApiError */
-export async function readBundle(api: Api, patientRef: string): Promise<string> {
+export async function fetchBundle(api: Api, patientRef: string): Promise<string> {
   const path = `/patients/${patientRef}/access-log`;
   const pages: Bundle[] = [];
   for (let nextToken: string | undefined, isFirst = true; isFirst || nextToken !== undefined; isFirst = false) {

@@ -7,9 +7,9 @@ import { Button } from './button.tsx';
 import { Notice, Problem } from './notice.tsx';
 
 /** What is wrong with a number as far as it is typed. */
-type Typed = 'nothing' | 'short' | 'shape' | 'check' | 'good';
+type InputState = 'nothing' | 'short' | 'shape' | 'check' | 'good';
 
-function typedKvnr(text: string): Typed {
+function inputStateOf(text: string): InputState {
   if (text === '') return 'nothing';
   if (!/^[A-Z][0-9]{0,9}$/.test(text)) return 'shape';
   if (text.length < 10) return 'short';
@@ -27,7 +27,7 @@ export function KvnrForm({ onFound, unknown }: KvnrFormProps) {
   const { t } = useLocale();
   const [kvnr, setKvnr] = useState('');
   const lookup = useLookup();
-  const typed = typedKvnr(kvnr);
+  const typed = inputStateOf(kvnr);
   const words = {
     nothing: undefined,
     short: t.patient.kvnrShort,
@@ -63,7 +63,7 @@ export function KvnrForm({ onFound, unknown }: KvnrFormProps) {
           <Input className="code" />
           <FieldError>{words[typed]}</FieldError>
           {(typed === 'good' || typed === 'short') && (
-            <span role="status" className={typed === 'good' ? 'good-word' : 'hint'}>
+            <span role="status" className={typed === 'good' ? 'valid-text' : 'hint'}>
               {words[typed]}
             </span>
           )}

@@ -4,15 +4,15 @@ import { useConnection } from '../api/context.ts';
 import { useLocale } from '../messages/locale.tsx';
 
 type Kind = 'info' | 'good' | 'warning' | 'error';
-const signs: Readonly<Record<Kind, string>> = { info: 'i', good: '✓', warning: '!', error: '✕' };
+const icons: Readonly<Record<Kind, string>> = { info: 'i', good: '✓', warning: '!', error: '✕' };
 
 /** Told at once by a screen reader: errors aloud, the rest when it has a moment. */
 export const Notice = ({ kind, children }: { readonly kind: Kind; readonly children: ReactNode }) => (
   <div className={`notice ${kind}`} role={kind === 'error' ? 'alert' : 'status'}>
-    <span className="sign" aria-hidden="true">
-      {signs[kind]}
+    <span className="notice-icon" aria-hidden="true">
+      {icons[kind]}
     </span>
-    <div className="said">{children}</div>
+    <div className="notice-content">{children}</div>
   </div>
 );
 
@@ -30,12 +30,12 @@ export function Problem({ error }: { readonly error: unknown }) {
 }
 
 /** Beside the title of what is no longer the present state. */
-export function OldMark({ isOld }: { readonly isOld: boolean }) {
+export function StaleBadge({ isOld }: { readonly isOld: boolean }) {
   const { t } = useLocale();
-  return isOld && <span className="badge old-mark">{t.stale.old}</span>;
+  return isOld && <span className="badge stale-badge">{t.stale.badge}</span>;
 }
 
-interface Watched {
+interface ObservedQuery {
   readonly error: Error | null;
   /** why the last of the tries that are still made has failed */
   readonly failureReason: Error | null;
@@ -44,7 +44,7 @@ interface Watched {
 }
 
 /** Says when what is shown is old, and of when it is: the oldest of what failed. */
-export function Freshness({ of }: { readonly of: readonly Watched[] }) {
+export function StaleNotice({ of }: { readonly of: readonly ObservedQuery[] }) {
   const { t, formats } = useLocale();
   const { session } = useConnection();
   const failed = of.filter((each) => (each.error ?? each.failureReason) !== null);
@@ -54,12 +54,12 @@ export function Freshness({ of }: { readonly of: readonly Watched[] }) {
   const { problem } = error instanceof ApiError ? error : { problem: 'internal' as const };
   if (problem === 'unauthenticated' && session.state.kind === 'expired') return null; // the page says so itself
   const oldest = Math.min(...failed.map(({ dataUpdatedAt }) => dataUpdatedAt));
-  const what = problem === 'unreachable' || problem === 'unavailable' ? t.stale.lost : t.problems[problem];
+  const what = problem === 'unreachable' || problem === 'unavailable' ? t.stale.unreachable : t.problems[problem];
   return (
     <Notice kind="error">
       <strong>{what}</strong>
       {oldest !== 0 && <span>{t.stale.asOf(formats.moment(new Date(oldest).toISOString()))}</span>}
-      {isTransient(error) && <span>{t.stale.trying}</span>}
+      {isTransient(error) && <span>{t.stale.retrying}</span>}
     </Notice>
   );
 }

@@ -16,7 +16,7 @@ import { reasonMax } from '../../core/domain/line-command.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { Button } from './button.tsx';
 
-interface AskProps {
+interface DialogProps {
   readonly trigger: ReactNode;
   readonly title: string;
   readonly text: string;
@@ -25,9 +25,9 @@ interface AskProps {
 }
 
 /** A button's second thought: what it does, and a reason that is kept. */
-export function ReasonDialog({ onReason, ...ask }: AskProps & { readonly onReason: (reason: string) => void }) {
+export function ReasonDialog({ onReason, ...ask }: DialogProps & { readonly onReason: (reason: string) => void }) {
   return (
-    <AskDialog {...ask}>
+    <BaseDialog {...ask}>
       {(close) => (
         <ReasonForm
           {...ask}
@@ -38,19 +38,19 @@ export function ReasonDialog({ onReason, ...ask }: AskProps & { readonly onReaso
           }}
         />
       )}
-    </AskDialog>
+    </BaseDialog>
   );
 }
 
 /** A button's second thought without a reason. */
-export function ConfirmDialog({ onConfirm, ...ask }: AskProps & { readonly onConfirm: () => void }) {
+export function ConfirmDialog({ onConfirm, ...ask }: DialogProps & { readonly onConfirm: () => void }) {
   const { t } = useLocale();
   return (
-    <AskDialog {...ask}>
+    <BaseDialog {...ask}>
       {(close) => (
         <div className="actions">
           <Button kind="quiet" onPress={close} autoFocus>
-            {t.cancel}
+            {t.back}
           </Button>
           <Button
             kind={ask.isDangerous ? 'danger' : 'primary'}
@@ -63,16 +63,16 @@ export function ConfirmDialog({ onConfirm, ...ask }: AskProps & { readonly onCon
           </Button>
         </div>
       )}
-    </AskDialog>
+    </BaseDialog>
   );
 }
 
-function AskDialog({
+function BaseDialog({
   trigger,
   title,
   text,
   children,
-}: AskProps & { readonly children: (close: () => void) => ReactNode }) {
+}: DialogProps & { readonly children: (close: () => void) => ReactNode }) {
   const textId = useId();
   return (
     <DialogTrigger>
@@ -94,7 +94,7 @@ function AskDialog({
   );
 }
 
-interface ReasonFormProps extends AskProps {
+interface ReasonFormProps extends DialogProps {
   readonly onReason: (reason: string) => void;
   readonly onCancel: () => void;
 }
@@ -127,7 +127,7 @@ function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProp
       </TextField>
       <div className="actions">
         <Button kind="quiet" onPress={onCancel}>
-          {t.cancel}
+          {t.back}
         </Button>
         <Button kind={isDangerous ? 'danger' : 'primary'} type="submit">
           {confirm}

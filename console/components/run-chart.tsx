@@ -42,18 +42,18 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
   const alt = t.run.chartAlt(
     formats.count(last.done),
     formats.count(last.failed),
-    formats.clock(secondsOf(first), isOfDays(samples)),
-    formats.clock(secondsOf(last), isOfDays(samples)),
+    formats.clock(secondsOf(first), spansDays(samples)),
+    formats.clock(secondsOf(last), spansDays(samples)),
   );
   return (
     <section className="chart" aria-labelledby="chart-title">
       <h3 id="chart-title">{t.run.chart}</h3>
       <ul className="legend" aria-hidden="true">
         <li>
-          <span className="stroke done" /> {t.run.parts.done}
+          <span className="stroke done" /> {t.run.careStates.done}
         </li>
         <li>
-          <span className="stroke failed" /> {t.run.parts.failed}
+          <span className="stroke failed" /> {t.run.careStates.failed}
         </li>
       </ul>
       <div ref={holder} className="plot" role="img" aria-label={alt} />
@@ -63,14 +63,14 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
           <thead>
             <tr>
               <th scope="col">{t.run.time}</th>
-              <th scope="col">{t.run.parts.done}</th>
-              <th scope="col">{t.run.parts.failed}</th>
+              <th scope="col">{t.run.careStates.done}</th>
+              <th scope="col">{t.run.careStates.failed}</th>
             </tr>
           </thead>
           <tbody>
-            {fewOf(samples).map(({ at, done, failed }) => (
+            {tableSamples(samples).map(({ at, done, failed }) => (
               <tr key={at}>
-                <td>{formats.clock(secondsOf({ at }), isOfDays(samples))}</td>
+                <td>{formats.clock(secondsOf({ at }), spansDays(samples))}</td>
                 <td>{formats.count(done)}</td>
                 <td>{formats.count(failed)}</td>
               </tr>
@@ -85,13 +85,13 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
 const tableRows = 12;
 
 /** Evenly spread, the last one always among them. */
-const fewOf = (samples: readonly RunSample[]): readonly RunSample[] => {
+const tableSamples = (samples: readonly RunSample[]): readonly RunSample[] => {
   const step = Math.ceil(samples.length / tableRows);
   return samples.filter((_, index) => (samples.length - 1 - index) % step === 0);
 };
 
 /** Whether a time of the day alone could be any of several. */
-const isOfDays = (samples: readonly Pick<RunSample, 'at'>[]): boolean => {
+const spansDays = (samples: readonly Pick<RunSample, 'at'>[]): boolean => {
   const [first, last] = [samples[0], samples.at(-1)];
   return first !== undefined && last !== undefined && secondsOf(last) - secondsOf(first) > daySeconds;
 };
@@ -125,8 +125,8 @@ function optionsOf(
     cursor: { show: false },
     series: [
       {},
-      { ...line, label: words.parts.done, stroke: color('--good') },
-      { ...line, label: words.parts.failed, stroke: color('--bad'), dash: [6, 4] },
+      { ...line, label: words.careStates.done, stroke: color('--good') },
+      { ...line, label: words.careStates.failed, stroke: color('--bad'), dash: [6, 4] },
     ],
     axes: [
       {

@@ -1,5 +1,5 @@
 import { type LineFault, lineFaults } from '../../core/domain/line.ts';
-import type { Texts } from './de.ts';
+import type { Messages } from './de.ts';
 
 const isLineFault = (code: string): code is LineFault => (lineFaults as readonly string[]).includes(code);
 
@@ -7,15 +7,15 @@ const isLineFault = (code: string): code is LineFault => (lineFaults as readonly
  * Why something did not come about, in the reader's words: an issue's reason or a sync's error, which are fixed words, or
  * the problems of an entry, `kvnr: check digit; birthDate: missing`. What nobody foresaw is named as it stands.
  */
-export function wordsForReason(reason: string, { reasons, run }: Texts): string {
-  const word = reasons.words[reason];
+export function describeReason(reason: string, { reasons, run }: Messages): string {
+  const word = reasons.codes[reason];
   if (word !== undefined) return word;
-  if (isLineFault(reason)) return reasons.exhausted(run.faultNames[reason]); // what a sync ends with is its last try's
-  const problems = reason.split('; ').map((problem) => wordsForProblem(problem, reasons));
-  return problems.every((problem) => problem !== undefined) ? problems.join('; ') : reasons.unforeseen(reason);
+  if (isLineFault(reason)) return reasons.exhausted(run.faultKinds[reason]); // what a sync ends with is its last try's
+  const problems = reason.split('; ').map((problem) => describeProblem(problem, reasons));
+  return problems.every((problem) => problem !== undefined) ? problems.join('; ') : reasons.unexpected(reason);
 }
 
-function wordsForProblem(problem: string, { fields, faults, more }: Texts['reasons']): string | undefined {
+function describeProblem(problem: string, { fields, faults, more }: Messages['reasons']): string | undefined {
   const [, others] = /^and (\d+) more$/.exec(problem) ?? [];
   if (others !== undefined) return more(others);
   const [path = '', fault = ''] = problem.split(': ');

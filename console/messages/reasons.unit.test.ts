@@ -6,10 +6,10 @@ import { readEntry } from '../../core/domain/patient-entry.ts';
 import { malformationKinds, malformedEntry } from '../../simulator/patient-entry.ts';
 import { de } from './de.ts';
 import { en } from './en.ts';
-import { wordsForReason } from './reasons.ts';
+import { describeReason } from './reasons.ts';
 
 /** The fixed words that the workers end a sync or a list with, as their sources have them. */
-function codesOfWorkers(): Set<string> {
+function workerReasonCodes(): Set<string> {
   const worker = join(import.meta.dirname, '..', '..', 'worker');
   const sources = [
     'activities/care-records-fetch.ts',
@@ -29,21 +29,21 @@ function codesOfWorkers(): Set<string> {
 }
 
 /** Outcomes of their own, and no reason. */
-const outcomes = ['PatientNotInsured', 'PatientGone'];
+const outcomeCodes = ['PatientNotInsured', 'PatientGone'];
 /** Temporal's own word. */
-const temporals = ['TimeoutFailure'];
+const temporalCodes = ['TimeoutFailure'];
 
-const sound = { kvnr: 'A123456780', familyName: 'A', givenName: 'B', birthDate: '1980-01-01', gender: 'other' };
+const validEntry = { kvnr: 'A123456780', familyName: 'A', givenName: 'B', birthDate: '1980-01-01', gender: 'other' };
 const wrongValues = [undefined, null, 7, '', 'wrong', 'ä'.repeat(300), 'A123456781', [], {}];
 
 /** What readEntry says of whatever is wrong with one field, of what a simulated insurer sends, and of what is no entry. */
-function reasonsOfEntries(): Set<string> {
+function quarantineReasons(): Set<string> {
   const inAddress = ['street', 'postalCode', 'city', 'country'];
   const entries = [
-    ...[...Object.keys(sound), 'address', 'insuredSince'].flatMap((field) =>
-      wrongValues.map((value) => ({ ...sound, [field]: value })),
+    ...[...Object.keys(validEntry), 'address', 'insuredSince'].flatMap((field) =>
+      wrongValues.map((value) => ({ ...validEntry, [field]: value })),
     ),
-    ...inAddress.map((field) => ({ ...sound, address: { [field]: 7 } })),
+    ...inAddress.map((field) => ({ ...validEntry, address: { [field]: 7 } })),
     ...wrongValues.map((value) => value ?? null),
     { kvnr: 1, address: { street: 1, city: 1 } }, // more problems than are named
   ];
@@ -63,17 +63,17 @@ test.each([
   ['German', de],
   ['English', en],
 ])('every reason that the code can give has words in %s', (_, texts) => {
-  const codes = [...codesOfWorkers()].filter((code) => !outcomes.includes(code));
-  expect([...codes, ...temporals].sort()).toEqual(Object.keys(texts.reasons.words).sort());
-  const reasons = [...codes, ...lineFaults, ...reasonsOfEntries()];
-  const wordless = reasons.filter((reason) => wordsForReason(reason, texts) === texts.reasons.unforeseen(reason));
+  const codes = [...workerReasonCodes()].filter((code) => !outcomeCodes.includes(code));
+  expect([...codes, ...temporalCodes].sort()).toEqual(Object.keys(texts.reasons.codes).sort());
+  const reasons = [...codes, ...lineFaults, ...quarantineReasons()];
+  const wordless = reasons.filter((reason) => describeReason(reason, texts) === texts.reasons.unexpected(reason));
   expect(wordless).toEqual([]);
 });
 
 test('the problems of an entry are told one by one, and what nobody foresaw by its name', () => {
-  expect(wordsForReason('kvnr: check digit; address.city: not of type string; and 3 more', de)).toBe(
+  expect(describeReason('kvnr: check digit; address.city: not of type string; and 3 more', de)).toBe(
     'KVNR: falsche Prüfziffer; Ort: falscher Typ; und 3 weitere',
   );
-  expect(wordsForReason('reset', en)).toBe('all attempts failed, the last one: connection reset');
-  expect(wordsForReason('StoreError', de)).toBe('unerwarteter Fehler (StoreError)');
+  expect(describeReason('reset', en)).toBe('all attempts failed; last error: connection reset');
+  expect(describeReason('StoreError', de)).toBe('unerwarteter Fehler (StoreError)');
 });

@@ -2,18 +2,18 @@ import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { useIssues, useRuns } from '../api/queries.ts';
 import type { Issue, Progress } from '../api/types.ts';
 import { Button } from '../components/button.tsx';
-import { Freshness } from '../components/notice.tsx';
+import { StaleNotice } from '../components/notice.tsx';
 import { csvFile, saveFile } from '../components/save-file.ts';
 import { useLocale } from '../messages/locale.tsx';
-import { wordsForReason } from '../messages/reasons.ts';
-import { goTo, hrefOf } from '../route.ts';
+import { describeReason } from '../messages/reasons.ts';
+import { hrefOf, navigateTo } from '../route.ts';
 
 const perPage = 100;
 const groupsShown = 8;
 
 /** An issue in the reader's words. */
-interface ToldIssue extends Issue {
-  readonly words: string;
+interface DescribedIssue extends Issue {
+  readonly description: string;
 }
 
 interface Filter {
@@ -31,7 +31,7 @@ export function IssuesPage({ runId }: { readonly runId: string | undefined }) {
     <section className="card" aria-labelledby="issues-title">
       <h1 id="issues-title">{t.issues.title}</h1>
       <p className="hint">{t.issues.lead}</p>
-      <Freshness of={[query]} />
+      <StaleNotice of={[query]} />
       {query.isPending && <p>{t.loading}</p>}
       {runs?.length === 0 && <p>{t.run.none}</p>}
       {runs !== undefined && runs.length > 0 && <RunChoice runId={runId} runs={runs} />}
@@ -52,7 +52,7 @@ function RunChoice({ runId, runs }: RunChoiceProps) {
       {t.issues.run}
       <select
         value={runId ?? ''}
-        onChange={({ target }) => goTo('issues', target.value === '' ? undefined : target.value)}
+        onChange={({ target }) => navigateTo('issues', target.value === '' ? undefined : target.value)}
       >
         <option value="">{t.issues.newest}</option>
         {runId !== undefined && !runs.some((run) => run.runId === runId) && <option value={runId}>{runId}</option>}
@@ -77,36 +77,36 @@ function IssuesOfRun({ runId }: { readonly runId: string }) {
   const issues = useMemo(
     () =>
       data?.pages.flatMap((page) =>
-        page.issues.map((issue) => ({ ...issue, words: wordsForReason(issue.reason, t) })),
+        page.issues.map((issue) => ({ ...issue, description: describeReason(issue.reason, t) })),
       ) ?? [],
     [data, t],
   );
   return (
     <>
-      <Freshness of={[query]} />
+      <StaleNotice of={[query]} />
       {query.isPending && <p>{t.loading}</p>}
       {data !== undefined && issues.length === 0 && !hasNextPage && <p>{t.issues.none}</p>}
-      {issues.length > 0 && <IssueList issues={issues} runId={runId} isWhole={!hasNextPage} />}
-      {hasNextPage && <p className="hint">{t.issues.counting(formats.count(issues.length))}</p>}
+      {issues.length > 0 && <IssueList issues={issues} runId={runId} isComplete={!hasNextPage} />}
+      {hasNextPage && <p className="hint">{t.issues.loadedSoFar(formats.count(issues.length))}</p>}
     </>
   );
 }
 
 interface IssueListProps {
-  readonly issues: readonly ToldIssue[];
+  readonly issues: readonly DescribedIssue[];
   readonly runId: string;
   /** all of the run's are read */
-  readonly isWhole: boolean;
+  readonly isComplete: boolean;
 }
 
-function IssueList({ issues, runId, isWhole }: IssueListProps) {
+function IssueList({ issues, runId, isComplete }: IssueListProps) {
   const { t, formats } = useLocale();
   const text = useRef<HTMLInputElement>(null);
   const [filter, setFilter] = useState<Filter>({ kind: '', text: '' });
   const [page, setPage] = useState(0);
   const applied = useDeferredValue(filter);
-  const matching = useMemo(() => issues.filter((issue) => fits(issue, applied)), [issues, applied]);
-  const groups = useMemo(() => mostFrequent(matching), [matching]);
+  const matching = useMemo(() => issues.filter((issue) => matchesFilter(issue, applied)), [issues, applied]);
+  const groups = useMemo(() => countReasons(matching), [matching]);
   const pages = Math.max(1, Math.ceil(matching.length / perPage));
   const at = Math.min(page, pages - 1);
   const choose = (change: Partial<Filter>) => {
@@ -114,14 +114,14 @@ function IssueList({ issues, runId, isWhole }: IssueListProps) {
     setPage(0);
   };
   const where = ({ position, patientRef }: Issue): string =>
-    patientRef ?? (position === undefined ? t.none : t.issues.entry(formats.count(placeOf(position))));
+    patientRef ?? (position === undefined ? t.none : t.issues.entry(formats.count(displayPosition(position))));
   const save = () => {
     const header = [t.issues.kind, t.issues.reason, t.patient.ref, t.issues.position];
-    const lines = matching.map(({ kind, words, patientRef, position }) => [
+    const lines = matching.map(({ kind, description, patientRef, position }) => [
       t.issues.kinds[kind],
-      words,
+      description,
       patientRef,
-      position === undefined ? undefined : placeOf(position),
+      position === undefined ? undefined : displayPosition(position),
     ]);
     saveFile(`${t.issues.file}-${runId}.csv`, csvFile([header, ...lines], formats.csvSeparator));
   };
@@ -149,10 +149,10 @@ function IssueList({ issues, runId, isWhole }: IssueListProps) {
           />
         </label>
         <div>
-          <Button isDisabled={!isWhole} onPress={save}>
+          <Button isDisabled={!isComplete} onPress={save}>
             {t.issues.csv}
           </Button>
-          {!isWhole && <p className="hint">{t.issues.csvLater}</p>}
+          {!isComplete && <p className="hint">{t.issues.csvLater}</p>}
         </div>
       </div>
       {groups.length > 1 && (
@@ -194,7 +194,7 @@ function IssueList({ issues, runId, isWhole }: IssueListProps) {
               <tr key={index}>
                 <td>{t.issues.kinds[issue.kind]}</td>
                 <td data-name={t.issues.reason}>
-                  <bdi>{issue.words}</bdi>
+                  <bdi>{issue.description}</bdi>
                 </td>
                 <td data-name={t.issues.where}>
                   {issue.kind !== 'care-records' || issue.patientRef === undefined ? (
@@ -210,20 +210,20 @@ function IssueList({ issues, runId, isWhole }: IssueListProps) {
           </tbody>
         </table>
       )}
-      {pages > 1 && <Pager at={at} pages={pages} onTurn={setPage} />}
+      {pages > 1 && <Pager page={at} pages={pages} onTurn={setPage} />}
     </>
   );
 }
 
 interface PagerProps {
   /** from 0 */
-  readonly at: number;
+  readonly page: number;
   readonly pages: number;
   readonly onTurn: (page: number) => void;
 }
 
 /** At either end one of its buttons can do no more: the focus goes to the word where one is. */
-function Pager({ at, pages, onTurn }: PagerProps) {
+function Pager({ page, pages, onTurn }: PagerProps) {
   const { t, formats } = useLocale();
   const place = useRef<HTMLSpanElement>(null);
   const turn = (page: number) => {
@@ -232,28 +232,28 @@ function Pager({ at, pages, onTurn }: PagerProps) {
   };
   return (
     <div className="pager">
-      <Button isDisabled={at === 0} onPress={() => turn(at - 1)}>
+      <Button isDisabled={page === 0} onPress={() => turn(page - 1)}>
         {t.issues.previous}
       </Button>
       <span ref={place} tabIndex={-1}>
-        {t.issues.page(formats.count(at + 1), formats.count(pages))}
+        {t.issues.page(formats.count(page + 1), formats.count(pages))}
       </span>
-      <Button isDisabled={at === pages - 1} onPress={() => turn(at + 1)}>
+      <Button isDisabled={page === pages - 1} onPress={() => turn(page + 1)}>
         {t.issues.next}
       </Button>
     </div>
   );
 }
 
-const fits = ({ kind, words }: ToldIssue, filter: Filter): boolean =>
-  (filter.kind === '' || kind === filter.kind) && words.toLowerCase().includes(filter.text.trim().toLowerCase());
+const matchesFilter = ({ kind, description }: DescribedIssue, filter: Filter): boolean =>
+  (filter.kind === '' || kind === filter.kind) && description.toLowerCase().includes(filter.text.trim().toLowerCase());
 
 /** Reasons in words and how often each occurs, most frequent first. */
-function mostFrequent(issues: readonly ToldIssue[]): readonly (readonly [string, number])[] {
+function countReasons(issues: readonly DescribedIssue[]): readonly (readonly [string, number])[] {
   const counts = new Map<string, number>();
-  for (const { words } of issues) counts.set(words, (counts.get(words) ?? 0) + 1);
+  for (const { description } of issues) counts.set(description, (counts.get(description) ?? 0) + 1);
   return [...counts].sort(([, a], [, b]) => b - a);
 }
 
 /** People count the entries of a list from 1. */
-const placeOf = (position: number): number => position + 1;
+const displayPosition = (position: number): number => position + 1;

@@ -1,16 +1,16 @@
 import { useEffect, useRef, useState } from 'react';
 import { lineItself } from '../../core/domain/gate.ts';
-import { useLineWish } from '../api/queries.ts';
+import { useLineCommand } from '../api/queries.ts';
 import type { Line, LineWithChanges } from '../api/types.ts';
 import { Button } from '../components/button.tsx';
-import { OldMark, Problem } from '../components/notice.tsx';
+import { Problem, StaleBadge } from '../components/notice.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { useLocale } from '../messages/locale.tsx';
 
-type Look = 'open' | 'pausing' | 'unproved' | 'silent';
+type LineStatus = 'open' | 'pausing' | 'unproved' | 'silent';
 
 /** What the line is to somebody who looks: paused alone is not silent. */
-function lookOf({ state, silent }: Line, isPausing: boolean): Look {
+function lineStatusOf({ state, silent }: Line, isPausing: boolean): LineStatus {
   if (state === 'paused' && silent) return 'silent';
   if (isPausing) return 'pausing';
   return state === 'paused' ? 'unproved' : 'open';
@@ -20,15 +20,15 @@ interface LinePanelProps {
   /** null before any worker has used it */
   readonly line: LineWithChanges | null;
   /** the API does not answer: as last seen */
-  readonly isOld: boolean;
+  readonly isStale: boolean;
   readonly isOperator: boolean;
 }
 
-export function LinePanel({ line, isOld, isOperator }: LinePanelProps) {
+export function LinePanel({ line, isStale, isOperator }: LinePanelProps) {
   const { t } = useLocale();
-  const pause = useLineWish('pause');
-  const resume = useLineWish('resume');
-  const look = line && lookOf(line, pause.isPending);
+  const pause = useLineCommand('pause');
+  const resume = useLineCommand('resume');
+  const look = line && lineStatusOf(line, pause.isPending);
   const hasFailedInVain = pause.isError && look === 'silent';
   const { reset } = pause;
   useEffect(() => {
@@ -43,21 +43,21 @@ export function LinePanel({ line, isOld, isOperator }: LinePanelProps) {
     );
   const error = (look === 'silent' ? null : pause.error) ?? resume.error;
   return (
-    <section className={`card line ${look}${isOld ? ' old' : ''}`} aria-labelledby="line-title">
+    <section className={`card line ${look}${isStale ? ' stale' : ''}`} aria-labelledby="line-title">
       <div className="line-head">
         <div>
           <h2 id="line-title">
-            {t.line.title} <OldMark isOld={isOld} />
+            {t.line.title} <StaleBadge isOld={isStale} />
           </h2>
-          <div className="line-state" data-look={look}>
-            <span className="lamp" aria-hidden="true" />
-            <span role="status">{t.line.looks[look]}</span>
-            {look === 'pausing' && <Seconds />}
-            {look === 'open' && <Traffic isBusy={line.busy} />}
+          <div className="line-state" data-status={look}>
+            <span className="status-light" aria-hidden="true" />
+            <span role="status">{t.line.statuses[look]}</span>
+            {look === 'pausing' && <ElapsedTime />}
+            {look === 'open' && <LineActivity isBusy={line.busy} />}
           </div>
-          <LineFacts line={line} look={look} />
+          <LineFacts line={line} status={look} />
         </div>
-        {isOperator && <LineButtons line={line} look={look} wishes={{ pause, resume }} />}
+        {isOperator && <LineButtons line={line} status={look} commands={{ pause, resume }} />}
       </div>
       <Problem error={error} />
       <LineChanges line={line} />
@@ -66,31 +66,32 @@ export function LinePanel({ line, isOld, isOperator }: LinePanelProps) {
 }
 
 /** Comes and goes with each request: to be seen by who looks, and not told aloud each time. */
-function Traffic({ isBusy }: { readonly isBusy: boolean }) {
+function LineActivity({ isBusy }: { readonly isBusy: boolean }) {
   const { t } = useLocale();
   return (
-    <span className="traffic">
-      <span className={`beat${isBusy ? ' busy' : ''}`} aria-hidden="true" /> {isBusy ? t.line.busy : t.line.idle}
+    <span className="activity">
+      <span className={`activity-dot${isBusy ? ' busy' : ''}`} aria-hidden="true" />{' '}
+      {isBusy ? t.line.busy : t.line.idle}
     </span>
   );
 }
 
 interface LineFactsProps {
   readonly line: LineWithChanges;
-  readonly look: Look;
+  readonly status: LineStatus;
 }
 
-function LineFacts({ line: { by, since, reason, silentSince, changes }, look }: LineFactsProps) {
+function LineFacts({ line: { by, since, reason, silentSince, changes }, status }: LineFactsProps) {
   const { t, formats } = useLocale();
-  const hint = { open: t.line.openHint, silent: t.line.silentHint }[look as 'open'];
+  const hint = { open: t.line.openHint, silent: t.line.silentHint }[status as 'open'];
   const [last] = changes;
   const facts =
-    look === 'open'
+    status === 'open'
       ? { by: last?.by, since: last?.at, reason: last?.reason }
-      : { by: look === 'pausing' ? undefined : by, since, reason };
+      : { by: status === 'pausing' ? undefined : by, since, reason };
   return (
     <>
-      {look === 'silent' && silentSince !== undefined && (
+      {status === 'silent' && silentSince !== undefined && (
         <p className="strong">{t.line.silentSince(formats.moment(silentSince))}</p>
       )}
       {facts.by !== undefined && (
@@ -126,16 +127,16 @@ function LineFacts({ line: { by, since, reason, silentSince, changes }, look }: 
 
 interface LineButtonsProps {
   readonly line: Line;
-  readonly look: Look;
-  readonly wishes: Readonly<Record<'pause' | 'resume', ReturnType<typeof useLineWish>>>;
+  readonly status: LineStatus;
+  readonly commands: Readonly<Record<'pause' | 'resume', ReturnType<typeof useLineCommand>>>;
 }
 
 /** One button in one place, whatever it does next, so that whoever has pressed it does not lose it. */
-function LineButtons({ line, look, wishes: { pause, resume } }: LineButtonsProps) {
+function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsProps) {
   const { t } = useLocale();
   const main = useRef<HTMLButtonElement>(null);
   const proving = useRef<HTMLButtonElement>(null);
-  const isToPause = look === 'open' || look === 'pausing';
+  const isToPause = status === 'open' || status === 'pausing';
   const wish = isToPause
     ? { name: t.line.pause, title: t.line.pauseTitle, text: t.line.pauseText }
     : { name: t.line.resume, title: t.line.resumeTitle, text: t.line.resumeText };
@@ -143,13 +144,13 @@ function LineButtons({ line, look, wishes: { pause, resume } }: LineButtonsProps
     const keepFocus = () => {
       if (document.activeElement === proving.current) main.current?.focus(); // the one that was pressed goes
     };
-    pause.mutate(line.reason ?? t.line.prove, { onSuccess: keepFocus });
+    pause.mutate(line.reason ?? t.line.confirmSilence, { onSuccess: keepFocus });
   };
   return (
     <div className="line-buttons">
       {line.state === 'paused' && !line.silent && (
         <Button ref={proving} kind="danger" isLarge isPending={pause.isPending} onPress={prove}>
-          {t.line.prove}
+          {t.line.confirmSilence}
         </Button>
       )}
       <ReasonDialog
@@ -199,7 +200,7 @@ function LineChanges({ line: { changes } }: { readonly line: LineWithChanges }) 
 }
 
 /** How long somebody has been waiting. */
-function Seconds() {
+function ElapsedTime() {
   const { formats } = useLocale();
   const [seconds, setSeconds] = useState(0);
   useEffect(() => {
@@ -208,7 +209,7 @@ function Seconds() {
     return () => clearInterval(ticking);
   }, []);
   return (
-    <span className="seconds" aria-hidden="true">
+    <span className="elapsed" aria-hidden="true">
       {formats.duration(Math.floor(seconds))}
     </span>
   );

@@ -5,32 +5,32 @@ import { useConnection } from '../api/context.ts';
 import { type AccessLogFilter, useAccessLog, useVerify } from '../api/queries.ts';
 import type { AccessEntry } from '../api/types.ts';
 import { Button } from '../components/button.tsx';
-import { readBundle } from '../components/fhir-bundle.ts';
+import { fetchBundle } from '../components/fhir-bundle.ts';
 import { KvnrForm } from '../components/kvnr-form.tsx';
-import { More } from '../components/more.tsx';
-import { Freshness, Notice, Problem } from '../components/notice.tsx';
+import { LoadMore } from '../components/load-more.tsx';
+import { Notice, Problem, StaleNotice } from '../components/notice.tsx';
 import { saveFile } from '../components/save-file.ts';
 import { useLocale } from '../messages/locale.tsx';
-import { goTo } from '../route.ts';
+import { navigateTo } from '../route.ts';
 
 export const LogPage = ({ patientRef }: { readonly patientRef: string | undefined }) =>
-  patientRef === undefined ? <FindLog /> : <AccessLog key={patientRef} patientRef={patientRef} />;
+  patientRef === undefined ? <FindAccessLog /> : <AccessLog key={patientRef} patientRef={patientRef} />;
 
 const isPatientRef = (text: string): boolean => /^[0-9a-f]{32}$/.test(text);
 
-function FindLog() {
+function FindAccessLog() {
   const { t } = useLocale();
   return (
     <section className="card" aria-labelledby="log-title">
       <h1 id="log-title">{t.log.title}</h1>
       <p className="hint">{t.log.lead}</p>
-      <KvnrForm onFound={(patientRef) => goTo('access-log', patientRef)} unknown={t.log.unknown} />
-      <RefForm />
+      <KvnrForm onFound={(patientRef) => navigateTo('access-log', patientRef)} unknown={t.log.unknown} />
+      <PseudonymForm />
     </section>
   );
 }
 
-function RefForm() {
+function PseudonymForm() {
   const { t } = useLocale();
   const [ref, setRef] = useState('');
   const isWrong = ref !== '' && (!/^[0-9a-f]*$/.test(ref) || ref.length > 32);
@@ -39,7 +39,7 @@ function RefForm() {
       className="kvnr-form"
       onSubmit={(event) => {
         event.preventDefault();
-        if (isPatientRef(ref)) goTo('access-log', ref);
+        if (isPatientRef(ref)) navigateTo('access-log', ref);
       }}
     >
       <TextField
@@ -79,7 +79,7 @@ function AccessLog({ patientRef }: { readonly patientRef: string }) {
       <section className="card" aria-labelledby="log-title">
         <div className="card-head">
           <h1 id="log-title">{t.log.title}</h1>
-          <Button kind="quiet" onPress={() => goTo('access-log')}>
+          <Button kind="quiet" onPress={() => navigateTo('access-log')}>
             {t.log.another}
           </Button>
         </div>
@@ -91,11 +91,11 @@ function AccessLog({ patientRef }: { readonly patientRef: string }) {
       <section className="card" aria-label={t.log.entries}>
         <Filters who={who} whoField={whoField} onWho={setWho} onFilter={setFilter} />
         <p className="hint">{t.log.newestFirst}</p>
-        <Freshness of={[query]} />
+        <StaleNotice of={[query]} />
         {query.isPending && <p>{t.loading}</p>}
-        {entries?.length === 0 && <p role="status">{query.hasNextPage ? t.log.noneYet : t.log.none}</p>}
+        {entries?.length === 0 && <p role="status">{query.hasNextPage ? t.log.noMatchYet : t.log.none}</p>}
         {entries !== undefined && entries.length > 0 && <Entries entries={entries} onWho={chooseWho} />}
-        <More of={query} />
+        <LoadMore of={query} />
       </section>
     </>
   );
@@ -107,7 +107,7 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
   const verify = useVerify(patientRef);
   const save = useMutation({
     mutationFn: async () => {
-      const bundle = await readBundle(api, patientRef);
+      const bundle = await fetchBundle(api, patientRef);
       saveFile(`access-log-${patientRef}.json`, new Blob([bundle], { type: 'application/fhir+json' }));
     },
   });
@@ -129,8 +129,8 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
           <Notice kind="error">
             <strong>
               {verify.data.firstBrokenSeq === undefined
-                ? t.log.brokenSomewhere
-                : t.log.broken(formats.count(verify.data.firstBrokenSeq))}
+                ? t.log.invalidSomewhere
+                : t.log.invalid(formats.count(verify.data.firstBrokenSeq))}
             </strong>
           </Notice>
         ))}
@@ -154,7 +154,7 @@ function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
       className="filters"
       onSubmit={(event) => {
         event.preventDefault();
-        onFilter(filterOf(new FormData(event.currentTarget)));
+        onFilter(readFilter(new FormData(event.currentTarget)));
       }}
       onReset={() => {
         onWho('');
@@ -213,7 +213,7 @@ function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
 }
 
 /** Only what was filled in; the reader's local times as the API's, which takes what was recorded before `to`. */
-function filterOf(form: FormData): AccessLogFilter {
+function readFilter(form: FormData): AccessLogFilter {
   const filled = [...form.entries()].flatMap(([name, value]) =>
     typeof value === 'string' && value.trim() !== '' ? [[name, value.trim()] as const] : [],
   );

@@ -1,5 +1,5 @@
 import { useLine, useProgress } from '../api/queries.ts';
-import { Freshness, Notice } from '../components/notice.tsx';
+import { Notice, StaleNotice } from '../components/notice.tsx';
 import { useLocale } from '../messages/locale.tsx';
 import { LinePanel } from './line-panel.tsx';
 import { RemovalsPanel } from './removals-panel.tsx';
@@ -13,24 +13,24 @@ export function OverviewPage({ isOperator }: { readonly isOperator: boolean }) {
   return (
     <>
       <h1 className="quiet-title">{isOperator ? t.pages.overview : t.pages.progress}</h1>
-      <Freshness of={[line, progress]} />
+      <StaleNotice of={[line, progress]} />
       {progress.data?.stale && <Notice kind="warning">{t.stale.noWorker}</Notice>}
       {line.data === undefined ? (
-        <Waiting isPending={line.isPending} />
+        <Loading isPending={line.isPending} />
       ) : (
-        <LinePanel line={line.data} isOld={line.isError} isOperator={isOperator} />
+        <LinePanel line={line.data} isStale={line.isError} isOperator={isOperator} />
       )}
       {progress.data && isOperator && <RemovalsPanel progress={progress.data} />}
       {progress.data === undefined ? (
-        <Waiting isPending={progress.isPending} />
+        <Loading isPending={progress.isPending} />
       ) : (
-        <RunPanel progress={progress.data} isOld={progress.isError} isOperator={isOperator} />
+        <RunPanel progress={progress.data} isStale={progress.isError} isOperator={isOperator} />
       )}
     </>
   );
 }
 
-function Waiting({ isPending }: { readonly isPending: boolean }) {
+function Loading({ isPending }: { readonly isPending: boolean }) {
   const { t } = useLocale();
-  return isPending ? <p className="waiting">{t.loading}</p> : null;
+  return isPending ? <p className="loading">{t.loading}</p> : null;
 }

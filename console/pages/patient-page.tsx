@@ -2,7 +2,7 @@ import { Button } from '../components/button.tsx';
 import { KvnrForm } from '../components/kvnr-form.tsx';
 import { Pseudonym } from '../components/pseudonym.tsx';
 import { useLocale } from '../messages/locale.tsx';
-import { goTo } from '../route.ts';
+import { navigateTo } from '../route.ts';
 import { PatientRecord } from './patient-record.tsx';
 import { SyncPanel } from './sync-panel.tsx';
 
@@ -29,7 +29,7 @@ function PatientSync({ patientRef }: { readonly patientRef: string }) {
       <Pseudonym patientRef={patientRef} />
       <SyncPanel patientRef={patientRef} />
       <div className="actions">
-        <Button kind="quiet" onPress={() => goTo('patient')}>
+        <Button kind="quiet" onPress={() => navigateTo('patient')}>
           {t.patient.another}
         </Button>
       </div>
@@ -43,7 +43,7 @@ function FindPatient() {
     <section className="card" aria-labelledby="find-title">
       <h1 id="find-title">{t.patient.title}</h1>
       <p className="hint">{t.patient.lead}</p>
-      <KvnrForm onFound={(patientRef) => goTo('patient', patientRef)} unknown={t.patient.unknown} />
+      <KvnrForm onFound={(patientRef) => navigateTo('patient', patientRef)} unknown={t.patient.unknown} />
     </section>
   );
 }

@@ -5,47 +5,47 @@ import { useConnection } from '../api/context.ts';
 import { isProblem, usePatient } from '../api/queries.ts';
 import { Button } from '../components/button.tsx';
 import {
-  base64Bytes,
+  decodeBase64,
+  findLink,
+  type InsurerData,
   isLink,
   isLinked,
-  isWhole,
   type LinkedRecord,
-  linkTo,
   listOf,
+  matchesSha256,
+  mergeRecords,
   objectOf,
-  recordsOf,
-  type Sent,
-  withDocuments,
+  withDocumentLinks,
 } from '../components/documents.ts';
-import { More } from '../components/more.tsx';
-import { Freshness, Notice, Problem } from '../components/notice.tsx';
+import { LoadMore } from '../components/load-more.tsx';
+import { Notice, Problem, StaleNotice } from '../components/notice.tsx';
 import { Pseudonym } from '../components/pseudonym.tsx';
 import { saveFile } from '../components/save-file.ts';
-import type { Texts } from '../messages/de.ts';
+import type { Messages } from '../messages/de.ts';
 import { useLocale } from '../messages/locale.tsx';
-import { goTo } from '../route.ts';
+import { navigateTo } from '../route.ts';
 import { SyncPanel } from './sync-panel.tsx';
 
 export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
   const { t } = useLocale();
   const query = usePatient(patientRef);
   const patient = query.data?.pages[0]?.patient;
-  const records = query.data && recordsOf(query.data.pages);
+  const records = query.data && mergeRecords(query.data.pages);
   const read = useLinkReader(query);
   const isGone = isProblem(query.error, 'patient-unknown');
   const hasChanged = isProblem(query.error, 'care-records-changed');
   return (
     <>
-      {query.isPending && <p className="waiting">{t.loading}</p>}
+      {query.isPending && <p className="loading">{t.loading}</p>}
       {isGone ? (
         <Notice kind="warning">{t.patient.gone}</Notice>
       ) : hasChanged ? (
         <Notice kind="info">
-          <span>{t.patient.changedMeanwhile}</span>
-          <Button onPress={() => void query.refetch()}>{t.patient.records}</Button>
+          <span>{t.patient.recordsChanged}</span>
+          <Button onPress={() => void query.refetch()}>{t.reload}</Button>
         </Notice>
       ) : (
-        <Freshness of={[query]} />
+        <StaleNotice of={[query]} />
       )}
       {patient && !isGone && <MasterData patient={patient} patientRef={patientRef} />}
       {query.data && <SyncPanel patientRef={patientRef} known={query.data.pages[0]?.lastSync ?? null} />}
@@ -65,14 +65,14 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
               </li>
             ))}
           </ul>
-          <More of={query} />
+          <LoadMore of={query} />
         </section>
       )}
     </>
   );
 }
 
-class BrokenDocument extends Error {
+class DocumentMismatch extends Error {
   override readonly name = 'BrokenDocument';
 }
 
@@ -82,19 +82,19 @@ type ReadLink = (link: Link) => Promise<string>;
 function useLinkReader(patient: ReturnType<typeof usePatient>): ReadLink {
   const { api } = useConnection();
   return async (link) => {
-    const text = await api.follow(link).catch(async (error: unknown) => {
+    const text = await api.fetchLink(link).catch(async (error: unknown) => {
       if (!isProblem(error, 'link-expired')) throw error;
       const { data } = await patient.refetch(); // its links are new
-      const renewed = linkTo(link.sha256, data?.pages ?? []);
+      const renewed = findLink(link.sha256, data?.pages ?? []);
       if (renewed === undefined) throw error;
-      return await api.follow(renewed);
+      return await api.fetchLink(renewed);
     });
-    if (!(await isWhole(text, link.sha256))) throw new BrokenDocument();
+    if (!(await matchesSha256(text, link.sha256))) throw new DocumentMismatch();
     return text;
   };
 }
 
-function MasterData({ patient, patientRef }: { readonly patient: Sent; readonly patientRef: string }) {
+function MasterData({ patient, patientRef }: { readonly patient: InsurerData; readonly patientRef: string }) {
   const { t, formats } = useLocale();
   const { kvnr, familyName, givenName, birthDate, gender, address, insuredSince, ...others } = patient;
   const lines = addressLines(address);
@@ -102,19 +102,19 @@ function MasterData({ patient, patientRef }: { readonly patient: Sent; readonly 
     <section className="card" aria-labelledby="patient-name">
       <div className="card-head">
         <h1 id="patient-name" className="patient-name">
-          <bdi>{wordOf(familyName)}</bdi>, <bdi>{wordOf(givenName)}</bdi>
+          <bdi>{textOf(familyName)}</bdi>, <bdi>{textOf(givenName)}</bdi>
         </h1>
-        <Button kind="quiet" onPress={() => goTo('patient')}>
+        <Button kind="quiet" onPress={() => navigateTo('patient')}>
           {t.patient.another}
         </Button>
       </div>
       <dl className="facts">
-        <Fact name={t.patient.born}>{formats.day(wordOf(birthDate))}</Fact>
-        <Fact name={t.patient.gender}>{wordFor(t.patient.genders, gender)}</Fact>
+        <Fact name={t.patient.born}>{formats.day(textOf(birthDate))}</Fact>
+        <Fact name={t.patient.gender}>{labelFor(t.patient.genders, gender)}</Fact>
         <Fact name={t.patient.kvnr}>
-          <span className="code">{wordOf(kvnr)}</span>
+          <span className="code">{textOf(kvnr)}</span>
         </Fact>
-        {insuredSince !== undefined && <Fact name={t.patient.insuredSince}>{formats.day(wordOf(insuredSince))}</Fact>}
+        {insuredSince !== undefined && <Fact name={t.patient.insuredSince}>{formats.day(textOf(insuredSince))}</Fact>}
         {lines.length > 0 && (
           <Fact name={t.patient.address}>
             <bdi>{lines.join(', ')}</bdi>
@@ -134,20 +134,20 @@ const Fact = ({ name, children }: { readonly name: string; readonly children: Re
   </div>
 );
 
-function CareRecord({ record, read }: { readonly record: Sent; readonly read: ReadLink }) {
+function CareRecord({ record, read }: { readonly record: InsurerData; readonly read: ReadLink }) {
   const { t, formats } = useLocale();
   const { id, programme, title, status, start, end, provider, diagnoses, documents, ...others } = record;
-  const begins = formats.day(wordOf(start));
+  const begins = formats.day(textOf(start));
   return (
     <>
       <h3>
-        <bdi>{wordOf(title) || wordOf(id)}</bdi>
+        <bdi>{textOf(title) || textOf(id)}</bdi>
       </h3>
       <p>
-        <span className={`badge ${wordOf(status)}`}>{wordFor(t.patient.statuses, status)}</span>{' '}
-        <span className="badge">{wordFor(t.patient.programmes, programme)}</span>
+        <span className={`badge ${textOf(status)}`}>{labelFor(t.patient.statuses, status)}</span>{' '}
+        <span className="badge">{labelFor(t.patient.programmes, programme)}</span>
       </p>
-      <p>{end === undefined ? t.patient.from(begins) : t.patient.fromTo(begins, formats.day(wordOf(end)))}</p>
+      <p>{end === undefined ? t.patient.from(begins) : t.patient.fromTo(begins, formats.day(textOf(end)))}</p>
       <Provider provider={provider} />
       <Diagnoses diagnoses={listOf(diagnoses)} t={t} />
       <Documents documents={listOf(documents)} read={read} />
@@ -159,7 +159,7 @@ function CareRecord({ record, read }: { readonly record: Sent; readonly read: Re
 function Provider({ provider }: { readonly provider: unknown }) {
   const { t } = useLocale();
   const { name, bsnr } = objectOf(provider);
-  const words = [wordOf(name), bsnr === undefined ? '' : `BSNR ${wordOf(bsnr)}`].filter((word) => word !== '');
+  const words = [textOf(name), bsnr === undefined ? '' : `BSNR ${textOf(bsnr)}`].filter((word) => word !== '');
   if (words.length === 0) return null;
   return (
     <p>
@@ -168,7 +168,7 @@ function Provider({ provider }: { readonly provider: unknown }) {
   );
 }
 
-function Diagnoses({ diagnoses, t }: { readonly diagnoses: readonly Sent[]; readonly t: Texts }) {
+function Diagnoses({ diagnoses, t }: { readonly diagnoses: readonly InsurerData[]; readonly t: Messages }) {
   if (diagnoses.length === 0) return null;
   return (
     <div>
@@ -177,7 +177,7 @@ function Diagnoses({ diagnoses, t }: { readonly diagnoses: readonly Sent[]; read
         {diagnoses.map(({ code, text }, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a code may stand there twice, and nothing moves
           <li key={index}>
-            <span className="code">{wordOf(code)}</span> <bdi>{wordOf(text)}</bdi>
+            <span className="code">{textOf(code)}</span> <bdi>{textOf(text)}</bdi>
           </li>
         ))}
       </ul>
@@ -185,7 +185,7 @@ function Diagnoses({ diagnoses, t }: { readonly diagnoses: readonly Sent[]; read
   );
 }
 
-function Documents({ documents, read }: { readonly documents: readonly Sent[]; readonly read: ReadLink }) {
+function Documents({ documents, read }: { readonly documents: readonly InsurerData[]; readonly read: ReadLink }) {
   const { t } = useLocale();
   if (documents.length === 0) return null;
   return (
@@ -201,17 +201,17 @@ function Documents({ documents, read }: { readonly documents: readonly Sent[]; r
   );
 }
 
-function Document({ document, read }: { readonly document: Sent; readonly read: ReadLink }) {
+function Document({ document, read }: { readonly document: InsurerData; readonly read: ReadLink }) {
   const { t, formats } = useLocale();
   const { id, title, mediaType, contentBase64 } = document;
-  const name = wordOf(title) || wordOf(id);
+  const name = textOf(title) || textOf(id);
   const link = isLink(contentBase64) ? contentBase64 : undefined;
-  const isMissing = link === undefined && wordOf(contentBase64) === ''; // its link is on a later page
+  const isMissing = link === undefined && textOf(contentBase64) === ''; // its link is on a later page
   const download = useMutation({
     mutationFn: async () => {
-      const text = link === undefined ? wordOf(contentBase64) : await read(link);
+      const text = link === undefined ? textOf(contentBase64) : await read(link);
       // its own media type is the insurer's word: saved, never opened as a page of ours
-      saveFile(fileName(name, wordOf(mediaType)), new Blob([base64Bytes(text)], { type: 'application/octet-stream' }));
+      saveFile(fileName(name, textOf(mediaType)), new Blob([decodeBase64(text)], { type: 'application/octet-stream' }));
     },
     gcTime: 0,
   });
@@ -224,14 +224,14 @@ function Document({ document, read }: { readonly document: Sent; readonly read: 
         <small>{t.patient.documentLater}</small>
       ) : (
         <Button kind="plain" isPending={download.isPending} onPress={() => download.mutate()}>
-          {t.patient.open}
-          <span className="unseen">
+          {t.patient.download}
+          <span className="visually-hidden">
             : <bdi>{name}</bdi>
           </span>
         </Button>
       )}
-      {download.error instanceof BrokenDocument ? (
-        <Notice kind="error">{t.patient.broken}</Notice>
+      {download.error instanceof DocumentMismatch ? (
+        <Notice kind="error">{t.patient.documentMismatch}</Notice>
       ) : (
         <Problem error={download.error} />
       )}
@@ -239,7 +239,7 @@ function Document({ document, read }: { readonly document: Sent; readonly read: 
   );
 }
 
-const endings: Readonly<Record<string, string>> = {
+const fileExtensions: Readonly<Record<string, string>> = {
   'application/pdf': 'pdf',
   'application/xml': 'xml',
   'image/jpeg': 'jpg',
@@ -254,13 +254,13 @@ const fileName = (name: string, mediaType: string): string =>
       .replace(/[^\p{L}\p{N} ._-]+/gu, ' ')
       .trim()
       .slice(0, 80) || 'document'
-  }.${endings[mediaType] ?? 'bin'}`;
+  }.${fileExtensions[mediaType] ?? 'bin'}`;
 
 /** A record that is no part of the answer, as it is too large: fetched when somebody wants it. */
 function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly read: ReadLink }) {
   const { t, formats } = useLocale();
-  const load = useMutation({ mutationFn: async () => parseLossless(await read(link)) as Sent, gcTime: 0 });
-  if (load.data) return <CareRecord record={withDocuments(load.data, link.documents)} read={read} />;
+  const load = useMutation({ mutationFn: async () => parseLossless(await read(link)) as InsurerData, gcTime: 0 });
+  if (load.data) return <CareRecord record={withDocumentLinks(load.data, link.documents)} read={read} />;
   return (
     <>
       <h3>
@@ -272,8 +272,8 @@ function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly rea
       <Button isPending={load.isPending} onPress={() => load.mutate()}>
         {t.patient.loadLarge}
       </Button>
-      {load.error instanceof BrokenDocument ? (
-        <Notice kind="error">{t.patient.broken}</Notice>
+      {load.error instanceof DocumentMismatch ? (
+        <Notice kind="error">{t.patient.documentMismatch}</Notice>
       ) : (
         <Problem error={load.error} />
       )}
@@ -282,9 +282,9 @@ function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly rea
 }
 
 /** Longer ones are cut on the page: a field may hold megabytes. Characters. */
-const shownMax = 4_000;
+const shownCharactersMax = 4_000;
 
-function OtherFields({ of: fields }: { readonly of: Sent }) {
+function OtherFields({ of: fields }: { readonly of: InsurerData }) {
   const { t } = useLocale();
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   if (entries.length === 0) return null;
@@ -293,24 +293,24 @@ function OtherFields({ of: fields }: { readonly of: Sent }) {
     <details>
       <summary>{t.patient.otherFields}</summary>
       <pre className="raw code" dir="auto">
-        {text.length > shownMax ? `${text.slice(0, shownMax)} …` : text}
+        {text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)} …` : text}
       </pre>
     </details>
   );
 }
 
 /** Text of what should be a text, and may be anything. */
-function wordOf(value: unknown): string {
+function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (isRawNumber(value)) return value.rawJSON;
   return value === undefined || value === null ? '' : JSON.stringify(value);
 }
 
-const wordFor = (words: Readonly<Record<string, string>>, value: unknown): string =>
-  (typeof value === 'string' && Object.hasOwn(words, value) && words[value]) || wordOf(value);
+const labelFor = (words: Readonly<Record<string, string>>, value: unknown): string =>
+  (typeof value === 'string' && Object.hasOwn(words, value) && words[value]) || textOf(value);
 
 function addressLines(address: unknown): readonly string[] {
   const { street, postalCode, city, country } = objectOf(address);
-  const town = [wordOf(postalCode), wordOf(city)].filter((word) => word !== '').join(' ');
-  return [wordOf(street), town, wordOf(country)].filter((word) => word !== '');
+  const town = [textOf(postalCode), textOf(city)].filter((word) => word !== '').join(' ');
+  return [textOf(street), town, textOf(country)].filter((word) => word !== '');
 }

@@ -2,15 +2,15 @@ import { lazy, Suspense, useState } from 'react';
 import { phases } from '../../core/domain/progress.ts';
 import { useCancelRun, useStartRun } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
-import { Boundary } from '../components/boundary.tsx';
+import { useChartSamples } from '../chart-samples.ts';
 import { Button } from '../components/button.tsx';
 import { CareBar } from '../components/care-bar.tsx';
-import { Notice, OldMark, Problem } from '../components/notice.tsx';
+import { ErrorBoundary } from '../components/error-boundary.tsx';
+import { Notice, Problem, StaleBadge } from '../components/notice.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { RunState } from '../components/run-state.tsx';
 import { useLocale } from '../messages/locale.tsx';
 import { hrefOf } from '../route.ts';
-import { useSamples } from '../samples.ts';
 
 const RunChart = lazy(async () => await import('../components/run-chart.tsx'));
 
@@ -18,11 +18,11 @@ interface RunPanelProps {
   /** null before the first run */
   readonly progress: Progress | null;
   /** the API does not answer: as last seen */
-  readonly isOld: boolean;
+  readonly isStale: boolean;
   readonly isOperator: boolean;
 }
 
-export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
+export function RunPanel({ progress, isStale, isOperator }: RunPanelProps) {
   const { t } = useLocale();
   const start = useStartRun();
   const cancel = useCancelRun();
@@ -31,10 +31,10 @@ export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
   const [seen, setSeen] = useState<string>();
   const started = isRunning && start.data?.runId === progress.runId ? start.data.runId : undefined;
   return (
-    <section className={`card${isOld ? ' old' : ''}`} aria-labelledby="run-title">
+    <section className={`card${isStale ? ' stale' : ''}`} aria-labelledby="run-title">
       <div className="card-head">
         <h2 id="run-title">
-          {progress ? <RunTitle of={progress} /> : t.run.title} <OldMark isOld={isOld} />
+          {progress ? <RunTitle of={progress} /> : t.run.title} <StaleBadge isOld={isStale} />
         </h2>
         {isOperator && (
           <div className="actions">
@@ -47,7 +47,7 @@ export function RunPanel({ progress, isOld, isOperator }: RunPanelProps) {
                 start.mutate();
               }}
             >
-              {isRunning ? t.run.takeNewList : t.run.start}
+              {isRunning ? t.run.fetchNewList : t.run.start}
             </Button>
             {isRunning && (
               <ReasonDialog
@@ -98,7 +98,7 @@ function RunTitle({ of: run }: { readonly of: Progress }) {
 
 function RunFacts({ progress }: { readonly progress: Progress }) {
   const { t, formats } = useLocale();
-  const samples = useSamples(progress);
+  const samples = useChartSamples(progress);
   const { patients, careRecords, line, cancellation } = progress;
   const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
   const isNothing = careRecords.total === 0 && progress.state !== 'running';
@@ -121,7 +121,7 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
           {formats.percent(line.failureRate)} {t.run.failureRate}
         </Tile>
       </div>
-      <h3>{t.run.people}</h3>
+      <h3>{t.run.patients}</h3>
       <dl className="counts">
         {(['listed', 'new', 'changed', 'removed', 'unchanged', 'quarantined'] as const).map((name) => (
           <div key={name}>
@@ -131,11 +131,11 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
         ))}
       </dl>
       {samples.length > 1 && (
-        <Boundary place={progress.runId} instead={<p className="hint">{t.run.noChart}</p>}>
+        <ErrorBoundary resetKey={progress.runId} fallback={<p className="hint">{t.run.noChart}</p>}>
           <Suspense fallback={null}>
             <RunChart samples={samples} />
           </Suspense>
-        </Boundary>
+        </ErrorBoundary>
       )}
       <Faults faults={line.faults} />
     </>
@@ -190,7 +190,7 @@ function Times({ progress: { startedAt, finishedAt, state, etaSeconds } }: { rea
         )}
       </Tile>
       {state === 'running' && (
-        <Tile name={t.run.left} value={etaSeconds === undefined ? t.none : formats.duration(etaSeconds)} />
+        <Tile name={t.run.timeLeft} value={etaSeconds === undefined ? t.none : formats.duration(etaSeconds)} />
       )}
     </>
   );
@@ -207,13 +207,13 @@ const Tile = ({ name, value, isWide = false, children }: TileProps) => (
   <div className={`tile${isWide ? ' wide' : ''}`}>
     <h3>{name}</h3>
     <p className="value">{value}</p>
-    {children !== undefined && <div className="below">{children}</div>}
+    {children !== undefined && <div className="tile-detail">{children}</div>}
   </div>
 );
 
 function Faults({ faults }: { readonly faults: Progress['line']['faults'] }) {
   const { t, formats } = useLocale();
-  const sorted = (Object.entries(faults) as [keyof typeof t.run.faultNames, number][])
+  const sorted = (Object.entries(faults) as [keyof typeof t.run.faultKinds, number][])
     .filter(([, count]) => count > 0)
     .sort(([, a], [, b]) => b - a);
   const most = sorted[0]?.[1] ?? 1;
@@ -225,10 +225,10 @@ function Faults({ faults }: { readonly faults: Progress['line']['faults'] }) {
         <tbody>
           {sorted.map(([fault, count]) => (
             <tr key={fault}>
-              <th scope="row">{t.run.faultNames[fault]}</th>
+              <th scope="row">{t.run.faultKinds[fault]}</th>
               <td className="number">{formats.count(count)}</td>
               <td className="bar-cell" aria-hidden="true">
-                <span className="bar-part failed" style={{ width: `${(100 * count) / most}%` }} />
+                <span className="bar-segment failed" style={{ width: `${(100 * count) / most}%` }} />
               </td>
             </tr>
           ))}

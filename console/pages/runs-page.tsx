@@ -1,11 +1,11 @@
 import { useRuns } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
 import { CareBar } from '../components/care-bar.tsx';
-import { More } from '../components/more.tsx';
-import { Freshness } from '../components/notice.tsx';
+import { LoadMore } from '../components/load-more.tsx';
+import { StaleNotice } from '../components/notice.tsx';
 import { RunState } from '../components/run-state.tsx';
 import { useLocale } from '../messages/locale.tsx';
-import { wordsForReason } from '../messages/reasons.ts';
+import { describeReason } from '../messages/reasons.ts';
 import { hrefOf } from '../route.ts';
 
 /** Past runs, newest first. */
@@ -17,7 +17,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
     <section className="card" aria-labelledby="runs-title">
       <h1 id="runs-title">{t.runs.title}</h1>
       <p className="hint">{t.runs.lead}</p>
-      <Freshness of={[query]} />
+      <StaleNotice of={[query]} />
       {query.isPending && <p>{t.loading}</p>}
       {runs?.length === 0 && <p>{t.run.none}</p>}
       {runs !== undefined && runs.length > 0 && (
@@ -27,7 +27,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
               <th scope="col">{t.run.startedAt}</th>
               <th scope="col">{t.runs.state}</th>
               <th scope="col">{t.run.duration}</th>
-              <th scope="col">{t.run.people}</th>
+              <th scope="col">{t.run.patients}</th>
               <th scope="col">{t.run.care}</th>
               <th scope="col">{t.run.requests}</th>
               {isOperator && <th scope="col">{t.pages.issues}</th>}
@@ -41,7 +41,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                 </th>
                 <td data-name={t.runs.state}>
                   <RunState of={run} />
-                  {run.state === 'failed' && <small className="block">{wordsForReason('ListUnusable', t)}</small>}
+                  {run.state === 'failed' && <small className="block">{describeReason('ListUnusable', t)}</small>}
                   {run.cancellation && (
                     <small className="block">
                       <bdi>{run.cancellation.by}</bdi>: <bdi>{run.cancellation.reason}</bdi>
@@ -53,7 +53,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                     ? t.none
                     : formats.duration((Date.parse(run.finishedAt) - Date.parse(run.startedAt)) / 1000)}
                 </td>
-                <td data-name={t.run.people}>
+                <td data-name={t.run.patients}>
                   {formats.count(run.patients.listed)} {t.run.listed}
                   <small className="block">
                     {formats.count(run.patients.new)} {t.run.new}, {formats.count(run.patients.changed)} {t.run.changed}
@@ -63,8 +63,8 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                 <td data-name={t.run.care} className="bar-cell">
                   <CareBar of={run.careRecords} />
                   <small className="block">
-                    {formats.count(run.careRecords.done)} {t.run.parts.done}, {formats.count(run.careRecords.failed)}{' '}
-                    {t.run.parts.failed}
+                    {formats.count(run.careRecords.done)} {t.run.careStates.done},{' '}
+                    {formats.count(run.careRecords.failed)} {t.run.careStates.failed}
                   </small>
                 </td>
                 <td data-name={t.run.requests}>
@@ -76,8 +76,8 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                 {isOperator && (
                   <td data-name={t.pages.issues}>
                     <a href={hrefOf('issues', run.runId)}>
-                      {formats.count(issuesOf(run))}
-                      <span className="unseen">
+                      {formats.count(countIssues(run))}
+                      <span className="visually-hidden">
                         {' '}
                         {t.pages.issues}, {formats.dateTime(run.startedAt)}
                       </span>
@@ -89,11 +89,11 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
           </tbody>
         </table>
       )}
-      <More of={query} />
+      <LoadMore of={query} />
     </section>
   );
 }
 
 /** A run fails for one reason only, which is an issue too: its list could not be used. */
-const issuesOf = ({ patients, careRecords, state }: Progress): number =>
+const countIssues = ({ patients, careRecords, state }: Progress): number =>
   patients.quarantined + careRecords.failed + (state === 'failed' ? 1 : 0);

@@ -1,7 +1,7 @@
 import { useConnection } from '../api/context.ts';
 import { Button } from '../components/button.tsx';
 import { Notice } from '../components/notice.tsx';
-import type { Texts } from '../messages/de.ts';
+import type { Messages } from '../messages/de.ts';
 import { useLocale } from '../messages/locale.tsx';
 
 export function SignIn({ problem }: { readonly problem?: string }) {
@@ -11,7 +11,7 @@ export function SignIn({ problem }: { readonly problem?: string }) {
     <section className="card sign-in">
       <h1>{t.signIn.title}</h1>
       <p>{t.signIn.lead}</p>
-      {problem !== undefined && <Notice kind="error">{t.signIn.problem(wordsForFault(problem, t.signIn))}</Notice>}
+      {problem !== undefined && <Notice kind="error">{t.signIn.failed(describeSignInFault(problem, t.signIn))}</Notice>}
       <Button kind="primary" isLarge onPress={() => void session.signIn()}>
         {t.signIn.button}
       </Button>
@@ -20,19 +20,19 @@ export function SignIn({ problem }: { readonly problem?: string }) {
 }
 
 /** @param problem the issuer's error code, or the text of an error of the page's own */
-function wordsForFault(problem: string, { faults, otherFault }: Texts['signIn']): string {
+function describeSignInFault(problem: string, { faults, otherFault }: Messages['signIn']): string {
   if (problem.startsWith('TypeError')) return faults.unreachable; // how fetch says that nobody answered
   if (problem.includes('state')) return faults.outdated; // what was kept of the request is gone, or is another's
   return (faults as Readonly<Record<string, string>>)[problem] ?? otherFault(problem);
 }
 
 /** The page without its settings: there is nobody to ask. */
-export function Unreadable() {
+export function SettingsUnavailable() {
   const { t } = useLocale();
   return (
     <main>
       <h1>{t.product}</h1>
-      <Notice kind="error">{t.signIn.unreadable}</Notice>
+      <Notice kind="error">{t.signIn.settingsUnavailable}</Notice>
     </main>
   );
 }

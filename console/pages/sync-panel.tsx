@@ -1,11 +1,11 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
-import { isProblem, isSyncUnderWay, useLastSync, useRequestSync } from '../api/queries.ts';
+import { isProblem, isSyncActive, useLastSync, useRequestSync } from '../api/queries.ts';
 import type { LastSync } from '../api/types.ts';
 import { Button } from '../components/button.tsx';
-import { Freshness, Notice, Problem } from '../components/notice.tsx';
+import { Notice, Problem, StaleNotice } from '../components/notice.tsx';
 import { useLocale } from '../messages/locale.tsx';
-import { wordsForReason } from '../messages/reasons.ts';
+import { describeReason } from '../messages/reasons.ts';
 
 interface SyncPanelProps {
   readonly patientRef: string;
@@ -22,7 +22,7 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
   const { data: sync } = lastSync;
   const state = request.isPending ? 'asking' : sync?.state;
   const wasUnderWay = useRef(false);
-  const isUnderWay = isSyncUnderWay(sync);
+  const isUnderWay = isSyncActive(sync);
   useEffect(() => {
     if (wasUnderWay.current && !isUnderWay) void client.invalidateQueries({ queryKey: ['patient', patientRef] });
     wasUnderWay.current = isUnderWay;
@@ -56,15 +56,15 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
             )}
           </p>
         )}
-        {isUnderWay && request.data?.syncId === sync?.syncId && <Notice kind="good">{t.sync.promised}</Notice>}
-        {isUnderWay && sync?.line?.state === 'paused' && <Notice kind="warning">{t.sync.waits}</Notice>}
+        {isUnderWay && request.data?.syncId === sync?.syncId && <Notice kind="good">{t.sync.accepted}</Notice>}
+        {isUnderWay && sync?.line?.state === 'paused' && <Notice kind="warning">{t.sync.waitsForLine}</Notice>}
         {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
         {state === 'failed' && sync?.error !== undefined && (
-          <Notice kind="error">{t.sync.why(wordsForReason(sync.error, t))}</Notice>
+          <Notice kind="error">{t.sync.why(describeReason(sync.error, t))}</Notice>
         )}
       </div>
       <Problem error={request.error} />
-      {isGone ? <Notice kind="warning">{t.patient.gone}</Notice> : <Freshness of={[lastSync]} />}
+      {isGone ? <Notice kind="warning">{t.patient.gone}</Notice> : <StaleNotice of={[lastSync]} />}
     </section>
   );
 }

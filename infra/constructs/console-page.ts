@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib';
 import { type ISource, Source } from 'aws-cdk-lib/aws-s3-deployment';
-import { buildOf } from '../../console/build.ts';
+import { buildCommand } from '../../console/build.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -14,7 +14,7 @@ export const consolePage = (): ISource =>
       image: DockerImage.fromRegistry('none'), // has to be named, and is not used
       local: {
         tryBundle(outputDir) {
-          const { command, args, env } = buildOf(outputDir);
+          const { command, args, env } = buildCommand(outputDir);
           execFileSync(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] }); // stdout is cdk's own
           return true;
         },

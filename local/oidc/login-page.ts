@@ -1,9 +1,9 @@
 import type { Role } from '../../core/domain/access.ts';
 import { demoUsers } from './demo-users.ts';
 
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
-const texts = {
+const messages = {
   de: {
     signInAs: 'Anmelden als',
     signOut: 'Abmelden',
@@ -17,7 +17,7 @@ const texts = {
     titles: { clinician: 'physician', operator: 'operations', management: 'management', auditor: 'data protection' },
   },
 } as const;
-type Language = keyof typeof texts;
+type Language = keyof typeof messages;
 
 /** German unless the browser asks for English first. @param accepted its Accept-Language */
 export const languageOf = (accepted = ''): Language => (/^\s*en\b/i.test(accepted) ? 'en' : 'de');
@@ -30,10 +30,10 @@ const head = (language: Language, title: string): string => `<!doctype html>
 
 /** One button for each demo user. @param action where the choice is sent */
 export function loginPage(action: string, language: Language): string {
-  const { signInAs, warning, titles } = texts[language];
+  const { signInAs, warning, titles } = messages[language];
   const buttons = (Object.keys(demoUsers) as Role[]).map((role) => {
     const { sub, name } = demoUsers[role];
-    return `  <button name="sub" value="${escaped(sub)}">${escaped(name)} · ${titles[role]}</button>`;
+    return `  <button name="sub" value="${escapeHtml(sub)}">${escapeHtml(name)} · ${titles[role]}</button>`;
   });
   return `${head(language, signInAs)}
 <style>
@@ -43,7 +43,7 @@ export function loginPage(action: string, language: Language): string {
 </style>
 <main>
 <h1>${signInAs}</h1>
-<form method="post" action="${escaped(action)}">
+<form method="post" action="${escapeHtml(action)}">
 ${buttons.join('\n')}
 </form>
 <p>${warning}</p>
@@ -54,7 +54,7 @@ ${buttons.join('\n')}
 
 /** Sends itself: whoever is here has asked to sign out. @param form the issuer's, as HTML, with the ID `op.logoutForm` */
 export function logoutPage(form: string, nonce: string, language: Language): string {
-  const { signOut } = texts[language];
+  const { signOut } = messages[language];
   return `${head(language, signOut)}
 <main>
 <h1>${signOut}</h1>
@@ -62,7 +62,7 @@ ${form}
 <input type="hidden" form="op.logoutForm" name="logout" value="yes">
 <button form="op.logoutForm">${signOut}</button>
 </main>
-<script nonce="${escaped(nonce)}">document.forms[0].submit();</script>
+<script nonce="${escapeHtml(nonce)}">document.forms[0].submit();</script>
 </html>
 `;
 }

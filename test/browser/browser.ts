@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 /** Nothing of ours, and nothing that speaks to anyone but the page's own peers. */
-const flags = [
+const chromiumFlags = [
   '--headless',
   '--no-sandbox', // in a container there are no user namespaces to make one of
   '--disable-gpu',
@@ -31,26 +31,26 @@ export function ensureChromium(): void {
 
 export async function openBrowser(): Promise<Browser> {
   ensureChromium();
-  return await chromium.launch({ executablePath, args: flags });
+  return await chromium.launch({ executablePath, args: chromiumFlags });
 }
 
 export interface Visit {
   readonly page: Page;
   /** what the console of the page said that it should not: errors, refusals of the policy */
-  readonly complaints: readonly string[];
+  readonly consoleErrors: readonly string[];
 }
 
 /** A fresh profile on the console, not signed in. */
 export async function visit(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visit> {
   const context = await browser.newContext({ locale: 'de-DE', viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  const consoleErrors: string[] = [];
+  page.on('pageerror', (error) => consoleErrors.push(String(error)));
   page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
+    if (message.type() === 'error') consoleErrors.push(message.text());
   });
   await page.goto(url);
-  return { page, complaints };
+  return { page, consoleErrors };
 }
 
 /** By the issuer's page, a click per demo user. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signInAs, visit } from './browser.ts';
-import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
+import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
 
 const tokenSeconds = 6;
 
@@ -20,7 +20,7 @@ test('a token that ends is renewed without a word; once the session is over, the
   page.on('response', (response) => {
     if (new URL(response.url()).pathname.endsWith('/line')) answered.push(response.status());
   });
-  await signInAs(page, people.operator);
+  await signInAs(page, demoUserNames.operator);
   await page.getByText('abgeschlossen').first().waitFor();
   await sleep((tokenSeconds + 2) * 1_000);
   expect(answered.slice(1).filter((status) => status !== 200)).toEqual([]);
@@ -34,14 +34,14 @@ test('a token that ends is renewed without a word; once the session is over, the
   await page.getByText('Ihre Anmeldung ist abgelaufen').waitFor({ timeout: 30_000 });
   await page.getByText('abgeschlossen').first().waitFor();
   await page.getByRole('button', { name: 'Neu anmelden' }).click();
-  await page.getByRole('button', { name: people.operator }).click();
+  await page.getByRole('button', { name: demoUserNames.operator }).click();
   await page.getByText('abgeschlossen').first().waitFor();
   await page.context().close();
 });
 
 test('an issuer that is unwell for a while ends no session', async () => {
   const { page } = await visit(world.browser, world.url);
-  await signInAs(page, people.operator);
+  await signInAs(page, demoUserNames.operator);
   let asked = 0;
   await page.route('**/token', async (route) => {
     const response = await route.fetch();
@@ -65,14 +65,14 @@ test('a reload that finds the session over comes back to the same page, once sig
   await page.getByRole('button', { name: 'Anmelden' }).waitFor();
   expect(new URL(page.url()).hash).toBe('#/runs');
   expect(await page.getByRole('alert').count()).toBe(0);
-  await signInAs(page, people.operator);
+  await signInAs(page, demoUserNames.operator);
   await page.getByRole('heading', { level: 1, name: 'Läufe' }).waitFor();
   await page.context().close();
 });
 
 test('a hidden tab asks nothing', async () => {
   const { page } = await visit(world.browser, world.url);
-  await signInAs(page, people.operator);
+  await signInAs(page, demoUserNames.operator);
   await page.getByText('abgeschlossen').first().waitFor();
   let asked = 0;
   page.on('request', (request) => {
@@ -91,24 +91,24 @@ test('a hidden tab asks nothing', async () => {
 
 test('when the API is gone the page says so and shows the last state as old, and goes on once it is back', async () => {
   const { page } = await visit(world.browser, world.url);
-  await signInAs(page, people.management);
+  await signInAs(page, demoUserNames.management);
   await page.getByText('abgeschlossen').first().waitFor();
   await page.context().setOffline(true); // nothing of the network is reached any more
   await page.getByText('Der Dienst antwortet nicht.').waitFor();
-  await page.getByText(/Zu sehen ist der Stand von \d\d:\d\d:\d\d/).waitFor();
+  await page.getByText(/Sie sehen den Stand von \d\d:\d\d:\d\d/).waitFor();
   await page.getByText('abgeschlossen').first().waitFor();
-  await expect.poll(async () => await page.locator('.card.old').count(), { timeout: 10_000 }).toBe(2);
+  await expect.poll(async () => await page.locator('.card.stale').count(), { timeout: 10_000 }).toBe(2);
   await page.context().setOffline(false);
   await page.getByText('Der Dienst antwortet nicht.').waitFor({ state: 'detached', timeout: 60_000 });
-  await expect.poll(async () => await page.locator('.card.old').count(), { timeout: 40_000 }).toBe(0);
+  await expect.poll(async () => await page.locator('.card.stale').count(), { timeout: 40_000 }).toBe(0);
   await page.context().close();
 });
 
 /** Somebody's record, open before a clinician. */
-async function openRecord(page: Page): Promise<string> {
+async function openPatientRecord(page: Page): Promise<string> {
   const [patientRef = ''] = await world.day.storedRefs();
   await page.goto(`${world.url}#/patient/${patientRef}`);
-  await signInAs(page, people.clinician);
+  await signInAs(page, demoUserNames.clinician);
   return patientRef;
 }
 
@@ -119,7 +119,7 @@ test('signing out forgets at once, also with an issuer that knows no sign-out', 
     const { end_session_endpoint: _, ...metadata } = (await response.json()) as Record<string, unknown>;
     await route.fulfill({ response, json: metadata });
   });
-  await openRecord(page);
+  await openPatientRecord(page);
   await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
   await page.getByRole('button', { name: 'Abmelden' }).click();
   await page.getByRole('button', { name: 'Anmelden' }).waitFor();
@@ -146,8 +146,8 @@ test('a page that the browser has kept as it was left is loaded anew', async () 
 test('without the chart, whose file a deployment has taken, all else is there: the line can be paused', async () => {
   const { page } = await visit(world.browser, world.url);
   await page.route('**/assets/run-chart*', async (route) => await route.fulfill({ status: 404 }));
-  await signInAs(page, people.operator);
-  await page.getByText('Der Verlauf lässt sich nicht zeichnen.').waitFor();
+  await signInAs(page, demoUserNames.operator);
+  await page.getByText('Das Diagramm kann nicht angezeigt werden.').waitFor();
   await page.getByText('abgeschlossen').first().waitFor();
   expect(await page.getByRole('button', { name: 'Leitung pausieren' }).isEnabled()).toBe(true);
   await page.context().close();
@@ -160,7 +160,7 @@ test('that a pause was not confirmed is not said beside the silence that came al
     if (route.request().method() !== 'POST') return await route.fulfill({ response });
     return await route.fulfill({ response, status: 503, json: { type: 'urn:epa-sync:problem:line-not-silent' } });
   });
-  await signInAs(page, people.operator);
+  await signInAs(page, demoUserNames.operator);
   await page.getByRole('button', { name: 'Leitung pausieren' }).click();
   const dialog = page.getByRole('alertdialog');
   await dialog.getByRole('textbox').fill('Probe');
@@ -169,7 +169,7 @@ test('that a pause was not confirmed is not said beside the silence that came al
   await sleep(1_500);
   expect(await page.getByRole('alert').allInnerTexts()).toEqual([]);
   await world.day.line.resume({ operator: 'olga', reason: 'done' });
-  await page.locator('[data-look=open]').waitFor();
+  await page.locator('[data-status=open]').waitFor();
   expect(await page.getByRole('alert').allInnerTexts()).toEqual([]);
   await page.context().close();
 });
@@ -188,19 +188,19 @@ test('a record that cannot be read is asked for again until it can, and the page
       json: { type: `urn:epa-sync:problem:${answer.problem}` },
     });
   });
-  await openRecord(page);
-  await page.getByText('Es wird weiter versucht.').waitFor();
+  await openPatientRecord(page);
+  await page.getByText('Die Seite versucht es weiter.').waitFor();
   await expect.poll(() => asked, { timeout: 10_000 }).toBeGreaterThan(1);
   answer = undefined;
   await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
-  expect(await page.getByText('Es wird weiter versucht.').count()).toBe(0);
+  expect(await page.getByText('Die Seite versucht es weiter.').count()).toBe(0);
 
   answer = { status: 403, problem: 'forbidden' };
   await page.reload();
-  await page.getByText('Ihre Rolle darf das nicht.').waitFor();
+  await page.getByText('Ihre Rolle ist dazu nicht berechtigt.').waitFor();
   asked = 0;
   await sleep(3_000);
   expect(asked).toBe(0);
-  expect(await page.getByText('Es wird weiter versucht.').count()).toBe(0);
+  expect(await page.getByText('Die Seite versucht es weiter.').count()).toBe(0);
   await page.context().close();
 });

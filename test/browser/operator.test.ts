@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { insurerId } from '../day.fixture.ts';
 import { signInAs, type Visit, visit } from './browser.ts';
-import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
+import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
 
 let world: ConsoleWorld;
 let operator: Visit;
@@ -12,30 +12,30 @@ beforeAll(async () => {
   world = await startWorld({ patients: 240, rate: 0.8, latencyMs: 20, slowShare: 0 });
   await world.day.startWorker();
   operator = await visit(world.browser, world.url);
-  await signInAs(operator.page, people.operator);
+  await signInAs(operator.page, demoUserNames.operator);
 });
 afterAll(async () => await world?.[Symbol.asyncDispose]());
 
 /** Presses a button that asks why, and says so. */
-async function act(page: Page, name: string, reason: string): Promise<void> {
+async function confirmWithReason(page: Page, name: string, reason: string): Promise<void> {
   await page.getByRole('button', { name }).click();
   const dialog = page.getByRole('alertdialog');
   await dialog.getByRole('textbox', { name: 'Grund' }).fill(reason);
   await dialog.getByRole('button', { name }).click();
 }
 
-const lineLooks = (page: Page, look: string) => page.locator(`[data-look=${look}]`);
+const lineWithStatus = (page: Page, look: string) => page.locator(`[data-status=${look}]`);
 
 test('an operator starts a run and sees it go on without reloading', async () => {
   const { page } = operator;
   await page.getByText('Es gab noch keinen Lauf.').waitFor();
-  await page.getByRole('link', { name: 'Auffälligkeiten' }).click();
+  await page.getByRole('link', { name: 'Auffälligkeiten', exact: true }).click();
   await page.getByRole('heading', { name: 'Auffälligkeiten' }).waitFor();
   await page.getByText('Es gab noch keinen Lauf.').waitFor();
   await page.getByRole('link', { name: 'Betrieb' }).click();
   await page.getByRole('button', { name: 'Lauf starten' }).click();
   await page.getByText('läuft', { exact: true }).first().waitFor();
-  await page.locator('[aria-current=step]', { hasText: 'Versorgungen holen' }).waitFor();
+  await page.locator('[aria-current=step]', { hasText: 'Versorgungen abrufen' }).waitFor();
   const doneSoFar = async () => {
     const name = (await page.getByRole('img', { name: /^Versorgungen:/ }).getAttribute('aria-label')) ?? '';
     return Number(/([\d.]+) gespeichert/.exec(name)?.[1]?.replace('.', ''));
@@ -53,7 +53,7 @@ test('a screen reader is not told of each request: what it hears of the line is 
     // until the page has shown both, between requests and during one: when it looks is its own affair
     for (let looks = 0; looks < 100 || (seen.beats.size < 2 && looks < 1_000); looks += 1) {
       seen.texts.add(state?.textContent ?? null);
-      seen.beats.add(document.querySelector('.beat')?.className);
+      seen.beats.add(document.querySelector('.activity-dot')?.className);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return { texts: [...seen.texts], beats: seen.beats.size };
@@ -64,8 +64,8 @@ test('a screen reader is not told of each request: what it hears of the line is 
 test('a pause during a run says silent only once it is, and the simulator then counts no request', async () => {
   const { page } = operator;
   await world.day.insurer.until(({ underWay }) => underWay === 1);
-  await act(page, 'Leitung pausieren', 'Wartung <b>bis</b> 14 Uhr');
-  await lineLooks(page, 'pausing').waitFor();
+  await confirmWithReason(page, 'Leitung pausieren', 'Wartung <b>bis</b> 14 Uhr');
+  await lineWithStatus(page, 'pausing').waitFor();
   await page.getByText('Still seit').waitFor();
   await world.day.insurer.setPaused(true);
   expect(await world.day.line.read()).toMatchObject({ state: 'paused', silent: true });
@@ -78,8 +78,8 @@ test('a pause during a run says silent only once it is, and the simulator then c
 
 test('who looks later sees by whom, why, and since when it is silent, by the word of who keeps the line', async () => {
   const { page } = await visit(world.browser, world.url);
-  await signInAs(page, people.management);
-  await lineLooks(page, 'silent').waitFor();
+  await signInAs(page, demoUserNames.management);
+  await lineWithStatus(page, 'silent').waitFor();
   const { silentSince = '' } = await world.day.line.read();
   const moment = new Intl.DateTimeFormat('de-DE', { timeStyle: 'medium' }).format(new Date(silentSince));
   await page.getByText(`Still seit ${moment}`, { exact: true }).waitFor();
@@ -91,31 +91,31 @@ test('who looks later sees by whom, why, and since when it is silent, by the wor
 test('the line is opened again and the run completes', async () => {
   const { page } = operator;
   await world.day.insurer.setPaused(false);
-  await act(page, 'Leitung öffnen', 'fertig');
-  await lineLooks(page, 'open').waitFor();
+  await confirmWithReason(page, 'Leitung öffnen', 'fertig');
+  await lineWithStatus(page, 'open').waitFor();
   const focused = await page.evaluate(() => document.activeElement?.textContent);
   expect(focused).toBe('Leitung pausieren'); // the button that was pressed, by its new name
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 120_000 });
-  await page.getByText('Wer pausiert und geöffnet hat').click();
+  await page.getByText('Wer die Leitung pausiert und geöffnet hat').click();
   await page.getByText(/demo-operator\) geöffnet/).waitFor();
   expect(world.day.insurer.summary()).toMatchObject({ overlaps: 0, violations: 0 });
 });
 
 test('issues are told with their reasons, filtered, and saved as CSV', async () => {
   const { page } = operator;
-  await page.getByRole('link', { name: 'Auffälligkeiten' }).click();
+  await page.getByRole('link', { name: 'Auffälligkeiten', exact: true }).click();
   const progress = await world.day.sync.readProgress();
   const total = (progress?.patients.quarantined ?? 0) + (progress?.careRecords.failed ?? 0);
   await page.getByText(`${total} von ${total}`).waitFor();
   await page.getByLabel('Grund enthält').fill('Prüfziffer');
   await page.getByText(`1 von ${total}`).waitFor();
   const downloading = page.waitForEvent('download');
-  await page.getByRole('button', { name: 'Als CSV sichern' }).click();
+  await page.getByRole('button', { name: 'Als CSV speichern' }).click();
   const download = await downloading;
   expect(download.suggestedFilename()).toBe(`auffaelligkeiten-${progress?.runId}.csv`);
   const csv = readFileSync(await download.path(), 'utf8');
   const [, place] =
-    /^\ufeff"Art";"Grund";"Pseudonym";"Eintrag"\r\n"unlesbarer Eintrag";"KVNR: falsche Prüfziffer";"";"(\d+)"\r\n$/.exec(
+    /^\ufeff"Art";"Grund";"Pseudonym";"Eintrag"\r\n"fehlerhafter Eintrag";"KVNR: falsche Prüfziffer";"";"(\d+)"\r\n$/.exec(
       csv,
     ) ?? [];
   await page.getByRole('cell', { name: `Eintrag ${place}`, exact: true }).waitFor();
@@ -136,7 +136,7 @@ test('50 000 issues are read, filtered and paged without the page standing still
     .first()
     .click();
   await page.getByText(/von 50\.0\d\d$/).waitFor({ timeout: 150_000 });
-  await page.getByText(/gelesen …/).waitFor({ state: 'detached' });
+  await page.getByText(/\d geladen …/).waitFor({ state: 'detached' });
   const askedMs = performance.now();
   await page.getByLabel('Grund enthält').fill('Geschlecht: fehlt');
   await page.getByText(/^25\.00\d von 50\.0\d\d$/).waitFor();
@@ -160,9 +160,9 @@ test('removals above the limit are asked about with their numbers, and rejected'
   await page.getByRole('button', { name: 'Lauf starten' }).click();
   await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor({ timeout: 60_000 });
   const { decision } = await world.day.until(({ awaitingDecision }) => awaitingDecision);
-  await page.getByText(`${decision?.removals} von ${decision?.stored} Versicherten`).waitFor();
+  await page.getByText(`${decision?.removals} von ${decision?.stored} Patienten`).waitFor();
   const stored = (await world.day.storedRefs()).length;
-  await page.getByRole('button', { name: 'Niemanden entfernen' }).click();
+  await page.getByRole('button', { name: 'Entfernung ablehnen' }).click();
   await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor({ state: 'detached' });
   await page.getByText('Niemand wird entfernt.').waitFor();
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 60_000 });
@@ -175,8 +175,8 @@ test('a run is cancelled with a reason, which its history keeps', async () => {
   world.day.insurer.setList('normal');
   world.day.insurer.nextDay({ new: 200 });
   await page.getByRole('button', { name: 'Lauf starten' }).click();
-  await page.locator('[aria-current=step]', { hasText: 'Versorgungen holen' }).waitFor({ timeout: 60_000 });
-  await act(page, 'Lauf abbrechen', 'falsche Liste');
+  await page.locator('[aria-current=step]', { hasText: 'Versorgungen abrufen' }).waitFor({ timeout: 60_000 });
+  await confirmWithReason(page, 'Lauf abbrechen', 'falsche Liste');
   await page.getByText('abgebrochen').first().waitFor({ timeout: 60_000 });
   await page.getByRole('link', { name: 'Läufe' }).click();
   await page.getByText('falsche Liste').waitFor();
@@ -184,5 +184,5 @@ test('a run is cancelled with a reason, which its history keeps', async () => {
 });
 
 test('the page of all that has not complained once', () => {
-  expect(operator.complaints.filter((text) => !/status of 404/.test(text))).toEqual([]);
+  expect(operator.consoleErrors.filter((text) => !/status of 404/.test(text))).toEqual([]);
 });

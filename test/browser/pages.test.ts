@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signInAs, visit } from './browser.ts';
-import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
+import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -75,7 +75,7 @@ async function violationsOn(page: Page): Promise<readonly string[]> {
 }
 
 /** In both languages and themes, chosen in the page's head. */
-async function forEachLook(page: Page, look: (name: string) => Promise<void>): Promise<void> {
+async function forEachLanguageAndTheme(page: Page, look: (name: string) => Promise<void>): Promise<void> {
   for (const language of ['de', 'en'])
     for (const theme of ['light', 'dark']) {
       await page.locator('header select').nth(0).selectOption(language);
@@ -85,22 +85,22 @@ async function forEachLook(page: Page, look: (name: string) => Promise<void>): P
 }
 
 /** What axe has against a page in any of its looks. */
-async function violationsInAllLooks(page: Page): Promise<readonly string[]> {
+async function violationsInAllLanguagesAndThemes(page: Page): Promise<readonly string[]> {
   const found: string[] = [];
-  await forEachLook(page, async (look) => {
+  await forEachLanguageAndTheme(page, async (look) => {
     for (const violation of await violationsOn(page)) found.push(`${look}: ${violation}`);
   });
   return found;
 }
 
 /** Nothing moves: what is half faded in has no contrast yet. */
-const still = { reducedMotion: 'reduce' } as const;
+const withoutMotion = { reducedMotion: 'reduce' } as const;
 
 test.each(roles)('axe finds nothing on any page of the role %s, in both themes and languages', async (role) => {
-  const { page } = await visit(world.browser, world.url, still);
-  await signInAs(page, people[role]);
+  const { page } = await visit(world.browser, world.url, withoutMotion);
+  await signInAs(page, demoUserNames[role]);
   const found: string[] = [];
-  await forEachLook(page, async (look) => {
+  await forEachLanguageAndTheme(page, async (look) => {
     await forEachPage(page, role, async (name) => {
       for (const violation of await violationsOn(page)) found.push(`${name} ${look}: ${violation}`);
     });
@@ -110,18 +110,18 @@ test.each(roles)('axe finds nothing on any page of the role %s, in both themes a
 });
 
 test('axe finds nothing on the way in, nor for somebody without a role', async () => {
-  const { page } = await visit(world.browser, world.url, still);
+  const { page } = await visit(world.browser, world.url, withoutMotion);
   await page.getByRole('button', { name: 'Anmelden' }).waitFor();
-  expect(await violationsInAllLooks(page)).toEqual([]);
+  expect(await violationsInAllLanguagesAndThemes(page)).toEqual([]);
   await page.route('**/token', async (route) => {
     const response = await route.fetch();
     const { id_token, access_token, ...answer } = await response.json();
     const tokens = { id_token: withoutRoles(id_token), access_token: withoutRoles(access_token) };
     await route.fulfill({ response, json: { ...answer, ...tokens } });
   });
-  await signInAs(page, people.operator);
+  await signInAs(page, demoUserNames.operator);
   await page.getByText(/no role in epa-sync/).waitFor();
-  expect(await violationsInAllLooks(page)).toEqual([]);
+  expect(await violationsInAllLanguagesAndThemes(page)).toEqual([]);
   await page.context().close();
 });
 
@@ -149,33 +149,33 @@ test.each([
 );
 
 test('axe finds nothing on what is shown as old', async () => {
-  const { page } = await visit(world.browser, world.url, still);
-  await signInAs(page, people.operator);
+  const { page } = await visit(world.browser, world.url, withoutMotion);
+  await signInAs(page, demoUserNames.operator);
   await page.locator('main .steps').waitFor();
   await page.context().setOffline(true);
-  await page.locator('.card.old').first().waitFor();
-  expect(await violationsInAllLooks(page)).toEqual([]);
+  await page.locator('.card.stale').first().waitFor();
+  expect(await violationsInAllLanguagesAndThemes(page)).toEqual([]);
   await page.context().close();
 });
 
 test.each(roles)('no page of the role %s is wider than a phone, and axe finds nothing there', async (role) => {
-  const { page, complaints } = await visit(world.browser, world.url, {
-    ...still,
+  const { page, consoleErrors } = await visit(world.browser, world.url, {
+    ...withoutMotion,
     viewport: { width: 390, height: 844 },
   });
-  await signInAs(page, people[role]);
+  await signInAs(page, demoUserNames[role]);
   await forEachPage(page, role, async (name) => {
     expect([name, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([name, 390]);
     expect([name, await violationsOn(page)]).toEqual([name, []]);
   });
-  expect(complaints.filter((text) => !/status of 404/.test(text))).toEqual([]);
+  expect(consoleErrors.filter((text) => !/status of 404/.test(text))).toEqual([]);
   await page.context().close();
 });
 
 test('by keys alone an operator pauses the line and opens it again, and axe finds nothing on the dialog', async () => {
   const { page } = await visit(world.browser, world.url);
-  await signInAs(page, people.operator);
-  await page.locator('[data-look=open]').waitFor();
+  await signInAs(page, demoUserNames.operator);
+  await page.locator('[data-status=open]').waitFor();
   const tabTo = async (name: string) => {
     for (let presses = 0; presses < 30; presses++) {
       await page.keyboard.press('Tab');
@@ -188,16 +188,16 @@ test('by keys alone an operator pauses the line and opens it again, and axe find
   await page.getByRole('alertdialog').waitFor();
   expect(await violationsOn(page)).toEqual([]);
   await page.keyboard.press('Enter'); // without a reason
-  await page.getByText('Ein Grund ist nötig.').waitFor();
+  await page.getByText('Bitte geben Sie einen Grund ein.').waitFor();
   await page.keyboard.type('Umzug des Modems');
   await page.keyboard.press('Enter');
-  await page.locator('[data-look=silent]').waitFor();
+  await page.locator('[data-status=silent]').waitFor();
   expect(await violationsOn(page)).toEqual([]);
   await tabTo('Leitung öffnen');
   await page.keyboard.press('Enter');
   await page.keyboard.type('steht');
   await page.keyboard.press('Enter');
-  await page.locator('[data-look=open]').waitFor();
+  await page.locator('[data-status=open]').waitFor();
   await page.context().close();
 });
 
@@ -208,7 +208,7 @@ test('all scripts together are at most 200 KB of gzip', () => {
 });
 
 /** Since the page was asked for; up to what is there by now. */
-const largestPaintMs = async (page: Page): Promise<number> =>
+const largestContentfulPaintMs = async (page: Page): Promise<number> =>
   await page.evaluate(
     async () =>
       await new Promise<number>((resolve) => {
@@ -221,10 +221,10 @@ const largestPaintMs = async (page: Page): Promise<number> =>
 
 test("the largest contentful paint comes within 1.5 s, before the sign-in and on a role's page after it", async () => {
   const { page } = await visit(world.browser, world.url);
-  expect(await largestPaintMs(page)).toBeLessThan(1_500);
-  await signInAs(page, people.operator);
+  expect(await largestContentfulPaintMs(page)).toBeLessThan(1_500);
+  await signInAs(page, demoUserNames.operator);
   await page.locator('main .steps').waitFor();
-  expect(await largestPaintMs(page)).toBeLessThan(1_500);
+  expect(await largestContentfulPaintMs(page)).toBeLessThan(1_500);
   await page.context().close();
 });
 
@@ -233,12 +233,12 @@ test('axe finds nothing on the decision about removals, nor on its dialog', asyn
   world.day.insurer.setList('empty'); // of so few people a cut one would remove too few to be asked about
   await world.day.sync.start();
   await world.day.until(({ awaitingDecision }) => awaitingDecision);
-  const { page } = await visit(world.browser, world.url, still);
-  await signInAs(page, people.operator);
+  const { page } = await visit(world.browser, world.url, withoutMotion);
+  await signInAs(page, demoUserNames.operator);
   await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor();
-  const found = [...(await violationsInAllLooks(page))];
-  await forEachLook(page, async (look) => {
-    await page.getByRole('button', { name: /^(Entfernung genehmigen|Approve the removals)$/ }).click();
+  const found = [...(await violationsInAllLanguagesAndThemes(page))];
+  await forEachLanguageAndTheme(page, async (look) => {
+    await page.getByRole('button', { name: /^(Entfernung genehmigen|Approve removals)$/ }).click();
     await page.getByRole('alertdialog').waitFor();
     for (const violation of await violationsOn(page)) found.push(`dialog ${look}: ${violation}`);
     await page.keyboard.press('Escape');

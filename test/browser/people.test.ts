@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import type { WorldPatient } from '../../simulator/world.ts';
 import { signInAs, visit } from './browser.ts';
-import { type ConsoleWorld, people, startWorld } from './world.fixture.ts';
+import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
 
 let world: ConsoleWorld;
 beforeAll(async () => {
@@ -21,18 +21,18 @@ const masterDataOf = ({ entries }: WorldPatient) =>
   JSON.parse(entries[0] ?? '{}') as { familyName: string; givenName: string };
 
 /** Somebody stored whose name and care records are such. */
-const somebody = (fits: (patient: WorldPatient) => boolean): WorldPatient => {
+const findPatient = (fits: (patient: WorldPatient) => boolean): WorldPatient => {
   const found = world.day.insurer
     .patients()
     .find((each) => each.kind === 'ok' && !each.isSpoiled && each.entries.length === 1 && fits(each));
   if (found === undefined) throw new Error('nobody is such');
   return found;
 };
-const named = (text: string) =>
-  somebody((each) => masterDataOf(each).familyName === text || masterDataOf(each).givenName === text);
+const findPatientNamed = (text: string) =>
+  findPatient((each) => masterDataOf(each).familyName === text || masterDataOf(each).givenName === text);
 
 /** What nobody may do, and no role can: an entry says something else than it did. */
-async function changeEntry(patientRef: string, seq: number): Promise<void> {
+async function tamperWithEntry(patientRef: string, seq: number): Promise<void> {
   const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({}));
   await dynamo.send(
     new UpdateCommand({
@@ -45,20 +45,20 @@ async function changeEntry(patientRef: string, seq: number): Promise<void> {
   dynamo.destroy();
 }
 
-async function openAs(role: keyof typeof people): Promise<Page> {
+async function openPageAs(role: keyof typeof demoUserNames): Promise<Page> {
   const { page } = await visit(world.browser, world.url);
-  await signInAs(page, people[role]);
+  await signInAs(page, demoUserNames[role]);
   return page;
 }
 
-async function find(page: Page, kvnr: string): Promise<void> {
+async function searchPatient(page: Page, kvnr: string): Promise<void> {
   await page.getByLabel('Versichertennummer').fill(kvnr);
-  await page.getByRole('button', { name: 'Finden' }).click();
+  await page.getByRole('button', { name: 'Suchen' }).click();
   await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
 }
 
 test('a clinician finds a patient by a number that is checked while it is typed and never leaves in an address', async () => {
-  const { kvnr } = somebody(() => true);
+  const { kvnr } = findPatient(() => true);
   const { page } = await visit(world.browser, world.url);
   const addresses: string[] = [];
   const bodies: string[] = [];
@@ -66,9 +66,9 @@ test('a clinician finds a patient by a number that is checked while it is typed 
     addresses.push(request.url());
     bodies.push(request.postData() ?? '');
   });
-  await signInAs(page, people.clinician);
+  await signInAs(page, demoUserNames.clinician);
   const number = page.getByLabel('Versichertennummer');
-  const button = page.getByRole('button', { name: 'Finden' });
+  const button = page.getByRole('button', { name: 'Suchen' });
   await number.pressSequentially(kvnr.slice(0, 9).toLowerCase());
   await page.getByText('Es fehlen noch Zeichen.').waitFor();
   await number.press(String((Number(kvnr[9]) + 1) % 10));
@@ -89,23 +89,23 @@ test('a clinician finds a patient by a number that is checked while it is typed 
 });
 
 test('an unknown number is said to be unknown', async () => {
-  const page = await openAs('clinician');
+  const page = await openPageAs('clinician');
   await page.getByLabel('Versichertennummer').fill('Z999999996');
   const isGood = await page.getByText('Die Prüfziffer stimmt.').isVisible();
   if (!isGood) await page.getByLabel('Versichertennummer').fill('A123456780');
-  await page.getByRole('button', { name: 'Finden' }).click();
-  await page.getByText('Zu dieser Nummer ist niemand gespeichert.').waitFor();
+  await page.getByRole('button', { name: 'Suchen' }).click();
+  await page.getByText('Zu dieser Nummer ist kein Patient gespeichert.').waitFor();
   await page.context().close();
 });
 
 test('names that look like markup stay text, and a name from right to left does not turn its neighbours', async () => {
-  const page = await openAs('clinician');
-  await find(page, named('<b>Fett</b>').kvnr);
+  const page = await openPageAs('clinician');
+  await searchPatient(page, findPatientNamed('<b>Fett</b>').kvnr);
   await page.getByRole('heading', { level: 1, name: '<b>Fett</b>' }).waitFor();
   expect(await page.locator('h1 b').count()).toBe(0);
-  await page.getByRole('button', { name: 'Anderen Patienten finden' }).click();
-  const arabic = somebody((each) => masterDataOf(each).familyName === 'محمد عبد الله');
-  await find(page, arabic.kvnr);
+  await page.getByRole('button', { name: 'Anderen Patienten suchen' }).click();
+  const arabic = findPatient((each) => masterDataOf(each).familyName === 'محمد عبد الله');
+  await searchPatient(page, arabic.kvnr);
   const { familyName, givenName } = masterDataOf(arabic);
   const boxes = await page.locator('h1 bdi').evaluateAll((all) => all.map((each) => each.getBoundingClientRect().left));
   expect(await page.locator('h1').textContent()).toBe(`${familyName}, ${givenName}`);
@@ -114,9 +114,9 @@ test('names that look like markup stay text, and a name from right to left does 
 });
 
 test('a document is saved as the bytes that the insurer sent', async () => {
-  const withDocument = somebody(({ careRecords }) => /"contentBase64":"[^"]{8}/.test(careRecords ?? ''));
-  const page = await openAs('clinician');
-  await find(page, withDocument.kvnr);
+  const withDocument = findPatient(({ careRecords }) => /"contentBase64":"[^"]{8}/.test(careRecords ?? ''));
+  const page = await openPageAs('clinician');
+  await searchPatient(page, withDocument.kvnr);
   const downloading = page.waitForEvent('download');
   await page
     .getByRole('button', { name: /^Herunterladen/ })
@@ -135,9 +135,9 @@ test('a document is saved as the bytes that the insurer sent', async () => {
 });
 
 test('a sync is promised on the page within a second while a run keeps the line busy, and then seen to happen', async () => {
-  const page = await openAs('clinician');
-  const { kvnr } = somebody(() => true);
-  await find(page, kvnr);
+  const page = await openPageAs('clinician');
+  const { kvnr } = findPatient(() => true);
+  await searchPatient(page, kvnr);
   // Lambdas that have just started take seconds here; four are as many as are asked at once
   const params = { patientRef: world.day.refOf(kvnr) };
   await Promise.all(Array.from({ length: 4 }, async () => await world.ask('readLastSync', { params })));
@@ -148,12 +148,12 @@ test('a sync is promised on the page within a second while a run keeps the line 
   await page.evaluate(() => {
     const seen = window as unknown as { askedMs: number; promisedMs?: number };
     new MutationObserver(() => {
-      if (document.body.textContent?.includes('Der Abgleich findet statt')) seen.promisedMs ??= performance.now();
+      if (document.body.textContent?.includes('Der Abgleich ist angefordert')) seen.promisedMs ??= performance.now();
     }).observe(document.body, { subtree: true, childList: true, characterData: true });
     document.addEventListener('click', () => (seen.askedMs = performance.now()), { capture: true, once: true });
   });
   await page.getByRole('button', { name: 'Jetzt abgleichen' }).click();
-  await page.getByText('Der Abgleich findet statt').waitFor();
+  await page.getByText('Der Abgleich ist angefordert').waitFor();
   const tookMs = await page.evaluate(() => {
     const { askedMs, promisedMs = Number.NaN } = window as unknown as { askedMs: number; promisedMs?: number };
     return promisedMs - askedMs;
@@ -166,8 +166,8 @@ test('a sync is promised on the page within a second while a run keeps the line 
 });
 
 test('while the line is paused, a sync is promised and said to wait, and is done once it is open', async () => {
-  const page = await openAs('clinician');
-  await find(page, named('<b>Fett</b>').kvnr);
+  const page = await openPageAs('clinician');
+  await searchPatient(page, findPatientNamed('<b>Fett</b>').kvnr);
   await world.day.line.pause({ operator: 'olga', reason: 'maintenance' });
   await page.getByRole('button', { name: 'Jetzt abgleichen' }).click();
   await page.getByText('Die Leitung ist pausiert').waitFor();
@@ -181,11 +181,11 @@ test('while the line is paused, a sync is promised and said to wait, and is done
 });
 
 test('an operator has a patient synced and sees nothing of them', async () => {
-  const page = await openAs('operator');
-  const { kvnr } = named('<b>Fett</b>');
+  const page = await openPageAs('operator');
+  const { kvnr } = findPatientNamed('<b>Fett</b>');
   await page.getByRole('link', { name: 'Patienten' }).click();
   await page.getByLabel('Versichertennummer').fill(kvnr);
-  await page.getByRole('button', { name: 'Finden' }).click();
+  await page.getByRole('button', { name: 'Suchen' }).click();
   await page.getByText(world.day.refOf(kvnr)).waitFor();
   await page.locator('[data-sync=completed]').waitFor();
   expect(await page.locator('main').textContent()).not.toContain('Fett');
@@ -193,18 +193,18 @@ test('an operator has a patient synced and sees nothing of them', async () => {
 });
 
 test('an auditor reads who has seen what, filters it, verifies the chain, and saves it as FHIR', async () => {
-  const page = await openAs('auditor');
-  const { kvnr } = named('<b>Fett</b>');
+  const page = await openPageAs('auditor');
+  const { kvnr } = findPatientNamed('<b>Fett</b>');
   const patientRef = world.day.refOf(kvnr);
   const addresses: string[] = [];
   page.on('request', (request) => addresses.push(request.url()));
   await page.getByLabel('Versichertennummer').fill(kvnr);
-  await page.getByRole('button', { name: 'Finden' }).click();
+  await page.getByRole('button', { name: 'Suchen' }).click();
   await page.getByText(patientRef).waitFor();
   expect([page.url(), ...addresses].filter((address) => address.includes(kvnr))).toEqual([]);
   await page.getByRole('button', { name: 'Anderes Protokoll' }).click();
   await page.getByLabel('Pseudonym').fill(patientRef);
-  await page.getByRole('button', { name: 'Protokoll zeigen' }).click();
+  await page.getByRole('button', { name: 'Protokoll anzeigen' }).click();
   await page
     .getByRole('row', { name: /Dr\. Miriam Vogt.*Akte gelesen/ })
     .first()
@@ -219,7 +219,7 @@ test('an auditor reads who has seen what, filters it, verifies the chain, and sa
     .first()
     .waitFor();
   expect(await page.getByLabel('Person').inputValue()).toBe('demo-clinician');
-  await page.getByRole('button', { name: 'Filter leeren' }).click();
+  await page.getByRole('button', { name: 'Filter zurücksetzen' }).click();
   await page
     .getByRole('row', { name: /epa-sync/ })
     .first()
@@ -230,19 +230,19 @@ test('an auditor reads who has seen what, filters it, verifies the chain, and sa
   await page.getByLabel('Person').fill('nobody');
   await page.getByRole('button', { name: 'Filtern' }).click();
   await page.getByText('Keine Einträge.').waitFor();
-  await page.getByRole('button', { name: 'Filter leeren' }).click();
+  await page.getByRole('button', { name: 'Filter zurücksetzen' }).click();
   await expect.poll(async () => await page.getByRole('row').count()).toBeGreaterThan(all);
   await page.getByLabel('bis').fill('2020-01-01T00:00');
   await page.getByRole('button', { name: 'Filtern' }).click();
   await page.getByText('Keine Einträge.').waitFor();
-  await page.getByRole('button', { name: 'Filter leeren' }).click();
+  await page.getByRole('button', { name: 'Filter zurücksetzen' }).click();
   await page.getByRole('button', { name: 'Kette prüfen' }).click();
-  await page.getByText(/Unversehrt: Alle \d+ Einträge/).waitFor();
-  await changeEntry(patientRef, 2);
+  await page.getByText(/unversehrt: Alle \d+ Einträge/).waitFor();
+  await tamperWithEntry(patientRef, 2);
   await page.getByRole('button', { name: 'Kette prüfen' }).click();
-  await page.getByText('Beschädigt: Eintrag 2 ist nicht').waitFor();
+  await page.getByText('beschädigt: Eintrag 2 ist nicht').waitFor();
   const downloading = page.waitForEvent('download');
-  await page.getByRole('button', { name: 'Als FHIR-Bundle sichern' }).click();
+  await page.getByRole('button', { name: 'als FHIR-Bundle speichern' }).click();
   const bundle = JSON.parse(readFileSync(await (await downloading).path(), 'utf8'));
   expect(bundle).toMatchObject({ resourceType: 'Bundle', entry: expect.any(Array) });
   expect(bundle.entry.length).toBeGreaterThan(5);
@@ -250,7 +250,7 @@ test('an auditor reads who has seen what, filters it, verifies the chain, and sa
 });
 
 test('management sees progress and history, and of nobody anything', async () => {
-  const page = await openAs('management');
+  const page = await openPageAs('management');
   const asked: string[] = [];
   page.on('request', (request) => asked.push(new URL(request.url()).pathname));
   await page.getByText('abgeschlossen').first().waitFor();
@@ -264,12 +264,12 @@ test('management sees progress and history, and of nobody anything', async () =>
 });
 
 test('a reload stays signed in, and a sign-out ends the session at the issuer too', async () => {
-  const page = await openAs('clinician');
+  const page = await openPageAs('clinician');
   await page.reload();
-  await page.getByText(people.clinician).waitFor();
+  await page.getByText(demoUserNames.clinician).waitFor();
   await page.getByRole('button', { name: 'Abmelden' }).click();
   await page.getByRole('button', { name: 'Anmelden' }).click();
-  await page.getByRole('button', { name: people.auditor }).click();
-  await page.getByText(people.auditor).waitFor();
+  await page.getByRole('button', { name: demoUserNames.auditor }).click();
+  await page.getByText(demoUserNames.auditor).waitFor();
   await page.context().close();
 });

@@ -2,15 +2,15 @@ import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { signInAs, visit } from './browser.ts';
-import { people, startWorld } from './world.fixture.ts';
+import { demoUserNames, startWorld } from './world.fixture.ts';
 
 // `npm run screenshots`: every page, in both themes, on a desk and on a phone, into .local/screenshots/; two of them are the README's.
 const root = dirname(dirname(import.meta.dirname));
-const folder = join(root, '.local', 'screenshots');
+const outputFolder = join(root, '.local', 'screenshots');
 const widths = { desk: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
 
-rmSync(folder, { recursive: true, force: true });
-mkdirSync(folder, { recursive: true });
+rmSync(outputFolder, { recursive: true, force: true });
+mkdirSync(outputFolder, { recursive: true });
 await using world = await startWorld({ seed: 1, patients: 300, rate: 0.8, latencyMs: 20, slowShare: 0 });
 await world.day.startWorker();
 await world.day.sync.start();
@@ -25,9 +25,9 @@ const { json } = await world.ask('requestPatientSync', { body: { kvnr: patient?.
 const patientRef: string = json.patientRef;
 
 /** What is shown of each role: a name, the address, what has to be there, and what is done first. */
-const shown: readonly (readonly [
+const screens: readonly (readonly [
   name: string,
-  role: keyof typeof people,
+  role: keyof typeof demoUserNames,
   hash: string,
   ready: string,
   act?: (page: Page) => Promise<void>,
@@ -49,29 +49,31 @@ const shown: readonly (readonly [
     'main table',
     async (page) => {
       await page.getByRole('button', { name: 'Kette prüfen' }).click();
-      await page.getByText('Unversehrt').waitFor();
+      await page.getByText('unversehrt').waitFor();
     },
   ],
 ];
 
-type Shoot = (page: Page, name: string) => Promise<unknown>;
+type TakeScreenshot = (page: Page, name: string) => Promise<unknown>;
 
 /** Every width in both themes. */
-async function forEachLook(look: (options: BrowserContextOptions, shoot: Shoot) => Promise<void>): Promise<void> {
+async function forEachLayout(
+  look: (options: BrowserContextOptions, shoot: TakeScreenshot) => Promise<void>,
+): Promise<void> {
   for (const [width, viewport] of Object.entries(widths))
     for (const colorScheme of ['light', 'dark'] as const)
       await look({ viewport, colorScheme, reducedMotion: 'reduce' }, async (page, name) => {
-        await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+        await page.screenshot({ path: join(outputFolder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
       });
 }
 
-await forEachLook(async (options, shoot) => {
-  for (const role of Object.keys(people) as (keyof typeof people)[]) {
+await forEachLayout(async (options, shoot) => {
+  for (const role of Object.keys(demoUserNames) as (keyof typeof demoUserNames)[]) {
     const { page } = await visit(world.browser, world.url, options);
     await page.getByRole('button', { name: 'Anmelden' }).waitFor();
     if (role === 'operator') await shoot(page, 'sign-in');
-    await signInAs(page, people[role]);
-    for (const [name, whose, hash, ready, act] of shown) {
+    await signInAs(page, demoUserNames[role]);
+    for (const [name, whose, hash, ready, act] of screens) {
       if (whose !== role) continue;
       await page.goto(world.url + hash);
       await page.locator(ready).first().waitFor();
@@ -85,17 +87,17 @@ await forEachLook(async (options, shoot) => {
       await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung bei der Kasse bis 14 Uhr');
       await shoot(page, 'pause-dialog');
       await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung pausieren' }).click();
-      await page.locator('[data-look=silent]').waitFor();
+      await page.locator('[data-status=silent]').waitFor();
       await shoot(page, 'paused');
       await page.getByRole('button', { name: 'Leitung öffnen' }).click();
       await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung beendet');
       await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung öffnen' }).click();
-      await page.locator('[data-look=open], [data-look=busy]').waitFor();
+      await page.locator('[data-status=open]').waitFor();
       await page.locator('header select').nth(0).selectOption('en');
       await shoot(page, 'overview-english');
       await page.locator('header select').nth(0).selectOption('de');
       await page.context().setOffline(true);
-      await page.locator('.card.old').first().waitFor();
+      await page.locator('.card.stale').first().waitFor();
       await shoot(page, 'old');
     }
     await page.context().close();
@@ -106,9 +108,9 @@ world.day.insurer.nextDay({ new: 1 });
 world.day.insurer.setList('cut');
 await world.day.sync.start();
 await world.day.until(({ awaitingDecision }) => awaitingDecision);
-await forEachLook(async (options, shoot) => {
+await forEachLayout(async (options, shoot) => {
   const { page } = await visit(world.browser, world.url, options);
-  await signInAs(page, people.operator);
+  await signInAs(page, demoUserNames.operator);
   await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor();
   await shoot(page, 'removals');
   await page.getByRole('button', { name: 'Entfernung genehmigen' }).click();
@@ -117,6 +119,6 @@ await forEachLook(async (options, shoot) => {
   await page.context().close();
 });
 mkdirSync(join(root, 'docs', 'images'), { recursive: true });
-copyFileSync(join(folder, 'overview-desk-light.png'), join(root, 'docs', 'images', 'console-overview.png'));
-copyFileSync(join(folder, 'patient-desk-light.png'), join(root, 'docs', 'images', 'console-patient.png'));
-process.stdout.write(`${folder}\n`);
+copyFileSync(join(outputFolder, 'overview-desk-light.png'), join(root, 'docs', 'images', 'console-overview.png'));
+copyFileSync(join(outputFolder, 'patient-desk-light.png'), join(root, 'docs', 'images', 'console-patient.png'));
+process.stdout.write(`${outputFolder}\n`);

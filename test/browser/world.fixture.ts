@@ -51,7 +51,7 @@ export async function startWorld(
 }
 
 /** The issuer's demo users. */
-export const people = {
+export const demoUserNames = {
   operator: 'Jonas Brandt',
   management: 'Katrin Seidel',
   clinician: 'Dr. Miriam Vogt',

@@ -3,16 +3,16 @@ import { addSample, type RunSample } from '../core/domain/run-sample.ts';
 import { useRunSamples } from './api/queries.ts';
 import type { Progress } from './api/types.ts';
 
-interface Seen {
+interface SeenSamples {
   readonly runId: string;
   readonly samples: readonly RunSample[];
 }
 
 /** How a run went until now: what the API keeps of it, and what this page has seen since. */
-export function useSamples({ runId, startedAt, finishedAt, careRecords }: Progress): readonly RunSample[] {
+export function useChartSamples({ runId, startedAt, finishedAt, careRecords }: Progress): readonly RunSample[] {
   const { done, failed } = careRecords;
   const { data: kept } = useRunSamples(runId);
-  const [seen, setSeen] = useState<Seen>({ runId, samples: [] });
+  const [seen, setSeen] = useState<SeenSamples>({ runId, samples: [] });
   useEffect(() => {
     setSeen((before) => {
       const ofRun = before.runId === runId ? before.samples : [];

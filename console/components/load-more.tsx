@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'react';
 import { useLocale } from '../messages/locale.tsx';
 import { Button } from './button.tsx';
 
-interface MoreProps {
+interface LoadMoreProps {
   /** an infinite query */
   readonly of: {
     readonly data: { readonly pages: readonly unknown[] } | undefined;
@@ -13,7 +13,7 @@ interface MoreProps {
 }
 
 /** Loads the next page. The last one takes the button away: the focus goes to the word that it was the last. */
-export function More({ of: { data, hasNextPage, isFetchingNextPage, fetchNextPage } }: MoreProps) {
+export function LoadMore({ of: { data, hasNextPage, isFetchingNextPage, fetchNextPage } }: LoadMoreProps) {
   const { t } = useLocale();
   const isAsked = useRef(false);
   const end = useRef<HTMLParagraphElement>(null);
@@ -25,7 +25,7 @@ export function More({ of: { data, hasNextPage, isFetchingNextPage, fetchNextPag
   if (!hasNextPage)
     return (data?.pages.length ?? 0) < 2 ? null : (
       <p ref={end} className="hint" tabIndex={-1}>
-        {t.noMore}
+        {t.allLoaded}
       </p>
     );
   return (
