@@ -67,12 +67,12 @@ const temporal = z.object({
     }),
 });
 
-const isWrappedOneWay = ({
+const hasExactlyOnePayloadKey = ({
   PAYLOAD_KMS_KEY,
   PAYLOAD_KEYS,
 }: Pick<z.infer<typeof temporal>, 'PAYLOAD_KMS_KEY' | 'PAYLOAD_KEYS'>): boolean =>
   (PAYLOAD_KMS_KEY === undefined) !== (PAYLOAD_KEYS === undefined);
-const otherwise = {
+const exactlyOneRule = {
   path: ['PAYLOAD_KMS_KEY'],
   error: 'has to be set, or PAYLOAD_KEYS, and not both',
   when: () => true, // zod skips a refinement after other problems; this one is always reported
@@ -177,7 +177,7 @@ const metrics = z.object({
 });
 
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
-function holdsKeys(text: string): boolean {
+function isKeySet(text: string): boolean {
   try {
     return keySet.safeParse(JSON.parse(text)).success;
   } catch {
@@ -185,7 +185,7 @@ function holdsKeys(text: string): boolean {
   }
 }
 
-const people = z.object({
+const signIn = z.object({
   OIDC_ISSUER: z.url({ protocol: /^https?$/ }).meta({
     description:
       'OIDC issuer whose tokens the API accepts. Its keys are found through `/.well-known/openid-configuration`. A laptop has a local issuer.',
@@ -193,7 +193,7 @@ const people = z.object({
   OIDC_AUDIENCE: z.string().min(1).meta({ description: 'Audience (`aud`) that the access tokens must carry.' }),
   OIDC_JWKS: z
     .string()
-    .refine((text) => holdsKeys(text), 'is a JSON Web Key Set, {"keys": […]}, with one key or more')
+    .refine((text) => isKeySet(text), 'is a JSON Web Key Set, {"keys": […]}, with one key or more')
     .optional()
     .meta({
       description:
@@ -236,7 +236,7 @@ export const settingTopics = {
   'The line to the insurer': line,
   'Metrics and schedule': metrics,
   Traces: traces,
-  'Sign-in and tokens': people,
+  'Sign-in and tokens': signIn,
   Deployment: deployment,
 } as const;
 
@@ -244,10 +244,10 @@ export const settingTopics = {
 const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape, ...traces.shape });
 /** The same without the rule across variables, because a refined schema has no `pick`. */
 export const workerSettings = z.object({ ...client.shape, ...line.shape, ...metrics.shape, ...deployment.shape });
-export const apiSettings = z.object({ ...client.shape, ...people.shape });
-export const clientConfig = client.refine(isWrappedOneWay, otherwise);
-export const workerConfig = workerSettings.refine(isWrappedOneWay, otherwise);
-export const apiConfig = apiSettings.refine(isWrappedOneWay, otherwise);
+export const apiSettings = z.object({ ...client.shape, ...signIn.shape });
+export const clientConfig = client.refine(hasExactlyOnePayloadKey, exactlyOneRule);
+export const workerConfig = workerSettings.refine(hasExactlyOnePayloadKey, exactlyOneRule);
+export const apiConfig = apiSettings.refine(hasExactlyOnePayloadKey, exactlyOneRule);
 /** Names in the secret that Lambdas and workers share. ECS requires every name, so an unused one holds an empty text. */
 export const sharedSecrets = [
   'PSEUDONYM_KEY',

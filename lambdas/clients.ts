@@ -22,7 +22,7 @@ export interface Clients {
   readonly insurerLine: InsurerLineClient;
   readonly patientRecord: PatientRecordClient;
   readonly payloadCodec: PayloadCodec;
-  readonly sealer: TokenCipher;
+  readonly tokenCipher: TokenCipher;
   readonly verifyToken: VerifyToken;
   /** takes the tokens of Temporal's page besides */
   readonly verifyCodecToken: VerifyToken;
@@ -62,7 +62,7 @@ function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
     }),
     patientRecord: createPatientRecordClient({ temporal: async () => temporal, stores, config }),
     payloadCodec,
-    sealer: createTokenCipher(config.PSEUDONYM_KEY),
+    tokenCipher: createTokenCipher(config.PSEUDONYM_KEY),
     verifyToken,
     verifyCodecToken: createCodecTokenVerifier(config, verifyToken),
   };

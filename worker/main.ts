@@ -37,7 +37,7 @@ try {
   const connection = await NativeConnection.connect(temporalConnection(config));
   const metrics = createMetrics(insurerId);
   const syncsTookMs: number[] = [];
-  const onFailure = (): void => metrics.tell({ AccessLogFailures: 1 });
+  const onFailure = (): void => metrics.emit({ AccessLogFailures: 1 });
   const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };
   const gate = stores.gateOf(insurerId);
   const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter: dataConverterOf(config) };

@@ -5,7 +5,7 @@ import type { SyncRunsStore } from '../core/stores/sync-runs.ts';
 import { faultOf, type Log } from './log.ts';
 
 export interface PseudonymKeyCheck {
-  readonly syncRuns: Pick<SyncRunsStore, 'holdsPseudonymsOf'>;
+  readonly syncRuns: Pick<SyncRunsStore, 'isPseudonymKey'>;
   readonly insurerId: string;
   readonly pseudonymKey: Buffer;
   readonly log: Log;
@@ -22,7 +22,7 @@ const askAgainMs = 1_000;
 export async function checkPseudonymKey({ syncRuns, insurerId, pseudonymKey, log }: PseudonymKeyCheck): Promise<void> {
   for (;;) {
     try {
-      if (await syncRuns.holdsPseudonymsOf(insurerId, markOf(pseudonymKey))) return;
+      if (await syncRuns.isPseudonymKey(insurerId, markOf(pseudonymKey))) return;
       break;
     } catch (error) {
       log.warn('pseudonym key not checked', { fault: faultOf(error) });

@@ -6,21 +6,21 @@ const ivBytes = 12; // what GCM is made for; random: under one key, 2^32 of them
 const tagBytes = 16;
 
 /** AES-256-GCM: IV (12 bytes) + ciphertext + tag (16 bytes), bound to what stands beside it. */
-export function encryptBytes(key: Uint8Array, plain: Uint8Array, boundTo: Uint8Array): Buffer {
+export function encryptBytes(key: Uint8Array, plain: Uint8Array, additionalData: Uint8Array): Buffer {
   const iv = randomBytes(ivBytes);
-  const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagBytes }).setAAD(boundTo);
+  const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagBytes }).setAAD(additionalData);
   return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** @throws CodecError `tampered` */
-export function decryptBytes(key: Uint8Array, sealed: Uint8Array, boundTo: Uint8Array): Buffer {
-  const tagAt = sealed.length - tagBytes;
+export function decryptBytes(key: Uint8Array, encrypted: Uint8Array, additionalData: Uint8Array): Buffer {
+  const tagAt = encrypted.length - tagBytes;
   if (tagAt < ivBytes) throw new CodecError('tampered');
   try {
-    const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivBytes), { authTagLength: tagBytes })
-      .setAAD(boundTo)
-      .setAuthTag(sealed.subarray(tagAt));
-    return Buffer.concat([decipher.update(sealed.subarray(ivBytes, tagAt)), decipher.final()]);
+    const decipher = createDecipheriv(algorithm, key, encrypted.subarray(0, ivBytes), { authTagLength: tagBytes })
+      .setAAD(additionalData)
+      .setAuthTag(encrypted.subarray(tagAt));
+    return Buffer.concat([decipher.update(encrypted.subarray(ivBytes, tagAt)), decipher.final()]);
   } catch (cause) {
     throw new CodecError('tampered', { cause });
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { type AccessDraft, type AccessEntry, accessOperations, roles } from './access.ts';
-import { type Link, linkEntry } from './access-log.ts';
+import { type Checkpoint, linkEntry } from './access-log.ts';
 
 export const patientRef = 'ab'.repeat(16);
 
@@ -30,7 +30,7 @@ export const draftArbitrary: fc.Arbitrary<AccessDraft> = fc.record(
   { requiredKeys: ['id', 'patientRef', 'recorded', 'operation', 'outcome', 'agent', 'source'] },
 );
 
-export function chainOf(drafts: readonly AccessDraft[], previous?: Link): AccessEntry[] {
+export function chainOf(drafts: readonly AccessDraft[], previous?: Checkpoint): AccessEntry[] {
   const entries: AccessEntry[] = [];
   for (const draft of drafts) entries.push(linkEntry(draft, entries.at(-1) ?? previous));
   return entries;

@@ -1,8 +1,8 @@
 import type { AccessDraft, AccessEntry } from './access.ts';
 import { contentHash } from './content-hash.ts';
 
-/** What of an entry the next one follows; kept beside the entry it is its witness. */
-export type Link = Pick<AccessEntry, 'seq' | 'hash' | 'recorded'>;
+/** What of an entry the next one follows; kept beside the entry it is its checkpoint. */
+export type Checkpoint = Pick<AccessEntry, 'seq' | 'hash' | 'recorded'>;
 
 /** What a look at a patient's whole log has found. */
 export interface Verification {
@@ -28,7 +28,7 @@ export function expiresAtSeconds(recorded: string): number {
  * JSON without `hash`: fields sorted by name at every depth, no white space, absent fields left out (docs/reference/access-log.md).
  * @param previous absent for a patient's first entry
  */
-export function linkEntry(draft: AccessDraft, previous: Link | undefined): AccessEntry {
+export function linkEntry(draft: AccessDraft, previous: Checkpoint | undefined): AccessEntry {
   const unhashed = {
     ...asKept(draft),
     seq: (previous?.seq ?? 0) + 1,
@@ -47,20 +47,20 @@ function asKept({ id, patientRef, recorded, operation, outcome, agent, source, e
 type Sequence<Item> = AsyncIterable<Item> | Iterable<Item>;
 
 /**
- * Holds a patient's entries against each other and against their witnesses: finds one that was changed, removed, inserted
+ * Holds a patient's entries against each other and against their checkpoints: finds one that was changed, removed, inserted
  * or put elsewhere, the last one too. Entries may be missing only where they have expired: the one after them tells when the
  * last of them was recorded. What it cannot find is said in docs/reference/access-log.md.
- * @param entries those not expired, ordered by seq, as are the witnesses
+ * @param entries those not expired, ordered by seq, as are the checkpoints
  */
 export async function verifyChain(
   entries: Sequence<AccessEntry>,
-  witnesses: Sequence<Link>,
+  checkpoints: Sequence<Checkpoint>,
   nowSeconds: number,
 ): Promise<Verification> {
   let count = 0;
   let firstBrokenSeq: number | undefined;
-  let previous: Link | undefined;
-  for await (const pair of bySeq(entries, witnesses)) {
+  let previous: Checkpoint | undefined;
+  for await (const pair of bySeq(entries, checkpoints)) {
     if (pair.entry !== undefined) count += 1;
     firstBrokenSeq ??= brokenSeq(previous, pair, nowSeconds);
     previous = pair.entry;
@@ -73,9 +73,9 @@ export async function verifyChain(
 }
 
 /** Which seq is broken, if one is, once all before it are sound. A table may hold a seq that none of ours is: 2.5, or 0. */
-function brokenSeq(previous: Link | undefined, { entry, witness }: Pair, nowSeconds: number): number | undefined {
+function brokenSeq(previous: Checkpoint | undefined, { entry, checkpoint }: Pair, nowSeconds: number): number | undefined {
   const nextSeq = (previous?.seq ?? 0) + 1;
-  const seq = Math.max(nextSeq, Math.ceil((entry ?? witness).seq));
+  const seq = Math.max(nextSeq, Math.ceil((entry ?? checkpoint).seq));
   const isGap = seq > nextSeq;
   if (isGap && !hasExpired(entry?.prevRecorded, nowSeconds)) {
     if (previous !== undefined) return nextSeq;
@@ -84,8 +84,8 @@ function brokenSeq(previous: Link | undefined, { entry, witness }: Pair, nowSeco
   const isSound =
     entry?.seq === seq &&
     entry.hash === hashOf(entry) &&
-    entry.hash === witness?.hash &&
-    entry.recorded === witness.recorded &&
+    entry.hash === checkpoint?.hash &&
+    entry.recorded === checkpoint.recorded &&
     (isGap || (entry.prevHash === (previous?.hash ?? noHash) && entry.prevRecorded === previous?.recorded));
   return isSound ? undefined : seq;
 }
@@ -99,20 +99,20 @@ function hashOf(entry: AccessEntry): string {
 }
 
 /** What stands at one seq: at least one of the two. */
-type Pair = { entry: AccessEntry; witness: Link | undefined } | { entry: undefined; witness: Link };
+type Pair = { entry: AccessEntry; checkpoint: Checkpoint | undefined } | { entry: undefined; checkpoint: Checkpoint };
 
-/** Entries and witnesses side by side. */
-async function* bySeq(entries: Sequence<AccessEntry>, witnesses: Sequence<Link>): AsyncGenerator<Pair> {
-  const beside = iteratorOf(witnesses);
-  let witness = await beside.next();
+/** Entries and checkpoints side by side. */
+async function* bySeq(entries: Sequence<AccessEntry>, checkpoints: Sequence<Checkpoint>): AsyncGenerator<Pair> {
+  const beside = iteratorOf(checkpoints);
+  let checkpoint = await beside.next();
   for await (const entry of entries) {
-    for (; !witness.done && witness.value.seq < entry.seq; witness = await beside.next())
-      yield { entry: undefined, witness: witness.value };
-    const isSame = !witness.done && witness.value.seq === entry.seq;
-    yield { entry, witness: isSame ? witness.value : undefined };
-    if (isSame) witness = await beside.next();
+    for (; !checkpoint.done && checkpoint.value.seq < entry.seq; checkpoint = await beside.next())
+      yield { entry: undefined, checkpoint: checkpoint.value };
+    const isSame = !checkpoint.done && checkpoint.value.seq === entry.seq;
+    yield { entry, checkpoint: isSame ? checkpoint.value : undefined };
+    if (isSame) checkpoint = await beside.next();
   }
-  for (; !witness.done; witness = await beside.next()) yield { entry: undefined, witness: witness.value };
+  for (; !checkpoint.done; checkpoint = await beside.next()) yield { entry: undefined, checkpoint: checkpoint.value };
 }
 
 async function* iteratorOf<Item>(items: Sequence<Item>): AsyncGenerator<Item, undefined> {

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AccessDraft, AccessEntry } from './access.ts';
 import { chainOf, draftArbitrary, draftOf } from './access-log.fixture.ts';
-import { expiresAtSeconds, type Link, linkEntry, verifyChain } from './access-log.ts';
+import { expiresAtSeconds, type Checkpoint, linkEntry, verifyChain } from './access-log.ts';
 
 const now = Date.parse('2026-11-25T12:00:00.000Z') / 1000;
 
-const witnessOf = ({ seq, hash, recorded }: AccessEntry): Link => ({ seq, hash, recorded });
+const checkpointOf = ({ seq, hash, recorded }: AccessEntry): Checkpoint => ({ seq, hash, recorded });
 const chains = fc
   .uniqueArray(draftArbitrary, { minLength: 1, maxLength: 8, selector: ({ id }) => id })
   .map((drafts) => chainOf(drafts));
@@ -23,9 +23,9 @@ function forge(entry: AccessEntry, changes: Partial<AccessEntry>): AccessEntry {
 }
 
 /** As from a table: whatever was done to the items, they come ordered by seq. */
-const verify = async (entries: readonly AccessEntry[], witnesses: readonly Link[]) => {
-  const ordered = <Item extends Link>(items: readonly Item[]) => items.toSorted((a, b) => a.seq - b.seq);
-  return await verifyChain(ordered(entries), ordered(witnesses), now);
+const verify = async (entries: readonly AccessEntry[], checkpoints: readonly Checkpoint[]) => {
+  const ordered = <Item extends Checkpoint>(items: readonly Item[]) => items.toSorted((a, b) => a.seq - b.seq);
+  return await verifyChain(ordered(entries), ordered(checkpoints), now);
 };
 const brokenAt = (seq: number) => ({ valid: false, firstBrokenSeq: seq });
 
@@ -33,7 +33,7 @@ test('a chain is valid as it was appended, and as a table gives it back', async 
   await fc.assert(
     fc.asyncProperty(chains, async (entries) => {
       const kept: AccessEntry[] = JSON.parse(Buffer.from(JSON.stringify(entries)).toString('utf8'));
-      expect(await verify(kept, entries.map(witnessOf))).toEqual({ valid: true, entries: entries.length });
+      expect(await verify(kept, entries.map(checkpointOf))).toEqual({ valid: true, entries: entries.length });
     }),
   );
 });
@@ -49,7 +49,7 @@ test('whatever is changed in an entry is found, also when its hash was made to f
       for (const field of Object.keys(other) as (keyof AccessDraft)[]) {
         const value = JSON.stringify(other[field]) === JSON.stringify(victim[field]) ? 'changed' : other[field];
         for (const forged of [{ ...victim, [field]: value }, forge(victim, { [field]: value })]) {
-          const found = await verify(entries.with(place, forged), entries.map(witnessOf));
+          const found = await verify(entries.with(place, forged), entries.map(checkpointOf));
           expect(found).toMatchObject(brokenAt(place + 1));
         }
       }
@@ -63,17 +63,17 @@ test('a field that is added to an entry is found, and one that is taken away', a
   const [, victim] = entries as [AccessEntry, AccessEntry, AccessEntry];
   const { entity: _, ...without } = victim;
   for (const changed of [{ ...victim, note: 'x' }, without])
-    expect(await verify(entries.with(1, changed), entries.map(witnessOf))).toMatchObject(brokenAt(2));
+    expect(await verify(entries.with(1, changed), entries.map(checkpointOf))).toMatchObject(brokenAt(2));
 });
 
-test('an entry that is removed is found, the last one too, and so is a witness', async () => {
+test('an entry that is removed is found, the last one too, and so is a checkpoint', async () => {
   await fc.assert(
     fc.asyncProperty(chainsAndPlaces, async ([entries, place]) => {
-      const witnesses = entries.map(witnessOf);
-      expect(await verify(entries.toSpliced(place, 1), witnesses)).toMatchObject(brokenAt(place + 1));
-      expect(await verify(entries, witnesses.toSpliced(place, 1))).toMatchObject(brokenAt(place + 1));
+      const checkpoints = entries.map(checkpointOf);
+      expect(await verify(entries.toSpliced(place, 1), checkpoints)).toMatchObject(brokenAt(place + 1));
+      expect(await verify(entries, checkpoints.toSpliced(place, 1))).toMatchObject(brokenAt(place + 1));
       if (place < entries.length - 1) {
-        const found = await verify(entries.toSpliced(place, 1), witnesses.toSpliced(place, 1));
+        const found = await verify(entries.toSpliced(place, 1), checkpoints.toSpliced(place, 1));
         expect(found).toMatchObject(brokenAt(place + 1));
       }
     }),
@@ -84,7 +84,7 @@ test('an entry that is removed is found when all after it were made to fit', asy
   await fc.assert(
     fc.asyncProperty(chainsAndPlaces, async ([entries, place]) => {
       const rewritten = chainOf(entries.toSpliced(place, 1));
-      expect(await verify(rewritten, entries.map(witnessOf))).toMatchObject(brokenAt(place + 1));
+      expect(await verify(rewritten, entries.map(checkpointOf))).toMatchObject(brokenAt(place + 1));
     }),
   );
 });
@@ -92,16 +92,16 @@ test('an entry that is removed is found when all after it were made to fit', asy
 test('an entry that is inserted is found: at the end, or where no seq is', async () => {
   await fc.assert(
     fc.asyncProperty(chainsAndPlaces, draftArbitrary, async ([entries, place], draft) => {
-      const witnesses = entries.map(witnessOf);
+      const checkpoints = entries.map(checkpointOf);
       const atEnd = linkEntry(draft, entries.at(-1));
-      expect(await verify([...entries, atEnd], witnesses)).toMatchObject(brokenAt(entries.length + 1));
-      expect(await verify(entries, [...witnesses, witnessOf(atEnd)])).toMatchObject(brokenAt(entries.length + 1));
+      expect(await verify([...entries, atEnd], checkpoints)).toMatchObject(brokenAt(entries.length + 1));
+      expect(await verify(entries, [...checkpoints, checkpointOf(atEnd)])).toMatchObject(brokenAt(entries.length + 1));
       const { seq, hash, recorded } = entries[place] as AccessEntry;
       const between = linkEntry(draft, { seq: seq - 0.5, hash, recorded });
-      for (const beside of [witnesses, [...witnesses, witnessOf(between)]])
+      for (const beside of [checkpoints, [...checkpoints, checkpointOf(between)]])
         expect(await verify([...entries, between], beside)).toMatchObject(brokenAt(seq + 1));
       const before = linkEntry(draft, { seq: -1, hash, recorded });
-      expect(await verify([...entries, before], witnesses)).toMatchObject(brokenAt(1));
+      expect(await verify([...entries, before], checkpoints)).toMatchObject(brokenAt(1));
     }),
   );
 });
@@ -115,23 +115,23 @@ test('two entries that have changed places are found', async () => {
       const swapped = entries
         .with(place, { ...at(other), seq: at(place).seq })
         .with(other, { ...at(place), seq: at(other).seq });
-      expect(await verify(swapped, entries.map(witnessOf))).toMatchObject(brokenAt(Math.min(place, other) + 1));
+      expect(await verify(swapped, entries.map(checkpointOf))).toMatchObject(brokenAt(Math.min(place, other) + 1));
     }),
   );
 });
 
-test('an entry that is changed with its witness is told by the one after it', async () => {
+test('an entry that is changed with its checkpoint is told by the one after it', async () => {
   const entries = chainOf([1, 2, 3].map(draftOf));
   const forged = forge(entries[1] as AccessEntry, { outcome: 'refused' });
   const changed = entries.with(1, forged);
-  expect(await verify(changed, changed.map(witnessOf))).toMatchObject(brokenAt(3));
+  expect(await verify(changed, changed.map(checkpointOf))).toMatchObject(brokenAt(3));
 });
 
 test('a front that has expired may be missing, and no more than that', async () => {
   const old = { ...draftOf(1), recorded: '2023-11-25T12:00:00.000Z' };
   const recent = { ...draftOf(2), recorded: '2023-11-25T12:00:01.000Z' };
   const entries = chainOf([old, old, recent, recent, recent]);
-  const from = (index: number) => verify(entries.slice(index), entries.slice(index).map(witnessOf));
+  const from = (index: number) => verify(entries.slice(index), entries.slice(index).map(checkpointOf));
   expect(await from(2)).toEqual({ valid: true, entries: 3 });
   expect(await from(1)).toEqual({ valid: true, entries: 4 }); // the table forgets in its own order, and its own time
   expect(await from(3)).toEqual({ valid: false, entries: 2, firstBrokenSeq: 3 });

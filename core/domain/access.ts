@@ -48,11 +48,11 @@ export interface AccessDraft {
 }
 
 /** A `sub` alone is a number at most issuers; a name alone may be two people's. Longer than this, the name is cut. Characters. */
-const calledByMax = 200;
+const agentLabelMax = 200;
 
 /** One line of text for whoever reads later who it was: the name that the token has, and whose token it is. */
-export function calledBy({ who, name = '' }: Pick<AccessDraft['agent'], 'who' | 'name'>): string {
-  const room = calledByMax - who.length - 3;
+export function agentLabel({ who, name = '' }: Pick<AccessDraft['agent'], 'who' | 'name'>): string {
+  const room = agentLabelMax - who.length - 3;
   const shown = name.replace(/\p{Cc}/gu, ' ').trim();
   return shown === '' || room < 1 ? who : `${shown.slice(0, room)} (${who})`;
 }

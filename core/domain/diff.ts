@@ -31,7 +31,7 @@ export interface ListCounts {
   readonly stored: number;
 }
 
-export const noCounts: ListCounts = { listed: 0, new: 0, changed: 0, unchanged: 0, gone: 0, stored: 0 };
+export const zeroCounts: ListCounts = { listed: 0, new: 0, changed: 0, unchanged: 0, gone: 0, stored: 0 };
 
 export const addCounts = (a: ListCounts, b: ListCounts): ListCounts => ({
   listed: a.listed + b.listed,

@@ -21,7 +21,7 @@ export interface LineUse {
   readonly faults: Partial<Record<LineFault, number>>;
 }
 
-export const unusedLine: LineUse = { requests: 0, faults: {} };
+export const zeroLineUse: LineUse = { requests: 0, faults: {} };
 
 export function addLineUse(a: LineUse, b: LineUse): LineUse {
   const faults: Partial<Record<LineFault, number>> = { ...a.faults };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mustAsk } from './removal-guard.ts';
+import { needsApproval } from './removal-guard.ts';
 
 test.each([
   [{ removals: 0, stored: 0 }, false],
@@ -14,13 +14,13 @@ test.each([
   [{ removals: 1, stored: 1 }, true],
   [{ removals: 20, stored: 20 }, true],
 ])('%j asks an operator: %s', (figures, asks) => {
-  expect(mustAsk({ ...figures, limitPercent: 5 })).toBe(asks);
+  expect(needsApproval({ ...figures, limitPercent: 5 })).toBe(asks);
 });
 
 test('no list empties the database unasked, whatever the limit', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2_000_000 }), fc.integer({ min: 0, max: 100 }), (stored, limitPercent) => {
-      expect(mustAsk({ removals: stored, stored, limitPercent })).toBe(true);
+      expect(needsApproval({ removals: stored, stored, limitPercent })).toBe(true);
     }),
   );
 });

@@ -1,5 +1,5 @@
 import type { ListCounts } from './diff.ts';
-import { addLineUse, failuresOf, type LineUse, unusedLine } from './line.ts';
+import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
 import { failureRateOf, type Phase, type Progress, type RunState } from './progress.ts';
 import { countFinished, etaSeconds, type RecentRate, ratePerMinute, startRate } from './rate.ts';
 
@@ -35,7 +35,7 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
   phase: 'list',
   patients: { listed: 0, new: 0, changed: 0, removed: 0, unchanged: 0, quarantined: 0 },
   careRecords: { total: 0, done: 0, notInsured: 0, refused: 0, exhausted: 0 },
-  lineUse: unusedLine,
+  lineUse: zeroLineUse,
   rate: startRate(startedAtMs),
 });
 

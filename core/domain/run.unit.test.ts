@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { unusedLine } from './line.ts';
+import { zeroLineUse } from './line.ts';
 import {
   countList,
   countPatient,
@@ -18,7 +18,7 @@ test('whatever becomes of the patients, everyone is counted in one place', () =>
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...outcomes), { maxLength: 60 }), fc.nat(20), (ended, left) => {
       let run = countPending(startRun('r', 0), ended.length + left);
-      for (const [index, outcome] of ended.entries()) run = countPatient(run, outcome, unusedLine, index * 1_000);
+      for (const [index, outcome] of ended.entries()) run = countPatient(run, outcome, zeroLineUse, index * 1_000);
       const { total, done, pending, failed, notInsured } = progressOf(run, line, 60_000).careRecords;
       expect(total).toBe(done + pending + failed + notInsured);
       expect(pending).toBe(left);
@@ -29,9 +29,9 @@ test('whatever becomes of the patients, everyone is counted in one place', () =>
 
 test('a new list counts those tried in vain as pending again, and those refused for good as failed still', () => {
   let run = countPending(startRun('r', 0), 3);
-  run = countPatient(run, 'exhausted', unusedLine, 1_000);
-  run = countPatient(run, 'refused', unusedLine, 2_000);
-  run = countPatient(run, 'done', unusedLine, 3_000);
+  run = countPatient(run, 'exhausted', zeroLineUse, 1_000);
+  run = countPatient(run, 'refused', zeroLineUse, 2_000);
+  run = countPatient(run, 'done', zeroLineUse, 3_000);
   run = countPending(run, 2); // the exhausted one and a new one
   expect(progressOf(run, line, 4_000).careRecords).toEqual({ total: 4, done: 1, pending: 2, failed: 1, notInsured: 0 });
 });

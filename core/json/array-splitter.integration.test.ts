@@ -3,10 +3,10 @@ import { JsonArrayError, JsonArraySplitter } from './array-splitter.ts';
 
 /** In a process of its own, which has not taken memory for others yet. */
 test('thirty million brackets take no memory', () => {
-  const cutter = new JsonArraySplitter({ elementBytes: 1 << 20, depth: 64 });
+  const splitter = new JsonArraySplitter({ elementBytes: 1 << 20, depth: 64 });
   const brackets = Buffer.alloc(1 << 20, '[');
   const beforeBytes = process.memoryUsage().rss;
-  for (let chunk = 0; chunk < 32; chunk++) cutter.push(brackets);
+  for (let chunk = 0; chunk < 32; chunk++) splitter.push(brackets);
   expect(process.memoryUsage().rss - beforeBytes).toBeLessThan(24 << 20);
-  expect(() => cutter.end()).toThrow(JsonArrayError);
+  expect(() => splitter.end()).toThrow(JsonArrayError);
 });

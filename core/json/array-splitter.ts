@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 
-/** Why a stream of bytes is no JSON array. `cut`: it ended before the array did. */
-export type JsonArrayFault = 'not-an-array' | 'cut' | 'trailing-bytes' | 'syntax';
+/** Why a stream of bytes is no JSON array. `truncated`: it ended before the array did. */
+export type JsonArrayFault = 'not-an-array' | 'truncated' | 'trailing-bytes' | 'syntax';
 
 export class JsonArrayError extends Error {
   override readonly name = 'JsonArrayError';
@@ -56,7 +56,7 @@ for (const char of '0123456789+-.eEtrufalsn') kinds[char.charCodeAt(0)] = scalar
 for (const char of '{}[]:,"') kinds[char.charCodeAt(0)] = structure;
 
 /** Where in the array the next byte is. */
-type Place = 'before-array' | 'first-element' | 'next-element' | 'scalar' | 'within' | 'after-element' | 'after-array';
+type ParserState = 'before-array' | 'first-element' | 'next-element' | 'scalar' | 'within' | 'after-element' | 'after-array';
 
 /**
  * Cuts the bytes of one JSON array into its elements, without ever holding more than one of them (docs/adr/0007). Looks
@@ -69,7 +69,7 @@ export class JsonArraySplitter {
   /** objectEnd or arrayEnd of each open bracket; those deeper than the limit are only counted */
   readonly #open: Uint8Array;
   #depth = 0;
-  #place: Place = 'before-array';
+  #state: ParserState = 'before-array';
   #inString = false;
   #escaped = false;
   #position = 0;
@@ -78,8 +78,8 @@ export class JsonArraySplitter {
   /** of the byte order mark, matched so far */
   #markBytes = 0;
   /** what earlier chunks hold of the element under way */
-  #held: Uint8Array[] = [];
-  #heldBytes = 0;
+  #buffered: Uint8Array[] = [];
+  #bufferedBytes = 0;
   #tooLarge = false;
   #tooDeep = false;
 
@@ -102,42 +102,42 @@ export class JsonArraySplitter {
         else if (code === byte.backslash) this.#escaped = true;
         else if (code === byte.quote) {
           this.#inString = false;
-          if (this.#depth === 0) elements.push(this.#cut(chunk, start, at + 1));
+          if (this.#depth === 0) elements.push(this.#finishElement(chunk, start, at + 1));
         }
         continue;
       }
       const kind = kinds[code];
-      switch (this.#place) {
+      switch (this.#state) {
         case 'within':
           if (code === byte.quote) this.#inString = true;
           else if (code === byte.objectStart || code === byte.arrayStart) this.#openBracket(code);
           else if (code === byte.objectEnd || code === byte.arrayEnd) {
             this.#closeBracket(code, at);
-            if (this.#depth === 0) elements.push(this.#cut(chunk, start, at + 1));
+            if (this.#depth === 0) elements.push(this.#finishElement(chunk, start, at + 1));
           } else if (kind === illegal) throw this.#error('syntax', at);
           break;
         case 'after-element':
         case 'scalar':
-          if (this.#place === 'scalar') {
+          if (this.#state === 'scalar') {
             if (kind === scalar) break;
-            elements.push(this.#cut(chunk, start, at));
+            elements.push(this.#finishElement(chunk, start, at));
           }
           if (kind === space) break;
-          if (code === byte.comma) this.#place = 'next-element';
-          else if (code === byte.arrayEnd) this.#place = 'after-array';
+          if (code === byte.comma) this.#state = 'next-element';
+          else if (code === byte.arrayEnd) this.#state = 'after-array';
           else throw this.#error('syntax', at);
           break;
         case 'first-element':
         case 'next-element':
           if (kind === space) break;
-          if (code === byte.arrayEnd && this.#place === 'first-element') {
-            this.#place = 'after-array';
+          if (code === byte.arrayEnd && this.#state === 'first-element') {
+            this.#state = 'after-array';
             break;
           }
           start = at;
-          if (kind === scalar) this.#place = 'scalar';
+          if (kind === scalar) this.#state = 'scalar';
           else {
-            this.#place = 'within';
+            this.#state = 'within';
             if (code === byte.quote) this.#inString = true;
             else if (code === byte.objectStart || code === byte.arrayStart) this.#openBracket(code);
             else throw this.#error('syntax', at);
@@ -151,21 +151,21 @@ export class JsonArraySplitter {
           if (this.#markBytes % byteOrderMark.length !== 0) throw this.#error('not-an-array', at);
           if (kind === space) break;
           if (code !== byte.arrayStart) throw this.#error('not-an-array', at);
-          this.#place = 'first-element';
+          this.#state = 'first-element';
           break;
         case 'after-array':
           if (kind !== space) throw this.#error('trailing-bytes', at);
           break;
       }
     }
-    if (this.#place === 'within' || this.#place === 'scalar') this.#hold(chunk, start, chunk.length);
+    if (this.#state === 'within' || this.#state === 'scalar') this.#buffer(chunk, start, chunk.length);
     this.#consumedBytes += chunk.length;
     return elements;
   }
 
-  /** Says that there are no more bytes. @throws JsonArrayError `cut` */
+  /** Says that there are no more bytes. @throws JsonArrayError `truncated` */
   end(): void {
-    if (this.#place !== 'after-array') throw new JsonArrayError('cut', this.#consumedBytes);
+    if (this.#state !== 'after-array') throw new JsonArrayError('truncated', this.#consumedBytes);
   }
 
   #openBracket(code: number): void {
@@ -180,27 +180,27 @@ export class JsonArraySplitter {
     if (this.#depth < this.#open.length && this.#open[this.#depth] !== code) throw this.#error('syntax', at);
   }
 
-  #hold(chunk: Uint8Array, start: number, end: number): void {
-    const room = this.#limits.elementBytes - this.#heldBytes;
+  #buffer(chunk: Uint8Array, start: number, end: number): void {
+    const room = this.#limits.elementBytes - this.#bufferedBytes;
     if (end - start > room) this.#tooLarge = true;
     if (room <= 0 || start === end) return;
     const part = Buffer.from(chunk.subarray(start, Math.min(end, start + room))); // a copy: the chunk can go
-    this.#held.push(part);
-    this.#heldBytes += part.length;
+    this.#buffered.push(part);
+    this.#bufferedBytes += part.length;
   }
 
-  #cut(chunk: Uint8Array, start: number, end: number): JsonArrayElement {
-    const isWhole = this.#held.length === 0 && end - start <= this.#limits.elementBytes;
-    if (!isWhole) this.#hold(chunk, start, end);
+  #finishElement(chunk: Uint8Array, start: number, end: number): JsonArrayElement {
+    const isWhole = this.#buffered.length === 0 && end - start <= this.#limits.elementBytes;
+    if (!isWhole) this.#buffer(chunk, start, end);
     const bytes = isWhole
       ? Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start)
-      : Buffer.concat(this.#held, this.#heldBytes);
+      : Buffer.concat(this.#buffered, this.#bufferedBytes);
     const fault = this.#faultOf(bytes);
     const element = { position: this.#position, text: bytes.toString('utf8'), ...(fault && { fault }) };
     this.#position += 1;
-    this.#place = 'after-element';
-    this.#held = [];
-    this.#heldBytes = 0;
+    this.#state = 'after-element';
+    this.#buffered = [];
+    this.#bufferedBytes = 0;
     this.#tooLarge = false;
     this.#tooDeep = false;
     return element;
@@ -225,7 +225,7 @@ export async function* splitJsonArray(
   chunks: AsyncIterable<Uint8Array>,
   limits: JsonArrayLimits,
 ): AsyncGenerator<JsonArrayElement[]> {
-  const cutter = new JsonArraySplitter(limits);
-  for await (const chunk of chunks) yield cutter.push(chunk);
-  cutter.end();
+  const splitter = new JsonArraySplitter(limits);
+  for await (const chunk of chunks) yield splitter.push(chunk);
+  splitter.end();
 }

@@ -4,16 +4,16 @@ import { type JsonArrayElement, JsonArrayError, type JsonArrayLimits, JsonArrayS
 
 const limits: JsonArrayLimits = { elementBytes: 1_000, depth: 8 };
 
-function cut(bytes: Uint8Array | string, chunkBytes: readonly number[] = [], within = limits): JsonArrayElement[] {
+function split(bytes: Uint8Array | string, chunkBytes: readonly number[] = [], within = limits): JsonArrayElement[] {
   const all = Buffer.from(bytes as Uint8Array);
-  const cutter = new JsonArraySplitter(within);
+  const splitter = new JsonArraySplitter(within);
   const elements: JsonArrayElement[] = [];
   let at = 0;
   for (const size of [...chunkBytes, all.length]) {
-    elements.push(...cutter.push(new Uint8Array(all.subarray(at, at + size))));
+    elements.push(...splitter.push(new Uint8Array(all.subarray(at, at + size))));
     at = Math.min(all.length, at + size);
   }
-  cutter.end();
+  splitter.end();
   return elements;
 }
 const byteByByte = (text: string | Uint8Array) => Array<number>(text.length * 4).fill(1);
@@ -21,7 +21,7 @@ const texts = (elements: JsonArrayElement[]) => elements.map(({ text }) => text)
 
 function faultOf(bytes: Uint8Array | string): string {
   try {
-    cut(bytes);
+    split(bytes);
   } catch (error) {
     if (error instanceof JsonArrayError) return `${error.fault} at ${error.bytePosition}`;
     throw error;
@@ -32,25 +32,25 @@ function faultOf(bytes: Uint8Array | string): string {
 test('each element comes as it was written, with its place', () => {
   const list = ' [ {"a":[1.0,"]}"]} ,\n"\\"," , 12345678901234567890,null ,[[]],{}] \n';
   const expected = ['{"a":[1.0,"]}"]}', '"\\","', '12345678901234567890', 'null', '[[]]', '{}'];
-  expect(texts(cut(list))).toEqual(expected);
-  expect(texts(cut(list, byteByByte(list)))).toEqual(expected);
-  expect(cut(list).map(({ position }) => position)).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(texts(split(list))).toEqual(expected);
+  expect(texts(split(list, byteByByte(list)))).toEqual(expected);
+  expect(split(list).map(({ position }) => position)).toEqual([0, 1, 2, 3, 4, 5]);
 });
 
 test.each(['[]', ' [ ] ', '\n[\t]\r\n', '\ufeff[]', '\ufeff []'])('an empty list has no elements: %j', (list) => {
-  expect(cut(list)).toEqual([]);
-  expect(cut(list, byteByByte(list))).toEqual([]);
+  expect(split(list)).toEqual([]);
+  expect(split(list, byteByByte(list))).toEqual([]);
 });
 
 test.each([
-  ['', 'cut at 0'],
-  ['  ', 'cut at 2'],
-  ['[', 'cut at 1'],
-  ['[1', 'cut at 2'],
-  ['[{"a":1}', 'cut at 8'],
-  ['["]', 'cut at 3'],
-  ['["\\"]', 'cut at 5'],
-  ['[{"a":1},', 'cut at 9'],
+  ['', 'truncated at 0'],
+  ['  ', 'truncated at 2'],
+  ['[', 'truncated at 1'],
+  ['[1', 'truncated at 2'],
+  ['[{"a":1}', 'truncated at 8'],
+  ['["]', 'truncated at 3'],
+  ['["\\"]', 'truncated at 5'],
+  ['[{"a":1},', 'truncated at 9'],
   ['{}', 'not-an-array at 0'],
   ['<html>', 'not-an-array at 0'],
   ['"[]"', 'not-an-array at 0'],
@@ -86,7 +86,7 @@ test('a quote that was not escaped never swallows the people after it', () => {
 test('an element that is too large is named, not held, and the others come', () => {
   const list = `[1,{"a":"${'x'.repeat(5_000)}"},{"b":"${'y'.repeat(992)}"},{"b":"${'y'.repeat(993)}"},2]`;
   for (const chunks of [[], byteByByte(list), [700, 700, 700, 700]]) {
-    const elements = cut(list, chunks);
+    const elements = split(list, chunks);
     expect(elements.map(({ fault }) => fault)).toEqual([undefined, 'too-large', undefined, 'too-large', undefined]);
     expect(elements[1]?.text).toBe(`{"a":"${'x'.repeat(994)}`);
     expect(elements[2]?.text).toHaveLength(1_000);
@@ -95,7 +95,7 @@ test('an element that is too large is named, not held, and the others come', () 
 
 test('an element that is nested too deeply is named, and the others come', () => {
   const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
-  const elements = cut(`[${nested(8)},${nested(9)},${nested(400)},{}]`);
+  const elements = split(`[${nested(8)},${nested(9)},${nested(400)},{}]`);
   expect(elements.map(({ fault }) => fault)).toEqual([undefined, 'too-deep', 'too-deep', undefined]);
 });
 
@@ -104,7 +104,7 @@ test('bytes that are no UTF-8 spoil their element only', () => {
   for (const bytes of bad) {
     const list = Buffer.concat([Buffer.from('["ä",{"a":"'), Buffer.from(bytes), Buffer.from('"},"€"]')]);
     for (const chunks of [[], byteByByte(list)])
-      expect(cut(list, chunks).map(({ fault }) => fault)).toEqual([undefined, 'encoding', undefined]);
+      expect(split(list, chunks).map(({ fault }) => fault)).toEqual([undefined, 'encoding', undefined]);
   }
 });
 
@@ -114,7 +114,7 @@ const roomy = { elementBytes: 1 << 20, depth: 64 };
 test('any array gives its elements, wherever the transfer cuts it into chunks', () => {
   fc.assert(
     fc.property(jsonArray, fc.array(fc.nat(12)), fc.nat(3), (values, chunks, indent) => {
-      const elements = cut(JSON.stringify(values, undefined, indent), chunks, roomy);
+      const elements = split(JSON.stringify(values, undefined, indent), chunks, roomy);
       expect(elements.map(({ text }) => JSON.parse(text))).toEqual(JSON.parse(JSON.stringify(values)));
       expect(elements.every(({ fault }) => fault === undefined)).toBe(true);
     }),
@@ -125,7 +125,7 @@ test('any array that is cut short is refused, wherever that is', () => {
   fc.assert(
     fc.property(jsonArray, fc.nat(), (values, at) => {
       const whole = Buffer.from(JSON.stringify(values));
-      expect(faultOf(whole.subarray(0, at % whole.length))).toMatch(/^cut at/);
+      expect(faultOf(whole.subarray(0, at % whole.length))).toMatch(/^truncated at/);
     }),
   );
 });
@@ -143,7 +143,7 @@ const bytesLikeJson = fc.array(fc.constantFrom(...Buffer.from('[]{}",:\\ 1te\0\n
 test('any bytes end in elements or in an error of ours, the same in any chunks', () => {
   const outcome = (bytes: Uint8Array, chunks: readonly number[]) => {
     try {
-      return cut(bytes, chunks);
+      return split(bytes, chunks);
     } catch (error) {
       if (!(error instanceof JsonArrayError)) throw error;
       return `${error.fault} at ${error.bytePosition}`;

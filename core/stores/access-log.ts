@@ -7,7 +7,7 @@ import {
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb';
 import type { AccessDraft, AccessEntry } from '../domain/access.ts';
-import { expiresAtSeconds, type Link, linkEntry, type Verification, verifyChain } from '../domain/access-log.ts';
+import { expiresAtSeconds, type Checkpoint, linkEntry, type Verification, verifyChain } from '../domain/access-log.ts';
 import { type Page, pageToken, sortKeyFrom } from './page.ts';
 import { forEachParallel } from './parallel.ts';
 
@@ -25,7 +25,7 @@ export class AccessLogError extends Error {
 
 /**
  * The table AuditLog (docs/reference/access-log.md): each patient's access entries, a hash chain that only grows. Every entry
- * is written in one transaction with its witness, so that one without the other shows. An entry that has expired is not
+ * is written in one transaction with its checkpoint, so that one without the other shows. An entry that has expired is not
  * read, whether or not the table has forgotten it yet.
  */
 export interface AccessLogStore {
@@ -48,7 +48,7 @@ export interface AccessLogStore {
 const lookBackEntries = 100;
 /** The clocks of those who record differ by less, ms. */
 const clockSkewMs = 5_000;
-/** DynamoDB takes 100 items in one transaction: so many entries with their witnesses. */
+/** DynamoDB takes 100 items in one transaction: so many entries with their checkpoints. */
 const entriesInTransaction = 50;
 const transactionsAtOnce = 8;
 const patienceMs = 2_000;
@@ -57,15 +57,15 @@ const bulkPatienceMs = 10_000;
 const firstDelayMs = 20;
 const maxDelayMs = 400;
 
-const witnessPartition = (patientRef: string): string => `witness#${patientRef}`;
+const checkpointPartition = (patientRef: string): string => `checkpoint#${patientRef}`;
 const isSeq = (value: unknown): value is number => Number.isSafeInteger(value);
 
 /** What a transaction writes for one entry: neither may be there yet. */
 const putsOf = (entry: AccessEntry) => {
   const { patientRef, seq, hash, recorded } = entry;
   const expiresAt = expiresAtSeconds(recorded);
-  const witness = { patientRef: witnessPartition(patientRef), seq, hash, recorded };
-  return [entry, witness].map((item) => ({
+  const checkpoint = { patientRef: checkpointPartition(patientRef), seq, hash, recorded };
+  return [entry, checkpoint].map((item) => ({
     Put: {
       TableName: accessLogTable,
       Item: { ...item, expiresAt },
@@ -126,7 +126,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     );
 
   /** All that have not expired, up to a seq. */
-  async function* readUpTo<Item extends Link>(partition: string, seq: number): AsyncGenerator<Item> {
+  async function* readUpTo<Item extends Checkpoint>(partition: string, seq: number): AsyncGenerator<Item> {
     let after: number | undefined;
     do {
       const { items, lastSeq } = await readPage<Item>(partition, after);
@@ -136,7 +136,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
   }
 
   /** The newest ones after a seq, newest first, expired or not: as long as they lie there, their places are taken. */
-  const readNewest = async <Item extends Link>(
+  const readNewest = async <Item extends Checkpoint>(
     partition: string,
     { afterSeq = 0, limit, before }: { afterSeq?: number; limit: number; before?: number | undefined },
   ) => {
@@ -182,20 +182,20 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
 
   const extend = async (patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]> => {
     const known = new Map<string, AccessEntry>();
-    let previous: Link | undefined;
+    let previous: Checkpoint | undefined;
     let progressAtMs = performance.now();
     let isInDoubt = false;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(maxDelayMs, delayMs * 2)) {
-      // The witness before the entries: one whose entry is not there after that has none, and its place is taken all the same.
+      // The checkpoint before the entries: one whose entry is not there after that has none, and its place is taken all the same.
       const seenSeq = previous?.seq ?? 0;
       const isAfterSeen = { afterSeq: seenSeq, limit: 1 };
-      const witnesses = isInDoubt ? await readNewest<Link>(witnessPartition(patientRef), isAfterSeen) : undefined;
+      const checkpoints = isInDoubt ? await readNewest<Checkpoint>(checkpointPartition(patientRef), isAfterSeen) : undefined;
       const newest = await lookBack(patientRef, seenSeq, drafts);
       // Others get on: our turn comes.
       if (newest.length > 0) progressAtMs = performance.now();
       else if (isInDoubt && performance.now() - progressAtMs > patienceMs) throw new AccessLogError('unavailable');
       for (const entry of newest) known.set(entry.id, entry);
-      for (const link of [newest[0], witnesses?.items[0]]) if (link && link.seq > (previous?.seq ?? 0)) previous = link;
+      for (const last of [newest[0], checkpoints?.items[0]]) if (last && last.seq > (previous?.seq ?? 0)) previous = last;
 
       const fresh: AccessEntry[] = [];
       const linked = new Map<string, AccessEntry>();
@@ -278,13 +278,13 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     },
 
     async verify(patientRef) {
-      // What is appended meanwhile is left out: between two queries it would look like a witness without its entry.
+      // What is appended meanwhile is left out: between two queries it would look like a checkpoint without its entry.
       const [entry] = (await readNewest<AccessEntry>(patientRef, { limit: 1 })).items;
-      const [witness] = (await readNewest<Link>(witnessPartition(patientRef), { limit: 1 })).items;
-      const lastSeq = Math.max(entry?.seq ?? 0, witness?.seq ?? 0);
+      const [checkpoint] = (await readNewest<Checkpoint>(checkpointPartition(patientRef), { limit: 1 })).items;
+      const lastSeq = Math.max(entry?.seq ?? 0, checkpoint?.seq ?? 0);
       const entries = readUpTo<AccessEntry>(patientRef, lastSeq);
-      const witnesses = readUpTo<Link>(witnessPartition(patientRef), lastSeq);
-      return await verifyChain(entries, witnesses, nowSeconds());
+      const checkpoints = readUpTo<Checkpoint>(checkpointPartition(patientRef), lastSeq);
+      return await verifyChain(entries, checkpoints, nowSeconds());
     },
   };
 }

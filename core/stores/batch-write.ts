@@ -12,18 +12,18 @@ const firstDelayMs = 50;
 const maxDelayMs = 5_000;
 
 /** How a call that writes is sent. */
-export const sendOptions = (leash: WriteGuard | undefined) => (leash ? { abortSignal: leash.signal } : {});
+export const sendOptions = (writeGuard: WriteGuard | undefined) => (writeGuard ? { abortSignal: writeGuard.signal } : {});
 
 /**
  * Writes items without conditions, in no order, until DynamoDB has taken them all. Each key may appear once only. What it
  * leaves unprocessed is offered again after a pause, for as long as that takes: the activity's own time limit ends it, or
- * the leash.
+ * the write guard.
  */
 export async function batchWrite(
   dynamo: DynamoDBDocumentClient,
   table: string,
   requests: readonly WriteRequest[],
-  leash?: WriteGuard,
+  writeGuard?: WriteGuard,
 ): Promise<void> {
   const batches = Array.from({ length: Math.ceil(requests.length / batchItems) }, (_, index) =>
     requests.slice(index * batchItems, (index + 1) * batchItems),
@@ -31,10 +31,10 @@ export async function batchWrite(
   await forEachParallel(batches, batchesAtOnce, async (batch) => {
     let left = batch;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(maxDelayMs, delayMs * 2)) {
-      leash?.check();
+      writeGuard?.check();
       const { UnprocessedItems } = await dynamo.send(
         new BatchWriteCommand({ RequestItems: { [table]: left } }),
-        sendOptions(leash),
+        sendOptions(writeGuard),
       );
       left = UnprocessedItems?.[table] ?? [];
       if (left.length === 0) return;

@@ -43,9 +43,9 @@ export interface CareRecordsPage {
 export interface CareRecordsStore {
   /**
    * Writes a version whole. Repeatable; nobody reads it until the patient's careVersion says so. A version of thousands
-   * of documents takes minutes: the leash ends it between two of them.
+   * of documents takes minutes: the write guard ends it between two of them.
    */
-  stage(patientRef: string, careVersion: string, parts: SplitAnswer, leash?: WriteGuard): Promise<void>;
+  stage(patientRef: string, careVersion: string, parts: SplitAnswer, writeGuard?: WriteGuard): Promise<void>;
   /** All records of a version; undefined when it is not, or no longer, there whole: read the patient's careVersion anew. */
   read(patientRef: string, careVersion: string): Promise<CareRecordsPage | undefined>;
   /** Some records of a version, from a position on; undefined as with read. @param limit at most 100 */
@@ -57,7 +57,7 @@ export interface CareRecordsStore {
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   deleteOlderThan(patientRef: string, careVersion: string): Promise<void>;
   /** Deletes all versions and all objects of a patient, large master data too. */
-  deleteAll(patientRef: string, leash?: WriteGuard): Promise<void>;
+  deleteAll(patientRef: string, writeGuard?: WriteGuard): Promise<void>;
 }
 
 /** Where a version's records end: `sk` of the envelope. No record has an empty id, so it comes before them. */
@@ -163,29 +163,29 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
   const deleteItems = async (
     patientRef: string,
     bounds: readonly [string, string],
-    leash?: WriteGuard,
+    writeGuard?: WriteGuard,
   ): Promise<void> => {
     const requests: WriteRequest[] = [];
     for await (const { sk } of query(patientRef, bounds, ['sk'])) {
       requests.push({ DeleteRequest: { Key: { patientRef, sk } } });
     }
-    await batchWrite(dynamo, careRecordsTable, requests, leash);
+    await batchWrite(dynamo, careRecordsTable, requests, writeGuard);
   };
 
   return {
-    async stage(patientRef, careVersion, { envelope, records }, leash) {
+    async stage(patientRef, careVersion, { envelope, records }, writeGuard) {
       const items: Item[] = [];
       const contents = records.flatMap(({ documents }, position) =>
         documents.map((document) => ({ position, document })),
       );
       const references: DocumentReference[][] = records.map(() => []);
       await forEachParallel(contents, objectsAtOnce, async ({ position, document: { index, contentBase64 } }) => {
-        leash?.check();
+        writeGuard?.check();
         const content = await objects.put(patientRef, careVersion, contentBase64);
         references[position]?.push({ index, content });
       });
       await forEachParallel(records.entries(), objectsAtOnce, async ([position, { recordId, body }]) => {
-        leash?.check();
+        writeGuard?.check();
         const documents = (references[position] ?? []).sort((a, b) => a.index - b.index);
         const placed = await place(patientRef, careVersion, body, documents);
         items.push({ patientRef, sk: recordKey(careVersion, recordId), position, ...placed });
@@ -193,7 +193,7 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
       const placed = await place(patientRef, careVersion, envelope, []);
       items.push({ patientRef, sk: envelopeKey(careVersion), total: records.length, ...placed });
       const requests = items.map((Item) => ({ PutRequest: { Item: { ...Item } } }));
-      await batchWrite(dynamo, careRecordsTable, requests, leash);
+      await batchWrite(dynamo, careRecordsTable, requests, writeGuard);
     },
 
     async read(patientRef, careVersion) {
@@ -240,9 +240,9 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
       await objects.deleteOlderThan(patientRef, careVersion);
     },
 
-    async deleteAll(patientRef, leash) {
-      await deleteItems(patientRef, ['0', ':'], leash); // every version begins with a digit, and `:` is the character after 9
-      leash?.check();
+    async deleteAll(patientRef, writeGuard) {
+      await deleteItems(patientRef, ['0', ':'], writeGuard); // every version begins with a digit, and `:` is the character after 9
+      writeGuard?.check();
       await objects.deleteAll(patientRef);
     },
   };

@@ -69,7 +69,7 @@ test('a body too large for an item is kept in the bucket and comes back; its suc
 test('changed master data keeps care records and what they wait for, but a refused patient is asked for again', async () => {
   const shard = newShard();
   const [current = '', failed = ''] = await newPatients(shard, 2);
-  await patients.flipCareVersion(current, '1-1');
+  await patients.activateCareVersion(current, '1-1');
   await patients.setCareState(failed, 'failed');
   for (const attempt of [1, 2]) {
     await patients.storeChanged([listed(current, `{"try":${attempt}}`, 'new'), listed(failed, '{}', 'new')], 'list-2');
@@ -94,31 +94,31 @@ test('pending patients are found in order, so many at a time, and everyone is co
   const shard = newShard();
   const patientRefs = await newPatients(shard, 12, JSON.stringify('x'.repeat(250_000)));
   const [current = '', removing = '', failed = '', ...pending] = patientRefs;
-  await patients.flipCareVersion(current, '1-1');
+  await patients.activateCareVersion(current, '1-1');
   await patients.markRemoving(removing);
   await patients.setCareState(failed, 'failed');
-  expect(await patients.pendingOf(shard, undefined, 4)).toEqual(pending.slice(0, 4));
-  expect(await patients.pendingOf(shard, pending[3], 100)).toEqual(pending.slice(4));
-  expect(await patients.pendingOf(shard, pending.at(-1), 4)).toEqual([]);
-  expect(await patients.takeStock(shard)).toEqual({ stored: 11, pending: 9, removing: [removing] });
+  expect(await patients.listPending(shard, undefined, 4)).toEqual(pending.slice(0, 4));
+  expect(await patients.listPending(shard, pending[3], 100)).toEqual(pending.slice(4));
+  expect(await patients.listPending(shard, pending.at(-1), 4)).toEqual([]);
+  expect(await patients.countShard(shard)).toEqual({ stored: 11, pending: 9, removing: [removing] });
 });
 
 test('a staged version becomes current when it is newer, also twice, and never over a newer one', async () => {
   const patientRef = await newPatient();
-  expect(await patients.flipCareVersion(patientRef, '2')).toBe(true);
-  expect(await patients.flipCareVersion(patientRef, '2')).toBe(true);
-  expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
-  expect(await patients.flipCareVersion(patientRef, '3')).toBe(true);
+  expect(await patients.activateCareVersion(patientRef, '2')).toBe(true);
+  expect(await patients.activateCareVersion(patientRef, '2')).toBe(true);
+  expect(await patients.activateCareVersion(patientRef, '1')).toBe(false);
+  expect(await patients.activateCareVersion(patientRef, '3')).toBe(true);
   expect(await patients.get(patientRef)).toMatchObject({ careState: 'current', careVersion: '3' });
 });
 
 test('a version that was forbidden never becomes current, another one does; the current one cannot be forbidden', async () => {
   const patientRef = await newPatient();
-  expect(await patients.forbidCareVersion(patientRef, '1')).toBe(true);
-  expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
-  expect(await patients.flipCareVersion(patientRef, '2')).toBe(true);
-  expect(await patients.forbidCareVersion(patientRef, '2')).toBe(false);
-  expect(await patients.forbidCareVersion(newPatientRef(), '1')).toBe(true);
+  expect(await patients.discardCareVersion(patientRef, '1')).toBe(true);
+  expect(await patients.activateCareVersion(patientRef, '1')).toBe(false);
+  expect(await patients.activateCareVersion(patientRef, '2')).toBe(true);
+  expect(await patients.discardCareVersion(patientRef, '2')).toBe(false);
+  expect(await patients.discardCareVersion(newPatientRef(), '1')).toBe(true);
 });
 
 test('someone who is marked as being removed is gone for everyone but who finishes it', async () => {
@@ -126,12 +126,12 @@ test('someone who is marked as being removed is gone for everyone but who finish
   const [patientRef = '', other = ''] = await newPatients(shard, 2);
   expect(await patients.markRemoving(patientRef)).toEqual({ listId: 'list-1' });
   expect(await patients.markRemoving(patientRef)).toEqual({ listId: 'list-1' });
-  expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
-  expect(await patients.takeStock(shard)).toEqual({ stored: 1, pending: 1, removing: [patientRef] });
+  expect(await patients.activateCareVersion(patientRef, '1')).toBe(false);
+  expect(await patients.countShard(shard)).toEqual({ stored: 1, pending: 1, removing: [patientRef] });
   expect(await readShard(shard)).toMatchObject([{ patientRef: other }]);
   await patients.deleteRemoving(patientRef);
   expect(await patients.markRemoving(patientRef)).toBeUndefined();
-  expect((await patients.takeStock(shard)).removing).toEqual([]);
+  expect((await patients.countShard(shard)).removing).toEqual([]);
 });
 
 test('whoever is not insured any more counts as being removed, until they are gone or on the list again', async () => {
@@ -141,7 +141,7 @@ test('whoever is not insured any more counts as being removed, until they are go
   await patients.markNotInsured(patientRef);
   expect(await patients.isNotInsured(patientRef)).toBe(true);
   expect(await patients.get(patientRef)).toBeUndefined();
-  expect((await patients.takeStock(shard)).removing).toEqual([patientRef]);
+  expect((await patients.countShard(shard)).removing).toEqual([patientRef]);
   await patients.storeNew([listed(patientRef)], 'list-2');
   expect(await patients.isNotInsured(patientRef)).toBe(false);
   expect(await patients.get(patientRef)).toBeDefined();
@@ -158,7 +158,7 @@ test('nothing is written, nor sent once more, for an attempt that another one ha
   const [known = ''] = await newPatients(shard, 1);
   const stoodStill = new Error('stood still');
   let checks = 0;
-  const leash: WriteGuard = {
+  const writeGuard: WriteGuard = {
     signal: new AbortController().signal,
     check() {
       checks += 1;
@@ -166,9 +166,9 @@ test('nothing is written, nor sent once more, for an attempt that another one ha
     },
   };
   const fresh = Array.from({ length: 26 }, () => listed(newPatientRef(shard))); // two batches
-  await expect(patients.storeNew(fresh, 'list-2', leash)).rejects.toBe(stoodStill);
-  await expect(patients.storeChanged([listed(known, '{"new":1}')], 'list-2', leash)).rejects.toBe(stoodStill);
-  await expect(patients.markRemoving(known, leash)).rejects.toBe(stoodStill);
+  await expect(patients.storeNew(fresh, 'list-2', writeGuard)).rejects.toBe(stoodStill);
+  await expect(patients.storeChanged([listed(known, '{"new":1}')], 'list-2', writeGuard)).rejects.toBe(stoodStill);
+  await expect(patients.markRemoving(known, writeGuard)).rejects.toBe(stoodStill);
   expect((await patients.get(known))?.body).toBe('{}');
   expect([2, 26]).toContain((await readShard(shard)).length);
   const late = { signal: AbortSignal.abort(), check() {} };
@@ -178,10 +178,10 @@ test('nothing is written, nor sent once more, for an attempt that another one ha
 test('nothing that is done to someone unknown makes a patient of them', async () => {
   const patientRef = newPatientRef();
   await patients.setCareState(patientRef, 'failed');
-  await patients.forbidCareVersion(patientRef, '1');
+  await patients.discardCareVersion(patientRef, '1');
   await patients.markNotInsured(patientRef);
   expect(await patients.isNotInsured(patientRef)).toBe(false);
-  expect(await patients.flipCareVersion(patientRef, '1')).toBe(false);
+  expect(await patients.activateCareVersion(patientRef, '1')).toBe(false);
   expect(await patients.markRemoving(patientRef)).toBeUndefined();
   expect(await patients.get(patientRef)).toBeUndefined();
 });

@@ -45,13 +45,13 @@ export interface PatientsStore {
   /** One shard, strongly consistent, ordered by patientRef; without those being removed. */
   readShard(shard: string): AsyncIterable<ShardItem>;
   /** Stores patients that were not there: careState pending. Repeatable. */
-  storeNew(patients: readonly ListedPatient[], listId: string, leash?: WriteGuard): Promise<void>;
+  storeNew(patients: readonly ListedPatient[], listId: string, writeGuard?: WriteGuard): Promise<void>;
   /** Stores changed master data of patients that are there; careState failed becomes pending. Repeatable. */
-  storeChanged(patients: readonly ListedPatient[], listId: string, leash?: WriteGuard): Promise<void>;
+  storeChanged(patients: readonly ListedPatient[], listId: string, writeGuard?: WriteGuard): Promise<void>;
   /** At most `limit` pending patientRefs of a shard after `after`, in order. */
-  pendingOf(shard: string, after: string | undefined, limit: number): Promise<string[]>;
+  listPending(shard: string, after: string | undefined, limit: number): Promise<string[]>;
   /** How many patients a shard has, how many of them are pending, and who besides is marked as being removed. */
-  takeStock(shard: string): Promise<{ readonly stored: number; readonly pending: number; readonly removing: string[] }>;
+  countShard(shard: string): Promise<{ readonly stored: number; readonly pending: number; readonly removing: string[] }>;
   /** undefined when unknown, or being removed */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;
@@ -78,9 +78,9 @@ export interface PatientsStore {
    * Makes a staged version the current one: one conditional write, true when done (also when it was done before), false
    * when the patient is gone, being removed, or has a newer version.
    */
-  flipCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
+  activateCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /** Makes sure that a staged version never becomes the current one; false when it is that already. */
-  forbidCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
+  discardCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /**
    * Marks a patient as being removed because the insurer has answered 410: whoever removes them may come later, or never, and
    * nobody is to ask for them again. Repeatable.
@@ -89,7 +89,7 @@ export interface PatientsStore {
   /** Whether a patient is marked so, and not yet gone. */
   isNotInsured(patientRef: string): Promise<boolean>;
   /** Marks a patient as being removed, and tells the list that had stored or changed it last; undefined when it is not there. */
-  markRemoving(patientRef: string, leash?: WriteGuard): Promise<{ readonly listId: string } | undefined>;
+  markRemoving(patientRef: string, writeGuard?: WriteGuard): Promise<{ readonly listId: string } | undefined>;
   /** Deletes a patient that is marked as being removed, and nobody else: whoever was stored anew since then stays. */
   deleteRemoving(patientRef: string): Promise<void>;
 }
@@ -127,7 +127,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   const update = async (
     patientRef: string,
     input: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
-    leash?: WriteGuard,
+    writeGuard?: WriteGuard,
   ): Promise<Partial<PatientItem> | undefined> => {
     try {
       const command = new UpdateCommand({
@@ -138,8 +138,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         ExpressionAttributeNames: namesOf('removing'),
         ...input,
       });
-      leash?.check();
-      return (await dynamo.send(command, sendOptions(leash))).Attributes ?? {};
+      writeGuard?.check();
+      return (await dynamo.send(command, sendOptions(writeGuard))).Attributes ?? {};
     } catch (error) {
       if (error instanceof ConditionalCheckFailedException) return undefined;
       throw error;
@@ -196,7 +196,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   return {
     readShard: (shard) => query(shard, ['patientRef', 'contentHash', 'careState', 'listed'], 'there'),
 
-    async storeNew(patients, listId, leash) {
+    async storeNew(patients, listId, writeGuard) {
       const items: PatientItem[] = [];
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
@@ -210,10 +210,10 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         });
       });
       const requests = items.map((Item) => ({ PutRequest: { Item: { ...Item } } }));
-      await batchWrite(dynamo, patientsTable, requests, leash);
+      await batchWrite(dynamo, patientsTable, requests, writeGuard);
     },
 
-    async storeChanged(patients, listId, leash) {
+    async storeChanged(patients, listId, writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
         const { body, bodyRef } = await placeBody(patient);
@@ -235,14 +235,14 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
                 ...(from === 'failed' && { ':pending': 'pending' }),
               },
             },
-            leash,
+            writeGuard,
           );
         const before = (await change('any other')) ?? (await change('failed'));
         if (before?.bodyRef && before.bodyRef.key !== bodyRef?.key) await documents.delete(before.bodyRef);
       });
     },
 
-    async pendingOf(shard, after, limit) {
+    async listPending(shard, after, limit) {
       const patientRefs: string[] = [];
       if (limit < 1) return patientRefs;
       for await (const { patientRef } of query(shard, ['patientRef'], 'pending', after)) {
@@ -251,7 +251,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return patientRefs;
     },
 
-    async takeStock(shard) {
+    async countShard(shard) {
       const stock = { stored: 0, pending: 0, removing: [] as string[] };
       for await (const { patientRef, careState, removing } of query(
         shard,
@@ -338,7 +338,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return before?.lastSync;
     },
 
-    async flipCareVersion(patientRef, careVersion) {
+    async activateCareVersion(patientRef, careVersion) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET careVersion = :version, careState = :current',
         ConditionExpression: `${isThere} AND (attribute_not_exists(careVersion) OR careVersion <= :version)
@@ -348,7 +348,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return before !== undefined;
     },
 
-    async forbidCareVersion(patientRef, careVersion) {
+    async discardCareVersion(patientRef, careVersion) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET discardedVersion = :version',
         ConditionExpression: `${isThere} AND (attribute_not_exists(careVersion) OR careVersion <> :version)`,
@@ -371,7 +371,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return (await readItem(patientRef))?.notInsured ?? false;
     },
 
-    async markRemoving(patientRef, leash) {
+    async markRemoving(patientRef, writeGuard) {
       const before = await update(
         patientRef,
         {
@@ -379,7 +379,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
           ConditionExpression: 'attribute_exists(patientRef)',
           ExpressionAttributeValues: { ':yes': true },
         },
-        leash,
+        writeGuard,
       );
       return before && { listId: before.listed?.listId ?? '' };
     },

@@ -91,10 +91,10 @@ test('how a run has gone is kept with it, one sample for each change', async () 
 
 test('the first pseudonym key is known again, and no other is taken for it', async () => {
   const insurerId = randomUUID();
-  expect(await syncRuns.holdsPseudonymsOf(insurerId, 'mark')).toBe(true);
-  expect(await syncRuns.holdsPseudonymsOf(insurerId, 'mark')).toBe(true);
-  expect(await syncRuns.holdsPseudonymsOf(insurerId, 'another')).toBe(false);
-  expect(await syncRuns.holdsPseudonymsOf(randomUUID(), 'another')).toBe(true);
+  expect(await syncRuns.isPseudonymKey(insurerId, 'mark')).toBe(true);
+  expect(await syncRuns.isPseudonymKey(insurerId, 'mark')).toBe(true);
+  expect(await syncRuns.isPseudonymKey(insurerId, 'another')).toBe(false);
+  expect(await syncRuns.isPseudonymKey(randomUUID(), 'another')).toBe(true);
   expect(await syncRuns.readProgress(insurerId)).toBeUndefined(); // it is no run
 });
 

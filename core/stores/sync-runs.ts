@@ -34,7 +34,7 @@ export interface SyncRunsStore {
   /** The next run takes in its whole list, also when that has not changed. */
   forgetAppliedList(insurerId: string): Promise<void>;
   /** Whether all is named by the pseudonym key of this mark (core/crypto/pseudonyms.ts). The first one to be asked about is kept. */
-  holdsPseudonymsOf(insurerId: string, keyMark: string): Promise<boolean>;
+  isPseudonymKey(insurerId: string, keyMark: string): Promise<boolean>;
 }
 
 interface RunItem {
@@ -153,7 +153,7 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       await dynamo.send(new DeleteCommand({ TableName: syncRunsTable, Key: appliedListKey(insurerId) }));
     },
 
-    async holdsPseudonymsOf(insurerId, keyMark) {
+    async isPseudonymKey(insurerId, keyMark) {
       const command = new PutCommand({
         TableName: syncRunsTable,
         Item: { ...keyMarkKey(insurerId), keyMark },

@@ -9,9 +9,9 @@ export type MetricTopic = (typeof metricTopics)[number];
 export interface Metric {
   readonly unit: (typeof MetricUnit)[keyof typeof MetricUnit];
   readonly topic: MetricTopic;
-  /** what its value says */
-  readonly says: string;
-  /** worker: its main process, of all workers the one that holds the line unless `says` tells otherwise; line: the child of that one; api: the Lambdas */
+  /** what its value means */
+  readonly description: string;
+  /** worker: its main process, of all workers the one that holds the line unless `description` says otherwise; line: the child of that one; api: the Lambdas */
   readonly emitters: readonly ('worker' | 'line' | 'api')[];
   /** beside insurerId, which each has. Fixed words; never anything of a patient */
   readonly dimensions: readonly MetricDimension[];
@@ -31,63 +31,63 @@ export const metrics = {
   RunUnderWay: metric({
     unit: Count,
     topic: 'run',
-    says: '1 while a run is under way, else 0',
+    description: '1 while a run is under way, else 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunFailed: metric({
     unit: Count,
     topic: 'run',
-    says: '1 while the newest run is one that failed, else 0',
+    description: '1 while the newest run is one that failed, else 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunAwaitsDecision: metric({
     unit: Count,
     topic: 'run',
-    says: '1 while removals above the limit wait for an operator, else 0',
+    description: '1 while removals above the limit wait for an operator, else 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunOverdueMinutes: metric({
     unit: Count,
     topic: 'run',
-    says: 'minutes since the hour by which the day’s run had to be completed (RUN_DUE_HOUR); 0 when it is, or before that hour',
+    description: 'minutes since the hour by which the day’s run had to be completed (RUN_DUE_HOUR); 0 when it is, or before that hour',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunPatientsDone: metric({
     unit: Count,
     topic: 'run',
-    says: 'patients of the newest run whose care records are stored',
+    description: 'patients of the newest run whose care records are stored',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunPatientsPending: metric({
     unit: Count,
     topic: 'run',
-    says: 'patients of the newest run whose care records are still to be fetched',
+    description: 'patients of the newest run whose care records are still to be fetched',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunPatientsFailed: metric({
     unit: Count,
     topic: 'run',
-    says: 'patients of the newest run whose care records could not be fetched (npm run sync -- issues names them)',
+    description: 'patients of the newest run whose care records could not be fetched (npm run sync -- issues names them)',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunPatientsPerMinute: metric({
     unit: Count,
     topic: 'run',
-    says: 'patients finished a minute, over the last five minutes of the newest run',
+    description: 'patients finished a minute, over the last five minutes of the newest run',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunSecondsLeft: metric({
     unit: Seconds,
     topic: 'run',
-    says: 'until the run under way is done, at that rate; only while it can be told',
+    description: 'until the run under way is done, at that rate; only while it can be told',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -95,56 +95,56 @@ export const metrics = {
   LineHeld: metric({
     unit: Count,
     topic: 'line',
-    says: '1 from the worker that holds the line, 0 from any other; missing while none runs',
+    description: '1 from the worker that holds the line, 0 from any other; missing while none runs',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   LinePaused: metric({
     unit: Count,
     topic: 'line',
-    says: '1 while the line is paused, else 0',
+    description: '1 while the line is paused, else 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   LinePausedSeconds: metric({
     unit: Seconds,
     topic: 'line',
-    says: 'for how long the line has been paused; 0 while it is open',
+    description: 'for how long the line has been paused; 0 while it is open',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   LinePausedBySystem: metric({
     unit: Count,
     topic: 'line',
-    says: '1 while the line is paused because the insurer did not let us in (401, 403): somebody has to act; else 0',
+    description: '1 while the line is paused because the insurer did not let us in (401, 403): somebody has to act; else 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   LineUtilisationPercent: metric({
     unit: Percent,
     topic: 'line',
-    says: 'share of the time in which a request was under way',
+    description: 'share of the time in which a request was under way',
     emitters: ['line'],
     statistics: ['Average'],
   }),
   LineRequests: metric({
     unit: Count,
     topic: 'line',
-    says: 'requests to the insurer, each try counted',
+    description: 'requests to the insurer, each try counted',
     emitters: ['line'],
     statistics: ['Sum'],
   }),
   LineFailures: metric({
     unit: Count,
     topic: 'line',
-    says: 'requests to the insurer that failed',
+    description: 'requests to the insurer that failed',
     emitters: ['line'],
     statistics: ['Sum'],
   }),
   LineFailuresByFault: metric({
     unit: Count,
     topic: 'line',
-    says: 'the same by what went wrong; a kind that did not happen is not told',
+    description: 'the same by what went wrong; a kind that did not happen is not told',
     emitters: ['line'],
     dimensions: ['fault'],
     statistics: ['Sum'],
@@ -152,7 +152,7 @@ export const metrics = {
   LineSecondsSinceSuccess: metric({
     unit: Seconds,
     topic: 'line',
-    says: 'since a request to the insurer went well, or since the line’s process was started',
+    description: 'since a request to the insurer went well, or since the line’s process was started',
     emitters: ['line'],
     statistics: ['Maximum'],
   }),
@@ -160,14 +160,14 @@ export const metrics = {
   SyncOnDemandMs: metric({
     unit: Milliseconds,
     topic: 'on demand',
-    says: 'from the request of a sync until its care records are stored, or it has failed; from any worker',
+    description: 'from the request of a sync until its care records are stored, or it has failed; from any worker',
     emitters: ['worker'],
     statistics: ['p50', 'p99'],
   }),
   SyncPromiseMs: metric({
     unit: Milliseconds,
     topic: 'on demand',
-    says: 'from the request of a sync until it is promised (202)',
+    description: 'from the request of a sync until it is promised (202)',
     emitters: ['api'],
     statistics: ['p50', 'p99'],
   }),
@@ -175,7 +175,7 @@ export const metrics = {
   AccessLogFailures: metric({
     unit: Count,
     topic: 'access log',
-    says: 'calls of the access log that failed: what was asked for was not answered, or was tried again; from any worker, and the API',
+    description: 'calls of the access log that failed: what was asked for was not answered, or was tried again; from any worker, and the API',
     emitters: ['worker', 'api'],
     statistics: ['Sum'],
   }),
@@ -183,7 +183,7 @@ export const metrics = {
   ApiRequests: metric({
     unit: Count,
     topic: 'API',
-    says: 'requests answered, by operation and status',
+    description: 'requests answered, by operation and status',
     emitters: ['api'],
     dimensions: ['operation', 'status'],
     statistics: ['Sum'],
@@ -191,7 +191,7 @@ export const metrics = {
   ApiDurationMs: metric({
     unit: Milliseconds,
     topic: 'API',
-    says: 'how long the answers took, by operation and status',
+    description: 'how long the answers took, by operation and status',
     emitters: ['api'],
     dimensions: ['operation', 'status'],
     statistics: ['p50', 'p99'],
@@ -200,7 +200,7 @@ export const metrics = {
   QueueBacklog: metric({
     unit: Count,
     topic: 'queues',
-    says: 'tasks that wait in a task queue, as Temporal estimates; those of insurer-line wait for their turn on the line, at most SYNC_WINDOW',
+    description: 'tasks that wait in a task queue, as Temporal estimates; those of insurer-line wait for their turn on the line, at most SYNC_WINDOW',
     emitters: ['worker'],
     dimensions: ['taskQueue'],
     statistics: ['Maximum'],
@@ -217,7 +217,7 @@ export interface Metrics {
    * Tells values of one moment.
    * @param dimensions those that the table names for these metrics, all of them
    */
-  tell(values: MetricValues, dimensions?: Dimensions): void;
+  emit(values: MetricValues, dimensions?: Dimensions): void;
 }
 
 /** CloudWatch takes a hundred values of one metric in one line; at the hundredth, Powertools would write it by itself, and lose the dimensions. */
@@ -238,7 +238,7 @@ export function createMetrics(insurerId: string): Metrics {
     if (rest.length > 0) write(rest, dimensions);
   };
   return {
-    tell(told, dimensions = {}) {
+    emit(told, dimensions = {}) {
       const entries = Object.entries(told).map(([name, value]) => [name as MetricName, [value].flat()] as const);
       for (const [name] of entries)
         if (metrics[name].dimensions.toSorted().join() !== Object.keys(dimensions).sort().join())

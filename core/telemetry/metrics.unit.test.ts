@@ -15,7 +15,7 @@ function listen() {
 
 test('what is told together is one line, with the units of the table and the insurer', () => {
   const lines = listen();
-  createMetrics('kk-nord').tell({ LineRequests: 12, LineUtilisationPercent: 96.7 });
+  createMetrics('kk-nord').emit({ LineRequests: 12, LineUtilisationPercent: 96.7 });
   expect(lines).toEqual([
     {
       insurerId: 'kk-nord',
@@ -40,20 +40,20 @@ test('what is told together is one line, with the units of the table and the ins
 
 test('the dimensions of a metric are told with it, and one that lacks them is a mistake', () => {
   const lines = listen();
-  const { tell } = createMetrics('kk-nord');
-  tell({ LineFailuresByFault: 3 }, { fault: 'stalled' });
+  const { emit } = createMetrics('kk-nord');
+  emit({ LineFailuresByFault: 3 }, { fault: 'stalled' });
   expect(lines).toMatchObject([{ insurerId: 'kk-nord', fault: 'stalled', LineFailuresByFault: 3 }]);
-  expect(() => tell({ LineFailuresByFault: 3 })).toThrow(/LineFailuresByFault/);
-  expect(() => tell({ LineRequests: 3 }, { fault: 'stalled' })).toThrow(/LineRequests/);
+  expect(() => emit({ LineFailuresByFault: 3 })).toThrow(/LineFailuresByFault/);
+  expect(() => emit({ LineRequests: 3 }, { fault: 'stalled' })).toThrow(/LineRequests/);
 });
 
 test('all values of an interval are told, however many, and none when there are none', () => {
   const lines = listen();
-  const { tell } = createMetrics('kk-nord');
-  tell({ SyncOnDemandMs: [] });
+  const { emit } = createMetrics('kk-nord');
+  emit({ SyncOnDemandMs: [] });
   expect(lines).toEqual([]);
   const tookMs = Array.from({ length: 250 }, (_, index) => index);
-  tell({ SyncOnDemandMs: tookMs });
+  emit({ SyncOnDemandMs: tookMs });
   expect(lines.flatMap(({ SyncOnDemandMs }) => SyncOnDemandMs)).toEqual(tookMs);
   for (const line of lines) {
     expect(line).toMatchObject({ insurerId: 'kk-nord' });
@@ -70,6 +70,6 @@ test('docs/reference/metrics.md lists what the table has, topic by topic', () =>
 });
 
 function rowOf(name: MetricName): string {
-  const { unit, dimensions, emitters, statistics, says }: Metric = metrics[name];
-  return `| \`${name}\` | ${unit} | ${dimensions.join(', ')} | ${emitters.join(', ')} | ${statistics.join(', ')} | ${says} |`;
+  const { unit, dimensions, emitters, statistics, description }: Metric = metrics[name];
+  return `| \`${name}\` | ${unit} | ${dimensions.join(', ')} | ${emitters.join(', ')} | ${statistics.join(', ')} | ${description} |`;
 }

@@ -15,7 +15,7 @@ import { OpenTelemetryActivityInboundInterceptor } from '@temporalio/interceptor
 import type { Traces } from './traces.ts';
 
 /** What a span may tell besides its name and times. A workflow's ID has a pseudonym in it at most. */
-const toldAttributes = new Set([
+const allowedAttributes = new Set([
   'temporalWorkflowId',
   'temporalActivityId',
   'temporalUpdateId',
@@ -29,7 +29,7 @@ const flushMs = 500;
 /** Starts the traces of this process, once. Samplers and headers are the SDK's own variables (docs/reference/metrics.md, "Traces"). */
 export function createTraces(serviceName: string, endpoint: string): Traces {
   const url = `${endpoint.replace(/\/+$/, '')}/v1/traces`;
-  const processor = new BatchSpanProcessor(toldExporter(new OTLPTraceExporter({ url, timeoutMillis: exportMs })));
+  const processor = new BatchSpanProcessor(redactingExporter(new OTLPTraceExporter({ url, timeoutMillis: exportMs })));
   const provider = new BasicTracerProvider({
     resource: new Resource({ 'service.name': serviceName }),
     spanProcessors: [processor],
@@ -79,17 +79,17 @@ const statusOf = (answer: unknown): number | undefined =>
   typeof answer === 'object' && answer !== null && 'statusCode' in answer ? Number(answer.statusCode) : undefined;
 
 /** Leaves out whatever could hold what somebody sent: messages of errors, their stacks, and attributes that we do not know. */
-function toldExporter(exporter: SpanExporter): SpanExporter {
+function redactingExporter(exporter: SpanExporter): SpanExporter {
   return {
-    export: (spans, done) => exporter.export(spans.map(toldOf), done),
+    export: (spans, done) => exporter.export(spans.map(redactSpan), done),
     shutdown: () => exporter.shutdown(),
     ...(exporter.forceFlush && { forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve() }),
   };
 }
 
-export function toldOf(span: ReadableSpan): ReadableSpan {
+export function redactSpan(span: ReadableSpan): ReadableSpan {
   const attributes: Attributes = Object.fromEntries(
-    Object.entries(span.attributes).filter(([name]) => toldAttributes.has(name)),
+    Object.entries(span.attributes).filter(([name]) => allowedAttributes.has(name)),
   );
   return Object.create(span, {
     attributes: { value: attributes },

@@ -1,7 +1,7 @@
 import { SpanStatusCode } from '@opentelemetry/api';
 import { BasicTracerProvider, type Span } from '@opentelemetry/sdk-trace-base';
 import { expect, test } from 'vitest';
-import { toldOf } from './otlp-traces.ts';
+import { redactSpan } from './otlp-traces.ts';
 import { startTraces } from './start-traces.ts';
 
 test('of a span that has failed nothing is told that could quote what somebody sent', () => {
@@ -11,7 +11,7 @@ test('of a span that has failed nothing is told that could quote what somebody s
   span.setStatus({ code: SpanStatusCode.ERROR, message: 'Anna Beispiel' });
   span.recordException(new Error('Anna Beispiel'));
   span.end();
-  const told = toldOf(span);
+  const told = redactSpan(span);
   expect(told.name).toBe('RunActivity:storeCareRecords');
   expect(told.spanContext()).toEqual(span.spanContext());
   expect(told.attributes).toEqual({ temporalWorkflowId: 'patient:0123' });

@@ -46,15 +46,15 @@ export function createPayloadCodec(wrapper: KeyWrapper, nowMs?: () => number): P
   const decrypt = async (payload: Payload): Promise<Payload> => {
     if (!isEncrypted(payload)) return payload;
     const { metadata, data } = payload;
-    const boundTo = Buffer.from(metadata?.['keyId'] ?? []);
+    const keyIdBytes = Buffer.from(metadata?.['keyId'] ?? []);
     const wrappedKey = metadata?.['wrappedKey'];
-    const keyId = boundTo.toString();
-    const plain = (key: Uint8Array, place: Uint8Array) =>
-      readPayload(decryptBytes(key, data ?? Buffer.alloc(0), place));
-    if (wrappedKey) return plain(await dataKeys.unwrapped(keyId, wrappedKey), placeOf(keyId, wrappedKey));
+    const keyId = keyIdBytes.toString();
+    const plain = (key: Uint8Array, additionalData: Uint8Array) =>
+      readPayload(decryptBytes(key, data ?? Buffer.alloc(0), additionalData));
+    if (wrappedKey) return plain(await dataKeys.unwrapped(keyId, wrappedKey), additionalDataOf(keyId, wrappedKey));
     const oldKey = wrapper.oldKey?.(keyId);
     if (oldKey === undefined) throw new CodecError('unknown-key');
-    return plain(oldKey, boundTo);
+    return plain(oldKey, keyIdBytes);
   };
   return {
     async encode(payloads) {
@@ -73,12 +73,12 @@ function encrypt(payload: Payload, { key, wrappedKey, keyId }: DataKey): Payload
   const plain = PayloadMessage.encode(payload).finish();
   return {
     metadata: { encoding, keyId: Buffer.from(keyId), wrappedKey },
-    data: encryptBytes(key, plain, placeOf(keyId, wrappedKey)),
+    data: encryptBytes(key, plain, additionalDataOf(keyId, wrappedKey)),
   };
 }
 
 /** What a payload is bound to. Names of keys hold no zero byte, so that no two places are written alike. */
-const placeOf = (keyId: string, wrappedKey: Uint8Array): Buffer =>
+const additionalDataOf = (keyId: string, wrappedKey: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from(keyId), Buffer.of(0), wrappedKey]);
 
 function readPayload(plain: Uint8Array): Payload {

@@ -12,7 +12,7 @@ import {
   requestSyncUpdate,
   syncRequestedSignal,
 } from '../contract/patient-record.ts';
-import { type AccessDraft, type AccessEntry, calledBy } from '../domain/access.ts';
+import { type AccessDraft, type AccessEntry, agentLabel } from '../domain/access.ts';
 import type { LastSync } from '../domain/patient.ts';
 import { AccessLogError } from '../stores/access-log.ts';
 import type { Stores } from '../stores/open-stores.ts';
@@ -112,7 +112,7 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
   return {
     async requestSync({ patientRef, access }) {
       const syncId = randomUUID();
-      const requestedBy = calledBy(access.agent);
+      const requestedBy = agentLabel(access.agent);
       const request: RequestSyncInput = { syncId, requestedBy, requestedAt: new Date().toISOString(), access };
       const answered = await ask<LastSync>(requestSyncUpdate, request, {
         patientRef,
@@ -184,7 +184,7 @@ async function syncThatRemoved(
   return {
     syncId: request.entity.id,
     state: 'not-insured',
-    requestedBy: calledBy(request.agent),
+    requestedBy: agentLabel(request.agent),
     requestedAt: request.recorded,
     finishedAt: removal.recorded,
   };

@@ -40,7 +40,7 @@ export class Dashboard extends Construct {
     });
     for (const topic of metricTopics) {
       const names = (Object.keys(metrics) as MetricName[]).filter((name) => metrics[name].topic === topic);
-      const says = names.map((name) => `**${name}**: ${metrics[name].says}  `);
+      const says = names.map((name) => `**${name}**: ${metrics[name].description}  `);
       dashboard.addWidgets(text(`## ${topic}\n${says.join('\n')}`, 1 + Math.ceil(says.length / 1.5)));
       dashboard.addWidgets(...names.map((name) => graphOf(name, watched.insurerId)));
     }

@@ -151,7 +151,7 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
       if (careRecords !== undefined) {
         const parts = splitAnswer(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`);
         await stores.careRecords.stage(patientRef, '1', parts);
-        await stores.patients.flipCareVersion(patientRef, '1');
+        await stores.patients.activateCareVersion(patientRef, '1');
       }
       return { kvnr, patientRef };
     },

@@ -17,7 +17,7 @@ export interface DocumentLink {
 }
 
 /** Names that keep a link short: a page may hold thousands. */
-const sealed = z.object({
+const linkContent = z.object({
   p: z.string(),
   k: z.string(),
   n: z.number(),
@@ -27,34 +27,34 @@ const sealed = z.object({
   r: z.enum(roles),
 });
 
-export async function linkDocument(
-  sealer: TokenCipher,
+export async function encryptDocumentLink(
+  tokenCipher: TokenCipher,
   { patientRef, content, reader }: DocumentLink,
 ): Promise<string> {
   const { key: k, sizeBytes: n, sha256: h } = content;
   const [r] = reader.roles as [Role];
-  const facts: z.input<typeof sealed> = { p: patientRef, k, n, h, w: reader.who, m: reader.name, r };
-  return await sealer.seal(purpose, facts, lifetimeSeconds);
+  const facts: z.input<typeof linkContent> = { p: patientRef, k, n, h, w: reader.who, m: reader.name, r };
+  return await tokenCipher.encrypt(purpose, facts, lifetimeSeconds);
 }
 
 /** @throws Problem `document-unknown`; `link-expired`, once `onExpired` has been told whose it was */
-export async function openDocumentLink(
-  sealer: TokenCipher,
+export async function decryptDocumentLink(
+  tokenCipher: TokenCipher,
   token: string,
   onExpired: (link: DocumentLink) => void,
 ): Promise<DocumentLink> {
   try {
-    return linkOf(await sealer.open(purpose, token));
+    return linkOf(await tokenCipher.decrypt(purpose, token));
   } catch (error) {
     if (!(error instanceof TokenCipherError)) throw error;
-    if (error.fault === 'broken') throw new Problem('document-unknown', {}, { cause: error });
+    if (error.fault === 'invalid') throw new Problem('document-unknown', {}, { cause: error });
     onExpired(linkOf(error.content));
     throw new Problem('link-expired', { detail: 'Read the patient again for a new link.' }, { cause: error });
   }
 }
 
 function linkOf(content: unknown): DocumentLink {
-  const { p: patientRef, k: key, n: sizeBytes, h: sha256, w: who, m: name, r } = sealed.parse(content);
+  const { p: patientRef, k: key, n: sizeBytes, h: sha256, w: who, m: name, r } = linkContent.parse(content);
   const reader = { who, ...(name !== undefined && { name }), roles: [r] };
   return { patientRef, content: { key, sizeBytes, sha256 }, reader };
 }

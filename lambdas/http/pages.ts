@@ -7,20 +7,20 @@ export interface PageTokens<Place> {
   /** @returns what goes into the answer; nothing on the last page */
   nextToken(place: Place | undefined): Promise<{ readonly nextToken?: string }>;
   /** @throws Problem `invalid-request` for a token that no answer to this question held */
-  placeOf(nextToken: string | undefined): Promise<Place | undefined>;
+  positionOf(nextToken: string | undefined): Promise<Place | undefined>;
 }
 
 /** @param question what is paged: operation, and of what */
-export function pageTokens<Place>(sealer: TokenCipher, question: string): PageTokens<Place> {
+export function pageTokens<Place>(tokenCipher: TokenCipher, question: string): PageTokens<Place> {
   const purpose = `page of ${question}`;
   return {
     async nextToken(place) {
-      return place === undefined ? {} : { nextToken: await sealer.seal(purpose, { place } as JWTPayload) };
+      return place === undefined ? {} : { nextToken: await tokenCipher.encrypt(purpose, { place } as JWTPayload) };
     },
-    async placeOf(nextToken) {
+    async positionOf(nextToken) {
       if (nextToken === undefined) return undefined;
       try {
-        return (await sealer.open(purpose, nextToken))['place'] as Place;
+        return (await tokenCipher.decrypt(purpose, nextToken))['place'] as Place;
       } catch (error) {
         if (error instanceof TokenCipherError) throw wrongPageToken({ cause: error });
         throw error;

@@ -1,16 +1,16 @@
 import { hkdfSync } from 'node:crypto';
 import { EncryptJWT, errors, type JWTPayload, jwtDecrypt } from 'jose';
 
-/** `expired`: it was ours; `broken`: it is not, or it was made for something else */
-export type TokenCipherFault = 'expired' | 'broken';
+/** `expired`: it was ours; `invalid`: it is not, or it was made for something else */
+export type TokenCipherFault = 'expired' | 'invalid';
 
 export class TokenCipherError extends Error {
-  override readonly name = 'SealError';
+  override readonly name = 'TokenCipherError';
   readonly fault: TokenCipherFault;
   /** what an expired one held */
   readonly content?: JWTPayload;
   constructor(fault: TokenCipherFault, content?: JWTPayload, options?: ErrorOptions) {
-    super(`seal ${fault}`, options);
+    super(`token ${fault}`, options);
     this.fault = fault;
     if (content) this.content = content;
   }
@@ -19,21 +19,21 @@ export class TokenCipherError extends Error {
 /** Values that callers carry for us and can neither read nor change: links, and where a page ends. */
 export interface TokenCipher {
   /** @param purpose what it is for: it opens for nothing else. @param lifetimeSeconds for ever when absent */
-  seal(purpose: string, content: JWTPayload, lifetimeSeconds?: number): Promise<string>;
-  /** @throws SealError */
-  open(purpose: string, token: string): Promise<JWTPayload>;
+  encrypt(purpose: string, content: JWTPayload, lifetimeSeconds?: number): Promise<string>;
+  /** @throws TokenCipherError */
+  decrypt(purpose: string, token: string): Promise<JWTPayload>;
 }
 
 /** @param secret PSEUDONYM_KEY, base64: the sealing key is derived from it, so that there is one secret less to keep */
 export function createTokenCipher(secret: string): TokenCipher {
-  const key = new Uint8Array(hkdfSync('sha256', Buffer.from(secret, 'base64'), '', 'epa-sync sealed tokens', 32));
+  const key = new Uint8Array(hkdfSync('sha256', Buffer.from(secret, 'base64'), '', 'epa-sync encrypted tokens', 32));
   return {
-    async seal(purpose, content, lifetimeSeconds) {
+    async encrypt(purpose, content, lifetimeSeconds) {
       const token = new EncryptJWT(content).setProtectedHeader({ alg: 'dir', enc: 'A256GCM' }).setAudience(purpose);
       if (lifetimeSeconds !== undefined) token.setExpirationTime(`${lifetimeSeconds}s`);
       return await token.encrypt(key);
     },
-    async open(purpose, token) {
+    async decrypt(purpose, token) {
       try {
         const { payload } = await jwtDecrypt(token, key, {
           audience: purpose,
@@ -43,7 +43,7 @@ export function createTokenCipher(secret: string): TokenCipher {
         return payload;
       } catch (error) {
         if (error instanceof errors.JWTExpired) throw new TokenCipherError('expired', error.payload, { cause: error });
-        throw new TokenCipherError('broken', undefined, { cause: error });
+        throw new TokenCipherError('invalid', undefined, { cause: error });
       }
     },
   };

@@ -1,7 +1,7 @@
-import { calledBy } from '../../core/domain/access.ts';
+import { agentLabel } from '../../core/domain/access.ts';
 import type { Handler } from '../http/operation.ts';
 
 export const cancelSync: Handler<'cancelSync'> = async ({ body, actor }, { dailySync }) => {
-  await dailySync.cancel({ operator: calledBy(actor), reason: body.reason });
+  await dailySync.cancel({ operator: agentLabel(actor), reason: body.reason });
   return { body: { state: 'cancelling' } };
 };

@@ -1,6 +1,6 @@
-import { calledBy } from '../../core/domain/access.ts';
+import { agentLabel } from '../../core/domain/access.ts';
 import type { Handler } from '../http/operation.ts';
 
 export const decideRemovals: Handler<'decideRemovals'> = async ({ body, actor }, { dailySync }) => ({
-  body: await dailySync.decideRemovals({ ...body, operator: calledBy(actor) }),
+  body: await dailySync.decideRemovals({ ...body, operator: agentLabel(actor) }),
 });

@@ -11,10 +11,10 @@ interface Place {
   readonly after: string;
 }
 
-export const listIssues: Handler<'listIssues'> = async ({ query }, { stores: { syncRuns }, config, sealer }) => {
+export const listIssues: Handler<'listIssues'> = async ({ query }, { stores: { syncRuns }, config, tokenCipher }) => {
   const insurerId = config.INSURER_ID;
-  const pages = pageTokens<Place>(sealer, `issues ${query.runId ?? ''}`);
-  const place = await pages.placeOf(query.nextToken);
+  const pages = pageTokens<Place>(tokenCipher, `issues ${query.runId ?? ''}`);
+  const place = await pages.positionOf(query.nextToken);
   const runId = place?.runId ?? (await syncRuns.readProgress(insurerId, query.runId))?.runId;
   if (runId === undefined) throw new Problem('no-run-yet');
   const { entries, nextToken: after } = await syncRuns.listIssues(insurerId, runId, issuesPerPage, place?.after);

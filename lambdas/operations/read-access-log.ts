@@ -7,12 +7,12 @@ const entriesPerPage = 100;
 /** A filter that hardly anything fits must not read a whole log in one answer. */
 const readsMax = 20;
 
-export const readAccessLog: Handler<'readAccessLog'> = async (call, { stores: { accessLog }, sealer }) => {
+export const readAccessLog: Handler<'readAccessLog'> = async (call, { stores: { accessLog }, tokenCipher }) => {
   const { patientRef, query, acceptsFhir, apiUrl } = call;
   const { order = 'oldest' } = query;
-  const pages = pageTokens<string>(sealer, `access log of ${patientRef}, ${order} first`);
+  const pages = pageTokens<string>(tokenCipher, `access log of ${patientRef}, ${order} first`);
   const entries: AccessEntry[] = [];
-  let place = await pages.placeOf(query.nextToken);
+  let place = await pages.positionOf(query.nextToken);
   for (let reads = 0; reads < readsMax && entries.length < entriesPerPage; reads++) {
     const page = await accessLog.read(patientRef, entriesPerPage - entries.length, place, order);
     entries.push(...page.entries.filter((entry) => fits(entry, query)));

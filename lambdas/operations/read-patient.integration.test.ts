@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { createCareRecordsStore } from '../../core/stores/care-records.ts';
 import { type Api, openApi, withOneOther } from '../http/api.fixture.ts';
-import { linkDocument } from '../http/document-link.ts';
+import { encryptDocumentLink } from '../http/document-link.ts';
 import { problemType } from '../http/problems.ts';
 import { createTokenCipher } from '../http/token-cipher.ts';
 
@@ -65,15 +65,15 @@ test('a link is refused that was changed, is none of ours, has expired, or leads
   const typeOf = async (text: string) => (await api.ask('readDocument', { params: { token: text } })).json.type;
   expect(await typeOf(withOneOther(token))).toBe(problemType('document-unknown'));
   expect(await typeOf('a.b.c.d.e')).toBe(problemType('document-unknown'));
-  const place = await createTokenCipher(pseudonymKey).seal('page of anything', { p: patientRef });
+  const place = await createTokenCipher(pseudonymKey).encrypt('page of anything', { p: patientRef });
   expect(await typeOf(place)).toBe(problemType('document-unknown'));
   const content = { key: `documents/${patientRef}/1/${sha256('QUJD')}`, sizeBytes: 4, sha256: sha256('QUJD') };
   const reader = { who: 'anna', roles: ['clinician' as const] };
   const past = {
-    seal: async (purpose: string, facts: object) =>
-      await createTokenCipher(pseudonymKey).seal(purpose, facts as never, -1),
+    encrypt: async (purpose: string, facts: object) =>
+      await createTokenCipher(pseudonymKey).encrypt(purpose, facts as never, -1),
   };
-  const expired = await linkDocument(past as never, { patientRef, content, reader });
+  const expired = await encryptDocumentLink(past as never, { patientRef, content, reader });
   expect(await typeOf(expired)).toBe(problemType('link-expired'));
   await api.stores.documents.deleteVersion(patientRef, '1');
   expect(await typeOf(token)).toBe(problemType('document-unknown'));
@@ -114,7 +114,7 @@ test('a record of more documents than one answer can link goes on over several p
   const { patientRef } = await api.storePatient();
   const parts = splitAnswer(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
   await onceEach().stage(patientRef, '1', parts);
-  await api.stores.patients.flipCareVersion(patientRef, '1');
+  await api.stores.patients.activateCareVersion(patientRef, '1');
   const linked: number[] = [];
   let nextToken: string | undefined;
   const last: string[] = [];
@@ -136,7 +136,7 @@ test('a record that lies in the table whole is answered whole, beside the larges
   const { patientRef } = await api.storePatient(undefined, JSON.stringify({ note: '"'.repeat(500_000) }));
   const parts = splitAnswer(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
   await onceEach().stage(patientRef, '1', parts);
-  await api.stores.patients.flipCareVersion(patientRef, '1');
+  await api.stores.patients.activateCareVersion(patientRef, '1');
   const stored = await api.stores.careRecords.read(patientRef, '1');
   expect(stored?.records[0]).not.toHaveProperty('bodyRef');
   const claims = { sub: 'ü'.repeat(200), name: 'ü'.repeat(200), roles: ['clinician'] };
@@ -173,7 +173,7 @@ test('a page of care records that have been replaced meanwhile is refused: no re
   const { patientRef } = await api.storePatient(JSON.stringify(records));
   const { json } = await read(patientRef);
   await api.stores.careRecords.stage(patientRef, '2', splitAnswer('{"kvnr": "", "careRecords": []}'));
-  await api.stores.patients.flipCareVersion(patientRef, '2');
+  await api.stores.patients.activateCareVersion(patientRef, '2');
   expect((await read(patientRef, json.nextToken)).json.type).toBe(problemType('care-records-changed'));
   expect((await read(patientRef)).json.careRecords).toEqual([]);
 });

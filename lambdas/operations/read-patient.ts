@@ -2,7 +2,7 @@ import type { StoredPatient } from '../../core/domain/patient.ts';
 import { parseLossless, printLossless } from '../../core/json/lossless.ts';
 import type { StoredCareRecord } from '../../core/stores/care-records.ts';
 import type { Stores } from '../../core/stores/open-stores.ts';
-import { linkDocument } from '../http/document-link.ts';
+import { encryptDocumentLink } from '../http/document-link.ts';
 import type { Handler } from '../http/operation.ts';
 import { pageTokens } from '../http/pages.ts';
 import { Problem } from '../http/problems.ts';
@@ -30,12 +30,12 @@ type LinkTo = (content: StoredCareRecord['documents'][number]['content']) => Pro
  * A patient and a page of their care records, each as the insurer sent it, bit by bit. Put together as text, because a
  * parser would change numbers.
  */
-export const readPatient: Handler<'readPatient'> = async (call, { stores, sealer }) => {
+export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenCipher }) => {
   const { patientRef, query, actor: reader, apiUrl } = call;
-  const pages = pageTokens<Place>(sealer, `care records of ${patientRef}`);
-  const place = await pages.placeOf(query.nextToken);
+  const pages = pageTokens<Place>(tokenCipher, `care records of ${patientRef}`);
+  const place = await pages.positionOf(query.nextToken);
   const linkTo: LinkTo = async (content) => {
-    const token = await linkDocument(sealer, { patientRef, content, reader });
+    const token = await encryptDocumentLink(tokenCipher, { patientRef, content, reader });
     const { sizeBytes, sha256 } = content;
     return { href: `${apiUrl}/documents/${token}`, sizeBytes, sha256 };
   };

@@ -1,5 +1,5 @@
 import type { ListActivities } from '../../core/contract/list-activities.ts';
-import { addCounts, diffShard, type ListedEntry, noCounts } from '../../core/domain/diff.ts';
+import { addCounts, diffShard, type ListedEntry, zeroCounts } from '../../core/domain/diff.ts';
 import { shards } from '../../core/domain/shard.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import type { ListsStore } from '../../core/stores/lists.ts';
@@ -27,7 +27,7 @@ export const createApplyList = ({
   accessLog,
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
   async applyList({ listId, shardParts, fromShard, toShard }) {
-    return await withHeartbeats({ nextShard: fromShard, counts: noCounts }, async (heartbeats) => {
+    return await withHeartbeats({ nextShard: fromShard, counts: zeroCounts }, async (heartbeats) => {
       await eachShardLeft(heartbeats, toShard, async (shard, index) => {
         const stored = await Array.fromAsync(patients.readShard(shard));
         const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);

@@ -18,7 +18,7 @@ export const createDiscardStaged = ({
     await payloads.deleteAllOf({ syncId, patientRef });
     if (fetchOrder === undefined) return;
     // first, so that an attempt at storing it that still lives cannot make it current once it is gone
-    const isDiscarded = await patients.forbidCareVersion(patientRef, fetchOrder);
+    const isDiscarded = await patients.discardCareVersion(patientRef, fetchOrder);
     if (isDiscarded) await careRecords.deleteVersion(patientRef, fetchOrder);
     // the attempt that made it current may have died before it could say so
     else await accessLog.append(patientRef, [careRecordsAccess({ patientRef, syncId, careVersion: fetchOrder })]);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { FetchCareRecordsFailure } from '../../core/contract/line-activities.ts';
-import { addLineUse, type LineFault, type LineUse, unusedLine } from '../../core/domain/line.ts';
+import { addLineUse, type LineFault, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import { LineError, LineWithheld } from '../line/line-error.ts';
 
 /** What has been spent so far, over all attempts of the activity; travels in the heartbeat details. */
@@ -90,7 +90,7 @@ export function beginAttempt<Details extends Spent>(fresh: Details): LineAttempt
   };
 }
 
-export const nothingSpent: Spent = { lineUse: unusedLine, tries: 0 };
+export const nothingSpent: Spent = { lineUse: zeroLineUse, tries: 0 };
 
 /** A failure that no repetition mends, with what has been spent on it. */
 export function finalFailure(type: string, { lineUse, lastFault }: Spent): ApplicationFailure {

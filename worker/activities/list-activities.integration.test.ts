@@ -202,8 +202,8 @@ test('on the second day the gone are removed, only they, and not whoever is brok
 });
 
 test.each([
-  ['[{"kvnr":', 'cut'],
-  ['', 'cut'],
+  ['[{"kvnr":', 'truncated'],
+  ['', 'truncated'],
   ['<html>', 'not-an-array'],
   ['{"patients":[]}', 'not-an-array'],
   ['[1,]', 'syntax'],

@@ -10,7 +10,7 @@ import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
 const shardsAtOnce = 8;
 
 export interface PendingDeps extends RemovePatientDeps {
-  readonly patients: RemovePatientDeps['patients'] & Pick<PatientsStore, 'pendingOf' | 'takeStock'>;
+  readonly patients: RemovePatientDeps['patients'] & Pick<PatientsStore, 'listPending' | 'countShard'>;
 }
 
 export const createPending = ({
@@ -23,7 +23,7 @@ export const createPending = ({
     const patientRefs: string[] = [];
     let after = firstAfter;
     for (let shardIndex = first; shardIndex < shards.length; shardIndex += 1) {
-      patientRefs.push(...(await patients.pendingOf(shards[shardIndex] ?? '', after, limit - patientRefs.length)));
+      patientRefs.push(...(await patients.listPending(shards[shardIndex] ?? '', after, limit - patientRefs.length)));
       const last = patientRefs.at(-1);
       if (last !== undefined && patientRefs.length >= limit) return { patientRefs, next: { shardIndex, after: last } };
       after = undefined;
@@ -39,7 +39,7 @@ export const createPending = ({
       let pending = 0;
       await forEachParallel(shards, shardsAtOnce, async (shard) => {
         signal.throwIfAborted();
-        const stock = await patients.takeStock(shard);
+        const stock = await patients.countShard(shard);
         stored += stock.stored;
         pending += stock.pending;
         for (const patientRef of stock.removing)

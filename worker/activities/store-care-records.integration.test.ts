@@ -278,7 +278,7 @@ test.each([
 test('what a cancelled sync had staged cannot become current by an attempt that still lives', async () => {
   const input = await fetched(await listedPatient(), 1, answerOf('x'));
   await discardStaged(input);
-  expect(await patients.flipCareVersion(input.patientRef, input.fetchOrder)).toBe(false);
+  expect(await patients.activateCareVersion(input.patientRef, input.fetchOrder)).toBe(false);
   expect(await patients.get(input.patientRef)).toMatchObject({ careState: 'pending' });
 });
 

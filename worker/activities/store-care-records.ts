@@ -76,7 +76,7 @@ export const createStoreCareRecords = ({
     }
     await careRecords.stage(patientRef, fetchOrder, answer.parts, leash);
     leash.check();
-    if (await patients.flipCareVersion(patientRef, fetchOrder)) return await settle(input, 'stored');
+    if (await patients.activateCareVersion(patientRef, fetchOrder)) return await settle(input, 'stored');
     const after = await lookAt(input);
     return await settle(input, after.outcome ?? 'superseded');
   };

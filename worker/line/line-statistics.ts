@@ -1,5 +1,5 @@
 import { systemClock } from '../../core/clock.ts';
-import { type LineFault, type LineUse, unusedLine } from '../../core/domain/line.ts';
+import { type LineFault, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import type { SendingRight } from './sending-right.ts';
 
 /** What became of the line since it was measured last. */
@@ -28,7 +28,7 @@ export function createLineStatistics(nowMs: () => number = systemClock.monotonic
   let succeededAtMs = takenAtMs;
   let busySinceMs: number | undefined;
   let busyMs = 0;
-  let use: LineUse = unusedLine;
+  let use: LineUse = zeroLineUse;
 
   const countBusy = (): void => {
     const now = nowMs();
@@ -65,7 +65,7 @@ export function createLineStatistics(nowMs: () => number = systemClock.monotonic
       countBusy();
       const now = nowMs();
       const measured = { ...use, busyMs, elapsedMs: now - takenAtMs, sinceSuccessMs: now - succeededAtMs };
-      use = unusedLine;
+      use = zeroLineUse;
       busyMs = 0;
       takenAtMs = now;
       return measured;

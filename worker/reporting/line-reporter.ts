@@ -16,8 +16,8 @@ export function startLineReporter({ meter, metrics, isOpen, everyMs }: LineRepor
   const report = (): void => {
     const measured = meter.take();
     if (!isOpen() && measured.requests === 0) return;
-    metrics.tell(lineValues(measured));
-    for (const [fault, values] of faultValues(measured)) metrics.tell(values, { fault });
+    metrics.emit(lineValues(measured));
+    for (const [fault, values] of faultValues(measured)) metrics.emit(values, { fault });
   };
   const timer = setInterval(report, everyMs);
   return {

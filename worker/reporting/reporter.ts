@@ -38,14 +38,14 @@ export function startReporter(deps: ReporterDeps): { stop(): Promise<void> } {
     () => keeper.holding,
     async () => {
       const { holding, gate } = keeper;
-      metrics.tell({ SyncOnDemandMs: deps.takeSyncsMs(), LineHeld: holding ? 1 : 0 });
+      metrics.emit({ SyncOnDemandMs: deps.takeSyncsMs(), LineHeld: holding ? 1 : 0 });
       if (!holding || gate === undefined) return;
-      metrics.tell(gateValues(gate, Date.now()));
+      metrics.emit(gateValues(gate, Date.now()));
       await Promise.all([
-        part('runs', async () => metrics.tell(runValues(await deps.readRuns(), deps.hours, Date.now()))),
+        part('runs', async () => metrics.emit(runValues(await deps.readRuns(), deps.hours, Date.now()))),
         part('queues', async () => {
           for (const [taskQueue, count] of Object.entries(await deps.readBacklogs()))
-            metrics.tell({ QueueBacklog: count }, { taskQueue });
+            metrics.emit({ QueueBacklog: count }, { taskQueue });
         }),
       ]);
     },

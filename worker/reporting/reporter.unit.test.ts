@@ -10,7 +10,7 @@ import { type ReporterDeps, startReporter } from './reporter.ts';
 function listen() {
   const told: [name: MetricName, value: unknown, dimensions: object][] = [];
   const metrics: Metrics = {
-    tell(values, dimensions = {}) {
+    emit(values, dimensions = {}) {
       for (const [name, value] of Object.entries(values)) told.push([name as MetricName, value, dimensions]);
     },
   };

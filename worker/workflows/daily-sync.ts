@@ -28,10 +28,10 @@ import type { LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange, SplitResult } from '../../core/contract/list-activities.ts';
 import { lineTaskQueue } from '../../core/contract/names.ts';
 import type { LineSeen, PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
-import { addCounts, noCounts } from '../../core/domain/diff.ts';
-import { addLineUse, type LineUse, unusedLine } from '../../core/domain/line.ts';
+import { addCounts, zeroCounts } from '../../core/domain/diff.ts';
+import { addLineUse, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
-import { mustAsk } from '../../core/domain/removal-guard.ts';
+import { needsApproval } from '../../core/domain/removal-guard.ts';
 import {
   countList,
   countPatient,
@@ -190,11 +190,11 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     const parts = await inShardRanges((range) =>
       bulkActivities.applyList({ listId, shardParts: split.shardParts, ...range }),
     );
-    const counts = parts.reduce(addCounts, noCounts);
+    const counts = parts.reduce(addCounts, zeroCounts);
     run = countList(run, counts, split.quarantined);
     await enter('apply');
     const removals = { listId, removals: counts.gone, ...(etag !== undefined && { etag }) };
-    if (mustAsk({ removals: counts.gone, stored: counts.stored, limitPercent: input.removalLimitPercent })) {
+    if (needsApproval({ removals: counts.gone, stored: counts.stored, limitPercent: input.removalLimitPercent })) {
       waiting = removals;
       run = { ...run, decision: { removals: counts.gone, stored: counts.stored } };
     } else {
@@ -366,5 +366,5 @@ function unlessUnusable(error: unknown): { readonly kind: 'unusable'; readonly l
   const { type, details } = error.cause;
   if (type !== 'ListUnusable') throw error;
   const detail = details?.[0] as { lineUse?: LineUse } | undefined;
-  return { kind: 'unusable', lineUse: detail?.lineUse ?? unusedLine };
+  return { kind: 'unusable', lineUse: detail?.lineUse ?? zeroLineUse };
 }

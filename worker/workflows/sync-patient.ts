@@ -12,7 +12,7 @@ import type {
 } from '../../core/contract/line-activities.ts';
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
-import { addLineUse, type LineUse, type Priority, unusedLine } from '../../core/domain/line.ts';
+import { addLineUse, type LineUse, type Priority, zeroLineUse } from '../../core/domain/line.ts';
 
 export interface SyncPatientInput {
   readonly insurerId: string;
@@ -70,7 +70,7 @@ const lostPayloadsMax = 3;
  */
 export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientResult> {
   const { patientRef, syncId } = input;
-  let lineUse = unusedLine;
+  let lineUse = zeroLineUse;
   let fetched: FetchCareRecordsResult | undefined;
   try {
     for (let lost = 0; ; lost++) {
@@ -113,7 +113,7 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
 function refusalOf(error: unknown): (FetchCareRecordsFailure & { type: string }) | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
-  if (!(cause instanceof ApplicationFailure)) return { type: cause?.name ?? 'ActivityFailure', lineUse: unusedLine };
+  if (!(cause instanceof ApplicationFailure)) return { type: cause?.name ?? 'ActivityFailure', lineUse: zeroLineUse };
   const detail = cause.details?.[0] as Partial<FetchCareRecordsFailure> | undefined;
-  return { lineUse: unusedLine, ...detail, type: cause.type ?? 'ApplicationFailure' };
+  return { lineUse: zeroLineUse, ...detail, type: cause.type ?? 'ApplicationFailure' };
 }

@@ -1,5 +1,5 @@
 import type { Clients } from '../../clients.ts';
-import { openDocumentLink } from '../document-link.ts';
+import { decryptDocumentLink } from '../document-link.ts';
 import { Problem } from '../problems.ts';
 import { operationOf } from './operation-search.ts';
 import { headerOf, type Middleware, type RequestFacts } from './request.ts';
@@ -19,12 +19,12 @@ export function authentication(clients: () => Promise<Clients>): Middleware {
   };
 }
 
-async function readLink({ sealer }: Clients, token: string, facts: RequestFacts): Promise<void> {
-  const keep = (link: Awaited<ReturnType<typeof openDocumentLink>>): void => {
+async function readLink({ tokenCipher }: Clients, token: string, facts: RequestFacts): Promise<void> {
+  const keep = (link: Awaited<ReturnType<typeof decryptDocumentLink>>): void => {
     facts.link = link;
     facts.actor = link.reader;
     facts.patientRef = link.patientRef;
     facts.entity = { kind: 'document', id: link.content.sha256 };
   };
-  keep(await openDocumentLink(sealer, token, keep));
+  keep(await decryptDocumentLink(tokenCipher, token, keep));
 }

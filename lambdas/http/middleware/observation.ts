@@ -12,9 +12,9 @@ export function observation(): Middleware {
     const { operation = 'unknown', startedAtMs } = context.facts;
     const durationMs = Math.round(performance.now() - startedAtMs);
     logger.info('answered', { operation, status, durationMs });
-    metrics.tell({ ApiRequests: 1, ApiDurationMs: durationMs }, { operation, status: String(status) });
-    if (operation === 'requestPatientSync' && status === 202) metrics.tell({ SyncPromiseMs: durationMs });
-    if (error && problemOf(error).problem === 'access-log-unavailable') metrics.tell({ AccessLogFailures: 1 });
+    metrics.emit({ ApiRequests: 1, ApiDurationMs: durationMs }, { operation, status: String(status) });
+    if (operation === 'requestPatientSync' && status === 202) metrics.emit({ SyncPromiseMs: durationMs });
+    if (error && problemOf(error).problem === 'access-log-unavailable') metrics.emit({ AccessLogFailures: 1 });
   };
   return {
     before: ({ event, context }) => {
