@@ -73,7 +73,11 @@ export async function verifyChain(
 }
 
 /** Which seq is broken, if one is, once all before it are sound. A table may hold a seq that none of ours is: 2.5, or 0. */
-function brokenSeq(previous: Checkpoint | undefined, { entry, checkpoint }: Pair, nowSeconds: number): number | undefined {
+function brokenSeq(
+  previous: Checkpoint | undefined,
+  { entry, checkpoint }: Pair,
+  nowSeconds: number,
+): number | undefined {
   const nextSeq = (previous?.seq ?? 0) + 1;
   const seq = Math.max(nextSeq, Math.ceil((entry ?? checkpoint).seq));
   const isGap = seq > nextSeq;

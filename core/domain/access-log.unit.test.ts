@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AccessDraft, AccessEntry } from './access.ts';
 import { chainOf, draftArbitrary, draftOf } from './access-log.fixture.ts';
-import { expiresAtSeconds, type Checkpoint, linkEntry, verifyChain } from './access-log.ts';
+import { type Checkpoint, expiresAtSeconds, linkEntry, verifyChain } from './access-log.ts';
 
 const now = Date.parse('2026-11-25T12:00:00.000Z') / 1000;
 

@@ -56,7 +56,14 @@ for (const char of '0123456789+-.eEtrufalsn') kinds[char.charCodeAt(0)] = scalar
 for (const char of '{}[]:,"') kinds[char.charCodeAt(0)] = structure;
 
 /** Where in the array the next byte is. */
-type ParserState = 'before-array' | 'first-element' | 'next-element' | 'scalar' | 'within' | 'after-element' | 'after-array';
+type ParserState =
+  | 'before-array'
+  | 'first-element'
+  | 'next-element'
+  | 'scalar'
+  | 'within'
+  | 'after-element'
+  | 'after-array';
 
 /**
  * Cuts the bytes of one JSON array into its elements, without ever holding more than one of them (docs/adr/0007). Looks

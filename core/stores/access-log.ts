@@ -7,7 +7,7 @@ import {
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb';
 import type { AccessDraft, AccessEntry } from '../domain/access.ts';
-import { expiresAtSeconds, type Checkpoint, linkEntry, type Verification, verifyChain } from '../domain/access-log.ts';
+import { type Checkpoint, expiresAtSeconds, linkEntry, type Verification, verifyChain } from '../domain/access-log.ts';
 import { type Page, pageToken, sortKeyFrom } from './page.ts';
 import { forEachParallel } from './parallel.ts';
 
@@ -189,13 +189,16 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
       // The checkpoint before the entries: one whose entry is not there after that has none, and its place is taken all the same.
       const seenSeq = previous?.seq ?? 0;
       const isAfterSeen = { afterSeq: seenSeq, limit: 1 };
-      const checkpoints = isInDoubt ? await readNewest<Checkpoint>(checkpointPartition(patientRef), isAfterSeen) : undefined;
+      const checkpoints = isInDoubt
+        ? await readNewest<Checkpoint>(checkpointPartition(patientRef), isAfterSeen)
+        : undefined;
       const newest = await lookBack(patientRef, seenSeq, drafts);
       // Others get on: our turn comes.
       if (newest.length > 0) progressAtMs = performance.now();
       else if (isInDoubt && performance.now() - progressAtMs > patienceMs) throw new AccessLogError('unavailable');
       for (const entry of newest) known.set(entry.id, entry);
-      for (const last of [newest[0], checkpoints?.items[0]]) if (last && last.seq > (previous?.seq ?? 0)) previous = last;
+      for (const last of [newest[0], checkpoints?.items[0]])
+        if (last && last.seq > (previous?.seq ?? 0)) previous = last;
 
       const fresh: AccessEntry[] = [];
       const linked = new Map<string, AccessEntry>();

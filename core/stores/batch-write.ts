@@ -12,7 +12,8 @@ const firstDelayMs = 50;
 const maxDelayMs = 5_000;
 
 /** How a call that writes is sent. */
-export const sendOptions = (writeGuard: WriteGuard | undefined) => (writeGuard ? { abortSignal: writeGuard.signal } : {});
+export const sendOptions = (writeGuard: WriteGuard | undefined) =>
+  writeGuard ? { abortSignal: writeGuard.signal } : {};
 
 /**
  * Writes items without conditions, in no order, until DynamoDB has taken them all. Each key may appear once only. What it

@@ -51,7 +51,9 @@ export interface PatientsStore {
   /** At most `limit` pending patientRefs of a shard after `after`, in order. */
   listPending(shard: string, after: string | undefined, limit: number): Promise<string[]>;
   /** How many patients a shard has, how many of them are pending, and who besides is marked as being removed. */
-  countShard(shard: string): Promise<{ readonly stored: number; readonly pending: number; readonly removing: string[] }>;
+  countShard(
+    shard: string,
+  ): Promise<{ readonly stored: number; readonly pending: number; readonly removing: string[] }>;
   /** undefined when unknown, or being removed */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;

@@ -52,7 +52,8 @@ export const metrics = {
   RunOverdueMinutes: metric({
     unit: Count,
     topic: 'run',
-    description: 'minutes since the hour by which the day’s run had to be completed (RUN_DUE_HOUR); 0 when it is, or before that hour',
+    description:
+      'minutes since the hour by which the day’s run had to be completed (RUN_DUE_HOUR); 0 when it is, or before that hour',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -73,7 +74,8 @@ export const metrics = {
   RunPatientsFailed: metric({
     unit: Count,
     topic: 'run',
-    description: 'patients of the newest run whose care records could not be fetched (npm run sync -- issues names them)',
+    description:
+      'patients of the newest run whose care records could not be fetched (npm run sync -- issues names them)',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -116,7 +118,8 @@ export const metrics = {
   LinePausedBySystem: metric({
     unit: Count,
     topic: 'line',
-    description: '1 while the line is paused because the insurer did not let us in (401, 403): somebody has to act; else 0',
+    description:
+      '1 while the line is paused because the insurer did not let us in (401, 403): somebody has to act; else 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -175,7 +178,8 @@ export const metrics = {
   AccessLogFailures: metric({
     unit: Count,
     topic: 'access log',
-    description: 'calls of the access log that failed: what was asked for was not answered, or was tried again; from any worker, and the API',
+    description:
+      'calls of the access log that failed: what was asked for was not answered, or was tried again; from any worker, and the API',
     emitters: ['worker', 'api'],
     statistics: ['Sum'],
   }),
@@ -200,7 +204,8 @@ export const metrics = {
   QueueBacklog: metric({
     unit: Count,
     topic: 'queues',
-    description: 'tasks that wait in a task queue, as Temporal estimates; those of insurer-line wait for their turn on the line, at most SYNC_WINDOW',
+    description:
+      'tasks that wait in a task queue, as Temporal estimates; those of insurer-line wait for their turn on the line, at most SYNC_WINDOW',
     emitters: ['worker'],
     dimensions: ['taskQueue'],
     statistics: ['Maximum'],
