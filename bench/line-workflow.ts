@@ -38,8 +38,8 @@ export async function benchLine({ patientRefs, window, retries }: BenchLineInput
             insurerId: 'bench',
             patientRef,
             syncId: 'bench',
-            turn: 'bulk',
-            maxTries: 10_000,
+            priority: 'bulk',
+            maxRequests: 10_000,
           }).catch(unlessFinal);
         else await once[retries].fetchOnce(patientRef as Kvnr);
     }),

@@ -8,7 +8,7 @@ import { faultOf, type Log } from './log.ts';
 const deploymentName = 'epa-sync';
 
 /** How often a worker looks whether the current version still has workers, ms: longer than one poll of theirs lasts. */
-const lookMs = 90_000;
+const checkMs = 90_000;
 /** How often it tries to become the current version, until Temporal knows it, ms. */
 const retryMs = 1_000;
 
@@ -30,7 +30,7 @@ export interface DeploymentWatch {
   readonly log: Log;
   readonly signal: AbortSignal;
   /** for tests, which cannot wait so long */
-  readonly everyMs?: number;
+  readonly checkIntervalMs?: number;
 }
 
 /**
@@ -42,7 +42,7 @@ export async function keepDeploymentCurrent({
   buildId,
   log,
   signal,
-  everyMs = lookMs,
+  checkIntervalMs = checkMs,
 }: DeploymentWatch): Promise<void> {
   const { workflowService, options } = client;
   const { namespace } = options;
@@ -62,7 +62,7 @@ export async function keepDeploymentCurrent({
   }
   let seen: string | undefined;
   for (;;) {
-    await wait(everyMs);
+    await wait(checkIntervalMs);
     if (signal.aborted) return;
     try {
       const lastPoll = await lastPollOfCurrent(client);

@@ -18,7 +18,7 @@ import { createLog, faultOf } from './log.ts';
 import { checkPseudonymKey } from './pseudonym-key.ts';
 import { watchAccessLog } from './reporting/access-log-watch.ts';
 import { readBacklogs } from './reporting/backlogs.ts';
-import { runsLookedAt, startReporter } from './reporting/reporter.ts';
+import { reportedRuns, startReporter } from './reporting/reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
 import { workflowSource } from './workflow-source.ts';
 
@@ -80,11 +80,11 @@ try {
     keeper,
     metrics,
     log,
-    readRuns: async () => (await stores.syncRuns.listRuns(insurerId, runsLookedAt)).entries,
+    readRuns: async () => (await stores.syncRuns.listRuns(insurerId, reportedRuns)).entries,
     readBacklogs: () => readBacklogs(client),
-    takeSyncsMs: () => syncsTookMs.splice(0),
-    hours: { startHour: config.SYNC_HOUR, dueHour: config.RUN_DUE_HOUR },
-    everyMs: config.METRICS_INTERVAL_MS,
+    takeSyncDurationsMs: () => syncsTookMs.splice(0),
+    schedule: { startHour: config.SYNC_HOUR, dueHour: config.RUN_DUE_HOUR },
+    intervalMs: config.METRICS_INTERVAL_MS,
   });
   const { HEALTH_PORT: healthPort, WORKER_BUILD_ID: buildId } = config;
   const health =

@@ -12,7 +12,7 @@ export interface PseudonymKeyCheck {
 }
 
 /** Between two tries to read the mark, ms. */
-const askAgainMs = 1_000;
+const retryMs = 1_000;
 
 /**
  * Makes sure, for as long as that takes, that everything stored is named by this key: under another one the next run would find
@@ -26,7 +26,7 @@ export async function checkPseudonymKey({ syncRuns, insurerId, pseudonymKey, log
       break;
     } catch (error) {
       log.warn('pseudonym key not checked', { fault: faultOf(error) });
-      await sleep(askAgainMs);
+      await sleep(retryMs);
     }
   }
   throw new ConfigError(['PSEUDONYM_KEY: is not the one by which everything that is stored is named']);

@@ -5,49 +5,55 @@ export const dailySyncWorkflow = 'dailySync';
 
 export interface DailySyncInput {
   readonly insurerId: string;
-  /** names the run for ever: newRunId, made by whoever starts it */
+  /** permanent ID of the run: the caller that starts it creates it with newRunId */
   readonly runId: string;
-  /** SYNC_WINDOW: patients whose care records are under way at once */
+  /** SYNC_WINDOW: the number of patients whose care records are fetched at the same time */
   readonly syncWindow: number;
   /** CARE_MAX_ATTEMPTS */
   readonly careMaxAttempts: number;
   /** REMOVAL_LIMIT_PERCENT */
   readonly removalLimitPercent: number;
-  /** what continue-as-new hands on; absent at the start */
+  /** state from before continue-as-new; absent at the start */
   readonly carried?: CarriedRun;
 }
 
-/** What one execution of a run hands to the next: nothing is under way at that moment. */
+/** State that one execution of a run passes to the next. No sync is in progress at that moment. */
 export interface CarriedRun {
   readonly run: Run;
-  /** progress answers saved so far */
+  /** number of saves so far */
   readonly revision: number;
-  /** lists taken in so far */
-  readonly lists: number;
-  /** a list has to be fetched */
+  /** number of lists fetched so far */
+  readonly listCount: number;
+  /** a list must be fetched */
   readonly listDue: boolean;
   /** a list could not be used, so the run ends as failed */
   readonly listFailed: boolean;
-  /** where to go on among the pending; absent when all have had their turn */
+  /** where to continue among the pending patients; absent once each has been synced */
   readonly cursor?: PendingCursor;
   /** removals that wait for an operator */
-  readonly waiting?: WaitingRemovals;
+  readonly waitingRemovals?: WaitingRemovals;
 }
 
 export interface WaitingRemovals {
   readonly listId: string;
   readonly removals: number;
-  /** the list's ETag, kept once the removals have been applied */
+  /** the list's ETag, stored once the removals have been applied */
   readonly etag?: string;
 }
 
-/** Signal: a new day. Starts the run, or makes the run under way fetch the new list. */
+/** Signal: starts a run, or makes the current run fetch the new list. */
 export const triggerSignal = 'trigger';
-/** Query: Progress, without side effects. */
+/** Query: returns the Progress, without side effects. */
 export const progressQuery = 'progress';
-/** Signal, with a CancelRequest, just before the cancellation itself, which cannot carry one: kept with the run that is cancelled. */
+/**
+ * Signal: records a CancelRequest with the run. Sent directly before the cancellation, because a cancellation cannot carry
+ * arguments.
+ */
 export const cancelRequestedSignal = 'cancelRequested';
-/** Update: approve or reject the removals that wait. Refused with `NoDecisionAwaited` when none is awaited, `DecisionOutdated` when it is about others by now. */
+/**
+ * Update: approves or rejects the removals that wait. Refused with `NoDecisionAwaited` if none wait, and with
+ * `DecisionOutdated` if other removals wait now.
+ */
 export const decideRemovalsUpdate = 'decideRemovals';
 
 export interface CancelRequest {
@@ -58,6 +64,6 @@ export interface CancelRequest {
 export interface RemovalDecision {
   readonly decision: 'approve' | 'reject';
   readonly operator: string;
-  /** how many removals whoever decides has seen, where they say so: a list that came since may ask about others */
+  /** the number of removals that the operator has seen; a newer list can change it. If absent, it is not checked. */
   readonly removals?: number | undefined;
 }

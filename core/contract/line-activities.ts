@@ -49,9 +49,9 @@ export interface FetchCareRecordsInput {
   readonly patientRef: string;
   /** the request this fetch belongs to; the daily run's is its runId. The payload lies under `payloads/{syncId}/{patientRef}/` */
   readonly syncId: string;
-  readonly turn: Priority;
+  readonly priority: Priority;
   /** CARE_MAX_ATTEMPTS */
-  readonly maxTries: number;
+  readonly maxRequests: number;
 }
 
 export interface FetchCareRecordsResult {

@@ -1,16 +1,16 @@
 import type { ListCounts } from '../domain/diff.ts';
 import type { PatientListReference } from './line-activities.ts';
 
-/** The activities that take a list apart and hold it against what is stored. Repeatable at any point; they heartbeat. */
+/** The activities that split a list and compare it with the stored patients. Each is idempotent and heartbeats. */
 export interface ListActivities {
   /**
-   * Cuts a list into entries, quarantines bad ones as issues of the run, and writes 256 shards.
-   * @throws ApplicationFailure non-retryable `ListUnusable` when the bytes are no JSON array: fetched again
+   * Splits a list into entries, quarantines invalid ones as issues of the run, and writes 256 shards.
+   * @throws ApplicationFailure non-retryable `ListUnusable` if the bytes are not a JSON array; the list must be fetched again
    */
   splitPatientList(input: SplitPatientListInput): Promise<SplitResult>;
-  /** Diffs some shards, stores who is new or changed at once, and keeps who is gone for `removeGone`. */
+  /** Compares some shards, stores new and changed patients at once, and stores who is gone for `removeGone`. */
   applyList(input: ApplyListInput): Promise<ListCounts>;
-  /** Removes whom `applyList` found gone; who has been listed anew since stays. */
+  /** Removes the patients that `applyList` found gone, except those that a newer list contains. */
   removeGone(input: ShardRange & { readonly listId: string }): Promise<{ readonly removed: number }>;
   /** Deletes all objects of a list. */
   deleteList(input: { readonly listId: string }): Promise<void>;
@@ -23,14 +23,14 @@ export interface SplitPatientListInput {
 }
 
 export interface SplitResult {
-  /** all entries of the list, sound or not */
+  /** all entries of the list, valid or not */
   readonly entries: number;
   readonly quarantined: number;
-  /** how many objects each of the 256 shards was written to */
+  /** the number of objects that each of the 256 shards was written to */
   readonly shardParts: readonly number[];
 }
 
-/** Shards `fromShard` to `toShard` - 1, by their place in `shards` (0 to 256). */
+/** Shards `fromShard` to `toShard` - 1, as indexes in `shards` (0 to 256). */
 export interface ShardRange {
   readonly fromShard: number;
   readonly toShard: number;

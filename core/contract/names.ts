@@ -1,7 +1,8 @@
-/** Task queue of workflows and of the activities that do not talk to the insurer. */
+/** Task queue of all workflows, and of the activities that do not call the insurer. */
 export const syncTaskQueue = 'sync';
-/** Task queues of the activities that talk to the insurer: bulk work, and people who wait. */
+/** Task queue of the activities that call the insurer for a daily sync. */
 export const lineTaskQueue = 'insurer-line';
+/** Task queue of the activities that call the insurer for a person who waits. */
 export const urgentLineTaskQueue = 'insurer-line-urgent';
 
 export const dailySyncId = (insurerId: string): string => `daily-sync:${insurerId}`;

@@ -8,12 +8,12 @@ export interface PatientRecordInput {
   readonly patientRef: string;
   /** CARE_MAX_ATTEMPTS */
   readonly careMaxAttempts: number;
-  /** what continue-as-new hands on: syncs that were requested and have not begun */
+  /** state from before continue-as-new: syncs that were requested and have not started */
   readonly carried?: { readonly syncIds: readonly string[] };
 }
 
 export interface SyncRequest {
-  /** UUID made by the caller: update, signal and marker with the same one are the same request */
+  /** UUID from the caller: an update, a signal and a marker with the same UUID are the same request */
   readonly syncId: string;
   /** the token's `sub` */
   readonly requestedBy: string;
@@ -22,31 +22,32 @@ export interface SyncRequest {
 }
 
 /**
- * Update: returns once the access entry and the marker `lastSync` (`requested`) are in their tables; the sync follows. One that
- * is under way is joined: the answer then has its syncId. Fails with the type `PatientUnknown` or `AccessLogUnavailable`.
+ * Update: returns once the access entry and the marker `lastSync` (`requested`) are stored; the sync follows. If a sync is
+ * already in progress, the request joins it and the answer has that sync's ID. Fails with the type `PatientUnknown` or
+ * `AccessLogUnavailable`.
  */
 export const requestSyncUpdate = 'requestSync';
 export interface RequestSyncInput extends SyncRequest {
   readonly access: AccessDraft;
 }
 
-/** Signal, with a RequestSyncInput: the same for a caller whom no worker has answered in time. */
+/** Signal, with a RequestSyncInput: the same request, for a caller that got no answer from a worker in time. */
 export const syncRequestedSignal = 'syncRequested';
 
-/** Update, with an AccessDraft: returns once the entry is in the table. Fails with the type `AccessLogUnavailable`. */
+/** Update, with an AccessDraft: returns once the entry is stored. Fails with the type `AccessLogUnavailable`. */
 export const recordAccessUpdate = 'recordAccess';
 
-/** The activities of the entity itself; each can be repeated. Those of its syncs: LineActivities, SyncActivities. */
+/** The workflow's own activities; each is idempotent. Its syncs use LineActivities and SyncActivities. */
 export interface PatientRecordActivities {
   /**
-   * Access entry, then marker; with the answer of the update.
+   * Writes the access entry, then the marker. Returns the answer of the update.
    * @throws ApplicationFailure non-retryable `PatientUnknown`; `AccessLogUnavailable` retryable
    */
   writeSyncRequest(input: RequestSyncInput): Promise<LastSync>;
-  /** Marks a sync as running; false when it is not the patient's last one, or over: there is nothing to do. */
+  /** Marks a sync as running. Returns false if it has ended or is not the patient's last one, so nothing is to be done. */
   beginSync(input: { readonly patientRef: string; readonly syncId: string }): Promise<boolean>;
-  /** Says what came of it, unless the patient has been removed or has a newer one. */
+  /** Stores the result of a sync, unless the patient has been removed or has a newer sync. */
   endSync(input: SyncEnd & { readonly patientRef: string; readonly syncId: string }): Promise<void>;
-  /** @throws ApplicationFailure `AccessLogUnavailable` retryable */
+  /** Appends access entries. @throws ApplicationFailure `AccessLogUnavailable` retryable */
   appendAccess(input: { readonly patientRef: string; readonly drafts: readonly AccessDraft[] }): Promise<void>;
 }

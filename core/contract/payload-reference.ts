@@ -1,4 +1,4 @@
-/** Stands for a payload in Temporal (claim-check pattern): where it lies in the bucket, and what it must be. */
+/** Stands for a payload in Temporal (claim-check pattern): its key in the bucket, its size and its hash. */
 export interface PayloadReference {
   readonly key: string;
   readonly sizeBytes: number;

@@ -3,36 +3,37 @@ import type { Progress } from '../domain/progress.ts';
 import type { PayloadReference } from './payload-reference.ts';
 
 /**
- * The activities of a sync that do not talk to the insurer. Each can be repeated and can die half way: the next attempt
- * ends right. Pseudonyms, counts and references only.
+ * The activities of a sync that do not call the insurer. Each is idempotent: if an attempt dies at any point, the next one
+ * completes its work. Inputs and results contain only pseudonyms, counts and references.
  */
 export interface SyncActivities {
   /**
-   * Payload to tables, swapped whole; deletes the payload and what the new version replaces.
-   * @throws ApplicationFailure non-retryable `AnswerTooLarge`: it cannot be taken apart or stored within bounds
+   * Stores a payload in the tables and switches to it atomically; deletes the payload and the replaced version.
+   * @throws ApplicationFailure non-retryable `AnswerTooLarge` if it cannot be split or stored within the limits
    */
   storeCareRecords(input: StoreCareRecordsInput): Promise<StoreCareRecordsResult>;
-  /** Undoes what a sync has staged: its payloads, and its version unless that is the patient's current one. */
+  /** Deletes what a sync has staged: its payloads, and its version unless that is the patient's current one. */
   discardStaged(input: DiscardStagedInput): Promise<void>;
-  /** Removes a patient with all care records and documents; the access log stays. */
+  /** Removes a patient with all care records and documents; keeps the access log. */
   removePatient(input: { readonly patientRef: string }): Promise<void>;
-  /** The insurer's answer was final (404, too large): the patient is pending no more until it changes. */
+  /** Sets the care state `failed` after a final answer (404, too large): the patient is not pending until it changes. */
   markCareFailed(input: { readonly patientRef: string }): Promise<void>;
-  /** Deletes what a run has left: payloads under `payloads/{runId}/`, lists under `lists/{runId}-`. */
+  /** Deletes the objects that a run has left: payloads under `payloads/{runId}/`, lists under `lists/{runId}-`. */
   sweepRun(input: { readonly runId: string }): Promise<void>;
-  /** The next pending patients, shard by shard; without `next` there are no more. */
+  /** Returns the next pending patients, shard by shard; without `next` there are no more. */
   listPending(input: ListPendingInput): Promise<ListPendingResult>;
-  /**
-   * How many patients are stored, and how many of them are pending, over all shards. Removes whoever was marked as being
-   * removed and is still there, as after a run that was ended by force. Heartbeats.
-   */
-  takeStock(): Promise<{ readonly stored: number; readonly pending: number }>;
-  /** Keeps a run's progress answer, the line's state in it; one that is older than what is kept changes nothing. */
-  saveProgress(input: SaveProgressInput): Promise<LineSeen>;
-  /** The last list that was applied whole; undefined before the first. */
-  appliedList(input: { readonly insurerId: string }): Promise<AppliedList | undefined>;
-  setAppliedList(input: AppliedList & { readonly insurerId: string }): Promise<void>;
-  /** Adds an issue to a run's; the same one again changes nothing. */
+  /** Counts the patients in all shards. Heartbeats. */
+  countPatients(): Promise<PatientCounts>;
+  /** Removes the patients that are marked as being removed, for example by a run that was terminated. Heartbeats. */
+  finishRemovals(): Promise<void>;
+  /** Stores the progress of a run. Ignores a revision older than the stored one. */
+  saveProgress(input: SaveProgressInput): Promise<void>;
+  /** Reads the line's state from the gate; undefined if the gate cannot be read. */
+  readLineStatus(input: { readonly insurerId: string }): Promise<LineStatus | undefined>;
+  /** Reads which list was last applied completely; undefined before the first. */
+  readAppliedList(input: { readonly insurerId: string }): Promise<AppliedListVersion | undefined>;
+  setAppliedList(input: AppliedListVersion & { readonly insurerId: string }): Promise<void>;
+  /** Adds an issue to a run. Adding the same issue again changes nothing. */
   recordIssue(input: RecordIssueInput): Promise<void>;
 }
 
@@ -46,8 +47,8 @@ export interface StoreCareRecordsInput {
 
 export interface StoreCareRecordsResult {
   /**
-   * superseded: a newer fetch is stored; gone: the patient is not there, or being removed; payload-lost: the payload
-   * is missing or spoilt and was not stored, so it has to be fetched once more.
+   * superseded: a newer fetch is stored; gone: the patient is not stored, or is being removed; payload-lost: the payload is
+   * missing or corrupted and was not stored, so it must be fetched again.
    */
   readonly outcome: 'stored' | 'superseded' | 'gone' | 'payload-lost';
 }
@@ -55,14 +56,14 @@ export interface StoreCareRecordsResult {
 export interface DiscardStagedInput {
   readonly patientRef: string;
   readonly syncId: string;
-  /** absent when the fetch had not ended */
+  /** absent if the fetch had not ended */
   readonly fetchOrder?: string;
 }
 
-/** A place in the pending patients of all shards. The first one: `{ shardIndex: 0 }`. */
+/** A position among the pending patients of all shards. The first one is `{ shardIndex: 0 }`. */
 export interface PendingCursor {
   readonly shardIndex: number;
-  /** patientRef after which it goes on within the shard */
+  /** the last patientRef that was returned from this shard */
   readonly after?: string;
 }
 
@@ -75,10 +76,19 @@ export interface ListPendingResult {
   readonly next?: PendingCursor;
 }
 
+export interface PatientCounts {
+  /** without those being removed */
+  readonly stored: number;
+  /** stored patients whose care state is `pending` */
+  readonly pending: number;
+  /** patients marked as being removed that still exist */
+  readonly removing: number;
+}
+
 export interface SaveProgressInput {
   readonly insurerId: string;
   readonly progress: Progress;
-  /** grows from save to save within the run, also over continue-as-new */
+  /** grows with each save of the run, also across continue-as-new */
   readonly revision: number;
 }
 
@@ -88,10 +98,11 @@ export interface RecordIssueInput {
   readonly issue: Issue;
 }
 
-/** The line's state as the gate has it; `busy` when its holder last renewed. */
-export type LineSeen = Pick<Progress['line'], 'state' | 'busy'>;
+/** The line's state in the gate. `busy` is the value at the holder's last renewal. */
+export type LineStatus = Pick<Progress['line'], 'state' | 'busy'>;
 
-export interface AppliedList {
+/** Identifies a list that was applied completely. */
+export interface AppliedListVersion {
   readonly listId: string;
   readonly etag: string;
 }

@@ -6,7 +6,7 @@ import {
   PutCommand,
   QueryCommand,
 } from '@aws-sdk/lib-dynamodb';
-import type { AppliedList } from '../contract/sync-activities.ts';
+import type { AppliedListVersion } from '../contract/sync-activities.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { Progress } from '../domain/progress.ts';
 import { addSample, type RunSample } from '../domain/run-sample.ts';
@@ -29,8 +29,8 @@ export interface SyncRunsStore {
   addIssues(insurerId: string, runId: string, issues: readonly Issue[]): Promise<void>;
   /** Quarantined entries by position, then the list's, then patients. @throws PageTokenError */
   listIssues(insurerId: string, runId: string, limit: number, nextToken?: string): Promise<Page<Issue>>;
-  readAppliedList(insurerId: string): Promise<AppliedList | undefined>;
-  setAppliedList(insurerId: string, list: AppliedList): Promise<void>;
+  readAppliedList(insurerId: string): Promise<AppliedListVersion | undefined>;
+  setAppliedList(insurerId: string, list: AppliedListVersion): Promise<void>;
   /** The next run takes in its whole list, also when that has not changed. */
   forgetAppliedList(insurerId: string): Promise<void>;
   /** Whether all is named by the pseudonym key of this mark (core/crypto/pseudonyms.ts). The first one to be asked about is kept. */
@@ -142,7 +142,7 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
         Key: appliedListKey(insurerId),
         ConsistentRead: true,
       });
-      return (await dynamo.send(command)).Item?.['list'] as AppliedList | undefined;
+      return (await dynamo.send(command)).Item?.['list'] as AppliedListVersion | undefined;
     },
 
     async setAppliedList(insurerId, list) {

@@ -64,9 +64,9 @@ export interface DailySyncClient {
 type DailySyncConfig = Pick<ClientConfig, 'INSURER_ID' | 'SYNC_WINDOW' | 'CARE_MAX_ATTEMPTS' | 'REMOVAL_LIMIT_PERCENT'>;
 
 /** Longest wait for the server's own answers, and for one that needs a worker, ms. */
-const serverMs = 5_000;
-const queryMs = 2_000;
-const updateMs = 10_000;
+const serverTimeoutMs = 5_000;
+const queryTimeoutMs = 2_000;
+const updateTimeoutMs = 10_000;
 
 export function createDailySyncClient(
   client: Client,
@@ -79,7 +79,7 @@ export function createDailySyncClient(
 
   const describeRunning = async (): Promise<WorkflowExecutionDescription | undefined> => {
     try {
-      const description = await within(client, serverMs, () => client.workflow.getHandle(workflowId).describe());
+      const description = await within(client, serverTimeoutMs, () => client.workflow.getHandle(workflowId).describe());
       return description.status.name === 'RUNNING' ? description : undefined;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return undefined;
@@ -94,7 +94,9 @@ export function createDailySyncClient(
   const ask = async (): Promise<Progress | 'no answer' | 'not running'> => {
     try {
       if ((await describeRunning()) === undefined) return 'not running';
-      return await within(client, queryMs, () => client.workflow.getHandle(workflowId).query<Progress>(progressQuery));
+      return await within(client, queryTimeoutMs, () =>
+        client.workflow.getHandle(workflowId).query<Progress>(progressQuery),
+      );
     } catch {
       return 'no answer';
     }
@@ -121,7 +123,7 @@ export function createDailySyncClient(
         removalLimitPercent: config.REMOVAL_LIMIT_PERCENT,
       };
       try {
-        return await within(client, serverMs, async () => {
+        return await within(client, serverTimeoutMs, async () => {
           const handle = await client.workflow.signalWithStart(dailySyncWorkflow, {
             workflowId,
             taskQueue: syncTaskQueue,
@@ -152,7 +154,7 @@ export function createDailySyncClient(
     async cancel(request) {
       await requireRunning();
       const handle = client.workflow.getHandle(workflowId);
-      await within(client, serverMs, async () => {
+      await within(client, serverTimeoutMs, async () => {
         await handle.signal<[CancelRequest]>(cancelRequestedSignal, request);
         await handle.cancel();
       }).catch((error: unknown) => {
@@ -165,7 +167,7 @@ export function createDailySyncClient(
     async decideRemovals(decision) {
       await requireRunning();
       const handle = client.workflow.getHandle(workflowId);
-      return await within(client, updateMs, () =>
+      return await within(client, updateTimeoutMs, () =>
         handle.executeUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate, { args: [decision] }),
       ).catch((error: unknown) => {
         throw new DailySyncError(updateFault(error), { cause: error });

@@ -59,10 +59,10 @@ export interface PatientRecordClientDeps {
  * Longest wait for the entity's answer, and then for the server to take a signal, ms. A server that is well takes it in some
  * 20 ms, so that all is done within a second; to one that is slow a late promise is better than a refusal.
  */
-const syncAnswerMs = 700;
-const signalMs = 1_000;
-const accessAnswerMs = 500;
-const askAgainMs = 20;
+const syncAnswerTimeoutMs = 700;
+const signalTimeoutMs = 1_000;
+const accessAnswerTimeoutMs = 500;
+const retryDelayMs = 20;
 const logPageEntries = 500;
 
 /** What people do with one patient, by way of the entity workflow (docs/explanation/the-daily-run.md, "A sync on demand"). */
@@ -103,7 +103,7 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
         if (type === 'PatientUnknown') throw new PatientRecordError('patient-unknown', { cause: error });
         if (type !== 'UnprocessedUpdate') return undefined;
         // That one was not accepted: too many at once, or it has met an end or a continue-as-new.
-        await sleep(askAgainMs * (0.5 + Math.random() / 2));
+        await sleep(retryDelayMs * (0.5 + Math.random() / 2));
       }
     }
     return undefined;
@@ -117,7 +117,7 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
       const answered = await ask<LastSync>(requestSyncUpdate, request, {
         patientRef,
         id: syncId,
-        answerMs: syncAnswerMs,
+        answerMs: syncAnswerTimeoutMs,
       });
       if (answered) return answered.answer;
       // The signal first: it carries all that is to be written, so that from then on the sync will be done, whatever becomes
@@ -125,7 +125,7 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
       // when it is not.
       try {
         const client = await temporal();
-        await client.connection.withDeadline(Date.now() + signalMs, () =>
+        await client.connection.withDeadline(Date.now() + signalTimeoutMs, () =>
           client.workflow.signalWithStart(patientRecordWorkflow, {
             ...startOf(patientRef),
             signal: syncRequestedSignal,
@@ -149,7 +149,7 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
 
     async recordAccess(draft) {
       const { patientRef, id } = draft;
-      const answered = await ask(recordAccessUpdate, draft, { patientRef, id, answerMs: accessAnswerMs });
+      const answered = await ask(recordAccessUpdate, draft, { patientRef, id, answerMs: accessAnswerTimeoutMs });
       if (answered === undefined) await stores.accessLog.append(patientRef, [draft]).catch(rethrow);
     },
   };

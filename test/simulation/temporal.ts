@@ -287,4 +287,4 @@ export function taskWorker({
   };
 }
 
-const emptySink = { begin: () => {}, write: async () => {}, startAgain: () => {} };
+const emptySink = { begin: () => {}, write: async () => {}, restart: () => {} };

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { joinAnswer } from '../../core/domain/split-answer.ts';
-import { splitAnswerInProcess } from './answer-splitter.ts';
+import { splitAnswerWithinLimits } from './answer-splitter.ts';
 
 const free = { signal: new AbortController().signal, check() {} };
 const answerWith = (field: string) => `{"kvnr":"A123456780","careRecords":[{"id":"r","x":${field}}]}`;
-const takenFrom = async (text: string) => await splitAnswerInProcess(Buffer.from(text), free);
+const takenFrom = async (text: string) => await splitAnswerWithinLimits(Buffer.from(text), free);
 
 /** The longest time for which this process did nothing else while some work lasted. */
 async function longestBlockMs(work: () => Promise<void>): Promise<number> {
@@ -32,7 +32,7 @@ test('64 MiB of the worst numbers are given up, and neither block nor swell the 
   const bytes = Buffer.from(answerWith(`[${'1.0,'.repeat(16 << 20)}0]`));
   const beforeBytes = process.memoryUsage().rss;
   const blockedMs = await longestBlockMs(async () => {
-    expect(await splitAnswerInProcess(bytes, free)).toEqual({ kind: 'too-large' });
+    expect(await splitAnswerWithinLimits(bytes, free)).toEqual({ kind: 'too-large' });
   });
   expect(blockedMs).toBeLessThan(1_000);
   expect(process.memoryUsage().rss - beforeBytes).toBeLessThan(400 << 20);

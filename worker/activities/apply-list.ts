@@ -28,7 +28,7 @@ export const createApplyList = ({
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
   async applyList({ listId, shardParts, fromShard, toShard }) {
     return await withHeartbeats({ nextShard: fromShard, counts: zeroCounts }, async (heartbeats) => {
-      await eachShardLeft(heartbeats, toShard, async (shard, index) => {
+      await forEachRemainingShard(heartbeats, toShard, async (shard, index) => {
         const stored = await Array.fromAsync(patients.readShard(shard));
         const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
         const diff = await diffShard(lines, stored, listId);
@@ -38,14 +38,14 @@ export const createApplyList = ({
         for (const batch of batchesOf(diff.new)) {
           heartbeats.signal.throwIfAborted();
           await accessLog.appendFirst(batch.map((entry) => accessOf('import', entry)));
-          await patients.storeNew(batch, listId, heartbeats.leash);
+          await patients.storeNew(batch, listId, heartbeats.writeGuard);
         }
         for (const batch of batchesOf(diff.changed)) {
           heartbeats.signal.throwIfAborted();
           await forEachParallel(batch, appendsAtOnce, async (entry) => {
             await accessLog.append(entry.patientRef, [accessOf('change', entry)]);
           });
-          await patients.storeChanged(batch, listId, heartbeats.leash);
+          await patients.storeChanged(batch, listId, heartbeats.writeGuard);
         }
         if (diff.gone.length > 0)
           await lists.putGone(
@@ -61,7 +61,7 @@ export const createApplyList = ({
 
   async removeGone({ listId, fromShard, toShard }) {
     return await withHeartbeats({ nextShard: fromShard, removed: 0 }, async (heartbeats) => {
-      await eachShardLeft(heartbeats, toShard, async (shard) => {
+      await forEachRemainingShard(heartbeats, toShard, async (shard) => {
         const { removed } = heartbeats.done;
         const gone = await lists.readGone(listId, shard);
         if (gone.length === 0) return { removed };
@@ -71,7 +71,7 @@ export const createApplyList = ({
         const stillGone = gone.filter((then) => (listedBy.get(then.patientRef) ?? then.listedBy) === then.listedBy);
         await forEachParallel(stillGone, removalsAtOnce, async ({ patientRef }) => {
           heartbeats.signal.throwIfAborted();
-          await removePatient({ patients, careRecords, accessLog }, patientRef, heartbeats.leash);
+          await removePatient({ patients, careRecords, accessLog }, patientRef, heartbeats.writeGuard);
         });
         return { removed: removed + stillGone.length };
       });
@@ -85,7 +85,7 @@ export const createApplyList = ({
 });
 
 /** Goes on at the first shard that no earlier attempt has done. @param work gives what is done once the shard is */
-async function eachShardLeft<Done extends { readonly nextShard: number }>(
+async function forEachRemainingShard<Done extends { readonly nextShard: number }>(
   heartbeats: Heartbeats<Done>,
   toShard: number,
   work: (shard: string, index: number) => Promise<Omit<Done, 'nextShard'>>,
@@ -93,7 +93,7 @@ async function eachShardLeft<Done extends { readonly nextShard: number }>(
   for (let index = heartbeats.done.nextShard; index < toShard; index++) {
     heartbeats.signal.throwIfAborted();
     const done = await work(shards[index] ?? '', index);
-    heartbeats.tell({ ...done, nextShard: index + 1 } as Done);
+    heartbeats.report({ ...done, nextShard: index + 1 } as Done);
   }
 }
 

@@ -3,7 +3,7 @@ import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import type { Line } from '../line/line.ts';
 import { LineError } from '../line/line-error.ts';
-import { beginAttempt, finalFailure, keep, nothingSpent } from './line-attempt.ts';
+import { beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
 
 export interface CareRecordsFetchDeps {
   readonly line: Pick<Line, 'fetchCareRecords'>;
@@ -32,12 +32,17 @@ export function createCareRecordsFetch({ line, patients, payloads }: CareRecords
     return heard;
   };
 
-  return async ({ patientRef, syncId, turn, maxTries }: FetchCareRecordsInput): Promise<FetchCareRecordsResult> => {
-    const attempt = beginAttempt(nothingSpent);
+  return async ({
+    patientRef,
+    syncId,
+    priority,
+    maxRequests,
+  }: FetchCareRecordsInput): Promise<FetchCareRecordsResult> => {
+    const attempt = beginAttempt(noUsage);
     const heard = hearsayOf(patientRef); // before the table is read
     const failAsNotInsured = async (): Promise<never> => {
       heard.notInsured ??= 'heard';
-      await keep(() => patients.markNotInsured(patientRef), attempt.signal);
+      await retryWhileUnavailable(() => patients.markNotInsured(patientRef), attempt.signal);
       heard.notInsured = 'written';
       throw finalFailure('PatientNotInsured', attempt.details);
     };
@@ -49,17 +54,20 @@ export function createCareRecordsFetch({ line, patients, payloads }: CareRecords
       }
       for (;;) {
         if (heard.notInsured) await failAsNotInsured();
-        if (attempt.details.tries >= maxTries) throw finalFailure('AttemptsExhausted', attempt.details);
-        attempt.goOn();
+        if (attempt.details.requests >= maxRequests) throw finalFailure('AttemptsExhausted', attempt.details);
+        attempt.throwIfUsedUp();
         try {
-          const fetched = await line.fetchCareRecords(patient.kvnr, turn, attempt.signal);
-          attempt.succeeded();
+          const fetched = await line.fetchCareRecords(patient.kvnr, priority, attempt.signal);
+          attempt.countSuccess();
           if (fetched.kind === 'unknown') throw finalFailure('PatientUnknown', attempt.details);
           if (fetched.kind === 'not-insured') return await failAsNotInsured();
-          const payload = await keep(() => payloads.put({ syncId, patientRef }, fetched.body), attempt.signal);
+          const payload = await retryWhileUnavailable(
+            () => payloads.put({ syncId, patientRef }, fetched.body),
+            attempt.signal,
+          );
           return { payload, fetchOrder: fetched.order, lineUse: attempt.details.lineUse };
         } catch (error) {
-          attempt.failed(error);
+          attempt.countFailure(error);
           if (error instanceof LineError && error.fault === 'too-large')
             throw finalFailure('AnswerTooLarge', attempt.details);
         }
@@ -67,7 +75,7 @@ export function createCareRecordsFetch({ line, patients, payloads }: CareRecords
     } finally {
       heard.attempts -= 1;
       if (heard.attempts === 0 && heard.notInsured !== 'heard') hearsay.delete(patientRef); // or nobody would know any more
-      attempt.end();
+      attempt.stop();
     }
   };
 }

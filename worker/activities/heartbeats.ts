@@ -15,9 +15,9 @@ export interface Heartbeats<Done> {
   /** aborts when the activity is cancelled or its worker shuts down */
   readonly signal: AbortSignal;
   /** ends the attempt's writes once another one may be under way */
-  readonly leash: WriteGuard;
+  readonly writeGuard: WriteGuard;
   /** Tells at once what is done by now. */
-  tell(done: Done): void;
+  report(done: Done): void;
 }
 
 /**
@@ -53,14 +53,14 @@ export async function withHeartbeats<Done, Answer>(
         return done;
       },
       signal: context.cancellationSignal,
-      leash: {
+      writeGuard: {
         signal: stale.signal,
         check() {
           look();
           stale.signal.throwIfAborted();
         },
       },
-      tell(more) {
+      report(more) {
         done = more;
         heartbeat();
       },

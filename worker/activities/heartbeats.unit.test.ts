@@ -20,31 +20,31 @@ async function withClock(work: (heartbeats: Heartbeats<number>, clock: { nowMs: 
 }
 
 test('an attempt that keeps beating may write', async () => {
-  const told = await withClock(async ({ leash, tell }, clock) => {
+  const told = await withClock(async ({ writeGuard, report }, clock) => {
     for (let done = 1; done <= 5; done++) {
       clock.nowMs += 4_000;
-      leash.check();
-      tell(done);
+      writeGuard.check();
+      report(done);
     }
-    expect(leash.signal.aborted).toBe(false);
+    expect(writeGuard.signal.aborted).toBe(false);
   });
   expect(told).toEqual([0, 1, 2, 3, 4, 5]);
 });
 
 test('an attempt that was frozen writes nothing more, and no late heartbeat makes up for it', async () => {
-  const told = await withClock(async ({ leash, tell }, clock) => {
+  const told = await withClock(async ({ writeGuard, report }, clock) => {
     clock.nowMs += 6_000;
-    tell(1); // as the timer does that is overdue
-    expect(leash.signal.aborted).toBe(true);
-    expect(leash.check).toThrow('stood still');
+    report(1); // as the timer does that is overdue
+    expect(writeGuard.signal.aborted).toBe(true);
+    expect(writeGuard.check).toThrow('stood still');
   });
   expect(told).toEqual([0]);
 });
 
 test('an attempt that wakes up may not write even before its first overdue heartbeat', async () => {
-  await withClock(async ({ leash }, clock) => {
+  await withClock(async ({ writeGuard }, clock) => {
     clock.nowMs += 6_000;
-    expect(leash.check).toThrow('stood still');
-    expect(leash.signal.aborted).toBe(true);
+    expect(writeGuard.check).toThrow('stood still');
+    expect(writeGuard.signal.aborted).toBe(true);
   });
 });

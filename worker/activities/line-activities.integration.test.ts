@@ -87,7 +87,7 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
     },
   };
 }
-const fetchCare = { insurerId: 'kk', patientRef: 'ref', syncId: 'run', turn: 'bulk', maxTries: 40 } as const;
+const fetchCare = { insurerId: 'kk', patientRef: 'ref', syncId: 'run', priority: 'bulk', maxRequests: 40 } as const;
 const failureOf = async (result: Promise<unknown>): Promise<ApplicationFailure> =>
   await result.then(
     () => expect.unreachable('it succeeded'),
@@ -111,12 +111,12 @@ test('care records are fetched again until they come, and what it took is told',
 
 test('a hopeless patient gives the slot away after some tries, and is given up after all of them', async () => {
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(500)));
-  const input = { ...fetchCare, maxTries: 10 };
+  const input = { ...fetchCare, maxRequests: 10 };
   const first = world.attempt((a) => a.fetchCareRecords(input));
   const failure = await failureOf(first.result);
   expect(failure).toMatchObject({ type: 'LineError.server-error', nonRetryable: false });
   expect(JSON.stringify(failure)).not.toContain(anna);
-  expect(first.told.at(-1)).toMatchObject({ tries: 8 });
+  expect(first.told.at(-1)).toMatchObject({ requests: 8 });
   const second = world.attempt((a) => a.fetchCareRecords(input), first.told.at(-1), 2);
   expect(await failureOf(second.result)).toMatchObject({
     type: 'AttemptsExhausted',
@@ -151,7 +151,7 @@ test('a 410 holds for a fetch that has read the patient before, and waits for th
   world.table.answers = () => answered.promise;
   const late = world.attempt((a) => a.fetchCareRecords(fetchCare));
   world.table.answers = async () => {};
-  await failureOf(world.attempt((a) => a.fetchCareRecords({ ...fetchCare, turn: 'person' })).result);
+  await failureOf(world.attempt((a) => a.fetchCareRecords({ ...fetchCare, priority: 'person' })).result);
   answered.resolve();
   expect(await failureOf(late.result)).toMatchObject({ type: 'PatientNotInsured', nonRetryable: true });
   expect(world.insurer.seen).toHaveLength(1);
@@ -167,7 +167,7 @@ test.each(['while it is being written down', 'when it never was'])(
       heard.resolve();
       return written.promise;
     };
-    const first = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, turn: 'person' }));
+    const first = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, priority: 'person' }));
     await heard.promise;
     world.table.writes = async () => {};
     if (when === 'when it never was') {
@@ -194,7 +194,7 @@ test('requests that we cut ourselves are counted as requests and not as tries', 
   await using world = await startWorld(({ socket }, number) => {
     if (number > 3) socket.write(httpAnswer(200, records));
   });
-  const { result } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxTries: 1 }));
+  const { result } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxRequests: 1 }));
   for (const number of [1, 2, 3]) {
     await world.insurer.requestArrives(number);
     await world.right.cut();
@@ -206,7 +206,7 @@ test('while the token is refused the line is paused, and the try is repeated aft
   await using world = await startWorld(
     ({ socket }, number) => void socket.write(number === 1 ? httpAnswer(401) : httpAnswer(200, records)),
   );
-  const { result, told } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxTries: 1 }));
+  const { result, told } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxRequests: 1 }));
   while (!told.some((details) => JSON.stringify(details).includes('unauthorized'))) await new Promise(setImmediate);
   expect(world.insurer.seen).toHaveLength(1);
   world.right.open();

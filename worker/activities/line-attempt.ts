@@ -5,53 +5,53 @@ import { addLineUse, type LineFault, type LineUse, zeroLineUse } from '../../cor
 import { LineError, LineWithheld } from '../line/line-error.ts';
 
 /** What has been spent so far, over all attempts of the activity; travels in the heartbeat details. */
-export interface Spent {
+export interface AttemptUsage {
   readonly lineUse: LineUse;
   /** requests that went out and ended, well or badly: neither refused connections nor requests that we cut ourselves count */
-  readonly tries: number;
+  readonly requests: number;
   readonly lastFault?: LineFault;
 }
 
 /** An attempt tries so often, then gives its slot away for a second (docs/explanation/retries.md, "Fetch activities"). */
-export const triesPerAttempt = 8;
+export const requestsPerAttempt = 8;
 const heartbeatMs = 1_000;
 
 /** One attempt of an activity that uses the line: heartbeats by itself, also while it waits for its turn. */
-export interface LineAttempt<Details extends Spent> {
+export interface LineAttempt<Details extends AttemptUsage> {
   readonly number: number;
   /** aborts when the activity is cancelled or its worker shuts down */
   readonly signal: AbortSignal;
   readonly details: Details;
   /** @param change becomes part of the details, told with the next heartbeat at the latest */
-  note(change: Partial<Details>): void;
+  updateDetails(change: Partial<Details>): void;
   /** Counts one use of the line that went well. */
-  succeeded(): void;
+  countSuccess(): void;
   /**
    * Counts one use of the line that failed.
    * @throws the error itself when it is none of the line's
    */
-  failed(error: unknown): void;
+  countFailure(error: unknown): void;
   /**
    * To be asked before each try.
    * @throws the signal's reason once that has aborted; ApplicationFailure `LineError.<fault>`, retryable, once this attempt
    *   has tried often enough
    */
-  goOn(): void;
+  throwIfUsedUp(): void;
   /** Tells the details for the last time, and no more. */
-  end(): void;
+  stop(): void;
 }
 
 /** @param fresh what the details are before the first attempt */
-export function beginAttempt<Details extends Spent>(fresh: Details): LineAttempt<Details> {
+export function beginAttempt<Details extends AttemptUsage>(fresh: Details): LineAttempt<Details> {
   const context = Context.current(); // taken once: the ambient one may be another activity's by the time somebody's turn comes
   const told: unknown = context.info.heartbeatDetails;
   let details: Details = typeof told === 'object' && told !== null ? { ...fresh, ...told } : fresh;
-  let triesLeft = triesPerAttempt;
+  let triesLeft = requestsPerAttempt;
   let lastError: LineError | undefined;
   const heartbeat = (): void => context.heartbeat(details);
   const timer = setInterval(heartbeat, heartbeatMs);
   heartbeat(); // or the next attempt, should this one die soon, would begin from nothing
-  const count = (use: LineUse, spent: Partial<Spent>): void => {
+  const count = (use: LineUse, spent: Partial<AttemptUsage>): void => {
     details = { ...details, ...spent, lineUse: addLineUse(details.lineUse, use) };
     heartbeat();
   };
@@ -61,58 +61,58 @@ export function beginAttempt<Details extends Spent>(fresh: Details): LineAttempt
     get details() {
       return details;
     },
-    note(change) {
+    updateDetails(change) {
       details = { ...details, ...change };
       heartbeat();
     },
-    succeeded: () => count({ requests: 1, faults: {} }, { tries: details.tries + 1 }),
-    failed(error) {
+    countSuccess: () => count({ requests: 1, faults: {} }, { requests: details.requests + 1 }),
+    countFailure(error) {
       if (error instanceof LineWithheld) return count({ requests: error.sent ? 1 : 0, faults: {} }, {});
       if (!(error instanceof LineError)) throw error;
       const { fault } = error;
       const use = { requests: 1, faults: { [fault]: 1 } };
       if (fault === 'unauthorized') return count(use, {}); // the line has paused itself, and nobody's patient is to blame
       const isTry = fault !== 'refused'; // nothing was asked: a line that is down must not use up everyone's tries (ADR 0013)
-      count(use, { tries: details.tries + (isTry ? 1 : 0), lastFault: fault });
+      count(use, { requests: details.requests + (isTry ? 1 : 0), lastFault: fault });
       triesLeft -= 1;
       lastError = error;
     },
-    goOn() {
+    throwIfUsedUp() {
       context.cancellationSignal.throwIfAborted();
       if (triesLeft > 0 || lastError === undefined) return;
       const { message, fault, context: facts } = lastError;
       throw ApplicationFailure.create({ message, type: `LineError.${fault}`, details: [facts] });
     },
-    end() {
+    stop() {
       clearInterval(timer);
       heartbeat();
     },
   };
 }
 
-export const nothingSpent: Spent = { lineUse: zeroLineUse, tries: 0 };
+export const noUsage: AttemptUsage = { lineUse: zeroLineUse, requests: 0 };
 
 /** A failure that no repetition mends, with what has been spent on it. */
-export function finalFailure(type: string, { lineUse, lastFault }: Spent): ApplicationFailure {
+export function finalFailure(type: string, { lineUse, lastFault }: AttemptUsage): ApplicationFailure {
   const detail: FetchCareRecordsFailure = { lineUse, ...(lastFault && { lastFault }) };
   return ApplicationFailure.create({ message: type, type, nonRetryable: true, details: [detail] });
 }
 
-const putsMax = 30;
-const putAgainMs = 1_000;
+const storeAttemptsMax = 30;
+const storeRetryMs = 1_000;
 
 /**
  * Keeps what the line has yielded, and stays on it while the store is away: another trip over the line costs more.
  * @throws the store's last error, or the signal's reason
  */
-export async function keep<T>(put: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export async function retryWhileUnavailable<T>(put: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (let puts = 1; ; puts++) {
     try {
       return await put();
     } catch (error) {
       signal.throwIfAborted();
-      if (puts === putsMax) throw error;
-      await sleep(putAgainMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      if (puts === storeAttemptsMax) throw error;
+      await sleep(storeRetryMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }

@@ -25,9 +25,9 @@ export interface SegmentsOptions {
   /** what an earlier attempt has left */
   readonly progress: ListProgress;
   /** what its manifest names */
-  readonly earlier: readonly PayloadReference[];
+  readonly manifestSegments: readonly PayloadReference[];
   /** Keeps a segment; repeated until it is kept. */
-  readonly put: (body: Buffer) => Promise<PayloadReference>;
+  readonly putSegment: (body: Buffer) => Promise<PayloadReference>;
   /** Keeps the row of the segments; repeated until it is kept. */
   readonly putManifest: (segments: readonly PayloadReference[]) => Promise<PayloadReference>;
   /** A segment has been kept, or all were thrown away. */
@@ -38,12 +38,12 @@ export interface SegmentsOptions {
 
 const segmentBytes = 8 * 1024 * 1024;
 /** So many are told one by one, some 200 bytes each; then they go into a manifest. */
-const toldSegmentsMax = 32;
+const inlineSegmentsMax = 32;
 /** What a killed process may lose of a slow transfer. Grows with the segments, so that a day's transfer has some hundreds. */
 const segmentMs = (segments: number): number => 5_000 * (1 + segments / 64);
 
 /** So many blanks before a list are none of a list's. */
-const headBytesMax = 64 * 1024;
+const leadingBlanksMax = 64 * 1024;
 
 const [openBracket, closeBracket] = [0x5b, 0x5d];
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -65,7 +65,7 @@ export class ListSegments implements ListSink {
   constructor(options: SegmentsOptions) {
     this.#options = options;
     this.#progress = options.progress;
-    this.#earlier = options.earlier;
+    this.#earlier = options.manifestSegments;
     this.#lastByte = options.progress.lastByte;
     this.#segmentBeganMs = options.now();
   }
@@ -82,7 +82,7 @@ export class ListSegments implements ListSink {
   }
 
   /** How much of lists has come in all, also of those that were thrown away. */
-  get takenBytes(): number {
+  get receivedBytes(): number {
     return this.#takenBytes;
   }
 
@@ -101,10 +101,10 @@ export class ListSegments implements ListSink {
     const head = this.#newcomer.head.length === 0 ? chunk : Buffer.concat([this.#newcomer.head, chunk]);
     this.#newcomer.head = head;
     const first = firstByteOf(head);
-    if (first === undefined && head.length <= headBytesMax) return;
-    if (first !== openBracket) throw notAList();
+    if (first === undefined && head.length <= leadingBlanksMax) return;
+    if (first !== openBracket) throw notAnArray();
     const { begun } = this.#newcomer;
-    this.startAgain();
+    this.restart();
     this.#progress = begun;
     await this.#take(head);
   }
@@ -123,7 +123,7 @@ export class ListSegments implements ListSink {
     this.#segmentBeganMs = this.#options.now();
     if (this.#tailBytes === 0) return;
     const body = Buffer.concat(this.#tail);
-    const segment = await this.#options.put(body);
+    const segment = await this.#options.putSegment(body);
     this.#tail = [];
     this.#tailBytes = 0;
     this.#tell({
@@ -132,11 +132,11 @@ export class ListSegments implements ListSink {
       sizeBytes: this.#progress.sizeBytes + body.length,
       ...(this.#lastByte !== undefined && { lastByte: this.#lastByte }),
     });
-    if (this.#progress.segments.length >= toldSegmentsMax) await this.gather();
+    if (this.#progress.segments.length >= inlineSegmentsMax) await this.writeManifest();
   }
 
   /** Puts the row of all segments into a manifest, if it is not there. @returns which names all of them */
-  async gather(): Promise<PayloadReference> {
+  async writeManifest(): Promise<PayloadReference> {
     const { manifest, segments } = this.#progress;
     if (manifest !== undefined && segments.length === 0) return manifest;
     const all = [...this.#earlier, ...segments];
@@ -148,17 +148,17 @@ export class ListSegments implements ListSink {
 
   /** The last byte has come. @throws LineError `not-json` when it does not end like a list; then nothing of it is left */
   async finish(): Promise<void> {
-    if (this.#newcomer !== undefined) throw notAList();
+    if (this.#newcomer !== undefined) throw notAnArray();
     if (this.#lastByte !== closeBracket) {
-      this.startAgain();
-      throw notAList();
+      this.restart();
+      throw notAnArray();
     }
     await this.flush();
     this.#tell({ ...this.#progress, isWhole: true });
   }
 
   /** Forgets all that has come: it is not of one list. */
-  startAgain(): void {
+  restart(): void {
     this.#tail = [];
     this.#tailBytes = 0;
     this.#lastByte = undefined;
@@ -184,5 +184,5 @@ function firstByteOf(head: Buffer): number | undefined {
   return text.find((byte) => !isBlank(byte));
 }
 
-const notAList = (): LineError =>
+const notAnArray = (): LineError =>
   new LineError('not-json', { operation: 'patients', status: 200, problem: 'no array' });

@@ -12,8 +12,8 @@ test('a list that comes for days is told in little, and nothing of it is forgott
   const take = (): ListSegments =>
     new ListSegments({
       progress: told,
-      earlier: told.manifest ? (manifests.get(told.manifest.key) ?? []) : [],
-      put: async (body) => ({
+      manifestSegments: told.manifest ? (manifests.get(told.manifest.key) ?? []) : [],
+      putSegment: async (body) => ({
         key: `lists/kk-2026-11-24-1/segments/${String(segments++).padStart(6, '0')}`,
         sizeBytes: body.length,
         sha256: 'f'.repeat(64),
@@ -40,7 +40,7 @@ test('a list that comes for days is told in little, and nothing of it is forgott
   }
   await list.write(Buffer.from('1]'));
   await list.finish();
-  const manifest = await list.gather();
+  const manifest = await list.writeManifest();
   const row = manifests.get(manifest.key) ?? [];
   expect(segments).toBeGreaterThan(1_500);
   expect(row.map(({ key }) => key)).toEqual(

@@ -4,7 +4,7 @@ import type { ListsStore } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { Line } from '../line/line.ts';
 import { LineError } from '../line/line-error.ts';
-import { beginAttempt, finalFailure, keep, nothingSpent, type Spent } from './line-attempt.ts';
+import { type AttemptUsage, beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
 export interface PatientListDeps {
@@ -12,14 +12,14 @@ export interface PatientListDeps {
   readonly lists: Pick<ListsStore, 'putSegment' | 'putManifest' | 'readManifest'>;
 }
 
-interface ListDetails extends Spent {
+interface ListDetails extends AttemptUsage {
   readonly list: ListProgress;
   /** answers in a row that came whole and were no use, network faults between them not counted */
   readonly unusable: number;
 }
 
 /** After so many the rest is not asked for any more: perhaps the whole list comes. */
-const unusableBeforeAnew = 20;
+const unusableBeforeRestart = 20;
 /** After so many nobody mends it by asking: the list counts as unusable. */
 const unusableMax = 40;
 
@@ -35,59 +35,59 @@ export async function fetchPatientList(
   { line, lists }: PatientListDeps,
   { listId, knownEtag }: FetchPatientListInput,
 ): Promise<FetchPatientListResult> {
-  const attempt = beginAttempt<ListDetails>({ ...nothingSpent, list: emptyList, unusable: 0 });
+  const attempt = beginAttempt<ListDetails>({ ...noUsage, list: emptyList, unusable: 0 });
   let index = attempt.number * segmentsPerAttempt;
   let segments: ListSegments | undefined;
   try {
     segments = new ListSegments({
-      ...(await keep(() => takeUp(lists, attempt.details.list), attempt.signal)),
-      put: (body) => keep(() => lists.putSegment(listId, index++, body), attempt.signal),
-      putManifest: (row) => keep(() => lists.putManifest(listId, row), attempt.signal),
-      onProgress: (list) => attempt.note({ list }),
+      ...(await retryWhileUnavailable(() => resumeFrom(lists, attempt.details.list), attempt.signal)),
+      putSegment: (body) => retryWhileUnavailable(() => lists.putSegment(listId, index++, body), attempt.signal),
+      putManifest: (row) => retryWhileUnavailable(() => lists.putManifest(listId, row), attempt.signal),
+      onProgress: (list) => attempt.updateDetails({ list }),
       now: () => performance.now(),
     });
     while (!segments.progress.isWhole) {
       if (attempt.details.unusable >= unusableMax) throw finalFailure('ListUnusable', attempt.details);
-      attempt.goOn();
-      const { resume, takenBytes } = segments;
+      attempt.throwIfUsedUp();
+      const { resume, receivedBytes } = segments;
       try {
         const request = resume ? { resume } : knownEtag === undefined ? {} : { knownEtag };
         const outcome = await line.fetchList(request, segments, attempt.signal);
         if (outcome === 'whole') await segments.finish();
-        attempt.succeeded();
+        attempt.countSuccess();
         if (outcome === 'unchanged') return { kind: 'unchanged', lineUse: attempt.details.lineUse };
-        if (outcome === 'range-refused') segments.startAgain();
+        if (outcome === 'range-refused') segments.restart();
       } catch (error) {
-        attempt.failed(error);
+        attempt.countFailure(error);
         if (isUnusableAnswer(error)) {
-          attempt.note({ unusable: attempt.details.unusable + 1 });
-          if (resume && attempt.details.unusable === unusableBeforeAnew) segments.startAgain();
-        } else if (segments.takenBytes > takenBytes) attempt.note({ unusable: 0 }); // a part of a list has come
+          attempt.updateDetails({ unusable: attempt.details.unusable + 1 });
+          if (resume && attempt.details.unusable === unusableBeforeRestart) segments.restart();
+        } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusable: 0 }); // a part of a list has come
       }
     }
     const { sizeBytes, etag } = segments.progress;
     return {
       kind: 'list',
-      list: { listId, manifest: await segments.gather(), sizeBytes, ...(etag !== undefined && { etag }) },
+      list: { listId, manifest: await segments.writeManifest(), sizeBytes, ...(etag !== undefined && { etag }) },
       lineUse: attempt.details.lineUse,
     };
   } finally {
     if (segments?.resume) await segments.flush().catch(() => {}); // for the next attempt; without it that asks for more again
-    attempt.end();
+    attempt.stop();
   }
 }
 
 /** What an earlier attempt has left, if it can be taken up: what is not resumable begins anew. */
-async function takeUp(
+async function resumeFrom(
   lists: PatientListDeps['lists'],
   progress: ListProgress,
-): Promise<{ progress: ListProgress; earlier: readonly PayloadReference[] }> {
+): Promise<{ progress: ListProgress; manifestSegments: readonly PayloadReference[] }> {
   const { manifest, isWhole, resumeEtag } = progress;
-  if (!isWhole && resumeEtag === undefined) return { progress: emptyList, earlier: [] };
+  if (!isWhole && resumeEtag === undefined) return { progress: emptyList, manifestSegments: [] };
   try {
-    return { progress, earlier: manifest === undefined ? [] : await lists.readManifest(manifest) };
+    return { progress, manifestSegments: manifest === undefined ? [] : await lists.readManifest(manifest) };
   } catch (error) {
-    if (error instanceof PayloadError) return { progress: emptyList, earlier: [] };
+    if (error instanceof PayloadError) return { progress: emptyList, manifestSegments: [] };
     throw error;
   }
 }

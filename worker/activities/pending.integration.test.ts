@@ -6,13 +6,13 @@ import { newPatientRef, openEmulatedStores } from '../../core/stores/emulated.fi
 import { startTestStack } from '../../test/stack.ts';
 import { createPending } from './pending.ts';
 
-// All shards are read here, and others' patients would be in them: a stack of its own.
+// These tests read all shards, so they need a stack without the patients of other tests.
 const stack = await startTestStack();
 afterAll(stack.stop);
 Object.assign(process.env, stack.environment);
 const stores = openEmulatedStores();
-const { listPending, takeStock } = createPending(stores);
-/** Runs an activity as a worker does. */
+const { listPending, countPatients, finishRemovals } = createPending(stores);
+/** Runs an activity in a mock environment. */
 const run = async <Answer>(
   activity: () => Promise<Answer>,
   environment = new MockActivityEnvironment(),
@@ -26,7 +26,7 @@ async function newPatients(count: number): Promise<string[]> {
   return patientRefs;
 }
 
-test('all pending patients are found once each, page by page, over all shards', async () => {
+test('listPending returns each pending patient of all shards once, page by page', async () => {
   const mine = await newPatients(40);
   const found: string[] = [];
   for (let next: PendingCursor | undefined = { shardIndex: 0 }; next; ) {
@@ -41,23 +41,31 @@ test('all pending patients are found once each, page by page, over all shards', 
   expect(found).toEqual(mine.toSorted());
 });
 
-test('patients are counted over all shards, and the worker is seen to live meanwhile', async () => {
+test('countPatients counts the patients of all shards and heartbeats meanwhile', async () => {
   await newPatients(5);
   const environment = new MockActivityEnvironment();
   let heartbeats = 0;
   environment.on('heartbeat', () => {
     heartbeats += 1;
   });
-  const counted = await run(takeStock, environment);
+  const counted = await run(countPatients, environment);
   expect(heartbeats).toBeGreaterThan(0);
   expect(counted.pending).toBeGreaterThanOrEqual(5);
   expect(counted.stored).toBeGreaterThanOrEqual(counted.pending);
 });
 
-test('whoever was only marked when a run was ended by force is removed by the next one', async () => {
+test('a patient whom a terminated run has only marked as being removed is counted, and removed by the next run', async () => {
   const [patientRef = '', other = ''] = await newPatients(2);
+  const before = await run(countPatients);
   await stores.patients.markRemoving(patientRef);
-  await run(takeStock);
+  expect(await run(countPatients)).toEqual({
+    stored: before.stored - 1,
+    pending: before.pending - 1,
+    removing: before.removing + 1,
+  });
+  expect(await stores.patients.markRemoving(patientRef)).toBeDefined(); // counting removes nobody
+  await run(finishRemovals);
+  expect((await run(countPatients)).removing).toBe(0);
   expect(await stores.patients.markRemoving(patientRef)).toBeUndefined();
   expect(await stores.patients.get(other)).toBeDefined();
 });

@@ -1,13 +1,13 @@
 import { Context } from '@temporalio/activity';
-import type { SyncActivities } from '../../core/contract/sync-activities.ts';
+import type { PatientCounts, SyncActivities } from '../../core/contract/sync-activities.ts';
 import { shards } from '../../core/domain/shard.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
 
-/** So many shards are read at once when all have to be. */
-const shardsAtOnce = 8;
+/** Number of shards that are read at the same time. */
+const parallelShards = 8;
 
 export interface PendingDeps extends RemovePatientDeps {
   readonly patients: RemovePatientDeps['patients'] & Pick<PatientsStore, 'listPending' | 'countShard'>;
@@ -17,7 +17,7 @@ export const createPending = ({
   patients,
   careRecords,
   accessLog,
-}: PendingDeps): Pick<SyncActivities, 'listPending' | 'takeStock'> => ({
+}: PendingDeps): Pick<SyncActivities, 'listPending' | 'countPatients' | 'finishRemovals'> => ({
   async listPending({ shardIndex: first, after: firstAfter, limit }) {
     const context = Context.current();
     const patientRefs: string[] = [];
@@ -33,19 +33,28 @@ export const createPending = ({
     return { patientRefs };
   },
 
-  async takeStock() {
-    return await withHeartbeats(undefined, async ({ signal, leash }) => {
-      let stored = 0;
-      let pending = 0;
-      await forEachParallel(shards, shardsAtOnce, async (shard) => {
+  async countPatients() {
+    return await withHeartbeats(undefined, async ({ signal }): Promise<PatientCounts> => {
+      const counts = { stored: 0, pending: 0, removing: 0 };
+      await forEachParallel(shards, parallelShards, async (shard) => {
         signal.throwIfAborted();
-        const stock = await patients.countShard(shard);
-        stored += stock.stored;
-        pending += stock.pending;
-        for (const patientRef of stock.removing)
-          await removePatient({ patients, careRecords, accessLog }, patientRef, leash);
+        const { stored, pending, removing } = await patients.countShard(shard);
+        counts.stored += stored;
+        counts.pending += pending;
+        counts.removing += removing.length;
       });
-      return { stored, pending };
+      return counts;
+    });
+  },
+
+  async finishRemovals() {
+    await withHeartbeats(undefined, async ({ signal, writeGuard }) => {
+      await forEachParallel(shards, parallelShards, async (shard) => {
+        signal.throwIfAborted();
+        const { removing } = await patients.countShard(shard);
+        for (const patientRef of removing)
+          await removePatient({ patients, careRecords, accessLog }, patientRef, writeGuard);
+      });
     });
   },
 });

@@ -32,6 +32,6 @@ export async function removePatient(
 
 export const createRemovePatient = (deps: RemovePatientDeps): Pick<SyncActivities, 'removePatient'> => ({
   async removePatient({ patientRef }) {
-    await withHeartbeats(undefined, async ({ leash }) => await removePatient(deps, patientRef, leash));
+    await withHeartbeats(undefined, async ({ writeGuard }) => await removePatient(deps, patientRef, writeGuard));
   },
 });

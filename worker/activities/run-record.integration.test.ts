@@ -8,32 +8,37 @@ import { createRunRecord } from './run-record.ts';
 
 const stores = openEmulatedStores();
 const gateOf = (insurerId: string) => openGate(stores.dynamo, insurerId);
-const { saveProgress } = createRunRecord({ syncRuns: stores.syncRuns, gateOf });
+const { saveProgress, readLineStatus } = createRunRecord({ syncRuns: stores.syncRuns, gateOf });
 const progress = progressOf(startRun('run-1', 0), { state: 'open', busy: true }, 0);
 
-test('progress is kept with the state that the line has now', async () => {
+test('saveProgress stores the progress of a run, and ignores an older revision', async () => {
   const insurerId = randomUUID();
-  const { changeNumber } = await gateOf(insurerId).read();
-  await gateOf(insurerId).pause({ by: 'operator', reason: 'maintenance', seen: changeNumber });
-  expect(await saveProgress({ insurerId, progress, revision: 1 })).toEqual({ state: 'paused', busy: false });
-  expect((await stores.syncRuns.readProgress(insurerId))?.line).toMatchObject({ state: 'paused', busy: false });
-});
-
-test('progress is kept also while the gate cannot be read, with the state last seen', async () => {
-  const insurerId = randomUUID();
-  const find = () => Promise.reject(new GateError('unavailable'));
-  const record = createRunRecord({ syncRuns: stores.syncRuns, gateOf: () => ({ find }) });
-  expect(await record.saveProgress({ insurerId, progress, revision: 1 })).toEqual({ state: 'open', busy: true });
+  await saveProgress({ insurerId, progress, revision: 2 });
+  expect(await stores.syncRuns.readProgress(insurerId)).toEqual(progress);
+  await saveProgress({ insurerId, progress: { ...progress, phase: 'done' }, revision: 1 });
   expect(await stores.syncRuns.readProgress(insurerId)).toEqual(progress);
 });
 
-test('progress is kept before any worker has kept the line, which makes no line of it', async () => {
+test('readLineStatus returns the state of the gate', async () => {
   const insurerId = randomUUID();
-  expect(await saveProgress({ insurerId, progress, revision: 1 })).toEqual({ state: 'open', busy: false });
+  const { changeNumber } = await gateOf(insurerId).read();
+  await gateOf(insurerId).pause({ by: 'operator', reason: 'maintenance', seen: changeNumber });
+  expect(await readLineStatus({ insurerId })).toEqual({ state: 'paused', busy: false });
+});
+
+test('readLineStatus returns undefined while the gate cannot be read', async () => {
+  const find = () => Promise.reject(new GateError('unavailable'));
+  const record = createRunRecord({ syncRuns: stores.syncRuns, gateOf: () => ({ find }) });
+  expect(await record.readLineStatus({ insurerId: randomUUID() })).toBeUndefined();
+});
+
+test('readLineStatus reports an open and idle line before any worker has used it, and creates no gate', async () => {
+  const insurerId = randomUUID();
+  expect(await readLineStatus({ insurerId })).toEqual({ state: 'open', busy: false });
   await expect(gateOf(insurerId).find()).rejects.toMatchObject({ fault: 'unknown-insurer' });
 });
 
-test('what a run has left in the bucket is swept, and nothing of another run', async () => {
+test('sweepRun deletes the objects that a run has left in the bucket, and keeps those of another run', async () => {
   const [runId, other] = [randomUUID(), randomUUID()];
   for (const id of [runId, other]) {
     await stores.payloads.put({ syncId: id, patientRef: 'p' }, Buffer.from('left'));

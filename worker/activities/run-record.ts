@@ -1,4 +1,4 @@
-import type { LineSeen, SyncActivities } from '../../core/contract/sync-activities.ts';
+import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import { GateError, type GateStore } from '../../core/stores/gate.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
 
@@ -7,39 +7,38 @@ export interface RunRecordDeps {
   readonly gateOf: (insurerId: string) => Pick<GateStore, 'find'>;
 }
 
-/** What is kept of a run for those who look at it later. */
+/** The activities that read and write the stored state of runs. */
 export const createRunRecord = ({
   syncRuns,
   gateOf,
-}: RunRecordDeps): Pick<SyncActivities, 'saveProgress' | 'recordIssue' | 'appliedList' | 'setAppliedList'> => {
-  /** The line's state now: open and idle before any worker has kept it; the one last seen when the gate cannot be read. */
-  const lookAtLine = async (insurerId: string, { state, busy }: LineSeen): Promise<LineSeen> => {
+}: RunRecordDeps): Pick<
+  SyncActivities,
+  'saveProgress' | 'readLineStatus' | 'recordIssue' | 'readAppliedList' | 'setAppliedList'
+> => ({
+  async saveProgress({ insurerId, progress, revision }) {
+    await syncRuns.saveProgress(insurerId, progress, revision);
+  },
+
+  async readLineStatus({ insurerId }) {
     try {
-      const gate = await gateOf(insurerId).find();
-      return { state: gate.state, busy: gate.busy };
+      const { state, busy } = await gateOf(insurerId).find();
+      return { state, busy };
     } catch (error) {
       if (!(error instanceof GateError)) throw error;
-      return error.fault === 'unknown-insurer' ? { state: 'open', busy: false } : { state, busy };
+      // without a gate no worker has used the line yet
+      return error.fault === 'unknown-insurer' ? { state: 'open', busy: false } : undefined;
     }
-  };
+  },
 
-  return {
-    async saveProgress({ insurerId, progress, revision }) {
-      const seen = await lookAtLine(insurerId, progress.line);
-      await syncRuns.saveProgress(insurerId, { ...progress, line: { ...progress.line, ...seen } }, revision);
-      return seen;
-    },
+  async recordIssue({ insurerId, runId, issue }) {
+    await syncRuns.addIssues(insurerId, runId, [issue]);
+  },
 
-    async recordIssue({ insurerId, runId, issue }) {
-      await syncRuns.addIssues(insurerId, runId, [issue]);
-    },
+  async readAppliedList({ insurerId }) {
+    return await syncRuns.readAppliedList(insurerId);
+  },
 
-    async appliedList({ insurerId }) {
-      return await syncRuns.readAppliedList(insurerId);
-    },
-
-    async setAppliedList({ insurerId, listId, etag }) {
-      await syncRuns.setAppliedList(insurerId, { listId, etag });
-    },
-  };
-};
+  async setAppliedList({ insurerId, listId, etag }) {
+    await syncRuns.setAppliedList(insurerId, { listId, etag });
+  },
+});

@@ -19,7 +19,7 @@ export interface SplitListDeps {
 }
 
 /** A list so broken is one problem, not a million; the count goes on. */
-const namedIssues = 10_000;
+const issuesMax = 10_000;
 
 export const createSplitList = ({
   lists,
@@ -45,7 +45,7 @@ export const createSplitList = ({
         quarantined += 1;
         const whose = entry.kvnr === undefined ? {} : { patientRef: patientRefOf(entry.kvnr, key) };
         if (whose.patientRef !== undefined) write({ patientRef: whose.patientRef, quarantined: true });
-        if (issues.length < namedIssues)
+        if (issues.length < issuesMax)
           issues.push({ kind: 'quarantined', reason: entry.reason, position: element.position, ...whose });
       };
       try {

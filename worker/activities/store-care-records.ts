@@ -10,7 +10,7 @@ import { PayloadError } from '../../core/stores/objects.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import type { WriteGuard } from '../../core/stores/write-guard.ts';
-import { splitAnswerInProcess, type Taken } from './answer-splitter.ts';
+import { type AnswerSplitResult, splitAnswerWithinLimits } from './answer-splitter.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { careRecordsAccess } from './sync-access.ts';
 
@@ -53,9 +53,9 @@ export const createStoreCareRecords = ({
   };
 
   /** The answer that the payload holds; unreadable when it is missing or spoilt. */
-  const readAnswer = async ({ payload }: StoreCareRecordsInput, leash: WriteGuard): Promise<Taken> => {
+  const readAnswer = async ({ payload }: StoreCareRecordsInput, leash: WriteGuard): Promise<AnswerSplitResult> => {
     try {
-      return await splitAnswerInProcess(await payloads.get(payload), leash);
+      return await splitAnswerWithinLimits(await payloads.get(payload), leash);
     } catch (error) {
       if (error instanceof PayloadError) return { kind: 'unreadable' };
       throw error;
@@ -83,12 +83,12 @@ export const createStoreCareRecords = ({
 
   return {
     async storeCareRecords(input) {
-      return await withHeartbeats(undefined, async ({ signal, leash }) => {
+      return await withHeartbeats(undefined, async ({ signal, writeGuard }) => {
         const check = (): void => {
-          leash.check();
+          writeGuard.check();
           signal.throwIfAborted();
         };
-        return await storeAnswer(input, { signal: leash.signal, check });
+        return await storeAnswer(input, { signal: writeGuard.signal, check });
       });
     },
   };

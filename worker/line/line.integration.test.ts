@@ -101,7 +101,7 @@ test('a person goes before the list, the list before bulk, and each in the order
   const order: string[] = [];
   const fetch = (name: string, turn: 'person' | 'bulk') =>
     it.line.fetchCareRecords(anna, turn, never).catch(() => order.push(name));
-  const list = { begin: () => {}, write: async () => {}, startAgain: () => {} };
+  const list = { begin: () => {}, write: async () => {}, restart: () => {} };
   const all = [
     fetch('bulk 1', 'bulk'),
     fetch('bulk 2', 'bulk'),
@@ -435,7 +435,7 @@ test('nothing of the list is taken from the insurer while its sink is busy, and 
         bytes += chunk.length;
         await busy;
       },
-      startAgain: () => {},
+      restart: () => {},
     },
     never,
   );

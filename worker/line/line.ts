@@ -49,7 +49,7 @@ export interface ListSink {
   /** While it has not resolved, nothing more is taken from the insurer. */
   write(chunk: Buffer): Promise<void>;
   /** Forgets all that has come: the insurer has another list by now. The request fails. */
-  startAgain(): void;
+  restart(): void;
 }
 
 /** The line to the insurer. All failures are LineError; LineWithheld when a request of ours was cut by ourselves. */
@@ -235,7 +235,7 @@ export function openLine(options: LineOptions): Line {
           if (range === undefined) throw contract('content-range');
           const isOfAnother = etag !== undefined && etag !== resume.etag;
           if (isOfAnother || range.from !== resume.from) {
-            sink.startAgain();
+            sink.restart();
             throw contract(isOfAnother ? 'etag' : 'content-range');
           }
           sink.begin({ from: resume.from, etag: resume.etag, resumeEtag: resume.etag });
@@ -247,7 +247,7 @@ export function openLine(options: LineOptions): Line {
         for await (const chunk of answer.body) {
           bytes += (chunk as Buffer).length;
           if (range && range.from + bytes > range.end) {
-            sink.startAgain();
+            sink.restart();
             throw contract('content-range');
           }
           await sink.write(chunk as Buffer);

@@ -30,10 +30,10 @@ const endings: (() => unknown)[] = [];
 
 async function createWorkers({ line, grant, meter }: LineParts): Promise<readonly Worker[]> {
   const reporter = startLineReporter({
-    meter,
+    statistics: meter,
     metrics: createMetrics(config.INSURER_ID),
     isOpen: () => grant.isOpen(),
-    everyMs: config.METRICS_INTERVAL_MS,
+    intervalMs: config.METRICS_INTERVAL_MS,
   });
   const activities = createLineActivities({ ...stores, line, insurerId: config.INSURER_ID });
   const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);

@@ -8,7 +8,7 @@ const typesOf = {
   [lineTaskQueue]: [TASK_QUEUE_TYPE_ACTIVITY],
   [urgentLineTaskQueue]: [TASK_QUEUE_TYPE_ACTIVITY],
 } as const;
-const answerMs = 5_000;
+const answerTimeoutMs = 5_000;
 
 export type Backlogs = Readonly<Record<keyof typeof typesOf, number>>;
 
@@ -16,7 +16,7 @@ export type Backlogs = Readonly<Record<keyof typeof typesOf, number>>;
 export async function readBacklogs(client: Client): Promise<Backlogs> {
   const { namespace } = client.options;
   const waitingIn = async (name: string, taskQueueType: proto.temporal.api.enums.v1.TaskQueueType): Promise<number> => {
-    const { stats } = await client.connection.withDeadline(Date.now() + answerMs, () =>
+    const { stats } = await client.connection.withDeadline(Date.now() + answerTimeoutMs, () =>
       client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType, reportStats: true }),
     );
     return Number(stats?.approximateBacklogCount ?? 0);

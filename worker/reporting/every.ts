@@ -1,12 +1,12 @@
 /** How often it is looked whether something is due, ms. */
-const lookMs = 500;
+const checkMs = 500;
 
 /**
  * Does something every so often, and at once when that becomes wanted. Never twice at a time.
  * @param isWanted whether the next one may be due before its time: when this turns true
  * @returns ends it, and does it for the last time; resolves when that is done
  */
-export function every(ms: number, isWanted: () => boolean, work: () => Promise<void>): () => Promise<void> {
+export function repeat(ms: number, isWanted: () => boolean, work: () => Promise<void>): () => Promise<void> {
   let doneAtMs = performance.now();
   let wasWanted = false;
   let working: Promise<void> = Promise.resolve();
@@ -22,7 +22,7 @@ export function every(ms: number, isWanted: () => boolean, work: () => Promise<v
         isWorking = false;
       });
     },
-    Math.min(lookMs, ms),
+    Math.min(checkMs, ms),
   );
   return async () => {
     clearInterval(timer);

@@ -4,7 +4,7 @@ import type { Metrics } from '../../core/telemetry/metrics.ts';
 import type { Keeper } from '../line/keeper.ts';
 import { faultOf, type Log } from '../log.ts';
 import type { Backlogs } from './backlogs.ts';
-import { every } from './every.ts';
+import { repeat } from './every.ts';
 import { gateValues, runValues } from './values.ts';
 
 export interface ReporterDeps {
@@ -15,14 +15,14 @@ export interface ReporterDeps {
   readonly readRuns: () => Promise<readonly Progress[]>;
   readonly readBacklogs: () => Promise<Backlogs>;
   /** how long the syncs on demand took that have ended since this was asked last */
-  readonly takeSyncsMs: () => number[];
-  readonly hours: RunSchedule;
+  readonly takeSyncDurationsMs: () => number[];
+  readonly schedule: RunSchedule;
   /** METRICS_INTERVAL_MS */
-  readonly everyMs: number;
+  readonly intervalMs: number;
 }
 
 /** So many runs back a completed one is looked for. */
-export const runsLookedAt = 10;
+export const reportedRuns = 10;
 
 /**
  * Tells this worker's metrics: what it has done itself, whether it holds the line, and, as long as it does, what is true of the line, the runs
@@ -33,16 +33,16 @@ export function startReporter(deps: ReporterDeps): { stop(): Promise<void> } {
   const part = async (what: string, tell: () => Promise<void>): Promise<void> => {
     await tell().catch((error: unknown) => log.warn('metrics not told', { what, fault: faultOf(error) }));
   };
-  const stop = every(
-    deps.everyMs,
+  const stop = repeat(
+    deps.intervalMs,
     () => keeper.holding,
     async () => {
       const { holding, gate } = keeper;
-      metrics.emit({ SyncOnDemandMs: deps.takeSyncsMs(), LineHeld: holding ? 1 : 0 });
+      metrics.emit({ SyncOnDemandMs: deps.takeSyncDurationsMs(), LineHeld: holding ? 1 : 0 });
       if (!holding || gate === undefined) return;
       metrics.emit(gateValues(gate, Date.now()));
       await Promise.all([
-        part('runs', async () => metrics.emit(runValues(await deps.readRuns(), deps.hours, Date.now()))),
+        part('runs', async () => metrics.emit(runValues(await deps.readRuns(), deps.schedule, Date.now()))),
         part('queues', async () => {
           for (const [taskQueue, count] of Object.entries(await deps.readBacklogs()))
             metrics.emit({ QueueBacklog: count }, { taskQueue });

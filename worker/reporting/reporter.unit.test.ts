@@ -3,7 +3,7 @@ import { newGate } from '../../core/domain/gate.ts';
 import type { MetricName, Metrics } from '../../core/telemetry/metrics.ts';
 import { createLog } from '../log.ts';
 import { watchAccessLog } from './access-log-watch.ts';
-import { every } from './every.ts';
+import { repeat } from './every.ts';
 import { startLineReporter } from './line-reporter.ts';
 import { type ReporterDeps, startReporter } from './reporter.ts';
 
@@ -27,9 +27,9 @@ async function tellOnce(changes: Partial<ReporterDeps>) {
     log: createLog('worker', (line) => logged.push(line)),
     readRuns: async () => [],
     readBacklogs: async () => ({ sync: 2, 'insurer-line': 50, 'insurer-line-urgent': 0 }),
-    takeSyncsMs: () => [420, 380],
-    hours: { startHour: 3, dueHour: 8 },
-    everyMs: 60_000,
+    takeSyncDurationsMs: () => [420, 380],
+    schedule: { startHour: 3, dueHour: 8 },
+    intervalMs: 60_000,
     ...changes,
   });
   await stop();
@@ -65,7 +65,7 @@ test('the first word comes as soon as the line is held, and not at the end of an
   let isHeld = false;
   let times = 0;
   const said = Promise.withResolvers<void>();
-  const stop = every(
+  const stop = repeat(
     60_000,
     () => isHeld,
     async () => {
@@ -85,12 +85,12 @@ test('the first word comes as soon as the line is held, and not at the end of an
 test('of a line that is neither held nor used nothing is told, and the last word is not lost', () => {
   const measured = { requests: 0, faults: {}, busyMs: 0, elapsedMs: 1_000, sinceSuccessMs: 1_000 };
   const closed = listen();
-  const deps = { isOpen: () => false, everyMs: 60_000 };
-  startLineReporter({ ...deps, metrics: closed.metrics, meter: { take: () => measured } }).stop();
+  const deps = { isOpen: () => false, intervalMs: 60_000 };
+  startLineReporter({ ...deps, metrics: closed.metrics, statistics: { take: () => measured } }).stop();
   expect(closed.told).toEqual([]);
   const used = listen();
   const last = { ...measured, requests: 2, faults: { reset: 1 } };
-  startLineReporter({ ...deps, metrics: used.metrics, meter: { take: () => last } }).stop();
+  startLineReporter({ ...deps, metrics: used.metrics, statistics: { take: () => last } }).stop();
   expect(used.told).toContainEqual(['LineRequests', 2, {}]);
   expect(used.told).toContainEqual(['LineFailuresByFault', 1, { fault: 'reset' }]);
 });

@@ -27,7 +27,7 @@ import {
 import type { LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange, SplitResult } from '../../core/contract/list-activities.ts';
 import { lineTaskQueue } from '../../core/contract/names.ts';
-import type { LineSeen, PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
+import type { LineStatus, PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
 import { addCounts, zeroCounts } from '../../core/domain/diff.ts';
 import { addLineUse, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
@@ -53,19 +53,19 @@ export const decideRemovals = defineUpdate<Progress, [RemovalDecision]>(decideRe
 
 const lineActivities = proxyActivities<LineActivities>({
   taskQueue: lineTaskQueue,
-  startToCloseTimeout: '30 days', // a bound on the absurd: a paused line may hold a list for weeks, and a dead worker misses its heartbeat
+  startToCloseTimeout: '30 days', // a paused line can delay a list for weeks; a dead worker is detected by its heartbeat
   heartbeatTimeout: '10 s',
   retry: { initialInterval: '1 s', backoffCoefficient: 1 },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
-const bulkActivities = proxyActivities<ListActivities & Pick<SyncActivities, 'takeStock' | 'listPending' | 'sweepRun'>>(
-  {
-    startToCloseTimeout: '6 hours', // 4 000 patients a shard at a throttled table's worst
-    heartbeatTimeout: '10 s',
-    retry: { initialInterval: '1 s', maximumInterval: '1 min' },
-    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  },
-);
+const bulkActivities = proxyActivities<
+  ListActivities & Pick<SyncActivities, 'countPatients' | 'finishRemovals' | 'listPending' | 'sweepRun'>
+>({
+  startToCloseTimeout: '6 hours', // 4 000 patients per shard, on a throttled table
+  heartbeatTimeout: '10 s',
+  retry: { initialInterval: '1 s', maximumInterval: '1 min' },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+});
 const shortActivities = proxyActivities<SyncActivities>({
   startToCloseTimeout: '1 min',
   retry: { initialInterval: '1 s', maximumInterval: '30 s' },
@@ -77,28 +77,29 @@ const shardRanges: readonly ShardRange[] = Array.from({ length: shards.length / 
   fromShard: index * shardsPerActivity,
   toShard: (index + 1) * shardsPerActivity,
 }));
-/** So many patientRefs a page: 7 KB in the history. */
-const pendingPage = 200;
-/** How often a list that came whole and cannot be used is fetched again. */
+/** patientRefs per page: 7 KB in the history. */
+const pendingPageSize = 200;
+/** Number of times that a run fetches a list if each one arrives completely and cannot be used. */
 const unusableListsMax = 3;
-const saveAfterMs = 10_000;
+const saveDelayMs = 10_000;
 
 /**
- * The day's run: list, diff, apply, care records of whoever is pending (docs/explanation/the-daily-run.md). Reordering steps takes
- * `patched('what-changed-2026-11')` and a replay of `test/histories/`.
- * @throws CancelledFailure once nothing staged is left; ApplicationFailure `ListUnusable` when all is done but the list
+ * Runs the daily sync: fetches the list, compares and applies it, and fetches the care records of all pending patients
+ * (docs/explanation/the-daily-run.md).
+ * @throws CancelledFailure after a cancellation, once nothing staged is left; ApplicationFailure `ListUnusable` if the
+ *   list could not be used, once everything else is done
  */
 export async function dailySync(input: DailySyncInput): Promise<Progress> {
   const { insurerId, runId } = input;
   let run: Run = input.carried?.run ?? startRun(runId, Date.now());
-  let lists = input.carried?.lists ?? 0;
+  let listCount = input.carried?.listCount ?? 0;
   let listDue = input.carried?.listDue ?? true;
   let listFailed = input.carried?.listFailed ?? false;
   let cursor: PendingCursor | undefined = input.carried?.cursor;
-  let waiting: WaitingRemovals | undefined = input.carried?.waiting;
+  let waitingRemovals: WaitingRemovals | undefined = input.carried?.waitingRemovals;
   let decision: RemovalDecision | undefined;
-  let line: LineSeen = { state: 'open', busy: false };
-  /** the run as it ends, from when that is being kept; a save that is due just then keeps the same */
+  let line: LineStatus = { state: 'open', busy: false };
+  /** the run in its final state, from the moment it is saved; a delayed save at that moment saves the same state */
   let finished: Run | undefined;
   let saveDue = false;
   let revision = input.carried?.revision ?? 0;
@@ -120,29 +121,33 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     {
       validator: ({ decision: wanted, removals }) => {
         if (wanted !== 'approve' && wanted !== 'reject')
-          throw ApplicationFailure.nonRetryable('a decision is approve or reject', 'DecisionRefused');
+          throw ApplicationFailure.nonRetryable('unknown decision: use approve or reject', 'DecisionRefused');
         if (run.decision === undefined)
           throw ApplicationFailure.nonRetryable('no removals wait for a decision', 'NoDecisionAwaited');
         if (removals !== undefined && removals !== run.decision.removals)
-          throw ApplicationFailure.nonRetryable('other removals wait by now', 'DecisionOutdated');
+          throw ApplicationFailure.nonRetryable(
+            'the decision is about an older list: other removals wait now',
+            'DecisionOutdated',
+          );
       },
     },
   );
 
   async function save(): Promise<void> {
+    line = (await shortActivities.readLineStatus({ insurerId })) ?? line;
     revision += 1;
     const progress = progressOf(finished ?? run, line, Date.now());
-    line = await shortActivities.saveProgress({ insurerId, revision, progress });
+    await shortActivities.saveProgress({ insurerId, revision, progress });
   }
   /**
-   * Keeps what has changed within ten seconds; while nothing changes nothing happens, so a run that waits for days costs nothing.
+   * Saves a change within ten seconds. Without a change nothing is scheduled, so a run that waits for days costs nothing.
    */
   function saveSoon(): void {
     if (saveDue) return;
     saveDue = true;
-    void sleep(saveAfterMs)
+    void sleep(saveDelayMs)
       .then(save)
-      .catch(() => {}) // cancelled: the last progress is saved by whoever ends the run
+      .catch(() => {}) // cancelled: the code that ends the run saves the last progress
       .finally(() => {
         saveDue = false;
       });
@@ -152,29 +157,29 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     await save();
   }
 
-  /** Steps 1 to 4. What could not be used is reported, and the run goes on with whoever is pending. */
-  async function takeInList(): Promise<'applied' | 'unchanged' | 'unusable'> {
+  /** Performs steps 1 to 4. Reports a list that cannot be used; the run then continues with the pending patients. */
+  async function importList(): Promise<'applied' | 'unchanged' | 'unusable'> {
     listDue = false;
     for (let unusable = 0; unusable < unusableListsMax; unusable++) {
-      lists += 1;
-      const listId = `${runId}-${lists}`;
+      listCount += 1;
+      const listId = `${runId}-${listCount}`;
       await enter('list');
-      const applied = await shortActivities.appliedList({ insurerId });
+      const applied = await shortActivities.readAppliedList({ insurerId });
       const fetched = await lineActivities
         .fetchPatientList({ insurerId, listId, ...(applied !== undefined && { knownEtag: applied.etag }) })
-        .catch(unlessUnusable);
+        .catch(asUnusableList);
       run = { ...run, lineUse: addLineUse(run.lineUse, fetched.lineUse) };
       if (fetched.kind === 'unchanged') {
-        await endWaiting(); // the list that is applied whole is today's: whoever was to be removed is on it
+        await discardWaitingRemovals(); // today's list is the one already applied, and it contains these patients
         return 'unchanged';
       }
       if (fetched.kind === 'list') {
         await enter('split');
         const split = await bulkActivities
           .splitPatientList({ insurerId, runId, list: fetched.list })
-          .catch(unlessUnusable);
+          .catch(asUnusableList);
         if ('shardParts' in split) {
-          await endWaiting();
+          await discardWaitingRemovals();
           await applyList(listId, split, fetched.list.etag);
           return 'applied';
         }
@@ -187,7 +192,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 
   async function applyList(listId: string, split: SplitResult, etag: string | undefined): Promise<void> {
     await enter('diff');
-    const parts = await inShardRanges((range) =>
+    const parts = await forEachShardRange((range) =>
       bulkActivities.applyList({ listId, shardParts: split.shardParts, ...range }),
     );
     const counts = parts.reduce(addCounts, zeroCounts);
@@ -195,7 +200,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     await enter('apply');
     const removals = { listId, removals: counts.gone, ...(etag !== undefined && { etag }) };
     if (needsApproval({ removals: counts.gone, stored: counts.stored, limitPercent: input.removalLimitPercent })) {
-      waiting = removals;
+      waitingRemovals = removals;
       run = { ...run, decision: { removals: counts.gone, stored: counts.stored } };
     } else {
       await applyRemovals(removals);
@@ -203,47 +208,50 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   }
 
   async function applyRemovals({ listId, removals, etag }: WaitingRemovals): Promise<void> {
-    if (removals > 0) await inShardRanges((range) => bulkActivities.removeGone({ listId, ...range }));
+    if (removals > 0) await forEachShardRange((range) => bulkActivities.removeGone({ listId, ...range }));
     run = countRemoved(run, removals);
     if (etag !== undefined) await shortActivities.setAppliedList({ insurerId, listId, etag });
     await bulkActivities.deleteList({ listId });
   }
 
-  /** A newer list knows better who is gone; what an operator has decided about the older one is carried out first. */
-  async function endWaiting(): Promise<void> {
-    await carryOutDecision();
-    if (waiting === undefined) return;
-    const { listId } = waiting;
-    waiting = undefined;
+  /** Discards removals of an older list, because a newer list supersedes them. Applies a decision that was made before. */
+  async function discardWaitingRemovals(): Promise<void> {
+    await applyDecision();
+    if (waitingRemovals === undefined) return;
+    const { listId } = waitingRemovals;
+    waitingRemovals = undefined;
     run = withoutDecision(run);
     await bulkActivities.deleteList({ listId });
   }
 
-  async function carryOutDecision(): Promise<void> {
-    if (waiting === undefined || decision === undefined) return;
-    const decided = waiting;
+  async function applyDecision(): Promise<void> {
+    if (waitingRemovals === undefined || decision === undefined) return;
+    const decided = waitingRemovals;
     const { decision: made } = decision;
-    waiting = undefined;
+    waitingRemovals = undefined;
     decision = undefined;
     if (made === 'approve') await applyRemovals(decided);
     else await bulkActivities.deleteList({ listId: decided.listId });
     await save();
   }
 
-  /** Step 5, until all have had their turn, or something else has to be done first; then nothing is under way. */
+  /**
+   * Performs step 5 until each pending patient has been synced once, or until a list, a decision or continue-as-new comes
+   * first. No sync is in progress when it returns.
+   */
   async function fetchCareRecords(): Promise<void> {
-    const underWay = new Set<Promise<void>>();
+    const inProgress = new Set<Promise<void>>();
     let page: string[] = [];
     let next: PendingCursor | undefined = cursor;
     let failure: { error: unknown } | undefined;
 
-    const oneMore = async (patientRef: string): Promise<void> => {
+    const syncOne = async (patientRef: string): Promise<void> => {
       const result = await syncPatient({
         insurerId,
         patientRef,
         syncId: runId,
-        turn: 'bulk',
-        maxTries: input.careMaxAttempts,
+        priority: 'bulk',
+        maxRequests: input.careMaxAttempts,
       });
       run = countPatient(run, outcomeOf(result), result.lineUse, Date.now());
       if (result.outcome === 'failed')
@@ -258,7 +266,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     try {
       while (failure === undefined && !listDue && decision === undefined && !workflowInfo().continueAsNewSuggested) {
         if (page.length === 0 && next !== undefined) {
-          const listed = await bulkActivities.listPending({ ...next, limit: pendingPage });
+          const listed = await bulkActivities.listPending({ ...next, limit: pendingPageSize });
           page = [...listed.patientRefs];
           next = listed.next;
         }
@@ -269,16 +277,16 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
           break;
         }
         cursor = { shardIndex: shards.indexOf(shardOf(patientRef)), after: patientRef };
-        const patient = oneMore(patientRef)
+        const patient = syncOne(patientRef)
           .catch((error: unknown) => {
             failure ??= { error };
           })
-          .finally(() => underWay.delete(patient));
-        underWay.add(patient);
-        if (underWay.size >= input.syncWindow) await Promise.race(underWay);
+          .finally(() => inProgress.delete(patient));
+        inProgress.add(patient);
+        if (inProgress.size >= input.syncWindow) await Promise.race(inProgress);
       }
     } finally {
-      await Promise.all(underWay); // cancelled ones too: each undoes what it had begun
+      await Promise.all(inProgress); // also after a cancellation: each sync undoes its own work first
     }
     if (failure !== undefined) throw failure.error;
   }
@@ -286,45 +294,46 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   try {
     for (;;) {
       if (listDue) {
-        const taken = await takeInList();
-        listFailed = taken === 'unusable';
-        const { pending, stored } = await bulkActivities.takeStock();
-        if (taken === 'unchanged') run = countUnchangedList(run, stored);
+        const result = await importList();
+        listFailed = result === 'unusable';
+        const { pending, stored, removing } = await bulkActivities.countPatients();
+        if (removing > 0) await bulkActivities.finishRemovals();
+        if (result === 'unchanged') run = countUnchangedList(run, stored);
         run = countPending(run, pending);
         cursor = { shardIndex: 0 };
         await enter('care-records');
       }
-      await carryOutDecision();
+      await applyDecision();
       if (cursor !== undefined) await fetchCareRecords();
       if (listDue || decision !== undefined) continue;
       if (workflowInfo().continueAsNewSuggested) {
         await save();
         await condition(allHandlersFinished);
         if (decision !== undefined) continue;
-        // nothing is awaited from here on, so nothing can come in between
+        // no await from here on, so no signal or update can arrive before continue-as-new
         const carried = {
           run,
           revision,
-          lists,
+          listCount,
           listDue,
           listFailed,
           ...(cursor && { cursor }),
-          ...(waiting && { waiting }),
+          ...(waitingRemovals && { waitingRemovals }),
         };
         await continueAsNew<typeof dailySync>({ ...input, carried });
       }
       if (cursor !== undefined) continue;
-      if (waiting !== undefined) {
+      if (waitingRemovals !== undefined) {
         await save();
         await condition(() => listDue || decision !== undefined);
         continue;
       }
       await bulkActivities.sweepRun({ runId });
-      if (listDue) continue; // a new day has come while the old one was put away
+      if (listDue) continue; // a trigger arrived during the sweep
       finished = { ...run, phase: 'done', state: listFailed ? 'failed' : 'completed', finishedAtMs: Date.now() };
       await save();
       if (!listDue) break;
-      finished = undefined; // until it is closed the run takes a new day in: so the query has told nobody yet that it has ended
+      finished = undefined; // a trigger arrived during the save: the run continues, and no query has reported its end
     }
   } catch (error) {
     if (!isCancellation(error)) throw error;
@@ -338,12 +347,15 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   }
   run = finished ?? run;
   if (listFailed)
-    throw ApplicationFailure.nonRetryable('the list could not be used; see the issues of the run', 'ListUnusable');
+    throw ApplicationFailure.nonRetryable(
+      'the patient list could not be used: see the issues of this run',
+      'ListUnusable',
+    );
   return progressOf(run, line, Date.now());
 }
 
-/** Work on all shards side by side. Throws only when all of it has ended, so that whoever cleans up meets no late write. */
-async function inShardRanges<Result>(work: (range: ShardRange) => Promise<Result>): Promise<Result[]> {
+/** Processes all shard ranges in parallel. Throws only once all have ended, so that a cleanup meets no late write. */
+async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Result>): Promise<Result[]> {
   const settled = await Promise.allSettled(shardRanges.map(work));
   return settled.map((part) => {
     if (part.status === 'rejected') throw part.reason;
@@ -360,8 +372,8 @@ function withoutDecision({ decision: _, ...run }: Run): Run {
   return run;
 }
 
-/** The list is no list: fetched again. Everything else goes on as an error. */
-function unlessUnusable(error: unknown): { readonly kind: 'unusable'; readonly lineUse: LineUse } {
+/** Maps the failure `ListUnusable` to a result, so that the list is fetched again. Throws any other error. */
+function asUnusableList(error: unknown): { readonly kind: 'unusable'; readonly lineUse: LineUse } {
   if (!(error instanceof ActivityFailure && error.cause instanceof ApplicationFailure)) throw error;
   const { type, details } = error.cause;
   if (type !== 'ListUnusable') throw error;

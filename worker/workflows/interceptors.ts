@@ -2,5 +2,5 @@ import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
 import { refuseEarlyResults } from './no-early-results.ts';
 import { relayTraces } from './trace-relay.ts';
 
-/** What lies between the workflows and the SDK; by this name the SDK looks for it. */
+/** The interceptors of all workflows. The SDK looks for an export of this name. */
 export const interceptors: WorkflowInterceptorsFactory = () => ({ ...relayTraces(), ...refuseEarlyResults() });

@@ -1,14 +1,18 @@
 import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
 
 /**
- * Keeps what a query has brought too early out of a run. A query that reaches a worker without the workflow is answered from the
- * history so far; when that ends with results for which no workflow task has come yet, the SDK (1.24) hands them to the workflow all the
- * same, and what came after with the next task. The workflow has then gone in two steps what a replay goes in one: its commands may stand
- * in another order, and no worker can take it over (`TMPRL1100`, ADR 0029). Such a query fails here, and with it the worker
- * forgets the workflow; the next task is a replay. Only a task moves a workflow's time: by that, results without one are known.
+ * Makes a query fail if it has brought activity results to the workflow too early (ADR 0029).
+ *
+ * A query can reach a worker that does not have the workflow in its cache. The worker then replays the history so far. If
+ * that history ends with results for which no workflow task exists yet, the SDK (1.24) hands these results to the workflow
+ * all the same, and the rest with the next task. The workflow then takes two steps where every replay takes one. Its
+ * commands can be in another order, and no worker can replay it any more (`TMPRL1100`).
+ *
+ * After the failed query the SDK discards the workflow, and the next task replays it. Only a workflow task advances the
+ * workflow's time, so results at an unchanged time have come without a task.
  */
 export const refuseEarlyResults: WorkflowInterceptorsFactory = () => {
-  let timeOfTask: string | undefined;
+  let lastTaskTime: string | undefined;
   let isEarly = false;
   return {
     internals: [
@@ -16,11 +20,11 @@ export const refuseEarlyResults: WorkflowInterceptorsFactory = () => {
         activate(input, next) {
           const { jobs, timestamp } = input.activation;
           if (jobs?.every(({ queryWorkflow }) => queryWorkflow)) {
-            if (isEarly) throw new Error('the run was asked between two of its tasks; ask again');
+            if (isEarly) throw new Error('the query arrived between two workflow tasks: repeat it');
           } else {
             const time = `${timestamp?.seconds} s ${timestamp?.nanos} ns`;
-            isEarly = time === timeOfTask;
-            timeOfTask = time;
+            isEarly = time === lastTaskTime;
+            lastTaskTime = time;
           }
           next(input);
         },

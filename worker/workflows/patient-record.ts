@@ -28,44 +28,46 @@ export const requestSync = defineUpdate<LastSync, [RequestSyncInput]>(requestSyn
 export const syncRequested = defineSignal<[RequestSyncInput]>(syncRequestedSignal);
 export const recordAccess = defineUpdate<void, [AccessDraft]>(recordAccessUpdate);
 
-/** Tried until they succeed: a caller who was told nothing in time may yet have promised something, or given data away. */
+/**
+ * Retried until they succeed. A caller that got no answer in time may still have promised a sync or returned patient data.
+ * Regular activities, not local ones: see ADR 0014.
+ */
 const { writeSyncRequest, beginSync, endSync, appendAccess } = proxyActivities<PatientRecordActivities>({
   startToCloseTimeout: '10 s',
   retry: { initialInterval: '100 ms', maximumInterval: '10 s' },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 
-/** So long it stays for more after the last request: a person's look at one patient is some requests in a row. */
+/** Time after the last request until the workflow ends: a person who looks at a patient sends several requests. */
 const idleTimeout = '1 minute';
 
 /**
- * What people do with one patient, in order (docs/explanation/architecture.md, "Temporal"): their syncs one after the other, access entries
- * appended together. What is promised stands in the table: the entity only carries it out, and whoever comes after one that
- * was terminated takes over what it has left. Reordering steps takes `patched('what-changed-2026-11')` and a replay of
- * `test/histories/`.
- * @throws CancelledFailure once what was requested is marked as failed
+ * Serializes what people do with one patient (docs/explanation/architecture.md, "Temporal"): runs syncs one after the other
+ * and appends access entries in batches. A promised sync is stored in the table first; the workflow carries it out. If the
+ * workflow is terminated, the next one for this patient takes over the sync.
+ * @throws CancelledFailure after a cancellation, once all requested syncs are marked as failed
  */
 export async function patientRecord(input: PatientRecordInput): Promise<void> {
   const { insurerId, patientRef, careMaxAttempts } = input;
-  /** syncIds that were requested and have not begun, in this order */
+  /** syncIds that were requested and have not started, in the order of their requests */
   const requested = new Set(input.carried?.syncIds);
-  let underWay: string | undefined;
-  let uses = 0;
-  /** access entries that wait for the append under way to end, and theirs */
-  let gathered: { readonly drafts: AccessDraft[]; readonly appended: Promise<void> } | undefined;
+  let currentSyncId: string | undefined;
+  let requestCount = 0;
+  /** access entries that wait for the current append to end, and the append that will write them */
+  let batch: { readonly drafts: AccessDraft[]; readonly appended: Promise<void> } | undefined;
   let lastAppended: Promise<void> = Promise.resolve();
 
-  async function takeRequest(request: RequestSyncInput): Promise<LastSync> {
-    uses += 1;
+  async function acceptRequest(request: RequestSyncInput): Promise<LastSync> {
+    requestCount += 1;
     const lastSync = await CancellationScope.nonCancellable(() => writeSyncRequest(request));
-    if (isUnderWay(lastSync) && lastSync.syncId !== underWay) requested.add(lastSync.syncId);
+    if (isUnderWay(lastSync) && lastSync.syncId !== currentSyncId) requested.add(lastSync.syncId);
     return lastSync;
   }
   setHandler(
     requestSync,
     async (request) => {
       try {
-        return await takeRequest(request);
+        return await acceptRequest(request);
       } catch (error) {
         throw error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error;
       }
@@ -73,46 +75,46 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
     { validator: ({ syncId, access }) => checkRequest(typeof syncId === 'string' && access.patientRef === patientRef) },
   );
   setHandler(syncRequested, async (request) => {
-    await takeRequest(request).catch((error: unknown) => {
-      if (!(error instanceof ActivityFailure)) throw error; // PatientUnknown: its caller has seen that too
+    await acceptRequest(request).catch((error: unknown) => {
+      if (!(error instanceof ActivityFailure)) throw error; // PatientUnknown: the caller has found out, too
     });
   });
 
   setHandler(
     recordAccess,
     async (draft) => {
-      uses += 1;
-      if (gathered === undefined) {
+      requestCount += 1;
+      if (batch === undefined) {
         const drafts: AccessDraft[] = [];
         const append = async (): Promise<void> => {
-          gathered = undefined;
+          batch = undefined;
           await CancellationScope.nonCancellable(() => appendAccess({ patientRef, drafts }));
         };
         lastAppended = lastAppended.then(append, append);
-        gathered = { drafts, appended: lastAppended };
+        batch = { drafts, appended: lastAppended };
       }
-      gathered.drafts.push(draft);
-      await gathered.appended;
+      batch.drafts.push(draft);
+      await batch.appended;
     },
     { validator: (draft) => checkRequest(typeof draft.id === 'string' && draft.patientRef === patientRef) },
   );
 
   async function sync(syncId: string): Promise<void> {
-    underWay = syncId;
+    currentSyncId = syncId;
     if (await beginSync({ patientRef, syncId })) {
       const { outcome, reason } = await syncPatient({
         insurerId,
         patientRef,
         syncId,
-        turn: 'person',
-        maxTries: careMaxAttempts,
+        priority: 'person',
+        maxRequests: careMaxAttempts,
       });
-      // of one who is gone nothing is left that could be marked: the access log tells of it
+      // a patient who is gone has no marker that could be updated: the access log records the removal
       if (outcome === 'done') await endSync({ patientRef, syncId, state: 'completed' });
       if (outcome === 'failed')
         await endSync({ patientRef, syncId, state: 'failed', ...(reason !== undefined && { error: reason }) });
     }
-    underWay = undefined;
+    currentSyncId = undefined;
   }
 
   try {
@@ -125,18 +127,19 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
         requested.delete(syncId);
         await sync(syncId);
       } else {
-        const usesBefore = uses;
+        const countBefore = requestCount;
         const isWanted = await condition(
           () => requested.size > 0 || workflowInfo().continueAsNewSuggested,
           idleTimeout,
         );
-        if (!isWanted && uses === usesBefore && allHandlersFinished()) return;
+        if (!isWanted && requestCount === countBefore && allHandlersFinished()) return;
       }
     }
   } catch (error) {
     if (!isCancellation(error)) throw error;
     await CancellationScope.nonCancellable(async () => {
-      if (underWay !== undefined) await endSync({ patientRef, syncId: underWay, state: 'failed', error: 'Cancelled' });
+      if (currentSyncId !== undefined)
+        await endSync({ patientRef, syncId: currentSyncId, state: 'failed', error: 'Cancelled' });
       do {
         await condition(allHandlersFinished);
         const syncIds = [...requested];
@@ -148,7 +151,7 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
   }
 }
 
-/** What comes from our own client always fits; a request for somebody else must not get into this patient's log. */
-function checkRequest(fits: boolean): void {
-  if (!fits) throw ApplicationFailure.nonRetryable('not a request for this patient', 'RequestRefused');
+/** Refuses a request for another patient, which must not enter this patient's log. Requests of our own client always pass. */
+function checkRequest(isValid: boolean): void {
+  if (!isValid) throw ApplicationFailure.nonRetryable('the request is not for this patient', 'RequestRefused');
 }

@@ -17,39 +17,40 @@ import { addLineUse, type LineUse, type Priority, zeroLineUse } from '../../core
 export interface SyncPatientInput {
   readonly insurerId: string;
   readonly patientRef: string;
-  /** the request this sync belongs to; the daily run's is its runId */
+  /** ID of the request that this sync belongs to; the runId in a daily sync */
   readonly syncId: string;
-  readonly turn: Priority;
-  /** CARE_MAX_ATTEMPTS: tries that reach the line */
-  readonly maxTries: number;
+  readonly priority: Priority;
+  /** CARE_MAX_ATTEMPTS: the maximum number of requests that reach the insurer */
+  readonly maxRequests: number;
 }
 
-/** done: stored, or made needless by a newer fetch; gone: the patient was removed meanwhile. */
 export interface SyncPatientResult {
+  /** done: stored, or superseded by a newer fetch; gone: the patient was removed meanwhile */
   readonly outcome: 'done' | 'gone' | 'not-insured' | 'failed';
-  /** fixed words: why it failed */
+  /** a fixed code: why the sync failed */
   readonly reason?: string;
   readonly lineUse: LineUse;
 }
 
 /**
- * How long one attempt on the line may take. Nothing but a bound on the absurd: a slow body has no deadline (docs/explanation/the-line.md,
- * "The exchange"), a paused line may stay paused for days, and a dead worker is noticed by its missing heartbeat.
+ * Options of the activities on the line. The timeout only limits extreme cases: a slow body has no deadline
+ * (docs/explanation/the-line.md, "The exchange"), a line can stay paused for days, and a dead worker is detected by its
+ * heartbeat.
  */
-const lineAttempt = {
+const lineActivityOptions = {
   startToCloseTimeout: '7 days',
   heartbeatTimeout: '10 s',
   retry: { initialInterval: '1 s', backoffCoefficient: 1 },
-  cancellationType: 'WAIT_CANCELLATION_COMPLETED', // compensation begins when the last byte has been staged, not before
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED', // compensation starts only after the last byte has been staged
 } as const;
 
-const onLine = {
-  bulk: proxyActivities<LineActivities>({ ...lineAttempt, taskQueue: lineTaskQueue }),
-  urgent: proxyActivities<LineActivities>({ ...lineAttempt, taskQueue: urgentLineTaskQueue }),
+const lineActivities = {
+  bulk: proxyActivities<LineActivities>({ ...lineActivityOptions, taskQueue: lineTaskQueue }),
+  urgent: proxyActivities<LineActivities>({ ...lineActivityOptions, taskQueue: urgentLineTaskQueue }),
 };
-/** Not local ones, although those cost fewer events: side by side they do not replay (ADR 0014). */
+/** Regular activities, not local ones: see ADR 0014. */
 const { storeCareRecords, removePatient } = proxyActivities<SyncActivities>({
-  startToCloseTimeout: '2 hours', // 64 MiB in thousands of documents, at a throttled table's worst
+  startToCloseTimeout: '2 hours', // 64 MiB in thousands of documents, on a throttled table
   heartbeatTimeout: '10 s',
   retry: { initialInterval: '1 s', maximumInterval: '30 s' },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
@@ -60,13 +61,14 @@ const { discardStaged, markCareFailed } = proxyActivities<SyncActivities>({
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 
-/** How often a payload that was lost or spoilt between fetch and store is fetched once more. */
+/** Number of fetches after which a sync fails if each payload was lost or corrupted between fetch and store. */
 const lostPayloadsMax = 3;
 
 /**
- * One patient's sync, whoever asked for it: fetch on the line, store, or undo (docs/explanation/the-daily-run.md, "Fetch care records"). On 410 the patient is
- * removed with all care records; whatever else goes wrong, nothing staged is left.
- * @throws CancelledFailure once what was staged has been discarded
+ * Syncs one patient, for a daily sync or on demand: fetches on the line, then stores, or undoes what was staged
+ * (docs/explanation/the-daily-run.md, "Fetch care records"). On 410 it removes the patient with all care records. After any
+ * other failure nothing staged is left.
+ * @throws CancelledFailure once everything that was staged has been discarded
  */
 export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientResult> {
   const { patientRef, syncId } = input;
@@ -74,7 +76,7 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
   let fetched: FetchCareRecordsResult | undefined;
   try {
     for (let lost = 0; ; lost++) {
-      fetched = await onLine[input.turn === 'person' ? 'urgent' : 'bulk'].fetchCareRecords(input);
+      fetched = await lineActivities[input.priority === 'person' ? 'urgent' : 'bulk'].fetchCareRecords(input);
       lineUse = addLineUse(lineUse, fetched.lineUse);
       const { payload, fetchOrder } = fetched;
       const { outcome } = await storeCareRecords({ patientRef, syncId, payload, fetchOrder });
@@ -87,12 +89,12 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
       await CancellationScope.nonCancellable(() => discardStaged(staged));
       throw error;
     }
-    const refusal = refusalOf(error);
-    if (refusal === undefined) throw error;
-    lineUse = addLineUse(lineUse, refusal.lineUse);
+    const failure = finalFailureOf(error);
+    if (failure === undefined) throw error;
+    lineUse = addLineUse(lineUse, failure.lineUse);
     return await CancellationScope.nonCancellable(async (): Promise<SyncPatientResult> => {
       await discardStaged(staged);
-      switch (refusal.type) {
+      switch (failure.type) {
         case 'PatientNotInsured':
           await removePatient({ patientRef });
           return { outcome: 'not-insured', lineUse };
@@ -101,16 +103,16 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
         case 'PatientUnknown':
         case 'AnswerTooLarge':
           await markCareFailed({ patientRef });
-          return { outcome: 'failed', reason: refusal.type, lineUse };
-        default: // AttemptsExhausted, and what nobody foresaw: the patient stays pending for the next run
-          return { outcome: 'failed', reason: refusal.lastFault ?? refusal.type, lineUse };
+          return { outcome: 'failed', reason: failure.type, lineUse };
+        default: // AttemptsExhausted and unexpected failures: the patient stays pending for the next run
+          return { outcome: 'failed', reason: failure.lastFault ?? failure.type, lineUse };
       }
     });
   }
 }
 
-/** What a final failure of an activity says; undefined for a failure of our own code, which must not be swallowed. */
-function refusalOf(error: unknown): (FetchCareRecordsFailure & { type: string }) | undefined {
+/** Returns the details of an activity's final failure; undefined for a failure of our own code, which must be rethrown. */
+function finalFailureOf(error: unknown): (FetchCareRecordsFailure & { type: string }) | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
   if (!(cause instanceof ApplicationFailure)) return { type: cause?.name ?? 'ActivityFailure', lineUse: zeroLineUse };

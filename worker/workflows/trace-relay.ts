@@ -3,32 +3,33 @@ import { AsyncLocalStorage, type WorkflowInterceptorsFactory } from '@temporalio
 import { triggerSignal } from '../../core/contract/daily-sync.ts';
 import { requestSyncUpdate, syncRequestedSignal } from '../../core/contract/patient-record.ts';
 
-/** Where the interceptors of client and activities put a trace's context: `{traceparent}`, and nothing else. */
+/** Header in which the interceptors of client and activities store a trace context: `{traceparent}` and nothing else. */
 const traceHeader = '_tracer-data';
-/** By these people ask for what the workflow then does by itself, after it has answered. */
-const asks: ReadonlySet<string> = new Set([requestSyncUpdate, syncRequestedSignal, triggerSignal]);
+/** Updates and signals whose work the workflow does after it has answered. */
+const requestNames: ReadonlySet<string> = new Set([requestSyncUpdate, syncRequestedSignal, triggerSignal]);
 
 /**
- * Hands the context of a trace on, from who asks to the activities: within an update or a signal that one's own, else of who asked
- * for work last. Makes no span, waits for nothing and decides nothing, so a history replays with traces or without (ADR 0025).
+ * Passes trace contexts on to activities. Within an update or a signal, it passes on that message's context; otherwise the
+ * context of the last request for work. It creates no span, awaits nothing and decides nothing, so a history replays with
+ * or without traces (ADR 0025).
  */
 export const relayTraces: WorkflowInterceptorsFactory = () => {
   const handling = new AsyncLocalStorage<{ readonly context: Payload | undefined }>();
-  let asked: Payload | undefined;
+  let requestContext: Payload | undefined;
   const within = <Result>(name: string, context: Payload | undefined, handle: () => Result): Result => {
-    if (context !== undefined && asks.has(name)) asked = context;
+    if (context !== undefined && requestNames.has(name)) requestContext = context;
     return handling.run({ context }, handle);
   };
-  const handOn = <Input extends { readonly headers: Record<string, Payload> }>(input: Input): Input => {
+  const addContext = <Input extends { readonly headers: Record<string, Payload> }>(input: Input): Input => {
     const handled = handling.getStore();
-    const context = handled === undefined ? asked : handled.context;
+    const context = handled === undefined ? requestContext : handled.context;
     return context === undefined ? input : { ...input, headers: { ...input.headers, [traceHeader]: context } };
   };
   return {
     inbound: [
       {
         execute(input, next) {
-          asked ??= input.headers[traceHeader];
+          requestContext ??= input.headers[traceHeader];
           return next(input);
         },
         handleSignal: (input, next) => within(input.signalName, input.headers[traceHeader], () => next(input)),
@@ -37,8 +38,8 @@ export const relayTraces: WorkflowInterceptorsFactory = () => {
     ],
     outbound: [
       {
-        scheduleActivity: (input, next) => next(handOn(input)),
-        continueAsNew: (input, next) => next(handOn(input)),
+        scheduleActivity: (input, next) => next(addContext(input)),
+        continueAsNew: (input, next) => next(addContext(input)),
       },
     ],
   };
