@@ -142,10 +142,10 @@ const isLineFailure = (error: unknown): false => {
 };
 
 /** A right to send as the line's process has it, under a lease that lasts as long as the bench. */
-function longGrant(): SendPermit {
-  const grant = new SendPermit({
+function longPermit(): SendPermit {
+  const permit = new SendPermit({
     tell: (message) => {
-      if (message.kind === 'pause-by-system') queueMicrotask(() => grant.confirm(message.request));
+      if (message.kind === 'pause-by-system') queueMicrotask(() => permit.confirm(message.request));
     },
     writeCooldown: async () => {},
     pauseGraceMs: 2_000,
@@ -154,7 +154,7 @@ function longGrant(): SendPermit {
     onLeaseLost: () => {},
   });
   const sendUntilMs = systemClock.monotonicMs() + 3_600_000;
-  grant.obey({
+  permit.obey({
     kind: 'order',
     number: 1,
     sendUntilMs,
@@ -163,7 +163,7 @@ function longGrant(): SendPermit {
     cooldownUntilMs: 0,
     stop: false,
   });
-  return grant;
+  return permit;
 }
 
 async function measure(contender: Contender, latencyMs: number): Promise<Summary> {
@@ -176,7 +176,7 @@ async function measure(contender: Contender, latencyMs: number): Promise<Summary
   });
   const stateFile = join(folder, `insurer-${port}.json`);
   const insurer = await startInsurerSimulator({ port, controlPort, token, stateFile, logDir: folder });
-  const line = openLine({ baseUrl: `http://127.0.0.1:${port}`, token, right: longGrant(), stallMs: 2_000 });
+  const line = openLine({ baseUrl: `http://127.0.0.1:${port}`, token, permit: longPermit(), stallMs: 2_000 });
   const abort = new AbortController();
   try {
     const running = contender.run(line, abort.signal).catch(isEndOfBench);

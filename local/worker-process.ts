@@ -19,7 +19,7 @@ export interface WorkerSpec {
 
 /** What a worker tells of itself on stdout (worker/main.ts, worker/line/keeper.ts). */
 const workerReady = z.object({ event: z.literal('worker-ready'), pid: z.number(), linePid: z.number().optional() });
-const lineStarted = z.object({ event: z.literal('line process started'), pid: z.number(), child: z.number() });
+const lineStarted = z.object({ event: z.literal('line process started'), pid: z.number(), linePid: z.number() });
 const lineEnded = z.object({ event: z.literal('line process ended'), pid: z.number() });
 const workerEvent = z.discriminatedUnion('event', [workerReady, lineStarted, lineEnded]);
 
@@ -55,7 +55,7 @@ function lineIn(told: WorkerEvent): number | undefined {
     case 'worker-ready':
       return told.linePid;
     case 'line process started':
-      return told.child;
+      return told.linePid;
     case 'line process ended':
       return undefined;
   }

@@ -214,8 +214,8 @@ async function startWorker(
     createInterface({ input: child.stdout }).on('line', (line) => {
       log.write(`${line}\n`);
       if (!line.startsWith('{')) return;
-      const said = JSON.parse(line) as { event: string; child?: number; change?: string; leaseNumber?: number };
-      if (said.event === 'line process started' && said.child !== undefined) linePid = said.child;
+      const said = JSON.parse(line) as { event: string; linePid?: number; change?: string; leaseNumber?: number };
+      if (said.event === 'line process started' && said.linePid !== undefined) linePid = said.linePid;
       if (said.change === 'take' && said.leaseNumber !== undefined) {
         takes.push({ leaseNumber: said.leaseNumber, atMs: performance.timeOrigin + performance.now() });
         isHolder = true;

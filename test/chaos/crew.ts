@@ -34,14 +34,21 @@ export interface Member {
 
 /** A stretch in which a worker could not do its part, epoch ms; without an end while it lasts. */
 interface Trouble {
-  /** `deaf`: of those that are still, the one whose child is */
-  readonly what: 'still' | 'deaf' | 'childless' | 'aws' | 'temporal' | 'gone';
+  /** `deaf`: of those that are still, the one whose line process is */
+  readonly what: 'still' | 'deaf' | 'without line process' | 'aws' | 'temporal' | 'gone';
   readonly fromMs: number;
   untilMs?: number;
 }
 
 /** So long after a trouble a worker may still be getting over it, ms: connections come back with a pause between tries. */
-const recoveryMs = { still: 500, deaf: 500, childless: 1_000, aws: 1_000, temporal: 5_000, gone: 0 } as const;
+const recoveryMs = {
+  still: 500,
+  deaf: 500,
+  'without line process': 1_000,
+  aws: 1_000,
+  temporal: 5_000,
+  gone: 0,
+} as const;
 
 export const isIn = ({ troubles }: Member, what: Trouble['what']): boolean =>
   troubles.some((trouble) => trouble.what === what && trouble.untilMs === undefined);

@@ -50,29 +50,29 @@ export function drawFault(seed: number, number: number): Fault {
   return { number, kind: drawn?.[0] as Fault['kind'], random, gapMs: between(random, 150, 800) * pace };
 }
 
-/** The system kills a child with its parent, however frozen it is (docs/explanation/limits.md). */
+/** The system kills a line process with its main process, however frozen it is (docs/explanation/limits.md). */
 const endsOrphans = findLauncher().execArgv.length > 0;
 
 /** @returns what it did, in a few words; undefined when there was nobody to do it to */
 type Strike = (random: Random, scene: Scene) => Promise<string | undefined>;
 
 const kill =
-  (whom: 'parent' | 'child' | 'both'): Strike =>
+  (whom: 'main process' | 'line process' | 'both'): Strike =>
   async (random, scene) => {
-    // Where nothing ends a frozen child whose parent is killed, it must not be frozen for longer than the lease.
-    const member = victim(random, scene, (one) => whom !== 'parent' || endsOrphans || !isIn(one, 'still'));
+    // Where nothing ends a frozen line process whose main process is killed, it must not be frozen for longer than the lease.
+    const member = victim(random, scene, (one) => whom !== 'main process' || endsOrphans || !isIn(one, 'still'));
     if (member === undefined) return undefined;
     const moment = await awaitMoment(pick(random, moments), scene);
     const isHolder = member === scene.crew.holder;
-    if (isHolder && whom !== 'child') lose(scene, 'kill -9', member);
-    if (whom !== 'parent') signal(member.worker.linePid, 'SIGKILL');
-    if (whom === 'child') later(scene, sleep(2_000).then(trouble(member, 'childless')));
+    if (isHolder && whom !== 'line process') lose(scene, 'kill -9', member);
+    if (whom !== 'main process') signal(member.worker.linePid, 'SIGKILL');
+    if (whom === 'line process') later(scene, sleep(2_000).then(trouble(member, 'without line process')));
     else later(scene, scene.crew.end(member, 'kill'));
     return `${member.name}${isHolder ? ' (holder)' : ''} ${moment}`;
   };
 
 const freeze =
-  (whom: 'parent' | 'child', howLong: 'short' | 'long'): Strike =>
+  (whom: 'main process' | 'line process', howLong: 'short' | 'long'): Strike =>
   async (random, scene) => {
     const member = victim(random, scene, (one) => !isIn(one, 'still'));
     const ms = howLong === 'short' ? between(random, 50, leaseMs * 0.8) : between(random, leaseMs * 1.1, leaseMs * 2);
@@ -82,14 +82,14 @@ const freeze =
   };
 
 const block =
-  (whom: 'parent' | 'child'): Strike =>
+  (whom: 'main process' | 'line process'): Strike =>
   async (random, scene) => {
     const member = victim(random, scene, (one) => !isIn(one, 'still'));
     const ms = between(random, 200, leaseMs * 1.5);
     if (member === undefined) return undefined;
     const moment = await awaitMoment(pick(random, moments), scene);
     writeFileSync(member.blockedFile, String(ms));
-    signal(whom === 'parent' ? member.worker.pid : member.worker.linePid, 'SIGUSR2');
+    signal(whom === 'main process' ? member.worker.pid : member.worker.linePid, 'SIGUSR2');
     const over = standsStill(member, whom);
     later(scene, sleep(ms).then(over));
     return `${member.name} for ${ms} ms ${moment}`;
@@ -115,23 +115,23 @@ const cutOffAws =
 
 /** Weights, and what each fault does. */
 export const faults = {
-  'kill -9 of the parent': { weight: 5, strike: kill('parent') },
-  'kill -9 of the child': { weight: 5, strike: kill('child') },
+  'kill -9 of the main process': { weight: 5, strike: kill('main process') },
+  'kill -9 of the line process': { weight: 5, strike: kill('line process') },
   'kill -9 of both': { weight: 5, strike: kill('both') },
-  'parent frozen, shorter than the lease': { weight: 5, strike: freeze('parent', 'short') },
-  'parent frozen, longer than the lease': { weight: 5, strike: freeze('parent', 'long') },
-  'child frozen, shorter than the lease': { weight: 5, strike: freeze('child', 'short') },
-  'child frozen, longer than the lease': { weight: 5, strike: freeze('child', 'long') },
-  'parent blocked': { weight: 4, strike: block('parent') },
-  'child blocked': { weight: 4, strike: block('child') },
-  'kill -9 of the parent of a frozen child': {
+  'main process frozen, shorter than the lease': { weight: 5, strike: freeze('main process', 'short') },
+  'main process frozen, longer than the lease': { weight: 5, strike: freeze('main process', 'long') },
+  'line process frozen, shorter than the lease': { weight: 5, strike: freeze('line process', 'short') },
+  'line process frozen, longer than the lease': { weight: 5, strike: freeze('line process', 'long') },
+  'main process blocked': { weight: 4, strike: block('main process') },
+  'line process blocked': { weight: 4, strike: block('line process') },
+  'kill -9 of the main process of a frozen line process': {
     weight: 3,
     async strike(random, scene) {
       const member = victim(random, scene, (one) => !isIn(one, 'still'));
       const ms = between(random, 50, leaseMs * (endsOrphans ? 2 : 0.6));
       if (member === undefined) return undefined;
       const moment = await awaitMoment(pick(random, moments), scene);
-      const what = holdStill(scene, member, 'child', ms);
+      const what = holdStill(scene, member, 'line process', ms);
       if (member === scene.crew.holder) lose(scene, 'kill -9', member);
       later(scene, scene.crew.end(member, 'kill'));
       return `${what} ${moment}`;
@@ -285,8 +285,8 @@ async function awaitMoment(moment: (typeof moments)[number], { day: { insurer } 
 }
 
 /** SIGSTOP, and SIGCONT in time. One of the two at once: both for longer than the lease is a machine that stands still. */
-function holdStill(scene: Scene, member: Member, whom: 'parent' | 'child', ms: number): string {
-  const pid = whom === 'parent' ? member.worker.pid : member.worker.linePid;
+function holdStill(scene: Scene, member: Member, whom: 'main process' | 'line process', ms: number): string {
+  const pid = whom === 'main process' ? member.worker.pid : member.worker.linePid;
   signal(pid, 'SIGSTOP');
   const over = standsStill(member, whom);
   later(
@@ -300,8 +300,8 @@ function holdStill(scene: Scene, member: Member, whom: 'parent' | 'child', ms: n
 }
 
 /** @returns ends it */
-function standsStill(member: Member, whom: 'parent' | 'child'): () => void {
-  const ends = [trouble(member, 'still'), ...(whom === 'child' ? [trouble(member, 'deaf')] : [])];
+function standsStill(member: Member, whom: 'main process' | 'line process'): () => void {
+  const ends = [trouble(member, 'still'), ...(whom === 'line process' ? [trouble(member, 'deaf')] : [])];
   return () => {
     for (const end of ends) end();
   };

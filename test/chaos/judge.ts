@@ -38,7 +38,7 @@ export function lostWords({ day: { insurer }, crew }: Scene): Record<'beforeRetr
     const heardMs = heard?.endedAt ?? 0;
     const hearer = takes.findLast(({ atMs }) => atMs <= heardMs)?.member;
     return (hearer?.troubles ?? []).some(({ what, fromMs, untilMs = Number.POSITIVE_INFINITY }) => {
-      const isMute = what === 'gone' || what === 'childless' || what === 'deaf' || what === 'aws';
+      const isMute = what === 'gone' || what === 'without line process' || what === 'deaf' || what === 'aws';
       return isMute && fromMs <= heardMs + tellMs && untilMs > heardMs;
     });
   };

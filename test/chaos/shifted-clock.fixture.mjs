@@ -1,4 +1,4 @@
-// Preloaded into a worker and its child: their wall clock is off by as many ms as the file WALL_CLOCK_OFFSET_FILE says,
+// Preloaded into a worker and its line process: their wall clock is off by as many ms as the file WALL_CLOCK_OFFSET_FILE says,
 // looked at again after 50 ms. A file that is missing or half written changes nothing.
 import { readFileSync } from 'node:fs';
 

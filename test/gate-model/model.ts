@@ -16,7 +16,7 @@ import { type Exploration, explore, type Move } from './explorer.ts';
 /**
  * The gate's protocol in a world of two workers, a pauser and a resumer, driven by the real functions. Readings and
  * writes take their time; writes land late, land twice or are lost, and so are their answers; processes freeze, thaw,
- * stop and die. Every order of these is tried. Frozen is the keeper alone or its child alone, never both: against a
+ * stop and die. Every order of these is tried. Frozen is the keeper alone or its line process alone, never both: against a
  * whole machine that stands still for longer than a lease no client can do anything (docs/explanation/limits.md).
  */
 export interface World {
@@ -59,21 +59,21 @@ interface Write {
   readonly fate: 'under way' | 'landed' | 'stale';
 }
 
-/** One worker: the keeper, and its child as far as it matters: what it may do, and whether a request is under way. */
+/** One worker: the keeper, and its line process as far as it matters: what it may do, and whether a request is under way. */
 interface Worker {
   readonly holder: string;
   readonly isUp: boolean;
   readonly isStopping: boolean;
-  readonly frozen?: 'keeper' | 'child';
+  readonly frozen?: 'keeper' | 'lineProcess';
   /** a reading of the gate that is under way to the keeper */
   readonly reading?: Gate;
   readonly watch?: LeaseWatch;
-  /** until when the keeper's lease lets the child send; 0 without a lease */
+  /** until when the keeper's lease lets the line process send; 0 without a lease */
   readonly leaseUntilMs: number;
-  /** what the keeper has told the child last, and what the child has heard */
+  /** what the keeper has told the line process last, and what the line process has heard */
   readonly order: Order;
   readonly heard: Order;
-  /** the latest end of what the keeper has ever allowed this child */
+  /** the latest end of what the keeper has ever allowed this line process */
   readonly allowedUntilMs: number;
   /** the keeper knows that nothing is under way, and that nothing can be sent */
   readonly isClosed: boolean;
@@ -121,7 +121,7 @@ export interface Rules {
   readonly leaseFrom: 'sending' | 'answer';
   /** a lease that a pauser has watched stand still is ended by a compare-and-set of its own */
   readonly pauserEndsLease: boolean;
-  readonly childClosesAtLeaseEnd: boolean;
+  readonly lineProcessClosesAtLeaseEnd: boolean;
   readonly keeperKillsAtLeaseEnd: boolean;
   readonly isCompareAndSet: boolean;
   /** a write that its sender has given up is compared, too */
@@ -138,7 +138,7 @@ export const rules: Rules = {
   hasLapsed,
   leaseFrom: 'sending',
   pauserEndsLease: true,
-  childClosesAtLeaseEnd: true,
+  lineProcessClosesAtLeaseEnd: true,
   keeperKillsAtLeaseEnd: true,
   isCompareAndSet: true,
   isStrayCompared: true,
@@ -214,7 +214,7 @@ function* settledMovesOf(world: World, rules: Rules): Generator<Move<World>> {
 
 /** What the two processes of a worker say to each other arrives at once, or late: when one of them is frozen. */
 function settle(worker: Worker, nowMs: number): Worker {
-  const heard = worker.frozen === 'child' ? worker.heard : worker.order;
+  const heard = worker.frozen === 'lineProcess' ? worker.heard : worker.order;
   const isClosed = worker.isClosed || (worker.frozen === undefined && !worker.isSending && !maySend({ heard }, nowMs));
   return heard === worker.heard && isClosed === worker.isClosed ? worker : { ...worker, heard, isClosed };
 }
@@ -358,14 +358,14 @@ function* workerMoves(world: World, index: 0 | 1, rules: Rules): Generator<Move<
   if (worker.frozen !== undefined)
     yield { what: `${name}'s ${worker.frozen} thaws`, state: become(without(worker, 'frozen')) };
   else if (budget.freezes > 0)
-    for (const frozen of ['keeper', 'child'] as const)
+    for (const frozen of ['keeper', 'lineProcess'] as const)
       yield {
         what: `${name}'s ${frozen} freezes`,
         state: become({ ...worker, frozen }, { budget: { ...budget, freezes: budget.freezes - 1 } }),
       };
 
-  if (worker.frozen === 'child')
-    yield { what: `${name}'s keeper kills its child`, state: become(withoutChild(worker)) };
+  if (worker.frozen === 'lineProcess')
+    yield { what: `${name}'s keeper kills its line process`, state: become(withoutLineProcess(worker)) };
   else if (worker.isSending) yield { what: `${name}'s request ends`, state: become({ ...worker, isSending: false }) };
   else if (maySend(worker, nowMs)) yield { what: `${name} sends`, state: become({ ...worker, isSending: true }) };
 
@@ -391,7 +391,7 @@ function* workerMoves(world: World, index: 0 | 1, rules: Rules): Generator<Move<
       yield { what: `${name} asks how the gate is`, state: become({ ...worker, reading: gate }, later) };
     const read = reading ?? gate;
     const looked = observe(without(worker, 'reading'), read, nowMs, rules);
-    const event = rules.nextGateEvent(read, standingOf(looked), nowMs);
+    const event = rules.nextGateEvent(read, keeperStateOf(looked), nowMs);
     const decision = event && rules.decideGate(read, event);
     const does = reading === undefined ? 'looks' : 'hears how the gate was';
     if (event === undefined || decision?.kind !== 'write') {
@@ -482,7 +482,7 @@ const writeOf = ({ kind }: GateEvent, written: Gate, read: Gate, sentMs: number)
   fate: 'under way',
 });
 
-/** What a keeper makes of the gate that it has read or written: its watch, its lease, and the order to its child. */
+/** What a keeper makes of the gate that it has read or written: its watch, its lease, and the order to its line process. */
 function observe(worker: Worker, gate: Gate, nowMs: number, rules: Rules): Worker {
   const watch = rules.watchLease(worker.watch, gate, nowMs);
   const leaseUntilMs = gate.holder === worker.holder ? worker.leaseUntilMs : 0;
@@ -499,22 +499,22 @@ function observe(worker: Worker, gate: Gate, nowMs: number, rules: Rules): Worke
   };
 }
 
-const standingOf = ({ holder, watch, isClosed, isStopping }: Worker): KeeperState => ({
+const keeperStateOf = ({ holder, watch, isClosed, isStopping }: Worker): KeeperState => ({
   holder,
   leaseMs,
   watch,
   renewAtMs: Number.NEGATIVE_INFINITY, // whoever does not look does not renew: that is tried too
-  childReady: true,
-  childClosed: isClosed,
-  childGivenUp: false,
+  lineProcessReady: true,
+  lineProcessClosed: isClosed,
+  lineProcessGivenUp: false,
   busy: false,
   stopping: isStopping,
   cooldownMs: 0,
   unwrittenPause: undefined,
 });
 
-/** With a child its sockets are gone, and what it was allowed. The next one comes at once, and may do nothing yet. */
-const withoutChild = (worker: Worker): Worker => ({
+/** With a line process its sockets are gone, and what it was allowed. The next one comes at once, and may do nothing yet. */
+const withoutLineProcess = (worker: Worker): Worker => ({
   ...without(worker, 'frozen'),
   leaseUntilMs: 0,
   order: none,
@@ -524,17 +524,17 @@ const withoutChild = (worker: Worker): Worker => ({
 });
 
 /**
- * Before the clock moves on, whoever's time is over by now has acted, late by no more than the margin: the child by its
+ * Before the clock moves on, whoever's time is over by now has acted, late by no more than the margin: the line process by its
  * own clock, the keeper with its knife.
  */
 function tick(world: World, rules: Rules): World {
   const isOver = (untilMs: number): boolean => world.nowMs >= untilMs + leaseMarginMs(leaseMs);
   const [a, b] = world.workers.map((worker): Worker => {
-    if (worker.frozen === 'child')
+    if (worker.frozen === 'lineProcess')
       return rules.keeperKillsAtLeaseEnd && isOver(worker.allowedUntilMs) && !worker.isClosed
-        ? withoutChild(worker)
+        ? withoutLineProcess(worker)
         : worker;
-    const closes = rules.childClosesAtLeaseEnd && worker.isSending && isOver(worker.heard.untilMs);
+    const closes = rules.lineProcessClosesAtLeaseEnd && worker.isSending && isOver(worker.heard.untilMs);
     return closes ? { ...worker, isSending: false } : worker;
   });
   return { ...world, nowMs: world.nowMs + tickMs, workers: [a, b] as World['workers'] };
@@ -560,7 +560,7 @@ function keyOf(world: World, rules: Rules): string {
   const isOver = (leaseNumber: number): boolean => comesBackNever && leaseNumber !== gate.leaseNumber;
   const ticksTo = (ms: number): number => Math.round((ms - nowMs) / tickMs);
   const since = (ms: number): number => Math.min(longestLookBack, -ticksTo(ms));
-  /** of a lease: `x` without one; -1 once its child can be late no longer */
+  /** of a lease: `x` without one; -1 once its line process can be late no longer */
   const end = (ms: number): number | string => (ms === 0 ? 'x' : Math.max(-1, ticksTo(ms)));
 
   /** of one that nobody holds, or that is as it was renewed last: nothing */
@@ -650,10 +650,10 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
   'a lease is compared without its number': {
     rules: {
       watchLease: watchHolder,
-      nextGateEvent: (gate, standing, nowMs) => {
-        const { watch, holder } = standing;
+      nextGateEvent: (gate, keeperState, nowMs) => {
+        const { watch, holder } = keeperState;
         if (gate.holder === undefined || gate.holder === holder || watch?.holder !== gate.holder)
-          return nextGateEvent(gate, standing, nowMs);
+          return nextGateEvent(gate, keeperState, nowMs);
         const lapsed = { ...watch, renewalNumber: renewalNumberOf(gate) };
         return hasLapsed(lapsed, gate, leaseMs, nowMs) ? { kind: 'take', holder, leaseMs, lapsed } : undefined;
       },
@@ -678,28 +678,33 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
   },
   'a lease is taken that was not watched': {
     rules: {
-      nextGateEvent: (gate, standing, nowMs) =>
-        nextGateEvent(gate, standing, nowMs) ?? nextGateEvent(gate, standing, nowMs + 10 * leaseMs),
+      nextGateEvent: (gate, keeperState, nowMs) =>
+        nextGateEvent(gate, keeperState, nowMs) ?? nextGateEvent(gate, keeperState, nowMs + 10 * leaseMs),
     },
   },
   'a lease counts from the answer': { rules: { leaseFrom: 'answer' } },
   'a holder keeps no margin': { rules: { maySendUntilMs: (sentMs, leaseMs) => sentMs + leaseMs } },
   'a watcher keeps no margin': {
     rules: {
-      nextGateEvent: (gate, standing, nowMs) => nextGateEvent(gate, standing, nowMs + leaseMarginMs(standing.leaseMs)),
+      nextGateEvent: (gate, keeperState, nowMs) =>
+        nextGateEvent(gate, keeperState, nowMs + leaseMarginMs(keeperState.leaseMs)),
     },
   },
-  'a child does not close at the end of the lease': { rules: { childClosesAtLeaseEnd: false } },
-  'a keeper does not kill a frozen child': { rules: { keeperKillsAtLeaseEnd: false }, budget: { freezes: 1 } },
+  'a line process does not close at the end of the lease': { rules: { lineProcessClosesAtLeaseEnd: false } },
+  'a keeper does not kill a frozen line process': { rules: { keeperKillsAtLeaseEnd: false }, budget: { freezes: 1 } },
   'a write is not compared': { rules: { isCompareAndSet: false } },
   'a write that was given up is not compared': {
     rules: { isStrayCompared: false },
     budget: { lostAnswers: 1, landings: 2 },
   },
-  'a lease is handed back while its child is not closed': {
+  'a lease is handed back while its line process is not closed': {
     rules: {
-      nextGateEvent: (gate, standing, nowMs) =>
-        nextGateEvent(gate, { ...standing, childClosed: standing.childClosed || standing.stopping }, nowMs),
+      nextGateEvent: (gate, keeperState, nowMs) =>
+        nextGateEvent(
+          gate,
+          { ...keeperState, lineProcessClosed: keeperState.lineProcessClosed || keeperState.stopping },
+          nowMs,
+        ),
     },
     budget: { stops: 1 },
   },
@@ -732,9 +737,10 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
           : decideGate(gate, event),
     },
   },
-  'a holder says silent while its child is not closed': {
+  'a holder says silent while its line process is not closed': {
     rules: {
-      nextGateEvent: (gate, standing, nowMs) => nextGateEvent(gate, { ...standing, childClosed: true }, nowMs),
+      nextGateEvent: (gate, keeperState, nowMs) =>
+        nextGateEvent(gate, { ...keeperState, lineProcessClosed: true }, nowMs),
     },
   },
   'a new holder of a paused line sends': { rules: { newHolderKnowsOfPause: false } },

@@ -21,7 +21,7 @@ function victimOf(
 /** Of one of its processes, or of the other. */
 function tableLinkOf(simulation: Simulation): TableLink | undefined {
   const worker = victimOf(simulation);
-  return simulation.world.chance(0.6) ? worker?.tableLink : worker?.childTableLink;
+  return simulation.world.chance(0.6) ? worker?.tableLink : worker?.lineProcessTableLink;
 }
 
 const on =
@@ -36,7 +36,7 @@ const on =
 
 const isPunctual = (worker: SimulatedWorker): boolean => worker.isPunctual;
 
-const still = (who: 'parent' | 'child', from: number, to: number): Strike =>
+const still = (who: 'mainProcess' | 'lineProcess', from: number, to: number): Strike =>
   on((worker, { world }) => worker.freeze(who, world.between(from, to)), isPunctual);
 
 /** Sets a value from one moment to another, ms from now, unless something else has set another one by then. */
@@ -81,12 +81,12 @@ function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): voi
   if (drawn > 0.85) stuckWrites.nextMs = world.between(leaseMs * 0.5, leaseMs * 2);
   const onArrival = (): void => {
     if (drawn < 0.25) {
-      worker.freeze('parent', world.between(leaseMs, leaseMs * 2.2));
+      worker.freeze('mainProcess', world.between(leaseMs, leaseMs * 2.2));
       return;
     }
     if (lateMs > 0) troubleCalls(tableLink, 'answer late', 0, lateMs, simulation);
     troubleCalls(tableLink, 'request lost', lateMs, leaseMs * 1.6 + lateMs, simulation);
-    if (drawn > 0.7 && drawn <= 0.85) worker.freeze('child', leaseMs * 2.2);
+    if (drawn > 0.7 && drawn <= 0.85) worker.freeze('lineProcess', leaseMs * 2.2);
     if (drawn > 0.7) return;
     const atEnd = (): void => {
       const leftMs = worker.sendUntilMs - machine.monotonicMs();
@@ -124,19 +124,19 @@ function pauseInRequest(simulation: Simulation): boolean {
 
 /** What each fault does, and how often it is drawn. */
 export const faults = {
-  'kill -9 of the parent': { weight: 4, strike: on(({ parent }) => parent.kill('kill -9')) },
-  'kill -9 of the child': {
+  'kill -9 of the main process': { weight: 4, strike: on(({ mainProcess }) => mainProcess.kill('kill -9')) },
+  'kill -9 of the line process': {
     weight: 5,
     strike: on(
-      ({ child }) => child?.kill('kill -9'),
-      ({ child }) => child?.isAlive === true,
+      ({ lineProcess }) => lineProcess?.kill('kill -9'),
+      ({ lineProcess }) => lineProcess?.isAlive === true,
     ),
   },
-  'parent frozen for less than the lease': { weight: 6, strike: still('parent', 5, leaseMs * 0.8) },
-  'parent frozen for more than the lease': { weight: 5, strike: still('parent', leaseMs, leaseMs * 2.5) },
-  'child frozen for less than the lease': { weight: 6, strike: still('child', 5, leaseMs * 0.8) },
-  'child frozen for more than the lease': { weight: 5, strike: still('child', leaseMs, leaseMs * 2.5) },
-  'child frozen between its look at the clock and the writing': {
+  'main process frozen for less than the lease': { weight: 6, strike: still('mainProcess', 5, leaseMs * 0.8) },
+  'main process frozen for more than the lease': { weight: 5, strike: still('mainProcess', leaseMs, leaseMs * 2.5) },
+  'line process frozen for less than the lease': { weight: 6, strike: still('lineProcess', 5, leaseMs * 0.8) },
+  'line process frozen for more than the lease': { weight: 5, strike: still('lineProcess', leaseMs, leaseMs * 2.5) },
+  'line process frozen between its look at the clock and the writing': {
     weight: 4,
     strike: on(({ stuckWrites }, { world }) => {
       stuckWrites.nextMs = world.between(5, leaseMs * 1.6);
@@ -146,23 +146,24 @@ export const faults = {
     weight: 2,
     strike: on(
       (worker) => worker.goOn(),
-      ({ parent, child }) => parent.standsStill || child?.standsStill === true,
+      ({ mainProcess, lineProcess }) => mainProcess.standsStill || lineProcess?.standsStill === true,
     ),
   },
   'event loop blocked': {
     weight: 5,
     strike: on(
-      (worker, { world }) => worker.freeze(world.chance(0.5) ? 'parent' : 'child', world.between(10, leaseMs * 0.4)),
+      (worker, { world }) =>
+        worker.freeze(world.chance(0.5) ? 'mainProcess' : 'lineProcess', world.between(10, leaseMs * 0.4)),
       isPunctual,
     ),
   },
-  'kill -9 of the parent of a frozen child': {
+  'kill -9 of the main process of a frozen line process': {
     weight: 3,
     strike: on((worker, simulation) => {
       const { world } = simulation;
-      const { parent } = worker;
-      worker.freeze('child', leaseMs * 3);
-      simulation.arm(world.plan(world.between(0, leaseMs * 1.5), () => parent.kill('kill -9')));
+      const { mainProcess } = worker;
+      worker.freeze('lineProcess', leaseMs * 3);
+      simulation.arm(world.plan(world.between(0, leaseMs * 1.5), () => mainProcess.kill('kill -9')));
     }, isPunctual),
   },
   'the lease ends while a request hangs': { weight: 12, strike: on(endLeaseInRequest, isPunctual) },
@@ -218,14 +219,23 @@ export const faults = {
       );
     }),
   },
-  'connections cut': { weight: 3, strike: on(({ child }, { insurer }) => child !== undefined && insurer.cut(child)) },
+  'connections cut': {
+    weight: 3,
+    strike: on(({ lineProcess }, { insurer }) => lineProcess !== undefined && insurer.cut(lineProcess)),
+  },
   'Temporal cut off': {
     weight: 4,
     strike: (simulation: Simulation) => {
       const { world, operators } = simulation;
       const link = world.chance(0.6) ? victimOf(simulation)?.temporalLink : world.pick(operators)?.temporalLink;
       if (link === undefined) return false;
-      forAWhile(link, 'isCut', { during: true, after: false }, { untilMs: world.between(20, leaseMs * 4) }, simulation);
+      forAWhile(
+        link,
+        'isDisconnected',
+        { during: true, after: false },
+        { untilMs: world.between(20, leaseMs * 4) },
+        simulation,
+      );
       return true;
     },
   },

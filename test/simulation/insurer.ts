@@ -151,7 +151,7 @@ export class SimulatedInsurer {
 /** A process that is to stand still between its look at the clock and the bytes' leaving, and for how long. */
 export interface StuckWrites {
   nextMs: number | undefined;
-  /** never while its parent stands still */
+  /** never while its main process stands still */
   readonly mayBe: () => boolean;
 }
 

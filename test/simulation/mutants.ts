@@ -11,7 +11,7 @@ const domain = 'core/domain/gate.ts';
 const store = 'core/stores/gate.ts';
 const lease = 'worker/line/lease.ts';
 const keeper = 'worker/line/keeper.ts';
-const grant = 'worker/line/send-permit.ts';
+const permit = 'worker/line/send-permit.ts';
 
 /** The rules that the gate's model breaks one by one (test/gate-model), each broken in the source. */
 export const gateMutants: Readonly<Record<string, Mutant>> = {
@@ -46,12 +46,12 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     find: 'return watch.sinceMs + longestLeaseMs + leaseMarginMs(longestLeaseMs);',
     replace: 'return watch.sinceMs + longestLeaseMs;',
   },
-  'a child does not close at the end of the lease': {
-    file: grant,
+  'a line process does not close at the end of the lease': {
+    file: permit,
     find: 'holdsLease ? this.#closedSinceMs + graceMs : nowMs',
     replace: 'holdsLease ? this.#closedSinceMs + graceMs : Number.POSITIVE_INFINITY',
   },
-  'a keeper does not kill a frozen child': {
+  'a keeper does not kill a frozen line process': {
     file: 'worker/line/line-process-supervisor.ts',
     find: '    this.#process.kill();\n',
     replace: '',
@@ -67,10 +67,10 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     replace:
       '      void documents.send(new PutCommand({ TableName: lineTable, Item: gate })).catch(() => {});\n      throw error;\n    }\n  };\n\n  const attempt',
   },
-  'a lease is handed back while its child is not closed': {
+  'a lease is handed back while its line process is not closed': {
     file: lease,
-    find: 'if (childClosed && (standing.stopping || standing.childGivenUp))',
-    replace: 'if (standing.stopping || (childClosed && standing.childGivenUp))',
+    find: 'if (lineProcessClosed && (state.stopping || state.lineProcessGivenUp))',
+    replace: 'if (state.stopping || (lineProcessClosed && state.lineProcessGivenUp))',
   },
   'a pause does not wait for silence': {
     file: domain,
@@ -98,9 +98,9 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     replace:
       'watch = watch?.holder === gate.holder ? watch && watchLease(undefined, gate, watch.sinceMs) : watchLease(undefined, gate, nowMs);',
   },
-  'a holder says silent while its child is not closed': {
+  'a holder says silent while its line process is not closed': {
     file: lease,
-    find: "if (childClosed && gate.state === 'paused' && !gate.silent)",
+    find: "if (lineProcessClosed && gate.state === 'paused' && !gate.silent)",
     replace: "if (gate.state === 'paused' && !gate.silent)",
   },
   'a new holder of a paused line sends': {
@@ -133,33 +133,33 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     find: '      if (!this.#isStopping) continue;',
     replace: '      if (!isCurrent) return;\n      if (!this.#isStopping) continue;',
   },
-  'keeper: a child is asked nothing before the gate was read': {
+  'keeper: a line process is asked nothing before the gate was read': {
     file: keeper,
-    find: 'if (child === undefined) return;\n    this.#orderNumber',
-    replace: 'if (child === undefined || this.#gate === undefined) return;\n    this.#orderNumber',
+    find: 'if (lineProcess === undefined) return;\n    this.#orderNumber',
+    replace: 'if (lineProcess === undefined || this.#gate === undefined) return;\n    this.#orderNumber',
   },
   'keeper: an order under a lease that is over counts as one that permits sending': {
     file: 'worker/line/line-process-supervisor.ts',
     find: 'if (nowMs < order.sendUntilMs) {',
     replace: 'if (permitsSending(order)) {',
   },
-  'keeper: a lease that is renewed in a pause leaves the child no more time to close': {
+  'keeper: a lease that is renewed in a pause leaves the line process no more time to close': {
     file: 'worker/line/line-process-supervisor.ts',
     find: 'if (nowMs < order.sendUntilMs) {',
     replace: 'if (permitsSending(order) && nowMs < order.sendUntilMs) {',
   },
-  'grant: no gap after a request that was cut': {
-    file: grant,
+  'permit: no gap after a request that was aborted': {
+    file: permit,
     find: 'this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);',
     replace: '',
   },
-  'grant: closed is said while a request is under way': {
-    file: grant,
-    find: 'closed: !isBusy && (isLeaseOver || hasNothingToSay),',
-    replace: 'closed: isLeaseOver || hasNothingToSay,',
+  'permit: closed is said while a request is under way': {
+    file: permit,
+    find: 'closed: !isBusy && (isLeaseOver || isForbiddenForGood),',
+    replace: 'closed: isLeaseOver || isForbiddenForGood,',
   },
-  'grant: its own cooldown is forgotten': {
-    file: grant,
+  'permit: its own cooldown is forgotten': {
+    file: permit,
     find: 'this.#ownCooldownUntilMs = Math.max(this.#ownCooldownUntilMs, this.#clock.monotonicMs() + forMs);',
     replace: '',
   },

@@ -16,7 +16,7 @@ import { Machine, SimulatedProcess, type World } from './world.ts';
 export class SimulatedOperator {
   readonly name: string;
   readonly tableLink = tableLink();
-  readonly temporalLink: TemporalLink = { isCut: false };
+  readonly temporalLink: TemporalLink = { isDisconnected: false };
   /** what they are at */
   isBusy = false;
   readonly process: SimulatedProcess;

@@ -166,16 +166,16 @@ export class Simulation implements Surroundings {
     this.temporal.isDown = false;
     for (const { tableLink, temporalLink } of [...this.workers, ...this.operators]) {
       tableLink.trouble = undefined;
-      temporalLink.isCut = false;
+      temporalLink.isDisconnected = false;
     }
     for (const worker of this.workers) {
-      worker.childTableLink.trouble = undefined;
+      worker.lineProcessTableLink.trouble = undefined;
       worker.insurerLink.trouble = undefined;
       worker.stuckWrites.nextMs = undefined;
       worker.goOn();
     }
     // Another worker then has to take the line over: one that is wedged would be found.
-    if (world.chance(0.4)) this.holder?.parent.kill('kill -9, and nothing else is wrong');
+    if (world.chance(0.4)) this.holder?.mainProcess.kill('kill -9, and nothing else is wrong');
     const [janitor] = this.operators;
     await this.#within(patienceMs, 'operators never got an answer', () =>
       this.operators.every(({ isBusy }) => !isBusy),
@@ -227,5 +227,5 @@ const count = (counts: Record<string, number>, what: string): void => {
   counts[what] = (counts[what] ?? 0) + 1;
 };
 
-const isWell = ({ isAlive, isStopping, isChildReady }: SimulatedWorker): boolean =>
-  isAlive && !isStopping && isChildReady;
+const isWell = ({ isAlive, isStopping, isLineProcessReady }: SimulatedWorker): boolean =>
+  isAlive && !isStopping && isLineProcessReady;

@@ -14,12 +14,12 @@ import type { SimulatedProcess, World } from './world.ts';
 
 /** How a machine reaches Temporal. */
 export interface TemporalLink {
-  isCut: boolean;
+  isDisconnected: boolean;
 }
 
 /** A worker that can take activities of `insurerLine`. */
 interface ActivityWorker {
-  readonly parent: SimulatedProcess;
+  readonly mainProcess: SimulatedProcess;
   readonly temporalLink: TemporalLink;
   readonly gate: GateStore;
   readonly isStopping: boolean;
@@ -58,15 +58,15 @@ export class SimulatedTemporal {
     const look = (): void => {
       if (isOver || !process.isAlive) return;
       const isThere = queue === 'bulk' || this.#peopleWaiting > 0;
-      if (this.isDown || link.isCut || !isThere) {
+      if (this.isDown || link.isDisconnected || !isThere) {
         this.#world.plan(isThere ? 100 : 300, look);
         return;
       }
       isOver = true;
       if (queue === 'urgent') this.#peopleWaiting -= 1;
-      const turn: Priority = queue === 'urgent' ? 'person' : this.#world.chance(0.02) ? 'list' : 'bulk';
+      const priority: Priority = queue === 'urgent' ? 'person' : this.#world.chance(0.02) ? 'list' : 'bulk';
       const kvnr = `A${String(this.#world.whole(0, patients - 1)).padStart(9, '0')}` as Kvnr;
-      process.receives(this.#world.between(1, 4), () => take({ turn, kvnr }));
+      process.receives(this.#world.between(1, 4), () => take({ priority, kvnr }));
     };
     this.#world.plan(this.#world.between(1, 4), look);
     return () => {
@@ -80,14 +80,14 @@ export class SimulatedTemporal {
       work: (tell: (answer: Answer) => void, fail: (error: unknown) => void) => void,
     ): Promise<Answer> =>
       new Promise((resolve, reject) => {
-        if (this.isDown || link.isCut) {
+        if (this.isDown || link.isDisconnected) {
           if (this.#world.chance(0.5)) process.receives(2, () => reject(new Error('UNAVAILABLE')));
           return; // or nothing comes at all
         }
         this.#world.plan(this.#world.between(1, 5), () =>
           work(
-            (answer) => !link.isCut && process.receives(this.#world.between(1, 5), () => resolve(answer)),
-            (error) => !link.isCut && process.receives(this.#world.between(1, 5), () => reject(error)),
+            (answer) => !link.isDisconnected && process.receives(this.#world.between(1, 5), () => resolve(answer)),
+            (error) => !link.isDisconnected && process.receives(this.#world.between(1, 5), () => reject(error)),
           ),
         );
       });
@@ -110,7 +110,7 @@ export class SimulatedTemporal {
 
   /** A worker tells `insurerLine` that the gate has changes of which it was not told. */
   gateChanged(link: TemporalLink): void {
-    if (!this.isDown && !link.isCut) this.#lookAtGate();
+    if (!this.isDown && !link.isDisconnected) this.#lookAtGate();
   }
 
   /** As the workflow does: it learns of all changes, and then lets the gate forget them. */
@@ -153,32 +153,35 @@ export class SimulatedTemporal {
     fail: (error: unknown) => void,
   ): void {
     const world = this.#world;
-    const able = this.#workers().filter(({ parent, temporalLink }) => parent.isAlive && !temporalLink.isCut);
+    const able = this.#workers().filter(
+      ({ mainProcess, temporalLink }) => mainProcess.isAlive && !temporalLink.isDisconnected,
+    );
     const worker = this.isDown ? undefined : world.pick(able);
     const again = (): void => void world.plan(retryMs, () => this.#activity(work, tell, fail));
     if (worker === undefined) {
       again();
       return;
     }
-    const { parent, temporalLink } = worker;
+    const { mainProcess, temporalLink } = worker;
     let isOver = false;
     let beatenMs = world.nowMs;
     const cancelled = new AbortController();
     const answered = (say: () => void): void => {
-      if (isOver || this.isDown || temporalLink.isCut) return; // the heartbeat's end gives it to another one
+      if (isOver || this.isDown || temporalLink.isDisconnected) return; // the heartbeat's end gives it to another one
       isOver = true;
       say();
     };
     const watch = (): void => {
       if (isOver) return;
-      if (parent.isAlive && !parent.standsStill && !temporalLink.isCut && !this.isDown) beatenMs = world.nowMs;
+      if (mainProcess.isAlive && !mainProcess.standsStill && !temporalLink.isDisconnected && !this.isDown)
+        beatenMs = world.nowMs;
       if (world.nowMs - beatenMs < heartbeatTimeoutMs) return void world.plan(500, watch);
       isOver = true;
-      parent.receives(1, () => cancelled.abort(new Error('cancelled')));
+      mainProcess.receives(1, () => cancelled.abort(new Error('cancelled')));
       again();
     };
     watch();
-    parent.receives(world.between(1, 5), () => {
+    mainProcess.receives(world.between(1, 5), () => {
       work(worker, cancelled.signal).then(
         (answer) => answered(() => tell(answer)),
         (error: unknown) => {
@@ -204,7 +207,7 @@ const changedLine = ({ state, changeNumber, by, since, reason }: Gate): ChangedG
 
 type Queue = 'bulk' | 'urgent';
 interface Task {
-  readonly turn: Priority;
+  readonly priority: Priority;
   readonly kvnr: Kvnr;
 }
 
@@ -233,11 +236,11 @@ export function taskWorker({
   const grace = new AbortController();
   const tasks = new Set<Promise<void>>();
 
-  const carryOut = async ({ turn, kvnr }: Task): Promise<void> => {
+  const carryOut = async ({ priority, kvnr }: Task): Promise<void> => {
     for (let tries = 0; tries < triesPerAttempt && !grace.signal.aborted; ) {
       try {
-        if (turn === 'list') await line.fetchList({}, emptySink, grace.signal);
-        else await line.fetchCareRecords(kvnr, turn, grace.signal);
+        if (priority === 'list') await line.fetchList({}, emptySink, grace.signal);
+        else await line.fetchCareRecords(kvnr, priority, grace.signal);
         return;
       } catch (error) {
         if (error instanceof LineWithheld) continue;

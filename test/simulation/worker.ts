@@ -35,41 +35,41 @@ const ipcMs = { least: 0.05, most: 1.5, slowest: 40 } as const;
 const slowShare = 0.01;
 /** the least of all leases */
 const marginMs = leaseMarginMs(settings.leaseMs);
-/** From the fork until the child's Temporal workers are connected, ms: a second or two in truth. */
+/** From the fork until the line process's Temporal workers are connected, ms: a second or two in truth. */
 const bootMs = { least: 50, most: 500 } as const;
 
 /** One worker on its machine: the real keeper in one process, the real line's process in another. */
 export class SimulatedWorker {
   readonly name: string;
   readonly machine: Machine;
-  readonly parent: SimulatedProcess;
+  readonly mainProcess: SimulatedProcess;
   readonly tableLink = tableLink();
-  /** its child's own way to the table */
-  readonly childTableLink = tableLink();
+  /** its line process's own way to the table */
+  readonly lineProcessTableLink = tableLink();
   readonly insurerLink: InsurerLink = { trouble: undefined };
-  readonly temporalLink: TemporalLink = { isCut: false };
+  readonly temporalLink: TemporalLink = { isDisconnected: false };
   readonly stuckWrites: StuckWrites = { nextMs: undefined, mayBe: () => this.isPunctual };
   readonly gate: GateStore;
   readonly leaseMs: number;
-  child: SimulatedProcess | undefined;
-  isChildReady = false;
+  lineProcess: SimulatedProcess | undefined;
+  isLineProcessReady = false;
   isStopping = false;
-  /** the end of the last lease that its child was granted, by its machine's clock */
+  /** the end of the last lease that its line process was granted, by its machine's clock */
   sendUntilMs = 0;
   keeper: Keeper | undefined;
   readonly #around: Surroundings;
-  #children = 0;
+  #lineProcesses = 0;
   #suspendedMs = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, around: Surroundings) {
     this.name = name;
     this.#around = around;
     this.machine = new Machine(around.world);
-    this.parent = new SimulatedProcess(name, this.machine);
-    this.gate = this.#gateOf(this.parent, this.tableLink);
+    this.mainProcess = new SimulatedProcess(name, this.machine);
+    this.gate = this.#gateOf(this.mainProcess, this.tableLink);
     this.leaseMs = settings.leaseMs * (around.world.pick([1, 1, 1, longestLease]) ?? 1);
-    this.parent.onDeath(() => this.child?.kill('its parent is gone')); // PR_SET_PDEATHSIG
-    this.parent.receives(0, () => void this.#main());
+    this.mainProcess.onDeath(() => this.lineProcess?.kill('its main process is gone')); // PR_SET_PDEATHSIG
+    this.mainProcess.receives(0, () => void this.#main());
   }
 
   /**
@@ -77,11 +77,11 @@ export class SimulatedWorker {
    * (docs/explanation/limits.md).
    */
   get isPunctual(): boolean {
-    return this.parent.isPunctual && this.child?.isPunctual !== false;
+    return this.mainProcess.isPunctual && this.lineProcess?.isPunctual !== false;
   }
 
   /** @returns whether it was done */
-  freeze(who: 'parent' | 'child', ms: number): boolean {
+  freeze(who: 'mainProcess' | 'lineProcess', ms: number): boolean {
     if (!this.isPunctual || this[who]?.isAlive !== true) return false;
     this[who].standStill(ms);
     return true;
@@ -108,8 +108,8 @@ export class SimulatedWorker {
   /** All that stands still goes on, before its time. */
   goOn(): void {
     this.machine.resume();
-    this.parent.goOn();
-    this.child?.goOn();
+    this.mainProcess.goOn();
+    this.lineProcess?.goOn();
   }
 
   get #wasSuspended(): boolean {
@@ -117,26 +117,26 @@ export class SimulatedWorker {
   }
 
   #standStill(ms: number): void {
-    this.parent.standStill(ms);
-    this.child?.standStill(ms);
+    this.mainProcess.standStill(ms);
+    this.lineProcess?.standStill(ms);
   }
 
   get isAlive(): boolean {
-    return this.parent.isAlive;
+    return this.mainProcess.isAlive;
   }
 
   /** SIGTERM */
   stop(): void {
     this.isStopping = true;
-    this.parent.receives(0.1, () => void this.keeper?.stop().then(() => this.parent.kill('stopped')));
+    this.mainProcess.receives(0.1, () => void this.keeper?.stop().then(() => this.mainProcess.kill('stopped')));
   }
 
   async #main(): Promise<void> {
-    const { clock } = this.parent;
+    const { clock } = this.mainProcess;
     this.keeper = await startKeeper({
       config: { LEASE_MS: this.leaseMs },
       gate: this.gate,
-      log: this.#log(this.parent),
+      log: this.#log(this.mainProcess),
       startLineProcess: (listener) => this.#fork(listener),
       clock,
       holder: holderOf(this.name),
@@ -164,23 +164,23 @@ export class SimulatedWorker {
 
   #fork({ onMessage, onExit }: LineProcessListener): LineProcessHandle {
     const { world, insurer, temporal } = this.#around;
-    const { parent } = this;
-    const child = new SimulatedProcess(`${this.name}.${++this.#children}`, this.machine);
-    this.child = child;
-    this.isChildReady = false;
+    const { mainProcess } = this;
+    const lineProcess = new SimulatedProcess(`${this.name}.${++this.#lineProcesses}`, this.machine);
+    this.lineProcess = lineProcess;
+    this.isLineProcessReady = false;
     let exit: number | string = 'SIGKILL';
-    child.onDeath(() => {
-      this.isChildReady = false;
-      parent.receives(world.between(ipcMs.least, ipcMs.most), () => onExit(exit));
+    lineProcess.onDeath(() => {
+      this.isLineProcessReady = false;
+      mainProcess.receives(world.between(ipcMs.least, ipcMs.most), () => onExit(exit));
     });
     let hear: ((message: ToLineProcess) => void) | undefined;
     /** what comes before it has started waits in the pipe */
     let unread: ToLineProcess[] = [];
-    const toChild = inOrder<ToLineProcess>(world, child, (message) =>
+    const toLineProcess = inOrder<ToLineProcess>(world, lineProcess, (message) =>
       hear === undefined ? unread.push(message) : hear(message),
     );
-    const toParent = inOrder<FromLineProcess>(world, parent, (message) => onMessage(message));
-    child.receives(world.between(bootMs.least, bootMs.most), () => {
+    const toKeeper = inOrder<FromLineProcess>(world, mainProcess, (message) => onMessage(message));
+    lineProcess.receives(world.between(bootMs.least, bootMs.most), () => {
       const running = runLineProcess({
         config: {
           INSURER_BASE_URL: 'http://insurer.test',
@@ -190,57 +190,58 @@ export class SimulatedWorker {
           LINE_STALL_MS: settings.lineStallMs,
           CARE_RECORDS_MAX_BYTES: 1_000_000,
         },
-        writeCooldown: this.#gateOf(child, this.childTableLink).startCooldown,
-        clock: child.clock,
+        writeCooldown: this.#gateOf(lineProcess, this.lineProcessTableLink).startCooldown,
+        clock: lineProcess.clock,
         channel: {
           send: (message) => {
-            if (message.kind === 'ready') this.isChildReady = true;
-            toParent(message);
+            if (message.kind === 'ready') this.isLineProcessReady = true;
+            toKeeper(message);
           },
           onMessage: (listener) => {
             hear = listener;
           },
-          onClose: () => {}, // it dies with its parent
-          die: () => child.kill('by its own hand'),
+          onClose: () => {}, // it dies with its main process
+          die: () => lineProcess.kill('by its own hand'),
         },
         openConnection: (_origin, connectMs) =>
-          insurer.connectionOf(child, connectMs, this.insurerLink, this.stuckWrites),
-        createWorkers: async ({ line, grant }) =>
+          insurer.connectionOf(lineProcess, connectMs, this.insurerLink, this.stuckWrites),
+        createWorkers: async ({ line, permit }) =>
           (['bulk', 'urgent'] as const).map((queue) =>
             taskWorker({
-              ...{ world, temporal, queue, line, process: child, link: this.temporalLink },
-              slots: createSlotSupplier(grant, queue === 'bulk' ? 3 : 2),
+              ...{ world, temporal, queue, line, process: lineProcess, link: this.temporalLink },
+              slots: createSlotSupplier(permit, queue === 'bulk' ? 3 : 2),
             }),
           ),
       });
       running.then(
         () => {
           exit = 0;
-          child.kill('all done');
+          lineProcess.kill('all done');
         },
         (error: unknown) => {
           exit = 1;
-          child.kill(String(error));
+          lineProcess.kill(String(error));
         },
       );
       for (const message of unread) hear?.(message);
       unread = [];
     });
     return {
-      pid: this.#children,
+      pid: this.#lineProcesses,
       get connected() {
-        return child.isAlive;
+        return lineProcess.isAlive;
       },
       send: (message) => {
         if (message.kind === 'order') this.sendUntilMs = message.sendUntilMs;
-        toChild(message);
+        toLineProcess(message);
       },
       kill: () => {
         const isWell =
-          child.wasPunctualFor(this.leaseMs) && world.nowMs - this.childTableLink.troubledMs > 2 * this.leaseMs;
-        if (this.isChildReady && !this.isStopping && isWell)
-          world.break(`${child.name} is killed by its parent, though it was well`);
-        child.kill('SIGKILL of its parent');
+          lineProcess.wasPunctualFor(this.leaseMs) &&
+          world.nowMs - this.lineProcessTableLink.troubledMs > 2 * this.leaseMs;
+        if (this.isLineProcessReady && !this.isStopping && isWell)
+          world.break(`${lineProcess.name} is killed by its main process, though it was well`);
+        lineProcess.kill('SIGKILL of its main process');
       },
     };
   }

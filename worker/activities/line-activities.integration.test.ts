@@ -8,7 +8,7 @@ import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { StoredPatient } from '../../core/domain/patient.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import { openLine } from '../line/line.ts';
-import { httpAnswer, type RawRequest, startRawInsurer, testRight } from '../line/raw-insurer.fixture.ts';
+import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
 
 const anna = 'A123456780' as Kvnr;
@@ -18,8 +18,8 @@ const list = `[${Array.from({ length: 500 }, (_, index) => `{"kvnr":"${anna}","n
 /** An attempt of the activities against a raw insurer; buckets and tables are in memory. */
 async function startWorld(answer: (request: RawRequest, number: number) => void | Promise<void>, stallMs = 300) {
   const insurer = await startRawInsurer(answer);
-  const right = testRight();
-  const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', right, stallMs });
+  const permit = testPermit();
+  const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', permit, stallMs });
   const objects = new Map<string, Buffer>();
   const notInsured = new Set<string>();
   /** what stands between a call to the table and its answer, or its effect */
@@ -60,7 +60,7 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
     JSON.parse(objects.get(manifest.key)?.toString() ?? '');
   return {
     insurer,
-    right,
+    permit,
     table,
     objects,
     /** runs one attempt; `told` gathers heartbeat details */
@@ -197,7 +197,7 @@ test('requests that we cut ourselves are counted as requests and not as tries', 
   const { result } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxRequests: 1 }));
   for (const number of [1, 2, 3]) {
     await world.insurer.requestArrives(number);
-    await world.right.cut();
+    await world.permit.abort();
   }
   expect(await result).toMatchObject({ lineUse: { requests: 4, faults: {} } });
 });
@@ -209,7 +209,7 @@ test('while the token is refused the line is paused, and the try is repeated aft
   const { result, told } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxRequests: 1 }));
   while (!told.some((details) => JSON.stringify(details).includes('unauthorized'))) await new Promise(setImmediate);
   expect(world.insurer.seen).toHaveLength(1);
-  world.right.open();
+  world.permit.open();
   expect(await result).toMatchObject({ lineUse: { requests: 2, faults: { unauthorized: 1 } } });
 });
 
@@ -224,7 +224,7 @@ test('a cancelled fetch ends with its connection closed', async () => {
 
 const fetchList = { insurerId: 'kk', listId: 'l1' } as const;
 const resumable = { etag: '"v1"', 'accept-ranges': 'bytes' };
-const cut = (request: RawRequest, body: string, headers: Record<string, string>, status = 200): void => {
+const abort = (request: RawRequest, body: string, headers: Record<string, string>, status = 200): void => {
   request.socket.end(httpAnswer(status, body, headers).subarray(0, -100));
 };
 const rest = (from: number, body = list): [string, Record<string, string>] => [
@@ -234,9 +234,9 @@ const rest = (from: number, body = list): [string, Record<string, string>] => [
 
 test('a list that is cut is taken up where it broke', async () => {
   await using world = await startWorld((request, number) => {
-    if (number === 1) return cut(request, list, resumable);
+    if (number === 1) return abort(request, list, resumable);
     const from = Number(/\d+/.exec(request.headers['range'] ?? '')?.[0]);
-    if (number === 2) return cut(request, ...rest(from), 206);
+    if (number === 2) return abort(request, ...rest(from), 206);
     request.socket.write(httpAnswer(206, ...rest(from)));
   });
   const { result } = world.attempt((a) => a.fetchPatientList({ ...fetchList, knownEtag: '"v0"' }));
@@ -259,7 +259,7 @@ test('a list that is cut is taken up where it broke', async () => {
 
 test('the next attempt goes on from what the last one has told', async () => {
   await using world = await startWorld((request, number) => {
-    if (number === 1) return cut(request, list, resumable);
+    if (number === 1) return abort(request, list, resumable);
     if (number < 10) return void request.socket.write(httpAnswer(500));
     request.socket.write(httpAnswer(206, ...rest(list.length - 100)));
   });
@@ -276,7 +276,7 @@ test.each([
   ['begins anew when the manifest is gone', true, 'no range'],
 ])('the next attempt %s', async (_what, isGone, asks) => {
   await using world = await startWorld((request, number) => {
-    if (number === 1) return cut(request, list, resumable);
+    if (number === 1) return abort(request, list, resumable);
     if (number < 9) return void request.socket.write(httpAnswer(500));
     if (request.headers['range']) request.socket.write(httpAnswer(206, ...rest(list.length - 100)));
     else request.socket.write(httpAnswer(200, list, resumable));
@@ -313,7 +313,7 @@ test.each<[string, (request: RawRequest) => void]>([
   ['another range', ({ socket }) => void socket.write(httpAnswer(206, ...rest(list.length - 90)))],
 ])('when a range is answered with %s, what was there is thrown away', async (_what, answerRange) => {
   await using world = await startWorld((request, number) => {
-    if (number === 1) return cut(request, list, resumable);
+    if (number === 1) return abort(request, list, resumable);
     if (request.headers['range']) return answerRange(request);
     request.socket.write(httpAnswer(200, other, { etag: '"v2"' }));
   });
@@ -333,7 +333,7 @@ test.each<[string, (request: RawRequest) => void]>([
   ['a rest without its range', ({ socket }) => void socket.write(httpAnswer(206, rest(list.length - 100)[0]))],
 ])('when a range is answered with %s once, what was there stays', async (_what, answerOnce) => {
   await using world = await startWorld((request, number) => {
-    if (number === 1) return cut(request, list, resumable);
+    if (number === 1) return abort(request, list, resumable);
     if (number === 2) return answerOnce(request);
     request.socket.write(httpAnswer(206, ...rest(list.length - 100)));
   });
@@ -345,7 +345,7 @@ test.each<[string, (request: RawRequest) => void]>([
 
 test('a rest whose total is not told is taken', async () => {
   await using world = await startWorld((request, number) => {
-    if (number === 1) return cut(request, list, resumable);
+    if (number === 1) return abort(request, list, resumable);
     const from = list.length - 100;
     request.socket.write(
       httpAnswer(206, list.slice(from), { etag: '"v1"', 'content-range': `bytes ${from}-${list.length - 1}/*` }),
@@ -382,7 +382,7 @@ test.each<[string, Record<string, string>]>([
   ['no ranges', { etag: '"v1"' }],
 ])('a cut list with %s starts again', async (_what, headers) => {
   await using world = await startWorld((request, number) => {
-    if (number === 1) return cut(request, list, headers);
+    if (number === 1) return abort(request, list, headers);
     request.socket.write(httpAnswer(200, list, headers));
   });
   const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
@@ -456,7 +456,7 @@ test('bytes that are no HTTP, however often, say nothing about the list', async 
 
 test('an insurer that will not give the rest is asked for the whole again in the end', async () => {
   await using world = await startWorld((request, number) => {
-    if (number === 1) cut(request, list, resumable);
+    if (number === 1) abort(request, list, resumable);
     else request.socket.write(request.headers['range'] ? httpAnswer(400) : httpAnswer(200, other));
   });
   const fetched = await attemptsUntilDone(world);

@@ -4,12 +4,12 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import type { LineFault } from '../../core/domain/line.ts';
 import { type OpenConnection, openInsurerConnection } from './insurer-connection.ts';
 import { type LineContext, LineError, LineWithheld } from './line-error.ts';
-import type { SendingRight } from './sending-right.ts';
+import type { SendPermit } from './send-permit.ts';
 
 export interface ExchangeOptions {
   /** scheme, host and port of the insurer */
   readonly origin: string;
-  readonly right: Pick<SendingRight, 'maySend' | 'begin' | 'leaseNumber'>;
+  readonly permit: Pick<SendPermit, 'maySend' | 'begin' | 'leaseNumber'>;
   /** no byte for so long, ms, and the exchange has failed (LINE_STALL_MS) */
   readonly stallMs: number;
   readonly clock?: Clock;
@@ -64,7 +64,7 @@ const bodyBufferBytes = 256 * 1024;
  */
 export function openExchange({
   origin,
-  right,
+  permit,
   stallMs,
   clock = systemClock,
   openConnection = openInsurerConnection,
@@ -89,17 +89,17 @@ export function openExchange({
     signal.throwIfAborted();
     const { operation } = request;
     /** why we ended it ourselves: goes before whatever undici makes of the closed socket */
-    let cutReason: unknown;
+    let abortReason: unknown;
     let whole = false;
     let madeNoSense = false;
-    let end: ((how: { wasCut: boolean }) => void) | undefined;
+    let end: ((how: { wasAborted: boolean }) => void) | undefined;
     let endStallClock = (): void => {};
 
-    async function cut(reason: unknown): Promise<void> {
-      cutReason ??= reason;
+    async function abort(reason: unknown): Promise<void> {
+      abortReason ??= reason;
       await closeSocket(new Error('cut')); // a plain error: undici takes up a request again after some of its own
     }
-    const onAbort = (): void => void cut(signal.reason);
+    const onAbort = (): void => void abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
 
     let body: Readable | undefined;
@@ -107,7 +107,7 @@ export function openExchange({
       let order = '';
       const failed = (error: Error): void => {
         const reason =
-          cutReason ?? asLineError(error, operation, { sent: end !== undefined, answering: body !== undefined });
+          abortReason ?? asLineError(error, operation, { sent: end !== undefined, answering: body !== undefined });
         madeNoSense = reason instanceof LineError && reason.fault === 'contract';
         reject(reason); // without effect once answered
         body?.destroy(reason instanceof Error ? reason : new Error('aborted', { cause: reason }));
@@ -115,13 +115,13 @@ export function openExchange({
       const handler: Dispatcher.DispatchHandler = {
         // Called right before the request is written, in the same tick, on a new socket and on an idle one.
         onRequestStart(controller) {
-          if (end !== undefined) cutReason ??= new LineError('reset', { operation }); // never a second time
-          if (!right.maySend()) cutReason ??= new LineWithheld(false);
-          if (signal.aborted) cutReason ??= signal.reason;
-          if (cutReason !== undefined) return controller.abort(new Error('not sent'));
-          end = right.begin(() => cut(new LineWithheld(true)));
-          if (cutReason !== undefined) return controller.abort(new Error('cut')); // begin has looked at the clock again
-          order = `${String(right.leaseNumber).padStart(15, '0')}-${String(++sent).padStart(9, '0')}`;
+          if (end !== undefined) abortReason ??= new LineError('reset', { operation }); // never a second time
+          if (!permit.maySend()) abortReason ??= new LineWithheld(false);
+          if (signal.aborted) abortReason ??= signal.reason;
+          if (abortReason !== undefined) return controller.abort(new Error('not sent'));
+          end = permit.begin(() => abort(new LineWithheld(true)));
+          if (abortReason !== undefined) return controller.abort(new Error('cut')); // begin has looked at the clock again
+          order = `${String(permit.leaseNumber).padStart(15, '0')}-${String(++sent).padStart(9, '0')}`;
           endStallClock = startStallClock();
         },
         onResponseStart(controller, status, headers) {
@@ -152,22 +152,22 @@ export function openExchange({
         const heldByUs = body !== undefined && body.readableLength >= bodyBufferBytes;
         silentLooks = bytesRead !== seen || heldByUs ? 0 : silentLooks + 1;
         seen = bytesRead;
-        if (silentLooks > looksPerStall) void cut(new LineError('stalled', { operation }));
+        if (silentLooks > looksPerStall) void abort(new LineError('stalled', { operation }));
       });
     }
 
     try {
       return await read(await answered);
     } catch (error) {
-      throw error instanceof LineError ? error : (cutReason ?? error);
+      throw error instanceof LineError ? error : (abortReason ?? error);
     } finally {
       signal.removeEventListener('abort', onAbort);
       endStallClock();
       const { socket } = connection;
       // The insurer knows of the closes that it made; of ours it learns by and by (LINE_MIN_GAP_MS).
-      const wasCut = !whole && (cutReason !== undefined || madeNoSense || socket?.destroyed === false);
+      const wasAborted = !whole && (abortReason !== undefined || madeNoSense || socket?.destroyed === false);
       if (!whole || socket?.destroyed) await closeSocket(new Error('not read on'));
-      end?.({ wasCut });
+      end?.({ wasAborted });
     }
   }
 

@@ -4,14 +4,14 @@ import type { FromLineProcess } from './messages.ts';
 import { SendPermit, type SendPermitOptions } from './send-permit.ts';
 
 export interface KeeperConnection {
-  /** the right to send, as the parent grants it */
-  readonly grant: SendPermit;
+  /** the right to send, as the keeper grants it */
+  readonly permit: SendPermit;
   /** Says that this process can be granted something. Before that it may send nothing. */
   ready(): void;
 }
 
 /**
- * Binds this process, a child, to the keeper that forked it. It ends when the keeper does: at once, by SIGKILL, so that no
+ * Binds this process, a line process, to the keeper that forked it. It ends when the keeper does: at once, by SIGKILL, so that no
  * handler can delay the closing of its sockets.
  * @param onStop called once, when this process is to end in order: by the keeper's wish, or because tasks wait here for
  *   a lease that another process has
@@ -29,7 +29,7 @@ export function connectToKeeper({
   readonly clock?: Clock;
 }): KeeperConnection {
   const end = (): void => {
-    grant.cutNow();
+    permit.abortNow();
     channel.die();
   };
   const tell = (message: FromLineProcess): void => channel.send(message);
@@ -39,12 +39,12 @@ export function connectToKeeper({
     isStopping = true;
     onStop();
   };
-  const grant = new SendPermit({ ...options, tell, onStuck: end, onLeaseLost: stop });
+  const permit = new SendPermit({ ...options, tell, onStuck: end, onLeaseLost: stop });
   channel.onClose(end);
   channel.onMessage((message) => {
-    if (message.kind === 'written') return grant.confirm(message.request);
-    grant.obey(message);
+    if (message.kind === 'written') return permit.confirm(message.request);
+    permit.obey(message);
     if (message.stop) stop();
   });
-  return { grant, ready: () => tell({ kind: 'ready' }) };
+  return { permit, ready: () => tell({ kind: 'ready' }) };
 }

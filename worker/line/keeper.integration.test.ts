@@ -88,7 +88,7 @@ interface DatabaseWay extends AsyncDisposable {
 async function startDatabaseWay(): Promise<DatabaseWay> {
   const target = new URL(process.env['AWS_ENDPOINT_URL'] ?? '');
   const sockets = new Set<Socket>();
-  let isCut = false;
+  let isAborted = false;
   const server = createTcpServer((near) => {
     const far = connect(Number(target.port), target.hostname);
     for (const [one, other] of [
@@ -100,12 +100,12 @@ async function startDatabaseWay(): Promise<DatabaseWay> {
       one.on('close', () => sockets.delete(one) && other.destroy());
       one.pipe(other);
     }
-    if (isCut) near.destroy();
+    if (isAborted) near.destroy();
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const cut = (): void => {
-    isCut = true;
+    isAborted = true;
     for (const socket of sockets) socket.destroy();
   };
   return {
@@ -122,7 +122,7 @@ async function startDatabaseWay(): Promise<DatabaseWay> {
 const answerSoon = (response: ServerResponse): void => void setTimeout(() => response.end('{}'), 20);
 const hang = (): void => {};
 
-/** A worker's main process, with its child that sends. */
+/** A worker's main process, with its line process that sends. */
 class Worker {
   readonly name: string;
   readonly process: ChildProcess;
@@ -131,7 +131,7 @@ class Worker {
 
   constructor(name: string, environment: NodeJS.ProcessEnv) {
     this.name = name;
-    const entry = new URL('./keeper-parent.fixture.ts', import.meta.url).pathname;
+    const entry = new URL('./keeper.fixture.ts', import.meta.url).pathname;
     this.process = spawn(process.execPath, [entry], {
       env: { ...process.env, ...environment, WORKER_NAME: name },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -142,8 +142,8 @@ class Worker {
     });
   }
 
-  get childPid(): number {
-    return this.said.findLast(({ event }) => event === 'line process started')?.['child'] as number;
+  get linePid(): number {
+    return this.said.findLast(({ event }) => event === 'line process started')?.['linePid'] as number;
   }
 
   /** The first time, or one of the times, that it says so. */
@@ -164,8 +164,8 @@ class Worker {
     this.process.kill(signal);
   }
 
-  killChild(signal: NodeJS.Signals): void {
-    process.kill(this.childPid, signal);
+  killLineProcess(signal: NodeJS.Signals): void {
+    process.kill(this.linePid, signal);
   }
 }
 
@@ -226,13 +226,13 @@ async function openWorld() {
       await gate.pause({ by: 'olga', reason: 'maintenance', seen: (await gate.read()).changeNumber }),
     resumeNow: async () => await gate.resume({ by: 'olga', reason: 'done', seen: (await gate.read()).changeNumber }),
     async close(): Promise<void> {
-      for (const { childPid } of workers) if (childPid !== undefined) trySignal(childPid, 'SIGCONT');
+      for (const { linePid } of workers) if (linePid !== undefined) trySignal(linePid, 'SIGCONT');
       await Promise.all(
         workers
           .filter((worker) => worker.process.exitCode === null && worker.process.signalCode === null)
           .map(async (worker) => {
             worker.kill('SIGCONT');
-            worker.kill('SIGKILL'); // its child, woken by now, ends with it
+            worker.kill('SIGKILL'); // its line process, woken by now, ends with it
             await once(worker.process, 'exit');
           }),
       );
@@ -279,7 +279,7 @@ describe.concurrent('beside others', () => {
     expect(other.said.some(({ event }) => event === 'unacknowledged')).toBe(false);
   }, 30_000);
 
-  test('after kill -9 of the child its main process starts another one and goes on', async ({
+  test('after kill -9 of the line process its main process starts another one and goes on', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -288,12 +288,12 @@ describe.concurrent('beside others', () => {
     await insurer.nextRequest();
     insurer.answer = answerSoon;
     const next = requests(3);
-    holder.killChild('SIGKILL');
+    holder.killLineProcess('SIGKILL');
     await next;
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a child frozen in the midst of a request is killed by its main process, and nothing overlaps when it wakes', async ({
+  test('a line process frozen in the midst of a request is killed by its main process, and nothing overlaps when it wakes', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -301,7 +301,7 @@ describe.concurrent('beside others', () => {
     insurer.answer = hang;
     await insurer.nextRequest();
     insurer.answer = answerSoon;
-    const frozen = holder.childPid;
+    const frozen = holder.linePid;
     const next = requests(3);
     process.kill(frozen, 'SIGSTOP');
     await holder.says('line process killed');
@@ -311,7 +311,7 @@ describe.concurrent('beside others', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a child whose event loop stands still in the midst of a request is killed before the line goes on', async ({
+  test('a line process whose event loop stands still in the midst of a request is killed before the line goes on', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -325,7 +325,7 @@ describe.concurrent('beside others', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a main process frozen past its lease loses the line: its child cuts on its own clock, and waking changes nothing', async ({
+  test('a main process frozen past its lease loses the line: its line process cuts on its own clock, and waking changes nothing', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -350,13 +350,13 @@ describe.concurrent('beside others', () => {
       if (worker === other.name) return answerSoon(response);
       holder.kill('SIGSTOP');
       response.end('{}');
-      response.once('close', () => holder.killChild('SIGSTOP'));
+      response.once('close', () => holder.killLineProcess('SIGSTOP'));
     };
     await insurer.nextRequest();
     await insurer.nextRequest(from(other));
     const arrivedBefore = insurer.arrivals.length;
-    holder.killChild('SIGCONT');
-    await requests(20); // the child alone, awake for half a second: its parent cannot have killed it yet
+    holder.killLineProcess('SIGCONT');
+    await requests(20); // the line process alone, awake for half a second: its main process cannot have killed it yet
     holder.kill('SIGCONT');
     await requests(20);
     expect(insurer.overlaps).toBe(0);
@@ -511,7 +511,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('after kill -9 of the main process its child ends at once, and the other worker sends once the lease is over', async ({
+  test('after kill -9 of the main process its line process ends at once, and the other worker sends once the lease is over', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -566,7 +566,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.arrivals.length).toBe(arrived);
   }, 30_000);
 
-  test('a child frozen in the midst of a request ends with its main process, and nothing of it stays open', async ({
+  test('a line process frozen in the midst of a request ends with its main process, and nothing of it stays open', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -574,7 +574,7 @@ describe('alone, as the times in which it acts are measured', () => {
     insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
     await insurer.nextRequest();
     const next = insurer.nextRequest(from(other));
-    holder.killChild('SIGSTOP');
+    holder.killLineProcess('SIGSTOP');
     holder.kill('SIGKILL');
     expect(await tookMs(insurer.becomesIdle())).toBeLessThan(500);
     await next;
@@ -582,7 +582,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a child frozen while the gate is out of reach is killed at the end of the lease, not when it wakes', async ({
+  test('a line process frozen while the gate is out of reach is killed at the end of the lease, not when it wakes', async ({
     expect,
     world: { insurer, startWorker, requests },
   }) => {
@@ -597,7 +597,7 @@ describe('alone, as the times in which it acts are measured', () => {
     way.cut();
     await holder.says('gate unavailable');
     await new Promise((resolve) => setTimeout(resolve, 1_300)); // later, its silence is noticed after the end of the lease
-    const frozen = holder.childPid;
+    const frozen = holder.linePid;
     process.kill(frozen, 'SIGSTOP');
     expect(await holder.says('line process killed')).toMatchObject({ why: 'not closed at the end of the lease' });
     await next;

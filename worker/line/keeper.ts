@@ -12,7 +12,7 @@ export interface KeeperOptions {
   readonly config: { readonly LEASE_MS: number };
   readonly gate: GateStore;
   readonly log: Log;
-  /** starts the child; by default the process of worker/line/process.ts */
+  /** starts the line process; by default the process of worker/line/process.ts */
   readonly startLineProcess?: StartLineProcess;
   readonly clock?: Clock;
   /** this process's name in the gate: never used before; by default random */
@@ -23,23 +23,23 @@ export interface KeeperOptions {
   readonly onUnacknowledged?: () => void;
 }
 
-/** Holds the line for this worker, together with the child that holds the sockets (docs/explanation/the-line.md, "Two processes"). */
+/** Holds the line for this worker, together with the line process that holds the sockets (docs/explanation/the-line.md, "Two processes"). */
 export interface Keeper {
-  /** whether this process may let its child send now */
+  /** whether this process may let its line process send now */
   readonly holding: boolean;
   /** as last seen; undefined until it could be read */
   readonly gate: Gate | undefined;
-  /** whether the child runs, or has been missing for less than a lease */
+  /** whether the line process runs, or has been missing for less than a lease */
   readonly isWell: boolean;
-  /** of the child; empty while a new one is awaited */
+  /** of the line process; empty while a new one is awaited */
   readonly pids: readonly number[];
-  /** Ends what is under way, hands the lease back, and ends the child. */
+  /** Ends what is under way, hands the lease back, and ends the line process. */
   stop(): Promise<void>;
 }
 
-/** How often the gate is looked at, and the child given an order, ms. */
+/** How often the gate is looked at, and the line process given an order, ms. */
 const lookMs = 250;
-/** From the order to stop until the child says that it is closed, ms: its grace, a stuck socket, and a slow machine. */
+/** From the order to stop until the line process says that it is closed, ms: its grace, a stuck socket, and a slow machine. */
 const stopMs = 1_500;
 /** From there until its Temporal workers have drained, ms. */
 const drainMs = 15_000;
@@ -47,7 +47,7 @@ const drainMs = 15_000;
 const unacknowledgedMs = 5_000;
 const restartMs = { first: 100, longest: 5_000 } as const;
 
-/** Starts the child and looks after the lease until stopped. Resolves once the gate has been looked at, or tried. */
+/** Starts the line process and looks after the lease until stopped. Resolves once the gate has been looked at, or tried. */
 export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   const keeper = new LineKeeper(options);
   await keeper.start();
@@ -55,13 +55,13 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
 }
 
 interface Lease {
-  readonly child: LineProcessSupervisor;
+  readonly lineProcess: LineProcessSupervisor;
   readonly leaseNumber: number;
   readonly sendUntilMs: number;
 }
 
 interface Asked {
-  readonly child: LineProcessSupervisor;
+  readonly lineProcess: LineProcessSupervisor;
   readonly request: number;
 }
 
@@ -71,7 +71,7 @@ class LineKeeper implements Keeper {
   readonly #leaseMs: number;
   readonly #store: GateStore;
   readonly #log: Log;
-  readonly #startLineProcess: StartLineProcess;
+  readonly #launch: StartLineProcess;
   readonly #onSystemPause: (reason: string) => void;
   readonly #onUnacknowledged: () => void;
 
@@ -80,13 +80,13 @@ class LineKeeper implements Keeper {
   #lease: Lease | undefined;
   #renewAtMs = Number.NEGATIVE_INFINITY;
 
-  #child: LineProcessSupervisor | undefined;
+  #lineProcess: LineProcessSupervisor | undefined;
   #restarts = 0;
   #cancelRestart = (): void => {};
-  #childMissingSinceMs: number | undefined;
+  #lineProcessMissingSinceMs: number | undefined;
   #orderNumber = 0;
 
-  /** the end of the longest Retry-After that the gate has told of: it is the child that hears of them, and writes them there */
+  /** the end of the longest Retry-After that the gate has told of: it is the line process that hears of them, and writes them there */
   #cooldownUntilMs = 0;
   #unwrittenPauses = new Map<Asked, { readonly reason: string; readonly at: string }>();
 
@@ -97,17 +97,17 @@ class LineKeeper implements Keeper {
   #keeping: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
-  #childGone = Promise.withResolvers<void>();
+  #lineProcessGone = Promise.withResolvers<void>();
   #endPulse = (): void => {};
 
   constructor({ config, gate, log, startLineProcess, clock, holder, onSystemPause, onUnacknowledged }: KeeperOptions) {
     this.#holder = holder ?? randomUUID();
     this.#clock = clock ?? systemClock;
-    this.#childMissingSinceMs = this.#clock.monotonicMs();
+    this.#lineProcessMissingSinceMs = this.#clock.monotonicMs();
     this.#leaseMs = config.LEASE_MS;
     this.#store = gate;
     this.#log = log;
-    this.#startLineProcess = startLineProcess ?? forkedFrom(new URL('./process.ts', import.meta.url));
+    this.#launch = startLineProcess ?? forkedFrom(new URL('./process.ts', import.meta.url));
     this.#onSystemPause = onSystemPause ?? (() => {});
     this.#onUnacknowledged = onUnacknowledged ?? (() => {});
   }
@@ -121,17 +121,17 @@ class LineKeeper implements Keeper {
   }
 
   get isWell(): boolean {
-    return !this.#isChildGivenUp(this.#clock.monotonicMs());
+    return !this.#isLineProcessGivenUp(this.#clock.monotonicMs());
   }
 
   get pids(): readonly number[] {
-    return this.#child?.pid === undefined ? [] : [this.#child.pid];
+    return this.#lineProcess?.pid === undefined ? [] : [this.#lineProcess.pid];
   }
 
   async start(): Promise<void> {
-    this.#startChild();
+    this.#startLineProcess();
     this.#endPulse = this.#clock.every(lookMs, () => {
-      this.#child?.pulse(lookMs);
+      this.#lineProcess?.pulse(lookMs);
       this.#sendOrder(); // also while a call to the gate hangs
     });
     await this.#look();
@@ -147,14 +147,17 @@ class LineKeeper implements Keeper {
     this.#isStopping = true;
     this.#cancelRestart();
     this.#sendOrder();
-    const child = this.#child;
-    const cancelNotClosed = this.#clock.after(stopMs, () => !child?.isClosed && child?.kill('not closed when stopped'));
-    if (child !== undefined && !child.isReady) child.kill('stopped before it was ready');
+    const lineProcess = this.#lineProcess;
+    const cancelNotClosed = this.#clock.after(
+      stopMs,
+      () => !lineProcess?.isClosed && lineProcess?.kill('not closed when stopped'),
+    );
+    if (lineProcess !== undefined && !lineProcess.isReady) lineProcess.kill('stopped before it was ready');
     this.#wake.resolve();
     await this.#keeping;
     cancelNotClosed();
-    const cancelNotDrained = this.#clock.after(drainMs, () => this.#child?.kill('not drained when stopped'));
-    if (this.#child !== undefined) await this.#childGone.promise;
+    const cancelNotDrained = this.#clock.after(drainMs, () => this.#lineProcess?.kill('not drained when stopped'));
+    if (this.#lineProcess !== undefined) await this.#lineProcessGone.promise;
     cancelNotDrained();
     this.#endPulse();
   }
@@ -209,10 +212,10 @@ class LineKeeper implements Keeper {
       const gate = this.#gate;
       if (gate === undefined) return 'stale';
       const pauses = [...this.#unwrittenPauses.keys()];
-      const child = this.#child;
-      const standing = this.#standing(child);
+      const lineProcess = this.#lineProcess;
+      const state = this.#keeperState(lineProcess);
       const sentMs = this.#clock.monotonicMs(); // before it is sent: what the lease is counted from
-      const event = nextGateEvent(gate, standing, sentMs);
+      const event = nextGateEvent(gate, state, sentMs);
       if (event === undefined) return 'done';
       const outcome = await this.#store.attempt(gate, event);
       if (outcome.kind === 'stale') return 'stale';
@@ -222,10 +225,10 @@ class LineKeeper implements Keeper {
       }
       if (event.kind === 'take' || event.kind === 'renew') {
         const { leaseNumber } = outcome.gate;
-        // A child that came up meanwhile was not meant: it is granted from a renewal of its own, under a higher number.
-        const isMeant = child !== undefined && child === this.#child && standing.childReady;
-        if (isMeant) this.#lease = { child, leaseNumber, sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs) };
-        if (isMeant || this.#child?.isReady !== true) this.#renewAtMs = sentMs + renewEveryMs(this.#leaseMs);
+        // A line process that came up meanwhile was not meant: it is granted from a renewal of its own, under a higher number.
+        const isMeant = lineProcess !== undefined && lineProcess === this.#lineProcess && state.lineProcessReady;
+        if (isMeant) this.#lease = { lineProcess, leaseNumber, sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs) };
+        if (isMeant || this.#lineProcess?.isReady !== true) this.#renewAtMs = sentMs + renewEveryMs(this.#leaseMs);
       }
       this.#observe(outcome.gate, 'own write');
       if (event.kind === 'pause') this.#confirm(pauses);
@@ -237,25 +240,25 @@ class LineKeeper implements Keeper {
     }
   }
 
-  #standing(child: LineProcessSupervisor | undefined): KeeperState {
+  #keeperState(lineProcess: LineProcessSupervisor | undefined): KeeperState {
     const nowMs = this.#clock.monotonicMs();
     return {
       holder: this.#holder,
       leaseMs: this.#leaseMs,
       watch: this.#watch,
       renewAtMs: this.#renewAtMs,
-      childReady: child?.isReady ?? false,
-      childClosed: child?.isClosed ?? true,
-      childGivenUp: this.#isChildGivenUp(nowMs),
-      busy: nowMs >= this.#renewAtMs && (child?.takeBusy() ?? false),
+      lineProcessReady: lineProcess?.isReady ?? false,
+      lineProcessClosed: lineProcess?.isClosed ?? true,
+      lineProcessGivenUp: this.#isLineProcessGivenUp(nowMs),
+      busy: nowMs >= this.#renewAtMs && (lineProcess?.takeBusy() ?? false),
       stopping: this.#isStopping,
       cooldownMs: Math.max(0, Math.ceil(this.#cooldownUntilMs - nowMs)),
       unwrittenPause: this.#unwrittenPauses.values().next().value,
     };
   }
 
-  #isChildGivenUp(nowMs: number): boolean {
-    return this.#childMissingSinceMs !== undefined && nowMs - this.#childMissingSinceMs > this.#leaseMs;
+  #isLineProcessGivenUp(nowMs: number): boolean {
+    return this.#lineProcessMissingSinceMs !== undefined && nowMs - this.#lineProcessMissingSinceMs > this.#leaseMs;
   }
 
   #observe(gate: Gate, source: 'read' | 'own write'): void {
@@ -289,56 +292,56 @@ class LineKeeper implements Keeper {
   }
 
   #sendOrder(): void {
-    const child = this.#child;
-    if (child === undefined) return;
+    const lineProcess = this.#lineProcess;
+    if (lineProcess === undefined) return;
     this.#orderNumber += 1;
-    const lease = this.#lease?.child === child ? this.#lease : undefined;
+    const lease = this.#lease?.lineProcess === lineProcess ? this.#lease : undefined;
     const order: Order = {
       kind: 'order',
       number: this.#orderNumber,
       sendUntilMs: lease?.sendUntilMs ?? 0,
       leaseNumber: lease?.leaseNumber ?? 0,
-      // A gate that was never read may be closed. The child is asked all the same: one that is not has no chance to answer.
+      // A gate that was never read may be closed. The line process is asked all the same: one that is not has no chance to answer.
       paused: this.#gate?.state !== 'open' || this.#unwrittenPauses.size > 0,
       cooldownUntilMs: this.#cooldownUntilMs,
       stop: this.#isStopping,
     };
-    child.order(order);
+    lineProcess.order(order);
   }
 
-  #startChild(): void {
-    this.#childGone = Promise.withResolvers();
-    this.#child = new LineProcessSupervisor({
-      start: this.#startLineProcess,
+  #startLineProcess(): void {
+    this.#lineProcessGone = Promise.withResolvers();
+    this.#lineProcess = new LineProcessSupervisor({
+      start: this.#launch,
       clock: this.#clock,
       leaseMs: this.#leaseMs,
       log: this.#log,
-      onMessage: (child, message) => this.#hear(child, message),
-      onExit: () => this.#replaceChild(),
+      onMessage: (lineProcess, message) => this.#hear(lineProcess, message),
+      onExit: () => this.#replaceLineProcess(),
     });
-    this.#log.info('line process started', { child: this.#child.pid });
+    this.#log.info('line process started', { linePid: this.#lineProcess.pid });
   }
 
-  #replaceChild(): void {
-    const livedMs = this.#clock.monotonicMs() - (this.#child?.startedAtMs ?? 0);
-    this.#child = undefined;
+  #replaceLineProcess(): void {
+    const livedMs = this.#clock.monotonicMs() - (this.#lineProcess?.startedAtMs ?? 0);
+    this.#lineProcess = undefined;
     this.#lease = undefined;
-    this.#childMissingSinceMs ??= this.#clock.monotonicMs();
-    this.#childGone.resolve();
-    this.#wake.resolve(); // with no child the line is silent: a pauser waits for that
+    this.#lineProcessMissingSinceMs ??= this.#clock.monotonicMs();
+    this.#lineProcessGone.resolve();
+    this.#wake.resolve(); // with no line process the line is silent: a pauser waits for that
     if (this.#isStopping) return;
     this.#restarts = livedMs > 30_000 ? 0 : this.#restarts + 1;
     const delayMs = Math.min(restartMs.first * 2 ** Math.max(this.#restarts - 1, 0), restartMs.longest);
-    this.#cancelRestart = this.#clock.after(delayMs, () => this.#startChild());
+    this.#cancelRestart = this.#clock.after(delayMs, () => this.#startLineProcess());
   }
 
-  #hear(child: LineProcessSupervisor, message: FromLineProcess): void {
+  #hear(lineProcess: LineProcessSupervisor, message: FromLineProcess): void {
     switch (message.kind) {
       case 'ready':
-        this.#log.info('line process ready', { child: child.pid });
-        this.#childMissingSinceMs = undefined;
-        this.#renewAtMs = Number.NEGATIVE_INFINITY; // the new child is granted from a renewal of its own
-        if (this.#isStopping) child.kill('stopped before it was ready');
+        this.#log.info('line process ready', { linePid: lineProcess.pid });
+        this.#lineProcessMissingSinceMs = undefined;
+        this.#renewAtMs = Number.NEGATIVE_INFINITY; // the new line process is granted from a renewal of its own
+        if (this.#isStopping) lineProcess.kill('stopped before it was ready');
         this.#wake.resolve();
         break;
       case 'report':
@@ -347,7 +350,7 @@ class LineKeeper implements Keeper {
       case 'pause-by-system': {
         const { reason } = message;
         this.#unwrittenPauses.set(
-          { child, request: message.request },
+          { lineProcess, request: message.request },
           { reason, at: new Date(this.#clock.epochMs()).toISOString() },
         );
         this.#sendOrder();
@@ -367,7 +370,7 @@ class LineKeeper implements Keeper {
   #confirm(written: readonly Asked[]): void {
     for (const asked of written) this.#unwrittenPauses.delete(asked);
     this.#sendOrder(); // with what the gate says now, before the word that it says so
-    for (const asked of written) if (asked.child === this.#child) asked.child.confirm(asked.request);
+    for (const asked of written) if (asked.lineProcess === this.#lineProcess) asked.lineProcess.confirm(asked.request);
   }
 }
 

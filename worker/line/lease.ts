@@ -15,12 +15,12 @@ export interface KeeperState {
   readonly watch: LeaseWatch | undefined;
   /** when the next renewal is due; -Infinity: at once, for want of a lease to grant from */
   readonly renewAtMs: number;
-  /** there is a child that runs and can be granted something */
-  readonly childReady: boolean;
-  /** nothing of the child is under way, and it can send nothing; so too when there is none */
-  readonly childClosed: boolean;
-  /** the child has been missing for so long that another process had better have the line */
-  readonly childGivenUp: boolean;
+  /** there is a line process that runs and can be granted something */
+  readonly lineProcessReady: boolean;
+  /** nothing of the line process is under way, and it can send nothing; so too when there is none */
+  readonly lineProcessClosed: boolean;
+  /** the line process has been missing for so long that another process had better have the line */
+  readonly lineProcessGivenUp: boolean;
   readonly busy: boolean;
   readonly stopping: boolean;
   /** what is left of a Retry-After, as far as this process knows, ms */
@@ -30,21 +30,22 @@ export interface KeeperState {
 }
 
 /** The next thing to write into the gate that was just read, or nothing. One at a time: each changes the gate. */
-export function nextGateEvent(gate: Gate, standing: KeeperState, nowMs: number): GateEvent | undefined {
-  const { holder, leaseMs, cooldownMs } = standing;
-  if (standing.unwrittenPause !== undefined)
-    return { kind: 'pause', by: lineItself, ...standing.unwrittenPause, seen: gate.changeNumber, cooldownMs };
+export function nextGateEvent(gate: Gate, state: KeeperState, nowMs: number): GateEvent | undefined {
+  const { holder, leaseMs, cooldownMs } = state;
+  if (state.unwrittenPause !== undefined)
+    return { kind: 'pause', by: lineItself, ...state.unwrittenPause, seen: gate.changeNumber, cooldownMs };
   if (gate.holder === holder) {
-    const { childClosed } = standing;
-    if (childClosed && (standing.stopping || standing.childGivenUp)) return { kind: 'release', holder, cooldownMs };
-    if (childClosed && gate.state === 'paused' && !gate.silent) return { kind: 'say-silent', holder, cooldownMs };
-    if (nowMs >= standing.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: standing.busy, cooldownMs };
+    const { lineProcessClosed } = state;
+    if (lineProcessClosed && (state.stopping || state.lineProcessGivenUp))
+      return { kind: 'release', holder, cooldownMs };
+    if (lineProcessClosed && gate.state === 'paused' && !gate.silent) return { kind: 'say-silent', holder, cooldownMs };
+    if (nowMs >= state.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: state.busy, cooldownMs };
     return undefined;
   }
   // To take is also to say that this process is silent, and able to serve.
-  if (standing.stopping || !standing.childReady || !standing.childClosed) return undefined;
+  if (state.stopping || !state.lineProcessReady || !state.lineProcessClosed) return undefined;
   if (gate.holder === undefined) return { kind: 'take', holder, leaseMs, cooldownMs };
-  const { watch } = standing;
+  const { watch } = state;
   if (watch !== undefined && hasLapsed(watch, gate, leaseMs, nowMs))
     return { kind: 'take', holder, leaseMs, lapsed: watch, cooldownMs };
   return undefined;
@@ -53,7 +54,7 @@ export function nextGateEvent(gate: Gate, standing: KeeperState, nowMs: number):
 /** The holder's own end of its lease. @param sentMs when its last successful renewal was sent, monotonic */
 export const maySendUntilMs = (sentMs: number, leaseMs: number): number => sentMs + leaseMs - leaseMarginMs(leaseMs);
 
-/** When a child that has not said that its sockets are closed is killed: half way to where another may take over. */
+/** When a line process that has not said that its sockets are closed is killed: half way to where another may take over. */
 export const killAtMs = (sendUntilMs: number, leaseMs: number): number => sendUntilMs + leaseMarginMs(leaseMs) / 2;
 
 /** Each second; four times a lease when that is short. */

@@ -9,16 +9,16 @@ export interface LineProcessSupervisorOptions {
   readonly clock: Clock;
   readonly leaseMs: number;
   readonly log: Log;
-  readonly onMessage: (child: LineProcessSupervisor, message: FromLineProcess) => void;
+  readonly onMessage: (lineProcess: LineProcessSupervisor, message: FromLineProcess) => void;
   /** the process is gone, and with it all its sockets */
-  readonly onExit: (child: LineProcessSupervisor) => void;
+  readonly onExit: (lineProcess: LineProcessSupervisor) => void;
 }
 
 /** From the fork until all is connected, ms: a cold start on a busy machine. */
 const startMs = 60_000;
 
 /**
- * The process that holds the sockets, as its parent sees it: what it was allowed, what it has answered, and the knife
+ * The process that holds the sockets, as its main process sees it: what it was allowed, what it has answered, and the knife
  * for when it does not.
  */
 export class LineProcessSupervisor {
@@ -90,7 +90,7 @@ export class LineProcessSupervisor {
     const look = (): void => {
       if (!isCancelled && !this.isClosed) this.kill('not closed at the end of the lease');
     };
-    // If this process stood still, the child's report or a renewal's answer may be unread. Read those first.
+    // If this process stood still, the line process's report or a renewal's answer may be unread. Read those first.
     const afterReading = (): void => this.#clock.afterReading(() => this.#clock.afterReading(look));
     const cancelTimer = atMonotonic(this.#clock, momentMs, afterReading);
     return () => {
@@ -118,7 +118,7 @@ export class LineProcessSupervisor {
   /** SIGKILL: closes the sockets even of a frozen process. Over once onExit is called. */
   kill(why: string): void {
     if (this.#hasExited) return;
-    this.#options.log.warn('line process killed', { child: this.pid, why });
+    this.#options.log.warn('line process killed', { linePid: this.pid, why });
     this.#process.kill();
   }
 
@@ -139,7 +139,7 @@ export class LineProcessSupervisor {
   #exit(how: number | string): void {
     this.#hasExited = true;
     this.#cancelDeadline();
-    this.#options.log.info('line process ended', { child: this.pid, how });
+    this.#options.log.info('line process ended', { linePid: this.pid, how });
     this.#options.onExit(this);
   }
 }

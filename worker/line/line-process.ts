@@ -17,8 +17,8 @@ export interface TaskWorker {
 /** The line and what lets it send, for those that use them. */
 export interface LineParts {
   readonly line: Line;
-  readonly grant: SendPermit;
-  readonly meter: LineStatistics;
+  readonly permit: SendPermit;
+  readonly statistics: LineStatistics;
 }
 
 export interface LineProcessOptions {
@@ -46,7 +46,7 @@ export async function runLineProcess(options: LineProcessOptions): Promise<void>
   const { config, writeCooldown, createWorkers, clock = systemClock, channel, openConnection } = options;
   const workers: TaskWorker[] = [];
   let isStopping = false;
-  const { grant, ready } = connectToKeeper({
+  const { permit, ready } = connectToKeeper({
     writeCooldown,
     pauseGraceMs: config.PAUSE_GRACE_MS,
     lineMinGapMs: config.LINE_MIN_GAP_MS,
@@ -58,18 +58,18 @@ export async function runLineProcess(options: LineProcessOptions): Promise<void>
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     },
   });
-  const meter = createLineStatistics(() => clock.monotonicMs());
+  const statistics = createLineStatistics(() => clock.monotonicMs());
   const line = openLine({
-    meter,
+    statistics,
     baseUrl: config.INSURER_BASE_URL,
     token: config.INSURER_API_TOKEN,
-    right: grant,
+    permit: permit,
     stallMs: config.LINE_STALL_MS,
     careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
     clock,
     ...(openConnection && { openConnection }),
   });
-  workers.push(...(await createWorkers({ line, grant, meter })));
+  workers.push(...(await createWorkers({ line, permit, statistics })));
   const running = Promise.all(workers.map((worker) => worker.run()));
   if (isStopping) for (const worker of workers) worker.shutdown();
   else ready();

@@ -1,6 +1,6 @@
 import { systemClock } from '../../core/clock.ts';
 import { type LineFault, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
-import type { SendingRight } from './sending-right.ts';
+import type { SendPermit } from './send-permit.ts';
 
 /** What became of the line since it was measured last. */
 export interface LineMeasurement extends LineUse {
@@ -14,13 +14,13 @@ export interface LineMeasurement extends LineUse {
 /** Counts what goes over the line, for the metrics. */
 export interface LineStatistics {
   /** The same right, with each request that begins under it counted and timed. */
-  watch(right: RequestRight): RequestRight;
+  watch(permit: RequestPermit): RequestPermit;
   succeeded(): void;
   failed(fault: LineFault): void;
   /** Answers what has been counted, and begins anew. */
   take(): LineMeasurement;
 }
-type RequestRight = Pick<SendingRight, 'maySend' | 'begin' | 'leaseNumber'>;
+type RequestPermit = Pick<SendPermit, 'maySend' | 'begin' | 'leaseNumber'>;
 
 /** @param nowMs a monotonic clock */
 export function createLineStatistics(nowMs: () => number = systemClock.monotonicMs): LineStatistics {
@@ -38,13 +38,13 @@ export function createLineStatistics(nowMs: () => number = systemClock.monotonic
   };
 
   return {
-    watch: (right) => ({
-      maySend: () => right.maySend(),
+    watch: (permit) => ({
+      maySend: () => permit.maySend(),
       get leaseNumber() {
-        return right.leaseNumber;
+        return permit.leaseNumber;
       },
-      begin(cut) {
-        const end = right.begin(cut);
+      begin(abort) {
+        const end = permit.begin(abort);
         use = { ...use, requests: use.requests + 1 };
         busySinceMs = nowMs();
         return (how) => {

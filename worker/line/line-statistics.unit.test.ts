@@ -1,27 +1,27 @@
 import { expect, test } from 'vitest';
 import { createLineStatistics } from './line-statistics.ts';
-import { testRight } from './raw-insurer.fixture.ts';
+import { testPermit } from './raw-insurer.fixture.ts';
 
-function startMeter() {
+function startStatistics() {
   const clock = { ms: 1_000 };
-  const meter = createLineStatistics(() => clock.ms);
-  const right = meter.watch(testRight());
+  const statistics = createLineStatistics(() => clock.ms);
+  const permit = statistics.watch(testPermit());
   const request = (ms: number): void => {
-    const end = right.begin(async () => {});
+    const end = permit.begin(async () => {});
     clock.ms += ms;
-    end({ wasCut: false });
+    end({ wasAborted: false });
   };
-  return { clock, meter, right, request };
+  return { clock, statistics, permit, request };
 }
 
 test('requests, what went wrong with them and how long they took are counted once', () => {
-  const { clock, meter, request } = startMeter();
+  const { clock, statistics, request } = startStatistics();
   request(120);
-  meter.failed('stalled');
+  statistics.failed('stalled');
   request(80);
-  meter.succeeded();
+  statistics.succeeded();
   clock.ms += 800;
-  expect(meter.take()).toEqual({
+  expect(statistics.take()).toEqual({
     requests: 2,
     faults: { stalled: 1 },
     busyMs: 200,
@@ -29,23 +29,23 @@ test('requests, what went wrong with them and how long they took are counted onc
     sinceSuccessMs: 800,
   });
   clock.ms += 500;
-  expect(meter.take()).toEqual({ requests: 0, faults: {}, busyMs: 0, elapsedMs: 500, sinceSuccessMs: 1_300 });
+  expect(statistics.take()).toEqual({ requests: 0, faults: {}, busyMs: 0, elapsedMs: 500, sinceSuccessMs: 1_300 });
 });
 
 test('a request that lasts is counted in each interval with its share', () => {
-  const { clock, meter, right } = startMeter();
+  const { clock, statistics, permit } = startStatistics();
   clock.ms += 100;
-  const end = right.begin(async () => {});
+  const end = permit.begin(async () => {});
   clock.ms += 900;
-  expect(meter.take()).toMatchObject({ requests: 1, busyMs: 900, elapsedMs: 1_000 });
+  expect(statistics.take()).toMatchObject({ requests: 1, busyMs: 900, elapsedMs: 1_000 });
   clock.ms += 300;
-  end({ wasCut: false });
+  end({ wasAborted: false });
   clock.ms += 700;
-  expect(meter.take()).toMatchObject({ requests: 0, busyMs: 300, elapsedMs: 1_000 });
+  expect(statistics.take()).toMatchObject({ requests: 0, busyMs: 300, elapsedMs: 1_000 });
 });
 
 test('a connection that was refused is a request too, though none could begin', () => {
-  const { meter } = startMeter();
-  meter.failed('refused');
-  expect(meter.take()).toMatchObject({ requests: 1, faults: { refused: 1 }, busyMs: 0 });
+  const { statistics } = startStatistics();
+  statistics.failed('refused');
+  expect(statistics.take()).toMatchObject({ requests: 1, faults: { refused: 1 }, busyMs: 0 });
 });

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { type LineOptions, openLine } from './line.ts';
-import { httpAnswer, type RawRequest, startRawInsurer, testRight } from './raw-insurer.fixture.ts';
+import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from './raw-insurer.fixture.ts';
 
 const anna = 'A123456780' as Kvnr;
 const ben = 'X110434370' as Kvnr;
@@ -13,11 +13,11 @@ const recordsOf = (kvnr: string, extra = ''): string =>
 
 async function startLine(answer?: Parameters<typeof startRawInsurer>[0], options: Partial<LineOptions> = {}) {
   const insurer = await startRawInsurer(answer);
-  const right = testRight();
-  const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', right, stallMs: 400, ...options });
+  const permit = testPermit();
+  const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', permit, stallMs: 400, ...options });
   return {
     insurer,
-    right,
+    permit,
     line,
     async [Symbol.asyncDispose]() {
       await line.close();
@@ -57,7 +57,7 @@ test('a second request waits until the insurer has answered the first, on the sa
   expect(a).toMatchObject({ kind: 'answer', order: '001764000000000-000000001' });
   expect(b).toMatchObject({ kind: 'answer', body: Buffer.from(recordsOf(ben)), order: '001764000000000-000000002' });
   expect(it.insurer.connections).toBe(1);
-  expect(it.right.ends).toEqual([{ wasCut: false }, { wasCut: false }]);
+  expect(it.permit.ends).toEqual([{ wasAborted: false }, { wasAborted: false }]);
 });
 
 test('whoever waits is served one at a time however the answers fail', async () => {
@@ -92,15 +92,22 @@ test('whoever waits is served one at a time however the answers fail', async () 
   );
   expect(it.insurer.overlaps).toBe(0);
   expect(it.insurer.seen).toHaveLength(24);
-  expect(it.right.ends.slice(0, 6).map(({ wasCut }) => wasCut)).toEqual([false, false, false, true, false, true]);
+  expect(it.permit.ends.slice(0, 6).map(({ wasAborted }) => wasAborted)).toEqual([
+    false,
+    false,
+    false,
+    true,
+    false,
+    true,
+  ]);
 });
 
 test('a person goes before the list, the list before bulk, and each in the order of coming', async () => {
   await using it = await startLine(answers(httpAnswer(500)));
-  it.right.close();
+  it.permit.close();
   const order: string[] = [];
-  const fetch = (name: string, turn: 'person' | 'bulk') =>
-    it.line.fetchCareRecords(anna, turn, never).catch(() => order.push(name));
+  const fetch = (name: string, priority: 'person' | 'bulk') =>
+    it.line.fetchCareRecords(anna, priority, never).catch(() => order.push(name));
   const list = { begin: () => {}, write: async () => {}, restart: () => {} };
   const all = [
     fetch('bulk 1', 'bulk'),
@@ -109,7 +116,7 @@ test('a person goes before the list, the list before bulk, and each in the order
     fetch('person 1', 'person'),
     fetch('person 2', 'person'),
   ];
-  it.right.open();
+  it.permit.open();
   await Promise.all(all);
   expect(order).toEqual(['person 1', 'person 2', 'list', 'bulk 1', 'bulk 2']);
 });
@@ -118,11 +125,11 @@ test('a pause between connecting and sending sends nothing, and the request goes
   await using it = await startLine(answers(httpAnswer(410)));
   const fetched = it.line.fetchCareRecords(anna, 'bulk', never);
   await Promise.resolve().then(() => Promise.resolve()); // the connection is on its way
-  it.right.close();
+  it.permit.close();
   await it.insurer.connectionArrives(1);
   await new Promise((resolve) => setTimeout(resolve, 50)); // long enough for a request to arrive, if one were sent
   expect(it.insurer.seen).toHaveLength(0);
-  it.right.open();
+  it.permit.open();
   await expect(fetched).resolves.toEqual({ kind: 'not-insured' });
   expect(it.insurer.seen).toHaveLength(1);
 });
@@ -132,10 +139,10 @@ test('a pause while the connection is idle sends nothing on it', async () => {
   await it.line.fetchCareRecords(anna, 'bulk', never);
   const fetched = it.line.fetchCareRecords(ben, 'bulk', never);
   await Promise.resolve().then(() => Promise.resolve());
-  it.right.close();
+  it.permit.close();
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(it.insurer.seen).toHaveLength(1);
-  it.right.open();
+  it.permit.open();
   await fetched;
   expect(it.insurer.seen).toHaveLength(2);
 });
@@ -148,7 +155,7 @@ test('an aborted request is over only when its connection is closed', async () =
   abort.abort(new Error('enough'));
   await expect(fetched).rejects.toThrow('enough');
   await closed;
-  expect(it.right.ends).toEqual([{ wasCut: true }]);
+  expect(it.permit.ends).toEqual([{ wasAborted: true }]);
 });
 
 test('a person who tries again at once goes before the bulk that waits', async () => {
@@ -180,10 +187,10 @@ test('the end of the lease cuts what is under way, and it is no fault of the lin
   const fetched = it.line.fetchCareRecords(anna, 'bulk', never);
   const { closed } = await it.insurer.requestArrives(1);
   const seen = fetched.catch((error: unknown) => error);
-  await it.right.cut();
+  await it.permit.abort();
   await closed;
   expect(await seen).toMatchObject({ name: 'LineWithheld', sent: true });
-  expect(it.right.ends).toEqual([{ wasCut: true }]);
+  expect(it.permit.ends).toEqual([{ wasAborted: true }]);
 });
 
 test.each([
@@ -216,13 +223,13 @@ test('an insurer that listens nowhere refuses', async () => {
   await using it = await startLine();
   await it.insurer[Symbol.asyncDispose]();
   await using line = Object.assign(
-    openLine({ baseUrl: it.insurer.baseUrl, token: 't', right: it.right, stallMs: 400 }),
+    openLine({ baseUrl: it.insurer.baseUrl, token: 't', permit: it.permit, stallMs: 400 }),
     {
       [Symbol.asyncDispose]: async () => {},
     },
   );
   await expect(line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'refused' });
-  expect(it.right.ends).toEqual([]);
+  expect(it.permit.ends).toEqual([]);
 });
 
 const gzipped = (body: string): Buffer => gzipSync(body);
@@ -309,7 +316,7 @@ test.each<[string, string, (request: RawRequest) => void]>([
   const error = await it.line.fetchCareRecords(anna, 'bulk', never).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ name: 'LineError', fault });
   expect(JSON.stringify(error) + String(error)).not.toMatch(/[A-Z]\d{9}|Asthm/);
-  expect(it.right.ends).toHaveLength(1);
+  expect(it.permit.ends).toHaveLength(1);
 });
 
 test('records may carry anything that the contract does not name, gzip and all', async () => {
@@ -358,7 +365,7 @@ test.each([
   await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
   expect(performance.now() - beganMs).toBeLessThan(2_000);
   await it.insurer.seen[0]?.closed;
-  expect(it.right.ends).toEqual([{ wasCut: true }]);
+  expect(it.permit.ends).toEqual([{ wasAborted: true }]);
 });
 
 test('a 410 answers all who wait for the same patient, and nobody asks again; another patient gets their turn', async () => {
@@ -388,7 +395,7 @@ test('Retry-After holds the line on 429 and on any 5xx, nonsense for a second on
   });
   for (const fault of ['busy', 'busy', 'busy', 'server-error', 'server-error'])
     await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
-  expect(it.right.cooldownsMs).toEqual([120_000, 60_000, 1_000, 7_000]);
+  expect(it.permit.cooldownsMs).toEqual([120_000, 60_000, 1_000, 7_000]);
 });
 
 test('two Retry-After headers hold for the longer one', async () => {
@@ -396,20 +403,20 @@ test('two Retry-After headers hold for the longer one', async () => {
     answers('HTTP/1.1 429 X\r\nretry-after: 5\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n'),
   );
   await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'busy' });
-  expect(it.right.cooldownsMs).toEqual([60_000]);
+  expect(it.permit.cooldownsMs).toEqual([60_000]);
 });
 
 test('a token that is refused pauses the line', async () => {
   await using it = await startLine(answers(httpAnswer(403, 'go away')));
   await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'unauthorized' });
-  expect(it.right.pauses).toEqual(['insurer answered 403']);
+  expect(it.permit.pauses).toEqual(['insurer answered 403']);
 });
 
 test('the next request goes out at once after a failure: a refused error body is read to its end', async () => {
   await using it = await startLine(answers(httpAnswer(500, '<html>'.repeat(1_000))));
   for (let count = 0; count < 5; count++) await it.line.fetchCareRecords(anna, 'bulk', never).catch(() => {});
   expect(it.insurer.connections).toBe(1);
-  expect(it.right.ends.every(({ wasCut }) => !wasCut)).toBe(true);
+  expect(it.permit.ends.every(({ wasAborted }) => !wasAborted)).toBe(true);
 });
 
 test('nothing of the list is taken from the insurer while its sink is busy, and that is no stall', async () => {

@@ -9,18 +9,24 @@ import { LineError, LineWithheld } from './line-error.ts';
 import { createLineStatistics, type LineStatistics } from './line-statistics.ts';
 import { createLineQueue } from './queue.ts';
 import { refusalOf } from './refusal.ts';
-import type { SendingRight } from './sending-right.ts';
+import type { SendPermit } from './send-permit.ts';
+
+/** What the line needs of a SendPermit. */
+export type LinePermit = Pick<
+  SendPermit,
+  'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin' | 'startCooldown' | 'pauseBySystem'
+>;
 
 export interface LineOptions {
   readonly baseUrl: string;
   readonly token: string;
-  readonly right: SendingRight;
+  readonly permit: LinePermit;
   /** LINE_STALL_MS */
   readonly stallMs: number;
   /** CARE_RECORDS_MAX_BYTES: decoded bytes of one care records answer */
   readonly careRecordsBytesMax?: number;
   /** is told of every request */
-  readonly meter?: LineStatistics;
+  readonly statistics?: LineStatistics;
   readonly clock?: Clock;
   readonly openConnection?: OpenConnection;
 }
@@ -64,7 +70,7 @@ export interface Line {
    * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` when the answer names another KVNR,
    *   `too-large` past CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: docs/explanation/the-line.md, "The exchange"
    */
-  fetchCareRecords(kvnr: Kvnr, turn: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
+  fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest of it, into a sink; one request, in the turn of lists.
    * @returns whole: the last byte of the list has come; unchanged: 304; range-refused: 416, start again without `resume`
@@ -86,17 +92,17 @@ export interface Line {
 const careRecordsBytesMaxDefault = 64 * 1024 * 1024;
 
 /** So many refused connections in a row are the line's usual luck; from there on it is down, and we knock less often. */
-const refusalsTakenLightly = 3;
-const firstKnockMs = 100;
-const knockMsMax = 2_000;
+const backoffAfterRefused = 3;
+const firstBackoffMs = 100;
+const backoffMaxMs = 2_000;
 
 export function openLine(options: LineOptions): Line {
   const {
     token,
-    right,
+    permit,
     stallMs,
     careRecordsBytesMax = careRecordsBytesMaxDefault,
-    meter = createLineStatistics(),
+    statistics = createLineStatistics(),
     clock = systemClock,
     openConnection,
   } = options;
@@ -104,7 +110,7 @@ export function openLine(options: LineOptions): Line {
   const basePath = baseUrl.pathname.replace(/\/+$/, '');
   const exchange = openExchange({
     origin: baseUrl.origin,
-    right: meter.watch(right),
+    permit: statistics.watch(permit),
     stallMs,
     clock,
     ...(openConnection && { openConnection }),
@@ -112,26 +118,26 @@ export function openLine(options: LineOptions): Line {
   const stopping = new AbortController();
   let refusedInARow = 0;
   const queue = createLineQueue(async () => {
-    if (refusedInARow > refusalsTakenLightly) {
-      const knockMs = Math.min(knockMsMax, firstKnockMs * 2 ** (refusedInARow - refusalsTakenLightly - 1));
-      await sleep(clock, knockMs, stopping.signal);
+    if (refusedInARow > backoffAfterRefused) {
+      const backoffMs = Math.min(backoffMaxMs, firstBackoffMs * 2 ** (refusedInARow - backoffAfterRefused - 1));
+      await sleep(clock, backoffMs, stopping.signal);
     }
-    await right.whenMaySend(stopping.signal);
+    await permit.whenMaySend(stopping.signal);
   }, clock);
   /** the calls for each patient that have no answer yet */
   const calls = new Map<Kvnr, Set<AbortController>>();
   const commonHeaders = { authorization: `Bearer ${token}`, accept: 'application/json', 'user-agent': 'epa-sync' };
 
   /** One request in its turn. A place whose right to send is gone when it comes to writing is taken anew. */
-  async function exchangeInTurn<T>(
-    turn: Priority,
+  async function exchangeWithPriority<T>(
+    priority: Priority,
     request: Parameters<typeof exchange.perform>[0],
     read: (answer: ExchangeAnswer) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     for (;;) {
       try {
-        const result = await queue.run(turn, signal, () => exchange.perform(request, read, signal));
+        const result = await queue.run(priority, signal, () => exchange.perform(request, read, signal));
         refusedInARow = 0;
         return result;
       } catch (error) {
@@ -143,22 +149,22 @@ export function openLine(options: LineOptions): Line {
   }
 
   const refused = (answer: ExchangeAnswer, operation: 'care-records' | 'patients'): Promise<LineError> =>
-    refusalOf(answer, operation, { right, clock, drainMs: stallMs });
+    refusalOf(answer, operation, { permit, clock, drainMs: stallMs });
 
   /** Tells the meter how a use of the line went. */
-  async function metered<T>(use: Promise<T>): Promise<T> {
+  async function counted<T>(use: Promise<T>): Promise<T> {
     try {
       const result = await use;
-      meter.succeeded();
+      statistics.succeeded();
       return result;
     } catch (error) {
-      if (error instanceof LineError) meter.failed(error.fault);
+      if (error instanceof LineError) statistics.failed(error.fault);
       throw error;
     }
   }
 
   const line: Line = {
-    async fetchCareRecords(kvnr, turn, signal) {
+    async fetchCareRecords(kvnr, priority, signal) {
       const operation = 'care-records';
       const request = {
         operation,
@@ -187,7 +193,7 @@ export function openLine(options: LineOptions): Line {
             throw await refused(answer, operation);
         }
       };
-      const fetched = await exchangeInTurn(turn, request, readAnswer, AbortSignal.any([signal, own.signal]))
+      const fetched = await exchangeWithPriority(priority, request, readAnswer, AbortSignal.any([signal, own.signal]))
         .catch((error: unknown): CareRecordsFetch => {
           if (!own.signal.aborted || signal.aborted) throw error;
           return { kind: 'not-insured' };
@@ -256,7 +262,7 @@ export function openLine(options: LineOptions): Line {
           throw new LineError('cut-short', { operation, status });
         return 'whole';
       };
-      return await exchangeInTurn('list', request, readAnswer, signal);
+      return await exchangeWithPriority('list', request, readAnswer, signal);
     },
 
     stop() {
@@ -270,8 +276,8 @@ export function openLine(options: LineOptions): Line {
   };
   return {
     ...line,
-    fetchCareRecords: async (...call) => await metered(line.fetchCareRecords(...call)),
-    fetchList: async (...call) => await metered(line.fetchList(...call)),
+    fetchCareRecords: async (...call) => await counted(line.fetchCareRecords(...call)),
+    fetchList: async (...call) => await counted(line.fetchList(...call)),
   };
 }
 

@@ -5,7 +5,7 @@
 export type ToLineProcess =
   /** Replaces the order before. Sent at each change and several times a second besides: each one wants a Report. */
   | Order
-  /** the gate has the pause that the child asked for */
+  /** the gate has the pause that the line process asked for */
   | { readonly kind: 'written'; readonly request: number };
 
 export interface Order {
@@ -37,5 +37,5 @@ export interface Report {
   readonly busy: boolean;
 }
 
-/** Whether a child that obeys this order may send at some moment. */
+/** Whether a line process that obeys this order may send at some moment. */
 export const permitsSending = (order: Order): boolean => order.sendUntilMs > 0 && !order.paused && !order.stop;

@@ -13,7 +13,7 @@ import { type LineParts, runLineProcess } from './line-process.ts';
 import { createSlotSupplier } from './slot-supplier.ts';
 
 /**
- * The child of the two processes: holds the sockets to the insurer and runs the line's activities, as far as its parent,
+ * The line process of the two processes: holds the sockets to the insurer and runs the line's activities, as far as its main process,
  * the keeper, lets it (docs/explanation/the-line.md, "Two processes"). Started by the keeper only.
  */
 /** Tasks at once, so that the next request is there when one ends. People do not queue behind bulk: a queue of their own. */
@@ -28,11 +28,11 @@ const dataConverter = dataConverterOf(config);
 /** what is to end once the line's tasks have */
 const endings: (() => unknown)[] = [];
 
-async function createWorkers({ line, grant, meter }: LineParts): Promise<readonly Worker[]> {
+async function createWorkers({ line, permit, statistics }: LineParts): Promise<readonly Worker[]> {
   const reporter = startLineReporter({
-    statistics: meter,
+    statistics,
     metrics: createMetrics(config.INSURER_ID),
-    isOpen: () => grant.isOpen(),
+    isOpen: () => permit.isOpen(),
     intervalMs: config.METRICS_INTERVAL_MS,
   });
   const activities = createLineActivities({ ...stores, line, insurerId: config.INSURER_ID });
@@ -49,7 +49,7 @@ async function createWorkers({ line, grant, meter }: LineParts): Promise<readonl
       activities: { ...activities },
       interceptors: { activity: [...(traces?.activityInterceptors ?? [])] },
       tuner: {
-        activityTaskSlotSupplier: createSlotSupplier(grant, slots[taskQueue]),
+        activityTaskSlotSupplier: createSlotSupplier(permit, slots[taskQueue]),
         localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },

@@ -8,7 +8,7 @@ export interface LineQueue {
    * @param signal gives the place up while it waits (rejects with the signal's reason at once); has no effect on a task
    *   that runs, which is told by other means and settles when its socket is closed
    */
-  run<T>(turn: Priority, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
+  run<T>(priority: Priority, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
 }
 
 /** Somebody's place in the queue: their task, and how they are told that it will never come to it. */
@@ -29,7 +29,7 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
   let isServing = false;
 
   const next = (): Place | undefined => {
-    for (const turn of priorities) for (const place of places[turn]) return place;
+    for (const priority of priorities) for (const place of places[priority]) return place;
     return undefined;
   };
 
@@ -43,18 +43,18 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
         await new Promise<void>(clock.afterReading); // lets a failed caller queue again before the next one is chosen
       }
     } catch (reason) {
-      for (const turn of priorities) for (const place of places[turn]) place.refuse(reason);
+      for (const priority of priorities) for (const place of places[priority]) place.refuse(reason);
     } finally {
       isServing = false;
     }
   }
 
   return {
-    async run(turn, signal, task) {
+    async run(priority, signal, task) {
       signal.throwIfAborted();
       return await new Promise((resolve, reject) => {
         const leave = (): void => {
-          places[turn].delete(place);
+          places[priority].delete(place);
           signal.removeEventListener('abort', giveUp);
         };
         const place: Place = {
@@ -69,7 +69,7 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
         };
         const giveUp = (): void => place.refuse(signal.reason);
         signal.addEventListener('abort', giveUp, { once: true });
-        places[turn].add(place);
+        places[priority].add(place);
         void serve();
       });
     },

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { SendingRight } from './sending-right.ts';
+import type { LinePermit } from './line.ts';
 
 export interface RawRequest {
   readonly path: string;
@@ -98,24 +98,24 @@ export function httpAnswer(status: number, body: string | Buffer = '', headers: 
   return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Whatever\r\n${lines.join('')}\r\n`), bytes]);
 }
 
-/** A right to send that is open until the test closes it. */
-export interface TestRight extends SendingRight {
+/** A permit to send that is open until the test closes it. */
+export interface TestPermit extends LinePermit {
   close(): void;
   open(): void;
   /** as when a lease ends: cuts what is under way */
-  cut(): Promise<void>;
+  abort(): Promise<void>;
   readonly cooldownsMs: readonly number[];
   readonly pauses: readonly string[];
-  readonly ends: readonly { readonly wasCut: boolean }[];
+  readonly ends: readonly { readonly wasAborted: boolean }[];
 }
 
-export function testRight(): TestRight {
+export function testPermit(): TestPermit {
   let isOpen = true;
-  let cutting: (() => Promise<void>) | undefined;
+  let aborting: (() => Promise<void>) | undefined;
   const gate = new EventTarget();
   const cooldownsMs: number[] = [];
   const pauses: string[] = [];
-  const ends: { wasCut: boolean }[] = [];
+  const ends: { wasAborted: boolean }[] = [];
   return {
     leaseNumber: 1_764_000_000_000,
     cooldownsMs,
@@ -130,11 +130,11 @@ export function testRight(): TestRight {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true });
         });
     },
-    begin(cut) {
-      if (cutting) throw new Error('two requests at once');
-      cutting = cut;
+    begin(abort) {
+      if (aborting) throw new Error('two requests at once');
+      aborting = abort;
       return (end) => {
-        cutting = undefined;
+        aborting = undefined;
         ends.push(end);
       };
     },
@@ -152,8 +152,8 @@ export function testRight(): TestRight {
       isOpen = true;
       gate.dispatchEvent(new Event('open'));
     },
-    async cut() {
-      await cutting?.();
+    async abort() {
+      await aborting?.();
     },
   };
 }

@@ -3,13 +3,13 @@ import { retryAfterMs } from '../../core/domain/retry-after.ts';
 import { drain } from './answer-body.ts';
 import type { ExchangeAnswer } from './exchange.ts';
 import { type LineContext, LineError } from './line-error.ts';
-import type { SendingRight } from './sending-right.ts';
+import type { SendPermit } from './send-permit.ts';
 
 /** An insurer that is too busy and says for how long in words that we cannot read is left alone for so long, ms. */
 const unreadableCooldownMs = 1_000;
 
 export interface RefusalOptions {
-  readonly right: SendingRight;
+  readonly permit: Pick<SendPermit, 'startCooldown' | 'pauseBySystem'>;
   readonly clock: Clock;
   /** the body is read on for so long, ms; then the connection is not worth it */
   readonly drainMs: number;
@@ -23,7 +23,7 @@ export interface RefusalOptions {
 export async function refusalOf(
   answer: ExchangeAnswer,
   operation: LineContext['operation'],
-  { right, clock, drainMs }: RefusalOptions,
+  { permit, clock, drainMs }: RefusalOptions,
 ): Promise<LineError> {
   const { status, headers } = answer;
   const retryAfter = headers['retry-after'];
@@ -33,8 +33,8 @@ export async function refusalOf(
     ? retryAfterMs(retryAfter, { date: headers['date'], nowEpochMs: clock.epochMs() }, unreadableMs)
     : undefined;
   const told = Promise.all([
-    cooldownMs !== undefined && right.startCooldown(cooldownMs),
-    (status === 401 || status === 403) && right.pauseBySystem(`insurer answered ${status}`),
+    cooldownMs !== undefined && permit.startCooldown(cooldownMs),
+    (status === 401 || status === 403) && permit.pauseBySystem(`insurer answered ${status}`),
   ]);
   told.catch(() => {}); // it may fail while the body is read; who waits for it below hears of it
   await drain(answer, drainMs, operation, clock);

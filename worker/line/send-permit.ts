@@ -1,25 +1,24 @@
 import { atMonotonic, type Clock, systemClock } from '../../core/clock.ts';
 import type { FromLineProcess, Order, Report } from './messages.ts';
 import { permitsSending } from './messages.ts';
-import type { SendingRight } from './sending-right.ts';
 
 export interface SendPermitOptions {
-  /** says something to the parent */
+  /** Sends a message to the keeper. */
   readonly tell: (message: FromLineProcess) => void;
-  /** Writes into the gate that the line is held; resolves once it is there. */
+  /** Writes a cooldown into the gate. Resolves once the gate has it. */
   readonly writeCooldown: (forMs: number) => Promise<void>;
   readonly pauseGraceMs: number;
   readonly lineMinGapMs: number;
-  /** a socket would not close in time: only the end of the process closes it now */
+  /** Called when a socket does not close in time. Only the end of the process closes it then. */
   readonly onStuck: () => void;
-  /** tasks wait here for a lease that another process has: they had better go back to Temporal, which asks the holder */
+  /** Called when tasks wait here while another process has the lease. They should go back to Temporal, which gives them to the holder. */
   readonly onLeaseLost: () => void;
   readonly clock?: Clock;
 }
 
 interface Request {
-  readonly cut: () => Promise<void>;
-  isCut: boolean;
+  readonly abort: () => Promise<void>;
+  isAborted: boolean;
 }
 
 interface Waiter {
@@ -27,15 +26,18 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
 }
 
-/** At a shutdown, for the answer that is nearly there, ms: a deployment is to cost the line less than a second. */
+/** Time in ms that a request under way gets at a shutdown. A deployment should cost the line less than a second. */
 const stopGraceMs = 250;
-/** destroying a socket takes one turn of the event loop, ms */
+/** Time limit in ms for closing a socket, which normally takes one iteration of the event loop. */
 const stuckMs = 400;
-/** without a lease for that long, ms, it was no slow renewal */
+/** Time in ms without a lease after which the lease counts as lost. A slow renewal takes less. */
 const leaseLostMs = 3_000;
 
-/** The child's side of the lease: turns the parent's orders into the right to send, and ends it on its own clock. */
-export class SendPermit implements SendingRight {
+/**
+ * The permission of the line process to send. It follows the keeper's orders and ends on this process's own clock
+ * (docs/explanation/the-line.md, "The lease"). A pause, a `Retry-After` and the end of the lease take it back.
+ */
+export class SendPermit {
   #options: SendPermitOptions;
   readonly #clock: Clock;
   #order: Order = {
@@ -47,18 +49,18 @@ export class SendPermit implements SendingRight {
     cooldownUntilMs: 0,
     stop: false,
   };
-  /** of the last lease, also once that has ended */
+  /** of the last lease, also after its end */
   #leaseNumber = 0;
   #request: Request | undefined;
   #wasBusy = false;
-  /** what this process knows before the gate does */
+  /** cooldown and pauses that this process knows and the gate may not have yet */
   #ownCooldownUntilMs = 0;
   #ownPauses = 0;
   #cooldownsBeingWritten = 0;
   #gapUntilMs = 0;
-  /** since when nothing may be started any more, though a lease is held: the grace counts from here */
+  /** since when no request may start although a lease is held; PAUSE_GRACE_MS counts from here */
   #closedSinceMs: number | undefined;
-  /** the end of the lease that this process had last */
+  /** the end of the last lease of this process */
   #lastLeaseUntilMs: number;
   #heldLease = false;
   #cancelTimer = (): void => {};
@@ -73,19 +75,25 @@ export class SendPermit implements SendingRight {
     this.#lastLeaseUntilMs = this.#clock.monotonicMs();
   }
 
+  /** Number of the lease under which this process sends. It grows across all processes. */
   get leaseNumber(): number {
     return this.#leaseNumber;
   }
 
-  /** Whether the lease is held and the line open: what the tap asks. Retry-After and gaps are short, and do not count. */
+  /** Whether the lease is held and the line is open. The slot supplier asks this; cooldowns and gaps do not count, because they are short. */
   isOpen(): boolean {
     return permitsSending(this.#order) && this.#ownPauses === 0 && this.#clock.monotonicMs() < this.#order.sendUntilMs;
   }
 
+  /**
+   * Whether a request may be written in this tick: the lease has not ended on this process's monotonic clock, the line is
+   * open, no cooldown runs, and the gap after a request that we aborted is over.
+   */
   maySend(): boolean {
     return this.isOpen() && this.#clock.monotonicMs() >= Math.max(this.#gapUntilMs, this.#cooldownUntilMs());
   }
 
+  /** Resolves when maySend() has become true. Rejects with the signal's reason when the signal aborts. */
   async whenMaySend(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.maySend()) return;
@@ -106,59 +114,71 @@ export class SendPermit implements SendingRight {
     });
   }
 
-  begin(cut: () => Promise<void>): (end: { wasCut: boolean }) => void {
+  /**
+   * Registers a request under way.
+   * @param abort destroys the request's socket and resolves once it is closed. It is called at the end of the lease, at the
+   *   end of a pause's grace time, and at shutdown
+   * @returns a function to call once the socket is idle and clean, or closed
+   */
+  begin(abort: () => Promise<void>): (end: { wasAborted: boolean }) => void {
     if (this.#request !== undefined) throw new Error('a request is under way already');
-    const request: Request = { cut, isCut: false };
+    const request: Request = { abort, isAborted: false };
     this.#request = request;
     this.#wasBusy = true;
     this.#look(); // the lease may have ended since the last look
-    return ({ wasCut }) => this.#end(request, wasCut);
+    return ({ wasAborted }) => this.#end(request, wasAborted);
   }
 
+  /**
+   * Starts a cooldown (`Retry-After`) for the whole line, across all processes. It applies to this process at once.
+   * Resolves once the gate has it.
+   * @param forMs length from now
+   */
   async startCooldown(forMs: number): Promise<void> {
     this.#ownCooldownUntilMs = Math.max(this.#ownCooldownUntilMs, this.#clock.monotonicMs() + forMs);
     this.#cooldownsBeingWritten += 1;
-    // Not by way of the parent: it may be frozen, and another process come next.
+    // Not through the keeper: it may be frozen, and another process may take over.
     await this.#options.writeCooldown(forMs).finally(() => {
       this.#cooldownsBeingWritten -= 1;
       if (!this.isOpen()) this.#report();
     });
   }
 
+  /** Pauses the line by itself (401, 403). Nothing is sent from this tick on. Resolves once the gate has the pause. */
   async pauseBySystem(reason: string): Promise<void> {
     this.#ownPauses += 1;
     this.#look();
     await this.#ask((request) => ({ kind: 'pause-by-system', request, reason }));
-    this.#ownPauses -= 1; // from here on the order says so: it is sent before the word that the gate has it
+    this.#ownPauses -= 1; // the order has the pause by now: the keeper sends it before `written`
     this.#look();
   }
 
-  /** An order of the parent. Answered at once, so that silence means a stalled process. */
+  /** Follows an order of the keeper. Reports at once, so that a missing report means a stalled process. */
   obey(order: Order): void {
     const hadLease = this.#clock.monotonicMs() < this.#order.sendUntilMs;
     this.#order = order;
     this.#leaseNumber = Math.max(this.#leaseNumber, order.leaseNumber);
-    // Whoever sent before, perhaps cut, perhaps killed: the insurer is to have seen that close.
+    // The process that sent before may have been aborted or killed. The gap gives the insurer time to see the close.
     if (!hadLease && order.sendUntilMs > 0) this.#keepGap();
     this.#look();
     this.#report();
   }
 
-  /** The gate has what was asked for by pauseBySystem. */
+  /** Records that the gate has the pause of pauseBySystem. */
   confirm(request: number): void {
     this.#unwritten.get(request)?.();
     this.#unwritten.delete(request);
   }
 
-  /** Calls back whenever isOpen may have changed. @returns stops it */
+  /** Calls the listener whenever isOpen may have changed. @returns removes the listener */
   onChange(listener: () => void): () => void {
     this.#changes.add(listener);
     return () => this.#changes.delete(listener);
   }
 
-  /** Destroys the socket in this tick: the process ends. */
-  cutNow(): void {
-    void this.#request?.cut();
+  /** Destroys the socket in this tick, because the process ends. */
+  abortNow(): void {
+    void this.#request?.abort();
   }
 
   #ask(message: (request: number) => FromLineProcess): Promise<void> {
@@ -178,10 +198,10 @@ export class SendPermit implements SendingRight {
     this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);
   }
 
-  #end(request: Request, wasCut: boolean): void {
+  #end(request: Request, wasAborted: boolean): void {
     if (this.#request !== request) return;
     this.#request = undefined;
-    if (wasCut || request.isCut) this.#keepGap();
+    if (wasAborted || request.isAborted) this.#keepGap();
     this.#look();
     if (!this.isOpen()) this.#report();
   }
@@ -189,20 +209,21 @@ export class SendPermit implements SendingRight {
   #report(): void {
     const isBusy = this.#request !== undefined;
     const isLeaseOver = this.#clock.monotonicMs() >= this.#order.sendUntilMs;
-    // Who hands the lease back makes room for somebody who has to know of the hold. The end of a lease waits for nobody.
-    const hasNothingToSay = !permitsSending(this.#order) && this.#cooldownsBeingWritten === 0;
+    // A lease is handed back only after the cooldown is in the gate, because the next holder must know it. The end of a
+    // lease does not wait.
+    const isForbiddenForGood = !permitsSending(this.#order) && this.#cooldownsBeingWritten === 0;
     const report: Report = {
       kind: 'report',
       order: this.#order.number,
-      // An own pause may be lifted by the operator before the order shows it: only what the order says is for good.
-      closed: !isBusy && (isLeaseOver || hasNothingToSay),
+      // An operator may lift a pause of our own before an order shows it. Only what the order says is final.
+      closed: !isBusy && (isLeaseOver || isForbiddenForGood),
       busy: isBusy || this.#wasBusy,
     };
     this.#wasBusy = isBusy;
     this.#options.tell(report);
   }
 
-  /** Draws what follows from order, clock and request, and sets one timer for the next moment at which that changes. */
+  /** Acts on order, clock and request, and sets one timer for the next moment at which they change. */
   #look(): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
@@ -217,11 +238,11 @@ export class SendPermit implements SendingRight {
 
     const momentsMs: number[] = [];
     if (holdsLease) momentsMs.push(this.#order.sendUntilMs);
-    if (this.#request !== undefined && !this.#request.isCut && this.#closedSinceMs !== undefined) {
+    if (this.#request !== undefined && !this.#request.isAborted && this.#closedSinceMs !== undefined) {
       const graceMs = this.#order.stop ? stopGraceMs : this.#options.pauseGraceMs;
-      const cutAtMs = holdsLease ? this.#closedSinceMs + graceMs : nowMs;
-      if (nowMs >= cutAtMs) this.#cut(this.#request);
-      else momentsMs.push(cutAtMs);
+      const abortAtMs = holdsLease ? this.#closedSinceMs + graceMs : nowMs;
+      if (nowMs >= abortAtMs) this.#abort(this.#request);
+      else momentsMs.push(abortAtMs);
     }
     if (this.#waiters.size > 0) {
       const lostAtMs = this.#lastLeaseUntilMs + leaseLostMs;
@@ -231,14 +252,14 @@ export class SendPermit implements SendingRight {
       else if (!holdsLease) momentsMs.push(lostAtMs);
     }
     for (const listener of [...this.#changes]) listener();
-    if (hasLeaseEnded) this.#report(); // not only from the timer: another event may have noticed it first
+    if (hasLeaseEnded) this.#report(); // another event may notice the end before the timer does
     if (momentsMs.length > 0) this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => this.#look());
   }
 
-  #cut(request: Request): void {
-    request.isCut = true;
+  #abort(request: Request): void {
+    request.isAborted = true;
     const cancelStuck = this.#clock.after(stuckMs, this.#options.onStuck);
-    request.cut().then(
+    request.abort().then(
       () => {
         cancelStuck();
         this.#end(request, true);

@@ -5,7 +5,7 @@ import { SendPermit } from './send-permit.ts';
 
 const never = new AbortController().signal;
 let said: FromLineProcess[] = [];
-let grant: SendPermit;
+let permit: SendPermit;
 let orders = 0;
 let leaseLost: () => void = () => {};
 let cooldownsMs: number[] = [];
@@ -16,7 +16,7 @@ beforeEach(() => {
   vi.setTimerTickMode('nextTimerAsync'); // the clock goes to the next timer by itself: what is awaited comes, to the millisecond
   said = [];
   cooldownsMs = [];
-  grant = new SendPermit({
+  permit = new SendPermit({
     writeCooldown: (forMs) => {
       cooldownsMs.push(forMs);
       return new Promise((resolve) => {
@@ -39,7 +39,7 @@ afterEach(() => {
 
 function obey(order: Partial<Order>): void {
   orders += 1;
-  grant.obey({
+  permit.obey({
     kind: 'order',
     number: orders,
     sendUntilMs: systemClock.monotonicMs() + 5_000,
@@ -56,8 +56,8 @@ const lastReport = () => said.findLast((message) => message.kind === 'report');
 async function untilCut(): Promise<number> {
   const startMs = systemClock.monotonicMs();
   await new Promise<void>((resolve) => {
-    const end = grant.begin(async () => {
-      end({ wasCut: true });
+    const end = permit.begin(async () => {
+      end({ wasAborted: true });
       resolve();
     });
   });
@@ -65,99 +65,99 @@ async function untilCut(): Promise<number> {
 }
 
 test('nothing may be sent before the first order', () => {
-  expect(grant.maySend()).toBe(false);
+  expect(permit.maySend()).toBe(false);
 });
 
 test('the right to send begins a gap after the lease, and ends by itself when the lease does', async () => {
   const startMs = systemClock.monotonicMs();
   obey({ sendUntilMs: startMs + 150 });
-  expect(grant.maySend()).toBe(false);
-  await grant.whenMaySend(never);
+  expect(permit.maySend()).toBe(false);
+  await permit.whenMaySend(never);
   expect(systemClock.monotonicMs() - startMs).toBeGreaterThanOrEqual(40);
-  expect(grant.maySend()).toBe(true);
+  expect(permit.maySend()).toBe(true);
   await untilCut();
   expect(systemClock.monotonicMs() - startMs).toBeGreaterThanOrEqual(150);
   expect(systemClock.monotonicMs() - startMs).toBeLessThan(250);
-  expect(grant.maySend()).toBe(false);
+  expect(permit.maySend()).toBe(false);
   expect(lastReport()).toMatchObject({ closed: true, order: orders });
 });
 
 test('an order that comes after its own end gives nothing', () => {
   obey({ sendUntilMs: systemClock.monotonicMs() - 1 });
-  expect(grant.maySend()).toBe(false);
+  expect(permit.maySend()).toBe(false);
   expect(lastReport()).toMatchObject({ closed: true });
 });
 
 test('a pause lets a request end within its grace, cuts it then, and is said to be closed only after that', async () => {
   obey({});
-  await grant.whenMaySend(never);
-  const cut = untilCut();
+  await permit.whenMaySend(never);
+  const abort = untilCut();
   obey({ paused: true });
-  expect(grant.maySend()).toBe(false);
+  expect(permit.maySend()).toBe(false);
   expect(lastReport()).toMatchObject({ closed: false, busy: true });
   obey({ paused: true }); // a repeated order does not make the grace longer
-  expect(await cut).toBeGreaterThanOrEqual(59);
+  expect(await abort).toBeGreaterThanOrEqual(59);
   expect(lastReport()).toMatchObject({ closed: true, order: orders });
 });
 
 test('a request that goes on when the pause is over within the grace is not cut', async () => {
   obey({});
-  await grant.whenMaySend(never);
-  let wasCut = false;
-  const end = grant.begin(async () => {
-    wasCut = true;
+  await permit.whenMaySend(never);
+  let wasAborted = false;
+  const end = permit.begin(async () => {
+    wasAborted = true;
   });
   obey({ paused: true });
   obey({ paused: false });
   await new Promise((resolve) => setTimeout(resolve, 120)); // twice the grace: nothing happens
-  expect(wasCut).toBe(false);
-  end({ wasCut: false });
+  expect(wasAborted).toBe(false);
+  end({ wasAborted: false });
 });
 
 test('a lease that is taken back cuts at once, without a grace', async () => {
   obey({});
-  await grant.whenMaySend(never);
-  const cut = untilCut();
+  await permit.whenMaySend(never);
+  const abort = untilCut();
   obey({ sendUntilMs: 0 });
-  expect(await cut).toBeLessThan(40);
+  expect(await abort).toBeLessThan(40);
 });
 
 test('after a request that was cut by us a gap is kept, after a clean one none', async () => {
   obey({});
-  await grant.whenMaySend(never);
-  grant.begin(async () => {})({ wasCut: false });
-  expect(grant.maySend()).toBe(true);
-  grant.begin(async () => {})({ wasCut: true });
-  expect(grant.maySend()).toBe(false);
+  await permit.whenMaySend(never);
+  permit.begin(async () => {})({ wasAborted: false });
+  expect(permit.maySend()).toBe(true);
+  permit.begin(async () => {})({ wasAborted: true });
+  expect(permit.maySend()).toBe(false);
   const startMs = systemClock.monotonicMs();
-  await grant.whenMaySend(never);
+  await permit.whenMaySend(never);
   expect(systemClock.monotonicMs() - startMs).toBeGreaterThan(30);
 });
 
 test('Retry-After holds this process from the same tick on, and is settled once the gate has it', async () => {
   obey({});
-  await grant.whenMaySend(never);
+  await permit.whenMaySend(never);
   const beganMs = systemClock.monotonicMs();
-  const written = grant.startCooldown(120);
-  expect(grant.maySend()).toBe(false);
-  expect(grant.isOpen()).toBe(true);
+  const written = permit.startCooldown(120);
+  expect(permit.maySend()).toBe(false);
+  expect(permit.isOpen()).toBe(true);
   expect(cooldownsMs).toEqual([120]);
   gateAnswers();
   await written;
-  await grant.whenMaySend(never);
+  await permit.whenMaySend(never);
   expect(systemClock.monotonicMs() - beganMs).toBeGreaterThanOrEqual(120);
 });
 
 test('a line that is to stop is not called closed before the gate has its hold: the next one is to know of it', async () => {
   obey({});
-  await grant.whenMaySend(never);
-  const written = grant.startCooldown(60_000);
+  await permit.whenMaySend(never);
+  const written = permit.startCooldown(60_000);
   obey({ stop: true });
   expect(lastReport()).toMatchObject({ closed: false });
   gateAnswers();
   await written;
   expect(lastReport()).toMatchObject({ closed: true });
-  void grant.startCooldown(60_000);
+  void permit.startCooldown(60_000);
   obey({ stop: true, sendUntilMs: 0 });
   expect(lastReport()).toMatchObject({ closed: true }); // no lease any more: nothing can be handed back
 });
@@ -165,23 +165,23 @@ test('a line that is to stop is not called closed before the gate has its hold: 
 test('a hold of the order keeps the right back until its very moment, and never counts as a line that is closed', async () => {
   const cooldownUntilMs = systemClock.monotonicMs() + 100;
   obey({ cooldownUntilMs });
-  expect(grant.isOpen()).toBe(true);
-  await grant.whenMaySend(never);
+  expect(permit.isOpen()).toBe(true);
+  await permit.whenMaySend(never);
   expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(cooldownUntilMs);
 });
 
 test('a pause by the line itself stops sending in the same tick, whatever orders are still on their way', () => {
   obey({});
-  void grant.pauseBySystem('unauthorized');
+  void permit.pauseBySystem('unauthorized');
   obey({});
-  expect(grant.isOpen()).toBe(false);
-  expect(grant.maySend()).toBe(false);
+  expect(permit.isOpen()).toBe(false);
+  expect(permit.maySend()).toBe(false);
 });
 
 test('waiting for the right to send can be given up', async () => {
   const reason = new Error('not needed');
   const abort = new AbortController();
-  const waiting = expect(grant.whenMaySend(abort.signal)).rejects.toBe(reason);
+  const waiting = expect(permit.whenMaySend(abort.signal)).rejects.toBe(reason);
   abort.abort(reason);
   await waiting;
 });
@@ -193,7 +193,7 @@ test('who waits for a lease that another process has is noticed', async () => {
   obey({ sendUntilMs: systemClock.monotonicMs() + 20 });
   await new Promise((resolve) => setTimeout(resolve, 30));
   const abort = new AbortController();
-  const waiting = grant.whenMaySend(abort.signal).catch(() => {});
+  const waiting = permit.whenMaySend(abort.signal).catch(() => {});
   await lost;
   abort.abort();
   await waiting;

@@ -4,13 +4,13 @@ import { createGateClient, openGate } from '../../core/stores/gate.ts';
 import { connectToKeeper } from './keeper-connection.ts';
 
 /**
- * A child that sends one request after the other, whenever it may. The insurer's answer can tell it to hold the line
+ * A line process that sends one request after the other, whenever it may. The insurer's answer can tell it to hold the line
  * (Retry-After), that it is not welcome (401), or (a body `stall <ms>`) to block its event loop.
  */
 const setting = (name: string): string => process.env[name] ?? '';
 const stopping = new AbortController();
 const gate = openGate(createGateClient(setting('AWS_REGION')), setting('INSURER_ID'));
-const { grant, ready } = connectToKeeper({
+const { permit, ready } = connectToKeeper({
   writeCooldown: gate.startCooldown,
   pauseGraceMs: Number(process.env['PAUSE_GRACE_MS']),
   lineMinGapMs: Number(process.env['LINE_MIN_GAP_MS']),
@@ -23,18 +23,18 @@ async function exchange(): Promise<void> {
   socket.on('error', () => {}); // a reset is one of the ways to end
   const closed = once(socket, 'close');
   await Promise.race([once(socket, 'connect'), closed]);
-  if (socket.destroyed || !grant.maySend()) {
+  if (socket.destroyed || !permit.maySend()) {
     socket.destroy();
     await closed;
     return;
   }
-  let wasCut = false;
-  const end = grant.begin(async () => {
-    wasCut = true;
+  let wasAborted = false;
+  const end = permit.begin(async () => {
+    wasAborted = true;
     socket.destroy();
     await closed;
   });
-  socket.write(`GET /${process.env['WORKER_NAME']}/${grant.leaseNumber} HTTP/1.1\r\nHost: insurer\r\n\r\n`);
+  socket.write(`GET /${process.env['WORKER_NAME']}/${permit.leaseNumber} HTTP/1.1\r\nHost: insurer\r\n\r\n`);
   let answer = '';
   socket.on('data', (bytes) => {
     answer += bytes.toString('latin1');
@@ -43,14 +43,14 @@ async function exchange(): Promise<void> {
   });
   await closed;
   const retryAfterS = /retry-after: (\d+)/i.exec(answer)?.[1];
-  if (retryAfterS !== undefined) void grant.startCooldown(Number(retryAfterS) * 1_000);
-  if (answer.startsWith('HTTP/1.1 401')) void grant.pauseBySystem('unauthorized');
-  end({ wasCut });
+  if (retryAfterS !== undefined) void permit.startCooldown(Number(retryAfterS) * 1_000);
+  if (answer.startsWith('HTTP/1.1 401')) void permit.pauseBySystem('unauthorized');
+  end({ wasAborted });
 }
 
 ready();
 while (!stopping.signal.aborted) {
-  await grant.whenMaySend(stopping.signal).catch(() => {});
+  await permit.whenMaySend(stopping.signal).catch(() => {});
   if (!stopping.signal.aborted) await exchange();
 }
 process.exit(0);

@@ -10,7 +10,7 @@ const keeper = await startKeeper({
   config: { LEASE_MS: Number(setting('LEASE_MS')) },
   gate: openGate(createGateClient(setting('AWS_REGION')), setting('INSURER_ID')),
   log,
-  startLineProcess: forkedFrom(new URL('./keeper-child.fixture.ts', import.meta.url)),
+  startLineProcess: forkedFrom(new URL('./line-process.fixture.ts', import.meta.url)),
   onSystemPause: (reason) => log.info('paused by system', { reason }),
   onUnacknowledged: () => log.info('unacknowledged'),
 });
