@@ -15,7 +15,7 @@ import { hrefOf, type PageName, useRoute } from './route.ts';
 import type { Person } from './session.ts';
 import { type Theme, themes, useTheme } from './theme.ts';
 
-/** Who finds what, first page first. */
+/** The pages of each role. The first one is the start page. */
 const pagesByRole: Readonly<Record<Role, readonly PageName[]>> = {
   operator: ['overview', 'issues', 'runs', 'patient'],
   management: ['progress', 'runs'],
@@ -42,7 +42,7 @@ export function App() {
   );
 }
 
-/** A page that fails leaves head and menu, and says what helps; another page is tried anew. */
+/** Keeps header and menu if a page fails, and offers to reload. Another page is rendered normally. */
 function PageErrorBoundary({ children }: { readonly children: ReactNode }) {
   const { t } = useLocale();
   const { page, subject } = useRoute();
@@ -94,7 +94,7 @@ function PageUnavailable({ why }: { readonly why: string }) {
   );
 }
 
-/** With several roles the pages of all of them; progress is part of operations. */
+/** Returns the pages of all roles. Operations includes progress, so an operator gets no separate progress page. */
 const pagesOfRoles = (roles: readonly Role[]): readonly PageName[] =>
   [...new Set(roles.flatMap((role) => pagesByRole[role]))].filter(
     (page) => page !== 'progress' || !roles.includes('operator'),
@@ -183,7 +183,7 @@ function Shell({ person, children }: { readonly person: Person | undefined; read
   );
 }
 
-/** On another page a reader begins at its heading, unless it has a field that waits for them. */
+/** Moves the focus to the heading after a page change, unless a field of the page has the focus already. */
 function useFocusOnPageChange(holder: RefObject<HTMLElement | null>, place: string) {
   const last = useRef(place);
   useEffect(() => {

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 
-/** How Vite builds the page into a folder: the command of a process of its own. */
+/** Returns the command that builds the console with Vite into `outDir`, in a process of its own. */
 export const buildCommand = (outDir: string) => ({
   command: process.execPath,
   args: [
     join(import.meta.dirname, '..', 'node_modules', 'vite', 'bin', 'vite.js'),
     ...['build', import.meta.dirname, '--outDir', outDir, '--logLevel', 'error'],
   ],
-  // under vitest it is test, and React would come with its development tools
+  // Vitest sets NODE_ENV to test, and React would then be built with its development tools
   env: { ...process.env, NODE_ENV: 'production' },
 });

@@ -8,10 +8,10 @@ interface SeenSamples {
   readonly samples: readonly RunSample[];
 }
 
-/** How a run went until now: what the API keeps of it, and what this page has seen since. */
+/** Returns the samples of a run for the chart: those that the API stores, and those that this page has collected since. */
 export function useChartSamples({ runId, startedAt, finishedAt, careRecords }: Progress): readonly RunSample[] {
   const { done, failed } = careRecords;
-  const { data: kept } = useRunSamples(runId);
+  const { data: stored } = useRunSamples(runId);
   const [seen, setSeen] = useState<SeenSamples>({ runId, samples: [] });
   useEffect(() => {
     setSeen((before) => {
@@ -21,7 +21,7 @@ export function useChartSamples({ runId, startedAt, finishedAt, careRecords }: P
     });
   }, [runId, finishedAt, done, failed]);
   const first: readonly RunSample[] = [{ at: startedAt, done: 0, failed: 0 }];
-  const ofApi = kept?.runId === runId ? kept.samples : [];
-  const ofPage = seen.runId === runId ? seen.samples : [];
-  return [...ofApi, ...ofPage].reduce(addSample, first);
+  const fromApi = stored?.runId === runId ? stored.samples : [];
+  const fromPage = seen.runId === runId ? seen.samples : [];
+  return [...fromApi, ...fromPage].reduce(addSample, first);
 }

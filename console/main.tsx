@@ -12,7 +12,7 @@ import { LocaleProvider } from './messages/locale.tsx';
 
 const client = new QueryClient({
   defaultOptions: {
-    queries: { retry: false, networkMode: 'always', staleTime: 500 }, // polling is the retry
+    queries: { retry: false, networkMode: 'always', staleTime: 500 }, // polled queries are repeated anyway
     mutations: { retry: false, networkMode: 'always' },
   },
 });
@@ -21,14 +21,14 @@ async function open() {
   const settings = await readSettings();
   const session = new Session(settings);
   session.subscribe(() => {
-    if (session.state.kind === 'signed-out') client.clear(); // nothing of what they saw stays in memory
+    if (session.state.kind === 'signed-out') client.clear(); // removes the data of this user from memory
   });
   await session.restore();
   return { session, api: createApi(settings.apiUrl, session) };
 }
 
 addEventListener('pageshow', ({ persisted }) => {
-  if (persisted) location.reload(); // the browser has kept the page as it was left, which may be somebody else's
+  if (persisted) location.reload(); // the back/forward cache may show the page of another user
 });
 
 const root = createRoot(document.getElementById('root') ?? document.body);

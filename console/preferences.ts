@@ -1,17 +1,17 @@
-/** What the reader has chosen, kept by the browser; where it keeps nothing, it is as if they had not chosen. */
+/** Stores the user's choices in localStorage. If that is unavailable, a choice lasts until the page is left. */
 export const preferences = {
   read(name: string): string | null {
     try {
       return localStorage.getItem(name);
     } catch {
-      return null; // the browser forbids it
+      return null; // the browser denies access
     }
   },
   write(name: string, value: string): void {
     try {
       localStorage.setItem(name, value);
     } catch {
-      // the choice holds until the page is left
+      // the browser denies access, or the storage is full
     }
   },
 };

@@ -3,10 +3,10 @@ import { useSyncExternalStore } from 'react';
 export const pageNames = ['overview', 'progress', 'issues', 'runs', 'patient', 'access-log'] as const;
 export type PageName = (typeof pageNames)[number];
 
-/** Where the reader is: the address's hash. Holds pseudonyms and run IDs, never a KVNR. */
+/** The current page, from the hash of the URL. Holds pseudonyms and run IDs, never a KVNR. */
 export interface Route {
   readonly page: PageName | undefined;
-  /** such as a patientRef */
+  /** A patientRef or a run ID. */
   readonly subject?: string;
 }
 

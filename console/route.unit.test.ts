@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { hrefOf, routeOf } from './route.ts';
 
-test('a page and its subject come back from their address', () => {
+test('parsing an address returns its page and subject', () => {
   const ref = '5d41402abc4b2a76b9719d911017c592';
   expect(routeOf(hrefOf('patient', ref))).toEqual({ page: 'patient', subject: ref });
   expect(routeOf(hrefOf('issues', '20261124T213000Z-1f3a9c0e'))).toMatchObject({
@@ -10,7 +10,7 @@ test('a page and its subject come back from their address', () => {
   expect(routeOf(hrefOf('runs'))).toEqual({ page: 'runs' });
 });
 
-test('any other address is no page', () => {
+test('an unknown address has no page', () => {
   for (const hash of ['', '#', '#/', '#/nothing', '#/patient/../x', '#/patient/<b>'])
     expect(routeOf(hash).page).toBeUndefined();
 });

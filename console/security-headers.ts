@@ -1,12 +1,15 @@
 export interface PageOrigins {
-  /** whom the page speaks to, such as `https://api.example.org` */
+  /** The origin of the API, such as `https://api.example.org`. */
   readonly apiOrigin: string;
   readonly issuerOrigins: readonly string[];
-  /** where the API's links to documents lead in the end, when that is elsewhere: the bucket's origin in AWS */
+  /** The origins that links to documents redirect to, if not the API: in AWS, the bucket's origin. */
   readonly documentOrigins?: readonly string[];
 }
 
-/** What every file of the console is served with, on a laptop and by CloudFront: no foreign code, no frame, no trace elsewhere. */
+/**
+ * Returns the headers that every file of the console is served with, on a laptop and by CloudFront. They forbid code from
+ * elsewhere, frames, and referrers.
+ */
 export const securityHeaders = ({
   apiOrigin,
   issuerOrigins,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { securityHeaders } from './security-headers.ts';
 
-test('the policy names whom the page speaks to, and nobody else', () => {
+test('the policy allows connections to the given origins only', () => {
   const { 'content-security-policy': policy = '' } = securityHeaders({
     apiOrigin: 'https://api.example.org',
     issuerOrigins: ['https://issuer.example.org', 'https://tokens.example.org'],

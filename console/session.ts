@@ -3,13 +3,13 @@ import { ErrorResponse, InMemoryWebStorage, type User, UserManager, WebStorageSt
 import { type Role, rolesIn } from '../core/domain/access.ts';
 import type { Settings } from './settings.ts';
 
-/** A token is renewed so long before its end, s; one that is good for less than twice that, at half of its time. */
+/** Seconds before its end at which a token is renewed; a token with less than twice this lifetime at half of it. */
 const renewBeforeEndSeconds = 60;
-/** So long after the issuer was not reached, or was not well, it is asked again, ms. */
+/** Delay in milliseconds before the next renewal, after the issuer was unreachable or failed. */
 const renewalRetryMs = 5_000;
-/** Says that this tab was signed in, and nothing of who: a reload then asks the issuer, which may know them still. */
+/** Marks that this tab was signed in, without the user's identity. After a reload, the issuer may still have a session. */
 const wasSignedInKey = 'epa-sync.was-signed-in';
-/** What an issuer says when somebody has to sign in again; with any other word it may say something else in a moment. */
+/** Error codes of an issuer after which the user has to sign in again. After any other code, the renewal is retried. */
 const finalRefusals: readonly unknown[] = [
   'invalid_grant',
   'invalid_client',
@@ -20,7 +20,7 @@ const finalRefusals: readonly unknown[] = [
   'consent_required',
   'account_selection_required',
 ];
-/** Refusals of a question that nobody sees: whoever is not signed in there is to be asked, and nothing is wrong. */
+/** Error codes of a silent sign-in (`prompt=none`) that only say that the user must sign in. They are not shown as errors. */
 const silentRefusals: readonly unknown[] = finalRefusals.slice(4);
 
 export interface Person {
@@ -32,12 +32,12 @@ export interface Person {
 export type SessionState =
   | { readonly kind: 'signed-out'; readonly problem?: string }
   | { readonly kind: 'signed-in'; readonly person: Person }
-  /** the token has ended and could not be renewed: what is shown stays, nothing new comes */
+  /** The token has expired and could not be renewed. The page keeps its data, but cannot load more. */
   | { readonly kind: 'expired'; readonly person: Person };
 
 /**
- * Who is signed in: authorization code with PKCE. Tokens live in this object only; what lies in sessionStorage while the
- * issuer's page is open (state, code verifier) is of no use afterwards and is taken away.
+ * Signs users in by the authorization code flow with PKCE, and renews their tokens. Tokens are in the memory of this object
+ * only. While the issuer's page is open, sessionStorage holds state and code verifier; they are removed afterwards.
  */
 export class Session {
   readonly #manager: UserManager;
@@ -46,7 +46,7 @@ export class Session {
   #user: User | undefined;
   #state: SessionState = { kind: 'signed-out' };
   #renewal: Promise<boolean> | undefined;
-  /** what is due next of the token: its renewal, or its end */
+  /** Fires at the next renewal of the token, or at its end. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor({ oidcIssuer, oidcClientId, oidcScope, oidcAudience, oidcRolesClaim }: Settings) {
@@ -59,7 +59,7 @@ export class Session {
       scope: oidcScope,
       ...(oidcAudience !== undefined && { extraQueryParams: { audience: oidcAudience } }),
       loadUserInfo: false,
-      automaticSilentRenew: false, // without a refresh token it would open a frame, which the policy forbids
+      automaticSilentRenew: false, // without a refresh token it opens an iframe, which the Content-Security-Policy forbids
       userStore: new WebStorageStateStore({ store: new InMemoryWebStorage() }),
       stateStore: new WebStorageStateStore({ store: sessionStorage }),
     });
@@ -74,11 +74,11 @@ export class Session {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Takes what the issuer answered, if this is its answer; after a reload asks whether it knows them still. */
+  /** Handles the issuer's answer, if the URL holds one. After a reload, asks the issuer for its existing session. */
   async restore(): Promise<void> {
     const query = new URLSearchParams(location.search);
     if (query.has('state') && (query.has('code') || query.has('error'))) return await this.#handleCallback();
-    if (query.size > 0) history.replaceState(null, '', `${location.pathname}${location.hash}`); // of a sign-out
+    if (query.size > 0) history.replaceState(null, '', `${location.pathname}${location.hash}`); // left by a sign-out
     if (sessionStorage.getItem(wasSignedInKey) !== null) await this.#redirectToIssuer({ prompt: 'none' });
   }
 
@@ -86,7 +86,7 @@ export class Session {
     await this.#redirectToIssuer({});
   }
 
-  /** Forgets whoever is signed in, here and now; then tells the issuer, if it can be told. */
+  /** Removes the user and the token at once. Then ends the issuer's session, if the issuer supports that and is reachable. */
   async signOut(): Promise<void> {
     const idToken = this.#user?.id_token;
     clearTimeout(this.#timer);
@@ -97,18 +97,18 @@ export class Session {
       await this.#manager.removeUser();
       await this.#manager.signoutRedirect(idToken === undefined ? {} : { id_token_hint: idToken });
     } catch {
-      history.replaceState(null, '', location.pathname); // it knows no sign-out, or is not reached: here it is over
+      history.replaceState(null, '', location.pathname); // the issuer has no sign-out or is unreachable; the user is signed out here
     }
   }
 
-  /** The access token; undefined when nobody is signed in. */
+  /** The access token; undefined if no user is signed in. */
   get token(): string | undefined {
     return this.#user?.access_token;
   }
 
   /**
-   * Asks for a new token, as the API has refused this one, or its end is near; whoever comes meanwhile waits for the same answer.
-   * @returns whether there is one
+   * Renews the token, because the API refused it or it expires soon. Calls during a renewal share its result.
+   * @returns whether there is a new token
    */
   renew(): Promise<boolean> {
     this.#renewal ??= this.#renew().finally(() => {
@@ -123,7 +123,7 @@ export class Session {
     const { person } = this.#state;
     try {
       const user = old.refresh_token === undefined ? null : await this.#manager.signinSilent();
-      if (this.#user !== old) return false; // has signed out meanwhile
+      if (this.#user !== old) return false; // the user signed out meanwhile
       if (user !== null) {
         this.#setUser(user);
         return true;
@@ -146,10 +146,10 @@ export class Session {
     this.#schedule(Math.max(leftMs / 2, leftMs - renewBeforeEndSeconds * 1_000), () => void this.renew());
   }
 
-  /** In place of what was due before. */
+  /** Replaces the timer that was set before. */
   #schedule(inMs: number, act: () => void): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(act, Math.min(inMs, 2 ** 31 - 1)); // a longer one would be none
+    this.#timer = setTimeout(act, Math.min(inMs, 2 ** 31 - 1)); // setTimeout fires at once if the delay exceeds 31 bits
   }
 
   async #handleCallback(): Promise<void> {
@@ -161,7 +161,7 @@ export class Session {
     } catch (error) {
       const { error: code, state } = error as { error?: string; state?: unknown };
       sessionStorage.removeItem(wasSignedInKey);
-      history.replaceState(null, '', `${location.pathname}${hashFrom(state)}`); // where they were going they still want to
+      history.replaceState(null, '', `${location.pathname}${hashFrom(state)}`); // keeps the page that the user asked for
       this.#setState({ kind: 'signed-out', ...(!silentRefusals.includes(code) && { problem: code ?? String(error) }) });
     }
   }
@@ -169,7 +169,7 @@ export class Session {
   async #redirectToIssuer(how: { readonly prompt?: 'none' }): Promise<void> {
     try {
       await this.#manager.signinRedirect({ state: location.hash, ...how });
-      await new Promise(() => {}); // the page is about to go
+      await new Promise(() => {}); // the browser is leaving the page
     } catch (error) {
       this.#setState({ kind: 'signed-out', problem: String(error) });
     }
@@ -181,12 +181,12 @@ export class Session {
   }
 }
 
-/** Until the access token ends; an issuer that does not say is believed to mean an hour. */
+/** Returns the remaining lifetime of the access token. If the issuer gives none, one hour is assumed. */
 const millisecondsLeft = ({ expires_in }: User): number => Math.max(0, expires_in ?? 3_600) * 1_000;
 
 const hashFrom = (state: unknown): string => (typeof state === 'string' ? state : '');
 
-/** Roles are read where the API reads them, which believes nothing that is said here: they only choose the pages. */
+/** Reads the roles from the same claim as the API. They only select the pages: the API checks them itself. */
 function personOf({ access_token, profile }: User, rolesClaim: string): Person {
   return {
     id: profile.sub,
@@ -195,7 +195,7 @@ function personOf({ access_token, profile }: User, rolesClaim: string): Person {
   };
 }
 
-/** Nothing where the token is none that can be read. */
+/** Returns the claims of a token; an empty object if it is not a JWT. */
 function readClaims(token: string): Readonly<Record<string, unknown>> {
   try {
     return decodeJwt(token);

@@ -1,23 +1,24 @@
-/** What differs between deployments: `/config.json`, beside the page. */
+/** The settings of a deployment, from `/config.json`. */
 export interface Settings {
   readonly apiUrl: string;
   readonly oidcIssuer: string;
   readonly oidcClientId: string;
-  /** what is asked for when somebody signs in */
+  /** The scope that is requested at sign-in. */
   readonly oidcScope: string;
-  /** the claim of a token that holds the roles */
+  /** The token's claim that holds the roles. */
   readonly oidcRolesClaim: string;
-  /** for issuers who want to be told whom the token is for */
+  /** The `audience` parameter, for issuers that require it. */
   readonly oidcAudience?: string;
 }
 
 const requiredSettings = ['apiUrl', 'oidcIssuer', 'oidcClientId', 'oidcScope', 'oidcRolesClaim'] as const;
 
-/** @throws Error when it is not there, or is not what it should be */
+/** Reads the settings. @throws Error if the file is missing, or lacks a setting */
 export async function readSettings(): Promise<Settings> {
   const response = await fetch('/config.json', { cache: 'no-store' });
-  if (!response.ok) throw new Error(`config.json: ${response.status}`);
+  if (!response.ok) throw new Error(`cannot read config.json: status ${response.status}`);
   const settings = (await response.json()) as Settings;
-  if (requiredSettings.some((name) => !settings[name])) throw new Error(`config.json: ${requiredSettings.join(', ')}`);
+  if (requiredSettings.some((name) => !settings[name]))
+    throw new Error(`config.json must have all of: ${requiredSettings.join(', ')}`);
   return { ...settings, apiUrl: settings.apiUrl.replace(/\/+$/, '') };
 }

@@ -7,7 +7,7 @@ export default defineConfig({
   build: {
     target: 'es2022',
     emptyOutDir: true,
-    assetsInlineLimit: 0, // data: addresses are not in the policy
+    assetsInlineLimit: 0, // the Content-Security-Policy forbids data: URLs
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },

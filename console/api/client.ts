@@ -3,13 +3,13 @@ import type { Session } from '../session.ts';
 import type { ProblemName } from './types.ts';
 
 const problemPrefix = 'urn:epa-sync:problem:';
-/** Longest wait for an answer, ms; a pause may take as long as a lease and more. */
+/** Timeouts of requests, in milliseconds. A pause may take longer than a lease. */
 const answerTimeoutMs = 15_000;
 const pauseTimeoutMs = 90_000;
-/** A document may have tens of megabytes, and the reader a slow line, ms. */
+/** Timeout of a document, in milliseconds: it may have tens of megabytes, and the user a slow connection. */
 const documentTimeoutMs = 300_000;
 
-/** Why there is no answer: one of the API's problems, or the API itself is not there. */
+/** A failed request: `problem` is the problem that the API named, or `unreachable` if the API did not answer. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly problem: ProblemName | 'unreachable';
@@ -21,7 +21,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The API or what is behind it is away or busy: the same question may have an answer in a while. */
+/** The API, or a service that it needs, is unavailable or busy: the same request may succeed later. */
 const transientProblems: readonly (ProblemName | 'unreachable')[] = [
   'unreachable',
   'unavailable',
@@ -44,13 +44,16 @@ export interface Link {
 
 type Query = Readonly<Record<string, string | undefined>>;
 
-/** The HTTP API as the signed-in person. Every method @throws ApiError. */
+/**
+ * Calls the HTTP API as the signed-in user.
+ * @throws ApiError from every method
+ */
 export interface Api {
   get<Answer>(path: string, query?: Query, signal?: AbortSignal): Promise<Answer>;
-  /** the answer's text, of a media type */
+  /** Returns the answer's body as text. @param accept its media type */
   getText(path: string, query: Query, accept: string): Promise<string>;
   post<Answer>(path: string, body?: object): Promise<Answer>;
-  /** the text behind a link that an answer held; it needs no token */
+  /** Returns the text behind a link from an answer. Sends no token. */
   fetchLink(link: Link): Promise<string>;
 }
 
@@ -91,7 +94,7 @@ export function createApi(apiUrl: string, session: Session): Api {
         }),
       ),
     async fetchLink({ href }) {
-      if (!href.startsWith(`${apiUrl}/`)) throw new ApiError('document-unknown'); // whatever an insurer wrote there is no link of ours
+      if (!href.startsWith(`${apiUrl}/`)) throw new ApiError('document-unknown'); // the insurer may have sent a field that looks like a link
       const unreachable = (error: unknown) => {
         throw new ApiError('unreachable', undefined, { cause: error });
       };
@@ -111,6 +114,6 @@ const queryString = (query: Query): string => {
 async function readProblem(response: Response): Promise<ApiError> {
   const { type, correlationId } = (await response.json().catch(() => ({}))) as Partial<Record<string, string>>;
   const name = type?.startsWith(problemPrefix) ? (type.slice(problemPrefix.length) as ProblemName) : undefined;
-  // a gateway's own words: there is no API behind it
+  // without a problem type, a gateway answered instead of the API
   return new ApiError(name ?? (response.status === 429 ? 'too-many-requests' : 'unreachable'), correlationId);
 }

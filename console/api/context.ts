@@ -11,7 +11,7 @@ export const ConnectionContext = createContext<Connection | undefined>(undefined
 
 export function useConnection(): Connection {
   const connection = use(ConnectionContext);
-  if (connection === undefined) throw new Error('no connection');
+  if (connection === undefined) throw new Error('useConnection needs a ConnectionContext');
   return connection;
 }
 

@@ -1,8 +1,8 @@
-/** What polling needs to know of a query. */
+/** The part of a query's state that polling needs. */
 interface PolledQuery {
   readonly state: {
     readonly status: 'pending' | 'error' | 'success';
-    /** epoch ms of the last answer; 0 before the first */
+    /** Epoch milliseconds of the last answer; 0 before the first. */
     readonly dataUpdatedAt: number;
     readonly errorUpdatedAt: number;
     readonly errorUpdateCount: number;
@@ -12,12 +12,12 @@ interface PolledQuery {
 const maxPollMs = 30_000;
 
 /**
- * How long to wait until the next question, ms: the pace while answers come; without one, a third of the time that has
- * passed since the last, so that an API in trouble is asked less and less.
+ * Returns the delay before the next poll, in milliseconds. While the API answers, this is `intervalMs`. Otherwise it is a
+ * third of the time since the last answer, so that an API in trouble gets fewer and fewer requests.
  */
-export function nextPollMs({ state }: PolledQuery, paceMs: number): number {
-  if (state.status !== 'error') return paceMs;
+export function nextPollMs({ state }: PolledQuery, intervalMs: number): number {
+  if (state.status !== 'error') return intervalMs;
   const silentMs =
-    state.dataUpdatedAt === 0 ? state.errorUpdateCount * paceMs : state.errorUpdatedAt - state.dataUpdatedAt;
-  return Math.min(maxPollMs, Math.max(paceMs, silentMs / 3));
+    state.dataUpdatedAt === 0 ? state.errorUpdateCount * intervalMs : state.errorUpdatedAt - state.dataUpdatedAt;
+  return Math.min(maxPollMs, Math.max(intervalMs, silentMs / 3));
 }

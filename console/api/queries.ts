@@ -17,7 +17,7 @@ import type {
   Verification,
 } from './types.ts';
 
-/** How often is looked, ms: while something happens, and else. */
+/** Polling interval in milliseconds: during a run, and otherwise. */
 const activePollMs = 1_000;
 const idlePollMs = 4_000;
 
@@ -26,7 +26,7 @@ type Paged<Answer> = Answer & { readonly nextToken?: string };
 export const isProblem = (error: unknown, problem: ApiError['problem']): boolean =>
   error instanceof ApiError && error.problem === problem;
 
-/** undefined before the first run. */
+/** Polls the progress of the newest run; null before the first run. */
 export function useProgress() {
   const { api } = useConnection();
   return useQuery({
@@ -36,7 +36,7 @@ export function useProgress() {
   });
 }
 
-/** null when no worker has kept the line yet. */
+/** Polls the state of the line; null before a worker has used it. */
 export function useLine() {
   const { api } = useConnection();
   return useQuery({
@@ -46,7 +46,7 @@ export function useLine() {
   });
 }
 
-/** How a run has gone; null before the first one. Looked at now and then: what is new since is in its progress. */
+/** Polls the saved samples of a run, but rarely: newer figures come with its progress. null before the first run. */
 export function useRunSamples(runId: string) {
   const { api } = useConnection();
   return useQuery({
@@ -69,13 +69,13 @@ export function useRuns() {
   });
 }
 
-/** For what is read once, not polled: asked again, ever more seldom, until there is an answer, be it no. */
+/** For queries without polling: retries transient errors with growing delays, until the API answers or refuses. */
 const retryUntilAnswered = { retry: (_failures: number, error: Error) => isTransient(error) } as const;
 
-/** More are read once, as all pages are read anew each time. */
+/** Polling reloads all pages of a query, so a query with more pages than this is not polled. */
 const polledPagesMax = 2;
 
-/** The issues of a run, page after page, a thousand each. */
+/** Loads the issues of a run, in pages of a thousand. */
 export function useIssues(runId: string | undefined) {
   const { api } = useConnection();
   return useInfiniteQuery({
@@ -84,7 +84,7 @@ export function useIssues(runId: string | undefined) {
       await api.get<Paged<{ issues: Issue[] }>>('/sync/issues', { runId, nextToken: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextToken }) => nextToken,
-    structuralSharing: false, // pages of a thousand need no comparing
+    structuralSharing: false, // comparing pages of a thousand entries is slow
     staleTime: Number.POSITIVE_INFINITY,
     ...retryUntilAnswered,
     refetchInterval: (query) =>
@@ -101,10 +101,10 @@ export function usePatient(patientRef: string) {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextToken }) => nextToken,
     structuralSharing: false,
-    staleTime: Number.POSITIVE_INFINITY, // each look is an access entry: once, and again when something has changed
+    staleTime: Number.POSITIVE_INFINITY, // each request is recorded in the access log, so it is repeated only after a change
     ...retryUntilAnswered,
     refetchOnWindowFocus: false,
-    gcTime: 0, // nobody finds a patient in a page that has been left
+    gcTime: 0, // removes the patient's data from memory when the page is left
   });
 }
 
@@ -113,10 +113,13 @@ export const isSyncActive = (sync: Pick<LastSync, 'state'> | null | undefined): 
 
 const firstSyncPollMs = 300;
 const maxSyncPollMs = 10_000;
-/** A sync that waits for the line to be opened waits for people. */
+/** For a sync that waits for an operator to resume the line, in milliseconds. */
 const pausedSyncPollMs = 60_000;
 
-/** What became of a sync; asked for seldom once it takes long, as each look is an access entry. null: nobody has asked for one. */
+/**
+ * Polls the patient's last sync; null if no sync was requested. The interval grows with the duration of the sync, because
+ * each request is recorded in the access log.
+ */
 export function useLastSync(patientRef: string, known?: LastSync | null) {
   const { api } = useConnection();
   const followed = useRef({ syncId: '', sinceMs: 0 });
@@ -146,10 +149,10 @@ export function useRequestSync(patientRef: string) {
   return useMutation({
     mutationFn: async () => await api.post<RequestedSync>('/patient-syncs', { patientRef }),
     onSuccess: async ({ syncId, state, requestedAt, line }) => {
-      client.setQueryData<SyncNow | null>(['last-sync', patientRef], (seen) => {
+      client.setQueryData<SyncNow | null>(['last-sync', patientRef], (known) => {
         const lineNow = line && { line: { state: line.state } };
-        if (seen?.syncId === syncId) return { ...seen, ...lineNow }; // joined, and perhaps seen further by now
-        if (seen && seen.requestedAt > requestedAt) return seen;
+        if (known?.syncId === syncId) return { ...known, ...lineNow }; // the request joined a sync that the page shows already, perhaps in a later state
+        if (known && known.requestedAt > requestedAt) return known;
         return { syncId, state, requestedAt, requestedBy: '', ...lineNow };
       });
       await client.invalidateQueries({ queryKey: ['last-sync', patientRef] });
@@ -161,7 +164,7 @@ export function useLookup() {
   const { api } = useConnection();
   return useMutation({
     mutationFn: async (kvnr: string) => await api.post<{ patientRef: string }>('/patients/lookup', { kvnr }),
-    gcTime: 0, // the number is forgotten with the answer
+    gcTime: 0, // removes the KVNR from memory after the answer
   });
 }
 
@@ -186,7 +189,7 @@ export function useAccessLog(patientRef: string, filter: AccessLogFilter) {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextToken }) => nextToken,
     placeholderData: keepPreviousData,
-    staleTime: Number.POSITIVE_INFINITY, // each look is an entry of the log itself
+    staleTime: Number.POSITIVE_INFINITY, // each request adds an entry to the log
     ...retryUntilAnswered,
     refetchOnWindowFocus: false,
     gcTime: 0,
@@ -200,13 +203,13 @@ export function useVerify(patientRef: string) {
   });
 }
 
-/** A wish to pause or resume the line. */
-export function useLineCommand(wish: 'pause' | 'resume') {
+/** Pauses or resumes the line. */
+export function useLineCommand(command: 'pause' | 'resume') {
   const { api } = useConnection();
   const client = useQueryClient();
   return useMutation({
-    mutationKey: ['line-wish', wish],
-    mutationFn: async (reason: string) => await api.post<Line>(`/line/${wish}`, { reason }),
+    mutationKey: ['line-command', command],
+    mutationFn: async (reason: string) => await api.post<Line>(`/line/${command}`, { reason }),
     onSuccess: (line) => {
       client.setQueryData<LineWithChanges | null>(['line'], (before) => ({ changes: [], ...before, ...line }));
     },
@@ -226,7 +229,7 @@ export function useCancelRun() {
   );
 }
 
-/** What is decided about which removals: the API refuses it when others wait by now. */
+/** A decision about removals. The API refuses it if `removals` is no longer the number that waits. */
 export interface RemovalsDecision {
   readonly runId: string;
   readonly decision: 'approve' | 'reject';
@@ -239,20 +242,20 @@ export function useDecideRemovals() {
   );
 }
 
-function useRunCommand<Wish, Answer = unknown>(
-  act: (api: ReturnType<typeof useConnection>['api'], wish: Wish) => Promise<Answer>,
+function useRunCommand<Command, Answer = unknown>(
+  act: (api: ReturnType<typeof useConnection>['api'], command: Command) => Promise<Answer>,
 ) {
   const { api } = useConnection();
   const client = useQueryClient();
   return useMutation({
-    mutationFn: async (wish: Wish) => await act(api, wish),
+    mutationFn: async (command: Command) => await act(api, command),
     onSettled: async () => {
       await client.invalidateQueries({ queryKey: ['progress'] });
     },
   });
 }
 
-/** An answer that says «not yet» is none. */
+/** Returns null instead of throwing, if the answer is the problem. */
 async function nullOnProblem<Answer>(problem: ApiError['problem'], answer: Promise<Answer>): Promise<Answer | null> {
   try {
     return await answer;

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { ProblemName } from '../../lambdas/http/problems.ts';
 import type * as schemas from '../../lambdas/http/schemas.ts';
 
-/** The API's answers, as the schemas say that validate them there. */
+/** The API's answers: types of the schemas that the API validates them with. */
 export type Line = z.output<typeof schemas.line>;
 export type LineWithChanges = z.output<typeof schemas.lineWithChanges>;
 export type Progress = z.output<typeof schemas.progress>;

@@ -8,7 +8,7 @@ interface ButtonProps extends Omit<AriaButtonProps, 'className' | 'style' | 'chi
   readonly ref?: Ref<HTMLButtonElement>;
 }
 
-/** Stays where it is and keeps the focus while what it has begun is pending. */
+/** A button that keeps its place and the focus while `isPending`. */
 export const Button = ({ kind = 'plain', isLarge = false, ...props }: ButtonProps) => (
   <AriaButton {...props} className={`button ${kind}${isLarge ? ' large' : ''}`} />
 );

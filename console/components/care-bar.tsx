@@ -3,7 +3,7 @@ import { useLocale } from '../messages/locale.tsx';
 
 const careStates = ['done', 'failed', 'notInsured', 'pending'] as const;
 
-/** How far the care records are, as a bar; the same in words for who does not see it. */
+/** Shows the states of care records as a bar. Screen readers get the same as text. */
 export function CareBar({
   of: counts,
   isWithLegend = false,

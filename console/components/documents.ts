@@ -1,9 +1,9 @@
 import type { Link } from '../api/client.ts';
 
-/** What an insurer sent: any field may be there, of any kind. */
+/** An object that the insurer sent: it may have any fields, of any type. */
 export type InsurerData = Readonly<Record<string, unknown>>;
 
-/** A record that is no part of the answer, as it is too large: its text is behind a link, the contents of its documents behind others. */
+/** A record that is too large for the answer: its text is behind a link, and the content of each document behind another. */
 export interface LinkedRecord extends Link {
   readonly id: string;
   readonly documents: readonly (Link & { readonly index: number })[];
@@ -13,7 +13,7 @@ interface RecordsPage {
   readonly careRecords: readonly InsurerData[];
 }
 
-/** An insurer's own field of that name is no link of ours. */
+/** Checks the link's fields too, because the insurer may send a field that is named `linked`. */
 export const isLinked = (record: InsurerData): record is InsurerData & LinkedRecord =>
   record['linked'] === true && isLink(record);
 
@@ -22,21 +22,21 @@ export const isLink = (value: unknown): value is Link => {
   return typeof href === 'string' && typeof sha256 === 'string' && typeof sizeBytes === 'number';
 };
 
-/** The records of all pages; one whose documents go on over several pages is one record with all of them. */
+/** Returns the records of all pages. Merges a record whose documents are spread over several pages. */
 export function mergeRecords(pages: readonly RecordsPage[]): readonly InsurerData[] {
   const records: InsurerData[] = [];
   for (const { careRecords } of pages)
     for (const [at, record] of careRecords.entries()) {
       const last = records.at(-1);
-      const goesOn =
+      const isContinued =
         at === 0 && last !== undefined && isLinked(record) && isLinked(last) && last.sha256 === record.sha256;
-      if (goesOn) records[records.length - 1] = { ...record, documents: [...last.documents, ...record.documents] };
+      if (isContinued) records[records.length - 1] = { ...record, documents: [...last.documents, ...record.documents] };
       else records.push(record);
     }
   return records;
 }
 
-/** A record as it was behind its link, with links to the contents of its documents, whose places there are empty. */
+/** Returns the record from behind a link, with a link as the content of each document: it has no contents itself. */
 export function withDocumentLinks(record: InsurerData, links: LinkedRecord['documents']): InsurerData {
   const documents = listOf(record['documents']).slice();
   for (const { index, ...contentBase64 } of links)
@@ -44,7 +44,7 @@ export function withDocumentLinks(record: InsurerData, links: LinkedRecord['docu
   return documents.length === 0 ? record : { ...record, documents };
 }
 
-/** The link to the same text in newer pages: a link is good for minutes. */
+/** Returns the link to the same text in newer pages, because a link expires after minutes. */
 export function findLink(sha256: string, pages: readonly RecordsPage[]): Link | undefined {
   const links = mergeRecords(pages).flatMap((record): readonly unknown[] =>
     isLinked(record)
@@ -54,13 +54,13 @@ export function findLink(sha256: string, pages: readonly RecordsPage[]): Link | 
   return links.filter(isLink).find((link) => link.sha256 === sha256);
 }
 
-/** Whether a text is the one that a link was made for. @param sha256 hex, of its UTF-8 */
+/** Tells whether the text has the hash of its link. @param sha256 of the UTF-8 text, in hex */
 export async function matchesSha256(text: string, sha256: string): Promise<boolean> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }
 
-/** What a base64 text stands for; the text itself where it is none. */
+/** Returns the decoded bytes; the bytes of the text itself if it is not base64. */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   try {
     return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

@@ -11,19 +11,19 @@ const large = (...indexes: number[]) => ({
 const small = { id: 'small', documents: [{ id: 'd', contentBase64: link('small') }] };
 const pages = [{ careRecords: [small, large(0, 1)] }, { careRecords: [large(2)] }, { careRecords: [small] }];
 
-test('a record that is too large for an answer is one record, with the links of all pages', () => {
+test('a linked record that is spread over pages becomes one record with the links of all pages', () => {
   expect(mergeRecords(pages)).toEqual([small, large(0, 1, 2), small]);
 });
 
-test('two large records that follow each other stay two', () => {
+test('two different linked records in a row stay two records', () => {
   const other = { ...large(0), sha256: 'other' };
   expect(mergeRecords([{ careRecords: [large(0)] }, { careRecords: [other] }])).toEqual([large(0), other]);
 });
 
-test('each of its documents has the link to its content, and one whose link has not come yet has none', () => {
-  const behind = { id: 'large', note: 'n', documents: [0, 1, 2].map((id) => ({ id, contentBase64: '' })) };
-  expect(withDocumentLinks(behind, large(0, 2).documents)).toEqual({
-    ...behind,
+test('each document gets the link to its content, except a document whose link is on a later page', () => {
+  const record = { id: 'large', note: 'n', documents: [0, 1, 2].map((id) => ({ id, contentBase64: '' })) };
+  expect(withDocumentLinks(record, large(0, 2).documents)).toEqual({
+    ...record,
     documents: [
       { id: 0, contentBase64: link('d0') },
       { id: 1, contentBase64: '' },
@@ -32,12 +32,12 @@ test('each of its documents has the link to its content, and one whose link has 
   });
 });
 
-test('a newer link to the same text is found, wherever it is', () => {
+test('the newer link to the same text is found in records and documents of all pages', () => {
   for (const name of ['small', 'body', 'd0', 'd2']) expect(findLink(name, pages)).toMatchObject(link(name));
   expect(findLink('gone', pages)).toBeUndefined();
 });
 
-test("an insurer's own field that is called linked makes no link", () => {
+test('a field of the insurer that is named linked does not make a record a link', () => {
   expect(isLinked({ id: 'r', linked: true })).toBe(false);
   expect(isLinked(large())).toBe(true);
 });

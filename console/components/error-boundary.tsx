@@ -1,14 +1,14 @@
 import { Component, type ReactNode } from 'react';
 
 interface ErrorBoundaryProps {
-  /** where this is: what has failed is tried anew elsewhere */
+  /** Another key renders the children again after an error. */
   readonly resetKey: string;
-  /** what stands there instead once something within has failed */
+  /** Shown after an error. */
   readonly fallback: ReactNode;
   readonly children: ReactNode;
 }
 
-/** What fails within it takes nothing else from the page. */
+/** Limits an error in its children to this part of the page. */
 export class ErrorBoundary extends Component<ErrorBoundaryProps, { readonly hasFailed: boolean }> {
   override state = { hasFailed: false };
 

@@ -1,12 +1,12 @@
 import type { Api } from '../api/client.ts';
 
-/** What is looked at of a FHIR Bundle; the rest of it goes through as it came. */
+/** The fields of a FHIR Bundle that are read here; all other fields are passed on unchanged. */
 interface Bundle {
   readonly link?: readonly { readonly relation: string; readonly url: string }[];
   readonly entry?: readonly unknown[];
 }
 
-/** All pages of a patient's access log as the text of one FHIR Bundle. @throws ApiError */
+/** Fetches all pages of a patient's access log, and returns the text of one FHIR Bundle. @throws ApiError */
 export async function fetchBundle(api: Api, patientRef: string): Promise<string> {
   const path = `/patients/${patientRef}/access-log`;
   const pages: Bundle[] = [];
@@ -19,5 +19,5 @@ export async function fetchBundle(api: Api, patientRef: string): Promise<string>
   const [first] = pages;
   const entry = pages.flatMap((page) => page.entry ?? []);
   const link = first?.link?.filter(({ relation }) => relation === 'self');
-  return JSON.stringify({ ...first, link, ...(entry.length > 0 && { entry }) }, null, 2); // FHIR knows no empty array
+  return JSON.stringify({ ...first, link, ...(entry.length > 0 && { entry }) }, null, 2); // FHIR forbids empty arrays
 }

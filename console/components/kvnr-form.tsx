@@ -6,34 +6,34 @@ import { useLocale } from '../messages/locale.tsx';
 import { Button } from './button.tsx';
 import { Notice, Problem } from './notice.tsx';
 
-/** What is wrong with a number as far as it is typed. */
-type InputState = 'nothing' | 'short' | 'shape' | 'check' | 'good';
+/** The result of checking what the user has typed so far. */
+type InputState = 'empty' | 'short' | 'shape' | 'check' | 'valid';
 
 function inputStateOf(text: string): InputState {
-  if (text === '') return 'nothing';
+  if (text === '') return 'empty';
   if (!/^[A-Z][0-9]{0,9}$/.test(text)) return 'shape';
   if (text.length < 10) return 'short';
-  return isKvnr(text) ? 'good' : 'check';
+  return isKvnr(text) ? 'valid' : 'check';
 }
 
 interface KvnrFormProps {
   onFound(patientRef: string): void;
-  /** what is said when there is nobody */
+  /** The message if no patient has this number. */
   readonly unknown: string;
 }
 
-/** Finds somebody by their number, which leaves in the body only and is forgotten with the answer. */
+/** Finds a patient by KVNR. The KVNR is sent only in a request body, and is not kept after the answer. */
 export function KvnrForm({ onFound, unknown }: KvnrFormProps) {
   const { t } = useLocale();
   const [kvnr, setKvnr] = useState('');
   const lookup = useLookup();
-  const typed = inputStateOf(kvnr);
-  const words = {
-    nothing: undefined,
+  const inputState = inputStateOf(kvnr);
+  const hints = {
+    empty: undefined,
     short: t.patient.kvnrShort,
     shape: t.patient.kvnrShape,
     check: t.patient.kvnrCheck,
-    good: t.patient.kvnrGood,
+    valid: t.patient.kvnrGood,
   };
   const isUnknown = isProblem(lookup.error, 'patient-unknown');
   return (
@@ -43,7 +43,7 @@ export function KvnrForm({ onFound, unknown }: KvnrFormProps) {
         validationBehavior="aria"
         onSubmit={(event) => {
           event.preventDefault();
-          if (typed === 'good') lookup.mutate(kvnr, { onSuccess: ({ patientRef }) => onFound(patientRef) });
+          if (inputState === 'valid') lookup.mutate(kvnr, { onSuccess: ({ patientRef }) => onFound(patientRef) });
         }}
       >
         <TextField
@@ -54,22 +54,22 @@ export function KvnrForm({ onFound, unknown }: KvnrFormProps) {
             lookup.reset();
           }}
           maxLength={14}
-          isInvalid={typed === 'shape' || typed === 'check'}
+          isInvalid={inputState === 'shape' || inputState === 'check'}
           autoComplete="off"
           spellCheck="false"
           autoFocus
         >
           <Label>{t.patient.kvnr}</Label>
           <Input className="code" />
-          <FieldError>{words[typed]}</FieldError>
-          {(typed === 'good' || typed === 'short') && (
-            <span role="status" className={typed === 'good' ? 'valid-text' : 'hint'}>
-              {words[typed]}
+          <FieldError>{hints[inputState]}</FieldError>
+          {(inputState === 'valid' || inputState === 'short') && (
+            <span role="status" className={inputState === 'valid' ? 'valid-text' : 'hint'}>
+              {hints[inputState]}
             </span>
           )}
           <Text slot="description">{t.patient.kvnrHint}</Text>
         </TextField>
-        <Button kind="primary" type="submit" isPending={lookup.isPending} isDisabled={typed !== 'good'}>
+        <Button kind="primary" type="submit" isPending={lookup.isPending} isDisabled={inputState !== 'valid'}>
           {t.patient.find}
         </Button>
       </Form>

@@ -3,7 +3,7 @@ import { useLocale } from '../messages/locale.tsx';
 import { Button } from './button.tsx';
 
 interface LoadMoreProps {
-  /** an infinite query */
+  /** An infinite query. */
   readonly of: {
     readonly data: { readonly pages: readonly unknown[] } | undefined;
     readonly hasNextPage: boolean;
@@ -12,7 +12,7 @@ interface LoadMoreProps {
   };
 }
 
-/** Loads the next page. The last one takes the button away: the focus goes to the word that it was the last. */
+/** Loads the next page. After the last page the button disappears, so the focus moves to the text in its place. */
 export function LoadMore({ of: { data, hasNextPage, isFetchingNextPage, fetchNextPage } }: LoadMoreProps) {
   const { t } = useLocale();
   const isAsked = useRef(false);

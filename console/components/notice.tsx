@@ -6,7 +6,7 @@ import { useLocale } from '../messages/locale.tsx';
 type Kind = 'info' | 'good' | 'warning' | 'error';
 const icons: Readonly<Record<Kind, string>> = { info: 'i', good: '✓', warning: '!', error: '✕' };
 
-/** Told at once by a screen reader: errors aloud, the rest when it has a moment. */
+/** A message that screen readers announce: errors at once, all others when the reader is idle. */
 export const Notice = ({ kind, children }: { readonly kind: Kind; readonly children: ReactNode }) => (
   <div className={`notice ${kind}`} role={kind === 'error' ? 'alert' : 'status'}>
     <span className="notice-icon" aria-hidden="true">
@@ -16,7 +16,7 @@ export const Notice = ({ kind, children }: { readonly kind: Kind; readonly child
   </div>
 );
 
-/** Why something was not done; nothing when it was. */
+/** Shows why a request failed; nothing if it did not. */
 export function Problem({ error }: { readonly error: unknown }) {
   const { t } = useLocale();
   if (!error) return null;
@@ -29,7 +29,7 @@ export function Problem({ error }: { readonly error: unknown }) {
   );
 }
 
-/** Beside the title of what is no longer the present state. */
+/** Marks a title whose content is out of date. */
 export function StaleBadge({ isOld }: { readonly isOld: boolean }) {
   const { t } = useLocale();
   return isOld && <span className="badge stale-badge">{t.stale.badge}</span>;
@@ -37,13 +37,13 @@ export function StaleBadge({ isOld }: { readonly isOld: boolean }) {
 
 interface ObservedQuery {
   readonly error: Error | null;
-  /** why the last of the tries that are still made has failed */
+  /** The error of the last retry, while the query is still retried. */
   readonly failureReason: Error | null;
-  /** epoch ms; 0 before the first answer */
+  /** Epoch milliseconds; 0 before the first answer. */
   readonly dataUpdatedAt: number;
 }
 
-/** Says when what is shown is old, and of when it is: the oldest of what failed. */
+/** Tells that a query failed, and the time of the oldest data that is still shown. */
 export function StaleNotice({ of }: { readonly of: readonly ObservedQuery[] }) {
   const { t, formats } = useLocale();
   const { session } = useConnection();
@@ -52,7 +52,7 @@ export function StaleNotice({ of }: { readonly of: readonly ObservedQuery[] }) {
   if (first === undefined) return null;
   const error = first.error ?? first.failureReason;
   const { problem } = error instanceof ApiError ? error : { problem: 'internal' as const };
-  if (problem === 'unauthenticated' && session.state.kind === 'expired') return null; // the page says so itself
+  if (problem === 'unauthenticated' && session.state.kind === 'expired') return null; // SessionExpired is shown instead
   const oldest = Math.min(...failed.map(({ dataUpdatedAt }) => dataUpdatedAt));
   const what = problem === 'unreachable' || problem === 'unavailable' ? t.stale.unreachable : t.problems[problem];
   return (

@@ -11,7 +11,7 @@ export function Pseudonym({ patientRef }: { readonly patientRef: string }) {
       await navigator.clipboard.writeText(patientRef);
       setIsCopied(true);
     } catch {
-      if (code.current) getSelection()?.selectAllChildren(code.current); // the browser forbids it: a key away
+      if (code.current) getSelection()?.selectAllChildren(code.current); // the browser denies access to the clipboard, so select the text
     }
   };
   return (

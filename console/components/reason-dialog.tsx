@@ -24,7 +24,7 @@ interface DialogProps {
   readonly isDangerous?: boolean;
 }
 
-/** A button's second thought: what it does, and a reason that is kept. */
+/** Asks for confirmation and for a reason, which is stored. */
 export function ReasonDialog({ onReason, ...ask }: DialogProps & { readonly onReason: (reason: string) => void }) {
   return (
     <BaseDialog {...ask}>
@@ -42,7 +42,7 @@ export function ReasonDialog({ onReason, ...ask }: DialogProps & { readonly onRe
   );
 }
 
-/** A button's second thought without a reason. */
+/** Asks for confirmation. */
 export function ConfirmDialog({ onConfirm, ...ask }: DialogProps & { readonly onConfirm: () => void }) {
   const { t } = useLocale();
   return (

@@ -7,7 +7,7 @@ import { useLocale } from '../messages/locale.tsx';
 const heightPx = 220;
 const daySeconds = 86_400;
 
-/** Stored and failed over the run; the same as a table below. */
+/** Draws stored and failed care records over time, with a table of the same figures. */
 export default function RunChart({ samples }: { readonly samples: readonly RunSample[] }) {
   const { t, formats } = useLocale();
   const holder = useRef<HTMLDivElement>(null);
@@ -84,13 +84,13 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
 
 const tableRows = 12;
 
-/** Evenly spread, the last one always among them. */
+/** Returns at most `tableRows` samples, evenly spread. The last sample is always included. */
 const tableSamples = (samples: readonly RunSample[]): readonly RunSample[] => {
   const step = Math.ceil(samples.length / tableRows);
   return samples.filter((_, index) => (samples.length - 1 - index) % step === 0);
 };
 
-/** Whether a time of the day alone could be any of several. */
+/** Tells whether the samples cover more than a day, so that a time needs its date. */
 const spansDays = (samples: readonly Pick<RunSample, 'at'>[]): boolean => {
   const [first, last] = [samples[0], samples.at(-1)];
   return first !== undefined && last !== undefined && secondsOf(last) - secondsOf(first) > daySeconds;

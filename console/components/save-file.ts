@@ -1,4 +1,4 @@
-/** Hands a file to the reader's downloads. */
+/** Saves a file in the user's downloads. */
 export function saveFile(name: string, content: Blob): void {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(content);
@@ -9,15 +9,15 @@ export function saveFile(name: string, content: Blob): void {
 
 type CsvValue = string | number | undefined;
 
-/** A CSV file for a spreadsheet. @param separator as the reader's one has it: another leaves all in one column */
+/** Returns a CSV file for a spreadsheet. @param separator of the user's locale: with another, all values end up in one column */
 export const csvFile = (lines: readonly (readonly CsvValue[])[], separator: ',' | ';'): Blob => {
-  const byteOrderMark = '\ufeff'; // or it is taken for another encoding
+  const byteOrderMark = '\ufeff'; // without it, spreadsheets assume another encoding
   return new Blob([byteOrderMark, ...lines.map((line) => csvLine(line, separator))], {
     type: 'text/csv;charset=utf-8',
   });
 };
 
-/** RFC 4180, every value quoted; what a spreadsheet would take for a formula is set behind an apostrophe. */
+/** Returns one line (RFC 4180) with every value quoted. An apostrophe before a value keeps it from running as a formula. */
 export const csvLine = (values: readonly CsvValue[], separator: ',' | ';'): string =>
   `${values.map((value) => csvValue(String(value ?? ''))).join(separator)}\r\n`;
 

@@ -1,22 +1,19 @@
 import { expect, test } from 'vitest';
 import { csvFile, csvLine } from './save-file.ts';
 
-test('separators, quotes and line breaks stay within their value', () => {
+test('separators, quotes and line breaks stay inside their value', () => {
   expect(csvLine(['a,b;c', 'say "hi"', 'x\ny', undefined, 7], ';')).toBe('"a,b;c";"say ""hi""";"x\ny";"";"7"\r\n');
   expect(csvLine(['a', 'b'], ',')).toBe('"a","b"\r\n');
 });
 
-test.each([',', ';'] as const)(
-  'with %s between values too, what a spreadsheet would take for a formula is a text',
-  (separator) => {
-    const values = ['=HYPERLINK("x")', '-1+2', '@a', '+1', '\t=1', '\r=1', '\n=1', 'a;=1', 'a,=1'];
-    const line = csvLine(values, separator);
-    expect(line.match(/"'(?=[=+\-@\t\r\n])/g)).toHaveLength(7);
-    expect(line.split(`"${separator}"`)).toHaveLength(values.length);
-  },
-);
+test.each([',', ';'] as const)('with separator %s, a value that looks like a formula is saved as text', (separator) => {
+  const values = ['=HYPERLINK("x")', '-1+2', '@a', '+1', '\t=1', '\r=1', '\n=1', 'a;=1', 'a,=1'];
+  const line = csvLine(values, separator);
+  expect(line.match(/"'(?=[=+\-@\t\r\n])/g)).toHaveLength(7);
+  expect(line.split(`"${separator}"`)).toHaveLength(values.length);
+});
 
-test('a file says in its first bytes that it is UTF-8', async () => {
+test('a file starts with the byte order mark of UTF-8', async () => {
   const bytes = new Uint8Array(await csvFile([['ä'], ['ö']], ';').arrayBuffer());
   expect([...bytes.subarray(0, 3)]).toEqual([0xef, 0xbb, 0xbf]);
   expect(new TextDecoder().decode(bytes)).toBe('"ä"\r\n"ö"\r\n');

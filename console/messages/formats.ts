@@ -1,19 +1,19 @@
-/** Numbers and times as one reader writes them. Times come as ISO 8601. */
+/** Formats numbers and times for one locale. Times are ISO 8601 strings. */
 export interface Formats {
   count(value: number): string;
   percent(share: number): string;
-  /** one decimal at most */
+  /** With at most one decimal place. */
   decimal(value: number): string;
-  /** time of the day, with the day when it is not today's */
+  /** Time of day, with the date if it is not today. */
   moment(time: string, now?: Date): string;
-  /** time of the day, with the day where several are shown; epoch seconds */
-  clock(epochSeconds: number, isOfDays?: boolean): string;
+  /** Time of day, with the date if several days are shown. */
+  clock(epochSeconds: number, isWithDate?: boolean): string;
   dateTime(time: string): string;
-  /** a calendar day, `2026-11-24` */
+  /** A calendar day such as `2026-11-24`. */
   day(date: string): string;
   duration(seconds: number): string;
   bytes(sizeBytes: number): string;
-  /** what a spreadsheet of this locale splits the lines of a CSV file at */
+  /** The separator that spreadsheets of this locale expect in CSV files. */
   readonly csvSeparator: ',' | ';';
 }
 
@@ -47,19 +47,19 @@ export function createFormats(locale: string): Formats {
       const date = new Date(time);
       return date.toDateString() === now.toDateString() ? clock.format(date) : dateTime.format(date);
     },
-    clock: (epochSeconds, isOfDays = false) => (isOfDays ? dayClock : clock).format(epochSeconds * 1000),
+    clock: (epochSeconds, isWithDate = false) => (isWithDate ? dayClock : clock).format(epochSeconds * 1000),
     dateTime: (time) => dateTime.format(new Date(time)),
     day: (date) => (Number.isNaN(Date.parse(date)) ? date : day.format(new Date(`${date}T00:00:00Z`))),
     duration: (total) => {
       const whole = Math.max(0, Math.round(total));
-      const parts: [number, Intl.NumberFormat][] = [
+      const units: [number, Intl.NumberFormat][] = [
         [Math.floor(whole / 3600), hours],
         [Math.floor(whole / 60) % 60, minutes],
         [whole % 60, seconds],
       ];
-      const first = parts.findIndex(([value]) => value > 0);
+      const first = units.findIndex(([value]) => value > 0);
       if (first === -1) return seconds.format(0);
-      return parts
+      return units
         .slice(first, first + 2)
         .filter(([value], at) => at === 0 || value > 0)
         .map(([value, format]) => format.format(value))

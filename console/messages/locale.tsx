@@ -19,10 +19,10 @@ interface Locale {
 
 const LocaleContext = createContext<Locale | undefined>(undefined);
 
-/** German unless the reader has chosen otherwise here. */
+/** Returns the language that the user chose in this browser; by default, German. */
 const storedLanguage = (): Language => (preferences.read(storageKey) === 'en' ? 'en' : 'de');
 
-/** The reader's own locale where it is of the chosen language, as they read numbers and dates in it. */
+/** Returns the user's own locale of the chosen language, such as de-CH, because it determines formats of numbers and dates. */
 export const localeOf = (language: Language, preferred: readonly string[]): string =>
   preferred.find((tag) => tag.slice(0, 2) === language) ?? language;
 
@@ -46,6 +46,6 @@ export function LocaleProvider({ children }: { readonly children: ReactNode }) {
 
 export function useLocale(): Locale {
   const locale = use(LocaleContext);
-  if (locale === undefined) throw new Error('no LocaleProvider');
+  if (locale === undefined) throw new Error('useLocale needs a LocaleProvider');
   return locale;
 }

@@ -4,13 +4,13 @@ import type { Messages } from './de.ts';
 const isLineFault = (code: string): code is LineFault => (lineFaults as readonly string[]).includes(code);
 
 /**
- * Why something did not come about, in the reader's words: an issue's reason or a sync's error, which are fixed words, or
- * the problems of an entry, `kvnr: check digit; birthDate: missing`. What nobody foresaw is named as it stands.
+ * Describes the reason of an issue or the error of a sync in the user's language. `reason` is a code, a fault kind, or the
+ * list of problems of a list entry, such as `kvnr: check digit; birthDate: missing`. Shows an unknown reason as it is.
  */
 export function describeReason(reason: string, { reasons, run }: Messages): string {
-  const word = reasons.codes[reason];
-  if (word !== undefined) return word;
-  if (isLineFault(reason)) return reasons.exhausted(run.faultKinds[reason]); // what a sync ends with is its last try's
+  const description = reasons.codes[reason];
+  if (description !== undefined) return description;
+  if (isLineFault(reason)) return reasons.exhausted(run.faultKinds[reason]); // a sync ends with the fault of its last attempt
   const problems = reason.split('; ').map((problem) => describeProblem(problem, reasons));
   return problems.every((problem) => problem !== undefined) ? problems.join('; ') : reasons.unexpected(reason);
 }
@@ -20,6 +20,6 @@ function describeProblem(problem: string, { fields, faults, more }: Messages['re
   if (others !== undefined) return more(others);
   const [path = '', fault = ''] = problem.split(': ');
   const field = fields[path];
-  const words = faults[fault.replace(/^(not of type) \w+$/, '$1')];
-  return field === undefined || words === undefined ? undefined : `${field}: ${words}`;
+  const description = faults[fault.replace(/^(not of type) \w+$/, '$1')];
+  return field === undefined || description === undefined ? undefined : `${field}: ${description}`;
 }

@@ -8,7 +8,7 @@ import { de } from './de.ts';
 import { en } from './en.ts';
 import { describeReason } from './reasons.ts';
 
-/** The fixed words that the workers end a sync or a list with, as their sources have them. */
+/** Extracts the codes with which workers end a sync or a list from their source files. */
 function workerReasonCodes(): Set<string> {
   const worker = join(import.meta.dirname, '..', '..', 'worker');
   const sources = [
@@ -28,15 +28,15 @@ function workerReasonCodes(): Set<string> {
   return new Set(codes);
 }
 
-/** Outcomes of their own, and no reason. */
+/** These codes are outcomes, not reasons. */
 const outcomeCodes = ['PatientNotInsured', 'PatientGone'];
-/** Temporal's own word. */
+/** This code comes from Temporal. */
 const temporalCodes = ['TimeoutFailure'];
 
 const validEntry = { kvnr: 'A123456780', familyName: 'A', givenName: 'B', birthDate: '1980-01-01', gender: 'other' };
 const wrongValues = [undefined, null, 7, '', 'wrong', 'ä'.repeat(300), 'A123456781', [], {}];
 
-/** What readEntry says of whatever is wrong with one field, of what a simulated insurer sends, and of what is no entry. */
+/** Returns the reasons that readEntry gives for wrong fields, for the simulator's malformed entries, and for other JSON. */
 function quarantineReasons(): Set<string> {
   const inAddress = ['street', 'postalCode', 'city', 'country'];
   const entries = [
@@ -45,7 +45,7 @@ function quarantineReasons(): Set<string> {
     ),
     ...inAddress.map((field) => ({ ...validEntry, address: { [field]: 7 } })),
     ...wrongValues.map((value) => value ?? null),
-    { kvnr: 1, address: { street: 1, city: 1 } }, // more problems than are named
+    { kvnr: 1, address: { street: 1, city: 1 } }, // more problems than a reason lists
   ];
   const texts = [
     ...entries.map((entry) => JSON.stringify(entry)),
@@ -62,15 +62,15 @@ function quarantineReasons(): Set<string> {
 test.each([
   ['German', de],
   ['English', en],
-])('every reason that the code can give has words in %s', (_, texts) => {
+])('every reason that the code can give has a description in %s', (_, texts) => {
   const codes = [...workerReasonCodes()].filter((code) => !outcomeCodes.includes(code));
   expect([...codes, ...temporalCodes].sort()).toEqual(Object.keys(texts.reasons.codes).sort());
   const reasons = [...codes, ...lineFaults, ...quarantineReasons()];
-  const wordless = reasons.filter((reason) => describeReason(reason, texts) === texts.reasons.unexpected(reason));
-  expect(wordless).toEqual([]);
+  const undescribed = reasons.filter((reason) => describeReason(reason, texts) === texts.reasons.unexpected(reason));
+  expect(undescribed).toEqual([]);
 });
 
-test('the problems of an entry are told one by one, and what nobody foresaw by its name', () => {
+test('each problem of an entry is described, and an unknown reason is shown as it is', () => {
   expect(describeReason('kvnr: check digit; address.city: not of type string; and 3 more', de)).toBe(
     'KVNR: falsche Prüfziffer; Ort: falscher Typ; und 3 weitere',
   );

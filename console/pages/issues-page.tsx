@@ -11,7 +11,7 @@ import { hrefOf, navigateTo } from '../route.ts';
 const perPage = 100;
 const groupsShown = 8;
 
-/** An issue in the reader's words. */
+/** An issue with its reason in the user's language. */
 interface DescribedIssue extends Issue {
   readonly description: string;
 }
@@ -21,7 +21,7 @@ interface Filter {
   readonly text: string;
 }
 
-/** @param runId the newest run when absent: looked up, so that a run that begins meanwhile becomes the newest */
+/** @param runId defaults to the newest run, including a run that starts while the page is open */
 export function IssuesPage({ runId }: { readonly runId: string | undefined }) {
   const { t } = useLocale();
   const query = useRuns();
@@ -66,7 +66,7 @@ function RunChoice({ runId, runs }: RunChoiceProps) {
   );
 }
 
-/** The issues of one run, all of them: read page after page, shown a hundred at a time. */
+/** Loads all issues of one run, and shows a hundred at a time. */
 function IssuesOfRun({ runId }: { readonly runId: string }) {
   const { t, formats } = useLocale();
   const query = useIssues(runId);
@@ -95,7 +95,7 @@ function IssuesOfRun({ runId }: { readonly runId: string }) {
 interface IssueListProps {
   readonly issues: readonly DescribedIssue[];
   readonly runId: string;
-  /** all of the run's are read */
+  /** All issues of the run are loaded. */
   readonly isComplete: boolean;
 }
 
@@ -164,7 +164,7 @@ function IssueList({ issues, runId, isComplete }: IssueListProps) {
                 <Button
                   onPress={() => {
                     choose({ text: words });
-                    text.current?.focus(); // the groups are about to go
+                    text.current?.focus(); // the groups, with this button, disappear
                   }}
                 >
                   <bdi>{words}</bdi> <span className="number">{formats.count(count)}</span>
@@ -190,7 +190,7 @@ function IssueList({ issues, runId, isComplete }: IssueListProps) {
           </thead>
           <tbody>
             {matching.slice(at * perPage, (at + 1) * perPage).map((issue, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: entries have no ID, and a page's rows do not move
+              // biome-ignore lint/suspicious/noArrayIndexKey: issues have no ID, and the rows of a page keep their order
               <tr key={index}>
                 <td>{t.issues.kinds[issue.kind]}</td>
                 <td data-name={t.issues.reason}>
@@ -216,13 +216,13 @@ function IssueList({ issues, runId, isComplete }: IssueListProps) {
 }
 
 interface PagerProps {
-  /** from 0 */
+  /** Counted from 0. */
   readonly page: number;
   readonly pages: number;
   readonly onTurn: (page: number) => void;
 }
 
-/** At either end one of its buttons can do no more: the focus goes to the word where one is. */
+/** On the first and last page a button becomes disabled, so the focus moves to the page number. */
 function Pager({ page, pages, onTurn }: PagerProps) {
   const { t, formats } = useLocale();
   const place = useRef<HTMLSpanElement>(null);
@@ -248,12 +248,12 @@ function Pager({ page, pages, onTurn }: PagerProps) {
 const matchesFilter = ({ kind, description }: DescribedIssue, filter: Filter): boolean =>
   (filter.kind === '' || kind === filter.kind) && description.toLowerCase().includes(filter.text.trim().toLowerCase());
 
-/** Reasons in words and how often each occurs, most frequent first. */
+/** Returns each description and its number of issues, most frequent first. */
 function countReasons(issues: readonly DescribedIssue[]): readonly (readonly [string, number])[] {
   const counts = new Map<string, number>();
   for (const { description } of issues) counts.set(description, (counts.get(description) ?? 0) + 1);
   return [...counts].sort(([, a], [, b]) => b - a);
 }
 
-/** People count the entries of a list from 1. */
+/** Positions count from 0; the page shows them from 1. */
 const displayPosition = (position: number): number => position + 1;

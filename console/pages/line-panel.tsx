@@ -9,7 +9,7 @@ import { useLocale } from '../messages/locale.tsx';
 
 type LineStatus = 'open' | 'pausing' | 'unproved' | 'silent';
 
-/** What the line is to somebody who looks: paused alone is not silent. */
+/** Returns the status to show. A paused line is not silent until that is proved. */
 function lineStatusOf({ state, silent }: Line, isPausing: boolean): LineStatus {
   if (state === 'paused' && silent) return 'silent';
   if (isPausing) return 'pausing';
@@ -17,9 +17,9 @@ function lineStatusOf({ state, silent }: Line, isPausing: boolean): LineStatus {
 }
 
 interface LinePanelProps {
-  /** null before any worker has used it */
+  /** null before a worker has used the line. */
   readonly line: LineWithChanges | null;
-  /** the API does not answer: as last seen */
+  /** The API does not answer, so this is the last known state. */
   readonly isStale: boolean;
   readonly isOperator: boolean;
 }
@@ -29,11 +29,11 @@ export function LinePanel({ line, isStale, isOperator }: LinePanelProps) {
   const pause = useLineCommand('pause');
   const resume = useLineCommand('resume');
   const look = line && lineStatusOf(line, pause.isPending);
-  const hasFailedInVain = pause.isError && look === 'silent';
+  const isErrorObsolete = pause.isError && look === 'silent';
   const { reset } = pause;
   useEffect(() => {
-    if (hasFailedInVain) reset(); // silent is what was wished: whatever was said before is over
-  }, [hasFailedInVain, reset]);
+    if (isErrorObsolete) reset(); // the line is silent, so the error of the pause no longer matters
+  }, [isErrorObsolete, reset]);
   if (line === null || look === null)
     return (
       <section className="card line" aria-labelledby="line-title">
@@ -65,7 +65,7 @@ export function LinePanel({ line, isStale, isOperator }: LinePanelProps) {
   );
 }
 
-/** Comes and goes with each request: to be seen by who looks, and not told aloud each time. */
+/** Shows whether a request is under way. Not a live region, because screen readers would announce each request. */
 function LineActivity({ isBusy }: { readonly isBusy: boolean }) {
   const { t } = useLocale();
   return (
@@ -131,35 +131,35 @@ interface LineButtonsProps {
   readonly commands: Readonly<Record<'pause' | 'resume', ReturnType<typeof useLineCommand>>>;
 }
 
-/** One button in one place, whatever it does next, so that whoever has pressed it does not lose it. */
+/** Uses the same button to pause and to resume, so that it keeps the focus after it was pressed. */
 function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsProps) {
   const { t } = useLocale();
-  const main = useRef<HTMLButtonElement>(null);
-  const proving = useRef<HTMLButtonElement>(null);
-  const isToPause = status === 'open' || status === 'pausing';
-  const wish = isToPause
+  const mainButton = useRef<HTMLButtonElement>(null);
+  const confirmButton = useRef<HTMLButtonElement>(null);
+  const isPauseNext = status === 'open' || status === 'pausing';
+  const wish = isPauseNext
     ? { name: t.line.pause, title: t.line.pauseTitle, text: t.line.pauseText }
     : { name: t.line.resume, title: t.line.resumeTitle, text: t.line.resumeText };
-  const prove = () => {
+  const confirmSilence = () => {
     const keepFocus = () => {
-      if (document.activeElement === proving.current) main.current?.focus(); // the one that was pressed goes
+      if (document.activeElement === confirmButton.current) mainButton.current?.focus(); // the pressed button disappears
     };
     pause.mutate(line.reason ?? t.line.confirmSilence, { onSuccess: keepFocus });
   };
   return (
     <div className="line-buttons">
       {line.state === 'paused' && !line.silent && (
-        <Button ref={proving} kind="danger" isLarge isPending={pause.isPending} onPress={prove}>
+        <Button ref={confirmButton} kind="danger" isLarge isPending={pause.isPending} onPress={confirmSilence}>
           {t.line.confirmSilence}
         </Button>
       )}
       <ReasonDialog
         trigger={
           <Button
-            ref={main}
-            kind={isToPause ? 'danger' : 'primary'}
+            ref={mainButton}
+            kind={isPauseNext ? 'danger' : 'primary'}
             isLarge
-            isPending={isToPause ? pause.isPending : resume.isPending}
+            isPending={isPauseNext ? pause.isPending : resume.isPending}
           >
             {wish.name}
           </Button>
@@ -167,11 +167,11 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
         title={wish.title}
         text={wish.text}
         confirm={wish.name}
-        isDangerous={isToPause}
+        isDangerous={isPauseNext}
         onReason={(reason) => {
           pause.reset();
           resume.reset();
-          (isToPause ? pause : resume).mutate(reason);
+          (isPauseNext ? pause : resume).mutate(reason);
         }}
       />
     </div>
@@ -199,7 +199,7 @@ function LineChanges({ line: { changes } }: { readonly line: LineWithChanges }) 
   );
 }
 
-/** How long somebody has been waiting. */
+/** Shows the time since this component appeared. */
 function ElapsedTime() {
   const { formats } = useLocale();
   const [seconds, setSeconds] = useState(0);

@@ -72,7 +72,7 @@ function AccessLog({ patientRef }: { readonly patientRef: string }) {
   const chooseWho = (chosen: string) => {
     setWho(chosen);
     setFilter({ ...filter, who: chosen });
-    whoField.current?.focus(); // the entry's row may go
+    whoField.current?.focus(); // the row with this button may disappear
   };
   return (
     <>
@@ -140,7 +140,7 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
 }
 
 interface FiltersProps {
-  /** whose entries, as far as it is typed or chosen in a row */
+  /** The ID to filter by, as typed so far or chosen in a row. */
   readonly who: string;
   readonly whoField: RefObject<HTMLInputElement | null>;
   onWho(who: string): void;
@@ -212,22 +212,22 @@ function Filters({ who, whoField, onWho, onFilter }: FiltersProps) {
   );
 }
 
-/** Only what was filled in; the reader's local times as the API's, which takes what was recorded before `to`. */
+/** Returns the filled fields, with local times converted to UTC. The API excludes entries at `to` itself. */
 function readFilter(form: FormData): AccessLogFilter {
   const filled = [...form.entries()].flatMap(([name, value]) =>
     typeof value === 'string' && value.trim() !== '' ? [[name, value.trim()] as const] : [],
   );
-  const minuteMs = 60_000; // a field names one; that of `to` is meant with it
-  const asAsked = (name: string, text: string): string => {
+  const minuteMs = 60_000; // the field has minutes, and the minute of `to` is included
+  const convert = (name: string, text: string): string => {
     if (name !== 'from' && name !== 'to') return text;
     return new Date(Date.parse(text) + (name === 'to' ? minuteMs : 0)).toISOString();
   };
-  return Object.fromEntries(filled.map(([name, text]) => [name, asAsked(name, text)])) as AccessLogFilter;
+  return Object.fromEntries(filled.map(([name, text]) => [name, convert(name, text)])) as AccessLogFilter;
 }
 
 interface EntriesProps {
   readonly entries: readonly AccessEntry[];
-  /** somebody is chosen: only what they did is wanted */
+  /** Called with the ID of the person whose entries are to be shown. */
   onWho(who: string): void;
 }
 

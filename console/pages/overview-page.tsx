@@ -5,7 +5,7 @@ import { LinePanel } from './line-panel.tsx';
 import { RemovalsPanel } from './removals-panel.tsx';
 import { RunPanel } from './run-panel.tsx';
 
-/** The line, a decision that waits, and today's run: an operator acts on them, management watches. */
+/** Shows the line, a pending decision and today's run. Operators can act on them, management cannot. */
 export function OverviewPage({ isOperator }: { readonly isOperator: boolean }) {
   const { t } = useLocale();
   const line = useLine();

@@ -8,7 +8,7 @@ import { SyncPanel } from './sync-panel.tsx';
 
 interface PatientPageProps {
   readonly patientRef: string | undefined;
-  /** an operator may have a patient synced, and sees nothing of them */
+  /** False for operators: they may request a sync, but see no data of the patient. */
   readonly mayRead: boolean;
 }
 

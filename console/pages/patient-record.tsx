@@ -55,7 +55,7 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
           {records.length === 0 && <p>{t.patient.noRecords}</p>}
           <ul className="records">
             {records.map((record, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: one record may fill several places with one id
+              // biome-ignore lint/suspicious/noArrayIndexKey: several records may have the same ID
               <li key={`${record['id']} ${index}`} className="record">
                 {isLinked(record) ? (
                   <LargeRecord link={record} read={read} />
@@ -73,10 +73,10 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
 }
 
 class DocumentMismatch extends Error {
-  override readonly name = 'BrokenDocument';
+  override readonly name = 'DocumentMismatch';
 }
 
-/** Reads the text behind a link. @throws ApiError, BrokenDocument when it is not the one that the link was made for */
+/** Reads the text behind a link. @throws ApiError; DocumentMismatch if its hash is not the link's */
 type ReadLink = (link: Link) => Promise<string>;
 
 function useLinkReader(patient: ReturnType<typeof usePatient>): ReadLink {
@@ -84,7 +84,7 @@ function useLinkReader(patient: ReturnType<typeof usePatient>): ReadLink {
   return async (link) => {
     const text = await api.fetchLink(link).catch(async (error: unknown) => {
       if (!isProblem(error, 'link-expired')) throw error;
-      const { data } = await patient.refetch(); // its links are new
+      const { data } = await patient.refetch(); // returns new links
       const renewed = findLink(link.sha256, data?.pages ?? []);
       if (renewed === undefined) throw error;
       return await api.fetchLink(renewed);
@@ -175,7 +175,7 @@ function Diagnoses({ diagnoses, t }: { readonly diagnoses: readonly InsurerData[
       <small>{t.patient.diagnoses}</small>
       <ul>
         {diagnoses.map(({ code, text }, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a code may stand there twice, and nothing moves
+          // biome-ignore lint/suspicious/noArrayIndexKey: a code may occur twice, and the order is fixed
           <li key={index}>
             <span className="code">{textOf(code)}</span> <bdi>{textOf(text)}</bdi>
           </li>
@@ -193,7 +193,7 @@ function Documents({ documents, read }: { readonly documents: readonly InsurerDa
       <small>{t.patient.documents}</small>
       <ul className="documents">
         {documents.map((document, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: nothing moves
+          // biome-ignore lint/suspicious/noArrayIndexKey: the order is fixed
           <Document key={index} document={document} read={read} />
         ))}
       </ul>
@@ -206,11 +206,11 @@ function Document({ document, read }: { readonly document: InsurerData; readonly
   const { id, title, mediaType, contentBase64 } = document;
   const name = textOf(title) || textOf(id);
   const link = isLink(contentBase64) ? contentBase64 : undefined;
-  const isMissing = link === undefined && textOf(contentBase64) === ''; // its link is on a later page
+  const isMissing = link === undefined && textOf(contentBase64) === ''; // its link is on a page that is not loaded yet
   const download = useMutation({
     mutationFn: async () => {
       const text = link === undefined ? textOf(contentBase64) : await read(link);
-      // its own media type is the insurer's word: saved, never opened as a page of ours
+      // the insurer sets the media type: a neutral one keeps the browser from opening the file as a page
       saveFile(fileName(name, textOf(mediaType)), new Blob([decodeBase64(text)], { type: 'application/octet-stream' }));
     },
     gcTime: 0,
@@ -247,7 +247,7 @@ const fileExtensions: Readonly<Record<string, string>> = {
   'text/plain': 'txt',
 };
 
-/** A name that any file system takes. */
+/** Returns a name that is valid in every file system. */
 const fileName = (name: string, mediaType: string): string =>
   `${
     name
@@ -256,7 +256,7 @@ const fileName = (name: string, mediaType: string): string =>
       .slice(0, 80) || 'document'
   }.${fileExtensions[mediaType] ?? 'bin'}`;
 
-/** A record that is no part of the answer, as it is too large: fetched when somebody wants it. */
+/** Shows a record that is too large for the answer, and loads it on request. */
 function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly read: ReadLink }) {
   const { t, formats } = useLocale();
   const load = useMutation({ mutationFn: async () => parseLossless(await read(link)) as InsurerData, gcTime: 0 });
@@ -281,7 +281,7 @@ function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly rea
   );
 }
 
-/** Longer ones are cut on the page: a field may hold megabytes. Characters. */
+/** Maximum length of the shown text, in characters: a field may hold megabytes. */
 const shownCharactersMax = 4_000;
 
 function OtherFields({ of: fields }: { readonly of: InsurerData }) {
@@ -299,7 +299,7 @@ function OtherFields({ of: fields }: { readonly of: InsurerData }) {
   );
 }
 
-/** Text of what should be a text, and may be anything. */
+/** Returns a value of any type as text. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (isRawNumber(value)) return value.rawJSON;

@@ -6,7 +6,7 @@ import { Notice, Problem } from '../components/notice.tsx';
 import { ConfirmDialog } from '../components/reason-dialog.tsx';
 import { useLocale } from '../messages/locale.tsx';
 
-/** Asks what the run asks; afterwards says in the same place what was decided, as long as the run goes on. */
+/** Asks for a decision about removals. Afterwards shows the decision in the same place until the run ends. */
 export function RemovalsPanel({
   progress: { runId, state, awaitingDecision, decision },
 }: {

@@ -15,9 +15,9 @@ import { hrefOf } from '../route.ts';
 const RunChart = lazy(async () => await import('../components/run-chart.tsx'));
 
 interface RunPanelProps {
-  /** null before the first run */
+  /** null before the first run. */
   readonly progress: Progress | null;
-  /** the API does not answer: as last seen */
+  /** The API does not answer, so this is the last known state. */
   readonly isStale: boolean;
   readonly isOperator: boolean;
 }
@@ -27,7 +27,7 @@ export function RunPanel({ progress, isStale, isOperator }: RunPanelProps) {
   const start = useStartRun();
   const cancel = useCancelRun();
   const isRunning = progress?.state === 'running';
-  /** the run that was there when a start was asked for */
+  /** The run that was running when the start was requested. */
   const [seen, setSeen] = useState<string>();
   const started = isRunning && start.data?.runId === progress.runId ? start.data.runId : undefined;
   return (
@@ -84,7 +84,7 @@ export function RunPanel({ progress, isStale, isOperator }: RunPanelProps) {
   );
 }
 
-/** A run may go on for days. */
+/** A run may last for days, so the title of an older run has its start time. */
 function RunTitle({ of: run }: { readonly of: Progress }) {
   const { t, formats } = useLocale();
   const isOfToday = new Date(run.startedAt).toDateString() === new Date().toDateString();

@@ -8,7 +8,7 @@ import { useLocale } from '../messages/locale.tsx';
 import { describeReason } from '../messages/reasons.ts';
 import { hrefOf } from '../route.ts';
 
-/** Past runs, newest first. */
+/** Lists the runs, newest first. */
 export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
   const { t, formats } = useLocale();
   const query = useRuns();
@@ -94,6 +94,6 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
   );
 }
 
-/** A run fails for one reason only, which is an issue too: its list could not be used. */
+/** A failed run has one more issue: its list was unusable, which is the only reason why a run fails. */
 const countIssues = ({ patients, careRecords, state }: Progress): number =>
   patients.quarantined + careRecords.failed + (state === 'failed' ? 1 : 0);

@@ -19,14 +19,14 @@ export function SignIn({ problem }: { readonly problem?: string }) {
   );
 }
 
-/** @param problem the issuer's error code, or the text of an error of the page's own */
+/** @param problem the issuer's error code, or the text of an error of this page */
 function describeSignInFault(problem: string, { faults, otherFault }: Messages['signIn']): string {
-  if (problem.startsWith('TypeError')) return faults.unreachable; // how fetch says that nobody answered
-  if (problem.includes('state')) return faults.outdated; // what was kept of the request is gone, or is another's
+  if (problem.startsWith('TypeError')) return faults.unreachable; // fetch throws a TypeError if the server is unreachable
+  if (problem.includes('state')) return faults.outdated; // the stored state of the request is missing or belongs to another one
   return (faults as Readonly<Record<string, string>>)[problem] ?? otherFault(problem);
 }
 
-/** The page without its settings: there is nobody to ask. */
+/** Shown if the settings cannot be loaded. */
 export function SettingsUnavailable() {
   const { t } = useLocale();
   return (

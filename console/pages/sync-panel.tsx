@@ -9,11 +9,11 @@ import { describeReason } from '../messages/reasons.ts';
 
 interface SyncPanelProps {
   readonly patientRef: string;
-  /** what the patient's record has said of it, so that nobody asks again; null: nobody has asked for a sync yet */
+  /** The last sync from the patient's record, so that no further request is needed; null if no sync was requested. */
   readonly known?: LastSync | null;
 }
 
-/** Asks for a sync, says at once that it will be done, and shows it happen. */
+/** Requests a sync, confirms at once that it was accepted, and shows its state. */
 export function SyncPanel({ patientRef, known }: SyncPanelProps) {
   const { t, formats } = useLocale();
   const client = useQueryClient();

@@ -7,19 +7,21 @@ const messages = {
   de: {
     signInAs: 'Anmelden als',
     signOut: 'Abmelden',
-    warning: 'Ein Aussteller zum Ausprobieren: Wer diese Seite erreicht, kann jede dieser Personen sein.',
-    titles: { clinician: 'Ärztin', operator: 'Betrieb', management: 'Geschäftsleitung', auditor: 'Datenschutz' },
+    warning:
+      'Dieser Anmeldedienst ist nur zum Ausprobieren. Alle, die diese Seite erreichen, können sich als jede dieser Personen anmelden.',
+    roles: { clinician: 'Behandlung', operator: 'Betrieb', management: 'Geschäftsleitung', auditor: 'Datenschutz' },
   },
   en: {
     signInAs: 'Sign in as',
     signOut: 'Sign out',
-    warning: 'An issuer to try things with: whoever reaches this page can be any of these people.',
-    titles: { clinician: 'physician', operator: 'operations', management: 'management', auditor: 'data protection' },
+    warning:
+      'This sign-in service is for trying out epa-sync only. Everyone who can reach this page can sign in as any of these people.',
+    roles: { clinician: 'clinician', operator: 'operator', management: 'management', auditor: 'auditor' },
   },
 } as const;
 type Language = keyof typeof messages;
 
-/** German unless the browser asks for English first. @param accepted its Accept-Language */
+/** Returns English if the browser prefers it, otherwise German. @param accepted the Accept-Language header */
 export const languageOf = (accepted = ''): Language => (/^\s*en\b/i.test(accepted) ? 'en' : 'de');
 
 const head = (language: Language, title: string): string => `<!doctype html>
@@ -28,12 +30,12 @@ const head = (language: Language, title: string): string => `<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>epa-sync: ${title}</title>`;
 
-/** One button for each demo user. @param action where the choice is sent */
+/** Returns a page with one button for each demo user. @param action the URL that the form is sent to */
 export function loginPage(action: string, language: Language): string {
-  const { signInAs, warning, titles } = messages[language];
+  const { signInAs, warning, roles } = messages[language];
   const buttons = (Object.keys(demoUsers) as Role[]).map((role) => {
     const { sub, name } = demoUsers[role];
-    return `  <button name="sub" value="${escapeHtml(sub)}">${escapeHtml(name)} · ${titles[role]}</button>`;
+    return `  <button name="sub" value="${escapeHtml(sub)}">${escapeHtml(name)} · ${roles[role]}</button>`;
   });
   return `${head(language, signInAs)}
 <style>
@@ -52,7 +54,10 @@ ${buttons.join('\n')}
 `;
 }
 
-/** Sends itself: whoever is here has asked to sign out. @param form the issuer's, as HTML, with the ID `op.logoutForm` */
+/**
+ * Returns a page that submits the issuer's logout form at once, because the user has already asked to sign out.
+ * @param form the issuer's form as HTML, with the ID `op.logoutForm`
+ */
 export function logoutPage(form: string, nonce: string, language: Language): string {
   const { signOut } = messages[language];
   return `${head(language, signOut)}

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
-/** Nothing of ours, and nothing that speaks to anyone but the page's own peers. */
+/** Turns off services of the browser that would connect to other hosts. */
 const chromiumFlags = [
   '--headless',
-  '--no-sandbox', // in a container there are no user namespaces to make one of
+  '--no-sandbox', // the sandbox needs user namespaces, which containers lack
   '--disable-gpu',
   '--disable-quic',
   '--no-first-run',
@@ -14,10 +14,10 @@ const chromiumFlags = [
   '--disable-sync',
 ];
 
-/** Debian's Chromium, or the one at CHROMIUM_PATH. */
+/** CHROMIUM_PATH; by default, Debian's Chromium. */
 const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
 
-/** Installs Debian's Chromium where it is missing and we may. */
+/** Installs Debian's Chromium if it is missing. @throws Error if that is not permitted or fails */
 export function ensureChromium(): void {
   if (existsSync(executablePath)) return;
   const apt = (...args: string[]) => execFileSync('apt-get', args, { stdio: ['ignore', 2, 2] });
@@ -25,7 +25,7 @@ export function ensureChromium(): void {
     apt('update', '-qq');
     apt('install', '-y', '-qq', '--no-install-recommends', 'chromium', 'fonts-dejavu-core');
   } catch (error) {
-    throw new Error(`no Chromium at ${executablePath}: install it, or set CHROMIUM_PATH`, { cause: error });
+    throw new Error(`no Chromium at ${executablePath}. Install it, or set CHROMIUM_PATH.`, { cause: error });
   }
 }
 
@@ -36,11 +36,11 @@ export async function openBrowser(): Promise<Browser> {
 
 export interface Visit {
   readonly page: Page;
-  /** what the console of the page said that it should not: errors, refusals of the policy */
+  /** Errors in the browser's console, including violations of the Content-Security-Policy. */
   readonly consoleErrors: readonly string[];
 }
 
-/** A fresh profile on the console, not signed in. */
+/** Opens the console in a new browser profile, not signed in. */
 export async function visit(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visit> {
   const context = await browser.newContext({ locale: 'de-DE', viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
@@ -53,7 +53,7 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
   return { page, consoleErrors };
 }
 
-/** By the issuer's page, a click per demo user. */
+/** Signs in on the issuer's page as the demo user with this name. */
 export async function signInAs(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name: /^(Anmelden|Sign in)$/ }).click();
   await page.getByRole('button', { name }).click();

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await world?.[Symbol.asyncDispose]());
 
-test('a token that ends is renewed without a word; once the session is over, the page says so and keeps what it shows', async () => {
+test('an expiring token is renewed silently; when the session has ended, the page says so and keeps its data', async () => {
   const { page } = await visit(world.browser, world.url);
   const answered: number[] = [];
   page.on('response', (response) => {
@@ -26,9 +26,9 @@ test('a token that ends is renewed without a word; once the session is over, the
   expect(answered.slice(1).filter((status) => status !== 200)).toEqual([]);
   expect(await page.getByText('abgelaufen').count()).toBe(0);
 
-  const other = await page.context().newPage(); // signs out there
+  const other = await page.context().newPage(); // signs out in this tab
   await other.goto(world.url);
-  await other.getByRole('button', { name: 'Anmelden' }).click(); // the issuer knows who it is
+  await other.getByRole('button', { name: 'Anmelden' }).click(); // the issuer still has a session
   await other.getByRole('button', { name: 'Abmelden' }).click();
   await other.getByRole('button', { name: 'Anmelden' }).waitFor();
   await page.getByText('Ihre Anmeldung ist abgelaufen').waitFor({ timeout: 30_000 });
@@ -39,7 +39,7 @@ test('a token that ends is renewed without a word; once the session is over, the
   await page.context().close();
 });
 
-test('an issuer that is unwell for a while ends no session', async () => {
+test('a session survives an issuer that fails for a while', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, demoUserNames.operator);
   let asked = 0;
@@ -50,7 +50,7 @@ test('an issuer that is unwell for a while ends no session', async () => {
   });
   await sleep((tokenSeconds + 3) * 1_000);
   expect(asked).toBeGreaterThan(0);
-  expect(asked).toBeLessThan(20); // by one timer, and by what is refused meanwhile
+  expect(asked).toBeLessThan(20); // one timer, and the requests that are refused meanwhile
   expect(await page.getByText('Ihre Anmeldung ist abgelaufen').count()).toBe(0);
   await page.unroute('**/token');
   await page.getByText('abgeschlossen').first().waitFor();
@@ -58,7 +58,7 @@ test('an issuer that is unwell for a while ends no session', async () => {
   await page.context().close();
 });
 
-test('a reload that finds the session over comes back to the same page, once signed in', async () => {
+test('a reload after the session has ended returns to the same page after sign-in', async () => {
   const { page } = await visit(world.browser, `${world.url}#/runs`);
   await page.evaluate(() => sessionStorage.setItem('epa-sync.was-signed-in', ''));
   await page.reload();
@@ -70,7 +70,7 @@ test('a reload that finds the session over comes back to the same page, once sig
   await page.context().close();
 });
 
-test('a hidden tab asks nothing', async () => {
+test('a hidden tab sends no requests', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, demoUserNames.operator);
   await page.getByText('abgeschlossen').first().waitFor();
@@ -89,11 +89,11 @@ test('a hidden tab asks nothing', async () => {
   await page.context().close();
 });
 
-test('when the API is gone the page says so and shows the last state as old, and goes on once it is back', async () => {
+test('when the API does not answer, the page says so and marks its data as out of date, until the API answers again', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, demoUserNames.management);
   await page.getByText('abgeschlossen').first().waitFor();
-  await page.context().setOffline(true); // nothing of the network is reached any more
+  await page.context().setOffline(true); // every request fails
   await page.getByText('Der Dienst antwortet nicht.').waitFor();
   await page.getByText(/Sie sehen den Stand von \d\d:\d\d:\d\d/).waitFor();
   await page.getByText('abgeschlossen').first().waitFor();
@@ -104,7 +104,7 @@ test('when the API is gone the page says so and shows the last state as old, and
   await page.context().close();
 });
 
-/** Somebody's record, open before a clinician. */
+/** Opens a patient's record as a clinician, and returns the patientRef. */
 async function openPatientRecord(page: Page): Promise<string> {
   const [patientRef = ''] = await world.day.storedRefs();
   await page.goto(`${world.url}#/patient/${patientRef}`);
@@ -112,7 +112,7 @@ async function openPatientRecord(page: Page): Promise<string> {
   return patientRef;
 }
 
-test('signing out forgets at once, also with an issuer that knows no sign-out', async () => {
+test('sign-out removes all data at once, even if the issuer has no sign-out', async () => {
   const { page } = await visit(world.browser, world.url);
   await page.route('**/.well-known/openid-configuration', async (route) => {
     const response = await route.fetch();
@@ -134,7 +134,7 @@ test('signing out forgets at once, also with an issuer that knows no sign-out', 
   await page.context().close();
 });
 
-test('a page that the browser has kept as it was left is loaded anew', async () => {
+test('a page from the back/forward cache is reloaded', async () => {
   const { page } = await visit(world.browser, world.url);
   const loading = page.waitForEvent('load');
   await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
@@ -143,7 +143,7 @@ test('a page that the browser has kept as it was left is loaded anew', async () 
   await page.context().close();
 });
 
-test('without the chart, whose file a deployment has taken, all else is there: the line can be paused', async () => {
+test('if a deployment has removed the file of the chart, the rest of the page works: the line can be paused', async () => {
   const { page } = await visit(world.browser, world.url);
   await page.route('**/assets/run-chart*', async (route) => await route.fulfill({ status: 404 }));
   await signInAs(page, demoUserNames.operator);
@@ -153,7 +153,7 @@ test('without the chart, whose file a deployment has taken, all else is there: t
   await page.context().close();
 });
 
-test('that a pause was not confirmed is not said beside the silence that came all the same', async () => {
+test('the error of an unconfirmed pause disappears when the line becomes silent', async () => {
   const { page } = await visit(world.browser, world.url);
   await page.route('**/line/pause', async (route) => {
     const response = await route.fetch();
@@ -174,7 +174,7 @@ test('that a pause was not confirmed is not said beside the silence that came al
   await page.context().close();
 });
 
-test('a record that cannot be read is asked for again until it can, and the page says so; a refusal is final', async () => {
+test('reading a record is retried after a transient error, and the page says so; a refusal is final', async () => {
   const { page } = await visit(world.browser, world.url);
   let answer: { status: number; problem: string } | undefined = { status: 503, problem: 'storage-unavailable' };
   let asked = 0;

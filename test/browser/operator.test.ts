@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await world?.[Symbol.asyncDispose]());
 
-/** Presses a button that asks why, and says so. */
+/** Presses a button, and enters a reason in its dialog. */
 async function confirmWithReason(page: Page, name: string, reason: string): Promise<void> {
   await page.getByRole('button', { name }).click();
   const dialog = page.getByRole('alertdialog');
@@ -26,7 +26,7 @@ async function confirmWithReason(page: Page, name: string, reason: string): Prom
 
 const lineWithStatus = (page: Page, look: string) => page.locator(`[data-status=${look}]`);
 
-test('an operator starts a run and sees it go on without reloading', async () => {
+test('an operator starts a run and sees its progress without reloading', async () => {
   const { page } = operator;
   await page.getByText('Es gab noch keinen Lauf.').waitFor();
   await page.getByRole('link', { name: 'Auffälligkeiten', exact: true }).click();
@@ -45,23 +45,23 @@ test('an operator starts a run and sees it go on without reloading', async () =>
   await page.getByRole('img', { name: /gespeichert, \d+ fehlgeschlagen\.$/ }).waitFor(); // the chart
 });
 
-test('a screen reader is not told of each request: what it hears of the line is its state', async () => {
+test('screen readers announce the state of the line, but not each request', async () => {
   const { page } = operator;
   const heard = await page.evaluate(async () => {
     const state = document.querySelector('.line [role=status]');
-    const seen = { texts: new Set<string | null>(), beats: new Set<string | undefined>() };
-    // until the page has shown both, between requests and during one: when it looks is its own affair
-    for (let looks = 0; looks < 100 || (seen.beats.size < 2 && looks < 1_000); looks += 1) {
+    const seen = { texts: new Set<string | null>(), dots: new Set<string | undefined>() };
+    // until the page has shown both states, idle and busy: it polls on its own schedule
+    for (let looks = 0; looks < 100 || (seen.dots.size < 2 && looks < 1_000); looks += 1) {
       seen.texts.add(state?.textContent ?? null);
-      seen.beats.add(document.querySelector('.activity-dot')?.className);
+      seen.dots.add(document.querySelector('.activity-dot')?.className);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    return { texts: [...seen.texts], beats: seen.beats.size };
+    return { texts: [...seen.texts], dots: seen.dots.size };
   });
-  expect(heard).toEqual({ texts: ['Offen'], beats: 2 });
+  expect(heard).toEqual({ texts: ['Offen'], dots: 2 });
 });
 
-test('a pause during a run says silent only once it is, and the simulator then counts no request', async () => {
+test('during a run, the page shows a pause as silent only when it is, and the simulator then counts no request', async () => {
   const { page } = operator;
   await world.day.insurer.until(({ underWay }) => underWay === 1);
   await confirmWithReason(page, 'Leitung pausieren', 'Wartung <b>bis</b> 14 Uhr');
@@ -76,7 +76,7 @@ test('a pause during a run says silent only once it is, and the simulator then c
   expect(world.day.insurer.summary()).toMatchObject({ requests, whilePaused: 0, underWayWhenPaused: 0 });
 });
 
-test('who looks later sees by whom, why, and since when it is silent, by the word of who keeps the line', async () => {
+test('a page that is opened later shows who paused the line, why, and since when it is silent', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, demoUserNames.management);
   await lineWithStatus(page, 'silent').waitFor();
@@ -88,20 +88,20 @@ test('who looks later sees by whom, why, and since when it is silent, by the wor
   await page.context().close();
 });
 
-test('the line is opened again and the run completes', async () => {
+test('after the line is resumed, the run completes', async () => {
   const { page } = operator;
   await world.day.insurer.setPaused(false);
   await confirmWithReason(page, 'Leitung öffnen', 'fertig');
   await lineWithStatus(page, 'open').waitFor();
   const focused = await page.evaluate(() => document.activeElement?.textContent);
-  expect(focused).toBe('Leitung pausieren'); // the button that was pressed, by its new name
+  expect(focused).toBe('Leitung pausieren'); // the pressed button keeps the focus, with its new label
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 120_000 });
   await page.getByText('Wer die Leitung pausiert und geöffnet hat').click();
   await page.getByText(/demo-operator\) geöffnet/).waitFor();
   expect(world.day.insurer.summary()).toMatchObject({ overlaps: 0, violations: 0 });
 });
 
-test('issues are told with their reasons, filtered, and saved as CSV', async () => {
+test('issues are shown with their reasons, filtered, and saved as CSV', async () => {
   const { page } = operator;
   await page.getByRole('link', { name: 'Auffälligkeiten', exact: true }).click();
   const progress = await world.day.sync.readProgress();
@@ -121,7 +121,7 @@ test('issues are told with their reasons, filtered, and saved as CSV', async () 
   await page.getByRole('cell', { name: `Eintrag ${place}`, exact: true }).waitFor();
 });
 
-test('50 000 issues are read, filtered and paged without the page standing still', async () => {
+test('50 000 issues are loaded, filtered and paged while the page stays responsive', async () => {
   const { page } = operator;
   const { runId = '' } = (await world.day.sync.readProgress()) ?? {};
   const many = Array.from({ length: 50_000 }, (_, position) => ({
@@ -152,7 +152,7 @@ test('50 000 issues are read, filtered and paged without the page standing still
   expect(await page.getByLabel('Grund enthält').evaluate((field) => field === document.activeElement)).toBe(true);
 });
 
-test('removals above the limit are asked about with their numbers, and rejected', async () => {
+test('removals above the limit wait for a decision, with their numbers, and are rejected', async () => {
   const { page } = operator;
   await page.getByRole('link', { name: 'Betrieb' }).click();
   world.day.insurer.nextDay({ new: 3 });
@@ -167,10 +167,10 @@ test('removals above the limit are asked about with their numbers, and rejected'
   await page.getByText('Niemand wird entfernt.').waitFor();
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 60_000 });
   expect(decision?.removals).toBeGreaterThan(100);
-  expect((await world.day.storedRefs()).length).toBeGreaterThan(stored - 20); // some have just then turned out not to be insured
+  expect((await world.day.storedRefs()).length).toBeGreaterThan(stored - 20); // this run itself finds some patients who are no longer insured
 });
 
-test('a run is cancelled with a reason, which its history keeps', async () => {
+test('a run is cancelled with a reason, which the list of runs shows', async () => {
   const { page } = operator;
   world.day.insurer.setList('normal');
   world.day.insurer.nextDay({ new: 200 });
@@ -183,6 +183,6 @@ test('a run is cancelled with a reason, which its history keeps', async () => {
   expect(await page.getByRole('row').count()).toBe(4);
 });
 
-test('the page of all that has not complained once', () => {
+test('the console of the browser has no errors after all these tests', () => {
   expect(operator.consoleErrors.filter((text) => !/status of 404/.test(text))).toEqual([]);
 });

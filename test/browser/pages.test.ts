@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await world?.[Symbol.asyncDispose]());
 
-/** Every page of a role, and what has to be there before it is looked at. */
+/** The pages of each role, each with the selector to wait for. */
 const pagesOf = {
   operator: [
     ['overview', 'main .steps'],
@@ -60,7 +60,7 @@ async function forEachPage(
   }
 }
 
-/** What axe has against a page: rule, and where. */
+/** Returns the violations that axe finds on a page: rule, element and explanation. */
 async function violationsOn(page: Page): Promise<readonly string[]> {
   await page.evaluate(axeSource);
   return await page.evaluate(async () => {
@@ -74,7 +74,7 @@ async function violationsOn(page: Page): Promise<readonly string[]> {
   });
 }
 
-/** In both languages and themes, chosen in the page's head. */
+/** Selects both languages and themes in the page's header. */
 async function forEachLanguageAndTheme(page: Page, look: (name: string) => Promise<void>): Promise<void> {
   for (const language of ['de', 'en'])
     for (const theme of ['light', 'dark']) {
@@ -84,7 +84,7 @@ async function forEachLanguageAndTheme(page: Page, look: (name: string) => Promi
     }
 }
 
-/** What axe has against a page in any of its looks. */
+/** Returns the violations in all languages and themes. */
 async function violationsInAllLanguagesAndThemes(page: Page): Promise<readonly string[]> {
   const found: string[] = [];
   await forEachLanguageAndTheme(page, async (look) => {
@@ -93,10 +93,10 @@ async function violationsInAllLanguagesAndThemes(page: Page): Promise<readonly s
   return found;
 }
 
-/** Nothing moves: what is half faded in has no contrast yet. */
+/** Without animations, because an element that fades in lacks contrast for a moment. */
 const withoutMotion = { reducedMotion: 'reduce' } as const;
 
-test.each(roles)('axe finds nothing on any page of the role %s, in both themes and languages', async (role) => {
+test.each(roles)('axe finds no violations on the pages of the role %s, in both themes and languages', async (role) => {
   const { page } = await visit(world.browser, world.url, withoutMotion);
   await signInAs(page, demoUserNames[role]);
   const found: string[] = [];
@@ -109,7 +109,7 @@ test.each(roles)('axe finds nothing on any page of the role %s, in both themes a
   await page.context().close();
 });
 
-test('axe finds nothing on the way in, nor for somebody without a role', async () => {
+test('axe finds no violations on the sign-in page, and on the page of a user without a role', async () => {
   const { page } = await visit(world.browser, world.url, withoutMotion);
   await page.getByRole('button', { name: 'Anmelden' }).waitFor();
   expect(await violationsInAllLanguagesAndThemes(page)).toEqual([]);
@@ -125,7 +125,7 @@ test('axe finds nothing on the way in, nor for somebody without a role', async (
   await page.context().close();
 });
 
-/** The page checks no signature: its tokens come from the issuer itself. */
+/** Removes the roles from a token. The page does not check signatures, because it gets tokens from the issuer directly. */
 function withoutRoles(token: string): string {
   const [head, body = '', signature] = token.split('.');
   const claims = { ...JSON.parse(Buffer.from(body, 'base64url').toString()), roles: [] };
@@ -136,7 +136,7 @@ test.each([
   ['de-DE', 'Anmelden als'],
   ['en-GB', 'Sign in as'],
 ])(
-  "axe finds nothing on the local issuer's page, which speaks the language of the browser (%s)",
+  "axe finds no violations on the local issuer's page, which has the language of the browser (%s)",
   async (locale, title) => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page } = await visit(world.browser, world.url, { locale, colorScheme });
@@ -148,7 +148,7 @@ test.each([
   },
 );
 
-test('axe finds nothing on what is shown as old', async () => {
+test('axe finds no violations on data that is marked as out of date', async () => {
   const { page } = await visit(world.browser, world.url, withoutMotion);
   await signInAs(page, demoUserNames.operator);
   await page.locator('main .steps').waitFor();
@@ -158,7 +158,7 @@ test('axe finds nothing on what is shown as old', async () => {
   await page.context().close();
 });
 
-test.each(roles)('no page of the role %s is wider than a phone, and axe finds nothing there', async (role) => {
+test.each(roles)('no page of the role %s is wider than a phone, and axe finds no violations there', async (role) => {
   const { page, consoleErrors } = await visit(world.browser, world.url, {
     ...withoutMotion,
     viewport: { width: 390, height: 844 },
@@ -172,7 +172,7 @@ test.each(roles)('no page of the role %s is wider than a phone, and axe finds no
   await page.context().close();
 });
 
-test('by keys alone an operator pauses the line and opens it again, and axe finds nothing on the dialog', async () => {
+test('with the keyboard alone, an operator pauses and resumes the line, and axe finds no violations on the dialog', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, demoUserNames.operator);
   await page.locator('[data-status=open]').waitFor();
@@ -181,7 +181,7 @@ test('by keys alone an operator pauses the line and opens it again, and axe find
       await page.keyboard.press('Tab');
       if ((await page.evaluate(() => document.activeElement?.textContent)) === name) return;
     }
-    throw new Error(`no key leads to ${name}`);
+    throw new Error(`30 presses of Tab do not reach ${name}`);
   };
   await tabTo('Leitung pausieren');
   await page.keyboard.press('Enter');
@@ -201,13 +201,13 @@ test('by keys alone an operator pauses the line and opens it again, and axe find
   await page.context().close();
 });
 
-test('all scripts together are at most 200 KB of gzip', () => {
+test('all scripts together have at most 200 KB, compressed with gzip', () => {
   const files = readdirSync(join(world.dir, 'assets')).filter((name) => name.endsWith('.js'));
   const sizes = files.map((name) => gzipSync(readFileSync(join(world.dir, 'assets', name)), { level: 9 }).length);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(200_000);
 });
 
-/** Since the page was asked for; up to what is there by now. */
+/** Returns the time of the largest contentful paint so far, in milliseconds since the navigation. */
 const largestContentfulPaintMs = async (page: Page): Promise<number> =>
   await page.evaluate(
     async () =>
@@ -219,7 +219,7 @@ const largestContentfulPaintMs = async (page: Page): Promise<number> =>
       }),
   );
 
-test("the largest contentful paint comes within 1.5 s, before the sign-in and on a role's page after it", async () => {
+test('the largest contentful paint takes less than 1.5 s, before and after sign-in', async () => {
   const { page } = await visit(world.browser, world.url);
   expect(await largestContentfulPaintMs(page)).toBeLessThan(1_500);
   await signInAs(page, demoUserNames.operator);
@@ -228,9 +228,9 @@ test("the largest contentful paint comes within 1.5 s, before the sign-in and on
   await page.context().close();
 });
 
-test('axe finds nothing on the decision about removals, nor on its dialog', async () => {
+test('axe finds no violations on the decision about removals, and on its dialog', async () => {
   world.day.insurer.nextDay({ new: 1 });
-  world.day.insurer.setList('empty'); // of so few people a cut one would remove too few to be asked about
+  world.day.insurer.setList('empty'); // with so few patients, a cut list would stay below the removal guard's limit
   await world.day.sync.start();
   await world.day.until(({ awaitingDecision }) => awaitingDecision);
   const { page } = await visit(world.browser, world.url, withoutMotion);
@@ -248,7 +248,7 @@ test('axe finds nothing on the decision about removals, nor on its dialog', asyn
   await page.context().close();
 });
 
-test('every file is served under a strict policy, and nothing beside them', async () => {
+test('every file is served with a strict Content-Security-Policy, and no other file is served', async () => {
   for (const path of ['', 'config.json', 'icon.svg']) {
     const { status, headers } = await fetch(world.url + path);
     expect(status).toBe(200);

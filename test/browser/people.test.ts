@@ -20,18 +20,18 @@ afterAll(async () => await world?.[Symbol.asyncDispose]());
 const masterDataOf = ({ entries }: WorldPatient) =>
   JSON.parse(entries[0] ?? '{}') as { familyName: string; givenName: string };
 
-/** Somebody stored whose name and care records are such. */
-const findPatient = (fits: (patient: WorldPatient) => boolean): WorldPatient => {
+/** Returns a stored patient who matches. */
+const findPatient = (matches: (patient: WorldPatient) => boolean): WorldPatient => {
   const found = world.day.insurer
     .patients()
-    .find((each) => each.kind === 'ok' && !each.isSpoiled && each.entries.length === 1 && fits(each));
-  if (found === undefined) throw new Error('nobody is such');
+    .find((each) => each.kind === 'ok' && !each.isSpoiled && each.entries.length === 1 && matches(each));
+  if (found === undefined) throw new Error('no patient of the simulator matches');
   return found;
 };
 const findPatientNamed = (text: string) =>
   findPatient((each) => masterDataOf(each).familyName === text || masterDataOf(each).givenName === text);
 
-/** What nobody may do, and no role can: an entry says something else than it did. */
+/** Changes an entry of the access log, which no role of the system may do. */
 async function tamperWithEntry(patientRef: string, seq: number): Promise<void> {
   const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({}));
   await dynamo.send(
@@ -57,7 +57,7 @@ async function searchPatient(page: Page, kvnr: string): Promise<void> {
   await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
 }
 
-test('a clinician finds a patient by a number that is checked while it is typed and never leaves in an address', async () => {
+test('a clinician finds a patient by KVNR, which is checked while typing and never part of a URL', async () => {
   const { kvnr } = findPatient(() => true);
   const { page } = await visit(world.browser, world.url);
   const addresses: string[] = [];
@@ -82,13 +82,15 @@ test('a clinician finds a patient by a number that is checked while it is typed 
   expect(page.url()).toBe(`${world.url}#/patient/${world.day.refOf(kvnr)}`);
   expect(addresses.filter((address) => address.includes(kvnr))).toEqual([]);
   expect(bodies.filter((body) => body.includes(kvnr))).toEqual([JSON.stringify({ kvnr })]);
-  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
-  expect(kept).not.toContain(kvnr);
-  expect(kept).not.toMatch(/eyJ/); // no token either
+  const stored = await page.evaluate(() =>
+    JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
+  );
+  expect(stored).not.toContain(kvnr);
+  expect(stored).not.toMatch(/eyJ/); // no token is stored either
   await page.context().close();
 });
 
-test('an unknown number is said to be unknown', async () => {
+test('the page says that a KVNR is unknown', async () => {
   const page = await openPageAs('clinician');
   await page.getByLabel('Versichertennummer').fill('Z999999996');
   const isGood = await page.getByText('Die Prüfziffer stimmt.').isVisible();
@@ -98,7 +100,7 @@ test('an unknown number is said to be unknown', async () => {
   await page.context().close();
 });
 
-test('names that look like markup stay text, and a name from right to left does not turn its neighbours', async () => {
+test('names that look like markup are shown as text, and a right-to-left name does not reorder its neighbours', async () => {
   const page = await openPageAs('clinician');
   await searchPatient(page, findPatientNamed('<b>Fett</b>').kvnr);
   await page.getByRole('heading', { level: 1, name: '<b>Fett</b>' }).waitFor();
@@ -109,11 +111,11 @@ test('names that look like markup stay text, and a name from right to left does 
   const { familyName, givenName } = masterDataOf(arabic);
   const boxes = await page.locator('h1 bdi').evaluateAll((all) => all.map((each) => each.getBoundingClientRect().left));
   expect(await page.locator('h1').textContent()).toBe(`${familyName}, ${givenName}`);
-  expect(boxes[0]).toBeLessThan(boxes[1] ?? 0); // family name first, whatever direction it runs in
+  expect(boxes[0]).toBeLessThan(boxes[1] ?? 0); // the family name is on the left, even if it is written from right to left
   await page.context().close();
 });
 
-test('a document is saved as the bytes that the insurer sent', async () => {
+test('a saved document has the bytes that the insurer sent', async () => {
   const withDocument = findPatient(({ careRecords }) => /"contentBase64":"[^"]{8}/.test(careRecords ?? ''));
   const page = await openPageAs('clinician');
   await searchPatient(page, withDocument.kvnr);
@@ -134,29 +136,29 @@ test('a document is saved as the bytes that the insurer sent', async () => {
   await page.context().close();
 });
 
-test('a sync is promised on the page within a second while a run keeps the line busy, and then seen to happen', async () => {
+test('while a run keeps the line busy, a sync is accepted within a second, and its completion is shown', async () => {
   const page = await openPageAs('clinician');
   const { kvnr } = findPatient(() => true);
   await searchPatient(page, kvnr);
-  // Lambdas that have just started take seconds here; four are as many as are asked at once
+  // warms up the Lambdas, because a cold start takes seconds here; at most four are called at once
   const params = { patientRef: world.day.refOf(kvnr) };
   await Promise.all(Array.from({ length: 4 }, async () => await world.ask('readLastSync', { params })));
-  world.day.insurer.setFaults({ latencyMs: 120 }); // a modem's line: a faster one measures the machine instead
+  world.day.insurer.setFaults({ latencyMs: 120 }); // the latency of a modem: with less, the test would measure the machine
   world.day.insurer.nextDay({ new: 60 });
   await world.day.sync.start();
   await world.day.until(({ phase, careRecords }) => phase === 'care-records' && careRecords.pending > 50);
   await page.evaluate(() => {
-    const seen = window as unknown as { askedMs: number; promisedMs?: number };
+    const seen = window as unknown as { askedMs: number; acceptedMs?: number };
     new MutationObserver(() => {
-      if (document.body.textContent?.includes('Der Abgleich ist angefordert')) seen.promisedMs ??= performance.now();
+      if (document.body.textContent?.includes('Der Abgleich ist angefordert')) seen.acceptedMs ??= performance.now();
     }).observe(document.body, { subtree: true, childList: true, characterData: true });
     document.addEventListener('click', () => (seen.askedMs = performance.now()), { capture: true, once: true });
   });
   await page.getByRole('button', { name: 'Jetzt abgleichen' }).click();
   await page.getByText('Der Abgleich ist angefordert').waitFor();
   const tookMs = await page.evaluate(() => {
-    const { askedMs, promisedMs = Number.NaN } = window as unknown as { askedMs: number; promisedMs?: number };
-    return promisedMs - askedMs;
+    const { askedMs, acceptedMs = Number.NaN } = window as unknown as { askedMs: number; acceptedMs?: number };
+    return acceptedMs - askedMs;
   });
   await page.locator('[data-sync=completed]').waitFor({ timeout: 60_000 });
   world.day.insurer.setFaults({ latencyMs: 5 });
@@ -165,22 +167,22 @@ test('a sync is promised on the page within a second while a run keeps the line 
   expect(tookMs).toBeLessThan(1_000);
 });
 
-test('while the line is paused, a sync is promised and said to wait, and is done once it is open', async () => {
+test('while the line is paused, a sync is accepted and waits; it completes after the line is resumed', async () => {
   const page = await openPageAs('clinician');
   await searchPatient(page, findPatientNamed('<b>Fett</b>').kvnr);
   await world.day.line.pause({ operator: 'olga', reason: 'maintenance' });
   await page.getByRole('button', { name: 'Jetzt abgleichen' }).click();
   await page.getByText('Die Leitung ist pausiert').waitFor();
   await page.locator('[data-sync=requested], [data-sync=running]').waitFor();
-  await page.reload(); // what was answered to the wish is forgotten
+  await page.reload(); // removes the answer to the request from memory
   await page.getByText('Die Leitung ist pausiert').waitFor();
   await world.day.line.resume({ operator: 'olga', reason: 'done' });
-  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))); // somebody looks again
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))); // makes the page poll at once
   await page.locator('[data-sync=completed]').waitFor({ timeout: 60_000 });
   await page.context().close();
 });
 
-test('an operator has a patient synced and sees nothing of them', async () => {
+test('an operator requests a sync of a patient, and sees no data of the patient', async () => {
   const page = await openPageAs('operator');
   const { kvnr } = findPatientNamed('<b>Fett</b>');
   await page.getByRole('link', { name: 'Patienten' }).click();
@@ -192,7 +194,7 @@ test('an operator has a patient synced and sees nothing of them', async () => {
   await page.context().close();
 });
 
-test('an auditor reads who has seen what, filters it, verifies the chain, and saves it as FHIR', async () => {
+test('an auditor reads and filters the access log, verifies the chain, and saves the log as FHIR', async () => {
   const page = await openPageAs('auditor');
   const { kvnr } = findPatientNamed('<b>Fett</b>');
   const patientRef = world.day.refOf(kvnr);
@@ -249,7 +251,7 @@ test('an auditor reads who has seen what, filters it, verifies the chain, and sa
   await page.context().close();
 });
 
-test('management sees progress and history, and of nobody anything', async () => {
+test('management sees progress and runs, but no data of patients', async () => {
   const page = await openPageAs('management');
   const asked: string[] = [];
   page.on('request', (request) => asked.push(new URL(request.url()).pathname));
@@ -263,7 +265,7 @@ test('management sees progress and history, and of nobody anything', async () =>
   await page.context().close();
 });
 
-test('a reload stays signed in, and a sign-out ends the session at the issuer too', async () => {
+test('a reload keeps the user signed in, and a sign-out also ends the session at the issuer', async () => {
   const page = await openPageAs('clinician');
   await page.reload();
   await page.getByText(demoUserNames.clinician).waitFor();

@@ -4,7 +4,7 @@ import prepareStacks from '../prepare.ts';
 import { testDir } from '../stack.ts';
 import { ensureChromium } from './browser.ts';
 
-/** What the worlds of all files start from, before files run side by side. */
+/** Prepares what all test files need, before they run in parallel. */
 export default async function prepare(): Promise<void> {
   ensureChromium();
   await prepareStacks();

@@ -4,7 +4,8 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { signInAs, visit } from './browser.ts';
 import { demoUserNames, startWorld } from './world.fixture.ts';
 
-// `npm run screenshots`: every page, in both themes, on a desk and on a phone, into .local/screenshots/; two of them are the README's.
+// `npm run screenshots` saves every page in .local/screenshots/: in both languages and themes, on a desk and on a phone.
+// It copies two of them to docs/images/, for the README and the guide.
 const root = dirname(dirname(import.meta.dirname));
 const outputFolder = join(root, '.local', 'screenshots');
 const widths = { desk: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
@@ -24,7 +25,7 @@ const [patient] = world.day.insurer
 const { json } = await world.ask('requestPatientSync', { body: { kvnr: patient?.kvnr } });
 const patientRef: string = json.patientRef;
 
-/** What is shown of each role: a name, the address, what has to be there, and what is done first. */
+/** The screens of each role. `ready` is a selector to wait for, and `act` runs before the screenshot. */
 const screens: readonly (readonly [
   name: string,
   role: keyof typeof demoUserNames,
@@ -56,22 +57,32 @@ const screens: readonly (readonly [
 
 type TakeScreenshot = (page: Page, name: string) => Promise<unknown>;
 
-/** Every width in both themes. */
+/** Runs `visitLayout` for each width and theme. The function that it gets takes one screenshot in each language. */
 async function forEachLayout(
-  look: (options: BrowserContextOptions, shoot: TakeScreenshot) => Promise<void>,
+  visitLayout: (options: BrowserContextOptions, takeScreenshot: TakeScreenshot) => Promise<void>,
 ): Promise<void> {
   for (const [width, viewport] of Object.entries(widths))
     for (const colorScheme of ['light', 'dark'] as const)
-      await look({ viewport, colorScheme, reducedMotion: 'reduce' }, async (page, name) => {
-        await page.screenshot({ path: join(outputFolder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      await visitLayout({ viewport, colorScheme, reducedMotion: 'reduce' }, async (page, name) => {
+        const language = page.locator('header select').nth(0);
+        for (const [code, suffix] of [
+          ['en', '-en'],
+          ['de', ''],
+        ] as const) {
+          await language.selectOption(code, { force: true }); // a dialog makes the header inert
+          await page.screenshot({
+            path: join(outputFolder, `${name}-${width}-${colorScheme}${suffix}.png`),
+            fullPage: true,
+          });
+        }
       });
 }
 
-await forEachLayout(async (options, shoot) => {
+await forEachLayout(async (options, takeScreenshot) => {
   for (const role of Object.keys(demoUserNames) as (keyof typeof demoUserNames)[]) {
     const { page } = await visit(world.browser, world.url, options);
     await page.getByRole('button', { name: 'Anmelden' }).waitFor();
-    if (role === 'operator') await shoot(page, 'sign-in');
+    if (role === 'operator') await takeScreenshot(page, 'sign-in');
     await signInAs(page, demoUserNames[role]);
     for (const [name, whose, hash, ready, act] of screens) {
       if (whose !== role) continue;
@@ -79,26 +90,23 @@ await forEachLayout(async (options, shoot) => {
       await page.locator(ready).first().waitFor();
       await act?.(page);
       await page.waitForTimeout(300);
-      await shoot(page, name);
+      await takeScreenshot(page, name);
     }
     if (role === 'operator') {
       await page.goto(`${world.url}#/overview`);
       await page.getByRole('button', { name: 'Leitung pausieren' }).click();
       await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung bei der Kasse bis 14 Uhr');
-      await shoot(page, 'pause-dialog');
+      await takeScreenshot(page, 'pause-dialog');
       await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung pausieren' }).click();
       await page.locator('[data-status=silent]').waitFor();
-      await shoot(page, 'paused');
+      await takeScreenshot(page, 'paused');
       await page.getByRole('button', { name: 'Leitung öffnen' }).click();
       await page.getByRole('textbox', { name: 'Grund' }).fill('Wartung beendet');
       await page.getByRole('alertdialog').getByRole('button', { name: 'Leitung öffnen' }).click();
       await page.locator('[data-status=open]').waitFor();
-      await page.locator('header select').nth(0).selectOption('en');
-      await shoot(page, 'overview-english');
-      await page.locator('header select').nth(0).selectOption('de');
       await page.context().setOffline(true);
       await page.locator('.card.stale').first().waitFor();
-      await shoot(page, 'old');
+      await takeScreenshot(page, 'stale');
     }
     await page.context().close();
   }
@@ -108,14 +116,14 @@ world.day.insurer.nextDay({ new: 1 });
 world.day.insurer.setList('cut');
 await world.day.sync.start();
 await world.day.until(({ awaitingDecision }) => awaitingDecision);
-await forEachLayout(async (options, shoot) => {
+await forEachLayout(async (options, takeScreenshot) => {
   const { page } = await visit(world.browser, world.url, options);
   await signInAs(page, demoUserNames.operator);
   await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor();
-  await shoot(page, 'removals');
+  await takeScreenshot(page, 'removals');
   await page.getByRole('button', { name: 'Entfernung genehmigen' }).click();
   await page.getByRole('alertdialog').waitFor();
-  await shoot(page, 'removals-dialog');
+  await takeScreenshot(page, 'removals-dialog');
   await page.context().close();
 });
 mkdirSync(join(root, 'docs', 'images'), { recursive: true });

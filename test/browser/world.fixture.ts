@@ -7,24 +7,24 @@ import { type Day, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
 import { openBrowser } from './browser.ts';
 
-/** A day with its API and console, and a browser to look at it. */
+/** A day with its API and console, and a browser. */
 export interface ConsoleWorld extends AsyncDisposable {
   readonly day: Day;
   readonly browser: Browser;
-  /** the console's address */
+  /** URL of the console. */
   readonly url: string;
-  /** the folder of the built page */
+  /** Folder of the built console. */
   readonly dir: string;
-  /** the API, beside the console */
+  /** Calls the API directly. */
   readonly ask: AskAsOneWhoMay;
 }
 
 export async function startWorld(
   options: InsurerOptions = {},
-  parts: { readonly tokenSeconds?: number } = {},
+  issuerOptions: { readonly tokenSeconds?: number } = {},
 ): Promise<ConsoleWorld> {
   const dir = await ensureConsole(join(testDir, 'console'));
-  const day = await startDay(options, {}, { api: true, ...parts });
+  const day = await startDay(options, {}, { api: true, ...issuerOptions });
   const { api } = day.stack;
   if (api === undefined) throw new Error('the stack has no API');
   const server = await startConsole({
@@ -50,7 +50,7 @@ export async function startWorld(
   };
 }
 
-/** The issuer's demo users. */
+/** Names of the issuer's demo users. */
 export const demoUserNames = {
   operator: 'Jonas Brandt',
   management: 'Katrin Seidel',
