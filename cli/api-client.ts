@@ -6,18 +6,19 @@ import { parseLossless } from '../core/json/lossless.ts';
 import { readEndpoints } from '../local/endpoints.ts';
 import { fetchToken } from '../local/oidc/token.ts';
 import { placesIn, readSettings } from '../local/settings.ts';
+import { CommandError, type CommandFault } from './command-error.ts';
 
-/** The HTTP API as one caller sees it. Answers are read by `parseLossless`: what an insurer has sent keeps its numbers. */
+/** A client of the HTTP API. Answers are parsed by `parseLossless`, so that numbers stay as the insurer wrote them. */
 export interface Api {
   /** @throws ApiError */
   get<Answer>(path: string, accept?: 'application/json' | 'application/fhir+json'): Promise<Answer>;
   /** @throws ApiError */
   post<Answer>(path: string, body?: object): Promise<Answer>;
-  /** All pages of an answer, in order. @throws ApiError */
+  /** Yields all pages of an answer, in order. @throws ApiError */
   pages<Page extends { readonly nextToken?: string }>(path: string): AsyncIterable<Page>;
-  /** Whether a text is a link of this API's, so that it may be followed. */
+  /** Returns whether a value is a link to this API. Only such links may be followed. */
   isLink(href: unknown): boolean;
-  /** The text behind a link, which needs no token. @throws ApiError, also when it is not the text that the link was made for */
+  /** Fetches the text of a link, without a token. @throws ApiError, also if the text does not match the link's SHA-256 */
   readLink(link: Link): Promise<string>;
 }
 
@@ -27,29 +28,28 @@ export interface Link {
   readonly sha256: string;
 }
 
-export type ApiFault = 'failed' | 'usage' | 'notFound' | 'notRunning';
+/** One page of an answer. */
+export type Paged<Answer> = Answer & { readonly nextToken?: string };
 
-/** What the API has not done: its message is the one line for people that says what to do. */
-export class ApiError extends Error {
+/** A request to the API that failed. */
+export class ApiError extends CommandError {
   override readonly name = 'ApiError';
-  readonly fault: ApiFault;
-  /** its name, when the answer was a problem (docs/reference/problems.md) */
+  /** name of the problem, if the answer was one (docs/reference/problems.md) */
   readonly problem?: string;
-  constructor(fault: ApiFault, message: string, { problem, ...options }: ErrorOptions & { problem?: string } = {}) {
-    super(message, options);
-    this.fault = fault;
+  constructor(fault: CommandFault, message: string, { problem, ...options }: ErrorOptions & { problem?: string } = {}) {
+    super(fault, message, options);
     if (problem !== undefined) this.problem = problem;
   }
 }
 
-/** Settings with which `npm run sync` reaches an API other than that of the running stack. */
+/** Settings for another API than that of the running stack. */
 export const remoteApi = z.object({
   API_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({
       description:
-        'API that `npm run sync` speaks to; must be https unless it is on loopback. By default, that of the running stack in `LOCAL_DIR`.',
+        'API that `npm run sync` calls; must be https unless it is on loopback. By default, that of the running stack in `LOCAL_DIR`.',
     }),
   EPA_SYNC_TOKEN: z.string().min(1).optional().meta({
     description: 'Access token for `API_URL`. Both are set, or neither.',
@@ -57,16 +57,18 @@ export const remoteApi = z.object({
 });
 
 /**
- * The API at API_URL as whoever EPA_SYNC_TOKEN is of; without them, that of the running stack as the demo user of a role.
- * @throws ConfigError; ApiError `notRunning`
+ * Returns a client of the API at API_URL, with the token in EPA_SYNC_TOKEN. Without these variables, returns a client of
+ * the running stack, as the demo user of the role.
+ * @throws ConfigError
+ * @throws ApiError `notRunning` if no stack runs in LOCAL_DIR
  */
-export function findApi(environment: NodeJS.ProcessEnv): (role: Role) => Api {
+export function findApi(environment: NodeJS.ProcessEnv, role: Role): Api {
   const { API_URL: url, EPA_SYNC_TOKEN: token } = readConfig(remoteApi, environment);
   if (url !== undefined && token !== undefined) {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:' && !['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
-      throw new ConfigError(['API_URL: has to be https, or anyone on the way could read the token']);
-    return () => createApi(url.replace(/\/+$/, ''), async () => token);
+      throw new ConfigError(['API_URL: has to be https, because the token would be readable on the network']);
+    return createApi(url.replace(/\/+$/, ''), async () => token);
   }
   if (url !== undefined || token !== undefined)
     throw new ConfigError([
@@ -75,23 +77,22 @@ export function findApi(environment: NodeJS.ProcessEnv): (role: Role) => Api {
   const { localDir } = readSettings(environment);
   const endpoints = readEndpoints(localDir);
   if (endpoints === undefined)
-    throw new ApiError('notRunning', `no stack runs on ${localDir}: start one with npm start, or set LOCAL_DIR`);
+    throw new ApiError('notRunning', `no stack runs in ${localDir}. Start one with npm start, or set LOCAL_DIR.`);
   const { api, oidcIssuer } = endpoints;
-  return (role) =>
-    createApi(
-      api,
-      tokensFor(() => fetchToken(oidcIssuer, placesIn(localDir).issuerKeys, role)),
-    );
+  return createApi(
+    api,
+    cacheToken(() => fetchToken(oidcIssuer, placesIn(localDir).issuerKeys, role)),
+  );
 }
 
-/** Half of a token's life: a run may be watched for days. */
-const tokenMs = 30 * 60_000;
+/** Half of a token's lifetime. `status --watch` may run for days. */
+const tokenMaxAgeMs = 30 * 60_000;
 
-function tokensFor(fetchNew: () => Promise<string>): () => Promise<string> {
+function cacheToken(fetchNew: () => Promise<string>): () => Promise<string> {
   let token: string | undefined;
   let fetchedAtMs = 0;
   return async () => {
-    if (token === undefined || performance.now() - fetchedAtMs > tokenMs) {
+    if (token === undefined || performance.now() - fetchedAtMs > tokenMaxAgeMs) {
       token = await fetchNew();
       fetchedAtMs = performance.now();
     }
@@ -99,32 +100,33 @@ function tokensFor(fetchNew: () => Promise<string>): () => Promise<string> {
   };
 }
 
-/** API Gateway gives a Lambda 29 s; a document may be large, and the way long. */
-const answerMs = 35_000;
-const documentMs = 10 * 60_000;
+/** API Gateway allows a Lambda 29 s. */
+const answerTimeoutMs = 35_000;
+/** Documents can be large, and the connection slow. */
+const documentTimeoutMs = 10 * 60_000;
 
-function createApi(url: string, tokenOf: () => Promise<string>): Api {
-  const send = async (address: string, limitMs: number, init: RequestInit = {}): Promise<string> => {
+function createApi(url: string, readToken: () => Promise<string>): Api {
+  const send = async (address: string, timeoutMs: number, init: RequestInit = {}): Promise<string> => {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(address, { ...init, signal: AbortSignal.timeout(limitMs) });
-      text = Buffer.from(await response.arrayBuffer()).toString(); // text() would drop a byte order mark
+      response = await fetch(address, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+      text = Buffer.from(await response.arrayBuffer()).toString(); // response.text() would drop a byte order mark
     } catch (error) {
-      throw new ApiError('notRunning', `no API answers at ${url}: start one with npm start, or set API_URL`, {
+      throw new ApiError('notRunning', `no API answers at ${url}. Start one with npm start, or set API_URL.`, {
         cause: error,
       });
     }
-    if (!response.ok) throw errorOf(response, text, url);
+    if (!response.ok) throw toApiError(response, text, url);
     return text;
   };
   const ask = async <Answer>(path: string, init: RequestInit): Promise<Answer> => {
-    const headers = { authorization: `Bearer ${await tokenOf()}`, ...init.headers };
-    const text = await send(`${url}${path}`, answerMs, { ...init, headers });
+    const headers = { authorization: `Bearer ${await readToken()}`, ...init.headers };
+    const text = await send(`${url}${path}`, answerTimeoutMs, { ...init, headers });
     try {
       return parseLossless(text) as Answer;
     } catch {
-      throw new ApiError('failed', `what answers at ${url} is no API of epa-sync: is API_URL right?`); // a cause would quote it
+      throw new ApiError('failed', `the answer from ${url} is not JSON. Check API_URL.`); // no cause: its message would quote the answer
     }
   };
   const get: Api['get'] = async (path, accept = 'application/json') => await ask(path, { headers: { accept } });
@@ -145,9 +147,9 @@ function createApi(url: string, tokenOf: () => Promise<string>): Api {
     },
     isLink: (href) => typeof href === 'string' && href.startsWith(`${url}/documents/`),
     async readLink({ href, sha256 }) {
-      const text = await send(href, documentMs);
+      const text = await send(href, documentTimeoutMs);
       if (createHash('sha256').update(text).digest('hex') !== sha256)
-        throw new ApiError('failed', 'a document came otherwise than it was stored: repeat the command');
+        throw new ApiError('failed', 'a document does not match its SHA-256. Repeat the command.');
       return text;
     },
   };
@@ -161,43 +163,47 @@ const problemBody = z.object({
   errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
 });
 
-function errorOf({ status, headers }: Response, text: string, url: string): ApiError {
+function toApiError({ status, headers }: Response, text: string, url: string): ApiError {
   const isProblem = headers.get('content-type')?.startsWith('application/problem+json');
   const { data: body } = problemBody.safeParse(isProblem ? JSON.parse(text) : undefined);
   if (body === undefined)
-    return new ApiError('failed', `${url} answers ${status} and no word why: is it an API of epa-sync?`);
+    return new ApiError('failed', `${url} answered ${status} without a problem document. Check API_URL.`);
   const problem = body.type.split(':').at(-1) ?? '';
-  const [fault, advice] = explained[problem] ?? ['failed', body.detail];
+  const [fault, advice] = adviceByProblem[problem] ?? ['failed', body.detail];
   const wrong = body.errors?.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`.trim()).join('; ');
-  const trace = fault === 'failed' && body.correlationId ? ` (correlation ID ${body.correlationId})` : '';
-  const message = [body.title, wrong ?? advice].filter((part) => part !== undefined && part !== '').join(': ');
-  return new ApiError(fault, `${message.charAt(0).toLowerCase()}${message.slice(1)}${trace}`, { problem });
+  const what = `${body.title.charAt(0).toLowerCase()}${body.title.slice(1)}`;
+  const trace = fault === 'failed' && body.correlationId ? ` Correlation ID: ${body.correlationId}.` : '';
+  const message = wrong === undefined ? `${what}. ${advice ?? ''}` : `${what}: ${wrong}.`;
+  return new ApiError(fault, `${message.trim()}${trace}`, { problem });
 }
 
-/** What to do about a problem that people can do something about; its title says what it is. */
-const explained: Readonly<Record<string, readonly [fault: ApiFault, advice: string]>> = {
+/** Exit code and advice by the name of a problem. Other problems fail with the `detail` of the answer. */
+const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, advice: string]>> = {
   'invalid-request': ['usage', ''],
-  unauthenticated: ['failed', 'EPA_SYNC_TOKEN has expired, or is none of the issuer that this API trusts'],
-  forbidden: ['failed', 'npm run sync says whose command it is'],
-  'not-found': ['failed', 'the API at API_URL is of another version'],
-  'patient-unknown': ['notFound', 'nobody who is stored has this KVNR or pseudonym'],
-  'no-sync-yet': ['notFound', 'npm run sync -- sync'],
-  'no-run-yet': ['notFound', 'start one with npm run sync -- start'],
-  'no-run-under-way': ['notFound', 'start one with npm run sync -- start'],
-  'no-decision-awaited': ['notFound', 'see npm run sync -- status'],
-  'removals-changed': ['failed', 'see npm run sync -- status, and decide again'],
-  'line-unknown': ['notFound', 'npm run worker starts one'],
-  'line-superseded': ['failed', 'see npm run sync -- line, and repeat the command if it is still right'],
+  unauthenticated: ['failed', 'EPA_SYNC_TOKEN has expired, or comes from an issuer that this API does not trust.'],
+  forbidden: ['failed', 'npm run sync -- --help lists the role of each command.'],
+  'not-found': ['failed', 'The API at API_URL has another version.'],
+  'patient-unknown': ['notFound', 'No patient with this KVNR or pseudonym is stored.'],
+  'no-sync-yet': ['notFound', 'Request one with npm run sync -- sync.'],
+  'no-run-yet': ['notFound', 'Start one with npm run sync -- start.'],
+  'no-run-under-way': ['notFound', 'Start one with npm run sync -- start.'],
+  'no-decision-awaited': ['notFound', 'See npm run sync -- status.'],
+  'removals-changed': ['failed', 'See npm run sync -- status, and decide again.'],
+  'line-unknown': ['notFound', 'Start a worker with npm run worker.'],
+  'line-superseded': ['failed', 'See npm run sync -- line. Repeat the command if it is still right.'],
   'line-not-silent': [
     'failed',
-    'nothing new goes out, but a request may still be under way; repeat the command until it says silent',
+    'No new request begins, but one may still be in flight. Repeat the command until it reports silence.',
   ],
-  'line-unavailable': ['failed', 'so nothing is promised; repeat the command until it is'],
-  'sync-unavailable': ['failed', 'nothing was promised; does Temporal run, and a worker? npm run worker starts one'],
-  'storage-unavailable': ['failed', 'repeat the command'],
-  'access-log-unavailable': ['failed', 'so nothing was shown or done; repeat the command'],
-  'care-records-changed': ['failed', 'repeat the command'],
-  'too-many-requests': ['failed', 'wait a little, then repeat the command'],
-  unavailable: ['failed', 'repeat the command'],
-  internal: ['failed', 'the log of the API has more'],
+  'line-unavailable': ['failed', 'Nothing is confirmed. Repeat the command until it succeeds.'],
+  'sync-unavailable': [
+    'failed',
+    'Nothing was promised. Check that Temporal and a worker run (npm run worker starts one).',
+  ],
+  'storage-unavailable': ['failed', 'Repeat the command.'],
+  'access-log-unavailable': ['failed', 'Nothing was shown or done. Repeat the command.'],
+  'care-records-changed': ['failed', 'Repeat the command.'],
+  'too-many-requests': ['failed', 'Wait, then repeat the command.'],
+  unavailable: ['failed', 'Repeat the command.'],
+  internal: ['failed', 'The log of the API has the details.'],
 };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 const dataOutputs = z.object({ BucketName: z.string(), SecretArn: z.string(), InsurerSecretArn: z.string() });
 
-/** What the data stack tells of itself, in the account and the region that AWS's own variables name, AWS_ENDPOINT_URL among them. */
+/** Reads the outputs of the data stack. Account and region come from the variables of AWS, such as AWS_ENDPOINT_URL. */
 export async function readDataOutputs(): Promise<z.infer<typeof dataOutputs>> {
   const formation = new CloudFormationClient({});
   try {

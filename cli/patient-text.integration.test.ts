@@ -11,15 +11,15 @@ const linked = (text: string): string =>
   `{"href":"URL/documents/${Buffer.from(text).toString('base64url')}","sizeBytes":${Buffer.byteLength(text)},"sha256":"${sha256(text)}"}`;
 
 /**
- * Answers as the API gives them (lambdas/http/schemas.ts), one after the other, and behind each link its text: the real one
- * cuts a record's links only after some ten thousand, and documents change under a reader only now and then.
+ * Serves the given answers one after the other, in the form of the API (lambdas/http/schemas.ts), and the text of each
+ * link. The real API splits the links of a record only after about ten thousand, and documents rarely change during a read.
  */
 async function serve(answers: readonly (string | { readonly problem: string })[]) {
   const paths: string[] = [];
   const server = createServer(({ url = '' }, response) => {
     if (url.startsWith('/v1/documents/')) {
       const text = Buffer.from(url.split('/').at(-1) ?? '', 'base64url');
-      response.end(text.toString() === 'otherwise' ? 'as it was not stored' : text);
+      response.end(text.toString() === 'replaced' ? 'not what was stored' : text);
       return;
     }
     paths.push(url);
@@ -34,13 +34,13 @@ async function serve(answers: readonly (string | { readonly problem: string })[]
   const host = (): string => `127.0.0.1:${(server.address() as AddressInfo).port}`;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
-  const api = findApi({ API_URL: `http://${host()}/v1/`, EPA_SYNC_TOKEN: 'token' })('clinician');
+  const api = findApi({ API_URL: `http://${host()}/v1/`, EPA_SYNC_TOKEN: 'token' }, 'clinician');
   return { api, paths };
 }
 const whole = (patient: string, ...records: string[]): string =>
   `{\n"patient": ${patient},\n"careRecords": [${records.map((record) => `\n${record}`).join(',')}]\n}\n`;
 
-test('documents come back into their records, a byte order mark and numbers as they were', async () => {
+test('the content of documents is put into the records; a byte order mark and numbers stay as they were', async () => {
   const content = '\ufeffno base64: ü';
   const { api } = await serve([
     `{"patient":{"size":1.70},"careRecords":[{"id":"a","big":12345678901234567890,"documents":[{"contentBase64":""},{"contentBase64":${linked(content)}}]}]}`,
@@ -53,7 +53,7 @@ test('documents come back into their records, a byte order mark and numbers as t
   );
 });
 
-test('a record whose links fill several pages is one record', async () => {
+test('a record whose links fill several pages becomes one record', async () => {
   const record = '{"id":"huge","dose":1.0,"documents":[{"contentBase64":""},{"contentBase64":""}]}';
   const page = (index: number, text: string, rest: string) =>
     `{"patient":{},"careRecords":[{"id":"huge","linked":true,${linked(record).slice(1, -1)},"documents":[{"index":${index},${linked(text).slice(1)}]}]${rest}}`;
@@ -74,7 +74,7 @@ test('a record whose links fill several pages is one record', async () => {
   expect(paths.slice(1)).toEqual(['1', '2', '3'].map((token) => `/v1/patients/${patientRef}?nextToken=${token}`));
 });
 
-test('pages of two versions are never mixed: it begins anew', async () => {
+test('if the care records change between two pages, the read starts again', async () => {
   const { api, paths } = await serve([
     '{"patient":{},"careRecords":[{"id":"old"}],"nextToken":"1"}',
     { problem: 'care-records-changed' },
@@ -84,11 +84,11 @@ test('pages of two versions are never mixed: it begins anew', async () => {
   expect(paths).toHaveLength(3);
 });
 
-test('a document that is not what the link was made for is refused, and so is no end of changes', async () => {
+test('a document that does not match its SHA-256 is rejected, and so is a patient who changes during each read', async () => {
   const { api } = await serve([
-    `{"patient":{},"careRecords":[{"id":"a","documents":[{"contentBase64":${linked('otherwise')}}]}]}`,
+    `{"patient":{},"careRecords":[{"id":"a","documents":[{"contentBase64":${linked('replaced')}}]}]}`,
     ...Array.from({ length: 5 }, () => ({ problem: 'care-records-changed' })),
   ]);
-  await expect(patientText(api, patientRef)).rejects.toThrow('a document came otherwise');
+  await expect(patientText(api, patientRef)).rejects.toThrow('a document does not match');
   await expect(patientText(api, patientRef)).rejects.toMatchObject({ problem: 'care-records-changed' });
 });

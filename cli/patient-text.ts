@@ -3,10 +3,10 @@ import { parseLossless, printLossless } from '../core/json/lossless.ts';
 import { forEachParallel } from '../core/stores/parallel.ts';
 import { type Api, ApiError, type Link } from './api-client.ts';
 
-/** How often a patient is read anew when their care records are swapped just then. */
-const readsMax = 5;
-const linksAtOnce = 4;
-const swapped = ['care-records-changed', 'document-unknown'];
+/** How often a patient is read in all, if the care records change meanwhile. */
+const maxReads = 5;
+const parallelLinks = 4;
+const problemsOfAChange = ['care-records-changed', 'document-unknown'];
 
 /** One page of GET /patients/{patientRef}. */
 interface Page {
@@ -15,12 +15,15 @@ interface Page {
   readonly lastSync?: LastSync;
   readonly nextToken?: string;
 }
-/** As the insurer sent it, but for documents' contents that are links. */
+/** As the insurer sent it, except that the content of a document may be a link. */
 interface CareRecord {
   readonly id: string;
   readonly documents?: { contentBase64: string | Link }[];
 }
-/** Too large for an answer: the link leads to a CareRecord as text. A following one with its id has more of its documents. */
+/**
+ * A record that is too large for an answer. Its link leads to a CareRecord as text. If the next one has the same id, it
+ * continues the list of documents.
+ */
 interface LinkedRecord extends Link {
   readonly id: string;
   readonly linked: true;
@@ -28,8 +31,8 @@ interface LinkedRecord extends Link {
 }
 
 /**
- * A patient with all care records as JSON text: `{patient, careRecords, lastSync?}`, each as the insurer sent it, bit by
- * bit, the documents' contents too.
+ * Reads a patient with all care records and the content of all documents. Returns the JSON text
+ * `{patient, careRecords, lastSync?}`, in which everything is exactly as the insurer sent it.
  * @throws ApiError
  */
 export async function patientText(api: Api, patientRef: string): Promise<string> {
@@ -37,7 +40,8 @@ export async function patientText(api: Api, patientRef: string): Promise<string>
     try {
       return await readWhole(api, patientRef);
     } catch (error) {
-      if (!(error instanceof ApiError) || !swapped.includes(error.problem ?? '') || reads === readsMax) throw error;
+      if (!(error instanceof ApiError) || !problemsOfAChange.includes(error.problem ?? '') || reads === maxReads)
+        throw error;
     }
   }
 }
@@ -55,13 +59,13 @@ async function readWhole(api: Api, patientRef: string): Promise<string> {
       linkedId = isLinked ? answered.id : undefined;
       const { documents = [] } = records.at(-1) ?? {};
       const links = isLinked ? answered.documents : linksIn(documents);
-      await forEachParallel(links, linksAtOnce, async (link) => {
+      await forEachParallel(links, parallelLinks, async (link) => {
         const document = documents[link.index];
         if (document) document.contentBase64 = await api.readLink(link);
       });
     }
   }
-  if (first === undefined) throw new Error('an answer without a page');
+  if (first === undefined) throw new Error('the API answered without a page');
   const lastSync = first.lastSync === undefined ? '' : `,\n"lastSync": ${JSON.stringify(first.lastSync)}`;
   const texts = records.map((record) => `\n${printLossless(record)}`).join(',');
   return `{\n"patient": ${printLossless(first.patient)},\n"careRecords": [${texts}]${lastSync}\n}\n`;

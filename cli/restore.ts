@@ -1,5 +1,4 @@
 import { createInterface } from 'node:readline/promises';
-import { parseArgs } from 'node:util';
 import {
   DescribeTableCommand,
   DynamoDBClient,
@@ -8,8 +7,9 @@ import {
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, paginateScan, type ScanCommandInput } from '@aws-sdk/lib-dynamodb';
+import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
-import { ConfigError, readConfig } from '../core/config.ts';
+import { readConfig } from '../core/config.ts';
 import { shards } from '../core/domain/shard.ts';
 import { batchWrite } from '../core/stores/batch-write.ts';
 import { careRecordsTable } from '../core/stores/care-records.ts';
@@ -17,57 +17,54 @@ import { openStores, type Stores } from '../core/stores/open-stores.ts';
 import { forEachParallel } from '../core/stores/parallel.ts';
 import { patientsTable } from '../core/stores/patients.ts';
 import { keepLoopbackDirect } from '../local/proxy.ts';
-import { explain } from '../terminal/start-failure.ts';
+import { CommandError } from './command-error.ts';
 import { readDataOutputs } from './data-outputs.ts';
+import { say } from './output.ts';
+import { createProgram, runProgram } from './program.ts';
 
 keepLoopbackDirect(process.env);
 
-const usage = `npm run restore -- <command>   (docs/operations/runbook.md, "Restore from a backup")
-  copy <time>   brings Patients and CareRecords back as they were at that second, such as 2026-11-25T08:00:00Z: restores both
-                beside the tables in use, shows how much is in them, asks, and copies it over; nothing is deleted. Then as refetch
-  refetch       has the next run take in the whole list, and fetch everybody's care records anew
-For the insurer of INSURER_ID, in the account and the region of AWS's own variables (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL …).
-The line has to be paused. Nothing else may write meanwhile: no worker, no Lambda.
-Exit codes: 0 done, 1 failed, 2 wrong usage`;
+const notes = `
+Settings: INSURER_ID and AWS_REGION must be set. The account comes from the variables of AWS (AWS_PROFILE, AWS_ENDPOINT_URL
+and so on). The line must be paused. While a command runs, nothing else may write: no worker, no Lambda.
+The whole procedure: docs/operations/runbook.md, "Restore from a backup".
 
-class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+Exit codes: 0 done, 1 failed, 2 wrong usage, the line is not paused, or the confirmation was refused`;
 
 const settings = z.object({ INSURER_ID: z.string().min(1), AWS_REGION: z.string().min(1) });
 
-/** In this order: who reads meanwhile follows a patient's careVersion, and finds its records. */
+/** Copied in this order: a reader follows the careVersion of a patient, so the care records must be there first. */
 const tables = [careRecordsTable, patientsTable] as const;
-/** A large table takes hours. */
-const longestRestoreSeconds = 24 * 60 * 60;
-const scansAtOnce = 8;
-const shardsAtOnce = 8;
-
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+/** The restoration of a large table takes hours. */
+const maxRestoreSeconds = 24 * 60 * 60;
+const parallelScans = 8;
+const parallelShards = 8;
 
 async function copy(dynamo: DynamoDBDocumentClient, at: Date): Promise<void> {
-  const besideOf = (table: string): string => `${table}-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
-  await Promise.all(tables.map((table) => restoreBeside(dynamo, table, besideOf(table), at)));
+  const copyNameOf = (table: string): string => `${table}-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
+  await Promise.all(tables.map((table) => restoreTable(dynamo, table, copyNameOf(table), at)));
   for (const table of tables) {
-    const [now, then] = await Promise.all([countOf(dynamo, table), countOf(dynamo, besideOf(table))]);
+    const [now, then] = await Promise.all([countOf(dynamo, table), countOf(dynamo, copyNameOf(table))]);
     say(`${table}: ${now} items now, ${then} at ${at.toISOString()}`);
   }
-  await ask('Copied over those in use, they replace what has the same key. Type "restore" to go on: ', 'restore');
-  for (const table of tables) say(`${table}: ${await copyItems(dynamo, besideOf(table), table)} items copied`);
-  for (const table of tables) say(`no longer needed: aws dynamodb delete-table --table-name ${besideOf(table)}`);
+  await confirm('The copied items replace those with the same key. Type "restore" to go on: ', 'restore');
+  for (const table of tables) say(`${table}: ${await copyItems(dynamo, copyNameOf(table), table)} items copied`);
+  for (const table of tables) say(`no longer needed: aws dynamodb delete-table --table-name ${copyNameOf(table)}`);
 }
 
-/** Restores a table under another name, if that has not been begun before, and waits until it can be read. */
-async function restoreBeside(dynamo: DynamoDBClient, table: string, beside: string, at: Date): Promise<void> {
+/** Restores a table under another name, and waits until it can be read. Continues a restoration that has already begun. */
+async function restoreTable(dynamo: DynamoDBClient, table: string, copyName: string, at: Date): Promise<void> {
   try {
-    await dynamo.send(new DescribeTableCommand({ TableName: beside }));
+    await dynamo.send(new DescribeTableCommand({ TableName: copyName }));
   } catch (error) {
     if (!(error instanceof ResourceNotFoundException)) throw error;
-    const target = { SourceTableName: table, TargetTableName: beside, RestoreDateTime: at };
+    const target = { SourceTableName: table, TargetTableName: copyName, RestoreDateTime: at };
     await dynamo.send(new RestoreTableToPointInTimeCommand(target));
   }
-  say(`${beside}: is being restored, which can take hours; this command can be ended, and called again`);
-  await waitUntilTableExists({ client: dynamo, maxWaitTime: longestRestoreSeconds }, { TableName: beside });
+  say(
+    `${copyName}: is being restored. This can take hours. You can end this command, and call it again with the same time.`,
+  );
+  await waitUntilTableExists({ client: dynamo, maxWaitTime: maxRestoreSeconds }, { TableName: copyName });
 }
 
 async function* pagesOf(client: DynamoDBDocumentClient, TableName: string, more: Partial<ScanCommandInput> = {}) {
@@ -82,8 +79,8 @@ async function countOf(dynamo: DynamoDBDocumentClient, table: string): Promise<n
 
 async function copyItems(dynamo: DynamoDBDocumentClient, from: string, to: string): Promise<number> {
   let copied = 0;
-  await forEachParallel(Array(scansAtOnce).keys(), scansAtOnce, async (Segment) => {
-    for await (const { Items = [] } of pagesOf(dynamo, from, { Segment, TotalSegments: scansAtOnce })) {
+  await forEachParallel(Array(parallelScans).keys(), parallelScans, async (Segment) => {
+    for await (const { Items = [] } of pagesOf(dynamo, from, { Segment, TotalSegments: parallelScans })) {
       const requests = Items.map((Item) => ({ PutRequest: { Item } }));
       await batchWrite(dynamo, to, requests);
       copied += Items.length;
@@ -92,21 +89,24 @@ async function copyItems(dynamo: DynamoDBDocumentClient, from: string, to: strin
   return copied;
 }
 
-/** @throws UsageError when the answer is another one */
-async function ask(question: string, wanted: string): Promise<void> {
+/** Asks for confirmation. @throws CommandError `usage` if the answer differs */
+async function confirm(question: string, wanted: string): Promise<void> {
   const dialogue = createInterface({ input: process.stdin, output: process.stdout });
   const answer = await Promise.race([
     dialogue.question(question),
-    new Promise<string>((resolve) => dialogue.once('close', () => resolve(''))), // nobody is there to answer
+    new Promise<string>((resolve) => dialogue.once('close', () => resolve(''))), // stdin has ended without an answer
   ]);
   dialogue.close();
-  if (answer.trim() !== wanted) throw new UsageError('nothing was copied');
+  if (answer.trim() !== wanted) throw new CommandError('usage', 'nothing was copied');
 }
 
-/** What a backup says of care records is not to be relied on: some may be newer by now, and documents are in no backup. */
+/**
+ * Marks the care records of every patient as pending, and makes the next run take in the whole list. The care records of
+ * a backup cannot be relied on: some may be newer by now, and no backup contains documents.
+ */
 async function refetch({ patients, syncRuns }: Stores, insurerId: string): Promise<void> {
   let pending = 0;
-  await forEachParallel(shards, shardsAtOnce, async (shard) => {
+  await forEachParallel(shards, parallelShards, async (shard) => {
     for await (const { patientRef } of patients.readShard(shard)) {
       await patients.setCareState(patientRef, 'pending');
       pending += 1;
@@ -116,15 +116,13 @@ async function refetch({ patients, syncRuns }: Stores, insurerId: string): Promi
   say(`${pending} patients wait for their care records, and the next run takes in the whole list`);
 }
 
-async function main(): Promise<void> {
-  const { command, args } = readArguments();
-  if (command === 'help') return say(usage);
-  const at = command === 'copy' ? timeIn(args) : undefined;
+/** Restores both tables as of a time, if one is given. Then does what `refetch` does. */
+async function restore(at?: Date): Promise<void> {
   const { INSURER_ID, AWS_REGION } = readConfig(settings, process.env);
   const { BucketName: BUCKET_NAME } = await readDataOutputs();
   const stores = openStores({ AWS_REGION, BUCKET_NAME });
   if ((await stores.gateOf(INSURER_ID).find()).state !== 'paused')
-    throw new UsageError('the line is open: npm run sync -- pause "restore"');
+    throw new CommandError('usage', 'the line is open. Pause it with npm run sync -- pause "restore".');
   if (at !== undefined) {
     const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region: AWS_REGION }));
     await copy(dynamo, at);
@@ -134,29 +132,26 @@ async function main(): Promise<void> {
   stores.close();
 }
 
-function readArguments(): { readonly command: 'copy' | 'refetch' | 'help'; readonly args: readonly string[] } {
-  try {
-    const options = { help: { type: 'boolean', default: false } } as const;
-    const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    const [command, ...args] = positionals;
-    if (values.help) return { command: 'help', args };
-    if (command === 'copy' || (command === 'refetch' && args.length === 0)) return { command, args };
-    throw new Error(`copy <time>, or refetch`);
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message.split('. ')[0]}\n${usage}`);
-  }
-}
-
-function timeIn([time, ...rest]: readonly string[]): Date {
-  const { success, data } = z.iso.datetime({ offset: true }).safeParse(time);
-  if (!success || rest.length > 0) throw new UsageError('a time is needed, such as 2026-11-25T08:00:00Z');
+function parseTime(text: string): Date {
+  const { success, data } = z.iso.datetime({ offset: true }).safeParse(text);
+  if (!success) throw new InvalidArgumentError('Use ISO 8601 with an offset, such as 2026-11-25T08:00:00Z.');
   return new Date(data);
 }
 
-try {
-  await main();
-} catch (error) {
-  const isTold = error instanceof UsageError || error instanceof ConfigError;
-  process.stderr.write(`epa-sync: ${isTold ? error.message : explain(error)}\n`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+const program = createProgram('npm run restore --').addHelpText('after', notes);
+program
+  .command('copy')
+  .summary('restore the tables Patients and CareRecords as of a time, then do the same as refetch')
+  .description(
+    `Restores the tables Patients and CareRecords as of a time under other names. Shows how many items each holds, asks for
+confirmation, and copies them over the tables in use. Deletes nothing. Then does the same as refetch.`,
+  )
+  .argument('<time>', 'ISO 8601 with an offset, such as 2026-11-25T08:00:00Z', parseTime)
+  .action(async (at: Date) => await restore(at));
+program
+  .command('refetch')
+  .description(
+    'mark the care records of every patient as pending; the next run takes in the whole list and fetches them',
+  )
+  .action(async () => await restore());
+process.exitCode = await runProgram(program, process.argv.slice(2));

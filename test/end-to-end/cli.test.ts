@@ -50,7 +50,7 @@ beforeAll(async () => {
     logDir: join(stack.dir, 'logs'),
     onIds: () => {},
   });
-  // the stack is found as npm start announces it
+  // commands find the stack through the files that npm start writes
   standIn = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)', 'start.ts'], { stdio: 'ignore' });
   const { lock, issuerKeys } = placesIn(stack.dir);
   copyFileSync(stack.api?.issuerKeys ?? '', issuerKeys);
@@ -75,18 +75,18 @@ afterAll(async () => {
   await stack?.stop();
 }, 60_000);
 
-interface Told {
+interface Result {
   readonly exitCode: number | string | null | undefined;
   readonly out: string;
   readonly errors: string;
 }
 
-/** A command, with an environment that knows where the stack is and nothing else of it. */
+/** Runs `npm run sync`. Its environment says where the stack is, and nothing else. */
 async function sync(
   args: readonly string[],
   settings: NodeJS.ProcessEnv = { LOCAL_DIR: stack.dir },
   typed = '',
-): Promise<Told> {
+): Promise<Result> {
   const cli = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
   const options = { env: { PATH: process.env['PATH'], ...settings }, maxBuffer: 64 << 20 };
   return await new Promise((resolve) => {
@@ -97,11 +97,11 @@ async function sync(
   });
 }
 
-test('a run from its start to its issues', async () => {
+test('start, status, runs and issues show a run from its start to its end', async () => {
   expect(await sync(['status'])).toEqual({
     exitCode: 3,
     out: '',
-    errors: 'epa-sync: there was no run yet: start one with npm run sync -- start\n',
+    errors: 'epa-sync: there was no run yet. Start one with npm run sync -- start.\n',
   });
   expect(await sync(['runs'])).toMatchObject({ exitCode: 3 });
   const started = await sync(['start']);
@@ -118,16 +118,16 @@ test('a run from its start to its issues', async () => {
   );
   expect(await sync(['cancel', 'too late'])).toMatchObject({
     exitCode: 3,
-    errors: 'epa-sync: no run is under way: start one with npm run sync -- start\n',
+    errors: 'epa-sync: no run is under way. Start one with npm run sync -- start.\n',
   });
   expect(await sync(['cancel'])).toMatchObject({ exitCode: 2 });
   expect(await sync(['removals', 'approve'])).toMatchObject({ exitCode: 3 });
   expect(await sync(['removals', 'perhaps'])).toMatchObject({ exitCode: 2 });
 });
 
-test('a patient comes bit by bit as the insurer sent them, with the contents of all documents', async () => {
+test('patient prints exactly what the insurer sent, with the content of all documents', async () => {
   const sent = insurer.patients().find(({ careRecords }) => /"contentBase64": *"\w/.test(careRecords ?? ''));
-  if (sent?.careRecords == null) throw new Error('nobody has a document');
+  if (sent?.careRecords == null) throw new Error('no patient has a document');
   const { out, exitCode } = await sync(['patient', sent.kvnr]);
   expect(exitCode).toBe(0);
   const records = splitAnswer(sent.careRecords).records.length;
@@ -140,7 +140,7 @@ test('a patient comes bit by bit as the insurer sent them, with the contents of 
   expect((await sync(['patient', refOf(sent.kvnr as Kvnr)])).out).toBe(out);
 });
 
-test('so does one whose records no answer has room for', async () => {
+test('patient also prints records that are too large for one answer', async () => {
   const kvnr = 'X110434370' as Kvnr;
   const document = (index: number) => `{"id":"d${index}","dose":1.0,"contentBase64":"${'QUJD'.repeat(index)}ü"}`;
   const documents = Array.from({ length: 9 }, (_, index) => document(index)).join(',');
@@ -160,26 +160,26 @@ test('so does one whose records no answer has room for', async () => {
   expect(new Set(reads.map(({ agent }) => agent.who))).toEqual(new Set(['demo-clinician']));
 });
 
-test('a KVNR that is left out is asked for, so that it stands in no history of a shell', async () => {
+test('without an argument, the KVNR is read from standard input', async () => {
   const asked = await sync(['patient'], { LOCAL_DIR: stack.dir }, `${kvnrs[2]}\n`);
   expect(asked).toMatchObject({ exitCode: 0, out: expect.stringContaining('"patient"') });
 });
 
-test('whom nobody knows, and what is no KVNR', async () => {
+test('an unknown patient ends with exit code 3, an invalid KVNR with 2', async () => {
   expect(await sync(['patient', 'A000000019'])).toMatchObject({ exitCode: 2 });
   const unknown = await sync(['patient', 'A123456780']);
   expect(unknown).toMatchObject({ exitCode: 3, out: '' });
-  expect(unknown.errors).toMatch(/^epa-sync: there is no such patient: .*\n$/);
+  expect(unknown.errors).toMatch(/^epa-sync: there is no such patient\. .*\n$/);
   expect(unknown.errors).not.toContain('A123456780');
 });
 
-test('a sync on demand is shown from its request to its end', async () => {
+test('sync shows a sync on demand from its request to its end', async () => {
   const [kvnr, leaving] = kvnrs as [Kvnr, Kvnr];
   insurer.setFaults({ rate: 0, latencyMs: 3_000 });
   const synced = await sync(['sync', kvnr]);
   insurer.setFaults({ latencyMs: 2 });
   expect(synced).toMatchObject({ exitCode: 0, errors: '' });
-  // where the API's first answer is slow, the sync runs before it comes
+  // if the first answer of the API is slow, the sync is already running
   expect(synced.out.replaceAll(/^[\d.]+ s {2}/gm, '')).toMatch(
     /^(requested: .*\nrunning|running: .*)\ncompleted: .*\n$/,
   );
@@ -195,7 +195,7 @@ test('a sync on demand is shown from its request to its end', async () => {
   expect(await sync(['sync', leaving])).toMatchObject({ exitCode: 3 });
 });
 
-test('a line that is paused says who, when and why; a sync waits until it is resumed', async () => {
+test('line shows who paused, when and why; a sync waits until the line is resumed', async () => {
   const kvnr = kvnrs[2] as Kvnr;
   expect(await sync(['pause'])).toMatchObject({ exitCode: 2 });
   expect((await sync(['pause', 'maintenance', 'until two'])).out).toMatch(/^the line is paused, and silent after .* s/);
@@ -237,7 +237,7 @@ test('an access log of several pages comes whole, as text, JSON and FHIR, and a 
   expect(entries.slice(0, 230).map(({ seq }) => seq)).toEqual(drafts.map((_, index) => index + 1));
   const text = (await sync(['access-log', patientRef])).out.split('\n');
   expect(text[0]).toMatch(/^ {4}1 {2}.* UTC {2}read-patient {2}success {2}clara \(Clara\) as clinician$/);
-  expect(text.some((line) => line.includes('demo-auditor'))).toBe(true); // the reading of the one before
+  expect(text.some((line) => line.includes('demo-auditor'))).toBe(true); // the previous command has read the log
   const bundle = JSON.parse((await sync(['access-log', patientRef, '--fhir'])).out);
   expect(bundle).toMatchObject({ resourceType: 'Bundle', type: 'searchset', link: [{ relation: 'self' }] });
   expect(bundle.entry.length).toBeGreaterThan(230);
@@ -252,13 +252,13 @@ test('an access log of several pages comes whole, as text, JSON and FHIR, and a 
   });
 });
 
-test('an API elsewhere is spoken to with the token given, and with its rights only', async () => {
+test('with API_URL and EPA_SYNC_TOKEN, commands have the rights of that token only', async () => {
   const { url = '', issuer = '', issuerKeys = '' } = stack.api ?? {};
   const settings = { API_URL: url, EPA_SYNC_TOKEN: await fetchToken(issuer, issuerKeys, 'management') };
   expect(await sync(['status'], settings)).toMatchObject({ exitCode: 0 });
   const refused = await sync(['start'], settings);
   expect(refused).toMatchObject({ exitCode: 1, out: '' });
-  expect(refused.errors).toMatch(/^epa-sync: none of your roles may do this: .*\n$/);
+  expect(refused.errors).toMatch(/^epa-sync: none of your roles may do this\. .*\n$/);
   expect(await sync(['status'], { ...settings, EPA_SYNC_TOKEN: 'nonsense' })).toMatchObject({
     exitCode: 1,
     errors: expect.stringContaining('EPA_SYNC_TOKEN has expired'),
@@ -268,7 +268,7 @@ test('an API elsewhere is spoken to with the token given, and with its rights on
   expect(unsafe.errors).toContain('API_URL: has to be https');
 });
 
-test('an auditor with no other role is told by KVNR who has seen what, also of somebody who has left', async () => {
+test('an auditor without another role finds the access log of a removed patient by KVNR', async () => {
   const { url = '', issuer = '', issuerKeys = '' } = stack.api ?? {};
   const settings = { API_URL: url, EPA_SYNC_TOKEN: await fetchToken(issuer, issuerKeys, 'auditor') };
   const leaving = kvnrs[3] as Kvnr;
@@ -283,17 +283,17 @@ test('an auditor with no other role is told by KVNR who has seen what, also of s
   expect(await sync(['patient', kvnrs[0] ?? ''], settings)).toMatchObject({ exitCode: 1 });
 });
 
-test('where no stack runs, one line says what to do', async () => {
+test('if no stack runs, one line says what to do', async () => {
   const LOCAL_DIR = join(stack.dir, 'nothing-here');
   expect(await sync(['status'], { LOCAL_DIR })).toEqual({
     exitCode: 4,
     out: '',
-    errors: `epa-sync: no stack runs on ${LOCAL_DIR}: start one with npm start, or set LOCAL_DIR\n`,
+    errors: `epa-sync: no stack runs in ${LOCAL_DIR}. Start one with npm start, or set LOCAL_DIR.\n`,
   });
   const API_URL = `http://127.0.0.1:${(await freePorts(1))[0]}`;
   expect(await sync(['status'], { API_URL, EPA_SYNC_TOKEN: 'any' })).toMatchObject({
     exitCode: 4,
-    errors: `epa-sync: no API answers at ${API_URL}: start one with npm start, or set API_URL\n`,
+    errors: `epa-sync: no API answers at ${API_URL}. Start one with npm start, or set API_URL.\n`,
   });
   expect(await sync(['nonsense'])).toMatchObject({ exitCode: 2 });
   expect(await sync(['status', '--nonsense'])).toMatchObject({ exitCode: 2 });

@@ -17,7 +17,7 @@ const world = {
   malformedEntries: 0,
 };
 
-/** A day that has been run, with the line paused and no worker left. */
+/** Starts a day and completes its run. Then the line is paused and no worker is left. */
 async function dayAtRest(): Promise<Day> {
   const day = await startDay(world);
   const worker = await day.startWorker();
@@ -28,7 +28,7 @@ async function dayAtRest(): Promise<Day> {
   return day;
 }
 
-/** `npm run restore`, as an operator calls it; whatever it asks is answered once `before` is done. */
+/** Runs `npm run restore`. Answers its question once `before` is done. */
 async function restore(day: Day, args: readonly string[], answer = '', before = async () => {}) {
   const { PSEUDONYM_KEY: _, PAYLOAD_KEYS: __, ...environment } = day.stack.environment;
   const env = { PATH: process.env['PATH'], ...environment, INSURER_ID: 'test' };
@@ -46,15 +46,15 @@ async function restore(day: Day, args: readonly string[], answer = '', before = 
 
 const refsOf = (day: Day): string[] => day.insurer.patients().map(({ kvnr }) => day.refOf(kvnr));
 
-async function forget(patientRef: string): Promise<void> {
+async function deletePatient(patientRef: string): Promise<void> {
   const dynamo = new DynamoDBClient({});
   const Key = { shard: { S: patientRef.slice(0, 2) }, patientRef: { S: patientRef } };
   await dynamo.send(new DeleteItemCommand({ TableName: patientsTable, Key }));
   dynamo.destroy();
 }
 
-/** A run after the restoration: everybody is asked for, and all is as the insurer has it. */
-async function expectWholeAfterRun(day: Day): Promise<void> {
+/** Runs once after the restoration. Expects that it fetches everyone, and stores all as the insurer has it. */
+async function expectCompleteAfterRun(day: Day): Promise<void> {
   day.insurer.resetLog();
   await day.startWorker();
   await day.line.resume({ operator: 'test', reason: 'restored' });
@@ -67,13 +67,13 @@ async function expectWholeAfterRun(day: Day): Promise<void> {
   }
 }
 
-test('what was lost comes back from the backup, and the next run fetches all of it anew', async () => {
+test('copy restores deleted patients, and the next run fetches all care records again', async () => {
   await using day = await dayAtRest();
   const [lost = '', emptied = ''] = refsOf(day);
   const { careVersion = '' } = (await day.stores.patients.get(emptied)) ?? {};
   const restored = await restore(day, ['copy', new Date().toISOString()], 'restore', async () => {
-    await forget(lost);
-    await day.stores.careRecords.deleteVersion(emptied, careVersion); // with the documents, which are in no backup
+    await deletePatient(lost);
+    await day.stores.careRecords.deleteVersion(emptied, careVersion); // also deletes the documents, which no backup contains
   });
   expect(restored).toMatchObject({ exitCode: 0, errors: '' });
   expect(restored.out).toMatch(/^Patients: 30 items now, 30 at /m);
@@ -81,31 +81,31 @@ test('what was lost comes back from the backup, and the next run fetches all of 
   expect(restored.out).toMatch(/^30 patients wait for their care records/m);
   expect(new Set(await day.storedRefs())).toEqual(new Set(refsOf(day)));
   expect(await day.stores.patients.get(lost)).toMatchObject({ careVersion: expect.any(String), careState: 'pending' });
-  await expectWholeAfterRun(day);
+  await expectCompleteAfterRun(day);
 });
 
-test('where a table was lost whole, the next run takes in the whole list again, also one that has not changed', async () => {
+test('after refetch, the next run takes in the whole list again, even if it has not changed', async () => {
   await using day = await dayAtRest();
   const [lost = ''] = refsOf(day);
-  await forget(lost);
+  await deletePatient(lost);
   expect(await restore(day, ['refetch'])).toMatchObject({
     exitCode: 0,
     out: expect.stringMatching(/^29 patients wait/),
   });
-  await expectWholeAfterRun(day);
+  await expectCompleteAfterRun(day);
 });
 
-test('nothing is copied unless somebody has said so, nor while the line is open', async () => {
+test('nothing is copied without confirmation or while the line is open', async () => {
   await using day = await dayAtRest();
   const [lost = ''] = refsOf(day);
   const at = new Date().toISOString();
   for (const answer of ['', 'no']) {
-    const refused = await restore(day, ['copy', at], answer, async () => await forget(lost));
+    const refused = await restore(day, ['copy', at], answer, async () => await deletePatient(lost));
     expect(refused).toMatchObject({ exitCode: 2, errors: 'epa-sync: nothing was copied\n' });
     expect(await day.storedRefs()).toHaveLength(29);
   }
   await day.startWorker();
-  await day.line.resume({ operator: 'test', reason: 'somebody else' });
+  await day.line.resume({ operator: 'test', reason: 'test over' });
   for (const args of [['copy', at], ['refetch']])
     expect(await restore(day, args)).toMatchObject({
       exitCode: 2,
@@ -115,7 +115,7 @@ test('nothing is copied unless somebody has said so, nor while the line is open'
   expect(await day.storedRefs()).toHaveLength(29);
 });
 
-test('a worker with another pseudonym key does not start: it would find everybody gone', async () => {
+test('a worker with another pseudonym key does not start, because it would remove every patient', async () => {
   await using day = await dayAtRest();
   const PSEUDONYM_KEY = Buffer.alloc(32, 7).toString('base64');
   await expect(day.startWorker({ PSEUDONYM_KEY })).rejects.toThrow(/ended before it was ready/);

@@ -29,12 +29,12 @@ afterAll(async () => {
   await stack?.stop();
 });
 
-/** `npm run secret`, with what AWS's own variables say and nothing else of the stack. */
+/** Runs `npm run secret`. Its environment has the variables of AWS, and nothing else of the stack. */
 async function secret(args: readonly string[], value = '') {
   const { PSEUDONYM_KEY: _, PAYLOAD_KEYS: __, BUCKET_NAME: ___, ...aws } = stack.environment;
   const env = { PATH: process.env['PATH'], ...aws };
   const command = spawn(process.execPath, [join(root, 'cli', 'secret.ts'), ...args], { env });
-  command.stdin.on('error', () => {}); // it has refused before it read
+  command.stdin.on('error', () => {}); // the command may end before it reads
   command.stdin.end(value);
   const [out, errors] = await Promise.all([text(command.stdout), text(command.stderr), once(command, 'exit')]);
   return { exitCode: command.exitCode, out, errors };
@@ -45,20 +45,20 @@ const read = async (SecretId: string): Promise<Record<string, string>> =>
 
 const pem = '-----BEGIN CERTIFICATE-----\nMIIB\nAQAB\n-----END CERTIFICATE-----';
 
-test('each value is put in its place, beside all others that have to be there, and none is told', async () => {
+test('each value is stored in its secret with all required settings, and no value is printed', async () => {
   const first = await secret(['TEMPORAL_API_KEY'], 'key-1\n');
   expect(first).toMatchObject({ exitCode: 0, errors: '' });
-  expect(first.out).toContain(`TEMPORAL_API_KEY is put in ${arns.shared}`);
-  expect(first.out).toContain('PSEUDONYM_KEY was made');
-  const made = await read(arns.shared);
-  expect(Object.keys(made)).toEqual([...sharedSecrets, 'OTEL_EXPORTER_OTLP_HEADERS']);
-  expect(made).toMatchObject({ TEMPORAL_API_KEY: 'key-1', TEMPORAL_CLIENT_CERT: '', TEMPORAL_CLIENT_KEY: '' });
-  expect(workerSettings.shape.PSEUDONYM_KEY.safeParse(made['PSEUDONYM_KEY']).success).toBe(true);
-  expect(first.out).not.toMatch(new RegExp(`key-1|${made['PSEUDONYM_KEY']}`));
+  expect(first.out).toContain(`TEMPORAL_API_KEY is stored in ${arns.shared}`);
+  expect(first.out).toContain('PSEUDONYM_KEY was created');
+  const created = await read(arns.shared);
+  expect(Object.keys(created)).toEqual([...sharedSecrets, 'OTEL_EXPORTER_OTLP_HEADERS']);
+  expect(created).toMatchObject({ TEMPORAL_API_KEY: 'key-1', TEMPORAL_CLIENT_CERT: '', TEMPORAL_CLIENT_KEY: '' });
+  expect(workerSettings.shape.PSEUDONYM_KEY.safeParse(created['PSEUDONYM_KEY']).success).toBe(true);
+  for (const value of ['key-1', created['PSEUDONYM_KEY']]) expect(first.out).not.toContain(value);
 
   expect((await secret(['TEMPORAL_CLIENT_CERT'], `${pem}\n`)).out).not.toContain('PSEUDONYM_KEY');
   await secret(['TEMPORAL_API_KEY', '--empty']);
-  expect(await read(arns.shared)).toEqual({ ...made, TEMPORAL_API_KEY: '', TEMPORAL_CLIENT_CERT: pem });
+  expect(await read(arns.shared)).toEqual({ ...created, TEMPORAL_API_KEY: '', TEMPORAL_CLIENT_CERT: pem });
 
   await secret(['OTEL_EXPORTER_OTLP_HEADERS'], 'authorization=Bearer x,x-team=epa');
   expect(await read(arns.shared)).toMatchObject({
@@ -71,23 +71,23 @@ test('each value is put in its place, beside all others that have to be there, a
   expect(await read(arns.insurer)).toEqual({ INSURER_API_TOKEN: 'token-2' });
 });
 
-test('the pseudonym key is never changed, and can be put back where there is none', async () => {
+test('an existing pseudonym key is never changed, and a missing one can be stored', async () => {
   const key = Buffer.alloc(32, 1).toString('base64');
   await secret(['TEMPORAL_API_KEY'], 'key');
   const before = await read(arns.shared);
   for (const args of [['PSEUDONYM_KEY'], ['PSEUDONYM_KEY', '--empty']])
     expect((await secret(args, key)).exitCode).not.toBe(0);
-  expect((await secret(['PSEUDONYM_KEY'], key)).errors).toContain('everything that is stored is named by it');
+  expect((await secret(['PSEUDONYM_KEY'], key)).errors).toContain('all stored data is named by it');
   expect(await read(arns.shared)).toEqual(before);
 
-  await put('x'.repeat(32)); // as CloudFormation makes it
+  await put('x'.repeat(32)); // as CloudFormation creates it
   expect(await secret(['PSEUDONYM_KEY'], 'too short')).toMatchObject({ exitCode: 1 });
   expect(await secret(['PSEUDONYM_KEY'], key)).toMatchObject({ exitCode: 0 });
   expect(await read(arns.shared)).toMatchObject({ PSEUDONYM_KEY: key });
 });
 
-test('what cannot be right changes nothing, and is not quoted', async () => {
-  await put(`{"PSEUDONYM_KEY": "${'k'.repeat(44)}",}`); // somebody's slip, with the key in it
+test('a wrong value or wrong usage changes nothing, and is not quoted', async () => {
+  await put(`{"PSEUDONYM_KEY": "${'k'.repeat(44)}",}`); // invalid JSON that contains the key
   expect((await secret(['TEMPORAL_API_KEY'], 'key')).errors).toContain('not a JSON object');
   const wrong: readonly (readonly [args: string[], value: string])[] = [
     [[], 'secret-value'],

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import type { AccessEntry } from '../../core/domain/access.ts';
+import type { Verification } from '../../core/domain/access-log.ts';
+import type { auditEventBundle } from '../../core/domain/fhir-audit-event.ts';
+import { accessLine } from '../../terminal/progress-lines.ts';
+import { type Api, findApi, type Paged } from '../api-client.ts';
+import { CommandError } from '../command-error.ts';
+import { say, sayJson } from '../output.ts';
+import { lookUpPatientRef, patientArgument, readPatient } from './arguments.ts';
+
+/** Adds the auditor's commands. They work for removed patients, too. */
+export function addAccessLogCommands(program: Command): void {
+  program
+    .command('access-log')
+    .description('show who has accessed the data of a patient')
+    .addArgument(patientArgument())
+    .option('--json', 'print the entries as JSON')
+    .option('--fhir', 'print a FHIR R4 Bundle of AuditEvents; takes precedence over --json')
+    .action(async (argument: string | undefined, { json, fhir }: { json?: true; fhir?: true }) => {
+      const api = findApi(process.env, 'auditor');
+      const path = `/patients/${await lookUpPatientRef(await readPatient(argument), api)}/access-log`;
+      if (fhir) return sayJson(await readBundle(api, path));
+      const pages = await Array.fromAsync(api.pages<Paged<{ entries: AccessEntry[] }>>(path));
+      const entries = pages.flatMap((page) => page.entries);
+      if (json) return sayJson(entries);
+      for (const entry of entries) say(accessLine(entry));
+    });
+
+  program
+    .command('verify')
+    .description('check that the access log of a patient is complete and unchanged')
+    .addArgument(patientArgument())
+    .action(async (argument: string | undefined) => {
+      const api = findApi(process.env, 'auditor');
+      const patientRef = await lookUpPatientRef(await readPatient(argument), api);
+      const path = `/patients/${patientRef}/access-log/verification`;
+      const { valid, entries, firstBrokenSeq } = await api.get<Verification>(path);
+      if (!valid)
+        throw new CommandError('failed', `the access log is broken: entry ${firstBrokenSeq} is not as it was written`);
+      say(`the access log is whole and unchanged: ${entries} entries`);
+    });
+}
+
+/** Returns all pages as one Bundle. */
+async function readBundle(api: Api, path: string): Promise<object> {
+  const pages: ReturnType<typeof auditEventBundle>[] = [];
+  for (let next: string | undefined = path; next !== undefined; ) {
+    const page: (typeof pages)[number] = await api.get(next, 'application/fhir+json');
+    pages.push(page);
+    const { url } = page.link.find(({ relation }) => relation === 'next') ?? {};
+    next = url && `${path}${new URL(url).search}`;
+  }
+  const [first] = pages;
+  const entry = pages.flatMap((page) => page.entry ?? []);
+  const link = first?.link.filter(({ relation }) => relation === 'self');
+  return { ...first, link, ...(entry.length > 0 && { entry }) }; // FHIR does not allow empty arrays
+}

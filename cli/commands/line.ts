@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import type { LineChange } from '../../core/domain/gate.ts';
+import type { LineNow } from '../../core/temporal/insurer-line-client.ts';
+import { changeLine, pauseLines } from '../../terminal/progress-lines.ts';
+import { findApi } from '../api-client.ts';
+import { say, sayJson } from '../output.ts';
+import { reasonArgument } from './arguments.ts';
+
+/** Adds the operator's commands about the line. */
+export function addLineCommands(program: Command): void {
+  program
+    .command('pause')
+    .description('pause the line; returns once no request is in flight, and blocks new requests until resumed')
+    .addArgument(reasonArgument())
+    .action(async (reason: string) => {
+      const startedMs = performance.now();
+      const line = await findApi(process.env, 'operator').post<LineNow>('/line/pause', { reason: reason.trim() });
+      const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+      if (line.reason !== reason.trim()) for (const each of pauseLines(line)) say(each); // it was already paused
+      say(
+        `the line is paused, and silent after ${seconds} s: no request goes out until npm run sync -- resume <reason>`,
+      );
+    });
+
+  program
+    .command('resume')
+    .description('open a paused line; the next request goes out at once')
+    .addArgument(reasonArgument())
+    .action(async (reason: string) => {
+      const api = findApi(process.env, 'operator');
+      if ((await api.get<LineNow>('/line')).state === 'open') return say('the line is open already');
+      await api.post('/line/resume', { reason: reason.trim() });
+      say('the line is open: the next request goes out at once');
+    });
+
+  program
+    .command('line')
+    .description('show whether the line is open or paused, and who paused and resumed it, when and why')
+    .option('--json', 'print JSON')
+    .action(async ({ json }: { json?: true }) => {
+      const api = findApi(process.env, 'operator');
+      const line = await api.get<LineNow & { readonly changes: readonly LineChange[] }>('/line');
+      if (json) return sayJson(line);
+      if (line.state === 'open') say(`the line is open, and ${line.busy ? 'busy' : 'idle'}`);
+      else for (const each of pauseLines(line)) say(each);
+      for (const change of line.changes) say(`  ${changeLine(change)}`);
+    });
+}

@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { isUnderWay, type LastSync } from '../../core/domain/patient.ts';
+import type { LineNow } from '../../core/temporal/insurer-line-client.ts';
+import { pauseLines } from '../../terminal/progress-lines.ts';
+import { type Api, ApiError, findApi } from '../api-client.ts';
+import { CommandError } from '../command-error.ts';
+import { say } from '../output.ts';
+import { patientText } from '../patient-text.ts';
+import { lookUpPatientRef, patientArgument, readPatient } from './arguments.ts';
+
+/** Adds the clinician's commands. */
+export function addPatientCommands(program: Command): void {
+  program
+    .command('patient')
+    .description('print master data and all care records as JSON, as the insurer sent them')
+    .addArgument(patientArgument())
+    .action(async (argument: string | undefined) => {
+      const api = findApi(process.env, 'clinician');
+      process.stdout.write(await patientText(api, await lookUpPatientRef(await readPatient(argument), api)));
+    });
+
+  program
+    .command('sync')
+    .description('request fresh care records, and show the progress; the request stays valid if you end the command')
+    .addArgument(patientArgument())
+    .action(async (argument: string | undefined) => {
+      const api = findApi(process.env, 'clinician');
+      const startedMs = performance.now();
+      const requested = await api.post<RequestedSync>('/patient-syncs', await readPatient(argument));
+      const sayTimed = (what: string): void => say(`${((performance.now() - startedMs) / 1000).toFixed(1)} s  ${what}`);
+      sayTimed(`${requested.state}: it will be done even if you end this command`);
+      if (requested.line?.state === 'paused')
+        for (const each of [...pauseLines(requested.line), '  the sync waits until then']) say(each);
+      const { state, error } = await watchSync(api, requested, () => sayTimed('running'));
+      if (state === 'not-insured')
+        throw new CommandError('notFound', 'no longer insured: the patient is removed, with all care records');
+      if (state === 'failed') throw new CommandError('failed', `the sync has failed: ${error}`);
+      sayTimed('completed: the stored care records are fresh');
+    });
+}
+
+type RequestedSync = Pick<LastSync, 'syncId' | 'state' | 'requestedAt'> & {
+  readonly patientRef: string;
+  readonly line?: LineNow;
+};
+
+/** The interval grows, because each poll is an entry in the patient's access log. */
+const firstPollIntervalMs = 300;
+const maxPollIntervalMs = 10_000;
+const maxUnknownAnswers = 8;
+
+/** Waits until a sync ends. @returns its result, or that of a newer sync, which covers it */
+async function watchSync(api: Api, { patientRef, state }: RequestedSync, onRunning: () => void): Promise<LastSync> {
+  let isRunning = state === 'running';
+  let unknownAnswers = 0;
+  for (let waitMs = firstPollIntervalMs; ; waitMs = Math.min(waitMs * 1.5, maxPollIntervalMs)) {
+    await sleep(waitMs);
+    try {
+      const lastSync = await api.get<LastSync>(`/patients/${patientRef}/sync`);
+      if (!isUnderWay(lastSync)) return lastSync;
+      if (lastSync.state === 'running' && !isRunning) onRunning();
+      isRunning ||= lastSync.state === 'running';
+    } catch (error) {
+      unknownAnswers += 1; // while a patient is being removed, the API does not yet have the result of the sync
+      if (!(error instanceof ApiError) || error.problem !== 'patient-unknown' || unknownAnswers > maxUnknownAnswers)
+        throw error;
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Argument, type Command } from 'commander';
+import type { Issue } from '../../core/domain/issue.ts';
+import type { ProgressNow } from '../../core/temporal/daily-sync-client.ts';
+import { progressBlock, summaryLines } from '../../terminal/progress-lines.ts';
+import { createProgressView } from '../../terminal/progress-view.ts';
+import { type Api, findApi, type Paged } from '../api-client.ts';
+import { CommandError } from '../command-error.ts';
+import { say, sayJson } from '../output.ts';
+import { reasonArgument } from './arguments.ts';
+
+/** Adds the operator's commands about runs. */
+export function addRunCommands(program: Command): void {
+  program
+    .command('start')
+    .description('start a run; a run in progress fetches the new list')
+    .action(async () => {
+      const { runId } = await findApi(process.env, 'operator').post<{ runId: string }>('/sync');
+      say(`run ${runId} is under way, with a new list: npm run sync -- status --watch`);
+    });
+
+  program
+    .command('status')
+    .description('show the progress of the run, or the result of the last one')
+    .option('--json', 'print JSON')
+    .option('--watch', 'show the progress each second until the run ends')
+    .action(async ({ json, watch }: { json?: true; watch?: true }) => {
+      const api = findApi(process.env, 'operator');
+      const progress = await api.get<ProgressNow>('/sync');
+      if (watch && progress.state === 'running') {
+        for (const line of summaryLines(await watchRun(api, progress))) say(line);
+      } else if (json) sayJson(progress);
+      else if (progress.state === 'running')
+        for (const line of progressBlock(progress, new Date(), process.stdout.columns ?? 160)) say(line);
+      else for (const line of summaryLines(progress)) say(line);
+    });
+
+  program
+    .command('cancel')
+    .description('cancel the run; work in progress is undone')
+    .addArgument(reasonArgument())
+    .action(async (reason: string) => {
+      await findApi(process.env, 'operator').post('/sync/cancel', { reason: reason.trim() });
+      say('the run undoes its work in progress, and ends: see npm run sync -- status');
+    });
+
+  program
+    .command('removals')
+    .description('approve or reject the removals that a run has asked about')
+    .addArgument(new Argument('<approve|reject>').choices(['approve', 'reject']))
+    .action(async (decision: 'approve' | 'reject') => {
+      await findApi(process.env, 'operator').post('/sync/removals', { decision });
+      const isApproved = decision === 'approve';
+      say(isApproved ? 'the removals will be carried out once the work in progress is done' : 'nobody is removed');
+    });
+
+  program
+    .command('issues')
+    .description('list the quarantined entries and failed patients of the last run')
+    .option('--json', 'print JSON')
+    .action(async ({ json }: { json?: true }) => {
+      const api = findApi(process.env, 'operator');
+      const pages = await Array.fromAsync(api.pages<Paged<{ issues: Issue[] }>>('/sync/issues'));
+      const issues = pages.flatMap((page) => page.issues);
+      if (json) return sayJson(issues);
+      if (issues.length === 0) say('no issues in the last run');
+      for (const { kind, reason, position, patientRef } of issues)
+        say([kind, patientRef ?? (position === undefined ? '' : `entry ${position}`), reason].join('\t'));
+    });
+
+  program
+    .command('runs')
+    .description('list the runs, newest first')
+    .option('--json', 'print JSON')
+    .action(async ({ json }: { json?: true }) => {
+      const runs = await readRuns(findApi(process.env, 'operator'));
+      if (json) return sayJson(runs);
+      if (runs.length === 0)
+        throw new CommandError('notFound', 'there was no run yet. Start one with npm run sync -- start.');
+      for (const { runId, state, patients, careRecords } of runs)
+        say(`${runId}\t${state}\t${patients.listed} listed, ${careRecords.done} of ${careRecords.total} care records`);
+    });
+}
+
+async function readRuns(api: Api): Promise<ProgressNow[]> {
+  const pages = await Array.fromAsync(api.pages<Paged<{ runs: ProgressNow[] }>>('/sync/runs'));
+  return pages.flatMap((page) => page.runs);
+}
+
+const pollIntervalMs = 1_000;
+/** Consecutive failed requests that are tolerated. */
+const maxFailedPolls = 30;
+
+/** Shows the progress of a run until it ends. @returns its last progress */
+async function watchRun(api: Api, begun: ProgressNow): Promise<ProgressNow> {
+  const view = createProgressView(process.stdout);
+  let progress = begun;
+  for (let failedPolls = 0; progress.state === 'running'; ) {
+    view.show(progress);
+    await sleep(pollIntervalMs);
+    try {
+      const seen = await api.get<ProgressNow>('/sync');
+      failedPolls = 0;
+      // if another run has started since, the list of runs has the result of this one
+      progress = seen.runId === begun.runId ? seen : ((await findRun(api, begun.runId)) ?? progress);
+    } catch (error) {
+      failedPolls += 1;
+      if (failedPolls > maxFailedPolls) throw error;
+    }
+  }
+  view.end();
+  return progress;
+}
+
+const findRun = async (api: Api, runId: string): Promise<ProgressNow | undefined> =>
+  (await readRuns(api)).find((run) => run.runId === runId);

@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest';
+import { createProgram, runProgram } from './program.ts';
+import { createSyncProgram } from './sync.ts';
+
+/** Runs `npm run sync` in this process. */
+async function sync(...args: string[]) {
+  let out = '';
+  let errors = '';
+  const program = createSyncProgram();
+  for (const each of [program, ...program.commands])
+    each.configureOutput({ writeOut: (text) => (out += text), writeErr: (text) => (errors += text) });
+  return { exitCode: await runProgram(program, args), out, errors };
+}
+
+test('--help lists all commands by role, and the exit codes', async () => {
+  const { exitCode, out, errors } = await sync('--help');
+  expect({ exitCode, errors }).toEqual({ exitCode: 0, errors: '' });
+  for (const { name, text } of [
+    { name: 'Operator', text: /\n {2}start .*\n {2}status .*\n {2}line /s },
+    { name: 'Clinician', text: /\n {2}patient .*\n {2}sync /s },
+    { name: 'Auditor', text: /\n {2}access-log .*\n {2}verify /s },
+  ])
+    expect(out.split(`${name}:`)[1]?.split('\n\n')[0]).toMatch(text);
+  expect(out).toContain('Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 no stack runs\n');
+});
+
+const commands: readonly (readonly [command: string, usage: string, ...options: string[]])[] = [
+  ['start', '[options]'],
+  ['status', '[options]', '--json', '--watch'],
+  ['cancel', '[options] <reason...>'],
+  ['removals', '[options] <approve|reject>'],
+  ['pause', '[options] <reason...>'],
+  ['resume', '[options] <reason...>'],
+  ['line', '[options]', '--json'],
+  ['issues', '[options]', '--json'],
+  ['runs', '[options]', '--json'],
+  ['patient', '[options] [pseudonym]'],
+  ['sync', '[options] [pseudonym]'],
+  ['access-log', '[options] [pseudonym]', '--json', '--fhir'],
+  ['verify', '[options] [pseudonym]'],
+];
+
+test.each(commands)('%s --help shows its arguments and options only', async (command, usage, ...options) => {
+  const { exitCode, out, errors } = await sync(command, '--help');
+  expect({ exitCode, errors }).toEqual({ exitCode: 0, errors: '' });
+  expect(out).toContain(`Usage: npm run sync -- ${command} ${usage}\n`);
+  expect(out.match(/^ {2}(--\w+)/gm)?.map((option) => option.trim()) ?? []).toEqual(options);
+  expect(await sync('help', command)).toEqual({ exitCode: 0, out, errors });
+});
+
+test('every command is tested', () => {
+  expect(new Set(createSyncProgram().commands.map((command) => command.name()))).toEqual(
+    new Set(commands.map(([command]) => command)),
+  );
+});
+
+test.each([
+  ['nonsense', "unknown command 'nonsense'"],
+  ['stats', "unknown command 'stats' (Did you mean status?)"],
+  ['status --nonsense', "unknown option '--nonsense'"],
+  ['pause maintenance --json', "unknown option '--json'"],
+  ['patient A123 456789', 'too many arguments'],
+  ['cancel', "missing required argument 'reason'"],
+  ['removals', "missing required argument 'approve|reject'"],
+])('wrong usage ends with exit code 2 and one line: %s', async (args, message) => {
+  expect(await sync(...args.split(' '))).toEqual({
+    exitCode: 2,
+    out: '',
+    errors: `epa-sync: ${message}. See npm run sync -- --help.\n`,
+  });
+});
+
+test('without a command, the usage goes to standard error', async () => {
+  const { exitCode, out, errors } = await sync();
+  expect({ exitCode, out }).toEqual({ exitCode: 2, out: '' });
+  expect(errors).toMatch(/^epa-sync: a command is needed\n\nUsage: npm run sync -- /);
+});
+
+test('the words of a reason are one text', async () => {
+  let reason: unknown;
+  const program = createSyncProgram();
+  program.commands
+    .find((command) => command.name() === 'pause')
+    ?.action((text) => {
+      reason = text;
+    });
+  expect(await runProgram(program, ['pause', ' the insurer', 'called ', '--', '-5'])).toBe(0);
+  expect(reason).toBe(' the insurer called  -5');
+});
+
+test('an unexpected error ends with exit code 1 and its message', async () => {
+  let errors = '';
+  const program = createProgram('test').configureOutput({ writeErr: (text) => (errors += text) });
+  program.command('fail').action(() => {
+    throw new Error('it broke');
+  });
+  expect(await runProgram(program, ['fail'])).toBe(1);
+  expect(errors).toBe('epa-sync: it broke\n');
+});
