@@ -184,15 +184,15 @@ function Shell({ person, children }: { readonly person: Person | undefined; read
 }
 
 /** Moves the focus to the heading after a page change, unless a field of the page has the focus already. */
-function useFocusOnPageChange(holder: RefObject<HTMLElement | null>, place: string) {
-  const last = useRef(place);
+function useFocusOnPageChange(container: RefObject<HTMLElement | null>, pageKey: string) {
+  const last = useRef(pageKey);
   useEffect(() => {
-    const { current: main } = holder;
-    if (last.current === place) return;
-    last.current = place;
+    const { current: main } = container;
+    if (last.current === pageKey) return;
+    last.current = pageKey;
     if (main === null || (main !== document.activeElement && main.contains(document.activeElement))) return;
     const start = main.querySelector('h1') ?? main;
     start.tabIndex = -1;
     start.focus();
-  }, [holder, place]);
+  }, [container, pageKey]);
 }

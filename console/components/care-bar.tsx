@@ -12,23 +12,23 @@ export function CareBar({
   readonly isWithLegend?: boolean;
 }) {
   const { t, formats } = useLocale();
-  const words = careStates.map((part) => `${formats.count(counts[part])} ${t.run.careStates[part]}`);
+  const labels = careStates.map((state) => `${formats.count(counts[state])} ${t.run.careStates[state]}`);
   return (
     <>
-      <div className="bar" role="img" aria-label={`${t.run.care}: ${words.join(', ')}`}>
-        {careStates.map((part) => (
+      <div className="bar" role="img" aria-label={`${t.run.care}: ${labels.join(', ')}`}>
+        {careStates.map((state) => (
           <span
-            key={part}
-            className={`bar-segment ${part}`}
-            style={{ width: counts.total === 0 ? '0' : `${(100 * counts[part]) / counts.total}%` }}
+            key={state}
+            className={`bar-segment ${state}`}
+            style={{ width: counts.total === 0 ? '0' : `${(100 * counts[state]) / counts.total}%` }}
           />
         ))}
       </div>
       {isWithLegend && (
         <ul className="legend" aria-hidden="true">
-          {careStates.map((part, index) => (
-            <li key={part}>
-              <span className={`swatch ${part}`} /> {words[index]}
+          {careStates.map((state, index) => (
+            <li key={state}>
+              <span className={`swatch ${state}`} /> {labels[index]}
             </li>
           ))}
         </ul>

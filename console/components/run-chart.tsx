@@ -10,12 +10,12 @@ const daySeconds = 86_400;
 /** Draws stored and failed care records over time, with a table of the same figures. */
 export default function RunChart({ samples }: { readonly samples: readonly RunSample[] }) {
   const { t, formats } = useLocale();
-  const holder = useRef<HTMLDivElement>(null);
+  const container = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot>(undefined);
   const drawn = useRef(samples);
   drawn.current = samples;
   useEffect(() => {
-    const { current: div } = holder;
+    const { current: div } = container;
     if (div === null) return;
     const draw = () => {
       chart.current?.destroy();
@@ -24,14 +24,14 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
     draw();
     const resizing = new ResizeObserver(() => chart.current?.setSize({ width: div.clientWidth, height: heightPx }));
     resizing.observe(div);
-    const looks = ['(prefers-color-scheme: dark)', '(forced-colors: active)'].map((query) => matchMedia(query));
-    for (const look of looks) look.addEventListener('change', draw);
+    const mediaQueries = ['(prefers-color-scheme: dark)', '(forced-colors: active)'].map((query) => matchMedia(query));
+    for (const mediaQuery of mediaQueries) mediaQuery.addEventListener('change', draw);
     const theming = new MutationObserver(draw);
     theming.observe(document.documentElement, { attributeFilter: ['data-theme'] });
     return () => {
       resizing.disconnect();
       theming.disconnect();
-      for (const look of looks) look.removeEventListener('change', draw);
+      for (const mediaQuery of mediaQueries) mediaQuery.removeEventListener('change', draw);
       chart.current?.destroy();
       chart.current = undefined;
     };
@@ -56,7 +56,7 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
           <span className="stroke failed" /> {t.run.careStates.failed}
         </li>
       </ul>
-      <div ref={holder} className="plot" role="img" aria-label={alt} />
+      <div ref={container} className="plot" role="img" aria-label={alt} />
       <details>
         <summary>{t.run.chartTable}</summary>
         <table className="grid">
@@ -106,7 +106,7 @@ const dataOf = (samples: readonly RunSample[]): uPlot.AlignedData => [
 
 function optionsOf(
   div: HTMLElement,
-  words: ReturnType<typeof useLocale>['t']['run'],
+  messages: ReturnType<typeof useLocale>['t']['run'],
   formats: ReturnType<typeof useLocale>['formats'],
 ): uPlot.Options {
   const style = getComputedStyle(div);
@@ -125,8 +125,8 @@ function optionsOf(
     cursor: { show: false },
     series: [
       {},
-      { ...line, label: words.careStates.done, stroke: color('--good') },
-      { ...line, label: words.careStates.failed, stroke: color('--bad'), dash: [6, 4] },
+      { ...line, label: messages.careStates.done, stroke: color('--good') },
+      { ...line, label: messages.careStates.failed, stroke: color('--bad'), dash: [6, 4] },
     ],
     axes: [
       {

@@ -225,17 +225,17 @@ interface PagerProps {
 /** On the first and last page a button becomes disabled, so the focus moves to the page number. */
 function Pager({ page, pages, onTurn }: PagerProps) {
   const { t, formats } = useLocale();
-  const place = useRef<HTMLSpanElement>(null);
+  const pageNumber = useRef<HTMLSpanElement>(null);
   const turn = (page: number) => {
     onTurn(page);
-    if (page === 0 || page === pages - 1) place.current?.focus();
+    if (page === 0 || page === pages - 1) pageNumber.current?.focus();
   };
   return (
     <div className="pager">
       <Button isDisabled={page === 0} onPress={() => turn(page - 1)}>
         {t.issues.previous}
       </Button>
-      <span ref={place} tabIndex={-1}>
+      <span ref={pageNumber} tabIndex={-1}>
         {t.issues.page(formats.count(page + 1), formats.count(pages))}
       </span>
       <Button isDisabled={page === pages - 1} onPress={() => turn(page + 1)}>

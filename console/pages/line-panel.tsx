@@ -28,36 +28,36 @@ export function LinePanel({ line, isStale, isOperator }: LinePanelProps) {
   const { t } = useLocale();
   const pause = useLineCommand('pause');
   const resume = useLineCommand('resume');
-  const look = line && lineStatusOf(line, pause.isPending);
-  const isErrorObsolete = pause.isError && look === 'silent';
+  const status = line && lineStatusOf(line, pause.isPending);
+  const isErrorObsolete = pause.isError && status === 'silent';
   const { reset } = pause;
   useEffect(() => {
     if (isErrorObsolete) reset(); // the line is silent, so the error of the pause no longer matters
   }, [isErrorObsolete, reset]);
-  if (line === null || look === null)
+  if (line === null || status === null)
     return (
       <section className="card line" aria-labelledby="line-title">
         <h2 id="line-title">{t.line.title}</h2>
         <p>{t.line.unknown}</p>
       </section>
     );
-  const error = (look === 'silent' ? null : pause.error) ?? resume.error;
+  const error = (status === 'silent' ? null : pause.error) ?? resume.error;
   return (
-    <section className={`card line ${look}${isStale ? ' stale' : ''}`} aria-labelledby="line-title">
+    <section className={`card line ${status}${isStale ? ' stale' : ''}`} aria-labelledby="line-title">
       <div className="line-head">
         <div>
           <h2 id="line-title">
             {t.line.title} <StaleBadge isOld={isStale} />
           </h2>
-          <div className="line-state" data-status={look}>
+          <div className="line-state" data-status={status}>
             <span className="status-light" aria-hidden="true" />
-            <span role="status">{t.line.statuses[look]}</span>
-            {look === 'pausing' && <ElapsedTime />}
-            {look === 'open' && <LineActivity isBusy={line.busy} />}
+            <span role="status">{t.line.statuses[status]}</span>
+            {status === 'pausing' && <ElapsedTime />}
+            {status === 'open' && <LineActivity isBusy={line.busy} />}
           </div>
-          <LineFacts line={line} status={look} />
+          <LineFacts line={line} status={status} />
         </div>
-        {isOperator && <LineButtons line={line} status={look} commands={{ pause, resume }} />}
+        {isOperator && <LineButtons line={line} status={status} commands={{ pause, resume }} />}
       </div>
       <Problem error={error} />
       <LineChanges line={line} />
@@ -137,7 +137,7 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
   const mainButton = useRef<HTMLButtonElement>(null);
   const confirmButton = useRef<HTMLButtonElement>(null);
   const isPauseNext = status === 'open' || status === 'pausing';
-  const wish = isPauseNext
+  const next = isPauseNext
     ? { name: t.line.pause, title: t.line.pauseTitle, text: t.line.pauseText }
     : { name: t.line.resume, title: t.line.resumeTitle, text: t.line.resumeText };
   const confirmSilence = () => {
@@ -161,12 +161,12 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
             isLarge
             isPending={isPauseNext ? pause.isPending : resume.isPending}
           >
-            {wish.name}
+            {next.name}
           </Button>
         }
-        title={wish.title}
-        text={wish.text}
-        confirm={wish.name}
+        title={next.title}
+        text={next.text}
+        confirm={next.name}
         isDangerous={isPauseNext}
         onReason={(reason) => {
           pause.reset();

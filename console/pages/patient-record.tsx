@@ -159,11 +159,11 @@ function CareRecord({ record, read }: { readonly record: InsurerData; readonly r
 function Provider({ provider }: { readonly provider: unknown }) {
   const { t } = useLocale();
   const { name, bsnr } = objectOf(provider);
-  const words = [textOf(name), bsnr === undefined ? '' : `BSNR ${textOf(bsnr)}`].filter((word) => word !== '');
-  if (words.length === 0) return null;
+  const parts = [textOf(name), bsnr === undefined ? '' : `BSNR ${textOf(bsnr)}`].filter((part) => part !== '');
+  if (parts.length === 0) return null;
   return (
     <p>
-      <small>{t.patient.provider}</small> <bdi>{words.join(' · ')}</bdi>
+      <small>{t.patient.provider}</small> <bdi>{parts.join(' · ')}</bdi>
     </p>
   );
 }
@@ -306,8 +306,8 @@ function textOf(value: unknown): string {
   return value === undefined || value === null ? '' : JSON.stringify(value);
 }
 
-const labelFor = (words: Readonly<Record<string, string>>, value: unknown): string =>
-  (typeof value === 'string' && Object.hasOwn(words, value) && words[value]) || textOf(value);
+const labelFor = (labels: Readonly<Record<string, string>>, value: unknown): string =>
+  (typeof value === 'string' && Object.hasOwn(labels, value) && labels[value]) || textOf(value);
 
 function addressLines(address: unknown): readonly string[] {
   const { street, postalCode, city, country } = objectOf(address);

@@ -13,34 +13,38 @@ export function RemovalsPanel({
   readonly progress: Progress;
 }) {
   const { t, formats } = useLocale();
-  const place = useRef<HTMLElement>(null);
+  const panel = useRef<HTMLElement>(null);
   const decide = useDecideRemovals();
-  const asked = awaitingDecision ? decision : undefined;
+  const pendingDecision = awaitingDecision ? decision : undefined;
   const { variables } = decide;
   const isOfRun = decide.isSuccess && variables?.runId === runId;
   const decided = isOfRun && (state === 'running' || variables.decision === 'reject') ? variables : undefined;
-  if (asked === undefined && decided === undefined) return null;
-  const act = (removals: number, wish: RemovalsDecision['decision']) =>
-    decide.mutate({ runId, decision: wish, removals }, { onSuccess: () => place.current?.focus() });
+  if (pendingDecision === undefined && decided === undefined) return null;
+  const submit = (removals: number, choice: RemovalsDecision['decision']) =>
+    decide.mutate({ runId, decision: choice, removals }, { onSuccess: () => panel.current?.focus() });
   return (
     <section
-      ref={place}
+      ref={panel}
       tabIndex={-1}
-      className={`card${asked === undefined ? '' : ' decision'}`}
+      className={`card${pendingDecision === undefined ? '' : ' decision'}`}
       aria-labelledby="decision-title"
     >
-      <h2 id="decision-title">{asked === undefined ? t.removals.decided : t.removals.title}</h2>
-      {asked !== undefined && (
+      <h2 id="decision-title">{pendingDecision === undefined ? t.removals.decided : t.removals.title}</h2>
+      {pendingDecision !== undefined && (
         <>
           <p>
             {t.removals.text(
-              formats.count(asked.removals),
-              formats.count(asked.stored),
-              formats.percent(asked.stored === 0 ? 1 : asked.removals / asked.stored),
+              formats.count(pendingDecision.removals),
+              formats.count(pendingDecision.stored),
+              formats.percent(pendingDecision.stored === 0 ? 1 : pendingDecision.removals / pendingDecision.stored),
             )}
           </p>
           <div className="actions">
-            <Button kind="primary" isPending={decide.isPending} onPress={() => act(asked.removals, 'reject')}>
+            <Button
+              kind="primary"
+              isPending={decide.isPending}
+              onPress={() => submit(pendingDecision.removals, 'reject')}
+            >
               {t.removals.reject}
             </Button>
             <ConfirmDialog
@@ -49,17 +53,17 @@ export function RemovalsPanel({
                   {t.removals.approve}
                 </Button>
               }
-              title={t.removals.approveTitle(formats.count(asked.removals), asked.removals)}
+              title={t.removals.approveTitle(formats.count(pendingDecision.removals), pendingDecision.removals)}
               text={t.removals.approveText}
               confirm={t.removals.approve}
               isDangerous
-              onConfirm={() => act(asked.removals, 'approve')}
+              onConfirm={() => submit(pendingDecision.removals, 'approve')}
             />
           </div>
           <Problem error={decide.error} />
         </>
       )}
-      {asked === undefined && decided !== undefined && (
+      {pendingDecision === undefined && decided !== undefined && (
         <Notice kind="good">{decided.decision === 'approve' ? t.removals.approved : t.removals.rejected}</Notice>
       )}
     </section>

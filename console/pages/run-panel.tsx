@@ -152,7 +152,7 @@ function Steps({ progress: { phase, state } }: { readonly progress: Progress }) 
         .filter((each) => each !== 'done')
         .map((each, index) => {
           const step = isOver || index < at ? 'past' : index > at ? 'next' : state === 'running' ? 'now' : 'stopped';
-          const words = {
+          const stepLabels = {
             past: t.run.stepDone,
             now: t.run.stepNow,
             next: t.run.stepNext,
@@ -165,7 +165,7 @@ function Steps({ progress: { phase, state } }: { readonly progress: Progress }) 
               </span>
               <span>
                 {t.run.phases[each]}
-                <small>{words[step]}</small>
+                <small>{stepLabels[step]}</small>
               </span>
             </li>
           );
@@ -216,7 +216,7 @@ function Faults({ faults }: { readonly faults: Progress['line']['faults'] }) {
   const sorted = (Object.entries(faults) as [keyof typeof t.run.faultKinds, number][])
     .filter(([, count]) => count > 0)
     .sort(([, a], [, b]) => b - a);
-  const most = sorted[0]?.[1] ?? 1;
+  const highest = sorted[0]?.[1] ?? 1;
   if (sorted.length === 0) return null;
   return (
     <details>
@@ -228,7 +228,7 @@ function Faults({ faults }: { readonly faults: Progress['line']['faults'] }) {
               <th scope="row">{t.run.faultKinds[fault]}</th>
               <td className="number">{formats.count(count)}</td>
               <td className="bar-cell" aria-hidden="true">
-                <span className="bar-segment failed" style={{ width: `${(100 * count) / most}%` }} />
+                <span className="bar-segment failed" style={{ width: `${(100 * count) / highest}%` }} />
               </td>
             </tr>
           ))}

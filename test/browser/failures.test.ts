@@ -42,15 +42,15 @@ test('an expiring token is renewed silently; when the session has ended, the pag
 test('a session survives an issuer that fails for a while', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, demoUserNames.operator);
-  let asked = 0;
+  let requests = 0;
   await page.route('**/token', async (route) => {
     const response = await route.fetch();
-    if (route.request().method() === 'POST') asked += 1;
+    if (route.request().method() === 'POST') requests += 1;
     await route.fulfill({ response, status: 500, json: { error: 'server_error' } });
   });
   await sleep((tokenSeconds + 3) * 1_000);
-  expect(asked).toBeGreaterThan(0);
-  expect(asked).toBeLessThan(20); // one timer, and the requests that are refused meanwhile
+  expect(requests).toBeGreaterThan(0);
+  expect(requests).toBeLessThan(20); // one timer, and the requests that are refused meanwhile
   expect(await page.getByText('Ihre Anmeldung ist abgelaufen').count()).toBe(0);
   await page.unroute('**/token');
   await page.getByText('abgeschlossen').first().waitFor();
@@ -74,18 +74,18 @@ test('a hidden tab sends no requests', async () => {
   const { page } = await visit(world.browser, world.url);
   await signInAs(page, demoUserNames.operator);
   await page.getByText('abgeschlossen').first().waitFor();
-  let asked = 0;
+  let requests = 0;
   page.on('request', (request) => {
-    if (/\/(line|sync)$/.test(new URL(request.url()).pathname)) asked += 1;
+    if (/\/(line|sync)$/.test(new URL(request.url()).pathname)) requests += 1;
   });
   await page.evaluate(() => {
     Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
     document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
   });
   await sleep(500);
-  asked = 0;
+  requests = 0;
   await sleep(3_000);
-  expect(asked).toBe(0);
+  expect(requests).toBe(0);
   await page.context().close();
 });
 
@@ -125,12 +125,12 @@ test('sign-out removes all data at once, even if the issuer has no sign-out', as
   await page.getByRole('button', { name: 'Anmelden' }).waitFor();
   expect(await page.locator('.card').count()).toBe(1);
   expect(new URL(page.url()).hash).toBe('');
-  const asked: string[] = [];
-  page.on('request', (request) => asked.push(request.url()));
+  const requests: string[] = [];
+  page.on('request', (request) => requests.push(request.url()));
   await page.goBack();
   await sleep(1_000);
   expect(await page.getByRole('heading', { name: 'Versorgungen' }).count()).toBe(0);
-  expect(asked.filter((url) => url.includes('/patients/'))).toEqual([]);
+  expect(requests.filter((url) => url.includes('/patients/'))).toEqual([]);
   await page.context().close();
 });
 
@@ -177,11 +177,11 @@ test('the error of an unconfirmed pause disappears when the line becomes silent'
 test('reading a record is retried after a transient error, and the page says so; a refusal is final', async () => {
   const { page } = await visit(world.browser, world.url);
   let answer: { status: number; problem: string } | undefined = { status: 503, problem: 'storage-unavailable' };
-  let asked = 0;
+  let requests = 0;
   await page.route(/\/patients\/[0-9a-f]{32}$/, async (route) => {
     const response = await route.fetch();
     if (answer === undefined || route.request().method() !== 'GET') return await route.fulfill({ response });
-    asked += 1;
+    requests += 1;
     return await route.fulfill({
       response,
       status: answer.status,
@@ -190,7 +190,7 @@ test('reading a record is retried after a transient error, and the page says so;
   });
   await openPatientRecord(page);
   await page.getByText('Die Seite versucht es weiter.').waitFor();
-  await expect.poll(() => asked, { timeout: 10_000 }).toBeGreaterThan(1);
+  await expect.poll(() => requests, { timeout: 10_000 }).toBeGreaterThan(1);
   answer = undefined;
   await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
   expect(await page.getByText('Die Seite versucht es weiter.').count()).toBe(0);
@@ -198,9 +198,9 @@ test('reading a record is retried after a transient error, and the page says so;
   answer = { status: 403, problem: 'forbidden' };
   await page.reload();
   await page.getByText('Ihre Rolle ist dazu nicht berechtigt.').waitFor();
-  asked = 0;
+  requests = 0;
   await sleep(3_000);
-  expect(asked).toBe(0);
+  expect(requests).toBe(0);
   expect(await page.getByText('Die Seite versucht es weiter.').count()).toBe(0);
   await page.context().close();
 });

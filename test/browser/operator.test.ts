@@ -24,7 +24,7 @@ async function confirmWithReason(page: Page, name: string, reason: string): Prom
   await dialog.getByRole('button', { name }).click();
 }
 
-const lineWithStatus = (page: Page, look: string) => page.locator(`[data-status=${look}]`);
+const lineWithStatus = (page: Page, status: string) => page.locator(`[data-status=${status}]`);
 
 test('an operator starts a run and sees its progress without reloading', async () => {
   const { page } = operator;
@@ -51,7 +51,7 @@ test('screen readers announce the state of the line, but not each request', asyn
     const state = document.querySelector('.line [role=status]');
     const seen = { texts: new Set<string | null>(), dots: new Set<string | undefined>() };
     // until the page has shown both states, idle and busy: it polls on its own schedule
-    for (let looks = 0; looks < 100 || (seen.dots.size < 2 && looks < 1_000); looks += 1) {
+    for (let samples = 0; samples < 100 || (seen.dots.size < 2 && samples < 1_000); samples += 1) {
       seen.texts.add(state?.textContent ?? null);
       seen.dots.add(document.querySelector('.activity-dot')?.className);
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -49,14 +49,14 @@ const roles = Object.keys(pagesOf) as (keyof typeof pagesOf)[];
 async function forEachPage(
   page: Page,
   role: keyof typeof pagesOf,
-  look: (name: string) => Promise<void>,
+  check: (name: string) => Promise<void>,
 ): Promise<void> {
   for (const [name, ready] of pagesOf[role]) {
     await page.goto(`${world.url}#/${name.replace('REF', patientRef)}`);
     await page.locator(ready).first().waitFor();
     for (const details of await page.locator('main details').all())
       await details.evaluate((each) => each.setAttribute('open', ''));
-    await look(name);
+    await check(name);
   }
 }
 
@@ -75,20 +75,20 @@ async function violationsOn(page: Page): Promise<readonly string[]> {
 }
 
 /** Selects both languages and themes in the page's header. */
-async function forEachLanguageAndTheme(page: Page, look: (name: string) => Promise<void>): Promise<void> {
+async function forEachLanguageAndTheme(page: Page, check: (name: string) => Promise<void>): Promise<void> {
   for (const language of ['de', 'en'])
     for (const theme of ['light', 'dark']) {
       await page.locator('header select').nth(0).selectOption(language);
       await page.locator('header select').nth(1).selectOption(theme);
-      await look(`${language} ${theme}`);
+      await check(`${language} ${theme}`);
     }
 }
 
 /** Returns the violations in all languages and themes. */
 async function violationsInAllLanguagesAndThemes(page: Page): Promise<readonly string[]> {
   const found: string[] = [];
-  await forEachLanguageAndTheme(page, async (look) => {
-    for (const violation of await violationsOn(page)) found.push(`${look}: ${violation}`);
+  await forEachLanguageAndTheme(page, async (appearance) => {
+    for (const violation of await violationsOn(page)) found.push(`${appearance}: ${violation}`);
   });
   return found;
 }
@@ -100,9 +100,9 @@ test.each(roles)('axe finds no violations on the pages of the role %s, in both t
   const { page } = await visit(world.browser, world.url, withoutMotion);
   await signInAs(page, demoUserNames[role]);
   const found: string[] = [];
-  await forEachLanguageAndTheme(page, async (look) => {
+  await forEachLanguageAndTheme(page, async (appearance) => {
     await forEachPage(page, role, async (name) => {
-      for (const violation of await violationsOn(page)) found.push(`${name} ${look}: ${violation}`);
+      for (const violation of await violationsOn(page)) found.push(`${name} ${appearance}: ${violation}`);
     });
   });
   expect(found).toEqual([]);
@@ -237,10 +237,10 @@ test('axe finds no violations on the decision about removals, and on its dialog'
   await signInAs(page, demoUserNames.operator);
   await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor();
   const found = [...(await violationsInAllLanguagesAndThemes(page))];
-  await forEachLanguageAndTheme(page, async (look) => {
+  await forEachLanguageAndTheme(page, async (appearance) => {
     await page.getByRole('button', { name: /^(Entfernung genehmigen|Approve removals)$/ }).click();
     await page.getByRole('alertdialog').waitFor();
-    for (const violation of await violationsOn(page)) found.push(`dialog ${look}: ${violation}`);
+    for (const violation of await violationsOn(page)) found.push(`dialog ${appearance}: ${violation}`);
     await page.keyboard.press('Escape');
     await page.getByRole('alertdialog').waitFor({ state: 'detached' });
   });

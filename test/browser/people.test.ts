@@ -253,15 +253,15 @@ test('an auditor reads and filters the access log, verifies the chain, and saves
 
 test('management sees progress and runs, but no data of patients', async () => {
   const page = await openPageAs('management');
-  const asked: string[] = [];
-  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  const requestedPaths: string[] = [];
+  page.on('request', (request) => requestedPaths.push(new URL(request.url()).pathname));
   await page.getByText('abgeschlossen').first().waitFor();
   await page.getByRole('link', { name: 'Läufe' }).click();
   await page.getByRole('row').nth(1).waitFor();
   expect(await page.getByRole('navigation').getByRole('link').allInnerTexts()).toEqual(['Fortschritt', 'Läufe']);
   await page.goto(`${world.url}#/patient`);
   await page.getByText('Diese Seite gibt es nicht').waitFor();
-  expect(asked.filter((path) => /patient|issues/.test(path))).toEqual([]);
+  expect(requestedPaths.filter((path) => /patient|issues/.test(path))).toEqual([]);
   await page.context().close();
 });
 
