@@ -24,13 +24,13 @@ const draftsOf = (patientRef: string, count: number) => Array.from({ length: cou
 
 async function readAll(patientRef: string, limit = 1_000, order?: 'newest'): Promise<AccessEntry[]> {
   const entries: AccessEntry[] = [];
-  let nextToken: string | undefined;
+  let afterSeq: number | undefined;
   do {
-    const page = await accessLog.read(patientRef, limit, nextToken, order);
+    const page = await accessLog.read(patientRef, limit, afterSeq, order);
     expect(page.entries.length).toBeLessThanOrEqual(limit);
     entries.push(...page.entries);
-    nextToken = page.nextToken;
-  } while (nextToken !== undefined);
+    afterSeq = page.lastKey;
+  } while (afterSeq !== undefined);
   return entries;
 }
 
@@ -223,16 +223,6 @@ test('who comes back when all has expired begins a log that is valid, while old 
   const [entry] = await later.append(patientRef, [{ ...draftOf(patientRef), recorded: '2030-01-01T00:00:00.000Z' }]);
   expect(entry?.seq).toBe(2);
   expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
-});
-
-test('a token of another patient, or of nobody, leads nowhere', async () => {
-  const [patientRef, other] = [newPatientRef(), newPatientRef()];
-  await accessLog.append(patientRef, draftsOf(patientRef, 3));
-  const { nextToken } = await accessLog.read(patientRef, 2);
-  await expect(accessLog.read(other, 2, nextToken)).rejects.toMatchObject({ name: 'PageTokenError' });
-  const forged = Buffer.from(JSON.stringify([patientRef, '1'])).toString('base64url');
-  for (const token of ['', 'x', forged])
-    await expect(accessLog.read(patientRef, 2, token)).rejects.toMatchObject({ name: 'PageTokenError' });
 });
 
 test.each<[string, (server: ReturnType<typeof createServer>) => void]>([

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import type { AccessDraft, AccessEntry } from '../domain/access.ts';
 import { type Checkpoint, expiresAtSeconds, linkEntry, type Verification, verifyChain } from '../domain/access-log.ts';
-import { type Page, pageToken, sortKeyFrom } from './page.ts';
+import type { Page } from './page.ts';
 import { forEachParallel } from './parallel.ts';
 
 export const accessLogTable = 'AuditLog';
@@ -38,8 +38,18 @@ export interface AccessLogStore {
   append(patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]>;
   /** Appends the first entries of many patients, one each. Who has some already costs as much as with append. @throws AccessLogError `unavailable` */
   appendFirst(drafts: readonly AccessDraft[]): Promise<void>;
-  /** @param order which come first; all pages are read in one. @throws PageTokenError, AccessLogError `unavailable` */
-  read(patientRef: string, limit: number, nextToken?: string, order?: 'oldest' | 'newest'): Promise<Page<AccessEntry>>;
+  /**
+   * Reads a page of a patient's entries.
+   * @param afterSeq `lastKey` of the page before
+   * @param order which entries come first: the same for all pages
+   * @throws AccessLogError `unavailable`
+   */
+  read(
+    patientRef: string,
+    limit: number,
+    afterSeq?: number,
+    order?: 'oldest' | 'newest',
+  ): Promise<Page<AccessEntry, number>>;
   /** @throws AccessLogError `unavailable` */
   verify(patientRef: string): Promise<Verification>;
 }
@@ -58,7 +68,6 @@ const firstDelayMs = 20;
 const maxDelayMs = 400;
 
 const checkpointPartition = (patientRef: string): string => `checkpoint#${patientRef}`;
-const isSeq = (value: unknown): value is number => Number.isSafeInteger(value);
 
 /** What a transaction writes for one entry: neither may be there yet. */
 const putsOf = (entry: AccessEntry) => {
@@ -270,12 +279,11 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
       });
     },
 
-    async read(patientRef, limit, nextToken, order) {
-      let after = nextToken === undefined ? undefined : sortKeyFrom(nextToken, patientRef, isSeq);
-      for (;;) {
+    async read(patientRef, limit, afterSeq, order) {
+      for (let after = afterSeq; ; ) {
         const { items, lastSeq } = await readPage<AccessEntry>(patientRef, after, limit, order);
         if (lastSeq === undefined) return { entries: items };
-        if (items.length > 0) return { entries: items, nextToken: pageToken(patientRef, lastSeq) };
+        if (items.length > 0) return { entries: items, lastKey: lastSeq };
         after = lastSeq; // all of them have expired
       }
     },

@@ -30,12 +30,12 @@ test('runs are listed newest first, page by page, without issues and lists among
   }
   await syncRuns.setAppliedList(insurerId, { listId: 'l', etag: '"e"' });
   const seen: string[] = [];
-  let nextToken: string | undefined;
+  let after: string | undefined;
   do {
-    const page = await syncRuns.listRuns(insurerId, 2, nextToken);
+    const page = await syncRuns.listRuns(insurerId, 2, after);
     seen.push(...page.entries.map(({ runId }) => runId));
-    nextToken = page.nextToken;
-  } while (nextToken !== undefined);
+    after = page.lastKey;
+  } while (after !== undefined);
   expect(seen).toEqual(runIds.reverse());
 });
 
@@ -50,9 +50,9 @@ test('issues are kept once each, quarantined entries in the order of the list', 
   ];
   for (const _attempt of [1, 2]) await syncRuns.addIssues(insurerId, 'run-1', issues);
   const first = await syncRuns.listIssues(insurerId, 'run-1', 30);
-  const rest = await syncRuns.listIssues(insurerId, 'run-1', 30, first.nextToken);
+  const rest = await syncRuns.listIssues(insurerId, 'run-1', 30, first.lastKey);
   expect([...first.entries, ...rest.entries]).toEqual(issues.reverse());
-  expect(rest.nextToken).toBeUndefined();
+  expect(rest.lastKey).toBeUndefined();
   expect((await syncRuns.listIssues(insurerId, 'run-2', 30)).entries).toEqual([]);
 });
 
@@ -71,10 +71,6 @@ test('the list that was applied last is remembered', async () => {
   await syncRuns.setAppliedList(insurerId, { listId: 'l1', etag: '"e1"' });
   await syncRuns.setAppliedList(insurerId, { listId: 'l2', etag: 'W/"e2"' });
   expect(await syncRuns.readAppliedList(insurerId)).toEqual({ listId: 'l2', etag: 'W/"e2"' });
-});
-
-test.each(['', 'x', 'e30', 'WzFd'])('a page token that we never gave is refused: %j', async (token) => {
-  await expect(syncRuns.listRuns('insurer', 2, token)).rejects.toMatchObject({ name: 'PageTokenError' });
 });
 
 test('how a run has gone is kept with it, one sample for each change', async () => {

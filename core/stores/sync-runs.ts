@@ -11,7 +11,7 @@ import type { Issue } from '../domain/issue.ts';
 import type { Progress } from '../domain/progress.ts';
 import { addSample, type RunSample } from '../domain/run-sample.ts';
 import { batchWrite } from './batch-write.ts';
-import { type Page, pageToken, sortKeyFrom } from './page.ts';
+import type { Page } from './page.ts';
 
 export const syncRunsTable = 'SyncRuns';
 
@@ -23,12 +23,15 @@ export interface SyncRunsStore {
   readProgress(insurerId: string, runId?: string): Promise<Progress | undefined>;
   /** How the newest run has gone, oldest first; none of one that was kept before there were samples. */
   readSamples(insurerId: string): Promise<{ runId: string; samples: readonly RunSample[] } | undefined>;
-  /** Newest first. @throws PageTokenError */
-  listRuns(insurerId: string, limit: number, nextToken?: string): Promise<Page<Progress>>;
+  /** Lists the runs, newest first. @param after `lastKey` of the page before */
+  listRuns(insurerId: string, limit: number, after?: string): Promise<Page<Progress, string>>;
   /** Adds issues to a run's. The same issue again (same position, or same patient) is kept once. */
   addIssues(insurerId: string, runId: string, issues: readonly Issue[]): Promise<void>;
-  /** Quarantined entries by position, then the list's, then patients. @throws PageTokenError */
-  listIssues(insurerId: string, runId: string, limit: number, nextToken?: string): Promise<Page<Issue>>;
+  /**
+   * Lists the issues of a run: quarantined entries by position, then those of the list, then those of patients.
+   * @param after `lastKey` of the page before
+   */
+  listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
   readAppliedList(insurerId: string): Promise<AppliedListVersion | undefined>;
   setAppliedList(insurerId: string, list: AppliedListVersion): Promise<void>;
   /** The next run takes in its whole list, also when that has not changed. */
@@ -46,7 +49,6 @@ interface RunItem {
 }
 
 const issuesKey = (insurerId: string, runId: string) => `${insurerId}#${runId}`;
-const isRunId = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const keyMarkKey = (insurerId: string) => ({ insurerId: `${insurerId}#pseudonyms`, runId: 'key' });
 const appliedListKey = (insurerId: string) => ({ insurerId: `${insurerId}#list`, runId: 'applied' });
 
@@ -63,10 +65,8 @@ function issueKey({ kind, position, patientRef, reason }: Issue): string {
 }
 
 export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsStore {
-  /** A page of what lies under one partition key. */
-  const readPage = async (partition: string, newestFirst: boolean, limit: number, nextToken: string | undefined) => {
-    const after =
-      nextToken === undefined ? undefined : { insurerId: partition, runId: sortKeyFrom(nextToken, partition, isRunId) };
+  /** Reads a page of one partition. */
+  const readPage = async (partition: string, newestFirst: boolean, limit: number, after: string | undefined) => {
     const command = new QueryCommand({
       TableName: syncRunsTable,
       ConsistentRead: true,
@@ -74,12 +74,12 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       ExpressionAttributeValues: { ':partition': partition },
       ScanIndexForward: !newestFirst,
       Limit: limit,
-      ...(after && { ExclusiveStartKey: after }),
+      ...(after !== undefined && { ExclusiveStartKey: { insurerId: partition, runId: after } }),
     });
     const { Items = [], LastEvaluatedKey } = await dynamo.send(command);
     return {
       items: Items,
-      ...(LastEvaluatedKey && { nextToken: pageToken(partition, String(LastEvaluatedKey['runId'])) }),
+      ...(LastEvaluatedKey && { lastKey: String(LastEvaluatedKey['runId']) }),
     };
   };
 
@@ -117,8 +117,8 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       return newest && { runId: newest.runId, samples: newest.samples ?? [] };
     },
 
-    async listRuns(insurerId, limit, nextToken) {
-      const { items, ...rest } = await readPage(insurerId, true, limit, nextToken);
+    async listRuns(insurerId, limit, after) {
+      const { items, ...rest } = await readPage(insurerId, true, limit, after);
       return { entries: (items as RunItem[]).map(({ progress }) => progress), ...rest };
     },
 
@@ -131,8 +131,8 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       await batchWrite(dynamo, syncRunsTable, requests);
     },
 
-    async listIssues(insurerId, runId, limit, nextToken) {
-      const { items, ...rest } = await readPage(issuesKey(insurerId, runId), false, limit, nextToken);
+    async listIssues(insurerId, runId, limit, after) {
+      const { items, ...rest } = await readPage(issuesKey(insurerId, runId), false, limit, after);
       return { entries: (items as { issue: Issue }[]).map(({ issue }) => issue), ...rest };
     },
 

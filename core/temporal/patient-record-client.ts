@@ -165,9 +165,9 @@ async function syncThatRemoved(
 ): Promise<LastSync | undefined> {
   let request: AccessEntry | undefined;
   let removal: AccessEntry | undefined;
-  let nextToken: string | undefined;
+  let afterSeq: number | undefined;
   do {
-    const page = await accessLog.read(patientRef, logPageEntries, nextToken);
+    const page = await accessLog.read(patientRef, logPageEntries, afterSeq);
     for (const entry of page.entries) {
       const isOfRequest = entry.entity?.kind === 'sync' && entry.entity.id === request?.entity?.id;
       if (entry.operation === 'removal') removal = entry;
@@ -178,8 +178,8 @@ async function syncThatRemoved(
         removal = undefined;
       }
     }
-    nextToken = page.nextToken;
-  } while (nextToken !== undefined);
+    afterSeq = page.lastKey;
+  } while (afterSeq !== undefined);
   if (removal === undefined || request?.entity === undefined) return undefined;
   return {
     syncId: request.entity.id,

@@ -1,22 +1,22 @@
 import type { Handler } from '../http/operation.ts';
-import { pageTokens } from '../http/pages.ts';
+import { pageTokens } from '../http/page-tokens.ts';
 import { Problem } from '../http/problems.ts';
 
-/** A run may have tens of thousands; a page of them stays far below what DynamoDB and a Lambda give at once. */
+/** A run may have tens of thousands of issues. This many stay far below the size limits of DynamoDB and Lambda. */
 const issuesPerPage = 1_000;
 
-/** Pages stay with the run that the first one was of, though a newer one may have begun: a token names it. */
-interface Place {
+/** A token names the run, so that all pages are of the same run even if a newer one has started. */
+interface Position {
   readonly runId: string;
   readonly after: string;
 }
 
 export const listIssues: Handler<'listIssues'> = async ({ query }, { stores: { syncRuns }, config, tokenCipher }) => {
   const insurerId = config.INSURER_ID;
-  const pages = pageTokens<Place>(tokenCipher, `issues ${query.runId ?? ''}`);
-  const place = await pages.positionOf(query.nextToken);
-  const runId = place?.runId ?? (await syncRuns.readProgress(insurerId, query.runId))?.runId;
+  const pages = pageTokens<Position>(tokenCipher, `issues ${query.runId ?? ''}`);
+  const position = await pages.positionOf(query.nextToken);
+  const runId = position?.runId ?? (await syncRuns.readProgress(insurerId, query.runId))?.runId;
   if (runId === undefined) throw new Problem('no-run-yet');
-  const { entries, nextToken: after } = await syncRuns.listIssues(insurerId, runId, issuesPerPage, place?.after);
+  const { entries, lastKey: after } = await syncRuns.listIssues(insurerId, runId, issuesPerPage, position?.after);
   return { body: { issues: entries, ...(await pages.nextToken(after === undefined ? undefined : { runId, after })) } };
 };

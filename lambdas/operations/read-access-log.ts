@@ -1,7 +1,7 @@
 import type { AccessEntry } from '../../core/domain/access.ts';
 import { auditEventBundle } from '../../core/domain/fhir-audit-event.ts';
 import type { Call, Handler } from '../http/operation.ts';
-import { pageTokens } from '../http/pages.ts';
+import { pageTokens } from '../http/page-tokens.ts';
 
 const entriesPerPage = 100;
 /** A filter that hardly anything fits must not read a whole log in one answer. */
@@ -10,16 +10,16 @@ const readsMax = 20;
 export const readAccessLog: Handler<'readAccessLog'> = async (call, { stores: { accessLog }, tokenCipher }) => {
   const { patientRef, query, acceptsFhir, apiUrl } = call;
   const { order = 'oldest' } = query;
-  const pages = pageTokens<string>(tokenCipher, `access log of ${patientRef}, ${order} first`);
+  const pages = pageTokens<number>(tokenCipher, `access log of ${patientRef}, ${order} first`);
   const entries: AccessEntry[] = [];
-  let place = await pages.positionOf(query.nextToken);
+  let position = await pages.positionOf(query.nextToken);
   for (let reads = 0; reads < readsMax && entries.length < entriesPerPage; reads++) {
-    const page = await accessLog.read(patientRef, entriesPerPage - entries.length, place, order);
+    const page = await accessLog.read(patientRef, entriesPerPage - entries.length, position, order);
     entries.push(...page.entries.filter((entry) => fits(entry, query)));
-    place = page.nextToken;
-    if (place === undefined) break;
+    position = page.lastKey;
+    if (position === undefined) break;
   }
-  const next = await pages.nextToken(place);
+  const next = await pages.nextToken(position);
   if (!acceptsFhir) return { body: { entries, ...next } };
   const self = `${apiUrl}/patients/${patientRef}/access-log`;
   const filter = query as Readonly<Record<string, string>>;

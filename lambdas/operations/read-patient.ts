@@ -4,7 +4,7 @@ import type { StoredCareRecord } from '../../core/stores/care-records.ts';
 import type { Stores } from '../../core/stores/open-stores.ts';
 import { encryptDocumentLink } from '../http/document-link.ts';
 import type { Handler } from '../http/operation.ts';
-import { pageTokens } from '../http/pages.ts';
+import { pageTokens } from '../http/page-tokens.ts';
 import { Problem } from '../http/problems.ts';
 
 /** A Lambda answers 6 MB at most, counted as the JSON string that its answer becomes; a margin for the rest of it. */
@@ -17,7 +17,7 @@ const linkBytesMax = 4_000;
 const readsMax = 5;
 
 /** Where a page begins: a record of a version; and for one that is linked, one of its documents. */
-interface Place {
+interface Position {
   readonly careVersion: string;
   readonly record: number;
   readonly document: number;
@@ -32,8 +32,8 @@ type LinkTo = (content: StoredCareRecord['documents'][number]['content']) => Pro
  */
 export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenCipher }) => {
   const { patientRef, query, actor: reader, apiUrl } = call;
-  const pages = pageTokens<Place>(tokenCipher, `care records of ${patientRef}`);
-  const place = await pages.positionOf(query.nextToken);
+  const pages = pageTokens<Position>(tokenCipher, `care records of ${patientRef}`);
+  const position = await pages.positionOf(query.nextToken);
   const linkTo: LinkTo = async (content) => {
     const token = await encryptDocumentLink(tokenCipher, { patientRef, content, reader });
     const { sizeBytes, sha256 } = content;
@@ -42,8 +42,9 @@ export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenC
   for (let read = 0; read < readsMax; read++) {
     const patient = await stores.patients.get(patientRef);
     if (patient === undefined) throw new Problem('patient-unknown');
-    if (place !== undefined && place.careVersion !== patient.careVersion) throw new Problem('care-records-changed');
-    const page = await recordsPage(stores.careRecords, patient, place, linkTo);
+    if (position !== undefined && position.careVersion !== patient.careVersion)
+      throw new Problem('care-records-changed');
+    const page = await recordsPage(stores.careRecords, patient, position, linkTo);
     if (page === undefined) continue; // the next version has taken its place
     const parts = [`"patient": ${patient.body}`, `"careRecords": [${page.texts.join(',\n')}]`];
     if (patient.lastSync) parts.push(`"lastSync": ${JSON.stringify(patient.lastSync)}`);
@@ -56,21 +57,21 @@ export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenC
 
 interface RecordsPage {
   readonly texts: readonly string[];
-  readonly next?: Place;
+  readonly next?: Position;
 }
 
 /** As many records as an answer has room for; undefined when the version has gone. */
 async function recordsPage(
   careRecords: Stores['careRecords'],
   { patientRef, careVersion, body }: StoredPatient,
-  place: Place | undefined,
+  position: Position | undefined,
   linkTo: LinkTo,
 ): Promise<RecordsPage | undefined> {
   if (careVersion === undefined) return { texts: [] };
   const room = answerMaxBytes - sizeInAnswer(body);
   const texts: string[] = [];
   let used = 0;
-  for (let at = place?.record ?? 0, total = at + 1; at < total; ) {
+  for (let at = position?.record ?? 0, total = at + 1; at < total; ) {
     const page = await careRecords.readPage(patientRef, careVersion, at, recordsAtOnce);
     if (page === undefined) return undefined;
     total = page.total;
@@ -81,7 +82,7 @@ async function recordsPage(
       if (text === undefined) {
         const { linked, nextDocument } = await linkedText(
           record,
-          place?.record === at ? place.document : 0,
+          position?.record === at ? position.document : 0,
           room,
           linkTo,
         );

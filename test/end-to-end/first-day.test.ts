@@ -70,7 +70,7 @@ async function allIssues(day: Awaited<ReturnType<typeof startDay>>, runId: strin
   do {
     const page = await day.stores.syncRuns.listIssues(insurerId, runId, 100, next);
     issues.push(...page.entries);
-    next = page.nextToken;
+    next = page.lastKey;
   } while (next !== undefined);
   return { issues };
 }

@@ -1,6 +1,5 @@
 import { CodecError } from '../../../core/crypto/key-wrapper.ts';
 import { AccessLogError } from '../../../core/stores/access-log.ts';
-import { PageTokenError } from '../../../core/stores/page.ts';
 import { DailySyncError } from '../../../core/temporal/daily-sync-client.ts';
 import { InsurerLineError } from '../../../core/temporal/insurer-line-client.ts';
 import { PatientRecordError } from '../../../core/temporal/patient-record-client.ts';
@@ -51,18 +50,10 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof PatientRecordError) return new Problem(patientRecordProblems[error.fault], {}, by);
   if (error instanceof AccessLogError) return new Problem('access-log-unavailable', {}, by);
   if (error instanceof CodecError && error.fault === 'unavailable') return new Problem('unavailable', {}, by);
-  if (error instanceof PageTokenError) return wrongPageToken(by);
   if (isOfAws(error)) return new Problem('storage-unavailable', {}, by);
   if (error instanceof Error && error.name === 'TimeoutError') return new Problem('unavailable', {}, by);
   return new Problem('internal', {}, by);
 }
-
-export const wrongPageToken = (by: ErrorOptions): Problem =>
-  new Problem(
-    'invalid-request',
-    { errors: [{ in: 'query', pointer: '/nextToken', detail: 'is the nextToken of an answer to the same question' }] },
-    by,
-  );
 
 const dailySyncProblems: Readonly<Record<DailySyncError['fault'], ProblemName>> = {
   'no-run': 'no-run-under-way',

@@ -69,12 +69,12 @@ const markerOf = async ({ stores }: Day, patientRef: string) =>
 
 async function accessOf({ stores }: Day, patientRef: string): Promise<AccessEntry[]> {
   const entries: AccessEntry[] = [];
-  let nextToken: string | undefined;
+  let afterSeq: number | undefined;
   do {
-    const page = await stores.accessLog.read(patientRef, 100, nextToken);
+    const page = await stores.accessLog.read(patientRef, 100, afterSeq);
     entries.push(...page.entries);
-    nextToken = page.nextToken;
-  } while (nextToken !== undefined);
+    afterSeq = page.lastKey;
+  } while (afterSeq !== undefined);
   return entries;
 }
 
