@@ -77,7 +77,10 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
   const stores = openStores({ AWS_REGION: region, BUCKET_NAME: environment['BUCKET_NAME'] ?? '' });
   const handlers = Object.fromEntries(
     await Promise.all(
-      groups.map(async (group) => [group, ((await import(`../functions/${group}.ts`)) as { handler: Handler }).handler]),
+      groups.map(async (group) => [
+        group,
+        ((await import(`../functions/${group}.ts`)) as { handler: Handler }).handler,
+      ]),
     ),
   ) as Record<Group, Handler>;
   const pseudonymKey = Buffer.from(PSEUDONYM_KEY, 'base64');
