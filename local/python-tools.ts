@@ -28,23 +28,28 @@ export async function ensurePythonTools(
   signal?: AbortSignal,
 ): Promise<PythonTools> {
   const requirements = join(root, 'local', 'requirements.txt');
-  const bin = await ensureEnvironment(join(localDir, 'venv'), requirements, 'temporal', onInstall, signal);
+  const bin = await ensurePythonEnvironment(join(localDir, 'venv'), requirements, 'temporal', onInstall, signal);
   return { temporal: join(bin, 'temporal'), ministack: join(bin, 'ministack') };
 }
 
 /** Schemathesis, which only a test needs: in an environment of its own, as its packages are many. @throws StartFailure */
 export async function ensureSchemathesis(localDir: string): Promise<string> {
   const requirements = join(root, 'test', 'api', 'schemathesis-requirements.txt');
-  const bin = await ensureEnvironment(join(localDir, 'venv-schemathesis'), requirements, 'schemathesis', () => {});
+  const bin = await ensurePythonEnvironment(
+    join(localDir, 'venv-schemathesis'),
+    requirements,
+    'schemathesis',
+    () => {},
+  );
   return join(bin, 'schemathesis');
 }
 
 /** @param proof a command that is there once all is installed. @returns where the commands are */
-async function ensureEnvironment(
+export async function ensurePythonEnvironment(
   venv: string,
   requirements: string,
   proof: string,
-  onInstall: () => void,
+  onInstall: () => void = () => {},
   signal?: AbortSignal,
 ): Promise<string> {
   const bin = join(venv, process.platform === 'win32' ? 'Scripts' : 'bin');

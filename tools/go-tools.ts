@@ -35,7 +35,11 @@ export async function ensureGoTools(localDir: string): Promise<GoTools> {
   const hash = createHash('sha256');
   for (const file of ['go.mod', 'go.sum', 'requirements.txt']) hash.update(readFileSync(join(sources, file)));
   const wanted = hash.digest('hex');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && Object.values(tools).every((tool) => existsSync(tool)))
+  if (
+    existsSync(stamp) &&
+    readFileSync(stamp, 'utf8') === wanted &&
+    Object.values(tools).every((tool) => existsSync(tool))
+  )
     return tools;
 
   const build = join(localDir, `go-build-${process.pid}`);
@@ -56,7 +60,9 @@ export async function ensureGoTools(localDir: string): Promise<GoTools> {
     await run(join(bin, `go${suffix}`), ['install', '-trimpath', '-ldflags=-s -w', 'tool'], { cwd: build, env }).catch(
       (error: unknown) => {
         const { stderr = '' } = error as { stderr?: string };
-        throw new Error(`could not build vale and actionlint (tools/go-tools.ts):\n${stderr.slice(-4000)}`, { cause: error });
+        throw new Error(`could not build vale and actionlint (tools/go-tools.ts):\n${stderr.slice(-4000)}`, {
+          cause: error,
+        });
       },
     );
     renameSync(join(build, 'bin'), target);
