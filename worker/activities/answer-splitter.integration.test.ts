@@ -4,31 +4,31 @@ import { splitAnswerWithinLimits } from './answer-splitter.ts';
 
 const free = { signal: new AbortController().signal, check() {} };
 const answerWith = (field: string) => `{"kvnr":"A123456780","careRecords":[{"id":"r","x":${field}}]}`;
-const takenFrom = async (text: string) => await splitAnswerWithinLimits(Buffer.from(text), free);
+const splitText = async (text: string) => await splitAnswerWithinLimits(Buffer.from(text), free);
 
-/** The longest time for which this process did nothing else while some work lasted. */
+/** Returns the longest time for which the event loop was blocked during some work, in milliseconds. */
 async function longestBlockMs(work: () => Promise<void>): Promise<number> {
   let longestMs = 0;
   let lastMs = performance.now();
-  const look = () => {
+  const measure = () => {
     longestMs = Math.max(longestMs, performance.now() - lastMs);
     lastMs = performance.now();
   };
-  const timer = setInterval(look, 10);
+  const timer = setInterval(measure, 10);
   await work();
-  look();
+  measure();
   clearInterval(timer);
   return longestMs;
 }
 
-test('an answer too large to be taken apart here comes back bit by bit all the same', async () => {
+test('an answer that is split in a child process can be joined to the same text', async () => {
   const text = answerWith(`[1.0,"${'ä'.repeat(500_000)}\\ud800"]`);
-  const taken = await takenFrom(text);
-  if (taken.kind !== 'parts') throw new Error(taken.kind);
-  expect(joinAnswer(taken.parts)).toBe(text);
+  const result = await splitText(text);
+  if (result.kind !== 'split') throw new Error(result.kind);
+  expect(joinAnswer(result.answer)).toBe(text);
 });
 
-test('64 MiB of the worst numbers are given up, and neither block nor swell the process that keeps the line', async () => {
+test('64 MiB of the slowest numbers are rejected as too large, and neither block this process nor grow its memory', async () => {
   const bytes = Buffer.from(answerWith(`[${'1.0,'.repeat(16 << 20)}0]`));
   const beforeBytes = process.memoryUsage().rss;
   const blockedMs = await longestBlockMs(async () => {
@@ -38,13 +38,13 @@ test('64 MiB of the worst numbers are given up, and neither block nor swell the 
   expect(process.memoryUsage().rss - beforeBytes).toBeLessThan(400 << 20);
 }, 90_000);
 
-test('an answer of too many documents, or one nested too deeply, is given up', async () => {
+test('an answer with too many documents, or nested too deeply, is rejected as too large', async () => {
   const many = `{"kvnr":"A","careRecords":[{"id":"r","documents":[${Array(50_000).fill('{"contentBase64":""}').join()}]}]}`;
-  expect(await takenFrom(many)).toEqual({ kind: 'too-large' });
-  expect(await takenFrom(answerWith('['.repeat(100_000) + ']'.repeat(100_000)))).toEqual({ kind: 'too-large' });
+  expect(await splitText(many)).toEqual({ kind: 'too-large' });
+  expect(await splitText(answerWith('['.repeat(100_000) + ']'.repeat(100_000)))).toEqual({ kind: 'too-large' });
 }, 30_000);
 
-test('what is no answer is unreadable, large or small', async () => {
+test('a body that is not an answer is unreadable, large or small', async () => {
   for (const text of ['', '{', 'null', answerWith(`"${'x'.repeat(700_000)}`)])
-    expect(await takenFrom(text)).toEqual({ kind: 'unreadable' });
+    expect(await splitText(text)).toEqual({ kind: 'unreadable' });
 }, 30_000);

@@ -2,27 +2,27 @@ import { fork } from 'node:child_process';
 import { type SplitAnswer, splitAnswer } from '../../core/domain/split-answer.ts';
 import type { WriteGuard } from '../../core/stores/write-guard.ts';
 
-/** A larger answer is taken apart by a process of its own: JSON at its worst takes 1 ms per KiB, and this one keeps the line. */
+/** Larger answers are split in a child process: in the worst case JSON takes 1 ms per KiB, and this process keeps the line. */
 const inlineBytesMax = 640 * 1024;
-/** What that process may hold: an answer of 64 MiB as text, as values, and printed. */
+/** Heap of the child process: an answer of 64 MiB as text, as values, and printed. */
 const heapMiB = 512;
 const splitTimeoutMs = 60_000;
-/** Each part is an item or an object to be written; a real answer has some dozens. */
+/** Maximum number of records and documents. Each one is an item or an object to write; a real answer has a few dozen. */
 const partsMax = 50_000;
-/** How V8 ends a process that has no memory left. */
+/** Signals with which V8 ends a process that is out of memory. */
 const outOfMemorySignals: readonly (NodeJS.Signals | null)[] = ['SIGABRT', 'SIGTRAP', 'SIGILL'];
 
-/** unreadable: no answer at all; too-large: it cannot be taken apart within bounds, however often one tries. */
+/** unreadable: not an answer; too-large: it cannot be split within the limits, also not in another attempt. */
 export type AnswerSplitResult =
-  | { readonly kind: 'parts'; readonly parts: SplitAnswer }
+  | { readonly kind: 'split'; readonly answer: SplitAnswer }
   | { readonly kind: 'unreadable' | 'too-large' };
 
-/** Takes an answer apart here and now. Never throws for what the answer holds: the parser's message would quote it. */
+/** Splits an answer synchronously. Never throws because of its content: the parser's message would quote it. */
 export function splitAnswerInline(body: Uint8Array): AnswerSplitResult {
   try {
-    const parts = splitAnswer(new TextDecoder('utf-8', { fatal: true }).decode(body));
-    const count = parts.records.reduce((sum, { documents }) => sum + documents.length, parts.records.length);
-    return count > partsMax ? { kind: 'too-large' } : { kind: 'parts', parts };
+    const answer = splitAnswer(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    const count = answer.records.reduce((sum, { documents }) => sum + documents.length, answer.records.length);
+    return count > partsMax ? { kind: 'too-large' } : { kind: 'split', answer };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return { kind: 'unreadable' };
     if (error instanceof RangeError) return { kind: 'too-large' }; // nested too deeply
@@ -32,33 +32,33 @@ export function splitAnswerInline(body: Uint8Array): AnswerSplitResult {
 
 let lastSplit: Promise<unknown> = Promise.resolve();
 
-/** Takes an answer apart without keeping this process from its other work; large ones one after another. */
-export async function splitAnswerWithinLimits(body: Uint8Array, leash: WriteGuard): Promise<AnswerSplitResult> {
+/** Splits an answer without blocking this process. Large answers are split in a child process, one at a time. */
+export async function splitAnswerWithinLimits(body: Uint8Array, writeGuard: WriteGuard): Promise<AnswerSplitResult> {
   if (body.byteLength <= inlineBytesMax) return splitAnswerInline(body);
-  const taking = lastSplit.then(async () => await splitInChildProcess(body, leash));
-  lastSplit = taking.catch(() => undefined);
-  return await taking;
+  const split = lastSplit.then(async () => await splitInChildProcess(body, writeGuard));
+  lastSplit = split.catch(() => undefined);
+  return await split;
 }
 
-/** A thread would not do: V8 out of memory ends the whole process, and within JSON.parse a thread cannot be stopped. */
-async function splitInChildProcess(body: Uint8Array, leash: WriteGuard): Promise<AnswerSplitResult> {
-  leash.check();
+/** Not a worker thread: if V8 runs out of memory the whole process ends, and JSON.parse in a thread cannot be stopped. */
+async function splitInChildProcess(body: Uint8Array, writeGuard: WriteGuard): Promise<AnswerSplitResult> {
+  writeGuard.check();
   const child = fork(new URL('./split-answer-process.ts', import.meta.url), {
     execArgv: [`--max-old-space-size=${heapMiB}`],
     env: {},
     serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'], // V8's last words are not for our log
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'], // V8's crash output must not enter our log
   });
   const { promise, resolve, reject } = Promise.withResolvers<AnswerSplitResult>();
-  child.once('message', (taken) => resolve(taken as AnswerSplitResult));
+  child.once('message', (result) => resolve(result as AnswerSplitResult));
   child.once('error', reject);
   child.once('exit', (code, signal) => {
     if (outOfMemorySignals.includes(signal)) resolve({ kind: 'too-large' });
-    else reject(new Error(`taking apart ended: ${signal ?? code}`)); // by someone else: the next attempt tells
+    else reject(new Error(`the process that splits an answer ended early: ${signal ?? code}`)); // the next attempt repeats it
   });
   const timer = setTimeout(() => {
     try {
-      leash.check(); // a process that was frozen has not waited
+      writeGuard.check(); // after a standstill of this process the timeout proves nothing
       resolve({ kind: 'too-large' });
     } catch (error) {
       reject(error);

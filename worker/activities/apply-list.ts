@@ -15,10 +15,10 @@ export interface ApplyListDeps extends RemovePatientDeps {
   readonly patients: Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged'> & RemovePatientDeps['patients'];
 }
 
-/** Between two batches of patients a cancelled activity ends. */
-const batchPatients = 500;
-const removalsAtOnce = 8;
-const appendsAtOnce = 8;
+/** Number of patients per batch. A cancelled activity ends between two batches. */
+const batchSize = 500;
+const parallelRemovals = 8;
+const parallelAppends = 8;
 
 export const createApplyList = ({
   lists,
@@ -32,7 +32,7 @@ export const createApplyList = ({
         const stored = await Array.fromAsync(patients.readShard(shard));
         const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
         const diff = await diffShard(lines, stored, listId);
-        // Data are never stored without an entry: it comes first, and an attempt that repeats both appends it no second time.
+        // The access entry comes first, so that no data is stored without one. A repeated attempt does not append it again.
         const accessOf = (operation: 'import' | 'change', { patientRef }: ListedEntry) =>
           syncAccess(operation, patientRef, `${operation}:${listId}`, { kind: 'list', id: listId });
         for (const batch of batchesOf(diff.new)) {
@@ -42,7 +42,7 @@ export const createApplyList = ({
         }
         for (const batch of batchesOf(diff.changed)) {
           heartbeats.signal.throwIfAborted();
-          await forEachParallel(batch, appendsAtOnce, async (entry) => {
+          await forEachParallel(batch, parallelAppends, async (entry) => {
             await accessLog.append(entry.patientRef, [accessOf('change', entry)]);
           });
           await patients.storeChanged(batch, listId, heartbeats.writeGuard);
@@ -67,9 +67,9 @@ export const createApplyList = ({
         if (gone.length === 0) return { removed };
         const listedBy = new Map<string, string>();
         for await (const { patientRef, listed } of patients.readShard(shard)) listedBy.set(patientRef, listed.listId);
-        // Whoever is not there, or marked already, is removed once more: an attempt that died may have left a half.
-        const stillGone = gone.filter((then) => (listedBy.get(then.patientRef) ?? then.listedBy) === then.listedBy);
-        await forEachParallel(stillGone, removalsAtOnce, async ({ patientRef }) => {
+        // Patients that are absent or already marked are removed again, because an attempt may have died half way.
+        const stillGone = gone.filter((found) => (listedBy.get(found.patientRef) ?? found.listedBy) === found.listedBy);
+        await forEachParallel(stillGone, parallelRemovals, async ({ patientRef }) => {
           heartbeats.signal.throwIfAborted();
           await removePatient({ patients, careRecords, accessLog }, patientRef, heartbeats.writeGuard);
         });
@@ -84,7 +84,10 @@ export const createApplyList = ({
   },
 });
 
-/** Goes on at the first shard that no earlier attempt has done. @param work gives what is done once the shard is */
+/**
+ * Processes the shards that no earlier attempt has finished.
+ * @param work processes one shard; returns what is done including that shard
+ */
 async function forEachRemainingShard<Done extends { readonly nextShard: number }>(
   heartbeats: Heartbeats<Done>,
   toShard: number,
@@ -98,5 +101,5 @@ async function forEachRemainingShard<Done extends { readonly nextShard: number }
 }
 
 function* batchesOf(entries: readonly ListedEntry[]): Generator<readonly ListedEntry[]> {
-  for (let start = 0; start < entries.length; start += batchPatients) yield entries.slice(start, start + batchPatients);
+  for (let start = 0; start < entries.length; start += batchSize) yield entries.slice(start, start + batchSize);
 }

@@ -11,25 +11,29 @@ export interface CareRecordsFetchDeps {
   readonly payloads: Pick<PayloadsStore, 'put'>;
 }
 
-/** What this process has heard of a patient whom it asks for right now. */
-interface Hearsay {
+/** What the not-insured cache knows about a patient whose care records are being fetched. */
+interface NotInsuredCacheEntry {
+  /** number of attempts that use the entry */
   attempts: number;
-  /** the insurer's 410; written: in the table too */
-  notInsured?: 'heard' | 'written';
+  /** received: the insurer has answered 410; stored: the table says so, too */
+  notInsured?: 'received' | 'stored';
 }
 
 /**
- * LineActivities.fetchCareRecords: some tries, each in its own turn, until there is an answer; which goes to the bucket. The
- * insurer's 410 holds for all attempts of this process from the moment in which one has heard it: the others may have read
- * the table before it was written there. No look at the table before each try: a person would lose their place by that.
+ * Creates LineActivities.fetchCareRecords: sends requests through the line's queue until the insurer answers, and stores the
+ * answer in the bucket.
+ *
+ * The not-insured cache makes a 410 valid for all attempts of this process from the moment that one of them receives it.
+ * Other attempts may have read the table before the 410 was stored there. Reading the table before each request instead
+ * would cost an urgent fetch its place in the queue.
  */
 export function createCareRecordsFetch({ line, patients, payloads }: CareRecordsFetchDeps) {
-  const hearsay = new Map<string, Hearsay>();
-  const hearsayOf = (patientRef: string): Hearsay => {
-    const heard: Hearsay = hearsay.get(patientRef) ?? { attempts: 0 };
-    hearsay.set(patientRef, heard);
-    heard.attempts += 1;
-    return heard;
+  const notInsuredCache = new Map<string, NotInsuredCacheEntry>();
+  const acquireEntry = (patientRef: string): NotInsuredCacheEntry => {
+    const entry: NotInsuredCacheEntry = notInsuredCache.get(patientRef) ?? { attempts: 0 };
+    notInsuredCache.set(patientRef, entry);
+    entry.attempts += 1;
+    return entry;
   };
 
   return async ({
@@ -39,21 +43,21 @@ export function createCareRecordsFetch({ line, patients, payloads }: CareRecords
     maxRequests,
   }: FetchCareRecordsInput): Promise<FetchCareRecordsResult> => {
     const attempt = beginAttempt(noUsage);
-    const heard = hearsayOf(patientRef); // before the table is read
+    const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
     const failAsNotInsured = async (): Promise<never> => {
-      heard.notInsured ??= 'heard';
+      cached.notInsured ??= 'received';
       await retryWhileUnavailable(() => patients.markNotInsured(patientRef), attempt.signal);
-      heard.notInsured = 'written';
+      cached.notInsured = 'stored';
       throw finalFailure('PatientNotInsured', attempt.details);
     };
     try {
       const patient = await patients.get(patientRef);
       if (patient === undefined) {
-        const isNotInsured = await patients.isNotInsured(patientRef); // an attempt before this one has heard it, and died
+        const isNotInsured = await patients.isNotInsured(patientRef); // an earlier attempt received the 410 and died
         throw finalFailure(isNotInsured ? 'PatientNotInsured' : 'PatientGone', attempt.details);
       }
       for (;;) {
-        if (heard.notInsured) await failAsNotInsured();
+        if (cached.notInsured) await failAsNotInsured();
         if (attempt.details.requests >= maxRequests) throw finalFailure('AttemptsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
@@ -73,8 +77,9 @@ export function createCareRecordsFetch({ line, patients, payloads }: CareRecords
         }
       }
     } finally {
-      heard.attempts -= 1;
-      if (heard.attempts === 0 && heard.notInsured !== 'heard') hearsay.delete(patientRef); // or nobody would know any more
+      cached.attempts -= 1;
+      // a 410 that is not in the table yet is known only here
+      if (cached.attempts === 0 && cached.notInsured !== 'received') notInsuredCache.delete(patientRef);
       attempt.stop();
     }
   };

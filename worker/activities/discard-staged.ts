@@ -17,10 +17,10 @@ export const createDiscardStaged = ({
   async discardStaged({ patientRef, syncId, fetchOrder }) {
     await payloads.deleteAllOf({ syncId, patientRef });
     if (fetchOrder === undefined) return;
-    // first, so that an attempt at storing it that still lives cannot make it current once it is gone
+    // first, so that a store attempt that still runs cannot make the deleted version current
     const isDiscarded = await patients.discardCareVersion(patientRef, fetchOrder);
     if (isDiscarded) await careRecords.deleteVersion(patientRef, fetchOrder);
-    // the attempt that made it current may have died before it could say so
+    // the attempt that made it current may have died before it appended the access entry
     else await accessLog.append(patientRef, [careRecordsAccess({ patientRef, syncId, careVersion: fetchOrder })]);
   },
 

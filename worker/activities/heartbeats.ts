@@ -3,50 +3,53 @@ import type { WriteGuard } from '../../core/stores/write-guard.ts';
 
 const heartbeatMs = 1_000;
 /**
- * An attempt that has stood still for so long may have been given to another worker: the heartbeat times out after 10 s,
- * of which the SDK may hold a heartbeat back for some.
+ * Maximum time without a heartbeat. After a longer standstill another worker may have the activity: the heartbeat timeout is
+ * 10 s, and the SDK can delay a heartbeat.
  */
 const standstillMaxMs = 5_000;
 
-/** One attempt of a long activity: it heartbeats by itself, and tells what is done for the next attempt. */
+/** One attempt of a long activity. It heartbeats by itself, and passes on what is done to the next attempt. */
 export interface Heartbeats<Done> {
-  /** what earlier attempts have done, and this one since */
+  /** what earlier attempts and this one have done */
   readonly done: Done;
   /** aborts when the activity is cancelled or its worker shuts down */
   readonly signal: AbortSignal;
-  /** ends the attempt's writes once another one may be under way */
+  /** stops the attempt's writes once another attempt may be running */
   readonly writeGuard: WriteGuard;
-  /** Tells at once what is done by now. */
+  /** Sends what is done with a heartbeat at once. */
   report(done: Done): void;
 }
 
 /**
- * Heartbeats for as long as the work lasts.
- * @param nothing what is done before the first attempt
- * @param nowMs a clock that goes on while the process is frozen
+ * Runs work and heartbeats until it ends.
+ * @param initial what is done before the first attempt
+ * @param nowMs a clock that continues while the process is frozen
+ * @throws ApplicationFailure `StoodStill`, retryable, from the write guard after a standstill
  */
 export async function withHeartbeats<Done, Answer>(
-  nothing: Done,
+  initial: Done,
   work: (heartbeats: Heartbeats<Done>) => Promise<Answer>,
   nowMs: () => number = () => performance.now(),
 ): Promise<Answer> {
-  const context = Context.current(); // taken once: the ambient one may be another activity's later
+  const context = Context.current(); // read once: a later callback can run in the context of another activity
   const stale = new AbortController();
-  let done = (context.info.heartbeatDetails as Done | undefined) ?? nothing;
-  let tickedMs = nowMs();
-  /** Once stale, always stale: a late tick must not make up for the standstill before it. */
-  const look = (): void => {
-    if (nowMs() - tickedMs > standstillMaxMs && !stale.signal.aborted)
-      stale.abort(ApplicationFailure.retryable('stood still, another attempt may be under way', 'StoodStill'));
+  let done = (context.info.heartbeatDetails as Done | undefined) ?? initial;
+  let heartbeatAtMs = nowMs();
+  /** A stale attempt stays stale: a late heartbeat must not hide the standstill before it. */
+  const checkStandstill = (): void => {
+    if (nowMs() - heartbeatAtMs > standstillMaxMs && !stale.signal.aborted)
+      stale.abort(
+        ApplicationFailure.retryable('the activity stood still: another attempt may be running', 'StoodStill'),
+      );
   };
   const heartbeat = (): void => {
-    look();
+    checkStandstill();
     if (stale.signal.aborted) return;
-    tickedMs = nowMs();
+    heartbeatAtMs = nowMs();
     context.heartbeat(done);
   };
   const timer = setInterval(heartbeat, heartbeatMs);
-  heartbeat(); // or an attempt that dies soon would take with it what earlier ones have done
+  heartbeat(); // hands on what is done: without it, that would be lost if this attempt died soon
   try {
     return await work({
       get done() {
@@ -56,12 +59,12 @@ export async function withHeartbeats<Done, Answer>(
       writeGuard: {
         signal: stale.signal,
         check() {
-          look();
+          checkStandstill();
           stale.signal.throwIfAborted();
         },
       },
-      report(more) {
-        done = more;
+      report(newDone) {
+        done = newDone;
         heartbeat();
       },
     });

@@ -4,14 +4,15 @@ import { fetchPatientList, type PatientListDeps } from './patient-list.ts';
 
 export type LineActivitiesDeps = CareRecordsFetchDeps &
   PatientListDeps & {
-    /** whose line this process holds */
+    /** the insurer that this process may send requests to */
     readonly insurerId: string;
   };
 
-/** The activities of the line's process. */
+/** Creates the activities of the line process. */
 export function createLineActivities(deps: LineActivitiesDeps): LineActivities {
   const check = (insurerId: string): void => {
-    if (insurerId !== deps.insurerId) throw new Error('this is the line of another insurer');
+    if (insurerId !== deps.insurerId)
+      throw new Error(`wrong insurer: this process serves ${deps.insurerId}. Check INSURER_ID of the workers`);
   };
   const fetchCareRecords = createCareRecordsFetch(deps);
   return {

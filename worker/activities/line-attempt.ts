@@ -4,55 +4,65 @@ import type { FetchCareRecordsFailure } from '../../core/contract/line-activitie
 import { addLineUse, type LineFault, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import { LineError, LineWithheld } from '../line/line-error.ts';
 
-/** What has been spent so far, over all attempts of the activity; travels in the heartbeat details. */
+/** What all attempts of an activity have used so far. Passed to the next attempt in the heartbeat details. */
 export interface AttemptUsage {
+  /** every use of the line, for the progress of the run */
   readonly lineUse: LineUse;
-  /** requests that went out and ended, well or badly: neither refused connections nor requests that we cut ourselves count */
+  /**
+   * requests that reached the insurer and ended, successfully or not; counted against CARE_MAX_ATTEMPTS. Refused
+   * connections and requests that we aborted do not count (ADR 0013).
+   */
   readonly requests: number;
   readonly lastFault?: LineFault;
 }
 
-/** An attempt tries so often, then gives its slot away for a second (docs/explanation/retries.md, "Fetch activities"). */
+/**
+ * Number of failed requests after which an attempt ends and frees its slot for a second (docs/explanation/retries.md, "Fetch
+ * activities"). Refused connections count here.
+ */
 export const requestsPerAttempt = 8;
 const heartbeatMs = 1_000;
 
-/** One attempt of an activity that uses the line: heartbeats by itself, also while it waits for its turn. */
+/** One attempt of an activity that uses the line. It heartbeats by itself, also while it waits in the line's queue. */
 export interface LineAttempt<Details extends AttemptUsage> {
   readonly number: number;
   /** aborts when the activity is cancelled or its worker shuts down */
   readonly signal: AbortSignal;
   readonly details: Details;
-  /** @param change becomes part of the details, told with the next heartbeat at the latest */
+  /** Merges a change into the details, and heartbeats. */
   updateDetails(change: Partial<Details>): void;
-  /** Counts one use of the line that went well. */
+  /** Counts a request that succeeded. */
   countSuccess(): void;
   /**
-   * Counts one use of the line that failed.
-   * @throws the error itself when it is none of the line's
+   * Counts a request that failed.
+   * @throws the error itself if it is not an error of the line
    */
   countFailure(error: unknown): void;
   /**
-   * To be asked before each try.
-   * @throws the signal's reason once that has aborted; ApplicationFailure `LineError.<fault>`, retryable, once this attempt
-   *   has tried often enough
+   * Checks whether this attempt may send another request.
+   * @throws the signal's reason if it has aborted; ApplicationFailure `LineError.<fault>`, retryable, after
+   *   `requestsPerAttempt` failures
    */
   throwIfUsedUp(): void;
-  /** Tells the details for the last time, and no more. */
+  /** Heartbeats the final details and stops the heartbeats. */
   stop(): void;
 }
 
-/** @param fresh what the details are before the first attempt */
-export function beginAttempt<Details extends AttemptUsage>(fresh: Details): LineAttempt<Details> {
-  const context = Context.current(); // taken once: the ambient one may be another activity's by the time somebody's turn comes
-  const told: unknown = context.info.heartbeatDetails;
-  let details: Details = typeof told === 'object' && told !== null ? { ...fresh, ...told } : fresh;
-  let triesLeft = requestsPerAttempt;
+/**
+ * Starts an attempt with the details of the previous one.
+ * @param initial the details before the first attempt
+ */
+export function beginAttempt<Details extends AttemptUsage>(initial: Details): LineAttempt<Details> {
+  const context = Context.current(); // read once: a callback of the line's queue can run in the context of another activity
+  const previous: unknown = context.info.heartbeatDetails;
+  let details: Details = typeof previous === 'object' && previous !== null ? { ...initial, ...previous } : initial;
+  let failuresLeft = requestsPerAttempt;
   let lastError: LineError | undefined;
   const heartbeat = (): void => context.heartbeat(details);
   const timer = setInterval(heartbeat, heartbeatMs);
-  heartbeat(); // or the next attempt, should this one die soon, would begin from nothing
-  const count = (use: LineUse, spent: Partial<AttemptUsage>): void => {
-    details = { ...details, ...spent, lineUse: addLineUse(details.lineUse, use) };
+  heartbeat(); // hands the details on: without it, they would be lost if this attempt died soon
+  const count = (use: LineUse, change: Partial<AttemptUsage>): void => {
+    details = { ...details, ...change, lineUse: addLineUse(details.lineUse, use) };
     heartbeat();
   };
   return {
@@ -71,15 +81,16 @@ export function beginAttempt<Details extends AttemptUsage>(fresh: Details): Line
       if (!(error instanceof LineError)) throw error;
       const { fault } = error;
       const use = { requests: 1, faults: { [fault]: 1 } };
-      if (fault === 'unauthorized') return count(use, {}); // the line has paused itself, and nobody's patient is to blame
-      const isTry = fault !== 'refused'; // nothing was asked: a line that is down must not use up everyone's tries (ADR 0013)
-      count(use, { requests: details.requests + (isTry ? 1 : 0), lastFault: fault });
-      triesLeft -= 1;
+      if (fault === 'unauthorized') return count(use, {}); // the line has paused itself: this is not a failure of the patient
+      // a refused connection sent no request: an outage must not use up the requests of all patients (ADR 0013)
+      const hasReachedInsurer = fault !== 'refused';
+      count(use, { requests: details.requests + (hasReachedInsurer ? 1 : 0), lastFault: fault });
+      failuresLeft -= 1;
       lastError = error;
     },
     throwIfUsedUp() {
       context.cancellationSignal.throwIfAborted();
-      if (triesLeft > 0 || lastError === undefined) return;
+      if (failuresLeft > 0 || lastError === undefined) return;
       const { message, fault, context: facts } = lastError;
       throw ApplicationFailure.create({ message, type: `LineError.${fault}`, details: [facts] });
     },
@@ -92,26 +103,26 @@ export function beginAttempt<Details extends AttemptUsage>(fresh: Details): Line
 
 export const noUsage: AttemptUsage = { lineUse: zeroLineUse, requests: 0 };
 
-/** A failure that no repetition mends, with what has been spent on it. */
+/** Creates a failure that Temporal does not retry, with the usage so far. */
 export function finalFailure(type: string, { lineUse, lastFault }: AttemptUsage): ApplicationFailure {
   const detail: FetchCareRecordsFailure = { lineUse, ...(lastFault && { lastFault }) };
   return ApplicationFailure.create({ message: type, type, nonRetryable: true, details: [detail] });
 }
 
-const storeAttemptsMax = 30;
+const storeCallsMax = 30;
 const storeRetryMs = 1_000;
 
 /**
- * Keeps what the line has yielded, and stays on it while the store is away: another trip over the line costs more.
+ * Retries a call to a store, up to 30 times at intervals of a second, because fetching the data again costs more.
  * @throws the store's last error, or the signal's reason
  */
-export async function retryWhileUnavailable<T>(put: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  for (let puts = 1; ; puts++) {
+export async function retryWhileUnavailable<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let calls = 1; ; calls++) {
     try {
-      return await put();
+      return await call();
     } catch (error) {
       signal.throwIfAborted();
-      if (puts === storeAttemptsMax) throw error;
+      if (calls === storeCallsMax) throw error;
       await sleep(storeRetryMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }

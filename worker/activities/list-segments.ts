@@ -2,70 +2,74 @@ import type { PayloadReference } from '../../core/contract/payload-reference.ts'
 import type { ListSink } from '../line/line.ts';
 import { LineError } from '../line/line-error.ts';
 
-/** What there is of a list so far. Everything in it is in the bucket: whoever takes over goes on from here. */
+/** The part of a list that is stored in the bucket. The next attempt continues from here. */
 export interface ListProgress {
-  /** names the first segments; their row grows too long for a heartbeat */
+  /** object with the references of the first segments, because all of them would be too long for a heartbeat */
   readonly manifest?: PayloadReference;
-  /** those after the ones in the manifest */
+  /** the segments after those in the manifest */
   readonly segments: readonly PayloadReference[];
-  /** of all segments, also those in the manifest */
+  /** total size of all segments, including those in the manifest */
   readonly sizeBytes: number;
   readonly etag?: string;
-  /** under which the rest can be asked for; absent when a cut transfer starts again */
+  /** ETag for a range request; absent if an interrupted transfer must restart */
   readonly resumeEtag?: string;
-  /** the last byte that is not blank; absent while there is none */
+  /** the last byte that is not white space; absent if there is none */
   readonly lastByte?: number;
-  /** the whole list is there */
+  /** the list is complete */
   readonly isWhole?: boolean;
 }
 
 export const emptyList: ListProgress = { segments: [], sizeBytes: 0 };
 
 export interface SegmentsOptions {
-  /** what an earlier attempt has left */
+  /** what an earlier attempt has stored */
   readonly progress: ListProgress;
-  /** what its manifest names */
+  /** the segments in its manifest */
   readonly manifestSegments: readonly PayloadReference[];
-  /** Keeps a segment; repeated until it is kept. */
+  /** Stores a segment; must retry by itself. */
   readonly putSegment: (body: Buffer) => Promise<PayloadReference>;
-  /** Keeps the row of the segments; repeated until it is kept. */
+  /** Stores the references of all segments; must retry by itself. */
   readonly putManifest: (segments: readonly PayloadReference[]) => Promise<PayloadReference>;
-  /** A segment has been kept, or all were thrown away. */
+  /** Called after a segment has been stored, or all were discarded. */
   readonly onProgress: (progress: ListProgress) => void;
   /** monotonic clock, ms */
   readonly now: () => number;
 }
 
 const segmentBytes = 8 * 1024 * 1024;
-/** So many are told one by one, some 200 bytes each; then they go into a manifest. */
+/** Number of segments in a heartbeat, about 200 bytes each. More are moved into a manifest. */
 const inlineSegmentsMax = 32;
-/** What a killed process may lose of a slow transfer. Grows with the segments, so that a day's transfer has some hundreds. */
+/**
+ * Maximum age of a segment: what a killed process can lose of a slow transfer. Grows with the number of segments, so that a
+ * transfer of a day has a few hundred.
+ */
 const segmentMs = (segments: number): number => 5_000 * (1 + segments / 64);
 
-/** So many blanks before a list are none of a list's. */
+/** Maximum length of white space before a list. An answer with more is not a list. */
 const leadingBlanksMax = 64 * 1024;
 
 const [openBracket, closeBracket] = [0x5b, 0x5d];
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
-const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+const isWhiteSpace = (byte: number | undefined): boolean =>
+  byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
-/** A list on its way into the bucket, segment by segment. */
+/** Writes a list into the bucket, segment by segment, while it arrives. */
 export class ListSegments implements ListSink {
   #options: SegmentsOptions;
   #progress: ListProgress;
-  #earlier: readonly PayloadReference[];
+  #manifestSegments: readonly PayloadReference[];
   #tail: Buffer[] = [];
   #tailBytes = 0;
   #lastByte: number | undefined;
   #segmentBeganMs: number;
-  /** a whole list that comes, as long as its first byte has not shown that it is one; until then what there is stays */
-  #newcomer: { readonly begun: ListProgress; head: Buffer } | undefined;
+  /** a new transfer whose first byte has not arrived yet; only that byte shows whether it is a list and replaces the old one */
+  #newTransfer: { readonly begun: ListProgress; head: Buffer } | undefined;
   #takenBytes = 0;
 
   constructor(options: SegmentsOptions) {
     this.#options = options;
     this.#progress = options.progress;
-    this.#earlier = options.manifestSegments;
+    this.#manifestSegments = options.manifestSegments;
     this.#lastByte = options.progress.lastByte;
     this.#segmentBeganMs = options.now();
   }
@@ -74,14 +78,14 @@ export class ListSegments implements ListSink {
     return this.#progress;
   }
 
-  /** From where the rest can be asked for, if it can. */
+  /** Where a range request can continue; undefined if the transfer cannot be resumed. */
   get resume(): { from: number; etag: string } | undefined {
     const { sizeBytes, resumeEtag } = this.#progress;
     const from = sizeBytes + this.#tailBytes;
     return resumeEtag === undefined || from === 0 ? undefined : { from, etag: resumeEtag };
   }
 
-  /** How much of lists has come in all, also of those that were thrown away. */
+  /** Total bytes received, including those of discarded lists. */
   get receivedBytes(): number {
     return this.#takenBytes;
   }
@@ -92,33 +96,33 @@ export class ListSegments implements ListSink {
       ...(etag !== undefined && { etag }),
       ...(resumeEtag !== undefined && { resumeEtag }),
     };
-    this.#newcomer = from > 0 ? undefined : { begun, head: Buffer.alloc(0) };
+    this.#newTransfer = from > 0 ? undefined : { begun, head: Buffer.alloc(0) };
   }
 
-  /** @throws LineError `not-json` when it does not begin like a list; what there was is still there then */
+  /** Appends a chunk. @throws LineError `not-json` if the body does not start like a list; what was stored before stays */
   async write(chunk: Buffer): Promise<void> {
-    if (this.#newcomer === undefined) return await this.#take(chunk);
-    const head = this.#newcomer.head.length === 0 ? chunk : Buffer.concat([this.#newcomer.head, chunk]);
-    this.#newcomer.head = head;
+    if (this.#newTransfer === undefined) return await this.#append(chunk);
+    const head = this.#newTransfer.head.length === 0 ? chunk : Buffer.concat([this.#newTransfer.head, chunk]);
+    this.#newTransfer.head = head;
     const first = firstByteOf(head);
     if (first === undefined && head.length <= leadingBlanksMax) return;
     if (first !== openBracket) throw notAnArray();
-    const { begun } = this.#newcomer;
+    const { begun } = this.#newTransfer;
     this.restart();
     this.#progress = begun;
-    await this.#take(head);
+    await this.#append(head);
   }
 
-  async #take(chunk: Buffer): Promise<void> {
+  async #append(chunk: Buffer): Promise<void> {
     this.#takenBytes += chunk.length;
-    this.#lastByte = chunk.findLast((byte) => !isBlank(byte)) ?? this.#lastByte;
+    this.#lastByte = chunk.findLast((byte) => !isWhiteSpace(byte)) ?? this.#lastByte;
     this.#tail.push(chunk);
     this.#tailBytes += chunk.length;
     const ageMs = this.#options.now() - this.#segmentBeganMs;
     if (this.#tailBytes >= segmentBytes || ageMs >= segmentMs(this.#count)) await this.flush();
   }
 
-  /** Keeps what has come since the last segment. */
+  /** Stores the bytes that have arrived since the last segment. */
   async flush(): Promise<void> {
     this.#segmentBeganMs = this.#options.now();
     if (this.#tailBytes === 0) return;
@@ -126,7 +130,7 @@ export class ListSegments implements ListSink {
     const segment = await this.#options.putSegment(body);
     this.#tail = [];
     this.#tailBytes = 0;
-    this.#tell({
+    this.#report({
       ...this.#progress,
       segments: [...this.#progress.segments, segment],
       sizeBytes: this.#progress.sizeBytes + body.length,
@@ -135,54 +139,54 @@ export class ListSegments implements ListSink {
     if (this.#progress.segments.length >= inlineSegmentsMax) await this.writeManifest();
   }
 
-  /** Puts the row of all segments into a manifest, if it is not there. @returns which names all of them */
+  /** Stores the references of all segments in a manifest, unless that is done. @returns the manifest of all segments */
   async writeManifest(): Promise<PayloadReference> {
     const { manifest, segments } = this.#progress;
     if (manifest !== undefined && segments.length === 0) return manifest;
-    const all = [...this.#earlier, ...segments];
-    const gathered = await this.#options.putManifest(all);
-    this.#earlier = all;
-    this.#tell({ ...this.#progress, manifest: gathered, segments: [] });
-    return gathered;
+    const all = [...this.#manifestSegments, ...segments];
+    const written = await this.#options.putManifest(all);
+    this.#manifestSegments = all;
+    this.#report({ ...this.#progress, manifest: written, segments: [] });
+    return written;
   }
 
-  /** The last byte has come. @throws LineError `not-json` when it does not end like a list; then nothing of it is left */
+  /** Completes the list. @throws LineError `not-json` if it does not end like a list; everything is discarded then */
   async finish(): Promise<void> {
-    if (this.#newcomer !== undefined) throw notAnArray();
+    if (this.#newTransfer !== undefined) throw notAnArray();
     if (this.#lastByte !== closeBracket) {
       this.restart();
       throw notAnArray();
     }
     await this.flush();
-    this.#tell({ ...this.#progress, isWhole: true });
+    this.#report({ ...this.#progress, isWhole: true });
   }
 
-  /** Forgets all that has come: it is not of one list. */
+  /** Discards everything that has arrived, because its parts do not belong to one list. */
   restart(): void {
     this.#tail = [];
     this.#tailBytes = 0;
     this.#lastByte = undefined;
-    this.#newcomer = undefined;
-    this.#earlier = [];
-    this.#tell(emptyList);
+    this.#newTransfer = undefined;
+    this.#manifestSegments = [];
+    this.#report(emptyList);
   }
 
   get #count(): number {
-    return this.#earlier.length + this.#progress.segments.length;
+    return this.#manifestSegments.length + this.#progress.segments.length;
   }
 
-  #tell(progress: ListProgress): void {
+  #report(progress: ListProgress): void {
     this.#progress = progress;
     this.#options.onProgress(progress);
   }
 }
 
-/** The first byte that is neither blank nor of a byte order mark; undefined while there is none. */
+/** Returns the first byte after a byte order mark and white space; undefined if there is none yet. */
 function firstByteOf(head: Buffer): number | undefined {
   const mark = byteOrderMark.subarray(0, head.length);
   const text = head.subarray(0, mark.length).equals(mark) ? head.subarray(mark.length) : head;
-  return text.find((byte) => !isBlank(byte));
+  return text.find((byte) => !isWhiteSpace(byte));
 }
 
 const notAnArray = (): LineError =>
-  new LineError('not-json', { operation: 'patients', status: 200, problem: 'no array' });
+  new LineError('not-json', { operation: 'patients', status: 200, problem: 'not an array' });

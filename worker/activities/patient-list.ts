@@ -14,22 +14,22 @@ export interface PatientListDeps {
 
 interface ListDetails extends AttemptUsage {
   readonly list: ListProgress;
-  /** answers in a row that came whole and were no use, network faults between them not counted */
+  /** consecutive complete answers that were not a list; network faults in between do not count */
   readonly unusable: number;
 }
 
-/** After so many the rest is not asked for any more: perhaps the whole list comes. */
+/** Number of unusable answers after which the fetch stops asking for the rest, and asks for the whole list. */
 const unusableBeforeRestart = 20;
-/** After so many nobody mends it by asking: the list counts as unusable. */
+/** Number of unusable answers after which the list counts as unusable. */
 const unusableMax = 40;
 
-/** An attempt's segments have names of their own: one that lives on after its time overwrites nothing of the next. */
+/** Each attempt has its own range of segment numbers: an attempt that outlives its timeout overwrites nothing. */
 const segmentsPerAttempt = 100_000;
 
 /**
- * LineActivities.fetchPatientList: streams the list into the bucket, and goes on where it broke, over tries and attempts.
- * What is kept is told in the heartbeats.
- * @throws ApplicationFailure `ListUnusable`, non-retryable, when the insurer keeps answering what is no list
+ * Implements LineActivities.fetchPatientList: streams the list into the bucket. If a transfer breaks, the next request or
+ * attempt resumes it. The heartbeats contain what is stored.
+ * @throws ApplicationFailure `ListUnusable`, non-retryable, if the insurer keeps sending answers that are not a list
  */
 export async function fetchPatientList(
   { line, lists }: PatientListDeps,
@@ -62,7 +62,7 @@ export async function fetchPatientList(
         if (isUnusableAnswer(error)) {
           attempt.updateDetails({ unusable: attempt.details.unusable + 1 });
           if (resume && attempt.details.unusable === unusableBeforeRestart) segments.restart();
-        } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusable: 0 }); // a part of a list has come
+        } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusable: 0 }); // a part of a list has arrived
       }
     }
     const { sizeBytes, etag } = segments.progress;
@@ -72,12 +72,12 @@ export async function fetchPatientList(
       lineUse: attempt.details.lineUse,
     };
   } finally {
-    if (segments?.resume) await segments.flush().catch(() => {}); // for the next attempt; without it that asks for more again
+    if (segments?.resume) await segments.flush().catch(() => {}); // so that the next attempt has less to fetch
     attempt.stop();
   }
 }
 
-/** What an earlier attempt has left, if it can be taken up: what is not resumable begins anew. */
+/** Reads what an earlier attempt has stored. Returns an empty list if the transfer cannot be resumed. */
 async function resumeFrom(
   lists: PatientListDeps['lists'],
   progress: ListProgress,
@@ -92,7 +92,7 @@ async function resumeFrom(
   }
 }
 
-/** An answer that came as the insurer meant it, and is no list: a 404, a redirect, a page. Not what the network spoils. */
+/** Whether the insurer itself sent an answer that is not a list, such as a 404, a redirect or a page. Excludes network faults. */
 const isUnusableAnswer = (error: unknown): boolean =>
   error instanceof LineError &&
   error.context.status !== undefined &&

@@ -7,11 +7,11 @@ import type { Log } from '../log.ts';
 
 export type PatientRecordActivitiesDeps = Pick<Stores, 'patients' | 'accessLog'> & {
   readonly log: Log;
-  /** told once of each sync that has ended: how long after it was asked for, ms */
-  readonly onSyncEnded: (tookMs: number) => void;
+  /** called once for each sync that has ended, with the time since its request */
+  readonly onSyncEnded: (durationMs: number) => void;
 };
 
-/** The activities of the entity workflow itself. */
+/** Creates the activities of the workflow patientRecord, without those of its syncs. */
 export const createPatientRecordActivities = ({
   log,
   onSyncEnded,
@@ -19,10 +19,10 @@ export const createPatientRecordActivities = ({
 }: PatientRecordActivitiesDeps): PatientRecordActivities => ({
   async writeSyncRequest(request) {
     const lastSync = await writeSyncRequest(stores, request).catch(rethrowForTemporal);
-    if (lastSync === undefined) throw ApplicationFailure.nonRetryable('no such patient', 'PatientUnknown');
+    if (lastSync === undefined) throw ApplicationFailure.nonRetryable('the patient does not exist', 'PatientUnknown');
     const { access, syncId } = request;
     const { correlationId } = access.source;
-    // who looks for a request finds the sync that it became, or joined
+    // connects a request with its sync, which may be one that it has joined
     log.info('sync requested', { correlationId, patientRef: access.patientRef, syncId, joins: lastSync.syncId });
     return lastSync;
   },

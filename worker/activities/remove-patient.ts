@@ -13,20 +13,21 @@ export interface RemovePatientDeps {
 }
 
 /**
- * Removes a patient: mark, tell the access log, delete objects and records, delete the patient. Repeatable, whatever an
- * earlier attempt has left: marked, so that nothing can be stored any more; or gone, with records that were staged too late.
- * The access log stays. Its entry comes before anything is deleted, and after the mark, from which on the removal will be ended.
- * @throws as the leash does, when another attempt may be under way: that one ends it
+ * Removes a patient: marks it, appends an access entry, deletes objects and records, and deletes the patient. Idempotent: an
+ * earlier attempt may have left the mark, which prevents new writes, or records that were staged after the patient was
+ * deleted. The access log stays. Its entry is appended after the mark, because a marked patient will be removed, and before
+ * anything is deleted.
+ * @throws what the write guard throws if another attempt may be running; that one completes the removal
  */
 export async function removePatient(
   { patients, careRecords, accessLog }: RemovePatientDeps,
   patientRef: string,
-  leash: WriteGuard,
+  writeGuard: WriteGuard,
 ): Promise<void> {
-  const marked = await patients.markRemoving(patientRef, leash);
+  const marked = await patients.markRemoving(patientRef, writeGuard);
   if (marked) await accessLog.append(patientRef, [syncAccess('removal', patientRef, `removal:${marked.listId}`)]);
-  await careRecords.deleteAll(patientRef, leash);
-  leash.check();
+  await careRecords.deleteAll(patientRef, writeGuard);
+  writeGuard.check();
   await patients.deleteRemoving(patientRef);
 }
 

@@ -1,7 +1,7 @@
 import { shards } from '../../core/domain/shard.ts';
 
 const partBytes = 256 * 1024;
-const putsAtOnce = 8;
+const parallelPuts = 8;
 
 interface OpenPart {
   readonly bytes: Buffer;
@@ -9,22 +9,22 @@ interface OpenPart {
 }
 
 /**
- * Spreads lines over 256 shards, each in parts of at most 256 KiB (one line may be larger): holds at most one open part a
- * shard, 64 MiB in all. The same lines in the same order make the same parts.
+ * Distributes lines over 256 shards and writes each shard in parts of at most 256 KiB (a single line may be larger). Holds
+ * one open part per shard, at most 64 MiB in total. The same lines in the same order produce the same parts.
  */
 export class ShardWriter {
-  /** how many parts each shard has so far */
+  /** the number of parts of each shard so far */
   readonly parts: number[] = shards.map(() => 0);
   readonly #put: (shard: string, part: number, lines: Uint8Array) => Promise<void>;
   readonly #open = new Map<number, OpenPart>();
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #pendingPuts = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
 
   constructor(put: (shard: string, part: number, lines: Uint8Array) => Promise<void>) {
     this.#put = put;
   }
 
-  /** Takes one line, its line break included. `drain` is to be called now and then. */
+  /** Adds one line, which includes its line break. Call `drain` regularly, or parts pile up in memory. */
   add(shardIndex: number, line: string): void {
     const sizeBytes = Buffer.byteLength(line);
     let part = this.#open.get(shardIndex);
@@ -39,13 +39,13 @@ export class ShardWriter {
     part.usedBytes += part.bytes.write(line, part.usedBytes);
   }
 
-  /** Waits until few parts are on their way. @throws what a put has failed with */
-  async drain(atMost = putsAtOnce): Promise<void> {
-    while (this.#underWay.size > atMost) await Promise.race(this.#underWay);
+  /** Waits until at most `atMost` parts are being written. @throws the error of a failed write */
+  async drain(atMost = parallelPuts): Promise<void> {
+    while (this.#pendingPuts.size > atMost) await Promise.race(this.#pendingPuts);
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** Writes what is left. @throws what a put has failed with */
+  /** Writes the open parts and waits for all writes. @throws the error of a failed write */
   async finish(): Promise<void> {
     for (const [shardIndex, part] of this.#open) {
       this.#close(shardIndex, part);
@@ -54,9 +54,9 @@ export class ShardWriter {
     await this.drain(0);
   }
 
-  /** Waits for what is on its way, so that whoever cleans up afterwards meets no late write. */
+  /** Waits for the writes in progress, so that a cleanup afterwards meets no late write. */
   async abandon(): Promise<void> {
-    await Promise.all(this.#underWay);
+    await Promise.all(this.#pendingPuts);
   }
 
   #close(shardIndex: number, { bytes, usedBytes }: OpenPart): void {
@@ -67,7 +67,7 @@ export class ShardWriter {
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
-      .finally(() => this.#underWay.delete(put));
-    this.#underWay.add(put);
+      .finally(() => this.#pendingPuts.delete(put));
+    this.#pendingPuts.add(put);
   }
 }

@@ -1,6 +1,6 @@
 import { splitAnswerInline } from './answer-splitter.ts';
 
-/** Takes one answer apart for the worker, with a heap of its own (taking-apart.ts). */
+// Splits one answer for the worker, with its own heap (answer-splitter.ts).
 process.once('message', (body) => {
   process.send?.(splitAnswerInline(body as Uint8Array), () => process.disconnect());
 });

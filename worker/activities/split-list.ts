@@ -18,7 +18,7 @@ export interface SplitListDeps {
   readonly pseudonymKey: Buffer;
 }
 
-/** A list so broken is one problem, not a million; the count goes on. */
+/** Maximum number of issues recorded per list. Further invalid entries are only counted. */
 const issuesMax = 10_000;
 
 export const createSplitList = ({
@@ -34,7 +34,7 @@ export const createSplitList = ({
       let entries = 0;
       let quarantined = 0;
       const write = (line: ShardLine): void => writer.add(shardIndexOf(line.patientRef), shardLineText(line));
-      const take = (element: JsonArrayElement): void => {
+      const addElement = (element: JsonArrayElement): void => {
         entries += 1;
         const entry = readEntry(element);
         if (entry.kind === 'sound') {
@@ -43,16 +43,16 @@ export const createSplitList = ({
           return;
         }
         quarantined += 1;
-        const whose = entry.kvnr === undefined ? {} : { patientRef: patientRefOf(entry.kvnr, key) };
-        if (whose.patientRef !== undefined) write({ patientRef: whose.patientRef, quarantined: true });
+        const reference = entry.kvnr === undefined ? {} : { patientRef: patientRefOf(entry.kvnr, key) };
+        if (reference.patientRef !== undefined) write({ patientRef: reference.patientRef, quarantined: true });
         if (issues.length < issuesMax)
-          issues.push({ kind: 'quarantined', reason: entry.reason, position: element.position, ...whose });
+          issues.push({ kind: 'quarantined', reason: entry.reason, position: element.position, ...reference });
       };
       try {
         const segments = await lists.readManifest(manifest);
         for await (const elements of splitJsonArray(lists.openSegments(segments), entryLimits)) {
           signal.throwIfAborted();
-          for (const element of elements) take(element);
+          for (const element of elements) addElement(element);
           await writer.drain();
         }
         await writer.finish();
@@ -60,7 +60,7 @@ export const createSplitList = ({
         await writer.abandon();
         throw asListUnusable(error);
       }
-      await syncRuns.addIssues(insurerId, runId, issues); // once the whole list has proved to be one
+      await syncRuns.addIssues(insurerId, runId, issues); // only once the whole list has turned out to be valid JSON
       return { entries, quarantined, shardParts: writer.parts };
     });
   },
@@ -68,7 +68,7 @@ export const createSplitList = ({
 
 const shardIndexOf = (patientRef: string): number => Number.parseInt(patientRef.slice(0, 2), 16);
 
-/** What no repetition mends, because the bytes in the bucket are what they are: the list has to be fetched again. */
+/** Maps an error that a retry cannot fix, because the stored bytes are invalid, to `ListUnusable`: the list must be fetched again. */
 function asListUnusable(error: unknown): unknown {
   if (!(error instanceof JsonArrayError || error instanceof PayloadError)) return error;
   const details = [error instanceof JsonArrayError ? error.fault : `segment-${error.fault}`];

@@ -27,8 +27,8 @@ export const createStoreCareRecords = ({
   payloads,
   accessLog,
 }: StoreCareRecordsDeps): Pick<SyncActivities, 'storeCareRecords'> => {
-  /** How things stand: what an earlier attempt, a newer fetch or a removal has left to do. */
-  const lookAt = async ({ patientRef, fetchOrder }: StoreCareRecordsInput) => {
+  /** Reads the patient's state, which an earlier attempt, a newer fetch or a removal may have changed. */
+  const readState = async ({ patientRef, fetchOrder }: StoreCareRecordsInput) => {
     const patient = await patients.get(patientRef);
     if (patient === undefined) return { outcome: 'gone' } as const;
     const { careVersion = '' } = patient;
@@ -37,10 +37,11 @@ export const createStoreCareRecords = ({
   };
 
   /**
-   * Leaves nothing behind but what the outcome says. The entry comes after the flip, as only then it is known that they are
-   * stored; an attempt that dies in between leaves the payload, and the next one, or discardStaged, makes up for the entry.
+   * Cleans up: leaves only what belongs to the outcome. The access entry is appended after the version has become current,
+   * because only then it is certain that the records are stored. If an attempt dies in between, the payload is still there,
+   * and the next attempt or discardStaged appends the entry.
    */
-  const settle = async (
+  const finish = async (
     { patientRef, syncId, fetchOrder, payload }: StoreCareRecordsInput,
     outcome: StoreCareRecordsResult['outcome'],
   ): Promise<StoreCareRecordsResult> => {
@@ -52,33 +53,33 @@ export const createStoreCareRecords = ({
     return { outcome };
   };
 
-  /** The answer that the payload holds; unreadable when it is missing or spoilt. */
-  const readAnswer = async ({ payload }: StoreCareRecordsInput, leash: WriteGuard): Promise<AnswerSplitResult> => {
+  /** Splits the answer in the payload. Returns `unreadable` if the payload is missing or corrupted. */
+  const readAnswer = async ({ payload }: StoreCareRecordsInput, writeGuard: WriteGuard): Promise<AnswerSplitResult> => {
     try {
-      return await splitAnswerWithinLimits(await payloads.get(payload), leash);
+      return await splitAnswerWithinLimits(await payloads.get(payload), writeGuard);
     } catch (error) {
       if (error instanceof PayloadError) return { kind: 'unreadable' };
       throw error;
     }
   };
 
-  const storeAnswer = async (input: StoreCareRecordsInput, leash: WriteGuard): Promise<StoreCareRecordsResult> => {
+  const storeAnswer = async (input: StoreCareRecordsInput, writeGuard: WriteGuard): Promise<StoreCareRecordsResult> => {
     const { patientRef, fetchOrder } = input;
-    const before = await lookAt(input);
-    if (before.outcome !== undefined) return await settle(input, before.outcome);
-    const answer = await readAnswer(input, leash);
-    if (answer.kind !== 'parts') {
-      if (answer.kind === 'unreadable') return await settle(input, 'payload-lost');
-      throw ApplicationFailure.nonRetryable('answer cannot be taken apart within bounds', 'AnswerTooLarge');
+    const before = await readState(input);
+    if (before.outcome !== undefined) return await finish(input, before.outcome);
+    const answer = await readAnswer(input, writeGuard);
+    if (answer.kind !== 'split') {
+      if (answer.kind === 'unreadable') return await finish(input, 'payload-lost');
+      throw ApplicationFailure.nonRetryable('the answer is too large to be split', 'AnswerTooLarge');
     }
-    if (answer.parts.kvnr !== before.patient.kvnr) {
-      throw ApplicationFailure.nonRetryable('answer for another patient', 'WrongPatient');
+    if (answer.answer.kvnr !== before.patient.kvnr) {
+      throw ApplicationFailure.nonRetryable('the answer is for another patient', 'WrongPatient');
     }
-    await careRecords.stage(patientRef, fetchOrder, answer.parts, leash);
-    leash.check();
-    if (await patients.activateCareVersion(patientRef, fetchOrder)) return await settle(input, 'stored');
-    const after = await lookAt(input);
-    return await settle(input, after.outcome ?? 'superseded');
+    await careRecords.stage(patientRef, fetchOrder, answer.answer, writeGuard);
+    writeGuard.check();
+    if (await patients.activateCareVersion(patientRef, fetchOrder)) return await finish(input, 'stored');
+    const after = await readState(input);
+    return await finish(input, after.outcome ?? 'superseded');
   };
 
   return {

@@ -1,8 +1,8 @@
 import type { AccessDraft } from '../../core/domain/access.ts';
 
 /**
- * What the sync itself does with a patient's data, for their access log.
- * @param id names the deed, so that an attempt that repeats it appends nothing
+ * Creates an access entry for something that the sync itself does with a patient's data.
+ * @param id identifies the operation, so that a repeated attempt appends nothing
  */
 export const syncAccess = (
   operation: 'import' | 'change' | 'removal',
@@ -20,7 +20,7 @@ export const syncAccess = (
   ...(entity && { entity }),
 });
 
-/** Care records have become the patient's current ones. */
+/** Creates the access entry for care records that have become the patient's current ones. */
 export const careRecordsAccess = (of: {
   readonly patientRef: string;
   readonly syncId: string;

@@ -7,7 +7,7 @@ import { createStoreCareRecords } from './store-care-records.ts';
 
 export type SyncActivitiesDeps = DiscardStagedDeps & RunRecordDeps;
 
-/** All activities of a sync that do not talk to the insurer and have no part in taking in the list. */
+/** Creates the activities of a sync that neither call the insurer nor process the list. */
 export const createSyncActivities = (deps: SyncActivitiesDeps): SyncActivities => ({
   ...createStoreCareRecords(deps),
   ...createDiscardStaged(deps),

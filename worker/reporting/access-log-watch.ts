@@ -1,12 +1,12 @@
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 
-/** The same log, with each call that fails told. */
+/** Wraps an access log: calls `onFailure` for each call that fails, and rethrows the error. */
 export function watchAccessLog(accessLog: AccessLogStore, onFailure: () => void): AccessLogStore {
   const watched =
-    <Arguments extends unknown[], Answer>(call: (...given: Arguments) => Promise<Answer>) =>
-    async (...given: Arguments): Promise<Answer> => {
+    <Arguments extends unknown[], Answer>(call: (...args: Arguments) => Promise<Answer>) =>
+    async (...args: Arguments): Promise<Answer> => {
       try {
-        return await call(...given);
+        return await call(...args);
       } catch (error) {
         onFailure();
         throw error;

@@ -5,13 +5,13 @@ import { faultValues, lineValues } from './values.ts';
 export interface LineReporterDeps {
   readonly statistics: Pick<LineStatistics, 'take'>;
   readonly metrics: Metrics;
-  /** whether the line is held and open: of one that is not, there is nothing to tell but what went over it before */
+  /** whether this process holds the line and the line is open; otherwise only earlier requests are reported */
   readonly isOpen: () => boolean;
   /** METRICS_INTERVAL_MS */
   readonly intervalMs: number;
 }
 
-/** Tells what goes over the line, from the process that has its sockets. Ends with one last word. */
+/** Emits the metrics of the line, from the process that holds its sockets. `stop` emits them a last time. */
 export function startLineReporter({ statistics, metrics, isOpen, intervalMs }: LineReporterDeps): { stop(): void } {
   const report = (): void => {
     const measured = statistics.take();

@@ -4,34 +4,35 @@ import type { Metrics } from '../../core/telemetry/metrics.ts';
 import type { Keeper } from '../line/keeper.ts';
 import { faultOf, type Log } from '../log.ts';
 import type { Backlogs } from './backlogs.ts';
-import { repeat } from './every.ts';
+import { repeat } from './repeat.ts';
 import { gateValues, runValues } from './values.ts';
 
 export interface ReporterDeps {
   readonly keeper: Pick<Keeper, 'holding' | 'gate'>;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** the last runs, newest first */
+  /** Reads the last runs, newest first. */
   readonly readRuns: () => Promise<readonly Progress[]>;
   readonly readBacklogs: () => Promise<Backlogs>;
-  /** how long the syncs on demand took that have ended since this was asked last */
+  /** Returns the durations of the syncs on demand that have ended since the last call. */
   readonly takeSyncDurationsMs: () => number[];
   readonly schedule: RunSchedule;
   /** METRICS_INTERVAL_MS */
   readonly intervalMs: number;
 }
 
-/** So many runs back a completed one is looked for. */
+/** Number of recent runs among which the last completed one is looked for. */
 export const reportedRuns = 10;
 
 /**
- * Tells this worker's metrics: what it has done itself, whether it holds the line, and, as long as it does, what is true of the line, the runs
- * and the queues, so that of all workers one tells it. What cannot be read is not told: a metric that is missing says so.
+ * Emits this worker's metrics: its own syncs, and whether it holds the line. The worker that holds the line also emits the
+ * metrics of the line, the runs and the queues, so that only one worker does. A value that cannot be read is not emitted;
+ * alarms detect the missing metric.
  */
 export function startReporter(deps: ReporterDeps): { stop(): Promise<void> } {
   const { keeper, metrics, log } = deps;
-  const part = async (what: string, tell: () => Promise<void>): Promise<void> => {
-    await tell().catch((error: unknown) => log.warn('metrics not told', { what, fault: faultOf(error) }));
+  const emitPart = async (what: string, emit: () => Promise<void>): Promise<void> => {
+    await emit().catch((error: unknown) => log.warn('metrics not emitted', { what, fault: faultOf(error) }));
   };
   const stop = repeat(
     deps.intervalMs,
@@ -42,8 +43,8 @@ export function startReporter(deps: ReporterDeps): { stop(): Promise<void> } {
       if (!holding || gate === undefined) return;
       metrics.emit(gateValues(gate, Date.now()));
       await Promise.all([
-        part('runs', async () => metrics.emit(runValues(await deps.readRuns(), deps.schedule, Date.now()))),
-        part('queues', async () => {
+        emitPart('runs', async () => metrics.emit(runValues(await deps.readRuns(), deps.schedule, Date.now()))),
+        emitPart('queues', async () => {
           for (const [taskQueue, count] of Object.entries(await deps.readBacklogs()))
             metrics.emit({ QueueBacklog: count }, { taskQueue });
         }),

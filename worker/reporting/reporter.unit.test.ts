@@ -3,8 +3,8 @@ import { newGate } from '../../core/domain/gate.ts';
 import type { MetricName, Metrics } from '../../core/telemetry/metrics.ts';
 import { createLog } from '../log.ts';
 import { watchAccessLog } from './access-log-watch.ts';
-import { repeat } from './every.ts';
 import { startLineReporter } from './line-reporter.ts';
+import { repeat } from './repeat.ts';
 import { type ReporterDeps, startReporter } from './reporter.ts';
 
 function listen() {

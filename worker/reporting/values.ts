@@ -5,18 +5,18 @@ import { overdueMinutes, type RunSchedule } from '../../core/domain/run-schedule
 import type { MetricValues } from '../../core/telemetry/metrics.ts';
 import type { LineMeasurement } from '../line/line-statistics.ts';
 
-/** What the holder of the line tells of it. @param nowMs epoch ms */
+/** Returns the metrics of the gate. @param nowMs epoch ms */
 export function gateValues({ state, since, by }: Pick<Gate, 'state' | 'since' | 'by'>, nowMs: number): MetricValues {
   const isPaused = state === 'paused';
   const pausedMs = isPaused && since !== undefined ? nowMs - Date.parse(since) : 0;
   return {
     LinePaused: isPaused ? 1 : 0,
     LinePausedBySystem: isPaused && by === lineItself ? 1 : 0,
-    LinePausedSeconds: Math.max(0, Math.floor(pausedMs / 1_000)), // whoever paused has a clock of their own
+    LinePausedSeconds: Math.max(0, Math.floor(pausedMs / 1_000)), // never negative: the pause was dated by another clock
   };
 }
 
-/** What is told of the runs. @param runs newest first @param nowMs epoch ms */
+/** Returns the metrics of the runs. @param runs newest first @param nowMs epoch ms */
 export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: number): MetricValues {
   const [newest] = runs;
   const completedAtMs = runs.flatMap(({ state, finishedAt }) =>
@@ -37,17 +37,17 @@ export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: 
   };
 }
 
-/** What the line's process tells of an interval. */
-export function lineValues(measured: LineMeasurement): MetricValues {
-  const { requests, busyMs, elapsedMs, sinceSuccessMs } = measured;
+/** Returns the metrics of the line for one interval. */
+export function lineValues(measurement: LineMeasurement): MetricValues {
+  const { requests, busyMs, elapsedMs, sinceSuccessMs } = measurement;
   return {
     LineRequests: requests,
-    LineFailures: failuresOf(measured),
+    LineFailures: failuresOf(measurement),
     LineUtilisationPercent: elapsedMs === 0 ? 0 : Math.min(100, Math.round((busyMs / elapsedMs) * 1_000) / 10),
     LineSecondsSinceSuccess: Math.floor(sinceSuccessMs / 1_000),
   };
 }
 
-/** The failures of an interval, each kind for itself. */
+/** Returns the failures of one interval, by fault kind. */
 export const faultValues = ({ faults }: LineMeasurement): [fault: LineFault, values: MetricValues][] =>
   Object.entries(faults).map(([fault, count]) => [fault as LineFault, { LineFailuresByFault: count }]);
