@@ -295,7 +295,7 @@ export const de = {
     genders: { male: 'männlich', female: 'weiblich', other: 'divers', unknown: 'unbekannt' },
     address: 'Anschrift',
     insuredSince: 'Versichert seit',
-    otherFields: 'Weitere Angaben der Krankenkasse',
+    otherFields: 'Weitere Angaben',
     records: 'Versorgungen',
     noRecords: 'Die Krankenkasse hat keine Versorgungen gemeldet, oder sie wurden noch nicht abgerufen.',
     programmes: { DMP: 'DMP', HZV: 'HZV', IV: 'IV', other: 'sonstige' },

@@ -282,7 +282,7 @@ export const en: Messages = {
     genders: { male: 'male', female: 'female', other: 'other', unknown: 'unknown' },
     address: 'Address',
     insuredSince: 'Insured since',
-    otherFields: 'Other data from the insurer',
+    otherFields: 'Other details',
     records: 'Care records',
     noRecords: 'The insurer reported no care records, or they have not been fetched yet.',
     programmes: { DMP: 'DMP', HZV: 'HZV', IV: 'IV', other: 'other' },
