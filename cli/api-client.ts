@@ -5,7 +5,7 @@ import type { Role } from '../core/domain/access.ts';
 import { parseLossless } from '../core/json/lossless.ts';
 import { readEndpoints } from '../local/endpoints.ts';
 import { fetchToken } from '../local/oidc/token.ts';
-import { placesIn, readSettings } from '../local/settings.ts';
+import { pathsIn, readSettings } from '../local/settings.ts';
 import { CommandError, type CommandFault } from './command-error.ts';
 
 /** A client of the HTTP API. Answers are parsed by `parseLossless`, so that numbers stay as the insurer wrote them. */
@@ -81,7 +81,7 @@ export function findApi(environment: NodeJS.ProcessEnv, role: Role): Api {
   const { api, oidcIssuer } = endpoints;
   return createApi(
     api,
-    cacheToken(() => fetchToken(oidcIssuer, placesIn(localDir).issuerKeys, role)),
+    cacheToken(() => fetchToken(oidcIssuer, pathsIn(localDir).issuerKeys, role)),
   );
 }
 

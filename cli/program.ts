@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../core/config.ts';
-import { explain } from '../terminal/start-failure.ts';
+import { errorLine } from '../terminal/start-failure.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 
 /**
@@ -40,7 +40,7 @@ export async function runProgram(
         complain(`${usageMessage(error, usageMessages)}. See ${program.name()} --help.`);
       return exitCodes.usage;
     }
-    complain(error instanceof CommandError || error instanceof ConfigError ? error.message : explain(error));
+    complain(error instanceof CommandError || error instanceof ConfigError ? error.message : errorLine(error));
     return error instanceof CommandError ? exitCodes[error.fault] : exitCodes.failed;
   }
 }

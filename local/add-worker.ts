@@ -1,10 +1,10 @@
 import { ConfigError } from '../core/config.ts';
-import { explain, StartFailure } from '../terminal/start-failure.ts';
+import { errorLine, StartFailure } from '../terminal/start-failure.ts';
 import { replaceIds } from './dev-environment.ts';
 import { findRunningStack, updateProcesses } from './endpoints.ts';
-import { lastWords } from './processes.ts';
+import { lastLogLine } from './processes.ts';
 import { keepLoopbackDirect } from './proxy.ts';
-import { placesIn, readSettings } from './settings.ts';
+import { pathsIn, readSettings } from './settings.ts';
 import { startWorker, type WorkerIds } from './worker-process.ts';
 
 keepLoopbackDirect(process.env);
@@ -25,7 +25,7 @@ async function main(): Promise<number> {
   const worker = await startWorker({
     name: `worker-${process.pid}`,
     env: { ...process.env, ...stack.environment },
-    logDir: placesIn(localDir).logs,
+    logDir: pathsIn(localDir).logs,
     onIds: (ids) => {
       const before = known;
       known = ids;
@@ -38,7 +38,7 @@ async function main(): Promise<number> {
   });
   try {
     const exitCode = await Promise.race([interrupted, stackEnded, worker.ended.then(() => 1)]);
-    if (exitCode === 1) throw new StartFailure(`the worker has ended: ${lastWords(worker)}`);
+    if (exitCode === 1) throw new StartFailure(`the worker has ended: ${lastLogLine(worker)}`);
     return exitCode;
   } finally {
     await worker.stop();
@@ -48,7 +48,7 @@ async function main(): Promise<number> {
 
 process.exit(
   await main().catch((error: unknown) => {
-    process.stderr.write(`epa-sync: ${error instanceof ConfigError ? error.message : explain(error)}\n`);
+    process.stderr.write(`epa-sync: ${error instanceof ConfigError ? error.message : errorLine(error)}\n`);
     return 1;
   }),
 );

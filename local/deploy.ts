@@ -17,7 +17,7 @@ const emulatorAccount = '000000000000';
 const cdk = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 
 /** where LocalStack and the emulator have what CloudFormation has deployed of API Gateway; the stage is the stack's */
-const apiUrlIn = (endpoint: string, apiId: string): string => `${endpoint}/restapis/${apiId}/v1/_user_request_`;
+const emulatedApiUrl = (endpoint: string, apiId: string): string => `${endpoint}/restapis/${apiId}/v1/_user_request_`;
 
 const dataOutputs = z.object({ EpaSyncData: z.object({ BucketName: z.string(), SecretArn: z.string() }) });
 const allOutputs = dataOutputs.extend({ EpaSyncApi: z.object({ ApiId: z.string() }) });
@@ -68,11 +68,11 @@ export async function deployStacks(spec: DeploySpec, { settings, secret }: ApiSp
   return outputs;
 }
 
-type Emulated = Pick<DeploySpec, 'endpoint' | 'region'>;
+type EmulatorAddress = Pick<DeploySpec, 'endpoint' | 'region'>;
 
 /** Puts what the API's secret holds. */
 export async function putSecret(
-  spec: Emulated,
+  spec: EmulatorAddress,
   { secretArn: SecretId }: Outputs,
   secret: ApiSpec['secret'],
 ): Promise<void> {
@@ -86,21 +86,21 @@ export async function putSecret(
 
 /** The outputs of what was deployed, by the folder of the emulator's data. */
 export const readDataOutputs = (stateDir: string): DataOutputs => {
-  const { EpaSyncData } = dataOutputs.parse(outputsIn(stateDir));
+  const { EpaSyncData } = dataOutputs.parse(readOutputsFile(stateDir));
   return { bucketName: EpaSyncData.BucketName };
 };
 
 export function readOutputs({ endpoint, stateDir }: Pick<DeploySpec, 'endpoint' | 'stateDir'>): Outputs {
-  const { EpaSyncData, EpaSyncApi } = allOutputs.parse(outputsIn(stateDir));
+  const { EpaSyncData, EpaSyncApi } = allOutputs.parse(readOutputsFile(stateDir));
   return {
     bucketName: EpaSyncData.BucketName,
-    apiUrl: apiUrlIn(endpoint, EpaSyncApi.ApiId),
+    apiUrl: emulatedApiUrl(endpoint, EpaSyncApi.ApiId),
     secretArn: EpaSyncData.SecretArn,
   };
 }
 
 const outputsFile = (stateDir: string): string => join(stateDir, 'outputs.json');
-const outputsIn = (stateDir: string): unknown => JSON.parse(readFileSync(outputsFile(stateDir), 'utf8'));
+const readOutputsFile = (stateDir: string): unknown => JSON.parse(readFileSync(outputsFile(stateDir), 'utf8'));
 
 async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>>): Promise<void> {
   const { endpoint, region, stateDir, logDir, signal } = spec;
@@ -109,10 +109,11 @@ async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>
   const stamp = join(stateDir, 'deployed');
   const sources = appHash(context);
   const assembly = join(stateDir, 'cdk.out');
-  const isThere = async () =>
-    (await holdsDataStack(spec, assembly, outputsIn(stateDir))) && (await answers(spec, outputsIn(stateDir)));
+  const isDeployed = async () =>
+    (await holdsDataStack(spec, assembly, readOutputsFile(stateDir))) &&
+    (await apiAnswers(spec, readOutputsFile(stateDir)));
   // the stamp alone proves nothing: an emulator that was killed has lost what it had not written yet
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources && (await isThere().catch(() => false))) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources && (await isDeployed().catch(() => false))) return;
 
   rmSync(stamp, { force: true });
   const log = join(logDir, 'deploy.log');
@@ -148,7 +149,7 @@ async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>
     '--outputs-file',
     outputsFile(stateDir),
   ]);
-  if (!(await isThere()))
+  if (!(await isDeployed()))
     throw new StartFailure(
       'the AWS emulator says that all is deployed, but has lost a part of it: npm start -- --fresh starts anew',
     );
@@ -156,14 +157,14 @@ async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>
 }
 
 /** Whether the API answers, if it is there to answer. */
-async function answers({ endpoint }: DeploySpec, outputs: unknown): Promise<boolean> {
+async function apiAnswers({ endpoint }: DeploySpec, outputs: unknown): Promise<boolean> {
   const { success, data } = allOutputs.safeParse(outputs);
   if (!success) return true;
-  const { status } = await fetch(`${apiUrlIn(endpoint, data.EpaSyncApi.ApiId)}/openapi.json`);
+  const { status } = await fetch(`${emulatedApiUrl(endpoint, data.EpaSyncApi.ApiId)}/openapi.json`);
   return status === 200;
 }
 
-const clientOptions = ({ endpoint, region }: Emulated) => ({
+const clientOptions = ({ endpoint, region }: EmulatorAddress) => ({
   endpoint,
   region,
   credentials: {

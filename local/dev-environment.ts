@@ -3,16 +3,23 @@ import { readConfig, workerConfig } from '../core/config.ts';
 import { StartFailure } from '../terminal/start-failure.ts';
 import { ensureConsole, startConsole } from './console-process.ts';
 import { deployStacks, type Outputs } from './deploy.ts';
-import { emulatorAnswers, emulatorEnvironment, keepsState, startEmulator } from './emulator.ts';
-import { announce, type Endpoints, releaseLock, takeLock, updateProcesses, withdraw } from './endpoints.ts';
+import { emulatorAnswers, emulatorEnvironment, hasSavedState, startEmulator } from './emulator.ts';
+import {
+  type Endpoints,
+  publishEndpoints,
+  releaseLock,
+  removeEndpoints,
+  takeLock,
+  updateProcesses,
+} from './endpoints.ts';
 import { startInsurerSimulator } from './insurer-process.ts';
 import { audience, startIssuer } from './issuer-process.ts';
 import { ensureKeys, type Keys } from './keys.ts';
 import { ensureIssuerKeys, publicKeyOf, readIssuerKeys } from './oidc/issuer-keys.ts';
 import { checkPortsFree } from './ports.ts';
-import { lastWords, type ManagedProcess } from './processes.ts';
+import { lastLogLine, type ManagedProcess } from './processes.ts';
 import { ensurePythonTools } from './python-tools.ts';
-import { type LocalSettings, type Ports, placesIn } from './settings.ts';
+import { type LocalSettings, type Ports, pathsIn } from './settings.ts';
 import { findTemporal, namespaceAnswers, startTemporal } from './temporal.ts';
 import { startWorker, type WorkerIds } from './worker-process.ts';
 import { ensureWorkflowBundle } from './workflow-bundle.ts';
@@ -31,13 +38,13 @@ export interface DevEnvironmentOptions {
   readonly onBroken: (reason: string) => void;
 }
 
-export interface Stack {
+export interface StartedEnvironment {
   readonly endpoints: Omit<Endpoints, 'processes'>;
   /** what its processes run with */
   readonly environment: Readonly<Record<string, string>>;
 }
 
-interface Reached {
+interface ServiceAddresses {
   readonly temporal: string;
   readonly temporalUi?: string;
   readonly temporalNamespace: string;
@@ -45,7 +52,7 @@ interface Reached {
 }
 
 /** What docker-compose.yml starts. Its Lambdas run in containers of its network, and have no way to this machine's loopback. */
-const composed = {
+const composeAddresses = {
   aws: 'http://127.0.0.1:4566',
   temporal: '127.0.0.1:7233',
   temporalUi: 'http://127.0.0.1:8233',
@@ -53,7 +60,7 @@ const composed = {
 } as const;
 
 /** How often a worker may end before it was ready, one after the other, until the stack gives up. */
-const workerTries = 3;
+const maxWorkerStarts = 3;
 
 /**
  * Everything on one machine (docs/explanation/architecture.md, "On a laptop"). However it ends, `stop` leaves nothing running: the worker goes
@@ -75,16 +82,16 @@ export class DevEnvironment {
   }
 
   /** @throws StartFailure, ConfigError; what has started then runs until `stop` */
-  start(): Promise<Stack> {
+  start(): Promise<StartedEnvironment> {
     const starting = this.#start();
     this.#starting = starting.catch(() => {});
     return starting;
   }
 
-  async #start(): Promise<Stack> {
+  async #start(): Promise<StartedEnvironment> {
     const { settings, isExternal, isFresh } = this.#options;
     const { localDir } = settings;
-    const places = placesIn(localDir);
+    const paths = pathsIn(localDir);
     this.#checkWorkerSettings();
     const holder = takeLock(localDir);
     if (holder !== undefined)
@@ -92,7 +99,7 @@ export class DevEnvironment {
         `a stack runs here already (process ${holder}): end it with Ctrl-C there, or set LOCAL_DIR and PORT_BASE for a second one`,
       );
     this.#hasLock = true;
-    withdraw(localDir); // of a stack that was killed
+    removeEndpoints(localDir); // of a stack that was killed
     const neededPorts: (keyof Ports)[] = [
       'issuer',
       'console',
@@ -100,35 +107,35 @@ export class DevEnvironment {
       ...(settings.insurer ? [] : (['insurer', 'insurerControl'] as const)),
     ];
     await checkPortsFree(settings.ports, neededPorts);
-    forget([places.logs]); // of the start before
-    const database = ['', '-shm', '-wal'].map((suffix) => places.temporalDatabase + suffix);
-    if (isFresh) forget([...database, places.aws, places.keys, places.insurer]);
-    else if (!isExternal && existsSync(places.aws) && !keepsState(places.aws)) {
+    deletePaths([paths.logs]); // of the start before
+    const database = ['', '-shm', '-wal'].map((suffix) => paths.temporalDatabase + suffix);
+    if (isFresh) deletePaths([...database, paths.aws, paths.keys, paths.insurer]);
+    else if (!isExternal && existsSync(paths.aws) && !hasSavedState(paths.aws)) {
       // its objects without its tables, and runs that Temporal has begun on them, would only be in the way
       this.#options.onNote(
         'the AWS emulator was killed before it had kept anything: its data are lost, and start anew',
       );
-      forget([...database, places.aws]);
+      deletePaths([...database, paths.aws]);
     }
-    const keys = ensureKeys(places.keys);
-    await ensureIssuerKeys(places.issuerKeys); // before two of those below would make them
+    const keys = ensureKeys(paths.keys);
+    await ensureIssuerKeys(paths.issuerKeys); // before two of those below would make them
     // side by side; after a failure the others are waited for, so that stop() knows of all that runs
-    const [bundle, consoleDir, insurer, oidcIssuer, parts] = await allDone([
-      this.#step('workflows bundled', () => ensureWorkflowBundle(places.bundles, this.#abort.signal)),
-      this.#step('console built', () => ensureConsole(places.consoles, this.#abort.signal)),
-      this.#openInsurer(),
-      this.#openIssuer(),
-      isExternal ? this.#findParts(keys) : this.#openParts(keys),
+    const [bundle, consoleDir, insurer, oidcIssuer, services] = await settleAll([
+      this.#step('workflows bundled', () => ensureWorkflowBundle(paths.bundles, this.#abort.signal)),
+      this.#step('console built', () => ensureConsole(paths.consoles, this.#abort.signal)),
+      this.#startInsurer(),
+      this.#startIssuer(),
+      isExternal ? this.#findServices(keys) : this.#startServices(keys),
     ]);
     this.#throwIfStopping();
-    const { bucketName, apiUrl, ...reached } = parts;
+    const { bucketName, apiUrl, ...addresses } = services;
     const environment: Record<string, string> = {
-      ...blankedOf(emulatorEnvironment(reached.aws, settings.region)),
+      ...unsetAsEmpty(emulatorEnvironment(addresses.aws, settings.region)),
       ...keys,
       PAYLOAD_KMS_KEY: '', // one for elsewhere is not for here
       BUCKET_NAME: bucketName,
-      TEMPORAL_ADDRESS: reached.temporal,
-      TEMPORAL_NAMESPACE: reached.temporalNamespace,
+      TEMPORAL_ADDRESS: addresses.temporal,
+      TEMPORAL_NAMESPACE: addresses.temporalNamespace,
       TEMPORAL_TLS: 'false', // no dev server has it, wherever it is
       TEMPORAL_API_KEY: '', // one for elsewhere is not for here
       TEMPORAL_CLIENT_CERT: '',
@@ -138,16 +145,16 @@ export class DevEnvironment {
       INSURER_API_TOKEN: insurer.token,
       WORKFLOW_BUNDLE: bundle,
     };
-    const [ids] = await allDone([
-      this.#step('worker ready', () => this.#openWorker(environment)),
-      this.#keep(
-        startConsole({ port: settings.ports.console, dir: consoleDir, apiUrl, oidcIssuer, logDir: places.logs }),
+    const [ids] = await settleAll([
+      this.#step('worker ready', () => this.#startWorker(environment)),
+      this.#supervise(
+        startConsole({ port: settings.ports.console, dir: consoleDir, apiUrl, oidcIssuer, logDir: paths.logs }),
       ),
     ]);
-    const consoleUrl = `${consoleOriginOf(settings.ports)}/`;
-    const endpoints = { api: apiUrl, console: consoleUrl, ...reached, insurer: insurer.baseUrl, oidcIssuer };
+    const consoleUrl = `${consoleOrigin(settings.ports)}/`;
+    const endpoints = { api: apiUrl, console: consoleUrl, ...addresses, insurer: insurer.baseUrl, oidcIssuer };
     this.#throwIfStopping();
-    announce(localDir, { ...endpoints, processes: listOf(ids) }, { pid: process.pid, environment });
+    publishEndpoints(localDir, { ...endpoints, processes: toProcessIds(ids) }, { pid: process.pid, environment });
     return { endpoints, environment };
   }
 
@@ -161,7 +168,7 @@ export class DevEnvironment {
     const { localDir } = this.#options.settings;
     this.#isStopping = true;
     this.#abort.abort();
-    if (this.#hasLock) withdraw(localDir);
+    if (this.#hasLock) removeEndpoints(localDir);
     await this.#worker?.stop();
     await this.#starting; // what was being started then has been stopped
     await Promise.all(this.#running.map((each) => each.stop()));
@@ -197,28 +204,28 @@ export class DevEnvironment {
   }
 
   /** Keeps a process until stop; the stack is broken when it ends by itself. */
-  async #keep(starting: Promise<ManagedProcess>): Promise<void> {
-    const leashed = await starting;
-    this.#running.push(leashed);
-    if (this.#isStopping) await leashed.stop();
-    void leashed.ended.then(() => {
-      if (!this.#isStopping) this.#options.onBroken(`${leashed.name} has ended: ${lastWords(leashed)}`);
+  async #supervise(starting: Promise<ManagedProcess>): Promise<void> {
+    const managed = await starting;
+    this.#running.push(managed);
+    if (this.#isStopping) await managed.stop();
+    void managed.ended.then(() => {
+      if (!this.#isStopping) this.#options.onBroken(`${managed.name} has ended: ${lastLogLine(managed)}`);
     });
   }
 
-  async #openInsurer(): Promise<{ baseUrl: string; token: string }> {
+  async #startInsurer(): Promise<{ baseUrl: string; token: string }> {
     const { insurer, ports, localDir } = this.#options.settings;
     if (insurer !== undefined) return insurer;
     const token = process.env['INSURER_API_TOKEN'] || 'insurer-token';
-    const places = placesIn(localDir);
+    const paths = pathsIn(localDir);
     await this.#step('insurer simulator', () =>
-      this.#keep(
+      this.#supervise(
         startInsurerSimulator({
           port: ports.insurer,
           controlPort: ports.insurerControl,
           token,
-          stateFile: places.insurer,
-          logDir: places.logs,
+          stateFile: paths.insurer,
+          logDir: paths.logs,
         }),
       ),
     );
@@ -229,12 +236,12 @@ export class DevEnvironment {
     return `http://127.0.0.1:${this.#options.settings.ports.issuer}`;
   }
 
-  async #openIssuer(): Promise<string> {
+  async #startIssuer(): Promise<string> {
     const { ports, localDir } = this.#options.settings;
-    const { issuerKeys, logs } = placesIn(localDir);
+    const { issuerKeys, logs } = pathsIn(localDir);
     await this.#step('OIDC issuer', () =>
-      this.#keep(
-        startIssuer({ port: ports.issuer, keysFile: issuerKeys, consoleOrigin: consoleOriginOf(ports), logDir: logs }),
+      this.#supervise(
+        startIssuer({ port: ports.issuer, keysFile: issuerKeys, consoleOrigin: consoleOrigin(ports), logDir: logs }),
       ),
     );
     return this.#issuer;
@@ -243,9 +250,9 @@ export class DevEnvironment {
   async #deploy(
     keys: Keys,
     stateDir: string,
-    { aws, temporal, temporalUi, temporalNamespace }: Reached,
+    { aws, temporal, temporalUi, temporalNamespace }: ServiceAddresses,
     /** where Lambdas have another sight of things than we have */
-    asLambdasSeeIt: Readonly<Record<string, string>> = {},
+    lambdaSettings: Readonly<Record<string, string>> = {},
   ): Promise<Outputs> {
     const { settings } = this.#options;
     const { ports, region, insurerId, localDir } = settings;
@@ -253,7 +260,7 @@ export class DevEnvironment {
       endpoint: aws,
       region,
       stateDir,
-      logDir: placesIn(localDir).logs,
+      logDir: pathsIn(localDir).logs,
       signal: this.#abort.signal,
     };
     const tunable = [
@@ -276,63 +283,63 @@ export class DevEnvironment {
         TEMPORAL_TLS: 'false',
         OIDC_ISSUER: this.#issuer,
         OIDC_AUDIENCE: audience,
-        CONSOLE_ORIGIN: consoleOriginOf(ports),
+        CONSOLE_ORIGIN: consoleOrigin(ports),
         ...(temporalUi && { TEMPORAL_UI_ORIGIN: temporalUi }),
         ...Object.fromEntries(tuned),
-        ...asLambdasSeeIt,
+        ...lambdaSettings,
       },
       secret: keys,
     };
     return await this.#step('tables and API deployed', () => deployStacks(spec, api));
   }
 
-  async #openParts(keys: Keys): Promise<Reached & Outputs> {
+  async #startServices(keys: Keys): Promise<ServiceAddresses & Outputs> {
     const { ports, localDir } = this.#options.settings;
-    const places = placesIn(localDir);
+    const paths = pathsIn(localDir);
     const note = () => this.#options.onNote(`installing Temporal and the AWS emulator into ${localDir} …`);
-    const wheels = await this.#step('Temporal and AWS emulator installed', () =>
+    const tools = await this.#step('Temporal and AWS emulator installed', () =>
       ensurePythonTools(localDir, note, this.#abort.signal),
     );
-    const reached: Reached = {
+    const addresses: ServiceAddresses = {
       temporal: `127.0.0.1:${ports.temporal}`,
       temporalUi: `http://127.0.0.1:${ports.temporalUi}`,
       temporalNamespace: 'default',
       aws: `http://127.0.0.1:${ports.emulator}`,
     };
     const openTemporal = async () =>
-      await this.#keep(
-        findTemporal(process.env, wheels).then((command) =>
+      await this.#supervise(
+        findTemporal(process.env, tools).then((command) =>
           startTemporal({
             command,
             port: ports.temporal,
             uiPort: ports.temporalUi,
-            databaseFile: places.temporalDatabase,
-            logDir: places.logs,
+            databaseFile: paths.temporalDatabase,
+            logDir: paths.logs,
           }),
         ),
       );
     const openAws = async () => {
       await this.#step('AWS emulator', () =>
-        this.#keep(
+        this.#supervise(
           startEmulator({
-            command: wheels.ministack,
+            command: tools.ministack,
             port: ports.emulator,
-            dataDir: places.aws,
-            logDir: places.logs,
+            dataDir: paths.aws,
+            logDir: paths.logs,
           }),
         ),
       );
-      return await this.#deploy(keys, places.aws, reached);
+      return await this.#deploy(keys, paths.aws, addresses);
     };
-    const [, outputs] = await allDone([this.#step('Temporal', openTemporal), openAws()]);
-    return { ...reached, ...outputs };
+    const [, outputs] = await settleAll([this.#step('Temporal', openTemporal), openAws()]);
+    return { ...addresses, ...outputs };
   }
 
-  async #findParts(keys: Keys): Promise<Reached & Outputs> {
-    const { awsExternal, issuerKeys } = placesIn(this.#options.settings.localDir);
-    const aws = (process.env['AWS_ENDPOINT_URL'] || composed.aws).replace('//localhost', '//127.0.0.1');
+  async #findServices(keys: Keys): Promise<ServiceAddresses & Outputs> {
+    const { awsExternal, issuerKeys } = pathsIn(this.#options.settings.localDir);
+    const aws = (process.env['AWS_ENDPOINT_URL'] || composeAddresses.aws).replace('//localhost', '//127.0.0.1');
     const given = process.env['TEMPORAL_ADDRESS'];
-    const temporal = given || composed.temporal;
+    const temporal = given || composeAddresses.temporal;
     const temporalNamespace = process.env['TEMPORAL_NAMESPACE'] || 'default';
     const hint = 'start it with docker compose up -d, or say where it is';
     if (!(await emulatorAnswers(aws).catch(() => false)))
@@ -340,23 +347,23 @@ export class DevEnvironment {
     if (!(await namespaceAnswers(temporal, temporalNamespace).catch(() => false)))
       throw new StartFailure(`no Temporal answers at ${temporal}: ${hint} with TEMPORAL_ADDRESS`);
     // what is deployed there is not ours to know: a container may have been made anew
-    forget([awsExternal]);
-    const reached = { temporal, ...(!given && { temporalUi: composed.temporalUi }), temporalNamespace, aws };
-    const asLambdasSeeIt = {
-      TEMPORAL_ADDRESS: process.env['LAMBDA_TEMPORAL_ADDRESS'] || given || composed.temporalInside,
+    deletePaths([awsExternal]);
+    const addresses = { temporal, ...(!given && { temporalUi: composeAddresses.temporalUi }), temporalNamespace, aws };
+    const lambdaSettings = {
+      TEMPORAL_ADDRESS: process.env['LAMBDA_TEMPORAL_ADDRESS'] || given || composeAddresses.temporalInside,
       OIDC_JWKS: JSON.stringify({ keys: [publicKeyOf(readIssuerKeys(issuerKeys))] }),
     };
-    return { ...reached, ...(await this.#deploy(keys, awsExternal, reached, asLambdasSeeIt)) };
+    return { ...addresses, ...(await this.#deploy(keys, awsExternal, addresses, lambdaSettings)) };
   }
 
   /** Starts a worker, and another one whenever it ends: one that was killed must cost nothing but time. */
-  async #openWorker(environment: Readonly<Record<string, string>>): Promise<WorkerIds> {
+  async #startWorker(environment: Readonly<Record<string, string>>): Promise<WorkerIds> {
     const { localDir } = this.#options.settings;
     let known: WorkerIds | undefined;
     const worker = await startWorker({
       name: 'worker',
       env: { ...process.env, ...environment },
-      logDir: placesIn(localDir).logs,
+      logDir: pathsIn(localDir).logs,
       onIds: (ids) => {
         const before = known;
         known = ids;
@@ -368,7 +375,7 @@ export class DevEnvironment {
     const ids = known ?? { worker: 0, line: undefined };
     void worker.ended.then(async () => {
       if (this.#isStopping) return;
-      this.#options.onNote(`the worker has ended: ${lastWords(worker)}; starting another`);
+      this.#options.onNote(`the worker has ended: ${lastLogLine(worker)}; starting another`);
       await updateProcesses(localDir, replaceIds(known ?? ids, undefined));
       const replacing = this.#replaceWorker(environment, 1);
       this.#starting = replacing;
@@ -379,23 +386,23 @@ export class DevEnvironment {
 
   async #replaceWorker(environment: Readonly<Record<string, string>>, tries: number): Promise<void> {
     try {
-      const ids = await this.#openWorker(environment);
+      const ids = await this.#startWorker(environment);
       await updateProcesses(this.#options.settings.localDir, replaceIds(undefined, ids));
     } catch (error) {
       if (this.#isStopping) return;
-      if (tries < workerTries) await this.#replaceWorker(environment, tries + 1);
+      if (tries < maxWorkerStarts) await this.#replaceWorker(environment, tries + 1);
       else this.#options.onBroken(error instanceof Error ? error.message : String(error));
     }
   }
 }
 
-const consoleOriginOf = ({ console: port }: Ports): string => `http://127.0.0.1:${port}`;
+const consoleOrigin = ({ console: port }: Ports): string => `http://127.0.0.1:${port}`;
 
-const forget = (paths: readonly string[]): void => {
+const deletePaths = (paths: readonly string[]): void => {
   for (const path of paths) rmSync(path, { recursive: true, force: true });
 };
 
-const listOf = ({ worker, line }: WorkerIds): Endpoints['processes'] => ({
+const toProcessIds = ({ worker, line }: WorkerIds): Endpoints['processes'] => ({
   worker: [worker],
   line: line === undefined ? [] : [line],
 });
@@ -405,7 +412,7 @@ export const replaceIds =
   (before: WorkerIds | undefined, after: WorkerIds | undefined) =>
   ({ worker, line }: Endpoints['processes']): Endpoints['processes'] => {
     const without = (pids: readonly number[], pid: number | undefined) => pids.filter((each) => each !== pid);
-    const added = after ? listOf(after) : { worker: [], line: [] };
+    const added = after ? toProcessIds(after) : { worker: [], line: [] };
     return {
       worker: [...new Set([...without(worker, before?.worker), ...added.worker])],
       line: [...new Set([...without(line, before?.line), ...added.line])],
@@ -413,11 +420,11 @@ export const replaceIds =
   };
 
 /** What is to be taken out of a process's environment is set to nothing there, as the two are merged. */
-const blankedOf = (environment: NodeJS.ProcessEnv): Record<string, string> =>
+const unsetAsEmpty = (environment: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value ?? '']));
 
 /** All results; after a failure it is thrown once the others have ended too. */
-async function allDone<Works extends readonly Promise<unknown>[]>(
+async function settleAll<Works extends readonly Promise<unknown>[]>(
   works: readonly [...Works],
 ): Promise<{ [Index in keyof Works]: Awaited<Works[Index]> }> {
   const settled = await Promise.allSettled(works);

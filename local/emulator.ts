@@ -30,10 +30,10 @@ export const emulatorEnvironment = (endpoint: string, region: string): NodeJS.Pr
   AWS_EC2_METADATA_DISABLED: 'true',
 });
 
-const stateDirIn = (dataDir: string): string => join(dataDir, 'state');
+const stateDirOf = (dataDir: string): string => join(dataDir, 'state');
 
 /** Whether an emulator has ever written there, at a clean stop, what its tables hold; objects are there from the first. */
-export const keepsState = (dataDir: string): boolean => existsSync(stateDirIn(dataDir));
+export const hasSavedState = (dataDir: string): boolean => existsSync(stateDirOf(dataDir));
 
 /** Starts the AWS emulator and waits until it answers. It takes seconds to stop: what DynamoDB took is written then. @throws StartFailure */
 export async function startEmulator({ command, port, dataDir, logDir }: EmulatorSpec): Promise<ManagedProcess> {
@@ -50,7 +50,7 @@ export async function startEmulator({ command, port, dataDir, logDir }: Emulator
       BIND_HOST: '127.0.0.1',
       GATEWAY_PORT: String(port),
       PERSIST_STATE: '1',
-      STATE_DIR: stateDirIn(dataDir),
+      STATE_DIR: stateDirOf(dataDir),
       S3_PERSIST: '1',
       S3_DATA_DIR: join(dataDir, 's3'),
     },

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { writeWhole } from './files.ts';
-import { placesIn } from './settings.ts';
+import { writeFileAtomically } from './files.ts';
+import { pathsIn } from './settings.ts';
 
 const processIds = z.object({ worker: z.array(z.number()), line: z.array(z.number()) });
 const endpointsFile = z.object({
@@ -24,46 +24,46 @@ const stackFile = z.object({ pid: z.number(), environment: z.record(z.string(), 
 export type RunningStack = z.infer<typeof stackFile>;
 
 /** Tells everyone that the stack is up. */
-export function announce(localDir: string, endpoints: Endpoints, stack: RunningStack): void {
-  const places = placesIn(localDir);
-  writeWhole(places.stack, JSON.stringify(stack), 0o600);
+export function publishEndpoints(localDir: string, endpoints: Endpoints, stack: RunningStack): void {
+  const paths = pathsIn(localDir);
+  writeFileAtomically(paths.stack, JSON.stringify(stack), 0o600);
   const lines = Object.entries(stack.environment).map(([name, value]) => `${name}=${value}\n`);
-  writeWhole(places.workerEnvironment, lines.join(''), 0o600);
-  writeWhole(places.endpoints, `${JSON.stringify(endpoints, null, 2)}\n`);
+  writeFileAtomically(paths.workerEnvironment, lines.join(''), 0o600);
+  writeFileAtomically(paths.endpoints, `${JSON.stringify(endpoints, null, 2)}\n`);
 }
 
 /** The stack is down, or is about to be. */
-export function withdraw(localDir: string): void {
-  const places = placesIn(localDir);
-  rmSync(places.endpoints, { force: true });
-  rmSync(places.stack, { force: true });
-  rmSync(places.workerEnvironment, { force: true });
+export function removeEndpoints(localDir: string): void {
+  const paths = pathsIn(localDir);
+  rmSync(paths.endpoints, { force: true });
+  rmSync(paths.stack, { force: true });
+  rmSync(paths.workerEnvironment, { force: true });
 }
 
 /** undefined when no stack runs on that folder. */
 export function readEndpoints(localDir: string): Endpoints | undefined {
   if (findRunningStack(localDir) === undefined) return undefined;
-  return endpointsFile.parse(JSON.parse(readFileSync(placesIn(localDir).endpoints, 'utf8')));
+  return endpointsFile.parse(JSON.parse(readFileSync(pathsIn(localDir).endpoints, 'utf8')));
 }
 
 /** undefined when none runs on that folder. */
 export function findRunningStack(localDir: string): RunningStack | undefined {
-  const { stack, lock } = placesIn(localDir);
+  const { stack, lock } = pathsIn(localDir);
   if (!existsSync(stack) || lockHolder(lock) === undefined) return undefined;
   return stackFile.parse(JSON.parse(readFileSync(stack, 'utf8')));
 }
 
 /** Takes a folder for one stack. @returns the process ID of whoever has it already */
 export function takeLock(localDir: string): number | undefined {
-  const { lock } = placesIn(localDir);
+  const { lock } = pathsIn(localDir);
   const holder = lockHolder(lock);
   if (holder !== undefined && holder !== process.pid) return holder;
   mkdirSync(localDir, { recursive: true });
-  writeWhole(lock, String(process.pid));
+  writeFileAtomically(lock, String(process.pid));
   return undefined;
 }
 
-export const releaseLock = (localDir: string): void => rmSync(placesIn(localDir).lock, { force: true });
+export const releaseLock = (localDir: string): void => rmSync(pathsIn(localDir).lock, { force: true });
 
 /** The process that has the lock, if it still is what it was: after a restart of the machine its ID may be another's. */
 function lockHolder(lock: string): number | undefined {
@@ -83,7 +83,7 @@ export async function updateProcesses(
   localDir: string,
   change: (processes: Endpoints['processes']) => Endpoints['processes'],
 ): Promise<void> {
-  const { endpoints: file } = placesIn(localDir);
+  const { endpoints: file } = pathsIn(localDir);
   const mutex = `${file}.lock`;
   for (;;) {
     try {
@@ -99,7 +99,7 @@ export async function updateProcesses(
   try {
     if (!existsSync(file)) return;
     const endpoints = endpointsFile.parse(JSON.parse(readFileSync(file, 'utf8')));
-    writeWhole(file, `${JSON.stringify({ ...endpoints, processes: change(endpoints.processes) }, null, 2)}\n`);
+    writeFileAtomically(file, `${JSON.stringify({ ...endpoints, processes: change(endpoints.processes) }, null, 2)}\n`);
   } finally {
     rmSync(mutex, { recursive: true, force: true });
   }

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { replaceIds } from './dev-environment.ts';
-import { announce, type Endpoints, findRunningStack, takeLock, updateProcesses } from './endpoints.ts';
+import { type Endpoints, findRunningStack, publishEndpoints, takeLock, updateProcesses } from './endpoints.ts';
 import { ensureKeys } from './keys.ts';
-import { placesIn } from './settings.ts';
+import { pathsIn } from './settings.ts';
 
 const newDir = (): string => {
   const dir = mkdtempSync(join(tmpdir(), 'epa-sync-endpoints-'));
@@ -22,11 +22,11 @@ const endpoints: Endpoints = {
   oidcIssuer: 'http://127.0.0.1:9090',
   processes: { worker: [1], line: [2] },
 };
-const processesIn = (dir: string) => (JSON.parse(readFileSync(placesIn(dir).endpoints, 'utf8')) as Endpoints).processes;
+const processesIn = (dir: string) => (JSON.parse(readFileSync(pathsIn(dir).endpoints, 'utf8')) as Endpoints).processes;
 
 test('a worker that joins and one that is replaced at the same moment both end up in the list', async () => {
   const dir = newDir();
-  announce(dir, endpoints, { pid: process.pid, environment: {} });
+  publishEndpoints(dir, endpoints, { pid: process.pid, environment: {} });
   await Promise.all([
     updateProcesses(dir, replaceIds({ worker: 1, line: 2 }, { worker: 11, line: 12 })),
     ...Array.from({ length: 8 }, (_, index) =>
@@ -39,7 +39,7 @@ test('a worker that joins and one that is replaced at the same moment both end u
 
 test('a line process that was replaced is listed once, whatever was told before', async () => {
   const dir = newDir();
-  announce(dir, endpoints, { pid: process.pid, environment: {} });
+  publishEndpoints(dir, endpoints, { pid: process.pid, environment: {} });
   await updateProcesses(dir, replaceIds({ worker: 1, line: 2 }, { worker: 1, line: 3 }));
   await updateProcesses(dir, replaceIds(undefined, { worker: 1, line: 3 }));
   expect(processesIn(dir)).toEqual({ worker: [1], line: [3] });
@@ -47,17 +47,17 @@ test('a line process that was replaced is listed once, whatever was told before'
 
 test('what a dead stack left does not count as running', () => {
   const dir = newDir();
-  announce(dir, endpoints, { pid: 999_999_999, environment: {} });
-  writeFileSync(placesIn(dir).lock, '999999999');
+  publishEndpoints(dir, endpoints, { pid: 999_999_999, environment: {} });
+  writeFileSync(pathsIn(dir).lock, '999999999');
   expect(findRunningStack(dir)).toBeUndefined();
   expect(takeLock(dir)).toBeUndefined();
 });
 
 test('what a running stack says of its keys is for its owner only', () => {
   const dir = newDir();
-  announce(dir, endpoints, { pid: process.pid, environment: { PSEUDONYM_KEY: 'k' } });
-  const keys = ensureKeys(placesIn(dir).keys);
-  expect(ensureKeys(placesIn(dir).keys)).toEqual(keys);
-  for (const file of [placesIn(dir).stack, placesIn(dir).workerEnvironment, placesIn(dir).keys])
+  publishEndpoints(dir, endpoints, { pid: process.pid, environment: { PSEUDONYM_KEY: 'k' } });
+  const keys = ensureKeys(pathsIn(dir).keys);
+  expect(ensureKeys(pathsIn(dir).keys)).toEqual(keys);
+  for (const file of [pathsIn(dir).stack, pathsIn(dir).workerEnvironment, pathsIn(dir).keys])
     expect(statSync(file).mode & 0o777).toBe(0o600);
 });

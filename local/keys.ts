@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { StartFailure } from '../terminal/start-failure.ts';
-import { writeWhole } from './files.ts';
+import { writeFileAtomically } from './files.ts';
 
 const keysFile = z.object({ PSEUDONYM_KEY: z.string(), PAYLOAD_KEYS: z.string() });
 export type Keys = z.infer<typeof keysFile>;
@@ -13,7 +13,7 @@ export function ensureKeys(file: string): Keys {
   if (!existsSync(file)) {
     mkdirSync(dirname(file), { recursive: true });
     const key = () => randomBytes(32).toString('base64');
-    writeWhole(file, JSON.stringify({ PSEUDONYM_KEY: key(), PAYLOAD_KEYS: `local:${key()}` }), 0o600);
+    writeFileAtomically(file, JSON.stringify({ PSEUDONYM_KEY: key(), PAYLOAD_KEYS: `local:${key()}` }), 0o600);
   }
   try {
     return keysFile.parse(JSON.parse(readFileSync(file, 'utf8')));

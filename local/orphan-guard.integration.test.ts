@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startProcess, untilReady } from './processes.ts';
 
 const newDir = (): string => {
-  const dir = mkdtempSync(join(tmpdir(), 'epa-sync-leash-'));
+  const dir = mkdtempSync(join(tmpdir(), 'epa-sync-orphan-guard-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 };
@@ -50,21 +50,21 @@ test('a process ends when whoever started it is killed with -9', async () => {
 test('a process that does not mind SIGTERM is killed after its grace', async () => {
   const stubborn = Promise.withResolvers<number>();
   const code = "process.on('SIGTERM', () => {}); console.log(process.pid); setInterval(() => {}, 1e6)";
-  const leashed = node('stubborn', code, (line) => stubborn.resolve(Number(line)));
+  const managed = node('stubborn', code, (line) => stubborn.resolve(Number(line)));
   const pid = await stubborn.promise;
-  await leashed.stop();
+  await managed.stop();
   expect(isAlive(pid)).toBe(false);
 });
 
 test('a process that ends before it is ready says its last word', async () => {
-  const leashed = node('short', "console.error('the disk is on fire'); process.exit(3)");
-  await expect(untilReady(leashed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(
+  const managed = node('short', "console.error('the disk is on fire'); process.exit(3)");
+  await expect(untilReady(managed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(
     /short ended before it was ready: "the disk is on fire"/,
   );
 });
 
 test('a command that does not exist says so', async () => {
-  const leashed = startProcess({
+  const managed = startProcess({
     name: 'missing',
     command: 'no-such-command-here',
     args: [],
@@ -72,7 +72,7 @@ test('a command that does not exist says so', async () => {
     logDir: newDir(),
     graceMs: 300,
   });
-  await expect(untilReady(leashed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(/ENOENT/);
+  await expect(untilReady(managed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(/ENOENT/);
 });
 
 test('what a process printed before it died is kept when another one takes its place', async () => {

@@ -72,7 +72,7 @@ export function startProcess({ name, command, args, env, logDir, graceMs, onLine
 }
 
 /** What a process prints last arrives after its end; a child that it has left behind may keep its pipe open, ms. */
-const lastWordsMs = 1_000;
+const lastOutputMs = 1_000;
 
 const exitOf = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
@@ -85,25 +85,25 @@ const exitOf = (child: ChildProcess): Promise<void> =>
  * @throws StartFailure when it ends before, or after `timeoutMs`, with the end of its log
  */
 export async function untilReady(
-  leashed: ManagedProcess,
+  managed: ManagedProcess,
   isReady: () => Promise<boolean>,
   { timeoutMs, pollMs = 100 }: { readonly timeoutMs: number; readonly pollMs?: number },
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    if (!leashed.isRunning()) {
-      await Promise.race([leashed.ended, sleep(lastWordsMs)]);
-      throw new StartFailure(`${leashed.name} ended before it was ready: ${lastWords(leashed)}`);
+    if (!managed.isRunning()) {
+      await Promise.race([managed.ended, sleep(lastOutputMs)]);
+      throw new StartFailure(`${managed.name} ended before it was ready: ${lastLogLine(managed)}`);
     }
     if (await isReady().catch(() => false)) return;
     if (performance.now() > deadline)
-      throw new StartFailure(`${leashed.name} did not answer within ${timeoutMs / 1000} s: ${lastWords(leashed)}`);
-    await Promise.race([leashed.ended, sleep(pollMs)]);
+      throw new StartFailure(`${managed.name} did not answer within ${timeoutMs / 1000} s: ${lastLogLine(managed)}`);
+    await Promise.race([managed.ended, sleep(pollMs)]);
   }
 }
 
 /** The last line that a process printed, and where the rest is. */
-export function lastWords({ logFile }: ManagedProcess): string {
+export function lastLogLine({ logFile }: ManagedProcess): string {
   try {
     const printed = readFileSync(logFile, 'utf8').slice(-4_000);
     if (isDiskFull(printed)) return diskFull;

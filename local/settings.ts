@@ -68,7 +68,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): LocalSettings {
 }
 
 /** What lies where under LOCAL_DIR. */
-export const placesIn = (localDir: string) => ({
+export const pathsIn = (localDir: string) => ({
   lock: join(localDir, 'stack.lock'),
   endpoints: join(localDir, 'endpoints.json'),
   stack: join(localDir, 'stack.json'),

@@ -6,8 +6,8 @@ import { openTemporal } from '../core/temporal/connection.ts';
 import { createDailySyncClient, type ProgressNow } from '../core/temporal/daily-sync-client.ts';
 import { pauseLines, summaryLines } from '../terminal/progress-lines.ts';
 import { createProgressView, type ProgressView } from '../terminal/progress-view.ts';
-import { explain, StartFailure } from '../terminal/start-failure.ts';
-import { DevEnvironment, type Stack } from './dev-environment.ts';
+import { errorLine, StartFailure } from '../terminal/start-failure.ts';
+import { DevEnvironment, type StartedEnvironment } from './dev-environment.ts';
 import { keepLoopbackDirect } from './proxy.ts';
 import { readSettings } from './settings.ts';
 import { watchRun } from './watch-run.ts';
@@ -41,7 +41,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const startedAt = performance.now();
-  const stack = new DevEnvironment({
+  const devEnvironment = new DevEnvironment({
     settings: readSettings(process.env),
     isFresh: options.fresh,
     isExternal: options.external,
@@ -52,9 +52,9 @@ async function main(): Promise<number> {
     },
     onBroken: (reason) => ending.abort(new StartFailure(reason)),
   });
-  ending.signal.addEventListener('abort', () => void stack.stop());
+  ending.signal.addEventListener('abort', () => void devEnvironment.stop());
   try {
-    const started = await stack.start();
+    const started = await devEnvironment.start();
     ending.signal.throwIfAborted();
     return await runAndWatch(started, options.once, (performance.now() - startedAt) / 1000);
   } catch (error) {
@@ -62,11 +62,15 @@ async function main(): Promise<number> {
     throw ending.signal.aborted ? ending.signal.reason : error;
   } finally {
     if (ending.signal.reason instanceof Interrupted) complain('ending …');
-    await stack.stop();
+    await devEnvironment.stop();
   }
 }
 
-async function runAndWatch({ endpoints, environment }: Stack, isOnce: boolean, seconds: number): Promise<number> {
+async function runAndWatch(
+  { endpoints, environment }: StartedEnvironment,
+  isOnce: boolean,
+  seconds: number,
+): Promise<number> {
   const config = readConfig(clientConfig, { ...process.env, ...environment });
   Object.assign(process.env, environment); // where AWS is, the SDK reads itself
   const stores = openStores(config);
@@ -138,7 +142,7 @@ process.stdout.on('error', () => ending.abort(new Interrupted('SIGPIPE')));
 
 const exitCode = await main().catch((error: unknown) => {
   if (error instanceof Interrupted) return error.message === 'SIGINT' ? 130 : 143;
-  complain(error instanceof ConfigError ? error.message : explain(error));
+  complain(error instanceof ConfigError ? error.message : errorLine(error));
   return 1;
 });
 process.exit(exitCode);

@@ -20,13 +20,13 @@ export interface TemporalSpec {
 }
 
 /** Which `temporal` to use: TEMPORAL_CLI_PATH, the one on the PATH if it is 1.5 or newer, the wheel's. */
-export async function findTemporal(environment: NodeJS.ProcessEnv, wheels: PythonTools): Promise<string> {
-  const wished = environment['TEMPORAL_CLI_PATH'];
-  if (wished !== undefined && wished !== '') {
-    if (await isNewEnough(wished)) return wished;
-    throw new StartFailure(`TEMPORAL_CLI_PATH (${wished}) is no Temporal CLI of version 1.5 or newer`);
+export async function findTemporal(environment: NodeJS.ProcessEnv, tools: PythonTools): Promise<string> {
+  const configured = environment['TEMPORAL_CLI_PATH'];
+  if (configured !== undefined && configured !== '') {
+    if (await isNewEnough(configured)) return configured;
+    throw new StartFailure(`TEMPORAL_CLI_PATH (${configured}) is no Temporal CLI of version 1.5 or newer`);
   }
-  return (await isNewEnough('temporal')) ? 'temporal' : wheels.temporal;
+  return (await isNewEnough('temporal')) ? 'temporal' : tools.temporal;
 }
 
 async function isNewEnough(command: string): Promise<boolean> {

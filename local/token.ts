@@ -1,10 +1,10 @@
 import { ConfigError } from '../core/config.ts';
 import { type Role, roles } from '../core/domain/access.ts';
-import { explain } from '../terminal/start-failure.ts';
+import { errorLine } from '../terminal/start-failure.ts';
 import { readEndpoints } from './endpoints.ts';
 import { fetchToken } from './oidc/token.ts';
 import { keepLoopbackDirect } from './proxy.ts';
-import { placesIn, readSettings } from './settings.ts';
+import { pathsIn, readSettings } from './settings.ts';
 
 keepLoopbackDirect(process.env);
 
@@ -32,12 +32,12 @@ async function main(): Promise<number> {
     complain(`no stack runs on ${localDir}: start one with npm start, or set LOCAL_DIR`);
     return 4;
   }
-  const token = await fetchToken(endpoints.oidcIssuer, placesIn(localDir).issuerKeys, role as Role);
+  const token = await fetchToken(endpoints.oidcIssuer, pathsIn(localDir).issuerKeys, role as Role);
   process.stdout.write(`${token}\n`);
   return 0;
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  complain(error instanceof ConfigError ? error.message : explain(error));
+  complain(error instanceof ConfigError ? error.message : errorLine(error));
   return 1;
 });

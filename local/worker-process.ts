@@ -35,10 +35,10 @@ export async function startWorker({ name, env, logDir, onIds, onLine }: WorkerSp
     graceMs: 25_000, // its own order of ending: requests, lease, activities
     onLine: (line) => {
       onLine?.(line);
-      const told = eventIn(line);
-      if (told === undefined) return;
-      isReady ||= told.event === 'worker-ready';
-      onIds({ worker: told.pid, line: lineIn(told) });
+      const event = parseEvent(line);
+      if (event === undefined) return;
+      isReady ||= event.event === 'worker-ready';
+      onIds({ worker: event.pid, line: linePidOf(event) });
     },
   });
   await untilReady(worker, async () => isReady, { timeoutMs: 60_000, pollMs: 25 }).catch(async (error: unknown) => {
@@ -50,18 +50,18 @@ export async function startWorker({ name, env, logDir, onIds, onLine }: WorkerSp
 
 type WorkerEvent = z.infer<typeof workerEvent>;
 
-function lineIn(told: WorkerEvent): number | undefined {
-  switch (told.event) {
+function linePidOf(event: WorkerEvent): number | undefined {
+  switch (event.event) {
     case 'worker-ready':
-      return told.linePid;
+      return event.linePid;
     case 'line process started':
-      return told.linePid;
+      return event.linePid;
     case 'line process ended':
       return undefined;
   }
 }
 
-function eventIn(line: string): WorkerEvent | undefined {
+function parseEvent(line: string): WorkerEvent | undefined {
   if (!line.startsWith('{')) return undefined;
   try {
     return workerEvent.safeParse(JSON.parse(line)).data;

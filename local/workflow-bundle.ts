@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { failureConverterPath } from '../core/temporal/codec.ts';
 import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
-import { writeWhole } from './files.ts';
+import { writeFileAtomically } from './files.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -43,5 +43,5 @@ if (import.meta.main) {
     workflowInterceptorModules: [join(root, 'worker', 'workflows', 'interceptors.ts')],
   });
   const [, , file = ''] = process.argv;
-  writeWhole(file, code);
+  writeFileAtomically(file, code);
 }

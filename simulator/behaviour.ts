@@ -1,30 +1,30 @@
 import { gzipSync } from 'node:zlib';
+import {
+  type Answer,
+  type Body,
+  bytesBody,
+  type Conditions,
+  correctAnswer,
+  jsonAnswer,
+  type ListServing,
+  notModified,
+  problem,
+  textBody,
+} from './correct-answer.ts';
 import type { Exchange, Sending } from './exchange.ts';
 import {
   type Behaviour,
   brokenJson,
-  type Errand,
   type FaultPlan,
   htmlPage,
   offContractBody,
+  type RequestTarget,
   serverErrorBody,
 } from './faults.ts';
 import type { ListBody } from './list-body.ts';
 import type { LineLog } from './log.ts';
 import { between, pick } from './random.ts';
 import type { ParsedRequest } from './request-head.ts';
-import {
-  type Answer,
-  type Body,
-  bytesBody,
-  type Conditions,
-  jsonAnswer,
-  type ListServing,
-  notModified,
-  problem,
-  rightAnswer,
-  textBody,
-} from './right-answer.ts';
 import type { World } from './world.ts';
 
 export interface BehaviourDeps {
@@ -39,11 +39,11 @@ export interface BehaviourDeps {
 /** Answers one request: rightly, or with the fault that the plan has for it. */
 export async function answerRequest(deps: BehaviourDeps, exchange: Exchange, request: ParsedRequest): Promise<void> {
   const { head } = request;
-  const errand: Errand | undefined =
+  const target: RequestTarget | undefined =
     head.kind === 'list' ? { kind: 'list' } : head.kvnr !== undefined ? { kind: 'care', kvnr: head.kvnr } : undefined;
   const { settings } = deps.plan;
   const refusal = refusalFor(request);
-  if (refusal !== undefined || errand === undefined) {
+  if (refusal !== undefined || target === undefined) {
     await exchange.wait(settings.latencyMs);
     const answer = refusal ?? problem(404, 'no-such-path');
     await exchange.send(
@@ -53,7 +53,7 @@ export async function answerRequest(deps: BehaviourDeps, exchange: Exchange, req
     );
     return;
   }
-  const planned = deps.plan.behaviourFor(errand);
+  const planned = deps.plan.behaviourFor(target);
   const behaviour: Behaviour = head.followedRedirect ? { ...planned, fault: 'none' } : planned;
   if (behaviour.fault === 'refused') {
     deps.refuseNext(behaviour.details.closedForMs ?? settings.closedForMs);
@@ -62,7 +62,7 @@ export async function answerRequest(deps: BehaviourDeps, exchange: Exchange, req
   }
   await exchange.wait(behaviour.details.latencyMs ?? settings.latencyMs);
   if (exchange.closed.aborted) return;
-  await behave(deps, exchange, request, errand, behaviour);
+  await answerWith(deps, exchange, request, target, behaviour);
 }
 
 function refusalFor({ head, hasBody }: ParsedRequest): Answer | undefined {
@@ -71,11 +71,11 @@ function refusalFor({ head, hasBody }: ParsedRequest): Answer | undefined {
   return hasBody ? problem(400, 'has-body') : undefined;
 }
 
-async function behave(
+async function answerWith(
   deps: BehaviourDeps,
   exchange: Exchange,
   request: ParsedRequest,
-  errand: Errand,
+  target: RequestTarget,
   behaviour: Behaviour,
 ): Promise<void> {
   const { fault, details, random } = behaviour;
@@ -90,7 +90,7 @@ async function behave(
   const send = (answer: Answer, more: Partial<Sending> = {}): Promise<boolean> =>
     exchange.send(answer, { ...sending, ...more }, settings.holdMs);
   const right = (asked: Conditions = conditions): Promise<Answer> =>
-    rightAnswer(deps.world, deps.list(), deps.serving, errand, asked);
+    correctAnswer(deps.world, deps.list(), deps.serving, target, asked);
   /** The right answer with a body, for a fault to happen in it. */
   const withBody = async (gzip: boolean): Promise<Answer> => {
     const { ifNoneMatch: _, ...asked } = conditions;
@@ -145,29 +145,29 @@ async function behave(
         'Retry-After': isDate ? new Date(untilMs).toUTCString() : String(seconds),
         'Content-Type': 'text/plain',
       };
-      if (await send({ outcome: fault, status, headers, body: textBody('busy') })) deps.log.askForSilence(untilMs);
+      if (await send({ outcome: fault, status, headers, body: textBody('busy') })) deps.log.recordRetryAfter(untilMs);
       return;
     }
     case 'html-page':
       await send({ outcome: fault, status: 200, headers: { 'Content-Type': 'text/html' }, body: textBody(htmlPage) });
       return;
     case 'broken-json': {
-      if (errand.kind === 'list') {
+      if (target.kind === 'list') {
         const answer = await withBody(false);
         const size = answer.body.sizeBytes ?? 0;
         const keep = Math.min(details.afterBytes ?? Math.floor(size * random()), Math.max(0, size - 3)); // without the closing bracket
         await send({ ...answer, body: cutBody(answer.body, keep, random() < 0.5 ? '' : '<html>502</html>') });
         return;
       }
-      const whole = Buffer.from(deps.world.careRecords(errand.kvnr ?? '') ?? '{"title":"unknown"}');
+      const whole = Buffer.from(deps.world.careRecords(target.kvnr ?? '') ?? '{"title":"unknown"}');
       await send({ ...jsonAnswer(brokenJson(random, whole), conditions.gzip), outcome: fault });
       return;
     }
     case 'off-contract':
-      await send(json(offContractBody(random, errand)));
+      await send(json(offContractBody(random, target)));
       return;
     case 'wrong-patient':
-      await send(json(deps.world.careRecords(deps.world.strangerOf(errand.kvnr ?? '')) ?? '{}'));
+      await send(json(deps.world.careRecords(deps.world.otherKvnr(target.kvnr ?? '')) ?? '{}'));
       return;
     case 'redirect': {
       const status = details.status ?? pick(random, [301, 302, 307, 308]);
@@ -177,11 +177,11 @@ async function behave(
     }
     case 'gzip-cut': {
       const answer = await withBody(false);
-      if (!request.allowsGzip || errand.kind === 'list') {
+      if (!request.allowsGzip || target.kind === 'list') {
         await send(answer, { framing: 'content-length', stop: { afterBytes: inside(answer.body), ending: 'fin' } });
         return;
       }
-      const zipped = gzipSync(Buffer.from(deps.world.careRecords(errand.kvnr ?? '') ?? '{}'));
+      const zipped = gzipSync(Buffer.from(deps.world.careRecords(target.kvnr ?? '') ?? '{}'));
       const cut = zipped.subarray(0, Math.max(1, zipped.length - between(random, 1, Math.floor(zipped.length / 2))));
       await send({
         ...answer,
@@ -208,7 +208,7 @@ async function behave(
         outcome: fault,
         status: 200,
         headers: { 'Content-Type': 'application/json' },
-        body: paddedBody(errand, details.sizeBytes ?? 80 * 1024 * 1024),
+        body: paddedBody(target, details.sizeBytes ?? 80 * 1024 * 1024),
       });
       return;
     case 'unasked-304':
@@ -249,7 +249,7 @@ function cutBody(body: Body, keepBytes: number, ending: string): Body {
 }
 
 /** A body of valid JSON, as large as asked for and made as it goes out. */
-function paddedBody({ kvnr }: Errand, sizeBytes: number): Body {
+function paddedBody({ kvnr }: RequestTarget, sizeBytes: number): Body {
   const opening = kvnr === undefined ? '[{"padding":"' : `{"kvnr":"${kvnr}","careRecords":[],"padding":"`;
   const closing = kvnr === undefined ? '"}]' : '"}';
   return {

@@ -1,11 +1,37 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { FaultSettings, ScriptRule } from './faults.ts';
-import type { Insurer } from './insurer.ts';
-import type { ListMode, NextDay } from './world.ts';
+import type { LogEntry, Summary } from './log.ts';
+import type { MalformedEntry } from './patient-entry.ts';
+import type { ListMode, NextDay, World, WorldPatient } from './world.ts';
+
+/** What tests, and the control port for them, do with the insurer. */
+export interface InsurerControls {
+  readonly baseUrl: string;
+  readonly world: World;
+  /** Returns the entries of the log with a higher number. */
+  log(sinceNumber?: number): LogEntry[];
+  summary(): Summary;
+  resetLog(): void;
+  nextDay(changes?: NextDay): void;
+  unchangedDay(): void;
+  setList(mode: ListMode, share?: number): void;
+  setFaults(settings: Partial<FaultSettings>): void;
+  /** Adds rules for the next requests. Each request uses up the first rule that matches it. */
+  script(...rules: ScriptRule[]): void;
+  clearScript(): void;
+  /** Tells the judge that a pause was confirmed, or has ended. Resolves when all requests sent before are recorded. */
+  setPaused(isPaused: boolean): Promise<void>;
+  /** Returns the true data of everyone on today's list, all in memory. */
+  patients(): WorldPatient[];
+  malformed(): MalformedEntry[];
+  /** Refuses connections (ECONNREFUSED) for this time. */
+  closeListener(closedForMs: number): void;
+  resetConnections(): void;
+}
 
 type Json = Record<string, unknown>;
-type Operation = (insurer: Insurer, body: unknown, query: URLSearchParams) => unknown;
+type Operation = (insurer: InsurerControls, body: unknown, query: URLSearchParams) => unknown;
 
 const operations: Record<string, Operation> = {
   'GET /health': (insurer) => ({ ok: true, day: insurer.world.day, baseUrl: insurer.baseUrl }),
@@ -34,11 +60,11 @@ const operations: Record<string, Operation> = {
   },
 };
 
-const done = (insurer: Insurer, _: unknown): Json => ({ day: insurer.world.day });
+const done = (insurer: InsurerControls, _: unknown): Json => ({ day: insurer.world.day });
 
 /** The test's side of the simulator: JSON over HTTP. It is no part of the insurer's contract. */
 export async function openControlPort(
-  insurer: Insurer,
+  insurer: InsurerControls,
   port: number,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { setTimeout as delay, setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextLoopTurn } from 'node:timers/promises';
+import type { Answer } from './correct-answer.ts';
 import type { LineLog, LogEntry } from './log.ts';
-import type { Answer } from './right-answer.ts';
 
 /** How an answer goes over the wire. */
 export interface Sending {
@@ -61,7 +61,7 @@ export class Exchange {
 
   /** Closes with RST. */
   async reset(outcome: string): Promise<void> {
-    await everythingNoticed();
+    await pollAllSockets();
     if (this.closed.aborted) return;
     this.entry.outcome = outcome;
     resetNow(this.socket);
@@ -109,10 +109,10 @@ export class Exchange {
   private async writeLast(bytes: Buffer, outcome: string, connectionClose: boolean): Promise<boolean> {
     const at = Math.max(0, bytes.length - tailBytes);
     if (at > 0 && !(await this.write(bytes.subarray(0, at)))) return false;
-    await everythingNoticed();
+    await pollAllSockets();
     if (this.closed.aborted) return false;
     const tail = bytes.subarray(at);
-    this.log.lastBytes(this.entry);
+    this.log.markEnding(this.entry);
     const isSent = await new Promise<boolean>((resolve) => {
       this.socket.write(tail, (error) => {
         if (!error && this.entry.endedAt === undefined) {
@@ -129,7 +129,7 @@ export class Exchange {
   }
 
   private async fin(outcome: string): Promise<void> {
-    await everythingNoticed();
+    await pollAllSockets();
     if (this.closed.aborted) return;
     this.entry.outcome = outcome;
     await new Promise<void>((resolve) => {
@@ -161,9 +161,9 @@ export function resetNow(socket: Socket): void {
  * Lets the event loop look at every socket once more. What another connection sent before now is noticed before an
  * answer ends: else a busy moment of ours would hide a real overlap.
  */
-export async function everythingNoticed(): Promise<void> {
-  await turnOfTheLoop();
-  await turnOfTheLoop();
+export async function pollAllSockets(): Promise<void> {
+  await nextLoopTurn();
+  await nextLoopTurn();
 }
 
 const reasons: Record<number, string> = {

@@ -113,20 +113,20 @@ export interface Behaviour {
 }
 
 /** What the request is for: decides which rule of a script holds, and names the draw. */
-export interface Errand {
+export interface RequestTarget {
   kind: 'list' | 'care';
   kvnr?: string;
 }
 
 /**
- * Decides what becomes of each request. The draw depends on the seed, the errand and how often it was asked for, so
+ * Decides what becomes of each request. The draw depends on the seed, the target and how often it was asked for, so
  * neither the clock nor other requests in between change the fate of a patient: a failing seed fails again.
  */
 export class FaultPlan {
   settings: FaultSettings;
   private readonly seed: number;
   private script: (ScriptRule & { left: number })[] = [];
-  private readonly asked = new Map<string, number>();
+  private readonly requestCounts = new Map<string, number>();
 
   constructor(seed: number, settings: FaultSettings) {
     this.seed = seed;
@@ -149,20 +149,20 @@ export class FaultPlan {
     return this.script.reduce((sum, { left }) => sum + left, 0);
   }
 
-  behaviourFor(errand: Errand): Behaviour {
-    const name = errand.kvnr ?? errand.kind;
-    const attempt = (this.asked.get(name) ?? 0) + 1;
-    this.asked.set(name, attempt);
+  behaviourFor(target: RequestTarget): Behaviour {
+    const name = target.kvnr ?? target.kind;
+    const attempt = (this.requestCounts.get(name) ?? 0) + 1;
+    this.requestCounts.set(name, attempt);
     const random = seededRandom(this.seed, 'fault', name, attempt);
-    const draw = this.draw(random, errand); // drawn in any case: a script changes nothing of what follows it
-    const rule = this.script.find((candidate) => candidate.left > 0 && fits(candidate.match ?? 'any', errand));
+    const draw = this.draw(random, target); // drawn in any case: a script changes nothing of what follows it
+    const rule = this.script.find((candidate) => candidate.left > 0 && matches(candidate.match ?? 'any', target));
     if (rule === undefined) return { fault: draw, details: {}, random };
     rule.left -= 1;
     if (rule.left === 0) this.script = this.script.filter(({ left }) => left > 0);
     return { fault: rule.fault, details: rule, random };
   }
 
-  private draw(random: Random, errand: Errand): FaultKind | 'none' {
+  private draw(random: Random, target: RequestTarget): FaultKind | 'none' {
     const isFaulty = random() < this.settings.rate;
     const weights = Object.entries(this.settings.mix) as [FaultKind, number][];
     let left = random() * weights.reduce((sum, [, weight]) => sum + weight, 0);
@@ -172,11 +172,12 @@ export class FaultPlan {
         left -= weight;
         return left < 0;
       })?.[0] ?? 'reset-before-headers';
-    return drawn === 'wrong-patient' && errand.kind === 'list' ? 'reset-in-body' : drawn;
+    return drawn === 'wrong-patient' && target.kind === 'list' ? 'reset-in-body' : drawn;
   }
 }
 
-const fits = (match: string, { kind, kvnr }: Errand): boolean => match === 'any' || match === kind || match === kvnr;
+const matches = (match: string, { kind, kvnr }: RequestTarget): boolean =>
+  match === 'any' || match === kind || match === kvnr;
 
 export const serverErrorBody = (random: Random, status: number): { contentType: string; text: string } =>
   pick(random, [
@@ -193,7 +194,7 @@ export const htmlPage =
   '<!DOCTYPE html><html><head><title>Proxy</title></head><body>Bitte melden Sie sich an.</body></html>';
 
 /** JSON, and nothing that the contract allows. */
-export function offContractBody(random: Random, { kind, kvnr }: Errand): string {
+export function offContractBody(random: Random, { kind, kvnr }: RequestTarget): string {
   if (kind === 'list') {
     return pick(random, ['{"patients":[]}', 'null', '"[]"', '{}', '{"error":"Stichtag unbekannt"}', '0', '{"0":{}}']);
   }

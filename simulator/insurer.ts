@@ -1,14 +1,13 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { answerRequest } from './behaviour.ts';
-import { openControlPort } from './control-port.ts';
-import { everythingNoticed } from './exchange.ts';
-import { defaultFaults, FaultPlan, type FaultSettings, isFaultKind, type ScriptRule } from './faults.ts';
+import { type InsurerControls, openControlPort } from './control-port.ts';
+import type { ListServing } from './correct-answer.ts';
+import { pollAllSockets } from './exchange.ts';
+import { defaultFaults, FaultPlan, type FaultSettings, isFaultKind } from './faults.ts';
 import { LinePort } from './line-port.ts';
 import { ListBody } from './list-body.ts';
-import { LineLog, type LogEntry, type Summary } from './log.ts';
-import type { MalformedEntry } from './patient-entry.ts';
-import type { ListServing } from './right-answer.ts';
-import { type ListMode, type NextDay, type Step, World, type WorldOptions, type WorldPatient } from './world.ts';
+import { LineLog, type Summary } from './log.ts';
+import { type Step, World, type WorldOptions } from './world.ts';
 
 export interface InsurerOptions extends Partial<WorldOptions>, Partial<FaultSettings>, Partial<ListServing> {
   /** 0 (default): any free one. */
@@ -24,33 +23,13 @@ export interface InsurerOptions extends Partial<WorldOptions>, Partial<FaultSett
   keepLog?: number;
 }
 
-export interface Insurer extends AsyncDisposable {
-  readonly baseUrl: string;
+export interface Insurer extends InsurerControls, AsyncDisposable {
   readonly controlUrl: string;
   readonly token: string;
-  readonly world: World;
-  log(sinceNumber?: number): LogEntry[];
-  summary(): Summary;
-  resetLog(): void;
-  nextDay(changes?: NextDay): void;
-  unchangedDay(): void;
-  setList(mode: ListMode, share?: number): void;
-  setFaults(settings: Partial<FaultSettings>): void;
-  /** Adds rules for the next requests; the first that fits a request is used up by one. */
-  script(...rules: ScriptRule[]): void;
-  clearScript(): void;
-  /** Tells the judge that a pause was confirmed (or ended). Resolves when all that was sent before is noted. */
-  setPaused(isPaused: boolean): Promise<void>;
-  /** The truth about everyone on today's list, all in memory. */
-  patients(): WorldPatient[];
-  malformed(): MalformedEntry[];
-  /** Resolves when the condition holds, looked at after each event of the line. */
+  /** Resolves when the condition holds. It is checked after each event on the line. */
   until(holds: (summary: Summary) => boolean, signal?: AbortSignal): Promise<void>;
-  /** Resolves when so many requests have begun since the log did. */
+  /** Resolves when this many requests have begun since the log was started or reset. */
   requestArrives(count: number, signal?: AbortSignal): Promise<void>;
-  /** Refuses connections (ECONNREFUSED) for a while. */
-  closeListener(closedForMs: number): void;
-  resetConnections(): void;
   close(): Promise<void>;
 }
 
@@ -80,8 +59,8 @@ export async function startInsurer(options: InsurerOptions = {}): Promise<Insure
       ),
   });
 
-  const take = (step: Step): void => {
-    world.take(step);
+  const applyStep = (step: Step): void => {
+    world.apply(step);
     if (step.kind !== 'list') log.newDay();
     if (step.kind !== 'unchanged-day') list = new ListBody(world.list);
     void list.sizeBytes();
@@ -101,9 +80,9 @@ export async function startInsurer(options: InsurerOptions = {}): Promise<Insure
     log: (sinceNumber = 0) => log.since(sinceNumber),
     summary: () => log.summary(),
     resetLog: () => log.reset(),
-    nextDay: (changes = {}) => take({ kind: 'next-day', ...changes }),
-    unchangedDay: () => take({ kind: 'unchanged-day' }),
-    setList: (mode, share) => take({ kind: 'list', mode, ...(share === undefined ? {} : { share }) }),
+    nextDay: (changes = {}) => applyStep({ kind: 'next-day', ...changes }),
+    unchangedDay: () => applyStep({ kind: 'unchanged-day' }),
+    setList: (mode, share) => applyStep({ kind: 'list', mode, ...(share === undefined ? {} : { share }) }),
     setFaults(settings) {
       plan.settings = { ...plan.settings, ...faultSettings(settings) };
     },
@@ -113,7 +92,7 @@ export async function startInsurer(options: InsurerOptions = {}): Promise<Insure
       port.forgetRefusals();
     },
     async setPaused(isPaused) {
-      if (isPaused) await everythingNoticed();
+      if (isPaused) await pollAllSockets();
       log.setPaused(isPaused);
     },
     patients: () => world.patients(),

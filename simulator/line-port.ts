@@ -112,7 +112,7 @@ function serveConnection(socket: Socket, connection: number, { log, token, answe
       if (end < 0 && received.length < maxHeadBytes) return;
       const request = parseRequest(received.subarray(0, Math.max(0, end)).toString('latin1'), token);
       received = request.hasBody || end < 0 ? Buffer.alloc(0) : received.subarray(end + 4);
-      log.recognise(reading.entry, request.head);
+      log.setHead(reading.entry, request.head);
       const exchange = reading;
       reading = undefined;
       if (socket.writableEnded || end < 0) {

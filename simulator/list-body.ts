@@ -1,9 +1,9 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setImmediate as nextLoopTurn } from 'node:timers/promises';
 import type { ListContent } from './world.ts';
 
-const stretch = 512; // entries between two marks, and in one chunk: about 150 KB
+const blockEntries = 512; // entries between two marks, and in one chunk: about 150 KB
 
-interface Mark {
+interface BlockStart {
   offsetBytes: number;
   isFirst: boolean;
 }
@@ -11,7 +11,7 @@ interface Mark {
 /** The bytes of one list, made anew each time they are sent: from any byte on, in constant memory. */
 export class ListBody {
   readonly content: ListContent;
-  private readonly marks: Mark[] = [{ offsetBytes: 0, isFirst: true }];
+  private readonly blockStarts: BlockStart[] = [{ offsetBytes: 0, isFirst: true }];
   private measured: Promise<number> | undefined;
 
   constructor(content: ListContent) {
@@ -29,11 +29,11 @@ export class ListBody {
     await this.sizeBytes();
     const at = Math.max(
       0,
-      this.marks.findLastIndex((mark) => mark.offsetBytes <= fromByte),
+      this.blockStarts.findLastIndex((mark) => mark.offsetBytes <= fromByte),
     );
-    let { offsetBytes } = this.marks[at] ?? { offsetBytes: 0 };
-    for (let number = at; number < this.marks.length; number++) {
-      const bytes = this.stretchBytes(number);
+    let { offsetBytes } = this.blockStarts[at] ?? { offsetBytes: 0 };
+    for (let number = at; number < this.blockStarts.length; number++) {
+      const bytes = this.blockBytes(number);
       const skip = Math.max(0, fromByte - offsetBytes);
       offsetBytes += bytes.length;
       if (skip < bytes.length) yield bytes.subarray(skip);
@@ -41,26 +41,26 @@ export class ListBody {
   }
 
   private async measure(): Promise<number> {
-    const stretches = Math.max(1, Math.ceil(this.content.positions / stretch));
+    const stretches = Math.max(1, Math.ceil(this.content.positions / blockEntries));
     for (let number = 0; number < stretches; number++) {
-      const { offsetBytes, isFirst } = this.marks[number] ?? { offsetBytes: 0, isFirst: true };
-      const bytes = this.stretchBytes(number);
+      const { offsetBytes, isFirst } = this.blockStarts[number] ?? { offsetBytes: 0, isFirst: true };
+      const bytes = this.blockBytes(number);
       const next = { offsetBytes: offsetBytes + bytes.length, isFirst: isFirst && bytes.length === 0 };
       if (number + 1 === stretches) return next.offsetBytes;
-      this.marks.push(next);
-      await turnOfTheLoop();
+      this.blockStarts.push(next);
+      await nextLoopTurn();
     }
     return 0;
   }
 
-  private stretchBytes(number: number): Buffer {
-    const to = Math.min(this.content.positions, (number + 1) * stretch);
+  private blockBytes(number: number): Buffer {
+    const to = Math.min(this.content.positions, (number + 1) * blockEntries);
     const texts: string[] = [];
-    for (let position = number * stretch; position < to; position++) {
+    for (let position = number * blockEntries; position < to; position++) {
       const text = this.content.entryAt(position);
       if (text !== undefined) texts.push(text);
     }
-    const isFirst = this.marks[number]?.isFirst ?? false;
+    const isFirst = this.blockStarts[number]?.isFirst ?? false;
     const isLast = to === this.content.positions;
     const joined = texts.join(',\n');
     const opening = isFirst ? (joined !== '' || isLast ? '[' : '') : joined !== '' ? ',\n' : '';

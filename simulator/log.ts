@@ -86,7 +86,13 @@ export type RequestHead = Pick<
   | 'offContract'
 >;
 
-const fine: ReadonlySet<string> = new Set(['ok', 'not-modified', 'not-insured', 'unknown', 'range-past-end']);
+const successfulOutcomes: ReadonlySet<string> = new Set([
+  'ok',
+  'not-modified',
+  'not-insured',
+  'unknown',
+  'range-past-end',
+]);
 const now = (): number => performance.timeOrigin + performance.now();
 
 /** The judge. It only notes what the insurer's own event loop saw, in the order in which the kernel told it. */
@@ -122,7 +128,7 @@ export class LineLog {
         this.end(other); // it read the last byte before we knew
       else overlaps.push(other.number);
     }
-    if (this.underWay.size === 0) this.closeGap(startedAt);
+    if (this.underWay.size === 0) this.endIdleTime(startedAt);
     this.lastNumber += 1;
     const entry: LogEntry = {
       number: this.lastNumber,
@@ -152,12 +158,12 @@ export class LineLog {
     if (entry.overlapped) this.counts.overlaps += 1;
     if (entry.whilePaused) this.counts.whilePaused += 1;
     if (entry.beforeRetryAfter) this.counts.beforeRetryAfter += 1;
-    this.tell();
+    this.notifyListeners();
     return entry;
   }
 
   /** The head of a request is complete. */
-  recognise(entry: LogEntry, head: RequestHead): void {
+  setHead(entry: LogEntry, head: RequestHead): void {
     Object.assign(entry, head);
     const { kvnr } = entry;
     entry.after410 = kvnr !== undefined && this.notInsured.has(kvnr);
@@ -166,11 +172,11 @@ export class LineLog {
     this.counts.servedAgain += Number(entry.servedAgain);
     this.counts.followedRedirects += Number(entry.followedRedirect);
     this.counts.offContract += Number(entry.offContract.length > 0);
-    this.tell();
+    this.notifyListeners();
   }
 
   /** The last bytes of the answer are being handed to the kernel: what comes on the same connection from now on is rightly next. */
-  lastBytes(entry: LogEntry): void {
+  markEnding(entry: LogEntry): void {
     this.ending.add(entry.number);
   }
 
@@ -189,18 +195,18 @@ export class LineLog {
       this.times.busySince = undefined;
       this.times.lastEnd = entry.endedAt;
     }
-    this.tell();
+    this.notifyListeners();
   }
 
   /** The whole answer told the client to send nothing before this moment (epoch ms). */
-  askForSilence(untilMs: number): void {
+  recordRetryAfter(untilMs: number): void {
     this.notBefore = Math.max(this.notBefore, untilMs);
-    this.times.silences.push([now(), untilMs]);
+    this.times.quietPeriods.push([now(), untilMs]);
   }
 
   refusedConnection(): void {
     this.counts.refusedConnections += 1;
-    this.tell();
+    this.notifyListeners();
   }
 
   setPaused(isPaused: boolean): void {
@@ -209,7 +215,7 @@ export class LineLog {
     if (isPaused) {
       this.pausedSince = now();
       this.counts.underWayWhenPaused += this.underWay.size;
-    } else this.times.silences.push([this.pausedSince, now()]);
+    } else this.times.quietPeriods.push([this.pausedSince, now()]);
   }
 
   /** How many requests began since the log did. */
@@ -231,7 +237,7 @@ export class LineLog {
     this.counts.requests = this.underWay.size;
     const { notBefore } = this;
     this.times = emptyTimes();
-    if (notBefore > Date.now()) this.times.silences.push([now(), notBefore]);
+    if (notBefore > Date.now()) this.times.quietPeriods.push([now(), notBefore]);
     if (this.underWay.size > 0) this.times.firstStart = this.times.busySince = now();
   }
 
@@ -247,7 +253,7 @@ export class LineLog {
     const { excusedMs } = times;
     const ended = counts.requests - this.underWay.size;
     const good = Object.entries(counts.byOutcome).reduce(
-      (sum, [outcome, times]) => sum + (fine.has(outcome) ? times : 0),
+      (sum, [outcome, times]) => sum + (successfulOutcomes.has(outcome) ? times : 0),
       0,
     );
     const { overlaps, whilePaused, underWayWhenPaused, beforeRetryAfter, after410, followedRedirects } = counts;
@@ -291,25 +297,25 @@ export class LineLog {
   }
 
   /** The line was idle until now: how much of that was as it should be? */
-  private closeGap(startedAt: number): void {
+  private endIdleTime(startedAt: number): void {
     const { times } = this;
     times.busySince = startedAt;
     if (times.firstStart === undefined) times.firstStart = startedAt;
-    else times.excusedMs += covered(this.silences(startedAt), times.lastEnd, startedAt);
-    times.silences = times.silences.filter(([, until]) => until > startedAt);
+    else times.excusedMs += coveredMs(this.quietPeriods(startedAt), times.lastEnd, startedAt);
+    times.quietPeriods = times.quietPeriods.filter(([, until]) => until > startedAt);
   }
 
-  private silences(until: number): [number, number][] {
-    return this.isPaused ? [...this.times.silences, [this.pausedSince, until]] : this.times.silences;
+  private quietPeriods(until: number): [number, number][] {
+    return this.isPaused ? [...this.times.quietPeriods, [this.pausedSince, until]] : this.times.quietPeriods;
   }
 
-  private tell(): void {
+  private notifyListeners(): void {
     for (const listener of [...this.listeners]) listener();
   }
 }
 
 /** How much of [from, to] the stretches cover, each moment once. */
-function covered(stretches: readonly [number, number][], from: number, to: number): number {
+function coveredMs(stretches: readonly [number, number][], from: number, to: number): number {
   let reached = from;
   let sum = 0;
   for (const [start, end] of [...stretches].sort((a, b) => a[0] - b[0])) {
@@ -345,7 +351,7 @@ interface Times {
   lastEnd: number;
   busyMs: number;
   excusedMs: number;
-  silences: [number, number][];
+  quietPeriods: [number, number][];
 }
 
 const emptyTimes = (): Times => ({
@@ -354,7 +360,7 @@ const emptyTimes = (): Times => ({
   lastEnd: 0,
   busyMs: 0,
   excusedMs: 0,
-  silences: [],
+  quietPeriods: [],
 });
 
 const count = (counts: Record<string, number>, name: string): void => {

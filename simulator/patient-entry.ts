@@ -84,7 +84,7 @@ const malformations: readonly [string, (kvnr: string) => string][] = [
 ];
 
 export const malformationKinds = malformations.length;
-const strangersFrom = 1_000_000_000; // indices no patient ever gets
+const firstUnusedIndex = 1_000_000_000; // indices no patient ever gets
 
 export interface MalformedEntry {
   kind: string;
@@ -93,11 +93,11 @@ export interface MalformedEntry {
 
 export function malformedEntry(kvnrOffset: number, number: number): MalformedEntry {
   const [kind, make] = malformations[number % malformations.length] ?? ['null', () => 'null'];
-  return { kind, text: make(kvnrOf(strangersFrom + number, kvnrOffset)) };
+  return { kind, text: make(kvnrOf(firstUnusedIndex + number, kvnrOffset)) };
 }
 
 /** An entry of someone the world knows, broken: its KVNR can still be read. */
-export const spoiledEntry = (kvnr: string): string => valid(kvnr, { birthDate: '2023-02-30' });
+export const malformedEntryFor = (kvnr: string): string => valid(kvnr, { birthDate: '2023-02-30' });
 
 const valid = (kvnr: string, over: Record<string, unknown> = {}): string =>
   JSON.stringify({

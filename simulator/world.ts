@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import { careAnswer } from './care-answer.ts';
 import { indexOf, kvnrOf } from './kvnr-numbers.ts';
-import { type MalformedEntry, malformationKinds, malformedEntry, patientEntry, spoiledEntry } from './patient-entry.ts';
+import {
+  type MalformedEntry,
+  malformationKinds,
+  malformedEntry,
+  malformedEntryFor,
+  patientEntry,
+} from './patient-entry.ts';
 import { hash32, seededRandom } from './random.ts';
 
 export interface WorldOptions {
@@ -85,11 +91,11 @@ export class World {
     this.entrySeed = hash32(options.seed, 'entry');
     this.roster = { enrolled: options.patients, gone: new Set(), versions: new Map(), spoiled: new Set() };
     this.list = this.content();
-    for (const step of steps) this.take(step);
+    for (const step of steps) this.apply(step);
   }
 
   /** Goes one step on. An unchanged day keeps the list byte by byte, its order and tag included. */
-  take(step: Step): void {
+  apply(step: Step): void {
     if (step.kind === 'next-day') this.roster = this.nextRoster(step); // first: it throws for someone who is nobody
     this.steps.push(step);
     if (step.kind !== 'list') this.day += 1;
@@ -125,7 +131,7 @@ export class World {
   }
 
   /** Someone else's KVNR, for the answer that names the wrong patient. */
-  strangerOf(kvnr: string): string {
+  otherKvnr(kvnr: string): string {
     const index = this.knownIndex(kvnr) ?? 0;
     return this.kvnrAt(this.roster.enrolled > 1 ? (index + 1) % this.roster.enrolled : index + 1);
   }
@@ -225,7 +231,7 @@ export class World {
     const entry = (index: number, isOther = false): string | undefined => {
       if (roster.gone.has(index) || index >= roster.enrolled) return undefined;
       const kvnr = kvnrOf(index, kvnrOffset);
-      if (roster.spoiled.has(index)) return spoiledEntry(kvnr);
+      if (roster.spoiled.has(index)) return malformedEntryFor(kvnr);
       const version = roster.versions.get(index) ?? 0;
       return patientEntry(entrySeed, kvnr, index, isOther ? -1 - version : version);
     };

@@ -10,7 +10,7 @@ export const isDiskFull = (printed: string): boolean =>
   /ENOSPC|No space left on device|Errno 28|disk is full/i.test(printed);
 
 /** The one line for an error of any kind, without a stack. */
-export function explain(error: unknown): string {
+export function errorLine(error: unknown): string {
   if (error instanceof StartFailure) return error.message;
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC') return diskFull;

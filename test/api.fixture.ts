@@ -3,7 +3,7 @@ import { type OperationName, operations } from '../lambdas/http/routes.ts';
 import { fetchToken } from '../local/oidc/token.ts';
 import type { TestStack } from './stack.ts';
 
-export interface Ask {
+export interface ApiCall {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: string;
   /** sent as JSON; a text is sent as it is */
@@ -22,10 +22,10 @@ export interface Answer {
 }
 
 /** Asks an operation of the API at an address, with the token that it is given, or none. */
-export async function askApi(
+export async function callApi(
   url: string,
   name: OperationName,
-  { params = {}, query = '', body, headers, token }: Ask = {},
+  { params = {}, query = '', body, headers, token }: ApiCall = {},
 ): Promise<Answer> {
   const { method, path } = operations[name];
   const filled = path.replace(/\{(\w+)\}/g, (_, key) => params[key] ?? '');
@@ -49,10 +49,12 @@ export async function askApi(
 }
 
 /** Asks as one who may. */
-export type AskAsOneWhoMay = (name: OperationName, ask?: Ask) => Promise<Answer>;
+export type CallWithPermittedRole = (name: OperationName, ask?: ApiCall) => Promise<Answer>;
 
 /** @returns how to ask a stack's API, and the tokens that are sent with it */
-export async function openApi({ api }: TestStack): Promise<{ ask: AskAsOneWhoMay; tokens: ReadonlyMap<Role, string> }> {
+export async function openApi({
+  api,
+}: TestStack): Promise<{ ask: CallWithPermittedRole; tokens: ReadonlyMap<Role, string> }> {
   if (api === undefined) throw new Error('the stack has no API');
   const tokens = new Map<Role, string>();
   for (const role of ['operator', 'clinician', 'auditor'] as const)
@@ -62,7 +64,7 @@ export async function openApi({ api }: TestStack): Promise<{ ask: AskAsOneWhoMay
     return typeof roles === 'string' ? undefined : tokens.get(roles[0]);
   };
   return {
-    ask: async (name, wanted = {}) => await askApi(api.url, name, { token: tokenFor(name), ...wanted }),
+    ask: async (name, wanted = {}) => await callApi(api.url, name, { token: tokenFor(name), ...wanted }),
     tokens,
   };
 }

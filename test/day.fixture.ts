@@ -19,7 +19,7 @@ import { openStores } from '../core/stores/open-stores.ts';
 import { openTemporal } from '../core/temporal/connection.ts';
 import { createDailySyncClient } from '../core/temporal/daily-sync-client.ts';
 import { createInsurerLineClient, type InsurerLineClient } from '../core/temporal/insurer-line-client.ts';
-import { placesIn } from '../local/settings.ts';
+import { pathsIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { type Insurer, type InsurerOptions, startInsurer } from '../simulator/insurer.ts';
 import { type StackParts, startTestStack, type TestStack, testDir } from './stack.ts';
@@ -94,7 +94,7 @@ export async function startDay(
 ): Promise<Day> {
   const stack = await startTestStack(parts);
   const insurer = await startInsurer({ seed: 7, patients: 200, latencyMs: 2, ...options });
-  const bundle = await ensureWorkflowBundle(placesIn(testDir).bundles);
+  const bundle = await ensureWorkflowBundle(pathsIn(testDir).bundles);
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],
     NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],

@@ -3,7 +3,7 @@ import { Worker } from '@temporalio/worker';
 import { dailySyncId } from '../core/contract/names.ts';
 import { createSecretKeyWrapper } from '../core/crypto/secret-key-wrapper.ts';
 import { createDataConverter, createPayloadCodec } from '../core/temporal/codec.ts';
-import { placesIn } from '../local/settings.ts';
+import { pathsIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { insurerId } from './day.fixture.ts';
 import { testDir } from './stack.ts';
@@ -23,7 +23,7 @@ export async function historiesOf(
 
 /** Goes the way of a history once more. @throws DeterminismViolationError when today's workflow would go another one */
 export async function replay(history: History, payloadKeys: string): Promise<void> {
-  const codePath = await ensureWorkflowBundle(placesIn(testDir).bundles);
+  const codePath = await ensureWorkflowBundle(pathsIn(testDir).bundles);
   const dataConverter = createDataConverter(createPayloadCodec(createSecretKeyWrapper(payloadKeys)));
   const options = { workflowBundle: { codePath }, dataConverter };
   await Worker.runReplayHistory(options, history);

@@ -66,8 +66,8 @@ function copy(rest: string, dir: string): void {
 async function runStep(command: string, cwd: string): Promise<void> {
   const PATH = `${dirname(process.execPath)}:${process.env['PATH']}`; // as in the image: the Node that runs this
   const step = spawn('sh', ['-c', command], { cwd, env: { ...process.env, PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [step.stdout, step.stderr]) stream.on('data', (bytes) => (said += bytes));
+  let output = '';
+  for (const stream of [step.stdout, step.stderr]) stream.on('data', (bytes) => (output += bytes));
   const [code] = (await once(step, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`${command}: ${said.slice(-2_000)}`);
+  if (code !== 0) throw new Error(`${command}: ${output.slice(-2_000)}`);
 }

@@ -9,13 +9,13 @@ import { onTestFinished } from 'vitest';
 import type { Day } from './day.fixture.ts';
 
 /** All that a day's workers have written. */
-export function workersTexts({ stack: { dir } }: Day): string[] {
+export function workerLogLines({ stack: { dir } }: Day): string[] {
   const files = readdirSync(dir).filter((file) => /^worker-.*\.log$/.test(file));
   return files.flatMap((file) => readFileSync(join(dir, file), 'utf8').split('\n'));
 }
 
 /** All that the Lambdas of an emulator have written: log lines, and the metrics among them. */
-export async function lambdasTexts(): Promise<string[]> {
+export async function lambdaLogLines(): Promise<string[]> {
   const client = new CloudWatchLogsClient({});
   onTestFinished(() => client.destroy());
   const texts: string[] = [];
@@ -27,7 +27,7 @@ export async function lambdasTexts(): Promise<string[]> {
 }
 
 /** One metric in one line of a log, as CloudWatch takes it from there (embedded metric format). */
-export interface ToldMetric {
+export interface LoggedMetric {
   readonly namespace: string;
   readonly name: string;
   readonly unit: string;
@@ -46,7 +46,7 @@ interface EmbeddedMetrics {
   readonly [property: string]: unknown;
 }
 
-export function metricsIn(texts: readonly string[]): ToldMetric[] {
+export function metricsIn(texts: readonly string[]): LoggedMetric[] {
   return texts
     .filter((text) => text.includes('"_aws"'))
     .map((text) => JSON.parse(text.slice(text.indexOf('{'))) as EmbeddedMetrics)

@@ -58,10 +58,10 @@ export const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.m
 const region = 'eu-central-1';
 
 /** Where a stack's neighbours are, of which the API is told when it is deployed. */
-type Neighbours = Readonly<Record<'temporal' | 'issuer' | 'consoleOrigin' | 'temporalUiOrigin' | 'collector', string>>;
+type Addresses = Readonly<Record<'temporal' | 'issuer' | 'consoleOrigin' | 'temporalUiOrigin' | 'collector', string>>;
 
 /** Stand for the addresses of each stack's own neighbours, so that one deployment serves them all. */
-const standIns: Neighbours = {
+const placeholders: Addresses = {
   temporal: 'temporal.invalid:7233',
   issuer: 'http://issuer.invalid',
   consoleOrigin: 'http://console.invalid',
@@ -73,18 +73,18 @@ const standIns: Neighbours = {
 const deployments = {
   data: undefined,
   api: apiSettings(),
-  'traced-api': { ...apiSettings(), OTEL_EXPORTER_OTLP_ENDPOINT: standIns.collector },
+  'traced-api': { ...apiSettings(), OTEL_EXPORTER_OTLP_ENDPOINT: placeholders.collector },
 } as const;
 
 function apiSettings() {
   return {
-    TEMPORAL_ADDRESS: standIns.temporal,
+    TEMPORAL_ADDRESS: placeholders.temporal,
     TEMPORAL_NAMESPACE: 'default',
     INSURER_ID: 'test',
-    OIDC_ISSUER: standIns.issuer,
+    OIDC_ISSUER: placeholders.issuer,
     OIDC_AUDIENCE: audience,
-    CONSOLE_ORIGIN: standIns.consoleOrigin,
-    TEMPORAL_UI_ORIGIN: standIns.temporalUiOrigin,
+    CONSOLE_ORIGIN: placeholders.consoleOrigin,
+    TEMPORAL_UI_ORIGIN: placeholders.temporalUiOrigin,
   };
 }
 
@@ -120,15 +120,15 @@ export async function ensureDeployed(what: keyof typeof deployments): Promise<st
 }
 
 /** Copies the deployed emulator state and replaces its placeholder addresses with this stack's. */
-function copyDeployed(from: string, to: string, neighbours: Neighbours): void {
+function copyDeployed(from: string, to: string, addresses: Addresses): void {
   cpSync(from, to, { recursive: true });
   for (const file of globSync(join(to, 'state', '*.json'))) {
-    const kept = readFileSync(file, 'utf8');
-    const told = Object.entries(standIns).reduce(
-      (text, [name, standIn]) => text.replaceAll(standIn, neighbours[name as keyof Neighbours]),
-      kept,
+    const saved = readFileSync(file, 'utf8');
+    const replaced = Object.entries(placeholders).reduce(
+      (text, [name, placeholder]) => text.replaceAll(placeholder, addresses[name as keyof Addresses]),
+      saved,
     );
-    if (told !== kept) writeFileSync(file, told);
+    if (replaced !== saved) writeFileSync(file, replaced);
   }
 }
 
@@ -141,23 +141,23 @@ export async function startTestStack({
 }: StackParts = {}): Promise<TestStack> {
   const what = collector !== undefined ? 'traced-api' : isWithApi ? 'api' : 'data';
   const deployed = await ensureDeployed(what);
-  const wheels = await ensurePythonTools(testDir);
-  const command = await findTemporal(process.env, wheels);
+  const tools = await ensurePythonTools(testDir);
+  const command = await findTemporal(process.env, tools);
   const [temporalPort = 0, emulatorPort = 0, issuerPort = 0, consolePort = 0, uiPort = 0] = await freePorts(5);
   const dir = mkdtempSync(join(testDir, 'stack-'));
   const logDir = join(dir, 'logs');
   const dataDir = join(dir, 'aws');
   const endpoint = `http://127.0.0.1:${emulatorPort}`;
-  const neighbours = {
+  const addresses = {
     temporal: `127.0.0.1:${temporalPort}`,
     issuer: `http://127.0.0.1:${issuerPort}`,
     consoleOrigin: `http://127.0.0.1:${consolePort}`,
     temporalUiOrigin: `http://127.0.0.1:${uiPort}`,
     collector: collector ?? '',
   };
-  const { issuer, consoleOrigin, temporalUiOrigin } = neighbours;
+  const { issuer, consoleOrigin, temporalUiOrigin } = addresses;
   const issuerKeys = join(dir, 'issuer-keys.json');
-  copyDeployed(deployed, dataDir, neighbours);
+  copyDeployed(deployed, dataDir, addresses);
 
   const running: { temporal?: ManagedProcess; emulator?: ManagedProcess; issuer?: ManagedProcess } = {};
   const openTemporal = async () => {
@@ -169,7 +169,7 @@ export async function startTestStack({
     });
   };
   const openEmulator = async () => {
-    running.emulator = await startEmulator({ command: wheels.ministack, port: emulatorPort, dataDir, logDir });
+    running.emulator = await startEmulator({ command: tools.ministack, port: emulatorPort, dataDir, logDir });
   };
   const openIssuer = async () => {
     const seconds = tokenSeconds !== undefined && { tokenSeconds };
@@ -199,7 +199,7 @@ export async function startTestStack({
       environment: {
         ...Object.fromEntries(defined),
         BUCKET_NAME: readDataOutputs(dataDir).bucketName,
-        TEMPORAL_ADDRESS: neighbours.temporal,
+        TEMPORAL_ADDRESS: addresses.temporal,
         TEMPORAL_NAMESPACE: 'default',
         ...secret,
       },

@@ -4,7 +4,7 @@ import { extname, join, normalize } from 'node:path';
 import { z } from 'zod';
 import { securityHeaders } from '../../console/security-headers.ts';
 import { ConfigError, readConfig } from '../../core/config.ts';
-import { explain } from '../../terminal/start-failure.ts';
+import { errorLine } from '../../terminal/start-failure.ts';
 
 const settings = z.object({
   CONSOLE_PORT: z.coerce.number().int().min(1).max(65_535),
@@ -69,6 +69,6 @@ async function serve({
 try {
   await serve(readConfig(settings, process.env));
 } catch (error) {
-  process.stderr.write(`console: ${error instanceof ConfigError ? error.message : explain(error)}\n`);
+  process.stderr.write(`console: ${error instanceof ConfigError ? error.message : errorLine(error)}\n`);
   process.exitCode = 1;
 }

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { exportJWK, generateKeyPair } from 'jose';
 import { z } from 'zod';
 import { StartFailure } from '../../terminal/start-failure.ts';
-import { writeWhole } from '../files.ts';
+import { writeFileAtomically } from '../files.ts';
 
 const keysFile = z.object({
   /** signs tokens: RSA, private */
@@ -22,7 +22,7 @@ export async function ensureIssuerKeys(file: string): Promise<IssuerKeys> {
     const text = () => randomBytes(32).toString('base64url');
     const signingKey = { ...(await exportJWK(privateKey)), kid: text().slice(0, 8), use: 'sig', alg: 'RS256' };
     mkdirSync(dirname(file), { recursive: true });
-    writeWhole(file, JSON.stringify({ signingKey, cookieKey: text(), clientSecret: text() }), 0o600);
+    writeFileAtomically(file, JSON.stringify({ signingKey, cookieKey: text(), clientSecret: text() }), 0o600);
   }
   return readIssuerKeys(file);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ConfigError, readConfig } from '../../core/config.ts';
-import { explain } from '../../terminal/start-failure.ts';
+import { errorLine } from '../../terminal/start-failure.ts';
 import { openIssuer } from './issuer.ts';
 import { ensureIssuerKeys } from './issuer-keys.ts';
 
@@ -28,6 +28,6 @@ try {
     server.closeAllConnections();
   });
 } catch (error) {
-  process.stderr.write(`issuer: ${error instanceof ConfigError ? error.message : explain(error)}\n`);
+  process.stderr.write(`issuer: ${error instanceof ConfigError ? error.message : errorLine(error)}\n`);
   process.exitCode = 1;
 }

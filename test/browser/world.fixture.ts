@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { ensureConsole, startConsole } from '../../local/console-process.ts';
 import type { InsurerOptions } from '../../simulator/insurer.ts';
-import { type AskAsOneWhoMay, openApi } from '../api.fixture.ts';
+import { type CallWithPermittedRole, openApi } from '../api.fixture.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
 import { openBrowser } from './browser.ts';
@@ -16,7 +16,7 @@ export interface ConsoleWorld extends AsyncDisposable {
   /** Folder of the built console. */
   readonly dir: string;
   /** Calls the API directly. */
-  readonly ask: AskAsOneWhoMay;
+  readonly ask: CallWithPermittedRole;
 }
 
 export async function startWorld(

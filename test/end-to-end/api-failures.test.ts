@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { problems, problemType } from '../../lambdas/http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
 import { freePorts } from '../../local/free-ports.ts';
-import { type Answer, type Ask, type AskAsOneWhoMay, linksIn, openApi } from '../api.fixture.ts';
+import { type Answer, type ApiCall, type CallWithPermittedRole, linksIn, openApi } from '../api.fixture.ts';
 import { type AwsMode, startAwsWay, type Way } from '../chaos/cut-off.ts';
 import { type Day, type RunningWorker, startDay } from '../day.fixture.ts';
 import { encryptedBody } from '../payloads.fixture.ts';
@@ -11,9 +11,9 @@ let day: Day;
 let worker: RunningWorker;
 /** from the Lambdas to DynamoDB; the worker has its own */
 let way: Way<AwsMode>;
-let ask: AskAsOneWhoMay;
+let ask: CallWithPermittedRole;
 let patientRef: string;
-let asks: Readonly<Record<OperationName, Ask>>;
+let asks: Readonly<Record<OperationName, ApiCall>>;
 
 beforeAll(async () => {
   const [port = 0] = await freePorts(1);

@@ -11,19 +11,19 @@ import { problem as problemSchema } from '../../lambdas/http/schemas.ts';
 import { audience } from '../../local/issuer-process.ts';
 import { readIssuerKeys } from '../../local/oidc/issuer-keys.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
-import { type Answer, type Ask, askApi, linksIn } from '../api.fixture.ts';
+import { type Answer, type ApiCall, callApi, linksIn } from '../api.fixture.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 import { encryptedBody } from '../payloads.fixture.ts';
 
 interface Wrong {
-  readonly ask: Ask;
+  readonly ask: ApiCall;
   readonly problem: ProblemName;
   /** the patient can be told from it, so that the attempt is in their log */
   readonly isNamed?: true;
 }
 /** What each operation is asked: with all that it takes, with what it does not take, and with nothing. */
 interface Case {
-  readonly valid: Ask;
+  readonly valid: ApiCall;
   /** what it answers then, if it is a problem */
   readonly problem?: ProblemName;
   readonly invalid: readonly Wrong[];
@@ -61,7 +61,7 @@ afterAll(async () => await day[Symbol.asyncDispose]());
 const linkOf = async (patientRef: string): Promise<string> =>
   linksIn((await ask('readPatient', { params: { patientRef }, token: tokens.get('clinician') })).json)[0] ?? '';
 
-const ask = async (name: OperationName, wanted?: Ask): Promise<Answer> => await askApi(api.url, name, wanted);
+const ask = async (name: OperationName, wanted?: ApiCall): Promise<Answer> => await callApi(api.url, name, wanted);
 
 /** What an answer may never tell: how it is built, and where it failed. */
 const innards =
@@ -89,7 +89,7 @@ function expectDocumented(name: OperationName, answer: Answer): void {
 }
 
 /** Asks as one of a role does, and remembers the attempt if it has to be recorded. */
-async function attempt(name: OperationName, role: Role | 'nobody', wanted: Ask, isNamed: boolean): Promise<Answer> {
+async function attempt(name: OperationName, role: Role | 'nobody', wanted: ApiCall, isNamed: boolean): Promise<Answer> {
   const { access, roles: allowed }: Operation = operations[name];
   const correlationId = randomUUID();
   const headers = { ...wanted.headers, 'x-correlation-id': correlationId };

@@ -11,11 +11,11 @@ import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { openStores, type Stores } from '../../core/stores/open-stores.ts';
-import { announce } from '../../local/endpoints.ts';
+import { publishEndpoints } from '../../local/endpoints.ts';
 import { freePorts } from '../../local/free-ports.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
 import type { ManagedProcess } from '../../local/processes.ts';
-import { placesIn } from '../../local/settings.ts';
+import { pathsIn } from '../../local/settings.ts';
 import { startWorker } from '../../local/worker-process.ts';
 import { ensureWorkflowBundle } from '../../local/workflow-bundle.ts';
 import { type Insurer, startInsurer } from '../../simulator/insurer.ts';
@@ -44,7 +44,7 @@ beforeAll(async () => {
       ...environment,
       INSURER_BASE_URL: insurer.baseUrl,
       INSURER_API_TOKEN: insurer.token,
-      WORKFLOW_BUNDLE: await ensureWorkflowBundle(placesIn(testDir).bundles),
+      WORKFLOW_BUNDLE: await ensureWorkflowBundle(pathsIn(testDir).bundles),
       LEASE_MS: '3000',
     },
     logDir: join(stack.dir, 'logs'),
@@ -52,7 +52,7 @@ beforeAll(async () => {
   });
   // commands find the stack through the files that npm start writes
   standIn = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)', 'start.ts'], { stdio: 'ignore' });
-  const { lock, issuerKeys } = placesIn(stack.dir);
+  const { lock, issuerKeys } = pathsIn(stack.dir);
   copyFileSync(stack.api?.issuerKeys ?? '', issuerKeys);
   writeFileSync(lock, String(standIn.pid));
   const endpoints = {
@@ -65,7 +65,7 @@ beforeAll(async () => {
     oidcIssuer: stack.api?.issuer ?? '',
     processes: { worker: [], line: [] },
   };
-  announce(stack.dir, endpoints, { pid: standIn.pid ?? 0, environment: {} });
+  publishEndpoints(stack.dir, endpoints, { pid: standIn.pid ?? 0, environment: {} });
 }, 300_000);
 afterAll(async () => {
   standIn?.kill();

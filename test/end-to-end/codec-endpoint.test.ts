@@ -7,7 +7,7 @@ import type { AccessEntry } from '../../core/domain/access.ts';
 import { problemType } from '../../lambdas/http/problems.ts';
 import { ensurePythonTools } from '../../local/python-tools.ts';
 import { findTemporal } from '../../local/temporal.ts';
-import { type AskAsOneWhoMay, openApi } from '../api.fixture.ts';
+import { type CallWithPermittedRole, openApi } from '../api.fixture.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 import { historiesOf } from '../histories.fixture.ts';
 import { codecBody, decodedValues, encryptedBody } from '../payloads.fixture.ts';
@@ -15,7 +15,7 @@ import { testDir } from '../stack.ts';
 
 let day: Day;
 let api: NonNullable<Day['stack']['api']>;
-let ask: AskAsOneWhoMay;
+let ask: CallWithPermittedRole;
 let tokens: Awaited<ReturnType<typeof openApi>>['tokens'];
 let patientRef: string;
 /** what Temporal has kept of the patient's workflow: who asked for a sync */

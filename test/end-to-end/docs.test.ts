@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readEndpoints } from '../../local/endpoints.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
-import { placesIn } from '../../local/settings.ts';
+import { pathsIn } from '../../local/settings.ts';
 import { testDir } from '../stack.ts';
 
 const run = promisify(execFile);
@@ -36,7 +36,7 @@ beforeAll(async () => {
     },
     { timeout: 120_000, interval: 250 },
   );
-  const token = await fetchToken(oidcIssuer, placesIn(testDir).issuerKeys, 'management');
+  const token = await fetchToken(oidcIssuer, pathsIn(testDir).issuerKeys, 'management');
   await vi.waitFor(
     async () => {
       const progress = await fetch(`${api}/sync`, { headers: { authorization: `Bearer ${token}` } });

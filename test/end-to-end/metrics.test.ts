@@ -6,9 +6,9 @@ import { type MetricName, metricNamespace, metrics } from '../../core/telemetry/
 import { type LookedAt, observabilityApp, shownIn, watchedIn } from '../../infra/stacks/observability.fixture.ts';
 import { openApi } from '../api.fixture.ts';
 import { insurerId, startDay } from '../day.fixture.ts';
-import { lambdasTexts, metricsIn, type ToldMetric, workersTexts } from '../logs.fixture.ts';
+import { type LoggedMetric, lambdaLogLines, metricsIn, workerLogLines } from '../logs.fixture.ts';
 
-const isOf = (told: ToldMetric, { name, dimensions }: LookedAt): boolean =>
+const isOf = (told: LoggedMetric, { name, dimensions }: LookedAt): boolean =>
   told.name === name &&
   Object.entries(dimensions).every(([dimension, value]) => value === undefined || told.dimensions[dimension] === value);
 
@@ -20,7 +20,7 @@ test('on a bad day each metric that the dashboard shows and an alarm watches is 
   );
   await day.startWorker({ METRICS_INTERVAL_MS: '1000' });
   const { ask } = await openApi(day.stack);
-  const toldByWorkers = (): ToldMetric[] => metricsIn(workersTexts(day));
+  const toldByWorkers = (): LoggedMetric[] => metricsIn(workerLogLines(day));
   /** the last value that was told */
   const lastOf = (name: MetricName): number | undefined =>
     toldByWorkers()
@@ -78,7 +78,7 @@ test('on a bad day each metric that the dashboard shows and an alarm watches is 
   expect(await ask('readPatient', { params: { patientRef } })).toMatchObject({ status: 503 });
   await eventually('AccessLogFailures', (value = 0) => value >= 1);
 
-  const told = [...toldByWorkers(), ...metricsIn(await lambdasTexts())];
+  const told = [...toldByWorkers(), ...metricsIn(await lambdaLogLines())];
   for (const { namespace, name, unit, dimensions, values } of told) {
     const { dimensions: others = [], ...fact } = metrics[name as MetricName] ?? {};
     expect({ namespace, name, unit, dimensions: Object.keys(dimensions).sort() }).toEqual({

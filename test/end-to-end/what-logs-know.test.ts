@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { type OperationName, operations } from '../../lambdas/http/routes.ts';
-import { type Ask, linksIn, openApi } from '../api.fixture.ts';
+import { type ApiCall, linksIn, openApi } from '../api.fixture.ts';
 import { startDay } from '../day.fixture.ts';
-import { lambdasTexts, workersTexts } from '../logs.fixture.ts';
+import { lambdaLogLines, workerLogLines } from '../logs.fixture.ts';
 import { secretsOf } from '../secrets.fixture.ts';
 
 test('of a day with everything that people ask, no log line and no metric holds a name, KVNR, title, reason or token', async () => {
@@ -16,7 +16,7 @@ test('of a day with everything that people ask, no log line and no metric holds 
   await day.insurer.until(({ patientsServed }) => patientsServed >= 3);
   const { ask, tokens } = await openApi(day.stack);
   const reason = 'because Frau Lehmann-Beispiel called about her diabetes';
-  const wanted = new Map<OperationName, Ask>();
+  const wanted = new Map<OperationName, ApiCall>();
   const links: string[] = [];
   for (const { kvnr } of day.insurer
     .patients()
@@ -30,7 +30,7 @@ test('of a day with everything that people ask, no log line and no metric holds 
       readLastSync: { params: { patientRef } },
       readAccessLog: { params: { patientRef } },
       verifyAccessLog: { params: { patientRef } },
-    } satisfies Partial<Record<OperationName, Ask>>))
+    } satisfies Partial<Record<OperationName, ApiCall>>))
       wanted.set(name as OperationName, asked);
     for (const [name, asked] of wanted) await ask(name, asked);
     const patient = await ask('readPatient', { params: { patientRef } });
@@ -47,8 +47,8 @@ test('of a day with everything that people ask, no log line and no metric holds 
   await ask('resumeLine', { body: { reason } });
   await day.until(({ state }) => state !== 'running');
 
-  const ofWorkers = workersTexts(day).join('\n');
-  const ofLambdas = await lambdasTexts();
+  const ofWorkers = workerLogLines(day).join('\n');
+  const ofLambdas = await lambdaLogLines();
   expect(ofWorkers).toContain('"worker-ready"');
   expect(ofWorkers).toContain('"_aws"'); // metrics
   expect(ofLambdas.length).toBeGreaterThan(100);

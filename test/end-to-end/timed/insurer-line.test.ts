@@ -9,7 +9,7 @@ import { insurerLineId, syncTaskQueue } from '../../../core/contract/names.ts';
 import { createInsurerLineClient } from '../../../core/temporal/insurer-line-client.ts';
 import { type Day, insurerId, startDay } from '../../day.fixture.ts';
 import { historiesOf, replay } from '../../histories.fixture.ts';
-import { metricsIn, workersTexts } from '../../logs.fixture.ts';
+import { metricsIn, workerLogLines } from '../../logs.fixture.ts';
 
 const mix = { 'reset-before-headers': 10, 'server-error': 20, 'cut-short': 10 };
 const world = { patients: 60, rate: 0.4, mix, latencyMs: 20, slowShare: 0 };
@@ -196,7 +196,7 @@ test('when the insurer does not let us in the line pauses itself, says so everyw
   const log = readFileSync(join(day.stack.dir, 'worker-0.log'), 'utf8');
   const said = log.split('\n').flatMap((text) => (text.startsWith('{') ? [JSON.parse(text) as object] : []));
   expect(said).toContainEqual(expect.objectContaining({ level: 'error', event: 'line paused by the system' }));
-  const alarming = () => metricsIn(workersTexts(day)).findLast(({ name }) => name === 'LinePausedBySystem');
+  const alarming = () => metricsIn(workerLogLines(day)).findLast(({ name }) => name === 'LinePausedBySystem');
   await expect.poll(alarming, { timeout: 10_000 }).toMatchObject({ dimensions: { insurerId }, values: [1] });
   expect(await day.line.readChanges()).toMatchObject([{ number: 1, state: 'paused', ...bySystem }]);
   await expect // nobody but the line's holder could tell the workflow

@@ -1,6 +1,6 @@
 import { pipeline, Readable } from 'node:stream';
 import { createGzip, gzipSync } from 'node:zlib';
-import type { Errand } from './faults.ts';
+import type { RequestTarget } from './faults.ts';
 import type { ListBody } from './list-body.ts';
 import type { World } from './world.ts';
 
@@ -36,14 +36,14 @@ export const textBody = (text: string): Body => bytesBody(Buffer.from(text));
 const noBody: Body = { sizeBytes: undefined, chunks: () => [] };
 
 /** What the insurer answers when nothing goes wrong. */
-export async function rightAnswer(
+export async function correctAnswer(
   world: World,
   list: ListBody,
   serving: ListServing,
-  errand: Errand,
+  target: RequestTarget,
   asked: Conditions,
 ): Promise<Answer> {
-  return errand.kvnr === undefined ? listAnswer(list, serving, asked) : careAnswer(world, errand.kvnr, asked);
+  return target.kvnr === undefined ? listAnswer(list, serving, asked) : careAnswer(world, target.kvnr, asked);
 }
 
 async function listAnswer(list: ListBody, { etag, ranges }: ListServing, asked: Conditions): Promise<Answer> {
