@@ -1,14 +1,18 @@
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { ensureGoTools, type GoTools } from './go-tools.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
 const bin = join(root, 'node_modules', '.bin');
+const localDir = resolve(process.env['LOCAL_DIR'] ?? join(root, '.local', 'test'));
 
-/** What a check is, and its command: of node_modules/.bin, or a script of ours that Node runs. */
-const commands: readonly (readonly [what: string, command: string, args: readonly string[]])[] = [
+type Command = string | ((tools: GoTools) => string);
+
+/** The name of each check, and its command: a program of node_modules/.bin, a Go program, or a script that Node runs. */
+const commands: readonly (readonly [what: string, command: Command, args: readonly string[]])[] = [
   ['types', join(bin, 'tsc'), ['-p', '.']],
   ['types of the browser', join(bin, 'tsc'), ['-p', 'console']],
   [
@@ -24,17 +28,26 @@ const commands: readonly (readonly [what: string, command: string, args: readonl
   ],
   ['dead code', process.execPath, [join(bin, 'knip')]],
   ['compose file', process.execPath, [join(bin, 'dclint'), '--max-warnings', '0', 'docker-compose.yml']],
+  // shellcheck and pyflakes are not installed everywhere, so the result must not depend on them
+  [
+    'GitHub workflows',
+    ({ actionlint }) => actionlint,
+    ['-shellcheck=', '-pyflakes=', ...globSync('.github/workflows/*.yml', { cwd: root })],
+  ],
 ];
 
-/** Runs all checks at once, prints what the failed ones say. @returns whether all are content */
+/** Runs all checks in parallel and prints the output of those that fail. @returns whether all pass */
 export async function runChecks(): Promise<boolean> {
   const startedAt = performance.now();
+  const tools = ensureGoTools(localDir);
+  const start = async (command: Command, args: readonly string[]) =>
+    run(typeof command === 'string' ? command : command(await tools), args, { cwd: root, maxBuffer: 64 << 20 });
   const results = await Promise.all(
     commands.map(async ([what, command, args]) => {
-      const failure = await run(command, args, { cwd: root, maxBuffer: 64 << 20 }).then(
+      const failure = await start(command, args).then(
         () => undefined,
         ({ stdout = '', stderr = '', message }: Error & { stdout?: string; stderr?: string }) =>
-          `${stdout}${stderr}` || `${message}\n`, // one that could not even start has printed nothing
+          `${stdout}${stderr}` || `${message}\n`, // a command that could not start has printed nothing
       );
       say(what, failure === undefined, startedAt);
       if (failure !== undefined) process.stdout.write(failure);
@@ -44,7 +57,7 @@ export async function runChecks(): Promise<boolean> {
   return isInsurerAddressKept() && results.every(Boolean);
 }
 
-/** Nothing but the line holds the insurer's address (docs/explanation/architecture.md, "Allowed imports"). */
+/** Returns whether only worker/line holds the insurer's address (docs/explanation/architecture.md, "Allowed imports"). */
 function isInsurerAddressKept(): boolean {
   const startedAt = performance.now();
   const holders = globSync('{core,worker,lambdas}/**/*.ts', { cwd: root })
