@@ -1,17 +1,17 @@
 /**
- * Time as a process has it: two clocks and timers. Code of the line takes it as an argument, so that the simulation of the
- * line (test/simulation) can run the same code on simulated time.
+ * The clocks and timers of a process. The code of the line takes them as an argument, so that the simulation (test/simulation) can run
+ * the same code on simulated time.
  */
 export interface Clock {
-  /** Milliseconds of CLOCK_MONOTONIC: the same clock in all processes of one machine, so that a moment can be sent over IPC. */
+  /** Returns milliseconds of CLOCK_MONOTONIC. All processes of a machine share this clock, so a moment can be sent over IPC. */
   monotonicMs(): number;
-  /** Milliseconds since 1970 by the wall clock, which people and NTP can set back. */
+  /** Returns milliseconds since 1970 by the wall clock, which people and NTP can set back. */
   epochMs(): number;
-  /** Calls once after the delay. @returns cancels the call */
+  /** Calls `action` once after the delay. @returns a function that cancels the call */
   after(delayMs: number, action: () => void): () => void;
-  /** Calls once per interval. @returns stops it */
+  /** Calls `action` once per interval. @returns a function that stops the calls */
   every(intervalMs: number, action: () => void): () => void;
-  /** Calls once, after all that can be read at this moment has been read (setImmediate). */
+  /** Calls `action` once, after all input that is available now has been read (setImmediate). */
   afterReading(action: () => void): void;
 }
 
@@ -29,7 +29,7 @@ export const systemClock: Clock = {
   afterReading: (action) => void setImmediate(action),
 };
 
-/** Calls at a moment of the monotonic clock, however far away; at once when it has passed. @returns cancels the call */
+/** Calls `action` at a moment of the monotonic clock, however far away, or at once if the moment has passed. @returns a function that cancels the call */
 export function atMonotonic(clock: Clock, momentMs: number, action: () => void): () => void {
   let cancel: () => void;
   const arm = (): void => {
@@ -43,7 +43,7 @@ export function atMonotonic(clock: Clock, momentMs: number, action: () => void):
 }
 const longestTimerMs = 3_600_000;
 
-/** Resolves after the delay. Rejects with the signal's reason when that aborts before. */
+/** Resolves after the delay. Rejects with the signal's reason if the signal aborts before. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
@@ -59,9 +59,11 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
-/** A signal that aborts after the delay with a TimeoutError, as AbortSignal.timeout does, unless it is cancelled before. */
+/** Returns a signal that aborts with a TimeoutError after the delay, like AbortSignal.timeout, unless it is cancelled before. */
 export function timeoutSignal(clock: Clock, delayMs: number): { readonly signal: AbortSignal; cancel(): void } {
   const limit = new AbortController();
-  const cancel = clock.after(delayMs, () => limit.abort(new DOMException('too late', 'TimeoutError')));
+  const cancel = clock.after(delayMs, () =>
+    limit.abort(new DOMException(`timed out after ${delayMs} ms`, 'TimeoutError')),
+  );
   return { signal: limit.signal, cancel };
 }

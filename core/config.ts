@@ -74,7 +74,7 @@ const hasExactlyOnePayloadKey = ({
   (PAYLOAD_KMS_KEY === undefined) !== (PAYLOAD_KEYS === undefined);
 const exactlyOneRule = {
   path: ['PAYLOAD_KMS_KEY'],
-  error: 'has to be set, or PAYLOAD_KEYS, and not both',
+  error: 'set exactly one of PAYLOAD_KMS_KEY and PAYLOAD_KEYS',
   when: () => true, // zod skips a refinement after other problems; this one is always reported
 };
 
@@ -240,9 +240,9 @@ export const settingTopics = {
   Deployment: deployment,
 } as const;
 
-/** What every process needs. Each one reads its configuration once, in its main file. */
+/** The variables that every process needs. Each process reads its configuration once, in its main file. */
 const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape, ...traces.shape });
-/** The same without the rule across variables, because a refined schema has no `pick`. */
+/** These schemas lack the rule across variables, because a refined schema has no `pick`. */
 export const workerSettings = z.object({ ...client.shape, ...line.shape, ...metrics.shape, ...deployment.shape });
 export const apiSettings = z.object({ ...client.shape, ...signIn.shape });
 export const clientConfig = client.refine(hasExactlyOnePayloadKey, exactlyOneRule);
@@ -259,9 +259,8 @@ export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;
 
 /**
- * Reads a configuration. An empty variable (`NAME= npm start`) counts as not set. The error lists all problems at once, by
- * variable, and never shows a value.
- * @throws ConfigError
+ * Reads a configuration. An empty variable (`NAME= npm start`) counts as not set.
+ * @throws ConfigError that lists all problems at once, by variable, and never shows a value
  */
 export function readConfig<Schema extends z.ZodType>(schema: Schema, environment: NodeJS.ProcessEnv): z.infer<Schema> {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
@@ -274,7 +273,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
-    super(`wrong settings: ${problems.join('; ')}`);
+    super(`invalid configuration: ${problems.join('; ')}. See docs/reference/configuration.md`);
     this.problems = problems;
   }
 }

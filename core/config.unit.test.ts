@@ -7,31 +7,31 @@ import { temporalConnection } from './temporal/connection.ts';
 
 const schema = z.object({ KEY: z.string().min(1).optional(), COUNT: z.coerce.number().default(50), NAME: z.string() });
 
-test('a variable that is set to nothing counts as not set', () => {
+test('an empty variable counts as not set', () => {
   expect(readConfig(schema, { KEY: '', COUNT: '', NAME: 'n' })).toEqual({ COUNT: 50, NAME: 'n' });
   expect(() => readConfig(schema, { NAME: '' })).toThrow(/NAME/);
 });
 
-test('all problems are told at once, by variable, and never with a value', () => {
+test('the error lists all problems at once, by variable, and never shows a value', () => {
   const read = () => readConfig(schema, { COUNT: 'secret' });
   expect(read).toThrow(/COUNT.*NAME/);
   expect(read).not.toThrow(/secret/);
 });
 
-test('Temporal on this machine is reached without TLS even with a key, any other with TLS', () => {
+test('Temporal on a loopback address is reached without TLS even with a key, any other address with TLS', () => {
   const of = (TEMPORAL_ADDRESS: string) => temporalConnection({ TEMPORAL_ADDRESS, TEMPORAL_API_KEY: 'key' });
   expect(of('127.0.0.1:7233')).toMatchObject({ tls: false, apiKey: 'key' });
   expect(of('ns.tmprl.cloud:7233')).toMatchObject({ tls: true, apiKey: 'key' });
 });
 
-test('an answer of care records has 64 MiB at most, unless it is set otherwise', () => {
+test('the default limit of an answer with care records is 64 MiB', () => {
   const limit = workerSettings.pick({ CARE_RECORDS_MAX_BYTES: true });
   expect(readConfig(limit, {})).toEqual({ CARE_RECORDS_MAX_BYTES: 64 * 1024 * 1024 });
   expect(readConfig(limit, { CARE_RECORDS_MAX_BYTES: '1000000' })).toEqual({ CARE_RECORDS_MAX_BYTES: 1_000_000 });
   expect(() => readConfig(limit, { CARE_RECORDS_MAX_BYTES: '64 MiB' })).toThrow(/CARE_RECORDS_MAX_BYTES/);
 });
 
-test('data keys are wrapped one way: by KMS, or by keys that are given; neither or both is told beside all else', () => {
+test('exactly one of PAYLOAD_KMS_KEY and PAYLOAD_KEYS is required, and the error is reported with all others', () => {
   const keys = { PAYLOAD_KEYS: `k1:${Buffer.alloc(32).toString('base64')}` };
   const kms = { PAYLOAD_KMS_KEY: 'arn:aws:kms:eu-central-1:000000000000:key/1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e' };
   const base = {
@@ -42,13 +42,15 @@ test('data keys are wrapped one way: by KMS, or by keys that are given; neither 
   };
   expect(readConfig(clientConfig, { ...base, ...keys })).toMatchObject(keys);
   expect(readConfig(clientConfig, { ...base, ...kms, PAYLOAD_KEYS: '' })).toMatchObject(kms);
-  expect(() => readConfig(clientConfig, base)).toThrow(/PAYLOAD_KMS_KEY: has to be set, or PAYLOAD_KEYS, and not both/);
-  expect(() => readConfig(clientConfig, { ...base, ...keys, ...kms })).toThrow(/not both/);
-  expect(() => readConfig(clientConfig, { ...keys, ...kms })).toThrow(/BUCKET_NAME.*not both/);
+  expect(() => readConfig(clientConfig, base)).toThrow(
+    /PAYLOAD_KMS_KEY: set exactly one of PAYLOAD_KMS_KEY and PAYLOAD_KEYS/,
+  );
+  expect(() => readConfig(clientConfig, { ...base, ...keys, ...kms })).toThrow(/set exactly one/);
+  expect(() => readConfig(clientConfig, { ...keys, ...kms })).toThrow(/BUCKET_NAME.*set exactly one/);
   expect(() => readConfig(clientConfig, { ...base, PAYLOAD_KMS_KEY: 'alias/payload' })).toThrow(/ARN of a KMS key/);
 });
 
-test('docs/reference/configuration.md has every variable as the schemas have it; npm run docs brings it up to date', () => {
+test('docs/reference/configuration.md is up to date with the schemas (if not, run npm run docs)', () => {
   const page = readFileSync(new URL('../docs/reference/configuration.md', import.meta.url), 'utf8');
   expect(page).toBe(configurationPage());
 });

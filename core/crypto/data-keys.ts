@@ -1,45 +1,45 @@
 import type { DataKey, KeyWrapper } from './key-wrapper.ts';
 
-/** How long a data key encrypts before another one is asked for, and how long it goes on while none is to be had. */
+/** A data key is replaced after the first time. If no new key is available, it is used until the second time. */
 const refreshMs = 60 * 60 * 1000;
 const lifetimeMs = 24 * refreshMs;
-/** Uses of a key with random IVs, far below the 2^32 that are safe. */
+/** The same in uses. With random IVs, 2^32 uses of a key are safe. */
 const refreshUses = 2 ** 28;
 const lifetimeUses = 2 ** 30;
-/** Pause between two tries to get one. */
-const askAgainMs = 60_000;
-/** Unwrapped keys that are kept, some 500 bytes each. */
+/** Pause between two attempts to get a new key. */
+const retryMs = 60_000;
+/** Number of unwrapped keys in the cache, about 500 bytes each. */
 const unwrappedMax = 5_000;
 
-/** The data keys of one process: one that encrypts, and those that it has met when it decrypted. */
+/** The data keys of one process: the current key for encryption, and a cache of keys for decryption. */
 export interface DataKeys {
-  /** @throws CodecError `unavailable` before the first key was had, or when the last one is too old */
+  /** Returns the key for encryption. @throws CodecError `unavailable` if there is no key, or the last key is too old */
   current(payloads: number): Promise<DataKey>;
-  /** Asks the wrapper once for each wrapped key. @throws CodecError `unknown-key`, `tampered`, `unavailable` */
+  /** Unwraps a key, or returns it from the cache. @throws CodecError `unknown-key`, `tampered`, `unavailable` */
   unwrapped(keyId: string, wrappedKey: Uint8Array): Promise<Buffer>;
 }
 
-interface Used extends DataKey {
+interface UsedKey extends DataKey {
   readonly madeAtMs: number;
   uses: number;
 }
 
-/** @param nowMs for tests of what has grown old */
+/** @param nowMs lets tests control the age of keys */
 export function createDataKeys(wrapper: KeyWrapper, nowMs: () => number = Date.now): DataKeys {
   const unwrapped = new Map<string, Promise<Buffer>>();
-  let newest: Used | undefined;
-  let refresh: Promise<Used> | undefined;
-  let refusedAtMs = Number.NEGATIVE_INFINITY;
+  let newest: UsedKey | undefined;
+  let refresh: Promise<UsedKey> | undefined;
+  let failedAtMs = Number.NEGATIVE_INFINITY;
 
   const keep = (name: string, key: Promise<Buffer>): void => {
-    unwrapped.delete(name); // those asked for last stand last
+    unwrapped.delete(name); // moves the key to the end: the first entry is the least recently used
     unwrapped.set(name, key);
     const [oldest] = unwrapped.keys();
     if (unwrapped.size > unwrappedMax && oldest !== undefined) unwrapped.delete(oldest);
   };
 
-  /** One at a time, whoever waits for it. */
-  const renew = (): Promise<Used> => {
+  /** Creates a new key. Concurrent callers share one call. */
+  const renew = (): Promise<UsedKey> => {
     refresh ??= wrapper
       .createDataKey()
       .then((made) => {
@@ -48,7 +48,7 @@ export function createDataKeys(wrapper: KeyWrapper, nowMs: () => number = Date.n
         return newest;
       })
       .catch((error: unknown) => {
-        refusedAtMs = nowMs();
+        failedAtMs = nowMs();
         throw error;
       })
       .finally(() => {
@@ -57,15 +57,15 @@ export function createDataKeys(wrapper: KeyWrapper, nowMs: () => number = Date.n
     return refresh;
   };
 
-  const isOlder = ({ madeAtMs, uses }: Used, ageMs: number, usesMax: number): boolean =>
+  const isOlder = ({ madeAtMs, uses }: UsedKey, ageMs: number, usesMax: number): boolean =>
     nowMs() - madeAtMs >= ageMs || uses >= usesMax;
 
   return {
     async current(payloads) {
       const key = newest === undefined || isOlder(newest, lifetimeMs, lifetimeUses) ? await renew() : newest;
       key.uses += payloads;
-      // nobody waits for the next one while this one is good
-      if (isOlder(key, refreshMs, refreshUses) && nowMs() - refusedAtMs >= askAgainMs) renew().catch(() => {});
+      // renews in the background while this key is still valid
+      if (isOlder(key, refreshMs, refreshUses) && nowMs() - failedAtMs >= retryMs) renew().catch(() => {});
       return key;
     },
 
@@ -76,7 +76,7 @@ export function createDataKeys(wrapper: KeyWrapper, nowMs: () => number = Date.n
       try {
         return await known;
       } catch (error) {
-        if (unwrapped.get(name) === known) unwrapped.delete(name); // the next one asks again
+        if (unwrapped.get(name) === known) unwrapped.delete(name); // the next call tries again
         throw error;
       }
     },

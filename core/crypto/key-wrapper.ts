@@ -1,6 +1,6 @@
 /**
- * bad-keys: PAYLOAD_KEYS is not what it has to be. unknown-key: nobody here can unwrap with the key that is named.
- * tampered: not as it was written. unavailable: the keys cannot be had for now.
+ * `bad-keys`: PAYLOAD_KEYS is malformed. `unknown-key`: the named key is not available to this process. `tampered`: the data was
+ * changed. `unavailable`: the keys cannot be reached at the moment.
  */
 export type CodecFault = 'bad-keys' | 'unknown-key' | 'tampered' | 'unavailable';
 
@@ -13,27 +13,27 @@ export class CodecError extends Error {
   }
 }
 
-/** AES-256 for keys of either kind. */
+/** Size of data keys and wrapping keys (AES-256). */
 export const keyBytes = 32;
 
-/** Says what a wrapped key is for: it opens for nothing else. */
+/** The purpose of a wrapped key. It can be unwrapped for this purpose only. */
 export const keyPurpose = 'epa-sync temporal payload';
 
-/** A key that encrypts payloads, and what is kept of it beside each of them. */
+/** A key that encrypts payloads, and its wrapped form, which is stored with each payload. */
 export interface DataKey {
-  /** 32 bytes; never leaves the process */
+  /** 32 bytes. Never leaves the process. */
   readonly key: Buffer;
   readonly wrappedKey: Buffer;
-  /** which wrapping key */
+  /** ID of the wrapping key */
   readonly keyId: string;
 }
 
-/** Who wraps data keys: KMS, or the keys of a secret. */
+/** Wraps data keys, with KMS or with the keys of a secret. */
 export interface KeyWrapper {
   /** @throws CodecError `unavailable` */
   createDataKey(): Promise<DataKey>;
   /** @throws CodecError `unknown-key`, `tampered`, `unavailable` */
   unwrap(keyId: string, wrappedKey: Uint8Array): Promise<Buffer>;
-  /** The key by that name which encrypted payloads itself, as keys did before there were data keys. */
+  /** Returns the key with this ID for payloads from before data keys, which were encrypted with it directly. */
   oldKey?(keyId: string): Buffer | undefined;
 }

@@ -1,15 +1,15 @@
 import { DecryptCommand, GenerateDataKeyCommand, type KMSClient } from '@aws-sdk/client-kms';
 import { CodecError, type CodecFault, type KeyWrapper, keyPurpose } from './key-wrapper.ts';
 
-/** What a call to KMS has to say it is for; permissions ask for it as well (infra/constructs/permissions.ts). */
+/** The encryption context of each call to KMS. The permissions require it (infra/constructs/permissions.ts). */
 export const payloadKeyContext = { purpose: keyPurpose } as const;
 
 const keyArn = /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
 
 /**
- * Wraps data keys with a key of KMS, which never leaves it. What a key has wrapped names it by its ARN, so that after a
- * change of keys KMS is asked for the one that it was; versions of one key (yearly rotation) KMS tells apart itself.
- * @param keyId PAYLOAD_KMS_KEY: the ARN of the key that wraps
+ * Wraps data keys with a KMS key, which never leaves KMS. The ARN of the wrapping key is stored with each data key, so old data keys can
+ * be unwrapped after a change of keys. KMS itself tells the versions of one key apart (yearly rotation).
+ * @param keyId PAYLOAD_KMS_KEY: the ARN of the wrapping key
  */
 export const createKmsKeyWrapper = (kms: KMSClient, keyId: string): KeyWrapper => ({
   async createDataKey() {
@@ -40,7 +40,7 @@ export const createKmsKeyWrapper = (kms: KMSClient, keyId: string): KeyWrapper =
   },
 });
 
-/** What KMS says of a key that is not ours to use, and of a ciphertext that no key of that name has made so. */
+/** The errors of KMS for a key that we may not use, and for a ciphertext that the named key did not create. */
 const faults: Readonly<Record<string, CodecFault>> = {
   NotFoundException: 'unknown-key',
   AccessDeniedException: 'unknown-key',

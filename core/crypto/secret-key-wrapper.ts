@@ -3,8 +3,8 @@ import { decryptBytes, encryptBytes } from './encrypted-bytes.ts';
 import { CodecError, type KeyWrapper, keyBytes, keyPurpose } from './key-wrapper.ts';
 
 /**
- * Wraps data keys with keys of a secret, for a laptop: by AES-256-GCM, bound to the name of the wrapping key.
- * @param payloadKeys PAYLOAD_KEYS: `id:base64` of 32 bytes, comma-separated; the first one wraps, all unwrap
+ * Wraps data keys with the keys of a secret, on a laptop. Uses AES-256-GCM and authenticates the ID of the wrapping key.
+ * @param payloadKeys PAYLOAD_KEYS: `id:base64` of 32 bytes, comma-separated. The first key wraps; all keys unwrap
  * @throws CodecError `bad-keys`
  */
 export function createSecretKeyWrapper(payloadKeys: string): KeyWrapper {
@@ -26,7 +26,7 @@ export function createSecretKeyWrapper(payloadKeys: string): KeyWrapper {
   };
 }
 
-/** Unlike what the same key has bound a payload to in former times: its bare name. */
+/** Differs from the plain key ID, which old payloads of the same key are authenticated with. */
 const purposeOf = (keyId: string): Buffer => Buffer.from(`${keyPurpose} ${keyId}`);
 
 function parseKeys(payloadKeys: string): ReadonlyMap<string, Buffer> {

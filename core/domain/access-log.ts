@@ -1,22 +1,22 @@
 import type { AccessDraft, AccessEntry } from './access.ts';
 import { contentHash } from './content-hash.ts';
 
-/** What of an entry the next one follows; kept beside the entry it is its checkpoint. */
+/** The fields of an entry that the next entry refers to. Stored separately, as the checkpoint of the entry. */
 export type Checkpoint = Pick<AccessEntry, 'seq' | 'hash' | 'recorded'>;
 
-/** What a look at a patient's whole log has found. */
+/** The result of verifying a patient's whole log. */
 export interface Verification {
   readonly valid: boolean;
-  /** how many there are, sound or not */
+  /** number of entries, valid or not */
   readonly entries: number;
-  /** the first that is not as it was written, or is not there; absent when all are sound */
+  /** the first entry that was changed or is missing; absent if all are valid */
   readonly firstBrokenSeq?: number;
 }
 
 const retentionYears = 3; // § 309 SGB V
 const noHash = '0'.repeat(64);
 
-/** Epoch seconds from which on an entry is no longer kept nor shown. @param recorded ISO 8601 */
+/** Returns the epoch second at which an entry expires. From then on it is neither stored nor shown. @param recorded ISO 8601 */
 export function expiresAtSeconds(recorded: string): number {
   const moment = new Date(recorded);
   moment.setUTCFullYear(moment.getUTCFullYear() + retentionYears);
@@ -24,13 +24,13 @@ export function expiresAtSeconds(recorded: string): number {
 }
 
 /**
- * Gives an access its place after the entry before it. The hash is SHA-256, in hex, over the UTF-8 text of the entry as
- * JSON without `hash`: fields sorted by name at every depth, no white space, absent fields left out (docs/reference/access-log.md).
- * @param previous absent for a patient's first entry
+ * Turns a draft into the entry after `previous`. The hash is SHA-256, in hex, over the UTF-8 text of the entry as JSON without `hash`:
+ * fields sorted by name at every depth, no white space, absent fields left out (docs/reference/access-log.md).
+ * @param previous undefined for a patient's first entry
  */
 export function linkEntry(draft: AccessDraft, previous: Checkpoint | undefined): AccessEntry {
   const unhashed = {
-    ...asKept(draft),
+    ...asStored(draft),
     seq: (previous?.seq ?? 0) + 1,
     prevHash: previous?.hash ?? noHash,
     ...(previous && { prevRecorded: previous.recorded }),
@@ -38,8 +38,8 @@ export function linkEntry(draft: AccessDraft, previous: Checkpoint | undefined):
   return { ...unhashed, hash: contentHash(unhashed) };
 }
 
-/** A draft and nothing else, as a table gives it back: half a surrogate pair, which a token's name may hold, would change there. */
-function asKept({ id, patientRef, recorded, operation, outcome, agent, source, entity }: AccessDraft): AccessDraft {
+/** Returns the fields of a draft, as DynamoDB returns them. It replaces lone surrogates, which a name in a token may contain. */
+function asStored({ id, patientRef, recorded, operation, outcome, agent, source, entity }: AccessDraft): AccessDraft {
   const text = JSON.stringify({ id, patientRef, recorded, operation, outcome, agent, source, entity });
   return JSON.parse(text, (_field, value) => (typeof value === 'string' ? value.toWellFormed() : value));
 }
@@ -47,10 +47,10 @@ function asKept({ id, patientRef, recorded, operation, outcome, agent, source, e
 type Sequence<Item> = AsyncIterable<Item> | Iterable<Item>;
 
 /**
- * Holds a patient's entries against each other and against their checkpoints: finds one that was changed, removed, inserted
- * or put elsewhere, the last one too. Entries may be missing only where they have expired: the one after them tells when the
- * last of them was recorded. What it cannot find is said in docs/reference/access-log.md.
- * @param entries those not expired, ordered by seq, as are the checkpoints
+ * Verifies a patient's entries against each other and against their checkpoints. Finds an entry that was changed, removed, inserted or
+ * moved, even the last one. Entries may be missing only if they have expired: the entry after them holds the time of the last of them.
+ * docs/reference/access-log.md lists what verification cannot find.
+ * @param entries entries that have not expired, ordered by seq, like `checkpoints`
  */
 export async function verifyChain(
   entries: Sequence<AccessEntry>,
@@ -72,7 +72,7 @@ export async function verifyChain(
   };
 }
 
-/** Which seq is broken, if one is, once all before it are sound. A table may hold a seq that none of ours is: 2.5, or 0. */
+/** Returns the broken seq, if there is one, given that all entries before are valid. A manipulated table may hold a seq such as 2.5 or 0. */
 function brokenSeq(
   previous: Checkpoint | undefined,
   { entry, checkpoint }: Pair,
@@ -83,15 +83,15 @@ function brokenSeq(
   const isGap = seq > nextSeq;
   if (isGap && !hasExpired(entry?.prevRecorded, nowSeconds)) {
     if (previous !== undefined) return nextSeq;
-    return entry === undefined ? seq : seq - 1; // of those before the first one, others may have expired
+    return entry === undefined ? seq : seq - 1; // entries before the first one may have expired
   }
-  const isSound =
+  const isValid =
     entry?.seq === seq &&
     entry.hash === hashOf(entry) &&
     entry.hash === checkpoint?.hash &&
     entry.recorded === checkpoint.recorded &&
     (isGap || (entry.prevHash === (previous?.hash ?? noHash) && entry.prevRecorded === previous?.recorded));
-  return isSound ? undefined : seq;
+  return isValid ? undefined : seq;
 }
 
 const hasExpired = (recorded: string | undefined, nowSeconds: number): boolean =>
@@ -102,21 +102,22 @@ function hashOf(entry: AccessEntry): string {
   return contentHash(unhashed);
 }
 
-/** What stands at one seq: at least one of the two. */
+/** Entry and checkpoint of one seq. At least one of them exists. */
 type Pair = { entry: AccessEntry; checkpoint: Checkpoint | undefined } | { entry: undefined; checkpoint: Checkpoint };
 
-/** Entries and checkpoints side by side. */
+/** Pairs entries and checkpoints by seq. */
 async function* bySeq(entries: Sequence<AccessEntry>, checkpoints: Sequence<Checkpoint>): AsyncGenerator<Pair> {
-  const beside = iteratorOf(checkpoints);
-  let checkpoint = await beside.next();
+  const remaining = iteratorOf(checkpoints);
+  let checkpoint = await remaining.next();
   for await (const entry of entries) {
-    for (; !checkpoint.done && checkpoint.value.seq < entry.seq; checkpoint = await beside.next())
+    for (; !checkpoint.done && checkpoint.value.seq < entry.seq; checkpoint = await remaining.next())
       yield { entry: undefined, checkpoint: checkpoint.value };
     const isSame = !checkpoint.done && checkpoint.value.seq === entry.seq;
     yield { entry, checkpoint: isSame ? checkpoint.value : undefined };
-    if (isSame) checkpoint = await beside.next();
+    if (isSame) checkpoint = await remaining.next();
   }
-  for (; !checkpoint.done; checkpoint = await beside.next()) yield { entry: undefined, checkpoint: checkpoint.value };
+  for (; !checkpoint.done; checkpoint = await remaining.next())
+    yield { entry: undefined, checkpoint: checkpoint.value };
 }
 
 async function* iteratorOf<Item>(items: Sequence<Item>): AsyncGenerator<Item, undefined> {

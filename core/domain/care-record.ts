@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { characters, pathText, problemText } from './contract-problem.ts';
 
-/** At most so many problems of one answer are named: enough to find the fault, little enough for a log line. */
+/** Maximum number of problems that are named for one answer: enough to find the fault, few enough for a log line. */
 const namedProblems = 5;
 
 const day = z.iso.date();
 
-/** Elements are looked at one by one, apart from what holds them: zod gathers all problems, and there may be millions. */
+/** Elements are checked one by one, separately from their array, because zod collects all problems and there may be millions. */
 const elements = z.array(z.unknown());
 
 const document = z.looseObject({
@@ -35,10 +35,11 @@ const careRecordsAnswer = z.looseObject({
 });
 
 /**
- * What does not fit the contract in an answer of the insurer (insurer-api.yaml, CareRecordsAnswer), or undefined when it
- * fits: `careRecords[3].start: not a date; kvnr: missing`. Fixed words and JSON paths only, never a value, so that it may
- * be logged and shown. Whose KVNR it is, is for the caller to compare. Nothing is looked at beyond the first problems.
- * @param value as plain JSON.parse gives it
+ * Describes how an answer of the insurer breaks the contract (insurer-api.yaml, CareRecordsAnswer), such as
+ * `careRecords[3].start: not a date; kvnr: missing`. Uses fixed words and JSON paths only, never a value, so the text may be logged and
+ * shown. Stops after the first problems. Does not check whose KVNR the answer names: the caller does.
+ * @param value a result of plain JSON.parse
+ * @returns undefined if the answer is valid
  */
 export function careRecordsAnswerProblem(value: unknown): string | undefined {
   const problems = problemsOfAnswer(value)
@@ -70,7 +71,7 @@ function* problemsOf(schema: z.ZodType, value: unknown, path: readonly PropertyK
   for (const issue of parsed.error?.issues ?? []) yield problemText(issue, [...path, ...issue.path], 'answer');
 }
 
-/** What is no array has been told by then. */
+/** Returns the elements of a field. If the field is not an array, that problem has been reported already. */
 function elementsIn(holder: unknown, key: 'careRecords' | 'diagnoses' | 'documents'): Iterable<[number, unknown]> {
   const held = (Object(holder) as Partial<Record<typeof key, unknown>>)[key];
   return Array.isArray(held) ? held.entries() : [];

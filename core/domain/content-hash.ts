@@ -2,9 +2,9 @@ import { hash } from 'node:crypto';
 import { isRawNumber } from '../json/lossless.ts';
 
 /**
- * SHA-256, hex, of what an entry says: its fields sorted by name, at every depth, so that their order is no change;
- * numbers as they were written, so that `1.0` instead of `1` is one.
- * @param value as `parseLossless` gives it
+ * Returns the SHA-256, in hex, of an entry's content. Fields are sorted by name at every depth, so their order does not matter. Numbers
+ * are hashed as they were written, so `1.0` instead of `1` is a change.
+ * @param value a result of `parseLossless`
  */
 export const contentHash = (value: unknown): string => hash('sha256', canonicalText(value), 'hex');
 

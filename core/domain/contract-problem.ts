@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** A text of the insurer's contract. JSON Schema counts characters, JavaScript UTF-16 units. */
+/** Returns the schema of a text in the insurer's contract. JSON Schema counts characters, but JavaScript counts UTF-16 units. */
 export const characters = (min: number, max: number) =>
   z
     .string()
@@ -8,9 +8,9 @@ export const characters = (min: number, max: number) =>
     .refine((text) => text.length <= max || [...text].length <= max, { message: 'too long' });
 
 /**
- * What does not fit the contract, in fixed words and a JSON path, never a value: `careRecords[3].start: not a date`.
- * @param path holds the schema's own keys and positions only: a name that the insurer made up never appears
- * @param whole what the value is called that the path begins at
+ * Describes one problem with a JSON path and fixed words, never a value: `careRecords[3].start: not a date`.
+ * @param path holds keys of the schema and positions only, so no name that the insurer chose can appear
+ * @param whole name of the value at the start of the path
  */
 export const problemText = (issue: z.core.$ZodIssue, path: readonly PropertyKey[], whole: string): string =>
   `${pathText(path, whole)}: ${wordsFor(issue)}`;

@@ -1,6 +1,6 @@
 import type { Kvnr } from './kvnr.ts';
 
-/** An entry of the list that is sound. */
+/** A valid entry of the list. */
 export interface ListedEntry {
   readonly patientRef: string;
   readonly kvnr: Kvnr;
@@ -8,26 +8,26 @@ export interface ListedEntry {
   readonly contentHash: string;
 }
 
-/** One line of a shard of the list: a sound entry, or the trace of a quarantined one whose person is known. */
+/** One line of a shard of the list: a valid entry, or the trace of a quarantined entry whose person is known. */
 export type ShardLine = ListedEntry | { readonly patientRef: string; readonly quarantined: true };
 
-/** What the diff needs to know of a stored patient. */
+/** The facts about a stored patient that the diff needs. */
 export interface StoredEntry {
   readonly patientRef: string;
   readonly contentHash: string;
-  /** the list that made it new or changed it last */
+  /** the list that stored or changed it last */
   readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
 }
 
-/** What a list, or a part of it, comes to beside what is stored. */
+/** The result of comparing a list, or a part of it, with the stored patients. */
 export interface ListCounts {
-  /** people whose entry is sound, each once: new + changed + unchanged */
+  /** people with a valid entry, each counted once: new + changed + unchanged */
   readonly listed: number;
   readonly new: number;
   readonly changed: number;
   readonly unchanged: number;
   readonly gone: number;
-  /** who was stored before this list */
+  /** patients that were stored before this list */
   readonly stored: number;
 }
 
@@ -43,18 +43,18 @@ export const addCounts = (a: ListCounts, b: ListCounts): ListCounts => ({
 });
 
 export interface ShardDiff<Stored extends StoredEntry> {
-  /** to be stored: those that an earlier attempt has stored are only counted */
+  /** entries to be stored; entries that an earlier attempt has stored are only counted */
   readonly new: readonly ListedEntry[];
   readonly changed: readonly ListedEntry[];
   readonly gone: readonly Stored[];
-  /** duplicates: sound entries of people who have another one */
+  /** duplicates: valid entries of people who have another valid entry */
   readonly counts: ListCounts & { readonly duplicates: number };
 }
 
 /**
- * Holds one shard of a list against what is stored of it. The order of lines does not matter. Of a person's differing
- * entries the one that is stored already wins, else the one with the smallest hash. Who has a quarantined entry only is
- * neither gone nor changed. Only one entry a person is held. What this very list has stored before, in an attempt that died, counts as what it was then.
+ * Compares one shard of a list with its stored patients. The order of lines does not matter. If a person has different entries, the
+ * stored one wins, otherwise the one with the smallest hash. A person with only a quarantined entry is neither gone nor changed. Keeps
+ * one entry for each person in memory. Entries that an earlier attempt for this list has stored count as they did then.
  */
 export async function diffShard<Stored extends StoredEntry>(
   lines: AsyncIterable<ShardLine> | Iterable<ShardLine>,

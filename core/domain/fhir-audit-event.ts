@@ -1,7 +1,7 @@
 import { type AccessEntry, type AccessOperation, accessOperations } from './access.ts';
 
-/** Our own code systems, identifiers and extensions; FHIR takes any URI. */
-const ours = (name: string): string => `urn:epa-sync:${name}`;
+/** Returns the URI of our own code systems, identifiers and extensions. FHIR allows any URI. */
+const epaSyncUri = (name: string): string => `urn:epa-sync:${name}`;
 const dicom = 'http://dicom.nema.org/resources/ontology/DCM';
 const terminology = (name: string): string => `http://terminology.hl7.org/CodeSystem/${name}`;
 
@@ -14,10 +14,10 @@ const eventTypes: Readonly<Partial<Record<AccessOperation, typeof patientRecord>
   import: importing,
 };
 
-/** AuditEvent.outcome: minor failures are the asker's, serious ones ours. */
+/** AuditEvent.outcome: a minor failure is caused by the caller, a serious one by epa-sync. */
 const outcomes = { success: '0', refused: '4', failed: '8' } as const;
 
-/** AuditEvent.entity's type and role of what an entry names beside the patient. */
+/** Type and role in AuditEvent.entity, for the object that an entry names in addition to the patient. */
 const entityKinds = {
   document: { type: { code: '2', display: 'System Object' }, role: { code: '3', display: 'Report' } },
   sync: { type: { code: '4', display: 'Other' }, role: { code: '20', display: 'Job' } },
@@ -25,10 +25,10 @@ const entityKinds = {
 } as const;
 
 /**
- * One page of a patient's access log in FHIR R4: a Bundle of AuditEvents. Its type is `searchset`, as it answers a question,
- * in pages, and only that type says how to go on; a `collection` would pass for the whole log.
- * @param selfUrl the address of this page, which has no personal data
- * @param nextUrl the address of the next page, if there is one
+ * Returns one page of a patient's access log in FHIR R4: a Bundle of AuditEvents. Its type is `searchset`, because only that type has
+ * links to further pages; a `collection` would look like the whole log.
+ * @param selfUrl address of this page, without personal data
+ * @param nextUrl address of the next page, if there is one
  */
 export const auditEventBundle = (entries: readonly AccessEntry[], selfUrl: string, nextUrl?: string) => ({
   resourceType: 'Bundle' as const,
@@ -40,7 +40,7 @@ export const auditEventBundle = (entries: readonly AccessEntry[], selfUrl: strin
       resource: auditEvent(entry),
       search: { mode: 'match' as const },
     })),
-  }), // FHIR knows no empty array
+  }), // FHIR does not allow empty arrays
 });
 
 export const auditEvent = (entry: AccessEntry) => {
@@ -50,48 +50,48 @@ export const auditEvent = (entry: AccessEntry) => {
     id: `${patientRef}-${seq}`,
     extension: [chainExtension(entry)],
     type: eventTypes[operation] ?? patientRecord,
-    subtype: [{ system: ours('access-operation'), code: operation }],
+    subtype: [{ system: epaSyncUri('access-operation'), code: operation }],
     action: accessOperations[operation],
     recorded,
     outcome: outcomes[outcome],
     outcomeDesc: outcome,
     agent: [
       {
-        role: [{ coding: [{ system: ours('role'), code: agent.role }] }],
-        who: { identifier: { system: ours('agent'), value: agent.who } },
+        role: [{ coding: [{ system: epaSyncUri('role'), code: agent.role }] }],
+        who: { identifier: { system: epaSyncUri('agent'), value: agent.who } },
         ...(agent.name && { name: agent.name }),
         requestor: true,
         ...(source.address && { network: { address: source.address, type: '2' as const } }), // 2: an IP address
       },
     ],
     source: {
-      observer: { identifier: { system: ours('component'), value: source.component }, display: 'epa-sync' },
+      observer: { identifier: { system: epaSyncUri('component'), value: source.component }, display: 'epa-sync' },
       type: [{ system: terminology('security-source-type'), code: '4', display: 'Application Server' }],
     },
     entity: [
       {
-        what: { identifier: { system: ours('patient-ref'), value: patientRef } },
+        what: { identifier: { system: epaSyncUri('patient-ref'), value: patientRef } },
         type: { system: terminology('audit-entity-type'), code: '1', display: 'Person' },
         role: { system: terminology('object-role'), code: '1', display: 'Patient' },
         ...(source.correlationId && { detail: [{ type: 'correlationId', valueString: source.correlationId }] }),
       },
-      ...(entity ? [whatElse(entity)] : []),
+      ...(entity ? [objectEntity(entity)] : []),
     ],
   };
 };
 
-const whatElse = ({ kind, id }: NonNullable<AccessEntry['entity']>) => {
+const objectEntity = ({ kind, id }: NonNullable<AccessEntry['entity']>) => {
   const { type, role } = entityKinds[kind];
   return {
-    what: { identifier: { system: ours(kind === 'document' ? 'document-sha256' : `${kind}-id`), value: id } },
+    what: { identifier: { system: epaSyncUri(kind === 'document' ? 'document-sha256' : `${kind}-id`), value: id } },
     type: { system: terminology('audit-entity-type'), ...type },
     role: { system: terminology('object-role'), ...role },
   };
 };
 
-/** The entry's place in the hash chain (docs/access-log.md). */
+/** Returns the position of the entry in the hash chain (docs/reference/access-log.md). */
 const chainExtension = ({ seq, prevHash, hash }: AccessEntry) => ({
-  url: ours('access-log-chain'),
+  url: epaSyncUri('access-log-chain'),
   extension: [
     { url: 'seq', valuePositiveInt: seq },
     { url: 'prevHash', valueString: prevHash },
@@ -99,6 +99,6 @@ const chainExtension = ({ seq, prevHash, hash }: AccessEntry) => ({
   ],
 });
 
-/** A UUID (version 8: of one's own making) from an entry's hash: the same entry has the same one in every Bundle. */
+/** Derives a UUID (version 8, custom) from the hash of an entry, so that an entry has the same UUID in every Bundle. */
 const uuidOf = ({ hash }: AccessEntry): string =>
   `urn:uuid:${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;

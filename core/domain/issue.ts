@@ -1,7 +1,7 @@
 /**
- * Something of a run that a person should look at. Holds no personal data: a pseudonym, a position, fixed words.
- * `quarantined`: an entry of the list that does not fit the contract (position: its place in the list, from 0);
- * `care-records`: a patient whose care records could not be had; `list`: the list itself.
+ * Something about a run that a person should look at. Holds no personal data: only a pseudonym, a position and fixed words.
+ * `quarantined`: an entry of the list that breaks the contract (`position`: its position in the list, from 0);
+ * `care-records`: a patient whose care records could not be fetched; `list`: the list itself.
  */
 export interface Issue {
   readonly kind: 'quarantined' | 'care-records' | 'list';

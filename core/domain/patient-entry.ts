@@ -5,18 +5,18 @@ import { contentHash } from './content-hash.ts';
 import { characters, problemText } from './contract-problem.ts';
 import { isKvnr, type Kvnr } from './kvnr.ts';
 
-/** What an entry of the list may be; a real one has 300 bytes and a depth of 2. */
+/** Limits for an entry of the list. A real entry has 300 bytes and a depth of 2. */
 export const entryLimits: JsonArrayLimits = { elementBytes: 1 << 20, depth: 64 };
 
-/** At most so many problems of one entry are named. */
+/** Maximum number of problems that are named for one entry. */
 const namedProblems = 5;
 
-/** A KVNR with blanks around it is not longer. */
+/** Maximum length of a KVNR with blanks around it. */
 const kvnrTextMax = 50;
 
 const name = characters(1, 200);
 
-/** Patient of insurer-api.yaml. Judges only: what is stored is the insurer's text. */
+/** Patient of insurer-api.yaml. Only validates: the insurer's text is stored unchanged. */
 const patient = z.looseObject({
   kvnr: z
     .string()
@@ -37,24 +37,24 @@ const patient = z.looseObject({
   insuredSince: z.iso.date().optional(),
 });
 
-export interface SoundEntry {
-  readonly kind: 'sound';
+export interface ValidEntry {
+  readonly kind: 'valid';
   readonly kvnr: Kvnr;
-  /** the entry as compact JSON text: every field the insurer sent, numbers as written */
+  /** the entry as compact JSON text: every field that the insurer sent, numbers as written */
   readonly body: string;
   readonly contentHash: string;
 }
 
 export interface QuarantinedEntry {
   readonly kind: 'quarantined';
-  /** fixed words and JSON paths only, never a value and never a name the insurer made up: `kvnr: check digit; birthDate: missing` */
+  /** fixed words and JSON paths only, never a value or a name that the insurer chose: `kvnr: check digit; birthDate: missing` */
   readonly reason: string;
-  /** whose entry it is, as far as can be told: that person is insured, and must not be taken for gone */
+  /** the person of the entry, if known. That person is insured and must not count as gone */
   readonly kvnr?: Kvnr;
 }
 
-/** Judges one entry of the list. Never throws, whatever the bytes were. */
-export function readEntry({ text, fault }: Pick<JsonArrayElement, 'text' | 'fault'>): SoundEntry | QuarantinedEntry {
+/** Validates one entry of the list. Never throws. */
+export function readEntry({ text, fault }: Pick<JsonArrayElement, 'text' | 'fault'>): ValidEntry | QuarantinedEntry {
   if (fault !== undefined) return quarantined(faultWords[fault], kvnrSeenIn(text));
   let entry: unknown;
   try {
@@ -65,7 +65,7 @@ export function readEntry({ text, fault }: Pick<JsonArrayElement, 'text' | 'faul
   const judged = patient.safeParse(entry, { reportInput: true });
   if (judged.success)
     return {
-      kind: 'sound',
+      kind: 'valid',
       kvnr: judged.data.kvnr as Kvnr,
       body: printLossless(entry),
       contentHash: contentHash(entry),
@@ -93,13 +93,13 @@ const kvnrOf = (entry: unknown): Kvnr | undefined => {
   return typeof kvnr === 'string' ? kvnrMeantBy(kvnr) : undefined;
 };
 
-/** The KVNR that a text stands for when case and blanks around it do not count: enough to know who is insured, not to store them. */
+/** Returns the KVNR of a text, ignoring case and surrounding blanks. That is enough to know who is insured, but not to store the person. */
 const kvnrMeantBy = (text: string): Kvnr | undefined => {
   const kvnr = text.length <= kvnrTextMax ? text.trim().toUpperCase() : undefined;
   return isKvnr(kvnr) ? kvnr : undefined;
 };
 
-/** Whose entry it is when that cannot be parsed: the first KVNR under its name. A wrong guess keeps one more, and deletes nobody. */
+/** Guesses the person of an entry that cannot be parsed: the first KVNR in a field `kvnr`. A wrong guess keeps a patient who is gone; it deletes nobody. */
 function kvnrSeenIn(text: string): Kvnr | undefined {
   for (const [, seen = ''] of text.matchAll(/"kvnr"\s{0,20}:\s{0,20}"([^"\\]{10,50})"/g)) {
     const kvnr = kvnrMeantBy(seen);

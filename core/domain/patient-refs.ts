@@ -1,7 +1,7 @@
-/** Apart from what stands around it: the ID of a trace has 32 hex digits too, but between hyphens, and a SHA-256 has more. */
+/** Matches 32 hex digits on their own. A trace ID has 32 digits, too, but between hyphens, and a SHA-256 has more digits. */
 const patientRefs = /(?<![\w-])[0-9a-f]{32}(?![\w-])/g;
 
-/** Everyone whom some texts name by pseudonym, each once. */
+/** Returns the distinct patientRefs in some texts. */
 export const patientRefsIn = (texts: readonly string[]): string[] => [
   ...new Set(texts.flatMap((text) => text.match(patientRefs) ?? [])),
 ];

@@ -1,6 +1,6 @@
 import type { Kvnr } from './kvnr.ts';
 
-/** pending: its care records are to be fetched; current: they are stored; failed: the insurer's answer was final (404, too large). */
+/** `pending`: the care records are still to be fetched; `current`: they are stored; `failed`: the insurer's answer was final (404, too large). */
 export type CareState = 'pending' | 'current' | 'failed';
 
 export interface LastSync {
@@ -10,17 +10,17 @@ export interface LastSync {
   /** ISO 8601 UTC */
   readonly requestedAt: string;
   readonly finishedAt?: string;
-  /** fixed words: why it failed */
+  /** why it failed, in fixed words */
   readonly error?: string;
 }
 
-/** What came of a sync after which the patient is still there. */
+/** The result of a sync after which the patient is still stored. */
 export type SyncEnd = Pick<LastSync, 'error'> & { readonly state: 'completed' | 'failed' };
 
-/** It was asked for and has not ended: whoever asks for one more joins it. */
+/** Returns whether a sync was requested and has not ended. A further request joins it. */
 export const isUnderWay = ({ state }: LastSync): boolean => state === 'requested' || state === 'running';
 
-/** A patient as stored. `body` is the insurer's entry as JSON text: every field it sent, numbers as written. */
+/** A stored patient. `body` is the insurer's entry as JSON text: every field that it sent, numbers as written. */
 export interface StoredPatient {
   readonly patientRef: string;
   readonly kvnr: Kvnr;
@@ -29,6 +29,6 @@ export interface StoredPatient {
   readonly careState: CareState;
   readonly careVersion?: string;
   readonly lastSync?: LastSync;
-  /** set while the patient is being removed: nothing may be stored for it any more */
+  /** set while the patient is being removed; nothing more may be stored for it */
   readonly removing?: boolean;
 }

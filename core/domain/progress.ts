@@ -4,29 +4,29 @@ export const phases = ['list', 'split', 'diff', 'apply', 'care-records', 'done']
 export type Phase = (typeof phases)[number];
 export type RunState = 'running' | 'completed' | 'failed' | 'cancelled';
 
-/** What management sees of a run (docs/explanation/the-daily-run.md, "Progress"). Times are ISO 8601 UTC. Holds counts, and who ended it: no patient. */
+/** The progress of a run, as management sees it (docs/explanation/the-daily-run.md, "Progress"). Times are ISO 8601 UTC. Holds no data about patients except counts. */
 export interface Progress {
   readonly runId: string;
   readonly state: RunState;
   readonly phase: Phase;
   /** removals above the limit wait for `decideRemovals` */
   readonly awaitingDecision: boolean;
-  /** how many removals wait for that decision, and of how many stored */
+  /** how many removals wait for the decision, and how many patients are stored */
   readonly decision?: { readonly removals: number; readonly stored: number };
   readonly startedAt: string;
   readonly finishedAt?: string;
-  /** of a run that was cancelled: who did it, and why */
+  /** of a cancelled run: who cancelled it, and why */
   readonly cancellation?: { readonly by: string; readonly reason: string };
-  /** true when no worker answered and this is the last one stored */
+  /** true if no worker answered and this is the last stored progress */
   readonly stale: boolean;
   readonly patients: {
-    /** people on the list whose entry is sound, each counted once */
+    /** people with a valid entry on the list, each counted once */
     readonly listed: number;
     readonly new: number;
     readonly changed: number;
     readonly removed: number;
     readonly unchanged: number;
-    /** entries of the list that could not be taken in */
+    /** entries of the list that break the contract */
     readonly quarantined: number;
   };
   /** total = done + pending + failed + notInsured */
@@ -46,9 +46,9 @@ export interface Progress {
     readonly failureRate: number;
     readonly faults: LineUse['faults'];
   };
-  /** patients finished in the minutes just past */
+  /** patients finished per minute, over the last five minutes */
   readonly ratePerMinute: number;
-  /** at that rate; absent while it is not known */
+  /** seconds until the run ends at that rate; absent if unknown */
   readonly etaSeconds?: number;
 }
 

@@ -1,7 +1,7 @@
 const bucketMs = 10_000;
 const windowMs = 5 * 60_000;
 
-/** How many patients were finished lately: counts in steps of ten seconds, the last five minutes. Times are epoch ms. */
+/** Counts of finished patients in the last five minutes, in buckets of ten seconds. Times are epoch ms. */
 export interface RecentRate {
   readonly sinceMs: number;
   readonly buckets: readonly { readonly atMs: number; readonly count: number }[];
@@ -16,7 +16,7 @@ export function countFinished(rate: RecentRate, nowMs: number): RecentRate {
   return { sinceMs: rate.sinceMs, buckets: [...kept, { atMs, count }] };
 }
 
-/** Patients finished per minute over the last five minutes, or since counting began if that is shorter. */
+/** Returns the patients finished per minute over the last five minutes, or since counting began if that is shorter. */
 export function ratePerMinute(rate: RecentRate, nowMs: number): number {
   const fromMs = Math.max(rate.sinceMs, nowMs - windowMs);
   const finished = rate.buckets
@@ -26,6 +26,6 @@ export function ratePerMinute(rate: RecentRate, nowMs: number): number {
   return Math.round((finished / minutes) * 10) / 10;
 }
 
-/** Seconds until `pending` patients are done at that rate; undefined while nothing has been finished. */
+/** Returns the seconds until `pending` patients are done at that rate; undefined while no patient has been finished. */
 export const etaSeconds = (pending: number, perMinute: number): number | undefined =>
   pending === 0 ? 0 : perMinute === 0 ? undefined : Math.ceil((pending / perMinute) * 60);

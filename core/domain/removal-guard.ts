@@ -1,10 +1,10 @@
-/** So few removals are nothing to ask about, whatever their share (docs/explanation/the-daily-run.md, "Remove, or ask"). */
+/** Up to this many removals need no approval, whatever their share (docs/explanation/the-daily-run.md, "Remove, or ask"). */
 const maxRemovalsWithoutApproval = 20;
 
 /**
- * Tells whether an operator has to decide about a list's removals: when they are above the limit and above 20 people, and
- * always when nobody would be left (docs/adr/0009).
- * @param stored how many were stored before this list; whoever it brought anew is not among them
+ * Returns whether an operator must approve the removals of a list: if they exceed the limit and 20 patients, or if no patient would be
+ * left (docs/adr/0009).
+ * @param stored number of patients that were stored before this list
  */
 export function needsApproval({ removals, stored, limitPercent }: RemovalFigures): boolean {
   if (removals === 0) return false;

@@ -1,5 +1,5 @@
 /**
- * The ID of a run: when it was started, then chance, so that IDs sort by time and two starts in one second differ.
+ * Returns the ID of a run: its start time, then random digits. So IDs sort by time, and two starts in one second differ.
  * @param startedAtMs epoch ms
  * @param random eight hex digits
  * @returns such as `20261124T213000Z-1f3a9c0e`

@@ -1,4 +1,4 @@
-/** How far a run was at a moment: counts only. */
+/** The progress of a run at one moment, as counts only. */
 export interface RunSample {
   /** ISO 8601 UTC */
   readonly at: string;
@@ -7,10 +7,10 @@ export interface RunSample {
   readonly failed: number;
 }
 
-/** So many are kept of a run, however long it takes. */
+/** Maximum number of samples for one run. */
 const samplesMax = 240;
 
-/** One sample more, unless nothing has changed; where there are too many, every second one goes, and the shape stays. */
+/** Adds a sample, unless nothing has changed. If there are too many, drops every second sample, which keeps the shape of the curve. */
 export function addSample(samples: readonly RunSample[], sample: RunSample): readonly RunSample[] {
   const last = samples.at(-1);
   if (last && (last.at >= sample.at || (last.done === sample.done && last.failed === sample.failed))) return samples;

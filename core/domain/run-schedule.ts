@@ -1,4 +1,4 @@
-/** When the day's run starts, and by when it has to be completed: hours in Germany. */
+/** Hours at which the daily run starts and must be completed, in German time. */
 export interface RunSchedule {
   readonly startHour: number;
   readonly dueHour: number;
@@ -11,16 +11,16 @@ const hourInGermany = new Intl.DateTimeFormat('en-GB', {
   hourCycle: 'h23',
 });
 
-/** The last moment, at or before one, at which the clocks in Germany showed this full hour, epoch ms. An hour that summer time leaves out counts on the day before. */
+/** Returns the last moment, at or before `atMs`, at which clocks in Germany showed this full hour, in epoch ms. Skips days on which summer time leaves out the hour. */
 export function lastHourMs(hour: number, atMs: number): number {
-  let momentMs = Math.floor(atMs / hourMs) * hourMs; // Germany is whole hours away from UTC
+  let momentMs = Math.floor(atMs / hourMs) * hourMs; // the offset of German time is whole hours
   while (Number(hourInGermany.format(momentMs)) !== hour) momentMs -= hourMs;
   return momentMs;
 }
 
 /**
- * For how many minutes a completed run has been missing; 0 while none is. The last due hour asks for one that has ended since
- * the start before it: a run of the day before that ends later has taken in that start, and is the day's run too.
+ * Returns for how many minutes a completed run has been overdue; 0 if none is. At the due hour, a run must have ended since the start
+ * hour before it. A run of the previous day that ends later counts, too, because the start of the day joined it.
  * @param completedAtMs when completed runs have ended, epoch ms
  */
 export function overdueMinutes(

@@ -3,7 +3,7 @@ import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
 import { failureRateOf, type Phase, type Progress, type RunState } from './progress.ts';
 import { countFinished, etaSeconds, type RecentRate, ratePerMinute, startRate } from './rate.ts';
 
-/** What a run has counted so far: all that its progress is computed from. Times are epoch ms. */
+/** The counts of a run, from which its progress is computed. Times are epoch ms. */
 export interface Run {
   readonly runId: string;
   readonly startedAtMs: number;
@@ -11,17 +11,17 @@ export interface Run {
   readonly phase: Phase;
   readonly finishedAtMs?: number;
   readonly decision?: { readonly removals: number; readonly stored: number };
-  /** asked for; told once the run has ended so */
+  /** set when requested; reported once the run has ended as cancelled */
   readonly cancellation?: NonNullable<Progress['cancellation']>;
   readonly patients: Progress['patients'];
   readonly careRecords: {
-    /** pending when they were last counted, and all that had been finished by then */
+    /** patients that were pending at the last count, plus those finished by then */
     readonly total: number;
     readonly done: number;
     readonly notInsured: number;
-    /** final: not asked for again until the insurer's entry changes */
+    /** final: not fetched again until the insurer's entry changes */
     readonly refused: number;
-    /** tried in vain: they stay pending for the next list */
+    /** all attempts failed: they stay pending for the next list */
     readonly exhausted: number;
   };
   readonly lineUse: LineUse;
@@ -39,7 +39,7 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
   rate: startRate(startedAtMs),
 });
 
-/** Takes in a list's counts. A run that lasts may take in several: what was new or changed adds up, the rest is the last list's. */
+/** Adds the counts of a list. A long run may apply several lists: new and changed patients add up, and the other counts are those of the last list. */
 export const countList = (run: Run, counts: Omit<ListCounts, 'gone' | 'stored'>, quarantined: number): Run => ({
   ...run,
   patients: {
@@ -52,7 +52,7 @@ export const countList = (run: Run, counts: Omit<ListCounts, 'gone' | 'stored'>,
   },
 });
 
-/** The insurer's list is the one we have: everyone stored is on it, unchanged. */
+/** Counts a list that has not changed: all stored patients are on it, unchanged. */
 export const countUnchangedList = (run: Run, stored: number): Run => ({
   ...run,
   patients: { ...run.patients, listed: stored, unchanged: stored },
@@ -63,7 +63,7 @@ export const countRemoved = (run: Run, removed: number): Run => ({
   patients: { ...run.patients, removed: run.patients.removed + removed },
 });
 
-/** Starts the care records anew with what is pending in the table, those tried in vain before among it. */
+/** Restarts the counts of care records with the patients that are pending in the table, including exhausted ones. */
 export const countPending = (run: Run, pending: number): Run => {
   const { done, notInsured, refused } = run.careRecords;
   return {
@@ -74,7 +74,7 @@ export const countPending = (run: Run, pending: number): Run => {
 
 export type PatientOutcome = 'done' | 'not-insured' | 'refused' | 'exhausted' | 'gone';
 
-/** One patient's sync has ended. One that was removed meanwhile (`gone`) is no longer part of the total. */
+/** Counts the end of one patient's sync. A patient that has been removed (`gone`) leaves the total. */
 export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse, nowMs: number): Run {
   const { total, done, notInsured, refused, exhausted } = run.careRecords;
   return {
@@ -91,7 +91,7 @@ export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse
   };
 }
 
-/** The run's answer to `progress` (docs/explanation/the-daily-run.md, "Progress"). @param line the line's state as last seen */
+/** Returns the answer of a run to `progress` (docs/explanation/the-daily-run.md, "Progress"). @param line last known state of the line */
 export function progressOf(run: Run, line: Pick<Progress['line'], 'state' | 'busy'>, nowMs: number): Progress {
   const { total, done, notInsured, refused, exhausted } = run.careRecords;
   const pending = Math.max(0, total - done - notInsured - refused - exhausted);

@@ -1,24 +1,24 @@
 import { parseLossless, printLossless } from '../json/lossless.ts';
 
-/** A document's text, taken out of its record. */
+/** The text of a document, separated from its record. */
 export interface SplitDocument {
-  /** its place among the record's documents, from 0 */
+  /** its position among the record's documents, from 0 */
   readonly index: number;
-  /** contentBase64 as the insurer sent it, even when it is no base64 */
+  /** contentBase64 as the insurer sent it, even if it is not valid base64 */
   readonly contentBase64: string;
 }
 
 export interface SplitRecord {
   readonly recordId: string;
-  /** the record as JSON text, every field that the insurer sent; contentBase64 of what was taken out is empty */
+  /** the record as JSON text, with every field that the insurer sent; contentBase64 of separated documents is empty */
   readonly body: string;
   readonly documents: readonly SplitDocument[];
 }
 
-/** An answer taken apart, in the insurer's order. */
+/** An answer, split into envelope, records and documents, in the insurer's order. */
 export interface SplitAnswer {
   readonly kvnr: string;
-  /** what surrounds the records, as JSON text: without them, and without the KVNR */
+  /** the answer as JSON text, without its records and without the KVNR */
   readonly envelope: string;
   readonly records: readonly SplitRecord[];
 }
@@ -28,7 +28,11 @@ interface Answer {
   careRecords: { id: string; documents?: { contentBase64: string }[] }[];
 }
 
-/** @param text fits CareRecordsAnswer (insurer-api.yaml). @throws SyntaxError when it is no JSON: its message quotes the text */
+/**
+ * Splits an answer into envelope, records and documents.
+ * @param text a valid CareRecordsAnswer (insurer-api.yaml)
+ * @throws SyntaxError if the text is not JSON. Its message quotes the text: do not log it
+ */
 export function splitAnswer(text: string): SplitAnswer {
   const answer = parseLossless(text) as Answer;
   const { kvnr } = answer;
@@ -36,7 +40,7 @@ export function splitAnswer(text: string): SplitAnswer {
     const documents: SplitDocument[] = [];
     for (const [index, document] of (record.documents ?? []).entries()) {
       const { contentBase64 } = document;
-      if (!contentBase64.isWellFormed()) continue; // a file of UTF-8 could not hold it; JSON's escapes can
+      if (!contentBase64.isWellFormed()) continue; // UTF-8 cannot represent a lone surrogate, but an escape in JSON can
       documents.push({ index, contentBase64 });
       document.contentBase64 = '';
     }
@@ -47,7 +51,7 @@ export function splitAnswer(text: string): SplitAnswer {
   return { kvnr, envelope: printLossless(answer), records };
 }
 
-/** A record as the insurer sent it, from what `takeApart` made of it. */
+/** Joins a record and its documents to the record that the insurer sent. */
 export function joinRecord({ body, documents }: Pick<SplitRecord, 'body' | 'documents'>): string {
   if (documents.length === 0) return body;
   const record = parseLossless(body) as Answer['careRecords'][number];
@@ -58,11 +62,11 @@ export function joinRecord({ body, documents }: Pick<SplitRecord, 'body' | 'docu
   return printLossless(record);
 }
 
-/** The whole answer as the insurer sent it. */
-export function joinAnswer(parts: SplitAnswer): string {
-  const answer = parseLossless(parts.envelope) as Answer;
-  answer.kvnr = parts.kvnr;
-  answer.careRecords = parts.records.map(
+/** Joins a split answer to the answer that the insurer sent. */
+export function joinAnswer(split: SplitAnswer): string {
+  const answer = parseLossless(split.envelope) as Answer;
+  answer.kvnr = split.kvnr;
+  answer.careRecords = split.records.map(
     (record) => parseLossless(joinRecord(record)) as Answer['careRecords'][number],
   );
   return printLossless(answer);

@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 
-/** Why a stream of bytes is no JSON array. `truncated`: it ended before the array did. */
+/** Why a stream of bytes is not a JSON array. `truncated`: the stream ended before the array. */
 export type JsonArrayFault = 'not-an-array' | 'truncated' | 'trailing-bytes' | 'syntax';
 
 export class JsonArrayError extends Error {
   override readonly name = 'JsonArrayError';
   readonly fault: JsonArrayFault;
-  /** of the first byte that does not fit, from 0 */
+  /** position of the first wrong byte, from 0 */
   readonly bytePosition: number;
   constructor(fault: JsonArrayFault, bytePosition: number) {
     super(`JSON array ${fault}`);
@@ -17,19 +17,19 @@ export class JsonArrayError extends Error {
 
 export interface JsonArrayLimits {
   readonly elementBytes: number;
-  /** objects and arrays within each other; an element `{}` has 1 */
+  /** maximum nesting of objects and arrays; an element `{}` has depth 1 */
   readonly depth: number;
 }
 
-/** An element of the array as it was written. */
+/** An element of the array, as it was written. */
 export interface JsonArrayElement {
-  /** its place in the array, from 0 */
+  /** its position in the array, from 0 */
   readonly position: number;
-  /** JSON if what wrote it is right: brackets and strings are closed, the rest is not looked at */
+  /** the text of the element. Brackets and strings are closed; everything else is unchecked and may not be JSON */
   readonly text: string;
   /**
-   * too-large: `text` is its beginning only; too-deep: more nested than allowed; encoding: bytes that are no UTF-8 are
-   * U+FFFD in `text`
+   * `too-large`: `text` holds only the beginning; `too-deep`: the element is nested deeper than allowed; `encoding`: the bytes are not
+   * UTF-8, and wrong bytes are U+FFFD in `text`
    */
   readonly fault?: 'too-large' | 'too-deep' | 'encoding';
 }
@@ -45,7 +45,7 @@ const byte = {
 } as const;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
-// what a byte outside of strings can be
+// kinds of bytes outside of strings
 const illegal = 0;
 const space = 1;
 const scalar = 2; // of numbers, true, false, null
@@ -55,7 +55,7 @@ for (const char of ' \t\n\r') kinds[char.charCodeAt(0)] = space;
 for (const char of '0123456789+-.eEtrufalsn') kinds[char.charCodeAt(0)] = scalar;
 for (const char of '{}[]:,"') kinds[char.charCodeAt(0)] = structure;
 
-/** Where in the array the next byte is. */
+/** Where the next byte is in relation to the array. */
 type ParserState =
   | 'before-array'
   | 'first-element'
@@ -66,25 +66,24 @@ type ParserState =
   | 'after-array';
 
 /**
- * Cuts the bytes of one JSON array into its elements, without ever holding more than one of them (docs/adr/0007). Looks
- * at brackets and strings only: what is between them is for JSON.parse to judge, element by element. So an element that
- * is broken in itself costs no other, but one that leaves a string or a bracket open ends the stream: from there on
- * nobody could tell where the next begins.
+ * Splits the bytes of one JSON array into its elements, and never holds more than one element (docs/adr/0007). Checks only brackets and
+ * strings; the caller parses each element with JSON.parse. So a broken element does not affect the others. But an element that leaves a
+ * string or a bracket open ends the stream, because the start of the next element cannot be found.
  */
 export class JsonArraySplitter {
   readonly #limits: JsonArrayLimits;
-  /** objectEnd or arrayEnd of each open bracket; those deeper than the limit are only counted */
+  /** objectEnd or arrayEnd for each open bracket; brackets deeper than the limit are only counted */
   readonly #open: Uint8Array;
   #depth = 0;
   #state: ParserState = 'before-array';
   #inString = false;
   #escaped = false;
   #position = 0;
-  /** bytes in earlier chunks */
+  /** number of bytes in earlier chunks */
   #consumedBytes = 0;
-  /** of the byte order mark, matched so far */
+  /** bytes of the byte order mark that were matched so far */
   #markBytes = 0;
-  /** what earlier chunks hold of the element under way */
+  /** bytes of the current element from earlier chunks */
   #buffered: Uint8Array[] = [];
   #bufferedBytes = 0;
   #tooLarge = false;
@@ -96,12 +95,12 @@ export class JsonArraySplitter {
   }
 
   /**
-   * Takes the next bytes, cut anywhere, and gives the elements that end in them.
-   * @throws JsonArrayError `not-an-array`, `trailing-bytes`, `syntax`; the elements before it are lost, the list is unusable
+   * Reads the next chunk, which may start and end anywhere, and returns the elements that end in it.
+   * @throws JsonArrayError `not-an-array`, `trailing-bytes`, `syntax`. The elements of this chunk are lost, so the list is unusable
    */
   push(chunk: Uint8Array): JsonArrayElement[] {
     const elements: JsonArrayElement[] = [];
-    let start = 0; // of the element under way, within this chunk
+    let start = 0; // of the current element, within this chunk
     for (let at = 0; at < chunk.length; at++) {
       const code = chunk[at] as number;
       if (this.#inString) {
@@ -170,14 +169,14 @@ export class JsonArraySplitter {
     return elements;
   }
 
-  /** Says that there are no more bytes. @throws JsonArrayError `truncated` */
+  /** Ends the stream. @throws JsonArrayError `truncated` */
   end(): void {
     if (this.#state !== 'after-array') throw new JsonArrayError('truncated', this.#consumedBytes);
   }
 
   #openBracket(code: number): void {
     if (this.#depth < this.#open.length)
-      this.#open[this.#depth] = code + 2; // in ASCII the end is the start plus 2
+      this.#open[this.#depth] = code + 2; // in ASCII, the closing bracket is the opening bracket plus 2
     else this.#tooDeep = true;
     this.#depth += 1;
   }
@@ -191,7 +190,7 @@ export class JsonArraySplitter {
     const room = this.#limits.elementBytes - this.#bufferedBytes;
     if (end - start > room) this.#tooLarge = true;
     if (room <= 0 || start === end) return;
-    const part = Buffer.from(chunk.subarray(start, Math.min(end, start + room))); // a copy: the chunk can go
+    const part = Buffer.from(chunk.subarray(start, Math.min(end, start + room))); // a copy, so that the chunk can be freed
     this.#buffered.push(part);
     this.#bufferedBytes += part.length;
   }
@@ -225,7 +224,7 @@ export class JsonArraySplitter {
 }
 
 /**
- * The elements of one JSON array, as they come, a bunch per chunk.
+ * Splits the chunks of one JSON array into its elements. Yields the elements of each chunk together.
  * @throws JsonArrayError
  */
 export async function* splitJsonArray(

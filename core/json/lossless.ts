@@ -1,7 +1,6 @@
 /**
- * JSON in and out without losing a digit: a number that JavaScript would print differently (`12345678901234567890`,
- * `1.0`, `-0`) stays as it was written. Node has both halves of it (TC39 "JSON.parse source text access"); TypeScript
- * does not know them yet.
+ * Types of the lossless JSON functions: a number that JavaScript would print differently (`12345678901234567890`, `1.0`, `-0`) stays as
+ * it was written. Node has them (TC39 proposal "JSON.parse source text access"); TypeScript has no types for them yet.
  */
 interface LosslessJson {
   parse(
@@ -13,7 +12,7 @@ interface LosslessJson {
 }
 const json = JSON as unknown as LosslessJson;
 
-/** A number kept as it was written. */
+/** A number whose text is kept. */
 export interface RawNumber {
   readonly rawJSON: string;
 }
@@ -21,25 +20,25 @@ export interface RawNumber {
 export const isRawNumber = (value: unknown): value is RawNumber => json.isRawJSON(value);
 
 /**
- * Finds a number that JavaScript may print differently: one with a point or an exponent, of 16 digits or more, or -0. A
- * number stands at the start, or after one of these signs. Finds some in strings too, which costs time only.
+ * Matches a number that JavaScript may print differently: with a point or an exponent, with 16 digits or more, or -0. A number is at the
+ * start of the text, or follows `[`, `:` or `,`. Also matches inside strings, which only costs time.
  */
 const maybeChanged = /(?:^|[[:,])\s*-?(?:\d+[.eE]|\d{16}|(?<=-)0)/;
 
 /**
- * Like JSON.parse, but a number whose text JavaScript would change is a RawNumber.
- * @throws SyntaxError when it is no JSON (its message quotes the text: do not log it); RangeError when it is nested
- *   some thousands deep
+ * Parses JSON like JSON.parse, but returns a RawNumber for a number whose text JavaScript would change.
+ * @throws SyntaxError if the text is not JSON. Its message quotes the text: do not log it
+ * @throws RangeError if the JSON is nested some thousands of levels deep
  */
 export function parseLossless(text: string): unknown {
-  if (!maybeChanged.test(text)) return JSON.parse(text); // two to four times faster
+  if (!maybeChanged.test(text)) return JSON.parse(text); // 2 to 4 times faster
   return json.parse(text, (_key, value, { source }) =>
     typeof value === 'number' && source !== undefined && String(value) !== source ? json.rawJSON(source) : value,
   );
 }
 
 /**
- * The compact JSON text of what `parseLossless` gave: every field, numbers as written, lone surrogates escaped. What it
- * does not keep: whitespace, how a character was escaped, and of two fields with one name the first.
+ * Prints a result of `parseLossless` as compact JSON text: every field, numbers as written, lone surrogates escaped. Loses whitespace,
+ * the way in which characters were escaped, and the first of two fields with the same name.
  */
 export const printLossless = (value: unknown): string => JSON.stringify(value);

@@ -13,7 +13,7 @@ import { forEachParallel } from './parallel.ts';
 
 export const accessLogTable = 'AuditLog';
 
-/** unavailable: the table did not answer in time, or answered with a failure; what was to be appended may be there or not. */
+/** `unavailable`: the table failed or did not answer in time. The entries may or may not have been appended. */
 export class AccessLogError extends Error {
   override readonly name = 'AccessLogError';
   readonly fault: 'unavailable';
@@ -24,19 +24,19 @@ export class AccessLogError extends Error {
 }
 
 /**
- * The table AuditLog (docs/reference/access-log.md): each patient's access entries, a hash chain that only grows. Every entry
- * is written in one transaction with its checkpoint, so that one without the other shows. An entry that has expired is not
- * read, whether or not the table has forgotten it yet.
+ * The table AuditLog (docs/reference/access-log.md): the access entries of each patient, as an append-only hash chain. Each entry is
+ * written in one transaction with its checkpoint, so verification finds one without the other. Expired entries are not returned, even
+ * if DynamoDB has not deleted them yet.
  */
 export interface AccessLogStore {
   /**
-   * Appends in order, and resolves once durable. An ID that is among the patient's last 100 entries, or among those appended
-   * since the draft was recorded, is not appended again: its entry is in the answer as it stands there. Whoever else appends
-   * meanwhile costs time, and nothing else.
-   * @throws AccessLogError `unavailable` when a call was not answered for two seconds, or nobody got on for so long
+   * Appends entries in order, and resolves once they are durable. An ID is not appended again if it is among the patient's last 100
+   * entries, or among those appended since the draft was recorded. Then the stored entry is returned. Concurrent appends only take
+   * longer.
+   * @throws AccessLogError `unavailable` if a call is not answered within two seconds, or no append makes progress for that long
    */
   append(patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]>;
-  /** Appends the first entries of many patients, one each. Who has some already costs as much as with append. @throws AccessLogError `unavailable` */
+  /** Appends the first entries of many patients, one each. A patient with entries costs as much as `append`. @throws AccessLogError `unavailable` */
   appendFirst(drafts: readonly AccessDraft[]): Promise<void>;
   /**
    * Reads a page of a patient's entries.
@@ -50,26 +50,26 @@ export interface AccessLogStore {
     afterSeq?: number,
     order?: 'oldest' | 'newest',
   ): Promise<Page<AccessEntry, number>>;
-  /** @throws AccessLogError `unavailable` */
+  /** Verifies a patient's whole chain. @throws AccessLogError `unavailable` */
   verify(patientRef: string): Promise<Verification>;
 }
 
-/** How far back a repeated append is recognised: so many entries, and so many more while any of them may be younger than it. */
+/** How far back a repeated append is recognised: this many entries, and further pages while any entry may be newer than the draft. */
 const lookBackEntries = 100;
-/** The clocks of those who record differ by less, ms. */
+/** Maximum difference between the clocks of recording processes, ms. */
 const clockSkewMs = 5_000;
-/** DynamoDB takes 100 items in one transaction: so many entries with their checkpoints. */
+/** DynamoDB allows 100 items in one transaction: 50 entries and their checkpoints. */
 const entriesInTransaction = 50;
 const transactionsAtOnce = 8;
 const patienceMs = 2_000;
-/** Nobody waits for the many, and a hundred items take their time. */
+/** Bulk appends may take longer, because no person waits for them. */
 const bulkPatienceMs = 10_000;
 const firstDelayMs = 20;
 const maxDelayMs = 400;
 
 const checkpointPartition = (patientRef: string): string => `checkpoint#${patientRef}`;
 
-/** What a transaction writes for one entry: neither may be there yet. */
+/** Returns what a transaction writes for one entry: the entry and its checkpoint, if neither exists yet. */
 const putsOf = (entry: AccessEntry) => {
   const { patientRef, seq, hash, recorded } = entry;
   const expiresAt = expiresAtSeconds(recorded);
@@ -83,11 +83,11 @@ const putsOf = (entry: AccessEntry) => {
   }));
 };
 
-/** @param now for tests of what has expired */
+/** @param now lets tests move past the expiry of entries */
 export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () => new Date()): AccessLogStore {
   const nowSeconds = (): number => now().getTime() / 1000;
 
-  /** A call that hangs is given up when the signal says so. */
+  /** Sends a call, and gives up when the signal aborts. @throws AccessLogError `unavailable` */
   const call = async <Answer>(
     send: (options: { abortSignal: AbortSignal }) => Promise<Answer>,
     abortSignal = AbortSignal.timeout(patienceMs),
@@ -116,7 +116,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     return { items, lastSeq: LastEvaluatedKey?.['seq'] as number | undefined };
   };
 
-  /** Those that have not expired. */
+  /** Reads a page of items that have not expired. */
   const readPage = async <Item>(
     partition: string,
     after: number | undefined,
@@ -134,7 +134,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
       { ':now': nowSeconds() },
     );
 
-  /** All that have not expired, up to a seq. */
+  /** Returns all items that have not expired, up to a seq. */
   async function* readUpTo<Item extends Checkpoint>(partition: string, seq: number): AsyncGenerator<Item> {
     let after: number | undefined;
     do {
@@ -144,7 +144,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     } while (after !== undefined && after < seq);
   }
 
-  /** The newest ones after a seq, newest first, expired or not: as long as they lie there, their places are taken. */
+  /** Returns the newest items after a seq, newest first. Includes expired items, because their seq is taken until DynamoDB deletes them. */
   const readNewest = async <Item extends Checkpoint>(
     partition: string,
     { afterSeq = 0, limit, before }: { afterSeq?: number; limit: number; before?: number | undefined },
@@ -158,7 +158,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     return await query<Item>(partition, newest, { ':after': afterSeq });
   };
 
-  /** The newest ones after a seq, newest first, as far back as an append of these drafts may lie. */
+  /** Returns the newest entries after a seq, newest first, as far back as an earlier append of these drafts may be. */
   const lookBack = async (
     patientRef: string,
     afterSeq: number,
@@ -174,7 +174,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     }
   };
 
-  /** All or none. Answers which of them somebody else was there before, by their index; none when all are written. */
+  /** Writes all entries or none. Returns the indexes of entries whose seq is taken; an empty list if all were written. */
   const write = async (entries: readonly AccessEntry[], signal?: AbortSignal): Promise<number[]> => {
     const command = new TransactWriteCommand({ TransactItems: entries.flatMap(putsOf) });
     return await call(async (options) => {
@@ -195,14 +195,14 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     let progressAtMs = performance.now();
     let isInDoubt = false;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(maxDelayMs, delayMs * 2)) {
-      // The checkpoint before the entries: one whose entry is not there after that has none, and its place is taken all the same.
+      // Reads the checkpoint before the entries. If its entry is still missing then, it has none, but its seq is taken all the same.
       const seenSeq = previous?.seq ?? 0;
       const isAfterSeen = { afterSeq: seenSeq, limit: 1 };
       const checkpoints = isInDoubt
         ? await readNewest<Checkpoint>(checkpointPartition(patientRef), isAfterSeen)
         : undefined;
       const newest = await lookBack(patientRef, seenSeq, drafts);
-      // Others get on: our turn comes.
+      // Other processes make progress, so this append will succeed later.
       if (newest.length > 0) progressAtMs = performance.now();
       else if (isInDoubt && performance.now() - progressAtMs > patienceMs) throw new AccessLogError('unavailable');
       for (const entry of newest) known.set(entry.id, entry);
@@ -220,19 +220,19 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
         return entry;
       });
       if (fresh.length === 0 || (await write(fresh)).length === 0) return answer;
-      isInDoubt = newest.length === 0; // somebody was first, and nothing was to be seen of them
-      await sleep(delayMs * Math.random()); // chance alone: those who lost together must not come back together
+      isInDoubt = newest.length === 0; // the seq was taken, but no entry was visible
+      await sleep(delayMs * Math.random()); // fully random, so that processes that conflicted do not retry together
     }
   };
 
-  const extendByAll = async (patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]> => {
+  const extendInTransactions = async (patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]> => {
     const entries: AccessEntry[] = [];
     for (let start = 0; start < drafts.length; start += entriesInTransaction)
       entries.push(...(await extend(patientRef, drafts.slice(start, start + entriesInTransaction))));
     return entries;
   };
 
-  /** Of one patient only one append of this process is under way; what comes meanwhile goes together after it, and races nobody here. */
+  /** For each patient, this process runs one append at a time. Drafts that arrive meanwhile are appended together after it. */
   const gathering = new Map<string, { readonly drafts: AccessDraft[]; readonly appended: Promise<AccessEntry[]> }>();
   const lastAppends = new Map<string, Promise<unknown>>();
   const gather = (patientRef: string) => {
@@ -241,11 +241,11 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     const appended = (async () => {
       await before;
       gathering.delete(patientRef);
-      return await extendByAll(patientRef, drafts);
+      return await extendInTransactions(patientRef, drafts);
     })();
     const ended = appended.then(
       () => undefined,
-      () => undefined, // told to those who wait for it
+      () => undefined, // the callers get the error
     );
     lastAppends.set(patientRef, ended);
     void ended.then(() => lastAppends.get(patientRef) === ended && lastAppends.delete(patientRef));
@@ -284,12 +284,12 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
         const { items, lastSeq } = await readPage<AccessEntry>(patientRef, after, limit, order);
         if (lastSeq === undefined) return { entries: items };
         if (items.length > 0) return { entries: items, lastKey: lastSeq };
-        after = lastSeq; // all of them have expired
+        after = lastSeq; // all items of this page have expired
       }
     },
 
     async verify(patientRef) {
-      // What is appended meanwhile is left out: between two queries it would look like a checkpoint without its entry.
+      // Leaves out what is appended meanwhile. Between two queries it would look like a checkpoint without its entry.
       const [entry] = (await readNewest<AccessEntry>(patientRef, { limit: 1 })).items;
       const [checkpoint] = (await readNewest<Checkpoint>(checkpointPartition(patientRef), { limit: 1 })).items;
       const lastSeq = Math.max(entry?.seq ?? 0, checkpoint?.seq ?? 0);

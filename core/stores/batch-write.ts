@@ -5,20 +5,19 @@ import type { WriteGuard } from './write-guard.ts';
 
 export type WriteRequest = NonNullable<BatchWriteCommandInput['RequestItems']>[string][number];
 
-/** DynamoDB takes no more items in one batch. */
+/** Maximum of DynamoDB for one batch. */
 const batchItems = 25;
 const batchesAtOnce = 8;
 const firstDelayMs = 50;
 const maxDelayMs = 5_000;
 
-/** How a call that writes is sent. */
+/** Returns the options for sending a call that writes. */
 export const sendOptions = (writeGuard: WriteGuard | undefined) =>
   writeGuard ? { abortSignal: writeGuard.signal } : {};
 
 /**
- * Writes items without conditions, in no order, until DynamoDB has taken them all. Each key may appear once only. What it
- * leaves unprocessed is offered again after a pause, for as long as that takes: the activity's own time limit ends it, or
- * the write guard.
+ * Writes items without conditions and in no order, until DynamoDB has accepted all of them. Each key may appear only once. Retries
+ * unprocessed items after a pause, without a limit: the timeout of the activity or the write guard ends it.
  */
 export async function batchWrite(
   dynamo: DynamoDBDocumentClient,

@@ -9,22 +9,22 @@ import type { WriteGuard } from './write-guard.ts';
 
 export const careRecordsTable = 'CareRecords';
 
-/** What is larger lies in the bucket: an item of DynamoDB holds 400 KB in all. */
+/** A larger body is stored in the bucket, because a DynamoDB item holds 400 KB at most. */
 const bodyInItemBytes = 300_000;
 const objectsAtOnce = 8;
 
-/** A document of a stored record; its object holds contentBase64 as the insurer sent it. */
+/** A document of a stored record. Its object holds contentBase64 as the insurer sent it. */
 export interface DocumentReference {
-  /** its place among the record's documents, from 0 */
+  /** its position among the record's documents, from 0 */
   readonly index: number;
   readonly content: PayloadReference;
 }
 
 export interface StoredCareRecord {
   readonly recordId: string;
-  /** JSON text, every field the insurer sent; contentBase64 is empty where `documents` has it */
+  /** JSON text with every field that the insurer sent; contentBase64 is empty where `documents` holds it */
   readonly body: string;
-  /** the object that holds the body, when it is large */
+  /** the object that holds the body, if it is large */
   readonly bodyRef?: PayloadReference;
   readonly documents: readonly DocumentReference[];
 }
@@ -37,51 +37,51 @@ export interface CareRecordsPage {
 }
 
 /**
- * The table CareRecords and the objects that belong to it (docs/explanation/architecture.md, "Tables"): versions of a patient's care records. A
- * version is immutable; which one is current, the patient says. One that is being deleted reads as not there.
+ * The table CareRecords and its objects (docs/explanation/architecture.md, "Tables"): versions of a patient's care records. A version is
+ * immutable. The patient item names the current version. A version that is being deleted reads as missing.
  */
 export interface CareRecordsStore {
   /**
-   * Writes a version whole. Repeatable; nobody reads it until the patient's careVersion says so. A version of thousands
-   * of documents takes minutes: the write guard ends it between two of them.
+   * Writes a whole version. Idempotent. Readers do not see it until the patient's careVersion names it. A version with thousands of
+   * documents takes minutes; the write guard can stop it between two documents.
    */
-  stage(patientRef: string, careVersion: string, parts: SplitAnswer, writeGuard?: WriteGuard): Promise<void>;
-  /** All records of a version; undefined when it is not, or no longer, there whole: read the patient's careVersion anew. */
+  stage(patientRef: string, careVersion: string, answer: SplitAnswer, writeGuard?: WriteGuard): Promise<void>;
+  /** Returns all records of a version; undefined if the version is incomplete. Then read the patient's careVersion again. */
   read(patientRef: string, careVersion: string): Promise<CareRecordsPage | undefined>;
-  /** Some records of a version, from a position on; undefined as with read. @param limit at most 100 */
+  /** Returns some records of a version, from a position on; undefined as for `read`. @param limit at most 100 */
   readPage(patientRef: string, careVersion: string, from: number, limit: number): Promise<CareRecordsPage | undefined>;
-  /** What surrounds the records in the insurer's answer: AnswerParts.envelope; undefined as with read. */
+  /** Returns SplitAnswer.envelope: the insurer's answer without its records; undefined as for `read`. */
   readEnvelope(patientRef: string, careVersion: string): Promise<string | undefined>;
-  /** The text of a record's documents. @throws PayloadError `missing` when the version was deleted meanwhile */
+  /** Returns the text of a record's documents. @throws PayloadError `missing` if the version has been deleted since */
   readDocuments(record: StoredCareRecord): Promise<SplitDocument[]>;
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   deleteOlderThan(patientRef: string, careVersion: string): Promise<void>;
-  /** Deletes all versions and all objects of a patient, large master data too. */
+  /** Deletes all versions and all objects of a patient, including large master data. */
   deleteAll(patientRef: string, writeGuard?: WriteGuard): Promise<void>;
 }
 
-/** Where a version's records end: `sk` of the envelope. No record has an empty id, so it comes before them. */
+/** Returns the sort key of a version's envelope. It sorts before the records, because no record has an empty id. */
 const envelopeKey = (careVersion: string) => `${careVersion}#`;
-/** An id may hold whatever a text can, also what DynamoDB cannot: it is written as within JSON, plain ones as they are. */
+/** Returns the sort key of a record. The id is escaped as in JSON, because DynamoDB cannot store every text. */
 const recordKey = (careVersion: string, recordId: string) => `${careVersion}#${JSON.stringify(recordId).slice(1, -1)}`;
 const recordIdOf = (sk: string): string => JSON.parse(`"${sk.slice(sk.indexOf('#') + 1)}"`);
 
 interface Item {
   readonly patientRef: string;
   readonly sk: string;
-  /** of a record: its place in the insurer's order, from 0 */
+  /** of a record: its position in the insurer's order, from 0 */
   readonly position?: number;
-  /** of the envelope: how many records the version has */
+  /** of the envelope: the number of records in the version */
   readonly total?: number;
   readonly body?: string;
-  /** in place of body and documents, when they are large */
+  /** replaces body and documents if they are large */
   readonly bodyRef?: PayloadReference;
   readonly documents?: readonly DocumentReference[];
   readonly documentsRef?: PayloadReference;
 }
 
 export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: DocumentsStore): CareRecordsStore {
-  /** The attributes that hold a body and its documents, in the item when they fit. */
+  /** Returns the attributes that hold a body and its documents. If they do not fit into the item, they are stored in the bucket. */
   const place = async (
     patientRef: string,
     careVersion: string,
@@ -106,7 +106,7 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
     documents: item.documentsRef ? JSON.parse(await objects.get(item.documentsRef)) : (item.documents ?? []),
   });
 
-  /** Items whose sk lies within two bounds, both included, ordered by sk. */
+  /** Returns the items whose sk is between two bounds, both included, ordered by sk. */
   async function* query<Part extends keyof Item>(
     patientRef: string,
     [first, last]: readonly [string, string],
@@ -126,10 +126,10 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
     for await (const { Items } of pages) yield* (Items ?? []) as Pick<Item, Part>[];
   }
 
-  /** `$` is the character after `#`. */
+  /** Returns the bounds of a version's items. `$` is the character after `#`. */
   const wholeVersion = (careVersion: string) => [envelopeKey(careVersion), `${careVersion}$`] as const;
 
-  /** The items of a version in the insurer's order; undefined when they are not all there. */
+  /** Returns the items of a version in the insurer's order; undefined if some are missing. */
   const itemsOf = async <Part extends keyof Item>(patientRef: string, careVersion: string, parts: readonly Part[]) => {
     let total: number | undefined;
     const items: Pick<Item, Part | 'position'>[] = [];
@@ -159,7 +159,7 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
     return (await dynamo.send(command)).Item as Item | undefined;
   };
 
-  /** In no order: as soon as one item is gone, the version's total tells. */
+  /** Deletes items in no order. As soon as one is gone, the version's total shows that it is incomplete. */
   const deleteItems = async (
     patientRef: string,
     bounds: readonly [string, string],
@@ -223,11 +223,11 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
     },
 
     async readDocuments({ documents }) {
-      const taken: SplitDocument[] = [];
+      const texts: SplitDocument[] = [];
       await forEachParallel(documents.entries(), objectsAtOnce, async ([place, { index, content }]) => {
-        taken[place] = { index, contentBase64: await objects.get(content) };
+        texts[place] = { index, contentBase64: await objects.get(content) };
       });
-      return taken;
+      return texts;
     },
 
     async deleteVersion(patientRef, careVersion) {
@@ -236,12 +236,12 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
     },
 
     async deleteOlderThan(patientRef, careVersion) {
-      await deleteItems(patientRef, ['0', careVersion]); // its own items come after it: `{careVersion}#`
+      await deleteItems(patientRef, ['0', careVersion]); // its own items sort after this bound: `{careVersion}#`
       await objects.deleteOlderThan(patientRef, careVersion);
     },
 
     async deleteAll(patientRef, writeGuard) {
-      await deleteItems(patientRef, ['0', ':'], writeGuard); // every version begins with a digit, and `:` is the character after 9
+      await deleteItems(patientRef, ['0', ':'], writeGuard); // every version begins with a digit, and `:` follows 9 in ASCII
       writeGuard?.check();
       await objects.deleteAll(patientRef);
     },

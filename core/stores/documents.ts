@@ -10,26 +10,27 @@ import {
   putObject,
 } from './objects.ts';
 
-/** Where a patient's large master data lies. A careVersion begins with a digit, and so comes before it. */
+/** Part of the key for large master data. A careVersion begins with a digit, so its keys sort before this one. */
 const entryPlace = 'entry';
 
 /**
- * Objects `documents/{patientRef}/{careVersion}/{sha256}`: documents of care records as the text that the insurer sent,
- * and what is too large for an item; `documents/{patientRef}/entry/{sha256}`: master data too large for an item.
+ * The objects `documents/{patientRef}/{careVersion}/{sha256}` hold documents of care records, as the text that the insurer sent, and
+ * records that are too large for an item. The objects `documents/{patientRef}/entry/{sha256}` hold master data that is too large for
+ * an item.
  */
 export interface DocumentsStore {
-  /** @param text well-formed Unicode, or it would not come back as it is */
+  /** @param text well-formed Unicode, because UTF-8 cannot represent lone surrogates */
   put(patientRef: string, careVersion: string, text: string): Promise<PayloadReference>;
   putEntry(patientRef: string, body: string): Promise<PayloadReference>;
   /** @throws PayloadError `missing`, `corrupt` */
   get(reference: PayloadReference): Promise<string>;
-  /** An address that gives the text to whoever has it, for so long; undefined when it is gone. */
+  /** Returns a presigned URL of the text; undefined if the object is gone. */
   linkTo(reference: PayloadReference, lifetimeSeconds: number): Promise<string | undefined>;
   delete(reference: PayloadReference): Promise<void>;
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
-  /** Deletes what belongs to versions before that one. */
+  /** Deletes the objects of versions before this one. */
   deleteOlderThan(patientRef: string, careVersion: string): Promise<void>;
-  /** Deletes all that a patient has here, large master data too. */
+  /** Deletes all objects of a patient, including large master data. */
   deleteAll(patientRef: string): Promise<void>;
 }
 

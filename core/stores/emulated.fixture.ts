@@ -15,8 +15,8 @@ export class Crash extends Error {
 }
 
 /**
- * All stores over the emulator that AWS_ENDPOINT_URL names. `crashAt(n)` makes the n-th call to AWS from then on the
- * last one: it never leaves, or (`answer lost`) it is done and nobody hears of it; every later call fails as well.
+ * Opens all stores over the emulator at AWS_ENDPOINT_URL. `crashAt(n)` makes the n-th call to AWS from now on fail: it is never sent,
+ * or (`answer lost`) it is executed but its answer is lost. All later calls fail, too.
  */
 export function openEmulatedStores() {
   const client = new DynamoDBClient({});
@@ -59,7 +59,7 @@ export function openEmulatedStores() {
     async keysUnder(prefix: string): Promise<string[]> {
       return await Array.fromAsync(listKeys(bucket, prefix));
     },
-    /** the sort keys of all that lies in CareRecords under a patient */
+    /** the sort keys of all items of a patient in CareRecords */
     async careRecordKeys(patientRef: string): Promise<string[]> {
       const keys: string[] = [];
       const query = {
@@ -75,5 +75,5 @@ export function openEmulatedStores() {
   };
 }
 
-/** A patientRef of nobody else; within a shard when that is given. */
+/** Returns a random patientRef, in the given shard if there is one. */
 export const newPatientRef = (shard = ''): string => shard + randomBytes(16).toString('hex').slice(shard.length);

@@ -4,32 +4,33 @@ import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { ShardLine } from '../domain/diff.ts';
 import { type Bucket, deletePrefix, getObject, putObject } from './objects.ts';
 
-/** Who was found gone, and which list had made them new or changed them last when they were. */
+/** A patient who is gone, and the list that had stored or changed the patient last. */
 export interface GonePatient {
   readonly patientRef: string;
   readonly listedBy: string;
 }
 
 /**
- * Objects `lists/{listId}/…`: a list as it came (`segments/`), the rows of these (`manifests/{sha256}`), the lines of its shards (`shards/{xx}/{0001}`), and whom
- * the diff found gone (`gone/{xx}`). All names are fixed by the content, so a repeated attempt overwrites its own.
+ * The objects of a list, `lists/{listId}/…`: the list as it arrived (`segments/`), the order of its segments (`manifests/{sha256}`), the
+ * lines of its shards (`shards/{xx}/{0001}`), and the patients who are gone (`gone/{xx}`). The keys do not depend on the attempt, so
+ * a repeated attempt overwrites its own objects.
  */
 export interface ListsStore {
   putSegment(listId: string, index: number, body: Buffer): Promise<PayloadReference>;
-  /** Keeps which segments a list consists of so far, in order. */
+  /** Stores the segments that a list has so far, in order. */
   putManifest(listId: string, segments: readonly PayloadReference[]): Promise<PayloadReference>;
-  /** @throws PayloadError when it is missing or spoilt */
+  /** @throws PayloadError if the manifest is missing or corrupt */
   readManifest(manifest: PayloadReference): Promise<readonly PayloadReference[]>;
-  /** The list's bytes as the insurer sent them, in small chunks. @throws PayloadError when a segment is missing or spoilt */
+  /** Returns the bytes of the list as the insurer sent them, in small chunks. @throws PayloadError if a segment is missing or corrupt */
   openSegments(segments: readonly PayloadReference[]): AsyncGenerator<Uint8Array>;
-  /** @param part from 1 @param lines lines of `shardLineText` */
+  /** @param part counts from 1 @param lines lines of `shardLineText` */
   putShardPart(listId: string, shard: string, part: number, lines: Uint8Array): Promise<void>;
-  /** @param parts how many `putShardPart` has put @throws ShardPartMissing */
+  /** @param parts number of parts that `putShardPart` has stored @throws ShardPartMissing */
   readShard(listId: string, shard: string, parts: number): AsyncGenerator<ShardLine>;
   putGone(listId: string, shard: string, gone: readonly GonePatient[]): Promise<void>;
-  /** Nobody when nothing was put. */
+  /** Returns an empty list if `putGone` was not called. */
   readGone(listId: string, shard: string): Promise<readonly GonePatient[]>;
-  /** Deletes all objects of a list. Repeatable. */
+  /** Deletes all objects of a list. Idempotent. */
   deleteList(listId: string): Promise<void>;
 }
 
@@ -37,7 +38,7 @@ export class ShardPartMissing extends Error {
   override readonly name = 'ShardPartMissing';
 }
 
-/** A segment has megabytes: what is made of its bytes should not all be there at once. */
+/** A segment has megabytes. Small chunks keep the objects that are parsed from it out of memory at the same time. */
 const chunkBytes = 64 * 1024;
 
 export const shardLineText = (line: ShardLine): string => `${JSON.stringify(line)}\n`;
@@ -46,7 +47,7 @@ export function createListsStore(bucket: Bucket): ListsStore {
   const put = async (key: string, body: Uint8Array | string): Promise<void> => {
     await bucket.s3.send(new PutObjectCommand({ Bucket: bucket.name, Key: key, Body: body }));
   };
-  /** Undefined when there is no such object. */
+  /** Returns undefined if there is no such object. */
   const read = async (key: string): Promise<string | undefined> => {
     try {
       const { Body } = await bucket.s3.send(new GetObjectCommand({ Bucket: bucket.name, Key: key }));
@@ -86,7 +87,7 @@ export function createListsStore(bucket: Bucket): ListsStore {
     async *readShard(listId, shard, parts) {
       for (let part = 1; part <= parts; part++) {
         const text = await read(partKey(listId, shard, part));
-        if (text === undefined) throw new ShardPartMissing('a part of a shard is missing');
+        if (text === undefined) throw new ShardPartMissing('a part of a shard is missing in the bucket');
         yield* linesOf(text);
       }
     },
@@ -110,7 +111,7 @@ const partKey = (listId: string, shard: string, part: number): string =>
   `lists/${listId}/shards/${shard}/${String(part).padStart(4, '0')}`;
 const goneKey = (listId: string, shard: string): string => `lists/${listId}/gone/${shard}`;
 
-/** What `shardLineText` wrote. */
+/** Parses what `shardLineText` wrote. */
 export function* linesOf(text: string): Generator<ShardLine> {
   for (let start = 0; start < text.length; ) {
     const end = text.indexOf('\n', start);

@@ -12,13 +12,13 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { PayloadReference } from '../contract/payload-reference.ts';
 
-/** The bucket, and how it is reached. */
+/** The bucket and its client. */
 export interface Bucket {
   readonly s3: S3Client;
   readonly name: string;
 }
 
-/** S3 deletes no more objects at once. */
+/** Maximum of S3 for one delete request. */
 const deletedAtOnce = 1_000;
 
 export type PayloadFault = 'missing' | 'corrupt';
@@ -32,7 +32,7 @@ export class PayloadError extends Error {
   }
 }
 
-/** Puts bytes under `{prefix}{sha256}`: the same bytes again are the same object. */
+/** Stores bytes under `{prefix}{sha256}`. The same bytes become the same object. */
 export async function putObject({ s3, name }: Bucket, prefix: string, body: Uint8Array): Promise<PayloadReference> {
   const sha256 = createHash('sha256').update(body).digest('hex');
   const key = `${prefix}${sha256}`;
@@ -40,7 +40,7 @@ export async function putObject({ s3, name }: Bucket, prefix: string, body: Uint
   return { key, sizeBytes: body.byteLength, sha256 };
 }
 
-/** @throws PayloadError `missing`; `corrupt` when size or SHA-256 are not those of the reference */
+/** Reads an object and verifies it. @throws PayloadError `missing`; `corrupt` if size or SHA-256 differ from the reference */
 export async function getObject({ s3, name }: Bucket, { key, sizeBytes, sha256 }: PayloadReference): Promise<Buffer> {
   const bytes = await s3
     .send(new GetObjectCommand({ Bucket: name, Key: key }))
@@ -64,7 +64,7 @@ export async function hasObject({ s3, name }: Bucket, key: string): Promise<bool
   }
 }
 
-/** An address that gives an object's text to whoever has it, for so long. Never to be logged. */
+/** Returns a presigned URL of an object's text. Everybody who has the URL can read the text, so it must not be logged. */
 export async function linkToText({ s3, name }: Bucket, key: string, lifetimeSeconds: number): Promise<string> {
   const command = new GetObjectCommand({
     Bucket: name,
@@ -76,24 +76,24 @@ export async function linkToText({ s3, name }: Bucket, key: string, lifetimeSeco
   return await getSignedUrl(s3, command, { expiresIn: lifetimeSeconds });
 }
 
-/** Keys under a prefix, ordered. */
+/** Lists the keys under a prefix, in order. */
 export async function* listKeys({ s3, name }: Bucket, prefix: string): AsyncGenerator<string> {
   for await (const { Contents } of paginateListObjectsV2({ client: s3 }, { Bucket: name, Prefix: prefix })) {
     for (const { Key } of Contents ?? []) if (Key !== undefined) yield Key;
   }
 }
 
-/** Deletes objects; those that are not there count as deleted. */
+/** Deletes objects. Objects that do not exist count as deleted. @throws Error if S3 does not delete one */
 export async function deleteObjects({ s3, name }: Bucket, keys: readonly string[]): Promise<void> {
   for (let start = 0; start < keys.length; start += deletedAtOnce) {
     const Objects = keys.slice(start, start + deletedAtOnce).map((Key) => ({ Key }));
     const { Errors } = await s3.send(new DeleteObjectsCommand({ Bucket: name, Delete: { Objects, Quiet: true } }));
     const [first] = Errors ?? [];
-    if (first) throw new Error(`objects not deleted: ${first.Code}`);
+    if (first) throw new Error(`S3 has not deleted some objects: ${first.Code}`);
   }
 }
 
-/** Deletes whatever lies under a prefix. */
+/** Deletes all objects under a prefix. */
 export async function deletePrefix(bucket: Bucket, prefix: string): Promise<void> {
   const keys: string[] = [];
   for await (const key of listKeys(bucket, prefix)) keys.push(key);

@@ -18,58 +18,58 @@ import type { WriteGuard } from './write-guard.ts';
 
 export const patientsTable = 'Patients';
 
-/** A larger body lies in the bucket: an item of DynamoDB holds 400 KB in all. */
+/** A larger body is stored in the bucket, because a DynamoDB item holds 400 KB at most. */
 const bodyInItemBytes = 300_000;
 const updatesAtOnce = 8;
 
-/** An entry of the insurer's list that is sound. */
+/** A valid entry of the insurer's list. */
 export interface ListedPatient {
   readonly patientRef: string;
   readonly kvnr: Kvnr;
-  /** the insurer's entry as JSON text, numbers as written */
+  /** the insurer's entry as JSON text, with numbers as written */
   readonly body: string;
   readonly contentHash: string;
 }
 
-/** What the diff needs to know of a stored patient. */
+/** The facts about a stored patient that the diff needs. */
 export interface ShardItem {
   readonly patientRef: string;
   readonly contentHash: string;
   readonly careState: CareState;
-  /** the list that made this item new or changed it last: a repeated diff of the same list counts it the same way */
+  /** the list that stored or changed this item last, so that a repeated diff of the same list counts it the same way */
   readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
 }
 
 /** The table Patients (docs/explanation/architecture.md, "Tables"). */
 export interface PatientsStore {
-  /** One shard, strongly consistent, ordered by patientRef; without those being removed. */
+  /** Reads one shard, strongly consistent, ordered by patientRef, without patients that are being removed. */
   readShard(shard: string): AsyncIterable<ShardItem>;
-  /** Stores patients that were not there: careState pending. Repeatable. */
+  /** Stores new patients with careState `pending`. Idempotent. */
   storeNew(patients: readonly ListedPatient[], listId: string, writeGuard?: WriteGuard): Promise<void>;
-  /** Stores changed master data of patients that are there; careState failed becomes pending. Repeatable. */
+  /** Stores changed master data of stored patients. A careState `failed` becomes `pending`. Idempotent. */
   storeChanged(patients: readonly ListedPatient[], listId: string, writeGuard?: WriteGuard): Promise<void>;
-  /** At most `limit` pending patientRefs of a shard after `after`, in order. */
+  /** Returns at most `limit` pending patientRefs of a shard after `after`, in order. */
   listPending(shard: string, after: string | undefined, limit: number): Promise<string[]>;
-  /** How many patients a shard has, how many of them are pending, and who besides is marked as being removed. */
+  /** Counts the stored and the pending patients of a shard, and lists the patients that are being removed. */
   countShard(
     shard: string,
   ): Promise<{ readonly stored: number; readonly pending: number; readonly removing: string[] }>;
-  /** undefined when unknown, or being removed */
+  /** Reads a patient; undefined if unknown or being removed. */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;
-  /** The last sync that somebody asked for, without the patient's data; undefined when unknown, or being removed */
+  /** Reads the last sync on demand, without the patient's data; undefined if the patient is unknown or being removed. */
   readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
   /**
-   * Marks a sync as requested: one conditional write. Joins the last one instead when that was under way at `requestedAt`,
-   * also if it has ended since then, so that a request that is repeated late is not done twice. Repeatable.
-   * @returns what is stored now, its own or the one it joins; undefined when the patient is unknown, or being removed
+   * Marks a sync as requested, in one conditional write. If the last sync was under way at `requestedAt`, joins it instead, even if it
+   * has ended since. So a late repetition of a request starts no second sync. Idempotent.
+   * @returns the stored sync, which is the new one or the one it joins; undefined if the patient is unknown or being removed
    */
   requestSync(patientRef: string, request: Omit<LastSync, 'state'>): Promise<LastSync | undefined>;
-  /** Marks a sync as running; false when it is not the patient's last one, or over. Repeatable. */
+  /** Marks a sync as running. Returns false if it has ended or is not the patient's last sync. Idempotent. */
   beginSync(patientRef: string, syncId: string): Promise<boolean>;
   /**
-   * Marks a sync as ended at `finishedAt`, if it is the patient's last one and has not ended. Repeatable.
-   * @returns what was stored of it before; undefined when nothing was to be changed
+   * Marks a sync as ended at `finishedAt`, if it is the patient's last sync and has not ended. Idempotent.
+   * @returns the sync as it was stored before; undefined if nothing was changed
    */
   endSync(
     patientRef: string,
@@ -77,22 +77,22 @@ export interface PatientsStore {
     end: SyncEnd & { readonly finishedAt: string },
   ): Promise<LastSync | undefined>;
   /**
-   * Makes a staged version the current one: one conditional write, true when done (also when it was done before), false
-   * when the patient is gone, being removed, or has a newer version.
+   * Makes a staged version the current one, in one conditional write. Returns true if it is current now, even if it was before. Returns
+   * false if the patient is gone, is being removed, or has a newer version.
    */
   activateCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
-  /** Makes sure that a staged version never becomes the current one; false when it is that already. */
+  /** Ensures that a staged version never becomes the current one. Returns false if it already is. */
   discardCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /**
-   * Marks a patient as being removed because the insurer has answered 410: whoever removes them may come later, or never, and
-   * nobody is to ask for them again. Repeatable.
+   * Marks a patient as being removed because the insurer has answered 410. From then on the insurer is not asked for the patient again,
+   * even if the removal comes late or fails. Idempotent.
    */
   markNotInsured(patientRef: string): Promise<void>;
-  /** Whether a patient is marked so, and not yet gone. */
+  /** Returns whether a patient has this mark and is not deleted yet. */
   isNotInsured(patientRef: string): Promise<boolean>;
-  /** Marks a patient as being removed, and tells the list that had stored or changed it last; undefined when it is not there. */
+  /** Marks a patient as being removed. Returns the list that stored or changed it last; undefined if there is no such patient. */
   markRemoving(patientRef: string, writeGuard?: WriteGuard): Promise<{ readonly listId: string } | undefined>;
-  /** Deletes a patient that is marked as being removed, and nobody else: whoever was stored anew since then stays. */
+  /** Deletes a patient that is being removed. A patient that has been stored again since then stays. */
   deleteRemoving(patientRef: string): Promise<void>;
 }
 
@@ -101,12 +101,12 @@ interface PatientItem {
   readonly patientRef: string;
   readonly kvnr: Kvnr;
   readonly body?: string;
-  /** in place of body, when that is large */
+  /** replaces body if that is large */
   readonly bodyRef?: PayloadReference;
   readonly contentHash: string;
   readonly careState: CareState;
   readonly careVersion?: string;
-  /** the staged version that was discarded last: it must not become the current one by a late write */
+  /** the staged version that was discarded last; a late write must not make it the current one */
   readonly discardedVersion?: string;
   readonly lastSync?: LastSync;
   readonly removing?: boolean;
@@ -114,10 +114,10 @@ interface PatientItem {
   readonly listed: ShardItem['listed'];
 }
 
-const isThere = 'attribute_exists(patientRef) AND attribute_not_exists(#removing)';
-/** Some of our words are DynamoDB's own: all that might be are written `#word`. */
+const isStored = 'attribute_exists(patientRef) AND attribute_not_exists(#removing)';
+/** Returns placeholders `#word`, because some attribute names are reserved words of DynamoDB. */
 const namesOf = (...words: (keyof PatientItem)[]) => Object.fromEntries(words.map((word) => [`#${word}`, word]));
-const isUnderWayStill = 'lastSync.#state IN (:requested, :running)';
+const isStillUnderWay = 'lastSync.#state IN (:requested, :running)';
 const underWayValues = { ':requested': 'requested', ':running': 'running' };
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
@@ -125,7 +125,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   const placeBody = async ({ patientRef, body }: ListedPatient): Promise<Pick<PatientItem, 'body' | 'bodyRef'>> =>
     Buffer.byteLength(body) <= bodyInItemBytes ? { body } : { bodyRef: await documents.putEntry(patientRef, body) };
 
-  /** One conditional write; the item as it was before, or undefined when the condition did not hold. */
+  /** Makes one conditional write. Returns the item as it was before, or undefined if the condition did not hold. */
   const update = async (
     patientRef: string,
     input: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
@@ -136,7 +136,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         TableName: patientsTable,
         Key: keyOf(patientRef),
         ReturnValues: 'ALL_OLD',
-        ConditionExpression: isThere,
+        ConditionExpression: isStored,
         ExpressionAttributeNames: namesOf('removing'),
         ...input,
       });
@@ -166,12 +166,12 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     return item.lastSync === undefined ? {} : { lastSync: item.lastSync };
   };
 
-  async function* query<Part extends keyof PatientItem>(
+  async function* query<Attribute extends keyof PatientItem>(
     shard: string,
-    parts: readonly Part[],
-    filter: 'pending' | 'there' | 'all',
+    attributes: readonly Attribute[],
+    filter: 'pending' | 'stored' | 'all',
     after = '',
-  ): AsyncGenerator<Pick<PatientItem, Part>> {
+  ): AsyncGenerator<Pick<PatientItem, Attribute>> {
     const pages = paginateQuery(
       { client: dynamo },
       {
@@ -180,11 +180,11 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         KeyConditionExpression: after === '' ? '#shard = :shard' : '#shard = :shard AND patientRef > :after',
         FilterExpression: {
           pending: 'careState = :pending AND attribute_not_exists(#removing)',
-          there: 'attribute_not_exists(#removing)',
+          stored: 'attribute_not_exists(#removing)',
           all: undefined,
         }[filter],
-        ProjectionExpression: parts.map((part) => `#${part}`).join(', '),
-        ExpressionAttributeNames: namesOf('shard', 'removing', ...parts),
+        ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
+        ExpressionAttributeNames: namesOf('shard', 'removing', ...attributes),
         ExpressionAttributeValues: {
           ':shard': shard,
           ...(after !== '' && { ':after': after }),
@@ -192,11 +192,11 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         },
       },
     );
-    for await (const { Items } of pages) yield* (Items ?? []) as Pick<PatientItem, Part>[];
+    for await (const { Items } of pages) yield* (Items ?? []) as Pick<PatientItem, Attribute>[];
   }
 
   return {
-    readShard: (shard) => query(shard, ['patientRef', 'contentHash', 'careState', 'listed'], 'there'),
+    readShard: (shard) => query(shard, ['patientRef', 'contentHash', 'careState', 'listed'], 'stored'),
 
     async storeNew(patients, listId, writeGuard) {
       const items: PatientItem[] = [];
@@ -226,7 +226,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
               UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed
               ${bodyRef ? ', bodyRef = :body' : ', #body = :body'} ${from === 'failed' ? ', careState = :pending' : ''}
               ${bodyRef ? 'REMOVE #body' : 'REMOVE bodyRef'}`,
-              ConditionExpression: `${isThere} AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
+              ConditionExpression: `${isStored} AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
               ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
               ExpressionAttributeValues: {
                 ':kvnr': kvnr,
@@ -254,17 +254,17 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async countShard(shard) {
-      const stock = { stored: 0, pending: 0, removing: [] as string[] };
+      const counts = { stored: 0, pending: 0, removing: [] as string[] };
       for await (const { patientRef, careState, removing } of query(
         shard,
         ['patientRef', 'careState', 'removing'],
         'all',
       )) {
-        if (removing) stock.removing.push(patientRef);
-        else stock.stored += 1;
-        if (!removing && careState === 'pending') stock.pending += 1;
+        if (removing) counts.removing.push(patientRef);
+        else counts.stored += 1;
+        if (!removing && careState === 'pending') counts.pending += 1;
       }
-      return stock;
+      return counts;
     },
 
     async get(patientRef) {
@@ -296,8 +296,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       const marker: LastSync = { ...request, state: 'requested' };
       const before = await update(patientRef, {
         UpdateExpression: 'SET lastSync = :marker',
-        ConditionExpression: `${isThere} AND (attribute_not_exists(lastSync) OR (lastSync.syncId <> :syncId
-          AND NOT ${isUnderWayStill} AND lastSync.finishedAt < :requestedAt))`,
+        ConditionExpression: `${isStored} AND (attribute_not_exists(lastSync) OR (lastSync.syncId <> :syncId
+          AND NOT ${isStillUnderWay} AND lastSync.finishedAt < :requestedAt))`,
         ExpressionAttributeNames: { ...namesOf('removing'), '#state': 'state' },
         ExpressionAttributeValues: {
           ...underWayValues,
@@ -312,7 +312,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async beginSync(patientRef, syncId) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET lastSync.#state = :running',
-        ConditionExpression: `${isThere} AND lastSync.syncId = :syncId AND ${isUnderWayStill}`,
+        ConditionExpression: `${isStored} AND lastSync.syncId = :syncId AND ${isStillUnderWay}`,
         ExpressionAttributeNames: { ...namesOf('removing'), '#state': 'state' },
         ExpressionAttributeValues: { ...underWayValues, ':syncId': syncId },
       });
@@ -323,7 +323,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       const before = await update(patientRef, {
         UpdateExpression: `SET lastSync.#state = :state, lastSync.finishedAt = :finishedAt
           ${error === undefined ? '' : ', lastSync.#error = :error'}`,
-        ConditionExpression: `${isThere} AND lastSync.syncId = :syncId AND ${isUnderWayStill}`,
+        ConditionExpression: `${isStored} AND lastSync.syncId = :syncId AND ${isStillUnderWay}`,
         ExpressionAttributeNames: {
           ...namesOf('removing'),
           '#state': 'state',
@@ -343,7 +343,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async activateCareVersion(patientRef, careVersion) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET careVersion = :version, careState = :current',
-        ConditionExpression: `${isThere} AND (attribute_not_exists(careVersion) OR careVersion <= :version)
+        ConditionExpression: `${isStored} AND (attribute_not_exists(careVersion) OR careVersion <= :version)
           AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)`,
         ExpressionAttributeValues: { ':version': careVersion, ':current': 'current' },
       });
@@ -353,7 +353,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async discardCareVersion(patientRef, careVersion) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET discardedVersion = :version',
-        ConditionExpression: `${isThere} AND (attribute_not_exists(careVersion) OR careVersion <> :version)`,
+        ConditionExpression: `${isStored} AND (attribute_not_exists(careVersion) OR careVersion <> :version)`,
         ExpressionAttributeValues: { ':version': careVersion },
       });
       if (before !== undefined) return true;

@@ -1,20 +1,20 @@
 import type { PayloadReference } from '../contract/payload-reference.ts';
 import { type Bucket, deleteObjects, deletePrefix, getObject, putObject } from './objects.ts';
 
-/** Whose payload it is: the sync that fetched it, and the patient. */
+/** The sync that fetched a payload, and the patient. */
 export interface PayloadOwner {
   readonly syncId: string;
   readonly patientRef: string;
 }
 
-/** Objects `payloads/{syncId}/{patientRef}/{sha256}`: what was fetched and is not stored yet (docs/explanation/architecture.md, "Tables"). */
+/** The objects `payloads/{syncId}/{patientRef}/{sha256}`: fetched answers that are not stored yet (docs/explanation/architecture.md, "Tables"). */
 export interface PayloadsStore {
-  /** Repeatable: keyed by content. */
+  /** Stores a payload. Idempotent, because the key is derived from the content. */
   put(owner: PayloadOwner, body: Uint8Array): Promise<PayloadReference>;
-  /** @throws PayloadError `missing`; `corrupt` when size or SHA-256 are not those of the reference */
+  /** @throws PayloadError `missing`; `corrupt` if size or SHA-256 differ from the reference */
   get(reference: PayloadReference): Promise<Buffer>;
   delete(reference: PayloadReference): Promise<void>;
-  /** Deletes the payloads of a sync, of one patient or of all. */
+  /** Deletes the payloads of a sync, for one patient or for all patients. */
   deleteAllOf(owner: { readonly syncId: string; readonly patientRef?: string }): Promise<void>;
 }
 

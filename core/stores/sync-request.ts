@@ -3,10 +3,10 @@ import { isUnderWay, type LastSync } from '../domain/patient.ts';
 import type { Stores } from './open-stores.ts';
 
 /**
- * Access entry, then marker: of one who asks for a sync, by the entity workflow or by a caller whom no worker answers.
- * Nothing has to be taken back: an entry without a marker tells of an attempt, and a marker that somebody may have joined
- * is never without its entry. Repeatable.
- * @returns what is promised, its own sync or the one it joins; undefined when the patient is unknown
+ * Writes the access entry of a request for a sync, then the marker. Both the entity workflow and a caller that no worker answers use
+ * it. Needs no rollback: an entry without a marker records an attempt, and a marker never exists without its entry, because another
+ * request may have joined it. Idempotent.
+ * @returns the promised sync, which is the new one or the one it joins; undefined if the patient is unknown
  * @throws AccessLogError `unavailable`
  */
 export async function writeSyncRequest(

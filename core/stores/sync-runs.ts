@@ -15,17 +15,20 @@ import type { Page } from './page.ts';
 
 export const syncRunsTable = 'SyncRuns';
 
-/** The table SyncRuns (docs/explanation/architecture.md, "Tables"): each run's last progress answer, its issues, the list applied last, and the pseudonym key's mark. Nothing of a patient but pseudonyms. */
+/**
+ * The table SyncRuns (docs/explanation/architecture.md, "Tables"). Holds the last progress of each run, its issues, the list that was
+ * applied last, and the mark of the pseudonym key. Holds no personal data except pseudonyms.
+ */
 export interface SyncRunsStore {
-  /** Keeps a run's progress, and how far it is now among its samples; one with a lower revision than what is kept changes nothing. */
+  /** Saves the progress of a run and adds a sample of it. Changes nothing if a higher revision is stored. */
   saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;
-  /** Of one run, or of the newest one. */
+  /** Returns the progress of one run, or of the newest run. */
   readProgress(insurerId: string, runId?: string): Promise<Progress | undefined>;
-  /** How the newest run has gone, oldest first; none of one that was kept before there were samples. */
+  /** Returns the samples of the newest run, oldest first. Runs from before there were samples have none. */
   readSamples(insurerId: string): Promise<{ runId: string; samples: readonly RunSample[] } | undefined>;
   /** Lists the runs, newest first. @param after `lastKey` of the page before */
   listRuns(insurerId: string, limit: number, after?: string): Promise<Page<Progress, string>>;
-  /** Adds issues to a run's. The same issue again (same position, or same patient) is kept once. */
+  /** Adds issues to a run. An issue with the same position or patient replaces the stored one. */
   addIssues(insurerId: string, runId: string, issues: readonly Issue[]): Promise<void>;
   /**
    * Lists the issues of a run: quarantined entries by position, then those of the list, then those of patients.
@@ -34,9 +37,12 @@ export interface SyncRunsStore {
   listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
   readAppliedList(insurerId: string): Promise<AppliedListVersion | undefined>;
   setAppliedList(insurerId: string, list: AppliedListVersion): Promise<void>;
-  /** The next run takes in its whole list, also when that has not changed. */
+  /** Makes the next run apply its whole list, even if the list has not changed. */
   forgetAppliedList(insurerId: string): Promise<void>;
-  /** Whether all is named by the pseudonym key of this mark (core/crypto/pseudonyms.ts). The first one to be asked about is kept. */
+  /**
+   * Returns whether all stored pseudonyms come from the key with this mark (core/crypto/pseudonyms.ts). Stores the mark of the first
+   * call.
+   */
   isPseudonymKey(insurerId: string, keyMark: string): Promise<boolean>;
 }
 
@@ -52,7 +58,7 @@ const issuesKey = (insurerId: string, runId: string) => `${insurerId}#${runId}`;
 const keyMarkKey = (insurerId: string) => ({ insurerId: `${insurerId}#pseudonyms`, runId: 'key' });
 const appliedListKey = (insurerId: string) => ({ insurerId: `${insurerId}#list`, runId: 'applied' });
 
-/** Sort key of an issue: what is the same issue has the same one. */
+/** Returns the sort key of an issue. Issues that replace each other have the same key. */
 function issueKey({ kind, position, patientRef, reason }: Issue): string {
   switch (kind) {
     case 'quarantined':

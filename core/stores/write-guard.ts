@@ -1,10 +1,10 @@
 /**
- * What ends the writes of an attempt that was taken for dead and has been repeated meanwhile: a process that was frozen
- * goes on where it stood, and must not write what was right then.
+ * Stops writes from an attempt that Temporal has already retried. A process that was frozen resumes where it stopped, and its
+ * writes would be outdated.
  */
 export interface WriteGuard {
-  /** Before each call that writes. @throws when another attempt may be under way */
+  /** Must run before each call that writes. @throws when another attempt may be under way */
   check(): void;
-  /** aborts then: a call under way is not sent once more by the SDK */
+  /** aborts at the same moment, so that the SDK does not retry a call under way */
   readonly signal: AbortSignal;
 }

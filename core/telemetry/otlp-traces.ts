@@ -14,7 +14,7 @@ import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors
 import { OpenTelemetryActivityInboundInterceptor } from '@temporalio/interceptors-opentelemetry/lib/worker/index.js';
 import type { Traces } from './traces.ts';
 
-/** What a span may tell besides its name and times. A workflow's ID has a pseudonym in it at most. */
+/** The attributes that a span may have. A workflow ID contains a pseudonym at most. */
 const allowedAttributes = new Set([
   'temporalWorkflowId',
   'temporalActivityId',
@@ -23,10 +23,10 @@ const allowedAttributes = new Set([
   'http.response.status_code',
 ]);
 const exportMs = 5_000;
-/** So long somebody who waits for an answer waits for its trace, ms. */
+/** How long an answer waits for its trace to be sent, ms. */
 const flushMs = 500;
 
-/** Starts the traces of this process, once. Samplers and headers are the SDK's own variables (docs/reference/metrics.md, "Traces"). */
+/** Starts the traces of this process. Call once. The SDK reads sampler and headers from its own variables (docs/reference/metrics.md, "Traces"). */
 export function createTraces(serviceName: string, endpoint: string): Traces {
   const url = `${endpoint.replace(/\/+$/, '')}/v1/traces`;
   const processor = new BatchSpanProcessor(redactingExporter(new OTLPTraceExporter({ url, timeoutMillis: exportMs })));
@@ -36,11 +36,11 @@ export function createTraces(serviceName: string, endpoint: string): Traces {
   });
   provider.register({
     contextManager: new AsyncLocalStorageContextManager().enable(),
-    propagator: new W3CTraceContextPropagator(), // no baggage: what somebody put into it would pass Temporal readable
+    propagator: new W3CTraceContextPropagator(), // no baggage, because Temporal would store it unencrypted
   });
   const tracer = trace.getTracer('epa-sync');
   const flush = async (): Promise<void> => {
-    await Promise.race([provider.forceFlush(), sleep(flushMs, undefined, { ref: false })]).catch(() => {}); // traces are worth nobody's answer
+    await Promise.race([provider.forceFlush(), sleep(flushMs, undefined, { ref: false })]).catch(() => {}); // a failed export must not fail the request
   };
   return {
     clientInterceptors: [new OpenTelemetryWorkflowClientInterceptor({ tracer })],
@@ -74,11 +74,11 @@ export function createTraces(serviceName: string, endpoint: string): Traces {
   };
 }
 
-/** What was answered, if that is an answer over HTTP. */
+/** Returns the status of an HTTP response, or undefined for any other value. */
 const statusOf = (answer: unknown): number | undefined =>
   typeof answer === 'object' && answer !== null && 'statusCode' in answer ? Number(answer.statusCode) : undefined;
 
-/** Leaves out whatever could hold what somebody sent: messages of errors, their stacks, and attributes that we do not know. */
+/** Removes everything that could contain input: error messages, stack traces and attributes that are not on the list. */
 function redactingExporter(exporter: SpanExporter): SpanExporter {
   return {
     export: (spans, done) => exporter.export(spans.map(redactSpan), done),

@@ -22,7 +22,7 @@ export async function encrypted(wrapper: KeyWrapper, payload = greeting) {
 export const decoded = async (wrapper: KeyWrapper, payload: Payload) =>
   (await createPayloadCodec(wrapper).decode([payload]))[0];
 
-/** Payloads are compared by what they hold: protobuf gives back other classes of bytes. */
+/** Returns a payload in a comparable form, because protobuf returns other classes for bytes. */
 export const plain = (payload: Payload | undefined) => ({
   metadata: Object.fromEntries(
     Object.entries(payload?.metadata ?? {}).map(([name, value]) => [name, Buffer.from(value)]),
@@ -30,14 +30,14 @@ export const plain = (payload: Payload | undefined) => ({
   data: Buffer.from(payload?.data ?? []),
 });
 
-/** The same bytes with one bit changed in one of them. */
-export function withOneOther(value: Uint8Array, index: number): Uint8Array {
+/** Returns a copy with one bit changed. */
+export function withOneBitChanged(value: Uint8Array, index: number): Uint8Array {
   const changed = Uint8Array.from(value);
   changed[index] = (changed[index] ?? 0) ^ (1 << (index % 8));
   return changed;
 }
 
-/** Counts what a wrapper is asked; while `isAway` it answers nothing. */
+/** Counts the calls to a wrapper. While `isAway` is set, all calls fail. */
 export function counted(wrapper: KeyWrapper) {
   const asked = { created: 0, unwrapped: 0, isAway: false };
   const away = () => {
@@ -58,7 +58,7 @@ export function counted(wrapper: KeyWrapper) {
   return { counting, asked };
 }
 
-/** As payloads were written before there were data keys: the key of the secret itself, bound to its name alone. */
+/** Returns a payload in the format from before data keys: encrypted with the key of the secret, and authenticated with only its name. */
 export function oldPayload(keyId: string, key: Buffer): Payload {
   const iv = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(bytes(keyId));
@@ -67,7 +67,7 @@ export function oldPayload(keyId: string, key: Buffer): Payload {
   return { metadata: { encoding: bytes('binary/encrypted'), keyId: bytes(keyId) }, data };
 }
 
-/** Wrappers before, during and after a change of keys: with the old one, with both, with the new one. */
+/** Wrappers before, during and after a key rotation: with the old key, with both keys, with the new key. */
 interface Wrappers {
   readonly old: KeyWrapper;
   readonly both: KeyWrapper;
@@ -75,7 +75,7 @@ interface Wrappers {
   readonly freshId: string;
 }
 
-/** What holds of every way to wrap data keys. */
+/** Tests what every key wrapper must do. */
 export function describeWrapping(name: string, open: () => Promise<Wrappers>): void {
   describe(`data keys wrapped by ${name}`, () => {
     let keys: Wrappers;
@@ -83,7 +83,7 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       keys = await open();
     });
 
-    test('whatever a payload holds comes back byte by byte', async () => {
+    test('any payload is decoded to the same bytes', async () => {
       const codec = createPayloadCodec(keys.old);
       const payloads = fc.record({
         metadata: fc.dictionary(fc.string({ minLength: 1 }), fc.uint8Array()),
@@ -97,11 +97,11 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       );
     });
 
-    test('what one process encrypts another one reads', async () => {
+    test('another process decrypts what one process encrypts', async () => {
       expect(plain(await decoded(keys.old, await encrypted(keys.old)))).toEqual(plain(greeting));
     });
 
-    test('neither value, metadata nor data key can be read in what Temporal keeps, and no two are alike', async () => {
+    test('what Temporal stores shows neither value, metadata nor data key, and equal payloads differ', async () => {
       const dataKeys: Buffer[] = [];
       const telling: KeyWrapper = {
         ...keys.old,
@@ -119,7 +119,7 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       expect(dataKeys.map((key) => [key.length, kept.includes(key)])).toEqual([[32, false]]);
     });
 
-    test('after a change of keys the old payloads are still read, and new ones use the new key', async () => {
+    test('after a key rotation, old payloads are still decrypted, and new ones use the new key', async () => {
       const before = await encrypted(keys.old);
       expect(plain(await decoded(keys.both, before))).toEqual(plain(greeting));
       const after = await encrypted(keys.both);
@@ -127,7 +127,7 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       expect(plain(await decoded(keys.fresh, after))).toEqual(plain(greeting));
     });
 
-    test('a payload whose data key was wrapped with a key that is not known is refused as such', async () => {
+    test('a payload whose data key was wrapped with an unknown key is rejected as such', async () => {
       const payload = await encrypted(keys.old);
       for (const keyId of ['2025', '', 'Größling']) {
         const renamed = { ...payload, metadata: { ...payload.metadata, keyId: bytes(keyId) } };
@@ -135,13 +135,13 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       }
     });
 
-    test('a payload is bound to the name of the wrapping key', async () => {
+    test('a payload with another key ID is rejected', async () => {
       const payload = await encrypted(keys.old);
       const renamed = { ...payload, metadata: { ...payload.metadata, keyId: bytes(keys.freshId) } };
       await expect(decoded(keys.both, renamed)).rejects.toMatchObject({ fault: 'tampered' });
     });
 
-    test('a payload is bound to its own data key', async () => {
+    test('a payload with another data key is rejected', async () => {
       const [payload, other] = [await encrypted(keys.old), await encrypted(keys.old)];
       const mixed = { ...payload, metadata: other.metadata };
       await expect(decoded(keys.old, mixed)).rejects.toMatchObject({ fault: 'tampered' });
@@ -149,16 +149,16 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       await expect(decoded(keys.old, { ...payload, metadata: without })).rejects.toBeInstanceOf(CodecError);
     });
 
-    test('a payload of which any one bit was changed is refused', async () => {
+    test('a payload with one changed bit is rejected', async () => {
       const codec = createPayloadCodec(keys.old);
       const payload = await encrypted(keys.old);
       for (const [index] of payload.data.entries()) {
-        const changed = { ...payload, data: withOneOther(payload.data, index) };
+        const changed = { ...payload, data: withOneBitChanged(payload.data, index) };
         await expect(codec.decode([changed])).rejects.toMatchObject({ fault: 'tampered' });
       }
     });
 
-    test('a payload cut at any length is refused', async () => {
+    test('a truncated payload is rejected', async () => {
       const codec = createPayloadCodec(keys.old);
       const payload = await encrypted(keys.old);
       for (const [length] of payload.data.entries()) {
@@ -167,11 +167,11 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       }
     });
 
-    test('a wrapped key that was changed or cut is refused', async () => {
+    test('a changed or truncated wrapped key is rejected', async () => {
       const payload = await encrypted(keys.old);
       const wrappedKey = payload.metadata['wrappedKey'] ?? bytes('');
       const wrong = [
-        ...Array.from({ length: 16 }, (_, step) => withOneOther(wrappedKey, wrappedKey.length - 1 - 3 * step)),
+        ...Array.from({ length: 16 }, (_, step) => withOneBitChanged(wrappedKey, wrappedKey.length - 1 - 3 * step)),
         ...[1, 12, 28, wrappedKey.length - 1].map((length) => wrappedKey.subarray(0, length)),
       ];
       for (const other of wrong) {
@@ -180,11 +180,11 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       }
     });
 
-    test('a payload that nobody encrypted passes as it is', async () => {
+    test('an unencrypted payload is returned unchanged', async () => {
       expect(await decoded(keys.old, greeting)).toBe(greeting);
     });
 
-    test('a thousand payloads cost one data key, and their decoding elsewhere one unwrap', async () => {
+    test('a thousand payloads need one data key, and one unwrap in another process', async () => {
       const writer = counted(keys.old);
       const codec = createPayloadCodec(writer.counting);
       const batches = await Promise.all(Array.from({ length: 100 }, () => codec.encode(Array(10).fill(greeting))));

@@ -19,15 +19,15 @@ const encoding = Buffer.from('binary/encrypted');
 export const failureConverterPath = fileURLToPath(new URL('./failure-converter.ts', import.meta.url));
 
 /**
- * How everything that Temporal keeps is encrypted: payloads, and the messages and stack traces of failures. For workers
- * and clients alike.
+ * Creates the data converter of workers and clients. It encrypts everything that Temporal stores: payloads, and the messages and stack
+ * traces of failures.
  */
 export const createDataConverter = (codec: PayloadCodec): DataConverter => ({
   payloadCodecs: [codec],
   failureConverterPath,
 });
 
-/** The same for a client in a bundle, which has no file beside it that could be loaded by its path. */
+/** Creates the same data converter for a bundled client, which cannot load the failure converter by its path. */
 export const createLoadedDataConverter = (codec: PayloadCodec): LoadedDataConverter => ({
   payloadConverter: defaultPayloadConverter,
   failureConverter,
@@ -35,11 +35,10 @@ export const createLoadedDataConverter = (codec: PayloadCodec): LoadedDataConver
 });
 
 /**
- * Encrypts a payload whole, its metadata too, by AES-256-GCM with a data key of this process (ADR 0023). Beside it stand
- * `wrappedKey`, the data key as its wrapper has wrapped it, and `keyId`, with which key; it is bound to both. A payload
- * that is not encrypted passes `decode` as it is: clients and server add some of their own.
- * @throws CodecError from encode `unavailable`; from decode `unknown-key`, `unavailable`, or `tampered` for whatever is not as
- *   it was written
+ * Creates a codec that encrypts whole payloads, including metadata, with AES-256-GCM and a data key of this process (ADR 0023). The new
+ * metadata holds `wrappedKey`, the wrapped data key, and `keyId`, the ID of the wrapping key. Both are authenticated together with the
+ * payload. `decode` returns unencrypted payloads unchanged, because clients and the server add some of their own.
+ * @throws CodecError from encode `unavailable`; from decode `unknown-key`, `unavailable`, or `tampered` if a payload was changed
  */
 export function createPayloadCodec(wrapper: KeyWrapper, nowMs?: () => number): PayloadCodec {
   const dataKeys = createDataKeys(wrapper, nowMs);
@@ -77,7 +76,7 @@ function encrypt(payload: Payload, { key, wrappedKey, keyId }: DataKey): Payload
   };
 }
 
-/** What a payload is bound to. Names of keys hold no zero byte, so that no two places are written alike. */
+/** Returns the data that is authenticated with a payload. Key IDs contain no zero byte, so the result is unambiguous. */
 const additionalDataOf = (keyId: string, wrappedKey: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from(keyId), Buffer.of(0), wrappedKey]);
 

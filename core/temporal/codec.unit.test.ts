@@ -12,7 +12,7 @@ import {
   oldPayload,
   plain,
   secret,
-  withOneOther,
+  withOneBitChanged,
 } from './codec.fixture.ts';
 import { createPayloadCodec } from './codec.ts';
 
@@ -89,7 +89,7 @@ test('payloads that were written before there were data keys are still read, wit
   const wrapper = secret(`${newKey('2027')},old:${key.toString('base64')}`);
   const payload = oldPayload('old', key);
   expect(plain(await decoded(wrapper, payload))).toEqual(plain(greeting));
-  const changed = { ...payload, data: withOneOther(payload.data ?? bytes(''), 20) };
+  const changed = { ...payload, data: withOneBitChanged(payload.data ?? bytes(''), 20) };
   await expect(decoded(wrapper, changed)).rejects.toMatchObject({ fault: 'tampered' });
   await expect(decoded(secret(newKey('old')), payload)).rejects.toMatchObject({ fault: 'tampered' });
   await expect(decoded(secret(newKey('k1')), payload)).rejects.toMatchObject({ fault: 'unknown-key' });

@@ -1,7 +1,7 @@
 import { DefaultFailureConverter } from '@temporalio/common';
 
 /**
- * Puts a failure's message and stack trace into a payload, so that the codec encrypts them: only its `type` stays
- * readable in a history. A module of its own, because Temporal loads it by path, into clients and the workflows' bundle.
+ * Moves the message and the stack trace of a failure into a payload, so that the codec encrypts them. Only the `type` stays readable in
+ * a history. This is a separate module, because Temporal loads it by its path, into clients and into the workflow bundle.
  */
 export const failureConverter = new DefaultFailureConverter({ encodeCommonAttributes: true });

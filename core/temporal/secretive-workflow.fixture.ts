@@ -5,7 +5,7 @@ const { tell } = proxyActivities<{ tell(name: string): Promise<string> }>({
   retry: { maximumAttempts: 1 },
 });
 
-/** Fails with a name in all that a failure has: message, stack, details, and a cause out of an activity. */
+/** Fails with the name in every part of the failure: message, stack, details, and a cause from an activity. */
 export async function secretiveWorkflow(name: string): Promise<void> {
   try {
     await tell(name);

@@ -299,7 +299,7 @@ test('what is not set is told at once, by name', () => {
     expect(() => readApiSettings(new App().node, 'prod')).toThrow(new RegExp(name));
   const { TEMPORAL_NAMESPACE: _, ...unnamed } = context;
   const { node } = new App({ context: { ...unnamed, prod: { TEMPORAL_NAMESPACE: '' } } }); // as it stands in cdk.json
-  expect(() => readApiSettings(node, 'prod')).toThrow(/^wrong settings: TEMPORAL_NAMESPACE: [^;]+$/);
+  expect(() => readApiSettings(node, 'prod')).toThrow(/^invalid configuration: TEMPORAL_NAMESPACE: [^;]+$/);
   expect(readApiSettings(node, 'local').TEMPORAL_NAMESPACE).toBe('default');
 });
 

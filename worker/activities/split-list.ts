@@ -37,7 +37,7 @@ export const createSplitList = ({
       const addElement = (element: JsonArrayElement): void => {
         entries += 1;
         const entry = readEntry(element);
-        if (entry.kind === 'sound') {
+        if (entry.kind === 'valid') {
           const { kvnr, contentHash, body } = entry;
           write({ patientRef: patientRefOf(kvnr, key), kvnr, contentHash, body });
           return;
