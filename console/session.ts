@@ -3,7 +3,10 @@ import { ErrorResponse, InMemoryWebStorage, type User, UserManager, WebStorageSt
 import { type Role, rolesIn } from '../core/domain/access.ts';
 import type { Settings } from './settings.ts';
 
-/** Seconds before its end at which a token is renewed; a token with less than twice this lifetime at half of it. */
+/**
+ * A token is renewed this many seconds before it expires. A token that lives less than twice as long is renewed after half of
+ * its lifetime.
+ */
 const renewBeforeEndSeconds = 60;
 /** Delay in milliseconds before the next renewal, after the issuer was unreachable or failed. */
 const renewalRetryMs = 5_000;
@@ -97,7 +100,8 @@ export class Session {
       await this.#manager.removeUser();
       await this.#manager.signoutRedirect(idToken === undefined ? {} : { id_token_hint: idToken });
     } catch {
-      history.replaceState(null, '', location.pathname); // the issuer has no sign-out or is unreachable; the user is signed out here
+      // the issuer has no sign-out, or is unreachable: the user is signed out in this page only
+      history.replaceState(null, '', location.pathname);
     }
   }
 

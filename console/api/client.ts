@@ -94,7 +94,8 @@ export function createApi(apiUrl: string, session: Session): Api {
         }),
       ),
     async fetchLink({ href }) {
-      if (!href.startsWith(`${apiUrl}/`)) throw new ApiError('document-unknown'); // the insurer may have sent a field that looks like a link
+      // a field from the insurer may look like a link
+      if (!href.startsWith(`${apiUrl}/`)) throw new ApiError('document-unknown');
       const unreachable = (error: unknown) => {
         throw new ApiError('unreachable', undefined, { cause: error });
       };

@@ -151,7 +151,8 @@ export function useRequestSync(patientRef: string) {
     onSuccess: async ({ syncId, state, requestedAt, line }) => {
       client.setQueryData<SyncNow | null>(['last-sync', patientRef], (known) => {
         const lineNow = line && { line: { state: line.state } };
-        if (known?.syncId === syncId) return { ...known, ...lineNow }; // the request joined a sync that the page shows already, perhaps in a later state
+        // the request joined a sync that the page shows already, perhaps in a later state
+        if (known?.syncId === syncId) return { ...known, ...lineNow };
         if (known && known.requestedAt > requestedAt) return known;
         return { syncId, state, requestedAt, requestedBy: '', ...lineNow };
       });

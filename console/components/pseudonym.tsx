@@ -11,7 +11,8 @@ export function Pseudonym({ patientRef }: { readonly patientRef: string }) {
       await navigator.clipboard.writeText(patientRef);
       setIsCopied(true);
     } catch {
-      if (code.current) getSelection()?.selectAllChildren(code.current); // the browser denies access to the clipboard, so select the text
+      // the browser denies access to the clipboard: select the text instead
+      if (code.current) getSelection()?.selectAllChildren(code.current);
     }
   };
   return (

@@ -9,7 +9,10 @@ export function saveFile(name: string, content: Blob): void {
 
 type CsvValue = string | number | undefined;
 
-/** Returns a CSV file for a spreadsheet. @param separator of the user's locale: with another, all values end up in one column */
+/**
+ * Returns a CSV file for a spreadsheet.
+ * @param separator of the user's locale: with another one, all values end up in one column
+ */
 export const csvFile = (lines: readonly (readonly CsvValue[])[], separator: ',' | ';'): Blob => {
   const byteOrderMark = '\ufeff'; // without it, spreadsheets assume another encoding
   return new Blob([byteOrderMark, ...lines.map((line) => csvLine(line, separator))], {
@@ -17,7 +20,7 @@ export const csvFile = (lines: readonly (readonly CsvValue[])[], separator: ',' 
   });
 };
 
-/** Returns one line (RFC 4180) with every value quoted. An apostrophe before a value keeps it from running as a formula. */
+/** Returns one line (RFC 4180) with every value quoted. An apostrophe before a formula makes it text. */
 export const csvLine = (values: readonly CsvValue[], separator: ',' | ';'): string =>
   `${values.map((value) => csvValue(String(value ?? ''))).join(separator)}\r\n`;
 

@@ -10,7 +10,8 @@ const isLineFault = (code: string): code is LineFault => (lineFaults as readonly
 export function describeReason(reason: string, { reasons, run }: Messages): string {
   const description = reasons.codes[reason];
   if (description !== undefined) return description;
-  if (isLineFault(reason)) return reasons.exhausted(run.faultKinds[reason]); // a sync ends with the fault of its last attempt
+  // a sync ends with the fault of its last attempt
+  if (isLineFault(reason)) return reasons.exhausted(run.faultKinds[reason]);
   const problems = reason.split('; ').map((problem) => describeProblem(problem, reasons));
   return problems.every((problem) => problem !== undefined) ? problems.join('; ') : reasons.unexpected(reason);
 }

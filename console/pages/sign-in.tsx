@@ -22,7 +22,7 @@ export function SignIn({ problem }: { readonly problem?: string }) {
 /** @param problem the issuer's error code, or the text of an error of this page */
 function describeSignInFault(problem: string, { faults, otherFault }: Messages['signIn']): string {
   if (problem.startsWith('TypeError')) return faults.unreachable; // fetch throws a TypeError if the server is unreachable
-  if (problem.includes('state')) return faults.outdated; // the stored state of the request is missing or belongs to another one
+  if (problem.includes('state')) return faults.outdated; // the stored state is missing, or of another request
   return (faults as Readonly<Record<string, string>>)[problem] ?? otherFault(problem);
 }
 

@@ -177,7 +177,8 @@ test('while the line is paused, a sync is accepted and waits; it completes after
   await page.reload(); // removes the answer to the request from memory
   await page.getByText('Die Leitung ist pausiert').waitFor();
   await world.day.line.resume({ operator: 'olga', reason: 'done' });
-  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))); // makes the page poll at once
+  // makes the page poll at once
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })));
   await page.locator('[data-sync=completed]').waitFor({ timeout: 60_000 });
   await page.context().close();
 });

@@ -4,7 +4,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { signInAs, visit } from './browser.ts';
 import { demoUserNames, startWorld } from './world.fixture.ts';
 
-// `npm run screenshots` saves every page in .local/screenshots/: in both languages and themes, on a desk and on a phone.
+// `npm run screenshots` saves every page in .local/screenshots/: in both languages and themes, at desktop and phone width.
 // It copies two of them to docs/images/, for the README and the guide.
 const root = dirname(dirname(import.meta.dirname));
 const outputFolder = join(root, '.local', 'screenshots');
