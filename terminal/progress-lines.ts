@@ -1,8 +1,8 @@
 import type { AccessEntry } from '../core/domain/access.ts';
 import { type LineChange, lineItself } from '../core/domain/gate.ts';
+import type { LineStatus } from '../core/domain/line-status.ts';
 import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
 import type { ProgressNow } from '../core/temporal/daily-sync-client.ts';
-import type { LineNow } from '../core/temporal/insurer-line-client.ts';
 
 /** The run's progress as people read it, a few lines; pure, so that a terminal can draw it over and over. */
 export function progressBlock(progress: ProgressNow, now: Date, widthColumns: number): string[] {
@@ -104,7 +104,7 @@ function decisionLines({ awaitingDecision, decision }: Progress): string[] {
 }
 
 /** Who paused the line, and what to do; nothing while it is open. */
-export function pauseLines({ state, by, since, reason }: Omit<LineNow, 'busy'>): string[] {
+export function pauseLines({ state, by, since, reason }: Omit<LineStatus, 'busy'>): string[] {
   if (state === 'open') return [];
   const isRefused = by === lineItself && /\b40[13]\b/.test(reason ?? '');
   const when = since === undefined ? '' : ` since ${minuteOf(since)}`;

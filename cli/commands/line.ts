@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { LineChange } from '../../core/domain/gate.ts';
-import type { LineNow } from '../../core/temporal/insurer-line-client.ts';
+import type { LineStatus } from '../../core/domain/line-status.ts';
 import { changeLine, pauseLines } from '../../terminal/progress-lines.ts';
 import { findApi } from '../api-client.ts';
 import { say, sayJson } from '../output.ts';
@@ -14,7 +14,7 @@ export function addLineCommands(program: Command): void {
     .addArgument(reasonArgument())
     .action(async (reason: string) => {
       const startedMs = performance.now();
-      const line = await findApi(process.env, 'operator').post<LineNow>('/line/pause', { reason: reason.trim() });
+      const line = await findApi(process.env, 'operator').post<LineStatus>('/line/pause', { reason: reason.trim() });
       const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
       if (line.reason !== reason.trim()) for (const each of pauseLines(line)) say(each); // it was already paused
       say(
@@ -28,7 +28,7 @@ export function addLineCommands(program: Command): void {
     .addArgument(reasonArgument())
     .action(async (reason: string) => {
       const api = findApi(process.env, 'operator');
-      if ((await api.get<LineNow>('/line')).state === 'open') return say('the line is open already');
+      if ((await api.get<LineStatus>('/line')).state === 'open') return say('the line is open already');
       await api.post('/line/resume', { reason: reason.trim() });
       say('the line is open: the next request goes out at once');
     });
@@ -39,7 +39,7 @@ export function addLineCommands(program: Command): void {
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }) => {
       const api = findApi(process.env, 'operator');
-      const line = await api.get<LineNow & { readonly changes: readonly LineChange[] }>('/line');
+      const line = await api.get<LineStatus & { readonly changes: readonly LineChange[] }>('/line');
       if (json) return sayJson(line);
       if (line.state === 'open') say(`the line is open, and ${line.busy ? 'busy' : 'idle'}`);
       else for (const each of pauseLines(line)) say(each);

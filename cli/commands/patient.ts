@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import type { LineStatus } from '../../core/domain/line-status.ts';
 import { isUnderWay, type LastSync } from '../../core/domain/patient.ts';
-import type { LineNow } from '../../core/temporal/insurer-line-client.ts';
 import { pauseLines } from '../../terminal/progress-lines.ts';
 import { type Api, ApiError, findApi } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
@@ -42,7 +42,7 @@ export function addPatientCommands(program: Command): void {
 
 type RequestedSync = Pick<LastSync, 'syncId' | 'state' | 'requestedAt'> & {
   readonly patientRef: string;
-  readonly line?: LineNow;
+  readonly line?: LineStatus;
 };
 
 /** The interval grows, because each poll is an entry in the patient's access log. */

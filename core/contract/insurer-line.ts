@@ -4,69 +4,52 @@ export const insurerLineWorkflow = 'insurerLine';
 
 export interface InsurerLineInput {
   readonly insurerId: string;
-  /** what continue-as-new hands on; absent at the start */
-  readonly carried?: LineState;
+  /** what continue-as-new passes on; absent at the start */
+  readonly carried?: LineHistory;
 }
 
-/** The line as `insurerLine` remembers it: its state after the last change that it was told of. */
-export interface LineState {
-  readonly state: Gate['state'];
-  /** the gate's, of that change */
-  readonly changeNumber: number;
-  /** who paused or resumed it last, when (ISO 8601) and why; absent before the first time */
-  readonly by?: string;
-  readonly since?: string;
-  readonly reason?: string;
-  /** the last 50, newest first */
-  readonly changes: readonly LineChange[];
-}
+/** The part of the gate that `insurerLine` reads. */
+export type GateSnapshot = Pick<Gate, 'state' | 'changeNumber' | 'by' | 'since' | 'reason' | 'outbox'>;
 
-export type LineWithoutChanges = Omit<LineState, 'changes'>;
+/** What `insurerLine` remembers: the line after the last change that it knows, and the last 50 changes, newest first. */
+export type LineHistory = Omit<GateSnapshot, 'outbox'> & { readonly changes: readonly LineChange[] };
 
 /**
- * Update: closes the gate and returns with LineWithoutChanges once the line is silent; one that is paused already stays as it
- * is. Refused, with the type `WishRefused`, without an operator's name or a reason; fails with a LineFailureType.
+ * Update: pauses the line. Returns LineHistory without `changes` once the line is silent. A paused line stays as it is.
+ * Rejected with the type `CommandInvalid` if the operator's name or the reason is missing. Fails with a LineFailureType.
  */
 export const pauseUpdate = 'pause';
-/** Update: opens the gate; one that is open stays as it is. Refused and failed like `pause`. */
+/** Update: resumes the line. An open line stays as it is. Rejected and failed like `pause`. */
 export const resumeUpdate = 'resume';
-/** Query: LineState, without side effects. */
-export const lineStateQuery = 'state';
-/** Signal: the gate was changed by someone else: a look at it is due. */
+/** Query: LineHistory, without side effects. */
+export const lineHistoryQuery = 'state';
+/** Signal: the gate was changed without `insurerLine`, which should read it. */
 export const gateChangedSignal = 'gateChanged';
 
-export interface LineRequest {
+export interface LineUpdateInput {
   readonly operator: string;
   readonly reason: string;
   /**
-   * The gate's changeNumber that the operator has seen. An update that its caller has given up still runs later; by then
-   * the line may be in a state that nobody wants changed.
+   * The gate's changeNumber that the operator has seen. An update that its caller has given up still runs later. The line
+   * may have changed by then, and the operator has not asked for a change of that state.
    */
   readonly seen: number;
 }
 
-/** Why an update failed for good: types of ApplicationFailure, and the faults of GateError that they stand for. */
+/** Why an update failed for good: types of ApplicationFailure. Each stands for a fault of GateError. */
 export type LineFailureType = 'Superseded' | 'UnknownInsurer' | 'Resumed';
 
-/** The activities of `insurerLine`, on the queue `sync`. All can be repeated. */
+/** The activities of `insurerLine`, on the queue `sync`. All are safe to repeat. */
 export interface InsurerLineActivities {
   /**
-   * Closes the gate and waits until the line is silent; heartbeats.
+   * Pauses the line and waits until it is silent. Heartbeats.
    * @throws ApplicationFailure non-retryable LineFailureType
    */
-  silenceLine(input: ChangeLineInput): Promise<ChangedLine>;
-  /** @throws ApplicationFailure non-retryable LineFailureType */
-  openLine(input: ChangeLineInput): Promise<ChangedLine>;
-  /** What the workflow has not been told of yet. @throws ApplicationFailure non-retryable `UnknownInsurer` */
-  readLineChanges(input: { readonly insurerId: string }): Promise<ChangedLine>;
+  silenceLine(input: LineUpdateInput & { readonly insurerId: string }): Promise<GateSnapshot>;
+  /** Resumes the line. @throws ApplicationFailure non-retryable LineFailureType */
+  openLine(input: LineUpdateInput & { readonly insurerId: string }): Promise<GateSnapshot>;
+  /** Reads the gate with its outbox. @throws ApplicationFailure non-retryable `UnknownInsurer` */
+  readLineChanges(input: { readonly insurerId: string }): Promise<GateSnapshot>;
+  /** Removes all changes up to this number from the outbox. @throws ApplicationFailure non-retryable `UnknownInsurer` */
   acknowledgeChanges(input: { readonly insurerId: string; readonly upTo: number }): Promise<void>;
-}
-
-export interface ChangeLineInput extends LineRequest {
-  readonly insurerId: string;
-}
-
-/** The gate after a change, and what `insurerLine` has not been told of yet, oldest first. */
-export interface ChangedLine extends LineWithoutChanges {
-  readonly outbox: readonly LineChange[];
 }

@@ -1,4 +1,5 @@
 import type { Issue } from '../domain/issue.ts';
+import type { LineStatus } from '../domain/line-status.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { PayloadReference } from './payload-reference.ts';
 
@@ -28,8 +29,8 @@ export interface SyncActivities {
   finishRemovals(): Promise<void>;
   /** Stores the progress of a run. Ignores a revision older than the stored one. */
   saveProgress(input: SaveProgressInput): Promise<void>;
-  /** Reads the line's state from the gate; undefined if the gate cannot be read. */
-  readLineStatus(input: { readonly insurerId: string }): Promise<LineStatus | undefined>;
+  /** Reads the line's state from the gate. `busy` is the value at the holder's last renewal. Returns undefined if the gate cannot be read. */
+  readLineStatus(input: { readonly insurerId: string }): Promise<Pick<LineStatus, 'state' | 'busy'> | undefined>;
   /** Reads which list was last applied completely; undefined before the first. */
   readAppliedList(input: { readonly insurerId: string }): Promise<AppliedListVersion | undefined>;
   setAppliedList(input: AppliedListVersion & { readonly insurerId: string }): Promise<void>;
@@ -97,9 +98,6 @@ export interface RecordIssueInput {
   readonly runId: string;
   readonly issue: Issue;
 }
-
-/** The line's state in the gate. `busy` is the value at the holder's last renewal. */
-export type LineStatus = Pick<Progress['line'], 'state' | 'busy'>;
 
 /** Identifies a list that was applied completely. */
 export interface AppliedListVersion {

@@ -85,12 +85,12 @@ export type GateDecision =
   | { readonly kind: 'write'; readonly gate: Gate }
   /** what the event wants is so already */
   | { readonly kind: 'unchanged' }
-  | { readonly kind: 'refused'; readonly why: GateRefusal };
+  | { readonly kind: 'rejected'; readonly why: GateRejection };
 /**
  * `held`: by someone whose lease has not lapsed. `not-holder`: the lease is another's, or nobody's. `not-paused`.
  * `superseded`: the line was paused or resumed since the state that was seen
  */
-export type GateRefusal = 'held' | 'not-holder' | 'not-paused' | 'superseded';
+export type GateRejection = 'held' | 'not-holder' | 'not-paused' | 'superseded';
 
 /** The gate of a line that was never used. @param firstLeaseNumber epoch ms, so that numbers grow even if the table is lost */
 export const newGate = (insurerId: string, firstLeaseNumber: number): Gate => ({
@@ -114,34 +114,34 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
   switch (event.kind) {
     case 'take': {
       const isOthers = gate.holder !== undefined && gate.holder !== event.holder;
-      if (isOthers && !isOfLease(event.lapsed, gate)) return refuse('held');
+      if (isOthers && !isOfLease(event.lapsed, gate)) return reject('held');
       const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and a paused line keeps it so
       return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false, ...renewedBy(event.holder) });
     }
     case 'renew':
-      if (gate.holder !== event.holder) return refuse('not-holder');
+      if (gate.holder !== event.holder) return reject('not-holder');
       return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, ...renewedBy(event.holder) });
     case 'release':
-      if (gate.holder !== event.holder) return refuse('not-holder');
+      if (gate.holder !== event.holder) return reject('not-holder');
       return write({ silent: gate.state === 'paused', busy: false }, unheld);
     case 'say-silent':
-      if (gate.holder !== event.holder) return refuse('not-holder');
-      if (gate.state !== 'paused') return refuse('not-paused');
+      if (gate.holder !== event.holder) return reject('not-holder');
+      if (gate.state !== 'paused') return reject('not-paused');
       return gate.silent ? unchanged : write({ silent: true, busy: false });
     case 'lapse':
-      if (gate.state !== 'paused') return refuse('not-paused');
-      if (!isOfLease(event.lapsed, gate)) return refuse('held');
+      if (gate.state !== 'paused') return reject('not-paused');
+      if (!isOfLease(event.lapsed, gate)) return reject('held');
       return write({ silent: true, busy: false }, unheld);
     case 'cooldown':
       return write({ cooldownMs: Math.max(event.cooldownMs, gate.cooldownMs) });
     case 'pause':
       // Nothing that people see changes; but a resume that was asked for before, and comes late, is none of this pause.
       if (gate.state === 'paused') return write({ changeNumber: gate.changeNumber + 1 });
-      if (gate.changeNumber !== event.seen) return refuse('superseded');
+      if (gate.changeNumber !== event.seen) return reject('superseded');
       return write({ silent: gate.holder === undefined, ...changed(gate, 'paused', event) });
     case 'resume':
       if (gate.state === 'open') return unchanged;
-      if (gate.changeNumber !== event.seen) return refuse('superseded');
+      if (gate.changeNumber !== event.seen) return reject('superseded');
       return write({ silent: false, ...changed(gate, 'open', event) });
     case 'acknowledge': {
       const outbox = gate.outbox.filter(({ number }) => number > event.upTo);
@@ -161,7 +161,7 @@ function changed(
   const outbox = [...gate.outbox, { number, state, by, at, reason }].slice(-rememberedChangesMax);
   return { state, by, since: at, reason, changeNumber: number, outbox };
 }
-const refuse = (why: GateRefusal): GateDecision => ({ kind: 'refused', why });
+const reject = (why: GateRejection): GateDecision => ({ kind: 'rejected', why });
 
 /** A lease as someone else watches it: since when, on the watcher's own monotonic clock (ms), it has stood unchanged. */
 export interface LeaseWatch {

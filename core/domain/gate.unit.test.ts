@@ -40,9 +40,9 @@ test('a line that nobody holds is taken, and every write raises the lease number
 test('a line that someone holds is taken only with the very lease that was watched to lapse', () => {
   const held = after(fresh, take('a'));
   const lapsed = { holder: 'a', renewalNumber: 1_001, sinceMs: 0 };
-  expect(decideGate(held, take('b'))).toEqual({ kind: 'refused', why: 'held' });
+  expect(decideGate(held, take('b'))).toEqual({ kind: 'rejected', why: 'held' });
   expect(decideGate(after(held, renew('a')), { kind: 'take', holder: 'b', leaseMs, lapsed })).toEqual({
-    kind: 'refused',
+    kind: 'rejected',
     why: 'held',
   });
   expect(after(held, { kind: 'take', holder: 'b', leaseMs, lapsed })).toMatchObject({
@@ -55,7 +55,7 @@ test('who lost the line can neither renew nor release it, nor call it silent', (
   const lapsed = { holder: 'a', renewalNumber: 1_001, sinceMs: 0 };
   const taken = after(fresh, take('a'), { kind: 'take', holder: 'b', leaseMs, lapsed }, pause());
   for (const event of [renew('a'), { kind: 'release', holder: 'a' }, { kind: 'say-silent', holder: 'a' }] as const)
-    expect(decideGate(taken, event)).toEqual({ kind: 'refused', why: 'not-holder' });
+    expect(decideGate(taken, event)).toEqual({ kind: 'rejected', why: 'not-holder' });
 });
 
 test('a paused line is silent when its holder says so, when nobody holds it, and from the start for a new holder', () => {
@@ -77,7 +77,7 @@ test('resuming clears the silence, so that the next pause waits for the holder a
 
 test('an open line cannot be called silent', () => {
   expect(decideGate(after(fresh, take('a')), { kind: 'say-silent', holder: 'a' })).toEqual({
-    kind: 'refused',
+    kind: 'rejected',
     why: 'not-paused',
   });
 });
@@ -93,14 +93,14 @@ test('pausing a paused line and resuming an open one change nothing that anybody
 
 test('a resume that was given up and comes late does not open a line that was paused once more meanwhile', () => {
   const pausedTwice = after(fresh, pause(), pause());
-  expect(decideGate(pausedTwice, resume())).toEqual({ kind: 'refused', why: 'superseded' });
+  expect(decideGate(pausedTwice, resume())).toEqual({ kind: 'rejected', why: 'superseded' });
 });
 
 test('a pause or resume that comes late changes nothing that its sender has not seen', () => {
   const pausedAgain = after(fresh, pause(), resume(), pause(2));
-  expect(decideGate(pausedAgain, resume(1))).toEqual({ kind: 'refused', why: 'superseded' });
+  expect(decideGate(pausedAgain, resume(1))).toEqual({ kind: 'rejected', why: 'superseded' });
   const resumedAgain = after(pausedAgain, resume(3));
-  expect(decideGate(resumedAgain, pause(0))).toEqual({ kind: 'refused', why: 'superseded' });
+  expect(decideGate(resumedAgain, pause(0))).toEqual({ kind: 'rejected', why: 'superseded' });
   expect(after(resumedAgain, pause(4))).toMatchObject({ state: 'paused', changeNumber: 5 });
 });
 
@@ -146,9 +146,9 @@ test('who has watched the lease of a paused line stand still ends it: the line i
   expect(ended.holder).toBeUndefined();
   expect(isSilent(ended)).toBe(true);
   const old = { ...lapsed, renewalNumber: renewalNumberOf(paused) - 1 };
-  expect(decideGate(paused, { kind: 'lapse', lapsed: old })).toEqual({ kind: 'refused', why: 'held' });
+  expect(decideGate(paused, { kind: 'lapse', lapsed: old })).toEqual({ kind: 'rejected', why: 'held' });
   expect(decideGate(after(paused, resume()), { kind: 'lapse', lapsed })).toEqual({
-    kind: 'refused',
+    kind: 'rejected',
     why: 'not-paused',
   });
 });

@@ -20,7 +20,7 @@ export interface Run {
     readonly done: number;
     readonly notInsured: number;
     /** final: not fetched again until the insurer's entry changes */
-    readonly refused: number;
+    readonly permanentlyFailed: number;
     /** all attempts failed: they stay pending for the next list */
     readonly exhausted: number;
   };
@@ -34,7 +34,7 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
   state: 'running',
   phase: 'list',
   patients: { listed: 0, new: 0, changed: 0, removed: 0, unchanged: 0, quarantined: 0 },
-  careRecords: { total: 0, done: 0, notInsured: 0, refused: 0, exhausted: 0 },
+  careRecords: { total: 0, done: 0, notInsured: 0, permanentlyFailed: 0, exhausted: 0 },
   lineUse: zeroLineUse,
   rate: startRate(startedAtMs),
 });
@@ -65,25 +65,31 @@ export const countRemoved = (run: Run, removed: number): Run => ({
 
 /** Restarts the counts of care records with the patients that are pending in the table, including exhausted ones. */
 export const countPending = (run: Run, pending: number): Run => {
-  const { done, notInsured, refused } = run.careRecords;
+  const { done, notInsured, permanentlyFailed } = run.careRecords;
   return {
     ...run,
-    careRecords: { done, notInsured, refused, exhausted: 0, total: done + notInsured + refused + pending },
+    careRecords: {
+      done,
+      notInsured,
+      permanentlyFailed,
+      exhausted: 0,
+      total: done + notInsured + permanentlyFailed + pending,
+    },
   };
 };
 
-export type PatientOutcome = 'done' | 'not-insured' | 'refused' | 'exhausted' | 'gone';
+export type PatientOutcome = 'done' | 'not-insured' | 'permanently-failed' | 'exhausted' | 'gone';
 
 /** Counts the end of one patient's sync. A patient that has been removed (`gone`) leaves the total. */
 export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse, nowMs: number): Run {
-  const { total, done, notInsured, refused, exhausted } = run.careRecords;
+  const { total, done, notInsured, permanentlyFailed, exhausted } = run.careRecords;
   return {
     ...run,
     careRecords: {
       total: total - (outcome === 'gone' ? 1 : 0),
       done: done + (outcome === 'done' ? 1 : 0),
       notInsured: notInsured + (outcome === 'not-insured' ? 1 : 0),
-      refused: refused + (outcome === 'refused' ? 1 : 0),
+      permanentlyFailed: permanentlyFailed + (outcome === 'permanently-failed' ? 1 : 0),
       exhausted: exhausted + (outcome === 'exhausted' ? 1 : 0),
     },
     lineUse: addLineUse(run.lineUse, lineUse),
@@ -93,8 +99,8 @@ export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse
 
 /** Returns the answer of a run to `progress` (docs/explanation/the-daily-run.md, "Progress"). @param line last known state of the line */
 export function progressOf(run: Run, line: Pick<Progress['line'], 'state' | 'busy'>, nowMs: number): Progress {
-  const { total, done, notInsured, refused, exhausted } = run.careRecords;
-  const pending = Math.max(0, total - done - notInsured - refused - exhausted);
+  const { total, done, notInsured, permanentlyFailed, exhausted } = run.careRecords;
+  const pending = Math.max(0, total - done - notInsured - permanentlyFailed - exhausted);
   const rate = ratePerMinute(run.rate, run.finishedAtMs ?? nowMs);
   const eta = run.state === 'running' ? etaSeconds(pending, rate) : undefined;
   return {
@@ -108,7 +114,7 @@ export function progressOf(run: Run, line: Pick<Progress['line'], 'state' | 'bus
     ...(run.state === 'cancelled' && run.cancellation && { cancellation: run.cancellation }),
     stale: false,
     patients: run.patients,
-    careRecords: { total, done, pending, failed: refused + exhausted, notInsured },
+    careRecords: { total, done, pending, failed: permanentlyFailed + exhausted, notInsured },
     line: {
       ...line,
       requests: run.lineUse.requests,

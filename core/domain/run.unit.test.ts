@@ -11,7 +11,7 @@ import {
   startRun,
 } from './run.ts';
 
-const outcomes: readonly PatientOutcome[] = ['done', 'not-insured', 'refused', 'exhausted', 'gone'];
+const outcomes: readonly PatientOutcome[] = ['done', 'not-insured', 'permanently-failed', 'exhausted', 'gone'];
 const line = { state: 'open', busy: false } as const;
 
 test('whatever becomes of the patients, everyone is counted in one place', () => {
@@ -30,7 +30,7 @@ test('whatever becomes of the patients, everyone is counted in one place', () =>
 test('a new list counts those tried in vain as pending again, and those refused for good as failed still', () => {
   let run = countPending(startRun('r', 0), 3);
   run = countPatient(run, 'exhausted', zeroLineUse, 1_000);
-  run = countPatient(run, 'refused', zeroLineUse, 2_000);
+  run = countPatient(run, 'permanently-failed', zeroLineUse, 2_000);
   run = countPatient(run, 'done', zeroLineUse, 3_000);
   run = countPending(run, 2); // the exhausted one and a new one
   expect(progressOf(run, line, 4_000).careRecords).toEqual({ total: 4, done: 1, pending: 2, failed: 1, notInsured: 0 });

@@ -5,7 +5,7 @@ import {
   decideGate,
   type Gate,
   type GateEvent,
-  type GateRefusal,
+  type GateRejection,
   hasLapsed,
   isSilent,
   type LeaseWatch,
@@ -20,7 +20,7 @@ export const lineTable = 'Line';
 export type GateOutcome =
   | { readonly kind: 'written' | 'unchanged'; readonly gate: Gate }
   | { readonly kind: 'stale' }
-  | { readonly kind: 'refused'; readonly why: GateRefusal };
+  | { readonly kind: 'rejected'; readonly why: GateRejection };
 
 /** The table Line (docs/explanation/architecture.md, "Tables"): the gate of one insurer. */
 export interface GateStore {
@@ -148,7 +148,7 @@ export function openGate(
 
   const attempt = async (gate: Gate, event: GateEvent): Promise<GateOutcome> => {
     const decision = decideGate(gate, event);
-    if (decision.kind === 'refused') return decision;
+    if (decision.kind === 'rejected') return decision;
     if (decision.kind === 'unchanged') return { kind: 'unchanged', gate };
     const written = withSilentSince(decision.gate, gate, nowIso);
     return (await put(written, gate.leaseNumber)) ? { kind: 'written', gate: written } : { kind: 'stale' };
@@ -164,7 +164,7 @@ export function openGate(
         const gate = await find();
         const outcome = await attempt(gate, eventNow());
         if (outcome.kind === 'written' || outcome.kind === 'unchanged') return outcome.gate;
-        if (outcome.kind === 'refused') throw new GateError('superseded');
+        if (outcome.kind === 'rejected') throw new GateError('superseded');
       } catch (error) {
         if (error instanceof GateError && error.fault !== 'unavailable') throw error;
         lastError = error;

@@ -19,11 +19,11 @@ import {
   triggerSignal,
 } from '../contract/daily-sync.ts';
 import { dailySyncId, syncTaskQueue } from '../contract/names.ts';
+import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
 import type { Progress } from '../domain/progress.ts';
 import { newRunId } from '../domain/run-id.ts';
 import { GateError } from '../stores/gate.ts';
 import type { Stores } from '../stores/open-stores.ts';
-import { type LineNow, lineNow } from './insurer-line-client.ts';
 
 export type DailySyncFault =
   | 'no-run'
@@ -43,7 +43,7 @@ export class DailySyncError extends Error {
 
 /** A run's progress with the line as the gate has it now, and while that is paused: by whom, since when, why. */
 export interface ProgressNow extends Progress {
-  readonly line: Progress['line'] & Pick<LineNow, 'by' | 'since' | 'reason'>;
+  readonly line: Progress['line'] & Pick<LineStatus, 'by' | 'since' | 'reason'>;
 }
 
 /** What people do with the day's run of one insurer. */
@@ -105,7 +105,7 @@ export function createDailySyncClient(
   /** Without the gate, or before there is one, the line is told as the run has last seen it. */
   const withLine = async (progress: Progress): Promise<ProgressNow> => {
     try {
-      return { ...progress, line: { ...progress.line, ...lineNow(await gate.find()) } };
+      return { ...progress, line: { ...progress.line, ...lineStatusOf(await gate.find()) } };
     } catch (error) {
       if (error instanceof GateError) return progress;
       throw error;

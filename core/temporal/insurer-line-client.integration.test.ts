@@ -32,14 +32,14 @@ const secondsOf = async (work: () => Promise<unknown>): Promise<number> => {
 describe.concurrent('the client of the line', () => {
   test('a pause and a resume need a name and a reason', async () => {
     const { line } = await open();
-    for (const wish of [
+    for (const command of [
       { operator: 'olga', reason: ' ' },
       { operator: '', reason: 'r' },
       { operator: 'olga', reason: 'two\nlines' },
     ]) {
-      const refusal = { fault: 'refused', problem: expect.any(String) };
-      await expect(line.pause(wish)).rejects.toMatchObject(refusal);
-      await expect(line.resume(wish)).rejects.toMatchObject(refusal);
+      const invalid = { fault: 'invalid', problem: expect.any(String) };
+      await expect(line.pause(command)).rejects.toMatchObject(invalid);
+      await expect(line.resume(command)).rejects.toMatchObject(invalid);
     }
     expect(await line.read()).toEqual({ state: 'open', busy: false });
   });

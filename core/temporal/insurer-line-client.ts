@@ -6,10 +6,9 @@ import {
   type InsurerLineInput,
   insurerLineWorkflow,
   type LineFailureType,
-  type LineRequest,
-  type LineState,
-  type LineWithoutChanges,
-  lineStateQuery,
+  type LineHistory,
+  type LineUpdateInput,
+  lineHistoryQuery,
   pauseUpdate,
   resumeUpdate,
 } from '../contract/insurer-line.ts';
@@ -17,23 +16,24 @@ import { insurerLineId, syncTaskQueue } from '../contract/names.ts';
 import { type Gate, type LineChange, leaseMarginMs } from '../domain/gate.ts';
 import { mergeChanges } from '../domain/line-changes.ts';
 import { lineCommandProblem } from '../domain/line-command.ts';
+import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
 import { GateError, type GateStore } from '../stores/gate.ts';
 
 /**
  * Why the line could not be paused or resumed.
- * - `refused`: the wish lacks a name or a reason; `problem` says it in words for people
- * - `unknown-insurer`: no worker has ever kept this line
- * - `unavailable`: the gate cannot be reached. Nothing is promised: whether the wish was carried out is not known
- * - `not-silent`: the gate is closed and nothing new begins, but that nothing is under way is not proved yet
- * - `resumed`: somebody opened the line again while its silence was awaited
- * - `superseded`: somebody paused the line anew; whoever wants it open must see why first
+ * - `invalid`: the command has no name or no reason; `problem` explains it for people
+ * - `unknown-insurer`: no worker has ever used this line
+ * - `unavailable`: the gate cannot be reached, and it is not known whether the command was executed
+ * - `not-silent`: the line is paused and no new request starts, but it is not proved that no request is under way
+ * - `resumed`: another operator resumed the line while this pause waited for silence
+ * - `superseded`: another operator paused the line again; read their reason before you resume it
  */
-export type InsurerLineFault = 'refused' | 'unknown-insurer' | 'unavailable' | 'not-silent' | 'resumed' | 'superseded';
+export type InsurerLineFault = 'invalid' | 'unknown-insurer' | 'unavailable' | 'not-silent' | 'resumed' | 'superseded';
 
 export class InsurerLineError extends Error {
   override readonly name = 'InsurerLineError';
   readonly fault: InsurerLineFault;
-  /** of `refused`: what is wrong with the wish */
+  /** of `invalid`: what is wrong with the command */
   readonly problem?: string;
   constructor(fault: InsurerLineFault, { problem, ...options }: ErrorOptions & { readonly problem?: string } = {}) {
     super(`insurer line: ${fault}`, options);
@@ -42,27 +42,22 @@ export class InsurerLineError extends Error {
   }
 }
 
-/** The line as people are told of it: who, when and why only while it is paused. */
-export type LineNow = Pick<Gate, 'state' | 'busy' | 'silentSince' | 'by' | 'since' | 'reason'> & {
-  /** of a paused line: whether it is proved that nothing is under way and nothing will be sent */
-  readonly silent?: boolean;
-};
-
-/** What people do with the line of one insurer. */
+/** Pauses, resumes and reads the line of one insurer. */
 export interface InsurerLineClient {
   /**
-   * Resolves only once the line is proved silent; one that is paused already stays as it is. Works also while Temporal or
-   * every worker does not answer: after three seconds the gate is closed beside them, and `insurerLine` is told later (ADR 0018).
+   * Pauses the line, and resolves once it is proved silent. A paused line stays as it is. If Temporal or all workers do
+   * not answer within three seconds, this client writes the pause into the gate itself; `insurerLine` learns of it later
+   * (ADR 0018).
    * @throws InsurerLineError
    */
-  pause(wish: OperatorCommand): Promise<LineNow>;
-  /** Likewise, but for the silence. @throws InsurerLineError */
-  resume(wish: OperatorCommand): Promise<LineNow>;
-  /** From the gate itself. @throws InsurerLineError `unknown-insurer`, `unavailable` */
-  read(): Promise<LineNow>;
+  pause(command: OperatorCommand): Promise<LineStatus>;
+  /** Resumes the line in the same way, without a wait for silence. @throws InsurerLineError */
+  resume(command: OperatorCommand): Promise<LineStatus>;
+  /** Reads the gate. @throws InsurerLineError `unknown-insurer`, `unavailable` */
+  read(): Promise<LineStatus>;
   /**
-   * The last 50, newest first: those that `insurerLine` remembers, and those that it was not told of yet. Only the latter when
-   * it does not answer within two seconds.
+   * Returns the last 50 changes, newest first: those that `insurerLine` remembers and those in the outbox. If the workflow
+   * does not answer within two seconds, returns the outbox only.
    * @throws InsurerLineError `unknown-insurer`, `unavailable`
    */
   readChanges(): Promise<readonly LineChange[]>;
@@ -74,21 +69,21 @@ export interface OperatorCommand {
 }
 
 export interface InsurerLineDeps {
-  /** may hang or fail: nothing here waits for it longer than it says */
+  /** may hang or fail; every call through it has a time limit */
   readonly temporal: () => Promise<Client>;
   readonly gate: GateStore;
   readonly insurerId: string;
   readonly clock?: Clock;
 }
 
-/** So long an update, a query and a reminder may take until they count as unanswered, ms. */
+/** Time limits in ms of an update, a query and a signal. */
 const updateMs = 3_000;
 const queryMs = 2_000;
-const reminderMs = 1_000;
-/** Beyond the lease: a holder that lives has cut what is under way by then, ms. */
+const signalMs = 1_000;
+/** Time in ms after the lease's end. A live holder has aborted its request by then. */
 const silenceMs = 5_000;
-/** One lost call to the gate is no reason to leave an operator without an answer. */
-const looksMax = 3;
+/** Attempts to read the gate: one lost call must not leave an operator without an answer. */
+const readsMax = 3;
 
 export function createInsurerLineClient({
   temporal,
@@ -96,17 +91,17 @@ export function createInsurerLineClient({
   insurerId,
   clock = systemClock,
 }: InsurerLineDeps): InsurerLineClient {
-  const look = async (): Promise<Gate> => {
-    for (let looks = 1; ; looks += 1) {
+  const readGate = async (): Promise<Gate> => {
+    for (let reads = 1; ; reads += 1) {
       try {
         return await gate.find();
       } catch (error) {
-        if (looks === looksMax || !(error instanceof GateError) || error.fault !== 'unavailable') rethrow(error);
+        if (reads === readsMax || !(error instanceof GateError) || error.fault !== 'unavailable') rethrow(error);
       }
     }
   };
 
-  /** @returns undefined when there was no answer in time */
+  /** @returns undefined if there was no answer in time */
   const call = <Answer>(limitMs: number, send: (client: Client) => Promise<Answer>): Promise<Answer | undefined> =>
     within(clock, limitMs, async (signal) => {
       const client = await temporal();
@@ -114,11 +109,11 @@ export function createInsurerLineClient({
       return await client.withAbortSignal(signal, () => send(client));
     });
 
-  /** @returns undefined when Temporal or its workers are not up to it */
-  const ask = async (update: string, request: LineRequest): Promise<LineNow | undefined> => {
+  /** @returns undefined if Temporal or the workers do not answer */
+  const update = async (name: string, request: LineUpdateInput): Promise<LineStatus | undefined> => {
     try {
       const changed = await call(updateMs, (client) =>
-        client.workflow.executeUpdateWithStart<Workflow, LineWithoutChanges, [LineRequest]>(update, {
+        client.workflow.executeUpdateWithStart<Workflow, Omit<LineHistory, 'changes'>, [LineUpdateInput]>(name, {
           args: [request],
           startWorkflowOperation: new WithStartWorkflowOperation(insurerLineWorkflow, {
             ...startOptions(insurerId),
@@ -126,23 +121,23 @@ export function createInsurerLineClient({
           }),
         }),
       );
-      return changed && lineNow({ ...changed, busy: false, silent: true });
+      return changed && lineStatusOf({ ...changed, busy: false, silent: true });
     } catch (error) {
-      const failure = refusalIn(error);
+      const failure = updateFailureIn(error);
       if (failure === undefined) return undefined;
-      const fault = failureFaults[failure.type as LineFailureType | 'WishRefused'];
-      throw new InsurerLineError(fault, { cause: error, ...(fault === 'refused' && { problem: failure.message }) });
+      const fault = faultsByFailureType[failure.type as LineFailureType | 'CommandInvalid'];
+      throw new InsurerLineError(fault, { cause: error, ...(fault === 'invalid' && { problem: failure.message }) });
     }
   };
 
-  const remind = async (): Promise<void> => {
-    await call(reminderMs, (client) => signalGateChanged(client, insurerId)).catch(() => {}); // the line's holder reminds it too
+  const signalWorkflow = async (): Promise<void> => {
+    await call(signalMs, (client) => signalGateChanged(client, insurerId)).catch(() => {}); // the holder of the line signals it, too
   };
 
-  const awaitSilence = async ({ leaseMs = 0 }: Gate): Promise<LineNow> => {
+  const awaitSilence = async ({ leaseMs = 0 }: Gate): Promise<LineStatus> => {
     const { signal, cancel } = timeoutSignal(clock, leaseMs + leaseMarginMs(leaseMs) + silenceMs);
     try {
-      return lineNow(await gate.awaitSilence(signal));
+      return lineStatusOf(await gate.awaitSilence(signal));
     } catch (error) {
       if (error === signal.reason) throw new InsurerLineError('not-silent', { cause: error });
       rethrow(error);
@@ -151,53 +146,53 @@ export function createInsurerLineClient({
     }
   };
 
-  const pauseAsSeen = async ({ operator, reason }: OperatorCommand): Promise<LineNow> => {
-    const { changeNumber: seen } = await look();
-    const paused = await ask(pauseUpdate, { operator, reason, seen });
+  const pauseAsSeen = async ({ operator, reason }: OperatorCommand): Promise<LineStatus> => {
+    const { changeNumber: seen } = await readGate();
+    const paused = await update(pauseUpdate, { operator, reason, seen });
     if (paused !== undefined) return paused;
     const closed = await gate.pause({ by: operator, reason, seen }).catch(rethrow);
-    const [silent] = await Promise.all([awaitSilence(closed), remind()]);
+    const [silent] = await Promise.all([awaitSilence(closed), signalWorkflow()]);
     return silent;
   };
 
   return {
-    async pause(wish) {
-      refuseUnlessComplete(wish);
+    async pause(command) {
+      assertValid(command);
       for (;;) {
         try {
-          return await pauseAsSeen(wish);
+          return await pauseAsSeen(command);
         } catch (error) {
-          // somebody has changed the line since: that it be paused is still wished
+          // another operator has changed the line since; this one still wants it paused
           if (!(error instanceof InsurerLineError && error.fault === 'superseded')) throw error;
         }
       }
     },
 
     async resume({ operator, reason }) {
-      refuseUnlessComplete({ operator, reason });
-      const { changeNumber: seen } = await look();
-      const opened = await ask(resumeUpdate, { operator, reason, seen });
+      assertValid({ operator, reason });
+      const { changeNumber: seen } = await readGate();
+      const opened = await update(resumeUpdate, { operator, reason, seen });
       if (opened !== undefined) return opened;
       const gateOpen = await gate.resume({ by: operator, reason, seen }).catch(rethrow);
-      await remind();
-      return lineNow(gateOpen);
+      await signalWorkflow();
+      return lineStatusOf(gateOpen);
     },
 
     async read() {
-      return lineNow(await look());
+      return lineStatusOf(await readGate());
     },
 
     async readChanges() {
-      const remembered = call(queryMs, (client) =>
-        client.workflow.getHandle(insurerLineId(insurerId)).query<LineState>(lineStateQuery),
+      const history = call(queryMs, (client) =>
+        client.workflow.getHandle(insurerLineId(insurerId)).query<LineHistory>(lineHistoryQuery),
       ).catch(() => undefined);
-      const { outbox } = await look();
-      return mergeChanges((await remembered)?.changes ?? [], outbox);
+      const { outbox } = await readGate();
+      return mergeChanges((await history)?.changes ?? [], outbox);
     },
   };
 }
 
-/** Asks `insurerLine` to look at the gate, which has changes that it was not told of. */
+/** Tells `insurerLine` to read the gate, because its outbox has changes. */
 export async function signalGateChanged(client: Client, insurerId: string): Promise<void> {
   await client.workflow.signalWithStart(insurerLineWorkflow, {
     ...startOptions(insurerId),
@@ -206,42 +201,29 @@ export async function signalGateChanged(client: Client, insurerId: string): Prom
   });
 }
 
-export function lineNow({ state, busy, silent, silentSince, by, since, reason }: LineNow): LineNow {
-  if (state === 'open') return { state, busy };
-  return {
-    state,
-    busy,
-    ...(silent !== undefined && { silent }),
-    ...(silentSince !== undefined && { silentSince }),
-    ...(by !== undefined && { by }),
-    ...(since !== undefined && { since }),
-    ...(reason !== undefined && { reason }),
-  };
-}
-
 const startOptions = (insurerId: string) => ({
   workflowId: insurerLineId(insurerId),
   taskQueue: syncTaskQueue,
   args: [{ insurerId }] as [InsurerLineInput],
 });
 
-function refuseUnlessComplete(wish: OperatorCommand): void {
-  const problem = lineCommandProblem(wish);
-  if (problem !== undefined) throw new InsurerLineError('refused', { problem });
+function assertValid(command: OperatorCommand): void {
+  const problem = lineCommandProblem(command);
+  if (problem !== undefined) throw new InsurerLineError('invalid', { problem });
 }
 
-const failureFaults: Readonly<Record<LineFailureType | 'WishRefused', InsurerLineFault>> = {
-  WishRefused: 'refused',
+const faultsByFailureType: Readonly<Record<LineFailureType | 'CommandInvalid', InsurerLineFault>> = {
+  CommandInvalid: 'invalid',
   Superseded: 'superseded',
   UnknownInsurer: 'unknown-insurer',
   Resumed: 'resumed',
 };
 
-/** What `insurerLine` has refused the update for; undefined when it was no refusal. */
-function refusalIn(error: unknown): ApplicationFailure | undefined {
+/** Returns the failure with which `insurerLine` rejected or failed the update; undefined for any other error. */
+function updateFailureIn(error: unknown): ApplicationFailure | undefined {
   if (!(error instanceof Error)) return undefined;
-  if (error instanceof ApplicationFailure && Object.hasOwn(failureFaults, error.type ?? '')) return error;
-  return refusalIn(error.cause);
+  if (error instanceof ApplicationFailure && Object.hasOwn(faultsByFailureType, error.type ?? '')) return error;
+  return updateFailureIn(error.cause);
 }
 
 function rethrow(error: unknown): never {
@@ -249,7 +231,7 @@ function rethrow(error: unknown): never {
   throw new InsurerLineError(error.fault, { cause: error });
 }
 
-/** Ends in time whatever hangs. @returns undefined when it was too late */
+/** Runs work with a time limit, even if it ignores its signal. @returns undefined after the limit */
 async function within<Answer>(
   clock: Clock,
   limitMs: number,

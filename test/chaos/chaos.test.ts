@@ -270,7 +270,7 @@ function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: 
     { what: 'requests against a 410 that died with who had heard it', count: lost.after410 },
     { what: 'workers started', count: scene.crew.all.length },
     { what: 'workers that ended by themselves', count: scene.crew.endedByThemselves },
-    ...Object.entries(scene.operators.refusals).map(
+    ...Object.entries(scene.operators.rejections).map(
       ([what, count]): Row => ({ what: `operators told "${what}"`, count }),
     ),
   ];

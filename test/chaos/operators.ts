@@ -20,7 +20,7 @@ export class Operators {
   /** stretches in which the line was, or might have been, paused; epoch ms */
   readonly closed: { readonly fromMs: number; untilMs?: number }[] = [];
   /** what they were answered instead of a confirmation, and how often */
-  readonly refusals: Record<string, number> = {};
+  readonly rejections: Record<string, number> = {};
   readonly #line: InsurerLineClient;
   readonly #insurer: Insurer;
   readonly #crew: Crew;
@@ -89,7 +89,7 @@ export class Operators {
     } catch (error) {
       if (!(error instanceof InsurerLineError)) throw error;
       const answer = `${what}: ${error.fault}`;
-      this.refusals[answer] = (this.refusals[answer] ?? 0) + 1;
+      this.rejections[answer] = (this.rejections[answer] ?? 0) + 1;
       return false;
     }
   }

@@ -110,7 +110,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
   },
   'a resume opens whatever pause it finds': {
     file: domain,
-    find: "if (gate.state === 'open') return unchanged;\n      if (gate.changeNumber !== event.seen) return refuse('superseded');",
+    find: "if (gate.state === 'open') return unchanged;\n      if (gate.changeNumber !== event.seen) return reject('superseded');",
     replace: "if (gate.state === 'open') return unchanged;",
   },
 };

@@ -80,7 +80,7 @@ export class SimulatedOperator {
   async pause(): Promise<void> {
     const isConfirmed = await this.#line.pause({ operator: this.name, reason: 'simulated' }).then(
       () => true,
-      (error: unknown) => this.#refused('pause', error),
+      (error: unknown) => this.#rejected('pause', error),
     );
     if (isConfirmed) this.#onConfirmed(this.#silentChange);
   }
@@ -88,10 +88,10 @@ export class SimulatedOperator {
   async resume(): Promise<void> {
     await this.#line
       .resume({ operator: this.name, reason: 'simulated' })
-      .catch((error: unknown) => this.#refused('resume', error));
+      .catch((error: unknown) => this.#rejected('resume', error));
   }
 
-  #refused(what: string, error: unknown): false {
+  #rejected(what: string, error: unknown): false {
     if (!(error instanceof InsurerLineError)) throw error;
     this.#world.say(() => `${this.name}: ${what} ${error.fault}`);
     return false;

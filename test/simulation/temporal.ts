@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit, SlotReserveContext } from '@temporalio/worker';
-import { type LineFailureType, type LineRequest, pauseUpdate } from '../../core/contract/insurer-line.ts';
+import { type LineFailureType, type LineUpdateInput, pauseUpdate } from '../../core/contract/insurer-line.ts';
 import type { Gate } from '../../core/domain/gate.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
@@ -94,7 +94,7 @@ export class SimulatedTemporal {
     const client = {
       withAbortSignal: <Answer>(_signal: AbortSignal, work: () => Promise<Answer>) => work(),
       workflow: {
-        executeUpdateWithStart: (update: string, { args }: { readonly args: [LineRequest] }) =>
+        executeUpdateWithStart: (update: string, { args }: { readonly args: [LineUpdateInput] }) =>
           send<ChangedGate>((tell, fail) => this.#update(update === pauseUpdate, args[0], tell, fail)).then(
             (answer) => {
               if (update === pauseUpdate) onAnswer(answer);
@@ -127,7 +127,7 @@ export class SimulatedTemporal {
 
   #update(
     isPause: boolean,
-    { operator: by, reason, seen }: LineRequest,
+    { operator: by, reason, seen }: LineUpdateInput,
     tell: (answer: ChangedGate) => void,
     fail: (error: unknown) => void,
   ): void {

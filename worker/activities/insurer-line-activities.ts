@@ -1,40 +1,41 @@
 import { ApplicationFailure } from '@temporalio/activity';
-import type { ChangedLine, InsurerLineActivities, LineFailureType } from '../../core/contract/insurer-line.ts';
+import type { GateSnapshot, InsurerLineActivities, LineFailureType } from '../../core/contract/insurer-line.ts';
 import type { Gate } from '../../core/domain/gate.ts';
 import { GateError, type GateFault, type GateStore } from '../../core/stores/gate.ts';
 import { withHeartbeats } from './heartbeats.ts';
 
 export interface InsurerLineActivitiesDeps {
-  /** whose line this worker keeps */
+  /** the insurer whose line this worker uses */
   readonly insurerId: string;
   readonly gate: Pick<GateStore, 'find' | 'pause' | 'resume' | 'acknowledge' | 'awaitSilence'>;
 }
 
-/** What `insurerLine` does at the gate. */
+/** Creates the activities with which `insurerLine` reads and changes the gate. */
 export const createInsurerLineActivities = ({
-  insurerId: own,
+  insurerId: ownInsurerId,
   gate,
 }: InsurerLineActivitiesDeps): InsurerLineActivities => {
-  const atGate = async <Answer>(insurerId: string, work: () => Promise<Answer>): Promise<Answer> => {
-    if (insurerId !== own) throw ApplicationFailure.nonRetryable('this worker keeps another line', 'UnknownInsurer');
+  const forOwnLine = async <Answer>(insurerId: string, work: () => Promise<Answer>): Promise<Answer> => {
+    if (insurerId !== ownInsurerId)
+      throw ApplicationFailure.nonRetryable('this worker uses the line of another insurer', 'UnknownInsurer');
     return await work().catch(rethrowForTemporal);
   };
   return {
     silenceLine: ({ insurerId, operator: by, reason, seen }) =>
-      atGate(insurerId, () =>
+      forOwnLine(insurerId, () =>
         withHeartbeats(undefined, async ({ signal }) => {
           await gate.pause({ by, reason, seen });
-          return changedLine(await gate.awaitSilence(signal));
+          return snapshotOf(await gate.awaitSilence(signal));
         }),
       ),
     openLine: ({ insurerId, operator: by, reason, seen }) =>
-      atGate(insurerId, async () => changedLine(await gate.resume({ by, reason, seen }))),
-    readLineChanges: ({ insurerId }) => atGate(insurerId, async () => changedLine(await gate.find())),
-    acknowledgeChanges: ({ insurerId, upTo }) => atGate(insurerId, () => gate.acknowledge(upTo)),
+      forOwnLine(insurerId, async () => snapshotOf(await gate.resume({ by, reason, seen }))),
+    readLineChanges: ({ insurerId }) => forOwnLine(insurerId, async () => snapshotOf(await gate.find())),
+    acknowledgeChanges: ({ insurerId, upTo }) => forOwnLine(insurerId, () => gate.acknowledge(upTo)),
   };
 };
 
-const changedLine = ({ state, changeNumber, by, since, reason, outbox }: Gate): ChangedLine => ({
+const snapshotOf = ({ state, changeNumber, by, since, reason, outbox }: Gate): GateSnapshot => ({
   state,
   changeNumber,
   ...(by !== undefined && { by }),
@@ -49,7 +50,7 @@ const failureTypes: Readonly<Record<Exclude<GateFault, 'unavailable'>, LineFailu
   resumed: 'Resumed',
 };
 
-/** A gate that cannot be reached is tried again; what it says is said for good. */
+/** Makes every gate error final, except `unavailable`, which Temporal retries. */
 function rethrowForTemporal(error: unknown): never {
   if (!(error instanceof GateError) || error.fault === 'unavailable') throw error;
   throw ApplicationFailure.fromError(error, { type: failureTypes[error.fault], nonRetryable: true });

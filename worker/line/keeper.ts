@@ -219,8 +219,8 @@ class LineKeeper implements Keeper {
       if (event === undefined) return 'done';
       const outcome = await this.#store.attempt(gate, event);
       if (outcome.kind === 'stale') return 'stale';
-      if (outcome.kind === 'refused') {
-        this.#log.warn('gate refused', { change: event.kind, why: outcome.why });
+      if (outcome.kind === 'rejected') {
+        this.#log.warn('gate rejected', { change: event.kind, why: outcome.why });
         return 'done';
       }
       if (event.kind === 'take' || event.kind === 'renew') {

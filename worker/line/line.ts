@@ -3,12 +3,12 @@ import { careRecordsAnswerProblem } from '../../core/domain/care-record.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
 import { drain, hasDeclaredEnd, parseJson, readToEnd, readWhole } from './answer-body.ts';
+import { lineErrorOf } from './error-answer.ts';
 import { type ExchangeAnswer, openExchange } from './exchange.ts';
 import type { OpenConnection } from './insurer-connection.ts';
 import { LineError, LineWithheld } from './line-error.ts';
 import { createLineStatistics, type LineStatistics } from './line-statistics.ts';
 import { createLineQueue } from './queue.ts';
-import { refusalOf } from './refusal.ts';
 import type { SendPermit } from './send-permit.ts';
 
 /** What the line needs of a SendPermit. */
@@ -148,8 +148,8 @@ export function openLine(options: LineOptions): Line {
     }
   }
 
-  const refused = (answer: ExchangeAnswer, operation: 'care-records' | 'patients'): Promise<LineError> =>
-    refusalOf(answer, operation, { permit, clock, drainMs: stallMs });
+  const errorOf = (answer: ExchangeAnswer, operation: 'care-records' | 'patients'): Promise<LineError> =>
+    lineErrorOf(answer, operation, { permit, clock, drainMs: stallMs });
 
   /** Tells the meter how a use of the line went. */
   async function counted<T>(use: Promise<T>): Promise<T> {
@@ -190,7 +190,7 @@ export function openLine(options: LineOptions): Line {
             return { kind: 'not-insured' };
           }
           default:
-            throw await refused(answer, operation);
+            throw await errorOf(answer, operation);
         }
       };
       const fetched = await exchangeWithPriority(priority, request, readAnswer, AbortSignal.any([signal, own.signal]))
@@ -230,7 +230,7 @@ export function openLine(options: LineOptions): Line {
           await drain(answer, stallMs, operation, clock);
           return 'range-refused';
         }
-        if (status !== 200 && !(status === 206 && resume)) throw await refused(answer, operation);
+        if (status !== 200 && !(status === 206 && resume)) throw await errorOf(answer, operation);
         if (!['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? ''))
           throw contract('content-encoding');
         if (!hasDeclaredEnd(headers)) throw new LineError('cut-short', { operation, problem: 'no end declared' });

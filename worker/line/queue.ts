@@ -14,7 +14,7 @@ export interface LineQueue {
 /** Somebody's place in the queue: their task, and how they are told that it will never come to it. */
 interface Place {
   readonly begin: () => Promise<void>;
-  readonly refuse: (reason: unknown) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 /**
@@ -43,7 +43,7 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
         await new Promise<void>(clock.afterReading); // lets a failed caller queue again before the next one is chosen
       }
     } catch (reason) {
-      for (const priority of priorities) for (const place of places[priority]) place.refuse(reason);
+      for (const priority of priorities) for (const place of places[priority]) place.reject(reason);
     } finally {
       isServing = false;
     }
@@ -62,12 +62,12 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
             leave();
             await task().then(resolve, reject);
           },
-          refuse: (reason) => {
+          reject: (reason) => {
             leave();
             reject(reason);
           },
         };
-        const giveUp = (): void => place.refuse(signal.reason);
+        const giveUp = (): void => place.reject(signal.reason);
         signal.addEventListener('abort', giveUp, { once: true });
         places[priority].add(place);
         void serve();

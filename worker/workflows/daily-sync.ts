@@ -27,9 +27,10 @@ import {
 import type { LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange, SplitResult } from '../../core/contract/list-activities.ts';
 import { lineTaskQueue } from '../../core/contract/names.ts';
-import type { LineStatus, PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
+import type { PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
 import { addCounts, zeroCounts } from '../../core/domain/diff.ts';
 import { addLineUse, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
+import type { LineStatus } from '../../core/domain/line-status.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { needsApproval } from '../../core/domain/removal-guard.ts';
 import {
@@ -98,7 +99,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   let cursor: PendingCursor | undefined = input.carried?.cursor;
   let waitingRemovals: WaitingRemovals | undefined = input.carried?.waitingRemovals;
   let decision: RemovalDecision | undefined;
-  let line: LineStatus = { state: 'open', busy: false };
+  let line: Pick<LineStatus, 'state' | 'busy'> = { state: 'open', busy: false };
   /** the run in its final state, from the moment it is saved; a delayed save at that moment saves the same state */
   let finished: Run | undefined;
   let saveDue = false;
@@ -365,7 +366,7 @@ async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Re
 
 function outcomeOf({ outcome, reason }: SyncPatientResult): PatientOutcome {
   if (outcome !== 'failed') return outcome;
-  return reason === 'PatientUnknown' || reason === 'AnswerTooLarge' ? 'refused' : 'exhausted';
+  return reason === 'PatientUnknown' || reason === 'AnswerTooLarge' ? 'permanently-failed' : 'exhausted';
 }
 
 function withoutDecision({ decision: _, ...run }: Run): Run {

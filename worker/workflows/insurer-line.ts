@@ -12,28 +12,27 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import {
-  type ChangedLine,
+  type GateSnapshot,
   gateChangedSignal,
   type InsurerLineActivities,
   type InsurerLineInput,
-  type LineRequest,
-  type LineState,
-  type LineWithoutChanges,
-  lineStateQuery,
+  type LineHistory,
+  type LineUpdateInput,
+  lineHistoryQuery,
   pauseUpdate,
   resumeUpdate,
 } from '../../core/contract/insurer-line.ts';
 import { mergeChanges } from '../../core/domain/line-changes.ts';
 import { lineCommandProblem } from '../../core/domain/line-command.ts';
 
-export const pause = defineUpdate<LineWithoutChanges, [LineRequest]>(pauseUpdate);
-export const resume = defineUpdate<LineWithoutChanges, [LineRequest]>(resumeUpdate);
+export const pause = defineUpdate<Omit<LineHistory, 'changes'>, [LineUpdateInput]>(pauseUpdate);
+export const resume = defineUpdate<Omit<LineHistory, 'changes'>, [LineUpdateInput]>(resumeUpdate);
 export const gateChanged = defineSignal(gateChangedSignal);
-export const lineState = defineQuery<LineState>(lineStateQuery);
+export const lineHistory = defineQuery<LineHistory>(lineHistoryQuery);
 
 const { silenceLine } = proxyActivities<InsurerLineActivities>({
-  startToCloseTimeout: '10 min', // a bound on the absurd: a lease is over long before
-  heartbeatTimeout: '3 s', // an operator waits: a frozen worker must not keep this for longer
+  startToCloseTimeout: '10 min', // never reached: a lease ends long before
+  heartbeatTimeout: '3 s', // an operator waits, so a frozen worker must lose the activity soon
   retry: { initialInterval: '1 s', backoffCoefficient: 1 },
 });
 const { openLine, readLineChanges, acknowledgeChanges } = proxyActivities<InsurerLineActivities>({
@@ -41,50 +40,50 @@ const { openLine, readLineChanges, acknowledgeChanges } = proxyActivities<Insure
   retry: { initialInterval: '1 s', maximumInterval: '10 s' },
 });
 
-/** A history of a line that is paused and resumed every day stays short for a year, and then begins anew. */
+/** Events after which the workflow continues as new: about a year of daily pauses and resumes. */
 const historyEventsMax = 1_000;
 
 /**
- * The line's memory, and the way to its gate: who paused and resumed it, when and why (ADR 0018). Runs for ever. Reordering
- * steps takes `patched('what-changed-2026-11')` and a replay of `test/histories/`.
+ * Pauses and resumes the line, and remembers who did so, when and why (ADR 0018). Runs for ever. To reorder steps, use
+ * `patched('what-changed-2026-11')` and replay `test/histories/`.
  */
 export async function insurerLine({ insurerId, carried }: InsurerLineInput): Promise<never> {
-  let line: LineState = carried ?? { state: 'open', changeNumber: 0, changes: [] };
-  let isLookDue = false;
-  /** all changes up to this one are known here, and need not be told any more */
+  let line: LineHistory = carried ?? { state: 'open', changeNumber: 0, changes: [] };
+  let isReadDue = false;
+  /** number of the last change that is known here and can leave the outbox */
   let knownUpTo = line.changes[0]?.number ?? 0;
   let acknowledgedUpTo = 0;
 
-  /** Answers can overtake each other: what the line is now, the newest one says. */
-  const learn = ({ outbox, ...seen }: ChangedLine): LineWithoutChanges => {
+  /** Adds what a snapshot says. Snapshots can overtake each other, so the highest changeNumber decides the state. */
+  const learn = ({ outbox, ...seen }: GateSnapshot): Omit<LineHistory, 'changes'> => {
     const changes = mergeChanges(line.changes, outbox);
     line = seen.changeNumber < line.changeNumber ? { ...line, changes } : { ...seen, changes };
     knownUpTo = Math.max(knownUpTo, ...outbox.map(({ number }) => number));
     return seen;
   };
   setHandler(pause, async (request) => learn(await silenceLine({ insurerId, ...request }).catch(rethrowCause)), {
-    validator: refuseUnlessComplete,
+    validator: validate,
   });
   setHandler(resume, async (request) => learn(await openLine({ insurerId, ...request }).catch(rethrowCause)), {
-    validator: refuseUnlessComplete,
+    validator: validate,
   });
   setHandler(gateChanged, () => {
-    isLookDue = true;
+    isReadDue = true;
   });
-  setHandler(lineState, () => line);
+  setHandler(lineHistory, () => line);
 
-  const mayBeginAnew = (): boolean => {
+  const shouldContinueAsNew = (): boolean => {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     return (continueAsNewSuggested || historyLength > historyEventsMax) && allHandlersFinished();
   };
   for (;;) {
-    await condition(() => isLookDue || knownUpTo > acknowledgedUpTo || mayBeginAnew());
-    if (isLookDue) {
-      isLookDue = false;
+    await condition(() => isReadDue || knownUpTo > acknowledgedUpTo || shouldContinueAsNew());
+    if (isReadDue) {
+      isReadDue = false;
       const gate = await readLineChanges({ insurerId }).catch(unlessUnknown);
       if (gate !== undefined) learn(gate);
-    } else if (mayBeginAnew()) {
-      // What is to be forgotten can wait for the next run: where one change follows another, no better moment may come.
+    } else if (shouldContinueAsNew()) {
+      // The acknowledgement can wait for the next run. While changes keep coming, there may be no better moment.
       await continueAsNew<typeof insurerLine>({ insurerId, carried: line });
     } else {
       const upTo = knownUpTo;
@@ -94,17 +93,17 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
   }
 }
 
-function refuseUnlessComplete(request: LineRequest): void {
+function validate(request: LineUpdateInput): void {
   const problem = lineCommandProblem(request);
-  if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'WishRefused');
+  if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'CommandInvalid');
 }
 
-/** The caller learns why, and not that it was an activity. */
+/** Rethrows the cause of an activity's failure, so that the caller gets the reason. */
 function rethrowCause(error: unknown): never {
   throw error instanceof ActivityFailure && error.cause !== undefined ? error.cause : error;
 }
 
-/** A line that nobody keeps has nothing to tell; its memory stays. */
+/** Ignores `UnknownInsurer`: a line that no worker has used has no changes. */
 function unlessUnknown(error: unknown): undefined {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   if (!(cause instanceof ApplicationFailure && cause.type === 'UnknownInsurer')) throw error;

@@ -63,7 +63,7 @@ const dailySyncProblems: Readonly<Record<DailySyncError['fault'], ProblemName>> 
   'temporal-unavailable': 'sync-unavailable',
 };
 const lineProblems: Readonly<Record<InsurerLineError['fault'], ProblemName>> = {
-  refused: 'invalid-request',
+  invalid: 'invalid-request',
   'unknown-insurer': 'line-unknown',
   unavailable: 'line-unavailable',
   'not-silent': 'line-not-silent',

@@ -4,7 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WithStartWorkflowOperation, type WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
 import { expect, test } from 'vitest';
-import { type LineRequest, type LineState, lineStateQuery, pauseUpdate } from '../../../core/contract/insurer-line.ts';
+import {
+  type LineHistory,
+  type LineUpdateInput,
+  lineHistoryQuery,
+  pauseUpdate,
+} from '../../../core/contract/insurer-line.ts';
 import { insurerLineId, syncTaskQueue } from '../../../core/contract/names.ts';
 import { createInsurerLineClient } from '../../../core/temporal/insurer-line-client.ts';
 import { type Day, insurerId, startDay } from '../../day.fixture.ts';
@@ -51,11 +56,11 @@ async function expectCompleted(day: Day): Promise<void> {
 }
 
 /** What `insurerLine` itself remembers. */
-const remembered = (day: Day): Promise<LineState> =>
-  day.client.workflow.getHandle(insurerLineId(insurerId)).query<LineState>(lineStateQuery);
+const remembered = (day: Day): Promise<LineHistory> =>
+  day.client.workflow.getHandle(insurerLineId(insurerId)).query<LineHistory>(lineHistoryQuery);
 
 /** An update as a caller may send it who checks nothing. @returns the type of its failure */
-async function failureOf(day: Day, lineOf: string, request: LineRequest): Promise<string | undefined> {
+async function failureOf(day: Day, lineOf: string, request: LineUpdateInput): Promise<string | undefined> {
   const startWorkflowOperation = new WithStartWorkflowOperation<Workflow>('insurerLine', {
     workflowId: insurerLineId(lineOf),
     taskQueue: syncTaskQueue,
@@ -115,7 +120,7 @@ test('a pause without a reason or a name, and one for an insurer that does not e
     { operator: ' ', reason: 'r' },
   ]) {
     await expect(day.line.pause(wish)).rejects.toMatchObject({ fault: 'refused' });
-    expect(await failureOf(day, insurerId, { ...wish, seen: 0 })).toBe('WishRefused');
+    expect(await failureOf(day, insurerId, { ...wish, seen: 0 })).toBe('CommandInvalid');
   }
   const gate = day.stores.gateOf('nobody');
   const nobodys = createInsurerLineClient({ temporal: async () => day.client, gate, insurerId: 'nobody' });

@@ -8,7 +8,7 @@ import type { SendPermit } from './send-permit.ts';
 /** An insurer that is too busy and says for how long in words that we cannot read is left alone for so long, ms. */
 const unreadableCooldownMs = 1_000;
 
-export interface RefusalOptions {
+export interface ErrorAnswerOptions {
   readonly permit: Pick<SendPermit, 'startCooldown' | 'pauseBySystem'>;
   readonly clock: Clock;
   /** the body is read on for so long, ms; then the connection is not worth it */
@@ -20,10 +20,10 @@ export interface RefusalOptions {
  * pauses it (401, 403) before the answer's end, so that no request can slip in between.
  * @returns the error to throw, once the body is out of the way
  */
-export async function refusalOf(
+export async function lineErrorOf(
   answer: ExchangeAnswer,
   operation: LineContext['operation'],
-  { permit, clock, drainMs }: RefusalOptions,
+  { permit, clock, drainMs }: ErrorAnswerOptions,
 ): Promise<LineError> {
   const { status, headers } = answer;
   const retryAfter = headers['retry-after'];
