@@ -4,15 +4,15 @@ import type { WorkerOptions } from '@temporalio/worker';
 import { syncTaskQueue } from '../core/contract/names.ts';
 import { faultOf, type Log } from './log.ts';
 
-/** All builds of the workflows are versions of this one deployment (docs/adr/0022-worker-deployment-versions.md). */
+/** The deployment whose versions are the builds of the workflows (ADR 0022). */
 const deploymentName = 'epa-sync';
 
-/** How often a worker looks whether the current version still has workers, ms: longer than one poll of theirs lasts. */
+/** Interval in milliseconds at which a worker checks that the current version has workers. Longer than one poll lasts. */
 const checkMs = 90_000;
-/** How often it tries to become the current version, until Temporal knows it, ms. */
+/** Interval in milliseconds at which a worker retries to become the current version, until Temporal knows the version. */
 const retryMs = 1_000;
 
-/** What a worker of a build says of itself; a workflow goes on with whatever version is the current one, after a replay of what it has done. */
+/** Returns the versioning options of a build. A workflow continues on the current version, which replays its history. */
 export const deploymentOptions = (buildId: string | undefined): Pick<WorkerOptions, 'workerDeploymentOptions'> =>
   buildId === undefined
     ? {}
@@ -29,13 +29,13 @@ export interface DeploymentWatch {
   readonly buildId: string;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** for tests, which cannot wait so long */
+  /** milliseconds; for tests only */
   readonly checkIntervalMs?: number;
 }
 
 /**
- * Makes a build the current version once it takes work: whoever has started last is what was deployed last. And once more when the
- * version that is current has no workers any more, as after a deployment that was rolled back. Ends with the signal; never throws.
+ * Makes a build the current version once it takes work, because the worker that started last was deployed last. Does so again
+ * if the current version has no workers any more, for example after a rollback. Ends with the signal; never throws.
  */
 export async function keepDeploymentCurrent({
   client,
@@ -54,7 +54,7 @@ export async function keepDeploymentCurrent({
     await sleep(ms, undefined, { signal, ref: false }).catch(() => {});
 
   while (!signal.aborted) {
-    // until its first poll has come there, Temporal does not know the version
+    // Temporal knows a version only after its first poll
     const fault = await makeCurrent().then(() => undefined, faultOf);
     if (fault === undefined) break;
     log.info('deployment version not current yet', { buildId, fault });
@@ -69,12 +69,15 @@ export async function keepDeploymentCurrent({
       if (lastPoll === undefined || lastPoll === seen) await makeCurrent();
       seen = lastPoll;
     } catch (error) {
-      log.warn('deployment version not looked after', { fault: faultOf(error) });
+      log.warn('deployment version not checked', { fault: faultOf(error) });
     }
   }
 }
 
-/** When a worker of the current version was seen last, by the server's clock; undefined when none was for minutes. Two answers that are the same say that nobody came between. */
+/**
+ * Returns when a worker of the current version last polled, by the server's clock; undefined if none has for minutes. Two
+ * equal answers mean that no worker has polled in between.
+ */
 async function lastPollOfCurrent({ workflowService, options }: Client): Promise<string | undefined> {
   const { namespace } = options;
   const { workerDeploymentInfo } = await workflowService.describeWorkerDeployment({ namespace, deploymentName });

@@ -1,15 +1,15 @@
 import { createServer, type Server } from 'node:http';
 
 /**
- * Says whether the worker is well, to whoever watches over it (ECS, docker compose): 200 while it takes work and the process
- * of its line runs, 503 before and after, and when that process does not come up. That Temporal, AWS or the insurer is away makes it no less well: another worker would stand there as well. A process
- * that stands still does not answer at all.
- * @param isWell asked at each request
+ * Serves the health check for ECS and docker compose: 200 while the worker takes work and its line process runs; 503 before,
+ * afterwards, and if the line process does not start. An outage of Temporal, AWS or the insurer does not make a worker
+ * unhealthy, because another worker would fail as well. A frozen process does not answer.
+ * @param isHealthy called for each request
  */
-export function startHealth(port: number, isWell: () => boolean): Server {
+export function startHealth(port: number, isHealthy: () => boolean): Server {
   const server = createServer((_, response) => {
-    response.writeHead(isWell() ? 200 : 503, { 'content-type': 'text/plain' });
-    response.end(isWell() ? 'taking work\n' : 'not taking work\n');
+    response.writeHead(isHealthy() ? 200 : 503, { 'content-type': 'text/plain' });
+    response.end(isHealthy() ? 'taking work\n' : 'not taking work\n');
   });
   return server.listen(port, '127.0.0.1').unref();
 }

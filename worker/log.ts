@@ -1,4 +1,4 @@
-/** Facts are counts, durations, states, patientRefs, kinds: never a KVNR, a name, or anything the insurer sent. */
+/** Facts of a log line: counts, durations, states, patientRefs and codes. Never a KVNR, a name or data from the insurer. */
 export type Facts = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Log {
@@ -7,21 +7,21 @@ export interface Log {
   error(event: string, facts?: Facts): void;
 }
 
-/** JSON lines on stdout. @param part which part speaks */
+/** Creates a log that writes JSON lines to stdout. @param part the part of the system that logs */
 export function createLog(
   part: string,
   write: (line: string) => void = (line) => void process.stdout.write(line),
 ): Log {
-  const say =
+  const logAt =
     (level: 'info' | 'warn' | 'error') =>
     (event: string, facts: Facts = {}): void => {
       const fixed = { at: new Date().toISOString(), level, part, pid: process.pid, event };
-      write(`${JSON.stringify({ ...fixed, ...facts, ...fixed })}\n`); // first in the line, and not to be overwritten
+      write(`${JSON.stringify({ ...fixed, ...facts, ...fixed })}\n`); // fixed fields come first, and facts cannot overwrite them
     };
-  return { info: say('info'), warn: say('warn'), error: say('error') };
+  return { info: logAt('info'), warn: logAt('warn'), error: logAt('error') };
 }
 
-/** An error as a log may name it: name and code along the causes. Messages stay out, because they can quote data. */
+/** Describes an error by the names and codes of the error and its causes. Messages are left out: they can quote data. */
 export function faultOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const code = 'code' in error ? `:${String(error.code)}` : 'fault' in error ? `:${String(error.fault)}` : '';

@@ -23,11 +23,12 @@ import { createTemporalLogger } from './temporal-log.ts';
 import { workflowSource } from './workflow-source.ts';
 
 /**
- * One worker: workflows and all activities but the insurer's run in this process, which also keeps the line; the insurer's
- * run in its child (docs/explanation/the-line.md, "Two processes"). Ends in order on SIGTERM and SIGINT: first the lease is handed back.
+ * Runs one worker. This process runs the workflows and all activities that do not call the insurer, and keeps the lease of
+ * the line. Its child process runs the activities that call the insurer (docs/explanation/the-line.md, "Two processes"). On
+ * SIGTERM and SIGINT the worker first releases the lease, then stops.
  */
 const log = createLog('worker');
-Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) }); // SIGTERM: the line first, then the worker
+Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) }); // we handle SIGTERM ourselves, because the line must stop first
 try {
   const config = readConfig(workerConfig, process.env);
   const opened = openStores(config);
@@ -36,7 +37,7 @@ try {
   await checkPseudonymKey({ syncRuns: opened.syncRuns, insurerId, pseudonymKey, log });
   const connection = await NativeConnection.connect(temporalConnection(config));
   const metrics = createMetrics(insurerId);
-  const syncsTookMs: number[] = [];
+  const syncDurationsMs: number[] = [];
   const onFailure = (): void => metrics.emit({ AccessLogFailures: 1 });
   const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };
   const gate = stores.gateOf(insurerId);
@@ -54,12 +55,16 @@ try {
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
-      ...createPatientRecordActivities({ ...stores, log, onSyncEnded: (tookMs) => syncsTookMs.push(tookMs) }),
+      ...createPatientRecordActivities({
+        ...stores,
+        log,
+        onSyncEnded: (durationMs) => syncDurationsMs.push(durationMs),
+      }),
       ...createListActivities({ ...stores, ...syncActivities, pseudonymKey }),
     },
-    maxConcurrentActivityTaskExecutions: 16, // each may hold one patient’s answer, 64 MiB at worst
-    stickyQueueScheduleToStartTimeout: '1 s', // a frozen worker must not keep an operator waiting for ten
-    maxHeartbeatThrottleInterval: '4 s', // an attempt that stood still for five must be over before the next one begins
+    maxConcurrentActivityTaskExecutions: 16, // each can hold one patient's answer of up to 64 MiB
+    stickyQueueScheduleToStartTimeout: '1 s', // by default an operator would wait 10 s for a frozen worker
+    maxHeartbeatThrottleInterval: '4 s', // shorter than the 5 s after which an attempt stops its writes (activities/heartbeats.ts)
     shutdownGraceTime: '10 s',
   });
   const keeper = await startKeeper({
@@ -70,7 +75,7 @@ try {
       log.error('line paused by the system', { reason });
     },
     onUnacknowledged: () => {
-      // the keeper calls again while it is in vain
+      // if this fails, the keeper calls again
       signalGateChanged(client, insurerId).catch((error: unknown) =>
         log.warn('insurer-line not signalled', { fault: faultOf(error) }),
       );
@@ -82,7 +87,7 @@ try {
     log,
     readRuns: async () => (await stores.syncRuns.listRuns(insurerId, reportedRuns)).entries,
     readBacklogs: () => readBacklogs(client),
-    takeSyncDurationsMs: () => syncsTookMs.splice(0),
+    takeSyncDurationsMs: () => syncDurationsMs.splice(0),
     schedule: { startHour: config.SYNC_HOUR, dueHour: config.RUN_DUE_HOUR },
     intervalMs: config.METRICS_INTERVAL_MS,
   });

@@ -11,13 +11,13 @@ export interface PseudonymKeyCheck {
   readonly log: Log;
 }
 
-/** Between two tries to read the mark, ms. */
+/** Interval in milliseconds between attempts to read the mark. */
 const retryMs = 1_000;
 
 /**
- * Makes sure, for as long as that takes, that everything stored is named by this key: under another one the next run would find
- * everybody gone, and everybody new.
- * @throws ConfigError
+ * Checks that the stored pseudonyms were made with this key. With another key the next run would find all stored patients gone
+ * and all listed patients new. Retries until the mark can be read.
+ * @throws ConfigError if the key is another one
  */
 export async function checkPseudonymKey({ syncRuns, insurerId, pseudonymKey, log }: PseudonymKeyCheck): Promise<void> {
   for (;;) {
@@ -29,5 +29,7 @@ export async function checkPseudonymKey({ syncRuns, insurerId, pseudonymKey, log
       await sleep(retryMs);
     }
   }
-  throw new ConfigError(['PSEUDONYM_KEY: is not the one by which everything that is stored is named']);
+  throw new ConfigError([
+    'PSEUDONYM_KEY: is not the key that the stored pseudonyms were made with. Set the original key',
+  ]);
 }

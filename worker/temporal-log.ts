@@ -1,13 +1,13 @@
 import { DefaultLogger } from '@temporalio/worker';
 import { faultOf, type Log } from './log.ts';
 
-/** A try that the line failed is its daily bread: counted in progress, and no line in a log each. */
+/** Failed requests are frequent and counted in the progress, so they are not logged one by one. */
 const expectedFailure = /^LineError\./;
 
-/** The SDK's own log, warnings and worse, as lines of ours: without messages of errors, which could quote data. */
+/** Creates a logger that writes the SDK's warnings and errors to our log, without error messages, which could quote data. */
 export const createTemporalLogger = (log: Log): DefaultLogger =>
   new DefaultLogger('WARN', ({ level, message, meta }) => {
-    if (message.startsWith('No workflows registered')) return; // the line's workers have none, on purpose
+    if (message.startsWith('No workflows registered')) return; // expected: the line's workers run activities only
     const error: unknown = meta?.['error'];
     if (error instanceof Error && 'type' in error && expectedFailure.test(String(error.type))) return;
     const facts = {

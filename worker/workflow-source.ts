@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { WorkerOptions } from '@temporalio/worker';
 
-/** The workflows: bundled by whoever built or started the stack (WORKFLOW_BUNDLE), or bundled now, in some seconds. */
+/** Returns the bundle in WORKFLOW_BUNDLE if that is set; otherwise lets the SDK bundle the workflows, which takes seconds. */
 export function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'interceptors'> {
   const codePath = process.env['WORKFLOW_BUNDLE'];
   if (codePath !== undefined) return { workflowBundle: { codePath } };

@@ -6,7 +6,7 @@ import { openStores } from '../stores/open-stores.ts';
 import { openTemporal } from './connection.ts';
 import { createDailySyncClient } from './daily-sync-client.ts';
 
-/** No worker runs here: what is seen is what can be known without one. */
+/** Opens clients on a stack without a worker. */
 async function open() {
   const config = readConfig(clientConfig, { ...process.env, INSURER_ID: `kk-${randomUUID().slice(0, 8)}` });
   const stores = openStores(config);
@@ -31,21 +31,21 @@ const progressOf = (runId: string, state: Progress['state']): Progress => ({
   ratePerMinute: 0,
 });
 
-test('before the first run there is no progress, and nothing to cancel or decide', async () => {
+test('before the first run there is no progress, and cancel and decide fail with no-run', async () => {
   const { sync } = await open();
   expect(await sync.readProgress()).toBeUndefined();
   await expect(sync.cancel({ operator: 'olga', reason: 'a test' })).rejects.toMatchObject({ fault: 'no-run' });
   await expect(sync.decideRemovals({ decision: 'approve', operator: 'o' })).rejects.toMatchObject({ fault: 'no-run' });
 });
 
-test('a second start joins the run under way', async () => {
+test('a second start joins the current run', async () => {
   const { sync } = await open();
   const first = await sync.start();
   expect(first.joined).toBe(false);
   expect(await sync.start()).toEqual({ runId: first.runId, joined: true });
 });
 
-test('while no worker answers, the stored progress is told as stale within three seconds, with the line as it is now', async () => {
+test('if no worker answers, the stored progress is returned as stale within three seconds, with the current state of the line', async () => {
   const { sync, stores, insurerId } = await open();
   const { runId } = await sync.start();
   await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);
@@ -58,13 +58,13 @@ test('while no worker answers, the stored progress is told as stale within three
   expect(performance.now() - startedAt).toBeLessThan(3_000);
 });
 
-test('a run that has ended is told from the table, and is not stale', async () => {
+test('the progress of a run that has ended comes from the table and is not stale', async () => {
   const { sync, stores, insurerId } = await open();
   await stores.syncRuns.saveProgress(insurerId, progressOf('20261124T213000Z-00000000', 'completed'), 1);
   expect(await sync.readProgress()).toMatchObject({ state: 'completed', stale: false });
 });
 
-test('a run that was terminated is told as stale: nothing will ever finish it', async () => {
+test('the progress of a terminated run is stale, because nothing will finish it', async () => {
   const { sync, stores, client, insurerId } = await open();
   const { runId } = await sync.start();
   await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);

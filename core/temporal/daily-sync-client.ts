@@ -41,29 +41,37 @@ export class DailySyncError extends Error {
   }
 }
 
-/** A run's progress with the line as the gate has it now, and while that is paused: by whom, since when, why. */
+/** The progress of a run, with the line's current state from the gate. For a paused line: by whom, since when and why. */
 export interface ProgressNow extends Progress {
   readonly line: Progress['line'] & Pick<LineStatus, 'by' | 'since' | 'reason'>;
 }
 
-/** What people do with the day's run of one insurer. */
+/** Controls the daily sync of one insurer. */
 export interface DailySyncClient {
-  /** Starts a run, or makes the one under way fetch the new list. @throws DailySyncError `temporal-unavailable` */
+  /** Starts a run, or makes the current run fetch the new list. @throws DailySyncError `temporal-unavailable` */
   start(): Promise<{ readonly runId: string; readonly joined: boolean }>;
   /**
-   * Of the run under way, by query; the last one stored, with `stale: true`, when no worker answers within two seconds;
-   * the stored one once the run has ended. The line as the gate has it now. undefined before the first run.
+   * Queries the current run for its progress. If no worker answers within two seconds, returns the stored progress with
+   * `stale: true`. After the end of a run, returns the stored progress. The line's state always comes from the gate.
+   * @returns undefined before the first run
    */
   readProgress(): Promise<ProgressNow | undefined>;
-  /** Asks the run to undo what is under way and end; who asked, and why, is kept with it. @throws DailySyncError `no-run`, `temporal-unavailable` */
+  /**
+   * Cancels the run, which undoes the work in progress and records who cancelled it and why.
+   * @throws DailySyncError `no-run`, `temporal-unavailable`
+   */
   cancel(request: CancelRequest): Promise<void>;
-  /** @throws DailySyncError `no-run`, `no-decision-awaited`, `decision-outdated`, `no-worker` after ten seconds, `temporal-unavailable` */
+  /**
+   * Approves or rejects the removals that wait.
+   * @throws DailySyncError `no-run`, `no-decision-awaited`, `decision-outdated`, `no-worker` after ten seconds,
+   *   `temporal-unavailable`
+   */
   decideRemovals(decision: RemovalDecision): Promise<Progress>;
 }
 
 type DailySyncConfig = Pick<ClientConfig, 'INSURER_ID' | 'SYNC_WINDOW' | 'CARE_MAX_ATTEMPTS' | 'REMOVAL_LIMIT_PERCENT'>;
 
-/** Longest wait for the server's own answers, and for one that needs a worker, ms. */
+/** Timeouts in milliseconds: for answers of the server itself, and for a query and an update, which need a worker. */
 const serverTimeoutMs = 5_000;
 const queryTimeoutMs = 2_000;
 const updateTimeoutMs = 10_000;
@@ -102,7 +110,7 @@ export function createDailySyncClient(
     }
   };
 
-  /** Without the gate, or before there is one, the line is told as the run has last seen it. */
+  /** Adds the line's current state. If the gate cannot be read or does not exist yet, keeps what the run last read. */
   const withLine = async (progress: Progress): Promise<ProgressNow> => {
     try {
       return { ...progress, line: { ...progress.line, ...lineStatusOf(await gate.find()) } };
@@ -131,7 +139,7 @@ export function createDailySyncClient(
             signal: triggerSignal,
             signalArgs: [],
             memo: { runId },
-            workflowTaskTimeout: '30 s', // a slow worker's answer is to count: ADR 0014
+            workflowTaskTimeout: '30 s', // so that a slow worker completes its tasks: ADR 0014
           });
           const { memo } = await handle.describe();
           const underWay = String(memo?.['runId'] ?? runId);
@@ -147,7 +155,7 @@ export function createDailySyncClient(
       if (typeof answer === 'object') return await withLine(answer);
       const stored = await syncRuns.readProgress(insurerId);
       if (stored === undefined) return undefined;
-      const stale = answer === 'no answer' || stored.state === 'running'; // running in the table only: it was terminated
+      const stale = answer === 'no answer' || stored.state === 'running'; // running in the table only: the workflow was terminated
       return await withLine({ ...stored, stale });
     },
 

@@ -31,19 +31,20 @@ export class PatientRecordError extends Error {
 
 export interface PatientRecordClient {
   /**
-   * Resolves within one second, also while no worker runs, once access entry and marker are durable and the sync is sure to
-   * be carried out; joins what is under way.
+   * Requests a sync. Resolves once access entry and marker are stored and the sync is certain to run. This takes at most one
+   * second, also while no worker runs. Joins a sync in progress.
    * @throws PatientRecordError
    */
   requestSync(request: { readonly patientRef: string; readonly access: AccessDraft }): Promise<LastSync>;
   /**
-   * The last sync that somebody asked for; `not-insured` when the patient was removed since, and it has stored nothing.
-   * undefined when the patient is unknown; without `lastSync` when nobody has asked yet.
+   * Returns the last sync that was requested; with the state `not-insured` if the patient has been removed since and the sync
+   * has stored nothing.
+   * @returns undefined if the patient is unknown; without `lastSync` before the first request
    * @throws AccessLogError `unavailable`
    */
   readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
   /**
-   * Resolves once the entry is durable; through the entity, or directly when Temporal does not answer in time.
+   * Stores an access entry through the workflow, or directly if Temporal does not answer in time.
    * @throws PatientRecordError `access-log-unavailable`
    */
   recordAccess(draft: AccessDraft): Promise<void>;
@@ -56,8 +57,8 @@ export interface PatientRecordClientDeps {
 }
 
 /**
- * Longest wait for the entity's answer, and then for the server to take a signal, ms. A server that is well takes it in some
- * 20 ms, so that all is done within a second; to one that is slow a late promise is better than a refusal.
+ * Timeouts in milliseconds for the workflow's answer, and then for the server to accept a signal. A healthy server accepts it
+ * in about 20 ms, so everything takes less than a second. With a slow server, a late promise is better than a refusal.
  */
 const syncAnswerTimeoutMs = 700;
 const signalTimeoutMs = 1_000;
@@ -65,7 +66,7 @@ const accessAnswerTimeoutMs = 500;
 const retryDelayMs = 20;
 const logPageEntries = 500;
 
-/** What people do with one patient, by way of the entity workflow (docs/explanation/the-daily-run.md, "A sync on demand"). */
+/** Creates the client of the workflow patientRecord (docs/explanation/the-daily-run.md, "A sync on demand"). */
 export function createPatientRecordClient({ temporal, stores, config }: PatientRecordClientDeps): PatientRecordClient {
   const startOf = (patientRef: string) => {
     const input: PatientRecordInput = {
@@ -76,8 +77,8 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
     return { workflowId: patientRecordId(patientRef), taskQueue: syncTaskQueue, args: [input] };
   };
 
-  /** The entity's answer, undefined when there is none in time. What was asked may then still be done later. */
-  const ask = async <Answer>(
+  /** Sends an update. Returns undefined if no answer arrives in time; the workflow may still process the update later. */
+  const sendUpdate = async <Answer>(
     update: string,
     argument: AccessDraft | RequestSyncInput,
     { patientRef, id, answerMs }: { readonly patientRef: string; readonly id: string; readonly answerMs: number },
@@ -102,7 +103,7 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
         const type = failureTypeOf(error);
         if (type === 'PatientUnknown') throw new PatientRecordError('patient-unknown', { cause: error });
         if (type !== 'UnprocessedUpdate') return undefined;
-        // That one was not accepted: too many at once, or it has met an end or a continue-as-new.
+        // The update was not accepted: there were too many, or the workflow ended or continued as new.
         await sleep(retryDelayMs * (0.5 + Math.random() / 2));
       }
     }
@@ -114,15 +115,14 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
       const syncId = randomUUID();
       const requestedBy = agentLabel(access.agent);
       const request: RequestSyncInput = { syncId, requestedBy, requestedAt: new Date().toISOString(), access };
-      const answered = await ask<LastSync>(requestSyncUpdate, request, {
+      const answered = await sendUpdate<LastSync>(requestSyncUpdate, request, {
         patientRef,
         id: syncId,
         answerMs: syncAnswerTimeoutMs,
       });
       if (answered) return answered.answer;
-      // The signal first: it carries all that is to be written, so that from then on the sync will be done, whatever becomes
-      // of us. A marker first would be a false promise to whoever reads or joins it until the signal is taken, and for good
-      // when it is not.
+      // The signal comes first. It contains everything that must be written, so the sync will run even if this process dies.
+      // A marker without an accepted signal would promise a sync that may never run.
       try {
         const client = await temporal();
         await client.connection.withDeadline(Date.now() + signalTimeoutMs, () =>
@@ -149,15 +149,15 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
 
     async recordAccess(draft) {
       const { patientRef, id } = draft;
-      const answered = await ask(recordAccessUpdate, draft, { patientRef, id, answerMs: accessAnswerTimeoutMs });
+      const answered = await sendUpdate(recordAccessUpdate, draft, { patientRef, id, answerMs: accessAnswerTimeoutMs });
       if (answered === undefined) await stores.accessLog.append(patientRef, [draft]).catch(rethrow);
     },
   };
 }
 
 /**
- * The sync on demand that found out that someone is not insured any more, put together from the access log, as nothing else is
- * left of them: the last one that was asked for before the removal, and has stored nothing.
+ * Returns the sync on demand that found out that a patient is no longer insured: the last one that was requested before the
+ * removal and has stored nothing. Reads it from the access log, which is all that remains of the patient.
  */
 async function syncThatRemoved(
   patientRef: string,
@@ -169,12 +169,12 @@ async function syncThatRemoved(
   do {
     const page = await accessLog.read(patientRef, logPageEntries, afterSeq);
     for (const entry of page.entries) {
-      const isOfRequest = entry.entity?.kind === 'sync' && entry.entity.id === request?.entity?.id;
+      const belongsToRequest = entry.entity?.kind === 'sync' && entry.entity.id === request?.entity?.id;
       if (entry.operation === 'removal') removal = entry;
       else if (entry.operation === 'import' || entry.operation === 'change') {
-        if (isOfRequest) request = undefined;
-      } else if (entry.operation === 'request-sync' && entry.outcome === 'success' && !isOfRequest) {
-        request = entry; // the others with its syncId have joined it
+        if (belongsToRequest) request = undefined;
+      } else if (entry.operation === 'request-sync' && entry.outcome === 'success' && !belongsToRequest) {
+        request = entry; // later requests with the same syncId have joined it
         removal = undefined;
       }
     }
@@ -190,7 +190,7 @@ async function syncThatRemoved(
   };
 }
 
-/** What the entity has failed with, if it was that. */
+/** Returns the type of an update's failure; undefined for any other error. */
 const failureTypeOf = (error: unknown): string | null | undefined =>
   error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure
     ? error.cause.type

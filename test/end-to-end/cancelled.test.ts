@@ -20,7 +20,7 @@ describe('a run that is cancelled', () => {
         expect(versions).toEqual(patient?.careVersion === undefined ? [] : [patient.careVersion]);
       }
       const requests = day.insurer.summary().requests;
-      // the next run takes up what is pending
+      // the next run fetches the pending patients
       await day.sync.start();
       expect(await day.ended()).toMatchObject({ state: 'completed', careRecords: { pending: 0, failed: 0 } });
       expect(day.insurer.summary().requests).toBeGreaterThan(requests);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { parseLossless, printLossless } from '../../core/json/lossless.ts';
 import { compact, insurerId, startDay } from '../day.fixture.ts';
 
-test('after a run at 80 % failure everyone listed is stored with what the insurer sent, and nobody else', async () => {
+test('after a run at 80 % failure exactly the listed patients are stored, with the data that the insurer sent', async () => {
   await using day = await startDay({ patients: 200, rate: 0.8, notInsuredShare: 0.03 });
   await day.startWorker();
   const progress = await day.runToEnd();
@@ -32,7 +32,7 @@ test('after a run at 80 % failure everyone listed is stored with what the insure
     expect(await day.careRecordTexts(day.refOf(kvnr))).toEqual(sent.careRecords.map((record) => printLossless(record)));
   }
 
-  // 410: gone without a trace
+  // 410: nothing of the patient is left
   for (const { kvnr } of notInsured) {
     expect(await day.stores.patients.get(day.refOf(kvnr))).toBeUndefined();
     expect(await day.keysUnder(`documents/${day.refOf(kvnr)}/`)).toEqual([]);
@@ -44,11 +44,11 @@ test('after a run at 80 % failure everyone listed is stored with what the insure
   const quarantined = issues.filter(({ kind }) => kind === 'quarantined');
   expect(quarantined).toHaveLength(progress.patients.quarantined);
   expect(quarantined.length).toBe(day.insurer.malformed().length);
-  const spoken = JSON.stringify(issues);
+  const issueTexts = JSON.stringify(issues);
   for (const { kvnr, entries } of patients) {
-    expect(spoken).not.toContain(kvnr);
+    expect(issueTexts).not.toContain(kvnr);
     const { familyName } = JSON.parse(entries[0] ?? '{}') as { familyName?: string };
-    if (familyName !== undefined && familyName.length > 3) expect(spoken).not.toContain(familyName);
+    if (familyName !== undefined && familyName.length > 3) expect(issueTexts).not.toContain(familyName);
   }
   const failed = issues.filter(({ kind }) => kind === 'care-records').map(({ patientRef }) => patientRef);
   expect(failed).toHaveLength(progress.careRecords.failed);

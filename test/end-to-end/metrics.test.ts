@@ -8,11 +8,13 @@ import { openApi } from '../api.fixture.ts';
 import { insurerId, startDay } from '../day.fixture.ts';
 import { type LoggedMetric, lambdaLogLines, metricsIn, workerLogLines } from '../logs.fixture.ts';
 
-const isOf = (told: LoggedMetric, { name, dimensions }: LookedAt): boolean =>
-  told.name === name &&
-  Object.entries(dimensions).every(([dimension, value]) => value === undefined || told.dimensions[dimension] === value);
+const isOf = (emitted: LoggedMetric, { name, dimensions }: LookedAt): boolean =>
+  emitted.name === name &&
+  Object.entries(dimensions).every(
+    ([dimension, value]) => value === undefined || emitted.dimensions[dimension] === value,
+  );
 
-test('on a bad day each metric that the dashboard shows and an alarm watches is told, as the table says, and no other', async () => {
+test('on a bad day, exactly the metrics of the table are emitted, including those of the dashboard and the alarms', async () => {
   await using day = await startDay(
     { patients: 300, rate: 0.8, latencyMs: 20, retryAfterSeconds: 1 },
     {},
@@ -20,38 +22,38 @@ test('on a bad day each metric that the dashboard shows and an alarm watches is 
   );
   await day.startWorker({ METRICS_INTERVAL_MS: '1000' });
   const { ask } = await openApi(day.stack);
-  const toldByWorkers = (): LoggedMetric[] => metricsIn(workerLogLines(day));
-  /** the last value that was told */
+  const emittedByWorkers = (): LoggedMetric[] => metricsIn(workerLogLines(day));
+  /** the last emitted value */
   const lastOf = (name: MetricName): number | undefined =>
-    toldByWorkers()
-      .findLast((told) => told.name === name)
+    emittedByWorkers()
+      .findLast((emitted) => emitted.name === name)
       ?.values.at(-1);
   const eventually = async (name: MetricName, holds: (value: number | undefined) => boolean): Promise<void> =>
     await expect.poll(() => holds(lastOf(name)), { timeout: 20_000 }).toBe(true);
 
   await eventually('LineHeld', (value) => value === 1);
   await eventually('RunUnderWay', (value) => value === 0);
-  await eventually('RunOverdueMinutes', (value = 0) => value > 0); // no run was ever completed: whatever the hour, the last one that was due is missing
+  await eventually('RunOverdueMinutes', (value = 0) => value > 0); // no run has ever completed, so the last due run is missing at any hour
 
   await day.sync.start();
   await day.insurer.until(({ patientsServed }) => patientsServed >= 10);
   await eventually('RunUnderWay', (value) => value === 1);
   await eventually('RunSecondsLeft', (value = 0) => value > 0);
 
-  // somebody wants one patient's care records now, and gets them
+  // a sync on demand
   const { kvnr } = day.insurer.patients().find(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled) ?? { kvnr: '' };
   const patientRef = day.refOf(kvnr);
   expect(await ask('requestPatientSync', { body: { patientRef } })).toMatchObject({ status: 202 });
   await eventually('SyncOnDemandMs', (value = 0) => value > 0);
 
-  // an operator pauses the line, and it is told for how long
+  // an operator pauses the line, and the duration is reported
   expect(await ask('pauseLine', { body: { reason: 'the insurer called' } })).toMatchObject({ status: 200 });
   await eventually('LinePausedSeconds', (value = 0) => value >= 1);
   expect(lastOf('LinePaused')).toBe(1);
   expect(await ask('resumeLine', { body: { reason: 'they are done' } })).toMatchObject({ status: 200 });
   await eventually('LinePausedSeconds', (value) => value === 0);
 
-  // the insurer does not let us in; and whatever else can go wrong, does
+  // the insurer rejects the token, and every other fault occurs
   day.insurer.script(
     { fault: 'too-large' },
     { fault: 'hang' },
@@ -71,15 +73,15 @@ test('on a bad day each metric that the dashboard shows and an alarm watches is 
   expect(lastOf('RunOverdueMinutes')).toBe(0);
   await eventually('RunPatientsPending', (value) => value === ended.careRecords.pending);
 
-  // without its access entry nothing is answered, and somebody is told
+  // without an access entry no request is answered, and the failure is counted
   const dynamo = new DynamoDBClient({});
   onTestFinished(() => dynamo.destroy());
   await dynamo.send(new DeleteTableCommand({ TableName: accessLogTable }));
   expect(await ask('readPatient', { params: { patientRef } })).toMatchObject({ status: 503 });
   await eventually('AccessLogFailures', (value = 0) => value >= 1);
 
-  const told = [...toldByWorkers(), ...metricsIn(await lambdaLogLines())];
-  for (const { namespace, name, unit, dimensions, values } of told) {
+  const emitted = [...emittedByWorkers(), ...metricsIn(await lambdaLogLines())];
+  for (const { namespace, name, unit, dimensions, values } of emitted) {
     const { dimensions: others = [], ...fact } = metrics[name as MetricName] ?? {};
     expect({ namespace, name, unit, dimensions: Object.keys(dimensions).sort() }).toEqual({
       namespace: metricNamespace,
@@ -94,15 +96,15 @@ test('on a bad day each metric that the dashboard shows and an alarm watches is 
   const { template } = observabilityApp(insurerId);
   const missing = (looks: LookedAt[]) =>
     looks
-      .filter((look) => !told.some((one) => isOf(one, look)))
+      .filter((look) => !emitted.some((one) => isOf(one, look)))
       .map(({ name, dimensions }) => ({ name, ...dimensions }));
   expect(missing(watchedIn(template))).toEqual([]);
   expect(missing(shownIn(template))).toEqual([]);
-  expect(new Set(told.flatMap(({ dimensions: { fault } }) => fault ?? []))).toEqual(new Set(lineFaults));
+  expect(new Set(emitted.flatMap(({ dimensions: { fault } }) => fault ?? []))).toEqual(new Set(lineFaults));
 
-  // every request is counted once, as the insurer's own log has it
+  // every request is counted once, as in the insurer's log
   const sumOf = (name: MetricName): number =>
-    told.filter((one) => one.name === name).reduce((sum, { values }) => sum + values.reduce((a, b) => a + b, 0), 0);
+    emitted.filter((one) => one.name === name).reduce((sum, { values }) => sum + values.reduce((a, b) => a + b, 0), 0);
   expect(sumOf('LineFailures')).toBe(sumOf('LineFailuresByFault'));
   const { requests, refusedConnections } = day.insurer.summary();
   expect(sumOf('LineRequests')).toBeGreaterThanOrEqual(requests);

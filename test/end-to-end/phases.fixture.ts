@@ -5,7 +5,7 @@ import type { Day } from '../day.fixture.ts';
 const mix = { 'reset-before-headers': 10, 'reset-in-body': 10, 'server-error': 20, 'cut-short': 10 };
 export const world = { patients: 80, rate: 0.5, mix, notInsuredShare: 0.02, unknownShare: 0, differingDuplicates: 0 };
 
-/** Resolves once a run is in a phase, or as soon after it as one can see. */
+/** Resolves once a run is in a phase, or has just left it. */
 export const inPhase: Record<Exclude<Phase, 'done'>, (day: Day) => Promise<unknown>> = {
   list: (day) => day.insurer.requestArrives(1),
   split: (day) => day.until(({ phase }) => phase === 'split' || phase === 'diff'),
@@ -15,8 +15,8 @@ export const inPhase: Record<Exclude<Phase, 'done'>, (day: Day) => Promise<unkno
 };
 export const phases = Object.keys(inPhase) as (keyof typeof inPhase)[];
 
-/** Everyone is there, once, and the run has counted each once. */
-export async function expectWhole(day: Day): Promise<void> {
+/** Expects that the run has stored and counted each patient exactly once. */
+export async function expectComplete(day: Day): Promise<void> {
   const progress = await day.ended();
   const patients = day.insurer.patients();
   const insured = patients.filter(({ kind }) => kind === 'ok');

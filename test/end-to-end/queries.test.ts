@@ -5,10 +5,10 @@ import { dailySyncId } from '../../core/contract/names.ts';
 import { insurerId, startDay } from '../day.fixture.ts';
 import { historiesOf, replay } from '../histories.fixture.ts';
 
-/** side by side: one of them reaches each new worker before the run's next task does */
-const askers = 8;
+/** Number of parallel clients, so that a query reaches each new worker before the run's next workflow task does. */
+const clients = 8;
 
-test('asked for its progress all the time, a run goes the way its history tells, whichever worker goes on with it', async () => {
+test('a run that is queried all the time can be replayed, whichever worker continues it', async () => {
   await using day = await startDay({ patients: 240, rate: 0.3, notInsuredShare: 0 });
   let worker = await day.startWorker();
   await day.sync.start();
@@ -21,10 +21,10 @@ test('asked for its progress all the time, a run goes the way its history tells,
         .withDeadline(Date.now() + 2_000, () => run.query(progressQuery))
         .then(
           () => answers++,
-          () => {}, // nobody is there, or the worker forgets the run
+          () => {}, // no worker is running, or the worker discards the run
         );
   };
-  const asking = Array.from({ length: askers }, ask);
+  const asking = Array.from({ length: clients }, ask);
   for (let handover = 1; handover <= 8; handover++) {
     await day.insurer.until(({ patientsServed }) => patientsServed >= handover * 20);
     const next = await day.startWorker();

@@ -11,7 +11,7 @@ const pure = {
   unknownShare: 0,
 };
 
-test('on the second day only the new ones are asked for, the gone are removed and the changed are stored', async () => {
+test('on the second day, care records are fetched for new patients only, gone patients are removed and changes are stored', async () => {
   await using day = await startDay({ patients: 200, rate: 0.5, mix, ...pure });
   await day.startWorker();
   await day.runToEnd();
@@ -27,8 +27,8 @@ test('on the second day only the new ones are asked for, the gone are removed an
   const fresh = today.filter(({ kvnr }) => !before.has(kvnr));
   expect(progress.patients).toEqual({ listed: 204, new: 12, changed: 20, removed: 8, unchanged: 172, quarantined: 0 });
   expect(progress.careRecords).toEqual({ total: 12, done: 12, pending: 0, failed: 0, notInsured: 0 });
-  const asked = new Set(day.insurer.log().flatMap(({ kvnr }) => kvnr ?? []));
-  expect(asked).toEqual(new Set(fresh.map(({ kvnr }) => kvnr)));
+  const requested = new Set(day.insurer.log().flatMap(({ kvnr }) => kvnr ?? []));
+  expect(requested).toEqual(new Set(fresh.map(({ kvnr }) => kvnr)));
   expect(new Set(await day.storedRefs())).toEqual(new Set(today.map(({ kvnr }) => day.refOf(kvnr))));
   for (const { kvnr, entries } of today) {
     const stored = await day.stores.patients.get(day.refOf(kvnr));
@@ -54,8 +54,8 @@ test('an unchanged list costs one request', async () => {
   expect(progress).toMatchObject({ state: 'completed', patients: { listed: 60, new: 0, removed: 0, unchanged: 60 } });
 });
 
-test('an empty list deletes nobody and asks an operator, who can reject or approve', async () => {
-  await using day = await startDay({ patients: 15, rate: 0, ...pure }); // so few that the share alone would not ask
+test('an empty list removes nobody and asks an operator, who can reject or approve', async () => {
+  await using day = await startDay({ patients: 15, rate: 0, ...pure }); // so few that the limit in percent alone would not ask
   await day.startWorker();
   await day.runToEnd();
 
@@ -68,12 +68,12 @@ test('an empty list deletes nobody and asks an operator, who can reject or appro
   expect(await day.ended()).toMatchObject({ state: 'completed', awaitingDecision: false, patients: { removed: 0 } });
   expect(await day.storedRefs()).toHaveLength(15);
 
-  // rejected is not forgotten: the same list asks again
+  // a rejection is not remembered: the same list asks again
   await day.sync.start();
   await day.until(({ awaitingDecision }) => awaitingDecision);
   const { removals = 0 } = (await day.sync.readProgress())?.decision ?? {};
   await expect(
-    day.sync.decideRemovals({ decision: 'approve', operator: 'olga', removals: removals - 1 }), // as an older list had it
+    day.sync.decideRemovals({ decision: 'approve', operator: 'olga', removals: removals - 1 }), // as in an older list
   ).rejects.toMatchObject({ fault: 'decision-outdated' });
   await day.sync.decideRemovals({ decision: 'approve', operator: 'olga', removals });
   expect(await day.ended()).toMatchObject({ state: 'completed', patients: { removed: 15 } });
@@ -83,20 +83,20 @@ test('an empty list deletes nobody and asks an operator, who can reject or appro
   });
 });
 
-test('a list that is repaired while removals wait takes them back: nobody can approve them any more', async () => {
+test('a corrected list that arrives while removals wait withdraws them', async () => {
   await using day = await startDay({ patients: 30, rate: 0, ...pure });
   await day.startWorker();
   await day.runToEnd();
   day.insurer.setList('cut', 0.3);
   await day.sync.start();
   await day.until(({ awaitingDecision }) => awaitingDecision);
-  day.insurer.script({ match: 'list', fault: 'unasked-304' }); // the list that was applied on the first day, again
+  day.insurer.script({ match: 'list', fault: 'unasked-304' }); // the list of the first day again, which is already applied
   await day.sync.start();
   expect(await day.ended()).toMatchObject({ state: 'completed', awaitingDecision: false, patients: { removed: 0 } });
   expect(await day.storedRefs()).toHaveLength(30);
 });
 
-test('while removals wait, the new ones are stored and fetched, and a new day asks anew', async () => {
+test('while removals wait, new patients are stored and fetched, and the next list decides again', async () => {
   await using day = await startDay({ patients: 120, rate: 0.3, mix, ...pure });
   await day.startWorker();
   await day.runToEnd();
@@ -119,7 +119,7 @@ test('while removals wait, the new ones are stored and fetched, and a new day as
   expect(day.insurer.summary().violations).toBe(0);
 });
 
-test('a cut transfer of the list is taken up where it broke', async () => {
+test('an interrupted transfer of the list is resumed where it broke', async () => {
   await using day = await startDay({
     patients: 3_000,
     rate: 0,
@@ -145,7 +145,7 @@ test('a cut transfer of the list is taken up where it broke', async () => {
   expect(await day.storedRefs()).toHaveLength(3_000);
 });
 
-test('a person whose entry is spoiled today is still insured, and stays as stored', async () => {
+test('a patient whose entry is invalid today is still insured, and stays stored unchanged', async () => {
   await using day = await startDay({ patients: 40, rate: 0, ...pure });
   await day.startWorker();
   await day.runToEnd();

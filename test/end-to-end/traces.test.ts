@@ -5,9 +5,15 @@ import { type SentSpan, startCollector } from '../collector.fixture.ts';
 import { startDay } from '../day.fixture.ts';
 import { secretsOf } from '../secrets.fixture.ts';
 
-const told = ['http.response.status_code', 'run_id', 'temporalActivityId', 'temporalUpdateId', 'temporalWorkflowId'];
+const allowedAttributes = [
+  'http.response.status_code',
+  'run_id',
+  'temporalActivityId',
+  'temporalUpdateId',
+  'temporalWorkflowId',
+];
 
-test('a request of the API is one trace, through the patient’s workflow to each try on the line, and holds no personal data', async () => {
+test('an API request is one trace through the patient’s workflow to each request on the line, without personal data', async () => {
   await using collector = await startCollector();
   await using day = await startDay(
     { patients: 20, rate: 0.5, latencyMs: 5, notInsuredShare: 0, unknownShare: 0 },
@@ -23,19 +29,19 @@ test('a request of the API is one trace, through the patient’s workflow to eac
   const { ask } = await openApi(day.stack);
   const { kvnr } = day.insurer.patients().find(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled) ?? { kvnr: '' };
   const patientRef = day.refOf(kvnr);
-  /** the spans of the trace that the last such request has begun, once all of these are among them: `service name` */
+  /** Returns the spans of the trace that the last such request started, once it contains all awaited `service name` pairs. */
   const traceOf = async (request: string, awaited: readonly string[]): Promise<SentSpan[]> => {
     const found = (): SentSpan[] => {
       const traceId = collector.spans.findLast(({ name }) => name === request)?.traceId;
       return collector.spans.filter((span) => span.traceId === traceId);
     };
-    await expect // each process sends its own in its own time
+    await expect // each process sends its spans at its own interval
       .poll(() => found().map(({ service, name }) => `${service} ${name}`), { timeout: 20_000 })
       .toEqual(expect.arrayContaining([...awaited]));
     return found();
   };
 
-  // asked twice: what the workflow does the second time is of the second request
+  // twice: what the workflow does for the second request must belong to the second trace
   for (const _ of [1, 2]) {
     expect(await ask('requestPatientSync', { body: { kvnr } })).toMatchObject({ status: 202 });
     const trace = await traceOf('POST /patient-syncs', [
@@ -55,12 +61,12 @@ test('a request of the API is one trace, through the patient’s workflow to eac
     expect(JSON.stringify(fetched?.attributes)).toContain(patientRecordId(patientRef));
   }
 
-  // one who asks for something that goes wrong leaves no message, no stack and no words of theirs
+  // failed requests must leave no message, no stack and no text of the caller
   await ask('lookUpPatient', { body: { kvnr: 'A000000000' } });
   await ask('cancelSync', { body: { reason: 'Frau Lehmann-Beispiel called' } });
   await traceOf('POST /sync/cancel', ['epa-sync-api POST /sync/cancel']);
   const attributes = new Set(collector.spans.flatMap((span) => span.attributes.map(({ key }) => key)));
-  expect([...attributes].filter((name) => !told.includes(name))).toEqual([]);
+  expect([...attributes].filter((name) => !allowedAttributes.includes(name))).toEqual([]);
   expect(collector.spans.flatMap(({ events = [] }) => events)).toEqual([]);
   const authorised = new Set(
     collector.spans

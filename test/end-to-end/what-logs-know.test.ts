@@ -5,7 +5,7 @@ import { startDay } from '../day.fixture.ts';
 import { lambdaLogLines, workerLogLines } from '../logs.fixture.ts';
 import { secretsOf } from '../secrets.fixture.ts';
 
-test('of a day with everything that people ask, no log line and no metric holds a name, KVNR, title, reason or token', async () => {
+test('on a day with every operation of the API, no log line and no metric contains a name, KVNR, title, reason or token', async () => {
   await using day = await startDay(
     { patients: 60, rate: 0.5, latencyMs: 5, malformedEntries: 6, notInsuredShare: 0.05 },
     {},
@@ -35,7 +35,7 @@ test('of a day with everything that people ask, no log line and no metric holds 
     for (const [name, asked] of wanted) await ask(name, asked);
     const patient = await ask('readPatient', { params: { patientRef } });
     if (patient.status === 200) links.push(...linksIn(patient.json));
-    // what does not belong there, too
+    // personal data where it does not belong
     await ask('readPatient', { params: { patientRef: kvnr } });
     await ask('lookUpPatient', { body: { kvnr: kvnr.toLowerCase(), more: kvnr } });
     await ask('listRuns', { headers: { 'x-correlation-id': kvnr } });
@@ -53,7 +53,7 @@ test('of a day with everything that people ask, no log line and no metric holds 
   expect(ofWorkers).toContain('"_aws"'); // metrics
   expect(ofLambdas.length).toBeGreaterThan(100);
   expect(ofLambdas.join('\n')).toContain('"_aws"');
-  const told = [ofWorkers, ...ofLambdas].join('\n');
+  const logged = [ofWorkers, ...ofLambdas].join('\n');
   const secrets = [...secretsOf(day.insurer), reason, 'Lehmann', ...tokens.values(), ...links];
-  expect(secrets.filter((secret) => told.toLowerCase().includes(secret.toLowerCase()))).toEqual([]);
+  expect(secrets.filter((secret) => logged.toLowerCase().includes(secret.toLowerCase()))).toEqual([]);
 });

@@ -16,7 +16,7 @@ interface Payload {
   data?: Uint8Array | null;
 }
 
-/** All payloads of a message, however deep they lie in it. */
+/** Yields all payloads of a message at any depth. */
 function* payloadsOf(value: unknown): Generator<Payload> {
   if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return;
   if ('metadata' in value && 'data' in value) yield value as Payload;
@@ -25,7 +25,7 @@ function* payloadsOf(value: unknown): Generator<Payload> {
 
 const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 
-/** What Temporal shows of all workflows to whoever has no key. */
+/** Returns what Temporal lists about all workflows to a client without a key. */
 async function listedTexts(): Promise<string> {
   const connection = await Connection.connect({ address: process.env['TEMPORAL_ADDRESS'] ?? '' });
   const raw = new Client({ connection });
@@ -34,7 +34,7 @@ async function listedTexts(): Promise<string> {
   return utf8(ListWorkflowExecutionsResponse.encode(ListWorkflowExecutionsResponse.fromObject(listed)).finish());
 }
 
-test('of a run with 2 000 patients Temporal has short histories, small payloads, and no name, KVNR or title', async () => {
+test('for a run with 2 000 patients, Temporal stores short histories, small payloads, and no name, KVNR or title', async () => {
   await using day = await startDay({
     patients: 2_000,
     rate: 0.3,
@@ -47,7 +47,7 @@ test('of a run with 2 000 patients Temporal has short histories, small payloads,
   expect(progress).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
 
   const histories = await historiesOf(day.client);
-  expect(histories.length).toBeGreaterThan(1); // it has continued as new
+  expect(histories.length).toBeGreaterThan(1); // the run has continued as new
   const codec = createPayloadCodec(createSecretKeyWrapper(process.env['PAYLOAD_KEYS'] ?? ''));
   const texts: string[] = [];
   for (const { history } of histories) {
@@ -62,13 +62,13 @@ test('of a run with 2 000 patients Temporal has short histories, small payloads,
   }
   texts.push(await listedTexts());
 
-  const told = texts.join('\n');
+  const stored = texts.join('\n');
   const secrets = secretsOf(day.insurer);
   expect(secrets.size).toBeGreaterThan(2_000);
-  expect([...secrets].filter((secret) => told.includes(secret))).toEqual([]);
+  expect([...secrets].filter((secret) => stored.includes(secret))).toEqual([]);
 });
 
-test('who paused the line and why is readable in Temporal for nobody without a key', async () => {
+test('in Temporal only a client with a key can read who paused the line and why', async () => {
   await using day = await startDay({ patients: 1 });
   await day.startWorker();
   const names = { operator: 'olga.schmidt', reason: 'call by herr lehmann' };
@@ -76,12 +76,15 @@ test('who paused the line and why is readable in Temporal for nobody without a k
   await day.line.resume(names);
   const handle = day.client.workflow.getHandle(insurerLineId(insurerId));
   const wrong = { operator: names.operator, reason: 'call by herr lehmann\n', seen: 2 };
-  await handle.executeUpdate('pause', { args: [wrong] }).catch(() => {}); // refused, and failures have texts too
+  await handle.executeUpdate('pause', { args: [wrong] }).catch(() => {}); // refused: failures contain texts, too
   await handle.executeUpdate('pause', { args: [{ ...names, seen: 1 }] }).catch(() => {});
   const histories = await historiesOf(day.client, insurerLineId(insurerId));
-  const told = [await listedTexts(), ...histories.map(({ history }) => utf8(History.encode(history).finish()))].join();
-  expect(told).toContain('silenceLine');
-  for (const secret of Object.values(names)) expect(told).not.toContain(secret);
-  await day.line.pause(names); // and with a key it is
+  const stored = [
+    await listedTexts(),
+    ...histories.map(({ history }) => utf8(History.encode(history).finish())),
+  ].join();
+  expect(stored).toContain('silenceLine');
+  for (const secret of Object.values(names)) expect(stored).not.toContain(secret);
+  await day.line.pause(names); // with a key it is readable
   expect(await day.line.readChanges()).toMatchObject([{ by: names.operator }, {}, {}]);
 });

@@ -3,7 +3,7 @@ import { dailySyncId } from '../../core/contract/names.ts';
 import { readBacklogs } from '../../worker/reporting/backlogs.ts';
 import { insurerId, startDay } from '../day.fixture.ts';
 
-test('a deployment while a run is under way loses nothing, nor does taking it back', async () => {
+test('a deployment during a run loses nothing, and neither does a rollback', async () => {
   await using day = await startDay({ patients: 120, rate: 0.6, latencyMs: 10 });
   const buildOfRun = async () => {
     const { raw } = await day.client.workflow.getHandle(dailySyncId(insurerId)).describe();
@@ -15,11 +15,11 @@ test('a deployment while a run is under way loses nothing, nor does taking it ba
   await day.until(({ careRecords }) => careRecords.done >= 10);
   expect(await buildOfRun()).toBe('first');
 
-  day.insurer.setFaults({ latencyMs: 200 }); // or workers that start slowly would meet a run that has ended
+  day.insurer.setFaults({ latencyMs: 200 }); // so that the run lasts until slow workers have started
   const second = await day.startWorker({ WORKER_BUILD_ID: 'second' });
   await second.says('deployment version current');
   const { careRecords } = await day.until((progress) => !progress.stale);
-  await day.until((progress) => progress.careRecords.done >= careRecords.done + 5); // both stand there, as during a deployment
+  await day.until((progress) => progress.careRecords.done >= careRecords.done + 5); // both workers run, as during a deployment
   await first.stop();
   await day.until((progress) => progress.careRecords.done >= careRecords.done + 20);
   expect(await buildOfRun()).toBe('second');
@@ -38,7 +38,7 @@ test('a deployment while a run is under way loses nothing, nor does taking it ba
   expect(day.insurer.summary()).toMatchObject({ overlaps: 0, beforeRetryAfter: 0, after410: 0, servedAgain: 0 });
 });
 
-test('tasks that wait for a worker of the current version are told as a backlog', async () => {
+test('tasks that wait for a worker of the current version count as backlog', async () => {
   await using day = await startDay({ patients: 5, rate: 0, latencyMs: 10 });
   const worker = await day.startWorker({ WORKER_BUILD_ID: 'first' });
   await worker.says('deployment version current');

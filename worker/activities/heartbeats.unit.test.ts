@@ -2,12 +2,12 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
 import { type Heartbeats, withHeartbeats } from './heartbeats.ts';
 
-/** Runs some work with heartbeats, under a clock that the test moves. */
+/** Runs work with heartbeats on a clock that the test advances. Returns the heartbeat details. */
 async function withClock(work: (heartbeats: Heartbeats<number>, clock: { nowMs: number }) => Promise<void>) {
   const clock = { nowMs: 1_000 };
-  const told: unknown[] = [];
+  const beats: unknown[] = [];
   const environment = new MockActivityEnvironment();
-  environment.on('heartbeat', (details: unknown) => told.push(details));
+  environment.on('heartbeat', (details: unknown) => beats.push(details));
   await environment.run(
     async () =>
       await withHeartbeats(
@@ -16,11 +16,11 @@ async function withClock(work: (heartbeats: Heartbeats<number>, clock: { nowMs: 
         () => clock.nowMs,
       ),
   );
-  return told;
+  return beats;
 }
 
-test('an attempt that keeps beating may write', async () => {
-  const told = await withClock(async ({ writeGuard, report }, clock) => {
+test('an attempt that keeps heartbeating may write', async () => {
+  const beats = await withClock(async ({ writeGuard, report }, clock) => {
     for (let done = 1; done <= 5; done++) {
       clock.nowMs += 4_000;
       writeGuard.check();
@@ -28,20 +28,20 @@ test('an attempt that keeps beating may write', async () => {
     }
     expect(writeGuard.signal.aborted).toBe(false);
   });
-  expect(told).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(beats).toEqual([0, 1, 2, 3, 4, 5]);
 });
 
-test('an attempt that was frozen writes nothing more, and no late heartbeat makes up for it', async () => {
-  const told = await withClock(async ({ writeGuard, report }, clock) => {
+test('an attempt that was frozen may not write any more, and a late heartbeat does not change that', async () => {
+  const beats = await withClock(async ({ writeGuard, report }, clock) => {
     clock.nowMs += 6_000;
-    report(1); // as the timer does that is overdue
+    report(1); // like the overdue timer
     expect(writeGuard.signal.aborted).toBe(true);
     expect(writeGuard.check).toThrow('stood still');
   });
-  expect(told).toEqual([0]);
+  expect(beats).toEqual([0]);
 });
 
-test('an attempt that wakes up may not write even before its first overdue heartbeat', async () => {
+test('an attempt that was frozen may not write even before its first overdue heartbeat', async () => {
   await withClock(async ({ writeGuard }, clock) => {
     clock.nowMs += 6_000;
     expect(writeGuard.check).toThrow('stood still');

@@ -15,14 +15,14 @@ const anna = 'A123456780' as Kvnr;
 const records = `{"kvnr":"${anna}","careRecords":[]}`;
 const list = `[${Array.from({ length: 500 }, (_, index) => `{"kvnr":"${anna}","n":${index}}`).join(',\n')}]\n`;
 
-/** An attempt of the activities against a raw insurer; buckets and tables are in memory. */
+/** Creates the activities with a raw insurer. Buckets and tables are in memory. */
 async function startWorld(answer: (request: RawRequest, number: number) => void | Promise<void>, stallMs = 300) {
   const insurer = await startRawInsurer(answer);
   const permit = testPermit();
   const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', permit, stallMs });
   const objects = new Map<string, Buffer>();
   const notInsured = new Set<string>();
-  /** what stands between a call to the table and its answer, or its effect */
+  /** delays that a test can put before the table's answers and writes */
   const table = { answers: async (): Promise<void> => {}, writes: async (): Promise<void> => {} };
   const put = async (key: string, body: Uint8Array): Promise<PayloadReference> => {
     objects.set(key, Buffer.from(body));
@@ -63,17 +63,17 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
     permit,
     table,
     objects,
-    /** runs one attempt; `told` gathers heartbeat details */
+    /** Starts one attempt. `heartbeats` collects its heartbeat details. */
     attempt<Result>(run: (a: typeof activities) => Promise<Result>, heartbeatDetails?: unknown, number = 1) {
       const environment = new MockActivityEnvironment(
         { heartbeatDetails, attempt: number },
         { logger: new DefaultLogger('ERROR') },
       );
-      const told: Record<string, unknown>[] = [];
-      environment.on('heartbeat', (details) => told.push(details));
+      const heartbeats: Record<string, unknown>[] = [];
+      environment.on('heartbeat', (details) => heartbeats.push(details));
       return {
         result: environment.run(() => run(activities)) as Promise<Result>,
-        told,
+        heartbeats,
         cancel: () => environment.cancel(),
       };
     },
@@ -94,7 +94,7 @@ const failureOf = async (result: Promise<unknown>): Promise<ApplicationFailure> 
     (error) => error,
   );
 
-test('care records are fetched again until they come, and what it took is told', async () => {
+test('care records are fetched until they arrive, and the result counts the requests and failures', async () => {
   await using world = await startWorld(({ socket }, number) => {
     if (number < 3) socket.write(httpAnswer(500));
     else if (number === 3) socket.resetAndDestroy();
@@ -109,15 +109,15 @@ test('care records are fetched again until they come, and what it took is told',
   expect(world.objects.get('payloads/run/ref')?.toString()).toBe(records);
 });
 
-test('a hopeless patient gives the slot away after some tries, and is given up after all of them', async () => {
+test('a fetch that keeps failing frees its slot after 8 requests, and fails for good after maxRequests', async () => {
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(500)));
   const input = { ...fetchCare, maxRequests: 10 };
   const first = world.attempt((a) => a.fetchCareRecords(input));
   const failure = await failureOf(first.result);
   expect(failure).toMatchObject({ type: 'LineError.server-error', nonRetryable: false });
   expect(JSON.stringify(failure)).not.toContain(anna);
-  expect(first.told.at(-1)).toMatchObject({ requests: 8 });
-  const second = world.attempt((a) => a.fetchCareRecords(input), first.told.at(-1), 2);
+  expect(first.heartbeats.at(-1)).toMatchObject({ requests: 8 });
+  const second = world.attempt((a) => a.fetchCareRecords(input), first.heartbeats.at(-1), 2);
   expect(await failureOf(second.result)).toMatchObject({
     type: 'AttemptsExhausted',
     nonRetryable: true,
@@ -137,7 +137,7 @@ test.each([
   expect(world.insurer.seen).toHaveLength(1);
 });
 
-test('a 410 that an attempt has heard, and died of, is not asked for again by the next one', async () => {
+test('after an attempt that died with a 410, the next one sends no request', async () => {
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(410)));
   await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
   const next = world.attempt((a) => a.fetchCareRecords(fetchCare));
@@ -145,7 +145,7 @@ test('a 410 that an attempt has heard, and died of, is not asked for again by th
   expect(world.insurer.seen).toHaveLength(1);
 });
 
-test('a 410 holds for a fetch that has read the patient before, and waits for the table', async () => {
+test('a 410 is valid for a fetch that started before it and still waits for the table', async () => {
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(410)));
   const answered = Promise.withResolvers<void>();
   world.table.answers = () => answered.promise;
@@ -157,40 +157,40 @@ test('a 410 holds for a fetch that has read the patient before, and waits for th
   expect(world.insurer.seen).toHaveLength(1);
 });
 
-test.each(['while it is being written down', 'when it never was'])(
-  'a 410 holds for a fetch that begins %s',
+test.each(['while it is being stored', 'after it could not be stored'])(
+  'a 410 is valid for a fetch that starts %s',
   async (when) => {
     await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(410)));
-    const heard = Promise.withResolvers<void>();
-    const written = Promise.withResolvers<void>();
+    const received = Promise.withResolvers<void>();
+    const stored = Promise.withResolvers<void>();
     world.table.writes = () => {
-      heard.resolve();
-      return written.promise;
+      received.resolve();
+      return stored.promise;
     };
     const first = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, priority: 'person' }));
-    await heard.promise;
+    await received.promise;
     world.table.writes = async () => {};
-    if (when === 'when it never was') {
+    if (when === 'after it could not be stored') {
       first.cancel();
-      written.reject(new Error('the table is away'));
+      stored.reject(new Error('the table is unavailable'));
       await failureOf(first.result);
     }
     const second = world.attempt((a) => a.fetchCareRecords(fetchCare));
     expect(await failureOf(second.result)).toMatchObject({ type: 'PatientNotInsured', nonRetryable: true });
-    written.resolve();
+    stored.resolve();
     await failureOf(first.result);
     expect(world.insurer.seen).toHaveLength(1);
   },
 );
 
-test('for a patient who is not there any more nothing is asked', async () => {
+test('no request is sent for a patient who has been removed', async () => {
   await using world = await startWorld(() => {});
   const { result } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, patientRef: 'gone' }));
   expect(await failureOf(result)).toMatchObject({ type: 'PatientGone', nonRetryable: true });
   expect(world.insurer.seen).toHaveLength(0);
 });
 
-test('requests that we cut ourselves are counted as requests and not as tries', async () => {
+test('requests that we abort ourselves count as use of the line, not against maxRequests', async () => {
   await using world = await startWorld(({ socket }, number) => {
     if (number > 3) socket.write(httpAnswer(200, records));
   });
@@ -202,12 +202,13 @@ test('requests that we cut ourselves are counted as requests and not as tries', 
   expect(await result).toMatchObject({ lineUse: { requests: 4, faults: {} } });
 });
 
-test('while the token is refused the line is paused, and the try is repeated after the resume', async () => {
+test('a rejected token pauses the line, and the request is repeated after the resume', async () => {
   await using world = await startWorld(
     ({ socket }, number) => void socket.write(number === 1 ? httpAnswer(401) : httpAnswer(200, records)),
   );
-  const { result, told } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxRequests: 1 }));
-  while (!told.some((details) => JSON.stringify(details).includes('unauthorized'))) await new Promise(setImmediate);
+  const { result, heartbeats } = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, maxRequests: 1 }));
+  while (!heartbeats.some((details) => JSON.stringify(details).includes('unauthorized')))
+    await new Promise(setImmediate);
   expect(world.insurer.seen).toHaveLength(1);
   world.permit.open();
   expect(await result).toMatchObject({ lineUse: { requests: 2, faults: { unauthorized: 1 } } });
@@ -232,7 +233,7 @@ const rest = (from: number, body = list): [string, Record<string, string>] => [
   { etag: '"v1"', 'content-range': `bytes ${from}-${body.length - 1}/${body.length}` },
 ];
 
-test('a list that is cut is taken up where it broke', async () => {
+test('an interrupted transfer of the list is resumed where it broke', async () => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);
     const from = Number(/\d+/.exec(request.headers['range'] ?? '')?.[0]);
@@ -257,7 +258,7 @@ test('a list that is cut is taken up where it broke', async () => {
   expect(world.insurer.seen[0]?.headers['accept-encoding']).toBe('identity');
 });
 
-test('the next attempt goes on from what the last one has told', async () => {
+test('the next attempt continues from the heartbeat details of the last one', async () => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);
     if (number < 10) return void request.socket.write(httpAnswer(500));
@@ -265,15 +266,19 @@ test('the next attempt goes on from what the last one has told', async () => {
   });
   const first = world.attempt((a) => a.fetchPatientList(fetchList));
   expect(await failureOf(first.result)).toMatchObject({ type: 'LineError.server-error', nonRetryable: false });
-  const second = world.attempt((a) => a.fetchPatientList(fetchList), JSON.parse(JSON.stringify(first.told.at(-1))), 2);
+  const second = world.attempt(
+    (a) => a.fetchPatientList(fetchList),
+    JSON.parse(JSON.stringify(first.heartbeats.at(-1))),
+    2,
+  );
   const fetched = await second.result;
   expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
   expect(fetched.kind === 'list' && world.segmentsOf(fetched.list)).toHaveLength(2);
 });
 
 test.each([
-  ['goes on behind the segments of a manifest', false, 'range'],
-  ['begins anew when the manifest is gone', true, 'no range'],
+  ['continues after the segments of a manifest', false, 'range'],
+  ['restarts if the manifest is missing', true, 'no range'],
 ])('the next attempt %s', async (_what, isGone, asks) => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);
@@ -283,35 +288,35 @@ test.each([
   });
   const first = world.attempt((a) => a.fetchPatientList(fetchList));
   await failureOf(first.result);
-  const told = first.told.at(-1) as { list: { segments: PayloadReference[] } };
-  const manifest = await world.lists.putManifest('l1', told.list.segments);
+  const details = first.heartbeats.at(-1) as { list: { segments: PayloadReference[] } };
+  const manifest = await world.lists.putManifest('l1', details.list.segments);
   if (isGone) world.objects.delete(manifest.key);
-  const details = { ...told, list: { ...told.list, manifest, segments: [] } };
-  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList), details, 2).result;
+  const resumed = { ...details, list: { ...details.list, manifest, segments: [] } };
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList), resumed, 2).result;
   expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
   expect(world.insurer.seen[8]?.headers['range'] ? 'range' : 'no range').toBe(asks);
 });
 
-test('an attempt that died between the last byte and its end costs no second transfer', async () => {
+test('after an attempt that died between the last byte and its result, the list is not fetched again', async () => {
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, list, resumable)));
   const first = world.attempt((a) => a.fetchPatientList(fetchList));
   await first.result;
-  const again = await world.attempt((a) => a.fetchPatientList(fetchList), first.told.at(-1), 2).result;
+  const again = await world.attempt((a) => a.fetchPatientList(fetchList), first.heartbeats.at(-1), 2).result;
   expect(again.kind === 'list' && world.listOf(again.list)).toBe(list);
   expect(world.insurer.seen).toHaveLength(1);
 });
 
 const other = list.replaceAll('n', 'm');
 test.each<[string, (request: RawRequest) => void]>([
-  ['the whole of another list', ({ socket }) => void socket.write(httpAnswer(200, other, { etag: '"v2"' }))],
+  ['the whole of a different list', ({ socket }) => void socket.write(httpAnswer(200, other, { etag: '"v2"' }))],
   ['416', ({ socket }) => void socket.write(httpAnswer(416))],
   [
-    'a rest of another list',
+    'the rest of a different list',
     ({ socket }) =>
       void socket.write(httpAnswer(206, rest(list.length - 100)[0], { ...rest(list.length - 100)[1], etag: '"v2"' })),
   ],
   ['another range', ({ socket }) => void socket.write(httpAnswer(206, ...rest(list.length - 90)))],
-])('when a range is answered with %s, what was there is thrown away', async (_what, answerRange) => {
+])('if a range request is answered with %s, the stored part is discarded', async (_what, answerRange) => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);
     if (request.headers['range']) return answerRange(request);
@@ -325,13 +330,13 @@ test.each<[string, (request: RawRequest) => void]>([
 test.each<[string, (request: RawRequest) => void]>([
   ['a page', ({ socket }) => void socket.write(httpAnswer(200, '<html>log in</html>'))],
   ['an object', ({ socket }) => void socket.write(httpAnswer(200, '{"patients":[]}', { etag: '"v2"' }))],
-  ['blanks', ({ socket }) => void socket.write(httpAnswer(200, ' \n ', { etag: '"v2"' }))],
-  ['no HTTP at all', ({ socket }) => void socket.end('no HTTP at all\r\n\r\n')],
+  ['white space', ({ socket }) => void socket.write(httpAnswer(200, ' \n ', { etag: '"v2"' }))],
+  ['bytes that are not HTTP', ({ socket }) => void socket.end('no HTTP at all\r\n\r\n')],
   ['404', ({ socket }) => void socket.write(httpAnswer(404))],
   ['400', ({ socket }) => void socket.write(httpAnswer(400))],
-  ['an unasked 304', ({ socket }) => void socket.write('HTTP/1.1 304 Not Modified\r\n\r\n')],
-  ['a rest without its range', ({ socket }) => void socket.write(httpAnswer(206, rest(list.length - 100)[0]))],
-])('when a range is answered with %s once, what was there stays', async (_what, answerOnce) => {
+  ['an unexpected 304', ({ socket }) => void socket.write('HTTP/1.1 304 Not Modified\r\n\r\n')],
+  ['a rest without Content-Range', ({ socket }) => void socket.write(httpAnswer(206, rest(list.length - 100)[0]))],
+])('if a range request is answered with %s once, the stored part is kept', async (_what, answerOnce) => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);
     if (number === 2) return answerOnce(request);
@@ -343,7 +348,7 @@ test.each<[string, (request: RawRequest) => void]>([
   expect(world.insurer.seen).toHaveLength(3);
 });
 
-test('a rest whose total is not told is taken', async () => {
+test('a rest of unknown total length is accepted', async () => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);
     const from = list.length - 100;
@@ -356,7 +361,7 @@ test('a rest whose total is not told is taken', async () => {
   expect(world.insurer.seen).toHaveLength(2);
 });
 
-test('a list may begin with a byte order mark, in however small pieces it comes', async () => {
+test('a list may start with a byte order mark, also in single bytes', async () => {
   const marked = `\ufeff\n${list}`;
   await using world = await startWorld(async ({ socket }) => {
     const bytes = httpAnswer(200, marked, resumable);
@@ -380,7 +385,7 @@ test.each<[string, Record<string, string>]>([
   ['no ETag', { 'accept-ranges': 'bytes' }],
   ['a weak ETag', { etag: 'W/"v1"', 'accept-ranges': 'bytes' }],
   ['no ranges', { etag: '"v1"' }],
-])('a cut list with %s starts again', async (_what, headers) => {
+])('an interrupted list with %s is fetched from the start', async (_what, headers) => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, headers);
     request.socket.write(httpAnswer(200, list, headers));
@@ -394,8 +399,8 @@ test.each<[string, string]>([
   ['a page', '<html>log in</html>'],
   ['an object', '{"patients":[]}'],
   ['a list without its end', list.slice(0, -50)],
-  ['nothing but blanks', ' \n '],
-])('%s in the place of the list is fetched again', async (_what, body) => {
+  ['white space only', ' \n '],
+])('after %s instead of the list, the list is fetched again', async (_what, body) => {
   await using world = await startWorld(
     ({ socket }, number) => void socket.write(httpAnswer(200, number === 1 ? body : list, resumable)),
   );
@@ -405,16 +410,16 @@ test.each<[string, string]>([
   expect(world.insurer.seen[1]?.headers['range']).toBeUndefined();
 });
 
-/** Attempts one after the other, as Temporal would make them, until one has an outcome. */
+/** Runs attempts one after the other, as Temporal does, until one succeeds or fails for good. */
 async function attemptsUntilDone(world: Awaited<ReturnType<typeof startWorld>>) {
   let told: unknown;
   for (let number = 1; number < 20; number++) {
     const attempt = world.attempt((a) => a.fetchPatientList(fetchList), told, number);
     const outcome = await attempt.result.catch((error: ApplicationFailure) => error);
     if (!(outcome instanceof Error) || outcome.nonRetryable) return outcome;
-    told = attempt.told.at(-1);
+    told = attempt.heartbeats.at(-1);
   }
-  return expect.unreachable('no end');
+  return expect.unreachable('20 attempts without a result');
 }
 
 test.each<[string, string, Buffer]>([
@@ -423,8 +428,8 @@ test.each<[string, string, Buffer]>([
   ['a page', 'not-json', httpAnswer(200, '<html>log in</html>')],
   ['an object', 'not-json', httpAnswer(200, '{"patients":[]}')],
   ['a list without its end', 'not-json', httpAnswer(200, '[{"kvnr":1},')],
-])('an insurer that answers %s all day has no usable list', async (_what, fault, answer) => {
-  // Every third answer is lost on the way: that says nothing, either way.
+])('an insurer that always answers with %s has no usable list', async (_what, fault, answer) => {
+  // Every third answer is lost on the way, and does not count.
   await using world = await startWorld(({ socket }, number) => {
     if (number % 3 === 0) socket.resetAndDestroy();
     else socket.write(answer);
@@ -436,7 +441,7 @@ test.each<[string, string, Buffer]>([
   });
 });
 
-test('a line that spoils the list for long does not make it unusable', async () => {
+test('a list that the network keeps corrupting does not count as unusable', async () => {
   await using world = await startWorld(({ socket }, number) => {
     if (number > 100) socket.write(httpAnswer(200, list));
     else if (number % 2 === 0) socket.write(httpAnswer(200, '<html>'));
@@ -446,7 +451,7 @@ test('a line that spoils the list for long does not make it unusable', async () 
   expect(world.insurer.seen).toHaveLength(101);
 });
 
-test('bytes that are no HTTP, however often, say nothing about the list', async () => {
+test('answers that are not HTTP, however many, do not make the list unusable', async () => {
   await using world = await startWorld(({ socket }, number) => {
     if (number > 50) socket.write(httpAnswer(200, list));
     else socket.end('no HTTP at all\r\n\r\n');
@@ -454,7 +459,7 @@ test('bytes that are no HTTP, however often, say nothing about the list', async 
   expect(await attemptsUntilDone(world)).toMatchObject({ kind: 'list', lineUse: { faults: { contract: 50 } } });
 });
 
-test('an insurer that will not give the rest is asked for the whole again in the end', async () => {
+test('if the insurer keeps refusing the rest of a list, the whole list is requested', async () => {
   await using world = await startWorld((request, number) => {
     if (number === 1) abort(request, list, resumable);
     else request.socket.write(request.headers['range'] ? httpAnswer(400) : httpAnswer(200, other));
@@ -472,7 +477,7 @@ test('an unchanged list costs one request', async () => {
   expect(await result).toEqual({ kind: 'unchanged', lineUse: { requests: 1, faults: {} } });
 });
 
-test('a list is cut into segments on its way, none of it whole in memory', async () => {
+test('a list is stored in segments, so that it is never completely in memory', async () => {
   const big = `[${' '.repeat(20 * 1024 * 1024)}]`;
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, big, resumable)), 3_000);
   const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
@@ -481,15 +486,15 @@ test('a list is cut into segments on its way, none of it whole in memory', async
   expect(world.listOf(fetched.list) === big).toBe(true);
 });
 
-test('a worker that stops in the midst of a list keeps what had come', async () => {
+test('a worker that stops during a transfer stores what has arrived', async () => {
   await using world = await startWorld(
     ({ socket }) => void socket.write(httpAnswer(200, list, resumable).subarray(0, -100)),
     5_000,
   );
-  const { result, told, cancel } = world.attempt((a) => a.fetchPatientList(fetchList));
+  const { result, heartbeats, cancel } = world.attempt((a) => a.fetchPatientList(fetchList));
   await world.insurer.requestArrives(1);
   await new Promise((resolve) => setTimeout(resolve, 50));
   cancel();
   expect(await failureOf(result)).toMatchObject({ name: 'CancelledFailure' });
-  expect(told.at(-1)).toMatchObject({ list: { sizeBytes: list.length - 100, resumeEtag: '"v1"' } });
+  expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length - 100, resumeEtag: '"v1"' } });
 });

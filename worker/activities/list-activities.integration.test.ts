@@ -13,7 +13,7 @@ import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { createListsStore } from '../../core/stores/lists.ts';
 import { createListActivities } from './list-activities.ts';
 
-vi.setConfig({ testTimeout: 60_000 }); // each takes in whole lists, 256 shards of them, on an emulator that others use too
+vi.setConfig({ testTimeout: 60_000 }); // each test processes 256 shards on an emulator that other tests use, too
 
 const allShards = { fromShard: 0, toShard: 256 };
 const insurerId = 'kk';
@@ -22,7 +22,7 @@ const unreachableLog = createAccessLogStore(
   DynamoDBDocumentClient.from(new DynamoDBClient({ endpoint: 'http://127.0.0.1:1' })),
 );
 
-/** A world of its own on the shared emulator: another key gives other pseudonyms, and it sees nobody else's patients. */
+/** Creates a world on the shared emulator. Its own key gives its own pseudonyms, so it sees no patients of other tests. */
 function newWorld() {
   const stores = openEmulatedStores();
   const lists = createListsStore(stores.bucket);
@@ -73,7 +73,7 @@ function newWorld() {
     removed,
     faults,
     activities,
-    /** Puts a list as the line does: in segments that end anywhere. */
+    /** Stores a list as the line does: in segments that end anywhere. */
     async receive(text: string | Buffer): Promise<PatientListReference> {
       const bytes = Buffer.from(text as Buffer);
       listNumber += 1;
@@ -86,12 +86,12 @@ function newWorld() {
     },
     split: async (list: PatientListReference) =>
       await run(async () => await activities.splitPatientList({ insurerId, runId, list })),
-    /** What the access log tells of someone. */
-    async told(kvnr: string): Promise<string[]> {
+    /** Returns a patient's access log. */
+    async accessesOf(kvnr: string): Promise<string[]> {
       const { entries } = await stores.accessLog.read(refOf(kvnr), 100);
       return entries.map(({ operation, entity }) => `${operation} ${entity?.id ?? ''}`.trimEnd());
     },
-    async takeIn(text: string): Promise<ListCounts & { listId: string }> {
+    async importList(text: string): Promise<ListCounts & { listId: string }> {
       const list = await this.receive(text);
       const { shardParts } = await this.split(list);
       const { listId } = list;
@@ -100,7 +100,7 @@ function newWorld() {
   };
 }
 
-/** Runs an activity as a worker does. */
+/** Runs an activity in a mock environment. */
 const run = async <Answer>(
   activity: () => Promise<Answer>,
   environment = new MockActivityEnvironment(),
@@ -116,7 +116,7 @@ const entry = (index: number, more = ''): string =>
 const listOf = (...entries: string[]): string => `[${entries.join(',\n ')}]`;
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
 
-test('a first list is taken in whole: everyone is stored as sent, and who is broken is reported without a name', async () => {
+test('a first list is stored completely: entries as sent, invalid ones as issues without a name', async () => {
   const world = newWorld();
   const list = await world.receive(
     listOf(
@@ -135,10 +135,10 @@ test('a first list is taken in whole: everyone is stored as sent, and who is bro
     await run(async () => await world.activities.applyList({ listId, shardParts: split.shardParts, ...allShards }));
   const counts = { listed: 31, new: 31, changed: 0, unchanged: 0, gone: 0, stored: 0 };
   expect(await apply()).toEqual(counts);
-  expect(await apply()).toEqual(counts); // as after an attempt whose answer was lost
+  expect(await apply()).toEqual(counts); // like an attempt after one whose result was lost
   for (const index of range(0, 30))
     expect((await world.patients.get(world.refOf(kvnrAt(index))))?.body).toBe(entry(index));
-  for (const index of [0, 3, 30]) expect(await world.told(kvnrAt(index))).toEqual([`import ${listId}`]);
+  for (const index of [0, 3, 30]) expect(await world.accessesOf(kvnrAt(index))).toEqual([`import ${listId}`]);
   const { entries: issues } = await world.syncRuns.listIssues(insurerId, world.runId, 100);
   expect(issues.map(({ position, reason }) => [position, reason])).toEqual([
     [31, expect.stringContaining('kvnr: check digit; givenName: missing')],
@@ -149,7 +149,7 @@ test('a first list is taken in whole: everyone is stored as sent, and who is bro
   expect(JSON.stringify(issues)).not.toMatch(/Secret|K\d{9}/);
 });
 
-test('splitting a list once more writes the very same objects and reports nothing twice', async () => {
+test('splitting a list again writes the same objects and adds no issue twice', async () => {
   const world = newWorld();
   const list = await world.receive(listOf(...range(0, 20).map((index) => entry(index)), '7'));
   const first = await world.split(list);
@@ -159,10 +159,10 @@ test('splitting a list once more writes the very same objects and reports nothin
   expect((await world.syncRuns.listIssues(insurerId, world.runId, 100)).entries).toHaveLength(1);
 });
 
-test('on the second day the gone are removed, only they, and not whoever is broken or has come back', async () => {
+test('the second day removes exactly the patients who are gone, not those with an invalid entry or listed again', async () => {
   const world = newWorld();
-  await world.takeIn(listOf(...range(0, 30).map((index) => entry(index))));
-  const second = await world.takeIn(
+  await world.importList(listOf(...range(0, 30).map((index) => entry(index))));
+  const second = await world.importList(
     listOf(
       ...range(0, 20).map((index) => entry(index)),
       ...range(20, 23).map((index) => entry(index, ',"moved":true')),
@@ -173,7 +173,7 @@ test('on the second day the gone are removed, only they, and not whoever is brok
   expect(second).toMatchObject({ listed: 24, new: 1, changed: 3, unchanged: 20, gone: 6, stored: 30 });
   expect((await world.patients.get(world.refOf(kvnrAt(20))))?.body).toBe(entry(20, ',"moved":true'));
 
-  const back = world.refOf(kvnrAt(24)); // a newer list has brought one of the gone anew
+  const back = world.refOf(kvnrAt(24)); // a newer list contains one of the gone
   await world.patients.storeNew(
     [{ patientRef: back, kvnr: kvnrAt(24) as Kvnr, body: '{}', contentHash: 'h' }],
     'newer',
@@ -189,11 +189,11 @@ test('on the second day the gone are removed, only they, and not whoever is brok
   for (const index of [0, 20, 23, 24, 40]) expect(await world.patients.get(world.refOf(kvnrAt(index)))).toBeDefined();
 
   const first = `${world.runId}-1`;
-  expect(await world.told(kvnrAt(0))).toEqual([`import ${first}`]);
-  expect(await world.told(kvnrAt(20))).toEqual([`import ${first}`, `change ${second.listId}`]);
-  expect(await world.told(kvnrAt(25))).toEqual([`import ${first}`, 'removal']);
-  expect(await world.told(kvnrAt(26))).toEqual([`import ${first}`, 'removal']);
-  expect(await world.told(kvnrAt(40))).toEqual([`import ${second.listId}`]);
+  expect(await world.accessesOf(kvnrAt(0))).toEqual([`import ${first}`]);
+  expect(await world.accessesOf(kvnrAt(20))).toEqual([`import ${first}`, `change ${second.listId}`]);
+  expect(await world.accessesOf(kvnrAt(25))).toEqual([`import ${first}`, 'removal']);
+  expect(await world.accessesOf(kvnrAt(26))).toEqual([`import ${first}`, 'removal']);
+  expect(await world.accessesOf(kvnrAt(40))).toEqual([`import ${second.listId}`]);
 
   await run(async () => await world.activities.deleteList({ listId: second.listId }));
   expect(await world.keysUnder(`lists/${second.listId}/`)).toEqual([]);
@@ -208,20 +208,23 @@ test.each([
   ['{"patients":[]}', 'not-an-array'],
   ['[1,]', 'syntax'],
   ['[] []', 'trailing-bytes'],
-])('a list that is none is refused for good, with its kind only: %s', async (text, fault) => {
-  const world = newWorld();
-  const failure = await world.split(await world.receive(text)).catch((error: unknown) => error);
-  expect(failure).toBeInstanceOf(ApplicationFailure);
-  expect(failure).toMatchObject({
-    type: 'ListUnusable',
-    nonRetryable: true,
-    message: 'list unusable',
-    details: [fault],
-  });
-  expect((await world.syncRuns.listIssues(insurerId, world.runId, 1)).entries).toEqual([]);
-});
+])(
+  'a body that is not a list fails without retry, and the failure contains only the kind of fault: %s',
+  async (text, fault) => {
+    const world = newWorld();
+    const failure = await world.split(await world.receive(text)).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(ApplicationFailure);
+    expect(failure).toMatchObject({
+      type: 'ListUnusable',
+      nonRetryable: true,
+      message: 'list unusable',
+      details: [fault],
+    });
+    expect((await world.syncRuns.listIssues(insurerId, world.runId, 1)).entries).toEqual([]);
+  },
+);
 
-test('a segment that is missing or spoilt makes the list unusable', async () => {
+test('a missing or corrupted segment makes the list unusable', async () => {
   const world = newWorld();
   const list = await world.receive(listOf(entry(1), entry(2)));
   const [first, second] = await world.lists.readManifest(list.manifest);
@@ -232,7 +235,7 @@ test('a segment that is missing or spoilt makes the list unusable', async () => 
   await expect(world.split(list)).rejects.toMatchObject({ type: 'ListUnusable', details: ['segment-missing'] });
 });
 
-test('an attempt that dies before it stored what it had told is repeated, and tells it no second time', async () => {
+test('an attempt that dies between access entry and store is repeated, and appends no second entry', async () => {
   const world = newWorld();
   const list = await world.receive(listOf(...range(0, 5).map((index) => entry(index))));
   const { shardParts } = await world.split(list);
@@ -244,38 +247,38 @@ test('an attempt that dies before it stored what it had told is repeated, and te
   await apply();
   for (const index of range(0, 5)) {
     expect(await world.patients.get(world.refOf(kvnrAt(index)))).toBeDefined();
-    expect(await world.told(kvnrAt(index))).toEqual([`import ${list.listId}`]);
+    expect(await world.accessesOf(kvnrAt(index))).toEqual([`import ${list.listId}`]);
   }
 });
 
-test('nobody is stored or changed whose access log cannot be written', async () => {
+test('no patient is stored or changed if the access log cannot be written', async () => {
   const world = newWorld();
-  const { listId } = await world.takeIn(listOf(entry(1)));
+  const { listId } = await world.importList(listOf(entry(1)));
   world.faults.isLogDown = true;
-  const takingIn = world.takeIn(listOf(entry(1, ',"moved":true'), entry(2)));
-  await expect(takingIn).rejects.toMatchObject({ name: 'AccessLogError' });
+  const importing = world.importList(listOf(entry(1, ',"moved":true'), entry(2)));
+  await expect(importing).rejects.toMatchObject({ name: 'AccessLogError' });
   expect((await world.patients.get(world.refOf(kvnrAt(1))))?.body).toBe(entry(1));
   expect(await world.patients.get(world.refOf(kvnrAt(2)))).toBeUndefined();
-  expect(await world.told(kvnrAt(1))).toEqual([`import ${listId}`]);
+  expect(await world.accessesOf(kvnrAt(1))).toEqual([`import ${listId}`]);
 });
 
-test('an empty list leaves everyone stored until somebody decides', async () => {
+test('an empty list removes nobody until an operator decides', async () => {
   const world = newWorld();
-  await world.takeIn(listOf(entry(1), entry(2)));
-  expect(await world.takeIn('[]')).toMatchObject({ listed: 0, gone: 2, stored: 2 });
+  await world.importList(listOf(entry(1), entry(2)));
+  expect(await world.importList('[]')).toMatchObject({ listed: 0, gone: 2, stored: 2 });
   expect(await world.patients.get(world.refOf(kvnrAt(1)))).toBeDefined();
 });
 
-test('a list of many parts a shard comes back whole, large entries among them', async () => {
+test('a list with several parts per shard and large entries is stored completely', async () => {
   const world = newWorld();
   const entries = range(0, 12).map((index) => entry(index, `,"note":"${'é'.repeat(150_000)}"`));
-  const counts = await world.takeIn(listOf(...entries, ...entries));
+  const counts = await world.importList(listOf(...entries, ...entries));
   expect(counts).toMatchObject({ listed: 12, new: 12 });
   for (const index of range(0, 12))
     expect((await world.patients.get(world.refOf(kvnrAt(index))))?.body).toBe(entries[index]);
 });
 
-test('the attempt after one that died goes on at its first shard that was not done', async () => {
+test('an attempt continues at the first shard that the previous attempt had not finished', async () => {
   const world = newWorld();
   const { listId } = await world.receive('[]');
   const counts = { listed: 7, new: 7, changed: 0, unchanged: 0, gone: 0, stored: 0 };

@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
-test('a list that comes for days is told in little, and nothing of it is forgotten', async () => {
+test('the heartbeat details of a transfer that takes days stay small, and no segment is lost', async () => {
   const days = 5;
   const manifests = new Map<string, readonly PayloadReference[]>();
   let told: ListProgress = emptyList;
   let longest = 0;
   let nowMs = 0;
   let segments = 0;
-  const take = (): ListSegments =>
+  const continueList = (): ListSegments =>
     new ListSegments({
       progress: told,
       manifestSegments: told.manifest ? (manifests.get(told.manifest.key) ?? []) : [],
@@ -29,13 +29,13 @@ test('a list that comes for days is told in little, and nothing of it is forgott
       },
       now: () => nowMs,
     });
-  let list = take();
+  let list = continueList();
   list.begin({ from: 0, etag: '"v1"', resumeEtag: '"v1"' });
   await list.write(Buffer.from('['));
   while (nowMs < days * 86_400_000) {
     nowMs += 5_000;
     await list.write(Buffer.from('1,'));
-    if (nowMs % 3_600_000 === 0) list = take(); // every hour somebody else goes on
+    if (nowMs % 3_600_000 === 0) list = continueList(); // every hour a new attempt continues
     if (nowMs % 3_600_000 === 0) list.begin({ from: list.resume?.from ?? 0, resumeEtag: '"v1"' });
   }
   await list.write(Buffer.from('1]'));

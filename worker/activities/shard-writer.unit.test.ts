@@ -9,7 +9,7 @@ const line = fc.tuple(
   fc.constantFrom('x', 'é'),
 );
 
-test('all lines of a shard come back in order, in parts of a fair size, whatever their lengths', async () => {
+test('all lines of a shard are written in order, in parts of at most 256 KiB unless a single line is longer', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(line, { maxLength: 12 }), async (lines) => {
       const parts = new Map<string, Buffer[]>();
@@ -40,7 +40,7 @@ test('all lines of a shard come back in order, in parts of a fair size, whatever
   );
 });
 
-test('a part that could not be written fails the whole, once no other is on its way', async () => {
+test('a failed write fails the writer, once all other writes have ended', async () => {
   let underWay = 0;
   const writer = new ShardWriter(async (shard) => {
     underWay += 1;

@@ -20,7 +20,7 @@ const activities = createRemovePatient(stores);
 
 const isCrash = (error: unknown): boolean =>
   error instanceof Crash || (error instanceof AccessLogError && error.cause instanceof Crash);
-/** Each crash would be told at length. */
+/** Without it each simulated crash would log a stack. */
 const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 const kvnr = 'A123456780' as Kvnr;
 const versionOf = (order: number) => `000001764028800-${String(order).padStart(9, '0')}`;
@@ -59,7 +59,7 @@ const removePatient = async (input: { readonly patientRef: string }): Promise<vo
   await environment.run<[typeof input], void, typeof activities.removePatient>(activities.removePatient, input);
 };
 
-/** What a reader gets who follows careVersion. */
+/** Reads the answer that careVersion points to, as a reader does. */
 async function readAnswer(patientRef: string): Promise<string | undefined> {
   for (;;) {
     const careVersion = (await patients.get(patientRef))?.careVersion;
@@ -78,14 +78,14 @@ async function readAnswer(patientRef: string): Promise<string | undefined> {
   }
 }
 
-/** What the access log tells of a patient, and that its chain is valid. */
-async function told(patientRef: string): Promise<string[]> {
+/** Returns a patient's access log, and checks that its chain is valid. */
+async function accessesOf(patientRef: string): Promise<string[]> {
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true });
   const { entries } = await accessLog.read(patientRef, 100);
   return entries.map(({ operation, entity }) => (entity ? `${operation} ${entity.id}` : operation));
 }
 
-/** All that is kept for a patient but the patient: versions of items, versions of objects, payloads. */
+/** Returns everything stored for a patient except the patient: versions of items, versions of objects, and payloads. */
 async function leftovers(patientRef: string, syncId: string) {
   const versions = (keys: string[]) => [...new Set(keys)].sort();
   return {
@@ -97,7 +97,7 @@ async function leftovers(patientRef: string, syncId: string) {
 const only = (order: number) => ({ items: [versionOf(order)], objects: [versionOf(order)], payloads: [] });
 const nothing = { items: [], objects: [], payloads: [] };
 
-test('care records are stored as the insurer sent them, and the payload is gone', async () => {
+test('care records are stored as the insurer sent them, and the payload is deleted', async () => {
   const input = await fetched(await listedPatient(), 1, answerOf('Diabetes'));
   expect(await store(input)).toEqual({ outcome: 'stored' });
   expect(await readAnswer(input.patientRef)).toBe(answerOf('Diabetes'));
@@ -111,7 +111,7 @@ test('an empty answer is stored, and reads as no care records', async () => {
   expect(await careRecords.read(input.patientRef, versionOf(1))).toEqual({ records: [], total: 0 });
 });
 
-test('any text in records, ids and documents comes back from the tables as it was', async () => {
+test('any text in records, ids and documents is read from the tables unchanged', async () => {
   const patientRef = await listedPatient();
   let order = 0;
   const text = fc
@@ -132,7 +132,7 @@ test('any text in records, ids and documents comes back from the tables as it wa
   );
 });
 
-test('care records are read by pages in the order in which the insurer sent them', async () => {
+test('care records are read page by page in the order in which the insurer sent them', async () => {
   const input = await fetched(await listedPatient(), 1, answerOf('x'));
   await store(input);
   const page = await careRecords.readPage(input.patientRef, versionOf(1), 0, 3);
@@ -142,7 +142,7 @@ test('care records are read by pages in the order in which the insurer sent them
   expect(last?.records.map(({ recordId }) => recordId)).toEqual(['28 \ud800"ä', '29 \ud800"ä']);
 });
 
-test('whoever reads while care records are replaced sees the old ones or the new ones, never a mix', async () => {
+test('a reader sees the old or the new care records while they are replaced, never a mix', async () => {
   const patientRef = await listedPatient();
   await store(await fetched(patientRef, 1, answerOf('1')));
   const whole = new Set(['1', '2', '3', '4'].map(answerOf));
@@ -159,7 +159,7 @@ test('whoever reads while care records are replaced sees the old ones or the new
 });
 
 test.each(['never sent', 'answer lost'] as const)(
-  'a crash at any call to AWS (%s) while storing shows the old or the new, and the next attempt ends right',
+  'after a crash at any call to AWS (%s) while storing, readers see the old or the new, and the next attempt completes',
   async (kind) => {
     let crashed = true;
     for (let call = 1; crashed; call += 1) {
@@ -177,7 +177,7 @@ test.each(['never sent', 'answer lost'] as const)(
       expect(await store(input)).toEqual({ outcome: 'stored' });
       expect(await readAnswer(patientRef)).toBe(answerOf('new'));
       expect(await leftovers(patientRef, input.syncId)).toEqual(only(2));
-      expect(await told(patientRef)).toEqual([`import ${old.syncId}`, `import ${input.syncId}`]);
+      expect(await accessesOf(patientRef)).toEqual([`import ${old.syncId}`, `import ${input.syncId}`]);
       if (!crashed) expect(call).toBeGreaterThan(10);
     }
   },
@@ -203,14 +203,14 @@ test.each(['never sent', 'answer lost'] as const)(
       expect(await readAnswer(patientRef)).toBe(answerOf(isNew ? 'new' : 'old'));
       const left = await leftovers(patientRef, input.syncId);
       if (!isNew) expect(left).toEqual(only(1));
-      else expect(left.payloads).toEqual([]); // the old version's rest goes with the next one
+      else expect(left.payloads).toEqual([]); // the next store deletes what is left of the old version
     }
   },
   120_000,
 );
 
 test.each(['never sent', 'answer lost'] as const)(
-  'a crash at any call to AWS (%s) while removing is finished by the next attempt',
+  'after a crash at any call to AWS (%s) while removing, the next attempt completes the removal',
   async (kind) => {
     let crashed = true;
     for (let call = 1; crashed; call += 1) {
@@ -225,14 +225,14 @@ test.each(['never sent', 'answer lost'] as const)(
       stores.recover();
       await removePatient({ patientRef });
       expect(await patients.get(patientRef)).toBeUndefined();
-      expect(await told(patientRef)).toEqual([`import ${input.syncId}`, 'removal']);
+      expect(await accessesOf(patientRef)).toEqual([`import ${input.syncId}`, 'removal']);
       expect(await leftovers(patientRef, input.syncId)).toEqual(nothing);
     }
   },
   120_000,
 );
 
-test('an older fetch that comes late changes nothing and leaves nothing', async () => {
+test('an older fetch that is stored late changes nothing and leaves nothing', async () => {
   const patientRef = await listedPatient();
   const late = await fetched(patientRef, 1, answerOf('old'));
   await store(await fetched(patientRef, 2, answerOf('new')));
@@ -241,7 +241,7 @@ test('an older fetch that comes late changes nothing and leaves nothing', async 
   expect(await leftovers(patientRef, late.syncId)).toEqual(only(2));
 });
 
-test('nothing is stored for a patient who is gone, or is being removed', async () => {
+test('nothing is stored for a patient who is gone or is being removed', async () => {
   for (const remove of [(patientRef: string) => removePatient({ patientRef }), patients.markRemoving]) {
     const input = await fetched(await listedPatient(), 1, answerOf('x'));
     await remove(input.patientRef);
@@ -253,7 +253,7 @@ test('nothing is stored for a patient who is gone, or is being removed', async (
 test.each([
   ['removed', 'gone', async (patientRef: string): Promise<void> => await removePatient({ patientRef }), nothing],
   [
-    'synced anew',
+    'synced again',
     'superseded',
     async (patientRef: string): Promise<void> => {
       await store(await fetched(patientRef, 2, answerOf('new')));
@@ -261,13 +261,13 @@ test.each([
     only(2),
   ],
 ] as const)(
-  'a patient who is %s while care records are being staged keeps nothing of them',
+  'of care records that are staged while the patient is %s, nothing is kept',
   async (_what, outcome, meanwhile, left) => {
     const input = await fetched(await listedPatient(), 1, answerOf('x'));
     const stage: typeof careRecords.stage = async (...staged) => {
       await careRecords.stage(...staged);
       await meanwhile(input.patientRef);
-      await careRecords.stage(...staged); // the last of its writes come later still
+      await careRecords.stage(...staged); // the last staged writes arrive even later
     };
     const raced = createStoreCareRecords({ ...stores, careRecords: { ...careRecords, stage } });
     expect(await store(input, raced.storeCareRecords)).toEqual({ outcome });
@@ -275,36 +275,36 @@ test.each([
   },
 );
 
-test('what a cancelled sync had staged cannot become current by an attempt that still lives', async () => {
+test('a version that a cancelled sync has staged cannot become current through an attempt that still runs', async () => {
   const input = await fetched(await listedPatient(), 1, answerOf('x'));
   await discardStaged(input);
   expect(await patients.activateCareVersion(input.patientRef, input.fetchOrder)).toBe(false);
   expect(await patients.get(input.patientRef)).toMatchObject({ careState: 'pending' });
 });
 
-test('what a sync has made current is kept when it is cancelled afterwards', async () => {
+test('a version that has become current is kept if its sync is cancelled afterwards', async () => {
   const input = await fetched(await listedPatient(), 1, answerOf('x'));
   await store(input);
   await discardStaged(input);
   expect(await readAnswer(input.patientRef)).toBe(answerOf('x'));
-  expect(await told(input.patientRef)).toEqual([`import ${input.syncId}`]);
+  expect(await accessesOf(input.patientRef)).toEqual([`import ${input.syncId}`]);
 });
 
-test('care records that became current just before their sync died are told when it is cancelled', async () => {
+test('cancelling a sync that died after its version became current appends the access entry', async () => {
   const input = await fetched(await listedPatient(), 1, answerOf('x'));
   const died = createStoreCareRecords({ ...stores, accessLog: { append: () => Promise.reject(new Crash()) } });
   await expect(store(input, died.storeCareRecords)).rejects.toBeInstanceOf(Crash);
   await discardStaged(input);
-  expect(await told(input.patientRef)).toEqual([`import ${input.syncId}`]);
+  expect(await accessesOf(input.patientRef)).toEqual([`import ${input.syncId}`]);
 });
 
-test('a removal that cannot be told deletes nothing', async () => {
+test('a removal whose access entry cannot be written deletes nothing', async () => {
   const patientRef = await listedPatient();
   const input = await fetched(patientRef, 1, answerOf('x'));
   await store(input);
-  const untold = createRemovePatient({ ...stores, accessLog: { append: () => Promise.reject(new Crash()) } });
+  const removal = createRemovePatient({ ...stores, accessLog: { append: () => Promise.reject(new Crash()) } });
   const environment = new MockActivityEnvironment({}, { logger: silent });
-  const removing = environment.run<[typeof input], void, typeof untold.removePatient>(untold.removePatient, input);
+  const removing = environment.run<[typeof input], void, typeof removal.removePatient>(removal.removePatient, input);
   await expect(removing).rejects.toBeInstanceOf(Crash);
   expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));
   await removePatient({ patientRef });
@@ -313,18 +313,18 @@ test('a removal that cannot be told deletes nothing', async () => {
 
 test.each([
   ['lost', async (key: string) => await payloads.delete({ key, sizeBytes: 0, sha256: '' })],
-  ['spoilt', async (key: string) => await stores.overwrite(key, randomBytes(10))],
-])('a payload that was %s is told, and nothing changes', async (_fate, befall) => {
+  ['corrupted', async (key: string) => await stores.overwrite(key, randomBytes(10))],
+])('a payload that was %s is reported as payload-lost, and nothing changes', async (_state, damage) => {
   const patientRef = await listedPatient();
   await store(await fetched(patientRef, 1, answerOf('old')));
   const input = await fetched(patientRef, 2, answerOf('new'));
-  await befall(input.payload.key);
+  await damage(input.payload.key);
   expect(await store(input)).toEqual({ outcome: 'payload-lost' });
   expect(await readAnswer(patientRef)).toBe(answerOf('old'));
   expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));
 });
 
-test('an answer of more than can be stored within bounds fails for good, and nothing changes', async () => {
+test('an answer that exceeds the limits fails without retry, and nothing changes', async () => {
   const patientRef = await listedPatient();
   await store(await fetched(patientRef, 1, answerOf('old')));
   const documents = Array(50_000).fill('{"contentBase64":""}').join();
@@ -339,7 +339,7 @@ test('an answer of more than can be stored within bounds fails for good, and not
   expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));
 });
 
-test('storing many documents is seen to live, and ends between two of them once it is cancelled', async () => {
+test('storing many documents heartbeats, and ends between two of them after a cancellation', async () => {
   const documents = Array.from({ length: 300 }, (_, index) => `{"contentBase64":"QQ${index}"}`).join();
   const input = await fetched(
     await listedPatient(),

@@ -7,7 +7,7 @@ import { startLineReporter } from './line-reporter.ts';
 import { repeat } from './repeat.ts';
 import { type ReporterDeps, startReporter } from './reporter.ts';
 
-function listen() {
+function recordMetrics() {
   const told: [name: MetricName, value: unknown, dimensions: object][] = [];
   const metrics: Metrics = {
     emit(values, dimensions = {}) {
@@ -17,10 +17,10 @@ function listen() {
   return { metrics, namesOf: () => [...new Set(told.map(([name]) => name))], told };
 }
 
-/** Tells once, as a worker that ends does. */
-async function tellOnce(changes: Partial<ReporterDeps>) {
+/** Starts a reporter and stops it, which makes it report once. */
+async function reportOnce(changes: Partial<ReporterDeps>) {
   const logged: string[] = [];
-  const { metrics, namesOf, told } = listen();
+  const { metrics, namesOf, told } = recordMetrics();
   const { stop } = startReporter({
     keeper: { holding: true, gate: newGate('kk-nord', 1) },
     metrics,
@@ -36,8 +36,8 @@ async function tellOnce(changes: Partial<ReporterDeps>) {
   return { names: namesOf(), told, logged: logged.join() };
 }
 
-test('the worker that holds the line tells of line, runs and queues, and of its own syncs', async () => {
-  const { names, told } = await tellOnce({});
+test('the worker that holds the line reports the line, the runs, the queues and its own syncs', async () => {
+  const { names, told } = await reportOnce({});
   expect(names).toEqual(
     expect.arrayContaining(['SyncOnDemandMs', 'LineHeld', 'LinePaused', 'RunOverdueMinutes', 'QueueBacklog']),
   );
@@ -45,21 +45,21 @@ test('the worker that holds the line tells of line, runs and queues, and of its 
   expect(told).toContainEqual(['QueueBacklog', 50, { taskQueue: 'insurer-line' }]);
 });
 
-test('a worker that does not hold it tells of its own syncs, and that it does not', async () => {
-  const { names, told } = await tellOnce({ keeper: { holding: false, gate: newGate('kk-nord', 1) } });
+test('a worker that does not hold the line reports its own syncs, and LineHeld 0', async () => {
+  const { names, told } = await reportOnce({ keeper: { holding: false, gate: newGate('kk-nord', 1) } });
   expect(names).toEqual(['SyncOnDemandMs', 'LineHeld']);
   expect(told).toContainEqual(['LineHeld', 0, {}]);
 });
 
-test('what cannot be read is logged by what it was, and keeps nothing else from being told', async () => {
-  const { names, logged } = await tellOnce({ readRuns: () => Promise.reject(new TypeError('Anna Beispiel')) });
+test('a value that cannot be read is logged without its message, and the other metrics are reported', async () => {
+  const { names, logged } = await reportOnce({ readRuns: () => Promise.reject(new TypeError('Anna Beispiel')) });
   expect(names).toEqual(expect.arrayContaining(['LineHeld', 'QueueBacklog']));
   expect(names).not.toContain('RunOverdueMinutes');
   expect(logged).toContain('"what":"runs","fault":"TypeError"');
   expect(logged).not.toContain('Anna');
 });
 
-test('the first word comes as soon as the line is held, and not at the end of an interval', async () => {
+test('the first report comes as soon as the line is held, not at the end of an interval', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let isHeld = false;
@@ -79,23 +79,23 @@ test('the first word comes as soon as the line is held, and not at the end of an
   await vi.advanceTimersByTimeAsync(600);
   await said.promise;
   await stop();
-  expect(times).toBe(2); // and the last one
+  expect(times).toBe(2); // one more at the end
 });
 
-test('of a line that is neither held nor used nothing is told, and the last word is not lost', () => {
+test('a line that is neither held nor used is not reported, and its last requests are', () => {
   const measured = { requests: 0, faults: {}, busyMs: 0, elapsedMs: 1_000, sinceSuccessMs: 1_000 };
-  const closed = listen();
+  const closed = recordMetrics();
   const deps = { isOpen: () => false, intervalMs: 60_000 };
   startLineReporter({ ...deps, metrics: closed.metrics, statistics: { take: () => measured } }).stop();
   expect(closed.told).toEqual([]);
-  const used = listen();
+  const used = recordMetrics();
   const last = { ...measured, requests: 2, faults: { reset: 1 } };
   startLineReporter({ ...deps, metrics: used.metrics, statistics: { take: () => last } }).stop();
   expect(used.told).toContainEqual(['LineRequests', 2, {}]);
   expect(used.told).toContainEqual(['LineFailuresByFault', 1, { fault: 'reset' }]);
 });
 
-test('a call of the access log that fails is told, and fails all the same', async () => {
+test('a failed call of the access log is counted, and still fails', async () => {
   let failures = 0;
   const fails = (): Promise<never> => Promise.reject(new Error('away'));
   const log = watchAccessLog({ append: fails, appendFirst: async () => {}, read: fails, verify: fails }, () => {

@@ -7,7 +7,7 @@ const startedAtMs = Date.parse('2026-11-25T02:00:00Z'); // three o'clock in Germ
 const line = { state: 'open', busy: true } as const;
 const run = countPending(startRun('run-2', startedAtMs), 10);
 
-test('of a run under way it is told how far it is, and how long it will take', () => {
+test('the metrics of a current run contain its progress and the remaining time', () => {
   const fault = { requests: 4, faults: { stalled: 3 } };
   const later = countPatient(
     countPatient(run, 'done', fault, startedAtMs + 30_000),
@@ -17,7 +17,7 @@ test('of a run under way it is told how far it is, and how long it will take', (
   );
   const progress = progressOf({ ...later, phase: 'care-records' }, line, startedAtMs + 60_000);
   expect(runValues([progress], hours, startedAtMs + 60_000)).toEqual({
-    RunOverdueMinutes: 19 * 60 + 1, // of the day before there is none at all
+    RunOverdueMinutes: 19 * 60 + 1, // no run of the day before exists
     RunUnderWay: 1,
     RunFailed: 0,
     RunAwaitsDecision: 0,
@@ -29,7 +29,7 @@ test('of a run under way it is told how far it is, and how long it will take', (
   });
 });
 
-test('a run that has failed is told as long as it is the newest, and the day is overdue until one is completed', () => {
+test('a failed run is reported while it is the newest, and the run is overdue until one is completed', () => {
   const failed = progressOf({ ...run, state: 'failed', finishedAtMs: startedAtMs + 60_000 }, line, startedAtMs);
   const completed = progressOf({ ...run, state: 'completed', finishedAtMs: startedAtMs + 90_000 }, line, startedAtMs);
   const atNineMs = Date.parse('2026-11-25T08:00:00Z');
@@ -44,7 +44,7 @@ test('a run that has failed is told as long as it is the newest, and the day is 
   });
 });
 
-test('of the line it is told for how long it has been paused, and whether it has paused itself', () => {
+test('the metrics of the gate say how long the line has been paused, and whether it has paused itself', () => {
   const nowMs = Date.parse('2026-11-25T10:00:00Z');
   expect(gateValues({ state: 'open', since: '2026-11-25T09:00:00Z' }, nowMs)).toEqual({
     LinePaused: 0,
@@ -62,7 +62,7 @@ test('of the line it is told for how long it has been paused, and whether it has
   expect(gateValues({ state: 'paused', since: '2026-11-25T10:00:05Z' }, nowMs)).toMatchObject({ LinePausedSeconds: 0 });
 });
 
-test('of what went over the line it is told how much of the time was used, and what went wrong', () => {
+test('the metrics of the line contain its utilisation and its failures by kind', () => {
   const measured = {
     requests: 5,
     faults: { stalled: 3, busy: 1 },

@@ -25,7 +25,7 @@ const clientOf = ({ client, stores }: Pick<Day, 'client' | 'stores'>): PatientRe
     config: { INSURER_ID: insurerId, CARE_MAX_ATTEMPTS: 40 },
   });
 
-/** What a process of its own has: clients and connections that it shares with nobody. */
+/** Opens clients and connections of their own, as a separate process has. */
 function openCaller({ stack }: Day) {
   const config = readConfig(clientConfig, { ...stack.environment, ...workersOfToday, INSURER_ID: insurerId });
   const stores = openStores(config, promptly);
@@ -55,7 +55,7 @@ const ask = async (people: PatientRecordClient, patientRef: string) => {
   return { lastSync, tookMs: performance.now() - startedAt };
 };
 
-/** The patient's last sync, once it has ended. */
+/** Returns the patient's last sync once it has ended. */
 async function synced({ stores }: Day, patientRef: string): Promise<LastSync> {
   for (;;) {
     const lastSync = (await stores.patients.readLastSync(patientRef).catch(() => undefined))?.lastSync;
@@ -78,10 +78,10 @@ async function accessOf({ stores }: Day, patientRef: string): Promise<AccessEntr
   return entries;
 }
 
-/** The requests for a patient's care records that the insurer has seen. */
+/** Returns the requests for a patient's care records that the insurer has received. */
 const requestsFor = (day: Day, kvnr: string) => day.insurer.log().filter((entry) => entry.kvnr === kvnr);
 
-/** A day whose run has ended: everyone is stored, and the insurer's log begins anew. */
+/** Starts a day and completes a run, so that all patients are stored; then clears the insurer's log. */
 async function startStoredDay(options: Parameters<typeof startDay>[0] = {}) {
   const day = await startDay({ patients: 12, ...quiet, ...options }, workersOfToday);
   const worker = await day.startWorker();
@@ -91,11 +91,11 @@ async function startStoredDay(options: Parameters<typeof startDay>[0] = {}) {
   return { day, worker, kvnrs, people: clientOf(day) };
 }
 
-describe('with a worker, and nothing else going on', () => {
+describe('with a worker and without other load', () => {
   let stored: Awaited<ReturnType<typeof startStoredDay>>;
   let next = 0;
-  /** somebody whom no other test touches */
-  const somebody = () => {
+  /** Returns a patient that no other test uses. */
+  const newPatient = () => {
     const kvnr = stored.kvnrs[next++] ?? '';
     return { kvnr, patientRef: stored.day.refOf(kvnr) };
   };
@@ -106,9 +106,9 @@ describe('with a worker, and nothing else going on', () => {
     await stored.day[Symbol.asyncDispose]();
   });
 
-  test('a sync is promised with marker and access entry, and done', async () => {
+  test('a sync is promised with marker and access entry, and completes', async () => {
     const { day, people } = stored;
-    const { kvnr, patientRef } = somebody();
+    const { kvnr, patientRef } = newPatient();
     const before = await day.stores.patients.get(patientRef);
     const { lastSync } = await ask(people, patientRef);
     expect(lastSync).toMatchObject({ requestedBy: 'clara' });
@@ -124,9 +124,9 @@ describe('with a worker, and nothing else going on', () => {
     expect(await day.keysUnder('payloads/')).toEqual([]);
   });
 
-  test('whoever asks once more gets a new sync, whoever asks meanwhile joins: one fetch', async () => {
+  test('a request during a sync joins it and causes no fetch, and a later request starts a new sync', async () => {
     const { day, people } = stored;
-    const { kvnr, patientRef } = somebody();
+    const { kvnr, patientRef } = newPatient();
     day.insurer.setFaults({ latencyMs: 500 });
     const asked = await Promise.all([ask(people, patientRef), ask(people, patientRef), ask(people, patientRef)]);
     expect(new Set(asked.map(({ lastSync }) => lastSync.syncId)).size).toBe(1);
@@ -142,7 +142,7 @@ describe('with a worker, and nothing else going on', () => {
     expect(requestsFor(day, kvnr)).toHaveLength(2);
   });
 
-  test('a patient whom nobody knows is refused, and no access to them is recorded as granted', async () => {
+  test('a request for an unknown patient is refused, and no access entry is written', async () => {
     const { day, people } = stored;
     const patientRef = day.refOf('A000000000');
     await expect(ask(people, patientRef)).rejects.toMatchObject({ fault: 'patient-unknown' });
@@ -150,9 +150,9 @@ describe('with a worker, and nothing else going on', () => {
     expect(await accessOf(day, patientRef)).toEqual([]);
   });
 
-  test('an insurer who answers 410: the patient is removed, and whoever asked is told', async () => {
+  test('after a 410 the patient is removed, and the last sync is not-insured', async () => {
     const { day, people } = stored;
-    const { kvnr, patientRef } = somebody();
+    const { kvnr, patientRef } = newPatient();
     day.insurer.script({ match: kvnr, fault: 'not-insured' });
     const { lastSync } = await ask(people, patientRef);
     const { syncId, requestedBy } = lastSync;
@@ -165,17 +165,17 @@ describe('with a worker, and nothing else going on', () => {
     expect(requestsFor(day, kvnr)).toHaveLength(1);
   });
 
-  test('a sync that fails says why in a fixed word', async () => {
+  test('a failed sync has a fixed code as its reason', async () => {
     const { day, people } = stored;
-    const { kvnr, patientRef } = somebody();
+    const { kvnr, patientRef } = newPatient();
     day.insurer.script({ match: kvnr, fault: 'unknown' });
     await ask(people, patientRef);
     expect(await synced(day, patientRef)).toMatchObject({ state: 'failed', error: 'PatientUnknown' });
   });
 
-  test('an entity that was terminated with a sync under way leaves it to the next who asks', async () => {
+  test('a sync of a terminated workflow is taken over by the next request', async () => {
     const { day, people } = stored;
-    const { patientRef } = somebody();
+    const { patientRef } = newPatient();
     day.insurer.setFaults({ latencyMs: 500 });
     const { lastSync } = await ask(people, patientRef);
     await day.insurer.until(({ underWay }) => underWay === 1);
@@ -186,9 +186,9 @@ describe('with a worker, and nothing else going on', () => {
     expect(await synced(day, patientRef)).toMatchObject({ syncId: lastSync.syncId, state: 'completed' });
   });
 
-  test('an entity that is cancelled leaves nothing staged, and no sync that seems to run', async () => {
+  test('a cancelled workflow leaves nothing staged, and no sync marked as running', async () => {
     const { day, people } = stored;
-    const { patientRef } = somebody();
+    const { patientRef } = newPatient();
     day.insurer.setFaults({ latencyMs: 500 });
     await ask(people, patientRef);
     await day.insurer.until(({ underWay }) => underWay === 1);
@@ -201,10 +201,10 @@ describe('with a worker, and nothing else going on', () => {
   });
 
   test.each([1, 20])(
-    'a hundred accesses at once, from %i process(es), are a hundred entries, and the chain holds',
+    'a hundred accesses at once from %i process(es) give a hundred entries in a valid chain',
     async (processes) => {
       const { day } = stored;
-      const { patientRef } = somebody();
+      const { patientRef } = newPatient();
       const before = (await accessOf(day, patientRef)).length;
       const drafts = Array.from({ length: 100 }, () => draftFor(patientRef, 'read-patient'));
       const callers = Array.from({ length: processes }, () => openCaller(day));
@@ -218,9 +218,9 @@ describe('with a worker, and nothing else going on', () => {
     },
   );
 
-  test('an entity that people use a lot goes on as new, with nothing lost, and each of its histories can be replayed', async () => {
+  test('a workflow with many requests continues as new, loses nothing, and each of its histories can be replayed', async () => {
     const { day, people } = stored;
-    const { patientRef } = somebody();
+    const { patientRef } = newPatient();
     const workflowId = patientRecordId(patientRef);
     const drafts: AccessDraft[] = [];
     const use = async (): Promise<void> => {
@@ -244,7 +244,7 @@ describe('with a worker, and nothing else going on', () => {
   });
 });
 
-test('while a run keeps the line busy, a sync that somebody waits for begins after at most one request of others', async () => {
+test('during a run, a sync on demand starts after at most one request of other patients', async () => {
   await using day = await startDay({ patients: 150, ...quiet, rate: 0.5, latencyMs: 60 }, workersOfToday);
   const people = clientOf(day);
   await day.startWorker();
@@ -267,12 +267,12 @@ test('while a run keeps the line busy, a sync that somebody waits for begins aft
     const begunAt = await fetchBegunAt(day, patientRef);
     expect(log.slice(0, own).filter(({ startedAt }) => startedAt > begunAt).length).toBeLessThanOrEqual(1);
     const last = log.findLastIndex((entry) => entry.kvnr === kvnr);
-    expect(new Set(log.slice(own, last + 1).map((entry) => entry.kvnr))).toEqual(new Set([kvnr])); // nobody in between
+    expect(new Set(log.slice(own, last + 1).map((entry) => entry.kvnr))).toEqual(new Set([kvnr])); // no other patient in between
   }
-  expect((await day.sync.readProgress())?.careRecords.pending).toBeGreaterThan(0); // it was busy all the time
+  expect((await day.sync.readProgress())?.careRecords.pending).toBeGreaterThan(0); // the run kept the line busy all the time
 });
 
-/** When the line's process took up the fetch of somebody's sync, epoch ms. */
+/** Returns when the line process started the fetch of a patient's last sync, epoch ms. */
 async function fetchBegunAt(day: Day, patientRef: string): Promise<number> {
   const [newest] = await historiesOf(day.client, patientRecordId(patientRef));
   const events = newest?.history.events ?? [];
@@ -287,11 +287,11 @@ async function fetchBegunAt(day: Day, patientRef: string): Promise<number> {
   return Number(seconds) * 1_000 + Number(nanos ?? 0) / 1e6;
 }
 
-test('while no worker runs a sync is promised within a second, and done once as soon as one runs', async () => {
+test('without a worker a sync is promised within a second, and completes once a worker runs', async () => {
   const { day, worker, kvnrs, people } = await startStoredDay();
   await using _ = day;
   const [idle = '', used = ''] = kvnrs;
-  await people.recordAccess(draftFor(day.refOf(used), 'read-patient')); // its entity has been with the worker that dies
+  await people.recordAccess(draftFor(day.refOf(used), 'read-patient')); // its workflow is in the cache of the worker that dies
   await worker.kill();
   for (const kvnr of [idle, used]) {
     const patientRef = day.refOf(kvnr);
@@ -308,7 +308,7 @@ test('while no worker runs a sync is promised within a second, and done once as 
     const entries = await accessOf(day, day.refOf(kvnr));
     expect(entries.filter(({ operation }) => operation === 'request-sync')).toHaveLength(2);
   }
-  await sleep(2_000); // the updates that were given up run as well
+  await sleep(2_000); // so that the updates that had timed out run as well
   for (const kvnr of [idle, used]) {
     expect(requestsFor(day, kvnr)).toHaveLength(1);
     const workflowId = patientRecordId(day.refOf(kvnr));
@@ -316,7 +316,7 @@ test('while no worker runs a sync is promised within a second, and done once as 
   }
 });
 
-test('without Temporal no sync is promised, and an access is recorded all the same', async () => {
+test('without Temporal no sync is promised, and accesses are still recorded', async () => {
   const { day, kvnrs } = await startStoredDay();
   await using _ = day;
   await using silent = await startSilentServer();
@@ -336,7 +336,7 @@ test('without Temporal no sync is promised, and an access is recorded all the sa
   }
 });
 
-/** Takes connections and says nothing. */
+/** Starts a server that accepts connections and never answers. */
 async function startSilentServer(): Promise<AsyncDisposable & { readonly port: number }> {
   const sockets = new Set<{ destroy(): void }>();
   const server = createServer((socket) => sockets.add(socket));
@@ -351,7 +351,7 @@ async function startSilentServer(): Promise<AsyncDisposable & { readonly port: n
   };
 }
 
-test('while the line is paused a sync is promised, and waits', async () => {
+test('while the line is paused, a sync is promised and waits', async () => {
   const { day, kvnrs, people } = await startStoredDay();
   await using _ = day;
   await day.line.pause({ operator: 'olga', reason: 'maintenance' });
@@ -367,7 +367,7 @@ test('while the line is paused a sync is promised, and waits', async () => {
   expect(await synced(day, patientRef)).toMatchObject({ syncId: lastSync.syncId, state: 'completed' });
 });
 
-test('a worker killed with -9 in the midst of a sync: the next one completes it', async () => {
+test('after a worker is killed with -9 during a sync, the next worker completes the sync', async () => {
   const { day, worker, kvnrs, people } = await startStoredDay();
   await using _ = day;
   day.insurer.setFaults({ latencyMs: 1_000 });
