@@ -18,7 +18,10 @@ export interface Api {
   pages<Page extends { readonly nextToken?: string }>(path: string): AsyncIterable<Page>;
   /** Returns whether a value is a link to this API. Only such links may be followed. */
   isLink(href: unknown): boolean;
-  /** Fetches the text of a link, without a token. @throws ApiError, also if the text does not match the link's SHA-256 */
+  /**
+   * Fetches the text of a link, without a token.
+   * @throws ApiError, also if the text does not match the link's SHA-256
+   */
   readLink(link: Link): Promise<string>;
 }
 

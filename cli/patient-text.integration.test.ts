@@ -12,7 +12,8 @@ const linked = (text: string): string =>
 
 /**
  * Serves the given answers one after the other, in the form of the API (lambdas/http/schemas.ts), and the text of each
- * link. The real API splits the links of a record only after about ten thousand, and documents rarely change during a read.
+ * link. The real API splits the links of a record only after about ten thousand, and documents rarely change during a
+ * read.
  */
 async function serve(answers: readonly (string | { readonly problem: string })[]) {
   const paths: string[] = [];

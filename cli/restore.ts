@@ -52,7 +52,9 @@ async function copy(dynamo: DynamoDBDocumentClient, at: Date): Promise<void> {
   for (const table of tables) say(`no longer needed: aws dynamodb delete-table --table-name ${copyNameOf(table)}`);
 }
 
-/** Restores a table under another name, and waits until it can be read. Continues a restoration that has already begun. */
+/**
+ * Restores a table under another name, and waits until it can be read. Continues a restoration that has already begun.
+ */
 async function restoreTable(dynamo: DynamoDBClient, table: string, copyName: string, at: Date): Promise<void> {
   try {
     await dynamo.send(new DescribeTableCommand({ TableName: copyName }));

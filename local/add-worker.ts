@@ -9,12 +9,12 @@ import { startWorker, type WorkerIds } from './worker-process.ts';
 
 keepLoopbackDirect(process.env);
 
-/** One more worker beside the running stack, until Ctrl-C. @returns the exit code */
+/** Runs one more worker beside the running stack, until Ctrl-C or until the stack ends. @returns the exit code */
 async function main(): Promise<number> {
   const { localDir } = readSettings(process.env);
   const stack = findRunningStack(localDir);
   if (stack === undefined)
-    throw new StartFailure(`no stack runs on ${localDir}: start one with npm start, or set LOCAL_DIR`);
+    throw new StartFailure(`no stack runs in ${localDir}. Start one with npm start, or set LOCAL_DIR.`);
   const interrupted = new Promise<number>((resolve) => {
     process
       .on('SIGINT', () => resolve(130))

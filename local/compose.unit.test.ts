@@ -18,27 +18,27 @@ const compose = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8')) as
 };
 const services = Object.entries(compose.services);
 
-test('what Docker brings is of one version each, or is built from a file that is there', () => {
+test('each image has an exact version, or is built from an existing Dockerfile', () => {
   for (const [name, { image, build }] of services) {
     if (build) expect(existsSync(join(root, build.context, build.dockerfile)), name).toBe(true);
     else expect(image, name).toMatch(/:\d+\.\d+\.\d+$/);
   }
 });
 
-test('all listen on loopback only', () => {
+test('all ports are published on loopback only', () => {
   for (const [name, { ports = [] }] of services)
     for (const port of ports) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
 });
 
-test('each says whether it is well', () => {
+test('each service has a health check', () => {
   for (const [name, { healthcheck }] of services) expect(healthcheck?.test[0], name).toBe('CMD');
 });
 
-test('what is kept is kept in volumes that are named', () => {
+test('each volume is declared, and each declared volume is used', () => {
   const used = services.flatMap(([, { volumes = [] }]) => volumes).filter((volume) => !volume.startsWith('/'));
   expect(used.map((volume) => volume.split(':')[0])).toEqual(Object.keys(compose.volumes));
 });
 
-test('the worker takes the settings that npm start writes', () => {
+test('the worker reads the settings that npm start writes', () => {
   expect(compose.services['worker']?.env_file?.[0]?.path).toBe(`\${LOCAL_DIR:-.local}/worker.env`);
 });

@@ -11,14 +11,14 @@ const root = dirname(import.meta.dirname);
 
 export interface ConsoleProcessSpec {
   readonly port: number;
-  /** the built page */
+  /** folder of the built page */
   readonly dir: string;
   readonly apiUrl: string;
   readonly oidcIssuer: string;
   readonly logDir: string;
 }
 
-/** Serves the built console. @throws StartFailure */
+/** Starts a server for the built console. @throws StartFailure */
 export async function startConsole({
   port,
   dir,
@@ -45,7 +45,11 @@ export async function startConsole({
   return server;
 }
 
-/** The folder of the built console, made by Vite when its sources have changed. */
+/**
+ * Builds the console with Vite if its sources have changed.
+ * @returns the folder of the built console
+ * @throws StartFailure
+ */
 export async function ensureConsole(consolesDir: string, signal?: AbortSignal): Promise<string> {
   const dir = join(consolesDir, sourcesHash());
   if (existsSync(dir)) return dir;
@@ -54,9 +58,9 @@ export async function ensureConsole(consolesDir: string, signal?: AbortSignal): 
   const building = `${dir}.building`;
   const { command, args, env } = buildCommand(building);
   await promisify(execFile)(command, args, { cwd: root, env, ...(signal && { signal }) }).catch((error: unknown) => {
-    const said = (error as { stderr?: string }).stderr ?? '';
-    if (isDiskFull(said)) throw new StartFailure(diskFull, { cause: error });
-    throw new StartFailure(`the console cannot be built: ${said.trim() || String(error)}`, { cause: error });
+    const output = (error as { stderr?: string }).stderr ?? '';
+    if (isDiskFull(output)) throw new StartFailure(diskFull, { cause: error });
+    throw new StartFailure(`the console could not be built: ${output.trim() || String(error)}`, { cause: error });
   });
   renameSync(building, dir);
   return dir;

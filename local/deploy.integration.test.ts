@@ -10,7 +10,7 @@ import { ensurePythonTools } from './python-tools.ts';
 
 const region = 'eu-central-1';
 
-test('an emulator that was killed and has lost its tables gets them again at the next start', {
+test('if a killed emulator has lost its tables, they are deployed again', {
   timeout: 180_000,
 }, async () => {
   const stack = await startTestStack();
@@ -21,7 +21,7 @@ test('an emulator that was killed and has lost its tables gets them again at the
   const stateDir = join(stack.dir, 'lost');
   const logDir = join(stack.dir, 'logs-lost');
   mkdirSync(stateDir);
-  for (const file of ['outputs.json', 'deployed', 'cdk.out']) // what says that it was deployed, and none of what was
+  for (const file of ['outputs.json', 'deployed', 'cdk.out']) // the stamp of a deployment, without its tables
     cpSync(join(stack.dir, 'aws', file), join(stateDir, file), { recursive: true });
   const emulator = await startEmulator({ command, port, dataDir: stateDir, logDir });
   onTestFinished(emulator.stop);

@@ -12,11 +12,11 @@ import { emulatorCredentials, emulatorEnvironment } from './emulator.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
-/** the account that emulators take calls with the access key `test` to be of */
+/** the account that emulators assume for the access key `test` */
 const emulatorAccount = '000000000000';
 const cdk = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 
-/** where LocalStack and the emulator have what CloudFormation has deployed of API Gateway; the stage is the stack's */
+/** Returns the URL at which LocalStack and the emulator serve an API Gateway that CloudFormation has deployed. */
 const emulatedApiUrl = (endpoint: string, apiId: string): string => `${endpoint}/restapis/${apiId}/v1/_user_request_`;
 
 const dataOutputs = z.object({ EpaSyncData: z.object({ BucketName: z.string(), SecretArn: z.string() }) });
@@ -25,31 +25,31 @@ export interface DataOutputs {
   readonly bucketName: string;
 }
 export interface Outputs extends DataOutputs {
-  /** without a slash at its end */
+  /** without a trailing slash */
   readonly apiUrl: string;
-  /** what the API and the workers share, apart from the insurer's token */
+  /** secret of the API and the workers; the insurer's token has a secret of its own */
   readonly secretArn: string;
 }
 
 export interface DeploySpec {
   readonly endpoint: string;
   readonly region: string;
-  /** what belongs to the emulator's data: the outputs, and a stamp of what was deployed there */
+  /** folder of the emulator's data: has the outputs, and a stamp of what was deployed */
   readonly stateDir: string;
   readonly logDir: string;
-  /** ends what is under way */
+  /** aborts the deployment */
   readonly signal?: AbortSignal;
 }
 
 export interface ApiSpec {
-  /** of infra/settings.ts */
+  /** CDK context (infra/settings.ts) */
   readonly settings: Readonly<Record<string, string>>;
-  /** what the API's secret holds */
+  /** content of the API's secret */
   readonly secret: Readonly<Record<string, string>>;
 }
 
 /**
- * Deploys the data stack of the CDK app to an emulator, if it is not there as it is now.
+ * Deploys the data stack of the CDK app to an emulator, unless the same version is already deployed there.
  * @throws StartFailure
  */
 export async function deployDataStack(spec: DeploySpec): Promise<DataOutputs> {
@@ -58,7 +58,7 @@ export async function deployDataStack(spec: DeploySpec): Promise<DataOutputs> {
 }
 
 /**
- * Deploys the whole CDK app to an emulator, if it is not there as it is now, and puts the API's secret.
+ * Deploys the whole CDK app to an emulator, unless the same version is already deployed there. Stores the API's secret.
  * @throws StartFailure
  */
 export async function deployStacks(spec: DeploySpec, { settings, secret }: ApiSpec): Promise<Outputs> {
@@ -70,7 +70,7 @@ export async function deployStacks(spec: DeploySpec, { settings, secret }: ApiSp
 
 type EmulatorAddress = Pick<DeploySpec, 'endpoint' | 'region'>;
 
-/** Puts what the API's secret holds. */
+/** Stores the content of the API's secret. */
 export async function putSecret(
   spec: EmulatorAddress,
   { secretArn: SecretId }: Outputs,
@@ -84,7 +84,7 @@ export async function putSecret(
   }
 }
 
-/** The outputs of what was deployed, by the folder of the emulator's data. */
+/** Reads the outputs of the data stack from the folder of the emulator's data. */
 export const readDataOutputs = (stateDir: string): DataOutputs => {
   const { EpaSyncData } = dataOutputs.parse(readOutputsFile(stateDir));
   return { bucketName: EpaSyncData.BucketName };
@@ -112,13 +112,13 @@ async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>
   const isDeployed = async () =>
     (await holdsDataStack(spec, assembly, readOutputsFile(stateDir))) &&
     (await apiAnswers(spec, readOutputsFile(stateDir)));
-  // the stamp alone proves nothing: an emulator that was killed has lost what it had not written yet
+  // the stamp alone proves nothing: a killed emulator loses what it had not saved
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources && (await isDeployed().catch(() => false))) return;
 
   rmSync(stamp, { force: true });
   const log = join(logDir, 'deploy.log');
   rmSync(log, { force: true });
-  // AWS's own rules for templates take three times as long as the synthesis, and no emulator minds them
+  // AWS's rules for templates take three times as long as the synthesis, and no emulator enforces them
   const env = { ...process.env, ...emulatorEnvironment(endpoint, region), CDK_VALIDATION: 'false' };
   const step = async (args: readonly string[], cwd = root) => {
     const options = { cwd, env, maxBuffer: 64 << 20, ...(signal && { signal }) };
@@ -137,7 +137,7 @@ async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>
   ]);
   await Promise.all([
     step(['synth', '--quiet', '--output', assembly, ...settings]),
-    step(['bootstrap', `aws://${emulatorAccount}/${region}`], stateDir), // where no cdk.json has it synthesise as well
+    step(['bootstrap', `aws://${emulatorAccount}/${region}`], stateDir), // a folder without cdk.json, or it would synthesise as well
   ]);
   await step([
     'deploy',
@@ -151,12 +151,12 @@ async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>
   ]);
   if (!(await isDeployed()))
     throw new StartFailure(
-      'the AWS emulator says that all is deployed, but has lost a part of it: npm start -- --fresh starts anew',
+      'the AWS emulator reports a complete deployment, but resources are missing. Delete its data with npm start -- --fresh.',
     );
   writeFileSync(stamp, sources);
 }
 
-/** Whether the API answers, if it is there to answer. */
+/** Returns whether the API answers, or the outputs have no API. */
 async function apiAnswers({ endpoint }: DeploySpec, outputs: unknown): Promise<boolean> {
   const { success, data } = allOutputs.safeParse(outputs);
   if (!success) return true;
@@ -180,7 +180,10 @@ const templateFile = z.object({
   ),
 });
 
-/** Whether an emulator has every table of the synthesised template, and the bucket. @throws what the emulator or the files do */
+/**
+ * Returns whether an emulator has every table of the synthesised template, and the bucket.
+ * @throws errors of the emulator and the files
+ */
 async function holdsDataStack(spec: DeploySpec, assembly: string, outputs: unknown): Promise<boolean> {
   const bucketName = dataOutputs.parse(outputs).EpaSyncData.BucketName;
   const { Resources } = templateFile.parse(
@@ -206,7 +209,7 @@ async function holdsDataStack(spec: DeploySpec, assembly: string, outputs: unkno
   }
 }
 
-/** What the app's templates follow from: sources, the versions of all packages, and the context. */
+/** Returns a hash of everything that the templates depend on: sources, versions of all packages, and the context. */
 export function appHash(context: Readonly<Record<string, string>>): string {
   const parts = context['only'] === 'data' ? ['infra'] : ['infra', 'lambdas', 'core'];
   const hash = createHash('sha256').update(JSON.stringify(context));

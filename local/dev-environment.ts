@@ -26,21 +26,21 @@ import { ensureWorkflowBundle } from './workflow-bundle.ts';
 
 export interface DevEnvironmentOptions {
   readonly settings: LocalSettings;
-  /** forgets all data first */
+  /** deletes all data first */
   readonly isFresh: boolean;
-  /** uses what listens at AWS_ENDPOINT_URL and TEMPORAL_ADDRESS, such as docker compose's */
+  /** uses the services at AWS_ENDPOINT_URL and TEMPORAL_ADDRESS, such as those of docker compose */
   readonly isExternal: boolean;
-  /** one thing is done */
+  /** called after each step */
   readonly onStep: (what: string, seconds: number) => void;
-  /** something that whoever watches should know */
+  /** called with a message for the person at the terminal */
   readonly onNote: (note: string) => void;
-  /** the stack cannot go on: something that it stands on has ended */
+  /** called if a required process has ended, so that the stack cannot continue */
   readonly onBroken: (reason: string) => void;
 }
 
 export interface StartedEnvironment {
   readonly endpoints: Omit<Endpoints, 'processes'>;
-  /** what its processes run with */
+  /** environment variables of its processes */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -51,7 +51,10 @@ interface ServiceAddresses {
   readonly aws: string;
 }
 
-/** What docker-compose.yml starts. Its Lambdas run in containers of its network, and have no way to this machine's loopback. */
+/**
+ * Addresses of the services in docker-compose.yml. Lambdas run in its network, and cannot reach the loopback of the
+ * host.
+ */
 const composeAddresses = {
   aws: 'http://127.0.0.1:4566',
   temporal: '127.0.0.1:7233',
@@ -59,12 +62,13 @@ const composeAddresses = {
   temporalInside: 'temporal:7233',
 } as const;
 
-/** How often a worker may end before it was ready, one after the other, until the stack gives up. */
+/** After this many failed starts of a worker in a row, the stack ends. */
 const maxWorkerStarts = 3;
 
 /**
- * Everything on one machine (docs/explanation/architecture.md, "On a laptop"). However it ends, `stop` leaves nothing running: the worker goes
- * first, then what it stands on.
+ * Runs the whole stack on one machine (docs/explanation/architecture.md, "On a laptop"). `stop` ends all processes:
+ * first the
+ * worker, then the services that it uses.
  */
 export class DevEnvironment {
   readonly #options: DevEnvironmentOptions;
@@ -73,7 +77,7 @@ export class DevEnvironment {
   #isStopping = false;
   #hasLock = false;
   #stopped: Promise<void> | undefined;
-  /** settles once nothing is being started any more */
+  /** settles once no start is in progress */
   #starting: Promise<unknown> | undefined;
   readonly #abort = new AbortController();
 
@@ -81,7 +85,10 @@ export class DevEnvironment {
     this.#options = options;
   }
 
-  /** @throws StartFailure, ConfigError; what has started then runs until `stop` */
+  /**
+   * Starts all parts. After an error, the parts that have started run until `stop`.
+   * @throws StartFailure, ConfigError
+   */
   start(): Promise<StartedEnvironment> {
     const starting = this.#start();
     this.#starting = starting.catch(() => {});
@@ -96,10 +103,10 @@ export class DevEnvironment {
     const holder = takeLock(localDir);
     if (holder !== undefined)
       throw new StartFailure(
-        `a stack runs here already (process ${holder}): end it with Ctrl-C there, or set LOCAL_DIR and PORT_BASE for a second one`,
+        `a stack already runs in ${localDir} (process ${holder}). End it with Ctrl-C, or set LOCAL_DIR and PORT_BASE for a second one.`,
       );
     this.#hasLock = true;
-    removeEndpoints(localDir); // of a stack that was killed
+    removeEndpoints(localDir); // left by a stack that was killed
     const neededPorts: (keyof Ports)[] = [
       'issuer',
       'console',
@@ -107,19 +114,17 @@ export class DevEnvironment {
       ...(settings.insurer ? [] : (['insurer', 'insurerControl'] as const)),
     ];
     await checkPortsFree(settings.ports, neededPorts);
-    deletePaths([paths.logs]); // of the start before
+    deletePaths([paths.logs]); // of the previous start
     const database = ['', '-shm', '-wal'].map((suffix) => paths.temporalDatabase + suffix);
     if (isFresh) deletePaths([...database, paths.aws, paths.keys, paths.insurer]);
     else if (!isExternal && existsSync(paths.aws) && !hasSavedState(paths.aws)) {
-      // its objects without its tables, and runs that Temporal has begun on them, would only be in the way
-      this.#options.onNote(
-        'the AWS emulator was killed before it had kept anything: its data are lost, and start anew',
-      );
+      // objects without tables, and Temporal's runs about them, are of no use
+      this.#options.onNote('the AWS emulator was killed before it saved its data. Starting without data.');
       deletePaths([...database, paths.aws]);
     }
     const keys = ensureKeys(paths.keys);
-    await ensureIssuerKeys(paths.issuerKeys); // before two of those below would make them
-    // side by side; after a failure the others are waited for, so that stop() knows of all that runs
+    await ensureIssuerKeys(paths.issuerKeys); // first, because two of the steps below would create them at the same time
+    // in parallel; after a failure, settleAll waits for the others, so that stop() knows all processes
     const [bundle, consoleDir, insurer, oidcIssuer, services] = await settleAll([
       this.#step('workflows bundled', () => ensureWorkflowBundle(paths.bundles, this.#abort.signal)),
       this.#step('console built', () => ensureConsole(paths.consoles, this.#abort.signal)),
@@ -132,12 +137,12 @@ export class DevEnvironment {
     const environment: Record<string, string> = {
       ...unsetAsEmpty(emulatorEnvironment(addresses.aws, settings.region)),
       ...keys,
-      PAYLOAD_KMS_KEY: '', // one for elsewhere is not for here
+      PAYLOAD_KMS_KEY: '', // one from the shell is for another environment
       BUCKET_NAME: bucketName,
       TEMPORAL_ADDRESS: addresses.temporal,
       TEMPORAL_NAMESPACE: addresses.temporalNamespace,
-      TEMPORAL_TLS: 'false', // no dev server has it, wherever it is
-      TEMPORAL_API_KEY: '', // one for elsewhere is not for here
+      TEMPORAL_TLS: 'false', // Temporal's dev server has no TLS
+      TEMPORAL_API_KEY: '', // one from the shell is for another environment
       TEMPORAL_CLIENT_CERT: '',
       TEMPORAL_CLIENT_KEY: '',
       INSURER_ID: settings.insurerId,
@@ -158,7 +163,7 @@ export class DevEnvironment {
     return { endpoints, environment };
   }
 
-  /** Ends everything, in order. */
+  /** Ends all processes, in order. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -170,7 +175,7 @@ export class DevEnvironment {
     this.#abort.abort();
     if (this.#hasLock) removeEndpoints(localDir);
     await this.#worker?.stop();
-    await this.#starting; // what was being started then has been stopped
+    await this.#starting; // afterwards, processes that were still starting have been stopped
     await Promise.all(this.#running.map((each) => each.stop()));
     if (this.#hasLock) releaseLock(localDir);
   }
@@ -186,7 +191,7 @@ export class DevEnvironment {
     return result;
   }
 
-  /** All that a worker will refuse is told before anything starts. */
+  /** Reports settings that a worker would reject, before anything starts. @throws ConfigError */
   #checkWorkerSettings(): void {
     const { insurerId, insurer } = this.#options.settings;
     const key = Buffer.alloc(32).toString('base64');
@@ -203,7 +208,7 @@ export class DevEnvironment {
     });
   }
 
-  /** Keeps a process until stop; the stack is broken when it ends by itself. */
+  /** Keeps a process until `stop`. If it ends by itself, the stack is broken. */
   async #supervise(starting: Promise<ManagedProcess>): Promise<void> {
     const managed = await starting;
     this.#running.push(managed);
@@ -251,7 +256,7 @@ export class DevEnvironment {
     keys: Keys,
     stateDir: string,
     { aws, temporal, temporalUi, temporalNamespace }: ServiceAddresses,
-    /** where Lambdas have another sight of things than we have */
+    /** settings that differ for Lambdas in containers */
     lambdaSettings: Readonly<Record<string, string>> = {},
   ): Promise<Outputs> {
     const { settings } = this.#options;
@@ -263,7 +268,7 @@ export class DevEnvironment {
       logDir: pathsIn(localDir).logs,
       signal: this.#abort.signal,
     };
-    const tunable = [
+    const forwarded = [
       'SYNC_WINDOW',
       'CARE_MAX_ATTEMPTS',
       'REMOVAL_LIMIT_PERCENT',
@@ -271,7 +276,7 @@ export class DevEnvironment {
       'RUN_DUE_HOUR',
       ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'],
     ];
-    const tuned = tunable.flatMap((name) => {
+    const fromShell = forwarded.flatMap((name) => {
       const value = process.env[name];
       return value ? [[name, value]] : [];
     });
@@ -285,7 +290,7 @@ export class DevEnvironment {
         OIDC_AUDIENCE: audience,
         CONSOLE_ORIGIN: consoleOrigin(ports),
         ...(temporalUi && { TEMPORAL_UI_ORIGIN: temporalUi }),
-        ...Object.fromEntries(tuned),
+        ...Object.fromEntries(fromShell),
         ...lambdaSettings,
       },
       secret: keys,
@@ -341,12 +346,12 @@ export class DevEnvironment {
     const given = process.env['TEMPORAL_ADDRESS'];
     const temporal = given || composeAddresses.temporal;
     const temporalNamespace = process.env['TEMPORAL_NAMESPACE'] || 'default';
-    const hint = 'start it with docker compose up -d, or say where it is';
+    const hint = 'Start it with docker compose up -d, or set';
     if (!(await emulatorAnswers(aws).catch(() => false)))
-      throw new StartFailure(`no AWS emulator answers at ${aws}: ${hint} with AWS_ENDPOINT_URL`);
+      throw new StartFailure(`no AWS emulator answers at ${aws}. ${hint} AWS_ENDPOINT_URL.`);
     if (!(await namespaceAnswers(temporal, temporalNamespace).catch(() => false)))
-      throw new StartFailure(`no Temporal answers at ${temporal}: ${hint} with TEMPORAL_ADDRESS`);
-    // what is deployed there is not ours to know: a container may have been made anew
+      throw new StartFailure(`no Temporal answers at ${temporal}. ${hint} TEMPORAL_ADDRESS.`);
+    // deploy again: the container may have been recreated since the last start
     deletePaths([awsExternal]);
     const addresses = { temporal, ...(!given && { temporalUi: composeAddresses.temporalUi }), temporalNamespace, aws };
     const lambdaSettings = {
@@ -356,7 +361,7 @@ export class DevEnvironment {
     return { ...addresses, ...(await this.#deploy(keys, awsExternal, addresses, lambdaSettings)) };
   }
 
-  /** Starts a worker, and another one whenever it ends: one that was killed must cost nothing but time. */
+  /** Starts a worker, and replaces it if it ends, so that a killed worker costs only time. */
   async #startWorker(environment: Readonly<Record<string, string>>): Promise<WorkerIds> {
     const { localDir } = this.#options.settings;
     let known: WorkerIds | undefined;
@@ -375,7 +380,7 @@ export class DevEnvironment {
     const ids = known ?? { worker: 0, line: undefined };
     void worker.ended.then(async () => {
       if (this.#isStopping) return;
-      this.#options.onNote(`the worker has ended: ${lastLogLine(worker)}; starting another`);
+      this.#options.onNote(`the worker has ended: ${lastLogLine(worker)}. Starting another.`);
       await updateProcesses(localDir, replaceIds(known ?? ids, undefined));
       const replacing = this.#replaceWorker(environment, 1);
       this.#starting = replacing;
@@ -407,7 +412,7 @@ const toProcessIds = ({ worker, line }: WorkerIds): Endpoints['processes'] => ({
   line: line === undefined ? [] : [line],
 });
 
-/** Takes a worker's IDs out, and puts others in. */
+/** Returns a function that replaces the process IDs of one worker by others. */
 export const replaceIds =
   (before: WorkerIds | undefined, after: WorkerIds | undefined) =>
   ({ worker, line }: Endpoints['processes']): Endpoints['processes'] => {
@@ -419,11 +424,11 @@ export const replaceIds =
     };
   };
 
-/** What is to be taken out of a process's environment is set to nothing there, as the two are merged. */
+/** Sets variables that must be absent to the empty text: the result is merged into the environment of a process. */
 const unsetAsEmpty = (environment: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value ?? '']));
 
-/** All results; after a failure it is thrown once the others have ended too. */
+/** Returns all results. Throws the first failure only after all others have settled. */
 async function settleAll<Works extends readonly Promise<unknown>[]>(
   works: readonly [...Works],
 ): Promise<{ [Index in keyof Works]: Awaited<Works[Index]> }> {

@@ -5,17 +5,18 @@ import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 export interface EmulatorSpec {
   readonly command: string;
   readonly port: number;
-  /** where tables and objects are kept over a stop */
+  /** folder in which tables and objects survive a stop */
   readonly dataDir: string;
   readonly logDir: string;
 }
 
-/** Credentials that the emulator takes; it checks none. */
+/** Credentials for the emulator, which does not check them. */
 export const emulatorCredentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' } as const;
 
 /**
- * What the environment of an AWS client has to say, for the SDK and for `cdk`, so that nothing reaches a real account.
- * A profile of whoever sits at the laptop is taken out.
+ * Returns the environment of AWS clients (SDK and `cdk`), so that no call reaches a real account. Profiles of the user
+ * are
+ * removed.
  */
 export const emulatorEnvironment = (endpoint: string, region: string): NodeJS.ProcessEnv => ({
   ...emulatorCredentials,
@@ -32,10 +33,13 @@ export const emulatorEnvironment = (endpoint: string, region: string): NodeJS.Pr
 
 const stateDirOf = (dataDir: string): string => join(dataDir, 'state');
 
-/** Whether an emulator has ever written there, at a clean stop, what its tables hold; objects are there from the first. */
+/** Returns whether an emulator has saved its tables there, which it does at a clean stop. Objects are saved at once. */
 export const hasSavedState = (dataDir: string): boolean => existsSync(stateDirOf(dataDir));
 
-/** Starts the AWS emulator and waits until it answers. It takes seconds to stop: what DynamoDB took is written then. @throws StartFailure */
+/**
+ * Starts the AWS emulator and waits until it answers. A stop takes seconds, because it saves the tables.
+ * @throws StartFailure
+ */
 export async function startEmulator({ command, port, dataDir, logDir }: EmulatorSpec): Promise<ManagedProcess> {
   mkdirSync(dataDir, { recursive: true });
   const { AWS_ENDPOINT_URL: _, AWS_ENDPOINT_URL_S3: __, ...environment } = process.env;
@@ -45,7 +49,7 @@ export async function startEmulator({ command, port, dataDir, logDir }: Emulator
     args: [],
     env: {
       ...environment,
-      // Lambdas run on the first `node` there, and get all the rest besides settings of their own
+      // Lambdas run on the first `node` of the PATH, and inherit these variables
       PATH: `${dirname(process.execPath)}${delimiter}${environment['PATH'] ?? ''}`,
       BIND_HOST: '127.0.0.1',
       GATEWAY_PORT: String(port),
@@ -66,7 +70,7 @@ export async function startEmulator({ command, port, dataDir, logDir }: Emulator
   return emulator;
 }
 
-/** Whether an emulator of AWS answers at an endpoint. */
+/** Returns whether an AWS emulator answers at an endpoint. @throws if the connection fails */
 export async function emulatorAnswers(endpoint: string): Promise<boolean> {
   const answer = await fetch(new URL('/_localstack/health', endpoint), { signal: AbortSignal.timeout(1_000) });
   await answer.body?.cancel();

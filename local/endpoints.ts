@@ -16,14 +16,14 @@ const endpointsFile = z.object({
   oidcIssuer: z.string(),
   processes: processIds,
 });
-/** Where the running stack can be reached (docs/explanation/architecture.md, "On a laptop"). */
+/** Addresses of the running stack (docs/explanation/architecture.md, "On a laptop"). */
 export type Endpoints = z.infer<typeof endpointsFile>;
 
 const stackFile = z.object({ pid: z.number(), environment: z.record(z.string(), z.string()) });
-/** What a process needs to take part in the running stack; holds keys, so only its owner may read it. */
+/** What another process needs to join the running stack. Contains keys, so only the owner may read the file. */
 export type RunningStack = z.infer<typeof stackFile>;
 
-/** Tells everyone that the stack is up. */
+/** Writes the files by which other processes find the running stack. */
 export function publishEndpoints(localDir: string, endpoints: Endpoints, stack: RunningStack): void {
   const paths = pathsIn(localDir);
   writeFileAtomically(paths.stack, JSON.stringify(stack), 0o600);
@@ -32,7 +32,7 @@ export function publishEndpoints(localDir: string, endpoints: Endpoints, stack: 
   writeFileAtomically(paths.endpoints, `${JSON.stringify(endpoints, null, 2)}\n`);
 }
 
-/** The stack is down, or is about to be. */
+/** Removes the files of `publishEndpoints`. */
 export function removeEndpoints(localDir: string): void {
   const paths = pathsIn(localDir);
   rmSync(paths.endpoints, { force: true });
@@ -40,20 +40,20 @@ export function removeEndpoints(localDir: string): void {
   rmSync(paths.workerEnvironment, { force: true });
 }
 
-/** undefined when no stack runs on that folder. */
+/** Returns undefined if no stack runs in that folder. */
 export function readEndpoints(localDir: string): Endpoints | undefined {
   if (findRunningStack(localDir) === undefined) return undefined;
   return endpointsFile.parse(JSON.parse(readFileSync(pathsIn(localDir).endpoints, 'utf8')));
 }
 
-/** undefined when none runs on that folder. */
+/** Returns undefined if no stack runs in that folder. */
 export function findRunningStack(localDir: string): RunningStack | undefined {
   const { stack, lock } = pathsIn(localDir);
   if (!existsSync(stack) || lockHolder(lock) === undefined) return undefined;
   return stackFile.parse(JSON.parse(readFileSync(stack, 'utf8')));
 }
 
-/** Takes a folder for one stack. @returns the process ID of whoever has it already */
+/** Locks a folder for one stack. @returns the process ID of the holder, if another process has the lock */
 export function takeLock(localDir: string): number | undefined {
   const { lock } = pathsIn(localDir);
   const holder = lockHolder(lock);
@@ -65,7 +65,7 @@ export function takeLock(localDir: string): number | undefined {
 
 export const releaseLock = (localDir: string): void => rmSync(pathsIn(localDir).lock, { force: true });
 
-/** The process that has the lock, if it still is what it was: after a restart of the machine its ID may be another's. */
+/** Returns the process that holds the lock. After a restart of the machine, its ID may belong to another program. */
 function lockHolder(lock: string): number | undefined {
   try {
     const pid = Number(readFileSync(lock, 'utf8'));
@@ -78,7 +78,7 @@ function lockHolder(lock: string): number | undefined {
   }
 }
 
-/** Changes the processes' IDs in endpoints.json; does nothing once the stack is down. */
+/** Changes the process IDs in endpoints.json. Does nothing if the stack has ended. */
 export async function updateProcesses(
   localDir: string,
   change: (processes: Endpoints['processes']) => Endpoints['processes'],
@@ -87,12 +87,12 @@ export async function updateProcesses(
   const mutex = `${file}.lock`;
   for (;;) {
     try {
-      mkdirSync(mutex); // fails while another process is at it
+      mkdirSync(mutex); // fails while another process holds it
       break;
     } catch {
       if (!existsSync(localDir)) return;
       const age = Date.now() - (statSync(mutex, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-      if (age > 5_000) rmSync(mutex, { recursive: true, force: true }); // left by one that was killed
+      if (age > 5_000) rmSync(mutex, { recursive: true, force: true }); // left by a killed process
       await sleep(10);
     }
   }

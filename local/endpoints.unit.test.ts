@@ -24,7 +24,7 @@ const endpoints: Endpoints = {
 };
 const processesIn = (dir: string) => (JSON.parse(readFileSync(pathsIn(dir).endpoints, 'utf8')) as Endpoints).processes;
 
-test('a worker that joins and one that is replaced at the same moment both end up in the list', async () => {
+test('workers that are added and replaced at the same time are all listed', async () => {
   const dir = newDir();
   publishEndpoints(dir, endpoints, { pid: process.pid, environment: {} });
   await Promise.all([
@@ -37,7 +37,7 @@ test('a worker that joins and one that is replaced at the same moment both end u
   expect(processesIn(dir).line).toEqual([12]);
 });
 
-test('a line process that was replaced is listed once, whatever was told before', async () => {
+test('a replaced line process is listed once', async () => {
   const dir = newDir();
   publishEndpoints(dir, endpoints, { pid: process.pid, environment: {} });
   await updateProcesses(dir, replaceIds({ worker: 1, line: 2 }, { worker: 1, line: 3 }));
@@ -45,7 +45,7 @@ test('a line process that was replaced is listed once, whatever was told before'
   expect(processesIn(dir)).toEqual({ worker: [1], line: [3] });
 });
 
-test('what a dead stack left does not count as running', () => {
+test('the files of a dead stack do not count as a running stack', () => {
   const dir = newDir();
   publishEndpoints(dir, endpoints, { pid: 999_999_999, environment: {} });
   writeFileSync(pathsIn(dir).lock, '999999999');
@@ -53,7 +53,7 @@ test('what a dead stack left does not count as running', () => {
   expect(takeLock(dir)).toBeUndefined();
 });
 
-test('what a running stack says of its keys is for its owner only', () => {
+test('only the owner can read the files that contain keys', () => {
   const dir = newDir();
   publishEndpoints(dir, endpoints, { pid: process.pid, environment: { PSEUDONYM_KEY: 'k' } });
   const keys = ensureKeys(pathsIn(dir).keys);

@@ -2,15 +2,15 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
-/** Below those that systems give to outgoing connections (Linux: from 32768), one of which might take a port before its server does. */
+/** Below the ports of outgoing connections (Linux: from 32768), which could take a port before its server does. */
 const candidates = { first: 15_000, last: 30_999 };
 
-/** Test files that run side by side take theirs from slices of their own: a port is free until its server listens. */
+/** Parallel test files use separate slices, because a port counts as free until its server listens. */
 const slices = 8;
 const sliceSize = (candidates.last + 1 - candidates.first) / slices;
 const slice = Number(process.env['VITEST_POOL_ID'] ?? 0) % slices;
 
-/** So many ports of loopback that nobody listens on, for stacks that live beside each other. */
+/** Returns this many loopback ports that are free, so that several stacks can run at the same time. */
 export async function freePorts(count: number): Promise<number[]> {
   const held = new Map<number, Server>();
   while (held.size < count) {
@@ -22,7 +22,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...held.keys()];
 }
 
-/** @returns undefined when somebody listens there */
+/** Listens on a port. @returns undefined if the port is in use */
 const listen = (port: number): Promise<Server | undefined> =>
   new Promise((resolve, reject) => {
     const server = createServer();

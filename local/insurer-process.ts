@@ -5,12 +5,15 @@ export interface InsurerSpec {
   readonly port: number;
   readonly controlPort: number;
   readonly token: string;
-  /** the days that have passed at the insurer, kept over a stop */
+  /** keeps the simulated days between starts */
   readonly stateFile: string;
   readonly logDir: string;
 }
 
-/** Starts the insurer simulator; INSURER_SEED, INSURER_PATIENTS, … of the environment reach it. @throws StartFailure */
+/**
+ * Starts the insurer simulator. It reads INSURER_SEED, INSURER_PATIENTS and so on from the environment.
+ * @throws StartFailure
+ */
 export async function startInsurerSimulator(spec: InsurerSpec): Promise<ManagedProcess> {
   let isListening = false;
   const insurer = startProcess({

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 
-/** `aud` of the laptop's tokens */
+/** `aud` of the tokens on a laptop */
 export const audience = 'epa-sync-api';
 
 export interface IssuerProcessSpec {
   readonly port: number;
   readonly keysFile: string;
   readonly consoleOrigin: string;
-  /** how long an access token is good; an hour when absent */
+  /** lifetime of an access token in seconds; an hour by default */
   readonly tokenSeconds?: number;
   readonly logDir: string;
 }

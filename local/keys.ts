@@ -8,7 +8,12 @@ import { writeFileAtomically } from './files.ts';
 const keysFile = z.object({ PSEUDONYM_KEY: z.string(), PAYLOAD_KEYS: z.string() });
 export type Keys = z.infer<typeof keysFile>;
 
-/** The laptop's own keys, made once: without them neither the stored patients nor Temporal's histories can be read again. */
+/**
+ * Reads the keys of the laptop, and creates them at the first start. Without them, stored patients and Temporal's
+ * histories
+ * are unreadable.
+ * @throws StartFailure
+ */
 export function ensureKeys(file: string): Keys {
   if (!existsSync(file)) {
     mkdirSync(dirname(file), { recursive: true });
@@ -18,8 +23,11 @@ export function ensureKeys(file: string): Keys {
   try {
     return keysFile.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    throw new StartFailure(`${file} holds no keys: bring it back, or forget the data with npm start -- --fresh`, {
-      cause: error,
-    });
+    throw new StartFailure(
+      `${file} has no valid keys. Restore the file, or delete all data with npm start -- --fresh.`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -33,7 +33,7 @@ const node = (name: string, code: string, onLine?: (line: string) => void) =>
     ...(onLine && { onLine }),
   });
 
-test('a process ends when whoever started it is killed with -9', async () => {
+test('a process ends if its parent is killed with SIGKILL', async () => {
   const parent = spawn(process.execPath, [
     '--input-type=module',
     '-e',
@@ -47,7 +47,7 @@ test('a process ends when whoever started it is killed with -9', async () => {
   await expect.poll(() => isAlive(Number(pid)), { timeout: 5_000 }).toBe(false);
 });
 
-test('a process that does not mind SIGTERM is killed after its grace', async () => {
+test('a process that ignores SIGTERM is killed after the grace period', async () => {
   const stubborn = Promise.withResolvers<number>();
   const code = "process.on('SIGTERM', () => {}); console.log(process.pid); setInterval(() => {}, 1e6)";
   const managed = node('stubborn', code, (line) => stubborn.resolve(Number(line)));
@@ -56,14 +56,14 @@ test('a process that does not mind SIGTERM is killed after its grace', async () 
   expect(isAlive(pid)).toBe(false);
 });
 
-test('a process that ends before it is ready says its last word', async () => {
+test('if a process ends before it is ready, the error quotes its last line', async () => {
   const managed = node('short', "console.error('the disk is on fire'); process.exit(3)");
   await expect(untilReady(managed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(
     /short ended before it was ready: "the disk is on fire"/,
   );
 });
 
-test('a command that does not exist says so', async () => {
+test('if the command does not exist, the error says so', async () => {
   const managed = startProcess({
     name: 'missing',
     command: 'no-such-command-here',
@@ -75,7 +75,7 @@ test('a command that does not exist says so', async () => {
   await expect(untilReady(managed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(/ENOENT/);
 });
 
-test('what a process printed before it died is kept when another one takes its place', async () => {
+test('the log of a process is kept when another process replaces it', async () => {
   const logDir = newDir();
   const printing = (word: string) =>
     startProcess({
@@ -86,6 +86,6 @@ test('what a process printed before it died is kept when another one takes its p
       logDir,
       graceMs: 300,
     });
-  for (const word of ['why I died', 'I go on']) await printing(word).ended;
-  await expect.poll(() => readFileSync(join(logDir, 'worker.log'), 'utf8')).toBe('why I died\nI go on\n');
+  for (const word of ['first process', 'second process']) await printing(word).ended;
+  await expect.poll(() => readFileSync(join(logDir, 'worker.log'), 'utf8')).toBe('first process\nsecond process\n');
 });

@@ -1,4 +1,4 @@
-// Runs one command and ends it when whoever started this process is gone, even by kill -9: then stdin, a pipe, closes.
+// Runs one command, and ends it when the parent process is gone, even by kill -9: then stdin, a pipe, closes.
 // Arguments: milliseconds between SIGTERM and SIGKILL, then the command and its arguments.
 import { spawn } from 'node:child_process';
 

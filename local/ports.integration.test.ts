@@ -4,7 +4,7 @@ import { freePorts } from './free-ports.ts';
 import { checkPortsFree } from './ports.ts';
 import { portsFrom } from './settings.ts';
 
-test('a port in use is named, with what it is for and what to do', async () => {
+test('the error names the port in use, its purpose, and what to do', async () => {
   const [port = 0] = await freePorts(1);
   const server = createServer().listen(port, '127.0.0.1');
   onTestFinished(() => void server.close());

@@ -12,14 +12,14 @@ const names: Readonly<Record<keyof Ports, string>> = {
   issuer: 'the OIDC issuer',
 };
 
-/** @throws StartFailure that names all ports in use */
+/** Checks that ports are free. @throws StartFailure that names all ports in use */
 export async function checkPortsFree(ports: Ports, needed: readonly (keyof Ports)[]): Promise<void> {
   const checked = await Promise.all(needed.map(async (name) => ({ name, isFree: await isFree(ports[name]) })));
   const taken = checked.filter(({ isFree }) => !isFree).map(({ name }) => `${ports[name]} (${names[name]})`);
   if (taken.length === 0) return;
   const [what, it] = taken.length === 1 ? ['port', 'is'] : ['ports', 'are'];
   throw new StartFailure(
-    `${what} ${taken.join(', ')} ${it} in use: end what listens there, or set PORT_BASE to move all ports (such as PORT_BASE=19000)`,
+    `cannot start: ${what} ${taken.join(', ')} ${it} in use. Stop the process that listens there, or set PORT_BASE (such as 19000) to move all ports.`,
   );
 }
 

@@ -6,39 +6,39 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
 
 export interface ProcessSpec {
-  /** what people call it: in messages, and the name of its log */
+  /** used in messages and as the name of its log */
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** its folder for logs; what the process prints goes to `{name}.log` there */
+  /** folder of its log `{name}.log`, which has everything that the process prints */
   readonly logDir: string;
-  /** ms between SIGTERM and SIGKILL */
+  /** time between SIGTERM and SIGKILL */
   readonly graceMs: number;
   readonly onLine?: (line: string) => void;
 }
 
-/** A process on a leash: it ends with us, however we end. */
+/** A process that ends when this process ends, even if this one is killed (local/orphan-guard.ts). */
 export interface ManagedProcess {
   readonly name: string;
   readonly logFile: string;
-  /** resolves once it has ended, by itself or not, and its log is written */
+  /** resolves once the process has ended for any reason, and its log is written */
   readonly ended: Promise<void>;
   readonly isRunning: () => boolean;
-  /** SIGTERM, then after the grace SIGKILL; resolves when it is gone */
+  /** Sends SIGTERM, and SIGKILL after the grace period. Resolves when the process has ended. */
   stop(): Promise<void>;
 }
 
 const orphanGuard = join(import.meta.dirname, 'orphan-guard.ts');
 
-/** Starts a process of its own group, so that Ctrl-C reaches only us and we end things in the right order. */
+/** Starts a process in its own group, so that Ctrl-C reaches only this process, which then ends the others in order. */
 export function startProcess({ name, command, args, env, logDir, graceMs, onLine }: ProcessSpec): ManagedProcess {
   mkdirSync(logDir, { recursive: true });
   const logFile = join(logDir, `${name}.log`);
-  const log = createWriteStream(logFile, { flags: 'a' }); // the words of one that died, and that this one replaces, stay
+  const log = createWriteStream(logFile, { flags: 'a' }); // appends, so that the log of a replaced process is kept
   let logFailed = false;
   log.on('error', () => {
-    logFailed = true; // a full disk must not end the stack by way of its logs
+    logFailed = true; // a full disk must not end the stack because of its logs
   });
   const child = spawn(process.execPath, [orphanGuard, String(graceMs), command, ...args], {
     env,
@@ -53,7 +53,7 @@ export function startProcess({ name, command, args, env, logDir, graceMs, onLine
     onLine?.(line);
   });
   createInterface({ input: child.stderr }).on('line', write);
-  child.stdin.on('error', () => {}); // it has ended already
+  child.stdin.on('error', () => {}); // the process has already ended
   const logClosed = new Promise<void>((resolve) => log.once('close', () => resolve())); // after an error, too
   const ended = exitOf(child).then(async () => {
     log.end();
@@ -71,7 +71,7 @@ export function startProcess({ name, command, args, env, logDir, graceMs, onLine
   };
 }
 
-/** What a process prints last arrives after its end; a child that it has left behind may keep its pipe open, ms. */
+/** How long to wait for the last output after a process has ended. An orphaned child may keep the pipe open. */
 const lastOutputMs = 1_000;
 
 const exitOf = (child: ChildProcess): Promise<void> =>
@@ -81,8 +81,8 @@ const exitOf = (child: ChildProcess): Promise<void> =>
   });
 
 /**
- * Asks again and again until a process answers.
- * @throws StartFailure when it ends before, or after `timeoutMs`, with the end of its log
+ * Polls until a process is ready.
+ * @throws StartFailure with the end of its log, if the process ends first, or after `timeoutMs`
  */
 export async function untilReady(
   managed: ManagedProcess,
@@ -102,7 +102,7 @@ export async function untilReady(
   }
 }
 
-/** The last line that a process printed, and where the rest is. */
+/** Returns the last line that a process printed, and the path of its log. */
 export function lastLogLine({ logFile }: ManagedProcess): string {
   try {
     const printed = readFileSync(logFile, 'utf8').slice(-4_000);

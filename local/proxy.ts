@@ -1,8 +1,9 @@
 const loopback = ['127.0.0.1', 'localhost'];
 
 /**
- * Takes loopback out of what goes through a proxy, for this process and all that it starts: everything of the stack is
- * there, and a company's proxy would look for it on its own machine. Both spellings are read, by one program each.
+ * Excludes loopback from the proxy, for this process and its children. The whole stack is on loopback, where a company
+ * proxy
+ * cannot reach it. Some programs read `no_proxy`, others `NO_PROXY`.
  */
 export function keepLoopbackDirect(environment: NodeJS.ProcessEnv): void {
   const given = environment['no_proxy'] || environment['NO_PROXY'] || '';
@@ -10,5 +11,5 @@ export function keepLoopbackDirect(environment: NodeJS.ProcessEnv): void {
   const all = [...new Set([...hosts, ...loopback])].filter((host) => host !== '').join(',');
   environment['no_proxy'] = all;
   environment['NO_PROXY'] = all;
-  if (environment['no_grpc_proxy']) environment['no_grpc_proxy'] += `,${loopback.join(',')}`; // goes first in gRPC
+  if (environment['no_grpc_proxy']) environment['no_grpc_proxy'] += `,${loopback.join(',')}`; // gRPC prefers it
 }

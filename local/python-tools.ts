@@ -7,20 +7,20 @@ import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts
 
 const run = promisify(execFile);
 
-/** What the two pinned wheels bring (docs/explanation/architecture.md, "On a laptop"). */
+/** Paths of the programs in the two pinned Python packages (docs/explanation/architecture.md, "On a laptop"). */
 export interface PythonTools {
   readonly temporal: string;
   readonly ministack: string;
 }
 
-/** What the environment takes with both wheels, and as much again while pip unpacks them. */
+/** Size of the virtual environment with both packages, doubled because pip unpacks them there. */
 const installBytes = 700e6;
 
 const root = dirname(import.meta.dirname);
 
 /**
- * The wheels' binaries, installed into `{localDir}/venv` when they are not there yet.
- * @throws StartFailure without Python 3.10, or when pip cannot install them
+ * Installs the Python tools into `{localDir}/venv`, unless they are already there.
+ * @throws StartFailure without Python 3.10, or if pip cannot install them
  */
 export async function ensurePythonTools(
   localDir: string,
@@ -32,7 +32,10 @@ export async function ensurePythonTools(
   return { temporal: join(bin, 'temporal'), ministack: join(bin, 'ministack') };
 }
 
-/** Schemathesis, which only a test needs: in an environment of its own, as its packages are many. @throws StartFailure */
+/**
+ * Installs Schemathesis, which only a test needs, into a separate environment, because it has many packages.
+ * @throws StartFailure
+ */
 export async function ensureSchemathesis(localDir: string): Promise<string> {
   const requirements = join(root, 'test', 'api', 'schemathesis-requirements.txt');
   const bin = await ensurePythonEnvironment(
@@ -44,7 +47,11 @@ export async function ensureSchemathesis(localDir: string): Promise<string> {
   return join(bin, 'schemathesis');
 }
 
-/** @param proof a command that is there once all is installed. @returns where the commands are */
+/**
+ * Installs packages into a virtual environment.
+ * @param proof a command that exists once the installation is complete
+ * @returns the folder of the commands
+ */
 export async function ensurePythonEnvironment(
   venv: string,
   requirements: string,
@@ -56,7 +63,7 @@ export async function ensurePythonEnvironment(
   const stamp = join(venv, '.installed');
   const wanted = createHash('sha256').update(readFileSync(requirements)).update(venv).digest('hex');
   const installed = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
-  // a system update may have taken the Python away that the environment stands on
+  // a system update may have removed the Python that the environment uses
   if (installed && existsSync(join(bin, proof)) && existsSync(join(bin, 'python'))) return bin;
 
   const python = await findPython();
@@ -64,13 +71,13 @@ export async function ensurePythonEnvironment(
   rmSync(venv, { recursive: true, force: true });
   mkdirSync(dirname(venv), { recursive: true });
   const { bavail, bsize } = statfsSync(dirname(venv));
-  if (bavail * bsize < installBytes) throw new StartFailure(diskFull); // told now: ensurepip would not say why it failed
+  if (bavail * bsize < installBytes) throw new StartFailure(diskFull); // checked first, because ensurepip does not say why it fails
   const options = { ...(signal && { signal }) };
   await run(python, ['-m', 'venv', venv], options).catch((error: unknown) => {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     if (isDiskFull(stdout + stderr)) throw new StartFailure(diskFull, { cause: error });
     throw new StartFailure(
-      `${python} cannot make a virtual environment: install its venv module (Debian, Ubuntu: apt install python3-venv)`,
+      `${python} cannot create a virtual environment. Install its venv module (Debian, Ubuntu: apt install python3-venv).`,
       { cause: error },
     );
   });
@@ -86,7 +93,7 @@ export async function ensurePythonEnvironment(
   ];
   await run(join(bin, 'python'), pip, options).catch((error: unknown) => {
     if (isDiskFull(String((error as { stderr?: string }).stderr))) throw new StartFailure(diskFull, { cause: error });
-    throw new StartFailure(`pip could not install the wheels: ${pipProblem(error)}`, { cause: error });
+    throw new StartFailure(`pip could not install the Python tools: ${pipProblem(error)}`, { cause: error });
   });
   writeFileSync(stamp, wanted);
   return bin;
@@ -97,12 +104,12 @@ async function findPython(): Promise<string> {
     const probe = await run(python, ['-c', 'import sys; print(sys.version_info >= (3, 10))']).catch(() => undefined);
     if (probe?.stdout.trim() === 'True') return python;
   }
-  throw new StartFailure('Python 3.10 or newer is needed (python3 on the PATH): install it, then start again');
+  throw new StartFailure('Python 3.10 or newer is required (python3 on the PATH). Install it, then start again.');
 }
 
 function pipProblem(error: unknown): string {
   const text = (error as { stderr?: string }).stderr ?? '';
   if (/NameResolution|Connection|Temporary failure|timed out|ProxyError|No matching distribution|SSLError/i.test(text))
-    return 'the first start needs the Python package index; start again when the network is back';
+    return 'the Python package index is unreachable. Start again when the network is back.';
   return text.trim().split('\n').at(-1) ?? 'no reason given';
 }

@@ -42,7 +42,7 @@ export interface LocalSettings {
 
 export type Ports = ReturnType<typeof portsFrom>;
 
-/** Which port is whose: PORT_BASE and so much. */
+/** Returns the port of each part, as an offset from PORT_BASE. */
 export const portsFrom = (base: number) => ({
   temporal: base + 10,
   temporalUi: base + 11,
@@ -67,17 +67,17 @@ export function readSettings(environment: NodeJS.ProcessEnv): LocalSettings {
   };
 }
 
-/** What lies where under LOCAL_DIR. */
+/** Returns the paths of all files and folders in LOCAL_DIR. */
 export const pathsIn = (localDir: string) => ({
   lock: join(localDir, 'stack.lock'),
   endpoints: join(localDir, 'endpoints.json'),
   stack: join(localDir, 'stack.json'),
-  /** the same as lines, for docker compose */
+  /** the same environment as lines, for docker compose */
   workerEnvironment: join(localDir, 'worker.env'),
   keys: join(localDir, 'keys.json'),
   temporalDatabase: join(localDir, 'temporal.db'),
   aws: join(localDir, 'aws'),
-  /** of an emulator that is not ours: what was deployed there */
+  /** what was deployed to an emulator that npm start has not started */
   awsExternal: join(localDir, 'aws-external'),
   insurer: join(localDir, 'insurer.json'),
   issuerKeys: join(localDir, 'issuer-keys.json'),

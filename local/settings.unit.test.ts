@@ -15,17 +15,17 @@ test('PORT_BASE moves all ports', () => {
   });
 });
 
-test('a variable that is set to nothing counts as not set', () => {
+test('an empty variable counts as not set', () => {
   expect(readSettings({ PORT_BASE: '', INSURER_BASE_URL: '' })).toEqual(readSettings({}));
 });
 
-test('another insurer needs its token', () => {
+test('INSURER_BASE_URL requires INSURER_API_TOKEN', () => {
   expect(() => readSettings({ INSURER_BASE_URL: 'https://kk.example' })).toThrow(/INSURER_API_TOKEN/);
   const { insurer } = readSettings({ INSURER_BASE_URL: 'https://kk.example', INSURER_API_TOKEN: 't' });
   expect(insurer).toEqual({ baseUrl: 'https://kk.example', token: 't' });
 });
 
-test('all wrong settings are told at once', () => {
+test('all invalid settings are reported at once', () => {
   const read = () => readSettings({ PORT_BASE: '80', INSURER_ID: 'AOK Nord', INSURER_BASE_URL: 'ftp://x' });
   expect(read).toThrow(ConfigError);
   for (const name of ['PORT_BASE', 'INSURER_ID', 'INSURER_BASE_URL']) expect(read).toThrow(new RegExp(name));

@@ -14,19 +14,20 @@ import { watchRun } from './watch-run.ts';
 
 keepLoopbackDirect(process.env);
 
-const usage = `npm start [-- options]: epa-sync whole on this machine, and a run
-  --once      ends after the run; exit code 0 only if it completed
-  --fresh     forgets the data of earlier starts first
+const usage = `npm start [-- options]: starts the whole stack on this machine, and a run
+  --once      ends after the run; the exit code is 0 only if the run completed
+  --fresh     deletes the data of earlier starts; by default, data is kept
   --external  uses the AWS emulator at AWS_ENDPOINT_URL and Temporal at TEMPORAL_ADDRESS (docker compose up -d)
-Settings: PORT_BASE (9000), LOCAL_DIR (.local), INSURER_BASE_URL with INSURER_API_TOKEN for an insurer of your own`;
+  --help      prints this usage
+Settings: PORT_BASE (9000), LOCAL_DIR (.local), INSURER_BASE_URL and INSURER_API_TOKEN (another insurer than the simulator)`;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (line: string): void =>
-  void process.stderr.write(`${process.stderr.isTTY ? '\r' : ''}epa-sync: ${line}\n`); // over the ^C of a terminal
-/** what draws on the terminal just now */
+  void process.stderr.write(`${process.stderr.isTTY ? '\r' : ''}epa-sync: ${line}\n`); // \r overwrites the ^C that a terminal shows
+/** what draws on the terminal at the moment */
 let view: ProgressView | undefined;
 
-/** Everything that ends the stack ends here: aborted with a word for people when something broke, else with a signal's name. */
+/** Ends the stack. The reason is a StartFailure if a part broke, or `Interrupted` with the name of a signal. */
 const ending = new AbortController();
 class Interrupted extends Error {
   override readonly name = 'Interrupted';
@@ -58,10 +59,10 @@ async function main(): Promise<number> {
     ending.signal.throwIfAborted();
     return await runAndWatch(started, options.once, (performance.now() - startedAt) / 1000);
   } catch (error) {
-    // what broke first is the reason; what failed while everything ended is not
+    // the first failure is the reason; the others are consequences of stopping
     throw ending.signal.aborted ? ending.signal.reason : error;
   } finally {
-    if (ending.signal.reason instanceof Interrupted) complain('ending …');
+    if (ending.signal.reason instanceof Interrupted) complain('stopping …');
     await devEnvironment.stop();
   }
 }
@@ -72,13 +73,13 @@ async function runAndWatch(
   seconds: number,
 ): Promise<number> {
   const config = readConfig(clientConfig, { ...process.env, ...environment });
-  Object.assign(process.env, environment); // where AWS is, the SDK reads itself
+  Object.assign(process.env, environment); // the AWS SDK reads its endpoint from the environment
   const stores = openStores(config);
   const client = openTemporal(config);
   try {
     const dailySync = createDailySyncClient(client, stores, config);
     const { runId, joined } = await dailySync.start();
-    say(`run ${runId} ${joined ? 'goes on, with a new list' : 'begins'}, ${seconds.toFixed(1)} s after the start`);
+    say(`run ${runId} ${joined ? 'continues, with a new list' : 'begins'}, ${seconds.toFixed(1)} s after the start`);
     const drawing = createProgressView(process.stdout);
     view = drawing;
     const run = { client, dailySync, insurerId: config.INSURER_ID };
@@ -89,7 +90,7 @@ async function runAndWatch(
     const last = await watchRun(run, runId, show, ending.signal);
     drawing.end();
     view = undefined;
-    for (const line of last ? summaryLines(last) : [`run ${runId} ended without a word: see Temporal`]) say(line);
+    for (const line of last ? summaryLines(last) : [`run ${runId} ended without a result. See Temporal.`]) say(line);
     if (isOnce) return last?.state === 'completed' ? 0 : 1;
     say('');
     say(`  console        ${endpoints.console}`);
@@ -99,19 +100,21 @@ async function runAndWatch(
       say(`  Temporal       ${endpoints.temporalUi}/namespaces/${endpoints.temporalNamespace}/workflows`);
     say(`  AWS emulator   ${endpoints.aws}`);
     say(`  insurer        ${endpoints.insurer}`);
-    say('  from another terminal: npm run --silent token -- operator | clinician | management | auditor');
-    say('                         npm run sync -- start | status | pause <reason> | patient · end with Ctrl-C');
+    say('');
+    say('  in another terminal: npm run sync -- --help');
+    say('                       npm run --silent token -- operator | clinician | management | auditor');
+    say('  Ctrl-C stops everything');
     await new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
     throw ending.signal.reason;
   } finally {
-    stores.close(); // Temporal's client retries by a timer that throws once it is closed: it goes with the process
+    stores.close(); // Temporal's client stays open: its retry timer would throw after a close
   }
 }
 
-/** Nobody resumes a line that the system has paused while everything ends after one run. */
+/** With --once nobody can resume a line that the system has paused, so the command fails with this message. */
 const stuckLine = ({ line }: ProgressNow): string => {
   const [what = '', how = ''] = pauseLines(line);
-  return `${what.slice(2)}; ${how.trim()} (beside npm start without --once)`;
+  return `${what.slice(2)}; ${how.trim()} (while npm start runs without --once)`;
 };
 
 function readArguments() {
@@ -121,7 +124,7 @@ function readArguments() {
     const { values } = parseArgs({ options, allowPositionals: false });
     if (values.external && values.fresh) {
       complain(
-        '--fresh forgets only what npm start keeps itself: with --external, make its containers anew (docker compose down -v)',
+        '--fresh cannot be combined with --external. To delete the data of the containers, use docker compose down -v.',
       );
       return undefined;
     }
@@ -134,7 +137,7 @@ function readArguments() {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => ending.abort(new Interrupted(signal)));
-// whoever started us is gone, even by kill -9: nobody could end the stack any more
+// the parent process is gone, even by kill -9: stop, because nobody could send a signal
 process.on('disconnect', () => ending.abort(new Interrupted('SIGHUP')));
 process.channel?.unref();
 process.on('uncaughtException', (error) => ending.abort(error));

@@ -12,19 +12,22 @@ const run = promisify(execFile);
 export interface TemporalSpec {
   readonly command: string;
   readonly port: number;
-  /** no web page without */
+  /** without it, there is no web UI */
   readonly uiPort?: number;
-  /** forgotten at the end without */
+  /** without it, all data is lost at the end */
   readonly databaseFile?: string;
   readonly logDir: string;
 }
 
-/** Which `temporal` to use: TEMPORAL_CLI_PATH, the one on the PATH if it is 1.5 or newer, the wheel's. */
+/**
+ * Returns the `temporal` to use: TEMPORAL_CLI_PATH, or one on the PATH of version 1.5 or newer, or that of the Python
+ * tools.
+ */
 export async function findTemporal(environment: NodeJS.ProcessEnv, tools: PythonTools): Promise<string> {
   const configured = environment['TEMPORAL_CLI_PATH'];
   if (configured !== undefined && configured !== '') {
     if (await isNewEnough(configured)) return configured;
-    throw new StartFailure(`TEMPORAL_CLI_PATH (${configured}) is no Temporal CLI of version 1.5 or newer`);
+    throw new StartFailure(`TEMPORAL_CLI_PATH (${configured}) is not a Temporal CLI of version 1.5 or newer`);
   }
   return (await isNewEnough('temporal')) ? 'temporal' : tools.temporal;
 }
@@ -35,10 +38,13 @@ async function isNewEnough(command: string): Promise<boolean> {
   return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= 5);
 }
 
-/** By itself SQLite syncs each write to the disk twice, and everyone waits for it: with a log written ahead, a killed server loses nothing either. */
+/**
+ * By default SQLite syncs each write to disk twice, which slows every call. A write-ahead log is as safe if the server
+ * is killed.
+ */
 const pragmas = ['journal_mode=WAL', 'synchronous=NORMAL'].flatMap((pragma) => ['--sqlite-pragma', pragma]);
 
-/** Starts a dev server and waits until its namespace `default` answers. @throws StartFailure */
+/** Starts a dev server, and waits until its namespace `default` answers. @throws StartFailure */
 export async function startTemporal({
   command,
   port,
@@ -68,7 +74,7 @@ export async function startTemporal({
   return server;
 }
 
-/** Whether a namespace answers at an address without TLS. */
+/** Returns whether a namespace answers at an address without TLS. @throws if the connection fails */
 export async function namespaceAnswers(address: string, namespace: string): Promise<boolean> {
   const connection = await Connection.connect({ address, connectTimeout: 1_000 });
   try {

@@ -8,9 +8,9 @@ import { pathsIn, readSettings } from './settings.ts';
 
 keepLoopbackDirect(process.env);
 
-const usage = `npm run --silent token -- <role>: prints an access token of that role's demo user, for an hour
+const usage = `npm run --silent token -- <role>: prints an access token of the role's demo user, valid for an hour
   <role>  ${roles.join(', ')}
-Finds the stack that npm start has started, by LOCAL_DIR.
+Finds the stack of npm start by LOCAL_DIR.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 4 no stack runs`;
 
 const complain = (line: string): void => void process.stderr.write(`epa-sync: ${line}\n`);
@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   const { localDir } = readSettings(process.env);
   const endpoints = readEndpoints(localDir);
   if (endpoints === undefined) {
-    complain(`no stack runs on ${localDir}: start one with npm start, or set LOCAL_DIR`);
+    complain(`no stack runs in ${localDir}. Start one with npm start, or set LOCAL_DIR.`);
     return 4;
   }
   const token = await fetchToken(endpoints.oidcIssuer, pathsIn(localDir).issuerKeys, role as Role);

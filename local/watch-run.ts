@@ -3,13 +3,12 @@ import { type Client, WorkflowFailedError } from '@temporalio/client';
 import { dailySyncId } from '../core/contract/names.ts';
 import type { DailySyncClient, ProgressNow } from '../core/temporal/daily-sync-client.ts';
 
-/** So often progress is asked for, ms. */
-const lookMs = 500;
+const pollIntervalMs = 500;
 
 /**
- * Follows a run until it ends, over continue-as-new and over restarts of what it runs on.
- * @returns its last progress; undefined when it ended without one
- * @throws the signal's reason, and what `onProgress` does
+ * Follows a run until it ends, across continue-as-new and restarts of Temporal and workers.
+ * @returns its last progress; undefined if it ended without one
+ * @throws the reason of the signal, and errors of `onProgress`
  */
 export async function watchRun(
   { client, dailySync, insurerId }: { client: Client; dailySync: DailySyncClient; insurerId: string },
@@ -22,7 +21,7 @@ export async function watchRun(
     hasEnded = true;
   });
   for (;;) {
-    const wasEnded = hasEnded; // read once more after the end: what was stored last is the result
+    const wasEnded = hasEnded; // read once more after the end, because the result is stored last
     const progress = await dailySync.readProgress().catch(() => undefined);
     signal.throwIfAborted();
     if (progress?.runId === runId) {
@@ -30,7 +29,7 @@ export async function watchRun(
       if (progress.state !== 'running') return progress;
     }
     if (wasEnded) return progress?.runId === runId ? progress : undefined;
-    await sleep(lookMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 
@@ -41,7 +40,7 @@ async function untilClosed(client: Client, workflowId: string, signal: AbortSign
       return;
     } catch (error) {
       if (error instanceof WorkflowFailedError) return;
-      await sleep(1_000); // Temporal does not answer just now
+      await sleep(1_000); // Temporal does not answer at the moment
     }
   }
 }

@@ -4,12 +4,12 @@ import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 
 export interface WorkerIds {
   readonly worker: number;
-  /** the process that holds the sockets; a new one takes its place when it dies */
+  /** the line process; the worker replaces it if it dies */
   readonly line: number | undefined;
 }
 
 export interface WorkerSpec {
-  /** its log is `{name}.log` */
+  /** the log is `{name}.log` */
   readonly name: string;
   readonly env: NodeJS.ProcessEnv;
   readonly logDir: string;
@@ -17,13 +17,13 @@ export interface WorkerSpec {
   readonly onLine?: (line: string) => void;
 }
 
-/** What a worker tells of itself on stdout (worker/main.ts, worker/line/keeper.ts). */
+/** Events that a worker logs on stdout (worker/main.ts, worker/line/keeper.ts). */
 const workerReady = z.object({ event: z.literal('worker-ready'), pid: z.number(), linePid: z.number().optional() });
 const lineStarted = z.object({ event: z.literal('line process started'), pid: z.number(), linePid: z.number() });
 const lineEnded = z.object({ event: z.literal('line process ended'), pid: z.number() });
 const workerEvent = z.discriminatedUnion('event', [workerReady, lineStarted, lineEnded]);
 
-/** Starts a worker and waits until it takes work. @throws StartFailure */
+/** Starts a worker, and waits until it takes tasks. @throws StartFailure */
 export async function startWorker({ name, env, logDir, onIds, onLine }: WorkerSpec): Promise<ManagedProcess> {
   let isReady = false;
   const worker = startProcess({
@@ -32,7 +32,7 @@ export async function startWorker({ name, env, logDir, onIds, onLine }: WorkerSp
     args: ['--max-old-space-size=1024', join(import.meta.dirname, '..', 'worker', 'main.ts')],
     env,
     logDir,
-    graceMs: 25_000, // its own order of ending: requests, lease, activities
+    graceMs: 25_000, // it ends requests, then the lease, then activities
     onLine: (line) => {
       onLine?.(line);
       const event = parseEvent(line);

@@ -10,7 +10,12 @@ import { writeFileAtomically } from './files.ts';
 
 const root = dirname(import.meta.dirname);
 
-/** The file of the bundled workflows, made when its sources have changed. In a process of its own: it takes seconds and memory. */
+/**
+ * Bundles the workflows if their sources have changed. Runs in a separate process, because it takes seconds and much
+ * memory.
+ * @returns the file of the bundle
+ * @throws StartFailure
+ */
 export async function ensureWorkflowBundle(bundleDir: string, signal?: AbortSignal): Promise<string> {
   const file = join(bundleDir, `${sourcesHash()}.js`);
   if (existsSync(file)) return file;
@@ -20,10 +25,10 @@ export async function ensureWorkflowBundle(bundleDir: string, signal?: AbortSign
     cwd: root,
     ...(signal && { signal }),
   }).catch((error: unknown) => {
-    const said = (error as { stderr?: string }).stderr ?? '';
-    if (isDiskFull(said)) throw new StartFailure(diskFull, { cause: error });
-    const first = said.split('\n').find((line) => /not found|Error:/.test(line)) ?? String(error);
-    throw new StartFailure(`the workflows cannot be bundled: ${first.trim()}`, { cause: error });
+    const output = (error as { stderr?: string }).stderr ?? '';
+    if (isDiskFull(output)) throw new StartFailure(diskFull, { cause: error });
+    const first = output.split('\n').find((line) => /not found|Error:/.test(line)) ?? String(error);
+    throw new StartFailure(`the workflows could not be bundled: ${first.trim()}`, { cause: error });
   });
   return file;
 }

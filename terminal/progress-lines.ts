@@ -4,15 +4,15 @@ import type { LineStatus } from '../core/domain/line-status.ts';
 import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
 import type { ProgressNow } from '../core/temporal/daily-sync-client.ts';
 
-/** The run's progress as people read it, a few lines; pure, so that a terminal can draw it over and over. */
+/** Returns the progress of a run as a few lines. Pure, so that a terminal can redraw it at any time. */
 export function progressBlock(progress: ProgressNow, now: Date, widthColumns: number): string[] {
   const { patients, careRecords, line } = progress;
   const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
   const care = phaseIndex(progress) < phases.indexOf('care-records') ? '' : `${finished} of ${careRecords.total}`;
   const listed = `${patients.listed} listed · ${patientCounts(progress)}`;
   const cared = `${care}${careCounts(progress)}`;
-  const besideBar = 'care records  []  '.length + Math.max(listed.length, cared.length);
-  const barColumns = Math.min(40, widthColumns - besideBar); // figures matter more than a long bar
+  const columnsWithoutBar = 'care records  []  '.length + Math.max(listed.length, cared.length);
+  const barColumns = Math.min(40, widthColumns - columnsWithoutBar); // numbers matter more than a long bar
   return [
     `run ${progress.runId} · ${stateOf(progress)} · ${duration(elapsedSeconds(progress, now))}${progress.stale ? ' · no worker answers: as last seen' : timeLeft(progress)}`,
     `patients      ${bar(listShare(progress), barColumns)}${listed}`,
@@ -23,7 +23,7 @@ export function progressBlock(progress: ProgressNow, now: Date, widthColumns: nu
   ].map((text) => text.slice(0, Math.max(20, widthColumns)));
 }
 
-/** One line of a log that is no terminal. */
+/** Returns the progress of a run as one line, for output that is not a terminal. */
 export function progressLine(progress: ProgressNow, now: Date): string {
   const { careRecords, line } = progress;
   const finished = careRecords.done + careRecords.failed + careRecords.notInsured;
@@ -38,6 +38,7 @@ export function progressLine(progress: ProgressNow, now: Date): string {
   return parts.join(' | ');
 }
 
+/** Returns the result of a run as a few lines. */
 export function summaryLines(progress: Progress): string[] {
   const { patients, careRecords, line } = progress;
   const finishedAt = progress.finishedAt === undefined ? new Date() : new Date(progress.finishedAt);
@@ -48,7 +49,7 @@ export function summaryLines(progress: Progress): string[] {
     `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending`,
     `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
     ...(patients.quarantined + careRecords.failed > 0 || progress.state === 'failed'
-      ? ['  what went wrong, and where: npm run sync -- issues']
+      ? ['  see what went wrong: npm run sync -- issues']
       : []),
   ];
 }
@@ -69,7 +70,7 @@ function stateOf({ state, phase, awaitingDecision, careRecords }: Progress): str
   return awaitingDecision && isAllDone ? 'waiting for a decision' : phaseWords[phase];
 }
 
-/** How far the list has been taken in: by its steps, as nobody knows how long it is. */
+/** Returns the share of the steps that the list has passed. Its length is unknown while it is fetched. */
 const listShare = (progress: Progress): number => Math.min(1, phaseIndex(progress) / phases.indexOf('care-records'));
 
 function careShare({ careRecords: { total, pending }, phase }: Progress): number {
@@ -103,7 +104,7 @@ function decisionLines({ awaitingDecision, decision }: Progress): string[] {
   ];
 }
 
-/** Who paused the line, and what to do; nothing while it is open. */
+/** Returns who paused the line, and what to do. Returns no lines while it is open. */
 export function pauseLines({ state, by, since, reason }: Omit<LineStatus, 'busy'>): string[] {
   if (state === 'open') return [];
   const isRefused = by === lineItself && /\b40[13]\b/.test(reason ?? '');
@@ -114,11 +115,11 @@ export function pauseLines({ state, by, since, reason }: Omit<LineStatus, 'busy'
   ].map(onOneLine);
 }
 
-/** Who paused or resumed the line, when and why. */
+/** Returns one line: who paused or resumed the line, when and why. */
 export const changeLine = ({ state, by, at, reason }: LineChange): string =>
   onOneLine(`${minuteOf(at)}  ${state === 'paused' ? 'paused ' : 'resumed'} by ${personOf(by)}: ${reason}`);
 
-/** One access: when, who, what, and whether it was granted. */
+/** Returns one line of an access log: when, what, with which outcome, and by whom. */
 export const accessLine = ({
   seq,
   recorded,
@@ -139,7 +140,7 @@ export const accessLine = ({
 
 const personOf = (by: string | undefined): string => (by === lineItself ? 'the system' : (by ?? 'somebody'));
 const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
-/** A reason is typed by people. */
+/** Replaces control characters: a reason is free text, and may have line breaks. */
 const onOneLine = (line: string): string => line.replace(/\p{Cc}/gu, ' ');
 
 const bar = (share: number, columns: number): string => {
@@ -153,7 +154,7 @@ const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const elapsedSeconds = ({ startedAt, finishedAt }: Progress, now: Date): number =>
   Math.max(0, (finishedAt === undefined ? now.getTime() : Date.parse(finishedAt)) - Date.parse(startedAt)) / 1000;
 
-/** `1:05`, `2:03:09` */
+/** Formats a duration: `1:05`, `2:03:09`. */
 export function duration(seconds: number): string {
   const whole = Math.round(seconds);
   const clock = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, '0'));

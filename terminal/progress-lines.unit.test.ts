@@ -25,18 +25,18 @@ const progress: Progress = {
 };
 const now = new Date(Date.parse(startedAt) + 83_000);
 
-test('whoever watches sees phase, bars, rate, failure rate and the time left', () => {
+test('the block shows phase, bars, rate, failure rate and the time left', () => {
   const block = progressBlock(progress, now, 120).join('\n');
   expect(block).toContain('fetching care records · 1:23 · about 1:05 left');
   expect(block).toContain(`[${'█'.repeat(20)}${'░'.repeat(20)}] 100 of 200 · 4 failed · 6 no longer insured`);
   expect(block).toContain('500 requests, 80.0 % failed · 92 patients a minute');
 });
 
-test('a narrow terminal never breaks a line, so that the block can be redrawn in place', () => {
+test('no line is longer than a narrow terminal, so that the block can be redrawn in place', () => {
   for (const line of progressBlock({ ...progress, stale: true }, now, 50)) expect(line.length).toBeLessThanOrEqual(50);
 });
 
-test('removals that wait are told with the command that decides', () => {
+test('waiting removals are shown with the commands that decide', () => {
   const waiting = { ...progress, awaitingDecision: true, decision: { removals: 45, stored: 200 } };
   const block = progressBlock(waiting, now, 79);
   expect(block.at(-2)).toBe('! 45 removals (of 200 stored) wait for you to decide');
@@ -47,17 +47,17 @@ test('removals that wait are told with the command that decides', () => {
   expect(progressLine(idle, now)).toContain('waiting for a decision');
 });
 
-test('progress that no worker vouches for says so', () => {
+test('stale progress says that no worker answers', () => {
   expect(progressLine({ ...progress, stale: true }, now)).toContain('no worker answers');
   expect(progressLine(progress, now)).not.toContain('no worker answers');
 });
 
-test('a run that had nothing to do shows no share of nothing', () => {
+test('a run without care records to fetch shows no NaN', () => {
   const careRecords = { total: 0, done: 0, pending: 0, failed: 0, notInsured: 0 };
   expect(progressBlock({ ...progress, careRecords }, now, 120).join('\n')).not.toMatch(/NaN|Infinity/);
 });
 
-test('the summary tells how long it took and which faults were most frequent', () => {
+test('the summary shows the duration and the most frequent faults', () => {
   const ended = { ...progress, state: 'completed', phase: 'done', finishedAt: '2026-11-24T22:35:00.000Z' } as const;
   const summary = summaryLines(ended).join('\n');
   expect(summary).toContain('completed after 1:05:00');
@@ -65,11 +65,11 @@ test('the summary tells how long it took and which faults were most frequent', (
   expect(summary).toContain('npm run sync -- issues');
 });
 
-test('durations read like a clock', () => {
+test('durations are formatted like a clock', () => {
   expect([0, 59.4, 65, 3_600, 7_389].map(duration)).toEqual(['0:00', '0:59', '1:05', '1:00:00', '2:03:09']);
 });
 
-test('a paused line says who paused it, since when, why, and the command that opens it', () => {
+test('a paused line shows who paused it, since when, why, and the command that resumes it', () => {
   const since = '2026-11-24T21:31:07.000Z';
   const paused = { ...progress.line, state: 'paused', by: 'anna', since, reason: 'the modem\nis moved' } as const;
   const lines = progressBlock({ ...progress, line: paused }, now, 120);
@@ -78,19 +78,19 @@ test('a paused line says who paused it, since when, why, and the command that op
   expect(progressLine({ ...progress, line: paused }, now)).toContain('paused by anna');
 });
 
-test('a token that the insurer refuses is told as such', () => {
+test('if the insurer rejects the token, the advice names INSURER_API_TOKEN', () => {
   const line = { ...progress.line, state: 'paused', by: 'system', reason: 'insurer answered 401' } as const;
   expect(progressLine({ ...progress, line }, now)).toMatch(/by the system.*INSURER_API_TOKEN.*npm run sync -- resume/);
 });
 
-test('a change of the line says when, what, who and why, on one line', () => {
+test('a change of the line is one line: when, what, who and why', () => {
   const at = '2026-11-24T21:31:07.000Z';
   const change = { number: 7, state: 'paused', by: 'anna', at, reason: 'the modem\nis moved' } as const;
   expect(changeLine(change)).toBe('2026-11-24 21:31 UTC  paused  by anna: the modem is moved');
   expect(changeLine({ ...change, state: 'open', by: 'system' })).toContain('resumed by the system: ');
 });
 
-test('on a narrow terminal the bars give way to the figures', () => {
+test('on a narrow terminal the bars are shortened, and the numbers stay complete', () => {
   const patients = { ...progress.patients, listed: 1_000_000, new: 1_000_000, quarantined: 18 };
   expect(progressBlock({ ...progress, patients }, now, 99).join('\n')).toContain('18 quarantined');
   const small = { ...progress.patients, listed: 40, new: 40, quarantined: 18 };

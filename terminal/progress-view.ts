@@ -1,10 +1,10 @@
 import type { ProgressNow } from '../core/temporal/daily-sync-client.ts';
 import { progressBlock, progressLine } from './progress-lines.ts';
 
-/** Shows a run's progress as it goes: redrawn in a terminal, else a line whenever something has changed. */
+/** Shows the progress of a run. A terminal is redrawn in place; any other output gets a line after each change. */
 export interface ProgressView {
   show(progress: ProgressNow): void;
-  /** other lines follow: what was drawn gives way to them, and is drawn anew below if it goes on */
+  /** Clears what was drawn, so that other lines can follow. The next `show` draws below them. */
   end(): void;
 }
 
@@ -14,7 +14,7 @@ export function createProgressView(out: NodeJS.WriteStream): ProgressView {
 
 function terminalView(out: NodeJS.WriteStream): ProgressView {
   let drawn = 0;
-  const toTop = (): string => (drawn > 0 ? `\r\x1b[${drawn}A` : '\r'); // \r: a typed key may stand there
+  const toTop = (): string => (drawn > 0 ? `\r\x1b[${drawn}A` : '\r'); // \r: the line may show a typed key
   return {
     show(progress) {
       const lines = progressBlock(progress, new Date(), (out.columns || 80) - 1);

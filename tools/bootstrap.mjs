@@ -1,4 +1,4 @@
-// Runs on any Node >= 20: installs what the lockfile names if that has not been done, then hands over to the pinned Node.
+// Runs on any Node >= 20. Installs the packages of the lockfile if it has changed, then runs a script on the pinned Node.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
@@ -28,18 +28,18 @@ if (!existsSync(node) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== w
   writeFileSync(stamp, wanted);
 }
 
-/** @param {string} printed @returns {string} what to do about it */
+/** @param {string} printed output of npm @returns {string} what to do */
 function reasonOf(printed) {
-  const { bavail, bsize } = statfsSync(root); // npm has taken away what it could not finish, so its word counts as well
+  const { bavail, bsize } = statfsSync(root); // npm has deleted incomplete files, so its output counts as well
   if (/ENOSPC|no space left/i.test(printed) || bavail * bsize < 50e6)
-    return 'the disk is full: free some space, then start again';
+    return 'the disk is full. Free some space, then start again.';
   if (/network|registry|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|E40\d/i.test(printed))
-    return 'the first start needs the npm registry; start again when the network is back';
-  return 'see above';
+    return 'the npm registry is unreachable. Start again when the network is back.';
+  return 'see the output above';
 }
 
 const [script, ...rest] = process.argv.slice(2);
-// by the channel the script knows when this process is gone, even by kill -9
+// the IPC channel tells the script when this process is gone, even by kill -9
 const child = spawn(node, [join(root, script), ...rest], {
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` },

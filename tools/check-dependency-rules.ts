@@ -15,9 +15,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { transformSync } from 'esbuild';
 
-// dependency-cruiser reads TypeScript through TypeScript 5 or swc. TypeScript 7 has no API for it; swc's visitor knows
-// no `using` and tells no type-only imports. So it is shown copies: one in which each `using` is a `const`, with all
-// imports, and one without types, with the imports that are left at run time.
+// dependency-cruiser reads TypeScript with TypeScript 5 or swc. TypeScript 7 has no API for it. The visitor of swc does
+// not
+// support `using`, and does not distinguish type-only imports. So two copies are checked: one in which each `using` is
+// a
+// `const`, with all imports, and one without types, with the imports that are left at run time.
 const root = dirname(import.meta.dirname);
 const folders = [
   'core',
@@ -37,7 +39,7 @@ const folders = [
 
 const withoutUsing = (text: string): string => text.replace(/\b(await\s+)?using\s+(\w+\s*=)/g, 'const $2');
 const keepsImports = JSON.stringify({ compilerOptions: { verbatimModuleSyntax: true } });
-/** Markup becomes calls; of imports only those of types go. */
+/** Compiles JSX to calls. Removes type-only imports. */
 const withoutMarkup = (text: string): string =>
   transformSync(text, { loader: 'tsx', jsx: 'automatic', tsconfigRaw: keepsImports }).code;
 const withTypesAsValues = (text: string): string => text.replace(/^(import|export) type (?=[{*\w].* from )/gm, '$1 ');

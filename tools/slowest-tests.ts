@@ -3,7 +3,7 @@ import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
 const listed = 20;
 
-/** A reporter for vitest: prints the slowest tests at the end of a run. Set-up shared by a file's tests is not in their time. */
+/** Vitest reporter that prints the slowest tests at the end of a run. Times exclude the set-up that a file shares. */
 export default class SlowestTests implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const durationMs = (test: TestCase): number => test.diagnostic()?.duration ?? 0;

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { runChecks } from './checks.ts';
 
-// `npm test`: the checks, then unit tests, the simulation of the line, and integration tests. Arguments go to vitest, and then the checks are left out: npm test -- core/domain
+// `npm test`: the checks, then unit tests, the simulation of the line, and integration tests.
+// With arguments, the checks are skipped and the arguments go to Vitest: npm test -- core/domain
 const root = dirname(import.meta.dirname);
 const localDir = process.env['LOCAL_DIR'] ?? join(root, '.local', 'test');
 const args = process.argv.slice(2);
@@ -17,7 +18,7 @@ const vitest = spawn(
   {
     cwd: root,
     stdio: 'inherit',
-    // workers, Lambdas and the app's synthesis start hundreds of times: compiled once, a start costs half
+    // workers, Lambdas and the synthesis start hundreds of times; the compile cache halves the cost of a start
     env: { ...process.env, LOCAL_DIR: localDir, NODE_COMPILE_CACHE: join(localDir, 'compile-cache') },
   },
 );

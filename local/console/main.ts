@@ -8,7 +8,7 @@ import { errorLine } from '../../terminal/start-failure.ts';
 
 const settings = z.object({
   CONSOLE_PORT: z.coerce.number().int().min(1).max(65_535),
-  /** the built page */
+  /** folder of the built page */
   CONSOLE_DIR: z.string().min(1),
   API_URL: z.url(),
   OIDC_ISSUER: z.url(),
@@ -26,7 +26,7 @@ interface Served {
   readonly body: string | Buffer;
 }
 
-/** The built page as CloudFront serves it: same headers, and its settings beside it. */
+/** Serves the built page as CloudFront does: with the same headers, and with its settings at /config.json. */
 async function serve({
   CONSOLE_PORT: port,
   CONSOLE_DIR: dir,
@@ -46,8 +46,8 @@ async function serve({
       : undefined;
   };
   const server = createServer((request, response) => {
-    const pathname = URL.parse(request.url ?? '/', origin)?.pathname ?? ''; // such as of //
-    const isOurs = request.headers.host === new URL(origin).host; // another name that leads here is somebody else's page
+    const pathname = URL.parse(request.url ?? '/', origin)?.pathname ?? ''; // undefined for a path such as //
+    const isOurs = request.headers.host === new URL(origin).host; // any other host name is DNS rebinding
     const found = isOurs && (request.method === 'GET' || request.method === 'HEAD') ? find(pathname) : undefined;
     if (found === undefined) return response.writeHead(404, headers).end();
     const isNamedByContent = pathname.startsWith('/assets/');

@@ -13,7 +13,7 @@ export const demoUsers: Readonly<Record<Role, DemoUser>> = {
   auditor: { sub: 'demo-auditor', name: 'Peter Hollmann' },
 };
 
-/** What a token says of somebody; undefined for who is not one of the demo users. */
+/** Returns the claims of a demo user. Returns undefined for any other subject. */
 export function claimsOf(
   sub: string,
 ): { readonly sub: string; readonly name: string; readonly roles: string[] } | undefined {

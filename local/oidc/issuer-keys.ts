@@ -10,12 +10,15 @@ const keysFile = z.object({
   /** signs tokens: RSA, private */
   signingKey: z.looseObject({ kty: z.literal('RSA'), kid: z.string() }),
   cookieKey: z.string(),
-  /** whoever has it gets a token for any demo user: `npm run token` reads it here */
+  /** gives access to tokens of every demo user; `npm run token` reads it here */
   clientSecret: z.string(),
 });
 export type IssuerKeys = z.infer<typeof keysFile>;
 
-/** The issuer's own keys, made once, so that a token outlives a restart. Only their owner may read them. */
+/**
+ * Reads the keys of the issuer, and creates them at the first start, so that tokens stay valid after a restart. Only
+ * the owner can read the file.
+ */
 export async function ensureIssuerKeys(file: string): Promise<IssuerKeys> {
   if (!existsSync(file)) {
     const { privateKey } = await generateKeyPair('RS256', { extractable: true });
@@ -27,7 +30,7 @@ export async function ensureIssuerKeys(file: string): Promise<IssuerKeys> {
   return readIssuerKeys(file);
 }
 
-/** What others need in order to know its tokens (RFC 7517). */
+/** Returns the public key that verifies the tokens, as a JWK (RFC 7517). */
 export const publicKeyOf = ({ signingKey: { kty, kid, n, e } }: IssuerKeys) => ({
   kty,
   kid,
@@ -42,6 +45,6 @@ export function readIssuerKeys(file: string): IssuerKeys {
   try {
     return keysFile.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    throw new StartFailure(`${file} holds no keys: delete it, then start again`, { cause: error });
+    throw new StartFailure(`${file} has no valid keys. Delete the file, then start again.`, { cause: error });
   }
 }

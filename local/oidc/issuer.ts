@@ -12,28 +12,32 @@ export interface IssuerSpec {
   /** `aud` of access tokens */
   readonly audience: string;
   readonly consoleOrigin: string;
-  /** how long an access token is good */
+  /** lifetime of an access token in seconds */
   readonly tokenSeconds: number;
 }
 
-/** The one thing that tokens are for. */
+/** Resource of all tokens (RFC 8707). */
 const resource = 'urn:epa-sync:api';
 const loginPath = '/login/';
 
 /**
- * An OIDC issuer with one demo user for each role: authorization code with PKCE for the console, a click per user; client
- * credentials for the command line, a client per user, so that it needs neither a browser nor a password to type. The secret
- * lies beside the stack's keys: to get a token there, one must be who started the stack.
+ * Starts an OIDC issuer with one demo user for each role. The console uses the authorization code flow with PKCE, and
+ * users
+ * sign in by one click. The command line uses client credentials with one client per user, without browser or password.
+ * The client secret is in LOCAL_DIR, so only the user who started the stack can get a token.
  */
 export async function openIssuer(spec: IssuerSpec): Promise<Server> {
   const issuer = `http://127.0.0.1:${spec.port}`;
   const provider: Provider = new Provider(issuer, configurationOf(spec));
   const answerOidc = provider.callback() as RequestListener;
   const server = createServer((request, response) => {
-    // another name that leads here is a page of somebody else's that has bent its own to loopback
+    // any other host name is DNS rebinding by a foreign page
     if (request.headers.host !== new URL(issuer).host) response.writeHead(421).end();
     else if (!request.url?.startsWith(loginPath)) answerOidc(request, response);
-    else void logIn(provider, spec, request, response).catch(() => response.writeHead(400).end('no login under way\n'));
+    else
+      void logIn(provider, spec, request, response).catch(() =>
+        response.writeHead(400).end('no login is in progress\n'),
+      );
   });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(spec.port, '127.0.0.1', resolve));
   return server;
@@ -85,14 +89,14 @@ const configurationOf = ({ keys, audience, consoleOrigin, tokenSeconds }: Issuer
     return claims && { accountId: sub, claims: async () => claims };
   },
   claims: { openid: ['sub'], profile: ['name', 'roles'] },
-  conformIdTokenClaims: false, // the console shows who is signed in without asking again
+  conformIdTokenClaims: false, // the console shows the user without another request
   extraTokenClaims: (_ctx, token) => {
     const { name, roles } = claimsOf(('accountId' in token && token.accountId) || (token.clientId ?? '')) ?? {};
     return { name, roles };
   },
   pkce: { required: () => true },
-  issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'), // the console's tokens are renewed without a word
-  // whoever has clicked has agreed
+  issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'), // the console renews its tokens silently
+  // no consent page: the click is the consent
   loadExistingGrant: async ({ oidc }) => {
     const { provider, client, session } = oidc;
     const grant = new provider.Grant({ clientId: client?.clientId, accountId: session?.accountId });

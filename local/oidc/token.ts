@@ -6,7 +6,7 @@ import { readIssuerKeys } from './issuer-keys.ts';
 
 const answer = z.object({ access_token: z.string() });
 
-/** An access token of the demo user of a role, for an hour. @throws StartFailure */
+/** Fetches an access token of the demo user of a role. It is valid for an hour. @throws StartFailure */
 export async function fetchToken(issuer: string, keysFile: string, role: Role): Promise<string> {
   const { clientSecret } = readIssuerKeys(keysFile);
   const basic = Buffer.from(`${demoUsers[role].sub}:${clientSecret}`).toString('base64');
@@ -16,8 +16,8 @@ export async function fetchToken(issuer: string, keysFile: string, role: Role): 
     body: new URLSearchParams({ grant_type: 'client_credentials' }),
     signal: AbortSignal.timeout(5_000),
   }).catch((error: unknown) => {
-    throw new StartFailure(`no issuer answers at ${issuer}: does npm start still run?`, { cause: error });
+    throw new StartFailure(`no issuer answers at ${issuer}. Check that npm start still runs.`, { cause: error });
   });
-  if (!response.ok) throw new StartFailure(`the issuer at ${issuer} gives no token: ${response.status}`);
+  if (!response.ok) throw new StartFailure(`the issuer at ${issuer} refused a token: status ${response.status}`);
   return answer.parse(await response.json()).access_token;
 }
