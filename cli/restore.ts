@@ -104,7 +104,7 @@ async function confirm(question: string, wanted: string): Promise<void> {
 
 /**
  * Marks the care records of every patient as pending, and makes the next run take in the whole list. The care records of
- * a backup cannot be relied on: some may be newer by now, and no backup contains documents.
+ * a backup cannot be relied on: some may be newer, and no backup contains documents.
  */
 async function refetch({ patients, syncRuns }: Stores, insurerId: string): Promise<void> {
   let pending = 0;

@@ -9,7 +9,7 @@ import { startWorker, type WorkerIds } from './worker-process.ts';
 
 keepLoopbackDirect(process.env);
 
-/** Runs one more worker beside the running stack, until Ctrl-C or until the stack ends. @returns the exit code */
+/** Runs an additional worker for the running stack, until Ctrl-C or until the stack ends. @returns the exit code */
 async function main(): Promise<number> {
   const { localDir } = readSettings(process.env);
   const stack = findRunningStack(localDir);

@@ -33,7 +33,7 @@ export const emulatorEnvironment = (endpoint: string, region: string): NodeJS.Pr
 
 const stateDirOf = (dataDir: string): string => join(dataDir, 'state');
 
-/** Returns whether an emulator has saved its tables there, which it does at a clean stop. Objects are saved at once. */
+/** Returns whether an emulator has saved its tables there, which it does at a clean stop. Objects are saved immediately. */
 export const hasSavedState = (dataDir: string): boolean => existsSync(stateDirOf(dataDir));
 
 /**

@@ -21,7 +21,7 @@ export async function watchRun(
     hasEnded = true;
   });
   for (;;) {
-    const wasEnded = hasEnded; // read once more after the end, because the result is stored last
+    const wasEnded = hasEnded; // read again after the end, because the result is stored last
     const progress = await dailySync.readProgress().catch(() => undefined);
     signal.throwIfAborted();
     if (progress?.runId === runId) {

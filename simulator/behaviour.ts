@@ -36,7 +36,7 @@ export interface BehaviourDeps {
   refuseNext(closedForMs: number): void;
 }
 
-/** Answers one request: rightly, or with the fault that the plan has for it. */
+/** Answers one request: correctly, or with the fault that the plan has for it. */
 export async function answerRequest(deps: BehaviourDeps, exchange: Exchange, request: ParsedRequest): Promise<void> {
   const { head } = request;
   const target: RequestTarget | undefined =
@@ -96,7 +96,7 @@ async function answerWith(
     const { ifNoneMatch: _, ...asked } = conditions;
     return { ...(await right({ ...asked, gzip })), outcome: fault };
   };
-  /** Somewhere inside the body, its last byte excluded. */
+  /** Returns a position inside the body, before its last byte. */
   const inside = (body: Body): number => {
     const size = body.sizeBytes ?? 0;
     return Math.min(details.afterBytes ?? Math.floor(size * (0.02 + 0.96 * random())), Math.max(0, size - 1));
@@ -125,8 +125,8 @@ async function answerWith(
     }
     case 'chunked-without-end': {
       const answer = await withBody(false);
-      const isAllThere = details.afterBytes === undefined && random() < 0.3;
-      const afterBytes = isAllThere ? (answer.body.sizeBytes ?? 0) : inside(answer.body);
+      const isJsonComplete = details.afterBytes === undefined && random() < 0.3;
+      const afterBytes = isJsonComplete ? (answer.body.sizeBytes ?? 0) : inside(answer.body);
       await send(answer, { framing: 'chunked', stop: { afterBytes, ending: 'fin' } });
       return;
     }
@@ -232,7 +232,7 @@ function framingOf({ serving }: BehaviourDeps, { details, random }: Behaviour): 
   return details.framing ?? (serving.framing === 'mixed' ? drawn : serving.framing);
 }
 
-/** The first bytes of a body and something else, as if that were all. */
+/** Returns the first bytes of a body, followed by other bytes, as a complete body. */
 function cutBody(body: Body, keepBytes: number, ending: string): Body {
   return {
     sizeBytes: keepBytes + Buffer.byteLength(ending),
@@ -248,7 +248,7 @@ function cutBody(body: Body, keepBytes: number, ending: string): Body {
   };
 }
 
-/** A body of valid JSON, as large as asked for and made as it goes out. */
+/** Returns a body of valid JSON of any size, which is generated while it is sent. */
 function paddedBody({ kvnr }: RequestTarget, sizeBytes: number): Body {
   const opening = kvnr === undefined ? '[{"padding":"' : `{"kvnr":"${kvnr}","careRecords":[],"padding":"`;
   const closing = kvnr === undefined ? '"}]' : '"}';
@@ -264,7 +264,7 @@ function paddedBody({ kvnr }: RequestTarget, sizeBytes: number): Body {
   };
 }
 
-/** 206 for what was not asked: everything, or from one byte later on; Content-Range tells the truth. */
+/** Returns a 206 that was not requested: with everything, or starting one byte late. Content-Range is true. */
 async function rangeOff(answer: Answer): Promise<Answer> {
   const size = answer.body.sizeBytes ?? 0;
   const [, from = '0', total = String(size)] = answer.headers['Content-Range']?.match(/bytes (\d+)-\d+\/(\d+)/) ?? [];

@@ -3,13 +3,15 @@ import { between, pick, type Random, seededRandom } from './random.ts';
 import { careTitles, diagnoses, unknownMembers } from './texts.ts';
 
 export interface CareExtras {
-  /** Size before base64 of one more document; 0: none. */
+  /** Size of an additional document before base64. 0: none. */
   largeDocumentBytes: number;
-  /** Length of a text that makes one record large; 0: none. */
+  /** Length of a text that makes one record large. 0: none. */
   largeRecordChars: number;
 }
 
-/** All care records of one patient as JSON text (insurer-api.yaml, CareRecordsAnswer); it fits the contract. */
+/**
+ * Returns all care records of one patient as JSON text that matches the contract (insurer-api.yaml, CareRecordsAnswer).
+ */
 export function careAnswer(seed: number, kvnr: string, index: number, version: number, extras: CareExtras): string {
   const random = seededRandom(seed, 'care', index, version);
   const records = Array.from({ length: recordCount(random) }, (_, at) =>
@@ -64,7 +66,7 @@ function document(random: Random, id: string, sizeBytes: number): string {
   return `{"id":"${id}","title":"Arztbrief „Befund“","mediaType":"application/pdf","contentBase64":"${content}"}`;
 }
 
-/** Bytes that do not compress, of any size, in no time: AES in counter mode over nothing. */
+/** Returns bytes that do not compress. AES in counter mode generates any size quickly. */
 function noise(random: Random, sizeBytes: number): Buffer {
   const key = Buffer.from(Array.from({ length: 16 }, () => between(random, 0, 255)));
   return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(sizeBytes));

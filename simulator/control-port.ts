@@ -5,7 +5,7 @@ import type { LogEntry, Summary } from './log.ts';
 import type { MalformedEntry } from './patient-entry.ts';
 import type { ListMode, NextDay, World, WorldPatient } from './world.ts';
 
-/** What tests, and the control port for them, do with the insurer. */
+/** What the control port can do with the insurer. */
 export interface InsurerControls {
   readonly baseUrl: string;
   readonly world: World;
@@ -42,7 +42,7 @@ const operations: Record<string, Operation> = {
   'POST /unchanged-day': (insurer) => done(insurer, insurer.unchangedDay()),
   'POST /list': (insurer, body) => {
     const { mode, share } = body as { mode: ListMode; share?: number };
-    if (!['normal', 'empty', 'cut'].includes(mode)) throw new RangeError('mode is normal, empty or cut');
+    if (!['normal', 'empty', 'cut'].includes(mode)) throw new RangeError('mode must be normal, empty or cut');
     return done(insurer, insurer.setList(mode, share));
   },
   'POST /faults': (insurer, body) => done(insurer, insurer.setFaults(body as Partial<FaultSettings>)),
@@ -62,7 +62,7 @@ const operations: Record<string, Operation> = {
 
 const done = (insurer: InsurerControls, _: unknown): Json => ({ day: insurer.world.day });
 
-/** The test's side of the simulator: JSON over HTTP. It is no part of the insurer's contract. */
+/** Opens the control port for tests: JSON over HTTP. It is not part of the insurer's contract. */
 export async function openControlPort(
   insurer: InsurerControls,
   port: number,
@@ -73,7 +73,7 @@ export async function openControlPort(
     const reply = (status: number, body: unknown): void => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
-    if (operation === undefined) return reply(404, { error: 'no such operation', operations: Object.keys(operations) });
+    if (operation === undefined) return reply(404, { error: 'unknown operation', operations: Object.keys(operations) });
     readJson(request)
       .then((body) => operation(insurer, body, searchParams))
       .then((answer) => reply(200, answer))

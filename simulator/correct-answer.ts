@@ -5,7 +5,7 @@ import type { ListBody } from './list-body.ts';
 import type { World } from './world.ts';
 
 export interface Body {
-  /** Undefined: not known before it ends, so it goes out chunked. */
+  /** Undefined if not known in advance. Then the body is sent chunked. */
   sizeBytes: number | undefined;
   chunks(): AsyncIterable<Buffer> | Iterable<Buffer>;
 }
@@ -17,7 +17,7 @@ export interface Answer {
   body: Body;
 }
 
-/** What a request asks for, besides what it is about. */
+/** Conditions of a request: Range, If-Range, If-None-Match and Accept-Encoding. */
 export interface Conditions {
   range?: string;
   ifRange?: string;
@@ -27,7 +27,7 @@ export interface Conditions {
 
 export interface ListServing {
   etag: 'strong' | 'weak' | 'none';
-  /** Whether the list can be taken up where it broke. */
+  /** Whether a broken download of the list can be resumed. */
   ranges: boolean;
 }
 
@@ -35,7 +35,7 @@ export const bytesBody = (bytes: Buffer): Body => ({ sizeBytes: bytes.length, ch
 export const textBody = (text: string): Body => bytesBody(Buffer.from(text));
 const noBody: Body = { sizeBytes: undefined, chunks: () => [] };
 
-/** What the insurer answers when nothing goes wrong. */
+/** Returns the answer without any fault. */
 export async function correctAnswer(
   world: World,
   list: ListBody,
@@ -107,14 +107,14 @@ export const notModified = (etag: string | undefined): Answer => ({
   body: noBody,
 });
 
-/** Where a range begins that the list may be continued from; undefined: the whole list is due. */
+/** Returns the first byte of a valid range. Returns undefined if the whole list must be sent. */
 function rangeStart({ range, ifRange }: Conditions, tag: string): number | undefined {
   const start = range?.match(/^bytes=(\d+)-$/)?.[1];
   if (start === undefined || (ifRange !== undefined && ifRange !== tag)) return undefined;
   return Number(start);
 }
 
-/** Compares weakly, as If-None-Match does; a compressed answer's tag stands for the same content. */
+/** Compares weakly, as If-None-Match requires. The tag of a compressed answer stands for the same content. */
 const matches = (header: string | undefined, tag: string): boolean =>
   (header ?? '')
     .split(',')

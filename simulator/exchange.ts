@@ -3,21 +3,22 @@ import { setTimeout as delay, setImmediate as nextLoopTurn } from 'node:timers/p
 import type { Answer } from './correct-answer.ts';
 import type { LineLog, LogEntry } from './log.ts';
 
-/** How an answer goes over the wire. */
+/** How an answer is sent. */
 export interface Sending {
   framing: 'content-length' | 'chunked';
   connectionClose?: boolean;
-  /** Spreads the body over this time. */
+  /** Sends the body evenly over this time. */
   slowMs?: number;
-  /** Ends here instead: after so many bytes of the body. */
+  /** Stops after this many bytes of the body. */
   stop?: { afterBytes: number; ending: 'reset' | 'fin' | 'hold' };
-  /** Bytes that follow the answer, and belong to nothing. */
+  /** Extra bytes that are sent after the answer. */
   trailing?: Buffer;
 }
 
-const tailBytes = 256; // kept back and sent last, so that "handed to the kernel" is the end and not megabytes before it
+/** These bytes are written separately at the end, so that the end is recorded when they are handed to the kernel. */
+const tailBytes = 256;
 
-/** One request on one connection, from its first byte to the last of its answer. */
+/** One request on one connection, from its first byte to the last byte of its answer. */
 export class Exchange {
   readonly entry: LogEntry;
   private readonly socket: Socket;
@@ -30,12 +31,12 @@ export class Exchange {
     this.entry = entry;
   }
 
-  /** Aborts when the connection is closed, by whomever. */
+  /** Aborts when either side closes the connection. */
   get closed(): AbortSignal {
     return this.closing.signal;
   }
 
-  /** The client closed its connection, or it broke. */
+  /** Ends the exchange because the client has closed the connection, or it broke. */
   abandon(): void {
     if (this.closed.aborted) return;
     if (this.entry.endedAt === undefined && this.entry.outcome === 'under-way') this.entry.outcome = 'client-closed';
@@ -43,12 +44,14 @@ export class Exchange {
     this.closing.abort();
   }
 
-  /** Waits, unless the connection is closed meanwhile. */
+  /** Waits for this time, or until the connection is closed. */
   async wait(durationMs: number): Promise<void> {
     if (durationMs > 0) await delay(durationMs, undefined, { signal: this.closed }).catch(() => undefined);
   }
 
-  /** Keeps the connection open and sends nothing (more), until the client closes it. */
+  /**
+   * Keeps the connection open and sends nothing more, until the client closes it, or a reset after `holdMs` (0: never).
+   */
   async hold(outcome: string, holdMs: number): Promise<void> {
     this.entry.outcome = outcome;
     if (holdMs > 0) {
@@ -69,7 +72,7 @@ export class Exchange {
     this.closing.abort();
   }
 
-  /** @returns whether it went out as planned: false when the client closed meanwhile */
+  /** Sends an answer. @returns whether it was sent as planned; false if the client closed the connection */
   async send(answer: Answer, sending: Sending, holdMs: number): Promise<boolean> {
     const { body, status, headers, outcome } = answer;
     const isChunked = sending.framing === 'chunked' || body.sizeBytes === undefined;
@@ -134,7 +137,7 @@ export class Exchange {
     this.entry.outcome = outcome;
     await new Promise<void>((resolve) => {
       this.socket.end(() => {
-        this.log.end(this.entry); // in the same turn as the FIN, before the client can act on it
+        this.log.end(this.entry); // in the same turn of the event loop as the FIN, before the client can react
         resolve();
       });
     });
@@ -151,15 +154,15 @@ export class Exchange {
   }
 }
 
-/** RST and nothing before it: `resetAndDestroy` would send FIN first, and what is still buffered. */
+/** Sends only RST. `resetAndDestroy` would first send the buffered data and a FIN. */
 export function resetNow(socket: Socket): void {
   Object.assign(socket, { resetAndClosing: true });
   socket.destroy();
 }
 
 /**
- * Lets the event loop look at every socket once more. What another connection sent before now is noticed before an
- * answer ends: else a busy moment of ours would hide a real overlap.
+ * Lets the event loop poll every socket again. So bytes that another connection sent before now are recorded before
+ * an answer ends. Otherwise, a busy event loop would hide an overlap.
  */
 export async function pollAllSockets(): Promise<void> {
   await nextLoopTurn();
@@ -195,7 +198,7 @@ const framed = (bytes: Buffer): Buffer =>
 
 const pieceBytes = 64 * 1024;
 
-/** The body in pieces of at most 64 KiB, and at least ten of them when it is to be slow. */
+/** Yields the body in pieces of at most 64 KiB. A slow body has at least ten pieces. */
 async function* paced(body: Answer['body'], slowMs: number | undefined): AsyncGenerator<Buffer> {
   const tenth = slowMs === undefined ? pieceBytes : Math.max(1, Math.ceil((body.sizeBytes ?? pieceBytes * 10) / 10));
   const size = Math.min(pieceBytes, tenth);

@@ -1,38 +1,38 @@
 import { pick, type Random, seededRandom } from './random.ts';
 
-/** Everything that a request can meet instead of its answer (insurer-api.yaml, "How the line fails"). */
+/** All faults that a request can get instead of its answer (insurer-api.yaml, "How the line fails"). */
 export const faultKinds = [
   'refused', // the connection is reset on arrival, and the next one at accept (or the listener is closed for a while)
   'reset-before-headers',
   'reset-in-body',
-  'hang', // no byte, until the client closes
-  'stalled', // half the body, then no byte more, until the client closes
+  'hang', // no byte until the client closes the connection
+  'stalled', // half the body, then no byte until the client closes the connection
   'server-error', // 500, 502, 503, 504 with JSON, HTML or nothing
   'busy', // 429 or 503 with Retry-After
-  'cut-short', // less than Content-Length says, then FIN
+  'cut-short', // fewer bytes than Content-Length says, then FIN
   'chunked-without-end', // FIN instead of the last chunk
-  'html-page', // 200 with a proxy's page
-  'broken-json', // 200, whole, and no JSON
-  'off-contract', // 200, JSON that the contract does not allow
-  'wrong-patient', // 200, someone else's care records
+  'html-page', // 200 with the page of a proxy
+  'broken-json', // 200 with a complete body that is not JSON
+  'off-contract', // 200 with JSON that the contract does not allow
+  'wrong-patient', // 200 with the care records of another patient
   'redirect', // 301, 302, 307, 308 to itself
-  'gzip-cut', // 200, gzip whose end is missing; cut-short where gzip is not allowed
-  // Only on command:
+  'gzip-cut', // 200 with truncated gzip; cut-short if the client does not accept gzip
+  // only by a script:
   'unauthorized', // 401
   'forbidden', // 403
-  'too-large', // 200, valid JSON of any size
+  'too-large', // 200 with valid JSON of any size
   'unasked-304',
   'unasked-206',
   'wrong-range', // 206 that starts at another byte
-  'trailing-bytes', // a right answer, and more bytes after it on the same connection
-  'not-insured', // 410 for someone who is
-  'unknown', // 404 for someone who is
+  'trailing-bytes', // a correct answer, then more bytes on the same connection
+  'not-insured', // 410 for an insured patient
+  'unknown', // 404 for a known patient
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 export const isFaultKind = (text: string): text is FaultKind => (faultKinds as readonly string[]).includes(text);
 export type Mix = Partial<Record<FaultKind, number>>;
 
-/** Weights. Hanging, stalling and Retry-After are rare: each costs the line a second and more. */
+/** Weights. `hang`, `stalled` and `busy` are rare, because each costs the line at least a second. */
 const defaultMix: Mix = {
   refused: 8,
   'reset-before-headers': 14,
@@ -52,18 +52,18 @@ const defaultMix: Mix = {
 };
 
 export interface FaultSettings {
-  /** Share of the requests that fail, 0 to 1. */
+  /** Share of requests that fail, from 0 to 1. */
   rate: number;
   mix: Mix;
-  /** From the first byte of a request to the first of its answer. */
+  /** Time from the first byte of a request to the first byte of its answer. */
   latencyMs: number;
-  /** What Retry-After says; as an HTTP date up to a second more, since dates count in seconds. */
+  /** Value of Retry-After. As an HTTP date, it is rounded up to whole seconds. */
   retryAfterSeconds: number;
-  /** How long a refused connection's listener stays closed; 0: it stays open, one connection is reset at accept. */
+  /** How long the listener stays closed after `refused`. 0: it stays open, and one connection is reset at accept. */
   closedForMs: number;
-  /** After this the insurer resets what it left hanging or stalled; 0: never, the client must close. */
+  /** The insurer resets `hang` and `stalled` after this time. 0: never, the client must close the connection. */
   holdMs: number;
-  /** Share of the right answers that come slowly but steadily, over `slowMs`. */
+  /** Share of correct answers that are sent slowly but steadily, over `slowMs`. */
   slowShare: number;
   slowMs: number;
 }
@@ -79,18 +79,18 @@ export const defaultFaults: FaultSettings = {
   slowMs: 400,
 };
 
-/** What a script can fix of a behaviour; the rest is drawn from the seed. */
+/** What a script can set for an answer. The seed decides the rest. */
 interface BehaviourDetails {
   status?: number;
   retryAfterSeconds?: number;
   retryAfterForm?: 'seconds' | 'date';
-  /** Where a body is cut, broken or stalled. */
+  /** Position at which a body is cut, broken or stalled. */
   afterBytes?: number;
   /** Size of a `too-large` body. */
   sizeBytes?: number;
   latencyMs?: number;
   closedForMs?: number;
-  /** Sends the right answer over this time, in ten pieces and more. */
+  /** Sends the correct answer over this time, in at least ten pieces. */
   slowMs?: number;
   framing?: 'content-length' | 'chunked';
   gzip?: boolean;
@@ -98,11 +98,11 @@ interface BehaviourDetails {
 }
 
 export interface ScriptRule extends BehaviourDetails {
-  /** `list`, `care`, `any`, or one KVNR's care records. */
+  /** `list`, `care`, `any`, or a KVNR for the care records of one patient. */
   match?: string;
-  /** `none`: the right answer. */
+  /** `none`: the correct answer. */
   fault: FaultKind | 'none';
-  /** How many requests it holds for. */
+  /** How many requests it applies to. */
   times?: number;
 }
 
@@ -112,15 +112,15 @@ export interface Behaviour {
   random: Random;
 }
 
-/** What the request is for: decides which rule of a script holds, and names the draw. */
+/** What is requested: the list, or the care records of one patient. */
 export interface RequestTarget {
   kind: 'list' | 'care';
   kvnr?: string;
 }
 
 /**
- * Decides what becomes of each request. The draw depends on the seed, the target and how often it was asked for, so
- * neither the clock nor other requests in between change the fate of a patient: a failing seed fails again.
+ * Decides how each request is answered. The decision depends on the seed, the target, and how often the target was
+ * requested. The clock and other requests do not change it, so a failing seed fails again.
  */
 export class FaultPlan {
   settings: FaultSettings;
@@ -133,10 +133,10 @@ export class FaultPlan {
     this.settings = settings;
   }
 
-  /** Adds rules to those still left; the first that fits a request is used up by one. */
+  /** Adds rules. Each request uses up the first rule that matches it. */
   add(rules: readonly ScriptRule[]): void {
     for (const rule of rules) {
-      if (rule.fault !== 'none' && !isFaultKind(rule.fault)) throw new RangeError(`no such fault: ${rule.fault}`);
+      if (rule.fault !== 'none' && !isFaultKind(rule.fault)) throw new RangeError(`unknown fault: ${rule.fault}`);
       this.script.push({ ...rule, left: rule.times ?? 1 });
     }
   }
@@ -154,7 +154,7 @@ export class FaultPlan {
     const attempt = (this.requestCounts.get(name) ?? 0) + 1;
     this.requestCounts.set(name, attempt);
     const random = seededRandom(this.seed, 'fault', name, attempt);
-    const draw = this.draw(random, target); // drawn in any case: a script changes nothing of what follows it
+    const draw = this.draw(random, target); // drawn in any case, so that a script does not change later requests
     const rule = this.script.find((candidate) => candidate.left > 0 && matches(candidate.match ?? 'any', target));
     if (rule === undefined) return { fault: draw, details: {}, random };
     rule.left -= 1;
@@ -182,7 +182,7 @@ const matches = (match: string, { kind, kvnr }: RequestTarget): boolean =>
 export const serverErrorBody = (random: Random, status: number): { contentType: string; text: string } =>
   pick(random, [
     { contentType: 'application/problem+json', text: `{"type":"about:blank","title":"Fehler","status":${status}}` },
-    { contentType: 'application/json', text: '{"error":' }, // not even JSON
+    { contentType: 'application/json', text: '{"error":' }, // not JSON
     {
       contentType: 'text/html',
       text: `<html><body><h1>${status}</h1><p>Störung im Übertragungsnetz</p></body></html>`,
@@ -193,7 +193,7 @@ export const serverErrorBody = (random: Random, status: number): { contentType: 
 export const htmlPage =
   '<!DOCTYPE html><html><head><title>Proxy</title></head><body>Bitte melden Sie sich an.</body></html>';
 
-/** JSON, and nothing that the contract allows. */
+/** Returns JSON that the contract does not allow. */
 export function offContractBody(random: Random, { kind, kvnr }: RequestTarget): string {
   if (kind === 'list') {
     return pick(random, ['{"patients":[]}', 'null', '"[]"', '{}', '{"error":"Stichtag unbekannt"}', '0', '{"0":{}}']);
@@ -210,7 +210,7 @@ export function offContractBody(random: Random, { kind, kvnr }: RequestTarget): 
     `${start}[{${record.replace('2024-01-01', '2024-02-30')}}]}`,
     `${start}[{${record},"documents":[{"id":"d"}]}]}`,
     `${start}[{${record},"diagnoses":[{"text":"ohne Code"}]}]}`,
-    `${start}[{${record}},{${record}}]}`, // an id twice
+    `${start}[{${record}},{${record}}]}`, // a duplicate id
     `{"careRecords":[{${record}}]}`,
     `{"kvnr":"${kvnr}"}`,
     '[]',
@@ -218,7 +218,7 @@ export function offContractBody(random: Random, { kind, kvnr }: RequestTarget): 
   ]);
 }
 
-/** Bytes that no JSON parser may take: cut, trailing, mangled or invalid UTF-8. */
+/** Returns bytes that no JSON parser may accept: truncated, with trailing bytes, mangled, or invalid UTF-8. */
 export function brokenJson(random: Random, right: Buffer): Buffer {
   const at = Math.floor(right.length * (0.1 + 0.8 * random()));
   const half = right.subarray(0, at);

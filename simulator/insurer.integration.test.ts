@@ -14,7 +14,7 @@ import { World } from './world.ts';
 
 const quiet: InsurerOptions = { patients: 40, rate: 0, latencyMs: 0, slowShare: 0, largeDocumentBytes: 20_000 };
 
-/** A plain client of the line, as strict as HTTP/1.1: what is cut throws. */
+/** A plain client of the line, as strict as HTTP/1.1: truncated answers throw. */
 function openClient(insurer: Insurer) {
   const pool = new Pool(insurer.baseUrl, { connections: 1, pipelining: 1, bodyTimeout: 3000, headersTimeout: 3000 });
   return {
@@ -62,14 +62,14 @@ const someone = (insurer: Insurer, kind = 'ok'): string => {
   return found.kvnr;
 };
 
-test('everyone has a KVNR of their own, with a right check digit', () => {
+test('each patient has a different KVNR with a correct check digit', () => {
   const kvnrs = Array.from({ length: 5000 }, (_, index) => kvnrOf(index, 77));
   expect(kvnrs.every(isKvnr)).toBe(true);
   expect(new Set(kvnrs).size).toBe(5000);
   expect(kvnrs.map((kvnr) => indexOf(kvnr, 77))).toEqual(kvnrs.map((_, index) => index));
 });
 
-test('the list holds every patient, the duplicates and the malformed entries, and is what the truth says', async () => {
+test('the list has every patient, the duplicates and the malformed entries, as patients() returns them', async () => {
   await using insurer = await startInsurer({ ...quiet, patients: 1200, largeDocuments: 0 });
   await using client = openClient(insurer);
   const { status, headers, text } = await client.get('/patients');
@@ -86,7 +86,7 @@ test('the list holds every patient, the duplicates and the malformed entries, an
   expect(new Set(patients.map(({ kind }) => kind))).toEqual(new Set(['ok', '410', '404']));
 });
 
-test('care records come as the truth says, 410 and 404 for those who have none', async () => {
+test('care records are those of patients(), with 410 and 404 for patients without any', async () => {
   await using insurer = await startInsurer({ ...quiet, patients: 120 });
   await using client = openClient(insurer);
   for (const { kvnr, kind, careRecords } of insurer.patients()) {
@@ -97,7 +97,7 @@ test('care records come as the truth says, 410 and 404 for those who have none',
   expect(insurer.summary()).toMatchObject({ requests: 120, violations: 0, offContract: 0, failureRate: 0 });
 });
 
-test('the same seed and the same requests meet the same fate, another seed another', async () => {
+test('the same seed gives the same answers to the same requests, and another seed does not', async () => {
   const fates = async (seed: number): Promise<string[]> => {
     await using insurer = await startInsurer({
       ...quiet,
@@ -115,7 +115,7 @@ test('the same seed and the same requests meet the same fate, another seed anoth
   expect(await fates(6)).not.toEqual(first);
 });
 
-test('four of five requests fail by default, in every way of the mix', async () => {
+test('by default 80 % of requests fail, with every fault of the mix', async () => {
   await using insurer = await startInsurer({ patients: 250, latencyMs: 0, retryAfterSeconds: 0, holdMs: 5 });
   await using client = openClient(insurer);
   for (const { kvnr } of insurer.patients()) {
@@ -131,7 +131,7 @@ test('four of five requests fail by default, in every way of the mix', async () 
   }
 });
 
-test('a cut list is taken up at any byte, and the pieces are the whole', async () => {
+test('a broken list can be resumed at any byte, and the pieces make up the list', async () => {
   await using insurer = await startInsurer({ ...quiet, patients: 3000 });
   await using client = openClient(insurer);
   const whole = await client.get('/patients');
@@ -150,7 +150,7 @@ test('a cut list is taken up at any byte, and the pieces are the whole', async (
   expect(other.headers['etag']).not.toBe(etag);
 });
 
-test('a server without ranges, or with a weak ETag, or with none, always sends the whole list', async () => {
+test('without ranges, or with a weak ETag or none, the whole list is always sent', async () => {
   for (const serving of [{ ranges: false }, { etag: 'weak' }, { etag: 'none' }] as const) {
     await using insurer = await startInsurer({ ...quiet, ...serving });
     await using client = openClient(insurer);
@@ -165,7 +165,7 @@ test('a server without ranges, or with a weak ETag, or with none, always sends t
   }
 });
 
-test('on the next day some are gone, some are new, some have changed; an unchanged day costs one 304', async () => {
+test('on the next day some patients are gone, new or changed; an unchanged day is answered with 304', async () => {
   await using insurer = await startInsurer({ ...quiet, identicalDuplicates: 0, differingDuplicates: 0 });
   await using client = openClient(insurer);
   const before = new Map(insurer.patients().map((patient) => [patient.kvnr, patient.entries[0]]));
@@ -187,7 +187,7 @@ test('on the next day some are gone, some are new, some have changed; an unchang
   expect(cut).toBeLessThan(33);
 });
 
-test('a restart finds the day that was reached', async () => {
+test('after a restart, the world continues with the same day', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'insurer-'));
   const options = { ...quiet, stateFile: join(folder, 'state.json') };
   let left: unknown;
@@ -221,7 +221,7 @@ test.each(failing)('%s breaks the exchange for the client', async (fault, messag
   expect(insurer.log().at(-1)).toMatchObject({ outcome: fault, isWhole: false, kvnr });
 });
 
-test('after a refused request the next connection is reset at accept, or the listener is closed for a while', async () => {
+test('after a refused request, the next connection is reset at accept, or the listener is closed for a while', async () => {
   await using insurer = await startInsurer(quiet);
   const kvnr = someone(insurer);
   insurer.script({ fault: 'refused' });
@@ -241,7 +241,7 @@ test('after a refused request the next connection is reset at accept, or the lis
   expect((await later.get(care(kvnr))).status).toBe(200);
 });
 
-test.each(['hang', 'stalled'] as const)('%s lasts until the client closes, and no longer', async (fault) => {
+test.each(['hang', 'stalled'] as const)('%s lasts until the client closes the connection', async (fault) => {
   await using insurer = await startInsurer(quiet);
   const kvnr = someone(insurer);
   insurer.script({ fault });
@@ -257,7 +257,7 @@ test.each(['hang', 'stalled'] as const)('%s lasts until the client closes, and n
   expect((entry?.endedAt ?? 0) - (entry?.startedAt ?? 0)).toBeGreaterThanOrEqual(119);
 });
 
-test('answers that are whole and yet wrong are what their names say', async () => {
+test('faults with a complete but wrong answer send what their names say', async () => {
   await using insurer = await startInsurer(quiet);
   await using client = openClient(insurer);
   const kvnr = someone(insurer);
@@ -298,7 +298,7 @@ test('answers that are whole and yet wrong are what their names say', async () =
   expect((await client.get(care(kvnr), { 'if-none-match': etag })).status).toBe(304);
 });
 
-test('a broken list or a foreign one can be ordered', async () => {
+test('a script can order a list that is broken or violates the contract', async () => {
   await using insurer = await startInsurer(quiet);
   await using client = openClient(insurer);
   insurer.script({ match: 'list', fault: 'broken-json', times: 3 }, { match: 'list', fault: 'off-contract', times: 3 });
@@ -310,7 +310,7 @@ test('a broken list or a foreign one can be ordered', async () => {
     expect(Array.isArray(JSON.parse((await client.get('/patients')).text))).toBe(false);
 });
 
-test('a slow answer is a right one, and takes its time', async () => {
+test('a slow answer is correct, and takes the given time', async () => {
   await using insurer = await startInsurer(quiet);
   await using client = openClient(insurer);
   insurer.script({ fault: 'none', slowMs: 150 });
@@ -320,7 +320,7 @@ test('a slow answer is a right one, and takes its time', async () => {
   expect((entry?.endedAt ?? 0) - (entry?.startedAt ?? 0)).toBeGreaterThan(140);
 });
 
-test('a wrong token is refused, and a request that the contract does not know is noted', async () => {
+test('a wrong token is rejected, and a request that violates the contract is recorded', async () => {
   await using insurer = await startInsurer(quiet);
   await using client = openClient(insurer);
   expect((await client.get('/patients', { authorization: 'Bearer wrong' })).status).toBe(401);
@@ -333,7 +333,7 @@ test('a wrong token is refused, and a request that the contract does not know is
   ]);
 });
 
-test('the judge finds a second request while one is under way, half a one too, and on the same connection', async () => {
+test('the judge finds a second request while one is in flight, even an incomplete one, and on the same connection', async () => {
   await using insurer = await startInsurer({ ...quiet, latencyMs: 40 });
   const path = care(someone(insurer));
   const [first, second] = [await connect(insurer), await connect(insurer)];
@@ -358,13 +358,13 @@ test('the judge finds a second request while one is under way, half a one too, a
   third.destroy();
 });
 
-test('the judge is not fooled when it was too busy to look', async () => {
+test('the judge finds an overlap that arrived while the event loop was busy', async () => {
   await using insurer = await startInsurer({ ...quiet, latencyMs: 30 });
   const path = care(someone(insurer));
   const [first, second] = [await connect(insurer), await connect(insurer)];
   first.write(request(insurer, path));
   await insurer.requestArrives(1);
-  second.write(request(insurer, path)); // in the kernel, unseen, while the loop is blocked beyond the first one's latency
+  second.write(request(insurer, path)); // stays in the kernel, because the loop is blocked for longer than the latency of the first request
   const until = performance.now() + 60;
   while (performance.now() < until);
   await insurer.until(({ requests, underWay }) => requests === 2 && underWay === 0);
@@ -373,7 +373,7 @@ test('the judge is not fooled when it was too busy to look', async () => {
   second.destroy();
 });
 
-test('the judge does not cry wolf: keep-alive, a connection each, faults, aborts, hundreds in close succession', async () => {
+test('the judge reports no false overlaps: keep-alive, new connections, faults, aborts, hundreds of requests in a row', async () => {
   await using insurer = await startInsurer({
     ...quiet,
     rate: 0.5,
@@ -387,7 +387,7 @@ test('the judge does not cry wolf: keep-alive, a connection each, faults, aborts
   insurer.setFaults({ rate: 0 });
   insurer.clearScript();
   for (let round = 0; round < 100; round++) {
-    const socket = await connect(insurer); // a fresh connection, right after the last byte on the old one
+    const socket = await connect(insurer); // a new connection, right after the last byte on the old one
     socket.write(request(insurer, '/patients'));
     const answer = await rawAnswer(socket, /\]\n(\r\n0\r\n\r\n)?$/);
     expect(answer).toContain('200 OK');
@@ -398,13 +398,13 @@ test('the judge does not cry wolf: keep-alive, a connection each, faults, aborts
     const socket = await connect(insurer);
     socket.write(request(insurer, care(kvnrs[0] ?? '')));
     await delay(1);
-    socket.destroy(); // given up, and the next one at once
+    socket.destroy(); // aborted, and the next one follows immediately
   }
   expect(insurer.summary()).toMatchObject({ overlaps: 0, violations: 0 });
   expect(insurer.summary().requests).toBeGreaterThan(550);
 });
 
-test('the judge knows Retry-After, in seconds and as a date', async () => {
+test('the judge finds requests before a Retry-After has passed, in seconds and as a date', async () => {
   await using insurer = await startInsurer({ ...quiet, latencyMs: 40 });
   await using client = openClient(insurer);
   const kvnr = someone(insurer);
@@ -421,11 +421,11 @@ test('the judge knows Retry-After, in seconds and as a date', async () => {
     const { excusedMs, busyMs, wallMs, beforeRetryAfter } = insurer.summary();
     expect(beforeRetryAfter).toBe(1);
     expect(excusedMs).toBeGreaterThan(300);
-    expect(excusedMs + busyMs).toBeGreaterThan(wallMs * 0.8); // the rest is the client's own delay
+    expect(excusedMs + busyMs).toBeGreaterThan(wallMs * 0.8); // the rest is the delay of the client
   }
 });
 
-test('the judge knows a pause, a 410 asked for again, a followed redirect and who was served twice', async () => {
+test('the judge finds requests during a pause, after a 410 and by a followed redirect, and repeated care records', async () => {
   await using insurer = await startInsurer({ ...quiet, patients: 60 });
   await using client = openClient(insurer);
   const [gone, anna] = [someone(insurer, '410'), someone(insurer)];
@@ -457,7 +457,7 @@ test('the judge knows a pause, a 410 asked for again, a followed redirect and wh
   });
 });
 
-test('utilisation is the share of the time in which a request is under way', async () => {
+test('utilisation is the share of time in which a request is in flight', async () => {
   await using insurer = await startInsurer({ ...quiet, latencyMs: 30 });
   await using client = openClient(insurer);
   const kvnr = someone(insurer);
@@ -471,7 +471,7 @@ test('utilisation is the share of the time in which a request is under way', asy
   expect(requestsPerSecond).toBeGreaterThan(8);
 });
 
-test('the control port does what the methods do', async () => {
+test('the control port has the same effects as the methods', async () => {
   await using insurer = await startInsurer(quiet);
   await using client = openClient(insurer);
   const control = async (method: string, path: string, body?: unknown): Promise<Record<string, never>> => {
@@ -499,14 +499,14 @@ test('the control port does what the methods do', async () => {
   expect(await control('GET', '/nowhere')).toMatchObject({ status: 404 });
 });
 
-test('a list of 200 000 entries streams in constant memory, waiting for a slow reader', async () => {
+test('a list of 200 000 entries is streamed in constant memory to a slow reader', async () => {
   await using insurer = await startInsurer({ ...quiet, patients: 200_000, framing: 'content-length' });
   const socket = await connect(insurer);
   socket.pause();
   socket.write(request(insurer, '/patients'));
   while ((insurer.log()[0]?.bytesSent ?? 0) === 0) await delay(20);
   await delay(200);
-  expect(insurer.log()[0]?.bytesSent).toBeLessThan(16_000_000); // what the kernel's buffers take, and no more
+  expect(insurer.log()[0]?.bytesSent).toBeLessThan(16_000_000); // only what the buffers of the kernel hold
   let received = 0;
   let peak = 0;
   const before = process.memoryUsage();
@@ -522,7 +522,7 @@ test('a list of 200 000 entries streams in constant memory, waiting for a slow r
   socket.destroy();
 });
 
-test('the world is made on demand: the last of a million costs no more than the first', () => {
+test('the world is generated on demand: the last of a million patients costs no more than the first', () => {
   const world = new World({ seed: 3, patients: 1_000_000 });
   const started = performance.now();
   for (let at = 0; at < 1000; at++) world.list.entryAt(world.list.positions - 1 - at);

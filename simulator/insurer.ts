@@ -10,16 +10,16 @@ import { LineLog, type Summary } from './log.ts';
 import { type Step, World, type WorldOptions } from './world.ts';
 
 export interface InsurerOptions extends Partial<WorldOptions>, Partial<FaultSettings>, Partial<ListServing> {
-  /** 0 (default): any free one. */
+  /** 0 (default): any free port. */
   port?: number;
   controlPort?: number;
-  /** The bearer token that is right. */
+  /** The only valid bearer token. */
   token?: string;
-  /** `mixed` (default): Content-Length or chunked, by the seed. */
+  /** `mixed` (default): Content-Length or chunked, chosen by the seed. */
   framing?: 'content-length' | 'chunked' | 'mixed';
-  /** Keeps the days that have passed, so that the same world is there after a restart. */
+  /** File that keeps the simulated days, so that the same world continues after a restart. */
   stateFile?: string;
-  /** Entries of the log that are kept (200 000). */
+  /** How many entries the log keeps (200 000). */
   keepLog?: number;
 }
 
@@ -35,7 +35,7 @@ export interface Insurer extends InsurerControls, AsyncDisposable {
 
 /**
  * Starts a simulated insurer (insurer-api.yaml) on loopback, with its control port.
- * @throws the system's error (EADDRINUSE …) when a port cannot be had; nothing is left listening then
+ * @throws the system's error, such as EADDRINUSE, if a port is not available; then nothing is left listening
  */
 export async function startInsurer(options: InsurerOptions = {}): Promise<Insurer> {
   const { token = 'insurer-token', stateFile } = options;
@@ -69,7 +69,7 @@ export async function startInsurer(options: InsurerOptions = {}): Promise<Insure
   const until = (holds: (summary: Summary) => boolean, signal?: AbortSignal): Promise<void> =>
     log.until(() => holds(log.summary()), signal);
 
-  await list.sizeBytes(); // takes seconds with a million entries: while nobody waits for them yet
+  await list.sizeBytes(); // takes seconds with a million entries, so it is done before the port opens
   const linePort = await port.listen(options.port ?? 0);
 
   const insurer: Insurer = {
@@ -115,7 +115,7 @@ export async function startInsurer(options: InsurerOptions = {}): Promise<Insure
 
 function faultSettings(options: Partial<FaultSettings>): Partial<FaultSettings> {
   for (const kind of Object.keys(options.mix ?? {})) {
-    if (!isFaultKind(kind)) throw new RangeError(`no such fault: ${kind}`);
+    if (!isFaultKind(kind)) throw new RangeError(`unknown fault: ${kind}`);
   }
   const names = Object.keys(defaultFaults) as (keyof FaultSettings)[];
   return Object.fromEntries(names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
@@ -126,7 +126,7 @@ interface SavedState {
   steps: Step[];
 }
 
-/** The world as it was left, if it is the same world; else its first day. */
+/** Continues the world of the state file if the options are the same. Otherwise starts with the first day. */
 function openWorld(options: InsurerOptions): World {
   const first = new World(worldOptions(options));
   if (options.stateFile === undefined || !existsSync(options.stateFile)) return first;
@@ -159,5 +159,5 @@ const worldOptionNames = [
 function saveState(path: string, world: World): void {
   const state: SavedState = { options: world.options, steps: world.steps };
   writeFileSync(`${path}.new`, JSON.stringify(state));
-  renameSync(`${path}.new`, path); // whole or not at all
+  renameSync(`${path}.new`, path); // atomic
 }

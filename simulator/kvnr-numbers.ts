@@ -1,8 +1,8 @@
 const numbersInAll = 26 * 100_000_000;
-const stride = 1_618_033_987; // shares no factor with numbersInAll, so that every index has a number of its own
+const stride = 1_618_033_987; // coprime to numbersInAll, so that every index has a different number
 const strideInverse = inverse(stride, numbersInAll);
 
-/** The KVNR of a person of the simulated world: one to one, and scattered over the alphabet. */
+/** Returns the KVNR of an index. The mapping is one to one, and scattered over the alphabet. */
 export function kvnrOf(index: number, offset: number): string {
   const product =
     index < 5_000_000
@@ -14,7 +14,7 @@ export function kvnrOf(index: number, offset: number): string {
   return letter + digits + checkDigit(letter, digits);
 }
 
-/** The index that `kvnrOf` made this KVNR of; undefined when it is none. */
+/** Returns the index of a KVNR from `kvnrOf`, or undefined if the KVNR is invalid. */
 export function indexOf(kvnr: string, offset: number): number | undefined {
   if (!/^[A-Z][0-9]{9}$/.test(kvnr)) return undefined;
   const digits = kvnr.slice(1, 9);
@@ -24,7 +24,10 @@ export function indexOf(kvnr: string, offset: number): number | undefined {
   return Number((BigInt(distance) * strideInverse) % BigInt(numbersInAll));
 }
 
-/** The insurer reckons its check digits itself (insurer-api.yaml, Kvnr): a judge does not borrow the client's rule. */
+/**
+ * Computes a check digit (insurer-api.yaml, Kvnr). Not shared with the client, because a judge must not share its
+ * mistakes.
+ */
 function checkDigit(letter: string, digits: string): number {
   const place = letter.charCodeAt(0) - 64;
   let sum = Math.floor(place / 10) + crossSum((place % 10) * 2);

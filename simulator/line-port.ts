@@ -9,13 +9,13 @@ const maxHeadBytes = 64 * 1024;
 export interface LinePortOptions {
   log: LineLog;
   token: string;
-  /** Answers one request; it resolves when the exchange is over. */
+  /** Answers one request. Resolves when the exchange has ended. */
   answer(exchange: Exchange, request: ParsedRequest): Promise<void>;
 }
 
 /**
- * The insurer's end of the line. It speaks HTTP/1.1 on plain sockets: the judge must see the first byte of a request
- * and the last of an answer, and an answer must be breakable at any byte.
+ * The insurer's end of the line. It implements HTTP/1.1 on plain sockets, because the judge must see the first byte of a
+ * request and the last byte of an answer, and a fault must be able to break an answer at any byte.
  */
 export class LinePort {
   private readonly server: Server;
@@ -31,7 +31,7 @@ export class LinePort {
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
   }
 
-  /** @throws the system's error when the port is taken */
+  /** Starts to listen. @returns the port @throws the system's error if the port is in use */
   async listen(port: number): Promise<number> {
     this.server.listen(port, '127.0.0.1');
     await once(this.server, 'listening');
@@ -40,7 +40,7 @@ export class LinePort {
     return this.port;
   }
 
-  /** Refuses what connects next: one connection at accept, or every one while the listener is closed. */
+  /** Refuses the next connection at accept, or all connections while the listener is closed for this time. */
   refuseNext(closedForMs: number): void {
     if (closedForMs <= 0) this.refusals += 1;
     else if (this.reopening === undefined) {
@@ -56,7 +56,7 @@ export class LinePort {
     this.refusals = 0;
   }
 
-  /** Breaks every connection. */
+  /** Resets every connection. */
   resetConnections(): void {
     for (const socket of this.sockets) resetNow(socket);
   }
@@ -86,8 +86,8 @@ export class LinePort {
 
 function serveConnection(socket: Socket, connection: number, { log, token, answer }: LinePortOptions): void {
   let received = Buffer.alloc(0);
-  let reading: Exchange | undefined; // its head is not complete yet
-  const waiting: { exchange: Exchange; request: ParsedRequest }[] = []; // more than one only with a client that pipelines
+  let reading: Exchange | undefined; // a request whose head is incomplete
+  const waiting: { exchange: Exchange; request: ParsedRequest }[] = []; // more than one only if the client pipelines
   let isAnswering = false;
   const open = new Set<Exchange>();
 
@@ -123,13 +123,13 @@ function serveConnection(socket: Socket, connection: number, { log, token, answe
       void answerInOrder();
     }
   });
-  const gone = (): void => {
+  const onClosed = (): void => {
     for (const exchange of open) exchange.abandon();
     open.clear();
     waiting.length = 0;
-    if (!socket.destroyed) socket.destroy(); // a client that closes its half has closed: nothing more is owed to it
+    if (!socket.destroyed) socket.destroy(); // a client that closes its half gets no further answer
   };
-  socket.on('end', gone);
-  socket.on('error', gone);
-  socket.on('close', gone);
+  socket.on('end', onClosed);
+  socket.on('error', onClosed);
+  socket.on('close', onClosed);
 }

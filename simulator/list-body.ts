@@ -1,14 +1,14 @@
 import { setImmediate as nextLoopTurn } from 'node:timers/promises';
 import type { ListContent } from './world.ts';
 
-const blockEntries = 512; // entries between two marks, and in one chunk: about 150 KB
+const blockEntries = 512; // about 150 KB in one chunk
 
 interface BlockStart {
   offsetBytes: number;
   isFirst: boolean;
 }
 
-/** The bytes of one list, made anew each time they are sent: from any byte on, in constant memory. */
+/** The bytes of one list. They are generated each time they are sent, from any byte on, in constant memory. */
 export class ListBody {
   readonly content: ListContent;
   private readonly blockStarts: BlockStart[] = [{ offsetBytes: 0, isFirst: true }];
@@ -18,18 +18,21 @@ export class ListBody {
     this.content = content;
   }
 
-  /** Size in bytes. The first call goes through the whole list once, a stretch a turn of the event loop. */
+  /** Returns the size in bytes. The first call generates the whole list once, one block per turn of the event loop. */
   sizeBytes(): Promise<number> {
     this.measured ??= this.measure();
     return this.measured;
   }
 
-  /** @param fromByte must be below the size; a mark is found at once, only its stretch is made in vain */
+  /**
+   * Yields the bytes from a position on. Skips whole blocks without generating them.
+   * @param fromByte must be below the size
+   */
   async *chunks(fromByte = 0): AsyncGenerator<Buffer> {
     await this.sizeBytes();
     const at = Math.max(
       0,
-      this.blockStarts.findLastIndex((mark) => mark.offsetBytes <= fromByte),
+      this.blockStarts.findLastIndex((block) => block.offsetBytes <= fromByte),
     );
     let { offsetBytes } = this.blockStarts[at] ?? { offsetBytes: 0 };
     for (let number = at; number < this.blockStarts.length; number++) {
@@ -41,12 +44,12 @@ export class ListBody {
   }
 
   private async measure(): Promise<number> {
-    const stretches = Math.max(1, Math.ceil(this.content.positions / blockEntries));
-    for (let number = 0; number < stretches; number++) {
+    const blocks = Math.max(1, Math.ceil(this.content.positions / blockEntries));
+    for (let number = 0; number < blocks; number++) {
       const { offsetBytes, isFirst } = this.blockStarts[number] ?? { offsetBytes: 0, isFirst: true };
       const bytes = this.blockBytes(number);
       const next = { offsetBytes: offsetBytes + bytes.length, isFirst: isFirst && bytes.length === 0 };
-      if (number + 1 === stretches) return next.offsetBytes;
+      if (number + 1 === blocks) return next.offsetBytes;
       this.blockStarts.push(next);
       await nextLoopTurn();
     }

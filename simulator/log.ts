@@ -1,9 +1,9 @@
 type RequestKind = 'list' | 'care' | 'other' | 'unfinished';
 
-/** One request, or the beginning of one, as the insurer saw it. Times in epoch ms, with fractions. */
+/** One request, or an incomplete one, as the insurer saw it. Times are in ms since the epoch, with fractions. */
 export interface LogEntry {
   number: number;
-  /** Which TCP connection it came on. */
+  /** Number of its TCP connection. */
   connection: number;
   day: number;
   kind: RequestKind;
@@ -15,27 +15,29 @@ export interface LogEntry {
   ifNoneMatch?: string;
   acceptEncoding?: string;
   authorization: 'right' | 'wrong' | 'missing';
-  /** Its first byte came. */
+  /** When its first byte arrived. */
   startedAt: number;
-  /** The last byte of its answer was handed to the kernel, or its connection was closed; absent while under way. */
+  /**
+   * When the last byte of its answer was handed to the kernel, or its connection was closed. Absent while in flight.
+   */
   endedAt?: number;
-  /** `ok`, `not-modified`, `not-insured`, `unknown`, … or the name of the fault; `client-closed` when the client gave up. */
+  /** `ok`, `not-modified`, `not-insured`, `unknown` and so on, or the name of the fault, or `client-closed`. */
   outcome: string;
   status?: number;
   bytesSent: number;
-  /** The answer was sent from its first to its last byte, as HTTP has it (a 200 may still be nonsense). */
+  /** The complete HTTP answer was sent. Its content may still be nonsense. */
   isWhole: boolean;
-  /** It began while others were under way: the numbers of those. Empty: no overlap. */
+  /** Numbers of the requests that were in flight when it began. Empty: no overlap. */
   overlaps: number[];
   overlapped: boolean;
   whilePaused: boolean;
   beforeRetryAfter: boolean;
-  /** The KVNR had got its 410 before, on the same day. */
+  /** The same KVNR had already been answered with 410 on the same day. */
   after410: boolean;
-  /** The KVNR had got its care records whole before, since the log began. */
+  /** The care records of the same KVNR had already been sent completely since the log was started or reset. */
   servedAgain: boolean;
   followedRedirect: boolean;
-  /** What in the request itself the contract does not know. */
+  /** Parts of the request that the contract does not allow. */
   offContract: string[];
 }
 
@@ -46,27 +48,27 @@ export interface Summary {
   refusedConnections: number;
   byOutcome: Record<string, number>;
   byKind: Record<string, number>;
-  /** Share of the ended requests that brought neither data, nor 304, 410 or 404. */
+  /** Share of the ended requests that were answered neither with data nor with 304, 410 or 404. */
   failureRate: number;
   overlaps: number;
   whilePaused: number;
-  /** Requests that were under way when a test said that the line is paused. */
+  /** Requests that were in flight when a test reported a confirmed pause. */
   underWayWhenPaused: number;
   beforeRetryAfter: number;
   after410: number;
   followedRedirects: number;
-  /** The sum of the six above. */
+  /** The sum of the six counts above. */
   violations: number;
   servedAgain: number;
   offContract: number;
   patientsServed: number;
-  /** From the first request's beginning to the last one's end. */
+  /** From the start of the first request to the end of the last one. */
   wallMs: number;
-  /** Of it: some request was under way. */
+  /** The part of wallMs in which a request was in flight. */
   busyMs: number;
-  /** Of it: idle, and rightly so: Retry-After had not passed, or the line was paused. */
+  /** The part of wallMs in which the line had to be idle: before a Retry-After had passed, or while it was paused. */
   excusedMs: number;
-  /** busyMs / (wallMs − excusedMs); 0 without requests. */
+  /** busyMs / (wallMs − excusedMs), or 0 without requests. */
   utilisation: number;
   requestsPerSecond: number;
 }
@@ -95,7 +97,7 @@ const successfulOutcomes: ReadonlySet<string> = new Set([
 ]);
 const now = (): number => performance.timeOrigin + performance.now();
 
-/** The judge. It only notes what the insurer's own event loop saw, in the order in which the kernel told it. */
+/** The judge. Records what the insurer's event loop saw, in the order in which the kernel reported it. */
 export class LineLog {
   private entries: LogEntry[] = [];
   private readonly underWay = new Map<number, LogEntry>();
@@ -110,22 +112,24 @@ export class LineLog {
   private times = emptyTimes();
   private isPaused = false;
   private pausedSince = 0;
-  /** Epoch ms by the whole-millisecond clock that clients use too. */
+  /**
+   * No request may begin before this time (ms since the epoch, by the clock in whole milliseconds that clients use).
+   */
   private notBefore = 0;
 
-  /** @param keep how many entries are kept; summaries count those dropped too */
+  /** @param keep how many entries are kept; summaries also count dropped entries */
   constructor(day: () => number, keep: number) {
     this.day = day;
     this.keep = keep;
   }
 
-  /** The first byte of a request came. */
+  /** Records that the first byte of a request has arrived. */
   begin(connection: number): LogEntry {
     const startedAt = now();
     const overlaps: number[] = [];
     for (const other of this.underWay.values()) {
       if (other.connection === connection && this.ending.has(other.number))
-        this.end(other); // it read the last byte before we knew
+        this.end(other); // the client has read the last byte before this process noticed
       else overlaps.push(other.number);
     }
     if (this.underWay.size === 0) this.endIdleTime(startedAt);
@@ -162,7 +166,7 @@ export class LineLog {
     return entry;
   }
 
-  /** The head of a request is complete. */
+  /** Records the complete head of a request. */
   setHead(entry: LogEntry, head: RequestHead): void {
     Object.assign(entry, head);
     const { kvnr } = entry;
@@ -175,12 +179,15 @@ export class LineLog {
     this.notifyListeners();
   }
 
-  /** The last bytes of the answer are being handed to the kernel: what comes on the same connection from now on is rightly next. */
+  /**
+   * Records that the last bytes of the answer are being written. A request on the same connection is no overlap from
+   * now on.
+   */
   markEnding(entry: LogEntry): void {
     this.ending.add(entry.number);
   }
 
-  /** The last byte was handed over, or the connection is closed. The first call counts. */
+  /** Records that the last byte was handed to the kernel, or the connection is closed. Only the first call counts. */
   end(entry: LogEntry): void {
     if (!this.underWay.delete(entry.number)) return;
     this.ending.delete(entry.number);
@@ -198,7 +205,7 @@ export class LineLog {
     this.notifyListeners();
   }
 
-  /** The whole answer told the client to send nothing before this moment (epoch ms). */
+  /** Records a complete answer with a Retry-After: no request may begin before this time (ms since the epoch). */
   recordRetryAfter(untilMs: number): void {
     this.notBefore = Math.max(this.notBefore, untilMs);
     this.times.quietPeriods.push([now(), untilMs]);
@@ -218,17 +225,17 @@ export class LineLog {
     } else this.times.quietPeriods.push([this.pausedSince, now()]);
   }
 
-  /** How many requests began since the log did. */
+  /** Number of requests that have begun since the log was started or reset. */
   get requests(): number {
     return this.counts.requests;
   }
 
-  /** A new day: whoever was not insured yesterday may be asked for again. */
+  /** Starts a new day: a KVNR with a 410 may be requested again. */
   newDay(): void {
     this.notInsured = new Set();
   }
 
-  /** Forgets what ended; requests under way stay, and Retry-After still holds. Numbers go on. */
+  /** Deletes ended requests. Requests in flight stay, a Retry-After still applies, and numbers continue. */
   reset(): void {
     this.entries = [...this.underWay.values()];
     this.notInsured = new Set();
@@ -274,7 +281,7 @@ export class LineLog {
     };
   }
 
-  /** Resolves as soon as the condition holds; it is looked at after each event of the line. */
+  /** Resolves when the condition holds. It is checked after each event on the line. */
   until(holds: () => boolean, signal?: AbortSignal): Promise<void> {
     if (holds()) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -296,7 +303,7 @@ export class LineLog {
     });
   }
 
-  /** The line was idle until now: how much of that was as it should be? */
+  /** Ends an idle time. Adds the part of it in which the line had to be idle. */
   private endIdleTime(startedAt: number): void {
     const { times } = this;
     times.busySince = startedAt;
@@ -314,11 +321,11 @@ export class LineLog {
   }
 }
 
-/** How much of [from, to] the stretches cover, each moment once. */
-function coveredMs(stretches: readonly [number, number][], from: number, to: number): number {
+/** Returns how much of [from, to] the periods cover. Overlapping periods count once. */
+function coveredMs(periods: readonly [number, number][], from: number, to: number): number {
   let reached = from;
   let sum = 0;
-  for (const [start, end] of [...stretches].sort((a, b) => a[0] - b[0])) {
+  for (const [start, end] of [...periods].sort((a, b) => a[0] - b[0])) {
     const begin = Math.max(start, reached);
     const stop = Math.min(end, to);
     if (stop <= begin) continue;

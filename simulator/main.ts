@@ -9,7 +9,7 @@ function mixFromJson(text: string, context: z.RefinementCtx): Mix {
   try {
     return z.record(z.string(), z.number().min(0)).parse(JSON.parse(text));
   } catch {
-    context.addIssue('must be JSON, as {"server-error": 1, "hang": 0.1}');
+    context.addIssue('must be JSON such as {"server-error": 1, "hang": 0.1}');
     return z.NEVER;
   }
 }
@@ -81,8 +81,8 @@ const given = Object.entries(parsed.data).map(([name, value]) => [names[name as 
 
 const insurer = await startInsurer(Object.fromEntries(given)).catch((error: NodeJS.ErrnoException) => {
   if (error.code === 'EADDRINUSE')
-    fail(`${error.message}: end what listens there, or choose another INSURER_PORT or INSURER_CONTROL_PORT`);
-  if (error instanceof SyntaxError) fail(`the state file cannot be read: delete ${parsed.data.INSURER_STATE_FILE}`);
+    fail(`${error.message}. Stop the process that listens there, or set INSURER_PORT or INSURER_CONTROL_PORT.`);
+  if (error instanceof SyntaxError) fail(`the state file is not valid JSON. Delete ${parsed.data.INSURER_STATE_FILE}.`);
   fail(error.message);
 });
 process.stdout.write(`insurer listening on ${insurer.baseUrl} control ${insurer.controlUrl}\n`);

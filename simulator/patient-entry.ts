@@ -3,7 +3,9 @@ import { between, pick, type Random, seededRandom } from './random.ts';
 import { cities, familyNames, givenNames, oddNames, streets, unknownMembers } from './texts.ts';
 
 type Pool = readonly [string, ...string[]];
-/** As JSON text, made once: a list has a million entries. JSON.stringify writes lone surrogates as \ud800. */
+/**
+ * Encodes texts as JSON once, because a list has a million entries. JSON.stringify escapes lone surrogates (\ud800).
+ */
 const quoted = (pool: Pool): Pool => pool.map((text) => JSON.stringify(text)) as unknown as Pool;
 const [quotedFamilyNames, quotedGivenNames, quotedOddNames] = [
   quoted(familyNames),
@@ -18,12 +20,12 @@ const date = (random: Random, firstYear: number, lastYear: number): string =>
   `${between(random, firstYear, lastYear)}-${twoDigits[between(random, 1, 12)]}-${twoDigits[between(random, 1, 28)]}`;
 
 /**
- * One entry of the list as JSON text, as the insurer writes it; it fits the contract.
- * @param version how often the insurer changed it; a negative one is the differing duplicate's
+ * Returns one entry of the list as JSON text that matches the contract.
+ * @param version how often the insurer has changed it; a negative number is that of a differing duplicate
  */
 export function patientEntry(seed: number, kvnr: string, index: number, version: number): string {
   const random = seededRandom(seed, index);
-  // Plain concatenation: this runs a million times a list, and twice that for a list that is cut.
+  // plain concatenation for speed: this runs a million times for a list, and two million times for a cut list
   let text = '{';
   if (random() < 0.1) text += `"recordNumber":${between(random, 1, 99)}000000000000000000001,`;
   text += `"kvnr":"${kvnr}","familyName":${name(random, quotedFamilyNames)},"givenName":${name(random, quotedGivenNames)}`;
@@ -48,11 +50,11 @@ function address(random: Random, version: number): string {
   return random() < 0.7 ? `${text},"country":"DE"}` : `${text}}`;
 }
 
-/** The same JSON in ASCII alone: parsers must see no difference. */
+/** Returns the same JSON in ASCII only. Parsers must not see a difference. */
 const escaped = (json: string): string =>
   json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-/** How an entry can break the contract; each has a KVNR, where it has one, that no patient of the world has. */
+/** All ways in which an entry violates the contract. No patient of the world has their KVNRs. */
 const malformations: readonly [string, (kvnr: string) => string][] = [
   ['bad-check-digit', (kvnr) => valid(kvnr.slice(0, 9) + ((Number(kvnr[9]) + 1) % 10))],
   ['lower-case-kvnr', (kvnr) => valid(kvnr.toLowerCase())],
@@ -84,7 +86,7 @@ const malformations: readonly [string, (kvnr: string) => string][] = [
 ];
 
 export const malformationKinds = malformations.length;
-const firstUnusedIndex = 1_000_000_000; // indices no patient ever gets
+const firstUnusedIndex = 1_000_000_000; // no patient has an index from here on
 
 export interface MalformedEntry {
   kind: string;
@@ -96,7 +98,7 @@ export function malformedEntry(kvnrOffset: number, number: number): MalformedEnt
   return { kind, text: make(kvnrOf(firstUnusedIndex + number, kvnrOffset)) };
 }
 
-/** An entry of someone the world knows, broken: its KVNR can still be read. */
+/** Returns a malformed entry of a known patient. Its KVNR is readable. */
 export const malformedEntryFor = (kvnr: string): string => valid(kvnr, { birthDate: '2023-02-30' });
 
 const valid = (kvnr: string, over: Record<string, unknown> = {}): string =>

@@ -1,7 +1,7 @@
-/** A source of numbers in [0, 1), the same ones for the same seed. */
+/** Returns numbers in [0, 1). The same seed gives the same numbers. */
 export type Random = () => number;
 
-/** Mixes texts and numbers into 32 bits; the order of the parts matters. */
+/** Hashes texts and numbers into 32 bits. The order of the parts matters. */
 export function hash32(...parts: readonly (string | number)[]): number {
   let hash = 0x811c9dc5;
   for (const part of parts) {
@@ -22,7 +22,7 @@ function scramble(value: number): number {
   return mixed ^ (mixed >>> 16);
 }
 
-/** mulberry32: small, fast, and good enough to shape test data; never for secrets. */
+/** Creates a mulberry32 generator: small, fast, and good enough for test data. Not for secrets. */
 export function seededRandom(...parts: readonly (string | number)[]): Random {
   let state = hash32(...parts);
   return () => {
@@ -33,7 +33,7 @@ export function seededRandom(...parts: readonly (string | number)[]): Random {
   };
 }
 
-/** A whole number in [from, to]. */
+/** Returns a whole number in [from, to]. */
 export const between = (random: Random, from: number, to: number): number =>
   from + Math.floor(random() * (to - from + 1));
 

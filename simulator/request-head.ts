@@ -7,7 +7,7 @@ export interface ParsedRequest {
   allowsGzip: boolean;
 }
 
-/** Reads the head of a request (without its last empty line). Whatever the contract does not know is noted, not refused. */
+/** Parses the head of a request, without its last empty line. Violations of the contract are recorded, not rejected. */
 export function parseRequest(text: string, token: string): ParsedRequest {
   const [requestLine = '', ...lines] = text.split('\r\n');
   const [method = '', target = '', version = ''] = requestLine.split(' ');

@@ -1,4 +1,4 @@
-// What the insurer's files contain: everyday names, and everything that ever broke somebody's import.
+// Texts for the insurer's data: common names, and texts that are known to break imports.
 type Pool = readonly [string, ...string[]];
 
 export const familyNames: Pool = [
@@ -27,7 +27,7 @@ export const givenNames: Pool = [
   'Fatima',
   'Jörg',
 ];
-/** Each is allowed by the contract: 1 to 200 characters of any Unicode. */
+/** The contract allows all of them: 1 to 200 characters of any Unicode. */
 export const oddNames: Pool = [
   '<b>Fett</b>',
   `O'Neill "Quote"`,
@@ -71,7 +71,9 @@ export const streets: Pool = [
   'Weg "Zum Kap"',
 ];
 export const cities: Pool = ['Berlin', 'München', 'Köln', 'Görlitz', 'Zwickau', 'Bad Wörishofen', 'Saint-Denis'];
-/** Members of an object as JSON text, unknown to the contract: numbers that a double spoils, deep and odd shapes. */
+/**
+ * Members of an object as JSON text that the contract does not define: numbers beyond a double, deep and odd shapes.
+ */
 export const unknownMembers: Pool = [
   '"customerNumber":12345678901234567890',
   '"rate":1.0',

@@ -12,31 +12,31 @@ import { hash32, seededRandom } from './random.ts';
 
 export interface WorldOptions {
   seed: number;
-  /** Patients of the first day. */
+  /** Number of patients on the first day. */
   patients: number;
-  /** Entries that repeat another one byte by byte. */
+  /** Entries that repeat another entry byte by byte. */
   identicalDuplicates?: number;
-  /** Entries that give a KVNR of the list once more, with another address. */
+  /** Entries that repeat a KVNR of the list with another address. */
   differingDuplicates?: number;
-  /** Entries that break the contract, one kind after the other. */
+  /** Entries that violate the contract. The kinds take turns. */
   malformedEntries?: number;
-  /** Share of the patients who are listed and yet answer 410 at care-records. */
+  /** Share of the listed patients whose care records are answered with 410. */
   notInsuredShare?: number;
-  /** Share of the patients who are listed and yet answer 404 at care-records. */
+  /** Share of the listed patients whose care records are answered with 404. */
   unknownShare?: number;
-  /** Patients with one document of `largeDocumentBytes`. */
+  /** Number of patients with one document of `largeDocumentBytes`. */
   largeDocuments?: number;
   largeDocumentBytes?: number;
-  /** Patients with one record of more than 400 KB. */
+  /** Number of patients with one record of more than 400 KB. */
   largeRecords?: number;
 }
 
-/** `gone` etc.: how many (chosen by the seed), or exactly whom (KVNRs). */
+/** Changes of a day. A number lets the seed choose the patients. A list names them by KVNR. */
 export interface NextDay {
   gone?: number | readonly string[];
   new?: number;
   changed?: number | readonly string[];
-  /** Whose entry is malformed from this day on, the KVNR readable. */
+  /** Patients whose entries are malformed from this day on, with a readable KVNR. */
   spoiled?: number | readonly string[];
 }
 
@@ -48,23 +48,23 @@ export type Step =
 
 export type CareKind = 'ok' | '410' | '404';
 
-/** The truth about one KVNR of today's list. */
+/** True data of one KVNR on today's list. */
 export interface WorldPatient {
   kvnr: string;
   kind: CareKind;
-  /** Its entries as JSON text, in the list's order: more than one for duplicates. */
+  /** Its entries as JSON text, in the order of the list. Duplicates have more than one. */
   entries: string[];
   isSpoiled: boolean;
-  /** The answer's body as JSON text; null where the insurer answers 410 or 404. */
+  /** The body of the answer as JSON text, or null if the insurer answers 410 or 404. */
   careRecords: string | null;
 }
 
-/** Today's list, which nothing changes any more: an answer under way stays what it was when the day ends. */
+/** Today's list. It is immutable, so that an answer in flight does not change when the day ends. */
 export interface ListContent {
-  /** Opaque tag of exactly these bytes, without quotes. */
+  /** Opaque tag of these bytes, without quotes. */
   tag: string;
   positions: number;
-  /** JSON text of the entry at a position; undefined where someone has gone. */
+  /** Returns the JSON text of the entry at a position, or undefined if the patient is gone. */
   entryAt(position: number): string | undefined;
 }
 
@@ -75,7 +75,7 @@ interface Roster {
   spoiled: ReadonlySet<number>;
 }
 
-/** Everyone the insurer knows, made on demand from the seed: nothing is kept of a patient but what the days changed. */
+/** Everyone whom the insurer knows. Data is generated from the seed on demand. Only changes of the days are stored. */
 export class World {
   readonly options: Required<WorldOptions>;
   readonly steps: Step[] = [];
@@ -94,9 +94,9 @@ export class World {
     for (const step of steps) this.apply(step);
   }
 
-  /** Goes one step on. An unchanged day keeps the list byte by byte, its order and tag included. */
+  /** Applies a step. An unchanged day keeps the bytes of the list, with its order and tag. */
   apply(step: Step): void {
-    if (step.kind === 'next-day') this.roster = this.nextRoster(step); // first: it throws for someone who is nobody
+    if (step.kind === 'next-day') this.roster = this.nextRoster(step); // first, because it throws for an unknown KVNR
     this.steps.push(step);
     if (step.kind !== 'list') this.day += 1;
     if (step.kind !== 'unchanged-day') this.list = this.content();
@@ -114,7 +114,7 @@ export class World {
     return isEvery(index, this.options.unknownShare, 0.6) ? '404' : 'ok';
   }
 
-  /** The body that care-records answers; undefined for someone the insurer does not know. */
+  /** Returns the body of the care-records answer, or undefined for an unknown KVNR. */
   careRecords(kvnr: string): string | undefined {
     const index = this.knownIndex(kvnr);
     if (index === undefined) return undefined;
@@ -125,18 +125,18 @@ export class World {
     });
   }
 
-  /** Opaque tag of one patient's answer, without quotes. */
+  /** Returns the opaque tag of one patient's answer, without quotes. */
   careTag(kvnr: string): string {
     return `care-${hash32(this.entrySeed, kvnr, this.versionOf(this.knownIndex(kvnr) ?? -1)).toString(36)}`;
   }
 
-  /** Someone else's KVNR, for the answer that names the wrong patient. */
+  /** Returns the KVNR of another patient, for the fault `wrong-patient`. */
   otherKvnr(kvnr: string): string {
     const index = this.knownIndex(kvnr) ?? 0;
     return this.kvnrAt(this.roster.enrolled > 1 ? (index + 1) % this.roster.enrolled : index + 1);
   }
 
-  /** The truth of today's list, in its order. For tests: it holds everything at once. */
+  /** Returns the true data of today's list, in its order. For tests only, because it is all in memory. */
   patients(): WorldPatient[] {
     const byKvnr = new Map<string, WorldPatient>();
     for (const { index, text } of this.listedPatients()) {
@@ -193,7 +193,7 @@ export class World {
       const stillThere = before.enrolled - taken.size;
       const count = typeof whom === 'number' ? Math.min(whom, stillThere) : 0;
       for (let at = Math.floor(random() * before.enrolled); chosen.length < count; at = (at + 1) % before.enrolled) {
-        if (count < stillThere / 2 && random() < 0.5) continue; // not all in one row
+        if (count < stillThere / 2 && random() < 0.5) continue; // spreads the chosen patients
         if (taken.has(at)) continue;
         taken.add(at);
         chosen.push(at);
@@ -214,7 +214,7 @@ export class World {
 
   private indexOrThrow(kvnr: string): number {
     const index = this.knownIndex(kvnr);
-    if (index === undefined) throw new RangeError('this KVNR is nobody in the simulated world');
+    if (index === undefined) throw new RangeError('no patient of the simulated world has this KVNR');
     return index;
   }
 
@@ -277,7 +277,7 @@ function withDefaults(options: WorldOptions): Required<WorldOptions> {
   };
 }
 
-/** Exactly `share` of all indices, evenly spread: a small world has its 410s too. */
+/** Selects exactly `share` of all indices, evenly spread, so that a small world has 410s, too. */
 const isEvery = (index: number, share: number, phase: number): boolean =>
   Math.floor((index + 1) * share + phase) > Math.floor(index * share + phase);
 
@@ -289,7 +289,10 @@ function isOneOf(index: number, count: number, patients: number, shift: number):
   return number >= 0 && number < count && spread(number, count, patients) + shift === index;
 }
 
-/** The nearest number from `from` up that shares no factor with `modulus`: stepping by it visits every place once. */
+/**
+ * Returns the smallest number from `from` up that is coprime to `modulus`. Steps of that size visit every position
+ * once.
+ */
 function coprime(from: number, modulus: number): number {
   const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
   let step = Math.max(1, from);
