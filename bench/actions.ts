@@ -6,11 +6,12 @@ import { historiesOf } from '../test/histories.fixture.ts';
 import { countAwsCalls } from './aws-calls.ts';
 
 /**
- * What a run costs in Temporal and AWS at 80 % failure: by two runs of different size, so that what each patient costs stands apart
- * from what each run costs; and what the day after costs, when the insurer's list is the same. Actions are what Temporal Cloud
- * bills: starts, signals, continue-as-new, timers and attempts of activities. Heartbeats, which no history has, are billed
- * besides: one when an attempt begins, then one in four fifths of the timeout, or in what the worker is told. How long an
- * attempt has lasted is known of the last one only: they are counted as at least so many.
+ * Measures the cost of a run in Temporal and AWS at 80 % failure, and of the next day with an unchanged list. Two runs of
+ * different size separate the cost per patient from the cost per run.
+ *
+ * Actions are what Temporal Cloud bills: starts, signals, continue-as-new, timers, and attempts of activities. Heartbeats are
+ * billed, too, but are not in the history. They are estimated: one at the start of an attempt, then one per four fifths of
+ * the timeout or per the worker's setting. The duration is known only for the last attempt, so the figure is a minimum.
  */
 const sizes = { small: 100, large: 400 } as const;
 

@@ -2,15 +2,18 @@ import { createServer, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 
 export interface AwsCalls extends AsyncDisposable {
-  /** to be used in place of the endpoint behind it */
+  /** URL to use instead of the real endpoint */
   readonly endpoint: string;
-  /** calls, by service and operation, such as `dynamodb PutItem` or `s3 GET` */
+  /** number of calls by service and operation, such as `dynamodb PutItem` or `s3 GET` */
   readonly calls: ReadonlyMap<string, number>;
-  /** write units: 1 KB of an item begun, two in a transaction; read units: 4 KB begun of what a consistent read answers */
+  /** write units: per started KB of an item, double in a transaction; read units: per started 4 KB of a consistent read */
   readonly units: { write: number; read: number };
 }
 
-/** Counts what goes to AWS's endpoint and what DynamoDB would bill of it, on its way through. Sizes are those of the JSON: a little more than DynamoDB counts. */
+/**
+ * Starts a proxy that counts the calls to AWS's endpoint and the units that DynamoDB would bill. It uses the size of the JSON,
+ * which is slightly more than DynamoDB counts.
+ */
 export async function countAwsCalls(target: string): Promise<AwsCalls> {
   const calls = new Map<string, number>();
   const units = { write: 0, read: 0 };
@@ -37,7 +40,7 @@ export async function countAwsCalls(target: string): Promise<AwsCalls> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no TCP port');
   return {
     endpoint: `http://127.0.0.1:${address.port}`,
     calls,
@@ -49,7 +52,7 @@ export async function countAwsCalls(target: string): Promise<AwsCalls> {
   };
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: an operation's input is what it is
+// biome-ignore lint/suspicious/noExplicitAny: the input of an operation is untyped JSON
 function writeUnits(operation: string, input: any): number {
   const ofItem = (item: unknown): number => Math.max(1, Math.ceil(JSON.stringify(item).length / 1_024));
   switch (operation) {

@@ -4,13 +4,13 @@ import type { Kvnr } from '../core/domain/kvnr.ts';
 
 export interface BenchLineInput {
   readonly patientRefs: readonly string[];
-  /** patients at once */
+  /** number of patients in parallel */
   readonly window: number;
-  /** ours: the activity tries by itself; default, shortest: one try an attempt, repeated by Temporal */
+  /** ours: the activity repeats requests itself; default, shortest: one request per attempt, retried by Temporal */
   readonly retries: 'ours' | 'default' | 'shortest';
 }
 
-export interface OneTryActivities {
+export interface OneRequestActivities {
   fetchOnce(kvnr: Kvnr): Promise<void>;
 }
 
@@ -20,14 +20,14 @@ const { fetchCareRecords } = proxyActivities<LineActivities>({
   retry: { initialInterval: '1 s', backoffCoefficient: 1 },
 });
 const once = {
-  default: proxyActivities<OneTryActivities>({ startToCloseTimeout: '1 hour' }),
-  shortest: proxyActivities<OneTryActivities>({
+  default: proxyActivities<OneRequestActivities>({ startToCloseTimeout: '1 hour' }),
+  shortest: proxyActivities<OneRequestActivities>({
     startToCloseTimeout: '1 hour',
     retry: { initialInterval: '1 ms', backoffCoefficient: 1 },
   }),
 };
 
-/** Care records of many patients in a sliding window, without storing them: what there is between two requests. */
+/** Fetches the care records of many patients in a sliding window, without storing them. */
 export async function benchLine({ patientRefs, window, retries }: BenchLineInput): Promise<void> {
   const left = patientRefs.values();
   await Promise.all(
@@ -40,14 +40,14 @@ export async function benchLine({ patientRefs, window, retries }: BenchLineInput
             syncId: 'bench',
             priority: 'bulk',
             maxRequests: 10_000,
-          }).catch(unlessFinal);
+          }).catch(ignoreFinal);
         else await once[retries].fetchOnce(patientRef as Kvnr);
     }),
   );
 }
 
-/** 404 and 410 are answers too. */
-function unlessFinal(error: unknown): void {
+/** Ignores final failures: 404 and 410 are answers, too. */
+function ignoreFinal(error: unknown): void {
   if (!(error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.nonRetryable))
     throw error;
 }

@@ -25,12 +25,12 @@ import { createLineActivities } from '../worker/activities/line-activities.ts';
 import { type Line, openLine } from '../worker/line/line.ts';
 import { LineError, LineWithheld } from '../worker/line/line-error.ts';
 import { SendPermit } from '../worker/line/send-permit.ts';
-import type { BenchLineInput, OneTryActivities } from './line-workflow.ts';
+import type { BenchLineInput, OneRequestActivities } from './line-workflow.ts';
 
 /**
- * How much of the line's time is used at 80 % failure, Retry-After pauses taken out: this design, Temporal's own retries,
- * and a queue in memory that forgets all when it dies. Same simulator, same faults, same exchange; the simulator's log is
- * the judge.
+ * Measures how much of the line's time is used at 80 % failure, without Retry-After pauses. Compares this design with
+ * Temporal's own retries, and with a queue in memory that loses everything when it dies. All use the same simulator, faults
+ * and exchange. The figures come from the simulator's log.
  */
 const seconds = Number(process.env['BENCH_SECONDS'] ?? 30);
 const patients = 5_000;
@@ -78,7 +78,7 @@ const nowhere = async (body: Uint8Array): Promise<PayloadReference> => ({
   sizeBytes: body.byteLength,
   sha256: '',
 });
-const oneTry = (line: Line, signal: AbortSignal): OneTryActivities => ({
+const oneTry = (line: Line, signal: AbortSignal): OneRequestActivities => ({
   fetchOnce: async (kvnr) => void (await line.fetchCareRecords(kvnr, 'bulk', signal)),
 });
 

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-// `npm run bench`: all benches, one table each; `npm run bench -- line` runs one.
+// Runs all benchmarks, one table each: `npm run bench`. Runs one: `npm run bench -- line`.
 const benches = ['line', 'memory', 'actions', 'on-demand'];
 const [wanted] = process.argv.slice(2);
 if (wanted !== undefined && !benches.includes(wanted)) {
-  process.stderr.write(`no bench "${wanted}": one of ${benches.join(', ')}\n`);
+  process.stderr.write(`unknown benchmark "${wanted}". Use one of: ${benches.join(', ')}\n`);
   process.exit(2);
 }
 for (const bench of benches.filter((name) => wanted === undefined || name === wanted)) {

@@ -1,7 +1,7 @@
 /**
- * What it takes to take in a list of a million entries: peak memory and entries per second of split and diff, against an
- * empty and against a full table, beside plain JSON.parse of the same bytes. Each measure is a process of its own; the
- * stores are files in a temporary folder, so that what is measured is ours. `node bench/memory.ts [entries]`
+ * Measures peak memory and entries per second for the import of a list of a million entries: split and diff, with an empty
+ * and with a full table. Compares them with plain JSON.parse of the same bytes. Each measurement is a separate process. The
+ * stores are files in a temporary folder, so that only our code is measured. `node bench/memory.ts [entries]`
  */
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -73,8 +73,8 @@ async function runMeasure({ step, folder, list }: Measure): Promise<void> {
   const outcome = await {
     'JSON.parse': parseWhole,
     nothing: async () => '',
-    'empty table': takeIn,
-    'full table': takeIn,
+    'empty table': importList,
+    'full table': importList,
   }[step](folder, list);
   const seconds = (performance.now() - started) / 1_000;
   process.send?.({ seconds, peakMb: process.resourceUsage().maxRSS / 1024, outcome } satisfies Measured);
@@ -88,7 +88,7 @@ async function parseWhole(_folder: string, list: PatientListReference): Promise<
   return `${entries.length} entries`;
 }
 
-async function takeIn(folder: string, fetched: PatientListReference): Promise<string> {
+async function importList(folder: string, fetched: PatientListReference): Promise<string> {
   const list = { ...fetched, listId: `list-${process.pid}` };
   const activities = createListActivities({
     lists: await openFileLists(folder, list.listId),
@@ -108,7 +108,7 @@ async function takeIn(folder: string, fetched: PatientListReference): Promise<st
   return `new ${counts.new}, changed ${counts.changed}, unchanged ${counts.unchanged}, gone ${counts.gone}, quarantined ${counts.quarantined}`;
 }
 
-/** Shard parts as files. */
+/** A lists store with shard parts as files. */
 async function openFileLists(folder: string, listId: string): Promise<ListsStore> {
   const shards = join(folder, listId);
   await mkdir(shards);
@@ -128,16 +128,16 @@ async function openFileLists(folder: string, listId: string): Promise<ListsStore
     putGone: async () => {},
     readGone: async () => [],
     deleteList: async () => {},
-    putSegment: () => Promise.reject(new Error('not measured')),
-    putManifest: () => Promise.reject(new Error('not measured')),
+    putSegment: () => Promise.reject(new Error('the benchmark does not use this call')),
+    putManifest: () => Promise.reject(new Error('the benchmark does not use this call')),
   };
 }
 
-/** What the diff needs of the patients, as files that outlive the process. */
+/** The part of the patients store that the diff needs, as files that outlive the process. */
 async function openFilePatients(folder: string): Promise<ApplyListDeps['patients']> {
   const table = join(folder, 'table');
   await mkdir(table, { recursive: true });
-  const keep = async (patients: readonly ListedPatient[], listed: ShardItem['listed']): Promise<void> => {
+  const store = async (patients: readonly ListedPatient[], listed: ShardItem['listed']): Promise<void> => {
     const lines = patients.map(({ patientRef, contentHash }) =>
       JSON.stringify({ patientRef, contentHash, careState: 'pending', listed }),
     );
@@ -148,14 +148,14 @@ async function openFilePatients(folder: string): Promise<ApplyListDeps['patients
       const text = await readFile(join(table, shard), 'utf8').catch(() => '');
       for (const line of text.split('\n')) if (line !== '') yield JSON.parse(line) as ShardItem;
     },
-    storeNew: async (patients, listId) => await keep(patients, { listId, as: 'new' }),
-    storeChanged: async (patients, listId) => await keep(patients, { listId, as: 'changed' }),
+    storeNew: async (patients, listId) => await store(patients, { listId, as: 'new' }),
+    storeChanged: async (patients, listId) => await store(patients, { listId, as: 'changed' }),
     markRemoving: async () => undefined,
     deleteRemoving: async () => {},
   };
 }
 
-/** Writes the list as the line leaves it: segments of 8 MiB. One entry in a thousand is broken. */
+/** Writes the list as the line stores it: segments of 8 MiB. One entry in a thousand is invalid. */
 async function writeList(folder: string, entries: number): Promise<PatientListReference> {
   const segments: PayloadReference[] = [];
   let pieces: string[] = ['['];

@@ -4,25 +4,26 @@ import { openApi } from '../test/api.fixture.ts';
 import { startDay } from '../test/day.fixture.ts';
 
 /**
- * How long somebody waits until their sync is promised, while a run at 80 % failure keeps the line busy: over HTTP, from the
- * moment at which the request was due to the 202, through API Gateway, Lambda and Temporal; and whether the marker is in the
- * table then. Each request is for another patient. Beside a line whose requests take 20 ms the run alone keeps two cores busy,
- * and what is measured is the machine.
+ * Measures the time until a sync on demand is promised, while a run at 80 % failure keeps the line busy. The time is from the
+ * moment at which the HTTP request was due to the 202, through API Gateway, Lambda and Temporal. Also checks that the marker
+ * is in the table then. Each request is for another patient. With 20 ms per request on the line, the run alone keeps two
+ * cores busy, so the figures then describe the machine.
  */
 const requests = Number(process.env['BENCH_REQUESTS'] ?? 500);
 const betweenMs = Number(process.env['BENCH_BETWEEN_MS'] ?? 500);
 const lineMs = [120, 20];
 /**
- * So many containers of the Lambda are started before, and so many requests are under way at most. The emulator starts one more
- * for each that finds none idle; on a machine whose cores they all share that makes the next ones wait, and start more.
+ * Number of Lambda containers that are started first, and maximum number of parallel requests. For each request without an
+ * idle container the emulator starts another one. They share the machine's cores, so later requests would wait and start
+ * even more.
  */
 const containers = 4;
 const goals = { p50: 150, p99: 300, max: 1_000 };
 
 interface Measured {
-  /** of each that was promised, ascending */
+  /** durations of the promised syncs, ascending */
   readonly tookMs: readonly number[];
-  /** what came instead of a promise, and how often */
+  /** answers other than a promise, and their number */
   readonly failures: ReadonlyMap<string, number>;
   readonly withoutMarker: number;
   readonly coldMs: number;

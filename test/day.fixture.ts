@@ -26,29 +26,29 @@ import { type StackParts, startTestStack, type TestStack, testDir } from './stac
 
 const root = dirname(import.meta.dirname);
 
-/** A worker as it is deployed: its own process, with its child that holds the sockets. */
+/** A worker as in a deployment: a process with a child that holds the sockets. */
 export interface RunningWorker {
   readonly pid: number;
-  /** the last one it has started */
+  /** the last line process that it has started */
   readonly linePid: number;
   readonly isRunning: boolean;
-  /** each time it took the line: under which number, and when it said so, epoch ms */
+  /** each time it took the lease: the lease number, and when it logged this, epoch ms */
   readonly takes: readonly { readonly leaseNumber: number; readonly atMs: number }[];
-  /** whether it has the line, by its own word */
+  /** whether it holds the lease, according to its log */
   readonly isHolder: boolean;
-  /** how it has ended; null while it runs, or when a signal has ended it */
+  /** exit code; null while it runs, or if a signal has ended it */
   readonly exitCode: number | null;
-  /** Resolves once it has said so in its log. */
+  /** Resolves once it has logged an event. */
   says(event: string): Promise<void>;
-  /** SIGKILL: nothing is said, nothing is handed back */
+  /** Sends SIGKILL: the lease is not released. Resolves at the end of the process. */
   kill(): Promise<void>;
-  /** SIGTERM, and the end of it */
+  /** Sends SIGTERM. Resolves at the end of the process. */
   stop(): Promise<void>;
 }
 
 /**
- * Everything a day needs, on real parts: Temporal, the AWS emulator with the data stack, a simulated insurer, workers in
- * processes of their own.
+ * A complete system with real parts: Temporal, the AWS emulator with the data stack, the insurer simulator, and workers as
+ * separate processes.
  */
 export interface Day extends AsyncDisposable {
   readonly stack: TestStack;
@@ -57,22 +57,22 @@ export interface Day extends AsyncDisposable {
   readonly stores: ReturnType<typeof openStores>;
   readonly sync: ReturnType<typeof createDailySyncClient>;
   readonly line: InsurerLineClient;
-  /** @param command of a worker that is not the checkout's, and the folder to start it in */
+  /** Starts a worker. @param command starts another worker than the checkout's */
   startWorker(settings?: Readonly<Record<string, string>>, command?: WorkerCommand): Promise<RunningWorker>;
   refOf(kvnr: string): string;
-  /** Resolves with the first progress that fits; it is asked for ten times a second. */
-  until(fits: (progress: Progress) => boolean): Promise<Progress>;
-  /** Starts a run, and resolves with its last progress. */
+  /** Resolves with the first progress that matches. Reads the progress ten times a second. */
+  until(matches: (progress: Progress) => boolean): Promise<Progress>;
+  /** Starts a run and resolves with its last progress. */
   runToEnd(): Promise<Progress>;
-  /** Resolves with the last progress of the run under way. */
+  /** Resolves with the last progress of the current run. */
   ended(): Promise<Progress>;
-  /** all patientRefs in the table */
+  /** Returns all patientRefs in the table. */
   storedRefs(): Promise<string[]>;
-  /** all keys of the bucket under a prefix */
+  /** Returns all keys of the bucket under a prefix. */
   keysUnder(prefix: string): Promise<string[]>;
-  /** a stored patient's care records as JSON texts, in the insurer's order */
+  /** Returns a stored patient's care records as JSON texts, in the insurer's order. */
   careRecordTexts(patientRef: string): Promise<string[]>;
-  /** the versions of which anything lies in CareRecords */
+  /** Returns the versions that have items in CareRecords. */
   careVersionsOf(patientRef: string): Promise<string[]>;
 }
 
@@ -81,10 +81,10 @@ export interface WorkerCommand {
   readonly dir: string;
 }
 
-/** whom the API of a test stack is deployed for */
+/** The insurer that the API of a test stack is deployed for. */
 export const insurerId = 'test';
 
-/** A JSON text without its white space, every number and name as written: how it is stored. */
+/** Returns a JSON text without white space, with every number and name as written, which is how it is stored. */
 export const compact = (text: string): string => printLossless(parseLossless(text));
 
 export async function startDay(
@@ -119,14 +119,14 @@ export async function startDay(
   let workersStarted = 0;
   const pseudonymKey = Buffer.from(config.PSEUDONYM_KEY, 'base64');
 
-  const until = async (fits: (progress: Progress) => boolean): Promise<Progress> => {
+  const until = async (matches: (progress: Progress) => boolean): Promise<Progress> => {
     for (;;) {
-      const progress = await sync.readProgress().catch(() => undefined); // whoever is asked may be restarting
-      if (progress !== undefined && fits(progress)) return progress;
+      const progress = await sync.readProgress().catch(() => undefined); // Temporal or the emulator may be restarting
+      if (progress !== undefined && matches(progress)) return progress;
       await sleep(100);
     }
   };
-  /** the run under way: a read that comes before its first answer may still tell of the last one */
+  /** the current run: before its first save, a read can still return the previous run */
   let runId: string | undefined;
   const start = async (): ReturnType<typeof sync.start> => {
     const started = await sync.start();
@@ -225,7 +225,7 @@ async function startWorker(
       hearing.emit(said.event);
       if (said.event === 'worker-ready') resolve();
     });
-    void ended.then(() => reject(new Error(`the worker has ended before it was ready: ${logFile}`)));
+    void ended.then(() => reject(new Error(`the worker ended before it was ready: see ${logFile}`)));
   });
   await ready;
   const end = async (signal: NodeJS.Signals): Promise<void> => {

@@ -10,7 +10,7 @@ import { testDir } from './stack.ts';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 
-/** The histories of all executions of a workflow (the run), each one that continue-as-new has begun, newest first. */
+/** Returns the histories of all executions of a workflow, by default the daily sync; newest first. */
 export async function historiesOf(
   client: Client,
   workflowId = dailySyncId(insurerId),
@@ -21,7 +21,7 @@ export async function historiesOf(
   return histories;
 }
 
-/** Goes the way of a history once more. @throws DeterminismViolationError when today's workflow would go another one */
+/** Replays a history. @throws DeterminismViolationError if the current workflow code issues other commands */
 export async function replay(history: History, payloadKeys: string): Promise<void> {
   const codePath = await ensureWorkflowBundle(pathsIn(testDir).bundles);
   const dataConverter = createDataConverter(createPayloadCodec(createSecretKeyWrapper(payloadKeys)));

@@ -9,52 +9,56 @@ import { createPatientRecordClient } from '../core/temporal/patient-record-clien
 import { type Day, insurerId, startDay } from './day.fixture.ts';
 import { historiesOf } from './histories.fixture.ts';
 
-/** The key that the recorded histories are encrypted with. It protects nothing: their people are made up. */
+/** The key of the recorded histories. It protects nothing, because their people are invented. */
 export const historyKeys = `histories:${Buffer.alloc(32, 'epa-sync').toString('base64')}`;
 
 const mix = { 'reset-before-headers': 10, 'server-error': 20, 'cut-short': 10 };
 const world = { patients: 20, rate: 0.4, mix, notInsuredShare: 0.1, unknownShare: 0.05 };
 
 /**
- * Records anew what `replay.integration.test.ts` replays: a first day; one patient's syncs and accesses; removals that wait and are
- * approved; a cancelled run; the memory of a line that is paused until it continues as new.
+ * Records the histories that `replay.integration.test.ts` replays:
+ * - a first day
+ * - one patient's syncs and accesses
+ * - removals that wait and are approved
+ * - a cancelled run
+ * - the workflow insurerLine, paused and resumed until it continues as new
  */
 if (import.meta.main) {
   const dir = join(import.meta.dirname, 'histories');
   mkdirSync(dir, { recursive: true });
   await using day = await startDay(world, { PAYLOAD_KEYS: historyKeys });
   await day.startWorker();
-  const keep = async (name: string, workflowId?: string, age = 0): Promise<void> => {
-    const kept = (await historiesOf(day.client, workflowId))[age];
-    if (kept) writeFileSync(join(dir, `${name}.json`), `${historyToJSON(kept.history)}\n`);
+  const record = async (name: string, workflowId?: string, age = 0): Promise<void> => {
+    const recorded = (await historiesOf(day.client, workflowId))[age];
+    if (recorded) writeFileSync(join(dir, `${name}.json`), `${historyToJSON(recorded.history)}\n`);
   };
   await day.runToEnd();
-  await keep('first-day');
+  await record('first-day');
   const [{ kvnr = '' } = {}] = day.insurer.patients().filter(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled);
   const patientRef = day.refOf(kvnr);
   await usePatientRecord(day, patientRef);
-  await keep('patient-record', patientRecordId(patientRef));
+  await record('patient-record', patientRecordId(patientRef));
   day.insurer.setList('empty');
   await day.sync.start();
   await day.until(({ awaitingDecision }) => awaitingDecision);
   await day.sync.decideRemovals({ decision: 'approve', operator: 'olga' });
   await day.ended();
-  await keep('removals-approved');
+  await record('removals-approved');
   day.insurer.setList('normal');
   await day.sync.start();
   await day.until(({ careRecords }) => careRecords.pending > 0);
   await day.sync.cancel({ operator: 'olga', reason: 'the insurer asks for it' });
   await day.ended();
-  await keep('cancelled');
+  await record('cancelled');
   const line = insurerLineId(insurerId);
   while ((await historiesOf(day.client, line)).length < 2) {
     await day.line.pause({ operator: 'olga', reason: 'the insurer called' });
     await day.line.resume({ operator: 'otto', reason: 'all is well' });
   }
-  await keep('line-continued', line, 1);
+  await record('line-continued', line, 1);
 }
 
-/** Somebody looks at a patient, asks for a sync twice at once, looks again meanwhile, and asks once more. */
+/** Reads a patient, requests two syncs in parallel with more reads, and requests another sync after the first. */
 async function usePatientRecord({ client, stores }: Day, patientRef: string): Promise<void> {
   const people = createPatientRecordClient({
     temporal: async () => client,

@@ -7,12 +7,12 @@ import { historyKeys } from './record-histories.ts';
 
 const files = globSync(join(import.meta.dirname, 'histories', '*.json'));
 
-test('there are recorded histories to replay', () => {
+test('recorded histories exist', () => {
   expect(files.length).toBeGreaterThan(0);
 });
 
 for (const file of files) {
-  test(`what was recorded as ${basename(file, '.json')} goes the same way today`, async () => {
+  test(`the recorded history ${basename(file, '.json')} can be replayed`, async () => {
     const history = historyFromJSON(JSON.parse(readFileSync(file, 'utf8')));
     await replay(history, historyKeys);
   });

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 
 /**
- * Serves the health check for ECS and docker compose: 200 while the worker takes work and its line process runs; 503 before,
- * afterwards, and if the line process does not start. An outage of Temporal, AWS or the insurer does not make a worker
+ * Serves the health check for ECS and docker compose. Answers 200 while the worker takes work and its line process runs.
+ * Answers 503 before, afterwards, and if the line process does not start. An outage of Temporal, AWS or the insurer does not make a worker
  * unhealthy, because another worker would fail as well. A frozen process does not answer.
  * @param isHealthy called for each request
  */

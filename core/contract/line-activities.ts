@@ -2,30 +2,31 @@ import type { LineUse, Priority } from '../domain/line.ts';
 import type { PayloadReference } from './payload-reference.ts';
 
 /**
- * The two activities that talk to the insurer. They run in the line's process only, on `lineTaskQueue` (bulk, list) or
- * `urgentLineTaskQueue` (people who wait). Both heartbeat while queueing and while under way, and carry what they have
- * in the heartbeat details, so that the next attempt goes on where the last one ended.
+ * The two activities that call the insurer. They run only in the line process, on `lineTaskQueue` (bulk, list) or
+ * `urgentLineTaskQueue` (people who wait). Both heartbeat while they queue and while a request is in progress. Their
+ * heartbeat details contain what is done, so that the next attempt continues where the last one ended.
  */
 export interface LineActivities {
   /**
-   * @throws ApplicationFailure non-retryable `ListUnusable`, with one detail: FetchCareRecordsFailure, once the insurer has
-   *   answered 40 times in a row with what is no list; `LineError.<fault>` retryable. When the token is refused nothing is
-   *   thrown: the line pauses itself and the attempt waits
+   * Streams the patient list into the bucket. If the insurer rejects the token, the line pauses itself and the attempt waits.
+   * @throws ApplicationFailure non-retryable `ListUnusable`, with one detail: FetchCareRecordsFailure, after 40 consecutive
+   *   answers that are not a list; `LineError.<fault>` retryable
    */
   fetchPatientList(input: FetchPatientListInput): Promise<FetchPatientListResult>;
   /**
-   * @throws ApplicationFailure non-retryable: `PatientNotInsured` (410), `PatientUnknown` (404), `AnswerTooLarge`,
-   *   `AttemptsExhausted` after `maxTries` tries that reached the line; each with one detail: FetchCareRecordsFailure.
-   *   Retryable: `LineError.<fault>` after some inner tries, so that no hopeless patient occupies a slot.
+   * Fetches a patient's care records and stores the answer in the bucket.
+   * @throws ApplicationFailure non-retryable: `PatientNotInsured` (410), `PatientUnknown` (404), `PatientGone`,
+   *   `AnswerTooLarge`, `AttemptsExhausted` after `maxRequests` requests; each with one detail: FetchCareRecordsFailure.
+   *   Retryable: `LineError.<fault>` after 8 failed requests, so that a failing patient frees its slot for a second.
    */
   fetchCareRecords(input: FetchCareRecordsInput): Promise<FetchCareRecordsResult>;
 }
 
 export interface FetchPatientListInput {
   readonly insurerId: string;
-  /** one taking-in of a list: names the objects under `lists/{listId}/` */
+  /** ID of one import of a list: its objects are under `lists/{listId}/` */
   readonly listId: string;
-  /** the strong or weak ETag of the last list that was applied whole, sent as If-None-Match */
+  /** the strong or weak ETag of the last list that was applied completely, sent as If-None-Match */
   readonly knownEtag?: string;
 }
 
@@ -34,12 +35,12 @@ export type FetchPatientListResult = { readonly lineUse: LineUse } & (
   | { readonly kind: 'list'; readonly list: PatientListReference }
 );
 
-/** A list in the bucket: its segments, in order, are the body as the insurer sent it (ADR 0006). */
+/** A list in the bucket. Its segments, in order, are the body as the insurer sent it (ADR 0006). */
 export interface PatientListReference {
   readonly listId: string;
-  /** names the segments: of a slow list there are too many to stand here */
+  /** object with the references of the segments, because a slow list has too many for this message */
   readonly manifest: PayloadReference;
-  /** of all segments */
+  /** total size of all segments */
   readonly sizeBytes: number;
   readonly etag?: string;
 }
@@ -47,19 +48,19 @@ export interface PatientListReference {
 export interface FetchCareRecordsInput {
   readonly insurerId: string;
   readonly patientRef: string;
-  /** the request this fetch belongs to; the daily run's is its runId. The payload lies under `payloads/{syncId}/{patientRef}/` */
+  /** ID of the request that this fetch belongs to; the runId in a daily sync. The payload is under `payloads/{syncId}/{patientRef}/` */
   readonly syncId: string;
   readonly priority: Priority;
-  /** CARE_MAX_ATTEMPTS */
+  /** CARE_MAX_ATTEMPTS: the maximum number of requests that reach the insurer */
   readonly maxRequests: number;
 }
 
 export interface FetchCareRecordsResult {
-  /** the answer's body, decoded, exactly as the insurer sent it: UTF-8 JSON that fits CareRecordsAnswer */
+  /** the decoded body, exactly as the insurer sent it: UTF-8 JSON according to CareRecordsAnswer */
   readonly payload: PayloadReference;
   /**
-   * Orders all fetches over this line: `{leaseNumber, 15 digits}-{number within the process, 9 digits}`. Grows from
-   * fetch to fetch over all workers, because the lease number does; becomes the patient's careVersion.
+   * Orders all fetches on this line: `{leaseNumber, 15 digits}-{number within the process, 9 digits}`. Grows from fetch to
+   * fetch across all workers, because the lease number grows. Becomes the patient's careVersion.
    */
   readonly fetchOrder: string;
   readonly lineUse: LineUse;

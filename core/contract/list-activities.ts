@@ -8,7 +8,7 @@ export interface ListActivities {
    * @throws ApplicationFailure non-retryable `ListUnusable` if the bytes are not a JSON array; the list must be fetched again
    */
   splitPatientList(input: SplitPatientListInput): Promise<SplitResult>;
-  /** Compares some shards, stores new and changed patients at once, and stores who is gone for `removeGone`. */
+  /** Compares some shards, stores new and changed patients, and records who is gone for `removeGone`. */
   applyList(input: ApplyListInput): Promise<ListCounts>;
   /** Removes the patients that `applyList` found gone, except those that a newer list contains. */
   removeGone(input: ShardRange & { readonly listId: string }): Promise<{ readonly removed: number }>;

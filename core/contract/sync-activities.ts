@@ -48,8 +48,9 @@ export interface StoreCareRecordsInput {
 
 export interface StoreCareRecordsResult {
   /**
-   * superseded: a newer fetch is stored; gone: the patient is not stored, or is being removed; payload-lost: the payload is
-   * missing or corrupted and was not stored, so it must be fetched again.
+   * - superseded: a newer fetch is stored
+   * - gone: the patient is not stored, or is being removed
+   * - payload-lost: the payload is missing or corrupted, so it must be fetched again
    */
   readonly outcome: 'stored' | 'superseded' | 'gone' | 'payload-lost';
 }

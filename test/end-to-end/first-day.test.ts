@@ -32,7 +32,7 @@ test('after a run at 80 % failure exactly the listed patients are stored, with t
     expect(await day.careRecordTexts(day.refOf(kvnr))).toEqual(sent.careRecords.map((record) => printLossless(record)));
   }
 
-  // 410: nothing of the patient is left
+  // 410: the patient is removed completely
   for (const { kvnr } of notInsured) {
     expect(await day.stores.patients.get(day.refOf(kvnr))).toBeUndefined();
     expect(await day.keysUnder(`documents/${day.refOf(kvnr)}/`)).toEqual([]);

@@ -16,7 +16,7 @@ export interface Heartbeats<Done> {
   readonly signal: AbortSignal;
   /** stops the attempt's writes once another attempt may be running */
   readonly writeGuard: WriteGuard;
-  /** Sends what is done with a heartbeat at once. */
+  /** Sends what is done with an immediate heartbeat. */
   report(done: Done): void;
 }
 

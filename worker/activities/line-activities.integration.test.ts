@@ -109,7 +109,7 @@ test('care records are fetched until they arrive, and the result counts the requ
   expect(world.objects.get('payloads/run/ref')?.toString()).toBe(records);
 });
 
-test('a fetch that keeps failing frees its slot after 8 requests, and fails for good after maxRequests', async () => {
+test('a fetch that keeps failing frees its slot after 8 requests, and fails without retry after maxRequests', async () => {
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(500)));
   const input = { ...fetchCare, maxRequests: 10 };
   const first = world.attempt((a) => a.fetchCareRecords(input));
@@ -410,14 +410,14 @@ test.each<[string, string]>([
   expect(world.insurer.seen[1]?.headers['range']).toBeUndefined();
 });
 
-/** Runs attempts one after the other, as Temporal does, until one succeeds or fails for good. */
+/** Runs attempts one after the other, as Temporal does, until one succeeds or must not be retried. */
 async function attemptsUntilDone(world: Awaited<ReturnType<typeof startWorld>>) {
-  let told: unknown;
+  let details: unknown;
   for (let number = 1; number < 20; number++) {
-    const attempt = world.attempt((a) => a.fetchPatientList(fetchList), told, number);
+    const attempt = world.attempt((a) => a.fetchPatientList(fetchList), details, number);
     const outcome = await attempt.result.catch((error: ApplicationFailure) => error);
     if (!(outcome instanceof Error) || outcome.nonRetryable) return outcome;
-    told = attempt.heartbeats.at(-1);
+    details = attempt.heartbeats.at(-1);
   }
   return expect.unreachable('20 attempts without a result');
 }

@@ -5,14 +5,14 @@ import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 test('the heartbeat details of a transfer that takes days stay small, and no segment is lost', async () => {
   const days = 5;
   const manifests = new Map<string, readonly PayloadReference[]>();
-  let told: ListProgress = emptyList;
+  let reported: ListProgress = emptyList;
   let longest = 0;
   let nowMs = 0;
   let segments = 0;
   const continueList = (): ListSegments =>
     new ListSegments({
-      progress: told,
-      manifestSegments: told.manifest ? (manifests.get(told.manifest.key) ?? []) : [],
+      progress: reported,
+      manifestSegments: reported.manifest ? (manifests.get(reported.manifest.key) ?? []) : [],
       putSegment: async (body) => ({
         key: `lists/kk-2026-11-24-1/segments/${String(segments++).padStart(6, '0')}`,
         sizeBytes: body.length,
@@ -24,7 +24,7 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
         return { key, sizeBytes: 1, sha256: 'f'.repeat(64) };
       },
       onProgress: (progress) => {
-        told = progress;
+        reported = progress;
         longest = Math.max(longest, JSON.stringify(progress).length);
       },
       now: () => nowMs,
@@ -48,5 +48,5 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
   );
   expect(row.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBe(list.progress.sizeBytes);
   expect(longest).toBeLessThan(16 * 1024);
-  expect(told).toMatchObject({ isWhole: true, segments: [], manifest });
+  expect(reported).toMatchObject({ isWhole: true, segments: [], manifest });
 });

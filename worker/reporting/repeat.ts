@@ -2,7 +2,7 @@
 const checkMs = 500;
 
 /**
- * Repeats work at an interval, and also at once when `isWanted` becomes true. Two runs never overlap.
+ * Repeats work at an interval, and also as soon as `isWanted` becomes true. Two runs never overlap.
  * @param isWanted checked every 500 ms; a change to true starts the work before its time
  * @returns stops the repetition and runs the work a last time; resolves once that has ended
  */

@@ -8,19 +8,19 @@ import { repeat } from './repeat.ts';
 import { type ReporterDeps, startReporter } from './reporter.ts';
 
 function recordMetrics() {
-  const told: [name: MetricName, value: unknown, dimensions: object][] = [];
+  const emitted: [name: MetricName, value: unknown, dimensions: object][] = [];
   const metrics: Metrics = {
     emit(values, dimensions = {}) {
-      for (const [name, value] of Object.entries(values)) told.push([name as MetricName, value, dimensions]);
+      for (const [name, value] of Object.entries(values)) emitted.push([name as MetricName, value, dimensions]);
     },
   };
-  return { metrics, namesOf: () => [...new Set(told.map(([name]) => name))], told };
+  return { metrics, namesOf: () => [...new Set(emitted.map(([name]) => name))], emitted };
 }
 
 /** Starts a reporter and stops it, which makes it report once. */
 async function reportOnce(changes: Partial<ReporterDeps>) {
   const logged: string[] = [];
-  const { metrics, namesOf, told } = recordMetrics();
+  const { metrics, namesOf, emitted } = recordMetrics();
   const { stop } = startReporter({
     keeper: { holding: true, gate: newGate('kk-nord', 1) },
     metrics,
@@ -33,22 +33,22 @@ async function reportOnce(changes: Partial<ReporterDeps>) {
     ...changes,
   });
   await stop();
-  return { names: namesOf(), told, logged: logged.join() };
+  return { names: namesOf(), emitted, logged: logged.join() };
 }
 
 test('the worker that holds the line reports the line, the runs, the queues and its own syncs', async () => {
-  const { names, told } = await reportOnce({});
+  const { names, emitted } = await reportOnce({});
   expect(names).toEqual(
     expect.arrayContaining(['SyncOnDemandMs', 'LineHeld', 'LinePaused', 'RunOverdueMinutes', 'QueueBacklog']),
   );
-  expect(told).toContainEqual(['SyncOnDemandMs', [420, 380], {}]);
-  expect(told).toContainEqual(['QueueBacklog', 50, { taskQueue: 'insurer-line' }]);
+  expect(emitted).toContainEqual(['SyncOnDemandMs', [420, 380], {}]);
+  expect(emitted).toContainEqual(['QueueBacklog', 50, { taskQueue: 'insurer-line' }]);
 });
 
 test('a worker that does not hold the line reports its own syncs, and LineHeld 0', async () => {
-  const { names, told } = await reportOnce({ keeper: { holding: false, gate: newGate('kk-nord', 1) } });
+  const { names, emitted } = await reportOnce({ keeper: { holding: false, gate: newGate('kk-nord', 1) } });
   expect(names).toEqual(['SyncOnDemandMs', 'LineHeld']);
-  expect(told).toContainEqual(['LineHeld', 0, {}]);
+  expect(emitted).toContainEqual(['LineHeld', 0, {}]);
 });
 
 test('a value that cannot be read is logged without its message, and the other metrics are reported', async () => {
@@ -87,12 +87,12 @@ test('a line that is neither held nor used is not reported, and its last request
   const closed = recordMetrics();
   const deps = { isOpen: () => false, intervalMs: 60_000 };
   startLineReporter({ ...deps, metrics: closed.metrics, statistics: { take: () => measured } }).stop();
-  expect(closed.told).toEqual([]);
+  expect(closed.emitted).toEqual([]);
   const used = recordMetrics();
   const last = { ...measured, requests: 2, faults: { reset: 1 } };
   startLineReporter({ ...deps, metrics: used.metrics, statistics: { take: () => last } }).stop();
-  expect(used.told).toContainEqual(['LineRequests', 2, {}]);
-  expect(used.told).toContainEqual(['LineFailuresByFault', 1, { fault: 'reset' }]);
+  expect(used.emitted).toContainEqual(['LineRequests', 2, {}]);
+  expect(used.emitted).toContainEqual(['LineFailuresByFault', 1, { fault: 'reset' }]);
 });
 
 test('a failed call of the access log is counted, and still fails', async () => {

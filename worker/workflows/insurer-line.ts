@@ -44,8 +44,7 @@ const { openLine, readLineChanges, acknowledgeChanges } = proxyActivities<Insure
 const historyEventsMax = 1_000;
 
 /**
- * Pauses and resumes the line, and remembers who did so, when and why (ADR 0018). Runs for ever. To reorder steps, use
- * `patched('what-changed-2026-11')` and replay `test/histories/`.
+ * Pauses and resumes the line, and remembers who did so, when and why (ADR 0018). Runs for ever.
  */
 export async function insurerLine({ insurerId, carried }: InsurerLineInput): Promise<never> {
   let line: LineHistory = carried ?? { state: 'open', changeNumber: 0, changes: [] };

@@ -33,9 +33,9 @@ export interface SyncPatientResult {
 }
 
 /**
- * Options of the activities on the line. The timeout only limits extreme cases: a slow body has no deadline
- * (docs/explanation/the-line.md, "The exchange"), a line can stay paused for days, and a dead worker is detected by its
- * heartbeat.
+ * Options of the activities on the line. The timeout only limits extreme cases. A slow body has no deadline
+ * (docs/explanation/the-line.md, "The exchange"), and a line can stay paused for days. A missing heartbeat reveals a dead
+ * worker.
  */
 const lineActivityOptions = {
   startToCloseTimeout: '7 days',
