@@ -75,6 +75,13 @@ const allImports = [
     to: { path: roomsBut('simulator') },
   },
   {
+    name: 'line-knows-no-insurer',
+    comment: 'the line sends requests and knows nothing about their meaning',
+    severity: 'error',
+    from: { path: '^worker/line/', pathNot: notTests },
+    to: { path: '^worker/(insurer|activities|workflows|reporting)/' },
+  },
+  {
     name: 'no-unresolved',
     comment: 'aws-lambda is types alone (@types/aws-lambda); style sheets are not copied',
     severity: 'error',

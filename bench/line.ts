@@ -22,8 +22,10 @@ import { findTemporal, startTemporal } from '../local/temporal.ts';
 import type { Summary } from '../simulator/log.ts';
 import { World } from '../simulator/world.ts';
 import { createLineActivities } from '../worker/activities/line-activities.ts';
-import { type Line, openLine } from '../worker/line/line.ts';
+import { createInsurerClient, type InsurerClient } from '../worker/insurer/insurer-client.ts';
+import { openLine } from '../worker/line/line.ts';
 import { LineError, LineWithheld } from '../worker/line/line-error.ts';
+import { createLineStatistics } from '../worker/line/line-statistics.ts';
 import { SendPermit } from '../worker/line/send-permit.ts';
 import type { BenchLineInput, OneRequestActivities } from './line-workflow.ts';
 
@@ -37,7 +39,7 @@ const patients = 5_000;
 const seed = 7;
 const token = 'bench';
 const window = 50;
-const slots = 3; // as in worker/line/process.ts
+const slots = 3; // as in worker/line-main.ts
 
 const folder = mkdtempSync(join(tmpdir(), 'epa-sync-bench-'));
 const kvnrs = new World({ seed, patients }).patients().map(({ kvnr }) => kvnr as Kvnr);
@@ -45,7 +47,7 @@ const kvnrs = new World({ seed, patients }).patients().map(({ kvnr }) => kvnr as
 interface Contender {
   readonly name: string;
   /** uses the line until the signal aborts */
-  run(line: Line, signal: AbortSignal): Promise<void>;
+  run(insurer: InsurerClient, signal: AbortSignal): Promise<void>;
 }
 
 async function withWorker(
@@ -78,17 +80,17 @@ const nowhere = async (body: Uint8Array): Promise<PayloadReference> => ({
   sizeBytes: body.byteLength,
   sha256: '',
 });
-const oneTry = (line: Line, signal: AbortSignal): OneRequestActivities => ({
-  fetchOnce: async (kvnr) => void (await line.fetchCareRecords(kvnr, 'bulk', signal)),
+const oneRequest = (insurer: InsurerClient, signal: AbortSignal): OneRequestActivities => ({
+  fetchOnce: async (kvnr) => void (await insurer.fetchCareRecords(kvnr, 'bulk', signal)),
 });
 
 const contenders: readonly Contender[] = [
   {
     name: 'this design',
-    run: async (line, signal) => {
+    run: async (insurer, signal) => {
       const activities = createLineActivities({
         insurerId: 'bench',
-        line,
+        insurer,
         patients: {
           get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient,
           markNotInsured: async () => {},
@@ -106,13 +108,13 @@ const contenders: readonly Contender[] = [
   },
   {
     name: 'p-queue in memory, nothing durable',
-    run: async (line, signal) => {
+    run: async (insurer, signal) => {
       const queue = new PQueue({ concurrency: 1 });
       const left = kvnrs.values();
       const served = async (kvnr: Kvnr): Promise<void> => {
         for (;;) {
           const isServed = await queue.add(() =>
-            line.fetchCareRecords(kvnr, 'bulk', signal).then(() => true, isLineFailure),
+            insurer.fetchCareRecords(kvnr, 'bulk', signal).then(() => true, isLineFailure),
           );
           if (isServed || signal.aborted) return;
         }
@@ -126,13 +128,13 @@ const contenders: readonly Contender[] = [
   },
   {
     name: 'one slot, 1 ms between attempts',
-    run: async (line, signal) =>
-      await withWorker({ slots: 1, retries: 'shortest', activities: { ...oneTry(line, signal) } }, signal),
+    run: async (insurer, signal) =>
+      await withWorker({ slots: 1, retries: 'shortest', activities: { ...oneRequest(insurer, signal) } }, signal),
   },
   {
     name: "one slot, Temporal's default retries",
-    run: async (line, signal) =>
-      await withWorker({ slots: 1, retries: 'default', activities: { ...oneTry(line, signal) } }, signal),
+    run: async (insurer, signal) =>
+      await withWorker({ slots: 1, retries: 'default', activities: { ...oneRequest(insurer, signal) } }, signal),
   },
 ];
 
@@ -175,11 +177,14 @@ async function measure(contender: Contender, latencyMs: number): Promise<Summary
     INSURER_FAILURE_RATE: '0.8',
   });
   const stateFile = join(folder, `insurer-${port}.json`);
-  const insurer = await startInsurerSimulator({ port, controlPort, token, stateFile, logDir: folder });
-  const line = openLine({ baseUrl: `http://127.0.0.1:${port}`, token, permit: longPermit(), stallMs: 2_000 });
+  const simulator = await startInsurerSimulator({ port, controlPort, token, stateFile, logDir: folder });
+  const baseUrl = `http://127.0.0.1:${port}`;
+  const shared = { permit: longPermit(), stallMs: 2_000, statistics: createLineStatistics() };
+  const line = openLine({ origin: baseUrl, ...shared });
+  const insurer = createInsurerClient({ baseUrl, token, line, ...shared });
   const abort = new AbortController();
   try {
-    const running = contender.run(line, abort.signal).catch(isEndOfBench);
+    const running = contender.run(insurer, abort.signal).catch(isEndOfBench);
     await new Promise((end) => setTimeout(end, seconds * 1_000));
     const summary = (await (await fetch(`http://127.0.0.1:${controlPort}/summary`)).json()) as Summary;
     abort.abort(new Error('end of the bench'));
@@ -187,7 +192,7 @@ async function measure(contender: Contender, latencyMs: number): Promise<Summary
     await line.close();
     return summary;
   } finally {
-    await insurer.stop();
+    await simulator.stop();
   }
 }
 

@@ -6,7 +6,7 @@ import type { Gate } from '../../core/domain/gate.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
 import { GateError, type GateFault, type GateStore } from '../../core/stores/gate.ts';
-import type { Line } from '../../worker/line/line.ts';
+import type { InsurerClient } from '../../worker/insurer/insurer-client.ts';
 import { LineError, LineWithheld } from '../../worker/line/line-error.ts';
 import type { TaskWorker } from '../../worker/line/line-process.ts';
 import type { Judge } from './judge.ts';
@@ -219,7 +219,7 @@ export function taskWorker({
   world,
   temporal,
   queue,
-  line,
+  insurer,
   process,
   link,
   slots,
@@ -227,7 +227,7 @@ export function taskWorker({
   readonly world: World;
   readonly temporal: SimulatedTemporal;
   readonly queue: Queue;
-  readonly line: Line;
+  readonly insurer: InsurerClient;
   readonly process: SimulatedProcess;
   readonly link: TemporalLink;
   readonly slots: CustomSlotSupplier<ActivitySlotInfo>;
@@ -239,8 +239,8 @@ export function taskWorker({
   const carryOut = async ({ priority, kvnr }: Task): Promise<void> => {
     for (let tries = 0; tries < triesPerAttempt && !grace.signal.aborted; ) {
       try {
-        if (priority === 'list') await line.fetchList({}, emptySink, grace.signal);
-        else await line.fetchCareRecords(kvnr, priority, grace.signal);
+        if (priority === 'list') await insurer.fetchList({}, emptySink, grace.signal);
+        else await insurer.fetchCareRecords(kvnr, priority, grace.signal);
         return;
       } catch (error) {
         if (error instanceof LineWithheld) continue;

@@ -1,6 +1,7 @@
 import { leaseMarginMs } from '../../core/domain/gate.ts';
 import type { GateStore } from '../../core/stores/gate.ts';
 import { openGate } from '../../core/stores/gate.ts';
+import { createInsurerClient } from '../../worker/insurer/insurer-client.ts';
 import type { Keeper } from '../../worker/line/keeper.ts';
 import { startKeeper } from '../../worker/line/keeper.ts';
 import { runLineProcess } from '../../worker/line/line-process.ts';
@@ -18,6 +19,8 @@ export const holderOf = (worker: string): string => `holder-${worker}`;
 export const workerOf = (holder: string): string => holder.slice('holder-'.length);
 /** The shortest lease that the configuration allows, and requests that may outlast it, in a pause as well. */
 export const settings = { leaseMs: 2_000, pauseGraceMs: 1_500, lineMinGapMs: 50, lineStallMs: 6_000 } as const;
+
+const insurerBaseUrl = 'http://insurer.test';
 
 /** Some workers have a longer lease than others, as in a deployment that changes it: so many times the shortest. */
 const longestLease = 1.5;
@@ -183,12 +186,10 @@ export class SimulatedWorker {
     lineProcess.receives(world.between(bootMs.least, bootMs.most), () => {
       const running = runLineProcess({
         config: {
-          INSURER_BASE_URL: 'http://insurer.test',
-          INSURER_API_TOKEN: 'token',
+          INSURER_BASE_URL: insurerBaseUrl,
           PAUSE_GRACE_MS: settings.pauseGraceMs,
           LINE_MIN_GAP_MS: settings.lineMinGapMs,
           LINE_STALL_MS: settings.lineStallMs,
-          CARE_RECORDS_MAX_BYTES: 1_000_000,
         },
         writeCooldown: this.#gateOf(lineProcess, this.lineProcessTableLink).startCooldown,
         clock: lineProcess.clock,
@@ -205,13 +206,22 @@ export class SimulatedWorker {
         },
         openConnection: (_origin, connectMs) =>
           insurer.connectionOf(lineProcess, connectMs, this.insurerLink, this.stuckWrites),
-        createWorkers: async ({ line, permit }) =>
-          (['bulk', 'urgent'] as const).map((queue) =>
+        createWorkers: async ({ line, permit, statistics }) => {
+          const client = createInsurerClient({
+            baseUrl: insurerBaseUrl,
+            token: 'token',
+            stallMs: settings.lineStallMs,
+            careRecordsBytesMax: 1_000_000,
+            clock: lineProcess.clock,
+            ...{ line, permit, statistics },
+          });
+          return (['bulk', 'urgent'] as const).map((queue) =>
             taskWorker({
-              ...{ world, temporal, queue, line, process: lineProcess, link: this.temporalLink },
+              ...{ world, temporal, queue, insurer: client, process: lineProcess, link: this.temporalLink },
               slots: createSlotSupplier(permit, queue === 'bulk' ? 3 : 2),
             }),
-          ),
+          );
+        },
       });
       running.then(
         () => {

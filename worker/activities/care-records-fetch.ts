@@ -1,12 +1,12 @@
 import type { FetchCareRecordsInput, FetchCareRecordsResult } from '../../core/contract/line-activities.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
-import type { Line } from '../line/line.ts';
+import type { InsurerClient } from '../insurer/insurer-client.ts';
 import { LineError } from '../line/line-error.ts';
 import { beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
 
 export interface CareRecordsFetchDeps {
-  readonly line: Pick<Line, 'fetchCareRecords'>;
+  readonly insurer: Pick<InsurerClient, 'fetchCareRecords'>;
   readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'isNotInsured'>;
   readonly payloads: Pick<PayloadsStore, 'put'>;
 }
@@ -27,7 +27,7 @@ interface NotInsuredCacheEntry {
  * Other attempts may have read the table before the 410 was stored there. Reading the table before each request instead
  * would cost an urgent fetch its place in the queue.
  */
-export function createCareRecordsFetch({ line, patients, payloads }: CareRecordsFetchDeps) {
+export function createCareRecordsFetch({ insurer, patients, payloads }: CareRecordsFetchDeps) {
   const notInsuredCache = new Map<string, NotInsuredCacheEntry>();
   const acquireEntry = (patientRef: string): NotInsuredCacheEntry => {
     const entry: NotInsuredCacheEntry = notInsuredCache.get(patientRef) ?? { attempts: 0 };
@@ -61,7 +61,7 @@ export function createCareRecordsFetch({ line, patients, payloads }: CareRecords
         if (attempt.details.requests >= maxRequests) throw finalFailure('AttemptsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
-          const fetched = await line.fetchCareRecords(patient.kvnr, priority, attempt.signal);
+          const fetched = await insurer.fetchCareRecords(patient.kvnr, priority, attempt.signal);
           attempt.countSuccess();
           if (fetched.kind === 'unknown') throw finalFailure('PatientUnknown', attempt.details);
           if (fetched.kind === 'not-insured') return await failAsNotInsured();

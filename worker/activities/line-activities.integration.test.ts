@@ -7,6 +7,7 @@ import type { PayloadReference } from '../../core/contract/payload-reference.ts'
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { StoredPatient } from '../../core/domain/patient.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
+import { createInsurerClient } from '../insurer/insurer-client.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
@@ -19,7 +20,9 @@ const list = `[${Array.from({ length: 500 }, (_, index) => `{"kvnr":"${anna}","n
 async function startWorld(answer: (request: RawRequest, number: number) => void | Promise<void>, stallMs = 300) {
   const insurer = await startRawInsurer(answer);
   const permit = testPermit();
-  const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', permit, stallMs });
+  const { baseUrl } = insurer;
+  const line = openLine({ origin: baseUrl, permit, stallMs });
+  const client = createInsurerClient({ baseUrl, token: 'secret', line, permit, stallMs });
   const objects = new Map<string, Buffer>();
   const notInsured = new Set<string>();
   /** delays that a test can put before the table's answers and writes */
@@ -40,7 +43,7 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
   };
   const activities = createLineActivities({
     insurerId: 'kk',
-    line,
+    insurer: client,
     patients: {
       get: async (patientRef) => {
         const isThere = patientRef !== 'gone' && !notInsured.has(patientRef);

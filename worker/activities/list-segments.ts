@@ -1,5 +1,5 @@
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
-import type { ListSink } from '../line/line.ts';
+import type { ListSink } from '../insurer/insurer-client.ts';
 import { LineError } from '../line/line-error.ts';
 
 /** The part of a list that is stored in the bucket. The next attempt continues from here. */

@@ -2,13 +2,13 @@ import type { FetchPatientListInput, FetchPatientListResult } from '../../core/c
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import type { ListsStore } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
-import type { Line } from '../line/line.ts';
+import type { InsurerClient } from '../insurer/insurer-client.ts';
 import { LineError } from '../line/line-error.ts';
 import { type AttemptUsage, beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
 export interface PatientListDeps {
-  readonly line: Pick<Line, 'fetchList'>;
+  readonly insurer: Pick<InsurerClient, 'fetchList'>;
   readonly lists: Pick<ListsStore, 'putSegment' | 'putManifest' | 'readManifest'>;
 }
 
@@ -32,7 +32,7 @@ const segmentsPerAttempt = 100_000;
  * @throws ApplicationFailure `ListUnusable`, non-retryable, if the insurer keeps sending answers that are not a list
  */
 export async function fetchPatientList(
-  { line, lists }: PatientListDeps,
+  { insurer, lists }: PatientListDeps,
   { listId, knownEtag }: FetchPatientListInput,
 ): Promise<FetchPatientListResult> {
   const attempt = beginAttempt<ListDetails>({ ...noUsage, list: emptyList, unusable: 0 });
@@ -52,7 +52,7 @@ export async function fetchPatientList(
       const { resume, receivedBytes } = segments;
       try {
         const request = resume ? { resume } : knownEtag === undefined ? {} : { knownEtag };
-        const outcome = await line.fetchList(request, segments, attempt.signal);
+        const outcome = await insurer.fetchList(request, segments, attempt.signal);
         if (outcome === 'whole') await segments.finish();
         attempt.countSuccess();
         if (outcome === 'unchanged') return { kind: 'unchanged', lineUse: attempt.details.lineUse };

@@ -12,7 +12,7 @@ export interface KeeperOptions {
   readonly config: { readonly LEASE_MS: number };
   readonly gate: GateStore;
   readonly log: Log;
-  /** starts the line process; by default the process of worker/line/process.ts */
+  /** starts the line process; by default the one of worker/line-main.ts */
   readonly startLineProcess?: StartLineProcess;
   readonly clock?: Clock;
   /** this process's name in the gate: never used before; by default random */
@@ -107,7 +107,7 @@ class LineKeeper implements Keeper {
     this.#leaseMs = config.LEASE_MS;
     this.#store = gate;
     this.#log = log;
-    this.#launch = startLineProcess ?? forkedFrom(new URL('./process.ts', import.meta.url));
+    this.#launch = startLineProcess ?? forkedFrom(new URL('../line-main.ts', import.meta.url));
     this.#onSystemPause = onSystemPause ?? (() => {});
     this.#onUnacknowledged = onUnacknowledged ?? (() => {});
   }

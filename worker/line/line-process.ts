@@ -16,7 +16,7 @@ export interface TaskWorker {
 
 /** The line and what lets it send, for those that use them. */
 export interface LineParts {
-  readonly line: Line;
+  readonly line: Pick<Line, 'perform'>;
   readonly permit: SendPermit;
   readonly statistics: LineStatistics;
 }
@@ -24,11 +24,9 @@ export interface LineParts {
 export interface LineProcessOptions {
   readonly config: {
     readonly INSURER_BASE_URL: string;
-    readonly INSURER_API_TOKEN: string;
     readonly PAUSE_GRACE_MS: number;
     readonly LINE_MIN_GAP_MS: number;
     readonly LINE_STALL_MS: number;
-    readonly CARE_RECORDS_MAX_BYTES: number;
   };
   readonly writeCooldown: SendPermitOptions['writeCooldown'];
   readonly createWorkers: (parts: LineParts) => Promise<readonly TaskWorker[]>;
@@ -61,11 +59,9 @@ export async function runLineProcess(options: LineProcessOptions): Promise<void>
   const statistics = createLineStatistics(() => clock.monotonicMs());
   const line = openLine({
     statistics,
-    baseUrl: config.INSURER_BASE_URL,
-    token: config.INSURER_API_TOKEN,
+    origin: new URL(config.INSURER_BASE_URL).origin,
     permit: permit,
     stallMs: config.LINE_STALL_MS,
-    careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
     clock,
     ...(openConnection && { openConnection }),
   });

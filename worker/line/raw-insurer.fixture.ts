@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { LinePermit } from './line.ts';
+import type { SendPermit } from './send-permit.ts';
 
 export interface RawRequest {
   readonly path: string;
@@ -99,7 +99,8 @@ export function httpAnswer(status: number, body: string | Buffer = '', headers: 
 }
 
 /** A permit to send that is open until the test closes it. */
-export interface TestPermit extends LinePermit {
+export interface TestPermit
+  extends Pick<SendPermit, 'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin' | 'startCooldown' | 'pauseBySystem'> {
   close(): void;
   open(): void;
   /** as when a lease ends: cuts what is under way */

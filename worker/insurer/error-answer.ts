@@ -1,9 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
 import { retryAfterMs } from '../../core/domain/retry-after.ts';
+import type { ExchangeAnswer } from '../line/exchange.ts';
+import { type LineContext, LineError } from '../line/line-error.ts';
+import type { SendPermit } from '../line/send-permit.ts';
 import { drain } from './answer-body.ts';
-import type { ExchangeAnswer } from './exchange.ts';
-import { type LineContext, LineError } from './line-error.ts';
-import type { SendPermit } from './send-permit.ts';
 
 /** An insurer that is too busy and says for how long in words that we cannot read is left alone for so long, ms. */
 const unreadableCooldownMs = 1_000;

@@ -1,8 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
-import { type LineOptions, openLine } from './line.ts';
-import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from './raw-insurer.fixture.ts';
+import { openLine } from '../line/line.ts';
+import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
+import { createInsurerClient, type InsurerClientOptions } from './insurer-client.ts';
 
 const anna = 'A123456780' as Kvnr;
 const ben = 'X110434370' as Kvnr;
@@ -11,14 +12,20 @@ const kvnrOf = ({ path }: RawRequest): string => path.split('/')[2] ?? '';
 const recordsOf = (kvnr: string, extra = ''): string =>
   `{"kvnr":"${kvnr}","careRecords":[{"id":"1","programme":"DMP","title":"Asthma","status":"active","start":"2026-01-01"${extra}}]}`;
 
-async function startLine(answer?: Parameters<typeof startRawInsurer>[0], options: Partial<LineOptions> = {}) {
+async function startLine(
+  answer?: Parameters<typeof startRawInsurer>[0],
+  options: Pick<Partial<InsurerClientOptions>, 'careRecordsBytesMax' | 'clock' | 'stallMs'> = {},
+) {
   const insurer = await startRawInsurer(answer);
   const permit = testPermit();
-  const line = openLine({ baseUrl: insurer.baseUrl, token: 'secret', permit, stallMs: 400, ...options });
+  const { baseUrl } = insurer;
+  const line = openLine({ origin: baseUrl, permit, stallMs: 400, ...options });
+  const client = createInsurerClient({ baseUrl, token: 'secret', line, permit, stallMs: 400, ...options });
   return {
     insurer,
     permit,
     line,
+    client,
     async [Symbol.asyncDispose]() {
       await line.close();
       await insurer[Symbol.asyncDispose]();
@@ -40,8 +47,8 @@ const answersAndCloses =
 test('a second request waits until the insurer has answered the first, on the same connection', async () => {
   await using it = await startLine();
   const both = Promise.all([
-    it.line.fetchCareRecords(anna, 'bulk', never),
-    it.line.fetchCareRecords(ben, 'bulk', never),
+    it.client.fetchCareRecords(anna, 'bulk', never),
+    it.client.fetchCareRecords(ben, 'bulk', never),
   ]);
   const first = await it.insurer.requestArrives(1);
   expect(it.insurer.seen.map(kvnrOf)).toEqual([anna]);
@@ -78,7 +85,7 @@ test('whoever waits is served one at a time however the answers fail', async () 
     { stallMs: 100 },
   );
   const outcomes = await Promise.allSettled(
-    Array.from({ length: 24 }, () => it.line.fetchCareRecords(anna, 'bulk', never)),
+    Array.from({ length: 24 }, () => it.client.fetchCareRecords(anna, 'bulk', never)),
   );
   expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.fault : 'answer'))).toEqual(
     Array.from({ length: 4 }, () => [
@@ -107,12 +114,12 @@ test('a person goes before the list, the list before bulk, and each in the order
   it.permit.close();
   const order: string[] = [];
   const fetch = (name: string, priority: 'person' | 'bulk') =>
-    it.line.fetchCareRecords(anna, priority, never).catch(() => order.push(name));
+    it.client.fetchCareRecords(anna, priority, never).catch(() => order.push(name));
   const list = { begin: () => {}, write: async () => {}, restart: () => {} };
   const all = [
     fetch('bulk 1', 'bulk'),
     fetch('bulk 2', 'bulk'),
-    it.line.fetchList({}, list, never).catch(() => order.push('list')),
+    it.client.fetchList({}, list, never).catch(() => order.push('list')),
     fetch('person 1', 'person'),
     fetch('person 2', 'person'),
   ];
@@ -123,7 +130,7 @@ test('a person goes before the list, the list before bulk, and each in the order
 
 test('a pause between connecting and sending sends nothing, and the request goes out after the resume', async () => {
   await using it = await startLine(answers(httpAnswer(410)));
-  const fetched = it.line.fetchCareRecords(anna, 'bulk', never);
+  const fetched = it.client.fetchCareRecords(anna, 'bulk', never);
   await Promise.resolve().then(() => Promise.resolve()); // the connection is on its way
   it.permit.close();
   await it.insurer.connectionArrives(1);
@@ -136,8 +143,8 @@ test('a pause between connecting and sending sends nothing, and the request goes
 
 test('a pause while the connection is idle sends nothing on it', async () => {
   await using it = await startLine(answers(httpAnswer(410)));
-  await it.line.fetchCareRecords(anna, 'bulk', never);
-  const fetched = it.line.fetchCareRecords(ben, 'bulk', never);
+  await it.client.fetchCareRecords(anna, 'bulk', never);
+  const fetched = it.client.fetchCareRecords(ben, 'bulk', never);
   await Promise.resolve().then(() => Promise.resolve());
   it.permit.close();
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -150,7 +157,7 @@ test('a pause while the connection is idle sends nothing on it', async () => {
 test('an aborted request is over only when its connection is closed', async () => {
   await using it = await startLine();
   const abort = new AbortController();
-  const fetched = it.line.fetchCareRecords(anna, 'bulk', abort.signal);
+  const fetched = it.client.fetchCareRecords(anna, 'bulk', abort.signal);
   const { closed } = await it.insurer.requestArrives(1);
   abort.abort(new Error('enough'));
   await expect(fetched).rejects.toThrow('enough');
@@ -161,19 +168,19 @@ test('an aborted request is over only when its connection is closed', async () =
 test('a person who tries again at once goes before the bulk that waits', async () => {
   await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
   const tries = async (): Promise<void> => {
-    for (let left = 4; left > 0; left -= 1) await it.line.fetchCareRecords(anna, 'person', never).catch(() => {});
+    for (let left = 4; left > 0; left -= 1) await it.client.fetchCareRecords(anna, 'person', never).catch(() => {});
   };
-  const waits = [1, 2, 3].map(() => it.line.fetchCareRecords(ben, 'bulk', never).catch(() => {}));
+  const waits = [1, 2, 3].map(() => it.client.fetchCareRecords(ben, 'bulk', never).catch(() => {}));
   await Promise.all([tries(), ...waits]);
   expect(it.insurer.seen.map(kvnrOf)).toEqual([anna, anna, anna, anna, ben, ben, ben]);
 });
 
 test('a place in the queue can be given up, and the next one is served', async () => {
   await using it = await startLine();
-  const first = it.line.fetchCareRecords(anna, 'bulk', never);
+  const first = it.client.fetchCareRecords(anna, 'bulk', never);
   const abort = new AbortController();
-  const second = it.line.fetchCareRecords(ben, 'bulk', abort.signal);
-  const third = it.line.fetchCareRecords(anna, 'bulk', never);
+  const second = it.client.fetchCareRecords(ben, 'bulk', abort.signal);
+  const third = it.client.fetchCareRecords(anna, 'bulk', never);
   abort.abort(new Error('enough'));
   await expect(second).rejects.toThrow('enough');
   (await it.insurer.requestArrives(1)).socket.write(httpAnswer(404));
@@ -184,7 +191,7 @@ test('a place in the queue can be given up, and the next one is served', async (
 
 test('the end of the lease cuts what is under way, and it is no fault of the line', async () => {
   await using it = await startLine();
-  const fetched = it.line.fetchCareRecords(anna, 'bulk', never);
+  const fetched = it.client.fetchCareRecords(anna, 'bulk', never);
   const { closed } = await it.insurer.requestArrives(1);
   const seen = fetched.catch((error: unknown) => error);
   await it.permit.abort();
@@ -204,31 +211,25 @@ test.each([
     else if (atOnce) socket.write(Buffer.concat([answer, garbage]));
     else socket.write(answer, () => setTimeout(() => socket.write(garbage), 20));
   });
-  await it.line.fetchCareRecords(anna, 'bulk', never);
+  await it.client.fetchCareRecords(anna, 'bulk', never);
   if (!atOnce) await new Promise((resolve) => setTimeout(resolve, 60));
-  const fetched = await it.line.fetchCareRecords(ben, 'bulk', never);
+  const fetched = await it.client.fetchCareRecords(ben, 'bulk', never);
   expect(fetched).toMatchObject({ kind: 'answer', body: Buffer.from(recordsOf(ben)) });
   expect(it.insurer.connections).toBe(2);
 });
 
 test('a connection that the insurer has closed is not used again', async () => {
   await using it = await startLine(answersAndCloses(httpAnswer(410)));
-  await it.line.fetchCareRecords(anna, 'bulk', never);
+  await it.client.fetchCareRecords(anna, 'bulk', never);
   await it.insurer.seen[0]?.closed;
-  await expect(it.line.fetchCareRecords(ben, 'bulk', never)).resolves.toEqual({ kind: 'not-insured' });
+  await expect(it.client.fetchCareRecords(ben, 'bulk', never)).resolves.toEqual({ kind: 'not-insured' });
   expect(it.insurer.connections).toBe(2);
 });
 
 test('an insurer that listens nowhere refuses', async () => {
   await using it = await startLine();
   await it.insurer[Symbol.asyncDispose]();
-  await using line = Object.assign(
-    openLine({ baseUrl: it.insurer.baseUrl, token: 't', permit: it.permit, stallMs: 400 }),
-    {
-      [Symbol.asyncDispose]: async () => {},
-    },
-  );
-  await expect(line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'refused' });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'refused' });
   expect(it.permit.ends).toEqual([]);
 });
 
@@ -313,7 +314,7 @@ test.each<[string, string, (request: RawRequest) => void]>([
   ],
 ])('an answer that %s is told as %s', async (_what, fault, answer) => {
   await using it = await startLine(answer, { stallMs: 150, careRecordsBytesMax: 2_500_000 });
-  const error = await it.line.fetchCareRecords(anna, 'bulk', never).catch((reason: unknown) => reason);
+  const error = await it.client.fetchCareRecords(anna, 'bulk', never).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ name: 'LineError', fault });
   expect(JSON.stringify(error) + String(error)).not.toMatch(/[A-Z]\d{9}|Asthm/);
   expect(it.permit.ends).toHaveLength(1);
@@ -326,7 +327,7 @@ test('records may carry anything that the contract does not name, gzip and all',
       `,"x":${'['.repeat(200)}${']'.repeat(200)},"__proto__":{"y":1},"n":1.10,"text":"\\"[{\\\\"`,
   );
   await using it = await startLine(answers(httpAnswer(200, gzipSync(body), gzip)));
-  const fetched = await it.line.fetchCareRecords(anna, 'bulk', never);
+  const fetched = await it.client.fetchCareRecords(anna, 'bulk', never);
   expect(fetched.kind === 'answer' && fetched.body.equals(Buffer.from(body))).toBe(true);
 });
 
@@ -342,7 +343,7 @@ test('a body that keeps coming, however slowly, is no stall', async () => {
     },
     { stallMs: 120 },
   );
-  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).resolves.toMatchObject({ kind: 'answer' });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).resolves.toMatchObject({ kind: 'answer' });
 });
 
 /** Sends a piece of a body now and then, for ever. */
@@ -362,7 +363,7 @@ test.each([
 ])('the dripping body of a %i does not hold the line', async (status, fault) => {
   await using it = await startLine(drips(status), { stallMs: 200 });
   const beganMs = performance.now();
-  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
   expect(performance.now() - beganMs).toBeLessThan(2_000);
   await it.insurer.seen[0]?.closed;
   expect(it.permit.ends).toEqual([{ wasAborted: true }]);
@@ -370,10 +371,10 @@ test.each([
 
 test('a 410 answers all who wait for the same patient, and nobody asks again; another patient gets their turn', async () => {
   await using it = await startLine();
-  const bulk = it.line.fetchCareRecords(anna, 'bulk', never);
+  const bulk = it.client.fetchCareRecords(anna, 'bulk', never);
   const first = await it.insurer.requestArrives(1);
-  const others = [it.line.fetchCareRecords(anna, 'bulk', never), it.line.fetchCareRecords(anna, 'person', never)];
-  const ofBen = it.line.fetchCareRecords(ben, 'bulk', never);
+  const others = [it.client.fetchCareRecords(anna, 'bulk', never), it.client.fetchCareRecords(anna, 'person', never)];
+  const ofBen = it.client.fetchCareRecords(ben, 'bulk', never);
   first.socket.write(httpAnswer(410));
   expect(await Promise.all([bulk, ...others])).toEqual([1, 2, 3].map(() => ({ kind: 'not-insured' })));
   (await it.insurer.requestArrives(2)).socket.write(httpAnswer(200, recordsOf(ben)));
@@ -383,7 +384,7 @@ test('a 410 answers all who wait for the same patient, and nobody asks again; an
 
 test.each([404, 410])('a %i with a body that nobody could mean is not believed, nor read on', async (status) => {
   await using it = await startLine(answers(httpAnswer(status, Buffer.alloc(400 * 1024, '.'))));
-  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'contract' });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'contract' });
 });
 
 test('Retry-After holds the line on 429 and on any 5xx, nonsense for a second on 429 only', async () => {
@@ -394,7 +395,7 @@ test('Retry-After holds the line on 429 and on any 5xx, nonsense for a second on
     socket.write(httpAnswer(status, '', { 'retry-after': retryAfter, date }));
   });
   for (const fault of ['busy', 'busy', 'busy', 'server-error', 'server-error'])
-    await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
+    await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
   expect(it.permit.cooldownsMs).toEqual([120_000, 60_000, 1_000, 7_000]);
 });
 
@@ -402,19 +403,19 @@ test('two Retry-After headers hold for the longer one', async () => {
   await using it = await startLine(
     answers('HTTP/1.1 429 X\r\nretry-after: 5\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n'),
   );
-  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'busy' });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'busy' });
   expect(it.permit.cooldownsMs).toEqual([60_000]);
 });
 
 test('a token that is refused pauses the line', async () => {
   await using it = await startLine(answers(httpAnswer(403, 'go away')));
-  await expect(it.line.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'unauthorized' });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'unauthorized' });
   expect(it.permit.pauses).toEqual(['insurer answered 403']);
 });
 
 test('the next request goes out at once after a failure: a refused error body is read to its end', async () => {
   await using it = await startLine(answers(httpAnswer(500, '<html>'.repeat(1_000))));
-  for (let count = 0; count < 5; count++) await it.line.fetchCareRecords(anna, 'bulk', never).catch(() => {});
+  for (let count = 0; count < 5; count++) await it.client.fetchCareRecords(anna, 'bulk', never).catch(() => {});
   expect(it.insurer.connections).toBe(1);
   expect(it.permit.ends.every(({ wasAborted }) => !wasAborted)).toBe(true);
 });
@@ -434,7 +435,7 @@ test('nothing of the list is taken from the insurer while its sink is busy, and 
   );
   let bytes = 0;
   const { promise: busy, resolve: goOn } = Promise.withResolvers<void>();
-  const fetched = it.line.fetchList(
+  const fetched = it.client.fetchList(
     {},
     {
       begin: () => {},

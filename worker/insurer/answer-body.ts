@@ -1,8 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type Clock, systemClock } from '../../core/clock.ts';
-import type { ExchangeAnswer } from './exchange.ts';
-import { type LineContext, LineError } from './line-error.ts';
+import type { ExchangeAnswer } from '../line/exchange.ts';
+import { type LineContext, LineError } from '../line/line-error.ts';
 
 /** The body of an error is nobody's need, but reading it keeps the connection; beyond this it is not worth it. */
 const drainedBytesMax = 256 * 1024;

@@ -1,22 +1,24 @@
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { readConfig, workerConfig } from '../../core/config.ts';
-import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
-import { openStores } from '../../core/stores/open-stores.ts';
-import { createMetrics } from '../../core/telemetry/metrics.ts';
-import { startTraces } from '../../core/telemetry/start-traces.ts';
-import { dataConverterOf, temporalConnection } from '../../core/temporal/connection.ts';
-import { createLineActivities } from '../activities/line-activities.ts';
-import { createLog, faultOf } from '../log.ts';
-import { startLineReporter } from '../reporting/line-reporter.ts';
-import { createTemporalLogger } from '../temporal-log.ts';
-import { type LineParts, runLineProcess } from './line-process.ts';
-import { createSlotSupplier } from './slot-supplier.ts';
+import { readConfig, workerConfig } from '../core/config.ts';
+import { lineTaskQueue, urgentLineTaskQueue } from '../core/contract/names.ts';
+import { openStores } from '../core/stores/open-stores.ts';
+import { createMetrics } from '../core/telemetry/metrics.ts';
+import { startTraces } from '../core/telemetry/start-traces.ts';
+import { dataConverterOf, temporalConnection } from '../core/temporal/connection.ts';
+import { createLineActivities } from './activities/line-activities.ts';
+import { createInsurerClient } from './insurer/insurer-client.ts';
+import { type LineParts, runLineProcess } from './line/line-process.ts';
+import { createSlotSupplier } from './line/slot-supplier.ts';
+import { createLog, faultOf } from './log.ts';
+import { startLineReporter } from './reporting/line-reporter.ts';
+import { createTemporalLogger } from './temporal-log.ts';
 
 /**
- * The line process of the two processes: holds the sockets to the insurer and runs the line's activities, as far as its main process,
- * the keeper, lets it (docs/explanation/the-line.md, "Two processes"). Started by the keeper only.
+ * Runs the line process: it holds the socket to the insurer and runs the activities that use it, while the keeper permits
+ * it (docs/explanation/the-line.md, "Two processes"). Only the keeper starts it.
  */
-/** Tasks at once, so that the next request is there when one ends. People do not queue behind bulk: a queue of their own. */
+
+/** Concurrent tasks of each queue: more than one, so that the next request is ready when one ends. */
 const slots = { [lineTaskQueue]: 3, [urgentLineTaskQueue]: 2 } as const;
 
 const log = createLog('line');
@@ -25,7 +27,7 @@ const config = readConfig(workerConfig, process.env);
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) });
 const stores = openStores(config);
 const dataConverter = dataConverterOf(config);
-/** what is to end once the line's tasks have */
+/** functions to call once all tasks have ended */
 const endings: (() => unknown)[] = [];
 
 async function createWorkers({ line, permit, statistics }: LineParts): Promise<readonly Worker[]> {
@@ -35,7 +37,14 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
     isOpen: () => permit.isOpen(),
     intervalMs: config.METRICS_INTERVAL_MS,
   });
-  const activities = createLineActivities({ ...stores, line, insurerId: config.INSURER_ID });
+  const insurer = createInsurerClient({
+    baseUrl: config.INSURER_BASE_URL,
+    token: config.INSURER_API_TOKEN,
+    stallMs: config.LINE_STALL_MS,
+    careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
+    ...{ line, permit, statistics },
+  });
+  const activities = createLineActivities({ ...stores, insurer, insurerId: config.INSURER_ID });
   const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   endings.push(reporter.stop, () => traces?.stop());
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {

@@ -1,0 +1,247 @@
+import { type Clock, systemClock } from '../../core/clock.ts';
+import { careRecordsAnswerProblem } from '../../core/domain/care-record.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import type { Priority } from '../../core/domain/line.ts';
+import type { ExchangeAnswer } from '../line/exchange.ts';
+import type { Line } from '../line/line.ts';
+import { LineError } from '../line/line-error.ts';
+import { createLineStatistics, type LineStatistics } from '../line/line-statistics.ts';
+import { drain, hasDeclaredEnd, parseJson, readToEnd, readWhole } from './answer-body.ts';
+import { type ErrorAnswerOptions, lineErrorOf } from './error-answer.ts';
+
+export interface InsurerClientOptions {
+  readonly baseUrl: string;
+  readonly token: string;
+  readonly line: Pick<Line, 'perform'>;
+  readonly permit: ErrorAnswerOptions['permit'];
+  /** LINE_STALL_MS: the time limit for reading the body of an error */
+  readonly stallMs: number;
+  /** CARE_RECORDS_MAX_BYTES: decoded bytes of one care records answer */
+  readonly careRecordsBytesMax?: number;
+  /** counts every call that succeeded or failed */
+  readonly statistics?: LineStatistics;
+  readonly clock?: Clock;
+}
+
+/** not-insured: 410, final; unknown: 404, the insurer has never known this KVNR. */
+export type CareRecordsFetch =
+  | { readonly kind: 'answer'; readonly body: Buffer; readonly order: string }
+  | { readonly kind: 'not-insured' }
+  | { readonly kind: 'unknown' };
+
+export interface ListRequest {
+  /** sent as If-None-Match; not together with `resume` */
+  readonly knownEtag?: string;
+  /** goes on from this byte of the list with this strong ETag */
+  readonly resume?: { readonly from: number; readonly etag: string };
+}
+
+/** Takes in the list as it comes. What it throws ends the request. */
+export interface ListSink {
+  /**
+   * Called once, before the first byte. `from` 0: the whole list comes, and whatever was there before is void once this
+   * has begun like a list, for a proxy's page is no list; else the rest.
+   * `resumeEtag`: the strong ETag under which a cut transfer can be taken up again; absent when it cannot.
+   */
+  begin(start: { readonly from: number; readonly etag?: string; readonly resumeEtag?: string }): void;
+  /** While it has not resolved, nothing more is taken from the insurer. */
+  write(chunk: Buffer): Promise<void>;
+  /** Forgets all that has come: the insurer has another list by now. The request fails. */
+  restart(): void;
+}
+
+/** Calls the operations of the insurer's API (insurer-api.yaml). Each request goes over the line. */
+export interface InsurerClient {
+  /**
+   * Fetches all care records of one patient. If the insurer answers 410, all other calls for this patient that wait return
+   * `not-insured`, too: no other request is sent for them.
+   * @param priority which call comes first when several wait (docs/explanation/the-line.md, "The queue")
+   * @param signal cancels the wait or the request: see Line.perform
+   * @returns the decoded body: UTF-8 JSON that fits CareRecordsAnswer and names this KVNR
+   * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` if the answer names another KVNR,
+   *   `too-large` above CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: docs/explanation/the-line.md, "The exchange"
+   * @throws LineWithheld if we aborted the request
+   */
+  fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
+  /**
+   * Fetches the list, or the rest of it, into a sink. Sends one request, with the priority `list`.
+   * @returns whole: the last byte of the list has arrived; unchanged: 304; range-refused: 416, start again without `resume`
+   * @throws LineError; `contract` also if a 206 has not the range or the ETag of the request. Only then the sink has been
+   *   told to restart; after any other fault it keeps what it has
+   * @throws LineWithheld if we aborted the request
+   */
+  fetchList(
+    request: ListRequest,
+    sink: ListSink,
+    signal: AbortSignal,
+  ): Promise<'whole' | 'unchanged' | 'range-refused'>;
+}
+
+/** Default of CARE_RECORDS_MAX_BYTES. A larger answer is rejected and reported (insurer-api.yaml, "Sizes"). */
+const careRecordsBytesMaxDefault = 64 * 1024 * 1024;
+
+export function createInsurerClient({
+  baseUrl,
+  token,
+  line,
+  permit,
+  stallMs,
+  careRecordsBytesMax = careRecordsBytesMaxDefault,
+  statistics = createLineStatistics(),
+  clock = systemClock,
+}: InsurerClientOptions): InsurerClient {
+  const basePath = new URL(baseUrl).pathname.replace(/\/+$/, '');
+  /** for each patient, the calls without an answer */
+  const calls = new Map<Kvnr, Set<AbortController>>();
+  const commonHeaders = { authorization: `Bearer ${token}`, accept: 'application/json', 'user-agent': 'epa-sync' };
+
+  const errorOf = (answer: ExchangeAnswer, operation: 'care-records' | 'patients'): Promise<LineError> =>
+    lineErrorOf(answer, operation, { permit, clock, drainMs: stallMs });
+
+  /** Counts the result of a call. */
+  async function counted<T>(call: Promise<T>): Promise<T> {
+    try {
+      const result = await call;
+      statistics.succeeded();
+      return result;
+    } catch (error) {
+      if (error instanceof LineError) statistics.failed(error.fault);
+      throw error;
+    }
+  }
+
+  const client: InsurerClient = {
+    async fetchCareRecords(kvnr, priority, signal) {
+      const operation = 'care-records';
+      const request = {
+        operation,
+        path: `${basePath}/patients/${encodeURIComponent(kvnr)}/care-records`,
+        headers: { ...commonHeaders, 'accept-encoding': 'gzip' },
+      } as const;
+      const own = new AbortController();
+      const callsOfPatient = calls.get(kvnr) ?? new Set();
+      calls.set(kvnr, callsOfPatient.add(own));
+      const readAnswer = async (answer: ExchangeAnswer): Promise<CareRecordsFetch> => {
+        switch (answer.status) {
+          case 200:
+            return {
+              kind: 'answer',
+              body: await readWhole(answer, careRecordsBytesMax, operation),
+              order: answer.order,
+            };
+          case 404:
+          case 410: {
+            await readToEnd(answer, stallMs, operation, clock); // counts only when it is whole: what follows cannot be undone
+            if (answer.status === 404) return { kind: 'unknown' };
+            for (const call of callsOfPatient) if (call !== own) call.abort(); // before the line is free for one of them
+            return { kind: 'not-insured' };
+          }
+          default:
+            throw await errorOf(answer, operation);
+        }
+      };
+      const fetched = await line
+        .perform(priority, request, readAnswer, AbortSignal.any([signal, own.signal]))
+        .catch((error: unknown): CareRecordsFetch => {
+          if (!own.signal.aborted || signal.aborted) throw error;
+          return { kind: 'not-insured' };
+        })
+        .finally(() => {
+          callsOfPatient.delete(own);
+          if (callsOfPatient.size === 0) calls.delete(kvnr);
+        });
+      // The line is free by now: the next request is on its way while this answer is looked at.
+      if (fetched.kind === 'answer') checkCareRecords(fetched.body, kvnr);
+      return fetched;
+    },
+
+    async fetchList({ knownEtag, resume }, sink, signal) {
+      const operation = 'patients';
+      const request = {
+        operation,
+        path: `${basePath}/patients`,
+        headers: {
+          ...commonHeaders,
+          'accept-encoding': 'identity', // a range is one of the bytes that we count
+          ...(resume && { range: `bytes=${resume.from}-`, 'if-range': resume.etag }),
+          ...(!resume && knownEtag !== undefined && { 'if-none-match': knownEtag }),
+        },
+      } as const;
+      const readAnswer = async (answer: ExchangeAnswer): Promise<'whole' | 'unchanged' | 'range-refused'> => {
+        const { status, headers } = answer;
+        const contract = (problem: string): LineError => new LineError('contract', { operation, status, problem });
+        if (status === 304 && !resume && knownEtag !== undefined) {
+          await drain(answer, stallMs, operation, clock);
+          return 'unchanged';
+        }
+        if (status === 416 && resume) {
+          await drain(answer, stallMs, operation, clock);
+          return 'range-refused';
+        }
+        if (status !== 200 && !(status === 206 && resume)) throw await errorOf(answer, operation);
+        if (!['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? ''))
+          throw contract('content-encoding');
+        if (!hasDeclaredEnd(headers)) throw new LineError('cut-short', { operation, problem: 'no end declared' });
+
+        const { etag } = headers;
+        const range = status === 206 && resume ? rangeOf(headers['content-range']) : undefined;
+        if (status === 206 && resume) {
+          if (range === undefined) throw contract('content-range');
+          const isOfAnother = etag !== undefined && etag !== resume.etag;
+          if (isOfAnother || range.from !== resume.from) {
+            sink.restart();
+            throw contract(isOfAnother ? 'etag' : 'content-range');
+          }
+          sink.begin({ from: resume.from, etag: resume.etag, resumeEtag: resume.etag });
+        } else {
+          const isResumable = etag?.startsWith('"') && /\bbytes\b/i.test(headers['accept-ranges'] ?? '');
+          sink.begin({ from: 0, ...(etag && { etag }), ...(isResumable && etag && { resumeEtag: etag }) });
+        }
+        let bytes = 0;
+        for await (const chunk of answer.body) {
+          bytes += (chunk as Buffer).length;
+          if (range && range.from + bytes > range.end) {
+            sink.restart();
+            throw contract('content-range');
+          }
+          await sink.write(chunk as Buffer);
+        }
+        if (range && range.from + bytes < (range.total ?? range.end))
+          throw new LineError('cut-short', { operation, status });
+        return 'whole';
+      };
+      return await line.perform('list', request, readAnswer, signal);
+    },
+  };
+  return {
+    fetchCareRecords: async (...call) => await counted(client.fetchCareRecords(...call)),
+    fetchList: async (...call) => await counted(client.fetchList(...call)),
+  };
+}
+
+/** Whose records they are goes before all else: what is wrong with somebody else's is not ours to say. */
+function checkCareRecords(body: Buffer, kvnr: Kvnr): void {
+  const operation = 'care-records';
+  const value = parseJson(body, operation);
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    'kvnr' in value &&
+    typeof value.kvnr === 'string' &&
+    value.kvnr !== kvnr
+  )
+    throw new LineError('wrong-patient', { operation, status: 200 });
+  const problem = careRecordsAnswerProblem(value);
+  if (problem !== undefined) throw new LineError('contract', { operation, status: 200, problem });
+}
+
+/** `bytes {from}-{last}/{total}`, the total perhaps `*`; end: the first byte after it. Undefined when it is anything else. */
+function rangeOf(contentRange = ''): { from: number; end: number; total?: number } | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(?:(\d{1,15})|\*)$/.exec(contentRange.trim());
+  if (!match) return undefined;
+  const [from, end] = [Number(match[1]), Number(match[2]) + 1];
+  if (from >= end) return undefined;
+  if (match[3] === undefined) return { from, end };
+  const total = Number(match[3]);
+  return end <= total ? { from, end, total } : undefined;
+}
