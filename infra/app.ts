@@ -18,7 +18,7 @@ if (app.node.tryGetContext('only') !== 'data') {
   const shared = { ...common, encryptionKey, bucket, secret, payloadKey };
   const apiSettings = readApiSettings(app.node, stage);
   const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, settings: apiSettings });
-  // on a laptop workers and console are processes beside the emulator, which knows neither containers nor CloudFront nor dashboards
+  // On a laptop, workers and console are processes. The emulator has no containers, no CloudFront and no dashboards.
   if (stage !== 'local') {
     const { service: workers } = new WorkerStack(app, 'EpaSyncWorker', {
       ...shared,

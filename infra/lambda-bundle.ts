@@ -5,13 +5,13 @@ import { buildSync } from 'esbuild';
 const root = dirname(import.meta.dirname);
 
 /**
- * Bundles all Lambdas into one folder: `{function}.mjs` each, exporting `handler`, and beside them what they share. With all
- * packages, the AWS SDK too: what is tested is what runs, whatever version Lambda would bring.
+ * Bundles all Lambdas into one folder: a file `{function}.mjs` for each, which exports `handler`, and shared files. Includes all packages,
+ * even the AWS SDK, so that the tested version runs, and not the one that Lambda provides.
  */
 export function bundleLambdas(outdir: string): void {
   buildSync({
     absWorkingDir: root,
-    entryPoints: globSync('lambdas/functions/*.ts', { cwd: root }).sort(), // in any order, the output would differ
+    entryPoints: globSync('lambdas/functions/*.ts', { cwd: root }).sort(), // sorted, so that the output is reproducible
     outdir,
     bundle: true,
     splitting: true,
@@ -22,13 +22,14 @@ export function bundleLambdas(outdir: string): void {
     outExtension: { '.js': '.mjs' },
     banner: { js: createRequire },
     minify: true,
-    keepNames: true, // errors are told apart by their names in logs
+    keepNames: true, // logs show errors by name
     sourcemap: 'linked',
-    sourcesContent: false, // places in a stack trace are enough
+    sourcesContent: false, // positions in a stack trace are enough
     logLevel: 'error',
   });
-  if (globSync('*.mjs', { cwd: outdir }).length === 0) throw new Error(`no Lambdas in ${join(root, 'lambdas')}`);
+  if (globSync('*.mjs', { cwd: outdir }).length === 0)
+    throw new Error(`no Lambdas found in ${join(root, 'lambdas', 'functions')}`);
 }
 
-/** Some packages are CommonJS and require what Node brings. */
+/** Some packages are CommonJS and call `require` for modules of Node. */
 const createRequire = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";

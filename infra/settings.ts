@@ -10,7 +10,7 @@ const OLD_PAYLOAD_KEY_ARNS = commaSeparated.pipe(z.array(kmsKeyArn)).meta({
     'KMS keys that wrapped data keys earlier, comma-separated. What they wrapped can still be read ([ADR 0023](../adr/0023-envelope-codec.md)).',
 });
 
-/** Settings of the API stack that a deployment must supply. None is secret. They are context: in cdk.json for each stage, or `-c INSURER_ID=…`. */
+/** Settings of the API stack, from the CDK context: in cdk.json for each stage, or `-c INSURER_ID=…`. None is secret. */
 export const apiContext = apiSettings
   .pick({
     INSURER_ID: true,
@@ -50,7 +50,7 @@ export const apiContext = apiSettings
   });
 export type ApiSettings = z.infer<typeof apiContext>;
 
-/** Settings of the worker stack, likewise. */
+/** Settings of the worker stack, from the CDK context. */
 export const workerContext = workerSettings
   .pick({
     INSURER_ID: true,
@@ -73,7 +73,7 @@ export const workerContext = workerSettings
   .extend({ OLD_PAYLOAD_KEY_ARNS });
 export type WorkerSettings = z.infer<typeof workerContext>;
 
-/** Settings of the console stack, likewise. */
+/** Settings of the console stack, from the CDK context. */
 export const consoleContext = apiContext
   .pick({ OIDC_ISSUER: true, OIDC_ROLES_CLAIM: true, CONSOLE_ORIGIN: true })
   .extend({
@@ -119,18 +119,18 @@ export type ConsoleSettings = z.infer<typeof consoleContext>;
 /** Only Temporal's dev server has the namespace `default`, so a deployment must name its own. */
 const named = { TEMPORAL_NAMESPACE: apiContext.shape.TEMPORAL_NAMESPACE.removeDefault() };
 
-/** @throws ConfigError */
+/** Reads the settings of the API stack. @throws ConfigError */
 export const readApiSettings = (node: Node, stage: Stage): ApiSettings =>
   readContext(node, stage, stage === 'local' ? apiContext : apiContext.extend(named));
-/** @throws ConfigError */
+/** Reads the settings of the worker stack. @throws ConfigError */
 export const readWorkerSettings = (node: Node, stage: Stage): WorkerSettings =>
   readContext(node, stage, workerContext.extend(named)); // on a laptop, workers are processes and not part of the app
 
-/** @throws ConfigError */
+/** Reads the settings of the console stack. @throws ConfigError */
 export const readConsoleSettings = (node: Node, stage: Stage): ConsoleSettings =>
   readContext(node, stage, consoleContext);
 
-/** Reads `-c NAME=…`, or else the entry of the stage in cdk.json. */
+/** Reads each setting from `-c NAME=…`, or else from the entry of the stage in cdk.json. */
 function readContext<Schema extends z.ZodObject>(node: Node, stage: Stage, schema: Schema): z.infer<Schema> {
   const ofStage = z.record(z.string(), z.unknown()).optional().parse(node.tryGetContext(stage));
   const entries = Object.keys(schema.shape).map((name) => [name, node.tryGetContext(name) ?? ofStage?.[name]]);

@@ -14,7 +14,7 @@ import { createCodecTokenVerifier, createTokenVerifier, type VerifyToken } from 
 import { traces } from './observability.ts';
 import { readSettings } from './settings.ts';
 
-/** What handlers work with. */
+/** The clients that handlers use. */
 export interface Clients {
   readonly config: ApiConfig;
   readonly stores: Stores;
@@ -24,13 +24,13 @@ export interface Clients {
   readonly payloadCodec: PayloadCodec;
   readonly tokenCipher: TokenCipher;
   readonly verifyToken: VerifyToken;
-  /** takes the tokens of Temporal's page besides */
+  /** also accepts the tokens of the Temporal UI */
   readonly verifyCodecToken: VerifyToken;
 }
 
 let clients: Promise<Clients> | undefined;
 
-/** Opened at a container's first request that needs them, and kept; nothing is connected before it is used. @throws Problem `unavailable` */
+/** Returns the clients of this container. Opens them at the first request that needs them; each connects with its first call. @throws Problem `unavailable` */
 export function clientsOfContainer(): Promise<Clients> {
   clients ??= readSettings(process.env)
     .then(async (config) => openClients(config, await traces))

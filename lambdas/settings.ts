@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { type ApiConfig, apiConfig, readConfig } from '../core/config.ts';
 import { promptly } from '../core/stores/open-stores.ts';
 
-const place = z.object({ SECRET_ID: z.string().min(1), AWS_REGION: z.string().min(1) });
-/** What the secret holds, as JSON: nothing else of it becomes a setting. */
+const location = z.object({ SECRET_ID: z.string().min(1), AWS_REGION: z.string().min(1) });
+/** The fields of the secret, which is JSON. Other fields are ignored. */
 const secret = z.object({
   PSEUDONYM_KEY: z.string(),
   PAYLOAD_KEYS: z.string().optional(),
@@ -14,14 +14,14 @@ const secret = z.object({
   OTEL_EXPORTER_OTLP_HEADERS: z.string().optional(),
 });
 
-/** The settings of a Lambda: its environment, and what is secret from Secrets Manager. @throws ConfigError */
+/** Reads the settings of a Lambda from its environment and from Secrets Manager. @throws ConfigError */
 export async function readSettings(environment: NodeJS.ProcessEnv): Promise<ApiConfig> {
   return readConfig(apiConfig, { ...environment, ...(await readSecret(environment)) });
 }
 
-/** @throws ConfigError */
+/** Reads the secret settings from Secrets Manager. @throws ConfigError */
 export async function readSecret(environment: NodeJS.ProcessEnv): Promise<z.infer<typeof secret>> {
-  const { SECRET_ID, AWS_REGION: region } = readConfig(place, environment);
+  const { SECRET_ID, AWS_REGION: region } = readConfig(location, environment);
   const secrets = new SecretsManagerClient({ region, ...promptly });
   try {
     const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId: SECRET_ID }));

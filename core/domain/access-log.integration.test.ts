@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { AccessEntry } from './access.ts';
 import { chainOf, draftArbitrary, draftOf } from './access-log.fixture.ts';
 
-test('an auditor who follows the docs comes to the same hashes', async () => {
+test('an auditor who follows the docs gets the same hashes', async () => {
   const docs = await readFile(new URL('../../docs/reference/access-log.md', import.meta.url), 'utf8');
   const script = /```python\n(.*?)```/s.exec(docs)?.[1] ?? '';
   const audit = async (entries: readonly AccessEntry[]) =>

@@ -11,10 +11,10 @@ const chains = fc
   .uniqueArray(draftArbitrary, { minLength: 1, maxLength: 8, selector: ({ id }) => id })
   .map((drafts) => chainOf(drafts));
 
-/** A chain, and the place of one of its entries from 0. */
+/** A chain, and the index of one of its entries. */
 const chainsAndPlaces = chains.chain((entries) => fc.tuple(fc.constant(entries), fc.nat({ max: entries.length - 1 })));
 
-/** An entry forged well: whatever it says, its hash fits. */
+/** Forges an entry whose hash matches its content. */
 function forge(entry: AccessEntry, changes: Partial<AccessEntry>): AccessEntry {
   const { seq, prevHash, prevRecorded, hash: _, ...draft } = { ...entry, ...changes };
   const recorded = prevRecorded ?? '';
@@ -22,14 +22,14 @@ function forge(entry: AccessEntry, changes: Partial<AccessEntry>): AccessEntry {
   return forged;
 }
 
-/** As from a table: whatever was done to the items, they come ordered by seq. */
+/** Verifies entries in the order in which the table returns them: by seq. */
 const verify = async (entries: readonly AccessEntry[], checkpoints: readonly Checkpoint[]) => {
   const ordered = <Item extends Checkpoint>(items: readonly Item[]) => items.toSorted((a, b) => a.seq - b.seq);
   return await verifyChain(ordered(entries), ordered(checkpoints), now);
 };
 const brokenAt = (seq: number) => ({ valid: false, firstBrokenSeq: seq });
 
-test('a chain is valid as it was appended, and as a table gives it back', async () => {
+test('a chain is valid as appended and as read from the table', async () => {
   await fc.assert(
     fc.asyncProperty(chains, async (entries) => {
       const kept: AccessEntry[] = JSON.parse(Buffer.from(JSON.stringify(entries)).toString('utf8'));
@@ -42,7 +42,7 @@ test('an empty log is valid', async () => {
   expect(await verifyChain([], [], now)).toEqual({ valid: true, entries: 0 });
 });
 
-test('whatever is changed in an entry is found, also when its hash was made to fit', async () => {
+test('any change to an entry is found, even if its hash was recomputed', async () => {
   await fc.assert(
     fc.asyncProperty(chainsAndPlaces, draftArbitrary, async ([entries, place], other) => {
       const victim = entries[place] as AccessEntry;
@@ -58,7 +58,7 @@ test('whatever is changed in an entry is found, also when its hash was made to f
   );
 });
 
-test('a field that is added to an entry is found, and one that is taken away', async () => {
+test('an added or removed field of an entry is found', async () => {
   const entries = chainOf([draftOf(1), { ...draftOf(2), entity: { kind: 'sync', id: 's' } }, draftOf(3)]);
   const [, victim] = entries as [AccessEntry, AccessEntry, AccessEntry];
   const { entity: _, ...without } = victim;
@@ -66,7 +66,7 @@ test('a field that is added to an entry is found, and one that is taken away', a
     expect(await verify(entries.with(1, changed), entries.map(checkpointOf))).toMatchObject(brokenAt(2));
 });
 
-test('an entry that is removed is found, the last one too, and so is a checkpoint', async () => {
+test('a removed entry or checkpoint is found, even the last one', async () => {
   await fc.assert(
     fc.asyncProperty(chainsAndPlaces, async ([entries, place]) => {
       const checkpoints = entries.map(checkpointOf);
@@ -80,7 +80,7 @@ test('an entry that is removed is found, the last one too, and so is a checkpoin
   );
 });
 
-test('an entry that is removed is found when all after it were made to fit', async () => {
+test('a removed entry is found even if all later entries were rewritten', async () => {
   await fc.assert(
     fc.asyncProperty(chainsAndPlaces, async ([entries, place]) => {
       const rewritten = chainOf(entries.toSpliced(place, 1));
@@ -89,7 +89,7 @@ test('an entry that is removed is found when all after it were made to fit', asy
   );
 });
 
-test('an entry that is inserted is found: at the end, or where no seq is', async () => {
+test('an inserted entry is found, at the end or between two seqs', async () => {
   await fc.assert(
     fc.asyncProperty(chainsAndPlaces, draftArbitrary, async ([entries, place], draft) => {
       const checkpoints = entries.map(checkpointOf);
@@ -106,7 +106,7 @@ test('an entry that is inserted is found: at the end, or where no seq is', async
   );
 });
 
-test('two entries that have changed places are found', async () => {
+test('two swapped entries are found', async () => {
   await fc.assert(
     fc.asyncProperty(chainsAndPlaces, fc.nat(), async ([entries, place], offset) => {
       const other = (place + 1 + (offset % Math.max(1, entries.length - 1))) % entries.length;
@@ -120,30 +120,30 @@ test('two entries that have changed places are found', async () => {
   );
 });
 
-test('an entry that is changed with its checkpoint is told by the one after it', async () => {
+test('an entry that was changed together with its checkpoint is found by the next entry', async () => {
   const entries = chainOf([1, 2, 3].map(draftOf));
   const forged = forge(entries[1] as AccessEntry, { outcome: 'refused' });
   const changed = entries.with(1, forged);
   expect(await verify(changed, changed.map(checkpointOf))).toMatchObject(brokenAt(3));
 });
 
-test('a front that has expired may be missing, and no more than that', async () => {
+test('expired entries at the start may be missing, but no others', async () => {
   const old = { ...draftOf(1), recorded: '2023-11-25T12:00:00.000Z' };
   const recent = { ...draftOf(2), recorded: '2023-11-25T12:00:01.000Z' };
   const entries = chainOf([old, old, recent, recent, recent]);
   const from = (index: number) => verify(entries.slice(index), entries.slice(index).map(checkpointOf));
   expect(await from(2)).toEqual({ valid: true, entries: 3 });
-  expect(await from(1)).toEqual({ valid: true, entries: 4 }); // the table forgets in its own order, and its own time
+  expect(await from(1)).toEqual({ valid: true, entries: 4 }); // DynamoDB deletes expired items in any order, at any time
   expect(await from(3)).toEqual({ valid: false, entries: 2, firstBrokenSeq: 3 });
   expect(await from(4)).toEqual({ valid: false, entries: 1, firstBrokenSeq: 4 });
 });
 
-test('an entry is kept for three years, to the second', () => {
+test('an entry expires after exactly three years', () => {
   expect(expiresAtSeconds('2026-11-25T12:00:00.001Z')).toBe(Date.parse('2029-11-25T12:00:01.000Z') / 1000);
   expect(expiresAtSeconds('2028-02-29T00:00:00.000Z')).toBe(Date.parse('2031-03-01T00:00:00.000Z') / 1000);
 });
 
-test('how an entry is hashed never changes: logs of three years hang on it', () => {
+test('the hash of an entry never changes, because logs of three years depend on it', () => {
   const [first, second] = chainOf([draftOf(1), { ...draftOf(2), entity: { kind: 'sync', id: 's' } }]);
   expect([first?.hash, second?.hash]).toEqual([
     '0ae1afa36bcd4155a1e98d8ad893f1f3dd6ef58e1487000de124f09469f4ee2e',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { agentLabel } from './access.ts';
 
-test('who it was is told by name and by whose token it was, on one line of at most 200 characters', () => {
+test('a label names a person by name and sub, on one line of at most 200 characters', () => {
   expect(agentLabel({ who: '8f3b1c', name: 'Jonas Brandt' })).toBe('Jonas Brandt (8f3b1c)');
   expect(agentLabel({ who: '8f3b1c' })).toBe('8f3b1c');
   expect(agentLabel({ who: '8f3b1c', name: ' \n ' })).toBe('8f3b1c');

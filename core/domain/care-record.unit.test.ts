@@ -4,11 +4,11 @@ import { careRecordsAnswerProblem } from './care-record.ts';
 const record = { id: 'r1', programme: 'DMP', title: 'Diabetes', status: 'active', start: '2024-02-29' };
 const answer = (...careRecords: unknown[]) => ({ kvnr: 'A123456780', careRecords });
 
-test('an answer without care records is a valid one', () => {
+test('an answer without care records is valid', () => {
   expect(careRecordsAnswerProblem(answer())).toBeUndefined();
 });
 
-test('fields that the contract does not name are allowed everywhere', () => {
+test('unknown fields are allowed everywhere', () => {
   const document = { id: 'd', mediaType: 'text/plain', contentBase64: '***not base64', sha: 1 };
   const full = {
     ...record,
@@ -20,7 +20,7 @@ test('fields that the contract does not name are allowed everywhere', () => {
   expect(careRecordsAnswerProblem({ ...answer(full), page: 1 })).toBeUndefined();
 });
 
-test('a title is measured in characters, as the contract does, not in UTF-16 units', () => {
+test('a title is measured in characters, as in the contract, not in UTF-16 units', () => {
   expect(careRecordsAnswerProblem(answer({ ...record, title: '𝛂'.repeat(500) }))).toBeUndefined();
   expect(careRecordsAnswerProblem(answer({ ...record, title: '𝛂'.repeat(501) }))).toBe(
     'careRecords[0].title: too long',
@@ -45,11 +45,11 @@ test.each([
     'careRecords[0].documents[0].contentBase64: missing',
   ],
   [answer(record, record), 'careRecords[1].id: not unique'],
-])('what breaks the contract is named by its path and never by its value: %j', (value, problem) => {
+])('a problem names the path and never the value: %j', (value, problem) => {
   expect(careRecordsAnswerProblem(value)).toBe(problem);
 });
 
-test('of an answer that is wrong everywhere only the first problems are named', () => {
+test('only the first problems of an answer are named', () => {
   expect(careRecordsAnswerProblem(answer(...Array.from({ length: 9 }, () => 1)))).toMatch(
     /careRecords\[4\]: not of type object; and more$/,
   );

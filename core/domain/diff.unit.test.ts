@@ -16,7 +16,7 @@ const stored = (patientRef: string, contentHash: string, listId = 'yesterday', a
 });
 const refs = (entries: readonly { patientRef: string }[]) => entries.map(({ patientRef }) => patientRef);
 
-test('who is new, changed, unchanged and gone', async () => {
+test('new, changed, unchanged and gone patients are counted', async () => {
   const diff = await diffShard(
     [listed('new', '1'), listed('changed', '2'), listed('same', '3')],
     [stored('changed', '0'), stored('same', '3'), stored('gone', '4')],
@@ -26,7 +26,7 @@ test('who is new, changed, unchanged and gone', async () => {
   expect(diff.counts).toEqual({ listed: 3, new: 1, changed: 1, unchanged: 1, gone: 1, stored: 3, duplicates: 0 });
 });
 
-test('who has a quarantined entry only is neither gone nor changed, and one who has a sound one besides is listed', async () => {
+test('a person with only a quarantined entry is neither gone nor changed; a person who also has a valid entry is listed', async () => {
   const lines: ShardLine[] = [
     { patientRef: 'anna', quarantined: true },
     { patientRef: 'ben', quarantined: true },
@@ -38,7 +38,7 @@ test('who has a quarantined entry only is neither gone nor changed, and one who 
   expect(diff.counts).toMatchObject({ listed: 1, changed: 1, stored: 2 });
 });
 
-test('of differing entries of one person the stored one wins, else always the same one', async () => {
+test('of a person’s different entries, the stored one wins; otherwise the choice is always the same', async () => {
   const lines = [listed('anna', '3'), listed('anna', '1'), listed('anna', '2'), listed('anna', '1')];
   for (const order of [lines, lines.toReversed()]) {
     expect((await diffShard(order, [stored('anna', '2')], 'today')).counts).toMatchObject({
@@ -62,7 +62,7 @@ const before = fc.uniqueArray(
   { selector: ({ patientRef }) => patientRef },
 );
 
-/** What an attempt leaves in the table that died after it had stored some of its diff. */
+/** Returns the state that an attempt leaves if it dies after it has stored a part of its diff. */
 function storeSome(table: StoredEntry[], diff: Awaited<ReturnType<typeof diffShard>>, dies: () => boolean) {
   const after = new Map(table.map((entry) => [entry.patientRef, entry]));
   for (const as of ['new', 'changed'] as const)
@@ -71,7 +71,7 @@ function storeSome(table: StoredEntry[], diff: Awaited<ReturnType<typeof diffSha
   return [...after.values()];
 }
 
-test('an attempt after one that died half way counts nobody twice and forgets nobody', async () => {
+test('an attempt after one that died halfway counts everybody exactly once', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(line), before, fc.infiniteStream(fc.boolean()), async (lines, table, dies) => {
       const first = await diffShard(lines, table, 'today');
@@ -88,7 +88,7 @@ test('an attempt after one that died half way counts nobody twice and forgets no
   );
 });
 
-test('the order of the list does not matter, and everyone is in one place only', async () => {
+test('the order of the list does not matter, and each person is counted once', async () => {
   const shuffled = fc
     .array(line)
     .chain((lines) =>

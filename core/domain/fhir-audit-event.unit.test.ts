@@ -41,7 +41,7 @@ test('every entry becomes a valid AuditEvent in a valid Bundle of FHIR R4', () =
   for (const { resource } of auditEventBundle(entries, self).entry ?? []) expect(validate(resource)).toEqual([]);
 });
 
-test('codes of required value sets are in them, which the validator does not check', () => {
+test('codes are members of their required value sets, which the validator does not check', () => {
   const { type, entry } = auditEventBundle(entries, self);
   expect(type).toBe('searchset');
   for (const { resource, search } of entry ?? []) {
@@ -63,7 +63,7 @@ test('the validator rejects an AuditEvent that breaks a rule, alone and in a Bun
   }
 });
 
-test('an AuditEvent says who did what to whose data, how it ended, and where it stands in the chain', () => {
+test('an AuditEvent holds the actor, the operation, the patient, the outcome and the position in the chain', () => {
   const refused = linkEntry(
     { ...draft, outcome: 'refused', entity: { kind: 'document', id: 'cd'.repeat(32) } },
     undefined,
@@ -100,7 +100,7 @@ test('an AuditEvent says who did what to whose data, how it ended, and where it 
   });
 });
 
-test('a page leads to the next one, and the last one to none', () => {
+test('a page links to the next page, and the last page has no such link', () => {
   const relations = (nextUrl?: string) => auditEventBundle(entries, self, nextUrl).link.map(({ relation }) => relation);
   expect(relations(`${self}?nextToken=x`)).toEqual(['self', 'next']);
   expect(relations()).toEqual(['self']);

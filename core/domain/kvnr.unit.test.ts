@@ -5,12 +5,12 @@ import { isKvnr } from './kvnr.ts';
 const letter = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZ');
 const eightDigits = fc.stringMatching(/^[0-9]{8}$/);
 
-test('the insurer contract’s examples are judged as it says', () => {
+test('the examples of the insurer’s contract are valid or invalid as stated', () => {
   for (const valid of ['A123456780', 'X110434370', 'Z987654321']) expect(isKvnr(valid)).toBe(true);
   for (const invalid of ['A123456789', 'G995030567']) expect(isKvnr(invalid)).toBe(false);
 });
 
-test('of ten check digits exactly one is right', () => {
+test('exactly one of ten check digits is valid', () => {
   fc.assert(
     fc.property(letter, eightDigits, (first, digits) => {
       const right = [...'0123456789'].filter((check) => isKvnr(first + digits + check));
@@ -19,7 +19,7 @@ test('of ten check digits exactly one is right', () => {
   );
 });
 
-test('one digit that is mistyped never goes unnoticed', () => {
+test('one mistyped digit is always found', () => {
   fc.assert(
     fc.property(letter, eightDigits, fc.nat(8), fc.integer({ min: 1, max: 9 }), (first, digits, place, offset) => {
       const kvnr = [...'0123456789'].map((check) => first + digits + check).find(isKvnr) ?? '';
@@ -30,7 +30,7 @@ test('one digit that is mistyped never goes unnoticed', () => {
   );
 });
 
-test('whatever is not of the form is no KVNR, and nothing throws', () => {
+test('a text of any other form is not a KVNR, and nothing throws', () => {
   fc.assert(
     fc.property(fc.anything(), (value) => {
       if (isKvnr(value)) expect(value).toMatch(/^[A-Z]\d{9}$/);

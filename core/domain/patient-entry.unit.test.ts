@@ -15,7 +15,7 @@ const reasonOf = (entry: unknown) => {
   return read.kind === 'quarantined' ? read.reason : 'valid';
 };
 
-test('a sound entry keeps every field as the insurer wrote it, without the whitespace', () => {
+test('a valid entry keeps every field as the insurer wrote it, without whitespace', () => {
   const text =
     '{ "kvnr":"A123456780","familyName":"M\\u00fcller","givenName":"😀", "birthDate":"1970-02-28",\n "gender":"female","bonus":1.0,"id":12345678901234567890,"__proto__":{"a":-0},"lone":"\\ud800"}';
   expect(readEntry({ text })).toMatchObject({
@@ -46,15 +46,18 @@ test.each([
   [{ address: { postalCode: 12345 } }, 'address.postalCode: not of type string'],
   [{ insuredSince: '' }, 'insuredSince: not a date'],
   [{ birthDate: 7, gender: 'F' }, 'birthDate: not of type string; gender: not one of the allowed'],
-])('%j is told as: %s', (change, reason) => {
+])('%j gives the reason: %s', (change, reason) => {
   expect(reasonOf({ ...anna, ...change })).toBe(reason);
 });
 
-test.each([[null], [42], ['A123456780'], [true], [[anna]]])('an entry that is no object is told: %j', (entry) => {
-  expect(reasonOf(entry)).toBe('entry: not of type object');
-});
+test.each([[null], [42], ['A123456780'], [true], [[anna]]])(
+  'an entry that is not an object is quarantined: %j',
+  (entry) => {
+    expect(reasonOf(entry)).toBe('entry: not of type object');
+  },
+);
 
-test('who has an entry that is not sound is still known by a sound KVNR, however the entry is broken', () => {
+test('a person with a broken entry is still identified by a valid KVNR', () => {
   const broken = [
     readEntry({ text: '{"kvnr":"A123456780"}' }),
     readEntry({ text: '{"kvnr": "A123456780",}' }),
@@ -68,7 +71,7 @@ test('who has an entry that is not sound is still known by a sound KVNR, however
 });
 
 test.each(['a123456780', ' A123456780', '\tA123456780 ', ' a123456780 ', '\u00a0A123456780'])(
-  'a KVNR in another spelling makes no sound entry, but the person is there: %j',
+  'an entry whose KVNR has another spelling is quarantined, but its person is identified: %j',
   (kvnr) => {
     const read = readEntry({ text: JSON.stringify({ ...anna, kvnr }) });
     expect(read).toEqual({ kind: 'quarantined', reason: 'kvnr: wrong form', kvnr: 'A123456780' });
@@ -77,7 +80,7 @@ test.each(['a123456780', ' A123456780', '\tA123456780 ', ' a123456780 ', '\u00a0
   },
 );
 
-test('the order of fields is no change, a digit is', () => {
+test('the order of fields is not a change, but a digit is', () => {
   const hashOf = (more: string) => {
     const entry = readEntry({ text: `{${more},${JSON.stringify(anna).slice(1)}` });
     return entry.kind === 'valid' ? entry.contentHash : undefined;
@@ -89,7 +92,7 @@ test('the order of fields is no change, a digit is', () => {
   expect(hashOf('"a":1')).not.toBe(hashOf('"a":"1"'));
 });
 
-test('whatever an entry is, a reason holds no value of it and no name that the insurer made up', () => {
+test('a reason never holds a value of the entry or a name that the insurer chose', () => {
   const secret = 'xq7';
   const anything = fc.oneof(
     fc.constant(secret),
@@ -107,7 +110,7 @@ test('whatever an entry is, a reason holds no value of it and no name that the i
   );
 });
 
-test('any text is judged without an error', () => {
+test('any text is validated without an error', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (text) => {
       const { kind, kvnr } = readEntry({ text });

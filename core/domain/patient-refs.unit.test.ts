@@ -3,7 +3,7 @@ import { patientRefsIn } from './patient-refs.ts';
 
 const [anna, ben] = ['5d41402abc4b2a76b9719d911017c592', '7d793037a0760186574b0282f2f435e7'];
 
-test('a patient is found wherever a workflow names them, and once', () => {
+test('each patient that a workflow names is found once', () => {
   const texts = [
     `{"patientRef":"${anna}"}`,
     `{"patientRefs":["${anna}","${ben}"],"next":{"shardIndex":3}}`,
@@ -19,6 +19,6 @@ test.each([
   `{"syncId":"1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e"}`,
   `"${anna.toUpperCase()}"`,
   '',
-])('nobody is found in %s', (text) => {
+])('no patient is found in %s', (text) => {
   expect(patientRefsIn([text])).toEqual([]);
 });

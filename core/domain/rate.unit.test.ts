@@ -8,13 +8,13 @@ test('six patients in one minute are six per minute, and sixty more take ten min
   expect(etaSeconds(60, 6)).toBe(600);
 });
 
-test('what was finished more than five minutes ago no longer counts', () => {
+test('patients finished more than five minutes ago no longer count', () => {
   const rate = countFinished(startRate(0), 1_000);
   expect(ratePerMinute(rate, 400_000)).toBe(0);
   expect(countFinished(rate, 400_000).buckets).toHaveLength(1);
 });
 
-test('nothing pending is no time left, and no rate is no estimate', () => {
+test('without pending patients no time is left, and without a rate there is no estimate', () => {
   expect(etaSeconds(0, 0)).toBe(0);
   expect(etaSeconds(5, 0)).toBeUndefined();
 });

@@ -13,11 +13,11 @@ test.each([
   [{ removals: 50_001, stored: 1_000_000 }, true],
   [{ removals: 1, stored: 1 }, true],
   [{ removals: 20, stored: 20 }, true],
-])('%j asks an operator: %s', (figures, asks) => {
+])('%j needs approval: %s', (figures, asks) => {
   expect(needsApproval({ ...figures, limitPercent: 5 })).toBe(asks);
 });
 
-test('no list empties the database unasked, whatever the limit', () => {
+test('removing all patients always needs approval, whatever the limit', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2_000_000 }), fc.integer({ min: 0, max: 100 }), (stored, limitPercent) => {
       expect(needsApproval({ removals: stored, stored, limitPercent })).toBe(true);

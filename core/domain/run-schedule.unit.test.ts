@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { lastHourMs, overdueMinutes } from './run-schedule.ts';
 
 const hours = { startHour: 3, dueHour: 8 };
-/** minutes overdue at a moment, with runs that were completed then; all in German time of November, UTC+1 */
+/** Returns the minutes overdue at a moment, given completed runs. All in German time of November, UTC+1. */
 const overdueAt = (now: string, ...completed: string[]): number =>
   overdueMinutes(
     hours,
@@ -10,12 +10,12 @@ const overdueAt = (now: string, ...completed: string[]): number =>
     Date.parse(`${now}+01:00`),
   );
 
-test('a run that was completed by the hour is not overdue, and neither is one that has time yet', () => {
+test('no run is overdue if one was completed by the due hour, or before that hour', () => {
   expect(overdueAt('2026-11-25T12:00:00', '2026-11-25T04:10:00')).toBe(0);
   expect(overdueAt('2026-11-25T07:59:59', '2026-11-24T04:10:00')).toBe(0);
 });
 
-test('without one it is overdue from the hour on, until one is completed', () => {
+test('without a completed run, it is overdue from the due hour until one is completed', () => {
   expect(overdueAt('2026-11-25T08:00:00', '2026-11-24T04:10:00')).toBe(0);
   expect(overdueAt('2026-11-25T08:07:30', '2026-11-24T04:10:00')).toBe(7);
   expect(overdueAt('2026-11-26T07:00:00', '2026-11-24T04:10:00')).toBe(23 * 60);
@@ -23,18 +23,18 @@ test('without one it is overdue from the hour on, until one is completed', () =>
   expect(overdueAt('2026-11-25T09:00:00')).toBe(60);
 });
 
-test('yesterday’s run, though it ended late, is not today’s', () => {
+test('a run of yesterday that ended before the start of today does not count', () => {
   expect(overdueAt('2026-11-25T08:10:00', '2026-11-24T22:00:00')).toBe(10);
 });
 
-test('a run of days that took in today’s start is today’s once it has ended', () => {
+test('a run over several days that today’s start joined counts once it has ended', () => {
   expect(overdueAt('2026-11-25T08:10:00', '2026-11-25T06:00:00')).toBe(0);
 });
 
-test('the hour is the one that clocks in Germany show, summer and winter', () => {
+test('the hour is German local time, in summer and winter', () => {
   expect(lastHourMs(8, Date.parse('2026-07-01T06:30:00Z'))).toBe(Date.parse('2026-07-01T06:00:00Z'));
   expect(lastHourMs(8, Date.parse('2026-12-01T07:30:00Z'))).toBe(Date.parse('2026-12-01T07:00:00Z'));
   expect(lastHourMs(8, Date.parse('2026-12-01T06:59:59Z'))).toBe(Date.parse('2026-11-30T07:00:00Z'));
-  // the night in which summer time ends has the hour from two to three twice
+  // the hour from two to three occurs twice in the night in which summer time ends
   expect(lastHourMs(2, Date.parse('2026-10-25T01:30:00Z'))).toBe(Date.parse('2026-10-25T01:00:00Z'));
 });

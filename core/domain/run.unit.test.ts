@@ -14,7 +14,7 @@ import {
 const outcomes: readonly PatientOutcome[] = ['done', 'not-insured', 'permanently-failed', 'exhausted', 'gone'];
 const line = { state: 'open', busy: false } as const;
 
-test('whatever becomes of the patients, everyone is counted in one place', () => {
+test('each patient is counted exactly once, whatever the outcome', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...outcomes), { maxLength: 60 }), fc.nat(20), (ended, left) => {
       let run = countPending(startRun('r', 0), ended.length + left);
@@ -27,7 +27,7 @@ test('whatever becomes of the patients, everyone is counted in one place', () =>
   );
 });
 
-test('a new list counts those tried in vain as pending again, and those refused for good as failed still', () => {
+test('after a new list, exhausted patients are pending again, and refused patients are still failed', () => {
   let run = countPending(startRun('r', 0), 3);
   run = countPatient(run, 'exhausted', zeroLineUse, 1_000);
   run = countPatient(run, 'permanently-failed', zeroLineUse, 2_000);
@@ -36,14 +36,14 @@ test('a new list counts those tried in vain as pending again, and those refused 
   expect(progressOf(run, line, 4_000).careRecords).toEqual({ total: 4, done: 1, pending: 2, failed: 1, notInsured: 0 });
 });
 
-test('lists of one run add up what they brought, and the last one says who is listed', () => {
+test('new and changed patients of several lists add up, and the last list sets the listed patients', () => {
   let run = countList(startRun('r', 0), { listed: 10, new: 10, changed: 0, unchanged: 0 }, 1);
   run = countRemoved(run, 2);
   run = countList(run, { listed: 9, new: 1, changed: 2, unchanged: 6 }, 0);
   expect(run.patients).toEqual({ listed: 9, new: 11, changed: 2, unchanged: 6, removed: 2, quarantined: 0 });
 });
 
-test('the failure rate is of requests, and a run that has ended has no time left', () => {
+test('the failure rate is per request, and an ended run has no time left', () => {
   const counted = countPatient(
     countPending(startRun('r', 0), 2),
     'done',
@@ -60,7 +60,7 @@ test('the failure rate is of requests, and a run that has ended has no time left
   );
 });
 
-test('who cancelled a run, and why, is told of a run that has ended so, and not of one that went on', () => {
+test('only a cancelled run shows who cancelled it, and why', () => {
   const cancellation = { by: 'olga', reason: 'the wrong list' };
   const asked = { ...startRun('r', 0), cancellation };
   expect(progressOf(asked, line, 1_000)).not.toHaveProperty('cancellation');

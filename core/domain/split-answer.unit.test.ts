@@ -8,7 +8,7 @@ const anyText = fc
   .chain((text) => fc.constantFrom(text, `${text}\ud800`, '\u0000', '😀"\\/'));
 const number = fc.constantFrom('1.0', '-0', '1e400', '12345678901234567890', '0.1000', '1E2', '7');
 
-/** JSON text of any value, numbers written in ways that JavaScript would not keep. */
+/** JSON text of any value, with numbers that JavaScript would print differently. */
 const { value } = fc.letrec<{ value: string }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small' },
@@ -42,7 +42,7 @@ const answer = fc
   .array(record)
   .chain((records) => withFields(`"kvnr":"A123456780","careRecords":[${records.join(',')}]`));
 
-test('whatever the insurer sends comes back bit by bit once it was taken apart', () => {
+test('any answer is identical after splitting and joining', () => {
   fc.assert(
     fc.property(answer, (text) => {
       expect(joinAnswer(splitAnswer(text))).toBe(printLossless(parseLossless(text)));
@@ -50,13 +50,13 @@ test('whatever the insurer sends comes back bit by bit once it was taken apart',
   );
 });
 
-test('compact text comes back as the very same text, digits and order of fields too', () => {
+test('compact text stays identical, including digits and the order of fields', () => {
   const text =
     '{"page":1.0,"kvnr":"A123456780","careRecords":[{"z":12345678901234567890,"id":"r#1","documents":[{"contentBase64":"**=","id":"d"}],"__proto__":-0}],"total":1e400}';
   expect(joinAnswer(splitAnswer(text))).toBe(text);
 });
 
-test('what surrounds the records names nobody, and their bodies hold no document', () => {
+test('the envelope names nobody, and the bodies of records hold no document', () => {
   const { envelope, records } = splitAnswer(
     '{"kvnr":"A123456780","careRecords":[{"id":"r","documents":[{"contentBase64":"QUJD"},{"contentBase64":"\\ud800"}]}],"page":1}',
   );

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { JsonArrayError, JsonArraySplitter } from './array-splitter.ts';
 
-/** In a process of its own, which has not taken memory for others yet. */
-test('thirty million brackets take no memory', () => {
+/** Runs in its own process, which has not allocated memory for other tests. */
+test('thirty million brackets need no memory', () => {
   const splitter = new JsonArraySplitter({ elementBytes: 1 << 20, depth: 64 });
   const brackets = Buffer.alloc(1 << 20, '[');
   const beforeBytes = process.memoryUsage().rss;

@@ -29,7 +29,7 @@ function faultOf(bytes: Uint8Array | string): string {
   return 'none';
 }
 
-test('each element comes as it was written, with its place', () => {
+test('each element is returned as written, with its position', () => {
   const list = ' [ {"a":[1.0,"]}"]} ,\n"\\"," , 12345678901234567890,null ,[[]],{}] \n';
   const expected = ['{"a":[1.0,"]}"]}', '"\\","', '12345678901234567890', 'null', '[[]]', '{}'];
   expect(texts(split(list))).toEqual(expected);
@@ -74,16 +74,16 @@ test.each([
   ['[{\0}]', 'syntax at 2'],
   ["['a']", 'syntax at 1'],
   ['[1:2]', 'syntax at 2'],
-])('%j is refused with its kind and the byte it is about', (list, fault) => {
+])('%j is rejected with the kind of fault and the byte position', (list, fault) => {
   expect(faultOf(list)).toBe(fault);
 });
 
-test('a quote that was not escaped never swallows the people after it', () => {
+test('an unescaped quote never swallows the elements after it', () => {
   const list = '[{"familyName":"al"se"},{"kvnr":"A123456780"},{"kvnr":"X110434370"}]';
   expect(faultOf(list)).toMatch(/^syntax at /);
 });
 
-test('an element that is too large is named, not held, and the others come', () => {
+test('an element that is too large is reported but not buffered, and the others are returned', () => {
   const list = `[1,{"a":"${'x'.repeat(5_000)}"},{"b":"${'y'.repeat(992)}"},{"b":"${'y'.repeat(993)}"},2]`;
   for (const chunks of [[], byteByByte(list), [700, 700, 700, 700]]) {
     const elements = split(list, chunks);
@@ -93,13 +93,13 @@ test('an element that is too large is named, not held, and the others come', () 
   }
 });
 
-test('an element that is nested too deeply is named, and the others come', () => {
+test('an element that is nested too deeply is reported, and the others are returned', () => {
   const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
   const elements = split(`[${nested(8)},${nested(9)},${nested(400)},{}]`);
   expect(elements.map(({ fault }) => fault)).toEqual([undefined, 'too-deep', 'too-deep', undefined]);
 });
 
-test('bytes that are no UTF-8 spoil their element only', () => {
+test('bytes that are not UTF-8 affect only their element', () => {
   const bad = [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x80]];
   for (const bytes of bad) {
     const list = Buffer.concat([Buffer.from('["ä",{"a":"'), Buffer.from(bytes), Buffer.from('"},"€"]')]);
@@ -111,7 +111,7 @@ test('bytes that are no UTF-8 spoil their element only', () => {
 const jsonArray = fc.array(fc.jsonValue({ maxDepth: 5 }), { maxLength: 8 });
 const roomy = { elementBytes: 1 << 20, depth: 64 };
 
-test('any array gives its elements, wherever the transfer cuts it into chunks', () => {
+test('any array is split into its elements, however it arrives in chunks', () => {
   fc.assert(
     fc.property(jsonArray, fc.array(fc.nat(12)), fc.nat(3), (values, chunks, indent) => {
       const elements = split(JSON.stringify(values, undefined, indent), chunks, roomy);
@@ -121,7 +121,7 @@ test('any array gives its elements, wherever the transfer cuts it into chunks', 
   );
 });
 
-test('any array that is cut short is refused, wherever that is', () => {
+test('any truncated array is rejected', () => {
   fc.assert(
     fc.property(jsonArray, fc.nat(), (values, at) => {
       const whole = Buffer.from(JSON.stringify(values));
@@ -140,7 +140,7 @@ function isJsonArray(bytes: Uint8Array): boolean {
 
 const bytesLikeJson = fc.array(fc.constantFrom(...Buffer.from('[]{}",:\\ 1te\0\n\x80\xffk')), { maxLength: 40 });
 
-test('any bytes end in elements or in an error of ours, the same in any chunks', () => {
+test('any bytes give elements or a JsonArrayError, independent of chunks', () => {
   const outcome = (bytes: Uint8Array, chunks: readonly number[]) => {
     try {
       return split(bytes, chunks);

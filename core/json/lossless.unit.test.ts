@@ -17,13 +17,13 @@ test.each([
   '999999999999999',
   '-0.0',
   '0e0',
-])('the number %s comes back as it was written', (number) => {
+])('the number %s stays as written', (number) => {
   const text = `{"a":[${number},{"b":${number}}]}`;
   expect(printLossless(parseLossless(text))).toBe(text);
   expect(printLossless(parseLossless(number))).toBe(number);
 });
 
-test('a number that JavaScript prints alike stays a plain number', () => {
+test('a number that JavaScript prints identically stays a plain number', () => {
   expect(parseLossless('[42,1.0]')).toEqual([42, expect.toSatisfy(isRawNumber)]);
 });
 
@@ -36,7 +36,7 @@ const number = fc
   .map((parts) => parts.join(''));
 const spaced = fc.tuple(fc.constantFrom('', ' ', '\n\t'), number).map((parts) => parts.join(''));
 
-test('any number comes back as it was written, wherever it stands', () => {
+test('any number stays as written, at any position', () => {
   fc.assert(
     fc.property(fc.array(spaced, { minLength: 3, maxLength: 3 }), ([a = '', b = '', c = '']) => {
       expect(printLossless(parseLossless(a))).toBe(a.trim());
@@ -46,12 +46,12 @@ test('any number comes back as it was written, wherever it stands', () => {
   );
 });
 
-test('a lone surrogate, NUL, and a field named __proto__ come back', () => {
+test('a lone surrogate, NUL, and a field named __proto__ are kept', () => {
   for (const text of ['["\\ud800"]', '["\\u0000"]', '{"__proto__":{"a":1.0}}', '{"rawJSON":"1"}'])
     expect(printLossless(parseLossless(text))).toBe(text);
 });
 
-test('whatever JSON is, comes back with the same meaning, and a second round changes nothing', () => {
+test('any JSON keeps its meaning, and a second round trip changes nothing', () => {
   fc.assert(
     fc.property(fc.json(), (text) => {
       const printed = printLossless(parseLossless(text));

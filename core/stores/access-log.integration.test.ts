@@ -34,10 +34,10 @@ async function readAll(patientRef: string, limit = 1_000, order?: 'newest'): Pro
   return entries;
 }
 
-test('entries come back in the order in which they were appended, page by page, as one valid chain', async () => {
+test('entries are read in the order of appending, page by page, as one valid chain', async () => {
   const patientRef = newPatientRef();
   const first = await accessLog.append(patientRef, draftsOf(patientRef, 1));
-  const more = await accessLog.append(patientRef, draftsOf(patientRef, 120)); // more than one transaction takes
+  const more = await accessLog.append(patientRef, draftsOf(patientRef, 120)); // more than fit into one transaction
   expect(await readAll(patientRef, 50)).toEqual([...first, ...more]);
   expect(await readAll(patientRef, 50, 'newest')).toEqual([...first, ...more].reverse());
   expect(more.map(({ seq }) => seq)).toEqual(Array.from({ length: 120 }, (_, index) => index + 2));
@@ -45,13 +45,13 @@ test('entries come back in the order in which they were appended, page by page, 
   expect(await accessLog.append(patientRef, [])).toEqual([]);
 });
 
-test('a patient of whom nothing is logged has an empty, valid log', async () => {
+test('a patient without entries has an empty, valid log', async () => {
   const patientRef = newPatientRef();
   expect(await accessLog.read(patientRef, 10)).toEqual({ entries: [] });
   expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 0 });
 });
 
-test('a hundred who append at once, in several processes, are all in one valid chain, each once', async () => {
+test('a hundred concurrent appends from several processes form one valid chain', async () => {
   const patientRef = newPatientRef();
   const drafts = draftsOf(patientRef, 100);
   const clients = Array.from({ length: 20 }, () => DynamoDBDocumentClient.from(new DynamoDBClient({})));
@@ -66,7 +66,7 @@ test('a hundred who append at once, in several processes, are all in one valid c
   expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 100 });
 });
 
-test('a log is valid at every moment while others append to it', async () => {
+test('a log is valid at every moment while entries are appended', async () => {
   const patientRef = newPatientRef();
   let isOver = false;
   const appending = (async () => {
@@ -77,7 +77,7 @@ test('a log is valid at every moment while others append to it', async () => {
   await appending;
 });
 
-test('what is appended again, or twice in one go, is there once, and answered as it stands', async () => {
+test('an entry that is appended twice is stored once, and the stored entry is returned', async () => {
   const patientRef = newPatientRef();
   const [a, b, c] = draftsOf(patientRef, 3) as [AccessDraft, AccessDraft, AccessDraft];
   const first = await accessLog.append(patientRef, [a, b]);
@@ -88,7 +88,7 @@ test('what is appended again, or twice in one go, is there once, and answered as
   expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 3 });
 });
 
-test('what is appended again late, after many others, is there once', async () => {
+test('an entry that is appended again after many others is stored once', async () => {
   const patientRef = newPatientRef();
   const [draft] = draftsOf(patientRef, 1) as [AccessDraft];
   const [first] = await accessLog.append(patientRef, [draft]);
@@ -98,7 +98,7 @@ test('what is appended again late, after many others, is there once', async () =
 });
 
 test.each(['never sent', 'answer lost'] as const)(
-  'an append that is %s at any call fails as unavailable, and its repetition gives one entry',
+  'an append that crashes at any call (%s) fails as unavailable, and repeating it gives one entry',
   async (kind) => {
     let failed = true;
     for (let call = 1; failed; call += 1) {
@@ -117,7 +117,7 @@ test.each(['never sent', 'answer lost'] as const)(
   },
 );
 
-test('the first entries of many patients are appended at one go, and of some who have a log already', async () => {
+test('the first entries of many patients are appended together, including patients with a log', async () => {
   const patientRefs = Array.from({ length: 60 }, () => newPatientRef());
   const drafts = patientRefs.map((patientRef) => draftOf(patientRef));
   const known = patientRefs.filter((_, index) => index % 20 === 0);
@@ -191,16 +191,16 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number]>([
     },
     2,
   ],
-])('an entry that was %s is found', async (_what, tamper, firstBrokenSeq) => {
+])('verification finds an entry that was %s', async (_what, tamper, firstBrokenSeq) => {
   const patientRef = newPatientRef();
   await accessLog.append(patientRef, draftsOf(patientRef, 4));
   await tamper(patientRef);
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq });
-  await accessLog.append(patientRef, draftsOf(patientRef, 1)); // the log goes on, and does not heal by that
+  await accessLog.append(patientRef, draftsOf(patientRef, 1)); // further entries do not repair the log
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq });
 });
 
-test('an entry expires after three years, and the log stays valid whatever the table has forgotten by then', async () => {
+test('an entry expires after three years, and the log stays valid whatever the table has deleted by then', async () => {
   const patientRef = newPatientRef();
   const at = (recorded: string) => ({ ...draftOf(patientRef), recorded });
   await accessLog.append(
@@ -216,7 +216,7 @@ test('an entry expires after three years, and the log stays valid whatever the t
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq: 1 });
 });
 
-test('who comes back when all has expired begins a log that is valid, while old items still lie there', async () => {
+test('a new entry after all have expired gives a valid log, while old items still exist', async () => {
   const patientRef = newPatientRef();
   await accessLog.append(patientRef, [{ ...draftOf(patientRef), recorded: '2026-01-01T00:00:00.000Z' }]);
   const later = createAccessLogStore(dynamo, () => new Date('2030-01-01T00:00:00Z'));
@@ -232,7 +232,7 @@ test.each<[string, (server: ReturnType<typeof createServer>) => void]>([
     'fails',
     (server) => server.on('connection', (socket) => socket.end('HTTP/1.1 500 x\r\ncontent-length: 2\r\n\r\n{}')),
   ],
-])('a table that %s is told within the time promised to whoever waits', async (_how, behave) => {
+])('a table that %s is reported within two seconds', async (_how, behave) => {
   const server = createServer().listen(0, '127.0.0.1');
   behave(server);
   await once(server, 'listening');

@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { batchWrite } from './batch-write.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
 
-test('what DynamoDB leaves unprocessed is offered again until all is written', async () => {
+test('unprocessed items are retried until all are written', async () => {
   const { dynamo, careRecordKeys } = openEmulatedStores();
   let throttled = 3;
-  // DynamoDB under load, as its API describes it: some of a batch comes back
+  // DynamoDB under load returns a part of the batch as unprocessed (BatchWriteItem in its API reference)
   dynamo.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {

@@ -4,24 +4,24 @@ import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
 
 const stores = openEmulatedStores();
 const { careRecords } = stores;
-/** More than one batch of items, and some documents. */
+/** An answer with more than one batch of items, and some documents. */
 const records = Array.from({ length: 40 }, (_, index) =>
   index < 3 ? { id: `r${index}`, documents: [{ contentBase64: `QQ${index}` }] } : { id: `r${index}` },
 );
-const parts = splitAnswer(JSON.stringify({ kvnr: 'A123456780', careRecords: records }));
+const answer = splitAnswer(JSON.stringify({ kvnr: 'A123456780', careRecords: records }));
 
 test.each(['never sent', 'answer lost'] as const)(
-  'a version that is half written or half deleted (%s) reads as not there, never as some of it',
+  'a version that is half written or half deleted (%s) reads as missing, never as a part',
   async (kind) => {
     const seen = new Set<number | undefined>();
     for (const half of ['written', 'deleted'] as const) {
       let crashed = true;
       for (let call = 1; crashed; call += 1) {
         const patientRef = newPatientRef();
-        if (half === 'deleted') await careRecords.stage(patientRef, '1', parts);
+        if (half === 'deleted') await careRecords.stage(patientRef, '1', answer);
         stores.crashAt(call, kind);
         const work =
-          half === 'written' ? careRecords.stage(patientRef, '1', parts) : careRecords.deleteVersion(patientRef, '1');
+          half === 'written' ? careRecords.stage(patientRef, '1', answer) : careRecords.deleteVersion(patientRef, '1');
         crashed = await work.then(
           () => false,
           () => true,
@@ -36,9 +36,9 @@ test.each(['never sent', 'answer lost'] as const)(
   },
 );
 
-test('a version is deleted with its objects, and no other one', async () => {
+test('a version is deleted with its objects, and no other version is', async () => {
   const patientRef = newPatientRef();
-  for (const version of ['1', '2', '3']) await careRecords.stage(patientRef, version, parts);
+  for (const version of ['1', '2', '3']) await careRecords.stage(patientRef, version, answer);
   await careRecords.deleteVersion(patientRef, '3');
   expect(await careRecords.read(patientRef, '3')).toBeUndefined();
   await careRecords.deleteOlderThan(patientRef, '2');
@@ -48,7 +48,7 @@ test('a version is deleted with its objects, and no other one', async () => {
   expect(new Set(keys.map((key) => key.split('/')[2]))).toEqual(new Set(['2']));
 });
 
-test('a record that fits in no item together with the list of its documents comes back with all of them', async () => {
+test('a record that does not fit into an item together with its list of documents is read with all of them', async () => {
   const patientRef = newPatientRef();
   const documents = Array.from({ length: 60 }, (_, index) => ({ contentBase64: `QQ${index}` }));
   const answer = { kvnr: '', careRecords: [{ id: 'r', text: 'x'.repeat(295_000), documents }] };
@@ -58,7 +58,7 @@ test('a record that fits in no item together with the list of its documents come
   expect((await careRecords.readDocuments(record)).map(({ contentBase64 }) => ({ contentBase64 }))).toEqual(documents);
 });
 
-test('a version that loses an object while it is read is read anew by whoever asked', async () => {
+test('a version that loses an object during a read is reported as missing', async () => {
   const patientRef = newPatientRef();
   const answer = { kvnr: '', careRecords: [{ id: 'r', text: 'x'.repeat(400_000) }] };
   await careRecords.stage(patientRef, '1', splitAnswer(JSON.stringify(answer)));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { forEachParallel } from './parallel.ts';
 
-test('no more is under way at once than allowed, and everything is done', async () => {
+test('no more calls run at the same time than allowed, and all items are handled', async () => {
   let underWay = 0;
   let most = 0;
   const done: number[] = [];
@@ -16,7 +16,7 @@ test('no more is under way at once than allowed, and everything is done', async 
   expect(done.sort()).toEqual([1, 2, 3, 4, 5, 6, 7]);
 });
 
-test('a failure is told only when all that was under way has ended, and nothing new begins', async () => {
+test('a failure is thrown once all running calls have ended, and no new call starts', async () => {
   const slow = Promise.withResolvers<void>();
   const begun: number[] = [];
   let isSettled = false;

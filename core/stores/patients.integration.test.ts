@@ -8,7 +8,7 @@ import type { WriteGuard } from './write-guard.ts';
 const { patients, keysUnder } = openEmulatedStores();
 const kvnr = 'A123456780' as Kvnr;
 
-/** No two tests share one: the real ones are hexadecimal. */
+/** Returns a shard that no other test uses. Real shards are hexadecimal. */
 const shardsOfTests = ['ga', 'gb', 'gc', 'gd', 'ge', 'gf', 'gg', 'gh', 'gi', 'gj'].values();
 const newShard = () => shardsOfTests.next().value ?? '';
 
@@ -31,7 +31,7 @@ async function newPatients(shard: string, count: number, body?: string): Promise
 const newPatient = async (body?: string) => (await newPatients('', 1, body))[0] ?? '';
 const readShard = async (shard: string): Promise<ShardItem[]> => await Array.fromAsync(patients.readShard(shard));
 
-test('new patients are all stored, pending, and read in order of patientRef, over many pages', async () => {
+test('all new patients are stored as pending, and read in order of patientRef, over many pages', async () => {
   const shard = newShard();
   const patientRefs = await newPatients(shard, 60, JSON.stringify('x'.repeat(100_000)));
   const items = await readShard(shard);
@@ -44,7 +44,7 @@ test('new patients are all stored, pending, and read in order of patientRef, ove
   });
 });
 
-test('whatever text the insurer sent for a patient comes back as it was', async () => {
+test('the insurer’s text for a patient is returned unchanged', async () => {
   const patientRef = await newPatient();
   await fc.assert(
     fc.asyncProperty(fc.json(), async (body) => {
@@ -55,7 +55,7 @@ test('whatever text the insurer sent for a patient comes back as it was', async 
   );
 });
 
-test('a body too large for an item is kept in the bucket and comes back; its successor leaves nothing of it', async () => {
+test('a body too large for an item is stored in the bucket, and is deleted there when it is replaced', async () => {
   const patientRef = await newPatient(large('äx'));
   expect((await patients.get(patientRef))?.body).toBe(large('äx'));
   await patients.storeChanged([listed(patientRef, large('öy'))], 'list-2');
@@ -66,7 +66,7 @@ test('a body too large for an item is kept in the bucket and comes back; its suc
   expect(await keysUnder(`documents/${patientRef}/`)).toEqual([]);
 });
 
-test('changed master data keeps care records and what they wait for, but a refused patient is asked for again', async () => {
+test('changed master data keeps the care records and their state, but a failed patient becomes pending', async () => {
   const shard = newShard();
   const [current = '', failed = ''] = await newPatients(shard, 2);
   await patients.activateCareVersion(current, '1-1');
@@ -81,7 +81,7 @@ test('changed master data keeps care records and what they wait for, but a refus
   ]);
 });
 
-test('a change for someone who is not there, or is being removed, stores nobody', async () => {
+test('a change for an unknown patient, or one that is being removed, stores nothing', async () => {
   const shard = newShard();
   const [removing = ''] = await newPatients(shard, 1);
   await patients.markRemoving(removing);
@@ -90,7 +90,7 @@ test('a change for someone who is not there, or is being removed, stores nobody'
   expect(await patients.get(removing)).toBeUndefined();
 });
 
-test('pending patients are found in order, so many at a time, and everyone is counted', async () => {
+test('pending patients are listed in order, up to a limit, and all patients are counted', async () => {
   const shard = newShard();
   const patientRefs = await newPatients(shard, 12, JSON.stringify('x'.repeat(250_000)));
   const [current = '', removing = '', failed = '', ...pending] = patientRefs;
@@ -103,7 +103,7 @@ test('pending patients are found in order, so many at a time, and everyone is co
   expect(await patients.countShard(shard)).toEqual({ stored: 11, pending: 9, removing: [removing] });
 });
 
-test('a staged version becomes current when it is newer, also twice, and never over a newer one', async () => {
+test('a staged version becomes current if it is newer, even when repeated, and never replaces a newer one', async () => {
   const patientRef = await newPatient();
   expect(await patients.activateCareVersion(patientRef, '2')).toBe(true);
   expect(await patients.activateCareVersion(patientRef, '2')).toBe(true);
@@ -112,7 +112,7 @@ test('a staged version becomes current when it is newer, also twice, and never o
   expect(await patients.get(patientRef)).toMatchObject({ careState: 'current', careVersion: '3' });
 });
 
-test('a version that was forbidden never becomes current, another one does; the current one cannot be forbidden', async () => {
+test('a discarded version never becomes current, but another one does; the current version cannot be discarded', async () => {
   const patientRef = await newPatient();
   expect(await patients.discardCareVersion(patientRef, '1')).toBe(true);
   expect(await patients.activateCareVersion(patientRef, '1')).toBe(false);
@@ -121,7 +121,7 @@ test('a version that was forbidden never becomes current, another one does; the 
   expect(await patients.discardCareVersion(newPatientRef(), '1')).toBe(true);
 });
 
-test('someone who is marked as being removed is gone for everyone but who finishes it', async () => {
+test('a patient that is being removed is visible only to the removal', async () => {
   const shard = newShard();
   const [patientRef = '', other = ''] = await newPatients(shard, 2);
   expect(await patients.markRemoving(patientRef)).toEqual({ listId: 'list-1' });
@@ -134,7 +134,7 @@ test('someone who is marked as being removed is gone for everyone but who finish
   expect((await patients.countShard(shard)).removing).toEqual([]);
 });
 
-test('whoever is not insured any more counts as being removed, until they are gone or on the list again', async () => {
+test('a patient who is no longer insured counts as being removed, until deleted or listed again', async () => {
   const shard = newShard();
   const [patientRef = ''] = await newPatients(shard, 1);
   await patients.markNotInsured(patientRef);
@@ -147,13 +147,13 @@ test('whoever is not insured any more counts as being removed, until they are go
   expect(await patients.get(patientRef)).toBeDefined();
 });
 
-test('whoever was stored anew meanwhile is not deleted by a removal that comes late', async () => {
+test('a late removal does not delete a patient who has been stored again', async () => {
   const patientRef = await newPatient();
   await patients.deleteRemoving(patientRef);
   expect(await patients.get(patientRef)).toBeDefined();
 });
 
-test('nothing is written, nor sent once more, for an attempt that another one has taken the place of', async () => {
+test('nothing is written or retried for an attempt that another one has replaced', async () => {
   const shard = newShard();
   const [known = ''] = await newPatients(shard, 1);
   const stoodStill = new Error('stood still');
@@ -175,7 +175,7 @@ test('nothing is written, nor sent once more, for an attempt that another one ha
   await expect(patients.storeNew([listed(newPatientRef(shard))], 'list-2', late)).rejects.toThrow('aborted');
 });
 
-test('nothing that is done to someone unknown makes a patient of them', async () => {
+test('no operation on an unknown patient creates that patient', async () => {
   const patientRef = newPatientRef();
   await patients.setCareState(patientRef, 'failed');
   await patients.discardCareVersion(patientRef, '1');
@@ -192,7 +192,7 @@ const syncRequest = (syncId: string, requestedAt = '2026-11-24T10:00:00.000Z') =
   requestedAt,
 });
 
-test('a sync that is asked for is marked, goes its way and ends; whoever repeats a step changes nothing', async () => {
+test('a requested sync is marked, runs and ends; repeating a step changes nothing', async () => {
   const patientRef = await newPatient();
   expect(await patients.readLastSync(patientRef)).toEqual({});
   const marker = { ...syncRequest('a'), state: 'requested' };
@@ -210,7 +210,7 @@ test('a sync that is asked for is marked, goes its way and ends; whoever repeats
   expect(await patients.readLastSync(patientRef)).toEqual({ lastSync: ended });
 });
 
-test('who asks while a sync is under way joins it, also when the request is only heard once it has ended; then it is a new one', async () => {
+test('a request during a sync joins it, even if it arrives after the end; a later request is a new sync', async () => {
   const patientRef = await newPatient();
   const [first, ...others] = await Promise.all(
     ['a', 'b', 'c', 'd'].map((syncId) => patients.requestSync(patientRef, syncRequest(syncId))),
@@ -229,7 +229,7 @@ test('who asks while a sync is under way joins it, also when the request is only
   expect(await patients.readLastSync(patientRef)).toEqual({ lastSync: { ...next, state: 'requested' } });
 });
 
-test('no sync is promised for someone unknown, or being removed', async () => {
+test('no sync is promised for an unknown patient, or one that is being removed', async () => {
   const unknown = newPatientRef();
   expect(await patients.requestSync(unknown, syncRequest('a'))).toBeUndefined();
   expect(await patients.readLastSync(unknown)).toBeUndefined();

@@ -5,7 +5,7 @@ import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
 const { payloads, keysUnder, overwrite } = openEmulatedStores();
 const newOwner = () => ({ syncId: randomUUID(), patientRef: newPatientRef() });
 
-test('a payload comes back byte by byte, and put twice it is one object', async () => {
+test('a payload is read unchanged, and two identical puts create one object', async () => {
   const owner = newOwner();
   const body = randomBytes(3_000_000);
   const reference = await payloads.put(owner, body);
@@ -18,12 +18,12 @@ test('a payload comes back byte by byte, and put twice it is one object', async 
   expect(await keysUnder(`payloads/${owner.syncId}/`)).toEqual([reference.key]);
 });
 
-test('an empty payload is one too', async () => {
+test('an empty payload is stored and read', async () => {
   const reference = await payloads.put(newOwner(), Buffer.alloc(0));
   expect(await payloads.get(reference)).toHaveLength(0);
 });
 
-test('a payload that is missing, cut, or changed is told apart and never handed out', async () => {
+test('a missing, truncated or changed payload is reported as such and never returned', async () => {
   const reference = await payloads.put(newOwner(), Buffer.from('what was fetched'));
   await overwrite(reference.key, Buffer.from('what was fetch'));
   await expect(payloads.get(reference)).rejects.toMatchObject({ fault: 'corrupt' });
@@ -34,7 +34,7 @@ test('a payload that is missing, cut, or changed is told apart and never handed 
   await payloads.delete(reference);
 });
 
-test('the payloads of one patient, or of a whole sync, are deleted and no others', async () => {
+test('only the payloads of one patient, or of one sync, are deleted', async () => {
   const [one, sameSync, otherSync] = [newOwner(), newOwner(), newOwner()].map((owner, index, [first]) =>
     index === 1 ? { ...owner, syncId: first?.syncId ?? '' } : owner,
   );

@@ -8,7 +8,7 @@ const { syncRuns } = openEmulatedStores();
 const progressFor = (runId: string, phase: 'list' | 'done' = 'list') =>
   progressOf({ ...startRun(runId, 0), phase }, { state: 'open', busy: false }, 0);
 
-test('the last progress of a run is kept, and one that comes late changes nothing', async () => {
+test('the last progress of a run is stored, and a late one changes nothing', async () => {
   const insurerId = randomUUID();
   await syncRuns.saveProgress(insurerId, progressFor('run-1', 'done'), 2);
   await syncRuns.saveProgress(insurerId, progressFor('run-1', 'list'), 1);
@@ -39,7 +39,7 @@ test('runs are listed newest first, page by page, without issues and lists among
   expect(seen).toEqual(runIds.reverse());
 });
 
-test('issues are kept once each, quarantined entries in the order of the list', async () => {
+test('each issue is stored once, and quarantined entries are in the order of the list', async () => {
   const insurerId = randomUUID();
   const issues: Issue[] = [
     { kind: 'care-records', reason: 'PatientUnknown', patientRef: 'p1' },
@@ -56,7 +56,7 @@ test('issues are kept once each, quarantined entries in the order of the list', 
   expect((await syncRuns.listIssues(insurerId, 'run-2', 30)).entries).toEqual([]);
 });
 
-test('a patient who is tried in vain twice in one run is one issue, with the last reason', async () => {
+test('a patient who fails twice in one run is one issue, with the last reason', async () => {
   const insurerId = randomUUID();
   for (const reason of ['reset', 'stalled']) {
     await syncRuns.addIssues(insurerId, 'run-1', [{ kind: 'care-records', reason, patientRef: 'p1' }]);
@@ -65,7 +65,7 @@ test('a patient who is tried in vain twice in one run is one issue, with the las
   expect(entries).toEqual([{ kind: 'care-records', reason: 'stalled', patientRef: 'p1' }]);
 });
 
-test('the list that was applied last is remembered', async () => {
+test('the list that was applied last is stored', async () => {
   const insurerId = randomUUID();
   expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
   await syncRuns.setAppliedList(insurerId, { listId: 'l1', etag: '"e1"' });
@@ -73,7 +73,7 @@ test('the list that was applied last is remembered', async () => {
   expect(await syncRuns.readAppliedList(insurerId)).toEqual({ listId: 'l2', etag: 'W/"e2"' });
 });
 
-test('how a run has gone is kept with it, one sample for each change', async () => {
+test('a run has one sample for each change', async () => {
   const insurerId = randomUUID();
   expect(await syncRuns.readSamples(insurerId)).toBeUndefined();
   for (const [revision, done] of [0, 3, 3, 7].entries()) {
@@ -85,16 +85,16 @@ test('how a run has gone is kept with it, one sample for each change', async () 
   expect(kept?.samples.map(({ done }) => done)).toEqual([0, 3, 7]);
 });
 
-test('the first pseudonym key is known again, and no other is taken for it', async () => {
+test('the first pseudonym key is recognised, and any other key is rejected', async () => {
   const insurerId = randomUUID();
   expect(await syncRuns.isPseudonymKey(insurerId, 'mark')).toBe(true);
   expect(await syncRuns.isPseudonymKey(insurerId, 'mark')).toBe(true);
   expect(await syncRuns.isPseudonymKey(insurerId, 'another')).toBe(false);
   expect(await syncRuns.isPseudonymKey(randomUUID(), 'another')).toBe(true);
-  expect(await syncRuns.readProgress(insurerId)).toBeUndefined(); // it is no run
+  expect(await syncRuns.readProgress(insurerId)).toBeUndefined(); // the mark is not a run
 });
 
-test('a list that was applied can be forgotten', async () => {
+test('an applied list can be forgotten', async () => {
   const insurerId = randomUUID();
   await syncRuns.setAppliedList(insurerId, { listId: 'l', etag: '"e"' });
   await syncRuns.forgetAppliedList(insurerId);

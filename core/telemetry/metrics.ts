@@ -2,7 +2,7 @@ import { Metrics as Emf, MetricUnit } from '@aws-lambda-powertools/metrics';
 
 export const metricNamespace = 'epa-sync';
 
-/** What the dashboard shows together, in this order. */
+/** Groups of metrics on the dashboard, in this order. */
 export const metricTopics = ['run', 'line', 'on demand', 'access log', 'API', 'queues'] as const;
 export type MetricTopic = (typeof metricTopics)[number];
 
@@ -11,11 +11,14 @@ export interface Metric {
   readonly topic: MetricTopic;
   /** what its value means */
   readonly description: string;
-  /** worker: its main process, of all workers the one that holds the line unless `description` says otherwise; line: the child of that one; api: the Lambdas */
+  /**
+   * `worker`: the main process of the worker that holds the line, or of any worker if `description` says so; `line`: the line process
+   * of that worker; `api`: the Lambdas
+   */
   readonly emitters: readonly ('worker' | 'line' | 'api')[];
-  /** beside insurerId, which each has. Fixed words; never anything of a patient */
+  /** in addition to insurerId, which all metrics have. The values are fixed words, and never data of a patient */
   readonly dimensions: readonly MetricDimension[];
-  /** how its values of one minute become one */
+  /** how the values of one minute are aggregated */
   readonly statistics: readonly ('Sum' | 'Maximum' | 'Average' | 'p50' | 'p99')[];
 }
 export type MetricDimension = 'fault' | 'taskQueue' | 'operation' | 'status';
@@ -26,26 +29,26 @@ const metric = <const M extends Omit<Metric, 'dimensions'> & Partial<Pick<Metric
 });
 const { Count, Percent, Seconds, Milliseconds } = MetricUnit;
 
-/** All metrics there are (docs/reference/metrics.md). What emits them, the dashboard and the alarms know their names from here. */
+/** All metrics (docs/reference/metrics.md). Emitters, dashboard and alarms take their names from this table. */
 export const metrics = {
   RunUnderWay: metric({
     unit: Count,
     topic: 'run',
-    description: '1 while a run is under way, else 0',
+    description: '1 during a run, otherwise 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunFailed: metric({
     unit: Count,
     topic: 'run',
-    description: '1 while the newest run is one that failed, else 0',
+    description: '1 if the newest run has failed, otherwise 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunAwaitsDecision: metric({
     unit: Count,
     topic: 'run',
-    description: '1 while removals above the limit wait for an operator, else 0',
+    description: '1 while removals above the limit wait for an operator, otherwise 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -53,7 +56,7 @@ export const metrics = {
     unit: Count,
     topic: 'run',
     description:
-      'minutes since the hour by which the day’s run had to be completed (RUN_DUE_HOUR); 0 when it is, or before that hour',
+      'minutes since the daily run was due (RUN_DUE_HOUR); 0 before that hour, and once the run is completed',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -82,14 +85,14 @@ export const metrics = {
   RunPatientsPerMinute: metric({
     unit: Count,
     topic: 'run',
-    description: 'patients finished a minute, over the last five minutes of the newest run',
+    description: 'patients finished per minute, over the last five minutes of the newest run',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   RunSecondsLeft: metric({
     unit: Seconds,
     topic: 'run',
-    description: 'until the run under way is done, at that rate; only while it can be told',
+    description: 'time until the current run ends, at that rate; missing if unknown',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -97,21 +100,21 @@ export const metrics = {
   LineHeld: metric({
     unit: Count,
     topic: 'line',
-    description: '1 from the worker that holds the line, 0 from any other; missing while none runs',
+    description: '1 from the worker that holds the line, 0 from any other worker; missing if no worker runs',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   LinePaused: metric({
     unit: Count,
     topic: 'line',
-    description: '1 while the line is paused, else 0',
+    description: '1 while the line is paused, otherwise 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   LinePausedSeconds: metric({
     unit: Seconds,
     topic: 'line',
-    description: 'for how long the line has been paused; 0 while it is open',
+    description: 'time since the line was paused; 0 while it is open',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -119,21 +122,21 @@ export const metrics = {
     unit: Count,
     topic: 'line',
     description:
-      '1 while the line is paused because the insurer did not let us in (401, 403): somebody has to act; else 0',
+      '1 while the line is paused because the insurer rejects our token (401, 403), which an operator must replace; otherwise 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
   LineUtilisationPercent: metric({
     unit: Percent,
     topic: 'line',
-    description: 'share of the time in which a request was under way',
+    description: 'share of the time with a request in flight',
     emitters: ['line'],
     statistics: ['Average'],
   }),
   LineRequests: metric({
     unit: Count,
     topic: 'line',
-    description: 'requests to the insurer, each try counted',
+    description: 'requests to the insurer, including repeated ones',
     emitters: ['line'],
     statistics: ['Sum'],
   }),
@@ -147,7 +150,7 @@ export const metrics = {
   LineFailuresByFault: metric({
     unit: Count,
     topic: 'line',
-    description: 'the same by what went wrong; a kind that did not happen is not told',
+    description: 'failed requests by kind of fault; kinds that did not occur are missing',
     emitters: ['line'],
     dimensions: ['fault'],
     statistics: ['Sum'],
@@ -155,7 +158,7 @@ export const metrics = {
   LineSecondsSinceSuccess: metric({
     unit: Seconds,
     topic: 'line',
-    description: 'since a request to the insurer went well, or since the line’s process was started',
+    description: 'time since the last successful request, or since the line process was started',
     emitters: ['line'],
     statistics: ['Maximum'],
   }),
@@ -163,14 +166,14 @@ export const metrics = {
   SyncOnDemandMs: metric({
     unit: Milliseconds,
     topic: 'on demand',
-    description: 'from the request of a sync until its care records are stored, or it has failed; from any worker',
+    description: 'time from the request of a sync until its care records are stored, or it has failed; from any worker',
     emitters: ['worker'],
     statistics: ['p50', 'p99'],
   }),
   SyncPromiseMs: metric({
     unit: Milliseconds,
     topic: 'on demand',
-    description: 'from the request of a sync until it is promised (202)',
+    description: 'time from the request of a sync until it is promised (202)',
     emitters: ['api'],
     statistics: ['p50', 'p99'],
   }),
@@ -179,7 +182,7 @@ export const metrics = {
     unit: Count,
     topic: 'access log',
     description:
-      'calls of the access log that failed: what was asked for was not answered, or was tried again; from any worker, and the API',
+      'failed calls of the access log, whose request was not answered or was repeated; from any worker and the API',
     emitters: ['worker', 'api'],
     statistics: ['Sum'],
   }),
@@ -195,7 +198,7 @@ export const metrics = {
   ApiDurationMs: metric({
     unit: Milliseconds,
     topic: 'API',
-    description: 'how long the answers took, by operation and status',
+    description: 'duration of answers, by operation and status',
     emitters: ['api'],
     dimensions: ['operation', 'status'],
     statistics: ['p50', 'p99'],
@@ -205,7 +208,7 @@ export const metrics = {
     unit: Count,
     topic: 'queues',
     description:
-      'tasks that wait in a task queue, as Temporal estimates; those of insurer-line wait for their turn on the line, at most SYNC_WINDOW',
+      'waiting tasks in a task queue, as estimated by Temporal; tasks of insurer-line wait for the line, at most SYNC_WINDOW',
     emitters: ['worker'],
     dimensions: ['taskQueue'],
     statistics: ['Maximum'],
@@ -214,24 +217,24 @@ export const metrics = {
 export type MetricName = keyof typeof metrics;
 
 type Dimensions = Readonly<Partial<Record<MetricDimension, string>>>;
-/** One value, or all of an interval: percentiles are of all of them. */
+/** One value, or all values of an interval, which percentiles need. */
 export type MetricValues = Readonly<Partial<Record<MetricName, number | readonly number[]>>>;
 
 export interface Metrics {
   /**
-   * Tells values of one moment.
-   * @param dimensions those that the table names for these metrics, all of them
+   * Writes the values of one moment.
+   * @param dimensions all dimensions that the table lists for these metrics
    */
   emit(values: MetricValues, dimensions?: Dimensions): void;
 }
 
-/** CloudWatch takes a hundred values of one metric in one line; at the hundredth, Powertools would write it by itself, and lose the dimensions. */
+/** CloudWatch accepts 100 values of a metric in one line. At the 100th value, Powertools would flush by itself and lose the dimensions. */
 const valuesInLine = 99;
 
-/** One line of JSON on stdout for what is told together, which CloudWatch makes metrics of (embedded metric format). */
+/** Creates a writer that prints one line of JSON to stdout for each call. CloudWatch turns it into metrics (embedded metric format). */
 export function createMetrics(insurerId: string): Metrics {
   const emf = new Emf({ namespace: metricNamespace });
-  emf.clearDefaultDimensions(); // a `service` that says nothing
+  emf.clearDefaultDimensions(); // removes the default dimension `service`
   const write = (entries: readonly (readonly [MetricName, readonly number[]])[], dimensions: Dimensions): void => {
     emf.addDimensions({ insurerId, ...dimensions });
     for (const [name, values] of entries)
@@ -243,11 +246,15 @@ export function createMetrics(insurerId: string): Metrics {
     if (rest.length > 0) write(rest, dimensions);
   };
   return {
-    emit(told, dimensions = {}) {
-      const entries = Object.entries(told).map(([name, value]) => [name as MetricName, [value].flat()] as const);
+    emit(metricValues, dimensions = {}) {
+      const entries = Object.entries(metricValues).map(
+        ([name, value]) => [name as MetricName, [value].flat()] as const,
+      );
       for (const [name] of entries)
         if (metrics[name].dimensions.toSorted().join() !== Object.keys(dimensions).sort().join())
-          throw new Error(`the dimensions of ${name} are ${metrics[name].dimensions.join(', ')}`);
+          throw new Error(
+            `wrong dimensions for ${name}: pass exactly ${metrics[name].dimensions.join(', ') || 'none'}`,
+          );
       const filled = entries.filter(([, values]) => values.length > 0);
       if (filled.length > 0) write(filled, dimensions);
     },

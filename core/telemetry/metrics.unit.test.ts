@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMetrics, type Metric, type MetricName, metrics, metricTopics } from './metrics.ts';
 
-/** What is told, as it goes to stdout. */
+/** Returns what is written to stdout. */
 function listen() {
   const lines: Record<string, unknown>[] = [];
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
@@ -13,7 +13,7 @@ function listen() {
   return lines;
 }
 
-test('what is told together is one line, with the units of the table and the insurer', () => {
+test('metrics of one call are one line, with the units of the table and the insurer', () => {
   const lines = listen();
   createMetrics('kk-nord').emit({ LineRequests: 12, LineUtilisationPercent: 96.7 });
   expect(lines).toEqual([
@@ -38,7 +38,7 @@ test('what is told together is one line, with the units of the table and the ins
   ]);
 });
 
-test('the dimensions of a metric are told with it, and one that lacks them is a mistake', () => {
+test('a metric is written with its dimensions, and missing dimensions are an error', () => {
   const lines = listen();
   const { emit } = createMetrics('kk-nord');
   emit({ LineFailuresByFault: 3 }, { fault: 'stalled' });
@@ -47,7 +47,7 @@ test('the dimensions of a metric are told with it, and one that lacks them is a 
   expect(() => emit({ LineRequests: 3 }, { fault: 'stalled' })).toThrow(/LineRequests/);
 });
 
-test('all values of an interval are told, however many, and none when there are none', () => {
+test('all values of an interval are written, however many, and no line without values', () => {
   const lines = listen();
   const { emit } = createMetrics('kk-nord');
   emit({ SyncOnDemandMs: [] });
@@ -61,7 +61,7 @@ test('all values of an interval are told, however many, and none when there are 
   }
 });
 
-test('docs/reference/metrics.md lists what the table has, topic by topic', () => {
+test('docs/reference/metrics.md lists all metrics of the table, topic by topic', () => {
   const listed = readFileSync(new URL('../../docs/reference/metrics.md', import.meta.url), 'utf8').split('\n');
   const rows = metricTopics.flatMap((topic) =>
     (Object.keys(metrics) as MetricName[]).filter((name) => metrics[name].topic === topic).map(rowOf),

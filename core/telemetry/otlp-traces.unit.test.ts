@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { redactSpan } from './otlp-traces.ts';
 import { startTraces } from './start-traces.ts';
 
-test('of a span that has failed nothing is told that could quote what somebody sent', () => {
+test('a failed span is exported without anything that could quote input', () => {
   const span = new BasicTracerProvider().getTracer('test').startSpan('RunActivity:storeCareRecords') as Span;
   span.setAttribute('temporalWorkflowId', 'patient:0123');
   span.setAttribute('memo', 'Anna Beispiel');

@@ -23,8 +23,8 @@ describeWrapping('KMS', async () => {
   return { old: createKmsKeyWrapper(kms, old), both: fresh, fresh, freshId };
 });
 
-describe('a key of KMS', () => {
-  test('that is disabled for now is no reason to give up a payload, and who has its data key goes on', async () => {
+describe('a KMS key', () => {
+  test('that is disabled makes payloads unavailable, but a process with the data key continues', async () => {
     const key = await newKmsKey();
     const codec = createPayloadCodec(createKmsKeyWrapper(kms, key));
     const payloads = await codec.encode([greeting]);
@@ -35,7 +35,7 @@ describe('a key of KMS', () => {
     await expect(other.decode(payloads)).rejects.toMatchObject({ fault: 'unavailable' });
   });
 
-  test('while KMS is away, whoever has a data key goes on, and who has none is told so', async () => {
+  test('that cannot be reached stops only processes without a data key', async () => {
     const away = new KMSClient({ endpoint: 'http://127.0.0.1:9', maxAttempts: 1 });
     const near = createKmsKeyWrapper(kms, await newKmsKey());
     const far = createKmsKeyWrapper(away, await newKmsKey());
@@ -56,7 +56,7 @@ describe('a key of KMS', () => {
   });
 });
 
-test('a payload that was written before there were data keys is not for KMS', async () => {
+test('KMS cannot decrypt a payload from before data keys', async () => {
   const payload = oldPayload('old', randomBytes(32));
   const byKms = createKmsKeyWrapper(kms, await newKmsKey());
   await expect(decoded(byKms, payload)).rejects.toMatchObject({ fault: 'unknown-key' });

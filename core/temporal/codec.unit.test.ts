@@ -35,7 +35,7 @@ describe('the data key of a process', () => {
     return { clock, asked, codec, wrappedKey };
   };
 
-  test('is another one each hour', async () => {
+  test('is replaced each hour', async () => {
     const { clock, asked, wrappedKey } = openClock();
     const first = await wrappedKey();
     clock.nowMs = hourMs - 1;
@@ -46,7 +46,7 @@ describe('the data key of a process', () => {
     expect(asked.created).toBe(2);
   });
 
-  test('goes on while no other is to be had, for a day, and is asked for once a minute', async () => {
+  test('is used for a day if no new key is available, and is retried once a minute', async () => {
     const { clock, asked, codec, wrappedKey } = openClock();
     const before = await codec.encode([greeting]);
     const first = await wrappedKey();
@@ -55,12 +55,12 @@ describe('the data key of a process', () => {
     expect(asked.created).toBe(1 + 60);
     clock.nowMs = 24 * hourMs;
     await expect(codec.encode([greeting])).rejects.toMatchObject({ fault: 'unavailable' });
-    expect((await codec.decode(before)).map(plain)).toEqual([plain(greeting)]); // what was unwrapped is read on
+    expect((await codec.decode(before)).map(plain)).toEqual([plain(greeting)]); // unwrapped keys stay in the cache
     asked.isAway = false;
     expect(await wrappedKey()).not.toBe(first);
   });
 
-  test('is made anew for whoever comes after a first one that failed', async () => {
+  test('is requested again after a first failure', async () => {
     const { asked, codec } = openClock();
     asked.isAway = true;
     await expect(Promise.all([codec.encode([greeting]), codec.encode([greeting])])).rejects.toMatchObject({
@@ -71,7 +71,7 @@ describe('the data key of a process', () => {
     expect(await codec.encode([greeting])).toHaveLength(1);
   });
 
-  test('that could not be unwrapped once is asked for again', async () => {
+  test('is unwrapped again after a failure', async () => {
     const wrapper = secret(newKey('k1'));
     const payload = await encrypted(wrapper);
     const { counting, asked } = counted(wrapper);
@@ -84,7 +84,7 @@ describe('the data key of a process', () => {
   });
 });
 
-test('payloads that were written before there were data keys are still read, with their keys', async () => {
+test('payloads from before data keys are still decrypted, with the keys of the secret', async () => {
   const key = randomBytes(32);
   const wrapper = secret(`${newKey('2027')},old:${key.toString('base64')}`);
   const payload = oldPayload('old', key);
@@ -96,7 +96,7 @@ test('payloads that were written before there were data keys are still read, wit
 });
 
 test.each(['', 'k1', 'k1:short', `:${'A'.repeat(43)}=`, `k1:${'A'.repeat(43)}=,k1:${'B'.repeat(43)}=`])(
-  'keys that cannot be right are refused at the start, without being shown: %j',
+  'malformed keys are rejected at the start, without being shown: %j',
   (keys) => {
     expect(() => secret(keys)).toThrow(CodecError);
     expect(() => secret(keys)).toThrow('payload codec bad-keys');

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { createSecretKeyWrapper } from '../crypto/secret-key-wrapper.ts';
 import { createDataConverter, createPayloadCodec } from './codec.ts';
 
-test('of a workflow that fails, Temporal can read the failure type only, and a client with the key reads it all', async () => {
+test('Temporal can read only the type of a workflow failure, and a client with the key reads all of it', async () => {
   Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
   const address = process.env['TEMPORAL_ADDRESS'] ?? '';
   const dataConverter = createDataConverter(

@@ -5,7 +5,7 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
-/** Where alarms are told. Who is to hear them subscribes once (docs/reference/metrics.md): no template knows a person's address. */
+/** The topic that alarms notify. People subscribe once (docs/reference/metrics.md), so no template holds an address of a person. */
 export class AlarmTopic extends Construct {
   readonly topic: Topic;
   constructor(scope: Construct, id: string, { stage }: { readonly stage: Stage }) {
@@ -13,7 +13,7 @@ export class AlarmTopic extends Construct {
     const alarms = new ServicePrincipal('cloudwatch.amazonaws.com');
     const conditions = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
     const masterKey = new Key(this, 'Key', {
-      description: 'epa-sync: alarms on their way',
+      description: 'epa-sync: alarm notifications',
       enableKeyRotation: true,
       removalPolicy: removalPolicyOf(stage),
     });
@@ -21,7 +21,7 @@ export class AlarmTopic extends Construct {
       new PolicyStatement({
         principals: [alarms],
         actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-        resources: ['*'], // of this key: a key's policy knows no other
+        resources: ['*'], // this key: a key policy applies only to its own key
         conditions,
       }),
     );

@@ -13,11 +13,11 @@ import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 import type { MetricName } from '../../core/telemetry/metrics.ts';
-import type { Watched } from './dashboard.ts';
-import { minute, ownMetric } from './own-metric.ts';
+import { appMetric, minute } from './app-metric.ts';
+import type { MonitoredResources } from './dashboard.ts';
 import { workerTasks } from './worker-service.ts';
 
-export interface AlarmsProps extends Watched {
+export interface AlarmsProps extends MonitoredResources {
   readonly topic: Topic;
   readonly workers: FargateService;
   /** RUN_DUE_HOUR */
@@ -25,41 +25,41 @@ export interface AlarmsProps extends Watched {
 }
 
 interface AlarmSpec {
-  /** what is the matter, and what to do first: all that somebody reads at night */
-  readonly says: string;
+  /** what happened, and what to do first */
+  readonly description: string;
   readonly metric: IMetric;
-  /** from here on */
+  /** the alarm starts at this value */
   readonly threshold: number;
-  /** so many values in a row */
+  /** number of consecutive values */
   readonly values?: number;
-  /** or below it, and when nothing is told */
+  /** the alarm starts below the threshold instead, and if there is no data */
   readonly isFloor?: boolean;
 }
 
 const fiveMinutes = Duration.minutes(5);
 const pausedTooLongMinutes = 30;
-/** Tasks that wait while workers run: a window of patients gives each worker some dozens for seconds. */
+/** Waiting tasks. With running workers, a window of patients causes some dozens for seconds. */
 const backlogMax = 100;
-/** People's syncs that wait for the line: they wait for a second or two each. */
+/** Waiting syncs on demand. Each normally waits one or two seconds for the line. */
 const urgentBacklogMax = 20;
 
-/** Whatever somebody has to know of by night; each goes to the topic when it begins and when it is over. */
+/** All alarms. Each one notifies the topic when it starts and when it ends. */
 export class Alarms extends Construct {
   constructor(scope: Construct, id: string, { topic, ...props }: AlarmsProps) {
     super(scope, id);
     const action = new SnsAction(topic);
     for (const [name, spec] of Object.entries(alarmSpecs(props))) {
-      const { says, metric, threshold, values = 1, isFloor = false } = spec;
+      const { description, metric, threshold, values = 1, isFloor = false } = spec;
       const alarm = new Alarm(this, name, {
         alarmName: `epa-sync ${name}`,
-        alarmDescription: says,
+        alarmDescription: description,
         metric,
         threshold,
         evaluationPeriods: values,
         comparisonOperator: isFloor
           ? ComparisonOperator.LESS_THAN_THRESHOLD
           : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        // without a holder nothing else is told, and that is one alarm, not ten
+        // Without a lease holder there are no other metrics. That must be one alarm, not ten.
         treatMissingData: isFloor ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
       });
       alarm.addAlarmAction(action);
@@ -76,22 +76,23 @@ function alarmSpecs({
   workers,
   runDueHour,
 }: Omit<AlarmsProps, 'topic'>): Record<string, AlarmSpec> {
-  const own = (name: MetricName, statistic: 'Sum' | 'Maximum', period = minute) =>
-    ownMetric(name, {}, { insurerId, statistic, period });
+  const appMetricOf = (name: MetricName, statistic: 'Sum' | 'Maximum', period = minute) =>
+    appMetric(name, {}, { insurerId, statistic, period });
   const backlogOf = (taskQueue: string) =>
-    ownMetric('QueueBacklog', { taskQueue }, { insurerId, statistic: 'Maximum', period: fiveMinutes });
+    appMetric('QueueBacklog', { taskQueue }, { insurerId, statistic: 'Maximum', period: fiveMinutes });
   const errors = Object.values(lambdas).map(
     (lambda, index) => [`e${index}`, lambda.metricErrors({ statistic: 'Sum', period: fiveMinutes })] as const,
   );
   return {
     'no worker holds the line': {
-      says: 'For a minute no worker has held the line. Nothing is fetched. Look whether workers run, and what their log says.',
-      metric: own('LineHeld', 'Maximum'),
+      description:
+        'No worker has held the line for a minute, so nothing is fetched. Check that workers run, and read their log.',
+      metric: appMetricOf('LineHeld', 'Maximum'),
       threshold: 1,
       isFloor: true,
     },
     'a worker is missing': {
-      says: `Fewer than ${workerTasks} workers have run for a quarter of an hour: whatever ends the last one stops the line. Look why tasks end.`,
+      description: `Fewer than ${workerTasks} workers have run for 15 minutes. If the last one ends, the line stops. Find out why tasks end.`,
       metric: new Metric({
         namespace: 'ECS/ContainerInsights',
         metricName: 'RunningTaskCount',
@@ -104,42 +105,46 @@ function alarmSpecs({
       isFloor: true,
     },
     'line paused by the system': {
-      says: 'The insurer does not let us in (401 or 403), so the line has paused itself. Mend the token, then resume the line.',
-      metric: own('LinePausedBySystem', 'Maximum'),
+      description:
+        'The insurer rejects our token (401 or 403), so the line has paused itself. Replace the token, then resume the line.',
+      metric: appMetricOf('LinePausedBySystem', 'Maximum'),
       threshold: 1,
     },
     'line paused for long': {
-      says: `The line has been paused for ${pausedTooLongMinutes} minutes. GET /line says by whom and why; resume it when that is over.`,
-      metric: own('LinePausedSeconds', 'Maximum'),
+      description: `The line has been paused for ${pausedTooLongMinutes} minutes. GET /line shows who paused it and why. Resume it when the reason no longer applies.`,
+      metric: appMetricOf('LinePausedSeconds', 'Maximum'),
       threshold: pausedTooLongMinutes * 60,
     },
     'run overdue': {
-      says: `No run of this day was completed by ${runDueHour} o’clock in Germany. GET /sync says how far it is.`,
-      metric: own('RunOverdueMinutes', 'Maximum', fiveMinutes),
+      description: `No run of today was completed by ${runDueHour}:00 German time. GET /sync shows the progress.`,
+      metric: appMetricOf('RunOverdueMinutes', 'Maximum', fiveMinutes),
       threshold: 1,
     },
     'run failed': {
-      says: 'The newest run has failed. GET /sync and GET /sync/issues say why; POST /sync starts another one.',
-      metric: own('RunFailed', 'Maximum', fiveMinutes),
+      description: 'The newest run has failed. GET /sync and GET /sync/issues show why. POST /sync starts a new run.',
+      metric: appMetricOf('RunFailed', 'Maximum', fiveMinutes),
       threshold: 1,
     },
     'run awaits a decision': {
-      says: 'A run would remove more people than the limit allows, and waits for an operator: POST /sync/removals.',
-      metric: own('RunAwaitsDecision', 'Maximum', fiveMinutes),
+      description:
+        'A run would remove more patients than the limit allows. Approve or reject the removals: POST /sync/removals.',
+      metric: appMetricOf('RunAwaitsDecision', 'Maximum', fiveMinutes),
       threshold: 1,
     },
     'day could not be started': {
-      says: 'The schedule could not start the day’s run. POST /sync starts it; then take the message from the queue.',
+      description:
+        'The schedule could not start the daily run. Start it with POST /sync, then delete the message from the queue.',
       metric: missedDays.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
       threshold: 1,
     },
     'access log failed': {
-      says: 'An access entry could not be written or read, so data were withheld. Look at the table AuditLog and at DynamoDB.',
-      metric: own('AccessLogFailures', 'Sum'),
+      description:
+        'An access entry could not be written or read, so data was withheld. Check the table AuditLog and DynamoDB.',
+      metric: appMetricOf('AccessLogFailures', 'Sum'),
       threshold: 1,
     },
     'Lambda failed': {
-      says: 'A Lambda has ended with an error of its own. Its log says which.',
+      description: 'A Lambda has failed. Its log shows the error.',
       metric: new MathExpression({
         expression: errors.map(([name]) => name).join(' + '),
         usingMetrics: Object.fromEntries(errors),
@@ -149,18 +154,19 @@ function alarmSpecs({
       threshold: 1,
     },
     'API fails': {
-      says: 'Ten requests in five minutes were answered 5xx. The log of the API’s Lambdas says why, by correlation ID.',
+      description:
+        'Ten requests in five minutes were answered with 5xx. The logs of the Lambdas show why, by correlation ID.',
       metric: api.metricServerError({ statistic: 'Sum', period: fiveMinutes }),
       threshold: 10,
     },
     'tasks wait': {
-      says: `${backlogMax} and more tasks have waited for workers for a quarter of an hour. Start more workers, or look at their log.`,
+      description: `${backlogMax} or more tasks have waited for workers for 15 minutes. Start more workers, or read their log.`,
       metric: backlogOf(syncTaskQueue),
       threshold: backlogMax,
       values: 3,
     },
     'people wait for the line': {
-      says: `${urgentBacklogMax} and more syncs on demand have waited for the line for ten minutes.`,
+      description: `${urgentBacklogMax} or more syncs on demand have waited for the line for ten minutes. GET /line shows its state.`,
       metric: backlogOf(urgentLineTaskQueue),
       threshold: urgentBacklogMax,
       values: 2,

@@ -10,13 +10,13 @@ export interface ApiFunctionProps {
   /** lambdas/functions/{name}.ts */
   readonly name: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** all that it may do, besides writing its log and its traces */
+  /** permissions, in addition to writing its log and traces */
   readonly permissions: readonly PolicyStatement[];
   readonly architecture: Architecture;
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** One Lambda with a role and a log of its own. */
+/** One Lambda with its own role and log group. */
 export class ApiFunction extends Construct {
   readonly lambda: LambdaFunction;
   readonly logGroup: LogGroup;
@@ -39,18 +39,18 @@ export class ApiFunction extends Construct {
       environment: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
       role,
       logGroup,
-      memorySize: 1_024, // for the processor that comes with it: a cold start parses three megabytes
-      timeout: Duration.seconds(29), // as long as API Gateway waits
+      memorySize: 1_024, // for the CPU share that comes with it, because a cold start parses 3 MB of code
+      timeout: Duration.seconds(29), // the limit of API Gateway
       tracing: Tracing.ACTIVE,
     });
     Validations.of(role).acknowledge(
       {
         id: 'AwsSolutions-IAM5[Resource::*]',
-        reason: 'X-Ray knows no resources: who may send traces may send them to the account.',
+        reason: 'Permissions for X-Ray cannot be limited to a resource.',
       },
       {
         id: 'AwsSolutions-IAM5[Resource::EpaSyncData:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/documents/*]',
-        reason: 'The documents of all patients: which one may be read is decided by the link, and recorded.',
+        reason: 'The documents of all patients. The link decides which one may be read, and the access is recorded.',
       },
     );
   }

@@ -6,16 +6,16 @@ import { buildCommand } from '../../console/build.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** The console as Vite builds it, at synthesis, without Docker. */
+/** Builds the console with Vite during synthesis, without Docker. */
 export const consolePage = (): ISource =>
   Source.asset(join(root, 'console'), {
-    assetHashType: AssetHashType.OUTPUT, // nothing is deployed anew when what is shown is the same
+    assetHashType: AssetHashType.OUTPUT, // unchanged output is not deployed again
     bundling: {
-      image: DockerImage.fromRegistry('none'), // has to be named, and is not used
+      image: DockerImage.fromRegistry('none'), // required, but not used
       local: {
         tryBundle(outputDir) {
           const { command, args, env } = buildCommand(outputDir);
-          execFileSync(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] }); // stdout is cdk's own
+          execFileSync(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] }); // stdout belongs to cdk
           return true;
         },
       },

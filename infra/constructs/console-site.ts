@@ -16,16 +16,16 @@ import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket, ObjectOwners
 import { Construct } from 'constructs';
 
 export interface ConsoleSiteProps {
-  /** what every file is served with, by name (console/security-headers.ts) */
+  /** headers of every file, by name (console/security-headers.ts) */
   readonly headers: Readonly<Record<string, string>>;
-  /** the page's own name, and its certificate (in us-east-1, as CloudFront wants it); without them CloudFront's */
+  /** domain name and certificate (in us-east-1, as CloudFront requires). Without them, CloudFront's own name is used */
   readonly domain?: { readonly name: string; readonly certificateArn: string };
-  /** a firewall before it, where the account has one (in us-east-1) */
+  /** ARN of the account's firewall (in us-east-1), if there is one */
   readonly webAclArn: string | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** A closed bucket, and CloudFront before it, which alone may read it (origin access control). */
+/** A private bucket, and a CloudFront distribution, which alone may read it (origin access control). */
 export class ConsoleSite extends Construct {
   readonly bucket: Bucket;
   readonly distribution: Distribution;
@@ -38,7 +38,7 @@ export class ConsoleSite extends Construct {
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       removalPolicy,
-      autoDeleteObjects: removalPolicy === RemovalPolicy.DESTROY, // what is in it can be built again, and a bucket that is not empty cannot go
+      autoDeleteObjects: removalPolicy === RemovalPolicy.DESTROY, // the content can be built again, and a bucket that is not empty cannot be deleted
     });
     this.distribution = new Distribution(this, 'Distribution', {
       comment: 'epa-sync: console',
@@ -61,27 +61,27 @@ export class ConsoleSite extends Construct {
     });
     Validations.of(this.bucket).acknowledge({
       id: 'AwsSolutions-S1',
-      reason: 'It holds public code; who signs in and what they look at is recorded by the API.',
+      reason: 'It holds public code. The API records sign-ins and access.',
     });
     Validations.of(this.distribution).acknowledge(
-      { id: 'AwsSolutions-CFR1', reason: 'Who may reach it is the hospital’s network’s to say, not a country’s.' },
+      { id: 'AwsSolutions-CFR1', reason: 'The hospital’s network decides who may reach it, not the country.' },
       {
         id: 'AwsSolutions-CFR2',
         reason:
-          'Static files; the API behind has its own throttling, and a firewall is the account’s to add (CONSOLE_WEB_ACL_ARN).',
+          'Static files. The API has its own throttling, and the account can add a firewall (CONSOLE_WEB_ACL_ARN).',
       },
       {
         id: 'AwsSolutions-CFR3',
-        reason: 'Addresses of staff who load public code are not to be kept; the API records who looks at whom.',
+        reason: 'Addresses of staff who load public code must not be stored. The API records access to patients.',
       },
       ...(domain
         ? []
-        : [{ id: 'AwsSolutions-CFR4', reason: 'CloudFront’s own name comes with CloudFront’s own certificate.' }]),
+        : [{ id: 'AwsSolutions-CFR4', reason: 'CloudFront’s own name uses CloudFront’s own certificate.' }]),
     );
   }
 }
 
-/** Headers as CloudFront takes them: those that it knows by its own fields, all others as they are. */
+/** Converts headers for CloudFront: it has own fields for some, and takes all others as custom headers. */
 function headersPolicy(scope: Construct, headers: Readonly<Record<string, string>>): ResponseHeadersPolicy {
   const {
     'content-security-policy': contentSecurityPolicy = '',

@@ -11,12 +11,12 @@ import { allow } from './permissions.ts';
 export interface ConsoleUploadProps {
   readonly bucket: Bucket;
   readonly distribution: Distribution;
-  /** what the page finds beside it, as /config.json */
+  /** content of /config.json, which the page reads */
   readonly config: Readonly<Record<string, string>>;
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** Puts the built page into its bucket when it is deployed, by a Lambda of CDK's own, which gets a role of ours: its own would be allowed far more. */
+/** Uploads the built page to its bucket during deployment. Uses a Lambda of CDK with our own role, because CDK's role would be allowed far more. */
 export class ConsoleUpload extends Construct {
   constructor(scope: Construct, id: string, { bucket, distribution, config, removalPolicy }: ConsoleUploadProps) {
     super(scope, id);
@@ -43,10 +43,15 @@ export class ConsoleUpload extends Construct {
       },
     });
     const page = consolePage();
-    const how = { destinationBucket: bucket as IBucket, logGroup, memoryLimit: 256, role: role.withoutPolicyUpdates() };
-    // Their names change with what is in them: kept by browsers for good, and here for pages that were opened before.
+    const options = {
+      destinationBucket: bucket as IBucket,
+      logGroup,
+      memoryLimit: 256,
+      role: role.withoutPolicyUpdates(),
+    };
+    // File names change with their content. So browsers may cache them forever, and old files stay for pages that are still open.
     const assets = new BucketDeployment(this, 'Assets', {
-      ...how,
+      ...options,
       sources: [page],
       exclude: ['*'],
       include: ['assets/*'],
@@ -54,25 +59,25 @@ export class ConsoleUpload extends Construct {
       cacheControl: [CacheControl.setPublic(), CacheControl.maxAge(Duration.days(365)), CacheControl.immutable()],
     });
     const upload = new BucketDeployment(this, 'Files', {
-      ...how,
+      ...options,
       sources: [page, Source.jsonData('config.json', config)],
       exclude: ['assets/*'],
       cacheControl: [CacheControl.noCache()],
       distribution,
     });
-    upload.node.addDependency(assets); // a page that names them comes after them
+    upload.node.addDependency(assets); // uploaded first, because the page refers to them
     Validations.of(role).acknowledge(
       ...[
         `Resource::arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>/*`,
         'Resource::<SiteFiles975A43CF.Arn>/*',
       ].map((finding) => ({
         id: `AwsSolutions-IAM5[${finding}]`,
-        reason: 'The files of the page: their names change with what is in them.',
+        reason: 'The files of the page, whose names change with their content.',
       })),
     );
     Validations.of(Stack.of(upload)).acknowledge({
       id: 'AwsSolutions-L1',
-      reason: 'The Lambda that uploads is CDK’s own, with the runtime that CDK has tested it on.',
+      reason: 'The Lambda for uploads belongs to CDK, with the runtime that CDK has tested.',
     });
   }
 }

@@ -10,11 +10,11 @@ import { allow } from './permissions.ts';
 
 export interface DailyScheduleProps {
   readonly lambda: LambdaFunction;
-  /** in Germany, summer and winter */
+  /** German time, summer and winter */
   readonly hour: number;
 }
 
-/** Starts the day's sync. A day that could not be started waits in a queue, for an alarm and whoever looks into it. */
+/** Starts the daily run. If it cannot be started, a message waits in a queue, which causes an alarm. */
 export class DailySchedule extends Construct {
   readonly missedDays: Queue;
   constructor(scope: Construct, id: string, { lambda, hour }: DailyScheduleProps) {
@@ -27,9 +27,9 @@ export class DailySchedule extends Construct {
     this.missedDays = missedDays;
     Validations.of(missedDays).acknowledge({
       id: 'AwsSolutions-SQS3',
-      reason: 'It is the queue of what failed: nothing takes from it but people.',
+      reason: 'This is the queue of failures. Only people read it.',
     });
-    // Scheduler hands the day over; what becomes of it then is the Lambda's own to retry and to tell
+    // Scheduler calls the Lambda asynchronously, so these settings retry and report failures of the Lambda.
     lambda.configureAsyncInvoke({
       retryAttempts: 2,
       maxEventAge: Duration.hours(1),
@@ -47,11 +47,11 @@ export class DailySchedule extends Construct {
       },
     });
     new Schedule(this, 'Schedule', {
-      description: "epa-sync: starts the day's sync",
+      description: 'epa-sync: starts the daily run',
       schedule: ScheduleExpression.cron({ hour: String(hour), minute: '0', timeZone: TimeZone.EUROPE_BERLIN }),
       timeWindow: TimeWindow.off(),
       target: new LambdaInvoke(lambda, {
-        role: role.withoutPolicyUpdates(), // it would be allowed all versions
+        role: role.withoutPolicyUpdates(), // CDK would allow all versions
         deadLetterQueue: missedDays,
         maxEventAge: Duration.hours(1),
         retryAttempts: 10,

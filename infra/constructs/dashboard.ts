@@ -17,9 +17,9 @@ import { lineTable } from '../../core/stores/gate.ts';
 import { patientsTable } from '../../core/stores/patients.ts';
 import { syncRunsTable } from '../../core/stores/sync-runs.ts';
 import { type Metric as MetricFacts, type MetricName, metrics, metricTopics } from '../../core/telemetry/metrics.ts';
-import { allOf, failureRates, minute } from './own-metric.ts';
+import { failureRates, linesOf, minute } from './app-metric.ts';
 
-export interface Watched {
+export interface MonitoredResources {
   readonly insurerId: string;
   readonly api: RestApi;
   readonly lambdas: Readonly<Record<string, LambdaFunction>>;
@@ -27,25 +27,25 @@ export interface Watched {
 }
 
 const tables = [patientsTable, careRecordsTable, accessLogTable, lineTable, syncRunsTable];
-/** of the 24 columns of a dashboard */
+/** width of a graph; a dashboard has 24 columns */
 const graphColumns = 6;
 const graphRows = 5;
 
-/** What the table of metrics has, topic by topic, then what AWS itself measures. */
+/** The dashboard: the table of metrics, topic by topic, then metrics of AWS itself. */
 export class Dashboard extends Construct {
-  constructor(scope: Construct, id: string, watched: Watched) {
+  constructor(scope: Construct, id: string, monitored: MonitoredResources) {
     super(scope, id);
     const dashboard = new CloudWatchDashboard(this, 'Dashboard', {
       dashboardName: `epa-sync-${Stack.of(this).region}`,
     });
     for (const topic of metricTopics) {
       const names = (Object.keys(metrics) as MetricName[]).filter((name) => metrics[name].topic === topic);
-      const says = names.map((name) => `**${name}**: ${metrics[name].description}  `);
-      dashboard.addWidgets(text(`## ${topic}\n${says.join('\n')}`, 1 + Math.ceil(says.length / 1.5)));
-      dashboard.addWidgets(...names.map((name) => graphOf(name, watched.insurerId)));
+      const descriptions = names.map((name) => `**${name}**: ${metrics[name].description}  `);
+      dashboard.addWidgets(text(`## ${topic}\n${descriptions.join('\n')}`, 1 + Math.ceil(descriptions.length / 1.5)));
+      dashboard.addWidgets(...names.map((name) => graphOf(name, monitored.insurerId)));
     }
-    dashboard.addWidgets(text('## AWS, and what costs', 1));
-    for (const row of ownOfAws(watched)) dashboard.addWidgets(...row);
+    dashboard.addWidgets(text('## AWS and costs', 1));
+    for (const row of awsGraphs(monitored)) dashboard.addWidgets(...row);
   }
 }
 
@@ -60,7 +60,7 @@ const graph = (title: string, { unit }: Pick<MetricFacts, 'unit'>, left: IMetric
     leftYAxis: { label: unit, min: 0, showUnits: false },
   });
 
-/** Of all gateways of the account: they are the workers'. */
+/** Sums all NAT gateways of the account, which belong to the workers. */
 const throughNat = (metricName: string, label: string): MathExpression =>
   new MathExpression({
     expression: `SUM(SEARCH('{AWS/NATGateway,NatGatewayId} MetricName="${metricName}"', 'Sum', ${minute.toSeconds()}))`,
@@ -69,7 +69,7 @@ const throughNat = (metricName: string, label: string): MathExpression =>
     period: minute,
   });
 
-/** As far as AWS has billed, some times a day; told once the account asks for billing alerts, in this region only (docs/reference/metrics.md). */
+/** Estimated charges, updated a few times a day. Exists only if the account has billing alerts, and only in this region (docs/reference/metrics.md). */
 const accountCosts = new Metric({
   namespace: 'AWS/Billing',
   metricName: 'EstimatedCharges',
@@ -80,14 +80,14 @@ const accountCosts = new Metric({
   label: 'USD',
 });
 
-/** A metric of the table as it is, but what goes wrong on the line by its share of all requests. */
+/** Returns the graph of a metric. Faults of the line are shown as a percentage of all requests. */
 const graphOf = (name: MetricName, insurerId: string): GraphWidget =>
   name === 'LineFailuresByFault'
-    ? graph(`${name}, of a hundred LineRequests`, { unit: 'Percent' }, failureRates(insurerId))
-    : graph(name, metrics[name], allOf(name, insurerId));
+    ? graph(`${name}, percent of LineRequests`, { unit: 'Percent' }, failureRates(insurerId))
+    : graph(name, metrics[name], linesOf(name, insurerId));
 
-/** Graphs of what AWS measures by itself, row by row. */
-function ownOfAws({ api, lambdas, missedDays }: Watched): GraphWidget[][] {
+/** Returns the graphs of metrics of AWS, row by row. */
+function awsGraphs({ api, lambdas, missedDays }: MonitoredResources): GraphWidget[][] {
   const count = { unit: 'Count' } as const;
   const ms = { unit: 'Milliseconds' } as const;
   const ofLambdas = (of: (lambda: LambdaFunction) => Metric): Metric[] =>
@@ -132,7 +132,7 @@ function ownOfAws({ api, lambdas, missedDays }: Watched): GraphWidget[][] {
       graph('API requests', count, [api.metricCount(sum)]),
       graph('API answers 4xx, 5xx', count, [api.metricClientError(sum), api.metricServerError(sum)]),
       graph('API latency, p99', ms, [api.metricLatency({ statistic: 'p99', period: minute })]),
-      graph('Days that could not be started', count, [
+      graph('Daily runs that could not be started', count, [
         missedDays.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: minute }),
       ]),
     ],

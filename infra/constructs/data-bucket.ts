@@ -6,42 +6,42 @@ import { Construct } from 'constructs';
 export interface DataBucketProps {
   readonly encryptionKey: IKey;
   readonly removalPolicy: RemovalPolicy;
-  /** how long something may still be retried that needs a staged object */
+  /** longest time for which something that needs a staged object may be retried */
   readonly longestRetryDays: number;
-  /** how long Temporal keeps a closed workflow, which somebody may reset or look into */
+  /** how long Temporal keeps a closed workflow, which may be reset or examined */
   readonly historyRetentionDays: number;
 }
 
-/** The one bucket: payloads on their way, lists on their way, documents for good. */
+/** The bucket: payloads and lists for some weeks, and documents permanently. */
 export class DataBucket extends Construct {
   readonly bucket: Bucket;
   constructor(scope: Construct, id: string, props: DataBucketProps) {
     super(scope, id);
     const { encryptionKey, removalPolicy, longestRetryDays, historyRetentionDays } = props;
-    const expiration = Duration.days(longestRetryDays + historyRetentionDays + 7); // 7 more to look into a bad night
+    const expiration = Duration.days(longestRetryDays + historyRetentionDays + 7); // 7 more days to investigate problems
     this.bucket = new Bucket(this, 'Data', {
       bucketName: `epa-sync-${Aws.ACCOUNT_ID}-${Aws.REGION}`,
       encryption: BucketEncryption.KMS,
       encryptionKey,
-      bucketKeyEnabled: true, // one call to KMS for many objects
+      bucketKeyEnabled: true, // fewer calls to KMS
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
       enforceSSL: true,
       minimumTLSVersion: 1.2,
-      versioned: false, // what is deleted has to be gone: a removed patient leaves no old versions
+      versioned: false, // deleted data must be gone: a removed patient leaves no old versions
       removalPolicy,
-      // the console reads a document by the link that the API redirects it to, and a redirected page's origin is no name: the link is the permission
+      // The console follows a redirect of the API to a document. After a redirect, a browser sends the origin `null`. The link itself is the permission.
       cors: [{ allowedMethods: [HttpMethods.GET], allowedOrigins: ['*'], maxAge: 3_600 }],
       lifecycleRules: [
-        { id: 'left-payloads', prefix: 'payloads/', expiration },
-        { id: 'left-lists', prefix: 'lists/', expiration },
-        { id: 'cut-uploads', abortIncompleteMultipartUploadAfter: Duration.days(7) },
+        { id: 'expire-payloads', prefix: 'payloads/', expiration },
+        { id: 'expire-lists', prefix: 'lists/', expiration },
+        { id: 'abort-incomplete-uploads', abortIncompleteMultipartUploadAfter: Duration.days(7) },
       ],
     });
     Validations.of(this.bucket).acknowledge({
       id: 'AwsSolutions-S1',
       reason:
-        'Who has seen what is told by the access log (AuditLog); a log of object keys would add pseudonyms in a second place, to be deleted with each patient.',
+        'The access log (table AuditLog) records all access. A log of object keys would be a second place with pseudonyms, to be deleted with each patient.',
     });
   }
 }

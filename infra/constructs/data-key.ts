@@ -6,7 +6,7 @@ export interface DataKeyProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** The customer's key for all data at rest, rotated each year. */
+/** The customer-managed key for all data at rest, rotated each year. */
 export class DataKey extends Construct {
   readonly key: Key;
   constructor(scope: Construct, id: string, { removalPolicy }: DataKeyProps) {
@@ -14,7 +14,7 @@ export class DataKey extends Construct {
     this.key = new Key(this, 'Data', {
       description: 'epa-sync: tables and objects',
       enableKeyRotation: true,
-      pendingWindow: Duration.days(30), // the longest there is: without the key, all data is lost
+      pendingWindow: Duration.days(30), // the maximum: without the key, all data is lost
       removalPolicy,
     });
   }

@@ -17,8 +17,8 @@ interface TableShape {
 const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
 
 /**
- * The five tables (docs/explanation/architecture.md, "Tables"). Their names are fixed (ADR 0011), so a change of a key would have to replace a table
- * under a name that is taken: CloudFormation refuses it, and no data can be lost that way.
+ * The five tables (docs/explanation/architecture.md, "Tables"). Their names are fixed (ADR 0011). A changed key would replace a table under
+ * the same name, which CloudFormation rejects, so no data can be lost that way.
  */
 const tableShapes: Readonly<Record<string, TableShape>> = {
   Patients: { partitionKey: text('shard'), sortKey: text('patientRef') },
@@ -32,7 +32,7 @@ const tableShapes: Readonly<Record<string, TableShape>> = {
   SyncRuns: { partitionKey: text('insurerId'), sortKey: text('runId') },
 };
 
-/** All tables: on demand, restorable to any second of the last 35 days, encrypted with the customer's key. */
+/** All tables: on-demand capacity, point-in-time recovery for 35 days, encrypted with the customer-managed key. */
 export class DataTables extends Construct {
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: DataTablesProps) {
     super(scope, id);

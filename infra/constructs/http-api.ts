@@ -16,17 +16,17 @@ import { type Group, operations } from '../../lambdas/http/routes.ts';
 import { addProblemResponses } from './problem-responses.ts';
 
 export interface HttpApiProps {
-  /** which Lambda answers the operations of a group */
+  /** the Lambda for the operations of each group */
   readonly lambdas: Readonly<Record<Group, IFunction>>;
   readonly consoleOrigin: string;
-  /** whose pages may use the codec endpoint; the console's when absent */
+  /** origin of the pages that may use the codec endpoint; default: the console */
   readonly temporalUiOrigin: string | undefined;
-  /** a firewall before it, where the account has one */
+  /** ARN of the account's firewall, if there is one */
   readonly webAclArn: string | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** What is kept of each request: nothing of who or whom. The path is the route's, such as /patients/{patientRef}. */
+/** The log format of requests, without callers and patients. The path is that of the route, such as /patients/{patientRef}. */
 const accessLogFormat = AccessLogFormat.custom(
   JSON.stringify({
     requestId: '$context.requestId',
@@ -47,7 +47,7 @@ const preflight = (origin: string, headers: readonly string[]): CorsOptions => (
   maxAge: Duration.hours(1),
 });
 
-/** The REST API: one route for each operation of the table, and no other. */
+/** The REST API: one route for each operation of the table. */
 export class HttpApi extends Construct {
   readonly api: RestApi;
   readonly accessLog: LogGroup;
@@ -59,15 +59,15 @@ export class HttpApi extends Construct {
     this.api = new RestApi(this, 'Api', {
       restApiName: 'epa-sync',
       endpointTypes: [EndpointType.REGIONAL],
-      cloudWatchRole: true, // API Gateway's own, once for the account: without it there is no access log
+      cloudWatchRole: true, // one role for the account, which API Gateway needs for its access log
       defaultCorsPreflightOptions: preflight(consoleOrigin, ['accept', 'x-correlation-id']),
       deployOptions: {
         stageName: 'v1',
-        throttlingRateLimit: 100, // a second, of a whole insurer's staff
+        throttlingRateLimit: 100, // requests per second, for all users
         throttlingBurstLimit: 200,
-        tracingEnabled: false, // X-Ray would keep each address whole, with its pseudonym or its link to a document, and whose machine asked
+        tracingEnabled: false, // X-Ray would store whole URLs, with pseudonyms and document links, and client addresses
         metricsEnabled: true,
-        loggingLevel: MethodLoggingLevel.OFF, // of bodies, tokens and pseudonyms
+        loggingLevel: MethodLoggingLevel.OFF, // would log bodies, tokens and pseudonyms
         accessLogDestination: new LogGroupLogDestination(accessLog),
         accessLogFormat,
       },
@@ -75,7 +75,7 @@ export class HttpApi extends Construct {
     addProblemResponses(this.api, consoleOrigin);
     if (temporalUiOrigin !== undefined) {
       const defaultCorsPreflightOptions = preflight(temporalUiOrigin, ['x-namespace']);
-      this.api.root.addResource('codec', { defaultCorsPreflightOptions }); // its routes have it from here
+      this.api.root.addResource('codec', { defaultCorsPreflightOptions }); // its routes inherit this
     }
     for (const { method, path, group } of Object.values(operations)) {
       const integration = new LambdaIntegration(lambdas[group], { allowTestInvoke: false });
@@ -88,26 +88,26 @@ export class HttpApi extends Construct {
     Validations.of(this.api).acknowledge(
       {
         id: 'AwsSolutions-APIG2',
-        reason: 'Each Lambda validates by the schemas of the table, which say more than a model of API Gateway can.',
+        reason:
+          'Each Lambda validates with the schemas of the table, which are more precise than models of API Gateway.',
       },
       {
         id: 'AwsSolutions-APIG3',
         reason:
-          'Which rules a firewall has depends on where the API can be reached from: it is the account’s to say (WEB_ACL_ARN).',
+          'The rules of a firewall depend on where the API can be reached from, so the account provides it (WEB_ACL_ARN).',
       },
       {
         id: 'AwsSolutions-APIG4',
-        reason:
-          'The middleware that every operation gets checks the token of any OIDC issuer; refusals have to be recorded.',
+        reason: 'A middleware checks tokens of any OIDC issuer for every operation, because refusals must be recorded.',
       },
-      { id: 'AwsSolutions-COG4', reason: 'The issuer is the hospital’s own, not Cognito.' },
+      { id: 'AwsSolutions-COG4', reason: 'The issuer belongs to the hospital and is not Cognito.' },
       {
         id: 'AwsSolutions-APIG6',
-        reason: 'An execution log would hold tokens, pseudonyms and KVNRs; the Lambdas log what happened without them.',
+        reason: 'An execution log would hold tokens, pseudonyms and KVNRs. The Lambdas log without them.',
       },
       {
         id: 'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]',
-        reason: 'API Gateway takes no smaller role for the account: it checks that it may write any log.',
+        reason: 'API Gateway accepts no smaller role for the account: it checks that the role may write any log.',
       },
     );
   }

@@ -8,7 +8,7 @@ export interface InsurerSecretProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** The insurer's token, as JSON {INSURER_API_TOKEN}: a secret of its own, which no Lambda can read. The operator puts the value. */
+/** The insurer's token, as JSON {INSURER_API_TOKEN}. It is a separate secret that no Lambda can read. The operator sets the value. */
 export class InsurerSecret extends Construct {
   readonly secret: Secret;
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: InsurerSecretProps) {

@@ -3,12 +3,12 @@ import { AssetHashType, DockerImage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { bundleLambdas } from '../lambda-bundle.ts';
 
-/** All Lambdas in one folder, which is uploaded once: each is another file of it. Bundled at synthesis, without Docker. */
+/** Bundles all Lambdas into one folder during synthesis, without Docker. The folder is uploaded once; each Lambda is a file in it. */
 export const lambdaCode = (): Code =>
   Code.fromAsset(join(import.meta.dirname, '..', '..', 'lambdas'), {
-    assetHashType: AssetHashType.OUTPUT, // nothing is deployed anew when what runs is the same
+    assetHashType: AssetHashType.OUTPUT, // unchanged output is not deployed again
     bundling: {
-      image: DockerImage.fromRegistry('none'), // has to be named, and is not used
+      image: DockerImage.fromRegistry('none'), // required, but not used
       local: {
         tryBundle(outputDir) {
           bundleLambdas(outputDir);

@@ -7,8 +7,8 @@ export interface PayloadKeyProps {
 }
 
 /**
- * The key that wraps the data keys of what Temporal keeps (ADR 0023), rotated each year. One of its own: who may read a
- * workflow's payloads may not read the tables by it, nor the other way round.
+ * The key that wraps the data keys of Temporal payloads (ADR 0023), rotated each year. It is a separate key, so that permission for
+ * payloads gives no permission for tables, and vice versa.
  */
 export class PayloadKey extends Construct {
   readonly key: Key;
@@ -17,7 +17,7 @@ export class PayloadKey extends Construct {
     this.key = new Key(this, 'Payload', {
       description: 'epa-sync: payloads in Temporal',
       enableKeyRotation: true,
-      pendingWindow: Duration.days(30), // the longest there is: without the key, no run under way can go on
+      pendingWindow: Duration.days(30), // the maximum: without the key, no run in progress can continue
       removalPolicy,
     });
   }

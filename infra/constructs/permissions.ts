@@ -16,16 +16,16 @@ export interface Resources {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
-  /** absent where keys of the secret wrap */
+  /** undefined if keys of the secret replace it */
   readonly payloadKey: Key | undefined;
-  /** of the keys that have wrapped before it */
+  /** ARNs of earlier wrapping keys */
   readonly oldPayloadKeyArns: readonly string[];
 }
 
 export const allow = (actions: string[], ...resources: string[]): PolicyStatement =>
   new PolicyStatement({ actions, resources });
 
-/** What a table allows, by its name. */
+/** Allows actions on a table. */
 const tableIn =
   (scope: Construct) =>
   (actions: string[], tableName: string): PolicyStatement =>
@@ -34,7 +34,7 @@ const tableIn =
       Stack.of(scope).formatArn({ service: 'dynamodb', resource: 'table', resourceName: tableName }),
     );
 
-/** The key of all data at rest is used by way of these services only. */
+/** Allows the key for all data at rest, but only through the given services. */
 const encryptionIn =
   (scope: Construct, encryptionKey: IKey) =>
   (actions: string[], ...services: string[]): PolicyStatement =>
@@ -48,7 +48,7 @@ const encryptionIn =
       },
     });
 
-/** Data keys of payloads, and nothing else that the keys may ever be used for; nothing where the secret has keys instead. */
+/** Allows the payload keys for data keys of payloads only. Returns nothing if keys of the secret replace them. */
 const payloadKeyUse =
   ({ payloadKey, oldPayloadKeyArns }: Pick<Resources, 'payloadKey' | 'oldPayloadKeyArns'>) =>
   (...actions: ('GenerateDataKey' | 'Decrypt')[]): PolicyStatement[] => {
@@ -70,7 +70,7 @@ const payloadKeyUse =
 const reading = ['Decrypt', 'DescribeKey'];
 const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
 
-/** What each Lambda may do: what its operations need, and nothing else. */
+/** Returns the permissions of each Lambda: only what its operations need. */
 export function permissionsFor(
   scope: Construct,
   { encryptionKey, bucket, secret, ...keys }: Resources,
@@ -80,7 +80,7 @@ export function permissionsFor(
   const payloads = payloadKeyUse(keys);
   const temporal = payloads('GenerateDataKey', 'Decrypt');
   const settings = allow(['secretsmanager:GetSecretValue'], secret.secretArn);
-  /** an entry can be appended and read; nobody can change or delete one */
+  /** entries can be appended and read, but not changed or deleted */
   const accessLog = table(['PutItem', 'Query'], accessLogTable);
   return {
     sync: [
@@ -98,12 +98,12 @@ export function permissionsFor(
     ],
     patients: [
       settings,
-      table(['GetItem', 'UpdateItem'], patientsTable), // the mark of a sync that somebody asked for
+      table(['GetItem', 'UpdateItem'], patientsTable), // the marker of a sync on demand
       table(['GetItem', 'Query'], careRecordsTable),
       table(['GetItem'], lineTable),
       accessLog,
       allow(['s3:GetObject'], bucket.arnForObjects('documents/*')),
-      allow(['s3:ListBucket'], bucket.bucketArn), // or S3 says of what is gone that it is forbidden
+      allow(['s3:ListBucket'], bucket.bucketArn), // without it, S3 answers 403 instead of 404 for a missing object
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
@@ -114,7 +114,7 @@ export function permissionsFor(
   };
 }
 
-/** What the worker's code may do. Its secrets are put into its environment by ECS, which is another role's to read. */
+/** Returns the permissions of the worker's code. ECS puts the secrets into its environment, with another role. */
 export function workerPermissions(
   scope: Construct,
   { encryptionKey, bucket, ...keys }: Omit<Resources, 'secret'>,
@@ -125,7 +125,7 @@ export function workerPermissions(
     table(['GetItem', 'Query', 'BatchWriteItem'], careRecordsTable),
     table(['GetItem', 'PutItem'], lineTable),
     table(['GetItem', 'Query', 'PutItem', 'BatchWriteItem'], syncRunsTable),
-    table(['PutItem', 'Query'], accessLogTable), // as everyone: nobody can change or delete an entry
+    table(['PutItem', 'Query'], accessLogTable), // entries can be appended and read, but not changed or deleted
     allow(
       ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
       ...['payloads', 'lists', 'documents'].map((prefix) => bucket.arnForObjects(`${prefix}/*`)),
@@ -136,7 +136,7 @@ export function workerPermissions(
   ];
 }
 
-/** What ECS may do to start a worker: fetch its image, read its secrets, write its log. */
+/** Returns the permissions of ECS to start a worker: fetch the image, read the secrets, write the log. */
 export function workerStartPermissions(
   scope: Construct,
   { encryptionKey, secrets, repositoryArn, logGroupArn }: WorkerStart,
@@ -145,7 +145,7 @@ export function workerStartPermissions(
     allow(['secretsmanager:GetSecretValue'], ...secrets.map(({ secretArn }) => secretArn)),
     encryptionIn(scope, encryptionKey)(reading, 'secretsmanager'),
     allow(['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'], repositoryArn),
-    allow(['ecr:GetAuthorizationToken'], '*'), // of the account's registry, whatever image it is for
+    allow(['ecr:GetAuthorizationToken'], '*'), // applies to the account's registry, not to an image
     allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroupArn),
   ];
 }

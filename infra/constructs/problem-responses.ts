@@ -1,7 +1,7 @@
 import { type RestApi, ResponseType as Type } from 'aws-cdk-lib/aws-apigateway';
 import { type ProblemName, problems, problemType } from '../../lambdas/http/problems.ts';
 
-/** What API Gateway answers itself, as the problem that it is. It calls a path that no operation has one without a (valid) AWS signature. */
+/** Answers of API Gateway itself, and the problem for each. For an unknown path, it reports a missing or invalid AWS signature. */
 const problemOf: readonly (readonly [Type, ProblemName])[] = [
   [Type.DEFAULT_4XX, 'not-found'],
   [Type.MISSING_AUTHENTICATION_TOKEN, 'not-found'],
@@ -19,10 +19,10 @@ const problemOf: readonly (readonly [Type, ProblemName])[] = [
   [Type.INTEGRATION_TIMEOUT, 'unavailable'],
 ];
 
-/** Seconds, for who is told to come back. */
+/** Values of Retry-After, seconds. */
 const retryAfter: Partial<Record<ProblemName, string>> = { 'too-many-requests': '1', unavailable: '2' };
 
-/** Has API Gateway answer problems (RFC 9457) in our words, with the headers that the Lambdas set. */
+/** Makes API Gateway answer with our problems (RFC 9457), with the same headers as the Lambdas. */
 export function addProblemResponses(api: RestApi, consoleOrigin: string): void {
   for (const [type, name] of problemOf) {
     const { status, title } = problems[name];

@@ -9,22 +9,22 @@ export interface SettingsSecretProps {
 }
 
 /**
- * The secret settings that Lambdas and workers share, as JSON (core/config.ts). Made with a value that nobody can use; the
- * operator puts the real one, so that no template, no parameter and no log of a deployment ever holds it.
+ * The secret settings that Lambdas and workers share, as JSON (core/config.ts). It is created with an unusable value. The operator sets
+ * the real one, so no template, parameter or deployment log ever holds it.
  */
 export class SettingsSecret extends Construct {
   readonly secret: Secret;
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: SettingsSecretProps) {
     super(scope, id);
     this.secret = new Secret(this, 'Settings', {
-      description: 'epa-sync: the settings that are secret',
+      description: 'epa-sync: secret settings',
       encryptionKey,
-      removalPolicy, // without its keys, nothing that is stored can be found or read again
+      removalPolicy, // without its keys, stored data can be neither found nor read
     });
     Validations.of(this.secret).acknowledge({
       id: 'AwsSolutions-SMG4',
       reason:
-        'The pseudonym key names everything that is stored, so it can never change; Temporal’s key is put anew by hand, as Temporal makes it.',
+        'All stored data is named with the pseudonym key, so it can never change. Temporal issues its API key, so an operator replaces it.',
     });
   }
 }

@@ -6,13 +6,13 @@ import type { Construct } from 'constructs';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** The worker's image of worker/Dockerfile, built when it is deployed, and the hash of all that it is made of: its build ID for Temporal. */
+/** Returns the worker's image, which is built from worker/Dockerfile during deployment, and its build ID for Temporal: the hash of its sources. */
 export function workerImage(scope: Construct): WorkerImage {
   const asset = new DockerImageAsset(scope, 'Image', {
     directory: root,
     file: 'worker/Dockerfile',
     platform: Platform.LINUX_ARM64,
-    ignoreMode: IgnoreMode.DOCKER, // .dockerignore: what is not in the image does not make a new one
+    ignoreMode: IgnoreMode.DOCKER, // respects .dockerignore, so that ignored files do not change the hash
   });
   const { assetHash, repository } = asset;
   return {

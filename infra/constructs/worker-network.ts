@@ -16,21 +16,21 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
 export interface WorkerNetworkProps {
-  /** one for each zone that has to live on when another one fails; each costs as much as a small machine */
+  /** one for each availability zone that must survive the failure of another; each costs as much as a small machine */
   readonly natGateways: number;
-  /** of the insurer's address; TLS besides, for AWS and Temporal Cloud */
+  /** port of the insurer. 443 is always open, for AWS and Temporal Cloud */
   readonly insurerPort: number;
   readonly temporalPort: number;
-  /** of an OpenTelemetry collector, where there is one */
+  /** port of the OpenTelemetry collector, if there is one */
   readonly collectorPort?: number;
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** Two zones, from which workers reach out and into which nobody reaches. Tables and bucket are reached without leaving AWS. */
+/** A network in two availability zones with outbound connections only. Tables and bucket are reached without leaving AWS. */
 export class WorkerNetwork extends Construct {
   readonly vpc: IVpc;
   readonly securityGroup: SecurityGroup;
-  /** whom the insurer sees: the NAT gateways' own, for as long as the stack stands */
+  /** source addresses that the insurer sees: those of the NAT gateways, fixed for the lifetime of the stack */
   readonly outboundAddresses: readonly string[];
   constructor(scope: Construct, id: string, props: WorkerNetworkProps) {
     super(scope, id);
@@ -40,7 +40,7 @@ export class WorkerNetwork extends Construct {
       ipAddresses: IpAddresses.cidr('10.20.0.0/22'),
       maxAzs: 2,
       natGateways,
-      restrictDefaultSecurityGroup: false, // takes a Lambda with rights of its own; nothing is in that group
+      restrictDefaultSecurityGroup: false, // would need a Lambda with further permissions, and nothing uses that group
       subnetConfiguration: [
         { name: 'out', subnetType: SubnetType.PUBLIC, cidrMask: 26, mapPublicIpOnLaunch: false },
         { name: 'worker', subnetType: SubnetType.PRIVATE_WITH_EGRESS, cidrMask: 24 },
@@ -52,7 +52,7 @@ export class WorkerNetwork extends Construct {
       flowLogs: {
         refused: {
           destination: FlowLogDestination.toCloudWatchLogs(flowLog),
-          trafficType: FlowLogTrafficType.REJECT, // who was turned away; who may send is known
+          trafficType: FlowLogTrafficType.REJECT, // only rejected traffic: allowed traffic is known
         },
       },
     }) as IVpc; // aws-cdk-lib's own types do not fit exactOptionalPropertyTypes
@@ -60,7 +60,7 @@ export class WorkerNetwork extends Construct {
     this.outboundAddresses = addresses.filter((address) => address instanceof CfnEIP).map(({ ref }) => ref);
     this.securityGroup = new SecurityGroup(this, 'Worker', {
       vpc: this.vpc,
-      description: 'epa-sync: workers reach out, nobody reaches in',
+      description: 'epa-sync: outbound connections of workers only',
       allowAllOutbound: false,
     });
     for (const port of new Set([443, temporalPort, insurerPort, collectorPort]))

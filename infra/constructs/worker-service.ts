@@ -24,28 +24,28 @@ export interface WorkerServiceProps {
   readonly vpc: IVpc;
   readonly securityGroup: ISecurityGroup;
   readonly environment: Readonly<Record<string, string>>;
-  /** names of settings, and the secret that holds each under its name */
+  /** setting names, and the secret that holds each one under its name */
   readonly secrets: Readonly<Record<string, Secret>>;
-  /** what the secrets are encrypted with */
+  /** key that the secrets are encrypted with */
   readonly encryptionKey: Key;
-  /** all that its code may do */
+  /** permissions of its code */
   readonly permissions: readonly PolicyStatement[];
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** One has the line, the other takes over within the lease. */
+/** One worker holds the line. The other takes over within the lease time. */
 export const workerTasks = 2;
-/** Where a worker says whether it is well (worker/health.ts). */
+/** Port of the worker's health check (worker/health.ts). */
 const healthPort = 8_080;
 
 /**
- * The workers: two or more, of which one has the line and the others stand by. No autoscaling: a second holder of the line would be
- * of no use, and every task that comes or goes may move it.
+ * The workers: two or more, of which one holds the line and the others stand by. There is no autoscaling: more workers would not use the
+ * line better, and each task that starts or stops may move the lease.
  */
 export class WorkerService extends Construct {
   readonly service: FargateService;
   readonly logGroup: LogGroup;
-  /** what Temporal knows this build as */
+  /** build ID of this version for Temporal */
   readonly buildId: string;
   constructor(scope: Construct, id: string, props: WorkerServiceProps) {
     super(scope, id);
@@ -69,7 +69,7 @@ export class WorkerService extends Construct {
         logGroupArn: logGroup.logGroupArn,
       }),
     );
-    // by its ARN alone: who may read it, and use its key, is said by the role, and by no policy of the key besides
+    // Refers to the secret by its ARN, so that CDK adds no grants to the key policy: the role has all permissions.
     const secretSettings = [...new Set(Object.values(secrets))].flatMap((secret) => {
       const { node, secretArn: secretCompleteArn } = secret;
       const named = Secret.fromSecretAttributes(this, `Secret${node.addr}`, { secretCompleteArn });
@@ -78,28 +78,28 @@ export class WorkerService extends Construct {
     });
     const task = new FargateTaskDefinition(this, 'Task', {
       cpu: 1_024,
-      memoryLimitMiB: 4_096, // 1 GiB of heap for each of the two processes, and an answer that is taken apart in a third
+      memoryLimitMiB: 4_096, // 1 GiB of heap for each of the two processes, and a third process that splits answers
       runtimePlatform: {
         cpuArchitecture: CpuArchitecture.ARM64, // Graviton
         operatingSystemFamily: OperatingSystemFamily.LINUX,
       },
       taskRole,
-      executionRole: startRole.withoutPolicyUpdates(), // it has what it needs
+      executionRole: startRole.withoutPolicyUpdates(), // it has all permissions that it needs
     });
     task.addContainer('worker', {
       image,
       environment: { ...environment, WORKER_BUILD_ID: buildId, HEALTH_PORT: String(healthPort) },
       secrets: Object.fromEntries(secretSettings),
       logging: LogDriver.awsLogs({ logGroup, streamPrefix: 'worker' }),
-      linuxParameters: new LinuxParameters(this, 'Linux', { initProcessEnabled: true }), // SIGTERM reaches node, and nothing is left a zombie
+      linuxParameters: new LinuxParameters(this, 'Linux', { initProcessEnabled: true }), // forwards SIGTERM to node and reaps zombie processes
       readonlyRootFilesystem: true,
-      stopTimeout: Duration.seconds(60), // requests end, the lease is handed back, activities end: 25 s (worker/main.ts)
+      stopTimeout: Duration.seconds(60), // requests end, the lease is released, activities end: 25 s (worker/main.ts)
       healthCheck: {
         command: ['CMD', 'node', 'worker/ask-health.mjs', String(healthPort)],
         interval: Duration.seconds(15),
         timeout: Duration.seconds(5),
         retries: 3,
-        startPeriod: Duration.seconds(90), // a cold start, and a lease that has to run out first
+        startPeriod: Duration.seconds(90), // a cold start, and an old lease that must expire first
       },
     });
     this.service = new FargateService(this, 'Service', {
@@ -108,24 +108,24 @@ export class WorkerService extends Construct {
       desiredCount: workerTasks,
       securityGroups: [securityGroup],
       assignPublicIp: false,
-      minHealthyPercent: 100, // the new one stands by before the old one hands the line over
+      minHealthyPercent: 100, // the new worker stands by before the old one releases the line
       maxHealthyPercent: 200,
       circuitBreaker: { rollback: true },
-      enableExecuteCommand: false, // nobody opens a shell where patients' data are
+      enableExecuteCommand: false, // no shell access to patient data
     });
     this.service.node.addDependency(vpc.selectSubnets().internetConnectivityEstablished); // tasks that cannot fetch their image would trip the circuit breaker
     for (const prefix of ['payloads', 'lists', 'documents'])
       Validations.of(taskRole).acknowledge({
         id: `AwsSolutions-IAM5[Resource::EpaSyncData:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/${prefix}/*]`,
-        reason: 'The worker writes, reads and removes what there is of all patients: which objects follows from them.',
+        reason: 'The worker writes, reads and removes objects of all patients.',
       });
     Validations.of(startRole).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
-      reason: 'A login to the account’s image registry knows no resources.',
+      reason: 'A login to the account’s image registry cannot be limited to a resource.',
     });
     Validations.of(task).acknowledge({
       id: 'AwsSolutions-ECS2',
-      reason: 'The environment holds addresses and limits; what is secret comes from Secrets Manager.',
+      reason: 'The environment holds addresses and limits. Secrets come from Secrets Manager.',
     });
   }
 }

@@ -21,19 +21,19 @@ export interface ApiStackProps extends StackProps {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
-  /** on a laptop keys of the secret do its work, so that they outlive the emulator */
+  /** not used on a laptop: keys of the secret replace it, because they outlive the emulator */
   readonly payloadKey: Key;
 }
 
-/** What people speak to: the HTTP API, its Lambdas, and the schedule of the day's sync. */
+/** The HTTP API, its Lambdas, and the schedule of the daily run. */
 export class ApiStack extends Stack {
   readonly api: RestApi;
-  /** `https://` and the name that AWS gave the API */
+  /** origin of the API under its AWS name */
   readonly origin: string;
-  /** where the API answers, without a slash at its end */
+  /** address of the API, without a slash at the end */
   readonly url: string;
   readonly lambdas: Readonly<Record<Group | 'schedule', LambdaFunction>>;
-  /** days that could not be started */
+  /** daily runs that could not be started */
   readonly missedDays: Queue;
   constructor(scope: Construct, id: string, props: ApiStackProps) {
     const { stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...rest } = props;
@@ -57,7 +57,7 @@ export class ApiStack extends Stack {
       SECRET_ID: secret.secretArn,
       ...(payloadKey && { PAYLOAD_KMS_KEY: payloadKey.keyArn }),
     };
-    // an emulator runs it on the machine that deploys: in a container of that architecture
+    // An emulator runs Lambdas in a container on the deploying machine, so the architecture must match.
     const architecture = stage === 'local' && process.arch === 'x64' ? Architecture.X86_64 : Architecture.ARM_64;
     const logGroupNames: string[] = [];
     const lambdaOf = (name: keyof typeof permissions) => {

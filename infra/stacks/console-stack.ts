@@ -12,11 +12,11 @@ export interface ConsoleStackProps extends StackProps {
   readonly stage: Stage;
   readonly settings: ConsoleSettings;
   readonly api: Pick<ApiStack, 'origin' | 'url'>;
-  /** the bucket that links to documents lead to in the end */
+  /** the bucket that document links redirect to */
   readonly documents: Bucket;
 }
 
-/** The web page for all four roles. */
+/** The console: the web page for all four roles. */
 export class ConsoleStack extends Stack {
   constructor(scope: Construct, id: string, props: ConsoleStackProps) {
     const { stage, settings, api, documents, ...rest } = props;

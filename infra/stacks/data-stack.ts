@@ -15,15 +15,12 @@ export interface DataStackProps extends StackProps {
   readonly stage: Stage;
 }
 
-/**
- * What outlives every deployment: tables, bucket, the secret settings, the key that all of it is encrypted with, and that of
- * what Temporal keeps.
- */
+/** Everything that outlives deployments: tables, bucket, secrets, the key for all data at rest, and the key for Temporal payloads. */
 export class DataStack extends Stack {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
-  /** the workers’ alone */
+  /** read by workers only */
   readonly insurerSecret: Secret;
   readonly payloadKey: Key;
   constructor(scope: Construct, id: string, { stage, ...props }: DataStackProps) {
@@ -43,7 +40,7 @@ export class DataStack extends Stack {
     this.bucket = bucket;
     this.secret = secret;
     this.insurerSecret = new InsurerSecret(this, 'Insurer', { encryptionKey: key, removalPolicy }).secret;
-    // what other stacks take from here is there before they are: one that comes or goes changes nothing of this one
+    // Exports everything that other stacks use, so that adding or deleting one of them does not change this stack.
     const { keyArn } = key;
     const { bucketArn, bucketName, bucketRegionalDomainName } = bucket;
     const others = [secret.secretArn, this.insurerSecret.secretArn, this.payloadKey.keyArn];

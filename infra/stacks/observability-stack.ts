@@ -3,7 +3,7 @@ import type { FargateService } from 'aws-cdk-lib/aws-ecs';
 import type { Construct } from 'constructs';
 import { AlarmTopic } from '../constructs/alarm-topic.ts';
 import { Alarms } from '../constructs/alarms.ts';
-import { Dashboard, type Watched } from '../constructs/dashboard.ts';
+import { Dashboard, type MonitoredResources } from '../constructs/dashboard.ts';
 import type { ApiSettings } from '../settings.ts';
 import type { Stage } from '../stage.ts';
 import type { ApiStack } from './api-stack.ts';
@@ -15,15 +15,15 @@ export interface ObservabilityStackProps extends StackProps {
   readonly workers: FargateService;
 }
 
-/** What people see of it from afar: the dashboard, the alarms, and where those are told. */
+/** The dashboard, the alarms and the topic that they notify. */
 export class ObservabilityStack extends Stack {
   constructor(scope: Construct, id: string, { stage, settings, apiStack, workers, ...props }: ObservabilityStackProps) {
     super(scope, id, { description: 'epa-sync: dashboard and alarms', ...props });
     const { api, lambdas, missedDays } = apiStack;
-    const watched: Watched = { insurerId: settings.INSURER_ID, api, lambdas, missedDays };
-    const { topic } = new AlarmTopic(this, 'Told', { stage });
-    new Dashboard(this, 'Seen', watched);
-    new Alarms(this, 'Alarms', { ...watched, topic, workers, runDueHour: settings.RUN_DUE_HOUR });
+    const monitored: MonitoredResources = { insurerId: settings.INSURER_ID, api, lambdas, missedDays };
+    const { topic } = new AlarmTopic(this, 'AlarmTopic', { stage });
+    new Dashboard(this, 'Overview', monitored);
+    new Alarms(this, 'Alarms', { ...monitored, topic, workers, runDueHour: settings.RUN_DUE_HOUR });
     new CfnOutput(this, 'AlarmTopicArn', { value: topic.topicArn });
   }
 }

@@ -6,7 +6,7 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
 import { lineFaults } from '../../core/domain/line.ts';
 import { type MetricName, metrics } from '../../core/telemetry/metrics.ts';
-import { observabilityApp, shownIn, watchedIn } from './observability.fixture.ts';
+import { alarmMetrics, dashboardMetrics, observabilityApp } from './observability.fixture.ts';
 
 const insurerId = 'kk-nord';
 const { app, template } = observabilityApp(insurerId);
@@ -17,16 +17,16 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows every metric of the table, and of ours no other', () => {
-  expect(watchedIn(template)).toHaveLength(9);
-  expect(new Set(shownIn(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
+  expect(alarmMetrics(template)).toHaveLength(9);
+  expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
 test('what is shown and watched has the dimensions that the table says, of this insurer', () => {
-  for (const { name, dimensions } of [...shownIn(template), ...watchedIn(template)]) {
+  for (const { name, dimensions } of [...dashboardMetrics(template), ...alarmMetrics(template)]) {
     expect(Object.keys(dimensions).sort()).toEqual(['insurerId', ...metrics[name as MetricName].dimensions].sort());
     expect(dimensions['insurerId']).toBe(insurerId);
   }
-  const faults = shownIn(template).flatMap(({ dimensions: { fault } }) => fault ?? []);
+  const faults = dashboardMetrics(template).flatMap(({ dimensions: { fault } }) => fault ?? []);
   expect(faults).toEqual(lineFaults);
 });
 
@@ -53,7 +53,7 @@ test('there is an alarm for whatever somebody has to know of by night', () => {
     'tasks wait',
   ]);
   expect(alarm('line paused for long')).toMatchObject({ MetricName: 'LinePausedSeconds', Threshold: 1_800 });
-  expect(alarm('run overdue').AlarmDescription).toContain('7 o’clock');
+  expect(alarm('run overdue').AlarmDescription).toContain('7:00 German time');
 });
 
 test('that nobody says to hold the line, or that workers run, is the alarm, and silence of all else is none', () => {

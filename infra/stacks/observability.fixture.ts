@@ -8,7 +8,7 @@ import { DataStack } from './data-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
 import { WorkerStack } from './worker-stack.ts';
 
-/** The app with its observability stack, as for one insurer; without bundles. */
+/** Creates the app with its observability stack, without bundling code. */
 export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
   const app = new App({
     context: {
@@ -36,32 +36,32 @@ export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
   return { app, template: Template.fromStack(stack) };
 }
 
-/** One of our own metrics as somebody looks at it. A search has the names of its dimensions only. */
-export interface LookedAt {
+/** A metric of epa-sync as a graph or an alarm uses it. A search expression has only names of dimensions. */
+export interface UsedMetric {
   readonly name: string;
   readonly dimensions: Readonly<Record<string, string | undefined>>;
 }
 
-/** All of our own metrics that a dashboard of the template shows. */
-export function shownIn(template: Template): LookedAt[] {
+/** Returns the metrics of epa-sync that dashboards of the template show. */
+export function dashboardMetrics(template: Template): UsedMetric[] {
   return Object.values(template.findResources('AWS::CloudWatch::Dashboard')).flatMap(({ Properties }) => {
     const parts = (Properties as { DashboardBody: { 'Fn::Join': [string, unknown[]] } }).DashboardBody['Fn::Join'][1];
     const body = parts.map((part) => (typeof part === 'string' ? part : 'reference')).join('');
     const { widgets } = JSON.parse(body) as { widgets: { properties: { metrics?: unknown[][] } }[] };
-    return widgets.flatMap(({ properties: { metrics = [] } }) => metrics.flatMap(lookedAtBy));
+    return widgets.flatMap(({ properties: { metrics = [] } }) => metrics.flatMap(metricsOfLine));
   });
 }
 
-/** One line of a graph: `[namespace, name, dimension, value, …, {options}]` or `[{expression}]`. */
-function lookedAtBy([first, name, ...rest]: unknown[]): LookedAt[] {
-  if (typeof first === 'object') return searchedBy((first as { expression?: string }).expression ?? '');
+/** Parses one line of a graph: `[namespace, name, dimension, value, …, {options}]` or `[{expression}]`. */
+function metricsOfLine([first, name, ...rest]: unknown[]): UsedMetric[] {
+  if (typeof first === 'object') return metricsOfSearch((first as { expression?: string }).expression ?? '');
   if (first !== metricNamespace) return [];
   const texts = rest.filter((part) => typeof part === 'string');
   const pairs = texts.flatMap((text, index) => (index % 2 === 0 ? [[text, texts[index + 1]] as const] : []));
   return [{ name: String(name), dimensions: Object.fromEntries(pairs) }];
 }
 
-function searchedBy(expression: string): LookedAt[] {
+function metricsOfSearch(expression: string): UsedMetric[] {
   const [, schema = '', name = '', insurerId] =
     /\{epa-sync,(.+?)\} MetricName="(.+?)" insurerId="(.+?)"/.exec(expression) ?? [];
   if (name === '') return [];
@@ -69,8 +69,8 @@ function searchedBy(expression: string): LookedAt[] {
   return [{ name, dimensions: { ...Object.fromEntries(dimensions), insurerId } }];
 }
 
-/** All of our own metrics that an alarm of the template watches. */
-export function watchedIn(template: Template): LookedAt[] {
+/** Returns the metrics of epa-sync that alarms of the template use. */
+export function alarmMetrics(template: Template): UsedMetric[] {
   return Object.values(template.findResources('AWS::CloudWatch::Alarm')).flatMap(({ Properties }) => {
     const {
       Namespace,

@@ -21,7 +21,7 @@ export interface WorkerStackProps extends StackProps {
   readonly payloadKey: Key;
 }
 
-/** What does the work: the network, and the workers in it. */
+/** The workers and their network. */
 export class WorkerStack extends Stack {
   readonly service: FargateService;
   constructor(scope: Construct, id: string, props: WorkerStackProps) {

@@ -1,6 +1,6 @@
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 
-/** Where the caller reaches this API, without a slash at its end: stage or custom domain as API Gateway saw it, or the emulator's address. */
+/** Returns the address of this API as the caller sees it, without a slash at the end: the stage, a custom domain, or the emulator. */
 export function apiUrlOf({
   requestContext,
   resource,
@@ -9,7 +9,7 @@ export function apiUrlOf({
   const { domainName, path, apiId, stage } = requestContext;
   const emulator = process.env['AWS_ENDPOINT_URL'];
   if (emulator !== undefined) {
-    // by the name that the caller has for it: a Lambda in a container has another one
+    // the name that the caller uses, because a Lambda in a container has another one
     const host = headers['host'] ?? headers['Host'] ?? new URL(emulator).host;
     return `http://${host}/restapis/${apiId}/${stage}/_user_request_`;
   }

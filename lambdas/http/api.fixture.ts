@@ -15,9 +15,9 @@ import { type Group, groups, type OperationName, operations } from './routes.ts'
 export interface Ask {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | string[]>>;
-  /** sent as JSON; a text is sent as it is */
+  /** sent as JSON; a string is sent unchanged */
   readonly body?: unknown;
-  /** whose token; none is sent when absent */
+  /** role of the token; without it, no token is sent */
   readonly role?: Role | 'none';
   readonly token?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ export interface Answered {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
+  // biome-ignore lint/suspicious/noExplicitAny: tests check any answer
   readonly json: any;
 }
 
@@ -37,25 +37,26 @@ export interface Api {
   readonly issuer: Issuer;
   readonly insurerId: string;
   readonly stores: Stores;
-  /** Hands the Lambda of an operation the event that API Gateway would make of such a request. */
+  /** Calls the Lambda of an operation with the event that API Gateway would create for the request. */
   ask(name: OperationName, ask?: Ask): Promise<Answered>;
-  /** the event alone */
+  /** Returns only the event. */
   eventOf(name: OperationName, ask?: Ask): Promise<APIGatewayProxyEvent>;
   tokenOf(role: Role | 'none'): Promise<string>;
-  /** Ends the run under way, as no worker would. */
+  /** Terminates the run in progress, because no worker runs. */
   endRun(): Promise<void>;
-  /** Stores a patient of their own, with these care records (JSON texts of the insurer's). */
+  /** Stores a new patient with these care records. @param careRecords JSON text of the insurer */
   storePatient(careRecords?: string, entry?: string): Promise<{ readonly kvnr: Kvnr; readonly patientRef: string }>;
   refOf(kvnr: Kvnr): string;
 }
 
 export const consoleOrigin = 'http://127.0.0.1:8080';
 
-/** The real Lambdas, over the emulator and the Temporal server of this test run, and an issuer of their own. No worker runs. */
+/** Loads the real Lambdas, with the emulator and the Temporal server of this test run and an own issuer. No worker runs. */
 export async function openApi(settings: Readonly<Record<string, string>> = {}): Promise<Api> {
   const issuer = await startIssuer();
   const { PSEUDONYM_KEY, PAYLOAD_KEYS, ...environment } = process.env;
-  if (PSEUDONYM_KEY === undefined || PAYLOAD_KEYS === undefined) throw new Error('the test stack has no keys');
+  if (PSEUDONYM_KEY === undefined || PAYLOAD_KEYS === undefined)
+    throw new Error('PSEUDONYM_KEY or PAYLOAD_KEYS is not set: run this test with npm test');
   const insurerId = `kk-${randomUUID().slice(0, 8)}`;
   const secretId = `epa-sync/${insurerId}`;
   const region = environment['AWS_REGION'] ?? '';
@@ -152,8 +153,8 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
       const body = entry ?? JSON.stringify({ kvnr, familyName: 'Größling', givenName: 'Anna', gender: 'female' });
       await stores.patients.storeNew([{ patientRef, kvnr, body, contentHash: '' }], 'list');
       if (careRecords !== undefined) {
-        const parts = splitAnswer(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`);
-        await stores.careRecords.stage(patientRef, '1', parts);
+        const answer = splitAnswer(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`);
+        await stores.careRecords.stage(patientRef, '1', answer);
         await stores.patients.activateCareVersion(patientRef, '1');
       }
       return { kvnr, patientRef };
@@ -161,7 +162,7 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
   };
 }
 
-/** A KVNR of nobody else in this test run. */
+/** Returns a random KVNR. */
 export function newKvnr(): Kvnr {
   for (;;) {
     const number = `X${String(randomBytes(4).readUInt32BE() % 1_000_000_000).padStart(9, '0')}`;
@@ -169,6 +170,6 @@ export function newKvnr(): Kvnr {
   }
 }
 
-/** A token with one character changed; the last one is left alone, as not all of its bits count. */
-export const withOneOther = (token: string): string =>
+/** Returns a token with one changed character. Not the last one, because not all of its bits count. */
+export const withOneCharacterChanged = (token: string): string =>
   `${token.slice(0, -5)}${token.at(-5) === 'A' ? 'B' : 'A'}${token.slice(-4)}`;

@@ -5,18 +5,18 @@ import type { Actor } from './actor.ts';
 import { Problem } from './problems.ts';
 import { type TokenCipher, TokenCipherError } from './token-cipher.ts';
 
-/** Long enough to click, too short to hand on (docs/guides/api-with-curl.md). */
+/** Long enough to follow the link, but too short to pass it on (docs/guides/api-with-curl.md). */
 const lifetimeSeconds = 300;
 const purpose = 'document';
 
-/** A document of a patient's, and the reader whom the link was given to: whoever uses it acts in that reader's name. */
+/** A link to a patient's document, and the reader that it was issued to. Each use is recorded in the name of that reader. */
 export interface DocumentLink {
   readonly patientRef: string;
   readonly content: PayloadReference;
   readonly reader: Actor;
 }
 
-/** Names that keep a link short: a page may hold thousands. */
+/** The encrypted content of a link. Short names keep links short, because a page may hold thousands. */
 const linkContent = z.object({
   p: z.string(),
   k: z.string(),
@@ -27,6 +27,7 @@ const linkContent = z.object({
   r: z.enum(roles),
 });
 
+/** Creates the token of a link. */
 export async function encryptDocumentLink(
   tokenCipher: TokenCipher,
   { patientRef, content, reader }: DocumentLink,
@@ -37,7 +38,11 @@ export async function encryptDocumentLink(
   return await tokenCipher.encrypt(purpose, facts, lifetimeSeconds);
 }
 
-/** @throws Problem `document-unknown`; `link-expired`, once `onExpired` has been told whose it was */
+/**
+ * Decrypts the token of a link.
+ * @param onExpired receives the content of an expired link before the error is thrown
+ * @throws Problem `document-unknown`, `link-expired`
+ */
 export async function decryptDocumentLink(
   tokenCipher: TokenCipher,
   token: string,

@@ -4,10 +4,10 @@ import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
 export const audience = 'epa-sync-api';
 
-/** An OIDC issuer on loopback: discovery, keys, and tokens of any kind. */
+/** An OIDC issuer on loopback, with discovery, keys and any kind of token. */
 export interface Issuer {
   readonly url: string;
-  /** @param algorithm that of the key that signs */
+  /** Signs a token. @param algorithm of the signing key */
   sign(claims: JWTPayload, algorithm?: 'RS256' | 'ES256' | 'PS256'): Promise<string>;
   stop(): Promise<void>;
 }

@@ -9,10 +9,13 @@ import { type Operation, operations, problemsOf } from './routes.ts';
 import * as schemas from './schemas.ts';
 
 const correlationId = {
-  'x-correlation-id': { schema: { type: 'string' }, description: "the caller's, if that was a UUID; ours otherwise" },
+  'x-correlation-id': {
+    schema: { type: 'string' },
+    description: "The caller's ID if it is a UUID, otherwise a new one.",
+  },
 } as const;
 
-/** All operations of one status share a description of what may have happened, with an example of each. */
+/** Describes all problems of one status in one response, with an example of each problem. */
 function problemResponse(status: number, names: readonly ProblemName[]): ZodOpenApiResponseObject {
   const example = (name: ProblemName) => ({
     type: problemType(name),
@@ -28,7 +31,7 @@ function problemResponse(status: number, names: readonly ProblemName[]): ZodOpen
     headers: {
       ...correlationId,
       ...(status === 401 && { 'www-authenticate': { schema: { type: 'string' } } }),
-      ...(status === 503 && { 'retry-after': { schema: { type: 'string' }, description: 'seconds' } }),
+      ...(status === 503 && { 'retry-after': { schema: { type: 'string' }, description: 'Seconds.' } }),
     },
     content: {
       'application/problem+json': {
@@ -88,13 +91,13 @@ const document = createDocument({
         type: 'http',
         scheme: 'bearer',
         bearerFormat: 'JWT',
-        description: 'of the OIDC issuer (RS256 or ES256), with its roles in a claim',
+        description: 'Access token of the OIDC issuer (RS256 or ES256), with the roles in a claim.',
       },
     },
   },
 });
 
-/** This API as OpenAPI 3.1, from the schemas that validate. @param apiUrl where it is reached */
+/** Returns the OpenAPI 3.1 document of this API, from the schemas that validate requests. @param apiUrl address of the API */
 export const openApiDocument = (apiUrl: string) => ({
   ...document,
   openapi: '3.1.0' as const,

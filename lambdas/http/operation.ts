@@ -5,40 +5,40 @@ import type { Actor } from './actor.ts';
 import type { DocumentLink } from './document-link.ts';
 import type { Group, OperationName, Operations } from './routes.ts';
 
-/** A request that fits the contract, by somebody who may ask it. */
+/** A valid request of an authorized caller. */
 export interface Call<Name extends OperationName> {
   readonly params: PartOf<Name, 'params'>;
   readonly query: PartOf<Name, 'query'>;
   readonly body: PartOf<Name, 'body'>;
   readonly actor: Actor;
-  /** whom an operation on one patient concerns */
+  /** the patient of an operation on one patient, otherwise empty */
   readonly patientRef: string;
-  /** what an operation by link leads to */
+  /** the content of the link, for an operation by link */
   readonly link: DocumentLink | undefined;
-  /** where callers reach this API, without a slash at its end */
+  /** address of this API, without a slash at the end */
   readonly apiUrl: string;
   readonly acceptsFhir: boolean;
-  /** for who records a successful access itself; of the patient whom the request names, or of another one */
+  /** Returns a draft for a handler that records a successful access itself. @param patientRef default: the patient in the request */
   accessDraft(patientRef?: string): AccessDraft;
 }
 
-/** What an operation answers; its status stands in the table. */
+/** The answer of an operation. The table of operations holds its status. */
 export type Reply<Name extends OperationName> = Content<Name> & {
-  /** what of the patient's the access entry names */
+  /** the object that the access entry names */
   readonly entity?: AccessDraft['entity'];
-  /** the operation has recorded the access itself */
+  /** set if the operation has recorded the access itself */
   readonly isRecorded?: true;
 };
 type Content<Name extends OperationName> =
   | { readonly body: AnswerOf<Name> }
-  /** JSON text, where a parser would change numbers */
+  /** JSON text, if printing a parsed value would change numbers */
   | { readonly text: string }
   | { readonly fhir: object }
   | { readonly location: string };
 
 export type Handler<Name extends OperationName> = (call: Call<Name>, clients: Clients) => Promise<Reply<Name>>;
 
-/** The handlers of one Lambda: of all operations of its group, and of no others. */
+/** The handlers of one Lambda: exactly the operations of its group. */
 export type HandlersOf<G extends Group> = {
   readonly [Name in OperationName as Operations[Name]['group'] extends G ? Name : never]: Handler<Name>;
 };
@@ -47,7 +47,7 @@ type PartOf<Name extends OperationName, Part extends 'params' | 'query' | 'body'
   Operations[Name] extends Readonly<Record<Part, infer Schema extends z.ZodType>> ? z.output<Schema> : undefined;
 type AnswerOf<Name extends OperationName> =
   Operations[Name]['answer'] extends Readonly<Record<'schema', infer Schema extends z.ZodType>>
-    ? Facts<z.input<Schema>>
+    ? DeepReadonly<z.input<Schema>>
     : never;
-/** What is only read. */
-type Facts<Value> = Value extends object ? { readonly [Key in keyof Value]: Facts<Value[Key]> } : Value;
+/** Makes all fields of a value read-only, at every depth. */
+type DeepReadonly<Value> = Value extends object ? { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> } : Value;

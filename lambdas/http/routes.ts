@@ -3,27 +3,27 @@ import type { AccessOperation, Role } from '../../core/domain/access.ts';
 import type { ProblemName } from './problems.ts';
 import * as schemas from './schemas.ts';
 
-/** One Lambda each, by what it may do: lambdas/functions/{group}.ts. */
+/** Each group has its own Lambda, with the permissions that its operations need: lambdas/functions/{group}.ts. */
 export const groups = ['sync', 'line', 'patients', 'access-log', 'codec', 'openapi'] as const;
 export type Group = (typeof groups)[number];
 
-/** One operation of the API: what its route, its roles, its validation and its page in /openapi.json are made of. */
+/** One operation of the API. Defines its route, its roles, its validation and its entry in /openapi.json. */
 export interface Operation {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly group: Group;
-  /** whose token may; `link`: the path itself is the permission, and needs no token; `anyone` */
+  /** roles that may call it; `link`: the path itself is the permission and no token is needed; `anyone`: no permission is needed */
   readonly roles: readonly Role[] | 'link' | 'anyone';
   readonly summary: string;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
-  /** 16 KiB when absent */
+  /** default: 16 KiB */
   readonly bodyMaxBytes?: number;
   readonly answer: Success;
-  /** besides those that any operation may answer */
+  /** in addition to the problems of every operation */
   readonly problems: readonly ProblemName[];
-  /** it concerns patients: each attempt at the one whom the request names is recorded as this, and whom else an answer names */
+  /** set if the operation concerns patients: each attempt is recorded under this name, for the patient in the request and all patients in the answer */
   readonly access?: AccessOperation;
 }
 
@@ -31,19 +31,19 @@ export interface Success {
   readonly status: 200 | 202 | 302;
   readonly description: string;
   readonly schema?: z.ZodType;
-  /** the same as FHIR, for who accepts application/fhir+json */
+  /** the same content as FHIR, if the caller accepts application/fhir+json */
   readonly fhir?: z.ZodType;
 }
 
-/** The one table of all operations (docs/guides/api-with-curl.md). Imports schemas only: the stack makes its routes of it. */
+/** All operations of the API (docs/guides/api-with-curl.md). Imports only schemas, because the API stack creates its routes from this table. */
 export const operations = {
   startSync: {
     method: 'POST',
     path: '/sync',
     group: 'sync',
     roles: ['operator'],
-    summary: 'Starts a run; joins the one that is under way',
-    answer: { status: 202, description: 'the run', schema: schemas.startedRun },
+    summary: 'Starts a run, or joins the run in progress',
+    answer: { status: 202, description: 'The run.', schema: schemas.startedRun },
     problems: ['sync-unavailable'],
   },
   readProgress: {
@@ -51,8 +51,8 @@ export const operations = {
     path: '/sync',
     group: 'sync',
     roles: ['operator', 'management'],
-    summary: 'Progress of the run under way, or of the last one',
-    answer: { status: 200, description: 'the progress', schema: schemas.progress },
+    summary: 'Returns the progress of the current or last run',
+    answer: { status: 200, description: 'The progress.', schema: schemas.progress },
     problems: ['no-run-yet', 'storage-unavailable'],
   },
   listRuns: {
@@ -60,9 +60,9 @@ export const operations = {
     path: '/sync/runs',
     group: 'sync',
     roles: ['operator', 'management'],
-    summary: 'Past runs, newest first',
+    summary: 'Lists runs, newest first',
     query: schemas.pageQuery,
-    answer: { status: 200, description: 'one page of runs', schema: schemas.runs },
+    answer: { status: 200, description: 'One page of runs.', schema: schemas.runs },
     problems: ['storage-unavailable'],
   },
   listRunSamples: {
@@ -70,8 +70,8 @@ export const operations = {
     path: '/sync/samples',
     group: 'sync',
     roles: ['operator', 'management'],
-    summary: 'How the run under way, or the last one, has gone: counts over time',
-    answer: { status: 200, description: 'the samples', schema: schemas.runSamples },
+    summary: 'Returns the counts of the current or last run over time',
+    answer: { status: 200, description: 'The samples.', schema: schemas.runSamples },
     problems: ['no-run-yet', 'storage-unavailable'],
   },
   listIssues: {
@@ -79,9 +79,9 @@ export const operations = {
     path: '/sync/issues',
     group: 'sync',
     roles: ['operator'],
-    summary: 'What a person should look at: quarantined entries and failed patients of a run',
+    summary: 'Lists the issues of a run: quarantined entries and failed patients',
     query: schemas.issuesQuery,
-    answer: { status: 200, description: 'one page of issues', schema: schemas.issues },
+    answer: { status: 200, description: 'One page of issues.', schema: schemas.issues },
     problems: ['no-run-yet', 'storage-unavailable'],
   },
   decideRemovals: {
@@ -89,9 +89,13 @@ export const operations = {
     path: '/sync/removals',
     group: 'sync',
     roles: ['operator'],
-    summary: 'Approves or rejects the removals that wait for a decision',
+    summary: 'Approves or rejects removals that wait for a decision',
     body: schemas.removalsBody,
-    answer: { status: 200, description: 'decided; the progress', schema: schemas.progress },
+    answer: {
+      status: 200,
+      description: 'The decision is made. The answer holds the progress.',
+      schema: schemas.progress,
+    },
     problems: ['no-run-under-way', 'no-decision-awaited', 'removals-changed', 'sync-unavailable'],
   },
   cancelSync: {
@@ -99,9 +103,9 @@ export const operations = {
     path: '/sync/cancel',
     group: 'sync',
     roles: ['operator'],
-    summary: 'Cancels the run under way; what it had begun is undone',
+    summary: 'Cancels the run in progress and cleans up',
     body: schemas.reasonBody,
-    answer: { status: 202, description: 'the run is asked to end', schema: schemas.cancelling },
+    answer: { status: 202, description: 'The run will end.', schema: schemas.cancelling },
     problems: ['no-run-under-way', 'sync-unavailable'],
   },
   readLine: {
@@ -109,8 +113,8 @@ export const operations = {
     path: '/line',
     group: 'line',
     roles: ['operator', 'management'],
-    summary: 'The line to the insurer, and its changes',
-    answer: { status: 200, description: 'the line', schema: schemas.lineWithChanges },
+    summary: 'Returns the state of the line and its changes',
+    answer: { status: 200, description: 'The line.', schema: schemas.lineWithChanges },
     problems: ['line-unknown', 'line-unavailable'],
   },
   pauseLine: {
@@ -118,9 +122,9 @@ export const operations = {
     path: '/line/pause',
     group: 'line',
     roles: ['operator'],
-    summary: 'Pauses the line; answers once it is silent',
+    summary: 'Pauses the line, and answers once it is silent',
     body: schemas.reasonBody,
-    answer: { status: 200, description: 'the line is paused and silent', schema: schemas.line },
+    answer: { status: 200, description: 'The line is paused and silent.', schema: schemas.line },
     problems: ['line-unknown', 'line-superseded', 'line-not-silent', 'line-unavailable'],
   },
   resumeLine: {
@@ -130,7 +134,7 @@ export const operations = {
     roles: ['operator'],
     summary: 'Resumes the line',
     body: schemas.reasonBody,
-    answer: { status: 200, description: 'the line is open', schema: schemas.line },
+    answer: { status: 200, description: 'The line is open.', schema: schemas.line },
     problems: ['line-unknown', 'line-superseded', 'line-unavailable'],
   },
   lookUpPatient: {
@@ -138,9 +142,9 @@ export const operations = {
     path: '/patients/lookup',
     group: 'patients',
     roles: ['clinician', 'operator', 'auditor'],
-    summary: "Finds a patient's pseudonym; for an auditor also that of whoever is not stored, or no more",
+    summary: "Returns a patient's pseudonym. Auditors also get it for people who are not stored",
     body: schemas.lookupBody,
-    answer: { status: 200, description: 'the patient', schema: schemas.foundPatient },
+    answer: { status: 200, description: 'The patient.', schema: schemas.foundPatient },
     problems: ['patient-unknown', 'storage-unavailable'],
     access: 'lookup',
   },
@@ -149,10 +153,10 @@ export const operations = {
     path: '/patients/{patientRef}',
     group: 'patients',
     roles: ['clinician'],
-    summary: 'A patient with their care records as the insurer sent them',
+    summary: 'Returns a patient and their care records, as the insurer sent them',
     params: schemas.patientPath,
     query: schemas.pageQuery,
-    answer: { status: 200, description: 'the patient, and one page of care records', schema: schemas.patient },
+    answer: { status: 200, description: 'The patient, and one page of care records.', schema: schemas.patient },
     problems: ['patient-unknown', 'care-records-changed', 'storage-unavailable'],
     access: 'read-patient',
   },
@@ -161,9 +165,9 @@ export const operations = {
     path: '/patient-syncs',
     group: 'patients',
     roles: ['clinician', 'operator'],
-    summary: "Asks for a fresh sync of one patient's care records; joins one that is under way",
+    summary: "Requests a sync of one patient's care records, or joins the sync in progress",
     body: schemas.patientSyncBody,
-    answer: { status: 202, description: 'the sync will be done', schema: schemas.requestedSync },
+    answer: { status: 202, description: 'The sync is promised.', schema: schemas.requestedSync },
     problems: ['patient-unknown', 'sync-unavailable', 'storage-unavailable'],
     access: 'request-sync',
   },
@@ -172,9 +176,9 @@ export const operations = {
     path: '/patients/{patientRef}/sync',
     group: 'patients',
     roles: ['clinician', 'operator'],
-    summary: 'What became of the last sync that somebody asked for',
+    summary: 'Returns the last sync on demand of a patient',
     params: schemas.patientPath,
-    answer: { status: 200, description: 'the last sync', schema: schemas.syncNow },
+    answer: { status: 200, description: 'The last sync.', schema: schemas.syncNow },
     problems: ['patient-unknown', 'no-sync-yet', 'storage-unavailable'],
     access: 'read-sync',
   },
@@ -183,9 +187,9 @@ export const operations = {
     path: '/documents/{token}',
     group: 'patients',
     roles: 'link',
-    summary: "A document's content, by the link that an answer held",
+    summary: 'Returns the content of a document, by a link from an earlier answer',
     params: schemas.documentPath,
-    answer: { status: 302, description: 'where the content can be fetched, for a minute' },
+    answer: { status: 302, description: 'Redirects to the content. The address is valid for one minute.' },
     problems: ['document-unknown', 'link-expired', 'storage-unavailable'],
     access: 'read-document',
   },
@@ -194,10 +198,10 @@ export const operations = {
     path: '/patients/{patientRef}/access-log',
     group: 'access-log',
     roles: ['auditor'],
-    summary: "Who has seen what of a patient's data",
+    summary: "Returns a patient's access log",
     params: schemas.patientPath,
     query: schemas.accessLogQuery,
-    answer: { status: 200, description: 'one page of entries', schema: schemas.accessLog, fhir: schemas.auditBundle },
+    answer: { status: 200, description: 'One page of entries.', schema: schemas.accessLog, fhir: schemas.auditBundle },
     problems: ['storage-unavailable'],
     access: 'read-access-log',
   },
@@ -206,9 +210,9 @@ export const operations = {
     path: '/patients/{patientRef}/access-log/verification',
     group: 'access-log',
     roles: ['auditor'],
-    summary: 'Whether the log is whole and unchanged',
+    summary: "Verifies that a patient's access log is complete and unchanged",
     params: schemas.patientPath,
-    answer: { status: 200, description: 'whether its chain holds', schema: schemas.verification },
+    answer: { status: 200, description: 'The result of the verification.', schema: schemas.verification },
     problems: ['storage-unavailable'],
     access: 'verify-access-log',
   },
@@ -217,10 +221,10 @@ export const operations = {
     path: '/codec/decode',
     group: 'codec',
     roles: ['operator'],
-    summary: "Decrypts what Temporal keeps of a workflow: Temporal's remote codec protocol, for its page and its CLI",
+    summary: "Decrypts payloads of workflows (Temporal's remote codec protocol), for the Temporal UI and CLI",
     body: schemas.codecPayloads,
-    bodyMaxBytes: 1024 * 1024, // Temporal holds 64 KiB of ours in a payload at most, and some of them in an event
-    answer: { status: 200, description: 'the payloads, in their order', schema: schemas.codecPayloads },
+    bodyMaxBytes: 1024 * 1024, // a payload of ours has 64 KiB at most, and an event has a few payloads
+    answer: { status: 200, description: 'The payloads, in the same order.', schema: schemas.codecPayloads },
     problems: ['payload-unreadable'],
     access: 'read-workflow-payload',
   },
@@ -229,8 +233,8 @@ export const operations = {
     path: '/openapi.json',
     group: 'openapi',
     roles: 'anyone',
-    summary: 'This API, as OpenAPI 3.1',
-    answer: { status: 200, description: 'OpenAPI 3.1', schema: schemas.openApi },
+    summary: 'Returns the description of this API as OpenAPI 3.1',
+    answer: { status: 200, description: 'The OpenAPI 3.1 document.', schema: schemas.openApi },
     problems: [],
   },
 } as const satisfies Record<string, Operation>;
@@ -238,7 +242,7 @@ export const operations = {
 export type Operations = typeof operations;
 export type OperationName = keyof Operations;
 
-/** All problems that an operation may answer: its own, and those that come with what it is. */
+/** Returns all problems that an operation may return: its own, and those that follow from its roles, body and access. */
 export const problemsOf = ({ roles, body, access, problems }: Operation): ProblemName[] => [
   'invalid-request',
   ...(Array.isArray(roles) ? (['unauthenticated', 'forbidden'] as const) : []),

@@ -6,20 +6,24 @@ import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts
 import { phases } from '../../core/domain/progress.ts';
 import { problemType } from './problems.ts';
 
-/** What requests hold, and what answers are: validation and /openapi.json are made of the same schemas. */
+/** Schemas of requests and answers. Validation and /openapi.json use the same schemas. */
 
-const time = z.iso.datetime().meta({ description: 'ISO 8601, UTC', example: '2026-11-24T21:30:00.000Z' });
+const time = z.iso.datetime().meta({ description: 'Time in UTC (ISO 8601).', example: '2026-11-24T21:30:00.000Z' });
 const count = z.int().min(0);
 
 export const patientRef = z
   .string()
   .regex(/^[0-9a-f]{32}$/, 'is 32 hex digits in lower case')
-  .meta({ id: 'PatientRef', description: 'a pseudonym; never a KVNR', example: '5d41402abc4b2a76b9719d911017c592' });
+  .meta({
+    id: 'PatientRef',
+    description: 'Pseudonym of a patient. Never a KVNR.',
+    example: '5d41402abc4b2a76b9719d911017c592',
+  });
 export const kvnr = z
   .string()
   .regex(/^[A-Z][0-9]{9}$/, 'is a letter and nine digits')
   .refine(isKvnr, 'has a wrong check digit')
-  .meta({ id: 'Kvnr', description: 'the last digit is a check digit', example: 'A123456780' });
+  .meta({ id: 'Kvnr', description: 'Insurance number. The last digit is a check digit.', example: 'A123456780' });
 export const runId = z
   .string()
   .regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/, 'is a run ID')
@@ -29,15 +33,15 @@ export const nextToken = z
   .min(1)
   .max(2_000)
   .regex(/^[\w.-]+$/, 'is the nextToken of an answer')
-  .meta({ description: 'where the next page begins; absent on the last one' });
+  .meta({ description: 'Token of the next page. Absent on the last page.' });
 const syncId = z.uuid().meta({ example: '1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e' });
-/** Who pauses, resumes or cancels says why: it is kept. */
+/** The reason for a pause, a resume or a cancellation. It is stored. */
 const reason = z
   .string()
   .max(reasonMax)
   .refine(
     (text) => lineCommandProblem({ operator: 'any', reason: text }) === undefined,
-    'is one line of text that says why, without control characters',
+    'is one line of text with the reason, without control characters',
   )
   .meta({ example: 'maintenance at the insurer until 14:00' });
 
@@ -50,7 +54,8 @@ export const removalsBody = z
   .strictObject({
     decision: z.enum(['approve', 'reject']),
     removals: count.optional().meta({
-      description: 'how many the decision is about, as progress.decision.removals said; another number by now is a 409',
+      description:
+        'Number of removals that the decision is about, from progress.decision.removals. If the number has changed, the answer is 409.',
     }),
   })
   .meta({ example: { decision: 'approve', removals: 42 } });
@@ -64,29 +69,32 @@ export const cancelling = z.object({ state: z.literal('cancelling') });
 
 const lineState = z.enum(['open', 'paused']);
 const pausedBy = {
-  by: z.string().optional().meta({ description: 'who paused it; while paused only', example: 'operator-demo' }),
+  by: z
+    .string()
+    .optional()
+    .meta({ description: 'Who paused the line. Only while it is paused.', example: 'operator-demo' }),
   since: time.optional(),
   reason: z.string().optional(),
-  silent: z
-    .boolean()
-    .optional()
-    .meta({ description: 'while paused only: it is proved that nothing is under way, and nothing will be sent' }),
-  silentSince: time.optional().meta({ description: 'of a silent line: since when that is known' }),
+  silent: z.boolean().optional().meta({
+    description:
+      'Only while the line is paused: true once it is confirmed that no request is in flight and none will be sent.',
+  }),
+  silentSince: time.optional().meta({ description: 'When a silent line was confirmed silent.' }),
 };
 export const line = z
   .object({ state: lineState, busy: z.boolean(), ...pausedBy })
   .meta({ id: 'Line', example: { state: 'open', busy: true } });
 const lineChange = z
   .object({
-    number: z.int().min(1).meta({ description: 'counts the changes of this line' }),
+    number: z.int().min(1).meta({ description: 'Number of the change on this line.' }),
     state: lineState,
     by: z.string(),
     at: time,
     reason: z.string(),
   })
-  .meta({ id: 'LineChange', description: 'who paused or resumed the line, when and why' });
+  .meta({ id: 'LineChange', description: 'A pause or resume of the line: who, when and why.' });
 export const lineWithChanges = line
-  .extend({ changes: z.array(lineChange).meta({ description: 'the last 50, newest first' }) })
+  .extend({ changes: z.array(lineChange).meta({ description: 'The last 50 changes, newest first.' }) })
   .meta({ id: 'LineWithChanges', example: { state: 'open', busy: true, changes: [] } });
 
 export const progress = z
@@ -101,8 +109,8 @@ export const progress = z
     cancellation: z
       .object({ by: z.string().meta({ example: 'operator-demo' }), reason: z.string() })
       .optional()
-      .meta({ description: 'of a run that was cancelled: who did it, and why' }),
-    stale: z.boolean().meta({ description: 'no worker answered: this is the last one stored' }),
+      .meta({ description: 'Only for a cancelled run: who cancelled it, and why.' }),
+    stale: z.boolean().meta({ description: 'True if no worker answered and this is the last stored progress.' }),
     patients: z.object({
       listed: count,
       new: count,
@@ -145,10 +153,10 @@ export const runSamples = z.object({
   runId,
   samples: z
     .array(z.object({ at: time, done: count, failed: count }))
-    .meta({ description: 'oldest first, at most 241' }),
+    .meta({ description: 'Samples, oldest first, at most 241.' }),
 });
 export const issuesQuery = z.strictObject({
-  runId: runId.optional().meta({ description: 'of this run; of the newest one when absent' }),
+  runId: runId.optional().meta({ description: 'The run to read. By default, the newest run.' }),
   nextToken: nextToken.optional(),
 });
 export const issues = z.object({
@@ -179,7 +187,8 @@ export const lastSync = z
 export const syncNow = lastSync
   .extend({
     line: z.object({ state: lineState }).optional().meta({
-      description: 'of a sync under way, which waits while the line is paused; absent when that could not be read',
+      description:
+        'Only for a sync in progress, which waits while the line is paused. Absent if the line could not be read.',
     }),
   })
   .meta({ id: 'SyncNow' });
@@ -187,17 +196,17 @@ export const requestedSync = z
   .object({ patientRef, syncId, state: lastSync.shape.state, requestedAt: time, line: line.optional() })
   .meta({
     id: 'RequestedSync',
-    description: 'while the line is paused, the sync waits; `line` is absent when it could not be read',
+    description: 'The sync waits while the line is paused. `line` is absent if the line could not be read.',
   });
 
 const link = {
-  href: z.url().meta({ description: 'for five minutes; needs no token, and its use is recorded as yours' }),
+  href: z.url().meta({ description: 'Valid for five minutes. Needs no token. Its use is recorded as yours.' }),
   sizeBytes: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 };
 const contentLink = z
   .object(link)
-  .meta({ id: 'ContentLink', description: 'size and SHA-256 of the text behind the link' });
+  .meta({ id: 'ContentLink', description: 'Link to a text, with its size and SHA-256.' });
 const careRecord = z
   .looseObject({
     id: z.string(),
@@ -206,12 +215,15 @@ const careRecord = z
         z.looseObject({
           contentBase64: z
             .union([contentLink, z.string()])
-            .meta({ description: 'the text itself only where it is no well-formed Unicode' }),
+            .meta({ description: 'A link. The text itself only if it is not well-formed Unicode.' }),
         }),
       )
       .optional(),
   })
-  .meta({ id: 'CareRecord', description: 'as the insurer sent it, every field; the contents of documents are links' });
+  .meta({
+    id: 'CareRecord',
+    description: 'A care record as the insurer sent it, with every field. The contents of documents are links.',
+  });
 const linkedCareRecord = z
   .object({
     id: z.string(),
@@ -222,11 +234,11 @@ const linkedCareRecord = z
   .meta({
     id: 'LinkedCareRecord',
     description:
-      'a care record too large for an answer: behind the link is its JSON text, with an empty contentBase64 in each of the ' +
-      'documents that are listed here by their place; more of them may follow with the same id on the next page',
+      'A care record that is too large for an answer. The link leads to its JSON text. There, contentBase64 is empty for the ' +
+      'documents that are listed here by their index. The next page may list more documents with the same id.',
   });
 export const patient = z.object({
-  patient: z.looseObject({}).meta({ description: 'master data as the insurer sent them, every field' }),
+  patient: z.looseObject({}).meta({ description: 'Master data as the insurer sent them, with every field.' }),
   careRecords: z.array(z.union([linkedCareRecord, careRecord])),
   lastSync: lastSync.optional(),
   nextToken: nextToken.optional(),
@@ -235,18 +247,21 @@ export const documentPath = z.strictObject({
   token: z
     .string()
     .max(4_000)
-    .regex(/^[\w.-]+$/, 'is a link of ours'),
+    .regex(/^[\w.-]+$/, 'is a link of this API'),
 });
 
 const accessOperation = z.enum(Object.keys(accessOperations) as [keyof typeof accessOperations]);
 const moment = z.iso.datetime({ offset: true }).meta({ example: '2026-11-24T00:00:00Z' });
 export const accessLogQuery = z.strictObject({
-  who: z.string().min(1).max(200).optional().meta({ description: "a token's `sub`, or `epa-sync`" }),
+  who: z.string().min(1).max(200).optional().meta({ description: 'The `sub` of a token, or `epa-sync`.' }),
   role: z.enum([...roles, 'system', 'none']).optional(),
   operation: accessOperation.optional(),
-  from: moment.optional().meta({ description: 'recorded then or later' }),
-  to: moment.optional().meta({ description: 'recorded before' }),
-  order: z.enum(['oldest', 'newest']).optional().meta({ description: 'which come first; the oldest when absent' }),
+  from: moment.optional().meta({ description: 'Entries recorded at this time or later.' }),
+  to: moment.optional().meta({ description: 'Entries recorded before this time.' }),
+  order: z
+    .enum(['oldest', 'newest'])
+    .optional()
+    .meta({ description: 'Which entries come first. By default, the oldest.' }),
   nextToken: nextToken.optional(),
 });
 const accessEntry = z
@@ -268,18 +283,19 @@ const accessEntry = z
     prevRecorded: time.optional(),
     hash: z.string(),
   })
-  .meta({ id: 'AccessEntry', description: 'one link of the chain' });
+  .meta({ id: 'AccessEntry', description: 'One entry of the hash chain.' });
 export const accessLog = z.object({ entries: z.array(accessEntry), nextToken: nextToken.optional() });
-export const auditBundle = z
-  .looseObject({ resourceType: z.literal('Bundle') })
-  .meta({ id: 'AuditBundle', description: 'FHIR R4: a Bundle of AuditEvents; a link `next` leads to the next page' });
+export const auditBundle = z.looseObject({ resourceType: z.literal('Bundle') }).meta({
+  id: 'AuditBundle',
+  description: 'A Bundle of AuditEvents (FHIR R4). Its link `next` leads to the next page.',
+});
 const base64 = z
   .string()
   .regex(/^[\w+/-]*={0,2}$/, 'is base64')
   .meta({ example: 'anNvbi9wbGFpbg==' });
 const codecPayload = z
   .object({ metadata: z.record(z.string(), base64).optional(), data: base64.optional() })
-  .meta({ id: 'Payload', description: 'temporal.api.common.v1.Payload as JSON' });
+  .meta({ id: 'Payload', description: 'A temporal.api.common.v1.Payload as JSON.' });
 export const codecPayloads = z
   .strictObject({ payloads: z.array(codecPayload).max(1_000) })
   .meta({ id: 'Payloads', example: { payloads: [{ metadata: { encoding: 'anNvbi9wbGFpbg==' }, data: 'Mg==' }] } });
@@ -290,7 +306,7 @@ export const verification = z.object({ valid: z.boolean(), entries: count, first
 
 export const problem = z
   .object({
-    type: z.string().meta({ description: 'docs/reference/problems.md explains each' }),
+    type: z.string().meta({ description: 'Type of the problem. docs/reference/problems.md explains each one.' }),
     title: z.string(),
     status: z.int(),
     detail: z.string().optional(),
@@ -301,10 +317,10 @@ export const problem = z
   })
   .meta({
     id: 'Problem',
-    description: 'RFC 9457',
+    description: 'A problem (RFC 9457).',
     example: {
       type: problemType('invalid-request'),
-      title: 'The request does not fit the contract',
+      title: 'The request does not match the contract',
       status: 400,
       correlationId: '0e4d1e0e-6d0c-4bc9-8f25-6a6b1a8b7f0d',
       errors: [{ in: 'body', pointer: '/kvnr', detail: 'has a wrong check digit' }],

@@ -17,7 +17,7 @@ import { validation } from './middleware/validation.ts';
 import type { Call, Handler, HandlersOf, Reply } from './operation.ts';
 import type { Group, OperationName } from './routes.ts';
 
-/** The Lambda of one group of operations. What is listed last is nearest to the handler. */
+/** Creates the Lambda handler of one group of operations. The last middleware in the list is nearest to the handler. */
 export function serve<G extends Group>(group: G, handlers: HandlersOf<G>) {
   const answer = middy<APIGatewayProxyEvent, APIGatewayProxyResult, Error, RequestContext>()
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
@@ -35,8 +35,8 @@ export function serve<G extends Group>(group: G, handlers: HandlersOf<G>) {
       const handler = (handlers as Partial<Record<OperationName, Handler<OperationName>>>)[
         facts.operation as OperationName
       ];
-      if (handler === undefined) throw new Error('an operation without a handler');
-      // a group that nobody signs in to has no settings to read
+      if (handler === undefined) throw new Error(`no handler for the operation ${facts.operation}`);
+      // a group without sign-in has no settings to read
       const clients = operationOf(facts).roles === 'anyone' ? ({} as Clients) : await clientsOfContainer();
       const reply = await handler(callOf(event, context), clients);
       if (reply.entity) facts.entity = reply.entity;

@@ -1,13 +1,13 @@
 import { hkdfSync } from 'node:crypto';
 import { EncryptJWT, errors, type JWTPayload, jwtDecrypt } from 'jose';
 
-/** `expired`: it was ours; `invalid`: it is not, or it was made for something else */
+/** `expired`: the token was valid; `invalid`: this API did not issue it, or issued it for another purpose */
 export type TokenCipherFault = 'expired' | 'invalid';
 
 export class TokenCipherError extends Error {
   override readonly name = 'TokenCipherError';
   readonly fault: TokenCipherFault;
-  /** what an expired one held */
+  /** content of an expired token */
   readonly content?: JWTPayload;
   constructor(fault: TokenCipherFault, content?: JWTPayload, options?: ErrorOptions) {
     super(`token ${fault}`, options);
@@ -16,15 +16,19 @@ export class TokenCipherError extends Error {
   }
 }
 
-/** Values that callers carry for us and can neither read nor change: links, and where a page ends. */
+/** Encrypts values that callers carry but can neither read nor change: document links and page tokens. */
 export interface TokenCipher {
-  /** @param purpose what it is for: it opens for nothing else. @param lifetimeSeconds for ever when absent */
+  /**
+   * Encrypts content as a token.
+   * @param purpose the token can be decrypted only with the same purpose
+   * @param lifetimeSeconds default: no expiry
+   */
   encrypt(purpose: string, content: JWTPayload, lifetimeSeconds?: number): Promise<string>;
-  /** @throws TokenCipherError */
+  /** Decrypts a token. @throws TokenCipherError */
   decrypt(purpose: string, token: string): Promise<JWTPayload>;
 }
 
-/** @param secret PSEUDONYM_KEY, base64: the sealing key is derived from it, so that there is one secret less to keep */
+/** @param secret PSEUDONYM_KEY, base64. The encryption key is derived from it, which saves a further secret */
 export function createTokenCipher(secret: string): TokenCipher {
   const key = new Uint8Array(hkdfSync('sha256', Buffer.from(secret, 'base64'), '', 'epa-sync encrypted tokens', 32));
   return {

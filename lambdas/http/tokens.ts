@@ -14,16 +14,16 @@ import { type Role, rolesIn } from '../../core/domain/access.ts';
 import type { Actor } from './actor.ts';
 import { Problem } from './problems.ts';
 
-/** Clocks of issuer and Lambda may differ by so much, seconds. */
+/** Allowed difference between the clocks of issuer and Lambda, seconds. */
 const clockToleranceSeconds = 5;
 const issuerMs = 3_000;
 
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
-/** @throws Problem `unauthenticated`, `unavailable` when the issuer's keys cannot be had */
+/** Verifies a token and returns its actor. @throws Problem `unauthenticated`; `unavailable` if the keys of the issuer cannot be fetched */
 export type VerifyToken = (token: string) => Promise<Actor>;
 
-/** Tokens of the issuer who knows our roles. */
+/** Creates the verifier for tokens of the issuer that knows the roles. */
 export const createTokenVerifier = ({
   OIDC_ISSUER: issuer,
   OIDC_AUDIENCE: audience,
@@ -32,12 +32,12 @@ export const createTokenVerifier = ({
 }: Pick<ApiConfig, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_JWKS' | 'OIDC_ROLES_CLAIM'>): VerifyToken =>
   verifierOf({ issuer, audience, jwks, rolesOf: (payload) => rolesIn(payload[rolesClaim]) });
 
-/** Where Temporal Cloud's tokens have the e-mail address of whoever is signed in to its page; then where others have it. */
+/** Claims with the e-mail address of the person: in tokens of Temporal Cloud, and in other tokens. */
 const emailClaims = ['https://saas-api.tmprl.cloud/user/email', 'email'];
 
 /**
- * Besides the tokens of our issuer, those that Temporal's page passes on, when they are of another one
- * (CODEC_OIDC_ISSUER): it knows no roles of ours, so that operators are those who are listed (CODEC_READERS).
+ * Creates the verifier for the codec endpoint. It also accepts tokens that the Temporal UI passes on from another issuer
+ * (CODEC_OIDC_ISSUER). That issuer does not know the roles, so the people in CODEC_READERS count as operators.
  */
 export function createCodecTokenVerifier(
   {
@@ -64,7 +64,7 @@ export function createCodecTokenVerifier(
   return async (token) => await (issuerOf(token) === issuer ? verifyOther : verifyToken)(token);
 }
 
-/** Whom a token says it is of: nothing is believed yet. */
+/** Returns the issuer that a token claims. The token is not verified yet. */
 function issuerOf(token: string): string | undefined {
   try {
     return decodeJwt(token).iss;
@@ -76,12 +76,12 @@ function issuerOf(token: string): string | undefined {
 interface TokenRules {
   readonly issuer: string;
   readonly audience: string;
-  /** its keys, where they are known; else they are fetched once, and again when a token names one that is new */
+  /** the keys of the issuer. Without them they are fetched once, and again if a token names a new key */
   readonly jwks?: string | undefined;
   readonly rolesOf: (payload: JWTPayload) => Role[];
 }
 
-/** Tokens of one OIDC issuer. */
+/** Creates the verifier for tokens of one OIDC issuer. */
 function verifierOf({ issuer, audience, jwks, rolesOf }: TokenRules): VerifyToken {
   let keys: Promise<JWTVerifyGetKey> | undefined =
     jwks === undefined ? undefined : Promise.resolve(createLocalJWKSet(JSON.parse(jwks) as JSONWebKeySet));
@@ -104,7 +104,7 @@ function verifierOf({ issuer, audience, jwks, rolesOf }: TokenRules): VerifyToke
       return actorOf(payload, rolesOf(payload));
     } catch (error) {
       if (error instanceof Problem) throw error;
-      throw new Problem(isTokensFault(error) ? 'unauthenticated' : 'unavailable', {}, { cause: error });
+      throw new Problem(isTokenFault(error) ? 'unauthenticated' : 'unavailable', {}, { cause: error });
     }
   };
 }
@@ -112,16 +112,16 @@ function verifierOf({ issuer, audience, jwks, rolesOf }: TokenRules): VerifyToke
 async function discoverKeys(issuer: string) {
   const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const response = await fetch(address, { signal: AbortSignal.timeout(issuerMs), redirect: 'error' });
-  if (!response.ok) throw new Error(`the issuer answers ${response.status}`);
+  if (!response.ok) throw new Error(`the OIDC discovery of the issuer answers ${response.status}`);
   const found = discovery.parse(await response.json());
-  if (found.issuer !== issuer) throw new Error('the issuer goes by another name');
+  if (found.issuer !== issuer) throw new Error('the OIDC discovery names another issuer than OIDC_ISSUER');
   return createRemoteJWKSet(new URL(found.jwks_uri), { timeoutDuration: issuerMs });
 }
 
-/** Whether it is the token that is wrong; if not, the issuer cannot be reached, or answers what is no set of keys. */
-const isTokensFault = (error: unknown): boolean =>
+/** Returns whether the token is wrong. Otherwise the issuer cannot be reached, or does not return a key set. */
+const isTokenFault = (error: unknown): boolean =>
   error instanceof errors.JOSEError &&
-  error.code !== errors.JOSEError.code && // what any answer but 200 of the issuer is
+  error.code !== errors.JOSEError.code && // the code of any answer of the issuer except 200
   !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid);
 
 function actorOf(payload: JWTPayload, ownRoles: Role[]): Actor {

@@ -8,17 +8,17 @@ import type { Call, Handler } from '../http/operation.ts';
 import { Problem } from '../http/problems.ts';
 import { logger } from '../observability.ts';
 
-/** Temporal's page asks for each event of a history apart, and again while it changes: one look is one entry. */
-const lookMs = 5 * 60_000;
-/** Logs that are appended to side by side. */
+/** The Temporal UI requests each event of a history separately, and again while it changes. One entry covers this period. */
+const entryPeriodMs = 5 * 60_000;
+/** Number of access logs that are appended to at the same time. */
 const logsAtOnce = 16;
 
 type JsonPayload = Call<'decodePayloads'>['body']['payloads'][number];
 
 /**
- * Temporal's remote codec protocol. That somebody looked stands in the log of every patient whom the payloads name, and in
- * ours, before they leave. The entries go to the table beside the patients' workflows: by way of one, each look at its
- * history would make it longer, and the page would look again.
+ * Implements Temporal's remote codec protocol. Before the answer is sent, the access is recorded in the access log of every patient that
+ * the payloads name, and in the Lambda's log. The entries are written to the table directly. A patient's workflow would grow with each
+ * read of its history, and the Temporal UI would read it again.
  */
 export const decodePayloads: Handler<'decodePayloads'> = async (call, { payloadCodec, stores: { accessLog } }) => {
   const { body, actor, accessDraft } = call;
@@ -26,10 +26,10 @@ export const decodePayloads: Handler<'decodePayloads'> = async (call, { payloadC
   const decoded = await payloadCodec.decode(payloads).catch(rethrow);
   const read = decoded.filter((_, index) => isEncrypted(payloads[index] ?? {}));
   const patientRefs = patientRefsIn(read.map(({ data }) => Buffer.from(data ?? []).toString('utf8')));
-  const look = Math.floor(Date.now() / lookMs);
+  const period = Math.floor(Date.now() / entryPeriodMs);
   await forEachParallel(patientRefs, logsAtOnce, async (patientRef) => {
     const draft = accessDraft(patientRef);
-    await accessLog.append(patientRef, [{ ...draft, id: `${draft.operation}:${look}:${actor.who}` }]);
+    await accessLog.append(patientRef, [{ ...draft, id: `${draft.operation}:${period}:${actor.who}` }]);
   });
   logger.info('workflow payloads read', {
     who: pseudonymOf(actor.who),
@@ -53,7 +53,7 @@ const jsonOf = ({ metadata, data }: Payload): JsonPayload => ({
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
-/** A subject is a pseudonym, but some issuers make it of an e-mail address. */
+/** Returns a pseudonym for a subject. Most subjects are pseudonyms already, but some issuers use e-mail addresses. */
 const pseudonymOf = (who: string): string =>
   who.includes('@') ? `sha256:${createHash('sha256').update(who).digest('hex').slice(0, 16)}` : who;
 

@@ -2,7 +2,7 @@ import type { Handler } from '../http/operation.ts';
 import { Problem } from '../http/problems.ts';
 
 export const lookUpPatient: Handler<'lookUpPatient'> = async ({ patientRef, actor }, { stores }) => {
-  // whoever has left is not stored any more, but their access log is (ADR 0026)
+  // a removed patient is no longer stored, but their access log is (ADR 0026)
   const isFound = actor.roles.includes('auditor') || (await stores.patients.readLastSync(patientRef)) !== undefined;
   if (!isFound) throw new Problem('patient-unknown');
   return { body: { patientRef } };

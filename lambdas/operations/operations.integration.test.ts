@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Role, roles } from '../../core/domain/access.ts';
-import { type Answered, type Api, type Ask, newKvnr, openApi, withOneOther } from '../http/api.fixture.ts';
+import { type Answered, type Api, type Ask, newKvnr, openApi, withOneCharacterChanged } from '../http/api.fixture.ts';
 import { problems, problemType } from '../http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../http/routes.ts';
 import { problem } from '../http/schemas.ts';
@@ -171,7 +171,7 @@ test('runs and issues come in pages; a token is good for its own question only',
     if (nextToken === undefined) continue;
     const elsewhere = await api.ask('listIssues', { role: 'operator', query: { nextToken } });
     expect(elsewhere.json.type).toBe(problemType('invalid-request'));
-    const changed = withOneOther(nextToken);
+    const changed = withOneCharacterChanged(nextToken);
     expect((await api.ask('listRuns', { role: 'operator', query: { nextToken: changed } })).status).toBe(400);
   } while (nextToken !== undefined);
   expect(seen).toEqual([...new Set(seen)].sort().reverse());

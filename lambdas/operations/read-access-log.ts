@@ -4,7 +4,7 @@ import type { Call, Handler } from '../http/operation.ts';
 import { pageTokens } from '../http/page-tokens.ts';
 
 const entriesPerPage = 100;
-/** A filter that hardly anything fits must not read a whole log in one answer. */
+/** Limits the reads for one answer, because a filter may match hardly any entry. */
 const readsMax = 20;
 
 export const readAccessLog: Handler<'readAccessLog'> = async (call, { stores: { accessLog }, tokenCipher }) => {
@@ -15,7 +15,7 @@ export const readAccessLog: Handler<'readAccessLog'> = async (call, { stores: { 
   let position = await pages.positionOf(query.nextToken);
   for (let reads = 0; reads < readsMax && entries.length < entriesPerPage; reads++) {
     const page = await accessLog.read(patientRef, entriesPerPage - entries.length, position, order);
-    entries.push(...page.entries.filter((entry) => fits(entry, query)));
+    entries.push(...page.entries.filter((entry) => matches(entry, query)));
     position = page.lastKey;
     if (position === undefined) break;
   }
@@ -30,7 +30,7 @@ export const readAccessLog: Handler<'readAccessLog'> = async (call, { stores: { 
 
 type Filter = Call<'readAccessLog'>['query'];
 
-const fits = ({ agent, operation, recorded }: AccessEntry, filter: Filter): boolean =>
+const matches = ({ agent, operation, recorded }: AccessEntry, filter: Filter): boolean =>
   (filter.who === undefined || agent.who === filter.who) &&
   (filter.role === undefined || agent.role === filter.role) &&
   (filter.operation === undefined || operation === filter.operation) &&

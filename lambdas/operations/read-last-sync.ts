@@ -7,7 +7,7 @@ export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { pa
   if (patient === undefined) throw new Problem('patient-unknown');
   const { lastSync } = patient;
   if (lastSync === undefined) throw new Problem('no-sync-yet');
-  const line = isUnderWay(lastSync) ? await insurerLine.read().catch(() => undefined) : undefined; // beside the point when it is over
+  const line = isUnderWay(lastSync) ? await insurerLine.read().catch(() => undefined) : undefined; // irrelevant once the sync has ended
   return {
     body: { ...lastSync, ...(line && { line: { state: line.state } }) },
     entity: { kind: 'sync', id: lastSync.syncId },

@@ -4,7 +4,7 @@ import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { beforeAll, expect, test } from 'vitest';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { createCareRecordsStore } from '../../core/stores/care-records.ts';
-import { type Api, openApi, withOneOther } from '../http/api.fixture.ts';
+import { type Api, openApi, withOneCharacterChanged } from '../http/api.fixture.ts';
 import { encryptDocumentLink } from '../http/document-link.ts';
 import { problemType } from '../http/problems.ts';
 import { createTokenCipher } from '../http/token-cipher.ts';
@@ -63,7 +63,7 @@ test('a link is refused that was changed, is none of ours, has expired, or leads
   const { json } = await read(patientRef);
   const token = tokenIn(json.careRecords[0].documents[0].contentBase64.href);
   const typeOf = async (text: string) => (await api.ask('readDocument', { params: { token: text } })).json.type;
-  expect(await typeOf(withOneOther(token))).toBe(problemType('document-unknown'));
+  expect(await typeOf(withOneCharacterChanged(token))).toBe(problemType('document-unknown'));
   expect(await typeOf('a.b.c.d.e')).toBe(problemType('document-unknown'));
   const place = await createTokenCipher(pseudonymKey).encrypt('page of anything', { p: patientRef });
   expect(await typeOf(place)).toBe(problemType('document-unknown'));

@@ -7,28 +7,28 @@ import type { Handler } from '../http/operation.ts';
 import { pageTokens } from '../http/page-tokens.ts';
 import { Problem } from '../http/problems.ts';
 
-/** A Lambda answers 6 MB at most, counted as the JSON string that its answer becomes; a margin for the rest of it. */
+/** An answer of a Lambda has 6 MB at most, measured as a JSON string. This leaves a margin for the rest of the answer. */
 const answerMaxBytes = 5_000_000;
 const recordsAtOnce = 50;
-/** A link has its token of some hundred bytes, a SHA-256 of 64, and the reader's name. */
+/** Bytes of a link: a token of some hundred bytes, a SHA-256 of 64, and the reader's name. */
 const linkBytesMin = 400;
 const linkBytesMax = 4_000;
-/** How often a patient is read anew when its care records are swapped just then. */
+/** How often a patient is read again if the care records are replaced meanwhile. */
 const readsMax = 5;
 
-/** Where a page begins: a record of a version; and for one that is linked, one of its documents. */
+/** Start of a page: a record of a version, and for a linked record one of its documents. */
 interface Position {
   readonly careVersion: string;
   readonly record: number;
   readonly document: number;
 }
 
-/** Links a document or a record's text for this reader: `{href, sizeBytes, sha256}`. */
+/** Creates a link to a document or to a record's text for this reader: `{href, sizeBytes, sha256}`. */
 type LinkTo = (content: StoredCareRecord['documents'][number]['content']) => Promise<object>;
 
 /**
- * A patient and a page of their care records, each as the insurer sent it, bit by bit. Put together as text, because a
- * parser would change numbers.
+ * Returns a patient and a page of their care records, exactly as the insurer sent them. Builds the answer as text, because printing
+ * parsed JSON would change numbers.
  */
 export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenCipher }) => {
   const { patientRef, query, actor: reader, apiUrl } = call;
@@ -45,14 +45,16 @@ export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenC
     if (position !== undefined && position.careVersion !== patient.careVersion)
       throw new Problem('care-records-changed');
     const page = await recordsPage(stores.careRecords, patient, position, linkTo);
-    if (page === undefined) continue; // the next version has taken its place
+    if (page === undefined) continue; // a newer version has replaced it
     const parts = [`"patient": ${patient.body}`, `"careRecords": [${page.texts.join(',\n')}]`];
     if (patient.lastSync) parts.push(`"lastSync": ${JSON.stringify(patient.lastSync)}`);
     const { nextToken } = await pages.nextToken(page.next);
     if (nextToken !== undefined) parts.push(`"nextToken": ${JSON.stringify(nextToken)}`);
     return { text: `{${parts.join(',\n')}}` };
   }
-  throw new Problem('storage-unavailable', { detail: 'The care records change faster than they can be read.' });
+  throw new Problem('storage-unavailable', {
+    detail: 'The care records were replaced during each read. Repeat the request.',
+  });
 };
 
 interface RecordsPage {
@@ -60,7 +62,7 @@ interface RecordsPage {
   readonly next?: Position;
 }
 
-/** As many records as an answer has room for; undefined when the version has gone. */
+/** Returns as many records as fit into an answer; undefined if the version is gone. */
 async function recordsPage(
   careRecords: Stores['careRecords'],
   { patientRef, careVersion, body }: StoredPatient,
@@ -98,9 +100,9 @@ async function recordsPage(
 }
 
 /**
- * A record as the insurer sent it, with links in place of its documents' contents; undefined when no answer has room for it.
- * One that is small enough for an item of the table has no text in the bucket to link to: an answer has room for it in any
- * case, as the margin takes what it is over beside the largest master data.
+ * Returns a record as the insurer sent it, with links instead of the contents of its documents; undefined if it fits into no answer. A
+ * record that is small enough for a table item has no object to link to. It always fits, because the margin covers the excess next to
+ * the largest master data.
  */
 async function recordText(
   { body, bodyRef, documents }: StoredCareRecord,
@@ -118,14 +120,14 @@ async function recordText(
   return bodyRef && sizeInAnswer(text) > room ? undefined : text;
 }
 
-/** A record that no answer has room for, as a link, with links to its documents from one on, as many as there is room for. */
+/** Returns a link to a record that fits into no answer, with links to as many of its documents as fit, from `from` on. */
 async function linkedText(
   { recordId, bodyRef, documents }: StoredCareRecord,
   from: number,
   room: number,
   linkTo: LinkTo,
 ) {
-  if (bodyRef === undefined) throw new Error('a record this large has its text in the bucket');
+  if (bodyRef === undefined) throw new Error('a record that is too large for an answer has no object in the bucket');
   const links: object[] = [];
   let used = linkBytesMax; // the record's own
   for (const { index, content } of documents.slice(from)) {
@@ -141,5 +143,5 @@ async function linkedText(
   };
 }
 
-/** The bytes that a part of the answer takes within the JSON string that Lambda makes of it. */
+/** Returns the bytes of a part of the answer within the JSON string that Lambda creates. */
 const sizeInAnswer = (text: string): number => Buffer.byteLength(JSON.stringify(text));

@@ -4,7 +4,7 @@ export const requestPatientSync: Handler<'requestPatientSync'> = async (call, { 
   const { patientRef, accessDraft } = call;
   const [{ syncId, state, requestedAt }, line] = await Promise.all([
     patientRecord.requestSync({ patientRef, access: accessDraft() }),
-    insurerLine.read().catch(() => undefined), // the sync is promised, whatever is known of the line
+    insurerLine.read().catch(() => undefined), // the sync is promised even if the line cannot be read
   ]);
   return { body: { patientRef, syncId, state, requestedAt, ...(line && { line }) }, isRecorded: true };
 };

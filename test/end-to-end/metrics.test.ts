@@ -3,12 +3,12 @@ import { expect, onTestFinished, test } from 'vitest';
 import { lineFaults } from '../../core/domain/line.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { type MetricName, metricNamespace, metrics } from '../../core/telemetry/metrics.ts';
-import { type LookedAt, observabilityApp, shownIn, watchedIn } from '../../infra/stacks/observability.fixture.ts';
+import { type UsedMetric, observabilityApp, dashboardMetrics, alarmMetrics } from '../../infra/stacks/observability.fixture.ts';
 import { openApi } from '../api.fixture.ts';
 import { insurerId, startDay } from '../day.fixture.ts';
 import { type LoggedMetric, lambdaLogLines, metricsIn, workerLogLines } from '../logs.fixture.ts';
 
-const isOf = (emitted: LoggedMetric, { name, dimensions }: LookedAt): boolean =>
+const isOf = (emitted: LoggedMetric, { name, dimensions }: UsedMetric): boolean =>
   emitted.name === name &&
   Object.entries(dimensions).every(
     ([dimension, value]) => value === undefined || emitted.dimensions[dimension] === value,
@@ -94,12 +94,12 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   }
 
   const { template } = observabilityApp(insurerId);
-  const missing = (looks: LookedAt[]) =>
+  const missing = (looks: UsedMetric[]) =>
     looks
       .filter((look) => !emitted.some((one) => isOf(one, look)))
       .map(({ name, dimensions }) => ({ name, ...dimensions }));
-  expect(missing(watchedIn(template))).toEqual([]);
-  expect(missing(shownIn(template))).toEqual([]);
+  expect(missing(alarmMetrics(template))).toEqual([]);
+  expect(missing(dashboardMetrics(template))).toEqual([]);
   expect(new Set(emitted.flatMap(({ dimensions: { fault } }) => fault ?? []))).toEqual(new Set(lineFaults));
 
   // every request is counted once, as in the insurer's log

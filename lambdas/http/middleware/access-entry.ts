@@ -7,13 +7,13 @@ import { problemOf } from './problem-answers.ts';
 import type { Middleware, RequestFacts } from './request.ts';
 
 /**
- * Records each attempt at a patient's data before its answer leaves, whatever that is; one that could not be recorded is
- * answered with a problem instead (docs/reference/access-log.md).
+ * Records each attempt to access a patient's data before the answer is sent. If the attempt cannot be recorded, the answer is a problem
+ * instead (docs/reference/access-log.md).
  */
 export function accessEntry(clients: () => Promise<Clients>): Middleware {
   const record = async (event: APIGatewayProxyEvent, facts: RequestFacts, outcome: AccessDraft['outcome']) => {
     if (facts.patientRef === undefined || facts.isRecorded) return;
-    facts.isRecorded = true; // whatever becomes of it: no second try for the same attempt
+    facts.isRecorded = true; // set before the call, so that a failure does not record the same attempt twice
     await (await clients()).patientRecord.recordAccess(accessDraft(event, facts, outcome));
   };
   return {
@@ -37,7 +37,8 @@ export function accessDraft(
 ): AccessDraft {
   const { roles, access } = operationOf(facts);
   const { actor, patientRef, entity, correlationId } = facts;
-  if (access === undefined || actor === undefined || patientRef === undefined) throw new Error('nothing to record');
+  if (access === undefined || actor === undefined || patientRef === undefined)
+    throw new Error('cannot record an access: operation, actor or patient is missing');
   const { who, name } = actor;
   const role = actor.roles.find((own) => roles === 'link' || roles.includes(own as never)) ?? actor.roles[0] ?? 'none';
   const address = event.requestContext?.identity?.sourceIp;

@@ -7,8 +7,8 @@ const origin = z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).o
 const origins = z.object({ CONSOLE_ORIGIN: origin, TEMPORAL_UI_ORIGIN: origin.optional() });
 
 /**
- * Headers of every answer, problems too: nothing is kept by anyone on the way, and one origin's pages may read it: the
- * console's, or Temporal's that which only Temporal's have a use for.
+ * Adds headers to every answer, including problems. Answers must not be cached. Only pages of one origin may read them: the console,
+ * or the Temporal UI for the codec endpoint.
  */
 export function answerHeaders(group: Group): Middleware {
   const { CONSOLE_ORIGIN, TEMPORAL_UI_ORIGIN } = readConfig(origins, process.env);

@@ -4,7 +4,7 @@ import { Problem } from '../problems.ts';
 import { operationOf } from './operation-search.ts';
 import { headerOf, type Middleware, type RequestFacts } from './request.ts';
 
-/** Finds out who asks: by the bearer token, or by the link that was made for one reader. Every operation gets it. */
+/** Identifies the caller by the bearer token, or by a link that was issued to one reader. Runs for every operation. */
 export function authentication(clients: () => Promise<Clients>): Middleware {
   return {
     before: async ({ event, context: { facts } }) => {

@@ -5,7 +5,7 @@ import { Problem } from '../problems.ts';
 import { operationOf } from './operation-search.ts';
 import type { Middleware, RequestFacts } from './request.ts';
 
-/** Lets those pass whose role may do this; who may not is told so before anything about the request's parts. */
+/** Checks the roles of the caller. Reports a missing role before problems of the request, so that callers without permission learn nothing. */
 export function authorization(clients: () => Promise<Clients>): Middleware {
   return {
     before: async ({ context: { facts } }) => {
@@ -18,7 +18,7 @@ export function authorization(clients: () => Promise<Clients>): Middleware {
   };
 }
 
-/** Whom the request names: by pseudonym in its path or body, or by KVNR in its body. */
+/** Returns the patientRef of the patient in the request: from a pseudonym in path or body, or from a KVNR in the body. */
 function patientOf({ parts }: RequestFacts, pseudonymKey: string): string | undefined {
   const named = { ...(parts?.body as object), ...(parts?.params as object) } as {
     readonly patientRef?: string;

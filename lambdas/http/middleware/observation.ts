@@ -3,12 +3,12 @@ import { logger, metrics } from '../../observability.ts';
 import { problemOf } from './problem-answers.ts';
 import { headerOf, type Middleware, type RequestContext } from './request.ts';
 
-/** A UUID and nothing else: what somebody put into it would be logged. */
+/** Accepts only UUIDs, because the correlation ID is logged. */
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Gives the request its correlation ID (the caller's, or API Gateway's) and, at its end, a line in the log and its metrics. */
+/** Sets the correlation ID of a request (from the caller or API Gateway), and writes a log line and metrics at its end. */
 export function observation(): Middleware {
-  const tell = (context: RequestContext, status: number, error?: Error | null): void => {
+  const report = (context: RequestContext, status: number, error?: Error | null): void => {
     const { operation = 'unknown', startedAtMs } = context.facts;
     const durationMs = Math.round(performance.now() - startedAtMs);
     logger.info('answered', { operation, status, durationMs });
@@ -23,7 +23,7 @@ export function observation(): Middleware {
       context.facts = { correlationId, startedAtMs: performance.now() };
       logger.appendKeys({ correlationId });
     },
-    after: ({ context, response }) => tell(context, response?.statusCode ?? 0),
-    onError: ({ context, response, error }) => tell(context, response?.statusCode ?? 0, error),
+    after: ({ context, response }) => report(context, response?.statusCode ?? 0),
+    onError: ({ context, response, error }) => report(context, response?.statusCode ?? 0, error),
   };
 }

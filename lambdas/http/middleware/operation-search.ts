@@ -2,7 +2,7 @@ import { Problem } from '../problems.ts';
 import { type Group, type Operation, type OperationName, operations } from '../routes.ts';
 import type { Middleware } from './request.ts';
 
-/** Finds the operation that a route of API Gateway belongs to, among those of one group. */
+/** Finds the operation of an API Gateway route, among the operations of one group. */
 export function operationSearch(group: Group): Middleware {
   const table = Object.entries(operations) as [OperationName, Operation][];
   const own = new Map(
@@ -19,7 +19,7 @@ export function operationSearch(group: Group): Middleware {
   };
 }
 
-/** @throws Problem `not-found` before it has been found */
+/** Returns the operation of a request. @throws Problem `not-found` if it has not been found */
 export function operationOf({ operation }: { readonly operation?: OperationName }): Operation {
   if (operation === undefined) throw new Problem('not-found');
   return operations[operation];

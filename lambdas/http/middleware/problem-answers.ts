@@ -7,10 +7,10 @@ import { logger } from '../../observability.ts';
 import { Problem, type ProblemName, problems, problemType } from '../problems.ts';
 import { headerOf, type Middleware } from './request.ts';
 
-/** Whoever is told to come back is told when, seconds. */
+/** Retry-After of every 503, seconds. */
 const retryAfterSeconds = 2;
 
-/** Answers a problem for whatever went wrong (RFC 9457): fixed words, no value of the request, nothing of how it is built. */
+/** Answers every error with a problem (RFC 9457). Uses fixed words: no value of the request, and no internals. */
 export function problemAnswers(): Middleware {
   return {
     onError: (request) => {
@@ -18,7 +18,7 @@ export function problemAnswers(): Middleware {
       const problem = problemOf(request.error);
       const { status, title } = problems[problem.problem];
       if (status >= 500) logger.error('failed', { problem: problem.problem, causes: causesOf(request.error) });
-      request.error = problem; // the tracer keeps its message
+      request.error = problem; // the tracer stores its message
       request.response = {
         statusCode: status,
         headers: {
@@ -38,7 +38,7 @@ export function problemAnswers(): Middleware {
   };
 }
 
-/** RFC 6750: an error is named only to who has brought a token. */
+/** Returns the WWW-Authenticate header. It names an error only if the request has a token (RFC 6750). */
 const challenge = (authorization: string | undefined): string =>
   authorization === undefined ? 'Bearer realm="epa-sync"' : 'Bearer realm="epa-sync", error="invalid_token"';
 
@@ -50,7 +50,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof PatientRecordError) return new Problem(patientRecordProblems[error.fault], {}, by);
   if (error instanceof AccessLogError) return new Problem('access-log-unavailable', {}, by);
   if (error instanceof CodecError && error.fault === 'unavailable') return new Problem('unavailable', {}, by);
-  if (isOfAws(error)) return new Problem('storage-unavailable', {}, by);
+  if (isAwsError(error)) return new Problem('storage-unavailable', {}, by);
   if (error instanceof Error && error.name === 'TimeoutError') return new Problem('unavailable', {}, by);
   return new Problem('internal', {}, by);
 }
@@ -76,10 +76,10 @@ const patientRecordProblems: Readonly<Record<PatientRecordError['fault'], Proble
   'access-log-unavailable': 'access-log-unavailable',
 };
 
-/** Whether AWS has refused a call, or did not answer in time: its clients mark their errors so. */
-const isOfAws = (error: unknown): boolean => error instanceof Error && '$metadata' in error;
+/** Returns whether AWS rejected a call or did not answer in time. The AWS clients add `$metadata` to such errors. */
+const isAwsError = (error: unknown): boolean => error instanceof Error && '$metadata' in error;
 
-/** What failed, inmost last: names, faults and places in our code; no messages, as those of others may quote what they were given. */
+/** Returns the chain of causes, innermost last: names, faults and places in the code. Leaves out messages, because those of libraries may quote input. */
 function causesOf(error: unknown): object[] {
   const causes: object[] = [];
   for (let cause = error; cause instanceof Error && causes.length < 5; cause = cause.cause) {

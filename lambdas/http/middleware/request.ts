@@ -6,7 +6,7 @@ import type { DocumentLink } from '../document-link.ts';
 import type { Problem } from '../problems.ts';
 import type { OperationName } from '../routes.ts';
 
-/** What the middlewares find out about one request, one after the other. */
+/** Facts about one request, which the middlewares collect in turn. */
 export interface RequestFacts {
   readonly correlationId: string;
   readonly startedAtMs: number;
@@ -14,22 +14,22 @@ export interface RequestFacts {
   actor?: Actor;
   link?: DocumentLink;
   parts?: Partial<Record<'params' | 'query' | 'body', unknown>>;
-  /** what is wrong with the parts; told only to who may ask */
+  /** the problem with the parts; reported only to callers with the right role */
   partsProblem?: Problem;
-  /** whom the request concerns, if that is one patient: from then on the attempt will be recorded */
+  /** the one patient that the request concerns. Once set, the attempt is recorded */
   patientRef?: string | undefined;
   entity?: AccessDraft['entity'];
   isRecorded?: boolean;
 }
 
-/** A Lambda's context with what is known of the request. */
+/** A Lambda's context with the facts about the request. */
 export interface RequestContext extends Context {
   facts: RequestFacts;
 }
 
 export type Middleware = MiddlewareObj<APIGatewayProxyEvent, APIGatewayProxyResult, Error, RequestContext>;
 
-/** @param name in lower case: API Gateway hands headers on as they came */
+/** Returns a header. Compares names in lower case, because API Gateway passes headers on unchanged. @param name in lower case */
 export function headerOf({ headers }: Pick<APIGatewayProxyEvent, 'headers'>, name: string): string | undefined {
   for (const [key, value] of Object.entries(headers ?? {})) if (key.toLowerCase() === name) return value;
   return undefined;

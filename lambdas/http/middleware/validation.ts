@@ -5,12 +5,12 @@ import { noFields } from '../schemas.ts';
 import { operationOf } from './operation-search.ts';
 import { headerOf, type Middleware } from './request.ts';
 
-/** The largest body that most operations have a use for is a tenth of it. */
+/** Default limit for bodies: ten times what most operations need. */
 const usualMaxBytes = 16 * 1024;
 
 type Part = FieldError['in'];
 
-/** Reads path, query and body by the operation's schemas. What is wrong is told later, to who may ask at all. */
+/** Parses path, query and body with the operation's schemas. Problems are kept in `facts` and reported after authorization. */
 export function validation(): Middleware {
   return {
     before: ({ event, context: { facts } }) => {
@@ -38,7 +38,7 @@ export function validation(): Middleware {
   };
 }
 
-/** A parameter that was given twice is a list, and fits no schema. */
+/** Returns the query parameters. A repeated parameter becomes a list, which matches no schema. */
 const queryOf = ({ multiValueQueryStringParameters: lists }: APIGatewayProxyEvent): object =>
   Object.fromEntries(
     Object.entries(lists ?? {}).map(([name, list = []]) => [name, list.length === 1 ? list[0] : list]),
@@ -48,9 +48,9 @@ const queryOf = ({ multiValueQueryStringParameters: lists }: APIGatewayProxyEven
 function bodyOf(event: APIGatewayProxyEvent, bodyMaxBytes: number): unknown {
   const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
   if (body.byteLength > bodyMaxBytes)
-    throw new Problem('body-too-large', { detail: `It may have ${bodyMaxBytes} bytes.` });
+    throw new Problem('body-too-large', { detail: `The maximum is ${bodyMaxBytes} bytes.` });
   if (!/^application\/json\s*(;|$)/i.test(headerOf(event, 'content-type') ?? '')) {
-    throw new Problem('unsupported-media-type', { detail: 'Say content-type: application/json.' });
+    throw new Problem('unsupported-media-type', { detail: 'Set content-type: application/json.' });
   }
   try {
     return JSON.parse(body.toString('utf8'), (key, value) => {
@@ -60,17 +60,16 @@ function bodyOf(event: APIGatewayProxyEvent, bodyMaxBytes: number): unknown {
   } catch (cause) {
     throw new Problem(
       'invalid-request',
-      { errors: [{ in: 'body', pointer: '', detail: 'is no JSON that we take' }] },
+      { errors: [{ in: 'body', pointer: '', detail: 'is JSON, without a field named __proto__' }] },
       { cause },
     );
   }
 }
 
-/** An issue in our words: where, and what it should be. Names of fields that we do not know are the caller's own, and stay out. */
+/** Converts an issue of zod: where it is, and what the field should be. Leaves out names of unknown fields, because they are input. */
 function fieldErrors(part: Part, issue: z.core.$ZodIssue): FieldError[] {
   const pointer = issue.path.map((key) => `/${String(key)}`).join('');
-  if (issue.code === 'unrecognized_keys')
-    return [{ in: part, pointer, detail: 'has a field that is not in the contract' }];
+  if (issue.code === 'unrecognized_keys') return [{ in: part, pointer, detail: 'has an unknown field' }];
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const [nearest = []] = [...issue.errors].sort((a, b) => a.length - b.length);
     return nearest.flatMap((inner) => fieldErrors(part, { ...inner, path: [...issue.path, ...inner.path] }));

@@ -12,23 +12,23 @@ import {
 
 export const minute = Duration.minutes(1);
 
-/** The values of a dimension that are known beforehand; of the others it is searched for what there is. */
+/** Dimensions whose values are known. For the others, a search expression finds the values. */
 const knownValues: Partial<Record<MetricDimension, readonly string[]>> = {
   fault: lineFaults,
   taskQueue: [syncTaskQueue, lineTaskQueue, urgentLineTaskQueue],
 };
 
-export interface OwnMetricOptions {
+export interface AppMetricOptions {
   readonly insurerId: string;
   readonly statistic: MetricFacts['statistics'][number];
   readonly period?: Duration;
 }
 
-/** One metric of the table, with these values of its dimensions. */
-export const ownMetric = (
+/** Returns one metric of the table, with the given values of its dimensions. */
+export const appMetric = (
   name: MetricName,
   dimensions: Partial<Record<MetricDimension, string>>,
-  { insurerId, statistic, period = minute }: OwnMetricOptions,
+  { insurerId, statistic, period = minute }: AppMetricOptions,
 ): Metric =>
   new Metric({
     namespace: metricNamespace,
@@ -38,28 +38,28 @@ export const ownMetric = (
     period,
   });
 
-/** All that there is of a metric of the table: one line for each value of its dimension, and each statistic. */
-export function allOf(name: MetricName, insurerId: string): IMetric[] {
+/** Returns all lines of a metric: one for each value of its dimension and each statistic. */
+export function linesOf(name: MetricName, insurerId: string): IMetric[] {
   const { dimensions, statistics }: MetricFacts = metrics[name];
   return statistics.flatMap((statistic): IMetric[] => {
     const [dimension] = dimensions;
-    if (dimension === undefined) return [ownMetric(name, {}, { insurerId, statistic }).with({ label: statistic })];
+    if (dimension === undefined) return [appMetric(name, {}, { insurerId, statistic }).with({ label: statistic })];
     const values = dimensions.length === 1 ? knownValues[dimension] : undefined;
     return values === undefined
       ? [searchFor(name, dimensions, { insurerId, statistic })]
-      : values.map((label) => ownMetric(name, { [dimension]: label }, { insurerId, statistic }).with({ label }));
+      : values.map((label) => appMetric(name, { [dimension]: label }, { insurerId, statistic }).with({ label }));
   });
 }
 
-/** How many in a hundred requests to the insurer fail, by what goes wrong. */
+/** Returns the percentage of requests to the insurer that fail, by kind of fault. */
 export function failureRates(insurerId: string): IMetric[] {
   const options = { insurerId, statistic: 'Sum' } as const;
-  const requests = ownMetric('LineRequests', {}, options);
+  const requests = appMetric('LineRequests', {}, options);
   return lineFaults.map(
     (fault, index) =>
       new MathExpression({
-        expression: `100 * FILL(f${index}, 0) / requests`, // a kind that did not happen is not told
-        usingMetrics: { [`f${index}`]: ownMetric('LineFailuresByFault', { fault }, options), requests },
+        expression: `100 * FILL(f${index}, 0) / requests`, // a kind that did not occur has no data points
+        usingMetrics: { [`f${index}`]: appMetric('LineFailuresByFault', { fault }, options), requests },
         label: fault,
         period: minute,
       }),
@@ -69,7 +69,7 @@ export function failureRates(insurerId: string): IMetric[] {
 function searchFor(
   name: MetricName,
   dimensions: readonly MetricDimension[],
-  { insurerId, statistic }: OwnMetricOptions,
+  { insurerId, statistic }: AppMetricOptions,
 ): MathExpression {
   const schema = [metricNamespace, 'insurerId', ...dimensions].join(',');
   const search = `{${schema}} MetricName="${name}" insurerId="${insurerId}"`;
