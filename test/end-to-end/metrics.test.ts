@@ -3,7 +3,12 @@ import { expect, onTestFinished, test } from 'vitest';
 import { lineFaults } from '../../core/domain/line.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { type MetricName, metricNamespace, metrics } from '../../core/telemetry/metrics.ts';
-import { type UsedMetric, observabilityApp, dashboardMetrics, alarmMetrics } from '../../infra/stacks/observability.fixture.ts';
+import {
+  alarmMetrics,
+  dashboardMetrics,
+  observabilityApp,
+  type UsedMetric,
+} from '../../infra/stacks/observability.fixture.ts';
 import { openApi } from '../api.fixture.ts';
 import { insurerId, startDay } from '../day.fixture.ts';
 import { type LoggedMetric, lambdaLogLines, metricsIn, workerLogLines } from '../logs.fixture.ts';
