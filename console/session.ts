@@ -89,7 +89,7 @@ export class Session {
     await this.#redirectToIssuer({});
   }
 
-  /** Removes the user and the token at once. Then ends the issuer's session, if the issuer supports that and is reachable. */
+  /** Removes the user and the token immediately. Then ends the issuer's session, if the issuer supports that and is reachable. */
   async signOut(): Promise<void> {
     const idToken = this.#user?.id_token;
     clearTimeout(this.#timer);
@@ -153,7 +153,7 @@ export class Session {
   /** Replaces the timer that was set before. */
   #schedule(inMs: number, act: () => void): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(act, Math.min(inMs, 2 ** 31 - 1)); // setTimeout fires at once if the delay exceeds 31 bits
+    this.#timer = setTimeout(act, Math.min(inMs, 2 ** 31 - 1)); // setTimeout fires immediately if the delay exceeds 31 bits
   }
 
   async #handleCallback(): Promise<void> {

@@ -6,7 +6,7 @@ import { useLocale } from '../messages/locale.tsx';
 type Kind = 'info' | 'good' | 'warning' | 'error';
 const icons: Readonly<Record<Kind, string>> = { info: 'i', good: '✓', warning: '!', error: '✕' };
 
-/** A message that screen readers announce: errors at once, all others when the reader is idle. */
+/** A message that screen readers announce: errors immediately, all others when the reader is idle. */
 export const Notice = ({ kind, children }: { readonly kind: Kind; readonly children: ReactNode }) => (
   <div className={`notice ${kind}`} role={kind === 'error' ? 'alert' : 'status'}>
     <span className="notice-icon" aria-hidden="true">

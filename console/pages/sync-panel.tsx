@@ -13,7 +13,7 @@ interface SyncPanelProps {
   readonly known?: LastSync | null;
 }
 
-/** Requests a sync, confirms at once that it was accepted, and shows its state. */
+/** Requests a sync, confirms immediately that it was accepted, and shows its state. */
 export function SyncPanel({ patientRef, known }: SyncPanelProps) {
   const { t, formats } = useLocale();
   const client = useQueryClient();

@@ -55,7 +55,7 @@ ${buttons.join('\n')}
 }
 
 /**
- * Returns a page that submits the issuer's logout form at once, because the user has already asked to sign out.
+ * Returns a page that submits the issuer's logout form immediately, because the user has already asked to sign out.
  * @param form the issuer's form as HTML, with the ID `op.logoutForm`
  */
 export function logoutPage(form: string, nonce: string, language: Language): string {

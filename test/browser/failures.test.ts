@@ -112,7 +112,7 @@ async function openPatientRecord(page: Page): Promise<string> {
   return patientRef;
 }
 
-test('sign-out removes all data at once, even if the issuer has no sign-out', async () => {
+test('sign-out removes all data immediately, even if the issuer has no sign-out', async () => {
   const { page } = await visit(world.browser, world.url);
   await page.route('**/.well-known/openid-configuration', async (route) => {
     const response = await route.fetch();

@@ -140,7 +140,7 @@ test('while a run keeps the line busy, a sync is accepted within a second, and i
   const page = await openPageAs('clinician');
   const { kvnr } = findPatient(() => true);
   await searchPatient(page, kvnr);
-  // warms up the Lambdas, because a cold start takes seconds here; at most four are called at once
+  // warms up the Lambdas, because a cold start takes seconds here; at most four are called at the same time
   const params = { patientRef: world.day.refOf(kvnr) };
   await Promise.all(Array.from({ length: 4 }, async () => await world.ask('readLastSync', { params })));
   world.day.insurer.setFaults({ latencyMs: 120 }); // the latency of a modem: with less, the test would measure the machine
@@ -177,7 +177,7 @@ test('while the line is paused, a sync is accepted and waits; it completes after
   await page.reload(); // removes the answer to the request from memory
   await page.getByText('Die Leitung ist pausiert').waitFor();
   await world.day.line.resume({ operator: 'olga', reason: 'done' });
-  // makes the page poll at once
+  // makes the page poll immediately
   await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })));
   await page.locator('[data-sync=completed]').waitFor({ timeout: 60_000 });
   await page.context().close();
