@@ -39,7 +39,7 @@ export interface RunningWorker {
   /** exit code; null while it runs, or if a signal has ended it */
   readonly exitCode: number | null;
   /** Resolves once it has logged an event. */
-  says(event: string): Promise<void>;
+  logged(event: string): Promise<void>;
   /** Sends SIGKILL: the lease is not released. Resolves at the end of the process. */
   kill(): Promise<void>;
   /** Sends SIGTERM. Resolves at the end of the process. */
@@ -247,7 +247,7 @@ async function startWorker(
     get exitCode() {
       return child.exitCode;
     },
-    says: async (event) => {
+    logged: async (event) => {
       if (!heard.has(event)) await once(hearing, event);
     },
     kill: () => end('SIGKILL'),

@@ -142,8 +142,8 @@ export function createDailySyncClient(
             workflowTaskTimeout: '30 s', // so that a slow worker completes its tasks: ADR 0014
           });
           const { memo } = await handle.describe();
-          const underWay = String(memo?.['runId'] ?? runId);
-          return { runId: underWay, joined: underWay !== runId };
+          const currentRunId = String(memo?.['runId'] ?? runId);
+          return { runId: currentRunId, joined: currentRunId !== runId };
         });
       } catch (error) {
         throw new DailySyncError('temporal-unavailable', { cause: error });

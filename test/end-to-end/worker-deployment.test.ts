@@ -10,14 +10,14 @@ test('a deployment during a run loses nothing, and neither does a rollback', asy
     return raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
   };
   const first = await day.startWorker({ WORKER_BUILD_ID: 'first' });
-  await first.says('deployment version current');
+  await first.logged('deployment version current');
   await day.sync.start();
   await day.until(({ careRecords }) => careRecords.done >= 10);
   expect(await buildOfRun()).toBe('first');
 
   day.insurer.setFaults({ latencyMs: 200 }); // so that the run lasts until slow workers have started
   const second = await day.startWorker({ WORKER_BUILD_ID: 'second' });
-  await second.says('deployment version current');
+  await second.logged('deployment version current');
   const { careRecords } = await day.until((progress) => !progress.stale);
   await day.until((progress) => progress.careRecords.done >= careRecords.done + 5); // both workers run, as during a deployment
   await first.stop();
@@ -25,7 +25,7 @@ test('a deployment during a run loses nothing, and neither does a rollback', asy
   expect(await buildOfRun()).toBe('second');
 
   const firstAgain = await day.startWorker({ WORKER_BUILD_ID: 'first' });
-  await firstAgain.says('deployment version current');
+  await firstAgain.logged('deployment version current');
   await second.stop();
   await expect.poll(buildOfRun, { timeout: 60_000 }).toBe('first');
   day.insurer.setFaults({ latencyMs: 10 });
@@ -41,7 +41,7 @@ test('a deployment during a run loses nothing, and neither does a rollback', asy
 test('tasks that wait for a worker of the current version count as backlog', async () => {
   await using day = await startDay({ patients: 5, rate: 0, latencyMs: 10 });
   const worker = await day.startWorker({ WORKER_BUILD_ID: 'first' });
-  await worker.says('deployment version current');
+  await worker.logged('deployment version current');
   await worker.stop();
   await day.sync.start();
   await expect.poll(async () => (await readBacklogs(day.client)).sync, { timeout: 30_000 }).toBeGreaterThan(0);

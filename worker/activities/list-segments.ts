@@ -64,7 +64,7 @@ export class ListSegments implements ListSink {
   #segmentBeganMs: number;
   /** a new transfer whose first byte has not arrived yet; only that byte shows whether it is a list and replaces the old one */
   #newTransfer: { readonly begun: ListProgress; head: Buffer } | undefined;
-  #takenBytes = 0;
+  #receivedBytes = 0;
 
   constructor(options: SegmentsOptions) {
     this.#options = options;
@@ -87,7 +87,7 @@ export class ListSegments implements ListSink {
 
   /** Total bytes received, including those of discarded lists. */
   get receivedBytes(): number {
-    return this.#takenBytes;
+    return this.#receivedBytes;
   }
 
   begin({ from, etag, resumeEtag }: { from: number; etag?: string; resumeEtag?: string }): void {
@@ -114,7 +114,7 @@ export class ListSegments implements ListSink {
   }
 
   async #append(chunk: Buffer): Promise<void> {
-    this.#takenBytes += chunk.length;
+    this.#receivedBytes += chunk.length;
     this.#lastByte = chunk.findLast((byte) => !isWhiteSpace(byte)) ?? this.#lastByte;
     this.#tail.push(chunk);
     this.#tailBytes += chunk.length;

@@ -41,15 +41,15 @@ test('all lines of a shard are written in order, in parts of at most 256 KiB unl
 });
 
 test('a failed write fails the writer, once all other writes have ended', async () => {
-  let underWay = 0;
+  let running = 0;
   const writer = new ShardWriter(async (shard) => {
-    underWay += 1;
+    running += 1;
     await new Promise(setImmediate);
-    underWay -= 1;
+    running -= 1;
     if (shard === '01') throw new Error('bucket is away');
   });
   for (const shardIndex of [0, 1, 2]) writer.add(shardIndex, 'line\n');
   await expect(writer.finish()).rejects.toThrow('bucket is away');
   await writer.abandon();
-  expect(underWay).toBe(0);
+  expect(running).toBe(0);
 });

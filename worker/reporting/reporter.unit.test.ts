@@ -64,20 +64,20 @@ test('the first report comes as soon as the line is held, not at the end of an i
   onTestFinished(() => void vi.useRealTimers());
   let isHeld = false;
   let times = 0;
-  const said = Promise.withResolvers<void>();
+  const reported = Promise.withResolvers<void>();
   const stop = repeat(
     60_000,
     () => isHeld,
     async () => {
       times += 1;
-      said.resolve();
+      reported.resolve();
     },
   );
   await vi.advanceTimersByTimeAsync(600);
   expect(times).toBe(0);
   isHeld = true;
   await vi.advanceTimersByTimeAsync(600);
-  await said.promise;
+  await reported.promise;
   await stop();
   expect(times).toBe(2); // one more at the end
 });
