@@ -33,7 +33,7 @@ interface Measured {
 
 async function measure(latencyMs: number): Promise<Measured> {
   await using day = await startDay({ patients: 5_000, rate: 0.8, latencyMs, malformedEntries: 0 }, {}, { api: true });
-  const { ask } = await openApi(day.stack);
+  const { call } = await openApi(day.stack);
   await day.startWorker();
   await day.sync.start();
   await day.insurer.until(({ patientsServed }) => patientsServed >= 20);
@@ -43,14 +43,14 @@ async function measure(latencyMs: number): Promise<Measured> {
     .slice(-requests)
     .map(({ kvnr }) => day.refOf(kvnr));
   const firstAnswers = await Promise.all(
-    patientRefs.slice(0, containers).map(async (patientRef) => await ask('readLastSync', { params: { patientRef } })),
+    patientRefs.slice(0, containers).map(async (patientRef) => await call('readLastSync', { params: { patientRef } })),
   );
 
   const tookMs: number[] = [];
   const failures = new Map<string, number>();
   let withoutMarker = 0;
   const request = async (patientRef: string, dueMs: number): Promise<void> => {
-    const { status, json } = await ask('requestPatientSync', { body: { patientRef } });
+    const { status, json } = await call('requestPatientSync', { body: { patientRef } });
     if (status !== 202) throw new Error(`${status} ${json?.type ?? json?.message}`);
     tookMs.push(performance.now() - dueMs);
     const marker = (await day.stores.patients.readLastSync(patientRef))?.lastSync;

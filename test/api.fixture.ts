@@ -6,7 +6,7 @@ import type { TestStack } from './stack.ts';
 export interface ApiCall {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: string;
-  /** sent as JSON; a text is sent as it is */
+  /** sent as JSON; a text is sent unchanged */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly token?: string | undefined;
@@ -16,12 +16,12 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
+  // biome-ignore lint/suspicious/noExplicitAny: tests check the content
   readonly json: any;
   readonly tookMs: number;
 }
 
-/** Asks an operation of the API at an address, with the token that it is given, or none. */
+/** Calls an operation of the API, with the given token or none. */
 export async function callApi(
   url: string,
   name: OperationName,
@@ -29,7 +29,7 @@ export async function callApi(
 ): Promise<Answer> {
   const { method, path } = operations[name];
   const filled = path.replace(/\{(\w+)\}/g, (_, key) => params[key] ?? '');
-  const askedMs = performance.now();
+  const startedMs = performance.now();
   const answer = await fetch(`${url}${filled}${query}`, {
     method,
     redirect: 'manual',
@@ -41,20 +41,20 @@ export async function callApi(
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await answer.text();
-  const tookMs = performance.now() - askedMs;
+  const tookMs = performance.now() - startedMs;
   return {
     ...{ status: answer.status, headers: answer.headers, text, tookMs },
     json: text === '' ? undefined : JSON.parse(text),
   };
 }
 
-/** Asks as one who may. */
-export type CallWithPermittedRole = (name: OperationName, ask?: ApiCall) => Promise<Answer>;
+/** Calls an operation with a token of a permitted role. */
+export type CallWithPermittedRole = (name: OperationName, call?: ApiCall) => Promise<Answer>;
 
-/** @returns how to ask a stack's API, and the tokens that are sent with it */
+/** Fetches tokens for the API of a stack. @returns a function that calls the API, and the tokens by role */
 export async function openApi({
   api,
-}: TestStack): Promise<{ ask: CallWithPermittedRole; tokens: ReadonlyMap<Role, string> }> {
+}: TestStack): Promise<{ call: CallWithPermittedRole; tokens: ReadonlyMap<Role, string> }> {
   if (api === undefined) throw new Error('the stack has no API');
   const tokens = new Map<Role, string>();
   for (const role of ['operator', 'clinician', 'auditor'] as const)
@@ -64,12 +64,12 @@ export async function openApi({
     return typeof roles === 'string' ? undefined : tokens.get(roles[0]);
   };
   return {
-    ask: async (name, wanted = {}) => await callApi(api.url, name, { token: tokenFor(name), ...wanted }),
+    call: async (name, wanted = {}) => await callApi(api.url, name, { token: tokenFor(name), ...wanted }),
     tokens,
   };
 }
 
-/** The tokens of the links to a patient's documents, as an answer of readPatient holds them. */
+/** Returns the tokens of the links to documents in an answer of readPatient. */
 export function linksIn(patient: {
   readonly careRecords: readonly { readonly documents?: readonly { contentBase64?: { href?: string } }[] }[];
 }): string[] {

@@ -2,10 +2,10 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** A span as it came over OTLP/HTTP, in JSON. */
+/** A span as received over OTLP/HTTP in JSON. */
 export interface SentSpan {
   readonly service: string;
-  /** what the exporter has authorised itself with */
+  /** header `Authorization` of the exporter */
   readonly authorization: string | undefined;
   readonly name: string;
   readonly traceId: string;
@@ -25,11 +25,11 @@ interface Sent {
 export interface Collector extends AsyncDisposable {
   readonly endpoint: string;
   readonly spans: readonly SentSpan[];
-  /** all that came, as it came */
+  /** all request bodies, unchanged */
   readonly bodies: readonly string[];
 }
 
-/** An OpenTelemetry collector as far as traces need one. */
+/** Starts an OpenTelemetry collector that only accepts traces. */
 export async function startCollector(): Promise<Collector> {
   const spans: SentSpan[] = [];
   const bodies: string[] = [];

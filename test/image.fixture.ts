@@ -4,10 +4,10 @@ import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const root = dirname(import.meta.dirname);
-/** where the image has the app; here it is another folder */
+/** folder of the app in the image; tests use another folder */
 const appDir = '/app';
 
-/** What a container of the worker's image would start. */
+/** What a container of the worker's image starts. */
 export interface BuiltImage {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -19,9 +19,10 @@ interface Instruction {
 }
 
 /**
- * Does what worker/Dockerfile says without an engine: its COPY and RUN lines of the build stage one by one in an empty folder, with the
- * first `node` of the PATH and nothing of the checkout but what is copied; of the last stage, what the container is started with.
- * @throws Error with what a step has printed
+ * Builds worker/Dockerfile without a Docker engine. Runs the COPY and RUN lines of the build stage in an empty folder,
+ * with the
+ * first `node` of the PATH and only the copied files. Reads from the last stage what the container starts.
+ * @throws Error with the output of a step
  */
 export async function buildImage(dir: string): Promise<BuiltImage> {
   const [build = [], final = []] = stagesOf(readFileSync(join(root, 'worker', 'Dockerfile'), 'utf8'));
@@ -29,7 +30,7 @@ export async function buildImage(dir: string): Promise<BuiltImage> {
   for (const { word, rest } of build) {
     if (word === 'COPY') copy(rest, dir);
     else if (word === 'RUN') await runStep(inDir(rest), dir);
-    else if (word !== 'WORKDIR') throw new Error(`a step that nobody does here: ${word} ${rest}`);
+    else if (word !== 'WORKDIR') throw new Error(`this instruction is not supported: ${word} ${rest}`);
   }
   const environment: Record<string, string> = {};
   let command: string[] = [];
@@ -42,7 +43,7 @@ export async function buildImage(dir: string): Promise<BuiltImage> {
   return { command, environment };
 }
 
-/** The instructions of each stage, without its FROM. */
+/** Returns the instructions of each stage, without FROM. */
 function stagesOf(dockerfile: string): Instruction[][] {
   const stages: Instruction[][] = [];
   for (const line of dockerfile.split('\n')) {
@@ -64,7 +65,7 @@ function copy(rest: string, dir: string): void {
 }
 
 async function runStep(command: string, cwd: string): Promise<void> {
-  const PATH = `${dirname(process.execPath)}:${process.env['PATH']}`; // as in the image: the Node that runs this
+  const PATH = `${dirname(process.execPath)}:${process.env['PATH']}`; // as in the image: the Node that runs this process
   const step = spawn('sh', ['-c', command], { cwd, env: { ...process.env, PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [step.stdout, step.stderr]) stream.on('data', (bytes) => (output += bytes));

@@ -8,13 +8,13 @@ import {
 import { onTestFinished } from 'vitest';
 import type { Day } from './day.fixture.ts';
 
-/** All that a day's workers have written. */
+/** Returns all log lines of the workers of a day. */
 export function workerLogLines({ stack: { dir } }: Day): string[] {
   const files = readdirSync(dir).filter((file) => /^worker-.*\.log$/.test(file));
   return files.flatMap((file) => readFileSync(join(dir, file), 'utf8').split('\n'));
 }
 
-/** All that the Lambdas of an emulator have written: log lines, and the metrics among them. */
+/** Returns all log lines of the Lambdas of an emulator, including metrics. */
 export async function lambdaLogLines(): Promise<string[]> {
   const client = new CloudWatchLogsClient({});
   onTestFinished(() => client.destroy());
@@ -26,7 +26,7 @@ export async function lambdaLogLines(): Promise<string[]> {
   return texts;
 }
 
-/** One metric in one line of a log, as CloudWatch takes it from there (embedded metric format). */
+/** One metric in one log line (CloudWatch embedded metric format). */
 export interface LoggedMetric {
   readonly namespace: string;
   readonly name: string;
@@ -46,6 +46,7 @@ interface EmbeddedMetrics {
   readonly [property: string]: unknown;
 }
 
+/** Returns the metrics in log lines. */
 export function metricsIn(texts: readonly string[]): LoggedMetric[] {
   return texts
     .filter((text) => text.includes('"_aws"'))

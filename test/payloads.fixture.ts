@@ -9,7 +9,7 @@ interface Payload {
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
-/** Payloads as Temporal's page and CLI send them to a codec endpoint. */
+/** Returns payloads in the form in which Temporal's web UI and CLI send them to a codec endpoint. */
 export const codecBody = (payloads: readonly Payload[]) => ({
   payloads: payloads.map(({ metadata, data }) => ({
     metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)])),
@@ -17,13 +17,13 @@ export const codecBody = (payloads: readonly Payload[]) => ({
   })),
 });
 
-/** A value as a workflow of a stack keeps it in Temporal. */
+/** Encrypts a value as a workflow of the stack does. */
 export async function encryptedBody({ environment }: Pick<TestStack, 'environment'>, value: unknown) {
   const codec = createPayloadCodec(createSecretKeyWrapper(environment['PAYLOAD_KEYS'] ?? ''));
   const payload = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(JSON.stringify(value)) };
   return codecBody(await codec.encode([payload]));
 }
 
-/** What a codec endpoint has answered, read as a workflow would. */
+/** Returns the values in an answer of a codec endpoint. */
 export const decodedValues = ({ payloads }: ReturnType<typeof codecBody>): unknown[] =>
   payloads.map(({ data }) => JSON.parse(Buffer.from(data, 'base64').toString('utf8')));

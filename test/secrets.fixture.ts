@@ -1,6 +1,8 @@
 import type { Insurer } from '../simulator/insurer.ts';
 
-/** KVNRs, family names, streets and titles of everyone whom the insurer knows: what nobody may find but in the tables. */
+/**
+ * Returns KVNRs, family names, streets and titles of everyone whom the insurer knows. Only the tables may contain them.
+ */
 export function secretsOf(insurer: Insurer): ReadonlySet<string> {
   const secrets = new Set<string>();
   for (const { kvnr, entries, careRecords } of insurer.patients()) {

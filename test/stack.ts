@@ -19,25 +19,28 @@ import type { ManagedProcess } from '../local/processes.ts';
 import { ensurePythonTools } from '../local/python-tools.ts';
 import { findTemporal, startTemporal } from '../local/temporal.ts';
 
-/** A Temporal dev server and an AWS emulator with the data stack, on ports of their own. */
+/** A Temporal dev server and an AWS emulator with the data stack, on free ports. */
 export interface TestStack {
-  /** what a process needs to use it: the fixed names of core/config.ts */
+  /** environment of processes that use the stack, with the variables of core/config.ts */
   readonly environment: Readonly<Record<string, string>>;
-  /** of a stack with the API: where it answers, the issuer of its tokens with its keys (local/oidc/token.ts), and whose pages may read it */
+  /**
+   * only with the API: its URL, the issuer of its tokens, the file of the issuer's keys (local/oidc/token.ts), and
+   * origins
+   */
   readonly api?: {
     readonly url: string;
     readonly issuer: string;
     readonly issuerKeys: string;
     readonly consoleOrigin: string;
-    /** whose pages may read what the codec endpoint answers */
+    /** origin of the pages that may read the codec endpoint */
     readonly temporalUiOrigin: string;
   };
-  /** a folder that goes with the stack */
+  /** folder that is deleted with the stack */
   readonly dir: string;
-  /** until restartTemporal, on the same database */
+  /** Stops Temporal until `restartTemporal`, which uses the same database. */
   stopTemporal(): Promise<void>;
   restartTemporal(): Promise<void>;
-  /** a clean stop, then a start with what was kept */
+  /** Stops the emulator cleanly, and starts it with the saved data. */
   restartEmulator(): Promise<void>;
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -45,22 +48,22 @@ export interface TestStack {
 
 export interface StackParts {
   readonly api?: boolean;
-  /** how long the issuer's access tokens are good; an hour when absent */
+  /** lifetime of access tokens in seconds; an hour by default */
   readonly tokenSeconds?: number;
   /** the collector that the API sends its traces to */
   readonly collector?: string;
-  /** what the secret holds besides, for the API and whoever has the stack's environment */
+  /** more settings for the secret of the API and the environment of the stack */
   readonly moreSecret?: Readonly<Record<string, string>>;
 }
 
-/** Where tests keep what they install and start. */
+/** Folder in which tests install tools and start stacks. */
 export const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.meta.dirname), '.local', 'test'));
 const region = 'eu-central-1';
 
-/** Where a stack's neighbours are, of which the API is told when it is deployed. */
+/** Addresses that the API gets when it is deployed. */
 type Addresses = Readonly<Record<'temporal' | 'issuer' | 'consoleOrigin' | 'temporalUiOrigin' | 'collector', string>>;
 
-/** Stand for the addresses of each stack's own neighbours, so that one deployment serves them all. */
+/** Placeholders for the addresses of each stack, so that one deployment serves all stacks. */
 const placeholders: Addresses = {
   temporal: 'temporal.invalid:7233',
   issuer: 'http://issuer.invalid',
@@ -69,7 +72,7 @@ const placeholders: Addresses = {
   collector: 'http://collector.invalid',
 };
 
-/** What to deploy. */
+/** CDK context of each deployment. */
 const deployments = {
   data: undefined,
   api: apiSettings(),
@@ -89,7 +92,7 @@ function apiSettings() {
 }
 
 /**
- * Deploys to an emulator, once for all starts on this machine until the sources change.
+ * Deploys to an emulator. The result is reused by all starts on this machine until the sources change.
  * @returns the folder with that emulator's data
  */
 export async function ensureDeployed(what: keyof typeof deployments): Promise<string> {
@@ -132,7 +135,7 @@ function copyDeployed(from: string, to: string, addresses: Addresses): void {
   }
 }
 
-/** Starts a stack; in about two seconds, once it has been deployed on this machine before. */
+/** Starts a stack. It takes about two seconds if its deployment exists on this machine. */
 export async function startTestStack({
   api: isWithApi = false,
   tokenSeconds,

@@ -4,28 +4,28 @@ import { createServer, type TLSSocket } from 'node:tls';
 import { generate } from 'selfsigned';
 
 export interface TlsFront extends AsyncDisposable {
-  /** not on loopback by its name, so that whoever comes there speaks TLS by itself */
+  /** not a loopback name, so that clients use TLS by default */
   readonly address: string;
-  /** PEM: whom to trust */
+  /** certificate of the authority, in PEM */
   readonly ca: string;
-  /** PEM: a client that is let in */
+  /** certificate and key of an accepted client, in PEM */
   readonly client: { readonly cert: string; readonly key: string };
-  /** Resolves when so many have come, whether they went on or not. */
+  /** Resolves after this many connections, accepted or not. */
   visited(times: number): Promise<void>;
 }
 
 const day = 86_400_000;
 
 /**
- * TLS before a server that speaks none, by a certificate of an authority of its own.
- * @param behind host:port of the server
- * @param protocol what is spoken inside
- * @param isAskingForCertificate nobody is let in without a certificate of the same authority, as by Temporal Cloud with mTLS
+ * Starts a TLS proxy in front of a server without TLS. Its certificate comes from a new authority.
+ * @param upstream host:port of the server
+ * @param protocol protocol inside TLS
+ * @param requiresCertificate rejects clients without a certificate of the same authority, like Temporal Cloud with mTLS
  */
 export async function openTlsFront(
-  behind: string,
+  upstream: string,
   protocol: 'h2' | 'http/1.1',
-  isAskingForCertificate: boolean,
+  requiresCertificate: boolean,
 ): Promise<TlsFront> {
   const terms = {
     algorithm: 'sha256',
@@ -52,15 +52,15 @@ export async function openTlsFront(
     ],
   });
   const client = await signed('epa-sync', { extensions: [{ name: 'extKeyUsage', clientAuth: true }] });
-  const [host, port = ''] = behind.split(':');
+  const [host, port = ''] = upstream.split(':');
   const open = new Set<TLSSocket>();
   const front = createServer(
     {
       key: server.private,
       cert: server.cert,
       ca: authority.cert,
-      requestCert: isAskingForCertificate,
-      rejectUnauthorized: isAskingForCertificate,
+      requestCert: requiresCertificate,
+      rejectUnauthorized: requiresCertificate,
       ALPNProtocols: [protocol],
     },
     (socket) => {
@@ -78,7 +78,7 @@ export async function openTlsFront(
   let visits = 0;
   const visiting = new EventEmitter();
   front.on('connection', () => visiting.emit('visit', ++visits));
-  front.on('tlsClientError', () => {}); // who was not let in, or did not want to
+  front.on('tlsClientError', () => {}); // clients that were rejected, or that reject the certificate
   await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
   const bound = front.address();
   if (bound === null || typeof bound === 'string') throw new Error('no port');

@@ -11,12 +11,13 @@ import { ensureSchemathesis } from '../../local/python-tools.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
 
-// Schemathesis against the API of a whole stack with a day's data, with the token of each role and with none.
+// Runs Schemathesis against the API of a whole stack with the data of a day, with the token of each role and without
+// one.
 const run = promisify(execFile);
-/** Of each operation and role, besides the edges of its schemas, whose number the document sets. */
-const examplesOfChance = 3;
-/** Far more than a role takes, ms: a machine may be busy with something else. */
-const roleMs = 10 * 60_000;
+/** Random examples per operation and role, in addition to the edge cases of the schemas. */
+const randomExamples = 3;
+/** Timeout per role. Far more than a role takes, because the machine may be busy. */
+const roleTimeoutMs = 10 * 60_000;
 const checks = [
   'not_a_server_error',
   'status_code_conformance',
@@ -28,7 +29,7 @@ const checks = [
 let schemathesis: string;
 let day: Day;
 let api: NonNullable<Day['stack']['api']>;
-/** the file of the API's document */
+/** file of the OpenAPI document */
 let schema: string;
 beforeAll(async () => {
   schemathesis = await ensureSchemathesis(testDir);
@@ -41,7 +42,7 @@ beforeAll(async () => {
   if (patient === undefined) throw new Error('the day has no patients');
   const published = await (await fetch(`${api.url}/openapi.json`)).text();
   schema = join(day.stack.dir, 'openapi.json');
-  // the examples become those of a patient who is stored, or no answer would have data in it
+  // the examples name a stored patient, so that answers contain data
   writeFileSync(
     schema,
     published
@@ -52,23 +53,23 @@ beforeAll(async () => {
 afterAll(async () => await day?.[Symbol.asyncDispose]());
 
 test.each([...roles, undefined])(
-  'as %s each operation answers what its document says, at all edges of its schemas',
+  'as %s, each operation answers as documented, at all edge cases of its schemas',
   {
-    timeout: roleMs + 10_000,
+    timeout: roleTimeoutMs + 10_000,
   },
   async (role) => {
     const token = role && (await fetchToken(api.issuer, api.issuerKeys, role));
     const args = [
       ...['run', schema, '--url', api.url, '--checks', checks.join(','), '--phases', 'examples,coverage,fuzzing'],
-      ...['--max-examples', String(examplesOfChance), '--request-timeout', '30'],
+      ...['--max-examples', String(randomExamples), '--request-timeout', '30'],
       ...['--continue-on-failure', '--no-color'],
       ...['--generation-deterministic', '--warnings', 'off'],
       ...(token === undefined ? [] : ['--header', `Authorization: Bearer ${token}`]),
     ];
-    const options = { cwd: day.stack.dir, timeout: roleMs, maxBuffer: 64 << 20 };
+    const options = { cwd: day.stack.dir, timeout: roleTimeoutMs, maxBuffer: 64 << 20 };
     const { stdout } = await run(schemathesis, args, options).catch((error: { stdout?: string; stderr?: string }) => {
       throw new Error(`${error.stdout ?? ''}${error.stderr ?? ''}`, { cause: error });
     });
-    expect(stdout).toMatch(new RegExp(`Coverage \\(in [^✅]*✅ +${Object.keys(operations).length} passed`)); // all of them were asked
+    expect(stdout).toMatch(new RegExp(`Coverage \\(in [^✅]*✅ +${Object.keys(operations).length} passed`)); // all operations were called
   },
 );

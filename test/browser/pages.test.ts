@@ -16,7 +16,7 @@ beforeAll(async () => {
   await world.day.startWorker();
   await world.day.runToEnd();
   const [found] = world.day.insurer.patients().filter(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled);
-  const { json } = await world.ask('requestPatientSync', { body: { kvnr: found?.kvnr } });
+  const { json } = await world.call('requestPatientSync', { body: { kvnr: found?.kvnr } });
   patientRef = json.patientRef;
 });
 afterAll(async () => await world?.[Symbol.asyncDispose]());

@@ -142,7 +142,7 @@ test('while a run keeps the line busy, a sync is accepted within a second, and i
   await searchPatient(page, kvnr);
   // warms up the Lambdas, because a cold start takes seconds here; at most four are called at the same time
   const params = { patientRef: world.day.refOf(kvnr) };
-  await Promise.all(Array.from({ length: 4 }, async () => await world.ask('readLastSync', { params })));
+  await Promise.all(Array.from({ length: 4 }, async () => await world.call('readLastSync', { params })));
   world.day.insurer.setFaults({ latencyMs: 120 }); // the latency of a modem: with less, the test would measure the machine
   world.day.insurer.nextDay({ new: 60 });
   await world.day.sync.start();

@@ -22,7 +22,7 @@ const [patient] = world.day.insurer
     ({ kind, isSpoiled, careRecords }) =>
       kind === 'ok' && !isSpoiled && (careRecords?.length ?? 0) > 1_500 && (careRecords?.length ?? 0) < 4_000,
   );
-const { json } = await world.ask('requestPatientSync', { body: { kvnr: patient?.kvnr } });
+const { json } = await world.call('requestPatientSync', { body: { kvnr: patient?.kvnr } });
 const patientRef: string = json.patientRef;
 
 /** The screens of each role. `ready` is a selector to wait for, and `act` runs before the screenshot. */

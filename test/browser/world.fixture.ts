@@ -16,7 +16,7 @@ export interface ConsoleWorld extends AsyncDisposable {
   /** Folder of the built console. */
   readonly dir: string;
   /** Calls the API directly. */
-  readonly ask: CallWithPermittedRole;
+  readonly call: CallWithPermittedRole;
 }
 
 export async function startWorld(
@@ -35,13 +35,13 @@ export async function startWorld(
     logDir: join(day.stack.dir, 'logs'),
   });
   const browser = await openBrowser();
-  const { ask } = await openApi(day.stack);
+  const { call } = await openApi(day.stack);
   return {
     day,
     browser,
     url: `${api.consoleOrigin}/`,
     dir,
-    ask,
+    call,
     async [Symbol.asyncDispose]() {
       await browser.close();
       await server.stop();

@@ -9,27 +9,27 @@ import { encryptedBody } from '../payloads.fixture.ts';
 
 let day: Day;
 let worker: RunningWorker;
-/** from the Lambdas to DynamoDB; the worker has its own */
+/** connection of the Lambdas to DynamoDB; the worker has another one */
 let way: Way<AwsMode>;
-let ask: CallWithPermittedRole;
+let call: CallWithPermittedRole;
 let patientRef: string;
-let asks: Readonly<Record<OperationName, ApiCall>>;
+let calls: Readonly<Record<OperationName, ApiCall>>;
 
 beforeAll(async () => {
   const [port = 0] = await freePorts(1);
-  process.env['AWS_ENDPOINT_URL_DYNAMODB'] = `http://127.0.0.1:${port}`; // the emulator hands it on to the Lambdas
+  process.env['AWS_ENDPOINT_URL_DYNAMODB'] = `http://127.0.0.1:${port}`; // the emulator passes it on to the Lambdas
   day = await startDay({ patients: 30, rate: 0, notInsuredShare: 0 }, {}, { api: true });
   delete process.env['AWS_ENDPOINT_URL_DYNAMODB'];
   way = await startAwsWay(day.stack.environment['AWS_ENDPOINT_URL'] ?? '', port);
   worker = await day.startWorker();
   await day.runToEnd();
-  ({ ask } = await openApi(day.stack));
+  ({ call } = await openApi(day.stack));
   for (const { kvnr } of day.insurer.patients()) {
     patientRef = day.refOf(kvnr);
     if ((await newLink()) === undefined) continue;
     const ofPatient = { params: { patientRef } };
     const withReason = { body: { reason: 'a test' } };
-    asks = {
+    calls = {
       ...{
         startSync: {},
         readProgress: {},
@@ -47,7 +47,7 @@ beforeAll(async () => {
       readDocument: {},
       decodePayloads: { body: await encryptedBody(day.stack, { patientRef }) },
     };
-    await ask('requestPatientSync', asks.requestPatientSync);
+    await call('requestPatientSync', calls.requestPatientSync);
     return;
   }
   throw new Error('no patient has a document');
@@ -57,16 +57,16 @@ afterAll(async () => {
   await way?.close();
 });
 
-/** Once nothing is under way that would replace the documents: the token of a link to one of the patient's. */
+/** Waits until no sync can replace the documents. @returns the token of a link to a document of the patient */
 async function newLink(): Promise<string | undefined> {
-  await vi.waitFor(async () => expect((await markerNow())?.state ?? 'completed').toBe('completed'), 30_000);
-  const [link] = linksIn((await ask('readPatient', { params: { patientRef } })).json);
+  await vi.waitFor(async () => expect((await readMarker())?.state ?? 'completed').toBe('completed'), 30_000);
+  const [link] = linksIn((await call('readPatient', { params: { patientRef } })).json);
   return link;
 }
 
-const markerNow = async () => (await day.stores.patients.readLastSync(patientRef))?.lastSync;
+const readMarker = async () => (await day.stores.patients.readLastSync(patientRef))?.lastSync;
 
-/** An answer as the contract has it: what was wanted, or a problem that the operation documents. */
+/** Expects a successful answer, or a problem that the operation documents. */
 function expectDocumented(name: OperationName, { status, headers, json }: Answer): void {
   const operation: Operation = operations[name];
   expect(headers.get('x-correlation-id')).toBeTruthy();
@@ -78,25 +78,25 @@ function expectDocumented(name: OperationName, { status, headers, json }: Answer
 }
 
 async function renewLink(): Promise<void> {
-  asks = { ...asks, readDocument: { params: { token: (await newLink()) ?? '' } } };
+  calls = { ...calls, readDocument: { params: { token: (await newLink()) ?? '' } } };
 }
 
-/** API Gateway gives up after 29 s; well before that a person has. */
-const patienceMs = 15_000;
+/** Every answer must come within this time. API Gateway allows 29 s, but people do not wait that long. */
+const maxAnswerMs = 15_000;
 
 async function expectAnswers(wanted: Readonly<Record<OperationName, number>>): Promise<void> {
-  const told: Record<string, number> = {};
+  const statuses: Record<string, number> = {};
   for (const name of Object.keys(operations) as OperationName[]) {
-    const answer = await ask(name, asks[name]);
+    const answer = await call(name, calls[name]);
     expectDocumented(name, answer);
-    expect({ name, isInTime: answer.tookMs < patienceMs }).toEqual({ name, isInTime: true });
+    expect({ name, isInTime: answer.tookMs < maxAnswerMs }).toEqual({ name, isInTime: true });
     if (answer.status === 503) expect(JSON.stringify(answer.json)).not.toContain('careRecords');
-    told[name] = answer.status;
+    statuses[name] = answer.status;
   }
-  expect(told).toEqual(wanted);
+  expect(statuses).toEqual(wanted);
 }
 
-/** What needs nothing but the tables, and the table's own answer. */
+/** Operations that need only the tables, with their status. */
 const stored = {
   listRuns: 200,
   listRunSamples: 200,
@@ -112,20 +112,20 @@ const ofPatient = {
 describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach DynamoDB (%s)', (mode) => {
   beforeAll(async () => {
     await renewLink();
-    await day.line.pause({ operator: 'test', reason: 'so that a run and a sync stay under way' });
+    await day.line.pause({ operator: 'test', reason: 'keeps a run and a sync in progress' });
     way.spoil(mode);
   });
   afterAll(async () => {
     way.mend();
-    await day.line.resume({ operator: 'test', reason: 'all is well' });
+    await day.line.resume({ operator: 'test', reason: 'test over' });
   });
 
-  test('whatever needs a table is refused, and what the workflows can answer is answered', async () => {
-    const before = await markerNow();
+  test('operations that need a table answer 503, and those that need only workflows succeed', async () => {
+    const before = await readMarker();
     await expectAnswers({
       ...{ startSync: 202, readProgress: 200, decideRemovals: 409, cancelSync: 202, requestPatientSync: 202 },
       ...{ readLine: 503, pauseLine: 503, resumeLine: 503 },
-      // a document's access is recorded by the worker, and its content lies in the bucket
+      // the worker records the access to a document, and its content is in the bucket
       ...{
         listRuns: 503,
         listRunSamples: 503,
@@ -136,7 +136,7 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
       },
       ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503, decodePayloads: 503 },
     });
-    expect((await markerNow())?.syncId).not.toBe(before?.syncId); // what was promised is in the table
+    expect((await readMarker())?.syncId).not.toBe(before?.syncId); // the promise is in the table
   });
 });
 
@@ -149,22 +149,22 @@ describe('no worker runs', () => {
     worker = await day.startWorker();
   });
 
-  test('what is promised is durable, and done once one runs', async () => {
-    const before = await markerNow();
+  test('a promised sync is durable', async () => {
+    const before = await readMarker();
     await expectAnswers({
       ...stored,
       ...ofPatient,
       ...{ startSync: 202, readProgress: 200, decideRemovals: 503, cancelSync: 202, requestPatientSync: 202 },
       ...{ readLine: 200, pauseLine: 200, resumeLine: 200 },
     });
-    const marker = await markerNow();
+    const marker = await readMarker();
     expect(marker).toMatchObject({ state: 'requested' });
     expect(marker?.syncId).not.toBe(before?.syncId);
   });
 
-  test('once one runs', async () => {
+  test('the promised sync is done once a worker runs', async () => {
     await day.startWorker();
-    await expect.poll(async () => (await markerNow())?.state, { timeout: 30_000 }).toBe('completed');
+    await expect.poll(async () => (await readMarker())?.state, { timeout: 30_000 }).toBe('completed');
     expect(await day.stores.accessLog.verify(patientRef)).toMatchObject({ valid: true });
   });
 });
@@ -175,8 +175,8 @@ describe('Temporal does not answer', () => {
     await day.stack.stopTemporal();
   });
 
-  test('nothing is promised that needs it; the line can be paused, and what is stored can be read and is recorded', async () => {
-    const before = await markerNow();
+  test('nothing is promised that needs Temporal; the line can be paused, and stored data can be read and is audited', async () => {
+    const before = await readMarker();
     const entries = (await day.stores.accessLog.verify(patientRef)).entries;
     await expectAnswers({
       ...stored,
@@ -184,7 +184,7 @@ describe('Temporal does not answer', () => {
       ...{ startSync: 503, readProgress: 200, decideRemovals: 503, cancelSync: 503, requestPatientSync: 503 },
       ...{ readLine: 200, pauseLine: 200, resumeLine: 200 },
     });
-    expect(await markerNow()).toEqual(before);
+    expect(await readMarker()).toEqual(before);
     const after = await day.stores.accessLog.verify(patientRef);
     expect(after).toMatchObject({ valid: true });
     expect(after.entries).toBeGreaterThan(entries);

@@ -16,18 +16,18 @@ import { type Day, startDay } from '../day.fixture.ts';
 import { encryptedBody } from '../payloads.fixture.ts';
 
 interface Wrong {
-  readonly ask: ApiCall;
+  readonly call: ApiCall;
   readonly problem: ProblemName;
-  /** the patient can be told from it, so that the attempt is in their log */
+  /** the request names the patient, so that the attempt is in their access log */
   readonly isNamed?: true;
 }
-/** What each operation is asked: with all that it takes, with what it does not take, and with nothing. */
+/** Requests to one operation: valid ones, invalid ones, and one without parameters. */
 interface Case {
   readonly valid: ApiCall;
-  /** what it answers then, if it is a problem */
+  /** the answer to a valid request, if it is a problem */
   readonly problem?: ProblemName;
   readonly invalid: readonly Wrong[];
-  /** absent for an operation that takes nothing */
+  /** absent if the operation takes no parameters */
   readonly missing?: Wrong;
 }
 
@@ -37,7 +37,7 @@ let patientRef: string;
 let kvnr: string;
 let link: string;
 const tokens = new Map<Role, string>();
-/** each attempt at the patient's data that was answered, by its correlation ID: how it has to stand in the log */
+/** expected entries in the patient's access log, by correlation ID */
 const attempts = new Map<string, Pick<AccessEntry, 'operation' | 'outcome'> & { readonly role: string }>();
 
 beforeAll(async () => {
@@ -46,7 +46,7 @@ beforeAll(async () => {
   api = day.stack.api;
   await day.startWorker();
   await day.runToEnd();
-  await day.line.pause({ operator: 'test', reason: 'so that a run stays under way' });
+  await day.line.pause({ operator: 'test', reason: 'keeps a run in progress' });
   for (const role of roles) tokens.set(role, await fetchToken(api.issuer, api.issuerKeys, role));
   for (const patient of day.insurer.patients()) {
     [patientRef, kvnr] = [day.refOf(patient.kvnr), patient.kvnr];
@@ -57,17 +57,17 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => await day[Symbol.asyncDispose]());
 
-/** The token of a link to one of the patient's documents, or '' when they have none. */
+/** Returns the token of a link to a document of the patient, or '' if there is none. */
 const linkOf = async (patientRef: string): Promise<string> =>
-  linksIn((await ask('readPatient', { params: { patientRef }, token: tokens.get('clinician') })).json)[0] ?? '';
+  linksIn((await call('readPatient', { params: { patientRef }, token: tokens.get('clinician') })).json)[0] ?? '';
 
-const ask = async (name: OperationName, wanted?: ApiCall): Promise<Answer> => await callApi(api.url, name, wanted);
+const call = async (name: OperationName, wanted?: ApiCall): Promise<Answer> => await callApi(api.url, name, wanted);
 
-/** What an answer may never tell: how it is built, and where it failed. */
-const innards =
+/** Details of the implementation, which no answer may contain. */
+const internals =
   /node_modules|\.ts:\d|\.js:\d|\bat \w+ \(|middy|\bzod\b|\bjose\b|dynamo|temporal|aws-sdk|powertools|\bError:|sqlite/i;
 
-/** Expects that an answer is documented, and fits its schema. */
+/** Expects that an answer is documented and matches its schema. */
 function expectDocumented(name: OperationName, answer: Answer): void {
   const operation: Operation = operations[name];
   const { status, headers, text, json } = answer;
@@ -85,46 +85,46 @@ function expectDocumented(name: OperationName, answer: Answer): void {
   const { type } = problemSchema.parse(json);
   const documented = problemsOf(operation).filter((problem) => problems[problem].status === status);
   expect(documented.map(problemType)).toContain(type);
-  expect(`${text}\n${[...headers].join('\n')}`).not.toMatch(innards);
+  expect(`${text}\n${[...headers].join('\n')}`).not.toMatch(internals);
 }
 
-/** Asks as one of a role does, and remembers the attempt if it has to be recorded. */
+/** Calls an operation with the token of a role. Remembers the attempt if the access log must contain it. */
 async function attempt(name: OperationName, role: Role | 'nobody', wanted: ApiCall, isNamed: boolean): Promise<Answer> {
   const { access, roles: allowed }: Operation = operations[name];
   const correlationId = randomUUID();
   const headers = { ...wanted.headers, 'x-correlation-id': correlationId };
-  const answer = await ask(name, { ...wanted, headers, token: role === 'nobody' ? undefined : tokens.get(role) });
+  const answer = await call(name, { ...wanted, headers, token: role === 'nobody' ? undefined : tokens.get(role) });
   expectDocumented(name, answer);
   expect(answer.headers.get('x-correlation-id')).toBe(correlationId);
   if (access === undefined || !isNamed || answer.status === 401) return answer;
   const outcome = answer.status === 403 ? 'refused' : answer.status < 400 ? 'success' : 'failed';
-  // who uses a link acts in the name of the reader that it was made for
+  // a link acts for the reader to whom it was issued
   attempts.set(correlationId, { operation: access, outcome, role: allowed === 'link' ? 'clinician' : role });
   return answer;
 }
 
-const told = ({ status, json }: Answer): unknown => (status < 400 ? status : json?.type);
+const resultOf = ({ status, json }: Answer): unknown => (status < 400 ? status : json?.type);
 
-const unknownField: Wrong = { ask: { query: '?colour=red' }, problem: 'invalid-request' };
-const brokenJson: Wrong = { ask: { body: '{"a":' }, problem: 'invalid-request' };
-const emptyBody: Wrong = { ask: {}, problem: 'unsupported-media-type' };
-const noPath: Wrong = { ask: {}, problem: 'not-found' };
+const unknownField: Wrong = { call: { query: '?colour=red' }, problem: 'invalid-request' };
+const brokenJson: Wrong = { call: { body: '{"a":' }, problem: 'invalid-request' };
+const emptyBody: Wrong = { call: {}, problem: 'unsupported-media-type' };
+const noPath: Wrong = { call: {}, problem: 'not-found' };
 const badRefs = (): Wrong[] =>
   ['x', '..%5C..%5Cetc', patientRef.toUpperCase(), kvnr].map((ref) => ({
-    ask: { params: { patientRef: ref } },
+    call: { params: { patientRef: ref } },
     problem: 'invalid-request',
   }));
 const badTokens = (): Wrong[] =>
   ['', 'x', link, 'a.b.c.d.e'].map((nextToken) => ({
-    ask: { params: { patientRef }, query: `?nextToken=${nextToken}` },
+    call: { params: { patientRef }, query: `?nextToken=${nextToken}` },
     problem: 'invalid-request',
     isNamed: true,
   }));
 const reasons = ['', ' ', 'a\nb', 'x'.repeat(5_000), 7, null].map(
-  (reason): Wrong => ({ ask: { body: { reason } }, problem: 'invalid-request' }),
+  (reason): Wrong => ({ call: { body: { reason } }, problem: 'invalid-request' }),
 );
 
-/** In the order of the table; a run that waits for the line is under way from the first on. */
+/** In the order of the table. The first starts a run, which waits for the line and stays in progress. */
 const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   startSync: () => ({ valid: {}, invalid: [unknownField] }),
   readProgress: () => ({ valid: {}, invalid: [unknownField] }),
@@ -132,12 +132,12 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   listRunSamples: () => ({ valid: {}, invalid: [unknownField] }),
   listIssues: () => ({
     valid: {},
-    invalid: [unknownField, brokenToken, { ask: { query: '?runId=1' }, problem: 'invalid-request' }],
+    invalid: [unknownField, brokenToken, { call: { query: '?runId=1' }, problem: 'invalid-request' }],
   }),
   decideRemovals: () => ({
     valid: { body: { decision: 'approve' } },
     problem: 'no-decision-awaited',
-    invalid: [brokenJson, { ask: { body: { decision: 'perhaps' } }, problem: 'invalid-request' }],
+    invalid: [brokenJson, { call: { body: { decision: 'perhaps' } }, problem: 'invalid-request' }],
     missing: emptyBody,
   }),
   cancelSync: () => ({
@@ -153,31 +153,31 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     invalid: [
       brokenJson,
       ...[`${kvnr.slice(0, -1)}${(Number(kvnr.at(-1)) + 1) % 10}`, kvnr.toLowerCase(), `${kvnr} `, 7, [kvnr]].map(
-        (wrong): Wrong => ({ ask: { body: { kvnr: wrong } }, problem: 'invalid-request' }),
+        (wrong): Wrong => ({ call: { body: { kvnr: wrong } }, problem: 'invalid-request' }),
       ),
-      { ask: { body: { kvnr, more: 1 } }, problem: 'invalid-request' },
-      { ask: { body: `{"kvnr":"${kvnr}","__proto__":{}}` }, problem: 'invalid-request' },
+      { call: { body: { kvnr, more: 1 } }, problem: 'invalid-request' },
+      { call: { body: `{"kvnr":"${kvnr}","__proto__":{}}` }, problem: 'invalid-request' },
     ],
     missing: emptyBody,
   }),
   readPatient: () => ({ valid: { params: { patientRef } }, invalid: [...badRefs(), ...badTokens()], missing: noPath }),
   requestPatientSync: () => ({
     valid: { body: { patientRef } },
-    invalid: [brokenJson, { ask: { body: { kvnr, patientRef } }, problem: 'invalid-request' }],
+    invalid: [brokenJson, { call: { body: { kvnr, patientRef } }, problem: 'invalid-request' }],
     missing: emptyBody,
   }),
   readLastSync: () => ({ valid: { params: { patientRef } }, invalid: badRefs(), missing: noPath }),
   readDocument: async () => {
-    // a sync that ends replaces the documents, and what was linked before is gone
+    // a completed sync replaces the documents, and invalidates older links
     const lastSync = async () => (await day.stores.patients.readLastSync(patientRef))?.lastSync?.state;
     await expect.poll(lastSync, { timeout: 30_000 }).toBe('completed');
     const token = await linkOf(patientRef);
     return {
       valid: { params: { token } },
       invalid: [
-        { ask: { params: { token: 'a.b.c.d.e' } }, problem: 'document-unknown' },
-        { ask: { params: { token: 'x%20y' } }, problem: 'document-unknown' },
-        { ask: { params: { token: `${token.slice(0, -6)}AAAAAA` } }, problem: 'document-unknown' },
+        { call: { params: { token: 'a.b.c.d.e' } }, problem: 'document-unknown' },
+        { call: { params: { token: 'x%20y' } }, problem: 'document-unknown' },
+        { call: { params: { token: `${token.slice(0, -6)}AAAAAA` } }, problem: 'document-unknown' },
       ],
       missing: noPath,
     };
@@ -187,7 +187,7 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     invalid: [
       ...badRefs(),
       ...badTokens(),
-      { ask: { params: { patientRef }, query: '?from=yesterday' }, problem: 'invalid-request', isNamed: true },
+      { call: { params: { patientRef }, query: '?from=yesterday' }, problem: 'invalid-request', isNamed: true },
     ],
     missing: noPath,
   }),
@@ -200,9 +200,9 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
       valid: { body },
       invalid: [
         brokenJson,
-        { ask: { body: broken }, problem: 'payload-unreadable' },
+        { call: { body: broken }, problem: 'payload-unreadable' },
         ...[{}, { payloads: {} }, { payloads: [7] }, { payloads: [{ data: 'ü' }] }, { ...body, more: 1 }].map(
-          (wrong): Wrong => ({ ask: { body: wrong }, problem: 'invalid-request' }),
+          (wrong): Wrong => ({ call: { body: wrong }, problem: 'invalid-request' }),
         ),
       ],
       missing: emptyBody,
@@ -210,7 +210,7 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   },
   readOpenApi: () => ({ valid: {}, invalid: [unknownField] }),
 };
-const brokenToken: Wrong = { ask: { query: '?nextToken=x' }, problem: 'invalid-request' };
+const brokenToken: Wrong = { call: { query: '?nextToken=x' }, problem: 'invalid-request' };
 
 describe.each(Object.keys(operations) as OperationName[])('%s', (name) => {
   const operation: Operation = operations[name];
@@ -219,56 +219,60 @@ describe.each(Object.keys(operations) as OperationName[])('%s', (name) => {
   test.each(roles)('as %s', async (role) => {
     const { valid, problem, invalid, missing } = await cases[name]();
     const isAllowed = mayAsk(role);
-    // whom payloads name is known only to who may decrypt them (codec-endpoint.test.ts)
+    // only those who can decrypt payloads know which patients they name (codec-endpoint.test.ts)
     const isOfPatient = operation.access !== undefined && name !== 'decodePayloads';
     const right = await attempt(name, role, valid, isOfPatient);
     const wanted = problem === undefined ? operation.answer.status : problemType(problem);
-    expect(told(right)).toEqual(isAllowed ? wanted : problemType('forbidden'));
+    expect(resultOf(right)).toEqual(isAllowed ? wanted : problemType('forbidden'));
     for (const wrong of invalid) {
-      const answer = await attempt(name, role, wrong.ask, wrong.isNamed ?? false);
+      const answer = await attempt(name, role, wrong.call, wrong.isNamed ?? false);
       const expected = problemType(isAllowed ? wrong.problem : 'forbidden');
-      expect({ wrong, told: told(answer) }).toEqual({ wrong, told: expected });
+      expect({ wrong, result: resultOf(answer) }).toEqual({ wrong, result: expected });
     }
     if (missing?.problem === 'not-found') {
-      // API Gateway has no route for an empty segment; the emulator drops it, and may find another operation's
-      const { status, headers } = await ask(name, { token: tokens.get(role) });
+      // API Gateway has no route for an empty segment; the emulator drops it, and may find the route of another
+      // operation
+      const { status, headers } = await call(name, { token: tokens.get(role) });
       expect({ status, type: headers.get('content-type') }).toEqual({
         status: expect.toBeOneOf([400, 403, 404]),
         type: 'application/problem+json',
       });
     } else if (missing) {
-      const answer = await attempt(name, role, missing.ask, false);
-      expect(told(answer)).toEqual(problemType(isAllowed ? missing.problem : 'forbidden'));
+      const answer = await attempt(name, role, missing.call, false);
+      expect(resultOf(answer)).toEqual(problemType(isAllowed ? missing.problem : 'forbidden'));
     }
   });
 
-  test.runIf(Array.isArray(operation.roles))('without a token, and with ones that are not good', async () => {
+  test.runIf(Array.isArray(operation.roles))('without a token, or with an invalid one', async () => {
     const { valid } = await cases[name]();
-    expect(told(await attempt(name, 'nobody', valid, true))).toEqual(problemType('unauthenticated'));
+    expect(resultOf(await attempt(name, 'nobody', valid, true))).toEqual(problemType('unauthenticated'));
     for (const [what, token] of await badBearers()) {
-      const answer = await ask(name, { ...valid, token });
+      const answer = await call(name, { ...valid, token });
       expectDocumented(name, answer);
-      expect({ what, told: told(answer) }).toEqual({ what, told: problemType('unauthenticated') });
+      expect({ what, result: resultOf(answer) }).toEqual({ what, result: problemType('unauthenticated') });
     }
   });
 
-  test.runIf(operation.body !== undefined)('with a body that is too large, or no JSON', async () => {
+  test.runIf(operation.body !== undefined)('with a body that is too large or not JSON', async () => {
     const { valid } = await cases[name]();
     const token = roles.find(mayAsk);
     const asRole = { ...valid, token: token && tokens.get(token) };
     const { bodyMaxBytes = 16 * 1024 } = operation;
     for (const bytes of [bodyMaxBytes + 600, bodyMaxBytes + 1_000_000]) {
-      const answer = await ask(name, { ...asRole, body: JSON.stringify({ reason: 'x'.repeat(bytes) }) });
+      const answer = await call(name, { ...asRole, body: JSON.stringify({ reason: 'x'.repeat(bytes) }) });
       expectDocumented(name, answer);
-      expect(told(answer)).toEqual(problemType('body-too-large'));
+      expect(resultOf(answer)).toEqual(problemType('body-too-large'));
     }
-    const answer = await ask(name, { ...asRole, headers: { 'content-type': 'text/plain' } });
+    const answer = await call(name, { ...asRole, headers: { 'content-type': 'text/plain' } });
     expectDocumented(name, answer);
-    expect(told(answer)).toEqual(problemType('unsupported-media-type'));
+    expect(resultOf(answer)).toEqual(problemType('unsupported-media-type'));
   });
 });
 
-/** Tokens that the issuer's own key has signed, each wrong in one way; and one that nobody has signed. */
+/**
+ * Returns tokens signed with the issuer's key that are invalid in one way each, an unsigned one, and a text that is no
+ * token.
+ */
 async function badBearers(): Promise<[string, string][]> {
   const { signingKey } = readIssuerKeys(api.issuerKeys);
   const key = await importJWK(signingKey, 'RS256');
@@ -286,30 +290,30 @@ async function badBearers(): Promise<[string, string][]> {
   return [
     ['expired', await sign({ exp: nowSeconds - 60 })],
     ['not yet valid', await sign({ nbf: nowSeconds + 60 })],
-    ['for somebody else', await sign({ aud: 'another-api' })],
+    ['for another audience', await sign({ aud: 'another-api' })],
     ['of another issuer', await sign({ iss: 'https://issuer.example' })],
     ['alg none', new UnsecuredJWT(good).encode()],
     ['no token at all', 'a.b.c'],
   ];
 }
 
-test('what the issuer signs as it should is taken: the bad ones are refused for what is wrong with them', async () => {
+test('a valid token signed in the same way is accepted, so the invalid ones are rejected for the right reason', async () => {
   const { signingKey } = readIssuerKeys(api.issuerKeys);
   const key = await importJWK(signingKey, 'RS256');
   const token = await new SignJWT({ iss: api.issuer, aud: audience, sub: 'anna', roles: ['operator'] })
     .setProtectedHeader({ alg: 'RS256', kid: signingKey.kid })
     .setExpirationTime('1m')
     .sign(key);
-  expect((await ask('listRuns', { token })).status).toBe(200);
+  expect((await call('listRuns', { token })).status).toBe(200);
 });
 
-test('who cancelled the run, and why, is told with it', async () => {
-  const { json } = await ask('listRuns', { token: tokens.get('management') });
+test('a cancelled run shows who cancelled it, and why', async () => {
+  const { json } = await call('listRuns', { token: tokens.get('management') });
   const [cancelled] = json.runs.filter(({ state }: { state: string }) => state === 'cancelled');
   expect(cancelled?.cancellation).toEqual({ by: expect.stringContaining('operator'), reason: 'the test is over' });
 });
 
-test('every attempt at the patient is in their log once, as what it was, and the chain holds', async () => {
+test('every attempt is in the access log of the patient exactly once, and the chain is valid', async () => {
   const expected = new Map(attempts);
   expect(expected.size).toBeGreaterThan(50);
   const token = tokens.get('auditor');
@@ -317,7 +321,7 @@ test('every attempt at the patient is in their log once, as what it was, and the
   let nextToken: string | undefined;
   do {
     const query = nextToken === undefined ? '' : `?nextToken=${nextToken}`;
-    const { json } = await ask('readAccessLog', { params: { patientRef }, query, token });
+    const { json } = await call('readAccessLog', { params: { patientRef }, query, token });
     entries.push(...json.entries);
     nextToken = json.nextToken;
   } while (nextToken !== undefined);
@@ -326,56 +330,56 @@ test('every attempt at the patient is in their log once, as what it was, and the
   );
   expect(recorded.length).toBe(expected.size);
   expect(new Map(recorded)).toEqual(expected);
-  const { json } = await ask('verifyAccessLog', { params: { patientRef }, token });
+  const { json } = await call('verifyAccessLog', { params: { patientRef }, token });
   expect(json).toMatchObject({ valid: true });
   expect(JSON.stringify(entries)).not.toContain(kvnr);
 });
 
-// the emulator runs a process for each request that is under way: a laptop bears a dozen, started a few at a time
-test('of a hundred reads of one patient, twelve at once, each is in the log, and the chain holds', async () => {
+// the emulator runs one process per request in flight: a laptop bears a dozen, started a few at a time
+test('of 100 reads of one patient, 12 in parallel, each is in the access log, and the chain is valid', async () => {
   const other = day.insurer.patients().find((patient) => patient.kvnr !== kvnr)?.kvnr ?? '';
   const params = { patientRef: day.refOf(other) };
   const before = await day.stores.accessLog.verify(params.patientRef);
   const token = tokens.get('clinician');
-  const atOnce = async (times: number, ask: () => Promise<Answer>, concurrency: number): Promise<Answer[]> =>
-    await new PQueue({ concurrency }).addAll(Array.from({ length: times }, () => ask));
-  const useNoLink = async () => await ask('readDocument', { params: { token: 'a.b.c.d.e' } });
-  for (const processes of [4, 8, 12]) await atOnce(processes, useNoLink, processes);
-  const answers = await atOnce(100, async () => await ask('readPatient', { params, token }), 12);
+  const atOnce = async (times: number, call: () => Promise<Answer>, concurrency: number): Promise<Answer[]> =>
+    await new PQueue({ concurrency }).addAll(Array.from({ length: times }, () => call));
+  const useInvalidLink = async () => await call('readDocument', { params: { token: 'a.b.c.d.e' } });
+  for (const processes of [4, 8, 12]) await atOnce(processes, useInvalidLink, processes);
+  const answers = await atOnce(100, async () => await call('readPatient', { params, token }), 12);
   expect(answers.filter(({ status }) => status !== 200).map(({ json }) => json)).toEqual([]);
   const after = await day.stores.accessLog.verify(params.patientRef);
   expect(after).toEqual({ valid: true, entries: before.entries + 100 });
 }, 120_000);
 
-test('a path that climbs out of its place is no operation', async () => {
+test('path traversal reaches no operation', async () => {
   for (const path of ['/patients/..%2F..%2Fetc%2Fpasswd', '/patients/%2e%2e/line', '/documents/..%2F..%2Fx']) {
     const answer = await fetch(`${api.url}${path}`, {
       headers: { authorization: `Bearer ${tokens.get('clinician')}` },
     });
     expect(answer.status).toBeOneOf([400, 403, 404]);
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
-    expect(await answer.text()).not.toMatch(innards);
+    expect(await answer.text()).not.toMatch(internals);
   }
 });
 
-test('pages of one origin may read the API, whoever asks', async () => {
+test('only pages of the console origin may read the API', async () => {
   for (const origin of [api.consoleOrigin, 'https://elsewhere.example', 'null']) {
     const preflight = await fetch(`${api.url}/sync`, {
       method: 'OPTIONS',
       headers: { origin, 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization' },
     });
-    const asked = await fetch(`${api.url}/sync`, { headers: { origin } });
+    const answer = await fetch(`${api.url}/sync`, { headers: { origin } });
     const nowhere = await fetch(`${api.url}/nowhere`, { headers: { origin } });
-    for (const { headers } of [preflight, asked, nowhere]) {
+    for (const { headers } of [preflight, answer, nowhere]) {
       expect(headers.get('access-control-allow-origin')).toBe(api.consoleOrigin);
       expect(headers.get('access-control-allow-credentials')).toBeNull();
     }
   }
 });
 
-// the last one: nothing of a patient's is answered from then on
-test('without the access log nothing of a patient is shown, and the rest goes on', async () => {
-  const { json } = await ask('readPatient', { params: { patientRef }, token: tokens.get('clinician') });
+// the last test: afterwards no patient data can be read
+test('without the access log no patient data is shown, and other operations still work', async () => {
+  const { json } = await call('readPatient', { params: { patientRef }, token: tokens.get('clinician') });
   const dynamo = new DynamoDBClient({});
   await dynamo.send(new DeleteTableCommand({ TableName: accessLogTable }));
   dynamo.destroy();
@@ -384,20 +388,20 @@ test('without the access log nothing of a patient is shown, and the rest goes on
     const params = { patientRef, token: linksIn(json)[0] ?? '' };
     const body = operations[name].method === 'POST' ? { kvnr } : undefined;
     for (const role of [...tokens.keys()]) {
-      const answer = await ask(name, { params, body, token: roles === 'link' ? undefined : tokens.get(role) });
+      const answer = await call(name, { params, body, token: roles === 'link' ? undefined : tokens.get(role) });
       expectDocumented(name, answer);
       const { status } = answer;
-      expect({ name, role, told: told(answer), status }).toEqual({
+      expect({ name, role, result: resultOf(answer), status }).toEqual({
         name,
         role,
-        told: problemType('access-log-unavailable'),
+        result: problemType('access-log-unavailable'),
         status: 503,
       });
       expect(answer.headers.get('location')).toBeNull();
     }
   }
   const payloads = { body: await encryptedBody(day.stack, { patientRef }), token: tokens.get('operator') };
-  const notDecoded = await ask('decodePayloads', payloads);
-  expect(told(notDecoded)).toBe(problemType('access-log-unavailable'));
-  expect((await ask('listRuns', { token: tokens.get('management') })).status).toBe(200);
+  const notDecoded = await call('decodePayloads', payloads);
+  expect(resultOf(notDecoded)).toBe(problemType('access-log-unavailable'));
+  expect((await call('listRuns', { token: tokens.get('management') })).status).toBe(200);
 });

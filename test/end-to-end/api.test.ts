@@ -20,33 +20,33 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => await stack.stop());
 
-async function ask(method: string, path: string, role?: Role): Promise<Response> {
+async function call(method: string, path: string, role?: Role): Promise<Response> {
   if (stack.api === undefined) throw new Error('the stack has no API');
   const { url, issuer, issuerKeys } = stack.api;
   const token = role && (await fetchToken(issuer, issuerKeys, role));
   return await fetch(`${url}${path}`, { method, headers: token ? { authorization: `Bearer ${token}` } : {} });
 }
 
-test('a token of the issuer opens the API, and only for its role', async () => {
-  const runs = await ask('GET', '/sync/runs', 'operator');
+test('a token of the issuer gives access to the API, but only for its role', async () => {
+  const runs = await call('GET', '/sync/runs', 'operator');
   expect([runs.status, await runs.json()]).toEqual([200, { runs: [] }]);
-  const refused = await ask('GET', '/sync/runs', 'auditor');
+  const refused = await call('GET', '/sync/runs', 'auditor');
   expect([refused.status, refused.headers.get('content-type')]).toEqual([403, 'application/problem+json']);
 });
 
-test('without a token nobody gets in', async () => {
-  const refused = await ask('GET', '/sync/runs');
+test('without a token there is no access', async () => {
+  const refused = await call('GET', '/sync/runs');
   expect([refused.status, refused.headers.get('content-type')]).toEqual([401, 'application/problem+json']);
 });
 
-test('a path that no operation has is answered with a problem by API Gateway itself', async () => {
-  const answer = await ask('GET', '/nowhere', 'operator');
+test('API Gateway answers an unknown path with a problem', async () => {
+  const answer = await call('GET', '/nowhere', 'operator');
   expect([answer.status, answer.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
   expect(await answer.json()).toMatchObject({ type: 'urn:epa-sync:problem:not-found', status: 404 });
 });
 
-// the emulator knows no time zones, so a short rate stands for the hour, which the template is tested for
-test('the schedule starts the day', async () => {
+// the emulator does not support time zones, so the test uses a short rate; the hour is tested in the template
+test('the schedule starts the daily run', async () => {
   const temporal = openTemporal(readConfig(clientConfig, { ...stack.environment, INSURER_ID: insurerId }));
   onTestFinished(async () => await temporal.connection.close());
   const run = temporal.workflow.getHandle(dailySyncId(insurerId));

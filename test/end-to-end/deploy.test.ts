@@ -29,7 +29,7 @@ const settings = {
   CONSOLE_ORIGIN: 'http://127.0.0.1:9030',
 };
 
-test('the app is deployed from nothing, again without a change, and taken down without a trace', async () => {
+test('the app is deployed to an empty account, deployed again without changes, and removed completely', async () => {
   const account = await openAccount();
   await account.deploy();
   const before = await account.resources();
@@ -46,7 +46,7 @@ test('the app is deployed from nothing, again without a change, and taken down w
   expect(Buckets.filter(({ Name }) => Name?.startsWith('epa-sync-'))).toEqual([]);
 });
 
-test('an upgrade from the last release keeps every table, the bucket and the key, and what is in them', async () => {
+test('an upgrade from the last release keeps all tables, the bucket and the key, with their content', async () => {
   const account = await openAccount();
   await account.create(
     'EpaSyncData',
@@ -70,7 +70,7 @@ test('an upgrade from the last release keeps every table, the bucket and the key
   expect(await Body?.transformToString()).toBe('kept');
 });
 
-/** An emulator that nothing has been deployed to, through the calls of a team that deploys. */
+/** Starts an empty emulator. @returns what a team does to deploy there */
 async function openAccount() {
   mkdirSync(testDir, { recursive: true });
   const { ministack: command } = await ensurePythonTools(testDir);
@@ -99,18 +99,18 @@ async function openAccount() {
     dynamo,
     s3,
     describe,
-    /** as if nobody here had ever deployed: all is left to cdk */
+    /** Deploys without any local state, so that cdk decides what to change. */
     async deploy(): Promise<Outputs> {
       stateDir = join(dir, `deployment-${deployments++}`);
       return await deployStacks({ endpoint, region, stateDir, logDir }, { settings, secret: {} });
     },
     async create(StackName: string, template: string): Promise<void> {
-      // the version of the bootstrap stack, which is not there when a template comes without cdk
+      // removes the check of the bootstrap version: a template without cdk has no bootstrap stack
       const { Parameters: _, Rules: __, ...TemplateBody } = JSON.parse(template) as Record<string, unknown>;
       await formation.send(new CreateStackCommand({ StackName, TemplateBody: JSON.stringify(TemplateBody) }));
       await waitUntilStackCreateComplete({ client: formation, maxWaitTime: 60 }, { StackName });
     },
-    /** type, logical ID and physical ID of each resource */
+    /** Returns type, logical ID and physical ID of each resource. */
     async resources(...names: string[]): Promise<string[]> {
       const stacks = names.length > 0 ? names : (await describe()).map(({ StackName = '' }) => StackName);
       const found = await Promise.all(

@@ -20,7 +20,7 @@ function commandsOf(page: string): string[] {
   return blocks;
 }
 
-/** The environment of a terminal beside the stack that the README's first command starts. */
+/** Environment of a second terminal, next to the one that runs the first command of the README. */
 let env: NodeJS.ProcessEnv;
 let stack: ChildProcess;
 beforeAll(async () => {
@@ -47,7 +47,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   if (stack.exitCode !== null || stack.pid === undefined) return;
-  process.kill(-stack.pid, 'SIGINT'); // Ctrl-C reaches all of a terminal's processes
+  process.kill(-stack.pid, 'SIGINT'); // Ctrl-C reaches all processes of a terminal
   await once(stack, 'exit');
 });
 
@@ -59,25 +59,25 @@ const bash = async (commands: string, more: NodeJS.ProcessEnv = {}): Promise<str
   return stdout;
 };
 
-/** The JSON texts of an output, one after the other, each on a line or some. */
-// biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
+/** Returns the JSON values of an output. Each value begins on a new line, and may span several. */
+// biome-ignore lint/suspicious/noExplicitAny: tests check the content
 function answersIn(output: string): any[] {
   const answers: unknown[] = [];
-  let begun = '';
+  let incomplete = '';
   for (const line of output.split('\n')) {
-    begun += line;
+    incomplete += line;
     try {
-      answers.push(JSON.parse(begun));
-      begun = '';
+      answers.push(JSON.parse(incomplete));
+      incomplete = '';
     } catch {
-      // it goes on
+      // the value continues on the next line
     }
   }
-  expect(begun).toBe('');
+  expect(incomplete).toBe('');
   return answers;
 }
 
-test('the commands of the guide to the API do what it says, word for word', async () => {
+test('the commands in the guide to the API work as documented', async () => {
   const commands = commandsOf('docs/guides/api-with-curl.md').join(''); // one shell: later blocks use what earlier ones define
   const answers = answersIn(await bash(commands));
   const patientRef = expect.stringMatching(/^[0-9a-f]{32}$/);
@@ -97,7 +97,7 @@ test('the commands of the guide to the API do what it says, word for word', asyn
   expect(operations).toEqual(expect.arrayContaining(['lookup', 'request-sync', 'read-sync', 'read-patient']));
 });
 
-test("the runbook's commands do what it says, one after the other, word for word", async () => {
+test('the commands in the runbook work as documented, one after the other', async () => {
   const world = await fetch(`http://127.0.0.1:${Number(env['PORT_BASE']) + 81}/world/patients`);
   const { patients } = (await world.json()) as { patients: { kvnr: string; kind: string; isSpoiled: boolean }[] };
   const KVNR = patients.find(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled)?.kvnr ?? '';
@@ -110,11 +110,12 @@ test("the runbook's commands do what it says, one after the other, word for word
     body: JSON.stringify({ kvnr: KVNR }),
   });
   const { patientRef: PATIENT } = (await found.json()) as { patientRef: string };
-  const said: string[] = [];
-  for (const commands of commandsOf('docs/operations/runbook.md')) said.push(await bash(commands, { KVNR, PATIENT }));
-  const [paused = '', resumed = ''] = said;
+  const outputs: string[] = [];
+  for (const commands of commandsOf('docs/operations/runbook.md'))
+    outputs.push(await bash(commands, { KVNR, PATIENT }));
+  const [paused = '', resumed = ''] = outputs;
   expect(paused).toContain('paused');
   expect(paused).toContain('the insurer called');
   expect(resumed).toContain('open');
-  expect(said.join('')).toMatch(/whole/);
+  expect(outputs.join('')).toMatch(/whole/);
 });

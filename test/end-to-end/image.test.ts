@@ -7,8 +7,8 @@ import { freePorts } from '../../local/free-ports.ts';
 import { startDay } from '../day.fixture.ts';
 import { buildImage } from '../image.fixture.ts';
 
-/** No engine builds images here: its lines are done in an empty folder, outside the checkout and its packages. */
-test("what the worker's Dockerfile builds does a day's work, says that it is well, and ends in order", async () => {
+// without a Docker engine: the lines of the Dockerfile run in an empty folder outside the repository
+test('the worker built from its Dockerfile completes a run, answers health checks, and stops cleanly', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'epa-sync-image-'));
   try {
     const { command, environment } = await buildImage(dir);

@@ -26,7 +26,7 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
     { api: true },
   );
   await day.startWorker({ METRICS_INTERVAL_MS: '1000' });
-  const { ask } = await openApi(day.stack);
+  const { call } = await openApi(day.stack);
   const emittedByWorkers = (): LoggedMetric[] => metricsIn(workerLogLines(day));
   /** the last emitted value */
   const lastOf = (name: MetricName): number | undefined =>
@@ -48,14 +48,14 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   // a sync on demand
   const { kvnr } = day.insurer.patients().find(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled) ?? { kvnr: '' };
   const patientRef = day.refOf(kvnr);
-  expect(await ask('requestPatientSync', { body: { patientRef } })).toMatchObject({ status: 202 });
+  expect(await call('requestPatientSync', { body: { patientRef } })).toMatchObject({ status: 202 });
   await eventually('SyncOnDemandMs', (value = 0) => value > 0);
 
   // an operator pauses the line, and the duration is reported
-  expect(await ask('pauseLine', { body: { reason: 'the insurer called' } })).toMatchObject({ status: 200 });
+  expect(await call('pauseLine', { body: { reason: 'the insurer called' } })).toMatchObject({ status: 200 });
   await eventually('LinePausedSeconds', (value = 0) => value >= 1);
   expect(lastOf('LinePaused')).toBe(1);
-  expect(await ask('resumeLine', { body: { reason: 'they are done' } })).toMatchObject({ status: 200 });
+  expect(await call('resumeLine', { body: { reason: 'they are done' } })).toMatchObject({ status: 200 });
   await eventually('LinePausedSeconds', (value) => value === 0);
 
   // the insurer rejects the token, and every other fault occurs
@@ -69,7 +69,7 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   day.insurer.script({ fault: 'unauthorized' });
   await day.until(({ line }) => line.state === 'paused');
   await eventually('LinePausedBySystem', (value) => value === 1);
-  expect(await ask('resumeLine', { body: { reason: 'the token is right' } })).toMatchObject({ status: 200 });
+  expect(await call('resumeLine', { body: { reason: 'the token is right' } })).toMatchObject({ status: 200 });
 
   const ended = await day.ended();
   expect(ended.state).toBe('completed');
@@ -82,7 +82,7 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   const dynamo = new DynamoDBClient({});
   onTestFinished(() => dynamo.destroy());
   await dynamo.send(new DeleteTableCommand({ TableName: accessLogTable }));
-  expect(await ask('readPatient', { params: { patientRef } })).toMatchObject({ status: 503 });
+  expect(await call('readPatient', { params: { patientRef } })).toMatchObject({ status: 503 });
   await eventually('AccessLogFailures', (value = 0) => value >= 1);
 
   const emitted = [...emittedByWorkers(), ...metricsIn(await lambdaLogLines())];

@@ -9,7 +9,7 @@ import { openTlsFront } from '../tls.fixture.ts';
 const run = promisify(execFile);
 const root = dirname(dirname(import.meta.dirname));
 
-test('worker and clients reach a Temporal that is not on loopback over TLS, with a client certificate where one is asked for', async () => {
+test('worker and clients reach a Temporal outside loopback over TLS, with a client certificate if required', async () => {
   await using day = await startDay({ patients: 10, rate: 0.5 });
   await using front = await openTlsFront(day.stack.environment['TEMPORAL_ADDRESS'] ?? '', 'h2', true);
   const caFile = join(day.stack.dir, 'ca.pem');
@@ -21,7 +21,7 @@ test('worker and clients reach a Temporal that is not on loopback over TLS, with
   await day.startWorker({ ...trusting, ...certificate });
   expect(await day.runToEnd()).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
 
-  /** a client in a process of its own: whom gRPC trusts is settled when it starts */
+  /** Starts a client in a new process, because gRPC reads its trusted authorities at start. */
   const reach = async (more: Readonly<Record<string, string>>): Promise<string> => {
     const { stack } = day;
     const env = {
@@ -39,7 +39,7 @@ test('worker and clients reach a Temporal that is not on loopback over TLS, with
   await expect(reach({})).rejects.toThrow();
 });
 
-test('an insurer is reached over TLS, one request at a time, and not if its certificate is nobody’s', async () => {
+test('an insurer is reached over TLS, one request at a time, but not with an untrusted certificate', async () => {
   await using day = await startDay({ patients: 10, rate: 0.8 });
   const { host } = new URL(day.insurer.baseUrl);
   await using front = await openTlsFront(host, 'http/1.1', false);

@@ -26,7 +26,7 @@ test('an API request is one trace through the patient’s workflow to each reque
   );
   await day.startWorker();
   await day.runToEnd();
-  const { ask } = await openApi(day.stack);
+  const { call } = await openApi(day.stack);
   const { kvnr } = day.insurer.patients().find(({ kind, isSpoiled }) => kind === 'ok' && !isSpoiled) ?? { kvnr: '' };
   const patientRef = day.refOf(kvnr);
   /** Returns the spans of the trace that the last such request started, once it contains all awaited `service name` pairs. */
@@ -43,7 +43,7 @@ test('an API request is one trace through the patient’s workflow to each reque
 
   // twice: what the workflow does for the second request must belong to the second trace
   for (const _ of [1, 2]) {
-    expect(await ask('requestPatientSync', { body: { kvnr } })).toMatchObject({ status: 202 });
+    expect(await call('requestPatientSync', { body: { kvnr } })).toMatchObject({ status: 202 });
     const trace = await traceOf('POST /patient-syncs', [
       'epa-sync-api POST /patient-syncs',
       'epa-sync-api UpdateWithStartWorkflow:requestSync',
@@ -62,8 +62,8 @@ test('an API request is one trace through the patient’s workflow to each reque
   }
 
   // failed requests must leave no message, no stack and no text of the caller
-  await ask('lookUpPatient', { body: { kvnr: 'A000000000' } });
-  await ask('cancelSync', { body: { reason: 'Frau Lehmann-Beispiel called' } });
+  await call('lookUpPatient', { body: { kvnr: 'A000000000' } });
+  await call('cancelSync', { body: { reason: 'Frau Lehmann-Beispiel called' } });
   await traceOf('POST /sync/cancel', ['epa-sync-api POST /sync/cancel']);
   const attributes = new Set(collector.spans.flatMap((span) => span.attributes.map(({ key }) => key)));
   expect([...attributes].filter((name) => !allowedAttributes.includes(name))).toEqual([]);

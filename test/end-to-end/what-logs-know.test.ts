@@ -14,7 +14,7 @@ test('on a day with every operation of the API, no log line and no metric contai
   await day.startWorker({ METRICS_INTERVAL_MS: '1000' });
   await day.sync.start();
   await day.insurer.until(({ patientsServed }) => patientsServed >= 3);
-  const { ask, tokens } = await openApi(day.stack);
+  const { call, tokens } = await openApi(day.stack);
   const reason = 'because Frau Lehmann-Beispiel called about her diabetes';
   const wanted = new Map<OperationName, ApiCall>();
   const links: string[] = [];
@@ -32,19 +32,19 @@ test('on a day with every operation of the API, no log line and no metric contai
       verifyAccessLog: { params: { patientRef } },
     } satisfies Partial<Record<OperationName, ApiCall>>))
       wanted.set(name as OperationName, asked);
-    for (const [name, asked] of wanted) await ask(name, asked);
-    const patient = await ask('readPatient', { params: { patientRef } });
+    for (const [name, asked] of wanted) await call(name, asked);
+    const patient = await call('readPatient', { params: { patientRef } });
     if (patient.status === 200) links.push(...linksIn(patient.json));
     // personal data where it does not belong
-    await ask('readPatient', { params: { patientRef: kvnr } });
-    await ask('lookUpPatient', { body: { kvnr: kvnr.toLowerCase(), more: kvnr } });
-    await ask('listRuns', { headers: { 'x-correlation-id': kvnr } });
+    await call('readPatient', { params: { patientRef: kvnr } });
+    await call('lookUpPatient', { body: { kvnr: kvnr.toLowerCase(), more: kvnr } });
+    await call('listRuns', { headers: { 'x-correlation-id': kvnr } });
   }
   expect(links.length).toBeGreaterThan(0);
-  for (const token of links.slice(0, 5)) await ask('readDocument', { params: { token } });
+  for (const token of links.slice(0, 5)) await call('readDocument', { params: { token } });
   const rest = (Object.keys(operations) as OperationName[]).filter((name) => !wanted.has(name));
-  for (const name of rest) await ask(name, operations[name].method === 'POST' ? { body: { reason } } : {});
-  await ask('resumeLine', { body: { reason } });
+  for (const name of rest) await call(name, operations[name].method === 'POST' ? { body: { reason } } : {});
+  await call('resumeLine', { body: { reason } });
   await day.until(({ state }) => state !== 'running');
 
   const ofWorkers = workerLogLines(day).join('\n');
