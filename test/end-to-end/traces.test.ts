@@ -55,9 +55,9 @@ test('an API request is one trace through the patient’s workflow to each reque
     ]);
     const [root, ...more] = trace.filter(({ parentSpanId }) => !parentSpanId);
     expect([root?.name, more]).toEqual(['POST /patient-syncs', []]);
-    const call = trace.find(({ name }) => name === 'UpdateWithStartWorkflow:requestSync');
+    const update = trace.find(({ name }) => name === 'UpdateWithStartWorkflow:requestSync');
     const fetched = trace.find(({ name }) => name === 'RunActivity:fetchCareRecords');
-    expect([call?.parentSpanId, fetched?.parentSpanId]).toEqual([root?.spanId, call?.spanId]);
+    expect([update?.parentSpanId, fetched?.parentSpanId]).toEqual([root?.spanId, update?.spanId]);
     expect(JSON.stringify(fetched?.attributes)).toContain(patientRecordId(patientRef));
   }
 
