@@ -20,14 +20,14 @@ const context = {
 
 interface Synthesised {
   readonly templates: ReadonlyMap<string, string>;
-  /** what AWS's own rules for templates have found */
+  /** findings of AWS's rules for templates */
   readonly findings: readonly unknown[];
   readonly said: string;
 }
 
 /**
- * Synthesises the app as cdk does. AWS's own rules for templates take three times as long as all the rest, and are left
- * out unless they are asked for.
+ * Synthesizes the app as cdk does. AWS's rules for templates take three times as long as everything else, so they
+ * run only on request.
  */
 async function synthesise(
   more: object,
@@ -59,11 +59,11 @@ async function synthesise(
   };
 }
 
-/** Hashes of what is uploaded change with every line of code, and say nothing of what is deployed. */
+/** Replaces hashes of assets, because they change with every line of code. */
 const withoutHashes = (template: string): string =>
   template.replace(/\b[0-9a-f]{64}\b/g, 'hash').replace(/"[0-9a-f]{16}"/g, '"hash"');
 
-test.concurrent('what production consists of is what it was, or the change is meant: npm test -- infra/app.integration.test.ts -u', {
+test.concurrent('the templates of production match their snapshots (after an intended change, run npm test -- infra/app.integration.test.ts -u)', {
   timeout: 60_000,
 }, async ({ expect, onTestFinished }) => {
   const { templates, findings, said } = await synthesise({ stage: 'prod' }, onTestFinished, { isValidated: true });
@@ -79,7 +79,7 @@ test.concurrent('what production consists of is what it was, or the change is me
     await expect(withoutHashes(template)).toMatchFileSnapshot(`stacks/snapshots/${stack}.json`);
 });
 
-test.concurrent('a laptop gets what its emulators know, a team’s first stage all of it, and each resource says whose it is', {
+test.concurrent('a laptop gets the stacks that its emulator supports, the stage dev gets all stacks, and all resources are tagged', {
   timeout: 60_000,
 }, async ({ onTestFinished }) => {
   const laptop = await synthesise({ stage: 'local' }, onTestFinished);
@@ -97,7 +97,7 @@ test.concurrent('a laptop gets what its emulators know, a team’s first stage a
     ]);
 });
 
-test.concurrent('a stage that is not filled in is told so, with everything that is missing', {
+test.concurrent('a stage without settings is rejected, with a list of everything that is missing', {
   timeout: 60_000,
 }, async ({ onTestFinished }) => {
   const missing = { stage: 'prod', OIDC_ISSUER: undefined, TEMPORAL_NAMESPACE: undefined };

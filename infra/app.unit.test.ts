@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 const root = dirname(import.meta.dirname);
 
-test('each role of the templates has a line in docs/reference/permissions.md, and each that stands there is one', () => {
+test('docs/reference/permissions.md lists exactly the roles of the templates', () => {
   const snapshots = join(root, 'infra', 'stacks', 'snapshots');
   const roles = readdirSync(snapshots).flatMap((file) => {
     const template = JSON.parse(readFileSync(join(snapshots, file), 'utf8')) as {

@@ -16,10 +16,10 @@ import { type Group, type Operation, type OperationName, operations } from './ht
 import { problem } from './http/schemas.ts';
 
 /**
- * Each Lambda as it is deployed: one file, in a process of its own. A run is under way, and no worker. The tests wait side by
- * side, as most of their time is that of limits.
+ * Tests each Lambda as it is deployed: one file, in its own process. A run is in progress, but no worker. The tests run
+ * concurrently, because most of their time is spent waiting for limits.
  */
-const { PAYLOAD_KEYS = '' } = process.env; // before they are the secret's alone
+const { PAYLOAD_KEYS = '' } = process.env; // read before openApi moves them to the secret
 let api: Api;
 let dir: string;
 beforeAll(async () => {
@@ -51,8 +51,8 @@ const host = `
   process.exit(0);`;
 
 /**
- * Asks the Lambdas of some operations, which are started in one process, and resolves with their answers and all that they
- * printed. In turn is how Lambda does it; at once is for answers that take as long as a limit lasts.
+ * Calls the Lambdas of some operations in one process. Returns their answers and everything that they
+ * printed. Lambda works `in turn`; `at once` saves time if answers take as long as a limit.
  */
 async function run(
   order: 'in turn' | 'at once',
@@ -78,7 +78,7 @@ async function run(
 
 const nowhere = { TEMPORAL_ADDRESS: '127.0.0.1:9', AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:9' };
 
-/** What a role that may asks of each operation that needs a token, for a patient who is stored. */
+/** Returns a valid request for each operation that needs a token, with a permitted role, for a stored patient. */
 async function asks(): Promise<[OperationName, Ask][]> {
   const { patientRef, kvnr } = await api.storePatient('[{"id": "r1", "title": "Rückenschule"}]');
   const bodies: Partial<Record<OperationName, unknown>> = {
@@ -94,14 +94,14 @@ async function asks(): Promise<[OperationName, Ask][]> {
   });
 }
 
-/** of a link to a document that is stored */
+/** Returns the token of a link to a stored document. */
 async function linkToken(): Promise<string> {
   const { patientRef } = await api.storePatient('[{"id": "r1", "documents": [{"contentBase64": "QUJD"}]}]');
   const { json } = await api.ask('readPatient', { role: 'clinician', params: { patientRef } });
   return json.careRecords[0].documents[0].contentBase64.href.split('/').at(-1);
 }
 
-/** The problems that an operation documents for what it does itself. */
+/** Returns the problems that an operation documents itself, as types. */
 function outagesOf(name: OperationName): string[] {
   const { access, problems } = operations[name] as Operation;
   return [...problems, ...(access ? (['access-log-unavailable'] as const) : [])].map(problemType);
@@ -111,7 +111,7 @@ const ofGroup = (all: readonly [OperationName, Ask][], group: Group) =>
   all.filter(([name]) => operations[name].group === group);
 
 test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'codec'] as const)(
-  'the Lambda %s works as one file, and prints no person, no token and no event',
+  'the Lambda %s works as one file, and prints no personal data, no token and no event',
   async (group) => {
     const all = ofGroup(await asks(), group);
     const token = await api.tokenOf('auditor');
@@ -126,13 +126,13 @@ test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'codec'] as cons
   },
 );
 
-test.concurrent('the Lambda openapi needs no settings but the origin that may read it', async () => {
+test.concurrent('the Lambda openapi needs no settings except the allowed origin', async () => {
   const { results } = await run('in turn', [['readOpenApi', {}]], { SECRET_ID: '', OIDC_ISSUER: '' });
   expect(results[0]?.statusCode).toBe(200);
   expect(JSON.parse(results[0]?.body ?? '').paths['/sync']).toBeDefined();
 });
 
-/** What can be done all the same. */
+/** Operations that still work during an outage. */
 const stillDone = {
   Temporal: /^(read|list|lookUp|verify|pause|resume|decode)/,
   DynamoDB: /^(startSync|cancelSync)$/,
@@ -162,7 +162,7 @@ test.concurrent.each([
   60_000,
 );
 
-/** Tells a test of a server that nobody has to wait for. */
+/** Closes a server and its connections when the test ends. */
 function endWithTest(server: Server, onTestFinished: (end: OnTestFinishedHandler) => void): void {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => sockets.add(socket));
@@ -178,11 +178,11 @@ async function listen(server: Server): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** what API Gateway waits, ms */
+/** timeout of API Gateway, ms */
 const gatewayMs = 29_000;
 
-test.concurrent.for(['all that is stored, and Temporal', 'the bucket', 'the secret'] as const)(
-  'while %s takes calls and never answers, the answer is a problem, and comes before API Gateway gives up',
+test.concurrent.for(['the storage and Temporal', 'the bucket', 'the secret'] as const)(
+  'if %s accepts calls and never answers, the API answers with a problem before API Gateway times out',
   { timeout: 60_000 },
   async (what, { onTestFinished }) => {
     const silent = createTcpServer();
@@ -190,7 +190,7 @@ test.concurrent.for(['all that is stored, and Temporal', 'the bucket', 'the secr
     const address = await listen(silent);
     const endpoint = `http://${address}`;
     const environment = {
-      'all that is stored, and Temporal': {
+      'the storage and Temporal': {
         AWS_ENDPOINT_URL_DYNAMODB: endpoint,
         AWS_ENDPOINT_URL_S3: endpoint,
         TEMPORAL_ADDRESS: address,
@@ -212,7 +212,7 @@ test.concurrent.for(['all that is stored, and Temporal', 'the bucket', 'the secr
   },
 );
 
-/** The emulator's DynamoDB, but that one table answers every call with a failure of its own. */
+/** Starts a proxy to the emulator's DynamoDB. Calls to one table fail with InternalServerError. */
 async function startWithoutTable(table: string, onTestFinished: (end: OnTestFinishedHandler) => void): Promise<string> {
   const emulator = process.env['AWS_ENDPOINT_URL'] ?? '';
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -234,7 +234,7 @@ async function startWithoutTable(table: string, onTestFinished: (end: OnTestFini
   return `http://${await listen(server)}`;
 }
 
-test.concurrent('while the access log alone cannot be written, nothing about a patient is answered: no data, no refusal, no «not found»', async ({
+test.concurrent('if only the access log cannot be written, nothing about a patient is answered: no data, no refusal, no «not found»', async ({
   onTestFinished,
 }) => {
   const environment = { AWS_ENDPOINT_URL_DYNAMODB: await startWithoutTable(accessLogTable, onTestFinished) };
@@ -243,7 +243,7 @@ test.concurrent('while the access log alone cannot be written, nothing about a p
   const onPatients = (await asks()).filter(([name]) => (operations[name] as Operation).access !== undefined);
   const all: [OperationName, Ask][] = [
     ...onPatients,
-    // whom a refused look into Temporal was about nobody knows
+    // a refused request to the codec endpoint names no patient
     ...onPatients
       .filter(([name]) => name !== 'decodePayloads')
       .map(([name, ask]): [OperationName, Ask] => [name, { ...ask, role: 'none' }]),
@@ -264,5 +264,5 @@ test.concurrent('while the access log alone cannot be written, nothing about a p
     });
   }
   const open = await run('in turn', [['listRuns', { role: 'operator' }]], environment);
-  expect(open.results[0]?.statusCode).toBe(200); // what concerns no patient goes on
+  expect(open.results[0]?.statusCode).toBe(200); // operations without a patient still work
 }, 60_000);

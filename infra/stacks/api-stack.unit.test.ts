@@ -32,7 +32,7 @@ function appFor(stage: Stage, more: object = {}) {
 }
 const template = Template.fromStack(appFor('prod').api);
 
-// biome-ignore lint/suspicious/noExplicitAny: a template's properties are what they are
+// biome-ignore lint/suspicious/noExplicitAny: properties of a template have no types
 type Properties = any;
 const resources = Object.entries(
   template.toJSON()['Resources'] as Record<string, { Type: string; Properties: Properties }>,
@@ -47,7 +47,7 @@ interface Statement {
   readonly Action: string | string[];
   readonly Resource: unknown;
 }
-/** who may do what, by the role's logical ID */
+/** permissions, with the logical ID of the role */
 const permissions = (): { role: string; actions: string[]; resource: string }[] => {
   const inline = of('AWS::IAM::Role').flatMap(([role, { Policies = [] }]) =>
     Policies.map(({ PolicyDocument }: Properties) => ({ role, PolicyDocument })),
@@ -71,7 +71,7 @@ function pathOf(id: string): string {
   return `${pathOf(idsIn(ParentId)[0] ?? '')}/${PathPart}`;
 }
 
-test('each route is an operation of the table, answered by the Lambda of its group, and each operation has one', () => {
+test('each operation has exactly one route, which calls the Lambda of its group', () => {
   const handlers = new Map(of('AWS::Lambda::Function').map(([id, { Handler }]) => [id, Handler as string]));
   const routes = of('AWS::ApiGateway::Method').flatMap(([, { HttpMethod, ResourceId, Integration }]) => {
     if (HttpMethod === 'OPTIONS') {
@@ -87,7 +87,7 @@ test('each route is an operation of the table, answered by the Lambda of its gro
   expect(routes.toSorted()).toEqual(expected.toSorted());
 });
 
-test('nothing but the API can call a Lambda without a role', () => {
+test('only the API can call a Lambda without a role', () => {
   const permissions = of('AWS::Lambda::Permission').map(([, properties]) => properties);
   const [[api] = []] = of('AWS::ApiGateway::RestApi');
   expect(permissions).toHaveLength(Object.keys(operations).length);
@@ -106,7 +106,7 @@ test('no role may change or delete an access entry', () => {
   for (const { actions } of onAccessLog) expect(actions).toEqual(['dynamodb:PutItem', 'dynamodb:Query']);
 });
 
-test('no role may do everything, or anything to everything', () => {
+test('no role has all actions, or actions on all resources', () => {
   for (const { actions, resource } of permissions()) {
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
     if (resource === '"*"') expect(actions).toEqual(['xray:PutTraceSegments', 'xray:PutTelemetryRecords']);
@@ -114,7 +114,7 @@ test('no role may do everything, or anything to everything', () => {
   }
 });
 
-test('no role may read a patient but those of the Lambdas that answer who asks for one', () => {
+test('only the Lambdas for patients may read patients', () => {
   const readers = (what: string) =>
     permissions().flatMap(({ role, resource }) => (resource.includes(what) ? [role.replace(/Role.*/, '')] : []));
   for (const what of ['table/Patients', 'table/CareRecords', '/documents/*'])
@@ -123,19 +123,19 @@ test('no role may read a patient but those of the Lambdas that answer who asks f
   expect(writes.flatMap(({ actions }) => actions)).not.toContain('dynamodb:DeleteItem');
 });
 
-test('each Lambda but the one that needs none reads its secrets from the secret, and no template holds any', () => {
+test('each Lambda that needs secrets reads them from Secrets Manager, and no template holds any', () => {
   const functions = of('AWS::Lambda::Function');
   expect(functions).toHaveLength(groups.length + 1);
   for (const [, { Environment }] of functions) {
     const telling = Object.keys(Environment.Variables).filter((name) => /KEY|TOKEN|PASSWORD/.test(name));
-    expect(telling).toEqual(['PAYLOAD_KMS_KEY']); // the name of one
+    expect(telling).toEqual(['PAYLOAD_KMS_KEY']); // only the ARN of a key
     expect(JSON.stringify(Environment.Variables.SECRET_ID)).toContain('EpaSyncData:ExportsOutputRefSecret');
   }
   const readers = permissions().filter(({ actions }) => actions.includes('secretsmanager:GetSecretValue'));
   expect(readers).toHaveLength(groups.length); // without openapi, with schedule
 });
 
-test('every Lambda runs on Node 24 with its traces, and every log is forgotten after three months', () => {
+test('every Lambda runs on Node 24 with tracing, and all logs are deleted after three months', () => {
   for (const [, properties] of of('AWS::Lambda::Function'))
     expect(properties).toMatchObject({
       Runtime: 'nodejs24.x',
@@ -148,7 +148,7 @@ test('every Lambda runs on Node 24 with its traces, and every log is forgotten a
   );
 });
 
-test('the stage is throttled, and logs requests without anything of who or whom, which a trace of it would hold', () => {
+test('the API stage is throttled, logs requests without caller and patient, and has no traces, which would hold both', () => {
   const [[, stage] = []] = of('AWS::ApiGateway::Stage');
   expect(stage).toMatchObject({
     TracingEnabled: false,
@@ -178,7 +178,7 @@ test('the stage is throttled, and logs requests without anything of who or whom,
   );
 });
 
-test('what API Gateway refuses itself is a problem too, and tells nothing of how it is built', () => {
+test('API Gateway itself answers with problems, too, without internals', () => {
   const responses = of('AWS::ApiGateway::GatewayResponse').map(([, properties]) => properties);
   const types = responses.map(({ ResponseType, StatusCode }) => `${ResponseType} ${StatusCode}`);
   for (const expected of [
@@ -203,7 +203,7 @@ test('what API Gateway refuses itself is a problem too, and tells nothing of how
   }
 });
 
-test('only pages of the console may be told that they may ask, and only Temporal’s that they may have payloads decrypted', () => {
+test('only pages of the console may call the API, and only pages of the Temporal UI may call the codec endpoint', () => {
   const preflights = of('AWS::ApiGateway::Method').filter(([, { HttpMethod }]) => HttpMethod === 'OPTIONS');
   const paths = new Set(Object.values(operations).map(({ path }) => path));
   expect(preflights.map(([, { ResourceId }]) => pathOf(idsIn(ResourceId)[0] ?? ''))).toEqual(
@@ -219,7 +219,7 @@ test('only pages of the console may be told that they may ask, and only Temporal
   }
 });
 
-test('who speaks to Temporal may have data keys wrapped and unwrapped for payloads, and who only reads them unwrapped', () => {
+test('Lambdas that call Temporal may wrap and unwrap data keys, and the codec Lambda may only unwrap them', () => {
   const users = of('AWS::IAM::Role').flatMap(([role, { Policies = [] }]) =>
     Policies.flatMap(({ PolicyDocument }: Properties) => PolicyDocument.Statement)
       .filter(({ Resource }: Properties) => JSON.stringify(Resource).includes('PayloadKey'))
@@ -240,7 +240,7 @@ test('who speaks to Temporal may have data keys wrapped and unwrapped for payloa
   ]);
 });
 
-test('what an older key has wrapped can be unwrapped, and nothing be wrapped with it any more', () => {
+test('an old key may unwrap data keys, but not wrap them', () => {
   const old = 'arn:aws:kms:eu-central-1:123456789012:key/1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e';
   const after = Template.fromStack(appFor('prod', { OLD_PAYLOAD_KEY_ARNS: old }).api);
   const users = Object.values(after.findResources('AWS::IAM::Role')).flatMap(({ Properties: { Policies = [] } }) =>
@@ -252,7 +252,7 @@ test('what an older key has wrapped can be unwrapped, and nothing be wrapped wit
   expect(JSON.stringify(after.findResources('AWS::Lambda::Function'))).not.toContain(old);
 });
 
-test('a firewall stands before the API where the account has one', () => {
+test('the API has a firewall if the account has one', () => {
   const WEB_ACL_ARN = 'arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/klinik/1234-abcd';
   const { app, api } = appFor('prod', { WEB_ACL_ARN });
   expect(findingsOf(app)).toEqual([]);
@@ -261,7 +261,7 @@ test('a firewall stands before the API where the account has one', () => {
   expect(() => appFor('prod', { WEB_ACL_ARN: WEB_ACL_ARN.replace('regional', 'global') })).toThrow(/WEB_ACL_ARN/);
 });
 
-test('what the runbook asks for is there by name, and the address of the API ends without a slash', () => {
+test('the outputs that the runbook uses exist, and the address of the API has no slash at the end', () => {
   const outputs = template.toJSON()['Outputs'] as Record<string, { Value: unknown }>;
   expect(JSON.stringify(outputs['ApiUrl'])).toMatch(/"HttpApiDeploymentStagev1\w+"\}\]\]\}\}$/);
   const [[queue] = []] = of('AWS::SQS::Queue');
@@ -274,12 +274,12 @@ test('what the runbook asks for is there by name, and the address of the API end
   );
 });
 
-test('on a laptop keys of the secret wrap, and no Lambda is told of a key of KMS', () => {
+test('on a laptop, keys of the secret wrap data keys, and no Lambda knows a KMS key', () => {
   const local = JSON.stringify(Template.fromStack(appFor('local').api).toJSON());
   expect(local).not.toMatch(/PAYLOAD_KMS_KEY|PayloadKey|undefined/);
 });
 
-test('the day starts at the hour that is set, in Germany, exactly then, and one that failed is kept', () => {
+test('the daily run starts exactly at the configured hour in German time, and failed starts are kept in a queue', () => {
   const [[, schedule] = []] = of('AWS::Scheduler::Schedule');
   const [[queue] = []] = of('AWS::SQS::Queue');
   expect(schedule).toMatchObject({
@@ -293,12 +293,12 @@ test('the day starts at the hour that is set, in Germany, exactly then, and one 
   ]);
 });
 
-test('what is not set is told at once, by name', () => {
+test('missing settings are reported at once, by name', () => {
   expect(() => readApiSettings(new App().node, 'prod')).toThrow(ConfigError);
   for (const name of Object.keys(context))
     expect(() => readApiSettings(new App().node, 'prod')).toThrow(new RegExp(name));
   const { TEMPORAL_NAMESPACE: _, ...unnamed } = context;
-  const { node } = new App({ context: { ...unnamed, prod: { TEMPORAL_NAMESPACE: '' } } }); // as it stands in cdk.json
+  const { node } = new App({ context: { ...unnamed, prod: { TEMPORAL_NAMESPACE: '' } } }); // as in cdk.json
   expect(() => readApiSettings(node, 'prod')).toThrow(/^invalid configuration: TEMPORAL_NAMESPACE: [^;]+$/);
   expect(readApiSettings(node, 'local').TEMPORAL_NAMESPACE).toBe('default');
 });
@@ -310,7 +310,7 @@ test('each Lambda of the stack is a file of the bundle', () => {
   }
 });
 
-test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
+test('all findings of the AWS Solutions checks are accepted with a reason', () => {
   expect(findingsOf(appFor('prod').app)).toEqual([]);
 });
 

@@ -15,7 +15,7 @@ const context = {
   'aws:cdk:bundling-stacks': [],
 };
 const certificate = { CONSOLE_CERTIFICATE_ARN: 'arn:aws:acm:us-east-1:123456789012:certificate/1234-abcd' };
-const origin = 'https://v1abc23.execute-api.eu-central-1.amazonaws.com'; // an ID may begin like the stage
+const origin = 'https://v1abc23.execute-api.eu-central-1.amazonaws.com'; // the API ID may begin like the name of the stage
 const api = { origin, url: `${origin}/v1` };
 
 function appFor(settings: object, stage: Stage = 'prod') {
@@ -25,12 +25,12 @@ function appFor(settings: object, stage: Stage = 'prod') {
   return { app, page: new ConsoleStack(app, 'EpaSyncConsole', { stage, settings: read, api, documents }) };
 }
 const template = Template.fromStack(appFor(certificate).page);
-// biome-ignore lint/suspicious/noExplicitAny: a template's properties are what they are
+// biome-ignore lint/suspicious/noExplicitAny: properties of a template have no types
 type Properties = any;
 const of = (type: string, from = template): Properties[] =>
   Object.values(from.findResources(type)).map(({ Properties }) => Properties);
 
-test('the page lies in a closed bucket, which only its own CloudFront may read', () => {
+test('the page is in a private bucket that only its CloudFront distribution may read', () => {
   const [bucket] = of('AWS::S3::Bucket');
   expect(bucket.PublicAccessBlockConfiguration).toEqual({
     BlockPublicAcls: true,
@@ -47,7 +47,7 @@ test('the page lies in a closed bucket, which only its own CloudFront may read',
   expect(of('AWS::CloudFront::OriginAccessControl')).toHaveLength(1);
 });
 
-test('it is served over TLS 1.2 or newer, under its own name', () => {
+test('the page is served over TLS 1.2 or newer, under its own name', () => {
   const [{ DistributionConfig }] = of('AWS::CloudFront::Distribution');
   expect(DistributionConfig).toMatchObject({
     Aliases: ['konsole.klinik.example'],
@@ -57,12 +57,12 @@ test('it is served over TLS 1.2 or newer, under its own name', () => {
   });
 });
 
-test('without a certificate it is there under the name of CloudFront', () => {
+test('without a certificate, the page has the name of CloudFront', () => {
   const [{ DistributionConfig }] = of('AWS::CloudFront::Distribution', Template.fromStack(appFor({}).page));
   expect(DistributionConfig.Aliases).toBeUndefined();
 });
 
-test('a first stage can be taken down: what is in the bucket goes before it; in production nothing of it goes', () => {
+test('the stage dev deletes the bucket and its content; production keeps them', () => {
   const emptied = (from: Template) =>
     of('Custom::S3AutoDeleteObjects', from).map(({ BucketName }) => BucketName.Ref as string);
   const dev = Template.fromStack(appFor(certificate, 'dev').page);
@@ -71,7 +71,7 @@ test('a first stage can be taken down: what is in the bucket goes before it; in 
   expect(emptied(template)).toEqual([]);
 });
 
-test('a firewall stands before the page where the account has one', () => {
+test('the page has a firewall if the account has one', () => {
   const CONSOLE_WEB_ACL_ARN = 'arn:aws:wafv2:us-east-1:123456789012:global/webacl/klinik/1234-abcd';
   const page = Template.fromStack(appFor({ ...certificate, CONSOLE_WEB_ACL_ARN }).page);
   expect(of('AWS::CloudFront::Distribution', page)[0].DistributionConfig.WebACLId).toBe(CONSOLE_WEB_ACL_ARN);
@@ -79,7 +79,7 @@ test('a firewall stands before the page where the account has one', () => {
   expect(() => appFor({ CONSOLE_WEB_ACL_ARN: elsewhere })).toThrow(/CONSOLE_WEB_ACL_ARN/);
 });
 
-test('it runs no code but its own, and speaks to nobody but API, issuer and the bucket of documents', () => {
+test('the page runs only its own code, and connects only to the API, the issuer and the bucket of documents', () => {
   const [{ ResponseHeadersPolicyConfig: headers }] = of('AWS::CloudFront::ResponseHeadersPolicy');
   const policy = JSON.stringify(headers.SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy);
   expect(policy).toContain("default-src 'none'");
@@ -95,7 +95,7 @@ test('it runs no code but its own, and speaks to nobody but API, issuer and the 
   });
 });
 
-test('an issuer of any kind: its scope, audience and claim reach the page, and its other origins the policy', () => {
+test('the page gets the issuer’s scope, audience and claim, and the policy gets its further origins', () => {
   const settings = {
     OIDC_ROLES_CLAIM: 'https://klinik.example/roles',
     CONSOLE_SCOPE: 'openid profile offline_access',
@@ -123,7 +123,7 @@ test('an issuer of any kind: its scope, audience and claim reach the page, and i
   );
 });
 
-test('what open pages may still load outlives a deployment, and what names it comes after it and is asked for each time', () => {
+test('assets of open pages survive a deployment, and the files that refer to them are uploaded later and never cached', () => {
   const [assets, files] = Object.values(template.findResources('Custom::CDKBucketDeployment')).sort(
     (a, b) => Number(a['Properties'].Prune) - Number(b['Properties'].Prune),
   );
@@ -139,7 +139,7 @@ test('what open pages may still load outlives a deployment, and what names it co
   });
 });
 
-test('who uploads it may do that, and nothing to everything', () => {
+test('the upload role may only upload, and has no action on all resources', () => {
   const statements = of('AWS::IAM::Role').flatMap(({ Policies = [] }) =>
     Policies.flatMap(({ PolicyDocument }: Properties) => PolicyDocument.Statement),
   );
@@ -150,7 +150,7 @@ test('who uploads it may do that, and nothing to everything', () => {
   expect(of('AWS::IAM::Policy')).toEqual([]);
 });
 
-test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
+test('all findings of the AWS Solutions checks are accepted with a reason', () => {
   const apps = [appFor(certificate), appFor({}), appFor(certificate, 'dev')];
   for (const { app } of apps) {
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

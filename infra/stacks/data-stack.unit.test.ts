@@ -27,7 +27,7 @@ test('the five tables have the names and keys that the stores use', () => {
   });
 });
 
-test('every table is paid on demand, restorable to the second, and encrypted with the customer key', () => {
+test('every table has on-demand capacity, point-in-time recovery, and encryption with the customer-managed key', () => {
   for (const { Properties } of tables(templateFor('prod')))
     expect(Properties).toMatchObject({
       BillingMode: 'PAY_PER_REQUEST',
@@ -40,7 +40,7 @@ test('every table is paid on demand, restorable to the second, and encrypted wit
     });
 });
 
-test('the access log forgets by itself, and nothing else does', () => {
+test('only the access log deletes items by itself', () => {
   const forgetful = tables(templateFor('prod')).filter((table) => 'TimeToLiveSpecification' in table['Properties']);
   expect(forgetful.map((table) => table['Properties'].TableName)).toEqual(['AuditLog']);
   expect(forgetful[0]?.['Properties'].TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
@@ -50,7 +50,7 @@ test('both keys are rotated', () => {
   templateFor('prod').allResourcesProperties('AWS::KMS::Key', { EnableKeyRotation: true });
 });
 
-test('the bucket is private, encrypted with the customer key, and keeps no old versions', () => {
+test('the bucket is private, encrypted with the customer-managed key, and keeps no old versions', () => {
   const template = templateFor('prod');
   template.hasResourceProperties('AWS::S3::Bucket', {
     PublicAccessBlockConfiguration: {
@@ -82,7 +82,7 @@ test('the bucket is private, encrypted with the customer key, and keeps no old v
   });
 });
 
-test('what a crash left in the bucket goes after the longest retry and the history, documents stay', () => {
+test('objects that a crash has left expire after the longest retry and the history, and documents stay', () => {
   const [bucket] = Object.values(templateFor('prod').findResources('AWS::S3::Bucket'));
   const rules: {
     Prefix?: string;
@@ -99,7 +99,7 @@ test('what a crash left in the bucket goes after the longest retry and the histo
   expect(rules.filter(({ AbortIncompleteMultipartUpload }) => AbortIncompleteMultipartUpload)).toHaveLength(1);
 });
 
-test('in production nothing that holds data goes with its stack; elsewhere it does', () => {
+test('production keeps all resources with data if a stack is deleted; other stages delete them', () => {
   const holders = ['AWS::DynamoDB::Table', 'AWS::S3::Bucket', 'AWS::KMS::Key', 'AWS::SecretsManager::Secret'];
   const policies = (stage: Stage) => {
     const found = holders.flatMap((type) => Object.values(templateFor(stage).findResources(type)));
@@ -112,8 +112,8 @@ test('in production nothing that holds data goes with its stack; elsewhere it do
   expect(new Set(isProtected('prod'))).toEqual(new Set([true]));
 });
 
-// CloudFormation replaces, and so empties, what gets another logical ID
-test('the logical IDs of all that holds data stay what they are', () => {
+// CloudFormation replaces a resource with a new logical ID, which would lose its data
+test('the logical IDs of resources with data never change', () => {
   const { Resources } = templateFor('prod').toJSON() as { Resources: Record<string, { Type: string }> };
   expect(
     Object.entries(Resources)
@@ -148,7 +148,7 @@ test('the names of bucket, keys and secret are outputs', () => {
   template.hasOutput('PayloadKeyArn', {});
 });
 
-test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
+test('all findings of the AWS Solutions checks are accepted with a reason', () => {
   const app = new App();
   new DataStack(app, 'EpaSyncData', { stage: 'prod' });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

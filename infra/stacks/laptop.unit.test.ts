@@ -5,7 +5,7 @@ import { readApiSettings } from '../settings.ts';
 import { ApiStack } from './api-stack.ts';
 import { DataStack } from './data-stack.ts';
 
-/** What CloudFormation of LocalStack's free edition can make (its resource providers, localstack-core/localstack/services, 4.14). */
+/** Resource types that the free edition of LocalStack supports (its resource providers, localstack-core/localstack/services, 4.14). */
 const inLocalStack = new Set([
   ...['Account', 'Deployment', 'GatewayResponse', 'Method', 'Resource', 'RestApi', 'Stage'].map(
     (type) => `AWS::ApiGateway::${type}`,
@@ -30,7 +30,7 @@ const inLocalStack = new Set([
   'AWS::SecretsManager::Secret',
 ]);
 
-test('what a laptop deploys is what LocalStack too can make', () => {
+test('a laptop deploys only resource types that LocalStack supports', () => {
   const context = {
     INSURER_ID: 'demo',
     TEMPORAL_ADDRESS: '127.0.0.1:7233',

@@ -10,18 +10,18 @@ import { alarmMetrics, dashboardMetrics, observabilityApp } from './observabilit
 
 const insurerId = 'kk-nord';
 const { app, template } = observabilityApp(insurerId);
-// biome-ignore lint/suspicious/noExplicitAny: a template's properties are what they are
+// biome-ignore lint/suspicious/noExplicitAny: properties of a template have no types
 const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map(
   ({ Properties }) => Properties,
 );
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
-test('the dashboard shows every metric of the table, and of ours no other', () => {
+test('the dashboard shows exactly the metrics of the table', () => {
   expect(alarmMetrics(template)).toHaveLength(9);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
-test('what is shown and watched has the dimensions that the table says, of this insurer', () => {
+test('graphs and alarms use the dimensions of the table, for this insurer', () => {
   for (const { name, dimensions } of [...dashboardMetrics(template), ...alarmMetrics(template)]) {
     expect(Object.keys(dimensions).sort()).toEqual(['insurerId', ...metrics[name as MetricName].dimensions].sort());
     expect(dimensions['insurerId']).toBe(insurerId);
@@ -30,13 +30,13 @@ test('what is shown and watched has the dimensions that the table says, of this 
   expect(faults).toEqual(lineFaults);
 });
 
-test('what goes wrong on the line is shown by its share of all requests', () => {
+test('faults of the line are shown as a percentage of all requests', () => {
   const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
   const body = JSON.stringify(dashboard?.['Properties'].DashboardBody);
   expect(body.match(/100 \* FILL\(f\d+, 0\) \/ requests/g)).toHaveLength(lineFaults.length);
 });
 
-test('there is an alarm for whatever somebody has to know of by night', () => {
+test('there is an alarm for everything that needs action at night', () => {
   expect(alarms.map(({ AlarmName }) => AlarmName.replace('epa-sync ', '')).toSorted()).toEqual([
     'API fails',
     'Lambda failed',
@@ -56,7 +56,7 @@ test('there is an alarm for whatever somebody has to know of by night', () => {
   expect(alarm('run overdue').AlarmDescription).toContain('7:00 German time');
 });
 
-test('that nobody says to hold the line, or that workers run, is the alarm, and silence of all else is none', () => {
+test('missing data is an alarm only for the line lease and the number of workers', () => {
   expect(alarm('no worker holds the line')).toMatchObject({
     MetricName: 'LineHeld',
     Period: 60,
@@ -83,13 +83,13 @@ test('that nobody says to hold the line, or that workers run, is the alarm, and 
   expect(others.map(({ TreatMissingData }) => TreatMissingData)).toEqual(others.map(() => 'notBreaching'));
 });
 
-test('each alarm is told when it begins and when it is over, to one topic', () => {
+test('each alarm notifies one topic when it starts and when it ends', () => {
   const [topic] = Object.keys(template.findResources('AWS::SNS::Topic'));
   for (const { AlarmActions, OKActions } of alarms)
     expect([AlarmActions, OKActions]).toEqual([[{ Ref: topic }], [{ Ref: topic }]]);
 });
 
-test('the topic is encrypted with a key of its own that alarms may use, takes TLS only, and is published to by alarms only', () => {
+test('the topic has its own key, requires TLS, and only alarms may publish to it', () => {
   template.hasResourceProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() });
   template.hasResourceProperties('AWS::KMS::Key', {
     EnableKeyRotation: true,
@@ -122,9 +122,9 @@ test('the topic is encrypted with a key of its own that alarms may use, takes TL
   );
 });
 
-test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
+test('all findings of the AWS Solutions checks are accepted with a reason', () => {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  const { directory } = app.synth({ force: true }); // it has been synthesised before, without the checks
+  const { directory } = app.synth({ force: true }); // it was synthesized before, without the checks
   const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
   expect(report).toMatchObject({ pluginReports: [] });
 });

@@ -26,7 +26,7 @@ function appFor(stage: Stage, more: object = {}) {
   return { app, worker };
 }
 const template = Template.fromStack(appFor('prod').worker);
-// biome-ignore lint/suspicious/noExplicitAny: a template's properties are what they are
+// biome-ignore lint/suspicious/noExplicitAny: properties of a template have no types
 type Properties = any;
 const of = (type: string, from = template): Properties[] =>
   Object.values(from.findResources(type)).map(({ Properties }) => Properties);
@@ -39,7 +39,7 @@ const statementsOf = (role: RegExp): { Action: string | string[]; Resource: unkn
       Properties.Policies.flatMap((policy: Properties) => policy.PolicyDocument.Statement),
     );
 
-test('two workers on Graviton, of which a new one stands before an old one goes, and a bad deployment is taken back', () => {
+test('two workers run on Graviton; new ones start before old ones stop, and a failed deployment is rolled back', () => {
   const [service] = of('AWS::ECS::Service');
   expect(service).toMatchObject({
     DesiredCount: 2,
@@ -54,34 +54,34 @@ test('two workers on Graviton, of which a new one stands before an old one goes,
   expect(task.RuntimePlatform).toEqual({ CpuArchitecture: 'ARM64', OperatingSystemFamily: 'LINUX' });
 });
 
-test('nothing scales by itself: only one worker has the line', () => {
+test('there is no autoscaling, because only one worker holds the line', () => {
   expect(of('AWS::ApplicationAutoScaling::ScalableTarget')).toEqual([]);
 });
 
-test('a worker has a minute to end its requests and hand the line over', () => {
+test('a worker has one minute to end its requests and release the line', () => {
   expect(container.StopTimeout).toBe(60);
   expect(container.LinuxParameters.InitProcessEnabled).toBe(true);
 });
 
-test('a worker that does not say that it is well is replaced', () => {
+test('a worker that fails its health check is replaced', () => {
   expect(container.HealthCheck.Command).toEqual(['CMD', 'node', 'worker/ask-health.mjs', '8080']);
   expect(container.Environment).toContainEqual({ Name: 'HEALTH_PORT', Value: '8080' });
 });
 
-test('the build is told to Temporal by what the image is made of', () => {
+test('the build ID for Temporal is the hash of the image’s sources', () => {
   expect(container.Environment).toContainEqual({
     Name: 'WORKER_BUILD_ID',
     Value: expect.stringMatching(/^[0-9a-f]{16}$/),
   });
 });
 
-test('a worker can write nowhere but where it is told to, and nobody opens a shell in it', () => {
+test('a worker has a read-only root file system and no shell access', () => {
   expect(container.ReadonlyRootFilesystem).toBe(true);
   const [service] = of('AWS::ECS::Service');
   expect(service.EnableExecuteCommand ?? false).toBe(false);
 });
 
-test('what is secret comes from the secrets, each setting from its own name, and stands in no environment', () => {
+test('secret settings come from Secrets Manager under their own names, and are in no environment', () => {
   expect(container.Secrets.map(({ Name }: Properties) => Name).toSorted()).toEqual([
     'INSURER_API_TOKEN',
     'PSEUDONYM_KEY',
@@ -94,19 +94,19 @@ test('what is secret comes from the secrets, each setting from its own name, and
   expect(names.filter((name: string) => /TOKEN|API_KEY|SECRET|_KEYS$/.test(name))).toEqual([]);
 });
 
-test('workers reach the insurer, Temporal and AWS, and nobody reaches them', () => {
+test('workers can connect to the insurer, Temporal and AWS, and accept no connections', () => {
   const [group] = of('AWS::EC2::SecurityGroup');
   expect(group.SecurityGroupEgress.map(({ FromPort }: Properties) => FromPort).toSorted()).toEqual([443, 7_233, 8_443]);
   expect(group.SecurityGroupIngress).toBeUndefined();
   expect(of('AWS::EC2::SecurityGroupIngress')).toEqual([]);
 });
 
-test('in production the way out is there in both zones', () => {
+test('production has a NAT gateway in both availability zones', () => {
   expect(of('AWS::EC2::NatGateway')).toHaveLength(2);
   expect(of('AWS::EC2::NatGateway', Template.fromStack(appFor('dev').worker))).toHaveLength(1);
 });
 
-test('workers start once the way out is there, and the insurer can be told whom to let in', () => {
+test('workers start after the NAT gateways, whose addresses are an output for the insurer', () => {
   const [service] = Object.values(template.findResources('AWS::ECS::Service'));
   const routes = Object.entries(template.findResources('AWS::EC2::Route'));
   const toNat = routes.flatMap(([id, { Properties }]) => ('NatGatewayId' in Properties ? [id] : []));
@@ -118,12 +118,12 @@ test('workers start once the way out is there, and the insurer can be told whom 
   for (const address of addresses) expect(JSON.stringify(told)).toContain(`{"Ref":"${address}"}`);
 });
 
-test('what an operator takes a deployment back by is an output', () => {
+test('the outputs hold what an operator needs to roll back a deployment', () => {
   const [told] = Object.values(template.findOutputs('BuildId'));
   expect(container.Environment).toContainEqual({ Name: 'WORKER_BUILD_ID', Value: told?.['Value'] });
 });
 
-test('with a collector its headers come from the secret, and without one nobody has to fill them in', () => {
+test('with a collector, its headers come from the secret; without one, the secret needs no headers', () => {
   const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://otlp.klinik.example:4318', OTEL_TRACES_SAMPLER_ARG: '0.1' };
   const [traced] = of('AWS::ECS::TaskDefinition', Template.fromStack(appFor('prod', settings).worker));
   const [{ Environment, Secrets }] = traced.ContainerDefinitions;
@@ -134,7 +134,7 @@ test('with a collector its headers come from the secret, and without one nobody 
   });
 });
 
-test('what an older key has wrapped can be unwrapped, and nothing be wrapped with it any more', () => {
+test('an old key may unwrap data keys, but not wrap them', () => {
   const old = 'arn:aws:kms:eu-central-1:123456789012:key/1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e';
   const after = Template.fromStack(appFor('prod', { OLD_PAYLOAD_KEY_ARNS: `${old}, ${old}` }).worker);
   const [role] = Object.entries(after.findResources('AWS::IAM::Role')).filter(([id]) => /TaskRole/.test(id));
@@ -150,7 +150,7 @@ test('what an older key has wrapped can be unwrapped, and nothing be wrapped wit
   expect(() => appFor('prod', { OLD_PAYLOAD_KEY_ARNS: 'alias/old' })).toThrow(/OLD_PAYLOAD_KEY_ARNS/);
 });
 
-test('the code may do what it needs: never change an access entry, never read its own secrets, nothing to everything', () => {
+test('the worker’s code may neither change access entries nor read its own secrets, and has no action on all resources', () => {
   const statements = statementsOf(/TaskRole/);
   for (const { Action, Resource } of statements) {
     expect([Action].flat().filter((action) => action.includes('*'))).toEqual([]);
@@ -161,20 +161,20 @@ test('the code may do what it needs: never change an access entry, never read it
   expect(JSON.stringify(statements)).not.toContain('secretsmanager:');
 });
 
-test('what is not set is told at once, by name', () => {
+test('missing settings are reported at once, by name', () => {
   expect(() => readWorkerSettings(new App().node, 'prod')).toThrow(ConfigError);
   for (const name of Object.keys(context))
     expect(() => readWorkerSettings(new App().node, 'prod')).toThrow(new RegExp(name));
 });
 
-test('cdk.json has the settings of each stage, which -c overrides', () => {
+test('cdk.json holds the settings of each stage, and -c overrides them', () => {
   const app = new App({ context: { prod: context, dev: { ...context, INSURER_ID: 'kk-probe' } } });
   expect(readWorkerSettings(app.node, 'dev').INSURER_ID).toBe('kk-probe');
   const told = new App({ context: { prod: context, INSURER_ID: 'kk-sued' } });
   expect(readWorkerSettings(told.node, 'prod').INSURER_ID).toBe('kk-sued');
 });
 
-test('the AWS Solutions checks find nothing that is not accepted with a reason', () => {
+test('all findings of the AWS Solutions checks are accepted with a reason', () => {
   const { app } = appFor('prod');
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   const { directory } = app.synth();

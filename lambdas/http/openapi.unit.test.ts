@@ -5,14 +5,14 @@ import { openApiDocument } from './openapi.ts';
 import { problems } from './problems.ts';
 import { type Operation, operations, problemsOf } from './routes.ts';
 
-test('each problem has a heading in docs/reference/problems.md that begins with its status, and no heading is without a problem', () => {
+test('each problem has a heading in docs/reference/problems.md whose text begins with its status, and there are no other headings', () => {
   const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'reference', 'problems.md'), 'utf8');
   const told = [...page.matchAll(/^## (\S+)\n(\d+)/gm)].map(([, name, status]) => [name, Number(status)]);
   expect(told).toHaveLength([...page.matchAll(/^## /gm)].length);
   expect(told).toEqual(Object.entries(problems).map(([name, { status }]) => [name, status]));
 });
 
-test('/openapi.json tells all operations, with every status that each may answer, an example of each, and who may ask', () => {
+test('/openapi.json describes all operations, with every status, examples and roles', () => {
   const { openapi, paths, components, servers } = openApiDocument('https://api.example/v1');
   expect({ openapi, servers }).toEqual({ openapi: '3.1.0', servers: [{ url: 'https://api.example/v1' }] });
   expect(Object.keys(components?.securitySchemes ?? {})).toEqual(['token']);

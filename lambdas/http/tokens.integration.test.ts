@@ -17,7 +17,7 @@ const nowSeconds = () => Math.floor(Date.now() / 1000);
 const claims = { sub: 'anna', name: 'Anna A.', groups: ['clinician', 'gardener'] };
 
 test.each(['RS256', 'ES256'] as const)(
-  'a token of the issuer tells who asks, and in which of our roles (%s)',
+  'a token of the issuer identifies the caller and the roles (%s)',
   async (algorithm) => {
     expect(await verify(await issuer.sign(claims, algorithm))).toEqual({
       who: 'anna',
@@ -27,7 +27,7 @@ test.each(['RS256', 'ES256'] as const)(
   },
 );
 
-test('roles are those of one claim, a list or a single one', async () => {
+test('the roles claim is a list or a single role', async () => {
   const rolesOf = async (groups: unknown) => (await verify(await issuer.sign({ ...claims, groups }))).roles;
   expect(await rolesOf('auditor')).toEqual(['auditor']);
   for (const none of [undefined, null, {}, 'auditor clinician', [['auditor']], 7])
@@ -39,25 +39,25 @@ const unsigned = (head: object, payload: object): string => `${base64url(head)}.
 const whole = (): JWTPayload => ({ ...claims, iss: issuer.url, aud: audience, exp: nowSeconds() + 300 });
 
 const wrong: readonly (readonly [what: string, token: () => Promise<string> | string])[] = [
-  ['is no token', () => 'a.b.c'],
+  ['is not a token', () => 'a.b.c'],
   ['has no signature (alg: none)', () => `${unsigned({ alg: 'none' }, whole())}.`],
   ['is signed with the public key as a secret', () => `${unsigned({ alg: 'HS256', kid: 'RS256' }, whole())}.c2ln`],
-  ['is signed by an algorithm that we do not take', () => issuer.sign(claims, 'PS256')],
+  ['is signed with an algorithm that is not accepted', () => issuer.sign(claims, 'PS256')],
   ['is of another issuer', () => other.sign(claims)],
-  ['is of another issuer that says it is ours', () => other.sign({ ...claims, iss: issuer.url })],
-  ['is signed by a key that the token brings along', () => selfMade()],
-  ['is for somebody else', () => issuer.sign({ ...claims, aud: 'another-api' })],
+  ['is of another issuer that claims to be ours', () => other.sign({ ...claims, iss: issuer.url })],
+  ['is signed with a key that the token contains', () => selfMade()],
+  ['has another audience', () => issuer.sign({ ...claims, aud: 'another-api' })],
   ['has expired', () => issuer.sign({ ...claims, exp: nowSeconds() - 10 })],
   ['never expires', () => issuer.sign({ ...claims, exp: undefined } as unknown as JWTPayload)],
   ['is not valid yet', () => issuer.sign({ ...claims, nbf: nowSeconds() + 60 })],
-  ['names nobody', () => issuer.sign({ name: 'Anna A.' })],
-  ['names nobody but an empty text', () => issuer.sign({ ...claims, sub: '' })],
+  ['has no sub', () => issuer.sign({ name: 'Anna A.' })],
+  ['has an empty sub', () => issuer.sign({ ...claims, sub: '' })],
   [
     'was changed',
     async () => (await issuer.sign(claims)).replace(/\.[^.]+\./, `.${base64url({ ...whole(), sub: 'ben' })}.`),
   ],
 ];
-test.each(wrong)('a token is refused that %s', async (_what, token) => {
+test.each(wrong)('a token is rejected that %s', async (_what, token) => {
   await expect(verify(await token())).rejects.toMatchObject({ problem: 'unauthenticated' });
 });
 
@@ -67,13 +67,13 @@ function selfMade(): string {
   return `${text}.${sign('sha256', Buffer.from(text), privateKey).toString('base64url')}`;
 }
 
-test('two clocks may differ by a few seconds', async () => {
+test('the clocks of issuer and API may differ by a few seconds', async () => {
   await expect(
     verify(await issuer.sign({ ...claims, exp: nowSeconds() - 2, nbf: nowSeconds() + 2 })),
   ).resolves.toBeDefined();
 });
 
-test('an issuer that cannot be reached is not the fault of the token, and is asked again', async () => {
+test('an unreachable issuer is not reported as a wrong token, and is tried again', async () => {
   const down = await startIssuer();
   await down.stop();
   const settings = { OIDC_ISSUER: down.url, OIDC_AUDIENCE: audience, OIDC_ROLES_CLAIM: 'roles' };
@@ -86,7 +86,7 @@ test('an issuer that cannot be reached is not the fault of the token, and is ask
 const cloudAudience = 'https://saas-api.tmprl.cloud';
 const cloudEmail = `${cloudAudience}/user/email`;
 
-/** Takes the tokens of Temporal's page, which is another issuer's, besides ours. */
+/** Also accepts tokens that the Temporal UI passes on from another issuer. */
 const codecVerifier = (readers: string[]): VerifyToken =>
   createCodecTokenVerifier(
     {
@@ -98,7 +98,7 @@ const codecVerifier = (readers: string[]): VerifyToken =>
     verify,
   );
 
-test('of the issuer of Temporal’s page, those who are listed are operators, by subject or e-mail, and nobody else is anything', async () => {
+test('listed people of the Temporal UI’s issuer are operators, by subject or e-mail, and others have no role', async () => {
   const verifyCodec = codecVerifier(['samlp|kk|olga', 'Otto@klinik.example']);
   const rolesOf = async (more: JWTPayload) =>
     (await verifyCodec(await other.sign({ aud: cloudAudience, sub: 'auth0|1', roles: ['operator'], ...more }))).roles;
@@ -111,7 +111,7 @@ test('of the issuer of Temporal’s page, those who are listed are operators, by
   expect(await rolesOf({})).toEqual([]);
 });
 
-test('the codec endpoint takes our own tokens by their roles, whoever is listed', async () => {
+test('the codec endpoint accepts our own tokens by their roles, independent of the list', async () => {
   expect(await codecVerifier(['anna'])(await issuer.sign(claims))).toMatchObject({ who: 'anna', roles: ['clinician'] });
   const alone = createCodecTokenVerifier(
     { CODEC_OIDC_ISSUER: undefined, CODEC_OIDC_AUDIENCE: undefined, OIDC_AUDIENCE: audience, CODEC_READERS: [] },
@@ -120,12 +120,12 @@ test('the codec endpoint takes our own tokens by their roles, whoever is listed'
   expect(alone).toBe(verify);
 });
 
-test('a token of Temporal’s page is taken by the codec endpoint only, and is checked as ours are', async () => {
+test('a token of the Temporal UI is accepted only by the codec endpoint, and is verified like ours', async () => {
   const verifyCodec = codecVerifier(['anna']);
   const page = { sub: 'anna', aud: cloudAudience };
   await expect(verify(await other.sign(page))).rejects.toMatchObject({ problem: 'unauthenticated' });
   for (const token of [
-    await other.sign({ sub: 'anna' }), // for us, not for Temporal
+    await other.sign({ sub: 'anna' }), // with our audience, not that of Temporal
     await other.sign({ ...page, exp: nowSeconds() - 10 }),
     await issuer.sign({ ...page, iss: other.url }),
     `${unsigned({ alg: 'none' }, { ...page, iss: other.url, exp: nowSeconds() + 60 })}.`,

@@ -10,7 +10,7 @@ const kms = new KMSClient({});
 let api: Api;
 let keys: { readonly AWS_REGION: string; readonly PAYLOAD_KMS_KEY: string };
 
-/** A Lambda as it is deployed to AWS: KMS wraps, and its secret holds no payload keys. */
+/** Tests the Lambda as it is deployed to AWS: KMS wraps data keys, and the secret holds no payload keys. */
 beforeAll(async () => {
   const PAYLOAD_KMS_KEY = await newKey();
   keys = { AWS_REGION: process.env['AWS_REGION'] ?? '', PAYLOAD_KMS_KEY };
@@ -22,13 +22,13 @@ async function newKey(): Promise<string> {
   return KeyMetadata?.Arn ?? '';
 }
 
-/** A value as a worker with its own data key keeps it. */
+/** Returns a value as a worker encrypts it with its own data key. */
 async function encrypted(value: unknown, config = keys) {
   const payload = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(JSON.stringify(value)) };
   return codecBody(await payloadCodecOf(config as Parameters<typeof payloadCodecOf>[0]).encode([payload]));
 }
 
-test('what a worker has encrypted is read with the key of KMS, by a page of Temporal’s', async () => {
+test('the Temporal UI reads what a worker has encrypted, with the KMS key', async () => {
   const { patientRef } = await api.storePatient();
   const body = await encrypted({ patientRef });
   const { status, json, headers } = await api.ask('decodePayloads', { role: 'operator', body });
@@ -41,7 +41,7 @@ test('what a worker has encrypted is read with the key of KMS, by a page of Temp
   ]);
 });
 
-test('what no key of ours can open is a problem, whoever else is in the same request, and nobody’s access', async () => {
+test('a payload that cannot be decrypted is a problem for the whole request, and no access is recorded', async () => {
   const { patientRef } = await api.storePatient();
   const good = await encrypted({ patientRef });
   const foreign = `${keys.PAYLOAD_KMS_KEY.slice(0, -1)}x`;
@@ -53,7 +53,7 @@ test('what no key of ours can open is a problem, whoever else is in the same req
   expect((await api.stores.accessLog.read(patientRef, 10)).entries).toEqual([]);
 });
 
-test('a key that KMS does not let anyone use for now is told apart from a payload that nobody can read', async () => {
+test('a disabled KMS key is reported differently from a payload that cannot be decrypted', async () => {
   const PAYLOAD_KMS_KEY = await newKey();
   const body = await encrypted({}, { ...keys, PAYLOAD_KMS_KEY });
   await kms.send(new ScheduleKeyDeletionCommand({ KeyId: PAYLOAD_KMS_KEY, PendingWindowInDays: 7 }));

@@ -10,13 +10,13 @@ let patient: Awaited<ReturnType<Api['storePatient']>>;
 beforeAll(async () => {
   api = await openApi();
   patient = await api.storePatient('[{"id": "r1", "documents": [{"id": "d1", "contentBase64": "QUJD"}]}]');
-  await api.stores.gateOf(api.insurerId).read(); // as a worker does that keeps the line
+  await api.stores.gateOf(api.insurerId).read(); // creates the gate, as a worker does that holds the line
 });
 
 const table = Object.entries(operations) as [OperationName, Operation][];
 const forRoles = table.filter(([, { roles }]) => Array.isArray(roles));
 
-/** What somebody asks who knows what they are doing. */
+/** Valid requests. */
 async function validAsk(name: OperationName): Promise<Ask> {
   const { params, body } = operations[name] as Operation;
   const bodies: Partial<Record<OperationName, unknown>> = {
@@ -35,7 +35,7 @@ async function validAsk(name: OperationName): Promise<Ask> {
   return { ...(params && { params: { patientRef: patient.patientRef } }), ...(body && { body: bodies[name] }) };
 }
 
-/** Every answer is one that the table documents, and has the headers of all answers. */
+/** Checks that the table documents an answer, and that it has the headers of all answers. */
 function expectDocumented(name: OperationName, answered: Answered): void {
   const operation = operations[name] as Operation;
   expect(answered.headers).toMatchObject({
@@ -54,9 +54,9 @@ function expectDocumented(name: OperationName, answered: Answered): void {
   expect(status).toBe(answered.status);
 }
 
-/** At once: while no worker answers, each entry waits for one for half a second. */
+/** Runs concurrently, because without a worker each access entry waits half a second. */
 describe.concurrent.each(forRoles)('%s', (name, operation) => {
-  test('is refused without a token', async () => {
+  test('is rejected without a token', async () => {
     const answered = await api.ask(name, await validAsk(name));
     expectDocumented(name, answered);
     expect(answered.status).toBe(401);
@@ -65,14 +65,14 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
 
   test.each([...roles, 'none'] as const)('as %s', async (role) => {
     const answered = await api.ask(name, { ...(await validAsk(name)), role });
-    if (name === 'startSync' && answered.status === 202) await api.endRun(); // nobody works on it
+    if (name === 'startSync' && answered.status === 202) await api.endRun(); // no worker runs it
     expectDocumented(name, answered);
     const may = (operation.roles as readonly string[]).includes(role);
     if (!may) expect(answered.status).toBe(403);
     else expect([200, 202, 404, 409]).toContain(answered.status);
   });
 
-  test('refuses a request that does not fit the contract, and repeats nothing of it', async () => {
+  test('rejects a request that does not match the contract, without repeating any of it', async () => {
     const role = (operation.roles as readonly Role[])[0] as Role;
     const valid = await validAsk(name);
     const wrong: Ask[] = [{ ...valid, query: { surprise: 'Größling' } }];
@@ -107,7 +107,7 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
     }
   });
 
-  test.runIf(operation.body)('takes JSON only, and not much of it', async () => {
+  test.runIf(operation.body)('accepts only JSON, up to a limit', async () => {
     const role = (operation.roles as readonly Role[])[0] as Role;
     const valid = await validAsk(name);
     const large = await api.ask(name, { role, body: `"${'x'.repeat(1_100_000)}"` });
@@ -122,7 +122,7 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
   });
 });
 
-test('the answers are what was asked for', async () => {
+test('the answers hold the requested data', async () => {
   const { patientRef, kvnr } = patient;
   const ask = async (name: OperationName, role: Role, more: Ask = {}) =>
     await api.ask(name, { ...(await validAsk(name)), role, ...more });
@@ -149,7 +149,7 @@ test('the answers are what was asked for', async () => {
   await api.endRun();
 });
 
-test('runs and issues come in pages; a token is good for its own question only', async () => {
+test('runs and issues come in pages, and a page token is valid only for its own query', async () => {
   const { syncRuns } = api.stores;
   const runId = (index: number) => `2026112${index % 10}T2130${String(index).padStart(2, '0')}Z-00000000`;
   for (let index = 0; index < 45; index++) await syncRuns.saveProgress(api.insurerId, progressOf(runId(index)), 1);
@@ -197,8 +197,8 @@ const progressOf = (runId: string) => ({
   ratePerMinute: 0,
 });
 
-// Each of somebody else, and most of the time they wait for a worker.
-test.concurrent('each attempt at a patient is in their access log before its answer leaves, refusals and failures too', async () => {
+// Concurrent, because each test has its own patient and mostly waits for a worker.
+test.concurrent('each attempt to access a patient is in the access log before the answer, including refusals and failures', async () => {
   const { patientRef, kvnr } = await api.storePatient('[]');
   const path = { params: { patientRef } };
   const correlationId = '0e4d1e0e-6d0c-4bc9-8f25-6a6b1a8b7f0d';
@@ -251,7 +251,7 @@ test.concurrent('each attempt at a patient is in their access log before its ans
   expect(fhir.json).toMatchObject({ resourceType: 'Bundle' });
 });
 
-test.concurrent('an attempt at somebody who is not stored is answered 404 and recorded', async () => {
+test.concurrent('an attempt to access a patient who is not stored is answered with 404 and recorded', async () => {
   const kvnr = newKvnr();
   const params = { patientRef: api.refOf(kvnr) };
   const unknown = { type: problemType('patient-unknown'), status: problems['patient-unknown'].status };
@@ -268,7 +268,7 @@ test.concurrent('an attempt at somebody who is not stored is answered 404 and re
   ]);
 });
 
-test.concurrent('an auditor finds the access log of whoever is not stored, or no more, and that is recorded as well', async () => {
+test.concurrent('an auditor finds the access log of a patient who is not stored, and that is recorded, too', async () => {
   const kvnr = newKvnr();
   const patientRef = api.refOf(kvnr);
   expect((await api.ask('lookUpPatient', { role: 'auditor', body: { kvnr } })).json).toEqual({ patientRef });
@@ -276,7 +276,7 @@ test.concurrent('an auditor finds the access log of whoever is not stored, or no
   expect(json.entries).toMatchObject([{ operation: 'lookup', outcome: 'success', agent: { role: 'auditor' } }]);
 });
 
-test.concurrent('a KVNR with a wrong check digit is refused, and is neither repeated nor taken for a correlation ID', async () => {
+test.concurrent('a KVNR with a wrong check digit is rejected, and is neither repeated nor used as a correlation ID', async () => {
   const answered = await api.ask('lookUpPatient', {
     role: 'clinician',
     body: { kvnr: 'A123456789' },

@@ -24,7 +24,7 @@ const read = async (patientRef: string, nextToken?: string) =>
   });
 const tokenIn = (href: string): string => href.split('/').at(-1) ?? '';
 
-test('a patient and their care records are as the insurer sent them, numbers as written, unknown fields too', async () => {
+test('a patient and their care records are returned as the insurer sent them, with numbers as written and unknown fields', async () => {
   const record = '{"id":"r1","dose":1.0,"big":12345678901234567890,"ü":[null,-0]}';
   const entry = '{"familyName":"Größling","height":1.70}';
   const { patientRef } = await api.storePatient(`[${record}]`, entry);
@@ -34,7 +34,7 @@ test('a patient and their care records are as the insurer sent them, numbers as 
   expect(json.nextToken).toBeUndefined();
 });
 
-test("a document is a link that works without a token, for its reader's name, and its use is recorded", async () => {
+test("a document is a link that works without a token, and its use is recorded in the reader's name", async () => {
   const content = 'not base64 at all, and that is how the insurer sent it: ü';
   const record = JSON.stringify([{ id: 'r1', documents: [{ id: 'd1', href: 'theirs', contentBase64: content }] }]);
   const { patientRef } = await api.storePatient(record);
@@ -58,7 +58,7 @@ test("a document is a link that works without a token, for its reader's name, an
   });
 });
 
-test('a link is refused that was changed, is none of ours, has expired, or leads to what is gone', async () => {
+test('a link is rejected if it was changed, was not issued by us, has expired, or its document is gone', async () => {
   const { patientRef } = await api.storePatient('[{"id": "r1", "documents": [{"contentBase64": "QUJD"}]}]');
   const { json } = await read(patientRef);
   const token = tokenIn(json.careRecords[0].documents[0].contentBase64.href);
@@ -85,7 +85,7 @@ test('a link is refused that was changed, is none of ours, has expired, or leads
   ]);
 });
 
-test('care records of any size come in pages that a Lambda can answer, each record once and in order', async () => {
+test('care records of any size come in pages that fit into an answer, each record once and in order', async () => {
   const sizes = [10, 2_000_000, 2_000_000, 2_400_000, 10, 4_990_000, 5_200_000, 10, 7_000_000];
   const records = sizes.map((size, index) => ({ id: `r${index}`, '"': '"'.repeat(size / 2) }));
   const { patientRef } = await api.storePatient(JSON.stringify(records));
@@ -109,7 +109,7 @@ test('care records of any size come in pages that a Lambda can answer, each reco
   expect(seen.filter(({ linked }) => linked).length).toBeGreaterThan(0);
 }, 60_000);
 
-test('a record of more documents than one answer can link goes on over several pages', async () => {
+test('a record with more documents than one answer can link continues on further pages', async () => {
   const documents = Array.from({ length: 13_000 }, (_, index) => ({ id: index, contentBase64: 'QUJD' }));
   const { patientRef } = await api.storePatient();
   const parts = splitAnswer(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
@@ -131,7 +131,7 @@ test('a record of more documents than one answer can link goes on over several p
   expect(last.at(-1)).toBe('r1');
 }, 120_000);
 
-test('a record that lies in the table whole is answered whole, beside the largest master data and for the longest names', async () => {
+test('a record that is stored in a table item is answered whole, even with the largest master data and the longest names', async () => {
   const documents = Array.from({ length: 1_050 }, (_, index) => ({ id: index, contentBase64: 'QUJD' }));
   const { patientRef } = await api.storePatient(undefined, JSON.stringify({ note: '"'.repeat(500_000) }));
   const parts = splitAnswer(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
@@ -154,7 +154,7 @@ test('a record that lies in the table whole is answered whole, beside the larges
   expect(ids).toEqual(['r0', 'r1']);
 }, 60_000);
 
-/** The store, but for objects that were put before: thousands of equal documents are one object, and would be put as often. */
+/** Returns the store, which skips objects that it has already put. Otherwise thousands of equal documents would be put thousands of times. */
 function onceEach() {
   const { documents } = api.stores;
   const put = new Map<string, ReturnType<typeof documents.put>>();
@@ -168,7 +168,7 @@ function onceEach() {
   });
 }
 
-test('a page of care records that have been replaced meanwhile is refused: no reader sees a mix', async () => {
+test('a page of care records that have been replaced is rejected, so that no reader sees a mix', async () => {
   const records = Array.from({ length: 3 }, (_, index) => ({ id: `r${index}`, text: 'x'.repeat(2_000_000) }));
   const { patientRef } = await api.storePatient(JSON.stringify(records));
   const { json } = await read(patientRef);
