@@ -68,10 +68,10 @@ function limitsOf(schema: z.ZodType): string {
   if (type === 'number' && minimum !== undefined && maximum !== undefined)
     return `${grouped(minimum)} to ${grouped(maximum)}`;
   if (format === 'uri') return 'http or https URL';
-  const told = ['\0', 'AAAA'].flatMap((text) => schema.safeParse(text).error?.issues ?? []);
-  const rule = told.find(({ message }) => message.startsWith('is '))?.message.slice('is '.length);
+  const issues = ['\0', 'AAAA'].flatMap((text) => schema.safeParse(text).error?.issues ?? []);
+  const rule = issues.find(({ message }) => message.startsWith('is '))?.message.slice('is '.length);
   if (rule !== undefined) return rule;
-  if (told.some(({ message }) => message === 'Invalid URL')) return 'http or https URL';
+  if (issues.some(({ message }) => message === 'Invalid URL')) return 'http or https URL';
   return minLength > 1 ? `${minLength} characters or more` : '';
 }
 

@@ -14,6 +14,6 @@ test('docs/reference/permissions.md lists exactly the roles of the templates', (
     return ids.map(([id]) => `${file.replace('.json', '')}-${id.replace(/[0-9A-F]{8}$/, '')}`);
   });
   const page = readFileSync(join(root, 'docs', 'reference', 'permissions.md'), 'utf8');
-  const told = [...page.matchAll(/^\|[^|]+\| `(EpaSync[^`]+)` \|/gm)].map(([, role]) => role);
-  expect(told.toSorted()).toEqual(roles.toSorted());
+  const listed = [...page.matchAll(/^\|[^|]+\| `(EpaSync[^`]+)` \|/gm)].map(([, role]) => role);
+  expect(listed.toSorted()).toEqual(roles.toSorted());
 });

@@ -205,8 +205,8 @@ test.concurrent.for(['the storage and Temporal', 'the bucket', 'the secret'] as 
       const name = all[index]?.[0] as OperationName;
       const expected = what === 'the secret' ? [problemType('unavailable')] : outagesOf(name);
       const { type } = problem.parse(JSON.parse(body));
-      const told = { name, statusCode, type, tookMs };
-      expect(told).toEqual({ ...told, statusCode: 503, type: expect.toBeOneOf(expected) });
+      const answer = { name, statusCode, type, tookMs };
+      expect(answer).toEqual({ ...answer, statusCode: 503, type: expect.toBeOneOf(expected) });
       expect(tookMs).toBeLessThan(gatewayMs);
     }
   },
@@ -255,9 +255,9 @@ test.concurrent('if only the access log cannot be written, nothing about a patie
   const { results } = await run('at once', all, environment);
   for (const [index, { statusCode, headers, body }] of results.entries()) {
     const { type } = problem.parse(JSON.parse(body));
-    const told = { ask: all[index], statusCode, type, location: headers?.['location'] };
-    expect(told).toEqual({
-      ...told,
+    const answer = { ask: all[index], statusCode, type, location: headers?.['location'] };
+    expect(answer).toEqual({
+      ...answer,
       statusCode: 503,
       type: problemType('access-log-unavailable'),
       location: undefined,

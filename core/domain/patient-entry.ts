@@ -62,15 +62,15 @@ export function readEntry({ text, fault }: Pick<JsonArrayElement, 'text' | 'faul
   } catch {
     return quarantined('entry: not JSON', kvnrSeenIn(text));
   }
-  const judged = patient.safeParse(entry, { reportInput: true });
-  if (judged.success)
+  const validated = patient.safeParse(entry, { reportInput: true });
+  if (validated.success)
     return {
       kind: 'valid',
-      kvnr: judged.data.kvnr as Kvnr,
+      kvnr: validated.data.kvnr as Kvnr,
       body: printLossless(entry),
       contentHash: contentHash(entry),
     };
-  const problems = judged.error.issues.map((issue) => problemText(issue, issue.path, 'entry'));
+  const problems = validated.error.issues.map((issue) => problemText(issue, issue.path, 'entry'));
   const more = problems.length - namedProblems;
   const reason = problems.slice(0, namedProblems).join('; ') + (more > 0 ? `; and ${more} more` : '');
   return quarantined(reason, kvnrOf(entry));

@@ -11,12 +11,12 @@ test('a failed span is exported without anything that could quote input', () => 
   span.setStatus({ code: SpanStatusCode.ERROR, message: 'Anna Beispiel' });
   span.recordException(new Error('Anna Beispiel'));
   span.end();
-  const told = redactSpan(span);
-  expect(told.name).toBe('RunActivity:storeCareRecords');
-  expect(told.spanContext()).toEqual(span.spanContext());
-  expect(told.attributes).toEqual({ temporalWorkflowId: 'patient:0123' });
-  expect(told.status).toEqual({ code: SpanStatusCode.ERROR });
-  expect(told.events).toEqual([]);
+  const redacted = redactSpan(span);
+  expect(redacted.name).toBe('RunActivity:storeCareRecords');
+  expect(redacted.spanContext()).toEqual(span.spanContext());
+  expect(redacted.attributes).toEqual({ temporalWorkflowId: 'patient:0123' });
+  expect(redacted.status).toEqual({ code: SpanStatusCode.ERROR });
+  expect(redacted.events).toEqual([]);
 });
 
 test('without a collector there are no traces', async () => {

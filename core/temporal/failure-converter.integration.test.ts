@@ -24,8 +24,8 @@ test('Temporal can read only the type of a workflow failure, and a client with t
       dataConverter,
       workflowsPath: fileURLToPath(new URL('./secretive-workflow.fixture.ts', import.meta.url)),
       activities: {
-        tell: (told: string) => {
-          throw new Error(`activity about ${told}`);
+        tell: (name: string) => {
+          throw new Error(`activity about ${name}`);
         },
       },
     });

@@ -266,8 +266,8 @@ test('the outputs that the runbook uses exist, and the address of the API has no
   expect(JSON.stringify(outputs['ApiUrl'])).toMatch(/"HttpApiDeploymentStagev1\w+"\}\]\]\}\}$/);
   const [[queue] = []] = of('AWS::SQS::Queue');
   expect(outputs['MissedDaysUrl']).toEqual({ Value: { Ref: queue } });
-  const told = [...idsIn(outputs['LambdaLogGroupNames']), ...idsIn(outputs['AccessLogGroupName'])];
-  expect(told.toSorted()).toEqual(
+  const listed = [...idsIn(outputs['LambdaLogGroupNames']), ...idsIn(outputs['AccessLogGroupName'])];
+  expect(listed.toSorted()).toEqual(
     of('AWS::Logs::LogGroup')
       .map(([id]) => id)
       .toSorted(),

@@ -113,14 +113,14 @@ test('workers start after the NAT gateways, whose addresses are an output for th
   expect(toNat).toHaveLength(2);
   expect(service?.['DependsOn']).toEqual(expect.arrayContaining(toNat));
   const addresses = Object.keys(template.findResources('AWS::EC2::EIP'));
-  const [told] = Object.values(template.findOutputs('OutboundAddresses'));
+  const [output] = Object.values(template.findOutputs('OutboundAddresses'));
   expect(addresses).toHaveLength(2);
-  for (const address of addresses) expect(JSON.stringify(told)).toContain(`{"Ref":"${address}"}`);
+  for (const address of addresses) expect(JSON.stringify(output)).toContain(`{"Ref":"${address}"}`);
 });
 
 test('the outputs hold what an operator needs to roll back a deployment', () => {
-  const [told] = Object.values(template.findOutputs('BuildId'));
-  expect(container.Environment).toContainEqual({ Name: 'WORKER_BUILD_ID', Value: told?.['Value'] });
+  const [output] = Object.values(template.findOutputs('BuildId'));
+  expect(container.Environment).toContainEqual({ Name: 'WORKER_BUILD_ID', Value: output?.['Value'] });
 });
 
 test('with a collector, its headers come from the secret; without one, the secret needs no headers', () => {
@@ -170,8 +170,8 @@ test('missing settings are reported at once, by name', () => {
 test('cdk.json holds the settings of each stage, and -c overrides them', () => {
   const app = new App({ context: { prod: context, dev: { ...context, INSURER_ID: 'kk-probe' } } });
   expect(readWorkerSettings(app.node, 'dev').INSURER_ID).toBe('kk-probe');
-  const told = new App({ context: { prod: context, INSURER_ID: 'kk-sued' } });
-  expect(readWorkerSettings(told.node, 'prod').INSURER_ID).toBe('kk-sued');
+  const overridden = new App({ context: { prod: context, INSURER_ID: 'kk-sued' } });
+  expect(readWorkerSettings(overridden.node, 'prod').INSURER_ID).toBe('kk-sued');
 });
 
 test('all findings of the AWS Solutions checks are accepted with a reason', () => {

@@ -7,9 +7,9 @@ import { type Operation, operations, problemsOf } from './routes.ts';
 
 test('each problem has a heading in docs/reference/problems.md whose text begins with its status, and there are no other headings', () => {
   const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'reference', 'problems.md'), 'utf8');
-  const told = [...page.matchAll(/^## (\S+)\n(\d+)/gm)].map(([, name, status]) => [name, Number(status)]);
-  expect(told).toHaveLength([...page.matchAll(/^## /gm)].length);
-  expect(told).toEqual(Object.entries(problems).map(([name, { status }]) => [name, status]));
+  const listed = [...page.matchAll(/^## (\S+)\n(\d+)/gm)].map(([, name, status]) => [name, Number(status)]);
+  expect(listed).toHaveLength([...page.matchAll(/^## /gm)].length);
+  expect(listed).toEqual(Object.entries(problems).map(([name, { status }]) => [name, status]));
 });
 
 test('/openapi.json describes all operations, with every status, examples and roles', () => {
@@ -17,16 +17,16 @@ test('/openapi.json describes all operations, with every status, examples and ro
   expect({ openapi, servers }).toEqual({ openapi: '3.1.0', servers: [{ url: 'https://api.example/v1' }] });
   expect(Object.keys(components?.securitySchemes ?? {})).toEqual(['token']);
   for (const [name, operation] of Object.entries(operations) as [string, Operation][]) {
-    const told = paths?.[operation.path]?.[operation.method === 'GET' ? 'get' : 'post'];
-    expect(told?.operationId).toBe(name);
+    const described = paths?.[operation.path]?.[operation.method === 'GET' ? 'get' : 'post'];
+    expect(described?.operationId).toBe(name);
     const statuses = new Set(problemsOf(operation).map((problem) => problems[problem].status));
     expect(
-      Object.keys(told?.responses ?? {})
+      Object.keys(described?.responses ?? {})
         .map(Number)
         .sort(),
     ).toEqual([operation.answer.status, ...statuses].sort());
-    expect(told?.security).toEqual(Array.isArray(operation.roles) ? [{ token: [] }] : []);
-    expect(told?.requestBody === undefined).toBe(operation.body === undefined);
+    expect(described?.security).toEqual(Array.isArray(operation.roles) ? [{ token: [] }] : []);
+    expect(described?.requestBody === undefined).toBe(operation.body === undefined);
   }
 });
 

@@ -9,7 +9,7 @@ export const problems = {
   'document-unknown': { status: 404, title: 'There is no such document' },
   'no-run-yet': { status: 404, title: 'There is no such run' },
   'line-unknown': { status: 404, title: 'No worker has ever held this line' },
-  'no-run-under-way': { status: 409, title: 'No run is under way' },
+  'no-run-under-way': { status: 409, title: 'No run is in progress' },
   'no-decision-awaited': { status: 409, title: 'The run does not wait for a decision about removals' },
   'removals-changed': { status: 409, title: 'The number of removals that wait for a decision has changed' },
   'line-superseded': { status: 409, title: 'Another operator paused or resumed the line' },

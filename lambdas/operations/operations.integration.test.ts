@@ -213,12 +213,12 @@ test.concurrent('each attempt to access a patient is in the access log before th
   await api.ask('verifyAccessLog', { role: 'auditor', ...path });
   const { json } = await api.ask('readAccessLog', { role: 'auditor', ...path });
   const { json: again } = await api.ask('readAccessLog', { role: 'auditor', ...path });
-  const told = again.entries.map((entry: { operation: string; outcome: string; agent: { role: string } }) => [
+  const recorded = again.entries.map((entry: { operation: string; outcome: string; agent: { role: string } }) => [
     entry.operation,
     entry.outcome,
     entry.agent.role,
   ]);
-  expect(told).toEqual([
+  expect(recorded).toEqual([
     ['lookup', 'success', 'operator'],
     ['lookup', 'refused', 'management'],
     ['read-patient', 'success', 'clinician'],
