@@ -48,7 +48,7 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
   const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   endings.push(reporter.stop, () => traces?.stop());
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {
-    // Two workers on one connection would share one long poll's fate (docs/explanation/architecture.md, "Temporal").
+    // Two workers on one connection would delay each other's long polls (docs/explanation/architecture.md, "Temporal").
     const connection = await NativeConnection.connect(temporalConnection(config));
     return await Worker.create({
       connection,
@@ -63,7 +63,7 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
         workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
       },
-      shutdownGraceTime: '10 s', // for what has come to be kept: whoever waits for the line is told at once, and the lease handed back
+      shutdownGraceTime: '10 s', // time to store answers; waiting tasks end at once, and the lease is handed back
     });
   };
   return await Promise.all([createWorker(lineTaskQueue), createWorker(urgentLineTaskQueue)]);

@@ -1,43 +1,43 @@
 /**
- * The gate of one line: who holds it, and whether it is paused (docs/explanation/the-line.md, "The lease"). This is the whole protocol as
- * pure functions; the store applies them, each as a compare-and-set on `leaseNumber`.
+ * The gate of one line: who holds it, and whether it is paused (docs/explanation/the-line.md, "The gate"). This file is the
+ * whole protocol as pure functions. The store applies each decision as a compare-and-set on `leaseNumber`.
  */
 export interface Gate {
   readonly insurerId: string;
-  /** random ID of the process that holds the lease; absent when nobody does */
+  /** random ID of the process that holds the lease; absent without a holder */
   readonly holder?: string;
-  /** grows by one with every write, whoever writes; so a late or doubled write can never land */
+  /** grows by one with every write of any process, so a late or repeated write always fails */
   readonly leaseNumber: number;
   /**
-   * leaseNumber of the last take or renewal, and who wrote it. Watchers compare it, because only these writes prove that the
-   * holder is alive. An older build does not write it: see renewalNumberOf.
+   * leaseNumber of the last take or renewal, and the process that wrote it. Watchers compare it, because only these writes
+   * prove that the holder is alive. Older builds do not write it: see renewalNumberOf.
    */
   readonly renewal?: { readonly holder: string; readonly number: number };
-  /** the holder's LEASE_MS: whoever watches waits for the longer one of this and its own */
+  /** the holder's LEASE_MS; a watcher waits for the longer one of this and its own */
   readonly leaseMs?: number;
   readonly state: 'open' | 'paused';
-  /** the holder's word that nothing is under way and that nothing will be sent until the line is resumed */
+  /** the holder's statement that no request is under way and none will be sent before a resume */
   readonly silent: boolean;
-  /** of a silent line: since when the gate says so (ISO 8601), by the clock of who wrote it; kept by the store, decides nothing */
+  /** of a silent line: when it became silent (ISO 8601, the writer's clock). Set by the store, for people only. */
   readonly silentSince?: string;
   /**
-   * Nothing may be sent for so long, ms (Retry-After), counted from this write. Whoever reads it counts from its own reading, on
-   * its own monotonic clock: it waits a little longer, never less, and no wall clock matters (ADR 0016)
+   * Remaining time of a Retry-After in ms, at the time of this write. A reader counts it from its own reading, on its own
+   * monotonic clock. It may wait longer, never less, and no wall clock matters (ADR 0016).
    */
   readonly cooldownMs: number;
   /** whether a request was under way at, or shortly before, the last renewal */
   readonly busy: boolean;
-  /** who paused or resumed last, when (ISO 8601), and why */
+  /** who paused or resumed last, when (ISO 8601) and why */
   readonly by?: string;
   readonly since?: string;
   readonly reason?: string;
-  /** grows by one with every pause, also of a paused line, and every resume: names the state that somebody has seen */
+  /** grows by one with every resume and every pause, also of a paused line; identifies the state that an operator has seen */
   readonly changeNumber: number;
-  /** changes that `insurerLine` has not been told of yet, oldest first */
+  /** changes that `insurerLine` has not acknowledged, oldest first */
   readonly outbox: readonly LineChange[];
 }
 
-/** One pause or resume: what became of the line, who wanted it, when (ISO 8601) and why. */
+/** One pause or resume: the new state, who changed it, when (ISO 8601) and why. */
 export interface LineChange {
   readonly number: number;
   readonly state: Gate['state'];
@@ -46,53 +46,56 @@ export interface LineChange {
   readonly reason: string;
 }
 
-/** `by` of a pause that nobody wanted: the insurer did not let us in (401, 403), so the line has closed itself. */
+/** `by` of a pause that the line made itself, because the insurer rejected our credentials (401, 403). */
 export const lineItself = 'system';
 
-/** So many changes are remembered: those of the gate that nobody took, and those of `insurerLine`. */
+/** Maximum number of changes in the outbox, and in the memory of `insurerLine`. */
 export const rememberedChangesMax = 50;
 
-/** Who wants the line paused or resumed, and why. */
+/** A command to pause or resume the line. */
 export interface LineCommand {
   readonly by: string;
   readonly reason: string;
-  /** the changeNumber of the state that they have seen: one that came after it is not theirs to change */
+  /** changeNumber of the state that the operator has seen. The command does not apply to a later state. */
   readonly seen: number;
 }
 
-/** `cooldownMs`: what is left of a Retry-After as far as the writer knows; who does not know it (a pauser) leaves it as it is. */
+/** `cooldownMs`: the remaining time of a Retry-After, if the writer knows it. Otherwise the gate's value stays. */
 export type GateEvent = { readonly cooldownMs?: number } & (
   | {
       readonly kind: 'take';
       readonly holder: string;
       readonly leaseMs: number;
-      /** the lease that the taker itself has watched stand still for long enough (hasLapsed) */
+      /** the other process's lease, if this process has watched it until it lapsed (hasLapsed) */
       readonly lapsed?: LeaseWatch;
     }
   | { readonly kind: 'renew'; readonly holder: string; readonly leaseMs: number; readonly busy: boolean }
   | { readonly kind: 'release'; readonly holder: string }
   | { readonly kind: 'say-silent'; readonly holder: string }
-  /** from a pauser, who has watched the lease of a paused line stand still for long enough: nobody holds it any more */
+  /** ends the lease of a paused line, after the writer has watched it until it lapsed */
   | { readonly kind: 'lapse'; readonly lapsed: LeaseWatch }
-  /** from the process that has heard of it, whoever holds the line by now: to hold is always safe. Never makes a hold shorter */
+  /** from the process that received the Retry-After, also if it is no longer the holder; never shortens a cooldown */
   | { readonly kind: 'cooldown'; readonly cooldownMs: number }
   | (LineCommand & { readonly kind: 'pause' | 'resume'; readonly at: string })
-  /** `insurerLine` knows of all changes up to this one */
+  /** `insurerLine` knows all changes up to this number */
   | { readonly kind: 'acknowledge'; readonly upTo: number }
 );
 
 export type GateDecision =
   | { readonly kind: 'write'; readonly gate: Gate }
-  /** what the event wants is so already */
+  /** the gate is in the wanted state already */
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'rejected'; readonly why: GateRejection };
 /**
- * `held`: by someone whose lease has not lapsed. `not-holder`: the lease is another's, or nobody's. `not-paused`.
- * `superseded`: the line was paused or resumed since the state that was seen
+ * Why the gate rejects an event.
+ * - `held`: another process holds the lease, and it has not lapsed
+ * - `not-holder`: the sender does not hold the lease
+ * - `not-paused`: the line is open
+ * - `superseded`: the line was paused or resumed after the state that the operator has seen
  */
 export type GateRejection = 'held' | 'not-holder' | 'not-paused' | 'superseded';
 
-/** The gate of a line that was never used. @param firstLeaseNumber epoch ms, so that numbers grow even if the table is lost */
+/** Returns the gate of an unused line. @param firstLeaseNumber epoch ms, so that numbers grow even if the table is lost */
 export const newGate = (insurerId: string, firstLeaseNumber: number): Gate => ({
   insurerId,
   leaseNumber: firstLeaseNumber,
@@ -104,6 +107,7 @@ export const newGate = (insurerId: string, firstLeaseNumber: number): Gate => ({
   outbox: [],
 });
 
+/** Decides what an event does to a gate. */
 export function decideGate(gate: Gate, event: GateEvent): GateDecision {
   const write = (change: Partial<Gate>, before: Gate = gate): GateDecision => ({
     kind: 'write',
@@ -115,7 +119,7 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
     case 'take': {
       const isOthers = gate.holder !== undefined && gate.holder !== event.holder;
       if (isOthers && !isOfLease(event.lapsed, gate)) return reject('held');
-      const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and a paused line keeps it so
+      const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and may not on a paused line
       return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false, ...renewedBy(event.holder) });
     }
     case 'renew':
@@ -135,7 +139,7 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
     case 'cooldown':
       return write({ cooldownMs: Math.max(event.cooldownMs, gate.cooldownMs) });
     case 'pause':
-      // Nothing that people see changes; but a resume that was asked for before, and comes late, is none of this pause.
+      // The line stays paused. The new number makes a late resume fail that was requested before this pause.
       if (gate.state === 'paused') return write({ changeNumber: gate.changeNumber + 1 });
       if (gate.changeNumber !== event.seen) return reject('superseded');
       return write({ silent: gate.holder === undefined, ...changed(gate, 'paused', event) });
@@ -163,22 +167,22 @@ function changed(
 }
 const reject = (why: GateRejection): GateDecision => ({ kind: 'rejected', why });
 
-/** A lease as someone else watches it: since when, on the watcher's own monotonic clock (ms), it has stood unchanged. */
+/** A lease that another process watches. `sinceMs`: since when it is unchanged, on the watcher's monotonic clock. */
 export interface LeaseWatch {
   readonly holder: string;
   readonly renewalNumber: number;
   readonly sinceMs: number;
 }
 
-/** What changes with each take and renewal. If the holder is an older build, every write counts: it never says which one was its own. */
+/** Returns the number that changes with each take and renewal. For a holder of an older build, it changes with every write. */
 export const renewalNumberOf = ({ holder, leaseNumber, renewal }: Gate): number =>
   renewal !== undefined && renewal.holder === holder ? renewal.number : leaseNumber;
 
-/** Whether what was watched is the lease as the gate has it, and no earlier or other one. */
+/** Returns whether the watch is about the gate's current lease and its last renewal. */
 const isOfLease = (watch: LeaseWatch | undefined, gate: Gate): watch is LeaseWatch =>
   watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === renewalNumberOf(gate);
 
-/** @param nowMs the watcher's monotonic clock at a moment after the answer with this gate arrived */
+/** Continues or restarts a watch with a gate that was read. @param nowMs the watcher's monotonic clock, after the read */
 export function watchLease(watch: LeaseWatch | undefined, gate: Gate, nowMs: number): LeaseWatch | undefined {
   if (gate.holder === undefined) return undefined;
   if (isOfLease(watch, gate)) return watch;
@@ -186,12 +190,12 @@ export function watchLease(watch: LeaseWatch | undefined, gate: Gate, nowMs: num
 }
 
 /**
- * Kept free on both sides of a lease's end: the holder stops that much before, others wait that much longer. It has to
- * cover the drift of two clocks over one lease, a late timer, and the time until the insurer sees a socket closed.
+ * Returns the margin on both sides of a lease's end: the holder stops earlier by it, others wait longer by it. It covers the
+ * drift of two clocks over one lease, a late timer, and the time until the insurer sees that a socket is closed.
  */
 export const leaseMarginMs = (leaseMs: number): number => Math.max(150, leaseMs / 20);
 
-/** The moment from which the watched lease counts as over. Same clock as `sinceMs`. */
+/** Returns the time at which the watched lease lapses, on the clock of `sinceMs`. */
 export const lapsesAtMs = (watch: LeaseWatch, gate: Gate, leaseMs: number): number => {
   const longestLeaseMs = Math.max(leaseMs, gate.leaseMs ?? 0);
   return watch.sinceMs + longestLeaseMs + leaseMarginMs(longestLeaseMs);
@@ -200,5 +204,5 @@ export const lapsesAtMs = (watch: LeaseWatch, gate: Gate, leaseMs: number): numb
 export const hasLapsed = (watch: LeaseWatch | undefined, gate: Gate, leaseMs: number, nowMs: number): boolean =>
   isOfLease(watch, gate) && nowMs >= lapsesAtMs(watch, gate, leaseMs);
 
-/** Whether the gate says that nothing is under way, and nothing will be: by its holder's word, or for want of a holder. */
+/** Returns whether the gate proves silence: the line is paused, and its holder has said so or there is no holder. */
 export const isSilent = (gate: Gate): boolean => gate.state === 'paused' && (gate.silent || gate.holder === undefined);

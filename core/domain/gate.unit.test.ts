@@ -31,13 +31,13 @@ const resume = (seen = 1) =>
   ({ kind: 'resume', by: 'otto', reason: 'done', at: '2026-11-25T09:00:00.000Z', seen }) as const;
 const numbersOf = ({ outbox }: Gate): number[] => outbox.map(({ number }) => number);
 
-test('a line that nobody holds is taken, and every write raises the lease number', () => {
+test('a line without a holder can be taken, and every write increases the lease number', () => {
   const held = after(fresh, take('a'));
   expect(held).toMatchObject({ holder: 'a', leaseNumber: 1_001, state: 'open', silent: false });
   expect(after(held, renew('a', true))).toMatchObject({ leaseNumber: 1_002, busy: true });
 });
 
-test('a line that someone holds is taken only with the very lease that was watched to lapse', () => {
+test('a held line can be taken only with a watch of exactly the lease that has lapsed', () => {
   const held = after(fresh, take('a'));
   const lapsed = { holder: 'a', renewalNumber: 1_001, sinceMs: 0 };
   expect(decideGate(held, take('b'))).toEqual({ kind: 'rejected', why: 'held' });
@@ -51,14 +51,14 @@ test('a line that someone holds is taken only with the very lease that was watch
   });
 });
 
-test('who lost the line can neither renew nor release it, nor call it silent', () => {
+test('a process that has lost the line cannot renew or release it, and cannot report silence', () => {
   const lapsed = { holder: 'a', renewalNumber: 1_001, sinceMs: 0 };
   const taken = after(fresh, take('a'), { kind: 'take', holder: 'b', leaseMs, lapsed }, pause());
   for (const event of [renew('a'), { kind: 'release', holder: 'a' }, { kind: 'say-silent', holder: 'a' }] as const)
     expect(decideGate(taken, event)).toEqual({ kind: 'rejected', why: 'not-holder' });
 });
 
-test('a paused line is silent when its holder says so, when nobody holds it, and from the start for a new holder', () => {
+test('a paused line is silent after the report of its holder, without a holder, and from the start of a new holder', () => {
   const paused = after(fresh, take('a'), pause());
   const { by, at: since, reason } = pause();
   expect(paused).toMatchObject({ state: 'paused', silent: false, by, since, reason, changeNumber: 1 });
@@ -70,19 +70,19 @@ test('a paused line is silent when its holder says so, when nobody holds it, and
   expect(after(released, take('b'))).toMatchObject({ holder: 'b', state: 'paused', silent: true });
 });
 
-test('resuming clears the silence, so that the next pause waits for the holder anew', () => {
+test('a resume clears the silence, so that the next pause waits for the holder again', () => {
   const again = after(fresh, take('a'), pause(), { kind: 'say-silent', holder: 'a' }, resume(), pause(2));
   expect(again).toMatchObject({ state: 'paused', silent: false });
 });
 
-test('an open line cannot be called silent', () => {
+test('an open line cannot become silent', () => {
   expect(decideGate(after(fresh, take('a')), { kind: 'say-silent', holder: 'a' })).toEqual({
     kind: 'rejected',
     why: 'not-paused',
   });
 });
 
-test('pausing a paused line and resuming an open one change nothing that anybody sees', () => {
+test('a pause of a paused line and a resume of an open line change nothing visible', () => {
   const paused = after(fresh, pause());
   for (const seen of [0, 1, 7]) {
     const again = after(paused, { ...pause(seen), by: 'system', reason: '401' });
@@ -91,12 +91,12 @@ test('pausing a paused line and resuming an open one change nothing that anybody
   expect(decideGate(fresh, resume())).toEqual({ kind: 'unchanged' });
 });
 
-test('a resume that was given up and comes late does not open a line that was paused once more meanwhile', () => {
+test('a late resume does not open a line that was paused again in the meantime', () => {
   const pausedTwice = after(fresh, pause(), pause());
   expect(decideGate(pausedTwice, resume())).toEqual({ kind: 'rejected', why: 'superseded' });
 });
 
-test('a pause or resume that comes late changes nothing that its sender has not seen', () => {
+test('a late pause or resume does not change a state that its sender has not seen', () => {
   const pausedAgain = after(fresh, pause(), resume(), pause(2));
   expect(decideGate(pausedAgain, resume(1))).toEqual({ kind: 'rejected', why: 'superseded' });
   const resumedAgain = after(pausedAgain, resume(3));
@@ -104,7 +104,7 @@ test('a pause or resume that comes late changes nothing that its sender has not 
   expect(after(resumedAgain, pause(4))).toMatchObject({ state: 'paused', changeNumber: 5 });
 });
 
-test('every pause and resume waits in the gate until it was told of, and nothing else does', () => {
+test('every pause and resume stays in the outbox until it is acknowledged, and nothing else does', () => {
   const changed = after(fresh, take('a'), pause(), { kind: 'say-silent', holder: 'a' }, resume(), renew('a'));
   const { by, at, reason } = pause();
   expect(changed.outbox[0]).toEqual({ number: 1, state: 'paused', by, at, reason });
@@ -116,7 +116,7 @@ test('every pause and resume waits in the gate until it was told of, and nothing
   expect(numbersOf(after(acknowledged, { kind: 'acknowledge', upTo: 2 }))).toEqual([]);
 });
 
-test('of the changes that nobody takes the oldest give way', () => {
+test('a full outbox drops the oldest changes', () => {
   let gate = fresh;
   for (let seen = 0; seen < 60; seen += 2) gate = after(gate, pause(seen), resume(seen + 1));
   expect(gate.changeNumber).toBe(60);
@@ -124,7 +124,7 @@ test('of the changes that nobody takes the oldest give way', () => {
   expect(numbersOf(gate)).toEqual(Array.from({ length: rememberedChangesMax }, (_, index) => index + 11));
 });
 
-test('what is left of a Retry-After is kept by who does not know of it, and replaced by who does', () => {
+test('a writer that does not know the cooldown keeps it, and a writer that knows it replaces it', () => {
   const held = after(fresh, take('a'), { kind: 'cooldown', cooldownMs: 5_000 });
   const kept = after(held, pause(), resume(), renew('a'), { kind: 'acknowledge', upTo: 2 });
   expect(kept.cooldownMs).toBe(5_000);
@@ -133,12 +133,12 @@ test('what is left of a Retry-After is kept by who does not know of it, and repl
   expect(after(counted, { kind: 'release', holder: 'a', cooldownMs: 3_500 }, take('b')).cooldownMs).toBe(3_500);
 });
 
-test('who has lost the line can still say for how long it is to be left alone', () => {
+test('a process that has lost the line can still start a cooldown', () => {
   const lost = after(fresh, take('a'), { kind: 'release', holder: 'a' }, take('b'));
   expect(after(lost, { kind: 'cooldown', cooldownMs: 9_000 })).toMatchObject({ holder: 'b', cooldownMs: 9_000 });
 });
 
-test('who has watched the lease of a paused line stand still ends it: the line is silent, and nobody has it', () => {
+test('a process that has watched the lease of a paused line until it lapsed can end it: the line is silent and has no holder', () => {
   const paused = after(fresh, take('a'), renew('a', true), pause());
   const lapsed = { holder: 'a', renewalNumber: renewalNumberOf(paused), sinceMs: 0 };
   const ended = after(paused, { kind: 'lapse', lapsed });
@@ -153,7 +153,7 @@ test('who has watched the lease of a paused line stand still ends it: the line i
   });
 });
 
-test('a lease lapses only after it stood unchanged for its length and a margin, on the clock of who watches', () => {
+test('a lease lapses after it was unchanged for its length and a margin, on the clock of the watcher', () => {
   const held = after(fresh, take('a'));
   const watch = watchLease(undefined, held, 50_000);
   expect(hasLapsed(watch, held, leaseMs, 50_000 + leaseMs + leaseMarginMs(leaseMs) - 1)).toBe(false);
@@ -164,7 +164,7 @@ test('a lease lapses only after it stood unchanged for its length and a margin, 
   expect(watchLease(watch, held, 60_000)).toBe(watch);
 });
 
-test('only the holder’s own takes and renewals show that it lives: what others write does not make anybody wait longer', () => {
+test('only takes and renewals by the holder restart a watch; writes of others do not', () => {
   const held = after(fresh, take('a'));
   const watch = watchLease(undefined, held, 50_000);
   const paused = after(held, pause());
@@ -175,17 +175,17 @@ test('only the holder’s own takes and renewals show that it lives: what others
   expect(hasLapsed(watch, written, leaseMs, nowMs)).toBe(true);
 });
 
-test('a holder that does not say which writes are its own is watched by all of them: one of an older build', () => {
+test('if a holder of an older build does not mark its renewals, every write restarts a watch', () => {
   const { renewal: _, ...held } = after(fresh, take('old'));
   const watch = watchLease(undefined, held, 50_000);
-  const renewed = { ...held, leaseNumber: held.leaseNumber + 1 }; // as an older build renews
+  const renewed = { ...held, leaseNumber: held.leaseNumber + 1 }; // a renewal by an older build
   expect(hasLapsed(watch, renewed, leaseMs, 1e9)).toBe(false);
   const takenOver = { ...after(held, { kind: 'release', holder: 'old' }, take('new')), holder: 'old again' };
   const watched = watchLease(undefined, takenOver, 50_000);
   expect(hasLapsed(watched, { ...takenOver, leaseNumber: takenOver.leaseNumber + 1 }, leaseMs, 1e9)).toBe(false);
 });
 
-test('who watches with a shorter lease than the holder has waits for the longer one', () => {
+test('a watcher with a shorter lease than the holder waits for the longer one', () => {
   const held = after(fresh, take('a'));
   const watch = { holder: 'a', renewalNumber: 1_001, sinceMs: 0 };
   expect(lapsesAtMs(watch, held, 2_000)).toBe(leaseMs + leaseMarginMs(leaseMs));

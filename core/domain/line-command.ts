@@ -1,10 +1,10 @@
-/** Longer ones are cut off by nobody: they are refused. Characters. */
+/** Maximum length of a reason, in characters. Longer reasons are rejected. */
 export const reasonMax = 500;
 const operatorMax = 200;
 
 /**
- * What is wrong with a wish to pause or resume the line, in words for whoever wishes; undefined when nothing is. It is kept,
- * and read months later: so it says who and why.
+ * Returns what is wrong with a command to pause or resume the line, in words for the operator; undefined if it is valid.
+ * Name and reason are required, because people read the history of the line months later.
  */
 export function lineCommandProblem({
   operator,
@@ -13,10 +13,10 @@ export function lineCommandProblem({
   readonly operator: string;
   readonly reason: string;
 }): string | undefined {
-  if (typeof operator !== 'string' || operator.trim() === '') return 'who wants it is not known';
-  if (operator.length > operatorMax) return `an operator's name has at most ${operatorMax} characters`;
-  if (typeof reason !== 'string' || reason.trim() === '') return 'a reason is needed, for whoever asks later why';
-  if (reason.length > reasonMax) return `a reason has at most ${reasonMax} characters`;
-  if (/\p{Cc}/u.test(operator + reason)) return 'a name and a reason are one line of text without control characters';
+  if (typeof operator !== 'string' || operator.trim() === '') return 'the name of the operator is missing';
+  if (operator.length > operatorMax) return `the operator's name is longer than ${operatorMax} characters`;
+  if (typeof reason !== 'string' || reason.trim() === '') return 'a reason is required';
+  if (reason.length > reasonMax) return `the reason is longer than ${reasonMax} characters`;
+  if (/\p{Cc}/u.test(operator + reason)) return 'the name and the reason must be one line without control characters';
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** Why one request on the line failed. One word each: metrics, progress and alarms group on it (docs/explanation/the-line.md, "The exchange"). */
+/** Why a request on the line failed (docs/explanation/the-line.md, "The exchange"). Metrics, progress and alarms group by it. */
 export const lineFaults = [
   'refused',
   'reset',
@@ -15,7 +15,7 @@ export const lineFaults = [
 ] as const;
 export type LineFault = (typeof lineFaults)[number];
 
-/** What the line was used for: requests that left the house, and those of them that failed, by kind. */
+/** Number of requests on the line, and of failed ones by fault kind. */
 export interface LineUse {
   readonly requests: number;
   readonly faults: Partial<Record<LineFault, number>>;
@@ -35,6 +35,6 @@ export function addLineUse(a: LineUse, b: LineUse): LineUse {
 export const failuresOf = (use: LineUse): number =>
   lineFaults.reduce((sum, fault) => sum + (use.faults[fault] ?? 0), 0);
 
-/** Whose turn on the line comes first when several wait, first to last (docs/explanation/the-line.md, "The queue"). */
+/** Priorities of requests that wait for the line, highest first (docs/explanation/the-line.md, "The queue"). */
 export const priorities = ['person', 'list', 'bulk'] as const;
 export type Priority = (typeof priorities)[number];

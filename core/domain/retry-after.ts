@@ -1,4 +1,4 @@
-/** An insurer that asks for more is heard so far: a longer hold is a person's decision, who has the pause for it. */
+/** Longest cooldown in ms. An operator who wants the line to rest for longer pauses it. */
 export const retryAfterMsMax = 24 * 60 * 60 * 1000;
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -7,23 +7,23 @@ const imfFixdate = new RegExp(`^[A-Z][a-z]{2}, (\\d{2}) ([A-Z][a-z]{2}) (\\d{4})
 const rfc850 = new RegExp(`^[A-Z][a-z]{5,8}, (\\d{2})-([A-Z][a-z]{2})-(\\d{2}) ${time} GMT$`);
 const asctime = new RegExp(`^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \\d]\\d) ${time} (\\d{4})$`);
 
-/** `5`; also `2.5` and, where two headers were joined, `5, 7`: not of the standard, and what they ask for is clear. */
+/** `5`; also `2.5` and, if two headers were joined, `5, 7`. The latter two are outside the standard, but unambiguous. */
 const seconds = /^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/;
 
-/** What an HTTP date is counted from. */
+/** The moment from which an HTTP date is counted. */
 export interface AnswerTime {
-  /** the answer's `Date`: a moment on the clock that `Retry-After` was read from */
+  /** the answer's `Date` header, which comes from the same clock as `Retry-After` */
   readonly date?: string | undefined;
-  /** our own wall clock when the answer came: for an answer without a readable `Date` */
+  /** our own wall clock when the answer arrived; used if `Date` is missing or unreadable */
   readonly nowEpochMs: number;
 }
 
 /**
- * How long `Retry-After` holds the line from the answer on, ms; undefined when it holds nothing: absent, in the past, zero.
- * Seconds or an HTTP date (RFC 9110, 10.2.3 and 5.6.7, with both obsolete forms of the date); of several numbers the
- * largest, rounded up. More than 24 hours become 24 hours: see retryAfterMsMax. `Date` has no fractions of a second, so
- * that a date holds up to a second longer than it had to.
- * @param unreadableMs how long a text holds that is neither
+ * Returns the length of the cooldown that `Retry-After` asks for, in ms from the answer; undefined if it is absent, zero or
+ * in the past. Reads seconds and HTTP dates (RFC 9110, 10.2.3 and 5.6.7, with both obsolete forms of the date). Of several
+ * numbers, the largest counts, rounded up. The maximum is retryAfterMsMax. `Date` has no fractions of a second, so a date
+ * may give up to a second too much.
+ * @param unreadableMs length of the cooldown if the text is neither
  */
 export function retryAfterMs(
   header: string | undefined,
@@ -47,7 +47,7 @@ function httpDateEpochMs(text: string, nowEpochMs: number): number | undefined {
   if (old) {
     const century = Math.floor(new Date(nowEpochMs).getUTCFullYear() / 100) * 100;
     const year = century + Number(old[3]);
-    // RFC 9110: a two-digit year more than 50 years ahead is that of the past century
+    // RFC 9110: a two-digit year more than 50 years in the future belongs to the past century
     return epochMs(
       year > new Date(nowEpochMs).getUTCFullYear() + 50 ? year - 100 : year,
       old[2],

@@ -5,7 +5,7 @@ import { retryAfterMs, retryAfterMsMax } from './retry-after.ts';
 const nowEpochMs = Date.UTC(2026, 10, 24, 23, 30, 0);
 const now = { nowEpochMs };
 
-test('whole seconds hold the line for so long', () => {
+test('whole seconds give a cooldown of that length', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 86_400 }), (seconds) => {
       expect(retryAfterMs(String(seconds), now)).toBe(seconds * 1000);
@@ -14,7 +14,7 @@ test('whole seconds hold the line for so long', () => {
   );
 });
 
-test('an HTTP date holds the line until then, in each of its three forms', () => {
+test('an HTTP date gives a cooldown until then, in each of its three forms', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 86_400 }), (seconds) => {
       const moment = new Date(nowEpochMs + seconds * 1000);
@@ -35,7 +35,7 @@ test('an HTTP date holds the line until then, in each of its three forms', () =>
   );
 });
 
-test("a date is counted from the answer's own Date, whatever our clock says, and from ours only without one", () => {
+test("a date is counted from the answer's own Date, and from our clock only without one", () => {
   const hourMs = 3_600_000;
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 86_400 }), fc.integer({ min: -48, max: 48 }), (seconds, hoursOff) => {
@@ -50,7 +50,7 @@ test("a date is counted from the answer's own Date, whatever our clock says, and
   expect(retryAfterMs('7', { date: inAMinute, nowEpochMs })).toBe(7_000);
 });
 
-test('what is absent, past, zero or nonsense holds nothing', () => {
+test('a value that is absent, past, zero or unreadable gives no cooldown', () => {
   const past = new Date(nowEpochMs - 1000).toUTCString();
   for (const header of [
     undefined,
@@ -75,18 +75,18 @@ test.each([
   ['5, 5', 5],
   ['3 ,120,7.1', 120],
   ['0, 0', 0],
-])('numbers that are not quite of the standard hold for the largest of them, rounded up: %s', (header, seconds) => {
+])('of numbers outside the standard, the largest counts, rounded up: %s', (header, seconds) => {
   expect(retryAfterMs(header, now)).toBe(seconds === 0 ? undefined : seconds * 1000);
 });
 
-test('what cannot be read holds as long as the caller says; what can, as long as it says itself', () => {
+test('an unreadable value gives the cooldown that the caller passes; a readable one is not affected', () => {
   for (const header of ['soon', '-5', 'Sun, 31 Feb 2027 00:00:00 GMT'])
     expect(retryAfterMs(header, now, 1_000)).toBe(1_000);
   for (const header of [undefined, ' ', '0', new Date(nowEpochMs - 1000).toUTCString()])
     expect(retryAfterMs(header, now, 1_000)).toBeUndefined();
 });
 
-test('no header whatever holds the line for more than a day', () => {
+test('no header gives a cooldown of more than a day', () => {
   const header = fc.oneof(
     fc.string(),
     fc.bigInt({ min: 0n }).map(String),

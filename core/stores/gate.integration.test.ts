@@ -14,13 +14,13 @@ const leaseMs = 2_000;
 const take = { kind: 'take', holder: 'anton', leaseMs } as const;
 const olga = { by: 'olga', reason: 'maintenance' };
 const never = new AbortController().signal;
-/** What an operator does: looks at the line, then asks for a change of what was seen. */
+/** Changes the line as an operator does: reads it, then sends a command for the state that was read. */
 const pauseNow = async (gate: GateStore, who = olga) =>
   await gate.pause({ ...who, seen: (await gate.read()).changeNumber });
 const resumeNow = async (gate: GateStore, who = olga) =>
   await gate.resume({ ...who, seen: (await gate.read()).changeNumber });
 
-/** A client whose next write is done, and nobody hears of it; `then` happens before anybody asks again. */
+/** A client whose next write succeeds, but its answer is lost. Calls `then` before the next call. */
 function losingOneAnswer(then: () => Promise<unknown> = async () => {}) {
   const client = createGateClient(region);
   let isLost = false;
@@ -38,7 +38,7 @@ function losingOneAnswer(then: () => Promise<unknown> = async () => {}) {
   return { client, wasLost };
 }
 
-test('the gate of a new line is open, nobody holds it, and two who look at once see the same one', async () => {
+test('the gate of a new line is open and has no holder, and two concurrent readers see the same gate', async () => {
   const gate = open();
   const [one, two] = await Promise.all([gate.read(), gate.read()]);
   expect(one).toMatchObject({ state: 'open', silent: false, cooldownMs: 0, changeNumber: 0, outbox: [], busy: false });
@@ -46,14 +46,14 @@ test('the gate of a new line is open, nobody holds it, and two who look at once 
   expect(two).toEqual(one);
 });
 
-test('of two processes that take the line at once one gets it', async () => {
+test('if two processes take the line at the same time, one succeeds', async () => {
   const gate = open();
   const seen = await gate.read();
   const outcomes = await Promise.all([gate.attempt(seen, take), gate.attempt(seen, { ...take, holder: 'berta' })]);
   expect(outcomes.map(({ kind }) => kind).toSorted()).toEqual(['stale', 'written']);
 });
 
-test('a silent line says since when, whoever holds it from there on, until it is opened', async () => {
+test('a silent line keeps its silentSince across holders, until it is resumed', async () => {
   const gate = open();
   await gate.attempt(await gate.read(), take);
   expect(await pauseNow(gate)).not.toHaveProperty('silentSince'); // a request may be under way
@@ -69,7 +69,7 @@ test('a silent line says since when, whoever holds it from there on, until it is
   expect(await gate.read()).not.toHaveProperty('silentSince');
 });
 
-test('a pause gets through while the holder renews', async () => {
+test('a pause succeeds while the holder renews', async () => {
   const gate = open();
   await gate.attempt(await gate.read(), take);
   let isPaused = false;
@@ -82,17 +82,17 @@ test('a pause gets through while the holder renews', async () => {
   expect(await gate.read()).toMatchObject({ state: 'paused', by: 'olga', reason: 'maintenance' });
 });
 
-test('a pause whose answer was lost is one pause', async () => {
+test('a pause whose answer was lost is written once', async () => {
   const insurerId = newId();
   const before = await open(insurerId).read();
   const { client, wasLost } = losingOneAnswer();
   const paused = await openGate(client, insurerId).pause({ ...olga, seen: 0 });
   expect(wasLost()).toBe(true);
-  expect(paused).toMatchObject({ state: 'paused', by: 'olga', leaseNumber: before.leaseNumber + 2 }); // written, and found
+  expect(paused).toMatchObject({ state: 'paused', by: 'olga', leaseNumber: before.leaseNumber + 2 }); // written once, then found
   expect(paused.outbox).toHaveLength(1);
 });
 
-test('a resume whose answer was lost does not lift the pause that came after it', async () => {
+test('a resume whose answer was lost does not lift a later pause', async () => {
   const insurerId = newId();
   const gate = open(insurerId);
   await pauseNow(gate);
@@ -103,7 +103,7 @@ test('a resume whose answer was lost does not lift the pause that came after it'
   expect(wasLost()).toBe(true);
 });
 
-test('a pause of a line that nobody holds is confirmed at once, and one of a dead holder after its lease', async () => {
+test('a pause is confirmed at once without a holder, and after the lease of a dead holder', async () => {
   const gate = open();
   await pauseNow(gate);
   expect(await gate.awaitSilence(never)).toMatchObject({ state: 'paused', silent: true });
@@ -115,7 +115,7 @@ test('a pause of a line that nobody holds is confirmed at once, and one of a dea
   expect(performance.now() - startMs).toBeGreaterThan(leaseMs);
 });
 
-test('who waits for silence is told when the line is resumed meanwhile, and can give up', async () => {
+test('a wait for silence fails if the line is resumed, and can be cancelled', async () => {
   const gate = open();
   await gate.attempt(await gate.read(), take);
   await pauseNow(gate);
@@ -128,10 +128,10 @@ test('who waits for silence is told when the line is resumed meanwhile, and can 
   await expect(gate.awaitSilence(AbortSignal.timeout(50))).rejects.toMatchObject({ name: 'TimeoutError' });
 });
 
-test('who waits for silence and stands still between asking and looking takes no old answer for proof', async () => {
+test('a wait for silence that was frozen between request and answer does not take an old answer as proof', async () => {
   const insurerId = newId();
   const gate = open(insurerId);
-  const shortLease = { ...take, leaseMs: 300 }; // over after 450 ms
+  const shortLease = { ...take, leaseMs: 300 }; // lapses after 450 ms
   await gate.attempt(await gate.read(), shortLease);
   await pauseNow(gate);
   const client = createGateClient(region);
@@ -142,7 +142,7 @@ test('who waits for silence and stands still between asking and looking takes no
       looks += 1;
       if (looks !== 2) return answer;
       await sleep(600);
-      await gate.attempt(await gate.read(), { ...shortLease, kind: 'renew', busy: true }); // alive, and not silent yet
+      await gate.attempt(await gate.read(), { ...shortLease, kind: 'renew', busy: true }); // a live holder that is not silent yet
       void sleep(300).then(async () => gate.attempt(await gate.read(), { kind: 'say-silent', holder: 'anton' }));
       return answer;
     },
@@ -151,7 +151,7 @@ test('who waits for silence and stands still between asking and looking takes no
   expect(await openGate(client, insurerId).awaitSilence(never)).toMatchObject({ silent: true });
 });
 
-test('a line that no worker has kept cannot be paused, and does not come about by looking at it', async () => {
+test('a line that no worker has used cannot be paused, and a read does not create it', async () => {
   const gate = open();
   await expect(gate.pause({ ...olga, seen: 0 })).rejects.toMatchObject({ fault: 'unknown-insurer' });
   await expect(gate.resume({ ...olga, seen: 0 })).rejects.toMatchObject({ fault: 'unknown-insurer' });
@@ -160,7 +160,7 @@ test('a line that no worker has kept cannot be paused, and does not come about b
   await expect(gate.find()).rejects.toMatchObject({ fault: 'unknown-insurer' });
 });
 
-test('of two operators who have seen the same line one changes it; a late one is told', async () => {
+test('of two operators who have seen the same state, one changes it and the other is rejected', async () => {
   const gate = open();
   const { changeNumber: seen } = await gate.read();
   await gate.pause({ ...olga, seen });
@@ -169,7 +169,7 @@ test('of two operators who have seen the same line one changes it; a late one is
   expect(await gate.read()).toMatchObject({ state: 'open', by: 'otto', changeNumber: seen + 2 });
 });
 
-test('a gate from before changes were numbered can be paused like any other', async () => {
+test('a gate without a change number can be paused like any other', async () => {
   const insurerId = newId();
   const old = { insurerId, leaseNumber: 7, state: 'open', silent: false, notBefore: 0, busy: false };
   await createGateClient(region).send(new PutCommand({ TableName: lineTable, Item: old }));
@@ -178,7 +178,7 @@ test('a gate from before changes were numbered can be paused like any other', as
   expect(await pauseNow(gate)).toMatchObject({ state: 'paused', leaseNumber: 8, changeNumber: 1 });
 });
 
-test('changes wait in the gate until they are forgotten as told, also twice', async () => {
+test('changes stay in the outbox until they are acknowledged, also twice', async () => {
   const gate = open();
   await pauseNow(gate);
   const { outbox } = await resumeNow(gate);
@@ -191,7 +191,7 @@ test('changes wait in the gate until they are forgotten as told, also twice', as
   expect((await gate.read()).outbox.map(({ number }) => number)).toEqual([2]);
 });
 
-test('a database that does not answer costs a second, not the lease', async () => {
+test('a call to a database that does not answer ends after a second', async () => {
   const sockets = new Set<Socket>();
   const deaf = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
   await once(deaf, 'listening');

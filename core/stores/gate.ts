@@ -16,48 +16,48 @@ import {
 
 export const lineTable = 'Line';
 
-/** How one write ended. `stale`: someone else has written since; read again and decide anew. */
+/** The result of one write. `stale`: another process has written since the read; read and decide again. */
 export type GateOutcome =
   | { readonly kind: 'written' | 'unchanged'; readonly gate: Gate }
   | { readonly kind: 'stale' }
   | { readonly kind: 'rejected'; readonly why: GateRejection };
 
-/** The table Line (docs/explanation/architecture.md, "Tables"): the gate of one insurer. */
+/** Reads and writes the gate of one insurer, in the table Line (docs/explanation/architecture.md, "Tables"). */
 export interface GateStore {
-  /** Strongly consistent; makes the item when it is missing: for whoever keeps the line. @throws GateError `unavailable` */
+  /** Reads the gate, strongly consistent, and creates a missing item. For keepers. @throws GateError `unavailable` */
   read(): Promise<Gate>;
-  /** Strongly consistent, for people. @throws GateError `unknown-insurer` before any worker has kept this line, `unavailable` */
+  /** Reads the gate, strongly consistent. @throws GateError `unknown-insurer` before any worker has used this line, `unavailable` */
   find(): Promise<Gate>;
   /**
-   * One compare-and-set on the `leaseNumber` of `gate`, which was read before.
-   * @throws GateError `unavailable`: whether it was written is not known; read again and decide anew
+   * Decides an event and writes the result by one compare-and-set on the `leaseNumber` of `gate`, which was read before.
+   * @throws GateError `unavailable`: it is not known whether it was written; read and decide again
    */
   attempt(gate: Gate, event: GateEvent): Promise<GateOutcome>;
   /**
-   * Closes the gate; changes nothing when it is closed. The line may still be busy: see awaitSilence.
+   * Pauses the line. A request may still be under way: see awaitSilence.
    * @throws GateError `superseded`, `unknown-insurer`, `unavailable`
    */
-  pause(wish: LineCommand): Promise<Gate>;
-  /** Opens the gate; changes nothing when it is open. @throws GateError `superseded`, `unknown-insurer`, `unavailable` */
-  resume(wish: LineCommand): Promise<Gate>;
+  pause(command: LineCommand): Promise<Gate>;
+  /** Resumes the line; changes nothing if it is open. @throws GateError `superseded`, `unknown-insurer`, `unavailable` */
+  resume(command: LineCommand): Promise<Gate>;
   /**
-   * Holds the whole line for so long from now, ms (Retry-After). A gate that does not answer is tried until the time is over:
-   * resolves once the gate says so, or there is nothing left to say.
+   * Starts a cooldown of the whole line (Retry-After). Resolves once the gate has it, or once it is over: until then, an
+   * unavailable gate is tried again.
+   * @param forMs length from now
    * @throws GateError `unknown-insurer`
    */
   startCooldown(forMs: number): Promise<void>;
-  /** `insurerLine` knows of all changes up to this number. @throws GateError `unknown-insurer`, `unavailable` */
+  /** Removes all changes up to this number from the outbox. @throws GateError `unknown-insurer`, `unavailable` */
   acknowledge(upTo: number): Promise<void>;
   /**
-   * Resolves once the paused line is silent, and the gate says so: its holder has said it, nobody holds it, or the lease was
-   * watched from here to stand still for its length (leaseMs in the gate) and a margin, and was ended from here. A gate that
-   * does not answer is waited for, until the signal.
-   * @throws GateError `resumed` when the line is open; the signal's reason when that aborts
+   * Resolves once the gate proves that the paused line is silent: its holder has said so, it has no holder, or this call has
+   * watched the lease until it lapsed and then ended it. An unavailable gate is tried again until the signal aborts.
+   * @throws GateError `resumed` if the line is open; the signal's reason when the signal aborts
    */
   awaitSilence(signal: AbortSignal): Promise<Gate>;
 }
 
-/** `superseded`: paused or resumed by someone else since the state that was seen; read again, and ask again if it is still wanted. */
+/** `superseded`: another operator has paused or resumed the line since the state that this one has seen. */
 export type GateFault = 'unavailable' | 'unknown-insurer' | 'superseded' | 'resumed';
 
 export class GateError extends Error {
@@ -69,28 +69,26 @@ export class GateError extends Error {
   }
 }
 
-/** One call's limit, ms: a lease is renewed each second, and an answer that comes later is worth nothing. */
+/** Time limit of one call in ms. A lease is renewed each second, so a later answer is useless. */
 const callMs = 1_000;
-/** So often a pauser looks, ms: an operator waits for the answer. */
+/** Polling interval of awaitSilence in ms, short because an operator waits. */
 const lookMs = 100;
-/** A missing item is made by whoever comes first; so often another one may be faster. */
+/** How often another process may create a missing item at the same time. */
 const maxRaces = 20;
-/** So long a writer insists against others who write, ms, waiting a little by chance after each lost race, so that two never keep step. */
+/** Time in ms for which a write is repeated after lost races, and the longest random wait between two attempts. */
 const insistMs = 5_000;
 const raceGapMs = 15;
 
-/**
- * A client for the gate alone. It never repeats a call by itself: what a repetition means is decided here, from what
- * the gate says then.
- */
+/** Creates a client for the gate. It never retries by itself: a retry is decided here, after the gate was read again. */
 export const createGateClient = (region: string): DynamoDBDocumentClient =>
   DynamoDBDocumentClient.from(new DynamoDBClient({ region, maxAttempts: 1 }), {
     marshallOptions: { removeUndefinedValues: true },
   });
 
 /**
- * @param clock counts deadlines and leases
- * @param random spreads writers that race
+ * Opens the store of one insurer's gate.
+ * @param clock for time limits and leases
+ * @param random for the wait after a lost race
  */
 export function openGate(
   documents: Pick<DynamoDBDocumentClient, 'send'>,
@@ -107,7 +105,7 @@ export function openGate(
         abortSignal,
       }),
     );
-    // An item may be older than some of what a gate says today.
+    // The item of an older build may lack newer attributes.
     return found.Item && { ...newGate(insurerId, 0), ...(found.Item as Partial<Gate>) };
   };
 
@@ -126,7 +124,7 @@ export function openGate(
     return gate;
   };
 
-  /** @returns whether it was written */
+  /** Writes the gate if its leaseNumber is unchanged. @returns whether it was written */
   const put = async (gate: Gate, leaseNumberBefore: number | undefined): Promise<boolean> => {
     const condition =
       leaseNumberBefore === undefined
@@ -154,7 +152,7 @@ export function openGate(
     return (await put(written, gate.leaseNumber)) ? { kind: 'written', gate: written } : { kind: 'stale' };
   };
 
-  /** Until the gate says what the event wants. A lost answer is no answer: the gate is read again. */
+  /** Repeats a write until the gate has what the event wants. After a lost answer, the gate is read again. */
   const insist = async (eventNow: () => GateEvent): Promise<Gate> => {
     let lastError: unknown;
     const giveUpAtMs = clock.monotonicMs() + insistMs;
@@ -180,8 +178,8 @@ export function openGate(
     read,
     find,
     attempt,
-    pause: async (wish) => await insistOn({ kind: 'pause', ...wish, at: nowIso() }),
-    resume: async (wish) => await insistOn({ kind: 'resume', ...wish, at: nowIso() }),
+    pause: async (command) => await insistOn({ kind: 'pause', ...command, at: nowIso() }),
+    resume: async (command) => await insistOn({ kind: 'resume', ...command, at: nowIso() }),
     startCooldown: async (forMs) => {
       const untilMs = clock.monotonicMs() + forMs;
       const leftMs = (): number => Math.ceil(untilMs - clock.monotonicMs());
@@ -207,7 +205,7 @@ export function openGate(
           const nowMs = clock.monotonicMs();
           watch = watchLease(watch, gate, nowMs);
           if (watch !== undefined && hasLapsed(watch, gate, 0, nowMs)) {
-            // Only this write is proof: what was read may be old by now.
+            // Only this write proves the end of the lease, because the gate that was read may be outdated.
             const outcome = await attempt(gate, { kind: 'lapse', lapsed: watch }).catch(unlessUnavailable);
             if (outcome?.kind === 'written') return outcome.gate;
           }
@@ -227,7 +225,7 @@ function unlessUnavailable(error: unknown): undefined {
   if (!(error instanceof GateError && error.fault === 'unavailable')) throw error;
 }
 
-/** One call that ends in time even if the SDK, a credential provider, or the network hangs. */
+/** Makes one call with a time limit, even if the SDK, a credential provider or the network hangs. */
 async function callInTime<Answer>(send: (abortSignal: AbortSignal) => Promise<Answer>, clock: Clock): Promise<Answer> {
   const { signal, cancel } = timeoutSignal(clock, callMs);
   const tooLate = Promise.withResolvers<never>();

@@ -8,7 +8,7 @@ import { createGateClient, openGate } from '../stores/gate.ts';
 import { openTemporal } from './connection.ts';
 import { createInsurerLineClient } from './insurer-line-client.ts';
 
-/** No worker runs here: the gate is all there is. */
+/** No worker runs in these tests, only the gate. */
 const config = readConfig(clientConfig, { ...process.env, INSURER_ID: 'kk' });
 const client = createGateClient(config.AWS_REGION);
 const olga = { operator: 'olga', reason: 'the insurer called' };
@@ -18,7 +18,7 @@ const hanging = () => new Promise<Client>(() => {});
 async function open(temporal: () => Promise<Client> = hanging) {
   const insurerId = `kk-${randomUUID().slice(0, 8)}`;
   const gate = openGate(client, insurerId);
-  await vi.waitFor(gate.read, 10_000); // an emulator that is busy with others may need more than the gate's one second
+  await vi.waitFor(gate.read, 10_000); // a busy emulator may need longer than the gate's time limit of one second
   return { gate, line: createInsurerLineClient({ temporal, gate, insurerId }) };
 }
 
@@ -28,7 +28,7 @@ const secondsOf = async (work: () => Promise<unknown>): Promise<number> => {
   return (performance.now() - startedMs) / 1000;
 };
 
-/** At once: most of the time they wait for limits, each at a line of its own. */
+/** Concurrent, because they mostly wait for time limits, and each has its own line. */
 describe.concurrent('the client of the line', () => {
   test('a pause and a resume need a name and a reason', async () => {
     const { line } = await open();
@@ -44,13 +44,13 @@ describe.concurrent('the client of the line', () => {
     expect(await line.read()).toEqual({ state: 'open', busy: false });
   });
 
-  test('a line that nobody has ever kept is not known, and is not made by asking for it', async () => {
+  test('a line that no worker has used is unknown, and a read does not create it', async () => {
     const line = createInsurerLineClient({ temporal: hanging, gate: openGate(client, 'nobody'), insurerId: 'nobody' });
     for (const ask of [() => line.pause(olga), () => line.resume(olga), () => line.read(), () => line.readChanges()])
       for (const _ of ['once', 'again']) await expect(ask()).rejects.toMatchObject({ fault: 'unknown-insurer' });
   });
 
-  test('a connection to Temporal that hangs holds a pause up for some seconds only, and a silent line is told as paused', async () => {
+  test('a pause takes a few seconds while the connection to Temporal hangs, and the silent line is reported as paused', async () => {
     const { line } = await open();
     const seconds = await secondsOf(async () =>
       expect(await line.pause(olga)).toMatchObject({ state: 'paused', busy: false, by: 'olga', reason: olga.reason }),
@@ -61,7 +61,7 @@ describe.concurrent('the client of the line', () => {
     expect(await line.readChanges()).toMatchObject([{ state: 'open', by: 'otto' }, { state: 'paused' }]);
   });
 
-  test('a pause is carried out also when no worker takes the update', async ({ onTestFinished }) => {
+  test('a pause succeeds if no worker takes the update', async ({ onTestFinished }) => {
     const temporal = openTemporal(config);
     onTestFinished(() => temporal.connection.close());
     const { line, gate } = await open(async () => temporal);
@@ -69,7 +69,7 @@ describe.concurrent('the client of the line', () => {
     expect(await gate.find()).toMatchObject({ state: 'paused', changeNumber: 1 });
   });
 
-  test('a pause that somebody else has lifted and set anew meanwhile is wished anew; a resume is not', async () => {
+  test('a superseded pause is repeated; a superseded resume is not', async () => {
     const { gate } = await open();
     let seen = 0;
     const meanwhile = async (): Promise<Client> => {
@@ -94,7 +94,7 @@ describe.concurrent('the client of the line', () => {
     expect(await gate.find()).toMatchObject({ state: 'paused', by: 'anna', reason: 'it is not well' });
   });
 
-  test('while the holder keeps renewing and does not fall silent nothing is confirmed', async ({ onTestFinished }) => {
+  test('a pause is not confirmed while the holder renews and is not silent', async ({ onTestFinished }) => {
     const { gate, line } = await open(async () => {
       throw new Error('no Temporal');
     });
@@ -109,7 +109,7 @@ describe.concurrent('the client of the line', () => {
     expect(await gate.find()).toMatchObject({ state: 'paused', by: 'olga' });
   });
 
-  test('a gate that cannot be reached is told within seconds', async () => {
+  test('an unreachable gate is reported within seconds', async () => {
     const nowhere = DynamoDBDocumentClient.from(
       new DynamoDBClient({ region: config.AWS_REGION, endpoint: 'http://127.0.0.1:1', maxAttempts: 1 }),
     );

@@ -9,7 +9,7 @@ import { createInsurerLineActivities } from './insurer-line-activities.ts';
 const client = createGateClient(process.env['AWS_REGION'] ?? 'eu-central-1');
 const olga = { operator: 'olga', reason: 'the insurer called' };
 
-/** A line with its gate, and its activities as a worker runs them. */
+/** Creates a line with its gate and its activities, as in a worker. */
 async function openLine() {
   const insurerId = `kk-${randomUUID().slice(0, 8)}`;
   const gate = openGate(client, insurerId);
@@ -26,7 +26,7 @@ async function openLine() {
   return { insurerId, gate, environment, run, failureOf };
 }
 
-test('a pause repeated after its worker has died changes nothing, and tells its change once', async () => {
+test('a pause that is repeated after the death of its worker changes nothing, and its change is in the outbox once', async () => {
   const { insurerId, run } = await openLine();
   const request = { insurerId, ...olga, seen: 0 };
   const first = await run(({ silenceLine }) => silenceLine(request));
@@ -35,7 +35,7 @@ test('a pause repeated after its worker has died changes nothing, and tells its 
   expect(await run(({ silenceLine }) => silenceLine(request))).toEqual({ ...first, changeNumber: 2 });
 });
 
-test('a pause waits for a holder that is not silent yet, and its worker is seen to live meanwhile', async () => {
+test('a pause waits for a holder that is not silent yet, and heartbeats in the meantime', async () => {
   const { insurerId, gate, environment, run } = await openLine();
   const holder = 'h';
   await gate.attempt(await gate.read(), { kind: 'take', holder, leaseMs: 60_000 });
@@ -47,7 +47,7 @@ test('a pause waits for a holder that is not silent yet, and its worker is seen 
   expect(await paused).toMatchObject({ state: 'paused' });
 });
 
-test('what has been superseded or resumed meanwhile is not tried again', async () => {
+test('a superseded command, and a pause that was resumed, fail without a retry', async () => {
   const { insurerId, gate, run, failureOf } = await openLine();
   const opened = await run(({ openLine }) => openLine({ insurerId, ...olga, seen: 0 }));
   expect(opened).toEqual({ state: 'open', changeNumber: 0, outbox: [] });
@@ -60,7 +60,7 @@ test('what has been superseded or resumed meanwhile is not tried again', async (
   expect(await paused).toMatchObject({ type: 'Resumed', nonRetryable: true });
 });
 
-test('what is told is forgotten', async () => {
+test('acknowledged changes leave the outbox', async () => {
   const { insurerId, run } = await openLine();
   await run(({ silenceLine }) => silenceLine({ insurerId, ...olga, seen: 0 }));
   await run(({ openLine }) => openLine({ insurerId, ...olga, seen: 1 }));
@@ -69,7 +69,7 @@ test('what is told is forgotten', async () => {
   expect(outbox).toMatchObject([{ number: 2, state: 'open' }]);
 });
 
-test('the line of another insurer is refused, and so is one that nobody keeps', async () => {
+test('the line of another insurer is rejected, and so is one that no worker has used', async () => {
   const { failureOf } = await openLine();
   const other = { insurerId: 'another', upTo: 1, seen: 0, ...olga };
   for (const name of ['silenceLine', 'openLine', 'readLineChanges', 'acknowledgeChanges'] as const)

@@ -4,18 +4,19 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import type { ExchangeAnswer } from '../line/exchange.ts';
 import { type LineContext, LineError } from '../line/line-error.ts';
 
-/** The body of an error is nobody's need, but reading it keeps the connection; beyond this it is not worth it. */
+/** Maximum size of an unneeded body that is read to keep the connection. A new connection costs less than a larger body. */
 const drainedBytesMax = 256 * 1024;
 
-/** Deeper than any sound answer, and shallow enough for whoever walks it recursively later. */
+/** Maximum nesting: deeper than any valid answer, and shallow enough for recursive code. */
 export const nestingMax = 256;
 
-/** Some 50 000 care records of one patient. An array of so many elements takes no more than some 100 MB of memory. */
+/** Maximum number of JSON values: about 50 000 care records of one patient, and about 100 MB of memory. */
 const valuesMax = 500_000;
 
 /**
- * The whole body, decoded. The cap counts decoded bytes, so that a small body cannot unfold in memory, and raw ones.
- * @throws LineError `contract` for an encoding nobody asked for, `cut-short`, `not-json` when it is no gzip, `too-large`
+ * Reads and decodes the whole body.
+ * @param maxBytes limit of both raw and decoded bytes, so that a small body cannot fill the memory
+ * @throws LineError `contract` for another encoding than requested, `cut-short`, `not-json` if it is not gzip, `too-large`
  */
 export async function readWhole(
   { headers, body }: ExchangeAnswer,
@@ -52,14 +53,14 @@ export async function readWhole(
   return Buffer.concat(chunks);
 }
 
-/** An answer that ends with its connection could be cut anywhere, and nobody would know. */
+/** Returns whether the headers declare the answer's end. Otherwise an answer that is cut short looks complete. */
 export const hasDeclaredEnd = (headers: ExchangeAnswer['headers']): boolean =>
   headers['content-length'] !== undefined || /\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
 
 /**
- * Reads a body that nobody needs to its end. One that drips is not waited for: the line is for others too.
- * @param withinMs for all of it, however it comes
- * @throws LineError `stalled` when it has not ended by then, `contract` past 256 KiB; the line's own faults
+ * Reads an unneeded body to its end. A slow body is given up, because other requests wait for the line.
+ * @param withinMs time limit for the whole body
+ * @throws LineError `stalled` after the time limit, `contract` above 256 KiB; the line's own faults
  */
 export async function readToEnd(
   { body, status }: ExchangeAnswer,
@@ -80,13 +81,13 @@ export async function readToEnd(
   }
 }
 
-/** Reads on so that the connection can be kept; whether that works is of no interest: the fault is the status. */
+/** Reads an unneeded body so that the connection can be reused. Ignores failures: the status decides the fault. */
 export const drain = (...of: Parameters<typeof readToEnd>): Promise<void> => readToEnd(...of).catch(() => {});
 
 /**
- * UTF-8 JSON, not nested deeper than nestingMax, of at most valuesMax values. Both are looked at in the bytes, before
- * anything is made of them: 64 MiB of `[],[],` are gigabytes once they are parsed.
- * @throws LineError `not-json`, `contract` when nested too deep, `too-large` when there are too many values
+ * Parses UTF-8 JSON with at most nestingMax levels and valuesMax values. Both limits are checked on the bytes before parsing,
+ * because 64 MiB of `[],[],` would take gigabytes of memory.
+ * @throws LineError `not-json`, `contract` if nested too deep, `too-large` if it has too many values
  */
 export function parseJson(body: Buffer, operation: LineContext['operation']): unknown {
   const { deepest, values } = shapeOf(body);
@@ -95,14 +96,14 @@ export function parseJson(body: Buffer, operation: LineContext['operation']): un
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
   } catch {
-    throw new LineError('not-json', { operation }); // no cause: V8 quotes the text in its message
+    throw new LineError('not-json', { operation }); // no cause: V8's message quotes the text
   }
 }
 
 const [quote, backslash, comma] = [0x22, 0x5c, 0x2c];
 const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** How deep the arrays and objects of JSON are nested, and how many values it has at most. */
+/** Returns the nesting of JSON, and an upper limit of its number of values. */
 function shapeOf(json: Buffer): { deepest: number; values: number } {
   let depth = 0;
   let deepest = 0;
@@ -119,7 +120,7 @@ function shapeOf(json: Buffer): { deepest: number; values: number } {
   return { deepest, values };
 }
 
-/** The place of the quote that ends the string which begins at `start`. */
+/** Returns the index of the quote that ends the string starting at `start`. */
 function endOfString(json: Buffer, start: number): number {
   for (let end = json.indexOf(quote, start + 1); ; end = json.indexOf(quote, end + 1)) {
     if (end === -1) return json.length;

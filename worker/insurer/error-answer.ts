@@ -5,20 +5,20 @@ import { type LineContext, LineError } from '../line/line-error.ts';
 import type { SendPermit } from '../line/send-permit.ts';
 import { drain } from './answer-body.ts';
 
-/** An insurer that is too busy and says for how long in words that we cannot read is left alone for so long, ms. */
+/** Cooldown in ms after a 429 with an unreadable `Retry-After`. */
 const unreadableCooldownMs = 1_000;
 
 export interface ErrorAnswerOptions {
   readonly permit: Pick<SendPermit, 'startCooldown' | 'pauseBySystem'>;
   readonly clock: Clock;
-  /** the body is read on for so long, ms; then the connection is not worth it */
+  /** time limit in ms for reading the body; after it, the connection is closed */
   readonly drainMs: number;
 }
 
 /**
- * What a status that nobody can use means for us and for the line. Holds the line (`Retry-After` on 429 and any 5xx) or
- * pauses it (401, 403) before the answer's end, so that no request can slip in between.
- * @returns the error to throw, once the body is out of the way
+ * Handles an answer with an error status. Starts a cooldown (`Retry-After` on 429 and any 5xx) or pauses the line (401, 403)
+ * before the exchange ends, so that no other request is sent in between.
+ * @returns the error to throw, after the body was read
  */
 export async function lineErrorOf(
   answer: ExchangeAnswer,
@@ -32,13 +32,13 @@ export async function lineErrorOf(
   const cooldownMs = mayAskForCooldown
     ? retryAfterMs(retryAfter, { date: headers['date'], nowEpochMs: clock.epochMs() }, unreadableMs)
     : undefined;
-  const told = Promise.all([
+  const written = Promise.all([
     cooldownMs !== undefined && permit.startCooldown(cooldownMs),
     (status === 401 || status === 403) && permit.pauseBySystem(`insurer answered ${status}`),
   ]);
-  told.catch(() => {}); // it may fail while the body is read; who waits for it below hears of it
+  written.catch(() => {}); // a failure while the body is read is thrown below
   await drain(answer, drainMs, operation, clock);
-  await told;
+  await written;
   return new LineError(faultOf(status, retryAfter !== undefined), { operation, status });
 }
 

@@ -67,7 +67,7 @@ test('a second request waits until the insurer has answered the first, on the sa
   expect(it.permit.ends).toEqual([{ wasAborted: false }, { wasAborted: false }]);
 });
 
-test('whoever waits is served one at a time however the answers fail', async () => {
+test('requests are sent one at a time, however the answers fail', async () => {
   const mishaps: ((request: RawRequest) => void)[] = [
     ({ socket }) => socket.resetAndDestroy(),
     answersAndCloses('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"kv'),
@@ -109,7 +109,7 @@ test('whoever waits is served one at a time however the answers fail', async () 
   ]);
 });
 
-test('a person goes before the list, the list before bulk, and each in the order of coming', async () => {
+test('people go before the list, the list before bulk, and each in the order of arrival', async () => {
   await using it = await startLine(answers(httpAnswer(500)));
   it.permit.close();
   const order: string[] = [];
@@ -128,20 +128,20 @@ test('a person goes before the list, the list before bulk, and each in the order
   expect(order).toEqual(['person 1', 'person 2', 'list', 'bulk 1', 'bulk 2']);
 });
 
-test('a pause between connecting and sending sends nothing, and the request goes out after the resume', async () => {
+test('a pause between connecting and sending stops the request, which is sent after the resume', async () => {
   await using it = await startLine(answers(httpAnswer(410)));
   const fetched = it.client.fetchCareRecords(anna, 'bulk', never);
-  await Promise.resolve().then(() => Promise.resolve()); // the connection is on its way
+  await Promise.resolve().then(() => Promise.resolve()); // the connection is being opened
   it.permit.close();
   await it.insurer.connectionArrives(1);
-  await new Promise((resolve) => setTimeout(resolve, 50)); // long enough for a request to arrive, if one were sent
+  await new Promise((resolve) => setTimeout(resolve, 50)); // long enough for a request to arrive if it were sent
   expect(it.insurer.seen).toHaveLength(0);
   it.permit.open();
   await expect(fetched).resolves.toEqual({ kind: 'not-insured' });
   expect(it.insurer.seen).toHaveLength(1);
 });
 
-test('a pause while the connection is idle sends nothing on it', async () => {
+test('a pause while the connection is idle stops requests on it', async () => {
   await using it = await startLine(answers(httpAnswer(410)));
   await it.client.fetchCareRecords(anna, 'bulk', never);
   const fetched = it.client.fetchCareRecords(ben, 'bulk', never);
@@ -154,7 +154,7 @@ test('a pause while the connection is idle sends nothing on it', async () => {
   expect(it.insurer.seen).toHaveLength(2);
 });
 
-test('an aborted request is over only when its connection is closed', async () => {
+test('an aborted request ends only when its connection is closed', async () => {
   await using it = await startLine();
   const abort = new AbortController();
   const fetched = it.client.fetchCareRecords(anna, 'bulk', abort.signal);
@@ -165,7 +165,7 @@ test('an aborted request is over only when its connection is closed', async () =
   expect(it.permit.ends).toEqual([{ wasAborted: true }]);
 });
 
-test('a person who tries again at once goes before the bulk that waits', async () => {
+test('a person who retries at once goes before waiting bulk requests', async () => {
   await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
   const tries = async (): Promise<void> => {
     for (let left = 4; left > 0; left -= 1) await it.client.fetchCareRecords(anna, 'person', never).catch(() => {});
@@ -175,7 +175,7 @@ test('a person who tries again at once goes before the bulk that waits', async (
   expect(it.insurer.seen.map(kvnrOf)).toEqual([anna, anna, anna, anna, ben, ben, ben]);
 });
 
-test('a place in the queue can be given up, and the next one is served', async () => {
+test('a waiting request can be cancelled, and the next one is sent', async () => {
   await using it = await startLine();
   const first = it.client.fetchCareRecords(anna, 'bulk', never);
   const abort = new AbortController();
@@ -189,7 +189,7 @@ test('a place in the queue can be given up, and the next one is served', async (
   await expect(third).resolves.toEqual({ kind: 'not-insured' });
 });
 
-test('the end of the lease cuts what is under way, and it is no fault of the line', async () => {
+test('the end of the lease aborts the request under way, which does not count as a fault', async () => {
   await using it = await startLine();
   const fetched = it.client.fetchCareRecords(anna, 'bulk', never);
   const { closed } = await it.insurer.requestArrives(1);
@@ -203,7 +203,7 @@ test('the end of the lease cuts what is under way, and it is no fault of the lin
 test.each([
   ['in one piece with an answer', true],
   ['later, on the idle connection', false],
-])('bytes that nobody asked for, %s, are not taken for the next answer', async (_when, atOnce) => {
+])('unrequested bytes, %s, are not taken for the next answer', async (_when, atOnce) => {
   const garbage = httpAnswer(200, recordsOf(ben, ',"forged":true'));
   await using it = await startLine(({ socket }, number) => {
     const [answer] = [httpAnswer(200, recordsOf(number === 1 ? anna : ben))];
@@ -226,7 +226,7 @@ test('a connection that the insurer has closed is not used again', async () => {
   expect(it.insurer.connections).toBe(2);
 });
 
-test('an insurer that listens nowhere refuses', async () => {
+test('an insurer that does not listen gives the fault refused', async () => {
   await using it = await startLine();
   await it.insurer[Symbol.asyncDispose]();
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'refused' });
@@ -240,7 +240,7 @@ test.each<[string, string, (request: RawRequest) => void]>([
   ['is reset before the headers', 'reset', ({ socket }) => socket.resetAndDestroy()],
   ['is closed before the headers', 'reset', ({ socket }) => socket.end()],
   ['is closed in the headers', 'reset', answersAndCloses('HTTP/1.1 200 OK\r\ncontent-le')],
-  ['never comes', 'stalled', () => {}],
+  ['never arrives', 'stalled', () => {}],
   ['stalls in the headers', 'stalled', answers('HTTP/1.1 200 OK\r\ncontent-le')],
   ['stalls in the body', 'stalled', answers('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{')],
   [
@@ -249,7 +249,7 @@ test.each<[string, string, (request: RawRequest) => void]>([
     answersAndCloses('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{}'),
   ],
   [
-    'is shorter and closes by its own word',
+    'is shorter and says connection: close',
     'cut-short',
     answersAndCloses('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 99\r\n\r\n{}'),
   ],
@@ -259,14 +259,14 @@ test.each<[string, string, (request: RawRequest) => void]>([
     answersAndCloses('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n'),
   ],
   [
-    'is chunked without its end and closes by its own word',
+    'is chunked without its end and says connection: close',
     'cut-short',
     answersAndCloses('HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n'),
   ],
   ['declares no end', 'cut-short', answersAndCloses(`HTTP/1.1 200 OK\r\n\r\n${recordsOf(anna)}`)],
-  ['is a gzip without its end', 'cut-short', answers(httpAnswer(200, gzipped(recordsOf(anna)).subarray(0, -12), gzip))],
-  ['says gzip and is none', 'not-json', answers(httpAnswer(200, recordsOf(anna), gzip))],
-  ['is of an encoding nobody asked for', 'contract', answers(httpAnswer(200, 'x', { 'content-encoding': 'br' }))],
+  ['is gzip without its end', 'cut-short', answers(httpAnswer(200, gzipped(recordsOf(anna)).subarray(0, -12), gzip))],
+  ['claims gzip but is not', 'not-json', answers(httpAnswer(200, recordsOf(anna), gzip))],
+  ['has another encoding than requested', 'contract', answers(httpAnswer(200, 'x', { 'content-encoding': 'br' }))],
   ['is a page', 'not-json', answers(httpAnswer(200, '<html>please log in</html>'))],
   ['is empty', 'not-json', answers(httpAnswer(200))],
   [
@@ -289,8 +289,8 @@ test.each<[string, string, (request: RawRequest) => void]>([
     'contract',
     answers(httpAnswer(200, `{"kvnr":"${anna}","careRecords":[],"x":${'['.repeat(1e6)}${']'.repeat(1e6)}}`)),
   ],
-  ['unfolds past the cap', 'too-large', answers(httpAnswer(200, gzipped(bomb), gzip))],
-  ['is past the cap', 'too-large', answers(httpAnswer(200, bomb))],
+  ['is above the limit after decoding', 'too-large', answers(httpAnswer(200, gzipped(bomb), gzip))],
+  ['is above the limit', 'too-large', answers(httpAnswer(200, bomb))],
   [
     'has too many records',
     'too-large',
@@ -298,12 +298,16 @@ test.each<[string, string, (request: RawRequest) => void]>([
   ],
   ['has too many numbers', 'too-large', answers(httpAnswer(200, recordsOf(anna, `,"x":[${'1,'.repeat(500_001)}1]`)))],
   ['is a redirect', 'redirect', answers(httpAnswer(302, '', { location: '/elsewhere' }))],
-  ['is a 304 that nobody asked for', 'contract', answers('HTTP/1.1 304 Not Modified\r\n\r\n')],
-  ['is a 206 that nobody asked for', 'contract', answers(httpAnswer(206, '{}'))],
+  ['is an unrequested 304', 'contract', answers('HTTP/1.1 304 Not Modified\r\n\r\n')],
+  ['is an unrequested 206', 'contract', answers(httpAnswer(206, '{}'))],
   ['is a 500', 'server-error', answers(httpAnswer(500, '<html>'))],
   ['is a 503 without Retry-After', 'server-error', answers(httpAnswer(503))],
-  ['is a 500 whose body is cut', 'server-error', answersAndCloses('HTTP/1.1 500 X\r\ncontent-length: 99\r\n\r\n<')],
-  ['is a 410 that is cut', 'cut-short', answersAndCloses('HTTP/1.1 410 Gone\r\ncontent-length: 99\r\n\r\n{')],
+  [
+    'is a 500 with an incomplete body',
+    'server-error',
+    answersAndCloses('HTTP/1.1 500 X\r\ncontent-length: 99\r\n\r\n<'),
+  ],
+  ['is an incomplete 410', 'cut-short', answersAndCloses('HTTP/1.1 410 Gone\r\ncontent-length: 99\r\n\r\n{')],
   ['is a 418', 'contract', answers(httpAnswer(418))],
   [
     'has headers without end',
@@ -312,7 +316,7 @@ test.each<[string, string, (request: RawRequest) => void]>([
       socket.write(`HTTP/1.1 200 OK\r\n${'x-more: and more\r\n'.repeat(4_000)}`);
     },
   ],
-])('an answer that %s is told as %s', async (_what, fault, answer) => {
+])('an answer that %s gives the fault %s', async (_what, fault, answer) => {
   await using it = await startLine(answer, { stallMs: 150, careRecordsBytesMax: 2_500_000 });
   const error = await it.client.fetchCareRecords(anna, 'bulk', never).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ name: 'LineError', fault });
@@ -320,7 +324,7 @@ test.each<[string, string, (request: RawRequest) => void]>([
   expect(it.permit.ends).toHaveLength(1);
 });
 
-test('records may carry anything that the contract does not name, gzip and all', async () => {
+test('records may have fields outside the contract, also with gzip', async () => {
   const body = recordsOf(
     anna,
     `,"commas":"${',[{'.repeat(200_000)}"` +
@@ -331,7 +335,7 @@ test('records may carry anything that the contract does not name, gzip and all',
   expect(fetched.kind === 'answer' && fetched.body.equals(Buffer.from(body))).toBe(true);
 });
 
-test('a body that keeps coming, however slowly, is no stall', async () => {
+test('a body that keeps arriving slowly is not a stall', async () => {
   const body = recordsOf(anna);
   await using it = await startLine(
     async ({ socket }) => {
@@ -346,7 +350,7 @@ test('a body that keeps coming, however slowly, is no stall', async () => {
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).resolves.toMatchObject({ kind: 'answer' });
 });
 
-/** Sends a piece of a body now and then, for ever. */
+/** Sends a part of a body at intervals, without end. */
 const drips =
   (status: number) =>
   ({ socket }: RawRequest): void => {
@@ -360,7 +364,7 @@ test.each([
   [410, 'stalled'],
   [500, 'server-error'],
   [418, 'contract'],
-])('the dripping body of a %i does not hold the line', async (status, fault) => {
+])('the slow body of a %i does not block the line', async (status, fault) => {
   await using it = await startLine(drips(status), { stallMs: 200 });
   const beganMs = performance.now();
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
@@ -369,7 +373,7 @@ test.each([
   expect(it.permit.ends).toEqual([{ wasAborted: true }]);
 });
 
-test('a 410 answers all who wait for the same patient, and nobody asks again; another patient gets their turn', async () => {
+test('a 410 answers all waiting calls for the same patient without another request; another patient is fetched', async () => {
   await using it = await startLine();
   const bulk = it.client.fetchCareRecords(anna, 'bulk', never);
   const first = await it.insurer.requestArrives(1);
@@ -382,13 +386,13 @@ test('a 410 answers all who wait for the same patient, and nobody asks again; an
   expect(it.insurer.seen.map(kvnrOf)).toEqual([anna, ben]);
 });
 
-test.each([404, 410])('a %i with a body that nobody could mean is not believed, nor read on', async (status) => {
+test.each([404, 410])('a %i with an endless body does not count, and is not read to its end', async (status) => {
   await using it = await startLine(answers(httpAnswer(status, Buffer.alloc(400 * 1024, '.'))));
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'contract' });
 });
 
-test('Retry-After holds the line on 429 and on any 5xx, nonsense for a second on 429 only', async () => {
-  const date = 'Wed, 25 Nov 2026 08:00:00 GMT'; // whatever our own clock says
+test('Retry-After starts a cooldown on 429 and on any 5xx; an unreadable value gives a second, on 429 only', async () => {
+  const date = 'Wed, 25 Nov 2026 08:00:00 GMT'; // independent of our own clock
   const headers = ['120', 'Wed, 25 Nov 2026 08:01:00 GMT', 'soon', '7', 'soon'];
   await using it = await startLine(({ socket }, number) => {
     const [status, retryAfter] = [[429, 503, 429][number - 1] ?? 500, headers[number - 1] ?? ''];
@@ -399,7 +403,7 @@ test('Retry-After holds the line on 429 and on any 5xx, nonsense for a second on
   expect(it.permit.cooldownsMs).toEqual([120_000, 60_000, 1_000, 7_000]);
 });
 
-test('two Retry-After headers hold for the longer one', async () => {
+test('of two Retry-After headers the longer one counts', async () => {
   await using it = await startLine(
     answers('HTTP/1.1 429 X\r\nretry-after: 5\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n'),
   );
@@ -407,20 +411,20 @@ test('two Retry-After headers hold for the longer one', async () => {
   expect(it.permit.cooldownsMs).toEqual([60_000]);
 });
 
-test('a token that is refused pauses the line', async () => {
+test('a rejected token pauses the line', async () => {
   await using it = await startLine(answers(httpAnswer(403, 'go away')));
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'unauthorized' });
   expect(it.permit.pauses).toEqual(['insurer answered 403']);
 });
 
-test('the next request goes out at once after a failure: a refused error body is read to its end', async () => {
+test('the body of an error is read to its end, and the next request uses the same connection at once', async () => {
   await using it = await startLine(answers(httpAnswer(500, '<html>'.repeat(1_000))));
   for (let count = 0; count < 5; count++) await it.client.fetchCareRecords(anna, 'bulk', never).catch(() => {});
   expect(it.insurer.connections).toBe(1);
   expect(it.permit.ends.every(({ wasAborted }) => !wasAborted)).toBe(true);
 });
 
-test('nothing of the list is taken from the insurer while its sink is busy, and that is no stall', async () => {
+test('nothing of the list is read while the sink is busy, and that is not a stall', async () => {
   const megabyte = Buffer.alloc(1024 * 1024, ' ');
   let written = 0;
   await using it = await startLine(
@@ -448,7 +452,7 @@ test('nothing of the list is taken from the insurer while its sink is busy, and 
     never,
   );
   await new Promise((resolve) => setTimeout(resolve, 400));
-  expect(written).toBeLessThan(32); // what the kernel's buffers hold
+  expect(written).toBeLessThan(32); // the size of the kernel's buffers
   goOn();
   await expect(fetched).resolves.toBe('whole');
   expect(bytes).toBe(64 * megabyte.length);

@@ -23,30 +23,31 @@ export interface InsurerClientOptions {
   readonly clock?: Clock;
 }
 
-/** not-insured: 410, final; unknown: 404, the insurer has never known this KVNR. */
+/** not-insured: 410, final; unknown: 404, the insurer never knew this KVNR. */
 export type CareRecordsFetch =
   | { readonly kind: 'answer'; readonly body: Buffer; readonly order: string }
   | { readonly kind: 'not-insured' }
   | { readonly kind: 'unknown' };
 
 export interface ListRequest {
-  /** sent as If-None-Match; not together with `resume` */
+  /** sent as If-None-Match; ignored with `resume` */
   readonly knownEtag?: string;
-  /** goes on from this byte of the list with this strong ETag */
+  /** continues the list with this strong ETag from this byte */
   readonly resume?: { readonly from: number; readonly etag: string };
 }
 
-/** Takes in the list as it comes. What it throws ends the request. */
+/** Receives the list as it arrives. An error that it throws ends the request. */
 export interface ListSink {
   /**
-   * Called once, before the first byte. `from` 0: the whole list comes, and whatever was there before is void once this
-   * has begun like a list, for a proxy's page is no list; else the rest.
-   * `resumeEtag`: the strong ETag under which a cut transfer can be taken up again; absent when it cannot.
+   * Called once, before the first byte.
+   * @param start `from`: 0 for the whole list, otherwise the offset of the rest. A whole list replaces earlier bytes once it
+   *   has begun like a list, because it may be an error page of a proxy. `resumeEtag`: the strong ETag with which an
+   *   interrupted transfer can be resumed; absent if it cannot
    */
   begin(start: { readonly from: number; readonly etag?: string; readonly resumeEtag?: string }): void;
-  /** While it has not resolved, nothing more is taken from the insurer. */
+  /** Receives a chunk. Until it has resolved, nothing more is read from the socket. */
   write(chunk: Buffer): Promise<void>;
-  /** Forgets all that has come: the insurer has another list by now. The request fails. */
+  /** Discards all bytes, because the insurer has another list by now. The request fails. */
   restart(): void;
 }
 
@@ -131,9 +132,9 @@ export function createInsurerClient({
             };
           case 404:
           case 410: {
-            await readToEnd(answer, stallMs, operation, clock); // counts only when it is whole: what follows cannot be undone
+            await readToEnd(answer, stallMs, operation, clock); // only a complete answer counts, because its effects are final
             if (answer.status === 404) return { kind: 'unknown' };
-            for (const call of callsOfPatient) if (call !== own) call.abort(); // before the line is free for one of them
+            for (const call of callsOfPatient) if (call !== own) call.abort(); // before the line is free for the next request
             return { kind: 'not-insured' };
           }
           default:
@@ -150,7 +151,7 @@ export function createInsurerClient({
           callsOfPatient.delete(own);
           if (callsOfPatient.size === 0) calls.delete(kvnr);
         });
-      // The line is free by now: the next request is on its way while this answer is looked at.
+      // The line is free by now: the next request is under way while this answer is checked.
       if (fetched.kind === 'answer') checkCareRecords(fetched.body, kvnr);
       return fetched;
     },
@@ -162,7 +163,7 @@ export function createInsurerClient({
         path: `${basePath}/patients`,
         headers: {
           ...commonHeaders,
-          'accept-encoding': 'identity', // a range is one of the bytes that we count
+          'accept-encoding': 'identity', // ranges count the bytes of the body
           ...(resume && { range: `bytes=${resume.from}-`, 'if-range': resume.etag }),
           ...(!resume && knownEtag !== undefined && { 'if-none-match': knownEtag }),
         },
@@ -219,7 +220,7 @@ export function createInsurerClient({
   };
 }
 
-/** Whose records they are goes before all else: what is wrong with somebody else's is not ours to say. */
+/** Checks the patient first: other faults in another patient's answer are not reported. @throws LineError */
 function checkCareRecords(body: Buffer, kvnr: Kvnr): void {
   const operation = 'care-records';
   const value = parseJson(body, operation);
@@ -235,7 +236,7 @@ function checkCareRecords(body: Buffer, kvnr: Kvnr): void {
   if (problem !== undefined) throw new LineError('contract', { operation, status: 200, problem });
 }
 
-/** `bytes {from}-{last}/{total}`, the total perhaps `*`; end: the first byte after it. Undefined when it is anything else. */
+/** Parses `bytes {from}-{last}/{total}`; the total may be `*`. `end` is `last` + 1. Returns undefined for any other text. */
 function rangeOf(contentRange = ''): { from: number; end: number; total?: number } | undefined {
   const match = /^bytes (\d{1,15})-(\d{1,15})\/(?:(\d{1,15})|\*)$/.exec(contentRange.trim());
   if (!match) return undefined;

@@ -10,7 +10,7 @@ export interface ExchangeOptions {
   /** scheme, host and port of the insurer */
   readonly origin: string;
   readonly permit: Pick<SendPermit, 'maySend' | 'begin' | 'leaseNumber'>;
-  /** no byte for so long, ms, and the exchange has failed (LINE_STALL_MS) */
+  /** time in ms without a byte after which the exchange fails (LINE_STALL_MS) */
   readonly stallMs: number;
   readonly clock?: Clock;
   readonly openConnection?: OpenConnection;
@@ -18,49 +18,49 @@ export interface ExchangeOptions {
 
 export interface ExchangeRequest {
   readonly operation: LineContext['operation'];
-  /** path and query, percent-encoded. Holds a KVNR: goes nowhere but to the insurer */
+  /** path and query, percent-encoded. Contains a KVNR, so it must not go anywhere but to the insurer. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** An answer whose headers are here and whose body is coming. */
+/** An answer whose headers have arrived; its body may still be arriving. */
 export interface ExchangeAnswer {
   readonly status: number;
-  /** names in lower case; a header that came twice is joined with `, ` */
+  /** names in lower case; repeated headers are joined with `, ` */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * The body as it comes, not decoded, with backpressure: while nobody reads, nothing is taken from the insurer. Ends
-   * only when the answer is whole as HTTP frames it; fails with LineError otherwise.
+   * The body as it arrives, not decoded, with backpressure: without a reader, nothing is read from the socket. Ends only if
+   * the answer is complete by HTTP framing; fails with LineError otherwise.
    */
   readonly body: Readable;
-  /** orders all requests over this line: `{leaseNumber, 15 digits}-{number within the process, 9 digits}`, as of the sending */
+  /** orders all requests on this line by the time of sending: `{leaseNumber, 15 digits}-{number within the process, 9 digits}` */
   readonly order: string;
 }
 
 export interface Exchange {
   /**
-   * One request and its answer. Settles only when the socket is idle and clean, or closed; a body that `read` leaves
-   * unread is cut. Not to be called while another one is under way: `queue` sees to that.
-   * @param read takes the answer in; what it returns or throws is what the exchange returns or throws
-   * @throws LineError when the line fails; LineWithheld when the right to send was not there, or ended; the signal's
-   *   reason when that aborts
+   * Performs one request and its answer. Settles only once the socket is idle and clean, or closed. If `read` does not read
+   * the whole body, the socket is closed. Must not be called while another exchange is under way; the queue ensures that.
+   * @param read reads the answer; its result or error becomes the result or error of the exchange
+   * @throws LineError if the line fails; LineWithheld if the permit was missing or has ended; the signal's reason when the
+   *   signal aborts
    */
   perform<T>(request: ExchangeRequest, read: (answer: ExchangeAnswer) => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Closes the socket, also an idle one. */
   close(): Promise<void>;
 }
 
-/** A connection that is not there after so long will not come; a stall deadline shorter than it goes for it too. */
+/** Time limit for connecting, in ms; `stallMs`, if that is shorter. */
 const connectMsMax = 10_000;
-/** The stall clock looks so often within stallMs: a frozen process counts one look only, not the time it was frozen. */
-const looksPerStall = 20;
-/** So much of a body waits in memory for its reader. */
+/** Checks of the stall clock within stallMs. After a freeze, the process counts one check, not the time of the freeze. */
+const checksPerStall = 20;
+/** Maximum part of a body that waits in memory for its reader. */
 const bodyBufferBytes = 256 * 1024;
 
 /**
- * The one way to the insurer: HTTP/1.1 over one connection, no pipelining, no redirect, no retry (docs/explanation/the-line.md, "The exchange").
- * undici frames and parses; what it must not decide is decided here: when a request may be written, when an answer has
- * stalled, and when the socket is free again.
+ * Opens the only way to the insurer: HTTP/1.1 over one connection, without pipelining, redirects or retries
+ * (docs/explanation/the-line.md, "The exchange"). undici frames and parses. This file decides when a request may be written,
+ * when an answer has stalled, and when the socket is free again.
  */
 export function openExchange({
   origin,
@@ -72,7 +72,7 @@ export function openExchange({
   let sent = 0;
   const connection = openConnection(origin, Math.min(connectMsMax, stallMs));
 
-  /** Resolves when no socket is open. */
+  /** Closes the socket. Resolves once none is open. */
   async function closeSocket(reason?: Error): Promise<void> {
     const open = connection.socket;
     if (open === undefined || open.closed) return;
@@ -88,7 +88,7 @@ export function openExchange({
   ): Promise<T> {
     signal.throwIfAborted();
     const { operation } = request;
-    /** why we ended it ourselves: goes before whatever undici makes of the closed socket */
+    /** why we closed the socket; takes precedence over the error that undici derives from the close */
     let abortReason: unknown;
     let whole = false;
     let madeNoSense = false;
@@ -97,7 +97,7 @@ export function openExchange({
 
     async function abort(reason: unknown): Promise<void> {
       abortReason ??= reason;
-      await closeSocket(new Error('cut')); // a plain error: undici takes up a request again after some of its own
+      await closeSocket(new Error('aborted by us')); // a plain error: after some errors of its own, undici repeats the request
     }
     const onAbort = (): void => void abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -109,25 +109,25 @@ export function openExchange({
         const reason =
           abortReason ?? asLineError(error, operation, { sent: end !== undefined, answering: body !== undefined });
         madeNoSense = reason instanceof LineError && reason.fault === 'contract';
-        reject(reason); // without effect once answered
+        reject(reason); // no effect after the headers
         body?.destroy(reason instanceof Error ? reason : new Error('aborted', { cause: reason }));
       };
       const handler: Dispatcher.DispatchHandler = {
-        // Called right before the request is written, in the same tick, on a new socket and on an idle one.
+        // undici calls this in the tick in which it writes the request, on a new socket and on an idle one.
         onRequestStart(controller) {
-          if (end !== undefined) abortReason ??= new LineError('reset', { operation }); // never a second time
+          if (end !== undefined) abortReason ??= new LineError('reset', { operation }); // undici must not write the request twice
           if (!permit.maySend()) abortReason ??= new LineWithheld(false);
           if (signal.aborted) abortReason ??= signal.reason;
           if (abortReason !== undefined) return controller.abort(new Error('not sent'));
           end = permit.begin(() => abort(new LineWithheld(true)));
-          if (abortReason !== undefined) return controller.abort(new Error('cut')); // begin has looked at the clock again
+          if (abortReason !== undefined) return controller.abort(new Error('aborted by us')); // begin has checked the clock again
           order = `${String(permit.leaseNumber).padStart(15, '0')}-${String(++sent).padStart(9, '0')}`;
           endStallClock = startStallClock();
         },
         onResponseStart(controller, status, headers) {
           if (status < 200) return;
           body = new Readable({ highWaterMark: bodyBufferBytes, read: () => controller.resume() });
-          body.on('error', () => {}); // told through `answered` or to whoever reads
+          body.on('error', () => {}); // the error reaches `answered` or the reader
           resolve({ status, headers: plainHeaders(headers), body, order });
         },
         onResponseData(controller, chunk) {
@@ -142,17 +142,17 @@ export function openExchange({
       connection.dispatch({ path: request.path, method: 'GET', headers: { ...request.headers } }, handler);
     });
 
-    /** Counts looks at which no byte had come while we were ready to take one. */
+    /** Counts checks without a new byte while we were ready to read one. */
     function startStallClock(): () => void {
       let seen = connection.socket?.bytesRead ?? 0;
-      let silentLooks = 0;
-      return clock.every(stallMs / looksPerStall, () => {
+      let silentChecks = 0;
+      return clock.every(stallMs / checksPerStall, () => {
         const bytesRead = connection.socket?.bytesRead ?? 0;
         if (whole) return;
-        const heldByUs = body !== undefined && body.readableLength >= bodyBufferBytes;
-        silentLooks = bytesRead !== seen || heldByUs ? 0 : silentLooks + 1;
+        const isBufferFull = body !== undefined && body.readableLength >= bodyBufferBytes;
+        silentChecks = bytesRead !== seen || isBufferFull ? 0 : silentChecks + 1;
         seen = bytesRead;
-        if (silentLooks > looksPerStall) void abort(new LineError('stalled', { operation }));
+        if (silentChecks > checksPerStall) void abort(new LineError('stalled', { operation }));
       });
     }
 
@@ -164,9 +164,9 @@ export function openExchange({
       signal.removeEventListener('abort', onAbort);
       endStallClock();
       const { socket } = connection;
-      // The insurer knows of the closes that it made; of ours it learns by and by (LINE_MIN_GAP_MS).
+      // The insurer knows the closes that it made. It needs time to see ours (LINE_MIN_GAP_MS).
       const wasAborted = !whole && (abortReason !== undefined || madeNoSense || socket?.destroyed === false);
-      if (!whole || socket?.destroyed) await closeSocket(new Error('not read on'));
+      if (!whole || socket?.destroyed) await closeSocket(new Error('body not read to its end'));
       end?.({ wasAborted });
     }
   }
@@ -181,8 +181,8 @@ export function openExchange({
 }
 
 /**
- * What undici and the socket say, in our words. Before the request was written: refused. Headers or chunks that are no
- * HTTP: contract. A body that ends too early: cut-short. All else that closes the socket: reset.
+ * Maps an error of undici or the socket to a fault kind: `refused` before the request was written, `contract` for headers or
+ * chunks that are not HTTP, `cut-short` for a body that ends too early, and `reset` for all else that closes the socket.
  */
 function asLineError(
   error: Error,
@@ -190,15 +190,15 @@ function asLineError(
   { sent, answering }: { sent: boolean; answering: boolean },
 ): Error {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-  if (code === 'UND_ERR_DESTROYED') return error; // closed by us for good
+  if (code === 'UND_ERR_DESTROYED') return error; // we have closed the client
   const fault = (): LineFault => {
     if (!sent) return 'refused';
     if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'contract';
-    if (error instanceof errors.HTTPParserError && 'data' in error && error.data) return 'contract'; // without bytes that do not fit: an early end
+    if (error instanceof errors.HTTPParserError && 'data' in error && error.data) return 'contract'; // without data, the parser reports an early end
     if (answering && code !== 'ECONNRESET') return 'cut-short';
     return 'reset';
   };
-  return new LineError(fault(), { operation, problem: code }); // no cause: undici's quotes what the insurer sent
+  return new LineError(fault(), { operation, problem: code }); // no cause: undici's error quotes bytes of the insurer
 }
 
 const plainHeaders = (headers: Record<string, string | string[] | undefined>): Record<string, string> =>

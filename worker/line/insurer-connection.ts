@@ -2,11 +2,11 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type buildConnector, Client, type Dispatcher } from 'undici';
 
-/** HTTP/1.1 over one socket at a time, which is opened when it is needed. */
+/** HTTP/1.1 over one socket at a time, which is opened on demand. */
 export interface InsurerConnection {
-  /** Sends a request once a socket is connected; tells the handler of it as undici does. */
+  /** Sends a request once a socket is connected. Calls the handler as undici does. */
   dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
-  /** the last socket that was opened */
+  /** the socket that was opened last */
   readonly socket: Pick<Socket, 'bytesRead' | 'closed' | 'destroyed' | 'destroy' | 'once'> | undefined;
   /** Closes the socket. A request under way fails. */
   destroy(): Promise<void>;
@@ -14,14 +14,14 @@ export interface InsurerConnection {
 
 /**
  * @param origin scheme, host and port of the insurer
- * @param connectMs a socket that is not connected after so long is destroyed
+ * @param connectMs time limit for connecting, after which the socket is destroyed
  */
 export type OpenConnection = (origin: string, connectMs: number) => InsurerConnection;
 
-/** An idle connection older than this is not trusted: a modem line forgets them. */
+/** Time in ms after which an idle connection is not reused, because a modem line drops them silently. */
 const idleMsMax = 4_000;
 
-/** By undici, which frames and parses, but has no deadline of its own: those are the exchange's. */
+/** Opens a connection with undici, without undici's timeouts: the exchange has its own. */
 export const openInsurerConnection: OpenConnection = (origin, connectMs) => {
   let socket: Socket | undefined;
   const client = new Client(origin, {
@@ -43,7 +43,7 @@ export const openInsurerConnection: OpenConnection = (origin, connectMs) => {
   };
 };
 
-/** A socket that is connected (over TLS: and trusted) when the callback gets it; destroyed after connectMs otherwise. */
+/** Opens a socket. Calls back once it is connected, with TLS verified. Destroys it after connectMs otherwise. */
 function connectSocket(
   { protocol, hostname, port, servername }: buildConnector.Options,
   connectMs: number,
@@ -55,17 +55,17 @@ function connectSocket(
       ? connectTls({ ...address, servername: servername ?? hostname, ALPNProtocols: ['http/1.1'] })
       : connectTcp(address);
   const deadline = setTimeout(() => socket.destroy(new ConnectTimeout()), connectMs);
-  let told = false;
-  const tell = (error?: Error): void => {
+  let isSettled = false;
+  const settle = (error?: Error): void => {
     clearTimeout(deadline);
-    if (told) return; // undici listens from there on
-    told = true;
+    if (isSettled) return; // undici handles later errors itself
+    isSettled = true;
     if (error === undefined) callback(null, socket);
     else callback(error, null);
   };
-  socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => tell());
-  socket.on('error', tell);
-  socket.once('close', () => tell(new Error('closed while connecting')));
+  socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => settle());
+  socket.on('error', settle);
+  socket.once('close', () => settle(new Error('closed while connecting')));
   return socket;
 }
 

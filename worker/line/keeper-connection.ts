@@ -4,17 +4,17 @@ import type { FromLineProcess } from './messages.ts';
 import { SendPermit, type SendPermitOptions } from './send-permit.ts';
 
 export interface KeeperConnection {
-  /** the right to send, as the keeper grants it */
+  /** the permission to send, which follows the keeper's orders */
   readonly permit: SendPermit;
-  /** Says that this process can be granted something. Before that it may send nothing. */
+  /** Tells the keeper that this process is ready. Before that, it may send nothing. */
   ready(): void;
 }
 
 /**
- * Binds this process, a line process, to the keeper that forked it. It ends when the keeper does: at once, by SIGKILL, so that no
- * handler can delay the closing of its sockets.
- * @param onStop called once, when this process is to end in order: by the keeper's wish, or because tasks wait here for
- *   a lease that another process has
+ * Connects this process to the keeper that forked it. When the keeper ends, this process ends at once by SIGKILL, which
+ * closes its sockets without any handler.
+ * @param onStop called once when this process should shut down: the keeper has ordered it, or tasks wait here while another
+ *   process has the lease
  */
 export function connectToKeeper({
   onStop,

@@ -3,7 +3,7 @@ import { createLog } from '../log.ts';
 import { startKeeper } from './keeper.ts';
 import { forkedFrom } from './line-process-handle.ts';
 
-/** A worker's main process with nothing but the line. Says on stdout what it is asked to call. Ends in order on SIGTERM. */
+/** Runs a worker's main process with only the keeper. Logs the keeper's calls on stdout. Shuts down on SIGTERM. */
 const setting = (name: string): string => process.env[name] ?? '';
 const log = createLog('keeper');
 const keeper = await startKeeper({

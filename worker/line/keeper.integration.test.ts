@@ -17,17 +17,17 @@ const leaseMs = 2_000;
 const pauseGraceMs = 400;
 const never = new AbortController().signal;
 
-/** What the insurer saw: requests in the order they came, and how many there were at once. */
+/** What the insurer saw: requests in the order of arrival, and how many at the same time. */
 interface Insurer {
   readonly url: string;
   readonly arrivals: { readonly worker: string; readonly leaseNumber: number; readonly atMs: number }[];
   readonly overlaps: number;
   readonly underWay: number;
-  /** no request is under way any more: it was answered, or its socket is closed */
+  /** resolves once no request is under way: each was answered, or its socket is closed */
   becomesIdle(): Promise<void>;
-  /** how a request is answered; by default after 20 ms */
+  /** answers a request; by default after 20 ms */
   answer: (response: ServerResponse, worker: string) => void;
-  /** the next request that fits, from now on */
+  /** resolves with the next matching request */
   nextRequest(fits?: (worker: string) => boolean): Promise<string>;
   close(): void;
 }
@@ -79,10 +79,10 @@ async function startInsurer(): Promise<Insurer> {
   };
   return insurer;
 }
-/** The way to DynamoDB, which can be cut: what is open is closed, and so is whatever comes then. */
+/** A proxy to DynamoDB that can disconnect: it closes all connections, also new ones. */
 interface DatabaseWay extends AsyncDisposable {
   readonly url: string;
-  cut(): void;
+  disconnect(): void;
 }
 
 async function startDatabaseWay(): Promise<DatabaseWay> {
@@ -104,15 +104,15 @@ async function startDatabaseWay(): Promise<DatabaseWay> {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const cut = (): void => {
+  const disconnect = (): void => {
     isAborted = true;
     for (const socket of sockets) socket.destroy();
   };
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    cut,
+    disconnect,
     async [Symbol.asyncDispose]() {
-      cut();
+      disconnect();
       server.close();
       await once(server, 'close');
     },
@@ -122,7 +122,7 @@ async function startDatabaseWay(): Promise<DatabaseWay> {
 const answerSoon = (response: ServerResponse): void => void setTimeout(() => response.end('{}'), 20);
 const hang = (): void => {};
 
-/** A worker's main process, with its line process that sends. */
+/** A worker's main process with its line process, which sends requests. */
 class Worker {
   readonly name: string;
   readonly process: ChildProcess;
@@ -146,7 +146,7 @@ class Worker {
     return this.said.findLast(({ event }) => event === 'line process started')?.['linePid'] as number;
   }
 
-  /** The first time, or one of the times, that it says so. */
+  /** Resolves at the first, or the given, occurrence of a log event. */
   async says(event: string, time = 1): Promise<Record<string, unknown>> {
     return await new Promise((resolve) => {
       const look = (): void => {
@@ -173,14 +173,14 @@ const trySignal = (pid: number, signal: NodeJS.Signals): void => {
   try {
     process.kill(pid, signal);
   } catch {
-    // it is gone
+    // the process has ended already
   }
 };
 
-/** Pairs start one after the other: four processes that start at once leave no core to the tests that run meanwhile. */
+/** Pairs start one after the other: four processes that start at once would leave no core to the other tests. */
 let lastStart: Promise<unknown> = Promise.resolve();
 
-/** An insurer with a line of their own, and workers on it, which end with the test. */
+/** Starts an insurer with its own line, and workers on it. All end with the test. */
 async function openWorld() {
   const insurerId = `kk-${randomUUID().slice(0, 8)}`;
   const insurer = await startInsurer();
@@ -205,7 +205,7 @@ async function openWorld() {
     insurer,
     gate,
     startWorker,
-    /** Two workers; the first one named is the one that sends. */
+    /** Starts two workers. The first one returned is the one that sends. */
     async startPair(environment?: NodeJS.ProcessEnv): Promise<[Worker, Worker]> {
       const start = async (): Promise<[Worker, Worker]> => {
         const pair = [startWorker('anton', environment), startWorker('berta', environment)] as const;
@@ -232,7 +232,7 @@ async function openWorld() {
           .filter((worker) => worker.process.exitCode === null && worker.process.signalCode === null)
           .map(async (worker) => {
             worker.kill('SIGCONT');
-            worker.kill('SIGKILL'); // its line process, woken by now, ends with it
+            worker.kill('SIGKILL'); // its line process is awake by now and ends with it
             await once(worker.process, 'exit');
           }),
       );
@@ -247,7 +247,7 @@ const test = base.extend('world', async ({ task: _ }, { onCleanup }) => {
   return world;
 });
 
-/** A worker whose wall clock jumps with the file of this name. */
+/** Environment of a worker whose wall clock jumps with the file of this name. */
 const shiftedClock = (name: string): NodeJS.ProcessEnv => ({
   NODE_OPTIONS: `--import=${new URL('../../test/chaos/shifted-clock.fixture.mjs', import.meta.url).pathname}`,
   WALL_CLOCK_OFFSET_FILE: join(clocks, name),
@@ -263,15 +263,15 @@ async function tookMs(event: Promise<unknown>): Promise<number> {
 }
 const from = (worker: Worker) => (name: string) => name === worker.name;
 
-/** Whatever else the machine has to do, these hold: they run at the same time. */
-describe.concurrent('beside others', () => {
-  test('the holder calls for a change that nobody was told of, after five seconds and not before', async ({
+/** These tests run concurrently, because they hold on a busy machine, too. */
+describe.concurrent('concurrent tests', () => {
+  test('the holder reports a change that is not acknowledged, after five seconds and not before', async ({
     expect,
     world: { gate, startPair, pauseNow, resumeNow },
   }) => {
     const [holder, other] = await startPair();
     const { changeNumber } = await pauseNow();
-    expect(await tookMs(holder.says('unacknowledged'))).toBeGreaterThanOrEqual(4_900); // a look may be under way at the pause
+    expect(await tookMs(holder.says('unacknowledged'))).toBeGreaterThanOrEqual(4_900); // a read of the gate may be under way at the pause
     await gate.acknowledge(changeNumber);
     await resumeNow();
     expect(await tookMs(holder.says('unacknowledged', 2))).toBeGreaterThanOrEqual(4_900);
@@ -279,7 +279,7 @@ describe.concurrent('beside others', () => {
     expect(other.said.some(({ event }) => event === 'unacknowledged')).toBe(false);
   }, 30_000);
 
-  test('after kill -9 of the line process its main process starts another one and goes on', async ({
+  test('after kill -9 of the line process, the main process starts another one and continues', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -293,7 +293,7 @@ describe.concurrent('beside others', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a line process frozen in the midst of a request is killed by its main process, and nothing overlaps when it wakes', async ({
+  test('a line process that freezes during a request is killed by its main process, and nothing overlaps when it wakes', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -311,7 +311,7 @@ describe.concurrent('beside others', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a line process whose event loop stands still in the midst of a request is killed before the line goes on', async ({
+  test('a line process whose event loop blocks during a request is killed before the line continues', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -325,7 +325,7 @@ describe.concurrent('beside others', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a main process frozen past its lease loses the line: its line process cuts on its own clock, and waking changes nothing', async ({
+  test('a main process that freezes longer than its lease loses the line: its line process aborts on its own clock, and waking changes nothing', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -341,7 +341,7 @@ describe.concurrent('beside others', () => {
     expect(insurer.arrivals.slice(arrivedBefore).filter(({ worker }) => worker === holder.name)).toEqual([]);
   }, 30_000);
 
-  test('both processes frozen one after the other, while no request is under way, send nothing when they wake', async ({
+  test('if both processes freeze one after the other without a request under way, they send nothing when they wake', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -356,7 +356,7 @@ describe.concurrent('beside others', () => {
     await insurer.nextRequest(from(other));
     const arrivedBefore = insurer.arrivals.length;
     holder.killLineProcess('SIGCONT');
-    await requests(20); // the line process alone, awake for half a second: its main process cannot have killed it yet
+    await requests(20); // only the line process is awake, for half a second: its main process cannot have killed it yet
     holder.kill('SIGCONT');
     await requests(20);
     expect(insurer.overlaps).toBe(0);
@@ -379,7 +379,7 @@ describe.concurrent('beside others', () => {
     expect(insurer.arrivals.length).toBe(arrived);
   }, 30_000);
 
-  test('Retry-After holds the line also for the worker that takes over', async ({
+  test('a cooldown also applies to the worker that takes over', async ({
     expect,
     world: { insurer, gate, startPair },
   }) => {
@@ -397,7 +397,7 @@ describe.concurrent('beside others', () => {
     expect((insurer.arrivals.at(-1)?.atMs ?? 0) - heldFromMs).toBeGreaterThanOrEqual(3_000);
   }, 30_000);
 
-  test('Retry-After that comes while the main process is frozen holds the line for the worker that takes over', async ({
+  test('a cooldown that starts while the main process is frozen applies to the worker that takes over', async ({
     expect,
     world: { insurer, gate, startPair },
   }) => {
@@ -409,7 +409,7 @@ describe.concurrent('beside others', () => {
     await insurer.nextRequest();
     holder.kill('SIGSTOP');
     insurer.answer = answerSoon;
-    hanging?.writeHead(429, { 'retry-after': '4' }).end(); // longer than what is left of the lease
+    hanging?.writeHead(429, { 'retry-after': '4' }).end(); // longer than the rest of the lease
     const heldFromMs = performance.now();
     await expect.poll(async () => (await gate.read()).cooldownMs, { timeout: 2_000 }).toBeGreaterThan(2_000);
     expect(await insurer.nextRequest()).toBe(other.name);
@@ -417,7 +417,7 @@ describe.concurrent('beside others', () => {
     holder.kill('SIGCONT');
   }, 30_000);
 
-  test('Retry-After holds the line as long as it says though the wall clocks jump by an hour', async ({
+  test('a cooldown keeps its length although the wall clocks jump by an hour', async ({
     expect,
     world: { insurer, startWorker },
   }) => {
@@ -434,7 +434,7 @@ describe.concurrent('beside others', () => {
     await insurer.nextRequest();
     const heldFromMs = insurer.arrivals.at(-1)?.atMs ?? 0;
     const next = insurer.nextRequest();
-    await new Promise((resolve) => setTimeout(resolve, 1_000)); // time for the holder to send what it must not
+    await new Promise((resolve) => setTimeout(resolve, 1_000)); // time for the holder to send a forbidden request
     jump(other.name, 1);
     holder.kill('SIGTERM');
     expect(await next).toBe(other.name);
@@ -443,7 +443,7 @@ describe.concurrent('beside others', () => {
     expect(heldMs).toBeLessThan(6_000);
   }, 30_000);
 
-  test('wall clocks that jump by an hour neither end a lease nor make it longer', async ({
+  test('a jump of the wall clocks by an hour neither ends nor extends a lease', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -460,7 +460,7 @@ describe.concurrent('beside others', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('when the insurer does not let us in the line pauses itself, and says so once the gate has it', async ({
+  test('if the insurer rejects our credentials, the line pauses itself, and reports it once the gate has the pause', async ({
     expect,
     world: { insurer, gate, startPair },
   }) => {
@@ -479,8 +479,8 @@ describe.concurrent('beside others', () => {
   }, 30_000);
 });
 
-describe('alone, as the times in which it acts are measured', () => {
-  test('of two workers one sends, and on SIGTERM the other one goes on within a second', async ({
+describe('tests that measure times, one after the other', () => {
+  test('of two workers one sends, and after its SIGTERM the other one continues within a second', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -498,7 +498,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
   }, 30_000);
 
-  test('on SIGTERM a request that the insurer leaves hanging is cut, and the line handed over all the same', async ({
+  test('on SIGTERM a hanging request is aborted, and the line is handed over', async ({
     expect,
     world: { insurer, startPair },
   }) => {
@@ -511,7 +511,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('after kill -9 of the main process its line process ends at once, and the other worker sends once the lease is over', async ({
+  test('after kill -9 of the main process, its line process ends at once, and the other worker sends once the lease is over', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -527,7 +527,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a pause is confirmed once the request under way has been cut, and nothing is sent until the line is resumed', async ({
+  test('a pause is confirmed once the request under way is aborted, and nothing is sent until the resume', async ({
     expect,
     world: { insurer, gate, startPair, pauseNow, resumeNow },
   }) => {
@@ -550,7 +550,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a pause that meets a frozen main process is confirmed once its lease has run out', async ({
+  test('a pause during a freeze of the main process is confirmed once its lease is over', async ({
     expect,
     world: { insurer, gate, startWorker, pauseNow },
   }) => {
@@ -562,11 +562,11 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.underWay).toBe(0);
     const arrived = insurer.arrivals.length;
     holder.kill('SIGCONT');
-    await new Promise((resolve) => setTimeout(resolve, 1_000)); // nothing happens: there is no event to wait for
+    await new Promise((resolve) => setTimeout(resolve, 1_000)); // nothing may happen, so there is no event to wait for
     expect(insurer.arrivals.length).toBe(arrived);
   }, 30_000);
 
-  test('a line process frozen in the midst of a request ends with its main process, and nothing of it stays open', async ({
+  test('a line process that freezes during a request ends with its main process, and none of its sockets stays open', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -582,7 +582,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a line process frozen while the gate is out of reach is killed at the end of the lease, not when it wakes', async ({
+  test('a line process that freezes while the gate is unreachable is killed at the end of the lease, not when it wakes', async ({
     expect,
     world: { insurer, startWorker, requests },
   }) => {
@@ -594,9 +594,9 @@ describe('alone, as the times in which it acts are measured', () => {
     insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
     await insurer.nextRequest();
     const next = insurer.nextRequest(from(other));
-    way.cut();
+    way.disconnect();
     await holder.says('gate unavailable');
-    await new Promise((resolve) => setTimeout(resolve, 1_300)); // later, its silence is noticed after the end of the lease
+    await new Promise((resolve) => setTimeout(resolve, 1_300)); // after a longer wait, the missing answers would be noticed only after the end of the lease
     const frozen = holder.linePid;
     process.kill(frozen, 'SIGSTOP');
     expect(await holder.says('line process killed')).toMatchObject({ why: 'not closed at the end of the lease' });
@@ -606,7 +606,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a worker stopped while the gate is out of reach cuts at once, and ends when its lease has run out', async ({
+  test('a worker that is stopped while the gate is unreachable aborts at once, and ends when its lease is over', async ({
     expect,
     world: { insurer, startWorker, requests },
   }) => {
@@ -618,7 +618,7 @@ describe('alone, as the times in which it acts are measured', () => {
     insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
     await insurer.nextRequest();
     const next = insurer.nextRequest(from(other));
-    way.cut();
+    way.disconnect();
     const exited = once(holder.process, 'exit');
     holder.kill('SIGTERM');
     expect(await tookMs(insurer.becomesIdle())).toBeLessThan(500);
@@ -628,7 +628,7 @@ describe('alone, as the times in which it acts are measured', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a worker whose line’s process does not come up says that it is not well', async ({
+  test('a worker whose line process does not become ready reports that it is not well', async ({
     expect,
     world: { gate },
   }) => {
@@ -639,7 +639,7 @@ describe('alone, as the times in which it acts are measured', () => {
       log: createLog('keeper', () => {}),
       startLineProcess: forkedFrom(missing),
     });
-    expect(keeper.isWell).toBe(true); // so far
+    expect(keeper.isWell).toBe(true); // less than a lease has passed
     await expect.poll(() => keeper.isWell, { timeout: 5_000 }).toBe(false);
     await keeper.stop();
   }, 30_000);

@@ -15,39 +15,39 @@ export interface KeeperOptions {
   /** starts the line process; by default the one of worker/line-main.ts */
   readonly startLineProcess?: StartLineProcess;
   readonly clock?: Clock;
-  /** this process's name in the gate: never used before; by default random */
+  /** this process's ID in the gate, which must be new; by default random */
   readonly holder?: string;
-  /** The line has paused itself, and the gate says so. Called once for each pause that this process wrote; never throws. */
+  /** Called once for each pause by the line itself that this process has written into the gate. Must not throw. */
   readonly onSystemPause?: (reason: string) => void;
-  /** `insurerLine` was not told of a change for 5 s; again each 5 s. Only called while this process holds the line; never throws. */
+  /** Called every 5 s while `insurerLine` has not acknowledged a change and this process holds the line. Must not throw. */
   readonly onUnacknowledged?: () => void;
 }
 
-/** Holds the line for this worker, together with the line process that holds the sockets (docs/explanation/the-line.md, "Two processes"). */
+/** Holds the lease for this worker, and controls the line process (docs/explanation/the-line.md, "Two processes"). */
 export interface Keeper {
-  /** whether this process may let its line process send now */
+  /** whether the line process may send under this worker's lease now */
   readonly holding: boolean;
-  /** as last seen; undefined until it could be read */
+  /** the gate as last seen; undefined before the first read */
   readonly gate: Gate | undefined;
   /** whether the line process runs, or has been missing for less than a lease */
   readonly isWell: boolean;
-  /** of the line process; empty while a new one is awaited */
+  /** process ID of the line process; empty while there is none */
   readonly pids: readonly number[];
-  /** Ends what is under way, hands the lease back, and ends the line process. */
+  /** Ends the request under way, hands the lease back, and ends the line process. */
   stop(): Promise<void>;
 }
 
-/** How often the gate is looked at, and the line process given an order, ms. */
+/** Interval in ms between reads of the gate, and between orders. */
 const lookMs = 250;
-/** From the order to stop until the line process says that it is closed, ms: its grace, a stuck socket, and a slow machine. */
+/** Time limit in ms from the order to stop until the report `closed`. Covers the grace, a stuck socket and a slow machine. */
 const stopMs = 1_500;
-/** From there until its Temporal workers have drained, ms. */
+/** Time limit in ms from there until its Temporal workers have drained. */
 const drainMs = 15_000;
-/** How long a change may wait in the gate until `insurerLine` is called, and called again, ms: who changed it calls it too. */
+/** Time in ms that a change waits in the outbox before onUnacknowledged is called. The client that changed it signals first. */
 const unacknowledgedMs = 5_000;
 const restartMs = { first: 100, longest: 5_000 } as const;
 
-/** Starts the line process and looks after the lease until stopped. Resolves once the gate has been looked at, or tried. */
+/** Starts the line process, and keeps the lease until stopped. Resolves after the first read of the gate, also a failed one. */
 export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   const keeper = new LineKeeper(options);
   await keeper.start();
@@ -86,11 +86,11 @@ class LineKeeper implements Keeper {
   #lineProcessMissingSinceMs: number | undefined;
   #orderNumber = 0;
 
-  /** the end of the longest Retry-After that the gate has told of: it is the line process that hears of them, and writes them there */
+  /** end of the longest cooldown that the gate had; the line process receives cooldowns and writes them into the gate */
   #cooldownUntilMs = 0;
   #unwrittenPauses = new Map<Asked, { readonly reason: string; readonly at: string }>();
 
-  /** the oldest change that `insurerLine` was not told of, and when it is to be called for it */
+  /** the oldest change in the outbox, and when to call onUnacknowledged for it */
   #unacknowledged: { readonly number: number; readonly callAtMs: number } | undefined;
 
   #isStopping = false;
@@ -132,7 +132,7 @@ class LineKeeper implements Keeper {
     this.#startLineProcess();
     this.#endPulse = this.#clock.every(lookMs, () => {
       this.#lineProcess?.pulse(lookMs);
-      this.#sendOrder(); // also while a call to the gate hangs
+      this.#sendOrder(); // even while a call to the gate hangs
     });
     await this.#look();
     this.#keeping = this.#keep();
@@ -162,7 +162,7 @@ class LineKeeper implements Keeper {
     this.#endPulse();
   }
 
-  /** One look at the gate after the other: nothing else writes for this process, so nothing it decides can cross. */
+  /** Reads and writes the gate in a loop. Nothing else writes for this process, so its decisions cannot overlap. */
   async #keep(): Promise<void> {
     const giveUpAtMs = (): number => (this.#lease?.sendUntilMs ?? 0) + stopMs;
     let stopSeenMs: number | undefined;
@@ -173,12 +173,12 @@ class LineKeeper implements Keeper {
       if (!this.#isStopping) continue;
       stopSeenMs ??= this.#clock.monotonicMs();
       const isOver = this.#lease === undefined && isCurrent && this.#gate?.holder !== this.#holder;
-      // Without the gate nothing can be handed back: the lease then runs out by itself.
+      // Without the gate, the lease cannot be handed back; it then ends by itself.
       if (isOver || (!isCurrent && this.#clock.monotonicMs() > Math.max(stopSeenMs + stopMs, giveUpAtMs()))) return;
     }
   }
 
-  /** Until something is due, or somebody calls. @param shortestMs what is due by now waits for so long */
+  /** Waits until something is due or the keeper is woken. @param shortestMs shortest wait, also for what is due already */
   async #sleep(shortestMs: number): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
     const moments = [nowMs + lookMs];
@@ -192,7 +192,7 @@ class LineKeeper implements Keeper {
     this.#wake = Promise.withResolvers();
   }
 
-  /** @returns whether the gate could be read and written */
+  /** Reads the gate and writes what is due. @returns whether the gate could be read and written */
   async #look(): Promise<boolean> {
     try {
       for (;;) {
@@ -206,7 +206,7 @@ class LineKeeper implements Keeper {
     }
   }
 
-  /** Writes what there is to write. @returns `stale` when someone else has written meanwhile */
+  /** Writes all events that are due. @returns `stale` if another process has written since the read */
   async #writeAll(): Promise<'done' | 'stale'> {
     for (;;) {
       const gate = this.#gate;
@@ -214,7 +214,7 @@ class LineKeeper implements Keeper {
       const pauses = [...this.#unwrittenPauses.keys()];
       const lineProcess = this.#lineProcess;
       const state = this.#keeperState(lineProcess);
-      const sentMs = this.#clock.monotonicMs(); // before it is sent: what the lease is counted from
+      const sentMs = this.#clock.monotonicMs(); // taken before the write is sent, because the lease counts from here
       const event = nextGateEvent(gate, state, sentMs);
       if (event === undefined) return 'done';
       const outcome = await this.#store.attempt(gate, event);
@@ -225,16 +225,19 @@ class LineKeeper implements Keeper {
       }
       if (event.kind === 'take' || event.kind === 'renew') {
         const { leaseNumber } = outcome.gate;
-        // A line process that came up meanwhile was not meant: it is granted from a renewal of its own, under a higher number.
-        const isMeant = lineProcess !== undefined && lineProcess === this.#lineProcess && state.lineProcessReady;
-        if (isMeant) this.#lease = { lineProcess, leaseNumber, sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs) };
-        if (isMeant || this.#lineProcess?.isReady !== true) this.#renewAtMs = sentMs + renewEveryMs(this.#leaseMs);
+        // A line process that became ready meanwhile gets no permit from this write, but from its own renewal with a higher number.
+        const isForLineProcess =
+          lineProcess !== undefined && lineProcess === this.#lineProcess && state.lineProcessReady;
+        if (isForLineProcess)
+          this.#lease = { lineProcess, leaseNumber, sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs) };
+        if (isForLineProcess || this.#lineProcess?.isReady !== true)
+          this.#renewAtMs = sentMs + renewEveryMs(this.#leaseMs);
       }
       this.#observe(outcome.gate, 'own write');
       if (event.kind === 'pause') this.#confirm(pauses);
       if (outcome.kind === 'written' && event.kind !== 'renew')
         this.#log.info('gate written', { change: event.kind, leaseNumber: outcome.gate.leaseNumber });
-      // Also when it is there already: the answer to a write of ours was lost. Not when somebody else paused before us.
+      // Called also if the pause is in the gate already, because the answer to our write was lost. Not if another pause came first.
       if (event.kind === 'pause' && outcome.gate.by === event.by && outcome.gate.since === event.at)
         this.#onSystemPause(event.reason);
     }
@@ -266,7 +269,7 @@ class LineKeeper implements Keeper {
     const nowMs = this.#clock.monotonicMs();
     this.#gate = gate;
     this.#watch = watchLease(this.#watch, gate, nowMs);
-    // What this process wrote itself says nothing new; what it reads again has been counted from the first time on.
+    // Our own write has no new cooldown, and a gate that is read again was counted at its first read.
     if (source === 'read' && gate.leaseNumber !== before?.leaseNumber)
       this.#cooldownUntilMs = Math.max(this.#cooldownUntilMs, nowMs + gate.cooldownMs);
     this.#callForUnacknowledged(gate, nowMs);
@@ -301,7 +304,7 @@ class LineKeeper implements Keeper {
       number: this.#orderNumber,
       sendUntilMs: lease?.sendUntilMs ?? 0,
       leaseNumber: lease?.leaseNumber ?? 0,
-      // A gate that was never read may be closed. The line process is asked all the same: one that is not has no chance to answer.
+      // A gate that was never read may be paused. The order is sent anyway, because the line process must have a chance to answer.
       paused: this.#gate?.state !== 'open' || this.#unwrittenPauses.size > 0,
       cooldownUntilMs: this.#cooldownUntilMs,
       stop: this.#isStopping,
@@ -328,7 +331,7 @@ class LineKeeper implements Keeper {
     this.#lease = undefined;
     this.#lineProcessMissingSinceMs ??= this.#clock.monotonicMs();
     this.#lineProcessGone.resolve();
-    this.#wake.resolve(); // with no line process the line is silent: a pauser waits for that
+    this.#wake.resolve(); // without a line process the line is silent, and a pause may wait for that
     if (this.#isStopping) return;
     this.#restarts = livedMs > 30_000 ? 0 : this.#restarts + 1;
     const delayMs = Math.min(restartMs.first * 2 ** Math.max(this.#restarts - 1, 0), restartMs.longest);
@@ -340,7 +343,7 @@ class LineKeeper implements Keeper {
       case 'ready':
         this.#log.info('line process ready', { linePid: lineProcess.pid });
         this.#lineProcessMissingSinceMs = undefined;
-        this.#renewAtMs = Number.NEGATIVE_INFINITY; // the new line process is granted from a renewal of its own
+        this.#renewAtMs = Number.NEGATIVE_INFINITY; // the new line process gets its permit from a renewal of its own
         if (this.#isStopping) lineProcess.kill('stopped before it was ready');
         this.#wake.resolve();
         break;
@@ -360,7 +363,7 @@ class LineKeeper implements Keeper {
     }
   }
 
-  /** Whether the gate, held by this process, is to be told that nothing is under way. */
+  /** Returns whether this holder waits for the report `closed`, to write it into the gate. */
   #awaitsClosed(): boolean {
     const gate = this.#gate;
     if (gate?.holder !== this.#holder) return false;
@@ -369,10 +372,10 @@ class LineKeeper implements Keeper {
 
   #confirm(written: readonly Asked[]): void {
     for (const asked of written) this.#unwrittenPauses.delete(asked);
-    this.#sendOrder(); // with what the gate says now, before the word that it says so
+    this.#sendOrder(); // the order has the pause, and must arrive before `written`
     for (const asked of written) if (asked.lineProcess === this.#lineProcess) asked.lineProcess.confirm(asked.request);
   }
 }
 
-/** A gate that refuses, or a renewal that is overdue, must not turn the keeper into a loop that spins. */
+/** Shortest wait in ms between two reads: a rejected event or an overdue renewal must not make the loop spin. */
 const shortestSleepMs = 10;

@@ -1,18 +1,18 @@
 import { spawnSync } from 'node:child_process';
 
-/** How a child is forked: the command and its arguments before those of node's own. */
+/** The command that forks a child process, and its arguments before the script. */
 export interface Launcher {
   readonly execPath: string;
-  /** those of this process are among them: each of the two gets the heap that a worker is started with */
+  /** includes this process's own arguments, so that both processes have the same heap limit */
   readonly execArgv: string[];
 }
 
 const setpriv = { command: 'setpriv', args: ['--pdeathsig', 'KILL', '--'] } as const;
 
 /**
- * The child is to end with its parent, also when it is frozen and cannot notice that its parent was killed: Linux sends it
- * SIGKILL then, if it is started by `setpriv` (util-linux), which becomes node itself under the same process ID. Elsewhere
- * node is started plainly; so too with BusyBox's setpriv, which does not know the option.
+ * Returns a launcher whose child ends with its parent, even if the child is frozen when the parent is killed. `setpriv`
+ * (util-linux) tells Linux to send SIGKILL then, and becomes node under the same process ID. Without `setpriv`, or with the
+ * one of BusyBox, which lacks the option, returns plain node.
  */
 export function findLauncher(): Launcher {
   const { command, args } = setpriv;

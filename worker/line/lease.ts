@@ -7,29 +7,29 @@ import {
   lineItself,
 } from '../../core/domain/gate.ts';
 
-/** What a keeper knows beside the gate when it decides what to write. Moments are monotonic ms. */
+/** What a keeper knows in addition to the gate when it decides what to write. Times are monotonic ms. */
 export interface KeeperState {
   /** this process's random ID */
   readonly holder: string;
   readonly leaseMs: number;
   readonly watch: LeaseWatch | undefined;
-  /** when the next renewal is due; -Infinity: at once, for want of a lease to grant from */
+  /** when the next renewal is due; -Infinity: at once, because the line process has no permit yet */
   readonly renewAtMs: number;
-  /** there is a line process that runs and can be granted something */
+  /** whether a line process runs and has reported ready */
   readonly lineProcessReady: boolean;
-  /** nothing of the line process is under way, and it can send nothing; so too when there is none */
+  /** whether the line process has no request under way and cannot send; true without a line process */
   readonly lineProcessClosed: boolean;
-  /** the line process has been missing for so long that another process had better have the line */
+  /** whether the line process is missing for so long that another worker should take the line */
   readonly lineProcessGivenUp: boolean;
   readonly busy: boolean;
   readonly stopping: boolean;
-  /** what is left of a Retry-After, as far as this process knows, ms */
+  /** remaining time of a Retry-After, as far as this process knows */
   readonly cooldownMs: number;
-  /** a pause by the line itself that the gate does not have yet */
+  /** a pause by the line itself that is not in the gate yet */
   readonly unwrittenPause: { readonly reason: string; readonly at: string } | undefined;
 }
 
-/** The next thing to write into the gate that was just read, or nothing. One at a time: each changes the gate. */
+/** Returns the next event to write into the gate that was just read; undefined if there is none. Each write changes the gate. */
 export function nextGateEvent(gate: Gate, state: KeeperState, nowMs: number): GateEvent | undefined {
   const { holder, leaseMs, cooldownMs } = state;
   if (state.unwrittenPause !== undefined)
@@ -42,7 +42,7 @@ export function nextGateEvent(gate: Gate, state: KeeperState, nowMs: number): Ga
     if (nowMs >= state.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: state.busy, cooldownMs };
     return undefined;
   }
-  // To take is also to say that this process is silent, and able to serve.
+  // A new holder must be silent and able to serve.
   if (state.stopping || !state.lineProcessReady || !state.lineProcessClosed) return undefined;
   if (gate.holder === undefined) return { kind: 'take', holder, leaseMs, cooldownMs };
   const { watch } = state;
@@ -51,11 +51,11 @@ export function nextGateEvent(gate: Gate, state: KeeperState, nowMs: number): Ga
   return undefined;
 }
 
-/** The holder's own end of its lease. @param sentMs when its last successful renewal was sent, monotonic */
+/** Returns the time at which the holder stops sending. @param sentMs when its last successful renewal was sent, monotonic */
 export const maySendUntilMs = (sentMs: number, leaseMs: number): number => sentMs + leaseMs - leaseMarginMs(leaseMs);
 
-/** When a line process that has not said that its sockets are closed is killed: half way to where another may take over. */
+/** Returns when a line process is killed unless it has reported closed: half the margin before another worker may take over. */
 export const killAtMs = (sendUntilMs: number, leaseMs: number): number => sendUntilMs + leaseMarginMs(leaseMs) / 2;
 
-/** Each second; four times a lease when that is short. */
+/** Returns the interval of renewals: one second, or a quarter of a short lease. */
 export const renewEveryMs = (leaseMs: number): number => Math.min(1_000, leaseMs / 4);

@@ -2,26 +2,26 @@ import { fork } from 'node:child_process';
 import { findLauncher } from './launcher.ts';
 import type { FromLineProcess, ToLineProcess } from './messages.ts';
 
-/** The process of the line, as its keeper can reach it. */
+/** The keeper's handle of the line process. */
 export interface LineProcessHandle {
-  /** undefined when it could not be started */
+  /** undefined if it could not be started */
   readonly pid: number | undefined;
   readonly connected: boolean;
   send(message: ToLineProcess): void;
-  /** SIGKILL */
+  /** Sends SIGKILL. */
   kill(): void;
 }
 
 export interface LineProcessListener {
   readonly onMessage: (message: FromLineProcess) => void;
-  /** Called once, when the process is gone. @param how exit code, signal, or `not-started` */
+  /** Called once, when the process has ended. @param how exit code, signal, or `not-started` */
   readonly onExit: (how: number | string) => void;
 }
 
-/** Starts the process of the line; never calls its listener before it has returned. */
+/** Starts the line process. Never calls the listener before it has returned. */
 export type StartLineProcess = (listener: LineProcessListener) => LineProcessHandle;
 
-/** @param entry of the process; it gets this process's environment */
+/** Returns a function that forks the line process with this process's environment. @param entry its main module */
 export function forkedFrom(entry: URL): StartLineProcess {
   const launcher = findLauncher();
   return ({ onMessage, onExit }) => {
@@ -41,7 +41,7 @@ export function forkedFrom(entry: URL): StartLineProcess {
       get connected() {
         return child.connected;
       },
-      send: (message) => void child.send(message, () => {}), // a channel that breaks ends the child: onExit
+      send: (message) => void child.send(message, () => {}), // errors are ignored: a broken channel ends the child, and onExit follows
       kill: () => void child.kill('SIGKILL'),
     };
   };

@@ -10,16 +10,16 @@ export interface LineProcessSupervisorOptions {
   readonly leaseMs: number;
   readonly log: Log;
   readonly onMessage: (lineProcess: LineProcessSupervisor, message: FromLineProcess) => void;
-  /** the process is gone, and with it all its sockets */
+  /** Called when the process has ended, and its sockets are closed. */
   readonly onExit: (lineProcess: LineProcessSupervisor) => void;
 }
 
-/** From the fork until all is connected, ms: a cold start on a busy machine. */
+/** Time limit in ms from the fork until the process is ready. Covers a cold start on a busy machine. */
 const startMs = 60_000;
 
 /**
- * The process that holds the sockets, as its main process sees it: what it was allowed, what it has answered, and the knife
- * for when it does not.
+ * Supervises the line process for the keeper: remembers what it was permitted and what it has reported, and kills it if it
+ * does not close its sockets or does not answer.
  */
 export class LineProcessSupervisor {
   readonly startedAtMs: number;
@@ -31,7 +31,7 @@ export class LineProcessSupervisor {
   #isBusy = false;
   #lastOpenOrder: Order | undefined;
   #closedAtOrder = -1;
-  /** since when it has been ordered to send nothing more, under a lease that goes on */
+  /** since when its orders forbid sending although the lease continues */
   #closingSinceMs: number | undefined;
   #unansweredMs = 0;
   #lastPulseMs: number;
@@ -56,23 +56,24 @@ export class LineProcessSupervisor {
     return this.#isReady && !this.#hasExited;
   }
 
-  /** Whether all that it was allowed is over and its sockets are closed, by its own word; true once it is gone. */
+  /** Whether it has reported that its last permission is over and its sockets are closed. True once it has ended. */
   get isClosed(): boolean {
     if (this.#hasExited || this.#lastOpenOrder === undefined) return true;
     return this.#closedAtOrder >= this.#lastOpenOrder.number;
   }
 
-  /** Whether a request was under way since this was asked last. */
+  /** Returns whether a request was under way since the last call. */
   takeBusy(): boolean {
     const wasBusy = this.#isBusy;
     this.#isBusy = false;
     return wasBusy;
   }
 
+  /** Sends an order, and sets the time at which the process is killed unless it is closed. */
   order(order: Order): void {
     if (!this.isReady) return;
     const nowMs = this.#clock.monotonicMs();
-    // Only an order under a running lease can permit sending. In a pause such an order still moves the deadline, by one lease.
+    // Only an order under a running lease can permit sending. In a pause, it moves the deadline, but by one lease at most.
     if (nowMs < order.sendUntilMs) {
       const { leaseMs } = this.#options;
       if (permitsSending(order)) this.#lastOpenOrder = order;
@@ -84,13 +85,13 @@ export class LineProcessSupervisor {
     this.#tell(order);
   }
 
-  /** @returns takes it back */
+  /** @returns cancels it */
   #killUnlessClosedAt(momentMs: number): () => void {
     let isCancelled = false;
     const look = (): void => {
       if (!isCancelled && !this.isClosed) this.kill('not closed at the end of the lease');
     };
-    // If this process stood still, the line process's report or a renewal's answer may be unread. Read those first.
+    // After a freeze of this process, a report or the answer to a renewal may be unread. Read those first.
     const afterReading = (): void => this.#clock.afterReading(() => this.#clock.afterReading(look));
     const cancelTimer = atMonotonic(this.#clock, momentMs, afterReading);
     return () => {
@@ -99,13 +100,15 @@ export class LineProcessSupervisor {
     };
   }
 
+  /** Tells the process that the gate has the pause that it requested. */
   confirm(request: number): void {
     this.#tell({ kind: 'written', request });
   }
 
   /**
-   * Counts how long it has been silent. Time in which this process itself stood still counts at most twice the interval.
-   * @param intervalMs how often this is called
+   * Counts the time without an answer, and kills the process after the limit. A freeze of this process itself counts as twice
+   * the interval at most.
+   * @param intervalMs interval between two calls
    */
   pulse(intervalMs: number): void {
     const nowMs = this.#clock.monotonicMs();
@@ -115,7 +118,7 @@ export class LineProcessSupervisor {
     if (this.#unansweredMs > limitMs) this.kill('no answer');
   }
 
-  /** SIGKILL: closes the sockets even of a frozen process. Over once onExit is called. */
+  /** Sends SIGKILL, which closes the sockets even of a frozen process. The process has ended when onExit is called. */
   kill(why: string): void {
     if (this.#hasExited) return;
     this.#options.log.warn('line process killed', { linePid: this.pid, why });

@@ -4,8 +4,8 @@ import { createGateClient, openGate } from '../../core/stores/gate.ts';
 import { connectToKeeper } from './keeper-connection.ts';
 
 /**
- * A line process that sends one request after the other, whenever it may. The insurer's answer can tell it to hold the line
- * (Retry-After), that it is not welcome (401), or (a body `stall <ms>`) to block its event loop.
+ * Runs a line process that sends one request after the other whenever it may. The insurer's answer can start a cooldown
+ * (Retry-After), make the line pause itself (401), or block the event loop (a body `stall <ms>`).
  */
 const setting = (name: string): string => process.env[name] ?? '';
 const stopping = new AbortController();
@@ -20,7 +20,7 @@ const insurer = new URL(process.env['INSURER_BASE_URL'] ?? '');
 
 async function exchange(): Promise<void> {
   const socket = connect({ host: insurer.hostname, port: Number(insurer.port) });
-  socket.on('error', () => {}); // a reset is one of the ways to end
+  socket.on('error', () => {}); // a reset is an expected end
   const closed = once(socket, 'close');
   await Promise.race([once(socket, 'connect'), closed]);
   if (socket.destroyed || !permit.maySend()) {

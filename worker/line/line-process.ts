@@ -6,15 +6,15 @@ import { type Line, openLine } from './line.ts';
 import { createLineStatistics, type LineStatistics } from './line-statistics.ts';
 import type { SendPermit, SendPermitOptions } from './send-permit.ts';
 
-/** What takes the line's tasks from Temporal: a Worker of the SDK. */
+/** A Temporal worker that takes tasks of the line; the SDK's Worker implements it. */
 export interface TaskWorker {
-  /** Resolves once it has shut down, and all its tasks have ended. */
+  /** Resolves once the worker has shut down and all its tasks have ended. */
   run(): Promise<void>;
   getState(): string;
   shutdown(): void;
 }
 
-/** The line and what lets it send, for those that use them. */
+/** What the workers of the line process need. */
 export interface LineParts {
   readonly line: Pick<Line, 'perform'>;
   readonly permit: SendPermit;
@@ -36,9 +36,8 @@ export interface LineProcessOptions {
 }
 
 /**
- * Runs the process that holds the sockets. It reports ready once its workers exist, and takes tasks while it may send. It
- * stops when told to, or when another process has the lease.
- * @returns once all tasks have ended and no socket is open
+ * Runs the line process. It reports ready once its workers exist, and takes tasks while it may send. It stops on the keeper's
+ * order, or when tasks wait while another process has the lease. Resolves once all tasks have ended and no socket is open.
  */
 export async function runLineProcess(options: LineProcessOptions): Promise<void> {
   const { config, writeCooldown, createWorkers, clock = systemClock, channel, openConnection } = options;

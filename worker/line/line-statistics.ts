@@ -2,27 +2,27 @@ import { systemClock } from '../../core/clock.ts';
 import { type LineFault, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import type { SendPermit } from './send-permit.ts';
 
-/** What became of the line since it was measured last. */
+/** What happened on the line since the last measurement. */
 export interface LineMeasurement extends LineUse {
-  /** how long a request was under way */
+  /** time with a request under way */
   readonly busyMs: number;
   readonly elapsedMs: number;
-  /** since a request went well, or since the measuring began */
+  /** time since the last successful request, or since the start */
   readonly sinceSuccessMs: number;
 }
 
-/** Counts what goes over the line, for the metrics. */
+/** Counts the requests on the line, for the metrics. */
 export interface LineStatistics {
-  /** The same right, with each request that begins under it counted and timed. */
+  /** Returns the same permit, which counts and times each request that begins with it. */
   watch(permit: RequestPermit): RequestPermit;
   succeeded(): void;
   failed(fault: LineFault): void;
-  /** Answers what has been counted, and begins anew. */
+  /** Returns the counts and resets them. */
   take(): LineMeasurement;
 }
 type RequestPermit = Pick<SendPermit, 'maySend' | 'begin' | 'leaseNumber'>;
 
-/** @param nowMs a monotonic clock */
+/** Creates the statistics of one line process. @param nowMs a monotonic clock */
 export function createLineStatistics(nowMs: () => number = systemClock.monotonicMs): LineStatistics {
   let takenAtMs = nowMs();
   let succeededAtMs = takenAtMs;
@@ -58,7 +58,7 @@ export function createLineStatistics(nowMs: () => number = systemClock.monotonic
       succeededAtMs = nowMs();
     },
     failed(fault) {
-      const requests = use.requests + (fault === 'refused' ? 1 : 0); // there was no connection on which it could begin
+      const requests = use.requests + (fault === 'refused' ? 1 : 0); // without a connection, the request did not begin
       use = { requests, faults: { ...use.faults, [fault]: (use.faults[fault] ?? 0) + 1 } };
     },
     take() {

@@ -14,7 +14,7 @@ function startStatistics() {
   return { clock, statistics, permit, request };
 }
 
-test('requests, what went wrong with them and how long they took are counted once', () => {
+test('requests, faults and durations are counted once', () => {
   const { clock, statistics, request } = startStatistics();
   request(120);
   statistics.failed('stalled');
@@ -32,7 +32,7 @@ test('requests, what went wrong with them and how long they took are counted onc
   expect(statistics.take()).toEqual({ requests: 0, faults: {}, busyMs: 0, elapsedMs: 500, sinceSuccessMs: 1_300 });
 });
 
-test('a request that lasts is counted in each interval with its share', () => {
+test('the duration of a long request is split over the intervals', () => {
   const { clock, statistics, permit } = startStatistics();
   clock.ms += 100;
   const end = permit.begin(async () => {});
@@ -44,7 +44,7 @@ test('a request that lasts is counted in each interval with its share', () => {
   expect(statistics.take()).toMatchObject({ requests: 0, busyMs: 300, elapsedMs: 1_000 });
 });
 
-test('a connection that was refused is a request too, though none could begin', () => {
+test('a refused connection counts as a request, although none began', () => {
   const { statistics } = startStatistics();
   statistics.failed('refused');
   expect(statistics.take()).toMatchObject({ requests: 1, faults: { refused: 1 }, busyMs: 0 });

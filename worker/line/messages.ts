@@ -1,27 +1,28 @@
 /**
- * What the two processes of the line say to each other over IPC. Moments are CLOCK_MONOTONIC ms (monotonicMs), so a
- * message that comes late gives nothing away.
+ * Messages from the keeper to the line process, over IPC. Times are CLOCK_MONOTONIC ms (monotonicMs), which both processes
+ * read, so a late message extends nothing.
  */
 export type ToLineProcess =
-  /** Replaces the order before. Sent at each change and several times a second besides: each one wants a Report. */
+  /** Replaces the previous order. Sent at each change and four times a second. The line process answers each with a Report. */
   | Order
-  /** the gate has the pause that the line process asked for */
+  /** says that the gate has the pause that the line process requested */
   | { readonly kind: 'written'; readonly request: number };
 
 export interface Order {
   readonly kind: 'order';
   /** grows from order to order */
   readonly number: number;
-  /** may send until then; 0 without a lease */
+  /** end of the time in which the process may send; 0 without a lease */
   readonly sendUntilMs: number;
   readonly leaseNumber: number;
   readonly paused: boolean;
-  /** nothing may be sent before (Retry-After) */
+  /** end of the cooldown (Retry-After) */
   readonly cooldownUntilMs: number;
-  /** the process is to end: send nothing more, and shut down */
+  /** whether the process must send nothing more and shut down */
   readonly stop: boolean;
 }
 
+/** Messages from the line process to the keeper. */
 export type FromLineProcess =
   | { readonly kind: 'ready' }
   | Report
@@ -29,13 +30,13 @@ export type FromLineProcess =
 
 export interface Report {
   readonly kind: 'report';
-  /** the order that this is an answer to */
+  /** number of the order that this answers */
   readonly order: number;
-  /** nothing is under way, and nothing can be sent under this order any more (a lease that has ended stays so) */
+  /** whether nothing is under way and nothing can be sent under this order any more */
   readonly closed: boolean;
-  /** a request was under way at, or since, the report before */
+  /** whether a request was under way since the previous report */
   readonly busy: boolean;
 }
 
-/** Whether a line process that obeys this order may send at some moment. */
+/** Returns whether an order permits sending at all. */
 export const permitsSending = (order: Order): boolean => order.sendUntilMs > 0 && !order.paused && !order.stop;

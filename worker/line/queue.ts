@@ -3,26 +3,26 @@ import { type Priority, priorities } from '../../core/domain/line.ts';
 
 export interface LineQueue {
   /**
-   * Runs a task when its turn has come: a person before the list before bulk, first come first served within each. One
-   * task at a time; the next begins once the last has settled.
-   * @param signal gives the place up while it waits (rejects with the signal's reason at once); has no effect on a task
-   *   that runs, which is told by other means and settles when its socket is closed
+   * Runs tasks one at a time: people first, then the list, then bulk, and first come first served within each priority. The
+   * next task begins once the last has settled.
+   * @param signal removes a waiting task, which then rejects at once with the signal's reason. It has no effect on a running
+   *   task, which gets the signal by other means and settles once its socket is closed
    */
   run<T>(priority: Priority, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
 }
 
-/** Somebody's place in the queue: their task, and how they are told that it will never come to it. */
+/** A task that waits. */
 interface Place {
   readonly begin: () => Promise<void>;
   readonly reject: (reason: unknown) => void;
 }
 
 /**
- * One queue in front of one exchange (docs/explanation/the-line.md, "The queue"). Not p-queue: it takes a running task for ended as soon
- * as its signal aborts, while our socket is still open, and it picks the next task before the line is free to send, so
- * that a person who comes during a pause would wait behind bulk.
- * @param ready resolves when something may be sent; only then it is decided whose turn it is. When it rejects, nothing
- *   ever will be, and everyone who waits is told
+ * Creates the queue in front of the exchange (docs/explanation/the-line.md, "The queue"). It is not p-queue for two reasons.
+ * p-queue treats a running task as ended when its signal aborts, while our socket is still open. And it picks the next task
+ * before the line may send, so a person who comes during a pause would wait behind bulk.
+ * @param ready resolves when a request may be sent; only then the next task is chosen. If it rejects, all waiting tasks
+ *   reject with its reason
  */
 export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQueue {
   const places: Record<Priority, Set<Place>> = { person: new Set(), list: new Set(), bulk: new Set() };
@@ -40,7 +40,7 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
       while (next() !== undefined) {
         await ready();
         await next()?.begin();
-        await new Promise<void>(clock.afterReading); // lets a failed caller queue again before the next one is chosen
+        await new Promise<void>(clock.afterReading); // lets a caller that failed queue again before the next task is chosen
       }
     } catch (reason) {
       for (const priority of priorities) for (const place of places[priority]) place.reject(reason);

@@ -7,23 +7,23 @@ export interface RawRequest {
   /** names in lower case */
   readonly headers: Readonly<Record<string, string>>;
   readonly socket: Socket;
-  /** resolves when the connection it came on has closed */
+  /** resolves when its connection has closed */
   readonly closed: Promise<void>;
 }
 
-/** An insurer for tests that answers raw bytes, and sees what no HTTP server tells: overlaps, closes, silent connections. */
+/** An insurer for tests that answers with raw bytes and records overlaps, closed connections, and connections without requests. */
 export interface RawInsurer extends AsyncDisposable {
   readonly baseUrl: string;
   readonly seen: readonly RawRequest[];
   readonly connections: number;
-  /** requests that came before the one before them was answered whole (`answer` returned) or its connection closed */
+  /** number of requests that arrived before the previous one was answered (`answer` resolved) or its connection closed */
   readonly overlaps: number;
-  /** resolves when so many requests have come */
+  /** resolves with the request of this number */
   requestArrives(count: number): Promise<RawRequest>;
   connectionArrives(count: number): Promise<void>;
 }
 
-/** @param answer writes to the socket; resolves when the answer is whole. Without one, a request hangs */
+/** Starts the insurer. @param answer writes to the socket and resolves when the answer is complete; by default, requests hang */
 export async function startRawInsurer(
   answer: (request: RawRequest, number: number) => void | Promise<void> = () => new Promise(() => {}),
 ): Promise<RawInsurer> {
@@ -34,7 +34,7 @@ export async function startRawInsurer(
   const server: Server = createServer((socket) => {
     counts.connections += 1;
     sockets.add(socket);
-    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve())); // `once` would reject at a reset
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve())); // `once` of node:events would reject after a reset
     socket.on('error', () => {});
     socket.on('close', () => {
       sockets.delete(socket);
@@ -89,7 +89,7 @@ export async function startRawInsurer(
   };
 }
 
-/** A whole answer with Content-Length. */
+/** Returns a complete answer with Content-Length. */
 export function httpAnswer(status: number, body: string | Buffer = '', headers: Record<string, string> = {}): Buffer {
   const bytes = Buffer.from(body);
   const lines = Object.entries({ 'content-length': String(bytes.length), ...headers }).map(
@@ -98,12 +98,12 @@ export function httpAnswer(status: number, body: string | Buffer = '', headers: 
   return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Whatever\r\n${lines.join('')}\r\n`), bytes]);
 }
 
-/** A permit to send that is open until the test closes it. */
+/** A send permit that is open until the test closes it. */
 export interface TestPermit
   extends Pick<SendPermit, 'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin' | 'startCooldown' | 'pauseBySystem'> {
   close(): void;
   open(): void;
-  /** as when a lease ends: cuts what is under way */
+  /** aborts the request under way, as at the end of a lease */
   abort(): Promise<void>;
   readonly cooldownsMs: readonly number[];
   readonly pauses: readonly string[];

@@ -13,7 +13,7 @@ let gateAnswers: () => void = () => {};
 
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.setTimerTickMode('nextTimerAsync'); // the clock goes to the next timer by itself: what is awaited comes, to the millisecond
+  vi.setTimerTickMode('nextTimerAsync'); // the clock advances to the next timer by itself, so all times are exact
   said = [];
   cooldownsMs = [];
   permit = new SendPermit({
@@ -52,7 +52,7 @@ function obey(order: Partial<Order>): void {
 }
 const lastReport = () => said.findLast((message) => message.kind === 'report');
 
-/** A request that ends only when it is cut. @returns how long until then, ms */
+/** Starts a request that ends only when it is aborted. @returns the time until then in ms */
 async function untilCut(): Promise<number> {
   const startMs = systemClock.monotonicMs();
   await new Promise<void>((resolve) => {
@@ -68,7 +68,7 @@ test('nothing may be sent before the first order', () => {
   expect(permit.maySend()).toBe(false);
 });
 
-test('the right to send begins a gap after the lease, and ends by itself when the lease does', async () => {
+test('the permit begins one gap after the lease, and ends by itself with the lease', async () => {
   const startMs = systemClock.monotonicMs();
   obey({ sendUntilMs: startMs + 150 });
   expect(permit.maySend()).toBe(false);
@@ -82,25 +82,25 @@ test('the right to send begins a gap after the lease, and ends by itself when th
   expect(lastReport()).toMatchObject({ closed: true, order: orders });
 });
 
-test('an order that comes after its own end gives nothing', () => {
+test('an order that arrives after its end permits nothing', () => {
   obey({ sendUntilMs: systemClock.monotonicMs() - 1 });
   expect(permit.maySend()).toBe(false);
   expect(lastReport()).toMatchObject({ closed: true });
 });
 
-test('a pause lets a request end within its grace, cuts it then, and is said to be closed only after that', async () => {
+test('a pause lets a request end within the grace, aborts it then, and reports closed only after that', async () => {
   obey({});
   await permit.whenMaySend(never);
   const abort = untilCut();
   obey({ paused: true });
   expect(permit.maySend()).toBe(false);
   expect(lastReport()).toMatchObject({ closed: false, busy: true });
-  obey({ paused: true }); // a repeated order does not make the grace longer
+  obey({ paused: true }); // a repeated order does not extend the grace
   expect(await abort).toBeGreaterThanOrEqual(59);
   expect(lastReport()).toMatchObject({ closed: true, order: orders });
 });
 
-test('a request that goes on when the pause is over within the grace is not cut', async () => {
+test('a request is not aborted if the pause ends within the grace', async () => {
   obey({});
   await permit.whenMaySend(never);
   let wasAborted = false;
@@ -109,12 +109,12 @@ test('a request that goes on when the pause is over within the grace is not cut'
   });
   obey({ paused: true });
   obey({ paused: false });
-  await new Promise((resolve) => setTimeout(resolve, 120)); // twice the grace: nothing happens
+  await new Promise((resolve) => setTimeout(resolve, 120)); // twice the grace, in which nothing may happen
   expect(wasAborted).toBe(false);
   end({ wasAborted: false });
 });
 
-test('a lease that is taken back cuts at once, without a grace', async () => {
+test('the end of the lease aborts a request at once, without a grace', async () => {
   obey({});
   await permit.whenMaySend(never);
   const abort = untilCut();
@@ -122,7 +122,7 @@ test('a lease that is taken back cuts at once, without a grace', async () => {
   expect(await abort).toBeLessThan(40);
 });
 
-test('after a request that was cut by us a gap is kept, after a clean one none', async () => {
+test('a gap follows a request that we aborted, and none follows a clean one', async () => {
   obey({});
   await permit.whenMaySend(never);
   permit.begin(async () => {})({ wasAborted: false });
@@ -134,7 +134,7 @@ test('after a request that was cut by us a gap is kept, after a clean one none',
   expect(systemClock.monotonicMs() - startMs).toBeGreaterThan(30);
 });
 
-test('Retry-After holds this process from the same tick on, and is settled once the gate has it', async () => {
+test('a cooldown stops this process in the same tick, and resolves once the gate has it', async () => {
   obey({});
   await permit.whenMaySend(never);
   const beganMs = systemClock.monotonicMs();
@@ -148,7 +148,7 @@ test('Retry-After holds this process from the same tick on, and is settled once 
   expect(systemClock.monotonicMs() - beganMs).toBeGreaterThanOrEqual(120);
 });
 
-test('a line that is to stop is not called closed before the gate has its hold: the next one is to know of it', async () => {
+test('a line that stops does not report closed before the gate has its cooldown, which the next holder must know', async () => {
   obey({});
   await permit.whenMaySend(never);
   const written = permit.startCooldown(60_000);
@@ -159,10 +159,10 @@ test('a line that is to stop is not called closed before the gate has its hold: 
   expect(lastReport()).toMatchObject({ closed: true });
   void permit.startCooldown(60_000);
   obey({ stop: true, sendUntilMs: 0 });
-  expect(lastReport()).toMatchObject({ closed: true }); // no lease any more: nothing can be handed back
+  expect(lastReport()).toMatchObject({ closed: true }); // without a lease, nothing can be handed back
 });
 
-test('a hold of the order keeps the right back until its very moment, and never counts as a line that is closed', async () => {
+test('a cooldown in an order ends at its exact time, and the line stays open', async () => {
   const cooldownUntilMs = systemClock.monotonicMs() + 100;
   obey({ cooldownUntilMs });
   expect(permit.isOpen()).toBe(true);
@@ -170,7 +170,7 @@ test('a hold of the order keeps the right back until its very moment, and never 
   expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(cooldownUntilMs);
 });
 
-test('a pause by the line itself stops sending in the same tick, whatever orders are still on their way', () => {
+test('a pause by the line itself stops sending in the same tick, also if older orders arrive later', () => {
   obey({});
   void permit.pauseBySystem('unauthorized');
   obey({});
@@ -178,7 +178,7 @@ test('a pause by the line itself stops sending in the same tick, whatever orders
   expect(permit.maySend()).toBe(false);
 });
 
-test('waiting for the right to send can be given up', async () => {
+test('a wait for the permit can be cancelled', async () => {
   const reason = new Error('not needed');
   const abort = new AbortController();
   const waiting = expect(permit.whenMaySend(abort.signal)).rejects.toBe(reason);
@@ -186,7 +186,7 @@ test('waiting for the right to send can be given up', async () => {
   await waiting;
 });
 
-test('who waits for a lease that another process has is noticed', async () => {
+test('a wait for a lease that another process has is reported', async () => {
   const lost = new Promise<void>((resolve) => {
     leaseLost = resolve;
   });
@@ -199,10 +199,10 @@ test('who waits for a lease that another process has is noticed', async () => {
   await waiting;
 });
 
-test('the end of the lease is said at once, also when something else is noticed before its timer', () => {
+test('the end of the lease is reported at once, also if another event comes before its timer', () => {
   let nowMs = 1_000;
   const told: FromLineProcess[] = [];
-  const clock = { ...systemClock, monotonicMs: () => nowMs, after: () => () => {} }; // a timer that comes too late
+  const clock = { ...systemClock, monotonicMs: () => nowMs, after: () => () => {} }; // timers never fire
   const late = new SendPermit({
     ...{ writeCooldown: async () => {}, tell: (message: FromLineProcess) => told.push(message), clock },
     ...{ pauseGraceMs: 60, lineMinGapMs: 0, onStuck: () => {}, onLeaseLost: () => {} },

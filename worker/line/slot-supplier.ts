@@ -1,16 +1,16 @@
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporalio/worker';
 
-/** What opens and closes the tap: the grant. */
+/** Says whether tasks may be taken. SendPermit implements it. */
 export interface SlotControl {
   isOpen(): boolean;
-  /** @returns stops it */
+  /** Calls the listener whenever isOpen may have changed. @returns removes the listener */
   onChange(listener: () => void): () => void;
 }
 
 /**
- * Lets a Temporal worker take tasks only while this process holds the open line: no slot, no poll (docs/explanation/the-line.md,
- * "Tasks only for the holder").
- * @param slots tasks at once
+ * Creates a slot supplier that gives slots only while this process holds the open line. Without a slot, a Temporal worker
+ * does not poll (docs/explanation/the-line.md, "Tasks only for the holder").
+ * @param slots maximum number of concurrent tasks
  */
 export function createSlotSupplier(control: SlotControl, slots: number): CustomSlotSupplier<ActivitySlotInfo> {
   let slotsInUse = 0;

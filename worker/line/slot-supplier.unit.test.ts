@@ -18,7 +18,7 @@ function newControl(isOpen: boolean) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    turn(open: boolean): void {
+    set(open: boolean): void {
       isOpen = open;
       for (const listener of listeners) listener();
     },
@@ -28,17 +28,17 @@ const isSettled = async (promise: Promise<unknown>): Promise<boolean> =>
   (await Promise.race([promise.then(() => 'settled'), new Promise((resolve) => setImmediate(resolve, 'open'))])) ===
   'settled';
 
-test('no task is asked for while another process has the line, and at once when it is ours', async () => {
+test('no slot is given while another process has the line, and at once when this process gets it', async () => {
   const control = newControl(false);
   const tap = createSlotSupplier(control, 2);
   const slot = tap.reserveSlot(context, never);
   expect(await isSettled(slot)).toBe(false);
   expect(tap.tryReserveSlot(context)).toBeNull();
-  control.turn(true);
+  control.set(true);
   expect(await isSettled(slot)).toBe(true);
 });
 
-test('there are no more tasks at once than slots; the next is asked for when one ends', async () => {
+test('there are at most as many tasks as slots; the next slot is given when a task ends', async () => {
   const tap = createSlotSupplier(newControl(true), 2);
   const permit = await tap.reserveSlot(context, never);
   await tap.reserveSlot(context, never);
@@ -49,13 +49,13 @@ test('there are no more tasks at once than slots; the next is asked for when one
   expect(tap.tryReserveSlot(context)).toBeNull();
 });
 
-test('a slot that is not needed any more is not handed out', async () => {
+test('a cancelled request for a slot gets none', async () => {
   const control = newControl(false);
   const tap = createSlotSupplier(control, 1);
   const abort = new AbortController();
   const slot = expect(tap.reserveSlot(context, abort.signal)).rejects.toMatchObject({ name: 'AbortError' });
   abort.abort();
   await slot;
-  control.turn(true);
+  control.set(true);
   expect(tap.tryReserveSlot(context)).not.toBeNull();
 });
