@@ -1,6 +1,6 @@
 /**
- * The arrows of docs/explanation/architecture.md, "Allowed imports", in two readings of the sources (tools/check-dependency-rules.ts): with all imports, and with
- * only those that are left at run time.
+ * The rules of docs/explanation/architecture.md, "Allowed imports". tools/check-dependency-rules.ts applies them twice:
+ * once to all imports, and once to those that remain at run time.
  */
 const notTests = '\\.(test|fixture)\\.ts$';
 
@@ -19,7 +19,7 @@ const rooms = [
   'docs',
   'test',
 ];
-/** All rooms but those named. */
+/** Matches the paths in all rooms except the named ones. */
 const roomsBut = (...names) => `^(${rooms.filter((room) => !names.includes(room)).join('|')})/`;
 
 const allImports = [
@@ -31,18 +31,18 @@ const allImports = [
   },
   {
     name: 'deployed-rooms-know-core-only',
-    comment: 'what is deployed knows nothing of its neighbours',
+    comment: 'deployed code imports core and itself',
     severity: 'error',
     from: { path: '^(worker|lambdas|infra)/', pathNot: notTests },
     to: {
       path: roomsBut('core'),
-      // the table of operations, which the routes are made of; how the console is built, and what it is served with
+      // the stack makes routes from the table of operations, builds the console, and serves it with its headers
       pathNot: ['^$1/', '^lambdas/http/(routes|problems)\\.ts$', '^console/(build|security-headers)\\.ts$'],
     },
   },
   {
     name: 'console-knows-the-api',
-    comment: 'its types, which the schemas are that validate there; nothing of it runs in a browser (below)',
+    comment: 'types of the schemas that validate in the API; console-runs-alone keeps their code out of the browser',
     severity: 'error',
     from: { path: '^console/', pathNot: notTests },
     to: { path: roomsBut('core', 'console'), pathNot: '^lambdas/http/(schemas|problems)\\.ts$' },
@@ -55,14 +55,14 @@ const allImports = [
   },
   {
     name: 'local-starts-processes',
-    comment: 'it starts the other rooms as processes',
+    comment: 'starts the other rooms as processes',
     severity: 'error',
     from: { path: '^local/', pathNot: notTests },
     to: { path: roomsBut('core', 'local', 'terminal'), pathNot: '^console/(build|security-headers)\\.ts$' },
   },
   {
     name: 'cli-asks-the-api',
-    comment: 'of local only where the stack of this machine answers, and who may ask it',
+    comment: 'needs local for the address of the running stack and for tokens',
     severity: 'error',
     from: { path: '^cli/', pathNot: notTests },
     to: { path: roomsBut('core', 'cli', 'local', 'terminal') },
@@ -83,7 +83,7 @@ const allImports = [
   },
   {
     name: 'no-unresolved',
-    comment: 'aws-lambda is types alone (@types/aws-lambda); style sheets are not copied',
+    comment: 'aws-lambda has only types (@types/aws-lambda); style sheets are not copied',
     severity: 'error',
     from: {},
     to: { couldNotResolve: true, pathNot: '^aws-lambda$|\\.css$' },
@@ -94,7 +94,7 @@ const importsAtRunTime = [
   { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
   {
     name: 'workflows-are-pure',
-    comment: 'of activities only types; nothing with a clock, a network or chance',
+    comment: 'workflows replay, so they import only types of activities, and no clock, network or randomness',
     severity: 'error',
     from: { path: '^worker/workflows/', pathNot: notTests },
     to: { pathNot: '^(worker/workflows|core/domain|core/contract|node_modules/@temporalio/(workflow|common))/' },
@@ -107,7 +107,7 @@ const importsAtRunTime = [
   },
   {
     name: 'console-runs-alone',
-    comment: 'what is bundled for the browser is console and core',
+    comment: 'the bundle for the browser contains only console and core',
     severity: 'error',
     from: { path: '^console/', pathNot: notTests },
     to: { path: roomsBut('core', 'console') },
@@ -116,7 +116,7 @@ const importsAtRunTime = [
     name: 'only-the-line-sends',
     comment: 'an HTTP client anywhere else could reach the insurer',
     severity: 'error',
-    from: { path: '^(core|worker|lambdas)/', pathNot: `^worker/(line/|health\\.ts$)|${notTests}` }, // health listens, and asks nobody
+    from: { path: '^(core|worker|lambdas)/', pathNot: `^worker/(line/|health\\.ts$)|${notTests}` }, // health.ts listens and sends no request
     to: { path: '^(node_modules/undici/|https?$|net$|tls$)' },
   },
 ];

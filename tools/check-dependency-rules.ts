@@ -16,10 +16,8 @@ import { dirname, join } from 'node:path';
 import { transformSync } from 'esbuild';
 
 // dependency-cruiser reads TypeScript with TypeScript 5 or swc. TypeScript 7 has no API for it. The visitor of swc does
-// not
-// support `using`, and does not distinguish type-only imports. So two copies are checked: one in which each `using` is
-// a
-// `const`, with all imports, and one without types, with the imports that are left at run time.
+// not support `using`, and does not distinguish type-only imports. So two copies are checked: one in which each `using`
+// is a `const`, with all imports, and one without types, with the imports that remain at run time.
 const root = dirname(import.meta.dirname);
 const folders = [
   'core',

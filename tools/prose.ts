@@ -59,8 +59,8 @@ function filesToCheck(paths: readonly string[]): readonly string[] {
   const wanted = paths.map((path) => relative(root, resolve(path)));
   const patterns =
     wanted.length === 0
-      ? ['**/*.{md,ts,tsx,mjs}', '.github/**/*.md']
-      : wanted.map((path) => (statSync(join(root, path)).isDirectory() ? join(path, '**/*.{md,ts,tsx,mjs}') : path));
+      ? ['**/*.{md,ts,tsx,mjs,cjs}', '.*.cjs', '.github/**/*.md']
+      : wanted.map((path) => (statSync(join(root, path)).isDirectory() ? join(path, '**/*.{md,ts,tsx,mjs,cjs}') : path));
   const found = globSync(patterns, { cwd: root, exclude: (name) => excluded.test(`${name}/`) });
   return [...new Set(found)].filter((file) => !excluded.test(file)).sort();
 }
