@@ -60,7 +60,9 @@ function filesToCheck(paths: readonly string[]): readonly string[] {
   const patterns =
     wanted.length === 0
       ? ['**/*.{md,ts,tsx,mjs,cjs}', '.*.cjs', '.github/**/*.md']
-      : wanted.map((path) => (statSync(join(root, path)).isDirectory() ? join(path, '**/*.{md,ts,tsx,mjs,cjs}') : path));
+      : wanted.map((path) =>
+          statSync(join(root, path)).isDirectory() ? join(path, '**/*.{md,ts,tsx,mjs,cjs}') : path,
+        );
   const found = globSync(patterns, { cwd: root, exclude: (name) => excluded.test(`${name}/`) });
   return [...new Set(found)].filter((file) => !excluded.test(file)).sort();
 }
