@@ -1,9 +1,12 @@
 /**
- * The clocks and timers of a process. The code of the line takes them as an argument, so that the simulation (test/simulation) can run
- * the same code on simulated time.
+ * The clocks and timers of a process. The code of the line takes them as an argument, so that the simulation
+ * (test/simulation) can run the same code on simulated time.
  */
 export interface Clock {
-  /** Returns milliseconds of CLOCK_MONOTONIC. All processes of a machine share this clock, so a moment can be sent over IPC. */
+  /**
+   * Returns milliseconds of CLOCK_MONOTONIC. All processes of a machine share this clock, so a moment can be sent over
+   * IPC.
+   */
   monotonicMs(): number;
   /** Returns milliseconds since 1970 by the wall clock, which people and NTP can set back. */
   epochMs(): number;
@@ -29,7 +32,10 @@ export const systemClock: Clock = {
   afterReading: (action) => void setImmediate(action),
 };
 
-/** Calls `action` at a moment of the monotonic clock, however far away, or at once if the moment has passed. @returns a function that cancels the call */
+/**
+ * Calls `action` at a moment of the monotonic clock, however far away, or at once if the moment has passed.
+ * @returns a function that cancels the call
+ */
 export function atMonotonic(clock: Clock, momentMs: number, action: () => void): () => void {
   let cancel: () => void;
   const arm = (): void => {
@@ -59,7 +65,10 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
-/** Returns a signal that aborts with a TimeoutError after the delay, like AbortSignal.timeout, unless it is cancelled before. */
+/**
+ * Returns a signal that aborts with a TimeoutError after the delay, like AbortSignal.timeout, unless it is cancelled
+ * before.
+ */
 export function timeoutSignal(clock: Clock, delayMs: number): { readonly signal: AbortSignal; cancel(): void } {
   const limit = new AbortController();
   const cancel = clock.after(delayMs, () =>

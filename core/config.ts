@@ -248,7 +248,7 @@ export const apiSettings = z.object({ ...client.shape, ...signIn.shape });
 export const clientConfig = client.refine(hasExactlyOnePayloadKey, exactlyOneRule);
 export const workerConfig = workerSettings.refine(hasExactlyOnePayloadKey, exactlyOneRule);
 export const apiConfig = apiSettings.refine(hasExactlyOnePayloadKey, exactlyOneRule);
-/** Names in the secret that Lambdas and workers share. ECS requires every name, so an unused one holds an empty text. */
+/** Names in the secret that Lambdas and workers share. ECS requires every name, so an unused one holds an empty string. */
 export const sharedSecrets = [
   'PSEUDONYM_KEY',
   'TEMPORAL_API_KEY',

@@ -5,8 +5,8 @@ import { buildSync } from 'esbuild';
 const root = dirname(import.meta.dirname);
 
 /**
- * Bundles all Lambdas into one folder: a file `{function}.mjs` for each, which exports `handler`, and shared files. Includes all packages,
- * even the AWS SDK, so that the tested version runs, and not the one that Lambda provides.
+ * Bundles all Lambdas into one folder: a file `{function}.mjs` for each, which exports `handler`, and shared files.
+ * Includes all packages, even the AWS SDK, so that the tested version runs, and not the one that Lambda provides.
  */
 export function bundleLambdas(outdir: string): void {
   buildSync({

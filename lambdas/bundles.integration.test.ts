@@ -181,8 +181,8 @@ async function listen(server: Server): Promise<string> {
 /** timeout of API Gateway, ms */
 const gatewayMs = 29_000;
 
-test.concurrent.for(['the storage and Temporal', 'the bucket', 'the secret'] as const)(
-  'if %s accepts calls and never answers, the API answers with a problem before API Gateway times out',
+test.concurrent.for(['all storage and Temporal', 'the bucket', 'the secret'] as const)(
+  'if calls to %s hang, the API answers with a problem before API Gateway times out',
   { timeout: 60_000 },
   async (what, { onTestFinished }) => {
     const silent = createTcpServer();
@@ -190,7 +190,7 @@ test.concurrent.for(['the storage and Temporal', 'the bucket', 'the secret'] as 
     const address = await listen(silent);
     const endpoint = `http://${address}`;
     const environment = {
-      'the storage and Temporal': {
+      'all storage and Temporal': {
         AWS_ENDPOINT_URL_DYNAMODB: endpoint,
         AWS_ENDPOINT_URL_S3: endpoint,
         TEMPORAL_ADDRESS: address,

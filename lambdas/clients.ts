@@ -30,7 +30,11 @@ export interface Clients {
 
 let clients: Promise<Clients> | undefined;
 
-/** Returns the clients of this container. Opens them at the first request that needs them; each connects with its first call. @throws Problem `unavailable` */
+/**
+ * Returns the clients of this container. Opens them at the first request that needs them; each connects with its first
+ * call.
+ * @throws Problem `unavailable`
+ */
 export function clientsOfContainer(): Promise<Clients> {
   clients ??= readSettings(process.env)
     .then(async (config) => openClients(config, await traces))

@@ -20,7 +20,10 @@ export async function traced<Answer>(name: string, work: () => Promise<Answer>):
 
 export const metrics = createMetrics(process.env['INSURER_ID'] ?? 'unknown'); // works without settings, too
 
-/** Starts the traces. The headers for the collector are secret, so they come from Secrets Manager; the exporter reads them from the environment. */
+/**
+ * Starts the traces. The headers for the collector are secret, so they come from Secrets Manager; the exporter reads
+ * them from the environment.
+ */
 async function startTracesOfContainer(environment: NodeJS.ProcessEnv): Promise<Traces | undefined> {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = environment;
   if (!collector) return undefined;

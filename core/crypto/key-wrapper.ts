@@ -1,6 +1,6 @@
 /**
- * `bad-keys`: PAYLOAD_KEYS is malformed. `unknown-key`: the named key is not available to this process. `tampered`: the data was
- * changed. `unavailable`: the keys cannot be reached at the moment.
+ * `bad-keys`: PAYLOAD_KEYS is malformed. `unknown-key`: the named key is not available to this process. `tampered`: the
+ * data was changed. `unavailable`: the keys cannot be reached at the moment.
  */
 export type CodecFault = 'bad-keys' | 'unknown-key' | 'tampered' | 'unavailable';
 

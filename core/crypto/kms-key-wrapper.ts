@@ -7,8 +7,9 @@ export const payloadKeyContext = { purpose: keyPurpose } as const;
 const keyArn = /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
 
 /**
- * Wraps data keys with a KMS key, which never leaves KMS. The ARN of the wrapping key is stored with each data key, so old data keys can
- * be unwrapped after a change of keys. KMS itself tells the versions of one key apart (yearly rotation).
+ * Wraps data keys with a KMS key, which never leaves KMS. The ARN of the wrapping key is stored with each data key, so
+ * old data keys can be unwrapped after a change of keys. KMS itself tells the versions of one key apart (yearly
+ * rotation).
  * @param keyId PAYLOAD_KMS_KEY: the ARN of the wrapping key
  */
 export const createKmsKeyWrapper = (kms: KMSClient, keyId: string): KeyWrapper => ({

@@ -16,7 +16,10 @@ export interface Verification {
 const retentionYears = 3; // § 309 SGB V
 const noHash = '0'.repeat(64);
 
-/** Returns the epoch second at which an entry expires. From then on it is neither stored nor shown. @param recorded ISO 8601 */
+/**
+ * Returns the epoch second at which an entry expires. From then on it is neither stored nor shown.
+ * @param recorded ISO 8601
+ */
 export function expiresAtSeconds(recorded: string): number {
   const moment = new Date(recorded);
   moment.setUTCFullYear(moment.getUTCFullYear() + retentionYears);
@@ -24,8 +27,9 @@ export function expiresAtSeconds(recorded: string): number {
 }
 
 /**
- * Turns a draft into the entry after `previous`. The hash is SHA-256, in hex, over the UTF-8 text of the entry as JSON without `hash`:
- * fields sorted by name at every depth, no white space, absent fields left out (docs/reference/access-log.md).
+ * Turns a draft into the entry after `previous`. The hash is SHA-256, in hex, over the UTF-8 text of the entry as JSON
+ * without `hash`: fields sorted by name at every depth, no white space, absent fields left out
+ * (docs/reference/access-log.md).
  * @param previous undefined for a patient's first entry
  */
 export function linkEntry(draft: AccessDraft, previous: Checkpoint | undefined): AccessEntry {
@@ -38,7 +42,10 @@ export function linkEntry(draft: AccessDraft, previous: Checkpoint | undefined):
   return { ...unhashed, hash: contentHash(unhashed) };
 }
 
-/** Returns the fields of a draft, as DynamoDB returns them. It replaces lone surrogates, which a name in a token may contain. */
+/**
+ * Returns the fields of a draft, as DynamoDB returns them. It replaces lone surrogates, which a name in a token may
+ * contain.
+ */
 function asStored({ id, patientRef, recorded, operation, outcome, agent, source, entity }: AccessDraft): AccessDraft {
   const text = JSON.stringify({ id, patientRef, recorded, operation, outcome, agent, source, entity });
   return JSON.parse(text, (_field, value) => (typeof value === 'string' ? value.toWellFormed() : value));
@@ -47,9 +54,9 @@ function asStored({ id, patientRef, recorded, operation, outcome, agent, source,
 type Sequence<Item> = AsyncIterable<Item> | Iterable<Item>;
 
 /**
- * Verifies a patient's entries against each other and against their checkpoints. Finds an entry that was changed, removed, inserted or
- * moved, even the last one. Entries may be missing only if they have expired: the entry after them holds the time of the last of them.
- * docs/reference/access-log.md lists what verification cannot find.
+ * Verifies a patient's entries against each other and against their checkpoints. Finds an entry that was changed,
+ * removed, inserted or moved, even the last one. Entries may be missing only if they have expired: the entry after them
+ * holds the time of the last of them. docs/reference/access-log.md lists what verification cannot find.
  * @param entries entries that have not expired, ordered by seq, like `checkpoints`
  */
 export async function verifyChain(
@@ -72,7 +79,10 @@ export async function verifyChain(
   };
 }
 
-/** Returns the broken seq, if there is one, given that all entries before are valid. A manipulated table may hold a seq such as 2.5 or 0. */
+/**
+ * Returns the broken seq, if there is one, given that all entries before are valid. A manipulated table may hold a seq
+ * such as 2.5 or 0.
+ */
 function brokenSeq(
   previous: Checkpoint | undefined,
   { entry, checkpoint }: Pair,

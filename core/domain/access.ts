@@ -1,4 +1,7 @@
-/** The kinds of access to one patient's data, with their action in FHIR R4 (AuditEvent.action: create, read, update, delete, execute). */
+/**
+ * The kinds of access to one patient's data, with their action in FHIR R4 (AuditEvent.action: create, read, update,
+ * delete, execute).
+ */
 export const accessOperations = {
   lookup: 'R',
   'read-patient': 'R',
@@ -25,7 +28,10 @@ export function rolesIn(claimed: unknown): Role[] {
   return roles.filter((role) => names.includes(role));
 }
 
-/** One access, before it has a seq in the patient's log (docs/reference/access-log.md). Holds no medical content and no KVNR. */
+/**
+ * One access, before it has a seq in the patient's log (docs/reference/access-log.md). Holds no medical content and no
+ * KVNR.
+ */
 export interface AccessDraft {
   /** random, or derived from the change. Appending the same ID again has no effect */
   readonly id: string;
@@ -50,7 +56,10 @@ export interface AccessDraft {
 /** Maximum length of a label, in characters. A longer name is truncated. */
 const agentLabelMax = 200;
 
-/** Returns one line of text that identifies a person: the name and the `sub` of the token. Names are not unique, and a `sub` is often a number. */
+/**
+ * Returns one line of text that identifies a person: the name and the `sub` of the token. Names are not unique, and a
+ * `sub` is often a number.
+ */
 export function agentLabel({ who, name = '' }: Pick<AccessDraft['agent'], 'who' | 'name'>): string {
   const room = agentLabelMax - who.length - 3;
   const shown = name.replace(/\p{Cc}/gu, ' ').trim();

@@ -6,7 +6,10 @@ const namedProblems = 5;
 
 const day = z.iso.date();
 
-/** Elements are checked one by one, separately from their array, because zod collects all problems and there may be millions. */
+/**
+ * Elements are checked one by one, separately from their array, because zod collects all problems and there may be
+ * millions.
+ */
 const elements = z.array(z.unknown());
 
 const document = z.looseObject({
@@ -36,8 +39,8 @@ const careRecordsAnswer = z.looseObject({
 
 /**
  * Describes how an answer of the insurer breaks the contract (insurer-api.yaml, CareRecordsAnswer), such as
- * `careRecords[3].start: not a date; kvnr: missing`. Uses fixed words and JSON paths only, never a value, so the text may be logged and
- * shown. Stops after the first problems. Does not check whose KVNR the answer names: the caller does.
+ * `careRecords[3].start: not a date; kvnr: missing`. Uses fixed words and JSON paths only, never a value, so the text
+ * may be logged and shown. Stops after the first problems. Does not check whose KVNR the answer names: the caller does.
  * @param value a result of plain JSON.parse
  * @returns undefined if the answer is valid
  */

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** Returns the schema of a text in the insurer's contract. JSON Schema counts characters, but JavaScript counts UTF-16 units. */
+/**
+ * Returns the schema of a text in the insurer's contract. JSON Schema counts characters, but JavaScript counts UTF-16
+ * units.
+ */
 export const characters = (min: number, max: number) =>
   z
     .string()

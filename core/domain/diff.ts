@@ -52,9 +52,10 @@ export interface ShardDiff<Stored extends StoredEntry> {
 }
 
 /**
- * Compares one shard of a list with its stored patients. The order of lines does not matter. If a person has different entries, the
- * stored one wins, otherwise the one with the smallest hash. A person with only a quarantined entry is neither gone nor changed. Keeps
- * one entry for each person in memory. Entries that an earlier attempt for this list has stored count as they did then.
+ * Compares one shard of a list with its stored patients. The order of lines does not matter. If a person has different
+ * entries, the stored one wins, otherwise the one with the smallest hash. A person with only a quarantined entry is
+ * neither gone nor changed. Keeps one entry for each person in memory. Entries that an earlier attempt for this list
+ * has stored count as they did then.
  */
 export async function diffShard<Stored extends StoredEntry>(
   lines: AsyncIterable<ShardLine> | Iterable<ShardLine>,

@@ -25,8 +25,8 @@ const entityKinds = {
 } as const;
 
 /**
- * Returns one page of a patient's access log in FHIR R4: a Bundle of AuditEvents. Its type is `searchset`, because only that type has
- * links to further pages; a `collection` would look like the whole log.
+ * Returns one page of a patient's access log in FHIR R4: a Bundle of AuditEvents. Its type is `searchset`, because only
+ * that type has links to further pages; a `collection` would look like the whole log.
  * @param selfUrl address of this page, without personal data
  * @param nextUrl address of the next page, if there is one
  */

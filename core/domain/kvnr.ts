@@ -2,9 +2,9 @@
 export type Kvnr = string & { readonly __brand: 'Kvnr' };
 
 /**
- * Returns whether a text is a KVNR: a letter, eight digits and a check digit. The letter counts as two digits (A = 01 … Z = 26). The ten
- * digits are weighted 1,2,1,2,… and the digits of the products are summed. The sum modulo 10 is the check digit (insurer-api.yaml, Kvnr;
- * § 290 SGB V).
+ * Returns whether a text is a KVNR: a letter, eight digits and a check digit. The letter counts as two digits (A = 01 …
+ * Z = 26). The ten digits are weighted 1,2,1,2,… and the digits of the products are summed. The sum modulo 10 is the
+ * check digit (insurer-api.yaml, Kvnr; § 290 SGB V).
  */
 export function isKvnr(text: unknown): text is Kvnr {
   if (typeof text !== 'string' || !/^[A-Z][0-9]{9}$/.test(text)) return false;

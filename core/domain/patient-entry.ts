@@ -47,7 +47,10 @@ export interface ValidEntry {
 
 export interface QuarantinedEntry {
   readonly kind: 'quarantined';
-  /** fixed words and JSON paths only, never a value or a name that the insurer chose: `kvnr: check digit; birthDate: missing` */
+  /**
+   * fixed words and JSON paths only, never a value or a name that the insurer chose: `kvnr: check digit; birthDate:
+   * missing`
+   */
   readonly reason: string;
   /** the person of the entry, if known. That person is insured and must not count as gone */
   readonly kvnr?: Kvnr;
@@ -93,13 +96,19 @@ const kvnrOf = (entry: unknown): Kvnr | undefined => {
   return typeof kvnr === 'string' ? kvnrMeantBy(kvnr) : undefined;
 };
 
-/** Returns the KVNR of a text, ignoring case and surrounding blanks. That is enough to know who is insured, but not to store the person. */
+/**
+ * Returns the KVNR of a text, ignoring case and surrounding blanks. That is enough to know who is insured, but not to
+ * store the person.
+ */
 const kvnrMeantBy = (text: string): Kvnr | undefined => {
   const kvnr = text.length <= kvnrTextMax ? text.trim().toUpperCase() : undefined;
   return isKvnr(kvnr) ? kvnr : undefined;
 };
 
-/** Guesses the person of an entry that cannot be parsed: the first KVNR in a field `kvnr`. A wrong guess keeps a patient who is gone; it deletes nobody. */
+/**
+ * Guesses the person of an entry that cannot be parsed: the first KVNR in a field `kvnr`. A wrong guess keeps a patient
+ * who is gone; it deletes nobody.
+ */
 function kvnrSeenIn(text: string): Kvnr | undefined {
   for (const [, seen = ''] of text.matchAll(/"kvnr"\s{0,20}:\s{0,20}"([^"\\]{10,50})"/g)) {
     const kvnr = kvnrMeantBy(seen);

@@ -1,6 +1,9 @@
 import type { Kvnr } from './kvnr.ts';
 
-/** `pending`: the care records are still to be fetched; `current`: they are stored; `failed`: the insurer's answer was final (404, too large). */
+/**
+ * `pending`: the care records are still to be fetched; `current`: they are stored; `failed`: the insurer's answer was
+ * final (404, too large).
+ */
 export type CareState = 'pending' | 'current' | 'failed';
 
 export interface LastSync {

@@ -4,7 +4,10 @@ export const phases = ['list', 'split', 'diff', 'apply', 'care-records', 'done']
 export type Phase = (typeof phases)[number];
 export type RunState = 'running' | 'completed' | 'failed' | 'cancelled';
 
-/** The progress of a run, as management sees it (docs/explanation/the-daily-run.md, "Progress"). Times are ISO 8601 UTC. Holds no data about patients except counts. */
+/**
+ * The progress of a run, as management sees it (docs/explanation/the-daily-run.md, "Progress"). Times are ISO 8601 UTC.
+ * Holds no data about patients except counts.
+ */
 export interface Progress {
   readonly runId: string;
   readonly state: RunState;

@@ -2,8 +2,8 @@
 const maxRemovalsWithoutApproval = 20;
 
 /**
- * Returns whether an operator must approve the removals of a list: if they exceed the limit and 20 patients, or if no patient would be
- * left (docs/adr/0009).
+ * Returns whether an operator must approve the removals of a list: if they exceed the limit and 20 patients, or if no
+ * patient would be left (docs/adr/0009).
  * @param stored number of patients that were stored before this list
  */
 export function needsApproval({ removals, stored, limitPercent }: RemovalFigures): boolean {

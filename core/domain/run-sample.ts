@@ -10,7 +10,10 @@ export interface RunSample {
 /** Maximum number of samples for one run. */
 const samplesMax = 240;
 
-/** Adds a sample, unless nothing has changed. If there are too many, drops every second sample, which keeps the shape of the curve. */
+/**
+ * Adds a sample, unless nothing has changed. If there are too many, drops every second sample, which keeps the shape of
+ * the curve.
+ */
 export function addSample(samples: readonly RunSample[], sample: RunSample): readonly RunSample[] {
   const last = samples.at(-1);
   if (last && (last.at >= sample.at || (last.done === sample.done && last.failed === sample.failed))) return samples;

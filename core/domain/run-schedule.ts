@@ -11,7 +11,10 @@ const hourInGermany = new Intl.DateTimeFormat('en-GB', {
   hourCycle: 'h23',
 });
 
-/** Returns the last moment, at or before `atMs`, at which clocks in Germany showed this full hour, in epoch ms. Skips days on which summer time leaves out the hour. */
+/**
+ * Returns the last moment, at or before `atMs`, at which clocks in Germany showed this full hour, in epoch ms. Skips
+ * days on which summer time leaves out the hour.
+ */
 export function lastHourMs(hour: number, atMs: number): number {
   let momentMs = Math.floor(atMs / hourMs) * hourMs; // the offset of German time is whole hours
   while (Number(hourInGermany.format(momentMs)) !== hour) momentMs -= hourMs;
@@ -19,8 +22,9 @@ export function lastHourMs(hour: number, atMs: number): number {
 }
 
 /**
- * Returns for how many minutes a completed run has been overdue; 0 if none is. At the due hour, a run must have ended since the start
- * hour before it. A run of the previous day that ends later counts, too, because the start of the day joined it.
+ * Returns for how many minutes a completed run has been overdue; 0 if none is. At the due hour, a run must have ended
+ * since the start hour before it. A run of the previous day that ends later counts, too, because the start of the day
+ * joined it.
  * @param completedAtMs when completed runs have ended, epoch ms
  */
 export function overdueMinutes(

@@ -39,7 +39,10 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
   rate: startRate(startedAtMs),
 });
 
-/** Adds the counts of a list. A long run may apply several lists: new and changed patients add up, and the other counts are those of the last list. */
+/**
+ * Adds the counts of a list. A long run may apply several lists: new and changed patients add up, and the other counts
+ * are those of the last list.
+ */
 export const countList = (run: Run, counts: Omit<ListCounts, 'gone' | 'stored'>, quarantined: number): Run => ({
   ...run,
   patients: {
@@ -97,7 +100,10 @@ export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse
   };
 }
 
-/** Returns the answer of a run to `progress` (docs/explanation/the-daily-run.md, "Progress"). @param line last known state of the line */
+/**
+ * Returns the answer of a run to `progress` (docs/explanation/the-daily-run.md, "Progress").
+ * @param line last known state of the line
+ */
 export function progressOf(run: Run, line: Pick<Progress['line'], 'state' | 'busy'>, nowMs: number): Progress {
   const { total, done, notInsured, permanentlyFailed, exhausted } = run.careRecords;
   const pending = Math.max(0, total - done - notInsured - permanentlyFailed - exhausted);

@@ -28,8 +28,8 @@ export interface JsonArrayElement {
   /** the text of the element. Brackets and strings are closed; everything else is unchecked and may not be JSON */
   readonly text: string;
   /**
-   * `too-large`: `text` holds only the beginning; `too-deep`: the element is nested deeper than allowed; `encoding`: the bytes are not
-   * UTF-8, and wrong bytes are U+FFFD in `text`
+   * `too-large`: `text` holds only the beginning; `too-deep`: the element is nested deeper than allowed; `encoding`:
+   * the bytes are not UTF-8, and wrong bytes are U+FFFD in `text`
    */
   readonly fault?: 'too-large' | 'too-deep' | 'encoding';
 }
@@ -66,9 +66,10 @@ type ParserState =
   | 'after-array';
 
 /**
- * Splits the bytes of one JSON array into its elements, and never holds more than one element (docs/adr/0007). Checks only brackets and
- * strings; the caller parses each element with JSON.parse. So a broken element does not affect the others. But an element that leaves a
- * string or a bracket open ends the stream, because the start of the next element cannot be found.
+ * Splits the bytes of one JSON array into its elements, and never holds more than one element (docs/adr/0007). Checks
+ * only brackets and strings; the caller parses each element with JSON.parse. So a broken element does not affect the
+ * others. But an element that leaves a string or a bracket open ends the stream, because the start of the next element
+ * cannot be found.
  */
 export class JsonArraySplitter {
   readonly #limits: JsonArrayLimits;
@@ -96,7 +97,8 @@ export class JsonArraySplitter {
 
   /**
    * Reads the next chunk, which may start and end anywhere, and returns the elements that end in it.
-   * @throws JsonArrayError `not-an-array`, `trailing-bytes`, `syntax`. The elements of this chunk are lost, so the list is unusable
+   * @throws JsonArrayError `not-an-array`, `trailing-bytes`, `syntax`. The elements of this chunk are lost, so the list
+   *   is unusable
    */
   push(chunk: Uint8Array): JsonArrayElement[] {
     const elements: JsonArrayElement[] = [];

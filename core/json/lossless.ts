@@ -1,6 +1,7 @@
 /**
- * Types of the lossless JSON functions: a number that JavaScript would print differently (`12345678901234567890`, `1.0`, `-0`) stays as
- * it was written. Node has them (TC39 proposal "JSON.parse source text access"); TypeScript has no types for them yet.
+ * Types of the lossless JSON functions: a number that JavaScript would print differently (`12345678901234567890`,
+ * `1.0`, `-0`) stays as it was written. Node has them (TC39 proposal "JSON.parse source text access"); TypeScript has
+ * no types for them yet.
  */
 interface LosslessJson {
   parse(
@@ -20,8 +21,8 @@ export interface RawNumber {
 export const isRawNumber = (value: unknown): value is RawNumber => json.isRawJSON(value);
 
 /**
- * Matches a number that JavaScript may print differently: with a point or an exponent, with 16 digits or more, or -0. A number is at the
- * start of the text, or follows `[`, `:` or `,`. Also matches inside strings, which only costs time.
+ * Matches a number that JavaScript may print differently: with a point or an exponent, with 16 digits or more, or -0. A
+ * number is at the start of the text, or follows `[`, `:` or `,`. Also matches inside strings, which only costs time.
  */
 const maybeChanged = /(?:^|[[:,])\s*-?(?:\d+[.eE]|\d{16}|(?<=-)0)/;
 
@@ -38,7 +39,7 @@ export function parseLossless(text: string): unknown {
 }
 
 /**
- * Prints a result of `parseLossless` as compact JSON text: every field, numbers as written, lone surrogates escaped. Loses whitespace,
- * the way in which characters were escaped, and the first of two fields with the same name.
+ * Prints a result of `parseLossless` as compact JSON text: every field, numbers as written, lone surrogates escaped.
+ * Loses whitespace, the way in which characters were escaped, and the first of two fields with the same name.
  */
 export const printLossless = (value: unknown): string => JSON.stringify(value);

@@ -24,19 +24,23 @@ export class AccessLogError extends Error {
 }
 
 /**
- * The table AuditLog (docs/reference/access-log.md): the access entries of each patient, as an append-only hash chain. Each entry is
- * written in one transaction with its checkpoint, so verification finds one without the other. Expired entries are not returned, even
- * if DynamoDB has not deleted them yet.
+ * The table AuditLog (docs/reference/access-log.md): the access entries of each patient, as an append-only hash chain.
+ * Each entry is written in one transaction with its checkpoint, so verification finds one without the other. Expired
+ * entries are not returned, even if DynamoDB has not deleted them yet.
  */
 export interface AccessLogStore {
   /**
-   * Appends entries in order, and resolves once they are durable. An ID is not appended again if it is among the patient's last 100
-   * entries, or among those appended since the draft was recorded. Then the stored entry is returned. Concurrent appends only take
-   * longer.
-   * @throws AccessLogError `unavailable` if a call is not answered within two seconds, or no append makes progress for that long
+   * Appends entries in order, and resolves once they are durable. An ID is not appended again if it is among the
+   * patient's last 100 entries, or among those appended since the draft was recorded. Then the stored entry is
+   * returned. Concurrent appends only take longer.
+   * @throws AccessLogError `unavailable` if a call is not answered within two seconds, or no append makes progress for
+   *   that long
    */
   append(patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]>;
-  /** Appends the first entries of many patients, one each. A patient with entries costs as much as `append`. @throws AccessLogError `unavailable` */
+  /**
+   * Appends the first entries of many patients, one each. A patient with entries costs as much as `append`.
+   * @throws AccessLogError `unavailable`
+   */
   appendFirst(drafts: readonly AccessDraft[]): Promise<void>;
   /**
    * Reads a page of a patient's entries.
@@ -54,7 +58,10 @@ export interface AccessLogStore {
   verify(patientRef: string): Promise<Verification>;
 }
 
-/** How far back a repeated append is recognised: this many entries, and further pages while any entry may be newer than the draft. */
+/**
+ * How far back a repeated append is recognised: this many entries, and further pages while any entry may be newer than
+ * the draft.
+ */
 const lookBackEntries = 100;
 /** Maximum difference between the clocks of recording processes, ms. */
 const clockSkewMs = 5_000;
@@ -144,7 +151,10 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     } while (after !== undefined && after < seq);
   }
 
-  /** Returns the newest items after a seq, newest first. Includes expired items, because their seq is taken until DynamoDB deletes them. */
+  /**
+   * Returns the newest items after a seq, newest first. Includes expired items, because their seq is taken until
+   * DynamoDB deletes them.
+   */
   const readNewest = async <Item extends Checkpoint>(
     partition: string,
     { afterSeq = 0, limit, before }: { afterSeq?: number; limit: number; before?: number | undefined },
@@ -232,7 +242,10 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     return entries;
   };
 
-  /** For each patient, this process runs one append at a time. Drafts that arrive meanwhile are appended together after it. */
+  /**
+   * For each patient, this process runs one append at a time. Drafts that arrive meanwhile are appended together after
+   * it.
+   */
   const gathering = new Map<string, { readonly drafts: AccessDraft[]; readonly appended: Promise<AccessEntry[]> }>();
   const lastAppends = new Map<string, Promise<unknown>>();
   const gather = (patientRef: string) => {

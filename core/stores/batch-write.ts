@@ -16,8 +16,9 @@ export const sendOptions = (writeGuard: WriteGuard | undefined) =>
   writeGuard ? { abortSignal: writeGuard.signal } : {};
 
 /**
- * Writes items without conditions and in no order, until DynamoDB has accepted all of them. Each key may appear only once. Retries
- * unprocessed items after a pause, without a limit: the timeout of the activity or the write guard ends it.
+ * Writes items without conditions and in no order, until DynamoDB has accepted all of them. Each key may appear only
+ * once. Retries unprocessed items after a pause, without a limit: the timeout of the activity or the write guard ends
+ * it.
  */
 export async function batchWrite(
   dynamo: DynamoDBDocumentClient,

@@ -37,13 +37,14 @@ export interface CareRecordsPage {
 }
 
 /**
- * The table CareRecords and its objects (docs/explanation/architecture.md, "Tables"): versions of a patient's care records. A version is
- * immutable. The patient item names the current version. A version that is being deleted reads as missing.
+ * The table CareRecords and its objects (docs/explanation/architecture.md, "Tables"): versions of a patient's care
+ * records. A version is immutable. The patient item names the current version. A version that is being deleted reads as
+ * missing.
  */
 export interface CareRecordsStore {
   /**
-   * Writes a whole version. Idempotent. Readers do not see it until the patient's careVersion names it. A version with thousands of
-   * documents takes minutes; the write guard can stop it between two documents.
+   * Writes a whole version. Idempotent. Readers do not see it until the patient's careVersion names it. A version with
+   * thousands of documents takes minutes; the write guard can stop it between two documents.
    */
   stage(patientRef: string, careVersion: string, answer: SplitAnswer, writeGuard?: WriteGuard): Promise<void>;
   /** Returns all records of a version; undefined if the version is incomplete. Then read the patient's careVersion again. */
@@ -81,7 +82,10 @@ interface Item {
 }
 
 export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: DocumentsStore): CareRecordsStore {
-  /** Returns the attributes that hold a body and its documents. If they do not fit into the item, they are stored in the bucket. */
+  /**
+   * Returns the attributes that hold a body and its documents. If they do not fit into the item, they are stored in the
+   * bucket.
+   */
   const place = async (
     patientRef: string,
     careVersion: string,

@@ -14,9 +14,9 @@ import {
 const entryPlace = 'entry';
 
 /**
- * The objects `documents/{patientRef}/{careVersion}/{sha256}` hold documents of care records, as the text that the insurer sent, and
- * records that are too large for an item. The objects `documents/{patientRef}/entry/{sha256}` hold master data that is too large for
- * an item.
+ * The objects `documents/{patientRef}/{careVersion}/{sha256}` hold documents of care records, as the text that the
+ * insurer sent, and records that are too large for an item. The objects `documents/{patientRef}/entry/{sha256}` hold
+ * master data that is too large for an item.
  */
 export interface DocumentsStore {
   /** @param text well-formed Unicode, because UTF-8 cannot represent lone surrogates */

@@ -15,8 +15,8 @@ export class Crash extends Error {
 }
 
 /**
- * Opens all stores over the emulator at AWS_ENDPOINT_URL. `crashAt(n)` makes the n-th call to AWS from now on fail: it is never sent,
- * or (`answer lost`) it is executed but its answer is lost. All later calls fail, too.
+ * Opens all stores over the emulator at AWS_ENDPOINT_URL. `crashAt(n)` makes the n-th call to AWS from now on fail: it
+ * is never sent, or (`answer lost`) it is executed but its answer is lost. All later calls fail, too.
  */
 export function openEmulatedStores() {
   const client = new DynamoDBClient({});

@@ -11,9 +11,9 @@ export interface GonePatient {
 }
 
 /**
- * The objects of a list, `lists/{listId}/…`: the list as it arrived (`segments/`), the order of its segments (`manifests/{sha256}`), the
- * lines of its shards (`shards/{xx}/{0001}`), and the patients who are gone (`gone/{xx}`). The keys do not depend on the attempt, so
- * a repeated attempt overwrites its own objects.
+ * The objects of a list, `lists/{listId}/…`: the list as it arrived (`segments/`), the order of its segments
+ * (`manifests/{sha256}`), the lines of its shards (`shards/{xx}/{0001}`), and the patients who are gone (`gone/{xx}`).
+ * The keys do not depend on the attempt, so a repeated attempt overwrites its own objects.
  */
 export interface ListsStore {
   putSegment(listId: string, index: number, body: Buffer): Promise<PayloadReference>;
@@ -21,7 +21,10 @@ export interface ListsStore {
   putManifest(listId: string, segments: readonly PayloadReference[]): Promise<PayloadReference>;
   /** @throws PayloadError if the manifest is missing or corrupt */
   readManifest(manifest: PayloadReference): Promise<readonly PayloadReference[]>;
-  /** Returns the bytes of the list as the insurer sent them, in small chunks. @throws PayloadError if a segment is missing or corrupt */
+  /**
+   * Returns the bytes of the list as the insurer sent them, in small chunks.
+   * @throws PayloadError if a segment is missing or corrupt
+   */
   openSegments(segments: readonly PayloadReference[]): AsyncGenerator<Uint8Array>;
   /** @param part counts from 1 @param lines lines of `shardLineText` */
   putShardPart(listId: string, shard: string, part: number, lines: Uint8Array): Promise<void>;

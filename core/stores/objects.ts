@@ -40,7 +40,10 @@ export async function putObject({ s3, name }: Bucket, prefix: string, body: Uint
   return { key, sizeBytes: body.byteLength, sha256 };
 }
 
-/** Reads an object and verifies it. @throws PayloadError `missing`; `corrupt` if size or SHA-256 differ from the reference */
+/**
+ * Reads an object and verifies it.
+ * @throws PayloadError `missing`; `corrupt` if size or SHA-256 differ from the reference
+ */
 export async function getObject({ s3, name }: Bucket, { key, sizeBytes, sha256 }: PayloadReference): Promise<Buffer> {
   const bytes = await s3
     .send(new GetObjectCommand({ Bucket: name, Key: key }))

@@ -13,8 +13,8 @@ import { createPayloadsStore } from './payloads.ts';
 import { createSyncRunsStore } from './sync-runs.ts';
 
 /**
- * Limits for calls to AWS while somebody waits for an answer: a call that hangs fails after four seconds, and is sent once more.
- * Not for large objects, because their bytes may take longer than that.
+ * Limits for calls to AWS while somebody waits for an answer: a call that hangs fails after four seconds, and is sent
+ * once more. Not for large objects, because their bytes may take longer than that.
  */
 export const promptly = {
   maxAttempts: 2,
@@ -22,8 +22,8 @@ export const promptly = {
 };
 
 /**
- * Opens all stores over AWS clients that one process shares. The SDK reads the endpoint (AWS_ENDPOINT_URL) and the credentials
- * from its own variables.
+ * Opens all stores over AWS clients that one process shares. The SDK reads the endpoint (AWS_ENDPOINT_URL) and the
+ * credentials from its own variables.
  * @param limits of each call. Without limits, a call may hang; activities that send heartbeats can wait for it
  */
 export function openStores(

@@ -60,9 +60,10 @@ export interface PatientsStore {
   /** Reads the last sync on demand, without the patient's data; undefined if the patient is unknown or being removed. */
   readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
   /**
-   * Marks a sync as requested, in one conditional write. If the last sync was under way at `requestedAt`, joins it instead, even if it
-   * has ended since. So a late repetition of a request starts no second sync. Idempotent.
-   * @returns the stored sync, which is the new one or the one it joins; undefined if the patient is unknown or being removed
+   * Marks a sync as requested, in one conditional write. If the last sync was under way at `requestedAt`, joins it
+   * instead, even if it has ended since. So a late repetition of a request starts no second sync. Idempotent.
+   * @returns the stored sync, which is the new one or the one it joins; undefined if the patient is unknown or being
+   *   removed
    */
   requestSync(patientRef: string, request: Omit<LastSync, 'state'>): Promise<LastSync | undefined>;
   /** Marks a sync as running. Returns false if it has ended or is not the patient's last sync. Idempotent. */
@@ -77,20 +78,23 @@ export interface PatientsStore {
     end: SyncEnd & { readonly finishedAt: string },
   ): Promise<LastSync | undefined>;
   /**
-   * Makes a staged version the current one, in one conditional write. Returns true if it is current now, even if it was before. Returns
-   * false if the patient is gone, is being removed, or has a newer version.
+   * Makes a staged version the current one, in one conditional write. Returns true if it is current now, even if it was
+   * before. Returns false if the patient is gone, is being removed, or has a newer version.
    */
   activateCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /** Ensures that a staged version never becomes the current one. Returns false if it already is. */
   discardCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /**
-   * Marks a patient as being removed because the insurer has answered 410. From then on the insurer is not asked for the patient again,
-   * even if the removal comes late or fails. Idempotent.
+   * Marks a patient as being removed because the insurer has answered 410. From then on the insurer is not asked for
+   * the patient again, even if the removal comes late or fails. Idempotent.
    */
   markNotInsured(patientRef: string): Promise<void>;
   /** Returns whether a patient has this mark and is not deleted yet. */
   isNotInsured(patientRef: string): Promise<boolean>;
-  /** Marks a patient as being removed. Returns the list that stored or changed it last; undefined if there is no such patient. */
+  /**
+   * Marks a patient as being removed. Returns the list that stored or changed it last; undefined if there is no such
+   * patient.
+   */
   markRemoving(patientRef: string, writeGuard?: WriteGuard): Promise<{ readonly listId: string } | undefined>;
   /** Deletes a patient that is being removed. A patient that has been stored again since then stays. */
   deleteRemoving(patientRef: string): Promise<void>;

@@ -7,7 +7,10 @@ export interface PayloadOwner {
   readonly patientRef: string;
 }
 
-/** The objects `payloads/{syncId}/{patientRef}/{sha256}`: fetched answers that are not stored yet (docs/explanation/architecture.md, "Tables"). */
+/**
+ * The objects `payloads/{syncId}/{patientRef}/{sha256}`: fetched answers that are not stored yet
+ * (docs/explanation/architecture.md, "Tables").
+ */
 export interface PayloadsStore {
   /** Stores a payload. Idempotent, because the key is derived from the content. */
   put(owner: PayloadOwner, body: Uint8Array): Promise<PayloadReference>;

@@ -3,9 +3,9 @@ import { isUnderWay, type LastSync } from '../domain/patient.ts';
 import type { Stores } from './open-stores.ts';
 
 /**
- * Writes the access entry of a request for a sync, then the marker. Both the entity workflow and a caller that no worker answers use
- * it. Needs no rollback: an entry without a marker records an attempt, and a marker never exists without its entry, because another
- * request may have joined it. Idempotent.
+ * Writes the access entry of a request for a sync, then the marker. Both the entity workflow and a caller that no
+ * worker answers use it. Needs no rollback: an entry without a marker records an attempt, and a marker never exists
+ * without its entry, because another request may have joined it. Idempotent.
  * @returns the promised sync, which is the new one or the one it joins; undefined if the patient is unknown
  * @throws AccessLogError `unavailable`
  */

@@ -16,8 +16,8 @@ import type { Page } from './page.ts';
 export const syncRunsTable = 'SyncRuns';
 
 /**
- * The table SyncRuns (docs/explanation/architecture.md, "Tables"). Holds the last progress of each run, its issues, the list that was
- * applied last, and the mark of the pseudonym key. Holds no personal data except pseudonyms.
+ * The table SyncRuns (docs/explanation/architecture.md, "Tables"). Holds the last progress of each run, its issues, the
+ * list that was applied last, and the mark of the pseudonym key. Holds no personal data except pseudonyms.
  */
 export interface SyncRunsStore {
   /** Saves the progress of a run and adds a sample of it. Changes nothing if a higher revision is stored. */
@@ -40,8 +40,8 @@ export interface SyncRunsStore {
   /** Makes the next run apply its whole list, even if the list has not changed. */
   forgetAppliedList(insurerId: string): Promise<void>;
   /**
-   * Returns whether all stored pseudonyms come from the key with this mark (core/crypto/pseudonyms.ts). Stores the mark of the first
-   * call.
+   * Returns whether all stored pseudonyms come from the key with this mark (core/crypto/pseudonyms.ts). Stores the mark
+   * of the first call.
    */
   isPseudonymKey(insurerId: string, keyMark: string): Promise<boolean>;
 }

@@ -1,6 +1,6 @@
 /**
- * Stops writes from an attempt that Temporal has already retried. A process that was frozen resumes where it stopped, and its
- * writes would be outdated.
+ * Stops writes from an attempt that Temporal has already retried. A process that was frozen resumes where it stopped,
+ * and its writes would be outdated.
  */
 export interface WriteGuard {
   /** Must run before each call that writes. @throws when another attempt may be under way */

@@ -12,8 +12,8 @@ export interface Metric {
   /** what its value means */
   readonly description: string;
   /**
-   * `worker`: the main process of the worker that holds the line, or of any worker if `description` says so; `line`: the line process
-   * of that worker; `api`: the Lambdas
+   * `worker`: the main process of the worker that holds the line, or of any worker if `description` says so; `line`:
+   * the line process of that worker; `api`: the Lambdas
    */
   readonly emitters: readonly ('worker' | 'line' | 'api')[];
   /** in addition to insurerId, which all metrics have. The values are fixed words, and never data of a patient */
@@ -228,10 +228,16 @@ export interface Metrics {
   emit(values: MetricValues, dimensions?: Dimensions): void;
 }
 
-/** CloudWatch accepts 100 values of a metric in one line. At the 100th value, Powertools would flush by itself and lose the dimensions. */
+/**
+ * CloudWatch accepts 100 values of a metric in one line. At the 100th value, Powertools would flush by itself and lose
+ * the dimensions.
+ */
 const valuesInLine = 99;
 
-/** Creates a writer that prints one line of JSON to stdout for each call. CloudWatch turns it into metrics (embedded metric format). */
+/**
+ * Creates a writer that prints one line of JSON to stdout for each call. CloudWatch turns it into metrics (embedded
+ * metric format).
+ */
 export function createMetrics(insurerId: string): Metrics {
   const emf = new Emf({ namespace: metricNamespace });
   emf.clearDefaultDimensions(); // removes the default dimension `service`

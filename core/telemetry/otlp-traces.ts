@@ -26,7 +26,10 @@ const exportMs = 5_000;
 /** How long an answer waits for its trace to be sent, ms. */
 const flushMs = 500;
 
-/** Starts the traces of this process. Call once. The SDK reads sampler and headers from its own variables (docs/reference/metrics.md, "Traces"). */
+/**
+ * Starts the traces of this process. Call once. The SDK reads sampler and headers from its own variables
+ * (docs/reference/metrics.md, "Traces").
+ */
 export function createTraces(serviceName: string, endpoint: string): Traces {
   const url = `${endpoint.replace(/\/+$/, '')}/v1/traces`;
   const processor = new BatchSpanProcessor(redactingExporter(new OTLPTraceExporter({ url, timeoutMillis: exportMs })));

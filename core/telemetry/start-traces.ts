@@ -1,7 +1,8 @@
 import type { Traces } from './traces.ts';
 
 /**
- * Starts the traces of this process. Loads OpenTelemetry only if there is an endpoint, so that nothing gets slower without one.
+ * Starts the traces of this process. Loads OpenTelemetry only if there is an endpoint, so that nothing gets slower
+ * without one.
  * @param endpoint OTEL_EXPORTER_OTLP_ENDPOINT
  * @returns undefined without an endpoint
  */

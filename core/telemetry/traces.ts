@@ -2,8 +2,8 @@ import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 
 /**
- * The traces of one process (OpenTelemetry), sent to a collector over OTLP/HTTP (ADR 0025). They hold IDs, names of operations and
- * pseudonyms, and nothing that a caller sent.
+ * The traces of one process (OpenTelemetry), sent to a collector over OTLP/HTTP (ADR 0025). They hold IDs, names of
+ * operations and pseudonyms, and nothing that a caller sent.
  */
 export interface Traces {
   /** give each call to Temporal a span, and send the context of the trace along */

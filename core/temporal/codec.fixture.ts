@@ -58,7 +58,10 @@ export function counted(wrapper: KeyWrapper) {
   return { counting, asked };
 }
 
-/** Returns a payload in the format from before data keys: encrypted with the key of the secret, and authenticated with only its name. */
+/**
+ * Returns a payload in the format from before data keys: encrypted with the key of the secret, and authenticated with
+ * only its name.
+ */
 export function oldPayload(keyId: string, key: Buffer): Payload {
   const iv = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(bytes(keyId));

@@ -19,8 +19,8 @@ const encoding = Buffer.from('binary/encrypted');
 export const failureConverterPath = fileURLToPath(new URL('./failure-converter.ts', import.meta.url));
 
 /**
- * Creates the data converter of workers and clients. It encrypts everything that Temporal stores: payloads, and the messages and stack
- * traces of failures.
+ * Creates the data converter of workers and clients. It encrypts everything that Temporal stores: payloads, and the
+ * messages and stack traces of failures.
  */
 export const createDataConverter = (codec: PayloadCodec): DataConverter => ({
   payloadCodecs: [codec],
@@ -35,10 +35,12 @@ export const createLoadedDataConverter = (codec: PayloadCodec): LoadedDataConver
 });
 
 /**
- * Creates a codec that encrypts whole payloads, including metadata, with AES-256-GCM and a data key of this process (ADR 0023). The new
- * metadata holds `wrappedKey`, the wrapped data key, and `keyId`, the ID of the wrapping key. Both are authenticated together with the
- * payload. `decode` returns unencrypted payloads unchanged, because clients and the server add some of their own.
- * @throws CodecError from encode `unavailable`; from decode `unknown-key`, `unavailable`, or `tampered` if a payload was changed
+ * Creates a codec that encrypts whole payloads, including metadata, with AES-256-GCM and a data key of this process
+ * (ADR 0023). The new metadata holds `wrappedKey`, the wrapped data key, and `keyId`, the ID of the wrapping key. Both
+ * are authenticated together with the payload. `decode` returns unencrypted payloads unchanged, because clients and the
+ * server add some of their own.
+ * @throws CodecError from encode `unavailable`; from decode `unknown-key`, `unavailable`, or `tampered` if a payload
+ *   was changed
  */
 export function createPayloadCodec(wrapper: KeyWrapper, nowMs?: () => number): PayloadCodec {
   const dataKeys = createDataKeys(wrapper, nowMs);

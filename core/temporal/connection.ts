@@ -28,8 +28,8 @@ type TemporalAccess = Pick<
   Partial<Pick<ClientConfig, 'TEMPORAL_TLS'>>;
 
 /**
- * Returns the options of a connection to Temporal. TLS is on unless the address is a loopback address or TEMPORAL_TLS is false.
- * A client certificate is used if there is one.
+ * Returns the options of a connection to Temporal. TLS is on unless the address is a loopback address or TEMPORAL_TLS
+ * is false. A client certificate is used if there is one.
  * @throws ConfigError if the settings contradict each other
  */
 export function temporalConnection({
@@ -56,9 +56,9 @@ const pairOf = (crt: string, key: string) => ({ crt: Buffer.from(crt), key: Buff
 const promptRetries = { initialIntervalMs: () => 50, factor: 1.4, maxAttempts: 10 };
 
 /**
- * Creates a connection that opens with its first call. If Temporal is unreachable, that call fails and not this function.
- * By default the SDK waits at least 1.7 s before it retries when the server is busy, or when one workflow has too many updates
- * in progress. That is too long while somebody waits, so this connection retries sooner.
+ * Creates a connection that opens with its first call. If Temporal is unreachable, that call fails and not this
+ * function. By default the SDK waits at least 1.7 s before it retries when the server is busy, or when one workflow has
+ * too many updates in progress. That is too long while somebody waits, so this connection retries sooner.
  */
 export const connectPromptly = (config: TemporalAccess): Connection =>
   Connection.lazy({

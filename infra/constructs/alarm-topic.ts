@@ -5,7 +5,10 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
-/** The topic that alarms notify. People subscribe once (docs/reference/metrics.md), so no template holds an address of a person. */
+/**
+ * The topic that alarms notify. People subscribe once (docs/reference/metrics.md), so no template holds an address of a
+ * person.
+ */
 export class AlarmTopic extends Construct {
   readonly topic: Topic;
   constructor(scope: Construct, id: string, { stage }: { readonly stage: Stage }) {

@@ -16,7 +16,10 @@ export interface ConsoleUploadProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** Uploads the built page to its bucket during deployment. Uses a Lambda of CDK with our own role, because CDK's role would be allowed far more. */
+/**
+ * Uploads the built page to its bucket during deployment. Uses a Lambda of CDK with our own role, because CDK's role
+ * would be allowed far more.
+ */
 export class ConsoleUpload extends Construct {
   constructor(scope: Construct, id: string, { bucket, distribution, config, removalPolicy }: ConsoleUploadProps) {
     super(scope, id);

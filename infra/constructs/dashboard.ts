@@ -69,7 +69,10 @@ const throughNat = (metricName: string, label: string): MathExpression =>
     period: minute,
   });
 
-/** Estimated charges, updated a few times a day. Exists only if the account has billing alerts, and only in this region (docs/reference/metrics.md). */
+/**
+ * Estimated charges, updated a few times a day. Exists only if the account has billing alerts, and only in this region
+ * (docs/reference/metrics.md).
+ */
 const accountCosts = new Metric({
   namespace: 'AWS/Billing',
   metricName: 'EstimatedCharges',

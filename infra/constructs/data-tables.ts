@@ -17,8 +17,8 @@ interface TableShape {
 const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
 
 /**
- * The five tables (docs/explanation/architecture.md, "Tables"). Their names are fixed (ADR 0011). A changed key would replace a table under
- * the same name, which CloudFormation rejects, so no data can be lost that way.
+ * The five tables (docs/explanation/architecture.md, "Tables"). Their names are fixed (ADR 0011). A changed key would
+ * replace a table under the same name, which CloudFormation rejects, so no data can be lost that way.
  */
 const tableShapes: Readonly<Record<string, TableShape>> = {
   Patients: { partitionKey: text('shard'), sortKey: text('patientRef') },

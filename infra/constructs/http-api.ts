@@ -26,7 +26,10 @@ export interface HttpApiProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** The log format of requests, without callers and patients. The path is that of the route, such as /patients/{patientRef}. */
+/**
+ * The log format of requests, without callers and patients. The path is that of the route, such as
+ * /patients/{patientRef}.
+ */
 const accessLogFormat = AccessLogFormat.custom(
   JSON.stringify({
     requestId: '$context.requestId',

@@ -8,7 +8,10 @@ export interface InsurerSecretProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** The insurer's token, as JSON {INSURER_API_TOKEN}. It is a separate secret that no Lambda can read. The operator sets the value. */
+/**
+ * The insurer's token, as JSON {INSURER_API_TOKEN}. It is a separate secret that no Lambda can read. The operator sets
+ * the value.
+ */
 export class InsurerSecret extends Construct {
   readonly secret: Secret;
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: InsurerSecretProps) {

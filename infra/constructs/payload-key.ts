@@ -7,8 +7,8 @@ export interface PayloadKeyProps {
 }
 
 /**
- * The key that wraps the data keys of Temporal payloads (ADR 0023), rotated each year. It is a separate key, so that permission for
- * payloads gives no permission for tables, and vice versa.
+ * The key that wraps the data keys of Temporal payloads (ADR 0023), rotated each year. It is a separate key, so that
+ * permission for payloads gives no permission for tables, and vice versa.
  */
 export class PayloadKey extends Construct {
   readonly key: Key;

@@ -1,7 +1,10 @@
 import { type RestApi, ResponseType as Type } from 'aws-cdk-lib/aws-apigateway';
 import { type ProblemName, problems, problemType } from '../../lambdas/http/problems.ts';
 
-/** Answers of API Gateway itself, and the problem for each. For an unknown path, it reports a missing or invalid AWS signature. */
+/**
+ * Answers of API Gateway itself, and the problem for each. For an unknown path, it reports a missing or invalid AWS
+ * signature.
+ */
 const problemOf: readonly (readonly [Type, ProblemName])[] = [
   [Type.DEFAULT_4XX, 'not-found'],
   [Type.MISSING_AUTHENTICATION_TOKEN, 'not-found'],

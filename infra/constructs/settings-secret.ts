@@ -9,8 +9,8 @@ export interface SettingsSecretProps {
 }
 
 /**
- * The secret settings that Lambdas and workers share, as JSON (core/config.ts). It is created with an unusable value. The operator sets
- * the real one, so no template, parameter or deployment log ever holds it.
+ * The secret settings that Lambdas and workers share, as JSON (core/config.ts). It is created with an unusable value.
+ * The operator sets the real one, so no template, parameter or deployment log ever holds it.
  */
 export class SettingsSecret extends Construct {
   readonly secret: Secret;

@@ -6,7 +6,10 @@ import type { Construct } from 'constructs';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Returns the worker's image, which is built from worker/Dockerfile during deployment, and its build ID for Temporal: the hash of its sources. */
+/**
+ * Returns the worker's image, which is built from worker/Dockerfile during deployment, and its build ID for Temporal:
+ * the hash of its sources.
+ */
 export function workerImage(scope: Construct): WorkerImage {
   const asset = new DockerImageAsset(scope, 'Image', {
     directory: root,

@@ -39,8 +39,8 @@ export const workerTasks = 2;
 const healthPort = 8_080;
 
 /**
- * The workers: two or more, of which one holds the line and the others stand by. There is no autoscaling: more workers would not use the
- * line better, and each task that starts or stops may move the lease.
+ * The workers: two or more, of which one holds the line and the others stand by. There is no autoscaling: more workers
+ * would not use the line better, and each task that starts or stops may move the lease.
  */
 export class WorkerService extends Construct {
   readonly service: FargateService;

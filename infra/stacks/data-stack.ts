@@ -15,7 +15,10 @@ export interface DataStackProps extends StackProps {
   readonly stage: Stage;
 }
 
-/** Everything that outlives deployments: tables, bucket, secrets, the key for all data at rest, and the key for Temporal payloads. */
+/**
+ * Everything that outlives deployments: tables, bucket, secrets, the key for all data at rest, and the key for Temporal
+ * payloads.
+ */
 export class DataStack extends Stack {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;

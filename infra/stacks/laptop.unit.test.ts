@@ -5,7 +5,10 @@ import { readApiSettings } from '../settings.ts';
 import { ApiStack } from './api-stack.ts';
 import { DataStack } from './data-stack.ts';
 
-/** Resource types that the free edition of LocalStack supports (its resource providers, localstack-core/localstack/services, 4.14). */
+/**
+ * Resource types that the free edition of LocalStack supports (its resource providers,
+ * localstack-core/localstack/services, 4.14).
+ */
 const inLocalStack = new Set([
   ...['Account', 'Deployment', 'GatewayResponse', 'Method', 'Resource', 'RestApi', 'Stage'].map(
     (type) => `AWS::ApiGateway::${type}`,

@@ -1,6 +1,9 @@
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 
-/** Returns the address of this API as the caller sees it, without a slash at the end: the stage, a custom domain, or the emulator. */
+/**
+ * Returns the address of this API as the caller sees it, without a slash at the end: the stage, a custom domain, or the
+ * emulator.
+ */
 export function apiUrlOf({
   requestContext,
   resource,

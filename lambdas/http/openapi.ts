@@ -97,7 +97,10 @@ const document = createDocument({
   },
 });
 
-/** Returns the OpenAPI 3.1 document of this API, from the schemas that validate requests. @param apiUrl address of the API */
+/**
+ * Returns the OpenAPI 3.1 document of this API, from the schemas that validate requests.
+ * @param apiUrl address of the API
+ */
 export const openApiDocument = (apiUrl: string) => ({
   ...document,
   openapi: '3.1.0' as const,

@@ -18,7 +18,10 @@ export interface Call<Name extends OperationName> {
   /** address of this API, without a slash at the end */
   readonly apiUrl: string;
   readonly acceptsFhir: boolean;
-  /** Returns a draft for a handler that records a successful access itself. @param patientRef default: the patient in the request */
+  /**
+   * Returns a draft for a handler that records a successful access itself.
+   * @param patientRef default: the patient in the request
+   */
   accessDraft(patientRef?: string): AccessDraft;
 }
 

@@ -3,8 +3,8 @@ import { Problem } from './problems.ts';
 import { type TokenCipher, TokenCipherError } from './token-cipher.ts';
 
 /**
- * The page tokens of one query. A token holds the position at which the next page starts. It is encrypted, and valid only for the query
- * that it was made for.
+ * The page tokens of one query. A token holds the position at which the next page starts. It is encrypted, and valid
+ * only for the query that it was made for.
  */
 export interface PageTokens<Position> {
   /** Returns the field for the answer, or no field on the last page. */

@@ -1,4 +1,7 @@
-/** All problems that the API returns (RFC 9457), with status and title. docs/reference/problems.md explains each one under its name. */
+/**
+ * All problems that the API returns (RFC 9457), with status and title. docs/reference/problems.md explains each one
+ * under its name.
+ */
 export const problems = {
   'invalid-request': { status: 400, title: 'The request does not match the contract' },
   unauthenticated: { status: 401, title: 'A valid token is required' },

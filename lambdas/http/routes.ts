@@ -12,7 +12,10 @@ export interface Operation {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly group: Group;
-  /** roles that may call it; `link`: the path itself is the permission and no token is needed; `anyone`: no permission is needed */
+  /**
+   * roles that may call it; `link`: the path itself is the permission and no token is needed; `anyone`: no permission
+   * is needed
+   */
   readonly roles: readonly Role[] | 'link' | 'anyone';
   readonly summary: string;
   readonly params?: z.ZodObject;
@@ -23,7 +26,10 @@ export interface Operation {
   readonly answer: Success;
   /** in addition to the problems of every operation */
   readonly problems: readonly ProblemName[];
-  /** set if the operation concerns patients: each attempt is recorded under this name, for the patient in the request and all patients in the answer */
+  /**
+   * set if the operation concerns patients: each attempt is recorded under this name, for the patient in the request
+   * and all patients in the answer
+   */
   readonly access?: AccessOperation;
 }
 
@@ -35,7 +41,10 @@ export interface Success {
   readonly fhir?: z.ZodType;
 }
 
-/** All operations of the API (docs/guides/api-with-curl.md). Imports only schemas, because the API stack creates its routes from this table. */
+/**
+ * All operations of the API (docs/guides/api-with-curl.md). Imports only schemas, because the API stack creates its
+ * routes from this table.
+ */
 export const operations = {
   startSync: {
     method: 'POST',

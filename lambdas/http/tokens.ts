@@ -20,7 +20,10 @@ const issuerMs = 3_000;
 
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
-/** Verifies a token and returns its actor. @throws Problem `unauthenticated`; `unavailable` if the keys of the issuer cannot be fetched */
+/**
+ * Verifies a token and returns its actor.
+ * @throws Problem `unauthenticated`; `unavailable` if the keys of the issuer cannot be fetched
+ */
 export type VerifyToken = (token: string) => Promise<Actor>;
 
 /** Creates the verifier for tokens of the issuer that knows the roles. */

@@ -16,9 +16,9 @@ const logsAtOnce = 16;
 type JsonPayload = Call<'decodePayloads'>['body']['payloads'][number];
 
 /**
- * Implements Temporal's remote codec protocol. Before the answer is sent, the access is recorded in the access log of every patient that
- * the payloads name, and in the Lambda's log. The entries are written to the table directly. A patient's workflow would grow with each
- * read of its history, and the Temporal UI would read it again.
+ * Implements Temporal's remote codec protocol. Before the answer is sent, the access is recorded in the access log of
+ * every patient that the payloads name, and in the Lambda's log. The entries are written to the table directly. A
+ * patient's workflow would grow with each read of its history, and the Temporal UI would read it again.
  */
 export const decodePayloads: Handler<'decodePayloads'> = async (call, { payloadCodec, stores: { accessLog } }) => {
   const { body, actor, accessDraft } = call;

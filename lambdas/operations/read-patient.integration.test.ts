@@ -154,7 +154,10 @@ test('a record that is stored in a table item is answered whole, even with the l
   expect(ids).toEqual(['r0', 'r1']);
 }, 60_000);
 
-/** Returns the store, which skips objects that it has already put. Otherwise thousands of equal documents would be put thousands of times. */
+/**
+ * Returns the store, which skips objects that it has already put. Otherwise thousands of equal documents would be put
+ * thousands of times.
+ */
 function onceEach() {
   const { documents } = api.stores;
   const put = new Map<string, ReturnType<typeof documents.put>>();

@@ -27,8 +27,8 @@ interface Position {
 type LinkTo = (content: StoredCareRecord['documents'][number]['content']) => Promise<object>;
 
 /**
- * Returns a patient and a page of their care records, exactly as the insurer sent them. Builds the answer as text, because printing
- * parsed JSON would change numbers.
+ * Returns a patient and a page of their care records, exactly as the insurer sent them. Builds the answer as text,
+ * because printing parsed JSON would change numbers.
  */
 export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenCipher }) => {
   const { patientRef, query, actor: reader, apiUrl } = call;
@@ -100,9 +100,9 @@ async function recordsPage(
 }
 
 /**
- * Returns a record as the insurer sent it, with links instead of the contents of its documents; undefined if it fits into no answer. A
- * record that is small enough for a table item has no object to link to. It always fits, because the margin covers the excess next to
- * the largest master data.
+ * Returns a record as the insurer sent it, with links instead of the contents of its documents; undefined if it fits
+ * into no answer. A record that is small enough for a table item has no object to link to. It always fits, because the
+ * margin covers the excess next to the largest master data.
  */
 async function recordText(
   { body, bodyRef, documents }: StoredCareRecord,

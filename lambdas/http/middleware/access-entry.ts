@@ -7,8 +7,8 @@ import { problemOf } from './problem-answers.ts';
 import type { Middleware, RequestFacts } from './request.ts';
 
 /**
- * Records each attempt to access a patient's data before the answer is sent. If the attempt cannot be recorded, the answer is a problem
- * instead (docs/reference/access-log.md).
+ * Records each attempt to access a patient's data before the answer is sent. If the attempt cannot be recorded, the
+ * answer is a problem instead (docs/reference/access-log.md).
  */
 export function accessEntry(clients: () => Promise<Clients>): Middleware {
   const record = async (event: APIGatewayProxyEvent, facts: RequestFacts, outcome: AccessDraft['outcome']) => {

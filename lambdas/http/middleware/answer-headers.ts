@@ -7,8 +7,8 @@ const origin = z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).o
 const origins = z.object({ CONSOLE_ORIGIN: origin, TEMPORAL_UI_ORIGIN: origin.optional() });
 
 /**
- * Adds headers to every answer, including problems. Answers must not be cached. Only pages of one origin may read them: the console,
- * or the Temporal UI for the codec endpoint.
+ * Adds headers to every answer, including problems. Answers must not be cached. Only pages of one origin may read them:
+ * the console, or the Temporal UI for the codec endpoint.
  */
 export function answerHeaders(group: Group): Middleware {
   const { CONSOLE_ORIGIN, TEMPORAL_UI_ORIGIN } = readConfig(origins, process.env);

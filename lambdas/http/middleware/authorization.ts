@@ -5,7 +5,10 @@ import { Problem } from '../problems.ts';
 import { operationOf } from './operation-search.ts';
 import type { Middleware, RequestFacts } from './request.ts';
 
-/** Checks the roles of the caller. Reports a missing role before problems of the request, so that callers without permission learn nothing. */
+/**
+ * Checks the roles of the caller. Reports a missing role before problems of the request, so that callers without
+ * permission learn nothing.
+ */
 export function authorization(clients: () => Promise<Clients>): Middleware {
   return {
     before: async ({ context: { facts } }) => {

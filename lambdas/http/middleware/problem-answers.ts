@@ -79,7 +79,10 @@ const patientRecordProblems: Readonly<Record<PatientRecordError['fault'], Proble
 /** Returns whether AWS rejected a call or did not answer in time. The AWS clients add `$metadata` to such errors. */
 const isAwsError = (error: unknown): boolean => error instanceof Error && '$metadata' in error;
 
-/** Returns the chain of causes, innermost last: names, faults and places in the code. Leaves out messages, because those of libraries may quote input. */
+/**
+ * Returns the chain of causes, innermost last: names, faults and places in the code. Leaves out messages, because those
+ * of libraries may quote input.
+ */
 function causesOf(error: unknown): object[] {
   const causes: object[] = [];
   for (let cause = error; cause instanceof Error && causes.length < 5; cause = cause.cause) {

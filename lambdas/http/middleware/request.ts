@@ -29,7 +29,10 @@ export interface RequestContext extends Context {
 
 export type Middleware = MiddlewareObj<APIGatewayProxyEvent, APIGatewayProxyResult, Error, RequestContext>;
 
-/** Returns a header. Compares names in lower case, because API Gateway passes headers on unchanged. @param name in lower case */
+/**
+ * Returns a header. Compares names in lower case, because API Gateway passes headers on unchanged.
+ * @param name in lower case
+ */
 export function headerOf({ headers }: Pick<APIGatewayProxyEvent, 'headers'>, name: string): string | undefined {
   for (const [key, value] of Object.entries(headers ?? {})) if (key.toLowerCase() === name) return value;
   return undefined;

@@ -10,7 +10,10 @@ const usualMaxBytes = 16 * 1024;
 
 type Part = FieldError['in'];
 
-/** Parses path, query and body with the operation's schemas. Problems are kept in `facts` and reported after authorization. */
+/**
+ * Parses path, query and body with the operation's schemas. Problems are kept in `facts` and reported after
+ * authorization.
+ */
 export function validation(): Middleware {
   return {
     before: ({ event, context: { facts } }) => {
@@ -66,7 +69,10 @@ function bodyOf(event: APIGatewayProxyEvent, bodyMaxBytes: number): unknown {
   }
 }
 
-/** Converts an issue of zod: where it is, and what the field should be. Leaves out names of unknown fields, because they are input. */
+/**
+ * Converts an issue of zod: where it is, and what the field should be. Leaves out names of unknown fields, because they
+ * are input.
+ */
 function fieldErrors(part: Part, issue: z.core.$ZodIssue): FieldError[] {
   const pointer = issue.path.map((key) => `/${String(key)}`).join('');
   if (issue.code === 'unrecognized_keys') return [{ in: part, pointer, detail: 'has an unknown field' }];
