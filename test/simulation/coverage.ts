@@ -1,6 +1,6 @@
 import type { Gate, GateEvent } from '../../core/domain/gate.ts';
 
-/** The gate without names and numbers. */
+/** Returns the name of a gate's state, without IDs and numbers. */
 export const stateOf = ({ holder, state, silent, cooldownMs, busy, outbox }: Gate): string =>
   nameOf({
     isHeld: holder !== undefined,
@@ -13,9 +13,9 @@ interface State {
   readonly isPaused: boolean;
   readonly isSilent: boolean;
   readonly isBusy: boolean;
-  /** by a Retry-After */
+  /** in a Retry-After */
   readonly isInCooldown: boolean;
-  /** `insurerLine` knows of all changes */
+  /** whether `insurerLine` has acknowledged all changes */
   readonly isOutboxEmpty: boolean;
 }
 
@@ -31,7 +31,7 @@ const nameOf = ({ isHeld, isPaused, isSilent, isBusy, isInCooldown, isOutboxEmpt
 
 const both = [false, true] as const;
 
-/** All states that the gate's rules allow: only a paused line is silent, only one that is held and not silent is busy. */
+/** All states that the gate's rules allow: only a paused line is silent, and only a held line that is not silent is busy. */
 export const allStates: readonly string[] = both.flatMap((isHeld) =>
   both.flatMap((isPaused) =>
     both.flatMap((isSilent) =>
@@ -50,7 +50,7 @@ export const allStates: readonly string[] = both.flatMap((isHeld) =>
 
 export type WriteKind = GateEvent['kind'] | 'make' | 'pause again';
 
-/** What a write has done to the gate, from what the gate was before and after. */
+/** Returns the kind of a write, from the gate before and after it. */
 export function writeOf(before: Gate | undefined, after: Gate): WriteKind {
   if (before === undefined) return 'make';
   if (before.state !== after.state) return after.state === 'paused' ? 'pause' : 'resume';

@@ -6,10 +6,10 @@ import { type SimulatedWorker, settings } from './worker.ts';
 
 const { leaseMs } = settings;
 
-/** @returns false when there was nobody to do it to */
+/** Strikes a fault. @returns false if there was no target */
 type Strike = (simulation: Simulation) => boolean;
 
-/** Picks the holder in three of four cases: faults elsewhere rarely matter. */
+/** Picks the holder in three of four cases, because faults elsewhere rarely have an effect. */
 function victimOf(
   { world, workers, holder }: Simulation,
   suits: (worker: SimulatedWorker) => boolean = () => true,
@@ -18,7 +18,7 @@ function victimOf(
   return world.pick(workers.filter(suits));
 }
 
-/** Of one of its processes, or of the other. */
+/** Picks the link of one of a worker's two processes. */
 function tableLinkOf(simulation: Simulation): TableLink | undefined {
   const worker = victimOf(simulation);
   return simulation.world.chance(0.6) ? worker?.tableLink : worker?.lineProcessTableLink;
@@ -39,7 +39,7 @@ const isPunctual = (worker: SimulatedWorker): boolean => worker.isPunctual;
 const still = (who: 'mainProcess' | 'lineProcess', from: number, to: number): Strike =>
   on((worker, { world }) => worker.freeze(who, world.between(from, to)), isPunctual);
 
-/** Sets a value from one moment to another, ms from now, unless something else has set another one by then. */
+/** Sets a value for an interval, in ms from now, and resets it unless another fault has changed it by then. */
 function forAWhile<Key extends string, Value>(
   link: Record<Key, Value>,
   key: Key,
@@ -57,7 +57,7 @@ function forAWhile<Key extends string, Value>(
   });
 }
 
-/** What is the matter with calls to the table from one moment to another, ms from now. */
+/** Disturbs calls to the table for an interval, in ms from now. */
 export function troubleCalls(
   link: TableLink,
   during: TableTrouble,
@@ -69,14 +69,14 @@ export function troubleCalls(
 }
 
 /**
- * The lease comes to its end while a request is left hanging: its renewals fail, or the process that would make them, or
- * close the socket, stands still. Sometimes the machine is busy at that very moment.
+ * Makes the lease end during a hanging request: its renewals fail, or the process that renews it or closes the socket is
+ * frozen. Sometimes the machine is busy at that moment.
  */
 function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): void {
   const { world, insurer, arm } = simulation;
   const { tableLink, stuckWrites, machine, leaseMs } = worker;
   const drawn = world.random();
-  const lateMs = world.chance(0.5) ? world.between(700, 1_800) : 0; // long enough for a look and the write after it
+  const lateMs = world.chance(0.5) ? world.between(700, 1_800) : 0; // long enough for a read and the write after it
   if (world.chance(0.8)) insurer.next('hang');
   if (drawn > 0.85) stuckWrites.nextMs = world.between(leaseMs * 0.5, leaseMs * 2);
   const onArrival = (): void => {
@@ -98,7 +98,7 @@ function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): voi
   arm(insurer.once('arrival', onArrival));
 }
 
-/** The next request is left hanging, and an operator pauses in it, while calls to the table take their time. */
+/** Leaves the next request hanging. An operator pauses during it, while calls to the table are slow. */
 function pauseInRequest(simulation: Simulation): boolean {
   const { world, insurer, arm, operators, workers, holder } = simulation;
   const operator = operators.find(({ isBusy }) => !isBusy);
@@ -122,7 +122,7 @@ function pauseInRequest(simulation: Simulation): boolean {
   return true;
 }
 
-/** What each fault does, and how often it is drawn. */
+/** Each fault and its weight. */
 export const faults = {
   'kill -9 of the main process': { weight: 4, strike: on(({ mainProcess }) => mainProcess.kill('kill -9')) },
   'kill -9 of the line process': {
@@ -219,11 +219,11 @@ export const faults = {
       );
     }),
   },
-  'connections cut': {
+  'network disconnects': {
     weight: 3,
-    strike: on(({ lineProcess }, { insurer }) => lineProcess !== undefined && insurer.cut(lineProcess)),
+    strike: on(({ lineProcess }, { insurer }) => lineProcess !== undefined && insurer.disconnect(lineProcess)),
   },
-  'Temporal cut off': {
+  'Temporal disconnected': {
     weight: 4,
     strike: (simulation: Simulation) => {
       const { world, operators } = simulation;

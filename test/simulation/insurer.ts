@@ -4,7 +4,7 @@ import type { InsurerConnection } from '../../worker/line/insurer-connection.ts'
 import type { Judge } from './judge.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
-/** How the insurer, or the line to it, treats a request; weights. At 80 % failure, as it is. */
+/** Weights of the outcomes of a request, at the insurer or on the network. 80 % fail, as in reality. */
 const answers = {
   served: 20,
   'server-error': 24,
@@ -22,12 +22,12 @@ const answers = {
 export type Answer = keyof typeof answers;
 const weightOfAll = Object.values(answers).reduce((sum, weight) => sum + weight, 0);
 
-/** How a machine reaches the insurer. */
+/** A machine's network to the insurer. */
 export interface InsurerLink {
   trouble: 'refused' | 'silent' | undefined;
 }
 
-/** A request as the insurer sees it: from its first byte until the answer's last one is sent, or its socket is seen closed. */
+/** A request as the insurer sees it: from its first byte until the last byte of the answer, or until it sees the socket closed. */
 export interface SeenRequest {
   readonly number: number;
   readonly process: SimulatedProcess;
@@ -36,23 +36,23 @@ export interface SeenRequest {
   endedMs: number | undefined;
 }
 
-/** One way over the network, ms. A close is seen as fast as a byte. */
+/** Delay of one direction of the network, in ms. A close is as fast as a byte. */
 const wayMs = { least: 0.3, most: 2.9 } as const;
-/** A network that lets nothing through says so after so long, ms. */
+/** Time in ms after which a silent network reports an error. */
 const silentMs = 1_500;
 const refusedShare = 0.08;
-/** the insurer's wall clock at the start, ms since 1970 */
+/** the insurer's wall clock at the start, epoch ms */
 const epochMs = Date.UTC(2026, 10, 1);
 
-/** The insurer's server, as seen through sockets. */
+/** Simulates the insurer's server behind sockets. */
 export class SimulatedInsurer {
   requests = 0;
-  /** when somebody last tried to connect: a line that refuses is asked less often, but it is in use */
+  /** time of the last attempt to connect; with refused connections, the line is in use but attempts are rarer */
   triedMs = 0;
   underWay = new Set<SeenRequest>();
   readonly #world: World;
   readonly #judge: Judge;
-  /** the next answers; chance decides after them */
+  /** the next answers; later ones are random */
   readonly #script: Answer[] = [];
   readonly #breaks = new WeakMap<SeenRequest, () => void>();
   readonly #onArrival = new Set<() => void>();
@@ -63,7 +63,7 @@ export class SimulatedInsurer {
     this.#judge = judge;
   }
 
-  /** Calls once, at the next request, or at the next end of one. @returns cancels it */
+  /** Calls back once, at the next request or at its end. @returns cancels it */
   once(what: 'arrival' | 'end', action: () => void): () => void {
     const listeners = what === 'arrival' ? this.#onArrival : this.#onEnd;
     listeners.add(action);
@@ -79,23 +79,23 @@ export class SimulatedInsurer {
     return new SimulatedConnection(this.#world, this, process, connectMs, link, stuckWrites);
   }
 
-  /** The next request is answered so. */
+  /** Sets the answer to the next request. */
   next(answer: Answer): boolean {
     if (this.#script.length > 0) return false;
     this.#script.push(answer);
     return true;
   }
 
-  /** The network closes all connections of a process. */
-  cut(process: SimulatedProcess): boolean {
+  /** Closes all connections of a process, as the network would. */
+  disconnect(process: SimulatedProcess): boolean {
     const [seen] = [...this.underWay].filter((one) => one.process === process);
     if (seen === undefined) return false;
-    this.ends(seen, 'cut by the network');
+    this.ends(seen, 'disconnected by the network');
     this.#breaks.get(seen)?.();
     return true;
   }
 
-  /** @param breakOff what the process learns when the network closes the request's connection */
+  /** @param breakOff tells the process that the network has closed the request's connection */
   breaksBy(seen: SeenRequest, breakOff: () => void): void {
     this.#breaks.set(seen, breakOff);
   }
@@ -148,10 +148,10 @@ export class SimulatedInsurer {
   }
 }
 
-/** A process that is to stand still between its look at the clock and the bytes' leaving, and for how long. */
+/** Freezes a process between its check of the clock and the sending of the bytes. */
 export interface StuckWrites {
   nextMs: number | undefined;
-  /** never while its main process stands still */
+  /** whether it may be frozen: not while the main process is */
   readonly mayBe: () => boolean;
 }
 
@@ -173,7 +173,7 @@ class SimulatedSocket {
     process.onDeath(() => this.closeBySystem());
   }
 
-  /** The operating system closes it. The insurer sees that even if the process stands still. */
+  /** Closes the socket by the operating system. The insurer sees that even if the process is frozen. */
   closeBySystem(): void {
     if (this.destroyed) return;
     this.destroyed = true;
@@ -195,7 +195,7 @@ class SimulatedSocket {
   }
 }
 
-/** undici's Client over simulated sockets: one at a time, kept while the insurer keeps it. */
+/** Simulates undici's Client over simulated sockets: one at a time, kept while the insurer keeps it. */
 class SimulatedConnection implements InsurerConnection {
   readonly #world: World;
   readonly #insurer: SimulatedInsurer;
@@ -292,7 +292,7 @@ class SimulatedConnection implements InsurerConnection {
     const insurer = this.#insurer;
     const process = this.#process;
     const send = (): void => void world.plan(this.#way(), arrive);
-    /** what comes back, one after the other */
+    /** the parts of the answer, in order */
     let lastMs = 0;
     const comes = (action: () => void): void => {
       lastMs = Math.max(lastMs, world.nowMs + this.#way());
@@ -310,7 +310,7 @@ class SimulatedConnection implements InsurerConnection {
       });
     const arrive = (): void => {
       if (socket.destroyed) {
-        // it was written before it was closed: the insurer sees both
+        // it was written before the close, so the insurer sees both
         const passing = insurer.arrives(process, path);
         world.plan(this.#way(), () => insurer.ends(passing, 'closed by us'));
         return;
@@ -404,7 +404,7 @@ class SimulatedConnection implements InsurerConnection {
 
     const stuckMs = this.#stuckWrites.mayBe() ? this.#stuckWrites.nextMs : undefined;
     this.#stuckWrites.nextMs = undefined;
-    // One that is killed in between has not written.
+    // A process that is killed in between has not written.
     if (stuckMs === undefined) send();
     else this.#process.standStillWithin(stuckMs, () => !socket.destroyed && send());
   }

@@ -3,31 +3,31 @@ import type { Answer, SeenRequest } from './insurer.ts';
 import { workerOf } from './worker.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
-/** A Retry-After. Binds its hearer at once, and later holders once the gate has it. */
+/** A Retry-After. It applies to its receiver at once, and to later holders once the gate has it. */
 interface Cooldown {
-  /** true time: before it nobody may send */
+  /** its end, in true time */
   readonly untilMs: number;
   readonly seen: SeenRequest;
-  hearer?: SimulatedProcess;
-  /** from the moment at which the gate has it: who had the line then, and may not have looked since */
+  receiver?: SimulatedProcess;
+  /** set once the gate has it: the holder at that time, who may not have read the gate since */
   inGate?: { readonly holder: string | undefined };
 }
 
-/** The fastest and the slowest clock differ from true time by that much; a fraction. */
+/** Largest drift of a clock from true time, as a fraction. */
 export const driftMost = 0.001;
 
-/** Looks at every event that matters, and says so once a promise is broken. */
+/** Checks every relevant event, and reports the first broken promise. */
 export class Judge {
   readonly #world: World;
-  /** the last confirmed pause, until somebody who saw it lifts it */
+  /** the last confirmed pause, until an operator who has seen it lifts it */
   #confirmedChange: number | undefined;
-  /** the pauses that were rightly asked to be lifted */
+  /** the pauses for which a valid resume was requested */
   readonly #asked = new Set<number>();
   #liftedChange = -1;
   #cooldowns: Cooldown[] = [];
-  /** who was answered 401, and may send nothing until the line is opened again */
+  /** processes that received a 401 and may send nothing until the line is resumed */
   readonly #denied = new Set<SimulatedProcess>();
-  /** requests against a Retry-After that nobody else could know of */
+  /** requests before the end of a Retry-After that no other process could know */
   lostCooldowns = 0;
   confirmedPauses = 0;
   takeovers = 0;
@@ -38,7 +38,7 @@ export class Judge {
 
   get inCooldown(): boolean {
     return this.#cooldowns.some(
-      ({ untilMs, inGate, hearer }) => untilMs > this.#world.nowMs && (inGate ?? hearer?.isAlive),
+      ({ untilMs, inGate, receiver }) => untilMs > this.#world.nowMs && (inGate ?? receiver?.isAlive),
     );
   }
 
@@ -54,8 +54,8 @@ export class Judge {
     const nowMs = this.#world.nowMs;
     this.#cooldowns = this.#cooldowns.filter(({ untilMs }) => untilMs > nowMs);
     for (const cooldown of this.#cooldowns) {
-      const { hearer, inGate } = cooldown;
-      if (hearer === process || (inGate !== undefined && !isOf(process, inGate.holder)))
+      const { receiver, inGate } = cooldown;
+      if (receiver === process || (inGate !== undefined && !isOf(process, inGate.holder)))
         this.#broken(`request ${number} of ${process.name} before the end of a Retry-After`);
       this.lostCooldowns += 1;
     }
@@ -68,7 +68,7 @@ export class Judge {
   answerIsHeard(seen: SeenRequest, answer: Answer): void {
     const { process } = seen;
     const cooldown = this.#cooldowns.find((one) => one.seen === seen);
-    if (cooldown !== undefined) cooldown.hearer = process;
+    if (cooldown !== undefined) cooldown.receiver = process;
     if (answer === 'unauthorized') this.#denied.add(process);
   }
 
@@ -78,7 +78,7 @@ export class Judge {
     if (after.cooldownMs > 0) {
       const nowMs = this.#world.nowMs;
       for (const cooldown of this.#cooldowns)
-        if (cooldown.hearer !== undefined && cooldown.untilMs <= nowMs + after.cooldownMs * (1 + driftMost))
+        if (cooldown.receiver !== undefined && cooldown.untilMs <= nowMs + after.cooldownMs * (1 + driftMost))
           cooldown.inGate ??= { holder: after.holder };
     }
     if (before?.state === 'paused' && after.state === 'open') {
@@ -95,15 +95,15 @@ export class Judge {
       );
   }
 
-  /** Somebody asks the line to be opened, who has seen it in this state. */
+  /** Records that an operator requests a resume for this state. */
   resumeIsAsked(seen: number): void {
     this.#asked.add(seen);
   }
 
-  /** Somebody is told that the line is silent since this change of it. */
+  /** Records that an operator got the confirmation of this pause. */
   pauseIsConfirmed(change: number, underWay: ReadonlySet<SeenRequest>): void {
     this.confirmedPauses += 1;
-    if (this.#liftedChange >= change) return; // somebody who had seen it has lifted it since
+    if (this.#liftedChange >= change) return; // an operator who had seen it has lifted it since
     const [request] = underWay;
     if (request !== undefined)
       this.#broken(
@@ -117,6 +117,6 @@ export class Judge {
   }
 }
 
-/** Whether it is a process of the worker that holds the line under this name. */
+/** Returns whether the process belongs to the worker with this holder ID. */
 const isOf = ({ name }: SimulatedProcess, holder: string | undefined): boolean =>
   holder !== undefined && name.startsWith(`${workerOf(holder)}.`);

@@ -5,9 +5,9 @@ import { reportOf, sumOf } from './report.ts';
 import { simulateSeeds } from './seeds.ts';
 
 /**
- * `npm run simulate`: the line's code on simulated time. Seeds from a random one on, unless `--seed` says which; in all as
- * many faults as `--faults` says. `--mutant` puts a fault into the source first (mutants.ts); `--mutants` does so with one
- * after the other, and prints what finds each.
+ * `npm run simulate`: runs the line's code on simulated time. `--seed` sets the first seed, by default a random one, and
+ * `--faults` the total number of faults. `--mutant` applies one mutant to the source first (mutants.ts). `--mutants` tries
+ * all mutants and prints the seed that finds each.
  */
 const usage = 'usage: npm run simulate -- [--seed N] [--faults M] [--mutant "NAME" | --mutants]\n';
 

@@ -1,6 +1,6 @@
 import { registerHooks } from 'node:module';
 
-/** A fault put into the source on purpose: one place in one file, which must be there once. */
+/** A deliberate fault in the source: one place in one file, which must occur exactly once. */
 export interface Mutant {
   readonly file: string;
   readonly find: string;
@@ -13,7 +13,7 @@ const lease = 'worker/line/lease.ts';
 const keeper = 'worker/line/keeper.ts';
 const permit = 'worker/line/send-permit.ts';
 
-/** The rules that the gate's model breaks one by one (test/gate-model), each broken in the source. */
+/** The rules that the gate model breaks one by one (test/gate-model), each broken in the source. */
 export const gateMutants: Readonly<Record<string, Mutant>> = {
   'a lease is compared without its number': {
     file: domain,
@@ -115,7 +115,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
   },
 };
 
-/** Faults of the two processes, beside the rules of the gate. */
+/** Faults of the two processes, outside the rules of the gate. */
 export const processMutants: Readonly<Record<string, Mutant>> = {
   'keeper: a new holder does not know of a cooldown': {
     file: keeper,
@@ -168,8 +168,8 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
 export const mutants = { ...gateMutants, ...processMutants };
 
 /**
- * Puts a fault into the source of a module before it is loaded: for this thread, and for all that it imports from here on.
- * @throws Error when the place is not there, or more than once
+ * Applies a mutant to a module's source when it is loaded, for all later imports of this thread.
+ * @throws Error if the place does not occur exactly once
  */
 export function putFault(name: string): void {
   const mutant = mutants[name];

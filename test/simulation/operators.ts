@@ -12,18 +12,18 @@ import type { TemporalLink } from './temporal.ts';
 import { insurerId, type Surroundings } from './worker.ts';
 import { Machine, SimulatedProcess, type World } from './world.ts';
 
-/** An operator, and the process of the API that serves them. */
+/** Simulates an operator, and the API process that serves them. */
 export class SimulatedOperator {
   readonly name: string;
   readonly tableLink = tableLink();
   readonly temporalLink: TemporalLink = { isDisconnected: false };
-  /** what they are at */
+  /** whether a command is under way */
   isBusy = false;
   readonly process: SimulatedProcess;
   readonly #world: World;
   readonly #line: InsurerLineClient;
   readonly #onConfirmed: (change: number) => void;
-  /** the change of the line that was answered as silent, to the pause under way */
+  /** changeNumber of the silent line that was the answer to the current pause */
   #silentChange = 0;
 
   constructor(name: string, around: Surroundings, judge: Judge, onConfirmed: (change: number) => void) {
@@ -35,7 +35,7 @@ export class SimulatedOperator {
     const onSilent = ({ changeNumber }: { readonly changeNumber: number }): void => {
       this.#silentChange = changeNumber;
     };
-    const gate = toldToJudge(this.#gate(table), judge, onSilent);
+    const gate = watchedByJudge(this.#gate(table), judge, onSilent);
     const client = temporal.clientOf(this.process, this.temporalLink, onSilent);
     this.#line = createInsurerLineClient({
       temporal: async () => client,
@@ -50,7 +50,7 @@ export class SimulatedOperator {
     return openGate(table.clientOf(this.process, this.tableLink), insurerId, { clock, random: this.#world.random });
   }
 
-  /** Pauses, and resumes after a while. Others may pause and resume meanwhile. */
+  /** Pauses, and resumes after a while. Other operators may pause and resume in the meantime. */
   pauseFor(ms: number): void {
     this.#act(async () => {
       await this.pause();
@@ -98,15 +98,15 @@ export class SimulatedOperator {
   }
 }
 
-const toldToJudge = (gate: GateStore, judge: Judge, onSilent: (gate: Gate) => void): GateStore => ({
+const watchedByJudge = (gate: GateStore, judge: Judge, onSilent: (gate: Gate) => void): GateStore => ({
   ...gate,
   awaitSilence: async (signal) => {
     const silent = await gate.awaitSilence(signal);
     onSilent(silent);
     return silent;
   },
-  resume: (wish) => {
-    judge.resumeIsAsked(wish.seen);
-    return gate.resume(wish);
+  resume: (command) => {
+    judge.resumeIsAsked(command.seen);
+    return gate.resume(command);
   },
 });

@@ -3,7 +3,7 @@ import { faultKinds } from './faults.ts';
 import type { SeedsResult } from './seeds.ts';
 import type { SimulationResult } from './simulation.ts';
 
-/** Sums of all results. */
+/** Sums up all results. */
 export function sumOf(results: readonly SimulationResult[]) {
   const sum = (of: (result: SimulationResult) => number): number =>
     results.reduce((total, result) => total + of(result), 0);
@@ -24,7 +24,7 @@ export function sumOf(results: readonly SimulationResult[]) {
   };
 }
 
-/** What happened, in a few tables; of a broken promise also what led to it, and how to see it again. */
+/** Returns tables of the results. For a broken promise, adds the events before it and the command that repeats it. */
 export function reportOf({ results, seconds, broken }: SeedsResult): string {
   const sums = sumOf(results);
   const table = (title: string, counts: Readonly<Record<string, number>>): string[] => [

@@ -2,19 +2,19 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { SimulationResult } from './simulation.ts';
 
-/** One seed's world gets so many faults: enough for long stories, few enough to be repeated fast. */
+/** Number of faults for one seed: enough for long sequences, few enough to repeat quickly. */
 export const faultsPerSeed = 1_000;
 
 export interface SeedsOptions {
   readonly firstSeed: number;
-  /** in all: seed after seed, each with faultsPerSeed of them, the last one with what is left */
+  /** total number; each seed gets faultsPerSeed of them, and the last seed the rest */
   readonly faults: number;
   /** name of the mutant to apply (mutants.ts) */
   readonly mutant?: string;
 }
 
 export interface SeedsResult {
-  /** in the order of the seeds; the last one is the first that broke a promise, if any did */
+  /** in the order of the seeds, up to the first one that broke a promise */
   readonly results: readonly SimulationResult[];
   readonly broken?: BrokenSeed;
   readonly seconds: number;
@@ -22,16 +22,16 @@ export interface SeedsResult {
 
 export interface BrokenSeed {
   readonly seed: number;
-  /** how many faults the seed was to get: with as many it can be seen again */
+  /** number of faults of the seed, needed to repeat it */
   readonly faults: number;
   readonly promise: string;
-  /** the last events before, the promise the very last */
+  /** the last events before; the broken promise is the last one */
   readonly trace: readonly string[];
 }
 
 /**
- * Simulates one seed after the other, on every core, until one breaks a promise. Seeds are begun in their order, and each is
- * brought to its end: the result is the same however many cores there are.
+ * Simulates one seed after the other, on all cores, until one breaks a promise. Seeds start in order, and each runs to its
+ * end, so the result does not depend on the number of cores.
  */
 export async function simulateSeeds(options: SeedsOptions): Promise<SeedsResult> {
   const { firstSeed, faults, mutant } = options;

@@ -5,7 +5,7 @@ import { reportOf, sumOf } from './report.ts';
 import { simulateSeeds } from './seeds.ts';
 
 const faults = 100_000;
-/** a mutant that needs more than this is not found */
+/** A mutant that needs more faults counts as not found. */
 const faultsPerMutant = 300_000;
 
 test(`${faults} faults on simulated time: never two requests, none in a pause, none before a Retry-After ends, no lost wake-up`, {
@@ -15,7 +15,7 @@ test(`${faults} faults on simulated time: never two requests, none in a pause, n
   const sums = sumOf(simulated.results);
   expect(simulated.broken?.promise, reportOf(simulated)).toBeUndefined();
   expect(sums.faultsInAll).toBe(faults);
-  // else it would prove nothing
+  // otherwise the test proves nothing
   expect(allStates.filter((state) => sums.states[state] === 0)).toEqual([]);
   expect(allWrites.filter((write) => sums.writes[write] === 0)).toEqual([]);
   expect(sums.requests).toBeGreaterThan(faults / 10);
@@ -30,7 +30,7 @@ test('a seed replays exactly', async () => {
   expect(again.results).toEqual(once.results);
 }, 60_000);
 
-describe('each fault that is put into the source is found, and the events that lead to it are told', () => {
+describe('each mutant of the source is found, and the events that lead to it are reported', () => {
   for (const mutant of Object.keys({ ...gateMutants, ...processMutants }))
     test(mutant, { timeout: 60_000 }, async ({ annotate }) => {
       const { broken, results } = await simulateSeeds({ firstSeed: 1, faults: faultsPerMutant, mutant });

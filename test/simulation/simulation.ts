@@ -11,13 +11,13 @@ import { BrokenPromise, World } from './world.ts';
 export interface SimulationOptions {
   readonly seed: number;
   readonly faults: number;
-  /** told of every event, one line each */
+  /** receives one line for every event */
   readonly trace?: (line: string) => void;
 }
 
 export interface SimulationResult {
   readonly seed: number;
-  /** the promise that was broken, in words; undefined: all were kept */
+  /** the promise that was broken, in words; undefined if all were kept */
   readonly broken: string | undefined;
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
   readonly events: number;
@@ -25,26 +25,26 @@ export interface SimulationResult {
   readonly simulatedMs: number;
   readonly confirmedPauses: number;
   readonly takeovers: number;
-  /** Requests before the end of a Retry-After whose only hearer died or was cut off. */
+  /** requests before the end of a Retry-After whose only receiver died or was disconnected */
   readonly lostCooldowns: number;
-  /** how often the gate came into each of its states */
+  /** how often the gate entered each of its states */
   readonly states: Readonly<Record<string, number>>;
   /** how often each kind of write changed the gate */
   readonly writes: Readonly<Record<string, number>>;
 }
 
-/** After so many faults all is mended, and the line has to be in use again. */
+/** Number of faults after which all is repaired, and the line must be in use again. */
 const faultsPerRound = 25;
-/** Factor on the time between two faults. Each round draws one. */
+/** Factors on the time between two faults. Each round draws one. */
 const paces = [0.5, 1, 1, 1, 3, 10] as const;
-/** Time beyond the lease until the line must be in use again after the last fault, ms. */
+/** Time in ms beyond the lease until the line must be in use again after the last fault. */
 const recoveryMs = 2_000;
 /** Time limit for calls still pending after a round, ms. Far more than they need. */
 const patienceMs = 120_000;
 
 /**
- * Runs the line's real code on simulated time: keepers, line processes, gate store, operators' client, with as many faults
- * as are wanted. Stops at the first promise that is broken.
+ * Runs the line's real code on simulated time: keepers, line processes, gate store and operators' client, with the given
+ * number of faults. Stops at the first broken promise.
  */
 export async function simulate({ seed, faults: wanted, trace }: SimulationOptions): Promise<SimulationResult> {
   const simulation = new Simulation(seed);
@@ -72,7 +72,7 @@ export class Simulation implements Surroundings {
   readonly insurer: SimulatedInsurer;
   readonly temporal: SimulatedTemporal;
   readonly operators: readonly SimulatedOperator[];
-  /** so many workers are kept up */
+  /** number of workers to keep running */
   wanted = 2;
   workers: SimulatedWorker[] = [];
   faultsStruck = 0;
@@ -109,12 +109,12 @@ export class Simulation implements Surroundings {
     return this.workers.find(({ name }) => holder === holderOf(name));
   }
 
-  /** A part of a fault that is still to come: it never comes once all is mended. @param disarm takes it back */
+  /** Registers a later part of a fault, which is cancelled by the repair. @param disarm cancels it */
   readonly arm = (disarm: () => void): void => {
     this.#armed.add(disarm);
   };
 
-  /** Some faults, then peace: the line has to be in use again. */
+  /** Runs some faults, then repairs all. The line must be in use again. */
   async round(faultsWanted: number): Promise<void> {
     const { world } = this;
     const drawFault = chooseFaults(world.random);
@@ -140,7 +140,7 @@ export class Simulation implements Surroundings {
     };
   }
 
-  /** Any moment, or one right before, in or after a request. */
+  /** Waits for a random moment, or one directly before, during or after a request. */
   async #awaitMoment(pace: number): Promise<void> {
     const { world, insurer } = this;
     let isOver = false;
@@ -156,7 +156,7 @@ export class Simulation implements Surroundings {
     for (const cancel of cancels) cancel();
   }
 
-  /** Mends all that is broken. Then the line is opened and used, and each worker comes up. */
+  /** Repairs everything. Then the line must be open and in use, and each worker ready. */
   async #recover(): Promise<void> {
     const { world } = this;
     world.say(() => 'all is mended');
@@ -174,13 +174,13 @@ export class Simulation implements Surroundings {
       worker.stuckWrites.nextMs = undefined;
       worker.goOn();
     }
-    // Another worker then has to take the line over: one that is wedged would be found.
+    // Another worker must then take the line over, which finds one that is stuck.
     if (world.chance(0.4)) this.holder?.mainProcess.kill('kill -9, and nothing else is wrong');
     const [janitor] = this.operators;
     await this.#within(patienceMs, 'operators never got an answer', () =>
       this.operators.every(({ isBusy }) => !isBusy),
     );
-    // it may pause itself again at any time (401)
+    // the line may pause itself again at any time (401)
     let idleSinceMs = world.nowMs;
     let used = this.insurer.requests;
     await this.#within(patienceMs, 'the line was never used again', () => {
@@ -206,7 +206,7 @@ export class Simulation implements Surroundings {
     });
   }
 
-  /** Some come up while the table is out of their reach. */
+  /** Some workers start while the table is unreachable for them. */
   #startWorker(): SimulatedWorker {
     this.#started += 1;
     const worker = new SimulatedWorker(`w${this.#started}`, this);
@@ -215,7 +215,7 @@ export class Simulation implements Surroundings {
     return worker;
   }
 
-  /** Starts as many workers as are missing, now and again. */
+  /** Starts missing workers, at intervals. */
   #keepUp(): void {
     this.workers = this.workers.filter(({ isAlive }) => isAlive);
     while (this.workers.length < this.wanted) this.workers.push(this.#startWorker());

@@ -7,7 +7,7 @@ import { type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/li
 import type { Gate } from '../../core/domain/gate.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
-/** What the network and DynamoDB do to a call. */
+/** Faults of the network and DynamoDB on a call. */
 export const tableTroubles = [
   'request lost',
   'request late',
@@ -22,20 +22,20 @@ export const tableTroubles = [
 ] as const;
 export type TableTrouble = (typeof tableTroubles)[number];
 
-/** How a machine reaches the table at the moment: well, or each of its calls in trouble. */
+/** A machine's link to the table: without faults, or with a fault on each call. */
 export interface TableLink {
   trouble: TableTrouble | undefined;
-  /** true time of the last call that was in trouble */
+  /** true time of the last call with a fault */
   troubledMs: number;
 }
 
-/** @returns a way to the table that is well */
+/** Returns a link without faults. */
 export const tableLink = (): TableLink => ({ trouble: undefined, troubledMs: Number.NEGATIVE_INFINITY });
 
-/** DynamoDB with one item, the gate: linearizable, each call at one moment between request and answer. */
+/** Simulates DynamoDB with one item, the gate. It is linearizable: each call takes effect at one moment. */
 export class SimulatedTable {
   gate: Gate | undefined;
-  /** when a call last came that its sender had given up: a fault of before, though all is mended */
+  /** time of the last call that arrived after its sender had given it up; such a call can arrive after the repair */
   lateMs = 0;
   readonly #world: World;
   readonly #onWrite: (before: Gate | undefined, after: Gate) => void;
@@ -80,7 +80,7 @@ export class SimulatedTable {
         break;
       case 'request lost':
         break;
-      case 'request late': // long after its sender has given it up
+      case 'request late': // long after its sender has given up
         arrive(world.between(800, 4_000), true, true);
         break;
       case 'answer lost':

@@ -12,7 +12,7 @@ import type { TaskWorker } from '../../worker/line/line-process.ts';
 import type { Judge } from './judge.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
-/** How a machine reaches Temporal. */
+/** A machine's link to Temporal. */
 export interface TemporalLink {
   isDisconnected: boolean;
 }
@@ -25,14 +25,14 @@ interface ActivityWorker {
   readonly isStopping: boolean;
 }
 
-/** No heartbeat for so long, ms, and an activity is tried again, after a second. */
+/** Heartbeat timeout in ms, after which an activity is retried one second later. */
 const heartbeatTimeoutMs = 3_000;
 const retryMs = 1_000;
 const patients = 40;
 
 /**
- * Temporal's server, as far as the line can tell: tasks for its two queues without end, and `insurerLine`, which carries
- * updates out as activities of some worker, again and again until one has an answer.
+ * Simulates Temporal as the line sees it: endless tasks for its two queues, and `insurerLine`, which runs each update as an
+ * activity of some worker and retries it until it has an answer.
  */
 export class SimulatedTemporal {
   isDown = false;
@@ -47,12 +47,12 @@ export class SimulatedTemporal {
     this.#workers = workers;
   }
 
-  /** Somebody waits for a patient's care records. */
+  /** Adds an urgent task, for a person who waits. */
   personComes(): void {
     this.#peopleWaiting += 1;
   }
 
-  /** A task, once there is one, and the server can be reached. @returns cancels the poll */
+  /** Polls a queue until it has a task and the server is reachable. @returns cancels the poll */
   poll(process: SimulatedProcess, link: TemporalLink, queue: Queue, take: (task: Task) => void): () => void {
     let isOver = false;
     const look = (): void => {
@@ -74,7 +74,7 @@ export class SimulatedTemporal {
     };
   }
 
-  /** The client of a process that people use. @param onAnswer is told of each pause's answer */
+  /** Returns a client for the API process. @param onAnswer receives each answer to a pause */
   clientOf(process: SimulatedProcess, link: TemporalLink, onAnswer: (answer: ChangedGate) => void): Client {
     const send = <Answer>(
       work: (tell: (answer: Answer) => void, fail: (error: unknown) => void) => void,
@@ -82,7 +82,7 @@ export class SimulatedTemporal {
       new Promise((resolve, reject) => {
         if (this.isDown || link.isDisconnected) {
           if (this.#world.chance(0.5)) process.receives(2, () => reject(new Error('UNAVAILABLE')));
-          return; // or nothing comes at all
+          return; // or no answer arrives
         }
         this.#world.plan(this.#world.between(1, 5), () =>
           work(
@@ -108,12 +108,12 @@ export class SimulatedTemporal {
     return client as unknown as Client;
   }
 
-  /** A worker tells `insurerLine` that the gate has changes of which it was not told. */
+  /** Signals `insurerLine` that the outbox has changes. */
   gateChanged(link: TemporalLink): void {
     if (!this.isDown && !link.isDisconnected) this.#lookAtGate();
   }
 
-  /** As the workflow does: it learns of all changes, and then lets the gate forget them. */
+  /** Reads all changes and acknowledges them, as the workflow does. */
   #lookAtGate(): void {
     this.#activity(
       async ({ gate }) => {
@@ -146,7 +146,7 @@ export class SimulatedTemporal {
     );
   }
 
-  /** Runs in some worker, and again in another one until there is an answer, or a refusal. */
+  /** Runs an activity in some worker, and retries it in another one until it succeeds or fails for good. */
   #activity<Answer>(
     work: (worker: ActivityWorker, signal: AbortSignal) => Promise<Answer>,
     tell: (answer: Answer) => void,
@@ -167,7 +167,7 @@ export class SimulatedTemporal {
     let beatenMs = world.nowMs;
     const cancelled = new AbortController();
     const answered = (say: () => void): void => {
-      if (isOver || this.isDown || temporalLink.isDisconnected) return; // the heartbeat's end gives it to another one
+      if (isOver || this.isDown || temporalLink.isDisconnected) return; // the heartbeat timeout gives it to another worker
       isOver = true;
       say();
     };

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { putFault } from './mutants.ts';
 import type { SimulationOptions } from './simulation.ts';
 
-/** One thread of main.ts: simulates each seed that it is given, with a fault in the source if one is named. */
+/** A thread of main.ts. It simulates each seed that it receives, with a mutant of the source if one is named. */
 const { mutant } = workerData as { readonly mutant?: string };
 if (mutant !== undefined) putFault(mutant);
 const { simulate } = await import('./simulation.ts');
@@ -18,5 +18,5 @@ parentPort?.on('message', ({ seed, faults, isTraced }: Omit<SimulationOptions, '
   );
 });
 
-/** So much of what led to a broken promise is told, lines. */
+/** Number of lines that are reported before a broken promise. */
 const traceMax = 250;

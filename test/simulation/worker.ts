@@ -17,12 +17,12 @@ import { Machine, SimulatedProcess, type World } from './world.ts';
 export const insurerId = 'kk';
 export const holderOf = (worker: string): string => `holder-${worker}`;
 export const workerOf = (holder: string): string => holder.slice('holder-'.length);
-/** The shortest lease that the configuration allows, and requests that may outlast it, in a pause as well. */
+/** The shortest lease that the configuration allows. Requests may outlast it, also in a pause. */
 export const settings = { leaseMs: 2_000, pauseGraceMs: 1_500, lineMinGapMs: 50, lineStallMs: 6_000 } as const;
 
 const insurerBaseUrl = 'http://insurer.test';
 
-/** Some workers have a longer lease than others, as in a deployment that changes it: so many times the shortest. */
+/** Factor of the longer lease that some workers have, as during a deployment that changes it. */
 const longestLease = 1.5;
 export const longestLeaseMs = settings.leaseMs * longestLease;
 
@@ -33,21 +33,21 @@ export interface Surroundings {
   readonly temporal: SimulatedTemporal;
 }
 
-/** One way over IPC, ms; seldom much longer. */
+/** Delay of one IPC message in ms; rarely much longer. */
 const ipcMs = { least: 0.05, most: 1.5, slowest: 40 } as const;
 const slowShare = 0.01;
-/** the least of all leases */
+/** margin of the shortest lease */
 const marginMs = leaseMarginMs(settings.leaseMs);
-/** From the fork until the line process's Temporal workers are connected, ms: a second or two in truth. */
+/** Time in ms from the fork until the line process is connected to Temporal; one or two seconds in reality. */
 const bootMs = { least: 50, most: 500 } as const;
 
-/** One worker on its machine: the real keeper in one process, the real line's process in another. */
+/** Simulates a worker on its machine: the real keeper in one process, the real line process code in another. */
 export class SimulatedWorker {
   readonly name: string;
   readonly machine: Machine;
   readonly mainProcess: SimulatedProcess;
   readonly tableLink = tableLink();
-  /** its line process's own way to the table */
+  /** the line process's own link to the table */
   readonly lineProcessTableLink = tableLink();
   readonly insurerLink: InsurerLink = { trouble: undefined };
   readonly temporalLink: TemporalLink = { isDisconnected: false };
@@ -57,7 +57,7 @@ export class SimulatedWorker {
   lineProcess: SimulatedProcess | undefined;
   isLineProcessReady = false;
   isStopping = false;
-  /** the end of the last lease that its line process was granted, by its machine's clock */
+  /** the end of the line process's last permit, by the machine's clock */
   sendUntilMs = 0;
   keeper: Keeper | undefined;
   readonly #around: Surroundings;
@@ -76,28 +76,28 @@ export class SimulatedWorker {
   }
 
   /**
-   * Whether one process may be frozen. Both beyond the lease's margins is a frozen machine, which no client survives
-   * (docs/explanation/limits.md).
+   * Whether a process may be frozen. If both were frozen for longer than the lease's margins, no client could keep the
+   * promises (docs/explanation/limits.md).
    */
   get isPunctual(): boolean {
     return this.mainProcess.isPunctual && this.lineProcess?.isPunctual !== false;
   }
 
-  /** @returns whether it was done */
+  /** Freezes a process. @returns whether it was possible */
   freeze(who: 'mainProcess' | 'lineProcess', ms: number): boolean {
     if (!this.isPunctual || this[who]?.isAlive !== true) return false;
     this[who].standStill(ms);
     return true;
   }
 
-  /** Both processes are late at once, as on a machine with too much to do: for less than the margins of a lease. */
+  /** Delays both processes, as on an overloaded machine, for less than the margins of a lease. */
   delayBoth(leastMs = 20): boolean {
     if (!this.isPunctual || this.#wasSuspended) return false;
     this.#standStill(this.#around.world.between(leastMs, 1.85 * marginMs));
     return true;
   }
 
-  /** The whole machine stands still, and its clocks with it: for less than one margin of a lease, and once in a lease. */
+  /** Suspends the whole machine with its clocks, for less than one margin of a lease and once in a lease. */
   suspend(): boolean {
     const { world } = this.#around;
     if (!this.isPunctual || this.#wasSuspended) return false;
@@ -108,7 +108,7 @@ export class SimulatedWorker {
     return true;
   }
 
-  /** All that stands still goes on, before its time. */
+  /** Ends all freezes early. */
   goOn(): void {
     this.machine.resume();
     this.mainProcess.goOn();
@@ -128,7 +128,7 @@ export class SimulatedWorker {
     return this.mainProcess.isAlive;
   }
 
-  /** SIGTERM */
+  /** Simulates SIGTERM. */
   stop(): void {
     this.isStopping = true;
     this.mainProcess.receives(0.1, () => void this.keeper?.stop().then(() => this.mainProcess.kill('stopped')));
@@ -177,7 +177,7 @@ export class SimulatedWorker {
       mainProcess.receives(world.between(ipcMs.least, ipcMs.most), () => onExit(exit));
     });
     let hear: ((message: ToLineProcess) => void) | undefined;
-    /** what comes before it has started waits in the pipe */
+    /** messages before its start, which wait in the pipe */
     let unread: ToLineProcess[] = [];
     const toLineProcess = inOrder<ToLineProcess>(world, lineProcess, (message) =>
       hear === undefined ? unread.push(message) : hear(message),
@@ -202,7 +202,7 @@ export class SimulatedWorker {
             hear = listener;
           },
           onClose: () => {}, // it dies with its main process
-          die: () => lineProcess.kill('by its own hand'),
+          die: () => lineProcess.kill('by itself'),
         },
         openConnection: (_origin, connectMs) =>
           insurer.connectionOf(lineProcess, connectMs, this.insurerLink, this.stuckWrites),
@@ -250,14 +250,14 @@ export class SimulatedWorker {
           lineProcess.wasPunctualFor(this.leaseMs) &&
           world.nowMs - this.lineProcessTableLink.troubledMs > 2 * this.leaseMs;
         if (this.isLineProcessReady && !this.isStopping && isWell)
-          world.break(`${lineProcess.name} is killed by its main process, though it was well`);
+          world.break(`${lineProcess.name} is killed by its main process, although it was well`);
         lineProcess.kill('SIGKILL of its main process');
       },
     };
   }
 }
 
-/** A pipe: what was sent first comes first. */
+/** Returns a pipe, which keeps the order of messages. */
 function inOrder<Message>(
   world: World,
   to: SimulatedProcess,

@@ -2,15 +2,15 @@ import TinyQueue from 'tinyqueue';
 import type { Clock } from '../../core/clock.ts';
 import { between, type Random, seededRandom } from '../../simulator/random.ts';
 
-/** What the line promises was not kept. */
+/** A promise of the line was broken. */
 export class BrokenPromise extends Error {
   override readonly name = 'BrokenPromise';
 }
 
-/** Something that is going to happen, in the world (`who` is undefined) or in one of its processes. */
+/** A planned event, in the world (`who` is undefined) or in one of its processes. */
 export interface Event {
   atMs: number;
-  /** of two at the same moment, the first to be planned is the first to happen */
+  /** order of planning, which decides between two events at the same moment */
   number: number;
   readonly who: SimulatedProcess | undefined;
   readonly action: () => void;
@@ -19,18 +19,18 @@ export interface Event {
 }
 
 /**
- * Everything that is simulated: true time, what is going to happen, and one source of chance. A process knows only what its
- * own clock tells it. The same seed gives the same events.
+ * The simulated world: true time, planned events, and one random source. A process knows only its own clock. The same seed
+ * gives the same events.
  */
 export class World {
   /** true time, ms since the start */
   nowMs = 0;
-  /** events that have happened */
+  /** number of past events */
   events = 0;
   readonly random: Random;
-  /** nothing goes wrong by chance at the moment */
+  /** whether no random faults occur at the moment */
   isAtPeace = false;
-  /** told of all that happens, when somebody wants to read it */
+  /** receives all events, if a trace is wanted */
   trace: ((line: string) => void) | undefined;
   #broken: string | undefined;
   readonly #queue = new TinyQueue<Event>([], (a, b) => a.atMs - b.atMs || a.number - b.number);
@@ -60,12 +60,12 @@ export class World {
     this.trace?.(`${this.nowMs.toFixed(1).padStart(10)} ${line()}`);
   }
 
-  /** A promise was broken: nothing more happens. */
+  /** Records a broken promise, which ends the simulation. */
   break(promise: string): void {
     this.#broken ??= promise;
   }
 
-  /** @returns cancels it */
+  /** Plans an event. @returns cancels it */
   plan(inMs: number, action: () => void, who?: SimulatedProcess, isTimer = false): () => void {
     const event: Event = {
       ...{ atMs: this.nowMs + inMs, number: this.#planned++ },
@@ -80,14 +80,14 @@ export class World {
     };
   }
 
-  /** Lets an event happen now that was kept back. */
+  /** Runs an event now that a freeze has delayed. */
   replan(event: Event): void {
     this.#queue.push(Object.assign(event, { atMs: this.nowMs, number: this.#planned++ }));
   }
 
   /**
-   * Lets one event after the other happen, and all that follows from it, until `isOver` says so.
-   * @throws BrokenPromise; what an event throws
+   * Runs events, and all that follows from each, until `isOver` returns true.
+   * @throws BrokenPromise, and any error of an event
    */
   run(isOver: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -108,7 +108,7 @@ export class World {
             event.action();
             break;
           }
-          setImmediate(step); // by then all promises have run that could
+          setImmediate(step); // runs after all JavaScript promises that can run
         } catch (error) {
           reject(error instanceof BrokenPromise ? error : new BrokenPromise(`the code throws: ${error}`));
         }
@@ -118,12 +118,12 @@ export class World {
   }
 }
 
-/** One machine: its two clocks, which all of its processes share. */
+/** A machine with two clocks, which its processes share. */
 export class Machine {
   readonly world: World;
   #monotonicMs: number;
   #sinceMs: number;
-  /** ms of its clocks for each true one */
+  /** speed of its clocks relative to true time */
   #rate = 1;
   #rateBefore = 1;
   #wallOffsetMs: number;
@@ -147,7 +147,7 @@ export class Machine {
     return Math.floor(this.monotonicMs() + this.#wallOffsetMs);
   }
 
-  /** A virtual machine that is suspended: its clocks stand still with it. */
+  /** Suspends the machine as a hypervisor does: its clocks stop. */
   suspend(forMs: number): void {
     this.#rateBefore = this.#rate;
     this.#setRate(0);
@@ -158,7 +158,7 @@ export class Machine {
     if (this.#rate === 0) this.#setRate(this.#rateBefore);
   }
 
-  /** From now on its clocks are that much faster, or slower; a fraction. */
+  /** Changes the speed of its clocks by a fraction. */
   drift(by: number): void {
     if (this.#rate > 0) this.#setRate(1 + by);
   }
@@ -174,10 +174,10 @@ export class Machine {
   }
 }
 
-/** How long a process needs after a freeze to run what is overdue, ms. */
+/** Time in ms that a process needs after a freeze to run overdue work. */
 const catchUpMs = 20;
 
-/** One process: an event loop that can stand still, and that ends at once when it is killed. */
+/** A process: an event loop that can freeze, and that ends at once when killed. */
 export class SimulatedProcess {
   readonly name: string;
   readonly machine: Machine;
@@ -202,7 +202,7 @@ export class SimulatedProcess {
     return this.#world.nowMs < this.#stillUntilMs;
   }
 
-  /** Whether it runs, and has had the time to do what it was late with. */
+  /** Whether it runs and has caught up with overdue work. */
   get isPunctual(): boolean {
     return this.wasPunctualFor(catchUpMs);
   }
@@ -211,7 +211,7 @@ export class SimulatedProcess {
     return this.#world.nowMs >= this.#stillUntilMs + ms;
   }
 
-  /** Whether the event may happen now. If the process stands still, the event is kept until it goes on. */
+  /** Returns whether an event may happen now. In a freeze, keeps the event for later. */
   takes(event: Event): boolean {
     if (!this.#isAlive) return false;
     if (!this.standsStill) return true;
@@ -219,20 +219,20 @@ export class SimulatedProcess {
     return false;
   }
 
-  /** SIGSTOP and SIGCONT, or a blocked event loop. Afterwards due timers run first, then pending messages. */
+  /** Simulates SIGSTOP and SIGCONT, or a blocked event loop. Afterwards due timers run first, then pending messages. */
   standStill(forMs: number): void {
     this.#world.say(() => `${this.name} stands still for ${forMs.toFixed(0)} ms`);
     this.#stillUntilMs = Math.max(this.#stillUntilMs, this.#world.nowMs + forMs);
     this.#world.plan(forMs, () => this.goOn(false));
   }
 
-  /** SIGSTOP in the middle of a turn of its event loop. @param rest of the turn, done before all else once it goes on */
+  /** Simulates SIGSTOP within an iteration of the event loop. @param rest of the iteration, which runs first afterwards */
   standStillWithin(forMs: number, rest: () => void): void {
     this.#restOfTurn.push(rest);
     this.standStill(forMs);
   }
 
-  /** @param atOnce SIGCONT before its time */
+  /** Ends a freeze. @param atOnce before its planned end */
   goOn(atOnce = true): void {
     if (atOnce) this.#stillUntilMs = this.#world.nowMs;
     if (!this.#isAlive || this.standsStill) return;
@@ -244,12 +244,12 @@ export class SimulatedProcess {
     for (const event of kept) if (!event.isTimer) this.#world.replan(event);
   }
 
-  /** Plans what comes to this process from outside. */
+  /** Plans the arrival of something from outside. */
   receives(inMs: number, action: () => void): () => void {
     return this.#world.plan(inMs, action, this);
   }
 
-  /** SIGKILL, or the end of itself: nothing more happens in it, and its system closes what it had open. */
+  /** Ends the process by SIGKILL or by itself. The system closes its sockets. */
   kill(why: string): void {
     if (!this.#isAlive) return;
     this.#isAlive = false;
@@ -266,7 +266,7 @@ export class SimulatedProcess {
     const world = this.#world;
     const after = (delayMs: number, action: () => void): (() => void) => {
       const trueMs = Math.max(delayMs, 1) / machine.rate;
-      return world.plan(trueMs + (world.chance(0.05) ? world.between(0, 8) : world.random()), action, this, true); // timers are late
+      return world.plan(trueMs + (world.chance(0.05) ? world.between(0, 8) : world.random()), action, this, true); // timers fire late
     };
     return {
       monotonicMs: () => machine.monotonicMs(),
