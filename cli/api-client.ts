@@ -186,7 +186,7 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   unauthenticated: ['failed', 'EPA_SYNC_TOKEN has expired, or comes from an issuer that this API does not trust.'],
   forbidden: ['failed', 'npm run sync -- --help lists the role of each command.'],
   'not-found': ['failed', 'The API at API_URL has another version.'],
-  'patient-unknown': ['notFound', 'No patient with this KVNR or pseudonym is stored.'],
+  'patient-unknown': ['notFound', 'Check the KVNR or pseudonym.'],
   'no-sync-yet': ['notFound', 'Request one with npm run sync -- sync.'],
   'no-run-yet': ['notFound', 'Start one with npm run sync -- start.'],
   'no-run-under-way': ['notFound', 'Start one with npm run sync -- start.'],

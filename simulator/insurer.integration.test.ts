@@ -493,7 +493,7 @@ test('the control port has the same effects as the methods', async () => {
   expect([truth.day, truth.patients.length]).toEqual([1, 41]);
   expect(await control('POST', '/script', [{ fault: 'no-such' }])).toMatchObject({
     status: 400,
-    error: 'no such fault: no-such',
+    error: 'unknown fault: no-such',
   });
   expect(await control('POST', '/faults', { mix: { nope: 1 } })).toMatchObject({ status: 400 });
   expect(await control('GET', '/nowhere')).toMatchObject({ status: 404 });

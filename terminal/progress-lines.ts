@@ -58,7 +58,7 @@ const phaseWords: Readonly<Record<Phase, string>> = {
   list: 'fetching the list',
   split: 'reading the list',
   diff: 'comparing',
-  apply: 'removing who is gone',
+  apply: 'removing patients who have left',
   'care-records': 'fetching care records',
   done: 'done',
 };
@@ -111,7 +111,7 @@ export function pauseLines({ state, by, since, reason }: Omit<LineStatus, 'busy'
   const when = since === undefined ? '' : ` since ${minuteOf(since)}`;
   return [
     `! line paused by ${personOf(by)}${when}: ${reason ?? 'no reason given'}`,
-    `  ${isRefused ? 'start again with the right INSURER_API_TOKEN, then' : 'to go on'}: npm run sync -- resume <reason>`,
+    `  ${isRefused ? 'start again with the right INSURER_API_TOKEN, then' : 'to resume'}: npm run sync -- resume <reason>`,
   ].map(onOneLine);
 }
 

@@ -18,19 +18,19 @@ export function addLineCommands(program: Command): void {
       const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
       if (line.reason !== reason.trim()) for (const each of pauseLines(line)) say(each); // it was already paused
       say(
-        `the line is paused, and silent after ${seconds} s: no request goes out until npm run sync -- resume <reason>`,
+        `the line is paused, and silent after ${seconds} s: no request is sent until npm run sync -- resume <reason>`,
       );
     });
 
   program
     .command('resume')
-    .description('open a paused line; the next request goes out at once')
+    .description('open a paused line; the next request starts immediately')
     .addArgument(reasonArgument())
     .action(async (reason: string) => {
       const api = findApi(process.env, 'operator');
       if ((await api.get<LineStatus>('/line')).state === 'open') return say('the line is open already');
       await api.post('/line/resume', { reason: reason.trim() });
-      say('the line is open: the next request goes out at once');
+      say('the line is open: the next request starts immediately');
     });
 
   program
