@@ -33,7 +33,7 @@ export const systemClock: Clock = {
 };
 
 /**
- * Calls `action` at a moment of the monotonic clock, however far away, or at once if the moment has passed.
+ * Calls `action` at a moment of the monotonic clock, however far away, or immediately if the moment has passed.
  * @returns a function that cancels the call
  */
 export function atMonotonic(clock: Clock, momentMs: number, action: () => void): () => void {

@@ -260,7 +260,7 @@ export type ClientConfig = z.infer<typeof clientConfig>;
 
 /**
  * Reads a configuration. An empty variable (`NAME= npm start`) counts as not set.
- * @throws ConfigError that lists all problems at once, by variable, and never shows a value
+ * @throws ConfigError that lists all problems together, by variable, and never shows a value
  */
 export function readConfig<Schema extends z.ZodType>(schema: Schema, environment: NodeJS.ProcessEnv): z.infer<Schema> {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));

@@ -12,7 +12,7 @@ test('an empty variable counts as not set', () => {
   expect(() => readConfig(schema, { NAME: '' })).toThrow(/NAME/);
 });
 
-test('the error lists all problems at once, by variable, and never shows a value', () => {
+test('the error lists all problems together, by variable, and never shows a value', () => {
   const read = () => readConfig(schema, { COUNT: 'secret' });
   expect(read).toThrow(/COUNT.*NAME/);
   expect(read).not.toThrow(/secret/);

@@ -137,7 +137,7 @@ export const configurationPage =
 # Configuration
 
 Every process reads its environment variables once, when it starts. If a value is wrong, the process
-does not start. The error names all wrong variables at once and never shows a value. A variable that
+does not start. The error names all wrong variables together and never shows a value. A variable that
 is set to nothing counts as not set.
 
 ## How a deployment is configured

@@ -45,17 +45,17 @@ const host = `
     return { ...result, tookMs: performance.now() - startedMs };
   };
   const asked = JSON.parse(await text(process.stdin));
-  const answers = order === 'at once' ? await Promise.all(asked.map(answer)) : [];
-  if (order === 'in turn') for (const one of asked) answers.push(await answer(one));
+  const answers = order === 'concurrently' ? await Promise.all(asked.map(answer)) : [];
+  if (order === 'one by one') for (const one of asked) answers.push(await answer(one));
   writeSync(3, JSON.stringify(answers));
   process.exit(0);`;
 
 /**
  * Calls the Lambdas of some operations in one process. Returns their answers and everything that they
- * printed. Lambda works `in turn`; `at once` saves time if answers take as long as a limit.
+ * printed. Lambda works `one by one`; `concurrently` saves time if answers take as long as a limit.
  */
 async function run(
-  order: 'in turn' | 'at once',
+  order: 'one by one' | 'concurrently',
   asks: readonly (readonly [OperationName, Ask])[],
   environment: Readonly<Record<string, string>> = {},
 ) {
@@ -115,7 +115,7 @@ test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'codec'] as cons
   async (group) => {
     const all = ofGroup(await asks(), group);
     const token = await api.tokenOf('auditor');
-    const { results, printed } = await run('in turn', [
+    const { results, printed } = await run('one by one', [
       ...all,
       ...all.map(([name]) => [name, { token, body: { kvnr: 'A123456780' } }] as const),
     ]);
@@ -127,31 +127,31 @@ test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'codec'] as cons
 );
 
 test.concurrent('the Lambda openapi needs no settings except the allowed origin', async () => {
-  const { results } = await run('in turn', [['readOpenApi', {}]], { SECRET_ID: '', OIDC_ISSUER: '' });
+  const { results } = await run('one by one', [['readOpenApi', {}]], { SECRET_ID: '', OIDC_ISSUER: '' });
   expect(results[0]?.statusCode).toBe(200);
   expect(JSON.parse(results[0]?.body ?? '').paths['/sync']).toBeDefined();
 });
 
 /** Operations that still work during an outage. */
-const stillDone = {
+const stillWorking = {
   Temporal: /^(read|list|lookUp|verify|pause|resume|decode)/,
   DynamoDB: /^(startSync|cancelSync)$/,
-  both: /^$/,
+  'Temporal and DynamoDB': /^$/,
 };
 
 test.concurrent.each([
   ['Temporal', { TEMPORAL_ADDRESS: nowhere.TEMPORAL_ADDRESS }],
   ['DynamoDB', { AWS_ENDPOINT_URL_DYNAMODB: nowhere.AWS_ENDPOINT_URL_DYNAMODB }],
-  ['both', nowhere],
+  ['Temporal and DynamoDB', nowhere],
 ] as const)(
-  'without %s, each operation answers what it documents, and shows and promises nothing that it cannot keep',
+  'without %s, each operation returns a documented answer, and promises nothing that it cannot keep',
   async (what, environment) => {
     const all = await asks();
-    const { results, printed } = await run('at once', all, environment);
+    const { results, printed } = await run('concurrently', all, environment);
     for (const [index, [name]] of all.entries()) {
       const result = results[index];
       if (result?.statusCode === operations[name].answer.status) {
-        expect(name).toMatch(stillDone[what]);
+        expect(name).toMatch(stillWorking[what]);
         continue;
       }
       const { type } = problem.parse(JSON.parse(result?.body ?? ''));
@@ -200,7 +200,7 @@ test.concurrent.for(['all storage and Temporal', 'the bucket', 'the secret'] as 
     }[what];
     const ofBucket: [OperationName, Ask][] = [['readDocument', { params: { token: await linkToken() } }]];
     const all = what === 'the bucket' ? ofBucket : [...(await asks()), ...ofBucket];
-    const { results } = await run('at once', all, environment);
+    const { results } = await run('concurrently', all, environment);
     for (const [index, { statusCode, body, tookMs }] of results.entries()) {
       const name = all[index]?.[0] as OperationName;
       const expected = what === 'the secret' ? [problemType('unavailable')] : outagesOf(name);
@@ -252,7 +252,7 @@ test.concurrent('if only the access log cannot be written, nothing about a patie
     ['lookUpPatient', { role: 'clinician', body: { kvnr } }],
     ['readDocument', { params: { token: await linkToken() } }],
   ];
-  const { results } = await run('at once', all, environment);
+  const { results } = await run('concurrently', all, environment);
   for (const [index, { statusCode, headers, body }] of results.entries()) {
     const { type } = problem.parse(JSON.parse(body));
     const answer = { ask: all[index], statusCode, type, location: headers?.['location'] };
@@ -263,6 +263,6 @@ test.concurrent('if only the access log cannot be written, nothing about a patie
       location: undefined,
     });
   }
-  const open = await run('in turn', [['listRuns', { role: 'operator' }]], environment);
+  const open = await run('one by one', [['listRuns', { role: 'operator' }]], environment);
   expect(open.results[0]?.statusCode).toBe(200); // operations without a patient still work
 }, 60_000);

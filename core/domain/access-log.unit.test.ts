@@ -98,8 +98,8 @@ test('an inserted entry is found, at the end or between two seqs', async () => {
       expect(await verify(entries, [...checkpoints, checkpointOf(atEnd)])).toMatchObject(brokenAt(entries.length + 1));
       const { seq, hash, recorded } = entries[place] as AccessEntry;
       const between = linkEntry(draft, { seq: seq - 0.5, hash, recorded });
-      for (const beside of [checkpoints, [...checkpoints, checkpointOf(between)]])
-        expect(await verify([...entries, between], beside)).toMatchObject(brokenAt(seq + 1));
+      for (const candidates of [checkpoints, [...checkpoints, checkpointOf(between)]])
+        expect(await verify([...entries, between], candidates)).toMatchObject(brokenAt(seq + 1));
       const before = linkEntry(draft, { seq: -1, hash, recorded });
       expect(await verify([...entries, before], checkpoints)).toMatchObject(brokenAt(1));
     }),

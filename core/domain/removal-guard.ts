@@ -1,4 +1,4 @@
-/** Up to this many removals need no approval, whatever their share (docs/explanation/the-daily-run.md, "Remove, or ask"). */
+/** Up to this many removals need no approval, independent of their share (docs/explanation/the-daily-run.md, "Remove, or ask"). */
 const maxRemovalsWithoutApproval = 20;
 
 /**

@@ -17,7 +17,7 @@ test.each([
   expect(needsApproval({ ...figures, limitPercent: 5 })).toBe(asks);
 });
 
-test('removing all patients always needs approval, whatever the limit', () => {
+test('removing all patients always needs approval, independent of the limit', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2_000_000 }), fc.integer({ min: 0, max: 100 }), (stored, limitPercent) => {
       expect(needsApproval({ removals: stored, stored, limitPercent })).toBe(true);

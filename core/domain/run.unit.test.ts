@@ -14,7 +14,7 @@ import {
 const outcomes: readonly PatientOutcome[] = ['done', 'not-insured', 'permanently-failed', 'exhausted', 'gone'];
 const line = { state: 'open', busy: false } as const;
 
-test('each patient is counted exactly once, whatever the outcome', () => {
+test('each patient is counted exactly once, independent of the outcome', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...outcomes), { maxLength: 60 }), fc.nat(20), (ended, left) => {
       let run = countPending(startRun('r', 0), ended.length + left);

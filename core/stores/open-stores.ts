@@ -13,8 +13,8 @@ import { createPayloadsStore } from './payloads.ts';
 import { createSyncRunsStore } from './sync-runs.ts';
 
 /**
- * Limits for calls to AWS while somebody waits for an answer: a call that hangs fails after four seconds, and is sent
- * once more. Not for large objects, because their bytes may take longer than that.
+ * Limits for calls to AWS while somebody waits for an answer: a call that hangs fails after four seconds, and is
+ * retried once. Not for large objects, because their bytes may take longer than that.
  */
 export const promptly = {
   maxAttempts: 2,

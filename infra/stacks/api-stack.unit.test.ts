@@ -293,7 +293,7 @@ test('the daily run starts exactly at the configured hour in German time, and fa
   ]);
 });
 
-test('missing settings are reported at once, by name', () => {
+test('missing settings are reported together, by name', () => {
   expect(() => readApiSettings(new App().node, 'prod')).toThrow(ConfigError);
   for (const name of Object.keys(context))
     expect(() => readApiSettings(new App().node, 'prod')).toThrow(new RegExp(name));

@@ -161,7 +161,7 @@ test('the worker’s code may neither change access entries nor read its own sec
   expect(JSON.stringify(statements)).not.toContain('secretsmanager:');
 });
 
-test('missing settings are reported at once, by name', () => {
+test('missing settings are reported together, by name', () => {
   expect(() => readWorkerSettings(new App().node, 'prod')).toThrow(ConfigError);
   for (const name of Object.keys(context))
     expect(() => readWorkerSettings(new App().node, 'prod')).toThrow(new RegExp(name));

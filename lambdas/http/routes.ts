@@ -232,7 +232,7 @@ export const operations = {
     roles: ['operator'],
     summary: "Decrypts payloads of workflows (Temporal's remote codec protocol), for the Temporal UI and CLI",
     body: schemas.codecPayloads,
-    bodyMaxBytes: 1024 * 1024, // a payload of ours has 64 KiB at most, and an event has a few payloads
+    bodyMaxBytes: 1024 * 1024, // our payloads have 64 KiB at most, and an event has a few payloads
     answer: { status: 200, description: 'The payloads, in the same order.', schema: schemas.codecPayloads },
     problems: ['payload-unreadable'],
     access: 'read-workflow-payload',

@@ -1,7 +1,7 @@
 import type { Handler } from '../http/operation.ts';
 import { Problem } from '../http/problems.ts';
 
-/** Short, because the browser follows the redirect at once. */
+/** Short, because the browser follows the redirect immediately. */
 const lifetimeSeconds = 60;
 
 export const readDocument: Handler<'readDocument'> = async ({ link }, { stores }) => {
