@@ -44,7 +44,7 @@ export async function ensureGoTools(localDir: string): Promise<GoTools> {
 
   const build = join(localDir, `go-build-${process.pid}`);
   try {
-    rmSync(target, { recursive: true, force: true });
+    process.stderr.write('building vale and actionlint (once, a minute or more) …\n');
     cpSync(sources, build, { recursive: true });
     writeParsers(join(build, 'no-parsers'));
     const bin = await ensurePythonEnvironment(join(build, 'venv'), join(sources, 'requirements.txt'), `go${suffix}`);
@@ -52,7 +52,7 @@ export async function ensureGoTools(localDir: string): Promise<GoTools> {
       ...process.env,
       CGO_ENABLED: '0',
       GOTOOLCHAIN: 'local',
-      GOFLAGS: '-modcacherw', // or the modules could not be deleted
+      GOFLAGS: '-modcacherw -buildvcs=false', // modules must be deletable; the checkout may be no Git repository
       GOPATH: join(build, 'gopath'),
       GOCACHE: join(build, 'cache'),
       GOBIN: join(build, 'bin'),
@@ -65,6 +65,7 @@ export async function ensureGoTools(localDir: string): Promise<GoTools> {
         });
       },
     );
+    rmSync(target, { recursive: true, force: true });
     renameSync(join(build, 'bin'), target);
     writeFileSync(stamp, wanted);
     return tools;
