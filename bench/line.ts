@@ -143,7 +143,7 @@ const isLineFailure = (error: unknown): false => {
   throw error;
 };
 
-/** A right to send as the line's process has it, under a lease that lasts as long as the bench. */
+/** Returns a send permit under a lease that outlasts the benchmark. */
 function longPermit(): SendPermit {
   const permit = new SendPermit({
     tell: (message) => {

@@ -1,4 +1,4 @@
-// Preloaded into a worker and its line process: SIGUSR2 blocks the event loop for as many ms as the file BLOCKED_LOOP_MS_FILE says.
+// Preloaded into a worker and its line process: SIGUSR2 blocks the event loop for the ms in the file BLOCKED_LOOP_MS_FILE.
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 

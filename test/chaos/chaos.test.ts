@@ -14,22 +14,22 @@ import { at, brokenPromises, evidence, idleTimes, lostWords, pauseTimes, type Ro
 import { Operators } from './operators.ts';
 
 /**
- * A failing run is repeated by its seed; what the processes make of a fault is theirs, so it may take a few times.
- * CHAOS_TRACE=1 prints each fault as it comes.
+ * A seed repeats the faults of a run. The processes react differently each time, so a failure may need several runs.
+ * CHAOS_TRACE=1 prints each fault.
  */
 const seed = Number(process.env['CHAOS_SEED'] ?? 1);
 const faultsWanted = Number(process.env['CHAOS_FAULTS'] ?? 40);
-/** So long no request comes, ms, though the line is open: then something has come to a stand. */
+/** Time in ms without a request on an open line, after which it counts as stuck. */
 const standstillMs = 60_000 * pace;
 
-/** So many attempts at one workflow task, the later ones minutes apart, and it is not the faults. */
+/** Number of attempts at one workflow task after which the faults cannot be the cause. Later attempts are minutes apart. */
 const stuckAttempts = 6;
 
-/** After so many faults the line gets to its work again. */
+/** Number of faults after which the line must be in use again. */
 const breathEvery = 5;
-/** One fault at a time, with all else well: how fast the line gets over it shows only then. */
+/** Number of single faults, with all else working, which measure the recovery. */
 const calmRounds = Math.max(5, Math.ceil(faultsWanted / 70));
-/** Far more than it takes, ms: a machine may be busy with something else. */
+/** Time limit in ms, far more than needed, because the machine may be busy. */
 const limitMs = pace * (faultsWanted * 4_000 + calmRounds * 30_000 + 300_000);
 
 const { PENDING_ACTIVITY_STATE_SCHEDULED: scheduled } = proto.temporal.api.enums.v1.PendingActivityState;
@@ -47,7 +47,9 @@ const world = {
   keepLog: 1_000_000,
 };
 
-test(`${faultsWanted} faults: two promises kept, every run whole`, { timeout: limitMs + 60_000 }, async () => {
+test(`${faultsWanted} faults: both promises are kept, and every run is complete`, {
+  timeout: limitMs + 60_000,
+}, async () => {
   say(`CHAOS_SEED=${seed} CHAOS_FAULTS=${faultsWanted}`);
   await using day = await startDay(world);
   await using crew = new Crew(day);
@@ -66,14 +68,14 @@ test(`${faultsWanted} faults: two promises kept, every run whole`, { timeout: li
   try {
     await crew.keepUp();
     const live = days.live();
-    live.catch(() => {}); // looked at between the faults
+    live.catch(() => {}); // checked between the faults
     const tooLate = sleep(limitMs).then(() => Promise.reject(new Error('the run does not come to its end')));
     tooLate.catch(() => {});
     const stuck = runIsStuck(day);
     stuck.catch(() => {});
     await Promise.race([day.insurer.requestArrives(1), tooLate]);
     for (let number = 1; struck.length < faultsWanted; number += 1) {
-      if (crew.present.length === 0) await Promise.race([crew.keepUp(), tooLate]); // whoever starts on a busy machine takes its time
+      if (crew.present.length === 0) await Promise.race([crew.keepUp(), tooLate]); // a start takes long on a busy machine
       const fault = drawFault(seed, number);
       const atMs = nowMs();
       const done = await Promise.race([faults[fault.kind].strike(fault.random, scene), tooLate]);
@@ -110,7 +112,7 @@ test(`${faultsWanted} faults: two promises kept, every run whole`, { timeout: li
   }
 });
 
-/** Day after day: a run, which is looked at whole, then new people on the list. */
+/** Repeats days: a run, whose result is checked completely, and then new people on the list. */
 class Days {
   isLast = false;
   completed = 0;
@@ -122,7 +124,7 @@ class Days {
     this.#day = day;
   }
 
-  /** Enough people wait for their care records to keep the line busy. */
+  /** Whether enough patients are pending to keep the line busy. */
   get hasWork(): boolean {
     const { insurer } = this.#day;
     const left = this.#expected - (insurer.summary().patientsServed - this.#served);
@@ -144,7 +146,7 @@ class Days {
   }
 }
 
-/** Everyone is there, once, with what was sent; the run has counted each once; nothing staged is left. */
+/** Checks that each patient is stored once with the records that were sent, that the run has counted each once, and that nothing staged is left. */
 async function expectWhole(day: Day, storedBefore: ReadonlySet<string>): Promise<void> {
   const progress = await day.ended();
   const patients = day.insurer.patients().map((patient) => ({ ...patient, ref: day.refOf(patient.kvnr) }));
@@ -173,13 +175,13 @@ async function expectWhole(day: Day, storedBefore: ReadonlySet<string>): Promise
   expect(await day.keysUnder('lists/')).toEqual([]);
 }
 
-/** A line that never got to its work would prove little: resolves after a few requests, or after a while. */
+/** Resolves after a few requests, or after a while, because an unused line proves little. */
 async function lineMoves({ insurer }: Day): Promise<void> {
   const { requests } = insurer.summary();
   await insurer.requestArrives(requests + 5, AbortSignal.timeout(2.5 * leaseMs)).catch(() => {});
 }
 
-/** Something moves on the line, unless it is paused or nobody is there to move it. */
+/** Rejects if no request arrives although the line is open and a worker is there. */
 async function expectMovement({ day: { insurer }, operators, crew }: Scene): Promise<void> {
   const fromMs = nowMs() - standstillMs;
   const isExcused =
@@ -189,7 +191,7 @@ async function expectMovement({ day: { insurer }, operators, crew }: Scene): Pro
   if (!isExcused && lastMs < fromMs) throw new Error(`no request since ${at(lastMs)}`);
 }
 
-/** Rejects once no worker can carry the run on: its workflow task has failed, or timed out, over and over. */
+/** Rejects once no worker can continue the run, because its workflow task fails or times out repeatedly. */
 async function runIsStuck({ client }: Day): Promise<never> {
   for (;;) {
     await sleep(5_000);
@@ -202,13 +204,13 @@ async function runIsStuck({ client }: Day): Promise<never> {
   }
 }
 
-/** The line's holder is killed, the next one stopped, and the line paused once, each when all are well and have work. */
+/** Kills the holder, stops the next one, and pauses the line once, each when all workers are well and have work. */
 async function calmRound(scene: Scene): Promise<void> {
   const { crew, day, operators } = scene;
   for (const how of ['kill', 'stop'] as const) {
     const holder = await calm(scene);
     lose(scene, how === 'kill' ? 'kill -9' : 'SIGTERM', holder, 'alone');
-    crew.wanted -= 1; // whoever starts meanwhile takes the very processor that the others need
+    crew.wanted -= 1; // a worker that starts would take the processor that the others need
     await crew.end(holder, how);
     const { requests } = day.insurer.summary();
     await day.insurer.requestArrives(requests + 1);
@@ -218,7 +220,7 @@ async function calmRound(scene: Scene): Promise<void> {
   await operators.act('one', 200);
 }
 
-/** Resolves with the line's holder once nobody has had any trouble for a while, and the line is busy. */
+/** Resolves with the holder once no worker has had trouble for a while and the line is busy. */
 async function calm({ crew, day, hasWork }: Scene): Promise<Member> {
   for (;;) {
     const { present, wanted, holder } = crew;
@@ -230,8 +232,8 @@ async function calm({ crew, day, hasWork }: Scene): Promise<Member> {
 }
 
 /**
- * Enough tasks wait for whoever has the line. A run whose workflow task died with a worker has work, and hands out none until
- * that task has timed out; nor does one that is in its back-off, or was with a worker that is dead, wait for anybody (docs/explanation/limits.md).
+ * Returns whether enough tasks wait for the holder. A run whose workflow task died with a worker schedules nothing until the
+ * task has timed out. A task in its backoff, or one of a dead worker, does not wait either (docs/explanation/limits.md).
  */
 async function isLineAskedFor({ client }: Day): Promise<boolean> {
   const { raw } = await client.workflow.getHandle(dailySyncId(insurerId)).describe();
@@ -258,7 +260,7 @@ function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: 
     ...kinds,
     { what: 'faults', count: struck.length },
     row('pause confirmed, holder well', well, '1 s + 2 s of grace'),
-    row('pause confirmed, holder frozen, killed or cut off', troubled),
+    row('pause confirmed, holder frozen, killed or disconnected', troubled),
     row('line idle after kill -9, all else well', after('kill -9', 'alone'), `LEASE_MS + 2 s: ${leaseMs + 2_000} ms`),
     row('line idle after SIGTERM, all else well', after('SIGTERM', 'alone'), '1 s'),
     row('line idle after kill -9, other faults besides', after('kill -9', 'under fire')),
@@ -287,7 +289,7 @@ function table(all: readonly Row[]): string {
   return cells.map((line) => line.join(' ').trimEnd()).join('\n');
 }
 
-/** @returns the folder where the workers' logs and the run's history stay when the stack goes */
+/** Saves the workers' logs and the run's history. @returns the folder, which outlives the stack */
 async function keepEvidence({ client, stack: { dir } }: Day): Promise<string> {
   const kept = join(testDir, `chaos-${seed}`);
   mkdirSync(kept, { recursive: true });

@@ -2,25 +2,25 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Day, RunningWorker } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
-import { type AwsMode, startAwsWay, startTemporalWay, type TemporalMode, type Way } from './cut-off.ts';
+import { type AwsMode, startAwsWay, startTemporalWay, type TemporalMode, type Way } from './faulty-proxy.ts';
 
-/** How many times slower all goes than a machine of two idle cores allows: for one that is busy with something else. */
+/** Factor on all time limits, for a machine that is slower or busier than two idle cores. */
 export const pace = Number(process.env['CHAOS_PACE'] ?? 1);
-/** short, so that much happens in little time */
+/** short, so that many leases end in little time */
 export const leaseMs = 2_500 * pace;
 
-/** What holds for every worker. */
+/** Settings of every worker. */
 const workerSettings = {
   LEASE_MS: String(leaseMs),
   PAUSE_GRACE_MS: '500',
   LINE_STALL_MS: '1500',
-  NODE_COMPILE_CACHE: join(testDir, 'compile-cache'), // most of what a start costs, and there are many
+  NODE_COMPILE_CACHE: join(testDir, 'compile-cache'), // saves most of the start time; workers start often
 } as const;
 
-/** The clock of the insurer's log, epoch ms with fractions. */
+/** Returns the time on the clock of the insurer's log, epoch ms with fractions. */
 export const nowMs = (): number => performance.timeOrigin + performance.now();
 
-/** One worker, the ways it has to the world, and what it has been through. */
+/** A worker with its proxies and its troubles so far. */
 export interface Member {
   readonly name: string;
   readonly worker: RunningWorker;
@@ -32,15 +32,15 @@ export interface Member {
   readonly troubles: Trouble[];
 }
 
-/** A stretch in which a worker could not do its part, epoch ms; without an end while it lasts. */
+/** An interval in which a worker could not work, epoch ms; without an end while it lasts. */
 interface Trouble {
-  /** `deaf`: of those that are still, the one whose line process is */
+  /** `still`: a process is frozen; `deaf`: the frozen one is the line process */
   readonly what: 'still' | 'deaf' | 'without line process' | 'aws' | 'temporal' | 'gone';
   readonly fromMs: number;
   untilMs?: number;
 }
 
-/** So long after a trouble a worker may still be getting over it, ms: connections come back with a pause between tries. */
+/** Time in ms after a trouble that a worker may need to recover, because reconnecting takes several attempts. */
 const recoveryMs = {
   still: 500,
   deaf: 500,
@@ -53,7 +53,7 @@ const recoveryMs = {
 export const isIn = ({ troubles }: Member, what: Trouble['what']): boolean =>
   troubles.some((trouble) => trouble.what === what && trouble.untilMs === undefined);
 
-/** Whether nothing was the matter with a worker from one moment to another. */
+/** Returns whether a worker had no trouble in an interval. */
 export const wasWell = ({ readyAtMs, troubles }: Member, fromMs: number, toMs: number): boolean =>
   readyAtMs <= fromMs &&
   !troubles.some(
@@ -61,7 +61,7 @@ export const wasWell = ({ readyAtMs, troubles }: Member, fromMs: number, toMs: n
       from <= toMs && untilMs + recoveryMs[what] >= fromMs,
   );
 
-/** @returns ends it */
+/** Records the start of a trouble. @returns records its end */
 export function trouble(member: Member, what: Trouble['what']): () => void {
   const begun: Trouble = { what, fromMs: nowMs() };
   member.troubles.push(begun);
@@ -74,14 +74,14 @@ const preloads = ['blocked-loop.fixture.mjs', 'shifted-clock.fixture.mjs'].map(
   (file) => `--import=${join(import.meta.dirname, file)}`,
 );
 
-/** The workers of the moment: two to four, each replaced when it has ended. */
+/** The current workers: two to four, each replaced when it has ended. */
 export class Crew implements AsyncDisposable {
   wanted = 3;
-  /** no worker is to run, and none replaced */
+  /** whether no worker should run or be replaced */
   isSentHome = false;
-  /** workers that ended though nobody ended them, or did not come up */
+  /** workers that ended by themselves or did not start */
   endedByThemselves = 0;
-  /** everyone who ever was */
+  /** all workers so far */
   readonly all: Member[] = [];
   readonly #day: Day;
   readonly #starting = new Set<Promise<void>>();
@@ -90,21 +90,21 @@ export class Crew implements AsyncDisposable {
 
   constructor(day: Day) {
     this.#day = day;
-    this.#looking = setInterval(() => void this.keepUp(), 300); // one may end, or fail to come up, at any time
+    this.#looking = setInterval(() => void this.keepUp(), 300); // a worker may end or fail to start at any time
   }
 
-  /** ready, and not ended */
+  /** workers that are ready and have not ended */
   get present(): Member[] {
     return this.all.filter((member) => member.worker.isRunning && !isIn(member, 'gone'));
   }
 
-  /** The worker that has the line, as far as the workers themselves have said. */
+  /** The worker that has the line, by the workers' own logs. */
   get holder(): Member | undefined {
     const lastTake = ({ worker }: Member): number => worker.takes.at(-1)?.leaseNumber ?? 0;
     return this.present.filter(({ worker }) => worker.isHolder).sort((a, b) => lastTake(b) - lastTake(a))[0];
   }
 
-  /** Starts as many as are missing. @returns when those have come up, or failed to */
+  /** Starts missing workers. Resolves when they are ready or have failed. */
   async keepUp(): Promise<void> {
     for (const member of this.all)
       if (!member.worker.isRunning && !isIn(member, 'gone')) {
@@ -121,7 +121,7 @@ export class Crew implements AsyncDisposable {
     await Promise.all(this.#starting);
   }
 
-  /** Ends a worker. Its end is nobody's surprise. */
+  /** Ends a worker on purpose, so that its end does not count as unexpected. */
   async end(member: Member, how: 'kill' | 'stop'): Promise<void> {
     trouble(member, 'gone');
     await member.worker[how]();

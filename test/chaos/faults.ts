@@ -4,20 +4,20 @@ import { between, pick, type Random, seededRandom } from '../../simulator/random
 import { findLauncher } from '../../worker/line/launcher.ts';
 import type { Day } from '../day.fixture.ts';
 import { type Crew, isIn, leaseMs, type Member, nowMs, pace, trouble } from './crew.ts';
-import { type AwsMode, temporalModes } from './cut-off.ts';
+import { type AwsMode, temporalModes } from './faulty-proxy.ts';
 import { acts, type Operators } from './operators.ts';
 
-/** What faults befall. */
+/** What the faults act on. */
 export interface Scene {
   readonly day: Day;
   readonly crew: Crew;
   readonly operators: Operators;
   isTemporalRestarting: boolean;
-  /** whether many wait for their care records, and the line is the only thing between */
+  /** whether many patients are pending, so that only the line limits the run */
   readonly hasWork: () => boolean;
-  /** of holders killed and stopped: from when on the line had to do without */
+  /** times at which a holder was killed or stopped */
   readonly losses: Loss[];
-  /** what a fault has left to be done later; all of it ends */
+  /** later parts of faults, all of which end */
   readonly underWay: Set<Promise<unknown>>;
 }
 
@@ -29,13 +29,13 @@ export interface Loss {
   readonly when: 'alone' | 'under fire';
 }
 
-/** One fault as it was drawn: all that chance decides, so that a seed gives the same ones again. */
+/** A drawn fault with all its random choices, so that a seed repeats it. */
 export interface Fault {
   readonly number: number;
   readonly kind: keyof typeof faults;
-  /** for the choices it makes */
+  /** random source for its choices */
   readonly random: Random;
-  /** until the next one, ms */
+  /** time in ms until the next fault */
   readonly gapMs: number;
 }
 
@@ -50,16 +50,16 @@ export function drawFault(seed: number, number: number): Fault {
   return { number, kind: drawn?.[0] as Fault['kind'], random, gapMs: between(random, 150, 800) * pace };
 }
 
-/** The system kills a line process with its main process, however frozen it is (docs/explanation/limits.md). */
+/** Whether the system kills a line process with its main process, even if it is frozen (docs/explanation/limits.md). */
 const endsOrphans = findLauncher().execArgv.length > 0;
 
-/** @returns what it did, in a few words; undefined when there was nobody to do it to */
+/** Strikes a fault. @returns a description; undefined if there was no target */
 type Strike = (random: Random, scene: Scene) => Promise<string | undefined>;
 
 const kill =
   (whom: 'main process' | 'line process' | 'both'): Strike =>
   async (random, scene) => {
-    // Where nothing ends a frozen line process whose main process is killed, it must not be frozen for longer than the lease.
+    // If the system does not kill a frozen line process with its main process, the freeze must be shorter than the lease.
     const member = victim(random, scene, (one) => whom !== 'main process' || endsOrphans || !isIn(one, 'still'));
     if (member === undefined) return undefined;
     const moment = await awaitMoment(pick(random, moments), scene);
@@ -95,7 +95,7 @@ const block =
     return `${member.name} for ${ms} ms ${moment}`;
   };
 
-const cutOffAws =
+const disturbAws =
   (mode: AwsMode): Strike =>
   async (random, scene) => {
     const member = victim(random, scene, (one) => !isIn(one, 'aws'));
@@ -113,7 +113,7 @@ const cutOffAws =
     return `${member.name} for ${ms} ms`;
   };
 
-/** Weights, and what each fault does. */
+/** Each fault and its weight. */
 export const faults = {
   'kill -9 of the main process': { weight: 5, strike: kill('main process') },
   'kill -9 of the line process': { weight: 5, strike: kill('line process') },
@@ -148,13 +148,13 @@ export const faults = {
       return `${member.name}${isHolder ? ' (holder)' : ''}`;
     },
   },
-  'DynamoDB and S3: connections reset': { weight: 2, strike: cutOffAws('drop') },
-  'DynamoDB and S3: silent': { weight: 2, strike: cutOffAws('silent') },
-  'DynamoDB and S3: late': { weight: 3, strike: cutOffAws('delay') },
-  'DynamoDB and S3: 500': { weight: 3, strike: cutOffAws('error') },
-  'DynamoDB and S3: done, but the answer lost': { weight: 4, strike: cutOffAws('lost-answer') },
-  'DynamoDB and S3: throttled': { weight: 3, strike: cutOffAws('throttle') },
-  'Temporal cut off': {
+  'DynamoDB and S3: connections reset': { weight: 2, strike: disturbAws('drop') },
+  'DynamoDB and S3: silent': { weight: 2, strike: disturbAws('silent') },
+  'DynamoDB and S3: late': { weight: 3, strike: disturbAws('delay') },
+  'DynamoDB and S3: 500': { weight: 3, strike: disturbAws('error') },
+  'DynamoDB and S3: done, but the answer lost': { weight: 4, strike: disturbAws('lost-answer') },
+  'DynamoDB and S3: throttled': { weight: 3, strike: disturbAws('throttle') },
+  'Temporal disconnected': {
     weight: 5,
     async strike(random, scene) {
       const member = victim(random, scene, (one) => !isIn(one, 'temporal'));
@@ -186,7 +186,7 @@ export const faults = {
     weight: 10,
     async strike(random, scene) {
       const [act, ms] = [pick(random, acts), between(random, 100, 1_500)];
-      const moment = pick(random, [...moments, 'in a hanging', 'any'] as const); // what matters most is whom a pause meets
+      const moment = pick(random, [...moments, 'in a hanging', 'any'] as const); // a pause matters most during a request
       const before = (): Promise<unknown> => (moment === 'any' ? sleep(0) : awaitMoment(moment, scene));
       later(scene, scene.operators.act(act, ms, { before }));
       return `${act}, for ${ms} ms, ${moment} request`;
@@ -247,9 +247,9 @@ export const faults = {
   },
 } satisfies Record<string, { weight: number; strike: Strike }>;
 
-/** Mostly the holder: the others have nothing to lose. */
+/** Picks a worker, mostly the holder, because faults of others rarely have an effect. */
 function victim(random: Random, { crew }: Scene, suits: (member: Member) => boolean = () => true): Member | undefined {
-  const [chance, other] = [random(), random()]; // drawn either way: what comes after must not depend on who is there
+  const [chance, other] = [random(), random()]; // always drawn, so that later choices do not depend on the present workers
   const { holder } = crew;
   if (holder !== undefined && suits(holder) && chance < 0.75) return holder;
   return anyone(() => other, crew.present.filter(suits));
@@ -262,7 +262,7 @@ const anyone = (random: Random, members: readonly Member[]): Member | undefined 
 
 const moments = ['before', 'in', 'after', 'in a hanging'] as const;
 
-/** Before, in or after a request, or in one that the insurer leaves hanging; any moment when none comes. */
+/** Waits for a moment before, during or after a request, or during a hanging one. Without a request, any moment. */
 async function awaitMoment(moment: (typeof moments)[number], { day: { insurer } }: Scene): Promise<string> {
   const signal = AbortSignal.timeout(600);
   try {
@@ -270,7 +270,7 @@ async function awaitMoment(moment: (typeof moments)[number], { day: { insurer } 
       insurer.script({ match: 'any', fault: 'hang' });
       const before = insurer.summary().requests;
       await insurer.until(({ requests, underWay }) => requests > before && underWay > 0, signal);
-      await sleep(50); // its head has come
+      await sleep(50); // its headers have arrived
     } else if (moment === 'in') await insurer.until(({ underWay }) => underWay > 0, signal);
     else {
       await insurer.until(({ underWay }) => underWay > 0, signal);
@@ -279,12 +279,12 @@ async function awaitMoment(moment: (typeof moments)[number], { day: { insurer } 
     }
     return `${moment} request`;
   } catch {
-    insurer.clearScript(); // not for those to come
+    insurer.clearScript(); // later requests are answered normally
     return 'while idle';
   }
 }
 
-/** SIGSTOP, and SIGCONT in time. One of the two at once: both for longer than the lease is a machine that stands still. */
+/** Sends SIGSTOP, and SIGCONT later. Only one process at a time: both for longer than the lease is a frozen machine. */
 function holdStill(scene: Scene, member: Member, whom: 'main process' | 'line process', ms: number): string {
   const pid = whom === 'main process' ? member.worker.pid : member.worker.linePid;
   signal(pid, 'SIGSTOP');
@@ -307,7 +307,7 @@ function standsStill(member: Member, whom: 'main process' | 'line process'): () 
   };
 }
 
-/** The line loses its holder now. */
+/** Records that the line loses its holder now. */
 export const lose = (
   { losses, hasWork }: Scene,
   how: Loss['how'],
@@ -321,7 +321,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // it has ended
+    // the process has ended already
   }
 }
 
@@ -329,6 +329,6 @@ function later({ underWay }: Scene, work: Promise<unknown>): void {
   underWay.add(work);
   void work.then(
     () => underWay.delete(work),
-    () => {}, // stays, and tells whoever waits for all
+    () => {}, // the failure stays for the caller that awaits all
   );
 }

@@ -3,7 +3,7 @@ import type { LogEntry, Summary } from '../../simulator/log.ts';
 import { wasWell } from './crew.ts';
 import type { Loss, Scene } from './faults.ts';
 
-/** What must never happen, as the insurer's log has it. */
+/** Violations in the insurer's log. */
 const promises = [
   'overlaps',
   'whilePaused',
@@ -13,7 +13,7 @@ const promises = [
   'followedRedirects',
 ] as const satisfies readonly (keyof Summary)[];
 
-/** The promises that were broken; empty: none. */
+/** Returns the broken promises; empty if all were kept. */
 export function brokenPromises(scene: Scene): string[] {
   const summary = scene.day.insurer.summary();
   const lost = lostWords(scene);
@@ -22,12 +22,12 @@ export function brokenPromises(scene: Scene): string[] {
   return promises.filter((promise) => broken[promise] > 0).map((promise) => `${promise}: ${broken[promise]}`);
 }
 
-/** A process that hears of a Retry-After or a 410 has told the tables after so long, if it can, ms. */
+/** Time in ms in which a process stores a Retry-After or a 410 in the tables, if it can. */
 const tellMs = 250;
 
 /**
- * Requests that ask against a Retry-After or a 410 which nobody could know of: the only process that had heard it, or would have,
- * was killed in that moment, stood still until its lease was over, or was cut off from the tables (docs/explanation/limits.md).
+ * Returns the requests against a Retry-After or a 410 that no worker could know. The only process that received it was killed
+ * at that moment, frozen until its lease was over, or disconnected from the tables (docs/explanation/limits.md).
  */
 export function lostWords({ day: { insurer }, crew }: Scene): Record<'beforeRetryAfter' | 'after410', number> {
   const log = insurer.log();
@@ -56,7 +56,7 @@ export function lostWords({ day: { insurer }, crew }: Scene): Record<'beforeRetr
   };
 }
 
-/** The requests that broke a promise, and those around them. */
+/** Returns the log of the requests that broke a promise, with those around them. */
 export function evidence(insurer: Insurer): string[] {
   const log = insurer.log();
   const isBad = (entry: LogEntry): boolean =>
@@ -76,7 +76,7 @@ const told = (entry: LogEntry): string => {
 
 export const at = (epochMs: number): string => new Date(epochMs).toISOString().slice(11, 23);
 
-/** How long the line stood idle when its holder was gone, ms. Only where nothing else was to blame. */
+/** Times in ms without a request after the loss of a holder, if there was no other cause. */
 export interface Idle {
   readonly how: Loss['how'];
   readonly when: Loss['when'];
@@ -84,8 +84,8 @@ export interface Idle {
 }
 
 /**
- * Measures each loss of a holder whose sequel is in the log: until the first request of another one. Left out: when the line
- * was paused, held by Retry-After or short of work meanwhile, and when no other worker was well all the time.
+ * Measures the time from each loss of a holder to the first request of another one. Leaves out times with a pause, a cooldown
+ * or too little work, and those without another worker that was well all the time.
  */
 export function idleTimes({ crew, operators, losses, day }: Scene): Idle[] {
   const log = day.insurer.log();
@@ -110,7 +110,7 @@ export function idleTimes({ crew, operators, losses, day }: Scene): Idle[] {
   });
 }
 
-/** Operators' waits for "paused", ms, by what was the matter with whoever had the line. */
+/** Operators' waits for the confirmation of a pause in ms, by the trouble of the holder. */
 export function pauseTimes({ operators }: Scene): Record<'well' | 'troubled', number[]> {
   const times: Record<'well' | 'troubled', number[]> = { well: [], troubled: [] };
   for (const { askedMs, confirmedMs, holder } of operators.pauses) {

@@ -1,4 +1,4 @@
-// `npm run test:chaos`: the long form of the chaos suite, another one each time. CHAOS_SEED=N repeats one.
+// `npm run test:chaos` runs the long chaos suite with a new seed. CHAOS_SEED=N repeats one.
 import { randomInt } from 'node:crypto';
 
 process.env['CHAOS_SEED'] ??= String(randomInt(1_000_000_000));

@@ -3,23 +3,23 @@ import { type InsurerLineClient, InsurerLineError } from '../../core/temporal/in
 import type { Insurer } from '../../simulator/insurer.ts';
 import { type Crew, type Member, nowMs } from './crew.ts';
 
-/** How operators come to the line: alone, two of one mind, or one against the other. */
+/** How operators act: alone, two with the same command, or one against the other. */
 export const acts = ['one', 'twice', 'two', 'against'] as const;
 export type Act = (typeof acts)[number];
 
 export interface Pause {
-  /** whoever had the line when it was asked for */
+  /** the holder when the pause was requested */
   readonly holder: Member | undefined;
   readonly askedMs: number;
   readonly confirmedMs: number;
 }
 
-/** Operators who pause and resume, and tell the judge: a confirmed pause at once, a resume before they ask for it. */
+/** Operators who pause and resume. They report a confirmed pause to the judge at once, and a resume before they request it. */
 export class Operators {
   readonly pauses: Pause[] = [];
-  /** stretches in which the line was, or might have been, paused; epoch ms */
+  /** intervals in which the line was, or may have been, paused; epoch ms */
   readonly closed: { readonly fromMs: number; untilMs?: number }[] = [];
-  /** what they were answered instead of a confirmation, and how often */
+  /** answers other than a confirmation, with their number */
   readonly rejections: Record<string, number> = {};
   readonly #line: InsurerLineClient;
   readonly #insurer: Insurer;
@@ -32,7 +32,7 @@ export class Operators {
     this.#insurer = insurer;
   }
 
-  /** Pauses the line, and resumes it after a while. One act after the other, or nobody could judge. */
+  /** Pauses the line and resumes it after a while. One act at a time, because overlapping ones cannot be judged. */
   act(
     how: Act,
     pausedForMs: number,
@@ -52,7 +52,7 @@ export class Operators {
     return this.#last;
   }
 
-  /** All that was begun is over. */
+  /** Resolves once all acts have ended. */
   get done(): Promise<void> {
     return this.#last;
   }
@@ -70,10 +70,10 @@ export class Operators {
   async #resumeAll(operators: readonly string[]): Promise<void> {
     await this.#insurer.setPaused(false);
     await Promise.all(operators.map((operator) => this.#ask('resume', operator)));
-    while (!(await this.#isOpen())) await this.#ask('resume', 'anna'); // a run that stays paused would prove nothing
+    while (!(await this.#isOpen())) await this.#ask('resume', 'anna'); // a line that stays paused proves nothing
   }
 
-  /** One resumes while the other pauses: whoever wins, the line is closed in the end, and said to be. */
+  /** One operator resumes while the other pauses. In the end, the line is paused and confirmed, in any order. */
   async #quarrel(pausedForMs: number): Promise<void> {
     await this.#insurer.setPaused(false);
     await Promise.all([this.#ask('resume', 'ben'), this.#ask('pause', 'anna')]);
@@ -81,7 +81,7 @@ export class Operators {
     await sleep(pausedForMs);
   }
 
-  /** @returns whether it was confirmed */
+  /** Sends a command. @returns whether it was confirmed */
   async #ask(what: 'pause' | 'resume', operator: string): Promise<boolean> {
     try {
       await this.#line[what]({ operator, reason: 'chaos' });

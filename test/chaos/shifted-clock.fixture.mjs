@@ -1,5 +1,5 @@
-// Preloaded into a worker and its line process: their wall clock is off by as many ms as the file WALL_CLOCK_OFFSET_FILE says,
-// looked at again after 50 ms. A file that is missing or half written changes nothing.
+// Preloaded into a worker and its line process: shifts their wall clock by the ms in the file WALL_CLOCK_OFFSET_FILE, which is
+// read again after 50 ms. A missing or incomplete file changes nothing.
 import { readFileSync } from 'node:fs';
 
 const file = process.env.WALL_CLOCK_OFFSET_FILE;
@@ -16,7 +16,7 @@ if (file !== undefined) {
       const text = readFileSync(file, 'utf8').trim();
       if (/^-?\d+$/.test(text)) offsetMs = Number(text);
     } catch {
-      // not written yet
+      // the file is not written yet
     }
   };
   const now = () => {

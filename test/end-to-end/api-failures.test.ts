@@ -3,7 +3,7 @@ import { problems, problemType } from '../../lambdas/http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
 import { freePorts } from '../../local/free-ports.ts';
 import { type Answer, type ApiCall, type CallWithPermittedRole, linksIn, openApi } from '../api.fixture.ts';
-import { type AwsMode, startAwsWay, type Way } from '../chaos/cut-off.ts';
+import { type AwsMode, startAwsWay, type Way } from '../chaos/faulty-proxy.ts';
 import { type Day, type RunningWorker, startDay } from '../day.fixture.ts';
 import { encryptedBody } from '../payloads.fixture.ts';
 

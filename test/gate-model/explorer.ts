@@ -1,4 +1,4 @@
-/** What can happen in a state, in words, and what becomes of it. */
+/** A move: its description, and the state after it. */
 export interface Move<State> {
   readonly what: string;
   readonly state: State;
@@ -6,17 +6,17 @@ export interface Move<State> {
 
 export interface Exploration {
   readonly states: number;
-  /** the shortest way to a state that breaks the promise, in words; undefined when there is none */
+  /** the shortest path to a state that breaks the promise, as descriptions; undefined if there is none */
   readonly broken?: { readonly promise: string; readonly trace: readonly string[] };
-  /** how many states each remarkable thing was seen in: a model in which nothing happens proves nothing */
+  /** number of states with each remarkable event; a model in which nothing happens proves nothing */
   readonly seen: Readonly<Record<string, number>>;
 }
 
 /**
- * Visits every state that can be reached, breadth first, each once.
+ * Visits every reachable state once, breadth first.
  * @param keyOf states with the same key have the same future
  * @param brokenPromise names the promise that a state breaks
- * @throws Error past `statesMax`: the model is to be made smaller, not the search
+ * @throws Error above `statesMax`: then make the model smaller
  */
 export function explore<State>(options: {
   readonly start: State;
@@ -27,7 +27,7 @@ export function explore<State>(options: {
   readonly statesMax: number;
 }): Exploration {
   const { start, movesOf, keyOf, brokenPromise, remarkable, statesMax } = options;
-  /** how a state was come to; the state itself is forgotten once its moves are known */
+  /** the path to each state; the state itself is dropped once its moves are known */
   interface Step {
     readonly what: string;
     readonly from: Step | undefined;

@@ -18,21 +18,21 @@ const worlds: Readonly<Record<string, Budget>> = {
   'an answer is lost, and its write lands late or twice': { ...quiet, lostAnswers: 1, landings: 2 },
   'the line is paused twice and resumed twice': { ...quiet, pauses: 2, resumes: 2 },
 };
-const timeout = 120_000; // seconds on a core of its own; the machine may have others to serve
+const timeout = 120_000; // takes seconds on a free core; the machine may be busy
 
-describe('never two senders, and no sender on a line that was called silent', () => {
+describe('there are never two senders, and no sender on a line that is confirmed silent', () => {
   for (const [what, budget] of Object.entries(worlds))
     test(what, { timeout }, ({ annotate }) => {
       const { broken, states, seen } = exploreGate(budget);
       expect(broken).toBeUndefined();
       const remarkable = ['a request is under way', 'a pause is confirmed', 'the line was taken over'];
       if (budget.resumes > 0) remarkable.push('the line was resumed');
-      expect(Object.keys(seen)).toEqual(expect.arrayContaining(remarkable)); // else it would prove nothing
+      expect(Object.keys(seen)).toEqual(expect.arrayContaining(remarkable)); // otherwise the model proves nothing
       return annotate(`${states} states`);
     });
 });
 
-describe('each rule is needed: without it the model finds the way to a fine', () => {
+describe('each rule is needed: without it the model finds a broken promise', () => {
   for (const [what, { rules, budget }] of Object.entries(brokenRules))
     test(what, { timeout }, ({ annotate }) => {
       const { broken } = exploreGate({ ...quiet, ...budget }, rules);

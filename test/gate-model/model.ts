@@ -14,38 +14,38 @@ import { type KeeperState, maySendUntilMs, nextGateEvent } from '../../worker/li
 import { type Exploration, explore, type Move } from './explorer.ts';
 
 /**
- * The gate's protocol in a world of two workers, a pauser and a resumer, driven by the real functions. Readings and
- * writes take their time; writes land late, land twice or are lost, and so are their answers; processes freeze, thaw,
- * stop and die. Every order of these is tried. Frozen is the keeper alone or its line process alone, never both: against a
- * whole machine that stands still for longer than a lease no client can do anything (docs/explanation/limits.md).
+ * A world of two workers, a pauser and a resumer, which runs the gate's protocol with the real functions. Reads and writes
+ * take time. Writes and their answers arrive late, twice or never. Processes freeze, thaw, stop and die. Every order of these
+ * events is tried. Either the keeper or its line process may be frozen, never both: no client can help if a whole machine
+ * freezes for longer than a lease (docs/explanation/limits.md).
  */
 export interface World {
   readonly nowMs: number;
   readonly gate: Gate;
   readonly workers: readonly [Worker, Worker];
-  /** writes that nobody waits for any more, and that may yet land */
+  /** writes that their senders have given up, and that may still arrive */
   readonly stray: readonly Put[];
   readonly pauser: Pauser;
   readonly resumer: Resumer;
   readonly budget: Budget;
 }
 
-/** How often each thing may still happen. */
+/** How often each event may still happen. */
 export interface Budget {
-  /** calls to the gate that take their time: everything else can happen meanwhile. All others are done in one step. */
+  /** calls to the gate during which other events can happen; all other calls take one step */
   readonly delays: number;
   readonly freezes: number;
   readonly crashes: number;
   /** SIGTERM */
   readonly stops: number;
   readonly lostAnswers: number;
-  /** how often one and the same lost write may land */
+  /** how often the same lost write may arrive */
   readonly landings: number;
   readonly pauses: number;
   readonly resumes: number;
 }
 
-/** A compare-and-set under way: `gate` is written if the item's number still is `basis`. */
+/** A compare-and-set under way: `gate` is written if the item's number is still `basis`. */
 interface Put {
   readonly gate: Gate;
   readonly basis: number;
@@ -59,32 +59,32 @@ interface Write {
   readonly fate: 'under way' | 'landed' | 'stale';
 }
 
-/** One worker: the keeper, and its line process as far as it matters: what it may do, and whether a request is under way. */
+/** A worker: the keeper, and the relevant part of its line process: its permit, and whether a request is under way. */
 interface Worker {
   readonly holder: string;
   readonly isUp: boolean;
   readonly isStopping: boolean;
-  readonly frozen?: 'keeper' | 'lineProcess';
-  /** a reading of the gate that is under way to the keeper */
+  readonly frozen?: 'keeper' | 'line process';
+  /** an answer with the gate that is on its way to the keeper */
   readonly reading?: Gate;
   readonly watch?: LeaseWatch;
   /** until when the keeper's lease lets the line process send; 0 without a lease */
   readonly leaseUntilMs: number;
-  /** what the keeper has told the line process last, and what the line process has heard */
+  /** the keeper's last order, and the last order that the line process has received */
   readonly order: Order;
   readonly heard: Order;
-  /** the latest end of what the keeper has ever allowed this line process */
+  /** the latest end of all permits of this line process */
   readonly allowedUntilMs: number;
-  /** the keeper knows that nothing is under way, and that nothing can be sent */
+  /** whether the keeper knows that nothing is under way and nothing can be sent */
   readonly isClosed: boolean;
   readonly write?: Write;
-  /** as the insurer sees it: written, and neither answered nor its socket closed */
+  /** whether the insurer sees a request that is neither answered nor closed */
   readonly isSending: boolean;
 }
 
 interface Order {
   readonly untilMs: number;
-  /** paused, or about to stop */
+  /** whether the line is paused or the process stops */
   readonly forbids: boolean;
 }
 
@@ -92,39 +92,39 @@ interface Pauser {
   readonly phase: 'open' | 'writing' | 'waiting' | 'asked' | 'confirmed';
   readonly write?: Write;
   readonly watch?: LeaseWatch;
-  /** an answer under way to it */
+  /** an answer on its way to it */
   readonly asked?: Gate;
   /** the pause that was confirmed */
   readonly change?: number;
 }
 
-/** Wants the line open that it has seen paused; by the time it acts, another pause may hold. */
+/** Resumes a line that it has seen paused. When it acts, another pause may apply. */
 interface Resumer {
   readonly seen?: number;
-  /** the pause that it has rightly asked to be lifted: from then on nobody promises silence */
+  /** the pause for which it has requested a valid resume; silence is not promised from then on */
   readonly lifted?: number;
-  /** it has opened a line whose pause it had not seen */
+  /** whether it has resumed a pause that it had not seen */
   readonly liftedUnseen?: true;
   readonly write?: Write;
 }
 
-/** What is tried: the real rules, or with one of them broken. */
+/** The rules: the real ones, or with one of them broken. */
 export interface Rules {
   readonly decideGate: typeof decideGate;
   readonly watchLease: typeof watchLease;
   readonly nextGateEvent: typeof nextGateEvent;
   readonly maySendUntilMs: typeof maySendUntilMs;
   readonly isSilent: typeof isSilent;
-  /** as the pauser asks it; the workers ask it within nextGateEvent */
+  /** for the pauser; the workers use it within nextGateEvent */
   readonly hasLapsed: typeof hasLapsed;
   /** the lease counts from the sending of its renewal, not from the answer */
   readonly leaseFrom: 'sending' | 'answer';
-  /** a lease that a pauser has watched stand still is ended by a compare-and-set of its own */
+  /** whether a pauser ends a lapsed lease by its own compare-and-set */
   readonly pauserEndsLease: boolean;
   readonly lineProcessClosesAtLeaseEnd: boolean;
   readonly keeperKillsAtLeaseEnd: boolean;
   readonly isCompareAndSet: boolean;
-  /** a write that its sender has given up is compared, too */
+  /** whether a write that its sender has given up is compared, too */
   readonly isStrayCompared: boolean;
   readonly newHolderKnowsOfPause: boolean;
 }
@@ -147,7 +147,7 @@ export const rules: Rules = {
 
 /** One step of time: the margin of the shortest leases. */
 export const tickMs = 150;
-/** The holder may send for one step; whoever watches waits for three. */
+/** The holder may send for one step. A watcher waits for three. */
 export const leaseMs = 2 * tickMs;
 
 const none: Order = { untilMs: 0, forbids: false };
@@ -212,9 +212,9 @@ function* settledMovesOf(world: World, rules: Rules): Generator<Move<World>> {
   }
 }
 
-/** What the two processes of a worker say to each other arrives at once, or late: when one of them is frozen. */
+/** Delivers the messages between a worker's two processes at once, or later if one of them is frozen. */
 function settle(worker: Worker, nowMs: number): Worker {
-  const heard = worker.frozen === 'lineProcess' ? worker.heard : worker.order;
+  const heard = worker.frozen === 'line process' ? worker.heard : worker.order;
   const isClosed = worker.isClosed || (worker.frozen === undefined && !worker.isSending && !maySend({ heard }, nowMs));
   return heard === worker.heard && isClosed === worker.isClosed ? worker : { ...worker, heard, isClosed };
 }
@@ -246,7 +246,7 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
     case 'writing': {
       if (pauser.write !== undefined) {
         if (pauser.write.fate === 'under way') break;
-        const phase = pauser.write.fate === 'landed' ? 'waiting' : 'writing'; // stale: looks again
+        const phase = pauser.write.fate === 'landed' ? 'waiting' : 'writing'; // stale: it reads again
         yield { what: `the pauser hears: ${pauser.write.fate}`, state: { ...world, pauser: { phase } } };
         break;
       }
@@ -358,13 +358,13 @@ function* workerMoves(world: World, index: 0 | 1, rules: Rules): Generator<Move<
   if (worker.frozen !== undefined)
     yield { what: `${name}'s ${worker.frozen} thaws`, state: become(without(worker, 'frozen')) };
   else if (budget.freezes > 0)
-    for (const frozen of ['keeper', 'lineProcess'] as const)
+    for (const frozen of ['keeper', 'line process'] as const)
       yield {
         what: `${name}'s ${frozen} freezes`,
         state: become({ ...worker, frozen }, { budget: { ...budget, freezes: budget.freezes - 1 } }),
       };
 
-  if (worker.frozen === 'lineProcess')
+  if (worker.frozen === 'line process')
     yield { what: `${name}'s keeper kills its line process`, state: become(withoutLineProcess(worker)) };
   else if (worker.isSending) yield { what: `${name}'s request ends`, state: become({ ...worker, isSending: false }) };
   else if (maySend(worker, nowMs)) yield { what: `${name} sends`, state: become({ ...worker, isSending: true }) };
@@ -410,7 +410,7 @@ function* workerMoves(world: World, index: 0 | 1, rules: Rules): Generator<Move<
   }
 }
 
-/** A keeper's write has landed, and it knows. */
+/** Handles the answer to a successful write of a keeper. */
 function hear(worker: Worker, { kind, put, sentMs }: Write, nowMs: number, rules: Rules): Worker {
   const isLease = kind === 'take' || kind === 'renew';
   const fromMs = rules.leaseFrom === 'sending' ? sentMs : nowMs;
@@ -418,13 +418,13 @@ function hear(worker: Worker, { kind, put, sentMs }: Write, nowMs: number, rules
   return observe(without(leased, 'write'), put.gate, nowMs, rules);
 }
 
-/** What the pauser makes of an answer. */
+/** Handles an answer to the pauser. */
 function* pauserHears(world: World, read: Gate, what: string, rules: Rules): Generator<Move<World>> {
   const { nowMs, gate, pauser, resumer, budget, stray } = world;
   if (read.state === 'open') return yield { what, state: { ...world, pauser: { phase: 'open' } } };
   const watch = rules.watchLease(pauser.watch, read, nowMs);
   const waiting: Pauser = { phase: 'waiting', ...(watch && { watch }) };
-  /** unless a resume was rightly asked for: from then on nobody promises silence */
+  /** not after a valid resume was requested, because silence is not promised from then on */
   const confirmed = ({ changeNumber }: Gate): Pauser =>
     changeNumber === resumer.lifted ? waiting : { phase: 'confirmed', change: changeNumber };
   if (rules.isSilent(read)) return yield { what, state: { ...world, pauser: confirmed(read) } };
@@ -450,7 +450,7 @@ function* pauserHears(world: World, read: Gate, what: string, rules: Rules): Gen
     };
 }
 
-/** What may become of anybody's write while it waits. */
+/** Yields what may happen to a write under way. */
 function* writeMoves(
   { gate, budget, stray }: World,
   who: string,
@@ -462,7 +462,7 @@ function* writeMoves(
   if (write.fate === 'under way') {
     const landed = land(gate, write.put, rules);
     if (landed === undefined)
-      yield { what: `${who}'s ${write.kind} is refused`, state: become({ ...write, fate: 'stale' }, {}) };
+      yield { what: `${who}'s ${write.kind} is rejected`, state: become({ ...write, fate: 'stale' }, {}) };
     else yield { what: `${who}'s ${write.kind} lands`, state: become({ ...write, fate: 'landed' }, { gate: landed }) };
   }
   if (budget.lostAnswers === 0) return;
@@ -482,7 +482,7 @@ const writeOf = ({ kind }: GateEvent, written: Gate, read: Gate, sentMs: number)
   fate: 'under way',
 });
 
-/** What a keeper makes of the gate that it has read or written: its watch, its lease, and the order to its line process. */
+/** Updates a keeper with the gate that it has read or written: its watch, its lease, and the order to its line process. */
 function observe(worker: Worker, gate: Gate, nowMs: number, rules: Rules): Worker {
   const watch = rules.watchLease(worker.watch, gate, nowMs);
   const leaseUntilMs = gate.holder === worker.holder ? worker.leaseUntilMs : 0;
@@ -503,7 +503,7 @@ const keeperStateOf = ({ holder, watch, isClosed, isStopping }: Worker): KeeperS
   holder,
   leaseMs,
   watch,
-  renewAtMs: Number.NEGATIVE_INFINITY, // whoever does not look does not renew: that is tried too
+  renewAtMs: Number.NEGATIVE_INFINITY, // a renewal is always due; a keeper that does not read does not renew, which is tried, too
   lineProcessReady: true,
   lineProcessClosed: isClosed,
   lineProcessGivenUp: false,
@@ -513,7 +513,7 @@ const keeperStateOf = ({ holder, watch, isClosed, isStopping }: Worker): KeeperS
   unwrittenPause: undefined,
 });
 
-/** With a line process its sockets are gone, and what it was allowed. The next one comes at once, and may do nothing yet. */
+/** Replaces a killed line process. Its sockets and permit are gone, and the next one may not send yet. */
 const withoutLineProcess = (worker: Worker): Worker => ({
   ...without(worker, 'frozen'),
   leaseUntilMs: 0,
@@ -524,13 +524,13 @@ const withoutLineProcess = (worker: Worker): Worker => ({
 });
 
 /**
- * Before the clock moves on, whoever's time is over by now has acted, late by no more than the margin: the line process by its
- * own clock, the keeper with its knife.
+ * Advances the clock by one step. Before, the processes whose time is over have acted, late by the margin at most: the line
+ * process closes on its own clock, and the keeper kills.
  */
 function tick(world: World, rules: Rules): World {
   const isOver = (untilMs: number): boolean => world.nowMs >= untilMs + leaseMarginMs(leaseMs);
   const [a, b] = world.workers.map((worker): Worker => {
-    if (worker.frozen === 'lineProcess')
+    if (worker.frozen === 'line process')
       return rules.keeperKillsAtLeaseEnd && isOver(worker.allowedUntilMs) && !worker.isClosed
         ? withoutLineProcess(worker)
         : worker;
@@ -546,24 +546,24 @@ function without<Whole extends object, Key extends keyof Whole>(whole: Whole, ke
 }
 
 /**
- * Two worlds with the same key go the same ways: time counts from now, and no further back than anybody looks; a write
- * that was overtaken is refused whatever it says, and a watch of such a lease begins anew; which worker is which does
- * not matter.
+ * Returns a key. Worlds with the same key have the same future. Times are relative to now, and only as far back as any rule
+ * looks. A write that was overtaken fails whatever it contains, and a watch of such a lease restarts. The order of the two
+ * workers does not matter.
  */
 function keyOf(world: World, rules: Rules): string {
   const { gate, workers, stray, pauser, resumer, budget, nowMs } = world;
   const { isCompareAndSet, isStrayCompared } = rules;
-  const comesBackNever = isCompareAndSet && isStrayCompared && rules.decideGate === decideGate; // an old number
+  const isNeverCurrentAgain = isCompareAndSet && isStrayCompared && rules.decideGate === decideGate; // an old number
   const ageOf = (number: number, now: number): number | string =>
-    number === now ? 0 : comesBackNever ? '-' : now - number;
+    number === now ? 0 : isNeverCurrentAgain ? '-' : now - number;
   const age = (leaseNumber: number): number | string => ageOf(leaseNumber, gate.leaseNumber);
-  const isOver = (leaseNumber: number): boolean => comesBackNever && leaseNumber !== gate.leaseNumber;
+  const isOver = (leaseNumber: number): boolean => isNeverCurrentAgain && leaseNumber !== gate.leaseNumber;
   const ticksTo = (ms: number): number => Math.round((ms - nowMs) / tickMs);
   const since = (ms: number): number => Math.min(longestLookBack, -ticksTo(ms));
-  /** of a lease: `x` without one; -1 once its line process can be late no longer */
+  /** the end of a lease: `x` without one; -1 once its line process cannot be late any more */
   const end = (ms: number): number | string => (ms === 0 ? 'x' : Math.max(-1, ticksTo(ms)));
 
-  /** of one that nobody holds, or that is as it was renewed last: nothing */
+  /** empty without a holder, and if the last write was the renewal */
   const renewalKey = (one: Gate): string => {
     const renewal = ageOf(renewalNumberOf(one), renewalNumberOf(gate));
     return one.holder === undefined || renewal === 0 ? '' : `~${renewal}`;
@@ -581,7 +581,7 @@ function keyOf(world: World, rules: Rules): string {
   const watchKey = (watch: LeaseWatch | undefined, read: Gate | undefined): string => {
     if (watch === undefined) return '';
     const isOfRead = read !== undefined && watch.renewalNumber === renewalNumberOf(read);
-    if (comesBackNever && watch.renewalNumber !== renewalNumberOf(gate) && !isOfRead) return '';
+    if (isNeverCurrentAgain && watch.renewalNumber !== renewalNumberOf(gate) && !isOfRead) return '';
     return `${ageOf(watch.renewalNumber, renewalNumberOf(gate))}${isOfRead ? 'r' : ''}@${since(watch.sinceMs)}`;
   };
   const orderKey = ({ untilMs, forbids }: Order): string => `${end(untilMs)}${forbids ? 'f' : ''}`;
@@ -600,7 +600,7 @@ function keyOf(world: World, rules: Rules): string {
       reading ? gateKey(reading, nameOf) : '',
     ].join();
   };
-  /** all but the workers; the first of them is the one that others are told from */
+  /** everything but the workers, as seen by the first of them */
   const restKey = (first: Worker): string => {
     const nameOf = namesFrom(first.holder, workers);
     const { phase, write, watch, asked, change = '' } = pauser;
@@ -626,7 +626,7 @@ function keyOf(world: World, rules: Rules): string {
 type NameOf = (holder: string | undefined) => string;
 const byKey = (a: { readonly key: string }, b: { readonly key: string }): number => (a.key < b.key ? -1 : 1);
 
-/** Names as one worker sees them: `me`, the `other` one, or one of those that were there before. */
+/** Returns a holder's name as one worker sees it: `me`, `other`, or a former worker. */
 const namesFrom = (own: string, workers: World['workers']): NameOf => {
   const isThere = (holder: string): boolean => workers.some((worker) => worker.holder === holder);
   return (holder) => {
@@ -636,16 +636,16 @@ const namesFrom = (own: string, workers: World['workers']): NameOf => {
   };
 };
 
-/** Nobody counts further back than a lease with its margin, and one step more. */
+/** No rule looks further back than a lease with its margin, and one step. */
 const longestLookBack = 4;
 
-/** A watch that takes a renewed lease for the one before. */
+/** A broken watch that does not notice renewals. */
 const watchHolder: Rules['watchLease'] = (watch, gate, nowMs) =>
   watch !== undefined && watch.holder === gate.holder ? watch : watchLease(undefined, gate, nowMs);
 
 type Mutation = { readonly rules: Partial<Rules>; readonly budget?: Partial<Budget> };
 
-/** Each rule broken by itself, and what has to happen besides. */
+/** Each rule broken alone, with the budget that shows it. */
 export const brokenRules: Readonly<Record<string, Mutation>> = {
   'a lease is compared without its number': {
     rules: {

@@ -36,7 +36,7 @@ export function reportOf({ results, seconds, broken }: SeedsResult): string {
     `${sums.faultsInAll} faults, ${sums.events} events in ${seconds.toFixed(1)} s:`,
     `${Math.round(sums.faultsInAll / seconds)} faults a second; ${sums.hours.toFixed(1)} simulated hours;`,
     `${sums.requests} requests, ${sums.confirmedPauses} pauses confirmed, ${sums.takeovers} takeovers;`,
-    `${sums.lostCooldowns} requests against a Retry-After whose only hearer died or was cut off`,
+    `${sums.lostCooldowns} requests against a Retry-After whose only receiver died or was disconnected`,
   ].join(' ');
   const tables = [
     ...table('faults', sums.faults),
@@ -50,6 +50,6 @@ export function reportOf({ results, seconds, broken }: SeedsResult): string {
     '',
     summary,
     `seed ${seed} breaks a promise: ${promise}`,
-    `to see it again: npm run simulate -- --seed ${seed} --faults ${faults}`,
+    `to repeat it: npm run simulate -- --seed ${seed} --faults ${faults}`,
   ].join('\n');
 }

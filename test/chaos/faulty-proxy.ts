@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Server
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The way from one worker to one service, which can be spoilt and mended. */
+/** A proxy between one worker and one service that can be made faulty and repaired. */
 export interface Way<Mode extends string> {
   /** 127.0.0.1:PORT */
   readonly address: string;
@@ -14,22 +14,27 @@ export interface Way<Mode extends string> {
 }
 
 /**
- * `drop`: connections are reset. `silent`: nothing gets through until it is mended, then late. `delay`: each request comes
- * late, whoever waits for it still. `error`: 500. `lost-answer`: it is done, but the answer is 500 or a reset. `throttle`:
- * too many requests, in the words of DynamoDB or S3
+ * The faults of a proxy to AWS.
+ * - `drop`: connections are reset
+ * - `silent`: nothing passes until the repair, and then late
+ * - `delay`: each request arrives late, also if its sender has given up
+ * - `error`: the answer is 500
+ * - `lost-answer`: the request is executed, but the answer is 500 or a reset
+ * - `throttle`: too many requests, as DynamoDB or S3 say it
  */
 export type AwsMode = 'drop' | 'silent' | 'delay' | 'error' | 'lost-answer' | 'throttle';
 
-/** `cut`: connections are reset, new ones too. `silent`: nothing gets through until it is mended. */
-export const temporalModes = ['cut', 'silent'] as const;
+/** `disconnected`: connections are reset, also new ones. `silent`: nothing passes until the repair. */
+export const temporalModes = ['disconnected', 'silent'] as const;
 export type TemporalMode = (typeof temporalModes)[number];
 
-/** How late `delay` is, ms: a call to the gate gives up after 1 000. */
+/** Delays in ms of `delay`. The time limit of a call to the gate is 1 000. */
 const delaysMs = [300, 900, 1_500, 3_000] as const;
 
 /**
- * @param target the service itself, http://HOST:PORT
- * @param ownPort 0: any free one
+ * Starts a proxy to AWS.
+ * @param target the service, http://HOST:PORT
+ * @param ownPort 0 for any free port
  */
 export async function startAwsWay(target: string, ownPort = 0): Promise<Way<AwsMode>> {
   const { hostname, port } = new URL(target);
@@ -41,7 +46,7 @@ export async function startAwsWay(target: string, ownPort = 0): Promise<Way<AwsM
 
   const server = createServer((asked, answer) => {
     requests += 1;
-    serve(asked, answer, requests).catch(() => answer.destroy()); // whoever asked has gone, or the service has
+    serve(asked, answer, requests).catch(() => answer.destroy()); // the client or the service has gone
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -108,7 +113,7 @@ function throttle({ headers }: IncomingMessage, answer: ServerResponse): void {
   }
 }
 
-/** @param target HOST:PORT */
+/** Starts a proxy to Temporal. @param target HOST:PORT */
 export async function startTemporalWay(target: string): Promise<Way<TemporalMode>> {
   const [host = '', port = ''] = target.split(':');
   const pairs = new Set<readonly [Socket, Socket]>();
@@ -120,7 +125,7 @@ export async function startTemporalWay(target: string): Promise<Way<TemporalMode
   };
   const server = createTcpServer((near) => {
     near.on('error', () => {});
-    if (mode === 'cut') return void near.resetAndDestroy();
+    if (mode === 'disconnected') return void near.resetAndDestroy();
     const far = connect(Number(port), host);
     const pair = [near, far] as const;
     pairs.add(pair);
@@ -133,7 +138,7 @@ export async function startTemporalWay(target: string): Promise<Way<TemporalMode
     if (mode === undefined) join(pair);
   });
   const address = await listen(server);
-  const cut = (): void => {
+  const disconnect = (): void => {
     for (const [near, far] of pairs) {
       near.resetAndDestroy();
       far.destroy();
@@ -143,7 +148,7 @@ export async function startTemporalWay(target: string): Promise<Way<TemporalMode
     address,
     spoil(how) {
       mode = how;
-      if (how === 'cut') return cut();
+      if (how === 'disconnected') return disconnect();
       for (const [near, far] of pairs) {
         near.unpipe(far);
         far.unpipe(near);
@@ -154,7 +159,7 @@ export async function startTemporalWay(target: string): Promise<Way<TemporalMode
       mode = undefined;
     },
     async close() {
-      cut();
+      disconnect();
       server.close();
       await once(server, 'close');
     },
