@@ -50,7 +50,7 @@ test('an upgrade from the last release keeps all tables, the bucket and the key,
   const account = await openAccount();
   await account.create(
     'EpaSyncData',
-    readFileSync(join(import.meta.dirname, '..', 'releases', '0.1.0', 'EpaSyncData.template.json'), 'utf8'),
+    readFileSync(join(import.meta.dirname, '..', 'releases', '0.2.0', 'EpaSyncData.template.json'), 'utf8'),
   );
   const before = await account.resources('EpaSyncData');
   const bucket =
