@@ -14,8 +14,8 @@ export interface LinePortOptions {
 }
 
 /**
- * The insurer's end of the line. It implements HTTP/1.1 on plain sockets: the judge must see the first byte of a request and
- * the last byte of an answer, and a fault must be able to break an answer at any byte.
+ * The insurer's end of the line. It implements HTTP/1.1 on plain sockets. The judge must see the first byte of a request and
+ * the last byte of an answer. A fault must be able to break an answer at any byte.
  */
 export class LinePort {
   private readonly server: Server;

@@ -28,6 +28,8 @@ const commands: readonly (readonly [what: string, command: Command, args: readon
   ],
   ['dead code', process.execPath, [join(bin, 'knip')]],
   ['compose file', process.execPath, [join(bin, 'dclint'), '--max-warnings', '0', 'docker-compose.yml']],
+  // waits for the tools, so that only one process builds them
+  ['prose', () => process.execPath, [join(import.meta.dirname, 'prose.ts')]],
   // shellcheck and pyflakes are not installed everywhere, so the result must not depend on them
   [
     'GitHub workflows',

@@ -63,7 +63,7 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
         workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
       },
-      shutdownGraceTime: '10 s', // time to store answers; waiting tasks end at once, and the lease is handed back
+      shutdownGraceTime: '10 s', // time to store answers; waiting tasks end immediately, and the lease is handed back
     });
   };
   return await Promise.all([createWorker(lineTaskQueue), createWorker(urgentLineTaskQueue)]);

@@ -36,7 +36,7 @@ export interface LineUpdateInput {
   readonly seen: number;
 }
 
-/** Why an update failed for good: types of ApplicationFailure. Each stands for a fault of GateError. */
+/** Why an update failed permanently: types of ApplicationFailure. Each stands for a fault of GateError. */
 export type LineFailureType = 'Superseded' | 'UnknownInsurer' | 'Resumed';
 
 /** The activities of `insurerLine`, on the queue `sync`. All are safe to repeat. */

@@ -28,7 +28,7 @@ export function expiresAtSeconds(recorded: string): number {
 
 /**
  * Turns a draft into the entry after `previous`. The hash is SHA-256, in hex, over the UTF-8 text of the entry as JSON
- * without `hash`: fields sorted by name at every depth, no white space, absent fields left out
+ * without `hash`. Fields are sorted by name at every depth. White space and absent fields are left out
  * (docs/reference/access-log.md).
  * @param previous undefined for a patient's first entry
  */

@@ -50,8 +50,8 @@ export interface GateStore {
   /** Removes all changes up to this number from the outbox. @throws GateError `unknown-insurer`, `unavailable` */
   acknowledge(upTo: number): Promise<void>;
   /**
-   * Resolves once the gate proves that the paused line is silent: its holder has said so, it has no holder, or this call has
-   * watched the lease until it lapsed and then ended it. An unavailable gate is tried again until the signal aborts.
+   * Resolves once the gate proves that the paused line is silent. Either its holder has said so, or it has no holder, or
+   * this call has watched the lease until it lapsed and then ended it. An unavailable gate is tried again until the signal aborts.
    * @throws GateError `resumed` if the line is open; the signal's reason when the signal aborts
    */
   awaitSilence(signal: AbortSignal): Promise<Gate>;

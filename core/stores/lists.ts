@@ -11,7 +11,7 @@ export interface GonePatient {
 }
 
 /**
- * The objects of a list, `lists/{listId}/…`: the list as it arrived (`segments/`), the order of its segments
+ * The objects of a list, `lists/{listId}/…`. They are the list as it arrived (`segments/`), the order of its segments
  * (`manifests/{sha256}`), the lines of its shards (`shards/{xx}/{0001}`), and the patients who are gone (`gone/{xx}`).
  * The keys do not depend on the attempt, so a repeated attempt overwrites its own objects.
  */

@@ -14,7 +14,7 @@ export interface Pause {
   readonly confirmedMs: number;
 }
 
-/** Operators who pause and resume. They report a confirmed pause to the judge at once, and a resume before they request it. */
+/** Operators who pause and resume. They report a confirmed pause to the judge immediately, and a resume before they request it. */
 export class Operators {
   readonly pauses: Pause[] = [];
   /** intervals in which the line was, or may have been, paused; epoch ms */

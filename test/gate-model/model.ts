@@ -212,7 +212,7 @@ function* settledMovesOf(world: World, rules: Rules): Generator<Move<World>> {
   }
 }
 
-/** Delivers the messages between a worker's two processes at once, or later if one of them is frozen. */
+/** Delivers the messages between a worker's two processes immediately, or later if one of them is frozen. */
 function settle(worker: Worker, nowMs: number): Worker {
   const heard = worker.frozen === 'line process' ? worker.heard : worker.order;
   const isClosed = worker.isClosed || (worker.frozen === undefined && !worker.isSending && !maySend({ heard }, nowMs));
@@ -547,7 +547,7 @@ function without<Whole extends object, Key extends keyof Whole>(whole: Whole, ke
 
 /**
  * Returns a key. Worlds with the same key have the same future. Times are relative to now, and only as far back as any rule
- * looks. A write that was overtaken fails whatever it contains, and a watch of such a lease restarts. The order of the two
+ * looks. A write that was overtaken fails, with any content, and a watch of such a lease restarts. The order of the two
  * workers does not matter.
  */
 function keyOf(world: World, rules: Rules): string {

@@ -3,7 +3,7 @@ import type { Answer, SeenRequest } from './insurer.ts';
 import { workerOf } from './worker.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
-/** A Retry-After. It applies to its receiver at once, and to later holders once the gate has it. */
+/** A Retry-After. It applies to its receiver immediately, and to later holders once the gate has it. */
 interface Cooldown {
   /** its end, in true time */
   readonly untilMs: number;

@@ -31,8 +31,8 @@ const retryMs = 1_000;
 const patients = 40;
 
 /**
- * Simulates Temporal as the line sees it: endless tasks for its two queues, and `insurerLine`, which runs each update as an
- * activity of some worker and retries it until it has an answer.
+ * Simulates Temporal as the line sees it: endless tasks for its two queues, and `insurerLine`. That workflow runs each update
+ * as an activity of some worker, and retries it until it has an answer.
  */
 export class SimulatedTemporal {
   isDown = false;
@@ -146,7 +146,7 @@ export class SimulatedTemporal {
     );
   }
 
-  /** Runs an activity in some worker, and retries it in another one until it succeeds or fails for good. */
+  /** Runs an activity in some worker, and retries it in another one until it succeeds or fails permanently. */
   #activity<Answer>(
     work: (worker: ActivityWorker, signal: AbortSignal) => Promise<Answer>,
     tell: (answer: Answer) => void,

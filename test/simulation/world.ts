@@ -177,7 +177,7 @@ export class Machine {
 /** Time in ms that a process needs after a freeze to run overdue work. */
 const catchUpMs = 20;
 
-/** A process: an event loop that can freeze, and that ends at once when killed. */
+/** A process: an event loop that can freeze, and that ends immediately when killed. */
 export class SimulatedProcess {
   readonly name: string;
   readonly machine: Machine;

@@ -47,7 +47,7 @@ export interface ListSink {
   begin(start: { readonly from: number; readonly etag?: string; readonly resumeEtag?: string }): void;
   /** Receives a chunk. Until it has resolved, nothing more is read from the socket. */
   write(chunk: Buffer): Promise<void>;
-  /** Discards all bytes, because the insurer has another list by now. The request fails. */
+  /** Discards all bytes, because the insurer now has another list. The request fails. */
   restart(): void;
 }
 
@@ -151,7 +151,7 @@ export function createInsurerClient({
           callsOfPatient.delete(own);
           if (callsOfPatient.size === 0) calls.delete(kvnr);
         });
-      // The line is free by now: the next request is under way while this answer is checked.
+      // The line is already free: the next request is under way while this answer is checked.
       if (fetched.kind === 'answer') checkCareRecords(fetched.body, kvnr);
       return fetched;
     },

@@ -181,8 +181,8 @@ export function openExchange({
 }
 
 /**
- * Maps an error of undici or the socket to a fault kind: `refused` before the request was written, `contract` for headers or
- * chunks that are not HTTP, `cut-short` for a body that ends too early, and `reset` for all else that closes the socket.
+ * Maps an error of undici or the socket to a fault kind. It is `refused` before the request was written, and `contract` for
+ * headers or chunks that are not HTTP. It is `cut-short` for a body that ends too early, and `reset` for any other close.
  */
 function asLineError(
   error: Error,

@@ -11,7 +11,7 @@ export interface KeeperConnection {
 }
 
 /**
- * Connects this process to the keeper that forked it. When the keeper ends, this process ends at once by SIGKILL, which
+ * Connects this process to the keeper that forked it. When the keeper ends, this process ends immediately by SIGKILL, which
  * closes its sockets without any handler.
  * @param onStop called once when this process should shut down: the keeper has ordered it, or tasks wait here while another
  *   process has the lease

@@ -177,7 +177,7 @@ const trySignal = (pid: number, signal: NodeJS.Signals): void => {
   }
 };
 
-/** Pairs start one after the other: four processes that start at once would leave no core to the other tests. */
+/** Pairs start one after the other: four processes that start at the same time would leave no core to the other tests. */
 let lastStart: Promise<unknown> = Promise.resolve();
 
 /** Starts an insurer with its own line, and workers on it. All end with the test. */
@@ -232,7 +232,7 @@ async function openWorld() {
           .filter((worker) => worker.process.exitCode === null && worker.process.signalCode === null)
           .map(async (worker) => {
             worker.kill('SIGCONT');
-            worker.kill('SIGKILL'); // its line process is awake by now and ends with it
+            worker.kill('SIGKILL'); // its line process is awake again and ends with it
             await once(worker.process, 'exit');
           }),
       );

@@ -13,7 +13,7 @@ export interface KeeperState {
   readonly holder: string;
   readonly leaseMs: number;
   readonly watch: LeaseWatch | undefined;
-  /** when the next renewal is due; -Infinity: at once, because the line process has no permit yet */
+  /** when the next renewal is due; -Infinity: immediately, because the line process has no permit yet */
   readonly renewAtMs: number;
   /** whether a line process runs and has reported ready */
   readonly lineProcessReady: boolean;

@@ -18,8 +18,8 @@ export interface LineProcessSupervisorOptions {
 const startMs = 60_000;
 
 /**
- * Supervises the line process for the keeper: remembers what it was permitted and what it has reported, and kills it if it
- * does not close its sockets or does not answer.
+ * Supervises the line process for the keeper. Remembers what it was permitted and what it has reported. Kills it if it does
+ * not close its sockets or does not answer.
  */
 export class LineProcessSupervisor {
   readonly startedAtMs: number;

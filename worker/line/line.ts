@@ -26,7 +26,7 @@ export interface Line {
    * request queues again.
    * @param read reads the answer; its result or error becomes the result or error of this call
    * @param signal cancels the wait or the request. The call then rejects with the signal's reason, but only once the socket
-   *   is closed, because the insurer would otherwise see two requests at once
+   *   is closed, because the insurer would otherwise see two requests at the same time
    * @throws LineError if the line fails; LineWithheld if we aborted the request
    */
   perform<T>(

@@ -5,7 +5,7 @@ export interface LineQueue {
   /**
    * Runs tasks one at a time: people first, then the list, then bulk, and first come first served within each priority. The
    * next task begins once the last has settled.
-   * @param signal removes a waiting task, which then rejects at once with the signal's reason. It has no effect on a running
+   * @param signal removes a waiting task, which then rejects immediately with the signal's reason. It has no effect on a running
    *   task, which gets the signal by other means and settles once its socket is closed
    */
   run<T>(priority: Priority, signal: AbortSignal, task: () => Promise<T>): Promise<T>;

@@ -86,8 +86,8 @@ export class SendPermit {
   }
 
   /**
-   * Whether a request may be written in this tick: the lease has not ended on this process's monotonic clock, the line is
-   * open, no cooldown runs, and the gap after a request that we aborted is over.
+   * Whether a request may be written in this tick. The lease must not have ended on this process's monotonic clock, and the
+   * line must be open. No cooldown may run, and the gap after a request that we aborted must be over.
    */
   maySend(): boolean {
     return this.isOpen() && this.#clock.monotonicMs() >= Math.max(this.#gapUntilMs, this.#cooldownUntilMs());
@@ -130,7 +130,7 @@ export class SendPermit {
   }
 
   /**
-   * Starts a cooldown (`Retry-After`) for the whole line, across all processes. It applies to this process at once.
+   * Starts a cooldown (`Retry-After`) for the whole line, across all processes. It applies to this process immediately.
    * Resolves once the gate has it.
    * @param forMs length from now
    */
@@ -149,11 +149,11 @@ export class SendPermit {
     this.#ownPauses += 1;
     this.#look();
     await this.#ask((request) => ({ kind: 'pause-by-system', request, reason }));
-    this.#ownPauses -= 1; // the order has the pause by now: the keeper sends it before `written`
+    this.#ownPauses -= 1; // the order already has the pause: the keeper sends it before `written`
     this.#look();
   }
 
-  /** Follows an order of the keeper. Reports at once, so that a missing report means a stalled process. */
+  /** Follows an order of the keeper. Reports immediately, so that a missing report means a stalled process. */
   obey(order: Order): void {
     const hadLease = this.#clock.monotonicMs() < this.#order.sendUntilMs;
     this.#order = order;

@@ -164,7 +164,7 @@ test('while every worker is frozen a pause is confirmed once the lease has lapse
   await resume(day);
   for (const pid of bothOf(worker)) process.kill(pid, 'SIGCONT');
   await expectCompleted(day);
-  // what was given up has been refused by now: two changes, and no third one
+  // the abandoned update was refused in the meantime: two changes, and no third one
   await expect
     .poll(async () => await remembered(day).catch(() => undefined), { timeout: 20_000 })
     .toMatchObject({ state: 'open', changes: [{ number: 2 }, { number: 1 }] });
