@@ -101,7 +101,7 @@ test('start, status, runs and issues show a run from its start to its end', asyn
   expect(await sync(['status'])).toEqual({
     exitCode: 3,
     out: '',
-    errors: 'epa-sync: there was no run yet. Start one with npm run sync -- start.\n',
+    errors: 'epa-sync: there is no such run. Start one with npm run sync -- start.\n',
   });
   expect(await sync(['runs'])).toMatchObject({ exitCode: 3 });
   const started = await sync(['start']);
@@ -118,7 +118,7 @@ test('start, status, runs and issues show a run from its start to its end', asyn
   );
   expect(await sync(['cancel', 'too late'])).toMatchObject({
     exitCode: 3,
-    errors: 'epa-sync: no run is under way. Start one with npm run sync -- start.\n',
+    errors: 'epa-sync: no run is in progress. Start one with npm run sync -- start.\n',
   });
   expect(await sync(['cancel'])).toMatchObject({ exitCode: 2 });
   expect(await sync(['removals', 'approve'])).toMatchObject({ exitCode: 3 });
