@@ -119,7 +119,7 @@ test('a pause without a reason or a name, and one for an insurer that does not e
     { operator: 'olga', reason: '' },
     { operator: ' ', reason: 'r' },
   ]) {
-    await expect(day.line.pause(wish)).rejects.toMatchObject({ fault: 'refused' });
+    await expect(day.line.pause(wish)).rejects.toMatchObject({ fault: 'invalid' });
     expect(await failureOf(day, insurerId, { ...wish, seen: 0 })).toBe('CommandInvalid');
   }
   const gate = day.stores.gateOf('nobody');
