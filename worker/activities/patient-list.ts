@@ -56,7 +56,7 @@ export async function fetchPatientList(
         if (outcome === 'whole') await segments.finish();
         attempt.countSuccess();
         if (outcome === 'unchanged') return { kind: 'unchanged', lineUse: attempt.details.lineUse };
-        if (outcome === 'range-refused') segments.restart();
+        if (outcome === 'range-not-satisfiable') segments.restart();
       } catch (error) {
         attempt.countFailure(error);
         if (isUnusableAnswer(error)) {

@@ -66,7 +66,7 @@ export interface InsurerClient {
   fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest of it, into a sink. Sends one request, with the priority `list`.
-   * @returns whole: the last byte of the list has arrived; unchanged: 304; range-refused: 416, start again without `resume`
+   * @returns whole: the last byte of the list has arrived; unchanged: 304; range-not-satisfiable: 416, start again without `resume`
    * @throws LineError; `contract` also if a 206 has not the range or the ETag of the request. Only then the sink has been
    *   told to restart; after any other fault it keeps what it has
    * @throws LineWithheld if we aborted the request
@@ -75,7 +75,7 @@ export interface InsurerClient {
     request: ListRequest,
     sink: ListSink,
     signal: AbortSignal,
-  ): Promise<'whole' | 'unchanged' | 'range-refused'>;
+  ): Promise<'whole' | 'unchanged' | 'range-not-satisfiable'>;
 }
 
 /** Default of CARE_RECORDS_MAX_BYTES. A larger answer is rejected and reported (insurer-api.yaml, "Sizes"). */
@@ -168,7 +168,7 @@ export function createInsurerClient({
           ...(!resume && knownEtag !== undefined && { 'if-none-match': knownEtag }),
         },
       } as const;
-      const readAnswer = async (answer: ExchangeAnswer): Promise<'whole' | 'unchanged' | 'range-refused'> => {
+      const readAnswer = async (answer: ExchangeAnswer): Promise<'whole' | 'unchanged' | 'range-not-satisfiable'> => {
         const { status, headers } = answer;
         const contract = (problem: string): LineError => new LineError('contract', { operation, status, problem });
         if (status === 304 && !resume && knownEtag !== undefined) {
@@ -177,7 +177,7 @@ export function createInsurerClient({
         }
         if (status === 416 && resume) {
           await drain(answer, stallMs, operation, clock);
-          return 'range-refused';
+          return 'range-not-satisfiable';
         }
         if (status !== 200 && !(status === 206 && resume)) throw await errorOf(answer, operation);
         if (!['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? ''))
