@@ -4,7 +4,8 @@
  */
 const notTests = '\\.(test|fixture)\\.ts$';
 
-const rooms = [
+/** The top-level folders. */
+const parts = [
   'core',
   'worker',
   'lambdas',
@@ -19,23 +20,23 @@ const rooms = [
   'docs',
   'test',
 ];
-/** Matches the paths in all rooms except the named ones. */
-const roomsBut = (...names) => `^(${rooms.filter((room) => !names.includes(room)).join('|')})/`;
+/** Matches the paths in all parts except the named ones. */
+const partsBut = (...names) => `^(${parts.filter((part) => !names.includes(part)).join('|')})/`;
 
 const allImports = [
   {
     name: 'core-stands-alone',
     severity: 'error',
     from: { path: '^core/', pathNot: notTests },
-    to: { path: roomsBut('core') },
+    to: { path: partsBut('core') },
   },
   {
-    name: 'deployed-rooms-know-core-only',
+    name: 'deployed-parts-know-core-only',
     comment: 'deployed code imports core and itself',
     severity: 'error',
     from: { path: '^(worker|lambdas|infra)/', pathNot: notTests },
     to: {
-      path: roomsBut('core'),
+      path: partsBut('core'),
       // the stack makes routes from the table of operations, builds the console, and serves it with its headers
       pathNot: ['^$1/', '^lambdas/http/(routes|problems)\\.ts$', '^console/(build|security-headers)\\.ts$'],
     },
@@ -45,34 +46,34 @@ const allImports = [
     comment: 'types of the schemas that validate in the API; console-runs-alone keeps their code out of the browser',
     severity: 'error',
     from: { path: '^console/', pathNot: notTests },
-    to: { path: roomsBut('core', 'console'), pathNot: '^lambdas/http/(schemas|problems)\\.ts$' },
+    to: { path: partsBut('core', 'console'), pathNot: '^lambdas/http/(schemas|problems)\\.ts$' },
   },
   {
     name: 'terminal-knows-core-only',
     severity: 'error',
     from: { path: '^terminal/', pathNot: notTests },
-    to: { path: roomsBut('core', 'terminal') },
+    to: { path: partsBut('core', 'terminal') },
   },
   {
     name: 'local-starts-processes',
-    comment: 'starts the other rooms as processes',
+    comment: 'starts the other parts as processes',
     severity: 'error',
     from: { path: '^local/', pathNot: notTests },
-    to: { path: roomsBut('core', 'local', 'terminal'), pathNot: '^console/(build|security-headers)\\.ts$' },
+    to: { path: partsBut('core', 'local', 'terminal'), pathNot: '^console/(build|security-headers)\\.ts$' },
   },
   {
     name: 'cli-asks-the-api',
     comment: 'needs local for the address of the running stack and for tokens',
     severity: 'error',
     from: { path: '^cli/', pathNot: notTests },
-    to: { path: roomsBut('core', 'cli', 'local', 'terminal') },
+    to: { path: partsBut('core', 'cli', 'local', 'terminal') },
   },
   {
     name: 'simulator-knows-nobody',
     comment: 'a judge that shared code with the judged would share its mistakes',
     severity: 'error',
     from: { path: '^simulator/', pathNot: notTests },
-    to: { path: roomsBut('simulator') },
+    to: { path: partsBut('simulator') },
   },
   {
     name: 'line-knows-no-insurer',
@@ -110,7 +111,7 @@ const importsAtRunTime = [
     comment: 'the bundle for the browser contains only console and core',
     severity: 'error',
     from: { path: '^console/', pathNot: notTests },
-    to: { path: roomsBut('core', 'console') },
+    to: { path: partsBut('core', 'console') },
   },
   {
     name: 'only-the-line-sends',

@@ -97,7 +97,7 @@ const sync = z.object({
   }),
   CARE_MAX_ATTEMPTS: z.coerce.number().int().min(1).max(10_000).default(40).meta({
     description:
-      'Requests for one patient in one run before the patient fails. A refused connection does not count ([ADR 0013](../adr/0013-what-counts-as-a-try.md)).',
+      'Maximum number of requests in one fetch of a patient. After these, a sync on demand fails, and a run leaves the patient pending until the next list. A refused connection does not count ([ADR 0013](../adr/0013-what-counts-as-a-try.md)).',
     unit: 'requests',
   }),
   REMOVAL_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5).meta({
@@ -108,7 +108,12 @@ const sync = z.object({
 });
 
 const line = z.object({
-  LEASE_MS: milliseconds(10_000, 2_000, 120_000, 'How long a worker may send after its last renewal of the lease.'),
+  LEASE_MS: milliseconds(
+    10_000,
+    2_000,
+    120_000,
+    'Length of the lease after each renewal. The worker stops sending a margin earlier ([the line](../explanation/the-line.md)).',
+  ),
   LINE_STALL_MS: milliseconds(15_000, 100, 120_000, 'A request fails after this time without a byte from the insurer.'),
   LINE_MIN_GAP_MS: milliseconds(50, 0, 10_000, 'Rest after a request that the worker closed itself.'),
   PAUSE_GRACE_MS: milliseconds(

@@ -54,7 +54,10 @@ export function nextGateEvent(gate: Gate, state: KeeperState, nowMs: number): Ga
 /** Returns the time at which the holder stops sending. @param sentMs when its last successful renewal was sent, monotonic */
 export const maySendUntilMs = (sentMs: number, leaseMs: number): number => sentMs + leaseMs - leaseMarginMs(leaseMs);
 
-/** Returns when a line process is killed unless it has reported closed: half the margin before another worker may take over. */
+/**
+ * Returns when a line process is killed unless it has reported closed: half the margin after its send permit ended, and one
+ * and a half margins before another worker may take the lease.
+ */
 export const killAtMs = (sendUntilMs: number, leaseMs: number): number => sendUntilMs + leaseMarginMs(leaseMs) / 2;
 
 /** Returns the interval of renewals: one second, or a quarter of a short lease. */
