@@ -55,8 +55,8 @@ export function nextGateEvent(gate: Gate, state: KeeperState, nowMs: number): Ga
 export const maySendUntilMs = (sentMs: number, leaseMs: number): number => sentMs + leaseMs - leaseMarginMs(leaseMs);
 
 /**
- * Returns when a line process is killed unless it has reported closed: half the margin after its send permit ended, and one
- * and a half margins before another worker may take the lease.
+ * Returns when a line process is killed unless it has reported closed: half the margin after its send permit ended. Another
+ * worker may take the lease one and a half margins later.
  */
 export const killAtMs = (sendUntilMs: number, leaseMs: number): number => sendUntilMs + leaseMarginMs(leaseMs) / 2;
 
