@@ -147,7 +147,7 @@ const isLineFailure = (error: unknown): false => {
 function longPermit(): SendPermit {
   const permit = new SendPermit({
     tell: (message) => {
-      if (message.kind === 'pause-by-system') queueMicrotask(() => permit.confirm(message.request));
+      if (message.kind === 'pause-by-system') queueMicrotask(() => permit.confirmPause(message.pauseId));
     },
     writeCooldown: async () => {},
     pauseGraceMs: 2_000,
@@ -161,9 +161,9 @@ function longPermit(): SendPermit {
     number: 1,
     sendUntilMs,
     leaseNumber: Date.now(),
-    paused: false,
+    isPaused: false,
     cooldownUntilMs: 0,
-    stop: false,
+    mustStop: false,
   });
   return permit;
 }

@@ -52,8 +52,7 @@ interface ServiceAddresses {
 }
 
 /**
- * Addresses of the services in docker-compose.yml. Lambdas run in its network, and cannot reach the loopback of the
- * host.
+ * Addresses of the services in docker-compose.yml. Lambdas run in its network, and cannot reach the loopback of the host.
  */
 const composeAddresses = {
   aws: 'http://127.0.0.1:4566',
@@ -66,8 +65,7 @@ const composeAddresses = {
 const maxWorkerStarts = 3;
 
 /**
- * Runs the whole stack on one machine (docs/explanation/architecture.md, "On a laptop"). `stop` ends all processes:
- * first the
+ * Runs the whole stack on one machine (docs/explanation/architecture.md, "On a laptop"). `stop` ends all processes: first the
  * worker, then the services that it uses.
  */
 export class DevEnvironment {

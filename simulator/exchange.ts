@@ -21,27 +21,27 @@ const tailBytes = 256;
 /** One request on one connection, from its first byte to the last byte of its answer. */
 export class Exchange {
   readonly entry: LogEntry;
-  private readonly socket: Socket;
-  private readonly log: LineLog;
-  private readonly closing = new AbortController();
+  readonly #socket: Socket;
+  readonly #log: LineLog;
+  readonly #closing = new AbortController();
 
   constructor(socket: Socket, log: LineLog, entry: LogEntry) {
-    this.socket = socket;
-    this.log = log;
+    this.#socket = socket;
+    this.#log = log;
     this.entry = entry;
   }
 
   /** Aborts when either side closes the connection. */
   get closed(): AbortSignal {
-    return this.closing.signal;
+    return this.#closing.signal;
   }
 
   /** Ends the exchange because the client has closed the connection, or it broke. */
   abandon(): void {
     if (this.closed.aborted) return;
     if (this.entry.endedAt === undefined && this.entry.outcome === 'under-way') this.entry.outcome = 'client-closed';
-    this.log.end(this.entry);
-    this.closing.abort();
+    this.#log.end(this.entry);
+    this.#closing.abort();
   }
 
   /** Waits for this time, or until the connection is closed. */
@@ -67,9 +67,9 @@ export class Exchange {
     await pollAllSockets();
     if (this.closed.aborted) return;
     this.entry.outcome = outcome;
-    resetNow(this.socket);
-    this.log.end(this.entry);
-    this.closing.abort();
+    resetNow(this.#socket);
+    this.#log.end(this.entry);
+    this.#closing.abort();
   }
 
   /** Sends an answer. @returns whether it was sent as planned; false if the client closed the connection */
@@ -85,68 +85,63 @@ export class Exchange {
       const left = (sending.stop?.afterBytes ?? Number.POSITIVE_INFINITY) - bodyBytes;
       const cut = piece.length > left ? piece.subarray(0, left) : piece;
       bodyBytes += cut.length;
-      if (!(await this.write(held))) return false;
+      if (!(await this.#write(held))) return false;
       held = isChunked ? framed(cut) : cut;
       if (sending.slowMs !== undefined) await this.wait((sending.slowMs * cut.length) / (body.sizeBytes ?? 1e6));
       if (bodyBytes === sending.stop?.afterBytes) break;
     }
-    if (sending.stop !== undefined) return this.breakOff(held, sending.stop.ending, outcome, holdMs);
+    if (sending.stop !== undefined) return this.#breakOff(held, sending.stop.ending, outcome, holdMs);
     if (isChunked && status !== 304) held = Buffer.concat([held, Buffer.from('0\r\n\r\n')]);
     if (sending.trailing !== undefined) held = Buffer.concat([held, sending.trailing]);
-    return this.writeLast(held, outcome, sending.connectionClose ?? false);
+    return this.#writeLast(held, outcome, sending.connectionClose ?? false);
   }
 
-  private async breakOff(
-    held: Buffer,
-    ending: 'reset' | 'fin' | 'hold',
-    outcome: string,
-    holdMs: number,
-  ): Promise<boolean> {
-    if (!(await this.write(held))) return false;
+  async #breakOff(held: Buffer, ending: 'reset' | 'fin' | 'hold', outcome: string, holdMs: number): Promise<boolean> {
+    if (!(await this.#write(held))) return false;
     if (ending === 'hold') await this.hold(outcome, holdMs);
     else if (ending === 'reset') await this.reset(outcome);
-    else await this.fin(outcome);
+    else await this.#fin(outcome);
     return true;
   }
 
-  private async writeLast(bytes: Buffer, outcome: string, connectionClose: boolean): Promise<boolean> {
+  async #writeLast(bytes: Buffer, outcome: string, connectionClose: boolean): Promise<boolean> {
     const at = Math.max(0, bytes.length - tailBytes);
-    if (at > 0 && !(await this.write(bytes.subarray(0, at)))) return false;
+    if (at > 0 && !(await this.#write(bytes.subarray(0, at)))) return false;
     await pollAllSockets();
     if (this.closed.aborted) return false;
     const tail = bytes.subarray(at);
-    this.log.markEnding(this.entry);
+    this.#log.markEnding(this.entry);
     const isSent = await new Promise<boolean>((resolve) => {
-      this.socket.write(tail, (error) => {
+      this.#socket.write(tail, (error) => {
         if (!error && this.entry.endedAt === undefined) {
           this.entry.bytesSent += tail.length;
           this.entry.outcome = outcome;
           this.entry.isWhole = true;
-          this.log.end(this.entry);
+          this.#log.end(this.entry);
         }
         resolve(!error);
       });
     });
-    if (isSent && connectionClose) this.socket.end();
+    if (isSent && connectionClose) this.#socket.end();
     return isSent;
   }
 
-  private async fin(outcome: string): Promise<void> {
+  async #fin(outcome: string): Promise<void> {
     await pollAllSockets();
     if (this.closed.aborted) return;
     this.entry.outcome = outcome;
     await new Promise<void>((resolve) => {
-      this.socket.end(() => {
-        this.log.end(this.entry); // in the same turn of the event loop as the FIN, before the client can react
+      this.#socket.end(() => {
+        this.#log.end(this.entry); // in the same turn of the event loop as the FIN, before the client can react
         resolve();
       });
     });
   }
 
-  private async write(bytes: Buffer): Promise<boolean> {
-    if (this.closed.aborted || this.socket.destroyed) return false;
+  async #write(bytes: Buffer): Promise<boolean> {
+    if (this.closed.aborted || this.#socket.destroyed) return false;
     return await new Promise((resolve) => {
-      this.socket.write(bytes, (error) => {
+      this.#socket.write(bytes, (error) => {
         if (!error) this.entry.bytesSent += bytes.length;
         resolve(!error && !this.closed.aborted);
       });

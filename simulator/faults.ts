@@ -124,12 +124,12 @@ export interface RequestTarget {
  */
 export class FaultPlan {
   settings: FaultSettings;
-  private readonly seed: number;
-  private script: (ScriptRule & { left: number })[] = [];
-  private readonly requestCounts = new Map<string, number>();
+  readonly #seed: number;
+  #script: (ScriptRule & { left: number })[] = [];
+  readonly #requestCounts = new Map<string, number>();
 
   constructor(seed: number, settings: FaultSettings) {
-    this.seed = seed;
+    this.#seed = seed;
     this.settings = settings;
   }
 
@@ -137,32 +137,32 @@ export class FaultPlan {
   add(rules: readonly ScriptRule[]): void {
     for (const rule of rules) {
       if (rule.fault !== 'none' && !isFaultKind(rule.fault)) throw new RangeError(`unknown fault: ${rule.fault}`);
-      this.script.push({ ...rule, left: rule.times ?? 1 });
+      this.#script.push({ ...rule, left: rule.times ?? 1 });
     }
   }
 
   clearScript(): void {
-    this.script = [];
+    this.#script = [];
   }
 
   get scriptedLeft(): number {
-    return this.script.reduce((sum, { left }) => sum + left, 0);
+    return this.#script.reduce((sum, { left }) => sum + left, 0);
   }
 
   behaviourFor(target: RequestTarget): Behaviour {
     const name = target.kvnr ?? target.kind;
-    const attempt = (this.requestCounts.get(name) ?? 0) + 1;
-    this.requestCounts.set(name, attempt);
-    const random = seededRandom(this.seed, 'fault', name, attempt);
-    const draw = this.draw(random, target); // drawn in any case, so that a script does not change later requests
-    const rule = this.script.find((candidate) => candidate.left > 0 && matches(candidate.match ?? 'any', target));
+    const attempt = (this.#requestCounts.get(name) ?? 0) + 1;
+    this.#requestCounts.set(name, attempt);
+    const random = seededRandom(this.#seed, 'fault', name, attempt);
+    const draw = this.#draw(random, target); // drawn in any case, so that a script does not change later requests
+    const rule = this.#script.find((candidate) => candidate.left > 0 && matches(candidate.match ?? 'any', target));
     if (rule === undefined) return { fault: draw, details: {}, random };
     rule.left -= 1;
-    if (rule.left === 0) this.script = this.script.filter(({ left }) => left > 0);
+    if (rule.left === 0) this.#script = this.#script.filter(({ left }) => left > 0);
     return { fault: rule.fault, details: rule, random };
   }
 
-  private draw(random: Random, target: RequestTarget): FaultKind | 'none' {
+  #draw(random: Random, target: RequestTarget): FaultKind | 'none' {
     const isFaulty = random() < this.settings.rate;
     const weights = Object.entries(this.settings.mix) as [FaultKind, number][];
     let left = random() * weights.reduce((sum, [, weight]) => sum + weight, 0);

@@ -18,69 +18,69 @@ export interface LinePortOptions {
  * the last byte of an answer. A fault must be able to break an answer at any byte.
  */
 export class LinePort {
-  private readonly server: Server;
-  private readonly sockets = new Set<Socket>();
-  private readonly options: LinePortOptions;
-  private connections = 0;
-  private refusals = 0;
-  private reopening: NodeJS.Timeout | undefined;
-  private port = 0;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #options: LinePortOptions;
+  #connections = 0;
+  #refusals = 0;
+  #reopening: NodeJS.Timeout | undefined;
+  #port = 0;
 
   constructor(options: LinePortOptions) {
-    this.options = options;
-    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
+    this.#options = options;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }
 
   /** Starts to listen. @returns the port @throws the system's error if the port is in use */
   async listen(port: number): Promise<number> {
-    this.server.listen(port, '127.0.0.1');
-    await once(this.server, 'listening');
-    const address = this.server.address();
-    this.port = typeof address === 'object' && address !== null ? address.port : port;
-    return this.port;
+    this.#server.listen(port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    const address = this.#server.address();
+    this.#port = typeof address === 'object' && address !== null ? address.port : port;
+    return this.#port;
   }
 
   /** Refuses the next connection at accept, or all connections while the listener is closed for this time. */
   refuseNext(closedForMs: number): void {
-    if (closedForMs <= 0) this.refusals += 1;
-    else if (this.reopening === undefined) {
-      this.server.close();
-      this.reopening = setTimeout(() => {
-        this.reopening = undefined;
-        this.server.listen(this.port, '127.0.0.1');
+    if (closedForMs <= 0) this.#refusals += 1;
+    else if (this.#reopening === undefined) {
+      this.#server.close();
+      this.#reopening = setTimeout(() => {
+        this.#reopening = undefined;
+        this.#server.listen(this.#port, '127.0.0.1');
       }, closedForMs);
     }
   }
 
   forgetRefusals(): void {
-    this.refusals = 0;
+    this.#refusals = 0;
   }
 
   /** Resets every connection. */
   resetConnections(): void {
-    for (const socket of this.sockets) resetNow(socket);
+    for (const socket of this.#sockets) resetNow(socket);
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.reopening);
-    for (const socket of this.sockets) socket.destroy();
-    if (!this.server.listening) return;
-    this.server.close();
-    await once(this.server, 'close');
+    clearTimeout(this.#reopening);
+    for (const socket of this.#sockets) socket.destroy();
+    if (!this.#server.listening) return;
+    this.#server.close();
+    await once(this.#server, 'close');
   }
 
-  private accept(socket: Socket): void {
-    if (this.refusals > 0) {
-      this.refusals -= 1;
-      this.options.log.refusedConnection();
+  #accept(socket: Socket): void {
+    if (this.#refusals > 0) {
+      this.#refusals -= 1;
+      this.#options.log.refusedConnection();
       socket.on('error', () => undefined);
       resetNow(socket);
       return;
     }
-    this.connections += 1;
-    this.sockets.add(socket);
-    socket.once('close', () => this.sockets.delete(socket));
-    serveConnection(socket, this.connections, this.options);
+    this.#connections += 1;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    serveConnection(socket, this.#connections, this.#options);
   }
 }
 

@@ -99,45 +99,45 @@ const now = (): number => performance.timeOrigin + performance.now();
 
 /** The judge. Records what the insurer's event loop saw, in the order in which the kernel reported it. */
 export class LineLog {
-  private entries: LogEntry[] = [];
-  private readonly underWay = new Map<number, LogEntry>();
-  private readonly ending = new Set<number>();
-  private readonly listeners = new Set<() => void>();
-  private readonly keep: number;
-  private readonly day: () => number;
-  private lastNumber = 0;
-  private notInsured = new Set<string>();
-  private served = new Set<string>();
-  private counts = emptyCounts();
-  private times = emptyTimes();
-  private isPaused = false;
-  private pausedSince = 0;
+  #entries: LogEntry[] = [];
+  readonly #underWay = new Map<number, LogEntry>();
+  readonly #ending = new Set<number>();
+  readonly #listeners = new Set<() => void>();
+  readonly #keep: number;
+  readonly #day: () => number;
+  #lastNumber = 0;
+  #notInsured = new Set<string>();
+  #served = new Set<string>();
+  #counts = emptyCounts();
+  #times = emptyTimes();
+  #isPaused = false;
+  #pausedSince = 0;
   /**
    * No request may begin before this time (ms since the epoch, by the clock in whole milliseconds that clients use).
    */
-  private notBefore = 0;
+  #notBefore = 0;
 
   /** @param keep how many entries are kept; summaries also count dropped entries */
   constructor(day: () => number, keep: number) {
-    this.day = day;
-    this.keep = keep;
+    this.#day = day;
+    this.#keep = keep;
   }
 
   /** Records that the first byte of a request has arrived. */
   begin(connection: number): LogEntry {
     const startedAt = now();
     const overlaps: number[] = [];
-    for (const other of this.underWay.values()) {
-      if (other.connection === connection && this.ending.has(other.number))
+    for (const other of this.#underWay.values()) {
+      if (other.connection === connection && this.#ending.has(other.number))
         this.end(other); // the client has read the last byte before this process noticed
       else overlaps.push(other.number);
     }
-    if (this.underWay.size === 0) this.endIdleTime(startedAt);
-    this.lastNumber += 1;
+    if (this.#underWay.size === 0) this.#endIdleTime(startedAt);
+    this.#lastNumber += 1;
     const entry: LogEntry = {
-      number: this.lastNumber,
+      number: this.#lastNumber,
       connection,
-      day: this.day(),
+      day: this.#day(),
       kind: 'unfinished',
       method: '',
       path: '',
@@ -148,21 +148,21 @@ export class LineLog {
       isWhole: false,
       overlaps,
       overlapped: overlaps.length > 0,
-      whilePaused: this.isPaused,
-      beforeRetryAfter: Date.now() < this.notBefore,
+      whilePaused: this.#isPaused,
+      beforeRetryAfter: Date.now() < this.#notBefore,
       after410: false,
       servedAgain: false,
       followedRedirect: false,
       offContract: [],
     };
-    this.underWay.set(entry.number, entry);
-    this.entries.push(entry);
-    if (this.entries.length > this.keep * 1.1) this.entries = this.entries.slice(-this.keep);
-    this.counts.requests += 1;
-    if (entry.overlapped) this.counts.overlaps += 1;
-    if (entry.whilePaused) this.counts.whilePaused += 1;
-    if (entry.beforeRetryAfter) this.counts.beforeRetryAfter += 1;
-    this.notifyListeners();
+    this.#underWay.set(entry.number, entry);
+    this.#entries.push(entry);
+    if (this.#entries.length > this.#keep * 1.1) this.#entries = this.#entries.slice(-this.#keep);
+    this.#counts.requests += 1;
+    if (entry.overlapped) this.#counts.overlaps += 1;
+    if (entry.whilePaused) this.#counts.whilePaused += 1;
+    if (entry.beforeRetryAfter) this.#counts.beforeRetryAfter += 1;
+    this.#notifyListeners();
     return entry;
   }
 
@@ -170,13 +170,13 @@ export class LineLog {
   setHead(entry: LogEntry, head: RequestHead): void {
     Object.assign(entry, head);
     const { kvnr } = entry;
-    entry.after410 = kvnr !== undefined && this.notInsured.has(kvnr);
-    entry.servedAgain = kvnr !== undefined && this.served.has(kvnr);
-    this.counts.after410 += Number(entry.after410);
-    this.counts.servedAgain += Number(entry.servedAgain);
-    this.counts.followedRedirects += Number(entry.followedRedirect);
-    this.counts.offContract += Number(entry.offContract.length > 0);
-    this.notifyListeners();
+    entry.after410 = kvnr !== undefined && this.#notInsured.has(kvnr);
+    entry.servedAgain = kvnr !== undefined && this.#served.has(kvnr);
+    this.#counts.after410 += Number(entry.after410);
+    this.#counts.servedAgain += Number(entry.servedAgain);
+    this.#counts.followedRedirects += Number(entry.followedRedirect);
+    this.#counts.offContract += Number(entry.offContract.length > 0);
+    this.#notifyListeners();
   }
 
   /**
@@ -184,95 +184,96 @@ export class LineLog {
    * now on.
    */
   markEnding(entry: LogEntry): void {
-    this.ending.add(entry.number);
+    this.#ending.add(entry.number);
   }
 
   /** Records that the last byte was handed to the kernel, or the connection is closed. Only the first call counts. */
   end(entry: LogEntry): void {
-    if (!this.underWay.delete(entry.number)) return;
-    this.ending.delete(entry.number);
+    if (!this.#underWay.delete(entry.number)) return;
+    this.#ending.delete(entry.number);
     entry.endedAt = now();
     const { kvnr, outcome, isWhole } = entry;
-    count(this.counts.byOutcome, outcome);
-    count(this.counts.byKind, entry.kind);
-    if (kvnr !== undefined && isWhole && outcome === 'not-insured') this.notInsured.add(kvnr);
-    if (kvnr !== undefined && isWhole && outcome === 'ok') this.served.add(kvnr);
-    if (this.underWay.size === 0) {
-      this.times.busyMs += entry.endedAt - (this.times.busySince ?? entry.startedAt);
-      this.times.busySince = undefined;
-      this.times.lastEnd = entry.endedAt;
+    count(this.#counts.byOutcome, outcome);
+    count(this.#counts.byKind, entry.kind);
+    if (kvnr !== undefined && isWhole && outcome === 'not-insured') this.#notInsured.add(kvnr);
+    if (kvnr !== undefined && isWhole && outcome === 'ok') this.#served.add(kvnr);
+    if (this.#underWay.size === 0) {
+      this.#times.busyMs += entry.endedAt - (this.#times.busySince ?? entry.startedAt);
+      this.#times.busySince = undefined;
+      this.#times.lastEnd = entry.endedAt;
     }
-    this.notifyListeners();
+    this.#notifyListeners();
   }
 
   /** Records a complete answer with a Retry-After: no request may begin before this time (ms since the epoch). */
   recordRetryAfter(untilMs: number): void {
-    this.notBefore = Math.max(this.notBefore, untilMs);
-    this.times.quietPeriods.push([now(), untilMs]);
+    this.#notBefore = Math.max(this.#notBefore, untilMs);
+    this.#times.quietPeriods.push([now(), untilMs]);
   }
 
   refusedConnection(): void {
-    this.counts.refusedConnections += 1;
-    this.notifyListeners();
+    this.#counts.refusedConnections += 1;
+    this.#notifyListeners();
   }
 
   setPaused(isPaused: boolean): void {
-    if (isPaused === this.isPaused) return;
-    this.isPaused = isPaused;
+    if (isPaused === this.#isPaused) return;
+    this.#isPaused = isPaused;
     if (isPaused) {
-      this.pausedSince = now();
-      this.counts.underWayWhenPaused += this.underWay.size;
-    } else this.times.quietPeriods.push([this.pausedSince, now()]);
+      this.#pausedSince = now();
+      this.#counts.underWayWhenPaused += this.#underWay.size;
+    } else this.#times.quietPeriods.push([this.#pausedSince, now()]);
   }
 
   /** Number of requests that have begun since the log was started or reset. */
   get requests(): number {
-    return this.counts.requests;
+    return this.#counts.requests;
   }
 
   /** Starts a new day: a KVNR with a 410 may be requested again. */
   newDay(): void {
-    this.notInsured = new Set();
+    this.#notInsured = new Set();
   }
 
   /** Deletes ended requests. Requests in flight stay, a Retry-After still applies, and numbers continue. */
   reset(): void {
-    this.entries = [...this.underWay.values()];
-    this.notInsured = new Set();
-    this.served = new Set();
-    this.counts = emptyCounts();
-    this.counts.requests = this.underWay.size;
-    const { notBefore } = this;
-    this.times = emptyTimes();
-    if (notBefore > Date.now()) this.times.quietPeriods.push([now(), notBefore]);
-    if (this.underWay.size > 0) this.times.firstStart = this.times.busySince = now();
+    this.#entries = [...this.#underWay.values()];
+    this.#notInsured = new Set();
+    this.#served = new Set();
+    this.#counts = emptyCounts();
+    this.#counts.requests = this.#underWay.size;
+    const notBefore = this.#notBefore;
+    this.#times = emptyTimes();
+    if (notBefore > Date.now()) this.#times.quietPeriods.push([now(), notBefore]);
+    if (this.#underWay.size > 0) this.#times.firstStart = this.#times.busySince = now();
   }
 
   since(number: number): LogEntry[] {
-    return this.entries.filter((entry) => entry.number > number);
+    return this.#entries.filter((entry) => entry.number > number);
   }
 
   summary(): Summary {
-    const { counts, times } = this;
-    const end = this.underWay.size > 0 ? now() : times.lastEnd;
+    const counts = this.#counts;
+    const times = this.#times;
+    const end = this.#underWay.size > 0 ? now() : times.lastEnd;
     const wallMs = times.firstStart === undefined ? 0 : Math.max(0, end - times.firstStart);
     const busyMs = times.busyMs + (times.busySince === undefined ? 0 : end - times.busySince);
     const { excusedMs } = times;
-    const ended = counts.requests - this.underWay.size;
+    const ended = counts.requests - this.#underWay.size;
     const good = Object.entries(counts.byOutcome).reduce(
       (sum, [outcome, times]) => sum + (successfulOutcomes.has(outcome) ? times : 0),
       0,
     );
     const { overlaps, whilePaused, underWayWhenPaused, beforeRetryAfter, after410, followedRedirects } = counts;
     return {
-      day: this.day(),
+      day: this.#day(),
       ...counts,
       byOutcome: { ...counts.byOutcome },
       byKind: { ...counts.byKind },
-      underWay: this.underWay.size,
+      underWay: this.#underWay.size,
       failureRate: ended <= 0 ? 0 : (ended - good) / ended,
       violations: overlaps + whilePaused + underWayWhenPaused + beforeRetryAfter + after410 + followedRedirects,
-      patientsServed: this.served.size,
+      patientsServed: this.#served.size,
       wallMs,
       busyMs,
       excusedMs,
@@ -286,7 +287,7 @@ export class LineLog {
     if (holds()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const stop = (): void => {
-        this.listeners.delete(look);
+        this.#listeners.delete(look);
         signal?.removeEventListener('abort', abort);
       };
       const look = (): void => {
@@ -298,26 +299,26 @@ export class LineLog {
         stop();
         reject(signal?.reason);
       };
-      this.listeners.add(look);
+      this.#listeners.add(look);
       signal?.addEventListener('abort', abort, { once: true });
     });
   }
 
   /** Ends an idle time. Adds the part of it in which the line had to be idle. */
-  private endIdleTime(startedAt: number): void {
-    const { times } = this;
+  #endIdleTime(startedAt: number): void {
+    const times = this.#times;
     times.busySince = startedAt;
     if (times.firstStart === undefined) times.firstStart = startedAt;
-    else times.excusedMs += coveredMs(this.quietPeriods(startedAt), times.lastEnd, startedAt);
+    else times.excusedMs += coveredMs(this.#quietPeriods(startedAt), times.lastEnd, startedAt);
     times.quietPeriods = times.quietPeriods.filter(([, until]) => until > startedAt);
   }
 
-  private quietPeriods(until: number): [number, number][] {
-    return this.isPaused ? [...this.times.quietPeriods, [this.pausedSince, until]] : this.times.quietPeriods;
+  #quietPeriods(until: number): [number, number][] {
+    return this.#isPaused ? [...this.#times.quietPeriods, [this.#pausedSince, until]] : this.#times.quietPeriods;
   }
 
-  private notifyListeners(): void {
-    for (const listener of [...this.listeners]) listener();
+  #notifyListeners(): void {
+    for (const listener of [...this.#listeners]) listener();
   }
 }
 

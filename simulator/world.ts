@@ -81,45 +81,45 @@ export class World {
   readonly steps: Step[] = [];
   day = 0;
   list: ListContent;
-  private readonly kvnrOffset: number;
-  private readonly entrySeed: number;
-  private roster: Roster;
+  readonly #kvnrOffset: number;
+  readonly #entrySeed: number;
+  #roster: Roster;
 
   constructor(options: WorldOptions, steps: readonly Step[] = []) {
     this.options = withDefaults(options);
-    this.kvnrOffset = hash32(options.seed, 'kvnr') % 2_600_000_000;
-    this.entrySeed = hash32(options.seed, 'entry');
-    this.roster = { enrolled: options.patients, gone: new Set(), versions: new Map(), spoiled: new Set() };
-    this.list = this.content();
+    this.#kvnrOffset = hash32(options.seed, 'kvnr') % 2_600_000_000;
+    this.#entrySeed = hash32(options.seed, 'entry');
+    this.#roster = { enrolled: options.patients, gone: new Set(), versions: new Map(), spoiled: new Set() };
+    this.list = this.#content();
     for (const step of steps) this.apply(step);
   }
 
   /** Applies a step. An unchanged day keeps the bytes of the list, with its order and tag. */
   apply(step: Step): void {
-    if (step.kind === 'next-day') this.roster = this.nextRoster(step); // first, because it throws for an unknown KVNR
+    if (step.kind === 'next-day') this.#roster = this.#nextRoster(step); // first, because it throws for an unknown KVNR
     this.steps.push(step);
     if (step.kind !== 'list') this.day += 1;
-    if (step.kind !== 'unchanged-day') this.list = this.content();
+    if (step.kind !== 'unchanged-day') this.list = this.#content();
   }
 
   kvnrAt(index: number): string {
-    return kvnrOf(index, this.kvnrOffset);
+    return kvnrOf(index, this.#kvnrOffset);
   }
 
   careKind(kvnr: string): CareKind {
-    const index = this.knownIndex(kvnr);
+    const index = this.#knownIndex(kvnr);
     if (index === undefined) return '404';
-    if (this.roster.gone.has(index)) return '410';
+    if (this.#roster.gone.has(index)) return '410';
     if (isEvery(index, this.options.notInsuredShare, 0.5)) return '410';
     return isEvery(index, this.options.unknownShare, 0.6) ? '404' : 'ok';
   }
 
   /** Returns the body of the care-records answer, or undefined for an unknown KVNR. */
   careRecords(kvnr: string): string | undefined {
-    const index = this.knownIndex(kvnr);
+    const index = this.#knownIndex(kvnr);
     if (index === undefined) return undefined;
     const { largeDocuments, largeDocumentBytes, largeRecords, patients } = this.options;
-    return careAnswer(this.entrySeed, kvnr, index, this.versionOf(index), {
+    return careAnswer(this.#entrySeed, kvnr, index, this.#versionOf(index), {
       largeDocumentBytes: isOneOf(index, largeDocuments, patients, 0) ? largeDocumentBytes : 0,
       largeRecordChars: isOneOf(index, largeRecords, patients, 1) ? 420_000 : 0,
     });
@@ -127,36 +127,36 @@ export class World {
 
   /** Returns the opaque tag of one patient's answer, without quotes. */
   careTag(kvnr: string): string {
-    return `care-${hash32(this.entrySeed, kvnr, this.versionOf(this.knownIndex(kvnr) ?? -1)).toString(36)}`;
+    return `care-${hash32(this.#entrySeed, kvnr, this.#versionOf(this.#knownIndex(kvnr) ?? -1)).toString(36)}`;
   }
 
   /** Returns the KVNR of another patient, for the fault `wrong-patient`. */
   otherKvnr(kvnr: string): string {
-    const index = this.knownIndex(kvnr) ?? 0;
-    return this.kvnrAt(this.roster.enrolled > 1 ? (index + 1) % this.roster.enrolled : index + 1);
+    const index = this.#knownIndex(kvnr) ?? 0;
+    return this.kvnrAt(this.#roster.enrolled > 1 ? (index + 1) % this.#roster.enrolled : index + 1);
   }
 
   /** Returns the true data of today's list, in its order. For tests only, because it is all in memory. */
   patients(): WorldPatient[] {
     const byKvnr = new Map<string, WorldPatient>();
-    for (const { index, text } of this.listedPatients()) {
+    for (const { index, text } of this.#listedPatients()) {
       const kvnr = this.kvnrAt(index);
       const known = byKvnr.get(kvnr);
       if (known !== undefined) known.entries.push(text);
-      else byKvnr.set(kvnr, this.truthOf(kvnr, index, text));
+      else byKvnr.set(kvnr, this.#truthOf(kvnr, index, text));
     }
     return [...byKvnr.values()];
   }
 
   malformed(): MalformedEntry[] {
     return Array.from({ length: this.options.malformedEntries }, (_, number) =>
-      malformedEntry(this.kvnrOffset, number),
+      malformedEntry(this.#kvnrOffset, number),
     );
   }
 
-  private truthOf(kvnr: string, index: number, text: string): WorldPatient {
+  #truthOf(kvnr: string, index: number, text: string): WorldPatient {
     const kind = this.careKind(kvnr);
-    const isSpoiled = this.roster.spoiled.has(index);
+    const isSpoiled = this.#roster.spoiled.has(index);
     return {
       kvnr,
       kind,
@@ -166,26 +166,26 @@ export class World {
     };
   }
 
-  private *listedPatients(): Generator<{ index: number; text: string }> {
+  *#listedPatients(): Generator<{ index: number; text: string }> {
     for (let position = 0; position < this.list.positions; position++) {
       const text = this.list.entryAt(position);
       const kvnr = text?.match(/"kvnr":"([A-Z][0-9]{9})"/)?.[1];
-      const index = kvnr === undefined ? undefined : this.knownIndex(kvnr);
+      const index = kvnr === undefined ? undefined : this.#knownIndex(kvnr);
       if (text !== undefined && index !== undefined) yield { index, text };
     }
   }
 
-  private knownIndex(kvnr: string): number | undefined {
-    const index = indexOf(kvnr, this.kvnrOffset);
-    return index !== undefined && index < this.roster.enrolled ? index : undefined;
+  #knownIndex(kvnr: string): number | undefined {
+    const index = indexOf(kvnr, this.#kvnrOffset);
+    return index !== undefined && index < this.#roster.enrolled ? index : undefined;
   }
 
-  private versionOf(index: number): number {
-    return this.roster.versions.get(index) ?? 0;
+  #versionOf(index: number): number {
+    return this.#roster.versions.get(index) ?? 0;
   }
 
-  private nextRoster({ gone = 0, new: added = 0, changed = 0, spoiled = 0 }: NextDay): Roster {
-    const before = this.roster;
+  #nextRoster({ gone = 0, new: added = 0, changed = 0, spoiled = 0 }: NextDay): Roster {
+    const before = this.#roster;
     const random = seededRandom(this.options.seed, 'day', this.day);
     const taken = new Set([...before.gone, ...before.spoiled]);
     const choose = (whom: number | readonly string[]): number[] => {
@@ -198,7 +198,7 @@ export class World {
         taken.add(at);
         chosen.push(at);
       }
-      return typeof whom === 'number' ? chosen : whom.map((kvnr) => this.indexOrThrow(kvnr));
+      return typeof whom === 'number' ? chosen : whom.map((kvnr) => this.#indexOrThrow(kvnr));
     };
     const versions = new Map(before.versions);
     const goneToday = choose(gone);
@@ -212,14 +212,16 @@ export class World {
     };
   }
 
-  private indexOrThrow(kvnr: string): number {
-    const index = this.knownIndex(kvnr);
+  #indexOrThrow(kvnr: string): number {
+    const index = this.#knownIndex(kvnr);
     if (index === undefined) throw new RangeError('no patient of the simulated world has this KVNR');
     return index;
   }
 
-  private content(): ListContent {
-    const { roster, entrySeed, kvnrOffset } = this;
+  #content(): ListContent {
+    const roster = this.#roster;
+    const entrySeed = this.#entrySeed;
+    const kvnrOffset = this.#kvnrOffset;
     const { seed, patients, identicalDuplicates, differingDuplicates, malformedEntries } = this.options;
     const mode = this.steps.findLast((step) => step.kind === 'list') ?? { kind: 'list', mode: 'normal' };
     const changes = this.steps.filter((step) => step.kind !== 'unchanged-day');

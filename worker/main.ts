@@ -95,7 +95,7 @@ try {
   const health =
     healthPort === undefined
       ? undefined
-      : startHealth(healthPort, () => worker.getState() === 'RUNNING' && keeper.isWell);
+      : startHealth(healthPort, () => worker.getState() === 'RUNNING' && keeper.isHealthy);
   const stopping = new AbortController();
   const stop = (): void => {
     log.info('stopping');
@@ -104,7 +104,7 @@ try {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
-  log.info('worker-ready', { linePid: keeper.pids[0] });
+  log.info('worker-ready', { linePid: keeper.linePid });
   if (buildId !== undefined) void keepDeploymentCurrent({ client, buildId, log, signal: stopping.signal });
   await worker.run();
   await keeper.stop();

@@ -25,9 +25,9 @@ export interface CarriedRun {
   /** number of lists fetched so far */
   readonly listCount: number;
   /** a list must be fetched */
-  readonly listDue: boolean;
+  readonly isListDue: boolean;
   /** a list could not be used, so the run ends as failed */
-  readonly listFailed: boolean;
+  readonly hasListFailed: boolean;
   /** where to continue among the pending patients; absent once each has been synced */
   readonly cursor?: PendingCursor;
   /** removals that wait for an operator */

@@ -71,12 +71,12 @@ export class GateError extends Error {
 
 /** Time limit of one call in ms. A lease is renewed each second, so a later answer is useless. */
 const callMs = 1_000;
-/** Polling interval of awaitSilence in ms, short because an operator waits. */
-const lookMs = 100;
+/** Interval in ms of the reads of awaitSilence, and of the retries of startCooldown. Short, because an operator waits. */
+const pollMs = 100;
 /** How often another process may create a missing item at the same time. */
 const maxRaces = 20;
 /** Time in ms for which a write is repeated after lost races, and the longest random wait between two attempts. */
-const insistMs = 5_000;
+const applyMs = 5_000;
 const raceGapMs = 15;
 
 /** Creates a client for the gate. It never retries by itself: a retry is decided here, after the gate was read again. */
@@ -99,7 +99,7 @@ export function openGate(
     callInTime(send, clock);
   const nowIso = (): string => new Date(clock.epochMs()).toISOString();
 
-  const look = async (): Promise<Gate | undefined> => {
+  const readIfExists = async (): Promise<Gate | undefined> => {
     const found = await call((abortSignal) =>
       documents.send(new GetCommand({ TableName: lineTable, Key: { insurerId }, ConsistentRead: true }), {
         abortSignal,
@@ -111,7 +111,7 @@ export function openGate(
 
   const read = async (): Promise<Gate> => {
     for (let race = 0; race < maxRaces; race += 1) {
-      const gate = await look();
+      const gate = await readIfExists();
       if (gate !== undefined) return gate;
       await put(newGate(insurerId, clock.epochMs()), undefined);
     }
@@ -119,7 +119,7 @@ export function openGate(
   };
 
   const find = async (): Promise<Gate> => {
-    const gate = await look();
+    const gate = await readIfExists();
     if (gate === undefined) throw new GateError('unknown-insurer');
     return gate;
   };
@@ -153,9 +153,9 @@ export function openGate(
   };
 
   /** Repeats a write until the gate has what the event wants. After a lost answer, the gate is read again. */
-  const insist = async (eventNow: () => GateEvent): Promise<Gate> => {
+  const applyUntilWritten = async (eventNow: () => GateEvent): Promise<Gate> => {
     let lastError: unknown;
-    const giveUpAtMs = clock.monotonicMs() + insistMs;
+    const giveUpAtMs = clock.monotonicMs() + applyMs;
     for (let race = 0, failures = 0; clock.monotonicMs() < giveUpAtMs && failures < 3; race += 1) {
       if (race > 0) await sleep(clock, random() * raceGapMs);
       try {
@@ -172,27 +172,27 @@ export function openGate(
     throw new GateError('unavailable', { cause: lastError });
   };
 
-  const insistOn = (event: GateEvent): Promise<Gate> => insist(() => event);
+  const apply = (event: GateEvent): Promise<Gate> => applyUntilWritten(() => event);
 
   return {
     read,
     find,
     attempt,
-    pause: async (command) => await insistOn({ kind: 'pause', ...command, at: nowIso() }),
-    resume: async (command) => await insistOn({ kind: 'resume', ...command, at: nowIso() }),
+    pause: async (command) => await apply({ kind: 'pause', ...command, at: nowIso() }),
+    resume: async (command) => await apply({ kind: 'resume', ...command, at: nowIso() }),
     startCooldown: async (forMs) => {
       const untilMs = clock.monotonicMs() + forMs;
       const leftMs = (): number => Math.ceil(untilMs - clock.monotonicMs());
       while (leftMs() > 0) {
-        const gate = await insist(() => ({ kind: 'cooldown', cooldownMs: Math.max(0, leftMs()) })).catch(
+        const gate = await applyUntilWritten(() => ({ kind: 'cooldown', cooldownMs: Math.max(0, leftMs()) })).catch(
           unlessUnavailable,
         );
         if (gate !== undefined) return;
-        await sleep(clock, lookMs);
+        await sleep(clock, pollMs);
       }
     },
     acknowledge: async (upTo) => {
-      await insistOn({ kind: 'acknowledge', upTo });
+      await apply({ kind: 'acknowledge', upTo });
     },
     awaitSilence: async (signal) => {
       let watch: LeaseWatch | undefined;
@@ -210,7 +210,7 @@ export function openGate(
             if (outcome?.kind === 'written') return outcome.gate;
           }
         }
-        await sleep(clock, lookMs, signal);
+        await sleep(clock, pollMs, signal);
       }
     },
   };

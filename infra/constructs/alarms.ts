@@ -30,8 +30,8 @@ interface AlarmSpec {
   readonly metric: IMetric;
   /** the alarm starts at this value */
   readonly threshold: number;
-  /** number of consecutive values */
-  readonly values?: number;
+  /** number of consecutive values at the threshold with which the alarm starts */
+  readonly consecutiveValues?: number;
   /** the alarm starts below the threshold instead, and if there is no data */
   readonly isFloor?: boolean;
 }
@@ -49,13 +49,13 @@ export class Alarms extends Construct {
     super(scope, id);
     const action = new SnsAction(topic);
     for (const [name, spec] of Object.entries(alarmSpecs(props))) {
-      const { description, metric, threshold, values = 1, isFloor = false } = spec;
+      const { description, metric, threshold, consecutiveValues = 1, isFloor = false } = spec;
       const alarm = new Alarm(this, name, {
         alarmName: `epa-sync ${name}`,
         alarmDescription: description,
         metric,
         threshold,
-        evaluationPeriods: values,
+        evaluationPeriods: consecutiveValues,
         comparisonOperator: isFloor
           ? ComparisonOperator.LESS_THAN_THRESHOLD
           : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -101,7 +101,7 @@ function alarmSpecs({
         period: fiveMinutes,
       }),
       threshold: workerTasks,
-      values: 3,
+      consecutiveValues: 3,
       isFloor: true,
     },
     'line paused by the system': {
@@ -163,13 +163,13 @@ function alarmSpecs({
       description: `${backlogMax} or more tasks have waited for workers for 15 minutes. Start more workers, or read their log.`,
       metric: backlogOf(syncTaskQueue),
       threshold: backlogMax,
-      values: 3,
+      consecutiveValues: 3,
     },
     'people wait for the line': {
       description: `${urgentBacklogMax} or more syncs on demand have waited for the line for ten minutes. GET /line shows its state.`,
       metric: backlogOf(urgentLineTaskQueue),
       threshold: urgentBacklogMax,
-      values: 2,
+      consecutiveValues: 2,
     },
   };
 }

@@ -3,6 +3,7 @@ import { PolicyDocument, type PolicyStatement, Role, ServicePrincipal } from 'aw
 import { type Architecture, type Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { allObjectsFinding } from './data-bucket.ts';
 import { allow } from './permissions.ts';
 
 export interface ApiFunctionProps {
@@ -49,7 +50,7 @@ export class ApiFunction extends Construct {
         reason: 'Permissions for X-Ray cannot be limited to a resource.',
       },
       {
-        id: 'AwsSolutions-IAM5[Resource::EpaSyncData:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/documents/*]',
+        id: allObjectsFinding('documents'),
         reason: 'The documents of all patients. The link decides which one may be read, and the access is recorded.',
       },
     );

@@ -12,6 +12,14 @@ export interface DataBucketProps {
   readonly historyRetentionDays: number;
 }
 
+/**
+ * Returns the ID of cdk-nag's finding about a role of another stack that may use all objects under a prefix. The ID contains
+ * the name of the CloudFormation export with which the other stack imports the bucket's ARN. CDK derives that name from the
+ * stack's name and the bucket's logical ID. If either changes, synth reports the finding again, with its new ID.
+ */
+export const allObjectsFinding = (prefix: string): string =>
+  `AwsSolutions-IAM5[Resource::EpaSyncData:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/${prefix}/*]`;
+
 /** The bucket: payloads and lists for some weeks, and documents permanently. */
 export class DataBucket extends Construct {
   readonly bucket: Bucket;

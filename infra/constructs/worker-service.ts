@@ -17,6 +17,7 @@ import type { Key } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { allObjectsFinding } from './data-bucket.ts';
 import { workerStartPermissions } from './permissions.ts';
 import { workerImage } from './worker-image.ts';
 
@@ -116,7 +117,7 @@ export class WorkerService extends Construct {
     this.service.node.addDependency(vpc.selectSubnets().internetConnectivityEstablished); // tasks that cannot fetch their image would trip the circuit breaker
     for (const prefix of ['payloads', 'lists', 'documents'])
       Validations.of(taskRole).acknowledge({
-        id: `AwsSolutions-IAM5[Resource::EpaSyncData:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/${prefix}/*]`,
+        id: allObjectsFinding(prefix),
         reason: 'The worker writes, reads and removes objects of all patients.',
       });
     Validations.of(startRole).acknowledge({

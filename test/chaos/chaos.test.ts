@@ -8,9 +8,9 @@ import { dailySyncId } from '../../core/contract/names.ts';
 import { createInsurerLineClient } from '../../core/temporal/insurer-line-client.ts';
 import { type Day, insurerId, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
-import { Crew, leaseMs, type Member, nowMs, pace, wasWell } from './crew.ts';
-import { drawFault, faults, lose, type Scene } from './faults.ts';
-import { at, brokenPromises, evidence, idleTimes, lostWords, pauseTimes, type Row, row } from './judge.ts';
+import { Crew, leaseMs, type Member, nowMs, pace, wasUnimpaired } from './crew.ts';
+import { drawFault, faults, recordLoss, type Scene } from './faults.ts';
+import { at, brokenGuarantees, evidence, idleTimes, pauseTimes, type Row, row, unknowableRequests } from './judge.ts';
 import { Operators } from './operators.ts';
 
 /**
@@ -47,7 +47,7 @@ const world = {
   keepLog: 1_000_000,
 };
 
-test(`${faultsWanted} faults: both promises are kept, and every run is complete`, {
+test(`${faultsWanted} faults: both guarantees are kept, and every run is complete`, {
   timeout: limitMs + 60_000,
 }, async () => {
   say(`CHAOS_SEED=${seed} CHAOS_FAULTS=${faultsWanted}`);
@@ -64,7 +64,7 @@ test(`${faultsWanted} faults: both promises are kept, and every run is complete`
     ...{ day, crew, operators, losses: [], underWay: new Set(), isTemporalRestarting: false },
     hasWork: () => days.hasWork,
   };
-  const struck: { readonly kind: string; readonly told: string }[] = [];
+  const struck: { readonly kind: string; readonly description: string }[] = [];
   try {
     await crew.keepUp();
     const live = days.live();
@@ -79,10 +79,10 @@ test(`${faultsWanted} faults: both promises are kept, and every run is complete`
       const fault = drawFault(seed, number);
       const atMs = nowMs();
       const done = await Promise.race([faults[fault.kind].strike(fault.random, scene), tooLate]);
-      if (done !== undefined) struck.push({ kind: fault.kind, told: `${at(atMs)} ${fault.kind}: ${done}` });
-      if (process.env['CHAOS_TRACE']) say(`${struck.length} ${struck.at(-1)?.told}; ${whereabouts(scene)}`);
+      if (done !== undefined) struck.push({ kind: fault.kind, description: `${at(atMs)} ${fault.kind}: ${done}` });
+      if (process.env['CHAOS_TRACE']) say(`${struck.length} ${struck.at(-1)?.description}; ${whereabouts(scene)}`);
       await Promise.race([sleep(fault.gapMs), live, stuck, tooLate]);
-      expect(brokenPromises(scene)).toEqual([]);
+      expect(brokenGuarantees(scene)).toEqual([]);
       await expectMovement(scene);
       if (number % breathEvery === 0) await lineMoves(day);
     }
@@ -90,7 +90,7 @@ test(`${faultsWanted} faults: both promises are kept, and every run is complete`
     for (let round = 0; round < calmRounds; round += 1) await Promise.race([calmRound(scene), live, stuck, tooLate]);
     days.isLast = true;
     await Promise.race([live, stuck, tooLate]);
-    expect(brokenPromises(scene)).toEqual([]);
+    expect(brokenGuarantees(scene)).toEqual([]);
   } catch (error) {
     const kept = await keepEvidence(day);
     say(
@@ -102,10 +102,10 @@ test(`${faultsWanted} faults: both promises are kept, and every run is complete`
     say(
       struck
         .slice(-40)
-        .map(({ told }) => told)
+        .map(({ description }) => description)
         .join('\n'),
     );
-    say([...brokenPromises(scene), ...evidence(day.insurer)].join('\n'));
+    say([...brokenGuarantees(scene), ...evidence(day.insurer)].join('\n'));
     throw error;
   } finally {
     say(table(rows(scene, struck, days)));
@@ -209,7 +209,7 @@ async function calmRound(scene: Scene): Promise<void> {
   const { crew, day, operators } = scene;
   for (const how of ['kill', 'stop'] as const) {
     const holder = await calm(scene);
-    lose(scene, how === 'kill' ? 'kill -9' : 'SIGTERM', holder, 'alone');
+    recordLoss(scene, how === 'kill' ? 'kill -9' : 'SIGTERM', holder, 'alone');
     crew.wanted -= 1; // a worker that starts would take the processor that the others need
     await crew.end(holder, how);
     const { requests } = day.insurer.summary();
@@ -220,12 +220,12 @@ async function calmRound(scene: Scene): Promise<void> {
   await operators.act('one', 200);
 }
 
-/** Resolves with the holder once no worker has had trouble for a while and the line is busy. */
+/** Resolves with the holder once no worker has had an impairment for a while and the line is busy. */
 async function calm({ crew, day, hasWork }: Scene): Promise<Member> {
   for (;;) {
     const { present, wanted, holder } = crew;
     const sinceMs = nowMs() - 1_000;
-    const areWell = present.length >= wanted && present.every((member) => wasWell(member, sinceMs, nowMs()));
+    const areWell = present.length >= wanted && present.every((member) => wasUnimpaired(member, sinceMs, nowMs()));
     if (areWell && holder !== undefined && hasWork() && (await isLineAskedFor(day))) return holder;
     await sleep(20);
   }
@@ -253,14 +253,14 @@ function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: 
   const idle = idleTimes(scene);
   const after = (how: string, when: string): number[] =>
     idle.filter((one) => one.how === how && one.when === when).map(({ ms }) => ms);
-  const { well, troubled } = pauseTimes(scene);
-  const lost = lostWords(scene);
+  const { unimpaired, impaired } = pauseTimes(scene);
+  const unknowable = unknowableRequests(scene);
   const { requests, failureRate, patientsServed, servedAgain } = scene.day.insurer.summary();
   return [
     ...kinds,
     { what: 'faults', count: struck.length },
-    row('pause confirmed, holder well', well, '1 s + 2 s of grace'),
-    row('pause confirmed, holder frozen, killed or disconnected', troubled),
+    row('pause confirmed, holder well', unimpaired, '1 s + 2 s of grace'),
+    row('pause confirmed, holder frozen, killed or disconnected', impaired),
     row('line idle after kill -9, all else well', after('kill -9', 'alone'), `LEASE_MS + 2 s: ${leaseMs + 2_000} ms`),
     row('line idle after SIGTERM, all else well', after('SIGTERM', 'alone'), '1 s'),
     row('line idle after kill -9, other faults besides', after('kill -9', 'under fire')),
@@ -268,12 +268,12 @@ function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: 
     { what: 'runs completed, and looked at whole', count: days.completed },
     { what: `requests (${Math.round(failureRate * 100)} % failed)`, count: requests },
     { what: `patients served (${servedAgain} requests for one served before)`, count: patientsServed },
-    { what: 'requests against a Retry-After that died with who had heard it', count: lost.beforeRetryAfter },
-    { what: 'requests against a 410 that died with who had heard it', count: lost.after410 },
+    { what: 'requests against a Retry-After that no worker could know', count: unknowable.beforeRetryAfter },
+    { what: 'requests against a 410 that no worker could know', count: unknowable.after410 },
     { what: 'workers started', count: scene.crew.all.length },
     { what: 'workers that ended by themselves', count: scene.crew.endedByThemselves },
     ...Object.entries(scene.operators.rejections).map(
-      ([what, count]): Row => ({ what: `operators told "${what}"`, count }),
+      ([what, count]): Row => ({ what: `answers "${what}" to operators`, count }),
     ),
   ];
 }

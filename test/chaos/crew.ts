@@ -20,7 +20,7 @@ const workerSettings = {
 /** Returns the time on the clock of the insurer's log, epoch ms with fractions. */
 export const nowMs = (): number => performance.timeOrigin + performance.now();
 
-/** A worker with its proxies and its troubles so far. */
+/** A worker with its proxies and its impairments so far. */
 export interface Member {
   readonly name: string;
   readonly worker: RunningWorker;
@@ -29,42 +29,46 @@ export interface Member {
   readonly clockFile: string;
   readonly blockedFile: string;
   readonly readyAtMs: number;
-  readonly troubles: Trouble[];
+  readonly impairments: Impairment[];
 }
 
 /** An interval in which a worker could not work, epoch ms; without an end while it lasts. */
-interface Trouble {
-  /** `still`: a process is frozen; `deaf`: the frozen one is the line process */
-  readonly what: 'still' | 'deaf' | 'without line process' | 'aws' | 'temporal' | 'gone';
+interface Impairment {
+  /**
+   * `unresponsive`: one of its processes is frozen or blocked; `line process unresponsive`: that one is the line process;
+   * `aws`, `temporal`: calls to them fail
+   */
+  readonly what: 'unresponsive' | 'line process unresponsive' | 'without line process' | 'aws' | 'temporal' | 'ended';
   readonly fromMs: number;
   untilMs?: number;
 }
 
-/** Time in ms after a trouble that a worker may need to recover, because reconnecting takes several attempts. */
+/** Time in ms after an impairment that a worker may need to recover, because reconnecting takes several attempts. */
 const recoveryMs = {
-  still: 500,
-  deaf: 500,
+  unresponsive: 500,
+  'line process unresponsive': 500,
   'without line process': 1_000,
   aws: 1_000,
   temporal: 5_000,
-  gone: 0,
+  ended: 0,
 } as const;
 
-export const isIn = ({ troubles }: Member, what: Trouble['what']): boolean =>
-  troubles.some((trouble) => trouble.what === what && trouble.untilMs === undefined);
+/** Returns whether a worker has this impairment now. */
+export const isImpaired = ({ impairments }: Member, what: Impairment['what']): boolean =>
+  impairments.some((impairment) => impairment.what === what && impairment.untilMs === undefined);
 
-/** Returns whether a worker had no trouble in an interval. */
-export const wasWell = ({ readyAtMs, troubles }: Member, fromMs: number, toMs: number): boolean =>
+/** Returns whether a worker was ready and had no impairment in an interval. */
+export const wasUnimpaired = ({ readyAtMs, impairments }: Member, fromMs: number, toMs: number): boolean =>
   readyAtMs <= fromMs &&
-  !troubles.some(
+  !impairments.some(
     ({ what, fromMs: from, untilMs = Number.POSITIVE_INFINITY }) =>
       from <= toMs && untilMs + recoveryMs[what] >= fromMs,
   );
 
-/** Records the start of a trouble. @returns records its end */
-export function trouble(member: Member, what: Trouble['what']): () => void {
-  const begun: Trouble = { what, fromMs: nowMs() };
-  member.troubles.push(begun);
+/** Records the start of an impairment. @returns records its end */
+export function recordImpairment(member: Member, what: Impairment['what']): () => void {
+  const begun: Impairment = { what, fromMs: nowMs() };
+  member.impairments.push(begun);
   return () => {
     begun.untilMs = nowMs();
   };
@@ -78,7 +82,7 @@ const preloads = ['blocked-loop.fixture.mjs', 'shifted-clock.fixture.mjs'].map(
 export class Crew implements AsyncDisposable {
   wanted = 3;
   /** whether no worker should run or be replaced */
-  isSentHome = false;
+  isDismissed = false;
   /** workers that ended by themselves or did not start */
   endedByThemselves = 0;
   /** all workers so far */
@@ -95,7 +99,7 @@ export class Crew implements AsyncDisposable {
 
   /** workers that are ready and have not ended */
   get present(): Member[] {
-    return this.all.filter((member) => member.worker.isRunning && !isIn(member, 'gone'));
+    return this.all.filter((member) => member.worker.isRunning && !isImpaired(member, 'ended'));
   }
 
   /** The worker that has the line, by the workers' own logs. */
@@ -107,11 +111,11 @@ export class Crew implements AsyncDisposable {
   /** Starts missing workers. Resolves when they are ready or have failed. */
   async keepUp(): Promise<void> {
     for (const member of this.all)
-      if (!member.worker.isRunning && !isIn(member, 'gone')) {
+      if (!member.worker.isRunning && !isImpaired(member, 'ended')) {
         this.endedByThemselves += 1;
-        trouble(member, 'gone');
+        recordImpairment(member, 'ended');
       }
-    while (!this.isSentHome && this.present.length + this.#starting.size < this.wanted) {
+    while (!this.isDismissed && this.present.length + this.#starting.size < this.wanted) {
       const start = this.#start().catch(() => {
         this.endedByThemselves += 1;
       });
@@ -123,7 +127,7 @@ export class Crew implements AsyncDisposable {
 
   /** Ends a worker on purpose, so that its end does not count as unexpected. */
   async end(member: Member, how: 'kill' | 'stop'): Promise<void> {
-    trouble(member, 'gone');
+    recordImpairment(member, 'ended');
     await member.worker[how]();
   }
 
@@ -144,12 +148,12 @@ export class Crew implements AsyncDisposable {
       WALL_CLOCK_OFFSET_FILE: clockFile,
       BLOCKED_LOOP_MS_FILE: blockedFile,
     });
-    this.all.push({ name, worker, aws, temporal, clockFile, blockedFile, readyAtMs: nowMs(), troubles: [] });
+    this.all.push({ name, worker, aws, temporal, clockFile, blockedFile, readyAtMs: nowMs(), impairments: [] });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#looking);
-    this.isSentHome = true;
+    this.isDismissed = true;
     await Promise.all(this.#starting);
     await Promise.all(this.present.map((member) => this.end(member, 'kill')));
     await Promise.all(this.all.flatMap(({ aws, temporal }) => [aws.close(), temporal.close()]));

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { between, pick, type Random, seededRandom } from '../../simulator/random.ts';
 import { findLauncher } from '../../worker/line/launcher.ts';
 import type { Day } from '../day.fixture.ts';
-import { type Crew, isIn, leaseMs, type Member, nowMs, pace, trouble } from './crew.ts';
+import { type Crew, isImpaired, leaseMs, type Member, nowMs, pace, recordImpairment } from './crew.ts';
 import { type AwsMode, temporalModes } from './faulty-proxy.ts';
 import { acts, type Operators } from './operators.ts';
 
@@ -60,13 +60,17 @@ const kill =
   (whom: 'main process' | 'line process' | 'both'): Strike =>
   async (random, scene) => {
     // If the system does not kill a frozen line process with its main process, the freeze must be shorter than the lease.
-    const member = victim(random, scene, (one) => whom !== 'main process' || endsOrphans || !isIn(one, 'still'));
+    const member = pickWorker(
+      random,
+      scene,
+      (one) => whom !== 'main process' || endsOrphans || !isImpaired(one, 'unresponsive'),
+    );
     if (member === undefined) return undefined;
     const moment = await awaitMoment(pick(random, moments), scene);
     const isHolder = member === scene.crew.holder;
-    if (isHolder && whom !== 'line process') lose(scene, 'kill -9', member);
+    if (isHolder && whom !== 'line process') recordLoss(scene, 'kill -9', member);
     if (whom !== 'main process') signal(member.worker.linePid, 'SIGKILL');
-    if (whom === 'line process') later(scene, sleep(2_000).then(trouble(member, 'without line process')));
+    if (whom === 'line process') later(scene, sleep(2_000).then(recordImpairment(member, 'without line process')));
     else later(scene, scene.crew.end(member, 'kill'));
     return `${member.name}${isHolder ? ' (holder)' : ''} ${moment}`;
   };
@@ -74,23 +78,23 @@ const kill =
 const freeze =
   (whom: 'main process' | 'line process', howLong: 'short' | 'long'): Strike =>
   async (random, scene) => {
-    const member = victim(random, scene, (one) => !isIn(one, 'still'));
+    const member = pickWorker(random, scene, (one) => !isImpaired(one, 'unresponsive'));
     const ms = howLong === 'short' ? between(random, 50, leaseMs * 0.8) : between(random, leaseMs * 1.1, leaseMs * 2);
     if (member === undefined) return undefined;
     const moment = await awaitMoment(pick(random, moments), scene);
-    return `${holdStill(scene, member, whom, ms)} ${moment}`;
+    return `${freezeProcess(scene, member, whom, ms)} ${moment}`;
   };
 
 const block =
   (whom: 'main process' | 'line process'): Strike =>
   async (random, scene) => {
-    const member = victim(random, scene, (one) => !isIn(one, 'still'));
+    const member = pickWorker(random, scene, (one) => !isImpaired(one, 'unresponsive'));
     const ms = between(random, 200, leaseMs * 1.5);
     if (member === undefined) return undefined;
     const moment = await awaitMoment(pick(random, moments), scene);
     writeFileSync(member.blockedFile, String(ms));
     signal(whom === 'main process' ? member.worker.pid : member.worker.linePid, 'SIGUSR2');
-    const over = standsStill(member, whom);
+    const over = recordUnresponsive(member, whom);
     later(scene, sleep(ms).then(over));
     return `${member.name} for ${ms} ms ${moment}`;
   };
@@ -98,11 +102,11 @@ const block =
 const disturbAws =
   (mode: AwsMode): Strike =>
   async (random, scene) => {
-    const member = victim(random, scene, (one) => !isIn(one, 'aws'));
+    const member = pickWorker(random, scene, (one) => !isImpaired(one, 'aws'));
     const ms = between(random, 300, leaseMs * 1.6);
     if (member === undefined) return undefined;
     member.aws.spoil(mode);
-    const over = trouble(member, 'aws');
+    const over = recordImpairment(member, 'aws');
     later(
       scene,
       sleep(ms).then(() => {
@@ -127,12 +131,12 @@ export const faults = {
   'kill -9 of the main process of a frozen line process': {
     weight: 3,
     async strike(random, scene) {
-      const member = victim(random, scene, (one) => !isIn(one, 'still'));
+      const member = pickWorker(random, scene, (one) => !isImpaired(one, 'unresponsive'));
       const ms = between(random, 50, leaseMs * (endsOrphans ? 2 : 0.6));
       if (member === undefined) return undefined;
       const moment = await awaitMoment(pick(random, moments), scene);
-      const what = holdStill(scene, member, 'line process', ms);
-      if (member === scene.crew.holder) lose(scene, 'kill -9', member);
+      const what = freezeProcess(scene, member, 'line process', ms);
+      if (member === scene.crew.holder) recordLoss(scene, 'kill -9', member);
       later(scene, scene.crew.end(member, 'kill'));
       return `${what} ${moment}`;
     },
@@ -140,10 +144,10 @@ export const faults = {
   SIGTERM: {
     weight: 6,
     async strike(random, scene) {
-      const member = victim(random, scene, (one) => !isIn(one, 'still'));
+      const member = pickWorker(random, scene, (one) => !isImpaired(one, 'unresponsive'));
       if (member === undefined) return undefined;
       const isHolder = member === scene.crew.holder;
-      if (isHolder) lose(scene, 'SIGTERM', member);
+      if (isHolder) recordLoss(scene, 'SIGTERM', member);
       later(scene, scene.crew.end(member, 'stop'));
       return `${member.name}${isHolder ? ' (holder)' : ''}`;
     },
@@ -157,11 +161,11 @@ export const faults = {
   'Temporal disconnected': {
     weight: 5,
     async strike(random, scene) {
-      const member = victim(random, scene, (one) => !isIn(one, 'temporal'));
+      const member = pickWorker(random, scene, (one) => !isImpaired(one, 'temporal'));
       const [ms, mode] = [between(random, 300, leaseMs * 2), pick(random, temporalModes)];
       if (member === undefined) return undefined;
       member.temporal.spoil(mode);
-      const over = trouble(member, 'temporal');
+      const over = recordImpairment(member, 'temporal');
       later(
         scene,
         sleep(ms).then(() => {
@@ -175,7 +179,7 @@ export const faults = {
   'wall clock jumps': {
     weight: 4,
     async strike(random, scene) {
-      const member = victim(random, scene);
+      const member = pickWorker(random, scene);
       const offsetMs = pick(random, [-3_600_000, 0, 3_600_000]);
       if (member === undefined) return undefined;
       writeFileSync(member.clockFile, String(offsetMs));
@@ -196,9 +200,9 @@ export const faults = {
     weight: 1,
     async strike(random, scene) {
       const { crew, operators } = scene;
-      if (crew.isSentHome) return undefined;
+      if (crew.isDismissed) return undefined;
       const ms = between(random, 100, 1_000);
-      crew.isSentHome = true;
+      crew.isDismissed = true;
       const ended = crew.present.map((member) => {
         const how = pick<'kill' | 'stop'>(random, ['kill', 'stop']);
         if (how === 'kill') signal(member.worker.linePid, 'SIGKILL');
@@ -206,7 +210,7 @@ export const faults = {
       });
       await Promise.all(ended);
       const back = async (): Promise<void> => {
-        crew.isSentHome = false;
+        crew.isDismissed = false;
         await crew.keepUp();
       };
       await operators.act('one', ms, { whilePaused: back });
@@ -218,7 +222,7 @@ export const faults = {
     async strike(_random, scene) {
       if (scene.isTemporalRestarting) return undefined;
       scene.isTemporalRestarting = true;
-      const over = scene.crew.present.map((member) => trouble(member, 'temporal'));
+      const over = scene.crew.present.map((member) => recordImpairment(member, 'temporal'));
       const restart = scene.day.stack.restartTemporal().then(() => {
         for (const end of over) end();
         scene.isTemporalRestarting = false;
@@ -239,7 +243,7 @@ export const faults = {
     weight: 2,
     async strike(random, scene) {
       const member = anyone(random, scene.crew.present);
-      if (scene.crew.wanted <= 2 || member === undefined || isIn(member, 'still')) return undefined;
+      if (scene.crew.wanted <= 2 || member === undefined || isImpaired(member, 'unresponsive')) return undefined;
       scene.crew.wanted -= 1;
       later(scene, scene.crew.end(member, 'stop'));
       return member.name;
@@ -248,7 +252,11 @@ export const faults = {
 } satisfies Record<string, { weight: number; strike: Strike }>;
 
 /** Picks a worker, mostly the holder, because faults of others rarely have an effect. */
-function victim(random: Random, { crew }: Scene, suits: (member: Member) => boolean = () => true): Member | undefined {
+function pickWorker(
+  random: Random,
+  { crew }: Scene,
+  suits: (member: Member) => boolean = () => true,
+): Member | undefined {
   const [chance, other] = [random(), random()]; // always drawn, so that later choices do not depend on the present workers
   const { holder } = crew;
   if (holder !== undefined && suits(holder) && chance < 0.75) return holder;
@@ -285,10 +293,10 @@ async function awaitMoment(moment: (typeof moments)[number], { day: { insurer } 
 }
 
 /** Sends SIGSTOP, and SIGCONT later. Only one process at a time: both for longer than the lease is a frozen machine. */
-function holdStill(scene: Scene, member: Member, whom: 'main process' | 'line process', ms: number): string {
+function freezeProcess(scene: Scene, member: Member, whom: 'main process' | 'line process', ms: number): string {
   const pid = whom === 'main process' ? member.worker.pid : member.worker.linePid;
   signal(pid, 'SIGSTOP');
-  const over = standsStill(member, whom);
+  const over = recordUnresponsive(member, whom);
   later(
     scene,
     sleep(ms).then(() => {
@@ -299,16 +307,19 @@ function holdStill(scene: Scene, member: Member, whom: 'main process' | 'line pr
   return `${member.name}${member === scene.crew.holder ? ' (holder)' : ''} for ${ms} ms`;
 }
 
-/** @returns ends it */
-function standsStill(member: Member, whom: 'main process' | 'line process'): () => void {
-  const ends = [trouble(member, 'still'), ...(whom === 'line process' ? [trouble(member, 'deaf')] : [])];
+/** Records that a process does not respond. @returns records its end */
+function recordUnresponsive(member: Member, whom: 'main process' | 'line process'): () => void {
+  const ends = [
+    recordImpairment(member, 'unresponsive'),
+    ...(whom === 'line process' ? [recordImpairment(member, 'line process unresponsive')] : []),
+  ];
   return () => {
     for (const end of ends) end();
   };
 }
 
 /** Records that the line loses its holder now. */
-export const lose = (
+export const recordLoss = (
   { losses, hasWork }: Scene,
   how: Loss['how'],
   member: Member,

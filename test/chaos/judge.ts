@@ -1,10 +1,10 @@
 import type { Insurer } from '../../simulator/insurer.ts';
 import type { LogEntry, Summary } from '../../simulator/log.ts';
-import { wasWell } from './crew.ts';
+import { wasUnimpaired } from './crew.ts';
 import type { Loss, Scene } from './faults.ts';
 
 /** Violations in the insurer's log. */
-const promises = [
+const guarantees = [
   'overlaps',
   'whilePaused',
   'underWayWhenPaused',
@@ -13,60 +13,63 @@ const promises = [
   'followedRedirects',
 ] as const satisfies readonly (keyof Summary)[];
 
-/** Returns the broken promises; empty if all were kept. */
-export function brokenPromises(scene: Scene): string[] {
+/** Returns the broken guarantees; empty if all were kept. */
+export function brokenGuarantees(scene: Scene): string[] {
   const summary = scene.day.insurer.summary();
-  const lost = lostWords(scene);
+  const unknowable = unknowableRequests(scene);
   const broken = { ...summary };
-  for (const promise of ['beforeRetryAfter', 'after410'] as const) broken[promise] -= lost[promise];
-  return promises.filter((promise) => broken[promise] > 0).map((promise) => `${promise}: ${broken[promise]}`);
+  for (const guarantee of ['beforeRetryAfter', 'after410'] as const) broken[guarantee] -= unknowable[guarantee];
+  return guarantees
+    .filter((guarantee) => broken[guarantee] > 0)
+    .map((guarantee) => `${guarantee}: ${broken[guarantee]}`);
 }
 
 /** Time in ms in which a process stores a Retry-After or a 410 in the tables, if it can. */
-const tellMs = 250;
+const storeMs = 250;
 
 /**
  * Returns the requests against a Retry-After or a 410 that no worker could know. The only process that received it was killed
  * at that moment, frozen until its lease was over, or disconnected from the tables (docs/explanation/limits.md).
  */
-export function lostWords({ day: { insurer }, crew }: Scene): Record<'beforeRetryAfter' | 'after410', number> {
+export function unknowableRequests({ day: { insurer }, crew }: Scene): Record<'beforeRetryAfter' | 'after410', number> {
   const log = insurer.log();
   const takes = crew.all
     .flatMap((member) => member.worker.takes.map(({ atMs }) => ({ member, atMs })))
     .sort((a, b) => a.atMs - b.atMs);
-  const wasLost = (heard: LogEntry | undefined): boolean => {
-    const heardMs = heard?.endedAt ?? 0;
-    const hearer = takes.findLast(({ atMs }) => atMs <= heardMs)?.member;
-    return (hearer?.troubles ?? []).some(({ what, fromMs, untilMs = Number.POSITIVE_INFINITY }) => {
-      const isMute = what === 'gone' || what === 'without line process' || what === 'deaf' || what === 'aws';
-      return isMute && fromMs <= heardMs + tellMs && untilMs > heardMs;
+  const wasUnknowable = (answered: LogEntry | undefined): boolean => {
+    const answeredMs = answered?.endedAt ?? 0;
+    const receiver = takes.findLast(({ atMs }) => atMs <= answeredMs)?.member;
+    return (receiver?.impairments ?? []).some(({ what, fromMs, untilMs = Number.POSITIVE_INFINITY }) => {
+      const preventsStoring =
+        what === 'ended' || what === 'without line process' || what === 'line process unresponsive' || what === 'aws';
+      return preventsStoring && fromMs <= answeredMs + storeMs && untilMs > answeredMs;
     });
   };
   const before = (entry: LogEntry, fits: (other: LogEntry) => boolean): LogEntry | undefined =>
     log.findLast((other) => other.number < entry.number && fits(other));
   return {
     beforeRetryAfter: log.filter(
-      (entry) => entry.beforeRetryAfter && wasLost(before(entry, ({ outcome }) => outcome === 'busy')),
+      (entry) => entry.beforeRetryAfter && wasUnknowable(before(entry, ({ outcome }) => outcome === 'busy')),
     ).length,
     after410: log.filter(
       (entry) =>
         entry.after410 &&
-        wasLost(before(entry, ({ kvnr, outcome }) => kvnr === entry.kvnr && outcome === 'not-insured')),
+        wasUnknowable(before(entry, ({ kvnr, outcome }) => kvnr === entry.kvnr && outcome === 'not-insured')),
     ).length,
   };
 }
 
-/** Returns the log of the requests that broke a promise, with those around them. */
+/** Returns the log of the requests that broke a guarantee, with those around them. */
 export function evidence(insurer: Insurer): string[] {
   const log = insurer.log();
   const isBad = (entry: LogEntry): boolean =>
     entry.overlapped || entry.whilePaused || entry.beforeRetryAfter || entry.after410 || entry.followedRedirect;
   const bad = log.flatMap((entry, index) => (isBad(entry) ? [index] : []));
   const shown = new Set(bad.slice(0, 5).flatMap((index) => [-4, -3, -2, -1, 0, 1].map((step) => index + step)));
-  return log.filter((_, index) => shown.has(index)).map(told);
+  return log.filter((_, index) => shown.has(index)).map(lineOf);
 }
 
-const told = (entry: LogEntry): string => {
+const lineOf = (entry: LogEntry): string => {
   const { number, connection, kind, kvnr, outcome, status, isWhole, startedAt, endedAt } = entry;
   const flags = (['overlapped', 'whilePaused', 'beforeRetryAfter', 'after410'] as const).filter((flag) => entry[flag]);
   const until = endedAt === undefined ? 'under way' : at(endedAt);
@@ -85,7 +88,7 @@ export interface Idle {
 
 /**
  * Measures the time from each loss of a holder to the first request of another one. Leaves out times with a pause, a cooldown
- * or too little work, and those without another worker that was well all the time.
+ * or too little work, and those without another worker that was unimpaired all the time.
  */
 export function idleTimes({ crew, operators, losses, day }: Scene): Idle[] {
   const log = day.insurer.log();
@@ -100,22 +103,22 @@ export function idleTimes({ crew, operators, losses, day }: Scene): Idle[] {
     const isOpen = operators.closed.every(
       ({ fromMs, untilMs = Number.POSITIVE_INFINITY }) => fromMs > next.startedAt || untilMs < atMs - 1_000,
     );
-    const isHeld = log.some(
+    const wasCoolingDown = log.some(
       ({ outcome, endedAt = 0 }) => outcome === 'busy' && endedAt > atMs - 2_500 && endedAt < next.startedAt,
     );
-    const isWitnessed = crew.all.some((other) => other !== member && wasWell(other, atMs, next.startedAt));
-    if (!isOpen || isHeld || !isWitnessed) return [];
+    const wasReplaceable = crew.all.some((other) => other !== member && wasUnimpaired(other, atMs, next.startedAt));
+    if (!isOpen || wasCoolingDown || !wasReplaceable) return [];
     const before = log.findLast(({ number }) => number < next.number);
     return [{ how, when, ms: next.startedAt - Math.max(atMs, Math.min(before?.endedAt ?? atMs, next.startedAt)) }];
   });
 }
 
-/** Operators' waits for the confirmation of a pause in ms, by the trouble of the holder. */
-export function pauseTimes({ operators }: Scene): Record<'well' | 'troubled', number[]> {
-  const times: Record<'well' | 'troubled', number[]> = { well: [], troubled: [] };
+/** Returns the operators' waits for the confirmation of a pause in ms, by whether the holder was impaired. */
+export function pauseTimes({ operators }: Scene): Record<'unimpaired' | 'impaired', number[]> {
+  const times: Record<'unimpaired' | 'impaired', number[]> = { unimpaired: [], impaired: [] };
   for (const { askedMs, confirmedMs, holder } of operators.pauses) {
-    const isWell = holder !== undefined && wasWell(holder, askedMs - 500, confirmedMs);
-    times[isWell ? 'well' : 'troubled'].push(confirmedMs - askedMs);
+    const isUnimpaired = holder !== undefined && wasUnimpaired(holder, askedMs - 500, confirmedMs);
+    times[isUnimpaired ? 'unimpaired' : 'impaired'].push(confirmedMs - askedMs);
   }
   return times;
 }

@@ -6,8 +6,8 @@ export interface Move<State> {
 
 export interface Exploration {
   readonly states: number;
-  /** the shortest path to a state that breaks the promise, as descriptions; undefined if there is none */
-  readonly broken?: { readonly promise: string; readonly trace: readonly string[] };
+  /** the shortest path to a state that breaks the guarantee, as descriptions; undefined if there is none */
+  readonly broken?: { readonly guarantee: string; readonly trace: readonly string[] };
   /** number of states with each remarkable event; a model in which nothing happens proves nothing */
   readonly seen: Readonly<Record<string, number>>;
 }
@@ -15,18 +15,18 @@ export interface Exploration {
 /**
  * Visits every reachable state once, breadth first.
  * @param keyOf states with the same key have the same future
- * @param brokenPromise names the promise that a state breaks
+ * @param brokenGuarantee names the guarantee that a state breaks
  * @throws Error above `statesMax`: then make the model smaller
  */
 export function explore<State>(options: {
   readonly start: State;
   readonly movesOf: (state: State) => Iterable<Move<State>>;
   readonly keyOf: (state: State) => string;
-  readonly brokenPromise: (state: State) => string | undefined;
+  readonly brokenGuarantee: (state: State) => string | undefined;
   readonly remarkable: (state: State) => readonly string[];
   readonly statesMax: number;
 }): Exploration {
-  const { start, movesOf, keyOf, brokenPromise, remarkable, statesMax } = options;
+  const { start, movesOf, keyOf, brokenGuarantee, remarkable, statesMax } = options;
   /** the path to each state; the state itself is dropped once its moves are known */
   interface Step {
     readonly what: string;
@@ -44,8 +44,8 @@ export function explore<State>(options: {
         known.add(key);
         if (known.size > statesMax) throw new Error(`more than ${statesMax} states`);
         const step: Step = { what, from };
-        const promise = brokenPromise(state);
-        if (promise !== undefined) return { states: known.size, broken: { promise, trace: traceOf(step) }, seen };
+        const guarantee = brokenGuarantee(state);
+        if (guarantee !== undefined) return { states: known.size, broken: { guarantee, trace: traceOf(step) }, seen };
         for (const thing of remarkable(state)) seen[thing] = (seen[thing] ?? 0) + 1;
         next.push({ state, step });
       }

@@ -32,11 +32,11 @@ describe('there are never two senders, and no sender on a line that is confirmed
     });
 });
 
-describe('each rule is needed: without it the model finds a broken promise', () => {
+describe('each rule is needed: without it the model finds a broken guarantee', () => {
   for (const [what, { rules, budget }] of Object.entries(brokenRules))
     test(what, { timeout }, ({ annotate }) => {
       const { broken } = exploreGate({ ...quiet, ...budget }, rules);
       expect(broken).toBeDefined();
-      return annotate([broken?.promise, ...(broken?.trace ?? [])].join('\n  '));
+      return annotate([broken?.guarantee, ...(broken?.trace ?? [])].join('\n  '));
     });
 });

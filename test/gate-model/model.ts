@@ -101,7 +101,7 @@ interface Pauser {
 /** Resumes a line that it has seen paused. When it acts, another pause may apply. */
 interface Resumer {
   readonly seen?: number;
-  /** the pause for which it has requested a valid resume; silence is not promised from then on */
+  /** the pause for which it has requested a valid resume; silence is not guaranteed from then on */
   readonly lifted?: number;
   /** whether it has resumed a pause that it had not seen */
   readonly liftedUnseen?: true;
@@ -178,13 +178,13 @@ export function exploreGate(budget: Budget, broken: Partial<Rules> = {}, statesM
     start,
     movesOf: (world) => settledMovesOf(world, chosen),
     keyOf: (world) => keyOf(world, chosen),
-    brokenPromise,
+    brokenGuarantee,
     remarkable,
     statesMax,
   });
 }
 
-function brokenPromise({ workers, pauser, resumer }: World): string | undefined {
+function brokenGuarantee({ workers, pauser, resumer }: World): string | undefined {
   const sending = workers.filter(({ isSending }) => isSending).length;
   if (sending > 1) return 'two requests are under way at once';
   if (sending > 0 && pauser.phase === 'confirmed') return 'a request is under way on a line that was called silent';
@@ -424,7 +424,7 @@ function* pauserHears(world: World, read: Gate, what: string, rules: Rules): Gen
   if (read.state === 'open') return yield { what, state: { ...world, pauser: { phase: 'open' } } };
   const watch = rules.watchLease(pauser.watch, read, nowMs);
   const waiting: Pauser = { phase: 'waiting', ...(watch && { watch }) };
-  /** not after a valid resume was requested, because silence is not promised from then on */
+  /** not after a valid resume was requested, because silence is not guaranteed from then on */
   const confirmed = ({ changeNumber }: Gate): Pauser =>
     changeNumber === resumer.lifted ? waiting : { phase: 'confirmed', change: changeNumber };
   if (rules.isSilent(read)) return yield { what, state: { ...world, pauser: confirmed(read) } };
@@ -504,11 +504,11 @@ const keeperStateOf = ({ holder, watch, isClosed, isStopping }: Worker): KeeperS
   leaseMs,
   watch,
   renewAtMs: Number.NEGATIVE_INFINITY, // a renewal is always due; a keeper that does not read does not renew, which is tried, too
-  lineProcessReady: true,
-  lineProcessClosed: isClosed,
-  lineProcessGivenUp: false,
-  busy: false,
-  stopping: isStopping,
+  isLineProcessReady: true,
+  isLineProcessClosed: isClosed,
+  isLineProcessGivenUp: false,
+  wasBusy: false,
+  isStopping,
   cooldownMs: 0,
   unwrittenPause: undefined,
 });
@@ -702,7 +702,7 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
       nextGateEvent: (gate, keeperState, nowMs) =>
         nextGateEvent(
           gate,
-          { ...keeperState, lineProcessClosed: keeperState.lineProcessClosed || keeperState.stopping },
+          { ...keeperState, isLineProcessClosed: keeperState.isLineProcessClosed || keeperState.isStopping },
           nowMs,
         ),
     },
@@ -740,7 +740,7 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
   'a holder says silent while its line process is not closed': {
     rules: {
       nextGateEvent: (gate, keeperState, nowMs) =>
-        nextGateEvent(gate, { ...keeperState, lineProcessClosed: true }, nowMs),
+        nextGateEvent(gate, { ...keeperState, isLineProcessClosed: true }, nowMs),
     },
   },
   'a new holder of a paused line sends': { rules: { newHolderKnowsOfPause: false } },

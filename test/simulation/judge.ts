@@ -16,7 +16,7 @@ interface Cooldown {
 /** Largest drift of a clock from true time, as a fraction. */
 export const driftMost = 0.001;
 
-/** Checks every relevant event, and reports the first broken promise. */
+/** Checks every relevant event, and reports the first broken guarantee. */
 export class Judge {
   readonly #world: World;
   /** the last confirmed pause, until an operator who has seen it lifts it */
@@ -46,17 +46,19 @@ export class Judge {
     const { process, number } = request;
     const [other] = underWay;
     if (other !== undefined)
-      this.#broken(
+      this.#reportBroken(
         `two requests under way: ${number} of ${process.name} came while ${other.number} of ${other.process.name} was`,
       );
-    if (this.#confirmedChange !== undefined) this.#broken(`request ${number} of ${process.name} in a confirmed pause`);
-    if (this.#denied.has(process)) this.#broken(`request ${number} of ${process.name}, which had been answered 401`);
+    if (this.#confirmedChange !== undefined)
+      this.#reportBroken(`request ${number} of ${process.name} in a confirmed pause`);
+    if (this.#denied.has(process))
+      this.#reportBroken(`request ${number} of ${process.name}, which had been answered 401`);
     const nowMs = this.#world.nowMs;
     this.#cooldowns = this.#cooldowns.filter(({ untilMs }) => untilMs > nowMs);
     for (const cooldown of this.#cooldowns) {
       const { receiver, inGate } = cooldown;
       if (receiver === process || (inGate !== undefined && !isOf(process, inGate.holder)))
-        this.#broken(`request ${number} of ${process.name} before the end of a Retry-After`);
+        this.#reportBroken(`request ${number} of ${process.name} before the end of a Retry-After`);
       this.lostCooldowns += 1;
     }
   }
@@ -83,14 +85,14 @@ export class Judge {
     }
     if (before?.state === 'paused' && after.state === 'open') {
       if (!this.#asked.has(before.changeNumber))
-        this.#broken(`pause ${before.changeNumber} was lifted, and nobody who had seen it had asked for that`);
+        this.#reportBroken(`pause ${before.changeNumber} was lifted, and nobody who had seen it had asked for that`);
       this.#denied.clear();
       this.#confirmedChange = undefined;
       this.#liftedChange = before.changeNumber;
     }
     const [request] = underWay;
     if (isSilent(after) && request !== undefined)
-      this.#broken(
+      this.#reportBroken(
         `the gate calls the line silent while request ${request.number} of ${request.process.name} is under way`,
       );
   }
@@ -106,14 +108,14 @@ export class Judge {
     if (this.#liftedChange >= change) return; // an operator who had seen it has lifted it since
     const [request] = underWay;
     if (request !== undefined)
-      this.#broken(
+      this.#reportBroken(
         `pause ${change} is confirmed while request ${request.number} of ${request.process.name} is under way`,
       );
     this.#confirmedChange = change;
   }
 
-  #broken(promise: string): void {
-    this.#world.break(promise);
+  #reportBroken(guarantee: string): void {
+    this.#world.break(guarantee);
   }
 }
 

@@ -48,8 +48,8 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
   },
   'a line process does not close at the end of the lease': {
     file: permit,
-    find: 'holdsLease ? this.#closedSinceMs + graceMs : nowMs',
-    replace: 'holdsLease ? this.#closedSinceMs + graceMs : Number.POSITIVE_INFINITY',
+    find: 'holdsLease ? this.#notOpenSinceMs + graceMs : nowMs',
+    replace: 'holdsLease ? this.#notOpenSinceMs + graceMs : Number.POSITIVE_INFINITY',
   },
   'a keeper does not kill a frozen line process': {
     file: 'worker/line/line-process-supervisor.ts',
@@ -69,8 +69,8 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
   },
   'a lease is handed back while its line process is not closed': {
     file: lease,
-    find: 'if (lineProcessClosed && (state.stopping || state.lineProcessGivenUp))',
-    replace: 'if (state.stopping || (lineProcessClosed && state.lineProcessGivenUp))',
+    find: 'if (isLineProcessClosed && (state.isStopping || state.isLineProcessGivenUp))',
+    replace: 'if (state.isStopping || (isLineProcessClosed && state.isLineProcessGivenUp))',
   },
   'a pause does not wait for silence': {
     file: domain,
@@ -100,13 +100,13 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
   },
   'a holder says silent while its line process is not closed': {
     file: lease,
-    find: "if (lineProcessClosed && gate.state === 'paused' && !gate.silent)",
+    find: "if (isLineProcessClosed && gate.state === 'paused' && !gate.silent)",
     replace: "if (gate.state === 'paused' && !gate.silent)",
   },
   'a new holder of a paused line sends': {
     file: keeper,
-    find: "paused: this.#gate?.state !== 'open' ||",
-    replace: "paused: (this.#gate?.state === 'paused' && !this.#gate.silent) ||",
+    find: "isPaused: this.#gate?.state !== 'open' ||",
+    replace: "isPaused: (this.#gate?.state === 'paused' && !this.#gate.silent) ||",
   },
   'a resume opens whatever pause it finds': {
     file: domain,
@@ -131,7 +131,7 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   'keeper: no look at the gate after one that failed': {
     file: keeper,
     find: '      if (!this.#isStopping) continue;',
-    replace: '      if (!isCurrent) return;\n      if (!this.#isStopping) continue;',
+    replace: '      if (!isGateReachable) return;\n      if (!this.#isStopping) continue;',
   },
   'keeper: a line process is asked nothing before the gate was read': {
     file: keeper,
@@ -155,8 +155,8 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   },
   'permit: closed is said while a request is under way': {
     file: permit,
-    find: 'closed: !isBusy && (isLeaseOver || isForbiddenForGood),',
-    replace: 'closed: isLeaseOver || isForbiddenForGood,',
+    find: 'isClosed: !isBusy && (isLeaseOver || isFinallyForbidden),',
+    replace: 'isClosed: isLeaseOver || isFinallyForbidden,',
   },
   'permit: its own cooldown is forgotten': {
     file: permit,

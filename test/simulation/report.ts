@@ -24,7 +24,7 @@ export function sumOf(results: readonly SimulationResult[]) {
   };
 }
 
-/** Returns tables of the results. For a broken promise, adds the events before it and the command that repeats it. */
+/** Returns tables of the results. For a broken guarantee, adds the events before it and the command that repeats it. */
 export function reportOf({ results, seconds, broken }: SeedsResult): string {
   const sums = sumOf(results);
   const table = (title: string, counts: Readonly<Record<string, number>>): string[] => [
@@ -43,13 +43,13 @@ export function reportOf({ results, seconds, broken }: SeedsResult): string {
     ...table('writes of the gate', sums.writes),
     ...table('states of the gate', sums.states),
   ];
-  if (broken === undefined) return [...tables, '', summary, 'every promise was kept'].join('\n');
-  const { seed, faults, promise, trace } = broken;
+  if (broken === undefined) return [...tables, '', summary, 'every guarantee was kept'].join('\n');
+  const { seed, faults, guarantee, trace } = broken;
   return [
     ...trace,
     '',
     summary,
-    `seed ${seed} breaks a promise: ${promise}`,
+    `seed ${seed} breaks a guarantee: ${guarantee}`,
     `to repeat it: npm run simulate -- --seed ${seed} --faults ${faults}`,
   ].join('\n');
 }

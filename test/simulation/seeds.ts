@@ -14,7 +14,7 @@ export interface SeedsOptions {
 }
 
 export interface SeedsResult {
-  /** in the order of the seeds, up to the first one that broke a promise */
+  /** in the order of the seeds, up to the first one that broke a guarantee */
   readonly results: readonly SimulationResult[];
   readonly broken?: BrokenSeed;
   readonly seconds: number;
@@ -24,13 +24,13 @@ export interface BrokenSeed {
   readonly seed: number;
   /** number of faults of the seed, needed to repeat it */
   readonly faults: number;
-  readonly promise: string;
-  /** the last events before; the broken promise is the last one */
+  readonly guarantee: string;
+  /** the last events before; the broken guarantee is the last one */
   readonly trace: readonly string[];
 }
 
 /**
- * Simulates one seed after the other, on all cores, until one breaks a promise. Seeds start in order, and each runs to its
+ * Simulates one seed after the other, on all cores, until one breaks a guarantee. Seeds start in order, and each runs to its
  * end, so the result does not depend on the number of cores.
  */
 export async function simulateSeeds(options: SeedsOptions): Promise<SeedsResult> {
@@ -56,12 +56,12 @@ export async function simulateSeeds(options: SeedsOptions): Promise<SeedsResult>
   const seconds = (performance.now() - startedMs) / 1000;
   done.sort((one, other) => one.seed - other.seed);
   const last = done.findIndex(({ broken }) => broken !== undefined);
-  const { seed, broken: promise } = done[last] ?? {};
-  if (seed === undefined || promise === undefined) return { results: done, seconds };
+  const { seed, broken: guarantee } = done[last] ?? {};
+  if (seed === undefined || guarantee === undefined) return { results: done, seconds };
   await using thread = startThread(mutant);
   const again = { seed, faults: faultsOf(seed - firstSeed) };
   const { trace } = await thread.simulate({ ...again, isTraced: true });
-  return { results: done.slice(0, last + 1), broken: { ...again, promise, trace }, seconds };
+  return { results: done.slice(0, last + 1), broken: { ...again, guarantee, trace }, seconds };
 }
 
 interface Told {

@@ -13,7 +13,7 @@ test(`${faults} faults on simulated time: never two requests, none in a pause, n
 }, async ({ annotate }) => {
   const simulated = await simulateSeeds({ firstSeed: 1, faults });
   const sums = sumOf(simulated.results);
-  expect(simulated.broken?.promise, reportOf(simulated)).toBeUndefined();
+  expect(simulated.broken?.guarantee, reportOf(simulated)).toBeUndefined();
   expect(sums.faultsInAll).toBe(faults);
   // otherwise the test proves nothing
   expect(allStates.filter((state) => sums.states[state] === 0)).toEqual([]);
@@ -34,7 +34,7 @@ describe('each mutant of the source is found, and the events that lead to it are
   for (const mutant of Object.keys({ ...gateMutants, ...processMutants }))
     test(mutant, { timeout: 60_000 }, async ({ annotate }) => {
       const { broken, results } = await simulateSeeds({ firstSeed: 1, faults: faultsPerMutant, mutant });
-      expect(broken?.trace.at(-1)).toBe(`BROKEN: ${broken?.promise}`);
-      await annotate(`seed ${broken?.seed}, ${sumOf(results).events} events: ${broken?.promise}`);
+      expect(broken?.trace.at(-1)).toBe(`BROKEN: ${broken?.guarantee}`);
+      await annotate(`seed ${broken?.seed}, ${sumOf(results).events} events: ${broken?.guarantee}`);
     });
 });

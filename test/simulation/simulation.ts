@@ -6,7 +6,7 @@ import { SimulatedOperator } from './operators.ts';
 import { SimulatedTable } from './table.ts';
 import { SimulatedTemporal } from './temporal.ts';
 import { holderOf, longestLeaseMs, SimulatedWorker, type Surroundings, settings } from './worker.ts';
-import { BrokenPromise, World } from './world.ts';
+import { BrokenGuarantee, World } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -17,7 +17,7 @@ export interface SimulationOptions {
 
 export interface SimulationResult {
   readonly seed: number;
-  /** the promise that was broken, in words; undefined if all were kept */
+  /** the guarantee that was broken, in words; undefined if all were kept */
   readonly broken: string | undefined;
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
   readonly events: number;
@@ -44,7 +44,7 @@ const patienceMs = 120_000;
 
 /**
  * Runs the line's real code on simulated time: keepers, line processes, gate store and operators' client, with the given
- * number of faults. Stops at the first broken promise.
+ * number of faults. Stops at the first broken guarantee.
  */
 export async function simulate({ seed, faults: wanted, trace }: SimulationOptions): Promise<SimulationResult> {
   const simulation = new Simulation(seed);
@@ -57,7 +57,7 @@ export async function simulate({ seed, faults: wanted, trace }: SimulationOption
       await simulation.round(Math.min(faultsPerRound, wanted - simulation.faultsStruck));
     }
   } catch (error) {
-    if (!(error instanceof BrokenPromise)) throw error;
+    if (!(error instanceof BrokenGuarantee)) throw error;
     broken = error.message;
     trace?.(`BROKEN: ${broken}`);
   } finally {

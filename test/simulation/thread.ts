@@ -18,5 +18,5 @@ parentPort?.on('message', ({ seed, faults, isTraced }: Omit<SimulationOptions, '
   );
 });
 
-/** Number of lines that are reported before a broken promise. */
+/** Number of lines that are reported before a broken guarantee. */
 const traceMax = 250;

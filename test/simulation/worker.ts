@@ -77,7 +77,7 @@ export class SimulatedWorker {
 
   /**
    * Whether a process may be frozen. If both were frozen for longer than the lease's margins, no client could keep the
-   * promises (docs/explanation/limits.md).
+   * guarantees (docs/explanation/limits.md).
    */
   get isPunctual(): boolean {
     return this.mainProcess.isPunctual && this.lineProcess?.isPunctual !== false;
@@ -238,7 +238,7 @@ export class SimulatedWorker {
     });
     return {
       pid: this.#lineProcesses,
-      get connected() {
+      get isConnected() {
         return lineProcess.isAlive;
       },
       send: (message) => {

@@ -2,9 +2,9 @@ import TinyQueue from 'tinyqueue';
 import type { Clock } from '../../core/clock.ts';
 import { between, type Random, seededRandom } from '../../simulator/random.ts';
 
-/** A promise of the line was broken. */
-export class BrokenPromise extends Error {
-  override readonly name = 'BrokenPromise';
+/** A guarantee of the line was broken. */
+export class BrokenGuarantee extends Error {
+  override readonly name = 'BrokenGuarantee';
 }
 
 /** A planned event, in the world (`who` is undefined) or in one of its processes. */
@@ -60,9 +60,9 @@ export class World {
     this.trace?.(`${this.nowMs.toFixed(1).padStart(10)} ${line()}`);
   }
 
-  /** Records a broken promise, which ends the simulation. */
-  break(promise: string): void {
-    this.#broken ??= promise;
+  /** Records a broken guarantee, which ends the simulation. */
+  break(guarantee: string): void {
+    this.#broken ??= guarantee;
   }
 
   /** Plans an event. @returns cancels it */
@@ -87,7 +87,7 @@ export class World {
 
   /**
    * Runs events, and all that follows from each, until `isOver` returns true.
-   * @throws BrokenPromise, and any error of an event
+   * @throws BrokenGuarantee, and any error of an event
    */
   run(isOver: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -97,7 +97,7 @@ export class World {
             resolve();
             return;
           }
-          if (this.#broken !== undefined) throw new BrokenPromise(this.#broken);
+          if (this.#broken !== undefined) throw new BrokenGuarantee(this.#broken);
           for (;;) {
             const event = this.#queue.pop();
             if (event === undefined) throw new Error('nothing is going to happen any more');
@@ -110,7 +110,7 @@ export class World {
           }
           setImmediate(step); // runs after all JavaScript promises that can run
         } catch (error) {
-          reject(error instanceof BrokenPromise ? error : new BrokenPromise(`the code throws: ${error}`));
+          reject(error instanceof BrokenGuarantee ? error : new BrokenGuarantee(`the code throws: ${error}`));
         }
       };
       setImmediate(step);

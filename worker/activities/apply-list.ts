@@ -67,7 +67,7 @@ export const createApplyList = ({
         if (gone.length === 0) return { removed };
         const listedBy = new Map<string, string>();
         for await (const { patientRef, listed } of patients.readShard(shard)) listedBy.set(patientRef, listed.listId);
-        // Patients that are absent or already marked are removed again, because an attempt may have died half way.
+        // Patients that are absent or already have the removal flag are removed again, because an attempt may have died half way.
         const stillGone = gone.filter((found) => (listedBy.get(found.patientRef) ?? found.listedBy) === found.listedBy);
         await forEachParallel(stillGone, parallelRemovals, async ({ patientRef }) => {
           heartbeats.signal.throwIfAborted();

@@ -58,7 +58,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       }
       for (;;) {
         if (cached.notInsured) await failAsNotInsured();
-        if (attempt.details.requests >= maxRequests) throw finalFailure('AttemptsExhausted', attempt.details);
+        if (attempt.details.countedRequests >= maxRequests) throw finalFailure('AttemptsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
           const fetched = await insurer.fetchCareRecords(patient.kvnr, priority, attempt.signal);
@@ -69,7 +69,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
             () => payloads.put({ syncId, patientRef }, fetched.body),
             attempt.signal,
           );
-          return { payload, fetchOrder: fetched.order, lineUse: attempt.details.lineUse };
+          return { payload, fetchOrder: fetched.fetchOrder, lineUse: attempt.details.lineUse };
         } catch (error) {
           attempt.countFailure(error);
           if (error instanceof LineError && error.fault === 'too-large')

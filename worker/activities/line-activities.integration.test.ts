@@ -119,7 +119,7 @@ test('a fetch that keeps failing frees its slot after 8 requests, and fails with
   const failure = await failureOf(first.result);
   expect(failure).toMatchObject({ type: 'LineError.server-error', nonRetryable: false });
   expect(JSON.stringify(failure)).not.toContain(anna);
-  expect(first.heartbeats.at(-1)).toMatchObject({ requests: 8 });
+  expect(first.heartbeats.at(-1)).toMatchObject({ countedRequests: 8 });
   const second = world.attempt((a) => a.fetchCareRecords(input), first.heartbeats.at(-1), 2);
   expect(await failureOf(second.result)).toMatchObject({
     type: 'AttemptsExhausted',

@@ -12,7 +12,7 @@ export interface AttemptUsage {
    * requests that reached the insurer and ended, successfully or not; counted against CARE_MAX_ATTEMPTS. Refused
    * connections and requests that we aborted do not count (ADR 0013).
    */
-  readonly requests: number;
+  readonly countedRequests: number;
   readonly lastFault?: LineFault;
 }
 
@@ -20,7 +20,7 @@ export interface AttemptUsage {
  * Number of failed requests after which an attempt ends and frees its slot for a second (docs/explanation/retries.md, "Fetch
  * activities"). Refused connections count here.
  */
-export const requestsPerAttempt = 8;
+export const failuresPerAttempt = 8;
 const heartbeatMs = 1_000;
 
 /** One attempt of an activity that uses the line. It heartbeats by itself, also while it waits in the line's queue. */
@@ -41,7 +41,7 @@ export interface LineAttempt<Details extends AttemptUsage> {
   /**
    * Checks whether this attempt may send another request.
    * @throws the signal's reason if it has aborted; ApplicationFailure `LineError.<fault>`, retryable, after
-   *   `requestsPerAttempt` failures
+   *   `failuresPerAttempt` failures
    */
   throwIfUsedUp(): void;
   /** Heartbeats the final details and stops the heartbeats. */
@@ -56,7 +56,7 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
   const context = Context.current(); // read once: a callback of the line's queue can run in the context of another activity
   const previous: unknown = context.info.heartbeatDetails;
   let details: Details = typeof previous === 'object' && previous !== null ? { ...initial, ...previous } : initial;
-  let failuresLeft = requestsPerAttempt;
+  let failuresLeft = failuresPerAttempt;
   let lastError: LineError | undefined;
   const heartbeat = (): void => context.heartbeat(details);
   const timer = setInterval(heartbeat, heartbeatMs);
@@ -75,16 +75,16 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
       details = { ...details, ...change };
       heartbeat();
     },
-    countSuccess: () => count({ requests: 1, faults: {} }, { requests: details.requests + 1 }),
+    countSuccess: () => count({ requests: 1, faults: {} }, { countedRequests: details.countedRequests + 1 }),
     countFailure(error) {
-      if (error instanceof LineWithheld) return count({ requests: error.sent ? 1 : 0, faults: {} }, {});
+      if (error instanceof LineWithheld) return count({ requests: error.wasSent ? 1 : 0, faults: {} }, {});
       if (!(error instanceof LineError)) throw error;
       const { fault } = error;
       const use = { requests: 1, faults: { [fault]: 1 } };
       if (fault === 'unauthorized') return count(use, {}); // the line has paused itself: this is not a failure of the patient
       // a refused connection sent no request: an outage must not use up the requests of all patients (ADR 0013)
       const hasReachedInsurer = fault !== 'refused';
-      count(use, { requests: details.requests + (hasReachedInsurer ? 1 : 0), lastFault: fault });
+      count(use, { countedRequests: details.countedRequests + (hasReachedInsurer ? 1 : 0), lastFault: fault });
       failuresLeft -= 1;
       lastError = error;
     },
@@ -101,7 +101,7 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
   };
 }
 
-export const noUsage: AttemptUsage = { lineUse: zeroLineUse, requests: 0 };
+export const noUsage: AttemptUsage = { lineUse: zeroLineUse, countedRequests: 0 };
 
 /** Creates a failure that Temporal does not retry, with the usage so far. */
 export function finalFailure(type: string, { lineUse, lastFault }: AttemptUsage): ApplicationFailure {

@@ -16,7 +16,7 @@ export interface ListProgress {
   /** the last byte that is not white space; absent if there is none */
   readonly lastByte?: number;
   /** the list is complete */
-  readonly isWhole?: boolean;
+  readonly isComplete?: boolean;
 }
 
 export const emptyList: ListProgress = { segments: [], sizeBytes: 0 };
@@ -58,12 +58,12 @@ export class ListSegments implements ListSink {
   #options: SegmentsOptions;
   #progress: ListProgress;
   #manifestSegments: readonly PayloadReference[];
-  #tail: Buffer[] = [];
-  #tailBytes = 0;
+  #unstoredChunks: Buffer[] = [];
+  #unstoredBytes = 0;
   #lastByte: number | undefined;
   #segmentBeganMs: number;
   /** a new transfer whose first byte has not arrived yet; only that byte shows whether it is a list and replaces the old one */
-  #newTransfer: { readonly begun: ListProgress; head: Buffer } | undefined;
+  #newTransfer: { readonly progress: ListProgress; head: Buffer } | undefined;
   #receivedBytes = 0;
 
   constructor(options: SegmentsOptions) {
@@ -81,7 +81,7 @@ export class ListSegments implements ListSink {
   /** Where a range request can continue; undefined if the transfer cannot be resumed. */
   get resume(): { from: number; etag: string } | undefined {
     const { sizeBytes, resumeEtag } = this.#progress;
-    const from = sizeBytes + this.#tailBytes;
+    const from = sizeBytes + this.#unstoredBytes;
     return resumeEtag === undefined || from === 0 ? undefined : { from, etag: resumeEtag };
   }
 
@@ -91,12 +91,12 @@ export class ListSegments implements ListSink {
   }
 
   begin({ from, etag, resumeEtag }: { from: number; etag?: string; resumeEtag?: string }): void {
-    const begun = {
+    const progress = {
       ...emptyList,
       ...(etag !== undefined && { etag }),
       ...(resumeEtag !== undefined && { resumeEtag }),
     };
-    this.#newTransfer = from > 0 ? undefined : { begun, head: Buffer.alloc(0) };
+    this.#newTransfer = from > 0 ? undefined : { progress, head: Buffer.alloc(0) };
   }
 
   /** Appends a chunk. @throws LineError `not-json` if the body does not start like a list; what was stored before stays */
@@ -107,30 +107,30 @@ export class ListSegments implements ListSink {
     const first = firstByteOf(head);
     if (first === undefined && head.length <= leadingBlanksMax) return;
     if (first !== openBracket) throw notAnArray();
-    const { begun } = this.#newTransfer;
+    const { progress } = this.#newTransfer;
     this.restart();
-    this.#progress = begun;
+    this.#progress = progress;
     await this.#append(head);
   }
 
   async #append(chunk: Buffer): Promise<void> {
     this.#receivedBytes += chunk.length;
     this.#lastByte = chunk.findLast((byte) => !isWhiteSpace(byte)) ?? this.#lastByte;
-    this.#tail.push(chunk);
-    this.#tailBytes += chunk.length;
+    this.#unstoredChunks.push(chunk);
+    this.#unstoredBytes += chunk.length;
     const ageMs = this.#options.now() - this.#segmentBeganMs;
-    if (this.#tailBytes >= segmentBytes || ageMs >= segmentMs(this.#count)) await this.flush();
+    if (this.#unstoredBytes >= segmentBytes || ageMs >= segmentMs(this.#segmentCount)) await this.flush();
   }
 
   /** Stores the bytes that have arrived since the last segment. */
   async flush(): Promise<void> {
     this.#segmentBeganMs = this.#options.now();
-    if (this.#tailBytes === 0) return;
-    const body = Buffer.concat(this.#tail);
+    if (this.#unstoredBytes === 0) return;
+    const body = Buffer.concat(this.#unstoredChunks);
     const segment = await this.#options.putSegment(body);
-    this.#tail = [];
-    this.#tailBytes = 0;
-    this.#report({
+    this.#unstoredChunks = [];
+    this.#unstoredBytes = 0;
+    this.#setProgress({
       ...this.#progress,
       segments: [...this.#progress.segments, segment],
       sizeBytes: this.#progress.sizeBytes + body.length,
@@ -146,7 +146,7 @@ export class ListSegments implements ListSink {
     const all = [...this.#manifestSegments, ...segments];
     const written = await this.#options.putManifest(all);
     this.#manifestSegments = all;
-    this.#report({ ...this.#progress, manifest: written, segments: [] });
+    this.#setProgress({ ...this.#progress, manifest: written, segments: [] });
     return written;
   }
 
@@ -158,24 +158,24 @@ export class ListSegments implements ListSink {
       throw notAnArray();
     }
     await this.flush();
-    this.#report({ ...this.#progress, isWhole: true });
+    this.#setProgress({ ...this.#progress, isComplete: true });
   }
 
   /** Discards everything that has arrived, because its parts do not belong to one list. */
   restart(): void {
-    this.#tail = [];
-    this.#tailBytes = 0;
+    this.#unstoredChunks = [];
+    this.#unstoredBytes = 0;
     this.#lastByte = undefined;
     this.#newTransfer = undefined;
     this.#manifestSegments = [];
-    this.#report(emptyList);
+    this.#setProgress(emptyList);
   }
 
-  get #count(): number {
+  get #segmentCount(): number {
     return this.#manifestSegments.length + this.#progress.segments.length;
   }
 
-  #report(progress: ListProgress): void {
+  #setProgress(progress: ListProgress): void {
     this.#progress = progress;
     this.#options.onProgress(progress);
   }

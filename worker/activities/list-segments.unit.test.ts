@@ -48,5 +48,5 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
   );
   expect(row.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBe(list.progress.sizeBytes);
   expect(longest).toBeLessThan(16 * 1024);
-  expect(reported).toMatchObject({ isWhole: true, segments: [], manifest });
+  expect(reported).toMatchObject({ isComplete: true, segments: [], manifest });
 });

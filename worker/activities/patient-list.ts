@@ -15,7 +15,7 @@ export interface PatientListDeps {
 interface ListDetails extends AttemptUsage {
   readonly list: ListProgress;
   /** consecutive complete answers that were not a list; network faults in between do not count */
-  readonly unusable: number;
+  readonly unusableAnswers: number;
 }
 
 /** Number of unusable answers after which the fetch stops asking for the rest, and asks for the whole list. */
@@ -35,34 +35,34 @@ export async function fetchPatientList(
   { insurer, lists }: PatientListDeps,
   { listId, knownEtag }: FetchPatientListInput,
 ): Promise<FetchPatientListResult> {
-  const attempt = beginAttempt<ListDetails>({ ...noUsage, list: emptyList, unusable: 0 });
-  let index = attempt.number * segmentsPerAttempt;
+  const attempt = beginAttempt<ListDetails>({ ...noUsage, list: emptyList, unusableAnswers: 0 });
+  let nextSegment = attempt.number * segmentsPerAttempt;
   let segments: ListSegments | undefined;
   try {
     segments = new ListSegments({
       ...(await retryWhileUnavailable(() => resumeFrom(lists, attempt.details.list), attempt.signal)),
-      putSegment: (body) => retryWhileUnavailable(() => lists.putSegment(listId, index++, body), attempt.signal),
-      putManifest: (row) => retryWhileUnavailable(() => lists.putManifest(listId, row), attempt.signal),
+      putSegment: (body) => retryWhileUnavailable(() => lists.putSegment(listId, nextSegment++, body), attempt.signal),
+      putManifest: (references) => retryWhileUnavailable(() => lists.putManifest(listId, references), attempt.signal),
       onProgress: (list) => attempt.updateDetails({ list }),
       now: () => performance.now(),
     });
-    while (!segments.progress.isWhole) {
-      if (attempt.details.unusable >= unusableMax) throw finalFailure('ListUnusable', attempt.details);
+    while (!segments.progress.isComplete) {
+      if (attempt.details.unusableAnswers >= unusableMax) throw finalFailure('ListUnusable', attempt.details);
       attempt.throwIfUsedUp();
       const { resume, receivedBytes } = segments;
       try {
         const request = resume ? { resume } : knownEtag === undefined ? {} : { knownEtag };
         const outcome = await insurer.fetchList(request, segments, attempt.signal);
-        if (outcome === 'whole') await segments.finish();
+        if (outcome === 'complete') await segments.finish();
         attempt.countSuccess();
         if (outcome === 'unchanged') return { kind: 'unchanged', lineUse: attempt.details.lineUse };
         if (outcome === 'range-not-satisfiable') segments.restart();
       } catch (error) {
         attempt.countFailure(error);
         if (isUnusableAnswer(error)) {
-          attempt.updateDetails({ unusable: attempt.details.unusable + 1 });
-          if (resume && attempt.details.unusable === unusableBeforeRestart) segments.restart();
-        } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusable: 0 }); // a part of a list has arrived
+          attempt.updateDetails({ unusableAnswers: attempt.details.unusableAnswers + 1 });
+          if (resume && attempt.details.unusableAnswers === unusableBeforeRestart) segments.restart();
+        } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusableAnswers: 0 }); // a part of a list has arrived
       }
     }
     const { sizeBytes, etag } = segments.progress;
@@ -82,8 +82,8 @@ async function resumeFrom(
   lists: PatientListDeps['lists'],
   progress: ListProgress,
 ): Promise<{ progress: ListProgress; manifestSegments: readonly PayloadReference[] }> {
-  const { manifest, isWhole, resumeEtag } = progress;
-  if (!isWhole && resumeEtag === undefined) return { progress: emptyList, manifestSegments: [] };
+  const { manifest, isComplete, resumeEtag } = progress;
+  if (!isComplete && resumeEtag === undefined) return { progress: emptyList, manifestSegments: [] };
   try {
     return { progress, manifestSegments: manifest === undefined ? [] : await lists.readManifest(manifest) };
   } catch (error) {

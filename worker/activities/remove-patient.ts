@@ -13,10 +13,10 @@ export interface RemovePatientDeps {
 }
 
 /**
- * Removes a patient: marks it, appends an access entry, deletes objects and records, and deletes the patient. Idempotent: an
- * earlier attempt may have left the mark, which prevents new writes, or records that were staged after the patient was
- * deleted. The access log stays. Its entry is appended after the mark, because a marked patient will be removed, and before
- * anything is deleted.
+ * Removes a patient: sets the removal flag, appends an access entry, deletes objects and records, and deletes the patient.
+ * Idempotent: an earlier attempt may have left the flag, which prevents new writes, or records that were staged after the
+ * patient was deleted. The access log stays. Its entry is appended after the flag is set, because a patient with the flag
+ * will be removed, and before anything is deleted.
  * @throws what the write guard throws if another attempt may be running; that one completes the removal
  */
 export async function removePatient(
@@ -24,8 +24,8 @@ export async function removePatient(
   patientRef: string,
   writeGuard: WriteGuard,
 ): Promise<void> {
-  const marked = await patients.markRemoving(patientRef, writeGuard);
-  if (marked) await accessLog.append(patientRef, [syncAccess('removal', patientRef, `removal:${marked.listId}`)]);
+  const flagged = await patients.markRemoving(patientRef, writeGuard);
+  if (flagged) await accessLog.append(patientRef, [syncAccess('removal', patientRef, `removal:${flagged.listId}`)]);
   await careRecords.deleteAll(patientRef, writeGuard);
   writeGuard.check();
   await patients.deleteRemoving(patientRef);

@@ -15,26 +15,26 @@ interface OpenPart {
 export class ShardWriter {
   /** the number of parts of each shard so far */
   readonly parts: number[] = shards.map(() => 0);
-  readonly #put: (shard: string, part: number, lines: Uint8Array) => Promise<void>;
-  readonly #open = new Map<number, OpenPart>();
+  readonly #putPart: (shard: string, part: number, lines: Uint8Array) => Promise<void>;
+  readonly #openParts = new Map<number, OpenPart>();
   readonly #pendingPuts = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
 
   constructor(put: (shard: string, part: number, lines: Uint8Array) => Promise<void>) {
-    this.#put = put;
+    this.#putPart = put;
   }
 
   /** Adds one line, which includes its line break. Call `drain` regularly, or parts pile up in memory. */
   add(shardIndex: number, line: string): void {
     const sizeBytes = Buffer.byteLength(line);
-    let part = this.#open.get(shardIndex);
+    let part = this.#openParts.get(shardIndex);
     if (part !== undefined && part.usedBytes + sizeBytes > part.bytes.length) {
-      this.#close(shardIndex, part);
+      this.#closePart(shardIndex, part);
       part = undefined;
     }
     if (part === undefined) {
       part = { bytes: Buffer.allocUnsafeSlow(Math.max(partBytes, sizeBytes)), usedBytes: 0 };
-      this.#open.set(shardIndex, part);
+      this.#openParts.set(shardIndex, part);
     }
     part.usedBytes += part.bytes.write(line, part.usedBytes);
   }
@@ -47,8 +47,8 @@ export class ShardWriter {
 
   /** Writes the open parts and waits for all writes. @throws the error of a failed write */
   async finish(): Promise<void> {
-    for (const [shardIndex, part] of this.#open) {
-      this.#close(shardIndex, part);
+    for (const [shardIndex, part] of this.#openParts) {
+      this.#closePart(shardIndex, part);
       await this.drain();
     }
     await this.drain(0);
@@ -59,11 +59,11 @@ export class ShardWriter {
     await Promise.all(this.#pendingPuts);
   }
 
-  #close(shardIndex: number, { bytes, usedBytes }: OpenPart): void {
-    this.#open.delete(shardIndex);
+  #closePart(shardIndex: number, { bytes, usedBytes }: OpenPart): void {
+    this.#openParts.delete(shardIndex);
     const number = (this.parts[shardIndex] ?? 0) + 1;
     this.parts[shardIndex] = number;
-    const put = this.#put(shards[shardIndex] ?? '', number, bytes.subarray(0, usedBytes))
+    const put = this.#putPart(shards[shardIndex] ?? '', number, bytes.subarray(0, usedBytes))
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })

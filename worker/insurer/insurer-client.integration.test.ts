@@ -61,8 +61,12 @@ test('a second request waits until the insurer has answered the first, on the sa
   const second = await it.insurer.requestArrives(2);
   second.socket.write(httpAnswer(200, recordsOf(ben)));
   const [a, b] = await both;
-  expect(a).toMatchObject({ kind: 'answer', order: '001764000000000-000000001' });
-  expect(b).toMatchObject({ kind: 'answer', body: Buffer.from(recordsOf(ben)), order: '001764000000000-000000002' });
+  expect(a).toMatchObject({ kind: 'answer', fetchOrder: '001764000000000-000000001' });
+  expect(b).toMatchObject({
+    kind: 'answer',
+    body: Buffer.from(recordsOf(ben)),
+    fetchOrder: '001764000000000-000000002',
+  });
   expect(it.insurer.connections).toBe(1);
   expect(it.permit.ends).toEqual([{ wasAborted: false }, { wasAborted: false }]);
 });
@@ -196,7 +200,7 @@ test('the end of the lease aborts the request under way, which does not count as
   const seen = fetched.catch((error: unknown) => error);
   await it.permit.abort();
   await closed;
-  expect(await seen).toMatchObject({ name: 'LineWithheld', sent: true });
+  expect(await seen).toMatchObject({ name: 'LineWithheld', wasSent: true });
   expect(it.permit.ends).toEqual([{ wasAborted: true }]);
 });
 
@@ -454,6 +458,6 @@ test('nothing of the list is read while the sink is busy, and that is not a stal
   await new Promise((resolve) => setTimeout(resolve, 400));
   expect(written).toBeLessThan(32); // the size of the kernel's buffers
   goOn();
-  await expect(fetched).resolves.toBe('whole');
+  await expect(fetched).resolves.toBe('complete');
   expect(bytes).toBe(64 * megabyte.length);
 });

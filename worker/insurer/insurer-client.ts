@@ -25,7 +25,7 @@ export interface InsurerClientOptions {
 
 /** not-insured: 410, final; unknown: 404, the insurer never knew this KVNR. */
 export type CareRecordsFetch =
-  | { readonly kind: 'answer'; readonly body: Buffer; readonly order: string }
+  | { readonly kind: 'answer'; readonly body: Buffer; readonly fetchOrder: string }
   | { readonly kind: 'not-insured' }
   | { readonly kind: 'unknown' };
 
@@ -66,7 +66,7 @@ export interface InsurerClient {
   fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest of it, into a sink. Sends one request, with the priority `list`.
-   * @returns whole: the last byte of the list has arrived; unchanged: 304; range-not-satisfiable: 416, start again without `resume`
+   * @returns complete: the last byte of the list has arrived; unchanged: 304; range-not-satisfiable: 416, start again without `resume`
    * @throws LineError; `contract` also if a 206 has not the range or the ETag of the request. Only then the sink has been
    *   told to restart; after any other fault it keeps what it has
    * @throws LineWithheld if we aborted the request
@@ -75,7 +75,7 @@ export interface InsurerClient {
     request: ListRequest,
     sink: ListSink,
     signal: AbortSignal,
-  ): Promise<'whole' | 'unchanged' | 'range-not-satisfiable'>;
+  ): Promise<'complete' | 'unchanged' | 'range-not-satisfiable'>;
 }
 
 /** Default of CARE_RECORDS_MAX_BYTES. A larger answer is rejected and reported (insurer-api.yaml, "Sizes"). */
@@ -128,7 +128,7 @@ export function createInsurerClient({
             return {
               kind: 'answer',
               body: await readWhole(answer, careRecordsBytesMax, operation),
-              order: answer.order,
+              fetchOrder: answer.fetchOrder,
             };
           case 404:
           case 410: {
@@ -168,7 +168,9 @@ export function createInsurerClient({
           ...(!resume && knownEtag !== undefined && { 'if-none-match': knownEtag }),
         },
       } as const;
-      const readAnswer = async (answer: ExchangeAnswer): Promise<'whole' | 'unchanged' | 'range-not-satisfiable'> => {
+      const readAnswer = async (
+        answer: ExchangeAnswer,
+      ): Promise<'complete' | 'unchanged' | 'range-not-satisfiable'> => {
         const { status, headers } = answer;
         const contract = (problem: string): LineError => new LineError('contract', { operation, status, problem });
         if (status === 304 && !resume && knownEtag !== undefined) {
@@ -209,7 +211,7 @@ export function createInsurerClient({
         }
         if (range && range.from + bytes < (range.total ?? range.end))
           throw new LineError('cut-short', { operation, status });
-        return 'whole';
+        return 'complete';
       };
       return await line.perform('list', request, readAnswer, signal);
     },

@@ -34,7 +34,7 @@ export interface ExchangeAnswer {
    */
   readonly body: Readable;
   /** orders all requests on this line by the time of sending: `{leaseNumber, 15 digits}-{number within the process, 9 digits}` */
-  readonly order: string;
+  readonly fetchOrder: string;
 }
 
 export interface Exchange {
@@ -69,7 +69,7 @@ export function openExchange({
   clock = systemClock,
   openConnection = openInsurerConnection,
 }: ExchangeOptions): Exchange {
-  let sent = 0;
+  let sentCount = 0;
   const connection = openConnection(origin, Math.min(connectMsMax, stallMs));
 
   /** Closes the socket. Resolves once none is open. */
@@ -90,10 +90,11 @@ export function openExchange({
     const { operation } = request;
     /** why we closed the socket; takes precedence over the error that undici derives from the close */
     let abortReason: unknown;
-    let whole = false;
-    let madeNoSense = false;
-    let end: ((how: { wasAborted: boolean }) => void) | undefined;
-    let endStallClock = (): void => {};
+    let isComplete = false;
+    let isInvalidHttp = false;
+    /** ends the exchange in the permit; undefined until the request is written */
+    let endExchange: ((how: { wasAborted: boolean }) => void) | undefined;
+    let stopStallClock = (): void => {};
 
     async function abort(reason: unknown): Promise<void> {
       abortReason ??= reason;
@@ -103,71 +104,72 @@ export function openExchange({
     signal.addEventListener('abort', onAbort, { once: true });
 
     let body: Readable | undefined;
-    const answered = new Promise<ExchangeAnswer>((resolve, reject) => {
-      let order = '';
-      const failed = (error: Error): void => {
+    const answerStarted = new Promise<ExchangeAnswer>((resolve, reject) => {
+      let fetchOrder = '';
+      const fail = (error: Error): void => {
         const reason =
-          abortReason ?? asLineError(error, operation, { sent: end !== undefined, answering: body !== undefined });
-        madeNoSense = reason instanceof LineError && reason.fault === 'contract';
+          abortReason ??
+          asLineError(error, operation, { wasSent: endExchange !== undefined, isAnswering: body !== undefined });
+        isInvalidHttp = reason instanceof LineError && reason.fault === 'contract';
         reject(reason); // no effect after the headers
         body?.destroy(reason instanceof Error ? reason : new Error('aborted', { cause: reason }));
       };
       const handler: Dispatcher.DispatchHandler = {
         // undici calls this in the tick in which it writes the request, on a new socket and on an idle one.
         onRequestStart(controller) {
-          if (end !== undefined) abortReason ??= new LineError('reset', { operation }); // undici must not write the request twice
+          if (endExchange !== undefined) abortReason ??= new LineError('reset', { operation }); // undici must not write the request twice
           if (!permit.maySend()) abortReason ??= new LineWithheld(false);
           if (signal.aborted) abortReason ??= signal.reason;
           if (abortReason !== undefined) return controller.abort(new Error('not sent'));
-          end = permit.begin(() => abort(new LineWithheld(true)));
+          endExchange = permit.begin(() => abort(new LineWithheld(true)));
           if (abortReason !== undefined) return controller.abort(new Error('aborted by us')); // begin has checked the clock again
-          order = `${String(permit.leaseNumber).padStart(15, '0')}-${String(++sent).padStart(9, '0')}`;
-          endStallClock = startStallClock();
+          fetchOrder = `${String(permit.leaseNumber).padStart(15, '0')}-${String(++sentCount).padStart(9, '0')}`;
+          stopStallClock = startStallClock();
         },
         onResponseStart(controller, status, headers) {
           if (status < 200) return;
           body = new Readable({ highWaterMark: bodyBufferBytes, read: () => controller.resume() });
-          body.on('error', () => {}); // the error reaches `answered` or the reader
-          resolve({ status, headers: plainHeaders(headers), body, order });
+          body.on('error', () => {}); // the error reaches `answerStarted` or the reader
+          resolve({ status, headers: plainHeaders(headers), body, fetchOrder });
         },
         onResponseData(controller, chunk) {
           if (body !== undefined && !body.push(chunk)) controller.pause();
         },
         onResponseEnd() {
-          whole = true;
+          isComplete = true;
           body?.push(null);
         },
-        onResponseError: (_controller, error) => failed(error),
+        onResponseError: (_controller, error) => fail(error),
       };
       connection.dispatch({ path: request.path, method: 'GET', headers: { ...request.headers } }, handler);
     });
 
     /** Counts checks without a new byte while we were ready to read one. */
     function startStallClock(): () => void {
-      let seen = connection.socket?.bytesRead ?? 0;
+      let seenBytes = connection.socket?.bytesRead ?? 0;
       let silentChecks = 0;
       return clock.every(stallMs / checksPerStall, () => {
         const bytesRead = connection.socket?.bytesRead ?? 0;
-        if (whole) return;
+        if (isComplete) return;
         const isBufferFull = body !== undefined && body.readableLength >= bodyBufferBytes;
-        silentChecks = bytesRead !== seen || isBufferFull ? 0 : silentChecks + 1;
-        seen = bytesRead;
+        silentChecks = bytesRead !== seenBytes || isBufferFull ? 0 : silentChecks + 1;
+        seenBytes = bytesRead;
         if (silentChecks > checksPerStall) void abort(new LineError('stalled', { operation }));
       });
     }
 
     try {
-      return await read(await answered);
+      return await read(await answerStarted);
     } catch (error) {
       throw error instanceof LineError ? error : (abortReason ?? error);
     } finally {
       signal.removeEventListener('abort', onAbort);
-      endStallClock();
+      stopStallClock();
       const { socket } = connection;
       // The insurer knows the closes that it made. It needs time to see ours (LINE_MIN_GAP_MS).
-      const wasAborted = !whole && (abortReason !== undefined || madeNoSense || socket?.destroyed === false);
-      if (!whole || socket?.destroyed) await closeSocket(new Error('body not read to its end'));
-      end?.({ wasAborted });
+      const wasAborted = !isComplete && (abortReason !== undefined || isInvalidHttp || socket?.destroyed === false);
+      if (!isComplete || socket?.destroyed) await closeSocket(new Error('body not read to its end'));
+      endExchange?.({ wasAborted });
     }
   }
 
@@ -187,15 +189,15 @@ export function openExchange({
 function asLineError(
   error: Error,
   operation: LineContext['operation'],
-  { sent, answering }: { sent: boolean; answering: boolean },
+  { wasSent, isAnswering }: { wasSent: boolean; isAnswering: boolean },
 ): Error {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   if (code === 'UND_ERR_DESTROYED') return error; // we have closed the client
   const fault = (): LineFault => {
-    if (!sent) return 'refused';
+    if (!wasSent) return 'refused';
     if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'contract';
     if (error instanceof errors.HTTPParserError && 'data' in error && error.data) return 'contract'; // without data, the parser reports an early end
-    if (answering && code !== 'ECONNRESET') return 'cut-short';
+    if (isAnswering && code !== 'ECONNRESET') return 'cut-short';
     return 'reset';
   };
   return new LineError(fault(), { operation, problem: code }); // no cause: undici's error quotes bytes of the insurer

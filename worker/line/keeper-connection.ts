@@ -42,9 +42,9 @@ export function connectToKeeper({
   const permit = new SendPermit({ ...options, tell, onStuck: end, onLeaseLost: stop });
   channel.onClose(end);
   channel.onMessage((message) => {
-    if (message.kind === 'written') return permit.confirm(message.request);
+    if (message.kind === 'pause-written') return permit.confirmPause(message.pauseId);
     permit.obey(message);
-    if (message.stop) stop();
+    if (message.mustStop) stop();
   });
   return { permit, ready: () => tell({ kind: 'ready' }) };
 }

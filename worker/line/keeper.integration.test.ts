@@ -126,7 +126,7 @@ const hang = (): void => {};
 class Worker {
   readonly name: string;
   readonly process: ChildProcess;
-  readonly said: Record<string, unknown>[] = [];
+  readonly logged: Record<string, unknown>[] = [];
   #listeners = new Set<() => void>();
 
   constructor(name: string, environment: NodeJS.ProcessEnv) {
@@ -137,26 +137,26 @@ class Worker {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     createInterface({ input: this.process.stdout ?? process.stdin }).on('line', (line) => {
-      this.said.push(JSON.parse(line));
+      this.logged.push(JSON.parse(line));
       for (const listener of [...this.#listeners]) listener();
     });
   }
 
   get linePid(): number {
-    return this.said.findLast(({ event }) => event === 'line process started')?.['linePid'] as number;
+    return this.logged.findLast(({ event }) => event === 'line process started')?.['linePid'] as number;
   }
 
   /** Resolves at the first, or the given, occurrence of a log event. */
-  async says(event: string, time = 1): Promise<Record<string, unknown>> {
+  async logs(event: string, time = 1): Promise<Record<string, unknown>> {
     return await new Promise((resolve) => {
-      const look = (): void => {
-        const line = this.said.filter((said) => said['event'] === event)[time - 1];
+      const resolveIfLogged = (): void => {
+        const line = this.logged.filter((entry) => entry['event'] === event)[time - 1];
         if (line === undefined) return;
-        this.#listeners.delete(look);
+        this.#listeners.delete(resolveIfLogged);
         resolve(line);
       };
-      this.#listeners.add(look);
-      look();
+      this.#listeners.add(resolveIfLogged);
+      resolveIfLogged();
     });
   }
 
@@ -211,7 +211,7 @@ async function openWorld() {
         const pair = [startWorker('anton', environment), startWorker('berta', environment)] as const;
         const [first] = await Promise.all([
           insurer.nextRequest(),
-          ...pair.map((worker) => worker.says('line process ready')),
+          ...pair.map((worker) => worker.logs('line process ready')),
         ]);
         return first === 'anton' ? [pair[0], pair[1]] : [pair[1], pair[0]];
       };
@@ -271,12 +271,12 @@ describe.concurrent('concurrent tests', () => {
   }) => {
     const [holder, other] = await startPair();
     const { changeNumber } = await pauseNow();
-    expect(await tookMs(holder.says('unacknowledged'))).toBeGreaterThanOrEqual(4_900); // a read of the gate may be under way at the pause
+    expect(await tookMs(holder.logs('unacknowledged'))).toBeGreaterThanOrEqual(4_900); // a read of the gate may be under way at the pause
     await gate.acknowledge(changeNumber);
     await resumeNow();
-    expect(await tookMs(holder.says('unacknowledged', 2))).toBeGreaterThanOrEqual(4_900);
-    expect(await tookMs(holder.says('unacknowledged', 3))).toBeGreaterThanOrEqual(4_900);
-    expect(other.said.some(({ event }) => event === 'unacknowledged')).toBe(false);
+    expect(await tookMs(holder.logs('unacknowledged', 2))).toBeGreaterThanOrEqual(4_900);
+    expect(await tookMs(holder.logs('unacknowledged', 3))).toBeGreaterThanOrEqual(4_900);
+    expect(other.logged.some(({ event }) => event === 'unacknowledged')).toBe(false);
   }, 30_000);
 
   test('after kill -9 of the line process, the main process starts another one and continues', async ({
@@ -304,7 +304,7 @@ describe.concurrent('concurrent tests', () => {
     const frozen = holder.linePid;
     const next = requests(3);
     process.kill(frozen, 'SIGSTOP');
-    await holder.says('line process killed');
+    await holder.logs('line process killed');
     await next;
     trySignal(frozen, 'SIGCONT');
     await requests(5);
@@ -424,7 +424,7 @@ describe.concurrent('concurrent tests', () => {
     const holder = startWorker('anton', shiftedClock('anton'));
     await insurer.nextRequest();
     const other = startWorker('berta', shiftedClock('berta'));
-    await other.says('line process ready');
+    await other.logs('line process ready');
     insurer.answer = (response) => {
       response.writeHead(429, { 'retry-after': '4' }).end();
       jump(holder.name, 1);
@@ -473,8 +473,8 @@ describe.concurrent('concurrent tests', () => {
     const arrived = insurer.arrivals.length;
     await expect.poll(async () => (await gate.read()).silent, { timeout: 2_000 }).toBe(true);
     expect(await gate.read()).toMatchObject({ state: 'paused', by: 'system', reason: 'unauthorized' });
-    expect(await holder.says('paused by system')).toMatchObject({ reason: 'unauthorized' });
-    expect(holder.said.filter(({ event }) => event === 'paused by system')).toHaveLength(1);
+    expect(await holder.logs('paused by system')).toMatchObject({ reason: 'unauthorized' });
+    expect(holder.logged.filter(({ event }) => event === 'paused by system')).toHaveLength(1);
     expect(insurer.arrivals.length).toBe(arrived);
   }, 30_000);
 });
@@ -590,16 +590,18 @@ describe('tests that measure times, one after the other', () => {
     const holder = startWorker('anton', { AWS_ENDPOINT_URL: way.url });
     await insurer.nextRequest();
     const other = startWorker('berta');
-    await other.says('line process ready');
+    await other.logs('line process ready');
     insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
     await insurer.nextRequest();
     const next = insurer.nextRequest(from(other));
     way.disconnect();
-    await holder.says('gate unavailable');
+    await holder.logs('gate unavailable');
     await new Promise((resolve) => setTimeout(resolve, 1_300)); // after a longer wait, the missing answers would be noticed only after the end of the lease
     const frozen = holder.linePid;
     process.kill(frozen, 'SIGSTOP');
-    expect(await holder.says('line process killed')).toMatchObject({ why: 'not closed at the end of the lease' });
+    expect(await holder.logs('line process killed')).toMatchObject({
+      why: 'not closed after the end of its send permit',
+    });
     await next;
     trySignal(frozen, 'SIGCONT');
     await requests(5);
@@ -614,7 +616,7 @@ describe('tests that measure times, one after the other', () => {
     const holder = startWorker('anton', { AWS_ENDPOINT_URL: way.url });
     await insurer.nextRequest();
     const other = startWorker('berta');
-    await other.says('line process ready');
+    await other.logs('line process ready');
     insurer.answer = (response, worker) => worker === other.name && answerSoon(response);
     await insurer.nextRequest();
     const next = insurer.nextRequest(from(other));
@@ -639,8 +641,8 @@ describe('tests that measure times, one after the other', () => {
       log: createLog('keeper', () => {}),
       startLineProcess: forkedFrom(missing),
     });
-    expect(keeper.isWell).toBe(true); // less than a lease has passed
-    await expect.poll(() => keeper.isWell, { timeout: 5_000 }).toBe(false);
+    expect(keeper.isHealthy).toBe(true); // less than a lease has passed
+    await expect.poll(() => keeper.isHealthy, { timeout: 5_000 }).toBe(false);
     await keeper.stop();
   }, 30_000);
 });

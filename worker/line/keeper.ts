@@ -26,23 +26,25 @@ export interface KeeperOptions {
 /** Holds the lease for this worker, and controls the line process (docs/explanation/the-line.md, "Two processes"). */
 export interface Keeper {
   /** whether the line process may send under this worker's lease now */
-  readonly holding: boolean;
+  readonly holdsLine: boolean;
   /** the gate as last seen; undefined before the first read */
   readonly gate: Gate | undefined;
   /** whether the line process runs, or has been missing for less than a lease */
-  readonly isWell: boolean;
-  /** process ID of the line process; empty while there is none */
-  readonly pids: readonly number[];
+  readonly isHealthy: boolean;
+  /** process ID of the line process; undefined while there is none */
+  readonly linePid: number | undefined;
   /** Ends the request under way, hands the lease back, and ends the line process. */
   stop(): Promise<void>;
 }
 
 /** Interval in ms between reads of the gate, and between orders. */
-const lookMs = 250;
-/** Time limit in ms from the order to stop until the report `closed`. Covers the grace, a stuck socket and a slow machine. */
-const stopMs = 1_500;
+const pollMs = 250;
+/** Time limit in ms from the order to stop until the report `isClosed`. Covers the grace, a stuck socket and a slow machine. */
+const closeMs = 1_500;
 /** Time limit in ms from there until its Temporal workers have drained. */
 const drainMs = 15_000;
+/** Time limit in ms for handing back the lease while the gate is unavailable, from the stop and from the end of the send permit. */
+const releaseMs = 1_500;
 /** Time in ms that a change waits in the outbox before onUnacknowledged is called. The client that changed it signals first. */
 const unacknowledgedMs = 5_000;
 const restartMs = { first: 100, longest: 5_000 } as const;
@@ -60,9 +62,10 @@ interface Lease {
   readonly sendUntilMs: number;
 }
 
-interface Asked {
+/** A pause that a line process has requested. */
+interface RequestedPause {
   readonly lineProcess: LineProcessSupervisor;
-  readonly request: number;
+  readonly pauseId: number;
 }
 
 class LineKeeper implements Keeper {
@@ -88,17 +91,17 @@ class LineKeeper implements Keeper {
 
   /** end of the longest cooldown that the gate had; the line process receives cooldowns and writes them into the gate */
   #cooldownUntilMs = 0;
-  #unwrittenPauses = new Map<Asked, { readonly reason: string; readonly at: string }>();
+  #unwrittenPauses = new Map<RequestedPause, { readonly reason: string; readonly at: string }>();
 
   /** the oldest change in the outbox, and when to call onUnacknowledged for it */
   #unacknowledged: { readonly number: number; readonly callAtMs: number } | undefined;
 
   #isStopping = false;
-  #keeping: Promise<void> | undefined;
+  #loopEnded: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
   #lineProcessGone = Promise.withResolvers<void>();
-  #endPulse = (): void => {};
+  #stopTimer = (): void => {};
 
   constructor({ config, gate, log, startLineProcess, clock, holder, onSystemPause, onUnacknowledged }: KeeperOptions) {
     this.#holder = holder ?? randomUUID();
@@ -112,7 +115,7 @@ class LineKeeper implements Keeper {
     this.#onUnacknowledged = onUnacknowledged ?? (() => {});
   }
 
-  get holding(): boolean {
+  get holdsLine(): boolean {
     return this.#lease !== undefined && this.#clock.monotonicMs() < this.#lease.sendUntilMs;
   }
 
@@ -120,22 +123,22 @@ class LineKeeper implements Keeper {
     return this.#gate;
   }
 
-  get isWell(): boolean {
+  get isHealthy(): boolean {
     return !this.#isLineProcessGivenUp(this.#clock.monotonicMs());
   }
 
-  get pids(): readonly number[] {
-    return this.#lineProcess?.pid === undefined ? [] : [this.#lineProcess.pid];
+  get linePid(): number | undefined {
+    return this.#lineProcess?.pid;
   }
 
   async start(): Promise<void> {
     this.#startLineProcess();
-    this.#endPulse = this.#clock.every(lookMs, () => {
-      this.#lineProcess?.pulse(lookMs);
+    this.#stopTimer = this.#clock.every(pollMs, () => {
+      this.#lineProcess?.killIfUnanswered(pollMs);
       this.#sendOrder(); // even while a call to the gate hangs
     });
-    await this.#look();
-    this.#keeping = this.#keep();
+    await this.#readAndWrite();
+    this.#loopEnded = this.#runLoop();
   }
 
   stop(): Promise<void> {
@@ -149,43 +152,43 @@ class LineKeeper implements Keeper {
     this.#sendOrder();
     const lineProcess = this.#lineProcess;
     const cancelNotClosed = this.#clock.after(
-      stopMs,
+      closeMs,
       () => !lineProcess?.isClosed && lineProcess?.kill('not closed when stopped'),
     );
     if (lineProcess !== undefined && !lineProcess.isReady) lineProcess.kill('stopped before it was ready');
     this.#wake.resolve();
-    await this.#keeping;
+    await this.#loopEnded;
     cancelNotClosed();
     const cancelNotDrained = this.#clock.after(drainMs, () => this.#lineProcess?.kill('not drained when stopped'));
     if (this.#lineProcess !== undefined) await this.#lineProcessGone.promise;
     cancelNotDrained();
-    this.#endPulse();
+    this.#stopTimer();
   }
 
   /** Reads and writes the gate in a loop. Nothing else writes for this process, so its decisions cannot overlap. */
-  async #keep(): Promise<void> {
-    const giveUpAtMs = (): number => (this.#lease?.sendUntilMs ?? 0) + stopMs;
+  async #runLoop(): Promise<void> {
     let stopSeenMs: number | undefined;
-    let isCurrent = true;
+    let isGateReachable = true;
     for (;;) {
-      await this.#sleep(isCurrent ? shortestSleepMs : lookMs);
-      isCurrent = await this.#look();
+      await this.#sleep(isGateReachable ? shortestSleepMs : pollMs);
+      isGateReachable = await this.#readAndWrite();
       if (!this.#isStopping) continue;
       stopSeenMs ??= this.#clock.monotonicMs();
-      const isOver = this.#lease === undefined && isCurrent && this.#gate?.holder !== this.#holder;
+      const isOver = this.#lease === undefined && isGateReachable && this.#gate?.holder !== this.#holder;
+      const releaseByMs = Math.max(stopSeenMs, this.#lease?.sendUntilMs ?? 0) + releaseMs;
       // Without the gate, the lease cannot be handed back; it then ends by itself.
-      if (isOver || (!isCurrent && this.#clock.monotonicMs() > Math.max(stopSeenMs + stopMs, giveUpAtMs()))) return;
+      if (isOver || (!isGateReachable && this.#clock.monotonicMs() > releaseByMs)) return;
     }
   }
 
   /** Waits until something is due or the keeper is woken. @param shortestMs shortest wait, also for what is due already */
   async #sleep(shortestMs: number): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
-    const moments = [nowMs + lookMs];
-    if (this.#gate?.holder === this.#holder) moments.push(this.#renewAtMs);
+    const dueMs = [nowMs + pollMs];
+    if (this.#gate?.holder === this.#holder) dueMs.push(this.#renewAtMs);
     else if (this.#gate !== undefined && this.#watch !== undefined)
-      moments.push(lapsesAtMs(this.#watch, this.#gate, this.#leaseMs));
-    const sleepMs = Math.max(Math.ceil(Math.min(...moments) - nowMs), shortestMs);
+      dueMs.push(lapsesAtMs(this.#watch, this.#gate, this.#leaseMs));
+    const sleepMs = Math.max(Math.ceil(Math.min(...dueMs) - nowMs), shortestMs);
     const cancel = this.#clock.after(sleepMs, () => this.#wake.resolve());
     await this.#wake.promise;
     cancel();
@@ -193,11 +196,11 @@ class LineKeeper implements Keeper {
   }
 
   /** Reads the gate and writes what is due. @returns whether the gate could be read and written */
-  async #look(): Promise<boolean> {
+  async #readAndWrite(): Promise<boolean> {
     try {
       for (;;) {
         this.#observe(await this.#store.read(), 'read');
-        if ((await this.#writeAll()) === 'done') return true;
+        if ((await this.#writeDueEvents()) === 'done') return true;
       }
     } catch (error) {
       if (!(error instanceof GateError)) throw error;
@@ -207,7 +210,7 @@ class LineKeeper implements Keeper {
   }
 
   /** Writes all events that are due. @returns `stale` if another process has written since the read */
-  async #writeAll(): Promise<'done' | 'stale'> {
+  async #writeDueEvents(): Promise<'done' | 'stale'> {
     for (;;) {
       const gate = this.#gate;
       if (gate === undefined) return 'stale';
@@ -223,24 +226,34 @@ class LineKeeper implements Keeper {
         this.#log.warn('gate rejected', { change: event.kind, why: outcome.why });
         return 'done';
       }
-      if (event.kind === 'take' || event.kind === 'renew') {
-        const { leaseNumber } = outcome.gate;
-        // A line process that became ready meanwhile gets no permit from this write, but from its own renewal with a higher number.
-        const isForLineProcess =
-          lineProcess !== undefined && lineProcess === this.#lineProcess && state.lineProcessReady;
-        if (isForLineProcess)
-          this.#lease = { lineProcess, leaseNumber, sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs) };
-        if (isForLineProcess || this.#lineProcess?.isReady !== true)
-          this.#renewAtMs = sentMs + renewEveryMs(this.#leaseMs);
-      }
+      if (event.kind === 'take' || event.kind === 'renew')
+        this.#applyLease(state.isLineProcessReady ? lineProcess : undefined, outcome.gate.leaseNumber, sentMs);
       this.#observe(outcome.gate, 'own write');
-      if (event.kind === 'pause') this.#confirm(pauses);
+      if (event.kind === 'pause') this.#confirmPauses(pauses);
       if (outcome.kind === 'written' && event.kind !== 'renew')
         this.#log.info('gate written', { change: event.kind, leaseNumber: outcome.gate.leaseNumber });
       // Called also if the pause is in the gate already, because the answer to our write was lost. Not if another pause came first.
       if (event.kind === 'pause' && outcome.gate.by === event.by && outcome.gate.since === event.at)
         this.#onSystemPause(event.reason);
     }
+  }
+
+  /**
+   * Applies a take or renewal that was written: permits the line process to send, and sets when the next renewal is due.
+   * @param readyProcess the line process, if it was ready before the write was sent
+   * @param sentMs when the write was sent, monotonic
+   */
+  #applyLease(readyProcess: LineProcessSupervisor | undefined, leaseNumber: number, sentMs: number): void {
+    const isPermitted = readyProcess !== undefined && readyProcess === this.#lineProcess;
+    if (isPermitted)
+      this.#lease = {
+        lineProcess: readyProcess,
+        leaseNumber,
+        sendUntilMs: maySendUntilMs(sentMs, this.#leaseMs),
+      };
+    // A line process that became ready during the write gets its permit from a renewal of its own, with a higher number.
+    const needsOwnRenewal = !isPermitted && this.#lineProcess?.isReady === true;
+    if (!needsOwnRenewal) this.#renewAtMs = sentMs + renewEveryMs(this.#leaseMs);
   }
 
   #keeperState(lineProcess: LineProcessSupervisor | undefined): KeeperState {
@@ -250,11 +263,11 @@ class LineKeeper implements Keeper {
       leaseMs: this.#leaseMs,
       watch: this.#watch,
       renewAtMs: this.#renewAtMs,
-      lineProcessReady: lineProcess?.isReady ?? false,
-      lineProcessClosed: lineProcess?.isClosed ?? true,
-      lineProcessGivenUp: this.#isLineProcessGivenUp(nowMs),
-      busy: nowMs >= this.#renewAtMs && (lineProcess?.takeBusy() ?? false),
-      stopping: this.#isStopping,
+      isLineProcessReady: lineProcess?.isReady ?? false,
+      isLineProcessClosed: lineProcess?.isClosed ?? true,
+      isLineProcessGivenUp: this.#isLineProcessGivenUp(nowMs),
+      wasBusy: nowMs >= this.#renewAtMs && (lineProcess?.takeWasBusy() ?? false),
+      isStopping: this.#isStopping,
       cooldownMs: Math.max(0, Math.ceil(this.#cooldownUntilMs - nowMs)),
       unwrittenPause: this.#unwrittenPauses.values().next().value,
     };
@@ -272,7 +285,7 @@ class LineKeeper implements Keeper {
     // Our own write has no new cooldown, and a gate that is read again was counted at its first read.
     if (source === 'read' && gate.leaseNumber !== before?.leaseNumber)
       this.#cooldownUntilMs = Math.max(this.#cooldownUntilMs, nowMs + gate.cooldownMs);
-    this.#callForUnacknowledged(gate, nowMs);
+    this.#watchOutbox(gate, nowMs);
     if (gate.holder !== this.#holder) {
       if (this.#lease !== undefined) this.#log.info('lease over', { leaseNumber: this.#lease.leaseNumber });
       this.#lease = undefined;
@@ -283,7 +296,7 @@ class LineKeeper implements Keeper {
     this.#sendOrder();
   }
 
-  #callForUnacknowledged(gate: Gate, nowMs: number): void {
+  #watchOutbox(gate: Gate, nowMs: number): void {
     const number = gate.holder === this.#holder ? gate.outbox[0]?.number : undefined;
     if (number === undefined) this.#unacknowledged = undefined;
     else if (number !== this.#unacknowledged?.number)
@@ -305,11 +318,11 @@ class LineKeeper implements Keeper {
       sendUntilMs: lease?.sendUntilMs ?? 0,
       leaseNumber: lease?.leaseNumber ?? 0,
       // A gate that was never read may be paused. The order is sent anyway, because the line process must have a chance to answer.
-      paused: this.#gate?.state !== 'open' || this.#unwrittenPauses.size > 0,
+      isPaused: this.#gate?.state !== 'open' || this.#unwrittenPauses.size > 0,
       cooldownUntilMs: this.#cooldownUntilMs,
-      stop: this.#isStopping,
+      mustStop: this.#isStopping,
     };
-    lineProcess.order(order);
+    lineProcess.sendOrder(order);
   }
 
   #startLineProcess(): void {
@@ -319,7 +332,7 @@ class LineKeeper implements Keeper {
       clock: this.#clock,
       leaseMs: this.#leaseMs,
       log: this.#log,
-      onMessage: (lineProcess, message) => this.#hear(lineProcess, message),
+      onMessage: (lineProcess, message) => this.#receive(lineProcess, message),
       onExit: () => this.#replaceLineProcess(),
     });
     this.#log.info('line process started', { linePid: this.#lineProcess.pid });
@@ -338,7 +351,7 @@ class LineKeeper implements Keeper {
     this.#cancelRestart = this.#clock.after(delayMs, () => this.#startLineProcess());
   }
 
-  #hear(lineProcess: LineProcessSupervisor, message: FromLineProcess): void {
+  #receive(lineProcess: LineProcessSupervisor, message: FromLineProcess): void {
     switch (message.kind) {
       case 'ready':
         this.#log.info('line process ready', { linePid: lineProcess.pid });
@@ -348,12 +361,12 @@ class LineKeeper implements Keeper {
         this.#wake.resolve();
         break;
       case 'report':
-        if (message.closed && this.#awaitsClosed()) this.#wake.resolve();
+        if (message.isClosed && this.#awaitsClosed()) this.#wake.resolve();
         break;
       case 'pause-by-system': {
         const { reason } = message;
         this.#unwrittenPauses.set(
-          { lineProcess, request: message.request },
+          { lineProcess, pauseId: message.pauseId },
           { reason, at: new Date(this.#clock.epochMs()).toISOString() },
         );
         this.#sendOrder();
@@ -363,17 +376,18 @@ class LineKeeper implements Keeper {
     }
   }
 
-  /** Returns whether this holder waits for the report `closed`, to write it into the gate. */
+  /** Returns whether this holder waits for the report `isClosed`, to write it into the gate. */
   #awaitsClosed(): boolean {
     const gate = this.#gate;
     if (gate?.holder !== this.#holder) return false;
     return this.#isStopping || (gate.state === 'paused' && !gate.silent);
   }
 
-  #confirm(written: readonly Asked[]): void {
-    for (const asked of written) this.#unwrittenPauses.delete(asked);
-    this.#sendOrder(); // the order has the pause, and must arrive before `written`
-    for (const asked of written) if (asked.lineProcess === this.#lineProcess) asked.lineProcess.confirm(asked.request);
+  #confirmPauses(written: readonly RequestedPause[]): void {
+    for (const pause of written) this.#unwrittenPauses.delete(pause);
+    this.#sendOrder(); // the order has the pause, and must arrive before `pause-written`
+    for (const { lineProcess, pauseId } of written)
+      if (lineProcess === this.#lineProcess) lineProcess.confirmPause(pauseId);
   }
 }
 

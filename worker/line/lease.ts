@@ -16,13 +16,14 @@ export interface KeeperState {
   /** when the next renewal is due; -Infinity: immediately, because the line process has no permit yet */
   readonly renewAtMs: number;
   /** whether a line process runs and has reported ready */
-  readonly lineProcessReady: boolean;
+  readonly isLineProcessReady: boolean;
   /** whether the line process has no request under way and cannot send; true without a line process */
-  readonly lineProcessClosed: boolean;
+  readonly isLineProcessClosed: boolean;
   /** whether the line process is missing for so long that another worker should take the line */
-  readonly lineProcessGivenUp: boolean;
-  readonly busy: boolean;
-  readonly stopping: boolean;
+  readonly isLineProcessGivenUp: boolean;
+  /** whether a request was under way since the last renewal */
+  readonly wasBusy: boolean;
+  readonly isStopping: boolean;
   /** remaining time of a Retry-After, as far as this process knows */
   readonly cooldownMs: number;
   /** a pause by the line itself that is not in the gate yet */
@@ -35,15 +36,16 @@ export function nextGateEvent(gate: Gate, state: KeeperState, nowMs: number): Ga
   if (state.unwrittenPause !== undefined)
     return { kind: 'pause', by: lineItself, ...state.unwrittenPause, seen: gate.changeNumber, cooldownMs };
   if (gate.holder === holder) {
-    const { lineProcessClosed } = state;
-    if (lineProcessClosed && (state.stopping || state.lineProcessGivenUp))
+    const { isLineProcessClosed } = state;
+    if (isLineProcessClosed && (state.isStopping || state.isLineProcessGivenUp))
       return { kind: 'release', holder, cooldownMs };
-    if (lineProcessClosed && gate.state === 'paused' && !gate.silent) return { kind: 'say-silent', holder, cooldownMs };
-    if (nowMs >= state.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: state.busy, cooldownMs };
+    if (isLineProcessClosed && gate.state === 'paused' && !gate.silent)
+      return { kind: 'say-silent', holder, cooldownMs };
+    if (nowMs >= state.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: state.wasBusy, cooldownMs };
     return undefined;
   }
   // A new holder must be silent and able to serve.
-  if (state.stopping || !state.lineProcessReady || !state.lineProcessClosed) return undefined;
+  if (state.isStopping || !state.isLineProcessReady || !state.isLineProcessClosed) return undefined;
   if (gate.holder === undefined) return { kind: 'take', holder, leaseMs, cooldownMs };
   const { watch } = state;
   if (watch !== undefined && hasLapsed(watch, gate, leaseMs, nowMs))

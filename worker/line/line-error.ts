@@ -27,9 +27,9 @@ export class LineError extends Error {
 export class LineWithheld extends Error {
   override readonly name = 'LineWithheld';
   /** whether the request was already sent when it was aborted */
-  readonly sent: boolean;
-  constructor(sent: boolean) {
-    super(sent ? 'request aborted: the send permit has ended' : 'request not sent: no send permit');
-    this.sent = sent;
+  readonly wasSent: boolean;
+  constructor(wasSent: boolean) {
+    super(wasSent ? 'request aborted: the send permit has ended' : 'request not sent: no send permit');
+    this.wasSent = wasSent;
   }
 }

@@ -6,7 +6,7 @@ import type { FromLineProcess, ToLineProcess } from './messages.ts';
 export interface LineProcessHandle {
   /** undefined if it could not be started */
   readonly pid: number | undefined;
-  readonly connected: boolean;
+  readonly isConnected: boolean;
   send(message: ToLineProcess): void;
   /** Sends SIGKILL. */
   kill(): void;
@@ -26,19 +26,19 @@ export function forkedFrom(entry: URL): StartLineProcess {
   const launcher = findLauncher();
   return ({ onMessage, onExit }) => {
     const child = fork(entry, { ...launcher, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    let isOver = false;
-    const over = (how: number | string): void => {
-      if (!isOver) onExit(how);
-      isOver = true;
+    let hasEnded = false;
+    const handleEnd = (how: number | string): void => {
+      if (!hasEnded) onExit(how);
+      hasEnded = true;
     };
     child.on('message', (message) => onMessage(message as FromLineProcess));
-    child.on('exit', (code, signal) => over(code ?? signal ?? 'unknown'));
+    child.on('exit', (code, signal) => handleEnd(code ?? signal ?? 'unknown'));
     child.on('error', () => {
-      if (child.pid === undefined) over('not-started');
+      if (child.pid === undefined) handleEnd('not-started');
     });
     return {
       pid: child.pid,
-      get connected() {
+      get isConnected() {
         return child.connected;
       },
       send: (message) => void child.send(message, () => {}), // errors are ignored: a broken channel ends the child, and onExit follows

@@ -28,23 +28,23 @@ export class LineProcessSupervisor {
   #process: LineProcessHandle;
   #isReady = false;
   #hasExited = false;
-  #isBusy = false;
-  #lastOpenOrder: Order | undefined;
+  #wasBusy = false;
+  #lastPermittingOrder: Order | undefined;
   #closedAtOrder = -1;
   /** since when its orders forbid sending although the lease continues */
   #closingSinceMs: number | undefined;
   #unansweredMs = 0;
-  #lastPulseMs: number;
+  #lastCheckMs: number;
   #cancelDeadline = (): void => {};
 
   constructor(options: LineProcessSupervisorOptions) {
     this.#options = options;
     this.#clock = options.clock;
     this.startedAtMs = this.#clock.monotonicMs();
-    this.#lastPulseMs = this.startedAtMs;
+    this.#lastCheckMs = this.startedAtMs;
     this.#process = options.start({
-      onMessage: (message) => this.#hear(message),
-      onExit: (how) => this.#exit(how),
+      onMessage: (message) => this.#receive(message),
+      onExit: (how) => this.#handleExit(how),
     });
   }
 
@@ -58,41 +58,41 @@ export class LineProcessSupervisor {
 
   /** Whether it has reported that its last permission is over and its sockets are closed. True once it has ended. */
   get isClosed(): boolean {
-    if (this.#hasExited || this.#lastOpenOrder === undefined) return true;
-    return this.#closedAtOrder >= this.#lastOpenOrder.number;
+    if (this.#hasExited || this.#lastPermittingOrder === undefined) return true;
+    return this.#closedAtOrder >= this.#lastPermittingOrder.number;
   }
 
   /** Returns whether a request was under way since the last call. */
-  takeBusy(): boolean {
-    const wasBusy = this.#isBusy;
-    this.#isBusy = false;
+  takeWasBusy(): boolean {
+    const wasBusy = this.#wasBusy;
+    this.#wasBusy = false;
     return wasBusy;
   }
 
   /** Sends an order, and sets the time at which the process is killed unless it is closed. */
-  order(order: Order): void {
+  sendOrder(order: Order): void {
     if (!this.isReady) return;
     const nowMs = this.#clock.monotonicMs();
     // Only an order under a running lease can permit sending. In a pause, it moves the deadline, but by one lease at most.
     if (nowMs < order.sendUntilMs) {
       const { leaseMs } = this.#options;
-      if (permitsSending(order)) this.#lastOpenOrder = order;
+      if (permitsSending(order)) this.#lastPermittingOrder = order;
       this.#closingSinceMs = permitsSending(order) ? undefined : (this.#closingSinceMs ?? nowMs);
       const closedByMs = (this.#closingSinceMs ?? Number.POSITIVE_INFINITY) + leaseMs;
       this.#cancelDeadline();
       this.#cancelDeadline = this.#killUnlessClosedAt(Math.min(killAtMs(order.sendUntilMs, leaseMs), closedByMs));
     }
-    this.#tell(order);
+    this.#send(order);
   }
 
   /** @returns cancels it */
   #killUnlessClosedAt(momentMs: number): () => void {
     let isCancelled = false;
-    const look = (): void => {
-      if (!isCancelled && !this.isClosed) this.kill('not closed at the end of the lease');
+    const killUnlessClosed = (): void => {
+      if (!isCancelled && !this.isClosed) this.kill('not closed after the end of its send permit');
     };
     // After a freeze of this process, a report or the answer to a renewal may be unread. Read those first.
-    const afterReading = (): void => this.#clock.afterReading(() => this.#clock.afterReading(look));
+    const afterReading = (): void => this.#clock.afterReading(() => this.#clock.afterReading(killUnlessClosed));
     const cancelTimer = atMonotonic(this.#clock, momentMs, afterReading);
     return () => {
       isCancelled = true;
@@ -101,8 +101,8 @@ export class LineProcessSupervisor {
   }
 
   /** Tells the process that the gate has the pause that it requested. */
-  confirm(request: number): void {
-    this.#tell({ kind: 'written', request });
+  confirmPause(pauseId: number): void {
+    this.#send({ kind: 'pause-written', pauseId });
   }
 
   /**
@@ -110,10 +110,10 @@ export class LineProcessSupervisor {
    * the interval at most.
    * @param intervalMs interval between two calls
    */
-  pulse(intervalMs: number): void {
+  killIfUnanswered(intervalMs: number): void {
     const nowMs = this.#clock.monotonicMs();
-    this.#unansweredMs += Math.min(nowMs - this.#lastPulseMs, 2 * intervalMs);
-    this.#lastPulseMs = nowMs;
+    this.#unansweredMs += Math.min(nowMs - this.#lastCheckMs, 2 * intervalMs);
+    this.#lastCheckMs = nowMs;
     const limitMs = this.#isReady ? this.#options.leaseMs / 2 : startMs;
     if (this.#unansweredMs > limitMs) this.kill('no answer');
   }
@@ -125,21 +125,21 @@ export class LineProcessSupervisor {
     this.#process.kill();
   }
 
-  #tell(message: ToLineProcess): void {
-    if (this.#process.connected) this.#process.send(message);
+  #send(message: ToLineProcess): void {
+    if (this.#process.isConnected) this.#process.send(message);
   }
 
-  #hear(message: FromLineProcess): void {
+  #receive(message: FromLineProcess): void {
     this.#unansweredMs = 0;
     if (message.kind === 'ready') this.#isReady = true;
     if (message.kind === 'report') {
-      if (message.closed) this.#closedAtOrder = Math.max(this.#closedAtOrder, message.order);
-      this.#isBusy ||= message.busy;
+      if (message.isClosed) this.#closedAtOrder = Math.max(this.#closedAtOrder, message.orderNumber);
+      this.#wasBusy ||= message.wasBusy;
     }
     this.#options.onMessage(this, message);
   }
 
-  #exit(how: number | string): void {
+  #handleExit(how: number | string): void {
     this.#hasExited = true;
     this.#cancelDeadline();
     this.#options.log.info('line process ended', { linePid: this.pid, how });

@@ -14,7 +14,7 @@ export interface LineMeasurement extends LineUse {
 /** Counts the requests on the line, for the metrics. */
 export interface LineStatistics {
   /** Returns the same permit, which counts and times each request that begins with it. */
-  watch(permit: RequestPermit): RequestPermit;
+  wrap(permit: RequestPermit): RequestPermit;
   succeeded(): void;
   failed(fault: LineFault): void;
   /** Returns the counts and resets them. */
@@ -38,7 +38,7 @@ export function createLineStatistics(nowMs: () => number = systemClock.monotonic
   };
 
   return {
-    watch: (permit) => ({
+    wrap: (permit) => ({
       maySend: () => permit.maySend(),
       get leaseNumber() {
         return permit.leaseNumber;

@@ -5,7 +5,7 @@ import { testPermit } from './raw-insurer.fixture.ts';
 function startStatistics() {
   const clock = { ms: 1_000 };
   const statistics = createLineStatistics(() => clock.ms);
-  const permit = statistics.watch(testPermit());
+  const permit = statistics.wrap(testPermit());
   const request = (ms: number): void => {
     const end = permit.begin(async () => {});
     clock.ms += ms;

@@ -41,8 +41,8 @@ export interface Line {
   close(): Promise<void>;
 }
 
-/** After three consecutive refused connections, the line backs off: 100 ms, doubled up to 2 s. */
-const backoffAfterRefused = 3;
+/** Number of consecutive refused connections without a backoff. From the fourth on, it is 100 ms, doubled up to 2 s. */
+const refusedWithoutBackoff = 3;
 const firstBackoffMs = 100;
 const backoffMaxMs = 2_000;
 
@@ -56,7 +56,7 @@ export function openLine({
 }: LineOptions): Line {
   const exchange = openExchange({
     origin,
-    permit: statistics.watch(permit),
+    permit: statistics.wrap(permit),
     stallMs,
     clock,
     ...(openConnection && { openConnection }),
@@ -64,8 +64,8 @@ export function openLine({
   const stopping = new AbortController();
   let refusedInARow = 0;
   const queue = createLineQueue(async () => {
-    if (refusedInARow > backoffAfterRefused) {
-      const backoffMs = Math.min(backoffMaxMs, firstBackoffMs * 2 ** (refusedInARow - backoffAfterRefused - 1));
+    if (refusedInARow > refusedWithoutBackoff) {
+      const backoffMs = Math.min(backoffMaxMs, firstBackoffMs * 2 ** (refusedInARow - refusedWithoutBackoff - 1));
       await sleep(clock, backoffMs, stopping.signal);
     }
     await permit.whenMaySend(stopping.signal);
@@ -80,7 +80,7 @@ export function openLine({
           refusedInARow = 0;
           return result;
         } catch (error) {
-          if (error instanceof LineWithheld && !error.sent) continue;
+          if (error instanceof LineWithheld && !error.wasSent) continue;
           refusedInARow = error instanceof LineError && error.fault === 'refused' ? refusedInARow + 1 : 0;
           throw error;
         }

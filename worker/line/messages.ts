@@ -6,7 +6,7 @@ export type ToLineProcess =
   /** Replaces the previous order. Sent at each change and four times a second. The line process answers each with a Report. */
   | Order
   /** says that the gate has the pause that the line process requested */
-  | { readonly kind: 'written'; readonly request: number };
+  | { readonly kind: 'pause-written'; readonly pauseId: number };
 
 export interface Order {
   readonly kind: 'order';
@@ -15,28 +15,29 @@ export interface Order {
   /** end of the time in which the process may send; 0 without a lease */
   readonly sendUntilMs: number;
   readonly leaseNumber: number;
-  readonly paused: boolean;
+  readonly isPaused: boolean;
   /** end of the cooldown (Retry-After) */
   readonly cooldownUntilMs: number;
   /** whether the process must send nothing more and shut down */
-  readonly stop: boolean;
+  readonly mustStop: boolean;
 }
 
 /** Messages from the line process to the keeper. */
 export type FromLineProcess =
   | { readonly kind: 'ready' }
   | Report
-  | { readonly kind: 'pause-by-system'; readonly request: number; readonly reason: string };
+  /** asks for a pause; pauseId counts the pauses of this process */
+  | { readonly kind: 'pause-by-system'; readonly pauseId: number; readonly reason: string };
 
 export interface Report {
   readonly kind: 'report';
   /** number of the order that this answers */
-  readonly order: number;
+  readonly orderNumber: number;
   /** whether nothing is under way and nothing can be sent under this order any more */
-  readonly closed: boolean;
+  readonly isClosed: boolean;
   /** whether a request was under way since the previous report */
-  readonly busy: boolean;
+  readonly wasBusy: boolean;
 }
 
 /** Returns whether an order permits sending at all. */
-export const permitsSending = (order: Order): boolean => order.sendUntilMs > 0 && !order.paused && !order.stop;
+export const permitsSending = (order: Order): boolean => order.sendUntilMs > 0 && !order.isPaused && !order.mustStop;

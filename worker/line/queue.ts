@@ -12,7 +12,7 @@ export interface LineQueue {
 }
 
 /** A task that waits. */
-interface Place {
+interface WaitingTask {
   readonly begin: () => Promise<void>;
   readonly reject: (reason: unknown) => void;
 }
@@ -21,15 +21,15 @@ interface Place {
  * Creates the queue in front of the exchange (docs/explanation/the-line.md, "The queue"). It is not p-queue for two reasons.
  * p-queue treats a running task as ended when its signal aborts, while our socket is still open. And it picks the next task
  * before the line may send, so a person who comes during a pause would wait behind bulk.
- * @param ready resolves when a request may be sent; only then the next task is chosen. If it rejects, all waiting tasks
+ * @param whenReady resolves when a request may be sent; only then the next task is chosen. If it rejects, all waiting tasks
  *   reject with its reason
  */
-export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQueue {
-  const places: Record<Priority, Set<Place>> = { person: new Set(), list: new Set(), bulk: new Set() };
+export function createLineQueue(whenReady: () => Promise<void>, clock: Clock): LineQueue {
+  const waiting: Record<Priority, Set<WaitingTask>> = { person: new Set(), list: new Set(), bulk: new Set() };
   let isServing = false;
 
-  const next = (): Place | undefined => {
-    for (const priority of priorities) for (const place of places[priority]) return place;
+  const firstWaiting = (): WaitingTask | undefined => {
+    for (const priority of priorities) for (const first of waiting[priority]) return first;
     return undefined;
   };
 
@@ -37,13 +37,13 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
     if (isServing) return;
     isServing = true;
     try {
-      while (next() !== undefined) {
-        await ready();
-        await next()?.begin();
+      while (firstWaiting() !== undefined) {
+        await whenReady();
+        await firstWaiting()?.begin();
         await new Promise<void>(clock.afterReading); // lets a caller that failed queue again before the next task is chosen
       }
     } catch (reason) {
-      for (const priority of priorities) for (const place of places[priority]) place.reject(reason);
+      for (const priority of priorities) for (const each of waiting[priority]) each.reject(reason);
     } finally {
       isServing = false;
     }
@@ -54,10 +54,10 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
       signal.throwIfAborted();
       return await new Promise((resolve, reject) => {
         const leave = (): void => {
-          places[priority].delete(place);
+          waiting[priority].delete(own);
           signal.removeEventListener('abort', giveUp);
         };
-        const place: Place = {
+        const own: WaitingTask = {
           begin: async () => {
             leave();
             await task().then(resolve, reject);
@@ -67,9 +67,9 @@ export function createLineQueue(ready: () => Promise<void>, clock: Clock): LineQ
             reject(reason);
           },
         };
-        const giveUp = (): void => place.reject(signal.reason);
+        const giveUp = (): void => own.reject(signal.reason);
         signal.addEventListener('abort', giveUp, { once: true });
-        places[priority].add(place);
+        waiting[priority].add(own);
         void serve();
       });
     },

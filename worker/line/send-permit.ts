@@ -16,7 +16,7 @@ export interface SendPermitOptions {
   readonly clock?: Clock;
 }
 
-interface Request {
+interface ExchangeUnderWay {
   readonly abort: () => Promise<void>;
   isAborted: boolean;
 }
@@ -34,8 +34,8 @@ const stuckMs = 400;
 const leaseLostMs = 3_000;
 
 /**
- * The permission of the line process to send. It follows the keeper's orders and ends on this process's own clock
- * (docs/explanation/the-line.md, "The lease"). A pause, a `Retry-After` and the end of the lease take it back.
+ * The permission of the line process to send. It follows the keeper's orders. It ends on this process's own clock, a margin
+ * before the lease ends (docs/explanation/the-line.md, "The lease"). A pause and a `Retry-After` take it back earlier.
  */
 export class SendPermit {
   #options: SendPermitOptions;
@@ -45,34 +45,35 @@ export class SendPermit {
     number: 0,
     sendUntilMs: 0,
     leaseNumber: 0,
-    paused: false,
+    isPaused: false,
     cooldownUntilMs: 0,
-    stop: false,
+    mustStop: false,
   };
   /** of the last lease, also after its end */
   #leaseNumber = 0;
-  #request: Request | undefined;
+  #exchange: ExchangeUnderWay | undefined;
   #wasBusy = false;
   /** cooldown and pauses that this process knows and the gate may not have yet */
   #ownCooldownUntilMs = 0;
   #ownPauses = 0;
   #cooldownsBeingWritten = 0;
   #gapUntilMs = 0;
-  /** since when no request may start although a lease is held; PAUSE_GRACE_MS counts from here */
-  #closedSinceMs: number | undefined;
-  /** the end of the last lease of this process */
-  #lastLeaseUntilMs: number;
-  #heldLease = false;
+  /** since when isOpen() is false; PAUSE_GRACE_MS counts from here */
+  #notOpenSinceMs: number | undefined;
+  /** sendUntilMs of the last order under a lease */
+  #lastSendUntilMs: number;
+  #hadLease = false;
   #cancelTimer = (): void => {};
   #waiters = new Set<Waiter>();
-  #changes = new Set<() => void>();
-  #unwritten = new Map<number, () => void>();
-  #requests = 0;
+  #changeListeners = new Set<() => void>();
+  /** resolves pauseBySystem once the gate has the pause; by pauseId */
+  #unwrittenPauses = new Map<number, () => void>();
+  #lastPauseId = 0;
 
   constructor(options: SendPermitOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#lastLeaseUntilMs = this.#clock.monotonicMs();
+    this.#lastSendUntilMs = this.#clock.monotonicMs();
   }
 
   /** Number of the lease under which this process sends. It grows across all processes. */
@@ -86,7 +87,7 @@ export class SendPermit {
   }
 
   /**
-   * Whether a request may be written in this tick. The lease must not have ended on this process's monotonic clock, and the
+   * Whether a request may be written in this tick. The time to send must not be over on this process's monotonic clock, and the
    * line must be open. No cooldown may run, and the gap after a request that we aborted must be over.
    */
   maySend(): boolean {
@@ -110,23 +111,23 @@ export class SendPermit {
       };
       signal.addEventListener('abort', abort, { once: true });
       this.#waiters.add(waiter);
-      this.#look();
+      this.#enforce();
     });
   }
 
   /**
    * Registers a request under way.
-   * @param abort destroys the request's socket and resolves once it is closed. It is called at the end of the lease, at the
-   *   end of a pause's grace time, and at shutdown
+   * @param abort destroys the request's socket and resolves once it is closed. It is called when the time to send is
+   *   over, at the end of a pause's grace time, and at shutdown
    * @returns a function to call once the socket is idle and clean, or closed
    */
   begin(abort: () => Promise<void>): (end: { wasAborted: boolean }) => void {
-    if (this.#request !== undefined) throw new Error('a request is under way already');
-    const request: Request = { abort, isAborted: false };
-    this.#request = request;
+    if (this.#exchange !== undefined) throw new Error('a request is under way already');
+    const exchange: ExchangeUnderWay = { abort, isAborted: false };
+    this.#exchange = exchange;
     this.#wasBusy = true;
-    this.#look(); // the lease may have ended since the last look
-    return ({ wasAborted }) => this.#end(request, wasAborted);
+    this.#enforce(); // the time to send may be over since the last call
+    return ({ wasAborted }) => this.#endExchange(exchange, wasAborted);
   }
 
   /**
@@ -147,10 +148,10 @@ export class SendPermit {
   /** Pauses the line by itself (401, 403). Nothing is sent from this tick on. Resolves once the gate has the pause. */
   async pauseBySystem(reason: string): Promise<void> {
     this.#ownPauses += 1;
-    this.#look();
-    await this.#ask((request) => ({ kind: 'pause-by-system', request, reason }));
-    this.#ownPauses -= 1; // the order already has the pause: the keeper sends it before `written`
-    this.#look();
+    this.#enforce();
+    await this.#requestPause(reason);
+    this.#ownPauses -= 1; // the order already has the pause: the keeper sends it before `pause-written`
+    this.#enforce();
   }
 
   /** Follows an order of the keeper. Reports immediately, so that a missing report means a stalled process. */
@@ -159,34 +160,35 @@ export class SendPermit {
     this.#order = order;
     this.#leaseNumber = Math.max(this.#leaseNumber, order.leaseNumber);
     // The process that sent before may have been aborted or killed. The gap gives the insurer time to see the close.
-    if (!hadLease && order.sendUntilMs > 0) this.#keepGap();
-    this.#look();
+    if (!hadLease && order.sendUntilMs > 0) this.#startGap();
+    this.#enforce();
     this.#report();
   }
 
   /** Records that the gate has the pause of pauseBySystem. */
-  confirm(request: number): void {
-    this.#unwritten.get(request)?.();
-    this.#unwritten.delete(request);
+  confirmPause(pauseId: number): void {
+    this.#unwrittenPauses.get(pauseId)?.();
+    this.#unwrittenPauses.delete(pauseId);
   }
 
   /** Calls the listener whenever isOpen may have changed. @returns removes the listener */
   onChange(listener: () => void): () => void {
-    this.#changes.add(listener);
-    return () => this.#changes.delete(listener);
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
   }
 
   /** Destroys the socket in this tick, because the process ends. */
   abortNow(): void {
-    void this.#request?.abort();
+    void this.#exchange?.abort();
   }
 
-  #ask(message: (request: number) => FromLineProcess): Promise<void> {
-    this.#requests += 1;
-    const request = this.#requests;
+  /** Resolves once the gate has the pause. */
+  #requestPause(reason: string): Promise<void> {
+    this.#lastPauseId += 1;
+    const pauseId = this.#lastPauseId;
     return new Promise((resolve) => {
-      this.#unwritten.set(request, resolve);
-      this.#options.tell(message(request));
+      this.#unwrittenPauses.set(pauseId, resolve);
+      this.#options.tell({ kind: 'pause-by-system', pauseId, reason });
     });
   }
 
@@ -194,75 +196,79 @@ export class SendPermit {
     return Math.max(this.#order.cooldownUntilMs, this.#ownCooldownUntilMs);
   }
 
-  #keepGap(): void {
+  #startGap(): void {
     this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);
   }
 
-  #end(request: Request, wasAborted: boolean): void {
-    if (this.#request !== request) return;
-    this.#request = undefined;
-    if (wasAborted || request.isAborted) this.#keepGap();
-    this.#look();
+  #endExchange(exchange: ExchangeUnderWay, wasAborted: boolean): void {
+    if (this.#exchange !== exchange) return;
+    this.#exchange = undefined;
+    if (wasAborted || exchange.isAborted) this.#startGap();
+    this.#enforce();
     if (!this.isOpen()) this.#report();
   }
 
   #report(): void {
-    const isBusy = this.#request !== undefined;
+    const isBusy = this.#exchange !== undefined;
     const isLeaseOver = this.#clock.monotonicMs() >= this.#order.sendUntilMs;
     // A lease is handed back only after the cooldown is in the gate, because the next holder must know it. The end of a
     // lease does not wait.
-    const isForbiddenForGood = !permitsSending(this.#order) && this.#cooldownsBeingWritten === 0;
+    const isFinallyForbidden = !permitsSending(this.#order) && this.#cooldownsBeingWritten === 0;
     const report: Report = {
       kind: 'report',
-      order: this.#order.number,
+      orderNumber: this.#order.number,
       // An operator may lift a pause of our own before an order shows it. Only what the order says is final.
-      closed: !isBusy && (isLeaseOver || isForbiddenForGood),
-      busy: isBusy || this.#wasBusy,
+      isClosed: !isBusy && (isLeaseOver || isFinallyForbidden),
+      wasBusy: isBusy || this.#wasBusy,
     };
     this.#wasBusy = isBusy;
     this.#options.tell(report);
   }
 
-  /** Acts on order, clock and request, and sets one timer for the next moment at which they change. */
-  #look(): void {
+  /**
+   * Enforces what order and clock allow now: aborts the exchange, wakes waiters, reports the end of its time. Sets
+   * one timer for the next moment at which that changes.
+   */
+  #enforce(): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
     const nowMs = this.#clock.monotonicMs();
     const holdsLease = nowMs < this.#order.sendUntilMs;
-    const hasLeaseEnded = this.#heldLease && !holdsLease;
-    this.#heldLease = holdsLease;
-    if (holdsLease) this.#lastLeaseUntilMs = this.#order.sendUntilMs;
+    const hasLeaseEnded = this.#hadLease && !holdsLease;
+    this.#hadLease = holdsLease;
+    if (holdsLease) this.#lastSendUntilMs = this.#order.sendUntilMs;
     const isOpen = this.isOpen();
-    if (isOpen) this.#closedSinceMs = undefined;
-    else this.#closedSinceMs ??= nowMs;
+    if (isOpen) this.#notOpenSinceMs = undefined;
+    else this.#notOpenSinceMs ??= nowMs;
 
     const momentsMs: number[] = [];
     if (holdsLease) momentsMs.push(this.#order.sendUntilMs);
-    if (this.#request !== undefined && !this.#request.isAborted && this.#closedSinceMs !== undefined) {
-      const graceMs = this.#order.stop ? stopGraceMs : this.#options.pauseGraceMs;
-      const abortAtMs = holdsLease ? this.#closedSinceMs + graceMs : nowMs;
-      if (nowMs >= abortAtMs) this.#abort(this.#request);
+    if (this.#exchange !== undefined && !this.#exchange.isAborted && this.#notOpenSinceMs !== undefined) {
+      const graceMs = this.#order.mustStop ? stopGraceMs : this.#options.pauseGraceMs;
+      const abortAtMs = holdsLease ? this.#notOpenSinceMs + graceMs : nowMs;
+      if (nowMs >= abortAtMs) this.#abortExchange(this.#exchange);
       else momentsMs.push(abortAtMs);
     }
     if (this.#waiters.size > 0) {
-      const lostAtMs = this.#lastLeaseUntilMs + leaseLostMs;
+      const lostAtMs = this.#lastSendUntilMs + leaseLostMs;
       if (this.maySend()) for (const waiter of [...this.#waiters]) waiter.resolve();
       else if (isOpen) momentsMs.push(Math.max(this.#gapUntilMs, this.#cooldownUntilMs()));
       else if (!holdsLease && nowMs >= lostAtMs) this.#options.onLeaseLost();
       else if (!holdsLease) momentsMs.push(lostAtMs);
     }
-    for (const listener of [...this.#changes]) listener();
+    for (const listener of [...this.#changeListeners]) listener();
     if (hasLeaseEnded) this.#report(); // another event may notice the end before the timer does
-    if (momentsMs.length > 0) this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => this.#look());
+    if (momentsMs.length > 0)
+      this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => this.#enforce());
   }
 
-  #abort(request: Request): void {
-    request.isAborted = true;
+  #abortExchange(exchange: ExchangeUnderWay): void {
+    exchange.isAborted = true;
     const cancelStuck = this.#clock.after(stuckMs, this.#options.onStuck);
-    request.abort().then(
+    exchange.abort().then(
       () => {
         cancelStuck();
-        this.#end(request, true);
+        this.#endExchange(exchange, true);
       },
       () => this.#options.onStuck(),
     );

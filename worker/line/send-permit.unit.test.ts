@@ -4,7 +4,7 @@ import type { FromLineProcess, Order } from './messages.ts';
 import { SendPermit } from './send-permit.ts';
 
 const never = new AbortController().signal;
-let said: FromLineProcess[] = [];
+let messages: FromLineProcess[] = [];
 let permit: SendPermit;
 let orders = 0;
 let leaseLost: () => void = () => {};
@@ -14,7 +14,7 @@ let gateAnswers: () => void = () => {};
 beforeEach(() => {
   vi.useFakeTimers();
   vi.setTimerTickMode('nextTimerAsync'); // the clock advances to the next timer by itself, so all times are exact
-  said = [];
+  messages = [];
   cooldownsMs = [];
   permit = new SendPermit({
     writeCooldown: (forMs) => {
@@ -23,7 +23,7 @@ beforeEach(() => {
         gateAnswers = resolve;
       });
     },
-    tell: (message) => said.push(message),
+    tell: (message) => messages.push(message),
     pauseGraceMs: 60,
     lineMinGapMs: 40,
     onStuck: () => {
@@ -33,7 +33,7 @@ beforeEach(() => {
   });
 });
 afterEach(() => {
-  obey({ stop: true, sendUntilMs: 0 });
+  obey({ mustStop: true, sendUntilMs: 0 });
   vi.useRealTimers();
 });
 
@@ -44,16 +44,16 @@ function obey(order: Partial<Order>): void {
     number: orders,
     sendUntilMs: systemClock.monotonicMs() + 5_000,
     leaseNumber: orders,
-    paused: false,
+    isPaused: false,
     cooldownUntilMs: 0,
-    stop: false,
+    mustStop: false,
     ...order,
   });
 }
-const lastReport = () => said.findLast((message) => message.kind === 'report');
+const lastReport = () => messages.findLast((message) => message.kind === 'report');
 
 /** Starts a request that ends only when it is aborted. @returns the time until then in ms */
-async function untilCut(): Promise<number> {
+async function untilAborted(): Promise<number> {
   const startMs = systemClock.monotonicMs();
   await new Promise<void>((resolve) => {
     const end = permit.begin(async () => {
@@ -75,29 +75,29 @@ test('the permit begins one gap after the lease, and ends by itself with the lea
   await permit.whenMaySend(never);
   expect(systemClock.monotonicMs() - startMs).toBeGreaterThanOrEqual(40);
   expect(permit.maySend()).toBe(true);
-  await untilCut();
+  await untilAborted();
   expect(systemClock.monotonicMs() - startMs).toBeGreaterThanOrEqual(150);
   expect(systemClock.monotonicMs() - startMs).toBeLessThan(250);
   expect(permit.maySend()).toBe(false);
-  expect(lastReport()).toMatchObject({ closed: true, order: orders });
+  expect(lastReport()).toMatchObject({ isClosed: true, orderNumber: orders });
 });
 
 test('an order that arrives after its end permits nothing', () => {
   obey({ sendUntilMs: systemClock.monotonicMs() - 1 });
   expect(permit.maySend()).toBe(false);
-  expect(lastReport()).toMatchObject({ closed: true });
+  expect(lastReport()).toMatchObject({ isClosed: true });
 });
 
 test('a pause lets a request end within the grace, aborts it then, and reports closed only after that', async () => {
   obey({});
   await permit.whenMaySend(never);
-  const abort = untilCut();
-  obey({ paused: true });
+  const abort = untilAborted();
+  obey({ isPaused: true });
   expect(permit.maySend()).toBe(false);
-  expect(lastReport()).toMatchObject({ closed: false, busy: true });
-  obey({ paused: true }); // a repeated order does not extend the grace
+  expect(lastReport()).toMatchObject({ isClosed: false, wasBusy: true });
+  obey({ isPaused: true }); // a repeated order does not extend the grace
   expect(await abort).toBeGreaterThanOrEqual(59);
-  expect(lastReport()).toMatchObject({ closed: true, order: orders });
+  expect(lastReport()).toMatchObject({ isClosed: true, orderNumber: orders });
 });
 
 test('a request is not aborted if the pause ends within the grace', async () => {
@@ -107,8 +107,8 @@ test('a request is not aborted if the pause ends within the grace', async () => 
   const end = permit.begin(async () => {
     wasAborted = true;
   });
-  obey({ paused: true });
-  obey({ paused: false });
+  obey({ isPaused: true });
+  obey({ isPaused: false });
   await new Promise((resolve) => setTimeout(resolve, 120)); // twice the grace, in which nothing may happen
   expect(wasAborted).toBe(false);
   end({ wasAborted: false });
@@ -117,7 +117,7 @@ test('a request is not aborted if the pause ends within the grace', async () => 
 test('the end of the lease aborts a request at once, without a grace', async () => {
   obey({});
   await permit.whenMaySend(never);
-  const abort = untilCut();
+  const abort = untilAborted();
   obey({ sendUntilMs: 0 });
   expect(await abort).toBeLessThan(40);
 });
@@ -152,14 +152,14 @@ test('a line that stops does not report closed before the gate has its cooldown,
   obey({});
   await permit.whenMaySend(never);
   const written = permit.startCooldown(60_000);
-  obey({ stop: true });
-  expect(lastReport()).toMatchObject({ closed: false });
+  obey({ mustStop: true });
+  expect(lastReport()).toMatchObject({ isClosed: false });
   gateAnswers();
   await written;
-  expect(lastReport()).toMatchObject({ closed: true });
+  expect(lastReport()).toMatchObject({ isClosed: true });
   void permit.startCooldown(60_000);
-  obey({ stop: true, sendUntilMs: 0 });
-  expect(lastReport()).toMatchObject({ closed: true }); // without a lease, nothing can be handed back
+  obey({ mustStop: true, sendUntilMs: 0 });
+  expect(lastReport()).toMatchObject({ isClosed: true }); // without a lease, nothing can be handed back
 });
 
 test('a cooldown in an order ends at its exact time, and the line stays open', async () => {
@@ -201,16 +201,16 @@ test('a wait for a lease that another process has is reported', async () => {
 
 test('the end of the lease is reported at once, also if another event comes before its timer', () => {
   let nowMs = 1_000;
-  const told: FromLineProcess[] = [];
+  const lateMessages: FromLineProcess[] = [];
   const clock = { ...systemClock, monotonicMs: () => nowMs, after: () => () => {} }; // timers never fire
   const late = new SendPermit({
-    ...{ writeCooldown: async () => {}, tell: (message: FromLineProcess) => told.push(message), clock },
+    ...{ writeCooldown: async () => {}, tell: (message: FromLineProcess) => lateMessages.push(message), clock },
     ...{ pauseGraceMs: 60, lineMinGapMs: 0, onStuck: () => {}, onLeaseLost: () => {} },
   });
   const order = { kind: 'order', number: 1, sendUntilMs: 2_000, leaseNumber: 1 } as const;
-  late.obey({ ...order, paused: false, cooldownUntilMs: 0, stop: false });
-  expect(told.at(-1)).toMatchObject({ closed: false });
+  late.obey({ ...order, isPaused: false, cooldownUntilMs: 0, mustStop: false });
+  expect(lateMessages.at(-1)).toMatchObject({ isClosed: false });
   nowMs = 2_001;
   late.whenMaySend(AbortSignal.timeout(50)).catch(() => {});
-  expect(told.at(-1)).toMatchObject({ order: 1, closed: true });
+  expect(lateMessages.at(-1)).toMatchObject({ orderNumber: 1, isClosed: true });
 });

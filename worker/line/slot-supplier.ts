@@ -20,34 +20,34 @@ export function createSlotSupplier(control: SlotControl, slots: number): CustomS
     slotsInUse += 1;
     return {};
   };
-  const look = (): void => {
-    for (const tryAgain of [...waiting]) tryAgain();
+  const retryWaiting = (): void => {
+    for (const tryReserve of [...waiting]) tryReserve();
   };
-  control.onChange(look);
+  control.onChange(retryWaiting);
   return {
     type: 'custom',
     reserveSlot: (_context, abortSignal) =>
       new Promise((resolve, reject) => {
         const settle = (end: () => void): void => {
-          waiting.delete(tryNow);
+          waiting.delete(tryReserve);
           abortSignal.removeEventListener('abort', abort);
           end();
         };
         const abort = (): void => settle(() => reject(abortSignal.reason));
-        const tryNow = (): void => {
+        const tryReserve = (): void => {
           const permit = reserve();
           if (permit !== null) settle(() => resolve(permit));
         };
         if (abortSignal.aborted) return abort();
         abortSignal.addEventListener('abort', abort, { once: true });
-        waiting.add(tryNow);
-        tryNow();
+        waiting.add(tryReserve);
+        tryReserve();
       }),
     tryReserveSlot: reserve,
     markSlotUsed: () => {},
     releaseSlot: () => {
       slotsInUse -= 1;
-      look();
+      retryWaiting();
     },
   };
 }

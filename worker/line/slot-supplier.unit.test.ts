@@ -30,32 +30,32 @@ const isSettled = async (promise: Promise<unknown>): Promise<boolean> =>
 
 test('no slot is given while another process has the line, and at once when this process gets it', async () => {
   const control = newControl(false);
-  const tap = createSlotSupplier(control, 2);
-  const slot = tap.reserveSlot(context, never);
+  const supplier = createSlotSupplier(control, 2);
+  const slot = supplier.reserveSlot(context, never);
   expect(await isSettled(slot)).toBe(false);
-  expect(tap.tryReserveSlot(context)).toBeNull();
+  expect(supplier.tryReserveSlot(context)).toBeNull();
   control.set(true);
   expect(await isSettled(slot)).toBe(true);
 });
 
 test('there are at most as many tasks as slots; the next slot is given when a task ends', async () => {
-  const tap = createSlotSupplier(newControl(true), 2);
-  const permit = await tap.reserveSlot(context, never);
-  await tap.reserveSlot(context, never);
-  const third = tap.reserveSlot(context, never);
+  const supplier = createSlotSupplier(newControl(true), 2);
+  const permit = await supplier.reserveSlot(context, never);
+  await supplier.reserveSlot(context, never);
+  const third = supplier.reserveSlot(context, never);
   expect(await isSettled(third)).toBe(false);
-  tap.releaseSlot({ permit });
+  supplier.releaseSlot({ permit });
   expect(await isSettled(third)).toBe(true);
-  expect(tap.tryReserveSlot(context)).toBeNull();
+  expect(supplier.tryReserveSlot(context)).toBeNull();
 });
 
 test('a cancelled request for a slot gets none', async () => {
   const control = newControl(false);
-  const tap = createSlotSupplier(control, 1);
+  const supplier = createSlotSupplier(control, 1);
   const abort = new AbortController();
-  const slot = expect(tap.reserveSlot(context, abort.signal)).rejects.toMatchObject({ name: 'AbortError' });
+  const slot = expect(supplier.reserveSlot(context, abort.signal)).rejects.toMatchObject({ name: 'AbortError' });
   abort.abort();
   await slot;
   control.set(true);
-  expect(tap.tryReserveSlot(context)).not.toBeNull();
+  expect(supplier.tryReserveSlot(context)).not.toBeNull();
 });

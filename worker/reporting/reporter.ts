@@ -8,7 +8,7 @@ import { repeat } from './repeat.ts';
 import { gateValues, runValues } from './values.ts';
 
 export interface ReporterDeps {
-  readonly keeper: Pick<Keeper, 'holding' | 'gate'>;
+  readonly keeper: Pick<Keeper, 'holdsLine' | 'gate'>;
   readonly metrics: Metrics;
   readonly log: Log;
   /** Reads the last runs, newest first. */
@@ -36,11 +36,11 @@ export function startReporter(deps: ReporterDeps): { stop(): Promise<void> } {
   };
   const stop = repeat(
     deps.intervalMs,
-    () => keeper.holding,
+    () => keeper.holdsLine,
     async () => {
-      const { holding, gate } = keeper;
-      metrics.emit({ SyncOnDemandMs: deps.takeSyncDurationsMs(), LineHeld: holding ? 1 : 0 });
-      if (!holding || gate === undefined) return;
+      const { holdsLine, gate } = keeper;
+      metrics.emit({ SyncOnDemandMs: deps.takeSyncDurationsMs(), LineHeld: holdsLine ? 1 : 0 });
+      if (!holdsLine || gate === undefined) return;
       metrics.emit(gateValues(gate, Date.now()));
       await Promise.all([
         emitPart('runs', async () => metrics.emit(runValues(await deps.readRuns(), deps.schedule, Date.now()))),

@@ -22,7 +22,7 @@ async function reportOnce(changes: Partial<ReporterDeps>) {
   const logged: string[] = [];
   const { metrics, namesOf, emitted } = recordMetrics();
   const { stop } = startReporter({
-    keeper: { holding: true, gate: newGate('kk-nord', 1) },
+    keeper: { holdsLine: true, gate: newGate('kk-nord', 1) },
     metrics,
     log: createLog('worker', (line) => logged.push(line)),
     readRuns: async () => [],
@@ -46,7 +46,7 @@ test('the worker that holds the line reports the line, the runs, the queues and 
 });
 
 test('a worker that does not hold the line reports its own syncs, and LineHeld 0', async () => {
-  const { names, emitted } = await reportOnce({ keeper: { holding: false, gate: newGate('kk-nord', 1) } });
+  const { names, emitted } = await reportOnce({ keeper: { holdsLine: false, gate: newGate('kk-nord', 1) } });
   expect(names).toEqual(['SyncOnDemandMs', 'LineHeld']);
   expect(emitted).toContainEqual(['LineHeld', 0, {}]);
 });

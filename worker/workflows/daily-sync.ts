@@ -94,19 +94,19 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   const { insurerId, runId } = input;
   let run: Run = input.carried?.run ?? startRun(runId, Date.now());
   let listCount = input.carried?.listCount ?? 0;
-  let listDue = input.carried?.listDue ?? true;
-  let listFailed = input.carried?.listFailed ?? false;
+  let isListDue = input.carried?.isListDue ?? true;
+  let hasListFailed = input.carried?.hasListFailed ?? false;
   let cursor: PendingCursor | undefined = input.carried?.cursor;
   let waitingRemovals: WaitingRemovals | undefined = input.carried?.waitingRemovals;
   let decision: RemovalDecision | undefined;
   let line: Pick<LineStatus, 'state' | 'busy'> = { state: 'open', busy: false };
   /** the run in its final state, from the moment it is saved; a delayed save at that moment saves the same state */
   let finished: Run | undefined;
-  let saveDue = false;
+  let isSaveDue = false;
   let revision = input.carried?.revision ?? 0;
 
   setHandler(trigger, () => {
-    listDue = true;
+    isListDue = true;
   });
   setHandler(cancelRequested, ({ operator, reason }) => {
     run = { ...run, cancellation: { by: operator, reason } };
@@ -144,13 +144,13 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
    * Saves a change within ten seconds. Without a change nothing is scheduled, so a run that waits for days costs nothing.
    */
   function saveSoon(): void {
-    if (saveDue) return;
-    saveDue = true;
+    if (isSaveDue) return;
+    isSaveDue = true;
     void sleep(saveDelayMs)
       .then(save)
       .catch(() => {}) // cancelled: the code that ends the run saves the last progress
       .finally(() => {
-        saveDue = false;
+        isSaveDue = false;
       });
   }
   async function enter(phase: Run['phase']): Promise<void> {
@@ -160,7 +160,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 
   /** Performs steps 1 to 4. Reports a list that cannot be used; the run then continues with the pending patients. */
   async function importList(): Promise<'applied' | 'unchanged' | 'unusable'> {
-    listDue = false;
+    isListDue = false;
     for (let unusable = 0; unusable < unusableListsMax; unusable++) {
       listCount += 1;
       const listId = `${runId}-${listCount}`;
@@ -265,7 +265,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     };
 
     try {
-      while (failure === undefined && !listDue && decision === undefined && !workflowInfo().continueAsNewSuggested) {
+      while (failure === undefined && !isListDue && decision === undefined && !workflowInfo().continueAsNewSuggested) {
         if (page.length === 0 && next !== undefined) {
           const listed = await bulkActivities.listPending({ ...next, limit: pendingPageSize });
           page = [...listed.patientRefs];
@@ -294,9 +294,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 
   try {
     for (;;) {
-      if (listDue) {
+      if (isListDue) {
         const result = await importList();
-        listFailed = result === 'unusable';
+        hasListFailed = result === 'unusable';
         const { pending, stored, removing } = await bulkActivities.countPatients();
         if (removing > 0) await bulkActivities.finishRemovals();
         if (result === 'unchanged') run = countUnchangedList(run, stored);
@@ -306,7 +306,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
       }
       await applyDecision();
       if (cursor !== undefined) await fetchCareRecords();
-      if (listDue || decision !== undefined) continue;
+      if (isListDue || decision !== undefined) continue;
       if (workflowInfo().continueAsNewSuggested) {
         await save();
         await condition(allHandlersFinished);
@@ -316,8 +316,8 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
           run,
           revision,
           listCount,
-          listDue,
-          listFailed,
+          isListDue,
+          hasListFailed,
           ...(cursor && { cursor }),
           ...(waitingRemovals && { waitingRemovals }),
         };
@@ -326,14 +326,14 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
       if (cursor !== undefined) continue;
       if (waitingRemovals !== undefined) {
         await save();
-        await condition(() => listDue || decision !== undefined);
+        await condition(() => isListDue || decision !== undefined);
         continue;
       }
       await bulkActivities.sweepRun({ runId });
-      if (listDue) continue; // a trigger arrived during the sweep
-      finished = { ...run, phase: 'done', state: listFailed ? 'failed' : 'completed', finishedAtMs: Date.now() };
+      if (isListDue) continue; // a trigger arrived during the sweep
+      finished = { ...run, phase: 'done', state: hasListFailed ? 'failed' : 'completed', finishedAtMs: Date.now() };
       await save();
-      if (!listDue) break;
+      if (!isListDue) break;
       finished = undefined; // a trigger arrived during the save: the run continues, and no query has reported its end
     }
   } catch (error) {
@@ -347,7 +347,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     throw error;
   }
   run = finished ?? run;
-  if (listFailed)
+  if (hasListFailed)
     throw ApplicationFailure.nonRetryable(
       'the patient list could not be used: see the issues of this run',
       'ListUnusable',
