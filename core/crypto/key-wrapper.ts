@@ -34,6 +34,4 @@ export interface KeyWrapper {
   createDataKey(): Promise<DataKey>;
   /** @throws CodecError `unknown-key`, `tampered`, `unavailable` */
   unwrap(keyId: string, wrappedKey: Uint8Array): Promise<Buffer>;
-  /** Returns the key with this ID for payloads from before data keys, which were encrypted with it directly. */
-  oldKey?(keyId: string): Buffer | undefined;
 }

@@ -22,11 +22,9 @@ export function createSecretKeyWrapper(payloadKeys: string): KeyWrapper {
       if (unwrapping === undefined) throw new CodecError('unknown-key');
       return decryptBytes(unwrapping, wrappedKey, purposeOf(id));
     },
-    oldKey: (id) => keys.get(id),
   };
 }
 
-/** Differs from the plain key ID, which old payloads of the same key are authenticated with. */
 const purposeOf = (keyId: string): Buffer => Buffer.from(`${keyPurpose} ${keyId}`);
 
 function parseKeys(payloadKeys: string): ReadonlyMap<string, Buffer> {

@@ -9,10 +9,10 @@ export interface Gate {
   /** grows by one with every write of any process, so a late or repeated write always fails */
   readonly leaseNumber: number;
   /**
-   * leaseNumber of the last take or renewal, and the process that wrote it. Watchers compare it, because only these writes
-   * prove that the holder is alive. Older builds do not write it: see renewalNumberOf.
+   * leaseNumber of the last take or renewal; 0 before the first. Watchers compare it, because only these writes prove that
+   * the holder is alive.
    */
-  readonly renewal?: { readonly holder: string; readonly number: number };
+  readonly renewalNumber: number;
   /** the holder's LEASE_MS; a watcher waits for the longer one of this and its own */
   readonly leaseMs?: number;
   readonly state: 'open' | 'paused';
@@ -99,6 +99,7 @@ export type GateRejection = 'held' | 'not-holder' | 'not-paused' | 'superseded';
 export const newGate = (insurerId: string, firstLeaseNumber: number): Gate => ({
   insurerId,
   leaseNumber: firstLeaseNumber,
+  renewalNumber: 0,
   state: 'open',
   silent: false,
   cooldownMs: 0,
@@ -113,18 +114,18 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
     kind: 'write',
     gate: { ...before, cooldownMs: event.cooldownMs ?? gate.cooldownMs, ...change, leaseNumber: gate.leaseNumber + 1 },
   });
-  const renewedBy = (holder: string): Partial<Gate> => ({ renewal: { holder, number: gate.leaseNumber + 1 } });
+  const renewalNumber = gate.leaseNumber + 1;
   const { holder: _, ...unheld } = gate;
   switch (event.kind) {
     case 'take': {
       const isOthers = gate.holder !== undefined && gate.holder !== event.holder;
       if (isOthers && !isOfLease(event.lapsed, gate)) return reject('held');
       const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and may not on a paused line
-      return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false, ...renewedBy(event.holder) });
+      return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false, renewalNumber });
     }
     case 'renew':
       if (gate.holder !== event.holder) return reject('not-holder');
-      return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, ...renewedBy(event.holder) });
+      return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber });
     case 'release':
       if (gate.holder !== event.holder) return reject('not-holder');
       return write({ silent: gate.state === 'paused', busy: false }, unheld);
@@ -174,19 +175,15 @@ export interface LeaseWatch {
   readonly sinceMs: number;
 }
 
-/** Returns the number that changes with each take and renewal. For a holder of an older build, it changes with every write. */
-export const renewalNumberOf = ({ holder, leaseNumber, renewal }: Gate): number =>
-  renewal !== undefined && renewal.holder === holder ? renewal.number : leaseNumber;
-
 /** Returns whether the watch is about the gate's current lease and its last renewal. */
 const isOfLease = (watch: LeaseWatch | undefined, gate: Gate): watch is LeaseWatch =>
-  watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === renewalNumberOf(gate);
+  watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === gate.renewalNumber;
 
 /** Continues or restarts a watch with a gate that was read. @param nowMs the watcher's monotonic clock, after the read */
 export function watchLease(watch: LeaseWatch | undefined, gate: Gate, nowMs: number): LeaseWatch | undefined {
   if (gate.holder === undefined) return undefined;
   if (isOfLease(watch, gate)) return watch;
-  return { holder: gate.holder, renewalNumber: renewalNumberOf(gate), sinceMs: nowMs };
+  return { holder: gate.holder, renewalNumber: gate.renewalNumber, sinceMs: nowMs };
 }
 
 /**

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { expect, test } from 'vitest';
-import { createGateClient, type GateStore, lineTable, openGate } from './gate.ts';
+import { createGateClient, type GateStore, openGate } from './gate.ts';
 
 const region = process.env['AWS_REGION'] ?? 'eu-central-1';
 const newId = (): string => `kk-${randomUUID().slice(0, 8)}`;
@@ -167,15 +167,6 @@ test('of two operators who have seen the same state, one changes it and the othe
   await gate.resume({ by: 'otto', reason: 'done', seen: seen + 1 });
   await expect(gate.pause({ ...olga, seen })).rejects.toMatchObject({ fault: 'superseded' });
   expect(await gate.read()).toMatchObject({ state: 'open', by: 'otto', changeNumber: seen + 2 });
-});
-
-test('a gate without a change number can be paused like any other', async () => {
-  const insurerId = newId();
-  const old = { insurerId, leaseNumber: 7, state: 'open', silent: false, notBefore: 0, busy: false };
-  await createGateClient(region).send(new PutCommand({ TableName: lineTable, Item: old }));
-  const gate = open(insurerId);
-  expect(await gate.read()).toMatchObject({ leaseNumber: 7, cooldownMs: 0, changeNumber: 0, outbox: [] });
-  expect(await pauseNow(gate)).toMatchObject({ state: 'paused', leaseNumber: 8, changeNumber: 1 });
 });
 
 test('changes stay in the outbox until they are acknowledged, also twice', async () => {

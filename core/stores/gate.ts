@@ -105,8 +105,7 @@ export function openGate(
         abortSignal,
       }),
     );
-    // The item of an older build may lack newer attributes.
-    return found.Item && { ...newGate(insurerId, 0), ...(found.Item as Partial<Gate>) };
+    return found.Item as Gate | undefined;
   };
 
   const read = async (): Promise<Gate> => {

@@ -1,13 +1,12 @@
-import { createCipheriv, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Payload } from '@temporalio/common';
-import proto from '@temporalio/proto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CodecError, type KeyWrapper } from '../crypto/key-wrapper.ts';
 import { createSecretKeyWrapper } from '../crypto/secret-key-wrapper.ts';
 import { createPayloadCodec } from './codec.ts';
 
-export const bytes = (text: string) => new TextEncoder().encode(text);
+const bytes = (text: string) => new TextEncoder().encode(text);
 export const greeting: Payload = { metadata: { encoding: bytes('json/plain') }, data: bytes('"Anna Müller"') };
 
 export const newKey = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
@@ -19,7 +18,7 @@ export async function encrypted(wrapper: KeyWrapper, payload = greeting) {
   return { metadata: result.metadata, data: result.data };
 }
 
-export const decoded = async (wrapper: KeyWrapper, payload: Payload) =>
+const decoded = async (wrapper: KeyWrapper, payload: Payload) =>
   (await createPayloadCodec(wrapper).decode([payload]))[0];
 
 /** Returns a payload in a comparable form, because protobuf returns other classes for bytes. */
@@ -31,7 +30,7 @@ export const plain = (payload: Payload | undefined) => ({
 });
 
 /** Returns a copy with one bit changed. */
-export function withOneBitChanged(value: Uint8Array, index: number): Uint8Array {
+function withOneBitChanged(value: Uint8Array, index: number): Uint8Array {
   const changed = Uint8Array.from(value);
   changed[index] = (changed[index] ?? 0) ^ (1 << (index % 8));
   return changed;
@@ -56,18 +55,6 @@ export function counted(wrapper: KeyWrapper) {
     },
   };
   return { counting, asked };
-}
-
-/**
- * Returns a payload in the format from before data keys: encrypted with the key of the secret, and authenticated with
- * only its name.
- */
-export function oldPayload(keyId: string, key: Buffer): Payload {
-  const iv = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(bytes(keyId));
-  const text = cipher.update(proto.temporal.api.common.v1.Payload.encode(greeting).finish());
-  const data = Buffer.concat([iv, text, cipher.final(), cipher.getAuthTag()]);
-  return { metadata: { encoding: bytes('binary/encrypted'), keyId: bytes(keyId) }, data };
 }
 
 /** Wrappers before, during and after a key rotation: with the old key, with both keys, with the new key. */

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { CreateKeyCommand, DisableKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createKmsKeyWrapper } from '../crypto/kms-key-wrapper.ts';
-import { decoded, describeWrapping, greeting, oldPayload, plain } from './codec.fixture.ts';
+import { describeWrapping, greeting, plain } from './codec.fixture.ts';
 import { createPayloadCodec } from './codec.ts';
 
 let kms: KMSClient;
@@ -54,10 +53,4 @@ describe('a KMS key', () => {
     await expect(createPayloadCodec(far).decode(payloads)).rejects.toMatchObject({ fault: 'unavailable' });
     away.destroy();
   });
-});
-
-test('KMS cannot decrypt a payload from before data keys', async () => {
-  const payload = oldPayload('old', randomBytes(32));
-  const byKms = createKmsKeyWrapper(kms, await newKmsKey());
-  await expect(decoded(byKms, payload)).rejects.toMatchObject({ fault: 'unknown-key' });
 });

@@ -47,15 +47,11 @@ export function createPayloadCodec(wrapper: KeyWrapper, nowMs?: () => number): P
   const decrypt = async (payload: Payload): Promise<Payload> => {
     if (!isEncrypted(payload)) return payload;
     const { metadata, data } = payload;
-    const keyIdBytes = Buffer.from(metadata?.['keyId'] ?? []);
+    const keyId = Buffer.from(metadata?.['keyId'] ?? []).toString();
     const wrappedKey = metadata?.['wrappedKey'];
-    const keyId = keyIdBytes.toString();
-    const plain = (key: Uint8Array, additionalData: Uint8Array) =>
-      readPayload(decryptBytes(key, data ?? Buffer.alloc(0), additionalData));
-    if (wrappedKey) return plain(await dataKeys.unwrapped(keyId, wrappedKey), additionalDataOf(keyId, wrappedKey));
-    const oldKey = wrapper.oldKey?.(keyId);
-    if (oldKey === undefined) throw new CodecError('unknown-key');
-    return plain(oldKey, keyIdBytes);
+    if (!wrappedKey) throw new CodecError('tampered');
+    const key = await dataKeys.unwrapped(keyId, wrappedKey);
+    return readPayload(decryptBytes(key, data ?? Buffer.alloc(0), additionalDataOf(keyId, wrappedKey)));
   };
   return {
     async encode(payloads) {

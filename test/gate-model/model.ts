@@ -7,7 +7,6 @@ import {
   type LeaseWatch,
   leaseMarginMs,
   newGate,
-  renewalNumberOf,
   watchLease,
 } from '../../core/domain/gate.ts';
 import { type KeeperState, maySendUntilMs, nextGateEvent } from '../../worker/line/lease.ts';
@@ -563,9 +562,12 @@ function keyOf(world: World, rules: Rules): string {
   /** the end of a lease: `x` without one; -1 once its line process cannot be late any more */
   const end = (ms: number): number | string => (ms === 0 ? 'x' : Math.max(-1, ticksTo(ms)));
 
+  /** the number that a watch is compared with; without a holder, no watch matches */
+  const watchedNumber = ({ holder, leaseNumber, renewalNumber }: Gate): number =>
+    holder === undefined ? leaseNumber : renewalNumber;
   /** empty without a holder, and if the last write was the renewal */
   const renewalKey = (one: Gate): string => {
-    const renewal = ageOf(renewalNumberOf(one), renewalNumberOf(gate));
+    const renewal = ageOf(watchedNumber(one), watchedNumber(gate));
     return one.holder === undefined || renewal === 0 ? '' : `~${renewal}`;
   };
   const gateKey = (gate: Gate, nameOf: NameOf): string =>
@@ -580,9 +582,9 @@ function keyOf(world: World, rules: Rules): string {
   };
   const watchKey = (watch: LeaseWatch | undefined, read: Gate | undefined): string => {
     if (watch === undefined) return '';
-    const isOfRead = read !== undefined && watch.renewalNumber === renewalNumberOf(read);
-    if (isNeverCurrentAgain && watch.renewalNumber !== renewalNumberOf(gate) && !isOfRead) return '';
-    return `${ageOf(watch.renewalNumber, renewalNumberOf(gate))}${isOfRead ? 'r' : ''}@${since(watch.sinceMs)}`;
+    const isOfRead = read !== undefined && watch.renewalNumber === watchedNumber(read);
+    if (isNeverCurrentAgain && watch.renewalNumber !== watchedNumber(gate) && !isOfRead) return '';
+    return `${ageOf(watch.renewalNumber, watchedNumber(gate))}${isOfRead ? 'r' : ''}@${since(watch.sinceMs)}`;
   };
   const orderKey = ({ untilMs, forbids }: Order): string => `${end(untilMs)}${forbids ? 'f' : ''}`;
   const workerKey = (worker: Worker): string => {
@@ -654,7 +656,7 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
         const { watch, holder } = keeperState;
         if (gate.holder === undefined || gate.holder === holder || watch?.holder !== gate.holder)
           return nextGateEvent(gate, keeperState, nowMs);
-        const lapsed = { ...watch, renewalNumber: renewalNumberOf(gate) };
+        const lapsed = { ...watch, renewalNumber: gate.renewalNumber };
         return hasLapsed(lapsed, gate, leaseMs, nowMs) ? { kind: 'take', holder, leaseMs, lapsed } : undefined;
       },
     },
@@ -666,11 +668,7 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
         return decision.kind === 'write' && event.kind === 'renew'
           ? {
               kind: 'write',
-              gate: {
-                ...without(decision.gate, 'renewal'),
-                leaseNumber: gate.leaseNumber,
-                ...(gate.renewal && { renewal: gate.renewal }),
-              },
+              gate: { ...decision.gate, leaseNumber: gate.leaseNumber, renewalNumber: gate.renewalNumber },
             }
           : decision;
       },
@@ -721,18 +719,18 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
   },
   'a lease that a pauser has watched is not ended': { rules: { pauserEndsLease: false } },
   'a pauser ends a lease that it has not watched': {
-    rules: { hasLapsed: (watch, gate) => watch !== undefined && watch.renewalNumber === renewalNumberOf(gate) },
+    rules: { hasLapsed: (watch, gate) => watch !== undefined && watch.renewalNumber === gate.renewalNumber },
   },
   'a pauser ends a lease without comparing its number': {
     rules: {
       watchLease: watchHolder,
       hasLapsed: (watch, gate, ownMs, nowMs) =>
-        watch !== undefined && hasLapsed({ ...watch, renewalNumber: renewalNumberOf(gate) }, gate, ownMs, nowMs),
+        watch !== undefined && hasLapsed({ ...watch, renewalNumber: gate.renewalNumber }, gate, ownMs, nowMs),
       decideGate: (gate, event) =>
         event.kind === 'lapse' && gate.holder !== undefined
           ? decideGate(gate, {
               ...event,
-              lapsed: { ...event.lapsed, holder: gate.holder, renewalNumber: renewalNumberOf(gate) },
+              lapsed: { ...event.lapsed, holder: gate.holder, renewalNumber: gate.renewalNumber },
             })
           : decideGate(gate, event),
     },

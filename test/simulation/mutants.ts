@@ -17,12 +17,12 @@ const permit = 'worker/line/send-permit.ts';
 export const gateMutants: Readonly<Record<string, Mutant>> = {
   'a lease is compared without its number': {
     file: domain,
-    find: 'watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === renewalNumberOf(gate);',
+    find: 'watch !== undefined && watch.holder === gate.holder && watch.renewalNumber === gate.renewalNumber;',
     replace: 'watch !== undefined && watch.holder === gate.holder;',
   },
   'a renewal does not change the number': {
     file: domain,
-    find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, ...renewedBy(event.holder) });',
+    find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber });',
     replace:
       "return { kind: 'write', gate: { ...gate, cooldownMs: event.cooldownMs ?? gate.cooldownMs, leaseMs: event.leaseMs, busy: event.busy && !gate.silent } };",
   },
