@@ -29,7 +29,7 @@ Settings: INSURER_ID and AWS_REGION must be set. The account comes from the vari
 and so on). The line must be paused. While a command runs, nothing else may write: no worker, no Lambda.
 The whole procedure: docs/operations/runbook.md, "Restore from a backup".
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, the line is not paused, or the confirmation was refused`;
+Exit codes: 0 done, 1 failed, 2 wrong usage, the line is not paused, or the restore was not confirmed`;
 
 const settings = z.object({ INSURER_ID: z.string().min(1), AWS_REGION: z.string().min(1) });
 

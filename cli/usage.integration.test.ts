@@ -27,8 +27,8 @@ test('secret has a help, and rejects wrong usage with exit code 2 without quotin
   expect(exitCode).toBe(0);
   expect(out).toMatch(/TEMPORAL_API_KEY.*Exit codes/s);
   for (const args of [['--typed-value'], ['TEMPORAL_API_KEY', 'typed-value'], ['typed-value'], []]) {
-    const refused = run('secret', ...args);
-    expect(refused).toMatchObject({ exitCode: 2, out: '', errors: expect.stringMatching(/^epa-sync: /) });
-    expect(refused.errors).not.toContain('typed-value');
+    const rejected = run('secret', ...args);
+    expect(rejected).toMatchObject({ exitCode: 2, out: '', errors: expect.stringMatching(/^epa-sync: /) });
+    expect(rejected.errors).not.toContain('typed-value');
   }
 });

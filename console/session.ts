@@ -13,7 +13,7 @@ const renewalRetryMs = 5_000;
 /** Marks that this tab was signed in, without the user's identity. After a reload, the issuer may still have a session. */
 const wasSignedInKey = 'epa-sync.was-signed-in';
 /** Error codes of an issuer after which the user has to sign in again. After any other code, the renewal is retried. */
-const finalRefusals: readonly unknown[] = [
+const signInRequiredCodes: readonly unknown[] = [
   'invalid_grant',
   'invalid_client',
   'unauthorized_client',
@@ -24,7 +24,7 @@ const finalRefusals: readonly unknown[] = [
   'account_selection_required',
 ];
 /** Error codes of a silent sign-in (`prompt=none`) that only say that the user must sign in. They are not shown as errors. */
-const silentRefusals: readonly unknown[] = finalRefusals.slice(4);
+const silentSignInCodes: readonly unknown[] = signInRequiredCodes.slice(4);
 
 export interface Person {
   readonly id: string;
@@ -111,7 +111,7 @@ export class Session {
   }
 
   /**
-   * Renews the token, because the API refused it or it expires soon. Calls during a renewal share its result.
+   * Renews the token, because the API rejected it or it expires soon. Calls during a renewal share its result.
    * @returns whether there is a new token
    */
   renew(): Promise<boolean> {
@@ -134,7 +134,7 @@ export class Session {
       }
     } catch (error) {
       if (this.#user !== old) return false;
-      if (!(error instanceof ErrorResponse && finalRefusals.includes(error.error))) {
+      if (!(error instanceof ErrorResponse && signInRequiredCodes.includes(error.error))) {
         this.#schedule(renewalRetryMs, () => void this.renew());
         return false;
       }
@@ -166,7 +166,7 @@ export class Session {
       const { error: code, state } = error as { error?: string; state?: unknown };
       sessionStorage.removeItem(wasSignedInKey);
       history.replaceState(null, '', `${location.pathname}${hashFrom(state)}`); // keeps the page that the user asked for
-      this.#setState({ kind: 'signed-out', ...(!silentRefusals.includes(code) && { problem: code ?? String(error) }) });
+      this.#setState({ kind: 'signed-out', ...(!silentSignInCodes.includes(code) && { problem: code ?? String(error) }) });
     }
   }
 

@@ -234,7 +234,7 @@ async function startWithoutTable(table: string, onTestFinished: (end: OnTestFini
   return `http://${await listen(server)}`;
 }
 
-test.concurrent('if only the access log cannot be written, nothing about a patient is answered: no data, no refusal, no «not found»', async ({
+test.concurrent('if only the access log cannot be written, nothing about a patient is answered: no data, no rejection, no «not found»', async ({
   onTestFinished,
 }) => {
   const environment = { AWS_ENDPOINT_URL_DYNAMODB: await startWithoutTable(accessLogTable, onTestFinished) };
@@ -243,7 +243,7 @@ test.concurrent('if only the access log cannot be written, nothing about a patie
   const onPatients = (await asks()).filter(([name]) => (operations[name] as Operation).access !== undefined);
   const all: [OperationName, Ask][] = [
     ...onPatients,
-    // a refused request to the codec endpoint names no patient
+    // a rejected request to the codec endpoint names no patient
     ...onPatients
       .filter(([name]) => name !== 'decodePayloads')
       .map(([name, ask]): [OperationName, Ask] => [name, { ...ask, role: 'none' }]),

@@ -42,10 +42,10 @@ export async function answerRequest(deps: BehaviourDeps, exchange: Exchange, req
   const target: RequestTarget | undefined =
     head.kind === 'list' ? { kind: 'list' } : head.kvnr !== undefined ? { kind: 'care', kvnr: head.kvnr } : undefined;
   const { settings } = deps.plan;
-  const refusal = refusalFor(request);
-  if (refusal !== undefined || target === undefined) {
+  const rejection = rejectionFor(request);
+  if (rejection !== undefined || target === undefined) {
     await exchange.wait(settings.latencyMs);
-    const answer = refusal ?? problem(404, 'no-such-path');
+    const answer = rejection ?? problem(404, 'no-such-path');
     await exchange.send(
       answer,
       { framing: 'content-length', connectionClose: request.hasBody || !request.isHttp11 },
@@ -65,7 +65,7 @@ export async function answerRequest(deps: BehaviourDeps, exchange: Exchange, req
   await answerWith(deps, exchange, request, target, behaviour);
 }
 
-function refusalFor({ head, hasBody }: ParsedRequest): Answer | undefined {
+function rejectionFor({ head, hasBody }: ParsedRequest): Answer | undefined {
   if (head.authorization !== 'right') return problem(401);
   if (head.method !== 'GET') return problem(405, 'wrong-method');
   return hasBody ? problem(400, 'has-body') : undefined;

@@ -95,7 +95,7 @@ export function jsonAnswer(bytes: Buffer, gzip: boolean, etag?: string): Answer 
 
 const outcomes: Record<number, string> = { 401: 'unauthorized', 403: 'forbidden', 404: 'unknown', 410: 'not-insured' };
 
-export function problem(status: number, outcome = outcomes[status] ?? 'refused-request'): Answer {
+export function problem(status: number, outcome = outcomes[status] ?? 'rejected-request'): Answer {
   const body = textBody(JSON.stringify({ type: 'about:blank', title: outcome, status }));
   return { outcome, status, headers: { 'Content-Type': 'application/problem+json' }, body };
 }

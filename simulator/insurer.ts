@@ -89,7 +89,7 @@ export async function startInsurer(options: InsurerOptions = {}): Promise<Insure
     script: (...rules) => plan.add(rules),
     clearScript() {
       plan.clearScript();
-      port.forgetRefusals();
+      port.acceptConnections();
     },
     async setPaused(isPaused) {
       if (isPaused) await pollAllSockets();

@@ -22,7 +22,7 @@ export class LinePort {
   readonly #sockets = new Set<Socket>();
   readonly #options: LinePortOptions;
   #connections = 0;
-  #refusals = 0;
+  #connectionsToRefuse = 0;
   #reopening: NodeJS.Timeout | undefined;
   #port = 0;
 
@@ -42,7 +42,7 @@ export class LinePort {
 
   /** Refuses the next connection at accept, or all connections while the listener is closed for this time. */
   refuseNext(closedForMs: number): void {
-    if (closedForMs <= 0) this.#refusals += 1;
+    if (closedForMs <= 0) this.#connectionsToRefuse += 1;
     else if (this.#reopening === undefined) {
       this.#server.close();
       this.#reopening = setTimeout(() => {
@@ -52,8 +52,8 @@ export class LinePort {
     }
   }
 
-  forgetRefusals(): void {
-    this.#refusals = 0;
+  acceptConnections(): void {
+    this.#connectionsToRefuse = 0;
   }
 
   /** Resets every connection. */
@@ -70,8 +70,8 @@ export class LinePort {
   }
 
   #accept(socket: Socket): void {
-    if (this.#refusals > 0) {
-      this.#refusals -= 1;
+    if (this.#connectionsToRefuse > 0) {
+      this.#connectionsToRefuse -= 1;
       this.#options.log.refusedConnection();
       socket.on('error', () => undefined);
       resetNow(socket);

@@ -107,11 +107,11 @@ function decisionLines({ awaitingDecision, decision }: Progress): string[] {
 /** Returns who paused the line, and what to do. Returns no lines while it is open. */
 export function pauseLines({ state, by, since, reason }: Omit<LineStatus, 'busy'>): string[] {
   if (state === 'open') return [];
-  const isRefused = by === lineItself && /\b40[13]\b/.test(reason ?? '');
+  const isTokenRejected = by === lineItself && /\b40[13]\b/.test(reason ?? '');
   const when = since === undefined ? '' : ` since ${minuteOf(since)}`;
   return [
     `! line paused by ${personOf(by)}${when}: ${reason ?? 'no reason given'}`,
-    `  ${isRefused ? 'start again with the right INSURER_API_TOKEN, then' : 'to resume'}: npm run sync -- resume <reason>`,
+    `  ${isTokenRejected ? 'start again with the right INSURER_API_TOKEN, then' : 'to resume'}: npm run sync -- resume <reason>`,
   ].map(onOneLine);
 }
 

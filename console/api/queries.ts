@@ -69,7 +69,7 @@ export function useRuns() {
   });
 }
 
-/** For queries without polling: retries transient errors with growing delays, until the API answers or refuses. */
+/** For queries without polling: retries transient errors with growing delays, until the API answers or rejects the request. */
 const retryUntilAnswered = { retry: (_failures: number, error: Error) => isTransient(error) } as const;
 
 /** Polling reloads all pages of a query, so a query with more pages than this is not polled. */
@@ -230,7 +230,7 @@ export function useCancelRun() {
   );
 }
 
-/** A decision about removals. The API refuses it if `removals` is no longer the number that waits. */
+/** A decision about removals. The API rejects it if `removals` is no longer the number that waits. */
 export interface RemovalsDecision {
   readonly runId: string;
   readonly decision: 'approve' | 'reject';

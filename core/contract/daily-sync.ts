@@ -51,7 +51,7 @@ export const progressQuery = 'progress';
  */
 export const cancelRequestedSignal = 'cancelRequested';
 /**
- * Update: approves or rejects the removals that wait. Refused with `NoDecisionAwaited` if none wait, and with
+ * Update: approves or rejects the removals that wait. Rejected with `NoDecisionAwaited` if none wait, and with
  * `DecisionOutdated` if other removals wait now.
  */
 export const decideRemovalsUpdate = 'decideRemovals';

@@ -27,7 +27,7 @@ test('each patient is counted exactly once, independent of the outcome', () => {
   );
 });
 
-test('after a new list, exhausted patients are pending again, and refused patients are still failed', () => {
+test('after a new list, exhausted patients are pending again, and permanently failed patients are still failed', () => {
   let run = countPending(startRun('r', 0), 3);
   run = countPatient(run, 'exhausted', zeroLineUse, 1_000);
   run = countPatient(run, 'permanently-failed', zeroLineUse, 2_000);

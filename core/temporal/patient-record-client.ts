@@ -58,7 +58,7 @@ export interface PatientRecordClientDeps {
 
 /**
  * Timeouts in milliseconds for the workflow's answer, and then for the server to accept a signal. A healthy server accepts it
- * in about 20 ms, so everything takes less than a second. With a slow server, a late promise is better than a refusal.
+ * in about 20 ms, so everything takes less than a second. With a slow server, a late promise is better than a rejection.
  */
 const syncAnswerTimeoutMs = 700;
 const signalTimeoutMs = 1_000;

@@ -198,7 +198,7 @@ const progressOf = (runId: string) => ({
 });
 
 // Concurrent, because each test has its own patient and mostly waits for a worker.
-test.concurrent('each attempt to access a patient is in the access log before the answer, including refusals and failures', async () => {
+test.concurrent('each attempt to access a patient is in the access log before the answer, including rejected and failed attempts', async () => {
   const { patientRef, kvnr } = await api.storePatient('[]');
   const path = { params: { patientRef } };
   const correlationId = '0e4d1e0e-6d0c-4bc9-8f25-6a6b1a8b7f0d';

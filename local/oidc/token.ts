@@ -18,6 +18,6 @@ export async function fetchToken(issuer: string, keysFile: string, role: Role): 
   }).catch((error: unknown) => {
     throw new StartFailure(`no issuer answers at ${issuer}. Check that npm start still runs.`, { cause: error });
   });
-  if (!response.ok) throw new StartFailure(`the issuer at ${issuer} refused a token: status ${response.status}`);
+  if (!response.ok) throw new StartFailure(`the issuer at ${issuer} issued no token: status ${response.status}`);
   return answer.parse(await response.json()).access_token;
 }

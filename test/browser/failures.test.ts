@@ -50,7 +50,7 @@ test('a session survives an issuer that fails for a while', async () => {
   });
   await sleep((tokenSeconds + 3) * 1_000);
   expect(requests).toBeGreaterThan(0);
-  expect(requests).toBeLessThan(20); // one timer, and the requests that are refused meanwhile
+  expect(requests).toBeLessThan(20); // one timer, and the requests that are rejected meanwhile
   expect(await page.getByText('Ihre Anmeldung ist abgelaufen').count()).toBe(0);
   await page.unroute('**/token');
   await page.getByText('abgeschlossen').first().waitFor();
@@ -174,7 +174,7 @@ test('the error of an unconfirmed pause disappears when the line becomes silent'
   await page.context().close();
 });
 
-test('reading a record is retried after a transient error, and the page says so; a refusal is final', async () => {
+test('reading a record is retried after a transient error, and the page says so; a rejection is final', async () => {
   const { page } = await visit(world.browser, world.url);
   let answer: { status: number; problem: string } | undefined = { status: 503, problem: 'storage-unavailable' };
   let requests = 0;

@@ -30,13 +30,13 @@ async function call(method: string, path: string, role?: Role): Promise<Response
 test('a token of the issuer gives access to the API, but only for its role', async () => {
   const runs = await call('GET', '/sync/runs', 'operator');
   expect([runs.status, await runs.json()]).toEqual([200, { runs: [] }]);
-  const refused = await call('GET', '/sync/runs', 'auditor');
-  expect([refused.status, refused.headers.get('content-type')]).toEqual([403, 'application/problem+json']);
+  const rejected = await call('GET', '/sync/runs', 'auditor');
+  expect([rejected.status, rejected.headers.get('content-type')]).toEqual([403, 'application/problem+json']);
 });
 
 test('without a token there is no access', async () => {
-  const refused = await call('GET', '/sync/runs');
-  expect([refused.status, refused.headers.get('content-type')]).toEqual([401, 'application/problem+json']);
+  const rejected = await call('GET', '/sync/runs');
+  expect([rejected.status, rejected.headers.get('content-type')]).toEqual([401, 'application/problem+json']);
 });
 
 test('API Gateway answers an unknown path with a problem', async () => {

@@ -256,9 +256,9 @@ test('with API_URL and EPA_SYNC_TOKEN, commands have the rights of that token on
   const { url = '', issuer = '', issuerKeys = '' } = stack.api ?? {};
   const settings = { API_URL: url, EPA_SYNC_TOKEN: await fetchToken(issuer, issuerKeys, 'management') };
   expect(await sync(['status'], settings)).toMatchObject({ exitCode: 0 });
-  const refused = await sync(['start'], settings);
-  expect(refused).toMatchObject({ exitCode: 1, out: '' });
-  expect(refused.errors).toMatch(/^epa-sync: none of your roles may do this\. .*\n$/);
+  const rejected = await sync(['start'], settings);
+  expect(rejected).toMatchObject({ exitCode: 1, out: '' });
+  expect(rejected.errors).toMatch(/^epa-sync: none of your roles may do this\. .*\n$/);
   expect(await sync(['status'], { ...settings, EPA_SYNC_TOKEN: 'nonsense' })).toMatchObject({
     exitCode: 1,
     errors: expect.stringContaining('EPA_SYNC_TOKEN has expired'),

@@ -52,8 +52,8 @@ const tampered = (): ReturnType<typeof codecBody> => {
 
 test('only operators can decrypt payloads, and only payloads that epa-sync has written', async () => {
   expect(stored.length).toBeGreaterThan(1);
-  const refused = await call('decodePayloads', { body: codecBody(stored), token: tokens.get('clinician') });
-  expect([refused.status, refused.json.type]).toEqual([403, problemType('forbidden')]);
+  const rejected = await call('decodePayloads', { body: codecBody(stored), token: tokens.get('clinician') });
+  expect([rejected.status, rejected.json.type]).toEqual([403, problemType('forbidden')]);
   const other = { ...day.stack, environment: { PAYLOAD_KEYS: `test:${Buffer.alloc(32).toString('base64')}` } };
   const unknown = { ...day.stack, environment: { PAYLOAD_KEYS: `none:${Buffer.alloc(32).toString('base64')}` } };
   for (const body of [

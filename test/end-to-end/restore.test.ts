@@ -100,8 +100,8 @@ test('nothing is copied without confirmation or while the line is open', async (
   const [lost = ''] = refsOf(day);
   const at = new Date().toISOString();
   for (const answer of ['', 'no']) {
-    const refused = await restore(day, ['copy', at], answer, async () => await deletePatient(lost));
-    expect(refused).toMatchObject({ exitCode: 2, errors: 'epa-sync: nothing was copied\n' });
+    const rejected = await restore(day, ['copy', at], answer, async () => await deletePatient(lost));
+    expect(rejected).toMatchObject({ exitCode: 2, errors: 'epa-sync: nothing was copied\n' });
     expect(await day.storedRefs()).toHaveLength(29);
   }
   await day.startWorker();

@@ -76,7 +76,7 @@ test('in Temporal only a client with a key can read who paused the line and why'
   await day.line.resume(names);
   const handle = day.client.workflow.getHandle(insurerLineId(insurerId));
   const wrong = { operator: names.operator, reason: 'call by herr lehmann\n', seen: 2 };
-  await handle.executeUpdate('pause', { args: [wrong] }).catch(() => {}); // refused: failures contain texts, too
+  await handle.executeUpdate('pause', { args: [wrong] }).catch(() => {}); // rejected: failures contain texts, too
   await handle.executeUpdate('pause', { args: [{ ...names, seen: 1 }] }).catch(() => {});
   const histories = await historiesOf(day.client, insurerLineId(insurerId));
   const stored = [

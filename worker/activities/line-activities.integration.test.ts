@@ -462,7 +462,7 @@ test('answers that are not HTTP, however many, do not make the list unusable', a
   expect(await attemptsUntilDone(world)).toMatchObject({ kind: 'list', lineUse: { faults: { contract: 50 } } });
 });
 
-test('if the insurer keeps refusing the rest of a list, the whole list is requested', async () => {
+test('if the insurer keeps rejecting requests for the rest of a list, the whole list is requested', async () => {
   await using world = await startWorld((request, number) => {
     if (number === 1) abort(request, list, resumable);
     else request.socket.write(request.headers['range'] ? httpAnswer(400) : httpAnswer(200, other));

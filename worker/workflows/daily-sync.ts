@@ -122,7 +122,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     {
       validator: ({ decision: wanted, removals }) => {
         if (wanted !== 'approve' && wanted !== 'reject')
-          throw ApplicationFailure.nonRetryable('unknown decision: use approve or reject', 'DecisionRefused');
+          throw ApplicationFailure.nonRetryable('unknown decision: use approve or reject', 'DecisionInvalid');
         if (run.decision === undefined)
           throw ApplicationFailure.nonRetryable('no removals wait for a decision', 'NoDecisionAwaited');
         if (removals !== undefined && removals !== run.decision.removals)

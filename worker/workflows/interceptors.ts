@@ -1,6 +1,6 @@
 import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
-import { refuseEarlyResults } from './no-early-results.ts';
+import { rejectEarlyResults } from './no-early-results.ts';
 import { relayTraces } from './trace-relay.ts';
 
 /** The interceptors of all workflows. The SDK looks for an export of this name. */
-export const interceptors: WorkflowInterceptorsFactory = () => ({ ...relayTraces(), ...refuseEarlyResults() });
+export const interceptors: WorkflowInterceptorsFactory = () => ({ ...relayTraces(), ...rejectEarlyResults() });

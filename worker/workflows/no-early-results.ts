@@ -11,7 +11,7 @@ import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
  * After the failed query the SDK discards the workflow, and the next task replays it. Only a workflow task advances the
  * workflow's time, so results at an unchanged time have come without a task.
  */
-export const refuseEarlyResults: WorkflowInterceptorsFactory = () => {
+export const rejectEarlyResults: WorkflowInterceptorsFactory = () => {
   let lastTaskTime: string | undefined;
   let isEarly = false;
   return {

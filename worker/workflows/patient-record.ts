@@ -151,7 +151,7 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
   }
 }
 
-/** Refuses a request for another patient, which must not enter this patient's log. Requests of our own client always pass. */
+/** Rejects a request for another patient, which must not enter this patient's log. Requests of our own client always pass. */
 function checkRequest(isValid: boolean): void {
-  if (!isValid) throw ApplicationFailure.nonRetryable('the request is not for this patient', 'RequestRefused');
+  if (!isValid) throw ApplicationFailure.nonRetryable('the request is not for this patient', 'RequestInvalid');
 }

@@ -142,7 +142,7 @@ describe('with a worker and without other load', () => {
     expect(requestsFor(day, kvnr)).toHaveLength(2);
   });
 
-  test('a request for an unknown patient is refused, and no access entry is written', async () => {
+  test('a request for an unknown patient is rejected, and no access entry is written', async () => {
     const { day, people } = stored;
     const patientRef = day.refOf('A000000000');
     await expect(ask(people, patientRef)).rejects.toMatchObject({ fault: 'patient-unknown' });
