@@ -156,7 +156,7 @@ async function answerWith(
         const answer = await withBody(false);
         const size = answer.body.sizeBytes ?? 0;
         const keep = Math.min(details.afterBytes ?? Math.floor(size * random()), Math.max(0, size - 3)); // without the closing bracket
-        await send({ ...answer, body: cutBody(answer.body, keep, random() < 0.5 ? '' : '<html>502</html>') });
+        await send({ ...answer, body: truncatedBody(answer.body, keep, random() < 0.5 ? '' : '<html>502</html>') });
         return;
       }
       const whole = Buffer.from(deps.world.careRecords(target.kvnr ?? '') ?? '{"title":"unknown"}');
@@ -175,19 +175,19 @@ async function answerWith(
       await send({ outcome: fault, status, headers: { Location: location }, body: textBody('') });
       return;
     }
-    case 'gzip-cut': {
+    case 'truncated-gzip': {
       const answer = await withBody(false);
       if (!request.allowsGzip || target.kind === 'list') {
         await send(answer, { framing: 'content-length', stop: { afterBytes: inside(answer.body), ending: 'fin' } });
         return;
       }
       const zipped = gzipSync(Buffer.from(deps.world.careRecords(target.kvnr ?? '') ?? '{}'));
-      const cut = zipped.subarray(0, Math.max(1, zipped.length - between(random, 1, Math.floor(zipped.length / 2))));
+      const part = zipped.subarray(0, Math.max(1, zipped.length - between(random, 1, Math.floor(zipped.length / 2))));
       await send({
         ...answer,
         status: 200,
         headers: { ...answer.headers, 'Content-Encoding': 'gzip' },
-        body: bytesBody(cut),
+        body: bytesBody(part),
       });
       return;
     }
@@ -233,7 +233,7 @@ function framingOf({ serving }: BehaviourDeps, { details, random }: Behaviour): 
 }
 
 /** Returns the first bytes of a body, followed by other bytes, as a complete body. */
-function cutBody(body: Body, keepBytes: number, ending: string): Body {
+function truncatedBody(body: Body, keepBytes: number, ending: string): Body {
   return {
     sizeBytes: keepBytes + Buffer.byteLength(ending),
     async *chunks() {

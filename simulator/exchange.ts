@@ -83,11 +83,11 @@ export class Exchange {
     let bodyBytes = 0;
     for await (const piece of paced(body, sending.slowMs)) {
       const left = (sending.stop?.afterBytes ?? Number.POSITIVE_INFINITY) - bodyBytes;
-      const cut = piece.length > left ? piece.subarray(0, left) : piece;
-      bodyBytes += cut.length;
+      const part = piece.length > left ? piece.subarray(0, left) : piece;
+      bodyBytes += part.length;
       if (!(await this.#write(held))) return false;
-      held = isChunked ? framed(cut) : cut;
-      if (sending.slowMs !== undefined) await this.wait((sending.slowMs * cut.length) / (body.sizeBytes ?? 1e6));
+      held = isChunked ? framed(part) : part;
+      if (sending.slowMs !== undefined) await this.wait((sending.slowMs * part.length) / (body.sizeBytes ?? 1e6));
       if (bodyBytes === sending.stop?.afterBytes) break;
     }
     if (sending.stop !== undefined) return this.#breakOff(held, sending.stop.ending, outcome, holdMs);

@@ -16,7 +16,7 @@ export const faultKinds = [
   'off-contract', // 200 with JSON that the contract does not allow
   'wrong-patient', // 200 with the care records of another patient
   'redirect', // 301, 302, 307, 308 to itself
-  'gzip-cut', // 200 with truncated gzip; cut-short if the client does not accept gzip
+  'truncated-gzip', // 200 with truncated gzip; cut-short if the client does not accept gzip
   // only by a script:
   'unauthorized', // 401
   'forbidden', // 403
@@ -48,7 +48,7 @@ const defaultMix: Mix = {
   'off-contract': 5,
   'wrong-patient': 5,
   redirect: 3,
-  'gzip-cut': 3,
+  'truncated-gzip': 3,
 };
 
 export interface FaultSettings {
@@ -84,7 +84,7 @@ interface BehaviourDetails {
   status?: number;
   retryAfterSeconds?: number;
   retryAfterForm?: 'seconds' | 'date';
-  /** Position at which a body is cut, broken or stalled. */
+  /** Position at which a body is truncated, broken or stalled. */
   afterBytes?: number;
   /** Size of a `too-large` body. */
   sizeBytes?: number;

@@ -181,10 +181,10 @@ test('on the next day some patients are gone, new or changed; an unchanged day i
   expect((await client.get('/patients', { 'if-none-match': etag })).status).toBe(304);
   insurer.setList('empty');
   expect((await client.get('/patients')).text).toBe('[]\n');
-  insurer.setList('cut', 0.5);
-  const cut = JSON.parse((await client.get('/patients')).text).length;
-  expect(cut).toBeGreaterThan(25); // of 42 patients and 18 malformed entries
-  expect(cut).toBeLessThan(33);
+  insurer.setList('truncated', 0.5);
+  const truncated = JSON.parse((await client.get('/patients')).text).length;
+  expect(truncated).toBeGreaterThan(25); // of 42 patients and 18 malformed entries
+  expect(truncated).toBeLessThan(33);
 });
 
 test('after a restart, the world continues with the same day', async () => {
@@ -288,7 +288,7 @@ test('faults with a complete but wrong answer send what their names say', async 
   expect((await answerTo('unauthorized')).status).toBe(401);
   expect((await answerTo('forbidden')).status).toBe(403);
   expect((await answerTo('too-large', { sizeBytes: 3_000_000, gzip: false })).bytes.length).toBe(3_000_000);
-  const zipped = await answerTo('gzip-cut', {}, { 'accept-encoding': 'gzip' });
+  const zipped = await answerTo('truncated-gzip', {}, { 'accept-encoding': 'gzip' });
   expect(zipped.headers['content-encoding']).toBe('gzip');
   const { gunzipSync } = await import('node:zlib');
   expect(() => gunzipSync(zipped.bytes)).toThrow(/unexpected end/);

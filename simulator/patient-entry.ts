@@ -25,7 +25,7 @@ const date = (random: Random, firstYear: number, lastYear: number): string =>
  */
 export function patientEntry(seed: number, kvnr: string, index: number, version: number): string {
   const random = seededRandom(seed, index);
-  // plain concatenation for speed: this runs a million times for a list, and two million times for a cut list
+  // plain concatenation for speed: this runs a million times for a list, and two million times for a truncated list
   let text = '{';
   if (random() < 0.1) text += `"recordNumber":${between(random, 1, 99)}000000000000000000001,`;
   text += `"kvnr":"${kvnr}","familyName":${name(random, quotedFamilyNames)},"givenName":${name(random, quotedGivenNames)}`;

@@ -40,7 +40,7 @@ export interface NextDay {
   spoiled?: number | readonly string[];
 }
 
-export type ListMode = 'normal' | 'empty' | 'cut';
+export type ListMode = 'normal' | 'empty' | 'truncated';
 export type Step =
   | ({ kind: 'next-day' } & NextDay)
   | { kind: 'unchanged-day' }
@@ -251,7 +251,7 @@ export class World {
     const shuffle = seededRandom(seed, 'order', changes.length);
     const first = Math.floor(shuffle() * slots);
     const step = coprime(Math.floor(slots * (0.3 + 0.3 * shuffle())), slots);
-    const share = mode.mode === 'empty' ? 0 : mode.mode === 'cut' ? (mode.share ?? 0.3) : 1;
+    const share = mode.mode === 'empty' ? 0 : mode.mode === 'truncated' ? (mode.share ?? 0.3) : 1;
     return {
       tag,
       positions: Math.floor(slots * share),

@@ -152,8 +152,8 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       const codec = createPayloadCodec(keys.old);
       const payload = await encrypted(keys.old);
       for (const [length] of payload.data.entries()) {
-        const cut = { ...payload, data: payload.data.subarray(0, length) };
-        await expect(codec.decode([cut])).rejects.toMatchObject({ fault: 'tampered' });
+        const truncated = { ...payload, data: payload.data.subarray(0, length) };
+        await expect(codec.decode([truncated])).rejects.toMatchObject({ fault: 'tampered' });
       }
     });
 

@@ -156,7 +156,7 @@ test('removals above the limit wait for a decision, with their numbers, and are 
   const { page } = operator;
   await page.getByRole('link', { name: 'Betrieb' }).click();
   world.day.insurer.nextDay({ new: 3 });
-  world.day.insurer.setList('cut');
+  world.day.insurer.setList('truncated');
   await page.getByRole('button', { name: 'Lauf starten' }).click();
   await page.getByRole('heading', { name: 'Entscheidung nötig' }).waitFor({ timeout: 60_000 });
   const { decision } = await world.day.until(({ awaitingDecision }) => awaitingDecision);

@@ -230,7 +230,7 @@ test('the largest contentful paint takes less than 1.5 s, before and after sign-
 
 test('axe finds no violations on the decision about removals, and on its dialog', async () => {
   world.day.insurer.nextDay({ new: 1 });
-  world.day.insurer.setList('empty'); // with so few patients, a cut list would stay below the removal guard's limit
+  world.day.insurer.setList('empty'); // a truncated list would stay below the removal guard's limit: there are few patients
   await world.day.sync.start();
   await world.day.until(({ awaitingDecision }) => awaitingDecision);
   const { page } = await visit(world.browser, world.url, withoutMotion);

@@ -113,7 +113,7 @@ await forEachLayout(async (options, takeScreenshot) => {
 });
 
 world.day.insurer.nextDay({ new: 1 });
-world.day.insurer.setList('cut');
+world.day.insurer.setList('truncated');
 await world.day.sync.start();
 await world.day.until(({ awaitingDecision }) => awaitingDecision);
 await forEachLayout(async (options, takeScreenshot) => {

@@ -87,7 +87,7 @@ test('a corrected list that arrives while removals wait withdraws them', async (
   await using day = await startDay({ patients: 30, rate: 0, ...pure });
   await day.startWorker();
   await day.runToEnd();
-  day.insurer.setList('cut', 0.3);
+  day.insurer.setList('truncated', 0.3);
   await day.sync.start();
   await day.until(({ awaitingDecision }) => awaitingDecision);
   day.insurer.script({ match: 'list', fault: 'unasked-304' }); // the list of the first day again, which is already applied
@@ -101,7 +101,7 @@ test('while removals wait, new patients are stored and fetched, and the next lis
   await day.startWorker();
   await day.runToEnd();
   day.insurer.nextDay({ new: 5 });
-  day.insurer.setList('cut', 0.3);
+  day.insurer.setList('truncated', 0.3);
   await day.sync.start();
   const asking = await day.until((progress) => progress.awaitingDecision && progress.careRecords.pending === 0);
   expect(asking.patients.removed).toBe(0);

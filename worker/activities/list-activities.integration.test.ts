@@ -78,10 +78,10 @@ function newWorld() {
       const bytes = Buffer.from(text as Buffer);
       listNumber += 1;
       const listId = `${runId}-${listNumber}`;
-      const cuts = [0, Math.ceil(bytes.length / 3), Math.ceil(bytes.length / 2) + 1, bytes.length];
+      const ends = [0, Math.ceil(bytes.length / 3), Math.ceil(bytes.length / 2) + 1, bytes.length];
       const segments = [];
       for (let index = 0; index < 3; index++)
-        segments.push(await lists.putSegment(listId, index, bytes.subarray(cuts[index], cuts[index + 1])));
+        segments.push(await lists.putSegment(listId, index, bytes.subarray(ends[index], ends[index + 1])));
       return { listId, manifest: await lists.putManifest(listId, segments), sizeBytes: bytes.length };
     },
     split: async (list: PatientListReference) =>

@@ -53,7 +53,7 @@ export async function readWhole(
   return Buffer.concat(chunks);
 }
 
-/** Returns whether the headers declare the answer's end. Otherwise an answer that is cut short looks complete. */
+/** Returns whether the headers declare the answer's end. Otherwise a truncated answer looks complete. */
 export const hasDeclaredEnd = (headers: ExchangeAnswer['headers']): boolean =>
   headers['content-length'] !== undefined || /\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
 
