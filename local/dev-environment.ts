@@ -387,13 +387,13 @@ export class DevEnvironment {
     return ids;
   }
 
-  async #replaceWorker(environment: Readonly<Record<string, string>>, tries: number): Promise<void> {
+  async #replaceWorker(environment: Readonly<Record<string, string>>, starts: number): Promise<void> {
     try {
       const ids = await this.#startWorker(environment);
       await updateProcesses(this.#options.settings.localDir, replaceIds(undefined, ids));
     } catch (error) {
       if (this.#isStopping) return;
-      if (tries < maxWorkerStarts) await this.#replaceWorker(environment, tries + 1);
+      if (starts < maxWorkerStarts) await this.#replaceWorker(environment, starts + 1);
       else this.#options.onBroken(error instanceof Error ? error.message : String(error));
     }
   }

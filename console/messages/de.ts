@@ -230,12 +230,12 @@ export const de = {
       AnswerTooLarge: 'die Antwort ist zu groß',
       WrongPatient: 'die Antwort betraf einen anderen Patienten',
       ListUnusable: 'die Liste war unbrauchbar',
-      AttemptsExhausted: 'alle Versuche sind fehlgeschlagen',
+      RequestsExhausted: 'alle Anfragen sind fehlgeschlagen',
       TimeoutFailure: 'Zeitüberschreitung',
       Cancelled: 'abgebrochen',
       unknown: 'Grund unbekannt',
     } as Readonly<Record<string, string>>,
-    exhausted: (lastFault: string) => `alle Versuche sind fehlgeschlagen; letzter Fehler: ${lastFault}`,
+    exhausted: (lastFault: string) => `alle Anfragen sind fehlgeschlagen; letzter Fehler: ${lastFault}`,
     unexpected: (code: string) => `unerwarteter Fehler (${code})`,
     /** Fields of a list entry. */
     fields: {

@@ -74,6 +74,6 @@ test('each problem of an entry is described, and an unknown reason is shown as i
   expect(describeReason('kvnr: check digit; address.city: not of type string; and 3 more', de)).toBe(
     'KVNR: falsche Prüfziffer; Ort: falscher Typ; und 3 weitere',
   );
-  expect(describeReason('reset', en)).toBe('all attempts failed; last error: connection reset');
+  expect(describeReason('reset', en)).toBe('all requests failed; last error: connection reset');
   expect(describeReason('StoreError', de)).toBe('unerwarteter Fehler (StoreError)');
 });

@@ -10,7 +10,7 @@ export interface DailySyncInput {
   /** SYNC_WINDOW: the number of patients whose care records are fetched at the same time */
   readonly syncWindow: number;
   /** CARE_MAX_ATTEMPTS */
-  readonly careMaxAttempts: number;
+  readonly careMaxRequests: number;
   /** REMOVAL_LIMIT_PERCENT */
   readonly removalLimitPercent: number;
   /** state from before continue-as-new; absent at the start */

@@ -16,7 +16,7 @@ export interface LineActivities {
   /**
    * Fetches a patient's care records and stores the answer in the bucket.
    * @throws ApplicationFailure non-retryable: `PatientNotInsured` (410), `PatientUnknown` (404), `PatientGone`,
-   *   `AnswerTooLarge`, `AttemptsExhausted` after `maxRequests` requests; each with one detail: FetchCareRecordsFailure.
+   *   `AnswerTooLarge`, `RequestsExhausted` after `maxRequests` requests; each with one detail: FetchCareRecordsFailure.
    *   Retryable: `LineError.<fault>` after 8 failed requests, so that a failing patient frees its slot for a second.
    */
   fetchCareRecords(input: FetchCareRecordsInput): Promise<FetchCareRecordsResult>;

@@ -7,7 +7,7 @@ export interface PatientRecordInput {
   readonly insurerId: string;
   readonly patientRef: string;
   /** CARE_MAX_ATTEMPTS */
-  readonly careMaxAttempts: number;
+  readonly careMaxRequests: number;
   /** state from before continue-as-new: syncs that were requested and have not started */
   readonly carried?: { readonly syncIds: readonly string[] };
 }

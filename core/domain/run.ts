@@ -21,7 +21,7 @@ export interface Run {
     readonly notInsured: number;
     /** final: not fetched again until the insurer's entry changes */
     readonly permanentlyFailed: number;
-    /** all attempts failed: they stay pending for the next list */
+    /** all requests failed: they stay pending for the next list */
     readonly exhausted: number;
   };
   readonly lineUse: LineUse;

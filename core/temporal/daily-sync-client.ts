@@ -127,7 +127,7 @@ export function createDailySyncClient(
         insurerId,
         runId,
         syncWindow: config.SYNC_WINDOW,
-        careMaxAttempts: config.CARE_MAX_ATTEMPTS,
+        careMaxRequests: config.CARE_MAX_ATTEMPTS,
         removalLimitPercent: config.REMOVAL_LIMIT_PERCENT,
       };
       try {

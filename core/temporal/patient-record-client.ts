@@ -72,7 +72,7 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
     const input: PatientRecordInput = {
       insurerId: config.INSURER_ID,
       patientRef,
-      careMaxAttempts: config.CARE_MAX_ATTEMPTS,
+      careMaxRequests: config.CARE_MAX_ATTEMPTS,
     };
     return { workflowId: patientRecordId(patientRef), taskQueue: syncTaskQueue, args: [input] };
   };

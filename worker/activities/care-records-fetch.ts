@@ -58,7 +58,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       }
       for (;;) {
         if (cached.notInsured) await failAsNotInsured();
-        if (attempt.details.countedRequests >= maxRequests) throw finalFailure('AttemptsExhausted', attempt.details);
+        if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
           const fetched = await insurer.fetchCareRecords(patient.kvnr, priority, attempt.signal);

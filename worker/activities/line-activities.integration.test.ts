@@ -122,7 +122,7 @@ test('a fetch that keeps failing frees its slot after 8 requests, and fails with
   expect(first.heartbeats.at(-1)).toMatchObject({ countedRequests: 8 });
   const second = world.attempt((a) => a.fetchCareRecords(input), first.heartbeats.at(-1), 2);
   expect(await failureOf(second.result)).toMatchObject({
-    type: 'AttemptsExhausted',
+    type: 'RequestsExhausted',
     nonRetryable: true,
     details: [{ lineUse: { requests: 10, faults: { 'server-error': 10 } }, lastFault: 'server-error' }],
   });

@@ -171,11 +171,11 @@ test('an aborted request ends only when its connection is closed', async () => {
 
 test('a person who retries at once goes before waiting bulk requests', async () => {
   await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
-  const tries = async (): Promise<void> => {
+  const personRetries = async (): Promise<void> => {
     for (let left = 4; left > 0; left -= 1) await it.client.fetchCareRecords(anna, 'person', never).catch(() => {});
   };
   const waits = [1, 2, 3].map(() => it.client.fetchCareRecords(ben, 'bulk', never).catch(() => {}));
-  await Promise.all([tries(), ...waits]);
+  await Promise.all([personRetries(), ...waits]);
   expect(it.insurer.seen.map(kvnrOf)).toEqual([anna, anna, anna, anna, ben, ben, ben]);
 });
 

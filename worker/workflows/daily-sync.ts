@@ -252,7 +252,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
         patientRef,
         syncId: runId,
         priority: 'bulk',
-        maxRequests: input.careMaxAttempts,
+        maxRequests: input.careMaxRequests,
       });
       run = countPatient(run, outcomeOf(result), result.lineUse, Date.now());
       if (result.outcome === 'failed')

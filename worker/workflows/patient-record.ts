@@ -48,7 +48,7 @@ const idleTimeout = '1 minute';
  * @throws CancelledFailure after a cancellation, once all requested syncs are marked as failed
  */
 export async function patientRecord(input: PatientRecordInput): Promise<void> {
-  const { insurerId, patientRef, careMaxAttempts } = input;
+  const { insurerId, patientRef, careMaxRequests } = input;
   /** syncIds that were requested and have not started, in the order of their requests */
   const requested = new Set(input.carried?.syncIds);
   let currentSyncId: string | undefined;
@@ -107,7 +107,7 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
         patientRef,
         syncId,
         priority: 'person',
-        maxRequests: careMaxAttempts,
+        maxRequests: careMaxRequests,
       });
       // a patient who is gone has no marker that could be updated: the access log records the removal
       if (outcome === 'done') await endSync({ patientRef, syncId, state: 'completed' });

@@ -104,7 +104,7 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
         case 'AnswerTooLarge':
           await markCareFailed({ patientRef });
           return { outcome: 'failed', reason: failure.type, lineUse };
-        default: // AttemptsExhausted and unexpected failures: the patient stays pending for the next run
+        default: // RequestsExhausted and unexpected failures: the patient stays pending for the next run
           return { outcome: 'failed', reason: failure.lastFault ?? failure.type, lineUse };
       }
     });
