@@ -39,7 +39,7 @@ export class Exchange {
   /** Ends the exchange because the client has closed the connection, or it broke. */
   abandon(): void {
     if (this.closed.aborted) return;
-    if (this.entry.endedAt === undefined && this.entry.outcome === 'under-way') this.entry.outcome = 'client-closed';
+    if (this.entry.endedAt === undefined && this.entry.outcome === 'in-flight') this.entry.outcome = 'client-closed';
     this.#log.end(this.entry);
     this.#closing.abort();
   }

@@ -249,9 +249,9 @@ test.each(['hang', 'stalled'] as const)('%s lasts until the client closes the co
   socket.write(request(insurer, care(kvnr)));
   await insurer.requestArrives(1);
   await delay(120);
-  expect(insurer.summary().underWay).toBe(1);
+  expect(insurer.summary().inFlight).toBe(1);
   socket.destroy();
-  await insurer.until(({ underWay }) => underWay === 0);
+  await insurer.until(({ inFlight }) => inFlight === 0);
   const [entry] = insurer.log();
   expect(entry?.outcome).toBe(fault);
   expect((entry?.endedAt ?? 0) - (entry?.startedAt ?? 0)).toBeGreaterThanOrEqual(119);
@@ -343,12 +343,12 @@ test('the judge finds a second request while one is in flight, even an incomplet
   await insurer.requestArrives(2);
   expect(insurer.log()).toMatchObject([{ overlapped: false }, { overlapped: true, overlaps: [1], kind: 'unfinished' }]);
   second.destroy();
-  await insurer.until(({ underWay }) => underWay === 0);
+  await insurer.until(({ inFlight }) => inFlight === 0);
 
   insurer.resetLog();
   const third = await connect(insurer);
   third.write(request(insurer, path) + request(insurer, path));
-  await insurer.until(({ requests, underWay }) => requests === 2 && underWay === 0);
+  await insurer.until(({ requests, inFlight }) => requests === 2 && inFlight === 0);
   expect(insurer.log()).toMatchObject([
     { overlapped: false, outcome: 'ok' },
     { overlapped: true, outcome: 'ok' },
@@ -367,7 +367,7 @@ test('the judge finds an overlap that arrived while the event loop was busy', as
   second.write(request(insurer, path)); // stays in the kernel, because the loop is blocked for longer than the latency of the first request
   const until = performance.now() + 60;
   while (performance.now() < until);
-  await insurer.until(({ requests, underWay }) => requests === 2 && underWay === 0);
+  await insurer.until(({ requests, inFlight }) => requests === 2 && inFlight === 0);
   expect(insurer.summary().overlaps).toBe(1);
   first.destroy();
   second.destroy();
@@ -516,7 +516,7 @@ test('a list of 200 000 entries is streamed in constant memory to a slow reader'
     peak = Math.max(peak, heapUsed + external - before.heapUsed - before.external);
   });
   socket.resume();
-  await insurer.until(({ underWay }) => underWay === 0);
+  await insurer.until(({ inFlight }) => inFlight === 0);
   expect(received).toBeGreaterThan(40_000_000);
   expect(peak).toBeLessThan(150_000_000);
   socket.destroy();

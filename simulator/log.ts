@@ -44,7 +44,7 @@ export interface LogEntry {
 export interface Summary {
   day: number;
   requests: number;
-  underWay: number;
+  inFlight: number;
   refusedConnections: number;
   byOutcome: Record<string, number>;
   byKind: Record<string, number>;
@@ -53,7 +53,7 @@ export interface Summary {
   overlaps: number;
   whilePaused: number;
   /** Requests that were in flight when a test reported a confirmed pause. */
-  underWayWhenPaused: number;
+  inFlightWhenPaused: number;
   beforeRetryAfter: number;
   after410: number;
   followedRedirects: number;
@@ -100,7 +100,7 @@ const now = (): number => performance.timeOrigin + performance.now();
 /** The judge. Records what the insurer's event loop saw, in the order in which the kernel reported it. */
 export class LineLog {
   #entries: LogEntry[] = [];
-  readonly #underWay = new Map<number, LogEntry>();
+  readonly #inFlight = new Map<number, LogEntry>();
   readonly #ending = new Set<number>();
   readonly #listeners = new Set<() => void>();
   readonly #keep: number;
@@ -127,12 +127,12 @@ export class LineLog {
   begin(connection: number): LogEntry {
     const startedAt = now();
     const overlaps: number[] = [];
-    for (const other of this.#underWay.values()) {
+    for (const other of this.#inFlight.values()) {
       if (other.connection === connection && this.#ending.has(other.number))
         this.end(other); // the client has read the last byte before this process noticed
       else overlaps.push(other.number);
     }
-    if (this.#underWay.size === 0) this.#endIdleTime(startedAt);
+    if (this.#inFlight.size === 0) this.#endIdleTime(startedAt);
     this.#lastNumber += 1;
     const entry: LogEntry = {
       number: this.#lastNumber,
@@ -143,7 +143,7 @@ export class LineLog {
       path: '',
       authorization: 'missing',
       startedAt,
-      outcome: 'under-way',
+      outcome: 'in-flight',
       bytesSent: 0,
       isWhole: false,
       overlaps,
@@ -155,7 +155,7 @@ export class LineLog {
       followedRedirect: false,
       offContract: [],
     };
-    this.#underWay.set(entry.number, entry);
+    this.#inFlight.set(entry.number, entry);
     this.#entries.push(entry);
     if (this.#entries.length > this.#keep * 1.1) this.#entries = this.#entries.slice(-this.#keep);
     this.#counts.requests += 1;
@@ -189,7 +189,7 @@ export class LineLog {
 
   /** Records that the last byte was handed to the kernel, or the connection is closed. Only the first call counts. */
   end(entry: LogEntry): void {
-    if (!this.#underWay.delete(entry.number)) return;
+    if (!this.#inFlight.delete(entry.number)) return;
     this.#ending.delete(entry.number);
     entry.endedAt = now();
     const { kvnr, outcome, isWhole } = entry;
@@ -197,7 +197,7 @@ export class LineLog {
     count(this.#counts.byKind, entry.kind);
     if (kvnr !== undefined && isWhole && outcome === 'not-insured') this.#notInsured.add(kvnr);
     if (kvnr !== undefined && isWhole && outcome === 'ok') this.#served.add(kvnr);
-    if (this.#underWay.size === 0) {
+    if (this.#inFlight.size === 0) {
       this.#times.busyMs += entry.endedAt - (this.#times.busySince ?? entry.startedAt);
       this.#times.busySince = undefined;
       this.#times.lastEnd = entry.endedAt;
@@ -221,7 +221,7 @@ export class LineLog {
     this.#isPaused = isPaused;
     if (isPaused) {
       this.#pausedSince = now();
-      this.#counts.underWayWhenPaused += this.#underWay.size;
+      this.#counts.inFlightWhenPaused += this.#inFlight.size;
     } else this.#times.quietPeriods.push([this.#pausedSince, now()]);
   }
 
@@ -237,15 +237,15 @@ export class LineLog {
 
   /** Deletes ended requests. Requests in flight stay, a Retry-After still applies, and numbers continue. */
   reset(): void {
-    this.#entries = [...this.#underWay.values()];
+    this.#entries = [...this.#inFlight.values()];
     this.#notInsured = new Set();
     this.#served = new Set();
     this.#counts = emptyCounts();
-    this.#counts.requests = this.#underWay.size;
+    this.#counts.requests = this.#inFlight.size;
     const notBefore = this.#notBefore;
     this.#times = emptyTimes();
     if (notBefore > Date.now()) this.#times.quietPeriods.push([now(), notBefore]);
-    if (this.#underWay.size > 0) this.#times.firstStart = this.#times.busySince = now();
+    if (this.#inFlight.size > 0) this.#times.firstStart = this.#times.busySince = now();
   }
 
   since(number: number): LogEntry[] {
@@ -255,24 +255,24 @@ export class LineLog {
   summary(): Summary {
     const counts = this.#counts;
     const times = this.#times;
-    const end = this.#underWay.size > 0 ? now() : times.lastEnd;
+    const end = this.#inFlight.size > 0 ? now() : times.lastEnd;
     const wallMs = times.firstStart === undefined ? 0 : Math.max(0, end - times.firstStart);
     const busyMs = times.busyMs + (times.busySince === undefined ? 0 : end - times.busySince);
     const { excusedMs } = times;
-    const ended = counts.requests - this.#underWay.size;
+    const ended = counts.requests - this.#inFlight.size;
     const good = Object.entries(counts.byOutcome).reduce(
       (sum, [outcome, times]) => sum + (successfulOutcomes.has(outcome) ? times : 0),
       0,
     );
-    const { overlaps, whilePaused, underWayWhenPaused, beforeRetryAfter, after410, followedRedirects } = counts;
+    const { overlaps, whilePaused, inFlightWhenPaused, beforeRetryAfter, after410, followedRedirects } = counts;
     return {
       day: this.#day(),
       ...counts,
       byOutcome: { ...counts.byOutcome },
       byKind: { ...counts.byKind },
-      underWay: this.#underWay.size,
+      inFlight: this.#inFlight.size,
       failureRate: ended <= 0 ? 0 : (ended - good) / ended,
-      violations: overlaps + whilePaused + underWayWhenPaused + beforeRetryAfter + after410 + followedRedirects,
+      violations: overlaps + whilePaused + inFlightWhenPaused + beforeRetryAfter + after410 + followedRedirects,
       patientsServed: this.#served.size,
       wallMs,
       busyMs,
@@ -344,7 +344,7 @@ function emptyCounts() {
     byKind: {} as Record<string, number>,
     overlaps: 0,
     whilePaused: 0,
-    underWayWhenPaused: 0,
+    inFlightWhenPaused: 0,
     beforeRetryAfter: 0,
     after410: 0,
     followedRedirects: 0,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { LineStatus } from '../../core/domain/line-status.ts';
-import { isUnderWay, type LastSync } from '../../core/domain/patient.ts';
+import { isInProgress, type LastSync } from '../../core/domain/patient.ts';
 import { pauseLines } from '../../terminal/progress-lines.ts';
 import { type Api, ApiError, findApi } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
@@ -58,7 +58,7 @@ async function watchSync(api: Api, { patientRef, state }: RequestedSync, onRunni
     await sleep(waitMs);
     try {
       const lastSync = await api.get<LastSync>(`/patients/${patientRef}/sync`);
-      if (!isUnderWay(lastSync)) return lastSync;
+      if (!isInProgress(lastSync)) return lastSync;
       if (lastSync.state === 'running' && !isRunning) onRunning();
       isRunning ||= lastSync.state === 'running';
     } catch (error) {

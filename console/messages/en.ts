@@ -71,11 +71,11 @@ export const en: Messages = {
       silent: 'Paused – silent',
       unproved: 'Paused – silence not confirmed yet',
     },
-    busy: 'request under way',
+    busy: 'request in flight',
     idle: 'idle',
     silentSince: (time) => `Silent since ${time}`,
-    pausingHint: 'No new request begins. Only when it says “silent” here is it certain that no request is under way.',
-    silentHint: 'No request is under way. Nothing is sent until someone resumes the line.',
+    pausingHint: 'No new request begins. Only when it says “silent” here is it certain that no request is in flight.',
+    silentHint: 'No request is in flight. Nothing is sent until someone resumes the line.',
     openHint: 'At most one request at a time.',
     unknown: 'No worker has used this line yet.',
     by: 'By',
@@ -85,7 +85,7 @@ export const en: Messages = {
     pause: 'Pause the line',
     pauseTitle: 'Pause the line?',
     pauseText:
-      'A request under way has a moment to finish, and is then cancelled. After that nothing is sent, even if someone is waiting for a sync.',
+      'A request in flight has a moment to finish, and is then cancelled. After that nothing is sent, even if someone is waiting for a sync.',
     resume: 'Resume the line',
     resumeTitle: 'Resume the line?',
     resumeText: 'The next request is sent immediately.',
@@ -181,7 +181,7 @@ export const en: Messages = {
       count === 1 ? 'Really remove one patient?' : `Really remove ${removals} patients?`,
     approveText: 'The master data and care records of these patients will be deleted. The access log is kept.',
     decided: 'Decision made',
-    approved: 'Approved. The patients will be removed once the work under way is finished.',
+    approved: 'Approved. The patients will be removed once the work in progress is finished.',
     rejected: 'Rejected. No one will be removed.',
   },
 
@@ -389,7 +389,7 @@ export const en: Messages = {
     'document-unknown': 'This document no longer exists. Please reload the record.',
     'no-run-yet': 'There has been no run yet.',
     'line-unknown': 'No worker has used this line yet. There is nothing to pause.',
-    'no-run-under-way': 'No run is under way.',
+    'no-run-under-way': 'No run is in progress.',
     'no-decision-awaited': 'There is nothing left to decide. Someone else may have decided already.',
     'removals-changed': 'Other removals now wait for a decision. Please check the new number.',
     'line-superseded':
@@ -407,7 +407,7 @@ export const en: Messages = {
       'The access could not be recorded. Therefore nothing was shown and nothing was done. Please try again.',
     'line-unavailable': 'The line cannot be reached at the moment. A pause is NOT confirmed. Please try again.',
     'line-not-silent':
-      'The line is paused, and no new request begins. It is not confirmed yet that no request is under way. Please choose “Confirm silence”.',
+      'The line is paused, and no new request begins. It is not confirmed yet that no request is in flight. Please choose “Confirm silence”.',
   },
   correlation: (id) => `Correlation ID for support: ${id}`,
 };

@@ -65,7 +65,7 @@ export function LinePanel({ line, isStale, isOperator }: LinePanelProps) {
   );
 }
 
-/** Shows whether a request is under way. Not a live region, because screen readers would announce each request. */
+/** Shows whether a request is in flight. Not a live region, because screen readers would announce each request. */
 function LineActivity({ isBusy }: { readonly isBusy: boolean }) {
   const { t } = useLocale();
   return (

@@ -21,12 +21,12 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
   const request = useRequestSync(patientRef);
   const { data: sync } = lastSync;
   const state = request.isPending ? 'asking' : sync?.state;
-  const wasUnderWay = useRef(false);
-  const isUnderWay = isSyncActive(sync);
+  const wasInProgress = useRef(false);
+  const isInProgress = isSyncActive(sync);
   useEffect(() => {
-    if (wasUnderWay.current && !isUnderWay) void client.invalidateQueries({ queryKey: ['patient', patientRef] });
-    wasUnderWay.current = isUnderWay;
-  }, [isUnderWay, client, patientRef]);
+    if (wasInProgress.current && !isInProgress) void client.invalidateQueries({ queryKey: ['patient', patientRef] });
+    wasInProgress.current = isInProgress;
+  }, [isInProgress, client, patientRef]);
   const isGone = isProblem(lastSync.error, 'patient-unknown');
   return (
     <section className="card" aria-labelledby="sync-title">
@@ -34,7 +34,7 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
         <h2 id="sync-title">{t.sync.title}</h2>
         <Button
           kind="primary"
-          isPending={request.isPending || isUnderWay}
+          isPending={request.isPending || isInProgress}
           isDisabled={isGone}
           onPress={() => request.mutate()}
         >
@@ -56,8 +56,8 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
             )}
           </p>
         )}
-        {isUnderWay && request.data?.syncId === sync?.syncId && <Notice kind="good">{t.sync.accepted}</Notice>}
-        {isUnderWay && sync?.line?.state === 'paused' && <Notice kind="warning">{t.sync.waitsForLine}</Notice>}
+        {isInProgress && request.data?.syncId === sync?.syncId && <Notice kind="good">{t.sync.accepted}</Notice>}
+        {isInProgress && sync?.line?.state === 'paused' && <Notice kind="warning">{t.sync.waitsForLine}</Notice>}
         {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
         {state === 'failed' && sync?.error !== undefined && (
           <Notice kind="error">{t.sync.why(describeReason(sync.error, t))}</Notice>

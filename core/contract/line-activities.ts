@@ -3,7 +3,7 @@ import type { PayloadReference } from './payload-reference.ts';
 
 /**
  * The two activities that call the insurer. They run only in the line process, on `lineTaskQueue` (bulk, list) or
- * `urgentLineTaskQueue` (people who wait). Both heartbeat while they queue and while a request is in progress. Their
+ * `urgentLineTaskQueue` (people who wait). Both heartbeat while they queue and while a request is in flight. Their
  * heartbeat details contain what is done, so that the next attempt continues where the last one ended.
  */
 export interface LineActivities {

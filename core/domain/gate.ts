@@ -16,7 +16,7 @@ export interface Gate {
   /** the holder's LEASE_MS; a watcher waits for the longer one of this and its own */
   readonly leaseMs?: number;
   readonly state: 'open' | 'paused';
-  /** the holder's statement that no request is under way and none will be sent before a resume */
+  /** the holder's statement that no request is in flight and none will be sent before a resume */
   readonly silent: boolean;
   /** of a silent line: when it became silent (ISO 8601, the writer's clock). Set by the store, for people only. */
   readonly silentSince?: string;
@@ -25,7 +25,7 @@ export interface Gate {
    * monotonic clock. It may wait longer, never less, and no wall clock matters (ADR 0016).
    */
   readonly cooldownMs: number;
-  /** whether a request was under way at, or shortly before, the last renewal */
+  /** whether a request was in flight at, or shortly before, the last renewal */
   readonly busy: boolean;
   /** who paused or resumed last, when (ISO 8601) and why */
   readonly by?: string;

@@ -2,7 +2,7 @@ import type { Gate } from './gate.ts';
 
 /** The state of the line as people see it. `by`, `since` and `reason` are present only while the line is paused. */
 export type LineStatus = Pick<Gate, 'state' | 'busy' | 'silentSince' | 'by' | 'since' | 'reason'> & {
-  /** of a paused line: whether it is proved that no request is under way and none will be sent */
+  /** of a paused line: whether it is proved that no request is in flight and none will be sent */
   readonly silent?: boolean;
 };
 

@@ -21,7 +21,7 @@ export interface LastSync {
 export type SyncEnd = Pick<LastSync, 'error'> & { readonly state: 'completed' | 'failed' };
 
 /** Returns whether a sync was requested and has not ended. A further request joins it. */
-export const isUnderWay = ({ state }: LastSync): boolean => state === 'requested' || state === 'running';
+export const isInProgress = ({ state }: LastSync): boolean => state === 'requested' || state === 'running';
 
 /** A stored patient. `body` is the insurer's entry as JSON text: every field that it sent, numbers as written. */
 export interface StoredPatient {

@@ -56,7 +56,7 @@ test('if two processes take the line at the same time, one succeeds', async () =
 test('a silent line keeps its silentSince across holders, until it is resumed', async () => {
   const gate = open();
   await gate.attempt(await gate.read(), take);
-  expect(await pauseNow(gate)).not.toHaveProperty('silentSince'); // a request may be under way
+  expect(await pauseNow(gate)).not.toHaveProperty('silentSince'); // a request may be in flight
   const beforeMs = Date.now();
   await gate.attempt(await gate.read(), { kind: 'say-silent', holder: 'anton' });
   const { silentSince = '' } = await gate.read();

@@ -1,6 +1,6 @@
 /**
  * Calls `work` for each item, up to `atOnce` calls at the same time. After a failure no new call starts, and the first
- * failure is thrown once all calls under way have ended. So no late write can follow a cleanup.
+ * failure is thrown once all calls in flight have ended. So no late write can follow a cleanup.
  */
 export async function forEachParallel<Item>(
   items: Iterable<Item>,

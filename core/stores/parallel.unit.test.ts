@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import { forEachParallel } from './parallel.ts';
 
 test('no more calls run at the same time than allowed, and all items are handled', async () => {
-  let underWay = 0;
+  let inFlight = 0;
   let most = 0;
   const done: number[] = [];
   await forEachParallel([1, 2, 3, 4, 5, 6, 7], 3, async (item) => {
-    underWay += 1;
-    most = Math.max(most, underWay);
+    inFlight += 1;
+    most = Math.max(most, inFlight);
     await Promise.resolve();
-    underWay -= 1;
+    inFlight -= 1;
     done.push(item);
   });
   expect(most).toBe(3);

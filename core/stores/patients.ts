@@ -60,7 +60,7 @@ export interface PatientsStore {
   /** Reads the last sync on demand, without the patient's data; undefined if the patient is unknown or being removed. */
   readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
   /**
-   * Marks a sync as requested, in one conditional write. If the last sync was under way at `requestedAt`, joins it
+   * Marks a sync as requested, in one conditional write. If the last sync was in progress at `requestedAt`, joins it
    * instead, even if it has ended since. So a late repetition of a request starts no second sync. Idempotent.
    * @returns the stored sync, which is the new one or the one it joins; undefined if the patient is unknown or being
    *   removed
@@ -121,8 +121,8 @@ interface PatientItem {
 const isStored = 'attribute_exists(patientRef) AND attribute_not_exists(#removing)';
 /** Returns placeholders `#word`, because some attribute names are reserved words of DynamoDB. */
 const namesOf = (...words: (keyof PatientItem)[]) => Object.fromEntries(words.map((word) => [`#${word}`, word]));
-const isStillUnderWay = 'lastSync.#state IN (:requested, :running)';
-const underWayValues = { ':requested': 'requested', ':running': 'running' };
+const isStillInProgress = 'lastSync.#state IN (:requested, :running)';
+const inProgressValues = { ':requested': 'requested', ':running': 'running' };
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
 export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: DocumentsStore): PatientsStore {
@@ -301,10 +301,10 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       const before = await update(patientRef, {
         UpdateExpression: 'SET lastSync = :marker',
         ConditionExpression: `${isStored} AND (attribute_not_exists(lastSync) OR (lastSync.syncId <> :syncId
-          AND NOT ${isStillUnderWay} AND lastSync.finishedAt < :requestedAt))`,
+          AND NOT ${isStillInProgress} AND lastSync.finishedAt < :requestedAt))`,
         ExpressionAttributeNames: { ...namesOf('removing'), '#state': 'state' },
         ExpressionAttributeValues: {
-          ...underWayValues,
+          ...inProgressValues,
           ':marker': marker,
           ':syncId': request.syncId,
           ':requestedAt': request.requestedAt,
@@ -316,9 +316,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async beginSync(patientRef, syncId) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET lastSync.#state = :running',
-        ConditionExpression: `${isStored} AND lastSync.syncId = :syncId AND ${isStillUnderWay}`,
+        ConditionExpression: `${isStored} AND lastSync.syncId = :syncId AND ${isStillInProgress}`,
         ExpressionAttributeNames: { ...namesOf('removing'), '#state': 'state' },
-        ExpressionAttributeValues: { ...underWayValues, ':syncId': syncId },
+        ExpressionAttributeValues: { ...inProgressValues, ':syncId': syncId },
       });
       return before !== undefined;
     },
@@ -327,14 +327,14 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       const before = await update(patientRef, {
         UpdateExpression: `SET lastSync.#state = :state, lastSync.finishedAt = :finishedAt
           ${error === undefined ? '' : ', lastSync.#error = :error'}`,
-        ConditionExpression: `${isStored} AND lastSync.syncId = :syncId AND ${isStillUnderWay}`,
+        ConditionExpression: `${isStored} AND lastSync.syncId = :syncId AND ${isStillInProgress}`,
         ExpressionAttributeNames: {
           ...namesOf('removing'),
           '#state': 'state',
           ...(error !== undefined && { '#error': 'error' }),
         },
         ExpressionAttributeValues: {
-          ...underWayValues,
+          ...inProgressValues,
           ':syncId': syncId,
           ':state': state,
           ':finishedAt': finishedAt,

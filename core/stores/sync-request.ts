@@ -1,5 +1,5 @@
 import type { RequestSyncInput } from '../contract/patient-record.ts';
-import { isUnderWay, type LastSync } from '../domain/patient.ts';
+import { isInProgress, type LastSync } from '../domain/patient.ts';
 import type { Stores } from './open-stores.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function writeSyncRequest(
   const patient = await patients.readLastSync(patientRef);
   if (patient === undefined) return undefined;
   const { lastSync } = patient;
-  const id = lastSync !== undefined && isUnderWay(lastSync) ? lastSync.syncId : request.syncId;
+  const id = lastSync !== undefined && isInProgress(lastSync) ? lastSync.syncId : request.syncId;
   await accessLog.append(patientRef, [{ ...access, entity: { kind: 'sync', id } }]);
   return await patients.requestSync(patientRef, request);
 }

@@ -3,8 +3,8 @@
  * and its writes would be outdated.
  */
 export interface WriteGuard {
-  /** Must run before each call that writes. @throws when another attempt may be under way */
+  /** Must run before each call that writes. @throws when another attempt may be in progress */
   check(): void;
-  /** aborts at the same moment, so that the SDK does not retry a call under way */
+  /** aborts at the same moment, so that the SDK does not retry a call in flight */
   readonly signal: AbortSignal;
 }

@@ -31,7 +31,7 @@ const { Count, Percent, Seconds, Milliseconds } = MetricUnit;
 
 /** All metrics (docs/reference/metrics.md). Emitters, dashboard and alarms take their names from this table. */
 export const metrics = {
-  RunUnderWay: metric({
+  RunInProgress: metric({
     unit: Count,
     topic: 'run',
     description: '1 during a run, otherwise 0',

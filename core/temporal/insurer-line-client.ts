@@ -24,7 +24,7 @@ import { GateError, type GateStore } from '../stores/gate.ts';
  * - `invalid`: the command has no name or no reason; `problem` explains it for people
  * - `unknown-insurer`: no worker has ever used this line
  * - `unavailable`: the gate cannot be reached, and it is not known whether the command was executed
- * - `not-silent`: the line is paused and no new request starts, but it is not proved that no request is under way
+ * - `not-silent`: the line is paused and no new request starts, but it is not proved that no request is in flight
  * - `resumed`: another operator resumed the line while this pause waited for silence
  * - `superseded`: another operator paused the line again; read their reason before you resume it
  */

@@ -1,4 +1,4 @@
-import { isUnderWay } from '../../core/domain/patient.ts';
+import { isInProgress } from '../../core/domain/patient.ts';
 import type { Handler } from '../http/operation.ts';
 import { Problem } from '../http/problems.ts';
 
@@ -7,7 +7,7 @@ export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { pa
   if (patient === undefined) throw new Problem('patient-unknown');
   const { lastSync } = patient;
   if (lastSync === undefined) throw new Problem('no-sync-yet');
-  const line = isUnderWay(lastSync) ? await insurerLine.read().catch(() => undefined) : undefined; // irrelevant once the sync has ended
+  const line = isInProgress(lastSync) ? await insurerLine.read().catch(() => undefined) : undefined; // irrelevant once the sync has ended
   return {
     body: { ...lastSync, ...(line && { line: { state: line.state } }) },
     entity: { kind: 'sync', id: lastSync.syncId },

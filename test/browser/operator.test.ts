@@ -63,7 +63,7 @@ test('screen readers announce the state of the line, but not each request', asyn
 
 test('during a run, the page shows a pause as silent only when it is, and the simulator then counts no request', async () => {
   const { page } = operator;
-  await world.day.insurer.until(({ underWay }) => underWay === 1);
+  await world.day.insurer.until(({ inFlight }) => inFlight === 1);
   await confirmWithReason(page, 'Leitung pausieren', 'Wartung <b>bis</b> 14 Uhr');
   await lineWithStatus(page, 'pausing').waitFor();
   await page.getByText('Still seit').waitFor();
@@ -73,7 +73,7 @@ test('during a run, the page shows a pause as silent only when it is, and the si
   expect(await page.locator('b').count()).toBe(0);
   const { requests } = world.day.insurer.summary();
   await sleep(2_000);
-  expect(world.day.insurer.summary()).toMatchObject({ requests, whilePaused: 0, underWayWhenPaused: 0 });
+  expect(world.day.insurer.summary()).toMatchObject({ requests, whilePaused: 0, inFlightWhenPaused: 0 });
 });
 
 test('a page that is opened later shows who paused the line, why, and since when it is silent', async () => {

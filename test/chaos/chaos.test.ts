@@ -61,7 +61,7 @@ test(`${faultsWanted} faults: both guarantees are kept, and every run is complet
   const operators = new Operators(line, day.insurer, crew);
   const days = new Days(day);
   const scene: Scene = {
-    ...{ day, crew, operators, losses: [], underWay: new Set(), isTemporalRestarting: false },
+    ...{ day, crew, operators, losses: [], inProgress: new Set(), isTemporalRestarting: false },
     hasWork: () => days.hasWork,
   };
   const struck: { readonly kind: string; readonly description: string }[] = [];
@@ -86,7 +86,7 @@ test(`${faultsWanted} faults: both guarantees are kept, and every run is complet
       await expectMovement(scene);
       if (number % breathEvery === 0) await lineMoves(day);
     }
-    await Promise.race([Promise.all(scene.underWay), tooLate]);
+    await Promise.race([Promise.all(scene.inProgress), tooLate]);
     for (let round = 0; round < calmRounds; round += 1) await Promise.race([calmRound(scene), live, stuck, tooLate]);
     days.isLast = true;
     await Promise.race([live, stuck, tooLate]);

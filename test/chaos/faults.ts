@@ -18,7 +18,7 @@ export interface Scene {
   /** times at which a holder was killed or stopped */
   readonly losses: Loss[];
   /** later parts of faults, all of which end */
-  readonly underWay: Set<Promise<unknown>>;
+  readonly inProgress: Set<Promise<unknown>>;
 }
 
 export interface Loss {
@@ -277,12 +277,12 @@ async function awaitMoment(moment: (typeof moments)[number], { day: { insurer } 
     if (moment === 'in a hanging') {
       insurer.script({ match: 'any', fault: 'hang' });
       const before = insurer.summary().requests;
-      await insurer.until(({ requests, underWay }) => requests > before && underWay > 0, signal);
+      await insurer.until(({ requests, inFlight }) => requests > before && inFlight > 0, signal);
       await sleep(50); // its headers have arrived
-    } else if (moment === 'in') await insurer.until(({ underWay }) => underWay > 0, signal);
+    } else if (moment === 'in') await insurer.until(({ inFlight }) => inFlight > 0, signal);
     else {
-      await insurer.until(({ underWay }) => underWay > 0, signal);
-      await insurer.until(({ underWay }) => underWay === 0, signal);
+      await insurer.until(({ inFlight }) => inFlight > 0, signal);
+      await insurer.until(({ inFlight }) => inFlight === 0, signal);
       if (moment === 'before') await sleep(2);
     }
     return `${moment} request`;
@@ -336,10 +336,10 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-function later({ underWay }: Scene, work: Promise<unknown>): void {
-  underWay.add(work);
+function later({ inProgress }: Scene, work: Promise<unknown>): void {
+  inProgress.add(work);
   void work.then(
-    () => underWay.delete(work),
+    () => inProgress.delete(work),
     () => {}, // the failure stays for the caller that awaits all
   );
 }

@@ -7,7 +7,7 @@ import type { Loss, Scene } from './faults.ts';
 const guarantees = [
   'overlaps',
   'whilePaused',
-  'underWayWhenPaused',
+  'inFlightWhenPaused',
   'beforeRetryAfter',
   'after410',
   'followedRedirects',
@@ -72,7 +72,7 @@ export function evidence(insurer: Insurer): string[] {
 const lineOf = (entry: LogEntry): string => {
   const { number, connection, kind, kvnr, outcome, status, isWhole, startedAt, endedAt } = entry;
   const flags = (['overlapped', 'whilePaused', 'beforeRetryAfter', 'after410'] as const).filter((flag) => entry[flag]);
-  const until = endedAt === undefined ? 'under way' : at(endedAt);
+  const until = endedAt === undefined ? 'in flight' : at(endedAt);
   const what = `${kind} ${kvnr ?? ''} ${outcome} ${status ?? ''}${isWhole ? ' whole' : ''}`;
   return `${at(startedAt)} – ${until} #${number} connection ${connection} ${what} ${flags.join(' ').toUpperCase()}`;
 };

@@ -105,7 +105,7 @@ test('start, status, runs and issues show a run from its start to its end', asyn
   });
   expect(await sync(['runs'])).toMatchObject({ exitCode: 3 });
   const started = await sync(['start']);
-  const [, runId = ''] = /^run (\S+) is under way/.exec(started.out) ?? [];
+  const [, runId = ''] = /^run (\S+) is in progress/.exec(started.out) ?? [];
   expect(started).toMatchObject({ exitCode: 0, errors: '' });
   expect((await sync(['status', '--watch'])).out).toContain(`run ${runId} completed after`);
   const progress = JSON.parse((await sync(['status', '--json'])).out);

@@ -13,7 +13,7 @@ describe('a worker killed with -9', () => {
       await day.startWorker();
       await expectComplete(day);
       const repeated = day.insurer.log().filter(({ servedAgain }) => servedAgain);
-      // requests in progress or just answered when the worker died: at most one per slot of the line
+      // requests in flight or just answered when the worker died: at most one per slot of the line
       expect(new Set(repeated.map(({ kvnr }) => kvnr)).size).toBeLessThanOrEqual(3);
     });
   }

@@ -37,12 +37,12 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
     await expect.poll(() => holds(lastOf(name)), { timeout: 20_000 }).toBe(true);
 
   await eventually('LineHeld', (value) => value === 1);
-  await eventually('RunUnderWay', (value) => value === 0);
+  await eventually('RunInProgress', (value) => value === 0);
   await eventually('RunOverdueMinutes', (value = 0) => value > 0); // no run has ever completed, so the last due run is missing at any hour
 
   await day.sync.start();
   await day.insurer.until(({ patientsServed }) => patientsServed >= 10);
-  await eventually('RunUnderWay', (value) => value === 1);
+  await eventually('RunInProgress', (value) => value === 1);
   await eventually('RunSecondsLeft', (value = 0) => value > 0);
 
   // a sync on demand
@@ -73,7 +73,7 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
 
   const ended = await day.ended();
   expect(ended.state).toBe('completed');
-  await eventually('RunUnderWay', (value) => value === 0);
+  await eventually('RunInProgress', (value) => value === 0);
   await eventually('RunPatientsDone', (value) => value === ended.careRecords.done);
   expect(lastOf('RunOverdueMinutes')).toBe(0);
   await eventually('RunPatientsPending', (value) => value === ended.careRecords.pending);

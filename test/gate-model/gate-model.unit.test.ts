@@ -25,7 +25,7 @@ describe('there are never two senders, and no sender on a line that is confirmed
     test(what, { timeout }, ({ annotate }) => {
       const { broken, states, seen } = exploreGate(budget);
       expect(broken).toBeUndefined();
-      const remarkable = ['a request is under way', 'a pause is confirmed', 'the line was taken over'];
+      const remarkable = ['a request is in flight', 'a pause is confirmed', 'the line was taken over'];
       if (budget.resumes > 0) remarkable.push('the line was resumed');
       expect(Object.keys(seen)).toEqual(expect.arrayContaining(remarkable)); // otherwise the model proves nothing
       return annotate(`${states} states`);

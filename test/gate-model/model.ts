@@ -44,7 +44,7 @@ export interface Budget {
   readonly resumes: number;
 }
 
-/** A compare-and-set under way: `gate` is written if the item's number is still `basis`. */
+/** A compare-and-set in flight: `gate` is written if the item's number is still `basis`. */
 interface Put {
   readonly gate: Gate;
   readonly basis: number;
@@ -55,10 +55,10 @@ interface Write {
   readonly kind: GateEvent['kind'];
   readonly put: Put;
   readonly sentMs: number;
-  readonly fate: 'under way' | 'landed' | 'stale';
+  readonly fate: 'in flight' | 'landed' | 'stale';
 }
 
-/** A worker: the keeper, and the relevant part of its line process: its permit, and whether a request is under way. */
+/** A worker: the keeper, and the relevant part of its line process: its permit, and whether a request is in flight. */
 interface Worker {
   readonly holder: string;
   readonly isUp: boolean;
@@ -74,7 +74,7 @@ interface Worker {
   readonly heard: Order;
   /** the latest end of all permits of this line process */
   readonly allowedUntilMs: number;
-  /** whether the keeper knows that nothing is under way and nothing can be sent */
+  /** whether the keeper knows that nothing is in flight and nothing can be sent */
   readonly isClosed: boolean;
   readonly write?: Write;
   /** whether the insurer sees a request that is neither answered nor closed */
@@ -185,15 +185,15 @@ export function exploreGate(budget: Budget, broken: Partial<Rules> = {}, statesM
 
 function brokenGuarantee({ workers, pauser, resumer }: World): string | undefined {
   const sending = workers.filter(({ isSending }) => isSending).length;
-  if (sending > 1) return 'two requests are under way at once';
-  if (sending > 0 && pauser.phase === 'confirmed') return 'a request is under way on a line that was called silent';
+  if (sending > 1) return 'two requests are in flight at once';
+  if (sending > 0 && pauser.phase === 'confirmed') return 'a request is in flight on a line that was called silent';
   if (resumer.liftedUnseen) return 'a resume has lifted a pause that it had not seen';
   return undefined;
 }
 
 function remarkable({ workers, pauser, gate }: World): string[] {
   return [
-    ...(workers.some(({ isSending }) => isSending) ? ['a request is under way'] : []),
+    ...(workers.some(({ isSending }) => isSending) ? ['a request is in flight'] : []),
     ...(pauser.phase === 'confirmed' ? ['a pause is confirmed'] : []),
     ...(workers.some(({ holder, leaseUntilMs }) => leaseUntilMs > 0 && gate.holder !== holder)
       ? ['the line was taken over']
@@ -244,7 +244,7 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
     case 'open':
     case 'writing': {
       if (pauser.write !== undefined) {
-        if (pauser.write.fate === 'under way') break;
+        if (pauser.write.fate === 'in flight') break;
         const phase = pauser.write.fate === 'landed' ? 'waiting' : 'writing'; // stale: it reads again
         yield { what: `the pauser hears: ${pauser.write.fate}`, state: { ...world, pauser: { phase } } };
         break;
@@ -292,7 +292,7 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
     resumer: { ...without(resumer, 'write'), ...(write && { write }) },
   }));
   if (resumer.write !== undefined) {
-    if (resumer.write.fate !== 'under way')
+    if (resumer.write.fate !== 'in flight')
       yield { what: 'the resumer hears', state: { ...world, resumer: without(resumer, 'write') } };
   } else if (resumer.seen === undefined) {
     if (budget.resumes > 0 && gate.state === 'paused')
@@ -345,7 +345,7 @@ function* workerMoves(world: World, index: 0 | 1, rules: Rules): Generator<Move<
     return;
   }
   if (budget.crashes > 0) {
-    const left = worker.write?.fate === 'under way' ? [...stray, { ...worker.write.put, landings: 1 }] : stray;
+    const left = worker.write?.fate === 'in flight' ? [...stray, { ...worker.write.put, landings: 1 }] : stray;
     yield {
       what: `${name} is killed`,
       state: become(
@@ -449,7 +449,7 @@ function* pauserHears(world: World, read: Gate, what: string, rules: Rules): Gen
     };
 }
 
-/** Yields what may happen to a write under way. */
+/** Yields what may happen to a write in flight. */
 function* writeMoves(
   { gate, budget, stray }: World,
   who: string,
@@ -458,7 +458,7 @@ function* writeMoves(
   become: (write: Write | undefined, change: Partial<World>) => World,
 ): Generator<Move<World>> {
   if (write === undefined) return;
-  if (write.fate === 'under way') {
+  if (write.fate === 'in flight') {
     const landed = land(gate, write.put, rules);
     if (landed === undefined)
       yield { what: `${who}'s ${write.kind} is rejected`, state: become({ ...write, fate: 'stale' }, {}) };
@@ -478,7 +478,7 @@ const writeOf = ({ kind }: GateEvent, written: Gate, read: Gate, sentMs: number)
   kind,
   put: { gate: written, basis: read.leaseNumber, landings: 1 },
   sentMs,
-  fate: 'under way',
+  fate: 'in flight',
 });
 
 /** Updates a keeper with the gate that it has read or written: its watch, its lease, and the order to its line process. */

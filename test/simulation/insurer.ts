@@ -49,7 +49,7 @@ export class SimulatedInsurer {
   requests = 0;
   /** time of the last attempt to connect; with refused connections, the line is in use but attempts are rarer */
   triedMs = 0;
-  underWay = new Set<SeenRequest>();
+  inFlight = new Set<SeenRequest>();
   readonly #world: World;
   readonly #judge: Judge;
   /** the next answers; later ones are random */
@@ -88,7 +88,7 @@ export class SimulatedInsurer {
 
   /** Closes all connections of a process, as the network would. */
   disconnect(process: SimulatedProcess): boolean {
-    const [seen] = [...this.underWay].filter((one) => one.process === process);
+    const [seen] = [...this.inFlight].filter((one) => one.process === process);
     if (seen === undefined) return false;
     this.ends(seen, 'disconnected by the network');
     this.#breaks.get(seen)?.();
@@ -119,8 +119,8 @@ export class SimulatedInsurer {
       ...{ startedMs: this.#world.nowMs, endedMs: undefined },
     };
     this.#world.say(() => `insurer: request ${seen.number} of ${process.name}`);
-    this.#judge.requestArrives(seen, this.underWay);
-    this.underWay.add(seen);
+    this.#judge.requestArrives(seen, this.inFlight);
+    this.inFlight.add(seen);
     for (const tell of [...this.#onArrival]) {
       this.#onArrival.delete(tell);
       tell();
@@ -131,7 +131,7 @@ export class SimulatedInsurer {
   ends(seen: SeenRequest, how: string): void {
     if (seen.endedMs !== undefined) return;
     seen.endedMs = this.#world.nowMs;
-    this.underWay.delete(seen);
+    this.inFlight.delete(seen);
     this.#world.say(() => `insurer: request ${seen.number} is over: ${how}`);
     for (const tell of [...this.#onEnd]) {
       this.#onEnd.delete(tell);

@@ -42,12 +42,12 @@ export class Judge {
     );
   }
 
-  requestArrives(request: SeenRequest, underWay: ReadonlySet<SeenRequest>): void {
+  requestArrives(request: SeenRequest, inFlight: ReadonlySet<SeenRequest>): void {
     const { process, number } = request;
-    const [other] = underWay;
+    const [other] = inFlight;
     if (other !== undefined)
       this.#reportBroken(
-        `two requests under way: ${number} of ${process.name} came while ${other.number} of ${other.process.name} was`,
+        `two requests in flight: ${number} of ${process.name} came while ${other.number} of ${other.process.name} was`,
       );
     if (this.#confirmedChange !== undefined)
       this.#reportBroken(`request ${number} of ${process.name} in a confirmed pause`);
@@ -74,7 +74,7 @@ export class Judge {
     if (answer === 'unauthorized') this.#denied.add(process);
   }
 
-  gateIsWritten(before: Gate | undefined, after: Gate, underWay: ReadonlySet<SeenRequest>): void {
+  gateIsWritten(before: Gate | undefined, after: Gate, inFlight: ReadonlySet<SeenRequest>): void {
     if (before?.holder !== undefined && after.holder !== undefined && before.holder !== after.holder)
       this.takeovers += 1;
     if (after.cooldownMs > 0) {
@@ -90,10 +90,10 @@ export class Judge {
       this.#confirmedChange = undefined;
       this.#liftedChange = before.changeNumber;
     }
-    const [request] = underWay;
+    const [request] = inFlight;
     if (isSilent(after) && request !== undefined)
       this.#reportBroken(
-        `the gate calls the line silent while request ${request.number} of ${request.process.name} is under way`,
+        `the gate calls the line silent while request ${request.number} of ${request.process.name} is in flight`,
       );
   }
 
@@ -103,13 +103,13 @@ export class Judge {
   }
 
   /** Records that an operator got the confirmation of this pause. */
-  pauseIsConfirmed(change: number, underWay: ReadonlySet<SeenRequest>): void {
+  pauseIsConfirmed(change: number, inFlight: ReadonlySet<SeenRequest>): void {
     this.confirmedPauses += 1;
     if (this.#liftedChange >= change) return; // an operator who had seen it has lifted it since
-    const [request] = underWay;
+    const [request] = inFlight;
     if (request !== undefined)
       this.#reportBroken(
-        `pause ${change} is confirmed while request ${request.number} of ${request.process.name} is under way`,
+        `pause ${change} is confirmed while request ${request.number} of ${request.process.name} is in flight`,
       );
     this.#confirmedChange = change;
   }

@@ -153,7 +153,7 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     find: 'this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);',
     replace: '',
   },
-  'permit: closed is said while a request is under way': {
+  'permit: closed is said while a request is in flight': {
     file: permit,
     find: 'isClosed: !isBusy && (isLeaseOver || isFinallyForbidden),',
     replace: 'isClosed: isLeaseOver || isFinallyForbidden,',

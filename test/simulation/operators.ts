@@ -17,7 +17,7 @@ export class SimulatedOperator {
   readonly name: string;
   readonly tableLink = tableLink();
   readonly temporalLink: TemporalLink = { isDisconnected: false };
-  /** whether a command is under way */
+  /** whether a command is in progress */
   isBusy = false;
   readonly process: SimulatedProcess;
   readonly #world: World;

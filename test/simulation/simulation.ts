@@ -89,7 +89,7 @@ export class Simulation implements Surroundings {
     this.world = new World(seed);
     this.#judge = new Judge(this.world);
     this.table = new SimulatedTable(this.world, (before, after) => {
-      this.#judge.gateIsWritten(before, after, this.insurer.underWay);
+      this.#judge.gateIsWritten(before, after, this.insurer.inFlight);
       count(this.#states, stateOf(after));
       count(this.#writes, writeOf(before, after));
     });
@@ -98,7 +98,7 @@ export class Simulation implements Surroundings {
     this.operators = ['anna', 'ben', 'carl'].map(
       (name) =>
         new SimulatedOperator(name, this, this.#judge, (change) =>
-          this.#judge.pauseIsConfirmed(change, this.insurer.underWay),
+          this.#judge.pauseIsConfirmed(change, this.insurer.inFlight),
         ),
     );
     this.#keepUp();
@@ -189,7 +189,7 @@ export class Simulation implements Surroundings {
         gate?.state === 'open' && gate.cooldownMs === 0 && !this.#judge.inCooldown && this.workers.some(isWell);
       if (gate?.state === 'paused' && janitor?.isBusy === false) janitor.onlyResume();
       if (!isPeace) used = this.insurer.requests;
-      if (!isPeace || this.insurer.underWay.size > 0) idleSinceMs = world.nowMs;
+      if (!isPeace || this.insurer.inFlight.size > 0) idleSinceMs = world.nowMs;
       if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs, this.table.lateMs) > longestLeaseMs + recoveryMs)
         world.break('a lost wake-up: the line is open and well, and nobody uses it');
       return isPeace && this.insurer.requests > used;

@@ -54,7 +54,7 @@ export class ShardWriter {
     await this.drain(0);
   }
 
-  /** Waits for the writes in progress, so that a cleanup afterwards meets no late write. */
+  /** Waits for the writes in flight, so that a cleanup afterwards meets no late write. */
   async abandon(): Promise<void> {
     await Promise.all(this.#pendingPuts);
   }

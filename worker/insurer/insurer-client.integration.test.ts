@@ -193,7 +193,7 @@ test('a waiting request can be cancelled, and the next one is sent', async () =>
   await expect(third).resolves.toEqual({ kind: 'not-insured' });
 });
 
-test('the end of the lease aborts the request under way, which does not count as a fault', async () => {
+test('the end of the lease aborts the request in flight, which does not count as a fault', async () => {
   await using it = await startLine();
   const fetched = it.client.fetchCareRecords(anna, 'bulk', never);
   const { closed } = await it.insurer.requestArrives(1);

@@ -151,7 +151,7 @@ export function createInsurerClient({
           callsOfPatient.delete(own);
           if (callsOfPatient.size === 0) calls.delete(kvnr);
         });
-      // The line is already free: the next request is under way while this answer is checked.
+      // The line is already free: the next request is in flight while this answer is checked.
       if (fetched.kind === 'answer') checkCareRecords(fetched.body, kvnr);
       return fetched;
     },

@@ -40,7 +40,7 @@ export interface ExchangeAnswer {
 export interface Exchange {
   /**
    * Performs one request and its answer. Settles only once the socket is idle and clean, or closed. If `read` does not read
-   * the whole body, the socket is closed. Must not be called while another exchange is under way; the queue ensures that.
+   * the whole body, the socket is closed. Must not be called while another exchange is in flight; the queue ensures that.
    * @param read reads the answer; its result or error becomes the result or error of the exchange
    * @throws LineError if the line fails; LineWithheld if the permit was missing or has ended; the signal's reason when the
    *   signal aborts

@@ -8,7 +8,7 @@ export interface InsurerConnection {
   dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
   /** the socket that was opened last */
   readonly socket: Pick<Socket, 'bytesRead' | 'closed' | 'destroyed' | 'destroy' | 'once'> | undefined;
-  /** Closes the socket. A request under way fails. */
+  /** Closes the socket. A request in flight fails. */
   destroy(): Promise<void>;
 }
 

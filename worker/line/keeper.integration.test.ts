@@ -22,8 +22,8 @@ interface Insurer {
   readonly url: string;
   readonly arrivals: { readonly worker: string; readonly leaseNumber: number; readonly atMs: number }[];
   readonly overlaps: number;
-  readonly underWay: number;
-  /** resolves once no request is under way: each was answered, or its socket is closed */
+  readonly inFlight: number;
+  /** resolves once no request is in flight: each was answered, or its socket is closed */
   becomesIdle(): Promise<void>;
   /** answers a request; by default after 20 ms */
   answer: (response: ServerResponse, worker: string) => void;
@@ -35,16 +35,16 @@ interface Insurer {
 async function startInsurer(): Promise<Insurer> {
   const waiting = new Set<(worker: string) => void>();
   const idle: (() => void)[] = [];
-  let underWay = 0;
+  let inFlight = 0;
   let overlaps = 0;
   const server = createServer((request, response) => {
     const [, worker = '', leaseNumber] = (request.url ?? '').split('/');
     insurer.arrivals.push({ worker, leaseNumber: Number(leaseNumber), atMs: performance.now() });
-    underWay += 1;
-    if (underWay > 1) overlaps += 1;
+    inFlight += 1;
+    if (inFlight > 1) overlaps += 1;
     request.socket.once('close', () => {
-      underWay -= 1;
-      if (underWay === 0) for (const tell of idle.splice(0)) tell();
+      inFlight -= 1;
+      if (inFlight === 0) for (const tell of idle.splice(0)) tell();
     });
     response.setHeader('connection', 'close');
     insurer.answer(response, worker);
@@ -59,8 +59,8 @@ async function startInsurer(): Promise<Insurer> {
     get overlaps() {
       return overlaps;
     },
-    get underWay() {
-      return underWay;
+    get inFlight() {
+      return inFlight;
     },
     nextRequest: (fits = () => true) =>
       new Promise((resolve) => {
@@ -71,7 +71,7 @@ async function startInsurer(): Promise<Insurer> {
         };
         waiting.add(tell);
       }),
-    becomesIdle: () => new Promise((resolve) => void (underWay === 0 ? resolve() : idle.push(resolve))),
+    becomesIdle: () => new Promise((resolve) => void (inFlight === 0 ? resolve() : idle.push(resolve))),
     close: () => {
       server.close();
       server.closeAllConnections();
@@ -271,7 +271,7 @@ describe.concurrent('concurrent tests', () => {
   }) => {
     const [holder, other] = await startPair();
     const { changeNumber } = await pauseNow();
-    expect(await tookMs(holder.logs('unacknowledged'))).toBeGreaterThanOrEqual(4_900); // a read of the gate may be under way at the pause
+    expect(await tookMs(holder.logs('unacknowledged'))).toBeGreaterThanOrEqual(4_900); // a read of the gate may be in flight at the pause
     await gate.acknowledge(changeNumber);
     await resumeNow();
     expect(await tookMs(holder.logs('unacknowledged', 2))).toBeGreaterThanOrEqual(4_900);
@@ -341,7 +341,7 @@ describe.concurrent('concurrent tests', () => {
     expect(insurer.arrivals.slice(arrivedBefore).filter(({ worker }) => worker === holder.name)).toEqual([]);
   }, 30_000);
 
-  test('if both processes freeze one after the other without a request under way, they send nothing when they wake', async ({
+  test('if both processes freeze one after the other without a request in flight, they send nothing when they wake', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -527,7 +527,7 @@ describe('tests that measure times, one after the other', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a pause is confirmed once the request under way is aborted, and nothing is sent until the resume', async ({
+  test('a pause is confirmed once the request in flight is aborted, and nothing is sent until the resume', async ({
     expect,
     world: { insurer, gate, startPair, pauseNow, resumeNow },
   }) => {
@@ -539,7 +539,7 @@ describe('tests that measure times, one after the other', () => {
     expect(pausedMs).toBeLessThan(pauseGraceMs + 1_000);
     expect(pausedMs).toBeGreaterThan(pauseGraceMs / 2);
     const arrived = insurer.arrivals.length;
-    expect(insurer.underWay).toBe(0);
+    expect(insurer.inFlight).toBe(0);
     const sentWhilePaused = insurer.nextRequest().then(() => 'sent');
     const longerThanTheLease = new Promise((resolve) => setTimeout(resolve, leaseMs + 500, 'nothing sent'));
     expect(await Promise.race([sentWhilePaused, longerThanTheLease])).toBe('nothing sent');
@@ -559,7 +559,7 @@ describe('tests that measure times, one after the other', () => {
     holder.kill('SIGSTOP');
     await pauseNow();
     expect(await tookMs(gate.awaitSilence(never))).toBeLessThan(leaseMs + 1_000);
-    expect(insurer.underWay).toBe(0);
+    expect(insurer.inFlight).toBe(0);
     const arrived = insurer.arrivals.length;
     holder.kill('SIGCONT');
     await new Promise((resolve) => setTimeout(resolve, 1_000)); // nothing may happen, so there is no event to wait for

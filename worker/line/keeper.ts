@@ -33,7 +33,7 @@ export interface Keeper {
   readonly isHealthy: boolean;
   /** process ID of the line process; undefined while there is none */
   readonly linePid: number | undefined;
-  /** Ends the request under way, hands the lease back, and ends the line process. */
+  /** Ends the request in flight, hands the lease back, and ends the line process. */
   stop(): Promise<void>;
 }
 

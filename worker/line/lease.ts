@@ -17,11 +17,11 @@ export interface KeeperState {
   readonly renewAtMs: number;
   /** whether a line process runs and has reported ready */
   readonly isLineProcessReady: boolean;
-  /** whether the line process has no request under way and cannot send; true without a line process */
+  /** whether the line process has no request in flight and cannot send; true without a line process */
   readonly isLineProcessClosed: boolean;
   /** whether the line process is missing for so long that another worker should take the line */
   readonly isLineProcessGivenUp: boolean;
-  /** whether a request was under way since the last renewal */
+  /** whether a request was in flight since the last renewal */
   readonly wasBusy: boolean;
   readonly isStopping: boolean;
   /** remaining time of a Retry-After, as far as this process knows */

@@ -62,7 +62,7 @@ export class LineProcessSupervisor {
     return this.#closedAtOrder >= this.#lastPermittingOrder.number;
   }
 
-  /** Returns whether a request was under way since the last call. */
+  /** Returns whether a request was in flight since the last call. */
   takeWasBusy(): boolean {
     const wasBusy = this.#wasBusy;
     this.#wasBusy = false;

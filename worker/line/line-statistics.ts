@@ -4,7 +4,7 @@ import type { SendPermit } from './send-permit.ts';
 
 /** What happened on the line since the last measurement. */
 export interface LineMeasurement extends LineUse {
-  /** time with a request under way */
+  /** time with a request in flight */
   readonly busyMs: number;
   readonly elapsedMs: number;
   /** time since the last successful request, or since the start */

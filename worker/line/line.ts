@@ -35,7 +35,7 @@ export interface Line {
     read: (answer: ExchangeAnswer) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T>;
-  /** Rejects all calls that wait in the queue, now and later. A request under way continues. */
+  /** Rejects all calls that wait in the queue, now and later. A request in flight continues. */
   stop(): void;
   /** Stops, and closes the connection. */
   close(): Promise<void>;

@@ -33,9 +33,9 @@ export interface Report {
   readonly kind: 'report';
   /** number of the order that this answers */
   readonly orderNumber: number;
-  /** whether nothing is under way and nothing can be sent under this order any more */
+  /** whether nothing is in flight and nothing can be sent under this order any more */
   readonly isClosed: boolean;
-  /** whether a request was under way since the previous report */
+  /** whether a request was in flight since the previous report */
   readonly wasBusy: boolean;
 }
 

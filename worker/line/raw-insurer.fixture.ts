@@ -29,7 +29,7 @@ export async function startRawInsurer(
 ): Promise<RawInsurer> {
   const seen: RawRequest[] = [];
   const sockets = new Set<Socket>();
-  const underWay = new Set<RawRequest>();
+  const inFlight = new Set<RawRequest>();
   const counts = { connections: 0, overlaps: 0 };
   const server: Server = createServer((socket) => {
     counts.connections += 1;
@@ -38,7 +38,7 @@ export async function startRawInsurer(
     socket.on('error', () => {});
     socket.on('close', () => {
       sockets.delete(socket);
-      for (const request of underWay) if (request.socket === socket) underWay.delete(request);
+      for (const request of inFlight) if (request.socket === socket) inFlight.delete(request);
     });
     let text = '';
     socket.on('data', (bytes) => {
@@ -53,11 +53,11 @@ export async function startRawInsurer(
           ]),
         );
         const request = { path: first.split(' ')[1] ?? '', headers, socket, closed };
-        if (underWay.size > 0) counts.overlaps += 1;
-        underWay.add(request);
+        if (inFlight.size > 0) counts.overlaps += 1;
+        inFlight.add(request);
         seen.push(request);
         server.emit('asked');
-        void Promise.resolve(answer(request, seen.length)).then(() => underWay.delete(request));
+        void Promise.resolve(answer(request, seen.length)).then(() => inFlight.delete(request));
       }
     });
     server.emit('connected');
@@ -103,7 +103,7 @@ export interface TestPermit
   extends Pick<SendPermit, 'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin' | 'startCooldown' | 'pauseBySystem'> {
   close(): void;
   open(): void;
-  /** aborts the request under way, as at the end of a lease */
+  /** aborts the request in flight, as at the end of a lease */
   abort(): Promise<void>;
   readonly cooldownsMs: readonly number[];
   readonly pauses: readonly string[];

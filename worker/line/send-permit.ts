@@ -16,7 +16,7 @@ export interface SendPermitOptions {
   readonly clock?: Clock;
 }
 
-interface ExchangeUnderWay {
+interface ExchangeInFlight {
   readonly abort: () => Promise<void>;
   isAborted: boolean;
 }
@@ -26,7 +26,7 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Time in ms that a request under way gets at a shutdown. A deployment should cost the line less than a second. */
+/** Time in ms that a request in flight gets at a shutdown. A deployment should cost the line less than a second. */
 const stopGraceMs = 250;
 /** Time limit in ms for closing a socket, which normally takes one iteration of the event loop. */
 const stuckMs = 400;
@@ -51,7 +51,7 @@ export class SendPermit {
   };
   /** of the last lease, also after its end */
   #leaseNumber = 0;
-  #exchange: ExchangeUnderWay | undefined;
+  #exchange: ExchangeInFlight | undefined;
   #wasBusy = false;
   /** cooldown and pauses that this process knows and the gate may not have yet */
   #ownCooldownUntilMs = 0;
@@ -116,14 +116,14 @@ export class SendPermit {
   }
 
   /**
-   * Registers a request under way.
+   * Registers a request in flight.
    * @param abort destroys the request's socket and resolves once it is closed. It is called when the time to send is
    *   over, at the end of a pause's grace time, and at shutdown
    * @returns a function to call once the socket is idle and clean, or closed
    */
   begin(abort: () => Promise<void>): (end: { wasAborted: boolean }) => void {
-    if (this.#exchange !== undefined) throw new Error('a request is under way already');
-    const exchange: ExchangeUnderWay = { abort, isAborted: false };
+    if (this.#exchange !== undefined) throw new Error('a request is in flight already');
+    const exchange: ExchangeInFlight = { abort, isAborted: false };
     this.#exchange = exchange;
     this.#wasBusy = true;
     this.#enforce(); // the time to send may be over since the last call
@@ -200,7 +200,7 @@ export class SendPermit {
     this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);
   }
 
-  #endExchange(exchange: ExchangeUnderWay, wasAborted: boolean): void {
+  #endExchange(exchange: ExchangeInFlight, wasAborted: boolean): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = undefined;
     if (wasAborted || exchange.isAborted) this.#startGap();
@@ -262,7 +262,7 @@ export class SendPermit {
       this.#cancelTimer = atMonotonic(this.#clock, Math.min(...momentsMs), () => this.#enforce());
   }
 
-  #abortExchange(exchange: ExchangeUnderWay): void {
+  #abortExchange(exchange: ExchangeInFlight): void {
     exchange.isAborted = true;
     const cancelStuck = this.#clock.after(stuckMs, this.#options.onStuck);
     exchange.abort().then(

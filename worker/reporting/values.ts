@@ -24,7 +24,7 @@ export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: 
   );
   return {
     RunOverdueMinutes: overdueMinutes(hours, completedAtMs, nowMs),
-    RunUnderWay: newest?.state === 'running' ? 1 : 0,
+    RunInProgress: newest?.state === 'running' ? 1 : 0,
     RunFailed: newest?.state === 'failed' ? 1 : 0,
     RunAwaitsDecision: newest?.awaitingDecision ? 1 : 0,
     ...(newest && {

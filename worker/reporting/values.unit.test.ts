@@ -18,7 +18,7 @@ test('the metrics of a current run contain its progress and the remaining time',
   const progress = progressOf({ ...later, phase: 'care-records' }, line, startedAtMs + 60_000);
   expect(runValues([progress], hours, startedAtMs + 60_000)).toEqual({
     RunOverdueMinutes: 19 * 60 + 1, // no run of the day before exists
-    RunUnderWay: 1,
+    RunInProgress: 1,
     RunFailed: 0,
     RunAwaitsDecision: 0,
     RunPatientsDone: 1,
@@ -33,12 +33,12 @@ test('a failed run is reported while it is the newest, and the run is overdue un
   const failed = progressOf({ ...run, state: 'failed', finishedAtMs: startedAtMs + 60_000 }, line, startedAtMs);
   const completed = progressOf({ ...run, state: 'completed', finishedAtMs: startedAtMs + 90_000 }, line, startedAtMs);
   const atNineMs = Date.parse('2026-11-25T08:00:00Z');
-  expect(runValues([failed], hours, atNineMs)).toMatchObject({ RunFailed: 1, RunUnderWay: 0, RunOverdueMinutes: 60 });
+  expect(runValues([failed], hours, atNineMs)).toMatchObject({ RunFailed: 1, RunInProgress: 0, RunOverdueMinutes: 60 });
   expect(runValues([completed, failed], hours, atNineMs)).toMatchObject({ RunFailed: 0, RunOverdueMinutes: 0 });
   expect(runValues([failed], hours, atNineMs)).not.toHaveProperty('RunSecondsLeft');
   expect(runValues([], hours, atNineMs)).toEqual({
     RunOverdueMinutes: 60,
-    RunUnderWay: 0,
+    RunInProgress: 0,
     RunFailed: 0,
     RunAwaitsDecision: 0,
   });

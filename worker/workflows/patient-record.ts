@@ -21,7 +21,7 @@ import {
   syncRequestedSignal,
 } from '../../core/contract/patient-record.ts';
 import type { AccessDraft } from '../../core/domain/access.ts';
-import { isUnderWay, type LastSync } from '../../core/domain/patient.ts';
+import { isInProgress, type LastSync } from '../../core/domain/patient.ts';
 import { syncPatient } from './sync-patient.ts';
 
 export const requestSync = defineUpdate<LastSync, [RequestSyncInput]>(requestSyncUpdate);
@@ -60,7 +60,7 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
   async function acceptRequest(request: RequestSyncInput): Promise<LastSync> {
     requestCount += 1;
     const lastSync = await CancellationScope.nonCancellable(() => writeSyncRequest(request));
-    if (isUnderWay(lastSync) && lastSync.syncId !== currentSyncId) requested.add(lastSync.syncId);
+    if (isInProgress(lastSync) && lastSync.syncId !== currentSyncId) requested.add(lastSync.syncId);
     return lastSync;
   }
   setHandler(

@@ -47,7 +47,7 @@ async function resume(day: Day): Promise<void> {
 async function expectSilenceFor(day: Day, ms: number): Promise<void> {
   const { requests } = day.insurer.summary();
   await sleep(ms);
-  expect(day.insurer.summary()).toMatchObject({ requests, underWay: 0, whilePaused: 0, underWayWhenPaused: 0 });
+  expect(day.insurer.summary()).toMatchObject({ requests, inFlight: 0, whilePaused: 0, inFlightWhenPaused: 0 });
 }
 
 async function expectCompleted(day: Day): Promise<void> {
@@ -179,7 +179,7 @@ test('a pause while no worker runs is confirmed at once, and outlives workers, T
   await first.stop();
   expect(await pause(day)).toBeLessThan(5_000);
   const second = await day.startWorker();
-  await day.sync.start(); // a new day: the run under way is to fetch the new list
+  await day.sync.start(); // a new day: the run in progress is to fetch the new list
   await expectSilenceFor(day, 1_000);
   await second.kill();
   await day.startWorker();

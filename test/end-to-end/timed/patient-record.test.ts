@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig, readConfig } from '../../../core/config.ts';
 import { patientRecordId } from '../../../core/contract/names.ts';
 import type { AccessDraft, AccessEntry } from '../../../core/domain/access.ts';
-import { isUnderWay, type LastSync } from '../../../core/domain/patient.ts';
+import { isInProgress, type LastSync } from '../../../core/domain/patient.ts';
 import { openStores, promptly } from '../../../core/stores/open-stores.ts';
 import { openTemporal } from '../../../core/temporal/connection.ts';
 import { createPatientRecordClient, type PatientRecordClient } from '../../../core/temporal/patient-record-client.ts';
@@ -59,7 +59,7 @@ const ask = async (people: PatientRecordClient, patientRef: string) => {
 async function synced({ stores }: Day, patientRef: string): Promise<LastSync> {
   for (;;) {
     const lastSync = (await stores.patients.readLastSync(patientRef).catch(() => undefined))?.lastSync;
-    if (lastSync !== undefined && !isUnderWay(lastSync)) return lastSync;
+    if (lastSync !== undefined && !isInProgress(lastSync)) return lastSync;
     await sleep(50);
   }
 }
@@ -112,7 +112,7 @@ describe('with a worker and without other load', () => {
     const before = await day.stores.patients.get(patientRef);
     const { lastSync } = await ask(people, patientRef);
     expect(lastSync).toMatchObject({ requestedBy: 'clara' });
-    expect(isUnderWay(lastSync)).toBe(true); // requested, or already running
+    expect(isInProgress(lastSync)).toBe(true); // requested, or already running
     const { syncId } = lastSync;
     expect(await markerOf(day, patientRef)).toMatchObject({ syncId });
     expect(await synced(day, patientRef)).toMatchObject({ syncId, state: 'completed', requestedBy: 'clara' });
@@ -130,7 +130,7 @@ describe('with a worker and without other load', () => {
     day.insurer.setFaults({ latencyMs: 500 });
     const asked = await Promise.all([ask(people, patientRef), ask(people, patientRef), ask(people, patientRef)]);
     expect(new Set(asked.map(({ lastSync }) => lastSync.syncId)).size).toBe(1);
-    await day.insurer.until(({ underWay }) => underWay === 1);
+    await day.insurer.until(({ inFlight }) => inFlight === 1);
     const joined = await ask(people, patientRef);
     expect(joined.lastSync).toMatchObject({ syncId: asked[0]?.lastSync.syncId, state: 'running' });
     await synced(day, patientRef);
@@ -178,7 +178,7 @@ describe('with a worker and without other load', () => {
     const { patientRef } = newPatient();
     day.insurer.setFaults({ latencyMs: 500 });
     const { lastSync } = await ask(people, patientRef);
-    await day.insurer.until(({ underWay }) => underWay === 1);
+    await day.insurer.until(({ inFlight }) => inFlight === 1);
     await day.client.workflow.getHandle(patientRecordId(patientRef)).terminate();
     day.insurer.setFaults({ latencyMs: 2 });
     const adopted = await ask(people, patientRef);
@@ -191,7 +191,7 @@ describe('with a worker and without other load', () => {
     const { patientRef } = newPatient();
     day.insurer.setFaults({ latencyMs: 500 });
     await ask(people, patientRef);
-    await day.insurer.until(({ underWay }) => underWay === 1);
+    await day.insurer.until(({ inFlight }) => inFlight === 1);
     await day.client.workflow.getHandle(patientRecordId(patientRef)).cancel();
     expect(await synced(day, patientRef)).toMatchObject({ state: 'failed', error: 'Cancelled' });
     day.insurer.setFaults({ latencyMs: 2 });
@@ -362,7 +362,7 @@ test('while the line is paused, a sync is promised and waits', async () => {
   expect(day.insurer.summary().requests).toBe(0);
   const waiting = await markerOf(day, patientRef);
   expect(waiting?.syncId).toBe(lastSync.syncId);
-  expect(waiting && isUnderWay(waiting)).toBe(true);
+  expect(waiting && isInProgress(waiting)).toBe(true);
   await day.line.resume({ operator: 'olga', reason: 'over' });
   expect(await synced(day, patientRef)).toMatchObject({ syncId: lastSync.syncId, state: 'completed' });
 });
@@ -373,7 +373,7 @@ test('after a worker is killed with -9 during a sync, the next worker completes 
   day.insurer.setFaults({ latencyMs: 1_000 });
   const patientRef = day.refOf(kvnrs[0] ?? '');
   const { lastSync } = await ask(people, patientRef);
-  await day.insurer.until(({ underWay }) => underWay === 1);
+  await day.insurer.until(({ inFlight }) => inFlight === 1);
   await worker.kill();
   day.insurer.setFaults({ latencyMs: 2 });
   await day.startWorker();
