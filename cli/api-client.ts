@@ -70,7 +70,7 @@ export function findApi(environment: NodeJS.ProcessEnv, role: Role): Api {
   if (url !== undefined && token !== undefined) {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:' && !['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
-      throw new ConfigError(['API_URL: has to be https, because the token would be readable on the network']);
+      throw new ConfigError(['API_URL: must be https, because the token would be readable on the network']);
     return createApi(url.replace(/\/+$/, ''), async () => token);
   }
   if (url !== undefined || token !== undefined)

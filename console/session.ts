@@ -166,7 +166,10 @@ export class Session {
       const { error: code, state } = error as { error?: string; state?: unknown };
       sessionStorage.removeItem(wasSignedInKey);
       history.replaceState(null, '', `${location.pathname}${hashFrom(state)}`); // keeps the page that the user asked for
-      this.#setState({ kind: 'signed-out', ...(!silentSignInCodes.includes(code) && { problem: code ?? String(error) }) });
+      this.#setState({
+        kind: 'signed-out',
+        ...(!silentSignInCodes.includes(code) && { problem: code ?? String(error) }),
+      });
     }
   }
 

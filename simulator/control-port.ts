@@ -42,7 +42,8 @@ const operations: Record<string, Operation> = {
   'POST /unchanged-day': (insurer) => done(insurer, insurer.unchangedDay()),
   'POST /list': (insurer, body) => {
     const { mode, share } = body as { mode: ListMode; share?: number };
-    if (!['normal', 'empty', 'truncated'].includes(mode)) throw new RangeError('mode must be normal, empty or truncated');
+    if (!['normal', 'empty', 'truncated'].includes(mode))
+      throw new RangeError('mode must be normal, empty or truncated');
     return done(insurer, insurer.setList(mode, share));
   },
   'POST /faults': (insurer, body) => done(insurer, insurer.setFaults(body as Partial<FaultSettings>)),

@@ -92,7 +92,7 @@ export const en: Messages = {
     confirmSilence: 'Confirm silence',
     changes: 'Who paused and resumed the line',
     change: { open: 'resumed', paused: 'paused' },
-    noChanges: 'No one has paused the line yet.',
+    noChanges: 'Nobody has paused the line yet.',
   },
 
   reason: {
@@ -174,7 +174,7 @@ export const en: Messages = {
   removals: {
     title: 'Decision needed',
     text: (removals, stored, percent) =>
-      `The new list would remove ${removals} of ${stored} patients (${percent}). No one is removed until you decide. The rest of the run goes on.`,
+      `The new list would remove ${removals} of ${stored} patients (${percent}). Nobody is removed until you decide. The rest of the run goes on.`,
     approve: 'Approve removals',
     reject: 'Reject removals',
     approveTitle: (removals, count) =>
@@ -182,7 +182,7 @@ export const en: Messages = {
     approveText: 'The master data and care records of these patients will be deleted. The access log is kept.',
     decided: 'Decision made',
     approved: 'Approved. The patients will be removed once the work in progress is finished.',
-    rejected: 'Rejected. No one will be removed.',
+    rejected: 'Rejected. Nobody will be removed.',
   },
 
   issues: {
@@ -305,7 +305,7 @@ export const en: Messages = {
     now: 'Sync now',
     accepted: 'The sync is requested. It will happen even if you leave this page.',
     waitsForLine: 'The line is paused. The sync waits until it is open again.',
-    never: 'No one has requested a sync of this patient yet.',
+    never: 'Nobody has requested a sync of this patient yet.',
     states: {
       asking: 'being requested …',
       requested: 'requested',
@@ -384,7 +384,7 @@ export const en: Messages = {
     forbidden: 'Your role does not permit this.',
     'not-found': 'The service does not know this function. Please reload the page.',
     'patient-unknown': 'This patient is not stored.',
-    'no-sync-yet': 'No one has requested a sync yet.',
+    'no-sync-yet': 'Nobody has requested a sync yet.',
     'payload-unreadable': 'This content cannot be decrypted.',
     'document-unknown': 'This document no longer exists. Please reload the record.',
     'no-run-yet': 'There has been no run yet.',

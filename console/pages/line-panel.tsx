@@ -7,10 +7,10 @@ import { Problem, StaleBadge } from '../components/notice.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { useLocale } from '../messages/locale.tsx';
 
-type LineStatus = 'open' | 'pausing' | 'unproved' | 'silent';
+type PanelStatus = 'open' | 'pausing' | 'unproved' | 'silent';
 
 /** Returns the status to show. A paused line is not silent until that is proved. */
-function lineStatusOf({ state, silent }: Line, isPausing: boolean): LineStatus {
+function panelStatusOf({ state, silent }: Line, isPausing: boolean): PanelStatus {
   if (state === 'paused' && silent) return 'silent';
   if (isPausing) return 'pausing';
   return state === 'paused' ? 'unproved' : 'open';
@@ -28,7 +28,7 @@ export function LinePanel({ line, isStale, isOperator }: LinePanelProps) {
   const { t } = useLocale();
   const pause = useLineCommand('pause');
   const resume = useLineCommand('resume');
-  const status = line && lineStatusOf(line, pause.isPending);
+  const status = line && panelStatusOf(line, pause.isPending);
   const isErrorObsolete = pause.isError && status === 'silent';
   const { reset } = pause;
   useEffect(() => {
@@ -78,7 +78,7 @@ function LineActivity({ isBusy }: { readonly isBusy: boolean }) {
 
 interface LineFactsProps {
   readonly line: LineWithChanges;
-  readonly status: LineStatus;
+  readonly status: PanelStatus;
 }
 
 function LineFacts({ line: { by, since, reason, silentSince, changes }, status }: LineFactsProps) {
@@ -127,7 +127,7 @@ function LineFacts({ line: { by, since, reason, silentSince, changes }, status }
 
 interface LineButtonsProps {
   readonly line: Line;
-  readonly status: LineStatus;
+  readonly status: PanelStatus;
   readonly commands: Readonly<Record<'pause' | 'resume', ReturnType<typeof useLineCommand>>>;
 }
 

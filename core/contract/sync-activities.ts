@@ -1,5 +1,5 @@
 import type { Issue } from '../domain/issue.ts';
-import type { LineStatus } from '../domain/line-status.ts';
+import type { LineState } from '../domain/line-status.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { PayloadReference } from './payload-reference.ts';
 
@@ -30,7 +30,7 @@ export interface SyncActivities {
   /** Stores the progress of a run. Ignores a revision older than the stored one. */
   saveProgress(input: SaveProgressInput): Promise<void>;
   /** Reads the line's state from the gate. `busy` is the value at the holder's last renewal. Returns undefined if the gate cannot be read. */
-  readLineStatus(input: { readonly insurerId: string }): Promise<Pick<LineStatus, 'state' | 'busy'> | undefined>;
+  readLineState(input: { readonly insurerId: string }): Promise<LineState | undefined>;
   /** Reads which list was last applied completely; undefined before the first. */
   readAppliedList(input: { readonly insurerId: string }): Promise<AppliedListVersion | undefined>;
   setAppliedList(input: AppliedListVersion & { readonly insurerId: string }): Promise<void>;

@@ -6,6 +6,9 @@ export type LineStatus = Pick<Gate, 'state' | 'busy' | 'silentSince' | 'by' | 's
   readonly silent?: boolean;
 };
 
+/** What a run saves of the line with its progress. */
+export type LineState = Pick<LineStatus, 'state' | 'busy'>;
+
 /** Returns the status of a gate, without the fields that people do not need. */
 export function lineStatusOf({ state, busy, silent, silentSince, by, since, reason }: LineStatus): LineStatus {
   if (state === 'open') return { state, busy };

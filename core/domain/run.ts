@@ -1,5 +1,6 @@
 import type { ListCounts } from './diff.ts';
 import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
+import type { LineState } from './line-status.ts';
 import { failureRateOf, type Phase, type Progress, type RunState } from './progress.ts';
 import { countFinished, etaSeconds, type RecentRate, ratePerMinute, startRate } from './rate.ts';
 
@@ -104,7 +105,7 @@ export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse
  * Returns the answer of a run to `progress` (docs/explanation/the-daily-run.md, "Progress").
  * @param line last known state of the line
  */
-export function progressOf(run: Run, line: Pick<Progress['line'], 'state' | 'busy'>, nowMs: number): Progress {
+export function progressOf(run: Run, line: LineState, nowMs: number): Progress {
   const { total, done, notInsured, permanentlyFailed, exhausted } = run.careRecords;
   const pending = Math.max(0, total - done - notInsured - permanentlyFailed - exhausted);
   const rate = ratePerMinute(run.rate, run.finishedAtMs ?? nowMs);

@@ -1,14 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CodecError } from '../crypto/key-wrapper.ts';
-import {
-  counted,
-  describeWrapping,
-  encrypted,
-  greeting,
-  newKey,
-  plain,
-  secret,
-} from './codec.fixture.ts';
+import { counted, describeWrapping, encrypted, greeting, newKey, plain, secret } from './codec.fixture.ts';
 import { createPayloadCodec } from './codec.ts';
 
 const hourMs = 3_600_000;

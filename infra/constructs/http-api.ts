@@ -101,7 +101,8 @@ export class HttpApi extends Construct {
       },
       {
         id: 'AwsSolutions-APIG4',
-        reason: 'A middleware checks tokens of any OIDC issuer for every operation, because rejected requests must be recorded.',
+        reason:
+          'A middleware checks tokens of any OIDC issuer for every operation, because rejected requests must be recorded.',
       },
       { id: 'AwsSolutions-COG4', reason: 'The issuer belongs to the hospital and is not Cognito.' },
       {

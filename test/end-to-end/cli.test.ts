@@ -265,7 +265,7 @@ test('with API_URL and EPA_SYNC_TOKEN, commands have the rights of that token on
   });
   expect(await sync(['status'], { API_URL: url })).toMatchObject({ exitCode: 1 });
   const unsafe = await sync(['status'], { ...settings, API_URL: 'http://api.example.org/v1' });
-  expect(unsafe.errors).toContain('API_URL: has to be https');
+  expect(unsafe.errors).toContain('API_URL: must be https');
 });
 
 test('an auditor without another role finds the access log of a removed patient by KVNR', async () => {

@@ -8,7 +8,7 @@ import { createRunRecord } from './run-record.ts';
 
 const stores = openEmulatedStores();
 const gateOf = (insurerId: string) => openGate(stores.dynamo, insurerId);
-const { saveProgress, readLineStatus } = createRunRecord({ syncRuns: stores.syncRuns, gateOf });
+const { saveProgress, readLineState } = createRunRecord({ syncRuns: stores.syncRuns, gateOf });
 const progress = progressOf(startRun('run-1', 0), { state: 'open', busy: true }, 0);
 
 test('saveProgress stores the progress of a run, and ignores an older revision', async () => {
@@ -19,22 +19,22 @@ test('saveProgress stores the progress of a run, and ignores an older revision',
   expect(await stores.syncRuns.readProgress(insurerId)).toEqual(progress);
 });
 
-test('readLineStatus returns the state of the gate', async () => {
+test('readLineState returns the state of the gate', async () => {
   const insurerId = randomUUID();
   const { changeNumber } = await gateOf(insurerId).read();
   await gateOf(insurerId).pause({ by: 'operator', reason: 'maintenance', seen: changeNumber });
-  expect(await readLineStatus({ insurerId })).toEqual({ state: 'paused', busy: false });
+  expect(await readLineState({ insurerId })).toEqual({ state: 'paused', busy: false });
 });
 
-test('readLineStatus returns undefined while the gate cannot be read', async () => {
+test('readLineState returns undefined while the gate cannot be read', async () => {
   const find = () => Promise.reject(new GateError('unavailable'));
   const record = createRunRecord({ syncRuns: stores.syncRuns, gateOf: () => ({ find }) });
-  expect(await record.readLineStatus({ insurerId: randomUUID() })).toBeUndefined();
+  expect(await record.readLineState({ insurerId: randomUUID() })).toBeUndefined();
 });
 
-test('readLineStatus reports an open and idle line before any worker has used it, and creates no gate', async () => {
+test('readLineState reports an open and idle line before any worker has used it, and creates no gate', async () => {
   const insurerId = randomUUID();
-  expect(await readLineStatus({ insurerId })).toEqual({ state: 'open', busy: false });
+  expect(await readLineState({ insurerId })).toEqual({ state: 'open', busy: false });
   await expect(gateOf(insurerId).find()).rejects.toMatchObject({ fault: 'unknown-insurer' });
 });
 

@@ -13,13 +13,13 @@ export const createRunRecord = ({
   gateOf,
 }: RunRecordDeps): Pick<
   SyncActivities,
-  'saveProgress' | 'readLineStatus' | 'recordIssue' | 'readAppliedList' | 'setAppliedList'
+  'saveProgress' | 'readLineState' | 'recordIssue' | 'readAppliedList' | 'setAppliedList'
 > => ({
   async saveProgress({ insurerId, progress, revision }) {
     await syncRuns.saveProgress(insurerId, progress, revision);
   },
 
-  async readLineStatus({ insurerId }) {
+  async readLineState({ insurerId }) {
     try {
       const { state, busy } = await gateOf(insurerId).find();
       return { state, busy };

@@ -67,8 +67,8 @@ export interface InsurerClient {
   /**
    * Fetches the list, or the rest of it, into a sink. Sends one request, with the priority `list`.
    * @returns complete: the last byte of the list has arrived; unchanged: 304; range-not-satisfiable: 416, start again without `resume`
-   * @throws LineError; `contract` also if a 206 has not the range or the ETag of the request. Only then the sink has been
-   *   told to restart; after any other fault it keeps what it has
+   * @throws LineError; `contract` also if a 206 has not the range or the ETag of the request. Only in that case
+   *   `restart` of the sink was called; after any other fault it keeps what it has
    * @throws LineWithheld if we aborted the request
    */
   fetchList(

@@ -30,7 +30,7 @@ import { lineTaskQueue } from '../../core/contract/names.ts';
 import type { PendingCursor, SyncActivities } from '../../core/contract/sync-activities.ts';
 import { addCounts, zeroCounts } from '../../core/domain/diff.ts';
 import { addLineUse, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
-import type { LineStatus } from '../../core/domain/line-status.ts';
+import type { LineState } from '../../core/domain/line-status.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { needsApproval } from '../../core/domain/removal-guard.ts';
 import {
@@ -99,7 +99,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   let cursor: PendingCursor | undefined = input.carried?.cursor;
   let waitingRemovals: WaitingRemovals | undefined = input.carried?.waitingRemovals;
   let decision: RemovalDecision | undefined;
-  let line: Pick<LineStatus, 'state' | 'busy'> = { state: 'open', busy: false };
+  let line: LineState = { state: 'open', busy: false };
   /** the run in its final state, from the moment it is saved; a delayed save at that moment saves the same state */
   let finished: Run | undefined;
   let isSaveDue = false;
@@ -135,7 +135,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   );
 
   async function save(): Promise<void> {
-    line = (await shortActivities.readLineStatus({ insurerId })) ?? line;
+    line = (await shortActivities.readLineState({ insurerId })) ?? line;
     revision += 1;
     const progress = progressOf(finished ?? run, line, Date.now());
     await shortActivities.saveProgress({ insurerId, revision, progress });
