@@ -2,7 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Day, RunningWorker } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
-import { type AwsMode, startAwsWay, startTemporalWay, type TemporalMode, type Way } from './faulty-proxy.ts';
+import {
+  type AwsMode,
+  type FaultyProxy,
+  startAwsProxy,
+  startTemporalProxy,
+  type TemporalMode,
+} from './faulty-proxy.ts';
 
 /** Factor on all time limits, for a machine that is slower or busier than two idle cores. */
 export const pace = Number(process.env['CHAOS_PACE'] ?? 1);
@@ -24,8 +30,8 @@ export const nowMs = (): number => performance.timeOrigin + performance.now();
 export interface Member {
   readonly name: string;
   readonly worker: RunningWorker;
-  readonly aws: Way<AwsMode>;
-  readonly temporal: Way<TemporalMode>;
+  readonly aws: FaultyProxy<AwsMode>;
+  readonly temporal: FaultyProxy<TemporalMode>;
   readonly clockFile: string;
   readonly blockedFile: string;
   readonly readyAtMs: number;
@@ -134,8 +140,8 @@ export class Crew implements AsyncDisposable {
   async #start(): Promise<void> {
     const { environment, dir } = this.#day.stack;
     const name = `worker-${this.#started++}`;
-    const aws = await startAwsWay(environment['AWS_ENDPOINT_URL'] ?? '');
-    const temporal = await startTemporalWay(environment['TEMPORAL_ADDRESS'] ?? '');
+    const aws = await startAwsProxy(environment['AWS_ENDPOINT_URL'] ?? '');
+    const temporal = await startTemporalProxy(environment['TEMPORAL_ADDRESS'] ?? '');
     const [clockFile, blockedFile] = [join(dir, `${name}.clock`), join(dir, `${name}.blocked`)];
     writeFileSync(clockFile, '0');
     writeFileSync(blockedFile, '0');

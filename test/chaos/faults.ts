@@ -105,12 +105,12 @@ const disturbAws =
     const member = pickWorker(random, scene, (one) => !isImpaired(one, 'aws'));
     const ms = between(random, 300, leaseMs * 1.6);
     if (member === undefined) return undefined;
-    member.aws.spoil(mode);
+    member.aws.startFault(mode);
     const over = recordImpairment(member, 'aws');
     later(
       scene,
       sleep(ms).then(() => {
-        member.aws.mend();
+        member.aws.endFault();
         over();
       }),
     );
@@ -164,12 +164,12 @@ export const faults = {
       const member = pickWorker(random, scene, (one) => !isImpaired(one, 'temporal'));
       const [ms, mode] = [between(random, 300, leaseMs * 2), pick(random, temporalModes)];
       if (member === undefined) return undefined;
-      member.temporal.spoil(mode);
+      member.temporal.startFault(mode);
       const over = recordImpairment(member, 'temporal');
       later(
         scene,
         sleep(ms).then(() => {
-          member.temporal.mend();
+          member.temporal.endFault();
           over();
         }),
       );

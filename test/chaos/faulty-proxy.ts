@@ -4,19 +4,19 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Server
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A proxy between one worker and one service that can be made faulty and repaired. */
-export interface Way<Mode extends string> {
+/** A proxy between one worker and one service that can be made faulty. */
+export interface FaultyProxy<Mode extends string> {
   /** 127.0.0.1:PORT */
   readonly address: string;
-  spoil(mode: Mode): void;
-  mend(): void;
+  startFault(mode: Mode): void;
+  endFault(): void;
   close(): Promise<void>;
 }
 
 /**
  * The faults of a proxy to AWS.
  * - `drop`: connections are reset
- * - `silent`: nothing passes until the repair, and then late
+ * - `silent`: nothing passes until the fault ends, and then late
  * - `delay`: each request arrives late, also if its sender has given up
  * - `error`: the answer is 500
  * - `lost-answer`: the request is executed, but the answer is 500 or a reset
@@ -24,7 +24,7 @@ export interface Way<Mode extends string> {
  */
 export type AwsMode = 'drop' | 'silent' | 'delay' | 'error' | 'lost-answer' | 'throttle';
 
-/** `disconnected`: connections are reset, also new ones. `silent`: nothing passes until the repair. */
+/** `disconnected`: connections are reset, also new ones. `silent`: nothing passes until the fault ends. */
 export const temporalModes = ['disconnected', 'silent'] as const;
 export type TemporalMode = (typeof temporalModes)[number];
 
@@ -36,12 +36,12 @@ const delaysMs = [300, 900, 1_500, 3_000] as const;
  * @param target the service, http://HOST:PORT
  * @param ownPort 0 for any free port
  */
-export async function startAwsWay(target: string, ownPort = 0): Promise<Way<AwsMode>> {
+export async function startAwsProxy(target: string, ownPort = 0): Promise<FaultyProxy<AwsMode>> {
   const { hostname, port } = new URL(target);
   const agent = new Agent({ keepAlive: true });
   const sockets = new Set<Socket>();
   let mode: AwsMode | undefined;
-  let mended = Promise.withResolvers<void>();
+  let faultEnded = Promise.withResolvers<void>();
   let requests = 0;
 
   const server = createServer((asked, answer) => {
@@ -56,14 +56,14 @@ export async function startAwsWay(target: string, ownPort = 0): Promise<Way<AwsM
 
   async function serve(asked: IncomingMessage, answer: ServerResponse, number: number): Promise<void> {
     const body = await buffer(asked);
-    const met = mode;
-    if (met === 'drop') return void answer.destroy();
-    if (met === 'error') return void answer.writeHead(500).end('{"__type":"InternalServerError"}');
-    if (met === 'throttle') return throttle(asked, answer);
-    if (met === 'silent') await mended.promise;
-    if (met === 'delay') await sleep(delaysMs[number % delaysMs.length]);
+    const modeAtArrival = mode;
+    if (modeAtArrival === 'drop') return void answer.destroy();
+    if (modeAtArrival === 'error') return void answer.writeHead(500).end('{"__type":"InternalServerError"}');
+    if (modeAtArrival === 'throttle') return throttle(asked, answer);
+    if (modeAtArrival === 'silent') await faultEnded.promise;
+    if (modeAtArrival === 'delay') await sleep(delaysMs[number % delaysMs.length]);
     const { status, headers, bytes } = await forward(asked, body);
-    if (met !== 'lost-answer') return void answer.writeHead(status, headers).end(bytes);
+    if (modeAtArrival !== 'lost-answer') return void answer.writeHead(status, headers).end(bytes);
     if (number % 2 === 0) answer.destroy();
     else answer.writeHead(500).end('{"__type":"InternalServerError"}');
   }
@@ -84,14 +84,14 @@ export async function startAwsWay(target: string, ownPort = 0): Promise<Way<AwsM
   const address = await listen(server, ownPort);
   return {
     address,
-    spoil(how) {
+    startFault(how) {
       mode = how;
       if (how === 'drop') for (const socket of sockets) socket.resetAndDestroy();
     },
-    mend() {
+    endFault() {
       mode = undefined;
-      mended.resolve();
-      mended = Promise.withResolvers();
+      faultEnded.resolve();
+      faultEnded = Promise.withResolvers();
     },
     async close() {
       for (const socket of sockets) socket.destroy();
@@ -114,7 +114,7 @@ function throttle({ headers }: IncomingMessage, answer: ServerResponse): void {
 }
 
 /** Starts a proxy to Temporal. @param target HOST:PORT */
-export async function startTemporalWay(target: string): Promise<Way<TemporalMode>> {
+export async function startTemporalProxy(target: string): Promise<FaultyProxy<TemporalMode>> {
   const [host = '', port = ''] = target.split(':');
   const pairs = new Set<readonly [Socket, Socket]>();
   let mode: TemporalMode | undefined;
@@ -146,7 +146,7 @@ export async function startTemporalWay(target: string): Promise<Way<TemporalMode
   };
   return {
     address,
-    spoil(how) {
+    startFault(how) {
       mode = how;
       if (how === 'disconnected') return disconnect();
       for (const [near, far] of pairs) {
@@ -154,7 +154,7 @@ export async function startTemporalWay(target: string): Promise<Way<TemporalMode
         far.unpipe(near);
       }
     },
-    mend() {
+    endFault() {
       if (mode === 'silent') for (const pair of pairs) join(pair);
       mode = undefined;
     },

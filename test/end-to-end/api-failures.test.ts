@@ -3,14 +3,14 @@ import { problems, problemType } from '../../lambdas/http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
 import { freePorts } from '../../local/free-ports.ts';
 import { type Answer, type ApiCall, type CallWithPermittedRole, linksIn, openApi } from '../api.fixture.ts';
-import { type AwsMode, startAwsWay, type Way } from '../chaos/faulty-proxy.ts';
+import { type AwsMode, type FaultyProxy, startAwsProxy } from '../chaos/faulty-proxy.ts';
 import { type Day, type RunningWorker, startDay } from '../day.fixture.ts';
 import { encryptedBody } from '../payloads.fixture.ts';
 
 let day: Day;
 let worker: RunningWorker;
 /** connection of the Lambdas to DynamoDB; the worker has another one */
-let way: Way<AwsMode>;
+let awsProxy: FaultyProxy<AwsMode>;
 let call: CallWithPermittedRole;
 let patientRef: string;
 let calls: Readonly<Record<OperationName, ApiCall>>;
@@ -20,7 +20,7 @@ beforeAll(async () => {
   process.env['AWS_ENDPOINT_URL_DYNAMODB'] = `http://127.0.0.1:${port}`; // the emulator passes it on to the Lambdas
   day = await startDay({ patients: 30, rate: 0, notInsuredShare: 0 }, {}, { api: true });
   delete process.env['AWS_ENDPOINT_URL_DYNAMODB'];
-  way = await startAwsWay(day.stack.environment['AWS_ENDPOINT_URL'] ?? '', port);
+  awsProxy = await startAwsProxy(day.stack.environment['AWS_ENDPOINT_URL'] ?? '', port);
   worker = await day.startWorker();
   await day.runToEnd();
   ({ call } = await openApi(day.stack));
@@ -54,7 +54,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   await day?.[Symbol.asyncDispose]();
-  await way?.close();
+  await awsProxy?.close();
 });
 
 /** Waits until no sync can replace the documents. @returns the token of a link to a document of the patient */
@@ -113,10 +113,10 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
   beforeAll(async () => {
     await renewLink();
     await day.line.pause({ operator: 'test', reason: 'keeps a run and a sync in progress' });
-    way.spoil(mode);
+    awsProxy.startFault(mode);
   });
   afterAll(async () => {
-    way.mend();
+    awsProxy.endFault();
     await day.line.resume({ operator: 'test', reason: 'test over' });
   });
 

@@ -212,7 +212,7 @@ interface Task {
 }
 
 /** Failed requests in one attempt of an activity (worker/activities/line-attempt.ts). */
-const requestsPerAttempt = 8;
+const failuresPerAttempt = 8;
 
 /** Takes tasks while there are slots, as the SDK's worker does. */
 export function taskWorker({
@@ -237,7 +237,7 @@ export function taskWorker({
   const tasks = new Set<Promise<void>>();
 
   const carryOut = async ({ priority, kvnr }: Task): Promise<void> => {
-    for (let requests = 0; requests < requestsPerAttempt && !grace.signal.aborted; ) {
+    for (let failures = 0; failures < failuresPerAttempt && !grace.signal.aborted; ) {
       try {
         if (priority === 'list') await insurer.fetchList({}, emptySink, grace.signal);
         else await insurer.fetchCareRecords(kvnr, priority, grace.signal);
@@ -246,7 +246,7 @@ export function taskWorker({
         if (error instanceof LineWithheld) continue;
         if (!(error instanceof LineError)) return; // the line has stopped here
         if (error.fault === 'unauthorized') continue;
-        requests += 1;
+        failures += 1;
       }
     }
   };
