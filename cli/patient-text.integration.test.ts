@@ -41,7 +41,7 @@ async function serve(answers: readonly (string | { readonly problem: string })[]
 const whole = (patient: string, ...records: string[]): string =>
   `{\n"patient": ${patient},\n"careRecords": [${records.map((record) => `\n${record}`).join(',')}]\n}\n`;
 
-test('the content of documents is put into the records; a byte order mark and numbers stay as they were', async () => {
+test('the content of documents is inserted into the records; a byte order mark and numbers stay as they were', async () => {
   const content = '\ufeffno base64: ü';
   const { api } = await serve([
     `{"patient":{"size":1.70},"careRecords":[{"id":"a","big":12345678901234567890,"documents":[{"contentBase64":""},{"contentBase64":${linked(content)}}]}]}`,

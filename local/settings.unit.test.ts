@@ -25,7 +25,7 @@ test('INSURER_BASE_URL requires INSURER_API_TOKEN', () => {
   expect(insurer).toEqual({ baseUrl: 'https://kk.example', token: 't' });
 });
 
-test('all invalid settings are reported at once', () => {
+test('all invalid settings are reported together', () => {
   const read = () => readSettings({ PORT_BASE: '80', INSURER_ID: 'AOK Nord', INSURER_BASE_URL: 'ftp://x' });
   expect(read).toThrow(ConfigError);
   for (const name of ['PORT_BASE', 'INSURER_ID', 'INSURER_BASE_URL']) expect(read).toThrow(new RegExp(name));

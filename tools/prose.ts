@@ -3,7 +3,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, write
 import { tmpdir } from 'node:os';
 import { dirname, extname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { parseSync } from 'oxc-parser';
+import { type Argument, type Expression, parseSync, Visitor } from 'oxc-parser';
 import { ensureGoTools } from './go-tools.ts';
 
 const root = dirname(import.meta.dirname);
@@ -11,29 +11,42 @@ const root = dirname(import.meta.dirname);
 /** Texts that must stay as they are: recorded, released, or generated from elsewhere. */
 const excluded = /(^|\/)(node_modules|cdk\.out)\/|^\.local|^test\/(histories|releases)\//;
 
-/** A comment as Vale reads it: lines of Markdown, each with its line number in the source file. */
+/** The calls whose first argument people read: titles of tests, messages of errors, lines in a terminal. */
+const callsWithProse = /^(test|describe|say|\w*Error)$/;
+
+/** Text as Vale reads it: lines of Markdown, each with its line number in the source file. */
 interface ProseLine {
   readonly text: string;
   readonly line: number;
 }
 
 /**
- * Checks Markdown files and the comments of TypeScript and JavaScript files with Vale (.vale.ini).
- * Vale's own readers of source code do not split comments into sentences, so comments are handed over as Markdown.
+ * Checks Markdown files with Vale (.vale.ini), and of TypeScript and JavaScript files the comments, test titles and error
+ * messages. Vale's own readers of source code do not split comments into sentences, so both are handed over as Markdown.
  * @param paths files or folders below the current directory; without any, the whole project
  * @returns one line for each problem: `file:line: message`
  */
 export async function findProseProblems(vale: string, paths: readonly string[] = []): Promise<readonly string[]> {
   const mirror = mkdtempSync(join(tmpdir(), 'epa-sync-prose-'));
   try {
-    const sources = new Map<string, readonly ProseLine[]>();
+    const sources = new Map<string, { readonly file: string; readonly lines: readonly ProseLine[] }>();
+    const write = (target: string, text: string): void => {
+      mkdirSync(dirname(join(mirror, target)), { recursive: true });
+      writeFileSync(join(mirror, target), text);
+    };
     for (const file of filesToCheck(paths)) {
       const source = readFileSync(join(root, file), 'utf8');
-      const lines = extname(file) === '.md' ? undefined : commentLines(file, source);
-      const target = lines ? `${file}.md` : file;
-      if (lines) sources.set(target, lines);
-      mkdirSync(dirname(join(mirror, target)), { recursive: true });
-      writeFileSync(join(mirror, target), lines ? lines.map(({ text }) => text).join('\n') : source);
+      if (extname(file) === '.md') {
+        write(file, source);
+        continue;
+      }
+      for (const [suffix, lines] of [
+        ['.comments.md', commentLines(file, source)],
+        ['.strings.md', stringLines(file, source)],
+      ] as const) {
+        sources.set(`${file}${suffix}`, { file, lines });
+        write(`${file}${suffix}`, lines.map(({ text }) => text).join('\n'));
+      }
     }
     const { stdout } = await promisify(execFile)(
       vale,
@@ -43,12 +56,8 @@ export async function findProseProblems(vale: string, paths: readonly string[] =
     const alerts = JSON.parse(stdout) as Record<string, readonly { Line: number; Message: string }[]>;
     return Object.entries(alerts).flatMap(([name, found]) => {
       const target = name.replace(/^\.\//, '');
-      const lines = sources.get(target);
-      return found.map(({ Line, Message }) =>
-        lines
-          ? `${target.slice(0, -'.md'.length)}:${lines[Line - 1]?.line ?? 1}: ${Message}`
-          : `${target}:${Line}: ${Message}`,
-      );
+      const { file, lines } = sources.get(target) ?? { file: target };
+      return found.map(({ Line, Message }) => `${file}:${lines ? (lines[Line - 1]?.line ?? 1) : Line}: ${Message}`);
     });
   } finally {
     rmSync(mirror, { recursive: true, force: true });
@@ -91,6 +100,45 @@ function commentLines(file: string, source: string): readonly ProseLine[] {
     previousEndLine = type === 'Line' && isAlone ? firstLine : -1;
   }
   return lines;
+}
+
+/** Returns the first arguments of the calls with prose, each as a paragraph. */
+function stringLines(file: string, source: string): readonly ProseLine[] {
+  const lines: ProseLine[] = [];
+  const collect = ({ callee, arguments: [first], start }: CallWithArguments): void => {
+    const text = callsWithProse.test(nameOf(callee)) ? textOf(first) : undefined;
+    if (text === undefined) return;
+    const line = source.slice(0, first?.start ?? start).split('\n').length;
+    for (const part of text.split('\n'))
+      lines.push({ text: part.trim().replace(/^#/, '\\#'), line }, { text: '', line });
+  };
+  new Visitor({ CallExpression: collect, NewExpression: collect }).visit(parseSync(file, source).program);
+  return lines;
+}
+
+interface CallWithArguments {
+  readonly callee: Expression;
+  readonly arguments: readonly Argument[];
+  readonly start: number;
+}
+
+/** Returns the name of what is called: `test` for `test.each(rows)(title)`, `say` for `world.say(text)`. */
+function nameOf(callee: Expression): string {
+  if (callee.type === 'Identifier') return callee.name;
+  if (callee.type === 'CallExpression') return nameOf(callee.callee);
+  if (callee.type !== 'MemberExpression') return '';
+  if (callee.property.type === 'Identifier' && callee.property.name === 'say') return 'say';
+  return nameOf(callee.object);
+}
+
+/** Returns the text of a string, with code in place of its expressions. */
+function textOf(expression: Argument | undefined): string | undefined {
+  if (expression?.type === 'Literal') return typeof expression.value === 'string' ? expression.value : undefined;
+  if (expression?.type === 'TemplateLiteral')
+    return expression.quasis.map(({ value }) => value.cooked ?? value.raw).join('`x`');
+  if (expression?.type === 'BinaryExpression' && expression.operator === '+')
+    return `${textOf(expression.left as Expression) ?? '`x`'}${textOf(expression.right) ?? '`x`'}`;
+  return undefined;
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -103,7 +103,7 @@ test('a resume whose answer was lost does not lift a later pause', async () => {
   expect(wasLost()).toBe(true);
 });
 
-test('a pause is confirmed at once without a holder, and after the lease of a dead holder', async () => {
+test('a pause is confirmed immediately without a holder, and after the lease of a dead holder', async () => {
   const gate = open();
   await pauseNow(gate);
   expect(await gate.awaitSilence(never)).toMatchObject({ state: 'paused', silent: true });

@@ -8,10 +8,10 @@ import { dailySyncId } from '../../core/contract/names.ts';
 import { createInsurerLineClient } from '../../core/temporal/insurer-line-client.ts';
 import { type Day, insurerId, startDay } from '../day.fixture.ts';
 import { testDir } from '../stack.ts';
-import { Crew, leaseMs, type Member, nowMs, pace, wasUnimpaired } from './crew.ts';
 import { drawFault, faults, recordLoss, type Scene } from './faults.ts';
 import { at, brokenGuarantees, evidence, idleTimes, pauseTimes, type Row, row, unknowableRequests } from './judge.ts';
 import { Operators } from './operators.ts';
+import { leaseMs, type Member, nowMs, pace, WorkerPool, wasUnimpaired } from './worker-pool.ts';
 
 /**
  * A seed repeats the faults of a run. The processes react differently each time, so a failure may need several runs.
@@ -25,8 +25,8 @@ const standstillMs = 60_000 * pace;
 /** Number of attempts at one workflow task after which the faults cannot be the cause. Later attempts are minutes apart. */
 const stuckAttempts = 6;
 
-/** Number of faults after which the line must be in use again. */
-const breathEvery = 5;
+/** Number of faults after which the test waits until the line is in use again. */
+const faultsPerUsageCheck = 5;
 /** Number of single faults, with all else working, which measure the recovery. */
 const calmRounds = Math.max(5, Math.ceil(faultsWanted / 70));
 /** Time limit in ms, far more than needed, because the machine may be busy. */
@@ -52,55 +52,55 @@ test(`${faultsWanted} faults: both guarantees are kept, and every run is complet
 }, async () => {
   say(`CHAOS_SEED=${seed} CHAOS_FAULTS=${faultsWanted}`);
   await using day = await startDay(world);
-  await using crew = new Crew(day);
+  await using pool = new WorkerPool(day);
   const line = createInsurerLineClient({
     temporal: async () => day.client,
     gate: day.stores.gateOf(insurerId),
     insurerId,
   });
-  const operators = new Operators(line, day.insurer, crew);
+  const operators = new Operators(line, day.insurer, pool);
   const days = new Days(day);
   const scene: Scene = {
-    ...{ day, crew, operators, losses: [], inProgress: new Set(), isTemporalRestarting: false },
+    ...{ day, pool, operators, losses: [], inProgress: new Set(), isTemporalRestarting: false },
     hasWork: () => days.hasWork,
   };
-  const struck: { readonly kind: string; readonly description: string }[] = [];
+  const applied: { readonly kind: string; readonly description: string }[] = [];
   try {
-    await crew.keepUp();
-    const live = days.live();
-    live.catch(() => {}); // checked between the faults
-    const tooLate = sleep(limitMs).then(() => Promise.reject(new Error('the run does not come to its end')));
+    await pool.startMissing();
+    const allDays = days.run();
+    allDays.catch(() => {}); // checked between the faults
+    const tooLate = sleep(limitMs).then(() => Promise.reject(new Error('the run does not end')));
     tooLate.catch(() => {});
     const stuck = runIsStuck(day);
     stuck.catch(() => {});
     await Promise.race([day.insurer.requestArrives(1), tooLate]);
-    for (let number = 1; struck.length < faultsWanted; number += 1) {
-      if (crew.present.length === 0) await Promise.race([crew.keepUp(), tooLate]); // a start takes long on a busy machine
+    for (let number = 1; applied.length < faultsWanted; number += 1) {
+      if (pool.present.length === 0) await Promise.race([pool.startMissing(), tooLate]); // a start takes long on a busy machine
       const fault = drawFault(seed, number);
       const atMs = nowMs();
-      const done = await Promise.race([faults[fault.kind].strike(fault.random, scene), tooLate]);
-      if (done !== undefined) struck.push({ kind: fault.kind, description: `${at(atMs)} ${fault.kind}: ${done}` });
-      if (process.env['CHAOS_TRACE']) say(`${struck.length} ${struck.at(-1)?.description}; ${whereabouts(scene)}`);
-      await Promise.race([sleep(fault.gapMs), live, stuck, tooLate]);
+      const done = await Promise.race([faults[fault.kind].apply(fault.random, scene), tooLate]);
+      if (done !== undefined) applied.push({ kind: fault.kind, description: `${at(atMs)} ${fault.kind}: ${done}` });
+      if (process.env['CHAOS_TRACE']) say(`${applied.length} ${applied.at(-1)?.description}; ${describeScene(scene)}`);
+      await Promise.race([sleep(fault.gapMs), allDays, stuck, tooLate]);
       expect(brokenGuarantees(scene)).toEqual([]);
-      await expectMovement(scene);
-      if (number % breathEvery === 0) await lineMoves(day);
+      await expectUsage(scene);
+      if (number % faultsPerUsageCheck === 0) await awaitRequests(day);
     }
     await Promise.race([Promise.all(scene.inProgress), tooLate]);
-    for (let round = 0; round < calmRounds; round += 1) await Promise.race([calmRound(scene), live, stuck, tooLate]);
+    for (let round = 0; round < calmRounds; round += 1) await Promise.race([calmRound(scene), allDays, stuck, tooLate]);
     days.isLast = true;
-    await Promise.race([live, stuck, tooLate]);
+    await Promise.race([allDays, stuck, tooLate]);
     expect(brokenGuarantees(scene)).toEqual([]);
   } catch (error) {
     const kept = await keepEvidence(day);
     say(
       [
-        `CHAOS_SEED=${seed} failed after ${struck.length} faults; logs of the workers, and the run's history: ${kept}`,
+        `CHAOS_SEED=${seed} failed after ${applied.length} faults; logs of the workers, and the run's history: ${kept}`,
         '',
       ].join('\n'),
     );
     say(
-      struck
+      applied
         .slice(-40)
         .map(({ description }) => description)
         .join('\n'),
@@ -108,11 +108,11 @@ test(`${faultsWanted} faults: both guarantees are kept, and every run is complet
     say([...brokenGuarantees(scene), ...evidence(day.insurer)].join('\n'));
     throw error;
   } finally {
-    say(table(rows(scene, struck, days)));
+    say(table(rows(scene, applied, days)));
   }
 });
 
-/** Repeats days: a run, whose result is checked completely, and then new people on the list. */
+/** Repeats simulated days: a run and the complete check of its result, then new people on the list. */
 class Days {
   isLast = false;
   completed = 0;
@@ -131,14 +131,14 @@ class Days {
     return left >= 20 && insurer.log().at(-1)?.kind === 'care';
   }
 
-  async live(): Promise<void> {
+  async run(): Promise<void> {
     const { insurer, sync } = this.#day;
     for (;;) {
       const stored = new Set(await this.#day.storedRefs());
       this.#served = insurer.summary().patientsServed;
       this.#expected = insurer.patients().filter(({ kvnr }) => !stored.has(this.#day.refOf(kvnr))).length;
       while (!(await sync.start().catch(() => undefined))) await sleep(200); // Temporal may be restarting
-      await expectWhole(this.#day, stored);
+      await expectComplete(this.#day, stored);
       this.completed += 1;
       if (this.isLast) return;
       insurer.nextDay({ new: 250, gone: 5 });
@@ -147,7 +147,7 @@ class Days {
 }
 
 /** Checks that each patient is stored once with the records that were sent, that the run has counted each once, and that nothing staged is left. */
-async function expectWhole(day: Day, storedBefore: ReadonlySet<string>): Promise<void> {
+async function expectComplete(day: Day, storedBefore: ReadonlySet<string>): Promise<void> {
   const progress = await day.ended();
   const patients = day.insurer.patients().map((patient) => ({ ...patient, ref: day.refOf(patient.kvnr) }));
   const fresh = patients.filter(({ ref }) => !storedBefore.has(ref));
@@ -176,17 +176,17 @@ async function expectWhole(day: Day, storedBefore: ReadonlySet<string>): Promise
 }
 
 /** Resolves after a few requests, or after a while, because an unused line proves little. */
-async function lineMoves({ insurer }: Day): Promise<void> {
+async function awaitRequests({ insurer }: Day): Promise<void> {
   const { requests } = insurer.summary();
   await insurer.requestArrives(requests + 5, AbortSignal.timeout(2.5 * leaseMs)).catch(() => {});
 }
 
 /** Rejects if no request arrives although the line is open and a worker is there. */
-async function expectMovement({ day: { insurer }, operators, crew }: Scene): Promise<void> {
+async function expectUsage({ day: { insurer }, operators, pool }: Scene): Promise<void> {
   const fromMs = nowMs() - standstillMs;
   const isExcused =
     operators.closed.some(({ untilMs = nowMs() }) => untilMs > fromMs) ||
-    !crew.all.some(({ readyAtMs }) => readyAtMs < fromMs);
+    !pool.all.some(({ readyAtMs }) => readyAtMs < fromMs);
   const lastMs = insurer.log().at(-1)?.startedAt ?? nowMs();
   if (!isExcused && lastMs < fromMs) throw new Error(`no request since ${at(lastMs)}`);
 }
@@ -200,30 +200,30 @@ async function runIsStuck({ client }: Day): Promise<never> {
       .describe()
       .catch(() => undefined); // Temporal may be restarting
     if ((found?.raw.pendingWorkflowTask?.attempt ?? 0) >= stuckAttempts)
-      throw new Error('no worker can carry the run on');
+      throw new Error('no worker can continue the run');
   }
 }
 
 /** Kills the holder, stops the next one, and pauses the line once, each when all workers are well and have work. */
 async function calmRound(scene: Scene): Promise<void> {
-  const { crew, day, operators } = scene;
+  const { pool, day, operators } = scene;
   for (const how of ['kill', 'stop'] as const) {
     const holder = await calm(scene);
     recordLoss(scene, how === 'kill' ? 'kill -9' : 'SIGTERM', holder, 'alone');
-    crew.wanted -= 1; // a worker that starts would take the processor that the others need
-    await crew.end(holder, how);
+    pool.wanted -= 1; // a worker that starts would take the processor that the others need
+    await pool.end(holder, how);
     const { requests } = day.insurer.summary();
     await day.insurer.requestArrives(requests + 1);
-    crew.wanted += 1;
+    pool.wanted += 1;
   }
   await calm(scene);
   await operators.act('one', 200);
 }
 
 /** Resolves with the holder once no worker has had an impairment for a while and the line is busy. */
-async function calm({ crew, day, hasWork }: Scene): Promise<Member> {
+async function calm({ pool, day, hasWork }: Scene): Promise<Member> {
   for (;;) {
-    const { present, wanted, holder } = crew;
+    const { present, wanted, holder } = pool;
     const sinceMs = nowMs() - 1_000;
     const areWell = present.length >= wanted && present.every((member) => wasUnimpaired(member, sinceMs, nowMs()));
     if (areWell && holder !== undefined && hasWork() && (await isLineAskedFor(day))) return holder;
@@ -241,14 +241,14 @@ async function isLineAskedFor({ client }: Day): Promise<boolean> {
   return waiting.length >= 5;
 }
 
-const whereabouts = ({ crew, day }: Scene): string => {
+const describeScene = ({ pool, day }: Scene): string => {
   const { requests, patientsServed } = day.insurer.summary();
-  return `holder ${crew.holder?.name}, ${crew.present.length} workers, ${requests} requests, ${patientsServed} served`;
+  return `holder ${pool.holder?.name}, ${pool.present.length} workers, ${requests} requests, ${patientsServed} served`;
 };
 
-function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: Days): Row[] {
+function rows(scene: Scene, applied: readonly { readonly kind: string }[], days: Days): Row[] {
   const kinds = Object.keys(faults).map(
-    (kind): Row => ({ what: kind, count: struck.filter((one) => one.kind === kind).length }),
+    (kind): Row => ({ what: kind, count: applied.filter((one) => one.kind === kind).length }),
   );
   const idle = idleTimes(scene);
   const after = (how: string, when: string): number[] =>
@@ -258,20 +258,20 @@ function rows(scene: Scene, struck: readonly { readonly kind: string }[], days: 
   const { requests, failureRate, patientsServed, servedAgain } = scene.day.insurer.summary();
   return [
     ...kinds,
-    { what: 'faults', count: struck.length },
+    { what: 'faults', count: applied.length },
     row('pause confirmed, holder well', unimpaired, '1 s + 2 s of grace'),
     row('pause confirmed, holder frozen, killed or disconnected', impaired),
     row('line idle after kill -9, all else well', after('kill -9', 'alone'), `LEASE_MS + 2 s: ${leaseMs + 2_000} ms`),
     row('line idle after SIGTERM, all else well', after('SIGTERM', 'alone'), '1 s'),
-    row('line idle after kill -9, other faults besides', after('kill -9', 'under fire')),
-    row('line idle after SIGTERM, other faults besides', after('SIGTERM', 'under fire')),
-    { what: 'runs completed, and looked at whole', count: days.completed },
+    row('line idle after kill -9, among other faults', after('kill -9', 'among other faults')),
+    row('line idle after SIGTERM, among other faults', after('SIGTERM', 'among other faults')),
+    { what: 'runs completed, each checked as a whole', count: days.completed },
     { what: `requests (${Math.round(failureRate * 100)} % failed)`, count: requests },
     { what: `patients served (${servedAgain} requests for one served before)`, count: patientsServed },
     { what: 'requests against a Retry-After that no worker could know', count: unknowable.beforeRetryAfter },
     { what: 'requests against a 410 that no worker could know', count: unknowable.after410 },
-    { what: 'workers started', count: scene.crew.all.length },
-    { what: 'workers that ended by themselves', count: scene.crew.endedByThemselves },
+    { what: 'workers started', count: scene.pool.all.length },
+    { what: 'workers that ended by themselves', count: scene.pool.endedByThemselves },
     ...Object.entries(scene.operators.rejections).map(
       ([what, count]): Row => ({ what: `answers "${what}" to operators`, count }),
     ),

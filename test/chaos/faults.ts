@@ -3,14 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { between, pick, type Random, seededRandom } from '../../simulator/random.ts';
 import { findLauncher } from '../../worker/line/launcher.ts';
 import type { Day } from '../day.fixture.ts';
-import { type Crew, isImpaired, leaseMs, type Member, nowMs, pace, recordImpairment } from './crew.ts';
 import { type AwsMode, temporalModes } from './faulty-proxy.ts';
 import { acts, type Operators } from './operators.ts';
+import { isImpaired, leaseMs, type Member, nowMs, pace, recordImpairment, type WorkerPool } from './worker-pool.ts';
 
 /** What the faults act on. */
 export interface Scene {
   readonly day: Day;
-  readonly crew: Crew;
+  readonly pool: WorkerPool;
   readonly operators: Operators;
   isTemporalRestarting: boolean;
   /** whether many patients are pending, so that only the line limits the run */
@@ -26,7 +26,7 @@ export interface Loss {
   readonly member: Member;
   readonly atMs: number;
   readonly hadWork: boolean;
-  readonly when: 'alone' | 'under fire';
+  readonly when: 'alone' | 'among other faults';
 }
 
 /** A drawn fault with all its random choices, so that a seed repeats it. */
@@ -53,11 +53,11 @@ export function drawFault(seed: number, number: number): Fault {
 /** Whether the system kills a line process with its main process, even if it is frozen (docs/explanation/limits.md). */
 const endsOrphans = findLauncher().execArgv.length > 0;
 
-/** Strikes a fault. @returns a description; undefined if there was no target */
-type Strike = (random: Random, scene: Scene) => Promise<string | undefined>;
+/** Applies a fault. @returns a description; undefined if there was no target */
+type ApplyFault = (random: Random, scene: Scene) => Promise<string | undefined>;
 
 const kill =
-  (whom: 'main process' | 'line process' | 'both'): Strike =>
+  (whom: 'main process' | 'line process' | 'both'): ApplyFault =>
   async (random, scene) => {
     // If the system does not kill a frozen line process with its main process, the freeze must be shorter than the lease.
     const member = pickWorker(
@@ -67,16 +67,16 @@ const kill =
     );
     if (member === undefined) return undefined;
     const moment = await awaitMoment(pick(random, moments), scene);
-    const isHolder = member === scene.crew.holder;
+    const isHolder = member === scene.pool.holder;
     if (isHolder && whom !== 'line process') recordLoss(scene, 'kill -9', member);
     if (whom !== 'main process') signal(member.worker.linePid, 'SIGKILL');
     if (whom === 'line process') later(scene, sleep(2_000).then(recordImpairment(member, 'without line process')));
-    else later(scene, scene.crew.end(member, 'kill'));
+    else later(scene, scene.pool.end(member, 'kill'));
     return `${member.name}${isHolder ? ' (holder)' : ''} ${moment}`;
   };
 
 const freeze =
-  (whom: 'main process' | 'line process', howLong: 'short' | 'long'): Strike =>
+  (whom: 'main process' | 'line process', howLong: 'short' | 'long'): ApplyFault =>
   async (random, scene) => {
     const member = pickWorker(random, scene, (one) => !isImpaired(one, 'unresponsive'));
     const ms = howLong === 'short' ? between(random, 50, leaseMs * 0.8) : between(random, leaseMs * 1.1, leaseMs * 2);
@@ -86,7 +86,7 @@ const freeze =
   };
 
 const block =
-  (whom: 'main process' | 'line process'): Strike =>
+  (whom: 'main process' | 'line process'): ApplyFault =>
   async (random, scene) => {
     const member = pickWorker(random, scene, (one) => !isImpaired(one, 'unresponsive'));
     const ms = between(random, 200, leaseMs * 1.5);
@@ -100,7 +100,7 @@ const block =
   };
 
 const disturbAws =
-  (mode: AwsMode): Strike =>
+  (mode: AwsMode): ApplyFault =>
   async (random, scene) => {
     const member = pickWorker(random, scene, (one) => !isImpaired(one, 'aws'));
     const ms = between(random, 300, leaseMs * 1.6);
@@ -119,48 +119,48 @@ const disturbAws =
 
 /** Each fault and its weight. */
 export const faults = {
-  'kill -9 of the main process': { weight: 5, strike: kill('main process') },
-  'kill -9 of the line process': { weight: 5, strike: kill('line process') },
-  'kill -9 of both': { weight: 5, strike: kill('both') },
-  'main process frozen, shorter than the lease': { weight: 5, strike: freeze('main process', 'short') },
-  'main process frozen, longer than the lease': { weight: 5, strike: freeze('main process', 'long') },
-  'line process frozen, shorter than the lease': { weight: 5, strike: freeze('line process', 'short') },
-  'line process frozen, longer than the lease': { weight: 5, strike: freeze('line process', 'long') },
-  'main process blocked': { weight: 4, strike: block('main process') },
-  'line process blocked': { weight: 4, strike: block('line process') },
+  'kill -9 of the main process': { weight: 5, apply: kill('main process') },
+  'kill -9 of the line process': { weight: 5, apply: kill('line process') },
+  'kill -9 of both': { weight: 5, apply: kill('both') },
+  'main process frozen, shorter than the lease': { weight: 5, apply: freeze('main process', 'short') },
+  'main process frozen, longer than the lease': { weight: 5, apply: freeze('main process', 'long') },
+  'line process frozen, shorter than the lease': { weight: 5, apply: freeze('line process', 'short') },
+  'line process frozen, longer than the lease': { weight: 5, apply: freeze('line process', 'long') },
+  'main process blocked': { weight: 4, apply: block('main process') },
+  'line process blocked': { weight: 4, apply: block('line process') },
   'kill -9 of the main process of a frozen line process': {
     weight: 3,
-    async strike(random, scene) {
+    async apply(random, scene) {
       const member = pickWorker(random, scene, (one) => !isImpaired(one, 'unresponsive'));
       const ms = between(random, 50, leaseMs * (endsOrphans ? 2 : 0.6));
       if (member === undefined) return undefined;
       const moment = await awaitMoment(pick(random, moments), scene);
       const what = freezeProcess(scene, member, 'line process', ms);
-      if (member === scene.crew.holder) recordLoss(scene, 'kill -9', member);
-      later(scene, scene.crew.end(member, 'kill'));
+      if (member === scene.pool.holder) recordLoss(scene, 'kill -9', member);
+      later(scene, scene.pool.end(member, 'kill'));
       return `${what} ${moment}`;
     },
   },
   SIGTERM: {
     weight: 6,
-    async strike(random, scene) {
+    async apply(random, scene) {
       const member = pickWorker(random, scene, (one) => !isImpaired(one, 'unresponsive'));
       if (member === undefined) return undefined;
-      const isHolder = member === scene.crew.holder;
+      const isHolder = member === scene.pool.holder;
       if (isHolder) recordLoss(scene, 'SIGTERM', member);
-      later(scene, scene.crew.end(member, 'stop'));
+      later(scene, scene.pool.end(member, 'stop'));
       return `${member.name}${isHolder ? ' (holder)' : ''}`;
     },
   },
-  'DynamoDB and S3: connections reset': { weight: 2, strike: disturbAws('drop') },
-  'DynamoDB and S3: silent': { weight: 2, strike: disturbAws('silent') },
-  'DynamoDB and S3: late': { weight: 3, strike: disturbAws('delay') },
-  'DynamoDB and S3: 500': { weight: 3, strike: disturbAws('error') },
-  'DynamoDB and S3: done, but the answer lost': { weight: 4, strike: disturbAws('lost-answer') },
-  'DynamoDB and S3: throttled': { weight: 3, strike: disturbAws('throttle') },
+  'DynamoDB and S3: connections reset': { weight: 2, apply: disturbAws('drop') },
+  'DynamoDB and S3: silent': { weight: 2, apply: disturbAws('silent') },
+  'DynamoDB and S3: late': { weight: 3, apply: disturbAws('delay') },
+  'DynamoDB and S3: 500': { weight: 3, apply: disturbAws('error') },
+  'DynamoDB and S3: done, but the answer lost': { weight: 4, apply: disturbAws('lost-answer') },
+  'DynamoDB and S3: throttled': { weight: 3, apply: disturbAws('throttle') },
   'Temporal disconnected': {
     weight: 5,
-    async strike(random, scene) {
+    async apply(random, scene) {
       const member = pickWorker(random, scene, (one) => !isImpaired(one, 'temporal'));
       const [ms, mode] = [between(random, 300, leaseMs * 2), pick(random, temporalModes)];
       if (member === undefined) return undefined;
@@ -178,7 +178,7 @@ export const faults = {
   },
   'wall clock jumps': {
     weight: 4,
-    async strike(random, scene) {
+    async apply(random, scene) {
       const member = pickWorker(random, scene);
       const offsetMs = pick(random, [-3_600_000, 0, 3_600_000]);
       if (member === undefined) return undefined;
@@ -188,7 +188,7 @@ export const faults = {
   },
   'pause and resume': {
     weight: 10,
-    async strike(random, scene) {
+    async apply(random, scene) {
       const [act, ms] = [pick(random, acts), between(random, 100, 1_500)];
       const moment = pick(random, [...moments, 'in a hanging', 'any'] as const); // a pause matters most during a request
       const before = (): Promise<unknown> => (moment === 'any' ? sleep(0) : awaitMoment(moment, scene));
@@ -198,20 +198,20 @@ export const faults = {
   },
   'pause and resume while no worker runs': {
     weight: 1,
-    async strike(random, scene) {
-      const { crew, operators } = scene;
-      if (crew.isDismissed) return undefined;
+    async apply(random, scene) {
+      const { pool, operators } = scene;
+      if (pool.isDismissed) return undefined;
       const ms = between(random, 100, 1_000);
-      crew.isDismissed = true;
-      const ended = crew.present.map((member) => {
+      pool.isDismissed = true;
+      const ended = pool.present.map((member) => {
         const how = pick<'kill' | 'stop'>(random, ['kill', 'stop']);
         if (how === 'kill') signal(member.worker.linePid, 'SIGKILL');
-        return crew.end(member, how);
+        return pool.end(member, how);
       });
       await Promise.all(ended);
       const back = async (): Promise<void> => {
-        crew.isDismissed = false;
-        await crew.keepUp();
+        pool.isDismissed = false;
+        await pool.startMissing();
       };
       await operators.act('one', ms, { whilePaused: back });
       return `for ${ms} ms`;
@@ -219,10 +219,10 @@ export const faults = {
   },
   'restart of Temporal': {
     weight: 1,
-    async strike(_random, scene) {
+    async apply(_random, scene) {
       if (scene.isTemporalRestarting) return undefined;
       scene.isTemporalRestarting = true;
-      const over = scene.crew.present.map((member) => recordImpairment(member, 'temporal'));
+      const over = scene.pool.present.map((member) => recordImpairment(member, 'temporal'));
       const restart = scene.day.stack.restartTemporal().then(() => {
         for (const end of over) end();
         scene.isTemporalRestarting = false;
@@ -233,37 +233,37 @@ export const faults = {
   },
   'a worker joins': {
     weight: 2,
-    async strike(_random, { crew }) {
-      if (crew.wanted >= 4) return undefined;
-      crew.wanted += 1;
-      return `${crew.wanted} workers`;
+    async apply(_random, { pool }) {
+      if (pool.wanted >= 4) return undefined;
+      pool.wanted += 1;
+      return `${pool.wanted} workers`;
     },
   },
   'a worker leaves': {
     weight: 2,
-    async strike(random, scene) {
-      const member = anyone(random, scene.crew.present);
-      if (scene.crew.wanted <= 2 || member === undefined || isImpaired(member, 'unresponsive')) return undefined;
-      scene.crew.wanted -= 1;
-      later(scene, scene.crew.end(member, 'stop'));
+    async apply(random, scene) {
+      const member = pickMember(random, scene.pool.present);
+      if (scene.pool.wanted <= 2 || member === undefined || isImpaired(member, 'unresponsive')) return undefined;
+      scene.pool.wanted -= 1;
+      later(scene, scene.pool.end(member, 'stop'));
       return member.name;
     },
   },
-} satisfies Record<string, { weight: number; strike: Strike }>;
+} satisfies Record<string, { weight: number; apply: ApplyFault }>;
 
-/** Picks a worker, mostly the holder, because faults of others rarely have an effect. */
+/** Picks a worker. In three of four cases it is the holder, because faults of others rarely have an effect. */
 function pickWorker(
   random: Random,
-  { crew }: Scene,
+  { pool }: Scene,
   suits: (member: Member) => boolean = () => true,
 ): Member | undefined {
   const [chance, other] = [random(), random()]; // always drawn, so that later choices do not depend on the present workers
-  const { holder } = crew;
+  const { holder } = pool;
   if (holder !== undefined && suits(holder) && chance < 0.75) return holder;
-  return anyone(() => other, crew.present.filter(suits));
+  return pickMember(() => other, pool.present.filter(suits));
 }
 
-const anyone = (random: Random, members: readonly Member[]): Member | undefined => {
+const pickMember = (random: Random, members: readonly Member[]): Member | undefined => {
   const [first, ...rest] = members;
   return first === undefined ? undefined : pick(random, [first, ...rest]);
 };
@@ -304,7 +304,7 @@ function freezeProcess(scene: Scene, member: Member, whom: 'main process' | 'lin
       over();
     }),
   );
-  return `${member.name}${member === scene.crew.holder ? ' (holder)' : ''} for ${ms} ms`;
+  return `${member.name}${member === scene.pool.holder ? ' (holder)' : ''} for ${ms} ms`;
 }
 
 /** Records that a process does not respond. @returns records its end */
@@ -323,7 +323,7 @@ export const recordLoss = (
   { losses, hasWork }: Scene,
   how: Loss['how'],
   member: Member,
-  when: Loss['when'] = 'under fire',
+  when: Loss['when'] = 'among other faults',
 ): void => {
   losses.push({ how, member, atMs: nowMs(), hadWork: hasWork(), when });
 };

@@ -44,9 +44,9 @@ export async function startAwsProxy(target: string, ownPort = 0): Promise<Faulty
   let faultEnded = Promise.withResolvers<void>();
   let requests = 0;
 
-  const server = createServer((asked, answer) => {
+  const server = createServer((incoming, answer) => {
     requests += 1;
-    serve(asked, answer, requests).catch(() => answer.destroy()); // the client or the service has gone
+    serve(incoming, answer, requests).catch(() => answer.destroy()); // the client or the service has gone
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -54,24 +54,24 @@ export async function startAwsProxy(target: string, ownPort = 0): Promise<Faulty
     if (mode === 'drop') socket.resetAndDestroy();
   });
 
-  async function serve(asked: IncomingMessage, answer: ServerResponse, number: number): Promise<void> {
-    const body = await buffer(asked);
+  async function serve(incoming: IncomingMessage, answer: ServerResponse, number: number): Promise<void> {
+    const body = await buffer(incoming);
     const modeAtArrival = mode;
     if (modeAtArrival === 'drop') return void answer.destroy();
     if (modeAtArrival === 'error') return void answer.writeHead(500).end('{"__type":"InternalServerError"}');
-    if (modeAtArrival === 'throttle') return throttle(asked, answer);
+    if (modeAtArrival === 'throttle') return throttle(incoming, answer);
     if (modeAtArrival === 'silent') await faultEnded.promise;
     if (modeAtArrival === 'delay') await sleep(delaysMs[number % delaysMs.length]);
-    const { status, headers, bytes } = await forward(asked, body);
+    const { status, headers, bytes } = await forward(incoming, body);
     if (modeAtArrival !== 'lost-answer') return void answer.writeHead(status, headers).end(bytes);
     if (number % 2 === 0) answer.destroy();
     else answer.writeHead(500).end('{"__type":"InternalServerError"}');
   }
 
-  async function forward(asked: IncomingMessage, body: Buffer) {
-    const { expect: _, 'transfer-encoding': __, ...headers } = asked.headers;
+  async function forward(incoming: IncomingMessage, body: Buffer) {
+    const { expect: _, 'transfer-encoding': __, ...headers } = incoming.headers;
     const sent = request({
-      ...{ hostname, port, agent, method: asked.method, path: asked.url },
+      ...{ hostname, port, agent, method: incoming.method, path: incoming.url },
       headers: { ...headers, 'content-length': body.length },
     });
     sent.end(body);

@@ -1,7 +1,7 @@
 import type { Insurer } from '../../simulator/insurer.ts';
 import type { LogEntry, Summary } from '../../simulator/log.ts';
-import { wasUnimpaired } from './crew.ts';
 import type { Loss, Scene } from './faults.ts';
+import { wasUnimpaired } from './worker-pool.ts';
 
 /** Violations in the insurer's log. */
 const guarantees = [
@@ -31,9 +31,9 @@ const storeMs = 250;
  * Returns the requests against a Retry-After or a 410 that no worker could know. The only process that received it was killed
  * at that moment, frozen until its lease was over, or disconnected from the tables (docs/explanation/limits.md).
  */
-export function unknowableRequests({ day: { insurer }, crew }: Scene): Record<'beforeRetryAfter' | 'after410', number> {
+export function unknowableRequests({ day: { insurer }, pool }: Scene): Record<'beforeRetryAfter' | 'after410', number> {
   const log = insurer.log();
-  const takes = crew.all
+  const takes = pool.all
     .flatMap((member) => member.worker.takes.map(({ atMs }) => ({ member, atMs })))
     .sort((a, b) => a.atMs - b.atMs);
   const wasUnknowable = (answered: LogEntry | undefined): boolean => {
@@ -90,10 +90,10 @@ export interface Idle {
  * Measures the time from each loss of a holder to the first request of another one. Leaves out times with a pause, a cooldown
  * or too little work, and those without another worker that was unimpaired all the time.
  */
-export function idleTimes({ crew, operators, losses, day }: Scene): Idle[] {
+export function idleTimes({ pool, operators, losses, day }: Scene): Idle[] {
   const log = day.insurer.log();
   return losses.flatMap(({ how, when, member, atMs, hadWork }) => {
-    const taken = crew.all
+    const taken = pool.all
       .filter((other) => other !== member)
       .flatMap(({ worker }) => worker.takes)
       .filter((take) => take.atMs >= atMs);
@@ -106,7 +106,7 @@ export function idleTimes({ crew, operators, losses, day }: Scene): Idle[] {
     const wasCoolingDown = log.some(
       ({ outcome, endedAt = 0 }) => outcome === 'busy' && endedAt > atMs - 2_500 && endedAt < next.startedAt,
     );
-    const wasReplaceable = crew.all.some((other) => other !== member && wasUnimpaired(other, atMs, next.startedAt));
+    const wasReplaceable = pool.all.some((other) => other !== member && wasUnimpaired(other, atMs, next.startedAt));
     if (!isOpen || wasCoolingDown || !wasReplaceable) return [];
     const before = log.findLast(({ number }) => number < next.number);
     return [{ how, when, ms: next.startedAt - Math.max(atMs, Math.min(before?.endedAt ?? atMs, next.startedAt)) }];

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type InsurerLineClient, InsurerLineError } from '../../core/temporal/insurer-line-client.ts';
 import type { Insurer } from '../../simulator/insurer.ts';
-import { type Crew, type Member, nowMs } from './crew.ts';
+import { type Member, nowMs, type WorkerPool } from './worker-pool.ts';
 
-/** How operators act: alone, two with the same command, or one against the other. */
+/** How operators act: one; one who sends each command twice; two with the same commands; two with opposite commands. */
 export const acts = ['one', 'twice', 'two', 'against'] as const;
 export type Act = (typeof acts)[number];
 
@@ -23,11 +23,11 @@ export class Operators {
   readonly rejections: Record<string, number> = {};
   readonly #line: InsurerLineClient;
   readonly #insurer: Insurer;
-  readonly #crew: Crew;
+  readonly #pool: WorkerPool;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(line: InsurerLineClient, insurer: Insurer, crew: Crew) {
-    this.#crew = crew;
+  constructor(line: InsurerLineClient, insurer: Insurer, pool: WorkerPool) {
+    this.#pool = pool;
     this.#line = line;
     this.#insurer = insurer;
   }
@@ -45,7 +45,7 @@ export class Operators {
       await this.#pauseAll(how === 'twice' ? ['anna', 'anna'] : how === 'two' ? ['anna', 'ben'] : ['anna']);
       await whilePaused?.();
       await sleep(pausedForMs);
-      if (how === 'against') await this.#quarrel(pausedForMs);
+      if (how === 'against') await this.#resumeDuringPause(pausedForMs);
       await this.#resumeAll(how === 'twice' ? ['ben', 'ben'] : how === 'two' ? ['anna', 'ben'] : ['ben']);
       closed.untilMs = nowMs();
     });
@@ -59,7 +59,7 @@ export class Operators {
 
   async #pauseAll(operators: readonly string[]): Promise<void> {
     const answers = operators.map(async (operator) => {
-      const asked = { askedMs: nowMs(), holder: this.#crew.holder };
+      const asked = { askedMs: nowMs(), holder: this.#pool.holder };
       if (!(await this.#ask('pause', operator))) return;
       this.pauses.push({ ...asked, confirmedMs: nowMs() });
       await this.#insurer.setPaused(true);
@@ -74,7 +74,7 @@ export class Operators {
   }
 
   /** One operator resumes while the other pauses. In the end, the line is paused and confirmed, in any order. */
-  async #quarrel(pausedForMs: number): Promise<void> {
+  async #resumeDuringPause(pausedForMs: number): Promise<void> {
     await this.#insurer.setPaused(false);
     await Promise.all([this.#ask('resume', 'ben'), this.#ask('pause', 'anna')]);
     await this.#pauseAll(['anna']);

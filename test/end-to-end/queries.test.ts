@@ -8,7 +8,7 @@ import { historiesOf, replay } from '../histories.fixture.ts';
 /** Number of parallel clients, so that a query reaches each new worker before the run's next workflow task does. */
 const clients = 8;
 
-test('a run that is queried all the time can be replayed, whichever worker continues it', async () => {
+test('a run that is queried all the time can be replayed by any worker that continues it', async () => {
   await using day = await startDay({ patients: 240, rate: 0.3, notInsuredShare: 0 });
   let worker = await day.startWorker();
   await day.sync.start();

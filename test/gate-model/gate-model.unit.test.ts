@@ -7,7 +7,7 @@ const quiet: Budget = {
   crashes: 0,
   stops: 0,
   lostAnswers: 0,
-  landings: 1,
+  arrivals: 1,
   pauses: 1,
   resumes: 0,
 };
@@ -15,7 +15,7 @@ const worlds: Readonly<Record<string, Budget>> = {
   'one process freezes': { ...quiet, freezes: 1 },
   'one worker is killed': { ...quiet, crashes: 1 },
   'one worker is stopped': { ...quiet, stops: 1 },
-  'an answer is lost, and its write lands late or twice': { ...quiet, lostAnswers: 1, landings: 2 },
+  'an answer is lost, and its write arrives late or twice': { ...quiet, lostAnswers: 1, arrivals: 2 },
   'the line is paused twice and resumed twice': { ...quiet, pauses: 2, resumes: 2 },
 };
 const timeout = 120_000; // takes seconds on a free core; the machine may be busy

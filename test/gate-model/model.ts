@@ -14,7 +14,7 @@ import { type Exploration, explore, type Move } from './explorer.ts';
 
 /**
  * A world of two workers, a pauser and a resumer, which runs the gate's protocol with the real functions. Reads and writes
- * take time. Writes and their answers arrive late, twice or never. Processes freeze, thaw, stop and die. Every order of these
+ * take time. Writes and their answers arrive late, twice or never. Processes freeze, continue, stop and die. Every order of these
  * events is tried. Either the keeper or its line process may be frozen, never both: no client can help if a whole machine
  * freezes for longer than a lease (docs/explanation/limits.md).
  */
@@ -22,8 +22,8 @@ export interface World {
   readonly nowMs: number;
   readonly gate: Gate;
   readonly workers: readonly [Worker, Worker];
-  /** writes that their senders have given up, and that may still arrive */
-  readonly stray: readonly Put[];
+  /** writes that their senders have abandoned, and that may still arrive */
+  readonly abandoned: readonly Put[];
   readonly pauser: Pauser;
   readonly resumer: Resumer;
   readonly budget: Budget;
@@ -39,7 +39,7 @@ export interface Budget {
   readonly stops: number;
   readonly lostAnswers: number;
   /** how often the same lost write may arrive */
-  readonly landings: number;
+  readonly arrivals: number;
   readonly pauses: number;
   readonly resumes: number;
 }
@@ -48,14 +48,14 @@ export interface Budget {
 interface Put {
   readonly gate: Gate;
   readonly basis: number;
-  readonly landings: number;
+  readonly arrivals: number;
 }
 
 interface Write {
   readonly kind: GateEvent['kind'];
   readonly put: Put;
   readonly sentMs: number;
-  readonly fate: 'in flight' | 'landed' | 'stale';
+  readonly status: 'in flight' | 'applied' | 'stale';
 }
 
 /** A worker: the keeper, and the relevant part of its line process: its permit, and whether a request is in flight. */
@@ -71,7 +71,7 @@ interface Worker {
   readonly leaseUntilMs: number;
   /** the keeper's last order, and the last order that the line process has received */
   readonly order: Order;
-  readonly heard: Order;
+  readonly received: Order;
   /** the latest end of all permits of this line process */
   readonly allowedUntilMs: number;
   /** whether the keeper knows that nothing is in flight and nothing can be sent */
@@ -88,11 +88,11 @@ interface Order {
 }
 
 interface Pauser {
-  readonly phase: 'open' | 'writing' | 'waiting' | 'asked' | 'confirmed';
+  readonly phase: 'open' | 'writing' | 'waiting' | 'reading' | 'confirmed';
   readonly write?: Write;
   readonly watch?: LeaseWatch;
-  /** an answer on its way to it */
-  readonly asked?: Gate;
+  /** an answer that is on its way to the pauser */
+  readonly reading?: Gate;
   /** the pause that was confirmed */
   readonly change?: number;
 }
@@ -123,8 +123,8 @@ export interface Rules {
   readonly lineProcessClosesAtLeaseEnd: boolean;
   readonly keeperKillsAtLeaseEnd: boolean;
   readonly isCompareAndSet: boolean;
-  /** whether a write that its sender has given up is compared, too */
-  readonly isStrayCompared: boolean;
+  /** whether a write that its sender has abandoned is compared, too */
+  readonly isAbandonedCompared: boolean;
   readonly newHolderKnowsOfPause: boolean;
 }
 
@@ -140,7 +140,7 @@ export const rules: Rules = {
   lineProcessClosesAtLeaseEnd: true,
   keeperKillsAtLeaseEnd: true,
   isCompareAndSet: true,
-  isStrayCompared: true,
+  isAbandonedCompared: true,
   newHolderKnowsOfPause: true,
 };
 
@@ -156,7 +156,7 @@ const workerNamed = (holder: string): Worker => ({
   isStopping: false,
   leaseUntilMs: 0,
   order: none,
-  heard: none,
+  received: none,
   allowedUntilMs: 0,
   isClosed: true,
   isSending: false,
@@ -167,7 +167,7 @@ export function exploreGate(budget: Budget, broken: Partial<Rules> = {}, statesM
     nowMs: 1_000 * tickMs,
     gate: newGate('kk', 1),
     workers: [workerNamed('A0'), workerNamed('B0')],
-    stray: [],
+    abandoned: [],
     pauser: { phase: 'open' },
     resumer: {},
     budget,
@@ -185,8 +185,8 @@ export function exploreGate(budget: Budget, broken: Partial<Rules> = {}, statesM
 
 function brokenGuarantee({ workers, pauser, resumer }: World): string | undefined {
   const sending = workers.filter(({ isSending }) => isSending).length;
-  if (sending > 1) return 'two requests are in flight at once';
-  if (sending > 0 && pauser.phase === 'confirmed') return 'a request is in flight on a line that was called silent';
+  if (sending > 1) return 'two requests are in flight at the same time';
+  if (sending > 0 && pauser.phase === 'confirmed') return 'a request is in flight on a line that is confirmed silent';
   if (resumer.liftedUnseen) return 'a resume has lifted a pause that it had not seen';
   return undefined;
 }
@@ -213,25 +213,27 @@ function* settledMovesOf(world: World, rules: Rules): Generator<Move<World>> {
 
 /** Delivers the messages between a worker's two processes immediately, or later if one of them is frozen. */
 function settle(worker: Worker, nowMs: number): Worker {
-  const heard = worker.frozen === 'line process' ? worker.heard : worker.order;
-  const isClosed = worker.isClosed || (worker.frozen === undefined && !worker.isSending && !maySend({ heard }, nowMs));
-  return heard === worker.heard && isClosed === worker.isClosed ? worker : { ...worker, heard, isClosed };
+  const received = worker.frozen === 'line process' ? worker.received : worker.order;
+  const isClosed =
+    worker.isClosed || (worker.frozen === undefined && !worker.isSending && !maySend({ received }, nowMs));
+  return received === worker.received && isClosed === worker.isClosed ? worker : { ...worker, received, isClosed };
 }
 
-const maySend = ({ heard }: Pick<Worker, 'heard'>, nowMs: number): boolean => heard.untilMs > nowMs && !heard.forbids;
+const maySend = ({ received }: Pick<Worker, 'received'>, nowMs: number): boolean =>
+  received.untilMs > nowMs && !received.forbids;
 
 function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
-  const { gate, stray, pauser, resumer, budget, nowMs } = world;
+  const { gate, abandoned, pauser, resumer, budget, nowMs } = world;
   for (const index of [0, 1] as const) yield* workerMoves(world, index, rules);
 
-  for (const [index, put] of stray.entries()) {
-    const others = stray.filter((_, other) => other !== index);
-    const again = put.landings > 1 ? [{ ...put, landings: put.landings - 1 }] : [];
-    const landed = land(gate, put, { isCompareAndSet: rules.isStrayCompared });
-    if (landed !== undefined)
+  for (const [index, put] of abandoned.entries()) {
+    const others = abandoned.filter((_, other) => other !== index);
+    const again = put.arrivals > 1 ? [{ ...put, arrivals: put.arrivals - 1 }] : [];
+    const applied = applyPut(gate, put, { isCompareAndSet: rules.isAbandonedCompared });
+    if (applied !== undefined)
       yield {
-        what: 'a write that was given up lands',
-        state: { ...world, gate: landed, stray: [...others, ...again] },
+        what: 'an abandoned write is applied',
+        state: { ...world, gate: applied, abandoned: [...others, ...again] },
       };
   }
 
@@ -244,9 +246,9 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
     case 'open':
     case 'writing': {
       if (pauser.write !== undefined) {
-        if (pauser.write.fate === 'in flight') break;
-        const phase = pauser.write.fate === 'landed' ? 'waiting' : 'writing'; // stale: it reads again
-        yield { what: `the pauser hears: ${pauser.write.fate}`, state: { ...world, pauser: { phase } } };
+        if (pauser.write.status === 'in flight') break;
+        const phase = pauser.write.status === 'applied' ? 'waiting' : 'writing'; // stale: it reads again
+        yield { what: `the pauser learns: ${pauser.write.status}`, state: { ...world, pauser: { phase } } };
         break;
       }
       if (pauser.phase === 'open' && budget.pauses === 0) break;
@@ -266,20 +268,20 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
       break;
     }
     case 'waiting':
-      yield* pauserHears(world, gate, 'the pauser asks how the gate is, and hears', rules);
+      yield* pauserReads(world, gate, 'the pauser reads the gate', rules);
       if (budget.delays > 0)
         yield {
-          what: 'the pauser asks how the gate is',
+          what: 'the pauser starts to read the gate',
           state: {
             ...world,
             budget: { ...budget, delays: budget.delays - 1 },
-            pauser: { ...pauser, phase: 'asked', asked: gate },
+            pauser: { ...pauser, phase: 'reading', reading: gate },
           },
         };
       break;
-    case 'asked':
-      if (pauser.asked !== undefined)
-        yield* pauserHears(world, pauser.asked, 'the pauser hears how the gate was', rules);
+    case 'reading':
+      if (pauser.reading !== undefined)
+        yield* pauserReads(world, pauser.reading, 'the pauser finishes its read', rules);
       break;
     case 'confirmed':
       if (budget.pauses > 0 && gate.state === 'open')
@@ -292,8 +294,8 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
     resumer: { ...without(resumer, 'write'), ...(write && { write }) },
   }));
   if (resumer.write !== undefined) {
-    if (resumer.write.fate !== 'in flight')
-      yield { what: 'the resumer hears', state: { ...world, resumer: without(resumer, 'write') } };
+    if (resumer.write.status !== 'in flight')
+      yield { what: 'the resumer learns the result', state: { ...world, resumer: without(resumer, 'write') } };
   } else if (resumer.seen === undefined) {
     if (budget.resumes > 0 && gate.state === 'paused')
       yield {
@@ -304,7 +306,7 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
     const event: GateEvent = { kind: 'resume', by: 'otto', reason: 'done', at: 'now', seen: resumer.seen };
     const decision = rules.decideGate(gate, event);
     if (decision.kind === 'write') {
-      const asked: World = {
+      const requested: World = {
         ...world,
         budget: { ...budget, resumes: budget.resumes - 1 },
         pauser: pauser.phase === 'confirmed' && pauser.change === resumer.seen ? { phase: 'open' } : pauser,
@@ -315,14 +317,14 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
         },
       };
       const what = `the resumer of pause ${resumer.seen} opens the gate`;
-      yield { what, state: { ...asked, gate: decision.gate } };
+      yield { what, state: { ...requested, gate: decision.gate } };
       if (budget.delays > 0)
         yield {
-          what: `${what}, some time`,
+          what: `${what}, with a delay`,
           state: {
-            ...asked,
-            budget: { ...asked.budget, delays: budget.delays - 1 },
-            resumer: { ...asked.resumer, write: writeOf(event, decision.gate, gate, nowMs) },
+            ...requested,
+            budget: { ...requested.budget, delays: budget.delays - 1 },
+            resumer: { ...requested.resumer, write: writeOf(event, decision.gate, gate, nowMs) },
           },
         };
     }
@@ -332,85 +334,96 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
 }
 
 function* workerMoves(world: World, index: 0 | 1, rules: Rules): Generator<Move<World>> {
-  const { gate, budget, nowMs, stray } = world;
+  const { gate, budget, nowMs, abandoned } = world;
   const worker = world.workers[index];
   const name = worker.holder;
-  const become = (changed: Worker, change: Partial<World> = {}): World => ({
+  const worldWith = (changed: Worker, change: Partial<World> = {}): World => ({
     ...world,
     ...change,
     workers: index === 0 ? [changed, world.workers[1]] : [world.workers[0], changed],
   });
   if (!worker.isUp) {
-    yield { what: `another worker comes for ${name}`, state: become(workerNamed(`${name[0]}${Number(name[1]) + 1}`)) };
+    yield {
+      what: `another worker replaces ${name}`,
+      state: worldWith(workerNamed(`${name[0]}${Number(name[1]) + 1}`)),
+    };
     return;
   }
   if (budget.crashes > 0) {
-    const left = worker.write?.fate === 'in flight' ? [...stray, { ...worker.write.put, landings: 1 }] : stray;
+    const left =
+      worker.write?.status === 'in flight' ? [...abandoned, { ...worker.write.put, arrivals: 1 }] : abandoned;
     yield {
       what: `${name} is killed`,
-      state: become(
+      state: worldWith(
         { ...workerNamed(name), isUp: false },
-        { stray: left, budget: { ...budget, crashes: budget.crashes - 1 } },
+        { abandoned: left, budget: { ...budget, crashes: budget.crashes - 1 } },
       ),
     };
   }
   if (worker.frozen !== undefined)
-    yield { what: `${name}'s ${worker.frozen} thaws`, state: become(without(worker, 'frozen')) };
+    yield { what: `${name}'s ${worker.frozen} continues`, state: worldWith(without(worker, 'frozen')) };
   else if (budget.freezes > 0)
     for (const frozen of ['keeper', 'line process'] as const)
       yield {
         what: `${name}'s ${frozen} freezes`,
-        state: become({ ...worker, frozen }, { budget: { ...budget, freezes: budget.freezes - 1 } }),
+        state: worldWith({ ...worker, frozen }, { budget: { ...budget, freezes: budget.freezes - 1 } }),
       };
 
   if (worker.frozen === 'line process')
-    yield { what: `${name}'s keeper kills its line process`, state: become(withoutLineProcess(worker)) };
-  else if (worker.isSending) yield { what: `${name}'s request ends`, state: become({ ...worker, isSending: false }) };
-  else if (maySend(worker, nowMs)) yield { what: `${name} sends`, state: become({ ...worker, isSending: true }) };
+    yield { what: `${name}'s keeper kills its line process`, state: worldWith(withoutLineProcess(worker)) };
+  else if (worker.isSending)
+    yield { what: `${name}'s request ends`, state: worldWith({ ...worker, isSending: false }) };
+  else if (maySend(worker, nowMs)) yield { what: `${name} sends`, state: worldWith({ ...worker, isSending: true }) };
 
   const { write, reading } = worker;
   yield* writeMoves(world, name, write, rules, (changed, change) =>
-    become({ ...without(worker, 'write'), ...(changed && { write: changed }) }, change),
+    worldWith({ ...without(worker, 'write'), ...(changed && { write: changed }) }, change),
   );
   if (worker.frozen === 'keeper') return;
   if (budget.stops > 0 && !worker.isStopping)
     yield {
-      what: `${name} is to stop`,
-      state: become(
+      what: `${name} receives SIGTERM`,
+      state: worldWith(
         { ...worker, isStopping: true, order: { ...worker.order, forbids: true } },
         { budget: { ...budget, stops: budget.stops - 1 } },
       ),
     };
   const later = { budget: { ...budget, delays: budget.delays - 1 } };
-  if (write?.fate === 'landed')
-    yield { what: `${name} hears: ${write.kind} is written`, state: become(hear(worker, write, nowMs, rules)) };
-  else if (write?.fate === 'stale') yield { what: `${name} hears: stale`, state: become(without(worker, 'write')) };
+  if (write?.status === 'applied')
+    yield {
+      what: `${name} learns: ${write.kind} is written`,
+      state: worldWith(handleWritten(worker, write, nowMs, rules)),
+    };
+  else if (write?.status === 'stale')
+    yield { what: `${name} learns: stale`, state: worldWith(without(worker, 'write')) };
   else if (write === undefined) {
     if (reading === undefined && budget.delays > 0)
-      yield { what: `${name} asks how the gate is`, state: become({ ...worker, reading: gate }, later) };
+      yield { what: `${name} starts to read the gate`, state: worldWith({ ...worker, reading: gate }, later) };
     const read = reading ?? gate;
-    const looked = observe(without(worker, 'reading'), read, nowMs, rules);
-    const event = rules.nextGateEvent(read, keeperStateOf(looked), nowMs);
+    const observed = observe(without(worker, 'reading'), read, nowMs, rules);
+    const event = rules.nextGateEvent(read, keeperStateOf(observed), nowMs);
     const decision = event && rules.decideGate(read, event);
-    const does = reading === undefined ? 'looks' : 'hears how the gate was';
+    const action = reading === undefined ? 'reads the gate' : 'finishes its read';
     if (event === undefined || decision?.kind !== 'write') {
-      const isDone = looked.isStopping && read.holder !== worker.holder;
+      const isDone = observed.isStopping && read.holder !== worker.holder;
       yield isDone
-        ? { what: `${name} ends`, state: become({ ...workerNamed(name), isUp: false }) }
-        : { what: `${name} ${does}`, state: become(looked) };
+        ? { what: `${name} ends`, state: worldWith({ ...workerNamed(name), isUp: false }) }
+        : { what: `${name} ${action}`, state: worldWith(observed) };
       return;
     }
     const put = writeOf(event, decision.gate, read, nowMs);
-    const what = `${name} ${does}, and writes: ${event.kind}`;
-    const landed = land(gate, put.put, rules);
-    if (landed !== undefined) yield { what, state: become(hear(looked, put, nowMs, rules), { gate: landed }) };
-    else yield { what: `${what}, too late`, state: become(looked) };
-    if (budget.delays > 0) yield { what: `${what}, some time`, state: become({ ...looked, write: put }, later) };
+    const what = `${name} ${action}, and writes: ${event.kind}`;
+    const applied = applyPut(gate, put.put, rules);
+    if (applied !== undefined)
+      yield { what, state: worldWith(handleWritten(observed, put, nowMs, rules), { gate: applied }) };
+    else yield { what: `${what}, too late`, state: worldWith(observed) };
+    if (budget.delays > 0)
+      yield { what: `${what}, with a delay`, state: worldWith({ ...observed, write: put }, later) };
   }
 }
 
 /** Handles the answer to a successful write of a keeper. */
-function hear(worker: Worker, { kind, put, sentMs }: Write, nowMs: number, rules: Rules): Worker {
+function handleWritten(worker: Worker, { kind, put, sentMs }: Write, nowMs: number, rules: Rules): Worker {
   const isLease = kind === 'take' || kind === 'renew';
   const fromMs = rules.leaseFrom === 'sending' ? sentMs : nowMs;
   const leased = isLease ? { ...worker, leaseUntilMs: rules.maySendUntilMs(fromMs, leaseMs) } : worker;
@@ -418,8 +431,8 @@ function hear(worker: Worker, { kind, put, sentMs }: Write, nowMs: number, rules
 }
 
 /** Handles an answer to the pauser. */
-function* pauserHears(world: World, read: Gate, what: string, rules: Rules): Generator<Move<World>> {
-  const { nowMs, gate, pauser, resumer, budget, stray } = world;
+function* pauserReads(world: World, read: Gate, what: string, rules: Rules): Generator<Move<World>> {
+  const { nowMs, gate, pauser, resumer, budget, abandoned } = world;
   if (read.state === 'open') return yield { what, state: { ...world, pauser: { phase: 'open' } } };
   const watch = rules.watchLease(pauser.watch, read, nowMs);
   const waiting: Pauser = { phase: 'waiting', ...(watch && { watch }) };
@@ -433,17 +446,17 @@ function* pauserHears(world: World, read: Gate, what: string, rules: Rules): Gen
   if (event === undefined || decision?.kind !== 'write') return yield { what, state: { ...world, pauser: waiting } };
   if (!rules.pauserEndsLease) return yield { what, state: { ...world, pauser: confirmed(read) } };
   const { put } = writeOf(event, decision.gate, read, nowMs);
-  const landed = land(gate, put, rules);
-  yield landed === undefined
+  const applied = applyPut(gate, put, rules);
+  yield applied === undefined
     ? { what: `${what}, and ends the lease too late`, state: { ...world, pauser: waiting } }
-    : { what: `${what}, and ends the lease`, state: { ...world, gate: landed, pauser: confirmed(landed) } };
+    : { what: `${what}, and ends the lease`, state: { ...world, gate: applied, pauser: confirmed(applied) } };
   if (budget.delays > 0)
     yield {
       what: `${what}, and gives up ending the lease`,
       state: {
         ...world,
         budget: { ...budget, delays: budget.delays - 1 },
-        stray: [...stray, put],
+        abandoned: [...abandoned, put],
         pauser: waiting,
       },
     };
@@ -451,41 +464,48 @@ function* pauserHears(world: World, read: Gate, what: string, rules: Rules): Gen
 
 /** Yields what may happen to a write in flight. */
 function* writeMoves(
-  { gate, budget, stray }: World,
+  { gate, budget, abandoned }: World,
   who: string,
   write: Write | undefined,
   rules: Rules,
-  become: (write: Write | undefined, change: Partial<World>) => World,
+  worldWith: (write: Write | undefined, change: Partial<World>) => World,
 ): Generator<Move<World>> {
   if (write === undefined) return;
-  if (write.fate === 'in flight') {
-    const landed = land(gate, write.put, rules);
-    if (landed === undefined)
-      yield { what: `${who}'s ${write.kind} is rejected`, state: become({ ...write, fate: 'stale' }, {}) };
-    else yield { what: `${who}'s ${write.kind} lands`, state: become({ ...write, fate: 'landed' }, { gate: landed }) };
+  if (write.status === 'in flight') {
+    const applied = applyPut(gate, write.put, rules);
+    if (applied === undefined)
+      yield { what: `${who}'s ${write.kind} is rejected`, state: worldWith({ ...write, status: 'stale' }, {}) };
+    else
+      yield {
+        what: `${who}'s ${write.kind} is applied`,
+        state: worldWith({ ...write, status: 'applied' }, { gate: applied }),
+      };
   }
   if (budget.lostAnswers === 0) return;
   const left = { ...budget, lostAnswers: budget.lostAnswers - 1 };
-  const landings = budget.landings - (write.fate === 'landed' ? 1 : 0);
-  const afloat = write.fate !== 'stale' && landings > 0 ? [...stray, { ...write.put, landings }] : stray;
-  yield { what: `${who} never hears of its ${write.kind}`, state: become(undefined, { budget: left, stray: afloat }) };
+  const arrivals = budget.arrivals - (write.status === 'applied' ? 1 : 0);
+  const remaining = write.status !== 'stale' && arrivals > 0 ? [...abandoned, { ...write.put, arrivals }] : abandoned;
+  yield {
+    what: `${who} never learns the result of its ${write.kind}`,
+    state: worldWith(undefined, { budget: left, abandoned: remaining }),
+  };
 }
 
-const land = (gate: Gate, put: Put, { isCompareAndSet }: Pick<Rules, 'isCompareAndSet'>): Gate | undefined =>
+const applyPut = (gate: Gate, put: Put, { isCompareAndSet }: Pick<Rules, 'isCompareAndSet'>): Gate | undefined =>
   isCompareAndSet && gate.leaseNumber !== put.basis ? undefined : put.gate;
 
 const writeOf = ({ kind }: GateEvent, written: Gate, read: Gate, sentMs: number): Write => ({
   kind,
-  put: { gate: written, basis: read.leaseNumber, landings: 1 },
+  put: { gate: written, basis: read.leaseNumber, arrivals: 1 },
   sentMs,
-  fate: 'in flight',
+  status: 'in flight',
 });
 
 /** Updates a keeper with the gate that it has read or written: its watch, its lease, and the order to its line process. */
 function observe(worker: Worker, gate: Gate, nowMs: number, rules: Rules): Worker {
   const watch = rules.watchLease(worker.watch, gate, nowMs);
   const leaseUntilMs = gate.holder === worker.holder ? worker.leaseUntilMs : 0;
-  const isPaused = gate.state === 'paused' && (rules.newHolderKnowsOfPause || worker.heard.untilMs > 0);
+  const isPaused = gate.state === 'paused' && (rules.newHolderKnowsOfPause || worker.received.untilMs > 0);
   const order: Order = { untilMs: leaseUntilMs, forbids: isPaused || worker.isStopping };
   const isOpen = order.untilMs > 0 && !order.forbids;
   return {
@@ -517,7 +537,7 @@ const withoutLineProcess = (worker: Worker): Worker => ({
   ...without(worker, 'frozen'),
   leaseUntilMs: 0,
   order: none,
-  heard: none,
+  received: none,
   isClosed: true,
   isSending: false,
 });
@@ -533,7 +553,7 @@ function tick(world: World, rules: Rules): World {
       return rules.keeperKillsAtLeaseEnd && isOver(worker.allowedUntilMs) && !worker.isClosed
         ? withoutLineProcess(worker)
         : worker;
-    const closes = rules.lineProcessClosesAtLeaseEnd && worker.isSending && isOver(worker.heard.untilMs);
+    const closes = rules.lineProcessClosesAtLeaseEnd && worker.isSending && isOver(worker.received.untilMs);
     return closes ? { ...worker, isSending: false } : worker;
   });
   return { ...world, nowMs: world.nowMs + tickMs, workers: [a, b] as World['workers'] };
@@ -550,9 +570,9 @@ function without<Whole extends object, Key extends keyof Whole>(whole: Whole, ke
  * workers does not matter.
  */
 function keyOf(world: World, rules: Rules): string {
-  const { gate, workers, stray, pauser, resumer, budget, nowMs } = world;
-  const { isCompareAndSet, isStrayCompared } = rules;
-  const isNeverCurrentAgain = isCompareAndSet && isStrayCompared && rules.decideGate === decideGate; // an old number
+  const { gate, workers, abandoned, pauser, resumer, budget, nowMs } = world;
+  const { isCompareAndSet, isAbandonedCompared } = rules;
+  const isNeverCurrentAgain = isCompareAndSet && isAbandonedCompared && rules.decideGate === decideGate; // an old number
   const ageOf = (number: number, now: number): number | string =>
     number === now ? 0 : isNeverCurrentAgain ? '-' : now - number;
   const age = (leaseNumber: number): number | string => ageOf(leaseNumber, gate.leaseNumber);
@@ -572,13 +592,13 @@ function keyOf(world: World, rules: Rules): string {
   };
   const gateKey = (gate: Gate, nameOf: NameOf): string =>
     `${nameOf(gate.holder)}${gate.state[0]}${gate.silent ? 's' : 'n'}${gate.changeNumber}#${age(gate.leaseNumber)}${renewalKey(gate)}`;
-  const putKey = ({ gate, basis, landings }: Put, nameOf: NameOf): string =>
-    isOver(basis) ? '-' : `${gateKey(gate, nameOf)}<${age(basis)}*${landings}`;
+  const putKey = ({ gate, basis, arrivals }: Put, nameOf: NameOf): string =>
+    isOver(basis) ? '-' : `${gateKey(gate, nameOf)}<${age(basis)}*${arrivals}`;
   const writeKey = (write: Write | undefined, nameOf: NameOf): string => {
-    if (write === undefined || write.fate === 'stale') return write?.fate ?? '';
-    const { kind, fate, put, sentMs } = write;
+    if (write === undefined || write.status === 'stale') return write?.status ?? '';
+    const { kind, status, put, sentMs } = write;
     const from = kind === 'take' || kind === 'renew' ? since(sentMs) : '';
-    return `${kind}${from}${fate[0]}${fate === 'landed' ? gateKey(put.gate, nameOf) : putKey(put, nameOf)}`;
+    return `${kind}${from}${status[0]}${status === 'applied' ? gateKey(put.gate, nameOf) : putKey(put, nameOf)}`;
   };
   const watchKey = (watch: LeaseWatch | undefined, read: Gate | undefined): string => {
     if (watch === undefined) return '';
@@ -596,7 +616,7 @@ function keyOf(world: World, rules: Rules): string {
       watchKey(worker.watch, reading),
       end(worker.leaseUntilMs),
       orderKey(worker.order),
-      orderKey(worker.heard),
+      orderKey(worker.received),
       isClosed ? '' : end(worker.allowedUntilMs),
       writeKey(worker.write, nameOf),
       reading ? gateKey(reading, nameOf) : '',
@@ -605,15 +625,15 @@ function keyOf(world: World, rules: Rules): string {
   /** everything but the workers, as seen by the first of them */
   const restKey = (first: Worker): string => {
     const nameOf = namesFrom(first.holder, workers);
-    const { phase, write, watch, asked, change = '' } = pauser;
-    const strays = stray.map((put) => putKey(put, nameOf)).filter((key) => key !== '-');
+    const { phase, write, watch, reading, change = '' } = pauser;
+    const abandonedKeys = abandoned.map((put) => putKey(put, nameOf)).filter((key) => key !== '-');
     return [
       gateKey(gate, nameOf),
-      strays.sort().join('+'),
+      abandonedKeys.sort().join('+'),
       `${phase}${change}`,
       writeKey(write, nameOf),
-      watchKey(watch, asked),
-      asked ? gateKey(asked, nameOf) : '',
+      watchKey(watch, reading),
+      reading ? gateKey(reading, nameOf) : '',
       `${resumer.seen ?? ''},${resumer.lifted ?? ''}${resumer.liftedUnseen ? '!' : ''}`,
       writeKey(resumer.write, nameOf),
       Object.values(budget).join('.'),
@@ -692,8 +712,8 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
   'a keeper does not kill a frozen line process': { rules: { keeperKillsAtLeaseEnd: false }, budget: { freezes: 1 } },
   'a write is not compared': { rules: { isCompareAndSet: false } },
   'a write that was given up is not compared': {
-    rules: { isStrayCompared: false },
-    budget: { lostAnswers: 1, landings: 2 },
+    rules: { isAbandonedCompared: false },
+    budget: { lostAnswers: 1, arrivals: 2 },
   },
   'a lease is handed back while its line process is not closed': {
     rules: {
@@ -742,7 +762,7 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
     },
   },
   'a new holder of a paused line sends': { rules: { newHolderKnowsOfPause: false } },
-  'a resume opens whatever pause it finds': {
+  'a resume opens any pause that it finds': {
     rules: {
       decideGate: (gate, event) =>
         decideGate(gate, event.kind === 'resume' ? { ...event, seen: gate.changeNumber } : event),

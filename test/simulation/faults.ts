@@ -1,17 +1,28 @@
 import { leaseMarginMs } from '../../core/domain/gate.ts';
 import { driftMost } from './judge.ts';
-import type { Simulation } from './simulation.ts';
+import type { SimulatedOperator } from './operators.ts';
 import { type TableLink, type TableTrouble, tableTroubles } from './table.ts';
-import { type SimulatedWorker, settings } from './worker.ts';
+import { type SimulatedWorker, type Surroundings, settings } from './worker.ts';
 
 const { leaseMs } = settings;
 
-/** Strikes a fault. @returns false if there was no target */
-type Strike = (simulation: Simulation) => boolean;
+/** What the faults act on: the simulation. */
+export interface Scene extends Surroundings {
+  readonly operators: readonly SimulatedOperator[];
+  readonly workers: readonly SimulatedWorker[];
+  readonly holder: SimulatedWorker | undefined;
+  /** number of workers to keep running */
+  wanted: number;
+  /** Registers a later part of a fault, which is cancelled by the repair. @param disarm cancels it */
+  readonly arm: (disarm: () => void) => void;
+}
+
+/** Applies a fault. @returns false if there was no target */
+type ApplyFault = (simulation: Scene) => boolean;
 
 /** Picks the holder in three of four cases, because faults elsewhere rarely have an effect. */
 function victimOf(
-  { world, workers, holder }: Simulation,
+  { world, workers, holder }: Scene,
   suits: (worker: SimulatedWorker) => boolean = () => true,
 ): SimulatedWorker | undefined {
   if (holder !== undefined && world.chance(0.75) && suits(holder)) return holder;
@@ -19,24 +30,24 @@ function victimOf(
 }
 
 /** Picks the link of one of a worker's two processes. */
-function tableLinkOf(simulation: Simulation): TableLink | undefined {
+function tableLinkOf(simulation: Scene): TableLink | undefined {
   const worker = victimOf(simulation);
   return simulation.world.chance(0.6) ? worker?.tableLink : worker?.lineProcessTableLink;
 }
 
 const on =
   (
-    strike: (worker: SimulatedWorker, simulation: Simulation) => unknown,
+    apply: (worker: SimulatedWorker, simulation: Scene) => unknown,
     suits?: (worker: SimulatedWorker) => boolean,
-  ): Strike =>
+  ): ApplyFault =>
   (simulation) => {
     const worker = victimOf(simulation, suits);
-    return worker !== undefined && strike(worker, simulation) !== false;
+    return worker !== undefined && apply(worker, simulation) !== false;
   };
 
 const isPunctual = (worker: SimulatedWorker): boolean => worker.isPunctual;
 
-const still = (who: 'mainProcess' | 'lineProcess', from: number, to: number): Strike =>
+const freeze = (who: 'mainProcess' | 'lineProcess', from: number, to: number): ApplyFault =>
   on((worker, { world }) => worker.freeze(who, world.between(from, to)), isPunctual);
 
 /** Sets a value for an interval, in ms from now, and resets it unless another fault has changed it by then. */
@@ -45,7 +56,7 @@ function forAWhile<Key extends string, Value>(
   key: Key,
   { during, after }: { readonly during: Value; readonly after: Value },
   { fromMs = 0, untilMs }: { readonly fromMs?: number; readonly untilMs: number },
-  { world, arm }: Pick<Simulation, 'world' | 'arm'>,
+  { world, arm }: Pick<Scene, 'world' | 'arm'>,
 ): void {
   const begin = (): void => {
     link[key] = during;
@@ -63,7 +74,7 @@ export function troubleCalls(
   during: TableTrouble,
   fromMs: number,
   untilMs: number,
-  simulation: Pick<Simulation, 'world' | 'arm'>,
+  simulation: Pick<Scene, 'world' | 'arm'>,
 ): void {
   forAWhile(link, 'trouble', { during, after: undefined }, { fromMs, untilMs }, simulation);
 }
@@ -72,7 +83,7 @@ export function troubleCalls(
  * Makes the lease end during a hanging request: its renewals fail, or the process that renews it or closes the socket is
  * frozen. Sometimes the machine is busy at that moment.
  */
-function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): void {
+function endLeaseInRequest(worker: SimulatedWorker, simulation: Scene): void {
   const { world, insurer, arm } = simulation;
   const { tableLink, stuckWrites, machine, leaseMs } = worker;
   const drawn = world.random();
@@ -99,7 +110,7 @@ function endLeaseInRequest(worker: SimulatedWorker, simulation: Simulation): voi
 }
 
 /** Leaves the next request hanging. An operator pauses during it, while calls to the table are slow. */
-function pauseInRequest(simulation: Simulation): boolean {
+function pauseInRequest(simulation: Scene): boolean {
   const { world, insurer, arm, operators, workers, holder } = simulation;
   const operator = operators.find(({ isBusy }) => !isBusy);
   if (operator === undefined || holder === undefined) return false;
@@ -124,34 +135,34 @@ function pauseInRequest(simulation: Simulation): boolean {
 
 /** Each fault and its weight. */
 export const faults = {
-  'kill -9 of the main process': { weight: 4, strike: on(({ mainProcess }) => mainProcess.kill('kill -9')) },
+  'kill -9 of the main process': { weight: 4, apply: on(({ mainProcess }) => mainProcess.kill('kill -9')) },
   'kill -9 of the line process': {
     weight: 5,
-    strike: on(
+    apply: on(
       ({ lineProcess }) => lineProcess?.kill('kill -9'),
       ({ lineProcess }) => lineProcess?.isAlive === true,
     ),
   },
-  'main process frozen for less than the lease': { weight: 6, strike: still('mainProcess', 5, leaseMs * 0.8) },
-  'main process frozen for more than the lease': { weight: 5, strike: still('mainProcess', leaseMs, leaseMs * 2.5) },
-  'line process frozen for less than the lease': { weight: 6, strike: still('lineProcess', 5, leaseMs * 0.8) },
-  'line process frozen for more than the lease': { weight: 5, strike: still('lineProcess', leaseMs, leaseMs * 2.5) },
-  'line process frozen between its look at the clock and the writing': {
+  'main process frozen for less than the lease': { weight: 6, apply: freeze('mainProcess', 5, leaseMs * 0.8) },
+  'main process frozen for more than the lease': { weight: 5, apply: freeze('mainProcess', leaseMs, leaseMs * 2.5) },
+  'line process frozen for less than the lease': { weight: 6, apply: freeze('lineProcess', 5, leaseMs * 0.8) },
+  'line process frozen for more than the lease': { weight: 5, apply: freeze('lineProcess', leaseMs, leaseMs * 2.5) },
+  'line process frozen between its check of the clock and the write': {
     weight: 4,
-    strike: on(({ stuckWrites }, { world }) => {
+    apply: on(({ stuckWrites }, { world }) => {
       stuckWrites.nextMs = world.between(5, leaseMs * 1.6);
     }, isPunctual),
   },
-  'thaw before its time': {
+  'freeze ends early': {
     weight: 2,
-    strike: on(
-      (worker) => worker.goOn(),
-      ({ mainProcess, lineProcess }) => mainProcess.standsStill || lineProcess?.standsStill === true,
+    apply: on(
+      (worker) => worker.unfreeze(),
+      ({ mainProcess, lineProcess }) => mainProcess.isFrozen || lineProcess?.isFrozen === true,
     ),
   },
   'event loop blocked': {
     weight: 5,
-    strike: on(
+    apply: on(
       (worker, { world }) =>
         worker.freeze(world.chance(0.5) ? 'mainProcess' : 'lineProcess', world.between(10, leaseMs * 0.4)),
       isPunctual,
@@ -159,26 +170,26 @@ export const faults = {
   },
   'kill -9 of the main process of a frozen line process': {
     weight: 3,
-    strike: on((worker, simulation) => {
+    apply: on((worker, simulation) => {
       const { world } = simulation;
       const { mainProcess } = worker;
       worker.freeze('lineProcess', leaseMs * 3);
       simulation.arm(world.plan(world.between(0, leaseMs * 1.5), () => mainProcess.kill('kill -9')));
     }, isPunctual),
   },
-  'the lease ends while a request hangs': { weight: 12, strike: on(endLeaseInRequest, isPunctual) },
-  'machine busy': { weight: 3, strike: on((worker) => worker.delayBoth(), isPunctual) },
-  'machine suspended': { weight: 2, strike: (simulation: Simulation) => victimOf(simulation)?.suspend() ?? false },
+  'the lease ends while a request hangs': { weight: 12, apply: on(endLeaseInRequest, isPunctual) },
+  'machine busy': { weight: 3, apply: on((worker) => worker.delayBoth(), isPunctual) },
+  'machine suspended': { weight: 2, apply: (simulation: Scene) => victimOf(simulation)?.suspend() ?? false },
   SIGTERM: {
     weight: 5,
-    strike: on(
+    apply: on(
       (worker) => worker.stop(),
       (worker) => worker.isPunctual && !worker.isStopping,
     ),
   },
   'a worker joins': {
     weight: 2,
-    strike: (simulation: Simulation) => {
+    apply: (simulation: Scene) => {
       if (simulation.wanted >= 4) return false;
       simulation.wanted += 1;
       return true;
@@ -186,7 +197,7 @@ export const faults = {
   },
   'a worker leaves': {
     weight: 2,
-    strike: (simulation: Simulation) => {
+    apply: (simulation: Scene) => {
       if (simulation.wanted <= 2) return false;
       const worker = victimOf(simulation, (one) => !one.isStopping);
       if (worker === undefined) return false;
@@ -197,7 +208,7 @@ export const faults = {
   },
   'calls to DynamoDB in trouble': {
     weight: 10,
-    strike: (simulation: Simulation) => {
+    apply: (simulation: Scene) => {
       const { world, operators } = simulation;
       const link = world.chance(0.8) ? tableLinkOf(simulation) : world.pick(operators)?.tableLink;
       if (link === undefined) return false;
@@ -205,9 +216,9 @@ export const faults = {
       return true;
     },
   },
-  'insurer out of reach': {
+  'insurer unreachable': {
     weight: 3,
-    strike: on(({ insurerLink }, simulation) => {
+    apply: on(({ insurerLink }, simulation) => {
       const { world } = simulation;
       const during = world.chance(0.5) ? 'refused' : 'silent';
       forAWhile(
@@ -221,11 +232,11 @@ export const faults = {
   },
   'network disconnects': {
     weight: 3,
-    strike: on(({ lineProcess }, { insurer }) => lineProcess !== undefined && insurer.disconnect(lineProcess)),
+    apply: on(({ lineProcess }, { insurer }) => lineProcess !== undefined && insurer.disconnect(lineProcess)),
   },
   'Temporal disconnected': {
     weight: 4,
-    strike: (simulation: Simulation) => {
+    apply: (simulation: Scene) => {
       const { world, operators } = simulation;
       const link = world.chance(0.6) ? victimOf(simulation)?.temporalLink : world.pick(operators)?.temporalLink;
       if (link === undefined) return false;
@@ -241,7 +252,7 @@ export const faults = {
   },
   'Temporal down': {
     weight: 1,
-    strike: (simulation: Simulation) => {
+    apply: (simulation: Scene) => {
       const { temporal, world } = simulation;
       forAWhile(
         temporal,
@@ -255,25 +266,25 @@ export const faults = {
   },
   'wall clock jumps': {
     weight: 2,
-    strike: on(({ machine }, { world }) => machine.setWallClock(world.between(-3_600_000, 3_600_000))),
+    apply: on(({ machine }, { world }) => machine.setWallClock(world.between(-3_600_000, 3_600_000))),
   },
   'clock drifts': {
     weight: 2,
-    strike: on(({ machine }, { world }) => machine.drift(world.between(-driftMost, driftMost))),
+    apply: on(({ machine }, { world }) => machine.drift(world.between(-driftMost, driftMost))),
   },
   'pause and resume': {
     weight: 8,
-    strike: (simulation: Simulation) => {
+    apply: (simulation: Scene) => {
       const { world } = simulation;
       const operator = simulation.operators.find(({ isBusy }) => !isBusy);
       operator?.pauseFor(world.between(20, 1_200));
       return operator !== undefined;
     },
   },
-  'a pause meets a request that hangs': { weight: 10, strike: pauseInRequest },
+  'a pause meets a request that hangs': { weight: 10, apply: pauseInRequest },
   'an operator resumes': {
     weight: 3,
-    strike: ({ operators }: Simulation) => {
+    apply: ({ operators }: Scene) => {
       const operator = operators.find(({ isBusy }) => !isBusy);
       operator?.onlyResume();
       return operator !== undefined;
@@ -281,24 +292,24 @@ export const faults = {
   },
   'an operator pauses': {
     weight: 2,
-    strike: ({ operators }: Simulation) => {
+    apply: ({ operators }: Scene) => {
       const operator = operators.find(({ isBusy }) => !isBusy);
       operator?.onlyPause();
       return operator !== undefined;
     },
   },
-  'the insurer leaves a request hanging': { weight: 4, strike: ({ insurer }: Simulation) => insurer.next('hang') },
-  'Retry-After': { weight: 3, strike: ({ insurer }: Simulation) => insurer.next('busy') },
-  '401': { weight: 1, strike: ({ insurer }: Simulation) => insurer.next('unauthorized') },
-  '410': { weight: 1, strike: ({ insurer }: Simulation) => insurer.next('not-insured') },
+  'the insurer leaves a request hanging': { weight: 4, apply: ({ insurer }: Scene) => insurer.next('hang') },
+  'Retry-After': { weight: 3, apply: ({ insurer }: Scene) => insurer.next('busy') },
+  '401': { weight: 1, apply: ({ insurer }: Scene) => insurer.next('unauthorized') },
+  '410': { weight: 1, apply: ({ insurer }: Scene) => insurer.next('not-insured') },
   'a person waits': {
     weight: 3,
-    strike: ({ temporal }: Simulation) => {
-      temporal.personComes();
+    apply: ({ temporal }: Scene) => {
+      temporal.addUrgentTask();
       return true;
     },
   },
-} satisfies Record<string, { readonly weight: number; readonly strike: Strike }>;
+} satisfies Record<string, { readonly weight: number; readonly apply: ApplyFault }>;
 
 export type FaultKind = keyof typeof faults;
 export const faultKinds = Object.keys(faults) as FaultKind[];

@@ -2,38 +2,14 @@ import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { InsurerConnection } from '../../worker/line/insurer-connection.ts';
 import type { Judge } from './judge.ts';
+import { type Answer, answers, type SeenRequest } from './requests.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
-/** Weights of the outcomes of a request, at the insurer or on the network. 80 % fail, as in reality. */
-const answers = {
-  served: 20,
-  'server-error': 24,
-  reset: 14,
-  'cut-short': 12,
-  'not-json': 8,
-  redirect: 3,
-  hang: 0.5,
-  stalled: 0.5,
-  busy: 1.5,
-  unauthorized: 0.4,
-  'not-insured': 2,
-  unknown: 1,
-} as const;
-export type Answer = keyof typeof answers;
 const weightOfAll = Object.values(answers).reduce((sum, weight) => sum + weight, 0);
 
 /** A machine's network to the insurer. */
 export interface InsurerLink {
   trouble: 'refused' | 'silent' | undefined;
-}
-
-/** A request as the insurer sees it: from its first byte until the last byte of the answer, or until it sees the socket closed. */
-export interface SeenRequest {
-  readonly number: number;
-  readonly process: SimulatedProcess;
-  readonly kvnr: string | undefined;
-  readonly startedMs: number;
-  endedMs: number | undefined;
 }
 
 /** Delay of one direction of the network, in ms. A close is as fast as a byte. */
@@ -96,7 +72,7 @@ export class SimulatedInsurer {
   }
 
   /** @param breakOff tells the process that the network has closed the request's connection */
-  breaksBy(seen: SeenRequest, breakOff: () => void): void {
+  onBreak(seen: SeenRequest, breakOff: () => void): void {
     this.#breaks.set(seen, breakOff);
   }
 
@@ -143,8 +119,8 @@ export class SimulatedInsurer {
     this.#judge.retryAfterIsSent(seen, seconds * 1_000);
   }
 
-  isHeard(seen: SeenRequest, answer: Answer): void {
-    this.#judge.answerIsHeard(seen, answer);
+  answerIsReceived(seen: SeenRequest, answer: Answer): void {
+    this.#judge.answerIsReceived(seen, answer);
   }
 }
 
@@ -152,7 +128,7 @@ export class SimulatedInsurer {
 export interface StuckWrites {
   nextMs: number | undefined;
   /** whether it may be frozen: not while the main process is */
-  readonly mayBe: () => boolean;
+  readonly canFreeze: () => boolean;
 }
 
 class SimulatedSocket {
@@ -317,7 +293,7 @@ class SimulatedConnection implements InsurerConnection {
       }
       const seen = insurer.arrives(process, path);
       socket.seen = seen;
-      insurer.breaksBy(seen, () => breakOff(seen, Object.assign(new Error('reset'), { code: 'ECONNRESET' })));
+      insurer.onBreak(seen, () => breakOff(seen, Object.assign(new Error('reset'), { code: 'ECONNRESET' })));
       const answer = insurer.drawAnswer();
       world.plan(world.between(1, 60), () => {
         if (seen.endedMs === undefined) reply(seen, answer);
@@ -349,7 +325,7 @@ class SimulatedConnection implements InsurerConnection {
     };
     const reply = (seen: SeenRequest, answer: Answer): void => {
       world.say(() => `insurer: answers ${answer} to request ${seen.number}`);
-      const heard = (): void => comes(() => insurer.isHeard(seen, answer));
+      const received = (): void => comes(() => insurer.answerIsReceived(seen, answer));
       switch (answer) {
         case 'served':
           whole(seen, 200, seen.kvnr === undefined ? '{"patients":[]}' : recordsOf(seen.kvnr));
@@ -367,17 +343,17 @@ class SimulatedConnection implements InsurerConnection {
           whole(seen, 404, '{}');
           break;
         case 'not-insured':
-          heard();
+          received();
           whole(seen, 410, '{}');
           break;
         case 'unauthorized':
-          heard();
+          received();
           whole(seen, 401, '{}');
           break;
         case 'busy': {
           const seconds = world.chance(0.8) ? world.whole(1, 2) : world.whole(3, 8);
           insurer.retryAfterIsSent(seen, seconds);
-          heard();
+          received();
           const dateOf = (inS: number): string => new Date(epochMs + world.nowMs + inS * 1_000).toUTCString();
           const retryAfter = world.chance(0.3)
             ? { date: dateOf(0), 'retry-after': dateOf(seconds) }
@@ -402,11 +378,11 @@ class SimulatedConnection implements InsurerConnection {
       }
     };
 
-    const stuckMs = this.#stuckWrites.mayBe() ? this.#stuckWrites.nextMs : undefined;
+    const stuckMs = this.#stuckWrites.canFreeze() ? this.#stuckWrites.nextMs : undefined;
     this.#stuckWrites.nextMs = undefined;
     // A process that is killed in between has not written.
     if (stuckMs === undefined) send();
-    else this.#process.standStillWithin(stuckMs, () => !socket.destroyed && send());
+    else this.#process.freezeWithinTurn(stuckMs, () => !socket.destroyed && send());
   }
 
   #fail(running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean }, error: Error): void {

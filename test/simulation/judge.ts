@@ -1,6 +1,6 @@
 import { type Gate, isSilent } from '../../core/domain/gate.ts';
-import type { Answer, SeenRequest } from './insurer.ts';
-import { workerOf } from './worker.ts';
+import { workerOf } from './names.ts';
+import type { Answer, SeenRequest } from './requests.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
 /** A Retry-After. It applies to its receiver immediately, and to later holders once the gate has it. */
@@ -22,7 +22,7 @@ export class Judge {
   /** the last confirmed pause, until an operator who has seen it lifts it */
   #confirmedChange: number | undefined;
   /** the pauses for which a valid resume was requested */
-  readonly #asked = new Set<number>();
+  readonly #requestedResumes = new Set<number>();
   #liftedChange = -1;
   #cooldowns: Cooldown[] = [];
   /** processes that received a 401 and may send nothing until the line is resumed */
@@ -51,8 +51,7 @@ export class Judge {
       );
     if (this.#confirmedChange !== undefined)
       this.#reportBroken(`request ${number} of ${process.name} in a confirmed pause`);
-    if (this.#denied.has(process))
-      this.#reportBroken(`request ${number} of ${process.name}, which had been answered 401`);
+    if (this.#denied.has(process)) this.#reportBroken(`request ${number} of ${process.name} after it received a 401`);
     const nowMs = this.#world.nowMs;
     this.#cooldowns = this.#cooldowns.filter(({ untilMs }) => untilMs > nowMs);
     for (const cooldown of this.#cooldowns) {
@@ -67,7 +66,7 @@ export class Judge {
     this.#cooldowns.push({ untilMs: this.#world.nowMs + forMs * (1 - driftMost), seen });
   }
 
-  answerIsHeard(seen: SeenRequest, answer: Answer): void {
+  answerIsReceived(seen: SeenRequest, answer: Answer): void {
     const { process } = seen;
     const cooldown = this.#cooldowns.find((one) => one.seen === seen);
     if (cooldown !== undefined) cooldown.receiver = process;
@@ -84,8 +83,8 @@ export class Judge {
           cooldown.inGate ??= { holder: after.holder };
     }
     if (before?.state === 'paused' && after.state === 'open') {
-      if (!this.#asked.has(before.changeNumber))
-        this.#reportBroken(`pause ${before.changeNumber} was lifted, and nobody who had seen it had asked for that`);
+      if (!this.#requestedResumes.has(before.changeNumber))
+        this.#reportBroken(`pause ${before.changeNumber} was lifted without a resume by an operator who had seen it`);
       this.#denied.clear();
       this.#confirmedChange = undefined;
       this.#liftedChange = before.changeNumber;
@@ -98,8 +97,8 @@ export class Judge {
   }
 
   /** Records that an operator requests a resume for this state. */
-  resumeIsAsked(seen: number): void {
-    this.#asked.add(seen);
+  resumeIsRequested(seen: number): void {
+    this.#requestedResumes.add(seen);
   }
 
   /** Records that an operator got the confirmation of this pause. */

@@ -108,7 +108,7 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     find: "isPaused: this.#gate?.state !== 'open' ||",
     replace: "isPaused: (this.#gate?.state === 'paused' && !this.#gate.silent) ||",
   },
-  'a resume opens whatever pause it finds': {
+  'a resume opens any pause that it finds': {
     file: domain,
     find: "if (gate.state === 'open') return unchanged;\n      if (gate.changeNumber !== event.seen) return reject('superseded');",
     replace: "if (gate.state === 'open') return unchanged;",
@@ -128,12 +128,12 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     replace:
       'if (this.#lease !== undefined) this.#lease = { ...this.#lease, sendUntilMs: this.#clock.monotonicMs() + this.#leaseMs };',
   },
-  'keeper: no look at the gate after one that failed': {
+  'keeper: the gate is not read again after a failed read': {
     file: keeper,
     find: '      if (!this.#isStopping) continue;',
     replace: '      if (!isGateReachable) return;\n      if (!this.#isStopping) continue;',
   },
-  'keeper: a line process is asked nothing before the gate was read': {
+  'keeper: a line process gets no order before the gate was read': {
     file: keeper,
     find: 'if (lineProcess === undefined) return;\n    this.#orderNumber',
     replace: 'if (lineProcess === undefined || this.#gate === undefined) return;\n    this.#orderNumber',
@@ -171,16 +171,17 @@ export const mutants = { ...gateMutants, ...processMutants };
  * Applies a mutant to a module's source when it is loaded, for all later imports of this thread.
  * @throws Error if the place does not occur exactly once
  */
-export function putFault(name: string): void {
+export function applyMutant(name: string): void {
   const mutant = mutants[name];
-  if (mutant === undefined) throw new Error(`no such fault: ${name}. Known: ${Object.keys(mutants).join('; ')}`);
+  if (mutant === undefined) throw new Error(`no such mutant: ${name}. Known: ${Object.keys(mutants).join('; ')}`);
   const { file, find, replace } = mutant;
   registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
       if (!url.endsWith(`/${file}`)) return loaded;
       const source = String(loaded.source);
-      if (source.split(find).length !== 2) throw new Error(`the place for "${name}" is not once in ${file}`);
+      if (source.split(find).length !== 2)
+        throw new Error(`the place for "${name}" does not occur exactly once in ${file}`);
       return { ...loaded, source: source.replace(find, () => replace) };
     },
   });

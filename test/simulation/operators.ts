@@ -7,9 +7,10 @@ import {
   InsurerLineError,
 } from '../../core/temporal/insurer-line-client.ts';
 import type { Judge } from './judge.ts';
+import { insurerId } from './names.ts';
 import { type SimulatedTable, tableLink } from './table.ts';
 import type { TemporalLink } from './temporal.ts';
-import { insurerId, type Surroundings } from './worker.ts';
+import type { Surroundings } from './worker.ts';
 import { Machine, SimulatedProcess, type World } from './world.ts';
 
 /** Simulates an operator, and the API process that serves them. */
@@ -106,7 +107,7 @@ const watchedByJudge = (gate: GateStore, judge: Judge, onSilent: (gate: Gate) =>
     return silent;
   },
   resume: (command) => {
-    judge.resumeIsAsked(command.seen);
+    judge.resumeIsRequested(command.seen);
     return gate.resume(command);
   },
 });

@@ -64,7 +64,7 @@ export async function simulateSeeds(options: SeedsOptions): Promise<SeedsResult>
   return { results: done.slice(0, last + 1), broken: { ...again, guarantee, trace }, seconds };
 }
 
-interface Told {
+interface ThreadAnswer {
   readonly result: SimulationResult;
   readonly trace: readonly string[];
 }
@@ -75,12 +75,16 @@ function startThread(mutant: string | undefined) {
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   return {
-    simulate: (task: { readonly seed: number; readonly faults: number; readonly isTraced: boolean }): Promise<Told> =>
+    simulate: (task: {
+      readonly seed: number;
+      readonly faults: number;
+      readonly isTraced: boolean;
+    }): Promise<ThreadAnswer> =>
       new Promise((resolve, reject) => {
         worker.once('error', reject);
-        worker.once('message', (told: Told) => {
+        worker.once('message', (answer: ThreadAnswer) => {
           worker.off('error', reject);
-          resolve(told);
+          resolve(answer);
         });
         worker.postMessage(task);
       }),

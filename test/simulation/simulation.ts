@@ -1,11 +1,12 @@
 import { stateOf, writeOf } from './coverage.ts';
-import { chooseFaults, type FaultKind, faults, troubleCalls } from './faults.ts';
+import { chooseFaults, type FaultKind, faults, type Scene, troubleCalls } from './faults.ts';
 import { SimulatedInsurer } from './insurer.ts';
 import { Judge } from './judge.ts';
+import { holderOf } from './names.ts';
 import { SimulatedOperator } from './operators.ts';
 import { SimulatedTable } from './table.ts';
 import { SimulatedTemporal } from './temporal.ts';
-import { holderOf, longestLeaseMs, SimulatedWorker, type Surroundings, settings } from './worker.ts';
+import { longestLeaseMs, SimulatedWorker, settings } from './worker.ts';
 import { BrokenGuarantee, World } from './world.ts';
 
 export interface SimulationOptions {
@@ -40,7 +41,7 @@ const paces = [0.5, 1, 1, 1, 3, 10] as const;
 /** Time in ms beyond the lease until the line must be in use again after the last fault. */
 const recoveryMs = 2_000;
 /** Time limit for calls still pending after a round, ms. Far more than they need. */
-const patienceMs = 120_000;
+const callsLimitMs = 120_000;
 
 /**
  * Runs the line's real code on simulated time: keepers, line processes, gate store and operators' client, with the given
@@ -53,8 +54,8 @@ export async function simulate({ seed, faults: wanted, trace }: SimulationOption
   process.on('unhandledRejection', rejected);
   let broken: string | undefined;
   try {
-    while (simulation.faultsStruck < wanted) {
-      await simulation.round(Math.min(faultsPerRound, wanted - simulation.faultsStruck));
+    while (simulation.faultsApplied < wanted) {
+      await simulation.round(Math.min(faultsPerRound, wanted - simulation.faultsApplied));
     }
   } catch (error) {
     if (!(error instanceof BrokenGuarantee)) throw error;
@@ -66,19 +67,18 @@ export async function simulate({ seed, faults: wanted, trace }: SimulationOption
   return simulation.result(broken);
 }
 
-export class Simulation implements Surroundings {
+export class Simulation implements Scene {
   readonly world: World;
   readonly table: SimulatedTable;
   readonly insurer: SimulatedInsurer;
   readonly temporal: SimulatedTemporal;
   readonly operators: readonly SimulatedOperator[];
-  /** number of workers to keep running */
   wanted = 2;
   workers: SimulatedWorker[] = [];
-  faultsStruck = 0;
+  faultsApplied = 0;
   readonly #seed: number;
   readonly #judge: Judge;
-  readonly #struck: Partial<Record<FaultKind, number>> = {};
+  readonly #applied: Partial<Record<FaultKind, number>> = {};
   readonly #states: Record<string, number> = {};
   readonly #writes: Record<string, number> = {};
   readonly #armed = new Set<() => void>();
@@ -101,7 +101,7 @@ export class Simulation implements Surroundings {
           this.#judge.pauseIsConfirmed(change, this.insurer.inFlight),
         ),
     );
-    this.#keepUp();
+    this.#startMissing();
   }
 
   get holder(): SimulatedWorker | undefined {
@@ -109,7 +109,6 @@ export class Simulation implements Surroundings {
     return this.workers.find(({ name }) => holder === holderOf(name));
   }
 
-  /** Registers a later part of a fault, which is cancelled by the repair. @param disarm cancels it */
   readonly arm = (disarm: () => void): void => {
     this.#armed.add(disarm);
   };
@@ -119,14 +118,14 @@ export class Simulation implements Surroundings {
     const { world } = this;
     const drawFault = chooseFaults(world.random);
     const pace = world.pick(paces) ?? 1;
-    for (let struck = 0, draws = 0; struck < faultsWanted && draws < 10 * faultsWanted; draws += 1) {
+    for (let applied = 0, draws = 0; applied < faultsWanted && draws < 10 * faultsWanted; draws += 1) {
       await this.#awaitMoment(pace);
       const kind = drawFault();
-      world.say(() => `FAULT ${this.faultsStruck + 1}: ${kind}`);
-      if (!faults[kind].strike(this)) continue;
-      struck += 1;
-      this.faultsStruck += 1;
-      count(this.#struck, kind);
+      world.say(() => `FAULT ${this.faultsApplied + 1}: ${kind}`);
+      if (!faults[kind].apply(this)) continue;
+      applied += 1;
+      this.faultsApplied += 1;
+      count(this.#applied, kind);
     }
     await this.#recover();
   }
@@ -134,7 +133,7 @@ export class Simulation implements Surroundings {
   result(broken: string | undefined): SimulationResult {
     const { confirmedPauses, takeovers, lostCooldowns } = this.#judge;
     return {
-      ...{ seed: this.#seed, broken, faults: this.#struck, states: this.#states, writes: this.#writes },
+      ...{ seed: this.#seed, broken, faults: this.#applied, states: this.#states, writes: this.#writes },
       ...{ events: this.world.events, simulatedMs: this.world.nowMs, requests: this.insurer.requests },
       ...{ confirmedPauses, takeovers, lostCooldowns },
     };
@@ -159,8 +158,8 @@ export class Simulation implements Surroundings {
   /** Repairs everything. Then the line must be open and in use, and each worker ready. */
   async #recover(): Promise<void> {
     const { world } = this;
-    world.say(() => 'all is mended');
-    world.isAtPeace = true;
+    world.say(() => 'all faults are repaired');
+    world.isFaultFree = true;
     for (const disarm of this.#armed) disarm();
     this.#armed.clear();
     this.temporal.isDown = false;
@@ -172,37 +171,37 @@ export class Simulation implements Surroundings {
       worker.lineProcessTableLink.trouble = undefined;
       worker.insurerLink.trouble = undefined;
       worker.stuckWrites.nextMs = undefined;
-      worker.goOn();
+      worker.unfreeze();
     }
     // Another worker must then take the line over, which finds one that is stuck.
-    if (world.chance(0.4)) this.holder?.mainProcess.kill('kill -9, and nothing else is wrong');
-    const [janitor] = this.operators;
-    await this.#within(patienceMs, 'operators never got an answer', () =>
+    if (world.chance(0.4)) this.holder?.mainProcess.kill('kill -9, without another fault');
+    const [resumer] = this.operators;
+    await this.#within(callsLimitMs, 'operators never got an answer', () =>
       this.operators.every(({ isBusy }) => !isBusy),
     );
     // the line may pause itself again at any time (401)
     let idleSinceMs = world.nowMs;
     let used = this.insurer.requests;
-    await this.#within(patienceMs, 'the line was never used again', () => {
+    await this.#within(callsLimitMs, 'the line was never used again', () => {
       const { gate } = this.table;
-      const isPeace =
+      const isUndisturbed =
         gate?.state === 'open' && gate.cooldownMs === 0 && !this.#judge.inCooldown && this.workers.some(isWell);
-      if (gate?.state === 'paused' && janitor?.isBusy === false) janitor.onlyResume();
-      if (!isPeace) used = this.insurer.requests;
-      if (!isPeace || this.insurer.inFlight.size > 0) idleSinceMs = world.nowMs;
+      if (gate?.state === 'paused' && resumer?.isBusy === false) resumer.onlyResume();
+      if (!isUndisturbed) used = this.insurer.requests;
+      if (!isUndisturbed || this.insurer.inFlight.size > 0) idleSinceMs = world.nowMs;
       if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs, this.table.lateMs) > longestLeaseMs + recoveryMs)
-        world.break('a lost wake-up: the line is open and well, and nobody uses it');
-      return isPeace && this.insurer.requests > used;
+        world.break('a lost wake-up: the line is open and well, but not in use');
+      return isUndisturbed && this.insurer.requests > used;
     });
-    await this.#within(patienceMs, 'an operator never got an answer', () => janitor?.isBusy === false);
-    world.isAtPeace = false;
+    await this.#within(callsLimitMs, 'an operator never got an answer', () => resumer?.isBusy === false);
+    world.isFaultFree = false;
   }
 
-  async #within(limitMs: number, broken: string, isSo: () => boolean): Promise<void> {
+  async #within(limitMs: number, broken: string, condition: () => boolean): Promise<void> {
     const untilMs = this.world.nowMs + limitMs;
     await this.world.run(() => {
       if (this.world.nowMs > untilMs) this.world.break(broken);
-      return isSo();
+      return condition();
     });
   }
 
@@ -210,16 +209,16 @@ export class Simulation implements Surroundings {
   #startWorker(): SimulatedWorker {
     this.#started += 1;
     const worker = new SimulatedWorker(`w${this.#started}`, this);
-    if (!this.world.isAtPeace && this.#started > 2 && this.world.chance(0.15))
+    if (!this.world.isFaultFree && this.#started > 2 && this.world.chance(0.15))
       troubleCalls(worker.tableLink, 'request lost', 0, this.world.between(0, 3 * settings.leaseMs), this);
     return worker;
   }
 
   /** Starts missing workers, at intervals. */
-  #keepUp(): void {
+  #startMissing(): void {
     this.workers = this.workers.filter(({ isAlive }) => isAlive);
     while (this.workers.length < this.wanted) this.workers.push(this.#startWorker());
-    this.world.plan(this.world.between(50, 300), () => this.#keepUp());
+    this.world.plan(this.world.between(50, 300), () => this.#startMissing());
   }
 }
 

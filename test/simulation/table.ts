@@ -60,7 +60,7 @@ export class SimulatedTable {
     reject: (error: Error) => void,
   ): void {
     const world = this.#world;
-    const trouble = link.trouble ?? (world.isAtPeace || !world.chance(0.002) ? undefined : world.pick(tableTroubles));
+    const trouble = link.trouble ?? (world.isFaultFree || !world.chance(0.002) ? undefined : world.pick(tableTroubles));
     if (trouble !== undefined) link.troubledMs = world.nowMs;
     const wayMs = (): number => (world.chance(0.03) ? world.between(1.5, 60) : world.between(1.5, 5));
     const answer = (tell: () => void, afterMs = wayMs()): void => void process.receives(afterMs, tell);

@@ -48,18 +48,18 @@ export class SimulatedTemporal {
   }
 
   /** Adds an urgent task, for a person who waits. */
-  personComes(): void {
+  addUrgentTask(): void {
     this.#peopleWaiting += 1;
   }
 
   /** Polls a queue until it has a task and the server is reachable. @returns cancels the poll */
   poll(process: SimulatedProcess, link: TemporalLink, queue: Queue, take: (task: Task) => void): () => void {
     let isOver = false;
-    const look = (): void => {
+    const tryTake = (): void => {
       if (isOver || !process.isAlive) return;
-      const isThere = queue === 'bulk' || this.#peopleWaiting > 0;
-      if (this.isDown || link.isDisconnected || !isThere) {
-        this.#world.plan(isThere ? 100 : 300, look);
+      const hasTask = queue === 'bulk' || this.#peopleWaiting > 0;
+      if (this.isDown || link.isDisconnected || !hasTask) {
+        this.#world.plan(hasTask ? 100 : 300, tryTake);
         return;
       }
       isOver = true;
@@ -68,7 +68,7 @@ export class SimulatedTemporal {
       const kvnr = `A${String(this.#world.whole(0, patients - 1)).padStart(9, '0')}` as Kvnr;
       process.receives(this.#world.between(1, 4), () => take({ priority, kvnr }));
     };
-    this.#world.plan(this.#world.between(1, 4), look);
+    this.#world.plan(this.#world.between(1, 4), tryTake);
     return () => {
       isOver = true;
     };
@@ -101,7 +101,7 @@ export class SimulatedTemporal {
               return answer;
             },
           ),
-        signalWithStart: () => send<void>((tell) => tell(this.#lookAtGate())),
+        signalWithStart: () => send<void>((tell) => tell(this.#acknowledgeChanges())),
         getHandle: () => ({ query: () => Promise.reject(new Error('not simulated')) }),
       },
     };
@@ -110,11 +110,11 @@ export class SimulatedTemporal {
 
   /** Signals `insurerLine` that the outbox has changes. */
   gateChanged(link: TemporalLink): void {
-    if (!this.isDown && !link.isDisconnected) this.#lookAtGate();
+    if (!this.isDown && !link.isDisconnected) this.#acknowledgeChanges();
   }
 
   /** Reads all changes and acknowledges them, as the workflow does. */
-  #lookAtGate(): void {
+  #acknowledgeChanges(): void {
     this.#activity(
       async ({ gate }) => {
         const { outbox } = await gate.find();
@@ -131,7 +131,7 @@ export class SimulatedTemporal {
     tell: (answer: ChangedGate) => void,
     fail: (error: unknown) => void,
   ): void {
-    if (!isPause) this.#judge.resumeIsAsked(seen);
+    if (!isPause) this.#judge.resumeIsRequested(seen);
     this.#activity(
       async ({ gate }, signal) => {
         if (!isPause) return changedLine(await gate.resume({ by, reason, seen }));
@@ -140,7 +140,7 @@ export class SimulatedTemporal {
       },
       (answer) => {
         tell(answer);
-        this.#lookAtGate();
+        this.#acknowledgeChanges();
       },
       fail,
     );
@@ -173,7 +173,7 @@ export class SimulatedTemporal {
     };
     const watch = (): void => {
       if (isOver) return;
-      if (mainProcess.isAlive && !mainProcess.standsStill && !temporalLink.isDisconnected && !this.isDown)
+      if (mainProcess.isAlive && !mainProcess.isFrozen && !temporalLink.isDisconnected && !this.isDown)
         beatenMs = world.nowMs;
       if (world.nowMs - beatenMs < heartbeatTimeoutMs) return void world.plan(500, watch);
       isOver = true;

@@ -1,10 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { putFault } from './mutants.ts';
+import { applyMutant } from './mutants.ts';
 import type { SimulationOptions } from './simulation.ts';
 
 /** A thread of main.ts. It simulates each seed that it receives, with a mutant of the source if one is named. */
 const { mutant } = workerData as { readonly mutant?: string };
-if (mutant !== undefined) putFault(mutant);
+if (mutant !== undefined) applyMutant(mutant);
 const { simulate } = await import('./simulation.ts');
 
 parentPort?.on('message', ({ seed, faults, isTraced }: Omit<SimulationOptions, 'trace'> & { isTraced: boolean }) => {

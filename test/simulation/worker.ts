@@ -10,13 +10,11 @@ import type { FromLineProcess, ToLineProcess } from '../../worker/line/messages.
 import { createSlotSupplier } from '../../worker/line/slot-supplier.ts';
 import type { Log } from '../../worker/log.ts';
 import type { InsurerLink, SimulatedInsurer, StuckWrites } from './insurer.ts';
+import { holderOf, insurerId } from './names.ts';
 import { type SimulatedTable, type TableLink, tableLink } from './table.ts';
 import { type SimulatedTemporal, type TemporalLink, taskWorker } from './temporal.ts';
 import { Machine, SimulatedProcess, type World } from './world.ts';
 
-export const insurerId = 'kk';
-export const holderOf = (worker: string): string => `holder-${worker}`;
-export const workerOf = (holder: string): string => holder.slice('holder-'.length);
 /** The shortest lease that the configuration allows. Requests may outlast it, also in a pause. */
 export const settings = { leaseMs: 2_000, pauseGraceMs: 1_500, lineMinGapMs: 50, lineStallMs: 6_000 } as const;
 
@@ -51,7 +49,7 @@ export class SimulatedWorker {
   readonly lineProcessTableLink = tableLink();
   readonly insurerLink: InsurerLink = { trouble: undefined };
   readonly temporalLink: TemporalLink = { isDisconnected: false };
-  readonly stuckWrites: StuckWrites = { nextMs: undefined, mayBe: () => this.isPunctual };
+  readonly stuckWrites: StuckWrites = { nextMs: undefined, canFreeze: () => this.isPunctual };
   readonly gate: GateStore;
   readonly leaseMs: number;
   lineProcess: SimulatedProcess | undefined;
@@ -86,14 +84,14 @@ export class SimulatedWorker {
   /** Freezes a process. @returns whether it was possible */
   freeze(who: 'mainProcess' | 'lineProcess', ms: number): boolean {
     if (!this.isPunctual || this[who]?.isAlive !== true) return false;
-    this[who].standStill(ms);
+    this[who].freeze(ms);
     return true;
   }
 
   /** Delays both processes, as on an overloaded machine, for less than the margins of a lease. */
   delayBoth(leastMs = 20): boolean {
     if (!this.isPunctual || this.#wasSuspended) return false;
-    this.#standStill(this.#around.world.between(leastMs, 1.85 * marginMs));
+    this.#freezeBoth(this.#around.world.between(leastMs, 1.85 * marginMs));
     return true;
   }
 
@@ -104,24 +102,24 @@ export class SimulatedWorker {
     const ms = world.between(10, 0.9 * marginMs);
     this.#suspendedMs = world.nowMs;
     this.machine.suspend(ms);
-    this.#standStill(ms);
+    this.#freezeBoth(ms);
     return true;
   }
 
   /** Ends all freezes early. */
-  goOn(): void {
+  unfreeze(): void {
     this.machine.resume();
-    this.mainProcess.goOn();
-    this.lineProcess?.goOn();
+    this.mainProcess.unfreeze();
+    this.lineProcess?.unfreeze();
   }
 
   get #wasSuspended(): boolean {
     return this.#around.world.nowMs - this.#suspendedMs < 2 * this.leaseMs;
   }
 
-  #standStill(ms: number): void {
-    this.mainProcess.standStill(ms);
-    this.lineProcess?.standStill(ms);
+  #freezeBoth(ms: number): void {
+    this.mainProcess.freeze(ms);
+    this.lineProcess?.freeze(ms);
   }
 
   get isAlive(): boolean {
@@ -176,11 +174,11 @@ export class SimulatedWorker {
       this.isLineProcessReady = false;
       mainProcess.receives(world.between(ipcMs.least, ipcMs.most), () => onExit(exit));
     });
-    let hear: ((message: ToLineProcess) => void) | undefined;
+    let receive: ((message: ToLineProcess) => void) | undefined;
     /** messages before its start, which wait in the pipe */
     let unread: ToLineProcess[] = [];
     const toLineProcess = inOrder<ToLineProcess>(world, lineProcess, (message) =>
-      hear === undefined ? unread.push(message) : hear(message),
+      receive === undefined ? unread.push(message) : receive(message),
     );
     const toKeeper = inOrder<FromLineProcess>(world, mainProcess, (message) => onMessage(message));
     lineProcess.receives(world.between(bootMs.least, bootMs.most), () => {
@@ -199,7 +197,7 @@ export class SimulatedWorker {
             toKeeper(message);
           },
           onMessage: (listener) => {
-            hear = listener;
+            receive = listener;
           },
           onClose: () => {}, // it dies with its main process
           die: () => lineProcess.kill('by itself'),
@@ -233,7 +231,7 @@ export class SimulatedWorker {
           lineProcess.kill(String(error));
         },
       );
-      for (const message of unread) hear?.(message);
+      for (const message of unread) receive?.(message);
       unread = [];
     });
     return {
@@ -261,12 +259,12 @@ export class SimulatedWorker {
 function inOrder<Message>(
   world: World,
   to: SimulatedProcess,
-  hear: (message: Message) => void,
+  receive: (message: Message) => void,
 ): (message: Message) => void {
   let lastMs = 0;
   return (message) => {
     const wayMs = world.between(ipcMs.least, world.chance(slowShare) ? ipcMs.slowest : ipcMs.most);
     lastMs = Math.max(lastMs, world.nowMs + wayMs);
-    to.receives(lastMs - world.nowMs, () => hear(message));
+    to.receives(lastMs - world.nowMs, () => receive(message));
   };
 }

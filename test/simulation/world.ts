@@ -29,7 +29,7 @@ export class World {
   events = 0;
   readonly random: Random;
   /** whether no random faults occur at the moment */
-  isAtPeace = false;
+  isFaultFree = false;
   /** receives all events, if a trace is wanted */
   trace: ((line: string) => void) | undefined;
   #broken: string | undefined;
@@ -100,7 +100,7 @@ export class World {
           if (this.#broken !== undefined) throw new BrokenGuarantee(this.#broken);
           for (;;) {
             const event = this.#queue.pop();
-            if (event === undefined) throw new Error('nothing is going to happen any more');
+            if (event === undefined) throw new Error('no event is planned any more');
             if (event.isCancelled) continue;
             this.nowMs = event.atMs;
             if (event.who !== undefined && !event.who.takes(event)) continue;
@@ -184,8 +184,8 @@ export class SimulatedProcess {
   readonly #world: World;
   readonly #onDeath: (() => void)[] = [];
   #isAlive = true;
-  #stillUntilMs = Number.NEGATIVE_INFINITY;
-  #kept: Event[] = [];
+  #frozenUntilMs = Number.NEGATIVE_INFINITY;
+  #delayed: Event[] = [];
   #restOfTurn: (() => void)[] = [];
 
   constructor(name: string, machine: Machine) {
@@ -198,8 +198,8 @@ export class SimulatedProcess {
     return this.#isAlive;
   }
 
-  get standsStill(): boolean {
-    return this.#world.nowMs < this.#stillUntilMs;
+  get isFrozen(): boolean {
+    return this.#world.nowMs < this.#frozenUntilMs;
   }
 
   /** Whether it runs and has caught up with overdue work. */
@@ -208,40 +208,40 @@ export class SimulatedProcess {
   }
 
   wasPunctualFor(ms: number): boolean {
-    return this.#world.nowMs >= this.#stillUntilMs + ms;
+    return this.#world.nowMs >= this.#frozenUntilMs + ms;
   }
 
   /** Returns whether an event may happen now. In a freeze, keeps the event for later. */
   takes(event: Event): boolean {
     if (!this.#isAlive) return false;
-    if (!this.standsStill) return true;
-    this.#kept.push(event);
+    if (!this.isFrozen) return true;
+    this.#delayed.push(event);
     return false;
   }
 
   /** Simulates SIGSTOP and SIGCONT, or a blocked event loop. Afterwards due timers run first, then pending messages. */
-  standStill(forMs: number): void {
-    this.#world.say(() => `${this.name} stands still for ${forMs.toFixed(0)} ms`);
-    this.#stillUntilMs = Math.max(this.#stillUntilMs, this.#world.nowMs + forMs);
-    this.#world.plan(forMs, () => this.goOn(false));
+  freeze(forMs: number): void {
+    this.#world.say(() => `${this.name} is frozen for ${forMs.toFixed(0)} ms`);
+    this.#frozenUntilMs = Math.max(this.#frozenUntilMs, this.#world.nowMs + forMs);
+    this.#world.plan(forMs, () => this.unfreeze(false));
   }
 
   /** Simulates SIGSTOP within an iteration of the event loop. @param rest of the iteration, which runs first afterwards */
-  standStillWithin(forMs: number, rest: () => void): void {
+  freezeWithinTurn(forMs: number, rest: () => void): void {
     this.#restOfTurn.push(rest);
-    this.standStill(forMs);
+    this.freeze(forMs);
   }
 
-  /** Ends a freeze. @param atOnce before its planned end */
-  goOn(atOnce = true): void {
-    if (atOnce) this.#stillUntilMs = this.#world.nowMs;
-    if (!this.#isAlive || this.standsStill) return;
-    const kept = this.#kept;
-    if (kept.length > 0) this.#world.say(() => `${this.name} goes on`);
-    this.#kept = [];
+  /** Ends a freeze. @param isEarly whether it is before the planned end */
+  unfreeze(isEarly = true): void {
+    if (isEarly) this.#frozenUntilMs = this.#world.nowMs;
+    if (!this.#isAlive || this.isFrozen) return;
+    const delayed = this.#delayed;
+    if (delayed.length > 0) this.#world.say(() => `${this.name} continues`);
+    this.#delayed = [];
     for (const rest of this.#restOfTurn.splice(0)) this.#world.plan(0, rest, this);
-    for (const event of kept) if (event.isTimer) this.#world.replan(event);
-    for (const event of kept) if (!event.isTimer) this.#world.replan(event);
+    for (const event of delayed) if (event.isTimer) this.#world.replan(event);
+    for (const event of delayed) if (!event.isTimer) this.#world.replan(event);
   }
 
   /** Plans the arrival of something from outside. */

@@ -169,7 +169,7 @@ test('an aborted request ends only when its connection is closed', async () => {
   expect(it.permit.ends).toEqual([{ wasAborted: true }]);
 });
 
-test('a person who retries at once goes before waiting bulk requests', async () => {
+test('a person who retries immediately goes before waiting bulk requests', async () => {
   await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
   const personRetries = async (): Promise<void> => {
     for (let left = 4; left > 0; left -= 1) await it.client.fetchCareRecords(anna, 'person', never).catch(() => {});
@@ -421,14 +421,14 @@ test('a rejected token pauses the line', async () => {
   expect(it.permit.pauses).toEqual(['insurer answered 403']);
 });
 
-test('the body of an error is read to its end, and the next request uses the same connection at once', async () => {
+test('the body of an error is read to its end, and the next request uses the same connection immediately', async () => {
   await using it = await startLine(answers(httpAnswer(500, '<html>'.repeat(1_000))));
   for (let count = 0; count < 5; count++) await it.client.fetchCareRecords(anna, 'bulk', never).catch(() => {});
   expect(it.insurer.connections).toBe(1);
   expect(it.permit.ends.every(({ wasAborted }) => !wasAborted)).toBe(true);
 });
 
-test('nothing of the list is read while the sink is busy, and that is not a stall', async () => {
+test('no part of the list is read while the sink is busy, and that is not a stall', async () => {
   const megabyte = Buffer.alloc(1024 * 1024, ' ');
   let written = 0;
   await using it = await startLine(
@@ -442,7 +442,7 @@ test('nothing of the list is read while the sink is busy, and that is not a stal
     { stallMs: 100 },
   );
   let bytes = 0;
-  const { promise: busy, resolve: goOn } = Promise.withResolvers<void>();
+  const { promise: busy, resolve: continueReading } = Promise.withResolvers<void>();
   const fetched = it.client.fetchList(
     {},
     {
@@ -457,7 +457,7 @@ test('nothing of the list is read while the sink is busy, and that is not a stal
   );
   await new Promise((resolve) => setTimeout(resolve, 400));
   expect(written).toBeLessThan(32); // the size of the kernel's buffers
-  goOn();
+  continueReading();
   await expect(fetched).resolves.toBe('complete');
   expect(bytes).toBe(64 * megabyte.length);
 });

@@ -511,7 +511,7 @@ describe('tests that measure times, one after the other', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('after kill -9 of the main process, its line process ends at once, and the other worker sends once the lease is over', async ({
+  test('after kill -9 of the main process, its line process ends immediately, and the other worker sends once the lease is over', async ({
     expect,
     world: { insurer, startPair, requests },
   }) => {
@@ -608,7 +608,7 @@ describe('tests that measure times, one after the other', () => {
     expect(insurer.overlaps).toBe(0);
   }, 30_000);
 
-  test('a worker that is stopped while the gate is unreachable aborts at once, and ends when its lease is over', async ({
+  test('a worker that is stopped while the gate is unreachable aborts immediately, and ends when its lease is over', async ({
     expect,
     world: { insurer, startWorker, requests },
   }) => {

@@ -22,7 +22,7 @@ export interface LineOptions {
 /** Sends one request at a time, in the order of priority (docs/explanation/the-line.md, "The queue"). */
 export interface Line {
   /**
-   * Performs one request and its answer, when its turn has come. If the send permit ends before the request is written, the
+   * Waits in the queue, then performs one request and its answer. If the send permit ends before the request is written, the
    * request queues again.
    * @param read reads the answer; its result or error becomes the result or error of this call
    * @param signal cancels the wait or the request. The call then rejects with the signal's reason, but only once the socket

@@ -132,7 +132,7 @@ export function testPermit(): TestPermit {
         });
     },
     begin(abort) {
-      if (aborting) throw new Error('two requests at once');
+      if (aborting) throw new Error('two requests at the same time');
       aborting = abort;
       return (end) => {
         aborting = undefined;

@@ -114,7 +114,7 @@ test('a request is not aborted if the pause ends within the grace', async () => 
   end({ wasAborted: false });
 });
 
-test('the end of the lease aborts a request at once, without a grace', async () => {
+test('the end of the lease aborts a request immediately, without a grace', async () => {
   obey({});
   await permit.whenMaySend(never);
   const abort = untilAborted();
@@ -199,7 +199,7 @@ test('a wait for a lease that another process has is reported', async () => {
   await waiting;
 });
 
-test('the end of the lease is reported at once, also if another event comes before its timer', () => {
+test('the end of the lease is reported immediately, also if another event comes before its timer', () => {
   let nowMs = 1_000;
   const lateMessages: FromLineProcess[] = [];
   const clock = { ...systemClock, monotonicMs: () => nowMs, after: () => () => {} }; // timers never fire

@@ -28,7 +28,7 @@ const isSettled = async (promise: Promise<unknown>): Promise<boolean> =>
   (await Promise.race([promise.then(() => 'settled'), new Promise((resolve) => setImmediate(resolve, 'open'))])) ===
   'settled';
 
-test('no slot is given while another process has the line, and at once when this process gets it', async () => {
+test('no slot is given while another process has the line; one is given immediately when this process gets it', async () => {
   const control = newControl(false);
   const supplier = createSlotSupplier(control, 2);
   const slot = supplier.reserveSlot(context, never);

@@ -21,7 +21,7 @@ const world = { patients: 60, rate: 0.4, mix, latencyMs: 20, slowShare: 0 };
 const olga = { operator: 'olga', reason: 'the insurer called' };
 const otto = { operator: 'otto', reason: 'all is well' };
 
-/** A day with a run in the midst of its care records. */
+/** Starts a day. Resolves when a run is fetching care records. */
 async function startBusyDay(options: Parameters<typeof startDay>[0] = {}): Promise<Day> {
   const day = await startDay({ ...world, ...options });
   await day.startWorker({ METRICS_INTERVAL_MS: '1000' });
@@ -30,10 +30,10 @@ async function startBusyDay(options: Parameters<typeof startDay>[0] = {}): Promi
   return day;
 }
 
-/** Pauses, and from the confirmation on lets the insurer judge. @returns how long it took, ms */
-async function pause(day: Day, wish = olga): Promise<number> {
+/** Pauses the line. The insurer counts later requests as violations. @returns the time to the confirmation, ms */
+async function pause(day: Day, command = olga): Promise<number> {
   const askedMs = performance.now();
-  expect(await day.line.pause(wish)).toMatchObject({ state: 'paused', busy: false });
+  expect(await day.line.pause(command)).toMatchObject({ state: 'paused', busy: false });
   const tookMs = performance.now() - askedMs;
   await day.insurer.setPaused(true);
   return tookMs;
@@ -55,16 +55,16 @@ async function expectCompleted(day: Day): Promise<void> {
   expect(day.insurer.summary().violations).toBe(0);
 }
 
-/** What `insurerLine` itself remembers. */
-const remembered = (day: Day): Promise<LineHistory> =>
+/** Returns the history of the line from `insurerLine` itself. */
+const historyOf = (day: Day): Promise<LineHistory> =>
   day.client.workflow.getHandle(insurerLineId(insurerId)).query<LineHistory>(lineHistoryQuery);
 
-/** An update as a caller may send it who checks nothing. @returns the type of its failure */
-async function failureOf(day: Day, lineOf: string, request: LineUpdateInput): Promise<string | undefined> {
+/** Sends a pause to the workflow directly, without the client's checks. @returns the type of its failure */
+async function failureOf(day: Day, lineOfInsurer: string, request: LineUpdateInput): Promise<string | undefined> {
   const startWorkflowOperation = new WithStartWorkflowOperation<Workflow>('insurerLine', {
-    workflowId: insurerLineId(lineOf),
+    workflowId: insurerLineId(lineOfInsurer),
     taskQueue: syncTaskQueue,
-    args: [{ insurerId: lineOf }],
+    args: [{ insurerId: lineOfInsurer }],
     workflowIdConflictPolicy: 'USE_EXISTING',
   });
   const failure = await day.client.workflow
@@ -73,7 +73,7 @@ async function failureOf(day: Day, lineOf: string, request: LineUpdateInput): Pr
   return (failure as { cause?: { type?: string } }).cause?.type;
 }
 
-test('in the midst of a run a pause is confirmed within three seconds, nothing goes out until the resume, and the run completes', async () => {
+test('during a run, a pause is confirmed within three seconds; no request starts until the resume, and then the run completes', async () => {
   await using day = await startBusyDay({ latencyMs: 300 });
   expect(await pause(day)).toBeLessThan(3_000);
   await expectSilenceFor(day, 2_000);
@@ -83,7 +83,7 @@ test('in the midst of a run a pause is confirmed within three seconds, nothing g
   await resume(day);
   day.insurer.setFaults({ latencyMs: 20 });
   await expectCompleted(day);
-  expect(await remembered(day)).toMatchObject({
+  expect(await historyOf(day)).toMatchObject({
     state: 'open',
     by: 'otto',
     reason: otto.reason,
@@ -95,14 +95,14 @@ test('in the midst of a run a pause is confirmed within three seconds, nothing g
   await expect.poll(async () => (await day.stores.gateOf(insurerId).find()).outbox).toEqual([]);
 });
 
-test('of two operators who pause at once both are told that it is silent, and one has paused; more of the same changes nothing', async () => {
+test('two operators who pause at the same time get the same confirmation; repeated commands change nothing', async () => {
   await using day = await startBusyDay();
   const pauses = await Promise.all([day.line.pause(olga), day.line.pause({ operator: 'anna', reason: 'me too' })]);
   await day.insurer.setPaused(true);
   expect(pauses[0]).toEqual(pauses[1]);
   const changes = await day.line.readChanges();
   expect(changes).toMatchObject([{ number: 1, state: 'paused', by: pauses[0].by }]);
-  expect(await day.line.pause({ operator: 'berta', reason: 'once more' })).toEqual(pauses[0]);
+  expect(await day.line.pause({ operator: 'berta', reason: 'again' })).toEqual(pauses[0]);
   await expectSilenceFor(day, 500);
   await day.insurer.setPaused(false);
   const resumed = { state: 'open', busy: false };
@@ -112,26 +112,26 @@ test('of two operators who pause at once both are told that it is silent, and on
   await expectCompleted(day);
 });
 
-test('a pause without a reason or a name, and one for an insurer that does not exist, is refused by client and workflow', async () => {
+test('the client and the workflow reject a pause without a reason, without an operator, or for an unknown insurer', async () => {
   await using day = await startDay(world);
   await day.startWorker();
-  for (const wish of [
+  for (const command of [
     { operator: 'olga', reason: '' },
     { operator: ' ', reason: 'r' },
   ]) {
-    await expect(day.line.pause(wish)).rejects.toMatchObject({ fault: 'invalid' });
-    expect(await failureOf(day, insurerId, { ...wish, seen: 0 })).toBe('CommandInvalid');
+    await expect(day.line.pause(command)).rejects.toMatchObject({ fault: 'invalid' });
+    expect(await failureOf(day, insurerId, { ...command, seen: 0 })).toBe('CommandInvalid');
   }
-  const gate = day.stores.gateOf('nobody');
-  const nobodys = createInsurerLineClient({ temporal: async () => day.client, gate, insurerId: 'nobody' });
-  await expect(nobodys.pause(olga)).rejects.toMatchObject({ fault: 'unknown-insurer' });
-  expect(await failureOf(day, 'nobody', { ...olga, seen: 0 })).toBe('UnknownInsurer');
+  const gate = day.stores.gateOf('unknown');
+  const clientOfUnknown = createInsurerLineClient({ temporal: async () => day.client, gate, insurerId: 'unknown' });
+  await expect(clientOfUnknown.pause(olga)).rejects.toMatchObject({ fault: 'unknown-insurer' });
+  expect(await failureOf(day, 'unknown', { ...olga, seen: 0 })).toBe('UnknownInsurer');
   expect(await failureOf(day, insurerId, { ...olga, seen: 7 })).toBe('Superseded');
   expect(await day.line.read()).toEqual({ state: 'open', busy: false });
   expect(await day.line.readChanges()).toEqual([]);
 });
 
-test('while Temporal is down a pause is confirmed all the same; when it is back it knows who, when and why', async () => {
+test('while Temporal is down, a pause is confirmed; when Temporal is back, the workflow knows its operator, time and reason', async () => {
   await using day = await startBusyDay();
   await day.stack.stopTemporal();
   expect(await pause(day)).toBeLessThan(6_000);
@@ -139,7 +139,7 @@ test('while Temporal is down a pause is confirmed all the same; when it is back 
   await expectSilenceFor(day, 500);
   await day.stack.restartTemporal();
   await expect
-    .poll(() => remembered(day).catch(() => undefined), { timeout: 30_000 })
+    .poll(() => historyOf(day).catch(() => undefined), { timeout: 30_000 })
     .toMatchObject({
       state: 'paused',
       since,
@@ -151,7 +151,7 @@ test('while Temporal is down a pause is confirmed all the same; when it is back 
   await expectCompleted(day);
 });
 
-test('while every worker is frozen a pause is confirmed once the lease has lapsed, and the update given up never pauses again', async () => {
+test('while every worker is frozen, a pause is confirmed once the lease has lapsed; its abandoned update never pauses the line again', async () => {
   await using day = await startDay(world);
   const worker = await day.startWorker();
   await day.sync.start();
@@ -159,19 +159,19 @@ test('while every worker is frozen a pause is confirmed once the lease has lapse
   const bothOf = ({ pid, linePid }: typeof worker): number[] => [linePid, pid];
   for (const pid of bothOf(worker)) process.kill(pid, 'SIGSTOP');
   expect(await pause(day)).toBeLessThan(9_000); // 3 s for the update, 3 s lease
-  expect(await day.line.read()).toMatchObject({ state: 'paused', busy: false }); // though nobody is there to say so
+  expect(await day.line.read()).toMatchObject({ state: 'paused', busy: false }); // without a worker that could report it
   await expectSilenceFor(day, 500);
   await resume(day);
   for (const pid of bothOf(worker)) process.kill(pid, 'SIGCONT');
   await expectCompleted(day);
-  // the abandoned update was refused in the meantime: two changes, and no third one
+  // the workflow has rejected the abandoned update in the meantime, so there is no third change
   await expect
-    .poll(async () => await remembered(day).catch(() => undefined), { timeout: 20_000 })
+    .poll(async () => await historyOf(day).catch(() => undefined), { timeout: 20_000 })
     .toMatchObject({ state: 'open', changes: [{ number: 2 }, { number: 1 }] });
   expect(await day.line.read()).toMatchObject({ state: 'open' });
 });
 
-test('a pause while no worker runs is confirmed at once, and outlives workers, Temporal, the emulator and a new run', async () => {
+test('while no worker runs, a pause is confirmed immediately; it outlasts workers, Temporal, the emulator and a new run', async () => {
   await using day = await startDay(world);
   const first = await day.startWorker();
   await day.sync.start();
@@ -179,7 +179,7 @@ test('a pause while no worker runs is confirmed at once, and outlives workers, T
   await first.stop();
   expect(await pause(day)).toBeLessThan(5_000);
   const second = await day.startWorker();
-  await day.sync.start(); // a new day: the run in progress is to fetch the new list
+  await day.sync.start(); // a new day: the run in progress must fetch the new list
   await expectSilenceFor(day, 1_000);
   await second.kill();
   await day.startWorker();
@@ -191,7 +191,7 @@ test('a pause while no worker runs is confirmed at once, and outlives workers, T
   await expectCompleted(day);
 });
 
-test('when the insurer does not let us in the line pauses itself, says so everywhere, and raises an alarm', async () => {
+test('when the insurer answers 401, the line pauses itself, reports it to all readers, and raises an alarm', async () => {
   await using day = await startBusyDay();
   day.insurer.script({ fault: 'unauthorized' });
   const { line } = await day.until((progress) => progress.line.state === 'paused');
@@ -199,26 +199,26 @@ test('when the insurer does not let us in the line pauses itself, says so everyw
   expect(line).toMatchObject(bySystem);
   await expectSilenceFor(day, 500);
   const log = readFileSync(join(day.stack.dir, 'worker-0.log'), 'utf8');
-  const said = log.split('\n').flatMap((text) => (text.startsWith('{') ? [JSON.parse(text) as object] : []));
-  expect(said).toContainEqual(expect.objectContaining({ level: 'error', event: 'line paused by the system' }));
-  const alarming = () => metricsIn(workerLogLines(day)).findLast(({ name }) => name === 'LinePausedBySystem');
-  await expect.poll(alarming, { timeout: 10_000 }).toMatchObject({ dimensions: { insurerId }, values: [1] });
+  const logged = log.split('\n').flatMap((text) => (text.startsWith('{') ? [JSON.parse(text) as object] : []));
+  expect(logged).toContainEqual(expect.objectContaining({ level: 'error', event: 'line paused by the system' }));
+  const findAlarm = () => metricsIn(workerLogLines(day)).findLast(({ name }) => name === 'LinePausedBySystem');
+  await expect.poll(findAlarm, { timeout: 10_000 }).toMatchObject({ dimensions: { insurerId }, values: [1] });
   expect(await day.line.readChanges()).toMatchObject([{ number: 1, state: 'paused', ...bySystem }]);
-  await expect // nobody but the line's holder could tell the workflow
-    .poll(() => remembered(day).catch(() => undefined), { timeout: 15_000 })
+  await expect // only the line's holder could report it to the workflow
+    .poll(() => historyOf(day).catch(() => undefined), { timeout: 15_000 })
     .toMatchObject({ state: 'paused', ...bySystem, changes: [{ number: 1, ...bySystem }] });
   await resume(day);
   await expectCompleted(day);
 });
 
-test('after many changes the workflow has begun anew, and still knows the last 50', async () => {
+test('after many changes, the workflow has continued as new and still returns the last 50', async () => {
   await using day = await startDay(world);
   await day.startWorker();
   for (let round = 1; round <= 60; round++) {
     await day.line.pause({ operator: 'olga', reason: `call ${round}` });
     await day.line.resume({ operator: 'otto', reason: `well ${round}` });
   }
-  const { changes, ...line } = await remembered(day);
+  const { changes, ...line } = await historyOf(day);
   expect(line).toMatchObject({ state: 'open', reason: 'well 60' });
   const rounds = Array.from({ length: 25 }, (_, index) => 60 - index);
   expect(changes.map(({ reason }) => reason)).toEqual(rounds.flatMap((round) => [`well ${round}`, `call ${round}`]));

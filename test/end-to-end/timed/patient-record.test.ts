@@ -201,7 +201,7 @@ describe('with a worker and without other load', () => {
   });
 
   test.each([1, 20])(
-    'a hundred accesses at once from %i process(es) give a hundred entries in a valid chain',
+    'a hundred simultaneous accesses from %i process(es) give a hundred entries in a valid chain',
     async (processes) => {
       const { day } = stored;
       const { patientRef } = newPatient();

@@ -85,9 +85,9 @@ const preloads = ['blocked-loop.fixture.mjs', 'shifted-clock.fixture.mjs'].map(
 );
 
 /** The current workers: two to four, each replaced when it has ended. */
-export class Crew implements AsyncDisposable {
+export class WorkerPool implements AsyncDisposable {
   wanted = 3;
-  /** whether no worker should run or be replaced */
+  /** whether no worker may run; missing workers are then not replaced */
   isDismissed = false;
   /** workers that ended by themselves or did not start */
   endedByThemselves = 0;
@@ -95,12 +95,12 @@ export class Crew implements AsyncDisposable {
   readonly all: Member[] = [];
   readonly #day: Day;
   readonly #starting = new Set<Promise<void>>();
-  readonly #looking: NodeJS.Timeout;
+  readonly #interval: NodeJS.Timeout;
   #started = 0;
 
   constructor(day: Day) {
     this.#day = day;
-    this.#looking = setInterval(() => void this.keepUp(), 300); // a worker may end or fail to start at any time
+    this.#interval = setInterval(() => void this.startMissing(), 300); // a worker may end or fail to start at any time
   }
 
   /** workers that are ready and have not ended */
@@ -115,7 +115,7 @@ export class Crew implements AsyncDisposable {
   }
 
   /** Starts missing workers. Resolves when they are ready or have failed. */
-  async keepUp(): Promise<void> {
+  async startMissing(): Promise<void> {
     for (const member of this.all)
       if (!member.worker.isRunning && !isImpaired(member, 'ended')) {
         this.endedByThemselves += 1;
@@ -158,7 +158,7 @@ export class Crew implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#looking);
+    clearInterval(this.#interval);
     this.isDismissed = true;
     await Promise.all(this.#starting);
     await Promise.all(this.present.map((member) => this.end(member, 'kill')));

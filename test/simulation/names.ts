@@ -1,0 +1,7 @@
+export const insurerId = 'kk';
+
+/** Returns the holder ID of a worker. */
+export const holderOf = (worker: string): string => `holder-${worker}`;
+
+/** Returns the worker with this holder ID. */
+export const workerOf = (holder: string): string => holder.slice('holder-'.length);
