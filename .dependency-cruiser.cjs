@@ -1,25 +1,15 @@
+const { readdirSync } = require('node:fs');
+
 /**
  * The rules of docs/explanation/architecture.md, "Allowed imports". tools/check-dependency-rules.ts applies them twice:
  * once to all imports, and once to those that remain at run time.
  */
 const notTests = '\\.(test|fixture)\\.ts$';
 
-/** The top-level folders. */
-const parts = [
-  'core',
-  'worker',
-  'lambdas',
-  'infra',
-  'console',
-  'cli',
-  'terminal',
-  'simulator',
-  'local',
-  'tools',
-  'bench',
-  'docs',
-  'test',
-];
+/** The top-level folders, which tools/check-dependency-rules.ts copies to where this file is applied. */
+const parts = readdirSync(__dirname, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
 /** Matches the paths in all parts except the named ones. */
 const partsBut = (...names) => `^(${parts.filter((part) => !names.includes(part)).join('|')})/`;
 

@@ -22,7 +22,8 @@ import { createInsurerLineClient, type InsurerLineClient } from '../core/tempora
 import { pathsIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { type Insurer, type InsurerOptions, startInsurer } from '../simulator/insurer.ts';
-import { type StackParts, startTestStack, type TestStack, testDir } from './stack.ts';
+import { testDir } from '../tools/test-dir.ts';
+import { type StackParts, startTestStack, type TestStack } from './stack.ts';
 
 const root = dirname(import.meta.dirname);
 

@@ -5,8 +5,8 @@ import { createSecretKeyWrapper } from '../core/crypto/secret-key-wrapper.ts';
 import { createDataConverter, createPayloadCodec } from '../core/temporal/codec.ts';
 import { pathsIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
+import { testDir } from '../tools/test-dir.ts';
 import { insurerId } from './day.fixture.ts';
-import { testDir } from './stack.ts';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 

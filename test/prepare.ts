@@ -1,6 +1,7 @@
 import { pathsIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
-import { ensureDeployed, testDir } from './stack.ts';
+import { testDir } from '../tools/test-dir.ts';
+import { ensureDeployed } from './stack.ts';
 
 /** Creates the deployments from which all stacks start, before test files run in parallel. */
 export default async function prepare(): Promise<void> {

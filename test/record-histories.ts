@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { insurerLineId, patientRecordId } from '../core/contract/names.ts';
-import type { AccessDraft } from '../core/domain/access.ts';
 import { createPatientRecordClient } from '../core/temporal/patient-record-client.ts';
+import { draftFor } from './access-draft.fixture.ts';
 import { type Day, insurerId, startDay } from './day.fixture.ts';
 import { historiesOf } from './histories.fixture.ts';
 
@@ -65,17 +64,8 @@ async function usePatientRecord({ client, stores }: Day, patientRef: string): Pr
     stores,
     config: { INSURER_ID: insurerId, CARE_MAX_ATTEMPTS: 40 },
   });
-  const draft = (operation: AccessDraft['operation']): AccessDraft => ({
-    id: randomUUID(),
-    patientRef,
-    recorded: new Date().toISOString(),
-    operation,
-    outcome: 'success',
-    agent: { who: 'clara', role: 'clinician' },
-    source: { component: 'api' },
-  });
-  const look = async () => await people.recordAccess(draft('read-patient'));
-  const ask = async () => await people.requestSync({ patientRef, access: draft('request-sync') });
+  const look = async () => await people.recordAccess(draftFor(patientRef, 'read-patient'));
+  const ask = async () => await people.requestSync({ patientRef, access: draftFor(patientRef) });
   await Promise.all([look(), look()]);
   await Promise.all([ask(), ask(), look(), look(), look()]);
   const isOver = async () => (await stores.patients.readLastSync(patientRef))?.lastSync?.finishedAt !== undefined;

@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { appHash, deployDataStack, deployStacks, putSecret, readDataOutputs, readOutputs } from '../local/deploy.ts';
 import { emulatorEnvironment, startEmulator } from '../local/emulator.ts';
 import { freePorts } from '../local/free-ports.ts';
@@ -18,6 +18,7 @@ import { audience, startIssuer } from '../local/issuer-process.ts';
 import type { ManagedProcess } from '../local/processes.ts';
 import { ensurePythonTools } from '../local/python-tools.ts';
 import { findTemporal, startTemporal } from '../local/temporal.ts';
+import { testDir } from '../tools/test-dir.ts';
 
 /** A Temporal dev server and an AWS emulator with the data stack, on free ports. */
 export interface TestStack {
@@ -56,8 +57,6 @@ export interface StackParts {
   readonly moreSecret?: Readonly<Record<string, string>>;
 }
 
-/** Folder in which tests install tools and start stacks. */
-export const testDir = resolve(process.env['LOCAL_DIR'] ?? join(dirname(import.meta.dirname), '.local', 'test'));
 const region = 'eu-central-1';
 
 /** Addresses that the API gets when it is deployed. */

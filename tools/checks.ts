@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ensureGoTools, type GoTools } from './go-tools.ts';
+import { testDir } from './test-dir.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
 const bin = join(root, 'node_modules', '.bin');
-const localDir = resolve(process.env['LOCAL_DIR'] ?? join(root, '.local', 'test'));
 
 type Command = string | ((tools: GoTools) => string);
 
@@ -41,7 +41,7 @@ const commands: readonly (readonly [what: string, command: Command, args: readon
 /** Runs all checks in parallel and prints the output of those that fail. @returns whether all pass */
 export async function runChecks(): Promise<boolean> {
   const startedAt = performance.now();
-  const tools = ensureGoTools(localDir);
+  const tools = ensureGoTools(testDir);
   const start = async (command: Command, args: readonly string[]) =>
     run(typeof command === 'string' ? command : command(await tools), args, { cwd: root, maxBuffer: 64 << 20 });
   const results = await Promise.all(

@@ -5,6 +5,7 @@ import { dirname, extname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { type Argument, type Expression, parseSync, Visitor } from 'oxc-parser';
 import { ensureGoTools } from './go-tools.ts';
+import { testDir } from './test-dir.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -142,8 +143,7 @@ function textOf(expression: Argument | undefined): string | undefined {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const localDir = process.env['LOCAL_DIR'] ?? join(root, '.local', 'test');
-  const { vale } = await ensureGoTools(resolve(localDir));
+  const { vale } = await ensureGoTools(testDir);
   const problems = await findProseProblems(vale, process.argv.slice(2));
   for (const problem of problems) process.stdout.write(`${problem}\n`);
   process.exitCode = problems.length === 0 ? 0 : 1;

@@ -8,8 +8,8 @@ import { operations } from '../../lambdas/http/routes.ts';
 import { kvnr as kvnrSchema, patientRef as patientRefSchema } from '../../lambdas/http/schemas.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
 import { ensureSchemathesis } from '../../local/python-tools.ts';
+import { testDir } from '../../tools/test-dir.ts';
 import { type Day, startDay } from '../day.fixture.ts';
-import { testDir } from '../stack.ts';
 
 // Runs Schemathesis against the API of a whole stack with the data of a day, with the token of each role and without
 // one.

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ensureConsole } from '../../local/console-process.ts';
+import { testDir } from '../../tools/test-dir.ts';
 import prepareStacks from '../prepare.ts';
-import { testDir } from '../stack.ts';
 import { ensureChromium } from './browser.ts';
 
 /** Prepares what all test files need, before they run in parallel. */

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { ensureConsole, startConsole } from '../../local/console-process.ts';
 import type { InsurerOptions } from '../../simulator/insurer.ts';
+import { testDir } from '../../tools/test-dir.ts';
 import { type CallWithPermittedRole, openApi } from '../api.fixture.ts';
 import { type Day, startDay } from '../day.fixture.ts';
-import { testDir } from '../stack.ts';
 import { openBrowser } from './browser.ts';
 
 /** A day with its API and console, and a browser. */

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { testDir } from '../../tools/test-dir.ts';
 import type { Day, RunningWorker } from '../day.fixture.ts';
-import { testDir } from '../stack.ts';
 import {
   type AwsMode,
   type FaultyProxy,

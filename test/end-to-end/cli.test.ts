@@ -19,8 +19,9 @@ import { pathsIn } from '../../local/settings.ts';
 import { startWorker } from '../../local/worker-process.ts';
 import { ensureWorkflowBundle } from '../../local/workflow-bundle.ts';
 import { type Insurer, startInsurer } from '../../simulator/insurer.ts';
+import { testDir } from '../../tools/test-dir.ts';
 import { compact } from '../day.fixture.ts';
-import { startTestStack, type TestStack, testDir } from '../stack.ts';
+import { startTestStack, type TestStack } from '../stack.ts';
 
 let stack: TestStack;
 let insurer: Insurer;

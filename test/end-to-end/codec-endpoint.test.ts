@@ -7,11 +7,11 @@ import type { AccessEntry } from '../../core/domain/access.ts';
 import { problemType } from '../../lambdas/http/problems.ts';
 import { ensurePythonTools } from '../../local/python-tools.ts';
 import { findTemporal } from '../../local/temporal.ts';
+import { testDir } from '../../tools/test-dir.ts';
 import { type CallWithPermittedRole, openApi } from '../api.fixture.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 import { historiesOf } from '../histories.fixture.ts';
 import { codecBody, decodedValues, encryptedBody } from '../payloads.fixture.ts';
-import { testDir } from '../stack.ts';
 
 let day: Day;
 let api: NonNullable<Day['stack']['api']>;

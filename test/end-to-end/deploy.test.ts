@@ -16,7 +16,7 @@ import { deployStacks, type Outputs } from '../../local/deploy.ts';
 import { emulatorCredentials, emulatorEnvironment, startEmulator } from '../../local/emulator.ts';
 import { freePorts } from '../../local/free-ports.ts';
 import { ensurePythonTools } from '../../local/python-tools.ts';
-import { testDir } from '../stack.ts';
+import { testDir } from '../../tools/test-dir.ts';
 
 const run = promisify(execFile);
 const root = dirname(dirname(import.meta.dirname));

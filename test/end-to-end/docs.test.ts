@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readEndpoints } from '../../local/endpoints.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
 import { pathsIn } from '../../local/settings.ts';
-import { testDir } from '../stack.ts';
+import { testDir } from '../../tools/test-dir.ts';
 
 const run = promisify(execFile);
 const root = dirname(dirname(import.meta.dirname));

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
@@ -11,6 +10,7 @@ import { openStores, promptly } from '../../../core/stores/open-stores.ts';
 import { openTemporal } from '../../../core/temporal/connection.ts';
 import { createPatientRecordClient, type PatientRecordClient } from '../../../core/temporal/patient-record-client.ts';
 import { freePorts } from '../../../local/free-ports.ts';
+import { draftFor } from '../../access-draft.fixture.ts';
 import { type Day, insurerId, startDay } from '../../day.fixture.ts';
 import { historiesOf, replay } from '../../histories.fixture.ts';
 
@@ -38,16 +38,6 @@ function openCaller({ stack }: Day) {
     },
   };
 }
-
-const draftFor = (patientRef: string, operation: AccessDraft['operation'] = 'request-sync'): AccessDraft => ({
-  id: randomUUID(),
-  patientRef,
-  recorded: new Date().toISOString(),
-  operation,
-  outcome: 'success',
-  agent: { who: 'clara', role: 'clinician' },
-  source: { component: 'api' },
-});
 
 const ask = async (people: PatientRecordClient, patientRef: string) => {
   const startedAt = performance.now();
