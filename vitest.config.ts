@@ -5,12 +5,12 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const longest = [
   'what-temporal-knows',
   'crashes',
-  'insurer-line',
   'schemathesis',
   'chaos',
-  'patient-record',
   'cancelled',
   'operator',
+  'insurer-line',
+  'patient-record',
 ];
 const rank = ({ moduleId }: TestSpecification): number => {
   const index = longest.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
