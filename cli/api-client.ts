@@ -191,7 +191,7 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   'no-run-yet': ['notFound', 'Start one with npm run sync -- start.'],
   'no-run-under-way': ['notFound', 'Start one with npm run sync -- start.'],
   'no-decision-awaited': ['notFound', 'See npm run sync -- status.'],
-  'removals-changed': ['failed', 'See npm run sync -- status, and decide again.'],
+  'decision-outdated': ['failed', 'See npm run sync -- status, and decide again.'],
   'line-unknown': ['notFound', 'Start a worker with npm run worker.'],
   'line-superseded': ['failed', 'See npm run sync -- line. Repeat the command if it is still right.'],
   'line-not-silent': [

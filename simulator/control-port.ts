@@ -15,6 +15,7 @@ export interface InsurerControls {
   resetLog(): void;
   nextDay(changes?: NextDay): void;
   unchangedDay(): void;
+  firstDay(): void;
   setList(mode: ListMode, share?: number): void;
   setFaults(settings: Partial<FaultSettings>): void;
   /** Adds rules for the next requests. Each request uses up the first rule that matches it. */
@@ -40,6 +41,7 @@ const operations: Record<string, Operation> = {
   'POST /reset-log': (insurer) => done(insurer, insurer.resetLog()),
   'POST /next-day': (insurer, body) => done(insurer, insurer.nextDay(body as NextDay)),
   'POST /unchanged-day': (insurer) => done(insurer, insurer.unchangedDay()),
+  'POST /first-day': (insurer) => done(insurer, insurer.firstDay()),
   'POST /list': (insurer, body) => {
     const { mode, share } = body as { mode: ListMode; share?: number };
     if (!['normal', 'empty', 'truncated'].includes(mode))

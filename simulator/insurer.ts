@@ -82,6 +82,7 @@ export async function startInsurer(options: InsurerOptions = {}): Promise<Insure
     resetLog: () => log.reset(),
     nextDay: (changes = {}) => applyStep({ kind: 'next-day', ...changes }),
     unchangedDay: () => applyStep({ kind: 'unchanged-day' }),
+    firstDay: () => applyStep({ kind: 'first-day' }),
     setList: (mode, share) => applyStep({ kind: 'list', mode, ...(share === undefined ? {} : { share }) }),
     setFaults(settings) {
       plan.settings = { ...plan.settings, ...faultSettings(settings) };

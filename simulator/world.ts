@@ -44,6 +44,8 @@ export type ListMode = 'normal' | 'empty' | 'truncated';
 export type Step =
   | ({ kind: 'next-day' } & NextDay)
   | { kind: 'unchanged-day' }
+  /** the insurer is back at the list of the first day, with its tag */
+  | { kind: 'first-day' }
   | { kind: 'list'; mode: ListMode; share?: number };
 
 export type CareKind = 'ok' | '410' | '404';
@@ -89,7 +91,7 @@ export class World {
     this.options = withDefaults(options);
     this.#kvnrOffset = hash32(options.seed, 'kvnr') % 2_600_000_000;
     this.#entrySeed = hash32(options.seed, 'entry');
-    this.#roster = { enrolled: options.patients, gone: new Set(), versions: new Map(), spoiled: new Set() };
+    this.#roster = this.#firstRoster();
     this.list = this.#content();
     for (const step of steps) this.apply(step);
   }
@@ -97,6 +99,7 @@ export class World {
   /** Applies a step. An unchanged day keeps the bytes of the list, with its order and tag. */
   apply(step: Step): void {
     if (step.kind === 'next-day') this.#roster = this.#nextRoster(step); // first, because it throws for an unknown KVNR
+    if (step.kind === 'first-day') this.#roster = this.#firstRoster();
     this.steps.push(step);
     if (step.kind !== 'list') this.day += 1;
     if (step.kind !== 'unchanged-day') this.list = this.#content();
@@ -184,6 +187,10 @@ export class World {
     return this.#roster.versions.get(index) ?? 0;
   }
 
+  #firstRoster(): Roster {
+    return { enrolled: this.options.patients, gone: new Set(), versions: new Map(), spoiled: new Set() };
+  }
+
   #nextRoster({ gone = 0, new: added = 0, changed = 0, spoiled = 0 }: NextDay): Roster {
     const before = this.#roster;
     const random = seededRandom(this.options.seed, 'day', this.day);
@@ -223,8 +230,9 @@ export class World {
     const entrySeed = this.#entrySeed;
     const kvnrOffset = this.#kvnrOffset;
     const { seed, patients, identicalDuplicates, differingDuplicates, malformedEntries } = this.options;
-    const mode = this.steps.findLast((step) => step.kind === 'list') ?? { kind: 'list', mode: 'normal' };
-    const changes = this.steps.filter((step) => step.kind !== 'unchanged-day');
+    const sinceFirstDay = this.steps.slice(this.steps.findLastIndex((step) => step.kind === 'first-day') + 1);
+    const mode = sinceFirstDay.findLast((step) => step.kind === 'list') ?? { kind: 'list', mode: 'normal' };
+    const changes = sinceFirstDay.filter((step) => step.kind !== 'unchanged-day');
     const tag = createHash('sha256')
       .update(JSON.stringify([this.options, changes]))
       .digest('hex')

@@ -37,7 +37,7 @@ test('no line is longer than a narrow terminal, so that the block can be redrawn
 });
 
 test('waiting removals are shown with the commands that decide', () => {
-  const waiting = { ...progress, awaitingDecision: true, decision: { removals: 45, stored: 200 } };
+  const waiting = { ...progress, awaitingDecision: true, decision: { listId: 'run-1', removals: 45, stored: 200 } };
   const block = progressBlock(waiting, now, 79);
   expect(block.at(-2)).toBe('! 45 removals (of 200 stored) wait for you to decide');
   expect(block.at(-1)).toBe('  npm run sync -- removals approve, or: npm run sync -- removals reject');

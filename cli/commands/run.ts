@@ -49,7 +49,9 @@ export function addRunCommands(program: Command): void {
     .description('approve or reject the removals that a run has asked about')
     .addArgument(new Argument('<approve|reject>').choices(['approve', 'reject']))
     .action(async (decision: 'approve' | 'reject') => {
-      await findApi(process.env, 'operator').post('/sync/removals', { decision });
+      const api = findApi(process.env, 'operator');
+      const listId = (await api.get<ProgressNow>('/sync')).decision?.listId;
+      await api.post('/sync/removals', { decision, listId });
       const isApproved = decision === 'approve';
       say(isApproved ? 'the removals will be carried out once the work in progress is done' : 'nobody is removed');
     });

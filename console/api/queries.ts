@@ -230,16 +230,16 @@ export function useCancelRun() {
   );
 }
 
-/** A decision about removals. The API rejects it if `removals` is no longer the number that waits. */
+/** A decision about the removals of a list. The API rejects it if another list waits, or a newer one is on its way. */
 export interface RemovalsDecision {
   readonly runId: string;
   readonly decision: 'approve' | 'reject';
-  readonly removals: number;
+  readonly listId: string;
 }
 
 export function useDecideRemovals() {
   return useRunCommand<RemovalsDecision>(
-    async (api, { decision, removals }) => await api.post('/sync/removals', { decision, removals }),
+    async (api, { decision, listId }) => await api.post('/sync/removals', { decision, listId }),
   );
 }
 

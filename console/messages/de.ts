@@ -404,7 +404,8 @@ export const de = {
     'line-unknown': 'Bisher hat kein Worker diese Leitung benutzt. Es gibt nichts zu pausieren.',
     'no-run-under-way': 'Zurzeit läuft kein Lauf.',
     'no-decision-awaited': 'Es gibt nichts mehr zu entscheiden. Vielleicht hat schon jemand anderes entschieden.',
-    'removals-changed': 'Inzwischen warten andere Entfernungen auf eine Entscheidung. Bitte prüfen Sie die neue Zahl.',
+    'decision-outdated':
+      'Eine neuere Liste ist eingetroffen oder unterwegs. Sie kann die Entfernungen ändern. Bitte entscheiden Sie danach erneut.',
     'line-superseded':
       'Jemand anderes hat die Leitung gerade geändert. Bitte prüfen Sie den Stand, und versuchen Sie es bei Bedarf noch einmal.',
     'care-records-changed': 'Die Versorgungen haben sich gerade geändert. Bitte laden Sie sie neu.',

@@ -391,7 +391,8 @@ export const en: Messages = {
     'line-unknown': 'No worker has used this line yet. There is nothing to pause.',
     'no-run-under-way': 'No run is in progress.',
     'no-decision-awaited': 'There is nothing left to decide. Someone else may have decided already.',
-    'removals-changed': 'Other removals now wait for a decision. Please check the new number.',
+    'decision-outdated':
+      'A newer list has come or is on its way. It may change the removals. Please decide again afterwards.',
     'line-superseded':
       'Someone else has just changed the line. Please check its state, and try again if it is still needed.',
     'care-records-changed': 'The care records have just changed. Please reload them.',

@@ -20,8 +20,8 @@ export function RemovalsPanel({
   const isOfRun = decide.isSuccess && variables?.runId === runId;
   const decided = isOfRun && (state === 'running' || variables.decision === 'reject') ? variables : undefined;
   if (pendingDecision === undefined && decided === undefined) return null;
-  const submit = (removals: number, choice: RemovalsDecision['decision']) =>
-    decide.mutate({ runId, decision: choice, removals }, { onSuccess: () => panel.current?.focus() });
+  const submit = (listId: string, choice: RemovalsDecision['decision']) =>
+    decide.mutate({ runId, decision: choice, listId }, { onSuccess: () => panel.current?.focus() });
   return (
     <section
       ref={panel}
@@ -43,7 +43,7 @@ export function RemovalsPanel({
             <Button
               kind="primary"
               isPending={decide.isPending}
-              onPress={() => submit(pendingDecision.removals, 'reject')}
+              onPress={() => submit(pendingDecision.listId, 'reject')}
             >
               {t.removals.reject}
             </Button>
@@ -57,7 +57,7 @@ export function RemovalsPanel({
               text={t.removals.approveText}
               confirm={t.removals.approve}
               isDangerous
-              onConfirm={() => submit(pendingDecision.removals, 'approve')}
+              onConfirm={() => submit(pendingDecision.listId, 'approve')}
             />
           </div>
           <Problem error={decide.error} />

@@ -52,7 +52,7 @@ export const progressQuery = 'progress';
 export const cancelRequestedSignal = 'cancelRequested';
 /**
  * Update: approves or rejects the removals that wait. Rejected with `NoDecisionAwaited` if none wait, and with
- * `DecisionOutdated` if other removals wait now.
+ * `DecisionOutdated` if a newer list is on its way, or the removals of another list wait now.
  */
 export const decideRemovalsUpdate = 'decideRemovals';
 
@@ -64,6 +64,6 @@ export interface CancelRequest {
 export interface RemovalDecision {
   readonly decision: 'approve' | 'reject';
   readonly operator: string;
-  /** the number of removals that the operator has seen; a newer list can change it. If absent, it is not checked. */
-  readonly removals?: number | undefined;
+  /** the list whose removals the operator has seen, from Progress.decision; a newer list may have come since. If absent, it is not checked. */
+  readonly listId?: string | undefined;
 }

@@ -34,6 +34,8 @@ export interface SyncActivities {
   /** Reads which list was last applied completely; undefined before the first. */
   readAppliedList(input: { readonly insurerId: string }): Promise<AppliedListVersion | undefined>;
   setAppliedList(input: AppliedListVersion & { readonly insurerId: string }): Promise<void>;
+  /** Forgets it, before another list is applied. Until then a 304 says nothing about the tables. */
+  forgetAppliedList(input: { readonly insurerId: string }): Promise<void>;
   /** Adds an issue to a run. Adding the same issue again changes nothing. */
   recordIssue(input: RecordIssueInput): Promise<void>;
 }

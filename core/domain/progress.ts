@@ -14,8 +14,8 @@ export interface Progress {
   readonly phase: Phase;
   /** removals above the limit wait for `decideRemovals` */
   readonly awaitingDecision: boolean;
-  /** how many removals wait for the decision, and how many patients are stored */
-  readonly decision?: { readonly removals: number; readonly stored: number };
+  /** the list whose removals wait for the decision, how many they are, and how many patients are stored */
+  readonly decision?: { readonly listId: string; readonly removals: number; readonly stored: number };
   readonly startedAt: string;
   readonly finishedAt?: string;
   /** of a cancelled run: who cancelled it, and why */

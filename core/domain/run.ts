@@ -11,7 +11,7 @@ export interface Run {
   readonly state: RunState;
   readonly phase: Phase;
   readonly finishedAtMs?: number;
-  readonly decision?: { readonly removals: number; readonly stored: number };
+  readonly decision?: Progress['decision'];
   /** set when requested; reported once the run has ended as cancelled */
   readonly cancellation?: NonNullable<Progress['cancellation']>;
   readonly patients: Progress['patients'];

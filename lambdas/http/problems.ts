@@ -14,7 +14,7 @@ export const problems = {
   'line-unknown': { status: 404, title: 'No worker has ever held this line' },
   'no-run-under-way': { status: 409, title: 'No run is in progress' },
   'no-decision-awaited': { status: 409, title: 'The run does not wait for a decision about removals' },
-  'removals-changed': { status: 409, title: 'The number of removals that wait for a decision has changed' },
+  'decision-outdated': { status: 409, title: 'A newer list has come or is on its way, and may change the removals' },
   'line-superseded': { status: 409, title: 'Another operator paused or resumed the line' },
   'care-records-changed': { status: 409, title: 'The care records have changed since the first page' },
   'link-expired': { status: 410, title: 'This link has expired' },

@@ -49,16 +49,19 @@ export const noFields = z.strictObject({});
 export const patientPath = z.strictObject({ patientRef });
 export const pageQuery = z.strictObject({ nextToken: nextToken.optional() });
 
+/** {runId}-{number of the list within the run} */
+const listId = z.string().min(1).max(80).meta({ example: '20261124T213000Z-1f3a9c0e-1' });
+
 export const reasonBody = z.strictObject({ reason });
 export const removalsBody = z
   .strictObject({
     decision: z.enum(['approve', 'reject']),
-    removals: count.optional().meta({
+    listId: listId.optional().meta({
       description:
-        'Number of removals that the decision is about, from progress.decision.removals. If the number has changed, the answer is 409.',
+        'The list that the decision is about, from progress.decision.listId. If another list waits, the answer is 409. It is also 409 while a newer list is on its way.',
     }),
   })
-  .meta({ example: { decision: 'approve', removals: 42 } });
+  .meta({ example: { decision: 'approve', listId: '20261124T213000Z-1f3a9c0e-1' } });
 export const lookupBody = z.strictObject({ kvnr }).meta({ example: { kvnr: 'A123456780' } });
 export const patientSyncBody = z
   .union([z.strictObject({ kvnr }), z.strictObject({ patientRef })])
@@ -103,7 +106,7 @@ export const progress = z
     state: z.enum(['running', 'completed', 'failed', 'cancelled']),
     phase: z.enum(phases),
     awaitingDecision: z.boolean(),
-    decision: z.object({ removals: count, stored: count }).optional(),
+    decision: z.object({ listId, removals: count, stored: count }).optional(),
     startedAt: time,
     finishedAt: time.optional(),
     cancellation: z

@@ -13,7 +13,7 @@ export const createRunRecord = ({
   gateOf,
 }: RunRecordDeps): Pick<
   SyncActivities,
-  'saveProgress' | 'readLineState' | 'recordIssue' | 'readAppliedList' | 'setAppliedList'
+  'saveProgress' | 'readLineState' | 'recordIssue' | 'readAppliedList' | 'setAppliedList' | 'forgetAppliedList'
 > => ({
   async saveProgress({ insurerId, progress, revision }) {
     await syncRuns.saveProgress(insurerId, progress, revision);
@@ -40,5 +40,9 @@ export const createRunRecord = ({
 
   async setAppliedList({ insurerId, listId, etag }) {
     await syncRuns.setAppliedList(insurerId, { listId, etag });
+  },
+
+  async forgetAppliedList({ insurerId }) {
+    await syncRuns.forgetAppliedList(insurerId);
   },
 });

@@ -9,6 +9,7 @@ import {
   defineSignal,
   defineUpdate,
   isCancellation,
+  patched,
   proxyActivities,
   setHandler,
   sleep,
@@ -103,6 +104,8 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   /** the run in its final state, from the moment it is saved; a delayed save at that moment saves the same state */
   let finished: Run | undefined;
   let isSaveDue = false;
+  /** a newer list is being fetched or compared; it may supersede the removals that wait */
+  let isImporting = false;
   let revision = input.carried?.revision ?? 0;
 
   setHandler(trigger, () => {
@@ -120,14 +123,19 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
       return progressOf(run, line, Date.now());
     },
     {
-      validator: ({ decision: wanted, removals }) => {
+      validator: ({ decision: wanted, listId }) => {
         if (wanted !== 'approve' && wanted !== 'reject')
           throw ApplicationFailure.nonRetryable('unknown decision: use approve or reject', 'DecisionInvalid');
         if (run.decision === undefined)
           throw ApplicationFailure.nonRetryable('no removals wait for a decision', 'NoDecisionAwaited');
-        if (removals !== undefined && removals !== run.decision.removals)
+        if (isListDue || isImporting)
           throw ApplicationFailure.nonRetryable(
-            'the decision is about an older list: other removals wait now',
+            'the decision is about an older list: a newer one is on its way',
+            'DecisionOutdated',
+          );
+        if (listId !== undefined && listId !== run.decision.listId)
+          throw ApplicationFailure.nonRetryable(
+            'the decision is about an older list: the removals of another one wait now',
             'DecisionOutdated',
           );
       },
@@ -192,6 +200,8 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   }
 
   async function applyList(listId: string, split: SplitResult, etag: string | undefined): Promise<void> {
+    // The tables are about to differ from the list with that ETag, so a 304 would say nothing about them.
+    if (patched('applied-list-forgotten-2026-11')) await shortActivities.forgetAppliedList({ insurerId });
     await enter('diff');
     const parts = await forEachShardRange((range) =>
       bulkActivities.applyList({ listId, shardParts: split.shardParts, ...range }),
@@ -202,7 +212,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     const removals = { listId, removals: counts.gone, ...(etag !== undefined && { etag }) };
     if (needsApproval({ removals: counts.gone, stored: counts.stored, limitPercent: input.removalLimitPercent })) {
       waitingRemovals = removals;
-      run = { ...run, decision: { removals: counts.gone, stored: counts.stored } };
+      run = { ...run, decision: { listId, removals: counts.gone, stored: counts.stored } };
     } else {
       await applyRemovals(removals);
     }
@@ -215,9 +225,8 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     await bulkActivities.deleteList({ listId });
   }
 
-  /** Discards removals of an older list, because a newer list supersedes them. Applies a decision that was made before. */
+  /** Discards removals of an older list, because a newer list supersedes them. */
   async function discardWaitingRemovals(): Promise<void> {
-    await applyDecision();
     if (waitingRemovals === undefined) return;
     const { listId } = waitingRemovals;
     waitingRemovals = undefined;
@@ -294,8 +303,11 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 
   try {
     for (;;) {
+      await applyDecision(); // before a newer list arrives: it was made about the older one
       if (isListDue) {
+        isImporting = true;
         const result = await importList();
+        isImporting = false;
         hasListFailed = result === 'unusable';
         const { pending, stored, removing } = await bulkActivities.countPatients();
         if (removing > 0) await bulkActivities.finishRemovals();
@@ -304,7 +316,6 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
         cursor = { shardIndex: 0 };
         await enter('care-records');
       }
-      await applyDecision();
       if (cursor !== undefined) await fetchCareRecords();
       if (isListDue || decision !== undefined) continue;
       if (workflowInfo().continueAsNewSuggested) {

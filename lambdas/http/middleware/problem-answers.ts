@@ -58,7 +58,7 @@ export function problemOf(error: unknown): Problem {
 const dailySyncProblems: Readonly<Record<DailySyncError['fault'], ProblemName>> = {
   'no-run': 'no-run-under-way',
   'no-decision-awaited': 'no-decision-awaited',
-  'decision-outdated': 'removals-changed',
+  'decision-outdated': 'decision-outdated',
   'no-worker': 'sync-unavailable',
   'temporal-unavailable': 'sync-unavailable',
 };
