@@ -35,7 +35,7 @@ const withRoom = { sequence: { groupOrder: 4 }, maxWorkers: 2 };
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
-    reporters: ['default', './tools/slowest-tests.ts'],
+    reporters: ['default', './tools/last-lines.ts'],
     projects: [
       {
         test: {
