@@ -93,8 +93,8 @@ const contenders: readonly Contender[] = [
         insurer,
         patients: {
           get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient,
-          markNotInsured: async () => {},
-          isNotInsured: async () => false,
+          markNotInsured: async () => true,
+          readNotInsured: async () => undefined,
         },
         payloads: { put: async (_owner, body) => await nowhere(body) },
         lists: {

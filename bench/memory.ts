@@ -125,8 +125,6 @@ async function openFileLists(folder: string, listId: string): Promise<ListsStore
       for (let part = 1; part <= parts; part++)
         yield* linesOf(await readFile(join(shards, `${shard}-${part}`), 'utf8'));
     },
-    putGone: async () => {},
-    readGone: async () => [],
     deleteList: async () => {},
     putSegment: () => Promise.reject(new Error('the benchmark does not use this call')),
     putManifest: () => Promise.reject(new Error('the benchmark does not use this call')),
@@ -139,18 +137,21 @@ async function openFilePatients(folder: string): Promise<ApplyListDeps['patients
   await mkdir(table, { recursive: true });
   const store = async (patients: readonly ListedPatient[], listed: ShardItem['listed']): Promise<void> => {
     const lines = patients.map(({ patientRef, contentHash }) =>
-      JSON.stringify({ patientRef, contentHash, careState: 'pending', listed }),
+      JSON.stringify({ patientRef, revision: 1, contentHash, careState: 'pending', listed }),
     );
     await appendFile(join(table, patients[0]?.patientRef.slice(0, 2) ?? ''), `${lines.join('\n')}\n`);
   };
   return {
-    async *readShard(shard) {
+    async readShard(shard) {
       const text = await readFile(join(table, shard), 'utf8').catch(() => '');
-      for (const line of text.split('\n')) if (line !== '') yield JSON.parse(line) as ShardItem;
+      const lines = text.split('\n').filter((line) => line !== '');
+      return { stored: lines.map((line) => JSON.parse(line) as ShardItem), removed: [] };
     },
     storeNew: async (patients, listId) => await store(patients, { listId, as: 'new' }),
     storeChanged: async (patients, listId) => await store(patients, { listId, as: 'changed' }),
+    setGoneIn: async () => {},
     markRemoving: async () => undefined,
+    closeVersions: async () => false,
     deleteRemoving: async () => {},
   };
 }

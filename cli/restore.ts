@@ -75,14 +75,21 @@ async function* pagesOf(client: DynamoDBDocumentClient, TableName: string, more:
 
 async function countOf(dynamo: DynamoDBDocumentClient, table: string): Promise<number> {
   let count = 0;
-  for await (const { Count = 0 } of pagesOf(dynamo, table, { Select: 'COUNT' })) count += Count;
+  for await (const { Count = 0 } of pagesOf(dynamo, table, { Select: 'COUNT', ...withoutTombstones })) count += Count;
   return count;
 }
+
+/** A copied tombstone would delete a patient that a list has stored since. Copies the tombstones of no table. */
+const withoutTombstones = { FilterExpression: 'attribute_not_exists(expiresAt)' };
 
 async function copyItems(dynamo: DynamoDBDocumentClient, from: string, to: string): Promise<number> {
   let copied = 0;
   await forEachParallel(Array(parallelScans).keys(), parallelScans, async (Segment) => {
-    for await (const { Items = [] } of pagesOf(dynamo, from, { Segment, TotalSegments: parallelScans })) {
+    for await (const { Items = [] } of pagesOf(dynamo, from, {
+      Segment,
+      TotalSegments: parallelScans,
+      ...withoutTombstones,
+    })) {
       const requests = Items.map((Item) => ({ PutRequest: { Item } }));
       await batchWrite(dynamo, to, requests);
       copied += Items.length;
@@ -109,7 +116,7 @@ async function confirm(question: string, wanted: string): Promise<void> {
 async function refetch({ patients, syncRuns }: Stores, insurerId: string): Promise<void> {
   let pending = 0;
   await forEachParallel(shards, parallelShards, async (shard) => {
-    for await (const { patientRef } of patients.readShard(shard)) {
+    for (const { patientRef } of (await patients.readShard(shard)).stored) {
       await patients.setCareState(patientRef, 'pending');
       pending += 1;
     }

@@ -160,7 +160,7 @@ export async function startDay(
     async storedRefs() {
       const refs: string[] = [];
       for (const shard of shards)
-        for await (const { patientRef } of stores.patients.readShard(shard)) refs.push(patientRef);
+        for (const { patientRef } of (await stores.patients.readShard(shard)).stored) refs.push(patientRef);
       return refs;
     },
     keysUnder: async (prefix) => await Array.fromAsync(listKeys(stores.bucket, prefix)),

@@ -1,4 +1,5 @@
 import type { LineUse, Priority } from '../domain/line.ts';
+import type { SeenPatient } from '../domain/patient.ts';
 import type { PayloadReference } from './payload-reference.ts';
 
 /**
@@ -63,10 +64,14 @@ export interface FetchCareRecordsResult {
    * fetch across all workers, because the lease number grows. Becomes the patient's careVersion.
    */
   readonly fetchOrder: string;
+  /** the patient as read before the first request of the attempt; absent in results of 0.2.0 */
+  readonly seen?: SeenPatient;
   readonly lineUse: LineUse;
 }
 
 export interface FetchCareRecordsFailure {
+  /** the patient as read before the first request of the attempt; absent if there was none, and in failures of 0.2.0 */
+  readonly seen?: SeenPatient;
   readonly lineUse: LineUse;
   readonly lastFault?: string;
 }

@@ -1,5 +1,6 @@
 import type { Issue } from '../domain/issue.ts';
 import type { LineState } from '../domain/line-status.ts';
+import type { SeenPatient } from '../domain/patient.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { PayloadReference } from './payload-reference.ts';
 
@@ -15,10 +16,16 @@ export interface SyncActivities {
   storeCareRecords(input: StoreCareRecordsInput): Promise<StoreCareRecordsResult>;
   /** Deletes what a sync has staged: its payloads, and its version unless that is the patient's current one. */
   discardStaged(input: DiscardStagedInput): Promise<void>;
-  /** Removes a patient with all care records and documents; keeps the access log. */
-  removePatient(input: { readonly patientRef: string }): Promise<void>;
-  /** Sets the care state `failed` after a final answer (404, too large): the patient is not pending until it changes. */
-  markCareFailed(input: { readonly patientRef: string }): Promise<void>;
+  /**
+   * Removes a patient with all care records and documents; keeps the access log. A patient that a list has stored or
+   * changed since the given revision stays.
+   */
+  removePatient(input: RemovePatientInput): Promise<void>;
+  /**
+   * Sets the care state `failed` after a final answer (404, too large): the patient is not pending until it changes.
+   * Changes nothing if the patient has changed since the fetch read it.
+   */
+  markCareFailed(input: MarkCareFailedInput): Promise<void>;
   /** Deletes the objects that a run has left: payloads under `payloads/{runId}/`, lists under `lists/{runId}-`. */
   sweepRun(input: { readonly runId: string }): Promise<void>;
   /** Returns the next pending patients, shard by shard; without `next` there are no more. */
@@ -38,6 +45,18 @@ export interface SyncActivities {
   forgetAppliedList(input: { readonly insurerId: string }): Promise<void>;
   /** Adds an issue to a run. Adding the same issue again changes nothing. */
   recordIssue(input: RecordIssueInput): Promise<void>;
+}
+
+export interface RemovePatientInput {
+  readonly patientRef: string;
+  /** the revision of the patient when the insurer answered 410; absent in activities that 0.2.0 has scheduled */
+  readonly revision?: number;
+}
+
+export interface MarkCareFailedInput {
+  readonly patientRef: string;
+  /** what the fetch has read; without it nothing is marked, and the next run asks again */
+  readonly seen?: SeenPatient;
 }
 
 export interface StoreCareRecordsInput {

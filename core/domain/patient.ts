@@ -23,6 +23,12 @@ export type SyncEnd = Pick<LastSync, 'error'> & { readonly state: 'completed' | 
 /** Returns whether a sync was requested and has not ended. A further request joins it. */
 export const isInProgress = ({ state }: LastSync): boolean => state === 'requested' || state === 'running';
 
+/** What an attempt has read of a patient. A write that depends on it is refused if it has changed since. */
+export interface SeenPatient {
+  readonly revision: number;
+  readonly careVersion?: string;
+}
+
 /** A stored patient. `body` is the insurer's entry as JSON text: every field that it sent, numbers as written. */
 export interface StoredPatient {
   readonly patientRef: string;
@@ -31,6 +37,10 @@ export interface StoredPatient {
   readonly contentHash: string;
   readonly careState: CareState;
   readonly careVersion?: string;
+  /** grows with each write about the list entry */
+  readonly revision: number;
+  /** the revision with which the patient was stored as new: it differs after a removal and a new import */
+  readonly incarnation: number;
   readonly lastSync?: LastSync;
   /** set while the patient is being removed; nothing more may be stored for it */
   readonly removing?: boolean;

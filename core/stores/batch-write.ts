@@ -11,6 +11,13 @@ const batchesAtOnce = 8;
 const firstDelayMs = 50;
 const maxDelayMs = 5_000;
 
+/** Errors that mean that no item of a batch was accepted (BatchWriteItem in the API reference of DynamoDB). */
+const throttlingErrors: ReadonlySet<string> = new Set([
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+  'ThrottlingException',
+]);
+
 /** Returns the options for sending a call that writes. */
 export const sendOptions = (writeGuard: WriteGuard | undefined) =>
   writeGuard ? { abortSignal: writeGuard.signal } : {};
@@ -29,15 +36,21 @@ export async function batchWrite(
   const batches = Array.from({ length: Math.ceil(requests.length / batchItems) }, (_, index) =>
     requests.slice(index * batchItems, (index + 1) * batchItems),
   );
+  /** Returns what DynamoDB has not accepted. */
+  const send = async (items: readonly WriteRequest[]): Promise<readonly WriteRequest[]> => {
+    const command = new BatchWriteCommand({ RequestItems: { [table]: [...items] } });
+    try {
+      return (await dynamo.send(command, sendOptions(writeGuard))).UnprocessedItems?.[table] ?? [];
+    } catch (error) {
+      if (error instanceof Error && throttlingErrors.has(error.name)) return items;
+      throw error;
+    }
+  };
   await forEachParallel(batches, batchesAtOnce, async (batch) => {
-    let left = batch;
+    let left: readonly WriteRequest[] = batch;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(maxDelayMs, delayMs * 2)) {
       writeGuard?.check();
-      const { UnprocessedItems } = await dynamo.send(
-        new BatchWriteCommand({ RequestItems: { [table]: left } }),
-        sendOptions(writeGuard),
-      );
-      left = UnprocessedItems?.[table] ?? [];
+      left = await send(left);
       if (left.length === 0) return;
       await sleep(delayMs * (0.5 + Math.random() / 2));
     }

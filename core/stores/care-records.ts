@@ -57,8 +57,18 @@ export interface CareRecordsStore {
   readDocuments(record: StoredCareRecord): Promise<SplitDocument[]>;
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   deleteOlderThan(patientRef: string, careVersion: string): Promise<void>;
-  /** Deletes all versions and all objects of a patient, including large master data. */
-  deleteAll(patientRef: string, writeGuard?: WriteGuard): Promise<void>;
+  /** Lists all versions and all objects of a patient, including large master data. */
+  listAll(patientRef: string): Promise<StoredKeys>;
+  /** Deletes what `listAll` has listed, and nothing that was stored later. */
+  deleteListed(patientRef: string, listed: StoredKeys, writeGuard?: WriteGuard): Promise<void>;
+}
+
+/** The keys of everything that is stored for a patient in the table and the bucket. */
+export interface StoredKeys {
+  readonly items: readonly string[];
+  readonly objects: readonly string[];
+  /** the newest version among them; undefined if there is none */
+  readonly newestVersion?: string;
 }
 
 /** Returns the sort key of a version's envelope. It sorts before the records, because no record has an empty id. */
@@ -66,6 +76,9 @@ const envelopeKey = (careVersion: string) => `${careVersion}#`;
 /** Returns the sort key of a record. The id is escaped as in JSON, because DynamoDB cannot store every text. */
 const recordKey = (careVersion: string, recordId: string) => `${careVersion}#${JSON.stringify(recordId).slice(1, -1)}`;
 const recordIdOf = (sk: string): string => JSON.parse(`"${sk.slice(sk.indexOf('#') + 1)}"`);
+
+/** Every version begins with a digit, and `:` follows 9 in ASCII. */
+const allVersions = ['0', ':'] as const;
 
 interface Item {
   readonly patientRef: string;
@@ -167,13 +180,12 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
   const deleteItems = async (
     patientRef: string,
     bounds: readonly [string, string],
-    writeGuard?: WriteGuard,
   ): Promise<void> => {
     const requests: WriteRequest[] = [];
     for await (const { sk } of query(patientRef, bounds, ['sk'])) {
       requests.push({ DeleteRequest: { Key: { patientRef, sk } } });
     }
-    await batchWrite(dynamo, careRecordsTable, requests, writeGuard);
+    await batchWrite(dynamo, careRecordsTable, requests);
   };
 
   return {
@@ -244,10 +256,23 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
       await objects.deleteOlderThan(patientRef, careVersion);
     },
 
-    async deleteAll(patientRef, writeGuard) {
-      await deleteItems(patientRef, ['0', ':'], writeGuard); // every version begins with a digit, and `:` follows 9 in ASCII
+    async listAll(patientRef) {
+      const items: string[] = [];
+      for await (const { sk } of query(patientRef, allVersions, ['sk'])) items.push(sk);
+      const objectKeys = await objects.listAll(patientRef);
+      const versions = [
+        ...items.map((sk) => sk.slice(0, sk.indexOf('#'))),
+        ...objectKeys.map((key) => key.split('/')[2] ?? '').filter((place) => /^\d/.test(place)),
+      ];
+      const newestVersion = versions.sort().at(-1);
+      return { items, objects: objectKeys, ...(newestVersion !== undefined && { newestVersion }) };
+    },
+
+    async deleteListed(patientRef, listed, writeGuard) {
+      const requests = listed.items.map((sk) => ({ DeleteRequest: { Key: { patientRef, sk } } }));
+      await batchWrite(dynamo, careRecordsTable, requests, writeGuard);
       writeGuard?.check();
-      await objects.deleteAll(patientRef);
+      await objects.deleteKeys(listed.objects);
     },
   };
 }

@@ -15,13 +15,14 @@ const entryPlace = 'entry';
 
 /**
  * The objects `documents/{patientRef}/{careVersion}/{sha256}` hold documents of care records, as the text that the
- * insurer sent, and records that are too large for an item. The objects `documents/{patientRef}/entry/{sha256}` hold
+ * insurer sent, and records that are too large for an item. The objects `documents/{patientRef}/entry/{listId}/{sha256}` hold
  * master data that is too large for an item.
  */
 export interface DocumentsStore {
   /** @param text well-formed Unicode, because UTF-8 cannot represent lone surrogates */
   put(patientRef: string, careVersion: string, text: string): Promise<PayloadReference>;
-  putEntry(patientRef: string, body: string): Promise<PayloadReference>;
+  /** @param listId part of the key, so that a late deletion of one list's object cannot meet a later list's */
+  putEntry(patientRef: string, listId: string, body: string): Promise<PayloadReference>;
   /** @throws PayloadError `missing`, `corrupt` */
   get(reference: PayloadReference): Promise<string>;
   /** Returns a presigned URL of the text; undefined if the object is gone. */
@@ -30,8 +31,9 @@ export interface DocumentsStore {
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   /** Deletes the objects of versions before this one. */
   deleteOlderThan(patientRef: string, careVersion: string): Promise<void>;
-  /** Deletes all objects of a patient, including large master data. */
-  deleteAll(patientRef: string): Promise<void>;
+  /** Lists the keys of all objects of a patient, including large master data. */
+  listAll(patientRef: string): Promise<string[]>;
+  deleteKeys(keys: readonly string[]): Promise<void>;
 }
 
 export const createDocumentsStore = (bucket: Bucket): DocumentsStore => {
@@ -39,7 +41,7 @@ export const createDocumentsStore = (bucket: Bucket): DocumentsStore => {
     await putObject(bucket, `documents/${patientRef}/${place}/`, Buffer.from(text, 'utf8'));
   return {
     put,
-    putEntry: async (patientRef, body) => await put(patientRef, entryPlace, body),
+    putEntry: async (patientRef, listId, body) => await put(patientRef, `${entryPlace}/${listId}`, body),
     get: async (reference) => (await getObject(bucket, reference)).toString('utf8'),
     linkTo: async ({ key }, lifetimeSeconds) =>
       (await hasObject(bucket, key)) ? await linkToText(bucket, key, lifetimeSeconds) : undefined,
@@ -54,6 +56,7 @@ export const createDocumentsStore = (bucket: Bucket): DocumentsStore => {
       }
       await deleteObjects(bucket, older);
     },
-    deleteAll: async (patientRef) => await deletePrefix(bucket, `documents/${patientRef}/`),
+    listAll: async (patientRef) => await Array.fromAsync(listKeys(bucket, `documents/${patientRef}/`)),
+    deleteKeys: async (keys) => await deleteObjects(bucket, keys),
   };
 };

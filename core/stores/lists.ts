@@ -4,15 +4,9 @@ import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { ShardLine } from '../domain/diff.ts';
 import { type Bucket, deletePrefix, getObject, putObject } from './objects.ts';
 
-/** A patient who is gone, and the list that had stored or changed the patient last. */
-export interface GonePatient {
-  readonly patientRef: string;
-  readonly listedBy: string;
-}
-
 /**
  * The objects of a list, `lists/{listId}/…`. They are the list as it arrived (`segments/`), the order of its segments
- * (`manifests/{sha256}`), the lines of its shards (`shards/{xx}/{0001}`), and the patients who are gone (`gone/{xx}`).
+ * (`manifests/{sha256}`), and the lines of its shards (`shards/{xx}/{0001}`).
  * The keys do not depend on the attempt, so a repeated attempt overwrites its own objects.
  */
 export interface ListsStore {
@@ -30,9 +24,6 @@ export interface ListsStore {
   putShardPart(listId: string, shard: string, part: number, lines: Uint8Array): Promise<void>;
   /** @param parts number of parts that `putShardPart` has stored @throws ShardPartMissing */
   readShard(listId: string, shard: string, parts: number): AsyncGenerator<ShardLine>;
-  putGone(listId: string, shard: string, gone: readonly GonePatient[]): Promise<void>;
-  /** Returns an empty list if `putGone` was not called. */
-  readGone(listId: string, shard: string): Promise<readonly GonePatient[]>;
   /** Deletes all objects of a list. Idempotent. */
   deleteList(listId: string): Promise<void>;
 }
@@ -95,15 +86,6 @@ export function createListsStore(bucket: Bucket): ListsStore {
       }
     },
 
-    async putGone(listId, shard, gone) {
-      await put(goneKey(listId, shard), JSON.stringify(gone));
-    },
-
-    async readGone(listId, shard) {
-      const text = await read(goneKey(listId, shard));
-      return text === undefined ? [] : (JSON.parse(text) as GonePatient[]);
-    },
-
     async deleteList(listId) {
       await deletePrefix(bucket, `lists/${listId}/`);
     },
@@ -112,7 +94,6 @@ export function createListsStore(bucket: Bucket): ListsStore {
 
 const partKey = (listId: string, shard: string, part: number): string =>
   `lists/${listId}/shards/${shard}/${String(part).padStart(4, '0')}`;
-const goneKey = (listId: string, shard: string): string => `lists/${listId}/gone/${shard}`;
 
 /** Parses what `shardLineText` wrote. */
 export function* linesOf(text: string): Generator<ShardLine> {

@@ -1,6 +1,5 @@
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import {
-  DeleteCommand,
   type DynamoDBDocumentClient,
   GetCommand,
   paginateQuery,
@@ -9,9 +8,9 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
-import type { CareState, LastSync, StoredPatient, SyncEnd } from '../domain/patient.ts';
+import type { CareState, LastSync, SeenPatient, StoredPatient, SyncEnd } from '../domain/patient.ts';
 import { shardOf } from '../domain/shard.ts';
-import { batchWrite, sendOptions } from './batch-write.ts';
+import { sendOptions } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
 import { forEachParallel } from './parallel.ts';
 import type { WriteGuard } from './write-guard.ts';
@@ -20,7 +19,11 @@ export const patientsTable = 'Patients';
 
 /** A larger body is stored in the bucket, because a DynamoDB item holds 400 KB at most. */
 const bodyInItemBytes = 300_000;
-const updatesAtOnce = 8;
+const updatesAtOnce = 32;
+/** How long a tombstone is kept. No attempt of an activity that writes a list lives longer. */
+const tombstoneSeconds = 7 * 24 * 60 * 60;
+/** Number of discarded versions that an item remembers one by one. */
+const discardedVersionsMax = 50;
 
 /** A valid entry of the insurer's list. */
 export interface ListedPatient {
@@ -34,29 +37,94 @@ export interface ListedPatient {
 /** The facts about a stored patient that the diff needs. */
 export interface ShardItem {
   readonly patientRef: string;
+  /** grows with each write about the list entry; a write names the revision that its attempt has read */
+  readonly revision: number;
   readonly contentHash: string;
   readonly careState: CareState;
   /** the list that stored or changed this item last, so that a repeated diff of the same list counts it the same way */
   readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
+  /** the list that lacks this patient, if there is one and no later list contains the patient */
+  readonly goneIn?: string;
 }
 
-/** The table Patients (docs/explanation/architecture.md, "Tables"). */
+/** A patient who is being removed, or a tombstone. */
+export interface RemovedItem {
+  readonly patientRef: string;
+  readonly revision: number;
+  readonly isTombstone: boolean;
+  readonly goneIn?: string;
+}
+
+/** The patients of one shard as of one read. */
+export interface Shard {
+  /** ordered by patientRef */
+  readonly stored: readonly ShardItem[];
+  readonly removed: readonly RemovedItem[];
+}
+
+/** A patient changed between the read and the write of an attempt. The next attempt reads the new state. */
+export class PatientChanged extends Error {
+  override readonly name = 'PatientChanged';
+  constructor() {
+    super('a patient has changed since this attempt read it');
+  }
+}
+
+/**
+ * The table Patients (docs/explanation/architecture.md, "Tables"). Writes about the list entry name the revision that the
+ * attempt has read, so an attempt that stood still cannot undo a later write (docs/explanation/writes.md).
+ *
+ * A removed patient leaves a tombstone for 7 days: the pseudonym and the revision. Only `readShard` returns tombstones.
+ */
 export interface PatientsStore {
-  /** Reads one shard, strongly consistent, ordered by patientRef, without patients that are being removed. */
-  readShard(shard: string): AsyncIterable<ShardItem>;
-  /** Stores new patients with careState `pending`. Idempotent. */
-  storeNew(patients: readonly ListedPatient[], listId: string, writeGuard?: WriteGuard): Promise<void>;
-  /** Stores changed master data of stored patients. A careState `failed` becomes `pending`. Idempotent. */
-  storeChanged(patients: readonly ListedPatient[], listId: string, writeGuard?: WriteGuard): Promise<void>;
+  /** Reads one shard, strongly consistent. */
+  readShard(shard: string): Promise<Shard>;
+  /**
+   * Stores new patients with careState `pending`. Idempotent.
+   * @param seen the revisions of those that `readShard` has returned as removed
+   * @throws PatientChanged if an item is not as `seen` and this list has not stored it
+   */
+  storeNew(
+    patients: readonly ListedPatient[],
+    listId: string,
+    seen: ReadonlyMap<string, number>,
+    writeGuard?: WriteGuard,
+  ): Promise<void>;
+  /**
+   * Stores changed master data of stored patients. A careState `failed` becomes `pending`. Idempotent. Does nothing for
+   * patients that are unknown or being removed.
+   * @param seen the revisions that `readShard` has returned
+   * @throws PatientChanged if a revision is another one and this list has not stored the change
+   */
+  storeChanged(
+    patients: readonly ListedPatient[],
+    listId: string,
+    seen: ReadonlyMap<string, number>,
+    writeGuard?: WriteGuard,
+  ): Promise<void>;
+  /**
+   * Marks which list lacks a patient, or that none does. Idempotent. Does nothing for a patient that is unknown or being
+   * removed.
+   * @throws PatientChanged if the revision is another one and the mark differs
+   */
+  setGoneIn(
+    patient: Pick<ShardItem, 'patientRef' | 'revision'>,
+    listId: string | undefined,
+    writeGuard?: WriteGuard,
+  ): Promise<void>;
   /** Returns at most `limit` pending patientRefs of a shard after `after`, in order. */
   listPending(shard: string, after: string | undefined, limit: number): Promise<string[]>;
   /** Counts the stored and the pending patients of a shard, and lists the patients that are being removed. */
-  countShard(
-    shard: string,
-  ): Promise<{ readonly stored: number; readonly pending: number; readonly removing: string[] }>;
+  countShard(shard: string): Promise<{
+    readonly stored: number;
+    readonly pending: number;
+    readonly removing: readonly Pick<ShardItem, 'patientRef' | 'revision'>[];
+  }>;
   /** Reads a patient; undefined if unknown or being removed. */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;
+  /** Sets careState `failed`, unless the list entry or the care records have changed since the fetch read the patient. */
+  markCareFailed(patientRef: string, seen: SeenPatient): Promise<void>;
   /** Reads the last sync on demand, without the patient's data; undefined if the patient is unknown or being removed. */
   readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
   /**
@@ -79,25 +147,39 @@ export interface PatientsStore {
   ): Promise<LastSync | undefined>;
   /**
    * Makes a staged version the current one, in one conditional write. Returns true if it is current now, even if it was
-   * before. Returns false if the patient is gone, is being removed, or has a newer version.
+   * before. Returns false if the patient is gone, is being removed, was stored again since `incarnation`, or has a newer
+   * version, and if the version was discarded.
+   * @param incarnation StoredPatient.incarnation, as read before the version was staged
    */
-  activateCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
+  activateCareVersion(patientRef: string, careVersion: string, incarnation: number): Promise<boolean>;
   /** Ensures that a staged version never becomes the current one. Returns false if it already is. */
   discardCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /**
    * Marks a patient as being removed because the insurer has answered 410. From then on the insurer is not asked for
    * the patient again, even if the removal comes late or fails. Idempotent.
+   * @param revision as read before the request; another revision means that a list has changed the patient since
+   * @returns whether the patient has the mark now
    */
-  markNotInsured(patientRef: string): Promise<void>;
-  /** Returns whether a patient has this mark and is not deleted yet. */
-  isNotInsured(patientRef: string): Promise<boolean>;
+  markNotInsured(patientRef: string, revision: number): Promise<boolean>;
+  /** Returns the revision of a patient that has this mark and is not deleted yet. */
+  readNotInsured(patientRef: string): Promise<{ readonly revision: number } | undefined>;
   /**
    * Marks a patient as being removed. Returns the list that stored or changed it last; undefined if there is no such
-   * patient.
+   * patient, or it has another revision.
+   * @param revision absent in activities that 0.2.0 has scheduled: then the stored one counts
    */
-  markRemoving(patientRef: string, writeGuard?: WriteGuard): Promise<{ readonly listId: string } | undefined>;
-  /** Deletes a patient that is being removed. A patient that has been stored again since then stays. */
-  deleteRemoving(patientRef: string): Promise<void>;
+  markRemoving(
+    patientRef: string,
+    revision: number | undefined,
+    writeGuard?: WriteGuard,
+  ): Promise<{ readonly listId: string; readonly revision: number } | undefined>;
+  /**
+   * Ensures that no version up to this one becomes current, even after the patient has been stored again. The removal
+   * may delete them then. Returns false if the patient is not being removed, or has another revision.
+   */
+  closeVersions(patientRef: string, revision: number, upTo: string, writeGuard?: WriteGuard): Promise<boolean>;
+  /** Replaces a patient that is being removed with a tombstone. Does nothing if the revision is another one. */
+  deleteRemoving(patientRef: string, revision: number, writeGuard?: WriteGuard): Promise<void>;
 }
 
 interface PatientItem {
@@ -110,15 +192,30 @@ interface PatientItem {
   readonly contentHash: string;
   readonly careState: CareState;
   readonly careVersion?: string;
-  /** the staged version that was discarded last; a late write must not make it the current one */
+  /** staged versions that were discarded; a late write must not make them current */
+  readonly discardedVersions?: readonly string[];
+  /** the version that was discarded last, as 0.2.0 has stored it */
   readonly discardedVersion?: string;
+  /** no version up to this one becomes current */
+  readonly closedVersion?: string;
+  /** absent in items of 0.2.0: 0 */
+  readonly revision?: number;
+  /** the revision with which the patient was stored as new; absent in items of 0.2.0: 0 */
+  readonly incarnation?: number;
+  readonly goneIn?: string;
+  /** only in a tombstone, seconds since 1970: DynamoDB deletes it then. A tombstone has no kvnr and no body. */
+  readonly expiresAt?: number;
   readonly lastSync?: LastSync;
   readonly removing?: boolean;
   readonly notInsured?: boolean;
   readonly listed: ShardItem['listed'];
 }
 
-const isStored = 'attribute_exists(patientRef) AND attribute_not_exists(#removing)';
+const isPatient = 'attribute_exists(patientRef) AND attribute_not_exists(expiresAt)';
+const isStored = `${isPatient} AND attribute_not_exists(#removing)`;
+/** Returns the condition that a counter has the value `:{name}`. Items of 0.2.0 lack it, which counts as 0. */
+const isSeen = (name: 'revision' | 'incarnation', value: number): string =>
+  value === 0 ? `(attribute_not_exists(${name}) OR ${name} = :${name})` : `${name} = :${name}`;
 /** Returns placeholders `#word`, because some attribute names are reserved words of DynamoDB. */
 const namesOf = (...words: (keyof PatientItem)[]) => Object.fromEntries(words.map((word) => [`#${word}`, word]));
 const isStillInProgress = 'lastSync.#state IN (:requested, :running)';
@@ -126,8 +223,10 @@ const inProgressValues = { ':requested': 'requested', ':running': 'running' };
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
 export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: DocumentsStore): PatientsStore {
-  const placeBody = async ({ patientRef, body }: ListedPatient): Promise<Pick<PatientItem, 'body' | 'bodyRef'>> =>
-    Buffer.byteLength(body) <= bodyInItemBytes ? { body } : { bodyRef: await documents.putEntry(patientRef, body) };
+  const placeBody = async ({ patientRef, body }: ListedPatient, listId: string) =>
+    Buffer.byteLength(body) <= bodyInItemBytes
+      ? { body }
+      : { bodyRef: await documents.putEntry(patientRef, listId, body) };
 
   /** Makes one conditional write. Returns the item as it was before, or undefined if the condition did not hold. */
   const update = async (
@@ -154,7 +253,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
   const readItem = async (patientRef: string): Promise<PatientItem | undefined> => {
     const command = new GetCommand({ TableName: patientsTable, Key: keyOf(patientRef), ConsistentRead: true });
-    return (await dynamo.send(command)).Item as PatientItem | undefined;
+    const item = (await dynamo.send(command)).Item as PatientItem | undefined;
+    return item?.expiresAt === undefined ? item : undefined;
   };
 
   const readLastSync: PatientsStore['readLastSync'] = async (patientRef) => {
@@ -162,18 +262,20 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       TableName: patientsTable,
       Key: keyOf(patientRef),
       ConsistentRead: true,
-      ProjectionExpression: 'patientRef, #removing, lastSync',
+      ProjectionExpression: 'patientRef, #removing, lastSync, expiresAt',
       ExpressionAttributeNames: namesOf('removing'),
     });
-    const item = (await dynamo.send(command)).Item as Pick<PatientItem, 'removing' | 'lastSync'> | undefined;
-    if (item === undefined || item.removing) return undefined;
+    const item = (await dynamo.send(command)).Item as
+      | Pick<PatientItem, 'removing' | 'lastSync' | 'expiresAt'>
+      | undefined;
+    if (item === undefined || item.removing || item.expiresAt !== undefined) return undefined;
     return item.lastSync === undefined ? {} : { lastSync: item.lastSync };
   };
 
   async function* query<Attribute extends keyof PatientItem>(
     shard: string,
     attributes: readonly Attribute[],
-    filter: 'pending' | 'stored' | 'all',
+    filter: 'pending' | 'patients' | 'all',
     after = '',
   ): AsyncGenerator<Pick<PatientItem, Attribute>> {
     const pages = paginateQuery(
@@ -184,11 +286,11 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         KeyConditionExpression: after === '' ? '#shard = :shard' : '#shard = :shard AND patientRef > :after',
         FilterExpression: {
           pending: 'careState = :pending AND attribute_not_exists(#removing)',
-          stored: 'attribute_not_exists(#removing)',
+          patients: 'attribute_not_exists(expiresAt)',
           all: undefined,
         }[filter],
         ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
-        ExpressionAttributeNames: namesOf('shard', 'removing', ...attributes),
+        ExpressionAttributeNames: namesOf('shard', ...(filter === 'pending' ? (['removing'] as const) : []), ...attributes),
         ExpressionAttributeValues: {
           ':shard': shard,
           ...(after !== '' && { ':after': after }),
@@ -200,37 +302,77 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   }
 
   return {
-    readShard: (shard) => query(shard, ['patientRef', 'contentHash', 'careState', 'listed'], 'stored'),
-
-    async storeNew(patients, listId, writeGuard) {
-      const items: PatientItem[] = [];
-      await forEachParallel(patients, updatesAtOnce, async (patient) => {
-        const { patientRef, kvnr, contentHash } = patient;
-        items.push({
-          ...keyOf(patientRef),
-          kvnr,
-          ...(await placeBody(patient)),
-          contentHash,
-          careState: 'pending',
-          listed: { listId, as: 'new' },
-        });
-      });
-      const requests = items.map((Item) => ({ PutRequest: { Item: { ...Item } } }));
-      await batchWrite(dynamo, patientsTable, requests, writeGuard);
+    async readShard(shard) {
+      const stored: ShardItem[] = [];
+      const removed: RemovedItem[] = [];
+      const attributes = [
+        'patientRef',
+        'revision',
+        'contentHash',
+        'careState',
+        'listed',
+        'goneIn',
+        'removing',
+        'expiresAt',
+      ] as const;
+      for await (const { removing, expiresAt, revision = 0, ...item } of query(shard, attributes, 'all')) {
+        const { patientRef, goneIn } = item;
+        if (!removing && expiresAt === undefined) stored.push({ ...item, revision });
+        else removed.push({ patientRef, revision, isTombstone: expiresAt !== undefined, ...(goneIn && { goneIn }) });
+      }
+      return { stored, removed };
     },
 
-    async storeChanged(patients, listId, writeGuard) {
+    async storeNew(patients, listId, seen, writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
-        const { body, bodyRef } = await placeBody(patient);
+        const seenRevision = seen.get(patientRef);
+        const { body, bodyRef } = await placeBody(patient, listId);
+        const before = await update(
+          patientRef,
+          {
+            UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, careState = :pending,
+              ${bodyRef ? 'bodyRef' : '#body'} = :body, revision = :next, incarnation = :next
+              REMOVE ${bodyRef ? '#body' : 'bodyRef'}, #removing, notInsured, careVersion, discardedVersion,
+              discardedVersions, lastSync, goneIn, expiresAt`,
+            ConditionExpression:
+              seenRevision === undefined
+                ? 'attribute_not_exists(patientRef)'
+                : `(attribute_exists(#removing) OR attribute_exists(expiresAt)) AND ${isSeen('revision', seenRevision)}`,
+            ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
+            ExpressionAttributeValues: {
+              ':kvnr': kvnr,
+              ':contentHash': contentHash,
+              ':listed': { listId, as: 'new' },
+              ':pending': 'pending',
+              ':body': bodyRef ?? body,
+              ':next': (seenRevision ?? 0) + 1,
+              ...(seenRevision !== undefined && { ':revision': seenRevision }),
+            },
+          },
+          writeGuard,
+        );
+        if (before?.bodyRef && before.bodyRef.key !== bodyRef?.key) await documents.delete(before.bodyRef);
+        if (before !== undefined) return;
+        const item = await readItem(patientRef);
+        if (item?.listed.listId !== listId || item.contentHash !== contentHash) throw new PatientChanged();
+      });
+    },
+
+    async storeChanged(patients, listId, seen, writeGuard) {
+      await forEachParallel(patients, updatesAtOnce, async (patient) => {
+        const { patientRef, kvnr, contentHash } = patient;
+        const revision = seen.get(patientRef) ?? 0;
+        const { body, bodyRef } = await placeBody(patient, listId);
         const change = async (from: 'failed' | 'any other') =>
           await update(
             patientRef,
             {
-              UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed
-              ${bodyRef ? ', bodyRef = :body' : ', #body = :body'} ${from === 'failed' ? ', careState = :pending' : ''}
-              ${bodyRef ? 'REMOVE #body' : 'REMOVE bodyRef'}`,
-              ConditionExpression: `${isStored} AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
+              UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, revision = :next,
+              ${bodyRef ? 'bodyRef = :body' : '#body = :body'} ${from === 'failed' ? ', careState = :pending' : ''}
+              REMOVE goneIn, ${bodyRef ? '#body' : 'bodyRef'}`,
+              ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}
+                AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
               ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
               ExpressionAttributeValues: {
                 ':kvnr': kvnr,
@@ -238,6 +380,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
                 ':listed': { listId, as: 'changed' },
                 ':body': bodyRef ?? body,
                 ':failed': 'failed',
+                ':revision': revision,
+                ':next': revision + 1,
                 ...(from === 'failed' && { ':pending': 'pending' }),
               },
             },
@@ -245,7 +389,30 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
           );
         const before = (await change('any other')) ?? (await change('failed'));
         if (before?.bodyRef && before.bodyRef.key !== bodyRef?.key) await documents.delete(before.bodyRef);
+        if (before !== undefined) return;
+        const item = await readItem(patientRef);
+        const isOurs = item?.listed.listId === listId && item.contentHash === contentHash;
+        if (item !== undefined && !item.removing && !isOurs) throw new PatientChanged();
       });
+    },
+
+    async setGoneIn({ patientRef, revision }, listId, writeGuard) {
+      const before = await update(
+        patientRef,
+        {
+          UpdateExpression: `SET revision = :next ${listId === undefined ? 'REMOVE goneIn' : ', goneIn = :listId'}`,
+          ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}`,
+          ExpressionAttributeValues: {
+            ':revision': revision,
+            ':next': revision + 1,
+            ...(listId !== undefined && { ':listId': listId }),
+          },
+        },
+        writeGuard,
+      );
+      if (before !== undefined) return;
+      const item = await readItem(patientRef);
+      if (item !== undefined && !item.removing && item.goneIn !== listId) throw new PatientChanged();
     },
 
     async listPending(shard, after, limit) {
@@ -258,13 +425,13 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async countShard(shard) {
-      const counts = { stored: 0, pending: 0, removing: [] as string[] };
-      for await (const { patientRef, careState, removing } of query(
+      const counts = { stored: 0, pending: 0, removing: [] as { patientRef: string; revision: number }[] };
+      for await (const { patientRef, revision = 0, careState, removing } of query(
         shard,
-        ['patientRef', 'careState', 'removing'],
-        'all',
+        ['patientRef', 'revision', 'careState', 'removing'],
+        'patients',
       )) {
-        if (removing) counts.removing.push(patientRef);
+        if (removing) counts.removing.push({ patientRef, revision });
         else counts.stored += 1;
         if (!removing && careState === 'pending') counts.pending += 1;
       }
@@ -282,6 +449,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         body,
         contentHash,
         careState,
+        revision: item.revision ?? 0,
+        incarnation: item.incarnation ?? 0,
         ...(careVersion !== undefined && { careVersion }),
         ...(lastSync !== undefined && { lastSync }),
       };
@@ -291,6 +460,19 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       await update(patientRef, {
         UpdateExpression: 'SET careState = :careState',
         ExpressionAttributeValues: { ':careState': careState },
+      });
+    },
+
+    async markCareFailed(patientRef, { revision, careVersion }) {
+      await update(patientRef, {
+        UpdateExpression: 'SET careState = :failed',
+        ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}
+          AND ${careVersion === undefined ? 'attribute_not_exists(careVersion)' : 'careVersion = :version'}`,
+        ExpressionAttributeValues: {
+          ':failed': 'failed',
+          ':revision': revision,
+          ...(careVersion !== undefined && { ':version': careVersion }),
+        },
       });
     },
 
@@ -344,64 +526,103 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return before?.lastSync;
     },
 
-    async activateCareVersion(patientRef, careVersion) {
+    async activateCareVersion(patientRef, careVersion, incarnation) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET careVersion = :version, careState = :current',
-        ConditionExpression: `${isStored} AND (attribute_not_exists(careVersion) OR careVersion <= :version)
-          AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)`,
-        ExpressionAttributeValues: { ':version': careVersion, ':current': 'current' },
+        ConditionExpression: `${isStored} AND ${isSeen('incarnation', incarnation)}
+          AND (attribute_not_exists(careVersion) OR careVersion <= :version)
+          AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
+          AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
+          AND NOT contains(discardedVersions, :version)`,
+        ExpressionAttributeValues: { ':version': careVersion, ':current': 'current', ':incarnation': incarnation },
       });
       return before !== undefined;
     },
 
     async discardCareVersion(patientRef, careVersion) {
+      for (;;) {
+        const item = await readItem(patientRef);
+        if (item === undefined || item.removing) return true;
+        if (item.careVersion === careVersion) return false;
+        const known = [...(item.discardedVersions ?? []), ...(item.discardedVersion ? [item.discardedVersion] : [])];
+        // Versions before the current one are refused without being remembered.
+        const all = [...new Set([...known, careVersion])].filter((version) => version > (item.careVersion ?? '')).sort();
+        const kept = all.slice(-discardedVersionsMax);
+        const closedVersion = [item.closedVersion ?? '', all.at(-discardedVersionsMax - 1) ?? ''].sort().at(-1);
+        const before = await update(patientRef, {
+          UpdateExpression: `SET discardedVersions = :kept ${closedVersion ? ', closedVersion = :closed' : ''}
+            REMOVE discardedVersion`,
+          ConditionExpression: `${isStored} AND (attribute_not_exists(careVersion) OR careVersion <> :version)
+            AND ${item.discardedVersions ? 'discardedVersions = :known' : 'attribute_not_exists(discardedVersions)'}`,
+          ExpressionAttributeValues: {
+            ':version': careVersion,
+            ':kept': kept,
+            ...(closedVersion && { ':closed': closedVersion }),
+            ...(item.discardedVersions && { ':known': item.discardedVersions }),
+          },
+        });
+        if (before !== undefined) return true;
+      }
+    },
+
+    async markNotInsured(patientRef, revision) {
       const before = await update(patientRef, {
-        UpdateExpression: 'SET discardedVersion = :version',
-        ConditionExpression: `${isStored} AND (attribute_not_exists(careVersion) OR careVersion <> :version)`,
-        ExpressionAttributeValues: { ':version': careVersion },
-      });
-      if (before !== undefined) return true;
-      const item = await readItem(patientRef);
-      return item === undefined || item.removing === true || item.careVersion !== careVersion;
-    },
-
-    async markNotInsured(patientRef) {
-      await update(patientRef, {
         UpdateExpression: 'SET #removing = :yes, notInsured = :yes',
-        ConditionExpression: 'attribute_exists(patientRef)',
-        ExpressionAttributeValues: { ':yes': true },
+        ConditionExpression: `${isPatient} AND ${isSeen('revision', revision)}`,
+        ExpressionAttributeValues: { ':yes': true, ':revision': revision },
       });
+      return before !== undefined;
     },
 
-    async isNotInsured(patientRef) {
-      return (await readItem(patientRef))?.notInsured ?? false;
+    async readNotInsured(patientRef) {
+      const item = await readItem(patientRef);
+      return item?.notInsured ? { revision: item.revision ?? 0 } : undefined;
     },
 
-    async markRemoving(patientRef, writeGuard) {
+    async markRemoving(patientRef, seenRevision, writeGuard) {
+      const revision = seenRevision ?? (await readItem(patientRef))?.revision ?? 0;
       const before = await update(
         patientRef,
         {
           UpdateExpression: 'SET #removing = :yes',
-          ConditionExpression: 'attribute_exists(patientRef)',
-          ExpressionAttributeValues: { ':yes': true },
+          ConditionExpression: `${isPatient} AND ${isSeen('revision', revision)}`,
+          ExpressionAttributeValues: { ':yes': true, ':revision': revision },
         },
         writeGuard,
       );
-      return before && { listId: before.listed?.listId ?? '' };
+      return before && { listId: before.listed?.listId ?? '', revision };
     },
 
-    async deleteRemoving(patientRef) {
-      const command = new DeleteCommand({
-        TableName: patientsTable,
-        Key: keyOf(patientRef),
-        ConditionExpression: 'attribute_exists(#removing)',
-        ExpressionAttributeNames: namesOf('removing'),
-      });
-      try {
-        await dynamo.send(command);
-      } catch (error) {
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      }
+    async closeVersions(patientRef, revision, upTo, writeGuard) {
+      const before = await update(
+        patientRef,
+        {
+          UpdateExpression: 'SET closedVersion = :upTo',
+          ConditionExpression: `${isPatient} AND attribute_exists(#removing) AND ${isSeen('revision', revision)}`,
+          ExpressionAttributeValues: { ':upTo': upTo, ':revision': revision },
+        },
+        writeGuard,
+      );
+      return before !== undefined;
+    },
+
+    async deleteRemoving(patientRef, revision, writeGuard) {
+      await update(
+        patientRef,
+        {
+          UpdateExpression: `SET revision = :next, expiresAt = :expiresAt
+            REMOVE #kvnr, #body, bodyRef, contentHash, careState, careVersion, discardedVersion, discardedVersions,
+            lastSync, #removing, notInsured, #listed, incarnation`,
+          ConditionExpression: `${isPatient} AND attribute_exists(#removing) AND ${isSeen('revision', revision)}`,
+          ExpressionAttributeNames: namesOf('kvnr', 'body', 'removing', 'listed'),
+          ExpressionAttributeValues: {
+            ':revision': revision,
+            ':next': revision + 1,
+            ':expiresAt': Math.floor(Date.now() / 1000) + tombstoneSeconds,
+          },
+        },
+        writeGuard,
+      );
     },
   };
 }

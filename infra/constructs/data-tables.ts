@@ -21,7 +21,11 @@ const text = (name: string): Attribute => ({ name, type: AttributeType.STRING })
  * replace a table under the same name, which CloudFormation rejects, so no data can be lost that way.
  */
 const tableShapes: Readonly<Record<string, TableShape>> = {
-  Patients: { partitionKey: text('shard'), sortKey: text('patientRef') },
+  Patients: {
+    partitionKey: text('shard'),
+    sortKey: text('patientRef'),
+    timeToLiveAttribute: 'expiresAt', // only tombstones have it: 7 days after the removal
+  },
   CareRecords: { partitionKey: text('patientRef'), sortKey: text('sk') },
   AuditLog: {
     partitionKey: text('patientRef'),

@@ -40,10 +40,11 @@ test('every table has on-demand capacity, point-in-time recovery, and encryption
     });
 });
 
-test('only the access log deletes items by itself', () => {
+test('only the access log, and the table of patients its tombstones, delete items by themselves', () => {
   const forgetful = tables(templateFor('prod')).filter((table) => 'TimeToLiveSpecification' in table['Properties']);
-  expect(forgetful.map((table) => table['Properties'].TableName)).toEqual(['AuditLog']);
-  expect(forgetful[0]?.['Properties'].TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
+  expect(forgetful.map((table) => table['Properties'].TableName)).toEqual(['Patients', 'AuditLog']);
+  for (const { Properties } of forgetful)
+    expect(Properties.TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
 });
 
 test('both keys are rotated', () => {

@@ -12,12 +12,14 @@ import { syncAccess } from './sync-access.ts';
 export interface ApplyListDeps extends RemovePatientDeps {
   readonly lists: ListsStore;
   readonly accessLog: Pick<AccessLogStore, 'append' | 'appendFirst'>;
-  readonly patients: Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged'> & RemovePatientDeps['patients'];
+  readonly patients: RemovePatientDeps['patients'] &
+    Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged' | 'setGoneIn'>;
 }
 
 /** Number of patients per batch. A cancelled activity ends between two batches. */
 const batchSize = 500;
 const parallelRemovals = 8;
+const parallelMarks = 8;
 const parallelAppends = 8;
 
 export const createApplyList = ({
@@ -29,7 +31,8 @@ export const createApplyList = ({
   async applyList({ listId, shardParts, fromShard, toShard }) {
     return await withHeartbeats({ nextShard: fromShard, counts: zeroCounts }, async (heartbeats) => {
       await forEachRemainingShard(heartbeats, toShard, async (shard, index) => {
-        const stored = await Array.fromAsync(patients.readShard(shard));
+        const { stored, removed } = await patients.readShard(shard);
+        const seen = new Map([...stored, ...removed].map(({ patientRef, revision }) => [patientRef, revision]));
         const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
         const diff = await diffShard(lines, stored, listId);
         // The access entry comes first, so that no data is stored without one. A repeated attempt does not append it again.
@@ -38,21 +41,24 @@ export const createApplyList = ({
         for (const batch of batchesOf(diff.new)) {
           heartbeats.signal.throwIfAborted();
           await accessLog.appendFirst(batch.map((entry) => accessOf('import', entry)));
-          await patients.storeNew(batch, listId, heartbeats.writeGuard);
+          await patients.storeNew(batch, listId, seen, heartbeats.writeGuard);
         }
         for (const batch of batchesOf(diff.changed)) {
           heartbeats.signal.throwIfAborted();
           await forEachParallel(batch, parallelAppends, async (entry) => {
             await accessLog.append(entry.patientRef, [accessOf('change', entry)]);
           });
-          await patients.storeChanged(batch, listId, heartbeats.writeGuard);
+          await patients.storeChanged(batch, listId, seen, heartbeats.writeGuard);
         }
-        if (diff.gone.length > 0)
-          await lists.putGone(
-            listId,
-            shard,
-            diff.gone.map(({ patientRef, listed }) => ({ patientRef, listedBy: listed.listId })),
-          );
+        const gone = new Set(diff.gone.map(({ patientRef }) => patientRef));
+        const changed = new Set(diff.changed.map(({ patientRef }) => patientRef)); // storeChanged clears their mark
+        const toMark = stored.filter(({ patientRef, goneIn }) =>
+          gone.has(patientRef) ? goneIn !== listId : goneIn !== undefined && !changed.has(patientRef),
+        );
+        await forEachParallel(toMark, parallelMarks, async (patient) => {
+          heartbeats.signal.throwIfAborted();
+          await patients.setGoneIn(patient, gone.has(patient.patientRef) ? listId : undefined, heartbeats.writeGuard);
+        });
         return { counts: addCounts(heartbeats.done.counts, diff.counts) };
       });
       return heartbeats.done.counts;
@@ -63,17 +69,17 @@ export const createApplyList = ({
     return await withHeartbeats({ nextShard: fromShard, removed: 0 }, async (heartbeats) => {
       await forEachRemainingShard(heartbeats, toShard, async (shard) => {
         const { removed } = heartbeats.done;
-        const gone = await lists.readGone(listId, shard);
-        if (gone.length === 0) return { removed };
-        const listedBy = new Map<string, string>();
-        for await (const { patientRef, listed } of patients.readShard(shard)) listedBy.set(patientRef, listed.listId);
-        // Patients that are absent or already have the removal flag are removed again, because an attempt may have died half way.
-        const stillGone = gone.filter((found) => (listedBy.get(found.patientRef) ?? found.listedBy) === found.listedBy);
-        await forEachParallel(stillGone, parallelRemovals, async ({ patientRef }) => {
+        const shardItems = await patients.readShard(shard);
+        const isGone = ({ goneIn }: { readonly goneIn?: string }): boolean => goneIn === listId;
+        const removing = shardItems.removed.filter((item) => isGone(item) && !item.isTombstone); // an attempt died half way
+        const gone = [...shardItems.stored.filter(isGone), ...removing];
+        await forEachParallel(gone, parallelRemovals, async ({ patientRef, revision }) => {
           heartbeats.signal.throwIfAborted();
-          await removePatient({ patients, careRecords, accessLog }, patientRef, heartbeats.writeGuard);
+          await removePatient({ patients, careRecords, accessLog }, patientRef, revision, heartbeats.writeGuard);
         });
-        return { removed: removed + stillGone.length };
+        // A repeated attempt counts the tombstones of earlier ones, too.
+        const tombstones = shardItems.removed.filter((item) => isGone(item) && item.isTombstone);
+        return { removed: removed + gone.length + tombstones.length };
       });
       return { removed: heartbeats.done.removed };
     });

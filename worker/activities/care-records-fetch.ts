@@ -1,4 +1,5 @@
 import type { FetchCareRecordsInput, FetchCareRecordsResult } from '../../core/contract/line-activities.ts';
+import type { SeenPatient } from '../../core/domain/patient.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
@@ -7,7 +8,7 @@ import { beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './li
 
 export interface CareRecordsFetchDeps {
   readonly insurer: Pick<InsurerClient, 'fetchCareRecords'>;
-  readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'isNotInsured'>;
+  readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'readNotInsured'>;
   readonly payloads: Pick<PayloadsStore, 'put'>;
 }
 
@@ -15,8 +16,8 @@ export interface CareRecordsFetchDeps {
 interface NotInsuredCacheEntry {
   /** number of attempts that use the entry */
   attempts: number;
-  /** received: the insurer has answered 410; stored: the table says so, too */
-  notInsured?: 'received' | 'stored';
+  /** a 410 about this revision of the patient; stored: the table says so, too */
+  notInsured?: { readonly revision: number; isStored: boolean };
 }
 
 /**
@@ -44,42 +45,46 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
   }: FetchCareRecordsInput): Promise<FetchCareRecordsResult> => {
     const attempt = beginAttempt(noUsage);
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
-    const failAsNotInsured = async (): Promise<never> => {
-      cached.notInsured ??= 'received';
-      await retryWhileUnavailable(() => patients.markNotInsured(patientRef), attempt.signal);
-      cached.notInsured = 'stored';
-      throw finalFailure('PatientNotInsured', attempt.details);
+    const failAsNotInsured = async (seen: SeenPatient): Promise<never> => {
+      const { revision } = seen;
+      if (cached.notInsured?.revision !== revision) cached.notInsured = { revision, isStored: false };
+      const { notInsured } = cached;
+      await retryWhileUnavailable(() => patients.markNotInsured(patientRef, revision), attempt.signal);
+      notInsured.isStored = true;
+      throw finalFailure('PatientNotInsured', attempt.details, seen);
     };
     try {
       const patient = await patients.get(patientRef);
       if (patient === undefined) {
-        const isNotInsured = await patients.isNotInsured(patientRef); // an earlier attempt received the 410 and died
-        throw finalFailure(isNotInsured ? 'PatientNotInsured' : 'PatientGone', attempt.details);
+        const notInsured = await patients.readNotInsured(patientRef); // an earlier attempt received the 410 and died
+        throw finalFailure(notInsured ? 'PatientNotInsured' : 'PatientGone', attempt.details, notInsured);
       }
+      const { revision, careVersion } = patient;
+      const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
       for (;;) {
-        if (cached.notInsured) await failAsNotInsured();
+        if (cached.notInsured?.revision === revision) await failAsNotInsured(seen);
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
           const fetched = await insurer.fetchCareRecords(patient.kvnr, priority, attempt.signal);
           attempt.countSuccess();
-          if (fetched.kind === 'unknown') throw finalFailure('PatientUnknown', attempt.details);
-          if (fetched.kind === 'not-insured') return await failAsNotInsured();
+          if (fetched.kind === 'unknown') throw finalFailure('PatientUnknown', attempt.details, seen);
+          if (fetched.kind === 'not-insured') return await failAsNotInsured(seen);
           const payload = await retryWhileUnavailable(
             () => payloads.put({ syncId, patientRef }, fetched.body),
             attempt.signal,
           );
-          return { payload, fetchOrder: fetched.fetchOrder, lineUse: attempt.details.lineUse };
+          return { payload, fetchOrder: fetched.fetchOrder, seen, lineUse: attempt.details.lineUse };
         } catch (error) {
           attempt.countFailure(error);
           if (error instanceof LineError && error.fault === 'too-large')
-            throw finalFailure('AnswerTooLarge', attempt.details);
+            throw finalFailure('AnswerTooLarge', attempt.details, seen);
         }
       }
     } finally {
       cached.attempts -= 1;
       // a 410 that is not in the table yet is known only here
-      if (cached.attempts === 0 && cached.notInsured !== 'received') notInsuredCache.delete(patientRef);
+      if (cached.attempts === 0 && cached.notInsured?.isStored !== false) notInsuredCache.delete(patientRef);
       attempt.stop();
     }
   };

@@ -29,7 +29,7 @@ export const createDiscardStaged = ({
     await deletePrefix(bucket, `lists/${runId}-`);
   },
 
-  async markCareFailed({ patientRef }) {
-    await patients.setCareState(patientRef, 'failed');
+  async markCareFailed({ patientRef, seen }) {
+    if (seen !== undefined) await patients.markCareFailed(patientRef, seen);
   },
 });

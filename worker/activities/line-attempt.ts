@@ -103,9 +103,16 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
 
 export const noUsage: AttemptUsage = { lineUse: zeroLineUse, countedRequests: 0 };
 
-/** Creates a failure that Temporal does not retry, with the usage so far. */
-export function finalFailure(type: string, { lineUse, lastFault }: AttemptUsage): ApplicationFailure {
-  const detail: FetchCareRecordsFailure = { lineUse, ...(lastFault && { lastFault }) };
+/**
+ * Creates a failure that Temporal does not retry, with the usage so far.
+ * @param seen what the attempt has read of the patient
+ */
+export function finalFailure(
+  type: string,
+  { lineUse, lastFault }: AttemptUsage,
+  seen?: FetchCareRecordsFailure['seen'],
+): ApplicationFailure {
+  const detail: FetchCareRecordsFailure = { lineUse, ...(seen && { seen }), ...(lastFault && { lastFault }) };
   return ApplicationFailure.create({ message: type, type, nonRetryable: true, details: [detail] });
 }
 

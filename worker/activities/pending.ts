@@ -1,5 +1,4 @@
-import { Context } from '@temporalio/activity';
-import type { PatientCounts, SyncActivities } from '../../core/contract/sync-activities.ts';
+import type { ListPendingResult, PatientCounts, SyncActivities } from '../../core/contract/sync-activities.ts';
 import { shards } from '../../core/domain/shard.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
@@ -19,18 +18,18 @@ export const createPending = ({
   accessLog,
 }: PendingDeps): Pick<SyncActivities, 'listPending' | 'countPatients' | 'finishRemovals'> => ({
   async listPending({ shardIndex: first, after: firstAfter, limit }) {
-    const context = Context.current();
-    const patientRefs: string[] = [];
-    let after = firstAfter;
-    for (let shardIndex = first; shardIndex < shards.length; shardIndex += 1) {
-      patientRefs.push(...(await patients.listPending(shards[shardIndex] ?? '', after, limit - patientRefs.length)));
-      const last = patientRefs.at(-1);
-      if (last !== undefined && patientRefs.length >= limit) return { patientRefs, next: { shardIndex, after: last } };
-      after = undefined;
-      context.heartbeat();
-      context.cancellationSignal.throwIfAborted();
-    }
-    return { patientRefs };
+    return await withHeartbeats(undefined, async ({ signal }): Promise<ListPendingResult> => {
+      const patientRefs: string[] = [];
+      let after = firstAfter;
+      for (let shardIndex = first; shardIndex < shards.length; shardIndex += 1) {
+        signal.throwIfAborted();
+        patientRefs.push(...(await patients.listPending(shards[shardIndex] ?? '', after, limit - patientRefs.length)));
+        const last = patientRefs.at(-1);
+        if (last !== undefined && patientRefs.length >= limit) return { patientRefs, next: { shardIndex, after: last } };
+        after = undefined;
+      }
+      return { patientRefs };
+    });
   },
 
   async countPatients() {
@@ -52,8 +51,8 @@ export const createPending = ({
       await forEachParallel(shards, parallelShards, async (shard) => {
         signal.throwIfAborted();
         const { removing } = await patients.countShard(shard);
-        for (const patientRef of removing)
-          await removePatient({ patients, careRecords, accessLog }, patientRef, writeGuard);
+        for (const { patientRef, revision } of removing)
+          await removePatient({ patients, careRecords, accessLog }, patientRef, revision, writeGuard);
       });
     });
   },

@@ -7,32 +7,42 @@ import { withHeartbeats } from './heartbeats.ts';
 import { syncAccess } from './sync-access.ts';
 
 export interface RemovePatientDeps {
-  readonly patients: Pick<PatientsStore, 'markRemoving' | 'deleteRemoving'>;
-  readonly careRecords: Pick<CareRecordsStore, 'deleteAll'>;
+  readonly patients: Pick<PatientsStore, 'markRemoving' | 'closeVersions' | 'deleteRemoving'>;
+  readonly careRecords: Pick<CareRecordsStore, 'listAll' | 'deleteListed'>;
   readonly accessLog: Pick<AccessLogStore, 'append'>;
 }
 
 /**
- * Removes a patient: sets the removal flag, appends an access entry, deletes objects and records, and deletes the patient.
- * Idempotent: an earlier attempt may have left the flag, which prevents new writes, or records that were staged after the
- * patient was deleted. The access log stays. Its entry is appended after the flag is set, because a patient with the flag
- * will be removed, and before anything is deleted.
+ * Removes a patient, if the patient has this revision: sets the removal flag, appends an access entry, deletes objects and
+ * records, and replaces the patient with a tombstone. Idempotent: an earlier attempt may have left the flag, which prevents
+ * new writes. The access log stays. Its entry is appended after the flag is set, because a patient with the flag will be
+ * removed, and before anything is deleted.
+ *
+ * What is to be deleted is listed before `closeVersions` confirms that the patient has not been stored again. So an attempt
+ * that stands still afterwards deletes only what belonged to the removed patient.
  * @throws what the write guard throws if another attempt may be running; that one completes the removal
  */
 export async function removePatient(
   { patients, careRecords, accessLog }: RemovePatientDeps,
   patientRef: string,
+  seenRevision: number | undefined,
   writeGuard: WriteGuard,
 ): Promise<void> {
-  const flagged = await patients.markRemoving(patientRef, writeGuard);
-  if (flagged) await accessLog.append(patientRef, [syncAccess('removal', patientRef, `removal:${flagged.listId}`)]);
-  await careRecords.deleteAll(patientRef, writeGuard);
-  writeGuard.check();
-  await patients.deleteRemoving(patientRef);
+  const flagged = await patients.markRemoving(patientRef, seenRevision, writeGuard);
+  if (flagged === undefined) return;
+  const { listId, revision } = flagged;
+  await accessLog.append(patientRef, [syncAccess('removal', patientRef, `removal:${listId}`)]);
+  const listed = await careRecords.listAll(patientRef);
+  if (!(await patients.closeVersions(patientRef, revision, listed.newestVersion ?? '0', writeGuard))) return;
+  await careRecords.deleteListed(patientRef, listed, writeGuard);
+  await patients.deleteRemoving(patientRef, revision, writeGuard);
 }
 
 export const createRemovePatient = (deps: RemovePatientDeps): Pick<SyncActivities, 'removePatient'> => ({
-  async removePatient({ patientRef }) {
-    await withHeartbeats(undefined, async ({ writeGuard }) => await removePatient(deps, patientRef, writeGuard));
+  async removePatient({ patientRef, revision }) {
+    await withHeartbeats(
+      undefined,
+      async ({ writeGuard }) => await removePatient(deps, patientRef, revision, writeGuard),
+    );
   },
 });

@@ -63,13 +63,24 @@ export const createStoreCareRecords = ({
     }
   };
 
+  /**
+   * Returns the outcome if the payload is not readable. Another attempt may have stored it meanwhile and deleted it. Only a
+   * version that can no longer become current may be deleted.
+   */
+  const outcomeWithoutPayload = async (
+    input: StoreCareRecordsInput,
+  ): Promise<StoreCareRecordsResult['outcome']> => {
+    if (!(await patients.discardCareVersion(input.patientRef, input.fetchOrder))) return 'stored';
+    return (await readState(input)).outcome ?? 'payload-lost';
+  };
+
   const storeAnswer = async (input: StoreCareRecordsInput, writeGuard: WriteGuard): Promise<StoreCareRecordsResult> => {
     const { patientRef, fetchOrder } = input;
     const before = await readState(input);
     if (before.outcome !== undefined) return await finish(input, before.outcome);
     const answer = await readAnswer(input, writeGuard);
     if (answer.kind !== 'split') {
-      if (answer.kind === 'unreadable') return await finish(input, 'payload-lost');
+      if (answer.kind === 'unreadable') return await finish(input, await outcomeWithoutPayload(input));
       throw ApplicationFailure.nonRetryable('the answer is too large to be split', 'AnswerTooLarge');
     }
     if (answer.answer.kvnr !== before.patient.kvnr) {
@@ -77,7 +88,7 @@ export const createStoreCareRecords = ({
     }
     await careRecords.stage(patientRef, fetchOrder, answer.answer, writeGuard);
     writeGuard.check();
-    if (await patients.activateCareVersion(patientRef, fetchOrder)) return await finish(input, 'stored');
+    if (await patients.activateCareVersion(patientRef, fetchOrder, before.patient.incarnation)) return await finish(input, 'stored');
     const after = await readState(input);
     return await finish(input, after.outcome ?? 'superseded');
   };

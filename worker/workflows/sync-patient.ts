@@ -94,15 +94,16 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
     lineUse = addLineUse(lineUse, failure.lineUse);
     return await CancellationScope.nonCancellable(async (): Promise<SyncPatientResult> => {
       await discardStaged(staged);
+      const seen = failure.seen ?? fetched?.seen; // storing an answer that is too large fails without it
       switch (failure.type) {
         case 'PatientNotInsured':
-          await removePatient({ patientRef });
+          await removePatient({ patientRef, ...(failure.seen && { revision: failure.seen.revision }) });
           return { outcome: 'not-insured', lineUse };
         case 'PatientGone':
           return { outcome: 'gone', lineUse };
         case 'PatientUnknown':
         case 'AnswerTooLarge':
-          await markCareFailed({ patientRef });
+          await markCareFailed({ patientRef, ...(seen && { seen }) });
           return { outcome: 'failed', reason: failure.type, lineUse };
         default: // RequestsExhausted and unexpected failures: the patient stays pending for the next run
           return { outcome: 'failed', reason: failure.lastFault ?? failure.type, lineUse };
