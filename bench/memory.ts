@@ -94,7 +94,7 @@ async function importList(folder: string, fetched: PatientListReference): Promis
     lists: await openFileLists(folder, list.listId),
     patients: await openFilePatients(folder),
     syncRuns: { addIssues: async () => {} },
-    careRecords: { deleteAll: async () => {} },
+    careRecords: { listAll: async () => ({ items: [], objects: [] }), deleteListed: async () => {} },
     accessLog: { append: async () => [], appendFirst: async () => {} },
     pseudonymKey: Buffer.alloc(32, 7),
   });

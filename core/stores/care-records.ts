@@ -177,10 +177,7 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
   };
 
   /** Deletes items in no order. As soon as one is gone, the version's total shows that it is incomplete. */
-  const deleteItems = async (
-    patientRef: string,
-    bounds: readonly [string, string],
-  ): Promise<void> => {
+  const deleteItems = async (patientRef: string, bounds: readonly [string, string]): Promise<void> => {
     const requests: WriteRequest[] = [];
     for await (const { sk } of query(patientRef, bounds, ['sk'])) {
       requests.push({ DeleteRequest: { Key: { patientRef, sk } } });

@@ -29,7 +29,7 @@ async function newPatients(shard: string, count: number, body?: string): Promise
   return patientRefs;
 }
 const newPatient = async (body?: string) => (await newPatients('', 1, body))[0] ?? '';
-const readShard = async (shard: string): Promise<ShardItem[]> => await Array.fromAsync(patients.readShard(shard));
+const readShard = async (shard: string): Promise<ShardItem[]> => await [...(await patients.readShard(shard)).stored];
 
 test('all new patients are stored as pending, and read in order of patientRef, over many pages', async () => {
   const shard = newShard();
@@ -38,6 +38,7 @@ test('all new patients are stored as pending, and read in order of patientRef, o
   expect(items.map(({ patientRef }) => patientRef)).toEqual(patientRefs);
   expect(items[0]).toEqual({
     patientRef: patientRefs[0],
+    revision: 1,
     contentHash: 'hash',
     careState: 'pending',
     listed: { listId: 'list-1', as: 'new' },
@@ -45,10 +46,9 @@ test('all new patients are stored as pending, and read in order of patientRef, o
 });
 
 test('the insurer’s text for a patient is returned unchanged', async () => {
-  const patientRef = await newPatient();
   await fc.assert(
     fc.asyncProperty(fc.json(), async (body) => {
-      await patients.storeNew([listed(patientRef, body)], 'list');
+      const patientRef = await newPatient(body);
       expect((await patients.get(patientRef))?.body).toBe(body);
     }),
     { numRuns: 30 },
@@ -58,10 +58,10 @@ test('the insurer’s text for a patient is returned unchanged', async () => {
 test('a body too large for an item is stored in the bucket, and is deleted there when it is replaced', async () => {
   const patientRef = await newPatient(large('äx'));
   expect((await patients.get(patientRef))?.body).toBe(large('äx'));
-  await patients.storeChanged([listed(patientRef, large('öy'))], 'list-2');
+  await patients.storeChanged([listed(patientRef, large('öy'))], 'list-2', new Map([[patientRef, 1]]));
   expect((await patients.get(patientRef))?.body).toBe(large('öy'));
   expect(await keysUnder(`documents/${patientRef}/`)).toHaveLength(1);
-  await patients.storeChanged([listed(patientRef, '{"small":1.0}')], 'list-3');
+  await patients.storeChanged([listed(patientRef, '{"small":1.0}')], 'list-3', new Map([[patientRef, 2]]));
   expect((await patients.get(patientRef))?.body).toBe('{"small":1.0}');
   expect(await keysUnder(`documents/${patientRef}/`)).toEqual([]);
 });
@@ -69,10 +69,12 @@ test('a body too large for an item is stored in the bucket, and is deleted there
 test('changed master data keeps the care records and their state, but a failed patient becomes pending', async () => {
   const shard = newShard();
   const [current = '', failed = ''] = await newPatients(shard, 2);
-  await patients.activateCareVersion(current, '1-1');
+  await patients.activateCareVersion(current, '1-1', 1);
   await patients.setCareState(failed, 'failed');
   for (const attempt of [1, 2]) {
-    await patients.storeChanged([listed(current, `{"try":${attempt}}`, 'new'), listed(failed, '{}', 'new')], 'list-2');
+    const seen = new Map([current, failed].map((patientRef) => [patientRef, attempt]));
+    const changes = [listed(current, `{"try":${attempt}}`, 'new'), listed(failed, '{}', 'new')];
+    await patients.storeChanged(changes, 'list-2', seen);
   }
   expect(await patients.get(current)).toMatchObject({ body: '{"try":2}', careState: 'current', careVersion: '1-1' });
   expect(await readShard(shard)).toMatchObject([
@@ -84,8 +86,8 @@ test('changed master data keeps the care records and their state, but a failed p
 test('a change for an unknown patient, or one that is being removed, stores nothing', async () => {
   const shard = newShard();
   const [removing = ''] = await newPatients(shard, 1);
-  await patients.markRemoving(removing);
-  await patients.storeChanged([listed(removing), listed(newPatientRef(shard))], 'list-2');
+  await patients.markRemoving(removing, 1);
+  await patients.storeChanged([listed(removing), listed(newPatientRef(shard))], 'list-2', new Map([[removing, 1]]));
   expect(await readShard(shard)).toEqual([]);
   expect(await patients.get(removing)).toBeUndefined();
 });
@@ -94,29 +96,33 @@ test('pending patients are listed in order, up to a limit, and all patients are 
   const shard = newShard();
   const patientRefs = await newPatients(shard, 12, JSON.stringify('x'.repeat(250_000)));
   const [current = '', removing = '', failed = '', ...pending] = patientRefs;
-  await patients.activateCareVersion(current, '1-1');
-  await patients.markRemoving(removing);
+  await patients.activateCareVersion(current, '1-1', 1);
+  await patients.markRemoving(removing, 1);
   await patients.setCareState(failed, 'failed');
   expect(await patients.listPending(shard, undefined, 4)).toEqual(pending.slice(0, 4));
   expect(await patients.listPending(shard, pending[3], 100)).toEqual(pending.slice(4));
   expect(await patients.listPending(shard, pending.at(-1), 4)).toEqual([]);
-  expect(await patients.countShard(shard)).toEqual({ stored: 11, pending: 9, removing: [removing] });
+  expect(await patients.countShard(shard)).toEqual({
+    stored: 11,
+    pending: 9,
+    removing: [{ patientRef: removing, revision: 1 }],
+  });
 });
 
 test('a staged version becomes current if it is newer, even when repeated, and never replaces a newer one', async () => {
   const patientRef = await newPatient();
-  expect(await patients.activateCareVersion(patientRef, '2')).toBe(true);
-  expect(await patients.activateCareVersion(patientRef, '2')).toBe(true);
-  expect(await patients.activateCareVersion(patientRef, '1')).toBe(false);
-  expect(await patients.activateCareVersion(patientRef, '3')).toBe(true);
+  expect(await patients.activateCareVersion(patientRef, '2', 1)).toBe(true);
+  expect(await patients.activateCareVersion(patientRef, '2', 1)).toBe(true);
+  expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(false);
+  expect(await patients.activateCareVersion(patientRef, '3', 1)).toBe(true);
   expect(await patients.get(patientRef)).toMatchObject({ careState: 'current', careVersion: '3' });
 });
 
 test('a discarded version never becomes current, but another one does; the current version cannot be discarded', async () => {
   const patientRef = await newPatient();
   expect(await patients.discardCareVersion(patientRef, '1')).toBe(true);
-  expect(await patients.activateCareVersion(patientRef, '1')).toBe(false);
-  expect(await patients.activateCareVersion(patientRef, '2')).toBe(true);
+  expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(false);
+  expect(await patients.activateCareVersion(patientRef, '2', 1)).toBe(true);
   expect(await patients.discardCareVersion(patientRef, '2')).toBe(false);
   expect(await patients.discardCareVersion(newPatientRef(), '1')).toBe(true);
 });
@@ -124,32 +130,32 @@ test('a discarded version never becomes current, but another one does; the curre
 test('a patient that is being removed is visible only to the removal', async () => {
   const shard = newShard();
   const [patientRef = '', other = ''] = await newPatients(shard, 2);
-  expect(await patients.markRemoving(patientRef)).toEqual({ listId: 'list-1' });
-  expect(await patients.markRemoving(patientRef)).toEqual({ listId: 'list-1' });
-  expect(await patients.activateCareVersion(patientRef, '1')).toBe(false);
-  expect(await patients.countShard(shard)).toEqual({ stored: 1, pending: 1, removing: [patientRef] });
+  expect(await patients.markRemoving(patientRef, 1)).toEqual({ listId: 'list-1', revision: 1 });
+  expect(await patients.markRemoving(patientRef, 1)).toEqual({ listId: 'list-1', revision: 1 });
+  expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(false);
+  expect(await patients.countShard(shard)).toEqual({ stored: 1, pending: 1, removing: [{ patientRef, revision: 1 }] });
   expect(await readShard(shard)).toMatchObject([{ patientRef: other }]);
-  await patients.deleteRemoving(patientRef);
-  expect(await patients.markRemoving(patientRef)).toBeUndefined();
+  await patients.deleteRemoving(patientRef, 1);
+  expect(await patients.markRemoving(patientRef, 1)).toBeUndefined();
   expect((await patients.countShard(shard)).removing).toEqual([]);
 });
 
 test('a patient who is no longer insured counts as being removed, until deleted or listed again', async () => {
   const shard = newShard();
   const [patientRef = ''] = await newPatients(shard, 1);
-  await patients.markNotInsured(patientRef);
-  await patients.markNotInsured(patientRef);
-  expect(await patients.isNotInsured(patientRef)).toBe(true);
+  await patients.markNotInsured(patientRef, 1);
+  await patients.markNotInsured(patientRef, 1);
+  expect(await patients.readNotInsured(patientRef)).toEqual({ revision: 1 });
   expect(await patients.get(patientRef)).toBeUndefined();
-  expect((await patients.countShard(shard)).removing).toEqual([patientRef]);
-  await patients.storeNew([listed(patientRef)], 'list-2');
-  expect(await patients.isNotInsured(patientRef)).toBe(false);
+  expect((await patients.countShard(shard)).removing).toEqual([{ patientRef, revision: 1 }]);
+  await patients.storeNew([listed(patientRef)], 'list-2', new Map([[patientRef, 1]]));
+  expect(await patients.readNotInsured(patientRef)).toBeUndefined();
   expect(await patients.get(patientRef)).toBeDefined();
 });
 
 test('a late removal does not delete a patient who has been stored again', async () => {
   const patientRef = await newPatient();
-  await patients.deleteRemoving(patientRef);
+  await patients.deleteRemoving(patientRef, 1);
   expect(await patients.get(patientRef)).toBeDefined();
 });
 
@@ -165,24 +171,26 @@ test('nothing is written or retried for an attempt that another one has replaced
       if (checks > 1) throw stoodStill;
     },
   };
-  const fresh = Array.from({ length: 26 }, () => listed(newPatientRef(shard))); // two batches
-  await expect(patients.storeNew(fresh, 'list-2', writeGuard)).rejects.toBe(stoodStill);
-  await expect(patients.storeChanged([listed(known, '{"new":1}')], 'list-2', writeGuard)).rejects.toBe(stoodStill);
-  await expect(patients.markRemoving(known, writeGuard)).rejects.toBe(stoodStill);
+  const fresh = Array.from({ length: 26 }, () => listed(newPatientRef(shard)));
+  await expect(patients.storeNew(fresh, 'list-2', new Map(), writeGuard)).rejects.toBe(stoodStill);
+  await expect(
+    patients.storeChanged([listed(known, '{"new":1}')], 'list-2', new Map([[known, 1]]), writeGuard),
+  ).rejects.toBe(stoodStill);
+  await expect(patients.markRemoving(known, 1, writeGuard)).rejects.toBe(stoodStill);
   expect((await patients.get(known))?.body).toBe('{}');
-  expect([2, 26]).toContain((await readShard(shard)).length);
+  expect([1, 2]).toContain((await readShard(shard)).length);
   const late = { signal: AbortSignal.abort(), check() {} };
-  await expect(patients.storeNew([listed(newPatientRef(shard))], 'list-2', late)).rejects.toThrow('aborted');
+  await expect(patients.storeNew([listed(newPatientRef(shard))], 'list-2', new Map(), late)).rejects.toThrow('aborted');
 });
 
 test('no operation on an unknown patient creates that patient', async () => {
   const patientRef = newPatientRef();
   await patients.setCareState(patientRef, 'failed');
   await patients.discardCareVersion(patientRef, '1');
-  await patients.markNotInsured(patientRef);
-  expect(await patients.isNotInsured(patientRef)).toBe(false);
-  expect(await patients.activateCareVersion(patientRef, '1')).toBe(false);
-  expect(await patients.markRemoving(patientRef)).toBeUndefined();
+  await patients.markNotInsured(patientRef, 1);
+  expect(await patients.readNotInsured(patientRef)).toBeUndefined();
+  expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(false);
+  expect(await patients.markRemoving(patientRef, 1)).toBeUndefined();
   expect(await patients.get(patientRef)).toBeUndefined();
 });
 
@@ -235,12 +243,12 @@ test('no sync is promised for an unknown patient, or one that is being removed',
   expect(await patients.readLastSync(unknown)).toBeUndefined();
   const removing = await newPatient();
   await patients.requestSync(removing, syncRequest('a'));
-  await patients.markRemoving(removing);
+  await patients.markRemoving(removing, 1);
   expect(await patients.requestSync(removing, syncRequest('b'))).toBeUndefined();
   expect(await patients.readLastSync(removing)).toBeUndefined();
   expect(await patients.beginSync(removing, 'a')).toBe(false);
   await patients.endSync(removing, 'a', { state: 'completed', finishedAt: '2026-11-24T10:01:00.000Z' });
-  await patients.deleteRemoving(removing);
+  await patients.deleteRemoving(removing, 1);
   await patients.endSync(removing, 'a', { state: 'completed', finishedAt: '2026-11-24T10:01:00.000Z' });
   expect(await patients.get(removing)).toBeUndefined();
 });

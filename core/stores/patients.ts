@@ -87,7 +87,7 @@ export interface PatientsStore {
   storeNew(
     patients: readonly ListedPatient[],
     listId: string,
-    seen: ReadonlyMap<string, number>,
+    seen?: ReadonlyMap<string, number>,
     writeGuard?: WriteGuard,
   ): Promise<void>;
   /**
@@ -290,7 +290,11 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
           all: undefined,
         }[filter],
         ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
-        ExpressionAttributeNames: namesOf('shard', ...(filter === 'pending' ? (['removing'] as const) : []), ...attributes),
+        ExpressionAttributeNames: namesOf(
+          'shard',
+          ...(filter === 'pending' ? (['removing'] as const) : []),
+          ...attributes,
+        ),
         ExpressionAttributeValues: {
           ':shard': shard,
           ...(after !== '' && { ':after': after }),
@@ -323,7 +327,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return { stored, removed };
     },
 
-    async storeNew(patients, listId, seen, writeGuard) {
+    async storeNew(patients, listId, seen = new Map(), writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
         const seenRevision = seen.get(patientRef);
@@ -546,7 +550,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         if (item.careVersion === careVersion) return false;
         const known = [...(item.discardedVersions ?? []), ...(item.discardedVersion ? [item.discardedVersion] : [])];
         // Versions before the current one are refused without being remembered.
-        const all = [...new Set([...known, careVersion])].filter((version) => version > (item.careVersion ?? '')).sort();
+        const all = [...new Set([...known, careVersion])]
+          .filter((version) => version > (item.careVersion ?? ''))
+          .sort();
         const kept = all.slice(-discardedVersionsMax);
         const closedVersion = [item.closedVersion ?? '', all.at(-discardedVersionsMax - 1) ?? ''].sort().at(-1);
         const before = await update(patientRef, {

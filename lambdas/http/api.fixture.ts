@@ -155,7 +155,7 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
       if (careRecords !== undefined) {
         const answer = splitAnswer(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`);
         await stores.careRecords.stage(patientRef, '1', answer);
-        await stores.patients.activateCareVersion(patientRef, '1');
+        await stores.patients.activateCareVersion(patientRef, '1', 1);
       }
       return { kvnr, patientRef };
     },

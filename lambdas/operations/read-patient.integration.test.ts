@@ -114,7 +114,7 @@ test('a record with more documents than one answer can link continues on further
   const { patientRef } = await api.storePatient();
   const parts = splitAnswer(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
   await onceEach().stage(patientRef, '1', parts);
-  await api.stores.patients.activateCareVersion(patientRef, '1');
+  await api.stores.patients.activateCareVersion(patientRef, '1', 1);
   const linked: number[] = [];
   let nextToken: string | undefined;
   const last: string[] = [];
@@ -136,7 +136,7 @@ test('a record that is stored in a table item is answered whole, even with the l
   const { patientRef } = await api.storePatient(undefined, JSON.stringify({ note: '"'.repeat(500_000) }));
   const parts = splitAnswer(JSON.stringify({ kvnr: '', careRecords: [{ id: 'r0', documents }, { id: 'r1' }] }));
   await onceEach().stage(patientRef, '1', parts);
-  await api.stores.patients.activateCareVersion(patientRef, '1');
+  await api.stores.patients.activateCareVersion(patientRef, '1', 1);
   const stored = await api.stores.careRecords.read(patientRef, '1');
   expect(stored?.records[0]).not.toHaveProperty('bodyRef');
   const claims = { sub: 'ü'.repeat(200), name: 'ü'.repeat(200), roles: ['clinician'] };
@@ -176,7 +176,7 @@ test('a page of care records that have been replaced is rejected, so that no rea
   const { patientRef } = await api.storePatient(JSON.stringify(records));
   const { json } = await read(patientRef);
   await api.stores.careRecords.stage(patientRef, '2', splitAnswer('{"kvnr": "", "careRecords": []}'));
-  await api.stores.patients.activateCareVersion(patientRef, '2');
+  await api.stores.patients.activateCareVersion(patientRef, '2', 1);
   expect((await read(patientRef, json.nextToken)).json.type).toBe(problemType('care-records-changed'));
   expect((await read(patientRef)).json.careRecords).toEqual([]);
 });

@@ -151,7 +151,7 @@ test('patient also prints records that are too large for one answer', async () =
   const careRecords = `[${small},${huge},{"id":"last","zero":-0}]`;
   await stores.patients.storeNew([{ patientRef: refOf(kvnr), kvnr, body: '{"size":1.70}', contentHash: '' }], 'list');
   await stores.careRecords.stage(refOf(kvnr), '1', splitAnswer(`{"kvnr": "${kvnr}", "careRecords": ${careRecords}}`));
-  await stores.patients.activateCareVersion(refOf(kvnr), '1');
+  await stores.patients.activateCareVersion(refOf(kvnr), '1', 1);
   const { out, errors } = await sync(['patient', kvnr]);
   expect(errors).toBe('');
   expect(compact(out) === `{"patient":{"size":1.70},"careRecords":${careRecords}}`).toBe(true);

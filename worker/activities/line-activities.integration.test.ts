@@ -48,13 +48,14 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
       get: async (patientRef) => {
         const isThere = patientRef !== 'gone' && !notInsured.has(patientRef);
         await table.answers();
-        return isThere ? ({ patientRef, kvnr: anna } as StoredPatient) : undefined;
+        return isThere ? ({ patientRef, kvnr: anna, revision: 1 } as StoredPatient) : undefined;
       },
       markNotInsured: async (patientRef) => {
         await table.writes();
         notInsured.add(patientRef);
+        return true;
       },
-      isNotInsured: async (patientRef) => notInsured.has(patientRef),
+      readNotInsured: async (patientRef) => (notInsured.has(patientRef) ? { revision: 1 } : undefined),
     },
     payloads: { put: async ({ syncId, patientRef }, body) => await put(`payloads/${syncId}/${patientRef}`, body) },
     lists,

@@ -57,15 +57,15 @@ test('countPatients counts the patients of all shards and heartbeats meanwhile',
 test('a patient whom a terminated run has only marked as being removed is counted, and removed by the next run', async () => {
   const [patientRef = '', other = ''] = await newPatients(2);
   const before = await run(countPatients);
-  await stores.patients.markRemoving(patientRef);
+  await stores.patients.markRemoving(patientRef, 1);
   expect(await run(countPatients)).toEqual({
     stored: before.stored - 1,
     pending: before.pending - 1,
     removing: before.removing + 1,
   });
-  expect(await stores.patients.markRemoving(patientRef)).toBeDefined(); // counting removes nobody
+  expect(await stores.patients.markRemoving(patientRef, 1)).toBeDefined(); // counting removes nobody
   await run(finishRemovals);
   expect((await run(countPatients)).removing).toBe(0);
-  expect(await stores.patients.markRemoving(patientRef)).toBeUndefined();
+  expect(await stores.patients.markRemoving(patientRef, 1)).toBeUndefined();
   expect(await stores.patients.get(other)).toBeDefined();
 });

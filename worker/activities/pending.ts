@@ -25,7 +25,8 @@ export const createPending = ({
         signal.throwIfAborted();
         patientRefs.push(...(await patients.listPending(shards[shardIndex] ?? '', after, limit - patientRefs.length)));
         const last = patientRefs.at(-1);
-        if (last !== undefined && patientRefs.length >= limit) return { patientRefs, next: { shardIndex, after: last } };
+        if (last !== undefined && patientRefs.length >= limit)
+          return { patientRefs, next: { shardIndex, after: last } };
         after = undefined;
       }
       return { patientRefs };

@@ -242,7 +242,10 @@ test('an older fetch that is stored late changes nothing and leaves nothing', as
 });
 
 test('nothing is stored for a patient who is gone or is being removed', async () => {
-  for (const remove of [(patientRef: string) => removePatient({ patientRef }), patients.markRemoving]) {
+  for (const remove of [
+    (patientRef: string) => removePatient({ patientRef }),
+    (patientRef: string) => patients.markRemoving(patientRef, 1),
+  ]) {
     const input = await fetched(await listedPatient(), 1, answerOf('x'));
     await remove(input.patientRef);
     expect(await store(input)).toEqual({ outcome: 'gone' });
@@ -278,7 +281,7 @@ test.each([
 test('a version that a cancelled sync has staged cannot become current through an attempt that still runs', async () => {
   const input = await fetched(await listedPatient(), 1, answerOf('x'));
   await discardStaged(input);
-  expect(await patients.activateCareVersion(input.patientRef, input.fetchOrder)).toBe(false);
+  expect(await patients.activateCareVersion(input.patientRef, input.fetchOrder, 1)).toBe(false);
   expect(await patients.get(input.patientRef)).toMatchObject({ careState: 'pending' });
 });
 

@@ -67,9 +67,7 @@ export const createStoreCareRecords = ({
    * Returns the outcome if the payload is not readable. Another attempt may have stored it meanwhile and deleted it. Only a
    * version that can no longer become current may be deleted.
    */
-  const outcomeWithoutPayload = async (
-    input: StoreCareRecordsInput,
-  ): Promise<StoreCareRecordsResult['outcome']> => {
+  const outcomeWithoutPayload = async (input: StoreCareRecordsInput): Promise<StoreCareRecordsResult['outcome']> => {
     if (!(await patients.discardCareVersion(input.patientRef, input.fetchOrder))) return 'stored';
     return (await readState(input)).outcome ?? 'payload-lost';
   };
@@ -88,7 +86,8 @@ export const createStoreCareRecords = ({
     }
     await careRecords.stage(patientRef, fetchOrder, answer.answer, writeGuard);
     writeGuard.check();
-    if (await patients.activateCareVersion(patientRef, fetchOrder, before.patient.incarnation)) return await finish(input, 'stored');
+    if (await patients.activateCareVersion(patientRef, fetchOrder, before.patient.incarnation))
+      return await finish(input, 'stored');
     const after = await readState(input);
     return await finish(input, after.outcome ?? 'superseded');
   };
