@@ -30,3 +30,21 @@ test('unprocessed items are retried until all are written', async () => {
   expect(throttled).toBe(0);
   expect(await careRecordKeys(patientRef)).toEqual(keys);
 });
+
+test('a batch that DynamoDB rejects because it is throttled is retried as a whole', async () => {
+  const { dynamo, careRecordKeys } = openEmulatedStores();
+  const errors = ['ProvisionedThroughputExceededException', 'ThrottlingException', 'RequestLimitExceeded'];
+  dynamo.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const name = commandName?.startsWith('BatchWrite') ? errors.shift() : undefined;
+        if (name !== undefined) throw Object.assign(new Error('throttled'), { name });
+        return await next(args);
+      },
+    { step: 'initialize', priority: 'high' },
+  );
+  const patientRef = newPatientRef();
+  await batchWrite(dynamo, 'CareRecords', [{ PutRequest: { Item: { patientRef, sk: '1#' } } }]);
+  expect(errors).toEqual([]);
+  expect(await careRecordKeys(patientRef)).toEqual(['1#']);
+});

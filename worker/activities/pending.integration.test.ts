@@ -41,6 +41,26 @@ test('listPending returns each pending patient of all shards once, page by page'
   expect(found).toEqual(mine.toSorted());
 });
 
+test('listPending heartbeats while it reads a large shard', async () => {
+  await newPatients(1);
+  const environment = new MockActivityEnvironment();
+  const heartbeats = Promise.withResolvers<void>();
+  let count = 0;
+  environment.on('heartbeat', () => {
+    count += 1;
+    if (count === 2) heartbeats.resolve();
+  });
+  const patients: typeof stores.patients = {
+    ...stores.patients,
+    async listPending(...input) {
+      await heartbeats.promise; // the shard's answer comes after the second heartbeat
+      return await stores.patients.listPending(...input);
+    },
+  };
+  const { listPending: slow } = createPending({ ...stores, patients });
+  expect((await run(async () => await slow({ shardIndex: 0, limit: 1 }), environment)).patientRefs).toHaveLength(1);
+});
+
 test('countPatients counts the patients of all shards and heartbeats meanwhile', async () => {
   await newPatients(5);
   const environment = new MockActivityEnvironment();
