@@ -149,21 +149,28 @@ test('of more discarded versions than an item remembers, none becomes current', 
   expect(await patients.activateCareVersion(patientRef, versionOf(61), 1)).toBe(true);
 });
 
-test('care records that were staged before a removal do not become current after the patient has been listed again', async () => {
-  const patientRef = await listedPatient();
-  const input = await fetched(patientRef, 1);
-  const stopped = standStill(patients, 'activateCareVersion');
-  const zombie = createStoreCareRecords({ ...stores, patients: stopped.store });
-  await standsStill(
-    stopped,
-    async () => await zombie.storeCareRecords(input),
-    async () => {
-      await remove(patientRef, 1);
-      await run(async () => await applyList(await listOf(patientRef, 'back'), patientRef));
-    },
-  );
-  expect(await patients.get(patientRef)).toMatchObject({ careState: 'pending' });
-});
+test.each([
+  ['careRecords', 'stage'],
+  ['patients', 'activateCareVersion'],
+] as const)(
+  'care records of a removed patient, whose attempt stands still at %s.%s, do not become current after a new import',
+  async (part, method) => {
+    const patientRef = await listedPatient();
+    const input = await fetched(patientRef, 1);
+    const stopped = standStill<Record<string, unknown>>({ ...stores[part] }, method);
+    const zombie = createStoreCareRecords({ ...stores, [part]: stopped.store });
+    await standsStill(
+      stopped,
+      async () => await zombie.storeCareRecords(input),
+      async () => {
+        await remove(patientRef, 1);
+        await run(async () => await applyList(await listOf(patientRef, 'back'), patientRef));
+      },
+    );
+    expect(await patients.get(patientRef)).toMatchObject({ careState: 'pending' });
+    expect(await stores.careRecordKeys(patientRef)).toEqual([]);
+  },
+);
 
 test.each([
   ['patients', 'markRemoving', 'before'],
