@@ -180,7 +180,7 @@ test.each([
   ['careRecords', 'deleteListed', 'before'],
   ['patients', 'deleteRemoving', 'before'],
 ] as const)(
-  'a removal that stands still at %s.%s (%s) deletes nothing of a patient who has been listed and fetched again',
+  'a removal that stands still at %s.%s (%s) keeps a patient who has been listed and fetched again',
   async (part, method, when) => {
     const patientRef = await listedPatient();
     await store(await fetched(patientRef, 1));
