@@ -290,4 +290,4 @@ export function taskWorker({
   };
 }
 
-const emptySink = { begin: () => {}, write: async () => {}, restart: () => {} };
+const emptySink = { begin: () => {}, write: async () => {}, restart: () => {}, revert: () => {} };

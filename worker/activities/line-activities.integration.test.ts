@@ -313,13 +313,12 @@ test('after an attempt that died between the last byte and its result, the list 
 const other = list.replaceAll('n', 'm');
 test.each<[string, (request: RawRequest) => void]>([
   ['the whole of a different list', ({ socket }) => void socket.write(httpAnswer(200, other, { etag: '"v2"' }))],
-  ['416', ({ socket }) => void socket.write(httpAnswer(416))],
+  ['416 of a different list', ({ socket }) => void socket.write(httpAnswer(416, '', { etag: '"v2"' }))],
   [
     'the rest of a different list',
     ({ socket }) =>
       void socket.write(httpAnswer(206, rest(list.length - 100)[0], { ...rest(list.length - 100)[1], etag: '"v2"' })),
   ],
-  ['another range', ({ socket }) => void socket.write(httpAnswer(206, ...rest(list.length - 90)))],
 ])('if a range request is answered with %s, the stored part is discarded', async (_what, answerRange) => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);
@@ -340,6 +339,26 @@ test.each<[string, (request: RawRequest) => void]>([
   ['400', ({ socket }) => void socket.write(httpAnswer(400))],
   ['an unexpected 304', ({ socket }) => void socket.write('HTTP/1.1 304 Not Modified\r\n\r\n')],
   ['a rest without Content-Range', ({ socket }) => void socket.write(httpAnswer(206, rest(list.length - 100)[0]))],
+  ['416', ({ socket }) => void socket.write(httpAnswer(416))],
+  ['416 of the same list', ({ socket }) => void socket.write(httpAnswer(416, '', { etag: '"v1"' }))],
+  ['another range', ({ socket }) => void socket.write(httpAnswer(206, ...rest(list.length - 90)))],
+  [
+    'a byte too many',
+    ({ socket }) => void socket.write(httpAnswer(206, `${list.slice(-100)}x`, rest(list.length - 100)[1])),
+  ],
+  [
+    'the whole list as its rest',
+    ({ socket }) => {
+      const [head, body] = [httpAnswer(206, list, rest(list.length - 100)[1]), 50];
+      socket.write(head.subarray(0, -list.length + body)); // a part that arrives before the contradiction is noticed
+      setTimeout(() => socket.write(head.subarray(-list.length + body)), 50);
+    },
+  ],
+  [
+    'a rest that does not end like a list',
+    ({ socket }) => void socket.write(httpAnswer(206, 'x'.repeat(100), rest(list.length - 100)[1])),
+  ],
+  ['a part of the same list', ({ socket }) => void socket.write(httpAnswer(200, list.slice(0, 50), resumable))],
 ])('if a range request is answered with %s once, the stored part is kept', async (_what, answerOnce) => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);
@@ -350,6 +369,22 @@ test.each<[string, (request: RawRequest) => void]>([
   expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
   expect(world.insurer.seen[2]?.headers['range']).toBe(`bytes=${list.length - 100}-`);
   expect(world.insurer.seen).toHaveLength(3);
+});
+
+test('the stored part is kept if the insurer ignores the range and sends the same list again', async () => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return abort(request, list, resumable);
+    if (number === 2) return void request.socket.end(httpAnswer(200, list, resumable).subarray(0, -2_000));
+    if (number === 3) return void request.socket.write(httpAnswer(200, list, resumable));
+  });
+  const { result, heartbeats } = world.attempt((a) => a.fetchPatientList(fetchList));
+  const fetched = await result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(world.insurer.seen.map(({ headers }) => headers['range'])).toEqual([
+    undefined,
+    ...Array.from({ length: 2 }, () => `bytes=${list.length - 100}-`),
+  ]);
+  expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length } });
 });
 
 test('a rest of unknown total length is accepted', async () => {

@@ -53,6 +53,15 @@ const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 const isWhiteSpace = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
+/** What has arrived of a list at one moment. */
+interface Arrived {
+  readonly progress: ListProgress;
+  readonly manifestSegments: readonly PayloadReference[];
+  readonly unstoredChunks: readonly Buffer[];
+  readonly unstoredBytes: number;
+  readonly lastByte: number | undefined;
+}
+
 /** Writes a list into the bucket, segment by segment, while it arrives. */
 export class ListSegments implements ListSink {
   #options: SegmentsOptions;
@@ -65,6 +74,8 @@ export class ListSegments implements ListSink {
   /** a new transfer whose first byte has not arrived yet; only that byte shows whether it is a list and replaces the old one */
   #newTransfer: { readonly progress: ListProgress; head: Buffer } | undefined;
   #receivedBytes = 0;
+  /** what had arrived before the current answer, if that continues the list */
+  #beforeAnswer: Arrived | undefined;
 
   constructor(options: SegmentsOptions) {
     this.#options = options;
@@ -97,6 +108,7 @@ export class ListSegments implements ListSink {
       ...(resumeEtag !== undefined && { resumeEtag }),
     };
     this.#newTransfer = from > 0 ? undefined : { progress, head: Buffer.alloc(0) };
+    this.#beforeAnswer = from > 0 ? this.#arrived() : undefined;
   }
 
   /** Appends a chunk. @throws LineError `not-json` if the body does not start like a list; what was stored before stays */
@@ -150,11 +162,11 @@ export class ListSegments implements ListSink {
     return written;
   }
 
-  /** Completes the list. @throws LineError `not-json` if it does not end like a list; everything is discarded then */
+  /** Completes the list. @throws LineError `not-json` if it does not end like a list; the last answer is discarded then */
   async finish(): Promise<void> {
     if (this.#newTransfer !== undefined) throw notAnArray();
     if (this.#lastByte !== closeBracket) {
-      this.restart();
+      this.revert();
       throw notAnArray();
     }
     await this.flush();
@@ -168,7 +180,33 @@ export class ListSegments implements ListSink {
     this.#lastByte = undefined;
     this.#newTransfer = undefined;
     this.#manifestSegments = [];
+    this.#beforeAnswer = undefined;
     this.#setProgress(emptyList);
+  }
+
+  /** Discards what the current answer has sent. If that is the whole list, nothing is left. */
+  revert(): void {
+    const before = this.#beforeAnswer;
+    if (before === undefined) {
+      this.restart();
+      return;
+    }
+    this.#beforeAnswer = undefined;
+    this.#unstoredChunks = [...before.unstoredChunks];
+    this.#unstoredBytes = before.unstoredBytes;
+    this.#lastByte = before.lastByte;
+    this.#manifestSegments = before.manifestSegments;
+    this.#setProgress(before.progress);
+  }
+
+  #arrived(): Arrived {
+    return {
+      progress: this.#progress,
+      manifestSegments: this.#manifestSegments,
+      unstoredChunks: [...this.#unstoredChunks],
+      unstoredBytes: this.#unstoredBytes,
+      lastByte: this.#lastByte,
+    };
   }
 
   get #segmentCount(): number {

@@ -56,7 +56,6 @@ export async function fetchPatientList(
         if (outcome === 'complete') await segments.finish();
         attempt.countSuccess();
         if (outcome === 'unchanged') return { kind: 'unchanged', lineUse: attempt.details.lineUse };
-        if (outcome === 'range-not-satisfiable') segments.restart();
       } catch (error) {
         attempt.countFailure(error);
         if (isUnusableAnswer(error)) {

@@ -119,7 +119,7 @@ test('people go before the list, the list before bulk, and each in the order of 
   const order: string[] = [];
   const fetch = (name: string, priority: 'person' | 'bulk') =>
     it.client.fetchCareRecords(anna, priority, never).catch(() => order.push(name));
-  const list = { begin: () => {}, write: async () => {}, restart: () => {} };
+  const list = { begin: () => {}, write: async () => {}, restart: () => {}, revert: () => {} };
   const all = [
     fetch('bulk 1', 'bulk'),
     fetch('bulk 2', 'bulk'),
@@ -452,6 +452,7 @@ test('no part of the list is read while the sink is busy, and that is not a stal
         await busy;
       },
       restart: () => {},
+      revert: () => {},
     },
     never,
   );

@@ -49,6 +49,8 @@ export interface ListSink {
   write(chunk: Buffer): Promise<void>;
   /** Discards all bytes, because the insurer now has another list. The request fails. */
   restart(): void;
+  /** Discards the bytes of this answer, because it contradicts itself. Earlier bytes stay. The request fails. */
+  revert(): void;
 }
 
 /** Calls the operations of the insurer's API (insurer-api.yaml). Each request goes over the line. */
@@ -66,16 +68,12 @@ export interface InsurerClient {
   fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest of it, into a sink. Sends one request, with the priority `list`.
-   * @returns complete: the last byte of the list has arrived; unchanged: 304; range-not-satisfiable: 416, start again without `resume`
-   * @throws LineError; `contract` also if a 206 has not the range or the ETag of the request. Only in that case
-   *   `restart` of the sink was called; after any other fault it keeps what it has
+   * @returns complete: the last byte of the list has arrived; unchanged: 304
+   * @throws LineError; `contract` also if an answer to `resume` has another ETag, another range or too many bytes. Only
+   *   another ETag makes the received bytes void: `restart` of the sink was called. After any other fault they stay
    * @throws LineWithheld if we aborted the request
    */
-  fetchList(
-    request: ListRequest,
-    sink: ListSink,
-    signal: AbortSignal,
-  ): Promise<'complete' | 'unchanged' | 'range-not-satisfiable'>;
+  fetchList(request: ListRequest, sink: ListSink, signal: AbortSignal): Promise<'complete' | 'unchanged'>;
 }
 
 /** Default of CARE_RECORDS_MAX_BYTES. A larger answer is rejected and reported (insurer-api.yaml, "Sizes"). */
@@ -168,18 +166,17 @@ export function createInsurerClient({
           ...(!resume && knownEtag !== undefined && { 'if-none-match': knownEtag }),
         },
       } as const;
-      const readAnswer = async (
-        answer: ExchangeAnswer,
-      ): Promise<'complete' | 'unchanged' | 'range-not-satisfiable'> => {
+      const readAnswer = async (answer: ExchangeAnswer): Promise<'complete' | 'unchanged'> => {
         const { status, headers } = answer;
         const contract = (problem: string): LineError => new LineError('contract', { operation, status, problem });
         if (status === 304 && !resume && knownEtag !== undefined) {
           await drain(answer, stallMs, operation, clock);
           return 'unchanged';
         }
-        if (status === 416 && resume) {
+        if (status === 416 && resume && isOfAnother(headers['etag'], resume)) {
           await drain(answer, stallMs, operation, clock);
-          return 'range-not-satisfiable';
+          sink.restart();
+          throw contract('etag');
         }
         if (status !== 200 && !(status === 206 && resume)) throw await errorOf(answer, operation);
         if (!['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? ''))
@@ -188,14 +185,18 @@ export function createInsurerClient({
 
         const { etag } = headers;
         const range = status === 206 && resume ? rangeOf(headers['content-range']) : undefined;
+        /** bytes at the start of the answer that we have already, because the insurer has ignored the range */
+        let bytesToSkip = 0;
         if (status === 206 && resume) {
-          if (range === undefined) throw contract('content-range');
-          const isOfAnother = etag !== undefined && etag !== resume.etag;
-          if (isOfAnother || range.from !== resume.from) {
+          if (isOfAnother(etag, resume)) {
             sink.restart();
-            throw contract(isOfAnother ? 'etag' : 'content-range');
+            throw contract('etag');
           }
+          if (range?.from !== resume.from) throw contract('content-range');
           sink.begin({ from: resume.from, etag: resume.etag, resumeEtag: resume.etag });
+        } else if (resume && etag === resume.etag) {
+          bytesToSkip = resume.from;
+          sink.begin({ from: resume.from, etag, resumeEtag: etag });
         } else {
           const isResumable = etag?.startsWith('"') && /\bbytes\b/i.test(headers['accept-ranges'] ?? '');
           sink.begin({ from: 0, ...(etag && { etag }), ...(isResumable && etag && { resumeEtag: etag }) });
@@ -204,11 +205,14 @@ export function createInsurerClient({
         for await (const chunk of answer.body) {
           bytes += (chunk as Buffer).length;
           if (range && range.from + bytes > range.end) {
-            sink.restart();
+            sink.revert();
             throw contract('content-range');
           }
-          await sink.write(chunk as Buffer);
+          const newBytes = (chunk as Buffer).subarray(bytesToSkip);
+          bytesToSkip -= (chunk as Buffer).length - newBytes.length;
+          if (newBytes.length > 0) await sink.write(newBytes);
         }
+        if (bytesToSkip > 0) throw contract('content-length');
         if (range && range.from + bytes < (range.total ?? range.end))
           throw new LineError('cut-short', { operation, status });
         return 'complete';
@@ -237,6 +241,10 @@ function checkCareRecords(body: Buffer, kvnr: Kvnr): void {
   const problem = careRecordsAnswerProblem(value);
   if (problem !== undefined) throw new LineError('contract', { operation, status: 200, problem });
 }
+
+/** Returns whether an answer's ETag says that it belongs to another list. An answer without ETag says nothing. */
+const isOfAnother = (etag: string | undefined, resume: { readonly etag: string }): boolean =>
+  etag !== undefined && etag !== resume.etag;
 
 /** Parses `bytes {from}-{last}/{total}`; the total may be `*`. `end` is `last` + 1. Returns undefined for any other text. */
 function rangeOf(contentRange = ''): { from: number; end: number; total?: number } | undefined {
