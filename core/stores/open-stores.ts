@@ -22,13 +22,30 @@ export const promptly = {
 };
 
 /**
+ * Limits for calls to AWS of all other processes: a connection that is not made, a call that hangs and a body that stops
+ * all fail. An object of 64 MiB needs 1 MB/s.
+ */
+export const patiently = {
+  maxAttempts: 3,
+  requestHandler: {
+    connectionTimeout: 2_000,
+    socketTimeout: 10_000, // without a byte in either direction
+    requestTimeout: 60_000, // until the answer begins
+    throwOnRequestTimeout: true,
+  },
+};
+
+/** Limits of each call to AWS. */
+export type CallLimits = typeof promptly | typeof patiently;
+
+/**
  * Opens all stores over AWS clients that one process shares. The SDK reads the endpoint (AWS_ENDPOINT_URL) and the
  * credentials from its own variables.
- * @param limits of each call. Without limits, a call may hang; activities that send heartbeats can wait for it
+ * @param limits of each call
  */
 export function openStores(
   { AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME'>,
-  limits: Partial<typeof promptly> = {},
+  limits: CallLimits = patiently,
 ) {
   const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region, ...limits }), {
     marshallOptions: { removeUndefinedValues: true },

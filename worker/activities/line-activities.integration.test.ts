@@ -17,7 +17,11 @@ const records = `{"kvnr":"${anna}","careRecords":[]}`;
 const list = `[${Array.from({ length: 500 }, (_, index) => `{"kvnr":"${anna}","n":${index}}`).join(',\n')}]\n`;
 
 /** Creates the activities with a raw insurer. Buckets and tables are in memory. */
-async function startWorld(answer: (request: RawRequest, number: number) => void | Promise<void>, stallMs = 300) {
+async function startWorld(
+  answer: (request: RawRequest, number: number) => void | Promise<void>,
+  stallMs = 300,
+  storageHoldMaxMs = 10_000,
+) {
   const insurer = await startRawInsurer(answer);
   const permit = testPermit();
   const { baseUrl } = insurer;
@@ -59,6 +63,7 @@ async function startWorld(answer: (request: RawRequest, number: number) => void 
     },
     payloads: { put: async ({ syncId, patientRef }, body) => await put(`payloads/${syncId}/${patientRef}`, body) },
     lists,
+    storageHoldMaxMs,
   });
   const segmentsOf = ({ manifest }: { manifest: PayloadReference }): PayloadReference[] =>
     JSON.parse(objects.get(manifest.key)?.toString() ?? '');
@@ -536,4 +541,40 @@ test('a worker that stops during a transfer stores what has arrived', async () =
   cancel();
   expect(await failureOf(result)).toMatchObject({ name: 'CancelledFailure' });
   expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length - 100, resumeEtag: '"v1"' } });
+});
+
+test('while the bucket does not answer, other requests use the line, and then the list is resumed without a loss', async () => {
+  const big = `[${' '.repeat(20 * 1024 * 1024)}]`;
+  await using world = await startWorld(
+    ({ socket, path, headers }) => {
+      if (path.endsWith('/care-records')) return void socket.write(httpAnswer(200, records));
+      const from = Number(/\d+/.exec(headers['range'] ?? '')?.[0] ?? 0);
+      socket.write(from === 0 ? httpAnswer(200, big, resumable) : httpAnswer(206, ...rest(from, big)));
+    },
+    3_000,
+    100,
+  );
+  const { putSegment } = world.lists;
+  const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let puts = 0;
+  Object.assign(world.lists, {
+    putSegment: async (...put: Parameters<typeof putSegment>) => {
+      puts += 1;
+      if (puts === 1) {
+        asked.resolve();
+        await answered.promise;
+      }
+      return await putSegment(...put);
+    },
+  });
+  const { result, heartbeats } = world.attempt((a) => a.fetchPatientList(fetchList));
+  await asked.promise;
+  await world.attempt((a) => a.fetchCareRecords(fetchCare)).result; // the bucket still hangs
+  expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: 0 } });
+  answered.resolve();
+  const fetched = await result;
+  if (fetched.kind !== 'list') return expect.unreachable();
+  expect(world.listOf(fetched.list) === big).toBe(true);
+  expect(fetched.lineUse).toEqual({ requests: 2, faults: {} }); // it is no failure of the insurer
+  expect(world.insurer.overlaps).toBe(0);
 });

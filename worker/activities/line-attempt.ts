@@ -44,6 +44,8 @@ export interface LineAttempt<Details extends AttemptUsage> {
    *   `failuresPerAttempt` failures
    */
   throwIfUsedUp(): void;
+  /** Logs a fault of our own. @param message fixed text */
+  warn(message: string): void;
   /** Heartbeats the final details and stops the heartbeats. */
   stop(): void;
 }
@@ -94,6 +96,7 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
       const { message, fault, context: facts } = lastError;
       throw ApplicationFailure.create({ message, type: `LineError.${fault}`, details: [facts] });
     },
+    warn: (message) => context.log.warn(message),
     stop() {
       clearInterval(timer);
       heartbeat();

@@ -1,6 +1,6 @@
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import type { ListSink } from '../insurer/insurer-client.ts';
-import { LineError } from '../line/line-error.ts';
+import { LineError, StorageTooSlow } from '../line/line-error.ts';
 
 /** The part of a list that is stored in the bucket. The next attempt continues from here. */
 export interface ListProgress {
@@ -34,7 +34,12 @@ export interface SegmentsOptions {
   readonly onProgress: (progress: ListProgress) => void;
   /** monotonic clock, ms */
   readonly now: () => number;
+  /** maximum time in ms for which a write holds the line while a segment is stored */
+  readonly holdMaxMs?: number;
 }
+
+/** Default of `holdMaxMs`: more than a healthy bucket needs for a segment. */
+const holdMaxMsDefault = 10_000;
 
 const segmentBytes = 8 * 1024 * 1024;
 /** Number of segments in a heartbeat, about 200 bytes each. More are moved into a manifest. */
@@ -74,6 +79,8 @@ export class ListSegments implements ListSink {
   /** a new transfer whose first byte has not arrived yet; only that byte shows whether it is a list and replaces the old one */
   #newTransfer: { readonly progress: ListProgress; head: Buffer } | undefined;
   #receivedBytes = 0;
+  /** a segment that is being stored although its request has ended */
+  #lateFlush: Promise<void> | undefined;
   /** what had arrived before the current answer, if that continues the list */
   #beforeAnswer: Arrived | undefined;
 
@@ -111,7 +118,11 @@ export class ListSegments implements ListSink {
     this.#beforeAnswer = from > 0 ? this.#arrived() : undefined;
   }
 
-  /** Appends a chunk. @throws LineError `not-json` if the body does not start like a list; what was stored before stays */
+  /**
+   * Appends a chunk.
+   * @throws LineError `not-json` if the body does not start like a list; what was stored before stays
+   * @throws StorageTooSlow if a segment is not stored within `holdMaxMs`; it is stored later: see `whenStored`
+   */
   async write(chunk: Buffer): Promise<void> {
     if (this.#newTransfer === undefined) return await this.#append(chunk);
     const head = this.#newTransfer.head.length === 0 ? chunk : Buffer.concat([this.#newTransfer.head, chunk]);
@@ -131,7 +142,25 @@ export class ListSegments implements ListSink {
     this.#unstoredChunks.push(chunk);
     this.#unstoredBytes += chunk.length;
     const ageMs = this.#options.now() - this.#segmentBeganMs;
-    if (this.#unstoredBytes >= segmentBytes || ageMs >= segmentMs(this.#segmentCount)) await this.flush();
+    if (this.#unstoredBytes >= segmentBytes || ageMs >= segmentMs(this.#segmentCount)) await this.#flushInTime();
+  }
+
+  async #flushInTime(): Promise<void> {
+    const flushed = this.flush();
+    const tooLate = Promise.withResolvers<never>();
+    const limit = setTimeout(() => {
+      flushed.catch(() => {}); // thrown by `whenStored`
+      this.#lateFlush = flushed;
+      tooLate.reject(new StorageTooSlow());
+    }, this.#options.holdMaxMs ?? holdMaxMsDefault);
+    await Promise.race([flushed, tooLate.promise]).finally(() => clearTimeout(limit));
+  }
+
+  /** Resolves once a segment is stored whose request ended before. Must be called before the next request. @throws the storage's error */
+  async whenStored(): Promise<void> {
+    const flushed = this.#lateFlush;
+    this.#lateFlush = undefined;
+    await flushed;
   }
 
   /** Stores the bytes that have arrived since the last segment. */

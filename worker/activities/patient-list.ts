@@ -3,13 +3,15 @@ import type { PayloadReference } from '../../core/contract/payload-reference.ts'
 import type { ListsStore } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
-import { LineError } from '../line/line-error.ts';
+import { LineError, StorageTooSlow } from '../line/line-error.ts';
 import { type AttemptUsage, beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
 export interface PatientListDeps {
   readonly insurer: Pick<InsurerClient, 'fetchList'>;
   readonly lists: Pick<ListsStore, 'putSegment' | 'putManifest' | 'readManifest'>;
+  /** maximum time in ms for which the storage of a segment may hold the line */
+  readonly storageHoldMaxMs?: number;
 }
 
 interface ListDetails extends AttemptUsage {
@@ -28,11 +30,12 @@ const segmentsPerAttempt = 100_000;
 
 /**
  * Implements LineActivities.fetchPatientList: streams the list into the bucket. If a transfer breaks, the next request or
- * attempt resumes it. The heartbeats contain what is stored.
+ * attempt resumes it. The heartbeats contain what is stored. If the bucket is slow, the request ends, and the transfer is
+ * resumed once the bucket has the bytes.
  * @throws ApplicationFailure `ListUnusable`, non-retryable, if the insurer keeps sending answers that are not a list
  */
 export async function fetchPatientList(
-  { insurer, lists }: PatientListDeps,
+  { insurer, lists, storageHoldMaxMs }: PatientListDeps,
   { listId, knownEtag }: FetchPatientListInput,
 ): Promise<FetchPatientListResult> {
   const attempt = beginAttempt<ListDetails>({ ...noUsage, list: emptyList, unusableAnswers: 0 });
@@ -45,6 +48,7 @@ export async function fetchPatientList(
       putManifest: (references) => retryWhileUnavailable(() => lists.putManifest(listId, references), attempt.signal),
       onProgress: (list) => attempt.updateDetails({ list }),
       now: () => performance.now(),
+      ...(storageHoldMaxMs !== undefined && { holdMaxMs: storageHoldMaxMs }),
     });
     while (!segments.progress.isComplete) {
       if (attempt.details.unusableAnswers >= unusableMax) throw finalFailure('ListUnusable', attempt.details);
@@ -58,6 +62,8 @@ export async function fetchPatientList(
         if (outcome === 'unchanged') return { kind: 'unchanged', lineUse: attempt.details.lineUse };
       } catch (error) {
         attempt.countFailure(error);
+        if (error instanceof StorageTooSlow) attempt.warn('line freed: the bucket has not stored a segment in time');
+        await segments.whenStored(); // the line is free meanwhile
         if (isUnusableAnswer(error)) {
           attempt.updateDetails({ unusableAnswers: attempt.details.unusableAnswers + 1 });
           if (resume && attempt.details.unusableAnswers === unusableBeforeRestart) segments.restart();
@@ -71,6 +77,7 @@ export async function fetchPatientList(
       lineUse: attempt.details.lineUse,
     };
   } finally {
+    await segments?.whenStored().catch(() => {});
     if (segments?.resume) await segments.flush().catch(() => {}); // so that the next attempt has less to fetch
     attempt.stop();
   }

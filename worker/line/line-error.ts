@@ -25,11 +25,23 @@ export class LineError extends Error {
  * against the patient, and is repeated once this process may send again.
  */
 export class LineWithheld extends Error {
-  override readonly name = 'LineWithheld';
+  override readonly name: string = 'LineWithheld';
   /** whether the request was already sent when it was aborted */
   readonly wasSent: boolean;
   constructor(wasSent: boolean) {
     super(wasSent ? 'request aborted: the send permit has ended' : 'request not sent: no send permit');
     this.wasSent = wasSent;
+  }
+}
+
+/**
+ * We aborted a request because our own storage did not take its bytes in time. Other requests use the line meanwhile. It is
+ * not a failure of the insurer.
+ */
+export class StorageTooSlow extends LineWithheld {
+  override readonly name = 'StorageTooSlow';
+  constructor() {
+    super(true);
+    this.message = 'request aborted: the storage did not take its bytes in time';
   }
 }
