@@ -9,7 +9,7 @@ import type { SendPermit } from './send-permit.ts';
 export interface ExchangeOptions {
   /** scheme, host and port of the insurer */
   readonly origin: string;
-  readonly permit: Pick<SendPermit, 'maySend' | 'begin' | 'leaseNumber'>;
+  readonly permit: Pick<SendPermit, 'isOpen' | 'maySend' | 'begin' | 'guard' | 'leaseNumber'>;
   /** time in ms without a byte after which the exchange fails (LINE_STALL_MS) */
   readonly stallMs: number;
   readonly clock?: Clock;
@@ -70,7 +70,7 @@ export function openExchange({
   openConnection = openInsurerConnection,
 }: ExchangeOptions): Exchange {
   let sentCount = 0;
-  const connection = openConnection(origin, Math.min(connectMsMax, stallMs));
+  const connection = openConnection(origin, Math.min(connectMsMax, stallMs), () => permit.isOpen());
 
   /** Closes the socket. Resolves once none is open. */
   async function closeSocket(reason?: Error): Promise<void> {
@@ -80,6 +80,13 @@ export function openExchange({
     if (!open.destroyed) open.destroy(reason);
     await closed;
   }
+
+  permit.guard({
+    get isClosed() {
+      return connection.socket === undefined || connection.socket.closed;
+    },
+    close: () => closeSocket(new LineWithheld(false)), // a request that waits for the connection queues again
+  });
 
   async function perform<T>(
     request: ExchangeRequest,
@@ -193,6 +200,7 @@ function asLineError(
 ): Error {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   if (code === 'UND_ERR_DESTROYED') return error; // we have closed the client
+  if (error instanceof LineWithheld) return error; // we have closed its socket, or not opened one
   const fault = (): LineFault => {
     if (!wasSent) return 'refused';
     if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'contract';

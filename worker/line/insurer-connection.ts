@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type buildConnector, Client, type Dispatcher } from 'undici';
+import { LineWithheld } from './line-error.ts';
 
 /** HTTP/1.1 over one socket at a time, which is opened on demand. */
 export interface InsurerConnection {
@@ -15,14 +16,15 @@ export interface InsurerConnection {
 /**
  * @param origin scheme, host and port of the insurer
  * @param connectMs time limit for connecting, after which the socket is destroyed
+ * @param mayConnect whether a socket may be opened now. Otherwise the request fails with LineWithheld
  */
-export type OpenConnection = (origin: string, connectMs: number) => InsurerConnection;
+export type OpenConnection = (origin: string, connectMs: number, mayConnect: () => boolean) => InsurerConnection;
 
 /** Time in ms after which an idle connection is not reused, because a modem line drops them silently. */
 const idleMsMax = 4_000;
 
 /** Opens a connection with undici, without undici's timeouts: the exchange has its own. */
-export const openInsurerConnection: OpenConnection = (origin, connectMs) => {
+export const openInsurerConnection: OpenConnection = (origin, connectMs, mayConnect) => {
   let socket: Socket | undefined;
   const client = new Client(origin, {
     pipelining: 1,
@@ -31,7 +33,9 @@ export const openInsurerConnection: OpenConnection = (origin, connectMs) => {
     keepAliveTimeout: idleMsMax,
     keepAliveMaxTimeout: idleMsMax,
     connect: (options, callback) => {
-      socket = connectSocket(options, connectMs, callback);
+      // undici also connects by itself, when the insurer closes an idle socket before the next request is written.
+      if (mayConnect()) socket = connectSocket(options, connectMs, callback);
+      else queueMicrotask(() => callback(new LineWithheld(false), null));
     },
   });
   return {

@@ -17,7 +17,7 @@ export interface KeeperState {
   readonly renewAtMs: number;
   /** whether a line process runs and has reported ready */
   readonly isLineProcessReady: boolean;
-  /** whether the line process has no request in flight and cannot send; true without a line process */
+  /** whether the line process has no socket to the insurer and can open none; true without a line process */
   readonly isLineProcessClosed: boolean;
   /** whether the line process is missing for so long that another worker should take the line */
   readonly isLineProcessGivenUp: boolean;

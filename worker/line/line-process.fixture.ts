@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { createGateClient, openGate } from '../../core/stores/gate.ts';
 import { connectToKeeper } from './keeper-connection.ts';
 
@@ -17,9 +17,21 @@ const { permit, ready } = connectToKeeper({
   onStop: () => stopping.abort(),
 });
 const insurer = new URL(process.env['INSURER_BASE_URL'] ?? '');
+let lastSocket: Socket | undefined;
+permit.guard({
+  get isClosed() {
+    return lastSocket === undefined || lastSocket.closed;
+  },
+  close: async () => {
+    if (lastSocket === undefined || lastSocket.closed) return;
+    lastSocket.destroy();
+    await once(lastSocket, 'close');
+  },
+});
 
 async function exchange(): Promise<void> {
   const socket = connect({ host: insurer.hostname, port: Number(insurer.port) });
+  lastSocket = socket;
   socket.on('error', () => {}); // a reset is an expected end
   const closed = once(socket, 'close');
   await Promise.race([once(socket, 'connect'), closed]);

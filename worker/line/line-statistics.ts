@@ -20,7 +20,7 @@ export interface LineStatistics {
   /** Returns the counts and resets them. */
   take(): LineMeasurement;
 }
-type RequestPermit = Pick<SendPermit, 'maySend' | 'begin' | 'leaseNumber'>;
+type RequestPermit = Pick<SendPermit, 'isOpen' | 'maySend' | 'begin' | 'guard' | 'leaseNumber'>;
 
 /** Creates the statistics of one line process. @param nowMs a monotonic clock */
 export function createLineStatistics(nowMs: () => number = systemClock.monotonicMs): LineStatistics {
@@ -39,7 +39,9 @@ export function createLineStatistics(nowMs: () => number = systemClock.monotonic
 
   return {
     wrap: (permit) => ({
+      isOpen: () => permit.isOpen(),
       maySend: () => permit.maySend(),
+      guard: (socket) => permit.guard(socket),
       get leaseNumber() {
         return permit.leaseNumber;
       },

@@ -10,7 +10,7 @@ import type { SendPermit } from './send-permit.ts';
 export interface LineOptions {
   /** scheme, host and port of the insurer */
   readonly origin: string;
-  readonly permit: Pick<SendPermit, 'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin'>;
+  readonly permit: Pick<SendPermit, 'isOpen' | 'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin' | 'guard'>;
   /** LINE_STALL_MS */
   readonly stallMs: number;
   /** counts every request */

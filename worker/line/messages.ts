@@ -33,7 +33,7 @@ export interface Report {
   readonly kind: 'report';
   /** number of the order that this answers */
   readonly orderNumber: number;
-  /** whether nothing is in flight and nothing can be sent under this order any more */
+  /** whether no socket to the insurer is open or being opened, and none can be under this order any more */
   readonly isClosed: boolean;
   /** whether a request was in flight since the previous report */
   readonly wasBusy: boolean;

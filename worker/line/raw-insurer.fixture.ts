@@ -16,11 +16,14 @@ export interface RawInsurer extends AsyncDisposable {
   readonly baseUrl: string;
   readonly seen: readonly RawRequest[];
   readonly connections: number;
+  readonly openConnections: number;
   /** number of requests that arrived before the previous one was answered (`answer` resolved) or its connection closed */
   readonly overlaps: number;
   /** resolves with the request of this number */
   requestArrives(count: number): Promise<RawRequest>;
   connectionArrives(count: number): Promise<void>;
+  /** resolves once no connection is open */
+  allClose(): Promise<void>;
 }
 
 /** Starts the insurer. @param answer writes to the socket and resolves when the answer is complete; by default, requests hang */
@@ -39,6 +42,7 @@ export async function startRawInsurer(
     socket.on('close', () => {
       sockets.delete(socket);
       for (const request of inFlight) if (request.socket === socket) inFlight.delete(request);
+      server.emit('closed');
     });
     let text = '';
     socket.on('data', (bytes) => {
@@ -71,6 +75,9 @@ export async function startRawInsurer(
     get connections() {
       return counts.connections;
     },
+    get openConnections() {
+      return sockets.size;
+    },
     get overlaps() {
       return counts.overlaps;
     },
@@ -80,6 +87,9 @@ export async function startRawInsurer(
     },
     async connectionArrives(count) {
       while (counts.connections < count) await once(server, 'connected');
+    },
+    async allClose() {
+      while (sockets.size > 0) await once(server, 'closed');
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
@@ -100,7 +110,10 @@ export function httpAnswer(status: number, body: string | Buffer = '', headers: 
 
 /** A send permit that is open until the test closes it. */
 export interface TestPermit
-  extends Pick<SendPermit, 'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin' | 'startCooldown' | 'pauseBySystem'> {
+  extends Pick<
+    SendPermit,
+    'isOpen' | 'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin' | 'guard' | 'startCooldown' | 'pauseBySystem'
+  > {
   close(): void;
   open(): void;
   /** aborts the request in flight, as at the end of a lease */
@@ -122,7 +135,9 @@ export function testPermit(): TestPermit {
     cooldownsMs,
     pauses,
     ends,
+    isOpen: () => isOpen,
     maySend: () => isOpen,
+    guard() {},
     async whenMaySend(signal) {
       while (!isOpen)
         await new Promise<void>((resolve, reject) => {

@@ -16,6 +16,14 @@ export interface SendPermitOptions {
   readonly clock?: Clock;
 }
 
+/** The socket of this process to the insurer. At most one exists at a time. */
+export interface GuardedSocket {
+  /** whether no socket is open: none that is connecting, idle, in use or closing */
+  readonly isClosed: boolean;
+  /** Destroys the socket. Resolves once it is closed. */
+  close(): Promise<void>;
+}
+
 interface ExchangeInFlight {
   readonly abort: () => Promise<void>;
   isAborted: boolean;
@@ -52,6 +60,8 @@ export class SendPermit {
   /** of the last lease, also after its end */
   #leaseNumber = 0;
   #exchange: ExchangeInFlight | undefined;
+  #socket: GuardedSocket | undefined;
+  #isClosingSocket = false;
   #wasBusy = false;
   /** cooldown and pauses that this process knows and the gate may not have yet */
   #ownCooldownUntilMs = 0;
@@ -113,6 +123,14 @@ export class SendPermit {
       this.#waiters.add(waiter);
       this.#enforce();
     });
+  }
+
+  /**
+   * Registers the socket. While the line is not open, it is closed whenever no request is in flight, and `isClosed` is
+   * reported only after that. Nobody may open a socket while isOpen() is false.
+   */
+  guard(socket: GuardedSocket): void {
+    this.#socket = socket;
   }
 
   /**
@@ -180,6 +198,7 @@ export class SendPermit {
   /** Destroys the socket in this tick, because the process ends. */
   abortNow(): void {
     void this.#exchange?.abort();
+    void this.#socket?.close();
   }
 
   /** Resolves once the gate has the pause. */
@@ -208,6 +227,11 @@ export class SendPermit {
     if (!this.isOpen()) this.#report();
   }
 
+  /** whether a socket is open, also one that is connecting or idle: the insurer sees those too */
+  get #hasSocket(): boolean {
+    return this.#socket?.isClosed === false;
+  }
+
   #report(): void {
     const isBusy = this.#exchange !== undefined;
     const isLeaseOver = this.#clock.monotonicMs() >= this.#order.sendUntilMs;
@@ -218,7 +242,7 @@ export class SendPermit {
       kind: 'report',
       orderNumber: this.#order.number,
       // An operator may lift a pause of our own before an order shows it. Only what the order says is final.
-      isClosed: !isBusy && (isLeaseOver || isFinallyForbidden),
+      isClosed: !isBusy && !this.#hasSocket && (isLeaseOver || isFinallyForbidden),
       wasBusy: isBusy || this.#wasBusy,
     };
     this.#wasBusy = isBusy;
@@ -226,8 +250,8 @@ export class SendPermit {
   }
 
   /**
-   * Enforces what order and clock allow now: aborts the exchange, wakes waiters, reports the end of its time. Sets
-   * one timer for the next moment at which that changes.
+   * Enforces what order and clock allow now: aborts the exchange, closes the socket, wakes waiters, reports the end of its
+   * time. Sets one timer for the next moment at which that changes.
    */
   #enforce(): void {
     this.#cancelTimer();
@@ -249,6 +273,7 @@ export class SendPermit {
       if (nowMs >= abortAtMs) this.#abortExchange(this.#exchange);
       else momentsMs.push(abortAtMs);
     }
+    if (!isOpen && this.#exchange === undefined && this.#hasSocket) this.#closeSocket();
     if (this.#waiters.size > 0) {
       const lostAtMs = this.#lastSendUntilMs + leaseLostMs;
       if (this.maySend()) for (const waiter of [...this.#waiters]) waiter.resolve();
@@ -269,6 +294,21 @@ export class SendPermit {
       () => {
         cancelStuck();
         this.#endExchange(exchange, true);
+      },
+      () => this.#options.onStuck(),
+    );
+  }
+
+  #closeSocket(): void {
+    if (this.#socket === undefined || this.#isClosingSocket) return;
+    this.#isClosingSocket = true;
+    const cancelStuck = this.#clock.after(stuckMs, this.#options.onStuck);
+    this.#socket.close().then(
+      () => {
+        cancelStuck();
+        this.#isClosingSocket = false;
+        this.#enforce();
+        if (!this.isOpen()) this.#report();
       },
       () => this.#options.onStuck(),
     );
