@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { InsurerConnection } from '../../worker/line/insurer-connection.ts';
+import { LineWithheld } from '../../worker/line/line-error.ts';
 import type { Judge } from './judge.ts';
-import { type Answer, answers, type SeenRequest } from './requests.ts';
+import { type Answer, answers, type OpenSocket, type SeenRequest } from './requests.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
 const weightOfAll = Object.values(answers).reduce((sum, weight) => sum + weight, 0);
@@ -26,6 +27,8 @@ export class SimulatedInsurer {
   /** time of the last attempt to connect; with refused connections, the line is in use but attempts are rarer */
   triedMs = 0;
   inFlight = new Set<SeenRequest>();
+  /** sockets that their process has not closed: connecting, idle or in use */
+  sockets = new Set<OpenSocket>();
   readonly #world: World;
   readonly #judge: Judge;
   /** the next answers; later ones are random */
@@ -49,10 +52,20 @@ export class SimulatedInsurer {
   connectionOf(
     process: SimulatedProcess,
     connectMs: number,
+    mayConnect: () => boolean,
     link: InsurerLink,
     stuckWrites: StuckWrites,
   ): InsurerConnection {
-    return new SimulatedConnection(this.#world, this, process, connectMs, link, stuckWrites);
+    return new SimulatedConnection(this.#world, this, process, connectMs, mayConnect, link, stuckWrites);
+  }
+
+  socketOpens(socket: OpenSocket): void {
+    this.sockets.add(socket);
+    this.#judge.socketOpens(socket);
+  }
+
+  socketCloses(socket: OpenSocket): void {
+    this.sockets.delete(socket);
   }
 
   /** Sets the answer to the next request. */
@@ -131,19 +144,19 @@ export interface StuckWrites {
   readonly canFreeze: () => boolean;
 }
 
-class SimulatedSocket {
+class SimulatedSocket implements OpenSocket {
   bytesRead = 0;
   destroyed = false;
   closed = false;
   isIdle = true;
   seen: SeenRequest | undefined;
-  readonly #process: SimulatedProcess;
+  readonly process: SimulatedProcess;
   readonly #atInsurer: () => void;
   readonly #onClose: (() => void)[] = [];
   readonly onDestroy: (error: Error) => void;
 
   constructor(process: SimulatedProcess, atInsurer: () => void, onDestroy: (error: Error) => void) {
-    this.#process = process;
+    this.process = process;
     this.#atInsurer = atInsurer;
     this.onDestroy = onDestroy;
     process.onDeath(() => this.closeBySystem());
@@ -159,7 +172,7 @@ class SimulatedSocket {
   destroy(error?: Error): void {
     if (this.destroyed) return;
     this.closeBySystem();
-    this.#process.receives(0, () => {
+    this.process.receives(0, () => {
       this.closed = true;
       this.onDestroy(error ?? new Error('destroyed'));
       for (const tell of this.#onClose.splice(0)) tell();
@@ -179,6 +192,7 @@ class SimulatedConnection implements InsurerConnection {
   readonly #link: InsurerLink;
   readonly #stuckWrites: StuckWrites;
   readonly #connectMs: number;
+  readonly #mayConnect: () => boolean;
   #socket: SimulatedSocket | undefined;
   #running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean } | undefined;
 
@@ -187,10 +201,12 @@ class SimulatedConnection implements InsurerConnection {
     insurer: SimulatedInsurer,
     process: SimulatedProcess,
     connectMs: number,
+    mayConnect: () => boolean,
     link: InsurerLink,
     stuckWrites: StuckWrites,
   ) {
     this.#connectMs = connectMs;
+    this.#mayConnect = mayConnect;
     this.#world = world;
     this.#insurer = insurer;
     this.#process = process;
@@ -214,15 +230,21 @@ class SimulatedConnection implements InsurerConnection {
       this.#process.receives(0, () => this.#write(open, path, running));
       return;
     }
+    if (!this.#mayConnect()) {
+      this.#process.receives(0, () => this.#fail(running, new LineWithheld(false)));
+      return;
+    }
     const socket = new SimulatedSocket(
       this.#process,
       () => {
+        this.#insurer.socketCloses(socket);
         const { seen } = socket;
         if (seen !== undefined) this.#world.plan(this.#way(), () => this.#insurer.ends(seen, 'closed by us'));
       },
       (error) => this.#running !== undefined && this.#fail(this.#running, error),
     );
     this.#socket = socket;
+    this.#insurer.socketOpens(socket);
     this.#insurer.triedMs = this.#world.nowMs;
     const { trouble } = this.#link;
     if (trouble === 'silent') {

@@ -1,6 +1,6 @@
 import { type Gate, isSilent } from '../../core/domain/gate.ts';
 import { workerOf } from './names.ts';
-import type { Answer, SeenRequest } from './requests.ts';
+import type { Answer, OpenSocket, SeenRequest } from './requests.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
 /** A Retry-After. It applies to its receiver immediately, and to later holders once the gate has it. */
@@ -25,6 +25,8 @@ export class Judge {
   readonly #requestedResumes = new Set<number>();
   #liftedChange = -1;
   #cooldowns: Cooldown[] = [];
+  /** holder of the lease, as the gate says */
+  #holder: string | undefined;
   /** processes that received a 401 and may send nothing until the line is resumed */
   readonly #denied = new Set<SimulatedProcess>();
   /** requests before the end of a Retry-After that no other process could know */
@@ -62,6 +64,11 @@ export class Judge {
     }
   }
 
+  socketOpens({ process }: OpenSocket): void {
+    if (this.#confirmedChange !== undefined) this.#reportBroken(`${process.name} opens a socket in a confirmed pause`);
+    if (!isOf(process, this.#holder)) this.#reportBroken(`${process.name} opens a socket without a lease`);
+  }
+
   retryAfterIsSent(seen: SeenRequest, forMs: number): void {
     this.#cooldowns.push({ untilMs: this.#world.nowMs + forMs * (1 - driftMost), seen });
   }
@@ -73,7 +80,12 @@ export class Judge {
     if (answer === 'unauthorized') this.#denied.add(process);
   }
 
-  gateIsWritten(before: Gate | undefined, after: Gate, inFlight: ReadonlySet<SeenRequest>): void {
+  gateIsWritten(
+    before: Gate | undefined,
+    after: Gate,
+    { inFlight, sockets }: { readonly inFlight: ReadonlySet<SeenRequest>; readonly sockets: ReadonlySet<OpenSocket> },
+  ): void {
+    this.#holder = after.holder;
     if (before?.holder !== undefined && after.holder !== undefined && before.holder !== after.holder)
       this.takeovers += 1;
     if (after.cooldownMs > 0) {
@@ -94,6 +106,10 @@ export class Judge {
       this.#reportBroken(
         `the gate calls the line silent while request ${request.number} of ${request.process.name} is in flight`,
       );
+    for (const { process } of sockets) {
+      if (isSilent(after)) this.#reportBroken(`the gate calls the line silent while ${process.name} has a socket`);
+      if (!isOf(process, after.holder)) this.#reportBroken(`${process.name} has a socket after the end of its lease`);
+    }
   }
 
   /** Records that an operator requests a resume for this state. */
@@ -102,7 +118,10 @@ export class Judge {
   }
 
   /** Records that an operator got the confirmation of this pause. */
-  pauseIsConfirmed(change: number, inFlight: ReadonlySet<SeenRequest>): void {
+  pauseIsConfirmed(
+    change: number,
+    { inFlight, sockets }: { readonly inFlight: ReadonlySet<SeenRequest>; readonly sockets: ReadonlySet<OpenSocket> },
+  ): void {
     this.confirmedPauses += 1;
     if (this.#liftedChange >= change) return; // an operator who had seen it has lifted it since
     const [request] = inFlight;
@@ -110,6 +129,8 @@ export class Judge {
       this.#reportBroken(
         `pause ${change} is confirmed while request ${request.number} of ${request.process.name} is in flight`,
       );
+    for (const { process } of sockets)
+      this.#reportBroken(`pause ${change} is confirmed while ${process.name} has a socket`);
     this.#confirmedChange = change;
   }
 

@@ -155,8 +155,13 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   },
   'permit: closed is said while a request is in flight': {
     file: permit,
-    find: 'isClosed: !isBusy && (isLeaseOver || isFinallyForbidden),',
+    find: 'isClosed: !isBusy && !this.#hasSocket && (isLeaseOver || isFinallyForbidden),',
     replace: 'isClosed: isLeaseOver || isFinallyForbidden,',
+  },
+  'permit: an idle or connecting socket counts as closed': {
+    file: permit,
+    find: 'return this.#socket?.isClosed === false;',
+    replace: 'return false;',
   },
   'permit: its own cooldown is forgotten': {
     file: permit,

@@ -17,6 +17,11 @@ export const answers = {
 } as const;
 export type Answer = keyof typeof answers;
 
+/** A socket to the insurer, from the first attempt to connect until its process has closed it or has ended. */
+export interface OpenSocket {
+  readonly process: SimulatedProcess;
+}
+
 /** A request as the insurer sees it: from its first byte until the last byte of the answer, or until it sees the socket closed. */
 export interface SeenRequest {
   readonly number: number;

@@ -89,7 +89,7 @@ export class Simulation implements Scene {
     this.world = new World(seed);
     this.#judge = new Judge(this.world);
     this.table = new SimulatedTable(this.world, (before, after) => {
-      this.#judge.gateIsWritten(before, after, this.insurer.inFlight);
+      this.#judge.gateIsWritten(before, after, this.insurer);
       count(this.#states, stateOf(after));
       count(this.#writes, writeOf(before, after));
     });
@@ -97,9 +97,7 @@ export class Simulation implements Scene {
     this.temporal = new SimulatedTemporal(this.world, this.#judge, () => this.workers);
     this.operators = ['anna', 'ben', 'carl'].map(
       (name) =>
-        new SimulatedOperator(name, this, this.#judge, (change) =>
-          this.#judge.pauseIsConfirmed(change, this.insurer.inFlight),
-        ),
+        new SimulatedOperator(name, this, this.#judge, (change) => this.#judge.pauseIsConfirmed(change, this.insurer)),
     );
     this.#startMissing();
   }

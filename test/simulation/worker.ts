@@ -202,8 +202,8 @@ export class SimulatedWorker {
           onClose: () => {}, // it dies with its main process
           die: () => lineProcess.kill('by itself'),
         },
-        openConnection: (_origin, connectMs) =>
-          insurer.connectionOf(lineProcess, connectMs, this.insurerLink, this.stuckWrites),
+        openConnection: (_origin, connectMs, mayConnect) =>
+          insurer.connectionOf(lineProcess, connectMs, mayConnect, this.insurerLink, this.stuckWrites),
         createWorkers: async ({ line, permit, statistics }) => {
           const client = createInsurerClient({
             baseUrl: insurerBaseUrl,

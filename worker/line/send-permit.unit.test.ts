@@ -8,6 +8,7 @@ let messages: FromLineProcess[] = [];
 let permit: SendPermit;
 let orders = 0;
 let leaseLost: () => void = () => {};
+let stuck: () => void;
 let cooldownsMs: number[] = [];
 let gateAnswers: () => void = () => {};
 
@@ -16,6 +17,9 @@ beforeEach(() => {
   vi.setTimerTickMode('nextTimerAsync'); // the clock advances to the next timer by itself, so all times are exact
   messages = [];
   cooldownsMs = [];
+  stuck = () => {
+    throw new Error('stuck');
+  };
   permit = new SendPermit({
     writeCooldown: (forMs) => {
       cooldownsMs.push(forMs);
@@ -26,9 +30,7 @@ beforeEach(() => {
     tell: (message) => messages.push(message),
     pauseGraceMs: 60,
     lineMinGapMs: 40,
-    onStuck: () => {
-      throw new Error('stuck');
-    },
+    onStuck: () => stuck(),
     onLeaseLost: () => leaseLost(),
   });
 });
@@ -98,6 +100,42 @@ test('a pause lets a request end within the grace, aborts it then, and reports c
   obey({ isPaused: true }); // a repeated order does not extend the grace
   expect(await abort).toBeGreaterThanOrEqual(59);
   expect(lastReport()).toMatchObject({ isClosed: true, orderNumber: orders });
+});
+
+test('a pause closes an idle socket, and reports closed only after that', async () => {
+  const closing = Promise.withResolvers<void>();
+  let isClosed = false;
+  let closes = 0;
+  permit.guard({
+    get isClosed() {
+      return isClosed;
+    },
+    close: () => {
+      closes += 1;
+      return closing.promise;
+    },
+  });
+  obey({});
+  await permit.whenMaySend(never);
+  expect(closes).toBe(0);
+  obey({ isPaused: true });
+  obey({ isPaused: true }); // a repeated order does not close it again
+  expect(closes).toBe(1);
+  expect(lastReport()).toMatchObject({ isClosed: false });
+  isClosed = true;
+  closing.resolve();
+  await closing.promise;
+  expect(lastReport()).toMatchObject({ isClosed: true, orderNumber: orders });
+});
+
+test('a socket that does not close in time is reported as stuck', async () => {
+  const isStuck = new Promise<void>((resolve) => {
+    stuck = resolve;
+  });
+  permit.guard({ isClosed: false, close: () => new Promise(() => {}) });
+  obey({ isPaused: true });
+  await isStuck;
+  expect(lastReport()).toMatchObject({ isClosed: false });
 });
 
 test('a request is not aborted if the pause ends within the grace', async () => {

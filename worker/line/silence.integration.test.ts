@@ -15,6 +15,8 @@ const never = new AbortController().signal;
 const request = { operation: 'care-records', path: '/patients/x/care-records', headers: {} } as const;
 /** longer than each test: a connection that the permit does not close stays open */
 const stallMs = 60_000;
+/** Time limit of a test in ms, shorter than the 4 s after which an idle connection closes by itself. */
+const timeout = 3_000;
 
 /** A real send permit, whose orders come from the test. */
 function startPermit() {
@@ -84,7 +86,7 @@ const endings = {
 };
 
 for (const [ending, order] of Object.entries(endings)) {
-  test(`${ending} closes an idle connection before it is reported closed`, async () => {
+  test(`${ending} closes an idle connection before it is reported closed`, { timeout }, async () => {
     await using it = await startLine();
     expect(await it.fetch()).toBe(200);
     expect(it.insurer.openConnections).toBe(1);
@@ -96,7 +98,9 @@ for (const [ending, order] of Object.entries(endings)) {
     expect(it.insurer.connections).toBe(2);
   });
 
-  test(`${ending} closes a connection in the TLS handshake, and its request waits without a fault`, async () => {
+  test(`${ending} closes a connection in the TLS handshake, and its request waits without a fault`, {
+    timeout,
+  }, async () => {
     await using it = await startLine({ scheme: 'https' }); // the insurer never answers the handshake
     let ended: unknown;
     const fetched = it.fetch().catch((error: unknown) => {
@@ -114,7 +118,7 @@ for (const [ending, order] of Object.entries(endings)) {
   });
 }
 
-test('the permit closes an idle connection by its own clock when the lease ends', async () => {
+test('the permit closes an idle connection by its own clock when the lease ends', { timeout }, async () => {
   await using it = await startLine();
   it.obey({ sendUntilMs: systemClock.monotonicMs() + 150 });
   expect(await it.fetch()).toBe(200);
@@ -122,7 +126,9 @@ test('the permit closes an idle connection by its own clock when the lease ends'
   await it.insurer.allClose();
 });
 
-test('a request in flight may end within the grace of a pause, and then its connection is closed', async () => {
+test('a request in flight may end within the grace of a pause, and then its connection is closed', {
+  timeout,
+}, async () => {
   await using it = await startLine();
   const fetched = it.fetch('/hang');
   const { socket } = await it.insurer.requestArrives(1);
