@@ -281,7 +281,7 @@ export const faults = {
       return operator !== undefined;
     },
   },
-  'a pause meets a request that hangs': { weight: 10, apply: pauseInRequest },
+  'a pause meets a request that hangs': { weight: 16, apply: pauseInRequest },
   'an operator resumes': {
     weight: 3,
     apply: ({ operators }: Scene) => {
