@@ -114,10 +114,14 @@ export interface PatientsStore {
   ): Promise<void>;
   /** Returns at most `limit` pending patientRefs of a shard after `after`, in order. */
   listPending(shard: string, after: string | undefined, limit: number): Promise<string[]>;
-  /** Counts the stored and the pending patients of a shard, and lists the patients that are being removed. */
+  /**
+   * Counts the stored patients of a shard, those that are pending and those that are reported as not insured, and lists
+   * the patients that are being removed.
+   */
   countShard(shard: string): Promise<{
     readonly stored: number;
     readonly pending: number;
+    readonly reported: number;
     readonly removing: readonly Pick<ShardItem, 'patientRef' | 'revision'>[];
   }>;
   /** Reads a patient; undefined if unknown or being removed. */
@@ -155,14 +159,20 @@ export interface PatientsStore {
   /** Ensures that a staged version never becomes the current one. Returns false if it already is. */
   discardCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /**
-   * Marks a patient as being removed because the insurer has answered 410. From then on the insurer is not asked for
-   * the patient again, even if the removal comes late or fails. Idempotent.
+   * Sets the care state `reported-not-insured`, because the insurer has answered 410. From then on the insurer is not asked
+   * for the patient, until the patient is held or reopened. Idempotent.
    * @param revision as read before the request; another revision means that a list has changed the patient since
    * @returns whether the patient has the mark now
    */
   markNotInsured(patientRef: string, revision: number): Promise<boolean>;
-  /** Returns the revision of a patient that has this mark and is not deleted yet. */
+  /** Returns the revision of a patient that has this mark, is being removed, and is not deleted yet. */
   readNotInsured(patientRef: string): Promise<{ readonly revision: number } | undefined>;
+  /** Keeps a reported patient for a question to an operator. Changes nothing if the care state is another one. Idempotent. */
+  hold(patientRef: string, heldFor: string): Promise<void>;
+  /** Lists the patients of a shard that are held for a question, also those that are being removed. */
+  listHeld(shard: string, heldFor: string): AsyncIterable<Pick<ShardItem, 'patientRef' | 'revision'>>;
+  /** Makes the reported patients of a shard pending, with a new revision. Idempotent. */
+  reopenReported(shard: string): Promise<void>;
   /**
    * Marks a patient as being removed. Returns the list that stored or changed it last; undefined if there is no such
    * patient, or it has another revision.
@@ -208,6 +218,8 @@ interface PatientItem {
   readonly lastSync?: LastSync;
   readonly removing?: boolean;
   readonly notInsured?: boolean;
+  /** the question for which the patient is kept after a 410 */
+  readonly heldFor?: string;
   readonly listed: ShardItem['listed'];
 }
 
@@ -429,7 +441,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async countShard(shard) {
-      const counts = { stored: 0, pending: 0, removing: [] as { patientRef: string; revision: number }[] };
+      const counts = { stored: 0, pending: 0, reported: 0, removing: [] as { patientRef: string; revision: number }[] };
       for await (const { patientRef, revision = 0, careState, removing } of query(
         shard,
         ['patientRef', 'revision', 'careState', 'removing'],
@@ -438,6 +450,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         if (removing) counts.removing.push({ patientRef, revision });
         else counts.stored += 1;
         if (!removing && careState === 'pending') counts.pending += 1;
+        if (!removing && careState === 'reported-not-insured') counts.reported += 1;
       }
       return counts;
     },
@@ -445,7 +458,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async get(patientRef) {
       const item = await readItem(patientRef);
       if (item === undefined || item.removing) return undefined;
-      const { kvnr, contentHash, careState, careVersion, lastSync } = item;
+      const { kvnr, contentHash, careState, careVersion, heldFor, lastSync } = item;
       const body = item.bodyRef ? await documents.get(item.bodyRef) : (item.body ?? '');
       return {
         patientRef,
@@ -456,6 +469,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         revision: item.revision ?? 0,
         incarnation: item.incarnation ?? 0,
         ...(careVersion !== undefined && { careVersion }),
+        ...(heldFor !== undefined && { heldFor }),
         ...(lastSync !== undefined && { lastSync }),
       };
     },
@@ -532,8 +546,10 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async activateCareVersion(patientRef, careVersion, incarnation) {
       const before = await update(patientRef, {
-        UpdateExpression: 'SET careVersion = :version, careState = :current',
+        UpdateExpression: 'SET careVersion = :version, careState = :current REMOVE notInsured, heldFor',
+        // a fetch from before a 410 must not undo it; one for a held patient has asked the insurer again
         ConditionExpression: `${isStored} AND ${isSeen('incarnation', incarnation)}
+          AND (attribute_not_exists(notInsured) OR attribute_exists(heldFor))
           AND (attribute_not_exists(careVersion) OR careVersion <= :version)
           AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
           AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
@@ -573,9 +589,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async markNotInsured(patientRef, revision) {
       const before = await update(patientRef, {
-        UpdateExpression: 'SET #removing = :yes, notInsured = :yes',
+        UpdateExpression: 'SET notInsured = :yes, careState = :reported REMOVE heldFor',
         ConditionExpression: `${isPatient} AND ${isSeen('revision', revision)}`,
-        ExpressionAttributeValues: { ':yes': true, ':revision': revision },
+        ExpressionAttributeValues: { ':yes': true, ':reported': 'reported-not-insured', ':revision': revision },
       });
       return before !== undefined;
     },
@@ -583,6 +599,37 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async readNotInsured(patientRef) {
       const item = await readItem(patientRef);
       return item?.notInsured ? { revision: item.revision ?? 0 } : undefined;
+    },
+
+    async hold(patientRef, heldFor) {
+      await update(patientRef, {
+        UpdateExpression: 'SET heldFor = :heldFor',
+        ConditionExpression: `${isStored} AND careState = :reported`,
+        ExpressionAttributeValues: { ':heldFor': heldFor, ':reported': 'reported-not-insured' },
+      });
+    },
+
+    async *listHeld(shard, heldFor) {
+      for await (const item of query(shard, ['patientRef', 'revision', 'heldFor'], 'patients'))
+        if (item.heldFor === heldFor) yield { patientRef: item.patientRef, revision: item.revision ?? 0 };
+    },
+
+    async reopenReported(shard) {
+      for await (const { patientRef, careState } of query(shard, ['patientRef', 'careState'], 'patients')) {
+        if (careState !== 'reported-not-insured') continue;
+        await update(patientRef, {
+          // the new revision stops a removal that has begun before
+          UpdateExpression:
+            'SET careState = :pending, revision = if_not_exists(revision, :none) + :one REMOVE notInsured, heldFor',
+          ConditionExpression: `${isStored} AND careState = :reported`,
+          ExpressionAttributeValues: {
+            ':pending': 'pending',
+            ':reported': 'reported-not-insured',
+            ':none': 0,
+            ':one': 1,
+          },
+        });
+      }
     },
 
     async markRemoving(patientRef, seenRevision, writeGuard) {
