@@ -48,10 +48,15 @@ export function addRunCommands(program: Command): void {
     .command('removals')
     .description('approve or reject the removals that a run has asked about')
     .addArgument(new Argument('<approve|reject>').choices(['approve', 'reject']))
-    .argument('<listId>', 'the removals that the decision is about, as status shows them')
-    .action(async (decision: 'approve' | 'reject', listId: string) => {
-      await findApi(process.env, 'operator').post('/sync/removals', { decision, listId });
-      say(decision === 'approve' ? 'these patients are being removed' : 'nobody is removed');
+    .argument(
+      '[listId]',
+      'the removals that the decision is about, as status shows them; without it, those that it shows now',
+    )
+    .action(async (decision: 'approve' | 'reject', named?: string) => {
+      const api = findApi(process.env, 'operator');
+      const listId = named ?? (await api.get<ProgressNow>('/sync')).decision?.listId;
+      const { decisions = [] } = await api.post<ProgressNow>('/sync/removals', { decision, ...(listId && { listId }) });
+      for (const made of decisions.slice(-1)) say(decisionLine(made));
     });
 
   program

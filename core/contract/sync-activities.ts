@@ -147,6 +147,8 @@ export interface CountRecentRemovalsInput {
 
 export interface HoldPatientInput {
   readonly patientRef: string;
+  /** the patient's when the insurer answered 410 */
+  readonly revision?: number;
   /** ID of the question */
   readonly heldFor: string;
 }

@@ -173,7 +173,12 @@ export type Command =
   /** patientEnded with `not-insured` */
   | { readonly do: 'removePatient'; readonly patientRef: string; readonly revision?: number }
   /** patientEnded with `held` */
-  | { readonly do: 'holdPatient'; readonly patientRef: string; readonly heldFor: string }
+  | {
+      readonly do: 'holdPatient';
+      readonly patientRef: string;
+      readonly revision?: number;
+      readonly heldFor: string;
+    }
   /** saved */
   | {
       readonly do: 'save';
@@ -289,12 +294,19 @@ export function openQuestion(state: DailySync): RemovalQuestion | undefined {
   return question;
 }
 
-/** Returns why a decision must be rejected; undefined if it can be carried out. */
+/**
+ * Returns why a decision must be rejected; undefined if it can be carried out.
+ * @param decision without listId, it is about the open question
+ */
 export function decisionFault(
   state: DailySync,
-  { decision, listId }: Pick<DecisionMade, 'decision' | 'listId'>,
+  { decision, listId }: Pick<DecisionMade, 'decision'> & { readonly listId?: string | undefined },
 ): DecisionFault | undefined {
   if (decision !== 'approve' && decision !== 'reject') return 'invalid';
+  if (listId === undefined) {
+    if (openQuestion(state) !== undefined) return undefined;
+    return state.listQuestion || state.heldQuestion ? 'outdated' : 'not-awaited';
+  }
   if (state.run.decisions.some((made) => made.listId === listId)) return 'made';
   const questions = [state.listQuestion, state.heldQuestion].filter((question) => question !== undefined);
   if (questions.some((question) => question.listId === listId)) return isSuspended(state) ? 'outdated' : undefined;
@@ -607,9 +619,10 @@ class Draft {
   #removeOrHold({ patientRef, revision, atMs }: Extract<DailySyncEvent, { on: 'patientNotInsured' }>): void {
     const state = this.#state;
     const { number, removed, isRejected } = state.notInsured;
+    const seen = { patientRef, ...(revision !== undefined && { revision }) };
     if (!isRejected && !state.heldQuestion && removed < notInsuredLimit(state.stored, state.limits)) {
       state.notInsured = { ...state.notInsured, removed: removed + 1 };
-      this.#do({ do: 'removePatient', patientRef, ...(revision !== undefined && { revision }) });
+      this.#do({ do: 'removePatient', ...seen });
       return;
     }
     const listId = `${state.run.runId}-not-insured-${number}`;
@@ -629,7 +642,7 @@ class Draft {
     state.patients = state.patients.map((patient) =>
       patient.patientRef === patientRef ? { patientRef, heldFor: listId } : patient,
     );
-    this.#do({ do: 'holdPatient', patientRef, heldFor: listId });
+    this.#do({ do: 'holdPatient', ...seen, heldFor: listId });
   }
 
   #takeDecision({ listId, decision, by }: DecisionMade, atMs: number): void {

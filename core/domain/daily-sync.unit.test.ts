@@ -129,6 +129,15 @@ test('a decision about an older list is rejected while a newer one is due, and r
   expect(run.all()).toContainEqual({ do: 'deleteList', listId });
 });
 
+test('a decision that names no list is about the open question, and about none while a newer list is due', () => {
+  const { run } = openAskingRun();
+  expect(decisionFault(run.state, { decision: 'approve' })).toBeUndefined();
+  run.tell({ on: 'triggered' });
+  expect(decisionFault(run.state, { decision: 'approve' })).toBe('outdated');
+  run.applyList({ gone: 0, stored: 78 });
+  expect(decisionFault(run.state, { decision: 'approve' })).toBe('not-awaited');
+});
+
 test('a newer list that is due waits for a fetch in progress, and the question is suspended meanwhile', () => {
   const run = openRun();
   run.tell({ on: 'started' });

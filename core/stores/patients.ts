@@ -167,8 +167,11 @@ export interface PatientsStore {
   markNotInsured(patientRef: string, revision: number): Promise<boolean>;
   /** Returns the revision of a patient that has this mark, is being removed, and is not deleted yet. */
   readNotInsured(patientRef: string): Promise<{ readonly revision: number } | undefined>;
-  /** Keeps a reported patient for a question to an operator. Changes nothing if the care state is another one. Idempotent. */
-  hold(patientRef: string, heldFor: string): Promise<void>;
+  /**
+   * Keeps a reported patient for a question to an operator. Changes nothing if the care state is another one. Idempotent.
+   * @param revision as read before the request; absent if an activity of 0.2.0 has made it
+   */
+  hold(patientRef: string, revision: number | undefined, heldFor: string): Promise<void>;
   /** Lists the patients of a shard that are held for a question, also those that are being removed. */
   listHeld(shard: string, heldFor: string): AsyncIterable<Pick<ShardItem, 'patientRef' | 'revision'>>;
   /** Makes the reported patients of a shard pending, with a new revision. Idempotent. */
@@ -601,11 +604,15 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return item?.notInsured ? { revision: item.revision ?? 0 } : undefined;
     },
 
-    async hold(patientRef, heldFor) {
+    async hold(patientRef, revision, heldFor) {
       await update(patientRef, {
         UpdateExpression: 'SET heldFor = :heldFor',
-        ConditionExpression: `${isStored} AND careState = :reported`,
-        ExpressionAttributeValues: { ':heldFor': heldFor, ':reported': 'reported-not-insured' },
+        ConditionExpression: `${isStored} AND careState = :reported${revision === undefined ? '' : ` AND ${isSeen('revision', revision)}`}`,
+        ExpressionAttributeValues: {
+          ':heldFor': heldFor,
+          ':reported': 'reported-not-insured',
+          ...(revision !== undefined && { ':revision': revision }),
+        },
       });
     },
 

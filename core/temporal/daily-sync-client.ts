@@ -154,7 +154,6 @@ export function createDailySyncClient(
             signal: triggerSignal,
             signalArgs: [],
             memo: { runId },
-            workflowTaskTimeout: '30 s', // so that a slow worker completes its tasks: ADR 0014
           });
           const { memo } = await handle.describe();
           const currentRunId = String(memo?.['runId'] ?? runId);

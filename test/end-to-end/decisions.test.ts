@@ -97,9 +97,9 @@ test('an approval is carried out on a paused line, once, and the run tells who m
   day.insurer.nextDay({ new: 3 });
   const { listId, removals, stored } = await startAskingWithPending(day);
 
-  const missing = await call('decideRemovals', { body: { decision: 'approve' } });
-  expect(missing).toMatchObject({ status: 400, json: { errors: [{ pointer: '/listId' }] } });
-  expect(missing.text).toContain('decision.listId of GET /sync');
+  const wrong = await call('decideRemovals', { body: { decision: 'approve', listId: 'yesterday' } });
+  expect(wrong).toMatchObject({ status: 400, json: { errors: [{ pointer: '/listId' }] } });
+  expect(wrong.text).toContain('decision.listId of GET /sync');
   const unknown = await call('decideRemovals', { body: { decision: 'approve', listId: `${listId}9` } });
   expect(unknown).toMatchObject({ status: 404, json: { type: 'urn:epa-sync:problem:decision-unknown' } });
 

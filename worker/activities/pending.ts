@@ -63,8 +63,8 @@ export const createPending = ({
     });
   },
 
-  async holdPatient({ patientRef, heldFor }) {
-    await patients.hold(patientRef, heldFor);
+  async holdPatient({ patientRef, revision, heldFor }) {
+    await patients.hold(patientRef, revision, heldFor);
   },
 
   async removeHeld({ heldFor }) {

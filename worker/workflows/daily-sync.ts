@@ -135,8 +135,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   setHandler(cancelRequested, ({ operator, reason }) => tell({ on: 'cancelRequested', by: operator, reason }));
   setHandler(
     decideRemovals,
-    ({ decision, listId, operator }) => {
-      checkDecision({ decision, listId, operator }); // another decision may have been carried out since the validator ran
+    (made) => {
+      checkDecision(made); // another decision may have been carried out since the validator ran
+      const { decision, listId = openQuestion(state)?.listId ?? '', operator } = made;
       tell({ on: 'decided', decision, listId, by: operator });
       return progressNow();
     },
@@ -259,16 +260,14 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
       return { on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, reason), lineUse };
     }
     case 'removePatient': {
-      const { patientRef, revision } = command;
-      await CancellationScope.nonCancellable(() =>
-        removePatient({ patientRef, ...(revision !== undefined && { revision }) }),
-      );
-      return { on: 'patientEnded', patientRef, outcome: 'not-insured' };
+      const { do: _, ...seen } = command;
+      await CancellationScope.nonCancellable(() => removePatient(seen));
+      return { on: 'patientEnded', patientRef: command.patientRef, outcome: 'not-insured' };
     }
     case 'holdPatient': {
-      const { patientRef, heldFor } = command;
-      await CancellationScope.nonCancellable(() => shortActivities.holdPatient({ patientRef, heldFor }));
-      return { on: 'patientEnded', patientRef, outcome: 'held' };
+      const { do: _, ...held } = command;
+      await CancellationScope.nonCancellable(() => shortActivities.holdPatient(held));
+      return { on: 'patientEnded', patientRef: command.patientRef, outcome: 'held' };
     }
 
     case 'save': {
