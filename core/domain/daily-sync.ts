@@ -30,7 +30,7 @@ import { shardOf, shards } from './shard.ts';
  * A run has three regions:
  * - `step`: the order of a run (below)
  * - `patients`: the syncs in progress, at most `syncWindow`
- * - `tasks`: what is done about lists beside the fetches, such as approved removals; and the questions to operators
+ * - `tasks`: what is done about lists while fetches go on, such as approved removals; and the questions to operators
  *
  * listing → splitting → applying → finishing-list → counting → fetching → draining → ending → done. A new list, a
  * continue-as-new and the end of the fetches lead to `draining`, which starts nothing new. Once nothing is in progress, it
@@ -131,7 +131,7 @@ export interface NotInsuredCount {
   readonly isRejected: boolean;
 }
 
-/** Work about a list beside the fetches. The command has the same name. */
+/** Work about a list that goes on while fetches do. The command has the same name. */
 export type Task =
   | { readonly do: 'removeGone'; readonly listId: string; readonly etag?: string; readonly isApproved: boolean }
   | { readonly do: 'completeList'; readonly listId: string; readonly etag?: string }
@@ -468,7 +468,8 @@ class Draft {
         state.run = countPending(state.run, step.pending);
         state.cursor = { shardIndex: 0 };
         this.#fetch(state.cursor);
-        return this.proceed(atMs);
+        this.proceed(atMs);
+        return;
       case 'fetching': {
         if (!state.isListDue && !state.isContinueDue) {
           this.#startPatients(step);
@@ -476,12 +477,14 @@ class Draft {
           state.cursor = undefined;
         }
         state.step = { name: 'draining' };
-        return this.proceed(atMs);
+        this.proceed(atMs);
+        return;
       }
       case 'awaiting-decision':
         if (this.#isQuiet() && !state.isListDue && !state.isContinueDue && openQuestion(state)) return;
         state.step = { name: 'draining' };
-        return this.proceed(atMs);
+        this.proceed(atMs);
+        return;
       case 'draining':
         if (this.#isQuiet()) this.#leaveDraining(atMs);
         return;
@@ -535,7 +538,10 @@ class Draft {
   #takeUnusable(unusableLists: number): void {
     const listId = `${this.#state.run.runId}-${this.#state.listCount}`;
     this.#startTask({ do: 'deleteList', listId });
-    if (unusableLists < unusableListsMax) return this.#list(unusableLists);
+    if (unusableLists < unusableListsMax) {
+      this.#list(unusableLists);
+      return;
+    }
     this.#startTask({ do: 'recordIssue', listId });
     this.#count('unusable');
   }

@@ -18,7 +18,7 @@ const by = 'olga';
 
 type NewEvent = DailySyncEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'atMs'> : never) : never;
 
-/** A run that is told events by hand. Remembers the commands that nobody has carried out yet. */
+/** A run whose events a test sends. Remembers the commands that are not carried out yet. */
 function openRun(state: DailySync = startDailySync(runId, limits, 0)) {
   let atMs = 0;
   let open: Command[] = [];
@@ -177,7 +177,7 @@ test('a decision has one effect: repeated, it says who decided; an unknown one i
   expect(run.all()).toContainEqual({ do: 'completeList', listId, etag: '"e"' });
 });
 
-test('an approved removal is carried out beside the fetches in progress', () => {
+test('an approved removal is carried out while fetches are in progress', () => {
   const run = openRun();
   run.tell({ on: 'started' });
   const listId = run.applyList({ gone: 40, stored: 78 });
