@@ -1,8 +1,9 @@
-import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import { ConditionalCheckFailedException, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDBDocumentClient,
   GetCommand,
   paginateQuery,
+  TransactWriteCommand,
   UpdateCommand,
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
@@ -12,12 +13,14 @@ import type { CareState, LastSync, SeenPatient, StoredPatient, SyncEnd } from '.
 import { shardOf } from '../domain/shard.ts';
 import { sendOptions } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
+import { deletionsOf, type EntryParts, readEntry, splitEntry, type TransactItem } from './entry-parts.ts';
+import { PayloadError } from './objects.ts';
 import { forEachParallel } from './parallel.ts';
 import type { WriteGuard } from './write-guard.ts';
 
 export const patientsTable = 'Patients';
 
-/** A larger body is stored in the bucket, because a DynamoDB item holds 400 KB at most. */
+/** A larger body is stored in parts, because a DynamoDB item holds 400 KB at most. */
 const bodyInItemBytes = 300_000;
 const updatesAtOnce = 32;
 /** How long a tombstone is kept. No attempt of an activity that writes a list lives longer. */
@@ -162,7 +165,7 @@ export interface PatientsStore {
    * Sets the care state `reported-not-insured`, because the insurer has answered 410. From then on the insurer is not asked
    * for the patient, until the patient is held or reopened. Idempotent.
    * @param revision as read before the request; another revision means that a list has changed the patient since
-   * @returns whether the patient has the mark now
+   * @returns whether the patient has the mark now; false for a patient who is being removed
    */
   markNotInsured(patientRef: string, revision: number): Promise<boolean>;
   /** Returns the revision of a patient that has this mark, is being removed, and is not deleted yet. */
@@ -201,6 +204,8 @@ interface PatientItem {
   readonly kvnr: Kvnr;
   readonly body?: string;
   /** replaces body if that is large */
+  readonly bodyParts?: EntryParts;
+  /** replaces body if that is large, in items of 0.2.0 */
   readonly bodyRef?: PayloadReference;
   readonly contentHash: string;
   readonly careState: CareState;
@@ -238,30 +243,55 @@ const inProgressValues = { ':requested': 'requested', ':running': 'running' };
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
 export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: DocumentsStore): PatientsStore {
-  const placeBody = async ({ patientRef, body }: ListedPatient, listId: string) =>
-    Buffer.byteLength(body) <= bodyInItemBytes
-      ? { body }
-      : { bodyRef: await documents.putEntry(patientRef, listId, body) };
+  /**
+   * Returns how a new entry is stored, and the writes of its parts and of those that it replaces. They belong into the same
+   * transaction as the patient's item, so that a crash leaves no part behind.
+   */
+  const place = ({ patientRef, body }: ListedPatient, revision: number, replaced: PatientItem | undefined) => {
+    const isCurrent = (replaced?.revision ?? 0) + 1 === revision; // otherwise the transaction fails
+    const deletions = isCurrent && replaced?.bodyParts ? deletionsOf(patientRef, replaced.bodyParts) : [];
+    if (Buffer.byteLength(body) <= bodyInItemBytes)
+      return { value: body, set: '#body', remove: 'bodyParts, bodyRef', writes: deletions };
+    const { parts, puts } = splitEntry(patientRef, revision, body);
+    return { value: parts, set: 'bodyParts', remove: '#body, bodyRef', writes: [...puts, ...deletions] };
+  };
 
-  /** Makes one conditional write. Returns the item as it was before, or undefined if the condition did not hold. */
+  /**
+   * Makes one conditional write, and others with it in one transaction.
+   * @returns the item as it was before, which is empty after a transaction; undefined if the condition did not hold
+   */
   const update = async (
     patientRef: string,
     input: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
     writeGuard?: WriteGuard,
+    writes: readonly TransactItem[] = [],
   ): Promise<Partial<PatientItem> | undefined> => {
+    const write = {
+      TableName: patientsTable,
+      Key: keyOf(patientRef),
+      ConditionExpression: isStored,
+      ExpressionAttributeNames: namesOf('removing'),
+      ...input,
+    };
     try {
-      const command = new UpdateCommand({
-        TableName: patientsTable,
-        Key: keyOf(patientRef),
-        ReturnValues: 'ALL_OLD',
-        ConditionExpression: isStored,
-        ExpressionAttributeNames: namesOf('removing'),
-        ...input,
-      });
       writeGuard?.check();
-      return (await dynamo.send(command, sendOptions(writeGuard))).Attributes ?? {};
+      if (writes.length === 0) {
+        const command = new UpdateCommand({ ReturnValues: 'ALL_OLD', ...write });
+        return (await dynamo.send(command, sendOptions(writeGuard))).Attributes ?? {};
+      }
+      const { UpdateExpression = '', ...update } = write;
+      const command = new TransactWriteCommand({
+        TransactItems: [{ Update: { UpdateExpression, ...update } }, ...writes],
+      });
+      await dynamo.send(command, sendOptions(writeGuard));
+      return {};
     } catch (error) {
       if (error instanceof ConditionalCheckFailedException) return undefined;
+      if (
+        error instanceof TransactionCanceledException &&
+        error.CancellationReasons?.[0]?.Code === 'ConditionalCheckFailed'
+      )
+        return undefined;
       throw error;
     }
   };
@@ -270,6 +300,21 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     const command = new GetCommand({ TableName: patientsTable, Key: keyOf(patientRef), ConsistentRead: true });
     const item = (await dynamo.send(command)).Item as PatientItem | undefined;
     return item?.expiresAt === undefined ? item : undefined;
+  };
+
+  /** @throws PayloadError `missing` if the parts of the entry are gone, although the patient has not changed */
+  const readWithBody = async (patientRef: string) => {
+    let missing: number | undefined;
+    for (;;) {
+      const item = await readItem(patientRef);
+      if (item === undefined || item.removing) return undefined;
+      const { bodyParts, bodyRef, body = '' } = item;
+      if (bodyParts === undefined) return { item, body: bodyRef ? await documents.get(bodyRef) : body };
+      const entry = await readEntry(dynamo, patientRef, bodyParts);
+      if (entry !== undefined) return { item, body: entry };
+      if (missing === bodyParts.revision) throw new PayloadError('missing');
+      missing = bodyParts.revision; // a list has replaced the entry between the reads
+    }
   };
 
   const readLastSync: PatientsStore['readLastSync'] = async (patientRef) => {
@@ -346,14 +391,16 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
         const seenRevision = seen.get(patientRef);
-        const { body, bodyRef } = await placeBody(patient, listId);
+        const replaced = seenRevision === undefined ? undefined : await readItem(patientRef);
+        const next = (seenRevision ?? 0) + 1;
+        const { value, set, remove, writes } = place(patient, next, replaced);
         const before = await update(
           patientRef,
           {
             UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, careState = :pending,
-              ${bodyRef ? 'bodyRef' : '#body'} = :body, revision = :next, incarnation = :next
-              REMOVE ${bodyRef ? '#body' : 'bodyRef'}, #removing, notInsured, careVersion, discardedVersion,
-              discardedVersions, lastSync, goneIn, expiresAt`,
+              ${set} = :body, revision = :next, incarnation = :next
+              REMOVE ${remove}, #removing, notInsured, careVersion, discardedVersion,
+              discardedVersions, lastSync, goneIn, heldFor, expiresAt`,
             ConditionExpression:
               seenRevision === undefined
                 ? 'attribute_not_exists(patientRef)'
@@ -364,14 +411,15 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
               ':contentHash': contentHash,
               ':listed': { listId, as: 'new' },
               ':pending': 'pending',
-              ':body': bodyRef ?? body,
-              ':next': (seenRevision ?? 0) + 1,
+              ':body': value,
+              ':next': next,
               ...(seenRevision !== undefined && { ':revision': seenRevision }),
             },
           },
           writeGuard,
+          writes,
         );
-        if (before?.bodyRef && before.bodyRef.key !== bodyRef?.key) await documents.delete(before.bodyRef);
+        if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
         if (before !== undefined) return;
         const item = await readItem(patientRef);
         if (item?.listed.listId !== listId || item.contentHash !== contentHash) throw new PatientChanged();
@@ -382,14 +430,15 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
         const revision = seen.get(patientRef) ?? 0;
-        const { body, bodyRef } = await placeBody(patient, listId);
+        const replaced = await readItem(patientRef);
+        const { value, set, remove, writes } = place(patient, revision + 1, replaced);
         const change = async (from: 'failed' | 'any other') =>
           await update(
             patientRef,
             {
               UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, revision = :next,
-              ${bodyRef ? 'bodyRef = :body' : '#body = :body'} ${from === 'failed' ? ', careState = :pending' : ''}
-              REMOVE goneIn, ${bodyRef ? '#body' : 'bodyRef'}`,
+              ${set} = :body ${from === 'failed' ? ', careState = :pending' : ''}
+              REMOVE goneIn, ${remove}`,
               ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}
                 AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
               ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
@@ -397,7 +446,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
                 ':kvnr': kvnr,
                 ':contentHash': contentHash,
                 ':listed': { listId, as: 'changed' },
-                ':body': bodyRef ?? body,
+                ':body': value,
                 ':failed': 'failed',
                 ':revision': revision,
                 ':next': revision + 1,
@@ -405,9 +454,10 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
               },
             },
             writeGuard,
+            writes,
           );
         const before = (await change('any other')) ?? (await change('failed'));
-        if (before?.bodyRef && before.bodyRef.key !== bodyRef?.key) await documents.delete(before.bodyRef);
+        if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
         if (before !== undefined) return;
         const item = await readItem(patientRef);
         const isOurs = item?.listed.listId === listId && item.contentHash === contentHash;
@@ -459,10 +509,10 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async get(patientRef) {
-      const item = await readItem(patientRef);
-      if (item === undefined || item.removing) return undefined;
+      const read = await readWithBody(patientRef);
+      if (read === undefined) return undefined;
+      const { item, body } = read;
       const { kvnr, contentHash, careState, careVersion, heldFor, lastSync } = item;
-      const body = item.bodyRef ? await documents.get(item.bodyRef) : (item.body ?? '');
       return {
         patientRef,
         kvnr,
@@ -593,7 +643,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async markNotInsured(patientRef, revision) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET notInsured = :yes, careState = :reported REMOVE heldFor',
-        ConditionExpression: `${isPatient} AND ${isSeen('revision', revision)}`,
+        ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}`,
         ExpressionAttributeValues: { ':yes': true, ':reported': 'reported-not-insured', ':revision': revision },
       });
       return before !== undefined;
@@ -671,8 +721,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         patientRef,
         {
           UpdateExpression: `SET revision = :next, expiresAt = :expiresAt
-            REMOVE #kvnr, #body, bodyRef, contentHash, careState, careVersion, discardedVersion, discardedVersions,
-            lastSync, #removing, notInsured, #listed, incarnation`,
+            REMOVE #kvnr, #body, bodyParts, bodyRef, contentHash, careState, careVersion, discardedVersion, discardedVersions,
+            lastSync, #removing, notInsured, heldFor, #listed, incarnation`,
           ConditionExpression: `${isPatient} AND attribute_exists(#removing) AND ${isSeen('revision', revision)}`,
           ExpressionAttributeNames: namesOf('kvnr', 'body', 'removing', 'listed'),
           ExpressionAttributeValues: {
