@@ -163,6 +163,7 @@ const problemBody = z.object({
   title: z.string(),
   detail: z.string().optional(),
   correlationId: z.string().optional(),
+  made: z.object({ decision: z.enum(['approve', 'reject']), by: z.string(), decidedAt: z.string() }).optional(),
   errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
 });
 
@@ -175,8 +176,9 @@ function toApiError({ status, headers }: Response, text: string, url: string): A
   const [fault, advice] = adviceByProblem[problem] ?? ['failed', body.detail];
   const wrong = body.errors?.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`.trim()).join('; ');
   const what = `${body.title.charAt(0).toLowerCase()}${body.title.slice(1)}`;
+  const made = body.made && `: ${body.made.decision} by ${body.made.by} at ${body.made.decidedAt}`;
   const trace = fault === 'failed' && body.correlationId ? ` Correlation ID: ${body.correlationId}.` : '';
-  const message = wrong === undefined ? `${what}. ${advice ?? ''}` : `${what}: ${wrong}.`;
+  const message = wrong === undefined ? `${what}${made ?? ''}. ${advice ?? ''}` : `${what}: ${wrong}.`;
   return new ApiError(fault, `${message.trim()}${trace}`, { problem });
 }
 
@@ -191,7 +193,9 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   'no-run-yet': ['notFound', 'Start one with npm run sync -- start.'],
   'no-run-under-way': ['notFound', 'Start one with npm run sync -- start.'],
   'no-decision-awaited': ['notFound', 'See npm run sync -- status.'],
-  'decision-outdated': ['failed', 'See npm run sync -- status, and decide again.'],
+  'decision-unknown': ['notFound', 'See npm run sync -- status.'],
+  'decision-made': ['failed', 'See npm run sync -- status.'],
+  'decision-outdated': ['failed', 'See npm run sync -- status, and decide again if it asks.'],
   'line-unknown': ['notFound', 'Start a worker with npm run worker.'],
   'line-superseded': ['failed', 'See npm run sync -- line. Repeat the command if it is still right.'],
   'line-not-silent': [

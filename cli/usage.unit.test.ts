@@ -28,7 +28,7 @@ const commands: readonly (readonly [command: string, usage: string, ...options: 
   ['start', '[options]'],
   ['status', '[options]', '--json', '--watch'],
   ['cancel', '[options] <reason...>'],
-  ['removals', '[options] <approve|reject>'],
+  ['removals', '[options] <approve|reject> [listId]'],
   ['pause', '[options] <reason...>'],
   ['resume', '[options] <reason...>'],
   ['line', '[options]', '--json'],

@@ -102,8 +102,13 @@ const sync = z.object({
   }),
   REMOVAL_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5).meta({
     description:
-      'Share of the stored patients that a list may remove. Removals above this share and above 20 patients wait for an operator. The removal of every patient always waits ([ADR 0009](../adr/0009-removal-guard.md)).',
+      'Share of the stored patients that may be removed within seven days. Removals above this share and above 20 patients wait for an operator, and so do patients for whom the insurer answers 410 in one run. The removal of every patient always waits ([ADR 0009](../adr/0009-removal-guard.md)).',
     unit: '%',
+  }),
+  REMOVAL_LIMIT_PEOPLE: z.coerce.number().int().min(0).default(1_000).meta({
+    description:
+      'Number of patients that lists may remove within seven days. Removals above this number wait for an operator ([ADR 0040](../adr/0040-daily-sync-state-machine.md)).',
+    unit: 'patients',
   }),
 });
 

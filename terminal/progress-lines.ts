@@ -2,6 +2,8 @@ import type { AccessEntry } from '../core/domain/access.ts';
 import { type LineChange, lineItself } from '../core/domain/gate.ts';
 import type { LineStatus } from '../core/domain/line-status.ts';
 import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
+import type { MadeDecision } from '../core/domain/removal-decision.ts';
+import type { RemovalReason } from '../core/domain/removal-guard.ts';
 import type { ProgressNow } from '../core/temporal/daily-sync-client.ts';
 
 /** Returns the progress of a run as a few lines. Pure, so that a terminal can redraw it at any time. */
@@ -48,6 +50,7 @@ export function summaryLines(progress: Progress): string[] {
     `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,
     `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending`,
     `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
+    ...(progress.decisions ?? []).map((made) => `  ${decisionLine(made)}`),
     ...(patients.quarantined + careRecords.failed > 0 || progress.state === 'failed'
       ? ['  see what went wrong: npm run sync -- issues']
       : []),
@@ -83,8 +86,9 @@ function patientCounts({ patients }: Progress): string {
   return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${quarantined}`;
 }
 
-function careCounts({ careRecords: { failed, notInsured } }: Progress): string {
-  return `${failed > 0 ? ` · ${failed} failed` : ''}${notInsured > 0 ? ` · ${notInsured} no longer insured` : ''}`;
+function careCounts({ careRecords: { failed, notInsured, held = 0 } }: Progress): string {
+  const kept = held > 0 ? `, ${held} of them kept` : '';
+  return `${failed > 0 ? ` · ${failed} failed` : ''}${notInsured > 0 ? ` · ${notInsured} no longer insured${kept}` : ''}`;
 }
 
 const lineState = ({ line }: Progress): string => (line.state === 'paused' ? 'paused' : line.busy ? 'busy' : 'idle');
@@ -96,13 +100,31 @@ const timeLeft = ({ state, etaSeconds }: Progress): string =>
   state !== 'running' || etaSeconds === undefined ? '' : ` · about ${duration(etaSeconds)} left`;
 
 function decisionLines({ awaitingDecision, decision }: Progress): string[] {
-  if (!awaitingDecision) return [];
-  const what = decision ? `${decision.removals} removals (of ${decision.stored} stored)` : 'removals';
+  if (!awaitingDecision || decision === undefined) return [];
+  const { kind, listId, removals, stored, receivedAt, waitingSince, reasons } = decision;
+  const about =
+    kind === 'list' ? `list of ${minuteOf(receivedAt)}` : `the insurer answers 410, since ${minuteOf(receivedAt)}`;
   return [
-    `! ${what} wait for you to decide`,
-    '  npm run sync -- removals approve, or: npm run sync -- removals reject',
+    `! ${removals} removals (of ${stored} stored) wait for you to decide since ${minuteOf(waitingSince)}`,
+    `  ${about}: ${reasons.map((reason) => reasonWords[reason]).join(', ')}`,
+    `  npm run sync -- removals approve ${listId}`,
+    `  npm run sync -- removals reject ${listId}`,
   ];
 }
+
+const reasonWords: Readonly<Record<RemovalReason, string>> = {
+  'nobody-left': 'nobody would be left',
+  share: 'a large share of all patients',
+  number: 'a large number of patients',
+  'unreadable-entries': 'many entries have no readable KVNR',
+  'not-insured-answers': 'many patients in one run',
+};
+
+/** Returns one line: who decided what about which removals. */
+export const decisionLine = ({ decision, by, decidedAt, kind, listId, removals, stored }: MadeDecision): string =>
+  onOneLine(
+    `${minuteOf(decidedAt)}  ${decision === 'approve' ? 'approved' : 'rejected'} by ${by}: ${removals} removals (of ${stored} stored), ${kind === 'list' ? 'list' : 'answers 410'} ${listId}`,
+  );
 
 /** Returns who paused the line, and what to do. Returns no lines while it is open. */
 export function pauseLines({ state, by, since, reason }: Omit<LineStatus, 'busy'>): string[] {

@@ -37,10 +37,23 @@ test('no line is longer than a narrow terminal, so that the block can be redrawn
 });
 
 test('waiting removals are shown with the commands that decide', () => {
-  const waiting = { ...progress, awaitingDecision: true, decision: { listId: 'run-1', removals: 45, stored: 200 } };
+  const decision: Progress['decision'] = {
+    listId: '20261124T213000Z-1f3a9c0e-1',
+    kind: 'list',
+    removals: 45,
+    stored: 200,
+    receivedAt: '2026-11-24T21:30:30.000Z',
+    waitingSince: '2026-11-24T21:31:00.000Z',
+    reasons: ['share'],
+  };
+  const waiting = { ...progress, awaitingDecision: true, decision };
   const block = progressBlock(waiting, now, 79);
-  expect(block.at(-2)).toBe('! 45 removals (of 200 stored) wait for you to decide');
-  expect(block.at(-1)).toBe('  npm run sync -- removals approve, or: npm run sync -- removals reject');
+  expect(block.slice(-4)).toEqual([
+    '! 45 removals (of 200 stored) wait for you to decide since 2026-11-24 21:31 UTC',
+    '  list of 2026-11-24 21:30 UTC: a large share of all patients',
+    '  npm run sync -- removals approve 20261124T213000Z-1f3a9c0e-1',
+    '  npm run sync -- removals reject 20261124T213000Z-1f3a9c0e-1',
+  ]);
   expect(progressLine(waiting, now)).toContain('npm run sync -- removals');
   expect(progressLine(waiting, now)).toContain('fetching care records');
   const idle = { ...waiting, careRecords: { ...progress.careRecords, done: 190, pending: 0 } };

@@ -39,8 +39,8 @@ if (import.meta.main) {
   await record('patient-record', patientRecordId(patientRef));
   day.insurer.setList('empty');
   await day.sync.start();
-  await day.until(({ awaitingDecision }) => awaitingDecision);
-  await day.sync.decideRemovals({ decision: 'approve', operator: 'olga' });
+  const { decision } = await day.until(({ awaitingDecision }) => awaitingDecision);
+  await day.sync.decideRemovals({ decision: 'approve', listId: decision?.listId ?? '', operator: 'olga' });
   await day.ended();
   await record('removals-approved');
   day.insurer.setList('normal');

@@ -8,9 +8,7 @@ export default class LastLines implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const durationMs = (test: TestCase): number => test.diagnostic()?.duration ?? 0;
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
-    const slowest = tests
-      .toSorted((one, other) => durationMs(other) - durationMs(one))
-      .slice(0, listed);
+    const slowest = tests.toSorted((one, other) => durationMs(other) - durationMs(one)).slice(0, listed);
     process.stdout.write(`\nThe ${slowest.length} slowest tests:\n`);
     for (const test of slowest) {
       const seconds = (durationMs(test) / 1000).toFixed(1);

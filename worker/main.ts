@@ -1,7 +1,7 @@
 import { Client } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { ConfigError, readConfig, workerConfig } from '../core/config.ts';
-import { syncTaskQueue } from '../core/contract/names.ts';
+import { bulkTaskQueue, syncTaskQueue } from '../core/contract/names.ts';
 import { openStores } from '../core/stores/open-stores.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
@@ -28,6 +28,8 @@ import { workflowSource } from './workflow-source.ts';
  * SIGTERM and SIGINT the worker first releases the lease, then stops.
  */
 const log = createLog('worker');
+/** Activities at the same time about lists and all patients. Each reads one shard or segment at a time. */
+const bulkSlots = 8;
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) }); // we handle SIGTERM ourselves, because the line must stop first
 try {
   const config = readConfig(workerConfig, process.env);
@@ -46,12 +48,25 @@ try {
   const client = new Client(temporal);
   const source = workflowSource();
   const syncActivities = createSyncActivities(stores);
-  const worker = await Worker.create({
+  const activityInterceptors = [...(traces?.activityInterceptors ?? [])];
+  const shared = {
     ...temporal,
+    ...deploymentOptions(config.WORKER_BUILD_ID),
+    maxHeartbeatThrottleInterval: '4 s', // shorter than the 5 s after which an attempt stops its writes (activities/heartbeats.ts)
+    shutdownGraceTime: '10 s',
+  } as const;
+  const bulkWorker = await Worker.create({
+    ...shared,
+    taskQueue: bulkTaskQueue,
+    interceptors: { activity: activityInterceptors },
+    activities: { ...syncActivities, ...createListActivities({ ...stores, ...syncActivities, pseudonymKey }) },
+    maxConcurrentActivityTaskExecutions: bulkSlots,
+  });
+  const worker = await Worker.create({
+    ...shared,
     taskQueue: syncTaskQueue,
     ...source,
-    ...deploymentOptions(config.WORKER_BUILD_ID),
-    interceptors: { ...source.interceptors, activity: [...(traces?.activityInterceptors ?? [])] },
+    interceptors: { ...source.interceptors, activity: activityInterceptors },
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
@@ -60,13 +75,11 @@ try {
         log,
         onSyncEnded: (durationMs) => syncDurationsMs.push(durationMs),
       }),
-      ...createListActivities({ ...stores, ...syncActivities, pseudonymKey }),
     },
     maxConcurrentActivityTaskExecutions: 16, // each can hold one patient's answer of up to 64 MiB
     stickyQueueScheduleToStartTimeout: '1 s', // by default an operator would wait 10 s for a frozen worker
-    maxHeartbeatThrottleInterval: '4 s', // shorter than the 5 s after which an attempt stops its writes (activities/heartbeats.ts)
-    shutdownGraceTime: '10 s',
   });
+  const workers = [worker, bulkWorker];
   const keeper = await startKeeper({
     config,
     gate,
@@ -95,18 +108,20 @@ try {
   const health =
     healthPort === undefined
       ? undefined
-      : startHealth(healthPort, () => worker.getState() === 'RUNNING' && keeper.isHealthy);
+      : startHealth(healthPort, () => workers.every((each) => each.getState() === 'RUNNING') && keeper.isHealthy);
   const stopping = new AbortController();
   const stop = (): void => {
     log.info('stopping');
     stopping.abort();
-    void keeper.stop().then(() => worker.shutdown());
+    void keeper.stop().then(() => {
+      for (const each of workers) each.shutdown();
+    });
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   log.info('worker-ready', { linePid: keeper.linePid });
   if (buildId !== undefined) void keepDeploymentCurrent({ client, buildId, log, signal: stopping.signal });
-  await worker.run();
+  await Promise.all(workers.map((each) => each.run()));
   await keeper.stop();
   await reporter.stop();
   await traces?.stop();

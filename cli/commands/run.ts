@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Argument, type Command } from 'commander';
 import type { Issue } from '../../core/domain/issue.ts';
 import type { ProgressNow } from '../../core/temporal/daily-sync-client.ts';
-import { progressBlock, summaryLines } from '../../terminal/progress-lines.ts';
+import { decisionLine, progressBlock, summaryLines } from '../../terminal/progress-lines.ts';
 import { createProgressView } from '../../terminal/progress-view.ts';
 import { type Api, findApi, type Paged } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
@@ -48,12 +48,15 @@ export function addRunCommands(program: Command): void {
     .command('removals')
     .description('approve or reject the removals that a run has asked about')
     .addArgument(new Argument('<approve|reject>').choices(['approve', 'reject']))
-    .action(async (decision: 'approve' | 'reject') => {
+    .argument(
+      '[listId]',
+      'the removals that the decision is about, as status shows them; without it, those that it shows now',
+    )
+    .action(async (decision: 'approve' | 'reject', named?: string) => {
       const api = findApi(process.env, 'operator');
-      const listId = (await api.get<ProgressNow>('/sync')).decision?.listId;
-      await api.post('/sync/removals', { decision, listId });
-      const isApproved = decision === 'approve';
-      say(isApproved ? 'the removals will be carried out once the work in progress is done' : 'nobody is removed');
+      const listId = named ?? (await api.get<ProgressNow>('/sync')).decision?.listId;
+      const { decisions = [] } = await api.post<ProgressNow>('/sync/removals', { decision, ...(listId && { listId }) });
+      for (const made of decisions.slice(-1)) say(decisionLine(made));
     });
 
   program
@@ -79,8 +82,10 @@ export function addRunCommands(program: Command): void {
       if (json) return sayJson(runs);
       if (runs.length === 0)
         throw new CommandError('notFound', 'there was no run yet. Start one with npm run sync -- start.');
-      for (const { runId, state, patients, careRecords } of runs)
+      for (const { runId, state, patients, careRecords, decisions = [] } of runs) {
         say(`${runId}\t${state}\t${patients.listed} listed, ${careRecords.done} of ${careRecords.total} care records`);
+        for (const made of decisions) say(`\t${decisionLine(made)}`);
+      }
     });
 }
 

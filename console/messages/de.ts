@@ -184,15 +184,34 @@ export const de = {
 
   removals: {
     title: 'Entscheidung nötig',
-    text: (removals: string, stored: string, percent: string) =>
-      `Die neue Liste würde ${removals} von ${stored} Patienten entfernen (${percent}). Bis Sie entscheiden, wird niemand entfernt. Der übrige Lauf geht weiter.`,
+    text: {
+      list: (removals: string, stored: string, percent: string) =>
+        `Die neue Liste würde ${removals} von ${stored} Patienten entfernen (${percent}). Bis Sie entscheiden, wird niemand entfernt. Der übrige Lauf geht weiter.`,
+      'not-insured': (removals: string, stored: string, percent: string) =>
+        `Die Krankenkasse meldet ${removals} von ${stored} Patienten (${percent}) als nicht mehr versichert (Antwort 410). Bis Sie entscheiden, bleiben sie gespeichert. Der übrige Lauf geht weiter.`,
+    },
+    listId: 'Gegenstand',
+    receivedAt: { list: 'Liste empfangen', 'not-insured': 'Erste zurückgehaltene Antwort' },
+    waitingSince: 'Wartet seit',
+    why: 'Warum wir fragen',
+    reasons: {
+      'nobody-left': 'niemand bliebe übrig',
+      share: 'ein großer Teil aller Patienten, die letzten sieben Tage mitgezählt',
+      number: 'eine große Zahl von Patienten, die letzten sieben Tage mitgezählt',
+      'unreadable-entries': 'viele Einträge der Liste ohne lesbare KVNR',
+      'not-insured-answers': 'viele Antworten 410 in einem Lauf',
+    },
+    made: {
+      approve: (by: string, removals: string) => `${by} hat ${removals} Entfernungen genehmigt`,
+      reject: (by: string, removals: string) => `${by} hat ${removals} Entfernungen abgelehnt`,
+    },
     approve: 'Entfernung genehmigen',
     reject: 'Entfernung ablehnen',
     approveTitle: (removals: string, count: number) =>
       count === 1 ? 'Wirklich einen Patienten entfernen?' : `Wirklich ${removals} Patienten entfernen?`,
     approveText: 'Stammdaten und Versorgungen dieser Patienten werden gelöscht. Das Zugriffsprotokoll bleibt erhalten.',
     decided: 'Entscheidung getroffen',
-    approved: 'Genehmigt. Die Patienten werden entfernt, sobald die laufenden Arbeiten abgeschlossen sind.',
+    approved: 'Genehmigt. Die Patienten werden jetzt entfernt.',
     rejected: 'Abgelehnt. Niemand wird entfernt.',
   },
 
@@ -404,6 +423,8 @@ export const de = {
     'line-unknown': 'Bisher hat kein Worker diese Leitung benutzt. Es gibt nichts zu pausieren.',
     'no-run-under-way': 'Zurzeit läuft kein Lauf.',
     'no-decision-awaited': 'Es gibt nichts mehr zu entscheiden. Vielleicht hat schon jemand anderes entschieden.',
+    'decision-made': 'Jemand anderes hat das schon entschieden. Die Liste der Läufe zeigt, wer.',
+    'decision-unknown': 'Der Lauf hat nicht nach dieser Entscheidung gefragt. Bitte laden Sie die Seite neu.',
     'decision-outdated':
       'Eine neuere Liste ist eingetroffen oder unterwegs. Sie kann die Entfernungen ändern. Bitte entscheiden Sie danach erneut.',
     'line-superseded':

@@ -173,15 +173,34 @@ export const en: Messages = {
 
   removals: {
     title: 'Decision needed',
-    text: (removals, stored, percent) =>
-      `The new list would remove ${removals} of ${stored} patients (${percent}). Nobody is removed until you decide. The rest of the run goes on.`,
+    text: {
+      list: (removals, stored, percent) =>
+        `The new list would remove ${removals} of ${stored} patients (${percent}). Nobody is removed until you decide. The rest of the run goes on.`,
+      'not-insured': (removals, stored, percent) =>
+        `The insurer reports ${removals} of ${stored} patients (${percent}) as no longer insured (answer 410). They are kept until you decide. The rest of the run goes on.`,
+    },
+    listId: 'About',
+    receivedAt: { list: 'List received', 'not-insured': 'First answer held back' },
+    waitingSince: 'Waiting since',
+    why: 'Why you are asked',
+    reasons: {
+      'nobody-left': 'nobody would be left',
+      share: 'a large share of all patients, with the last seven days',
+      number: 'a large number of patients, with the last seven days',
+      'unreadable-entries': 'many entries of the list have no readable KVNR',
+      'not-insured-answers': 'many answers 410 in one run',
+    },
+    made: {
+      approve: (by, removals) => `${by} approved ${removals} removals`,
+      reject: (by, removals) => `${by} rejected ${removals} removals`,
+    },
     approve: 'Approve removals',
     reject: 'Reject removals',
     approveTitle: (removals, count) =>
       count === 1 ? 'Really remove one patient?' : `Really remove ${removals} patients?`,
     approveText: 'The master data and care records of these patients will be deleted. The access log is kept.',
     decided: 'Decision made',
-    approved: 'Approved. The patients will be removed once the work in progress is finished.',
+    approved: 'Approved. The patients are being removed.',
     rejected: 'Rejected. Nobody will be removed.',
   },
 
@@ -391,6 +410,8 @@ export const en: Messages = {
     'line-unknown': 'No worker has used this line yet. There is nothing to pause.',
     'no-run-under-way': 'No run is in progress.',
     'no-decision-awaited': 'There is nothing left to decide. Someone else may have decided already.',
+    'decision-made': 'Someone else has already made this decision. The list of runs shows who.',
+    'decision-unknown': 'The run has not asked for this decision. Please reload the page.',
     'decision-outdated':
       'A newer list has come or is on its way. It may change the removals. Please decide again afterwards.',
     'line-superseded':

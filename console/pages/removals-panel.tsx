@@ -33,12 +33,36 @@ export function RemovalsPanel({
       {pendingDecision !== undefined && (
         <>
           <p>
-            {t.removals.text(
+            {t.removals.text[pendingDecision.kind](
               formats.count(pendingDecision.removals),
               formats.count(pendingDecision.stored),
               formats.percent(pendingDecision.stored === 0 ? 1 : pendingDecision.removals / pendingDecision.stored),
             )}
           </p>
+          <dl className="facts">
+            <div>
+              <dt>{t.removals.receivedAt[pendingDecision.kind]}</dt>
+              <dd>
+                <time dateTime={pendingDecision.receivedAt}>{formats.moment(pendingDecision.receivedAt)}</time>
+              </dd>
+            </div>
+            <div>
+              <dt>{t.removals.waitingSince}</dt>
+              <dd>
+                <time dateTime={pendingDecision.waitingSince}>{formats.moment(pendingDecision.waitingSince)}</time>
+              </dd>
+            </div>
+            <div>
+              <dt>{t.removals.why}</dt>
+              <dd>{pendingDecision.reasons.map((reason) => t.removals.reasons[reason]).join('; ')}</dd>
+            </div>
+            <div>
+              <dt>{t.removals.listId}</dt>
+              <dd>
+                <code>{pendingDecision.listId}</code>
+              </dd>
+            </div>
+          </dl>
           <div className="actions">
             <Button
               kind="primary"

@@ -42,6 +42,12 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                 <td data-name={t.runs.state}>
                   <RunState of={run} />
                   {run.state === 'failed' && <small className="block">{describeReason('ListUnusable', t)}</small>}
+                  {run.decisions?.map(({ listId, decision, by, removals, decidedAt }) => (
+                    <small key={listId} className="block">
+                      <time dateTime={decidedAt}>{formats.dateTime(decidedAt)}</time>:{' '}
+                      {t.removals.made[decision](by, formats.count(removals))}
+                    </small>
+                  ))}
                   {run.cancellation && (
                     <small className="block">
                       <bdi>{run.cancellation.by}</bdi>: <bdi>{run.cancellation.reason}</bdi>

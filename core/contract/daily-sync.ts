@@ -1,9 +1,9 @@
-import type { Run } from '../domain/run.ts';
-import type { PendingCursor } from './sync-activities.ts';
+import type { DailySync } from '../domain/daily-sync.ts';
+import type { RemovalLimits } from '../domain/removal-guard.ts';
 
 export const dailySyncWorkflow = 'dailySync';
 
-export interface DailySyncInput {
+export interface DailySyncInput extends RemovalLimits {
   readonly insurerId: string;
   /** permanent ID of the run: the caller that starts it creates it with newRunId */
   readonly runId: string;
@@ -11,34 +11,8 @@ export interface DailySyncInput {
   readonly syncWindow: number;
   /** CARE_MAX_ATTEMPTS */
   readonly careMaxRequests: number;
-  /** REMOVAL_LIMIT_PERCENT */
-  readonly removalLimitPercent: number;
   /** state from before continue-as-new; absent at the start */
-  readonly carried?: CarriedRun;
-}
-
-/** State that one execution of a run passes to the next. No sync is in progress at that moment. */
-export interface CarriedRun {
-  readonly run: Run;
-  /** number of saves so far */
-  readonly revision: number;
-  /** number of lists fetched so far */
-  readonly listCount: number;
-  /** a list must be fetched */
-  readonly isListDue: boolean;
-  /** a list could not be used, so the run ends as failed */
-  readonly hasListFailed: boolean;
-  /** where to continue among the pending patients; absent once each has been synced */
-  readonly cursor?: PendingCursor;
-  /** removals that wait for an operator */
-  readonly waitingRemovals?: WaitingRemovals;
-}
-
-export interface WaitingRemovals {
-  readonly listId: string;
-  readonly removals: number;
-  /** the list's ETag, stored once the removals have been applied */
-  readonly etag?: string;
+  readonly carried?: DailySync;
 }
 
 /** Signal: starts a run, or makes the current run fetch the new list. */
@@ -51,10 +25,19 @@ export const progressQuery = 'progress';
  */
 export const cancelRequestedSignal = 'cancelRequested';
 /**
- * Update: approves or rejects the removals that wait. Rejected with `NoDecisionAwaited` if none wait, and with
- * `DecisionOutdated` if a newer list is on its way, or the removals of another list wait now.
+ * Update: approves or rejects the removals of a question. Rejected with one of `decisionFailures`; `DecisionMade` has one
+ * detail, the MadeDecision.
  */
 export const decideRemovalsUpdate = 'decideRemovals';
+
+/** Types of the failures with which a decision is rejected, by DecisionFault. */
+export const decisionFailures = {
+  invalid: 'DecisionInvalid',
+  made: 'DecisionMade',
+  outdated: 'DecisionOutdated',
+  'not-awaited': 'NoDecisionAwaited',
+  unknown: 'DecisionUnknown',
+} as const;
 
 export interface CancelRequest {
   readonly operator: string;
@@ -63,7 +46,7 @@ export interface CancelRequest {
 
 export interface RemovalDecision {
   readonly decision: 'approve' | 'reject';
-  readonly operator: string;
-  /** the list whose removals the operator has seen, from Progress.decision; a newer list may have come since. If absent, it is not checked. */
+  /** names the question: `decision.listId` of the Progress; without it, the decision is about the question that is open */
   readonly listId?: string | undefined;
+  readonly operator: string;
 }

@@ -26,6 +26,8 @@ export interface SplitResult {
   /** all entries of the list, valid or not */
   readonly entries: number;
   readonly quarantined: number;
+  /** of these, the entries without a readable KVNR: they may be anybody's */
+  readonly unreadable: number;
   /** the number of objects that each of the 256 shards was written to */
   readonly shardParts: readonly number[];
 }

@@ -1,5 +1,10 @@
-/** Task queue of all workflows, and of the activities that do not call the insurer. */
+/** Task queue of all workflows, and of the short activities that do not call the insurer. */
 export const syncTaskQueue = 'sync';
+/**
+ * Task queue of the long activities of a daily sync about lists and all patients. They have slots of their own, so that
+ * pauses, access entries and syncs on demand always find a slot on `syncTaskQueue`.
+ */
+export const bulkTaskQueue = 'sync-bulk';
 /** Task queue of the activities that call the insurer for a daily sync. */
 export const lineTaskQueue = 'insurer-line';
 /** Task queue of the activities that call the insurer for a person who waits. */

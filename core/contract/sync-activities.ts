@@ -40,9 +40,18 @@ export interface SyncActivities {
   readLineState(input: { readonly insurerId: string }): Promise<LineState | undefined>;
   /** Reads which list was last applied completely; undefined before the first. */
   readAppliedList(input: { readonly insurerId: string }): Promise<AppliedListVersion | undefined>;
-  setAppliedList(input: AppliedListVersion & { readonly insurerId: string }): Promise<void>;
-  /** Forgets it, before another list is applied. Until then a 304 says nothing about the tables. */
-  forgetAppliedList(input: { readonly insurerId: string }): Promise<void>;
+  /** Forgets the list that was applied last, before the first write of another one. */
+  beginList(input: { readonly insurerId: string; readonly listId: string }): Promise<void>;
+  /** Stores that a list is applied completely, after its last write. Does nothing if another list has begun since. */
+  completeList(input: CompleteListInput): Promise<void>;
+  /** Returns the number of patients that other runs have removed without an operator's approval since a time (ISO 8601). */
+  countRecentRemovals(input: CountRecentRemovalsInput): Promise<number>;
+  /** Keeps a patient, whose care state is `reported-not-insured`, for a question to an operator. */
+  holdPatient(input: HoldPatientInput): Promise<void>;
+  /** Removes the patients that are held for a question, as `removePatient` does. Heartbeats. */
+  removeHeld(input: { readonly heldFor: string }): Promise<void>;
+  /** Makes all patients pending whose care state is `reported-not-insured`. Heartbeats. */
+  reopenReported(): Promise<void>;
   /** Adds an issue to a run. Adding the same issue again changes nothing. */
   recordIssue(input: RecordIssueInput): Promise<void>;
 }
@@ -106,6 +115,8 @@ export interface PatientCounts {
   readonly pending: number;
   /** patients marked as being removed that still exist */
   readonly removing: number;
+  /** stored patients whose care state is `reported-not-insured` */
+  readonly reported: number;
 }
 
 export interface SaveProgressInput {
@@ -119,6 +130,27 @@ export interface RecordIssueInput {
   readonly insurerId: string;
   readonly runId: string;
   readonly issue: Issue;
+}
+
+export interface CompleteListInput {
+  readonly insurerId: string;
+  readonly listId: string;
+  readonly etag?: string;
+}
+
+export interface CountRecentRemovalsInput {
+  readonly insurerId: string;
+  readonly since: string;
+  /** the run that is not counted */
+  readonly exceptRunId: string;
+}
+
+export interface HoldPatientInput {
+  readonly patientRef: string;
+  /** the patient's when the insurer answered 410 */
+  readonly revision?: number;
+  /** ID of the question */
+  readonly heldFor: string;
 }
 
 /** Identifies a list that was applied completely. */

@@ -2,9 +2,10 @@ import type { Kvnr } from './kvnr.ts';
 
 /**
  * `pending`: the care records are still to be fetched; `current`: they are stored; `failed`: the insurer's answer was
- * final (404, too large).
+ * final (404, too large); `reported-not-insured`: the insurer has answered 410, and the patient is to be removed or waits
+ * for an operator.
  */
-export type CareState = 'pending' | 'current' | 'failed';
+export type CareState = 'pending' | 'current' | 'failed' | 'reported-not-insured';
 
 export interface LastSync {
   readonly syncId: string;
@@ -41,6 +42,8 @@ export interface StoredPatient {
   readonly revision: number;
   /** the revision with which the patient was stored as new: it differs after a removal and a new import */
   readonly incarnation: number;
+  /** the question to an operator for which the patient is kept after a 410 */
+  readonly heldFor?: string;
   readonly lastSync?: LastSync;
   /** set while the patient is being removed; nothing more may be stored for it */
   readonly removing?: boolean;

@@ -1,4 +1,5 @@
 import { failuresOf, type LineUse } from './line.ts';
+import type { MadeDecision, RemovalQuestion } from './removal-decision.ts';
 
 export const phases = ['list', 'split', 'diff', 'apply', 'care-records', 'done'] as const;
 export type Phase = (typeof phases)[number];
@@ -14,8 +15,10 @@ export interface Progress {
   readonly phase: Phase;
   /** removals above the limit wait for `decideRemovals` */
   readonly awaitingDecision: boolean;
-  /** the list whose removals wait for the decision, how many they are, and how many patients are stored */
-  readonly decision?: { readonly listId: string; readonly removals: number; readonly stored: number };
+  /** the removals that the decision is about; a second question follows once this one is decided */
+  readonly decision?: RemovalQuestion;
+  /** what operators decided in this run, oldest first; absent in runs of 0.2.0 */
+  readonly decisions?: readonly MadeDecision[];
   readonly startedAt: string;
   readonly finishedAt?: string;
   /** of a cancelled run: who cancelled it, and why */
@@ -39,7 +42,11 @@ export interface Progress {
     readonly pending: number;
     readonly failed: number;
     readonly notInsured: number;
+    /** of notInsured: kept until an operator decides; absent if there are none */
+    readonly held?: number;
   };
+  /** patients that the run removed without an operator's approval; absent in runs of 0.2.0 */
+  readonly unapprovedRemovals?: number;
   readonly line: {
     readonly state: 'open' | 'paused';
     readonly busy: boolean;

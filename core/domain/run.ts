@@ -3,6 +3,7 @@ import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
 import { failureRateOf, type Phase, type Progress, type RunState } from './progress.ts';
 import { countFinished, etaSeconds, type RecentRate, ratePerMinute, startRate } from './rate.ts';
+import { decisionsMax, type MadeDecision, type RemovalQuestion } from './removal-decision.ts';
 
 /** The counts of a run, from which its progress is computed. Times are epoch ms. */
 export interface Run {
@@ -11,7 +12,8 @@ export interface Run {
   readonly state: RunState;
   readonly phase: Phase;
   readonly finishedAtMs?: number;
-  readonly decision?: Progress['decision'];
+  /** decisions of operators about removals, oldest first */
+  readonly decisions: readonly MadeDecision[];
   /** set when requested; reported once the run has ended as cancelled */
   readonly cancellation?: NonNullable<Progress['cancellation']>;
   readonly patients: Progress['patients'];
@@ -19,12 +21,17 @@ export interface Run {
     /** patients that were pending at the last count, plus those finished by then */
     readonly total: number;
     readonly done: number;
+    /** the insurer answered 410: removed, or held back */
     readonly notInsured: number;
+    /** of notInsured: held back until an operator decides */
+    readonly held: number;
     /** final: not fetched again until the insurer's entry changes */
     readonly permanentlyFailed: number;
     /** all requests failed: they stay pending for the next list */
     readonly exhausted: number;
   };
+  /** removals that no operator approved */
+  readonly unapprovedRemovals: number;
   readonly lineUse: LineUse;
   readonly rate: RecentRate;
 }
@@ -34,8 +41,10 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
   startedAtMs,
   state: 'running',
   phase: 'list',
+  decisions: [],
   patients: { listed: 0, new: 0, changed: 0, removed: 0, unchanged: 0, quarantined: 0 },
-  careRecords: { total: 0, done: 0, notInsured: 0, permanentlyFailed: 0, exhausted: 0 },
+  careRecords: { total: 0, done: 0, notInsured: 0, held: 0, permanentlyFailed: 0, exhausted: 0 },
+  unapprovedRemovals: 0,
   lineUse: zeroLineUse,
   rate: startRate(startedAtMs),
 });
@@ -62,19 +71,40 @@ export const countUnchangedList = (run: Run, stored: number): Run => ({
   patients: { ...run.patients, listed: stored, unchanged: stored },
 });
 
-export const countRemoved = (run: Run, removed: number): Run => ({
+/** Counts patients that were removed because they are not on the list. */
+export const countRemoved = (run: Run, removed: number, isApproved: boolean): Run => ({
   ...run,
   patients: { ...run.patients, removed: run.patients.removed + removed },
+  unapprovedRemovals: run.unapprovedRemovals + (isApproved ? 0 : removed),
+});
+
+/** Counts held patients that an operator's approval has removed. */
+export const countHeldRemoved = (run: Run, removed: number): Run => ({
+  ...run,
+  careRecords: { ...run.careRecords, held: Math.max(0, run.careRecords.held - removed) },
+});
+
+/** Counts that all held patients are pending again. */
+export const countReopened = (run: Run): Run => {
+  const { notInsured, held, ...rest } = run.careRecords;
+  return { ...run, careRecords: { ...rest, notInsured: notInsured - held, held: 0 } };
+};
+
+/** Adds a decision, and drops the oldest one if there are too many. */
+export const addDecision = (run: Run, decision: MadeDecision): Run => ({
+  ...run,
+  decisions: [...run.decisions, decision].slice(-decisionsMax),
 });
 
 /** Restarts the counts of care records with the patients that are pending in the table, including exhausted ones. */
 export const countPending = (run: Run, pending: number): Run => {
-  const { done, notInsured, permanentlyFailed } = run.careRecords;
+  const { done, notInsured, held, permanentlyFailed } = run.careRecords;
   return {
     ...run,
     careRecords: {
       done,
       notInsured,
+      held,
       permanentlyFailed,
       exhausted: 0,
       total: done + notInsured + permanentlyFailed + pending,
@@ -82,20 +112,25 @@ export const countPending = (run: Run, pending: number): Run => {
   };
 };
 
-export type PatientOutcome = 'done' | 'not-insured' | 'permanently-failed' | 'exhausted' | 'gone';
+export type PatientOutcome = 'done' | 'not-insured' | 'held' | 'permanently-failed' | 'exhausted' | 'gone';
 
-/** Counts the end of one patient's sync. A patient that has been removed (`gone`) leaves the total. */
+/**
+ * Counts the end of one patient's sync. A patient that has been removed (`gone`) leaves the total. `not-insured`: removed
+ * after a 410; `held`: kept after a 410 until an operator decides.
+ */
 export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse, nowMs: number): Run {
-  const { total, done, notInsured, permanentlyFailed, exhausted } = run.careRecords;
+  const { total, done, notInsured, held, permanentlyFailed, exhausted } = run.careRecords;
   return {
     ...run,
     careRecords: {
       total: total - (outcome === 'gone' ? 1 : 0),
       done: done + (outcome === 'done' ? 1 : 0),
-      notInsured: notInsured + (outcome === 'not-insured' ? 1 : 0),
+      notInsured: notInsured + (outcome === 'not-insured' || outcome === 'held' ? 1 : 0),
+      held: held + (outcome === 'held' ? 1 : 0),
       permanentlyFailed: permanentlyFailed + (outcome === 'permanently-failed' ? 1 : 0),
       exhausted: exhausted + (outcome === 'exhausted' ? 1 : 0),
     },
+    unapprovedRemovals: run.unapprovedRemovals + (outcome === 'not-insured' ? 1 : 0),
     lineUse: addLineUse(run.lineUse, lineUse),
     rate: countFinished(run.rate, nowMs),
   };
@@ -104,9 +139,10 @@ export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse
 /**
  * Returns the answer of a run to `progress` (docs/explanation/the-daily-run.md, "Progress").
  * @param line last known state of the line
+ * @param question the question that an operator can answer now
  */
-export function progressOf(run: Run, line: LineState, nowMs: number): Progress {
-  const { total, done, notInsured, permanentlyFailed, exhausted } = run.careRecords;
+export function progressOf(run: Run, line: LineState, nowMs: number, question?: RemovalQuestion): Progress {
+  const { total, done, notInsured, held, permanentlyFailed, exhausted } = run.careRecords;
   const pending = Math.max(0, total - done - notInsured - permanentlyFailed - exhausted);
   const rate = ratePerMinute(run.rate, run.finishedAtMs ?? nowMs);
   const eta = run.state === 'running' ? etaSeconds(pending, rate) : undefined;
@@ -114,14 +150,16 @@ export function progressOf(run: Run, line: LineState, nowMs: number): Progress {
     runId: run.runId,
     state: run.state,
     phase: run.phase,
-    awaitingDecision: run.decision !== undefined,
-    ...(run.decision && { decision: run.decision }),
+    awaitingDecision: question !== undefined,
+    ...(question && { decision: question }),
+    decisions: run.decisions,
     startedAt: new Date(run.startedAtMs).toISOString(),
     ...(run.finishedAtMs !== undefined && { finishedAt: new Date(run.finishedAtMs).toISOString() }),
     ...(run.state === 'cancelled' && run.cancellation && { cancellation: run.cancellation }),
     stale: false,
     patients: run.patients,
-    careRecords: { total, done, pending, failed: permanentlyFailed + exhausted, notInsured },
+    careRecords: { total, done, pending, failed: permanentlyFailed + exhausted, notInsured, ...(held > 0 && { held }) },
+    unapprovedRemovals: run.unapprovedRemovals,
     line: {
       ...line,
       requests: run.lineUse.requests,

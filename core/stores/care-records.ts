@@ -79,6 +79,9 @@ const recordIdOf = (sk: string): string => JSON.parse(`"${sk.slice(sk.indexOf('#
 
 /** Every version begins with a digit, and `:` follows 9 in ASCII. */
 const allVersions = ['0', ':'] as const;
+/** The parts of a list entry (entry-parts.ts) sort after all versions, and `0` follows `/`. */
+export const entryPartsPrefix = 'entry/';
+const allEntryParts = [entryPartsPrefix, 'entry0'] as const;
 
 interface Item {
   readonly patientRef: string;
@@ -256,9 +259,11 @@ export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: 
     async listAll(patientRef) {
       const items: string[] = [];
       for await (const { sk } of query(patientRef, allVersions, ['sk'])) items.push(sk);
+      const versionsOfItems = items.map((sk) => sk.slice(0, sk.indexOf('#')));
+      for await (const { sk } of query(patientRef, allEntryParts, ['sk'])) items.push(sk);
       const objectKeys = await objects.listAll(patientRef);
       const versions = [
-        ...items.map((sk) => sk.slice(0, sk.indexOf('#'))),
+        ...versionsOfItems,
         ...objectKeys.map((key) => key.split('/')[2] ?? '').filter((place) => /^\d/.test(place)),
       ];
       const newestVersion = versions.sort().at(-1);

@@ -10,19 +10,14 @@ import {
   putObject,
 } from './objects.ts';
 
-/** Part of the key for large master data. A careVersion begins with a digit, so its keys sort before this one. */
-const entryPlace = 'entry';
-
 /**
  * The objects `documents/{patientRef}/{careVersion}/{sha256}` hold documents of care records, as the text that the
- * insurer sent, and records that are too large for an item. The objects `documents/{patientRef}/entry/{listId}/{sha256}` hold
- * master data that is too large for an item.
+ * insurer sent, and records that are too large for an item. 0.2.0 stored
+ * list entries that are too large for an item under `documents/{patientRef}/entry/`.
  */
 export interface DocumentsStore {
   /** @param text well-formed Unicode, because UTF-8 cannot represent lone surrogates */
   put(patientRef: string, careVersion: string, text: string): Promise<PayloadReference>;
-  /** @param listId part of the key, so that a late deletion of one list's object cannot meet a later list's */
-  putEntry(patientRef: string, listId: string, body: string): Promise<PayloadReference>;
   /** @throws PayloadError `missing`, `corrupt` */
   get(reference: PayloadReference): Promise<string>;
   /** Returns a presigned URL of the text; undefined if the object is gone. */
@@ -37,11 +32,9 @@ export interface DocumentsStore {
 }
 
 export const createDocumentsStore = (bucket: Bucket): DocumentsStore => {
-  const put = async (patientRef: string, place: string, text: string) =>
-    await putObject(bucket, `documents/${patientRef}/${place}/`, Buffer.from(text, 'utf8'));
   return {
-    put,
-    putEntry: async (patientRef, listId, body) => await put(patientRef, `${entryPlace}/${listId}`, body),
+    put: async (patientRef, careVersion, text) =>
+      await putObject(bucket, `documents/${patientRef}/${careVersion}/`, Buffer.from(text, 'utf8')),
     get: async (reference) => (await getObject(bucket, reference)).toString('utf8'),
     linkTo: async ({ key }, lifetimeSeconds) =>
       (await hasObject(bucket, key)) ? await linkToText(bucket, key, lifetimeSeconds) : undefined,

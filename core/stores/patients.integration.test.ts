@@ -1,11 +1,13 @@
+import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Kvnr } from '../domain/kvnr.ts';
+import { shardOf } from '../domain/shard.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
-import type { ListedPatient, ShardItem } from './patients.ts';
+import { type ListedPatient, PatientChanged, patientsTable, type ShardItem } from './patients.ts';
 import type { WriteGuard } from './write-guard.ts';
 
-const { patients, keysUnder } = openEmulatedStores();
+const { patients, careRecords, documents, dynamo, keysUnder } = openEmulatedStores();
 const kvnr = 'A123456780' as Kvnr;
 
 /** Returns a shard that no other test uses. Real shards are hexadecimal. */
@@ -55,14 +57,37 @@ test('the insurer’s text for a patient is returned unchanged', async () => {
   );
 });
 
-test('a body too large for an item is stored in the bucket, and is deleted there when it is replaced', async () => {
+test('an entry too large for an item is stored in parts, which are replaced in one transaction', async () => {
+  const partsOf = async (patientRef: string) => (await careRecords.listAll(patientRef)).items;
   const patientRef = await newPatient(large('äx'));
   expect((await patients.get(patientRef))?.body).toBe(large('äx'));
-  await patients.storeChanged([listed(patientRef, large('öy'))], 'list-2', new Map([[patientRef, 1]]));
+  expect(await partsOf(patientRef)).toEqual(['entry/1/0', 'entry/1/1', 'entry/1/2']);
+  await patients.storeChanged([listed(patientRef, large('öy'), 'new')], 'list-2', new Map([[patientRef, 1]]));
   expect((await patients.get(patientRef))?.body).toBe(large('öy'));
-  expect(await keysUnder(`documents/${patientRef}/`)).toHaveLength(1);
+  expect(await partsOf(patientRef)).toEqual(['entry/2/0', 'entry/2/1', 'entry/2/2']);
+
+  const late = patients.storeChanged([listed(patientRef, large('üz'), 'late')], 'list-1', new Map([[patientRef, 1]]));
+  await expect(late).rejects.toThrow(PatientChanged);
+  expect(await partsOf(patientRef)).toEqual(['entry/2/0', 'entry/2/1', 'entry/2/2']);
   await patients.storeChanged([listed(patientRef, '{"small":1.0}')], 'list-3', new Map([[patientRef, 2]]));
   expect((await patients.get(patientRef))?.body).toBe('{"small":1.0}');
+  expect(await partsOf(patientRef)).toEqual([]);
+});
+
+test('a large entry that 0.2.0 has put into the bucket can be read, and its object is deleted when it is replaced', async () => {
+  const patientRef = await newPatient();
+  const bodyRef = await documents.put(patientRef, 'entry/list-1', large('äx'));
+  const of020 = new UpdateCommand({
+    TableName: patientsTable,
+    Key: { shard: shardOf(patientRef), patientRef },
+    UpdateExpression: 'SET bodyRef = :bodyRef REMOVE #body, revision, incarnation',
+    ExpressionAttributeNames: { '#body': 'body' },
+    ExpressionAttributeValues: { ':bodyRef': bodyRef },
+  });
+  await dynamo.send(of020);
+  expect((await patients.get(patientRef))?.body).toBe(large('äx'));
+  await patients.storeChanged([listed(patientRef, large('öy'))], 'list-2', new Map([[patientRef, 0]]));
+  expect((await patients.get(patientRef))?.body).toBe(large('öy'));
   expect(await keysUnder(`documents/${patientRef}/`)).toEqual([]);
 });
 
@@ -105,6 +130,7 @@ test('pending patients are listed in order, up to a limit, and all patients are 
   expect(await patients.countShard(shard)).toEqual({
     stored: 11,
     pending: 9,
+    reported: 0,
     removing: [{ patientRef: removing, revision: 1 }],
   });
 });
@@ -133,24 +159,50 @@ test('a patient that is being removed is visible only to the removal', async () 
   expect(await patients.markRemoving(patientRef, 1)).toEqual({ listId: 'list-1', revision: 1 });
   expect(await patients.markRemoving(patientRef, 1)).toEqual({ listId: 'list-1', revision: 1 });
   expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(false);
-  expect(await patients.countShard(shard)).toEqual({ stored: 1, pending: 1, removing: [{ patientRef, revision: 1 }] });
+  const removing = [{ patientRef, revision: 1 }];
+  expect(await patients.countShard(shard)).toEqual({ stored: 1, pending: 1, reported: 0, removing });
   expect(await readShard(shard)).toMatchObject([{ patientRef: other }]);
   await patients.deleteRemoving(patientRef, 1);
   expect(await patients.markRemoving(patientRef, 1)).toBeUndefined();
   expect((await patients.countShard(shard)).removing).toEqual([]);
 });
 
-test('a patient who is no longer insured counts as being removed, until deleted or listed again', async () => {
+test('a patient reported as not insured is held or removed; reopened, the patient is pending, and late writes do nothing', async () => {
   const shard = newShard();
-  const [patientRef = ''] = await newPatients(shard, 1);
+  const [held = '', removed = ''] = await newPatients(shard, 2);
+  const reported = async () => (await patients.countShard(shard)).reported;
+  const heldFor = async (question: string) => await Array.fromAsync(patients.listHeld(shard, question));
+  for (const patientRef of [held, held, removed]) expect(await patients.markNotInsured(patientRef, 1)).toBe(true);
+  expect(await patients.get(held)).toMatchObject({ careState: 'reported-not-insured' });
+  expect(await patients.listPending(shard, undefined, 4)).toEqual([]);
+  expect(await patients.activateCareVersion(held, '1', 1)).toBe(false); // fetched before the 410
+  await patients.hold(held, 1, 'question-1');
+  expect(await heldFor('question-1')).toEqual([{ patientRef: held, revision: 1 }]);
+  expect(await heldFor('question-2')).toEqual([]);
+  await patients.markRemoving(removed, 1);
+  expect(await patients.readNotInsured(removed)).toEqual({ revision: 1 });
+  expect(await reported()).toBe(1);
+
+  await patients.reopenReported(shard);
+  await patients.reopenReported(shard);
+  expect(await patients.get(held)).toMatchObject({ careState: 'pending', revision: 2 });
+  expect(await patients.readNotInsured(removed)).toEqual({ revision: 1 }); // its removal goes on
+  expect(await patients.markNotInsured(held, 1)).toBe(false);
+  expect(await patients.markNotInsured(held, 2)).toBe(true);
+  await patients.hold(held, 1, 'question-1');
+  expect(await heldFor('question-1')).toEqual([]);
+  expect(await patients.markRemoving(held, 1)).toBeUndefined();
+  await patients.storeNew([listed(removed)], 'list-2', new Map([[removed, 1]]));
+  expect(await patients.readNotInsured(removed)).toBeUndefined();
+});
+
+test('care records that were fetched for a held patient, on demand, are stored', async () => {
+  const patientRef = await newPatient();
   await patients.markNotInsured(patientRef, 1);
-  await patients.markNotInsured(patientRef, 1);
-  expect(await patients.readNotInsured(patientRef)).toEqual({ revision: 1 });
-  expect(await patients.get(patientRef)).toBeUndefined();
-  expect((await patients.countShard(shard)).removing).toEqual([{ patientRef, revision: 1 }]);
-  await patients.storeNew([listed(patientRef)], 'list-2', new Map([[patientRef, 1]]));
-  expect(await patients.readNotInsured(patientRef)).toBeUndefined();
-  expect(await patients.get(patientRef)).toBeDefined();
+  await patients.hold(patientRef, 1, 'question-1');
+  expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(true);
+  expect(await patients.get(patientRef)).not.toHaveProperty('heldFor');
+  expect(await patients.get(patientRef)).toMatchObject({ careState: 'current', careVersion: '1' });
 });
 
 test('a late removal does not delete a patient who has been stored again', async () => {

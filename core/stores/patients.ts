@@ -1,8 +1,9 @@
-import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import { ConditionalCheckFailedException, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDBDocumentClient,
   GetCommand,
   paginateQuery,
+  TransactWriteCommand,
   UpdateCommand,
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
@@ -12,12 +13,14 @@ import type { CareState, LastSync, SeenPatient, StoredPatient, SyncEnd } from '.
 import { shardOf } from '../domain/shard.ts';
 import { sendOptions } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
+import { deletionsOf, type EntryParts, readEntry, splitEntry, type TransactItem } from './entry-parts.ts';
+import { PayloadError } from './objects.ts';
 import { forEachParallel } from './parallel.ts';
 import type { WriteGuard } from './write-guard.ts';
 
 export const patientsTable = 'Patients';
 
-/** A larger body is stored in the bucket, because a DynamoDB item holds 400 KB at most. */
+/** A larger body is stored in parts, because a DynamoDB item holds 400 KB at most. */
 const bodyInItemBytes = 300_000;
 const updatesAtOnce = 32;
 /** How long a tombstone is kept. No attempt of an activity that writes a list lives longer. */
@@ -114,10 +117,14 @@ export interface PatientsStore {
   ): Promise<void>;
   /** Returns at most `limit` pending patientRefs of a shard after `after`, in order. */
   listPending(shard: string, after: string | undefined, limit: number): Promise<string[]>;
-  /** Counts the stored and the pending patients of a shard, and lists the patients that are being removed. */
+  /**
+   * Counts the stored patients of a shard, those that are pending and those that are reported as not insured, and lists
+   * the patients that are being removed.
+   */
   countShard(shard: string): Promise<{
     readonly stored: number;
     readonly pending: number;
+    readonly reported: number;
     readonly removing: readonly Pick<ShardItem, 'patientRef' | 'revision'>[];
   }>;
   /** Reads a patient; undefined if unknown or being removed. */
@@ -155,14 +162,23 @@ export interface PatientsStore {
   /** Ensures that a staged version never becomes the current one. Returns false if it already is. */
   discardCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /**
-   * Marks a patient as being removed because the insurer has answered 410. From then on the insurer is not asked for
-   * the patient again, even if the removal comes late or fails. Idempotent.
+   * Sets the care state `reported-not-insured`, because the insurer has answered 410. From then on the insurer is not asked
+   * for the patient, until the patient is held or reopened. Idempotent.
    * @param revision as read before the request; another revision means that a list has changed the patient since
-   * @returns whether the patient has the mark now
+   * @returns whether the patient has the mark now; false for a patient who is being removed
    */
   markNotInsured(patientRef: string, revision: number): Promise<boolean>;
-  /** Returns the revision of a patient that has this mark and is not deleted yet. */
+  /** Returns the revision of a patient that has this mark, is being removed, and is not deleted yet. */
   readNotInsured(patientRef: string): Promise<{ readonly revision: number } | undefined>;
+  /**
+   * Keeps a reported patient for a question to an operator. Changes nothing if the care state is another one. Idempotent.
+   * @param revision as read before the request; absent if an activity of 0.2.0 has made it
+   */
+  hold(patientRef: string, revision: number | undefined, heldFor: string): Promise<void>;
+  /** Lists the patients of a shard that are held for a question, also those that are being removed. */
+  listHeld(shard: string, heldFor: string): AsyncIterable<Pick<ShardItem, 'patientRef' | 'revision'>>;
+  /** Makes the reported patients of a shard pending, with a new revision. Idempotent. */
+  reopenReported(shard: string): Promise<void>;
   /**
    * Marks a patient as being removed. Returns the list that stored or changed it last; undefined if there is no such
    * patient, or it has another revision.
@@ -188,6 +204,8 @@ interface PatientItem {
   readonly kvnr: Kvnr;
   readonly body?: string;
   /** replaces body if that is large */
+  readonly bodyParts?: EntryParts;
+  /** replaces body if that is large, in items of 0.2.0 */
   readonly bodyRef?: PayloadReference;
   readonly contentHash: string;
   readonly careState: CareState;
@@ -208,6 +226,8 @@ interface PatientItem {
   readonly lastSync?: LastSync;
   readonly removing?: boolean;
   readonly notInsured?: boolean;
+  /** the question for which the patient is kept after a 410 */
+  readonly heldFor?: string;
   readonly listed: ShardItem['listed'];
 }
 
@@ -223,30 +243,55 @@ const inProgressValues = { ':requested': 'requested', ':running': 'running' };
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
 export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: DocumentsStore): PatientsStore {
-  const placeBody = async ({ patientRef, body }: ListedPatient, listId: string) =>
-    Buffer.byteLength(body) <= bodyInItemBytes
-      ? { body }
-      : { bodyRef: await documents.putEntry(patientRef, listId, body) };
+  /**
+   * Returns how a new entry is stored, and the writes of its parts and of those that it replaces. They belong into the same
+   * transaction as the patient's item, so that a crash leaves no part behind.
+   */
+  const place = ({ patientRef, body }: ListedPatient, revision: number, replaced: PatientItem | undefined) => {
+    const isCurrent = (replaced?.revision ?? 0) + 1 === revision; // otherwise the transaction fails
+    const deletions = isCurrent && replaced?.bodyParts ? deletionsOf(patientRef, replaced.bodyParts) : [];
+    if (Buffer.byteLength(body) <= bodyInItemBytes)
+      return { value: body, set: '#body', remove: 'bodyParts, bodyRef', writes: deletions };
+    const { parts, puts } = splitEntry(patientRef, revision, body);
+    return { value: parts, set: 'bodyParts', remove: '#body, bodyRef', writes: [...puts, ...deletions] };
+  };
 
-  /** Makes one conditional write. Returns the item as it was before, or undefined if the condition did not hold. */
+  /**
+   * Makes one conditional write, and others with it in one transaction.
+   * @returns the item as it was before, which is empty after a transaction; undefined if the condition did not hold
+   */
   const update = async (
     patientRef: string,
     input: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
     writeGuard?: WriteGuard,
+    writes: readonly TransactItem[] = [],
   ): Promise<Partial<PatientItem> | undefined> => {
+    const write = {
+      TableName: patientsTable,
+      Key: keyOf(patientRef),
+      ConditionExpression: isStored,
+      ExpressionAttributeNames: namesOf('removing'),
+      ...input,
+    };
     try {
-      const command = new UpdateCommand({
-        TableName: patientsTable,
-        Key: keyOf(patientRef),
-        ReturnValues: 'ALL_OLD',
-        ConditionExpression: isStored,
-        ExpressionAttributeNames: namesOf('removing'),
-        ...input,
-      });
       writeGuard?.check();
-      return (await dynamo.send(command, sendOptions(writeGuard))).Attributes ?? {};
+      if (writes.length === 0) {
+        const command = new UpdateCommand({ ReturnValues: 'ALL_OLD', ...write });
+        return (await dynamo.send(command, sendOptions(writeGuard))).Attributes ?? {};
+      }
+      const { UpdateExpression = '', ...update } = write;
+      const command = new TransactWriteCommand({
+        TransactItems: [{ Update: { UpdateExpression, ...update } }, ...writes],
+      });
+      await dynamo.send(command, sendOptions(writeGuard));
+      return {};
     } catch (error) {
       if (error instanceof ConditionalCheckFailedException) return undefined;
+      if (
+        error instanceof TransactionCanceledException &&
+        error.CancellationReasons?.[0]?.Code === 'ConditionalCheckFailed'
+      )
+        return undefined;
       throw error;
     }
   };
@@ -255,6 +300,21 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     const command = new GetCommand({ TableName: patientsTable, Key: keyOf(patientRef), ConsistentRead: true });
     const item = (await dynamo.send(command)).Item as PatientItem | undefined;
     return item?.expiresAt === undefined ? item : undefined;
+  };
+
+  /** @throws PayloadError `missing` if the parts of the entry are gone, although the patient has not changed */
+  const readWithBody = async (patientRef: string) => {
+    let missing: number | undefined;
+    for (;;) {
+      const item = await readItem(patientRef);
+      if (item === undefined || item.removing) return undefined;
+      const { bodyParts, bodyRef, body = '' } = item;
+      if (bodyParts === undefined) return { item, body: bodyRef ? await documents.get(bodyRef) : body };
+      const entry = await readEntry(dynamo, patientRef, bodyParts);
+      if (entry !== undefined) return { item, body: entry };
+      if (missing === bodyParts.revision) throw new PayloadError('missing');
+      missing = bodyParts.revision; // a list has replaced the entry between the reads
+    }
   };
 
   const readLastSync: PatientsStore['readLastSync'] = async (patientRef) => {
@@ -331,14 +391,16 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
         const seenRevision = seen.get(patientRef);
-        const { body, bodyRef } = await placeBody(patient, listId);
+        const replaced = seenRevision === undefined ? undefined : await readItem(patientRef);
+        const next = (seenRevision ?? 0) + 1;
+        const { value, set, remove, writes } = place(patient, next, replaced);
         const before = await update(
           patientRef,
           {
             UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, careState = :pending,
-              ${bodyRef ? 'bodyRef' : '#body'} = :body, revision = :next, incarnation = :next
-              REMOVE ${bodyRef ? '#body' : 'bodyRef'}, #removing, notInsured, careVersion, discardedVersion,
-              discardedVersions, lastSync, goneIn, expiresAt`,
+              ${set} = :body, revision = :next, incarnation = :next
+              REMOVE ${remove}, #removing, notInsured, careVersion, discardedVersion,
+              discardedVersions, lastSync, goneIn, heldFor, expiresAt`,
             ConditionExpression:
               seenRevision === undefined
                 ? 'attribute_not_exists(patientRef)'
@@ -349,14 +411,15 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
               ':contentHash': contentHash,
               ':listed': { listId, as: 'new' },
               ':pending': 'pending',
-              ':body': bodyRef ?? body,
-              ':next': (seenRevision ?? 0) + 1,
+              ':body': value,
+              ':next': next,
               ...(seenRevision !== undefined && { ':revision': seenRevision }),
             },
           },
           writeGuard,
+          writes,
         );
-        if (before?.bodyRef && before.bodyRef.key !== bodyRef?.key) await documents.delete(before.bodyRef);
+        if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
         if (before !== undefined) return;
         const item = await readItem(patientRef);
         if (item?.listed.listId !== listId || item.contentHash !== contentHash) throw new PatientChanged();
@@ -367,14 +430,15 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
         const revision = seen.get(patientRef) ?? 0;
-        const { body, bodyRef } = await placeBody(patient, listId);
+        const replaced = await readItem(patientRef);
+        const { value, set, remove, writes } = place(patient, revision + 1, replaced);
         const change = async (from: 'failed' | 'any other') =>
           await update(
             patientRef,
             {
               UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, revision = :next,
-              ${bodyRef ? 'bodyRef = :body' : '#body = :body'} ${from === 'failed' ? ', careState = :pending' : ''}
-              REMOVE goneIn, ${bodyRef ? '#body' : 'bodyRef'}`,
+              ${set} = :body ${from === 'failed' ? ', careState = :pending' : ''}
+              REMOVE goneIn, ${remove}`,
               ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}
                 AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
               ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
@@ -382,7 +446,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
                 ':kvnr': kvnr,
                 ':contentHash': contentHash,
                 ':listed': { listId, as: 'changed' },
-                ':body': bodyRef ?? body,
+                ':body': value,
                 ':failed': 'failed',
                 ':revision': revision,
                 ':next': revision + 1,
@@ -390,9 +454,10 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
               },
             },
             writeGuard,
+            writes,
           );
         const before = (await change('any other')) ?? (await change('failed'));
-        if (before?.bodyRef && before.bodyRef.key !== bodyRef?.key) await documents.delete(before.bodyRef);
+        if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
         if (before !== undefined) return;
         const item = await readItem(patientRef);
         const isOurs = item?.listed.listId === listId && item.contentHash === contentHash;
@@ -429,7 +494,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async countShard(shard) {
-      const counts = { stored: 0, pending: 0, removing: [] as { patientRef: string; revision: number }[] };
+      const counts = { stored: 0, pending: 0, reported: 0, removing: [] as { patientRef: string; revision: number }[] };
       for await (const { patientRef, revision = 0, careState, removing } of query(
         shard,
         ['patientRef', 'revision', 'careState', 'removing'],
@@ -438,15 +503,16 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         if (removing) counts.removing.push({ patientRef, revision });
         else counts.stored += 1;
         if (!removing && careState === 'pending') counts.pending += 1;
+        if (!removing && careState === 'reported-not-insured') counts.reported += 1;
       }
       return counts;
     },
 
     async get(patientRef) {
-      const item = await readItem(patientRef);
-      if (item === undefined || item.removing) return undefined;
-      const { kvnr, contentHash, careState, careVersion, lastSync } = item;
-      const body = item.bodyRef ? await documents.get(item.bodyRef) : (item.body ?? '');
+      const read = await readWithBody(patientRef);
+      if (read === undefined) return undefined;
+      const { item, body } = read;
+      const { kvnr, contentHash, careState, careVersion, heldFor, lastSync } = item;
       return {
         patientRef,
         kvnr,
@@ -456,6 +522,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         revision: item.revision ?? 0,
         incarnation: item.incarnation ?? 0,
         ...(careVersion !== undefined && { careVersion }),
+        ...(heldFor !== undefined && { heldFor }),
         ...(lastSync !== undefined && { lastSync }),
       };
     },
@@ -532,8 +599,10 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async activateCareVersion(patientRef, careVersion, incarnation) {
       const before = await update(patientRef, {
-        UpdateExpression: 'SET careVersion = :version, careState = :current',
+        UpdateExpression: 'SET careVersion = :version, careState = :current REMOVE notInsured, heldFor',
+        // a fetch from before a 410 must not undo it; one for a held patient has asked the insurer again
         ConditionExpression: `${isStored} AND ${isSeen('incarnation', incarnation)}
+          AND (attribute_not_exists(notInsured) OR attribute_exists(heldFor))
           AND (attribute_not_exists(careVersion) OR careVersion <= :version)
           AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
           AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
@@ -573,9 +642,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async markNotInsured(patientRef, revision) {
       const before = await update(patientRef, {
-        UpdateExpression: 'SET #removing = :yes, notInsured = :yes',
-        ConditionExpression: `${isPatient} AND ${isSeen('revision', revision)}`,
-        ExpressionAttributeValues: { ':yes': true, ':revision': revision },
+        UpdateExpression: 'SET notInsured = :yes, careState = :reported REMOVE heldFor',
+        ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}`,
+        ExpressionAttributeValues: { ':yes': true, ':reported': 'reported-not-insured', ':revision': revision },
       });
       return before !== undefined;
     },
@@ -583,6 +652,41 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async readNotInsured(patientRef) {
       const item = await readItem(patientRef);
       return item?.notInsured ? { revision: item.revision ?? 0 } : undefined;
+    },
+
+    async hold(patientRef, revision, heldFor) {
+      await update(patientRef, {
+        UpdateExpression: 'SET heldFor = :heldFor',
+        ConditionExpression: `${isStored} AND careState = :reported${revision === undefined ? '' : ` AND ${isSeen('revision', revision)}`}`,
+        ExpressionAttributeValues: {
+          ':heldFor': heldFor,
+          ':reported': 'reported-not-insured',
+          ...(revision !== undefined && { ':revision': revision }),
+        },
+      });
+    },
+
+    async *listHeld(shard, heldFor) {
+      for await (const item of query(shard, ['patientRef', 'revision', 'heldFor'], 'patients'))
+        if (item.heldFor === heldFor) yield { patientRef: item.patientRef, revision: item.revision ?? 0 };
+    },
+
+    async reopenReported(shard) {
+      for await (const { patientRef, careState } of query(shard, ['patientRef', 'careState'], 'patients')) {
+        if (careState !== 'reported-not-insured') continue;
+        await update(patientRef, {
+          // the new revision stops a removal that has begun before
+          UpdateExpression:
+            'SET careState = :pending, revision = if_not_exists(revision, :none) + :one REMOVE notInsured, heldFor',
+          ConditionExpression: `${isStored} AND careState = :reported`,
+          ExpressionAttributeValues: {
+            ':pending': 'pending',
+            ':reported': 'reported-not-insured',
+            ':none': 0,
+            ':one': 1,
+          },
+        });
+      }
     },
 
     async markRemoving(patientRef, seenRevision, writeGuard) {
@@ -617,8 +721,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         patientRef,
         {
           UpdateExpression: `SET revision = :next, expiresAt = :expiresAt
-            REMOVE #kvnr, #body, bodyRef, contentHash, careState, careVersion, discardedVersion, discardedVersions,
-            lastSync, #removing, notInsured, #listed, incarnation`,
+            REMOVE #kvnr, #body, bodyParts, bodyRef, contentHash, careState, careVersion, discardedVersion, discardedVersions,
+            lastSync, #removing, notInsured, heldFor, #listed, incarnation`,
           ConditionExpression: `${isPatient} AND attribute_exists(#removing) AND ${isSeen('revision', revision)}`,
           ExpressionAttributeNames: namesOf('kvnr', 'body', 'removing', 'listed'),
           ExpressionAttributeValues: {

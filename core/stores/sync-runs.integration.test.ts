@@ -8,6 +8,11 @@ const { syncRuns } = openEmulatedStores();
 const progressFor = (runId: string, phase: 'list' | 'done' = 'list') =>
   progressOf({ ...startRun(runId, 0), phase }, { state: 'open', busy: false }, 0);
 
+async function applyList(insurerId: string, listId: string, etag: string): Promise<void> {
+  await syncRuns.beginList(insurerId, listId);
+  await syncRuns.completeList(insurerId, listId, etag);
+}
+
 test('the last progress of a run is stored, and a late one changes nothing', async () => {
   const insurerId = randomUUID();
   await syncRuns.saveProgress(insurerId, progressFor('run-1', 'done'), 2);
@@ -28,7 +33,7 @@ test('runs are listed newest first, page by page, without issues and lists among
     await syncRuns.saveProgress(insurerId, progressFor(runId), 1);
     await syncRuns.addIssues(insurerId, runId, [{ kind: 'list', reason: 'ListUnusable' }]);
   }
-  await syncRuns.setAppliedList(insurerId, { listId: 'l', etag: '"e"' });
+  await applyList(insurerId, 'l', '"e"');
   const seen: string[] = [];
   let after: string | undefined;
   do {
@@ -68,9 +73,27 @@ test('a patient who fails twice in one run is one issue, with the last reason', 
 test('the list that was applied last is stored', async () => {
   const insurerId = randomUUID();
   expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
-  await syncRuns.setAppliedList(insurerId, { listId: 'l1', etag: '"e1"' });
-  await syncRuns.setAppliedList(insurerId, { listId: 'l2', etag: 'W/"e2"' });
+  await applyList(insurerId, 'l1', '"e1"');
+  await applyList(insurerId, 'l2', 'W/"e2"');
   expect(await syncRuns.readAppliedList(insurerId)).toEqual({ listId: 'l2', etag: 'W/"e2"' });
+});
+
+test('from the first write of another list on, no list is applied until that one is complete', async () => {
+  const insurerId = randomUUID();
+  await applyList(insurerId, 'l1', '"e1"');
+  await syncRuns.beginList(insurerId, 'l2');
+  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+  await syncRuns.completeList(insurerId, 'l1', '"e1"'); // late: another list has begun since
+  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+  await syncRuns.completeList(insurerId, 'l2', undefined);
+  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+});
+
+test('completing a list twice changes nothing', async () => {
+  const insurerId = randomUUID();
+  await applyList(insurerId, 'l1', '"e1"');
+  await syncRuns.completeList(insurerId, 'l1', '"e1"');
+  expect(await syncRuns.readAppliedList(insurerId)).toEqual({ listId: 'l1', etag: '"e1"' });
 });
 
 test('a run has one sample for each change', async () => {
@@ -96,7 +119,7 @@ test('the first pseudonym key is recognised, and any other key is rejected', asy
 
 test('an applied list can be forgotten', async () => {
   const insurerId = randomUUID();
-  await syncRuns.setAppliedList(insurerId, { listId: 'l', etag: '"e"' });
+  await applyList(insurerId, 'l', '"e"');
   await syncRuns.forgetAppliedList(insurerId);
   await syncRuns.forgetAppliedList(insurerId);
   expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();

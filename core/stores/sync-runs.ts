@@ -36,7 +36,10 @@ export interface SyncRunsStore {
    */
   listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
   readAppliedList(insurerId: string): Promise<AppliedListVersion | undefined>;
-  setAppliedList(insurerId: string, list: AppliedListVersion): Promise<void>;
+  /** Forgets the applied list, because the writes of another one begin. Idempotent. */
+  beginList(insurerId: string, listId: string): Promise<void>;
+  /** Stores a list as applied. Does nothing if another list has begun since. Without an ETag, no list is applied. Idempotent. */
+  completeList(insurerId: string, listId: string, etag: string | undefined): Promise<void>;
   /** Makes the next run apply its whole list, even if the list has not changed. */
   forgetAppliedList(insurerId: string): Promise<void>;
   /**
@@ -151,8 +154,21 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       return (await dynamo.send(command)).Item?.['list'] as AppliedListVersion | undefined;
     },
 
-    async setAppliedList(insurerId, list) {
-      await dynamo.send(new PutCommand({ TableName: syncRunsTable, Item: { ...appliedListKey(insurerId), list } }));
+    async beginList(insurerId, listId) {
+      const Item = { ...appliedListKey(insurerId), applying: listId };
+      await dynamo.send(new PutCommand({ TableName: syncRunsTable, Item }));
+    },
+
+    async completeList(insurerId, listId, etag) {
+      const command = new PutCommand({
+        TableName: syncRunsTable,
+        Item: { ...appliedListKey(insurerId), ...(etag !== undefined && { list: { listId, etag } }) },
+        ConditionExpression: 'applying = :listId',
+        ExpressionAttributeValues: { ':listId': listId },
+      });
+      await dynamo.send(command).catch((error: unknown) => {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      });
     },
 
     async forgetAppliedList(insurerId) {

@@ -35,7 +35,9 @@ test('before the first run there is no progress, and cancel and decide fail with
   const { sync } = await open();
   expect(await sync.readProgress()).toBeUndefined();
   await expect(sync.cancel({ operator: 'olga', reason: 'a test' })).rejects.toMatchObject({ fault: 'no-run' });
-  await expect(sync.decideRemovals({ decision: 'approve', operator: 'o' })).rejects.toMatchObject({ fault: 'no-run' });
+  await expect(
+    sync.decideRemovals({ decision: 'approve', listId: '20261124T213000Z-00000000-1', operator: 'o' }),
+  ).rejects.toMatchObject({ fault: 'no-run' });
 });
 
 test('a second start joins the current run', async () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Client,
   ServiceError,
@@ -14,6 +15,7 @@ import {
   type DailySyncInput,
   dailySyncWorkflow,
   decideRemovalsUpdate,
+  decisionFailures,
   progressQuery,
   type RemovalDecision,
   triggerSignal,
@@ -21,6 +23,7 @@ import {
 import { dailySyncId, syncTaskQueue } from '../contract/names.ts';
 import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
 import type { Progress } from '../domain/progress.ts';
+import type { MadeDecision } from '../domain/removal-decision.ts';
 import { newRunId } from '../domain/run-id.ts';
 import { GateError } from '../stores/gate.ts';
 import type { Stores } from '../stores/open-stores.ts';
@@ -28,16 +31,22 @@ import type { Stores } from '../stores/open-stores.ts';
 export type DailySyncFault =
   | 'no-run'
   | 'no-decision-awaited'
+  | 'decision-invalid'
+  | 'decision-made'
   | 'decision-outdated'
+  | 'decision-unknown'
   | 'no-worker'
   | 'temporal-unavailable';
 
 export class DailySyncError extends Error {
   override readonly name = 'DailySyncError';
   readonly fault: DailySyncFault;
-  constructor(fault: DailySyncFault, options?: ErrorOptions) {
+  /** with `decision-made`: the decision that was made before */
+  readonly made?: MadeDecision;
+  constructor(fault: DailySyncFault, { made, ...options }: ErrorOptions & { made?: MadeDecision | undefined } = {}) {
     super(`daily sync: ${fault}`, options);
     this.fault = fault;
+    if (made !== undefined) this.made = made;
   }
 }
 
@@ -62,19 +71,24 @@ export interface DailySyncClient {
    */
   cancel(request: CancelRequest): Promise<void>;
   /**
-   * Approves or rejects the removals that wait.
-   * @throws DailySyncError `no-run`, `no-decision-awaited`, `decision-outdated`, `no-worker` after ten seconds,
-   *   `temporal-unavailable`
+   * Approves or rejects the removals of a question. If the run continues as new meanwhile, asks its next execution.
+   * @throws DailySyncError `no-run`; `no-decision-awaited`, `decision-made`, `decision-outdated`, `decision-unknown`;
+   *   `no-worker` after ten seconds; `temporal-unavailable`
    */
   decideRemovals(decision: RemovalDecision): Promise<Progress>;
 }
 
-type DailySyncConfig = Pick<ClientConfig, 'INSURER_ID' | 'SYNC_WINDOW' | 'CARE_MAX_ATTEMPTS' | 'REMOVAL_LIMIT_PERCENT'>;
+type DailySyncConfig = Pick<
+  ClientConfig,
+  'INSURER_ID' | 'SYNC_WINDOW' | 'CARE_MAX_ATTEMPTS' | 'REMOVAL_LIMIT_PERCENT' | 'REMOVAL_LIMIT_PEOPLE'
+>;
 
 /** Timeouts in milliseconds: for answers of the server itself, and for a query and an update, which need a worker. */
 const serverTimeoutMs = 5_000;
 const queryTimeoutMs = 2_000;
 const updateTimeoutMs = 10_000;
+/** How long the next execution of a run takes to start, after continue-as-new. */
+const continueDelayMs = 200;
 
 export function createDailySyncClient(
   client: Client,
@@ -129,6 +143,7 @@ export function createDailySyncClient(
         syncWindow: config.SYNC_WINDOW,
         careMaxRequests: config.CARE_MAX_ATTEMPTS,
         removalLimitPercent: config.REMOVAL_LIMIT_PERCENT,
+        removalLimitPeople: config.REMOVAL_LIMIT_PEOPLE,
       };
       try {
         return await within(client, serverTimeoutMs, async () => {
@@ -139,7 +154,6 @@ export function createDailySyncClient(
             signal: triggerSignal,
             signalArgs: [],
             memo: { runId },
-            workflowTaskTimeout: '30 s', // so that a slow worker completes its tasks: ADR 0014
           });
           const { memo } = await handle.describe();
           const currentRunId = String(memo?.['runId'] ?? runId);
@@ -173,13 +187,26 @@ export function createDailySyncClient(
     },
 
     async decideRemovals(decision) {
-      await requireRunning();
-      const handle = client.workflow.getHandle(workflowId);
-      return await within(client, updateTimeoutMs, () =>
-        handle.executeUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate, { args: [decision] }),
-      ).catch((error: unknown) => {
-        throw new DailySyncError(updateFault(error), { cause: error });
-      });
+      const untilMs = Date.now() + updateTimeoutMs;
+      const handle = client.workflow.getHandle(workflowId); // without a run ID: the current execution
+      for (let isRepeated = false; ; isRepeated = true) {
+        await requireRunning();
+        try {
+          return await client.connection.withDeadline(untilMs, () =>
+            handle.executeUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate, { args: [decision] }),
+          );
+        } catch (error) {
+          const failed = decisionError(error);
+          const { made } = failed;
+          // the attempt before has been carried out, and only its answer was lost
+          if (isRepeated && made?.by === decision.operator && made.decision === decision.decision) {
+            const progress = await ask();
+            if (typeof progress === 'object') return progress;
+          }
+          if (!hasExecutionEnded(error) || Date.now() + continueDelayMs > untilMs) throw failed;
+          await sleep(continueDelayMs);
+        }
+      }
     },
   };
 }
@@ -187,13 +214,30 @@ export function createDailySyncClient(
 const within = <Answer>(client: Client, ms: number, call: () => Promise<Answer>): Promise<Answer> =>
   client.connection.withDeadline(Date.now() + ms, call);
 
-function updateFault(error: unknown): DailySyncFault {
-  if (error instanceof WorkflowNotFoundError) return 'no-run';
-  if (error instanceof WorkflowUpdateFailedError) {
-    const type = error.cause instanceof ApplicationFailure ? error.cause.type : undefined;
-    if (type === 'NoDecisionAwaited') return 'no-decision-awaited';
-    if (type === 'DecisionOutdated') return 'decision-outdated';
-    throw error;
+function decisionError(error: unknown): DailySyncError {
+  if (error instanceof WorkflowNotFoundError) return new DailySyncError('no-run', { cause: error });
+  if (!(error instanceof WorkflowUpdateFailedError)) {
+    const fault = error instanceof ServiceError ? 'temporal-unavailable' : 'no-worker';
+    return new DailySyncError(fault, { cause: error });
   }
-  return error instanceof ServiceError ? 'temporal-unavailable' : 'no-worker';
+  if (hasExecutionEnded(error)) return new DailySyncError('no-run', { cause: error });
+  const rejection = error.cause instanceof ApplicationFailure ? error.cause : undefined;
+  const fault = faultsByType[rejection?.type ?? ''];
+  if (fault === undefined) throw error;
+  return new DailySyncError(fault, { cause: error, made: rejection?.details?.[0] as MadeDecision | undefined });
 }
+
+const faultsByType: Readonly<Record<string, DailySyncFault>> = {
+  [decisionFailures.invalid]: 'decision-invalid',
+  [decisionFailures.made]: 'decision-made',
+  [decisionFailures.outdated]: 'decision-outdated',
+  [decisionFailures['not-awaited']]: 'no-decision-awaited',
+  [decisionFailures.unknown]: 'decision-unknown',
+};
+
+/** Returns whether the execution of the run ended before it took the update. The run may have continued as new. */
+const hasExecutionEnded = (error: unknown): boolean =>
+  error instanceof WorkflowNotFoundError ||
+  (error instanceof WorkflowUpdateFailedError &&
+    error.cause instanceof ApplicationFailure &&
+    error.cause.type === 'AcceptedUpdateCompletedWorkflow');

@@ -1,6 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
-import { lineTaskQueue, syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
+import { bulkTaskQueue, lineTaskQueue, syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import {
   type MetricDimension,
@@ -15,7 +15,7 @@ export const minute = Duration.minutes(1);
 /** Dimensions whose values are known. For the others, a search expression finds the values. */
 const knownValues: Partial<Record<MetricDimension, readonly string[]>> = {
   fault: lineFaults,
-  taskQueue: [syncTaskQueue, lineTaskQueue, urgentLineTaskQueue],
+  taskQueue: [syncTaskQueue, bulkTaskQueue, lineTaskQueue, urgentLineTaskQueue],
 };
 
 export interface AppMetricOptions {

@@ -122,7 +122,7 @@ export function workerPermissions(
   const table = tableIn(scope);
   return [
     table(['GetItem', 'Query', 'UpdateItem'], patientsTable),
-    table(['GetItem', 'Query', 'BatchWriteItem'], careRecordsTable),
+    table(['GetItem', 'Query', 'PutItem', 'DeleteItem', 'BatchWriteItem'], careRecordsTable),
     table(['GetItem', 'PutItem'], lineTable),
     table(['GetItem', 'Query', 'PutItem', 'BatchWriteItem'], syncRunsTable),
     table(['PutItem', 'Query'], accessLogTable), // entries can be appended and read, but not changed or deleted

@@ -1,3 +1,5 @@
+import type { MadeDecision } from '../../core/domain/removal-decision.ts';
+
 /**
  * All problems that the API returns (RFC 9457), with status and title. docs/reference/problems.md explains each one
  * under its name.
@@ -13,8 +15,13 @@ export const problems = {
   'no-run-yet': { status: 404, title: 'There is no such run' },
   'line-unknown': { status: 404, title: 'No worker has ever held this line' },
   'no-run-under-way': { status: 409, title: 'No run is in progress' },
+  'decision-unknown': { status: 404, title: 'The run has not asked for this decision' },
   'no-decision-awaited': { status: 409, title: 'The run does not wait for a decision about removals' },
-  'decision-outdated': { status: 409, title: 'A newer list has come or is on its way, and may change the removals' },
+  'decision-made': { status: 409, title: 'An operator has made this decision before' },
+  'decision-outdated': {
+    status: 409,
+    title: 'The decision is about an older list: a newer one is there or on its way',
+  },
   'line-superseded': { status: 409, title: 'Another operator paused or resumed the line' },
   'care-records-changed': { status: 409, title: 'The care records have changed since the first page' },
   'link-expired': { status: 410, title: 'This link has expired' },
@@ -47,6 +54,8 @@ export interface ProblemDetails {
   /** tells people what to do; holds no value of the request and no person */
   readonly detail?: string;
   readonly errors?: readonly FieldError[];
+  /** with `decision-made`: who decided what, and when */
+  readonly made?: Pick<MadeDecision, 'decision' | 'by' | 'decidedAt'>;
 }
 
 /** Thrown to end an operation with a problem. */

@@ -105,7 +105,14 @@ export const operations = {
       description: 'The decision is made. The answer holds the progress.',
       schema: schemas.progress,
     },
-    problems: ['no-run-under-way', 'no-decision-awaited', 'decision-outdated', 'sync-unavailable'],
+    problems: [
+      'no-run-under-way',
+      'decision-unknown',
+      'no-decision-awaited',
+      'decision-made',
+      'decision-outdated',
+      'sync-unavailable',
+    ],
   },
   cancelSync: {
     method: 'POST',

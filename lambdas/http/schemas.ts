@@ -4,6 +4,7 @@ import { isKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
 import { phases } from '../../core/domain/progress.ts';
+import { removalReasons } from '../../core/domain/removal-guard.ts';
 import { problemType } from './problems.ts';
 
 /** Schemas of requests and answers. Validation and /openapi.json use the same schemas. */
@@ -49,16 +50,17 @@ export const noFields = z.strictObject({});
 export const patientPath = z.strictObject({ patientRef });
 export const pageQuery = z.strictObject({ nextToken: nextToken.optional() });
 
-/** {runId}-{number of the list within the run} */
-const listId = z.string().min(1).max(80).meta({ example: '20261124T213000Z-1f3a9c0e-1' });
-
 export const reasonBody = z.strictObject({ reason });
+const isQuestionId = 'is decision.listId of GET /sync';
+const questionId = z
+  .string({ error: isQuestionId })
+  .regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}-(not-insured-)?[1-9]\d{0,8}$/, isQuestionId);
 export const removalsBody = z
   .strictObject({
     decision: z.enum(['approve', 'reject']),
-    listId: listId.optional().meta({
+    listId: questionId.optional().meta({
       description:
-        'The list that the decision is about, from progress.decision.listId. If another list waits, the answer is 409. It is also 409 while a newer list is on its way.',
+        'The removals that the decision is about: `decision.listId` of GET /sync. If a newer list is there or on its way, the answer is 409. Without it, the decision is about what GET /sync shows when it arrives.',
     }),
   })
   .meta({ example: { decision: 'approve', listId: '20261124T213000Z-1f3a9c0e-1' } });
@@ -100,13 +102,44 @@ export const lineWithChanges = line
   .extend({ changes: z.array(lineChange).meta({ description: 'The last 50 changes, newest first.' }) })
   .meta({ id: 'LineWithChanges', example: { state: 'open', busy: true, changes: [] } });
 
+const removalKind = z.enum(['list', 'not-insured']).meta({
+  description: '`list`: people who are not on the list; `not-insured`: people for whom the insurer answered 410.',
+});
+const removalQuestion = z
+  .object({
+    listId: z.string().meta({ description: 'Names the question in a decision.' }),
+    kind: removalKind,
+    removals: count.meta({ description: 'How many patients an approval removes. Grows while more answers 410 come.' }),
+    stored: count,
+    receivedAt: time.meta({ description: 'When the list came, or the first answer 410 that was held back.' }),
+    waitingSince: time,
+    reasons: z.array(z.enum(removalReasons)),
+  })
+  .meta({ id: 'RemovalQuestion' });
+const madeDecision = z
+  .object({
+    listId: z.string(),
+    kind: removalKind,
+    removals: count,
+    stored: count,
+    waitingSince: time,
+    decision: z.enum(['approve', 'reject']),
+    by: z.string().meta({ example: 'operator-demo' }),
+    decidedAt: time,
+  })
+  .meta({ id: 'MadeDecision' });
 export const progress = z
   .object({
     runId,
     state: z.enum(['running', 'completed', 'failed', 'cancelled']),
     phase: z.enum(phases),
     awaitingDecision: z.boolean(),
-    decision: z.object({ listId, removals: count, stored: count }).optional(),
+    decision: removalQuestion.optional().meta({
+      description: 'Only while removals wait for a decision: what it is about.',
+    }),
+    decisions: z.array(madeDecision).optional().meta({
+      description: 'What operators decided in this run, oldest first, at most the last 50.',
+    }),
     startedAt: time,
     finishedAt: time.optional(),
     cancellation: z
@@ -122,7 +155,15 @@ export const progress = z
       unchanged: count,
       quarantined: count,
     }),
-    careRecords: z.object({ total: count, done: count, pending: count, failed: count, notInsured: count }),
+    careRecords: z.object({
+      total: count,
+      done: count,
+      pending: count,
+      failed: count,
+      notInsured: count,
+      held: count.optional(),
+    }),
+    unapprovedRemovals: count.optional().meta({ description: 'Patients removed without a decision of an operator.' }),
     line: z.object({
       state: lineState,
       busy: z.boolean(),
@@ -317,6 +358,10 @@ export const problem = z
     errors: z
       .array(z.object({ in: z.enum(['body', 'path', 'query']), pointer: z.string(), detail: z.string() }))
       .optional(),
+    made: madeDecision
+      .pick({ decision: true, by: true, decidedAt: true })
+      .optional()
+      .meta({ description: 'Only of `decision-made`: who decided what, and when.' }),
   })
   .meta({
     id: 'Problem',

@@ -62,23 +62,30 @@ test('an empty list removes nobody and asks an operator, who can reject or appro
   day.insurer.setList('empty');
   await day.sync.start();
   const asking = await day.until(({ awaitingDecision }) => awaitingDecision);
-  expect(asking).toMatchObject({ state: 'running', decision: { removals: 15, stored: 15 } });
+  expect(asking).toMatchObject({ state: 'running', decision: { removals: 15, stored: 15, reasons: ['nobody-left'] } });
   expect(await day.storedRefs()).toHaveLength(15);
-  await day.sync.decideRemovals({ decision: 'reject', operator: 'olga' });
-  expect(await day.ended()).toMatchObject({ state: 'completed', awaitingDecision: false, patients: { removed: 0 } });
+  const operator = 'olga';
+  const rejected = asking.decision?.listId ?? '';
+  await day.sync.decideRemovals({ decision: 'reject', listId: rejected, operator });
+  expect(await day.ended()).toMatchObject({
+    state: 'completed',
+    awaitingDecision: false,
+    patients: { removed: 0 },
+    decisions: [{ decision: 'reject', listId: rejected, by: operator, removals: 15, stored: 15 }],
+  });
   expect(await day.storedRefs()).toHaveLength(15);
 
   // a rejection is not remembered: the same list asks again
   await day.sync.start();
-  await day.until(({ awaitingDecision }) => awaitingDecision);
-  const { listId = '' } = (await day.sync.readProgress())?.decision ?? {};
+  const again = await day.until(({ awaitingDecision }) => awaitingDecision);
+  const listId = again.decision?.listId ?? '';
   await expect(
-    day.sync.decideRemovals({ decision: 'approve', operator: 'olga', listId: asking.decision?.listId }), // yesterday's list
+    day.sync.decideRemovals({ decision: 'approve', listId: rejected, operator }), // about the list of before
   ).rejects.toMatchObject({ fault: 'decision-outdated' });
-  await day.sync.decideRemovals({ decision: 'approve', operator: 'olga', listId });
+  await day.sync.decideRemovals({ decision: 'approve', listId, operator });
   expect(await day.ended()).toMatchObject({ state: 'completed', patients: { removed: 15 } });
   expect(await day.storedRefs()).toEqual([]);
-  await expect(day.sync.decideRemovals({ decision: 'approve', operator: 'olga' })).rejects.toMatchObject({
+  await expect(day.sync.decideRemovals({ decision: 'approve', listId, operator })).rejects.toMatchObject({
     fault: 'no-run',
   });
 });
@@ -117,65 +124,6 @@ test('while removals wait, new patients are stored and fetched, and the next lis
   });
   expect(await day.storedRefs()).toHaveLength(125);
   expect(day.insurer.summary().violations).toBe(0);
-});
-
-test('a late approval is refused as soon as a newer list is on its way, and removes nobody who is on it', async () => {
-  await using day = await startDay({ patients: 78, rate: 0, ...pure });
-  await day.startWorker();
-  await day.runToEnd();
-  day.insurer.setList('truncated', 0.5);
-  await day.sync.start();
-  const asking = await day.until(({ awaitingDecision, careRecords }) => awaitingDecision && careRecords.pending === 0);
-  const decision = { decision: 'approve', operator: 'olga', listId: asking.decision?.listId } as const;
-  await day.line.pause({ operator: 'olga', reason: 'the insurer is late' });
-  day.insurer.setList('normal');
-  day.insurer.resetLog();
-  await day.sync.start(); // the next day: its list is still to come
-  await expect(day.sync.decideRemovals(decision)).rejects.toMatchObject({ fault: 'decision-outdated' });
-  await day.line.resume({ operator: 'olga', reason: 'the list is ready' });
-  expect(await day.ended()).toMatchObject({ state: 'completed', awaitingDecision: false, patients: { removed: 0 } });
-  expect(await day.storedRefs()).toHaveLength(78);
-  expect(day.insurer.summary()).toMatchObject({ requests: 1, violations: 0 });
-});
-
-test('if the newer list proves unusable, the removals of the older one can be decided again', async () => {
-  await using day = await startDay({ patients: 78, rate: 0, ...pure });
-  await day.startWorker();
-  await day.runToEnd();
-  day.insurer.setList('truncated', 0.5);
-  await day.sync.start();
-  const { decision } = await day.until(({ awaitingDecision }) => awaitingDecision);
-  day.insurer.script({ match: 'list', fault: 'html-page', times: 120 }); // 40 answers for each of three fetches
-  await day.sync.start();
-  await day.until(({ phase }) => phase === 'list');
-  await day.until(({ phase }) => phase === 'care-records');
-  const made = { decision: 'approve', operator: 'olga', listId: decision?.listId } as const;
-  await day.sync.decideRemovals(made);
-  expect(await day.ended().catch(async () => await day.sync.readProgress())).toMatchObject({
-    state: 'failed', // because of the newer list
-    patients: { removed: decision?.removals },
-  });
-  expect(await day.storedRefs()).toHaveLength(78 - (decision?.removals ?? 0));
-});
-
-test('people whom only a rejected list has go when the list of before comes again, and changes are taken back', async () => {
-  await using day = await startDay({ patients: 78, rate: 0, ...pure });
-  await day.startWorker();
-  await day.runToEnd();
-  const first = day.insurer.patients();
-  const bodies = new Map<string, string | undefined>();
-  for (const { kvnr } of first) bodies.set(kvnr, (await day.stores.patients.get(day.refOf(kvnr)))?.body);
-  day.insurer.nextDay({ gone: 40, new: 6, changed: 5 });
-  await day.sync.start();
-  const asking = await day.until(({ awaitingDecision, careRecords }) => awaitingDecision && careRecords.pending === 0);
-  await day.sync.decideRemovals({ decision: 'reject', operator: 'olga', listId: asking.decision?.listId });
-  await day.ended();
-  expect(await day.storedRefs()).toHaveLength(84);
-
-  day.insurer.firstDay(); // the list of the first day, with its ETag
-  await day.runToEnd();
-  expect(new Set(await day.storedRefs())).toEqual(new Set(first.map(({ kvnr }) => day.refOf(kvnr))));
-  for (const { kvnr } of first) expect((await day.stores.patients.get(day.refOf(kvnr)))?.body).toBe(bodies.get(kvnr));
 });
 
 test('an interrupted transfer of the list is resumed where it broke', async () => {

@@ -61,6 +61,8 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       }
       const { revision, careVersion } = patient;
       const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
+      // a held patient is asked for again on demand; without a question the removal is in progress
+      if (patient.careState === 'reported-not-insured' && patient.heldFor === undefined) await failAsNotInsured(seen);
       for (;;) {
         if (cached.notInsured?.revision === revision) await failAsNotInsured(seen);
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);

@@ -81,6 +81,7 @@ test('a patient whom a terminated run has only marked as being removed is counte
   expect(await run(countPatients)).toEqual({
     stored: before.stored - 1,
     pending: before.pending - 1,
+    reported: before.reported,
     removing: before.removing + 1,
   });
   expect(await stores.patients.markRemoving(patientRef, 1)).toBeDefined(); // counting removes nobody

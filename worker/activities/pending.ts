@@ -9,14 +9,18 @@ import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
 const parallelShards = 8;
 
 export interface PendingDeps extends RemovePatientDeps {
-  readonly patients: RemovePatientDeps['patients'] & Pick<PatientsStore, 'listPending' | 'countShard'>;
+  readonly patients: RemovePatientDeps['patients'] &
+    Pick<PatientsStore, 'listPending' | 'countShard' | 'hold' | 'listHeld' | 'reopenReported'>;
 }
 
 export const createPending = ({
   patients,
   careRecords,
   accessLog,
-}: PendingDeps): Pick<SyncActivities, 'listPending' | 'countPatients' | 'finishRemovals'> => ({
+}: PendingDeps): Pick<
+  SyncActivities,
+  'listPending' | 'countPatients' | 'finishRemovals' | 'holdPatient' | 'removeHeld' | 'reopenReported'
+> => ({
   async listPending({ shardIndex: first, after: firstAfter, limit }) {
     return await withHeartbeats(undefined, async ({ signal }): Promise<ListPendingResult> => {
       const patientRefs: string[] = [];
@@ -35,12 +39,13 @@ export const createPending = ({
 
   async countPatients() {
     return await withHeartbeats(undefined, async ({ signal }): Promise<PatientCounts> => {
-      const counts = { stored: 0, pending: 0, removing: 0 };
+      const counts = { stored: 0, pending: 0, reported: 0, removing: 0 };
       await forEachParallel(shards, parallelShards, async (shard) => {
         signal.throwIfAborted();
-        const { stored, pending, removing } = await patients.countShard(shard);
+        const { stored, pending, reported, removing } = await patients.countShard(shard);
         counts.stored += stored;
         counts.pending += pending;
+        counts.reported += reported;
         counts.removing += removing.length;
       });
       return counts;
@@ -54,6 +59,30 @@ export const createPending = ({
         const { removing } = await patients.countShard(shard);
         for (const { patientRef, revision } of removing)
           await removePatient({ patients, careRecords, accessLog }, patientRef, revision, writeGuard);
+      });
+    });
+  },
+
+  async holdPatient({ patientRef, revision, heldFor }) {
+    await patients.hold(patientRef, revision, heldFor);
+  },
+
+  async removeHeld({ heldFor }) {
+    await withHeartbeats(undefined, async ({ signal, writeGuard }) => {
+      await forEachParallel(shards, parallelShards, async (shard) => {
+        for await (const { patientRef, revision } of patients.listHeld(shard, heldFor)) {
+          signal.throwIfAborted();
+          await removePatient({ patients, careRecords, accessLog }, patientRef, revision, writeGuard);
+        }
+      });
+    });
+  },
+
+  async reopenReported() {
+    await withHeartbeats(undefined, async ({ signal }) => {
+      await forEachParallel(shards, parallelShards, async (shard) => {
+        signal.throwIfAborted();
+        await patients.reopenReported(shard);
       });
     });
   },

@@ -1,4 +1,5 @@
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
+import type { Progress } from '../../core/domain/progress.ts';
 import { GateError, type GateStore } from '../../core/stores/gate.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
 
@@ -7,13 +8,25 @@ export interface RunRecordDeps {
   readonly gateOf: (insurerId: string) => Pick<GateStore, 'find'>;
 }
 
+const runsPerPage = 20;
+
+/** Returns the removals that no operator approved. A run of 0.2.0 has kept only its total, which may be higher. */
+const unapprovedRemovalsOf = ({ unapprovedRemovals, patients, careRecords }: Progress): number =>
+  unapprovedRemovals ?? patients.removed + careRecords.notInsured;
+
 /** The activities that read and write the stored state of runs. */
 export const createRunRecord = ({
   syncRuns,
   gateOf,
 }: RunRecordDeps): Pick<
   SyncActivities,
-  'saveProgress' | 'readLineState' | 'recordIssue' | 'readAppliedList' | 'setAppliedList' | 'forgetAppliedList'
+  | 'saveProgress'
+  | 'readLineState'
+  | 'recordIssue'
+  | 'readAppliedList'
+  | 'beginList'
+  | 'completeList'
+  | 'countRecentRemovals'
 > => ({
   async saveProgress({ insurerId, progress, revision }) {
     await syncRuns.saveProgress(insurerId, progress, revision);
@@ -38,11 +51,28 @@ export const createRunRecord = ({
     return await syncRuns.readAppliedList(insurerId);
   },
 
-  async setAppliedList({ insurerId, listId, etag }) {
-    await syncRuns.setAppliedList(insurerId, { listId, etag });
+  async beginList({ insurerId, listId }) {
+    await syncRuns.beginList(insurerId, listId);
   },
 
-  async forgetAppliedList({ insurerId }) {
-    await syncRuns.forgetAppliedList(insurerId);
+  async completeList({ insurerId, listId, etag }) {
+    await syncRuns.completeList(insurerId, listId, etag);
+  },
+
+  async countRecentRemovals({ insurerId, since, exceptRunId }) {
+    let removals = 0;
+    let after: string | undefined;
+    /** when the run had ended at the latest: a terminated run has no end, but the next run began later */
+    let nextStartedAt = new Date().toISOString();
+    do {
+      const { entries, lastKey } = await syncRuns.listRuns(insurerId, runsPerPage, after);
+      for (const run of entries) {
+        if ((run.finishedAt ?? nextStartedAt) < since) return removals;
+        if (run.runId !== exceptRunId) removals += unapprovedRemovalsOf(run);
+        nextStartedAt = run.startedAt;
+      }
+      after = lastKey;
+    } while (after !== undefined);
+    return removals;
   },
 });

@@ -33,6 +33,7 @@ export const createSplitList = ({
       const issues: Issue[] = [];
       let entries = 0;
       let quarantined = 0;
+      let unreadable = 0;
       const write = (line: ShardLine): void => writer.add(shardIndexOf(line.patientRef), shardLineText(line));
       const addElement = (element: JsonArrayElement): void => {
         entries += 1;
@@ -44,7 +45,8 @@ export const createSplitList = ({
         }
         quarantined += 1;
         const reference = entry.kvnr === undefined ? {} : { patientRef: patientRefOf(entry.kvnr, key) };
-        if (reference.patientRef !== undefined) write({ patientRef: reference.patientRef, quarantined: true });
+        if (reference.patientRef === undefined) unreadable += 1;
+        else write({ patientRef: reference.patientRef, quarantined: true });
         if (issues.length < issuesMax)
           issues.push({ kind: 'quarantined', reason: entry.reason, position: element.position, ...reference });
       };
@@ -61,7 +63,7 @@ export const createSplitList = ({
         throw asListUnusable(error);
       }
       await syncRuns.addIssues(insurerId, runId, issues); // only once the whole list has turned out to be valid JSON
-      return { entries, quarantined, shardParts: writer.parts };
+      return { entries, quarantined, unreadable, shardParts: writer.parts };
     });
   },
 });

@@ -1,10 +1,11 @@
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
-import { lineTaskQueue, syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
+import { bulkTaskQueue, lineTaskQueue, syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 
 const { TASK_QUEUE_TYPE_ACTIVITY, TASK_QUEUE_TYPE_WORKFLOW } = proto.temporal.api.enums.v1.TaskQueueType;
 const typesOf = {
   [syncTaskQueue]: [TASK_QUEUE_TYPE_WORKFLOW, TASK_QUEUE_TYPE_ACTIVITY],
+  [bulkTaskQueue]: [TASK_QUEUE_TYPE_ACTIVITY],
   [lineTaskQueue]: [TASK_QUEUE_TYPE_ACTIVITY],
   [urgentLineTaskQueue]: [TASK_QUEUE_TYPE_ACTIVITY],
 } as const;

@@ -26,7 +26,7 @@ async function reportOnce(changes: Partial<ReporterDeps>) {
     metrics,
     log: createLog('worker', (line) => logged.push(line)),
     readRuns: async () => [],
-    readBacklogs: async () => ({ sync: 2, 'insurer-line': 50, 'insurer-line-urgent': 0 }),
+    readBacklogs: async () => ({ 'sync-bulk': 4, sync: 2, 'insurer-line': 50, 'insurer-line-urgent': 0 }),
     takeSyncDurationsMs: () => [420, 380],
     schedule: { startHour: 3, dueHour: 8 },
     intervalMs: 60_000,

@@ -22,7 +22,7 @@ import {
 } from '../../core/contract/patient-record.ts';
 import type { AccessDraft } from '../../core/domain/access.ts';
 import { isInProgress, type LastSync } from '../../core/domain/patient.ts';
-import { syncPatient } from './sync-patient.ts';
+import { removePatient, syncPatient } from './sync-patient.ts';
 
 export const requestSync = defineUpdate<LastSync, [RequestSyncInput]>(requestSyncUpdate);
 export const syncRequested = defineSignal<[RequestSyncInput]>(syncRequestedSignal);
@@ -102,13 +102,17 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
   async function sync(syncId: string): Promise<void> {
     currentSyncId = syncId;
     if (await beginSync({ patientRef, syncId })) {
-      const { outcome, reason } = await syncPatient({
+      const { outcome, reason, revision } = await syncPatient({
         insurerId,
         patientRef,
         syncId,
         priority: 'person',
         maxRequests: careMaxRequests,
       });
+      if (outcome === 'not-insured')
+        await CancellationScope.nonCancellable(() =>
+          removePatient({ patientRef, ...(revision !== undefined && { revision }) }),
+        );
       // a patient who is gone has no marker that could be updated: the access log records the removal
       if (outcome === 'done') await endSync({ patientRef, syncId, state: 'completed' });
       if (outcome === 'failed')

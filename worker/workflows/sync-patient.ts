@@ -25,10 +25,15 @@ export interface SyncPatientInput {
 }
 
 export interface SyncPatientResult {
-  /** done: stored, or superseded by a newer fetch; gone: the patient was removed meanwhile */
+  /**
+   * done: stored, or superseded by a newer fetch; gone: the patient was removed meanwhile; not-insured: the insurer has
+   * answered 410, and the caller must remove the patient or hold it
+   */
   readonly outcome: 'done' | 'gone' | 'not-insured' | 'failed';
   /** a fixed code: why the sync failed */
   readonly reason?: string;
+  /** of not-insured: the revision of the patient before the request; absent if an activity of 0.2.0 has made it */
+  readonly revision?: number;
   readonly lineUse: LineUse;
 }
 
@@ -48,8 +53,8 @@ const lineActivities = {
   bulk: proxyActivities<LineActivities>({ ...lineActivityOptions, taskQueue: lineTaskQueue }),
   urgent: proxyActivities<LineActivities>({ ...lineActivityOptions, taskQueue: urgentLineTaskQueue }),
 };
-/** Regular activities, not local ones: see ADR 0014. */
-const { storeCareRecords, removePatient } = proxyActivities<SyncActivities>({
+/** Regular activities, not local ones: see ADR 0014. The workflows call `removePatient` after a 410. */
+export const { storeCareRecords, removePatient } = proxyActivities<SyncActivities>({
   startToCloseTimeout: '2 hours', // 64 MiB in thousands of documents, on a throttled table
   heartbeatTimeout: '10 s',
   retry: { initialInterval: '1 s', maximumInterval: '30 s' },
@@ -66,8 +71,7 @@ const lostPayloadsMax = 3;
 
 /**
  * Syncs one patient, for a daily sync or on demand: fetches on the line, then stores, or undoes what was staged
- * (docs/explanation/the-daily-run.md, "Fetch care records"). On 410 it removes the patient with all care records. After any
- * other failure nothing staged is left.
+ * (docs/explanation/the-daily-run.md, "Fetch care records"). After a failure nothing staged is left.
  * @throws CancelledFailure once everything that was staged has been discarded
  */
 export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientResult> {
@@ -97,8 +101,7 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
       const seen = failure.seen ?? fetched?.seen; // storing an answer that is too large fails without it
       switch (failure.type) {
         case 'PatientNotInsured':
-          await removePatient({ patientRef, ...(failure.seen && { revision: failure.seen.revision }) });
-          return { outcome: 'not-insured', lineUse };
+          return { outcome: 'not-insured', ...(seen && { revision: seen.revision }), lineUse };
         case 'PatientGone':
           return { outcome: 'gone', lineUse };
         case 'PatientUnknown':

@@ -4,7 +4,7 @@ import { DailySyncError } from '../../../core/temporal/daily-sync-client.ts';
 import { InsurerLineError } from '../../../core/temporal/insurer-line-client.ts';
 import { PatientRecordError } from '../../../core/temporal/patient-record-client.ts';
 import { logger } from '../../observability.ts';
-import { Problem, type ProblemName, problems, problemType } from '../problems.ts';
+import { Problem, type ProblemDetails, type ProblemName, problems, problemType } from '../problems.ts';
 import { headerOf, type Middleware } from './request.ts';
 
 /** Retry-After of every 503, seconds. */
@@ -45,7 +45,7 @@ const challenge = (authorization: string | undefined): string =>
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const by = { cause: error };
-  if (error instanceof DailySyncError) return new Problem(dailySyncProblems[error.fault], {}, by);
+  if (error instanceof DailySyncError) return new Problem(dailySyncProblems[error.fault], madeBefore(error), by);
   if (error instanceof InsurerLineError) return new Problem(lineProblems[error.fault], {}, by);
   if (error instanceof PatientRecordError) return new Problem(patientRecordProblems[error.fault], {}, by);
   if (error instanceof AccessLogError) return new Problem('access-log-unavailable', {}, by);
@@ -55,10 +55,19 @@ export function problemOf(error: unknown): Problem {
   return new Problem('internal', {}, by);
 }
 
+function madeBefore({ made }: DailySyncError): ProblemDetails {
+  if (made === undefined) return {};
+  const { decision, by, decidedAt } = made;
+  return { made: { decision, by, decidedAt } };
+}
+
 const dailySyncProblems: Readonly<Record<DailySyncError['fault'], ProblemName>> = {
   'no-run': 'no-run-under-way',
   'no-decision-awaited': 'no-decision-awaited',
+  'decision-invalid': 'invalid-request',
+  'decision-made': 'decision-made',
   'decision-outdated': 'decision-outdated',
+  'decision-unknown': 'decision-unknown',
   'no-worker': 'sync-unavailable',
   'temporal-unavailable': 'sync-unavailable',
 };
