@@ -9,13 +9,16 @@ export interface InsurerLineInput {
 }
 
 /** The part of the gate that `insurerLine` reads. */
-export type GateSnapshot = Pick<Gate, 'state' | 'changeNumber' | 'by' | 'since' | 'reason' | 'outbox'>;
+export type GateSnapshot = Pick<
+  Gate,
+  'state' | 'changeNumber' | 'by' | 'since' | 'reason' | 'openReasons' | 'droppedReasons' | 'outbox'
+>;
 
 /** What `insurerLine` remembers: the line after the last change that it knows, and the last 50 changes, newest first. */
 export type LineHistory = Omit<GateSnapshot, 'outbox'> & { readonly changes: readonly LineChange[] };
 
 /**
- * Update: pauses the line. Returns LineHistory without `changes` once the line is silent. A paused line stays as it is.
+ * Update: pauses the line. Returns LineHistory without `changes` once the line is silent. A paused line gets one more reason.
  * Rejected with the type `CommandInvalid` if the operator's name or the reason is missing. Fails with a LineFailureType.
  */
 export const pauseUpdate = 'pause';

@@ -31,6 +31,9 @@ export interface Gate {
   readonly by?: string;
   readonly since?: string;
   readonly reason?: string;
+  /** read by openReasonsOf. Absent on an open line, and on a line that version 0.2.0 has paused. */
+  readonly openReasons?: readonly OpenReason[];
+  readonly droppedReasons?: number;
   /** grows by one with every resume and every pause, also of a paused line; identifies the state that an operator has seen */
   readonly changeNumber: number;
   /** changes that `insurerLine` has not acknowledged, oldest first */
@@ -46,11 +49,25 @@ export interface LineChange {
   readonly reason: string;
 }
 
+/** One reason why the line is paused: the number of the change, who gave the reason, since when (ISO 8601), and the reason. */
+export type OpenReason = Pick<LineChange, 'number' | 'by' | 'reason'> & { readonly since: string };
+
+/** Why the line is paused. */
+export interface OpenReasons {
+  /** one for each pause since the line was open, oldest first, at most openReasonsMax; empty while it is open */
+  readonly openReasons: readonly OpenReason[];
+  /** how many more there were; absent if none. The first one always stays. */
+  readonly droppedReasons?: number;
+}
+
 /** `by` of a pause that the line made itself, because the insurer rejected our credentials (401, 403). */
 export const lineItself = 'system';
 
 /** Maximum number of changes in the outbox, and in the memory of `insurerLine`. */
 export const rememberedChangesMax = 50;
+
+/** Maximum number of reasons that the gate keeps. Together with a full outbox they must fit into one item (400 KB). */
+export const openReasonsMax = 20;
 
 /** A command to pause or resume the line. */
 export interface LineCommand {
@@ -140,14 +157,16 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
     case 'cooldown':
       return write({ cooldownMs: Math.max(event.cooldownMs, gate.cooldownMs) });
     case 'pause':
-      // The line stays paused. The new number makes a late resume fail that was requested before this pause.
-      if (gate.state === 'paused') return write({ changeNumber: gate.changeNumber + 1 });
+      if (gate.state === 'paused') {
+        const again = pausedAgain(gate, event);
+        return again === undefined ? reject('superseded') : write(again);
+      }
       if (gate.changeNumber !== event.seen) return reject('superseded');
-      return write({ silent: gate.holder === undefined, ...changed(gate, 'paused', event) });
+      return write({ silent: gate.holder === undefined, ...changed(gate, 'paused', event) }, withoutReasons(gate));
     case 'resume':
       if (gate.state === 'open') return unchanged;
       if (gate.changeNumber !== event.seen) return reject('superseded');
-      return write({ silent: false, ...changed(gate, 'open', event) });
+      return write({ silent: false, ...changed(gate, 'open', event) }, withoutReasons(gate));
     case 'acknowledge': {
       const outbox = gate.outbox.filter(({ number }) => number > event.upTo);
       return outbox.length === gate.outbox.length ? unchanged : write({ outbox });
@@ -157,14 +176,63 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
 
 const unchanged: GateDecision = { kind: 'unchanged' };
 
-function changed(
-  gate: Gate,
-  state: Gate['state'],
-  { by, reason, at }: Omit<LineChange, 'number' | 'state'>,
-): Partial<Gate> {
-  const number = gate.changeNumber + 1;
-  const outbox = [...gate.outbox, { number, state, by, at, reason }].slice(-rememberedChangesMax);
-  return { state, by, since: at, reason, changeNumber: number, outbox };
+type Change = Omit<LineChange, 'number' | 'state'>;
+
+function changed(gate: Gate, state: Gate['state'], change: Change): Partial<Gate> {
+  const { by, at: since, reason } = change;
+  const { changeNumber, outbox } = recorded(gate, state, change);
+  const reasons = state === 'paused' && { openReasons: [{ number: changeNumber, by, since, reason }] };
+  return { state, by, since, reason, changeNumber, outbox, ...reasons };
+}
+
+/**
+ * Adds the reason of a pause of a paused line. The same reason of the same operator is a repeated command, so it is added
+ * once. In every case, the new number makes a late resume fail that was requested before this pause.
+ * @returns undefined for a command whose operator has given it up: they had not seen the state that this pause began from
+ */
+function pausedAgain(gate: Gate, command: LineCommand & Change): Partial<Gate> | undefined {
+  const { openReasons, droppedReasons = 0 } = openReasonsOf(gate);
+  const { by, at: since, reason, seen } = command;
+  if (openReasons.some((open) => open.by === by && open.reason === reason))
+    return { changeNumber: gate.changeNumber + 1 };
+  const [first] = openReasons;
+  if (first !== undefined && seen < first.number - 1) return undefined;
+  const { changeNumber, outbox } = recorded(gate, 'paused', command);
+  const added = [...openReasons, { number: changeNumber, by, since, reason }];
+  if (added.length <= openReasonsMax) return { changeNumber, outbox, openReasons: added };
+  return { changeNumber, outbox, openReasons: added.toSpliced(1, 1), droppedReasons: droppedReasons + 1 };
+}
+
+/** Gives a change its number, and adds it to the outbox. */
+function recorded(gate: Gate, state: Gate['state'], { by, at, reason }: Change): Pick<Gate, 'changeNumber' | 'outbox'> {
+  const changeNumber = gate.changeNumber + 1;
+  const outbox = [...gate.outbox, { number: changeNumber, state, by, at, reason }].slice(-rememberedChangesMax);
+  return { changeNumber, outbox };
+}
+
+const withoutReasons = ({ openReasons: _, droppedReasons: __, ...gate }: Gate): Gate => gate;
+
+/**
+ * Returns why the line is paused. Version 0.2.0 keeps reasons that it does not know when it writes. So a list counts only if
+ * it begins with the first pause; otherwise the first pause is the only reason.
+ */
+export function openReasonsOf({
+  state,
+  changeNumber,
+  by,
+  since,
+  reason,
+  openReasons = [],
+  droppedReasons,
+}: Pick<
+  Gate,
+  'state' | 'changeNumber' | 'by' | 'since' | 'reason' | 'openReasons' | 'droppedReasons'
+>): OpenReasons {
+  if (state === 'open' || by === undefined || since === undefined || reason === undefined) return { openReasons: [] };
+  const [first] = openReasons;
+  if (first?.by !== by || first.since !== since)
+    return { openReasons: [{ number: changeNumber, by, since, reason }] };
+  return { openReasons, ...(droppedReasons !== undefined && { droppedReasons }) };
 }
 const reject = (why: GateRejection): GateDecision => ({ kind: 'rejected', why });
 

@@ -8,6 +8,8 @@ import {
   lapsesAtMs,
   leaseMarginMs,
   newGate,
+  openReasonsMax,
+  openReasonsOf,
   rememberedChangesMax,
   watchLease,
 } from './gate.ts';
@@ -28,6 +30,10 @@ const pause = (seen = 0) =>
   ({ kind: 'pause', by: 'olga', reason: 'maintenance', at: '2026-11-25T08:00:00.000Z', seen }) as const;
 const resume = (seen = 1) =>
   ({ kind: 'resume', by: 'otto', reason: 'done', at: '2026-11-25T09:00:00.000Z', seen }) as const;
+/** Otto pauses the line that Olga has paused. He has seen the open line, as she has. */
+const ottoPauses = { ...pause(), by: 'otto', reason: 'the modem', at: '2026-11-25T08:10:00.000Z' } as const;
+const olgasReason = { number: 1, by: 'olga', since: pause().at, reason: 'maintenance' };
+const ottosReason = { number: 2, by: 'otto', since: ottoPauses.at, reason: 'the modem' };
 const numbersOf = ({ outbox }: Gate): number[] => outbox.map(({ number }) => number);
 
 test('a line without a holder can be taken, and every write increases the lease number', () => {
@@ -81,12 +87,78 @@ test('an open line cannot become silent', () => {
   });
 });
 
-test('a pause of a paused line and a resume of an open line change nothing visible', () => {
+test('a pause of a paused line adds its reason and is recorded, and the first pause stays', () => {
   const paused = after(fresh, pause());
-  for (const seen of [0, 1, 7]) {
-    const again = after(paused, { ...pause(seen), by: 'system', reason: '401' });
-    expect(again).toEqual({ ...paused, leaseNumber: paused.leaseNumber + 1, changeNumber: 2 });
-  }
+  const again = after(paused, ottoPauses);
+  expect(again).toEqual({
+    ...paused,
+    leaseNumber: paused.leaseNumber + 1,
+    changeNumber: 2,
+    openReasons: [olgasReason, ottosReason],
+    outbox: [...paused.outbox, { number: 2, state: 'paused', by: 'otto', at: ottoPauses.at, reason: 'the modem' }],
+  });
+  expect(openReasonsOf(again)).toEqual({ openReasons: [olgasReason, ottosReason] });
+});
+
+test('a repeated pause with the same reason by the same operator or by the system is recorded once', () => {
+  const bySystem = { ...pause(), by: 'system', reason: 'unauthorized' };
+  const paused = after(fresh, pause(), ottoPauses, bySystem);
+  for (const repeated of [pause(), { ...pause(), at: 'later' }, ottoPauses, bySystem])
+    expect(after(paused, repeated)).toEqual({ ...paused, leaseNumber: paused.leaseNumber + 1, changeNumber: 4 });
+  const { openReasons } = openReasonsOf(after(paused, { ...pause(3), by: 'otto' }));
+  expect(openReasons.map(({ by, reason }) => [by, reason])).toEqual([
+    ['olga', 'maintenance'],
+    ['otto', 'the modem'],
+    ['system', 'unauthorized'],
+    ['otto', 'maintenance'],
+  ]);
+});
+
+test('one resume ends all reasons, and the next pause has only its own', () => {
+  const opened = after(fresh, pause(), ottoPauses, resume(2));
+  expect(opened).not.toHaveProperty('openReasons');
+  expect(openReasonsOf(opened)).toEqual({ openReasons: [] });
+  expect(openReasonsOf(after(opened, pause(3)))).toEqual({ openReasons: [{ ...olgasReason, number: 4 }] });
+});
+
+test('the gate keeps the first and the newest reasons, and counts the others', () => {
+  let gate = after(fresh, pause());
+  for (let number = 2; number <= 25; number += 1) gate = after(gate, { ...ottoPauses, reason: `reason ${number}` });
+  const { openReasons, droppedReasons } = openReasonsOf(gate);
+  expect(openReasons).toHaveLength(openReasonsMax);
+  expect(openReasons.map(({ number }) => number)).toEqual([1, ...Array.from({ length: 19 }, (_, index) => index + 7)]);
+  expect(droppedReasons).toBe(5);
+  const opened = after(gate, resume(25));
+  expect(opened).not.toHaveProperty('droppedReasons');
+  expect(openReasonsOf(after(opened, pause(26)))).toEqual({ openReasons: [{ ...olgasReason, number: 27 }] });
+});
+
+test('a full outbox and all reasons fit into one item of DynamoDB', () => {
+  const longest = { by: '\u{20ac}'.repeat(200), reason: '\u{20ac}'.repeat(500) };
+  let gate = fresh;
+  for (let seen = 0; seen < 30; seen += 2) gate = after(gate, { ...pause(seen), ...longest }, resume(seen + 1));
+  for (let number = 0; number < 60; number += 1)
+    gate = after(gate, { ...pause(30), by: `${number}`.padEnd(200, '\u{20ac}'), reason: longest.reason });
+  expect(gate.outbox).toHaveLength(rememberedChangesMax);
+  expect(Buffer.byteLength(JSON.stringify(gate))).toBeLessThan(400 * 1_024);
+});
+
+test('a line that version 0.2.0 has paused has one reason, and a pause adds to it', () => {
+  const { openReasons: _, ...paused } = after(fresh, pause());
+  expect(openReasonsOf(paused)).toEqual({ openReasons: [olgasReason] });
+  expect(openReasonsOf(after(paused, ottoPauses))).toEqual({ openReasons: [olgasReason, ottosReason] });
+});
+
+test('reasons that version 0.2.0 has kept beyond a resume do not count', () => {
+  const kept = { ...after(fresh, pause(), ottoPauses), by: 'anna', since: '2026-11-25T12:00:00.000Z', changeNumber: 4 };
+  const annasReason = { number: 4, by: 'anna', since: '2026-11-25T12:00:00.000Z', reason: 'maintenance' };
+  expect(openReasonsOf(kept)).toEqual({ openReasons: [annasReason] });
+  const opened = { ...kept, state: 'open' } as const;
+  expect(openReasonsOf(opened)).toEqual({ openReasons: [] });
+  expect(openReasonsOf(after(opened, pause(4)))).toEqual({ openReasons: [{ ...olgasReason, number: 5 }] });
+});
+
+test('a resume of an open line changes nothing', () => {
   expect(decideGate(fresh, resume())).toEqual({ kind: 'unchanged' });
 });
 
@@ -98,6 +170,9 @@ test('a late resume does not open a line that was paused again in the meantime',
 test('a late pause or resume does not change a state that its sender has not seen', () => {
   const pausedAgain = after(fresh, pause(), resume(), pause(2));
   expect(decideGate(pausedAgain, resume(1))).toEqual({ kind: 'rejected', why: 'superseded' });
+  for (const seen of [0, 1])
+    expect(decideGate(pausedAgain, { ...ottoPauses, seen })).toEqual({ kind: 'rejected', why: 'superseded' });
+  expect(numbersOf(after(pausedAgain, { ...ottoPauses, seen: 2 }))).toEqual([1, 2, 3, 4]); // both saw the open line
   const resumedAgain = after(pausedAgain, resume(3));
   expect(decideGate(resumedAgain, pause(0))).toEqual({ kind: 'rejected', why: 'superseded' });
   expect(after(resumedAgain, pause(4))).toMatchObject({ state: 'paused', changeNumber: 5 });

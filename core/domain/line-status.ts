@@ -1,16 +1,21 @@
-import type { Gate } from './gate.ts';
+import { type Gate, type OpenReasons, openReasonsOf } from './gate.ts';
 
-/** The state of the line as people see it. `by`, `since` and `reason` are present only while the line is paused. */
-export type LineStatus = Pick<Gate, 'state' | 'busy' | 'silentSince' | 'by' | 'since' | 'reason'> & {
-  /** of a paused line: whether it is proved that no request is in flight and none will be sent */
-  readonly silent?: boolean;
-};
+/**
+ * The state of the line as people see it. Only a paused line has `by`, `since` and `reason` of the first pause, and
+ * `openReasons` of all pauses. The answer to a resume has the `openReasons` that it has ended.
+ */
+export type LineStatus = Pick<Gate, 'state' | 'busy' | 'silentSince' | 'by' | 'since' | 'reason'> &
+  Partial<OpenReasons> & {
+    /** of a paused line: whether it is proved that no request is in flight and none will be sent */
+    readonly silent?: boolean;
+  };
 
 /** What a run saves of the line with its progress. */
 export type LineState = Pick<LineStatus, 'state' | 'busy'>;
 
 /** Returns the status of a gate, without the fields that people do not need. */
-export function lineStatusOf({ state, busy, silent, silentSince, by, since, reason }: LineStatus): LineStatus {
+export function lineStatusOf(gate: LineStatus & Pick<Gate, 'changeNumber'>): LineStatus {
+  const { state, busy, silent, silentSince, by, since, reason } = gate;
   if (state === 'open') return { state, busy };
   return {
     state,
@@ -20,5 +25,6 @@ export function lineStatusOf({ state, busy, silent, silentSince, by, since, reas
     ...(by !== undefined && { by }),
     ...(since !== undefined && { since }),
     ...(reason !== undefined && { reason }),
+    ...openReasonsOf(gate),
   };
 }

@@ -34,7 +34,7 @@ export interface GateStore {
    */
   attempt(gate: Gate, event: GateEvent): Promise<GateOutcome>;
   /**
-   * Pauses the line. A request may still be in flight: see awaitSilence.
+   * Pauses the line, or adds a reason to a paused one. A request may still be in flight: see awaitSilence.
    * @throws GateError `superseded`, `unknown-insurer`, `unavailable`
    */
   pause(command: LineCommand): Promise<Gate>;

@@ -13,7 +13,7 @@ import {
   resumeUpdate,
 } from '../contract/insurer-line.ts';
 import { insurerLineId, syncTaskQueue } from '../contract/names.ts';
-import { type Gate, type LineChange, leaseMarginMs } from '../domain/gate.ts';
+import { type Gate, type LineChange, leaseMarginMs, openReasonsOf } from '../domain/gate.ts';
 import { mergeChanges } from '../domain/line-changes.ts';
 import { lineCommandProblem } from '../domain/line-command.ts';
 import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
@@ -45,13 +45,17 @@ export class InsurerLineError extends Error {
 /** Pauses, resumes and reads the line of one insurer. */
 export interface InsurerLineClient {
   /**
-   * Pauses the line, and resolves once it is proved silent. A paused line stays as it is. If Temporal or all workers do
-   * not answer within three seconds, this client writes the pause into the gate itself; `insurerLine` learns of it later
+   * Pauses the line, and resolves once it is proved silent. A paused line gets one more reason. If Temporal or all workers
+   * do not answer within three seconds, this client writes the pause into the gate itself; `insurerLine` learns of it later
    * (ADR 0018).
    * @throws InsurerLineError
    */
   pause(command: OperatorCommand): Promise<LineStatus>;
-  /** Resumes the line in the same way, without a wait for silence. @throws InsurerLineError */
+  /**
+   * Resumes the line in the same way, without a wait for silence. Returns `openReasons`: every reason that this resume has
+   * ended.
+   * @throws InsurerLineError
+   */
   resume(command: OperatorCommand): Promise<LineStatus>;
   /** Reads the gate. @throws InsurerLineError `unknown-insurer`, `unavailable` */
   read(): Promise<LineStatus>;
@@ -170,12 +174,14 @@ export function createInsurerLineClient({
 
     async resume({ operator, reason }) {
       assertValid({ operator, reason });
-      const { changeNumber: seen } = await readGate();
+      const before = await readGate();
+      const { changeNumber: seen } = before;
       const opened = await update(resumeUpdate, { operator, reason, seen });
-      if (opened !== undefined) return opened;
+      // A resume of any other state is rejected, so these are all reasons that it has ended.
+      if (opened !== undefined) return { ...opened, ...openReasonsOf(before) };
       const gateOpen = await gate.resume({ by: operator, reason, seen }).catch(rethrow);
       await signalWorkflow();
-      return lineStatusOf(gateOpen);
+      return { ...lineStatusOf(gateOpen), ...openReasonsOf(before) };
     },
 
     async read() {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
+import { openReasonsMax } from '../../core/domain/gate.ts';
 import { isKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
@@ -73,13 +74,24 @@ export const startedRun = z.object({ runId }).meta({ id: 'StartedRun' });
 export const cancelling = z.object({ state: z.literal('cancelling') });
 
 const lineState = z.enum(['open', 'paused']);
+const changeNumber = z.int().min(1).meta({ description: 'Number of the change on this line.' });
+const openReason = z
+  .object({ number: changeNumber, by: z.string().meta({ example: 'operator-demo' }), since: time, reason: z.string() })
+  .meta({ id: 'OpenReason', description: 'One reason why the line is paused: who gave it, since when, and why.' });
 const pausedBy = {
   by: z
     .string()
     .optional()
-    .meta({ description: 'Who paused the line. Only while it is paused.', example: 'operator-demo' }),
+    .meta({ description: 'Who paused the line first. Only while it is paused.', example: 'operator-demo' }),
   since: time.optional(),
   reason: z.string().optional(),
+  openReasons: z.array(openReason).max(openReasonsMax).optional().meta({
+    description:
+      'Only while the line is paused: the reason of each pause since it was open, oldest first. A resume ends all of them, and its answer lists them.',
+  }),
+  droppedReasons: z.int().min(1).optional().meta({
+    description: 'How many more reasons there were than openReasons can hold. The first and the newest ones stay.',
+  }),
   silent: z.boolean().optional().meta({
     description:
       'Only while the line is paused: true once it is confirmed that no request is in flight and none will be sent.',
@@ -91,7 +103,7 @@ export const line = z
   .meta({ id: 'Line', example: { state: 'open', busy: true } });
 const lineChange = z
   .object({
-    number: z.int().min(1).meta({ description: 'Number of the change on this line.' }),
+    number: changeNumber,
     state: lineState,
     by: z.string(),
     at: time,

@@ -35,14 +35,19 @@ export const createInsurerLineActivities = ({
   };
 };
 
-const snapshotOf = ({ state, changeNumber, by, since, reason, outbox }: Gate): GateSnapshot => ({
-  state,
-  changeNumber,
-  ...(by !== undefined && { by }),
-  ...(since !== undefined && { since }),
-  ...(reason !== undefined && { reason }),
-  outbox,
-});
+const snapshotOf = (gate: Gate): GateSnapshot => {
+  const { state, changeNumber, by, since, reason, openReasons, droppedReasons, outbox } = gate;
+  return {
+    state,
+    changeNumber,
+    ...(by !== undefined && { by }),
+    ...(since !== undefined && { since }),
+    ...(reason !== undefined && { reason }),
+    ...(openReasons !== undefined && { openReasons }),
+    ...(droppedReasons !== undefined && { droppedReasons }),
+    outbox,
+  };
+};
 
 const failureTypes: Readonly<Record<Exclude<GateFault, 'unavailable'>, LineFailureType>> = {
   superseded: 'Superseded',

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { newGate } from '../../core/domain/gate.ts';
 import { countPatient, countPending, progressOf, startRun } from '../../core/domain/run.ts';
 import { faultValues, gateValues, lineValues, runValues } from './values.ts';
 
@@ -46,20 +47,26 @@ test('a failed run is reported while it is the newest, and the run is overdue un
 
 test('the metrics of the gate say how long the line has been paused, and whether it has paused itself', () => {
   const nowMs = Date.parse('2026-11-25T10:00:00Z');
-  expect(gateValues({ state: 'open', since: '2026-11-25T09:00:00Z' }, nowMs)).toEqual({
+  const open = newGate('kk', 1);
+  const paused = { ...open, state: 'paused', by: 'olga', reason: 'r', changeNumber: 1 } as const;
+  expect(gateValues({ ...open, since: '2026-11-25T09:00:00Z' }, nowMs)).toEqual({
     LinePaused: 0,
     LinePausedBySystem: 0,
     LinePausedSeconds: 0,
   });
-  expect(gateValues({ state: 'paused', since: '2026-11-25T09:30:00Z' }, nowMs)).toMatchObject({
+  expect(gateValues({ ...paused, since: '2026-11-25T09:30:00Z' }, nowMs)).toMatchObject({
     LinePaused: 1,
     LinePausedBySystem: 0,
     LinePausedSeconds: 1_800,
   });
-  const itself = { state: 'paused', since: '2026-11-25T09:30:00Z', by: 'system' } as const;
+  const itself = { ...paused, since: '2026-11-25T09:30:00Z', by: 'system' };
+  const second = { number: 2, by: 'system', since: '2026-11-25T09:40:00Z', reason: 'unauthorized' };
+  const first = { ...second, number: 1, by: 'olga', since: '2026-11-25T09:30:00Z' };
+  const both = { ...paused, since: first.since, openReasons: [first, second] };
+  expect(gateValues(both, nowMs)).toMatchObject({ LinePausedBySystem: 1 });
   expect(gateValues(itself, nowMs)).toMatchObject({ LinePausedBySystem: 1 });
   expect(gateValues({ ...itself, state: 'open' }, nowMs)).toMatchObject({ LinePausedBySystem: 0 });
-  expect(gateValues({ state: 'paused', since: '2026-11-25T10:00:05Z' }, nowMs)).toMatchObject({ LinePausedSeconds: 0 });
+  expect(gateValues({ ...paused, since: '2026-11-25T10:00:05Z' }, nowMs)).toMatchObject({ LinePausedSeconds: 0 });
 });
 
 test('the metrics of the line contain its utilisation and its failures by kind', () => {
