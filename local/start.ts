@@ -113,7 +113,8 @@ async function runAndWatch(
 
 /** With --once nobody can resume a line that the system has paused, so the command fails with this message. */
 const stuckLine = ({ line }: ProgressNow): string => {
-  const [what = '', how = ''] = pauseLines(line);
+  const lines = pauseLines(line);
+  const [what = '', how = ''] = [lines.at(0), lines.at(-1)];
   return `${what.slice(2)}; ${how.trim()} (while npm start runs without --once)`;
 };
 

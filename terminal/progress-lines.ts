@@ -126,16 +126,29 @@ export const decisionLine = ({ decision, by, decidedAt, kind, listId, removals, 
     `${minuteOf(decidedAt)}  ${decision === 'approve' ? 'approved' : 'rejected'} by ${by}: ${removals} removals (of ${stored} stored), ${kind === 'list' ? 'list' : 'answers 410'} ${listId}`,
   );
 
-/** Returns who paused the line, and what to do. Returns no lines while it is open. */
-export function pauseLines({ state, by, since, reason }: Omit<LineStatus, 'busy'>): string[] {
+/** Returns who paused the line, each with the reason, and what to do. Returns no lines while it is open. */
+export function pauseLines(line: Omit<LineStatus, 'busy'>): string[] {
+  const { state, by, since, reason, openReasons: [, ...later] = [] } = line;
   if (state === 'open') return [];
-  const isTokenRejected = by === lineItself && /\b40[13]\b/.test(reason ?? '');
+  const isTokenRejected = [{ by, reason }, ...later].some(
+    (open) => open.by === lineItself && /\b40[13]\b/.test(open.reason ?? ''),
+  );
   const when = since === undefined ? '' : ` since ${minuteOf(since)}`;
   return [
     `! line paused by ${personOf(by)}${when}: ${reason ?? 'no reason given'}`,
+    ...reasonLines({ ...line, openReasons: later }).map((each) => `! also paused ${each}`),
     `  ${isTokenRejected ? 'start again with the right INSURER_API_TOKEN, then' : 'to resume'}: npm run sync -- resume <reason>`,
   ].map(onOneLine);
 }
+
+/** Returns one line for each reason of a pause: who gave it, since when, and why. */
+export const reasonLines = ({
+  openReasons = [],
+  droppedReasons = 0,
+}: Pick<LineStatus, 'openReasons' | 'droppedReasons'>): string[] => [
+  ...openReasons.map(({ by, since, reason }) => onOneLine(`by ${personOf(by)} since ${minuteOf(since)}: ${reason}`)),
+  ...(droppedReasons > 0 ? [`for ${droppedReasons} more ${droppedReasons === 1 ? 'reason' : 'reasons'}`] : []),
+];
 
 /** Returns one line: who paused or resumed the line, when and why. */
 export const changeLine = ({ state, by, at, reason }: LineChange): string =>

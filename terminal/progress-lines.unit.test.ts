@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Progress } from '../core/domain/progress.ts';
-import { changeLine, duration, progressBlock, progressLine, summaryLines } from './progress-lines.ts';
+import { changeLine, duration, pauseLines, progressBlock, progressLine, reasonLines, summaryLines } from './progress-lines.ts';
 
 const startedAt = '2026-11-24T21:30:00.000Z';
 const progress: Progress = {
@@ -101,6 +101,25 @@ test('a change of the line is one line: when, what, who and why', () => {
   const change = { number: 7, state: 'paused', by: 'anna', at, reason: 'the modem\nis moved' } as const;
   expect(changeLine(change)).toBe('2026-11-24 21:31 UTC  paused  by anna: the modem is moved');
   expect(changeLine({ ...change, state: 'open', by: 'system' })).toContain('resumed by the system: ');
+});
+
+test('a paused line shows each reason on one line, and the right token as the remedy if the system has given one', () => {
+  const first = { number: 7, by: 'anna', since: '2026-11-24T21:31:07.000Z', reason: 'the modem\nis moved' };
+  const second = { number: 8, by: 'system', since: '2026-11-24T21:33:00.000Z', reason: 'the insurer answered 401' };
+  const paused = { ...first, state: 'paused' } as const;
+  const shown = '! line paused by anna since 2026-11-24 21:31 UTC: the modem is moved';
+  expect(pauseLines({ ...paused, openReasons: [first] })).toEqual([shown, '  to resume: npm run sync -- resume <reason>']);
+  expect(pauseLines({ ...paused, openReasons: [first, second], droppedReasons: 2 })).toEqual([
+    shown,
+    '! also paused by the system since 2026-11-24 21:33 UTC: the insurer answered 401',
+    '! also paused for 2 more reasons',
+    '  start again with the right INSURER_API_TOKEN, then: npm run sync -- resume <reason>',
+  ]);
+  expect(pauseLines({ state: 'open', openReasons: [first] })).toEqual([]);
+  expect(reasonLines({ openReasons: [first], droppedReasons: 1 })).toEqual([
+    'by anna since 2026-11-24 21:31 UTC: the modem is moved',
+    'for 1 more reason',
+  ]);
 });
 
 test('on a narrow terminal the bars are shortened, and the numbers stay complete', () => {

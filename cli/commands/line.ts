@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { LineChange } from '../../core/domain/gate.ts';
 import type { LineStatus } from '../../core/domain/line-status.ts';
-import { changeLine, pauseLines } from '../../terminal/progress-lines.ts';
+import { changeLine, pauseLines, reasonLines } from '../../terminal/progress-lines.ts';
 import { findApi } from '../api-client.ts';
 import { say, sayJson } from '../output.ts';
 import { reasonArgument } from './arguments.ts';
@@ -16,7 +16,8 @@ export function addLineCommands(program: Command): void {
       const startedMs = performance.now();
       const line = await findApi(process.env, 'operator').post<LineStatus>('/line/pause', { reason: reason.trim() });
       const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-      if (line.reason !== reason.trim()) for (const each of pauseLines(line)) say(each); // it was already paused
+      const isFirst = line.reason === reason.trim() && (line.openReasons ?? []).length <= 1;
+      if (!isFirst) for (const each of pauseLines(line)) say(each); // it was already paused
       say(
         `the line is paused, and silent after ${seconds} s: no request is sent until npm run sync -- resume <reason>`,
       );
@@ -24,13 +25,14 @@ export function addLineCommands(program: Command): void {
 
   program
     .command('resume')
-    .description('open a paused line; the next request starts immediately')
+    .description('open a paused line, and show every reason it was paused for; the next request starts immediately')
     .addArgument(reasonArgument())
     .action(async (reason: string) => {
       const api = findApi(process.env, 'operator');
       if ((await api.get<LineStatus>('/line')).state === 'open') return say('the line is open already');
-      await api.post('/line/resume', { reason: reason.trim() });
+      const opened = await api.post<LineStatus>('/line/resume', { reason: reason.trim() });
       say('the line is open: the next request starts immediately');
+      for (const each of reasonLines(opened)) say(`  it was paused ${each}`);
     });
 
   program

@@ -20,6 +20,8 @@ interface DialogProps {
   readonly trigger: ReactNode;
   readonly title: string;
   readonly text: string;
+  /** what a person must read before they confirm, below the text */
+  readonly details?: ReactNode;
   readonly confirm: string;
   readonly isDangerous?: boolean;
 }
@@ -71,6 +73,7 @@ function BaseDialog({
   trigger,
   title,
   text,
+  details,
   children,
 }: DialogProps & { readonly children: (close: () => void) => ReactNode }) {
   const textId = useId();
@@ -83,7 +86,10 @@ function BaseDialog({
             {({ close }) => (
               <>
                 <Heading slot="title">{title}</Heading>
-                <p id={textId}>{text}</p>
+                <div id={textId} className="dialog-text">
+                  <p>{text}</p>
+                  {details}
+                </div>
                 {children(close)}
               </>
             )}

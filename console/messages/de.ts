@@ -94,6 +94,8 @@ export const de = {
     resume: 'Leitung öffnen',
     resumeTitle: 'Leitung wieder öffnen?',
     resumeText: 'Die nächste Anfrage wird sofort gesendet.',
+    resumeEnds: 'Die Leitung ist aus jedem dieser Gründe pausiert. Wenn Sie sie öffnen, endet die Pause für alle:',
+    droppedReasons: (count: number) => (count === 1 ? 'und ein weiterer Grund' : `und ${count} weitere Gründe`),
     confirmSilence: 'Stille bestätigen',
     changes: 'Wer die Leitung pausiert und geöffnet hat',
     change: { open: 'geöffnet', paused: 'pausiert' },

@@ -89,6 +89,8 @@ export const en: Messages = {
     resume: 'Resume the line',
     resumeTitle: 'Resume the line?',
     resumeText: 'The next request is sent immediately.',
+    resumeEnds: 'The line is paused for each of these reasons. If you resume it, the pause ends for all of them:',
+    droppedReasons: (count) => (count === 1 ? 'and one more reason' : `and ${count} more reasons`),
     confirmSilence: 'Confirm silence',
     changes: 'Who paused and resumed the line',
     change: { open: 'resumed', paused: 'paused' },

@@ -81,47 +81,69 @@ interface LineFactsProps {
   readonly status: PanelStatus;
 }
 
-function LineFacts({ line: { by, since, reason, silentSince, changes }, status }: LineFactsProps) {
+function LineFacts({ line, status }: LineFactsProps) {
   const { t, formats } = useLocale();
+  const { silentSince, changes } = line;
   const hint = { open: t.line.openHint, silent: t.line.silentHint }[status as 'open'];
   const [last] = changes;
-  const facts =
-    status === 'open'
-      ? { by: last?.by, since: last?.at, reason: last?.reason }
-      : { by: status === 'pausing' ? undefined : by, since, reason };
   return (
     <>
       {status === 'silent' && silentSince !== undefined && (
         <p className="strong">{t.line.silentSince(formats.moment(silentSince))}</p>
       )}
-      {facts.by !== undefined && (
-        <dl className="facts">
-          {facts.since !== undefined && (
-            <div>
-              <dt>{t.line.since}</dt>
-              <dd>
-                <time dateTime={facts.since}>{formats.moment(facts.since)}</time>
-              </dd>
-            </div>
-          )}
-          <div>
-            <dt>{t.line.by}</dt>
-            <dd>
-              <bdi>{facts.by === lineItself ? t.line.system : facts.by}</bdi>
-            </dd>
-          </div>
-          {facts.reason !== undefined && (
-            <div>
-              <dt>{t.line.reason}</dt>
-              <dd>
-                <bdi>{facts.reason}</bdi>
-              </dd>
-            </div>
-          )}
-        </dl>
-      )}
+      {status === 'open' && last !== undefined && <ReasonFacts by={last.by} since={last.at} reason={last.reason} />}
+      {status !== 'open' && status !== 'pausing' && <OpenReasons line={line} />}
       <p className="hint">{hint ?? t.line.pausingHint}</p>
     </>
+  );
+}
+
+/** Shows every reason for which the line is paused. */
+function OpenReasons({ line: { openReasons = [], droppedReasons = 0 } }: { readonly line: Line }) {
+  const { t } = useLocale();
+  return (
+    <>
+      <ul className="reasons">
+        {openReasons.map(({ number, by, since, reason }) => (
+          <li key={number}>
+            <ReasonFacts by={by} since={since} reason={reason} />
+          </li>
+        ))}
+      </ul>
+      {droppedReasons > 0 && <p>{t.line.droppedReasons(droppedReasons)}</p>}
+    </>
+  );
+}
+
+interface ReasonFactsProps {
+  readonly by: string;
+  readonly since: string;
+  readonly reason: string;
+}
+
+function ReasonFacts({ by, since, reason }: ReasonFactsProps) {
+  const { t, formats } = useLocale();
+  return (
+    <dl className="facts">
+      <div>
+        <dt>{t.line.since}</dt>
+        <dd>
+          <time dateTime={since}>{formats.moment(since)}</time>
+        </dd>
+      </div>
+      <div>
+        <dt>{t.line.by}</dt>
+        <dd>
+          <bdi>{by === lineItself ? t.line.system : by}</bdi>
+        </dd>
+      </div>
+      <div>
+        <dt>{t.line.reason}</dt>
+        <dd>
+          <bdi>{reason}</bdi>
+        </dd>
+      </div>
+    </dl>
   );
 }
 
@@ -139,7 +161,17 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
   const isPauseNext = status === 'open' || status === 'pausing';
   const next = isPauseNext
     ? { name: t.line.pause, title: t.line.pauseTitle, text: t.line.pauseText }
-    : { name: t.line.resume, title: t.line.resumeTitle, text: t.line.resumeText };
+    : {
+        name: t.line.resume,
+        title: t.line.resumeTitle,
+        text: t.line.resumeText,
+        details: (
+          <>
+            <p>{t.line.resumeEnds}</p>
+            <OpenReasons line={line} />
+          </>
+        ),
+      };
   const confirmSilence = () => {
     const keepFocus = () => {
       if (document.activeElement === confirmButton.current) mainButton.current?.focus(); // the pressed button disappears
@@ -166,6 +198,7 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
         }
         title={next.title}
         text={next.text}
+        details={next.details}
         confirm={next.name}
         isDangerous={isPauseNext}
         onReason={(reason) => {

@@ -92,6 +92,28 @@ test('a pause whose answer was lost is written once', async () => {
   expect(paused.outbox).toHaveLength(1);
 });
 
+test('the reasons of two operators who pause at the same time are both stored, and one resume ends them', async () => {
+  const gate = open();
+  await gate.read();
+  const otto = { by: 'otto', reason: 'the modem' };
+  await Promise.all([gate.pause({ ...olga, seen: 0 }), gate.pause({ ...otto, seen: 0 })]);
+  const { openReasons, outbox } = await gate.read();
+  expect(openReasons?.map(({ by, reason }) => ({ by, reason }))).toEqual(expect.arrayContaining([olga, otto]));
+  expect(outbox.map(({ number }) => number)).toEqual([1, 2]);
+  await resumeNow(gate);
+  expect(await gate.read()).not.toHaveProperty('openReasons');
+});
+
+test('a second pause whose answer was lost is recorded once', async () => {
+  const insurerId = newId();
+  await pauseNow(open(insurerId));
+  const { client, wasLost } = losingOneAnswer();
+  const { openReasons, outbox } = await openGate(client, insurerId).pause({ by: 'otto', reason: 'the modem', seen: 1 });
+  expect(wasLost()).toBe(true);
+  expect(openReasons).toHaveLength(2);
+  expect(outbox).toHaveLength(2);
+});
+
 test('a resume whose answer was lost does not lift a later pause', async () => {
   const insurerId = newId();
   const gate = open(insurerId);

@@ -52,7 +52,7 @@ export class DailySyncError extends Error {
 
 /** The progress of a run, with the line's current state from the gate. For a paused line: by whom, since when and why. */
 export interface ProgressNow extends Progress {
-  readonly line: Progress['line'] & Pick<LineStatus, 'by' | 'since' | 'reason'>;
+  readonly line: Progress['line'] & Omit<LineStatus, 'state' | 'busy'>;
 }
 
 /** Controls the daily sync of one insurer. */

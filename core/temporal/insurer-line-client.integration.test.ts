@@ -57,8 +57,23 @@ describe.concurrent('the client of the line', () => {
     );
     expect(seconds).toBeLessThan(5);
     expect(await line.readChanges()).toMatchObject([{ number: 1, state: 'paused', by: 'olga' }]);
-    expect(await line.resume(otto)).toEqual({ state: 'open', busy: false });
+    expect(await line.resume(otto)).toMatchObject({ state: 'open', busy: false });
     expect(await line.readChanges()).toMatchObject([{ state: 'open', by: 'otto' }, { state: 'paused' }]);
+  });
+
+  test('who resumes is told of every reason that the resume ends', async () => {
+    const { line } = await open(async () => {
+      throw new Error('no Temporal');
+    });
+    await line.pause(olga);
+    const openReasons = [{ by: 'olga' }, { by: 'otto', reason: 'the modem' }];
+    const paused = { state: 'paused', by: 'olga', reason: olga.reason, openReasons };
+    expect(await line.pause({ operator: 'otto', reason: 'the modem' })).toMatchObject(paused);
+    expect(await line.pause({ operator: 'otto', reason: 'the modem' })).toMatchObject(paused);
+    expect(await line.read()).toMatchObject(paused);
+    expect(await line.resume(olga)).toMatchObject({ state: 'open', openReasons });
+    expect(await line.read()).toEqual({ state: 'open', busy: false });
+    expect(await line.resume(olga)).toEqual({ state: 'open', busy: false, openReasons: [] });
   });
 
   test('a pause succeeds if no worker takes the update', async ({ onTestFinished }) => {

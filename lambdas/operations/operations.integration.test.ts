@@ -136,12 +136,18 @@ test('the answers hold the requested data', async () => {
     by: 'Demo operator (operator-1)',
     reason: 'a test',
   });
+  const pauseOf = { number: expect.any(Number), by: 'Demo operator (operator-1)', since: expect.any(String) };
+  const twoReasons = ['a test', 'another test'].map((reason) => ({ ...pauseOf, reason }));
+  const pausedAgain = await ask('pauseLine', 'operator', { body: { reason: 'another test' } });
+  expect(pausedAgain.json).toMatchObject({ state: 'paused', reason: 'a test', openReasons: twoReasons });
   expect((await ask('readLine', 'management')).json).toMatchObject({
     state: 'paused',
     by: 'Demo operator (operator-1)',
+    openReasons: twoReasons,
+    changes: expect.arrayContaining([expect.objectContaining({ state: 'paused', reason: 'another test' })]),
   });
   expect((await ask('requestPatientSync', 'operator')).json.line).toMatchObject({ state: 'paused' });
-  expect((await ask('resumeLine', 'operator')).json).toEqual({ state: 'open', busy: false });
+  expect((await ask('resumeLine', 'operator')).json).toEqual({ state: 'open', busy: false, openReasons: twoReasons });
   const started = await ask('startSync', 'operator');
   expect(started.status).toBe(202);
   expect((await ask('startSync', 'operator')).json).toEqual(started.json);

@@ -88,6 +88,24 @@ test('a page that is opened later shows who paused the line, why, and since when
   await page.context().close();
 });
 
+test('a second pause is shown with its reason, and the dialog to resume the line shows all reasons before it is confirmed', async () => {
+  const { page } = operator;
+  await world.day.line.pause({ operator: 'otto', reason: 'Modem <i>kaputt</i>' });
+  const panel = page.getByRole('region', { name: 'Leitung zur Krankenkasse' });
+  const reasons = panel.getByRole('listitem').filter({ hasText: 'Grund' });
+  await expect.poll(async () => await reasons.count()).toBe(2);
+  await page.getByRole('button', { name: 'Leitung öffnen' }).click();
+  const dialog = page.getByRole('alertdialog');
+  await dialog.getByText('endet die Pause für alle').waitFor();
+  const shown = await dialog.getByRole('listitem').allInnerTexts();
+  expect(shown.map((text) => text.replace(/\s+/g, ' '))).toEqual([
+    expect.stringMatching(/demo-operator.* Grund Wartung <b>bis<\/b> 14 Uhr$/),
+    expect.stringMatching(/Von otto Grund Modem <i>kaputt<\/i>$/),
+  ]);
+  await dialog.getByRole('button', { name: 'Zurück' }).click();
+  await dialog.waitFor({ state: 'detached' });
+});
+
 test('after the line is resumed, the run completes', async () => {
   const { page } = operator;
   await world.day.insurer.setPaused(false);

@@ -200,15 +200,23 @@ test('line shows who paused, when and why; a sync waits until the line is resume
   const kvnr = kvnrs[2] as Kvnr;
   expect(await sync(['pause'])).toMatchObject({ exitCode: 2 });
   expect((await sync(['pause', 'maintenance', 'until two'])).out).toMatch(/^the line is paused, and silent after .* s/);
-  expect((await sync(['pause', 'another reason'])).out).toContain(': maintenance until two\n');
+  expect((await sync(['pause', 'maintenance until two'])).out).not.toContain('also paused');
+  const again = (await sync(['pause', 'another reason'])).out;
   const paused = (await sync(['line'])).out;
+  for (const out of [again, paused]) {
+    expect(out).toContain(': maintenance until two\n');
+    expect(out).toMatch(/^! also paused by Jonas Brandt \(demo-operator\) since .* UTC: another reason$/m);
+  }
   expect(paused).toMatch(/^! line paused by Jonas Brandt \(demo-operator\) since .*: maintenance until two$/m);
   expect(paused).toMatch(/^ {2}.* UTC {2}paused {2}by Jonas Brandt \(demo-operator\): maintenance until two$/m);
   const waiting = sync(['sync', kvnr]);
   await expect
     .poll(async () => (await stores.patients.readLastSync(refOf(kvnr)))?.lastSync, { timeout: 10_000 })
     .toBeDefined();
-  expect((await sync(['resume', 'it is two'])).out).toContain('the line is open');
+  const resumed = (await sync(['resume', 'it is two'])).out;
+  expect(resumed).toContain('the line is open');
+  for (const reason of ['maintenance until two', 'another reason'])
+    expect(resumed).toMatch(new RegExp(`^  it was paused by Jonas Brandt \\(demo-operator\\) since .* UTC: ${reason}$`, 'm'));
   expect((await sync(['resume', 'again'])).out).toBe('the line is open already\n');
   const waited = await waiting;
   expect(waited.out).toContain('! line paused by Jonas Brandt (demo-operator)');
@@ -217,6 +225,7 @@ test('line shows who paused, when and why; a sync waits until the line is resume
     state: 'open',
     changes: [
       { state: 'open', by: 'Jonas Brandt (demo-operator)', reason: 'it is two' },
+      { state: 'paused', by: 'Jonas Brandt (demo-operator)', reason: 'another reason' },
       { state: 'paused', by: 'Jonas Brandt (demo-operator)', reason: 'maintenance until two' },
     ],
   });

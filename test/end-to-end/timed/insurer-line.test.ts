@@ -95,20 +95,35 @@ test('during a run, a pause is confirmed within three seconds; no request starts
   await expect.poll(async () => (await day.stores.gateOf(insurerId).find()).outbox).toEqual([]);
 });
 
-test('two operators who pause at the same time get the same confirmation; repeated commands change nothing', async () => {
+test('every operator who pauses a paused line is recorded, and who resumes it is told of all; repeated commands change nothing', async () => {
   await using day = await startBusyDay();
   const pauses = await Promise.all([day.line.pause(olga), day.line.pause({ operator: 'anna', reason: 'me too' })]);
   await day.insurer.setPaused(true);
-  expect(pauses[0]).toEqual(pauses[1]);
+  const { by, since } = await day.line.read();
+  for (const paused of pauses) expect(paused).toMatchObject({ state: 'paused', by, since, silent: true });
+  const berta = { operator: 'berta', reason: 'again' };
+  const { openReasons = [] } = await day.line.pause(berta);
+  expect(await day.line.pause(berta)).toMatchObject({ by, since, openReasons });
+  expect(openReasons.slice(0, 2).map((open) => open.by)).toEqual(expect.arrayContaining(['olga', 'anna']));
+  expect(openReasons[2]).toMatchObject({ number: 3, by: 'berta', reason: 'again' });
   const changes = await day.line.readChanges();
-  expect(changes).toMatchObject([{ number: 1, state: 'paused', by: pauses[0].by }]);
-  expect(await day.line.pause({ operator: 'berta', reason: 'again' })).toEqual(pauses[0]);
+  expect(changes.map(({ number, state }) => [number, state])).toEqual([3, 2, 1].map((number) => [number, 'paused']));
+  expect(await historyOf(day)).toMatchObject({ by, openReasons, changes });
   await expectSilenceFor(day, 500);
   await day.insurer.setPaused(false);
-  const resumed = { state: 'open', busy: false };
-  expect(await Promise.all([day.line.resume(otto), day.line.resume(olga)])).toEqual([resumed, resumed]);
-  expect(await day.line.resume(otto)).toEqual(resumed);
-  expect(await day.line.readChanges()).toMatchObject([{ state: 'open' }, { ...changes[0] }]);
+  expect(await day.line.resume(otto)).toEqual({ state: 'open', busy: false, openReasons });
+  expect(await day.line.resume(otto)).toEqual({ state: 'open', busy: false, openReasons: [] });
+  expect(await day.line.readChanges()).toMatchObject([{ state: 'open', by: 'otto' }, ...changes]);
+  await expectCompleted(day);
+});
+
+test('two operators who resume at the same time get the same confirmation', async () => {
+  await using day = await startBusyDay();
+  await pause(day);
+  await day.insurer.setPaused(false);
+  const opened = { state: 'open', busy: false };
+  expect(await Promise.all([day.line.resume(otto), day.line.resume(olga)])).toMatchObject([opened, opened]);
+  expect(await day.line.readChanges()).toMatchObject([{ state: 'open' }, { number: 1, state: 'paused' }]);
   await expectCompleted(day);
 });
 
