@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import type { Progress } from '../core/domain/progress.ts';
-import { changeLine, duration, pauseLines, progressBlock, progressLine, reasonLines, summaryLines } from './progress-lines.ts';
+import {
+  changeLine,
+  duration,
+  pauseLines,
+  progressBlock,
+  progressLine,
+  reasonLines,
+  summaryLines,
+} from './progress-lines.ts';
 
 const startedAt = '2026-11-24T21:30:00.000Z';
 const progress: Progress = {
@@ -108,7 +116,10 @@ test('a paused line shows each reason on one line, and the right token as the re
   const second = { number: 8, by: 'system', since: '2026-11-24T21:33:00.000Z', reason: 'the insurer answered 401' };
   const paused = { ...first, state: 'paused' } as const;
   const shown = '! line paused by anna since 2026-11-24 21:31 UTC: the modem is moved';
-  expect(pauseLines({ ...paused, openReasons: [first] })).toEqual([shown, '  to resume: npm run sync -- resume <reason>']);
+  expect(pauseLines({ ...paused, openReasons: [first] })).toEqual([
+    shown,
+    '  to resume: npm run sync -- resume <reason>',
+  ]);
   expect(pauseLines({ ...paused, openReasons: [first, second], droppedReasons: 2 })).toEqual([
     shown,
     '! also paused by the system since 2026-11-24 21:33 UTC: the insurer answered 401',

@@ -224,14 +224,10 @@ export function openReasonsOf({
   reason,
   openReasons = [],
   droppedReasons,
-}: Pick<
-  Gate,
-  'state' | 'changeNumber' | 'by' | 'since' | 'reason' | 'openReasons' | 'droppedReasons'
->): OpenReasons {
+}: Pick<Gate, 'state' | 'changeNumber' | 'by' | 'since' | 'reason' | 'openReasons' | 'droppedReasons'>): OpenReasons {
   if (state === 'open' || by === undefined || since === undefined || reason === undefined) return { openReasons: [] };
   const [first] = openReasons;
-  if (first?.by !== by || first.since !== since)
-    return { openReasons: [{ number: changeNumber, by, since, reason }] };
+  if (first?.by !== by || first.since !== since) return { openReasons: [{ number: changeNumber, by, since, reason }] };
   return { openReasons, ...(droppedReasons !== undefined && { droppedReasons }) };
 }
 const reject = (why: GateRejection): GateDecision => ({ kind: 'rejected', why });

@@ -61,7 +61,7 @@ describe.concurrent('the client of the line', () => {
     expect(await line.readChanges()).toMatchObject([{ state: 'open', by: 'otto' }, { state: 'paused' }]);
   });
 
-  test('who resumes is told of every reason that the resume ends', async () => {
+  test('the answer to a resume names every reason that it ends', async () => {
     const { line } = await open(async () => {
       throw new Error('no Temporal');
     });

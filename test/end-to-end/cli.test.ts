@@ -216,7 +216,9 @@ test('line shows who paused, when and why; a sync waits until the line is resume
   const resumed = (await sync(['resume', 'it is two'])).out;
   expect(resumed).toContain('the line is open');
   for (const reason of ['maintenance until two', 'another reason'])
-    expect(resumed).toMatch(new RegExp(`^  it was paused by Jonas Brandt \\(demo-operator\\) since .* UTC: ${reason}$`, 'm'));
+    expect(resumed).toMatch(
+      new RegExp(`^  it was paused by Jonas Brandt \\(demo-operator\\) since .* UTC: ${reason}$`, 'm'),
+    );
   expect((await sync(['resume', 'again'])).out).toBe('the line is open already\n');
   const waited = await waiting;
   expect(waited.out).toContain('! line paused by Jonas Brandt (demo-operator)');

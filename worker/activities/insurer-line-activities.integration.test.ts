@@ -40,8 +40,14 @@ test('a pause of a paused line returns both reasons, and its change is in the ou
   await run(({ silenceLine }) => silenceLine({ insurerId, ...olga, seen: 0 }));
   const otto = { operator: 'otto', reason: 'the modem' };
   const { openReasons, outbox } = await run(({ silenceLine }) => silenceLine({ insurerId, ...otto, seen: 1 }));
-  expect(openReasons).toMatchObject([{ by: 'olga', reason: olga.reason }, { by: 'otto', reason: 'the modem' }]);
-  expect(outbox).toMatchObject([{ number: 1, by: 'olga' }, { number: 2, state: 'paused', by: 'otto' }]);
+  expect(openReasons).toMatchObject([
+    { by: 'olga', reason: olga.reason },
+    { by: 'otto', reason: 'the modem' },
+  ]);
+  expect(outbox).toMatchObject([
+    { number: 1, by: 'olga' },
+    { number: 2, state: 'paused', by: 'otto' },
+  ]);
 });
 
 test('a pause waits for a holder that is not silent yet, and heartbeats in the meantime', async () => {

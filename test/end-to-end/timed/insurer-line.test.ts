@@ -95,7 +95,7 @@ test('during a run, a pause is confirmed within three seconds; no request starts
   await expect.poll(async () => (await day.stores.gateOf(insurerId).find()).outbox).toEqual([]);
 });
 
-test('every operator who pauses a paused line is recorded, and who resumes it is told of all; repeated commands change nothing', async () => {
+test('every operator who pauses a paused line is recorded, and a resume names all of them; repeated commands change nothing', async () => {
   await using day = await startBusyDay();
   const pauses = await Promise.all([day.line.pause(olga), day.line.pause({ operator: 'anna', reason: 'me too' })]);
   await day.insurer.setPaused(true);
