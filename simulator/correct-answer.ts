@@ -59,7 +59,7 @@ async function listAnswer(list: ListBody, { etag, ranges }: ListServing, asked: 
   const from = hasRanges ? rangeStart(asked, tag) : undefined;
   if (from !== undefined && from >= sizeBytes) {
     const past = { ETag: tag, 'Content-Range': `bytes */${sizeBytes}` };
-    return { outcome: 'range-past-end', status: 416, headers: past, body: textBody('') };
+    return { outcome: 'range-past-end', status: 416, headers: past, body: textBody('no such range') };
   }
   if (from !== undefined) {
     headers['Content-Range'] = `bytes ${from}-${sizeBytes - 1}/${sizeBytes}`;

@@ -373,6 +373,19 @@ test('the judge finds an overlap that arrived while the event loop was busy', as
   second.destroy();
 });
 
+test('a fault in an answer 416 breaks it off, so the next request is no overlap', async () => {
+  await using insurer = await startInsurer(quiet);
+  await using client = openClient(insurer);
+  const { bytes, headers } = await client.get('/patients');
+  const past = { range: `bytes=${bytes.length}-`, 'if-range': String(headers['etag']) };
+  for (const fault of ['reset-in-body', 'cut-short', 'truncated-gzip'] as const) {
+    insurer.script({ match: 'list', fault });
+    await expect(client.get('/patients', past)).rejects.toThrow();
+    expect((await client.get('/patients', past)).status).toBe(416);
+  }
+  expect(insurer.summary()).toMatchObject({ overlaps: 0, violations: 0 });
+});
+
 test('the judge reports no false overlaps: keep-alive, new connections, faults, aborts, hundreds of requests in a row', async () => {
   await using insurer = await startInsurer({
     ...quiet,
