@@ -392,6 +392,30 @@ test('the stored part is kept if the insurer ignores the range and sends the sam
   expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length } });
 });
 
+test('a list whose last byte had arrived before the transfer broke is complete: the insurer says how long it is', async () => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1)
+      return void request.socket.end(httpAnswer(200, list, { ...resumable, 'content-length': `${list.length + 1}` }));
+    request.socket.write(httpAnswer(416, '', { etag: '"v1"', 'content-range': `bytes */${list.length}` }));
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(world.insurer.seen).toHaveLength(2);
+});
+
+test('if the insurer can satisfy no range, the list is asked for as a whole, and the stored part is kept', async () => {
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return abort(request, list, resumable);
+    if (request.headers['range']) return void request.socket.write(httpAnswer(416));
+    request.socket.write(httpAnswer(200, list, resumable));
+  });
+  const { result, heartbeats } = world.attempt((a) => a.fetchPatientList(fetchList));
+  const fetched = await result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(world.insurer.seen.map(({ headers }) => headers['range'] !== undefined)).toEqual([false, true, true, false]);
+  expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length } });
+});
+
 test('a rest of unknown total length is accepted', async () => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);

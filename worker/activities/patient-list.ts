@@ -20,6 +20,8 @@ interface ListDetails extends AttemptUsage {
   readonly unusableAnswers: number;
 }
 
+/** Number of answers 416 in a row after which the list is asked for without a range. One may be the error of a proxy. */
+const unsatisfiedMax = 2;
 /** Number of unusable answers after which the fetch stops asking for the rest, and asks for the whole list. */
 const unusableBeforeRestart = 20;
 /** Number of unusable answers after which the list counts as unusable. */
@@ -41,6 +43,8 @@ export async function fetchPatientList(
   const attempt = beginAttempt<ListDetails>({ ...noUsage, list: emptyList, unusableAnswers: 0 });
   let nextSegment = attempt.number * segmentsPerAttempt;
   let segments: ListSegments | undefined;
+  /** number of answers 416 in a row */
+  let unsatisfied = 0;
   try {
     segments = new ListSegments({
       ...(await retryWhileUnavailable(() => resumeFrom(lists, attempt.details.list), attempt.signal)),
@@ -54,14 +58,17 @@ export async function fetchPatientList(
       if (attempt.details.unusableAnswers >= unusableMax) throw finalFailure('ListUnusable', attempt.details);
       attempt.throwIfUsedUp();
       const { resume, receivedBytes } = segments;
+      const isWhole = unsatisfied >= unsatisfiedMax;
       try {
-        const request = resume ? { resume } : knownEtag === undefined ? {} : { knownEtag };
+        const request = resume ? { resume: { ...resume, isWhole } } : knownEtag === undefined ? {} : { knownEtag };
         const outcome = await insurer.fetchList(request, segments, attempt.signal);
+        unsatisfied = outcome === 'range-not-satisfiable' ? unsatisfied + 1 : 0;
         if (outcome === 'complete') await segments.finish();
         attempt.countSuccess();
         if (outcome === 'unchanged') return { kind: 'unchanged', lineUse: attempt.details.lineUse };
       } catch (error) {
         attempt.countFailure(error);
+        if (isWhole) unsatisfied = 0; // continue by range what may have arrived
         if (error instanceof StorageTooSlow) attempt.warn('line freed: the bucket has not stored a segment in time');
         await segments.whenStored(); // the line is free meanwhile
         if (isUnusableAnswer(error)) {

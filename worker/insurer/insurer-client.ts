@@ -32,8 +32,11 @@ export type CareRecordsFetch =
 export interface ListRequest {
   /** sent as If-None-Match; ignored with `resume` */
   readonly knownEtag?: string;
-  /** continues the list with this strong ETag from this byte */
-  readonly resume?: { readonly from: number; readonly etag: string };
+  /**
+   * continues the list with this strong ETag from this byte; `isWhole`: by asking for the whole list and skipping the bytes
+   * before, because the insurer cannot satisfy the range
+   */
+  readonly resume?: { readonly from: number; readonly etag: string; readonly isWhole?: boolean };
 }
 
 /** Receives the list as it arrives. An error that it throws ends the request. */
@@ -53,6 +56,8 @@ export interface ListSink {
   revert(): void;
 }
 
+export type ListOutcome = 'complete' | 'unchanged' | 'range-not-satisfiable';
+
 /** Calls the operations of the insurer's API (insurer-api.yaml). Each request goes over the line. */
 export interface InsurerClient {
   /**
@@ -68,12 +73,13 @@ export interface InsurerClient {
   fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest of it, into a sink. Sends one request, with the priority `list`.
-   * @returns complete: the last byte of the list has arrived; unchanged: 304
+   * @returns complete: the last byte of the list has arrived, or had arrived before; unchanged: 304; range-not-satisfiable:
+   *   416, so the next request has to ask for the whole list
    * @throws LineError; `contract` also if an answer to `resume` has another ETag, another range or too many bytes. Only
    *   another ETag makes the received bytes void: `restart` of the sink was called. After any other fault they stay
    * @throws LineWithheld if we aborted the request
    */
-  fetchList(request: ListRequest, sink: ListSink, signal: AbortSignal): Promise<'complete' | 'unchanged'>;
+  fetchList(request: ListRequest, sink: ListSink, signal: AbortSignal): Promise<ListOutcome>;
 }
 
 /** Default of CARE_RECORDS_MAX_BYTES. A larger answer is rejected and reported (insurer-api.yaml, "Sizes"). */
@@ -162,21 +168,24 @@ export function createInsurerClient({
         headers: {
           ...commonHeaders,
           'accept-encoding': 'identity', // ranges count the bytes of the body
-          ...(resume && { range: `bytes=${resume.from}-`, 'if-range': resume.etag }),
+          ...(resume && !resume.isWhole && { range: `bytes=${resume.from}-`, 'if-range': resume.etag }),
           ...(!resume && knownEtag !== undefined && { 'if-none-match': knownEtag }),
         },
       } as const;
-      const readAnswer = async (answer: ExchangeAnswer): Promise<'complete' | 'unchanged'> => {
+      const readAnswer = async (answer: ExchangeAnswer): Promise<ListOutcome> => {
         const { status, headers } = answer;
         const contract = (problem: string): LineError => new LineError('contract', { operation, status, problem });
         if (status === 304 && !resume && knownEtag !== undefined) {
           await drain(answer, stallMs, operation, clock);
           return 'unchanged';
         }
-        if (status === 416 && resume && isOfAnother(headers['etag'], resume)) {
+        if (status === 416 && resume && !resume.isWhole) {
           await drain(answer, stallMs, operation, clock);
-          sink.restart();
-          throw contract('etag');
+          if (isOfAnother(headers['etag'], resume)) {
+            sink.restart();
+            throw contract('etag');
+          }
+          return sizeOf(headers['content-range']) === resume.from ? 'complete' : 'range-not-satisfiable';
         }
         if (status !== 200 && !(status === 206 && resume)) throw await errorOf(answer, operation);
         if (!['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? ''))
@@ -245,6 +254,12 @@ function checkCareRecords(body: Buffer, kvnr: Kvnr): void {
 /** Returns whether an answer's ETag says that it belongs to another list. An answer without ETag says nothing. */
 const isOfAnother = (etag: string | undefined, resume: { readonly etag: string }): boolean =>
   etag !== undefined && etag !== resume.etag;
+
+/** Parses `bytes *\/{total}`, with which a 416 says how long the list is (RFC 9110, 14.4). Returns undefined for any other text. */
+function sizeOf(contentRange = ''): number | undefined {
+  const match = /^bytes \*\/(\d{1,15})$/.exec(contentRange.trim());
+  return match === null ? undefined : Number(match[1]);
+}
 
 /** Parses `bytes {from}-{last}/{total}`; the total may be `*`. `end` is `last` + 1. Returns undefined for any other text. */
 function rangeOf(contentRange = ''): { from: number; end: number; total?: number } | undefined {
