@@ -179,7 +179,11 @@ export const mutants = { ...gateMutants, ...processMutants };
 export function applyMutant(name: string): void {
   const mutant = mutants[name];
   if (mutant === undefined) throw new Error(`no such mutant: ${name}. Known: ${Object.keys(mutants).join('; ')}`);
-  const { file, find, replace } = mutant;
+  replaceInSource(name, mutant);
+}
+
+/** Replaces a place in a module's source when it is loaded. @throws Error if the place does not occur exactly once */
+export function replaceInSource(name: string, { file, find, replace }: Mutant): void {
   registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);

@@ -1,0 +1,38 @@
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { checkHistories } from './check.ts';
+import { mutants } from './mutants.ts';
+
+/**
+ * `npm run model`: checks random histories in memory against the reference model. `--seed` sets the first seed, by default a
+ * random one, and `--runs` the number of histories. `--path` replays one history of a report. `--mutant` applies one mutant
+ * to the source first (mutants.ts). `--mutants` tries all of them and prints which seed finds each.
+ */
+const text = { type: 'string' } as const;
+const { seed, runs, path, mutant, ...flags } = parseArgs({
+  options: { seed: text, runs: text, path: text, mutant: text, mutants: { type: 'boolean' } },
+}).values;
+const options = {
+  world: 'memory',
+  seed: seed === undefined ? randomInt(1, 1_000_000) : Number(seed),
+  runs: Number(runs ?? 10_000),
+} as const;
+
+if (flags.mutants === true) {
+  process.stdout.write('| fault in the source | seed | histories until found | what is broken |\n|---|---|---|---|\n');
+  for (const name of Object.keys(mutants)) {
+    const { failure } = await checkHistories({ ...options, mutant: name });
+    const found = failure === undefined ? 'not found | |' : `${failure.histories} | ${failure.what} |`;
+    process.stdout.write(`| ${name} | ${options.seed} | ${found}\n`);
+    if (failure === undefined) process.exitCode = 1;
+  }
+} else {
+  const { failure, ...sums } = await checkHistories({
+    ...options,
+    shrinks: true,
+    ...(path !== undefined && { path }),
+    ...(mutant !== undefined && { mutant }),
+  });
+  process.stdout.write(`${failure?.report ?? `seed ${options.seed}: nothing is broken`}\n${JSON.stringify(sums)}\n`);
+  if (failure !== undefined) process.exitCode = 1;
+}

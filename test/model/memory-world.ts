@@ -1,0 +1,491 @@
+import type { Progress } from '../../core/domain/progress.ts';
+import type { ListCounts, ListedEntry, ShardLine } from '../../core/domain/diff.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { zeroLineUse } from '../../core/domain/line.ts';
+import type { CareState } from '../../core/domain/patient.ts';
+import { shardOf, shards } from '../../core/domain/shard.ts';
+import { type ActivityName, type AnswerOf, FinalFailure, type InputOf, type Work } from './commands.ts';
+import type { Fault } from './history.ts';
+import type { Insurer } from './insurer.ts';
+import { contentsOf } from './reference.ts';
+import type { Stored, World } from './world.ts';
+
+/** A patient in memory, with the attributes that conditions of writes look at. */
+interface Item {
+  readonly state: 'stored' | 'removing' | 'tombstone';
+  readonly content: number;
+  readonly careState: CareState;
+  readonly revision: number;
+  readonly incarnation: number;
+  readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
+  readonly goneIn?: string | undefined;
+  readonly heldFor?: string | undefined;
+  readonly notInsured?: boolean;
+  readonly careVersion?: string | undefined;
+}
+
+/** An attempt of an activity. `isStale`: it has stood still, and its write guard lets nothing more pass. */
+interface Attempt {
+  isStale: boolean;
+}
+/** Yields before each store call. */
+type Calls<Answer> = Generator<void, Answer>;
+type Implementations = {
+  readonly [Name in ActivityName]?: (input: InputOf<Name>, attempt: Attempt) => Calls<AnswerOf<Name>>;
+};
+
+/** An attempt ends, and the next one begins. */
+class AttemptFailed extends Error {
+  override readonly name = 'AttemptFailed';
+}
+
+const twoShards = [0, 128] as const;
+
+/**
+ * Keeps tables and bucket in memory. Its activities make the same calls, in the same order and with the same conditions, as
+ * the real ones (docs/explanation/writes.md).
+ */
+export class MemoryWorld implements World {
+  readonly insurerId = 'insurer';
+  readonly shardRanges = twoShards.map((fromShard) => ({ fromShard, toShard: fromShard + 128 }));
+  readonly lateAttempts: (() => Promise<void>)[] = [];
+  nextFault: Fault | undefined;
+  readonly #insurer: Insurer;
+  #nowMs = Date.UTC(2026, 0, 1);
+  #fetches = 0;
+  readonly #items = new Map<string, Item>();
+  readonly #records = new Map<string, Set<string>>();
+  readonly #listObjects = new Map<string, Map<string, readonly ShardLine[]>>();
+  readonly #payloads = new Map<string, { readonly syncId: string; readonly patientRef: string }>();
+  /** versions that may no longer become current */
+  readonly #discarded = new Set<string>();
+  readonly #log = new Set<string>();
+  readonly #runs = new Map<string, { readonly progress: Progress; readonly revision: number }>();
+  #applied: { readonly applying?: string; readonly list?: { readonly listId: string; readonly etag: string } } = {};
+
+  constructor(insurer: Insurer) {
+    this.#insurer = insurer;
+    this.#activities = this.#implement();
+  }
+
+  nowMs = (): number => this.#nowMs;
+  advance(ms: number): void {
+    this.#nowMs += ms;
+  }
+  refOf = (person: number): string =>
+    `${shards[twoShards[person % 2] ?? 0]}${person.toString(16).padStart(30, '0')}`;
+  personOf = (patientRef: string): number => Number.parseInt(patientRef.slice(2), 16);
+
+  async *run<Name extends ActivityName>(name: Name, input: InputOf<Name>): Work<AnswerOf<Name>> {
+    const implementation = this.#activities[name];
+    if (implementation === undefined) throw new Error(`no activity ${name}`);
+    for (;;) {
+      const fault = this.nextFault;
+      this.nextFault = undefined;
+      const attempt: Attempt = { isStale: false };
+      const calls = implementation(input, attempt);
+      try {
+        for (let call = fault?.how === 'answer-lost' ? -1 : 0; ; call++) {
+          const next = calls.next();
+          if (next.done === true) return next.value;
+          if (fault?.at !== call) continue;
+          if (fault.how === 'stands') this.#standsStill(attempt, calls);
+          if (fault.how !== 'waits') throw new AttemptFailed(fault.how);
+          yield;
+        }
+      } catch (error) {
+        if (!(error instanceof AttemptFailed)) throw error;
+        yield; // until Temporal starts the next attempt
+      }
+    }
+  }
+
+  #standsStill(attempt: Attempt, calls: Calls<unknown>): void {
+    this.lateAttempts.push(async () => {
+      attempt.isStale = true;
+      try {
+        while (calls.next().done !== true); // nobody receives its result
+      } catch (error) {
+        if (!(error instanceof AttemptFailed || error instanceof FinalFailure)) throw error;
+      }
+    });
+  }
+
+  async read(): Promise<Stored> {
+    const stored = [...this.#items].filter(([, { state }]) => state === 'stored');
+    return {
+      patients: new Map(
+        stored.map(([ref, { content, careState, careVersion }]) => {
+          const hasRecords = careVersion !== undefined && this.#recordsOf(ref).has(careVersion);
+          return [this.personOf(ref), { content, careState, hasRecords }];
+        }),
+      ),
+      lists: new Set(this.#listObjects.keys()),
+      payloads: new Set(Array.from(this.#payloads.values(), ({ syncId }) => syncId)),
+      log: this.#log,
+      orphans: [...this.#records].filter(([ref, { size }]) => size > 0 && !this.#isStored(ref)).map(([ref]) => ref),
+    };
+  }
+
+  #isStored = (ref: string): boolean => this.#items.get(ref)?.state === 'stored';
+  #recordsOf(ref: string): Set<string> {
+    const records = this.#records.get(ref) ?? new Set<string>();
+    this.#records.set(ref, records);
+    return records;
+  }
+  #appendAccess(ref: string, id: string): void {
+    this.#log.add(`${this.personOf(ref)} ${id}`);
+  }
+  /** Changes a patient if the condition holds. Returns the item before. */
+  #update(ref: string, condition: (item: Item) => boolean, change: Partial<Item>): Item | undefined {
+    const item = this.#items.get(ref);
+    if (item === undefined || !condition(item)) return undefined;
+    this.#items.set(ref, { ...item, ...change });
+    return item;
+  }
+  *#guarded(attempt: Attempt): Calls<void> {
+    if (attempt.isStale) throw new AttemptFailed('stood still');
+    yield;
+  }
+  #itemsOf(fromShard: number, toShard: number): [string, Item][] {
+    return [...this.#items].filter(([ref]) => {
+      const index = shards.indexOf(shardOf(ref));
+      return index >= fromShard && index < toShard;
+    });
+  }
+
+  *#remove(ref: string, seen: number | undefined, attempt: Attempt): Calls<void> {
+    const revision = seen ?? this.#items.get(ref)?.revision ?? 0;
+    const isSeen = (item: Item): boolean => item.state !== 'tombstone' && item.revision === revision;
+    const isRemoving = (item: Item): boolean => item.state === 'removing' && item.revision === revision;
+    yield* this.#guarded(attempt);
+    const before = this.#update(ref, isSeen, { state: 'removing' });
+    if (before === undefined) return;
+    yield;
+    this.#appendAccess(ref, `removal:${before.listed.listId}`);
+    yield;
+    const listed = [...this.#recordsOf(ref)];
+    yield* this.#guarded(attempt);
+    if (!this.#update(ref, isRemoving, {})) return;
+    yield* this.#guarded(attempt);
+    for (const version of listed) this.#recordsOf(ref).delete(version);
+    yield* this.#guarded(attempt);
+    this.#update(ref, isRemoving, { state: 'tombstone', revision: revision + 1, careVersion: undefined });
+  }
+
+  *#removeAll(isToRemove: (item: Item) => boolean, attempt: Attempt): Calls<void> {
+    yield;
+    for (const [ref, item] of [...this.#items])
+      if (item.state !== 'tombstone' && isToRemove(item)) yield* this.#remove(ref, item.revision, attempt);
+  }
+
+  readonly #activities: Implementations;
+  #implement(): Implementations {
+    const world = this; // generators have no arrow functions
+    const items = this.#items;
+    const insurer = this.#insurer;
+    return {
+      readAppliedList: function* () {
+        yield;
+        return world.#applied.list;
+      },
+      beginList: function* ({ listId }) {
+        yield;
+        world.#applied = { applying: listId };
+      },
+      completeList: function* ({ listId, etag }) {
+        yield;
+        if (world.#applied.applying === listId) world.#applied = etag === undefined ? {} : { list: { listId, etag } };
+      },
+      saveProgress: function* ({ progress, revision }) {
+        yield;
+        const stored = world.#runs.get(progress.runId);
+        if (stored === undefined || stored.revision <= revision) world.#runs.set(progress.runId, { progress, revision });
+      },
+      countRecentRemovals: function* ({ since, exceptRunId }) {
+        yield;
+        return Array.from(world.#runs.values(), ({ progress }) => progress)
+          .filter(({ runId, finishedAt }) => runId !== exceptRunId && (finishedAt ?? since) >= since)
+          .reduce((sum, { unapprovedRemovals = 0 }) => sum + unapprovedRemovals, 0);
+      },
+
+      fetchPatientList: function* ({ listId, knownEtag }) {
+        yield;
+        const list = insurer.serve(listId, knownEtag);
+        if (list === undefined) return { kind: 'unchanged', lineUse: zeroLineUse };
+        yield;
+        world.#listObjects.set(listId, new Map());
+        const etag = list.etag === undefined ? {} : { etag: list.etag };
+        const manifest = { key: listId, sizeBytes: 1, sha256: '' };
+        return { kind: 'list', list: { listId, manifest, sizeBytes: 1, ...etag }, lineUse: zeroLineUse };
+      },
+      splitPatientList: function* ({ list: { listId } }) {
+        yield;
+        const list = insurer.served.get(listId);
+        if (list === undefined || list.isGarbage) throw new FinalFailure('ListUnusable');
+        const lines = new Map<string, ShardLine[]>();
+        for (const [person, contents] of contentsOf(list)) {
+          const patientRef = world.refOf(person);
+          const ofShard = lines.get(shardOf(patientRef)) ?? [];
+          lines.set(shardOf(patientRef), ofShard);
+          for (const content of contents)
+            ofShard.push({ patientRef, kvnr: '' as Kvnr, body: String(content), contentHash: String(content) });
+          if (contents.length === 0) ofShard.push({ patientRef, quarantined: true });
+        }
+        yield;
+        world.#listObjects.set(listId, lines);
+        const unreadable = list.entries.filter((entry) => 'unreadable' in entry).length;
+        return { entries: list.entries.length, quarantined: unreadable, unreadable, shardParts: [] };
+      },
+      applyList: function* ({ listId, fromShard, toShard }, attempt) {
+        yield;
+        const before = world.#itemsOf(fromShard, toShard);
+        const stored = before
+          .filter(([, { state }]) => state === 'stored')
+          .map(([patientRef, item]) => ({ ...item, patientRef, contentHash: String(item.content) }));
+        const seen = new Map(before);
+        yield;
+        const lines = world.#listObjects.get(listId);
+        if (lines === undefined) throw new AttemptFailed('no such list');
+        const ofShards = [...lines].filter(([shard]) => {
+          const index = shards.indexOf(shard);
+          return index >= fromShard && index < toShard;
+        });
+        const diff = diffNow(ofShards.flatMap(([, shardLines]) => shardLines), new Map(stored.map((item) => [item.patientRef, item])), listId);
+        for (const entry of diff.new) {
+          const { patientRef } = entry;
+          yield;
+          world.#appendAccess(patientRef, `import:${listId}`);
+          yield* world.#guarded(attempt);
+          const revision = seen.get(patientRef)?.revision;
+          const item = items.get(patientRef);
+          const isAsSeen = item === undefined ? revision === undefined : item.state !== 'stored' && item.revision === revision;
+          const next = (revision ?? 0) + 1;
+          const listed = { listId, as: 'new' } as const;
+          const content = Number(entry.body);
+          const fresh = { state: 'stored', content, careState: 'pending', revision: next, incarnation: next, listed } as const;
+          if (isAsSeen) items.set(patientRef, fresh);
+          else if (item?.listed.listId !== listId || item.content !== content) throw new AttemptFailed('changed');
+        }
+        for (const entry of diff.changed) {
+          const { patientRef } = entry;
+          yield;
+          world.#appendAccess(patientRef, `change:${listId}`);
+          yield* world.#guarded(attempt);
+          const revision = seen.get(patientRef)?.revision ?? 0;
+          const content = Number(entry.body);
+          const change = { content, revision: revision + 1, listed: { listId, as: 'changed' }, goneIn: undefined } as const;
+          const isAsSeen = (item: Item): boolean => item.state === 'stored' && item.revision === revision;
+          const item = world.#update(patientRef, isAsSeen, change);
+          if (item?.careState === 'failed') world.#update(patientRef, () => true, { careState: 'pending' });
+          if (item === undefined) checkOurs(items.get(patientRef), listId, content);
+        }
+        const gone = new Set(diff.gone.map(({ patientRef }) => patientRef));
+        const changed = new Set(diff.changed.map(({ patientRef }) => patientRef));
+        for (const { patientRef, revision, goneIn } of stored) {
+          const mark = gone.has(patientRef) ? listId : undefined;
+          if (goneIn === mark || changed.has(patientRef)) continue;
+          yield* world.#guarded(attempt);
+          const isAsSeen = (item: Item): boolean => item.state === 'stored' && item.revision === revision;
+          if (world.#update(patientRef, isAsSeen, { goneIn: mark, revision: revision + 1 })) continue;
+          const item = items.get(patientRef);
+          if (item?.state === 'stored' && item.goneIn !== mark) throw new AttemptFailed('changed');
+        }
+        return diff.counts;
+      },
+      removeGone: function* ({ listId, fromShard, toShard }, attempt) {
+        yield;
+        const gone = world.#itemsOf(fromShard, toShard).filter(([, { goneIn }]) => goneIn === listId);
+        for (const [ref, { state, revision }] of gone)
+          if (state !== 'tombstone') yield* world.#remove(ref, revision, attempt);
+        return { removed: gone.length };
+      },
+      deleteList: function* ({ listId }) {
+        yield;
+        world.#listObjects.delete(listId);
+      },
+
+      countPatients: function* () {
+        yield;
+        const all = [...items.values()];
+        const stored = all.filter(({ state }) => state === 'stored');
+        return {
+          stored: stored.length,
+          pending: stored.filter(({ careState }) => careState === 'pending').length,
+          reported: stored.filter(({ careState }) => careState === 'reported-not-insured').length,
+          removing: all.filter(({ state }) => state === 'removing').length,
+        };
+      },
+      finishRemovals: function* (_, attempt) {
+        yield* world.#removeAll(({ state }) => state === 'removing', attempt);
+      },
+      removeHeld: function* ({ heldFor }, attempt) {
+        yield* world.#removeAll((item) => item.heldFor === heldFor, attempt);
+      },
+      reopenReported: function* () {
+        for (const [ref, item] of [...items]) {
+          if (item.careState !== 'reported-not-insured') continue;
+          yield;
+          const isReported = ({ state, careState }: Item): boolean =>
+            state === 'stored' && careState === 'reported-not-insured';
+          const revision = (items.get(ref)?.revision ?? 0) + 1;
+          world.#update(ref, isReported, { careState: 'pending', revision, notInsured: false, heldFor: undefined });
+        }
+      },
+      listPending: function* ({ shardIndex, after, limit }) {
+        yield;
+        const from = after ?? shards[shardIndex] ?? '';
+        const pending = [...items]
+          .filter(([ref, { state, careState }]) => state === 'stored' && careState === 'pending' && ref > from)
+          .map(([ref]) => ref)
+          .sort();
+        const patientRefs = pending.slice(0, limit);
+        const last = patientRefs.at(-1);
+        if (last === undefined || patientRefs.length < limit) return { patientRefs };
+        return { patientRefs, next: { shardIndex: shards.indexOf(shardOf(last)), after: last } };
+      },
+      holdPatient: function* ({ patientRef, revision, heldFor }) {
+        yield;
+        const isReported = (item: Item): boolean =>
+          item.state === 'stored' &&
+          item.careState === 'reported-not-insured' &&
+          item.revision === (revision ?? item.revision);
+        world.#update(patientRef, isReported, { heldFor });
+      },
+      removePatient: function* ({ patientRef, revision }, attempt) {
+        yield* world.#remove(patientRef, revision, attempt);
+      },
+
+      fetchCareRecords: function* ({ patientRef, syncId }) {
+        yield;
+        const item = items.get(patientRef);
+        if (item?.state === 'removing' && item.notInsured) 
+          throw new FinalFailure('PatientNotInsured', { revision: item.revision });
+        if (item?.state !== 'stored') throw new FinalFailure('PatientGone');
+        const { revision, careVersion, careState } = item;
+        const seen = { revision, ...(careVersion !== undefined && { careVersion }) };
+        const isReported = careState === 'reported-not-insured' && item.heldFor === undefined;
+        if (!isReported) yield;
+        const answer = isReported ? 'not-insured' : insurer.answerAbout(world.personOf(patientRef));
+        if (answer === 'fails') throw new FinalFailure('RequestsExhausted');
+        if (answer === 'unknown') throw new FinalFailure('PatientUnknown', seen);
+        world.#fetches += 1;
+        const fetchOrder = String(world.#fetches).padStart(9, '0');
+        yield;
+        if (answer === 'not-insured') {
+          const isSeen = (other: Item): boolean => other.state !== 'tombstone' && other.revision === revision;
+          const reported = { notInsured: true, careState: 'reported-not-insured', heldFor: undefined } as const;
+          world.#update(patientRef, isSeen, reported);
+          throw new FinalFailure('PatientNotInsured', seen);
+        }
+        world.#payloads.set(fetchOrder, { syncId, patientRef });
+        const payload = { key: fetchOrder, sizeBytes: 1, sha256: '' };
+        return { payload, fetchOrder, seen, lineUse: zeroLineUse };
+      },
+      storeCareRecords: function* ({ patientRef, payload, fetchOrder }, attempt) {
+        const finish = function* (outcome: 'stored' | 'superseded' | 'gone'): Calls<{ outcome: typeof outcome }> {
+          yield;
+          const records = world.#recordsOf(patientRef);
+          if (outcome !== 'stored') records.delete(fetchOrder);
+          else {
+            world.#appendAccess(patientRef, `care-records:${fetchOrder}`);
+            yield;
+            for (const version of records) if (version < fetchOrder) records.delete(version);
+          }
+          yield;
+          world.#payloads.delete(payload.key);
+          return { outcome };
+        };
+        yield;
+        const before = items.get(patientRef);
+        if (before?.state !== 'stored') return yield* finish('gone');
+        const { careVersion = '', incarnation } = before;
+        if (careVersion >= fetchOrder) return yield* finish(careVersion === fetchOrder ? 'stored' : 'superseded');
+        yield;
+        if (!world.#payloads.has(payload.key)) {
+          if (items.get(patientRef)?.careVersion === fetchOrder) return yield* finish('stored');
+          world.#discarded.add(fetchOrder);
+          return yield* finish(world.#isStored(patientRef) ? 'superseded' : 'gone');
+        }
+        yield* world.#guarded(attempt);
+        world.#recordsOf(patientRef).add(fetchOrder);
+        yield* world.#guarded(attempt);
+        const mayBecomeCurrent = (item: Item): boolean =>
+          item.state === 'stored' &&
+          item.incarnation === incarnation &&
+          (!item.notInsured || item.heldFor !== undefined) &&
+          !world.#discarded.has(fetchOrder) &&
+          (item.careVersion ?? '') <= fetchOrder;
+        const current = { careVersion: fetchOrder, careState: 'current', notInsured: false, heldFor: undefined } as const;
+        if (world.#update(patientRef, mayBecomeCurrent, current)) return yield* finish('stored');
+        yield;
+        return yield* finish(world.#isStored(patientRef) ? 'superseded' : 'gone');
+      },
+      discardStaged: function* ({ patientRef, syncId, fetchOrder }) {
+        yield;
+        for (const [key, payload] of world.#payloads)
+          if (payload.syncId === syncId && payload.patientRef === patientRef) world.#payloads.delete(key);
+        if (fetchOrder === undefined) return;
+        yield;
+        if (items.get(patientRef)?.careVersion === fetchOrder && world.#isStored(patientRef))
+          world.#appendAccess(patientRef, `care-records:${fetchOrder}`);
+        else {
+          world.#discarded.add(fetchOrder);
+          world.#recordsOf(patientRef).delete(fetchOrder);
+        }
+      },
+      markCareFailed: function* ({ patientRef, seen }) {
+        yield;
+        const isSeen = (item: Item): boolean =>
+          item.state === 'stored' && item.revision === seen?.revision && item.careVersion === seen.careVersion;
+        world.#update(patientRef, isSeen, { careState: 'failed' });
+      },
+      sweepRun: function* ({ runId }) {
+        yield;
+        for (const [key, { syncId }] of world.#payloads) if (syncId === runId) world.#payloads.delete(key);
+        for (const listId of world.#listObjects.keys())
+          if (listId.startsWith(`${runId}-`)) world.#listObjects.delete(listId);
+      },
+    };
+  }
+}
+
+type StoredItem = Item & { readonly patientRef: string; readonly contentHash: string };
+
+/** Compares lines with stored patients, as `diffShard` does. */
+function diffNow(lines: readonly ShardLine[], stored: ReadonlyMap<string, StoredItem>, listId: string) {
+  const entries = new Map<string, ListedEntry>();
+  const present = new Set(lines.map(({ patientRef }) => patientRef));
+  for (const line of lines) {
+    if ('quarantined' in line) continue;
+    const other = entries.get(line.patientRef);
+    const storedHash = stored.get(line.patientRef)?.contentHash;
+    const isBetter =
+      other?.contentHash !== storedHash && (line.contentHash === storedHash || line.contentHash < (other?.contentHash ?? ''));
+    if (other === undefined || isBetter) entries.set(line.patientRef, line);
+  }
+  const diff = { new: [] as ListedEntry[], changed: [] as ListedEntry[] };
+  const before = { new: 0, changed: 0, unchanged: 0 };
+  for (const entry of entries.values()) {
+    const known = stored.get(entry.patientRef);
+    if (known === undefined) diff.new.push(entry);
+    else if (known.contentHash !== entry.contentHash) diff.changed.push(entry);
+    else before[known.listed.listId === listId ? known.listed.as : 'unchanged'] += 1;
+  }
+  const gone = [...stored.values()].filter(({ patientRef }) => !present.has(patientRef));
+  const counts: ListCounts = {
+    listed: entries.size,
+    new: diff.new.length + before.new,
+    changed: diff.changed.length + before.changed,
+    unchanged: before.unchanged,
+    gone: gone.length,
+    stored: stored.size - before.new,
+  };
+  return { ...diff, gone, counts };
+}
+
+/** @throws AttemptFailed unless this list has stored the content, or nobody is stored */
+function checkOurs(item: Item | undefined, listId: string, content: number): void {
+  const isOurs = item?.listed.listId === listId && item.content === content;
+  if (item?.state === 'stored' && !isOurs) throw new AttemptFailed('changed');
+}

@@ -1,0 +1,72 @@
+import { type Mutant, replaceInSource } from '../simulation/mutants.ts';
+
+const machine = 'core/domain/daily-sync.ts';
+const guard = 'core/domain/removal-guard.ts';
+
+/** Faults in the rules of a run, which the model finds in memory. */
+export const ruleMutants: Readonly<Record<string, Mutant>> = {
+  'an approval is carried out while a newer list is applied': {
+    file: machine,
+    find: "  isListDue || ['listing', 'splitting', 'applying', 'ending', 'stopping', 'done'].includes(step.name);",
+    replace: "  ['ending', 'stopping', 'done'].includes(step.name);",
+  },
+  'the question of an older list stays open': {
+    file: machine,
+    find: '    state.listQuestion = undefined;\n    state.heldQuestion = undefined;\n  }',
+    replace: '  }',
+  },
+  'a rejected list counts as applied': {
+    file: machine,
+    find: "          : { do: 'deleteList', listId },",
+    replace: "          : { do: 'completeList', listId, ...(etag !== undefined && { etag }) },",
+  },
+  'answers 410 in bulk are not guarded': {
+    file: guard,
+    find: 'Math.max(removalsWithoutApproval, Math.floor((stored * removalLimitPercent) / 100));',
+    replace: 'Number.POSITIVE_INFINITY;',
+  },
+  'a run counts answers 410 again after each list': {
+    file: machine,
+    find: "      this.#waitFor('reopenReported', event.reported);".trim(),
+    replace: "{ this.#waitFor('reopenReported', event.reported); state.notInsured = { ...state.notInsured, removed: 0 }; }",
+  },
+  'the guard sees one list only': {
+    file: guard,
+    find: 'const inSevenDays = removals + recentRemovals;',
+    replace: 'const inSevenDays = removals;',
+  },
+  'a decision during continue-as-new is lost': {
+    file: machine,
+    find: "if (!this.#isQuiet()) state.step = { name: 'draining' }; // a decision has come: the removals first",
+    replace: '',
+  },
+  'the run continues as new while patients are synced': {
+    file: machine,
+    find: 'return patients.length === 0 && tasks.length === 0 && !isListingPending;',
+    replace: 'return tasks.length === 0 && !isListingPending;',
+  },
+  'an approved removal does not wait for patients who are being held': {
+    file: machine,
+    find: 'if (state.patients.some(({ heldFor }) => heldFor === task.listId)) return task;',
+    replace: '',
+  },
+  'held patients stay reported when the next list has come': {
+    file: machine,
+    find: "if (event.reported > 0 && step.list !== 'unusable') this.#waitFor('reopenReported', event.reported);",
+    replace: '',
+  },
+  'a trigger during the last save is lost': {
+    file: machine,
+    find: "if (state.isListDue && step.finished.state !== 'cancelled') {",
+    replace: 'if (step.finished.state === undefined) {',
+  },
+};
+
+export const mutants: Readonly<Record<string, Mutant>> = { ...ruleMutants };
+
+/** Applies a mutant to the source, for all later imports of this thread. @throws Error if there is no such mutant */
+export function applyMutant(name: string): void {
+  const mutant = mutants[name];
+  if (mutant === undefined) throw new Error(`no such mutant: ${name}. Known: ${Object.keys(mutants).join('; ')}`);
+  replaceInSource(name, mutant);
+}

@@ -1,0 +1,104 @@
+import type { List } from './insurer.ts';
+
+/** What is stored of a person: the content of the list entry. */
+type Content = number;
+
+/**
+ * The reference model of the data. The tables are what the last accepted list says, without those who were removed after a
+ * 410, and with those who are kept: by an open question, by a rejection, or because their entry is invalid.
+ */
+export class Reference {
+  readonly tables = new Map<number, Content>();
+  /** several results are right, because two things about this person have happened at the same time */
+  readonly uncertain = new Map<number, ReadonlySet<Content | undefined>>();
+  /** the people that an approval removes, by the question */
+  readonly questions = new Map<string, Set<number>>();
+  /** removals that the access log must have, as `{person} removal:{listId}` */
+  readonly removals = new Set<string>();
+  /** who was removed last, by the list or the question that removed them */
+  readonly removedBy = new Map<string, Map<number, Content>>();
+  /** the list that stored or changed a person last */
+  readonly #listedBy = new Map<number, string>();
+
+  /** Takes a list that has been applied. Returns the people who are not on it. */
+  accept(listId: string, list: List, asks: boolean): readonly number[] {
+    const contents = contentsOf(list);
+    for (const [person, [first, ...others]] of contents) {
+      const stored = this.tables.get(person);
+      const all = [first, ...others].filter((content) => content !== undefined);
+      const isKnown = !this.uncertain.has(person);
+      this.uncertain.delete(person);
+      if (first === undefined && !isKnown) this.uncertain.set(person, new Set([stored, undefined]));
+      if (first === undefined || (isKnown && stored !== undefined && all.includes(stored))) continue;
+      this.tables.set(person, first);
+      if (others.length > 0 || !isKnown) this.uncertain.set(person, new Set(all));
+      if (isKnown) this.#listedBy.set(person, listId);
+      else this.#listedBy.delete(person);
+    }
+    const gone = [...this.tables.keys()].filter((person) => !contents.has(person));
+    this.questions.clear();
+    if (asks) this.questions.set(listId, new Set(gone));
+    else for (const person of gone) this.remove(person, listId);
+    return gone;
+  }
+
+  /** Takes a decision. A rejection changes nothing. */
+  decide(listId: string, decision: 'approve' | 'reject'): void {
+    const people = this.questions.get(listId) ?? [];
+    this.questions.delete(listId);
+    if (decision === 'approve') for (const person of people) this.remove(person, listId);
+  }
+
+  /** Keeps a person after a 410 for a question. */
+  hold(person: number, listId: string): void {
+    this.questions.set(listId, (this.questions.get(listId) ?? new Set()).add(person));
+  }
+
+  remove(person: number, by = 'a 410'): void {
+    const listedBy = this.#listedBy.get(person);
+    if (listedBy !== undefined) this.removals.add(`${person} removal:${listedBy}`);
+    const content = this.tables.get(person);
+    if (content !== undefined) this.removedBy.set(by, (this.removedBy.get(by) ?? new Map()).set(person, content));
+    this.tables.delete(person);
+    this.uncertain.delete(person);
+  }
+
+  /** Takes note that also this may be stored of a person. */
+  mayBe(person: number, ...contents: readonly (Content | undefined)[]): void {
+    const before = this.uncertain.get(person) ?? [this.tables.get(person)];
+    this.uncertain.set(person, new Set([...before, ...contents]));
+  }
+
+  /** Takes note that removals have been cancelled, so that some may not have happened. */
+  cancelRemovals(by: string): number {
+    const removed = this.removedBy.get(by) ?? new Map<number, Content>();
+    for (const [person, content] of removed) {
+      this.mayBe(person, content);
+      const listedBy = this.#listedBy.get(person);
+      this.removals.delete(`${person} removal:${listedBy}`);
+    }
+    return removed.size;
+  }
+
+  /** Takes over what is stored of the people about whom it was uncertain. */
+  adopt(stored: ReadonlyMap<number, Content>): void {
+    for (const person of this.uncertain.keys()) {
+      const content = stored.get(person);
+      if (content === undefined) this.tables.delete(person);
+      else this.tables.set(person, content);
+      this.#listedBy.delete(person);
+    }
+    this.uncertain.clear();
+  }
+}
+
+/** Returns the valid contents of each person on a list. Empty: only an invalid entry names the person. */
+export function contentsOf({ entries }: List): Map<number, Content[]> {
+  const contents = new Map<number, Content[]>();
+  for (const entry of entries) {
+    if (!('person' in entry)) continue;
+    const others = contents.get(entry.person) ?? [];
+    contents.set(entry.person, 'content' in entry && !others.includes(entry.content) ? [...others, entry.content] : others);
+  }
+  return contents;
+}
