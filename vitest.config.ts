@@ -26,10 +26,10 @@ class LongestFirst extends BaseSequencer {
 const notSources = ['node_modules/**', '.local/**', 'cdk.out/**'];
 
 /** Whole stacks wait for more than half of their time: for leases, retries, and processes that start. */
-const sideBySide = { sequence: { groupOrder: 3 }, maxWorkers: 4, hookTimeout: 120_000 };
+const sideBySide = { sequence: { groupOrder: 4 }, maxWorkers: 4, hookTimeout: 120_000 };
 
 /** Tests that allow a second or a few for an answer run after the others, two files at a time: the machine has room then. */
-const withRoom = { sequence: { groupOrder: 4 }, maxWorkers: 2 };
+const withRoom = { sequence: { groupOrder: 5 }, maxWorkers: 2 };
 
 /** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
@@ -59,11 +59,20 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'model',
+          include: ['test/model/**/*.test.ts'],
+          globalSetup: ['test/global-setup.ts'],
+          sequence: { groupOrder: 2 }, // alone: it has a thread of its own for each core
+          maxWorkers: 1,
+        },
+      },
+      {
+        test: {
           name: 'integration',
           include: ['**/*.integration.test.ts'],
           exclude: notSources,
           globalSetup: ['test/global-setup.ts'],
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
           maxWorkers: 3, // more than half of their time they wait
           testTimeout: 30_000,
           hookTimeout: 30_000,
@@ -94,7 +103,7 @@ export default defineConfig({
           name: 'end-to-end-alone', // what has so little time that the machine must have nothing else to do
           include: ['test/end-to-end/alone/*.test.ts'],
           globalSetup: ['test/prepare.ts'],
-          sequence: { groupOrder: 5 },
+          sequence: { groupOrder: 6 },
           maxWorkers: 1,
           testTimeout: 300_000,
           hookTimeout: 120_000,

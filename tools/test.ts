@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { runChecks } from './checks.ts';
 import { testDir } from './test-dir.ts';
 
-// `npm test`: the checks, then unit tests, the simulation of the line, and integration tests.
+// `npm test`: the checks, then unit tests, the simulation of the line, the model of the data, and integration tests.
 // With arguments, the checks are skipped and the arguments go to Vitest: npm test -- core/domain
 const root = dirname(import.meta.dirname);
 const args = process.argv.slice(2);
@@ -13,7 +13,7 @@ const vitest = spawn(
   [
     join(root, 'node_modules', 'vitest', 'vitest.mjs'),
     'run',
-    ...(args.length > 0 ? args : ['unit', 'simulation', 'integration'].flatMap((project) => ['--project', project])),
+    ...(args.length > 0 ? args : ['unit', 'simulation', 'model', 'integration'].flatMap((project) => ['--project', project])),
   ],
   {
     cwd: root,

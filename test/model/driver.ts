@@ -96,8 +96,8 @@ class Driver {
   readonly #onDemand = new Set<OnDemand & InProgress>();
   /** unapproved removals of finished runs */
   readonly #ledger: { readonly endedAtMs: number; readonly removed: number }[] = [];
-  /** what cancelled runs have begun to store: a late attempt may still do so */
-  readonly #unfinished = new Map<number, readonly number[]>();
+  /** what cancelled runs have begun to store, or to remove (undefined): a late attempt may still do so */
+  readonly #unfinished = new Map<number, readonly (number | undefined)[]>();
   /** IDs of all questions so far */
   readonly #asked: string[] = [];
   readonly #answered404 = new Set<number>();
@@ -117,6 +117,9 @@ class Driver {
     switch (step.do) {
       case 'work':
         for (const { pick, fault } of step.picks) await this.#work(pick, fault);
+        return await this.#checkIfQuiet();
+      case 'advance':
+        for (let part = 0; part < step.parts; part++) await this.#work(0);
         return await this.#checkIfQuiet();
       case 'rest':
         return await this.#rest();
@@ -366,26 +369,33 @@ class Driver {
     const run = this.#run;
     if (run === undefined || run.isCancelled) return;
     run.isCancelled = true;
-    for (const { command } of run.open) this.#observeCancelled(run, command);
+    this.#observeCancelled(run);
     this.#tell(run, { on: 'cancelRequested', by: 'olga', reason: 'a test' });
     this.#tell(run, { on: 'cancelled' });
     this.#stopIfIdle();
   }
 
-  /** Takes note of what a cancelled command may have done. */
-  #observeCancelled(run: ActiveRun, command: Command | undefined): void {
+  /** Takes note of what a cancelled run may have done, and may have left undone. */
+  #observeCancelled(run: ActiveRun): void {
     const reference = this.#reference;
-    if (command?.do === 'applyList') {
-      for (const [person, contents] of contentsOf(this.#insurer.served.get(command.listId) ?? { entries: [] })) {
+    const { step, tasks } = run.state;
+    if (step.name === 'applying') {
+      const { listId } = step.list;
+      for (const [person, contents] of contentsOf(this.#insurer.served.get(listId) ?? { entries: [] })) {
         reference.mayBe(person, ...contents);
-        this.#unfinished.set(person, [...(this.#unfinished.get(person) ?? []), ...contents]);
+        this.#leaveUnfinished(person, contents);
       }
     }
-    if (command?.do === 'removeGone' || command?.do === 'removeHeld') {
-      const cancelled = reference.cancelRemovals(command.listId);
-      const isApproved = run.state.run.decisions.some(({ listId }) => listId === command.listId);
-      if (!isApproved) run.unapproved -= cancelled;
+    for (const task of tasks) {
+      if (task.do !== 'removeGone' && task.do !== 'removeHeld') continue;
+      const people = reference.cancelRemovals(task.listId);
+      for (const person of people) this.#leaveUnfinished(person, [undefined]);
+      if (task.do === 'removeGone' && !task.isApproved) run.unapproved -= people.length;
     }
+  }
+
+  #leaveUnfinished(person: number, contents: readonly (number | undefined)[]): void {
+    this.#unfinished.set(person, [...(this.#unfinished.get(person) ?? []), ...contents]);
   }
 
   #syncOnDemand(given: number): void {

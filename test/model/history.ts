@@ -17,6 +17,8 @@ export interface Fault {
 export type Step =
   /** Carries out a part of some commands in progress. */
   | { readonly do: 'work'; readonly picks: readonly { readonly pick: number; readonly fault?: Fault | undefined }[] }
+  /** Carries out some parts, in order. */
+  | { readonly do: 'advance'; readonly parts: number }
   /** Carries out everything until the run has ended or waits for an operator. */
   | { readonly do: 'rest' }
   /** A late attempt goes on. */
@@ -50,7 +52,7 @@ export const peopleMax = 48;
 const at = fc.nat(peopleMax - 1);
 const fault: fc.Arbitrary<Fault> = fc.record({
   at: fc.nat(12),
-  how: fc.constantFrom('dies', 'answer-lost', 'stands', 'waits'),
+  how: fc.constantFrom('dies', 'answer-lost', 'stands', 'stands', 'stands', 'waits'),
 });
 const few = { weight: 4, arbitrary: fc.integer({ min: 1, max: 4 }) };
 const many = { weight: 1, arbitrary: fc.integer({ min: 5, max: 30 }) };
@@ -76,8 +78,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       }),
     }),
   },
-  { weight: 5, arbitrary: fc.constant({ do: 'rest' as const }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('goOn' as const), pick: fc.nat(7) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('advance' as const), parts: fc.integer({ min: 5, max: 120 }) }) },
+  { weight: 4, arbitrary: fc.constant({ do: 'rest' as const }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('goOn' as const), pick: fc.nat(7) }) },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -107,7 +110,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** Random histories of several days. @param listedMax number of people on the first list at most */
 export const histories = (listedMax: number, stepsMax: number): fc.Arbitrary<History> =>
   fc.record({
-    listed: fc.integer({ min: 1, max: listedMax }),
+    listed: fc.oneof(fc.integer({ min: 1, max: Math.min(8, listedMax) }), fc.integer({ min: 1, max: listedMax })),
     syncWindow: fc.integer({ min: 1, max: 4 }),
     removalLimitPeople: fc.constantFrom(3, 1_000),
     steps: fc.array(step, { minLength: 1, maxLength: stepsMax, size: 'max' }),

@@ -69,15 +69,15 @@ export class Reference {
     this.uncertain.set(person, new Set([...before, ...contents]));
   }
 
-  /** Takes note that removals have been cancelled, so that some may not have happened. */
-  cancelRemovals(by: string): number {
+  /** Takes note that removals have been cancelled, so that some may not have happened. Returns whose. */
+  cancelRemovals(by: string): readonly number[] {
     const removed = this.removedBy.get(by) ?? new Map<number, Content>();
     for (const [person, content] of removed) {
       this.mayBe(person, content);
       const listedBy = this.#listedBy.get(person);
       this.removals.delete(`${person} removal:${listedBy}`);
     }
-    return removed.size;
+    return [...removed.keys()];
   }
 
   /** Takes over what is stored of the people about whom it was uncertain. */
