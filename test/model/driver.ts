@@ -103,6 +103,8 @@ class Driver {
   readonly #answered404 = new Set<number>();
   #runs = 0;
   #syncs = 0;
+  /** something was done since the last comparison */
+  #hasChanged = true;
   /** a late attempt has gone on: it may have left objects */
   #hasLeftovers = false;
 
@@ -182,6 +184,12 @@ class Driver {
       if (careState !== 'current' && !(careState === 'failed' && this.#answered404.has(person)))
         this.#break(`person ${person} stays ${careState}`);
     }
+    const log = await this.#world.readLog(); // it only grows
+    for (const removal of this.#reference.removals)
+      if (!log.has(removal)) this.#break(`the access log lacks ${removal}`);
+    for (const person of patients.keys())
+      if (![...log].some((entry) => entry.startsWith(`${person} import:`)))
+        this.#break(`person ${person} was stored without an access entry`);
     if (this.#hasLeftovers) return;
     if (orphans.length > 0) this.#break(`left without a patient: ${orphans.join()}`);
     if (lists.size + payloads.size > 0) this.#break(`objects are left: ${[...lists, ...payloads].join()}`);
@@ -200,7 +208,7 @@ class Driver {
     }
     this.#runs += 1;
     this.#world.advance(1_000);
-    const runId = newRunId(this.#world.nowMs(), this.#runs.toString(16).padStart(8, '0'));
+    const runId = newRunId(this.#world.nowMs(), `${this.#world.runSuffix}${this.#runs.toString(16).padStart(2, '0')}`);
     const { syncWindow, removalLimitPeople } = this.#history;
     const limits = { syncWindow, removalLimitPeople, removalLimitPercent };
     const started: ActiveRun = {
@@ -404,7 +412,7 @@ class Driver {
     this.#syncs += 1;
     const world = this.#world;
     const patientRef = world.refOf(person);
-    const syncId = `sync-${this.#syncs}`;
+    const syncId = `sync-${world.runSuffix}-${this.#syncs}`;
     const work = (async function* (): Work<PatientSynced> {
       const synced = yield* syncPatient(world, patientRef, syncId);
       if (synced.outcome === 'not-insured')
@@ -450,6 +458,7 @@ class Driver {
   async #advance(chosen: InProgress, fault?: Fault): Promise<void> {
     const run = this.#run;
     this.#noteOverlaps();
+    this.#hasChanged = true;
     const isOfRun = run?.open.includes(chosen) ?? false;
     this.#world.nextFault = fault;
     let next: IteratorResult<void, unknown>;
@@ -496,6 +505,7 @@ class Driver {
     if (late === undefined) return;
     this.result.lateAttempts += 1;
     this.#hasLeftovers = true;
+    this.#hasChanged = true;
     for (const run of [this.#run, this.#lastRun]) if (run) run.hadLateAttempts = true;
     for (const [person, contents] of this.#unfinished) this.#reference.mayBe(person, ...contents);
     if (lateAttempts.length === 0) this.#unfinished.clear();
@@ -519,11 +529,13 @@ class Driver {
 
   /** Compares what is stored with the reference model, if nothing is in progress. */
   async #checkIfQuiet(): Promise<void> {
+    if (!this.#hasChanged) return;
     const isQuiet = this.#allInProgress().every(({ name }) => name.startsWith('save'));
     if (!isQuiet || (this.#run && this.#run.state.step.name !== 'awaiting-decision')) return;
+    this.#hasChanged = false;
     this.result.quietPoints += 1;
-    const { patients, log, lists, payloads } = await this.#world.read();
-    const { tables, uncertain, removals } = this.#reference;
+    const { patients, lists, payloads } = await this.#world.read();
+    const { tables, uncertain } = this.#reference;
     for (const person of new Set([...patients.keys(), ...tables.keys(), ...uncertain.keys()])) {
       const stored = patients.get(person)?.content;
       const expected = uncertain.get(person) ?? new Set([tables.get(person)]);
@@ -533,7 +545,6 @@ class Driver {
     this.#reference.adopt(new Map(Array.from(patients, ([person, { content }]) => [person, content])));
     for (const [person, { careState, hasRecords }] of patients)
       if (careState === 'current' && !hasRecords) this.#break(`person ${person} is current, and has no records`);
-    for (const removal of removals) if (!log.has(removal)) this.#break(`the access log lacks ${removal}`);
     const last = this.#run ?? this.#lastRun;
     if (last === undefined || last.hadLateAttempts || last.isCancelled) return;
     this.#checkCareStates(last, patients);

@@ -41,10 +41,10 @@ export class Insurer {
     return this.#lists.at(-1) ?? { entries: [] };
   }
 
-  /** Answers a request for the list. Undefined: 304. */
-  serve(listId: string, knownEtag: string | undefined): List | undefined {
+  /** Answers a request for the list. Undefined: 304. @param counts false if nobody receives the result of the attempt */
+  serve(listId: string, knownEtag: string | undefined, counts: boolean): List | undefined {
     if (this.list.etag !== undefined && this.list.etag === knownEtag) return undefined;
-    this.served.set(listId, this.list);
+    if (counts) this.served.set(listId, this.list);
     return this.list;
   }
 
@@ -81,7 +81,7 @@ export class Insurer {
     if (change.kind === 'unreadable')
       return [...entries, ...Array.from({ length: count }, () => ({ unreadable: true }) as const)];
     const { at } = change;
-    const chosen = Array.from({ length: count }, (_, index) => (at + index) % this.people);
+    const chosen = Array.from({ length: Math.min(count, this.people) }, (_, index) => (at + index) % this.people);
     const others = entries.filter((entry) => !('person' in entry && chosen.includes(entry.person)));
     const same = entries.filter((entry) => 'person' in entry && chosen.includes(entry.person));
     this.#contents += 1;

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import startStack from '../global-setup.ts';
 import { checkHistories } from './check.ts';
 import { mutants } from './mutants.ts';
 
@@ -10,14 +11,15 @@ import { mutants } from './mutants.ts';
  */
 const text = { type: 'string' } as const;
 const { seed, runs, path, mutant, ...flags } = parseArgs({
-  options: { seed: text, runs: text, path: text, mutant: text, mutants: { type: 'boolean' } },
+  options: { seed: text, runs: text, path: text, mutant: text, mutants: { type: 'boolean' }, emulator: { type: 'boolean' } },
 }).values;
 const options = {
-  world: 'memory',
+  world: flags.emulator === true ? 'emulator' : 'memory',
   seed: seed === undefined ? randomInt(1, 1_000_000) : Number(seed),
   runs: Number(runs ?? 10_000),
 } as const;
 
+const stopStack = options.world === 'emulator' && process.env['AWS_ENDPOINT_URL'] === undefined ? await startStack() : undefined;
 if (flags.mutants === true) {
   process.stdout.write('| fault in the source | seed | histories until found | what is broken |\n|---|---|---|---|\n');
   for (const name of Object.keys(mutants)) {
@@ -36,3 +38,4 @@ if (flags.mutants === true) {
   process.stdout.write(`${failure?.report ?? `seed ${options.seed}: nothing is broken`}\n${JSON.stringify(sums)}\n`);
   if (failure !== undefined) process.exitCode = 1;
 }
+await stopStack?.();

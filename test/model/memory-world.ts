@@ -47,6 +47,7 @@ const twoShards = [0, 128] as const;
  */
 export class MemoryWorld implements World {
   readonly insurerId = 'insurer';
+  readonly runSuffix = '000000';
   readonly shardRanges = twoShards.map((fromShard) => ({ fromShard, toShard: fromShard + 128 }));
   readonly lateAttempts: (() => Promise<void>)[] = [];
   nextFault: Fault | undefined;
@@ -122,9 +123,12 @@ export class MemoryWorld implements World {
       ),
       lists: new Set(this.#listObjects.keys()),
       payloads: new Set(Array.from(this.#payloads.values(), ({ syncId }) => syncId)),
-      log: this.#log,
       orphans: [...this.#records].filter(([ref, { size }]) => size > 0 && !this.#isStored(ref)).map(([ref]) => ref),
     };
+  }
+
+  async readLog(): Promise<ReadonlySet<string>> {
+    return this.#log;
   }
 
   #isStored = (ref: string): boolean => this.#items.get(ref)?.state === 'stored';
@@ -209,9 +213,9 @@ export class MemoryWorld implements World {
           .reduce((sum, { unapprovedRemovals = 0 }) => sum + unapprovedRemovals, 0);
       },
 
-      fetchPatientList: function* ({ listId, knownEtag }) {
+      fetchPatientList: function* ({ listId, knownEtag }, attempt) {
         yield;
-        const list = insurer.serve(listId, knownEtag);
+        const list = insurer.serve(listId, knownEtag, !attempt.isStale);
         if (list === undefined) return { kind: 'unchanged', lineUse: zeroLineUse };
         yield;
         world.#listObjects.set(listId, new Map());

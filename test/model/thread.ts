@@ -4,19 +4,43 @@ import type { CheckOptions, CheckResult } from './check.ts';
 import { histories, peopleMax } from './history.ts';
 import { Insurer } from './insurer.ts';
 import { applyMutant } from './mutants.ts';
+import type { World } from './world.ts';
 
 /** A thread of check.ts. It checks histories, with a mutant of the source if one is named. */
-const { seed, runs, path, mutant, shrinks } = workerData as CheckOptions;
+const { world, seed, runs, path, mutant, shrinks } = workerData as CheckOptions;
 if (mutant !== undefined) applyMutant(mutant);
 const { runHistory } = await import('./driver.ts');
-const { MemoryWorld } = await import('./memory-world.ts');
+const worlds = world === 'memory' ? await memoryWorlds() : await emulatedWorlds();
 
-const listedMax = 44;
-const stepsMax = 40;
+async function memoryWorlds() {
+  const { MemoryWorld } = await import('./memory-world.ts');
+  return {
+    histories: histories(44, 40),
+    people: peopleMax,
+    open: (insurer: Insurer): World => new MemoryWorld(insurer),
+  };
+}
+
+/** Small histories: each store call costs a millisecond. */
+async function emulatedWorlds() {
+  const { EmulatedWorld, openModelStores } = await import('./emulated-world.ts');
+  const stores = openModelStores();
+  let number = seed * 100;
+  return {
+    histories: histories(6, 16),
+    people: 8,
+    async open(insurer: Insurer): Promise<World> {
+      const emulated = new EmulatedWorld(stores, insurer, number++);
+      await emulated.clear();
+      return emulated;
+    },
+  };
+}
+
 const sums = { quietPoints: 0, events: 0, lateAttempts: 0 };
-const property = fc.asyncProperty(histories(listedMax, stepsMax), async (history) => {
-  const insurer = new Insurer(peopleMax, history.listed);
-  const result = await runHistory(history, insurer, new MemoryWorld(insurer));
+const property = fc.asyncProperty(worlds.histories, async (history) => {
+  const insurer = new Insurer(worlds.people, history.listed);
+  const result = await runHistory(history, insurer, await worlds.open(insurer));
   sums.quietPoints += result.quietPoints;
   sums.events += result.events;
   sums.lateAttempts += result.lateAttempts;

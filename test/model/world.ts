@@ -8,12 +8,16 @@ export interface World extends ActivityRunner {
   nextFault: Fault | undefined;
   /** attempts that stand still. Each function lets one go on to its end. */
   readonly lateAttempts: (() => Promise<void>)[];
+  /** six hex digits that are part of the IDs of all runs */
+  readonly runSuffix: string;
   refOf(person: number): string;
   personOf(patientRef: string): number;
   /** Lets time pass. */
   advance(ms: number): void;
   nowMs(): number;
   read(): Promise<Stored>;
+  /** Reads all access entries, as `{person} {id}`. */
+  readLog(): Promise<ReadonlySet<string>>;
 }
 
 /** What is stored at a quiet point. */
@@ -22,8 +26,6 @@ export interface Stored {
   /** IDs of lists and of syncs that have objects in the bucket */
   readonly lists: ReadonlySet<string>;
   readonly payloads: ReadonlySet<string>;
-  /** access entries, as `{person} {id}` */
-  readonly log: ReadonlySet<string>;
   /** stored things that belong to nobody: care records without a patient, objects without an item */
   readonly orphans: readonly string[];
 }

@@ -1,0 +1,331 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { BatchWriteCommand, DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
+import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
+import type { CareState } from '../../core/domain/patient.ts';
+import { shards } from '../../core/domain/shard.ts';
+import { createAccessLogStore } from '../../core/stores/access-log.ts';
+import { createCareRecordsStore } from '../../core/stores/care-records.ts';
+import { createDocumentsStore } from '../../core/stores/documents.ts';
+import { openGate } from '../../core/stores/gate.ts';
+import { createListsStore } from '../../core/stores/lists.ts';
+import { type Bucket, listKeys } from '../../core/stores/objects.ts';
+import { createPatientsStore, type PatientsStore, patientsTable } from '../../core/stores/patients.ts';
+import { createPayloadsStore } from '../../core/stores/payloads.ts';
+import { createSyncRunsStore } from '../../core/stores/sync-runs.ts';
+import { createLineActivities } from '../../worker/activities/line-activities.ts';
+import { createListActivities } from '../../worker/activities/list-activities.ts';
+import { createSyncActivities } from '../../worker/activities/sync-activities.ts';
+import type { InsurerClient } from '../../worker/insurer/insurer-client.ts';
+import { LineError } from '../../worker/line/line-error.ts';
+import { type Activities, type ActivityName, type AnswerOf, FinalFailure, type InputOf, type Work } from './commands.ts';
+import type { Fault } from './history.ts';
+import type { Entry, Insurer } from './insurer.ts';
+import type { Stored, StoredPerson, World } from './world.ts';
+
+/** One attempt of an activity, with what goes wrong. */
+interface Attempt {
+  readonly input: unknown;
+  readonly fault: Fault | undefined;
+  calls: number;
+  hasDied: boolean;
+  /** it has stood still, and has been given up */
+  isLate: boolean;
+  /** what its monotonic clock is ahead: the time for which it has stood still */
+  clockAheadMs: number;
+  /** settles once a call to AWS stands still */
+  readonly reached: PromiseWithResolvers<void>;
+  readonly released: PromiseWithResolvers<void>;
+  /** Ends what waits for the store, once the process has died. */
+  end: () => void;
+}
+
+class Died extends Error {
+  override readonly name = 'Died';
+}
+
+const attempts = new AsyncLocalStorage<Attempt>();
+
+// An attempt sees by its clock that it has stood still. The test does not wait for that long.
+const systemNow = performance.now.bind(performance);
+performance.now = () => systemNow() + (attempts.getStore()?.clockAheadMs ?? 0);
+const standstillMs = 60_000;
+
+/** Lets each call to AWS of an attempt pass, stand still, or fail. */
+async function pass<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  const attempt = attempts.getStore();
+  if (attempt?.fault === undefined) return await call();
+  if (attempt.hasDied) throw new Died();
+  const { at, how } = attempt.fault;
+  const number = attempt.calls++;
+  if (number >= at && (how === 'stands' || how === 'waits')) {
+    attempt.reached.resolve();
+    await attempt.released.promise;
+  }
+  if (number !== at || how === 'stands' || how === 'waits') return await call();
+  attempt.hasDied = true;
+  if (how === 'answer-lost') await call();
+  attempt.end();
+  throw new Died();
+}
+
+/** The stores of a thread, over the emulator at AWS_ENDPOINT_URL. */
+export function openModelStores() {
+  const client = new DynamoDBClient({});
+  const s3 = new S3Client({});
+  const stacks = [client.middlewareStack, s3.middlewareStack] as { add(middleware: unknown, place: object): void }[];
+  for (const stack of stacks)
+    stack.add((next: (args: unknown) => Promise<unknown>) => async (args: unknown) => await pass(() => next(args)), {
+      step: 'initialize',
+      priority: 'high',
+    });
+  const dynamo = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+  const bucket: Bucket = { s3, name: process.env['BUCKET_NAME'] ?? '' };
+  const documents = createDocumentsStore(bucket);
+  return {
+    dynamo,
+    bucket,
+    patients: createPatientsStore(dynamo, documents),
+    careRecords: createCareRecordsStore(dynamo, documents),
+    payloads: createPayloadsStore(bucket),
+    lists: createListsStore(bucket),
+    syncRuns: createSyncRunsStore(dynamo),
+    accessLog: createAccessLogStore(dynamo),
+    gateOf: (insurerId: string) => openGate(client, insurerId),
+  };
+}
+type ModelStores = ReturnType<typeof openModelStores>;
+
+const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+
+/** Runs the real activities on real stores. Its people are in one shard, so that few calls find all of them. */
+export class EmulatedWorld implements World {
+  readonly insurerId: string;
+  readonly shardRanges;
+  readonly lateAttempts: (() => Promise<void>)[] = [];
+  readonly runSuffix: string;
+  nextFault: Fault | undefined;
+  readonly #stores: ModelStores;
+  readonly #insurer: Insurer;
+  readonly #activities: Activities;
+  readonly #shard: string;
+  readonly #people: readonly { readonly kvnr: Kvnr; readonly patientRef: string }[];
+  readonly #persons: ReadonlyMap<string, number>;
+  #nowMs = Date.now() - 1_000 * 24 * 60 * 60_000;
+  #fetches = 0;
+
+  /** @param number of the history: it decides about the shard */
+  constructor(stores: ModelStores, insurer: Insurer, number: number) {
+    this.#stores = stores;
+    this.#insurer = insurer;
+    const pseudonymKey = randomBytes(32);
+    this.runSuffix = pseudonymKey.toString('hex').slice(0, 6);
+    this.insurerId = `insurer-${this.runSuffix}`;
+    const shardIndex = number % shards.length;
+    this.#shard = shards[shardIndex] ?? '';
+    this.shardRanges = [{ fromShard: shardIndex, toShard: shardIndex + 1 }];
+    this.#people = peopleOf(this.#shard, pseudonymKey, insurer.people);
+    this.#persons = new Map(this.#people.map(({ patientRef }, person) => [patientRef, person]));
+    const all = { ...stores, pseudonymKey, patients: onlyIn(this.#shard, stores.patients) };
+    this.#activities = {
+      ...createLineActivities({ ...all, insurerId: this.insurerId, insurer: this.#insurerClient() }),
+      ...createListActivities(all),
+      ...createSyncActivities(all),
+    };
+  }
+
+  nowMs = (): number => this.#nowMs;
+  advance(ms: number): void {
+    this.#nowMs += ms;
+  }
+  refOf = (person: number): string => this.#people[person]?.patientRef ?? '';
+  personOf = (patientRef: string): number => this.#persons.get(patientRef) ?? -1;
+
+  async *run<Name extends ActivityName>(name: Name, input: InputOf<Name>): Work<AnswerOf<Name>> {
+    const activity = this.#activities[name] as (input: InputOf<Name>) => Promise<AnswerOf<Name>>;
+    let heartbeatDetails: unknown;
+    for (let number = 1; ; number++) {
+      const attempt: Attempt = {
+        input,
+        fault: this.nextFault,
+        calls: 0,
+        hasDied: false,
+        isLate: false,
+        clockAheadMs: 0,
+        reached: Promise.withResolvers(),
+        released: Promise.withResolvers(),
+        end: () => {},
+      };
+      this.nextFault = undefined;
+      const environment = new MockActivityEnvironment({ attempt: number, heartbeatDetails }, { logger: silent });
+      attempt.end = () => environment.cancel();
+      environment.on('heartbeat', (details: unknown) => {
+        if (!attempt.isLate) heartbeatDetails = JSON.parse(JSON.stringify(details ?? null)) ?? undefined;
+      });
+      const ended = attempts.run(attempt, () =>
+        environment.run<[], Settled<AnswerOf<Name>>, () => Promise<Settled<AnswerOf<Name>>>>(
+          async () => await settle(activity(input)),
+        ),
+      );
+      const first = await Promise.race([ended, attempt.reached.promise.then(() => 'stands' as const)]);
+      if (first === 'stands' && attempt.fault?.how === 'waits') {
+        try {
+          yield;
+        } finally {
+          attempt.released.resolve();
+          await ended;
+        }
+      }
+      if (first === 'stands' && attempt.fault?.how === 'stands') {
+        attempt.isLate = true;
+        this.lateAttempts.push(async () => {
+          attempt.clockAheadMs = standstillMs;
+          attempt.released.resolve();
+          await ended; // nobody receives its result
+        });
+        yield; // until Temporal starts the next attempt
+        continue;
+      }
+      const settled = await ended;
+      if ('answer' in settled) return settled.answer;
+      const { error } = settled;
+      if (error instanceof ApplicationFailure && error.nonRetryable) {
+        const detail = error.details?.[0] as { readonly seen?: { readonly revision: number } } | undefined;
+        throw new FinalFailure(error.type ?? '', detail?.seen);
+      }
+      if (number === 50) throw new Error(`${name} fails forever`, { cause: error });
+      yield;
+    }
+  }
+
+  async read(): Promise<Stored> {
+    const { careRecords, bucket } = this.#stores;
+    const patients = new Map<number, StoredPerson>();
+    for (const { patientRef, body, careState, careVersion, removing, expiresAt } of await this.#items()) {
+      if (removing || expiresAt !== undefined) continue;
+      const records = careVersion === undefined ? undefined : await careRecords.read(patientRef, careVersion);
+      const { content } = JSON.parse(body ?? '{}') as { content: number };
+      patients.set(this.personOf(patientRef), { content, careState, hasRecords: records?.total === 1 });
+    }
+    const lists = new Set<string>();
+    const payloads = new Set<string>();
+    for await (const key of listKeys(bucket, 'lists/')) if (key.includes(this.runSuffix)) lists.add(key.split('/')[1] ?? '');
+    for await (const key of listKeys(bucket, 'payloads/'))
+      if (key.includes(this.runSuffix)) payloads.add(key.split('/')[1] ?? '');
+    return { patients, lists, payloads, orphans: [] };
+  }
+
+  async readLog(): Promise<ReadonlySet<string>> {
+    const log = new Set<string>();
+    for (const [person, { patientRef }] of this.#people.entries()) {
+      if (!this.#everStored.has(patientRef)) continue;
+      for (const { id } of (await this.#stores.accessLog.read(patientRef, 100)).entries) log.add(`${person} ${id}`);
+    }
+    return log;
+  }
+
+  readonly #everStored = new Set<string>();
+  async #items() {
+    const command = new QueryCommand({
+      TableName: patientsTable,
+      ConsistentRead: true,
+      KeyConditionExpression: '#shard = :shard',
+      ExpressionAttributeNames: { '#shard': 'shard' },
+      ExpressionAttributeValues: { ':shard': this.#shard },
+    });
+    const items = ((await this.#stores.dynamo.send(command)).Items ?? []) as {
+      readonly patientRef: string;
+      readonly body?: string;
+      readonly careState: CareState;
+      readonly careVersion?: string;
+      readonly removing?: boolean;
+      readonly expiresAt?: number;
+    }[];
+    for (const { patientRef } of items) this.#everStored.add(patientRef);
+    return items;
+  }
+
+  /** Empties the shard for the next history. */
+  async clear(): Promise<void> {
+    const requests = (await this.#items()).map(({ patientRef }) => ({
+      DeleteRequest: { Key: { shard: this.#shard, patientRef } },
+    }));
+    for (let start = 0; start < requests.length; start += 25) {
+      const RequestItems = { [patientsTable]: requests.slice(start, start + 25) };
+      await this.#stores.dynamo.send(new BatchWriteCommand({ RequestItems }));
+    }
+  }
+
+  #insurerClient(): Pick<InsurerClient, 'fetchList' | 'fetchCareRecords'> {
+    return {
+      fetchList: async ({ knownEtag }, sink) => {
+        const attempt = attempts.getStore();
+        const { listId } = attempt?.input as { readonly listId: string };
+        const list = this.#insurer.serve(listId, knownEtag, attempt?.isLate === false);
+        if (list === undefined) return 'unchanged';
+        const { etag, entries, isGarbage } = list;
+        sink.begin({ from: 0, ...(etag !== undefined && { etag }) });
+        const text = JSON.stringify(entries.map((entry) => this.#printed(entry)));
+        await sink.write(Buffer.from(isGarbage ? '[{"kvnr":' : text));
+        return 'complete';
+      },
+      fetchCareRecords: async (kvnr) => {
+        const person = this.#people.findIndex((each) => each.kvnr === kvnr);
+        const answer = this.#insurer.answerAbout(person);
+        if (answer === 'fails') throw new LineError('server-error', { operation: 'care-records', status: 500 });
+        if (answer !== 'ok') return { kind: answer };
+        this.#fetches += 1;
+        const fetchOrder = `000001764028800-${String(this.#fetches).padStart(9, '0')}`;
+        const record = { id: fetchOrder, programme: 'DMP', title: '', status: 'active', start: '2026-01-01' };
+        return { kind: 'answer', body: Buffer.from(JSON.stringify({ kvnr, careRecords: [record] })), fetchOrder };
+      },
+    };
+  }
+
+  #printed(entry: Entry): object {
+    if ('unreadable' in entry) return { kvnr: 'unreadable' };
+    const kvnr = this.#people[entry.person]?.kvnr;
+    if ('invalid' in entry) return { kvnr, birthDate: 'invalid' };
+    const { content } = entry;
+    return { kvnr, familyName: 'A', givenName: 'B', birthDate: '2000-01-01', gender: 'other', content };
+  }
+}
+
+type Settled<Answer> = { readonly answer: Answer } | { readonly error: unknown };
+const settle = async <Answer>(work: Promise<Answer>): Promise<Settled<Answer>> =>
+  await work.then(
+    (answer) => ({ answer }),
+    (error: unknown) => ({ error }),
+  );
+
+/** Shows the patients of one shard. Queries of the 255 others would find nothing. */
+const onlyIn = (shard: string, patients: PatientsStore): PatientsStore => ({
+  ...patients,
+  listPending: async (other, after, limit) => (other === shard ? await patients.listPending(other, after, limit) : []),
+  countShard: async (other) =>
+    other === shard ? await patients.countShard(other) : { stored: 0, pending: 0, reported: 0, removing: [] },
+  async *listHeld(other, heldFor) {
+    if (other === shard) yield* patients.listHeld(other, heldFor);
+  },
+  reopenReported: async (other) => {
+    if (other === shard) await patients.reopenReported(other);
+  },
+});
+
+/** Returns people whose pseudonyms are all in one shard. */
+function peopleOf(shard: string, pseudonymKey: Buffer, count: number): { kvnr: Kvnr; patientRef: string }[] {
+  const people: { kvnr: Kvnr; patientRef: string }[] = [];
+  for (let number = 0; people.length < count; number++) {
+    const digits = `A${String(number).padStart(8, '0')}`;
+    const kvnr = Array.from({ length: 10 }, (_, check) => `${digits}${check}`).find(isKvnr);
+    if (kvnr === undefined) continue;
+    const patientRef = patientRefOf(kvnr, pseudonymKey);
+    if (patientRef.startsWith(shard)) people.push({ kvnr, patientRef });
+  }
+  return people;
+}
