@@ -317,7 +317,7 @@ const onlyIn = (shard: string, patients: PatientsStore): PatientsStore => ({
   },
 });
 
-/** Returns people whose pseudonyms are all in one shard. */
+/** Returns people whose pseudonyms are all in one shard, and in order: so a history replays with any key. */
 function peopleOf(shard: string, pseudonymKey: Buffer, count: number): { kvnr: Kvnr; patientRef: string }[] {
   const people: { kvnr: Kvnr; patientRef: string }[] = [];
   for (let number = 0; people.length < count; number++) {
@@ -327,5 +327,5 @@ function peopleOf(shard: string, pseudonymKey: Buffer, count: number): { kvnr: K
     const patientRef = patientRefOf(kvnr, pseudonymKey);
     if (patientRef.startsWith(shard)) people.push({ kvnr, patientRef });
   }
-  return people;
+  return people.sort((one, other) => (one.patientRef < other.patientRef ? -1 : 1));
 }

@@ -51,7 +51,7 @@ export const peopleMax = 48;
 
 const at = fc.nat(peopleMax - 1);
 const fault: fc.Arbitrary<Fault> = fc.record({
-  at: fc.nat(12),
+  at: fc.oneof(fc.nat(3), fc.nat(12)),
   how: fc.constantFrom('dies', 'answer-lost', 'stands', 'stands', 'stands', 'waits'),
 });
 const few = { weight: 4, arbitrary: fc.integer({ min: 1, max: 4 }) };
@@ -67,6 +67,12 @@ const listChange: fc.Arbitrary<ListChange> = fc.oneof(
 );
 
 const answer = fc.constantFrom<CareAnswer>('ok', 'not-insured', 'unknown', 'fails');
+const day: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant('day' as const),
+  days: fc.constantFrom(1, 1, 1, 3, 8),
+  change: listChange,
+  hasEtag: fc.boolean(),
+});
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 10,
@@ -81,15 +87,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('advance' as const), parts: fc.integer({ min: 5, max: 120 }) }) },
   { weight: 4, arbitrary: fc.constant({ do: 'rest' as const }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('goOn' as const), pick: fc.nat(7) }) },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      do: fc.constant('day' as const),
-      days: fc.constantFrom(1, 1, 1, 3, 8),
-      change: listChange,
-      hasEtag: fc.boolean(),
-    }),
-  },
+  { weight: 6, arbitrary: day },
   { weight: 1, arbitrary: fc.constant({ do: 'trigger' as const }) },
   {
     weight: 4,
@@ -113,5 +111,7 @@ export const histories = (listedMax: number, stepsMax: number): fc.Arbitrary<His
     listed: fc.oneof(fc.integer({ min: 1, max: Math.min(8, listedMax) }), fc.integer({ min: 1, max: listedMax })),
     syncWindow: fc.integer({ min: 1, max: 4 }),
     removalLimitPeople: fc.constantFrom(3, 1_000),
-    steps: fc.array(step, { minLength: 1, maxLength: stepsMax, size: 'max' }),
+    steps: fc
+      .tuple(day, fc.array(step, { maxLength: stepsMax, size: 'max' }))
+      .map(([first, others]) => [first, ...others]),
   });

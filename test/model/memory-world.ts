@@ -218,7 +218,7 @@ export class MemoryWorld implements World {
         const list = insurer.serve(listId, knownEtag, !attempt.isStale);
         if (list === undefined) return { kind: 'unchanged', lineUse: zeroLineUse };
         yield;
-        world.#listObjects.set(listId, new Map());
+        if (!world.#listObjects.has(listId)) world.#listObjects.set(listId, new Map()); // a late attempt overwrites nothing
         const etag = list.etag === undefined ? {} : { etag: list.etag };
         const manifest = { key: listId, sizeBytes: 1, sha256: '' };
         return { kind: 'list', list: { listId, manifest, sizeBytes: 1, ...etag }, lineUse: zeroLineUse };

@@ -62,7 +62,28 @@ export const ruleMutants: Readonly<Record<string, Mutant>> = {
   },
 };
 
-export const mutants: Readonly<Record<string, Mutant>> = { ...ruleMutants };
+/** Faults in activities and stores, which the model finds on the emulator. */
+export const storeMutants: Readonly<Record<string, Mutant>> = {
+  'the applied ETag is kept while another list is applied': {
+    file: 'core/stores/sync-runs.ts',
+    find: 'const Item = { ...appliedListKey(insurerId), applying: listId };',
+    replace:
+      'const list = await this.readAppliedList(insurerId); const Item = { ...appliedListKey(insurerId), applying: listId, ...(list && { list }) };',
+  },
+  'a removal is not bound to the revision': {
+    file: 'core/stores/patients.ts',
+    find: "UpdateExpression: 'SET #removing = :yes',\n          ConditionExpression: `${isPatient} AND ${isSeen('revision', revision)}`,",
+    replace:
+      "UpdateExpression: 'SET #removing = :yes',\n          ConditionExpression: `${isPatient} AND (${isSeen('revision', revision)} OR attribute_exists(patientRef))`,",
+  },
+  'storeCareRecords deletes the current version if the payload is missing': {
+    file: 'worker/activities/store-care-records.ts',
+    find: "if (!(await patients.discardCareVersion(input.patientRef, input.fetchOrder))) return 'stored';\n    return (await readState(input)).outcome ?? 'payload-lost';",
+    replace: "return 'payload-lost';",
+  },
+};
+
+export const mutants: Readonly<Record<string, Mutant>> = { ...ruleMutants, ...storeMutants };
 
 /** Applies a mutant to the source, for all later imports of this thread. @throws Error if there is no such mutant */
 export function applyMutant(name: string): void {
