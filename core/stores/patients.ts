@@ -672,18 +672,18 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async reopenReported(shard) {
-      for await (const { patientRef, careState } of query(shard, ['patientRef', 'careState'], 'patients')) {
+      const attributes = ['patientRef', 'careState', 'revision'] as const;
+      for await (const { patientRef, careState, revision = 0 } of query(shard, attributes, 'patients')) {
         if (careState !== 'reported-not-insured') continue;
         await update(patientRef, {
-          // the new revision stops a removal that has begun before
-          UpdateExpression:
-            'SET careState = :pending, revision = if_not_exists(revision, :none) + :one REMOVE notInsured, heldFor',
-          ConditionExpression: `${isStored} AND careState = :reported`,
+          // the new revision stops a removal that has begun before, and a late attempt that reopens the patient again
+          UpdateExpression: 'SET careState = :pending, revision = :next REMOVE notInsured, heldFor',
+          ConditionExpression: `${isStored} AND careState = :reported AND ${isSeen('revision', revision)}`,
           ExpressionAttributeValues: {
             ':pending': 'pending',
             ':reported': 'reported-not-insured',
-            ':none': 0,
-            ':one': 1,
+            ':revision': revision,
+            ':next': revision + 1,
           },
         });
       }

@@ -267,3 +267,28 @@ test('a late 404 does not undo care records that were stored since, nor a newer 
   await markCareFailed({ patientRef: changed, seen: { revision: 2 } });
   expect(await patients.get(changed)).toMatchObject({ careState: 'failed' });
 });
+
+test('a patient who is held is not made pending by a late attempt from before', async () => {
+  const patientRef = await listedPatient();
+  await patients.markNotInsured(patientRef, 1);
+  const late = openEmulatedStores();
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  late.dynamo.middlewareStack.add(
+    (next, { commandName }) => async (input) => {
+      const isOurs = commandName === 'UpdateItemCommand' && JSON.stringify(input.input).includes(patientRef);
+      if (isOurs) reached.resolve();
+      if (isOurs) await released.promise;
+      return await next(input);
+    },
+    { step: 'initialize' },
+  );
+  const ended = late.patients.reopenReported(patientRef.slice(0, 2));
+  await reached.promise;
+  await patients.reopenReported(patientRef.slice(0, 2));
+  await patients.markNotInsured(patientRef, 2);
+  await patients.hold(patientRef, 2, 'question');
+  released.resolve();
+  await ended;
+  expect(await patients.get(patientRef)).toMatchObject({ careState: 'reported-not-insured', heldFor: 'question' });
+});
