@@ -21,7 +21,12 @@ export interface CheckResult {
   readonly events: number;
   readonly lateAttempts: number;
   /** the seed of the thread that has found it, and the report of fast-check with steps and events */
-  readonly failure?: { readonly seed: number; readonly histories: number; readonly what: string; readonly report: string };
+  readonly failure?: {
+    readonly seed: number;
+    readonly histories: number;
+    readonly what: string;
+    readonly report: string;
+  };
 }
 
 /** Checks histories on all cores. Each thread has a seed of its own, counted up from the given one. */

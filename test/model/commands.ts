@@ -112,7 +112,10 @@ export async function* carryOut(
       yield* runner.run('reopenReported', undefined as never);
       return { on: 'reopened' };
     case 'listPending':
-      return { on: 'pendingListed', ...(yield* runner.run('listPending', { ...command.from, limit: pendingPageSize })) };
+      return {
+        on: 'pendingListed',
+        ...(yield* runner.run('listPending', { ...command.from, limit: pendingPageSize })),
+      };
     case 'syncPatient': {
       const { patientRef } = command;
       const { outcome, revision } = yield* syncPatient(runner, patientRef, runId);
@@ -150,11 +153,7 @@ export interface PatientSynced {
 }
 
 /** Syncs a patient as the workflows do (worker/workflows/sync-patient.ts). */
-export async function* syncPatient(
-  runner: ActivityRunner,
-  patientRef: string,
-  syncId: string,
-): Work<PatientSynced> {
+export async function* syncPatient(runner: ActivityRunner, patientRef: string, syncId: string): Work<PatientSynced> {
   const { insurerId } = runner;
   let fetched: AnswerOf<'fetchCareRecords'> | undefined;
   try {

@@ -10,7 +10,7 @@ import {
 import { newRunId } from '../../core/domain/run-id.ts';
 import { Cancelled, carryOut, type NewEvent, type PatientSynced, syncPatient, type Work } from './commands.ts';
 import type { Fault, History, Step } from './history.ts';
-import { type Insurer } from './insurer.ts';
+import type { Insurer } from './insurer.ts';
 import { contentsOf, Reference } from './reference.ts';
 import type { World } from './world.ts';
 
@@ -83,7 +83,9 @@ class Driver {
 
   /** The last steps and events. */
   get trace(): string {
-    const texts = this.#trace.slice(-150).map((line) => (typeof line === 'string' ? line : `  ${JSON.stringify(line)}`));
+    const texts = this.#trace
+      .slice(-150)
+      .map((line) => (typeof line === 'string' ? line : `  ${JSON.stringify(line)}`));
     return texts.join('\n');
   }
   readonly result: HistoryResult = { quietPoints: 0, events: 0, lateAttempts: 0 };
@@ -175,7 +177,8 @@ class Driver {
     for (const [person, contents] of listed) {
       const stored = patients.get(person);
       const [content] = contents;
-      if (content !== undefined && stored === undefined) this.#break(`person ${person} is on the list, and is not stored`);
+      if (content !== undefined && stored === undefined)
+        this.#break(`person ${person} is on the list, and is not stored`);
       if (content !== undefined && stored && !contents.includes(stored.content))
         this.#break(`person ${person} has content ${stored.content}, and the list says ${contents.join()}`);
     }
@@ -309,11 +312,16 @@ class Driver {
   /** The guards, computed again: what is removed without a question must be within the limits. */
   #checkGuard(run: ActiveRun, removals: number, storedBefore: number, stored: number): void {
     const since = this.#world.nowMs() - 7 * day;
-    const recent = this.#ledger.filter(({ endedAtMs }) => endedAtMs >= since).reduce((sum, { removed }) => sum + removed, 0);
+    const recent = this.#ledger
+      .filter(({ endedAtMs }) => endedAtMs >= since)
+      .reduce((sum, { removed }) => sum + removed, 0);
     const inSevenDays = removals + recent + run.unapproved;
     run.unapproved += removals;
     const whole = Math.max(storedBefore, stored) + recent + run.unapproved;
-    if (inSevenDays > Math.max(20, (whole * removalLimitPercent) / 100) || inSevenDays > this.#history.removalLimitPeople)
+    if (
+      inSevenDays > Math.max(20, (whole * removalLimitPercent) / 100) ||
+      inSevenDays > this.#history.removalLimitPeople
+    )
       this.#break(`${inSevenDays} people removed in seven days without a question`);
   }
 
@@ -365,10 +373,13 @@ class Driver {
     const decided = listId ?? openQuestion(run.state)?.listId ?? '';
     this.#trace.push(`  ${decision} ${decided}: ${fault ?? 'accepted'}`);
     if (fault !== undefined) return;
-    if (run.isListDue || run.isListing) this.#break(`a decision about ${decided} was accepted while a newer list is due`);
-    if (!this.#reference.questions.has(decided)) this.#break(`a decision about ${decided} was accepted, which is not asked`);
+    if (run.isListDue || run.isListing)
+      this.#break(`a decision about ${decided} was accepted while a newer list is due`);
+    if (!this.#reference.questions.has(decided))
+      this.#break(`a decision about ${decided} was accepted, which is not asked`);
     if (decision === 'approve' && decided.includes('not-insured')) run.removedAfter410 = 0;
-    for (const sync of this.#onDemand) if (this.#reference.questions.get(decided)?.has(sync.person)) sync.overlaps = true;
+    for (const sync of this.#onDemand)
+      if (this.#reference.questions.get(decided)?.has(sync.person)) sync.overlaps = true;
     this.#reference.decide(decided, decision);
     this.#tell(run, { on: 'decided', decision, listId: decided, by: 'olga' });
   }
@@ -416,7 +427,10 @@ class Driver {
     const work = (async function* (): Work<PatientSynced> {
       const synced = yield* syncPatient(world, patientRef, syncId);
       if (synced.outcome === 'not-insured')
-        yield* world.run('removePatient', { patientRef, ...(synced.revision !== undefined && { revision: synced.revision }) });
+        yield* world.run('removePatient', {
+          patientRef,
+          ...(synced.revision !== undefined && { revision: synced.revision }),
+        });
       return synced;
     })();
     const sync = {
@@ -440,8 +454,8 @@ class Driver {
     this.#lastRun?.outcomes.set(person, `on demand: ${outcome}`);
     if (outcome === 'not-insured' && !sync.overlaps) reference.remove(person);
     else if (outcome === 'not-insured') reference.mayBe(person, undefined);
-    if (outcome === 'done' && sync.overlaps && !reference.tables.has(person)) return;
-    if (outcome === 'done') for (const people of reference.questions.values()) if (!sync.overlaps) people.delete(person);
+    if (outcome !== 'done' || sync.overlaps) return;
+    for (const [question, people] of reference.questions) if (question.includes('not-insured')) people.delete(person);
   }
 
   #allInProgress(): InProgress[] {
@@ -493,7 +507,9 @@ class Driver {
     const isListWork = run?.open.some(({ command }) => command && listWork.has(command.do)) ?? false;
     for (const sync of this.#onDemand) {
       const patientRef = this.#world.refOf(sync.person);
-      const isSynced = run?.open.some(({ command }) => command && 'patientRef' in command && command.patientRef === patientRef);
+      const isSynced = run?.open.some(
+        ({ command }) => command && 'patientRef' in command && command.patientRef === patientRef,
+      );
       if (isListWork || isSynced) sync.overlaps = true;
     }
   }
@@ -554,18 +570,32 @@ class Driver {
   }
 
   /** Nobody stays pending or reported without a reason. */
-  #checkCareStates({ outcomes, state }: ActiveRun, patients: ReadonlyMap<number, { readonly careState: string }>): void {
+  #checkCareStates(
+    { outcomes, state }: ActiveRun,
+    patients: ReadonlyMap<number, { readonly careState: string }>,
+  ): void {
     for (const [person, { careState }] of patients) {
       const outcome = outcomes.get(person);
       if (outcome?.startsWith('on demand')) continue;
-      if (careState === 'pending' && outcome !== 'exhausted') this.#break(`person ${person} is pending after ${outcome}`);
+      if (careState === 'pending' && outcome !== 'exhausted')
+        this.#break(`person ${person} is pending after ${outcome}`);
       if (careState === 'reported-not-insured' && outcome !== 'held' && !state.hasListFailed)
         this.#break(`person ${person} is reported after ${outcome}`);
     }
   }
 }
 
-const listWork: ReadonlySet<string> = new Set(['fetchList', 'splitList', 'beginList', 'applyList', 'removeGone', 'countPatients', 'finishRemovals', 'reopenReported', 'removeHeld']);
+const listWork: ReadonlySet<string> = new Set([
+  'fetchList',
+  'splitList',
+  'beginList',
+  'applyList',
+  'removeGone',
+  'countPatients',
+  'finishRemovals',
+  'reopenReported',
+  'removeHeld',
+]);
 
 /** Whether a command is carried out to its end also after a cancellation. */
 const isFinishing = ({ command }: InProgress): boolean =>

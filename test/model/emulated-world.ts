@@ -23,7 +23,14 @@ import { createListActivities } from '../../worker/activities/list-activities.ts
 import { createSyncActivities } from '../../worker/activities/sync-activities.ts';
 import type { InsurerClient } from '../../worker/insurer/insurer-client.ts';
 import { LineError } from '../../worker/line/line-error.ts';
-import { type Activities, type ActivityName, type AnswerOf, FinalFailure, type InputOf, type Work } from './commands.ts';
+import {
+  type Activities,
+  type ActivityName,
+  type AnswerOf,
+  FinalFailure,
+  type InputOf,
+  type Work,
+} from './commands.ts';
 import type { Fault } from './history.ts';
 import type { Entry, Insurer } from './insurer.ts';
 import type { Stored, StoredPerson, World } from './world.ts';
@@ -214,7 +221,8 @@ export class EmulatedWorld implements World {
     }
     const lists = new Set<string>();
     const payloads = new Set<string>();
-    for await (const key of listKeys(bucket, 'lists/')) if (key.includes(this.runSuffix)) lists.add(key.split('/')[1] ?? '');
+    for await (const key of listKeys(bucket, 'lists/'))
+      if (key.includes(this.runSuffix)) lists.add(key.split('/')[1] ?? '');
     for await (const key of listKeys(bucket, 'payloads/'))
       if (key.includes(this.runSuffix)) payloads.add(key.split('/')[1] ?? '');
     return { patients, lists, payloads, orphans: [] };
@@ -265,8 +273,9 @@ export class EmulatedWorld implements World {
     return {
       fetchList: async ({ knownEtag }, sink) => {
         const attempt = attempts.getStore();
-        const { listId } = attempt?.input as { readonly listId: string };
-        const list = this.#insurer.serve(listId, knownEtag, attempt?.isLate === false);
+        if (attempt === undefined) throw new Error('a list is fetched outside an attempt');
+        const { listId } = attempt.input as { readonly listId: string };
+        const list = this.#insurer.serve(listId, knownEtag, !attempt.isLate);
         if (list === undefined) return 'unchanged';
         const { etag, entries, isGarbage } = list;
         sink.begin({ from: 0, ...(etag !== undefined && { etag }) });

@@ -13,7 +13,11 @@ export interface List {
 
 /** How the insurer changes its list. All numbers are small; `at` chooses where. */
 export type ListChange =
-  | { readonly kind: 'grow' | 'shrink' | 'change' | 'invalid' | 'duplicate'; readonly at: number; readonly count: number }
+  | {
+      readonly kind: 'grow' | 'shrink' | 'change' | 'invalid' | 'duplicate';
+      readonly at: number;
+      readonly count: number;
+    }
   | { readonly kind: 'unreadable'; readonly count: number }
   | { readonly kind: 'empty' }
   | { readonly kind: 'garbage' }

@@ -12,7 +12,14 @@ import { ruleMutants, storeMutants } from './mutants.ts';
  */
 const text = { type: 'string' } as const;
 const { seed, runs, path, mutant, ...flags } = parseArgs({
-  options: { seed: text, runs: text, path: text, mutant: text, mutants: { type: 'boolean' }, emulator: { type: 'boolean' } },
+  options: {
+    seed: text,
+    runs: text,
+    path: text,
+    mutant: text,
+    mutants: { type: 'boolean' },
+    emulator: { type: 'boolean' },
+  },
 }).values;
 const options = {
   world: flags.emulator === true ? 'emulator' : 'memory',
@@ -20,7 +27,8 @@ const options = {
   runs: Number(runs ?? 10_000),
 } as const;
 
-const stopStack = options.world === 'emulator' && process.env['AWS_ENDPOINT_URL'] === undefined ? await startStack() : undefined;
+const stopStack =
+  options.world === 'emulator' && process.env['AWS_ENDPOINT_URL'] === undefined ? await startStack() : undefined;
 if (flags.mutants === true) {
   process.stdout.write('| fault in the source | seed | histories until found | what is broken |\n|---|---|---|---|\n');
   for (const name of Object.keys(options.world === 'memory' ? ruleMutants : storeMutants)) {

@@ -1,8 +1,8 @@
-import type { Progress } from '../../core/domain/progress.ts';
 import type { ListCounts, ListedEntry, ShardLine } from '../../core/domain/diff.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { zeroLineUse } from '../../core/domain/line.ts';
 import type { CareState } from '../../core/domain/patient.ts';
+import type { Progress } from '../../core/domain/progress.ts';
 import { shardOf, shards } from '../../core/domain/shard.ts';
 import { type ActivityName, type AnswerOf, FinalFailure, type InputOf, type Work } from './commands.ts';
 import type { Fault } from './history.ts';
@@ -73,8 +73,7 @@ export class MemoryWorld implements World {
   advance(ms: number): void {
     this.#nowMs += ms;
   }
-  refOf = (person: number): string =>
-    `${shards[twoShards[person % 2] ?? 0]}${person.toString(16).padStart(30, '0')}`;
+  refOf = (person: number): string => `${shards[twoShards[person % 2] ?? 0]}${person.toString(16).padStart(30, '0')}`;
   personOf = (patientRef: string): number => Number.parseInt(patientRef.slice(2), 16);
 
   async *run<Name extends ActivityName>(name: Name, input: InputOf<Name>): Work<AnswerOf<Name>> {
@@ -204,7 +203,8 @@ export class MemoryWorld implements World {
       saveProgress: function* ({ progress, revision }) {
         yield;
         const stored = world.#runs.get(progress.runId);
-        if (stored === undefined || stored.revision <= revision) world.#runs.set(progress.runId, { progress, revision });
+        if (stored === undefined || stored.revision <= revision)
+          world.#runs.set(progress.runId, { progress, revision });
       },
       countRecentRemovals: function* ({ since, exceptRunId }) {
         yield;
@@ -255,7 +255,11 @@ export class MemoryWorld implements World {
           const index = shards.indexOf(shard);
           return index >= fromShard && index < toShard;
         });
-        const diff = diffNow(ofShards.flatMap(([, shardLines]) => shardLines), new Map(stored.map((item) => [item.patientRef, item])), listId);
+        const diff = diffNow(
+          ofShards.flatMap(([, shardLines]) => shardLines),
+          new Map(stored.map((item) => [item.patientRef, item])),
+          listId,
+        );
         for (const entry of diff.new) {
           const { patientRef } = entry;
           yield;
@@ -263,11 +267,19 @@ export class MemoryWorld implements World {
           yield* world.#guarded(attempt);
           const revision = seen.get(patientRef)?.revision;
           const item = items.get(patientRef);
-          const isAsSeen = item === undefined ? revision === undefined : item.state !== 'stored' && item.revision === revision;
+          const isAsSeen =
+            item === undefined ? revision === undefined : item.state !== 'stored' && item.revision === revision;
           const next = (revision ?? 0) + 1;
           const listed = { listId, as: 'new' } as const;
           const content = Number(entry.body);
-          const fresh = { state: 'stored', content, careState: 'pending', revision: next, incarnation: next, listed } as const;
+          const fresh = {
+            state: 'stored',
+            content,
+            careState: 'pending',
+            revision: next,
+            incarnation: next,
+            listed,
+          } as const;
           if (isAsSeen) items.set(patientRef, fresh);
           else if (item?.listed.listId !== listId || item.content !== content) throw new AttemptFailed('changed');
         }
@@ -278,7 +290,12 @@ export class MemoryWorld implements World {
           yield* world.#guarded(attempt);
           const revision = seen.get(patientRef)?.revision ?? 0;
           const content = Number(entry.body);
-          const change = { content, revision: revision + 1, listed: { listId, as: 'changed' }, goneIn: undefined } as const;
+          const change = {
+            content,
+            revision: revision + 1,
+            listed: { listId, as: 'changed' },
+            goneIn: undefined,
+          } as const;
           const isAsSeen = (item: Item): boolean => item.state === 'stored' && item.revision === revision;
           const item = world.#update(patientRef, isAsSeen, change);
           if (item?.careState === 'failed') world.#update(patientRef, () => true, { careState: 'pending' });
@@ -330,10 +347,10 @@ export class MemoryWorld implements World {
         for (const [ref, item] of [...items]) {
           if (item.careState !== 'reported-not-insured') continue;
           yield;
-          const isReported = ({ state, careState }: Item): boolean =>
-            state === 'stored' && careState === 'reported-not-insured';
-          const revision = (items.get(ref)?.revision ?? 0) + 1;
-          world.#update(ref, isReported, { careState: 'pending', revision, notInsured: false, heldFor: undefined });
+          const isSeen = ({ state, careState, revision }: Item): boolean =>
+            state === 'stored' && careState === 'reported-not-insured' && revision === item.revision;
+          const revision = item.revision + 1;
+          world.#update(ref, isSeen, { careState: 'pending', revision, notInsured: false, heldFor: undefined });
         }
       },
       listPending: function* ({ shardIndex, after, limit }) {
@@ -363,7 +380,7 @@ export class MemoryWorld implements World {
       fetchCareRecords: function* ({ patientRef, syncId }) {
         yield;
         const item = items.get(patientRef);
-        if (item?.state === 'removing' && item.notInsured) 
+        if (item?.state === 'removing' && item.notInsured)
           throw new FinalFailure('PatientNotInsured', { revision: item.revision });
         if (item?.state !== 'stored') throw new FinalFailure('PatientGone');
         const { revision, careVersion, careState } = item;
@@ -420,7 +437,12 @@ export class MemoryWorld implements World {
           (!item.notInsured || item.heldFor !== undefined) &&
           !world.#discarded.has(fetchOrder) &&
           (item.careVersion ?? '') <= fetchOrder;
-        const current = { careVersion: fetchOrder, careState: 'current', notInsured: false, heldFor: undefined } as const;
+        const current = {
+          careVersion: fetchOrder,
+          careState: 'current',
+          notInsured: false,
+          heldFor: undefined,
+        } as const;
         if (world.#update(patientRef, mayBecomeCurrent, current)) return yield* finish('stored');
         yield;
         return yield* finish(world.#isStored(patientRef) ? 'superseded' : 'gone');
@@ -465,7 +487,8 @@ function diffNow(lines: readonly ShardLine[], stored: ReadonlyMap<string, Stored
     const other = entries.get(line.patientRef);
     const storedHash = stored.get(line.patientRef)?.contentHash;
     const isBetter =
-      other?.contentHash !== storedHash && (line.contentHash === storedHash || line.contentHash < (other?.contentHash ?? ''));
+      other?.contentHash !== storedHash &&
+      (line.contentHash === storedHash || line.contentHash < (other?.contentHash ?? ''));
     if (other === undefined || isBetter) entries.set(line.patientRef, line);
   }
   const diff = { new: [] as ListedEntry[], changed: [] as ListedEntry[] };

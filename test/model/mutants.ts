@@ -28,7 +28,8 @@ export const ruleMutants: Readonly<Record<string, Mutant>> = {
   'a run counts answers 410 again after each list': {
     file: machine,
     find: "      this.#waitFor('reopenReported', event.reported);".trim(),
-    replace: "{ this.#waitFor('reopenReported', event.reported); state.notInsured = { ...state.notInsured, removed: 0 }; }",
+    replace:
+      "{ this.#waitFor('reopenReported', event.reported); state.notInsured = { ...state.notInsured, removed: 0 }; }",
   },
   'the guard sees one list only': {
     file: guard,
@@ -72,9 +73,8 @@ export const storeMutants: Readonly<Record<string, Mutant>> = {
   },
   'a removal is not bound to the revision': {
     file: 'core/stores/patients.ts',
-    find: "UpdateExpression: 'SET #removing = :yes',\n          ConditionExpression: `${isPatient} AND ${isSeen('revision', revision)}`,",
-    replace:
-      "UpdateExpression: 'SET #removing = :yes',\n          ConditionExpression: `${isPatient} AND (${isSeen('revision', revision)} OR attribute_exists(patientRef))`,",
+    find: 'const revision = seenRevision ?? (await readItem(patientRef))?.revision ?? 0;',
+    replace: 'const revision = (await readItem(patientRef))?.revision ?? 0;',
   },
   'storeCareRecords deletes the current version if the payload is missing': {
     file: 'worker/activities/store-care-records.ts',

@@ -20,7 +20,7 @@ export class Reference {
   /** the list that stored or changed a person last */
   readonly #listedBy = new Map<number, string>();
 
-  /** Takes a list that has been applied. Returns the people who are not on it. */
+  /** Takes a list that has been applied. Returns the people who are certainly stored, and not on it. */
   accept(listId: string, list: List, asks: boolean): readonly number[] {
     const contents = contentsOf(list);
     for (const [person, [first, ...others]] of contents) {
@@ -36,10 +36,11 @@ export class Reference {
       else this.#listedBy.delete(person);
     }
     const gone = [...this.tables.keys()].filter((person) => !contents.has(person));
+    const certain = gone.filter((person) => !this.uncertain.has(person));
     this.questions.clear();
     if (asks) this.questions.set(listId, new Set(gone));
     else for (const person of gone) this.remove(person, listId);
-    return gone;
+    return certain;
   }
 
   /** Takes a decision. A rejection changes nothing. */
@@ -98,7 +99,10 @@ export function contentsOf({ entries }: List): Map<number, Content[]> {
   for (const entry of entries) {
     if (!('person' in entry)) continue;
     const others = contents.get(entry.person) ?? [];
-    contents.set(entry.person, 'content' in entry && !others.includes(entry.content) ? [...others, entry.content] : others);
+    contents.set(
+      entry.person,
+      'content' in entry && !others.includes(entry.content) ? [...others, entry.content] : others,
+    );
   }
   return contents;
 }

@@ -275,12 +275,13 @@ test('a patient who is held is not made pending by a late attempt from before', 
   const reached = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   late.dynamo.middlewareStack.add(
-    (next, { commandName }) => async (input) => {
-      const isOurs = commandName === 'UpdateItemCommand' && JSON.stringify(input.input).includes(patientRef);
-      if (isOurs) reached.resolve();
-      if (isOurs) await released.promise;
-      return await next(input);
-    },
+    (next, { commandName }) =>
+      async (input) => {
+        const isOurs = commandName === 'UpdateItemCommand' && JSON.stringify(input.input).includes(patientRef);
+        if (isOurs) reached.resolve();
+        if (isOurs) await released.promise;
+        return await next(input);
+      },
     { step: 'initialize' },
   );
   const ended = late.patients.reopenReported(patientRef.slice(0, 2));
