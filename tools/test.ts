@@ -13,7 +13,9 @@ const vitest = spawn(
   [
     join(root, 'node_modules', 'vitest', 'vitest.mjs'),
     'run',
-    ...(args.length > 0 ? args : ['unit', 'simulation', 'model', 'integration'].flatMap((project) => ['--project', project])),
+    ...(args.length > 0
+      ? args
+      : ['unit', 'simulation', 'model', 'integration'].flatMap((project) => ['--project', project])),
   ],
   {
     cwd: root,

@@ -47,7 +47,7 @@ export async function checkHistories(options: CheckOptions): Promise<CheckResult
   };
 }
 
-function checkInThread(workerData: CheckOptions): Promise<CheckResult> {
+async function checkInThread(workerData: CheckOptions): Promise<CheckResult> {
   const { promise, resolve, reject } = Promise.withResolvers<CheckResult>();
   const worker = new Worker(new URL('./thread.ts', import.meta.url), {
     workerData,
@@ -55,5 +55,9 @@ function checkInThread(workerData: CheckOptions): Promise<CheckResult> {
   });
   worker.once('message', resolve);
   worker.once('error', reject);
-  return promise.finally(() => worker.terminate());
+  try {
+    return await promise;
+  } finally {
+    await worker.terminate();
+  }
 }

@@ -306,6 +306,8 @@ class Driver {
         run.outcomes.set(this.#world.personOf(event.patientRef), event.outcome);
         if (event.outcome === 'permanently-failed') this.#answered404.add(this.#world.personOf(event.patientRef));
         return;
+      default:
+        return;
     }
   }
 
@@ -348,6 +350,8 @@ class Driver {
       }
       case 'holdPatient':
         reference.hold(this.#world.personOf(command.patientRef), command.heldFor);
+        return;
+      default:
         return;
     }
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checkHistories } from './check.ts';
-import { ruleMutants, storeMutants } from './mutants.ts';
+import { ruleMutants } from './mutants.ts';
 
 const histories = 10_000;
 /** Number of histories on the emulator. Each takes about half a second. */
@@ -33,13 +33,4 @@ test(`${emulatedHistories} random histories with the real activities and stores:
   expect(failure?.what, failure?.report).toBeUndefined();
   expect(sums.lateAttempts).toBeGreaterThan(0); // otherwise the test proves nothing
   await annotate(JSON.stringify(sums));
-});
-
-describe('each fault in activities and stores is found by a random history on the emulator', () => {
-  for (const mutant of Object.keys(storeMutants))
-    test(mutant, { timeout: 600_000 }, async ({ annotate }) => {
-      const { failure } = await checkHistories({ world: 'emulator', seed: 1, runs: 300, mutant });
-      expect(failure?.what).toBeDefined();
-      await annotate(`seed 1, ${failure?.histories} histories: ${failure?.what}`);
-    });
 });
