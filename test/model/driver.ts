@@ -41,7 +41,7 @@ interface ActiveRun {
   isListing: boolean;
   /** 410 answers carried out since the run began or an operator approved */
   removedAfter410: number;
-  /** all removals of this run that nobody has approved */
+  /** all removals of this run without an approval */
   unapproved: number;
   /** how the last sync of each patient has ended */
   readonly outcomes: Map<number, string>;

@@ -7,7 +7,7 @@ export interface Fault {
   /**
    * - dies: before the call
    * - answer-lost: after the call
-   * - stands: the attempt stands still, counts as dead, and goes on later, beside its successor
+   * - stands: the attempt stands still, counts as dead, and goes on later, together with its successor
    * - waits: other things happen, then the same attempt goes on
    */
   readonly how: 'dies' | 'answer-lost' | 'stands' | 'waits';

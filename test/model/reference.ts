@@ -4,8 +4,8 @@ import type { List } from './insurer.ts';
 type Content = number;
 
 /**
- * The reference model of the data. The tables are what the last accepted list says, without those who were removed after a
- * 410, and with those who are kept: by an open question, by a rejection, or because their entry is invalid.
+ * The reference model of the data. The tables are what the last accepted list says, without those removed after a 410. An
+ * open question, a rejection and an invalid entry keep a person.
  */
 export class Reference {
   readonly tables = new Map<number, Content>();
