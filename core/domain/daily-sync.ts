@@ -15,6 +15,7 @@ import {
   countPending,
   countRemoved,
   countReopened,
+  countUnapproved,
   countUnchangedList,
   type PatientOutcome,
   type Run,
@@ -133,7 +134,7 @@ export interface NotInsuredCount {
 
 /** Work about a list that goes on while fetches do. The command has the same name. */
 export type Task =
-  | { readonly do: 'removeGone'; readonly listId: string; readonly etag?: string; readonly isApproved: boolean }
+  | { readonly do: 'removeGone'; readonly listId: string; readonly etag?: string }
   | { readonly do: 'completeList'; readonly listId: string; readonly etag?: string }
   | { readonly do: 'deleteList'; readonly listId: string }
   /** starts once no patient is being held for the question any more */
@@ -565,11 +566,10 @@ class Draft {
       this.#enter('apply');
       return;
     }
+    state.run = countUnapproved(state.run, removals);
     state.step = { name: 'finishing-list' };
     this.#enter('apply');
-    this.#startTask(
-      removals > 0 ? { do: 'removeGone', listId, isApproved: false, ...tag } : { do: 'completeList', listId, ...tag },
-    );
+    this.#startTask(removals > 0 ? { do: 'removeGone', listId, ...tag } : { do: 'completeList', listId, ...tag });
   }
 
   /** Forgets the open questions, because a newer list is there. */
@@ -663,9 +663,7 @@ class Draft {
       const etag = state.listQuestion?.etag;
       state.listQuestion = undefined;
       this.#startTask(
-        isApproved
-          ? { do: 'removeGone', listId, isApproved, ...(etag !== undefined && { etag }) }
-          : { do: 'deleteList', listId },
+        isApproved ? { do: 'removeGone', listId, ...(etag !== undefined && { etag }) } : { do: 'deleteList', listId },
       );
     } else {
       state.heldQuestion = undefined;
@@ -705,7 +703,7 @@ class Draft {
     if (task === undefined) return;
     switch (task.do) {
       case 'removeGone':
-        state.run = countRemoved(state.run, removed, task.isApproved);
+        state.run = countRemoved(state.run, removed);
         this.#startTask({ do: 'completeList', listId, ...(task.etag !== undefined && { etag: task.etag }) });
         this.#save();
         return;

@@ -342,6 +342,18 @@ test('a trigger during the last save continues the run', () => {
   expect(run.state.run.state).toBe('running');
 });
 
+test('removals that a cancelled run has begun count as unapproved, because nobody knows how many it has made', () => {
+  const run = openRun();
+  run.tell({ on: 'started' });
+  run.applyList({ gone: 4 });
+  expect(run.open).toEqual(['removeGone']);
+  run.tell({ on: 'cancelled' });
+  run.tell({ on: 'stopped' });
+  run.end('sweep', { on: 'swept' });
+  run.save();
+  expect(run.state.run).toMatchObject({ state: 'cancelled', unapprovedRemovals: 4 });
+});
+
 test('a cancelled run starts nothing, but completes what a 410 has begun', () => {
   const run = openRun();
   run.tell({ on: 'started' });

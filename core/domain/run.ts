@@ -71,11 +71,16 @@ export const countUnchangedList = (run: Run, stored: number): Run => ({
   patients: { ...run.patients, listed: stored, unchanged: stored },
 });
 
+/** Counts removals that begin without an operator's approval. A run that is cancelled meanwhile counts all of them. */
+export const countUnapproved = (run: Run, removals: number): Run => ({
+  ...run,
+  unapprovedRemovals: run.unapprovedRemovals + removals,
+});
+
 /** Counts patients that were removed because they are not on the list. */
-export const countRemoved = (run: Run, removed: number, isApproved: boolean): Run => ({
+export const countRemoved = (run: Run, removed: number): Run => ({
   ...run,
   patients: { ...run.patients, removed: run.patients.removed + removed },
-  unapprovedRemovals: run.unapprovedRemovals + (isApproved ? 0 : removed),
 });
 
 /** Counts held patients that an operator's approval has removed. */

@@ -413,7 +413,6 @@ class Driver {
       if (task.do !== 'removeGone' && task.do !== 'removeHeld') continue;
       const people = reference.cancelRemovals(task.listId);
       for (const person of people) this.#leaveUnfinished(person, [undefined]);
-      if (task.do === 'removeGone' && !task.isApproved) run.unapproved -= people.length;
     }
   }
 
