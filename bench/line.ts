@@ -93,7 +93,7 @@ const contenders: readonly Contender[] = [
         insurer,
         patients: {
           get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient,
-          markNotInsured: async () => true,
+          markNotInsured: async (_patientRef, syncId) => syncId,
           readNotInsured: async () => undefined,
         },
         payloads: { put: async (_owner, body) => await nowhere(body) },

@@ -107,7 +107,7 @@ const sync = z.object({
   }),
   REMOVAL_LIMIT_PEOPLE: z.coerce.number().int().min(0).default(1_000).meta({
     description:
-      'Number of patients that lists may remove within seven days. Removals above this number wait for an operator ([ADR 0040](../adr/0040-daily-sync-state-machine.md)).',
+      'Number of patients that lists, or answers 410 in one run, may remove within seven days. Removals above this number wait for an operator ([ADR 0041](../adr/0041-guards-for-410-and-seven-days.md)).',
     unit: 'patients',
   }),
 });

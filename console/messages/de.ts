@@ -248,6 +248,8 @@ export const de = {
     codes: {
       PatientUnknown: 'die Krankenkasse kennt diesen Patienten nicht (404)',
       PayloadLost: 'die Antwort ging verloren',
+      PatientReported: 'die Krankenkasse hat den Patienten als nicht mehr versichert gemeldet; der Lauf entscheidet',
+      PatientChanged: 'der Patient hat sich während der Anfrage geändert',
       AnswerTooLarge: 'die Antwort ist zu groß',
       WrongPatient: 'die Antwort betraf einen anderen Patienten',
       ListUnusable: 'die Liste war unbrauchbar',

@@ -236,6 +236,8 @@ export const en: Messages = {
     codes: {
       PatientUnknown: 'the insurer does not know this patient (404)',
       PayloadLost: 'the answer was lost',
+      PatientReported: 'the insurer has reported the patient as no longer insured; the run decides',
+      PatientChanged: 'the patient changed during the request',
       AnswerTooLarge: 'the answer is too large',
       WrongPatient: 'the answer was about another patient',
       ListUnusable: 'the list was unusable',

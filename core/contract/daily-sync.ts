@@ -46,7 +46,7 @@ export interface CancelRequest {
 
 export interface RemovalDecision {
   readonly decision: 'approve' | 'reject';
-  /** names the question: `decision.listId` of the Progress; without it, the decision is about the question that is open */
+  /** names the question: `decision.listId` of the Progress; without it, the decision is about the list whose removals wait */
   readonly listId?: string | undefined;
   readonly operator: string;
 }

@@ -16,8 +16,10 @@ export interface LineActivities {
   fetchPatientList(input: FetchPatientListInput): Promise<FetchPatientListResult>;
   /**
    * Fetches a patient's care records and stores the answer in the bucket.
-   * @throws ApplicationFailure non-retryable: `PatientNotInsured` (410), `PatientUnknown` (404), `PatientGone`,
-   *   `AnswerTooLarge`, `RequestsExhausted` after `maxRequests` requests; each with one detail: FetchCareRecordsFailure.
+   * @throws ApplicationFailure non-retryable, with one detail: FetchCareRecordsFailure. `PatientNotInsured` (410),
+   *   `PatientUnknown` (404), `PatientGone`, `AnswerTooLarge`, `RequestsExhausted` after `maxRequests` requests;
+   *   `PatientReported` if a person asks and the daily sync has received a 410 before; `PatientChanged` if a list or another
+   *   sync has changed the patient since the request was sent.
    *   Retryable: `LineError.<fault>` after 8 failed requests, so that a failing patient frees its slot for a second.
    */
   fetchCareRecords(input: FetchCareRecordsInput): Promise<FetchCareRecordsResult>;

@@ -297,7 +297,7 @@ export function openQuestion(state: DailySync): RemovalQuestion | undefined {
 
 /**
  * Returns why a decision must be rejected; undefined if it can be carried out.
- * @param decision without listId, it is about the open question
+ * @param decision without listId, it is about the list whose removals wait
  */
 export function decisionFault(
   state: DailySync,
@@ -305,8 +305,8 @@ export function decisionFault(
 ): DecisionFault | undefined {
   if (decision !== 'approve' && decision !== 'reject') return 'invalid';
   if (listId === undefined) {
-    if (openQuestion(state) !== undefined) return undefined;
-    return state.listQuestion || state.heldQuestion ? 'outdated' : 'not-awaited';
+    if (state.listQuestion === undefined) return 'not-awaited';
+    return isSuspended(state) ? 'outdated' : undefined;
   }
   if (state.run.decisions.some((made) => made.listId === listId)) return 'made';
   const questions = [state.listQuestion, state.heldQuestion].filter((question) => question !== undefined);
@@ -576,7 +576,8 @@ class Draft {
   #dropQuestions(): void {
     const state = this.#state;
     if (state.listQuestion) this.#startTask({ do: 'deleteList', listId: state.listQuestion.listId });
-    if (state.heldQuestion) state.notInsured = { ...state.notInsured, number: state.notInsured.number + 1 };
+    if (state.heldQuestion || state.notInsured.isRejected)
+      state.notInsured = { ...state.notInsured, number: state.notInsured.number + 1, isRejected: false };
     state.listQuestion = undefined;
     state.heldQuestion = undefined;
   }

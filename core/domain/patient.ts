@@ -42,8 +42,6 @@ export interface StoredPatient {
   readonly revision: number;
   /** the revision with which the patient was stored as new: it differs after a removal and a new import */
   readonly incarnation: number;
-  /** the question to an operator for which the patient is kept after a 410 */
-  readonly heldFor?: string;
   readonly lastSync?: LastSync;
   /** set while the patient is being removed; nothing more may be stored for it */
   readonly removing?: boolean;

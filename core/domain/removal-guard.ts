@@ -49,5 +49,5 @@ export function reasonsToAsk(figures: RemovalFigures, limits: RemovalLimits): Re
 }
 
 /** Returns for how many patients of one run a 410 is carried out without an operator's approval. */
-export const notInsuredLimit = (stored: number, { removalLimitPercent }: RemovalLimits): number =>
-  Math.max(removalsWithoutApproval, Math.floor((stored * removalLimitPercent) / 100));
+export const notInsuredLimit = (stored: number, { removalLimitPercent, removalLimitPeople }: RemovalLimits): number =>
+  Math.min(Math.max(removalsWithoutApproval, Math.floor((stored * removalLimitPercent) / 100)), removalLimitPeople);

@@ -172,7 +172,9 @@ test('a patient reported as not insured is held or removed; reopened, the patien
   const [held = '', removed = ''] = await newPatients(shard, 2);
   const reported = async () => (await patients.countShard(shard)).reported;
   const heldFor = async (question: string) => await Array.fromAsync(patients.listHeld(shard, question));
-  for (const patientRef of [held, held, removed]) expect(await patients.markNotInsured(patientRef, 1)).toBe(true);
+  for (const patientRef of [held, held, removed])
+    expect(await patients.markNotInsured(patientRef, 'run-1', { revision: 1 })).toBe('run-1');
+  expect(await patients.markNotInsured(held, 'sync-on-demand', { revision: 1 })).toBe('run-1'); // only the first one counts
   expect(await patients.get(held)).toMatchObject({ careState: 'reported-not-insured' });
   expect(await patients.listPending(shard, undefined, 4)).toEqual([]);
   expect(await patients.activateCareVersion(held, '1', 1)).toBe(false); // fetched before the 410
@@ -187,8 +189,8 @@ test('a patient reported as not insured is held or removed; reopened, the patien
   await patients.reopenReported(shard);
   expect(await patients.get(held)).toMatchObject({ careState: 'pending', revision: 2 });
   expect(await patients.readNotInsured(removed)).toEqual({ revision: 1 }); // its removal goes on
-  expect(await patients.markNotInsured(held, 1)).toBe(false);
-  expect(await patients.markNotInsured(held, 2)).toBe(true);
+  expect(await patients.markNotInsured(held, 'run-1', { revision: 1 })).toBeUndefined();
+  expect(await patients.markNotInsured(held, 'run-2', { revision: 2 })).toBe('run-2');
   await patients.hold(held, 1, 'question-1');
   expect(await heldFor('question-1')).toEqual([]);
   expect(await patients.markRemoving(held, 1)).toBeUndefined();
@@ -196,13 +198,17 @@ test('a patient reported as not insured is held or removed; reopened, the patien
   expect(await patients.readNotInsured(removed)).toBeUndefined();
 });
 
-test('care records that were fetched for a held patient, on demand, are stored', async () => {
+test('a late 410 says nothing about a patient whose care records were stored since', async () => {
   const patientRef = await newPatient();
-  await patients.markNotInsured(patientRef, 1);
-  await patients.hold(patientRef, 1, 'question-1');
-  expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(true);
-  expect(await patients.get(patientRef)).not.toHaveProperty('heldFor');
-  expect(await patients.get(patientRef)).toMatchObject({ careState: 'current', careVersion: '1' });
+  await patients.activateCareVersion(patientRef, '1', 1);
+  expect(await patients.markNotInsured(patientRef, 'run-1', { revision: 1 })).toBeUndefined();
+  expect(await patients.get(patientRef)).toMatchObject({ careState: 'current' });
+  expect(await patients.markNotInsured(patientRef, 'run-1', { revision: 1, careVersion: '1' })).toBe('run-1');
+  expect(await patients.activateCareVersion(patientRef, '2', 1)).toBe(false);
+  await patients.markCareFailed(patientRef, { revision: 1, careVersion: '1' });
+  expect(await patients.get(patientRef)).toMatchObject({ careState: 'reported-not-insured' });
+  await patients.setCareState(patientRef, 'pending'); // as after a restored backup
+  expect(await patients.activateCareVersion(patientRef, '3', 1)).toBe(true);
 });
 
 test('a late removal does not delete a patient who has been stored again', async () => {
@@ -239,7 +245,7 @@ test('no operation on an unknown patient creates that patient', async () => {
   const patientRef = newPatientRef();
   await patients.setCareState(patientRef, 'failed');
   await patients.discardCareVersion(patientRef, '1');
-  await patients.markNotInsured(patientRef, 1);
+  await patients.markNotInsured(patientRef, 'run-1', { revision: 1 });
   expect(await patients.readNotInsured(patientRef)).toBeUndefined();
   expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(false);
   expect(await patients.markRemoving(patientRef, 1)).toBeUndefined();

@@ -163,11 +163,12 @@ export interface PatientsStore {
   discardCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /**
    * Sets the care state `reported-not-insured`, because the insurer has answered 410. From then on the insurer is not asked
-   * for the patient, until the patient is held or reopened. Idempotent.
-   * @param revision as read before the request; another revision means that a list has changed the patient since
-   * @returns whether the patient has the mark now; false for a patient who is being removed
+   * for the patient, until the patient is reopened. Idempotent.
+   * @param seen as read before the request. If a list or another sync has changed the patient since, the answer says nothing
+   * @returns the sync that has reported the patient, this one or an earlier one; undefined if none has, or the patient has
+   *   changed
    */
-  markNotInsured(patientRef: string, revision: number): Promise<boolean>;
+  markNotInsured(patientRef: string, syncId: string, seen: SeenPatient): Promise<string | undefined>;
   /** Returns the revision of a patient that has this mark, is being removed, and is not deleted yet. */
   readNotInsured(patientRef: string): Promise<{ readonly revision: number } | undefined>;
   /**
@@ -225,7 +226,8 @@ interface PatientItem {
   readonly expiresAt?: number;
   readonly lastSync?: LastSync;
   readonly removing?: boolean;
-  readonly notInsured?: boolean;
+  /** the sync for which the insurer has answered 410 */
+  readonly notInsured?: string;
   /** the question for which the patient is kept after a 410 */
   readonly heldFor?: string;
   readonly listed: ShardItem['listed'];
@@ -512,7 +514,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       const read = await readWithBody(patientRef);
       if (read === undefined) return undefined;
       const { item, body } = read;
-      const { kvnr, contentHash, careState, careVersion, heldFor, lastSync } = item;
+      const { kvnr, contentHash, careState, careVersion, lastSync } = item;
       return {
         patientRef,
         kvnr,
@@ -522,14 +524,13 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         revision: item.revision ?? 0,
         incarnation: item.incarnation ?? 0,
         ...(careVersion !== undefined && { careVersion }),
-        ...(heldFor !== undefined && { heldFor }),
         ...(lastSync !== undefined && { lastSync }),
       };
     },
 
     async setCareState(patientRef, careState) {
       await update(patientRef, {
-        UpdateExpression: 'SET careState = :careState',
+        UpdateExpression: 'SET careState = :careState REMOVE notInsured, heldFor',
         ExpressionAttributeValues: { ':careState': careState },
       });
     },
@@ -537,7 +538,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async markCareFailed(patientRef, { revision, careVersion }) {
       await update(patientRef, {
         UpdateExpression: 'SET careState = :failed',
-        ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}
+        ConditionExpression: `${isStored} AND attribute_not_exists(notInsured) AND ${isSeen('revision', revision)}
           AND ${careVersion === undefined ? 'attribute_not_exists(careVersion)' : 'careVersion = :version'}`,
         ExpressionAttributeValues: {
           ':failed': 'failed',
@@ -599,10 +600,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async activateCareVersion(patientRef, careVersion, incarnation) {
       const before = await update(patientRef, {
-        UpdateExpression: 'SET careVersion = :version, careState = :current REMOVE notInsured, heldFor',
-        // a fetch from before a 410 must not undo it; one for a held patient has asked the insurer again
-        ConditionExpression: `${isStored} AND ${isSeen('incarnation', incarnation)}
-          AND (attribute_not_exists(notInsured) OR attribute_exists(heldFor))
+        UpdateExpression: 'SET careVersion = :version, careState = :current',
+        // a fetch from before a 410 must not undo it
+        ConditionExpression: `${isStored} AND ${isSeen('incarnation', incarnation)} AND attribute_not_exists(notInsured)
           AND (attribute_not_exists(careVersion) OR careVersion <= :version)
           AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
           AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
@@ -640,13 +640,21 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       }
     },
 
-    async markNotInsured(patientRef, revision) {
+    async markNotInsured(patientRef, syncId, { revision, careVersion }) {
       const before = await update(patientRef, {
-        UpdateExpression: 'SET notInsured = :yes, careState = :reported REMOVE heldFor',
-        ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}`,
-        ExpressionAttributeValues: { ':yes': true, ':reported': 'reported-not-insured', ':revision': revision },
+        UpdateExpression: 'SET notInsured = :syncId, careState = :reported',
+        ConditionExpression: `${isStored} AND attribute_not_exists(notInsured) AND ${isSeen('revision', revision)}
+          AND ${careVersion === undefined ? 'attribute_not_exists(careVersion)' : 'careVersion = :version'}`,
+        ExpressionAttributeValues: {
+          ':syncId': syncId,
+          ':reported': 'reported-not-insured',
+          ':revision': revision,
+          ...(careVersion !== undefined && { ':version': careVersion }),
+        },
       });
-      return before !== undefined;
+      if (before !== undefined) return syncId;
+      const item = await readItem(patientRef);
+      return (item?.revision ?? 0) === revision ? item?.notInsured : undefined;
     },
 
     async readNotInsured(patientRef) {

@@ -61,7 +61,7 @@ export const removalsBody = z
     decision: z.enum(['approve', 'reject']),
     listId: questionId.optional().meta({
       description:
-        'The removals that the decision is about: `decision.listId` of GET /sync. If a newer list is there or on its way, the answer is 409. Without it, the decision is about what GET /sync shows when it arrives.',
+        'The removals that the decision is about: `decision.listId` of GET /sync. If a newer list is there or on its way, the answer is 409. Without it, the decision is about the list whose removals wait.',
     }),
   })
   .meta({ example: { decision: 'approve', listId: '20261124T213000Z-1f3a9c0e-1' } });

@@ -20,7 +20,7 @@ interface Item {
   readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
   readonly goneIn?: string | undefined;
   readonly heldFor?: string | undefined;
-  readonly notInsured?: boolean;
+  readonly notInsured?: string | undefined;
   readonly careVersion?: string | undefined;
 }
 
@@ -350,7 +350,7 @@ export class MemoryWorld implements World {
           const isSeen = ({ state, careState, revision }: Item): boolean =>
             state === 'stored' && careState === 'reported-not-insured' && revision === item.revision;
           const revision = item.revision + 1;
-          world.#update(ref, isSeen, { careState: 'pending', revision, notInsured: false, heldFor: undefined });
+          world.#update(ref, isSeen, { careState: 'pending', revision, notInsured: undefined, heldFor: undefined });
         }
       },
       listPending: function* ({ shardIndex, after, limit }) {
@@ -384,21 +384,30 @@ export class MemoryWorld implements World {
           throw new FinalFailure('PatientNotInsured', { revision: item.revision });
         if (item?.state !== 'stored') throw new FinalFailure('PatientGone');
         const { revision, careVersion, careState } = item;
+        const failAsNotInsured = (): never => {
+          const isSeen = (other: Item): boolean =>
+            other.state === 'stored' &&
+            !other.notInsured &&
+            other.revision === revision &&
+            other.careVersion === careVersion;
+          world.#update(patientRef, isSeen, { notInsured: syncId, careState: 'reported-not-insured' });
+          const now = items.get(patientRef);
+          const reportedBy = now?.state !== 'tombstone' && now?.revision === revision ? now.notInsured : undefined;
+          if (reportedBy === undefined)
+            throw new FinalFailure(now?.state === 'stored' ? 'PatientChanged' : 'PatientGone');
+          if (syncId.startsWith('sync-') && reportedBy !== syncId) throw new FinalFailure('PatientReported');
+          throw new FinalFailure('PatientNotInsured', seen);
+        };
         const seen = { revision, ...(careVersion !== undefined && { careVersion }) };
-        const isReported = careState === 'reported-not-insured' && item.heldFor === undefined;
-        if (!isReported) yield;
-        const answer = isReported ? 'not-insured' : insurer.answerAbout(world.personOf(patientRef));
+        yield;
+        if (careState === 'reported-not-insured') failAsNotInsured();
+        const answer = insurer.answerAbout(world.personOf(patientRef));
         if (answer === 'fails') throw new FinalFailure('RequestsExhausted');
         if (answer === 'unknown') throw new FinalFailure('PatientUnknown', seen);
         world.#fetches += 1;
         const fetchOrder = String(world.#fetches).padStart(9, '0');
         yield;
-        if (answer === 'not-insured') {
-          const isSeen = (other: Item): boolean => other.state !== 'tombstone' && other.revision === revision;
-          const reported = { notInsured: true, careState: 'reported-not-insured', heldFor: undefined } as const;
-          world.#update(patientRef, isSeen, reported);
-          throw new FinalFailure('PatientNotInsured', seen);
-        }
+        if (answer === 'not-insured') failAsNotInsured();
         world.#payloads.set(fetchOrder, { syncId, patientRef });
         const payload = { key: fetchOrder, sizeBytes: 1, sha256: '' };
         return { payload, fetchOrder, seen, lineUse: zeroLineUse };
@@ -434,15 +443,10 @@ export class MemoryWorld implements World {
         const mayBecomeCurrent = (item: Item): boolean =>
           item.state === 'stored' &&
           item.incarnation === incarnation &&
-          (!item.notInsured || item.heldFor !== undefined) &&
+          !item.notInsured &&
           !world.#discarded.has(fetchOrder) &&
           (item.careVersion ?? '') <= fetchOrder;
-        const current = {
-          careVersion: fetchOrder,
-          careState: 'current',
-          notInsured: false,
-          heldFor: undefined,
-        } as const;
+        const current = { careVersion: fetchOrder, careState: 'current' } as const;
         if (world.#update(patientRef, mayBecomeCurrent, current)) return yield* finish('stored');
         yield;
         return yield* finish(world.#isStored(patientRef) ? 'superseded' : 'gone');
@@ -463,7 +467,10 @@ export class MemoryWorld implements World {
       markCareFailed: function* ({ patientRef, seen }) {
         yield;
         const isSeen = (item: Item): boolean =>
-          item.state === 'stored' && item.revision === seen?.revision && item.careVersion === seen.careVersion;
+          item.state === 'stored' &&
+          !item.notInsured &&
+          item.revision === seen?.revision &&
+          item.careVersion === seen.careVersion;
         world.#update(patientRef, isSeen, { careState: 'failed' });
       },
       sweepRun: function* ({ runId }) {

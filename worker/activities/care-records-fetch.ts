@@ -49,8 +49,17 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       const { revision } = seen;
       if (cached.notInsured?.revision !== revision) cached.notInsured = { revision, isStored: false };
       const { notInsured } = cached;
-      await retryWhileUnavailable(() => patients.markNotInsured(patientRef, revision), attempt.signal);
+      const reportedBy = await retryWhileUnavailable(
+        () => patients.markNotInsured(patientRef, syncId, seen),
+        attempt.signal,
+      );
       notInsured.isStored = true;
+      if (reportedBy === undefined) {
+        const isThere = (await retryWhileUnavailable(() => patients.get(patientRef), attempt.signal)) !== undefined;
+        throw finalFailure(isThere ? 'PatientChanged' : 'PatientGone', attempt.details);
+      }
+      // the daily sync decides about a patient that it has reported
+      if (priority === 'person' && reportedBy !== syncId) throw finalFailure('PatientReported', attempt.details);
       throw finalFailure('PatientNotInsured', attempt.details, seen);
     };
     try {
@@ -61,8 +70,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       }
       const { revision, careVersion } = patient;
       const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
-      // a held patient is asked for again on demand; without a question the removal is in progress
-      if (patient.careState === 'reported-not-insured' && patient.heldFor === undefined) await failAsNotInsured(seen);
+      if (patient.careState === 'reported-not-insured') await failAsNotInsured(seen);
       for (;;) {
         if (cached.notInsured?.revision === revision) await failAsNotInsured(seen);
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);

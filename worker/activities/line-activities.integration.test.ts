@@ -54,10 +54,10 @@ async function startWorld(
         await table.answers();
         return isThere ? ({ patientRef, kvnr: anna, revision: 1 } as StoredPatient) : undefined;
       },
-      markNotInsured: async (patientRef) => {
+      markNotInsured: async (patientRef, syncId) => {
         await table.writes();
         notInsured.add(patientRef);
-        return true;
+        return syncId;
       },
       readNotInsured: async (patientRef) => (notInsured.has(patientRef) ? { revision: 1 } : undefined),
     },

@@ -203,7 +203,8 @@ test.each([
 test('the removal after a 410 leaves a patient whom a newer list has changed meanwhile', async () => {
   const patientRef = await listedPatient();
   await run(async () => await applyList(await listOf(patientRef, 'newer'), patientRef));
-  expect(await patients.markNotInsured(patientRef, 1)).toBe(false); // the request was sent before the newer list
+  const before = { revision: 1 }; // the request was sent before the newer list
+  expect(await patients.markNotInsured(patientRef, 'sync-1', before)).toBeUndefined();
   await remove(patientRef, 1);
   expect(await patients.get(patientRef)).toMatchObject({ body: '"newer"' });
 });
@@ -270,7 +271,7 @@ test('a late 404 does not undo care records that were stored since, nor a newer 
 
 test('a patient who is held is not made pending by a late attempt from before', async () => {
   const patientRef = await listedPatient();
-  await patients.markNotInsured(patientRef, 1);
+  await patients.markNotInsured(patientRef, 'run-1', { revision: 1 });
   const late = openEmulatedStores();
   const reached = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
@@ -287,9 +288,13 @@ test('a patient who is held is not made pending by a late attempt from before', 
   const ended = late.patients.reopenReported(patientRef.slice(0, 2));
   await reached.promise;
   await patients.reopenReported(patientRef.slice(0, 2));
-  await patients.markNotInsured(patientRef, 2);
+  await patients.markNotInsured(patientRef, 'run-2', { revision: 2 });
   await patients.hold(patientRef, 2, 'question');
   released.resolve();
   await ended;
-  expect(await patients.get(patientRef)).toMatchObject({ careState: 'reported-not-insured', heldFor: 'question' });
+  expect(await patients.get(patientRef)).toMatchObject({ careState: 'reported-not-insured' });
+  expect(await Array.fromAsync(patients.listHeld(patientRef.slice(0, 2), 'question'))).toContainEqual({
+    patientRef,
+    revision: 2,
+  });
 });

@@ -57,15 +57,19 @@ const lineActivities = proxyActivities<LineActivities>({
 });
 const bulkActivities = proxyActivities<
   ListActivities &
-    Pick<
-      SyncActivities,
-      'countPatients' | 'finishRemovals' | 'removeHeld' | 'reopenReported' | 'listPending' | 'sweepRun'
-    >
+    Pick<SyncActivities, 'countPatients' | 'finishRemovals' | 'removeHeld' | 'reopenReported' | 'sweepRun'>
 >({
   taskQueue: bulkTaskQueue,
   startToCloseTimeout: '6 hours', // 4 000 patients per shard, on a throttled table
   heartbeatTimeout: '10 s',
   retry: { initialInterval: '1 s', maximumInterval: '1 min' },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+});
+/** Not on the queue for bulk: the fetches would wait for an approved removal of many patients. */
+const { listPending } = proxyActivities<SyncActivities>({
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '10 s',
+  retry: { initialInterval: '1 s', maximumInterval: '30 s' },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 const shortActivities = proxyActivities<SyncActivities>({
@@ -137,7 +141,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
     decideRemovals,
     (made) => {
       checkDecision(made); // another decision may have been carried out since the validator ran
-      const { decision, listId = openQuestion(state)?.listId ?? '', operator } = made;
+      const { decision, listId = state.listQuestion?.listId ?? '', operator } = made;
       tell({ on: 'decided', decision, listId, by: operator });
       return progressNow();
     },
@@ -240,7 +244,7 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
     case 'listPending':
       return {
         on: 'pendingListed',
-        ...(await bulkActivities.listPending({ ...command.from, limit: pendingPageSize })),
+        ...(await listPending({ ...command.from, limit: pendingPageSize })),
       };
 
     case 'syncPatient': {
