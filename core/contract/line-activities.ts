@@ -17,8 +17,8 @@ export interface LineActivities {
   /**
    * Fetches a patient's care records and stores the answer in the bucket.
    * @throws ApplicationFailure non-retryable, with one detail: FetchCareRecordsFailure. `PatientNotInsured` (410),
-   *   `PatientUnknown` (404), `PatientGone`, `AnswerTooLarge`, `RequestsExhausted` after `maxRequests` requests;
-   *   `PatientReported` if a person asks and the daily sync has received a 410 before; `PatientChanged` if a list or another
+   *   `PatientUnknown` (404), `PatientGone`, `AnswerTooLarge`, `RequestsExhausted` after `maxRequests` requests.
+   *   `PatientReported`: a person asks, and the daily sync has received a 410 before. `PatientChanged`: a list or another
    *   sync has changed the patient since the request was sent.
    *   Retryable: `LineError.<fault>` after 8 failed requests, so that a failing patient frees its slot for a second.
    */

@@ -61,8 +61,9 @@ test.each([
   expect(reasonsToAsk({ ...list, ...figures }, limits)).toEqual(reasons);
 });
 
-test('a run carries out 20 answers 410 in any case, and a share of a large table', () => {
+test('a run carries out 20 answers 410 in any case, and a share of a large table, up to REMOVAL_LIMIT_PEOPLE', () => {
   expect(notInsuredLimit(0, limits)).toBe(20);
   expect(notInsuredLimit(400, limits)).toBe(20);
-  expect(notInsuredLimit(100_000, limits)).toBe(5_000);
+  expect(notInsuredLimit(10_000, limits)).toBe(500);
+  expect(notInsuredLimit(100_000, limits)).toBe(1_000);
 });
