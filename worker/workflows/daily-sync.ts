@@ -256,12 +256,14 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
         priority: 'bulk',
         maxRequests: careMaxRequests,
       });
-      const { lineUse, outcome, reason = 'unknown', revision } = result;
+      const { lineUse, outcome, revision } = result;
       if (outcome === 'not-insured')
         return { on: 'patientNotInsured', patientRef, ...(revision !== undefined && { revision }), lineUse };
-      if (outcome === 'failed')
-        await shortActivities.recordIssue({ insurerId, runId, issue: { kind: 'care-records', reason, patientRef } });
-      return { on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, reason), lineUse };
+      if (outcome === 'failed') {
+        const issue = { kind: 'care-records', reason: result.reason ?? 'unknown', patientRef } as const;
+        await shortActivities.recordIssue({ insurerId, runId, issue });
+      }
+      return { on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse };
     }
     case 'removePatient': {
       const { do: _, ...seen } = command;
@@ -301,7 +303,7 @@ async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Re
   });
 }
 
-function outcomeOf(outcome: Exclude<SyncPatientResult['outcome'], 'not-insured'>, reason: string): PatientOutcome {
+function outcomeOf(outcome: Exclude<SyncPatientResult['outcome'], 'not-insured'>, reason?: string): PatientOutcome {
   if (outcome !== 'failed') return outcome;
   return reason === 'PatientUnknown' || reason === 'AnswerTooLarge' ? 'permanently-failed' : 'exhausted';
 }
