@@ -58,17 +58,26 @@ const day = 24 * 60 * 60_000;
 const removalLimitPercent = 5;
 /** More work than any history needs: what goes on longer goes on forever. */
 const workMax = 20_000;
+/** More time than any history needs: what takes longer waits for something that never comes. */
+const historyMaxMs = 30_000;
 
 /** Runs a history in a world, and compares what is stored with the reference model at each quiet point. @throws Broken */
 export async function runHistory(history: History, insurer: Insurer, world: World): Promise<HistoryResult> {
   const driver = new Driver(history, insurer, world);
-  try {
+  const tooLate = Promise.withResolvers<never>();
+  const limit = setTimeout(() => tooLate.reject(new Broken(driver.standstill)), historyMaxMs);
+  const takeAll = async (): Promise<HistoryResult> => {
     for (const step of history.steps) await driver.take(step);
     await driver.converge();
     return driver.result;
+  };
+  try {
+    return await Promise.race([takeAll(), tooLate.promise]);
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
     throw new Broken(`${error.message}\n${driver.trace}`);
+  } finally {
+    clearTimeout(limit);
   }
 }
 
@@ -87,6 +96,13 @@ class Driver {
       .slice(-150)
       .map((line) => (typeof line === 'string' ? line : `  ${JSON.stringify(line)}`));
     return texts.join('\n');
+  }
+
+  /** What a history waits for that takes too long. */
+  get standstill(): string {
+    const names = this.#allInProgress().map(({ name }) => name);
+    const { attempts } = this.#world;
+    return `the history stands still. In progress: ${names.join(', ')}. Attempts: ${attempts.join('; ')}`;
   }
   readonly result: HistoryResult = { quietPoints: 0, events: 0, lateAttempts: 0 };
   readonly #history: History;

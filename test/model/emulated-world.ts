@@ -37,6 +37,8 @@ import type { Stored, StoredPerson, World } from './world.ts';
 
 /** One attempt of an activity, with what goes wrong. */
 interface Attempt {
+  readonly name: string;
+  readonly number: number;
   readonly input: unknown;
   readonly fault: Fault | undefined;
   calls: number;
@@ -81,8 +83,8 @@ async function pass<Answer>(call: () => Promise<Answer>): Promise<Answer> {
   throw new Died();
 }
 
-/** The stores of a thread, over the emulator at AWS_ENDPOINT_URL. */
-export function openModelStores() {
+/** The clients of a thread, for the emulator at AWS_ENDPOINT_URL. */
+export function openModelClients() {
   const client = new DynamoDBClient({});
   const s3 = new S3Client({});
   const stacks = [client.middlewareStack, s3.middlewareStack] as { add(middleware: unknown, place: object): void }[];
@@ -93,9 +95,13 @@ export function openModelStores() {
     });
   const dynamo = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
   const bucket: Bucket = { s3, name: process.env['BUCKET_NAME'] ?? '' };
+  return { client, dynamo, bucket };
+}
+type ModelClients = ReturnType<typeof openModelClients>;
+
+function openModelStores({ client, dynamo, bucket }: ModelClients) {
   const documents = createDocumentsStore(bucket);
   return {
-    dynamo,
     bucket,
     patients: createPatientsStore(dynamo, documents),
     careRecords: createCareRecordsStore(dynamo, documents),
@@ -106,7 +112,6 @@ export function openModelStores() {
     gateOf: (insurerId: string) => openGate(client, insurerId),
   };
 }
-type ModelStores = ReturnType<typeof openModelStores>;
 
 const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
@@ -117,9 +122,13 @@ export class EmulatedWorld implements World {
   readonly lateAttempts: (() => Promise<void>)[] = [];
   readonly runSuffix: string;
   nextFault: Fault | undefined;
-  readonly #stores: ModelStores;
+  readonly #clients: ModelClients;
+  readonly #stores;
   readonly #insurer: Insurer;
+  readonly #pseudonymKey = randomBytes(32);
   readonly #activities: Activities;
+  /** those that have not ended */
+  readonly #attempts = new Set<Attempt>();
   readonly #shard: string;
   readonly #people: readonly { readonly kvnr: Kvnr; readonly patientRef: string }[];
   readonly #persons: ReadonlyMap<string, number>;
@@ -127,19 +136,29 @@ export class EmulatedWorld implements World {
   #fetches = 0;
 
   /** @param number of the history: it decides about the shard */
-  constructor(stores: ModelStores, insurer: Insurer, number: number) {
-    this.#stores = stores;
+  constructor(clients: ModelClients, insurer: Insurer, number: number) {
+    this.#clients = clients;
+    this.#stores = openModelStores(clients);
     this.#insurer = insurer;
-    const pseudonymKey = randomBytes(32);
-    this.runSuffix = pseudonymKey.toString('hex').slice(0, 6);
+    this.runSuffix = this.#pseudonymKey.toString('hex').slice(0, 6);
     this.insurerId = `insurer-${this.runSuffix}`;
     const shardIndex = number % shards.length;
     this.#shard = shards[shardIndex] ?? '';
     this.shardRanges = [{ fromShard: shardIndex, toShard: shardIndex + 1 }];
-    this.#people = peopleOf(this.#shard, pseudonymKey, insurer.people);
+    this.#people = peopleOf(this.#shard, this.#pseudonymKey, insurer.people);
     this.#persons = new Map(this.#people.map(({ patientRef }, person) => [patientRef, person]));
-    const all = { ...stores, pseudonymKey, patients: onlyIn(this.#shard, stores.patients) };
-    this.#activities = {
+    this.#activities = this.#startProcess();
+  }
+
+  /**
+   * Creates activities and stores that keep nothing of others. An attempt that dies or stands still does so with its process:
+   * in the same one, others would wait for what it has begun, such as an append to the access log.
+   */
+  #startProcess(): Activities {
+    const stores = openModelStores(this.#clients);
+    const patients = onlyIn(this.#shard, stores.patients);
+    const all = { ...stores, pseudonymKey: this.#pseudonymKey, patients };
+    return {
       ...createLineActivities({ ...all, insurerId: this.insurerId, insurer: this.#insurerClient() }),
       ...createListActivities(all),
       ...createSyncActivities(all),
@@ -154,10 +173,11 @@ export class EmulatedWorld implements World {
   personOf = (patientRef: string): number => this.#persons.get(patientRef) ?? -1;
 
   async *run<Name extends ActivityName>(name: Name, input: InputOf<Name>): Work<AnswerOf<Name>> {
-    const activity = this.#activities[name] as (input: InputOf<Name>) => Promise<AnswerOf<Name>>;
     let heartbeatDetails: unknown;
     for (let number = 1; ; number++) {
       const attempt: Attempt = {
+        name,
+        number,
         input,
         fault: this.nextFault,
         calls: 0,
@@ -169,15 +189,20 @@ export class EmulatedWorld implements World {
         end: () => {},
       };
       this.nextFault = undefined;
+      const activities = attempt.fault === undefined ? this.#activities : this.#startProcess();
+      const activity = activities[name] as (input: InputOf<Name>) => Promise<AnswerOf<Name>>;
       const environment = new MockActivityEnvironment({ attempt: number, heartbeatDetails }, { logger: silent });
       attempt.end = () => environment.cancel();
       environment.on('heartbeat', (details: unknown) => {
         if (!attempt.isLate) heartbeatDetails = JSON.parse(JSON.stringify(details ?? null)) ?? undefined;
       });
+      this.#attempts.add(attempt);
       const ended = attempts.run(attempt, () =>
-        environment.run<[], Settled<AnswerOf<Name>>, () => Promise<Settled<AnswerOf<Name>>>>(
-          async () => await settle(activity(input)),
-        ),
+        environment
+          .run<[], Settled<AnswerOf<Name>>, () => Promise<Settled<AnswerOf<Name>>>>(
+            async () => await settle(activity(input)),
+          )
+          .finally(() => this.#attempts.delete(attempt)),
       );
       const first = await Promise.race([ended, attempt.reached.promise.then(() => 'stands' as const)]);
       if (first === 'stands' && attempt.fault?.how === 'waits') {
@@ -208,6 +233,13 @@ export class EmulatedWorld implements World {
       if (number === 50) throw new Error(`${name} fails forever`, { cause: error });
       yield;
     }
+  }
+
+  get attempts(): readonly string[] {
+    return Array.from(this.#attempts, ({ name, number, fault, calls, isLate }) => {
+      const how = fault ? `${fault.how} at ${fault.at}, ${calls} calls` : 'without a fault';
+      return `${name}, attempt ${number}: ${how}${isLate ? ', late' : ''}`;
+    });
   }
 
   async read(): Promise<Stored> {
@@ -246,7 +278,7 @@ export class EmulatedWorld implements World {
       ExpressionAttributeNames: { '#shard': 'shard' },
       ExpressionAttributeValues: { ':shard': this.#shard },
     });
-    const items = ((await this.#stores.dynamo.send(command)).Items ?? []) as {
+    const items = ((await this.#clients.dynamo.send(command)).Items ?? []) as {
       readonly patientRef: string;
       readonly body?: string;
       readonly careState: CareState;
@@ -265,7 +297,7 @@ export class EmulatedWorld implements World {
     }));
     for (let start = 0; start < requests.length; start += 25) {
       const RequestItems = { [patientsTable]: requests.slice(start, start + 25) };
-      await this.#stores.dynamo.send(new BatchWriteCommand({ RequestItems }));
+      await this.#clients.dynamo.send(new BatchWriteCommand({ RequestItems }));
     }
   }
 

@@ -50,6 +50,7 @@ export class MemoryWorld implements World {
   readonly runSuffix = '000000';
   readonly shardRanges = twoShards.map((fromShard) => ({ fromShard, toShard: fromShard + 128 }));
   readonly lateAttempts: (() => Promise<void>)[] = [];
+  readonly attempts = []; // all are carried out without waiting
   nextFault: Fault | undefined;
   readonly #insurer: Insurer;
   #nowMs = Date.UTC(2026, 0, 1);

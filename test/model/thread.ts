@@ -23,14 +23,14 @@ async function memoryWorlds() {
 
 /** Small histories: each store call costs a millisecond. */
 async function emulatedWorlds() {
-  const { EmulatedWorld, openModelStores } = await import('./emulated-world.ts');
-  const stores = openModelStores();
+  const { EmulatedWorld, openModelClients } = await import('./emulated-world.ts');
+  const clients = openModelClients();
   let number = seed * 100;
   return {
     histories: histories(6, 16),
     people: 8,
     async open(insurer: Insurer): Promise<World> {
-      const emulated = new EmulatedWorld(stores, insurer, number++);
+      const emulated = new EmulatedWorld(clients, insurer, number++);
       await emulated.clear();
       return emulated;
     },

@@ -8,6 +8,8 @@ export interface World extends ActivityRunner {
   nextFault: Fault | undefined;
   /** attempts that stand still. Each function lets one go on to its end. */
   readonly lateAttempts: (() => Promise<void>)[];
+  /** all attempts that have not ended, for a report */
+  readonly attempts: readonly string[];
   /** six hex digits that are part of the IDs of all runs */
   readonly runSuffix: string;
   refOf(person: number): string;
