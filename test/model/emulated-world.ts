@@ -243,30 +243,37 @@ export class EmulatedWorld implements World {
   }
 
   async read(): Promise<Stored> {
-    const { careRecords, bucket } = this.#stores;
-    const patients = new Map<number, StoredPerson>();
-    for (const { patientRef, body, careState, careVersion, removing, expiresAt } of await this.#items()) {
-      if (removing || expiresAt !== undefined) continue;
-      const records = careVersion === undefined ? undefined : await careRecords.read(patientRef, careVersion);
-      const { content } = JSON.parse(body ?? '{}') as { content: number };
-      patients.set(this.personOf(patientRef), { content, careState, hasRecords: records?.total === 1 });
-    }
-    const lists = new Set<string>();
-    const payloads = new Set<string>();
-    for await (const key of listKeys(bucket, 'lists/'))
-      if (key.includes(this.runSuffix)) lists.add(key.split('/')[1] ?? '');
-    for await (const key of listKeys(bucket, 'payloads/'))
-      if (key.includes(this.runSuffix)) payloads.add(key.split('/')[1] ?? '');
+    const { careRecords } = this.#stores;
+    const read = async (): Promise<ReadonlyMap<number, StoredPerson>> => {
+      const stored = (await this.#items()).filter(({ removing, expiresAt }) => !removing && expiresAt === undefined);
+      const people = stored.map(async ({ patientRef, body, careState, careVersion }) => {
+        const records = careVersion === undefined ? undefined : await careRecords.read(patientRef, careVersion);
+        const { content } = JSON.parse(body ?? '{}') as { content: number };
+        return [this.personOf(patientRef), { content, careState, hasRecords: records?.total === 1 }] as const;
+      });
+      return new Map(await Promise.all(people));
+    };
+    const [patients, lists, payloads] = await Promise.all([
+      read(),
+      this.#ownersIn('lists/'),
+      this.#ownersIn('payloads/'),
+    ]);
     return { patients, lists, payloads, orphans: [] };
   }
 
+  /** Returns the IDs of this history's lists or syncs that have objects. */
+  async #ownersIn(prefix: string): Promise<ReadonlySet<string>> {
+    const keys = await Array.fromAsync(listKeys(this.#clients.bucket, prefix));
+    return new Set(keys.filter((key) => key.includes(this.runSuffix)).map((key) => key.split('/')[1] ?? ''));
+  }
+
   async readLog(): Promise<ReadonlySet<string>> {
-    const log = new Set<string>();
-    for (const [person, { patientRef }] of this.#people.entries()) {
-      if (!this.#everStored.has(patientRef)) continue;
-      for (const { id } of (await this.#stores.accessLog.read(patientRef, 100)).entries) log.add(`${person} ${id}`);
-    }
-    return log;
+    const everStored = [...this.#people.entries()].filter(([, { patientRef }]) => this.#everStored.has(patientRef));
+    const logs = everStored.map(async ([person, { patientRef }]) => {
+      const { entries } = await this.#stores.accessLog.read(patientRef, 100);
+      return entries.map(({ id }) => `${person} ${id}`);
+    });
+    return new Set((await Promise.all(logs)).flat());
   }
 
   readonly #everStored = new Set<string>();
