@@ -151,8 +151,8 @@ export class EmulatedWorld implements World {
   }
 
   /**
-   * Creates activities and stores that keep nothing of others. An attempt that dies or stands still does so with its process:
-   * in the same one, others would wait for what it has begun, such as an append to the access log.
+   * Creates activities and stores with a memory of their own. An attempt that dies or stands still does so with its process.
+   * In the same one, others would wait for what it has begun, such as an append to the access log.
    */
   #startProcess(): Activities {
     const stores = openModelStores(this.#clients);
