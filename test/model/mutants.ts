@@ -17,12 +17,12 @@ export const ruleMutants: Readonly<Record<string, Mutant>> = {
   },
   'a rejected list counts as applied': {
     file: machine,
-    find: "          : { do: 'deleteList', listId },",
-    replace: "          : { do: 'completeList', listId, ...(etag !== undefined && { etag }) },",
+    find: ": { do: 'deleteList', listId },\n      );",
+    replace: ": { do: 'completeList', listId, ...(etag !== undefined && { etag }) },\n      );",
   },
   'answers 410 in bulk are not guarded': {
     file: guard,
-    find: 'Math.max(removalsWithoutApproval, Math.floor((stored * removalLimitPercent) / 100));',
+    find: 'Math.min(Math.max(removalsWithoutApproval, Math.floor((stored * removalLimitPercent) / 100)), removalLimitPeople);',
     replace: 'Number.POSITIVE_INFINITY;',
   },
   'a run counts answers 410 again after each list': {
