@@ -151,6 +151,7 @@ export function createDailySyncClient(
             workflowId,
             taskQueue: syncTaskQueue,
             args: [input],
+            workflowTaskTimeout: '30 s', // a task that times out leaves results that a query can hand over too early: ADR 0040
             signal: triggerSignal,
             signalArgs: [],
             memo: { runId },
