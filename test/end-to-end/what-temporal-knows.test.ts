@@ -34,7 +34,10 @@ async function listedTexts(): Promise<string> {
   return utf8(ListWorkflowExecutionsResponse.encode(ListWorkflowExecutionsResponse.fromObject(listed)).finish());
 }
 
-test('for a run with 2 000 patients, Temporal stores short histories, small payloads, and no name, KVNR or title', async () => {
+// alone it takes a minute and a half, among three other stacks on two cores four and a half
+test('for a run with 2 000 patients, Temporal stores short histories, small payloads, and no name, KVNR or title', {
+  timeout: 600_000,
+}, async () => {
   await using day = await startDay({
     patients: 2_000,
     rate: 0.3,
