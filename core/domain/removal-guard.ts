@@ -33,7 +33,7 @@ export interface RemovalFigures {
   readonly unreadable: number;
 }
 
-/** Returns why an operator must approve the removals of a list; empty if nobody must (docs/adr/0009, docs/adr/0040). */
+/** Returns why an operator must approve the removals of a list; empty if nobody must (docs/adr/0009, docs/adr/0041). */
 export function reasonsToAsk(figures: RemovalFigures, limits: RemovalLimits): RemovalReason[] {
   const { removals, stored, recentRemovals, entries, unreadable } = figures;
   if (removals === 0) return [];

@@ -2,13 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient, paginateQuery } from '@aws-sdk/lib-dynamodb';
-import { createAccessLogStore } from './access-log.ts';
-import { careRecordsTable, createCareRecordsStore } from './care-records.ts';
-import { createDocumentsStore } from './documents.ts';
+import { careRecordsTable } from './care-records.ts';
 import { type Bucket, listKeys } from './objects.ts';
-import { createPatientsStore } from './patients.ts';
-import { createPayloadsStore } from './payloads.ts';
-import { createSyncRunsStore } from './sync-runs.ts';
+import { storesOver } from './open-stores.ts';
 
 export class Crash extends Error {
   override readonly name = 'Crash';
@@ -37,16 +33,9 @@ export function openEmulatedStores() {
   }
   const dynamo = DynamoDBDocumentClient.from(client);
   const bucket: Bucket = { s3, name: process.env['BUCKET_NAME'] ?? '' };
-  const documents = createDocumentsStore(bucket);
   return {
+    ...storesOver({ dynamo, bucket, gateClient: client }),
     dynamo,
-    bucket,
-    documents,
-    patients: createPatientsStore(dynamo, documents),
-    careRecords: createCareRecordsStore(dynamo, documents),
-    payloads: createPayloadsStore(bucket),
-    syncRuns: createSyncRunsStore(dynamo),
-    accessLog: createAccessLogStore(dynamo),
     crashAt(call: number, kind: 'never sent' | 'answer lost'): void {
       Object.assign(crash, { at: call, answerLost: kind === 'answer lost', calls: 0 });
     },

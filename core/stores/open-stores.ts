@@ -53,6 +53,19 @@ export function openStores(
   const s3 = new S3Client({ region, ...limits });
   const bucket: Bucket = { s3, name: BUCKET_NAME };
   const gateClient = createGateClient(region);
+  return {
+    ...storesOver({ dynamo, bucket, gateClient }),
+    close: (): void => {
+      dynamo.destroy();
+      gateClient.destroy();
+      s3.destroy();
+    },
+  };
+}
+export type Stores = ReturnType<typeof openStores>;
+
+/** Returns all stores over clients that exist already. */
+export function storesOver({ dynamo, bucket, gateClient }: StoreClients) {
   const documents = createDocumentsStore(bucket);
   return {
     bucket,
@@ -64,11 +77,12 @@ export function openStores(
     syncRuns: createSyncRunsStore(dynamo),
     accessLog: createAccessLogStore(dynamo),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
-    close: (): void => {
-      dynamo.destroy();
-      gateClient.destroy();
-      s3.destroy();
-    },
   };
 }
-export type Stores = ReturnType<typeof openStores>;
+
+export interface StoreClients {
+  readonly dynamo: DynamoDBDocumentClient;
+  readonly bucket: Bucket;
+  /** for the gate, whose calls have shorter limits */
+  readonly gateClient: DynamoDBClient;
+}

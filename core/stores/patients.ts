@@ -238,6 +238,14 @@ const isStored = `${isPatient} AND attribute_not_exists(#removing)`;
 /** Returns the condition that a counter has the value `:{name}`. Items of 0.2.0 lack it, which counts as 0. */
 const isSeen = (name: 'revision' | 'incarnation', value: number): string =>
   value === 0 ? `(attribute_not_exists(${name}) OR ${name} = :${name})` : `${name} = :${name}`;
+/** Returns the condition that no list, no other sync and no 410 has changed a stored patient since a fetch read it. */
+const isUnchangedSince = ({ revision, careVersion }: SeenPatient): string =>
+  `${isStored} AND attribute_not_exists(notInsured) AND ${isSeen('revision', revision)}
+    AND ${careVersion === undefined ? 'attribute_not_exists(careVersion)' : 'careVersion = :version'}`;
+const seenValues = ({ revision, careVersion }: SeenPatient) => ({
+  ':revision': revision,
+  ...(careVersion !== undefined && { ':version': careVersion }),
+});
 /** Returns placeholders `#word`, because some attribute names are reserved words of DynamoDB. */
 const namesOf = (...words: (keyof PatientItem)[]) => Object.fromEntries(words.map((word) => [`#${word}`, word]));
 const isStillInProgress = 'lastSync.#state IN (:requested, :running)';
@@ -535,15 +543,13 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       });
     },
 
-    async markCareFailed(patientRef, { revision, careVersion }) {
+    async markCareFailed(patientRef, seen) {
       await update(patientRef, {
         UpdateExpression: 'SET careState = :failed',
-        ConditionExpression: `${isStored} AND attribute_not_exists(notInsured) AND ${isSeen('revision', revision)}
-          AND ${careVersion === undefined ? 'attribute_not_exists(careVersion)' : 'careVersion = :version'}`,
+        ConditionExpression: isUnchangedSince(seen),
         ExpressionAttributeValues: {
           ':failed': 'failed',
-          ':revision': revision,
-          ...(careVersion !== undefined && { ':version': careVersion }),
+          ...seenValues(seen),
         },
       });
     },
@@ -640,21 +646,19 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       }
     },
 
-    async markNotInsured(patientRef, syncId, { revision, careVersion }) {
+    async markNotInsured(patientRef, syncId, seen) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET notInsured = :syncId, careState = :reported',
-        ConditionExpression: `${isStored} AND attribute_not_exists(notInsured) AND ${isSeen('revision', revision)}
-          AND ${careVersion === undefined ? 'attribute_not_exists(careVersion)' : 'careVersion = :version'}`,
+        ConditionExpression: isUnchangedSince(seen),
         ExpressionAttributeValues: {
           ':syncId': syncId,
           ':reported': 'reported-not-insured',
-          ':revision': revision,
-          ...(careVersion !== undefined && { ':version': careVersion }),
+          ...seenValues(seen),
         },
       });
       if (before !== undefined) return syncId;
       const item = await readItem(patientRef);
-      return (item?.revision ?? 0) === revision ? item?.notInsured : undefined;
+      return (item?.revision ?? 0) === seen.revision ? item?.notInsured : undefined;
     },
 
     async readNotInsured(patientRef) {

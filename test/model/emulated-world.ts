@@ -9,15 +9,9 @@ import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
 import type { CareState } from '../../core/domain/patient.ts';
 import { shards } from '../../core/domain/shard.ts';
-import { createAccessLogStore } from '../../core/stores/access-log.ts';
-import { createCareRecordsStore } from '../../core/stores/care-records.ts';
-import { createDocumentsStore } from '../../core/stores/documents.ts';
-import { openGate } from '../../core/stores/gate.ts';
-import { createListsStore } from '../../core/stores/lists.ts';
 import { type Bucket, listKeys } from '../../core/stores/objects.ts';
-import { createPatientsStore, type PatientsStore, patientsTable } from '../../core/stores/patients.ts';
-import { createPayloadsStore } from '../../core/stores/payloads.ts';
-import { createSyncRunsStore } from '../../core/stores/sync-runs.ts';
+import { storesOver } from '../../core/stores/open-stores.ts';
+import { type PatientsStore, patientsTable } from '../../core/stores/patients.ts';
 import { createLineActivities } from '../../worker/activities/line-activities.ts';
 import { createListActivities } from '../../worker/activities/list-activities.ts';
 import { createSyncActivities } from '../../worker/activities/sync-activities.ts';
@@ -99,19 +93,7 @@ export function openModelClients() {
 }
 type ModelClients = ReturnType<typeof openModelClients>;
 
-function openModelStores({ client, dynamo, bucket }: ModelClients) {
-  const documents = createDocumentsStore(bucket);
-  return {
-    bucket,
-    patients: createPatientsStore(dynamo, documents),
-    careRecords: createCareRecordsStore(dynamo, documents),
-    payloads: createPayloadsStore(bucket),
-    lists: createListsStore(bucket),
-    syncRuns: createSyncRunsStore(dynamo),
-    accessLog: createAccessLogStore(dynamo),
-    gateOf: (insurerId: string) => openGate(client, insurerId),
-  };
-}
+const openModelStores = ({ client, ...clients }: ModelClients) => storesOver({ ...clients, gateClient: client });
 
 const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
