@@ -27,6 +27,8 @@ export interface ManagedProcess {
   readonly isRunning: () => boolean;
   /** Sends SIGTERM, and SIGKILL after the grace period. Resolves when the process has ended. */
   stop(): Promise<void>;
+  /** Sends SIGKILL to the process and to those that it has started. Resolves when the process has ended. */
+  kill(): Promise<void>;
 }
 
 const orphanGuard = join(import.meta.dirname, 'orphan-guard.ts');
@@ -59,11 +61,16 @@ export function startProcess({ name, command, args, env, logDir, graceMs, onLine
     log.end();
     await logClosed; // otherwise a reader of the log misses the last lines
   });
+  const isRunning = () => child.exitCode === null && child.signalCode === null;
   return {
     name,
     logFile,
     ended,
-    isRunning: () => child.exitCode === null && child.signalCode === null,
+    isRunning,
+    kill: async () => {
+      if (isRunning() && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL'); // the whole group
+      await ended;
+    },
     stop: async () => {
       child.stdin.end();
       await ended;

@@ -5,12 +5,12 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowFailedError } from '@temporalio/client';
 import { clientConfig, readConfig } from '../core/config.ts';
+import { dailySyncId } from '../core/contract/names.ts';
 import { patientRefOf } from '../core/crypto/pseudonyms.ts';
 import type { Kvnr } from '../core/domain/kvnr.ts';
 import type { Progress } from '../core/domain/progress.ts';
-import { shards } from '../core/domain/shard.ts';
 import { joinRecord } from '../core/domain/split-answer.ts';
 import { parseLossless, printLossless } from '../core/json/lossless.ts';
 import { careRecordsTable } from '../core/stores/care-records.ts';
@@ -61,8 +61,12 @@ export interface Day extends AsyncDisposable {
   /** Starts a worker. @param command starts another worker than the checkout's */
   startWorker(settings?: Readonly<Record<string, string>>, command?: WorkerCommand): Promise<RunningWorker>;
   refOf(kvnr: string): string;
-  /** Resolves with the first progress that matches. Reads the progress ten times a second. */
-  until(matches: (progress: Progress) => boolean): Promise<Progress>;
+  /**
+   * Resolves with the first progress that matches.
+   * @param everyMs time between two reads, which cost 30 ms of CPU each; 100 by default. Longer ones suit a long wait for
+   *   what lasts
+   */
+  until(matches: (progress: Progress) => boolean, everyMs?: number): Promise<Progress>;
   /** Starts a run and resolves with its last progress. */
   runToEnd(): Promise<Progress>;
   /** Resolves with the last progress of the current run. */
@@ -120,11 +124,11 @@ export async function startDay(
   let workersStarted = 0;
   const pseudonymKey = Buffer.from(config.PSEUDONYM_KEY, 'base64');
 
-  const until = async (matches: (progress: Progress) => boolean): Promise<Progress> => {
+  const until: Day['until'] = async (matches, everyMs = 100) => {
     for (;;) {
       const progress = await sync.readProgress().catch(() => undefined); // Temporal or the emulator may be restarting
       if (progress !== undefined && matches(progress)) return progress;
-      await sleep(100);
+      await sleep(everyMs);
     }
   };
   /** the current run: before its first save, a read can still return the previous run */
@@ -134,8 +138,19 @@ export async function startDay(
     runId = started.runId;
     return started;
   };
-  const ended = async (): Promise<Progress> =>
-    await until((progress) => progress.runId === runId && progress.state !== 'running' && !progress.stale);
+  /** Waits for the end of the workflow: a run that is queried ten times a second takes a third of a core more. */
+  const ended = async (): Promise<Progress> => {
+    while (await isRunning()) await sleep(500); // Temporal restarts
+    return await until((progress) => progress.runId === runId && progress.state !== 'running' && !progress.stale);
+  };
+  const isRunning = async (): Promise<boolean> => {
+    try {
+      await client.workflow.getHandle(dailySyncId(insurerId)).result();
+      return false;
+    } catch (error) {
+      return !(error instanceof WorkflowFailedError);
+    }
+  };
 
   return {
     stack,
@@ -158,10 +173,8 @@ export async function startDay(
       return await ended();
     },
     async storedRefs() {
-      const refs: string[] = [];
-      for (const shard of shards)
-        for (const { patientRef } of (await stores.patients.readShard(shard)).stored) refs.push(patientRef);
-      return refs;
+      const patients = await Array.fromAsync(stores.patients.scan(0, 1));
+      return patients.filter(({ isBeingRemoved }) => !isBeingRemoved).map(({ patientRef }) => patientRef);
     },
     keysUnder: async (prefix) => await Array.fromAsync(listKeys(stores.bucket, prefix)),
     async careRecordTexts(patientRef) {

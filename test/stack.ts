@@ -168,6 +168,7 @@ export async function startTestStack({
       port: temporalPort,
       databaseFile: join(dir, 'temporal.db'),
       logDir,
+      partitions: 1,
     });
   };
   const openEmulator = async () => {
@@ -177,8 +178,9 @@ export async function startTestStack({
     const seconds = tokenSeconds !== undefined && { tokenSeconds };
     running.issuer = await startIssuer({ port: issuerPort, keysFile: issuerKeys, consoleOrigin, logDir, ...seconds });
   };
+  /** Kills all parts: a clean stop takes a second or more to save data, which is deleted here. */
   const stop = async () => {
-    await Promise.all([running.temporal?.stop(), running.emulator?.stop(), running.issuer?.stop()]);
+    await Promise.all([running.temporal?.kill(), running.emulator?.kill(), running.issuer?.kill()]);
     rmSync(dir, { recursive: true, force: true });
   };
   try {

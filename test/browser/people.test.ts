@@ -155,7 +155,8 @@ test('while a run keeps the line busy, a sync is accepted within a second, and i
     document.addEventListener('click', () => (seen.askedMs = performance.now()), { capture: true, once: true });
   });
   await page.getByRole('button', { name: 'Jetzt abgleichen' }).click();
-  await page.getByText('Der Abgleich ist angefordert').waitFor();
+  // the text may be replaced before a locator sees it: the observer misses nothing
+  await page.waitForFunction(() => 'acceptedMs' in window);
   const tookMs = await page.evaluate(() => {
     const { askedMs, acceptedMs = Number.NaN } = window as unknown as { askedMs: number; acceptedMs?: number };
     return acceptedMs - askedMs;

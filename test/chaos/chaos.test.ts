@@ -227,7 +227,7 @@ async function calm({ pool, day, hasWork }: Scene): Promise<Member> {
     const sinceMs = nowMs() - 1_000;
     const areWell = present.length >= wanted && present.every((member) => wasUnimpaired(member, sinceMs, nowMs()));
     if (areWell && holder !== undefined && hasWork() && (await isLineAskedFor(day))) return holder;
-    await sleep(20);
+    await sleep(100);
   }
 }
 

@@ -45,7 +45,7 @@ test('on a day with every operation of the API, no log line and no metric contai
   const rest = (Object.keys(operations) as OperationName[]).filter((name) => !wanted.has(name));
   for (const name of rest) await call(name, operations[name].method === 'POST' ? { body: { reason } } : {});
   await call('resumeLine', { body: { reason } });
-  await day.until(({ state }) => state !== 'running');
+  await day.until(({ state }) => state !== 'running', 300);
 
   const ofWorkers = workerLogLines(day).join('\n');
   const ofLambdas = await lambdaLogLines();
