@@ -4,6 +4,8 @@ import { Worker } from 'node:worker_threads';
 export interface CheckOptions {
   /** where the histories happen: in memory, or with the real activities and stores on the emulator */
   readonly world: 'memory' | 'emulator';
+  /** of the histories: by default large in memory, and small on the emulator, where each store call costs a millisecond */
+  readonly size?: 'small' | 'large';
   readonly seed: number;
   /** number of histories */
   readonly runs: number;

@@ -60,26 +60,38 @@ export async function* carryOut(
   switch (command.do) {
     case 'fetchList': {
       const { listId } = command;
-      const applied = yield* runner.run('readAppliedList', { insurerId });
+      const { applied } = yield* runner.run('readListState', { insurerId });
       const known = applied && { knownEtag: applied.etag };
-      const fetched = yield* asUnusable(runner.run('fetchPatientList', { insurerId, listId, ...known }));
-      if (fetched === 'unusable') return { on: 'listUnusable' };
+      const fetched = yield* unlessFailed(
+        'ListUnusable',
+        runner.run('fetchPatientList', { insurerId, listId, ...known }),
+      );
+      if (fetched === 'failed') return { on: 'listUnusable' };
       return fetched.kind === 'list'
         ? { on: 'listFetched', list: fetched.list, lineUse }
         : { on: 'listUnchanged', lineUse };
     }
     case 'splitList': {
-      const split = yield* asUnusable(runner.run('splitPatientList', { insurerId, runId, list: command.list }));
-      return split === 'unusable' ? { on: 'listUnusable' } : { on: 'split', split };
+      const split = yield* unlessFailed(
+        'ListUnusable',
+        runner.run('splitPatientList', { insurerId, runId, list: command.list }),
+      );
+      return split === 'failed' ? { on: 'listUnusable' } : { on: 'split', split };
     }
-    case 'beginList':
-      yield* runner.run('beginList', { insurerId, listId: command.listId });
-      return { on: 'begun' };
+    case 'beginList': {
+      const { listId } = command;
+      for (;;) {
+        const { epoch } = yield* runner.run('readListState', { insurerId });
+        if ((yield* unlessFailed('ListSuperseded', runner.run('beginList', { insurerId, listId, epoch }))) !== 'failed')
+          return { on: 'begun' };
+      }
+    }
     case 'applyList': {
       const { listId, shardParts } = command;
       let counts = zeroCounts;
       for (const range of shardRanges)
-        counts = addCounts(counts, yield* runner.run('applyList', { listId, shardParts, ...range }));
+        counts = addCounts(counts, yield* runner.run('applyList', { insurerId, listId, shardParts, ...range }));
+      yield* runner.run('endEntries', { insurerId, listId });
       const since = new Date(nowMs() - sevenDaysMs).toISOString();
       const recentRemovals = yield* runner.run('countRecentRemovals', { insurerId, since, exceptRunId: runId });
       return { on: 'applied', counts, recentRemovals };
@@ -87,7 +99,7 @@ export async function* carryOut(
     case 'removeGone': {
       let removed = 0;
       for (const range of shardRanges)
-        removed += (yield* runner.run('removeGone', { listId: command.listId, ...range })).removed;
+        removed += (yield* runner.run('removeGone', { insurerId, listId: command.listId, ...range })).removed;
       return { on: 'taskEnded', task: command.do, listId: command.listId, removed };
     }
     case 'completeList': {
@@ -109,13 +121,13 @@ export async function* carryOut(
       yield* runner.run('finishRemovals', undefined as never);
       return { on: 'removalsFinished' };
     case 'reopenReported':
-      yield* runner.run('reopenReported', undefined as never);
+      yield* runner.run('reopenReported', { nextQuestion: command.nextQuestion });
       return { on: 'reopened' };
-    case 'listPending':
-      return {
-        on: 'pendingListed',
-        ...(yield* runner.run('listPending', { ...command.from, limit: pendingPageSize })),
-      };
+    case 'listPending': {
+      const { from, pendingShards } = command;
+      const input = { ...from, limit: pendingPageSize, ...(pendingShards !== undefined && { pendingShards }) };
+      return { on: 'pendingListed', ...(yield* runner.run('listPending', input)) };
+    }
     case 'syncPatient': {
       const { patientRef } = command;
       const { outcome, revision } = yield* syncPatient(runner, patientRef, runId);
@@ -142,7 +154,7 @@ export async function* carryOut(
     case 'saveLater':
       return { on: 'saveDue' };
     case 'sweep':
-      yield* runner.run('sweepRun', { runId });
+      yield* runner.run('sweepRun', { insurerId, runId, listCount: command.listCount });
       return { on: 'swept' };
   }
 }
@@ -184,12 +196,12 @@ export async function* syncPatient(runner: ActivityRunner, patientRef: string, s
   }
 }
 
-/** Returns `unusable` instead of the failure `ListUnusable`. */
-async function* asUnusable<Answer>(work: Work<Answer>): Work<Answer | 'unusable'> {
+/** Returns `failed` instead of a failure of this type. */
+async function* unlessFailed<Answer>(type: string, work: Work<Answer>): Work<Answer | 'failed'> {
   try {
     return yield* work;
   } catch (error) {
-    if (error instanceof FinalFailure && error.type === 'ListUnusable') return 'unusable';
+    if (error instanceof FinalFailure && error.type === type) return 'failed';
     throw error;
   }
 }

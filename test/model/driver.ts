@@ -8,7 +8,18 @@ import {
   transition,
 } from '../../core/domain/daily-sync.ts';
 import { newRunId } from '../../core/domain/run-id.ts';
-import { Cancelled, carryOut, type NewEvent, type PatientSynced, syncPatient, type Work } from './commands.ts';
+import {
+  type ActivityName,
+  type ActivityRunner,
+  type AnswerOf,
+  Cancelled,
+  carryOut,
+  type InputOf,
+  type NewEvent,
+  type PatientSynced,
+  syncPatient,
+  type Work,
+} from './commands.ts';
 import type { Fault, History, Step } from './history.ts';
 import type { Insurer } from './insurer.ts';
 import { contentsOf, Reference } from './reference.ts';
@@ -27,6 +38,8 @@ interface InProgress {
   /** Takes the answer. */
   readonly end: (answer: never) => void;
   hasBegun: boolean;
+  /** its scope was cancelled: what it does since is not */
+  isCancelled?: boolean;
 }
 
 /** A run in progress. */
@@ -114,11 +127,20 @@ class Driver {
   readonly #onDemand = new Set<OnDemand & InProgress>();
   /** unapproved removals of finished runs */
   readonly #ledger: { readonly endedAtMs: number; readonly removed: number }[] = [];
-  /** what cancelled runs have begun to store, or to remove (undefined): a late attempt may still do so */
+  /** what cancelled runs have begun to store, or to remove (undefined): a late attempt may still do so until the next list begins */
   readonly #unfinished = new Map<number, readonly (number | undefined)[]>();
+  /** the people whom cancelled runs have begun to remove after answers 410: a late attempt may still do so until they are pending */
+  readonly #unfinishedHeld = new Set<number>();
+  /** the number of the answer whose records became current last, by person */
+  readonly #storedAnswers = new Map<number, number>();
+  /** lists that were cancelled while they were applied */
+  readonly #cancelledLists = new Set<string>();
+  readonly #runner: ActivityRunner;
   /** IDs of all questions so far */
   readonly #asked: string[] = [];
   readonly #answered404 = new Set<number>();
+  /** removals and people whose entries the access log has */
+  readonly #logged = new Set<string>();
   #runs = 0;
   #syncs = 0;
   /** something was done since the last comparison */
@@ -130,6 +152,23 @@ class Driver {
     this.#history = history;
     this.#insurer = insurer;
     this.#world = world;
+    this.#runner = {
+      insurerId: world.insurerId,
+      shardRanges: world.shardRanges,
+      run: (name, input) => this.#runActivity(name, input),
+    };
+  }
+
+  /** Runs an activity. Takes note of the answer whose records have become current. */
+  async *#runActivity<Name extends ActivityName>(name: Name, input: InputOf<Name>): Work<AnswerOf<Name>> {
+    const answer = yield* this.#world.run(name, input);
+    if (name === 'storeCareRecords' && (answer as AnswerOf<'storeCareRecords'>).outcome === 'stored') {
+      const { patientRef, fetchOrder } = input as InputOf<'storeCareRecords'>;
+      const person = this.#world.personOf(patientRef);
+      const number = Number(fetchOrder.slice(-9));
+      this.#storedAnswers.set(person, Math.max(number, this.#storedAnswers.get(person) ?? 0));
+    }
+    return answer;
   }
 
   async take(step: Step): Promise<void> {
@@ -141,6 +180,15 @@ class Driver {
       case 'advance':
         for (let part = 0; part < step.parts; part++) await this.#work(0);
         return await this.#checkIfQuiet();
+      case 'until':
+        for (let part = 0; part < 500; part++) {
+          if (this.#run === undefined || this.#run.open.some(({ name }) => name === step.command)) break;
+          await this.#work(0);
+        }
+        return await this.#checkIfQuiet();
+      case 'arm':
+        this.#world.armed.set(step.activity, step.fault);
+        return;
       case 'rest':
         return await this.#rest();
       case 'goOn':
@@ -173,6 +221,7 @@ class Driver {
 
   /** Lets everything end. Afterwards a run without faults must make the tables what the list says. */
   async converge(): Promise<void> {
+    this.#world.armed.clear();
     await this.#rest();
     while (this.#world.lateAttempts.length > 0) await this.#goOn(0);
     this.#insurer.setAnswer('ok');
@@ -203,12 +252,8 @@ class Driver {
       if (careState !== 'current' && !(careState === 'failed' && this.#answered404.has(person)))
         this.#break(`person ${person} stays ${careState}`);
     }
-    const log = await this.#world.readLog(); // it only grows
-    for (const removal of this.#reference.removals)
-      if (!log.has(removal)) this.#break(`the access log lacks ${removal}`);
-    for (const person of patients.keys())
-      if (![...log].some((entry) => entry.startsWith(`${person} import:`)))
-        this.#break(`person ${person} was stored without an access entry`);
+    await this.#checkLog(patients.keys());
+    await this.#checkLogForMore();
     if (this.#hasLeftovers) return;
     if (orphans.length > 0) this.#break(`left without a patient: ${orphans.join()}`);
     if (lists.size + payloads.size > 0) this.#break(`objects are left: ${[...lists, ...payloads].join()}`);
@@ -262,7 +307,7 @@ class Driver {
       run.open.push({
         name: command.do,
         command,
-        work: carryOut(command, this.#world, run.runId, this.#world.nowMs),
+        work: carryOut(command, this.#runner, run.runId, this.#world.nowMs),
         end: (ended: NewEvent) => this.#tell(run, ended),
         hasBegun: false,
       });
@@ -283,7 +328,7 @@ class Driver {
     if (run.isListDue && !run.isCancelled) this.#break('a trigger was lost: the run ends without the list that is due');
     this.#run = undefined;
     this.#lastRun = run;
-    this.#ledger.push({ endedAtMs: this.#world.nowMs(), removed: run.unapproved });
+    this.#ledger.push({ endedAtMs: run.state.run.finishedAtMs ?? this.#world.nowMs(), removed: run.unapproved });
   }
 
   #observeEvent(run: ActiveRun, before: DailySync, event: NewEvent): void {
@@ -300,9 +345,21 @@ class Driver {
         const asks = listQuestion?.listId === listId;
         const storedBefore = this.#reference.tables.size;
         const gone = this.#reference.accept(listId, list, asks);
-        if (!asks && gone.length > 0) this.#checkGuard(run, gone.length, storedBefore, event.counts.stored);
+        for (const { person } of this.#onDemand) // it may have removed the person before the list or after it
+          for (const as of ['import', 'change']) this.#reference.written.add(`${person} ${as}:${listId}`);
+        if (asks || gone.length === 0) return;
+        this.#checkGuard(run, gone.length, storedBefore, event.counts.stored);
+        const unreadable = list.entries.filter((entry) => 'unreadable' in entry).length;
+        if (unreadable > 20 && unreadable * 100 > list.entries.length * removalLimitPercent)
+          this.#break(`removals without a question, although ${unreadable} entries may be anybody's`);
         return;
       }
+      case 'begun':
+        if (!this.#world.hasCallsInFlight) this.#unfinished.clear();
+        return;
+      case 'reopened':
+        this.#unfinishedHeld.clear();
+        return;
       case 'listUnchanged': {
         run.isListing = false;
         this.#reference.questions.clear();
@@ -402,6 +459,9 @@ class Driver {
       if (this.#reference.questions.get(decided)?.has(sync.person)) sync.overlaps = true;
     this.#reference.decide(decided, decision);
     this.#tell(run, { on: 'decided', decision, listId: decided, by: 'olga' });
+    const isCarriedOut = run.open.some(({ command }) => command?.do === 'removeGone' && command.listId === decided);
+    if (decision === 'approve' && !decided.includes('not-insured') && !isCarriedOut)
+      this.#break(`an approved removal waits: ${decided}`);
   }
 
   #cancel(): void {
@@ -410,7 +470,7 @@ class Driver {
     run.isCancelled = true;
     this.#observeCancelled(run);
     this.#tell(run, { on: 'cancelRequested', by: 'olga', reason: 'a test' });
-    this.#tell(run, { on: 'cancelled' });
+    this.#tell(run, { on: 'stopping', as: 'cancelled' });
     this.#stopIfIdle();
   }
 
@@ -420,6 +480,7 @@ class Driver {
     const { step, tasks } = run.state;
     if (step.name === 'applying') {
       const { listId } = step.list;
+      this.#cancelledLists.add(listId);
       for (const [person, contents] of contentsOf(this.#insurer.served.get(listId) ?? { entries: [] })) {
         reference.mayBe(person, ...contents);
         this.#leaveUnfinished(person, contents);
@@ -428,7 +489,9 @@ class Driver {
     for (const task of tasks) {
       if (task.do !== 'removeGone' && task.do !== 'removeHeld') continue;
       const people = reference.cancelRemovals(task.listId);
-      for (const person of people) this.#leaveUnfinished(person, [undefined]);
+      for (const person of people)
+        if (task.do === 'removeHeld') this.#unfinishedHeld.add(person);
+        else this.#leaveUnfinished(person, [undefined]);
     }
   }
 
@@ -441,12 +504,13 @@ class Driver {
     if ([...this.#onDemand].some((sync) => sync.person === person)) return; // it joins
     this.#syncs += 1;
     const world = this.#world;
+    const runner = this.#runner;
     const patientRef = world.refOf(person);
     const syncId = `sync-${world.runSuffix}-${this.#syncs}`;
     const work = (async function* (): Work<PatientSynced> {
-      const synced = yield* syncPatient(world, patientRef, syncId);
+      const synced = yield* syncPatient(runner, patientRef, syncId);
       if (synced.outcome === 'not-insured')
-        yield* world.run('removePatient', {
+        yield* runner.run('removePatient', {
           patientRef,
           ...(synced.revision !== undefined && { revision: synced.revision }),
         });
@@ -496,7 +560,8 @@ class Driver {
     this.#world.nextFault = fault;
     let next: IteratorResult<void, unknown>;
     try {
-      const mustStop = isOfRun && run?.isCancelled && !isFinishing(chosen);
+      const mustStop = isOfRun && run?.isCancelled && !chosen.isCancelled && !isFinishing(chosen);
+      if (mustStop) chosen.isCancelled = true;
       next = mustStop ? await chosen.work.throw(new Cancelled()) : await chosen.work.next();
       chosen.hasBegun = true;
     } catch (error) {
@@ -543,7 +608,11 @@ class Driver {
     this.#hasChanged = true;
     for (const run of [this.#run, this.#lastRun]) if (run) run.hadLateAttempts = true;
     for (const [person, contents] of this.#unfinished) this.#reference.mayBe(person, ...contents);
-    if (lateAttempts.length === 0) this.#unfinished.clear();
+    for (const person of this.#unfinishedHeld) this.#reference.mayBe(person, undefined);
+    if (lateAttempts.length === 0) {
+      this.#unfinished.clear();
+      this.#unfinishedHeld.clear();
+    }
     await late();
     await this.#checkIfQuiet();
   }
@@ -569,7 +638,7 @@ class Driver {
     if (!isQuiet || (this.#run && this.#run.state.step.name !== 'awaiting-decision')) return;
     this.#hasChanged = false;
     this.result.quietPoints += 1;
-    const { patients, lists, payloads } = await this.#world.read();
+    const { patients, lists, payloads, orphans } = await this.#world.read();
     const { tables, uncertain } = this.#reference;
     for (const person of new Set([...patients.keys(), ...tables.keys(), ...uncertain.keys()])) {
       const stored = patients.get(person)?.content;
@@ -577,15 +646,51 @@ class Driver {
       if (!expected.has(stored))
         this.#break(`person ${person} is stored as ${stored}, and must be ${[...expected].join(' or ')}`);
     }
+    await this.#checkLog(patients.keys());
     this.#reference.adopt(new Map(Array.from(patients, ([person, { content }]) => [person, content])));
-    for (const [person, { careState, hasRecords }] of patients)
+    for (const [person, { careState, hasRecords }] of patients) {
       if (careState === 'current' && !hasRecords) this.#break(`person ${person} is current, and has no records`);
+      const because = {
+        failed: 'unknown',
+        'reported-not-insured': 'not-insured',
+        pending: undefined,
+        current: undefined,
+      } as const;
+      const answer = because[careState];
+      if (answer && this.#insurer.lastAnswer(person, answer) <= (this.#storedAnswers.get(person) ?? 0))
+        this.#break(`person ${person} is ${careState}, although a later answer was stored`);
+    }
     const last = this.#run ?? this.#lastRun;
     if (last === undefined || last.hadLateAttempts || last.isCancelled) return;
     this.#checkCareStates(last, patients);
     const question = last.state.listQuestion?.listId;
     for (const listId of lists) if (listId !== question && !this.#hasLeftovers) this.#break(`list ${listId} is left`);
     for (const syncId of payloads) if (!this.#hasLeftovers) this.#break(`a payload of ${syncId} is left`);
+    for (const version of orphans) if (!this.#hasLeftovers) this.#break(`care records are left: ${version}`);
+  }
+
+  /** The access log has the import of everyone who is stored, and each removal. It only grows, so each is read once. */
+  async #checkLog(stored: Iterable<number>): Promise<void> {
+    const imported = [...stored].filter((person) => !this.#logged.has(`${person}`));
+    const removals = [...this.#reference.removals].filter((removal) => !this.#logged.has(removal));
+    const people = new Set([...imported, ...removals.map((removal) => Number.parseInt(removal, 10))]);
+    if (people.size === 0) return;
+    const log = await this.#world.readLog(people);
+    for (const removal of removals) if (!log.has(removal)) this.#break(`the access log lacks ${removal}`);
+    for (const person of imported)
+      if (![...log].some((entry) => entry.startsWith(`${person} import:`)))
+        this.#break(`person ${person} was stored without an access entry`);
+    for (const entry of [...removals, ...imported.map(String)]) this.#logged.add(entry);
+  }
+
+  /** The access log has no entry about a list that has not stored or changed the person, unless an attempt has failed. */
+  async #checkLogForMore(): Promise<void> {
+    const everyone = new Set(Array.from({ length: this.#insurer.people }, (_, person) => person));
+    for (const entry of await this.#world.readLog(everyone)) {
+      const [, listId] = / (?:import|change):(.*)/.exec(entry) ?? [];
+      if (listId === undefined || this.#world.faultyLists.has(listId) || this.#cancelledLists.has(listId)) continue;
+      if (!this.#reference.written.has(entry)) this.#break(`the access log has ${entry}, which has not happened`);
+    }
   }
 
   /** Nobody stays pending or reported without a reason. */

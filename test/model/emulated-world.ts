@@ -14,6 +14,7 @@ import { storesOver } from '../../core/stores/open-stores.ts';
 import { type PatientsStore, patientsTable } from '../../core/stores/patients.ts';
 import { createLineActivities } from '../../worker/activities/line-activities.ts';
 import { createListActivities } from '../../worker/activities/list-activities.ts';
+import { listTrustMs } from '../../worker/activities/list-fence.ts';
 import { createSyncActivities } from '../../worker/activities/sync-activities.ts';
 import type { InsurerClient } from '../../worker/insurer/insurer-client.ts';
 import { LineError } from '../../worker/line/line-error.ts';
@@ -27,7 +28,7 @@ import {
 } from './commands.ts';
 import type { Fault } from './history.ts';
 import type { Entry, Insurer } from './insurer.ts';
-import type { Stored, StoredPerson, World } from './world.ts';
+import { type Stored, type StoredPerson, takeFault, type World } from './world.ts';
 
 /** One attempt of an activity, with what goes wrong. */
 interface Attempt {
@@ -57,7 +58,7 @@ const attempts = new AsyncLocalStorage<Attempt>();
 // An attempt sees by its clock that it has stood still. The test does not wait for that long.
 const systemNow = performance.now.bind(performance);
 performance.now = () => systemNow() + (attempts.getStore()?.clockAheadMs ?? 0);
-const standstillMs = 60_000;
+const standstillMs = { stands: 60_000, 'cut-off': listTrustMs + 1 };
 
 /** Lets each call to AWS of an attempt pass, stand still, or fail. */
 async function pass<Answer>(call: () => Promise<Answer>): Promise<Answer> {
@@ -66,11 +67,12 @@ async function pass<Answer>(call: () => Promise<Answer>): Promise<Answer> {
   if (attempt.hasDied) throw new Died();
   const { at, how } = attempt.fault;
   const number = attempt.calls++;
-  if (number >= at && (how === 'stands' || how === 'waits')) {
+  const isStill = how !== 'dies' && how !== 'answer-lost';
+  if (number >= at && isStill) {
     attempt.reached.resolve();
     await attempt.released.promise;
   }
-  if (number !== at || how === 'stands' || how === 'waits') return await call();
+  if (number !== at || isStill) return await call();
   attempt.hasDied = true;
   if (how === 'answer-lost') await call();
   attempt.end();
@@ -101,21 +103,25 @@ const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error()
 export class EmulatedWorld implements World {
   readonly insurerId: string;
   readonly shardRanges;
+  readonly hasCallsInFlight = true;
   readonly lateAttempts: (() => Promise<void>)[] = [];
   readonly runSuffix: string;
   nextFault: Fault | undefined;
+  readonly faultyLists = new Set<string>();
+  readonly armed = new Map<ActivityName, Fault>();
   readonly #clients: ModelClients;
   readonly #stores;
   readonly #insurer: Insurer;
   readonly #pseudonymKey = randomBytes(32);
   readonly #activities: Activities;
+  /** people about whom the insurer has answered with records */
+  readonly #hadRecords = new Set<number>();
   /** those that have not ended */
   readonly #attempts = new Set<Attempt>();
   readonly #shard: string;
   readonly #people: readonly { readonly kvnr: Kvnr; readonly patientRef: string }[];
   readonly #persons: ReadonlyMap<string, number>;
   #nowMs = Date.now() - 1_000 * 24 * 60 * 60_000;
-  #fetches = 0;
 
   /** @param number of the history: it decides about the shard */
   constructor(clients: ModelClients, insurer: Insurer, number: number) {
@@ -139,7 +145,7 @@ export class EmulatedWorld implements World {
   #startProcess(): Activities {
     const stores = openModelStores(this.#clients);
     const patients = onlyIn(this.#shard, stores.patients);
-    const all = { ...stores, pseudonymKey: this.#pseudonymKey, patients };
+    const all = { ...stores, pseudonymKey: this.#pseudonymKey, patients, olderListsEndMs: 0 };
     return {
       ...createLineActivities({ ...all, insurerId: this.insurerId, insurer: this.#insurerClient() }),
       ...createListActivities(all),
@@ -161,7 +167,7 @@ export class EmulatedWorld implements World {
         name,
         number,
         input,
-        fault: this.nextFault,
+        fault: takeFault(this, name),
         calls: 0,
         hasDied: false,
         isLate: false,
@@ -170,7 +176,8 @@ export class EmulatedWorld implements World {
         released: Promise.withResolvers(),
         end: () => {},
       };
-      this.nextFault = undefined;
+      if ((attempt.fault !== undefined || number > 1) && input !== undefined && 'listId' in input)
+        this.faultyLists.add(input.listId);
       const activities = attempt.fault === undefined ? this.#activities : this.#startProcess();
       const activity = activities[name] as (input: InputOf<Name>) => Promise<AnswerOf<Name>>;
       const environment = new MockActivityEnvironment({ attempt: number, heartbeatDetails }, { logger: silent });
@@ -195,10 +202,11 @@ export class EmulatedWorld implements World {
           await ended;
         }
       }
-      if (first === 'stands' && attempt.fault?.how === 'stands') {
+      const how = attempt.fault?.how;
+      if (first === 'stands' && (how === 'stands' || how === 'cut-off')) {
         attempt.isLate = true;
         this.lateAttempts.push(async () => {
-          attempt.clockAheadMs = standstillMs;
+          attempt.clockAheadMs = standstillMs[how];
           attempt.released.resolve();
           await ended; // nobody receives its result
         });
@@ -226,8 +234,18 @@ export class EmulatedWorld implements World {
 
   async read(): Promise<Stored> {
     const { careRecords } = this.#stores;
+    const orphans: string[] = [];
     const read = async (): Promise<ReadonlyMap<number, StoredPerson>> => {
       const stored = (await this.#items()).filter(({ removing, expiresAt }) => !removing && expiresAt === undefined);
+      const current = new Map(stored.map(({ patientRef, careVersion }) => [patientRef, careVersion]));
+      const all = this.#people.map(async ({ patientRef }, person) => {
+        if (!this.#hadRecords.has(person)) return;
+        const { items, objects } = await careRecords.listAll(patientRef);
+        const versions = [...items.map((sk) => sk.split('#')[0]), ...objects.map((key) => key.split('/')[2])];
+        for (const version of new Set(versions))
+          if (version !== current.get(patientRef)) orphans.push(`${person} ${version}`);
+      });
+      await Promise.all(all);
       const people = stored.map(async ({ patientRef, body, careState, careVersion }) => {
         const records = careVersion === undefined ? undefined : await careRecords.read(patientRef, careVersion);
         const { content } = JSON.parse(body ?? '{}') as { content: number };
@@ -240,7 +258,7 @@ export class EmulatedWorld implements World {
       this.#ownersIn('lists/'),
       this.#ownersIn('payloads/'),
     ]);
-    return { patients, lists, payloads, orphans: [] };
+    return { patients, lists, payloads, orphans };
   }
 
   /** Returns the IDs of this history's lists or syncs that have objects. */
@@ -249,16 +267,14 @@ export class EmulatedWorld implements World {
     return new Set(keys.filter((key) => key.includes(this.runSuffix)).map((key) => key.split('/')[1] ?? ''));
   }
 
-  async readLog(): Promise<ReadonlySet<string>> {
-    const everStored = [...this.#people.entries()].filter(([, { patientRef }]) => this.#everStored.has(patientRef));
-    const logs = everStored.map(async ([person, { patientRef }]) => {
-      const { entries } = await this.#stores.accessLog.read(patientRef, 100);
+  async readLog(people: ReadonlySet<number>): Promise<ReadonlySet<string>> {
+    const logs = Array.from(people, async (person) => {
+      const { entries } = await this.#stores.accessLog.read(this.refOf(person), 100);
       return entries.map(({ id }) => `${person} ${id}`);
     });
     return new Set((await Promise.all(logs)).flat());
   }
 
-  readonly #everStored = new Set<string>();
   async #items() {
     const command = new QueryCommand({
       TableName: patientsTable,
@@ -275,7 +291,6 @@ export class EmulatedWorld implements World {
       readonly removing?: boolean;
       readonly expiresAt?: number;
     }[];
-    for (const { patientRef } of items) this.#everStored.add(patientRef);
     return items;
   }
 
@@ -306,11 +321,11 @@ export class EmulatedWorld implements World {
       },
       fetchCareRecords: async (kvnr) => {
         const person = this.#people.findIndex((each) => each.kvnr === kvnr);
-        const answer = this.#insurer.answerAbout(person);
+        const { answer, number } = this.#insurer.answerAbout(person);
         if (answer === 'fails') throw new LineError('server-error', { operation: 'care-records', status: 500 });
         if (answer !== 'ok') return { kind: answer };
-        this.#fetches += 1;
-        const fetchOrder = `000001764028800-${String(this.#fetches).padStart(9, '0')}`;
+        const fetchOrder = `000001764028800-${String(number).padStart(9, '0')}`;
+        this.#hadRecords.add(person);
         const record = { id: fetchOrder, programme: 'DMP', title: '', status: 'active', start: '2026-01-01' };
         return { kind: 'answer', body: Buffer.from(JSON.stringify({ kvnr, careRecords: [record] })), fetchOrder };
       },
@@ -337,13 +352,18 @@ const settle = async <Answer>(work: Promise<Answer>): Promise<Settled<Answer>> =
 const onlyIn = (shard: string, patients: PatientsStore): PatientsStore => ({
   ...patients,
   listPending: async (other, after, limit) => (other === shard ? await patients.listPending(other, after, limit) : []),
-  countShard: async (other) =>
-    other === shard ? await patients.countShard(other) : { stored: 0, pending: 0, reported: 0, removing: [] },
+  async *scan(segment) {
+    if (segment > 0) return;
+    const { stored, removed } = await patients.readShard(shard);
+    for (const patient of stored) yield { ...patient, isBeingRemoved: false };
+    for (const { patientRef, revision, isTombstone } of removed)
+      if (!isTombstone) yield { patientRef, revision, careState: 'current', isBeingRemoved: true };
+  },
   async *listHeld(other, heldFor) {
     if (other === shard) yield* patients.listHeld(other, heldFor);
   },
-  reopenReported: async (other) => {
-    if (other === shard) await patients.reopenReported(other);
+  reopenReported: async (other, ...more) => {
+    if (other === shard) await patients.reopenReported(other, ...more);
   },
 });
 

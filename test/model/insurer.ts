@@ -32,6 +32,10 @@ export class Insurer {
   #lists: List[];
   #answers = new Map<number, CareAnswer>();
   #contents = 0;
+  /** number of answers about people so far */
+  #answered = 0;
+  /** the number of the last answer of a kind about a person, as `{person} {kind}` */
+  readonly #lastAnswers = new Map<string, number>();
   /** the list that each fetch has received, by its listId */
   readonly served = new Map<string, List>();
 
@@ -52,8 +56,17 @@ export class Insurer {
     return this.list;
   }
 
-  answerAbout(person: number): CareAnswer {
-    return this.#answers.get(person) ?? 'ok';
+  /** Answers a request for a person's care records. Answers are numbered in their order, from 1. */
+  answerAbout(person: number): { readonly answer: CareAnswer; readonly number: number } {
+    const answer = this.#answers.get(person) ?? 'ok';
+    this.#answered += 1;
+    this.#lastAnswers.set(`${person} ${answer}`, this.#answered);
+    return { answer, number: this.#answered };
+  }
+
+  /** Returns the number of the last such answer about a person; 0 if there was none. */
+  lastAnswer(person: number, answer: CareAnswer): number {
+    return this.#lastAnswers.get(`${person} ${answer}`) ?? 0;
   }
 
   /** Sets what is answered about one person, or about everyone. */

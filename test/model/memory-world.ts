@@ -3,12 +3,12 @@ import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { zeroLineUse } from '../../core/domain/line.ts';
 import type { CareState } from '../../core/domain/patient.ts';
 import type { Progress } from '../../core/domain/progress.ts';
-import { shardOf, shards } from '../../core/domain/shard.ts';
+import { shardIndexesIn, shardOf, shardSetOf, shards } from '../../core/domain/shard.ts';
 import { type ActivityName, type AnswerOf, FinalFailure, type InputOf, type Work } from './commands.ts';
 import type { Fault } from './history.ts';
 import type { Insurer } from './insurer.ts';
 import { contentsOf } from './reference.ts';
-import type { Stored, World } from './world.ts';
+import { type Stored, takeFault, type World } from './world.ts';
 
 /** A patient in memory, with the attributes that conditions of writes look at. */
 interface Item {
@@ -24,8 +24,10 @@ interface Item {
   readonly careVersion?: string | undefined;
 }
 
-/** An attempt of an activity. `isStale`: it has stood still, and its write guard lets nothing more pass. */
 interface Attempt {
+  /** it has been given up */
+  isLate: boolean;
+  /** its clock shows that it has stood still, so its write guard lets nothing more pass */
   isStale: boolean;
 }
 /** Yields before each store call. */
@@ -50,11 +52,13 @@ export class MemoryWorld implements World {
   readonly runSuffix = '000000';
   readonly shardRanges = twoShards.map((fromShard) => ({ fromShard, toShard: fromShard + 128 }));
   readonly lateAttempts: (() => Promise<void>)[] = [];
+  readonly hasCallsInFlight = false;
   readonly attempts = []; // all are carried out without waiting
   nextFault: Fault | undefined;
+  readonly faultyLists = new Set<string>();
+  readonly armed = new Map<ActivityName, Fault>();
   readonly #insurer: Insurer;
   #nowMs = Date.UTC(2026, 0, 1);
-  #fetches = 0;
   readonly #items = new Map<string, Item>();
   readonly #records = new Map<string, Set<string>>();
   readonly #listObjects = new Map<string, Map<string, readonly ShardLine[]>>();
@@ -63,7 +67,11 @@ export class MemoryWorld implements World {
   readonly #discarded = new Set<string>();
   readonly #log = new Set<string>();
   readonly #runs = new Map<string, { readonly progress: Progress; readonly revision: number }>();
-  #applied: { readonly applying?: string; readonly list?: { readonly listId: string; readonly etag: string } } = {};
+  #lists: {
+    readonly epoch: number;
+    readonly applying?: string;
+    readonly list?: { readonly listId: string; readonly etag: string };
+  } = { epoch: 0 };
 
   constructor(insurer: Insurer) {
     this.#insurer = insurer;
@@ -81,29 +89,31 @@ export class MemoryWorld implements World {
     const implementation = this.#activities[name];
     if (implementation === undefined) throw new Error(`no activity ${name}`);
     for (;;) {
-      const fault = this.nextFault;
-      this.nextFault = undefined;
-      const attempt: Attempt = { isStale: false };
+      const fault = takeFault(this, name);
+      if (fault !== undefined && input !== undefined && 'listId' in input) this.faultyLists.add(input.listId);
+      const attempt: Attempt = { isLate: false, isStale: false };
       const calls = implementation(input, attempt);
       try {
         for (let call = fault?.how === 'answer-lost' ? -1 : 0; ; call++) {
           const next = calls.next();
           if (next.done === true) return next.value;
           if (fault?.at !== call) continue;
-          if (fault.how === 'stands') this.#standsStill(attempt, calls);
+          if (fault.how === 'stands' || fault.how === 'cut-off') this.#standsStill(attempt, calls, fault.how);
           if (fault.how !== 'waits') throw new AttemptFailed(fault.how);
           yield;
         }
       } catch (error) {
         if (!(error instanceof AttemptFailed)) throw error;
+        if (input !== undefined && 'listId' in input) this.faultyLists.add(input.listId);
         yield; // until Temporal starts the next attempt
       }
     }
   }
 
-  #standsStill(attempt: Attempt, calls: Calls<unknown>): void {
+  #standsStill(attempt: Attempt, calls: Calls<unknown>, how: 'stands' | 'cut-off'): void {
+    attempt.isLate = true;
     this.lateAttempts.push(async () => {
-      attempt.isStale = true;
+      attempt.isStale = how === 'stands';
       try {
         while (calls.next().done !== true); // nobody receives its result
       } catch (error) {
@@ -123,7 +133,12 @@ export class MemoryWorld implements World {
       ),
       lists: new Set(this.#listObjects.keys()),
       payloads: new Set(Array.from(this.#payloads.values(), ({ syncId }) => syncId)),
-      orphans: [...this.#records].filter(([ref, { size }]) => size > 0 && !this.#isStored(ref)).map(([ref]) => ref),
+      orphans: [...this.#records].flatMap(([ref, versions]) => {
+        const current = this.#isStored(ref) ? this.#items.get(ref)?.careVersion : undefined;
+        return [...versions]
+          .filter((version) => version !== current)
+          .map((version) => `${this.personOf(ref)} ${version}`);
+      }),
     };
   }
 
@@ -147,9 +162,11 @@ export class MemoryWorld implements World {
     this.#items.set(ref, { ...item, ...change });
     return item;
   }
-  *#guarded(attempt: Attempt): Calls<void> {
+  /** @param fence of an attempt that writes a list: this part of it must be the one being written */
+  *#guarded(attempt: Attempt, fence?: string): Calls<void> {
     if (attempt.isStale) throw new AttemptFailed('stood still');
     yield;
+    if (fence !== undefined && this.#lists.applying !== fence) throw new FinalFailure('ListSuperseded');
   }
   #itemsOf(fromShard: number, toShard: number): [string, Item][] {
     return [...this.#items].filter(([ref]) => {
@@ -158,22 +175,22 @@ export class MemoryWorld implements World {
     });
   }
 
-  *#remove(ref: string, seen: number | undefined, attempt: Attempt): Calls<void> {
+  *#remove(ref: string, seen: number | undefined, attempt: Attempt, fence?: string): Calls<void> {
     const revision = seen ?? this.#items.get(ref)?.revision ?? 0;
     const isSeen = (item: Item): boolean => item.state !== 'tombstone' && item.revision === revision;
     const isRemoving = (item: Item): boolean => item.state === 'removing' && item.revision === revision;
-    yield* this.#guarded(attempt);
+    yield* this.#guarded(attempt, fence);
     const before = this.#update(ref, isSeen, { state: 'removing' });
     if (before === undefined) return;
     yield;
     this.#appendAccess(ref, `removal:${before.listed.listId}`);
     yield;
     const listed = [...this.#recordsOf(ref)];
-    yield* this.#guarded(attempt);
+    yield* this.#guarded(attempt, fence);
     if (!this.#update(ref, isRemoving, {})) return;
     yield* this.#guarded(attempt);
     for (const version of listed) this.#recordsOf(ref).delete(version);
-    yield* this.#guarded(attempt);
+    yield* this.#guarded(attempt, fence);
     this.#update(ref, isRemoving, { state: 'tombstone', revision: revision + 1, careVersion: undefined });
   }
 
@@ -189,17 +206,27 @@ export class MemoryWorld implements World {
     const items = this.#items;
     const insurer = this.#insurer;
     return {
-      readAppliedList: function* () {
+      readListState: function* () {
         yield;
-        return world.#applied.list;
+        const { epoch, list } = world.#lists;
+        return { epoch, ...(list && { applied: list }) };
       },
-      beginList: function* ({ listId }) {
+      beginList: function* ({ listId, epoch }) {
         yield;
-        world.#applied = { applying: listId };
+        const applying = `${listId}/entries`;
+        if (world.#lists.epoch === epoch) world.#lists = { epoch: epoch + 1, applying };
+        else if (world.#lists.applying !== applying) throw new FinalFailure('ListSuperseded');
+      },
+      endEntries: function* ({ listId }) {
+        yield;
+        const { applying, ...rest } = world.#lists;
+        if (applying === `${listId}/entries`) world.#lists = { ...rest, applying: `${listId}/removals` };
       },
       completeList: function* ({ listId, etag }) {
         yield;
-        if (world.#applied.applying === listId) world.#applied = etag === undefined ? {} : { list: { listId, etag } };
+        const { epoch, applying } = world.#lists;
+        if (applying === `${listId}/removals`)
+          world.#lists = { epoch, ...(etag !== undefined && { list: { listId, etag } }) };
       },
       saveProgress: function* ({ progress, revision }) {
         yield;
@@ -216,7 +243,7 @@ export class MemoryWorld implements World {
 
       fetchPatientList: function* ({ listId, knownEtag }, attempt) {
         yield;
-        const list = insurer.serve(listId, knownEtag, !attempt.isStale);
+        const list = insurer.serve(listId, knownEtag, !attempt.isLate);
         if (list === undefined) return { kind: 'unchanged', lineUse: zeroLineUse };
         yield;
         if (!world.#listObjects.has(listId)) world.#listObjects.set(listId, new Map()); // a late attempt overwrites nothing
@@ -265,7 +292,7 @@ export class MemoryWorld implements World {
           const { patientRef } = entry;
           yield;
           world.#appendAccess(patientRef, `import:${listId}`);
-          yield* world.#guarded(attempt);
+          yield* world.#guarded(attempt, `${listId}/entries`);
           const revision = seen.get(patientRef)?.revision;
           const item = items.get(patientRef);
           const isAsSeen =
@@ -288,7 +315,7 @@ export class MemoryWorld implements World {
           const { patientRef } = entry;
           yield;
           world.#appendAccess(patientRef, `change:${listId}`);
-          yield* world.#guarded(attempt);
+          yield* world.#guarded(attempt, `${listId}/entries`);
           const revision = seen.get(patientRef)?.revision ?? 0;
           const content = Number(entry.body);
           const change = {
@@ -307,7 +334,7 @@ export class MemoryWorld implements World {
         for (const { patientRef, revision, goneIn } of stored) {
           const mark = gone.has(patientRef) ? listId : undefined;
           if (goneIn === mark || changed.has(patientRef)) continue;
-          yield* world.#guarded(attempt);
+          yield* world.#guarded(attempt, `${listId}/entries`);
           const isAsSeen = (item: Item): boolean => item.state === 'stored' && item.revision === revision;
           if (world.#update(patientRef, isAsSeen, { goneIn: mark, revision: revision + 1 })) continue;
           const item = items.get(patientRef);
@@ -319,7 +346,7 @@ export class MemoryWorld implements World {
         yield;
         const gone = world.#itemsOf(fromShard, toShard).filter(([, { goneIn }]) => goneIn === listId);
         for (const [ref, { state, revision }] of gone)
-          if (state !== 'tombstone') yield* world.#remove(ref, revision, attempt);
+          if (state !== 'tombstone') yield* world.#remove(ref, revision, attempt, `${listId}/removals`);
         return { removed: gone.length };
       },
       deleteList: function* ({ listId }) {
@@ -331,9 +358,11 @@ export class MemoryWorld implements World {
         yield;
         const all = [...items.values()];
         const stored = all.filter(({ state }) => state === 'stored');
+        const pending = [...items].filter(([, item]) => item.state === 'stored' && item.careState === 'pending');
         return {
           stored: stored.length,
-          pending: stored.filter(({ careState }) => careState === 'pending').length,
+          pending: pending.length,
+          pendingShards: shardSetOf(pending.map(([ref]) => shardOf(ref))),
           reported: stored.filter(({ careState }) => careState === 'reported-not-insured').length,
           removing: all.filter(({ state }) => state === 'removing').length,
         };
@@ -344,20 +373,27 @@ export class MemoryWorld implements World {
       removeHeld: function* ({ heldFor }, attempt) {
         yield* world.#removeAll((item) => item.heldFor === heldFor, attempt);
       },
-      reopenReported: function* () {
-        for (const [ref, item] of [...items]) {
-          if (item.careState !== 'reported-not-insured') continue;
+      reopenReported: function* ({ nextQuestion }, attempt) {
+        for (const ref of [...items.keys()]) {
           yield;
-          const isSeen = ({ state, careState, revision }: Item): boolean =>
-            state === 'stored' && careState === 'reported-not-insured' && revision === item.revision;
+          const item = items.get(ref);
+          if (item?.careState !== 'reported-not-insured') continue;
+          yield* world.#guarded(attempt);
+          const isSeen = ({ state, careState, revision, heldFor }: Item): boolean =>
+            state === 'stored' &&
+            careState === 'reported-not-insured' &&
+            revision === item.revision &&
+            heldFor !== nextQuestion;
           const revision = item.revision + 1;
           world.#update(ref, isSeen, { careState: 'pending', revision, notInsured: undefined, heldFor: undefined });
         }
       },
-      listPending: function* ({ shardIndex, after, limit }) {
+      listPending: function* ({ shardIndex, after, limit, pendingShards }) {
         yield;
         const from = after ?? shards[shardIndex] ?? '';
+        const indexes = pendingShards === undefined ? undefined : shardIndexesIn(pendingShards);
         const pending = [...items]
+          .filter(([ref]) => indexes?.has(shards.indexOf(shardOf(ref))) ?? true)
           .filter(([ref, { state, careState }]) => state === 'stored' && careState === 'pending' && ref > from)
           .map(([ref]) => ref)
           .sort();
@@ -402,11 +438,10 @@ export class MemoryWorld implements World {
         const seen = { revision, ...(careVersion !== undefined && { careVersion }) };
         yield;
         if (careState === 'reported-not-insured') failAsNotInsured();
-        const answer = insurer.answerAbout(world.personOf(patientRef));
+        const { answer, number } = insurer.answerAbout(world.personOf(patientRef));
         if (answer === 'fails') throw new FinalFailure('RequestsExhausted');
         if (answer === 'unknown') throw new FinalFailure('PatientUnknown', seen);
-        world.#fetches += 1;
-        const fetchOrder = String(world.#fetches).padStart(9, '0');
+        const fetchOrder = String(number).padStart(9, '0');
         yield;
         if (answer === 'not-insured') failAsNotInsured();
         world.#payloads.set(fetchOrder, { syncId, patientRef });
@@ -474,11 +509,17 @@ export class MemoryWorld implements World {
           item.careVersion === seen.careVersion;
         world.#update(patientRef, isSeen, { careState: 'failed' });
       },
-      sweepRun: function* ({ runId }) {
+      sweepRun: function* ({ runId, listCount }, attempt) {
+        const listIds = Array.from({ length: listCount }, (_, index) => `${runId}-${index + 1}`);
         yield;
+        const { applying, ...rest } = world.#lists;
+        if (listIds.some((listId) => applying?.startsWith(`${listId}/`))) world.#lists = rest;
+        yield* world.#guarded(attempt);
         for (const [key, { syncId }] of world.#payloads) if (syncId === runId) world.#payloads.delete(key);
-        for (const listId of world.#listObjects.keys())
-          if (listId.startsWith(`${runId}-`)) world.#listObjects.delete(listId);
+        for (const listId of listIds) {
+          yield* world.#guarded(attempt);
+          world.#listObjects.delete(listId);
+        }
       },
     };
   }

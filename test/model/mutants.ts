@@ -4,7 +4,10 @@ const machine = 'core/domain/daily-sync.ts';
 const guard = 'core/domain/removal-guard.ts';
 
 /** Faults in the rules of a run, which the model finds in memory. */
-export const ruleMutants: Readonly<Record<string, Mutant>> = {
+/** A mutant, and the histories that find it: by default large ones of seed 1. */
+type FoundMutant = Mutant & { readonly seed?: number; readonly size?: 'small' };
+
+const ruleMutants: Readonly<Record<string, FoundMutant>> = {
   'an approval is carried out while a newer list is applied': {
     file: machine,
     find: "  isListDue || ['listing', 'splitting', 'applying', 'ending', 'stopping', 'done'].includes(step.name);",
@@ -16,6 +19,7 @@ export const ruleMutants: Readonly<Record<string, Mutant>> = {
     replace: '  }',
   },
   'a rejected list counts as applied': {
+    seed: 5,
     file: machine,
     find: ": { do: 'deleteList', listId },\n      );",
     replace: ": { do: 'completeList', listId, ...(etag !== undefined && { etag }) },\n      );",
@@ -37,6 +41,7 @@ export const ruleMutants: Readonly<Record<string, Mutant>> = {
     replace: 'const inSevenDays = removals;',
   },
   'a decision during continue-as-new is lost': {
+    seed: 3,
     file: machine,
     find: "if (!this.#isQuiet()) state.step = { name: 'draining' }; // a decision has come: the removals first",
     replace: '',
@@ -56,34 +61,163 @@ export const ruleMutants: Readonly<Record<string, Mutant>> = {
     find: "if (event.reported > 0 && step.list !== 'unusable') this.#waitFor('reopenReported', event.reported);",
     replace: '',
   },
+  'the guard does not count people': {
+    file: guard,
+    find: "if (inSevenDays > limits.removalLimitPeople) reasons.push('number');",
+    replace: '',
+  },
+  'entries without a readable KVNR raise no question': {
+    file: guard,
+    find: "reasons.push('unreadable-entries');",
+    replace: '{}',
+  },
+  'an approved removal waits until all fetches have ended': {
+    seed: 3,
+    file: machine,
+    find: 'this.#startTask(\n        isApproved ?',
+    replace: 'if (this.#isQuiet() || !isApproved) this.#startTask(\n        isApproved ?',
+  },
   'a trigger during the last save is lost': {
     file: machine,
-    find: "if (state.isListDue && step.finished.state !== 'cancelled') {",
-    replace: 'if (step.finished.state === undefined) {',
+    find: "if (state.isListDue && !step.isStopped) {\n      state.step = { name: 'draining' }; // a trigger has come: the run continues",
+    replace:
+      "if (step.finished.state === undefined) {\n      state.step = { name: 'draining' }; // a trigger has come: the run continues",
   },
 };
 
-/** Faults in activities and stores, which the model finds on the emulator. */
-export const storeMutants: Readonly<Record<string, Mutant>> = {
+const world = 'test/model/memory-world.ts';
+
+/**
+ * Faults in the conditions of writes. A change of master data without its revision is none: the fence stops what an older
+ * list writes, and a late attempt of the same list writes the same. The world in memory makes the same writes as the real stores (docs/explanation/writes.md).
+ */
+const writeMutants: Readonly<Record<string, FoundMutant>> = {
+  'an older list is written after a newer one has begun': {
+    size: 'small',
+    file: world,
+    find: "if (fence !== undefined && this.#lists.applying !== fence) throw new FinalFailure('ListSuperseded');",
+    replace: '',
+  },
+  'the applied ETag is kept while another list is applied (memory)': {
+    file: world,
+    find: 'world.#lists = { epoch: epoch + 1, applying };',
+    replace: 'world.#lists = { ...world.#lists, epoch: epoch + 1, applying };',
+  },
+  'a list is completed although another one has begun': {
+    file: world,
+    find: '/removals`)\n',
+    replace: '/removals` || applying !== undefined)\n',
+  },
+  'a late attempt begins an older list again': {
+    file: world,
+    find: 'if (world.#lists.epoch === epoch) world',
+    replace: 'if (world.#lists.applying !== applying) world',
+  },
+  'storeCareRecords deletes the current version if the payload is missing (memory)': {
+    file: world,
+    find: "if (items.get(patientRef)?.careVersion === fetchOrder) return yield* finish('stored');",
+    replace: '',
+  },
+  'care records of an earlier incarnation become current': {
+    file: world,
+    find: 'item.incarnation === incarnation &&',
+    replace: '',
+  },
+  'a discarded version becomes current': {
+    size: 'small',
+    file: world,
+    find: '!world.#discarded.has(fetchOrder) &&',
+    replace: '',
+  },
+  'a late 404 undoes a newer state': {
+    size: 'small',
+    file: world,
+    find: "          !item.notInsured &&\n          item.revision === seen?.revision &&\n          item.careVersion === seen.careVersion;\n        world.#update(patientRef, isSeen, { careState: 'failed' });",
+    replace: "          seen !== undefined;\n        world.#update(patientRef, isSeen, { careState: 'failed' });",
+  },
+  'a late 410 marks a patient who has changed since': {
+    size: 'small',
+    file: world,
+    find: '            other.revision === revision &&\n            other.careVersion === careVersion;',
+    replace: '            true;',
+  },
+  'a removed patient leaves no tombstone': {
+    file: world,
+    find: "this.#update(ref, isRemoving, { state: 'tombstone', revision: revision + 1, careVersion: undefined });",
+    replace: 'this.#items.delete(ref);',
+  },
+  'a late sweep deletes the list that its run has fetched since': {
+    size: 'small',
+    file: world,
+    find: '{ length: listCount }',
+    replace: '{ length: listCount + 1 }',
+  },
+  'a removal is not bound to the revision (memory)': {
+    file: world,
+    find: 'const revision = seen ?? this.#items.get(ref)?.revision ?? 0;',
+    replace: 'if (seen !== undefined) yield; const revision = this.#items.get(ref)?.revision ?? 0;',
+  },
+};
+
+/**
+ * Faults in activities and stores. `path` is one small history of seed 1 in which the same fault in the world in memory is
+ * found: the emulator replays it. No such history is known of the others, and no test runs them.
+ */
+export const storeMutants: Readonly<Record<string, Mutant & { readonly path?: string }>> = {
   'the applied ETag is kept while another list is applied': {
+    path: '80',
     file: 'core/stores/sync-runs.ts',
-    find: 'const Item = { ...appliedListKey(insurerId), applying: listId };',
+    find: "REMOVE #list, refetch',\n        ConditionExpression: epoch === 0 ? 'attribute_not_exists(epoch)' : 'epoch = :epoch',\n        ExpressionAttributeNames: { '#list': 'list' },",
     replace:
-      'const list = await this.readAppliedList(insurerId); const Item = { ...appliedListKey(insurerId), applying: listId, ...(list && { list }) };',
+      "REMOVE refetch',\n        ConditionExpression: epoch === 0 ? 'attribute_not_exists(epoch)' : 'epoch = :epoch',",
   },
   'a removal is not bound to the revision': {
+    path: '897',
     file: 'core/stores/patients.ts',
     find: 'const revision = seenRevision ?? (await readItem(patientRef))?.revision ?? 0;',
     replace: 'const revision = (await readItem(patientRef))?.revision ?? 0;',
   },
   'storeCareRecords deletes the current version if the payload is missing': {
+    path: '306',
     file: 'worker/activities/store-care-records.ts',
     find: "if (!(await patients.discardCareVersion(input.patientRef, input.fetchOrder))) return 'stored';\n    return (await readState(input)).outcome ?? 'payload-lost';",
     replace: "return 'payload-lost';",
   },
+  'an older list is written after a newer one has begun (stores)': {
+    file: 'worker/activities/list-fence.ts',
+    find: 'if (!(await isApplying())) throw listSuperseded();',
+    replace: 'await isApplying();',
+  },
+  'a list is completed although another one has begun (stores)': {
+    path: '32',
+    file: 'core/stores/sync-runs.ts',
+    find: "'applying = :removals AND attribute_not_exists(refetch)'",
+    replace: "'(applying = :removals OR attribute_exists(applying)) AND attribute_not_exists(refetch)'",
+  },
+  'a late attempt begins an older list again (stores)': {
+    path: '32',
+    file: 'core/stores/sync-runs.ts',
+    find: "'attribute_not_exists(epoch)' : 'epoch = :epoch'",
+    replace: "'attribute_not_exists(epoch)' : 'epoch >= :epoch'",
+  },
+  'a late 404 undoes a newer state (stores)': {
+    path: '323',
+    file: 'core/stores/patients.ts',
+    find: "UpdateExpression: 'SET careState = :failed',\n        ConditionExpression: isUnchangedSince(seen),",
+    replace:
+      "UpdateExpression: 'SET careState = :failed',\n        ConditionExpression: isUnchangedSince(seen).replace('AND attribute_not_exists(notInsured)', 'OR attribute_not_exists(notInsured)'),",
+  },
+  'a late sweep deletes the list that its run has fetched since (stores)': {
+    path: '359',
+    file: 'worker/activities/discard-staged.ts',
+    find: '{ length: listCount }',
+    replace: '{ length: listCount + 1 }',
+  },
 };
 
-export const mutants: Readonly<Record<string, Mutant>> = { ...ruleMutants, ...storeMutants };
+/** What the model finds in memory. */
+export const memoryMutants: Readonly<Record<string, FoundMutant>> = { ...ruleMutants, ...writeMutants };
+const mutants: Readonly<Record<string, Mutant>> = { ...memoryMutants, ...storeMutants };
 
 /** Applies a mutant to the source, for all later imports of this thread. @throws Error if there is no such mutant */
 export function applyMutant(name: string): void {

@@ -15,6 +15,8 @@ export class Reference {
   readonly questions = new Map<string, Set<number>>();
   /** removals that the access log must have, as `{person} removal:{listId}` */
   readonly removals = new Set<string>();
+  /** what lists have stored and changed, as `{person} import:{listId}` and `{person} change:{listId}` */
+  readonly written = new Set<string>();
   /** who was removed last, by the list or the question that removed them */
   readonly removedBy = new Map<string, Map<number, Content>>();
   /** the list that stored or changed a person last */
@@ -27,6 +29,8 @@ export class Reference {
       const stored = this.tables.get(person);
       const all = [first, ...others].filter((content) => content !== undefined);
       const isKnown = !this.uncertain.has(person);
+      if (stored === undefined || !isKnown) this.written.add(`${person} import:${listId}`);
+      if (stored !== undefined || !isKnown) this.written.add(`${person} change:${listId}`);
       this.uncertain.delete(person);
       if (first === undefined && !isKnown) this.uncertain.set(person, new Set([stored, undefined]));
       if (first === undefined || (isKnown && stored !== undefined && all.includes(stored))) continue;

@@ -7,28 +7,23 @@ import { applyMutant } from './mutants.ts';
 import type { World } from './world.ts';
 
 /** A thread of check.ts. It checks histories, with a mutant of the source if one is named. */
-const { world, seed, runs, path, mutant, shrinks } = workerData as CheckOptions;
+const { world, size, seed, runs, path, mutant, shrinks } = workerData as CheckOptions;
+const isSmall = (size ?? (world === 'memory' ? 'large' : 'small')) === 'small';
+const people = isSmall ? 8 : peopleMax;
 if (mutant !== undefined) applyMutant(mutant);
 const { runHistory } = await import('./driver.ts');
 const worlds = world === 'memory' ? await memoryWorlds() : await emulatedWorlds();
 
 async function memoryWorlds() {
   const { MemoryWorld } = await import('./memory-world.ts');
-  return {
-    histories: histories(44, 40),
-    people: peopleMax,
-    open: (insurer: Insurer): World => new MemoryWorld(insurer),
-  };
+  return { open: (insurer: Insurer): World => new MemoryWorld(insurer) };
 }
 
-/** Small histories: each store call costs a millisecond. */
 async function emulatedWorlds() {
   const { EmulatedWorld, openModelClients } = await import('./emulated-world.ts');
   const clients = openModelClients();
   let number = seed * 100;
   return {
-    histories: histories(6, 16),
-    people: 8,
     async open(insurer: Insurer): Promise<World> {
       const emulated = new EmulatedWorld(clients, insurer, number++);
       await emulated.clear();
@@ -38,8 +33,8 @@ async function emulatedWorlds() {
 }
 
 const sums = { quietPoints: 0, events: 0, lateAttempts: 0 };
-const property = fc.asyncProperty(worlds.histories, async (history) => {
-  const insurer = new Insurer(worlds.people, history.listed);
+const property = fc.asyncProperty(isSmall ? histories(6, 16) : histories(44, 40), async (history) => {
+  const insurer = new Insurer(people, history.listed);
   const result = await runHistory(history, insurer, await worlds.open(insurer));
   sums.quietPoints += result.quietPoints;
   sums.events += result.events;
