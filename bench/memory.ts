@@ -93,7 +93,7 @@ async function importList(folder: string, fetched: PatientListReference): Promis
   const activities = createListActivities({
     lists: await openFileLists(folder, list.listId),
     patients: await openFilePatients(folder),
-    syncRuns: { addIssues: async () => {} },
+    syncRuns: { addIssues: async () => {}, isApplying: async () => true },
     careRecords: { listAll: async () => ({ items: [], objects: [] }), deleteListed: async () => {} },
     accessLog: { append: async () => [], appendFirst: async () => {} },
     pseudonymKey: Buffer.alloc(32, 7),
@@ -102,7 +102,8 @@ async function importList(folder: string, fetched: PatientListReference): Promis
   type Counts = ListCounts & { readonly quarantined: number };
   const counts = await environment.run<[], Counts, () => Promise<Counts>>(async () => {
     const { shardParts, quarantined } = await activities.splitPatientList({ insurerId: 'kk', runId: 'run', list });
-    const applied = await activities.applyList({ listId: list.listId, shardParts, fromShard: 0, toShard: 256 });
+    const { listId } = list;
+    const applied = await activities.applyList({ insurerId: 'kk', listId, shardParts, fromShard: 0, toShard: 256 });
     return { ...applied, quarantined };
   });
   return `new ${counts.new}, changed ${counts.changed}, unchanged ${counts.unchanged}, gone ${counts.gone}, quarantined ${counts.quarantined}`;

@@ -192,6 +192,7 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   'no-sync-yet': ['notFound', 'Request one with npm run sync -- sync.'],
   'no-run-yet': ['notFound', 'Start one with npm run sync -- start.'],
   'no-run-under-way': ['notFound', 'Start one with npm run sync -- start.'],
+  'run-stopping': ['failed', 'Repeat the command once npm run sync -- status reports its end.'],
   'no-decision-awaited': ['notFound', 'See npm run sync -- status.'],
   'decision-unknown': ['notFound', 'See npm run sync -- status.'],
   'decision-made': ['failed', 'See npm run sync -- status.'],

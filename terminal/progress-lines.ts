@@ -51,6 +51,7 @@ export function summaryLines(progress: Progress): string[] {
     `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending`,
     `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
     ...(progress.decisions ?? []).map((made) => `  ${decisionLine(made)}`),
+    ...(progress.failure === 'internal' ? ['  an error of epa-sync itself: see the log of the workers'] : []),
     ...(patients.quarantined + careRecords.failed > 0 || progress.state === 'failed'
       ? ['  see what went wrong: npm run sync -- issues']
       : []),

@@ -297,6 +297,10 @@ export const de = {
     title: 'Läufe',
     lead: 'Neueste zuerst.',
     state: 'Status',
+    failures: {
+      'list-unusable': 'Die Liste war unbrauchbar.',
+      internal: 'Ein Fehler in epa-sync selbst. Das Protokoll der Worker zeigt ihn.',
+    },
   },
 
   patient: {
@@ -426,6 +430,7 @@ export const de = {
     'no-run-yet': 'Es gab noch keinen Lauf.',
     'line-unknown': 'Bisher hat kein Worker diese Leitung benutzt. Es gibt nichts zu pausieren.',
     'no-run-under-way': 'Zurzeit läuft kein Lauf.',
+    'run-stopping': 'Der Lauf wird gerade beendet. Bitte starten Sie danach einen neuen.',
     'no-decision-awaited': 'Es gibt nichts mehr zu entscheiden. Vielleicht hat schon jemand anderes entschieden.',
     'decision-made': 'Jemand anderes hat das schon entschieden. Die Liste der Läufe zeigt, wer.',
     'decision-unknown': 'Der Lauf hat nicht nach dieser Entscheidung gefragt. Bitte laden Sie die Seite neu.',

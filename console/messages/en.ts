@@ -284,6 +284,10 @@ export const en: Messages = {
     title: 'Runs',
     lead: 'Newest first.',
     state: 'Status',
+    failures: {
+      'list-unusable': 'The list was unusable.',
+      internal: 'An error of epa-sync itself. The log of the workers shows it.',
+    },
   },
 
   patient: {
@@ -413,6 +417,7 @@ export const en: Messages = {
     'no-run-yet': 'There has been no run yet.',
     'line-unknown': 'No worker has used this line yet. There is nothing to pause.',
     'no-run-under-way': 'No run is in progress.',
+    'run-stopping': 'The run is being stopped. Please start a new one once it has ended.',
     'no-decision-awaited': 'There is nothing left to decide. Someone else may have decided already.',
     'decision-made': 'Someone else has already made this decision. The list of runs shows who.',
     'decision-unknown': 'The run has not asked for this decision. Please reload the page.',

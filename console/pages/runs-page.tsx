@@ -5,7 +5,6 @@ import { LoadMore } from '../components/load-more.tsx';
 import { StaleNotice } from '../components/notice.tsx';
 import { RunState } from '../components/run-state.tsx';
 import { useLocale } from '../messages/locale.tsx';
-import { describeReason } from '../messages/reasons.ts';
 import { hrefOf } from '../route.ts';
 
 /** Lists the runs, newest first. */
@@ -41,7 +40,9 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                 </th>
                 <td data-name={t.runs.state}>
                   <RunState of={run} />
-                  {run.state === 'failed' && <small className="block">{describeReason('ListUnusable', t)}</small>}
+                  {run.state === 'failed' && (
+                    <small className="block">{t.runs.failures[run.failure ?? 'list-unusable']}</small>
+                  )}
                   {run.decisions?.map(({ listId, decision, by, removals, decidedAt }) => (
                     <small key={listId} className="block">
                       <time dateTime={decidedAt}>{formats.dateTime(decidedAt)}</time>:{' '}
@@ -100,6 +101,6 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
   );
 }
 
-/** A failed run has one more issue: its list was unusable, which is the only reason why a run fails. */
-const countIssues = ({ patients, careRecords, state }: Progress): number =>
-  patients.quarantined + careRecords.failed + (state === 'failed' ? 1 : 0);
+/** An unusable list is one more issue. */
+const countIssues = ({ patients, careRecords, state, failure = 'list-unusable' }: Progress): number =>
+  patients.quarantined + careRecords.failed + (state === 'failed' && failure === 'list-unusable' ? 1 : 0);

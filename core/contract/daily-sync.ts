@@ -17,6 +17,8 @@ export interface DailySyncInput extends RemovalLimits {
 
 /** Signal: starts a run, or makes the current run fetch the new list. */
 export const triggerSignal = 'trigger';
+/** Memo that is true once a run is being stopped, so that a trigger takes it no further. */
+export const stoppingMemo = 'stopping';
 /** Query: returns the Progress, without side effects. */
 export const progressQuery = 'progress';
 /**

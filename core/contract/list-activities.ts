@@ -8,10 +8,16 @@ export interface ListActivities {
    * @throws ApplicationFailure non-retryable `ListUnusable` if the bytes are not a JSON array; the list must be fetched again
    */
   splitPatientList(input: SplitPatientListInput): Promise<SplitResult>;
-  /** Compares some shards, stores new and changed patients, and records who is gone for `removeGone`. */
+  /**
+   * Compares some shards, stores new and changed patients, and records who is gone for `removeGone`.
+   * @throws ApplicationFailure non-retryable `ListSuperseded` if another list has begun since
+   */
   applyList(input: ApplyListInput): Promise<ListCounts>;
-  /** Removes the patients that `applyList` found gone, except those that a newer list contains. */
-  removeGone(input: ShardRange & { readonly listId: string }): Promise<{ readonly removed: number }>;
+  /**
+   * Removes the patients that `applyList` found gone, except those that a newer list contains.
+   * @throws ApplicationFailure non-retryable `ListSuperseded` if another list has begun since
+   */
+  removeGone(input: RemoveGoneInput): Promise<{ readonly removed: number }>;
   /** Deletes all objects of a list. */
   deleteList(input: { readonly listId: string }): Promise<void>;
 }
@@ -38,7 +44,11 @@ export interface ShardRange {
   readonly toShard: number;
 }
 
-export interface ApplyListInput extends ShardRange {
+export interface RemoveGoneInput extends ShardRange {
+  readonly insurerId: string;
   readonly listId: string;
+}
+
+export interface ApplyListInput extends RemoveGoneInput {
   readonly shardParts: readonly number[];
 }

@@ -26,9 +26,12 @@ export interface SyncActivities {
    * Changes nothing if the patient has changed since the fetch read it.
    */
   markCareFailed(input: MarkCareFailedInput): Promise<void>;
-  /** Deletes the objects that a run has left: payloads under `payloads/{runId}/`, lists under `lists/{runId}-`. */
-  sweepRun(input: { readonly runId: string }): Promise<void>;
-  /** Returns the next pending patients, shard by shard; without `next` there are no more. */
+  /**
+   * Deletes the objects that a run has left: payloads under `payloads/{runId}/`, and its lists. No list of the run may be
+   * written afterwards. Heartbeats.
+   */
+  sweepRun(input: SweepRunInput): Promise<void>;
+  /** Returns the next pending patients, shard by shard; without `next` there are no more. Heartbeats. */
   listPending(input: ListPendingInput): Promise<ListPendingResult>;
   /** Counts the patients in all shards. Heartbeats. */
   countPatients(): Promise<PatientCounts>;
@@ -38,10 +41,15 @@ export interface SyncActivities {
   saveProgress(input: SaveProgressInput): Promise<void>;
   /** Reads the line's state from the gate. `busy` is the value at the holder's last renewal. Returns undefined if the gate cannot be read. */
   readLineState(input: { readonly insurerId: string }): Promise<LineState | undefined>;
-  /** Reads which list was last applied completely; undefined before the first. */
-  readAppliedList(input: { readonly insurerId: string }): Promise<AppliedListVersion | undefined>;
-  /** Forgets the list that was applied last, before the first write of another one. */
-  beginList(input: { readonly insurerId: string; readonly listId: string }): Promise<void>;
+  readListState(input: { readonly insurerId: string }): Promise<ListState>;
+  /**
+   * Forgets the list that was applied last, before the first write of another one. Returns once no attempt writes an older
+   * list any more.
+   * @throws ApplicationFailure non-retryable `ListSuperseded` if another list has begun since `epoch` was read
+   */
+  beginList(input: BeginListInput): Promise<void>;
+  /** From now on only the removals of a list may be written: all its entries are applied. */
+  endEntries(input: { readonly insurerId: string; readonly listId: string }): Promise<void>;
   /** Stores that a list is applied completely, after its last write. Does nothing if another list has begun since. */
   completeList(input: CompleteListInput): Promise<void>;
   /** Returns the number of patients that other runs have removed without an operator's approval since a time (ISO 8601). */
@@ -50,8 +58,11 @@ export interface SyncActivities {
   holdPatient(input: HoldPatientInput): Promise<void>;
   /** Removes the patients that are held for a question, as `removePatient` does. Heartbeats. */
   removeHeld(input: { readonly heldFor: string }): Promise<void>;
-  /** Makes all patients pending whose care state is `reported-not-insured`. Heartbeats. */
-  reopenReported(): Promise<void>;
+  /**
+   * Makes all patients pending whose care state is `reported-not-insured`. Heartbeats.
+   * @param input.nextQuestion the question that later answers 410 would raise: a late attempt leaves its patients alone
+   */
+  reopenReported(input: { readonly nextQuestion: string }): Promise<void>;
   /** Adds an issue to a run. Adding the same issue again changes nothing. */
   recordIssue(input: RecordIssueInput): Promise<void>;
 }
@@ -101,6 +112,8 @@ export interface PendingCursor {
 
 export interface ListPendingInput extends PendingCursor {
   readonly limit: number;
+  /** PatientCounts.pendingShards: the other shards are not read. Absent: all are read */
+  readonly pendingShards?: string;
 }
 
 export interface ListPendingResult {
@@ -113,6 +126,8 @@ export interface PatientCounts {
   readonly stored: number;
   /** stored patients whose care state is `pending` */
   readonly pending: number;
+  /** the shards that have pending patients, as shardSetOf returns them; absent if 0.2.0 has counted */
+  readonly pendingShards?: string;
   /** patients marked as being removed that still exist */
   readonly removing: number;
   /** stored patients whose care state is `reported-not-insured` */
@@ -153,8 +168,24 @@ export interface HoldPatientInput {
   readonly heldFor: string;
 }
 
-/** Identifies a list that was applied completely. */
-export interface AppliedListVersion {
+/** Which lists of an insurer the tables hold. */
+export interface ListState {
+  /** number of lists whose writes have begun; it orders them */
+  readonly epoch: number;
+  /** the list that was applied completely last; absent if it had no ETag, or if another one has begun since */
+  readonly applied?: { readonly listId: string; readonly etag: string };
+}
+
+export interface SweepRunInput {
+  readonly insurerId: string;
+  readonly runId: string;
+  /** number of lists that the run has fetched; their IDs are `{runId}-1` and so on */
+  readonly listCount: number;
+}
+
+export interface BeginListInput {
+  readonly insurerId: string;
   readonly listId: string;
-  readonly etag: string;
+  /** ListState.epoch, as read before */
+  readonly epoch: number;
 }

@@ -17,6 +17,7 @@ import {
   countReopened,
   countUnapproved,
   countUnchangedList,
+  endRun,
   type PatientOutcome,
   type Run,
   startRun,
@@ -63,6 +64,8 @@ export interface DailySync {
   readonly isContinueDue: boolean;
   /** where to continue among the pending patients; absent once each has been synced */
   readonly cursor?: PendingCursor | undefined;
+  /** the only shards in which a patient can be pending, as shardSetOf returns them; absent if any can */
+  readonly pendingShards?: string | undefined;
   /** `listPending` is in progress */
   readonly isListingPending: boolean;
   /** number of saves so far */
@@ -105,10 +108,10 @@ export type Step =
   | { readonly name: 'awaiting-decision' }
   /** `isSaved`: the workflow may continue as new */
   | { readonly name: 'continuing'; readonly revision: number; readonly isSaved: boolean }
-  /** sweeps, then saves the finished run with this revision */
-  | { readonly name: 'ending'; readonly finished?: Run; readonly revision?: number }
-  /** cancelled: starts nothing, and waits until nothing is in progress */
-  | { readonly name: 'stopping' }
+  /** sweeps, then saves the finished run with this revision. `isStopped`: a trigger does not take the run further */
+  | { readonly name: 'ending'; readonly isStopped: boolean; readonly finished?: Run; readonly revision?: number }
+  /** starts nothing, and waits until nothing is in progress */
+  | { readonly name: 'stopping'; readonly as: 'cancelled' | 'internal' }
   | { readonly name: 'done' };
 
 export interface PatientInProgress {
@@ -166,9 +169,9 @@ export type Command =
   /** removalsFinished */
   | { readonly do: 'finishRemovals' }
   /** reopened */
-  | { readonly do: 'reopenReported' }
+  | { readonly do: 'reopenReported'; readonly nextQuestion: string }
   /** pendingListed */
-  | { readonly do: 'listPending'; readonly from: PendingCursor }
+  | { readonly do: 'listPending'; readonly from: PendingCursor; readonly pendingShards?: string }
   /** patientEnded or patientNotInsured */
   | { readonly do: 'syncPatient'; readonly patientRef: string }
   /** patientEnded with `not-insured` */
@@ -192,7 +195,7 @@ export type Command =
   /** saveDue, some seconds later */
   | { readonly do: 'saveLater' }
   /** swept */
-  | { readonly do: 'sweep' };
+  | { readonly do: 'sweep'; readonly listCount: number };
 
 /** What has happened. `atMs`: epoch ms. */
 export type DailySyncEvent = { readonly atMs: number } & (
@@ -231,9 +234,9 @@ export type DailySyncEvent = { readonly atMs: number } & (
   | { readonly on: 'swept' }
   | { readonly on: 'continueAsNewSuggested' }
   | { readonly on: 'cancelRequested'; readonly by: string; readonly reason: string }
-  /** the workflow was cancelled */
-  | { readonly on: 'cancelled' }
-  /** nothing is in progress any more after `cancelled` */
+  /** the workflow was cancelled, or a command has failed that never should */
+  | { readonly on: 'stopping'; readonly as: 'cancelled' | 'internal' }
+  /** nothing is in progress any more after `stopping` */
   | { readonly on: 'stopped' }
 );
 
@@ -396,6 +399,7 @@ class Draft {
       case 'counted':
         if (step.name !== 'counting') return;
         state.stored = event.stored;
+        state.pendingShards = event.pendingShards;
         if (step.list === 'unchanged') state.run = countUnchangedList(state.run, event.stored);
         state.step = { ...step, pending: event.pending, waitsFor: [] };
         if (event.removing > 0) this.#waitFor('finishRemovals');
@@ -406,6 +410,7 @@ class Draft {
         return;
       case 'reopened':
         state.run = countReopened(state.run);
+        state.pendingShards = undefined; // reopened patients can be in any shard
         this.#waitNoMore('reopenReported');
         return;
 
@@ -445,12 +450,13 @@ class Draft {
       case 'cancelRequested':
         state.run = { ...state.run, cancellation: { by: event.by, reason: event.reason } };
         return;
-      case 'cancelled':
-        state.step = { name: 'stopping' };
+      case 'stopping':
+        state.step = { name: 'stopping', as: event.as };
         return;
       case 'stopped':
-        state.step = { name: 'ending', finished: { ...state.run, state: 'cancelled' } };
-        this.#do({ do: 'sweep' });
+        if (step.name !== 'stopping') return;
+        state.step = { name: 'ending', isStopped: true, finished: endRun(state.run, step.as) };
+        this.#sweep();
         return;
     }
   }
@@ -522,8 +528,8 @@ class Draft {
       state.step = { name: 'awaiting-decision' };
       this.#save();
     } else {
-      state.step = { name: 'ending' };
-      this.#do({ do: 'sweep' });
+      state.step = { name: 'ending', isStopped: false };
+      this.#sweep();
     }
   }
 
@@ -592,7 +598,7 @@ class Draft {
     const { step } = this.#state;
     if (step.name !== 'counting') return;
     this.#state.step = { ...step, pending: step.pending + morePending, waitsFor: [...step.waitsFor, command] };
-    this.#do({ do: command });
+    this.#do(command === 'reopenReported' ? { do: command, nextQuestion: this.#heldQuestionId } : { do: command });
   }
 
   #waitNoMore(command: 'finishRemovals' | 'reopenReported'): void {
@@ -619,20 +625,27 @@ class Draft {
     if (page.length > 0 || step.next === undefined || state.isListingPending) return;
     if (state.patients.length >= state.limits.syncWindow) return;
     state.isListingPending = true;
-    this.#do({ do: 'listPending', from: step.next });
+    const { pendingShards } = state;
+    this.#do({ do: 'listPending', from: step.next, ...(pendingShards !== undefined && { pendingShards }) });
+  }
+
+  /** Names the open question about answers 410, or the next one. */
+  get #heldQuestionId(): string {
+    const { run, notInsured } = this.#state;
+    return `${run.runId}-not-insured-${notInsured.number}`;
   }
 
   /** Takes a 410: removes the patient, or holds the patient back if there are too many. */
   #removeOrHold({ patientRef, revision, atMs }: Extract<DailySyncEvent, { on: 'patientNotInsured' }>): void {
     const state = this.#state;
-    const { number, removed, isRejected } = state.notInsured;
+    const { removed, isRejected } = state.notInsured;
     const seen = { patientRef, ...(revision !== undefined && { revision }) };
     if (!isRejected && !state.heldQuestion && removed < notInsuredLimit(state.stored, state.limits)) {
       state.notInsured = { ...state.notInsured, removed: removed + 1 };
       this.#do({ do: 'removePatient', ...seen });
       return;
     }
-    const listId = `${state.run.runId}-not-insured-${number}`;
+    const listId = this.#heldQuestionId;
     if (!isRejected) {
       const at = new Date(atMs).toISOString();
       const { receivedAt, removals } = state.heldQuestion ?? { receivedAt: at, removals: 0 };
@@ -726,17 +739,14 @@ class Draft {
 
   #takeSwept(step: Extract<Step, { name: 'ending' }>, atMs: number): void {
     const state = this.#state;
-    const isCancelled = step.finished !== undefined;
-    if (state.isListDue && !isCancelled) {
+    if (state.isListDue && !step.isStopped) {
       state.step = { name: 'draining' }; // a trigger has come during the sweep
       return;
     }
-    const finished: Run = {
-      ...(step.finished ?? { ...state.run, phase: 'done', state: state.hasListFailed ? 'failed' : 'completed' }),
-      finishedAtMs: atMs,
-    };
+    const ended = step.finished ?? endRun(state.run, state.hasListFailed ? 'list-unusable' : 'completed');
+    const finished: Run = { ...ended, finishedAtMs: atMs };
     this.#save(finished);
-    state.step = { name: 'ending', finished, revision: state.revision };
+    state.step = { ...step, finished, revision: state.revision };
   }
 
   #takeSaved(revision: number): void {
@@ -744,7 +754,7 @@ class Draft {
     const { step } = state;
     if (step.name === 'continuing' && step.revision === revision) state.step = { ...step, isSaved: true };
     if (step.name !== 'ending' || step.revision !== revision || step.finished === undefined) return;
-    if (state.isListDue && step.finished.state !== 'cancelled') {
+    if (state.isListDue && !step.isStopped) {
       state.step = { name: 'draining' }; // a trigger has come: the run continues, and no query has reported its end
       return;
     }
@@ -767,6 +777,10 @@ class Draft {
     this.#do({ do: 'save', revision, run, line, question: openQuestion(this.#state) });
   }
 
+  #sweep(): void {
+    this.#do({ do: 'sweep', listCount: this.#state.listCount });
+  }
+
   #saveLater(): void {
     if (this.#state.isSaveDue) return;
     this.#state.isSaveDue = true;
@@ -778,5 +792,5 @@ class Draft {
   }
 }
 
-/** Returns whether a command is carried out even after a cancellation: it completes what a 410 has begun. */
+/** Returns whether a command is carried out even while the run is stopping: it completes what a 410 has begun. */
 const isCompensation = ({ do: name }: Command): boolean => name === 'removePatient' || name === 'holdPatient';

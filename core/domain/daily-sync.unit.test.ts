@@ -66,8 +66,8 @@ function openRun(state: DailySync = startDailySync(runId, limits, 0)) {
       run.end('applyList', { on: 'applied', counts, recentRemovals });
       return listId;
     },
-    count({ stored = 100, pending = 0, reported = 0 } = {}) {
-      run.end('countPatients', { on: 'counted', stored, pending, removing: 0, reported });
+    count({ stored = 100, pending = 0, reported = 0, pendingShards = '0' } = {}) {
+      run.end('countPatients', { on: 'counted', stored, pending, pendingShards, removing: 0, reported });
     },
     listPending(...patientRefs: string[]) {
       run.end('listPending', { on: 'pendingListed', patientRefs });
@@ -115,6 +115,30 @@ test('a run lists, splits, applies, counts, fetches, sweeps and ends', () => {
   run.save();
   expect(run.state).toMatchObject({ step: { name: 'done' }, run: { state: 'completed', unapprovedRemovals: 2 } });
   expect(run.state.run.careRecords).toMatchObject({ total: 3, done: 3 });
+});
+
+test('only shards with pending patients are asked for them, also after continue-as-new', () => {
+  const run = openRun();
+  run.tell({ on: 'started' });
+  run.applyList();
+  run.endTask('completeList');
+  run.endTask('deleteList');
+  run.count({ pending: 1, pendingShards: '8' });
+  expect(run.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0 }, pendingShards: '8' });
+  const next = openRun(carriedOver(run.state));
+  next.tell({ on: 'pendingListed', patientRefs: [] });
+  expect(next.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0 }, pendingShards: '8' });
+});
+
+test('once reported patients have been reopened, all shards are asked for pending patients', () => {
+  const run = openRun();
+  run.tell({ on: 'started' });
+  run.applyList();
+  run.endTask('completeList');
+  run.endTask('deleteList');
+  run.count({ pending: 1, reported: 1, pendingShards: '8' });
+  run.end('reopenReported', { on: 'reopened' });
+  expect(run.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0 } });
 });
 
 test('a decision about an older list is rejected while a newer one is due, and removes nobody on it', () => {
@@ -311,7 +335,7 @@ test('the run continues as new only when nothing is in progress, and carries its
 
   const next = openRun(carriedOver(run.state));
   next.tell({ on: 'started' });
-  expect(next.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0, after: second } });
+  expect(next.all()).toContainEqual({ do: 'listPending', from: { shardIndex: 0, after: second }, pendingShards: '0' });
   expect(next.decide('approve', listId)).toBeUndefined();
   expect(next.open).toContain('removeGone');
 });
@@ -347,7 +371,7 @@ test('removals that a cancelled run has begun count as unapproved, because nobod
   run.tell({ on: 'started' });
   run.applyList({ gone: 4 });
   expect(run.open).toEqual(['removeGone']);
-  run.tell({ on: 'cancelled' });
+  run.tell({ on: 'stopping', as: 'cancelled' });
   run.tell({ on: 'stopped' });
   run.end('sweep', { on: 'swept' });
   run.save();
@@ -364,7 +388,7 @@ test('a cancelled run starts nothing, but completes what a 410 has begun', () =>
   const [first = '', second = '', third = ''] = patientRefs(3);
   run.listPending(first, second, third);
   run.tell({ on: 'cancelRequested', by, reason: 'a test' });
-  run.tell({ on: 'cancelled' });
+  run.tell({ on: 'stopping', as: 'cancelled' });
   run.end('syncPatient', { on: 'patientNotInsured', patientRef: first, lineUse: zeroLineUse });
   expect(run.open).toEqual(['syncPatient', 'removePatient']);
   run.end('removePatient', { on: 'patientEnded', patientRef: first, outcome: 'not-insured' });
@@ -372,4 +396,16 @@ test('a cancelled run starts nothing, but completes what a 410 has begun', () =>
   run.end('sweep', { on: 'swept' });
   run.save();
   expect(run.state).toMatchObject({ step: { name: 'done' }, run: { state: 'cancelled', cancellation: { by } } });
+});
+
+test('a run that fails unexpectedly sweeps, and is stored as failed, even if a trigger has come', () => {
+  const run = openRun();
+  run.tell({ on: 'started' });
+  run.tell({ on: 'stopping', as: 'internal' });
+  run.tell({ on: 'triggered' });
+  run.tell({ on: 'stopped' });
+  expect(run.open).toContain('sweep');
+  run.end('sweep', { on: 'swept' });
+  run.save();
+  expect(run.state).toMatchObject({ step: { name: 'done' }, run: { state: 'failed', failure: 'internal' } });
 });

@@ -4,6 +4,13 @@ import type { MadeDecision, RemovalQuestion } from './removal-decision.ts';
 export const phases = ['list', 'split', 'diff', 'apply', 'care-records', 'done'] as const;
 export type Phase = (typeof phases)[number];
 export type RunState = 'running' | 'completed' | 'failed' | 'cancelled';
+/**
+ * Why a run has failed:
+ * - list-unusable: the insurer's list could not be used; the care records of pending patients were fetched
+ * - internal: an error of epa-sync itself, which the log of the workers shows
+ */
+export const runFailures = ['list-unusable', 'internal'] as const;
+export type RunFailure = (typeof runFailures)[number];
 
 /**
  * The progress of a run, as management sees it (docs/explanation/the-daily-run.md, "Progress"). Times are ISO 8601 UTC.
@@ -21,6 +28,8 @@ export interface Progress {
   readonly decisions?: readonly MadeDecision[];
   readonly startedAt: string;
   readonly finishedAt?: string;
+  /** of a failed run; absent in runs of 0.2.0: list-unusable */
+  readonly failure?: RunFailure;
   /** of a cancelled run: who cancelled it, and why */
   readonly cancellation?: { readonly by: string; readonly reason: string };
   /** true if no worker answered and this is the last stored progress */

@@ -1,7 +1,7 @@
 import type { ListCounts } from './diff.ts';
 import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
-import { failureRateOf, type Phase, type Progress, type RunState } from './progress.ts';
+import { failureRateOf, type Phase, type Progress, type RunFailure, type RunState } from './progress.ts';
 import { countFinished, etaSeconds, type RecentRate, ratePerMinute, startRate } from './rate.ts';
 import { decisionsMax, type MadeDecision, type RemovalQuestion } from './removal-decision.ts';
 
@@ -10,6 +10,8 @@ export interface Run {
   readonly runId: string;
   readonly startedAtMs: number;
   readonly state: RunState;
+  /** why a failed run has failed */
+  readonly failure?: RunFailure;
   readonly phase: Phase;
   readonly finishedAtMs?: number;
   /** decisions of operators about removals, oldest first */
@@ -117,6 +119,20 @@ export const countPending = (run: Run, pending: number): Run => {
   };
 };
 
+/** Returns a run as it ends. `list-unusable` and `internal` are failures. */
+export const endRun = (run: Run, as: 'completed' | 'cancelled' | RunFailure): Run => {
+  switch (as) {
+    case 'completed':
+      return { ...run, phase: 'done', state: as };
+    case 'cancelled':
+      return { ...run, state: as };
+    case 'list-unusable':
+      return { ...run, phase: 'done', state: 'failed', failure: as };
+    case 'internal':
+      return { ...run, state: 'failed', failure: as };
+  }
+};
+
 export type PatientOutcome = 'done' | 'not-insured' | 'held' | 'permanently-failed' | 'exhausted' | 'gone';
 
 /**
@@ -160,6 +176,7 @@ export function progressOf(run: Run, line: LineState, nowMs: number, question?: 
     decisions: run.decisions,
     startedAt: new Date(run.startedAtMs).toISOString(),
     ...(run.finishedAtMs !== undefined && { finishedAt: new Date(run.finishedAtMs).toISOString() }),
+    ...(run.failure !== undefined && { failure: run.failure }),
     ...(run.state === 'cancelled' && run.cancellation && { cancellation: run.cancellation }),
     stale: false,
     patients: run.patients,

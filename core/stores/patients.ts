@@ -3,6 +3,7 @@ import {
   type DynamoDBDocumentClient,
   GetCommand,
   paginateQuery,
+  paginateScan,
   TransactWriteCommand,
   UpdateCommand,
   type UpdateCommandInput,
@@ -37,11 +38,19 @@ export interface ListedPatient {
   readonly contentHash: string;
 }
 
-/** The facts about a stored patient that the diff needs. */
-export interface ShardItem {
-  readonly patientRef: string;
-  /** grows with each write about the list entry; a write names the revision that its attempt has read */
+/** What an attempt has read of an item, and names in its write. */
+export interface SeenItem {
+  /** grows with each write about the list entry */
   readonly revision: number;
+  /** of a large entry: what the next one replaces */
+  readonly bodyParts?: EntryParts;
+  /** of a large entry that 0.2.0 has stored */
+  readonly bodyRef?: PayloadReference;
+}
+
+/** The facts about a stored patient that the diff needs. */
+export interface ShardItem extends SeenItem {
+  readonly patientRef: string;
   readonly contentHash: string;
   readonly careState: CareState;
   /** the list that stored or changed this item last, so that a repeated diff of the same list counts it the same way */
@@ -51,11 +60,15 @@ export interface ShardItem {
 }
 
 /** A patient who is being removed, or a tombstone. */
-export interface RemovedItem {
+export interface RemovedItem extends SeenItem {
   readonly patientRef: string;
-  readonly revision: number;
   readonly isTombstone: boolean;
   readonly goneIn?: string;
+}
+
+/** What a count of all patients reads of one. */
+export interface CountedPatient extends Pick<ShardItem, 'patientRef' | 'revision' | 'careState'> {
+  readonly isBeingRemoved: boolean;
 }
 
 /** The patients of one shard as of one read. */
@@ -84,25 +97,25 @@ export interface PatientsStore {
   readShard(shard: string): Promise<Shard>;
   /**
    * Stores new patients with careState `pending`. Idempotent.
-   * @param seen the revisions of those that `readShard` has returned as removed
+   * @param seen what `readShard` has returned of those, as removed
    * @throws PatientChanged if an item is not as `seen` and this list has not stored it
    */
   storeNew(
     patients: readonly ListedPatient[],
     listId: string,
-    seen?: ReadonlyMap<string, number>,
+    seen?: ReadonlyMap<string, SeenItem>,
     writeGuard?: WriteGuard,
   ): Promise<void>;
   /**
    * Stores changed master data of stored patients. A careState `failed` becomes `pending`. Idempotent. Does nothing for
    * patients that are unknown or being removed.
-   * @param seen the revisions that `readShard` has returned
+   * @param seen what `readShard` has returned of those
    * @throws PatientChanged if a revision is another one and this list has not stored the change
    */
   storeChanged(
     patients: readonly ListedPatient[],
     listId: string,
-    seen: ReadonlyMap<string, number>,
+    seen: ReadonlyMap<string, SeenItem>,
     writeGuard?: WriteGuard,
   ): Promise<void>;
   /**
@@ -118,15 +131,10 @@ export interface PatientsStore {
   /** Returns at most `limit` pending patientRefs of a shard after `after`, in order. */
   listPending(shard: string, after: string | undefined, limit: number): Promise<string[]>;
   /**
-   * Counts the stored patients of a shard, those that are pending and those that are reported as not insured, and lists
-   * the patients that are being removed.
+   * Reads one segment of the table, strongly consistent, without tombstones. All segments together have each patient
+   * once. A query for each shard would cost as many read units, but 256 calls even if there are few patients.
    */
-  countShard(shard: string): Promise<{
-    readonly stored: number;
-    readonly pending: number;
-    readonly reported: number;
-    readonly removing: readonly Pick<ShardItem, 'patientRef' | 'revision'>[];
-  }>;
+  scan(segment: number, segments: number): AsyncIterable<CountedPatient>;
   /** Reads a patient; undefined if unknown or being removed. */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;
@@ -178,8 +186,11 @@ export interface PatientsStore {
   hold(patientRef: string, revision: number | undefined, heldFor: string): Promise<void>;
   /** Lists the patients of a shard that are held for a question, also those that are being removed. */
   listHeld(shard: string, heldFor: string): AsyncIterable<Pick<ShardItem, 'patientRef' | 'revision'>>;
-  /** Makes the reported patients of a shard pending, with a new revision. Idempotent. */
-  reopenReported(shard: string): Promise<void>;
+  /**
+   * Makes the reported patients of a shard pending, with a new revision. Idempotent.
+   * @param nextQuestion patients who are held for this question stay: they were reported afterwards
+   */
+  reopenReported(shard: string, nextQuestion: string, writeGuard?: WriteGuard): Promise<void>;
   /**
    * Marks a patient as being removed. Returns the list that stored or changed it last; undefined if there is no such
    * patient, or it has another revision.
@@ -257,9 +268,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
    * Returns how a new entry is stored, and the writes of its parts and of those that it replaces. They belong into the same
    * transaction as the patient's item, so that a crash leaves no part behind.
    */
-  const place = ({ patientRef, body }: ListedPatient, revision: number, replaced: PatientItem | undefined) => {
-    const isCurrent = (replaced?.revision ?? 0) + 1 === revision; // otherwise the transaction fails
-    const deletions = isCurrent && replaced?.bodyParts ? deletionsOf(patientRef, replaced.bodyParts) : [];
+  const place = ({ patientRef, body }: ListedPatient, revision: number, replaced: SeenItem | undefined) => {
+    const deletions = replaced?.bodyParts ? deletionsOf(patientRef, replaced.bodyParts) : [];
     if (Buffer.byteLength(body) <= bodyInItemBytes)
       return { value: body, set: '#body', remove: 'bodyParts, bodyRef', writes: deletions };
     const { parts, puts } = splitEntry(patientRef, revision, body);
@@ -284,6 +294,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       ...input,
     };
     try {
+      await writeGuard?.confirm?.();
       writeGuard?.check();
       if (writes.length === 0) {
         const command = new UpdateCommand({ ReturnValues: 'ALL_OLD', ...write });
@@ -386,13 +397,15 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         'careState',
         'listed',
         'goneIn',
+        'bodyParts',
+        'bodyRef',
         'removing',
         'expiresAt',
       ] as const;
       for await (const { removing, expiresAt, revision = 0, ...item } of query(shard, attributes, 'all')) {
-        const { patientRef, goneIn } = item;
+        const { contentHash: _, careState: __, listed: ___, ...kept } = item;
         if (!removing && expiresAt === undefined) stored.push({ ...item, revision });
-        else removed.push({ patientRef, revision, isTombstone: expiresAt !== undefined, ...(goneIn && { goneIn }) });
+        else removed.push({ ...kept, revision, isTombstone: expiresAt !== undefined });
       }
       return { stored, removed };
     },
@@ -400,9 +413,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async storeNew(patients, listId, seen = new Map(), writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
-        const seenRevision = seen.get(patientRef);
-        const replaced = seenRevision === undefined ? undefined : await readItem(patientRef);
-        const next = (seenRevision ?? 0) + 1;
+        const replaced = seen.get(patientRef);
+        const next = (replaced?.revision ?? 0) + 1;
         const { value, set, remove, writes } = place(patient, next, replaced);
         const before = await update(
           patientRef,
@@ -412,9 +424,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
               REMOVE ${remove}, #removing, notInsured, careVersion, discardedVersion,
               discardedVersions, lastSync, goneIn, heldFor, expiresAt`,
             ConditionExpression:
-              seenRevision === undefined
+              replaced === undefined
                 ? 'attribute_not_exists(patientRef)'
-                : `(attribute_exists(#removing) OR attribute_exists(expiresAt)) AND ${isSeen('revision', seenRevision)}`,
+                : `(attribute_exists(#removing) OR attribute_exists(expiresAt)) AND ${isSeen('revision', replaced.revision)}`,
             ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
             ExpressionAttributeValues: {
               ':kvnr': kvnr,
@@ -423,7 +435,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
               ':pending': 'pending',
               ':body': value,
               ':next': next,
-              ...(seenRevision !== undefined && { ':revision': seenRevision }),
+              ...(replaced !== undefined && { ':revision': replaced.revision }),
             },
           },
           writeGuard,
@@ -439,8 +451,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async storeChanged(patients, listId, seen, writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash } = patient;
-        const revision = seen.get(patientRef) ?? 0;
-        const replaced = await readItem(patientRef);
+        const replaced = seen.get(patientRef);
+        const revision = replaced?.revision ?? 0;
         const { value, set, remove, writes } = place(patient, revision + 1, replaced);
         const change = async (from: 'failed' | 'any other') =>
           await update(
@@ -503,19 +515,22 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return patientRefs;
     },
 
-    async countShard(shard) {
-      const counts = { stored: 0, pending: 0, reported: 0, removing: [] as { patientRef: string; revision: number }[] };
-      for await (const { patientRef, revision = 0, careState, removing } of query(
-        shard,
-        ['patientRef', 'revision', 'careState', 'removing'],
-        'patients',
-      )) {
-        if (removing) counts.removing.push({ patientRef, revision });
-        else counts.stored += 1;
-        if (!removing && careState === 'pending') counts.pending += 1;
-        if (!removing && careState === 'reported-not-insured') counts.reported += 1;
-      }
-      return counts;
+    async *scan(segment, segments) {
+      const pages = paginateScan(
+        { client: dynamo },
+        {
+          TableName: patientsTable,
+          ConsistentRead: true,
+          Segment: segment,
+          TotalSegments: segments,
+          FilterExpression: 'attribute_not_exists(expiresAt)',
+          ProjectionExpression: 'patientRef, revision, careState, #removing',
+          ExpressionAttributeNames: namesOf('removing'),
+        },
+      );
+      for await (const { Items } of pages)
+        for (const { patientRef, revision = 0, careState, removing = false } of (Items ?? []) as PatientItem[])
+          yield { patientRef, revision, careState, isBeingRemoved: removing };
     },
 
     async get(patientRef) {
@@ -683,21 +698,24 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         if (item.heldFor === heldFor) yield { patientRef: item.patientRef, revision: item.revision ?? 0 };
     },
 
-    async reopenReported(shard) {
+    async reopenReported(shard, nextQuestion, writeGuard) {
       const attributes = ['patientRef', 'careState', 'revision'] as const;
       for await (const { patientRef, careState, revision = 0 } of query(shard, attributes, 'patients')) {
         if (careState !== 'reported-not-insured') continue;
-        await update(patientRef, {
+        const reopened: Omit<UpdateCommandInput, 'TableName' | 'Key'> = {
           // the new revision stops a removal that has begun before, and a late attempt that reopens the patient again
           UpdateExpression: 'SET careState = :pending, revision = :next REMOVE notInsured, heldFor',
-          ConditionExpression: `${isStored} AND careState = :reported AND ${isSeen('revision', revision)}`,
+          ConditionExpression: `${isStored} AND careState = :reported AND ${isSeen('revision', revision)}
+            AND (attribute_not_exists(heldFor) OR heldFor <> :nextQuestion)`,
           ExpressionAttributeValues: {
             ':pending': 'pending',
             ':reported': 'reported-not-insured',
             ':revision': revision,
             ':next': revision + 1,
+            ':nextQuestion': nextQuestion,
           },
-        });
+        };
+        await update(patientRef, reopened, writeGuard);
       }
     },
 

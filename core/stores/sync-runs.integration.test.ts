@@ -8,10 +8,17 @@ const { syncRuns } = openEmulatedStores();
 const progressFor = (runId: string, phase: 'list' | 'done' = 'list') =>
   progressOf({ ...startRun(runId, 0), phase }, { state: 'open', busy: false }, 0);
 
+async function beginList(insurerId: string, listId: string): Promise<void> {
+  const { epoch } = await syncRuns.readListState(insurerId);
+  expect(await syncRuns.beginList(insurerId, listId, epoch)).toBe(true);
+}
 async function applyList(insurerId: string, listId: string, etag: string): Promise<void> {
-  await syncRuns.beginList(insurerId, listId);
+  await beginList(insurerId, listId);
+  await syncRuns.endEntries(insurerId, listId);
   await syncRuns.completeList(insurerId, listId, etag);
 }
+
+const appliedList = async (insurerId: string) => (await syncRuns.readListState(insurerId)).applied;
 
 test('the last progress of a run is stored, and a late one changes nothing', async () => {
   const insurerId = randomUUID();
@@ -72,28 +79,41 @@ test('a patient who fails twice in one run is one issue, with the last reason', 
 
 test('the list that was applied last is stored', async () => {
   const insurerId = randomUUID();
-  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+  expect(await appliedList(insurerId)).toBeUndefined();
   await applyList(insurerId, 'l1', '"e1"');
   await applyList(insurerId, 'l2', 'W/"e2"');
-  expect(await syncRuns.readAppliedList(insurerId)).toEqual({ listId: 'l2', etag: 'W/"e2"' });
+  expect(await appliedList(insurerId)).toEqual({ listId: 'l2', etag: 'W/"e2"' });
 });
 
 test('from the first write of another list on, no list is applied until that one is complete', async () => {
   const insurerId = randomUUID();
   await applyList(insurerId, 'l1', '"e1"');
-  await syncRuns.beginList(insurerId, 'l2');
-  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+  await beginList(insurerId, 'l2');
+  expect(await appliedList(insurerId)).toBeUndefined();
   await syncRuns.completeList(insurerId, 'l1', '"e1"'); // late: another list has begun since
-  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+  expect(await appliedList(insurerId)).toBeUndefined();
   await syncRuns.completeList(insurerId, 'l2', undefined);
-  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+  expect(await appliedList(insurerId)).toBeUndefined();
+});
+
+test('of two lists that begin at the same time one is refused, and a late attempt of an earlier one changes nothing', async () => {
+  const insurerId = randomUUID();
+  const { epoch } = await syncRuns.readListState(insurerId);
+  expect(await syncRuns.beginList(insurerId, 'l1', epoch)).toBe(true);
+  expect(await syncRuns.beginList(insurerId, 'l1', epoch)).toBe(true); // its answer was lost
+  expect(await syncRuns.beginList(insurerId, 'other', epoch)).toBe(false);
+  expect(await syncRuns.isApplying(insurerId, 'l1', 'entries')).toBe(true);
+  await applyList(insurerId, 'l2', '"e2"');
+  expect(await syncRuns.beginList(insurerId, 'l1', epoch)).toBe(false);
+  expect(await syncRuns.isApplying(insurerId, 'l1', 'entries')).toBe(false);
+  expect(await appliedList(insurerId)).toEqual({ listId: 'l2', etag: '"e2"' });
 });
 
 test('completing a list twice changes nothing', async () => {
   const insurerId = randomUUID();
   await applyList(insurerId, 'l1', '"e1"');
   await syncRuns.completeList(insurerId, 'l1', '"e1"');
-  expect(await syncRuns.readAppliedList(insurerId)).toEqual({ listId: 'l1', etag: '"e1"' });
+  expect(await appliedList(insurerId)).toEqual({ listId: 'l1', etag: '"e1"' });
 });
 
 test('a run has one sample for each change', async () => {
@@ -122,5 +142,37 @@ test('an applied list can be forgotten', async () => {
   await applyList(insurerId, 'l', '"e"');
   await syncRuns.forgetAppliedList(insurerId);
   await syncRuns.forgetAppliedList(insurerId);
-  expect(await syncRuns.readAppliedList(insurerId)).toBeUndefined();
+  expect(await appliedList(insurerId)).toBeUndefined();
+});
+
+test('a list that is being applied is fetched again if it is forgotten meanwhile, and its removals are carried out', async () => {
+  const insurerId = randomUUID();
+  await beginList(insurerId, 'l1');
+  await syncRuns.forgetAppliedList(insurerId);
+  expect(await syncRuns.isApplying(insurerId, 'l1', 'entries')).toBe(true);
+  await syncRuns.endEntries(insurerId, 'l1');
+  await syncRuns.completeList(insurerId, 'l1', '"e1"');
+  expect(await appliedList(insurerId)).toBeUndefined();
+  await applyList(insurerId, 'l2', '"e2"');
+  expect(await appliedList(insurerId)).toEqual({ listId: 'l2', etag: '"e2"' });
+});
+
+test('first the entries of a list may be written, then its removals, and nothing once its run has ended', async () => {
+  const insurerId = randomUUID();
+  const written = async () => ({
+    entries: await syncRuns.isApplying(insurerId, 'run-1', 'entries'),
+    removals: await syncRuns.isApplying(insurerId, 'run-1', 'removals'),
+  });
+  await beginList(insurerId, 'run-1');
+  expect(await written()).toEqual({ entries: true, removals: false });
+  await syncRuns.endEntries(insurerId, 'run-1');
+  await syncRuns.endEntries(insurerId, 'run-1');
+  expect(await written()).toEqual({ entries: false, removals: true });
+  await syncRuns.abandonLists(insurerId, ['run-2', 'run-12']);
+  expect(await written()).toEqual({ entries: false, removals: true });
+  await syncRuns.abandonLists(insurerId, ['run-2', 'run-1']);
+  expect(await written()).toEqual({ entries: false, removals: false });
+  await syncRuns.endEntries(insurerId, 'run-1'); // late
+  await syncRuns.completeList(insurerId, 'run-1', '"e1"'); // late
+  expect(await appliedList(insurerId)).toBeUndefined();
 });

@@ -1,12 +1,13 @@
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import {
-  DeleteCommand,
   type DynamoDBDocumentClient,
   GetCommand,
   PutCommand,
   QueryCommand,
+  UpdateCommand,
+  type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
-import type { AppliedListVersion } from '../contract/sync-activities.ts';
+import type { ListState } from '../contract/sync-activities.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { Progress } from '../domain/progress.ts';
 import { addSample, type RunSample } from '../domain/run-sample.ts';
@@ -35,10 +36,20 @@ export interface SyncRunsStore {
    * @param after `lastKey` of the page before
    */
   listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
-  readAppliedList(insurerId: string): Promise<AppliedListVersion | undefined>;
-  /** Forgets the applied list, because the writes of another one begin. Idempotent. */
-  beginList(insurerId: string, listId: string): Promise<void>;
-  /** Stores a list as applied. Does nothing if another list has begun since. Without an ETag, no list is applied. Idempotent. */
+  readListState(insurerId: string): Promise<ListState>;
+  /**
+   * Forgets the applied list, because the writes of another one begin. Idempotent.
+   * @param epoch ListState.epoch, as read before
+   * @returns false if another list has begun since
+   */
+  beginList(insurerId: string, listId: string, epoch: number): Promise<boolean>;
+  /** Returns whether this list is the last one that has begun, and this part of it is being written. */
+  isApplying(insurerId: string, listId: string, part: ListPart): Promise<boolean>;
+  /** Goes on from the entries of a list to its removals. Does nothing if another list has begun since. Idempotent. */
+  endEntries(insurerId: string, listId: string): Promise<void>;
+  /** Ensures that no part of some lists is written any more, because their run ends. Idempotent. */
+  abandonLists(insurerId: string, listIds: readonly string[]): Promise<void>;
+  /** Stores a list as applied. Does nothing if its removals are not being written. Without an ETag, no list is applied. Idempotent. */
   completeList(insurerId: string, listId: string, etag: string | undefined): Promise<void>;
   /** Makes the next run apply its whole list, even if the list has not changed. */
   forgetAppliedList(insurerId: string): Promise<void>;
@@ -49,6 +60,9 @@ export interface SyncRunsStore {
   isPseudonymKey(insurerId: string, keyMark: string): Promise<boolean>;
 }
 
+/** What is written of a list: first its entries, then its removals, once they need no approval or are approved. */
+export type ListPart = 'entries' | 'removals';
+
 interface RunItem {
   readonly insurerId: string;
   readonly runId: string;
@@ -57,8 +71,20 @@ interface RunItem {
   readonly samples?: readonly RunSample[];
 }
 
+/** The lists of an insurer. An item of 0.2.0 has only `list`. */
+interface ListItem {
+  /** number of lists whose writes have begun */
+  readonly epoch?: number;
+  /** the list whose writes have begun last, as `{listId}/{part}`; absent once it is completed or abandoned */
+  readonly applying?: string;
+  readonly list?: NonNullable<ListState['applied']>;
+  /** the list that is being applied must not count as applied: its ETag is not kept */
+  readonly refetch?: true;
+}
+
 const issuesKey = (insurerId: string, runId: string) => `${insurerId}#${runId}`;
 const keyMarkKey = (insurerId: string) => ({ insurerId: `${insurerId}#pseudonyms`, runId: 'key' });
+const partOf = (listId: string, part: ListPart): string => `${listId}/${part}`;
 const appliedListKey = (insurerId: string) => ({ insurerId: `${insurerId}#list`, runId: 'applied' });
 
 /** Returns the sort key of an issue. Issues that replace each other have the same key. */
@@ -95,6 +121,24 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
   const readItem = async (insurerId: string, runId: string): Promise<RunItem | undefined> => {
     const command = new GetCommand({ TableName: syncRunsTable, Key: { insurerId, runId }, ConsistentRead: true });
     return (await dynamo.send(command)).Item as RunItem | undefined;
+  };
+
+  const readListItem = async (insurerId: string): Promise<ListItem> => {
+    const command = new GetCommand({ TableName: syncRunsTable, Key: appliedListKey(insurerId), ConsistentRead: true });
+    return ((await dynamo.send(command)).Item ?? {}) as ListItem;
+  };
+  /** Returns false if the condition does not hold. */
+  const updateList = async (
+    insurerId: string,
+    update: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
+  ): Promise<boolean> => {
+    try {
+      await dynamo.send(new UpdateCommand({ TableName: syncRunsTable, Key: appliedListKey(insurerId), ...update }));
+      return true;
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return false;
+      throw error;
+    }
   };
 
   return {
@@ -145,34 +189,69 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       return { entries: (items as { issue: Issue }[]).map(({ issue }) => issue), ...rest };
     },
 
-    async readAppliedList(insurerId) {
-      const command = new GetCommand({
-        TableName: syncRunsTable,
-        Key: appliedListKey(insurerId),
-        ConsistentRead: true,
-      });
-      return (await dynamo.send(command)).Item?.['list'] as AppliedListVersion | undefined;
+    async readListState(insurerId) {
+      const { epoch = 0, list } = await readListItem(insurerId);
+      return { epoch, ...(list && { applied: list }) };
     },
 
-    async beginList(insurerId, listId) {
-      const Item = { ...appliedListKey(insurerId), applying: listId };
-      await dynamo.send(new PutCommand({ TableName: syncRunsTable, Item }));
+    async beginList(insurerId, listId, epoch) {
+      const hasBegun = await updateList(insurerId, {
+        UpdateExpression: 'SET applying = :entries, epoch = :next REMOVE #list, refetch',
+        ConditionExpression: epoch === 0 ? 'attribute_not_exists(epoch)' : 'epoch = :epoch',
+        ExpressionAttributeNames: { '#list': 'list' },
+        ExpressionAttributeValues: {
+          ':entries': partOf(listId, 'entries'),
+          ':next': epoch + 1,
+          ...(epoch > 0 && { ':epoch': epoch }),
+        },
+      });
+      return hasBegun || (await this.isApplying(insurerId, listId, 'entries'));
+    },
+
+    async isApplying(insurerId, listId, part) {
+      return (await readListItem(insurerId)).applying === partOf(listId, part);
+    },
+
+    async endEntries(insurerId, listId) {
+      await updateList(insurerId, {
+        UpdateExpression: 'SET applying = :removals',
+        ConditionExpression: 'applying = :entries',
+        ExpressionAttributeValues: {
+          ':entries': partOf(listId, 'entries'),
+          ':removals': partOf(listId, 'removals'),
+        },
+      });
+    },
+
+    async abandonLists(insurerId, listIds) {
+      const { applying } = await readListItem(insurerId);
+      if (!listIds.some((listId) => applying === partOf(listId, 'entries') || applying === partOf(listId, 'removals')))
+        return;
+      await updateList(insurerId, {
+        UpdateExpression: 'REMOVE applying',
+        ConditionExpression: 'applying = :applying',
+        ExpressionAttributeValues: { ':applying': applying },
+      });
     },
 
     async completeList(insurerId, listId, etag) {
-      const command = new PutCommand({
-        TableName: syncRunsTable,
-        Item: { ...appliedListKey(insurerId), ...(etag !== undefined && { list: { listId, etag } }) },
-        ConditionExpression: 'applying = :listId',
-        ExpressionAttributeValues: { ':listId': listId },
-      });
-      await dynamo.send(command).catch((error: unknown) => {
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      await updateList(insurerId, {
+        UpdateExpression: etag === undefined ? 'REMOVE applying' : 'SET #list = :list REMOVE applying',
+        ConditionExpression: 'applying = :removals AND attribute_not_exists(refetch)',
+        ...(etag !== undefined && { ExpressionAttributeNames: { '#list': 'list' } }),
+        ExpressionAttributeValues: {
+          ':removals': partOf(listId, 'removals'),
+          ...(etag !== undefined && { ':list': { listId, etag } }),
+        },
       });
     },
 
     async forgetAppliedList(insurerId) {
-      await dynamo.send(new DeleteCommand({ TableName: syncRunsTable, Key: appliedListKey(insurerId) }));
+      await updateList(insurerId, {
+        UpdateExpression: 'SET refetch = :yes REMOVE #list',
+        ExpressionAttributeNames: { '#list': 'list' },
+        ExpressionAttributeValues: { ':yes': true },
+      });
     },
 
     async isPseudonymKey(insurerId, keyMark) {

@@ -18,6 +18,7 @@ import {
   decisionFailures,
   progressQuery,
   type RemovalDecision,
+  stoppingMemo,
   triggerSignal,
 } from '../contract/daily-sync.ts';
 import { dailySyncId, syncTaskQueue } from '../contract/names.ts';
@@ -30,6 +31,7 @@ import type { Stores } from '../stores/open-stores.ts';
 
 export type DailySyncFault =
   | 'no-run'
+  | 'run-stopping'
   | 'no-decision-awaited'
   | 'decision-invalid'
   | 'decision-made'
@@ -57,7 +59,10 @@ export interface ProgressNow extends Progress {
 
 /** Controls the daily sync of one insurer. */
 export interface DailySyncClient {
-  /** Starts a run, or makes the current run fetch the new list. @throws DailySyncError `temporal-unavailable` */
+  /**
+   * Starts a run, or makes the current run fetch the new list. If that one is being stopped, waits for its end.
+   * @throws DailySyncError `run-stopping` if that takes longer than five seconds; `temporal-unavailable`
+   */
   start(): Promise<{ readonly runId: string; readonly joined: boolean }>;
   /**
    * Queries the current run for its progress. If no worker answers within two seconds, returns the stored progress with
@@ -87,8 +92,8 @@ type DailySyncConfig = Pick<
 const serverTimeoutMs = 5_000;
 const queryTimeoutMs = 2_000;
 const updateTimeoutMs = 10_000;
-/** How long the next execution of a run takes to start, after continue-as-new. */
-const continueDelayMs = 200;
+/** Milliseconds between two looks at a run that ends, or continues as new. */
+const pollMs = 200;
 
 export function createDailySyncClient(
   client: Client,
@@ -145,22 +150,37 @@ export function createDailySyncClient(
         removalLimitPercent: config.REMOVAL_LIMIT_PERCENT,
         removalLimitPeople: config.REMOVAL_LIMIT_PEOPLE,
       };
-      try {
-        return await within(client, serverTimeoutMs, async () => {
-          const handle = await client.workflow.signalWithStart(dailySyncWorkflow, {
-            workflowId,
-            taskQueue: syncTaskQueue,
-            args: [input],
-            workflowTaskTimeout: '30 s', // a task that times out leaves results that a query can hand over too early: ADR 0040
-            signal: triggerSignal,
-            signalArgs: [],
-            memo: { runId },
-          });
-          const { memo } = await handle.describe();
-          const currentRunId = String(memo?.['runId'] ?? runId);
-          return { runId: currentRunId, joined: currentRunId !== runId };
+      const startOrJoin = async () => {
+        const handle = await client.workflow.signalWithStart(dailySyncWorkflow, {
+          workflowId,
+          taskQueue: syncTaskQueue,
+          args: [input],
+          workflowTaskTimeout: '30 s', // a task that times out leaves results that a query can hand over too early: ADR 0040
+          signal: triggerSignal,
+          signalArgs: [],
+          memo: { runId },
         });
+        const description = await handle.describe();
+        const currentRunId = String(description.memo?.['runId'] ?? runId);
+        const joined = currentRunId !== runId;
+        return { runId: currentRunId, joined, isHeeded: !joined || heedsTriggers(description) };
+      };
+      const untilMs = Date.now() + serverTimeoutMs;
+      try {
+        for (;;) {
+          const { isHeeded, ...started } = await within(client, serverTimeoutMs, startOrJoin);
+          if (isHeeded) return started;
+          for (
+            let ending = await describeRunning();
+            ending && !heedsTriggers(ending);
+            ending = await describeRunning()
+          ) {
+            if (Date.now() > untilMs) throw new DailySyncError('run-stopping');
+            await sleep(pollMs);
+          }
+        }
       } catch (error) {
+        if (error instanceof DailySyncError) throw error;
         throw new DailySyncError('temporal-unavailable', { cause: error });
       }
     },
@@ -204,13 +224,17 @@ export function createDailySyncClient(
             const progress = await ask();
             if (typeof progress === 'object') return progress;
           }
-          if (!hasExecutionEnded(error) || Date.now() + continueDelayMs > untilMs) throw failed;
-          await sleep(continueDelayMs);
+          if (!hasExecutionEnded(error) || Date.now() + pollMs > untilMs) throw failed;
+          await sleep(pollMs);
         }
       }
     },
   };
 }
+
+/** Returns whether a run fetches the list again after a trigger: not if it has ended, or is being stopped. */
+const heedsTriggers = ({ status, memo, raw }: WorkflowExecutionDescription): boolean =>
+  status.name === 'RUNNING' && raw.workflowExtendedInfo?.cancelRequested !== true && memo?.[stoppingMemo] !== true;
 
 const within = <Answer>(client: Client, ms: number, call: () => Promise<Answer>): Promise<Answer> =>
   client.connection.withDeadline(Date.now() + ms, call);

@@ -121,7 +121,7 @@ export function workerPermissions(
 ): PolicyStatement[] {
   const table = tableIn(scope);
   return [
-    table(['GetItem', 'Query', 'UpdateItem'], patientsTable),
+    table(['GetItem', 'Query', 'Scan', 'UpdateItem'], patientsTable),
     table(['GetItem', 'Query', 'PutItem', 'DeleteItem', 'BatchWriteItem'], careRecordsTable),
     table(['GetItem', 'PutItem'], lineTable),
     table(['GetItem', 'Query', 'PutItem', 'BatchWriteItem'], syncRunsTable),

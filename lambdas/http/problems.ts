@@ -15,6 +15,7 @@ export const problems = {
   'no-run-yet': { status: 404, title: 'There is no such run' },
   'line-unknown': { status: 404, title: 'No worker has ever held this line' },
   'no-run-under-way': { status: 409, title: 'No run is in progress' },
+  'run-stopping': { status: 409, title: 'The run is being stopped' },
   'decision-unknown': { status: 404, title: 'The run has not asked for this decision' },
   'no-decision-awaited': { status: 409, title: 'The run does not wait for a decision about removals' },
   'decision-made': { status: 409, title: 'An operator has made this decision before' },

@@ -53,7 +53,7 @@ export const operations = {
     roles: ['operator'],
     summary: 'Starts a run, or joins the run in progress',
     answer: { status: 202, description: 'The run.', schema: schemas.startedRun },
-    problems: ['sync-unavailable'],
+    problems: ['run-stopping', 'sync-unavailable'],
   },
   readProgress: {
     method: 'GET',

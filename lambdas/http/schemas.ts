@@ -4,7 +4,7 @@ import { openReasonsMax } from '../../core/domain/gate.ts';
 import { isKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
-import { phases } from '../../core/domain/progress.ts';
+import { phases, runFailures } from '../../core/domain/progress.ts';
 import { removalReasons } from '../../core/domain/removal-guard.ts';
 import { problemType } from './problems.ts';
 
@@ -154,6 +154,10 @@ export const progress = z
     }),
     startedAt: time,
     finishedAt: time.optional(),
+    failure: z.enum(runFailures).optional().meta({
+      description:
+        'Only for a failed run: `list-unusable`, or `internal` for an error of epa-sync itself. Absent in runs of 0.2.0: `list-unusable`.',
+    }),
     cancellation: z
       .object({ by: z.string().meta({ example: 'operator-demo' }), reason: z.string() })
       .optional()

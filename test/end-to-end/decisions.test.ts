@@ -136,7 +136,7 @@ async function startAskingWithPending(day: Day): Promise<NonNullable<Progress['d
 
 /** Resolves once the run asks about answers 410 and all other patients are done. */
 const burstAsked = async (day: Day): Promise<Progress> =>
-  await day.until(({ decision, careRecords }) => decision?.kind === 'not-insured' && careRecords.pending === 0);
+  await day.until(({ decision, careRecords }) => decision?.kind === 'not-insured' && careRecords.pending === 0, 300);
 
 test('if the insurer answers 410 for everyone, the run keeps them above the limit and asks', async () => {
   await using day = await startDay({ ...world, patients: 60 }, {}, { api: true });

@@ -110,7 +110,7 @@ test('while removals wait, new patients are stored and fetched, and the next lis
   day.insurer.nextDay({ new: 5 });
   day.insurer.setList('truncated', 0.3);
   await day.sync.start();
-  const asking = await day.until((progress) => progress.awaitingDecision && progress.careRecords.pending === 0);
+  const asking = await day.until((progress) => progress.awaitingDecision && progress.careRecords.pending === 0, 300);
   expect(asking.patients.removed).toBe(0);
   expect((await day.storedRefs()).length).toBeGreaterThanOrEqual(120);
 

@@ -1,16 +1,20 @@
+import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
 import { addCounts, diffShard, type ListedEntry, zeroCounts } from '../../core/domain/diff.ts';
 import { shards } from '../../core/domain/shard.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
-import type { ListsStore } from '../../core/stores/lists.ts';
+import { type ListsStore, ShardPartMissing } from '../../core/stores/lists.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
+import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
 import { type Heartbeats, withHeartbeats } from './heartbeats.ts';
+import { fenceList } from './list-fence.ts';
 import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
 import { syncAccess } from './sync-access.ts';
 
 export interface ApplyListDeps extends RemovePatientDeps {
   readonly lists: ListsStore;
+  readonly syncRuns: Pick<SyncRunsStore, 'isApplying'>;
   readonly accessLog: Pick<AccessLogStore, 'append' | 'appendFirst'>;
   readonly patients: RemovePatientDeps['patients'] &
     Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged' | 'setGoneIn'>;
@@ -24,31 +28,37 @@ const parallelAppends = 8;
 
 export const createApplyList = ({
   lists,
+  syncRuns,
   patients,
   careRecords,
   accessLog,
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
-  async applyList({ listId, shardParts, fromShard, toShard }) {
+  async applyList({ insurerId, listId, shardParts, fromShard, toShard }) {
     return await withHeartbeats({ nextShard: fromShard, counts: zeroCounts }, async (heartbeats) => {
+      const writeGuard = fenceList(heartbeats.writeGuard, () => syncRuns.isApplying(insurerId, listId, 'entries'));
       await forEachRemainingShard(heartbeats, toShard, async (shard, index) => {
         const { stored, removed } = await patients.readShard(shard);
-        const seen = new Map([...stored, ...removed].map(({ patientRef, revision }) => [patientRef, revision]));
+        const seen = new Map([...stored, ...removed].map((item) => [item.patientRef, item]));
         const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
-        const diff = await diffShard(lines, stored, listId);
+        const diff = await diffShard(lines, stored, listId).catch(asFinal);
         // The access entry comes first, so that no data is stored without one. A repeated attempt does not append it again.
         const accessOf = (operation: 'import' | 'change', { patientRef }: ListedEntry) =>
           syncAccess(operation, patientRef, `${operation}:${listId}`, { kind: 'list', id: listId });
         for (const batch of batchesOf(diff.new)) {
           heartbeats.signal.throwIfAborted();
+          await writeGuard.confirm(); // an attempt that may not write must not claim a write in the access log
+          writeGuard.check();
           await accessLog.appendFirst(batch.map((entry) => accessOf('import', entry)));
-          await patients.storeNew(batch, listId, seen, heartbeats.writeGuard);
+          await patients.storeNew(batch, listId, seen, writeGuard);
         }
         for (const batch of batchesOf(diff.changed)) {
           heartbeats.signal.throwIfAborted();
           await forEachParallel(batch, parallelAppends, async (entry) => {
+            await writeGuard.confirm();
+            writeGuard.check();
             await accessLog.append(entry.patientRef, [accessOf('change', entry)]);
           });
-          await patients.storeChanged(batch, listId, seen, heartbeats.writeGuard);
+          await patients.storeChanged(batch, listId, seen, writeGuard);
         }
         const gone = new Set(diff.gone.map(({ patientRef }) => patientRef));
         const changed = new Set(diff.changed.map(({ patientRef }) => patientRef)); // storeChanged clears their mark
@@ -57,7 +67,7 @@ export const createApplyList = ({
         );
         await forEachParallel(toMark, parallelMarks, async (patient) => {
           heartbeats.signal.throwIfAborted();
-          await patients.setGoneIn(patient, gone.has(patient.patientRef) ? listId : undefined, heartbeats.writeGuard);
+          await patients.setGoneIn(patient, gone.has(patient.patientRef) ? listId : undefined, writeGuard);
         });
         return { counts: addCounts(heartbeats.done.counts, diff.counts) };
       });
@@ -65,8 +75,9 @@ export const createApplyList = ({
     });
   },
 
-  async removeGone({ listId, fromShard, toShard }) {
+  async removeGone({ insurerId, listId, fromShard, toShard }) {
     return await withHeartbeats({ nextShard: fromShard, removed: 0 }, async (heartbeats) => {
+      const writeGuard = fenceList(heartbeats.writeGuard, () => syncRuns.isApplying(insurerId, listId, 'removals'));
       await forEachRemainingShard(heartbeats, toShard, async (shard) => {
         const { removed } = heartbeats.done;
         const shardItems = await patients.readShard(shard);
@@ -75,7 +86,7 @@ export const createApplyList = ({
         const gone = [...shardItems.stored.filter(isGone), ...removing];
         await forEachParallel(gone, parallelRemovals, async ({ patientRef, revision }) => {
           heartbeats.signal.throwIfAborted();
-          await removePatient({ patients, careRecords, accessLog }, patientRef, revision, heartbeats.writeGuard);
+          await removePatient({ patients, careRecords, accessLog }, patientRef, revision, writeGuard);
         });
         // A repeated attempt counts the tombstones of earlier ones, too.
         const tombstones = shardItems.removed.filter((item) => isGone(item) && item.isTombstone);
@@ -89,6 +100,12 @@ export const createApplyList = ({
     await withHeartbeats(undefined, async () => await lists.deleteList(listId));
   },
 });
+
+/** Maps a missing part of a shard, which no retry brings back, to a failure that ends the run. Throws any other error. */
+function asFinal(error: unknown): never {
+  if (!(error instanceof ShardPartMissing)) throw error;
+  throw ApplicationFailure.nonRetryable(error.message, error.name);
+}
 
 /**
  * Processes the shards that no earlier attempt has finished.

@@ -1,10 +1,13 @@
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
-import { type Bucket, deletePrefix } from '../../core/stores/objects.ts';
+import type { ListsStore } from '../../core/stores/lists.ts';
+import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import type { StoreCareRecordsDeps } from './store-care-records.ts';
 import { careRecordsAccess } from './sync-access.ts';
 
 export interface DiscardStagedDeps extends StoreCareRecordsDeps {
-  readonly bucket: Bucket;
+  readonly lists: Pick<ListsStore, 'deleteList'>;
+  readonly syncRuns: Pick<SyncRunsStore, 'abandonLists'>;
 }
 
 export const createDiscardStaged = ({
@@ -12,7 +15,8 @@ export const createDiscardStaged = ({
   careRecords,
   payloads,
   accessLog,
-  bucket,
+  lists,
+  syncRuns,
 }: DiscardStagedDeps): Pick<SyncActivities, 'discardStaged' | 'sweepRun' | 'markCareFailed'> => ({
   async discardStaged({ patientRef, syncId, fetchOrder }) {
     await payloads.deleteAllOf({ syncId, patientRef });
@@ -24,9 +28,17 @@ export const createDiscardStaged = ({
     else await accessLog.append(patientRef, [careRecordsAccess({ patientRef, syncId, careVersion: fetchOrder })]);
   },
 
-  async sweepRun({ runId }) {
-    await payloads.deleteAllOf({ syncId: runId });
-    await deletePrefix(bucket, `lists/${runId}-`);
+  async sweepRun({ insurerId, runId, listCount }) {
+    const listIds = Array.from({ length: listCount }, (_, index) => `${runId}-${index + 1}`);
+    await withHeartbeats(undefined, async ({ writeGuard }) => {
+      await syncRuns.abandonLists(insurerId, listIds);
+      writeGuard.check();
+      await payloads.deleteAllOf({ syncId: runId });
+      for (const listId of listIds) {
+        writeGuard.check();
+        await lists.deleteList(listId);
+      }
+    });
   },
 
   async markCareFailed({ patientRef, seen }) {

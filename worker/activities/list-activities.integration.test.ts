@@ -39,7 +39,7 @@ function newWorld() {
   const log = () => (faults.isLogDown ? unreachableLog : stores.accessLog);
   const activities = createListActivities({
     lists,
-    syncRuns: stores.syncRuns,
+    syncRuns: { ...stores.syncRuns, isApplying: async () => true }, // tests apply lists in any order
     pseudonymKey,
     patients: {
       storeNew: async (patients, listId, seen) => {
@@ -99,7 +99,10 @@ function newWorld() {
       const list = await this.receive(text);
       const { shardParts } = await this.split(list);
       const { listId } = list;
-      return { listId, ...(await run(async () => await activities.applyList({ listId, shardParts, ...allShards }))) };
+      return {
+        listId,
+        ...(await run(async () => await activities.applyList({ insurerId, listId, shardParts, ...allShards }))),
+      };
     },
   };
 }
@@ -136,7 +139,9 @@ test('a first list is stored completely: entries as sent, invalid ones as issues
   expect(split).toMatchObject({ entries: 35, quarantined: 3 });
   const { listId } = list;
   const apply = async () =>
-    await run(async () => await world.activities.applyList({ listId, shardParts: split.shardParts, ...allShards }));
+    await run(
+      async () => await world.activities.applyList({ insurerId, listId, shardParts: split.shardParts, ...allShards }),
+    );
   const counts = { listed: 31, new: 31, changed: 0, unchanged: 0, gone: 0, stored: 0 };
   expect(await apply()).toEqual(counts);
   expect(await apply()).toEqual(counts); // like an attempt after one whose result was lost
@@ -181,11 +186,11 @@ test('the second day removes exactly the patients who are gone, not those with a
   await world.patients.storeChanged(
     [{ patientRef: back, kvnr: kvnrAt(24) as Kvnr, body: '{}', contentHash: 'h' }],
     'newer',
-    new Map([[back, 2]]), // stored, and marked as gone
+    new Map([[back, { revision: 2 }]]), // stored, and marked as gone
   );
   await world.patients.markRemoving(world.refOf(kvnrAt(25)), 2); // an attempt died here
   const remove = async () =>
-    await run(async () => await world.activities.removeGone({ listId: second.listId, ...allShards }));
+    await run(async () => await world.activities.removeGone({ insurerId, listId: second.listId, ...allShards }));
   expect(await remove()).toEqual({ removed: 5 });
   expect(await remove()).toEqual({ removed: 5 });
   const gone = range(25, 30).map((index) => world.refOf(kvnrAt(index)));
@@ -244,7 +249,9 @@ test('an attempt that dies between access entry and store is repeated, and appen
   const list = await world.receive(listOf(...range(0, 5).map((index) => entry(index))));
   const { shardParts } = await world.split(list);
   const apply = async () =>
-    await run(async () => await world.activities.applyList({ listId: list.listId, shardParts, ...allShards }));
+    await run(
+      async () => await world.activities.applyList({ insurerId, listId: list.listId, shardParts, ...allShards }),
+    );
   world.faults.storeNewDies = true;
   await expect(apply()).rejects.toThrow('died');
   world.faults.storeNewDies = false;
@@ -290,7 +297,7 @@ test('an attempt continues at the first shard that the previous attempt had not 
   const heartbeats: unknown[] = [];
   environment.on('heartbeat', (details: unknown) => heartbeats.push(details));
   const apply = async () =>
-    await world.activities.applyList({ listId, shardParts: Array<number>(256).fill(0), ...allShards });
+    await world.activities.applyList({ insurerId, listId, shardParts: Array<number>(256).fill(0), ...allShards });
   expect(await run(apply, environment)).toEqual(counts);
   expect(heartbeats).toEqual([254, 255, 256].map((nextShard) => ({ nextShard, counts })));
 });
@@ -303,6 +310,6 @@ test('a cancelled activity ends before its next shard', async () => {
     if (nextShard === 2) environment.cancel();
   });
   const apply = async () =>
-    await world.activities.applyList({ listId, shardParts: Array<number>(256).fill(0), ...allShards });
+    await world.activities.applyList({ insurerId, listId, shardParts: Array<number>(256).fill(0), ...allShards });
   await expect(run(apply, environment)).rejects.toBeInstanceOf(CancelledFailure);
 });

@@ -34,12 +34,16 @@ export interface SegmentsOptions {
   readonly onProgress: (progress: ListProgress) => void;
   /** monotonic clock, ms */
   readonly now: () => number;
-  /** maximum time in ms for which a write holds the line while a segment is stored */
-  readonly holdMaxMs?: number;
+  /**
+   * maximum time in ms for which a write holds the line while a segment is stored. Doubles each time, up to ten minutes,
+   * if the transfer cannot be resumed: otherwise a slow bucket would restart such a list for ever
+   */
+  readonly holdMaxMs: number;
+  /** Called when `holdMaxMs` has doubled. */
+  readonly onLongerHold: (holdMaxMs: number) => void;
 }
 
-/** Default of `holdMaxMs`: more than a healthy bucket needs for a segment. */
-const holdMaxMsDefault = 10_000;
+const holdMaxMsLimit = 10 * 60_000;
 
 const segmentBytes = 8 * 1024 * 1024;
 /** Number of segments in a heartbeat, about 200 bytes each. More are moved into a manifest. */
@@ -76,6 +80,7 @@ export class ListSegments implements ListSink {
   #unstoredBytes = 0;
   #lastByte: number | undefined;
   #segmentBeganMs: number;
+  #holdMaxMs: number;
   /** a new transfer whose first byte has not arrived yet; only that byte shows whether it is a list and replaces the old one */
   #newTransfer: { readonly progress: ListProgress; head: Buffer } | undefined;
   #receivedBytes = 0;
@@ -90,6 +95,7 @@ export class ListSegments implements ListSink {
     this.#manifestSegments = options.manifestSegments;
     this.#lastByte = options.progress.lastByte;
     this.#segmentBeganMs = options.now();
+    this.#holdMaxMs = options.holdMaxMs;
   }
 
   get progress(): ListProgress {
@@ -151,9 +157,15 @@ export class ListSegments implements ListSink {
     const limit = setTimeout(() => {
       flushed.catch(() => {}); // thrown by `whenStored`
       this.#lateFlush = flushed;
+      if (this.resume === undefined) this.#holdLonger();
       tooLate.reject(new StorageTooSlow());
-    }, this.#options.holdMaxMs ?? holdMaxMsDefault);
+    }, this.#holdMaxMs);
     await Promise.race([flushed, tooLate.promise]).finally(() => clearTimeout(limit));
+  }
+
+  #holdLonger(): void {
+    this.#holdMaxMs = Math.min(2 * this.#holdMaxMs, holdMaxMsLimit);
+    this.#options.onLongerHold(this.#holdMaxMs);
   }
 
   /** Resolves once a segment is stored whose request ended before. Must be called before the next request. @throws the storage's error */

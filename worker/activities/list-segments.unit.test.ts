@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import { StorageTooSlow } from '../line/line-error.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
 test('the heartbeat details of a transfer that takes days stay small, and no segment is lost', async () => {
@@ -28,6 +30,8 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
         longest = Math.max(longest, JSON.stringify(progress).length);
       },
       now: () => nowMs,
+      holdMaxMs: 10_000,
+      onLongerHold: () => {},
     });
   let list = continueList();
   list.begin({ from: 0, etag: '"v1"', resumeEtag: '"v1"' });
@@ -49,4 +53,38 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
   expect(row.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBe(list.progress.sizeBytes);
   expect(longest).toBeLessThan(16 * 1024);
   expect(reported).toMatchObject({ isComplete: true, segments: [], manifest });
+});
+
+test('a bucket that is slow for each segment gets more time each time, if the transfer cannot be resumed', async () => {
+  let nowMs = 0;
+  const holds: number[] = [];
+  const list = new ListSegments({
+    progress: emptyList,
+    manifestSegments: [],
+    putSegment: async (body) => {
+      await sleep(150);
+      return { key: 'segment', sizeBytes: body.length, sha256: 'f'.repeat(64) };
+    },
+    putManifest: async () => ({ key: 'manifest', sizeBytes: 1, sha256: 'f'.repeat(64) }),
+    onProgress: () => {},
+    now: () => (nowMs += 60_000), // each chunk is a segment
+    holdMaxMs: 20,
+    onLongerHold: (ms) => holds.push(ms),
+  });
+  const transfer = async (): Promise<'received' | 'freed'> => {
+    list.begin({ from: 0, etag: 'W/"weak"' });
+    try {
+      await list.write(Buffer.from('[1,2]'));
+      return 'received';
+    } catch (error) {
+      expect(error).toBeInstanceOf(StorageTooSlow);
+      await list.whenStored();
+      return 'freed';
+    }
+  };
+  const transfers = [await transfer(), await transfer(), await transfer(), await transfer()];
+  expect(transfers).toEqual(['freed', 'freed', 'freed', 'received']);
+  expect(holds).toEqual([40, 80, 160]);
+  await list.finish();
+  expect(list.progress.isComplete).toBe(true);
 });

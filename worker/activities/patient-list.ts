@@ -10,7 +10,7 @@ import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 export interface PatientListDeps {
   readonly insurer: Pick<InsurerClient, 'fetchList'>;
   readonly lists: Pick<ListsStore, 'putSegment' | 'putManifest' | 'readManifest'>;
-  /** maximum time in ms for which the storage of a segment may hold the line */
+  /** maximum time in ms for which the storage of a segment may hold the line at first */
   readonly storageHoldMaxMs?: number;
 }
 
@@ -18,7 +18,12 @@ interface ListDetails extends AttemptUsage {
   readonly list: ListProgress;
   /** consecutive complete answers that were not a list; network faults in between do not count */
   readonly unusableAnswers: number;
+  /** SegmentsOptions.holdMaxMs */
+  readonly holdMaxMs: number;
 }
+
+/** More than a healthy bucket needs for a segment. */
+const storageHoldMaxMsDefault = 10_000;
 
 /** Number of answers 416 in a row after which the list is asked for without a range. One may be the error of a proxy. */
 const unsatisfiedMax = 2;
@@ -37,10 +42,15 @@ const segmentsPerAttempt = 100_000;
  * @throws ApplicationFailure `ListUnusable`, non-retryable, if the insurer keeps sending answers that are not a list
  */
 export async function fetchPatientList(
-  { insurer, lists, storageHoldMaxMs }: PatientListDeps,
+  { insurer, lists, storageHoldMaxMs = storageHoldMaxMsDefault }: PatientListDeps,
   { listId, knownEtag }: FetchPatientListInput,
 ): Promise<FetchPatientListResult> {
-  const attempt = beginAttempt<ListDetails>({ ...noUsage, list: emptyList, unusableAnswers: 0 });
+  const attempt = beginAttempt<ListDetails>({
+    ...noUsage,
+    list: emptyList,
+    unusableAnswers: 0,
+    holdMaxMs: storageHoldMaxMs,
+  });
   let nextSegment = attempt.number * segmentsPerAttempt;
   let segments: ListSegments | undefined;
   /** number of answers 416 in a row */
@@ -52,7 +62,8 @@ export async function fetchPatientList(
       putManifest: (references) => retryWhileUnavailable(() => lists.putManifest(listId, references), attempt.signal),
       onProgress: (list) => attempt.updateDetails({ list }),
       now: () => performance.now(),
-      ...(storageHoldMaxMs !== undefined && { holdMaxMs: storageHoldMaxMs }),
+      holdMaxMs: attempt.details.holdMaxMs,
+      onLongerHold: (holdMaxMs) => attempt.updateDetails({ holdMaxMs }),
     });
     while (!segments.progress.isComplete) {
       if (attempt.details.unusableAnswers >= unusableMax) throw finalFailure('ListUnusable', attempt.details);

@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, expect, test } from 'vitest';
 import type { ListPendingInput, ListPendingResult, PendingCursor } from '../../core/contract/sync-activities.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { shardIndexesIn, shardOf, shards } from '../../core/domain/shard.ts';
 import { newPatientRef, openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { startTestStack } from '../../test/stack.ts';
 import { createPending } from './pending.ts';
@@ -39,6 +40,19 @@ test('listPending returns each pending patient of all shards once, page by page'
   expect(new Set(found).size).toBe(found.length);
   expect(found).toEqual(found.toSorted());
   expect(found).toEqual(mine.toSorted());
+});
+
+test('listPending reads only the shards that countPatients has found pending patients in', async () => {
+  const { pendingShards = '0' } = await run(countPatients);
+  const mine = await newPatients(1);
+  const known = await run(async () => await listPending({ shardIndex: 0, limit: 1_000, pendingShards }));
+  const all = await run(async () => await listPending({ shardIndex: 0, limit: 1_000 }));
+  const isKnown = shardIndexesIn(pendingShards);
+  expect(known.patientRefs).toEqual(all.patientRefs.filter((ref) => isKnown.has(shards.indexOf(shardOf(ref)))));
+  const { pendingShards: now = '0' } = await run(countPatients);
+  const input = { shardIndex: 0, limit: 1_000, pendingShards: now };
+  expect(await run(async () => await listPending(input))).toEqual(all);
+  expect(all.patientRefs).toContain(mine[0]);
 });
 
 test('listPending heartbeats while it reads a large shard', async () => {
@@ -81,6 +95,7 @@ test('a patient whom a terminated run has only marked as being removed is counte
   expect(await run(countPatients)).toEqual({
     stored: before.stored - 1,
     pending: before.pending - 1,
+    pendingShards: expect.any(String),
     reported: before.reported,
     removing: before.removing + 1,
   });

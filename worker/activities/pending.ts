@@ -1,5 +1,5 @@
 import type { ListPendingResult, PatientCounts, SyncActivities } from '../../core/contract/sync-activities.ts';
-import { shards } from '../../core/domain/shard.ts';
+import { shardIndexesIn, shardOf, shardSetOf, shards } from '../../core/domain/shard.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import { withHeartbeats } from './heartbeats.ts';
@@ -7,10 +7,12 @@ import { type RemovePatientDeps, removePatient } from './remove-patient.ts';
 
 /** Number of shards that are read at the same time. */
 const parallelShards = 8;
+/** Number of segments of the table, which are read at the same time. */
+const segments = 8;
 
 export interface PendingDeps extends RemovePatientDeps {
   readonly patients: RemovePatientDeps['patients'] &
-    Pick<PatientsStore, 'listPending' | 'countShard' | 'hold' | 'listHeld' | 'reopenReported'>;
+    Pick<PatientsStore, 'listPending' | 'scan' | 'hold' | 'listHeld' | 'reopenReported'>;
 }
 
 export const createPending = ({
@@ -21,17 +23,18 @@ export const createPending = ({
   SyncActivities,
   'listPending' | 'countPatients' | 'finishRemovals' | 'holdPatient' | 'removeHeld' | 'reopenReported'
 > => ({
-  async listPending({ shardIndex: first, after: firstAfter, limit }) {
+  async listPending({ shardIndex: first, after, limit, pendingShards }) {
+    const indexes = pendingShards === undefined ? undefined : shardIndexesIn(pendingShards);
     return await withHeartbeats(undefined, async ({ signal }): Promise<ListPendingResult> => {
       const patientRefs: string[] = [];
-      let after = firstAfter;
       for (let shardIndex = first; shardIndex < shards.length; shardIndex += 1) {
         signal.throwIfAborted();
-        patientRefs.push(...(await patients.listPending(shards[shardIndex] ?? '', after, limit - patientRefs.length)));
+        if (indexes?.has(shardIndex) === false) continue;
+        const from = shardIndex === first ? after : undefined;
+        patientRefs.push(...(await patients.listPending(shards[shardIndex] ?? '', from, limit - patientRefs.length)));
         const last = patientRefs.at(-1);
         if (last !== undefined && patientRefs.length >= limit)
           return { patientRefs, next: { shardIndex, after: last } };
-        after = undefined;
       }
       return { patientRefs };
     });
@@ -40,25 +43,30 @@ export const createPending = ({
   async countPatients() {
     return await withHeartbeats(undefined, async ({ signal }): Promise<PatientCounts> => {
       const counts = { stored: 0, pending: 0, reported: 0, removing: 0 };
-      await forEachParallel(shards, parallelShards, async (shard) => {
-        signal.throwIfAborted();
-        const { stored, pending, reported, removing } = await patients.countShard(shard);
-        counts.stored += stored;
-        counts.pending += pending;
-        counts.reported += reported;
-        counts.removing += removing.length;
+      const pendingShards = new Set<string>();
+      await forEachParallel(Array(segments).keys(), segments, async (segment) => {
+        for await (const { patientRef, careState, isBeingRemoved } of patients.scan(segment, segments)) {
+          signal.throwIfAborted();
+          counts[isBeingRemoved ? 'removing' : 'stored'] += 1;
+          if (isBeingRemoved) continue;
+          if (careState === 'reported-not-insured') counts.reported += 1;
+          if (careState !== 'pending') continue;
+          counts.pending += 1;
+          pendingShards.add(shardOf(patientRef));
+        }
       });
-      return counts;
+      return { ...counts, pendingShards: shardSetOf(pendingShards) };
     });
   },
 
   async finishRemovals() {
     await withHeartbeats(undefined, async ({ signal, writeGuard }) => {
-      await forEachParallel(shards, parallelShards, async (shard) => {
-        signal.throwIfAborted();
-        const { removing } = await patients.countShard(shard);
-        for (const { patientRef, revision } of removing)
-          await removePatient({ patients, careRecords, accessLog }, patientRef, revision, writeGuard);
+      await forEachParallel(Array(segments).keys(), segments, async (segment) => {
+        for await (const { patientRef, revision, isBeingRemoved } of patients.scan(segment, segments)) {
+          signal.throwIfAborted();
+          if (isBeingRemoved)
+            await removePatient({ patients, careRecords, accessLog }, patientRef, revision, writeGuard);
+        }
       });
     });
   },
@@ -78,11 +86,11 @@ export const createPending = ({
     });
   },
 
-  async reopenReported() {
-    await withHeartbeats(undefined, async ({ signal }) => {
+  async reopenReported({ nextQuestion }) {
+    await withHeartbeats(undefined, async ({ signal, writeGuard }) => {
       await forEachParallel(shards, parallelShards, async (shard) => {
         signal.throwIfAborted();
-        await patients.reopenReported(shard);
+        await patients.reopenReported(shard, nextQuestion, writeGuard);
       });
     });
   },

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
 import { progressOf, startRun } from '../../core/domain/run.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
@@ -42,11 +43,15 @@ test('sweepRun deletes the objects that a run has left in the bucket, and keeps 
   const [runId, other] = [randomUUID(), randomUUID()];
   for (const id of [runId, other]) {
     await stores.payloads.put({ syncId: id, patientRef: 'p' }, Buffer.from('left'));
-    await stores.overwrite(`lists/${id}-1/segments/000001`, Buffer.from('[]'));
+    for (const list of [1, 2, 3]) await stores.overwrite(`lists/${id}-${list}/segments/000001`, Buffer.from('[]'));
   }
-  await createDiscardStaged(stores).sweepRun({ runId });
-  for (const prefix of ['payloads/', 'lists/']) {
-    expect(await stores.keysUnder(`${prefix}${runId}`)).toEqual([]);
-    expect(await stores.keysUnder(`${prefix}${other}`)).toHaveLength(1);
-  }
+  const insurerId = randomUUID();
+  await stores.syncRuns.beginList(insurerId, `${runId}-2`, 0);
+  const { sweepRun } = createDiscardStaged(stores);
+  await new MockActivityEnvironment().run(async () => await sweepRun({ insurerId, runId, listCount: 2 }));
+  expect(await stores.syncRuns.isApplying(insurerId, `${runId}-2`, 'entries')).toBe(false);
+  expect(await stores.keysUnder(`payloads/${runId}`)).toEqual([]);
+  expect(await stores.keysUnder(`payloads/${other}`)).toHaveLength(1);
+  expect(await stores.keysUnder(`lists/${runId}`)).toEqual([`lists/${runId}-3/segments/000001`]); // of a later trigger
+  expect(await stores.keysUnder(`lists/${other}`)).toHaveLength(3);
 });

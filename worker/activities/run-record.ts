@@ -1,11 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { GateError, type GateStore } from '../../core/stores/gate.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
+import { listSuperseded, listTrustMs } from './list-fence.ts';
 
 export interface RunRecordDeps {
   readonly syncRuns: SyncRunsStore;
   readonly gateOf: (insurerId: string) => Pick<GateStore, 'find'>;
+  /** how long `beginList` waits for attempts of older lists, in ms */
+  readonly olderListsEndMs?: number;
 }
 
 const runsPerPage = 20;
@@ -18,13 +22,15 @@ const unapprovedRemovalsOf = ({ unapprovedRemovals, patients, careRecords }: Pro
 export const createRunRecord = ({
   syncRuns,
   gateOf,
+  olderListsEndMs = listTrustMs + 500,
 }: RunRecordDeps): Pick<
   SyncActivities,
   | 'saveProgress'
   | 'readLineState'
   | 'recordIssue'
-  | 'readAppliedList'
+  | 'readListState'
   | 'beginList'
+  | 'endEntries'
   | 'completeList'
   | 'countRecentRemovals'
 > => ({
@@ -47,12 +53,17 @@ export const createRunRecord = ({
     await syncRuns.addIssues(insurerId, runId, [issue]);
   },
 
-  async readAppliedList({ insurerId }) {
-    return await syncRuns.readAppliedList(insurerId);
+  async readListState({ insurerId }) {
+    return await syncRuns.readListState(insurerId);
   },
 
-  async beginList({ insurerId, listId }) {
-    await syncRuns.beginList(insurerId, listId);
+  async beginList({ insurerId, listId, epoch }) {
+    if (!(await syncRuns.beginList(insurerId, listId, epoch))) throw listSuperseded();
+    if (epoch > 0) await sleep(olderListsEndMs);
+  },
+
+  async endEntries({ insurerId, listId }) {
+    await syncRuns.endEntries(insurerId, listId);
   },
 
   async completeList({ insurerId, listId, etag }) {

@@ -7,6 +7,7 @@ import { shards } from '../../core/domain/shard.ts';
 import { newPatientRef, openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { createListsStore, shardLineText } from '../../core/stores/lists.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
+import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
 import { createApplyList } from './apply-list.ts';
 import { createDiscardStaged } from './discard-staged.ts';
 import { createRemovePatient } from './remove-patient.ts';
@@ -91,13 +92,16 @@ async function listOf(patientRef: string, hash?: string): Promise<Parameters<Lis
   const line = hash === undefined ? '' : shardLineText({ patientRef, kvnr, body: `"${hash}"`, contentHash: hash });
   await lists.putShardPart(listId, shard, 1, Buffer.from(line));
   const index = shards.indexOf(shard);
-  return { listId, shardParts: shards.map(() => 1), fromShard: index, toShard: index + 1 };
+  return { insurerId: patientRef, listId, shardParts: shards.map(() => 1), fromShard: index, toShard: index + 1 };
 }
+/** The conditions of the writes hold without the fence, too. The fence has tests of its own. */
+const syncRuns = { isApplying: async () => true };
 /** Applies a list. The store shows only one patient, because the shard has patients of other tests. */
 async function applyList(
   input: Parameters<ListActivities['applyList']>[0],
   patientRef: string,
   stopped: PatientsStore = patients,
+  fence: Pick<SyncRunsStore, 'isApplying'> = syncRuns,
 ) {
   const only: PatientsStore = {
     ...stopped,
@@ -107,7 +111,7 @@ async function applyList(
       return { stored: stored.filter(isMine), removed: removed.filter(isMine) };
     },
   };
-  return await createApplyList({ ...stores, lists, patients: only }).applyList(input);
+  return await createApplyList({ ...stores, lists, patients: only, syncRuns: fence }).applyList(input);
 }
 const revisionOf = async (patientRef: string): Promise<number> => (await patients.get(patientRef))?.revision ?? -1;
 
@@ -250,8 +254,62 @@ test('a patient whom a newer list contains is not removed by the removals of an 
       await run(async () => await applyList(await listOf(patientRef, 'h'), patientRef)); // unchanged
     },
   );
-  const removals = createApplyList({ ...stores, lists });
+  const removals = createApplyList({ ...stores, lists, syncRuns });
   expect(await run(async () => await removals.removeGone(without))).toEqual({ removed: 0 });
+  expect(await patients.get(patientRef)).toBeDefined();
+});
+
+/** Begins a list as the workflow does. */
+async function begin({ insurerId, listId }: { readonly insurerId: string; readonly listId: string }): Promise<void> {
+  const { epoch } = await stores.syncRuns.readListState(insurerId);
+  expect(await stores.syncRuns.beginList(insurerId, listId, epoch)).toBe(true);
+}
+
+test('an attempt that has missed a newer list writes nothing, even if it reads only after that one was applied', async () => {
+  const patientRef = await listedPatient();
+  const earlier = await listOf(patientRef, 'earlier');
+  await begin(earlier);
+  const stopped = standStill(patients, 'readShard');
+  await standsStill(
+    stopped,
+    async () => await applyList(earlier, patientRef, stopped.store, stores.syncRuns),
+    async () => {
+      const newer = await listOf(patientRef, 'h'); // unchanged: nothing is written, so no revision shows it
+      await begin(newer);
+      await run(async () => await applyList(newer, patientRef, patients, stores.syncRuns));
+    },
+  );
+  expect(await patients.get(patientRef)).toMatchObject({ contentHash: 'h' });
+});
+
+test('a patient whom a 410 has removed is not stored again by an attempt that reads the shard only afterwards', async () => {
+  const patientRef = await listedPatient();
+  const list = await listOf(patientRef, 'h');
+  await begin(list);
+  const stopped = standStill(patients, 'readShard');
+  await standsStill(
+    stopped,
+    async () => await applyList(list, patientRef, stopped.store, stores.syncRuns),
+    async () => {
+      await run(async () => await applyList(list, patientRef, patients, stores.syncRuns));
+      await stores.syncRuns.endEntries(patientRef, list.listId);
+      await remove(patientRef, await revisionOf(patientRef));
+    },
+  );
+  expect(await patients.get(patientRef)).toBeUndefined();
+  const { entries } = await stores.accessLog.read(patientRef, 10);
+  expect(entries.map(({ operation }) => operation)).not.toContain('import');
+});
+
+test('a list that does not contain a patient removes nobody once a newer one has begun', async () => {
+  const patientRef = await listedPatient();
+  const without = await listOf(patientRef);
+  await begin(without);
+  await run(async () => await applyList(without, patientRef, patients, stores.syncRuns));
+  await stores.syncRuns.endEntries(patientRef, without.listId);
+  await begin(await listOf(patientRef, 'h'));
+  const removals = createApplyList({ ...stores, lists });
+  await expect(run(async () => await removals.removeGone(without))).rejects.toMatchObject({ type: 'ListSuperseded' });
   expect(await patients.get(patientRef)).toBeDefined();
 });
 
@@ -285,15 +343,17 @@ test('a patient who is held is not made pending by a late attempt from before', 
       },
     { step: 'initialize' },
   );
-  const ended = late.patients.reopenReported(patientRef.slice(0, 2));
+  const shard = patientRef.slice(0, 2);
+  const ended = late.patients.reopenReported(shard, 'question');
   await reached.promise;
-  await patients.reopenReported(patientRef.slice(0, 2));
+  await patients.reopenReported(shard, 'question');
   await patients.markNotInsured(patientRef, 'run-2', { revision: 2 });
   await patients.hold(patientRef, 2, 'question');
   released.resolve();
   await ended;
+  await late.patients.reopenReported(shard, 'question'); // an attempt that reads only now
   expect(await patients.get(patientRef)).toMatchObject({ careState: 'reported-not-insured' });
-  expect(await Array.fromAsync(patients.listHeld(patientRef.slice(0, 2), 'question'))).toContainEqual({
+  expect(await Array.fromAsync(patients.listHeld(shard, 'question'))).toContainEqual({
     patientRef,
     revision: 2,
   });

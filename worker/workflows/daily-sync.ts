@@ -11,6 +11,8 @@ import {
   proxyActivities,
   setHandler,
   sleep,
+  TemporalFailure,
+  upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
@@ -21,6 +23,7 @@ import {
   decisionFailures,
   progressQuery,
   type RemovalDecision,
+  stoppingMemo,
   triggerSignal,
 } from '../../core/contract/daily-sync.ts';
 import type { LineActivities } from '../../core/contract/line-activities.ts';
@@ -101,7 +104,9 @@ type NewEvent = WithoutTime<DailySyncEvent>;
  */
 export async function dailySync(input: DailySyncInput): Promise<Progress> {
   let state = input.carried ?? startDailySync(input.runId, input, Date.now());
-  let failure: { readonly error: unknown } | undefined;
+  /** what our own code has failed with, which ends the run */
+  const failures: unknown[] = [];
+  const scope = new CancellationScope();
   let commandsInProgress = 0;
 
   const tell = (event: NewEvent): void => {
@@ -112,14 +117,25 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   };
   const start = (command: Command): void => {
     commandsInProgress += 1;
-    void carryOut(command, input)
+    void scope
+      .run(async () => await carryOut(command, input))
       .then(tell)
       .catch((error: unknown) => {
-        if (!isCancellation(error)) failure ??= { error };
+        if (!isCancellation(error)) failures.push(error);
       })
       .finally(() => {
         commandsInProgress -= 1;
       });
+  };
+  /** Ends what is in progress, which undoes its own work, and saves the end of the run. */
+  const stop = async (as: 'cancelled' | 'internal'): Promise<void> => {
+    upsertMemo({ [stoppingMemo]: true }); // from now on a trigger starts nothing: the client waits for the end
+    tell({ on: 'stopping', as });
+    scope.cancel();
+    await condition(() => commandsInProgress === 0);
+    const failuresBefore = failures.length;
+    tell({ on: 'stopped' });
+    await condition(() => state.step.name === 'done' || failures.length > failuresBefore);
   };
   const progressNow = (): Progress => progressOf(state.run, state.line, Date.now(), openQuestion(state));
   const checkDecision = (decision: RemovalDecision): void => {
@@ -151,23 +167,18 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   try {
     tell({ on: 'started' });
     const mayContinue = (): boolean => state.step.name === 'continuing' && state.step.isSaved;
-    await condition(() => state.step.name === 'done' || mayContinue() || failure !== undefined);
+    await condition(() => state.step.name === 'done' || mayContinue() || failures.length > 0);
     // no await from here on, so no signal or update can arrive before continue-as-new
-    if (mayContinue()) await continueAsNew<typeof dailySync>({ ...input, carried: carriedOver(state) });
+    if (failures.length === 0 && mayContinue())
+      await continueAsNew<typeof dailySync>({ ...input, carried: carriedOver(state) });
   } catch (error) {
     if (!isCancellation(error)) throw error;
-    await CancellationScope.nonCancellable(async () => {
-      tell({ on: 'cancelled' });
-      await condition(() => commandsInProgress === 0); // each sync undoes its own work first
-      tell({ on: 'stopped' });
-      await condition(() => state.step.name === 'done' || failure !== undefined);
-    });
-    throw failure?.error ?? error;
+    await CancellationScope.nonCancellable(async () => await stop('cancelled'));
+    throw failures.length > 0 ? asFailure(failures[0]) : error;
   }
-  if (failure !== undefined) {
-    tell({ on: 'cancelled' }); // starts nothing more
-    await condition(() => commandsInProgress === 0);
-    throw failure.error;
+  if (failures.length > 0) {
+    await CancellationScope.nonCancellable(async () => await stop('internal'));
+    throw asFailure(failures[0]);
   }
   if (state.hasListFailed)
     throw ApplicationFailure.nonRetryable(
@@ -182,7 +193,7 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
   switch (command.do) {
     case 'fetchList': {
       const { listId } = command;
-      const applied = await shortActivities.readAppliedList({ insurerId });
+      const { applied } = await shortActivities.readListState({ insurerId });
       const known = applied && { knownEtag: applied.etag };
       const fetched = await lineActivities.fetchPatientList({ insurerId, listId, ...known }).catch(asUnusableList);
       const { lineUse } = fetched;
@@ -201,12 +212,21 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
       const split = await bulkActivities.splitPatientList({ insurerId, runId, list }).catch(asUnusableList);
       return 'shardParts' in split ? { on: 'split', split } : { on: 'listUnusable', lineUse: split.lineUse };
     }
-    case 'beginList':
-      await shortActivities.beginList({ insurerId, listId: command.listId });
-      return { on: 'begun' };
+    case 'beginList': {
+      const { listId } = command;
+      for (;;) {
+        const { epoch } = await shortActivities.readListState({ insurerId });
+        const begun = await shortActivities.beginList({ insurerId, listId, epoch }).catch(asSuperseded);
+        if (begun !== 'superseded') return { on: 'begun' };
+        // a late attempt of a cancelled run has begun its list in between
+      }
+    }
     case 'applyList': {
       const { listId, shardParts } = command;
-      const parts = await forEachShardRange((range) => bulkActivities.applyList({ listId, shardParts, ...range }));
+      const parts = await forEachShardRange((range) =>
+        bulkActivities.applyList({ insurerId, listId, shardParts, ...range }),
+      );
+      await shortActivities.endEntries({ insurerId, listId });
       const since = new Date(Date.now() - sevenDaysMs).toISOString();
       const recentRemovals = await shortActivities.countRecentRemovals({ insurerId, since, exceptRunId: runId });
       return { on: 'applied', counts: parts.reduce(addCounts, zeroCounts), recentRemovals };
@@ -214,7 +234,7 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
 
     case 'removeGone': {
       const { listId } = command;
-      const parts = await forEachShardRange((range) => bulkActivities.removeGone({ listId, ...range }));
+      const parts = await forEachShardRange((range) => bulkActivities.removeGone({ insurerId, listId, ...range }));
       const removed = parts.reduce((sum, part) => sum + part.removed, 0);
       return { on: 'taskEnded', task: command.do, listId, removed };
     }
@@ -239,13 +259,13 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
       await bulkActivities.finishRemovals();
       return { on: 'removalsFinished' };
     case 'reopenReported':
-      await bulkActivities.reopenReported();
+      await bulkActivities.reopenReported({ nextQuestion: command.nextQuestion });
       return { on: 'reopened' };
-    case 'listPending':
-      return {
-        on: 'pendingListed',
-        ...(await listPending({ ...command.from, limit: pendingPageSize })),
-      };
+    case 'listPending': {
+      const { from, pendingShards } = command;
+      const input = { ...from, limit: pendingPageSize, ...(pendingShards !== undefined && { pendingShards }) };
+      return { on: 'pendingListed', ...(await listPending(input)) };
+    }
 
     case 'syncPatient': {
       const { patientRef } = command;
@@ -289,7 +309,9 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
       await sleep(saveDelayMs);
       return { on: 'saveDue' };
     case 'sweep':
-      await CancellationScope.nonCancellable(() => bulkActivities.sweepRun({ runId }));
+      await CancellationScope.nonCancellable(() =>
+        bulkActivities.sweepRun({ insurerId, runId, listCount: command.listCount }),
+      );
       return { on: 'swept' };
   }
 }
@@ -306,6 +328,17 @@ async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Re
 function outcomeOf(outcome: Exclude<SyncPatientResult['outcome'], 'not-insured'>, reason?: string): PatientOutcome {
   if (outcome !== 'failed') return outcome;
   return reason === 'PatientUnknown' || reason === 'AnswerTooLarge' ? 'permanently-failed' : 'exhausted';
+}
+
+/** Returns an error as one that ends the workflow: Temporal would repeat the task after any other error. */
+const asFailure = (error: unknown): TemporalFailure =>
+  error instanceof TemporalFailure ? error : ApplicationFailure.fromError(error, { nonRetryable: true });
+
+/** Maps the failure `ListSuperseded` to a result. Throws any other error. */
+function asSuperseded(error: unknown): 'superseded' {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  if (cause instanceof ApplicationFailure && cause.type === 'ListSuperseded') return 'superseded';
+  throw error;
 }
 
 /** Maps the failure `ListUnusable` to a result, so that the list is fetched again. Throws any other error. */

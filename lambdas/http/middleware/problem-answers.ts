@@ -63,6 +63,7 @@ function madeBefore({ made }: DailySyncError): ProblemDetails {
 
 const dailySyncProblems: Readonly<Record<DailySyncError['fault'], ProblemName>> = {
   'no-run': 'no-run-under-way',
+  'run-stopping': 'run-stopping',
   'no-decision-awaited': 'no-decision-awaited',
   'decision-invalid': 'invalid-request',
   'decision-made': 'decision-made',
