@@ -25,7 +25,7 @@ test('after restarts of the emulator and of Temporal the run completes, and no p
   await day.sync.start();
   await day.insurer.until(({ patientsServed }) => patientsServed >= 15);
   await day.stack.restartEmulator();
-  await day.insurer.until(({ patientsServed }) => patientsServed >= 40);
+  await day.insurer.until(({ patientsServed }) => patientsServed >= 25);
   await day.stack.restartTemporal();
   await expectComplete(day);
 });
