@@ -12,6 +12,7 @@ import { createPatientRecordClient, type PatientRecordClient } from '../../../co
 import { freePorts } from '../../../local/free-ports.ts';
 import { draftFor } from '../../access-draft.fixture.ts';
 import { type Day, insurerId, startDay } from '../../day.fixture.ts';
+import { startHangingBucket } from '../../hanging-bucket.fixture.ts';
 import { historiesOf, replay } from '../../histories.fixture.ts';
 
 const quiet = { rate: 0, notInsuredShare: 0, unknownShare: 0, differingDuplicates: 0, malformedEntries: 0 };
@@ -371,4 +372,23 @@ test('after a worker is killed with -9 during a sync, the next worker completes 
   expect(day.insurer.summary().violations).toBe(0);
   expect(await day.keysUnder('payloads/')).toEqual([]);
   expect(await day.careVersionsOf(patientRef)).toHaveLength(1);
+});
+
+test('while activities of the daily sync wait for the bucket in all their slots, a sync on demand completes', async () => {
+  await using day = await startDay({ patients: 60, ...quiet }, workersOfToday);
+  await using bucket = await startHangingBucket(day.stack.environment['AWS_ENDPOINT_URL_S3'] ?? '');
+  await day.startWorker({ AWS_ENDPOINT_URL_S3: bucket.url });
+  await day.runToEnd();
+  const patientRef = day.refOf(day.insurer.patients()[0]?.kvnr ?? '');
+  day.insurer.nextDay({ new: 20 });
+  bucket.hang();
+  await day.sync.start();
+  await bucket.hanging(8); // the slots of a worker for activities about lists
+  const askedAt = performance.now();
+  await ask(clientOf(day), patientRef);
+  expect(await synced(day, patientRef)).toMatchObject({ state: 'completed' });
+  expect(performance.now() - askedAt).toBeLessThan(8_000); // after 10 s the first read gives up, and would free a slot
+  expect(await day.until(() => true)).toMatchObject({ state: 'running', phase: 'diff' });
+  bucket.goOn();
+  expect(await day.ended()).toMatchObject({ state: 'completed', patients: { new: 20 } });
 });
