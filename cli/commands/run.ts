@@ -50,12 +50,11 @@ export function addRunCommands(program: Command): void {
     .addArgument(new Argument('<approve|reject>').choices(['approve', 'reject']))
     .argument(
       '[listId]',
-      'the removals that the decision is about, as status shows them; without it, those that it shows now',
+      'the removals that the decision is about, as status shows them; without it, those of the list that waits',
     )
     .action(async (decision: 'approve' | 'reject', named?: string) => {
-      const api = findApi(process.env, 'operator');
-      const listId = named ?? (await api.get<ProgressNow>('/sync')).decision?.listId;
-      const { decisions = [] } = await api.post<ProgressNow>('/sync/removals', { decision, ...(listId && { listId }) });
+      const body = { decision, ...(named !== undefined && { listId: named }) };
+      const { decisions = [] } = await findApi(process.env, 'operator').post<ProgressNow>('/sync/removals', body);
       for (const made of decisions.slice(-1)) say(decisionLine(made));
     });
 

@@ -47,13 +47,13 @@ test('a second start joins the current run', async () => {
   expect(await sync.start()).toEqual({ runId: first.runId, joined: true });
 });
 
-test('a start does not join a run that is being cancelled, and says so after five seconds', async () => {
+test('a start does not join a run that is being cancelled, and says so after ten seconds', async () => {
   const { sync } = await open();
   await sync.start();
   await sync.cancel({ operator: 'olga', reason: 'a test' }); // no worker ends it
   const startedAt = performance.now();
   await expect(sync.start()).rejects.toMatchObject({ fault: 'run-stopping' });
-  expect(performance.now() - startedAt).toBeLessThan(8_000);
+  expect(performance.now() - startedAt).toBeLessThan(14_000);
 });
 
 test('if no worker answers, the stored progress is returned as stale within three seconds, with the current state of the line', async () => {

@@ -61,7 +61,7 @@ export interface ProgressNow extends Progress {
 export interface DailySyncClient {
   /**
    * Starts a run, or makes the current run fetch the new list. If that one is being stopped, waits for its end.
-   * @throws DailySyncError `run-stopping` if that takes longer than five seconds; `temporal-unavailable`
+   * @throws DailySyncError `run-stopping` if that takes longer than ten seconds; `temporal-unavailable`
    */
   start(): Promise<{ readonly runId: string; readonly joined: boolean }>;
   /**
@@ -92,6 +92,8 @@ type DailySyncConfig = Pick<
 const serverTimeoutMs = 5_000;
 const queryTimeoutMs = 2_000;
 const updateTimeoutMs = 10_000;
+/** How long a start waits for a run that is being stopped: activities learn of a cancellation within seconds. */
+const stoppingMaxMs = 10_000;
 /** Milliseconds between two looks at a run that ends, or continues as new. */
 const pollMs = 200;
 
@@ -165,7 +167,7 @@ export function createDailySyncClient(
         const joined = currentRunId !== runId;
         return { runId: currentRunId, joined, isHeeded: !joined || heedsTriggers(description) };
       };
-      const untilMs = Date.now() + serverTimeoutMs;
+      const untilMs = Date.now() + stoppingMaxMs;
       try {
         for (;;) {
           const { isHeeded, ...started } = await within(client, serverTimeoutMs, startOrJoin);
