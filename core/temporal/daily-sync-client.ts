@@ -120,6 +120,11 @@ export function createDailySyncClient(
     if ((await describeRunning()) === undefined) throw new DailySyncError('no-run');
   };
 
+  const isBeingStopped = async (): Promise<boolean> => {
+    const running = await describeRunning();
+    return running !== undefined && !heedsTriggers(running);
+  };
+
   const ask = async (): Promise<Progress | 'no answer' | 'not running'> => {
     try {
       if ((await describeRunning()) === undefined) return 'not running';
@@ -172,11 +177,7 @@ export function createDailySyncClient(
         for (;;) {
           const { isHeeded, ...started } = await within(client, serverTimeoutMs, startOrJoin);
           if (isHeeded) return started;
-          for (
-            let ending = await describeRunning();
-            ending && !heedsTriggers(ending);
-            ending = await describeRunning()
-          ) {
+          while (await isBeingStopped()) {
             if (Date.now() > untilMs) throw new DailySyncError('run-stopping');
             await sleep(pollMs);
           }

@@ -35,8 +35,13 @@ const delaysMs = [300, 900, 1_500, 3_000] as const;
  * Starts a proxy to AWS.
  * @param target the service, http://HOST:PORT
  * @param ownPort 0 for any free port
+ * @param isAffected whether a request meets the fault; all do by default
  */
-export async function startAwsProxy(target: string, ownPort = 0): Promise<FaultyProxy<AwsMode>> {
+export async function startAwsProxy(
+  target: string,
+  ownPort = 0,
+  isAffected: (request: IncomingMessage) => boolean = () => true,
+): Promise<FaultyProxy<AwsMode>> {
   const { hostname, port } = new URL(target);
   const agent = new Agent({ keepAlive: true });
   const sockets = new Set<Socket>();
@@ -56,7 +61,7 @@ export async function startAwsProxy(target: string, ownPort = 0): Promise<Faulty
 
   async function serve(incoming: IncomingMessage, answer: ServerResponse, number: number): Promise<void> {
     const body = await buffer(incoming);
-    const modeAtArrival = mode;
+    const modeAtArrival = mode !== undefined && isAffected(incoming) ? mode : undefined;
     if (modeAtArrival === 'drop') return void answer.destroy();
     if (modeAtArrival === 'error') return void answer.writeHead(500).end('{"__type":"InternalServerError"}');
     if (modeAtArrival === 'throttle') return throttle(incoming, answer);

@@ -11,24 +11,19 @@ export const listSuperseded = (): ApplicationFailure =>
  * Adds to a write guard that nothing is written once another list has begun. A worker that is cut off from Temporal, but not
  * from AWS, does not learn in another way that its attempt has ended (docs/explanation/writes.md).
  * @param isApplying asks the table
- * @param nowMs a clock that continues while the process is frozen
  */
-export function fenceList(
-  guard: WriteGuard,
-  isApplying: () => Promise<boolean>,
-  nowMs: () => number = () => performance.now(),
-): Required<WriteGuard> {
+export function fenceList(guard: WriteGuard, isApplying: () => Promise<boolean>): Required<WriteGuard> {
   let confirmedAtMs = Number.NEGATIVE_INFINITY;
   let asking: Promise<void> | undefined;
   const ask = async (): Promise<void> => {
-    const askedAtMs = nowMs();
+    const askedAtMs = performance.now(); // continues while the process is frozen
     if (!(await isApplying())) throw listSuperseded();
     confirmedAtMs = askedAtMs;
   };
   return {
     ...guard,
     async confirm() {
-      while (nowMs() - confirmedAtMs > listTrustMs) {
+      while (performance.now() - confirmedAtMs > listTrustMs) {
         asking ??= ask().finally(() => {
           asking = undefined;
         });

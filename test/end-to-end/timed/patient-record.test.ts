@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { clientConfig, readConfig } from '../../../core/config.ts';
 import { patientRecordId } from '../../../core/contract/names.ts';
 import type { AccessDraft, AccessEntry } from '../../../core/domain/access.ts';
@@ -11,8 +11,8 @@ import { openTemporal } from '../../../core/temporal/connection.ts';
 import { createPatientRecordClient, type PatientRecordClient } from '../../../core/temporal/patient-record-client.ts';
 import { freePorts } from '../../../local/free-ports.ts';
 import { draftFor } from '../../access-draft.fixture.ts';
+import { startAwsProxy } from '../../chaos/faulty-proxy.ts';
 import { type Day, insurerId, startDay } from '../../day.fixture.ts';
-import { startHangingBucket } from '../../hanging-bucket.fixture.ts';
 import { historiesOf, replay } from '../../histories.fixture.ts';
 
 const quiet = { rate: 0, notInsuredShare: 0, unknownShare: 0, differingDuplicates: 0, malformedEntries: 0 };
@@ -376,19 +376,25 @@ test('after a worker is killed with -9 during a sync, the next worker completes 
 
 test('while activities of the daily sync wait for the bucket in all their slots, a sync on demand completes', async () => {
   await using day = await startDay({ patients: 60, ...quiet }, workersOfToday);
-  await using bucket = await startHangingBucket(day.stack.environment['AWS_ENDPOINT_URL_S3'] ?? '');
-  await day.startWorker({ AWS_ENDPOINT_URL_S3: bucket.url });
+  let hanging = 0;
+  const bucket = await startAwsProxy(day.stack.environment['AWS_ENDPOINT_URL_S3'] ?? '', 0, ({ method, url = '' }) => {
+    const isShard = method === 'GET' && url.includes('/shards/');
+    if (isShard) hanging += 1;
+    return isShard;
+  });
+  onTestFinished(() => bucket.close());
+  await day.startWorker({ AWS_ENDPOINT_URL_S3: `http://${bucket.address}` });
   await day.runToEnd();
   const patientRef = day.refOf(day.insurer.patients()[0]?.kvnr ?? '');
   day.insurer.nextDay({ new: 20 });
-  bucket.hang();
+  bucket.startFault('silent');
   await day.sync.start();
-  await bucket.hanging(8); // the slots of a worker for activities about lists
+  while (hanging < 8) await sleep(50); // the slots of a worker for activities about lists
   const askedAt = performance.now();
   await ask(clientOf(day), patientRef);
   expect(await synced(day, patientRef)).toMatchObject({ state: 'completed' });
   expect(performance.now() - askedAt).toBeLessThan(8_000); // after 10 s the first read gives up, and would free a slot
   expect(await day.until(() => true)).toMatchObject({ state: 'running', phase: 'diff' });
-  bucket.goOn();
+  bucket.endFault();
   expect(await day.ended()).toMatchObject({ state: 'completed', patients: { new: 20 } });
 });
