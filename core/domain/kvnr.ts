@@ -16,3 +16,13 @@ export function isKvnr(text: unknown): text is Kvnr {
   }, 0);
   return sum % 10 === Number(text[9]);
 }
+
+/** Longest text that is read as a KVNR, with blanks. */
+const kvnrTextMax = 50;
+
+/**
+ * Returns a text as a KVNR is written: in upper case, without blanks, as `a 123 456 780` is `A123456780`. A text that is no KVNR
+ * stays none.
+ */
+export const normalKvnr = (text: string): string =>
+  text.length <= kvnrTextMax ? text.replace(/\s+/g, '').toUpperCase() : text;

@@ -3,7 +3,7 @@ import type { JsonArrayElement, JsonArrayLimits } from '../json/array-splitter.t
 import { parseLossless, printLossless } from '../json/lossless.ts';
 import { contentHash } from './content-hash.ts';
 import { characters, problemText } from './contract-problem.ts';
-import { isKvnr, type Kvnr } from './kvnr.ts';
+import { isKvnr, type Kvnr, normalKvnr } from './kvnr.ts';
 
 /** Limits for an entry of the list. A real entry has 300 bytes and a depth of 2. */
 export const entryLimits: JsonArrayLimits = { elementBytes: 1 << 20, depth: 64 };
@@ -11,17 +11,26 @@ export const entryLimits: JsonArrayLimits = { elementBytes: 1 << 20, depth: 64 }
 /** Maximum number of problems that are named for one entry. */
 const namedProblems = 5;
 
-/** Maximum length of a KVNR with blanks around it. */
-const kvnrTextMax = 50;
-
 const name = characters(1, 200);
 
-/** Patient of insurer-api.yaml. Only validates: the insurer's text is stored unchanged. */
-const patient = z.looseObject({
+/** What an entry must have to be stored: without it, nobody knows whose entry it is. */
+const identity = z.looseObject({
   kvnr: z
     .string()
-    .regex(/^[A-Z][0-9]{9}$/, { abort: true })
-    .refine(isKvnr, { message: 'check digit' }),
+    .transform(normalKvnr)
+    .pipe(
+      z
+        .string()
+        .regex(/^[A-Z][0-9]{9}$/, { abort: true })
+        .refine(isKvnr, { message: 'check digit' }),
+    ),
+});
+
+/**
+ * Patient of insurer-api.yaml without the KVNR. An entry that breaks it is stored as it was sent, and flagged: other people
+ * must not wait for a word that we do not know (docs/reference/what-is-hard.md).
+ */
+const masterData = z.looseObject({
   familyName: name,
   givenName: name,
   birthDate: z.iso.date(),
@@ -37,12 +46,15 @@ const patient = z.looseObject({
   insuredSince: z.iso.date().optional(),
 });
 
-export interface ValidEntry {
-  readonly kind: 'valid';
+export interface ReadableEntry {
+  readonly kind: 'readable';
+  /** as we write it; the body has it as the insurer wrote it */
   readonly kvnr: Kvnr;
   /** the entry as compact JSON text: every field that the insurer sent, numbers as written */
   readonly body: string;
   readonly contentHash: string;
+  /** what breaks the contract, in fixed words and JSON paths only: `birthDate: not a date`; absent if nothing does */
+  readonly flags?: string;
 }
 
 export interface QuarantinedEntry {
@@ -56,27 +68,42 @@ export interface QuarantinedEntry {
   readonly kvnr?: Kvnr;
 }
 
-/** Validates one entry of the list. Never throws. */
-export function readEntry({ text, fault }: Pick<JsonArrayElement, 'text' | 'fault'>): ValidEntry | QuarantinedEntry {
-  if (fault !== undefined) return quarantined(faultWords[fault], kvnrSeenIn(text));
+/**
+ * Reads one entry of the list. Never throws. Quarantines only what cannot be stored: an entry that is no JSON object, that is
+ * too large, or that has no valid KVNR. Anything else is kept and flagged.
+ */
+export function readEntry({
+  text,
+  fault,
+  fits,
+}: Pick<JsonArrayElement, 'text' | 'fault' | 'fits'>): ReadableEntry | QuarantinedEntry {
+  if (fault !== undefined)
+    return quarantined(`${faultWords[fault]}${fits === undefined ? '' : ` (${fits} fits)`}`, kvnrSeenIn(text));
   let entry: unknown;
   try {
     entry = parseLossless(text);
   } catch {
     return quarantined('entry: not JSON', kvnrSeenIn(text));
   }
-  const validated = patient.safeParse(entry, { reportInput: true });
-  if (validated.success)
-    return {
-      kind: 'valid',
-      kvnr: validated.data.kvnr as Kvnr,
-      body: printLossless(entry),
-      contentHash: contentHash(entry),
-    };
-  const problems = validated.error.issues.map((issue) => problemText(issue, issue.path, 'entry'));
+  const identified = identity.safeParse(entry, { reportInput: true });
+  if (!identified.success) return quarantined(problemsText(identified.error) ?? '', undefined);
+  const { kvnr } = identified.data;
+  const flags = problemsText(masterData.safeParse(entry, { reportInput: true }).error);
+  return {
+    kind: 'readable',
+    kvnr: kvnr as Kvnr,
+    body: printLossless(entry),
+    contentHash: contentHash(entry),
+    ...(flags !== undefined && { flags }),
+  };
+}
+
+/** Names the first problems with their paths; undefined if there are none. */
+function problemsText(error: z.ZodError | undefined): string | undefined {
+  if (error === undefined) return undefined;
+  const problems = error.issues.map((issue) => problemText(issue, issue.path, 'entry'));
   const more = problems.length - namedProblems;
-  const reason = problems.slice(0, namedProblems).join('; ') + (more > 0 ? `; and ${more} more` : '');
-  return quarantined(reason, kvnrOf(entry));
+  return problems.slice(0, namedProblems).join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
 
 const faultWords = {
@@ -91,28 +118,14 @@ const quarantined = (reason: string, kvnr: Kvnr | undefined): QuarantinedEntry =
   ...(kvnr !== undefined && { kvnr }),
 });
 
-const kvnrOf = (entry: unknown): Kvnr | undefined => {
-  const kvnr = typeof entry === 'object' && entry !== null && 'kvnr' in entry ? entry.kvnr : undefined;
-  return typeof kvnr === 'string' ? kvnrMeantBy(kvnr) : undefined;
-};
-
-/**
- * Returns the KVNR of a text, ignoring case and surrounding blanks. That is enough to know who is insured, but not to
- * store the person.
- */
-const kvnrMeantBy = (text: string): Kvnr | undefined => {
-  const kvnr = text.length <= kvnrTextMax ? text.trim().toUpperCase() : undefined;
-  return isKvnr(kvnr) ? kvnr : undefined;
-};
-
 /**
  * Guesses the person of an entry that cannot be parsed: the first KVNR in a field `kvnr`. A wrong guess keeps a patient
  * who is gone; it deletes nobody.
  */
 function kvnrSeenIn(text: string): Kvnr | undefined {
   for (const [, seen = ''] of text.matchAll(/"kvnr"\s{0,20}:\s{0,20}"([^"\\]{10,50})"/g)) {
-    const kvnr = kvnrMeantBy(seen);
-    if (kvnr !== undefined) return kvnr;
+    const kvnr = normalKvnr(seen);
+    if (isKvnr(kvnr)) return kvnr;
   }
   return undefined;
 }

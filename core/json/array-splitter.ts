@@ -32,6 +32,8 @@ export interface JsonArrayElement {
    * the bytes are not UTF-8, and wrong bytes are U+FFFD in `text`
    */
   readonly fault?: 'too-large' | 'too-deep' | 'encoding';
+  /** of `encoding`: the charset in which the bytes would be text */
+  readonly fits?: 'ISO-8859-1' | 'windows-1252';
 }
 
 const byte = {
@@ -45,14 +47,18 @@ const byte = {
 } as const;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
+/** What may follow a string within an element. */
+const afterStrings: ReadonlySet<number> = new Set([...',:]}'].map((char) => char.charCodeAt(0)));
+
 // kinds of bytes outside of strings
 const illegal = 0;
 const space = 1;
-const scalar = 2; // of numbers, true, false, null
+const scalar = 2; // of numbers, true, false, null; and of words that are no JSON, such as NaN, which belong to one element
 const structure = 3;
 const kinds = new Uint8Array(256);
 for (const char of ' \t\n\r') kinds[char.charCodeAt(0)] = space;
-for (const char of '0123456789+-.eEtrufalsn') kinds[char.charCodeAt(0)] = scalar;
+for (const char of '0123456789+-._') kinds[char.charCodeAt(0)] = scalar;
+for (let letter = 0; letter < 26; letter++) kinds[0x41 + letter] = kinds[0x61 + letter] = scalar;
 for (const char of '{}[]:,"') kinds[char.charCodeAt(0)] = structure;
 
 /** Where the next byte is in relation to the array. */
@@ -79,6 +85,8 @@ export class JsonArraySplitter {
   #state: ParserState = 'before-array';
   #inString = false;
   #escaped = false;
+  /** the last byte that is not white space has closed a string within an element */
+  #afterString = false;
   #position = 0;
   /** number of bytes in earlier chunks */
   #consumedBytes = 0;
@@ -111,10 +119,16 @@ export class JsonArraySplitter {
         else if (code === byte.quote) {
           this.#inString = false;
           if (this.#depth === 0) elements.push(this.#finishElement(chunk, start, at + 1));
+          else this.#afterString = true;
         }
         continue;
       }
       const kind = kinds[code];
+      if (this.#afterString && kind !== space) {
+        // a quote in a text that is not escaped: the next one would swallow the elements after it
+        if (!afterStrings.has(code)) throw this.#error('syntax', at);
+        this.#afterString = false;
+      }
       switch (this.#state) {
         case 'within':
           if (code === byte.quote) this.#inString = true;
@@ -204,7 +218,12 @@ export class JsonArraySplitter {
       ? Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start)
       : Buffer.concat(this.#buffered, this.#bufferedBytes);
     const fault = this.#faultOf(bytes);
-    const element = { position: this.#position, text: bytes.toString('utf8'), ...(fault && { fault }) };
+    const element = {
+      position: this.#position,
+      text: bytes.toString('utf8'),
+      ...(fault && { fault }),
+      ...(fault === 'encoding' && { fits: charsetOf(bytes) }),
+    };
     this.#position += 1;
     this.#state = 'after-element';
     this.#buffered = [];
@@ -224,6 +243,10 @@ export class JsonArraySplitter {
     return new JsonArrayError(fault, this.#consumedBytes + at);
   }
 }
+
+/** Returns in which of two charsets bytes that are no UTF-8 are text: only one of them has letters from 0x80 to 0x9f. */
+const charsetOf = (bytes: Uint8Array): NonNullable<JsonArrayElement['fits']> =>
+  bytes.some((code) => code >= 0x80 && code <= 0x9f) ? 'windows-1252' : 'ISO-8859-1';
 
 /**
  * Splits the chunks of one JSON array into its elements. Yields the elements of each chunk together.

@@ -37,6 +37,21 @@ test('each element is returned as written, with its position', () => {
   expect(split(list).map(({ position }) => position)).toEqual([0, 1, 2, 3, 4, 5]);
 });
 
+test('words that are no JSON belong to one element, and the others are read', () => {
+  const list = '[NaN,{"a":NaN},{"b":-Infinity,"c":undefined},True,{"d":1}]';
+  const expected = ['NaN', '{"a":NaN}', '{"b":-Infinity,"c":undefined}', 'True', '{"d":1}'];
+  expect(texts(split(list))).toEqual(expected);
+  expect(texts(split(list, byteByByte(list)))).toEqual(expected);
+});
+
+test.each([
+  ['M\xfcller', 'ISO-8859-1'],
+  ['M\xfcller \x96', 'windows-1252'],
+])('an element that is no UTF-8 says in which charset its bytes are text: %j', (name, fits) => {
+  const elements = split(Buffer.from(`["${name}","Mueller"]`, 'latin1'));
+  expect(elements).toMatchObject([{ fault: 'encoding', fits }, { text: '"Mueller"' }]);
+});
+
 test.each(['[]', ' [ ] ', '\n[\t]\r\n', '\ufeff[]', '\ufeff []'])('an empty list has no elements: %j', (list) => {
   expect(split(list)).toEqual([]);
   expect(split(list, byteByByte(list))).toEqual([]);

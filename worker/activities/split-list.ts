@@ -38,7 +38,7 @@ export const createSplitList = ({
       const addElement = (element: JsonArrayElement): void => {
         entries += 1;
         const entry = readEntry(element);
-        if (entry.kind === 'valid') {
+        if (entry.kind === 'readable') {
           const { kvnr, contentHash, body } = entry;
           write({ patientRef: patientRefOf(kvnr, key), kvnr, contentHash, body });
           return;
