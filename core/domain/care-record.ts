@@ -20,6 +20,10 @@ const document = z.looseObject({
 });
 const diagnosis = z.looseObject({ code: z.string(), text: z.string().optional() });
 
+/** What a record must have to be stored: its ID is part of the key. */
+const identifiedRecord = z.looseObject({ id: characters(1, Number.POSITIVE_INFINITY) });
+
+/** CareRecord of insurer-api.yaml. A record that breaks it is stored as it was sent, and flagged. */
 const careRecord = z.looseObject({
   id: characters(1, 64),
   programme: z.enum(['DMP', 'HZV', 'IV', 'other']),
@@ -32,29 +36,50 @@ const careRecord = z.looseObject({
   documents: elements.optional(),
 });
 
-const careRecordsAnswer = z.looseObject({
-  kvnr: z.string().regex(/^[A-Z][0-9]{9}$/),
-  careRecords: elements,
-});
+/** What an answer must have to be stored. */
+const careRecordsAnswer = z.looseObject({ kvnr: z.string(), careRecords: elements });
+
+/** What is wrong with an answer, in fixed words and JSON paths only: `careRecords[3].start: not a date`. Never a value. */
+export interface AnswerProblems {
+  /** the answer cannot be stored */
+  readonly hard?: string;
+  /** the answer is stored as it was sent, and breaks the contract; only if there is no hard problem */
+  readonly flags?: string;
+}
 
 /**
- * Describes how an answer of the insurer breaks the contract (insurer-api.yaml, CareRecordsAnswer), such as
- * `careRecords[3].start: not a date; kvnr: missing`. Uses fixed words and JSON paths only, never a value, so the text
- * may be logged and shown. Stops after the first problems. Does not check whose KVNR the answer names: the caller does.
+ * Compares an answer of the insurer with the contract (insurer-api.yaml, CareRecordsAnswer). Hard is only what storing needs:
+ * the records are an array of objects with unique IDs. Names the first problems only. Does not check whose KVNR the answer
+ * names: the caller does.
  * @param value a result of plain JSON.parse
- * @returns undefined if the answer is valid
  */
-export function careRecordsAnswerProblem(value: unknown): string | undefined {
-  const problems = problemsOfAnswer(value)
-    .take(namedProblems + 1)
-    .toArray();
+export function problemsOfCareRecords(value: unknown): AnswerProblems {
+  const hard = firstProblems(hardProblems(value));
+  if (hard !== undefined) return { hard };
+  const flags = firstProblems(softProblems(value));
+  return flags === undefined ? {} : { flags };
+}
+
+function firstProblems(all: Generator<string>): string | undefined {
+  const problems = all.take(namedProblems + 1).toArray();
   if (problems.length === 0) return undefined;
   return problems.slice(0, namedProblems).join('; ') + (problems.length > namedProblems ? '; and more' : '');
 }
 
-function* problemsOfAnswer(value: unknown): Generator<string> {
+function* hardProblems(value: unknown): Generator<string> {
   yield* problemsOf(careRecordsAnswer, value, []);
   const seen = new Set<string>();
+  for (const [index, record] of elementsIn(value, 'careRecords')) {
+    const path = ['careRecords', index];
+    yield* problemsOf(identifiedRecord, record, path);
+    const { id } = Object(record) as { id?: unknown };
+    if (typeof id !== 'string') continue;
+    if (seen.has(id)) yield `${pathText([...path, 'id'], 'answer')}: not unique`;
+    seen.add(id);
+  }
+}
+
+function* softProblems(value: unknown): Generator<string> {
   for (const [index, record] of elementsIn(value, 'careRecords')) {
     const path = ['careRecords', index];
     yield* problemsOf(careRecord, record, path);
@@ -62,10 +87,6 @@ function* problemsOfAnswer(value: unknown): Generator<string> {
       yield* problemsOf(diagnosis, element, [...path, 'diagnoses', at]);
     for (const [at, element] of elementsIn(record, 'documents'))
       yield* problemsOf(document, element, [...path, 'documents', at]);
-    const { id } = Object(record) as { id?: unknown };
-    if (typeof id !== 'string') continue;
-    if (seen.has(id)) yield `${pathText([...path, 'id'], 'answer')}: not unique`;
-    seen.add(id);
   }
 }
 

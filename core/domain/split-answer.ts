@@ -25,12 +25,23 @@ export interface SplitAnswer {
 
 interface Answer {
   kvnr: string;
-  careRecords: { id: string; documents?: { contentBase64: string }[] }[];
+  careRecords: { id: string; documents?: unknown }[];
+}
+interface HeldDocument {
+  contentBase64: string;
+}
+
+/** Returns the documents of a record whose content is a text. The others stay in the record as they were sent. */
+function* documentsOf({ documents }: Answer['careRecords'][number]): Generator<[index: number, HeldDocument]> {
+  if (!Array.isArray(documents)) return;
+  for (const [index, document] of (documents as unknown[]).entries())
+    if (typeof (Object(document) as Partial<HeldDocument>).contentBase64 === 'string')
+      yield [index, document as HeldDocument];
 }
 
 /**
  * Splits an answer into envelope, records and documents.
- * @param text a valid CareRecordsAnswer (insurer-api.yaml)
+ * @param text an answer without hard problems (care-record.ts)
  * @throws SyntaxError if the text is not JSON. Its message quotes the text: do not log it
  */
 export function splitAnswer(text: string): SplitAnswer {
@@ -38,7 +49,7 @@ export function splitAnswer(text: string): SplitAnswer {
   const { kvnr } = answer;
   const records = answer.careRecords.map((record) => {
     const documents: SplitDocument[] = [];
-    for (const [index, document] of (record.documents ?? []).entries()) {
+    for (const [index, document] of documentsOf(record)) {
       const { contentBase64 } = document;
       if (!contentBase64.isWellFormed()) continue; // UTF-8 cannot represent a lone surrogate, but an escape in JSON can
       documents.push({ index, contentBase64 });
@@ -55,10 +66,9 @@ export function splitAnswer(text: string): SplitAnswer {
 export function joinRecord({ body, documents }: Pick<SplitRecord, 'body' | 'documents'>): string {
   if (documents.length === 0) return body;
   const record = parseLossless(body) as Answer['careRecords'][number];
-  for (const { index, contentBase64 } of documents) {
-    const document = record.documents?.[index];
-    if (document) document.contentBase64 = contentBase64;
-  }
+  const contents = new Map(documents.map(({ index, contentBase64 }) => [index, contentBase64]));
+  for (const [index, document] of documentsOf(record))
+    document.contentBase64 = contents.get(index) ?? document.contentBase64;
   return printLossless(record);
 }
 

@@ -33,11 +33,16 @@ const withFields = (known: string) => fields(value).map((more) => (more === '' ?
 const document = anyText.chain((content) =>
   withFields(`"id":"d","mediaType":"a/b","contentBase64":${JSON.stringify(content)}`),
 );
+/** Also what the contract does not allow. */
+const documents = fc.oneof(
+  fc
+    .array(fc.oneof(document, fc.constantFrom('7', 'null', '{}', '{"contentBase64":1.0}')))
+    .map((all) => `[${all.join(',')}]`),
+  fc.constantFrom('null', '1.0', '{}', '"x"'),
+);
 const record = fc
-  .tuple(anyText, fc.option(fc.array(document)))
-  .chain(([id, documents]) =>
-    withFields(`"id":${JSON.stringify(`i${id}`)}${documents === null ? '' : `,"documents":[${documents.join(',')}]`}`),
-  );
+  .tuple(anyText, fc.option(documents))
+  .chain(([id, text]) => withFields(`"id":${JSON.stringify(`i${id}`)}${text === null ? '' : `,"documents":${text}`}`));
 const answer = fc
   .array(record)
   .chain((records) => withFields(`"kvnr":"A123456780","careRecords":[${records.join(',')}]`));

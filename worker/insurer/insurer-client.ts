@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
 import { type Clock, systemClock } from '../../core/clock.ts';
-import { careRecordsAnswerProblem } from '../../core/domain/care-record.ts';
-import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { problemsOfCareRecords } from '../../core/domain/care-record.ts';
+import { type Kvnr, normalKvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
 import type { ExchangeAnswer } from '../line/exchange.ts';
 import type { Line } from '../line/line.ts';
-import { LineError } from '../line/line-error.ts';
+import { LineError, UnusableAnswer } from '../line/line-error.ts';
 import { createLineStatistics, type LineStatistics } from '../line/line-statistics.ts';
 import { drain, hasDeclaredEnd, parseJson, readToEnd, readWhole } from './answer-body.ts';
 import { type ErrorAnswerOptions, lineErrorOf } from './error-answer.ts';
@@ -25,7 +26,13 @@ export interface InsurerClientOptions {
 
 /** not-insured: 410, final; unknown: 404, the insurer never knew this KVNR. */
 export type CareRecordsFetch =
-  | { readonly kind: 'answer'; readonly body: Buffer; readonly fetchOrder: string }
+  | {
+      readonly kind: 'answer';
+      readonly body: Buffer;
+      readonly fetchOrder: string;
+      /** what breaks the contract, in fixed words and JSON paths; absent if nothing does */
+      readonly flags?: string;
+    }
   | { readonly kind: 'not-insured' }
   | { readonly kind: 'unknown' };
 
@@ -65,7 +72,8 @@ export interface InsurerClient {
    * `not-insured`, too: no other request is sent for them.
    * @param priority which call comes first when several wait (docs/explanation/the-line.md, "The queue")
    * @param signal cancels the wait or the request: see Line.perform
-   * @returns the decoded body: UTF-8 JSON that fits CareRecordsAnswer and names this KVNR
+   * @returns the decoded body: UTF-8 JSON that names this KVNR and can be stored, even if it breaks the contract elsewhere
+   * @throws UnusableAnswer if a complete answer that names this KVNR cannot be stored
    * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` if the answer names another KVNR,
    *   `too-large` above CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: docs/explanation/the-line.md, "The exchange"
    * @throws LineWithheld if we aborted the request
@@ -156,8 +164,9 @@ export function createInsurerClient({
           if (callsOfPatient.size === 0) calls.delete(kvnr);
         });
       // The line is already free: the next request is in flight while this answer is checked.
-      if (fetched.kind === 'answer') checkCareRecords(fetched.body, kvnr);
-      return fetched;
+      if (fetched.kind !== 'answer') return fetched;
+      const flags = checkCareRecords(fetched.body, kvnr);
+      return { ...fetched, ...(flags !== undefined && { flags }) };
     },
 
     async fetchList({ knownEtag, resume }, sink, signal) {
@@ -235,20 +244,22 @@ export function createInsurerClient({
   };
 }
 
-/** Checks the patient first: other faults in another patient's answer are not reported. @throws LineError */
-function checkCareRecords(body: Buffer, kvnr: Kvnr): void {
+/**
+ * Checks the patient first: other faults in another patient's answer are not reported.
+ * @returns what breaks the contract although the answer can be stored; undefined if nothing does
+ * @throws LineError; UnusableAnswer
+ */
+function checkCareRecords(body: Buffer, kvnr: Kvnr): string | undefined {
   const operation = 'care-records';
   const value = parseJson(body, operation);
-  if (
-    typeof value === 'object' &&
-    value !== null &&
-    'kvnr' in value &&
-    typeof value.kvnr === 'string' &&
-    value.kvnr !== kvnr
-  )
+  const named = (Object(value) as { readonly kvnr?: unknown }).kvnr;
+  if (typeof named === 'string' && normalKvnr(named) !== kvnr)
     throw new LineError('wrong-patient', { operation, status: 200 });
-  const problem = careRecordsAnswerProblem(value);
-  if (problem !== undefined) throw new LineError('contract', { operation, status: 200, problem });
+  const { hard, flags } = problemsOfCareRecords(value);
+  if (hard === undefined) return flags;
+  const context = { operation, status: 200, problem: hard } as const;
+  if (typeof named !== 'string') throw new LineError('contract', context); // perhaps a page of a proxy
+  throw new UnusableAnswer(context, createHash('sha256').update(body).digest('hex'));
 }
 
 /** Returns whether an answer's ETag says that it belongs to another list. An answer without ETag says nothing. */

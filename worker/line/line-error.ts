@@ -21,6 +21,19 @@ export class LineError extends Error {
 }
 
 /**
+ * An answer is complete JSON and names the KVNR asked for, but it cannot be stored. If the same bytes come again, this is the
+ * insurer's answer, and not the luck of the line.
+ */
+export class UnusableAnswer extends LineError {
+  /** of the decoded answer, in hex */
+  readonly sha256: string;
+  constructor(context: LineContext, sha256: string) {
+    super('contract', context);
+    this.sha256 = sha256;
+  }
+}
+
+/**
  * We did not send a request, or aborted it: the lease has ended, the line is paused, or a cooldown runs. It does not count
  * against the patient, and is repeated once this process may send again.
  */
