@@ -60,12 +60,19 @@ export async function matchesSha256(text: string, sha256: string): Promise<boole
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }
 
-/** Returns the decoded bytes; the bytes of the text itself if it is not base64. */
-export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+/**
+ * Decodes the content of a document: base64 (RFC 4648, 4), base64url (5), with or without padding and line breaks, or a data
+ * URL in base64 (RFC 2397). Returns undefined if it is none of these.
+ */
+export function decodeContent(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const encoded = text
+    .replace(/^\s*data:[^,]*;base64,/i, '')
+    .replaceAll('-', '+')
+    .replaceAll('_', '/');
   try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
   } catch {
-    return new TextEncoder().encode(text);
+    return undefined;
   }
 }
 

@@ -333,6 +333,8 @@ export const de = {
     diagnoses: 'Diagnosen',
     documents: 'Dokumente',
     download: 'Herunterladen',
+    documentNotBase64:
+      'Die Krankenkasse hat den Inhalt nicht als Base64 geschickt. Er ist als Text gespeichert, so wie er kam.',
     documentMismatch: 'Die Daten stimmen nicht mit denen der Krankenkasse überein. Bitte versuchen Sie es noch einmal.',
     documentLater: 'Wählen Sie „Weitere laden“, um dieses Dokument zu laden.',
     large: 'Diese Versorgung ist sehr groß.',

@@ -320,6 +320,7 @@ export const en: Messages = {
     diagnoses: 'Diagnoses',
     documents: 'Documents',
     download: 'Download',
+    documentNotBase64: 'The insurer did not send the content as base64. It is saved as text, as it came.',
     documentMismatch: 'The data differs from what the insurer sent. Please try again.',
     documentLater: 'Choose “Load more” to load this document.',
     large: 'This care record is very large.',

@@ -5,7 +5,7 @@ import { useConnection } from '../api/context.ts';
 import { isProblem, usePatient } from '../api/queries.ts';
 import { Button } from '../components/button.tsx';
 import {
-  decodeBase64,
+  decodeContent,
   findLink,
   type InsurerData,
   isLink,
@@ -210,8 +210,11 @@ function Document({ document, read }: { readonly document: InsurerData; readonly
   const download = useMutation({
     mutationFn: async () => {
       const text = link === undefined ? textOf(contentBase64) : await read(link);
+      const content = decodeContent(text);
       // the insurer sets the media type: a neutral one keeps the browser from opening the file as a page
-      saveFile(fileName(name, textOf(mediaType)), new Blob([decodeBase64(text)], { type: 'application/octet-stream' }));
+      const file = new Blob([content ?? text], { type: 'application/octet-stream' });
+      saveFile(fileName(name, content === undefined ? 'text/plain' : textOf(mediaType)), file);
+      return { isDecoded: content !== undefined };
     },
     gcTime: 0,
   });
@@ -230,6 +233,7 @@ function Document({ document, read }: { readonly document: InsurerData; readonly
           </span>
         </Button>
       )}
+      {download.data?.isDecoded === false && <Notice kind="warning">{t.patient.documentNotBase64}</Notice>}
       {download.error instanceof DocumentMismatch ? (
         <Notice kind="error">{t.patient.documentMismatch}</Notice>
       ) : (
