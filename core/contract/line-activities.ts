@@ -45,6 +45,8 @@ export interface PatientListReference {
   readonly manifest: PayloadReference;
   /** total size of all segments */
   readonly sizeBytes: number;
+  /** of the bytes, as TextDecoder names it; absent: UTF-8 */
+  readonly charset?: string;
   readonly etag?: string;
 }
 

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { fittingCharset } from './charset.ts';
 
 /** Why a stream of bytes is not a JSON array. `truncated`: the stream ended before the array. */
 export type JsonArrayFault = 'not-an-array' | 'truncated' | 'trailing-bytes' | 'syntax';
@@ -222,7 +223,7 @@ export class JsonArraySplitter {
       position: this.#position,
       text: bytes.toString('utf8'),
       ...(fault && { fault }),
-      ...(fault === 'encoding' && { fits: charsetOf(bytes) }),
+      ...(fault === 'encoding' && { fits: fittingCharset(bytes) }),
     };
     this.#position += 1;
     this.#state = 'after-element';
@@ -243,10 +244,6 @@ export class JsonArraySplitter {
     return new JsonArrayError(fault, this.#consumedBytes + at);
   }
 }
-
-/** Returns in which of two charsets bytes that are no UTF-8 are text: only one of them has letters from 0x80 to 0x9f. */
-const charsetOf = (bytes: Uint8Array): NonNullable<JsonArrayElement['fits']> =>
-  bytes.some((code) => code >= 0x80 && code <= 0x9f) ? 'windows-1252' : 'ISO-8859-1';
 
 /**
  * Splits the chunks of one JSON array into its elements. Yields the elements of each chunk together.

@@ -1,4 +1,5 @@
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import { byteOrderMarks, charsetOf } from '../../core/json/charset.ts';
 import type { ListSink } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
 
@@ -15,6 +16,8 @@ export interface ListProgress {
   readonly resumeEtag?: string;
   /** the last byte that is not white space; absent if there is none */
   readonly lastByte?: number;
+  /** of `charsetOf`; absent: UTF-8 */
+  readonly charset?: string;
   /** the list is complete */
   readonly isComplete?: boolean;
 }
@@ -58,9 +61,11 @@ const segmentMs = (segments: number): number => 5_000 * (1 + segments / 64);
 const leadingBlanksMax = 64 * 1024;
 
 const [openBracket, closeBracket] = [0x5b, 0x5d];
-const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 const isWhiteSpace = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+/** Returns whether a byte cannot be the bracket of a list. In UTF-16, a bracket and white space have a second byte, which is 0. */
+const isBlank = (byte: number | undefined, charset = 'utf-8'): boolean =>
+  isWhiteSpace(byte) || (byte === 0 && charset.startsWith('utf-16'));
 
 /** What has arrived of a list at one moment. */
 interface Arrived {
@@ -82,7 +87,9 @@ export class ListSegments implements ListSink {
   #segmentBeganMs: number;
   #holdMaxMs: number;
   /** a new transfer whose first byte has not arrived yet; only that byte shows whether it is a list and replaces the old one */
-  #newTransfer: { readonly progress: ListProgress; head: Buffer } | undefined;
+  #newTransfer:
+    | { readonly progress: ListProgress; readonly contentType?: string | undefined; head: Buffer }
+    | undefined;
   #receivedBytes = 0;
   /** a segment that is being stored although its request has ended */
   #lateFlush: Promise<void> | undefined;
@@ -114,13 +121,13 @@ export class ListSegments implements ListSink {
     return this.#receivedBytes;
   }
 
-  begin({ from, etag, resumeEtag }: { from: number; etag?: string; resumeEtag?: string }): void {
+  begin({ from, etag, resumeEtag, contentType }: Parameters<ListSink['begin']>[0]): void {
     const progress = {
       ...emptyList,
       ...(etag !== undefined && { etag }),
       ...(resumeEtag !== undefined && { resumeEtag }),
     };
-    this.#newTransfer = from > 0 ? undefined : { progress, head: Buffer.alloc(0) };
+    this.#newTransfer = from > 0 ? undefined : { progress, contentType, head: Buffer.alloc(0) };
     this.#beforeAnswer = from > 0 ? this.#arrived() : undefined;
   }
 
@@ -133,18 +140,19 @@ export class ListSegments implements ListSink {
     if (this.#newTransfer === undefined) return await this.#append(chunk);
     const head = this.#newTransfer.head.length === 0 ? chunk : Buffer.concat([this.#newTransfer.head, chunk]);
     this.#newTransfer.head = head;
-    const first = firstByteOf(head);
+    const charset = charsetOf(head, this.#newTransfer.contentType);
+    const first = firstByteOf(head, charset);
     if (first === undefined && head.length <= leadingBlanksMax) return;
     if (first !== openBracket) throw notAnArray();
     const { progress } = this.#newTransfer;
     this.restart();
-    this.#progress = progress;
+    this.#progress = { ...progress, ...(charset !== 'utf-8' && { charset }) };
     await this.#append(head);
   }
 
   async #append(chunk: Buffer): Promise<void> {
     this.#receivedBytes += chunk.length;
-    this.#lastByte = chunk.findLast((byte) => !isWhiteSpace(byte)) ?? this.#lastByte;
+    this.#lastByte = chunk.findLast((byte) => !isBlank(byte, this.#progress.charset)) ?? this.#lastByte;
     this.#unstoredChunks.push(chunk);
     this.#unstoredBytes += chunk.length;
     const ageMs = this.#options.now() - this.#segmentBeganMs;
@@ -261,10 +269,10 @@ export class ListSegments implements ListSink {
 }
 
 /** Returns the first byte after a byte order mark and white space; undefined if there is none yet. */
-function firstByteOf(head: Buffer): number | undefined {
-  const mark = byteOrderMark.subarray(0, head.length);
-  const text = head.subarray(0, mark.length).equals(mark) ? head.subarray(mark.length) : head;
-  return text.find((byte) => !isWhiteSpace(byte));
+function firstByteOf(head: Buffer, charset: string): number | undefined {
+  const start = byteOrderMarks.find((mark) => mark.subarray(0, head.length).equals(head.subarray(0, mark.length)));
+  const text = head.subarray(start?.length ?? 0);
+  return text.find((byte) => !isBlank(byte, charset));
 }
 
 const notAnArray = (): LineError =>

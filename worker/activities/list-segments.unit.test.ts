@@ -88,3 +88,26 @@ test('a bucket that is slow for each segment gets more time each time, if the tr
   await list.finish();
   expect(list.progress.isComplete).toBe(true);
 });
+
+test.each([
+  ['UTF-16 with a byte order mark', Buffer.from('\ufeff [1, 2]\n', 'utf16le'), undefined, 'utf-16le'],
+  ['UTF-16 that the header declares', Buffer.from('[1, 2] ', 'utf16le').swap16(), 'a/b; charset=utf-16be', 'utf-16be'],
+  ['ISO-8859-1', Buffer.from('["\xfc"]', 'latin1'), 'application/json; charset=iso-8859-1', 'windows-1252'],
+  ['UTF-8', Buffer.from('\ufeff["ü"]'), 'application/json; charset=utf-8', undefined],
+])('a list in %s is complete, and its charset is known', async (_form, body, contentType, charset) => {
+  const list = new ListSegments({
+    progress: emptyList,
+    manifestSegments: [],
+    putSegment: async ({ length }) => ({ key: 'segment', sizeBytes: length, sha256: 'f'.repeat(64) }),
+    putManifest: async () => ({ key: 'manifest', sizeBytes: 1, sha256: 'f'.repeat(64) }),
+    onProgress: () => {},
+    now: () => 0,
+    holdMaxMs: 1_000,
+    onLongerHold: () => {},
+  });
+  list.begin({ from: 0, ...(contentType !== undefined && { contentType }) });
+  for (const byte of body) await list.write(Buffer.of(byte));
+  await list.finish();
+  expect(list.progress).toMatchObject({ isComplete: true, sizeBytes: body.length });
+  expect(list.progress.charset).toBe(charset);
+});

@@ -88,10 +88,16 @@ export async function fetchPatientList(
         } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusableAnswers: 0 }); // a part of a list has arrived
       }
     }
-    const { sizeBytes, etag } = segments.progress;
+    const { sizeBytes, etag, charset } = segments.progress;
     return {
       kind: 'list',
-      list: { listId, manifest: await segments.writeManifest(), sizeBytes, ...(etag !== undefined && { etag }) },
+      list: {
+        listId,
+        manifest: await segments.writeManifest(),
+        sizeBytes,
+        ...(etag !== undefined && { etag }),
+        ...(charset !== undefined && { charset }),
+      },
       lineUse: attempt.details.lineUse,
     };
   } finally {

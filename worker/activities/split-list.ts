@@ -6,6 +6,7 @@ import type { ShardLine } from '../../core/domain/diff.ts';
 import type { Issue } from '../../core/domain/issue.ts';
 import { entryLimits, readEntry } from '../../core/domain/patient-entry.ts';
 import { type JsonArrayElement, JsonArrayError, splitJsonArray } from '../../core/json/array-splitter.ts';
+import { asUtf8 } from '../../core/json/charset.ts';
 import { type ListsStore, shardLineText } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
@@ -26,7 +27,7 @@ export const createSplitList = ({
   syncRuns,
   pseudonymKey,
 }: SplitListDeps): Pick<ListActivities, 'splitPatientList'> => ({
-  async splitPatientList({ insurerId, runId, list: { listId, manifest } }) {
+  async splitPatientList({ insurerId, runId, list: { listId, manifest, charset = 'utf-8' } }) {
     return await withHeartbeats(undefined, async ({ signal }) => {
       const writer = new ShardWriter((shard, part, lines) => lists.putShardPart(listId, shard, part, lines));
       const key = createSecretKey(pseudonymKey);
@@ -52,7 +53,7 @@ export const createSplitList = ({
       };
       try {
         const segments = await lists.readManifest(manifest);
-        for await (const elements of splitJsonArray(lists.openSegments(segments), entryLimits)) {
+        for await (const elements of splitJsonArray(asUtf8(lists.openSegments(segments), charset), entryLimits)) {
           signal.throwIfAborted();
           for (const element of elements) addElement(element);
           await writer.drain();

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import { problemsOfCareRecords } from '../../core/domain/care-record.ts';
 import { type Kvnr, normalKvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
+import { fittingCharset, toUtf8 } from '../../core/json/charset.ts';
 import type { ExchangeAnswer } from '../line/exchange.ts';
 import type { Line } from '../line/line.ts';
 import { LineError, UnusableAnswer } from '../line/line-error.ts';
@@ -50,11 +51,16 @@ export interface ListRequest {
 export interface ListSink {
   /**
    * Called once, before the first byte.
-   * @param start `from`: 0 for the whole list, otherwise the offset of the rest. A whole list replaces earlier bytes once it
+   * @param start `contentType`: the header, which may name the charset. `from`: 0 for the whole list, otherwise the offset of the rest. A whole list replaces earlier bytes once it
    *   has begun like a list, because it may be an error page of a proxy. `resumeEtag`: the strong ETag with which an
    *   interrupted transfer can be resumed; absent if it cannot
    */
-  begin(start: { readonly from: number; readonly etag?: string; readonly resumeEtag?: string }): void;
+  begin(start: {
+    readonly from: number;
+    readonly etag?: string;
+    readonly resumeEtag?: string;
+    readonly contentType?: string;
+  }): void;
   /** Receives a chunk. Until it has resolved, nothing more is read from the socket. */
   write(chunk: Buffer): Promise<void>;
   /** Discards all bytes, because the insurer now has another list. The request fails. */
@@ -89,6 +95,9 @@ export interface InsurerClient {
    */
   fetchList(request: ListRequest, sink: ListSink, signal: AbortSignal): Promise<ListOutcome>;
 }
+
+/** An answer as it came, which is checked once the line is free. */
+type UncheckedFetch = CareRecordsFetch & { readonly contentType?: string | undefined };
 
 /** Default of CARE_RECORDS_MAX_BYTES. A larger answer is rejected and reported (insurer-api.yaml, "Sizes"). */
 const careRecordsBytesMaxDefault = 64 * 1024 * 1024;
@@ -134,13 +143,14 @@ export function createInsurerClient({
       const own = new AbortController();
       const callsOfPatient = calls.get(kvnr) ?? new Set();
       calls.set(kvnr, callsOfPatient.add(own));
-      const readAnswer = async (answer: ExchangeAnswer): Promise<CareRecordsFetch> => {
+      const readAnswer = async (answer: ExchangeAnswer): Promise<UncheckedFetch> => {
         switch (answer.status) {
           case 200:
             return {
               kind: 'answer',
               body: await readWhole(answer, careRecordsBytesMax, operation),
               fetchOrder: answer.fetchOrder,
+              contentType: answer.headers['content-type'],
             };
           case 404:
           case 410: {
@@ -155,7 +165,7 @@ export function createInsurerClient({
       };
       const fetched = await line
         .perform(priority, request, readAnswer, AbortSignal.any([signal, own.signal]))
-        .catch((error: unknown): CareRecordsFetch => {
+        .catch((error: unknown): UncheckedFetch => {
           if (!own.signal.aborted || signal.aborted) throw error;
           return { kind: 'not-insured' };
         })
@@ -165,8 +175,9 @@ export function createInsurerClient({
         });
       // The line is already free: the next request is in flight while this answer is checked.
       if (fetched.kind !== 'answer') return fetched;
-      const flags = checkCareRecords(fetched.body, kvnr);
-      return { ...fetched, ...(flags !== undefined && { flags }) };
+      const { fetchOrder } = fetched;
+      const { body, flags } = checkCareRecords(fetched.body, fetched.contentType, kvnr);
+      return { kind: 'answer', body, fetchOrder, ...(flags !== undefined && { flags }) };
     },
 
     async fetchList({ knownEtag, resume }, sink, signal) {
@@ -217,7 +228,13 @@ export function createInsurerClient({
           sink.begin({ from: resume.from, etag, resumeEtag: etag });
         } else {
           const isResumable = etag?.startsWith('"') && /\bbytes\b/i.test(headers['accept-ranges'] ?? '');
-          sink.begin({ from: 0, ...(etag && { etag }), ...(isResumable && etag && { resumeEtag: etag }) });
+          const contentType = headers['content-type'];
+          sink.begin({
+            from: 0,
+            ...(etag && { etag }),
+            ...(isResumable && etag && { resumeEtag: etag }),
+            ...(contentType && { contentType }),
+          });
         }
         let bytes = 0;
         for await (const chunk of answer.body) {
@@ -245,21 +262,40 @@ export function createInsurerClient({
 }
 
 /**
- * Checks the patient first: other faults in another patient's answer are not reported.
- * @returns what breaks the contract although the answer can be stored; undefined if nothing does
+ * Checks an answer. The patient comes first: other faults in another patient's answer are not reported.
+ * @returns the answer as UTF-8, and what breaks the contract although it can be stored
  * @throws LineError; UnusableAnswer
  */
-function checkCareRecords(body: Buffer, kvnr: Kvnr): string | undefined {
+function checkCareRecords(
+  body: Buffer,
+  contentType: string | undefined,
+  kvnr: Kvnr,
+): { readonly body: Buffer; readonly flags?: string | undefined } {
   const operation = 'care-records';
-  const value = parseJson(body, operation);
-  const named = (Object(value) as { readonly kvnr?: unknown }).kvnr;
-  if (typeof named === 'string' && normalKvnr(named) !== kvnr)
-    throw new LineError('wrong-patient', { operation, status: 200 });
+  const unusable = (problem: string): UnusableAnswer =>
+    new UnusableAnswer({ operation, status: 200, problem }, createHash('sha256').update(body).digest('hex'));
+  let text: Buffer;
+  try {
+    text = toUtf8(body, contentType);
+  } catch {
+    const guessed = Buffer.from(body.toString('latin1'));
+    if (kvnrOf(parseJson(guessed, operation)) === kvnr)
+      throw unusable(`answer: not UTF-8 (${fittingCharset(body)} fits)`);
+    throw new LineError('not-json', { operation });
+  }
+  const value = parseJson(text, operation);
+  const named = kvnrOf(value);
+  if (named !== undefined && named !== kvnr) throw new LineError('wrong-patient', { operation, status: 200 });
   const { hard, flags } = problemsOfCareRecords(value);
-  if (hard === undefined) return flags;
-  const context = { operation, status: 200, problem: hard } as const;
-  if (typeof named !== 'string') throw new LineError('contract', context); // perhaps a page of a proxy
-  throw new UnusableAnswer(context, createHash('sha256').update(body).digest('hex'));
+  if (hard === undefined) return { body: text, flags };
+  if (named === undefined) throw new LineError('contract', { operation, status: 200, problem: hard }); // perhaps a page of a proxy
+  throw unusable(hard);
+}
+
+/** Returns the KVNR that an answer names, as we write it. */
+function kvnrOf(value: unknown): string | undefined {
+  const { kvnr } = Object(value) as { readonly kvnr?: unknown };
+  return typeof kvnr === 'string' ? normalKvnr(kvnr) : undefined;
 }
 
 /** Returns whether an answer's ETag says that it belongs to another list. An answer without ETag says nothing. */
