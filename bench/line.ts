@@ -94,6 +94,7 @@ const contenders: readonly Contender[] = [
         patients: {
           get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient,
           markNotInsured: async (_patientRef, syncId) => syncId,
+          markUnusable: async () => {},
           readNotInsured: async () => undefined,
         },
         payloads: { put: async (_owner, body) => await nowhere(body) },

@@ -223,7 +223,12 @@ export const de = {
     run: 'Lauf',
     newest: 'neuester Lauf',
     kind: 'Art',
-    kinds: { quarantined: 'fehlerhafter Eintrag', 'care-records': 'Versorgungen fehlen', list: 'Liste' },
+    kinds: {
+      quarantined: 'fehlerhafter Eintrag',
+      flagged: 'ungewöhnliche Angaben',
+      'care-records': 'Versorgungen fehlen',
+      list: 'Liste',
+    },
     all: 'alle',
     reason: 'Grund',
     where: 'Fundstelle',

@@ -212,7 +212,12 @@ export const en: Messages = {
     run: 'Run',
     newest: 'newest run',
     kind: 'Kind',
-    kinds: { quarantined: 'invalid entry', 'care-records': 'care records missing', list: 'list' },
+    kinds: {
+      quarantined: 'invalid entry',
+      flagged: 'unusual data',
+      'care-records': 'care records missing',
+      list: 'list',
+    },
     all: 'all',
     reason: 'Reason',
     where: 'Location',

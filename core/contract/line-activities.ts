@@ -18,6 +18,8 @@ export interface LineActivities {
    * Fetches a patient's care records and stores the answer in the bucket.
    * @throws ApplicationFailure non-retryable, with one detail: FetchCareRecordsFailure. `PatientNotInsured` (410),
    *   `PatientUnknown` (404), `PatientGone`, `AnswerTooLarge`, `RequestsExhausted` after `maxRequests` requests.
+   *   `AnswerUnusable`: the insurer has sent the same complete answer twice, and it cannot be stored; also without a request,
+   *   if that was on the same day.
    *   `PatientReported`: a person asks, and the daily sync has received a 410 before. `PatientChanged`: a list or another
    *   sync has changed the patient since the request was sent.
    *   Retryable: `LineError.<fault>` after 8 failed requests, so that a failing patient frees its slot for a second.
@@ -61,7 +63,7 @@ export interface FetchCareRecordsInput {
 }
 
 export interface FetchCareRecordsResult {
-  /** the decoded body, exactly as the insurer sent it: UTF-8 JSON according to CareRecordsAnswer */
+  /** the decoded body as UTF-8: JSON that can be stored, otherwise exactly as the insurer sent it */
   readonly payload: PayloadReference;
   /**
    * Orders all fetches on this line: `{leaseNumber, 15 digits}-{number within the process, 9 digits}`. Grows from fetch to
@@ -71,6 +73,8 @@ export interface FetchCareRecordsResult {
   /** the patient as read before the first request of the attempt; absent in results of 0.2.0 */
   readonly seen?: SeenPatient;
   readonly lineUse: LineUse;
+  /** what in the answer breaks the contract, in fixed words and JSON paths; absent if nothing does */
+  readonly flags?: string;
 }
 
 export interface FetchCareRecordsFailure {
@@ -78,4 +82,6 @@ export interface FetchCareRecordsFailure {
   readonly seen?: SeenPatient;
   readonly lineUse: LineUse;
   readonly lastFault?: string;
+  /** of AnswerUnusable: what is wrong, in fixed words and JSON paths */
+  readonly problem?: string;
 }

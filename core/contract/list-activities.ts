@@ -32,6 +32,8 @@ export interface SplitResult {
   /** all entries of the list, valid or not */
   readonly entries: number;
   readonly quarantined: number;
+  /** entries that are stored as they were sent, although they break the contract; absent if 0.2.0 has split the list */
+  readonly flagged?: number;
   /** of these, the entries without a readable KVNR: they may be anybody's */
   readonly unreadable: number;
   /** the number of objects that each of the 256 shards was written to */

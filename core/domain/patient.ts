@@ -31,6 +31,14 @@ export interface SeenPatient {
 }
 
 /** A stored patient. `body` is the insurer's entry as JSON text: every field that it sent, numbers as written. */
+/** A complete answer of the insurer that cannot be stored, and came twice. It is not asked for again on that day. */
+export interface UnusableAnswer {
+  /** UTC date, YYYY-MM-DD */
+  readonly on: string;
+  /** in fixed words and JSON paths: `careRecords[2].id: missing` */
+  readonly problem: string;
+}
+
 export interface StoredPatient {
   readonly patientRef: string;
   readonly kvnr: Kvnr;
@@ -43,6 +51,8 @@ export interface StoredPatient {
   /** the revision with which the patient was stored as new: it differs after a removal and a new import */
   readonly incarnation: number;
   readonly lastSync?: LastSync;
+  /** the insurer's last answer about care records that could not be stored */
+  readonly unusableAnswer?: UnusableAnswer;
   /** set while the patient is being removed; nothing more may be stored for it */
   readonly removing?: boolean;
 }

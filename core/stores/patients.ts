@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
-import type { CareState, LastSync, SeenPatient, StoredPatient, SyncEnd } from '../domain/patient.ts';
+import type { CareState, LastSync, SeenPatient, StoredPatient, SyncEnd, UnusableAnswer } from '../domain/patient.ts';
 import { shardOf } from '../domain/shard.ts';
 import { sendOptions } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
@@ -140,6 +140,8 @@ export interface PatientsStore {
   setCareState(patientRef: string, careState: CareState): Promise<void>;
   /** Sets careState `failed`, unless the list entry or the care records have changed since the fetch read the patient. */
   markCareFailed(patientRef: string, seen: SeenPatient): Promise<void>;
+  /** Keeps that an answer could not be stored, unless the list entry or the care records have changed since. */
+  markUnusable(patientRef: string, seen: SeenPatient, answer: UnusableAnswer): Promise<void>;
   /** Reads the last sync on demand, without the patient's data; undefined if the patient is unknown or being removed. */
   readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
   /**
@@ -236,6 +238,7 @@ interface PatientItem {
   /** only in a tombstone, seconds since 1970: DynamoDB deletes it then. A tombstone has no kvnr and no body. */
   readonly expiresAt?: number;
   readonly lastSync?: LastSync;
+  readonly unusableAnswer?: UnusableAnswer;
   readonly removing?: boolean;
   /** the sync for which the insurer has answered 410 */
   readonly notInsured?: string;
@@ -422,7 +425,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
             UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, careState = :pending,
               ${set} = :body, revision = :next, incarnation = :next
               REMOVE ${remove}, #removing, notInsured, careVersion, discardedVersion,
-              discardedVersions, lastSync, goneIn, heldFor, expiresAt`,
+              discardedVersions, lastSync, goneIn, heldFor, unusableAnswer, expiresAt`,
             ConditionExpression:
               replaced === undefined
                 ? 'attribute_not_exists(patientRef)'
@@ -537,7 +540,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       const read = await readWithBody(patientRef);
       if (read === undefined) return undefined;
       const { item, body } = read;
-      const { kvnr, contentHash, careState, careVersion, lastSync } = item;
+      const { kvnr, contentHash, careState, careVersion, lastSync, unusableAnswer } = item;
       return {
         patientRef,
         kvnr,
@@ -548,7 +551,16 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         incarnation: item.incarnation ?? 0,
         ...(careVersion !== undefined && { careVersion }),
         ...(lastSync !== undefined && { lastSync }),
+        ...(unusableAnswer !== undefined && { unusableAnswer }),
       };
+    },
+
+    async markUnusable(patientRef, seen, unusableAnswer) {
+      await update(patientRef, {
+        UpdateExpression: 'SET unusableAnswer = :answer',
+        ConditionExpression: isUnchangedSince(seen),
+        ExpressionAttributeValues: { ':answer': unusableAnswer, ...seenValues(seen) },
+      });
     },
 
     async setCareState(patientRef, careState) {
@@ -621,7 +633,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async activateCareVersion(patientRef, careVersion, incarnation) {
       const before = await update(patientRef, {
-        UpdateExpression: 'SET careVersion = :version, careState = :current',
+        UpdateExpression: 'SET careVersion = :version, careState = :current REMOVE unusableAnswer',
         // a fetch from before a 410 must not undo it
         ConditionExpression: `${isStored} AND ${isSeen('incarnation', incarnation)} AND attribute_not_exists(notInsured)
           AND (attribute_not_exists(careVersion) OR careVersion <= :version)
@@ -752,7 +764,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         {
           UpdateExpression: `SET revision = :next, expiresAt = :expiresAt
             REMOVE #kvnr, #body, bodyParts, bodyRef, contentHash, careState, careVersion, discardedVersion, discardedVersions,
-            lastSync, #removing, notInsured, heldFor, #listed, incarnation`,
+            lastSync, #removing, notInsured, heldFor, unusableAnswer, #listed, incarnation`,
           ConditionExpression: `${isPatient} AND attribute_exists(#removing) AND ${isSeen('revision', revision)}`,
           ExpressionAttributeNames: namesOf('kvnr', 'body', 'removing', 'listed'),
           ExpressionAttributeValues: {

@@ -92,8 +92,10 @@ function issueKey({ kind, position, patientRef, reason }: Issue): string {
   switch (kind) {
     case 'quarantined':
       return `a#${String(position ?? 0).padStart(12, '0')}`;
+    case 'flagged':
+      return position === undefined ? `d#${patientRef ?? ''}` : `b#${String(position).padStart(12, '0')}`;
     case 'list':
-      return `b#${reason}`;
+      return `b#list#${reason}`;
     case 'care-records':
       return `c#${patientRef ?? ''}`;
   }

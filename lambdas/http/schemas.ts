@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
 import { openReasonsMax } from '../../core/domain/gate.ts';
+import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
@@ -223,7 +224,7 @@ export const issues = z.object({
   issues: z.array(
     z
       .object({
-        kind: z.enum(['quarantined', 'care-records', 'list']),
+        kind: z.enum(issueKinds),
         reason: z.string(),
         patientRef: patientRef.optional(),
         position: count.optional(),

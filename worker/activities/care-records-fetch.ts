@@ -3,13 +3,18 @@ import type { SeenPatient } from '../../core/domain/patient.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
-import { LineError } from '../line/line-error.ts';
-import { beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
+import { LineError, UnusableAnswer } from '../line/line-error.ts';
+import { type AttemptUsage, beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
 
 export interface CareRecordsFetchDeps {
   readonly insurer: Pick<InsurerClient, 'fetchCareRecords'>;
-  readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'readNotInsured'>;
+  readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'markUnusable' | 'readNotInsured'>;
   readonly payloads: Pick<PayloadsStore, 'put'>;
+}
+
+interface CareRecordsDetails extends AttemptUsage {
+  /** hash of the last answer that could not be stored: if it comes again, it is no luck of the line */
+  readonly unusableSha256?: string;
 }
 
 /** What the not-insured cache knows about a patient whose care records are being fetched. */
@@ -43,7 +48,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
     priority,
     maxRequests,
   }: FetchCareRecordsInput): Promise<FetchCareRecordsResult> => {
-    const attempt = beginAttempt(noUsage);
+    const attempt = beginAttempt<CareRecordsDetails>(noUsage);
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
     const failAsNotInsured = async (seen: SeenPatient): Promise<never> => {
       const { revision } = seen;
@@ -71,6 +76,9 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       const { revision, careVersion } = patient;
       const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
       if (patient.careState === 'reported-not-insured') await failAsNotInsured(seen);
+      const { unusableAnswer } = patient;
+      if (unusableAnswer?.on === today())
+        throw finalFailure('AnswerUnusable', attempt.details, seen, unusableAnswer.problem);
       for (;;) {
         if (cached.notInsured?.revision === revision) await failAsNotInsured(seen);
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
@@ -84,11 +92,20 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
             () => payloads.put({ syncId, patientRef }, fetched.body),
             attempt.signal,
           );
-          return { payload, fetchOrder: fetched.fetchOrder, seen, lineUse: attempt.details.lineUse };
+          const { fetchOrder, flags } = fetched;
+          return { payload, fetchOrder, seen, lineUse: attempt.details.lineUse, ...(flags !== undefined && { flags }) };
         } catch (error) {
           attempt.countFailure(error);
           if (error instanceof LineError && error.fault === 'too-large')
             throw finalFailure('AnswerTooLarge', attempt.details, seen);
+          if (!(error instanceof UnusableAnswer)) continue;
+          if (attempt.details.unusableSha256 !== error.sha256) {
+            attempt.updateDetails({ unusableSha256: error.sha256 });
+            continue;
+          }
+          const answer = { on: today(), problem: error.context.problem ?? '' };
+          await retryWhileUnavailable(() => patients.markUnusable(patientRef, seen, answer), attempt.signal);
+          throw finalFailure('AnswerUnusable', attempt.details, seen, answer.problem);
         }
       }
     } finally {
@@ -99,3 +116,5 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
     }
   };
 }
+
+const today = (): string => new Date().toISOString().slice(0, 10);

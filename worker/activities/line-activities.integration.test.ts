@@ -5,7 +5,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
-import type { StoredPatient } from '../../core/domain/patient.ts';
+import type { StoredPatient, UnusableAnswer } from '../../core/domain/patient.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import { createInsurerClient } from '../insurer/insurer-client.ts';
 import { openLine } from '../line/line.ts';
@@ -29,6 +29,7 @@ async function startWorld(
   const client = createInsurerClient({ baseUrl, token: 'secret', line, permit, stallMs });
   const objects = new Map<string, Buffer>();
   const notInsured = new Set<string>();
+  const unusable = new Map<string, UnusableAnswer>();
   /** delays that a test can put before the table's answers and writes */
   const table = { answers: async (): Promise<void> => {}, writes: async (): Promise<void> => {} };
   const put = async (key: string, body: Uint8Array): Promise<PayloadReference> => {
@@ -52,12 +53,17 @@ async function startWorld(
       get: async (patientRef) => {
         const isThere = patientRef !== 'gone' && !notInsured.has(patientRef);
         await table.answers();
-        return isThere ? ({ patientRef, kvnr: anna, revision: 1 } as StoredPatient) : undefined;
+        const unusableAnswer = unusable.get(patientRef);
+        const patient = { patientRef, kvnr: anna, revision: 1, ...(unusableAnswer && { unusableAnswer }) };
+        return isThere ? (patient as StoredPatient) : undefined;
       },
       markNotInsured: async (patientRef, syncId) => {
         await table.writes();
         notInsured.add(patientRef);
         return syncId;
+      },
+      markUnusable: async (patientRef, _seen, answer) => {
+        unusable.set(patientRef, answer);
       },
       readNotInsured: async (patientRef) => (notInsured.has(patientRef) ? { revision: 1 } : undefined),
     },
@@ -601,4 +607,53 @@ test('while the bucket does not answer, other requests use the line, and then th
   expect(world.listOf(fetched.list) === big).toBe(true);
   expect(fetched.lineUse).toEqual({ requests: 2, faults: {} }); // it is no failure of the insurer
   expect(world.insurer.overlaps).toBe(0);
+});
+
+test('an answer that cannot be stored is asked for again; the same bytes again are the insurer’s answer, and nobody asks again that day', async () => {
+  const without = `{"kvnr":"${anna}","careRecords":[{"title":"no ID"}]}`;
+  await using world = await startWorld(({ socket }, number) => {
+    if (number === 2)
+      socket.write(httpAnswer(200, '<html>')); // luck of the line in between
+    else socket.write(httpAnswer(200, without));
+  });
+  const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
+  expect(failure).toMatchObject({ type: 'AnswerUnusable', nonRetryable: true });
+  expect(failure.details?.[0]).toMatchObject({ problem: 'careRecords[0].id: missing', lineUse: { requests: 3 } });
+  const again = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
+  expect(again).toMatchObject({ type: 'AnswerUnusable', details: [{ problem: 'careRecords[0].id: missing' }] });
+  expect(world.insurer.seen).toHaveLength(3);
+});
+
+test('a different answer that cannot be stored is luck until it comes twice', async () => {
+  await using world = await startWorld(({ socket }, number) => {
+    socket.write(httpAnswer(200, number < 4 ? `{"kvnr":"${anna}","careRecords":[${number}]}` : records));
+  });
+  expect(await world.attempt((a) => a.fetchCareRecords(fetchCare)).result).toMatchObject({ lineUse: { requests: 4 } });
+});
+
+test('what breaks the contract in an answer is named, and the answer is stored as it was sent', async () => {
+  const odd = `{"kvnr":"a 123 456 780","careRecords":[{"id":"r","start":"1950-00-00","status":null}]}`;
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, odd)));
+  const { payload, flags } = await world.attempt((a) => a.fetchCareRecords(fetchCare)).result;
+  expect(world.objects.get(payload.key)?.toString()).toBe(odd);
+  expect(flags).toBe(
+    'careRecords[0].programme: missing; careRecords[0].title: missing; careRecords[0].status: not one of the allowed; careRecords[0].start: not a date',
+  );
+});
+
+test.each([
+  ['UTF-16 with a byte order mark', Buffer.from(`\ufeff${records}`, 'utf16le'), undefined],
+  ['windows-1252', Buffer.from(records, 'latin1'), 'application/json; charset=windows-1252'],
+])('an answer in %s is stored as UTF-8', async (_form, body, contentType) => {
+  const headers = contentType === undefined ? {} : { 'content-type': contentType };
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, body, headers)));
+  const { payload } = await world.attempt((a) => a.fetchCareRecords(fetchCare)).result;
+  expect(world.objects.get(payload.key)?.toString()).toBe(records);
+});
+
+test('an answer that is no UTF-8 says which charset fits', async () => {
+  const body = Buffer.from(`{"kvnr":"${anna}","careRecords":[{"id":"r","title":"M\xfcdigkeit"}]}`, 'latin1');
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, body)));
+  const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
+  expect(failure.details?.[0]).toMatchObject({ problem: 'answer: not UTF-8 (ISO-8859-1 fits)' });
 });

@@ -109,13 +109,20 @@ export const noUsage: AttemptUsage = { lineUse: zeroLineUse, countedRequests: 0 
 /**
  * Creates a failure that Temporal does not retry, with the usage so far.
  * @param seen what the attempt has read of the patient
+ * @param problem of AnswerUnusable
  */
 export function finalFailure(
   type: string,
   { lineUse, lastFault }: AttemptUsage,
   seen?: FetchCareRecordsFailure['seen'],
+  problem?: string,
 ): ApplicationFailure {
-  const detail: FetchCareRecordsFailure = { lineUse, ...(seen && { seen }), ...(lastFault && { lastFault }) };
+  const detail: FetchCareRecordsFailure = {
+    lineUse,
+    ...(seen && { seen }),
+    ...(lastFault && { lastFault }),
+    ...(problem && { problem }),
+  };
   return ApplicationFailure.create({ message: type, type, nonRetryable: true, details: [detail] });
 }
 

@@ -35,13 +35,19 @@ export const createSplitList = ({
       let entries = 0;
       let quarantined = 0;
       let unreadable = 0;
+      let flagged = 0;
       const write = (line: ShardLine): void => writer.add(shardIndexOf(line.patientRef), shardLineText(line));
       const addElement = (element: JsonArrayElement): void => {
         entries += 1;
         const entry = readEntry(element);
         if (entry.kind === 'readable') {
-          const { kvnr, contentHash, body } = entry;
-          write({ patientRef: patientRefOf(kvnr, key), kvnr, contentHash, body });
+          const { kvnr, contentHash, body, flags } = entry;
+          const patientRef = patientRefOf(kvnr, key);
+          write({ patientRef, kvnr, contentHash, body });
+          if (flags === undefined) return;
+          flagged += 1;
+          if (issues.length < issuesMax)
+            issues.push({ kind: 'flagged', reason: flags, position: element.position, patientRef });
           return;
         }
         quarantined += 1;
@@ -64,7 +70,7 @@ export const createSplitList = ({
         throw asListUnusable(error);
       }
       await syncRuns.addIssues(insurerId, runId, issues); // only once the whole list has turned out to be valid JSON
-      return { entries, quarantined, unreadable, shardParts: writer.parts };
+      return { entries, flagged, quarantined, unreadable, shardParts: writer.parts };
     });
   },
 });

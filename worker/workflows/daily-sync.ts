@@ -276,11 +276,15 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
         priority: 'bulk',
         maxRequests: careMaxRequests,
       });
-      const { lineUse, outcome, revision } = result;
+      const { lineUse, outcome, revision, flags } = result;
       if (outcome === 'not-insured')
         return { on: 'patientNotInsured', patientRef, ...(revision !== undefined && { revision }), lineUse };
       if (outcome === 'failed') {
         const issue = { kind: 'care-records', reason: result.reason ?? 'unknown', patientRef } as const;
+        await shortActivities.recordIssue({ insurerId, runId, issue });
+      }
+      if (flags !== undefined) {
+        const issue = { kind: 'flagged', reason: flags, patientRef } as const;
         await shortActivities.recordIssue({ insurerId, runId, issue });
       }
       return { on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse };

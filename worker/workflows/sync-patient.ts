@@ -30,8 +30,10 @@ export interface SyncPatientResult {
    * answered 410, and the caller must remove the patient or hold it
    */
   readonly outcome: 'done' | 'gone' | 'not-insured' | 'failed';
-  /** a fixed code: why the sync failed */
+  /** a fixed code, or fixed words and JSON paths: why the sync failed */
   readonly reason?: string;
+  /** what in the stored answer breaks the contract, in fixed words and JSON paths */
+  readonly flags?: string;
   /** of not-insured: the revision of the patient before the request; absent if an activity of 0.2.0 has made it */
   readonly revision?: number;
   readonly lineUse: LineUse;
@@ -84,7 +86,9 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
       lineUse = addLineUse(lineUse, fetched.lineUse);
       const { payload, fetchOrder } = fetched;
       const { outcome } = await storeCareRecords({ patientRef, syncId, payload, fetchOrder });
-      if (outcome !== 'payload-lost') return { outcome: outcome === 'gone' ? 'gone' : 'done', lineUse };
+      const { flags } = fetched;
+      if (outcome !== 'payload-lost')
+        return { outcome: outcome === 'gone' ? 'gone' : 'done', lineUse, ...(flags !== undefined && { flags }) };
       if (lost + 1 === lostPayloadsMax) return { outcome: 'failed', reason: 'PayloadLost', lineUse };
     }
   } catch (error) {
@@ -108,6 +112,8 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
         case 'AnswerTooLarge':
           await markCareFailed({ patientRef, ...(seen && { seen }) });
           return { outcome: 'failed', reason: failure.type, lineUse };
+        case 'AnswerUnusable': // the patient stays pending for the next run
+          return { outcome: 'failed', reason: failure.problem ?? failure.type, lineUse };
         default: // RequestsExhausted and unexpected failures: the patient stays pending for the next run
           return { outcome: 'failed', reason: failure.lastFault ?? failure.type, lineUse };
       }
