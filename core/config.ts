@@ -20,6 +20,12 @@ export const commaSeparated = z
 
 export const kmsKeyArn = z.string().regex(/^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'is the ARN of a KMS key');
 
+/** A bearer token: visible ASCII characters, as a header allows them (RFC 6750, 2.1). */
+export const insurerToken = z
+  .string()
+  .min(1)
+  .regex(/^[\x21-\x7e]*$/, 'has a line break, a space or another character that no header may have');
+
 const aws = z.object({
   AWS_REGION: z
     .string()
@@ -141,10 +147,9 @@ const line = z.object({
   INSURER_BASE_URL: z
     .url({ protocol: /^https?$/ })
     .meta({ description: 'Address of the insurer. A laptop has the simulator.' }),
-  INSURER_API_TOKEN: z
-    .string()
-    .min(1)
-    .meta({ description: 'Bearer token for the insurer. Goes with `INSURER_BASE_URL`.' }),
+  INSURER_API_TOKEN: insurerToken.meta({
+    description: 'Bearer token for the insurer. Goes with `INSURER_BASE_URL`.',
+  }),
 });
 
 const traces = z.object({

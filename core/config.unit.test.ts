@@ -54,3 +54,12 @@ test('docs/reference/configuration.md is up to date with the schemas (if not, ru
   const page = readFileSync(new URL('../docs/reference/configuration.md', import.meta.url), 'utf8');
   expect(page).toBe(configurationPage());
 });
+
+test.each(['secret\n', 'sec ret', 'sécret', '\u0000'])(
+  'a token that no header may have is refused by name: %j',
+  (token) => {
+    const tokens = workerSettings.pick({ INSURER_API_TOKEN: true });
+    expect(() => readConfig(tokens, { INSURER_API_TOKEN: token })).toThrow(/INSURER_API_TOKEN: has a line break/);
+    expect(readConfig(tokens, { INSURER_API_TOKEN: 'a.b-c~d+e/f=' })).toEqual({ INSURER_API_TOKEN: 'a.b-c~d+e/f=' });
+  },
+);

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { ConfigError, readConfig } from '../core/config.ts';
+import { ConfigError, insurerToken, readConfig } from '../core/config.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -26,7 +26,7 @@ export const localSettings = z.object({
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({ description: 'Address of another insurer. By default `npm start` runs the simulator.' }),
-  INSURER_API_TOKEN: z.string().min(1).optional().meta({
+  INSURER_API_TOKEN: insurerToken.optional().meta({
     description: 'Bearer token of that insurer. Required with `INSURER_BASE_URL`.',
   }),
 });

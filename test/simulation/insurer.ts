@@ -146,6 +146,7 @@ export interface StuckWrites {
 
 class SimulatedSocket implements OpenSocket {
   bytesRead = 0;
+  readonly errored = null; // its answers declare their end
   destroyed = false;
   closed = false;
   isIdle = true;

@@ -24,7 +24,6 @@ export async function readWhole(
   operation: LineContext['operation'],
 ): Promise<Buffer> {
   const encoding = (headers['content-encoding'] ?? 'identity').toLowerCase();
-  if (!hasDeclaredEnd(headers)) throw new LineError('cut-short', { operation, problem: 'no end declared' });
   const chunks: Buffer[] = [];
   const collect = async (decoded: AsyncIterable<Buffer>): Promise<void> => {
     let bytes = 0;
@@ -52,10 +51,6 @@ export async function readWhole(
   else throw new LineError('contract', { operation, problem: 'content-encoding' });
   return Buffer.concat(chunks);
 }
-
-/** Returns whether the headers declare the answer's end. Otherwise a truncated answer looks complete. */
-export const hasDeclaredEnd = (headers: ExchangeAnswer['headers']): boolean =>
-  headers['content-length'] !== undefined || /\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
 
 /**
  * Reads an unneeded body to its end. A slow body is given up, because other requests wait for the line.

@@ -267,7 +267,17 @@ test.each<[string, string, (request: RawRequest) => void]>([
     'cut-short',
     answersAndCloses('HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n'),
   ],
-  ['declares no end', 'cut-short', answersAndCloses(`HTTP/1.1 200 OK\r\n\r\n${recordsOf(anna)}`)],
+  [
+    'declares no end and is truncated',
+    'not-json',
+    answersAndCloses(`HTTP/1.1 200 OK\r\n\r\n${recordsOf(anna).slice(0, -1)}`),
+  ],
+  [
+    'declares no end and is reset',
+    'reset',
+    ({ socket }) =>
+      socket.write(`HTTP/1.1 200 OK\r\n\r\n${recordsOf(anna)}`, () => setTimeout(() => socket.resetAndDestroy(), 50)),
+  ],
   ['is gzip without its end', 'cut-short', answers(httpAnswer(200, gzipped(recordsOf(anna)).subarray(0, -12), gzip))],
   ['claims gzip but is not', 'not-json', answers(httpAnswer(200, recordsOf(anna), gzip))],
   ['has another encoding than requested', 'contract', answers(httpAnswer(200, 'x', { 'content-encoding': 'br' }))],
@@ -275,12 +285,12 @@ test.each<[string, string, (request: RawRequest) => void]>([
   ['is empty', 'not-json', answers(httpAnswer(200))],
   [
     'is not UTF-8',
-    'not-json',
+    'contract',
     answers(httpAnswer(200, Buffer.from(recordsOf(anna).replace('Asthma', 'Asthm\xe4'), 'latin1'))),
   ],
   ['is JSON of another kind', 'contract', answers(httpAnswer(200, '[]'))],
   ['is null', 'contract', answers(httpAnswer(200, 'null'))],
-  ['has a record without its title', 'contract', answers(httpAnswer(200, recordsOf(anna).replace('title', 'name')))],
+  ['has a record without its ID', 'contract', answers(httpAnswer(200, recordsOf(anna).replace('"id"', '"no"')))],
   ['is of another patient', 'wrong-patient', answers(httpAnswer(200, recordsOf(ben)))],
   ['is of another patient and broken', 'wrong-patient', answers(httpAnswer(200, `{"kvnr":"${ben}"}`))],
   [
@@ -461,4 +471,28 @@ test('no part of the list is read while the sink is busy, and that is not a stal
   continueReading();
   await expect(fetched).resolves.toBe('complete');
   expect(bytes).toBe(64 * megabyte.length);
+});
+
+test.each([
+  ['declares no end', `HTTP/1.1 200 OK\r\n\r\n${recordsOf(anna)}`],
+  ['is HTTP/1.0', `HTTP/1.0 200 OK\r\nconnection: close\r\n\r\n${recordsOf(anna)}`],
+  [
+    'has trailers',
+    `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x\r\n\r\n${recordsOf(anna).length.toString(16)}\r\n${recordsOf(anna)}\r\n0\r\nx: y\r\n\r\n`,
+  ],
+  ['comes after early hints', `HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n${httpAnswer(200, recordsOf(anna))}`],
+])('an answer that %s is taken', async (_form, bytes) => {
+  await using it = await startLine(answersAndCloses(bytes));
+  const fetched = await it.client.fetchCareRecords(anna, 'bulk', never);
+  expect(fetched).toMatchObject({ kind: 'answer', body: Buffer.from(recordsOf(anna)) });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).resolves.toMatchObject({ kind: 'answer' });
+  expect(it.insurer.overlaps).toBe(0);
+});
+
+test('an answer of several gzip members is taken', async () => {
+  const text = recordsOf(anna);
+  const members = Buffer.concat([gzipped(text.slice(0, 20)), gzipped(text.slice(20))]);
+  await using it = await startLine(answers(httpAnswer(200, members, gzip)));
+  const fetched = await it.client.fetchCareRecords(anna, 'bulk', never);
+  expect(fetched).toMatchObject({ kind: 'answer', body: Buffer.from(text) });
 });

@@ -8,7 +8,7 @@ import type { ExchangeAnswer } from '../line/exchange.ts';
 import type { Line } from '../line/line.ts';
 import { LineError, UnusableAnswer } from '../line/line-error.ts';
 import { createLineStatistics, type LineStatistics } from '../line/line-statistics.ts';
-import { drain, hasDeclaredEnd, parseJson, readToEnd, readWhole } from './answer-body.ts';
+import { drain, parseJson, readToEnd, readWhole } from './answer-body.ts';
 import { type ErrorAnswerOptions, lineErrorOf } from './error-answer.ts';
 
 export interface InsurerClientOptions {
@@ -210,7 +210,6 @@ export function createInsurerClient({
         if (status !== 200 && !(status === 206 && resume)) throw await errorOf(answer, operation);
         if (!['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? ''))
           throw contract('content-encoding');
-        if (!hasDeclaredEnd(headers)) throw new LineError('cut-short', { operation, problem: 'no end declared' });
 
         const { etag } = headers;
         const range = status === 206 && resume ? rangeOf(headers['content-range']) : undefined;

@@ -30,7 +30,8 @@ export interface ExchangeAnswer {
   readonly headers: Readonly<Record<string, string>>;
   /**
    * The body as it arrives, not decoded, with backpressure: without a reader, nothing is read from the socket. Ends only if
-   * the answer is complete by HTTP framing; fails with LineError otherwise.
+   * the answer is complete by HTTP framing; fails with LineError otherwise. A body that declares no end is complete if the
+   * connection was closed in order: its reader must see by itself whether anything is missing.
    */
   readonly body: Readable;
   /** orders all requests on this line by the time of sending: `{leaseNumber, 15 digits}-{number within the process, 9 digits}` */
@@ -99,6 +100,7 @@ export function openExchange({
     let abortReason: unknown;
     let isComplete = false;
     let isInvalidHttp = false;
+    let endsWithConnection = false;
     /** ends the exchange in the permit; undefined until the request is written */
     let endExchange: ((how: { wasAborted: boolean }) => void) | undefined;
     let stopStallClock = (): void => {};
@@ -135,6 +137,7 @@ export function openExchange({
         },
         onResponseStart(controller, status, headers) {
           if (status < 200) return;
+          endsWithConnection = !hasDeclaredEnd(plainHeaders(headers));
           body = new Readable({ highWaterMark: bodyBufferBytes, read: () => controller.resume() });
           body.on('error', () => {}); // the error reaches `answerStarted` or the reader
           resolve({ status, headers: plainHeaders(headers), body, fetchOrder });
@@ -143,6 +146,11 @@ export function openExchange({
           if (body !== undefined && !body.push(chunk)) controller.pause();
         },
         onResponseEnd() {
+          // undici takes a reset for the end of a body that declares none
+          if (endsWithConnection && connection.socket?.errored) {
+            body?.destroy(new LineError('reset', { operation, problem: 'no end declared' }));
+            return;
+          }
           isComplete = true;
           body?.push(null);
         },
@@ -210,6 +218,10 @@ function asLineError(
   };
   return new LineError(fault(), { operation, problem: code }); // no cause: undici's error quotes bytes of the insurer
 }
+
+/** Returns whether the headers declare the end of a body. Otherwise it ends with the connection (RFC 9112, 6.3). */
+const hasDeclaredEnd = (headers: ExchangeAnswer['headers']): boolean =>
+  headers['content-length'] !== undefined || /\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
 
 const plainHeaders = (headers: Record<string, string | string[] | undefined>): Record<string, string> =>
   Object.fromEntries(

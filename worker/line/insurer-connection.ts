@@ -8,7 +8,7 @@ export interface InsurerConnection {
   /** Sends a request once a socket is connected. Calls the handler as undici does. */
   dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
   /** the socket that was opened last */
-  readonly socket: Pick<Socket, 'bytesRead' | 'closed' | 'destroyed' | 'destroy' | 'once'> | undefined;
+  readonly socket: Pick<Socket, 'bytesRead' | 'closed' | 'destroyed' | 'destroy' | 'errored' | 'once'> | undefined;
   /** Closes the socket. A request in flight fails. */
   destroy(): Promise<void>;
 }
@@ -53,7 +53,14 @@ function connectSocket(
   connectMs: number,
   callback: buildConnector.Callback,
 ): Socket {
-  const address = { host: hostname, port: Number(port) || (protocol === 'https:' ? 443 : 80), noDelay: true };
+  const address = {
+    host: hostname,
+    port: Number(port) || (protocol === 'https:' ? 443 : 80),
+    noDelay: true,
+    // of several addresses the first may not answer, such as one of IPv6 without a route (RFC 8305). Node's 250 ms are too
+    // short for a modem: each address gets a third of the time
+    autoSelectFamilyAttemptTimeout: Math.max(250, Math.floor(connectMs / 3)),
+  };
   const socket =
     protocol === 'https:'
       ? connectTls({ ...address, servername: servername ?? hostname, ALPNProtocols: ['http/1.1'] })
