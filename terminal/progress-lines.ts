@@ -84,7 +84,8 @@ function careShare({ careRecords: { total, pending }, phase }: Progress): number
 
 function patientCounts({ patients }: Progress): string {
   const quarantined = patients.quarantined > 0 ? ` · ${patients.quarantined} quarantined` : '';
-  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${quarantined}`;
+  const flagged = (patients.flagged ?? 0) > 0 ? ` · ${patients.flagged} flagged` : '';
+  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${flagged}${quarantined}`;
 }
 
 function careCounts({ careRecords: { failed, notInsured, held = 0 } }: Progress): string {

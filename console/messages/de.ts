@@ -157,6 +157,7 @@ export const de = {
     changed: 'geändert',
     removed: 'entfernt',
     unchanged: 'unverändert',
+    flagged: 'ungewöhnlich',
     quarantined: 'fehlerhaft',
     requests: 'Anfragen',
     failureRate: 'davon fehlgeschlagen',
@@ -256,6 +257,8 @@ export const de = {
       PatientReported: 'die Krankenkasse hat den Patienten als nicht mehr versichert gemeldet; der Lauf entscheidet',
       PatientChanged: 'der Patient hat sich während der Anfrage geändert',
       AnswerTooLarge: 'die Antwort ist zu groß',
+      AnswerUnusable:
+        'die Krankenkasse hat zweimal dieselbe unbrauchbare Antwort geschickt; morgen wird wieder gefragt',
       WrongPatient: 'die Antwort betraf einen anderen Patienten',
       ListUnusable: 'die Liste war unbrauchbar',
       RequestsExhausted: 'alle Anfragen sind fehlgeschlagen',
@@ -288,6 +291,7 @@ export const de = {
       'wrong form': 'falsches Format',
       'check digit': 'falsche Prüfziffer',
       empty: 'leer',
+      'not unique': 'nicht eindeutig',
       'too long': 'zu lang',
       'not allowed': 'nicht zulässig',
       'too large': 'zu groß',
@@ -296,6 +300,8 @@ export const de = {
       'not JSON': 'kein JSON',
     } as Readonly<Record<string, string>>,
     more: (count: string) => `und ${count} weitere`,
+    andMore: 'und weitere',
+    fits: (charset: string) => `es passt: ${charset}`,
   },
 
   runs: {

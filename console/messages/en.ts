@@ -147,6 +147,7 @@ export const en: Messages = {
     changed: 'changed',
     removed: 'removed',
     unchanged: 'unchanged',
+    flagged: 'unusual',
     quarantined: 'invalid',
     requests: 'Requests',
     failureRate: 'of them failed',
@@ -244,6 +245,7 @@ export const en: Messages = {
       PatientReported: 'the insurer has reported the patient as no longer insured; the run decides',
       PatientChanged: 'the patient changed during the request',
       AnswerTooLarge: 'the answer is too large',
+      AnswerUnusable: 'the insurer sent the same unusable answer twice; it is asked again tomorrow',
       WrongPatient: 'the answer was about another patient',
       ListUnusable: 'the list was unusable',
       RequestsExhausted: 'all requests failed',
@@ -275,6 +277,7 @@ export const en: Messages = {
       'wrong form': 'wrong format',
       'check digit': 'wrong check digit',
       empty: 'empty',
+      'not unique': 'not unique',
       'too long': 'too long',
       'not allowed': 'not allowed',
       'too large': 'too large',
@@ -283,6 +286,8 @@ export const en: Messages = {
       'not JSON': 'not JSON',
     },
     more: (count) => `and ${count} more`,
+    andMore: 'and more',
+    fits: (charset: string) => `${charset} fits`,
   },
 
   runs: {

@@ -5,7 +5,8 @@ const isLineFault = (code: string): code is LineFault => (lineFaults as readonly
 
 /**
  * Describes the reason of an issue or the error of a sync in the user's language. `reason` is a code, a fault kind, or the
- * list of problems of a list entry, such as `kvnr: check digit; birthDate: missing`. Shows an unknown reason as it is.
+ * list of problems of a list entry or of care records, such as `kvnr: check digit; birthDate: missing`. Shows an unknown
+ * reason as it is.
  */
 export function describeReason(reason: string, { reasons, run }: Messages): string {
   const description = reasons.codes[reason];
@@ -16,11 +17,18 @@ export function describeReason(reason: string, { reasons, run }: Messages): stri
   return problems.every((problem) => problem !== undefined) ? problems.join('; ') : reasons.unexpected(reason);
 }
 
-function describeProblem(problem: string, { fields, faults, more }: Messages['reasons']): string | undefined {
+/** A path within care records, which has the insurer's names of fields: shown as it is. */
+const recordsPath = /^(?:answer|careRecords(?:\[\d+\](?:\.\w+(?:\[\d+\])?)*)?)$/;
+
+function describeProblem(problem: string, texts: Messages['reasons']): string | undefined {
+  const { fields, faults } = texts;
+  if (problem === 'and more') return texts.andMore;
   const [, others] = /^and (\d+) more$/.exec(problem) ?? [];
-  if (others !== undefined) return more(others);
+  if (others !== undefined) return texts.more(others);
   const [path = '', fault = ''] = problem.split(': ');
-  const field = fields[path];
-  const description = faults[fault.replace(/^(not of type) \w+$/, '$1')];
-  return field === undefined || description === undefined ? undefined : `${field}: ${description}`;
+  const [, word = fault, charset] = /^(not UTF-8) \((\S+) fits\)$/.exec(fault) ?? [];
+  const field = fields[path] ?? (recordsPath.test(path) ? path : undefined);
+  const description = faults[word.replace(/^(not of type) \w+$/, '$1')];
+  if (field === undefined || description === undefined) return undefined;
+  return `${field}: ${description}${charset === undefined ? '' : ` (${texts.fits(charset)})`}`;
 }

@@ -36,7 +36,7 @@ const temporalCodes = ['TimeoutFailure'];
 const validEntry = { kvnr: 'A123456780', familyName: 'A', givenName: 'B', birthDate: '1980-01-01', gender: 'other' };
 const wrongValues = [undefined, null, 7, '', 'wrong', 'ä'.repeat(300), 'A123456781', [], {}];
 
-/** Returns the reasons that readEntry gives for wrong fields, for the simulator's malformed entries, and for other JSON. */
+/** Returns the reasons and flags that readEntry gives for wrong fields, for the simulator's malformed entries, and for other JSON. */
 function quarantineReasons(): Set<string> {
   const inAddress = ['street', 'postalCode', 'city', 'country'];
   const entries = [
@@ -55,8 +55,9 @@ function quarantineReasons(): Set<string> {
   const judged = [
     ...texts.map((text) => readEntry({ text })),
     ...(['too-large', 'too-deep', 'encoding'] as const).map((fault) => readEntry({ text: '', fault })),
+    readEntry({ text: '', fault: 'encoding', fits: 'windows-1252' }),
   ];
-  return new Set(judged.flatMap((entry) => (entry.kind === 'quarantined' ? [entry.reason] : [])));
+  return new Set(judged.flatMap((entry) => (entry.kind === 'quarantined' ? [entry.reason] : (entry.flags ?? []))));
 }
 
 test.each([
@@ -73,6 +74,10 @@ test.each([
 test('each problem of an entry is described, and an unknown reason is shown as it is', () => {
   expect(describeReason('kvnr: check digit; address.city: not of type string; and 3 more', de)).toBe(
     'KVNR: falsche Prüfziffer; Ort: falscher Typ; und 3 weitere',
+  );
+  expect(describeReason('entry: not UTF-8 (ISO-8859-1 fits)', en)).toBe('entry: not UTF-8 (ISO-8859-1 fits)');
+  expect(describeReason('careRecords[2].documents[0].id: not unique; careRecords[3]: missing; and more', de)).toBe(
+    'careRecords[2].documents[0].id: nicht eindeutig; careRecords[3]: fehlt; und weitere',
   );
   expect(describeReason('reset', en)).toBe('all requests failed; last error: connection reset');
   expect(describeReason('StoreError', de)).toBe('unerwarteter Fehler (StoreError)');

@@ -123,10 +123,10 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
       </div>
       <h3>{t.run.patients}</h3>
       <dl className="counts">
-        {(['listed', 'new', 'changed', 'removed', 'unchanged', 'quarantined'] as const).map((name) => (
+        {(['listed', 'new', 'changed', 'removed', 'unchanged', 'flagged', 'quarantined'] as const).map((name) => (
           <div key={name}>
             <dt>{t.run[name]}</dt>
-            <dd>{formats.count(patients[name])}</dd>
+            <dd>{formats.count(patients[name] ?? 0)}</dd>
           </div>
         ))}
       </dl>

@@ -558,7 +558,7 @@ class Draft {
     { counts, recentRemovals, atMs }: Extract<DailySyncEvent, { on: 'applied' }>,
   ): void {
     const state = this.#state;
-    state.run = countList(state.run, counts, split.quarantined);
+    state.run = countList(state.run, counts, split);
     const { gone: removals, stored } = counts;
     const { entries, unreadable } = split;
     const recent = recentRemovals + state.run.unapprovedRemovals;

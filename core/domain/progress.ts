@@ -41,8 +41,10 @@ export interface Progress {
     readonly changed: number;
     readonly removed: number;
     readonly unchanged: number;
-    /** entries of the list that break the contract */
+    /** entries of the list that cannot be stored */
     readonly quarantined: number;
+    /** entries that break the contract and are stored as they were sent; absent in runs of 0.2.0 */
+    readonly flagged?: number;
   };
   /** total = done + pending + failed + notInsured */
   readonly careRecords: {

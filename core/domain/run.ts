@@ -1,3 +1,4 @@
+import type { SplitResult } from '../contract/list-activities.ts';
 import type { ListCounts } from './diff.ts';
 import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
@@ -44,7 +45,7 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
   state: 'running',
   phase: 'list',
   decisions: [],
-  patients: { listed: 0, new: 0, changed: 0, removed: 0, unchanged: 0, quarantined: 0 },
+  patients: { listed: 0, new: 0, changed: 0, removed: 0, unchanged: 0, quarantined: 0, flagged: 0 },
   careRecords: { total: 0, done: 0, notInsured: 0, held: 0, permanentlyFailed: 0, exhausted: 0 },
   unapprovedRemovals: 0,
   lineUse: zeroLineUse,
@@ -55,7 +56,11 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
  * Adds the counts of a list. A long run may apply several lists: new and changed patients add up, and the other counts
  * are those of the last list.
  */
-export const countList = (run: Run, counts: Omit<ListCounts, 'gone' | 'stored'>, quarantined: number): Run => ({
+export const countList = (
+  run: Run,
+  counts: Omit<ListCounts, 'gone' | 'stored'>,
+  { quarantined, flagged = 0 }: Pick<SplitResult, 'quarantined' | 'flagged'>,
+): Run => ({
   ...run,
   patients: {
     listed: counts.listed,
@@ -64,6 +69,7 @@ export const countList = (run: Run, counts: Omit<ListCounts, 'gone' | 'stored'>,
     unchanged: counts.unchanged,
     removed: run.patients.removed,
     quarantined,
+    flagged,
   },
 });
 

@@ -37,10 +37,22 @@ test('after a new list, exhausted patients are pending again, and permanently fa
 });
 
 test('new and changed patients of several lists add up, and the last list sets the listed patients', () => {
-  let run = countList(startRun('r', 0), { listed: 10, new: 10, changed: 0, unchanged: 0 }, 1);
+  let run = countList(
+    startRun('r', 0),
+    { listed: 10, new: 10, changed: 0, unchanged: 0 },
+    { quarantined: 1, flagged: 2 },
+  );
   run = countRemoved(run, 2);
-  run = countList(run, { listed: 9, new: 1, changed: 2, unchanged: 6 }, 0);
-  expect(run.patients).toEqual({ listed: 9, new: 11, changed: 2, unchanged: 6, removed: 2, quarantined: 0 });
+  run = countList(run, { listed: 9, new: 1, changed: 2, unchanged: 6 }, { quarantined: 0 });
+  expect(run.patients).toEqual({
+    listed: 9,
+    new: 11,
+    changed: 2,
+    unchanged: 6,
+    removed: 2,
+    quarantined: 0,
+    flagged: 0,
+  });
 });
 
 test('the failure rate is per request, and an ended run has no time left', () => {

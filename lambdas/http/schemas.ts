@@ -170,7 +170,10 @@ export const progress = z
       changed: count,
       removed: count,
       unchanged: count,
-      quarantined: count,
+      quarantined: count.meta({ description: 'Entries of the list that cannot be stored.' }),
+      flagged: count.optional().meta({
+        description: 'Entries that break the contract and are stored as they were sent. Absent in runs of 0.2.0.',
+      }),
     }),
     careRecords: z.object({
       total: count,
