@@ -101,6 +101,9 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
   );
 }
 
-/** An unusable list is one more issue. */
+/** An unusable list is one more issue. Flagged care records are not counted here. */
 const countIssues = ({ patients, careRecords, state, failure = 'list-unusable' }: Progress): number =>
-  patients.quarantined + careRecords.failed + (state === 'failed' && failure === 'list-unusable' ? 1 : 0);
+  patients.quarantined +
+  (patients.flagged ?? 0) +
+  careRecords.failed +
+  (state === 'failed' && failure === 'list-unusable' ? 1 : 0);

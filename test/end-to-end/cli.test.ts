@@ -113,7 +113,7 @@ test('start, status, runs and issues show a run from its start to its end', asyn
   expect(progress).toMatchObject({ runId, state: 'completed', stale: false, patients: { listed: kvnrs.length } });
   expect((await sync(['runs'])).out).toMatch(new RegExp(`^${runId}\tcompleted\t${kvnrs.length} listed`));
   const issues = JSON.parse((await sync(['issues', '--json'])).out);
-  expect(issues).toHaveLength(progress.patients.quarantined);
+  expect(issues).toHaveLength(progress.patients.quarantined + progress.patients.flagged);
   expect((await sync(['issues'])).out.split('\n').filter((line) => line.startsWith('quarantined\t'))).toHaveLength(
     progress.patients.quarantined,
   );
