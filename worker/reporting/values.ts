@@ -32,6 +32,8 @@ export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: 
       RunPatientsDone: newest.careRecords.done,
       RunPatientsPending: newest.careRecords.pending,
       RunPatientsFailed: newest.careRecords.failed,
+      RunEntriesQuarantined: newest.patients.quarantined,
+      RunEntriesFlagged: newest.patients.flagged ?? 0,
       RunPatientsPerMinute: newest.state === 'running' ? newest.ratePerMinute : 0,
     }),
     ...(newest?.state === 'running' && newest.etaSeconds !== undefined && { RunSecondsLeft: newest.etaSeconds }),
