@@ -5,6 +5,10 @@ import { ensureDeployed } from './stack.ts';
 
 /** Creates the deployments from which all stacks start, before test files run in parallel. */
 export default async function prepare(): Promise<void> {
-  for (const what of ['data', 'api', 'traced-api'] as const) await ensureDeployed(what);
-  await ensureWorkflowBundle(pathsIn(testDir).bundles);
+  await ensureDeployed('data'); // alone, because it may have to install the emulator
+  await Promise.all([
+    ensureDeployed('api'),
+    ensureDeployed('traced-api'),
+    ensureWorkflowBundle(pathsIn(testDir).bundles),
+  ]);
 }
