@@ -103,13 +103,13 @@ export const connectionsVia =
       const close = (): void => void (isIdle && open.destroy());
       open.on('data', close);
       open.on('end', close);
+      open.once('close', () => cancelIdle());
     }
 
     function becomeIdle(open: Socket, idleMs: number): void {
       isIdle = true;
       const timer = setTimeout(() => open.destroy(), idleMs);
       cancelIdle = () => clearTimeout(timer);
-      open.once('close', cancelIdle);
     }
 
     function write(open: Socket, { path, headers }: ConnectionRequest, handler: AnswerHandler): void {

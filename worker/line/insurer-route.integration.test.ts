@@ -54,7 +54,10 @@ test('an insurer whose certificate another authority has signed is refused, also
   await using other = await openTlsFront(host(insurer), 'http/1.1', false);
   for (const ca of [undefined, other.ca]) {
     await using it = startExchange(`https://${front.address}`, { ca });
-    await expect(it.fetch()).rejects.toMatchObject({ fault: 'refused', context: { problem: expect.stringMatching(/CERT|SIGNATURE/) } });
+    await expect(it.fetch()).rejects.toMatchObject({
+      fault: 'refused',
+      context: { problem: expect.stringMatching(/CERT|SIGNATURE/) },
+    });
   }
   expect(insurer.connections).toBe(0);
 });
