@@ -213,7 +213,7 @@ export class DevEnvironment {
     const { insurer } = this.#options.settings;
     const names = ['INSURER_CLIENT_CERT', 'INSURER_CLIENT_KEY', 'INSURER_CA', 'INSURER_PROXY_URL'];
     const given = Object.fromEntries(names.map((name) => [name, (insurer && process.env[name]) ?? '']));
-    // The simulator answers at once, or never.
+    // The simulator computes no list for minutes, and some of its faults never answer.
     return { ...given, LIST_FIRST_BYTE_MS: process.env['LIST_FIRST_BYTE_MS'] || (insurer ? '' : '15000') };
   }
 

@@ -106,7 +106,7 @@ export function openExchange({
     let isComplete = false;
     let isInvalidHttp = false;
     let body: Readable | undefined;
-    /** whether nothing of the answer but interim answers was seen at the last check */
+    /** whether, at the last check, only interim answers had come */
     let isFirstByteDue = true;
     /** whether an interim answer came since the last check */
     let wasInterim = false;

@@ -27,7 +27,7 @@ export interface AnswerHandler {
    * @returns whether it may be written. Otherwise the socket is destroyed, and the request fails
    */
   mayWrite(): boolean;
-  /** Called for each interim answer: 1xx, except 101 (RFC 9110, 15.2). */
+  /** Called for each interim answer: 1xx, except 101, which fails (RFC 9110, 15.2). */
   onInterim(): void;
   /**
    * @param headers names in lower case; repeated headers are joined with `, `
@@ -126,14 +126,15 @@ export const connectionsVia =
         createConnection: () => open,
       });
       request.once('socket', () => {
-        // Here, `end` writes the whole request at once.
+        // `end` writes the whole request before it returns.
         if (!open.destroyed && handler.mayWrite()) request.end();
         else open.destroy();
       });
       request.on('information', () => handler.onInterim());
-      request.once('upgrade', refuseSwitch);
+      request.once('upgrade', () => {
+        notHttp = new ConnectionFailure('not-http', '101'); // we never ask for another protocol (RFC 9110, 7.8)
+      });
       request.once('response', (begun) => {
-        if (begun.statusCode === 101) return refuseSwitch(); // without the header `Upgrade`
         answer = begun;
         begun.on('error', () => {}); // `settle` reports it
         begun.on('data', (chunk: Buffer) => {
@@ -150,12 +151,6 @@ export const connectionsVia =
         isReleased = true;
         settle();
       });
-
-      /** We never asked for another protocol (RFC 9110, 7.8). */
-      function refuseSwitch(): void {
-        notHttp = new ConnectionFailure('not-http', '101');
-        open.destroy();
-      }
 
       /** Ends the request once node:http has let go of the socket, and the handler has all data of a complete answer. */
       function settle(): void {

@@ -2,7 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
-/** How the insurer is reached, besides its address. */
+/** How the insurer is reached. */
 export interface InsurerRoute {
   /** certificate of this client, with its chain, and its private key, in PEM (INSURER_CLIENT_CERT, INSURER_CLIENT_KEY) */
   readonly cert?: string | undefined;
