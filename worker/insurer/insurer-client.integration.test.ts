@@ -521,6 +521,14 @@ test('a connection that the insurer will close within a second is not used again
   expect(it.insurer.connections).toBe(2);
 });
 
+test('an idle connection is closed a second before the insurer closes it', async () => {
+  await using it = await startLine(answers(httpAnswer(410, '', { 'keep-alive': 'timeout=2' })));
+  await it.client.fetchCareRecords(anna, 'bulk', never);
+  const beganMs = performance.now();
+  await it.insurer.allClose();
+  expect(performance.now() - beganMs).toBeGreaterThan(900);
+});
+
 const silence = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const ignored = { begin: () => {}, write: async () => {}, restart: () => {}, revert: () => {} };
 
@@ -544,6 +552,7 @@ test.each([
   ['before its first byte', '', 400],
   ['after its first byte', 'HTTP/1.1 200 OK\r\n', 100],
   ['in its body', 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[', 100],
+  ['in its body after 100', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[', 100],
 ])('a list that stalls %s fails', async (_where, bytes, limitMs) => {
   await using it = await startLine(answers(bytes), { stallMs: 100, listFirstByteMs: 400 });
   const beganMs = performance.now();

@@ -173,7 +173,7 @@ export function openExchange({
         const isBufferFull = body !== undefined && body.readableLength >= bodyBufferBytes;
         if (bytesRead !== seenBytes || isBufferFull) {
           silentChecks = 0;
-          isFirstByteDue = wasInterim;
+          isFirstByteDue = wasInterim && body === undefined;
           wasInterim = false;
         } else silentChecks += 1;
         seenBytes = bytesRead;

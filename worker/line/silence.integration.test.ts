@@ -189,6 +189,17 @@ test('a request in flight may end within the grace of a pause, and then its conn
   await it.insurer.allClose();
 });
 
+test('a request immediately after a pause and a resume waits until the old connection is closed', {
+  timeout,
+}, async () => {
+  await using it = await startLine();
+  await it.fetch();
+  it.obey({ isPaused: true });
+  it.obey();
+  expect(await it.fetch()).toBe(200);
+  expect(it.insurer.connections).toBe(2);
+});
+
 test('a cooldown keeps an idle connection', async () => {
   await using it = await startLine();
   await it.fetch();
