@@ -8,6 +8,7 @@ import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { StoredPatient, UnusableAnswer } from '../../core/domain/patient.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import { createInsurerClient } from '../insurer/insurer-client.ts';
+import { createJsonAdapter } from '../insurer/json-adapter/json-adapter.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
@@ -26,7 +27,10 @@ async function startWorld(
   const permit = testPermit();
   const { baseUrl } = insurer;
   const line = openLine({ origin: baseUrl, permit, stallMs });
-  const client = createInsurerClient({ baseUrl, token: 'secret', line, permit, stallMs });
+  const client = createInsurerClient({
+    adapter: createJsonAdapter({ baseUrl, token: 'secret' }),
+    ...{ line, permit, stallMs },
+  });
   const objects = new Map<string, Buffer>();
   const notInsured = new Set<string>();
   const unusable = new Map<string, UnusableAnswer>();
@@ -570,7 +574,7 @@ test('a worker that stops during a transfer stores what has arrived', async () =
   await new Promise((resolve) => setTimeout(resolve, 50));
   cancel();
   expect(await failureOf(result)).toMatchObject({ name: 'CancelledFailure' });
-  expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length - 100, resumeEtag: '"v1"' } });
+  expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length - 100, position: '"v1"' } });
 });
 
 test('while the bucket does not answer, other requests use the line, and then the list is resumed without a loss', async () => {

@@ -34,13 +34,13 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
       onLongerHold: () => {},
     });
   let list = continueList();
-  list.begin({ from: 0, etag: '"v1"', resumeEtag: '"v1"' });
+  list.begin({ from: 0, etag: '"v1"', position: '"v1"' });
   await list.write(Buffer.from('['));
   while (nowMs < days * 86_400_000) {
     nowMs += 5_000;
     await list.write(Buffer.from('1,'));
     if (nowMs % 3_600_000 === 0) list = continueList(); // every hour a new attempt continues
-    if (nowMs % 3_600_000 === 0) list.begin({ from: list.resume?.from ?? 0, resumeEtag: '"v1"' });
+    if (nowMs % 3_600_000 === 0) list.begin({ from: list.resume?.from ?? 0, position: '"v1"' });
   }
   await list.write(Buffer.from('1]'));
   await list.finish();

@@ -21,6 +21,9 @@ export interface ExchangeRequest {
   /** path and query, percent-encoded. Contains a KVNR, so it must not go anywhere but to the insurer. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** GET by default. A POST must be a question, too: each request may be repeated */
+  readonly method?: 'GET' | 'POST';
+  readonly body?: string;
 }
 
 /** An answer whose headers have arrived; its body may still be arriving. */
@@ -156,7 +159,8 @@ export function openExchange({
         },
         onResponseError: (_controller, error) => fail(error),
       };
-      connection.dispatch({ path: request.path, method: 'GET', headers: { ...request.headers } }, handler);
+      const { path, method = 'GET', body: sentBody = null } = request;
+      connection.dispatch({ path, method, headers: { ...request.headers }, body: sentBody }, handler);
     });
 
     /** Counts checks without a new byte while we were ready to read one. */
