@@ -177,7 +177,7 @@ export class ListSegments implements ListSink {
     const isFirst = this.#lastByte === undefined;
     const isAfterEntry = !isFirst && this.#lastByte !== openBracket;
     const [start, end] = [isFirst ? '[' : isAfterEntry && entries.length > 0 ? ',' : '', next === undefined ? ']' : ''];
-    this.#add(Buffer.from(`${start}${entries.join(',\n')}${end}`));
+    this.#add(Buffer.from(`${start}${entries.map(asJson).join(',\n')}${end}`));
     this.#position = next;
   }
 
@@ -297,6 +297,16 @@ export class ListSegments implements ListSink {
   #setProgress(progress: ListProgress): void {
     this.#progress = progress;
     this.#options.onProgress(progress);
+  }
+}
+
+/** Returns JSON as it is, and any other text as a JSON string: it could swallow the entries after it. */
+function asJson(entry: string): string {
+  try {
+    JSON.parse(entry);
+    return entry;
+  } catch {
+    return JSON.stringify(entry);
   }
 }
 

@@ -108,7 +108,7 @@ export interface ListSink {
   write(chunk: Buffer): Promise<void>;
   /**
    * Receives a complete page. It is kept as a whole, together with `next`, or fetched again.
-   * @param entries JSON texts in our shape: Patient of insurer-api.yaml. One that is no JSON is quarantined
+   * @param entries JSON texts in our shape: Patient of insurer-api.yaml. One that is no JSON object is quarantined
    * @param next position of the next page, which a heartbeat holds; absent: this was the last page
    */
   page(entries: readonly string[], next?: string): void;
