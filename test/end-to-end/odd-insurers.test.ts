@@ -17,7 +17,7 @@ import { type Day, startDay } from '../day.fixture.ts';
 // all cases: a case is an entry of the list, the care records of a patient, or the list of a day. Each says what people see.
 // docs/reference/insurer-answers.md has the rules.
 
-/** Whether the exchange reads an answer after a 100 that nobody has asked for. */
+/** Whether the exchange reads an answer after a 100 without `Expect`. Set it to true once it does, and then remove it. */
 const reads100Continue: boolean = false;
 const interim = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 

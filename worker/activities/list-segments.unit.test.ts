@@ -111,3 +111,36 @@ test.each([
   expect(list.progress).toMatchObject({ isComplete: true, sizeBytes: body.length });
   expect(list.progress.charset).toBe(charset);
 });
+
+test('a page is reported together with the position behind it, and one that is no JSON cannot swallow others', async () => {
+  const bodies: Buffer[] = [];
+  const reported: ListProgress[] = [];
+  let nowMs = 0;
+  const list = new ListSegments({
+    progress: emptyList,
+    manifestSegments: [],
+    putSegment: async (body) => {
+      bodies.push(body);
+      return { key: String(bodies.length), sizeBytes: body.length, sha256: '' };
+    },
+    putManifest: async () => ({ key: 'manifest', sizeBytes: 1, sha256: '' }),
+    onProgress: (progress) => reported.push(progress),
+    now: () => nowMs,
+    holdMaxMs: 10_000,
+    onLongerHold: () => {},
+  });
+  list.page([], '2');
+  await list.flushIfDue();
+  expect(reported.at(-1)).toEqual(emptyList); // a killed process asks for the first page again
+  expect(list.resume).toEqual({ from: 1, position: '2' });
+  nowMs += 60_000;
+  list.page(['{"a":1}', '{"b":"'], '3');
+  await list.flushIfDue();
+  expect(reported.at(-1)).toMatchObject({ position: '3', sizeBytes: list.resume?.from });
+  list.page([]);
+  expect(list.resume).toBeUndefined();
+  await list.finish();
+  expect(reported.at(-1)).toMatchObject({ isComplete: true });
+  expect(reported.at(-1)).not.toHaveProperty('position');
+  expect(JSON.parse(Buffer.concat(bodies).toString())).toEqual([{ a: 1 }, '{"b":"']);
+});
