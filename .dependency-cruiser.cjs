@@ -74,6 +74,16 @@ const allImports = [
     to: { path: '^worker/(insurer|activities|workflows|reporting)/' },
   },
   {
+    name: 'one-place-chooses-the-adapter',
+    comment: "another insurer's adapter takes the place of this one (docs/adr/0047)",
+    severity: 'error',
+    from: {
+      path: partsBut('bench'),
+      pathNot: [notTests, '^worker/line-main\\.ts$', '^worker/insurer/json-adapter/', '^test/'],
+    },
+    to: { path: '^worker/insurer/json-adapter/' },
+  },
+  {
     name: 'no-unresolved',
     comment: 'aws-lambda has only types (@types/aws-lambda); style sheets are not copied',
     severity: 'error',

@@ -23,6 +23,7 @@ import type { Summary } from '../simulator/log.ts';
 import { World } from '../simulator/world.ts';
 import { createLineActivities } from '../worker/activities/line-activities.ts';
 import { createInsurerClient, type InsurerClient } from '../worker/insurer/insurer-client.ts';
+import { createJsonAdapter } from '../worker/insurer/json-adapter/json-adapter.ts';
 import { openLine } from '../worker/line/line.ts';
 import { LineError, LineWithheld } from '../worker/line/line-error.ts';
 import { createLineStatistics } from '../worker/line/line-statistics.ts';
@@ -182,7 +183,7 @@ async function measure(contender: Contender, latencyMs: number): Promise<Summary
   const baseUrl = `http://127.0.0.1:${port}`;
   const shared = { permit: longPermit(), stallMs: 2_000, statistics: createLineStatistics() };
   const line = openLine({ origin: baseUrl, ...shared });
-  const insurer = createInsurerClient({ baseUrl, token, line, ...shared });
+  const insurer = createInsurerClient({ adapter: createJsonAdapter({ baseUrl, token }), line, ...shared });
   const abort = new AbortController();
   try {
     const running = contender.run(insurer, abort.signal).catch(isEndOfBench);

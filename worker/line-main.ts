@@ -7,6 +7,7 @@ import { startTraces } from '../core/telemetry/start-traces.ts';
 import { dataConverterOf, temporalConnection } from '../core/temporal/connection.ts';
 import { createLineActivities } from './activities/line-activities.ts';
 import { createInsurerClient } from './insurer/insurer-client.ts';
+import { createJsonAdapter } from './insurer/json-adapter/json-adapter.ts';
 import { type LineParts, runLineProcess } from './line/line-process.ts';
 import { createSlotSupplier } from './line/slot-supplier.ts';
 import { createLog, faultOf } from './log.ts';
@@ -38,8 +39,7 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
     intervalMs: config.METRICS_INTERVAL_MS,
   });
   const insurer = createInsurerClient({
-    baseUrl: config.INSURER_BASE_URL,
-    token: config.INSURER_API_TOKEN,
+    adapter: createJsonAdapter({ baseUrl: config.INSURER_BASE_URL, token: config.INSURER_API_TOKEN }),
     stallMs: config.LINE_STALL_MS,
     listFirstByteMs: config.LIST_FIRST_BYTE_MS,
     careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,

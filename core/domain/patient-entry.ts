@@ -86,7 +86,8 @@ export function readEntry({
     return quarantined('entry: not JSON', kvnrSeenIn(text));
   }
   const identified = identity.safeParse(entry, { reportInput: true });
-  if (!identified.success) return quarantined(problemsText(identified.error) ?? '', undefined);
+  if (!identified.success)
+    return quarantined(problemsText(identified.error) ?? '', typeof entry === 'string' ? kvnrSeenIn(entry) : undefined);
   const { kvnr } = identified.data;
   const flags = problemsText(masterData.safeParse(entry, { reportInput: true }).error);
   return {
@@ -119,13 +120,14 @@ const quarantined = (reason: string, kvnr: Kvnr | undefined): QuarantinedEntry =
 });
 
 /**
- * Guesses the person of an entry that cannot be parsed: the first KVNR in a field `kvnr`. A wrong guess keeps a patient
- * who is gone; it deletes nobody.
+ * Guesses the person of an entry that cannot be parsed: the first KVNR in a field `kvnr`, otherwise in any text. A wrong
+ * guess keeps a patient who is gone; it deletes nobody.
  */
 function kvnrSeenIn(text: string): Kvnr | undefined {
-  for (const [, seen = ''] of text.matchAll(/"kvnr"\s{0,20}:\s{0,20}"([^"\\]{10,50})"/g)) {
-    const kvnr = normalKvnr(seen);
-    if (isKvnr(kvnr)) return kvnr;
-  }
+  for (const places of [/["']?\bkvnr["']?\s{0,20}:\s{0,20}["']([^"'\\]{10,50})["']/g, /["']([^"'\\]{10,50})["']/g])
+    for (const [, seen = ''] of text.matchAll(places)) {
+      const kvnr = normalKvnr(seen);
+      if (isKvnr(kvnr)) return kvnr;
+    }
   return undefined;
 }

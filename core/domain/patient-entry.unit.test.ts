@@ -77,8 +77,12 @@ test('a person with an entry that cannot be read is still identified by a valid 
     readEntry({ text: '{"a":[[[[]]]],"kvnr":"A123456780"}', fault: 'too-deep' }),
     readEntry({ text: '{"kvnr":"A123456780","familyName":"M\ufffdller"}', fault: 'encoding' }),
     readEntry({ text: '{"kvnr":"x","kvnr" : "a123456780",}' }),
+    readEntry({ text: "{'kvnr':'A123456780'}" }),
+    readEntry({ text: '{kvnr:"A123456780",familyName:"X110434370"}' }),
+    readEntry({ text: '{"nummer":"A123456780",}' }),
+    readEntry({ text: JSON.stringify('{"note":"X110434370","kvnr":"A123456780",') }),
   ];
-  expect(unreadable.map(({ kind, kvnr }) => `${kind} ${kvnr}`)).toEqual(Array(7).fill('quarantined A123456780'));
+  expect(unreadable.map(({ kind, kvnr }) => `${kind} ${kvnr}`)).toEqual(Array(11).fill('quarantined A123456780'));
   expect(readEntry({ text: '{"kvnr":"A123456789",}' })).toEqual({ kind: 'quarantined', reason: 'entry: not JSON' });
   expect(readEntry({ text: '{}', fault: 'encoding', fits: 'windows-1252' })).toEqual({
     kind: 'quarantined',

@@ -48,18 +48,18 @@ const byte = {
 } as const;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
-/** What may follow a string within an element. */
+/**
+ * What may follow a string within an element. Anything else follows a quote that is not escaped, or that is no JSON's: from
+ * there on, texts and structure would be taken for each other.
+ */
 const afterStrings: ReadonlySet<number> = new Set([...',:]}'].map((char) => char.charCodeAt(0)));
 
 // kinds of bytes outside of strings
-const illegal = 0;
+const scalar = 0; // of numbers, true, false, null; and of what is no JSON, such as NaN, which belongs to one element
 const space = 1;
-const scalar = 2; // of numbers, true, false, null; and of words that are no JSON, such as NaN, which belong to one element
-const structure = 3;
+const structure = 2;
 const kinds = new Uint8Array(256);
 for (const char of ' \t\n\r') kinds[char.charCodeAt(0)] = space;
-for (const char of '0123456789+-._') kinds[char.charCodeAt(0)] = scalar;
-for (let letter = 0; letter < 26; letter++) kinds[0x41 + letter] = kinds[0x61 + letter] = scalar;
 for (const char of '{}[]:,"') kinds[char.charCodeAt(0)] = structure;
 
 /** Where the next byte is in relation to the array. */
@@ -126,7 +126,6 @@ export class JsonArraySplitter {
       }
       const kind = kinds[code];
       if (this.#afterString && kind !== space) {
-        // a quote in a text that is not escaped: the next one would swallow the elements after it
         if (!afterStrings.has(code)) throw this.#error('syntax', at);
         this.#afterString = false;
       }
@@ -137,7 +136,7 @@ export class JsonArraySplitter {
           else if (code === byte.objectEnd || code === byte.arrayEnd) {
             this.#closeBracket(code, at);
             if (this.#depth === 0) elements.push(this.#finishElement(chunk, start, at + 1));
-          } else if (kind === illegal) throw this.#error('syntax', at);
+          }
           break;
         case 'after-element':
         case 'scalar':
@@ -158,6 +157,11 @@ export class JsonArraySplitter {
             break;
           }
           start = at;
+          if (code === byte.comma || code === byte.arrayEnd) {
+            elements.push(this.#finishElement(chunk, at, at)); // nothing, which is no JSON either
+            this.#state = code === byte.comma ? 'next-element' : 'after-array';
+            break;
+          }
           if (kind === scalar) this.#state = 'scalar';
           else {
             this.#state = 'within';

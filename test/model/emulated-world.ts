@@ -332,10 +332,10 @@ export class EmulatedWorld implements World {
     };
   }
 
-  #printed(entry: Entry): object {
+  #printed(entry: Entry): object | string {
     if ('unreadable' in entry) return { kvnr: 'unreadable' };
     const kvnr = this.#people[entry.person]?.kvnr;
-    if ('invalid' in entry) return { kvnr, birthDate: 'invalid' };
+    if ('invalid' in entry) return `{"kvnr":"${kvnr}"`; // no object, but names the person
     const { content } = entry;
     return { kvnr, familyName: 'A', givenName: 'B', birthDate: '2000-01-01', gender: 'other', content };
   }

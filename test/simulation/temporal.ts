@@ -290,4 +290,4 @@ export function taskWorker({
   };
 }
 
-const emptySink = { begin: () => {}, write: async () => {}, restart: () => {}, revert: () => {} };
+const emptySink = { begin: () => {}, write: async () => {}, page: () => {}, restart: () => {}, revert: () => {} };

@@ -2,6 +2,7 @@ import { leaseMarginMs } from '../../core/domain/gate.ts';
 import type { GateStore } from '../../core/stores/gate.ts';
 import { openGate } from '../../core/stores/gate.ts';
 import { createInsurerClient } from '../../worker/insurer/insurer-client.ts';
+import { createJsonAdapter } from '../../worker/insurer/json-adapter/json-adapter.ts';
 import type { Keeper } from '../../worker/line/keeper.ts';
 import { startKeeper } from '../../worker/line/keeper.ts';
 import { runLineProcess } from '../../worker/line/line-process.ts';
@@ -212,8 +213,7 @@ export class SimulatedWorker {
           insurer.connectionOf(lineProcess, connectMs, mayConnect, this.insurerLink, this.stuckWrites),
         createWorkers: async ({ line, permit, statistics }) => {
           const client = createInsurerClient({
-            baseUrl: insurerBaseUrl,
-            token: 'token',
+            adapter: createJsonAdapter({ baseUrl: insurerBaseUrl, token: 'token' }),
             stallMs: settings.lineStallMs,
             listFirstByteMs: settings.listFirstByteMs,
             careRecordsBytesMax: 1_000_000,

@@ -13,7 +13,7 @@ export interface CareRecordsFetchDeps {
 }
 
 interface CareRecordsDetails extends AttemptUsage {
-  /** hash of the last answer that could not be stored: if it comes again, it is no fault of the line */
+  /** hash of the last answer that could not be stored: if it comes again, the line has not damaged it */
   readonly unusableSha256?: string;
 }
 

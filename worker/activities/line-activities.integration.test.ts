@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -8,6 +9,7 @@ import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { StoredPatient, UnusableAnswer } from '../../core/domain/patient.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import { createInsurerClient } from '../insurer/insurer-client.ts';
+import { createJsonAdapter } from '../insurer/json-adapter/json-adapter.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
@@ -26,7 +28,10 @@ async function startWorld(
   const permit = testPermit();
   const { baseUrl } = insurer;
   const line = openLine({ origin: baseUrl, permit, stallMs });
-  const client = createInsurerClient({ baseUrl, token: 'secret', line, permit, stallMs });
+  const client = createInsurerClient({
+    adapter: createJsonAdapter({ baseUrl, token: 'secret' }),
+    ...{ line, permit, stallMs },
+  });
   const objects = new Map<string, Buffer>();
   const notInsured = new Set<string>();
   const unusable = new Map<string, UnusableAnswer>();
@@ -570,7 +575,7 @@ test('a worker that stops during a transfer stores what has arrived', async () =
   await new Promise((resolve) => setTimeout(resolve, 50));
   cancel();
   expect(await failureOf(result)).toMatchObject({ name: 'CancelledFailure' });
-  expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length - 100, resumeEtag: '"v1"' } });
+  expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length - 100, position: '"v1"' } });
 });
 
 test('while the bucket does not answer, other requests use the line, and then the list is resumed without a loss', async () => {
@@ -613,7 +618,7 @@ test('an answer that cannot be stored is asked for again; the same bytes again a
   const without = `{"kvnr":"${anna}","careRecords":[{"title":"no ID"}]}`;
   await using world = await startWorld(({ socket }, number) => {
     if (number === 2)
-      socket.write(httpAnswer(200, '<html>')); // a fault of the line in between
+      socket.write(httpAnswer(200, '<html>')); // a failure of the line in between
     else socket.write(httpAnswer(200, without));
   });
   const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
@@ -624,7 +629,7 @@ test('an answer that cannot be stored is asked for again; the same bytes again a
   expect(world.insurer.seen).toHaveLength(3);
 });
 
-test('a different answer that cannot be stored is a fault of the line until it comes twice', async () => {
+test('a different answer that cannot be stored may be damaged until it comes twice', async () => {
   await using world = await startWorld(({ socket }, number) => {
     socket.write(httpAnswer(200, number < 4 ? `{"kvnr":"${anna}","careRecords":[${number}]}` : records));
   });
@@ -656,4 +661,19 @@ test('an answer that is no UTF-8 says which charset fits', async () => {
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, body)));
   const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
   expect(failure.details?.[0]).toMatchObject({ problem: 'answer: not UTF-8 (ISO-8859-1 fits)' });
+});
+
+test('a list that comes as gzip, although nobody asked for it, is stored decoded, and starts again if it breaks off', async () => {
+  const body = gzipSync(list);
+  const headers = { 'content-encoding': 'gzip', etag: '"1"', 'accept-ranges': 'bytes' };
+  await using world = await startWorld(({ socket }, number) => {
+    const answer = httpAnswer(200, body, headers);
+    if (number === 1) socket.end(answer.subarray(0, answer.length - 20));
+    else socket.write(answer);
+  });
+  const { result } = world.attempt((a) => a.fetchPatientList({ insurerId: 'kk', listId: 'l' }));
+  const fetched = await result;
+  expect(fetched).toMatchObject({ kind: 'list', lineUse: { requests: 2, faults: { 'cut-short': 1 } } });
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(world.insurer.seen.map(({ headers: { range } }) => range)).toEqual([undefined, undefined]);
 });

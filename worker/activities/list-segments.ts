@@ -1,6 +1,6 @@
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import { byteOrderMarks, charsetOf } from '../../core/json/charset.ts';
-import type { ListSink } from '../insurer/insurer-client.ts';
+import type { ListSink } from '../insurer/insurer-adapter.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
 
 /** The part of a list that is stored in the bucket. The next attempt continues from here. */
@@ -12,8 +12,8 @@ export interface ListProgress {
   /** total size of all segments, including those in the manifest */
   readonly sizeBytes: number;
   readonly etag?: string;
-  /** ETag for a range request; absent if an interrupted transfer must restart */
-  readonly resumeEtag?: string;
+  /** the adapter's position behind these segments; absent if an interrupted transfer must restart */
+  readonly position?: string;
   /** the last byte that is not white space; absent if there is none */
   readonly lastByte?: number;
   /** of `charsetOf`; absent: UTF-8 */
@@ -74,6 +74,7 @@ interface Arrived {
   readonly unstoredChunks: readonly Buffer[];
   readonly unstoredBytes: number;
   readonly lastByte: number | undefined;
+  readonly position: string | undefined;
 }
 
 /** Writes a list into the bucket, segment by segment, while it arrives. */
@@ -84,6 +85,8 @@ export class ListSegments implements ListSink {
   #unstoredChunks: Buffer[] = [];
   #unstoredBytes = 0;
   #lastByte: number | undefined;
+  /** of all bytes that have arrived */
+  #position: string | undefined;
   #segmentBeganMs: number;
   #holdMaxMs: number;
   /** a new transfer whose first byte has not arrived yet; only that byte shows whether it is a list and replaces the old one */
@@ -101,6 +104,7 @@ export class ListSegments implements ListSink {
     this.#progress = options.progress;
     this.#manifestSegments = options.manifestSegments;
     this.#lastByte = options.progress.lastByte;
+    this.#position = options.progress.position;
     this.#segmentBeganMs = options.now();
     this.#holdMaxMs = options.holdMaxMs;
   }
@@ -109,11 +113,10 @@ export class ListSegments implements ListSink {
     return this.#progress;
   }
 
-  /** Where a range request can continue; undefined if the transfer cannot be resumed. */
-  get resume(): { from: number; etag: string } | undefined {
-    const { sizeBytes, resumeEtag } = this.#progress;
-    const from = sizeBytes + this.#unstoredBytes;
-    return resumeEtag === undefined || from === 0 ? undefined : { from, etag: resumeEtag };
+  /** Where the next request can continue; undefined if the transfer cannot be resumed. */
+  get resume(): { from: number; position: string } | undefined {
+    const from = this.#progress.sizeBytes + this.#unstoredBytes;
+    return this.#position === undefined || from === 0 ? undefined : { from, position: this.#position };
   }
 
   /** Total bytes received, including those of discarded lists. */
@@ -121,11 +124,11 @@ export class ListSegments implements ListSink {
     return this.#receivedBytes;
   }
 
-  begin({ from, etag, resumeEtag, contentType }: Parameters<ListSink['begin']>[0]): void {
+  begin({ from, etag, position, contentType }: Parameters<ListSink['begin']>[0]): void {
     const progress = {
       ...emptyList,
       ...(etag !== undefined && { etag }),
-      ...(resumeEtag !== undefined && { resumeEtag }),
+      ...(position !== undefined && { position }),
     };
     this.#newTransfer = from > 0 ? undefined : { progress, contentType, head: Buffer.alloc(0) };
     this.#beforeAnswer = from > 0 ? this.#arrived() : undefined;
@@ -147,16 +150,35 @@ export class ListSegments implements ListSink {
     const { progress } = this.#newTransfer;
     this.restart();
     this.#progress = { ...progress, ...(charset !== 'utf-8' && { charset }) };
+    this.#position = progress.position;
     await this.#append(head);
   }
 
   async #append(chunk: Buffer): Promise<void> {
+    this.#add(chunk);
+    if (this.#isSegmentDue) await this.#flushInTime();
+  }
+
+  #add(chunk: Buffer): void {
     this.#receivedBytes += chunk.length;
     this.#lastByte = chunk.findLast((byte) => !isBlank(byte, this.#progress.charset)) ?? this.#lastByte;
     this.#unstoredChunks.push(chunk);
     this.#unstoredBytes += chunk.length;
+  }
+
+  get #isSegmentDue(): boolean {
     const ageMs = this.#options.now() - this.#segmentBeganMs;
-    if (this.#unstoredBytes >= segmentBytes || ageMs >= segmentMs(this.#segmentCount)) await this.#flushInTime();
+    return this.#unstoredBytes >= segmentBytes || ageMs >= segmentMs(this.#segmentCount);
+  }
+
+  /** Appends a page to the array. Not stored before `flushIfDue` or `finish`, when the line is free. */
+  page(entries: readonly string[], next?: string): void {
+    if (this.resume === undefined) this.restart();
+    const isFirst = this.#lastByte === undefined;
+    const isAfterEntry = !isFirst && this.#lastByte !== openBracket;
+    const [start, end] = [isFirst ? '[' : isAfterEntry && entries.length > 0 ? ',' : '', next === undefined ? ']' : ''];
+    this.#add(Buffer.from(`${start}${entries.map(asJson).join(',\n')}${end}`));
+    this.#position = next;
   }
 
   async #flushInTime(): Promise<void> {
@@ -183,6 +205,11 @@ export class ListSegments implements ListSink {
     await flushed;
   }
 
+  /** Stores the pages that have arrived since the last segment, if they are many or old. */
+  async flushIfDue(): Promise<void> {
+    if (this.#isSegmentDue) await this.flush();
+  }
+
   /** Stores the bytes that have arrived since the last segment. */
   async flush(): Promise<void> {
     this.#segmentBeganMs = this.#options.now();
@@ -191,11 +218,13 @@ export class ListSegments implements ListSink {
     const segment = await this.#options.putSegment(body);
     this.#unstoredChunks = [];
     this.#unstoredBytes = 0;
+    const { position: _, ...progress } = this.#progress;
     this.#setProgress({
-      ...this.#progress,
-      segments: [...this.#progress.segments, segment],
-      sizeBytes: this.#progress.sizeBytes + body.length,
+      ...progress,
+      segments: [...progress.segments, segment],
+      sizeBytes: progress.sizeBytes + body.length,
       ...(this.#lastByte !== undefined && { lastByte: this.#lastByte }),
+      ...(this.#position !== undefined && { position: this.#position }),
     });
     if (this.#progress.segments.length >= inlineSegmentsMax) await this.writeManifest();
   }
@@ -227,6 +256,7 @@ export class ListSegments implements ListSink {
     this.#unstoredChunks = [];
     this.#unstoredBytes = 0;
     this.#lastByte = undefined;
+    this.#position = undefined;
     this.#newTransfer = undefined;
     this.#manifestSegments = [];
     this.#beforeAnswer = undefined;
@@ -244,6 +274,7 @@ export class ListSegments implements ListSink {
     this.#unstoredChunks = [...before.unstoredChunks];
     this.#unstoredBytes = before.unstoredBytes;
     this.#lastByte = before.lastByte;
+    this.#position = before.position;
     this.#manifestSegments = before.manifestSegments;
     this.#setProgress(before.progress);
   }
@@ -255,6 +286,7 @@ export class ListSegments implements ListSink {
       unstoredChunks: [...this.#unstoredChunks],
       unstoredBytes: this.#unstoredBytes,
       lastByte: this.#lastByte,
+      position: this.#position,
     };
   }
 
@@ -265,6 +297,16 @@ export class ListSegments implements ListSink {
   #setProgress(progress: ListProgress): void {
     this.#progress = progress;
     this.#options.onProgress(progress);
+  }
+}
+
+/** Returns JSON as it is, and any other text as a JSON string: it could swallow the entries after it. */
+function asJson(entry: string): string {
+  try {
+    JSON.parse(entry);
+    return entry;
+  } catch {
+    return JSON.stringify(entry);
   }
 }
 

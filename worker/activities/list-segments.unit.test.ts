@@ -34,13 +34,13 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
       onLongerHold: () => {},
     });
   let list = continueList();
-  list.begin({ from: 0, etag: '"v1"', resumeEtag: '"v1"' });
+  list.begin({ from: 0, etag: '"v1"', position: '"v1"' });
   await list.write(Buffer.from('['));
   while (nowMs < days * 86_400_000) {
     nowMs += 5_000;
     await list.write(Buffer.from('1,'));
     if (nowMs % 3_600_000 === 0) list = continueList(); // every hour a new attempt continues
-    if (nowMs % 3_600_000 === 0) list.begin({ from: list.resume?.from ?? 0, resumeEtag: '"v1"' });
+    if (nowMs % 3_600_000 === 0) list.begin({ from: list.resume?.from ?? 0, position: '"v1"' });
   }
   await list.write(Buffer.from('1]'));
   await list.finish();
@@ -110,4 +110,37 @@ test.each([
   await list.finish();
   expect(list.progress).toMatchObject({ isComplete: true, sizeBytes: body.length });
   expect(list.progress.charset).toBe(charset);
+});
+
+test('a page is reported together with the position behind it, and one that is no JSON cannot swallow others', async () => {
+  const bodies: Buffer[] = [];
+  const reported: ListProgress[] = [];
+  let nowMs = 0;
+  const list = new ListSegments({
+    progress: emptyList,
+    manifestSegments: [],
+    putSegment: async (body) => {
+      bodies.push(body);
+      return { key: String(bodies.length), sizeBytes: body.length, sha256: '' };
+    },
+    putManifest: async () => ({ key: 'manifest', sizeBytes: 1, sha256: '' }),
+    onProgress: (progress) => reported.push(progress),
+    now: () => nowMs,
+    holdMaxMs: 10_000,
+    onLongerHold: () => {},
+  });
+  list.page([], '2');
+  await list.flushIfDue();
+  expect(reported.at(-1)).toEqual(emptyList); // a killed process asks for the first page again
+  expect(list.resume).toEqual({ from: 1, position: '2' });
+  nowMs += 60_000;
+  list.page(['{"a":1}', '{"b":"'], '3');
+  await list.flushIfDue();
+  expect(reported.at(-1)).toMatchObject({ position: '3', sizeBytes: list.resume?.from });
+  list.page([]);
+  expect(list.resume).toBeUndefined();
+  await list.finish();
+  expect(reported.at(-1)).toMatchObject({ isComplete: true });
+  expect(reported.at(-1)).not.toHaveProperty('position');
+  expect(JSON.parse(Buffer.concat(bodies).toString())).toEqual([{ a: 1 }, '{"b":"']);
 });

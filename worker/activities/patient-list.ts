@@ -76,6 +76,10 @@ export async function fetchPatientList(
         unsatisfied = outcome === 'range-not-satisfiable' ? unsatisfied + 1 : 0;
         if (outcome === 'complete') await segments.finish();
         attempt.countSuccess();
+        if (outcome === 'more') {
+          attempt.updateDetails({ unusableAnswers: 0 });
+          await segments.flushIfDue();
+        }
         if (outcome === 'unchanged') return { kind: 'unchanged', lineUse: attempt.details.lineUse };
       } catch (error) {
         attempt.countFailure(error);
@@ -112,8 +116,8 @@ async function resumeFrom(
   lists: PatientListDeps['lists'],
   progress: ListProgress,
 ): Promise<{ progress: ListProgress; manifestSegments: readonly PayloadReference[] }> {
-  const { manifest, isComplete, resumeEtag } = progress;
-  if (!isComplete && resumeEtag === undefined) return { progress: emptyList, manifestSegments: [] };
+  const { manifest, isComplete, position } = progress;
+  if (!isComplete && position === undefined) return { progress: emptyList, manifestSegments: [] };
   try {
     return { progress, manifestSegments: manifest === undefined ? [] : await lists.readManifest(manifest) };
   } catch (error) {

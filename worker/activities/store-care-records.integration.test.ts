@@ -366,6 +366,12 @@ test('storing many documents heartbeats, and ends between two of them after a ca
   expect((await stores.keysUnder(`documents/${input.patientRef}/`)).length).toBeLessThan(300);
 });
 
+test('an answer that writes the KVNR in lower case and with blanks is stored', async () => {
+  const input = await fetched(await listedPatient(), 1, '{"kvnr":" a123 456780","careRecords":[]}');
+  expect(await store(input)).toEqual({ outcome: 'stored' });
+  expect(await patients.get(input.patientRef)).toMatchObject({ careState: 'current', careVersion: versionOf(1) });
+});
+
 test('an answer for another patient is never stored', async () => {
   const input = await fetched(await listedPatient(), 1, '{"kvnr":"X110434370","careRecords":[]}');
   await expect(store(input)).rejects.toBeInstanceOf(ApplicationFailure);

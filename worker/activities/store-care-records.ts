@@ -4,6 +4,7 @@ import type {
   StoreCareRecordsResult,
   SyncActivities,
 } from '../../core/contract/sync-activities.ts';
+import { normalKvnr } from '../../core/domain/kvnr.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import type { CareRecordsStore } from '../../core/stores/care-records.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
@@ -81,7 +82,7 @@ export const createStoreCareRecords = ({
       if (answer.kind === 'unreadable') return await finish(input, await outcomeWithoutPayload(input));
       throw ApplicationFailure.nonRetryable('the answer is too large to be split', 'AnswerTooLarge');
     }
-    if (answer.answer.kvnr !== before.patient.kvnr) {
+    if (normalKvnr(answer.answer.kvnr) !== before.patient.kvnr) {
       throw ApplicationFailure.nonRetryable('the answer is for another patient', 'WrongPatient');
     }
     await careRecords.stage(patientRef, fetchOrder, answer.answer, writeGuard);

@@ -1,4 +1,4 @@
-import { pipeline } from 'node:stream/promises';
+import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { ExchangeAnswer } from '../line/exchange.ts';
@@ -14,41 +14,53 @@ export const nestingMax = 256;
 const valuesMax = 500_000;
 
 /**
- * Reads and decodes the whole body.
- * @param maxBytes limit of both raw and decoded bytes, so that a small body cannot fill the memory
- * @throws LineError `contract` for another encoding than requested, `cut-short`, `not-json` if it is not gzip, `too-large`
+ * Yields the decoded body as it arrives.
+ * @param rawMaxBytes limit before decoding
+ * @throws LineError `contract` for an encoding other than gzip, `cut-short`, `not-json` if it is not gzip, `too-large`
  */
-export async function readWhole(
+export async function* decode(
   { headers, body }: ExchangeAnswer,
-  maxBytes: number,
   operation: LineContext['operation'],
-): Promise<Buffer> {
+  rawMaxBytes = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Buffer> {
   const encoding = (headers['content-encoding'] ?? 'identity').toLowerCase();
-  const chunks: Buffer[] = [];
-  const collect = async (decoded: AsyncIterable<Buffer>): Promise<void> => {
+  const raw = async function* (): AsyncGenerator<Buffer> {
     let bytes = 0;
-    for await (const chunk of decoded) {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > maxBytes) throw new LineError('too-large', { operation });
-      chunks.push(chunk);
-    }
-  };
-  const raw = async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    let bytes = 0;
-    for await (const chunk of source) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) throw new LineError('too-large', { operation });
+      if (bytes > rawMaxBytes) throw new LineError('too-large', { operation });
       yield chunk;
     }
   };
-  if (encoding === 'identity' || encoding === '') await collect(body);
-  else if (encoding === 'gzip' || encoding === 'x-gzip')
-    await pipeline(body, raw, createGunzip(), collect).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
-      const fault = error.code === 'Z_BUF_ERROR' ? 'cut-short' : 'not-json';
-      throw new LineError(fault, { operation, problem: 'gzip' }, { cause: error });
-    });
-  else throw new LineError('contract', { operation, problem: 'content-encoding' });
+  if (encoding === 'identity' || encoding === '') return yield* raw();
+  if (encoding !== 'gzip' && encoding !== 'x-gzip')
+    throw new LineError('contract', { operation, problem: 'content-encoding' });
+  try {
+    yield* pipeline(raw, createGunzip(), () => {}) as AsyncIterable<Buffer>; // the iteration throws the error of either
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
+    const fault = error.code === 'Z_BUF_ERROR' ? 'cut-short' : 'not-json';
+    throw new LineError(fault, { operation, problem: 'gzip' }, { cause: error });
+  }
+}
+
+/**
+ * Reads and decodes the whole body.
+ * @param maxBytes limit of both raw and decoded bytes, so that a small body cannot fill the memory
+ * @throws LineError as `decode`
+ */
+export async function readWhole(
+  answer: ExchangeAnswer,
+  maxBytes: number,
+  operation: LineContext['operation'],
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of decode(answer, operation, maxBytes)) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new LineError('too-large', { operation });
+    chunks.push(chunk);
+  }
   return Buffer.concat(chunks);
 }
 

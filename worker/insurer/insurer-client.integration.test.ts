@@ -4,6 +4,7 @@ import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
 import { createInsurerClient, type InsurerClientOptions } from './insurer-client.ts';
+import { createJsonAdapter } from './json-adapter/json-adapter.ts';
 
 const anna = 'A123456780' as Kvnr;
 const ben = 'X110434370' as Kvnr;
@@ -20,7 +21,10 @@ async function startLine(
   const permit = testPermit();
   const { baseUrl } = insurer;
   const line = openLine({ origin: baseUrl, permit, stallMs: 400, ...options });
-  const client = createInsurerClient({ baseUrl, token: 'secret', line, permit, stallMs: 400, ...options });
+  const client = createInsurerClient({
+    adapter: createJsonAdapter({ baseUrl, token: 'secret' }),
+    ...{ line, permit, stallMs: 400, ...options },
+  });
   return {
     insurer,
     permit,
@@ -119,7 +123,7 @@ test('people go before the list, the list before bulk, and each in the order of 
   const order: string[] = [];
   const fetch = (name: string, priority: 'person' | 'bulk') =>
     it.client.fetchCareRecords(anna, priority, never).catch(() => order.push(name));
-  const list = { begin: () => {}, write: async () => {}, restart: () => {}, revert: () => {} };
+  const list = { begin: () => {}, write: async () => {}, page: () => {}, restart: () => {}, revert: () => {} };
   const all = [
     fetch('bulk 1', 'bulk'),
     fetch('bulk 2', 'bulk'),
@@ -469,6 +473,7 @@ test('no part of the list is read while the sink is busy, and that is not a stal
         bytes += chunk.length;
         await busy;
       },
+      page: () => {},
       restart: () => {},
       revert: () => {},
     },
@@ -530,7 +535,7 @@ test('an idle connection is closed a second before the insurer closes it', async
 });
 
 const silence = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const ignored = { begin: () => {}, write: async () => {}, restart: () => {}, revert: () => {} };
+const ignored = { begin: () => {}, write: async () => {}, page: () => {}, restart: () => {}, revert: () => {} };
 
 test.each([
   ['', ''],

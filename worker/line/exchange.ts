@@ -21,6 +21,9 @@ export interface ExchangeRequest {
   /** path and query, percent-encoded. Contains a KVNR, so it must not go anywhere but to the insurer. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** GET by default. A POST must be a question, too: each request may be repeated */
+  readonly method?: 'GET' | 'POST';
+  readonly body?: string;
   /** time in ms until the first byte of the answer, if it may be longer than stallMs (LIST_FIRST_BYTE_MS) */
   readonly firstByteMs?: number;
 }

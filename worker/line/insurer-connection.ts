@@ -6,7 +6,7 @@ import { type ConnectError, codeOf, type InsurerRoute, openSocket } from './open
 /** HTTP/1.1 over one socket at a time, which is opened on demand. It repeats no request and follows no redirect. */
 export interface InsurerConnection {
   /**
-   * Sends a GET once a socket is connected. Must not be called before the answer to the last request has ended, nor while a
+   * Sends a request once a socket is connected. Must not be called before the answer to the last request has ended, nor while a
    * destroyed socket has not closed.
    */
   send(request: ConnectionRequest, handler: AnswerHandler): void;
@@ -15,9 +15,12 @@ export interface InsurerConnection {
 }
 
 export interface ConnectionRequest {
+  /** GET by default */
+  readonly method?: 'GET' | 'POST';
   /** path and query, percent-encoded */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
 }
 
 /** Follows one request. Calls come in this order, and end with `onEnd` or `onFailure`. */
@@ -112,7 +115,11 @@ export const connectionsVia =
       cancelIdle = () => clearTimeout(timer);
     }
 
-    function write(open: Socket, { path, headers }: ConnectionRequest, handler: AnswerHandler): void {
+    function write(
+      open: Socket,
+      { method = 'GET', path, headers, body }: ConnectionRequest,
+      handler: AnswerHandler,
+    ): void {
       isIdle = false;
       cancelIdle();
       let answer: IncomingMessage | undefined;
@@ -121,13 +128,14 @@ export const connectionsVia =
       let isSettled = false;
 
       const request = httpRequest({
+        method,
         path,
         headers: { host: insurer.host, connection: 'keep-alive', ...headers },
         createConnection: () => open,
       });
       request.once('socket', () => {
         // `end` writes the whole request before it returns.
-        if (!open.destroyed && handler.mayWrite()) request.end();
+        if (!open.destroyed && handler.mayWrite()) request.end(body);
         else open.destroy();
       });
       request.on('information', () => handler.onInterim());

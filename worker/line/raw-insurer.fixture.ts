@@ -3,7 +3,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { SendPermit } from './send-permit.ts';
 
 export interface RawRequest {
+  readonly method: string;
   readonly path: string;
+  readonly body: string;
   /** names in lower case */
   readonly headers: Readonly<Record<string, string>>;
   readonly socket: Socket;
@@ -49,14 +51,18 @@ export async function startRawInsurer(
       text += bytes.toString('latin1');
       for (let end = text.indexOf('\r\n\r\n'); end !== -1; end = text.indexOf('\r\n\r\n')) {
         const [first = '', ...lines] = text.slice(0, end).split('\r\n');
-        text = text.slice(end + 4);
         const headers = Object.fromEntries(
           lines.map((line) => [
             line.slice(0, line.indexOf(':')).toLowerCase(),
             line.slice(line.indexOf(':') + 1).trim(),
           ]),
         );
-        const request = { path: first.split(' ')[1] ?? '', headers, socket, closed };
+        const bodyEnd = end + 4 + Number(headers['content-length'] ?? 0);
+        if (text.length < bodyEnd) return;
+        const body = text.slice(end + 4, bodyEnd);
+        text = text.slice(bodyEnd);
+        const [method = '', path = ''] = first.split(' ');
+        const request = { method, path, body, headers, socket, closed };
         if (inFlight.size > 0) counts.overlaps += 1;
         inFlight.add(request);
         seen.push(request);

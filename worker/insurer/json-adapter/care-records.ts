@@ -1,0 +1,40 @@
+import type { Kvnr } from '../../../core/domain/kvnr.ts';
+import { fittingCharset, toUtf8 } from '../../../core/json/charset.ts';
+import { LineError } from '../../line/line-error.ts';
+import { parseJson } from '../answer-body.ts';
+import { kvnrIn, unusable } from '../care-records-check.ts';
+import type { CareRecordsApi, InsurerRequest } from '../insurer-adapter.ts';
+
+/** Care records: one answer with all records of a patient. */
+export const careRecordsApi = (basePath: string, headers: InsurerRequest['headers']): CareRecordsApi => ({
+  request: (kvnr) => ({
+    path: `${basePath}/patients/${encodeURIComponent(kvnr)}/care-records`,
+    headers: { ...headers, 'accept-encoding': 'gzip' },
+  }),
+  async read(answer, kvnr) {
+    switch (answer.status) {
+      case 200: {
+        const body = await answer.readWhole();
+        return { kind: 'answer', toJson: () => inUtf8(body, answer.headers['content-type'], kvnr) };
+      }
+      case 404:
+      case 410:
+        await answer.readToEnd(); // only a complete answer counts, because its effects are final
+        return { kind: answer.status === 404 ? 'unknown' : 'not-insured' };
+      default:
+        throw await answer.asError();
+    }
+  },
+});
+
+/** @throws UnusableAnswer if the text is in a charset that it does not declare, but names the KVNR */
+function inUtf8(body: Buffer, contentType: string | undefined, kvnr: Kvnr): Buffer {
+  try {
+    return toUtf8(body, contentType);
+  } catch {
+    const guessed = Buffer.from(body.toString('latin1'));
+    if (kvnrIn(parseJson(guessed, 'care-records')) === kvnr)
+      throw unusable(`answer: not UTF-8 (${fittingCharset(body)} fits)`, body);
+    throw new LineError('not-json', { operation: 'care-records' });
+  }
+}
