@@ -46,8 +46,11 @@ export function linkEntry(draft: AccessDraft, previous: Checkpoint | undefined):
  * Returns the fields of a draft, as DynamoDB returns them. It replaces lone surrogates, which a name in a token may
  * contain.
  */
-function asStored({ id, patientRef, recorded, operation, outcome, agent, source, entity }: AccessDraft): AccessDraft {
-  const text = JSON.stringify({ id, patientRef, recorded, operation, outcome, agent, source, entity });
+function asStored(draft: AccessDraft): AccessDraft {
+  const { id, patientRef, recorded, operation, outcome, agent, source, entity } = draft;
+  const { previousPatientRef, nextPatientRef } = draft;
+  const links = { previousPatientRef, nextPatientRef };
+  const text = JSON.stringify({ id, patientRef, recorded, operation, outcome, agent, source, entity, ...links });
   return JSON.parse(text, (_field, value) => (typeof value === 'string' ? value.toWellFormed() : value));
 }
 

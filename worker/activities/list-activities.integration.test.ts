@@ -48,7 +48,9 @@ function newWorld() {
         await stores.patients.storeNew(patients, listId, seen);
       },
       storeChanged: stores.patients.storeChanged,
+      get: stores.patients.get,
       setGoneIn: stores.patients.setGoneIn,
+      setSuccessor: stores.patients.setSuccessor,
       markRemoving: stores.patients.markRemoving,
       closeVersions: stores.patients.closeVersions,
       deleteRemoving: async (patientRef, revision) => {
