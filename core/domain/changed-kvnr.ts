@@ -30,6 +30,9 @@ export interface ChangedKvnr {
   readonly isKnown: boolean;
 }
 
+/** The reasons of the issues: whether the pair is certain. */
+export const changedKvnrReasons = { certain: 'SamePerson', uncertain: 'SeveralCandidates' } as const;
+
 /** A patient is new for this long. A removed one leaves a tombstone for the same time. */
 export const newForDays = 7;
 

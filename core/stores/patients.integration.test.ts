@@ -64,6 +64,7 @@ test('all new patients are stored as pending, and read in order of patientRef, o
     contentHash: 'hash',
     careState: 'pending',
     listed: { listId: 'list-1', as: 'new' },
+    imported: { listId: 'list-1', at: expect.any(String) },
   });
 });
 

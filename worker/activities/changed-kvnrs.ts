@@ -1,6 +1,7 @@
 import type { ListActivities } from '../../core/contract/list-activities.ts';
 import {
   type ChangedKvnr,
+  changedKvnrReasons,
   changedKvnrs,
   type FormerPatient,
   type PresentPatient,
@@ -110,7 +111,7 @@ export const createChangedKvnrs = ({
             signal.throwIfAborted();
             found += 1;
             const { previousPatientRef, patientRef, isCertain, isKnown } = pair;
-            const reason = isCertain ? 'SamePerson' : 'SeveralCandidates';
+            const reason = changedKvnrReasons[isCertain ? 'certain' : 'uncertain'];
             if (found <= issuesMax) issues.push({ kind: 'kvnr-changed', reason, patientRef, previousPatientRef });
             const previous = same.find((patient) => patient.patientRef === previousPatientRef);
             if (isCertain && !isKnown) await link(pair, previous?.isRemoved ?? false);
