@@ -270,6 +270,7 @@ function Entries({ entries, isOfSeveral, onWho }: EntriesProps) {
       <thead>
         <tr>
           <th scope="col">{t.log.number}</th>
+          {isOfSeveral && <th scope="col">{t.patient.ref}</th>}
           <th scope="col">{t.log.when}</th>
           <th scope="col">{t.log.who}</th>
           <th scope="col">{t.log.action}</th>
@@ -280,14 +281,12 @@ function Entries({ entries, isOfSeveral, onWho }: EntriesProps) {
       <tbody>
         {entries.map(({ patientRef, seq, recorded, agent, operation, outcome, source, entity, hash, ...links }) => (
           <tr key={`${patientRef}-${seq}`}>
-            <th scope="row">
-              {formats.count(seq)}
-              {isOfSeveral && (
-                <small className="block code" title={patientRef}>
-                  {patientRef.slice(0, refDigitsShown)}…
-                </small>
-              )}
-            </th>
+            <th scope="row">{formats.count(seq)}</th>
+            {isOfSeveral && (
+              <td data-name={t.patient.ref} className="code nowrap" title={patientRef}>
+                {patientRef.slice(0, refDigitsShown)}…
+              </td>
+            )}
             <td data-name={t.log.when}>
               <time dateTime={recorded}>{formats.dateTime(recorded)}</time>
             </td>

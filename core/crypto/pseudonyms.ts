@@ -12,8 +12,8 @@ export function patientRefOf(kvnr: Kvnr, pseudonymKey: Buffer | KeyObject): stri
 }
 
 /**
- * Returns the hash that two entries of the list have in common if name, birth date and address are the same: HMAC-SHA-256
- * with the pseudonym key, truncated to 128 bits, as 32 hex digits; undefined if the entry lacks any of them. The text is
+ * Returns a hash of name, birth date and address: HMAC-SHA-256 with the pseudonym key, truncated to 128 bits, as 32 hex
+ * digits. Two entries of one person have the same. Returns undefined if the entry lacks any of these fields. The text is
  * longer than a KVNR, so the hash is no pseudonym.
  * @param body the entry as JSON text
  */

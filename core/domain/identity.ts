@@ -15,8 +15,8 @@ const identity = z.object({
 });
 
 /**
- * Returns the name, birth date and address of a list entry as one text that is equal for two entries of the same person;
- * undefined if any of them is missing or known in part. "ß" and "SS" are equal, abbreviations ("Str.") are not.
+ * Returns the name, birth date and address of a list entry as one text, which is equal for two entries of the same person.
+ * Returns undefined if any of them is missing or known in part. "ß" and "SS" are equal, abbreviations ("Str.") are not.
  * @param body the entry as JSON text
  */
 export function identityText(body: string): string | undefined {

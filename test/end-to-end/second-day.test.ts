@@ -200,7 +200,7 @@ test('the same person under another KVNR is an issue, and their access logs are 
   const pairs = changeKvnrs(day, [first, second]);
   const { runId, patients, careRecords } = await day.runToEnd();
   expect(patients).toMatchObject({ listed: 60, new: 2, removed: 2, kvnrChanged: 2 });
-  expect(careRecords).toMatchObject({ total: 2, done: 2 }); // fetched anew under the new KVNR: nothing is taken over
+  expect(careRecords).toMatchObject({ total: 2, done: 2 }); // fetched again under the new KVNR: nothing is copied
   const issues = await kvnrIssues(day, runId);
   expect(issues).toHaveLength(2);
   for (const [previousPatientRef, patientRef] of pairs) {

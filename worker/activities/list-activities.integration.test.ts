@@ -344,7 +344,7 @@ const person = (index: number, kvnr: string, more = ''): string =>
 const samePerson = (world: ReturnType<typeof newWorld>, previous: number, next: number): string =>
   `SamePerson ${world.refOf(kvnrAt(previous))} ${world.refOf(kvnrAt(next))}`;
 
-test('a changed KVNR is an issue at once, and links both access logs when the old patient is removed', async () => {
+test('a changed KVNR is an issue of the run that finds it, and links both access logs when the old patient is removed', async () => {
   const world = newWorld();
   const [before, after] = [kvnrAt(200), kvnrAt(201)];
   await world.importList(listOf(person(1, before), person(2, kvnrAt(202)), entry(203)));
@@ -358,7 +358,7 @@ test('a changed KVNR is an issue at once, and links both access logs when the ol
   expect(await world.linksOf(before)).toEqual([`next ${world.refOf(after)}`]);
   for (const kvnr of [before, after])
     expect(await world.accessLog.verify(world.refOf(kvnr))).toMatchObject({ valid: true });
-  expect((await world.patients.get(world.refOf(after)))?.careState).toBe('pending'); // nothing of the old one is taken over
+  expect((await world.patients.get(world.refOf(after)))?.careState).toBe('pending'); // no care records are copied
 });
 
 test('a pair whose removal waits is an issue of each day, and is forgotten if the old KVNR is listed again', async () => {

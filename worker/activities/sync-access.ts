@@ -22,7 +22,7 @@ export const syncAccess = (
 
 /**
  * Creates the access entries that link the logs of two patients who are the same person under two KVNRs: one entry for each
- * log. Whoever reads either log finds the other (docs/reference/access-log.md).
+ * log. A reader of either log finds the other (docs/reference/access-log.md).
  */
 export function kvnrChangeAccess(previousPatientRef: string, patientRef: string): [AccessDraft, AccessDraft] {
   const id = `kvnr-change:${previousPatientRef}:${patientRef}`;
