@@ -45,7 +45,7 @@ export interface Progress {
     readonly quarantined: number;
     /** entries that break the contract and are stored as they were sent; absent in runs of 0.2.0 */
     readonly flagged?: number;
-    /** new patients who have the name, birth date and address of one who is gone; absent in runs of 0.2.0 */
+    /** pairs of a patient who is gone and a new one with the same name, birth date and address; absent in runs of 0.2.0 */
     readonly kvnrChanged?: number;
   };
   /** total = done + pending + failed + notInsured */

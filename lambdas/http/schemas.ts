@@ -173,7 +173,7 @@ export const progress = z
       quarantined: count.meta({ description: 'Entries of the list that cannot be stored.' }),
       kvnrChanged: count.optional().meta({
         description:
-          'New patients who have the name, birth date and address of one who is gone. Absent in runs of 0.2.0.',
+          'Pairs of a patient who is gone and a new one with the same name, birth date and address. Absent in runs of 0.2.0.',
       }),
       flagged: count.optional().meta({
         description: 'Entries that break the contract and are stored as they were sent. Absent in runs of 0.2.0.',
