@@ -157,17 +157,14 @@ export const reasonLines = ({
 export const changeLine = ({ state, by, at, reason }: LineChange): string =>
   onOneLine(`${minuteOf(at)}  ${state === 'paused' ? 'paused ' : 'resumed'} by ${personOf(by)}: ${reason}`);
 
-/** Returns one line of an access log: when, what, with which outcome, and by whom. */
-export const accessLine = ({
-  patientRef,
-  seq,
-  recorded,
-  operation,
-  outcome,
-  agent: { who, name, role },
-  entity,
-  ...links
-}: AccessEntry): string =>
+/**
+ * Returns one line of an access log: when, what, with which outcome, and by whom.
+ * @param isOfSeveral the entries come from several logs, so the line also says from which
+ */
+export const accessLine = (
+  { patientRef, seq, recorded, operation, outcome, agent: { who, name, role }, entity, ...links }: AccessEntry,
+  isOfSeveral: boolean,
+): string =>
   onOneLine(
     [
       String(seq).padStart(5),
@@ -175,7 +172,7 @@ export const accessLine = ({
       `${operation}${entity ? ` (${entity.kind} ${entity.id})` : ''}${linkOf(links)}`,
       outcome,
       `${who}${name === undefined ? '' : ` (${name})`} as ${role}`,
-      patientRef,
+      ...(isOfSeveral ? [patientRef] : []),
     ].join('  '),
   );
 

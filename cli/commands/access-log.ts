@@ -20,10 +20,11 @@ export function addAccessLogCommands(program: Command): void {
       const api = findApi(process.env, 'auditor');
       const path = `/patients/${await lookUpPatientRef(await readPatient(argument), api)}/access-log`;
       if (fhir) return sayJson(await readBundle(api, path));
-      const pages = await Array.fromAsync(api.pages<Paged<{ entries: AccessEntry[] }>>(path));
+      const pages = await Array.fromAsync(api.pages<Paged<{ patientRefs: string[]; entries: AccessEntry[] }>>(path));
       const entries = pages.flatMap((page) => page.entries);
       if (json) return sayJson(entries);
-      for (const entry of entries) say(accessLine(entry));
+      const isOfSeveral = pages.some(({ patientRefs }) => patientRefs.length > 1);
+      for (const entry of entries) say(accessLine(entry, isOfSeveral));
     });
 
   program
