@@ -193,6 +193,28 @@ test('a patient that is being removed is visible only to the removal', async () 
   expect((await countShard(shard)).removing).toEqual([]);
 });
 
+test('a successor is kept from the list that lacks the patient to the tombstone, and a late attempt cannot name one', async () => {
+  const [shard, successor] = [newShard(), newPatientRef()];
+  const patientRef = newPatientRef(shard);
+  const identity = 'ab'.repeat(16);
+  await patients.storeNew([{ ...listed(patientRef), identity }], 'list-1');
+  await expect(patients.setSuccessor(patientRef, successor, 'list-2')).rejects.toThrow(PatientChanged); // not gone
+  await patients.setGoneIn({ patientRef, revision: 1 }, 'list-2');
+  await patients.setGoneIn({ patientRef, revision: 2 }, undefined); // listed again
+  await expect(patients.setSuccessor(patientRef, successor, 'list-2')).rejects.toThrow(PatientChanged);
+  await patients.setGoneIn({ patientRef, revision: 3 }, 'list-3');
+  await patients.setSuccessor(patientRef, successor, 'list-3');
+  await expect(patients.setSuccessor(patientRef, newPatientRef(), 'list-3')).rejects.toThrow(PatientChanged);
+  expect(await patients.markRemoving(patientRef, 4)).toMatchObject({ successor });
+  await patients.deleteRemoving(patientRef, 4);
+  const { removed } = await patients.readShard(shard);
+  expect(removed).toMatchObject([{ patientRef, isTombstone: true, identity, successor }]);
+  await patients.storeNew([listed(patientRef, '{}', 'other')], 'list-4', await seenOf(patientRef));
+  const [again] = await readShard(shard);
+  expect(again).not.toHaveProperty('successor');
+  expect(again).not.toHaveProperty('identity'); // the new entry lacks some of it
+});
+
 test('a patient reported as not insured is held or removed; reopened, the patient is pending, and late writes do nothing', async () => {
   const shard = newShard();
   const [held = '', removed = ''] = await newPatients(shard, 2);
