@@ -335,11 +335,14 @@ export class EmulatedWorld implements World {
   #printed(entry: Entry): object {
     if ('unreadable' in entry) return { kvnr: 'unreadable' };
     const kvnr = this.#people[entry.person]?.kvnr;
-    if ('invalid' in entry) return { kvnr, birthDate: 'invalid' };
+    if ('invalid' in entry) return { kvnr, deep: tooDeep }; // what cannot be stored: anything else would only be flagged
     const { content } = entry;
     return { kvnr, familyName: 'A', givenName: 'B', birthDate: '2000-01-01', gender: 'other', content };
   }
 }
+
+/** A value nested deeper than an entry may be. */
+const tooDeep = JSON.parse('['.repeat(100) + ']'.repeat(100)) as object;
 
 type Settled<Answer> = { readonly answer: Answer } | { readonly error: unknown };
 const settle = async <Answer>(work: Promise<Answer>): Promise<Settled<Answer>> =>
