@@ -18,6 +18,7 @@ import { isKvnr } from '../core/domain/kvnr.ts';
 import { type ListsStore, linesOf } from '../core/stores/lists.ts';
 import type { ListedPatient, ShardItem } from '../core/stores/patients.ts';
 import type { ApplyListDeps } from '../worker/activities/apply-list.ts';
+import type { ChangedKvnrsDeps } from '../worker/activities/changed-kvnrs.ts';
 import { createListActivities } from '../worker/activities/list-activities.ts';
 
 const segmentBytes = 8 << 20;
@@ -133,7 +134,7 @@ async function openFileLists(folder: string, listId: string): Promise<ListsStore
 }
 
 /** The part of the patients store that the diff needs, as files that outlive the process. */
-async function openFilePatients(folder: string): Promise<ApplyListDeps['patients']> {
+async function openFilePatients(folder: string): Promise<ApplyListDeps['patients'] & ChangedKvnrsDeps['patients']> {
   const table = join(folder, 'table');
   await mkdir(table, { recursive: true });
   const store = async (patients: readonly ListedPatient[], listed: ShardItem['listed']): Promise<void> => {
@@ -150,7 +151,9 @@ async function openFilePatients(folder: string): Promise<ApplyListDeps['patients
     },
     storeNew: async (patients, listId) => await store(patients, { listId, as: 'new' }),
     storeChanged: async (patients, listId) => await store(patients, { listId, as: 'changed' }),
+    get: async () => undefined,
     setGoneIn: async () => {},
+    setSuccessor: async () => {},
     markRemoving: async () => undefined,
     closeVersions: async () => false,
     deleteRemoving: async () => {},

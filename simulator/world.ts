@@ -38,6 +38,8 @@ export interface NextDay {
   changed?: number | readonly string[];
   /** Patients whose entries are malformed from this day on, with a readable KVNR. */
   spoiled?: number | readonly string[];
+  /** Patients who are listed under another KVNR from this day on, with the same data. */
+  newKvnr?: number | readonly string[];
 }
 
 export type ListMode = 'normal' | 'empty' | 'truncated';
@@ -75,6 +77,8 @@ interface Roster {
   gone: ReadonlySet<number>;
   versions: ReadonlyMap<number, number>;
   spoiled: ReadonlySet<number>;
+  /** by the index of a KVNR: the index under which its person was enrolled first, if that is another one */
+  people: ReadonlyMap<number, number>;
 }
 
 /** Everyone whom the insurer knows. Data is generated from the seed on demand. Only changes of the days are stored. */
@@ -188,10 +192,16 @@ export class World {
   }
 
   #firstRoster(): Roster {
-    return { enrolled: this.options.patients, gone: new Set(), versions: new Map(), spoiled: new Set() };
+    return {
+      enrolled: this.options.patients,
+      gone: new Set(),
+      versions: new Map(),
+      spoiled: new Set(),
+      people: new Map(),
+    };
   }
 
-  #nextRoster({ gone = 0, new: added = 0, changed = 0, spoiled = 0 }: NextDay): Roster {
+  #nextRoster({ gone = 0, new: added = 0, changed = 0, spoiled = 0, newKvnr = 0 }: NextDay): Roster {
     const before = this.#roster;
     const random = seededRandom(this.options.seed, 'day', this.day);
     const taken = new Set([...before.gone, ...before.spoiled]);
@@ -211,9 +221,17 @@ export class World {
     const goneToday = choose(gone);
     for (const index of choose(changed)) versions.set(index, (versions.get(index) ?? 0) + 1);
     const spoiledToday = choose(spoiled);
+    const people = new Map(before.people);
+    const renumbered = choose(newKvnr);
+    for (const [number, old] of renumbered.entries()) {
+      const index = before.enrolled + added + number;
+      people.set(index, people.get(old) ?? old);
+      versions.set(index, versions.get(old) ?? 0);
+    }
     return {
-      enrolled: before.enrolled + added,
-      gone: new Set([...before.gone, ...goneToday]),
+      enrolled: before.enrolled + added + renumbered.length,
+      people,
+      gone: new Set([...before.gone, ...goneToday, ...renumbered]),
       versions,
       spoiled: new Set([...before.spoiled, ...spoiledToday]),
     };
@@ -243,7 +261,7 @@ export class World {
       const kvnr = kvnrOf(index, kvnrOffset);
       if (roster.spoiled.has(index)) return malformedEntryFor(kvnr);
       const version = roster.versions.get(index) ?? 0;
-      return patientEntry(entrySeed, kvnr, index, isOther ? -1 - version : version);
+      return patientEntry(entrySeed, kvnr, roster.people.get(index) ?? index, isOther ? -1 - version : version);
     };
     const identicalFrom = roster.enrolled;
     const differingFrom = identicalFrom + identicalDuplicates;

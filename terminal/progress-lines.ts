@@ -84,8 +84,9 @@ function careShare({ careRecords: { total, pending }, phase }: Progress): number
 
 function patientCounts({ patients }: Progress): string {
   const quarantined = patients.quarantined > 0 ? ` · ${patients.quarantined} quarantined` : '';
+  const kvnrChanged = (patients.kvnrChanged ?? 0) > 0 ? ` · ${patients.kvnrChanged} with a changed KVNR` : '';
   const flagged = (patients.flagged ?? 0) > 0 ? ` · ${patients.flagged} flagged` : '';
-  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${flagged}${quarantined}`;
+  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${kvnrChanged}${flagged}${quarantined}`;
 }
 
 function careCounts({ careRecords: { failed, notInsured, held = 0 } }: Progress): string {
@@ -156,24 +157,29 @@ export const reasonLines = ({
 export const changeLine = ({ state, by, at, reason }: LineChange): string =>
   onOneLine(`${minuteOf(at)}  ${state === 'paused' ? 'paused ' : 'resumed'} by ${personOf(by)}: ${reason}`);
 
-/** Returns one line of an access log: when, what, with which outcome, and by whom. */
-export const accessLine = ({
-  seq,
-  recorded,
-  operation,
-  outcome,
-  agent: { who, name, role },
-  entity,
-}: AccessEntry): string =>
+/**
+ * Returns one line of an access log: when, what, with which outcome, and by whom.
+ * @param isOfSeveral the entries come from several logs, so the line also says from which
+ */
+export const accessLine = (
+  { patientRef, seq, recorded, operation, outcome, agent: { who, name, role }, entity, ...links }: AccessEntry,
+  isOfSeveral: boolean,
+): string =>
   onOneLine(
     [
       String(seq).padStart(5),
       `${recorded.slice(0, 19).replace('T', ' ')} UTC`,
-      `${operation}${entity ? ` (${entity.kind} ${entity.id})` : ''}`,
+      `${operation}${entity ? ` (${entity.kind} ${entity.id})` : ''}${linkOf(links)}`,
       outcome,
       `${who}${name === undefined ? '' : ` (${name})`} as ${role}`,
+      ...(isOfSeveral ? [patientRef] : []),
     ].join('  '),
   );
+
+function linkOf({ previousPatientRef, nextPatientRef }: Pick<AccessEntry, 'previousPatientRef' | 'nextPatientRef'>) {
+  if (previousPatientRef !== undefined) return ` (before: ${previousPatientRef})`;
+  return nextPatientRef === undefined ? '' : ` (now: ${nextPatientRef})`;
+}
 
 const personOf = (by: string | undefined): string => (by === lineItself ? 'the system' : (by ?? 'somebody'));
 const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { AccessEntry } from '../../core/domain/access.ts';
-import type { Verification } from '../../core/domain/access-log.ts';
+import type { PersonVerification } from '../../core/domain/access-log.ts';
 import type { auditEventBundle } from '../../core/domain/fhir-audit-event.ts';
 import { accessLine } from '../../terminal/progress-lines.ts';
 import { type Api, findApi, type Paged } from '../api-client.ts';
@@ -12,7 +12,7 @@ import { lookUpPatientRef, patientArgument, readPatient } from './arguments.ts';
 export function addAccessLogCommands(program: Command): void {
   program
     .command('access-log')
-    .description('show who has accessed the data of a patient')
+    .description('show who has accessed the data of a patient, also under earlier and later KVNRs')
     .addArgument(patientArgument())
     .option('--json', 'print the entries as JSON')
     .option('--fhir', 'print a FHIR R4 Bundle of AuditEvents; takes precedence over --json')
@@ -20,24 +20,30 @@ export function addAccessLogCommands(program: Command): void {
       const api = findApi(process.env, 'auditor');
       const path = `/patients/${await lookUpPatientRef(await readPatient(argument), api)}/access-log`;
       if (fhir) return sayJson(await readBundle(api, path));
-      const pages = await Array.fromAsync(api.pages<Paged<{ entries: AccessEntry[] }>>(path));
+      const pages = await Array.fromAsync(api.pages<Paged<{ patientRefs: string[]; entries: AccessEntry[] }>>(path));
       const entries = pages.flatMap((page) => page.entries);
       if (json) return sayJson(entries);
-      for (const entry of entries) say(accessLine(entry));
+      const isOfSeveral = pages.some(({ patientRefs }) => patientRefs.length > 1);
+      for (const entry of entries) say(accessLine(entry, isOfSeveral));
     });
 
   program
     .command('verify')
-    .description('check that the access log of a patient is complete and unchanged')
+    .description('check that the access logs of a patient, under all KVNRs, are complete and unchanged')
     .addArgument(patientArgument())
     .action(async (argument: string | undefined) => {
       const api = findApi(process.env, 'auditor');
       const patientRef = await lookUpPatientRef(await readPatient(argument), api);
       const path = `/patients/${patientRef}/access-log/verification`;
-      const { valid, entries, firstBrokenSeq } = await api.get<Verification>(path);
-      if (!valid)
-        throw new CommandError('failed', `the access log is broken: entry ${firstBrokenSeq} is not as it was written`);
-      say(`the access log is whole and unchanged: ${entries} entries`);
+      const { logs } = await api.get<PersonVerification>(path);
+      const of = (ref: string): string => (logs.length === 1 ? '' : ` of ${ref}`);
+      for (const { valid, entries, patientRef } of logs)
+        if (valid) say(`the access log${of(patientRef)} is whole and unchanged: ${entries} entries`);
+      for (const { valid, firstBrokenSeq, patientRef } of logs) {
+        if (valid) continue;
+        const what = `entry ${firstBrokenSeq} is not as it was written`;
+        throw new CommandError('failed', `the access log${of(patientRef)} is broken: ${what}`);
+      }
     });
 }
 

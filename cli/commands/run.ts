@@ -60,7 +60,7 @@ export function addRunCommands(program: Command): void {
 
   program
     .command('issues')
-    .description('list the quarantined and flagged entries and the failed patients of the last run')
+    .description('list the quarantined and flagged entries, the changed KVNRs and the failed patients of the last run')
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }) => {
       const api = findApi(process.env, 'operator');
@@ -68,8 +68,11 @@ export function addRunCommands(program: Command): void {
       const issues = pages.flatMap((page) => page.issues);
       if (json) return sayJson(issues);
       if (issues.length === 0) say('no issues in the last run');
-      for (const { kind, reason, position, patientRef } of issues)
-        say([kind, patientRef ?? (position === undefined ? '' : `entry ${position}`), reason].join('\t'));
+      for (const { kind, reason, position, patientRef, previousPatientRef } of issues) {
+        const where = patientRef ?? (position === undefined ? '' : `entry ${position}`);
+        const before = previousPatientRef === undefined ? [] : [`before: ${previousPatientRef}`];
+        say([kind, where, reason, ...before].join('\t'));
+      }
     });
 
   program

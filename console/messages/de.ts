@@ -157,6 +157,7 @@ export const de = {
     changed: 'geändert',
     removed: 'entfernt',
     unchanged: 'unverändert',
+    kvnrChanged: 'KVNR gewechselt',
     flagged: 'ungewöhnlich',
     quarantined: 'fehlerhaft',
     requests: 'Anfragen',
@@ -220,7 +221,9 @@ export const de = {
 
   issues: {
     title: 'Auffälligkeiten',
-    lead: 'Was Sie prüfen sollten: fehlerhafte Einträge der Liste und Patienten ohne Versorgungen.',
+    lead: 'Was Sie prüfen sollten: fehlerhafte Einträge der Liste, gewechselte KVNR und Patienten ohne Versorgungen.',
+    before: (ref: string) => `vorher ${ref}`,
+    previousRef: 'Pseudonym vorher',
     run: 'Lauf',
     newest: 'neuester Lauf',
     kind: 'Art',
@@ -228,6 +231,7 @@ export const de = {
       quarantined: 'fehlerhafter Eintrag',
       flagged: 'ungewöhnliche Angaben',
       'care-records': 'Versorgungen fehlen',
+      'kvnr-changed': 'KVNR gewechselt',
       list: 'Liste',
     },
     all: 'alle',
@@ -261,6 +265,9 @@ export const de = {
         'die Krankenkasse hat zweimal dieselbe unbrauchbare Antwort geschickt; morgen wird wieder gefragt',
       WrongPatient: 'die Antwort betraf einen anderen Patienten',
       ListUnusable: 'die Liste war unbrauchbar',
+      SamePerson: 'Name, Geburtsdatum und Anschrift wie bei einem Patienten, der nicht mehr auf der Liste steht',
+      SeveralCandidates:
+        'Name, Geburtsdatum und Anschrift wie bei mehreren Patienten: nicht verbunden, bitte bei der Krankenkasse klären',
       RequestsExhausted: 'alle Anfragen sind fehlgeschlagen',
       TimeoutFailure: 'Zeitüberschreitung',
       Cancelled: 'abgebrochen',
@@ -405,6 +412,7 @@ export const de = {
       import: 'Daten gespeichert',
       change: 'Daten geändert',
       removal: 'Daten entfernt',
+      'kvnr-change': 'KVNR gewechselt',
     },
     number: 'Nr.',
     hash: 'Prüfsumme',
@@ -420,6 +428,11 @@ export const de = {
     onlyWho: (who: string) => `Nur Einträge von ${who} anzeigen`,
     verify: 'Kette prüfen',
     verifying: 'Die Kette wird geprüft …',
+    several: 'Diese Person hatte mehrere KVNR. Das Protokoll zeigt die Einträge aller Pseudonyme, nach Zeit geordnet:',
+    asked: 'gesucht',
+    previous: 'Pseudonym vorher',
+    following: 'Pseudonym danach',
+    of: (ref: string) => `Pseudonym ${ref}`,
     valid: (entries: string, count: number) =>
       count === 1
         ? 'Die Kette ist unversehrt: Der einzige Eintrag ist so, wie er geschrieben wurde.'

@@ -147,6 +147,7 @@ export const en: Messages = {
     changed: 'changed',
     removed: 'removed',
     unchanged: 'unchanged',
+    kvnrChanged: 'KVNR changed',
     flagged: 'unusual',
     quarantined: 'invalid',
     requests: 'Requests',
@@ -209,7 +210,9 @@ export const en: Messages = {
 
   issues: {
     title: 'Issues',
-    lead: 'What you should check: invalid entries of the list, and patients without care records.',
+    lead: 'What you should check: invalid entries of the list, changed KVNRs, and patients without care records.',
+    before: (ref) => `before: ${ref}`,
+    previousRef: 'Pseudonym before',
     run: 'Run',
     newest: 'newest run',
     kind: 'Kind',
@@ -217,6 +220,7 @@ export const en: Messages = {
       quarantined: 'invalid entry',
       flagged: 'unusual data',
       'care-records': 'care records missing',
+      'kvnr-changed': 'KVNR changed',
       list: 'list',
     },
     all: 'all',
@@ -248,6 +252,8 @@ export const en: Messages = {
       AnswerUnusable: 'the insurer sent the same unusable answer twice; it is asked again tomorrow',
       WrongPatient: 'the answer was about another patient',
       ListUnusable: 'the list was unusable',
+      SamePerson: 'name, birth date and address of a patient who is no longer on the list',
+      SeveralCandidates: 'name, birth date and address of several patients: not linked, please ask the insurer',
       RequestsExhausted: 'all requests failed',
       TimeoutFailure: 'timeout',
       Cancelled: 'cancelled',
@@ -390,6 +396,7 @@ export const en: Messages = {
       import: 'data stored',
       change: 'data changed',
       removal: 'data removed',
+      'kvnr-change': 'KVNR changed',
     },
     number: 'No.',
     hash: 'Hash',
@@ -405,6 +412,11 @@ export const en: Messages = {
     onlyWho: (who) => `Show only entries of ${who}`,
     verify: 'Verify the chain',
     verifying: 'The chain is being verified …',
+    several: 'This person has had several KVNRs. The log shows the entries of all pseudonyms, in order of time:',
+    asked: 'searched',
+    previous: 'Pseudonym before',
+    following: 'Pseudonym after',
+    of: (ref) => `Pseudonym ${ref}`,
     valid: (entries, count) =>
       count === 1
         ? 'The chain is intact: the only entry is as it was written.'

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { changedKvnrReasons } from '../../core/domain/changed-kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { readEntry } from '../../core/domain/patient-entry.ts';
 import { malformationKinds, malformedEntry } from '../../simulator/patient-entry.ts';
@@ -64,7 +65,8 @@ test.each([
   ['German', de],
   ['English', en],
 ])('every reason that the code can give has a description in %s', (_, texts) => {
-  const codes = [...workerReasonCodes()].filter((code) => !outcomeCodes.includes(code));
+  const ofSyncs = [...workerReasonCodes()].filter((code) => !outcomeCodes.includes(code));
+  const codes = [...ofSyncs, ...Object.values(changedKvnrReasons)];
   expect([...codes, ...temporalCodes].sort()).toEqual(Object.keys(texts.reasons.codes).sort());
   const reasons = [...codes, ...lineFaults, ...quarantineReasons()];
   const undescribed = reasons.filter((reason) => describeReason(reason, texts) === texts.reasons.unexpected(reason));

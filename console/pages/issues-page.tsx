@@ -116,12 +116,13 @@ function IssueList({ issues, runId, isComplete }: IssueListProps) {
   const where = ({ position, patientRef }: Issue): string =>
     patientRef ?? (position === undefined ? t.none : t.issues.entry(formats.count(displayPosition(position))));
   const save = () => {
-    const header = [t.issues.kind, t.issues.reason, t.patient.ref, t.issues.position];
-    const lines = matching.map(({ kind, description, patientRef, position }) => [
+    const header = [t.issues.kind, t.issues.reason, t.patient.ref, t.issues.position, t.issues.previousRef];
+    const lines = matching.map(({ kind, description, patientRef, position, previousPatientRef }) => [
       t.issues.kinds[kind],
       description,
       patientRef,
       position === undefined ? undefined : displayPosition(position),
+      previousPatientRef,
     ]);
     saveFile(`${t.issues.file}-${runId}.csv`, csvFile([header, ...lines], formats.csvSeparator));
   };
@@ -203,6 +204,9 @@ function IssueList({ issues, runId, isComplete }: IssueListProps) {
                     <a className="code" href={hrefOf('patient', issue.patientRef)}>
                       {issue.patientRef}
                     </a>
+                  )}
+                  {issue.previousPatientRef !== undefined && (
+                    <small className="block code">{t.issues.before(issue.previousPatientRef)}</small>
                   )}
                 </td>
               </tr>

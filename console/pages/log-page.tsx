@@ -16,6 +16,9 @@ import { navigateTo } from '../route.ts';
 export const LogPage = ({ patientRef }: { readonly patientRef: string | undefined }) =>
   patientRef === undefined ? <FindAccessLog /> : <AccessLog key={patientRef} patientRef={patientRef} />;
 
+/** The first digits of a pseudonym tell the logs of one person apart. */
+const refDigitsShown = 8;
+
 const isPatientRef = (text: string): boolean => /^[0-9a-f]{32}$/.test(text);
 
 function FindAccessLog() {
@@ -69,6 +72,7 @@ function AccessLog({ patientRef }: { readonly patientRef: string }) {
   const whoField = useRef<HTMLInputElement>(null);
   const query = useAccessLog(patientRef, filter);
   const entries = query.data?.pages.flatMap((page) => page.entries);
+  const patientRefs = query.data?.pages[0]?.patientRefs ?? [patientRef];
   const chooseWho = (chosen: string) => {
     setWho(chosen);
     setFilter({ ...filter, who: chosen });
@@ -83,9 +87,7 @@ function AccessLog({ patientRef }: { readonly patientRef: string }) {
             {t.log.another}
           </Button>
         </div>
-        <p>
-          <span className="hint">{t.patient.ref}</span> <code>{patientRef}</code>
-        </p>
+        <Pseudonyms patientRefs={patientRefs} />
         <Verification patientRef={patientRef} />
       </section>
       <section className="card" aria-label={t.log.entries}>
@@ -94,9 +96,37 @@ function AccessLog({ patientRef }: { readonly patientRef: string }) {
         <StaleNotice of={[query]} />
         {query.isPending && <p>{t.loading}</p>}
         {entries?.length === 0 && <p role="status">{query.hasNextPage ? t.log.noMatchYet : t.log.none}</p>}
-        {entries !== undefined && entries.length > 0 && <Entries entries={entries} onWho={chooseWho} />}
+        {entries !== undefined && entries.length > 0 && (
+          <Entries entries={entries} isOfSeveral={patientRefs.length > 1} onWho={chooseWho} />
+        )}
         <LoadMore of={query} />
       </section>
+    </>
+  );
+}
+
+/** Names the patient, and the same person under other KVNRs. */
+function Pseudonyms({ patientRefs: [patientRef, ...others] }: { readonly patientRefs: readonly string[] }) {
+  const { t } = useLocale();
+  if (others.length === 0)
+    return (
+      <p>
+        <span className="hint">{t.patient.ref}</span> <code>{patientRef}</code>
+      </p>
+    );
+  return (
+    <>
+      <p>{t.log.several}</p>
+      <ul>
+        <li>
+          <code>{patientRef}</code> <span className="hint">({t.log.asked})</span>
+        </li>
+        {others.map((ref) => (
+          <li key={ref}>
+            <code>{ref}</code>
+          </li>
+        ))}
+      </ul>
     </>
   );
 }
@@ -122,18 +152,18 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
         </Button>
       </div>
       {verify.isPending && <p role="status">{t.log.verifying}</p>}
-      {verify.data &&
-        (verify.data.valid ? (
-          <Notice kind="good">{t.log.valid(formats.count(verify.data.entries), verify.data.entries)}</Notice>
-        ) : (
-          <Notice kind="error">
+      {verify.data?.logs.map(({ patientRef: ref, valid, entries, firstBrokenSeq }, _, { length }) => (
+        <Notice key={ref} kind={valid ? 'good' : 'error'}>
+          {length > 1 && <span className="block code">{t.log.of(ref)}</span>}
+          {valid ? (
+            t.log.valid(formats.count(entries), entries)
+          ) : (
             <strong>
-              {verify.data.firstBrokenSeq === undefined
-                ? t.log.invalidSomewhere
-                : t.log.invalid(formats.count(verify.data.firstBrokenSeq))}
+              {firstBrokenSeq === undefined ? t.log.invalidSomewhere : t.log.invalid(formats.count(firstBrokenSeq))}
             </strong>
-          </Notice>
-        ))}
+          )}
+        </Notice>
+      ))}
       <Problem error={verify.error ?? save.error} />
     </>
   );
@@ -227,17 +257,20 @@ function readFilter(form: FormData): AccessLogFilter {
 
 interface EntriesProps {
   readonly entries: readonly AccessEntry[];
+  /** The entries come from several logs, so each says from which. */
+  readonly isOfSeveral: boolean;
   /** Called with the ID of the person whose entries are to be shown. */
   onWho(who: string): void;
 }
 
-function Entries({ entries, onWho }: EntriesProps) {
+function Entries({ entries, isOfSeveral, onWho }: EntriesProps) {
   const { t, formats } = useLocale();
   return (
     <table className="grid stacking">
       <thead>
         <tr>
           <th scope="col">{t.log.number}</th>
+          {isOfSeveral && <th scope="col">{t.patient.ref}</th>}
           <th scope="col">{t.log.when}</th>
           <th scope="col">{t.log.who}</th>
           <th scope="col">{t.log.action}</th>
@@ -246,9 +279,14 @@ function Entries({ entries, onWho }: EntriesProps) {
         </tr>
       </thead>
       <tbody>
-        {entries.map(({ seq, recorded, agent, operation, outcome, source, entity, hash }) => (
-          <tr key={seq}>
+        {entries.map(({ patientRef, seq, recorded, agent, operation, outcome, source, entity, hash, ...links }) => (
+          <tr key={`${patientRef}-${seq}`}>
             <th scope="row">{formats.count(seq)}</th>
+            {isOfSeveral && (
+              <td data-name={t.patient.ref} className="code nowrap" title={patientRef}>
+                {patientRef.slice(0, refDigitsShown)}…
+              </td>
+            )}
             <td data-name={t.log.when}>
               <time dateTime={recorded}>{formats.dateTime(recorded)}</time>
             </td>
@@ -297,6 +335,24 @@ function Entries({ entries, onWho }: EntriesProps) {
                     <>
                       <dt>{t.log.correlation}</dt>
                       <dd>{source.correlationId}</dd>
+                    </>
+                  )}
+                  {links.previousPatientRef !== undefined && (
+                    <>
+                      <dt>{t.log.previous}</dt>
+                      <dd>{links.previousPatientRef}</dd>
+                    </>
+                  )}
+                  {links.nextPatientRef !== undefined && (
+                    <>
+                      <dt>{t.log.following}</dt>
+                      <dd>{links.nextPatientRef}</dd>
+                    </>
+                  )}
+                  {isOfSeveral && (
+                    <>
+                      <dt>{t.patient.ref}</dt>
+                      <dd>{patientRef}</dd>
                     </>
                   )}
                   <dt>{t.log.hash}</dt>

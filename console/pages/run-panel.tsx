@@ -123,12 +123,14 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
       </div>
       <h3>{t.run.patients}</h3>
       <dl className="counts">
-        {(['listed', 'new', 'changed', 'removed', 'unchanged', 'flagged', 'quarantined'] as const).map((name) => (
-          <div key={name}>
-            <dt>{t.run[name]}</dt>
-            <dd>{formats.count(patients[name] ?? 0)}</dd>
-          </div>
-        ))}
+        {(['listed', 'new', 'changed', 'removed', 'unchanged', 'kvnrChanged', 'flagged', 'quarantined'] as const).map(
+          (name) => (
+            <div key={name}>
+              <dt>{t.run[name]}</dt>
+              <dd>{formats.count(patients[name] ?? 0)}</dd>
+            </div>
+          ),
+        )}
       </dl>
       {samples.length > 1 && (
         <ErrorBoundary resetKey={progress.runId} fallback={<p className="hint">{t.run.noChart}</p>}>

@@ -105,5 +105,6 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
 const countIssues = ({ patients, careRecords, state, failure = 'list-unusable' }: Progress): number =>
   patients.quarantined +
   (patients.flagged ?? 0) +
+  (patients.kvnrChanged ?? 0) +
   careRecords.failed +
   (state === 'failed' && failure === 'list-unusable' ? 1 : 0);

@@ -14,6 +14,12 @@ export interface ListActivities {
    */
   applyList(input: ApplyListInput): Promise<ListCounts>;
   /**
+   * Finds new patients with the name, birth date and address of patients who are gone, once all shards are applied. Each pair
+   * is an issue. The access logs of a pair that is certain are linked, now or when the one who is gone is removed.
+   * @returns the number of pairs
+   */
+  findChangedKvnrs(input: FindChangedKvnrsInput): Promise<{ readonly found: number }>;
+  /**
    * Removes the patients that `applyList` found gone, except those that a newer list contains.
    * @throws ApplicationFailure non-retryable `ListSuperseded` if another list has begun since
    */
@@ -48,6 +54,12 @@ export interface ShardRange {
 
 export interface RemoveGoneInput extends ShardRange {
   readonly insurerId: string;
+  readonly listId: string;
+}
+
+export interface FindChangedKvnrsInput {
+  readonly insurerId: string;
+  readonly runId: string;
   readonly listId: string;
 }
 

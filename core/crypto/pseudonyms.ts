@@ -1,4 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
+import { identityText } from '../domain/identity.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
 
 /**
@@ -8,6 +9,18 @@ import type { Kvnr } from '../domain/kvnr.ts';
  */
 export function patientRefOf(kvnr: Kvnr, pseudonymKey: Buffer | KeyObject): string {
   return createHmac('sha256', pseudonymKey).update(kvnr, 'utf8').digest('hex').slice(0, 32);
+}
+
+/**
+ * Returns a hash of name, birth date and address: HMAC-SHA-256 with the pseudonym key, truncated to 128 bits, as 32 hex
+ * digits. Two entries of one person have the same. Returns undefined if the entry lacks any of these fields. The text is
+ * longer than a KVNR, so the hash is no pseudonym.
+ * @param body the entry as JSON text
+ */
+export function identityOf(body: string, pseudonymKey: Buffer | KeyObject): string | undefined {
+  const text = identityText(body);
+  if (text === undefined) return undefined;
+  return createHmac('sha256', pseudonymKey).update(`epa-sync: identity ${text}`, 'utf8').digest('hex').slice(0, 32);
 }
 
 /**

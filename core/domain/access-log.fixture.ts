@@ -26,6 +26,8 @@ export const draftArbitrary: fc.Arbitrary<AccessDraft> = fc.record(
       { requiredKeys: ['component'] },
     ),
     entity: fc.record({ kind: fc.constantFrom('document', 'sync', 'list'), id: fc.string() }),
+    previousPatientRef: fc.constant('cd'.repeat(16)),
+    nextPatientRef: fc.constant('ef'.repeat(16)),
   },
   { requiredKeys: ['id', 'patientRef', 'recorded', 'operation', 'outcome', 'agent', 'source'] },
 );

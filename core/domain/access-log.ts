@@ -13,6 +13,23 @@ export interface Verification {
   readonly firstBrokenSeq?: number;
 }
 
+/** The result of verifying the logs of one person, who may have had several KVNRs. */
+export interface PersonVerification extends Verification {
+  /** each log, the one asked for first. Above, `valid` is about all of them, and `entries` is their sum */
+  readonly logs: readonly (Verification & { readonly patientRef: string })[];
+}
+
+/** Sums up the verifications of the logs of one person. `firstBrokenSeq` is that of the first log that is broken. */
+export function verifyPerson(logs: PersonVerification['logs']): PersonVerification {
+  const broken = logs.find(({ valid }) => !valid);
+  return {
+    valid: broken === undefined,
+    entries: logs.reduce((sum, { entries }) => sum + entries, 0),
+    ...(broken?.firstBrokenSeq !== undefined && { firstBrokenSeq: broken.firstBrokenSeq }),
+    logs,
+  };
+}
+
 const retentionYears = 3; // § 309 SGB V
 const noHash = '0'.repeat(64);
 
@@ -46,8 +63,11 @@ export function linkEntry(draft: AccessDraft, previous: Checkpoint | undefined):
  * Returns the fields of a draft, as DynamoDB returns them. It replaces lone surrogates, which a name in a token may
  * contain.
  */
-function asStored({ id, patientRef, recorded, operation, outcome, agent, source, entity }: AccessDraft): AccessDraft {
-  const text = JSON.stringify({ id, patientRef, recorded, operation, outcome, agent, source, entity });
+function asStored(draft: AccessDraft): AccessDraft {
+  const { id, patientRef, recorded, operation, outcome, agent, source, entity } = draft;
+  const { previousPatientRef, nextPatientRef } = draft;
+  const links = { previousPatientRef, nextPatientRef };
+  const text = JSON.stringify({ id, patientRef, recorded, operation, outcome, agent, source, entity, ...links });
   return JSON.parse(text, (_field, value) => (typeof value === 'string' ? value.toWellFormed() : value));
 }
 

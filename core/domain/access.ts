@@ -15,6 +15,8 @@ export const accessOperations = {
   import: 'C',
   change: 'U',
   removal: 'D',
+  /** by the sync itself: the same person has another KVNR, and so another log */
+  'kvnr-change': 'U',
 } as const;
 export type AccessOperation = keyof typeof accessOperations;
 
@@ -51,6 +53,10 @@ export interface AccessDraft {
   readonly source: { readonly component: 'api' | 'sync'; readonly correlationId?: string; readonly address?: string };
   /** the object of the access: the SHA-256 of a document, a syncId, a run or a list */
   readonly entity?: { readonly kind: 'document' | 'sync' | 'list'; readonly id: string };
+  /** of a `kvnr-change`: the same person under the KVNR of before, whose log comes before this one */
+  readonly previousPatientRef?: string;
+  /** of a `kvnr-change`: the same person under the KVNR of now, whose log goes on */
+  readonly nextPatientRef?: string;
 }
 
 /** Maximum length of a label, in characters. A longer name is truncated. */

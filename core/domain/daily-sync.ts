@@ -208,7 +208,12 @@ export type DailySyncEvent = { readonly atMs: number } & (
   | { readonly on: 'split'; readonly split: SplitResult }
   | { readonly on: 'begun' }
   /** `recentRemovals`: unapproved ones of other runs in the last seven days */
-  | { readonly on: 'applied'; readonly counts: ListCounts; readonly recentRemovals: number }
+  | {
+      readonly on: 'applied';
+      readonly counts: ListCounts;
+      readonly recentRemovals: number;
+      readonly kvnrChanged: number;
+    }
   /** `removed`: number of patients that `removeGone` has removed */
   | { readonly on: 'taskEnded'; readonly task: Task['do']; readonly listId: string; readonly removed?: number }
   | ({ readonly on: 'counted' } & PatientCounts)
@@ -555,10 +560,10 @@ class Draft {
 
   #takeApplied(
     { list: { listId, etag }, split, receivedAtMs }: Extract<Step, { name: 'applying' }>,
-    { counts, recentRemovals, atMs }: Extract<DailySyncEvent, { on: 'applied' }>,
+    { counts, recentRemovals, kvnrChanged, atMs }: Extract<DailySyncEvent, { on: 'applied' }>,
   ): void {
     const state = this.#state;
-    state.run = countList(state.run, counts, split);
+    state.run = countList(state.run, counts, split, kvnrChanged);
     const { gone: removals, stored } = counts;
     const { entries, unreadable } = split;
     const recent = recentRemovals + state.run.unapprovedRemovals;

@@ -63,7 +63,7 @@ function openRun(state: DailySync = startDailySync(runId, limits, 0)) {
       run.end('splitList', { on: 'split', split });
       run.end('beginList', { on: 'begun' });
       const counts = { listed: 100, new: 0, changed: 0, unchanged: 100, gone, stored };
-      run.end('applyList', { on: 'applied', counts, recentRemovals });
+      run.end('applyList', { on: 'applied', counts, recentRemovals, kvnrChanged: 0 });
       return listId;
     },
     count({ stored = 100, pending = 0, reported = 0, pendingShards = '0' } = {}) {

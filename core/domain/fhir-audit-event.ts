@@ -73,12 +73,19 @@ export const auditEvent = (entry: AccessEntry) => {
         what: { identifier: { system: epaSyncUri('patient-ref'), value: patientRef } },
         type: { system: terminology('audit-entity-type'), code: '1', display: 'Person' },
         role: { system: terminology('object-role'), code: '1', display: 'Patient' },
-        ...(source.correlationId && { detail: [{ type: 'correlationId', valueString: source.correlationId }] }),
+        ...detailOf(entry),
       },
       ...(entity ? [objectEntity(entity)] : []),
     ],
   };
 };
+
+/** Returns the details of the patient's entity: FHIR does not allow empty arrays. */
+function detailOf({ source, previousPatientRef, nextPatientRef }: AccessEntry) {
+  const details = Object.entries({ correlationId: source.correlationId, previousPatientRef, nextPatientRef });
+  const detail = details.flatMap(([type, valueString]) => (valueString ? [{ type, valueString }] : []));
+  return detail.length > 0 ? { detail } : {};
+}
 
 const objectEntity = ({ kind, id }: NonNullable<AccessEntry['entity']>) => {
   const { type, role } = entityKinds[kind];

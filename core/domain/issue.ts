@@ -1,15 +1,18 @@
-export const issueKinds = ['quarantined', 'flagged', 'care-records', 'list'] as const;
+export const issueKinds = ['quarantined', 'flagged', 'care-records', 'kvnr-changed', 'list'] as const;
 
 /**
  * Something about a run that a person should look at. Holds no personal data: only a pseudonym, a position and fixed words.
  * `quarantined`: an entry of the list that breaks the contract (`position`: its position in the list, from 0);
  * `flagged`: an entry (with `position`) or the care records of a patient (without) that break the contract and are stored as
- * they were sent; `care-records`: a patient whose care records could not be fetched; `list`: the list itself.
+ * they were sent; `care-records`: a patient whose care records could not be fetched; `kvnr-changed`: a new patient
+ * (`patientRef`) with the name, birth date and address of one who is gone (`previousPatientRef`); `list`: the list itself.
  */
 export interface Issue {
   readonly kind: (typeof issueKinds)[number];
   /** fixed words and JSON paths only, never a value of the entry: `kvnr: check digit`, `birthDate: missing` */
   readonly reason: string;
   readonly patientRef?: string;
+  /** the pseudonym under the KVNR of before */
+  readonly previousPatientRef?: string;
   readonly position?: number;
 }

@@ -45,6 +45,8 @@ export interface Progress {
     readonly quarantined: number;
     /** entries that break the contract and are stored as they were sent; absent in runs of 0.2.0 */
     readonly flagged?: number;
+    /** pairs of a patient who is gone and a new one with the same name, birth date and address; absent in runs of 0.2.0 */
+    readonly kvnrChanged?: number;
   };
   /** total = done + pending + failed + notInsured */
   readonly careRecords: {

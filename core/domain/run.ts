@@ -45,7 +45,7 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
   state: 'running',
   phase: 'list',
   decisions: [],
-  patients: { listed: 0, new: 0, changed: 0, removed: 0, unchanged: 0, quarantined: 0, flagged: 0 },
+  patients: { listed: 0, new: 0, changed: 0, removed: 0, unchanged: 0, quarantined: 0, flagged: 0, kvnrChanged: 0 },
   careRecords: { total: 0, done: 0, notInsured: 0, held: 0, permanentlyFailed: 0, exhausted: 0 },
   unapprovedRemovals: 0,
   lineUse: zeroLineUse,
@@ -60,6 +60,7 @@ export const countList = (
   run: Run,
   counts: Omit<ListCounts, 'gone' | 'stored'>,
   { quarantined, flagged = 0 }: Pick<SplitResult, 'quarantined' | 'flagged'>,
+  kvnrChanged: number,
 ): Run => ({
   ...run,
   patients: {
@@ -70,6 +71,7 @@ export const countList = (
     removed: run.patients.removed,
     quarantined,
     flagged,
+    kvnrChanged,
   },
 });
 

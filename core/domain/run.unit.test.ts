@@ -41,9 +41,10 @@ test('new and changed patients of several lists add up, and the last list sets t
     startRun('r', 0),
     { listed: 10, new: 10, changed: 0, unchanged: 0 },
     { quarantined: 1, flagged: 2 },
+    2,
   );
   run = countRemoved(run, 2);
-  run = countList(run, { listed: 9, new: 1, changed: 2, unchanged: 6 }, { quarantined: 0 });
+  run = countList(run, { listed: 9, new: 1, changed: 2, unchanged: 6 }, { quarantined: 0 }, 1);
   expect(run.patients).toEqual({
     listed: 9,
     new: 11,
@@ -52,6 +53,7 @@ test('new and changed patients of several lists add up, and the last list sets t
     removed: 2,
     quarantined: 0,
     flagged: 0,
+    kvnrChanged: 1,
   });
 });
 

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import type { AccessDraft, AccessEntry } from '../domain/access.ts';
 import { type AccessLogStore, accessLogTable, createAccessLogStore } from './access-log.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
+import { refsOfPerson } from './linked-access-logs.ts';
 
 const stores = openEmulatedStores();
 const { accessLog, dynamo } = stores;
@@ -214,6 +215,25 @@ test('an entry expires after three years, and the log stays valid after any dele
   await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 1 } }));
   expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq: 1 });
+});
+
+test('links are found among any number of entries, until they expire', async () => {
+  const [first, second, third] = [newPatientRef(), newPatientRef(), newPatientRef()] as const;
+  const at = (patientRef: string, recorded: string) => ({ ...draftOf(patientRef), recorded });
+  const linkOf = async (before: string, now: string, day: string) => {
+    const recorded = `${day}T00:00:00.000Z`;
+    await accessLog.append(before, [{ ...at(before, recorded), nextPatientRef: now }]);
+    await accessLog.append(now, [{ ...at(now, recorded), previousPatientRef: before }]);
+  };
+  const long = draftsOf(second, 500).map((draft) => ({ ...draft, agent: { ...draft.agent, name: 'n'.repeat(3_000) } }));
+  await accessLog.append(second, long); // more than one page
+  await linkOf(first, second, '2026-01-01');
+  await linkOf(second, third, '2026-06-01');
+  for (const ref of [first, second, third])
+    expect(new Set(await refsOfPerson(accessLog, ref))).toEqual(new Set([first, second, third]));
+  const later = createAccessLogStore(dynamo, () => new Date('2029-03-01T00:00:00Z'));
+  expect(await refsOfPerson(later, third)).toEqual([third, second]);
+  expect(await refsOfPerson(later, first)).toEqual([first]);
 });
 
 test('a new entry after all have expired gives a valid log, while old items still exist', async () => {

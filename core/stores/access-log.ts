@@ -54,6 +54,11 @@ export interface AccessLogStore {
     afterSeq?: number,
     order?: 'oldest' | 'newest',
   ): Promise<Page<AccessEntry, number>>;
+  /**
+   * Returns the patients whose logs the entries of this one name: the same person under another KVNR.
+   * @throws AccessLogError `unavailable`
+   */
+  readLinks(patientRef: string): Promise<readonly string[]>;
   /** Verifies a patient's whole chain. @throws AccessLogError `unavailable` */
   verify(patientRef: string): Promise<Verification>;
 }
@@ -299,6 +304,27 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
         if (items.length > 0) return { entries: items, lastKey: lastSeq };
         after = lastSeq; // all items of this page have expired
       }
+    },
+
+    async readLinks(patientRef) {
+      const linked = new Set<string>();
+      let after: number | undefined;
+      do {
+        const { items, lastSeq } = await query<Pick<AccessEntry, 'previousPatientRef' | 'nextPatientRef'>>(
+          patientRef,
+          {
+            FilterExpression:
+              'expiresAt > :now AND (attribute_exists(previousPatientRef) OR attribute_exists(nextPatientRef))',
+            ProjectionExpression: 'previousPatientRef, nextPatientRef',
+            ...(after !== undefined && { ExclusiveStartKey: { patientRef, seq: after } }),
+          },
+          { ':now': nowSeconds() },
+        );
+        for (const { previousPatientRef, nextPatientRef } of items)
+          for (const ref of [previousPatientRef, nextPatientRef]) if (ref !== undefined) linked.add(ref);
+        after = lastSeq;
+      } while (after !== undefined);
+      return [...linked];
     },
 
     async verify(patientRef) {

@@ -64,6 +64,7 @@ test('all new patients are stored as pending, and read in order of patientRef, o
     contentHash: 'hash',
     careState: 'pending',
     listed: { listId: 'list-1', as: 'new' },
+    imported: { listId: 'list-1', at: expect.any(String) },
   });
 });
 
@@ -190,6 +191,28 @@ test('a patient that is being removed is visible only to the removal', async () 
   await patients.deleteRemoving(patientRef, 1);
   expect(await patients.markRemoving(patientRef, 1)).toBeUndefined();
   expect((await countShard(shard)).removing).toEqual([]);
+});
+
+test('a successor is kept from the list that lacks the patient to the tombstone, and a late attempt cannot name one', async () => {
+  const [shard, successor] = [newShard(), newPatientRef()];
+  const patientRef = newPatientRef(shard);
+  const identity = 'ab'.repeat(16);
+  await patients.storeNew([{ ...listed(patientRef), identity }], 'list-1');
+  await expect(patients.setSuccessor(patientRef, successor, 'list-2')).rejects.toThrow(PatientChanged); // not gone
+  await patients.setGoneIn({ patientRef, revision: 1 }, 'list-2');
+  await patients.setGoneIn({ patientRef, revision: 2 }, undefined); // listed again
+  await expect(patients.setSuccessor(patientRef, successor, 'list-2')).rejects.toThrow(PatientChanged);
+  await patients.setGoneIn({ patientRef, revision: 3 }, 'list-3');
+  await patients.setSuccessor(patientRef, successor, 'list-3');
+  await expect(patients.setSuccessor(patientRef, newPatientRef(), 'list-3')).rejects.toThrow(PatientChanged);
+  expect(await patients.markRemoving(patientRef, 4)).toMatchObject({ successor });
+  await patients.deleteRemoving(patientRef, 4);
+  const { removed } = await patients.readShard(shard);
+  expect(removed).toMatchObject([{ patientRef, isTombstone: true, identity, successor }]);
+  await patients.storeNew([listed(patientRef, '{}', 'other')], 'list-4', await seenOf(patientRef));
+  const [again] = await readShard(shard);
+  expect(again).not.toHaveProperty('successor');
+  expect(again).not.toHaveProperty('identity'); // the new entry lacks some of it
 });
 
 test('a patient reported as not insured is held or removed; reopened, the patient is pending, and late writes do nothing', async () => {

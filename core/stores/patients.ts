@@ -9,6 +9,8 @@ import {
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import type { PayloadReference } from '../contract/payload-reference.ts';
+import type { Imported } from '../domain/changed-kvnr.ts';
+import { newForDays } from '../domain/changed-kvnr.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
 import type { CareState, LastSync, SeenPatient, StoredPatient, SyncEnd, UnusableAnswer } from '../domain/patient.ts';
 import { shardOf } from '../domain/shard.ts';
@@ -25,7 +27,7 @@ export const patientsTable = 'Patients';
 const bodyInItemBytes = 300_000;
 const updatesAtOnce = 32;
 /** How long a tombstone is kept. No attempt of an activity that writes a list lives longer. */
-const tombstoneSeconds = 7 * 24 * 60 * 60;
+const tombstoneSeconds = newForDays * 24 * 60 * 60;
 /** Number of discarded versions that an item remembers one by one. */
 const discardedVersionsMax = 50;
 
@@ -36,6 +38,17 @@ export interface ListedPatient {
   /** the insurer's entry as JSON text, with numbers as written */
   readonly body: string;
   readonly contentHash: string;
+  /** of `identityOf`; absent if the entry lacks name, birth date or address */
+  readonly identity?: string | undefined;
+}
+
+/** What a later list finds a changed KVNR by (core/domain/changed-kvnr.ts). Goes with the item. */
+export interface PersonMarks {
+  /** of `identityOf`; absent in items that 0.2.0 has stored, too */
+  readonly identity?: string;
+  readonly imported?: Imported;
+  /** the patient who is the same person under another KVNR */
+  readonly successor?: string;
 }
 
 /** What an attempt has read of an item, and names in its write. */
@@ -49,7 +62,7 @@ export interface SeenItem {
 }
 
 /** The facts about a stored patient that the diff needs. */
-export interface ShardItem extends SeenItem {
+export interface ShardItem extends SeenItem, PersonMarks {
   readonly patientRef: string;
   readonly contentHash: string;
   readonly careState: CareState;
@@ -60,7 +73,7 @@ export interface ShardItem extends SeenItem {
 }
 
 /** A patient who is being removed, or a tombstone. */
-export interface RemovedItem extends SeenItem {
+export interface RemovedItem extends SeenItem, PersonMarks {
   readonly patientRef: string;
   readonly isTombstone: boolean;
   readonly goneIn?: string;
@@ -90,7 +103,8 @@ export class PatientChanged extends Error {
  * The table Patients (docs/explanation/architecture.md, "Tables"). Writes about the list entry name the revision that the
  * attempt has read, so an attempt that stood still cannot undo a later write (docs/explanation/writes.md).
  *
- * A removed patient leaves a tombstone for 7 days: the pseudonym and the revision. Only `readShard` returns tombstones.
+ * A removed patient leaves a tombstone for 7 days: the pseudonym, the revision and the hash of the identity. Only
+ * `readShard` returns tombstones.
  */
 export interface PatientsStore {
   /** Reads one shard, strongly consistent. */
@@ -120,12 +134,24 @@ export interface PatientsStore {
   ): Promise<void>;
   /**
    * Marks which list lacks a patient, or that none does. Idempotent. Does nothing for a patient that is unknown or being
-   * removed.
+   * removed. A patient who is on the list again has no successor.
+   * @param patient.identity is stored, too, if given
    * @throws PatientChanged if the revision is another one and the mark differs
    */
   setGoneIn(
-    patient: Pick<ShardItem, 'patientRef' | 'revision'>,
+    patient: Pick<ShardItem, 'patientRef' | 'revision' | 'identity'>,
     listId: string | undefined,
+    writeGuard?: WriteGuard,
+  ): Promise<void>;
+  /**
+   * Marks that a patient who is gone is the same person as another one. The removal links their access logs.
+   * @param goneIn the list that lacks the patient; undefined if the patient has been removed
+   * @throws PatientChanged if that is no longer so, or the patient has a successor
+   */
+  setSuccessor(
+    patientRef: string,
+    successor: string,
+    goneIn: string | undefined,
     writeGuard?: WriteGuard,
   ): Promise<void>;
   /** Returns at most `limit` pending patientRefs of a shard after `after`, in order. */
@@ -194,15 +220,15 @@ export interface PatientsStore {
    */
   reopenReported(shard: string, nextQuestion: string, writeGuard?: WriteGuard): Promise<void>;
   /**
-   * Marks a patient as being removed. Returns the list that stored or changed it last; undefined if there is no such
-   * patient, or it has another revision.
+   * Marks a patient as being removed. Returns the list that stored or changed it last, and the successor if there is one;
+   * undefined if there is no such patient, or it has another revision.
    * @param revision absent in activities that 0.2.0 has scheduled: then the stored one counts
    */
   markRemoving(
     patientRef: string,
     revision: number | undefined,
     writeGuard?: WriteGuard,
-  ): Promise<{ readonly listId: string; readonly revision: number } | undefined>;
+  ): Promise<{ readonly listId: string; readonly revision: number; readonly successor?: string } | undefined>;
   /**
    * Ensures that no version up to this one becomes current, even after the patient has been stored again. The removal
    * may delete them then. Returns false if the patient is not being removed, or has another revision.
@@ -212,7 +238,7 @@ export interface PatientsStore {
   deleteRemoving(patientRef: string, revision: number, writeGuard?: WriteGuard): Promise<void>;
 }
 
-interface PatientItem {
+interface PatientItem extends PersonMarks {
   readonly shard: string;
   readonly patientRef: string;
   readonly kvnr: Kvnr;
@@ -402,6 +428,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         'goneIn',
         'bodyParts',
         'bodyRef',
+        'identity',
+        'imported',
+        'successor',
         'removing',
         'expiresAt',
       ] as const;
@@ -415,7 +444,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async storeNew(patients, listId, seen = new Map(), writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
-        const { patientRef, kvnr, contentHash } = patient;
+        const { patientRef, kvnr, contentHash, identity } = patient;
         const replaced = seen.get(patientRef);
         const next = (replaced?.revision ?? 0) + 1;
         const { value, set, remove, writes } = place(patient, next, replaced);
@@ -423,15 +452,17 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
           patientRef,
           {
             UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, careState = :pending,
-              ${set} = :body, revision = :next, incarnation = :next
-              REMOVE ${remove}, #removing, notInsured, careVersion, discardedVersion,
+              ${set} = :body, revision = :next, incarnation = :next, imported = :imported
+              ${identity === undefined ? 'REMOVE #identity,' : ', #identity = :identity REMOVE'} ${remove}, successor, #removing, notInsured, careVersion, discardedVersion,
               discardedVersions, lastSync, goneIn, heldFor, unusableAnswer, expiresAt`,
             ConditionExpression:
               replaced === undefined
                 ? 'attribute_not_exists(patientRef)'
                 : `(attribute_exists(#removing) OR attribute_exists(expiresAt)) AND ${isSeen('revision', replaced.revision)}`,
-            ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
+            ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing', 'identity'),
             ExpressionAttributeValues: {
+              ':imported': { listId, at: new Date().toISOString() } satisfies Imported,
+              ...(identity !== undefined && { ':identity': identity }),
               ':kvnr': kvnr,
               ':contentHash': contentHash,
               ':listed': { listId, as: 'new' },
@@ -453,7 +484,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async storeChanged(patients, listId, seen, writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
-        const { patientRef, kvnr, contentHash } = patient;
+        const { patientRef, kvnr, contentHash, identity } = patient;
         const replaced = seen.get(patientRef);
         const revision = replaced?.revision ?? 0;
         const { value, set, remove, writes } = place(patient, revision + 1, replaced);
@@ -463,11 +494,12 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
             {
               UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, revision = :next,
               ${set} = :body ${from === 'failed' ? ', careState = :pending' : ''}
-              REMOVE goneIn, ${remove}`,
+              ${identity === undefined ? 'REMOVE #identity,' : ', #identity = :identity REMOVE'} goneIn, successor, ${remove}`,
               ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}
                 AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
-              ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing'),
+              ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing', 'identity'),
               ExpressionAttributeValues: {
+                ...(identity !== undefined && { ':identity': identity }),
                 ':kvnr': kvnr,
                 ':contentHash': contentHash,
                 ':listed': { listId, as: 'changed' },
@@ -490,13 +522,16 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       });
     },
 
-    async setGoneIn({ patientRef, revision }, listId, writeGuard) {
+    async setGoneIn({ patientRef, revision, identity }, listId, writeGuard) {
       const before = await update(
         patientRef,
         {
-          UpdateExpression: `SET revision = :next ${listId === undefined ? 'REMOVE goneIn' : ', goneIn = :listId'}`,
+          UpdateExpression: `SET revision = :next ${identity === undefined ? '' : ', #identity = :identity'}
+            ${listId === undefined ? 'REMOVE goneIn, successor' : ', goneIn = :listId'}`,
           ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}`,
+          ExpressionAttributeNames: namesOf('removing', ...(identity === undefined ? [] : (['identity'] as const))),
           ExpressionAttributeValues: {
+            ...(identity !== undefined && { ':identity': identity }),
             ':revision': revision,
             ':next': revision + 1,
             ...(listId !== undefined && { ':listId': listId }),
@@ -507,6 +542,23 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       if (before !== undefined) return;
       const item = await readItem(patientRef);
       if (item !== undefined && !item.removing && item.goneIn !== listId) throw new PatientChanged();
+    },
+
+    async setSuccessor(patientRef, successor, goneIn, writeGuard) {
+      const isGone =
+        goneIn === undefined
+          ? '(attribute_exists(#removing) OR attribute_exists(expiresAt))'
+          : `${isStored} AND goneIn = :goneIn`;
+      const before = await update(
+        patientRef,
+        {
+          UpdateExpression: 'SET successor = :successor',
+          ConditionExpression: `${isGone} AND attribute_not_exists(successor)`,
+          ExpressionAttributeValues: { ':successor': successor, ...(goneIn !== undefined && { ':goneIn': goneIn }) },
+        },
+        writeGuard,
+      );
+      if (before === undefined) throw new PatientChanged();
     },
 
     async listPending(shard, after, limit) {
@@ -742,7 +794,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         },
         writeGuard,
       );
-      return before && { listId: before.listed?.listId ?? '', revision };
+      if (before === undefined) return undefined;
+      const { listed, successor } = before;
+      return { listId: listed?.listId ?? '', revision, ...(successor !== undefined && { successor }) };
     },
 
     async closeVersions(patientRef, revision, upTo, writeGuard) {

@@ -88,7 +88,7 @@ const partOf = (listId: string, part: ListPart): string => `${listId}/${part}`;
 const appliedListKey = (insurerId: string) => ({ insurerId: `${insurerId}#list`, runId: 'applied' });
 
 /** Returns the sort key of an issue. Issues that replace each other have the same key. */
-function issueKey({ kind, position, patientRef, reason }: Issue): string {
+function issueKey({ kind, position, patientRef, previousPatientRef, reason }: Issue): string {
   switch (kind) {
     case 'quarantined':
       return `a#${String(position ?? 0).padStart(12, '0')}`;
@@ -98,6 +98,8 @@ function issueKey({ kind, position, patientRef, reason }: Issue): string {
       return `b#list#${reason}`;
     case 'care-records':
       return `c#${patientRef ?? ''}`;
+    case 'kvnr-changed':
+      return `b#kvnr#${previousPatientRef ?? ''}#${patientRef ?? ''}`;
   }
 }
 

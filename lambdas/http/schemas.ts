@@ -171,6 +171,10 @@ export const progress = z
       removed: count,
       unchanged: count,
       quarantined: count.meta({ description: 'Entries of the list that cannot be stored.' }),
+      kvnrChanged: count.optional().meta({
+        description:
+          'Pairs of a patient who is gone and a new one with the same name, birth date and address. Absent in runs of 0.2.0.',
+      }),
       flagged: count.optional().meta({
         description: 'Entries that break the contract and are stored as they were sent. Absent in runs of 0.2.0.',
       }),
@@ -230,6 +234,9 @@ export const issues = z.object({
         kind: z.enum(issueKinds),
         reason: z.string(),
         patientRef: patientRef.optional(),
+        previousPatientRef: patientRef.optional().meta({
+          description: 'Only for `kvnr-changed`: the patient who is gone, and seems to be the same person.',
+        }),
         position: count.optional(),
       })
       .meta({ id: 'Issue', example: { kind: 'quarantined', reason: 'kvnr: check digit', position: 17 } }),
@@ -342,13 +349,25 @@ const accessEntry = z
       address: z.string().optional(),
     }),
     entity: z.object({ kind: z.enum(['document', 'sync', 'list']), id: z.string() }).optional(),
+    previousPatientRef: patientRef.optional().meta({
+      description: 'Only for `kvnr-change`: the same person under the KVNR of before.',
+    }),
+    nextPatientRef: patientRef.optional().meta({
+      description: 'Only for `kvnr-change`: the same person under the KVNR of now.',
+    }),
     seq: z.int().min(1),
     prevHash: z.string(),
     prevRecorded: time.optional(),
     hash: z.string(),
   })
-  .meta({ id: 'AccessEntry', description: 'One entry of the hash chain.' });
-export const accessLog = z.object({ entries: z.array(accessEntry), nextToken: nextToken.optional() });
+  .meta({ id: 'AccessEntry', description: 'One entry of the hash chain of its `patientRef`.' });
+export const accessLog = z.object({
+  patientRefs: z.array(patientRef).meta({
+    description: 'Whose entries these are: the patient asked for, and the same person under other KVNRs.',
+  }),
+  entries: z.array(accessEntry),
+  nextToken: nextToken.optional(),
+});
 export const auditBundle = z.looseObject({ resourceType: z.literal('Bundle') }).meta({
   id: 'AuditBundle',
   description: 'A Bundle of AuditEvents (FHIR R4). Its link `next` leads to the next page.',
@@ -366,7 +385,16 @@ export const codecPayloads = z
 
 export const openApi = z.looseObject({ openapi: z.literal('3.1.0') });
 
-export const verification = z.object({ valid: z.boolean(), entries: count, firstBrokenSeq: z.int().min(1).optional() });
+const logVerification = z.object({
+  valid: z.boolean(),
+  entries: count,
+  firstBrokenSeq: z.int().min(1).optional(),
+});
+export const verification = logVerification.extend({
+  logs: z.array(logVerification.extend({ patientRef })).meta({
+    description: 'Each log of the person: that of the patient asked for, and those under other KVNRs.',
+  }),
+});
 
 export const problem = z
   .object({

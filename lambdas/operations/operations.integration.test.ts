@@ -1,5 +1,10 @@
+import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Role, roles } from '../../core/domain/access.ts';
+import { type AccessDraft, type AccessEntry, type Role, roles } from '../../core/domain/access.ts';
+import type { PersonVerification } from '../../core/domain/access-log.ts';
+import { accessLogTable } from '../../core/stores/access-log.ts';
+import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
+import { draftFor } from '../../test/access-draft.fixture.ts';
 import { type Answered, type Api, type Ask, newKvnr, openApi, withOneCharacterChanged } from '../http/api.fixture.ts';
 import { problems, problemType } from '../http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../http/routes.ts';
@@ -255,6 +260,80 @@ test.concurrent('each attempt to access a patient is in the access log before th
   });
   expect(fhir.headers['content-type']).toBe('application/fhir+json');
   expect(fhir.json).toMatchObject({ resourceType: 'Bundle' });
+});
+
+test.concurrent('an auditor reads the logs of one person under several KVNRs as one, in order of time, and each is verified', async () => {
+  const [first, second, third] = [newKvnr(), newKvnr(), newKvnr()].map((kvnr) => api.refOf(kvnr)) as [
+    string,
+    string,
+    string,
+  ];
+  const { accessLog } = api.stores;
+  let minute = 0;
+  const append = async (...drafts: AccessDraft[]) => {
+    for (const draft of drafts) {
+      minute += 1;
+      const recorded = new Date(Date.UTC(2026, 10, 24, 0, minute)).toISOString();
+      await accessLog.append(draft.patientRef, [{ ...draft, recorded }]);
+    }
+  };
+  for (const [before, now] of [
+    [first, second],
+    [second, third],
+  ] as const) {
+    await append(...Array.from({ length: 60 }, () => draftFor(before, 'read-patient')));
+    const [link, linkBack] = [draftFor(before, 'kvnr-change'), draftFor(now, 'kvnr-change')];
+    await append(
+      draftFor(now, 'import'),
+      { ...link, nextPatientRef: now },
+      { ...linkBack, previousPatientRef: before },
+    );
+    await append(draftFor(before, 'read-access-log'));
+  }
+  const readAll = async (patientRef: string, order: 'oldest' | 'newest') => {
+    const entries: AccessEntry[] = [];
+    let patientRefs: string[] = [];
+    for (let nextToken: string | undefined, isFirst = true; isFirst || nextToken; isFirst = false) {
+      const query = { order, to: '2026-11-25T00:00:00Z', ...(nextToken !== undefined && { nextToken }) };
+      const { json } = await api.ask('readAccessLog', { role: 'auditor', params: { patientRef }, query });
+      entries.push(...json.entries);
+      ({ patientRefs, nextToken } = json);
+    }
+    return { entries, patientRefs };
+  };
+  const { entries } = await readAll(first, 'oldest');
+  expect(entries.map(({ recorded }) => recorded)).toEqual(entries.map(({ recorded }) => recorded).sort());
+  expect(entries).toHaveLength(128);
+  expect(new Set(entries.map(({ patientRef }) => patientRef))).toEqual(new Set([first, second, third]));
+  const newest = await readAll(third, 'newest');
+  expect(newest.entries).toEqual(entries.toReversed());
+  expect(newest.patientRefs).toEqual([third, second, first]);
+
+  const verify = async () =>
+    (await api.ask('verifyAccessLog', { role: 'auditor', params: { patientRef: second } })).json as PersonVerification;
+  const { valid, logs } = await verify();
+  expect({ valid, logs: logs.map((log) => [log.patientRef, log.valid]) }).toEqual({
+    valid: true,
+    logs: [second, first, third].map((ref) => [ref, true]),
+  });
+  for (const ref of [first, second, third]) {
+    const { entries: recorded } = await accessLog.read(ref, 500);
+    expect(recorded.filter(({ operation }) => operation === 'verify-access-log')).toHaveLength(1);
+    expect(
+      recorded.filter(({ operation, agent }) => operation === 'read-access-log' && agent.role === 'auditor'),
+    ).toHaveLength(
+      4, // two pages in each order
+    );
+  }
+
+  const key = { patientRef: third, seq: 1 };
+  const tamper = { UpdateExpression: 'SET outcome = :failed', ExpressionAttributeValues: { ':failed': 'failed' } };
+  await openEmulatedStores().dynamo.send(new UpdateCommand({ TableName: accessLogTable, Key: key, ...tamper }));
+  expect(await verify()).toMatchObject({
+    valid: false,
+    firstBrokenSeq: 1,
+    logs: [{ valid: true }, { valid: true }, { valid: false }],
+  });
 });
 
 test.concurrent('an attempt to access a patient who is not stored is answered with 404 and recorded', async () => {

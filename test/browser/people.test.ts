@@ -4,6 +4,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { identityText } from '../../core/domain/identity.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import type { WorldPatient } from '../../simulator/world.ts';
 import { signInAs, visit } from './browser.ts';
@@ -276,4 +277,50 @@ test('a reload keeps the user signed in, and a sign-out also ends the session at
   await page.getByRole('button', { name: demoUserNames.auditor }).click();
   await page.getByText(demoUserNames.auditor).waitFor();
   await page.context().close();
+});
+
+test('an auditor sees the logs of a person whose KVNR has changed as one, and an operator sees the issue', async () => {
+  const { day } = world;
+  const { kvnr } = findPatient(({ entries: [entry = ''] }) => identityText(entry) !== undefined);
+  const known = new Set(day.insurer.patients().map((patient) => patient.kvnr));
+  day.insurer.nextDay({ newKvnr: [kvnr] });
+  expect(await day.runToEnd()).toMatchObject({ patients: { kvnrChanged: 1, removed: 1 } });
+  const now = day.refOf(day.insurer.patients().find((patient) => !known.has(patient.kvnr))?.kvnr ?? '');
+  const before = day.refOf(kvnr);
+
+  const page = await openPageAs('auditor');
+  await page.getByLabel('Versichertennummer').fill(kvnr);
+  await page.getByRole('button', { name: 'Suchen' }).click();
+  await page.getByText('Diese Person hatte mehrere KVNR').waitFor();
+  expect(await page.getByRole('listitem').getByRole('code').allInnerTexts()).toEqual([before, now]);
+  expect(await page.getByRole('row', { name: /KVNR gewechselt/ }).count()).toBe(2);
+  expect(await page.getByRole('row', { name: new RegExp(before.slice(0, 8)) }).count()).toBeGreaterThan(2);
+  expect(await page.getByRole('row', { name: new RegExp(now.slice(0, 8)) }).count()).toBeGreaterThan(2);
+  const times = await page
+    .getByRole('table')
+    .getByRole('time')
+    .evaluateAll((all) => all.map((each) => each.getAttribute('datetime')));
+  expect(times).toEqual(times.toSorted().toReversed());
+  await page.getByRole('button', { name: 'Kette prüfen' }).click();
+  await page.getByText(`Pseudonym ${now}`).waitFor();
+  expect(await page.getByText('Die Kette ist unversehrt').count()).toBe(2);
+  await page.context().close();
+
+  const english = await openPageAs('auditor');
+  await english.getByLabel('Sprache').selectOption('English');
+  await english.getByLabel('Pseudonym').fill(now);
+  await english.getByRole('button', { name: 'Show log' }).click();
+  await english.getByText('This person has had several KVNRs').waitFor();
+  await english
+    .getByRole('row', { name: /KVNR changed/ })
+    .first()
+    .waitFor();
+  await english.context().close();
+
+  const operator = await openPageAs('operator');
+  await operator.getByRole('link', { name: 'Auffälligkeiten' }).click();
+  const issue = operator.getByRole('row', { name: /KVNR gewechselt/ });
+  await issue.getByText(now).waitFor();
+  await issue.getByText(`vorher ${before}`).waitFor();
+  await operator.context().close();
 });

@@ -264,6 +264,29 @@ test('an access log of several pages comes whole, as text, JSON and FHIR, and a 
   });
 });
 
+test('the access logs of a person under two KVNRs come as one, and each is verified', async () => {
+  const [before, now] = [randomUUID(), randomUUID()].map((id) => id.replaceAll('-', '')) as [string, string];
+  const draft = {
+    id: before,
+    patientRef: before,
+    recorded: new Date().toISOString(),
+    operation: 'kvnr-change' as const,
+  };
+  const by = { outcome: 'success' as const, agent: { who: 'epa-sync', role: 'system' as const } };
+  const link = { ...draft, ...by, source: { component: 'sync' as const } };
+  await stores.accessLog.append(before, [{ ...link, nextPatientRef: now }]);
+  await stores.accessLog.append(now, [{ ...link, patientRef: now, previousPatientRef: before }]);
+  const lines = (await sync(['access-log', before])).out.split('\n');
+  expect(lines.some((line) => line.endsWith(`epa-sync as system  ${before}`) && line.includes(`(now: ${now})`))).toBe(
+    true,
+  );
+  expect(
+    lines.some((line) => line.endsWith(`epa-sync as system  ${now}`) && line.includes(`(before: ${before})`)),
+  ).toBe(true);
+  const { out } = await sync(['verify', now]);
+  for (const ref of [before, now]) expect(out).toContain(`the access log of ${ref} is whole and unchanged`);
+});
+
 test('with API_URL and EPA_SYNC_TOKEN, commands have the rights of that token only', async () => {
   const { url = '', issuer = '', issuerKeys = '' } = stack.api ?? {};
   const settings = { API_URL: url, EPA_SYNC_TOKEN: await fetchToken(issuer, issuerKeys, 'management') };

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { compact, startDay } from '../day.fixture.ts';
+import { identityText } from '../../core/domain/identity.ts';
+import { refsOfPerson } from '../../core/stores/linked-access-logs.ts';
+import { compact, type Day, insurerId, startDay } from '../day.fixture.ts';
 
 const quick = { hang: 0, stalled: 0, busy: 0 };
 const mix = { 'reset-before-headers': 10, 'reset-in-body': 10, 'server-error': 20, 'cut-short': 10, ...quick };
@@ -167,4 +169,75 @@ test('a patient whose entry is invalid today is still insured, and stays stored 
   const progress = await day.runToEnd();
   expect(progress.patients).toMatchObject({ listed: 37, removed: 0, quarantined: 3, unchanged: 37 });
   expect(await day.storedRefs()).toHaveLength(40);
+});
+
+/** Returns patients whom a list can show to be the same person under another KVNR: with a complete address. */
+const findable = (day: Day): string[] =>
+  day.insurer
+    .patients()
+    .filter(({ entries: [entry = ''] }) => identityText(entry) !== undefined)
+    .map(({ kvnr }) => kvnr);
+/** Returns the issues about changed KVNRs of a run. */
+const kvnrIssues = async (day: Day, runId: string) =>
+  (await day.stores.syncRuns.listIssues(insurerId, runId, 1_000)).entries.filter(({ kind }) => kind === 'kvnr-changed');
+/** Lets the insurer change the KVNR of some patients. Returns the pseudonyms of each: of before, and of now. */
+function changeKvnrs(day: Day, kvnrs: readonly string[]): [string, string][] {
+  const known = new Set(day.insurer.patients().map(({ kvnr }) => kvnr));
+  const texts = new Map(day.insurer.patients().map(({ kvnr, entries: [entry = ''] }) => [identityText(entry), kvnr]));
+  day.insurer.nextDay({ newKvnr: kvnrs });
+  const fresh = day.insurer.patients().filter(({ kvnr }) => !known.has(kvnr));
+  return fresh.map(({ kvnr, entries: [entry = ''] }) => [
+    day.refOf(texts.get(identityText(entry)) ?? ''),
+    day.refOf(kvnr),
+  ]);
+}
+
+test('the same person under another KVNR is an issue, and their access logs are linked once the old patient is removed', async () => {
+  await using day = await startDay({ patients: 60, rate: 0.3, mix, ...pure });
+  await day.startWorker();
+  await day.runToEnd();
+  const [first = '', second = ''] = findable(day);
+  const pairs = changeKvnrs(day, [first, second]);
+  const { runId, patients, careRecords } = await day.runToEnd();
+  expect(patients).toMatchObject({ listed: 60, new: 2, removed: 2, kvnrChanged: 2 });
+  expect(careRecords).toMatchObject({ total: 2, done: 2 }); // fetched again under the new KVNR: nothing is copied
+  const issues = await kvnrIssues(day, runId);
+  expect(issues).toHaveLength(2);
+  for (const [previousPatientRef, patientRef] of pairs) {
+    expect(issues).toContainEqual({ kind: 'kvnr-changed', reason: 'SamePerson', patientRef, previousPatientRef });
+    expect(await refsOfPerson(day.stores.accessLog, previousPatientRef)).toEqual([previousPatientRef, patientRef]);
+    expect(await refsOfPerson(day.stores.accessLog, patientRef)).toEqual([patientRef, previousPatientRef]);
+    for (const ref of [previousPatientRef, patientRef])
+      expect(await day.stores.accessLog.verify(ref)).toMatchObject({ valid: true });
+    expect(await day.stores.patients.get(previousPatientRef)).toBeUndefined();
+  }
+
+  // the insurer changes one of them again: the chain has three
+  const third = day.insurer.patients().find(({ kvnr }) => day.refOf(kvnr) === pairs[0]?.[1])?.kvnr ?? '';
+  const [[, last] = ['', '']] = changeKvnrs(day, [third]);
+  expect((await day.runToEnd()).patients).toMatchObject({ kvnrChanged: 1, removed: 1 });
+  expect(await refsOfPerson(day.stores.accessLog, last)).toEqual([last, pairs[0]?.[1], pairs[0]?.[0]]);
+});
+
+test('while the removal of the old KVNR waits, the pair is an issue of each run; an approval links the logs', async () => {
+  await using day = await startDay({ patients: 40, rate: 0, ...pure });
+  await day.startWorker();
+  await day.runToEnd();
+  const [leaving = ''] = findable(day);
+  const [[before, now] = ['', '']] = changeKvnrs(day, [leaving]);
+  day.insurer.nextDay({ gone: 22 }); // so many that the run asks
+  await day.sync.start();
+  const asking = await day.until(({ awaitingDecision }) => awaitingDecision);
+  expect(asking.patients).toMatchObject({ new: 1, removed: 0, kvnrChanged: 1 });
+  await day.sync.decideRemovals({ decision: 'reject', listId: asking.decision?.listId ?? '', operator: 'olga' });
+  await day.ended();
+  expect(await refsOfPerson(day.stores.accessLog, now)).toEqual([now]); // the old one is still stored
+
+  await day.sync.start();
+  const again = await day.until(({ awaitingDecision }) => awaitingDecision);
+  expect(await kvnrIssues(day, again.runId)).toMatchObject([{ patientRef: now, previousPatientRef: before }]);
+  await day.sync.decideRemovals({ decision: 'approve', listId: again.decision?.listId ?? '', operator: 'olga' });
+  expect((await day.ended()).patients.removed).toBe(23);
+  expect(await refsOfPerson(day.stores.accessLog, now)).toEqual([now, before]);
+  expect(await refsOfPerson(day.stores.accessLog, before)).toEqual([before, now]);
 });

@@ -94,7 +94,7 @@ export async function* carryOut(
       yield* runner.run('endEntries', { insurerId, listId });
       const since = new Date(nowMs() - sevenDaysMs).toISOString();
       const recentRemovals = yield* runner.run('countRecentRemovals', { insurerId, since, exceptRunId: runId });
-      return { on: 'applied', counts, recentRemovals };
+      return { on: 'applied', counts, recentRemovals, kvnrChanged: 0 }; // nobody in the model changes their KVNR
     }
     case 'removeGone': {
       let removed = 0;

@@ -341,6 +341,8 @@ export class EmulatedWorld implements World {
   }
 }
 
+/** A value nested deeper than an entry may be. */
+
 type Settled<Answer> = { readonly answer: Answer } | { readonly error: unknown };
 const settle = async <Answer>(work: Promise<Answer>): Promise<Settled<Answer>> =>
   await work.then(

@@ -1,5 +1,7 @@
+import { createSecretKey } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
+import { identityOf } from '../../core/crypto/pseudonyms.ts';
 import { addCounts, diffShard, type ListedEntry, zeroCounts } from '../../core/domain/diff.ts';
 import { shards } from '../../core/domain/shard.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
@@ -17,7 +19,8 @@ export interface ApplyListDeps extends RemovePatientDeps {
   readonly syncRuns: Pick<SyncRunsStore, 'isApplying'>;
   readonly accessLog: Pick<AccessLogStore, 'append' | 'appendFirst'>;
   readonly patients: RemovePatientDeps['patients'] &
-    Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged' | 'setGoneIn'>;
+    Pick<PatientsStore, 'readShard' | 'storeNew' | 'storeChanged' | 'setGoneIn' | 'get'>;
+  readonly pseudonymKey: Buffer;
 }
 
 /** Number of patients per batch. A cancelled activity ends between two batches. */
@@ -32,8 +35,11 @@ export const createApplyList = ({
   patients,
   careRecords,
   accessLog,
+  pseudonymKey,
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
   async applyList({ insurerId, listId, shardParts, fromShard, toShard }) {
+    const key = createSecretKey(pseudonymKey);
+    const withIdentity = (entry: ListedEntry) => ({ ...entry, identity: identityOf(entry.body, key) });
     return await withHeartbeats({ nextShard: fromShard, counts: zeroCounts }, async (heartbeats) => {
       const writeGuard = fenceList(heartbeats.writeGuard, () => syncRuns.isApplying(insurerId, listId, 'entries'));
       await forEachRemainingShard(heartbeats, toShard, async (shard, index) => {
@@ -49,7 +55,7 @@ export const createApplyList = ({
           await writeGuard.confirm(); // an attempt that may not write must not claim a write in the access log
           writeGuard.check();
           await accessLog.appendFirst(batch.map((entry) => accessOf('import', entry)));
-          await patients.storeNew(batch, listId, seen, writeGuard);
+          await patients.storeNew(batch.map(withIdentity), listId, seen, writeGuard);
         }
         for (const batch of batchesOf(diff.changed)) {
           heartbeats.signal.throwIfAborted();
@@ -58,7 +64,7 @@ export const createApplyList = ({
             writeGuard.check();
             await accessLog.append(entry.patientRef, [accessOf('change', entry)]);
           });
-          await patients.storeChanged(batch, listId, seen, writeGuard);
+          await patients.storeChanged(batch.map(withIdentity), listId, seen, writeGuard);
         }
         const gone = new Set(diff.gone.map(({ patientRef }) => patientRef));
         const changed = new Set(diff.changed.map(({ patientRef }) => patientRef)); // storeChanged clears their mark
@@ -67,7 +73,12 @@ export const createApplyList = ({
         );
         await forEachParallel(toMark, parallelMarks, async (patient) => {
           heartbeats.signal.throwIfAborted();
-          await patients.setGoneIn(patient, gone.has(patient.patientRef) ? listId : undefined, writeGuard);
+          const isGone = gone.has(patient.patientRef);
+          const body =
+            isGone && patient.identity === undefined ? (await patients.get(patient.patientRef))?.body : undefined;
+          const identity = body === undefined ? undefined : identityOf(body, key); // 0.2.0 has stored none
+          const marked = identity === undefined ? patient : { ...patient, identity };
+          await patients.setGoneIn(marked, isGone ? listId : undefined, writeGuard);
         });
         return { counts: addCounts(heartbeats.done.counts, diff.counts) };
       });

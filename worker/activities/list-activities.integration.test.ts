@@ -11,6 +11,7 @@ import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
 import { createAccessLogStore } from '../../core/stores/access-log.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { createListsStore } from '../../core/stores/lists.ts';
+import type { ChangedKvnrsDeps } from './changed-kvnrs.ts';
 import { createListActivities } from './list-activities.ts';
 
 vi.setConfig({ testTimeout: 60_000 }); // each test processes 256 shards on an emulator that other tests use, too
@@ -23,7 +24,7 @@ const unreachableLog = createAccessLogStore(
 );
 
 /** Creates a world on the shared emulator. Its own key gives its own pseudonyms, so it sees no patients of other tests. */
-function newWorld() {
+function newWorld(options: Pick<ChangedKvnrsDeps, 'formerInMemory'> = {}) {
   const stores = openEmulatedStores();
   const lists = createListsStore(stores.bucket);
   const pseudonymKey = randomBytes(32);
@@ -38,6 +39,7 @@ function newWorld() {
   const faults = { storeNewDies: false, isLogDown: false };
   const log = () => (faults.isLogDown ? unreachableLog : stores.accessLog);
   const activities = createListActivities({
+    ...options,
     lists,
     syncRuns: { ...stores.syncRuns, isApplying: async () => true }, // tests apply lists in any order
     pseudonymKey,
@@ -48,7 +50,9 @@ function newWorld() {
         await stores.patients.storeNew(patients, listId, seen);
       },
       storeChanged: stores.patients.storeChanged,
+      get: stores.patients.get,
       setGoneIn: stores.patients.setGoneIn,
+      setSuccessor: stores.patients.setSuccessor,
       markRemoving: stores.patients.markRemoving,
       closeVersions: stores.patients.closeVersions,
       deleteRemoving: async (patientRef, revision) => {
@@ -94,6 +98,26 @@ function newWorld() {
     async accessesOf(kvnr: string): Promise<string[]> {
       const { entries } = await stores.accessLog.read(refOf(kvnr), 100);
       return entries.map(({ operation, entity }) => `${operation} ${entity?.id ?? ''}`.trimEnd());
+    },
+    findChangedKvnrs: async (listId: string) =>
+      await run(async () => await activities.findChangedKvnrs({ insurerId, runId, listId })),
+    removeGone: async (listId: string) =>
+      await run(async () => await activities.removeGone({ insurerId, listId, ...allShards })),
+    /** Returns the issues about changed KVNRs as texts, and empties nothing: the run keeps all. */
+    async changedKvnrs(): Promise<string[]> {
+      const { entries } = await stores.syncRuns.listIssues(insurerId, runId, 1_000);
+      return entries
+        .filter(({ kind }) => kind === 'kvnr-changed')
+        .map(({ reason, previousPatientRef, patientRef }) => `${reason} ${previousPatientRef} ${patientRef}`)
+        .sort();
+    },
+    /** Returns the links in a patient's access log. */
+    async linksOf(kvnr: string): Promise<string[]> {
+      const { entries } = await stores.accessLog.read(refOf(kvnr), 100);
+      return entries.flatMap(({ previousPatientRef, nextPatientRef }) => [
+        ...(previousPatientRef === undefined ? [] : [`previous ${previousPatientRef}`]),
+        ...(nextPatientRef === undefined ? [] : [`next ${nextPatientRef}`]),
+      ]);
     },
     async importList(text: string): Promise<ListCounts & { listId: string }> {
       const list = await this.receive(text);
@@ -315,4 +339,94 @@ test('a cancelled activity ends before its next shard', async () => {
   const apply = async () =>
     await world.activities.applyList({ insurerId, listId, shardParts: Array<number>(256).fill(0), ...allShards });
   await expect(run(apply, environment)).rejects.toBeInstanceOf(CancelledFailure);
+});
+
+/** A person who can be found again under another KVNR: the number chooses the name. */
+const person = (index: number, kvnr: string, more = ''): string =>
+  `{"kvnr":"${kvnr}","familyName":"Nr. ${index}","givenName":"Änne","birthDate":"1970-01-01","gender":"female","address":{"street":"Weg 1","postalCode":"04109","city":"Leipzig"}${more}}`;
+const samePerson = (world: ReturnType<typeof newWorld>, previous: number, next: number): string =>
+  `SamePerson ${world.refOf(kvnrAt(previous))} ${world.refOf(kvnrAt(next))}`;
+
+test('a changed KVNR is an issue of the run that finds it, and links both access logs when the old patient is removed', async () => {
+  const world = newWorld();
+  const [before, after] = [kvnrAt(200), kvnrAt(201)];
+  await world.importList(listOf(person(1, before), person(2, kvnrAt(202)), entry(203)));
+  const { listId } = await world.importList(listOf(person(1, after, ',"x":1'), person(2, kvnrAt(202)), entry(204)));
+  expect(await world.findChangedKvnrs(listId)).toEqual({ found: 1 });
+  expect(await world.findChangedKvnrs(listId)).toEqual({ found: 1 }); // like an attempt after one whose result was lost
+  expect(await world.changedKvnrs()).toEqual([samePerson(world, 200, 201)]);
+  expect(await world.linksOf(after)).toEqual([]); // an operator may reject the removal
+  for (let attempt = 0; attempt < 2; attempt++) await world.removeGone(listId);
+  expect(await world.linksOf(after)).toEqual([`previous ${world.refOf(before)}`]);
+  expect(await world.linksOf(before)).toEqual([`next ${world.refOf(after)}`]);
+  for (const kvnr of [before, after])
+    expect(await world.accessLog.verify(world.refOf(kvnr))).toMatchObject({ valid: true });
+  expect((await world.patients.get(world.refOf(after)))?.careState).toBe('pending'); // no care records are copied
+});
+
+test('a pair whose removal waits is an issue of each day, and is forgotten if the old KVNR is listed again', async () => {
+  const world = newWorld();
+  const [before, after] = [kvnrAt(210), kvnrAt(211)];
+  await world.importList(listOf(person(1, before)));
+  const second = await world.importList(listOf(person(1, after)));
+  await world.findChangedKvnrs(second.listId);
+  const third = await world.importList(listOf(person(1, after), entry(212)));
+  expect(await world.findChangedKvnrs(third.listId)).toEqual({ found: 1 });
+
+  const back = await world.importList(listOf(person(1, before), person(1, after)));
+  expect(await world.findChangedKvnrs(back.listId)).toEqual({ found: 0 });
+  const changed = person(1, before, ',"x":1').replace('Leipzig', 'Halle');
+  await world.importList(listOf(changed, person(1, after)));
+  const last = await world.importList(listOf(person(1, after)));
+  expect(await world.findChangedKvnrs(last.listId)).toEqual({ found: 0 }); // the address was another one at last
+  await world.removeGone(last.listId);
+  expect(await world.linksOf(after)).toEqual([]);
+});
+
+test('the lists of a week may name both KVNRs, or neither', async () => {
+  const world = newWorld();
+  const kvnr = (index: number) => kvnrAt(220 + index);
+  await world.importList(listOf(person(1, kvnr(1)), person(2, kvnr(2)), entry(229)));
+  await world.importList(listOf(person(1, kvnr(1)), person(1, kvnr(3)), entry(229))); // 1 and 3 are one; 2 is gone
+  const { listId: gone } = await world.importList(listOf(person(1, kvnr(3)), entry(229)));
+  expect(await world.findChangedKvnrs(gone)).toEqual({ found: 1 });
+  await world.removeGone(gone);
+  const { listId } = await world.importList(listOf(person(1, kvnr(3)), person(2, kvnr(4)), entry(229)));
+  expect(await world.findChangedKvnrs(listId)).toEqual({ found: 1 });
+  expect(await world.linksOf(kvnr(4))).toEqual([`previous ${world.refOf(kvnr(2))}`]); // 2 was removed days ago
+  expect(await world.findChangedKvnrs(listId)).toEqual({ found: 0 }); // linked before
+  expect(await world.linksOf(kvnr(4))).toHaveLength(1);
+  expect(await world.linksOf(kvnr(3))).toEqual([`previous ${world.refOf(kvnr(1))}`]);
+});
+
+test('several candidates are named and not linked, also if there are more than memory holds', async () => {
+  const world = newWorld({ formerInMemory: 2 });
+  await world.importList(listOf(...range(300, 312).map((index) => person(index, kvnrAt(index))), entry(399)));
+  const news = range(320, 332).map((index) => person(index - 20, kvnrAt(index)));
+  const { listId } = await world.importList(listOf(...news, person(300, kvnrAt(340)), entry(399)));
+  expect(await world.findChangedKvnrs(listId)).toEqual({ found: 13 });
+  await world.removeGone(listId);
+  const several = [320, 340].map(
+    (next) => `SeveralCandidates ${world.refOf(kvnrAt(300))} ${world.refOf(kvnrAt(next))}`,
+  );
+  const certain = range(301, 312).map((index) => samePerson(world, index, index + 20));
+  expect(await world.changedKvnrs()).toEqual([...certain, ...several].sort());
+  for (const [index, links] of [
+    [320, 0],
+    [340, 0],
+    [321, 1],
+    [331, 1],
+  ] as const)
+    expect(await world.linksOf(kvnrAt(index))).toHaveLength(links);
+});
+
+test('a patient whom 0.2.0 has stored is found, and a patient without an address never is', async () => {
+  const world = newWorld();
+  const old = { kvnr: kvnrAt(350) as Kvnr, patientRef: world.refOf(kvnrAt(350)), contentHash: 'h' };
+  await world.patients.storeNew([{ ...old, body: person(1, old.kvnr) }], 'list-1'); // without its identity
+  await world.importList(listOf(person(1, old.kvnr), entry(351), entry(359)));
+  const { listId } = await world.importList(listOf(person(1, kvnrAt(352)), entry(353), entry(359)));
+  expect(await world.findChangedKvnrs(listId)).toEqual({ found: 1 });
+  await world.removeGone(listId);
+  expect(await world.linksOf(kvnrAt(352))).toHaveLength(1);
 });

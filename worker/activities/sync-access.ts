@@ -5,7 +5,7 @@ import type { AccessDraft } from '../../core/domain/access.ts';
  * @param id identifies the operation, so that a repeated attempt appends nothing
  */
 export const syncAccess = (
-  operation: 'import' | 'change' | 'removal',
+  operation: 'import' | 'change' | 'removal' | 'kvnr-change',
   patientRef: string,
   id: string,
   entity?: AccessDraft['entity'],
@@ -19,6 +19,18 @@ export const syncAccess = (
   source: { component: 'sync' },
   ...(entity && { entity }),
 });
+
+/**
+ * Creates the access entries that link the logs of two patients who are the same person under two KVNRs: one entry for each
+ * log. A reader of either log finds the other (docs/reference/access-log.md).
+ */
+export function kvnrChangeAccess(previousPatientRef: string, patientRef: string): [AccessDraft, AccessDraft] {
+  const id = `kvnr-change:${previousPatientRef}:${patientRef}`;
+  return [
+    { ...syncAccess('kvnr-change', previousPatientRef, id), nextPatientRef: patientRef },
+    { ...syncAccess('kvnr-change', patientRef, id), previousPatientRef },
+  ];
+}
 
 /** Creates the access entry for care records that have become the patient's current ones. */
 export const careRecordsAccess = (of: {

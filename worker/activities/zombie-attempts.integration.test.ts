@@ -94,6 +94,7 @@ async function listOf(patientRef: string, hash?: string): Promise<Parameters<Lis
   const index = shards.indexOf(shard);
   return { insurerId: patientRef, listId, shardParts: shards.map(() => 1), fromShard: index, toShard: index + 1 };
 }
+const pseudonymKey = Buffer.alloc(32);
 /** The conditions of the writes hold without the fence, too. The fence has tests of its own. */
 const syncRuns = { isApplying: async () => true };
 /** Applies a list. The store shows only one patient, because the shard has patients of other tests. */
@@ -111,7 +112,7 @@ async function applyList(
       return { stored: stored.filter(isMine), removed: removed.filter(isMine) };
     },
   };
-  return await createApplyList({ ...stores, lists, patients: only, syncRuns: fence }).applyList(input);
+  return await createApplyList({ ...stores, lists, pseudonymKey, patients: only, syncRuns: fence }).applyList(input);
 }
 const revisionOf = async (patientRef: string): Promise<number> => (await patients.get(patientRef))?.revision ?? -1;
 
@@ -254,7 +255,7 @@ test('a patient whom a newer list contains is not removed by the removals of an 
       await run(async () => await applyList(await listOf(patientRef, 'h'), patientRef)); // unchanged
     },
   );
-  const removals = createApplyList({ ...stores, lists, syncRuns });
+  const removals = createApplyList({ ...stores, lists, pseudonymKey, syncRuns });
   expect(await run(async () => await removals.removeGone(without))).toEqual({ removed: 0 });
   expect(await patients.get(patientRef)).toBeDefined();
 });
@@ -308,7 +309,7 @@ test('a list that does not contain a patient removes nobody once a newer one has
   await run(async () => await applyList(without, patientRef, patients, stores.syncRuns));
   await stores.syncRuns.endEntries(patientRef, without.listId);
   await begin(await listOf(patientRef, 'h'));
-  const removals = createApplyList({ ...stores, lists });
+  const removals = createApplyList({ ...stores, lists, pseudonymKey });
   await expect(run(async () => await removals.removeGone(without))).rejects.toMatchObject({ type: 'ListSuperseded' });
   expect(await patients.get(patientRef)).toBeDefined();
 });

@@ -16,6 +16,7 @@ export function watchAccessLog(accessLog: AccessLogStore, onFailure: () => void)
     append: watched(accessLog.append),
     appendFirst: watched(accessLog.appendFirst),
     read: watched(accessLog.read),
+    readLinks: watched(accessLog.readLinks),
     verify: watched(accessLog.verify),
   };
 }

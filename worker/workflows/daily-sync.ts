@@ -8,6 +8,7 @@ import {
   defineSignal,
   defineUpdate,
   isCancellation,
+  patched,
   proxyActivities,
   setHandler,
   sleep,
@@ -226,10 +227,13 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
       const parts = await forEachShardRange((range) =>
         bulkActivities.applyList({ insurerId, listId, shardParts, ...range }),
       );
+      const { found } = patched('changed-kvnr-2026-11')
+        ? await bulkActivities.findChangedKvnrs({ insurerId, runId, listId })
+        : { found: 0 };
       await shortActivities.endEntries({ insurerId, listId });
       const since = new Date(Date.now() - sevenDaysMs).toISOString();
       const recentRemovals = await shortActivities.countRecentRemovals({ insurerId, since, exceptRunId: runId });
-      return { on: 'applied', counts: parts.reduce(addCounts, zeroCounts), recentRemovals };
+      return { on: 'applied', counts: parts.reduce(addCounts, zeroCounts), recentRemovals, kvnrChanged: found };
     }
 
     case 'removeGone': {
