@@ -146,7 +146,7 @@ async function openFilePatients(folder: string): Promise<ApplyListDeps['patients
     async readShard(shard) {
       const text = await readFile(join(table, shard), 'utf8').catch(() => '');
       const lines = text.split('\n').filter((line) => line !== '');
-      return { stored: lines.map((line) => JSON.parse(line) as ShardItem), removed: [] };
+      return { stored: lines.map((line) => JSON.parse(line) as ShardItem), unlisted: [], removed: [] };
     },
     storeNew: async (patients, listId) => await store(patients, { listId, as: 'new' }),
     storeChanged: async (patients, listId) => await store(patients, { listId, as: 'changed' }),

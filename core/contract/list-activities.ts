@@ -53,4 +53,6 @@ export interface RemoveGoneInput extends ShardRange {
 
 export interface ApplyListInput extends RemoveGoneInput {
   readonly shardParts: readonly number[];
+  /** PatientListReference.fetchOrder: provisional patients whose records were fetched later are kept. Absent: all are */
+  readonly fetchOrder?: string;
 }

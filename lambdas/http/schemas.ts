@@ -241,7 +241,10 @@ export const foundPatient = z.object({ patientRef });
 export const lastSync = z
   .object({
     syncId,
-    state: z.enum(['requested', 'running', 'completed', 'failed', 'not-insured']),
+    state: z.enum(['requested', 'running', 'completed', 'failed', 'not-insured', 'unknown']).meta({
+      description:
+        '`not-insured`, `unknown`: the insurer has answered 410 or 404. Then nothing is stored of the person but the access log.',
+    }),
     requestedBy: z.string(),
     requestedAt: time,
     finishedAt: time.optional(),
@@ -302,7 +305,13 @@ const linkedCareRecord = z
       'documents that are listed here by their index. The next page may list more documents with the same id.',
   });
 export const patient = z.object({
-  patient: z.looseObject({}).meta({ description: 'Master data as the insurer sent them, with every field.' }),
+  patient: z.looseObject({}).meta({
+    description: 'Master data as the insurer sent them, with every field. Of a provisional patient only `kvnr`.',
+  }),
+  provisional: z.literal(true).optional().meta({
+    description:
+      'The person was not on the last list, and somebody has asked for their care records. The master data come with the next list.',
+  }),
   careRecords: z.array(z.union([linkedCareRecord, careRecord])),
   lastSync: lastSync.optional(),
   nextToken: nextToken.optional(),

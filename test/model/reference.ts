@@ -1,14 +1,23 @@
 import type { List } from './insurer.ts';
+import type { Content } from './world.ts';
 
-/** What is stored of a person: the content of the list entry. */
-type Content = number;
+/** A provisional patient. */
+interface Provisional {
+  /** of the answer with the current records */
+  readonly answer: number;
+  /** no list was in progress when the records were stored, so the next one certainly finds the person */
+  readonly isSettled: boolean;
+}
 
 /**
  * The reference model of the data. The tables are what the last accepted list says, without those removed after a 410. An
- * open question, a rejection and an invalid entry keep a person.
+ * open question, a rejection and an invalid entry keep a person. A sync of somebody who is not stored makes a provisional
+ * patient, who is kept until a list that was requested later lacks them.
  */
 export class Reference {
   readonly tables = new Map<number, Content>();
+  /** those in the tables whom no list has named */
+  readonly provisional = new Map<number, Provisional>();
   /** several results are right, because two things about this person have happened at the same time */
   readonly uncertain = new Map<number, ReadonlySet<Content | undefined>>();
   /** the people that an approval removes, by the question */
@@ -22,25 +31,44 @@ export class Reference {
   /** the list that stored or changed a person last */
   readonly #listedBy = new Map<number, string>();
 
-  /** Takes a list that has been applied. Returns the people who are certainly stored, and not on it. */
-  accept(listId: string, list: List, asks: boolean): readonly number[] {
+  /** Number of listed people in the tables. */
+  get listed(): number {
+    return [...this.tables.values()].filter((content) => content !== 'provisional').length;
+  }
+
+  /**
+   * Takes a list that has been applied.
+   * @param answer number of the answer that was the list
+   * @returns the people who are certainly stored and listed, and not on it
+   */
+  accept(listId: string, list: List, asks: boolean, answer: number): readonly number[] {
     const contents = contentsOf(list);
     for (const [person, [first, ...others]] of contents) {
-      const stored = this.tables.get(person);
+      const inTable = this.tables.get(person);
+      const stored = inTable === 'provisional' ? undefined : inTable;
       const all = [first, ...others].filter((content) => content !== undefined);
       const isKnown = !this.uncertain.has(person);
       if (stored === undefined || !isKnown) this.written.add(`${person} import:${listId}`);
       if (stored !== undefined || !isKnown) this.written.add(`${person} change:${listId}`);
       this.uncertain.delete(person);
-      if (first === undefined && !isKnown) this.uncertain.set(person, new Set([stored, undefined]));
+      if (first === undefined && !isKnown) this.uncertain.set(person, new Set([inTable, undefined]));
       if (first === undefined || (isKnown && stored !== undefined && all.includes(stored))) continue;
       this.tables.set(person, first);
+      this.provisional.delete(person);
       if (others.length > 0 || !isKnown) this.uncertain.set(person, new Set(all));
       if (isKnown) this.#listedBy.set(person, listId);
       else this.#listedBy.delete(person);
     }
-    const gone = [...this.tables.keys()].filter((person) => !contents.has(person));
-    const certain = gone.filter((person) => !this.uncertain.has(person));
+    const absent = [...this.tables.keys()].filter((person) => !contents.has(person));
+    for (const person of absent) {
+      const known = this.provisional.get(person);
+      if (known && !known.isSettled && known.answer < answer) this.mayBe(person, undefined);
+    }
+    const gone = absent.filter((person) => {
+      const known = this.provisional.get(person);
+      return known === undefined || (known.isSettled && known.answer < answer);
+    });
+    const certain = gone.filter((person) => !this.uncertain.has(person) && !this.provisional.has(person));
     this.questions.clear();
     if (asks) this.questions.set(listId, new Set(gone));
     else for (const person of gone) this.remove(person, listId);
@@ -59,12 +87,19 @@ export class Reference {
     this.questions.set(listId, (this.questions.get(listId) ?? new Set()).add(person));
   }
 
+  /** Takes note that care records are stored of somebody who is not listed. */
+  provide(person: number, provisional: Provisional): void {
+    this.tables.set(person, 'provisional');
+    this.provisional.set(person, provisional);
+  }
+
   remove(person: number, by = 'a 410'): void {
     const listedBy = this.#listedBy.get(person);
     if (listedBy !== undefined) this.removals.add(`${person} removal:${listedBy}`);
     const content = this.tables.get(person);
     if (content !== undefined) this.removedBy.set(by, (this.removedBy.get(by) ?? new Map()).set(person, content));
     this.tables.delete(person);
+    this.provisional.delete(person);
     this.uncertain.delete(person);
   }
 
@@ -85,12 +120,17 @@ export class Reference {
     return [...removed.keys()];
   }
 
-  /** Takes over what is stored of the people about whom it was uncertain. */
-  adopt(stored: ReadonlyMap<number, Content>): void {
+  /**
+   * Takes over what is stored of the people about whom it was uncertain.
+   * @param answerOf returns the number of the answer with a person's current records
+   */
+  adopt(stored: ReadonlyMap<number, Content>, answerOf: (person: number) => number): void {
     for (const person of this.uncertain.keys()) {
       const content = stored.get(person);
       if (content === undefined) this.tables.delete(person);
       else this.tables.set(person, content);
+      if (content === 'provisional') this.provisional.set(person, { answer: answerOf(person), isSettled: true });
+      else this.provisional.delete(person);
       this.#listedBy.delete(person);
     }
     this.uncertain.clear();
@@ -98,8 +138,8 @@ export class Reference {
 }
 
 /** Returns the valid contents of each person on a list. Empty: only an invalid entry names the person. */
-export function contentsOf({ entries }: List): Map<number, Content[]> {
-  const contents = new Map<number, Content[]>();
+export function contentsOf({ entries }: List): Map<number, number[]> {
+  const contents = new Map<number, number[]>();
   for (const entry of entries) {
     if (!('person' in entry)) continue;
     const others = contents.get(entry.person) ?? [];

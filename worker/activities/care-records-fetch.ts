@@ -86,7 +86,10 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         try {
           const fetched = await insurer.fetchCareRecords(patient.kvnr, priority, attempt.signal);
           attempt.countSuccess();
-          if (fetched.kind === 'unknown') throw finalFailure('PatientUnknown', attempt.details, seen);
+          if (fetched.kind === 'unknown') {
+            const isUnlisted = priority === 'person' && patient.standing !== 'listed';
+            throw finalFailure(isUnlisted ? 'PersonUnknown' : 'PatientUnknown', attempt.details, seen);
+          }
           if (fetched.kind === 'not-insured') return await failAsNotInsured(seen);
           const payload = await retryWhileUnavailable(
             () => payloads.put({ syncId, patientRef }, fetched.body),

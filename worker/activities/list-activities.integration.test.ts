@@ -56,10 +56,11 @@ function newWorld() {
         await stores.patients.deleteRemoving(patientRef, revision);
       },
       async readShard(shard) {
-        if (![...mine].some((patientRef) => patientRef.startsWith(shard))) return { stored: [], removed: [] };
+        if (![...mine].some((patientRef) => patientRef.startsWith(shard)))
+          return { stored: [], unlisted: [], removed: [] };
         const isMine = ({ patientRef }: { patientRef: string }) => mine.has(patientRef);
-        const { stored, removed } = await stores.patients.readShard(shard);
-        return { stored: stored.filter(isMine), removed: removed.filter(isMine) };
+        const { stored, unlisted, removed } = await stores.patients.readShard(shard);
+        return { stored: stored.filter(isMine), unlisted: unlisted.filter(isMine), removed: removed.filter(isMine) };
       },
     },
     careRecords: stores.careRecords,

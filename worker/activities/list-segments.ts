@@ -18,6 +18,8 @@ export interface ListProgress {
   readonly lastByte?: number;
   /** of `charsetOf`; absent: UTF-8 */
   readonly charset?: string;
+  /** of the transfer's first request: orders the list among all requests on the line */
+  readonly fetchOrder?: string;
   /** the list is complete */
   readonly isComplete?: boolean;
 }
@@ -121,9 +123,10 @@ export class ListSegments implements ListSink {
     return this.#receivedBytes;
   }
 
-  begin({ from, etag, resumeEtag, contentType }: Parameters<ListSink['begin']>[0]): void {
+  begin({ from, etag, resumeEtag, contentType, fetchOrder }: Parameters<ListSink['begin']>[0]): void {
     const progress = {
       ...emptyList,
+      fetchOrder,
       ...(etag !== undefined && { etag }),
       ...(resumeEtag !== undefined && { resumeEtag }),
     };

@@ -34,13 +34,13 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
       onLongerHold: () => {},
     });
   let list = continueList();
-  list.begin({ from: 0, etag: '"v1"', resumeEtag: '"v1"' });
+  list.begin({ fetchOrder: '1', from: 0, etag: '"v1"', resumeEtag: '"v1"' });
   await list.write(Buffer.from('['));
   while (nowMs < days * 86_400_000) {
     nowMs += 5_000;
     await list.write(Buffer.from('1,'));
     if (nowMs % 3_600_000 === 0) list = continueList(); // every hour a new attempt continues
-    if (nowMs % 3_600_000 === 0) list.begin({ from: list.resume?.from ?? 0, resumeEtag: '"v1"' });
+    if (nowMs % 3_600_000 === 0) list.begin({ fetchOrder: '1', from: list.resume?.from ?? 0, resumeEtag: '"v1"' });
   }
   await list.write(Buffer.from('1]'));
   await list.finish();
@@ -72,7 +72,7 @@ test('a bucket that is slow for each segment gets more time each time, if the tr
     onLongerHold: (ms) => holds.push(ms),
   });
   const transfer = async (): Promise<'received' | 'freed'> => {
-    list.begin({ from: 0, etag: 'W/"weak"' });
+    list.begin({ fetchOrder: '1', from: 0, etag: 'W/"weak"' });
     try {
       await list.write(Buffer.from('[1,2]'));
       return 'received';
@@ -105,7 +105,7 @@ test.each([
     holdMaxMs: 1_000,
     onLongerHold: () => {},
   });
-  list.begin({ from: 0, ...(contentType !== undefined && { contentType }) });
+  list.begin({ fetchOrder: '1', from: 0, ...(contentType !== undefined && { contentType }) });
   for (const byte of body) await list.write(Buffer.of(byte));
   await list.finish();
   expect(list.progress).toMatchObject({ isComplete: true, sizeBytes: body.length });

@@ -53,10 +53,11 @@ export interface ListSink {
    * Called once, before the first byte.
    * @param start `contentType`: the header, which may name the charset. `from`: 0 for the whole list, otherwise the offset of the rest. A whole list replaces earlier bytes once it
    *   has begun like a list, because it may be an error page of a proxy. `resumeEtag`: the strong ETag with which an
-   *   interrupted transfer can be resumed; absent if it cannot
+   *   interrupted transfer can be resumed; absent if it cannot. `fetchOrder`: of the request, as ExchangeAnswer has it
    */
   begin(start: {
     readonly from: number;
+    readonly fetchOrder: string;
     readonly etag?: string;
     readonly resumeEtag?: string;
     readonly contentType?: string;
@@ -193,7 +194,7 @@ export function createInsurerClient({
         },
       } as const;
       const readAnswer = async (answer: ExchangeAnswer): Promise<ListOutcome> => {
-        const { status, headers } = answer;
+        const { status, headers, fetchOrder } = answer;
         const contract = (problem: string): LineError => new LineError('contract', { operation, status, problem });
         if (status === 304 && !resume && knownEtag !== undefined) {
           await drain(answer, stallMs, operation, clock);
@@ -221,15 +222,16 @@ export function createInsurerClient({
             throw contract('etag');
           }
           if (range?.from !== resume.from) throw contract('content-range');
-          sink.begin({ from: resume.from, etag: resume.etag, resumeEtag: resume.etag });
+          sink.begin({ from: resume.from, etag: resume.etag, resumeEtag: resume.etag, fetchOrder });
         } else if (resume && etag === resume.etag) {
           bytesToSkip = resume.from;
-          sink.begin({ from: resume.from, etag, resumeEtag: etag });
+          sink.begin({ from: resume.from, etag, resumeEtag: etag, fetchOrder });
         } else {
           const isResumable = etag?.startsWith('"') && /\bbytes\b/i.test(headers['accept-ranges'] ?? '');
           const contentType = headers['content-type'];
           sink.begin({
             from: 0,
+            fetchOrder,
             ...(etag && { etag }),
             ...(isResumable && etag && { resumeEtag: etag }),
             ...(contentType && { contentType }),

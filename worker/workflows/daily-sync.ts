@@ -192,9 +192,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 async function carryOut(command: Command, { insurerId, runId, careMaxRequests }: DailySyncInput): Promise<NewEvent> {
   switch (command.do) {
     case 'fetchList': {
-      const { listId } = command;
+      const { listId, isWhole } = command;
       const { applied } = await shortActivities.readListState({ insurerId });
-      const known = applied && { knownEtag: applied.etag };
+      const known = applied && !isWhole && { knownEtag: applied.etag };
       const fetched = await lineActivities.fetchPatientList({ insurerId, listId, ...known }).catch(asUnusableList);
       const { lineUse } = fetched;
       switch (fetched.kind) {
@@ -222,10 +222,9 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
       }
     }
     case 'applyList': {
-      const { listId, shardParts } = command;
-      const parts = await forEachShardRange((range) =>
-        bulkActivities.applyList({ insurerId, listId, shardParts, ...range }),
-      );
+      const { do: _, ...list } = command;
+      const { listId } = list;
+      const parts = await forEachShardRange((range) => bulkActivities.applyList({ insurerId, ...list, ...range }));
       await shortActivities.endEntries({ insurerId, listId });
       const since = new Date(Date.now() - sevenDaysMs).toISOString();
       const recentRemovals = await shortActivities.countRecentRemovals({ insurerId, since, exceptRunId: runId });
@@ -330,6 +329,7 @@ async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Re
 }
 
 function outcomeOf(outcome: Exclude<SyncPatientResult['outcome'], 'not-insured'>, reason?: string): PatientOutcome {
+  if (outcome === 'unknown') return 'permanently-failed'; // only a sync on demand has this outcome
   if (outcome !== 'failed') return outcome;
   return reason === 'PatientUnknown' || reason === 'AnswerTooLarge' ? 'permanently-failed' : 'exhausted';
 }
