@@ -7,6 +7,7 @@ import {
   startDailySync,
   transition,
 } from '../../core/domain/daily-sync.ts';
+import type { Standing } from '../../core/domain/patient.ts';
 import { newRunId } from '../../core/domain/run-id.ts';
 import {
   type ActivityName,
@@ -23,7 +24,7 @@ import {
 import type { Fault, History, Step } from './history.ts';
 import type { Insurer } from './insurer.ts';
 import { contentsOf, Reference } from './reference.ts';
-import type { Content, World } from './world.ts';
+import type { Content, StoredPerson, World } from './world.ts';
 
 /** A guarantee that a history has broken. The message has the steps that led to it. */
 export class Broken extends Error {
@@ -58,13 +59,15 @@ interface ActiveRun {
   unapproved: number;
   /** how the last sync of each patient has ended */
   readonly outcomes: Map<number, string>;
-  /** whose records were there before a list of this run has named them */
+  /** whose records were there before the last list has named them */
   readonly provided: Set<number>;
   hadLateAttempts: boolean;
 }
 
 interface OnDemand {
   readonly person: number;
+  /** what was known of the person when the sync was requested; absent before */
+  standing?: Standing | undefined;
   /** a list, or the run's own sync of this person, was in progress at the same time */
   overlaps: boolean;
 }
@@ -251,8 +254,9 @@ class Driver {
       if (content !== undefined && stored && (stored.content === 'provisional' || !contents.includes(stored.content)))
         this.#break(`person ${person} has content ${stored.content}, and the list says ${contents.join()}`);
     }
-    for (const [person, { careState }] of patients) {
+    for (const [person, { content, careState }] of patients) {
       if (!listed.has(person)) this.#break(`person ${person} is stored, and is not on the list`);
+      if (content === 'provisional' && careState === 'reported-not-insured' && this.#hasLeftovers) continue;
       if (careState !== 'current' && !(careState === 'failed' && this.#answered404.has(person)))
         this.#break(`person ${person} stays ${careState}`);
     }
@@ -350,6 +354,7 @@ class Driver {
         const asks = listQuestion?.listId === listId;
         const storedBefore = this.#reference.listed;
         const isCertain = this.#reference.uncertain.size === 0 && this.#onDemand.size === 0 && !this.#hasLeftovers;
+        run.provided.clear();
         for (const person of this.#reference.provisional.keys())
           if (isCertain && contentsOf(list).get(person)?.length) run.provided.add(person);
         const gone = this.#reference.accept(listId, list, asks, this.#insurer.servedAs.get(listId) ?? 0);
@@ -371,6 +376,7 @@ class Driver {
         if (!this.#world.hasCallsInFlight) this.#unfinished.clear();
         return;
       case 'reopened':
+        run.provided.clear(); // the insurer has answered 410 about some of them since
         this.#unfinishedHeld.clear();
         return;
       case 'listUnchanged': {
@@ -526,8 +532,10 @@ class Driver {
     const runner = this.#runner;
     const patientRef = world.refOf(person);
     const syncId = `sync-${world.runSuffix}-${this.#syncs}`;
-    const work = (async function* (): Work<PatientSynced> {
-      while (!(await world.inquire(patientRef))) yield; // until the removal has ended
+    const carryOutSync = async function* (): Work<PatientSynced> {
+      yield;
+      sync.standing = await world.inquire(patientRef);
+      if (sync.standing === undefined) return { outcome: 'gone' }; // the API refuses the request
       const synced = yield* syncPatient(runner, patientRef, syncId, 'person');
       if (synced.outcome === 'not-insured' || synced.outcome === 'unknown')
         yield* runner.run('removePatient', {
@@ -536,12 +544,12 @@ class Driver {
           ...(synced.outcome === 'unknown' && { unknownIn: syncId }),
         });
       return synced;
-    })();
-    const sync = {
+    };
+    const sync: OnDemand & InProgress = {
       name: `syncOnDemand ${person}`,
       person,
       overlaps: false,
-      work,
+      work: carryOutSync(),
       hasBegun: false,
       end: ({ outcome }: PatientSynced) => this.#endOnDemand(sync, outcome),
     };
@@ -565,7 +573,7 @@ class Driver {
   }
 
   /** Takes note of the records that a sync has stored. They make a provisional patient of somebody who is not stored. */
-  #provide({ person, overlaps }: OnDemand): void {
+  #provide({ person, overlaps, standing }: OnDemand): void {
     const { tables, uncertain, provisional } = this.#reference;
     const answer = this.#storedAnswers.get(person) ?? 0;
     const before = uncertain.get(person);
@@ -574,7 +582,7 @@ class Driver {
       else uncertain.set(person, new Set([...before].map((content) => content ?? 'provisional')));
       return;
     }
-    if (tables.has(person) && !provisional.has(person)) return;
+    if (standing === 'listed' || (tables.has(person) && !provisional.has(person))) return;
     this.#reference.provide(person, { answer, isSettled: !overlaps });
     if (overlaps && answer < this.#lastApplied) this.#reference.mayBe(person, undefined); // that list may have removed them
   }
@@ -737,11 +745,12 @@ class Driver {
   /** Nobody stays pending or reported without a reason. */
   #checkCareStates(
     { outcomes, state }: ActiveRun,
-    patients: ReadonlyMap<number, { readonly careState: string }>,
+    patients: ReadonlyMap<number, Pick<StoredPerson, 'content' | 'careState'>>,
   ): void {
-    for (const [person, { careState }] of patients) {
+    for (const [person, { content, careState }] of patients) {
       const outcome = outcomes.get(person);
       if (outcome?.startsWith('on demand')) continue;
+      if (content === 'provisional' && this.#hasLeftovers) continue; // a late attempt of a sync may have received a 410
       if (careState === 'pending' && outcome !== 'exhausted')
         this.#break(`person ${person} is pending after ${outcome}`);
       if (careState === 'reported-not-insured' && outcome !== 'held' && !state.hasListFailed)

@@ -7,7 +7,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
-import type { CareState } from '../../core/domain/patient.ts';
+import type { CareState, Standing } from '../../core/domain/patient.ts';
 import { shards } from '../../core/domain/shard.ts';
 import { type Bucket, listKeys } from '../../core/stores/objects.ts';
 import { storesOver } from '../../core/stores/open-stores.ts';
@@ -157,9 +157,11 @@ export class EmulatedWorld implements World {
   advance(ms: number): void {
     this.#nowMs += ms;
   }
-  inquire = async (patientRef: string): Promise<boolean> => {
+  inquire = async (patientRef: string): Promise<Standing | undefined> => {
+    const { patients } = this.#stores;
     const kvnr = this.#people[this.personOf(patientRef)]?.kvnr;
-    return kvnr !== undefined && (await this.#stores.patients.inquire(patientRef, kvnr));
+    if (kvnr === undefined || !(await patients.inquire(patientRef, kvnr))) return undefined;
+    return (await patients.readLastSync(patientRef))?.standing;
   };
   refOf = (person: number): string => this.#people[person]?.patientRef ?? '';
   personOf = (patientRef: string): number => this.#persons.get(patientRef) ?? -1;

@@ -1,7 +1,7 @@
 import type { DiffedList, ListCounts, ListedEntry, ShardLine } from '../../core/domain/diff.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { zeroLineUse } from '../../core/domain/line.ts';
-import type { CareState } from '../../core/domain/patient.ts';
+import type { CareState, Standing } from '../../core/domain/patient.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { shardIndexesIn, shardOf, shardSetOf, shards } from '../../core/domain/shard.ts';
 import { type ActivityName, type AnswerOf, FinalFailure, type InputOf, type Work } from './commands.ts';
@@ -147,14 +147,15 @@ export class MemoryWorld implements World {
     return this.#log;
   }
 
-  async inquire(ref: string): Promise<boolean> {
+  async inquire(ref: string): Promise<Standing | undefined> {
     const item = this.#items.get(ref);
-    if (item?.state === 'removing') return false;
-    if (item?.state === 'stored' || item?.state === 'inquiry') return true;
+    if (item?.state === 'removing') return undefined;
+    if (item?.state === 'stored') return item.content === undefined ? 'provisional' : 'listed';
+    if (item?.state === 'inquiry') return 'inquiry';
     const next = (item?.revision ?? 0) + 1;
     const content = undefined;
     this.#items.set(ref, { state: 'inquiry', content, careState: 'pending', revision: next, incarnation: next });
-    return true;
+    return 'inquiry';
   }
 
   #isStored = (ref: string): boolean => isSyncable(this.#items.get(ref));
@@ -450,7 +451,8 @@ export class MemoryWorld implements World {
           const now = items.get(patientRef);
           const reportedBy = now?.state !== 'tombstone' && now?.revision === revision ? now.notInsured : undefined;
           if (reportedBy === undefined) throw new FinalFailure(isSyncable(now) ? 'PatientChanged' : 'PatientGone');
-          if (syncId.startsWith('sync-') && reportedBy !== syncId) throw new FinalFailure('PatientReported');
+          if (syncId.startsWith('sync-') && reportedBy !== syncId && item.content !== undefined)
+            throw new FinalFailure('PatientReported');
           throw new FinalFailure('PatientNotInsured', seen);
         };
         const seen = { revision, ...(careVersion !== undefined && { careVersion }) };

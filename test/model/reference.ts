@@ -22,6 +22,8 @@ export class Reference {
   readonly uncertain = new Map<number, ReadonlySet<Content | undefined>>();
   /** the people that an approval removes, by the question */
   readonly questions = new Map<string, Set<number>>();
+  /** the provisional patients whom an approval may remove, by the question */
+  readonly perhapsRemoved = new Map<string, ReadonlySet<number>>();
   /** removals that the access log must have, as `{person} removal:{listId}` */
   readonly removals = new Set<string>();
   /** what lists have stored and changed, as `{person} import:{listId}` and `{person} change:{listId}` */
@@ -60,17 +62,20 @@ export class Reference {
       else this.#listedBy.delete(person);
     }
     const absent = [...this.tables.keys()].filter((person) => !contents.has(person));
-    for (const person of absent) {
+    const perhapsGone = absent.filter((person) => {
       const known = this.provisional.get(person);
-      if (known && !known.isSettled && known.answer < answer) this.mayBe(person, undefined);
-    }
+      return known !== undefined && !known.isSettled && known.answer < answer;
+    });
+    if (!asks) for (const person of perhapsGone) this.mayBe(person, undefined);
     const gone = absent.filter((person) => {
       const known = this.provisional.get(person);
       return known === undefined || (known.isSettled && known.answer < answer);
     });
     const certain = gone.filter((person) => !this.uncertain.has(person) && !this.provisional.has(person));
     this.questions.clear();
+    this.perhapsRemoved.clear();
     if (asks) this.questions.set(listId, new Set(gone));
+    if (asks) this.perhapsRemoved.set(listId, new Set(perhapsGone));
     else for (const person of gone) this.remove(person, listId);
     return certain;
   }
@@ -79,7 +84,12 @@ export class Reference {
   decide(listId: string, decision: 'approve' | 'reject'): void {
     const people = this.questions.get(listId) ?? [];
     this.questions.delete(listId);
-    if (decision === 'approve') for (const person of people) this.remove(person, listId);
+    if (decision === 'reject') return;
+    for (const person of people)
+      if (this.uncertain.get(person)?.has('provisional'))
+        this.mayBe(person, undefined); // perhaps since the question
+      else this.remove(person, listId);
+    for (const person of this.perhapsRemoved.get(listId) ?? []) this.mayBe(person, undefined);
   }
 
   /** Keeps a person after a 410 for a question. */
@@ -101,6 +111,7 @@ export class Reference {
     this.tables.delete(person);
     this.provisional.delete(person);
     this.uncertain.delete(person);
+    for (const people of this.questions.values()) people.delete(person);
   }
 
   /** Takes note that also this may be stored of a person. */
@@ -134,6 +145,7 @@ export class Reference {
       this.#listedBy.delete(person);
     }
     this.uncertain.clear();
+    for (const [person, known] of this.provisional) this.provisional.set(person, { ...known, isSettled: true });
   }
 }
 
