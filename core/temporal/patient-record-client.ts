@@ -50,10 +50,13 @@ export interface PatientRecordClient {
   /**
    * Returns the last sync that was requested; with the state `not-insured` or `unknown` if the patient or the inquiry has been
    * removed since and the sync has stored nothing.
-   * @returns undefined if the patient is unknown; without `lastSync` before the first request
+   * @returns undefined if the patient is unknown; without `lastSync` before the first request; `isProvisional`: care records
+   *   are stored of somebody whom no list has named
    * @throws AccessLogError `unavailable`
    */
-  readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
+  readLastSync(
+    patientRef: string,
+  ): Promise<{ readonly lastSync?: LastSync; readonly isProvisional?: boolean } | undefined>;
   /**
    * Stores an access entry through the workflow, or directly if Temporal does not answer in time.
    * @throws PatientRecordError `access-log-unavailable`
@@ -165,8 +168,9 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
 
     async readLastSync(patientRef) {
       const known = await stores.patients.readLastSync(patientRef);
-      if (known?.lastSync !== undefined) return { lastSync: known.lastSync };
-      if (known !== undefined && known.standing !== 'inquiry') return {};
+      const { lastSync: marker, standing = 'inquiry' } = known ?? {};
+      if (marker !== undefined || standing !== 'inquiry')
+        return { ...(marker && { lastSync: marker }), ...(standing === 'provisional' && { isProvisional: true }) };
       const lastSync = await syncThatRemoved(patientRef, stores);
       return lastSync && { lastSync };
     },

@@ -251,8 +251,13 @@ export const lastSync = z
     error: z.string().optional(),
   })
   .meta({ id: 'LastSync' });
+const provisional = z.literal(true).optional().meta({
+  description:
+    'Somebody has asked for the care records of a person who is not on the list yet. The master data come with the next list.',
+});
 export const syncNow = lastSync
   .extend({
+    provisional,
     line: z.object({ state: lineState }).optional().meta({
       description:
         'Only for a sync in progress, which waits while the line is paused. Absent if the line could not be read.',
@@ -308,10 +313,7 @@ export const patient = z.object({
   patient: z.looseObject({}).meta({
     description: 'Master data as the insurer sent them, with every field. Of a provisional patient only `kvnr`.',
   }),
-  provisional: z.literal(true).optional().meta({
-    description:
-      'The person was not on the last list, and somebody has asked for their care records. The master data come with the next list.',
-  }),
+  provisional,
   careRecords: z.array(z.union([linkedCareRecord, careRecord])),
   lastSync: lastSync.optional(),
   nextToken: nextToken.optional(),

@@ -372,6 +372,14 @@ class Driver {
           this.#break(`removals without a question, although ${unreadable} entries may be anybody's`);
         return;
       }
+      case 'counted': {
+        const [person] = this.#reference.provisional.keys();
+        const isUnchanged = before.step.name === 'counting' && before.step.list === 'unchanged';
+        const isCertain = this.#reference.uncertain.size === 0 && this.#onDemand.size === 0;
+        if (isUnchanged && person !== undefined && isCertain && run.state.step.name !== 'listing')
+          this.#break(`person ${person} is provisional, and the run goes on without the whole list`);
+        return;
+      }
       case 'begun':
         if (!this.#world.hasCallsInFlight) this.#unfinished.clear();
         return;

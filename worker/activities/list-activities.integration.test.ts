@@ -143,7 +143,7 @@ test('a first list is stored completely: entries as sent, invalid ones as issues
     await run(
       async () => await world.activities.applyList({ insurerId, listId, shardParts: split.shardParts, ...allShards }),
     );
-  const counts = { listed: 31, new: 31, changed: 0, unchanged: 0, gone: 0, stored: 0 };
+  const counts = { listed: 31, new: 31, changed: 0, unchanged: 0, gone: 0, stored: 0, goneProvisional: 0 };
   expect(await apply()).toEqual(counts);
   expect(await apply()).toEqual(counts); // like an attempt after one whose result was lost
   for (const index of range(0, 30))
@@ -293,7 +293,7 @@ test('a list with several parts per shard and large entries is stored completely
 test('an attempt continues at the first shard that the previous attempt had not finished', async () => {
   const world = newWorld();
   const { listId } = await world.receive('[]');
-  const counts = { listed: 7, new: 7, changed: 0, unchanged: 0, gone: 0, stored: 0 };
+  const counts = { listed: 7, new: 7, changed: 0, unchanged: 0, gone: 0, stored: 0, goneProvisional: 0 };
   const environment = new MockActivityEnvironment({ heartbeatDetails: { nextShard: 254, counts } });
   const heartbeats: unknown[] = [];
   environment.on('heartbeat', (details: unknown) => heartbeats.push(details));
