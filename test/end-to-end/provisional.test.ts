@@ -25,16 +25,24 @@ const lookUp = async (kvnr: string) => (await call('lookUpPatient', { body: { kv
 async function syncToEnd(kvnr: string) {
   const { status, json } = await request(kvnr);
   expect([status, json?.patientRef]).toEqual([202, day.refOf(kvnr)]);
-  const readSync = async () => await call('readLastSync', { params: { patientRef: json.patientRef } });
-  await expect
-    .poll(async () => {
-      const { status: found, json: sync } = await readSync(); // 404 while the inquiry is being removed
-      return found === 200 && !isInProgress(sync);
-    })
-    .toBe(true);
-  const sync = (await readSync()).json;
+  const sync = await endOf(json);
   expect(sync).toMatchObject({ syncId: json.syncId, finishedAt: expect.any(String) });
   return sync;
+}
+
+/** Resolves with the last sync of a person once it has ended. */
+async function endOf({ patientRef }: { readonly patientRef: string }) {
+  const readSync = async () => await call('readLastSync', { params: { patientRef } });
+  await expect
+    .poll(
+      async () => {
+        const { status, json } = await readSync(); // 404 while the inquiry is being removed
+        return status === 200 && !isInProgress(json) ? 'ended' : JSON.stringify(json);
+      },
+      { timeout: 20_000 },
+    )
+    .toBe('ended');
+  return (await readSync()).json;
 }
 
 async function logOf(kvnr: string) {
@@ -138,7 +146,7 @@ test('the next list that lacks a provisional patient removes them without a ques
 test('a list that was requested before the sync leaves a provisional patient alone', async () => {
   const kvnr = day.insurer.world.kvnrAt(patients + 2);
   day.insurer.nextDay({ changed: 1 });
-  day.insurer.setFaults({ latencyMs: 2_000 });
+  day.insurer.setFaults({ latencyMs: 1_000 });
   day.insurer.resetLog();
   await day.sync.start();
   await day.insurer.until(({ inFlight }) => inFlight === 1);
@@ -146,8 +154,8 @@ test('a list that was requested before the sync leaves a provisional patient alo
   expect(asked.status).toBe(202);
   day.insurer.setFaults({ latencyMs: 2 });
   await day.ended();
-  const patientRef = day.refOf(kvnr);
-  await expect.poll(async () => (await read(patientRef)).json?.provisional).toBe(true);
+  expect(await endOf(asked.json)).toMatchObject({ state: 'completed', provisional: true });
+  expect((await read(asked.json.patientRef)).json).toMatchObject({ provisional: true });
   const progress = await day.runToEnd(); // the list has not changed
   expect(progress.patients).toMatchObject({ removed: 1 });
   expect(await remainsOf(kvnr)).toEqual([]);
@@ -161,9 +169,11 @@ test('somebody who has left comes back at the desk', async () => {
   expect(await lookUp(kvnr)).toBe(404);
   expect(await syncToEnd(kvnr)).toMatchObject({ state: 'not-insured' });
   day.insurer.firstDay();
+  await day.line.pause({ operator: 'olga', reason: 'so that all three come during the sync' });
   const states = await Promise.all([request(kvnr), request(kvnr), request(kvnr)]);
   expect(new Set(states.map(({ json }) => json.syncId)).size).toBe(1);
-  await expect.poll(async () => (await read(day.refOf(kvnr))).json?.provisional).toBe(true);
+  await day.line.resume({ operator: 'olga', reason: 'they have come' });
+  expect(await endOf({ patientRef: day.refOf(kvnr) })).toMatchObject({ state: 'completed', provisional: true });
   await day.runToEnd();
   expect((await read(day.refOf(kvnr))).json.patient).toMatchObject({ kvnr, familyName: expect.any(String) });
   expect(await remainsOf(day.insurer.world.kvnrAt(5_000))).toEqual([]);
