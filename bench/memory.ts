@@ -15,8 +15,9 @@ import type { PatientListReference } from '../core/contract/line-activities.ts';
 import type { PayloadReference } from '../core/contract/payload-reference.ts';
 import type { ListCounts } from '../core/domain/diff.ts';
 import { isKvnr } from '../core/domain/kvnr.ts';
+import { shards as shardNames } from '../core/domain/shard.ts';
 import { type ListsStore, linesOf } from '../core/stores/lists.ts';
-import type { ListedPatient, ShardItem } from '../core/stores/patients.ts';
+import type { ListedPatient, Shard, ShardItem } from '../core/stores/patients.ts';
 import type { ApplyListDeps } from '../worker/activities/apply-list.ts';
 import type { ChangedKvnrsDeps } from '../worker/activities/changed-kvnrs.ts';
 import { createListActivities } from '../worker/activities/list-activities.ts';
@@ -143,11 +144,15 @@ async function openFilePatients(folder: string): Promise<ApplyListDeps['patients
     );
     await appendFile(join(table, patients[0]?.patientRef.slice(0, 2) ?? ''), `${lines.join('\n')}\n`);
   };
+  const readShard = async (shard: string): Promise<Shard> => {
+    const text = await readFile(join(table, shard), 'utf8').catch(() => '');
+    const lines = text.split('\n').filter((line) => line !== '');
+    return { stored: lines.map((line) => JSON.parse(line) as ShardItem), unlisted: [], removed: [] };
+  };
   return {
-    async readShard(shard) {
-      const text = await readFile(join(table, shard), 'utf8').catch(() => '');
-      const lines = text.split('\n').filter((line) => line !== '');
-      return { stored: lines.map((line) => JSON.parse(line) as ShardItem), removed: [] };
+    readShard,
+    async *readSegment(segment, segments) {
+      for (const [index, shard] of shardNames.entries()) if (index % segments === segment) yield await readShard(shard);
     },
     storeNew: async (patients, listId) => await store(patients, { listId, as: 'new' }),
     storeChanged: async (patients, listId) => await store(patients, { listId, as: 'changed' }),

@@ -12,6 +12,7 @@ const problemsOfAChange = ['care-records-changed', 'document-unknown'];
 interface Page {
   readonly patient: object;
   readonly careRecords: readonly (CareRecord | LinkedRecord)[];
+  readonly provisional?: true;
   readonly lastSync?: LastSync;
   readonly nextToken?: string;
 }
@@ -32,7 +33,7 @@ interface LinkedRecord extends Link {
 
 /**
  * Reads a patient with all care records and the content of all documents. Returns the JSON text
- * `{patient, careRecords, lastSync?}`, in which everything is exactly as the insurer sent it.
+ * `{patient, provisional?, careRecords, lastSync?}`, in which everything is exactly as the insurer sent it.
  * @throws ApiError
  */
 export async function patientText(api: Api, patientRef: string): Promise<string> {
@@ -68,7 +69,8 @@ async function readWhole(api: Api, patientRef: string): Promise<string> {
   if (first === undefined) throw new Error('the API answered without a page');
   const lastSync = first.lastSync === undefined ? '' : `,\n"lastSync": ${JSON.stringify(first.lastSync)}`;
   const texts = records.map((record) => `\n${printLossless(record)}`).join(',');
-  return `{\n"patient": ${printLossless(first.patient)},\n"careRecords": [${texts}]${lastSync}\n}\n`;
+  const provisional = first.provisional ? `\n"provisional": true,` : '';
+  return `{\n"patient": ${printLossless(first.patient)},${provisional}\n"careRecords": [${texts}]${lastSync}\n}\n`;
 }
 
 const linksIn = (documents: NonNullable<CareRecord['documents']>): LinkedRecord['documents'] =>

@@ -116,7 +116,8 @@ async function confirm(question: string, wanted: string): Promise<void> {
 async function refetch({ patients, syncRuns }: Stores, insurerId: string): Promise<void> {
   let pending = 0;
   await forEachParallel(shards, parallelShards, async (shard) => {
-    for (const { patientRef } of (await patients.readShard(shard)).stored) {
+    const { stored, unlisted } = await patients.readShard(shard);
+    for (const { patientRef } of [...stored, ...unlisted.filter(({ standing }) => standing === 'provisional')]) {
       await patients.setCareState(patientRef, 'pending');
       pending += 1;
     }

@@ -152,6 +152,7 @@ const worldOptionNames = [
   'malformedEntries',
   'notInsuredShare',
   'unknownShare',
+  'newlyInsured',
   'largeDocuments',
   'largeDocumentBytes',
   'largeRecords',

@@ -24,6 +24,8 @@ export interface WorldOptions {
   notInsuredShare?: number;
   /** Share of the listed patients whose care records are answered with 404. */
   unknownShare?: number;
+  /** Number of people who are insured, and come to the list only with the next `new` ones. */
+  newlyInsured?: number;
   /** Number of patients with one document of `largeDocumentBytes`. */
   largeDocuments?: number;
   largeDocumentBytes?: number;
@@ -114,7 +116,7 @@ export class World {
   }
 
   careKind(kvnr: string): CareKind {
-    const index = this.#knownIndex(kvnr);
+    const index = this.#insuredIndex(kvnr);
     if (index === undefined) return '404';
     if (this.#roster.gone.has(index)) return '410';
     if (isEvery(index, this.options.notInsuredShare, 0.5)) return '410';
@@ -123,7 +125,7 @@ export class World {
 
   /** Returns the body of the care-records answer, or undefined for an unknown KVNR. */
   careRecords(kvnr: string): string | undefined {
-    const index = this.#knownIndex(kvnr);
+    const index = this.#insuredIndex(kvnr);
     if (index === undefined) return undefined;
     const { largeDocuments, largeDocumentBytes, largeRecords, patients } = this.options;
     return careAnswer(this.#entrySeed, kvnr, index, this.#versionOf(index), {
@@ -134,7 +136,7 @@ export class World {
 
   /** Returns the opaque tag of one patient's answer, without quotes. */
   careTag(kvnr: string): string {
-    return `care-${hash32(this.#entrySeed, kvnr, this.#versionOf(this.#knownIndex(kvnr) ?? -1)).toString(36)}`;
+    return `care-${hash32(this.#entrySeed, kvnr, this.#versionOf(this.#insuredIndex(kvnr) ?? -1)).toString(36)}`;
   }
 
   /** Returns the KVNR of another patient, for the fault `wrong-patient`. */
@@ -182,9 +184,16 @@ export class World {
     }
   }
 
+  /** Returns the index of somebody who is or was on the list. */
   #knownIndex(kvnr: string): number | undefined {
-    const index = indexOf(kvnr, this.#kvnrOffset);
+    const index = this.#insuredIndex(kvnr);
     return index !== undefined && index < this.#roster.enrolled ? index : undefined;
+  }
+
+  #insuredIndex(kvnr: string): number | undefined {
+    const index = indexOf(kvnr, this.#kvnrOffset);
+    const { enrolled } = this.#roster;
+    return index !== undefined && index < enrolled + this.options.newlyInsured ? index : undefined;
   }
 
   #versionOf(index: number): number {
@@ -297,6 +306,7 @@ function withDefaults(options: WorldOptions): Required<WorldOptions> {
     malformedEntries: isTiny ? 0 : malformationKinds + Math.floor(patients / 10_000),
     notInsuredShare: 0.02,
     unknownShare: 0.01,
+    newlyInsured: 0,
     largeDocuments: isTiny ? 0 : 2,
     largeDocumentBytes: 2_000_000,
     largeRecords: isTiny ? 0 : 1,

@@ -22,7 +22,9 @@ export function addPatientCommands(program: Command): void {
 
   program
     .command('sync')
-    .description('request fresh care records, and show the progress; the request stays valid if you end the command')
+    .description(
+      'request fresh care records, and show the progress; the request stays valid if you end the command. With a KVNR, the person need not be on the list yet',
+    )
     .addArgument(patientArgument())
     .action(async (argument: string | undefined) => {
       const api = findApi(process.env, 'clinician');
@@ -32,11 +34,14 @@ export function addPatientCommands(program: Command): void {
       sayTimed(`${requested.state}: it will be done even if you end this command`);
       if (requested.line?.state === 'paused')
         for (const each of [...pauseLines(requested.line), '  the sync waits until then']) say(each);
-      const { state, error } = await watchSync(api, requested, () => sayTimed('running'));
+      const { state, error, provisional } = await watchSync(api, requested, () => sayTimed('running'));
       if (state === 'not-insured')
-        throw new CommandError('notFound', 'no longer insured: the patient is removed, with all care records');
+        throw new CommandError('notFound', 'not or no longer insured (410): nothing is stored but the access log');
+      if (state === 'unknown')
+        throw new CommandError('notFound', 'unknown to the insurer (404): nothing is stored but the access log');
       if (state === 'failed') throw new CommandError('failed', `the sync has failed: ${error}`);
       sayTimed('completed: the stored care records are fresh');
+      if (provisional) say('provisional: the person is not on the list yet; master data come with the next list');
     });
 }
 
@@ -44,6 +49,7 @@ type RequestedSync = Pick<LastSync, 'syncId' | 'state' | 'requestedAt'> & {
   readonly patientRef: string;
   readonly line?: LineStatus;
 };
+type SyncNow = LastSync & { readonly provisional?: boolean };
 
 /** The interval grows, because each poll is an entry in the patient's access log. */
 const firstPollIntervalMs = 300;
@@ -51,13 +57,13 @@ const maxPollIntervalMs = 10_000;
 const maxUnknownAnswers = 8;
 
 /** Waits until a sync ends. @returns its result, or that of a newer sync, which covers it */
-async function watchSync(api: Api, { patientRef, state }: RequestedSync, onRunning: () => void): Promise<LastSync> {
+async function watchSync(api: Api, { patientRef, state }: RequestedSync, onRunning: () => void): Promise<SyncNow> {
   let isRunning = state === 'running';
   let unknownAnswers = 0;
   for (let waitMs = firstPollIntervalMs; ; waitMs = Math.min(waitMs * 1.5, maxPollIntervalMs)) {
     await sleep(waitMs);
     try {
-      const lastSync = await api.get<LastSync>(`/patients/${patientRef}/sync`);
+      const lastSync = await api.get<SyncNow>(`/patients/${patientRef}/sync`);
       if (!isInProgress(lastSync)) return lastSync;
       if (lastSync.state === 'running' && !isRunning) onRunning();
       isRunning ||= lastSync.state === 'running';

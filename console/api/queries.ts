@@ -169,6 +169,15 @@ export function useLookup() {
   });
 }
 
+/** Requests a sync of somebody who is not stored. */
+export function useAskInsurer() {
+  const { api } = useConnection();
+  return useMutation({
+    mutationFn: async (kvnr: string) => await api.post<RequestedSync>('/patient-syncs', { kvnr }),
+    gcTime: 0, // removes the KVNR from memory after the answer
+  });
+}
+
 export interface AccessLogFilter {
   readonly who?: string;
   readonly role?: string;

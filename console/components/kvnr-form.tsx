@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { FieldError, Form, Input, Label, Text, TextField } from 'react-aria-components';
 import { isKvnr } from '../../core/domain/kvnr.ts';
-import { isProblem, useLookup } from '../api/queries.ts';
+import { isProblem, useAskInsurer, useLookup } from '../api/queries.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { Button } from './button.tsx';
 import { Notice, Problem } from './notice.tsx';
@@ -20,13 +20,16 @@ interface KvnrFormProps {
   onFound(patientRef: string): void;
   /** The message if no patient has this number. */
   readonly unknown: string;
+  /** Whether the insurer can be asked about somebody who is not stored. */
+  readonly canAsk?: boolean;
 }
 
 /** Finds a patient by KVNR. The KVNR is sent only in a request body, and is not kept after the answer. */
-export function KvnrForm({ onFound, unknown }: KvnrFormProps) {
+export function KvnrForm({ onFound, unknown, canAsk = false }: KvnrFormProps) {
   const { t } = useLocale();
   const [kvnr, setKvnr] = useState('');
   const lookup = useLookup();
+  const ask = useAskInsurer();
   const inputState = inputStateOf(kvnr);
   const hints = {
     empty: undefined,
@@ -52,6 +55,7 @@ export function KvnrForm({ onFound, unknown }: KvnrFormProps) {
           onChange={(text) => {
             setKvnr(text.replace(/\s/g, '').toUpperCase());
             lookup.reset();
+            ask.reset();
           }}
           maxLength={14}
           isInvalid={inputState === 'shape' || inputState === 'check'}
@@ -73,7 +77,25 @@ export function KvnrForm({ onFound, unknown }: KvnrFormProps) {
           {t.patient.find}
         </Button>
       </Form>
-      {isUnknown ? <Notice kind="warning">{unknown}</Notice> : <Problem error={lookup.error} />}
+      {isUnknown ? (
+        <Notice kind="warning">
+          <span>{unknown}</span>
+          {canAsk && (
+            <>
+              <span>{t.patient.askHint}</span>
+              <Button
+                isPending={ask.isPending}
+                onPress={() => ask.mutate(kvnr, { onSuccess: ({ patientRef }) => onFound(patientRef) })}
+              >
+                {t.patient.ask}
+              </Button>
+            </>
+          )}
+        </Notice>
+      ) : (
+        <Problem error={lookup.error} />
+      )}
+      <Problem error={ask.error} />
     </>
   );
 }

@@ -332,6 +332,11 @@ export const de = {
     kvnrGood: 'Die Prüfziffer stimmt.',
     find: 'Suchen',
     unknown: 'Zu dieser Nummer ist kein Patient gespeichert.',
+    ask: 'Krankenkasse fragen',
+    askHint:
+      'Ist die Person neu versichert, steht sie noch nicht auf der Liste. Fragen Sie die Krankenkasse nach ihren Versorgungen. Die Anfrage wird protokolliert.',
+    provisional: 'Noch nicht auf der Liste',
+    provisionalHint: 'Die Stammdaten kommen mit der nächsten Liste. Bis dahin sind nur die Versorgungen gespeichert.',
     gone: 'Dieser Patient ist nicht oder nicht mehr gespeichert.',
     ref: 'Pseudonym',
     another: 'Anderen Patienten suchen',
@@ -373,12 +378,14 @@ export const de = {
       completed: 'abgeschlossen',
       failed: 'fehlgeschlagen',
       'not-insured': 'nicht mehr versichert',
+      unknown: 'unbekannt',
     },
     by: (who: string, when: string) => `Angefordert von ${who}, ${when}`,
     finished: (when: string) => `Beendet: ${when}`,
     why: (error: string) => `Grund: ${error}`,
     notInsured:
       'Dieser Patient ist nicht mehr bei der Krankenkasse versichert. Stammdaten und alle Versorgungen werden entfernt.',
+    unknown: 'Die Krankenkasse kennt diese Nummer nicht. Gespeichert bleibt nur das Zugriffsprotokoll.',
   },
 
   log: {
@@ -450,6 +457,7 @@ export const de = {
     forbidden: 'Ihre Rolle ist dazu nicht berechtigt.',
     'not-found': 'Der Dienst kennt diese Funktion nicht. Bitte laden Sie die Seite neu.',
     'patient-unknown': 'Dieser Patient ist nicht gespeichert.',
+    'patient-being-removed': 'Dieser Patient wird gerade entfernt. Bitte versuchen Sie es später noch einmal.',
     'no-sync-yet': 'Bisher hat niemand einen Abgleich angefordert.',
     'payload-unreadable': 'Dieser Inhalt kann nicht entschlüsselt werden.',
     'document-unknown': 'Dieses Dokument gibt es nicht mehr. Bitte laden Sie die Akte neu.',

@@ -317,6 +317,11 @@ export const en: Messages = {
     kvnrGood: 'The check digit is correct.',
     find: 'Find',
     unknown: 'No patient is stored under this number.',
+    ask: 'Ask the insurer',
+    askHint:
+      'A newly insured person is not on the list yet. Ask the insurer for their care records. The request is recorded.',
+    provisional: 'Not on the list yet',
+    provisionalHint: 'The master data come with the next list. Until then, only the care records are stored.',
     gone: 'This patient is not stored, or no longer stored.',
     ref: 'Pseudonym',
     another: 'Find another patient',
@@ -357,12 +362,14 @@ export const en: Messages = {
       completed: 'completed',
       failed: 'failed',
       'not-insured': 'no longer insured',
+      unknown: 'unknown',
     },
     by: (who, when) => `Requested by ${who}, ${when}`,
     finished: (when) => `Finished: ${when}`,
     why: (error) => `Reason: ${error}`,
     notInsured:
       'This patient is no longer insured with this insurer. The master data and all care records will be removed.',
+    unknown: 'The insurer does not know this number. Only the access log is kept.',
   },
 
   log: {
@@ -434,6 +441,7 @@ export const en: Messages = {
     forbidden: 'Your role does not permit this.',
     'not-found': 'The service does not know this function. Please reload the page.',
     'patient-unknown': 'This patient is not stored.',
+    'patient-being-removed': 'This patient is being removed. Please try again later.',
     'no-sync-yet': 'Nobody has requested a sync yet.',
     'payload-unreadable': 'This content cannot be decrypted.',
     'document-unknown': 'This document no longer exists. Please reload the record.',

@@ -30,7 +30,7 @@ function workerReasonCodes(): Set<string> {
 }
 
 /** These codes are outcomes, not reasons. */
-const outcomeCodes = ['PatientNotInsured', 'PatientGone'];
+const outcomeCodes = ['PatientNotInsured', 'PatientGone', 'PersonUnknown'];
 /** This code comes from Temporal. */
 const temporalCodes = ['TimeoutFailure'];
 

@@ -43,7 +43,7 @@ function FindPatient() {
     <section className="card" aria-labelledby="find-title">
       <h1 id="find-title">{t.patient.title}</h1>
       <p className="hint">{t.patient.lead}</p>
-      <KvnrForm onFound={(patientRef) => navigateTo('patient', patientRef)} unknown={t.patient.unknown} />
+      <KvnrForm onFound={(patientRef) => navigateTo('patient', patientRef)} unknown={t.patient.unknown} canAsk />
     </section>
   );
 }

@@ -30,6 +30,7 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
   const { t } = useLocale();
   const query = usePatient(patientRef);
   const patient = query.data?.pages[0]?.patient;
+  const isProvisional = query.data?.pages[0]?.provisional ?? false;
   const records = query.data && mergeRecords(query.data.pages);
   const read = useLinkReader(query);
   const isGone = isProblem(query.error, 'patient-unknown');
@@ -47,8 +48,12 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
       ) : (
         <StaleNotice of={[query]} />
       )}
-      {patient && !isGone && <MasterData patient={patient} patientRef={patientRef} />}
-      {query.data && <SyncPanel patientRef={patientRef} known={query.data.pages[0]?.lastSync ?? null} />}
+      {patient && !isGone && <MasterData patient={patient} patientRef={patientRef} isProvisional={isProvisional} />}
+      {query.data ? (
+        <SyncPanel patientRef={patientRef} known={query.data.pages[0]?.lastSync ?? null} />
+      ) : (
+        isGone && <SyncPanel patientRef={patientRef} /> // the insurer may be being asked about somebody who is not stored
+      )}
       {records && !isGone && (
         <section className="card" aria-labelledby="records-title">
           <h2 id="records-title">{t.patient.records}</h2>
@@ -94,7 +99,14 @@ function useLinkReader(patient: ReturnType<typeof usePatient>): ReadLink {
   };
 }
 
-function MasterData({ patient, patientRef }: { readonly patient: InsurerData; readonly patientRef: string }) {
+interface MasterDataProps {
+  readonly patient: InsurerData;
+  readonly patientRef: string;
+  /** there are no master data yet */
+  readonly isProvisional: boolean;
+}
+
+function MasterData({ patient, patientRef, isProvisional }: MasterDataProps) {
   const { t, formats } = useLocale();
   const { kvnr, familyName, givenName, birthDate, gender, address, insuredSince, ...others } = patient;
   const lines = addressLines(address);
@@ -102,15 +114,22 @@ function MasterData({ patient, patientRef }: { readonly patient: InsurerData; re
     <section className="card" aria-labelledby="patient-name">
       <div className="card-head">
         <h1 id="patient-name" className="patient-name">
-          <bdi>{textOf(familyName)}</bdi>, <bdi>{textOf(givenName)}</bdi>
+          {isProvisional ? (
+            t.patient.provisional
+          ) : (
+            <>
+              <bdi>{textOf(familyName)}</bdi>, <bdi>{textOf(givenName)}</bdi>
+            </>
+          )}
         </h1>
         <Button kind="quiet" onPress={() => navigateTo('patient')}>
           {t.patient.another}
         </Button>
       </div>
+      {isProvisional && <Notice kind="info">{t.patient.provisionalHint}</Notice>}
       <dl className="facts">
-        <Fact name={t.patient.born}>{formats.day(textOf(birthDate))}</Fact>
-        <Fact name={t.patient.gender}>{labelFor(t.patient.genders, gender)}</Fact>
+        {!isProvisional && <Fact name={t.patient.born}>{formats.day(textOf(birthDate))}</Fact>}
+        {!isProvisional && <Fact name={t.patient.gender}>{labelFor(t.patient.genders, gender)}</Fact>}
         <Fact name={t.patient.kvnr}>
           <span className="code">{textOf(kvnr)}</span>
         </Fact>

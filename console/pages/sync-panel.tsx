@@ -59,6 +59,8 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
         {isInProgress && request.data?.syncId === sync?.syncId && <Notice kind="good">{t.sync.accepted}</Notice>}
         {isInProgress && sync?.line?.state === 'paused' && <Notice kind="warning">{t.sync.waitsForLine}</Notice>}
         {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
+        {state === 'unknown' && <Notice kind="warning">{t.sync.unknown}</Notice>}
+        {state === 'completed' && sync?.provisional && <Notice kind="info">{t.patient.provisionalHint}</Notice>}
         {state === 'failed' && sync?.error !== undefined && (
           <Notice kind="error">{t.sync.why(describeReason(sync.error, t))}</Notice>
         )}

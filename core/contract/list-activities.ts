@@ -65,4 +65,6 @@ export interface FindChangedKvnrsInput {
 
 export interface ApplyListInput extends RemoveGoneInput {
   readonly shardParts: readonly number[];
+  /** PatientListReference.fetchOrder: provisional patients whose records were fetched later are kept. Absent: all are */
+  readonly fetchOrder?: string;
 }

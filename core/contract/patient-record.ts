@@ -41,7 +41,7 @@ export const recordAccessUpdate = 'recordAccess';
 export interface PatientRecordActivities {
   /**
    * Writes the access entry, then the marker. Returns the answer of the update.
-   * @throws ApplicationFailure non-retryable `PatientUnknown`; `AccessLogUnavailable` retryable
+   * @throws ApplicationFailure non-retryable `PatientUnknown` if there is neither a patient nor an inquiry; `AccessLogUnavailable` retryable
    */
   writeSyncRequest(input: RequestSyncInput): Promise<LastSync>;
   /** Marks a sync as running. Returns false if it has ended or is not the patient's last one, so nothing is to be done. */

@@ -69,8 +69,10 @@ export interface SyncActivities {
 
 export interface RemovePatientInput {
   readonly patientRef: string;
-  /** the revision of the patient when the insurer answered 410; absent in activities that 0.2.0 has scheduled */
+  /** the revision of the patient when the insurer answered 410 or 404; absent in activities that 0.2.0 has scheduled */
   readonly revision?: number;
+  /** the sync for which the insurer has answered 404, about somebody who is not listed */
+  readonly unknownIn?: string;
 }
 
 export interface MarkCareFailedInput {
@@ -122,15 +124,17 @@ export interface ListPendingResult {
 }
 
 export interface PatientCounts {
-  /** without those being removed */
+  /** listed patients, without those being removed */
   readonly stored: number;
+  /** provisional patients, without those being removed; absent if 0.2.0 has counted */
+  readonly provisional?: number;
   /** stored patients whose care state is `pending` */
   readonly pending: number;
   /** the shards that have pending patients, as shardSetOf returns them; absent if 0.2.0 has counted */
   readonly pendingShards?: string;
   /** patients marked as being removed that still exist */
   readonly removing: number;
-  /** stored patients whose care state is `reported-not-insured` */
+  /** listed patients whose care state is `reported-not-insured` */
   readonly reported: number;
 }
 

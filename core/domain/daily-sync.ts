@@ -146,14 +146,19 @@ export type Task =
 
 /** What the workflow carries out. The comment names the event that ends it. */
 export type Command =
-  /** listFetched, listUnchanged or listUnusable */
-  | { readonly do: 'fetchList'; readonly listId: string }
+  /** listFetched, listUnchanged or listUnusable. `isWhole`: also if the list has not changed */
+  | { readonly do: 'fetchList'; readonly listId: string; readonly isWhole?: boolean }
   /** split or listUnusable */
   | { readonly do: 'splitList'; readonly list: PatientListReference }
   /** begun */
   | { readonly do: 'beginList'; readonly listId: string }
   /** applied */
-  | { readonly do: 'applyList'; readonly listId: string; readonly shardParts: readonly number[] }
+  | {
+      readonly do: 'applyList';
+      readonly listId: string;
+      readonly shardParts: readonly number[];
+      readonly fetchOrder?: string;
+    }
   /** taskEnded */
   | { readonly do: 'removeGone'; readonly listId: string }
   /** taskEnded */
@@ -394,8 +399,7 @@ class Draft {
         this.#do({ do: 'beginList', listId: step.list.listId });
         return;
       case 'begun':
-        if (step.name !== 'applying') return;
-        this.#do({ do: 'applyList', listId: step.list.listId, shardParts: step.split.shardParts });
+        if (step.name === 'applying') this.#applyList(step);
         return;
       case 'applied':
         if (step.name === 'applying') this.#takeApplied(step, event);
@@ -404,6 +408,10 @@ class Draft {
       case 'counted':
         if (step.name !== 'counting') return;
         state.stored = event.stored;
+        if (step.list === 'unchanged' && (event.provisional ?? 0) > 0) {
+          this.#list(0, 'whole'); // a list that has not changed says nothing about them
+          return;
+        }
         state.pendingShards = event.pendingShards;
         if (step.list === 'unchanged') state.run = countUnchangedList(state.run, event.stored);
         state.step = { ...step, pending: event.pending, waitsFor: [] };
@@ -538,13 +546,18 @@ class Draft {
     }
   }
 
-  #list(unusableLists: number): void {
+  /** @param whole the list is needed even if it has not changed */
+  #list(unusableLists: number, whole?: 'whole'): void {
     const state = this.#state;
     state.listCount += 1;
     const listId = `${state.run.runId}-${state.listCount}`;
     state.step = { name: 'listing', listId, unusableLists };
     this.#enter('list');
-    this.#do({ do: 'fetchList', listId });
+    this.#do({ do: 'fetchList', listId, ...(whole && { isWhole: true }) });
+  }
+
+  #applyList({ list: { listId, fetchOrder }, split: { shardParts } }: Extract<Step, { name: 'applying' }>): void {
+    this.#do({ do: 'applyList', listId, shardParts, ...(fetchOrder !== undefined && { fetchOrder }) });
   }
 
   #takeUnusable(unusableLists: number): void {
@@ -564,7 +577,7 @@ class Draft {
   ): void {
     const state = this.#state;
     state.run = countList(state.run, counts, split, kvnrChanged);
-    const { gone: removals, stored } = counts;
+    const { gone: removals, stored, goneProvisional = 0 } = counts;
     const { entries, unreadable } = split;
     const recent = recentRemovals + state.run.unapprovedRemovals;
     const reasons = reasonsToAsk({ removals, stored, recentRemovals: recent, entries, unreadable }, state.limits);
@@ -580,7 +593,9 @@ class Draft {
     state.run = countUnapproved(state.run, removals);
     state.step = { name: 'finishing-list' };
     this.#enter('apply');
-    this.#startTask(removals > 0 ? { do: 'removeGone', listId, ...tag } : { do: 'completeList', listId, ...tag });
+    this.#startTask(
+      removals + goneProvisional > 0 ? { do: 'removeGone', listId, ...tag } : { do: 'completeList', listId, ...tag },
+    );
   }
 
   /** Forgets the open questions, because a newer list is there. */

@@ -29,6 +29,8 @@ export interface ListCounts {
   readonly gone: number;
   /** patients that were stored before this list */
   readonly stored: number;
+  /** provisional patients that the list lacks: in none of the other counts. Absent if 0.2.0 has counted */
+  readonly goneProvisional?: number;
 }
 
 export const zeroCounts: ListCounts = { listed: 0, new: 0, changed: 0, unchanged: 0, gone: 0, stored: 0 };
@@ -40,13 +42,30 @@ export const addCounts = (a: ListCounts, b: ListCounts): ListCounts => ({
   unchanged: a.unchanged + b.unchanged,
   gone: a.gone + b.gone,
   stored: a.stored + b.stored,
+  goneProvisional: (a.goneProvisional ?? 0) + (b.goneProvisional ?? 0),
 });
 
-export interface ShardDiff<Stored extends StoredEntry> {
+/** The facts about a provisional patient, or an inquiry, that the diff needs. */
+export interface UnlistedEntry {
+  readonly patientRef: string;
+  /** of a provisional patient: orders the fetch of the records among all requests on the line */
+  readonly careVersion?: string;
+}
+
+/** The list that is compared with the stored patients. */
+export interface DiffedList {
+  readonly listId: string;
+  /** orders the request for the list among all requests on the line; absent: nobody knows */
+  readonly fetchOrder?: string | undefined;
+}
+
+export interface ShardDiff<Stored extends StoredEntry, Unlisted extends UnlistedEntry> {
   /** entries to be stored; entries that an earlier attempt has stored are only counted */
   readonly new: readonly ListedEntry[];
   readonly changed: readonly ListedEntry[];
   readonly gone: readonly Stored[];
+  /** provisional patients who are gone, too */
+  readonly goneProvisional: readonly Unlisted[];
   /** duplicates: valid entries of people who have another valid entry */
   readonly counts: ListCounts & { readonly duplicates: number };
 }
@@ -56,12 +75,15 @@ export interface ShardDiff<Stored extends StoredEntry> {
  * entries, the stored one wins, otherwise the one with the smallest hash. A person with only a quarantined entry is
  * neither gone nor changed. Keeps one entry for each person in memory. Entries that an earlier attempt for this list
  * has stored count as they did then.
+ *
+ * People who are not listed yet count only in `goneProvisional`. Those on the list are new. A provisional patient is gone if
+ * the list lacks them, and was requested after their care records: an older list could not know them.
  */
-export async function diffShard<Stored extends StoredEntry>(
+export async function diffShard<Stored extends StoredEntry, Unlisted extends UnlistedEntry>(
   lines: AsyncIterable<ShardLine> | Iterable<ShardLine>,
-  storedEntries: Iterable<Stored>,
-  listId: string,
-): Promise<ShardDiff<Stored>> {
+  { stored: storedEntries, unlisted }: { readonly stored: Iterable<Stored>; readonly unlisted: readonly Unlisted[] },
+  { listId, fetchOrder = '' }: DiffedList,
+): Promise<ShardDiff<Stored, Unlisted>> {
   const stored = new Map(Array.from(storedEntries, (entry) => [entry.patientRef, entry]));
   const listed = new Map<string, ListedEntry>();
   const present = new Set<string>();
@@ -85,10 +107,14 @@ export async function diffShard<Stored extends StoredEntry>(
     else before[known.listed.listId === listId ? known.listed.as : 'unchanged'] += 1;
   }
   const gone = Array.from(stored.values()).filter(({ patientRef }) => !present.has(patientRef));
+  const goneProvisional = unlisted.filter(
+    ({ patientRef, careVersion }) => !present.has(patientRef) && careVersion !== undefined && careVersion < fetchOrder,
+  );
   return {
     new: fresh,
     changed,
     gone,
+    goneProvisional,
     counts: {
       listed: listed.size,
       new: fresh.length + before.new,
@@ -96,6 +122,7 @@ export async function diffShard<Stored extends StoredEntry>(
       unchanged: before.unchanged,
       gone: gone.length,
       stored: stored.size - before.new,
+      goneProvisional: goneProvisional.length,
       duplicates,
     },
   };

@@ -9,7 +9,8 @@ export type CareState = 'pending' | 'current' | 'failed' | 'reported-not-insured
 
 export interface LastSync {
   readonly syncId: string;
-  readonly state: 'requested' | 'running' | 'completed' | 'failed' | 'not-insured';
+  /** `unknown`, `not-insured`: the insurer has answered 404 or 410, and nothing is stored but the access log */
+  readonly state: 'requested' | 'running' | 'completed' | 'failed' | 'not-insured' | 'unknown';
   readonly requestedBy: string;
   /** ISO 8601 UTC */
   readonly requestedAt: string;
@@ -30,7 +31,12 @@ export interface SeenPatient {
   readonly careVersion?: string;
 }
 
-/** A stored patient. `body` is the insurer's entry as JSON text: every field that it sent, numbers as written. */
+/**
+ * `listed`: a list has named the person; `provisional`: only care records are stored, which a person has asked for;
+ * `inquiry`: the insurer is being asked about somebody who is not stored. An inquiry is no patient.
+ */
+export type Standing = 'listed' | 'provisional' | 'inquiry';
+
 /** A complete answer of the insurer that cannot be stored, and came twice. It is not asked for again on that day. */
 export interface UnusableAnswer {
   /** UTC date, YYYY-MM-DD */
@@ -39,16 +45,18 @@ export interface UnusableAnswer {
   readonly problem: string;
 }
 
+/** A stored patient, or an inquiry. */
 export interface StoredPatient {
   readonly patientRef: string;
   readonly kvnr: Kvnr;
-  readonly body: string;
-  readonly contentHash: string;
+  readonly standing: Standing;
+  /** the insurer's entry as JSON text: every field that it sent, numbers as written; absent unless listed */
+  readonly body?: string;
   readonly careState: CareState;
   readonly careVersion?: string;
   /** grows with each write about the list entry */
   readonly revision: number;
-  /** the revision with which the patient was stored as new: it differs after a removal and a new import */
+  /** the revision with which the patient or the inquiry was stored as new: it differs after a removal and a new import */
   readonly incarnation: number;
   readonly lastSync?: LastSync;
   /** the insurer's last answer about care records that could not be stored */

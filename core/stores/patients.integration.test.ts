@@ -11,7 +11,24 @@ const { patients, careRecords, documents, dynamo, keysUnder } = openEmulatedStor
 const kvnr = 'A123456780' as Kvnr;
 
 /** Returns a shard that no other test uses. Real shards are hexadecimal. */
-const shardsOfTests = ['ga', 'gb', 'gc', 'gd', 'ge', 'gf', 'gg', 'gh', 'gi', 'gj'].values();
+const shardsOfTests = [
+  'ga',
+  'gb',
+  'gc',
+  'gd',
+  'ge',
+  'gf',
+  'gg',
+  'gh',
+  'gi',
+  'gj',
+  'gk',
+  'gl',
+  'gm',
+  'gn',
+  'go',
+  'gp',
+].values();
 const newShard = () => shardsOfTests.next().value ?? '';
 
 const listed = (patientRef: string, body = '{}', contentHash = 'hash'): ListedPatient => ({
@@ -49,8 +66,8 @@ async function countShard(shard: string) {
 
 /** What a list has read of a patient before it writes. */
 async function seenOf(patientRef: string): Promise<ReadonlyMap<string, SeenItem>> {
-  const { stored, removed } = await patients.readShard(shardOf(patientRef));
-  return new Map([...stored, ...removed].map((item) => [item.patientRef, item]));
+  const { stored, unlisted, removed } = await patients.readShard(shardOf(patientRef));
+  return new Map([...stored, ...unlisted, ...removed].map((item) => [item.patientRef, item]));
 }
 
 test('all new patients are stored as pending, and read in order of patientRef, over many pages', async () => {
@@ -182,8 +199,8 @@ test('a discarded version never becomes current, but another one does; the curre
 test('a patient that is being removed is visible only to the removal', async () => {
   const shard = newShard();
   const [patientRef = '', other = ''] = await newPatients(shard, 2);
-  expect(await patients.markRemoving(patientRef, 1)).toEqual({ listId: 'list-1', revision: 1 });
-  expect(await patients.markRemoving(patientRef, 1)).toEqual({ listId: 'list-1', revision: 1 });
+  expect(await patients.markRemoving(patientRef, 1)).toEqual({ storedBy: 'list-1', revision: 1 });
+  expect(await patients.markRemoving(patientRef, 1)).toEqual({ storedBy: 'list-1', revision: 1 });
   expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(false);
   const removing = [{ patientRef, revision: 1 }];
   expect(await countShard(shard)).toEqual({ stored: 1, pending: 1, reported: 0, removing });
@@ -308,7 +325,7 @@ const syncRequest = (syncId: string, requestedAt = '2026-11-24T10:00:00.000Z') =
 
 test('a requested sync is marked, runs and ends; repeating a step changes nothing', async () => {
   const patientRef = await newPatient();
-  expect(await patients.readLastSync(patientRef)).toEqual({});
+  expect(await patients.readLastSync(patientRef)).toEqual({ standing: 'listed' });
   const marker = { ...syncRequest('a'), state: 'requested' };
   for (const _ of [1, 2]) expect(await patients.requestSync(patientRef, syncRequest('a'))).toEqual(marker);
   for (const _ of [1, 2]) expect(await patients.beginSync(patientRef, 'a')).toBe(true);
@@ -321,7 +338,7 @@ test('a requested sync is marked, runs and ends; repeating a step changes nothin
   expect(await patients.beginSync(patientRef, 'a')).toBe(false);
   expect(await patients.requestSync(patientRef, syncRequest('a'))).toEqual(ended);
   expect((await patients.get(patientRef))?.lastSync).toEqual(ended);
-  expect(await patients.readLastSync(patientRef)).toEqual({ lastSync: ended });
+  expect(await patients.readLastSync(patientRef)).toEqual({ standing: 'listed', lastSync: ended });
 });
 
 test('a request during a sync joins it, even if it arrives after the end; a later request is a new sync', async () => {
@@ -340,7 +357,7 @@ test('a request during a sync joins it, even if it arrives after the end; a late
   expect(await patients.requestSync(patientRef, next)).toEqual({ ...next, state: 'requested' });
   expect(await patients.beginSync(patientRef, syncId)).toBe(false);
   await patients.endSync(patientRef, syncId, { state: 'completed', finishedAt: '2026-11-24T10:03:00.000Z' });
-  expect(await patients.readLastSync(patientRef)).toEqual({ lastSync: { ...next, state: 'requested' } });
+  expect(await patients.readLastSync(patientRef)).toMatchObject({ lastSync: { ...next, state: 'requested' } });
 });
 
 test('no sync is promised for an unknown patient, or one that is being removed', async () => {
@@ -357,4 +374,85 @@ test('no sync is promised for an unknown patient, or one that is being removed',
   await patients.deleteRemoving(removing, 1);
   await patients.endSync(removing, 'a', { state: 'completed', finishedAt: '2026-11-24T10:01:00.000Z' });
   expect(await patients.get(removing)).toBeUndefined();
+});
+
+/** Stores an inquiry, and what `readShard` returns of it. */
+async function newInquiry(patientRef = newPatientRef(newShard())) {
+  expect(await patients.inquire(patientRef, kvnr)).toBe(true);
+  await patients.requestSync(patientRef, syncRequest('a'));
+  return { patientRef, seen: await seenOf(patientRef), revision: (await patients.get(patientRef))?.revision ?? 0 };
+}
+const provisionalPatient = async () => {
+  const inquiry = await newInquiry();
+  expect(await patients.activateCareVersion(inquiry.patientRef, '5', inquiry.revision)).toBe(true);
+  return inquiry;
+};
+
+test('an inquiry is no patient: nothing counts, lists or removes it, and a sync can be about it', async () => {
+  const { patientRef } = await newInquiry();
+  const shard = shardOf(patientRef);
+  expect(await countShard(shard)).toMatchObject({ stored: 0, pending: 0, removing: [] });
+  expect(await patients.listPending(shard, undefined, 9)).toEqual([]);
+  expect(await patients.readShard(shard)).toMatchObject({
+    stored: [],
+    unlisted: [{ patientRef, standing: 'inquiry' }],
+    removed: [],
+  });
+  expect(await patients.get(patientRef)).toMatchObject({ kvnr, standing: 'inquiry', lastSync: { syncId: 'a' } });
+  expect(await patients.beginSync(patientRef, 'a')).toBe(true);
+  expect(await patients.inquire(patientRef, kvnr)).toBe(true);
+  expect(await patients.readLastSync(patientRef)).toMatchObject({
+    standing: 'inquiry',
+    lastSync: { state: 'running' },
+  });
+});
+
+test('care records make a provisional patient of an inquiry, and a list that names the person keeps them', async () => {
+  const { patientRef, seen } = await provisionalPatient();
+  expect(await patients.readShard(shardOf(patientRef))).toMatchObject({
+    stored: [],
+    unlisted: [{ patientRef, standing: 'provisional', careVersion: '5' }],
+  });
+  expect(await patients.get(patientRef)).toMatchObject({ standing: 'provisional', careState: 'current' });
+  expect((await patients.get(patientRef))?.body).toBeUndefined();
+  await patients.storeNew([listed(patientRef)], 'list-1', seen); // read before the records came
+  for (const _ of [1, 2]) await patients.storeNew([listed(patientRef)], 'list-1', seen);
+  const named = { standing: 'listed', body: '{}', careState: 'current', careVersion: '5', lastSync: { syncId: 'a' } };
+  expect(await patients.get(patientRef)).toMatchObject(named);
+  expect(await readShard(shardOf(patientRef))).toMatchObject([{ listed: { listId: 'list-1', as: 'new' } }]);
+});
+
+test('a list that names somebody during their inquiry keeps the sync, whose records become current', async () => {
+  const { patientRef, seen, revision } = await newInquiry();
+  await patients.storeNew([listed(patientRef)], 'list-1', seen);
+  expect(await patients.get(patientRef)).toMatchObject({ standing: 'listed', careState: 'pending' });
+  expect(await patients.activateCareVersion(patientRef, '5', revision)).toBe(true);
+  expect(await patients.get(patientRef)).toMatchObject({ careState: 'current', lastSync: { state: 'requested' } });
+  expect(await patients.markRemoving(patientRef, revision)).toBeUndefined(); // after a 404 that came before the list
+});
+
+test('an inquiry ends in a tombstone, over which the next one begins', async () => {
+  const { patientRef, seen, revision } = await newInquiry();
+  expect(await patients.markNotInsured(patientRef, 'a', { revision })).toBe('a');
+  for (const _ of [1, 2])
+    expect(await patients.markRemoving(patientRef, revision)).toEqual({ storedBy: 'a', revision });
+  expect(await patients.inquire(patientRef, kvnr)).toBe(false);
+  expect(await patients.closeVersions(patientRef, revision, '7')).toBe(true);
+  await patients.deleteRemoving(patientRef, revision);
+  expect(await patients.get(patientRef)).toBeUndefined();
+  await expect(patients.storeNew([listed(patientRef)], 'list-1', seen)).rejects.toThrow(PatientChanged);
+  const next = await newInquiry(patientRef);
+  expect(next.revision).toBeGreaterThan(revision);
+  expect(await patients.activateCareVersion(patientRef, '8', revision)).toBe(false); // fetched for the first inquiry
+  expect(await patients.activateCareVersion(patientRef, '7', next.revision)).toBe(false);
+  expect(await patients.activateCareVersion(patientRef, '8', next.revision)).toBe(true);
+  expect(await patients.get(patientRef)).toMatchObject({ standing: 'provisional' });
+});
+
+test('a provisional patient whom a 410 has reported stays so: the sync removes them, not the run', async () => {
+  const { patientRef, revision } = await provisionalPatient();
+  expect(await patients.markNotInsured(patientRef, 'a', { revision, careVersion: '5' })).toBe('a');
+  await patients.reopenReported(shardOf(patientRef), 'question');
+  expect(await patients.get(patientRef)).toMatchObject({ careState: 'reported-not-insured', revision });
+  expect(await patients.markRemoving(patientRef, revision)).toEqual({ storedBy: '5', revision });
 });

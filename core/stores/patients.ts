@@ -12,7 +12,15 @@ import type { PayloadReference } from '../contract/payload-reference.ts';
 import type { Imported } from '../domain/changed-kvnr.ts';
 import { newForDays } from '../domain/changed-kvnr.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
-import type { CareState, LastSync, SeenPatient, StoredPatient, SyncEnd, UnusableAnswer } from '../domain/patient.ts';
+import type {
+  CareState,
+  LastSync,
+  SeenPatient,
+  Standing,
+  StoredPatient,
+  SyncEnd,
+  UnusableAnswer,
+} from '../domain/patient.ts';
 import { shardOf } from '../domain/shard.ts';
 import { sendOptions } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
@@ -28,6 +36,8 @@ const bodyInItemBytes = 300_000;
 const updatesAtOnce = 32;
 /** How long a tombstone is kept. No attempt of an activity that writes a list lives longer. */
 const tombstoneSeconds = newForDays * 24 * 60 * 60;
+/** How long an inquiry is kept that nobody carries out. The line is never paused for that long. */
+const inquirySeconds = 30 * 24 * 60 * 60;
 /** Number of discarded versions that an item remembers one by one. */
 const discardedVersionsMax = 50;
 
@@ -59,9 +69,11 @@ export interface SeenItem {
   readonly bodyParts?: EntryParts;
   /** of a large entry that 0.2.0 has stored */
   readonly bodyRef?: PayloadReference;
+  /** a provisional patient or an inquiry: a list that names the person keeps what is stored */
+  readonly isUnlisted?: boolean;
 }
 
-/** The facts about a stored patient that the diff needs. */
+/** The facts about a listed patient that the diff needs. */
 export interface ShardItem extends SeenItem, PersonMarks {
   readonly patientRef: string;
   readonly contentHash: string;
@@ -69,6 +81,15 @@ export interface ShardItem extends SeenItem, PersonMarks {
   /** the list that stored or changed this item last, so that a repeated diff of the same list counts it the same way */
   readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
   /** the list that lacks this patient, if there is one and no later list contains the patient */
+  readonly goneIn?: string;
+}
+
+/** A provisional patient, or an inquiry. No list has named the person. */
+export interface UnlistedItem extends SeenItem {
+  readonly patientRef: string;
+  readonly standing: Exclude<Standing, 'listed'>;
+  /** of a provisional patient: orders the fetch of the records among all requests on the line */
+  readonly careVersion?: string;
   readonly goneIn?: string;
 }
 
@@ -82,12 +103,14 @@ export interface RemovedItem extends SeenItem, PersonMarks {
 /** What a count of all patients reads of one. */
 export interface CountedPatient extends Pick<ShardItem, 'patientRef' | 'revision' | 'careState'> {
   readonly isBeingRemoved: boolean;
+  readonly isProvisional: boolean;
 }
 
 /** The patients of one shard as of one read. */
 export interface Shard {
-  /** ordered by patientRef */
+  /** the listed ones, ordered by patientRef */
   readonly stored: readonly ShardItem[];
+  readonly unlisted: readonly UnlistedItem[];
   readonly removed: readonly RemovedItem[];
 }
 
@@ -104,14 +127,20 @@ export class PatientChanged extends Error {
  * attempt has read, so an attempt that stood still cannot undo a later write (docs/explanation/writes.md).
  *
  * A removed patient leaves a tombstone for 7 days: the pseudonym, the revision and the hash of the identity. Only
- * `readShard` returns tombstones.
+ * `readShard` and `readSegment` return tombstones.
+ *
+ * An inquiry holds the KVNR of somebody who is not stored, and the sync that asks about them. It has an expiry like a
+ * tombstone, so whatever counts, lists or removes patients does not see it.
  */
 export interface PatientsStore {
   /** Reads one shard, strongly consistent. */
   readShard(shard: string): Promise<Shard>;
+  /** Reads one segment of the table, strongly consistent, in pages of at most 1 MB. All segments have each item once. */
+  readSegment(segment: number, segments: number): AsyncIterable<Shard>;
   /**
-   * Stores new patients with careState `pending`. Idempotent.
-   * @param seen what `readShard` has returned of those, as removed
+   * Stores new patients with careState `pending`. A provisional patient keeps their care records, and a person with an
+   * inquiry keeps its sync. Idempotent.
+   * @param seen what `readShard` has returned of those, as removed or unlisted
    * @throws PatientChanged if an item is not as `seen` and this list has not stored it
    */
   storeNew(
@@ -161,15 +190,20 @@ export interface PatientsStore {
    * once. A query for each shard would cost as many read units, but 256 calls even if there are few patients.
    */
   scan(segment: number, segments: number): AsyncIterable<CountedPatient>;
-  /** Reads a patient; undefined if unknown or being removed. */
+  /** Reads a patient or an inquiry; undefined if unknown or being removed. */
   get(patientRef: string): Promise<StoredPatient | undefined>;
   setCareState(patientRef: string, careState: CareState): Promise<void>;
   /** Sets careState `failed`, unless the list entry or the care records have changed since the fetch read the patient. */
   markCareFailed(patientRef: string, seen: SeenPatient): Promise<void>;
   /** Keeps that an answer could not be stored, unless the list entry or the care records have changed since. */
   markUnusable(patientRef: string, seen: SeenPatient, answer: UnusableAnswer): Promise<void>;
-  /** Reads the last sync on demand, without the patient's data; undefined if the patient is unknown or being removed. */
-  readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
+  /** Reads the last sync on demand, without the patient's data; undefined if unknown or being removed. */
+  readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync; readonly standing: Standing } | undefined>;
+  /**
+   * Stores an inquiry, or keeps the one that is there for longer. Idempotent. Does nothing for a stored patient.
+   * @returns false if a patient is being removed
+   */
+  inquire(patientRef: string, kvnr: Kvnr): Promise<boolean>;
   /**
    * Marks a sync as requested, in one conditional write. If the last sync was in progress at `requestedAt`, joins it
    * instead, even if it has ended since. So a late repetition of a request starts no second sync. Idempotent.
@@ -189,7 +223,7 @@ export interface PatientsStore {
     end: SyncEnd & { readonly finishedAt: string },
   ): Promise<LastSync | undefined>;
   /**
-   * Makes a staged version the current one, in one conditional write. Returns true if it is current now, even if it was
+   * Makes a staged version the current one, in one conditional write. An inquiry becomes a provisional patient. Returns true if it is current now, even if it was
    * before. Returns false if the patient is gone, is being removed, was stored again since `incarnation`, or has a newer
    * version, and if the version was discarded.
    * @param incarnation StoredPatient.incarnation, as read before the version was staged
@@ -215,20 +249,22 @@ export interface PatientsStore {
   /** Lists the patients of a shard that are held for a question, also those that are being removed. */
   listHeld(shard: string, heldFor: string): AsyncIterable<Pick<ShardItem, 'patientRef' | 'revision'>>;
   /**
-   * Makes the reported patients of a shard pending, with a new revision. Idempotent.
+   * Makes the reported patients of a shard pending, with a new revision. Leaves provisional ones to the sync that removes
+   * them. Idempotent.
    * @param nextQuestion patients who are held for this question stay: they were reported afterwards
    */
   reopenReported(shard: string, nextQuestion: string, writeGuard?: WriteGuard): Promise<void>;
   /**
-   * Marks a patient as being removed. Returns the list that stored or changed it last, and the successor if there is one;
-   * undefined if there is no such patient, or it has another revision.
+   * Marks a patient, or an inquiry, as being removed. Undefined if there is neither, or it has another revision.
    * @param revision absent in activities that 0.2.0 has scheduled: then the stored one counts
+   * @returns `storedBy`: the list that stored or changed the patient last, or the fetch of a provisional patient, or the
+   *   sync of an inquiry. `successor`: of a patient whose KVNR has changed
    */
   markRemoving(
     patientRef: string,
     revision: number | undefined,
     writeGuard?: WriteGuard,
-  ): Promise<{ readonly listId: string; readonly revision: number; readonly successor?: string } | undefined>;
+  ): Promise<{ readonly storedBy: string; readonly revision: number; readonly successor?: string } | undefined>;
   /**
    * Ensures that no version up to this one becomes current, even after the patient has been stored again. The removal
    * may delete them then. Returns false if the patient is not being removed, or has another revision.
@@ -247,9 +283,13 @@ interface PatientItem extends PersonMarks {
   readonly bodyParts?: EntryParts;
   /** replaces body if that is large, in items of 0.2.0 */
   readonly bodyRef?: PayloadReference;
-  readonly contentHash: string;
-  readonly careState: CareState;
+  /** absent unless listed */
+  readonly contentHash?: string;
+  /** absent in an inquiry */
+  readonly careState?: CareState;
   readonly careVersion?: string;
+  /** no list has named the person: a provisional patient, or an inquiry */
+  readonly unlisted?: boolean;
   /** staged versions that were discarded; a late write must not make them current */
   readonly discardedVersions?: readonly string[];
   /** the version that was discarded last, as 0.2.0 has stored it */
@@ -261,7 +301,7 @@ interface PatientItem extends PersonMarks {
   /** the revision with which the patient was stored as new; absent in items of 0.2.0: 0 */
   readonly incarnation?: number;
   readonly goneIn?: string;
-  /** only in a tombstone, seconds since 1970: DynamoDB deletes it then. A tombstone has no kvnr and no body. */
+  /** only in a tombstone or an inquiry, seconds since 1970: DynamoDB deletes it then. A tombstone has no kvnr. */
   readonly expiresAt?: number;
   readonly lastSync?: LastSync;
   readonly unusableAnswer?: UnusableAnswer;
@@ -270,17 +310,20 @@ interface PatientItem extends PersonMarks {
   readonly notInsured?: string;
   /** the question for which the patient is kept after a 410 */
   readonly heldFor?: string;
-  readonly listed: ShardItem['listed'];
+  /** absent unless listed */
+  readonly listed?: ShardItem['listed'];
 }
 
 const isPatient = 'attribute_exists(patientRef) AND attribute_not_exists(expiresAt)';
 const isStored = `${isPatient} AND attribute_not_exists(#removing)`;
+/** A stored patient or an inquiry: whatever a sync can be about. */
+const isSyncable = 'attribute_exists(kvnr) AND attribute_not_exists(#removing)';
 /** Returns the condition that a counter has the value `:{name}`. Items of 0.2.0 lack it, which counts as 0. */
 const isSeen = (name: 'revision' | 'incarnation', value: number): string =>
   value === 0 ? `(attribute_not_exists(${name}) OR ${name} = :${name})` : `${name} = :${name}`;
 /** Returns the condition that no list, no other sync and no 410 has changed a stored patient since a fetch read it. */
 const isUnchangedSince = ({ revision, careVersion }: SeenPatient): string =>
-  `${isStored} AND attribute_not_exists(notInsured) AND ${isSeen('revision', revision)}
+  `${isSyncable} AND attribute_not_exists(notInsured) AND ${isSeen('revision', revision)}
     AND ${careVersion === undefined ? 'attribute_not_exists(careVersion)' : 'careVersion = :version'}`;
 const seenValues = ({ revision, careVersion }: SeenPatient) => ({
   ':revision': revision,
@@ -290,6 +333,11 @@ const seenValues = ({ revision, careVersion }: SeenPatient) => ({
 const namesOf = (...words: (keyof PatientItem)[]) => Object.fromEntries(words.map((word) => [`#${word}`, word]));
 const isStillInProgress = 'lastSync.#state IN (:requested, :running)';
 const inProgressValues = { ':requested': 'requested', ':running': 'running' };
+const standingOf = ({ unlisted, expiresAt }: Pick<PatientItem, 'unlisted' | 'expiresAt'>): Standing => {
+  if (!unlisted) return 'listed';
+  return expiresAt === undefined ? 'provisional' : 'inquiry';
+};
+const expiryIn = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
 export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: DocumentsStore): PatientsStore {
@@ -349,7 +397,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   const readItem = async (patientRef: string): Promise<PatientItem | undefined> => {
     const command = new GetCommand({ TableName: patientsTable, Key: keyOf(patientRef), ConsistentRead: true });
     const item = (await dynamo.send(command)).Item as PatientItem | undefined;
-    return item?.expiresAt === undefined ? item : undefined;
+    return item?.kvnr === undefined ? undefined : item; // undefined for a tombstone
   };
 
   /** @throws PayloadError `missing` if the parts of the entry are gone, although the patient has not changed */
@@ -358,7 +406,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     for (;;) {
       const item = await readItem(patientRef);
       if (item === undefined || item.removing) return undefined;
-      const { bodyParts, bodyRef, body = '' } = item;
+      const { bodyParts, bodyRef, body } = item;
       if (bodyParts === undefined) return { item, body: bodyRef ? await documents.get(bodyRef) : body };
       const entry = await readEntry(dynamo, patientRef, bodyParts);
       if (entry !== undefined) return { item, body: entry };
@@ -372,14 +420,64 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       TableName: patientsTable,
       Key: keyOf(patientRef),
       ConsistentRead: true,
-      ProjectionExpression: 'patientRef, #removing, lastSync, expiresAt',
+      ProjectionExpression: 'kvnr, #removing, lastSync, expiresAt, unlisted',
       ExpressionAttributeNames: namesOf('removing'),
     });
     const item = (await dynamo.send(command)).Item as
-      | Pick<PatientItem, 'removing' | 'lastSync' | 'expiresAt'>
+      | Pick<PatientItem, 'kvnr' | 'removing' | 'lastSync' | 'expiresAt' | 'unlisted'>
       | undefined;
-    if (item === undefined || item.removing || item.expiresAt !== undefined) return undefined;
-    return item.lastSync === undefined ? {} : { lastSync: item.lastSync };
+    if (item?.kvnr === undefined || item.removing) return undefined;
+    return { standing: standingOf(item), ...(item.lastSync !== undefined && { lastSync: item.lastSync }) };
+  };
+
+  /**
+   * Stores the entry of somebody for whom something is stored, and keeps the rest. A care state `failed` becomes `pending`.
+   * @returns stored, also if this list has stored it before; gone: unknown or being removed; changed: another revision
+   */
+  const storeEntry = async (
+    patient: ListedPatient,
+    listed: ShardItem['listed'],
+    replaced: SeenItem | undefined,
+    writeGuard: WriteGuard | undefined,
+  ): Promise<'stored' | 'gone' | 'changed'> => {
+    const { patientRef, kvnr, contentHash, identity } = patient;
+    const revision = replaced?.revision ?? 0;
+    const imported: Imported = { listId: listed.listId, at: new Date().toISOString() };
+    const { value, set, remove, writes } = place(patient, revision + 1, replaced);
+    const change = async (from: 'failed' | 'any other') =>
+      await update(
+        patientRef,
+        {
+          UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, revision = :next,
+            ${set} = :body, careState = ${from === 'failed' ? ':pending' : 'if_not_exists(careState, :pending)'}
+            ${listed.as === 'new' ? ', imported = :imported' : ''}
+            ${identity === undefined ? 'REMOVE #identity,' : ', #identity = :identity REMOVE'}
+            goneIn, successor, unlisted, expiresAt, ${remove}`,
+          ConditionExpression: `${isSyncable} AND ${isSeen('revision', revision)}
+            AND ${from === 'failed' ? 'careState = :failed' : '(attribute_not_exists(careState) OR careState <> :failed)'}`,
+          ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing', 'identity'),
+          ExpressionAttributeValues: {
+            ...(identity !== undefined && { ':identity': identity }),
+            ...(listed.as === 'new' && { ':imported': imported }),
+            ':kvnr': kvnr,
+            ':contentHash': contentHash,
+            ':listed': listed,
+            ':body': value,
+            ':failed': 'failed',
+            ':pending': 'pending',
+            ':revision': revision,
+            ':next': revision + 1,
+          },
+        },
+        writeGuard,
+        writes,
+      );
+    const before = (await change('any other')) ?? (await change('failed'));
+    if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
+    if (before !== undefined) return 'stored';
+    const item = await readItem(patientRef);
+    if (item === undefined || item.removing) return 'gone';
+    return item.listed?.listId === listed.listId && item.contentHash === contentHash ? 'stored' : 'changed';
   };
 
   async function* query<Attribute extends keyof PatientItem>(
@@ -415,37 +513,86 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     for await (const { Items } of pages) yield* (Items ?? []) as Pick<PatientItem, Attribute>[];
   }
 
+  const shardAttributes = [
+    'patientRef',
+    'kvnr',
+    'revision',
+    'contentHash',
+    'careState',
+    'careVersion',
+    'unlisted',
+    'listed',
+    'goneIn',
+    'bodyParts',
+    'bodyRef',
+    'identity',
+    'imported',
+    'successor',
+    'removing',
+    'expiresAt',
+  ] as const;
+
+  /** Sorts items, each with `shardAttributes`, by what they are. */
+  const sortedItems = (items: Iterable<Pick<PatientItem, (typeof shardAttributes)[number]>>): Shard => {
+    const stored: ShardItem[] = [];
+    const unlisted: UnlistedItem[] = [];
+    const removed: RemovedItem[] = [];
+    for (const item of items) {
+      const { patientRef, kvnr, goneIn, careVersion, bodyParts, bodyRef, revision = 0, removing } = item;
+      const { identity, imported, successor } = item;
+      const seen = {
+        patientRef,
+        revision,
+        ...(goneIn !== undefined && { goneIn }),
+        ...(bodyParts && { bodyParts }),
+        ...(bodyRef && { bodyRef }),
+      };
+      const marks = {
+        ...(identity !== undefined && { identity }),
+        ...(imported !== undefined && { imported }),
+        ...(successor !== undefined && { successor }),
+      };
+      const standing = standingOf(item);
+      if (kvnr === undefined || removing) removed.push({ ...seen, ...marks, isTombstone: kvnr === undefined });
+      else if (standing !== 'listed')
+        unlisted.push({ ...seen, standing, isUnlisted: true, ...(careVersion !== undefined && { careVersion }) });
+      else {
+        const { contentHash = '', careState = 'pending', listed = { listId: '', as: 'new' } } = item;
+        stored.push({ ...seen, ...marks, contentHash, careState, listed });
+      }
+    }
+    return { stored, unlisted, removed };
+  };
+
   return {
     async readShard(shard) {
-      const stored: ShardItem[] = [];
-      const removed: RemovedItem[] = [];
-      const attributes = [
-        'patientRef',
-        'revision',
-        'contentHash',
-        'careState',
-        'listed',
-        'goneIn',
-        'bodyParts',
-        'bodyRef',
-        'identity',
-        'imported',
-        'successor',
-        'removing',
-        'expiresAt',
-      ] as const;
-      for await (const { removing, expiresAt, revision = 0, ...item } of query(shard, attributes, 'all')) {
-        const { contentHash: _, careState: __, listed: ___, ...kept } = item;
-        if (!removing && expiresAt === undefined) stored.push({ ...item, revision });
-        else removed.push({ ...kept, revision, isTombstone: expiresAt !== undefined });
-      }
-      return { stored, removed };
+      return sortedItems(await Array.fromAsync(query(shard, shardAttributes, 'all')));
+    },
+
+    async *readSegment(segment, segments) {
+      const pages = paginateScan(
+        { client: dynamo },
+        {
+          TableName: patientsTable,
+          ConsistentRead: true,
+          Segment: segment,
+          TotalSegments: segments,
+          ProjectionExpression: shardAttributes.map((name) => `#${name}`).join(', '),
+          ExpressionAttributeNames: namesOf(...shardAttributes),
+        },
+      );
+      for await (const { Items } of pages) yield sortedItems((Items ?? []) as PatientItem[]);
     },
 
     async storeNew(patients, listId, seen = new Map(), writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
         const { patientRef, kvnr, contentHash, identity } = patient;
         const replaced = seen.get(patientRef);
+        if (replaced?.isUnlisted) {
+          const outcome = await storeEntry(patient, { listId, as: 'new' }, replaced, writeGuard);
+          if (outcome !== 'stored') throw new PatientChanged();
+          return;
+        }
         const next = (replaced?.revision ?? 0) + 1;
         const { value, set, remove, writes } = place(patient, next, replaced);
         const before = await update(
@@ -454,11 +601,11 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
             UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, careState = :pending,
               ${set} = :body, revision = :next, incarnation = :next, imported = :imported
               ${identity === undefined ? 'REMOVE #identity,' : ', #identity = :identity REMOVE'} ${remove}, successor, #removing, notInsured, careVersion, discardedVersion,
-              discardedVersions, lastSync, goneIn, heldFor, unusableAnswer, expiresAt`,
+              discardedVersions, lastSync, goneIn, heldFor, unusableAnswer, expiresAt, unlisted`,
             ConditionExpression:
               replaced === undefined
                 ? 'attribute_not_exists(patientRef)'
-                : `(attribute_exists(#removing) OR attribute_exists(expiresAt)) AND ${isSeen('revision', replaced.revision)}`,
+                : `(attribute_exists(#removing) OR attribute_not_exists(#kvnr)) AND ${isSeen('revision', replaced.revision)}`,
             ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing', 'identity'),
             ExpressionAttributeValues: {
               ':imported': { listId, at: new Date().toISOString() } satisfies Imported,
@@ -478,47 +625,15 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
         if (before !== undefined) return;
         const item = await readItem(patientRef);
-        if (item?.listed.listId !== listId || item.contentHash !== contentHash) throw new PatientChanged();
+        if (item?.listed?.listId !== listId || item.contentHash !== contentHash) throw new PatientChanged();
       });
     },
 
     async storeChanged(patients, listId, seen, writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
-        const { patientRef, kvnr, contentHash, identity } = patient;
-        const replaced = seen.get(patientRef);
-        const revision = replaced?.revision ?? 0;
-        const { value, set, remove, writes } = place(patient, revision + 1, replaced);
-        const change = async (from: 'failed' | 'any other') =>
-          await update(
-            patientRef,
-            {
-              UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, revision = :next,
-              ${set} = :body ${from === 'failed' ? ', careState = :pending' : ''}
-              ${identity === undefined ? 'REMOVE #identity,' : ', #identity = :identity REMOVE'} goneIn, successor, ${remove}`,
-              ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}
-                AND careState ${from === 'failed' ? '=' : '<>'} :failed`,
-              ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing', 'identity'),
-              ExpressionAttributeValues: {
-                ...(identity !== undefined && { ':identity': identity }),
-                ':kvnr': kvnr,
-                ':contentHash': contentHash,
-                ':listed': { listId, as: 'changed' },
-                ':body': value,
-                ':failed': 'failed',
-                ':revision': revision,
-                ':next': revision + 1,
-                ...(from === 'failed' && { ':pending': 'pending' }),
-              },
-            },
-            writeGuard,
-            writes,
-          );
-        const before = (await change('any other')) ?? (await change('failed'));
-        if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
-        if (before !== undefined) return;
-        const item = await readItem(patientRef);
-        const isOurs = item?.listed.listId === listId && item.contentHash === contentHash;
-        if (item !== undefined && !item.removing && !isOurs) throw new PatientChanged();
+        const replaced = seen.get(patient.patientRef);
+        const outcome = await storeEntry(patient, { listId, as: 'changed' }, replaced, writeGuard);
+        if (outcome === 'changed') throw new PatientChanged();
       });
     },
 
@@ -547,7 +662,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async setSuccessor(patientRef, successor, goneIn, writeGuard) {
       const isGone =
         goneIn === undefined
-          ? '(attribute_exists(#removing) OR attribute_exists(expiresAt))'
+          ? '(attribute_exists(#removing) OR (attribute_exists(expiresAt) AND attribute_not_exists(kvnr)))'
           : `${isStored} AND goneIn = :goneIn`;
       const before = await update(
         patientRef,
@@ -579,28 +694,31 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
           Segment: segment,
           TotalSegments: segments,
           FilterExpression: 'attribute_not_exists(expiresAt)',
-          ProjectionExpression: 'patientRef, revision, careState, #removing',
+          ProjectionExpression: 'patientRef, revision, careState, unlisted, #removing',
           ExpressionAttributeNames: namesOf('removing'),
         },
       );
       for await (const { Items } of pages)
-        for (const { patientRef, revision = 0, careState, removing = false } of (Items ?? []) as PatientItem[])
-          yield { patientRef, revision, careState, isBeingRemoved: removing };
+        for (const item of (Items ?? []) as PatientItem[]) {
+          const { patientRef, revision = 0, careState = 'pending', unlisted = false, removing = false } = item;
+          yield { patientRef, revision, careState, isProvisional: unlisted, isBeingRemoved: removing };
+        }
     },
 
     async get(patientRef) {
       const read = await readWithBody(patientRef);
       if (read === undefined) return undefined;
       const { item, body } = read;
-      const { kvnr, contentHash, careState, careVersion, lastSync, unusableAnswer } = item;
+      const { kvnr, contentHash = '', careState = 'pending', careVersion, lastSync, unusableAnswer } = item;
       return {
         patientRef,
         kvnr,
-        body,
+        standing: standingOf(item),
         contentHash,
         careState,
         revision: item.revision ?? 0,
         incarnation: item.incarnation ?? 0,
+        ...(body !== undefined && { body }),
         ...(careVersion !== undefined && { careVersion }),
         ...(lastSync !== undefined && { lastSync }),
         ...(unusableAnswer !== undefined && { unusableAnswer }),
@@ -635,11 +753,47 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     readLastSync,
 
+    async inquire(patientRef, kvnr) {
+      for (;;) {
+        const expiresAt = expiryIn(inquirySeconds);
+        const command = new GetCommand({ TableName: patientsTable, Key: keyOf(patientRef), ConsistentRead: true });
+        const item = (await dynamo.send(command)).Item as PatientItem | undefined;
+        if (item?.removing) return false;
+        if (item?.kvnr !== undefined && item.expiresAt === undefined) return true;
+        const revision = item?.revision ?? 0;
+        const isTombstone = 'attribute_exists(expiresAt) AND attribute_not_exists(#kvnr)';
+        const written = await update(
+          patientRef,
+          item?.kvnr !== undefined
+            ? {
+                UpdateExpression: 'SET expiresAt = :expiresAt',
+                ConditionExpression: `${isSyncable} AND attribute_exists(expiresAt)`,
+                ExpressionAttributeValues: { ':expiresAt': expiresAt },
+              }
+            : {
+                UpdateExpression: `SET #kvnr = :kvnr, unlisted = :yes, expiresAt = :expiresAt, revision = :next,
+                  incarnation = :next REMOVE goneIn, #identity, imported, successor`,
+                ConditionExpression:
+                  item === undefined ? 'attribute_not_exists(patientRef)' : `${isTombstone} AND revision = :revision`,
+                ExpressionAttributeNames: namesOf('kvnr', 'identity'),
+                ExpressionAttributeValues: {
+                  ':kvnr': kvnr,
+                  ':yes': true,
+                  ':expiresAt': expiresAt,
+                  ':next': revision + 1,
+                  ...(item !== undefined && { ':revision': revision }),
+                },
+              },
+        );
+        if (written !== undefined) return true;
+      }
+    },
+
     async requestSync(patientRef, request) {
       const marker: LastSync = { ...request, state: 'requested' };
       const before = await update(patientRef, {
         UpdateExpression: 'SET lastSync = :marker',
-        ConditionExpression: `${isStored} AND (attribute_not_exists(lastSync) OR (lastSync.syncId <> :syncId
+        ConditionExpression: `${isSyncable} AND (attribute_not_exists(lastSync) OR (lastSync.syncId <> :syncId
           AND NOT ${isStillInProgress} AND lastSync.finishedAt < :requestedAt))`,
         ExpressionAttributeNames: { ...namesOf('removing'), '#state': 'state' },
         ExpressionAttributeValues: {
@@ -655,7 +809,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     async beginSync(patientRef, syncId) {
       const before = await update(patientRef, {
         UpdateExpression: 'SET lastSync.#state = :running',
-        ConditionExpression: `${isStored} AND lastSync.syncId = :syncId AND ${isStillInProgress}`,
+        ConditionExpression: `${isSyncable} AND lastSync.syncId = :syncId AND ${isStillInProgress}`,
         ExpressionAttributeNames: { ...namesOf('removing'), '#state': 'state' },
         ExpressionAttributeValues: { ...inProgressValues, ':syncId': syncId },
       });
@@ -666,7 +820,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       const before = await update(patientRef, {
         UpdateExpression: `SET lastSync.#state = :state, lastSync.finishedAt = :finishedAt
           ${error === undefined ? '' : ', lastSync.#error = :error'}`,
-        ConditionExpression: `${isStored} AND lastSync.syncId = :syncId AND ${isStillInProgress}`,
+        ConditionExpression: `${isSyncable} AND lastSync.syncId = :syncId AND ${isStillInProgress}`,
         ExpressionAttributeNames: {
           ...namesOf('removing'),
           '#state': 'state',
@@ -685,9 +839,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async activateCareVersion(patientRef, careVersion, incarnation) {
       const before = await update(patientRef, {
-        UpdateExpression: 'SET careVersion = :version, careState = :current REMOVE unusableAnswer',
+        UpdateExpression: 'SET careVersion = :version, careState = :current REMOVE unusableAnswer, expiresAt',
         // a fetch from before a 410 must not undo it
-        ConditionExpression: `${isStored} AND ${isSeen('incarnation', incarnation)} AND attribute_not_exists(notInsured)
+        ConditionExpression: `${isSyncable} AND ${isSeen('incarnation', incarnation)} AND attribute_not_exists(notInsured)
           AND (attribute_not_exists(careVersion) OR careVersion <= :version)
           AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
           AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
@@ -712,7 +866,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         const before = await update(patientRef, {
           UpdateExpression: `SET discardedVersions = :kept ${closedVersion ? ', closedVersion = :closed' : ''}
             REMOVE discardedVersion`,
-          ConditionExpression: `${isStored} AND (attribute_not_exists(careVersion) OR careVersion <> :version)
+          ConditionExpression: `${isSyncable} AND (attribute_not_exists(careVersion) OR careVersion <> :version)
             AND ${item.discardedVersions ? 'discardedVersions = :known' : 'attribute_not_exists(discardedVersions)'}`,
           ExpressionAttributeValues: {
             ':version': careVersion,
@@ -763,9 +917,9 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async reopenReported(shard, nextQuestion, writeGuard) {
-      const attributes = ['patientRef', 'careState', 'revision'] as const;
-      for await (const { patientRef, careState, revision = 0 } of query(shard, attributes, 'patients')) {
-        if (careState !== 'reported-not-insured') continue;
+      const attributes = ['patientRef', 'careState', 'revision', 'unlisted'] as const;
+      for await (const { patientRef, careState, revision = 0, unlisted } of query(shard, attributes, 'patients')) {
+        if (careState !== 'reported-not-insured' || unlisted) continue;
         const reopened: Omit<UpdateCommandInput, 'TableName' | 'Key'> = {
           // the new revision stops a removal that has begun before, and a late attempt that reopens the patient again
           UpdateExpression: 'SET careState = :pending, revision = :next REMOVE notInsured, heldFor',
@@ -788,15 +942,16 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       const before = await update(
         patientRef,
         {
-          UpdateExpression: 'SET #removing = :yes',
-          ConditionExpression: `${isPatient} AND ${isSeen('revision', revision)}`,
+          UpdateExpression: 'SET #removing = :yes REMOVE expiresAt', // an inquiry ends as a patient does
+          ConditionExpression: `attribute_exists(kvnr) AND ${isSeen('revision', revision)}`,
           ExpressionAttributeValues: { ':yes': true, ':revision': revision },
         },
         writeGuard,
       );
       if (before === undefined) return undefined;
-      const { listed, successor } = before;
-      return { listId: listed?.listId ?? '', revision, ...(successor !== undefined && { successor }) };
+      const { listed, careVersion, lastSync, successor } = before;
+      const storedBy = listed?.listId ?? careVersion ?? lastSync?.syncId ?? '';
+      return { storedBy, revision, ...(successor !== undefined && { successor }) };
     },
 
     async closeVersions(patientRef, revision, upTo, writeGuard) {
@@ -818,13 +973,13 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         {
           UpdateExpression: `SET revision = :next, expiresAt = :expiresAt
             REMOVE #kvnr, #body, bodyParts, bodyRef, contentHash, careState, careVersion, discardedVersion, discardedVersions,
-            lastSync, #removing, notInsured, heldFor, unusableAnswer, #listed, incarnation`,
+            lastSync, #removing, notInsured, heldFor, unusableAnswer, #listed, incarnation, unlisted`,
           ConditionExpression: `${isPatient} AND attribute_exists(#removing) AND ${isSeen('revision', revision)}`,
           ExpressionAttributeNames: namesOf('kvnr', 'body', 'removing', 'listed'),
           ExpressionAttributeValues: {
             ':revision': revision,
             ':next': revision + 1,
-            ':expiresAt': Math.floor(Date.now() / 1000) + tombstoneSeconds,
+            ':expiresAt': expiryIn(tombstoneSeconds),
           },
         },
         writeGuard,

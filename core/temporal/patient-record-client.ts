@@ -13,12 +13,18 @@ import {
   syncRequestedSignal,
 } from '../contract/patient-record.ts';
 import { type AccessDraft, type AccessEntry, agentLabel } from '../domain/access.ts';
+import type { Kvnr } from '../domain/kvnr.ts';
 import type { LastSync } from '../domain/patient.ts';
 import { AccessLogError } from '../stores/access-log.ts';
 import type { Stores } from '../stores/open-stores.ts';
-import { writeSyncRequest } from '../stores/sync-request.ts';
+import { openInquiry, writeSyncRequest } from '../stores/sync-request.ts';
 
-export type PatientRecordFault = 'patient-unknown' | 'temporal-unavailable' | 'access-log-unavailable';
+/** `being-removed`: a removal that has begun must end before the person can be asked about again */
+export type PatientRecordFault =
+  | 'patient-unknown'
+  | 'being-removed'
+  | 'temporal-unavailable'
+  | 'access-log-unavailable';
 
 export class PatientRecordError extends Error {
   override readonly name = 'PatientRecordError';
@@ -33,16 +39,24 @@ export interface PatientRecordClient {
   /**
    * Requests a sync. Resolves once access entry and marker are stored and the sync is certain to run. This takes at most one
    * second, also while no worker runs. Joins a sync in progress.
-   * @throws PatientRecordError
+   * @param request.kvnr if it is there, the person need not be stored
+   * @throws PatientRecordError `patient-unknown` only without a KVNR
    */
-  requestSync(request: { readonly patientRef: string; readonly access: AccessDraft }): Promise<LastSync>;
+  requestSync(request: {
+    readonly patientRef: string;
+    readonly access: AccessDraft;
+    readonly kvnr?: Kvnr | undefined;
+  }): Promise<LastSync>;
   /**
-   * Returns the last sync that was requested; with the state `not-insured` if the patient has been removed since and the sync
-   * has stored nothing.
-   * @returns undefined if the patient is unknown; without `lastSync` before the first request
+   * Returns the last sync that was requested; with the state `not-insured` or `unknown` if the patient or the inquiry has been
+   * removed since and the sync has stored nothing.
+   * @returns undefined if the patient is unknown; without `lastSync` before the first request; `isProvisional`: care records
+   *   are stored of somebody whom no list has named
    * @throws AccessLogError `unavailable`
    */
-  readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync } | undefined>;
+  readLastSync(
+    patientRef: string,
+  ): Promise<{ readonly lastSync?: LastSync; readonly isProvisional?: boolean } | undefined>;
   /**
    * Stores an access entry through the workflow, or directly if Temporal does not answer in time.
    * @throws PatientRecordError `access-log-unavailable`
@@ -110,39 +124,53 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
     return undefined;
   };
 
+  /** Resolves as `requestSync` does, for a patient or an inquiry. */
+  const promiseSync = async (patientRef: string, request: RequestSyncInput): Promise<LastSync> => {
+    const { syncId } = request;
+    const answered = await sendUpdate<LastSync>(requestSyncUpdate, request, {
+      patientRef,
+      id: syncId,
+      answerMs: syncAnswerTimeoutMs,
+    });
+    if (answered) return answered.answer;
+    // The signal comes first. It contains everything that must be written, so the sync will run even if this process dies.
+    // A marker without an accepted signal would promise a sync that may never run.
+    try {
+      const client = await temporal();
+      await client.connection.withDeadline(Date.now() + signalTimeoutMs, () =>
+        client.workflow.signalWithStart(patientRecordWorkflow, {
+          ...startOf(patientRef),
+          signal: syncRequestedSignal,
+          signalArgs: [request],
+        }),
+      );
+    } catch (error) {
+      throw new PatientRecordError('temporal-unavailable', { cause: error });
+    }
+    const lastSync = await writeSyncRequest(stores, request).catch(rethrow);
+    if (lastSync === undefined) throw new PatientRecordError('patient-unknown');
+    return lastSync;
+  };
+
   return {
-    async requestSync({ patientRef, access }) {
+    async requestSync({ patientRef, access, kvnr }) {
       const syncId = randomUUID();
       const requestedBy = agentLabel(access.agent);
-      const request: RequestSyncInput = { syncId, requestedBy, requestedAt: new Date().toISOString(), access };
-      const answered = await sendUpdate<LastSync>(requestSyncUpdate, request, {
-        patientRef,
-        id: syncId,
-        answerMs: syncAnswerTimeoutMs,
+      const request = { syncId, requestedBy, requestedAt: new Date().toISOString(), access };
+      if (kvnr !== undefined && !(await openInquiry(stores, kvnr, request).catch(rethrow)))
+        throw new PatientRecordError('being-removed');
+      return await promiseSync(patientRef, request).catch((error: unknown) => {
+        const isRemoved = error instanceof PatientRecordError && error.fault === 'patient-unknown';
+        if (kvnr === undefined || !isRemoved) throw error;
+        throw new PatientRecordError('being-removed', { cause: error }); // since the inquiry was stored
       });
-      if (answered) return answered.answer;
-      // The signal comes first. It contains everything that must be written, so the sync will run even if this process dies.
-      // A marker without an accepted signal would promise a sync that may never run.
-      try {
-        const client = await temporal();
-        await client.connection.withDeadline(Date.now() + signalTimeoutMs, () =>
-          client.workflow.signalWithStart(patientRecordWorkflow, {
-            ...startOf(patientRef),
-            signal: syncRequestedSignal,
-            signalArgs: [request],
-          }),
-        );
-      } catch (error) {
-        throw new PatientRecordError('temporal-unavailable', { cause: error });
-      }
-      const lastSync = await writeSyncRequest(stores, request).catch(rethrow);
-      if (lastSync === undefined) throw new PatientRecordError('patient-unknown');
-      return lastSync;
     },
 
     async readLastSync(patientRef) {
-      const patient = await stores.patients.readLastSync(patientRef);
-      if (patient !== undefined) return patient;
+      const known = await stores.patients.readLastSync(patientRef);
+      const { lastSync: marker, standing = 'inquiry' } = known ?? {};
+      if (marker !== undefined || standing !== 'inquiry')
+        return { ...(marker && { lastSync: marker }), ...(standing === 'provisional' && { isProvisional: true }) };
       const lastSync = await syncThatRemoved(patientRef, stores);
       return lastSync && { lastSync };
     },
@@ -156,8 +184,8 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
 }
 
 /**
- * Returns the sync on demand that found out that a patient is no longer insured: the last one that was requested before the
- * removal and has stored nothing. Reads it from the access log, which is all that remains of the patient.
+ * Returns the sync on demand that found out that a person is not or no longer insured, or unknown: the last one that was
+ * requested before the removal and has stored nothing. Reads it from the access log, which is all that remains of the patient.
  */
 async function syncThatRemoved(
   patientRef: string,
@@ -165,6 +193,7 @@ async function syncThatRemoved(
 ): Promise<LastSync | undefined> {
   let request: AccessEntry | undefined;
   let removal: AccessEntry | undefined;
+  let isUnknown = false;
   let afterSeq: number | undefined;
   do {
     const page = await accessLog.read(patientRef, logPageEntries, afterSeq);
@@ -172,10 +201,12 @@ async function syncThatRemoved(
       const belongsToRequest = entry.entity?.kind === 'sync' && entry.entity.id === request?.entity?.id;
       if (entry.operation === 'removal') removal = entry;
       else if (entry.operation === 'import' || entry.operation === 'change') {
-        if (belongsToRequest) request = undefined;
+        if (belongsToRequest && entry.outcome === 'failed') isUnknown = true;
+        else if (belongsToRequest) request = undefined;
       } else if (entry.operation === 'request-sync' && entry.outcome === 'success' && !belongsToRequest) {
         request = entry; // later requests with the same syncId have joined it
         removal = undefined;
+        isUnknown = false;
       }
     }
     afterSeq = page.lastKey;
@@ -183,7 +214,7 @@ async function syncThatRemoved(
   if (removal === undefined || request?.entity === undefined) return undefined;
   return {
     syncId: request.entity.id,
-    state: 'not-insured',
+    state: isUnknown ? 'unknown' : 'not-insured',
     requestedBy: agentLabel(request.agent),
     requestedAt: request.recorded,
     finishedAt: removal.recorded,

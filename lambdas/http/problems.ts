@@ -23,6 +23,7 @@ export const problems = {
     status: 409,
     title: 'The decision is about an older list: a newer one is there or on its way',
   },
+  'patient-being-removed': { status: 409, title: 'The patient is being removed' },
   'line-superseded': { status: 409, title: 'Another operator paused or resumed the line' },
   'care-records-changed': { status: 409, title: 'The care records have changed since the first page' },
   'link-expired': { status: 410, title: 'This link has expired' },

@@ -181,10 +181,10 @@ export const operations = {
     path: '/patient-syncs',
     group: 'patients',
     roles: ['clinician', 'operator'],
-    summary: "Requests a sync of one patient's care records, or joins the sync in progress",
+    summary: 'Requests a sync of the care records of one patient, or of anybody by KVNR, or joins the sync in progress',
     body: schemas.patientSyncBody,
     answer: { status: 202, description: 'The sync is promised.', schema: schemas.requestedSync },
-    problems: ['patient-unknown', 'sync-unavailable', 'storage-unavailable'],
+    problems: ['patient-unknown', 'patient-being-removed', 'sync-unavailable', 'storage-unavailable'],
     access: 'request-sync',
   },
   readLastSync: {

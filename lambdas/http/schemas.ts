@@ -248,15 +248,23 @@ export const foundPatient = z.object({ patientRef });
 export const lastSync = z
   .object({
     syncId,
-    state: z.enum(['requested', 'running', 'completed', 'failed', 'not-insured']),
+    state: z.enum(['requested', 'running', 'completed', 'failed', 'not-insured', 'unknown']).meta({
+      description:
+        '`not-insured`, `unknown`: the insurer has answered 410 or 404. Then nothing is stored of the person but the access log.',
+    }),
     requestedBy: z.string(),
     requestedAt: time,
     finishedAt: time.optional(),
     error: z.string().optional(),
   })
   .meta({ id: 'LastSync' });
+const provisional = z.literal(true).optional().meta({
+  description:
+    'Somebody has asked for the care records of a person who is not on the list yet. The master data come with the next list.',
+});
 export const syncNow = lastSync
   .extend({
+    provisional,
     line: z.object({ state: lineState }).optional().meta({
       description:
         'Only for a sync in progress, which waits while the line is paused. Absent if the line could not be read.',
@@ -309,7 +317,10 @@ const linkedCareRecord = z
       'documents that are listed here by their index. The next page may list more documents with the same id.',
   });
 export const patient = z.object({
-  patient: z.looseObject({}).meta({ description: 'Master data as the insurer sent them, with every field.' }),
+  patient: z.looseObject({}).meta({
+    description: 'Master data as the insurer sent them, with every field. Of a provisional patient only `kvnr`.',
+  }),
+  provisional,
   careRecords: z.array(z.union([linkedCareRecord, careRecord])),
   lastSync: lastSync.optional(),
   nextToken: nextToken.optional(),

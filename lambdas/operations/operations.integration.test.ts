@@ -342,7 +342,7 @@ test.concurrent('an attempt to access a patient who is not stored is answered wi
   const unknown = { type: problemType('patient-unknown'), status: problems['patient-unknown'].status };
   expect((await api.ask('lookUpPatient', { role: 'clinician', body: { kvnr } })).json).toMatchObject(unknown);
   expect((await api.ask('readPatient', { role: 'clinician', params })).json).toMatchObject(unknown);
-  expect((await api.ask('requestPatientSync', { role: 'clinician', body: { kvnr } })).json).toMatchObject(unknown);
+  expect((await api.ask('requestPatientSync', { role: 'clinician', body: params })).json).toMatchObject(unknown);
   expect((await api.ask('readLastSync', { role: 'clinician', params })).json).toMatchObject(unknown);
   const { json } = await api.ask('readAccessLog', { role: 'auditor', params });
   expect(json.entries.map(({ outcome }: { outcome: string }) => outcome)).toEqual([

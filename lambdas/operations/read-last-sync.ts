@@ -5,11 +5,15 @@ import { Problem } from '../http/problems.ts';
 export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { patientRecord, insurerLine }) => {
   const patient = await patientRecord.readLastSync(patientRef);
   if (patient === undefined) throw new Problem('patient-unknown');
-  const { lastSync } = patient;
+  const { lastSync, isProvisional } = patient;
   if (lastSync === undefined) throw new Problem('no-sync-yet');
   const line = isInProgress(lastSync) ? await insurerLine.read().catch(() => undefined) : undefined; // irrelevant once the sync has ended
   return {
-    body: { ...lastSync, ...(line && { line: { state: line.state } }) },
+    body: {
+      ...lastSync,
+      ...(isProvisional && { provisional: true as const }),
+      ...(line && { line: { state: line.state } }),
+    },
     entity: { kind: 'sync', id: lastSync.syncId },
   };
 };

@@ -41,12 +41,17 @@ export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenC
   };
   for (let read = 0; read < readsMax; read++) {
     const patient = await stores.patients.get(patientRef);
-    if (patient === undefined) throw new Problem('patient-unknown');
+    if (patient === undefined || patient.standing === 'inquiry') throw new Problem('patient-unknown');
     if (position !== undefined && position.careVersion !== patient.careVersion)
       throw new Problem('care-records-changed');
     const page = await recordsPage(stores.careRecords, patient, position, linkTo);
     if (page === undefined) continue; // a newer version has replaced it
-    const parts = [`"patient": ${patient.body}`, `"careRecords": [${page.texts.join(',\n')}]`];
+    const isProvisional = patient.standing === 'provisional';
+    // a provisional patient has no master data: the KVNR is all that is known
+    const person = isProvisional
+      ? `{"kvnr": ${JSON.stringify(patient.kvnr)}},\n"provisional": true`
+      : (patient.body ?? '');
+    const parts = [`"patient": ${person}`, `"careRecords": [${page.texts.join(',\n')}]`];
     if (patient.lastSync) parts.push(`"lastSync": ${JSON.stringify(patient.lastSync)}`);
     const { nextToken } = await pages.nextToken(page.next);
     if (nextToken !== undefined) parts.push(`"nextToken": ${JSON.stringify(nextToken)}`);
@@ -65,7 +70,7 @@ interface RecordsPage {
 /** Returns as many records as fit into an answer; undefined if the version is gone. */
 async function recordsPage(
   careRecords: Stores['careRecords'],
-  { patientRef, careVersion, body }: StoredPatient,
+  { patientRef, careVersion, body = '' }: StoredPatient,
   position: Position | undefined,
   linkTo: LinkTo,
 ): Promise<RecordsPage | undefined> {

@@ -191,9 +191,24 @@ test('sync shows a sync on demand from its request to its end', async () => {
   insurer.script({ match: leaving, fault: 'not-insured' });
   expect(await sync(['sync', leaving])).toMatchObject({
     exitCode: 3,
-    errors: 'epa-sync: no longer insured: the patient is removed, with all care records\n',
+    errors: 'epa-sync: not or no longer insured (410): nothing is stored but the access log\n',
   });
-  expect(await sync(['sync', leaving])).toMatchObject({ exitCode: 3 });
+});
+
+test('sync asks about somebody who is not stored', async () => {
+  const leaving = kvnrs[1] as Kvnr; // removed by the test before
+  insurer.script({ match: leaving, fault: 'unknown' });
+  expect(await sync(['sync', leaving])).toMatchObject({
+    exitCode: 3,
+    errors: 'epa-sync: unknown to the insurer (404): nothing is stored but the access log\n',
+  });
+  const { exitCode, out } = await sync(['sync', leaving]);
+  expect([exitCode, out.split('\n').at(-2)]).toEqual([
+    0,
+    'provisional: the person is not on the list yet; master data come with the next list',
+  ]);
+  const patient = JSON.parse((await sync(['patient', leaving])).out);
+  expect(patient).toMatchObject({ patient: { kvnr: leaving }, provisional: true });
 });
 
 test('line shows who paused, when and why; a sync waits until the line is resumed', async () => {

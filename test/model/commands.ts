@@ -3,7 +3,7 @@ import type { ListActivities, ShardRange } from '../../core/contract/list-activi
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import type { Command, DailySyncEvent } from '../../core/domain/daily-sync.ts';
 import { addCounts, zeroCounts } from '../../core/domain/diff.ts';
-import { zeroLineUse } from '../../core/domain/line.ts';
+import { type Priority, zeroLineUse } from '../../core/domain/line.ts';
 import type { SeenPatient } from '../../core/domain/patient.ts';
 import { type PatientOutcome, progressOf } from '../../core/domain/run.ts';
 
@@ -59,9 +59,9 @@ export async function* carryOut(
   const { insurerId, shardRanges } = runner;
   switch (command.do) {
     case 'fetchList': {
-      const { listId } = command;
+      const { listId, isWhole } = command;
       const { applied } = yield* runner.run('readListState', { insurerId });
-      const known = applied && { knownEtag: applied.etag };
+      const known = applied && !isWhole && { knownEtag: applied.etag };
       const fetched = yield* unlessFailed(
         'ListUnusable',
         runner.run('fetchPatientList', { insurerId, listId, ...known }),
@@ -87,10 +87,11 @@ export async function* carryOut(
       }
     }
     case 'applyList': {
-      const { listId, shardParts } = command;
+      const { do: _, ...list } = command;
+      const { listId } = list;
       let counts = zeroCounts;
       for (const range of shardRanges)
-        counts = addCounts(counts, yield* runner.run('applyList', { insurerId, listId, shardParts, ...range }));
+        counts = addCounts(counts, yield* runner.run('applyList', { insurerId, ...list, ...range }));
       yield* runner.run('endEntries', { insurerId, listId });
       const since = new Date(nowMs() - sevenDaysMs).toISOString();
       const recentRemovals = yield* runner.run('countRecentRemovals', { insurerId, since, exceptRunId: runId });
@@ -130,7 +131,8 @@ export async function* carryOut(
     }
     case 'syncPatient': {
       const { patientRef } = command;
-      const { outcome, revision } = yield* syncPatient(runner, patientRef, runId);
+      const { outcome, revision } = yield* syncPatient(runner, patientRef, runId, 'bulk');
+      if (outcome === 'unknown') throw new Error('only a sync on demand can end as unknown');
       if (outcome === 'not-insured')
         return { on: 'patientNotInsured', patientRef, ...(revision !== undefined && { revision }), lineUse };
       return { on: 'patientEnded', patientRef, outcome };
@@ -160,17 +162,22 @@ export async function* carryOut(
 }
 
 export interface PatientSynced {
-  readonly outcome: Exclude<PatientOutcome, 'held'>;
+  readonly outcome: Exclude<PatientOutcome, 'held'> | 'unknown';
   readonly revision?: number;
 }
 
 /** Syncs a patient as the workflows do (worker/workflows/sync-patient.ts). */
-export async function* syncPatient(runner: ActivityRunner, patientRef: string, syncId: string): Work<PatientSynced> {
+export async function* syncPatient(
+  runner: ActivityRunner,
+  patientRef: string,
+  syncId: string,
+  priority: Priority,
+): Work<PatientSynced> {
   const { insurerId } = runner;
   let fetched: AnswerOf<'fetchCareRecords'> | undefined;
   try {
     for (let lost = 0; lost < 3; lost++) {
-      fetched = yield* runner.run('fetchCareRecords', { insurerId, patientRef, syncId, priority: 'bulk', maxRequests });
+      fetched = yield* runner.run('fetchCareRecords', { insurerId, patientRef, syncId, priority, maxRequests });
       const { payload, fetchOrder } = fetched;
       const { outcome } = yield* runner.run('storeCareRecords', { patientRef, syncId, payload, fetchOrder });
       if (outcome !== 'payload-lost') return { outcome: outcome === 'gone' ? 'gone' : 'done' };
@@ -185,6 +192,8 @@ export async function* syncPatient(runner: ActivityRunner, patientRef: string, s
     switch (error.type) {
       case 'PatientNotInsured':
         return { outcome: 'not-insured', ...(seen && { revision: seen.revision }) };
+      case 'PersonUnknown':
+        return { outcome: 'unknown', ...(seen && { revision: seen.revision }) };
       case 'PatientGone':
         return { outcome: 'gone' };
       case 'PatientUnknown':

@@ -7,6 +7,7 @@ import {
   startDailySync,
   transition,
 } from '../../core/domain/daily-sync.ts';
+import type { Standing } from '../../core/domain/patient.ts';
 import { newRunId } from '../../core/domain/run-id.ts';
 import {
   type ActivityName,
@@ -23,7 +24,7 @@ import {
 import type { Fault, History, Step } from './history.ts';
 import type { Insurer } from './insurer.ts';
 import { contentsOf, Reference } from './reference.ts';
-import type { World } from './world.ts';
+import type { Content, StoredPerson, World } from './world.ts';
 
 /** A guarantee that a history has broken. The message has the steps that led to it. */
 export class Broken extends Error {
@@ -58,11 +59,15 @@ interface ActiveRun {
   unapproved: number;
   /** how the last sync of each patient has ended */
   readonly outcomes: Map<number, string>;
+  /** whose records were there before the last list has named them */
+  readonly provided: Set<number>;
   hadLateAttempts: boolean;
 }
 
 interface OnDemand {
   readonly person: number;
+  /** what was known of the person when the sync was requested; absent before */
+  standing?: Standing | undefined;
   /** a list, or the run's own sync of this person, was in progress at the same time */
   overlaps: boolean;
 }
@@ -133,6 +138,8 @@ class Driver {
   readonly #unfinishedHeld = new Set<number>();
   /** the number of the answer whose records became current last, by person */
   readonly #storedAnswers = new Map<number, number>();
+  /** the number of the answer that was the last applied list */
+  #lastApplied = 0;
   /** lists that were cancelled while they were applied */
   readonly #cancelledLists = new Set<string>();
   readonly #runner: ActivityRunner;
@@ -244,15 +251,16 @@ class Driver {
       const [content] = contents;
       if (content !== undefined && stored === undefined)
         this.#break(`person ${person} is on the list, and is not stored`);
-      if (content !== undefined && stored && !contents.includes(stored.content))
+      if (content !== undefined && stored && (stored.content === 'provisional' || !contents.includes(stored.content)))
         this.#break(`person ${person} has content ${stored.content}, and the list says ${contents.join()}`);
     }
-    for (const [person, { careState }] of patients) {
+    for (const [person, { content, careState }] of patients) {
       if (!listed.has(person)) this.#break(`person ${person} is stored, and is not on the list`);
+      if (content === 'provisional' && careState === 'reported-not-insured' && this.#hasLeftovers) continue;
       if (careState !== 'current' && !(careState === 'failed' && this.#answered404.has(person)))
         this.#break(`person ${person} stays ${careState}`);
     }
-    await this.#checkLog(patients.keys());
+    await this.#checkLog(patients);
     await this.#checkLogForMore();
     if (this.#hasLeftovers) return;
     if (orphans.length > 0) this.#break(`left without a patient: ${orphans.join()}`);
@@ -286,6 +294,7 @@ class Driver {
       removedAfter410: 0,
       unapproved: 0,
       outcomes: new Map(),
+      provided: new Set(),
       hadLateAttempts: false,
     };
     this.#run = started;
@@ -343,8 +352,17 @@ class Driver {
         if (list === undefined) return;
         run.isListing = false;
         const asks = listQuestion?.listId === listId;
-        const storedBefore = this.#reference.tables.size;
-        const gone = this.#reference.accept(listId, list, asks);
+        const storedBefore = this.#reference.listed;
+        const isCertain = this.#reference.uncertain.size === 0 && this.#onDemand.size === 0 && !this.#hasLeftovers;
+        run.provided.clear();
+        for (const person of this.#reference.provisional.keys())
+          if (isCertain && contentsOf(list).get(person)?.length) run.provided.add(person);
+        const gone = this.#reference.accept(listId, list, asks, this.#insurer.servedAs.get(listId) ?? 0);
+        if (isCertain && asks && (listQuestion?.removals ?? 0) > gone.length)
+          this.#break(`a question about ${listQuestion?.removals} people, of whom ${gone.length} are listed`);
+        if (isCertain && event.counts.stored !== storedBefore)
+          this.#break(`the guard counts ${event.counts.stored} people, of whom ${storedBefore} are listed`);
+        this.#lastApplied = this.#insurer.servedAs.get(listId) ?? 0;
         for (const { person } of this.#onDemand) // it may have removed the person before the list or after it
           for (const as of ['import', 'change']) this.#reference.written.add(`${person} ${as}:${listId}`);
         if (asks || gone.length === 0) return;
@@ -354,10 +372,19 @@ class Driver {
           this.#break(`removals without a question, although ${unreadable} entries may be anybody's`);
         return;
       }
+      case 'counted': {
+        const [person] = this.#reference.provisional.keys();
+        const isUnchanged = before.step.name === 'counting' && before.step.list === 'unchanged';
+        const isCertain = this.#reference.uncertain.size === 0 && this.#onDemand.size === 0;
+        if (isUnchanged && person !== undefined && isCertain && run.state.step.name !== 'listing')
+          this.#break(`person ${person} is provisional, and the run goes on without the whole list`);
+        return;
+      }
       case 'begun':
         if (!this.#world.hasCallsInFlight) this.#unfinished.clear();
         return;
       case 'reopened':
+        run.provided.clear(); // the insurer has answered 410 about some of them since
         this.#unfinishedHeld.clear();
         return;
       case 'listUnchanged': {
@@ -365,12 +392,13 @@ class Driver {
         this.#reference.questions.clear();
         const listed = contentsOf(this.#insurer.list);
         const { tables, uncertain } = this.#reference;
-        for (const person of tables.keys())
-          if (!listed.has(person) && !uncertain.has(person))
+        for (const [person, content] of tables)
+          if (content !== 'provisional' && !listed.has(person) && !uncertain.has(person))
             this.#break(`the run took a list as unchanged, but person ${person} is not on it`);
         for (const [person, contents] of listed) {
           const content = tables.get(person);
-          if (content !== undefined && contents.length > 0 && !contents.includes(content) && !uncertain.has(person))
+          if (content === undefined || content === 'provisional' || contents.length === 0) continue;
+          if (!contents.includes(content) && !uncertain.has(person))
             this.#break(`the run took a list as unchanged, but it says something else about person ${person}`);
         }
         return;
@@ -413,6 +441,11 @@ class Driver {
       case 'removeGone':
         if (run.isListing) this.#break('the removals of a list are carried out while a newer one is applied');
         return;
+      case 'syncPatient': {
+        const person = this.#world.personOf(command.patientRef);
+        if (run.provided.has(person)) this.#break(`person ${person} is asked for, although the records were there`);
+        return;
+      }
       case 'removePatient': {
         run.removedAfter410 += 1;
         run.unapproved += 1;
@@ -507,20 +540,24 @@ class Driver {
     const runner = this.#runner;
     const patientRef = world.refOf(person);
     const syncId = `sync-${world.runSuffix}-${this.#syncs}`;
-    const work = (async function* (): Work<PatientSynced> {
-      const synced = yield* syncPatient(runner, patientRef, syncId);
-      if (synced.outcome === 'not-insured')
+    const carryOutSync = async function* (): Work<PatientSynced> {
+      yield;
+      sync.standing = await world.inquire(patientRef);
+      if (sync.standing === undefined) return { outcome: 'gone' }; // the API refuses the request
+      const synced = yield* syncPatient(runner, patientRef, syncId, 'person');
+      if (synced.outcome === 'not-insured' || synced.outcome === 'unknown')
         yield* runner.run('removePatient', {
           patientRef,
           ...(synced.revision !== undefined && { revision: synced.revision }),
+          ...(synced.outcome === 'unknown' && { unknownIn: syncId }),
         });
       return synced;
-    })();
-    const sync = {
+    };
+    const sync: OnDemand & InProgress = {
       name: `syncOnDemand ${person}`,
       person,
       overlaps: false,
-      work,
+      work: carryOutSync(),
       hasBegun: false,
       end: ({ outcome }: PatientSynced) => this.#endOnDemand(sync, outcome),
     };
@@ -535,10 +572,27 @@ class Driver {
     if (outcome === 'permanently-failed') this.#answered404.add(person);
     this.#run?.outcomes.set(person, `on demand: ${outcome}`);
     this.#lastRun?.outcomes.set(person, `on demand: ${outcome}`);
-    if (outcome === 'not-insured' && !sync.overlaps) reference.remove(person);
-    else if (outcome === 'not-insured') reference.mayBe(person, undefined);
+    const isRemoved = outcome === 'not-insured' || outcome === 'unknown';
+    if (isRemoved && !sync.overlaps) reference.remove(person);
+    else if (isRemoved) reference.mayBe(person, undefined);
+    if (outcome === 'done') this.#provide(sync);
     if (outcome !== 'done' || sync.overlaps) return;
     for (const [question, people] of reference.questions) if (question.includes('not-insured')) people.delete(person);
+  }
+
+  /** Takes note of the records that a sync has stored. They make a provisional patient of somebody who is not stored. */
+  #provide({ person, overlaps, standing }: OnDemand): void {
+    const { tables, uncertain, provisional } = this.#reference;
+    const answer = this.#storedAnswers.get(person) ?? 0;
+    const before = uncertain.get(person);
+    if (before !== undefined) {
+      if (overlaps) this.#reference.mayBe(person, 'provisional');
+      else uncertain.set(person, new Set([...before].map((content) => content ?? 'provisional')));
+      return;
+    }
+    if (standing === 'listed' || (tables.has(person) && !provisional.has(person))) return;
+    this.#reference.provide(person, { answer, isSettled: !overlaps });
+    if (overlaps && answer < this.#lastApplied) this.#reference.mayBe(person, undefined); // that list may have removed them
   }
 
   #allInProgress(): InProgress[] {
@@ -646,8 +700,9 @@ class Driver {
       if (!expected.has(stored))
         this.#break(`person ${person} is stored as ${stored}, and must be ${[...expected].join(' or ')}`);
     }
-    await this.#checkLog(patients.keys());
-    this.#reference.adopt(new Map(Array.from(patients, ([person, { content }]) => [person, content])));
+    await this.#checkLog(patients);
+    const contents = new Map(Array.from(patients, ([person, { content }]) => [person, content]));
+    this.#reference.adopt(contents, (person) => this.#storedAnswers.get(person) ?? 0);
     for (const [person, { careState, hasRecords }] of patients) {
       if (careState === 'current' && !hasRecords) this.#break(`person ${person} is current, and has no records`);
       const because = {
@@ -670,17 +725,19 @@ class Driver {
   }
 
   /** The access log has the import of everyone who is stored, and each removal. It only grows, so each is read once. */
-  async #checkLog(stored: Iterable<number>): Promise<void> {
-    const imported = [...stored].filter((person) => !this.#logged.has(`${person}`));
+  async #checkLog(stored: ReadonlyMap<number, { readonly content: Content }>): Promise<void> {
+    const imported = Array.from(stored, ([person, { content }]) =>
+      content === 'provisional' ? `${person} care-records:` : `${person} import:`,
+    ).filter((entry) => !this.#logged.has(entry));
     const removals = [...this.#reference.removals].filter((removal) => !this.#logged.has(removal));
-    const people = new Set([...imported, ...removals.map((removal) => Number.parseInt(removal, 10))]);
+    const people = new Set([...imported, ...removals].map((entry) => Number.parseInt(entry, 10)));
     if (people.size === 0) return;
     const log = await this.#world.readLog(people);
     for (const removal of removals) if (!log.has(removal)) this.#break(`the access log lacks ${removal}`);
-    for (const person of imported)
-      if (![...log].some((entry) => entry.startsWith(`${person} import:`)))
-        this.#break(`person ${person} was stored without an access entry`);
-    for (const entry of [...removals, ...imported.map(String)]) this.#logged.add(entry);
+    for (const start of imported)
+      if (![...log].some((entry) => entry.startsWith(start)))
+        this.#break(`person ${Number.parseInt(start, 10)} was stored without an access entry`);
+    for (const entry of [...removals, ...imported]) this.#logged.add(entry);
   }
 
   /** The access log has no entry about a list that has not stored or changed the person, unless an attempt has failed. */
@@ -696,11 +753,12 @@ class Driver {
   /** Nobody stays pending or reported without a reason. */
   #checkCareStates(
     { outcomes, state }: ActiveRun,
-    patients: ReadonlyMap<number, { readonly careState: string }>,
+    patients: ReadonlyMap<number, Pick<StoredPerson, 'content' | 'careState'>>,
   ): void {
-    for (const [person, { careState }] of patients) {
+    for (const [person, { content, careState }] of patients) {
       const outcome = outcomes.get(person);
       if (outcome?.startsWith('on demand')) continue;
+      if (content === 'provisional' && this.#hasLeftovers) continue; // a late attempt of a sync may have received a 410
       if (careState === 'pending' && outcome !== 'exhausted')
         this.#break(`person ${person} is pending after ${outcome}`);
       if (careState === 'reported-not-insured' && outcome !== 'held' && !state.hasListFailed)

@@ -7,7 +7,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
-import type { CareState } from '../../core/domain/patient.ts';
+import type { CareState, Standing } from '../../core/domain/patient.ts';
 import { shards } from '../../core/domain/shard.ts';
 import { type Bucket, listKeys } from '../../core/stores/objects.ts';
 import { storesOver } from '../../core/stores/open-stores.ts';
@@ -28,7 +28,7 @@ import {
 } from './commands.ts';
 import type { Fault } from './history.ts';
 import type { Entry, Insurer } from './insurer.ts';
-import { type Stored, type StoredPerson, takeFault, type World } from './world.ts';
+import { type Content, type Stored, type StoredPerson, takeFault, type World } from './world.ts';
 
 /** One attempt of an activity, with what goes wrong. */
 interface Attempt {
@@ -157,6 +157,12 @@ export class EmulatedWorld implements World {
   advance(ms: number): void {
     this.#nowMs += ms;
   }
+  inquire = async (patientRef: string): Promise<Standing | undefined> => {
+    const { patients } = this.#stores;
+    const kvnr = this.#people[this.personOf(patientRef)]?.kvnr;
+    if (kvnr === undefined || !(await patients.inquire(patientRef, kvnr))) return undefined;
+    return (await patients.readLastSync(patientRef))?.standing;
+  };
   refOf = (person: number): string => this.#people[person]?.patientRef ?? '';
   personOf = (patientRef: string): number => this.#persons.get(patientRef) ?? -1;
 
@@ -237,6 +243,7 @@ export class EmulatedWorld implements World {
     const orphans: string[] = [];
     const read = async (): Promise<ReadonlyMap<number, StoredPerson>> => {
       const stored = (await this.#items()).filter(({ removing, expiresAt }) => !removing && expiresAt === undefined);
+
       const current = new Map(stored.map(({ patientRef, careVersion }) => [patientRef, careVersion]));
       const all = this.#people.map(async ({ patientRef }, person) => {
         if (!this.#hadRecords.has(person)) return;
@@ -248,7 +255,7 @@ export class EmulatedWorld implements World {
       await Promise.all(all);
       const people = stored.map(async ({ patientRef, body, careState, careVersion }) => {
         const records = careVersion === undefined ? undefined : await careRecords.read(patientRef, careVersion);
-        const { content } = JSON.parse(body ?? '{}') as { content: number };
+        const { content } = JSON.parse(body ?? '{"content":"provisional"}') as { content: Content };
         return [this.personOf(patientRef), { content, careState, hasRecords: records?.total === 1 }] as const;
       });
       return new Map(await Promise.all(people));
@@ -314,6 +321,7 @@ export class EmulatedWorld implements World {
         const list = this.#insurer.serve(listId, knownEtag, !attempt.isLate);
         if (list === undefined) return 'unchanged';
         const { etag, entries, isGarbage } = list;
+        sink.answered(fetchOrderOf(this.#insurer.answered));
         sink.begin({ from: 0, ...(etag !== undefined && { etag }) });
         const text = JSON.stringify(entries.map((entry) => this.#printed(entry)));
         await sink.write(Buffer.from(isGarbage ? '[{"kvnr":' : text));
@@ -324,7 +332,7 @@ export class EmulatedWorld implements World {
         const { answer, number } = this.#insurer.answerAbout(person);
         if (answer === 'fails') throw new LineError('server-error', { operation: 'care-records', status: 500 });
         if (answer !== 'ok') return { kind: answer };
-        const fetchOrder = `000001764028800-${String(number).padStart(9, '0')}`;
+        const fetchOrder = fetchOrderOf(number);
         this.#hadRecords.add(person);
         const record = { id: fetchOrder, programme: 'DMP', title: '', status: 'active', start: '2026-01-01' };
         return { kind: 'answer', body: Buffer.from(JSON.stringify({ kvnr, careRecords: [record] })), fetchOrder };
@@ -341,7 +349,7 @@ export class EmulatedWorld implements World {
   }
 }
 
-/** A value nested deeper than an entry may be. */
+const fetchOrderOf = (number: number): string => `000001764028800-${String(number).padStart(9, '0')}`;
 
 type Settled<Answer> = { readonly answer: Answer } | { readonly error: unknown };
 const settle = async <Answer>(work: Promise<Answer>): Promise<Settled<Answer>> =>
@@ -356,10 +364,15 @@ const onlyIn = (shard: string, patients: PatientsStore): PatientsStore => ({
   listPending: async (other, after, limit) => (other === shard ? await patients.listPending(other, after, limit) : []),
   async *scan(segment) {
     if (segment > 0) return;
-    const { stored, removed } = await patients.readShard(shard);
-    for (const patient of stored) yield { ...patient, isBeingRemoved: false };
+    const { stored, unlisted, removed } = await patients.readShard(shard);
+    for (const { patientRef, revision, careState } of stored)
+      yield { patientRef, revision, careState, isBeingRemoved: false, isProvisional: false };
+    for (const { patientRef, revision, standing } of unlisted)
+      if (standing === 'provisional')
+        yield { patientRef, revision, careState: 'current', isBeingRemoved: false, isProvisional: true };
     for (const { patientRef, revision, isTombstone } of removed)
-      if (!isTombstone) yield { patientRef, revision, careState: 'current', isBeingRemoved: true };
+      if (!isTombstone)
+        yield { patientRef, revision, careState: 'current', isBeingRemoved: true, isProvisional: false };
   },
   async *listHeld(other, heldFor) {
     if (other === shard) yield* patients.listHeld(other, heldFor);

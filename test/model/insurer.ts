@@ -32,12 +32,14 @@ export class Insurer {
   #lists: List[];
   #answers = new Map<number, CareAnswer>();
   #contents = 0;
-  /** number of answers about people so far */
+  /** number of lists sent and answers about people so far */
   #answered = 0;
   /** the number of the last answer of a kind about a person, as `{person} {kind}` */
   readonly #lastAnswers = new Map<string, number>();
   /** the list that each fetch has received, by its listId */
   readonly served = new Map<string, List>();
+  /** the number of the answer that has sent each list, by its listId */
+  readonly servedAs = new Map<string, number>();
 
   /** @param people number of people who exist @param listed number of people on the first list */
   constructor(people: number, listed: number) {
@@ -52,8 +54,17 @@ export class Insurer {
   /** Answers a request for the list. Undefined: 304. @param counts false if nobody receives the result of the attempt */
   serve(listId: string, knownEtag: string | undefined, counts: boolean): List | undefined {
     if (this.list.etag !== undefined && this.list.etag === knownEtag) return undefined;
-    if (counts) this.served.set(listId, this.list);
+    this.#answered += 1;
+    if (counts) {
+      this.served.set(listId, this.list);
+      this.servedAs.set(listId, this.#answered);
+    }
     return this.list;
+  }
+
+  /** Number of lists sent and answers about people so far. */
+  get answered(): number {
+    return this.#answered;
   }
 
   /** Answers a request for a person's care records. Answers are numbered in their order, from 1. */

@@ -1,7 +1,7 @@
-import type { ListCounts, ListedEntry, ShardLine } from '../../core/domain/diff.ts';
+import type { DiffedList, ListCounts, ListedEntry, ShardLine } from '../../core/domain/diff.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { zeroLineUse } from '../../core/domain/line.ts';
-import type { CareState } from '../../core/domain/patient.ts';
+import type { CareState, Standing } from '../../core/domain/patient.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { shardIndexesIn, shardOf, shardSetOf, shards } from '../../core/domain/shard.ts';
 import { type ActivityName, type AnswerOf, FinalFailure, type InputOf, type Work } from './commands.ts';
@@ -12,12 +12,13 @@ import { type Stored, takeFault, type World } from './world.ts';
 
 /** A patient in memory, with the attributes that conditions of writes look at. */
 interface Item {
-  readonly state: 'stored' | 'removing' | 'tombstone';
-  readonly content: number;
+  readonly state: 'stored' | 'inquiry' | 'removing' | 'tombstone';
+  /** undefined: no list has named the person */
+  readonly content: number | undefined;
   readonly careState: CareState;
   readonly revision: number;
   readonly incarnation: number;
-  readonly listed: { readonly listId: string; readonly as: 'new' | 'changed' };
+  readonly listed?: { readonly listId: string; readonly as: 'new' | 'changed' };
   readonly goneIn?: string | undefined;
   readonly heldFor?: string | undefined;
   readonly notInsured?: string | undefined;
@@ -128,7 +129,7 @@ export class MemoryWorld implements World {
       patients: new Map(
         stored.map(([ref, { content, careState, careVersion }]) => {
           const hasRecords = careVersion !== undefined && this.#recordsOf(ref).has(careVersion);
-          return [this.personOf(ref), { content, careState, hasRecords }];
+          return [this.personOf(ref), { content: content ?? 'provisional', careState, hasRecords }];
         }),
       ),
       lists: new Set(this.#listObjects.keys()),
@@ -146,7 +147,18 @@ export class MemoryWorld implements World {
     return this.#log;
   }
 
-  #isStored = (ref: string): boolean => this.#items.get(ref)?.state === 'stored';
+  async inquire(ref: string): Promise<Standing | undefined> {
+    const item = this.#items.get(ref);
+    if (item?.state === 'removing') return undefined;
+    if (item?.state === 'stored') return item.content === undefined ? 'provisional' : 'listed';
+    if (item?.state === 'inquiry') return 'inquiry';
+    const next = (item?.revision ?? 0) + 1;
+    const content = undefined;
+    this.#items.set(ref, { state: 'inquiry', content, careState: 'pending', revision: next, incarnation: next });
+    return 'inquiry';
+  }
+
+  #isStored = (ref: string): boolean => isSyncable(this.#items.get(ref));
   #recordsOf(ref: string): Set<string> {
     const records = this.#records.get(ref) ?? new Set<string>();
     this.#records.set(ref, records);
@@ -183,7 +195,7 @@ export class MemoryWorld implements World {
     const before = this.#update(ref, isSeen, { state: 'removing' });
     if (before === undefined) return;
     yield;
-    this.#appendAccess(ref, `removal:${before.listed.listId}`);
+    this.#appendAccess(ref, `removal:${before.listed?.listId ?? before.careVersion ?? ''}`);
     yield;
     const listed = [...this.#recordsOf(ref)];
     yield* this.#guarded(attempt, fence);
@@ -245,11 +257,12 @@ export class MemoryWorld implements World {
         yield;
         const list = insurer.serve(listId, knownEtag, !attempt.isLate);
         if (list === undefined) return { kind: 'unchanged', lineUse: zeroLineUse };
+        const fetchOrder = fetchOrderOf(insurer.answered);
         yield;
         if (!world.#listObjects.has(listId)) world.#listObjects.set(listId, new Map()); // a late attempt overwrites nothing
         const etag = list.etag === undefined ? {} : { etag: list.etag };
         const manifest = { key: listId, sizeBytes: 1, sha256: '' };
-        return { kind: 'list', list: { listId, manifest, sizeBytes: 1, ...etag }, lineUse: zeroLineUse };
+        return { kind: 'list', list: { listId, manifest, sizeBytes: 1, fetchOrder, ...etag }, lineUse: zeroLineUse };
       },
       splitPatientList: function* ({ list: { listId } }) {
         yield;
@@ -269,12 +282,14 @@ export class MemoryWorld implements World {
         const unreadable = list.entries.filter((entry) => 'unreadable' in entry).length;
         return { entries: list.entries.length, quarantined: unreadable, unreadable, shardParts: [] };
       },
-      applyList: function* ({ listId, fromShard, toShard }, attempt) {
+      applyList: function* ({ listId, fetchOrder, fromShard, toShard }, attempt) {
         yield;
         const before = world.#itemsOf(fromShard, toShard);
-        const stored = before
-          .filter(([, { state }]) => state === 'stored')
+        const known = before
+          .filter(([, item]) => isSyncable(item))
           .map(([patientRef, item]) => ({ ...item, patientRef, contentHash: String(item.content) }));
+        const stored = known.filter(({ content }) => content !== undefined);
+        const unlisted = known.filter(({ content }) => content === undefined);
         const seen = new Map(before);
         yield;
         const lines = world.#listObjects.get(listId);
@@ -286,7 +301,8 @@ export class MemoryWorld implements World {
         const diff = diffNow(
           ofShards.flatMap(([, shardLines]) => shardLines),
           new Map(stored.map((item) => [item.patientRef, item])),
-          listId,
+          unlisted,
+          { listId, fetchOrder },
         );
         for (const entry of diff.new) {
           const { patientRef } = entry;
@@ -296,7 +312,7 @@ export class MemoryWorld implements World {
           const revision = seen.get(patientRef)?.revision;
           const item = items.get(patientRef);
           const isAsSeen =
-            item === undefined ? revision === undefined : item.state !== 'stored' && item.revision === revision;
+            item === undefined ? revision === undefined : !isSyncable(item) && item.revision === revision;
           const next = (revision ?? 0) + 1;
           const listed = { listId, as: 'new' } as const;
           const content = Number(entry.body);
@@ -308,8 +324,14 @@ export class MemoryWorld implements World {
             incarnation: next,
             listed,
           } as const;
-          if (isAsSeen) items.set(patientRef, fresh);
-          else if (item?.listed.listId !== listId || item.content !== content) throw new AttemptFailed('changed');
+          if (seen.get(patientRef)?.content === undefined && isSyncable(seen.get(patientRef))) {
+            const isUnlisted = (other: Item): boolean => isSyncable(other) && other.revision === revision;
+            const now = world.#update(patientRef, isUnlisted, { state: 'stored', content, revision: next, listed });
+            if (now === undefined) checkOurs(items.get(patientRef), listId, content, 'must be stored');
+            if (now?.careState === 'failed') world.#update(patientRef, () => true, { careState: 'pending' });
+            if (now) world.#update(patientRef, () => true, { goneIn: undefined });
+          } else if (isAsSeen) items.set(patientRef, fresh);
+          else if (item?.listed?.listId !== listId || item.content !== content) throw new AttemptFailed('changed');
         }
         for (const entry of diff.changed) {
           const { patientRef } = entry;
@@ -324,16 +346,16 @@ export class MemoryWorld implements World {
             listed: { listId, as: 'changed' },
             goneIn: undefined,
           } as const;
-          const isAsSeen = (item: Item): boolean => item.state === 'stored' && item.revision === revision;
+          const isAsSeen = (item: Item): boolean => isSyncable(item) && item.revision === revision;
           const item = world.#update(patientRef, isAsSeen, change);
           if (item?.careState === 'failed') world.#update(patientRef, () => true, { careState: 'pending' });
           if (item === undefined) checkOurs(items.get(patientRef), listId, content);
         }
-        const gone = new Set(diff.gone.map(({ patientRef }) => patientRef));
-        const changed = new Set(diff.changed.map(({ patientRef }) => patientRef));
-        for (const { patientRef, revision, goneIn } of stored) {
+        const gone = new Set([...diff.gone, ...diff.goneProvisional].map(({ patientRef }) => patientRef));
+        const written = new Set([...diff.new, ...diff.changed].map(({ patientRef }) => patientRef));
+        for (const { patientRef, revision, goneIn } of known) {
           const mark = gone.has(patientRef) ? listId : undefined;
-          if (goneIn === mark || changed.has(patientRef)) continue;
+          if (goneIn === mark || written.has(patientRef)) continue;
           yield* world.#guarded(attempt, `${listId}/entries`);
           const isAsSeen = (item: Item): boolean => item.state === 'stored' && item.revision === revision;
           if (world.#update(patientRef, isAsSeen, { goneIn: mark, revision: revision + 1 })) continue;
@@ -357,10 +379,11 @@ export class MemoryWorld implements World {
       countPatients: function* () {
         yield;
         const all = [...items.values()];
-        const stored = all.filter(({ state }) => state === 'stored');
+        const stored = all.filter(({ state, content }) => state === 'stored' && content !== undefined);
         const pending = [...items].filter(([, item]) => item.state === 'stored' && item.careState === 'pending');
         return {
           stored: stored.length,
+          provisional: all.filter(({ state, content }) => state === 'stored' && content === undefined).length,
           pending: pending.length,
           pendingShards: shardSetOf(pending.map(([ref]) => shardOf(ref))),
           reported: stored.filter(({ careState }) => careState === 'reported-not-insured').length,
@@ -377,7 +400,7 @@ export class MemoryWorld implements World {
         for (const ref of [...items.keys()]) {
           yield;
           const item = items.get(ref);
-          if (item?.careState !== 'reported-not-insured') continue;
+          if (item?.careState !== 'reported-not-insured' || item.content === undefined) continue;
           yield* world.#guarded(attempt);
           const isSeen = ({ state, careState, revision, heldFor }: Item): boolean =>
             state === 'stored' &&
@@ -419,20 +442,17 @@ export class MemoryWorld implements World {
         const item = items.get(patientRef);
         if (item?.state === 'removing' && item.notInsured)
           throw new FinalFailure('PatientNotInsured', { revision: item.revision });
-        if (item?.state !== 'stored') throw new FinalFailure('PatientGone');
+        if (item === undefined || !isSyncable(item)) throw new FinalFailure('PatientGone');
         const { revision, careVersion, careState } = item;
         const failAsNotInsured = (): never => {
           const isSeen = (other: Item): boolean =>
-            other.state === 'stored' &&
-            !other.notInsured &&
-            other.revision === revision &&
-            other.careVersion === careVersion;
+            isSyncable(other) && !other.notInsured && other.revision === revision && other.careVersion === careVersion;
           world.#update(patientRef, isSeen, { notInsured: syncId, careState: 'reported-not-insured' });
           const now = items.get(patientRef);
           const reportedBy = now?.state !== 'tombstone' && now?.revision === revision ? now.notInsured : undefined;
-          if (reportedBy === undefined)
-            throw new FinalFailure(now?.state === 'stored' ? 'PatientChanged' : 'PatientGone');
-          if (syncId.startsWith('sync-') && reportedBy !== syncId) throw new FinalFailure('PatientReported');
+          if (reportedBy === undefined) throw new FinalFailure(isSyncable(now) ? 'PatientChanged' : 'PatientGone');
+          if (syncId.startsWith('sync-') && reportedBy !== syncId && item.content !== undefined)
+            throw new FinalFailure('PatientReported');
           throw new FinalFailure('PatientNotInsured', seen);
         };
         const seen = { revision, ...(careVersion !== undefined && { careVersion }) };
@@ -440,8 +460,9 @@ export class MemoryWorld implements World {
         if (careState === 'reported-not-insured') failAsNotInsured();
         const { answer, number } = insurer.answerAbout(world.personOf(patientRef));
         if (answer === 'fails') throw new FinalFailure('RequestsExhausted');
-        if (answer === 'unknown') throw new FinalFailure('PatientUnknown', seen);
-        const fetchOrder = String(number).padStart(9, '0');
+        const isUnlisted = syncId.startsWith('sync-') && item.content === undefined;
+        if (answer === 'unknown') throw new FinalFailure(isUnlisted ? 'PersonUnknown' : 'PatientUnknown', seen);
+        const fetchOrder = fetchOrderOf(number);
         yield;
         if (answer === 'not-insured') failAsNotInsured();
         world.#payloads.set(fetchOrder, { syncId, patientRef });
@@ -464,7 +485,7 @@ export class MemoryWorld implements World {
         };
         yield;
         const before = items.get(patientRef);
-        if (before?.state !== 'stored') return yield* finish('gone');
+        if (before === undefined || !isSyncable(before)) return yield* finish('gone');
         const { careVersion = '', incarnation } = before;
         if (careVersion >= fetchOrder) return yield* finish(careVersion === fetchOrder ? 'stored' : 'superseded');
         yield;
@@ -477,12 +498,12 @@ export class MemoryWorld implements World {
         world.#recordsOf(patientRef).add(fetchOrder);
         yield* world.#guarded(attempt);
         const mayBecomeCurrent = (item: Item): boolean =>
-          item.state === 'stored' &&
+          isSyncable(item) &&
           item.incarnation === incarnation &&
           !item.notInsured &&
           !world.#discarded.has(fetchOrder) &&
           (item.careVersion ?? '') <= fetchOrder;
-        const current = { careVersion: fetchOrder, careState: 'current' } as const;
+        const current = { state: 'stored', careVersion: fetchOrder, careState: 'current' } as const;
         if (world.#update(patientRef, mayBecomeCurrent, current)) return yield* finish('stored');
         yield;
         return yield* finish(world.#isStored(patientRef) ? 'superseded' : 'gone');
@@ -503,7 +524,7 @@ export class MemoryWorld implements World {
       markCareFailed: function* ({ patientRef, seen }) {
         yield;
         const isSeen = (item: Item): boolean =>
-          item.state === 'stored' &&
+          isSyncable(item) &&
           !item.notInsured &&
           item.revision === seen?.revision &&
           item.careVersion === seen.careVersion;
@@ -525,10 +546,17 @@ export class MemoryWorld implements World {
   }
 }
 
+const fetchOrderOf = (number: number): string => String(number).padStart(9, '0');
+
 type StoredItem = Item & { readonly patientRef: string; readonly contentHash: string };
 
 /** Compares lines with stored patients, as `diffShard` does. */
-function diffNow(lines: readonly ShardLine[], stored: ReadonlyMap<string, StoredItem>, listId: string) {
+function diffNow(
+  lines: readonly ShardLine[],
+  stored: ReadonlyMap<string, StoredItem>,
+  unlisted: readonly StoredItem[],
+  { listId, fetchOrder = '' }: DiffedList,
+) {
   const entries = new Map<string, ListedEntry>();
   const present = new Set(lines.map(({ patientRef }) => patientRef));
   for (const line of lines) {
@@ -546,9 +574,12 @@ function diffNow(lines: readonly ShardLine[], stored: ReadonlyMap<string, Stored
     const known = stored.get(entry.patientRef);
     if (known === undefined) diff.new.push(entry);
     else if (known.contentHash !== entry.contentHash) diff.changed.push(entry);
-    else before[known.listed.listId === listId ? known.listed.as : 'unchanged'] += 1;
+    else before[known.listed?.listId === listId ? known.listed.as : 'unchanged'] += 1;
   }
   const gone = [...stored.values()].filter(({ patientRef }) => !present.has(patientRef));
+  const goneProvisional = unlisted.filter(
+    ({ patientRef, careVersion }) => !present.has(patientRef) && careVersion !== undefined && careVersion < fetchOrder,
+  );
   const counts: ListCounts = {
     listed: entries.size,
     new: diff.new.length + before.new,
@@ -556,12 +587,15 @@ function diffNow(lines: readonly ShardLine[], stored: ReadonlyMap<string, Stored
     unchanged: before.unchanged,
     gone: gone.length,
     stored: stored.size - before.new,
+    goneProvisional: goneProvisional.length,
   };
-  return { ...diff, gone, counts };
+  return { ...diff, gone, goneProvisional, counts };
 }
 
-/** @throws AttemptFailed unless this list has stored the content, or nobody is stored */
-function checkOurs(item: Item | undefined, listId: string, content: number): void {
-  const isOurs = item?.listed.listId === listId && item.content === content;
-  if (item?.state === 'stored' && !isOurs) throw new AttemptFailed('changed');
+const isSyncable = (item: Item | undefined): boolean => item?.state === 'stored' || item?.state === 'inquiry';
+
+/** @throws AttemptFailed unless this list has stored the content, or nobody is stored and nobody must be */
+function checkOurs(item: Item | undefined, listId: string, content: number, mustBe?: 'must be stored'): void {
+  const isOurs = item?.listed?.listId === listId && item.content === content;
+  if ((mustBe !== undefined || isSyncable(item)) && !isOurs) throw new AttemptFailed('changed');
 }

@@ -77,6 +77,21 @@ const ruleMutants: Readonly<Record<string, FoundMutant>> = {
     find: 'this.#startTask(\n        isApproved ?',
     replace: 'if (this.#isQuiet() || !isApproved) this.#startTask(\n        isApproved ?',
   },
+  'provisional patients count in the guard': {
+    file: machine,
+    find: 'reasonsToAsk({ removals, stored,',
+    replace: 'reasonsToAsk({ removals: removals + goneProvisional, stored,',
+  },
+  'a provisional patient stays when only provisional ones are gone': {
+    file: machine,
+    find: 'removals + goneProvisional > 0 ?',
+    replace: 'removals > 0 ?',
+  },
+  'a list that has not changed keeps a provisional patient': {
+    file: machine,
+    find: "if (step.list === 'unchanged' && (event.provisional ?? 0) > 0) {",
+    replace: 'if (event.provisional === -1) {',
+  },
   'a trigger during the last save is lost': {
     file: machine,
     find: "if (state.isListDue && !step.isStopped) {\n      state.step = { name: 'draining' }; // a trigger has come: the run continues",
@@ -145,6 +160,31 @@ const writeMutants: Readonly<Record<string, FoundMutant>> = {
     file: world,
     find: "this.#update(ref, isRemoving, { state: 'tombstone', revision: revision + 1, careVersion: undefined });",
     replace: 'this.#items.delete(ref);',
+  },
+  'a list that was requested before removes a provisional patient': {
+    file: world,
+    find: 'careVersion !== undefined && careVersion < fetchOrder,',
+    replace: 'careVersion !== undefined && fetchOrder !== undefined,',
+  },
+  'the guard counts provisional patients as stored': {
+    file: world,
+    find: 'const stored = known.filter(({ content }) => content !== undefined);',
+    replace: 'const stored = known;',
+  },
+  'a list that names a provisional patient brings no master data': {
+    file: world,
+    find: "{ state: 'stored', content, revision: next, listed }",
+    replace: "{ state: 'stored', revision: next, listed }",
+  },
+  'a provisional patient is asked for again when a list names them': {
+    file: world,
+    find: "if (now?.careState === 'failed') world.#update(patientRef, () => true, { careState: 'pending' });\n            if (now)",
+    replace: "if (now) world.#update(patientRef, () => true, { careState: 'pending' });\n            if (now)",
+  },
+  'an inquiry stays after a 404': {
+    file: 'test/model/commands.ts',
+    find: "return { outcome: 'unknown', ...(seen && { revision: seen.revision }) };",
+    replace: "return { outcome: 'unknown', revision: -1 };",
   },
   'a late sweep deletes the list that its run has fetched since': {
     size: 'small',

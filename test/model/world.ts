@@ -1,4 +1,4 @@
-import type { CareState } from '../../core/domain/patient.ts';
+import type { CareState, Standing } from '../../core/domain/patient.ts';
 import type { ActivityName, ActivityRunner } from './commands.ts';
 import type { Fault } from './history.ts';
 
@@ -18,6 +18,8 @@ export interface World extends ActivityRunner {
   readonly attempts: readonly string[];
   /** six hex digits that are part of the IDs of all runs */
   readonly runSuffix: string;
+  /** Stores an inquiry, as the API does for somebody who is not stored. Returns undefined if a patient is being removed. */
+  inquire(patientRef: string): Promise<Standing | undefined>;
   refOf(person: number): string;
   personOf(patientRef: string): number;
   /** Lets time pass. */
@@ -38,8 +40,11 @@ export interface Stored {
   readonly orphans: readonly string[];
 }
 
+/** What is stored of a person: the content of the list entry, or only care records. */
+export type Content = number | 'provisional';
+
 export interface StoredPerson {
-  readonly content: number;
+  readonly content: Content;
   readonly careState: CareState;
   /** the records of the current version are there */
   readonly hasRecords: boolean;

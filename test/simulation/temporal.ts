@@ -290,4 +290,11 @@ export function taskWorker({
   };
 }
 
-const emptySink = { begin: () => {}, write: async () => {}, page: () => {}, restart: () => {}, revert: () => {} };
+const emptySink = {
+  answered: () => {},
+  begin: () => {},
+  write: async () => {},
+  page: () => {},
+  restart: () => {},
+  revert: () => {},
+};

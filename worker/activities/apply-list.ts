@@ -37,16 +37,16 @@ export const createApplyList = ({
   accessLog,
   pseudonymKey,
 }: ApplyListDeps): Pick<ListActivities, 'applyList' | 'removeGone' | 'deleteList'> => ({
-  async applyList({ insurerId, listId, shardParts, fromShard, toShard }) {
+  async applyList({ insurerId, listId, fetchOrder, shardParts, fromShard, toShard }) {
     const key = createSecretKey(pseudonymKey);
     const withIdentity = (entry: ListedEntry) => ({ ...entry, identity: identityOf(entry.body, key) });
     return await withHeartbeats({ nextShard: fromShard, counts: zeroCounts }, async (heartbeats) => {
       const writeGuard = fenceList(heartbeats.writeGuard, () => syncRuns.isApplying(insurerId, listId, 'entries'));
       await forEachRemainingShard(heartbeats, toShard, async (shard, index) => {
-        const { stored, removed } = await patients.readShard(shard);
-        const seen = new Map([...stored, ...removed].map((item) => [item.patientRef, item]));
+        const { stored, unlisted, removed } = await patients.readShard(shard);
+        const seen = new Map([...stored, ...unlisted, ...removed].map((item) => [item.patientRef, item]));
         const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
-        const diff = await diffShard(lines, stored, listId).catch(asFinal);
+        const diff = await diffShard(lines, { stored, unlisted }, { listId, fetchOrder }).catch(asFinal);
         // The access entry comes first, so that no data is stored without one. A repeated attempt does not append it again.
         const accessOf = (operation: 'import' | 'change', { patientRef }: ListedEntry) =>
           syncAccess(operation, patientRef, `${operation}:${listId}`, { kind: 'list', id: listId });
@@ -66,17 +66,18 @@ export const createApplyList = ({
           });
           await patients.storeChanged(batch.map(withIdentity), listId, seen, writeGuard);
         }
-        const gone = new Set(diff.gone.map(({ patientRef }) => patientRef));
-        const changed = new Set(diff.changed.map(({ patientRef }) => patientRef)); // storeChanged clears their mark
-        const toMark = stored.filter(({ patientRef, goneIn }) =>
-          gone.has(patientRef) ? goneIn !== listId : goneIn !== undefined && !changed.has(patientRef),
+        const gone = new Set([...diff.gone, ...diff.goneProvisional].map(({ patientRef }) => patientRef));
+        // these writes clear their mark
+        const written = new Set([...diff.new, ...diff.changed].map(({ patientRef }) => patientRef));
+        const toMark = [...stored, ...unlisted].filter(({ patientRef, goneIn }) =>
+          gone.has(patientRef) ? goneIn !== listId : goneIn !== undefined && !written.has(patientRef),
         );
         await forEachParallel(toMark, parallelMarks, async (patient) => {
           heartbeats.signal.throwIfAborted();
           const isGone = gone.has(patient.patientRef);
-          const body =
-            isGone && patient.identity === undefined ? (await patients.get(patient.patientRef))?.body : undefined;
-          const identity = body === undefined ? undefined : identityOf(body, key); // 0.2.0 has stored none
+          const lacksIdentity = isGone && !('standing' in patient) && patient.identity === undefined; // 0.2.0 has stored none
+          const body = lacksIdentity ? (await patients.get(patient.patientRef))?.body : undefined;
+          const identity = body === undefined ? undefined : identityOf(body, key);
           const marked = identity === undefined ? patient : { ...patient, identity };
           await patients.setGoneIn(marked, isGone ? listId : undefined, writeGuard);
         });
@@ -94,7 +95,7 @@ export const createApplyList = ({
         const shardItems = await patients.readShard(shard);
         const isGone = ({ goneIn }: { readonly goneIn?: string }): boolean => goneIn === listId;
         const removing = shardItems.removed.filter((item) => isGone(item) && !item.isTombstone); // an attempt died half way
-        const gone = [...shardItems.stored.filter(isGone), ...removing];
+        const gone = [...[...shardItems.stored, ...shardItems.unlisted].filter(isGone), ...removing];
         await forEachParallel(gone, parallelRemovals, async ({ patientRef, revision }) => {
           heartbeats.signal.throwIfAborted();
           await removePatient({ patients, careRecords, accessLog }, patientRef, revision, writeGuard);

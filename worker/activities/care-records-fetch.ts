@@ -1,5 +1,5 @@
 import type { FetchCareRecordsInput, FetchCareRecordsResult } from '../../core/contract/line-activities.ts';
-import type { SeenPatient } from '../../core/domain/patient.ts';
+import type { SeenPatient, Standing } from '../../core/domain/patient.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
@@ -50,7 +50,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
   }: FetchCareRecordsInput): Promise<FetchCareRecordsResult> => {
     const attempt = beginAttempt<CareRecordsDetails>(noUsage);
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
-    const failAsNotInsured = async (seen: SeenPatient): Promise<never> => {
+    const failAsNotInsured = async (seen: SeenPatient, standing: Standing): Promise<never> => {
       const { revision } = seen;
       if (cached.notInsured?.revision !== revision) cached.notInsured = { revision, isStored: false };
       const { notInsured } = cached;
@@ -63,8 +63,9 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         const isThere = (await retryWhileUnavailable(() => patients.get(patientRef), attempt.signal)) !== undefined;
         throw finalFailure(isThere ? 'PatientChanged' : 'PatientGone', attempt.details);
       }
-      // the daily sync decides about a patient that it has reported
-      if (priority === 'person' && reportedBy !== syncId) throw finalFailure('PatientReported', attempt.details);
+      // the daily sync decides about a listed patient that it has reported
+      if (priority === 'person' && reportedBy !== syncId && standing === 'listed')
+        throw finalFailure('PatientReported', attempt.details);
       throw finalFailure('PatientNotInsured', attempt.details, seen);
     };
     try {
@@ -75,19 +76,22 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       }
       const { revision, careVersion } = patient;
       const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
-      if (patient.careState === 'reported-not-insured') await failAsNotInsured(seen);
-      const { unusableAnswer } = patient;
+      const { standing, unusableAnswer } = patient;
+      if (patient.careState === 'reported-not-insured') await failAsNotInsured(seen, standing);
       if (unusableAnswer?.on === today())
         throw finalFailure('AnswerUnusable', attempt.details, seen, unusableAnswer.problem);
       for (;;) {
-        if (cached.notInsured?.revision === revision) await failAsNotInsured(seen);
+        if (cached.notInsured?.revision === revision) await failAsNotInsured(seen, standing);
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
           const fetched = await insurer.fetchCareRecords(patient.kvnr, priority, attempt.signal);
           attempt.countSuccess();
-          if (fetched.kind === 'unknown') throw finalFailure('PatientUnknown', attempt.details, seen);
-          if (fetched.kind === 'not-insured') return await failAsNotInsured(seen);
+          if (fetched.kind === 'unknown') {
+            const isUnlisted = priority === 'person' && standing !== 'listed';
+            throw finalFailure(isUnlisted ? 'PersonUnknown' : 'PatientUnknown', attempt.details, seen);
+          }
+          if (fetched.kind === 'not-insured') return await failAsNotInsured(seen, standing);
           const payload = await retryWhileUnavailable(
             () => payloads.put({ syncId, patientRef }, fetched.body),
             attempt.signal,

@@ -7,7 +7,6 @@ import {
   type PresentPatient,
 } from '../../core/domain/changed-kvnr.ts';
 import type { Issue } from '../../core/domain/issue.ts';
-import { shards } from '../../core/domain/shard.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
 import type { PatientsStore, Shard } from '../../core/stores/patients.ts';
@@ -16,14 +15,15 @@ import { withHeartbeats } from './heartbeats.ts';
 import { kvnrChangeAccess } from './sync-access.ts';
 
 export interface ChangedKvnrsDeps {
-  readonly patients: Pick<PatientsStore, 'readShard' | 'setSuccessor'>;
+  readonly patients: Pick<PatientsStore, 'readSegment' | 'setSuccessor'>;
   readonly syncRuns: Pick<SyncRunsStore, 'addIssues'>;
   readonly accessLog: Pick<AccessLogStore, 'append'>;
   /** maximum number of gone patients in memory; more take several passes over the table */
   readonly formerInMemory?: number;
 }
 
-const parallelShards = 8;
+/** Number of segments of the table, which are read at the same time. */
+const segments = 8;
 /** About 30 MB. */
 const formerInMemoryDefault = 100_000;
 /** Maximum number of people of one identity on either side. Already two are not certain. */
@@ -40,10 +40,12 @@ export const createChangedKvnrs = ({
   async findChangedKvnrs({ insurerId, runId, listId }) {
     return await withHeartbeats(undefined, async ({ signal, writeGuard }) => {
       const now = new Date().toISOString();
-      const forEachShard = async (work: (shard: Shard) => void): Promise<void> =>
-        await forEachParallel(shards, parallelShards, async (shard) => {
-          signal.throwIfAborted();
-          work(await patients.readShard(shard));
+      const forEachPage = async (work: (page: Shard) => void): Promise<void> =>
+        await forEachParallel(Array(segments).keys(), segments, async (segment) => {
+          for await (const page of patients.readSegment(segment, segments)) {
+            signal.throwIfAborted();
+            work(page);
+          }
         });
 
       /** Returns the gone patients by identity, from one identity on: as many of them as memory allows. */
@@ -67,7 +69,7 @@ export const createChangedKvnrs = ({
             former.delete(dropped);
           }
         };
-        await forEachShard(({ stored, removed }) => {
+        await forEachPage(({ stored, removed }) => {
           for (const { identity, goneIn, ...patient } of stored)
             if (goneIn === listId) add(identity, formerPatient(patient, false));
           for (const { identity, ...patient } of removed) add(identity, formerPatient(patient, true));
@@ -79,7 +81,7 @@ export const createChangedKvnrs = ({
       const readPresent = async (former: ReadonlyMap<string, unknown>) => {
         const present = new Map<string, PresentPatient[]>();
         if (former.size === 0) return present;
-        await forEachShard(({ stored }) => {
+        await forEachPage(({ stored }) => {
           for (const { identity, goneIn, patientRef, imported } of stored) {
             if (identity === undefined || goneIn === listId || !former.has(identity)) continue;
             const patient = { patientRef, ...(imported && { imported }) };

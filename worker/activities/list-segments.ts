@@ -1,6 +1,7 @@
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
 import { byteOrderMarks, charsetOf } from '../../core/json/charset.ts';
 import type { ListSink } from '../insurer/insurer-adapter.ts';
+import type { ListReceiver } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
 
 /** The part of a list that is stored in the bucket. The next attempt continues from here. */
@@ -18,6 +19,8 @@ export interface ListProgress {
   readonly lastByte?: number;
   /** of `charsetOf`; absent: UTF-8 */
   readonly charset?: string;
+  /** of the transfer's first request: orders the list among all requests on the line */
+  readonly fetchOrder?: string;
   /** the list is complete */
   readonly isComplete?: boolean;
 }
@@ -78,7 +81,7 @@ interface Arrived {
 }
 
 /** Writes a list into the bucket, segment by segment, while it arrives. */
-export class ListSegments implements ListSink {
+export class ListSegments implements ListReceiver {
   #options: SegmentsOptions;
   #progress: ListProgress;
   #manifestSegments: readonly PayloadReference[];
@@ -94,6 +97,7 @@ export class ListSegments implements ListSink {
     | { readonly progress: ListProgress; readonly contentType?: string | undefined; head: Buffer }
     | undefined;
   #receivedBytes = 0;
+  #fetchOrder: string | undefined;
   /** a segment that is being stored although its request has ended */
   #lateFlush: Promise<void> | undefined;
   /** what had arrived before the current answer, if that continues the list */
@@ -124,9 +128,14 @@ export class ListSegments implements ListSink {
     return this.#receivedBytes;
   }
 
+  answered(fetchOrder: string): void {
+    this.#fetchOrder = fetchOrder;
+  }
+
   begin({ from, etag, position, contentType }: Parameters<ListSink['begin']>[0]): void {
     const progress = {
       ...emptyList,
+      ...this.#ofThisAnswer,
       ...(etag !== undefined && { etag }),
       ...(position !== undefined && { position }),
     };
@@ -154,6 +163,10 @@ export class ListSegments implements ListSink {
     await this.#append(head);
   }
 
+  get #ofThisAnswer(): Pick<ListProgress, 'fetchOrder'> {
+    return this.#fetchOrder === undefined ? {} : { fetchOrder: this.#fetchOrder };
+  }
+
   async #append(chunk: Buffer): Promise<void> {
     this.#add(chunk);
     if (this.#isSegmentDue) await this.#flushInTime();
@@ -173,7 +186,10 @@ export class ListSegments implements ListSink {
 
   /** Appends a page to the array. Not stored before `flushIfDue` or `finish`, when the line is free. */
   page(entries: readonly string[], next?: string): void {
-    if (this.resume === undefined) this.restart();
+    if (this.resume === undefined) {
+      this.restart();
+      this.#progress = { ...this.#progress, ...this.#ofThisAnswer };
+    }
     const isFirst = this.#lastByte === undefined;
     const isAfterEntry = !isFirst && this.#lastByte !== openBracket;
     const [start, end] = [isFirst ? '[' : isAfterEntry && entries.length > 0 ? ',' : '', next === undefined ? ']' : ''];

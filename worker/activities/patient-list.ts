@@ -92,7 +92,7 @@ export async function fetchPatientList(
         } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusableAnswers: 0 }); // a part of a list has arrived
       }
     }
-    const { sizeBytes, etag, charset } = segments.progress;
+    const { sizeBytes, etag, charset, fetchOrder } = segments.progress;
     return {
       kind: 'list',
       list: {
@@ -101,6 +101,7 @@ export async function fetchPatientList(
         sizeBytes,
         ...(etag !== undefined && { etag }),
         ...(charset !== undefined && { charset }),
+        ...(fetchOrder !== undefined && { fetchOrder }),
       },
       lineUse: attempt.details.lineUse,
     };

@@ -94,6 +94,7 @@ test('a patient whom a terminated run has only marked as being removed is counte
   await stores.patients.markRemoving(patientRef, 1);
   expect(await run(countPatients)).toEqual({
     stored: before.stored - 1,
+    provisional: 0,
     pending: before.pending - 1,
     pendingShards: expect.any(String),
     reported: before.reported,

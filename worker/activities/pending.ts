@@ -42,14 +42,14 @@ export const createPending = ({
 
   async countPatients() {
     return await withHeartbeats(undefined, async ({ signal }): Promise<PatientCounts> => {
-      const counts = { stored: 0, pending: 0, reported: 0, removing: 0 };
+      const counts = { stored: 0, provisional: 0, pending: 0, reported: 0, removing: 0 };
       const pendingShards = new Set<string>();
       await forEachParallel(Array(segments).keys(), segments, async (segment) => {
-        for await (const { patientRef, careState, isBeingRemoved } of patients.scan(segment, segments)) {
+        for await (const { patientRef, careState, isBeingRemoved, isProvisional } of patients.scan(segment, segments)) {
           signal.throwIfAborted();
-          counts[isBeingRemoved ? 'removing' : 'stored'] += 1;
+          counts[isBeingRemoved ? 'removing' : isProvisional ? 'provisional' : 'stored'] += 1;
           if (isBeingRemoved) continue;
-          if (careState === 'reported-not-insured') counts.reported += 1;
+          if (careState === 'reported-not-insured' && !isProvisional) counts.reported += 1;
           if (careState !== 'pending') continue;
           counts.pending += 1;
           pendingShards.add(shardOf(patientRef));

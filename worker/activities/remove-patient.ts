@@ -4,7 +4,7 @@ import type { CareRecordsStore } from '../../core/stores/care-records.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { WriteGuard } from '../../core/stores/write-guard.ts';
 import { withHeartbeats } from './heartbeats.ts';
-import { kvnrChangeAccess, syncAccess } from './sync-access.ts';
+import { kvnrChangeAccess, syncAccess, unknownAccess } from './sync-access.ts';
 
 export interface RemovePatientDeps {
   readonly patients: Pick<PatientsStore, 'markRemoving' | 'closeVersions' | 'deleteRemoving'>;
@@ -13,13 +13,14 @@ export interface RemovePatientDeps {
 }
 
 /**
- * Removes a patient, if the patient has this revision: sets the removal flag, appends an access entry, deletes objects and
+ * Removes a patient or an inquiry, if it has this revision: sets the removal flag, appends an access entry, deletes objects and
  * records, and replaces the patient with a tombstone. Idempotent: an earlier attempt may have left the flag, which prevents
  * new writes. The access log stays. Its entry is appended after the flag is set, because a patient with the flag will be
  * removed, and before anything is deleted. If the person has another KVNR now, the access logs of both are linked.
  *
  * What is to be deleted is listed before `closeVersions` confirms that the patient has not been stored again. So an attempt
  * that stands still afterwards deletes only what belonged to the removed patient.
+ * @param unknownIn the sync for which the insurer has answered 404
  * @throws what the write guard throws if another attempt may be running; that one completes the removal
  */
 export async function removePatient(
@@ -27,17 +28,18 @@ export async function removePatient(
   patientRef: string,
   seenRevision: number | undefined,
   writeGuard: WriteGuard,
+  unknownIn?: string,
 ): Promise<void> {
   const flagged = await patients.markRemoving(patientRef, seenRevision, writeGuard);
   if (flagged === undefined) return;
-  const { listId, revision, successor } = flagged;
-  const removal = syncAccess('removal', patientRef, `removal:${listId}`);
-  if (successor === undefined) await accessLog.append(patientRef, [removal]);
-  else {
-    const [link, linkBack] = kvnrChangeAccess(patientRef, successor);
-    await accessLog.append(patientRef, [removal, link]);
-    await accessLog.append(successor, [linkBack]);
-  }
+  const { storedBy, revision, successor } = flagged;
+  const [link, linkBack] = successor === undefined ? [] : kvnrChangeAccess(patientRef, successor);
+  await accessLog.append(patientRef, [
+    ...(unknownIn === undefined ? [] : [unknownAccess(patientRef, unknownIn)]),
+    syncAccess('removal', patientRef, `removal:${storedBy}`),
+    ...(link ? [link] : []),
+  ]);
+  if (linkBack !== undefined) await accessLog.append(linkBack.patientRef, [linkBack]);
   const listed = await careRecords.listAll(patientRef);
   if (!(await patients.closeVersions(patientRef, revision, listed.newestVersion ?? '0', writeGuard))) return;
   await careRecords.deleteListed(patientRef, listed, writeGuard);
@@ -45,10 +47,10 @@ export async function removePatient(
 }
 
 export const createRemovePatient = (deps: RemovePatientDeps): Pick<SyncActivities, 'removePatient'> => ({
-  async removePatient({ patientRef, revision }) {
+  async removePatient({ patientRef, revision, unknownIn }) {
     await withHeartbeats(
       undefined,
-      async ({ writeGuard }) => await removePatient(deps, patientRef, revision, writeGuard),
+      async ({ writeGuard }) => await removePatient(deps, patientRef, revision, writeGuard, unknownIn),
     );
   },
 });

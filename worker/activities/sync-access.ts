@@ -39,3 +39,9 @@ export const careRecordsAccess = (of: {
   readonly careVersion: string;
 }): AccessDraft =>
   syncAccess('import', of.patientRef, `care-records:${of.careVersion}`, { kind: 'sync', id: of.syncId });
+
+/** Creates the access entry for an answer 404 about somebody who is not listed: there was nothing to import. */
+export const unknownAccess = (patientRef: string, syncId: string): AccessDraft => ({
+  ...syncAccess('import', patientRef, `unknown:${syncId}`, { kind: 'sync', id: syncId }),
+  outcome: 'failed',
+});

@@ -107,9 +107,9 @@ async function applyList(
   const only: PatientsStore = {
     ...stopped,
     async readShard(shard) {
-      const { stored, removed } = await stopped.readShard(shard);
+      const { stored, unlisted, removed } = await stopped.readShard(shard);
       const isMine = (item: { readonly patientRef: string }): boolean => item.patientRef === patientRef;
-      return { stored: stored.filter(isMine), removed: removed.filter(isMine) };
+      return { stored: stored.filter(isMine), unlisted: unlisted.filter(isMine), removed: removed.filter(isMine) };
     },
   };
   return await createApplyList({ ...stores, lists, pseudonymKey, patients: only, syncRuns: fence }).applyList(input);

@@ -123,7 +123,14 @@ test('people go before the list, the list before bulk, and each in the order of 
   const order: string[] = [];
   const fetch = (name: string, priority: 'person' | 'bulk') =>
     it.client.fetchCareRecords(anna, priority, never).catch(() => order.push(name));
-  const list = { begin: () => {}, write: async () => {}, page: () => {}, restart: () => {}, revert: () => {} };
+  const list = {
+    answered: () => {},
+    begin: () => {},
+    write: async () => {},
+    page: () => {},
+    restart: () => {},
+    revert: () => {},
+  };
   const all = [
     fetch('bulk 1', 'bulk'),
     fetch('bulk 2', 'bulk'),
@@ -468,6 +475,7 @@ test('no part of the list is read while the sink is busy, and that is not a stal
   const fetched = it.client.fetchList(
     {},
     {
+      answered: () => {},
       begin: () => {},
       write: async (chunk) => {
         bytes += chunk.length;
@@ -535,7 +543,14 @@ test('an idle connection is closed a second before the insurer closes it', async
 });
 
 const silence = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const ignored = { begin: () => {}, write: async () => {}, page: () => {}, restart: () => {}, revert: () => {} };
+const ignored = {
+  answered: () => {},
+  begin: () => {},
+  write: async () => {},
+  page: () => {},
+  restart: () => {},
+  revert: () => {},
+};
 
 test.each([
   ['', ''],

@@ -44,6 +44,12 @@ export type CareRecordsFetch =
   | { readonly kind: 'not-insured' }
   | { readonly kind: 'unknown' };
 
+/** Receives a list, and the order of each request that it comes from. */
+export interface ListReceiver extends ListSink {
+  /** Called first for each answer. @param fetchOrder of its request, as ExchangeAnswer has it */
+  answered(fetchOrder: string): void;
+}
+
 /** Sends the requests of the insurer's adapter over the line, and checks the answers. */
 export interface InsurerClient {
   /**
@@ -65,7 +71,7 @@ export interface InsurerClient {
    *   `revert` of the sink
    * @throws LineWithheld if we aborted the request
    */
-  fetchList(request: ListRequest, sink: ListSink, signal: AbortSignal): Promise<ListOutcome>;
+  fetchList(request: ListRequest, receiver: ListReceiver, signal: AbortSignal): Promise<ListOutcome>;
 }
 
 /** Default of CARE_RECORDS_MAX_BYTES. A larger answer is rejected and reported (insurer-api.yaml, "Sizes"). */
@@ -136,11 +142,13 @@ export function createInsurerClient({
       return { kind: 'answer', body, fetchOrder, ...(flags !== undefined && { flags }) };
     },
 
-    async fetchList(from, sink, signal) {
+    async fetchList(from, receiver, signal) {
       const operation = 'patients';
       const request = { operation, ...adapter.list.request(from), firstByteMs: listFirstByteMs } as const;
-      const read = (answer: ExchangeAnswer): Promise<ListOutcome> =>
-        adapter.list.read(readable(answer, operation), from, sink);
+      const read = async (answer: ExchangeAnswer): Promise<ListOutcome> => {
+        receiver.answered(answer.fetchOrder);
+        return await adapter.list.read(readable(answer, operation), from, receiver);
+      };
       return await line.perform('list', request, read, signal);
     },
   };

@@ -193,9 +193,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 async function carryOut(command: Command, { insurerId, runId, careMaxRequests }: DailySyncInput): Promise<NewEvent> {
   switch (command.do) {
     case 'fetchList': {
-      const { listId } = command;
+      const { listId, isWhole } = command;
       const { applied } = await shortActivities.readListState({ insurerId });
-      const known = applied && { knownEtag: applied.etag };
+      const known = applied && !isWhole && { knownEtag: applied.etag };
       const fetched = await lineActivities.fetchPatientList({ insurerId, listId, ...known }).catch(asUnusableList);
       const { lineUse } = fetched;
       switch (fetched.kind) {
@@ -223,10 +223,9 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
       }
     }
     case 'applyList': {
-      const { listId, shardParts } = command;
-      const parts = await forEachShardRange((range) =>
-        bulkActivities.applyList({ insurerId, listId, shardParts, ...range }),
-      );
+      const { do: _, ...list } = command;
+      const { listId } = list;
+      const parts = await forEachShardRange((range) => bulkActivities.applyList({ insurerId, ...list, ...range }));
       const { found } = patched('changed-kvnr-2026-11')
         ? await bulkActivities.findChangedKvnrs({ insurerId, runId, listId })
         : { found: 0 };
@@ -334,6 +333,7 @@ async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Re
 }
 
 function outcomeOf(outcome: Exclude<SyncPatientResult['outcome'], 'not-insured'>, reason?: string): PatientOutcome {
+  if (outcome === 'unknown') return 'permanently-failed'; // only a sync on demand has this outcome
   if (outcome !== 'failed') return outcome;
   return reason === 'PatientUnknown' || reason === 'AnswerTooLarge' ? 'permanently-failed' : 'exhausted';
 }

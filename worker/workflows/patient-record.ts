@@ -8,6 +8,7 @@ import {
   defineSignal,
   defineUpdate,
   isCancellation,
+  patched,
   proxyActivities,
   setHandler,
   workflowInfo,
@@ -109,10 +110,15 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
         priority: 'person',
         maxRequests: careMaxRequests,
       });
-      if (outcome === 'not-insured')
+      if (outcome === 'not-insured' || outcome === 'unknown') {
+        const unknownIn = outcome === 'unknown' ? { unknownIn: syncId } : {};
         await CancellationScope.nonCancellable(() =>
-          removePatient({ patientRef, ...(revision !== undefined && { revision }) }),
+          removePatient({ patientRef, ...(revision !== undefined && { revision }), ...unknownIn }),
         );
+        // only if a list has named the person meanwhile, so that they were not removed
+        if (patched('end-sync-of-a-kept-patient-2026-11'))
+          await endSync({ patientRef, syncId, state: 'failed', error: 'PatientChanged' });
+      }
       // a patient who is gone has no marker that could be updated: the access log records the removal
       if (outcome === 'done') await endSync({ patientRef, syncId, state: 'completed' });
       if (outcome === 'failed')

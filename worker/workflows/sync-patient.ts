@@ -27,14 +27,15 @@ export interface SyncPatientInput {
 export interface SyncPatientResult {
   /**
    * done: stored, or superseded by a newer fetch; gone: the patient was removed meanwhile; not-insured: the insurer has
-   * answered 410, and the caller must remove the patient or hold it
+   * answered 410, and the caller must remove the patient or hold it; unknown: a person has asked about somebody who is not
+   * listed, the insurer has answered 404, and the caller must remove the patient or the inquiry
    */
-  readonly outcome: 'done' | 'gone' | 'not-insured' | 'failed';
+  readonly outcome: 'done' | 'gone' | 'not-insured' | 'unknown' | 'failed';
   /** a fixed code, or fixed words and JSON paths: why the sync failed */
   readonly reason?: string;
   /** what in the stored answer breaks the contract, in fixed words and JSON paths */
   readonly flags?: string;
-  /** of not-insured: the revision of the patient before the request; absent if an activity of 0.2.0 has made it */
+  /** of not-insured and unknown: the revision of the patient before the request; absent if an activity of 0.2.0 has made it */
   readonly revision?: number;
   readonly lineUse: LineUse;
 }
@@ -106,6 +107,8 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
       switch (failure.type) {
         case 'PatientNotInsured':
           return { outcome: 'not-insured', ...(seen && { revision: seen.revision }), lineUse };
+        case 'PersonUnknown':
+          return { outcome: 'unknown', ...(seen && { revision: seen.revision }), lineUse };
         case 'PatientGone':
           return { outcome: 'gone', lineUse };
         case 'PatientUnknown':

@@ -82,6 +82,7 @@ const lineProblems: Readonly<Record<InsurerLineError['fault'], ProblemName>> = {
 };
 const patientRecordProblems: Readonly<Record<PatientRecordError['fault'], ProblemName>> = {
   'patient-unknown': 'patient-unknown',
+  'being-removed': 'patient-being-removed',
   'temporal-unavailable': 'sync-unavailable',
   'access-log-unavailable': 'access-log-unavailable',
 };
