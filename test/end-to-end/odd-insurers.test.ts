@@ -474,9 +474,9 @@ const lists: readonly ListCase[] = [
   {
     says: 'a list within an object',
     answer: (list) => httpAnswer(200, `{"patients":${list}}`),
-    refused: 'ListUnusable',
+    refused: 'list: not an array',
   },
-  { says: 'two lists', answer: (list) => httpAnswer(200, `${list}\n${list}`), refused: 'ListUnusable' },
+  { says: 'two lists', answer: (list) => httpAnswer(200, `${list}\n${list}`), refused: 'list: trailing-bytes' },
   ...(reads100Continue
     ? [
         {
