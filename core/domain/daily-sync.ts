@@ -706,7 +706,8 @@ class Draft {
 
   #startTask(task: Exclude<Task, { do: 'removeHeld' }>): void {
     this.#state.tasks = [...this.#state.tasks, task];
-    if (task.do === 'removeGone') this.#do({ do: task.do, listId: task.listId }); // the ETag is for `completeList`
+    if (task.do === 'removeGone')
+      this.#do({ do: task.do, listId: task.listId }); // the ETag is for `completeList`
     else this.#do(task);
   }
 
