@@ -5,7 +5,7 @@ const isLineFault = (code: string): code is LineFault => (lineFaults as readonly
 
 /**
  * Describes the reason of an issue or the error of a sync in the user's language. `reason` is a code, a fault kind, or the
- * list of problems of a list entry or of care records, such as `kvnr: check digit; birthDate: missing`. Shows an unknown
+ * list of problems of the list, of an entry or of care records, such as `kvnr: check digit; birthDate: missing`. Shows an unknown
  * reason as it is.
  */
 export function describeReason(reason: string, { reasons, run }: Messages): string {
@@ -27,8 +27,10 @@ function describeProblem(problem: string, texts: Messages['reasons']): string | 
   if (others !== undefined) return texts.more(others);
   const [path = '', fault = ''] = problem.split(': ');
   const [, word = fault, charset] = /^(not UTF-8) \((\S+) fits\)$/.exec(fault) ?? [];
+  const [, status] = /^status (\d{3})$/.exec(fault) ?? [];
   const field = fields[path] ?? (recordsPath.test(path) ? path : undefined);
-  const description = faults[word.replace(/^(not of type) \w+$/, '$1')];
+  const description = faults[status === undefined ? word.replace(/^(not of type) \w+$/, '$1') : 'status'];
   if (field === undefined || description === undefined) return undefined;
-  return `${field}: ${description}${charset === undefined ? '' : ` (${texts.fits(charset)})`}`;
+  const details = [charset && ` (${texts.fits(charset)})`, status && ` ${status}`];
+  return `${field}: ${description}${details.filter(Boolean).join('')}`;
 }

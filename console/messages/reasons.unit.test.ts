@@ -61,6 +61,12 @@ function quarantineReasons(): Set<string> {
   return new Set(judged.flatMap((entry) => (entry.kind === 'quarantined' ? [entry.reason] : (entry.flags ?? []))));
 }
 
+/** What the activities find wrong with a list. */
+const listReasons = [
+  ...['not an array', 'not-an-array', 'truncated', 'trailing-bytes', 'syntax', 'segment-missing', 'segment-corrupt'],
+  ...['content-encoding', 'content-range', 'content-length', 'etag', 'status 404'],
+].map((problem) => `list: ${problem}`);
+
 test.each([
   ['German', de],
   ['English', en],
@@ -68,7 +74,7 @@ test.each([
   const ofSyncs = [...workerReasonCodes()].filter((code) => !outcomeCodes.includes(code));
   const codes = [...ofSyncs, ...Object.values(changedKvnrReasons)];
   expect([...codes, ...temporalCodes].sort()).toEqual(Object.keys(texts.reasons.codes).sort());
-  const reasons = [...codes, ...lineFaults, ...quarantineReasons()];
+  const reasons = [...codes, ...lineFaults, ...quarantineReasons(), ...listReasons];
   const undescribed = reasons.filter((reason) => describeReason(reason, texts) === texts.reasons.unexpected(reason));
   expect(undescribed).toEqual([]);
 });
@@ -81,6 +87,7 @@ test('each problem of an entry is described, and an unknown reason is shown as i
   expect(describeReason('careRecords[2].documents[0].id: not unique; careRecords[3]: missing; and more', de)).toBe(
     'careRecords[2].documents[0].id: nicht eindeutig; careRecords[3]: fehlt; und weitere',
   );
+  expect(describeReason('list: status 404', de)).toBe('Liste: Antwort mit Status 404');
   expect(describeReason('reset', en)).toBe('all requests failed; last error: connection reset');
   expect(describeReason('StoreError', de)).toBe('unerwarteter Fehler (StoreError)');
 });

@@ -84,6 +84,6 @@ export interface FetchCareRecordsFailure {
   readonly seen?: SeenPatient;
   readonly lineUse: LineUse;
   readonly lastFault?: string;
-  /** of AnswerUnusable: what is wrong, in fixed words and JSON paths */
+  /** of AnswerUnusable and ListUnusable: what is wrong, in fixed words and JSON paths */
   readonly problem?: string;
 }

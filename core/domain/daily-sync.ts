@@ -142,7 +142,7 @@ export type Task =
   | { readonly do: 'deleteList'; readonly listId: string }
   /** starts once no patient is being held for the question any more */
   | { readonly do: 'removeHeld'; readonly listId: string; readonly hasStarted: boolean }
-  | { readonly do: 'recordIssue'; readonly listId: string };
+  | { readonly do: 'recordIssue'; readonly listId: string; readonly problem?: string };
 
 /** What the workflow carries out. The comment names the event that ends it. */
 export type Command =
@@ -168,7 +168,7 @@ export type Command =
   /** taskEnded */
   | { readonly do: 'removeHeld'; readonly listId: string }
   /** taskEnded */
-  | { readonly do: 'recordIssue'; readonly listId: string }
+  | { readonly do: 'recordIssue'; readonly listId: string; readonly problem?: string }
   /** counted */
   | { readonly do: 'countPatients' }
   /** removalsFinished */
@@ -209,7 +209,8 @@ export type DailySyncEvent = { readonly atMs: number } & (
   | { readonly on: 'triggered' }
   | { readonly on: 'listFetched'; readonly list: PatientListReference; readonly lineUse: LineUse }
   | { readonly on: 'listUnchanged'; readonly lineUse: LineUse }
-  | { readonly on: 'listUnusable'; readonly lineUse?: LineUse }
+  /** `problem`: what is wrong with it, in fixed words: `not-an-array` */
+  | { readonly on: 'listUnusable'; readonly lineUse?: LineUse; readonly problem?: string }
   | { readonly on: 'split'; readonly split: SplitResult }
   | { readonly on: 'begun' }
   /** `recentRemovals`: unapproved ones of other runs in the last seven days */
@@ -389,7 +390,8 @@ class Draft {
         return;
       case 'listUnusable':
         this.#addLineUse(event.lineUse ?? zeroLineUse);
-        if (step.name === 'listing' || step.name === 'splitting') this.#takeUnusable(step.unusableLists + 1);
+        if (step.name === 'listing' || step.name === 'splitting')
+          this.#takeUnusable(step.unusableLists + 1, event.problem);
         return;
       case 'split':
         if (step.name !== 'splitting') return;
@@ -560,14 +562,14 @@ class Draft {
     this.#do({ do: 'applyList', listId, shardParts, ...(fetchOrder !== undefined && { fetchOrder }) });
   }
 
-  #takeUnusable(unusableLists: number): void {
+  #takeUnusable(unusableLists: number, problem: string | undefined): void {
     const listId = `${this.#state.run.runId}-${this.#state.listCount}`;
     this.#startTask({ do: 'deleteList', listId });
     if (unusableLists < unusableListsMax) {
       this.#list(unusableLists);
       return;
     }
-    this.#startTask({ do: 'recordIssue', listId });
+    this.#startTask({ do: 'recordIssue', listId, ...(problem !== undefined && { problem }) });
     this.#count('unusable');
   }
 
@@ -724,10 +726,9 @@ class Draft {
 
   #startTask(task: Exclude<Task, { do: 'removeHeld' }>): void {
     this.#state.tasks = [...this.#state.tasks, task];
-    const { listId } = task;
-    if (task.do === 'completeList')
-      this.#do({ do: task.do, listId, ...(task.etag !== undefined && { etag: task.etag }) });
-    else this.#do({ do: task.do, listId });
+    if (task.do === 'removeGone')
+      this.#do({ do: task.do, listId: task.listId }); // the ETag is for `completeList`
+    else this.#do(task);
   }
 
   #takeTaskEnd(ended: Task['do'], listId: string, removed: number): void {

@@ -186,6 +186,13 @@ test('if the newer list is unusable, the question is offered again and can be de
   expect(run.state.hasListFailed).toBe(true);
 });
 
+test('the issue of a list that is unusable three times says what is wrong with the last one', () => {
+  const run = openRun();
+  run.tell({ on: 'started' });
+  for (const problem of ['truncated', 'truncated', 'syntax']) run.end('fetchList', { on: 'listUnusable', problem });
+  expect(run.all()).toContainEqual({ do: 'recordIssue', listId: `${runId}-3`, problem: 'syntax' });
+});
+
 test('a decision has one effect: repeated, it says who decided; an unknown one is rejected', () => {
   const { run, listId } = openAskingRun();
   expect(run.decide('approve', `${runId}-7`)).toBe('unknown');

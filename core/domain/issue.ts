@@ -5,7 +5,8 @@ export const issueKinds = ['quarantined', 'flagged', 'care-records', 'kvnr-chang
  * `quarantined`: an entry of the list that breaks the contract (`position`: its position in the list, from 0);
  * `flagged`: an entry (with `position`) or the care records of a patient (without) that break the contract and are stored as
  * they were sent; `care-records`: a patient whose care records could not be fetched; `kvnr-changed`: a new patient
- * (`patientRef`) with the name, birth date and address of one who is gone (`previousPatientRef`); `list`: the list itself.
+ * (`patientRef`) with the name, birth date and address of one who is gone (`previousPatientRef`); `list`: the list itself,
+ * which was unusable three times (`list: not an array`).
  */
 export interface Issue {
   readonly kind: (typeof issueKinds)[number];

@@ -501,13 +501,13 @@ async function attemptsUntilDone(world: Awaited<ReturnType<typeof startWorld>>) 
   return expect.unreachable('20 attempts without a result');
 }
 
-test.each<[string, string, Buffer]>([
-  ['404', 'contract', httpAnswer(404, 'no such path')],
-  ['a redirect', 'redirect', httpAnswer(302, '', { location: '/login' })],
-  ['a page', 'not-json', httpAnswer(200, '<html>log in</html>')],
-  ['an object', 'not-json', httpAnswer(200, '{"patients":[]}')],
-  ['a list without its end', 'not-json', httpAnswer(200, '[{"kvnr":1},')],
-])('an insurer that always answers with %s has no usable list', async (_what, fault, answer) => {
+test.each<[string, string, string, Buffer]>([
+  ['404', 'contract', 'status 404', httpAnswer(404, 'no such path')],
+  ['a redirect', 'redirect', 'status 302', httpAnswer(302, '', { location: '/login' })],
+  ['a page', 'not-json', 'not an array', httpAnswer(200, '<html>log in</html>')],
+  ['an object', 'not-json', 'not an array', httpAnswer(200, '{"patients":[]}')],
+  ['a list without its end', 'not-json', 'not an array', httpAnswer(200, '[{"kvnr":1},')],
+])('an insurer that always answers with %s has no usable list', async (_what, fault, problem, answer) => {
   // Every third answer is lost on the way, and does not count.
   await using world = await startWorld(({ socket }, number) => {
     if (number % 3 === 0) socket.resetAndDestroy();
@@ -516,7 +516,7 @@ test.each<[string, string, Buffer]>([
   expect(await attemptsUntilDone(world)).toMatchObject({
     type: 'ListUnusable',
     nonRetryable: true,
-    details: [{ lineUse: { requests: 59, faults: { [fault]: 40, reset: 19 } }, lastFault: fault }],
+    details: [{ lineUse: { requests: 59, faults: { [fault]: 40, reset: 19 } }, lastFault: fault, problem }],
   });
 });
 

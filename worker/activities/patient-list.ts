@@ -18,6 +18,8 @@ interface ListDetails extends AttemptUsage {
   readonly list: ListProgress;
   /** consecutive complete answers that were not a list; network faults in between do not count */
   readonly unusableAnswers: number;
+  /** what was wrong with the last of them */
+  readonly problem?: string;
   /** SegmentsOptions.holdMaxMs */
   readonly holdMaxMs: number;
 }
@@ -66,7 +68,8 @@ export async function fetchPatientList(
       onLongerHold: (holdMaxMs) => attempt.updateDetails({ holdMaxMs }),
     });
     while (!segments.progress.isComplete) {
-      if (attempt.details.unusableAnswers >= unusableMax) throw finalFailure('ListUnusable', attempt.details);
+      if (attempt.details.unusableAnswers >= unusableMax)
+        throw finalFailure('ListUnusable', attempt.details, undefined, attempt.details.problem);
       attempt.throwIfUsedUp();
       const { resume, receivedBytes } = segments;
       const isWhole = unsatisfied >= unsatisfiedMax;
@@ -87,7 +90,8 @@ export async function fetchPatientList(
         if (error instanceof StorageTooSlow) attempt.warn('line freed: the bucket has not stored a segment in time');
         await segments.whenStored(); // the line is free meanwhile
         if (isUnusableAnswer(error)) {
-          attempt.updateDetails({ unusableAnswers: attempt.details.unusableAnswers + 1 });
+          const { problem = `status ${error.context.status}` } = error.context;
+          attempt.updateDetails({ unusableAnswers: attempt.details.unusableAnswers + 1, problem });
           if (resume && attempt.details.unusableAnswers === unusableBeforeRestart) segments.restart();
         } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusableAnswers: 0 }); // a part of a list has arrived
       }
@@ -128,7 +132,7 @@ async function resumeFrom(
 }
 
 /** Whether the insurer itself sent an answer that is not a list, such as a 404, a redirect or a page. Excludes network faults. */
-const isUnusableAnswer = (error: unknown): boolean =>
+const isUnusableAnswer = (error: unknown): error is LineError =>
   error instanceof LineError &&
   error.context.status !== undefined &&
   ['contract', 'not-json', 'redirect'].includes(error.fault);

@@ -27,7 +27,7 @@ import {
   stoppingMemo,
   triggerSignal,
 } from '../../core/contract/daily-sync.ts';
-import type { LineActivities } from '../../core/contract/line-activities.ts';
+import type { FetchCareRecordsFailure, LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange } from '../../core/contract/list-activities.ts';
 import { bulkTaskQueue, lineTaskQueue } from '../../core/contract/names.ts';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
@@ -204,14 +204,14 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
         case 'unchanged':
           return { on: 'listUnchanged', lineUse };
         case 'unusable':
-          return { on: 'listUnusable', lineUse };
+          return { on: 'listUnusable', ...unusableOf(fetched) };
       }
       break;
     }
     case 'splitList': {
       const { list } = command;
       const split = await bulkActivities.splitPatientList({ insurerId, runId, list }).catch(asUnusableList);
-      return 'shardParts' in split ? { on: 'split', split } : { on: 'listUnusable', lineUse: split.lineUse };
+      return 'shardParts' in split ? { on: 'split', split } : { on: 'listUnusable', ...unusableOf(split) };
     }
     case 'beginList': {
       const { listId } = command;
@@ -252,9 +252,12 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
     case 'removeHeld':
       await bulkActivities.removeHeld({ heldFor: command.listId });
       return { on: 'taskEnded', task: command.do, listId: command.listId };
-    case 'recordIssue':
-      await shortActivities.recordIssue({ insurerId, runId, issue: { kind: 'list', reason: 'ListUnusable' } });
+    case 'recordIssue': {
+      const { problem } = command;
+      const named = problem === undefined ? undefined : `list: ${problem}`;
+      await shortActivities.recordIssue({ insurerId, runId, issue: { kind: 'list', reason: named ?? 'ListUnusable' } });
       return { on: 'taskEnded', task: command.do, listId: command.listId };
+    }
 
     case 'countPatients':
       return { on: 'counted', ...(await bulkActivities.countPatients()) };
@@ -349,11 +352,21 @@ function asSuperseded(error: unknown): 'superseded' {
   throw error;
 }
 
+/** `problem`: what is wrong with it, in fixed words */
+interface UnusableList {
+  readonly kind: 'unusable';
+  readonly lineUse: LineUse;
+  readonly problem?: string;
+}
+
+const unusableOf = ({ lineUse, problem }: UnusableList) => ({ lineUse, ...(problem !== undefined && { problem }) });
+
 /** Maps the failure `ListUnusable` to a result, so that the list is fetched again. Throws any other error. */
-function asUnusableList(error: unknown): { readonly kind: 'unusable'; readonly lineUse: LineUse } {
+function asUnusableList(error: unknown): UnusableList {
   if (!(error instanceof ActivityFailure && error.cause instanceof ApplicationFailure)) throw error;
   const { type, details } = error.cause;
   if (type !== 'ListUnusable') throw error;
-  const detail = details?.[0] as { lineUse?: LineUse } | undefined;
-  return { kind: 'unusable', lineUse: detail?.lineUse ?? zeroLineUse };
+  const detail = details?.[0] as string | Partial<FetchCareRecordsFailure> | undefined;
+  if (typeof detail === 'string') return { kind: 'unusable', lineUse: zeroLineUse, problem: detail };
+  return { kind: 'unusable', lineUse: zeroLineUse, ...detail };
 }
