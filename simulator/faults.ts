@@ -193,26 +193,24 @@ export const serverErrorBody = (random: Random, status: number): { contentType: 
 export const htmlPage =
   '<!DOCTYPE html><html><head><title>Proxy</title></head><body>Bitte melden Sie sich an.</body></html>';
 
-/** Returns JSON that the contract does not allow. */
+/**
+ * Returns JSON that cannot be stored. Where it names the patient, it also has a number of its own, because the same bytes
+ * twice are an answer and no fault (docs/reference/insurer-answers.md, "The same answer twice").
+ */
 export function offContractBody(random: Random, { kind, kvnr }: RequestTarget): string {
   if (kind === 'list') {
     return pick(random, ['{"patients":[]}', 'null', '"[]"', '{}', '{"error":"Stichtag unbekannt"}', '0', '{"0":{}}']);
   }
-  const start = `{"kvnr":"${kvnr}","careRecords":`;
+  const start = `{"kvnr":"${kvnr}","trace":"${random()}"`;
   const record = '"id":"V1","programme":"DMP","title":"T","status":"active","start":"2024-01-01"';
   return pick(random, [
-    `${start}{}}`,
-    `${start}null}`,
-    `${start}[null]}`,
-    `${start}[{"programme":"DMP","title":"ohne Nummer","status":"active","start":"2024-01-01"}]}`,
-    `${start}[{${record.replace('"DMP"', '"XYZ"')}}]}`,
-    `${start}[{${record.replace('"active"', '"ended"')}}]}`,
-    `${start}[{${record.replace('2024-01-01', '2024-02-30')}}]}`,
-    `${start}[{${record},"documents":[{"id":"d"}]}]}`,
-    `${start}[{${record},"diagnoses":[{"text":"ohne Code"}]}]}`,
-    `${start}[{${record}},{${record}}]}`, // a duplicate id
+    `${start},"careRecords":{}}`,
+    `${start},"careRecords":null}`,
+    `${start},"careRecords":[null]}`,
+    `${start},"careRecords":[{"programme":"DMP","title":"ohne Nummer","status":"active","start":"2024-01-01"}]}`,
+    `${start},"careRecords":[{${record}},{${record}}]}`, // a duplicate id
+    `${start}}`,
     `{"careRecords":[{${record}}]}`,
-    `{"kvnr":"${kvnr}"}`,
     '[]',
     'null',
   ]);

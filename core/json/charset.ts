@@ -20,7 +20,7 @@ export function charsetOf(start: Uint8Array, contentType = ''): string {
   try {
     return new TextDecoder(declared).encoding; // ISO-8859-1 is read as windows-1252, of which it is a part
   } catch {
-    return 'utf-8'; // a name that nobody knows
+    return 'utf-8'; // an unknown name
   }
 }
 

@@ -36,7 +36,7 @@ test('the first bytes show the charset', () => {
   expect(charsetOf(Buffer.from([0xff]), 'a/b')).toBe('utf-8');
 });
 
-test('chunks are read as UTF-8, wherever they end', async () => {
+test('chunks are read as UTF-8, also if they end within a character', async () => {
   const body = utf16('\ufeff["Müller €"]');
   const chunks = async function* () {
     for (const byte of body) yield Uint8Array.of(byte);

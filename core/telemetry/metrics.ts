@@ -82,6 +82,27 @@ export const metrics = {
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
+  RunEntriesQuarantined: metric({
+    unit: Count,
+    topic: 'run',
+    description: "entries of the newest run's list that could not be stored",
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  RunEntriesFlagged: metric({
+    unit: Count,
+    topic: 'run',
+    description: "entries of the newest run's list that break the contract and are stored as they were sent",
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  RunKvnrsChanged: metric({
+    unit: Count,
+    topic: 'run',
+    description: 'patients of the newest run who seem to have got another KVNR (npm run sync -- issues names them)',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   RunPatientsPerMinute: metric({
     unit: Count,
     topic: 'run',

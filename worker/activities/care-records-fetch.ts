@@ -13,7 +13,7 @@ export interface CareRecordsFetchDeps {
 }
 
 interface CareRecordsDetails extends AttemptUsage {
-  /** hash of the last answer that could not be stored: if it comes again, it is no luck of the line */
+  /** hash of the last answer that could not be stored: if it comes again, it is no fault of the line */
   readonly unusableSha256?: string;
 }
 

@@ -613,7 +613,7 @@ test('an answer that cannot be stored is asked for again; the same bytes again a
   const without = `{"kvnr":"${anna}","careRecords":[{"title":"no ID"}]}`;
   await using world = await startWorld(({ socket }, number) => {
     if (number === 2)
-      socket.write(httpAnswer(200, '<html>')); // luck of the line in between
+      socket.write(httpAnswer(200, '<html>')); // a fault of the line in between
     else socket.write(httpAnswer(200, without));
   });
   const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
@@ -624,7 +624,7 @@ test('an answer that cannot be stored is asked for again; the same bytes again a
   expect(world.insurer.seen).toHaveLength(3);
 });
 
-test('a different answer that cannot be stored is luck until it comes twice', async () => {
+test('a different answer that cannot be stored is a fault of the line until it comes twice', async () => {
   await using world = await startWorld(({ socket }, number) => {
     socket.write(httpAnswer(200, number < 4 ? `{"kvnr":"${anna}","careRecords":[${number}]}` : records));
   });

@@ -22,7 +22,7 @@ export class LineError extends Error {
 
 /**
  * An answer is complete JSON and names the KVNR asked for, but it cannot be stored. If the same bytes come again, this is the
- * insurer's answer, and not the luck of the line.
+ * insurer's answer, and not a fault of the line.
  */
 export class UnusableAnswer extends LineError {
   /** of the decoded answer, in hex */

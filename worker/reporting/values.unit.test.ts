@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
 import { newGate } from '../../core/domain/gate.ts';
-import { countPatient, countPending, progressOf, startRun } from '../../core/domain/run.ts';
+import { countList, countPatient, countPending, progressOf, startRun } from '../../core/domain/run.ts';
 import { faultValues, gateValues, lineValues, runValues } from './values.ts';
 
 const hours = { startHour: 3, dueHour: 8 };
 const startedAtMs = Date.parse('2026-11-25T02:00:00Z'); // three o'clock in Germany
 const line = { state: 'open', busy: true } as const;
-const run = countPending(startRun('run-2', startedAtMs), 10);
+const listCounts = { listed: 10, new: 10, changed: 0, unchanged: 0 };
+const started = startRun('run-2', startedAtMs);
+const run = countPending(countList(started, listCounts, { quarantined: 2, flagged: 3 }, 4), 10);
 
 test('the metrics of a current run contain its progress and the remaining time', () => {
   const fault = { requests: 4, faults: { stalled: 3 } };
@@ -25,6 +27,9 @@ test('the metrics of a current run contain its progress and the remaining time',
     RunPatientsDone: 1,
     RunPatientsPending: 8,
     RunPatientsFailed: 1,
+    RunEntriesQuarantined: 2,
+    RunEntriesFlagged: 3,
+    RunKvnrsChanged: 4,
     RunPatientsPerMinute: 2,
     RunSecondsLeft: 240,
   });
