@@ -96,6 +96,13 @@ export const metrics = {
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
+  RunKvnrsChanged: metric({
+    unit: Count,
+    topic: 'run',
+    description: 'patients of the newest run who seem to have got another KVNR (npm run sync -- issues names them)',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   RunPatientsPerMinute: metric({
     unit: Count,
     topic: 'run',

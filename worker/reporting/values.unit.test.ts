@@ -8,7 +8,7 @@ const startedAtMs = Date.parse('2026-11-25T02:00:00Z'); // three o'clock in Germ
 const line = { state: 'open', busy: true } as const;
 const listCounts = { listed: 10, new: 10, changed: 0, unchanged: 0 };
 const started = startRun('run-2', startedAtMs);
-const run = countPending(countList(started, listCounts, { quarantined: 2, flagged: 3 }, 0), 10);
+const run = countPending(countList(started, listCounts, { quarantined: 2, flagged: 3 }, 4), 10);
 
 test('the metrics of a current run contain its progress and the remaining time', () => {
   const fault = { requests: 4, faults: { stalled: 3 } };
@@ -29,6 +29,7 @@ test('the metrics of a current run contain its progress and the remaining time',
     RunPatientsFailed: 1,
     RunEntriesQuarantined: 2,
     RunEntriesFlagged: 3,
+    RunKvnrsChanged: 4,
     RunPatientsPerMinute: 2,
     RunSecondsLeft: 240,
   });
