@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import { Worker } from '@temporalio/worker';
 import { dailySyncId } from '../core/contract/names.ts';
 import { createSecretKeyWrapper } from '../core/crypto/secret-key-wrapper.ts';
@@ -7,6 +8,8 @@ import { pathsIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { testDir } from '../tools/test-dir.ts';
 import { insurerId } from './day.fixture.ts';
+
+const { History: StoredHistory } = temporal.api.history.v1;
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 
@@ -19,6 +22,29 @@ export async function historiesOf(
   for await (const { runId } of client.workflow.list({ query: `WorkflowId = "${workflowId}"` }))
     histories.push({ runId, history: await client.workflow.getHandle(workflowId, runId).fetchHistory() });
   return histories;
+}
+
+interface Payload {
+  metadata?: Record<string, Uint8Array> | null;
+  data?: Uint8Array | null;
+}
+
+/** Yields all payloads of a message at any depth. */
+export function* payloadsOf(value: unknown): Generator<Payload> {
+  if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return;
+  if ('metadata' in value && 'data' in value) yield value as Payload;
+  for (const part of Object.values(value)) yield* payloadsOf(part);
+}
+
+/** Returns a history as Temporal stores it, and the texts of its payloads, decrypted. */
+export async function textsOf(history: History, payloadKeys: string): Promise<string[]> {
+  const codec = createPayloadCodec(createSecretKeyWrapper(payloadKeys));
+  const texts = [Buffer.from(StoredHistory.encode(history).finish()).toString('utf8')];
+  for (const payload of payloadsOf(history)) {
+    const [decoded] = await codec.decode([payload as never]);
+    texts.push(Buffer.from(decoded?.data ?? []).toString('utf8'));
+  }
+  return texts;
 }
 
 /** Replays a history. @throws DeterminismViolationError if the current workflow code issues other commands */

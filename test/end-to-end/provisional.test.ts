@@ -1,18 +1,21 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { patientRecordId } from '../../core/contract/names.ts';
 import { isInProgress } from '../../core/domain/patient.ts';
 import { type CallWithPermittedRole, openApi } from '../api.fixture.ts';
-import { compact, type Day, startDay } from '../day.fixture.ts';
+import { compact, type Day, type RunningWorker, startDay } from '../day.fixture.ts';
+import { historiesOf, replay, textsOf } from '../histories.fixture.ts';
 
 const patients = 12;
 const pure = { identicalDuplicates: 0, differingDuplicates: 0, malformedEntries: 0 };
 const everyoneIsInsured = { notInsuredShare: 0, unknownShare: 0, newlyInsured: 3 };
 
 let day: Day;
+let worker: RunningWorker;
 let call: CallWithPermittedRole;
 beforeAll(async () => {
   day = await startDay({ patients, rate: 0, ...pure, ...everyoneIsInsured }, {}, { api: true });
   ({ call } = await openApi(day.stack));
-  await day.startWorker();
+  worker = await day.startWorker();
   await day.runToEnd();
 }, 180_000);
 afterAll(async () => await day?.[Symbol.asyncDispose]());
@@ -159,6 +162,25 @@ test('a list that was requested before the sync leaves a provisional patient alo
   const progress = await day.runToEnd(); // the list has not changed
   expect(progress.patients).toMatchObject({ removed: 1 });
   expect(await remainsOf(kvnr)).toEqual([]);
+});
+
+test('a promise about somebody who is not stored outlives a worker, and Temporal never receives the KVNR', async () => {
+  const kvnr = day.insurer.world.kvnrAt(patients + 2);
+  await day.line.pause({ operator: 'olga', reason: 'so that the sync waits' });
+  const { json, status } = await request(kvnr);
+  expect(status).toBe(202);
+  await worker.kill();
+  worker = await day.startWorker();
+  await day.line.resume({ operator: 'olga', reason: 'the worker is another one' });
+  expect(await endOf(json)).toMatchObject({ syncId: json.syncId, state: 'completed', provisional: true });
+  const histories = await historiesOf(day.client, patientRecordId(json.patientRef));
+  expect(histories).not.toEqual([]);
+  for (const { history } of histories) {
+    await replay(history, process.env['PAYLOAD_KEYS'] ?? '');
+    const texts = (await textsOf(history, process.env['PAYLOAD_KEYS'] ?? '')).join();
+    expect(texts).toContain(json.syncId); // it is decrypted
+    expect(texts).not.toContain(kvnr);
+  }
 });
 
 test('somebody who has left comes back at the desk', async () => {

@@ -358,8 +358,7 @@ class Driver {
         for (const person of this.#reference.provisional.keys())
           if (isCertain && contentsOf(list).get(person)?.length) run.provided.add(person);
         const gone = this.#reference.accept(listId, list, asks, this.#insurer.servedAs.get(listId) ?? 0);
-        if (isCertain && asks && (listQuestion?.removals ?? 0) > gone.length)
-          this.#break(`a question about ${listQuestion?.removals} people, of whom ${gone.length} are listed`);
+        if (asks && listQuestion.removals === 0) this.#break('a question about nobody who is listed');
         if (isCertain && event.counts.stored !== storedBefore)
           this.#break(`the guard counts ${event.counts.stored} people, of whom ${storedBefore} are listed`);
         this.#lastApplied = this.#insurer.servedAs.get(listId) ?? 0;
