@@ -92,7 +92,7 @@ const contenders: readonly Contender[] = [
         insurerId: 'bench',
         insurer,
         patients: {
-          get: async (patientRef) => ({ patientRef, kvnr: patientRef }) as StoredPatient,
+          get: async (patientRef) => ({ patientRef, kvnr: patientRef, revision: 1 }) as StoredPatient,
           markNotInsured: async (_patientRef, syncId) => syncId,
           markUnusable: async () => {},
           readNotInsured: async () => undefined,
