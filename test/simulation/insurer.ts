@@ -1,7 +1,12 @@
 import type { Socket } from 'node:net';
-import type { Dispatcher } from 'undici';
-import type { InsurerConnection } from '../../worker/line/insurer-connection.ts';
+import {
+  type AnswerHandler,
+  ConnectionFailure,
+  type ConnectionRequest,
+  type InsurerConnection,
+} from '../../worker/line/insurer-connection.ts';
 import { LineWithheld } from '../../worker/line/line-error.ts';
+import { ConnectError } from '../../worker/line/open-socket.ts';
 import type { Judge } from './judge.ts';
 import { type Answer, answers, type OpenSocket, type SeenRequest } from './requests.ts';
 import type { SimulatedProcess, World } from './world.ts';
@@ -146,7 +151,6 @@ export interface StuckWrites {
 
 class SimulatedSocket implements OpenSocket {
   bytesRead = 0;
-  readonly errored = null; // its answers declare their end
   destroyed = false;
   closed = false;
   isIdle = true;
@@ -185,7 +189,13 @@ class SimulatedSocket implements OpenSocket {
   }
 }
 
-/** Simulates undici's Client over simulated sockets: one at a time, kept while the insurer keeps it. */
+/** A request and whether it is over. */
+interface RunningRequest {
+  readonly handler: AnswerHandler;
+  isOver: boolean;
+}
+
+/** Simulates a connection over simulated sockets: one at a time, kept while the insurer keeps it. */
 class SimulatedConnection implements InsurerConnection {
   readonly #world: World;
   readonly #insurer: SimulatedInsurer;
@@ -195,7 +205,7 @@ class SimulatedConnection implements InsurerConnection {
   readonly #connectMs: number;
   readonly #mayConnect: () => boolean;
   #socket: SimulatedSocket | undefined;
-  #running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean } | undefined;
+  #running: RunningRequest | undefined;
 
   constructor(
     world: World,
@@ -219,11 +229,7 @@ class SimulatedConnection implements InsurerConnection {
     return this.#socket as unknown as Socket | undefined;
   }
 
-  async destroy(): Promise<void> {
-    this.#socket?.destroy();
-  }
-
-  dispatch({ path }: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+  send({ path }: ConnectionRequest, handler: AnswerHandler): void {
     const running = { handler, isOver: false };
     this.#running = running;
     if (this.#socket !== undefined && !this.#socket.destroyed && this.#socket.isIdle) {
@@ -249,13 +255,9 @@ class SimulatedConnection implements InsurerConnection {
     this.#insurer.triedMs = this.#world.nowMs;
     const { trouble } = this.#link;
     if (trouble === 'silent') {
-      this.#process.receives(Math.min(this.#connectMs, silentMs), () =>
-        socket.destroy(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })),
-      );
+      this.#process.receives(Math.min(this.#connectMs, silentMs), () => socket.destroy(new ConnectError('ETIMEDOUT')));
     } else if (trouble === 'refused' || this.#world.chance(refusedShare))
-      this.#process.receives(2 * this.#way(), () =>
-        socket.destroy(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })),
-      );
+      this.#process.receives(2 * this.#way(), () => socket.destroy(new ConnectError('ECONNREFUSED')));
     else this.#process.receives(2 * this.#way(), () => this.#write(socket, path, running));
   }
 
@@ -263,29 +265,14 @@ class SimulatedConnection implements InsurerConnection {
     return this.#world.between(wayMs.least, wayMs.most);
   }
 
-  #write(
-    socket: SimulatedSocket,
-    path: string,
-    running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean },
-  ): void {
+  #write(socket: SimulatedSocket, path: string, running: RunningRequest): void {
     if (socket.destroyed) return;
     const { handler } = running;
-    const controller = {
-      aborted: false,
-      paused: false,
-      reason: null as Error | null,
-      abort: (reason: Error) => {
-        if (running.isOver) return;
-        controller.aborted = true;
-        controller.reason = reason;
-        this.#fail(running, reason);
-        socket.destroy(reason);
-      },
-      pause: () => {},
-      resume: () => {},
-    };
-    handler.onRequestStart?.(controller, {});
-    if (controller.aborted || socket.destroyed) return;
+    if (!handler.mayWrite()) {
+      this.#fail(running, new ConnectionFailure('closed', 'not sent'));
+      socket.destroy();
+    }
+    if (socket.destroyed) return;
     socket.isIdle = false;
     const world = this.#world;
     const insurer = this.#insurer;
@@ -300,12 +287,12 @@ class SimulatedConnection implements InsurerConnection {
     const headers = (status: number, more: Record<string, string> = {}): void =>
       comes(() => {
         socket.bytesRead += 200;
-        handler.onResponseStart?.(controller, status, more);
+        handler.onHeaders(status, more, () => {});
       });
     const data = (text: string): void =>
       comes(() => {
         socket.bytesRead += text.length;
-        handler.onResponseData?.(controller, Buffer.from(text));
+        handler.onData(Buffer.from(text));
       });
     const arrive = (): void => {
       if (socket.destroyed) {
@@ -316,7 +303,7 @@ class SimulatedConnection implements InsurerConnection {
       }
       const seen = insurer.arrives(process, path);
       socket.seen = seen;
-      insurer.onBreak(seen, () => breakOff(seen, Object.assign(new Error('reset'), { code: 'ECONNRESET' })));
+      insurer.onBreak(seen, () => breakOff(seen, new ConnectionFailure('broken', 'ECONNRESET')));
       const answer = insurer.drawAnswer();
       world.plan(world.between(1, 60), () => {
         if (seen.endedMs === undefined) reply(seen, answer);
@@ -329,7 +316,7 @@ class SimulatedConnection implements InsurerConnection {
       comes(() => {
         running.isOver = true;
         socket.isIdle = true;
-        handler.onResponseEnd?.(controller, {});
+        handler.onEnd();
         if (closes) socket.destroy();
       });
     };
@@ -385,12 +372,12 @@ class SimulatedConnection implements InsurerConnection {
           break;
         }
         case 'reset':
-          breakOff(seen, Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
+          breakOff(seen, new ConnectionFailure('broken', 'ECONNRESET'));
           break;
         case 'cut-short':
           headers(200, { 'content-length': '1000' });
           data('{"kvnr":');
-          breakOff(seen, Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' }));
+          breakOff(seen, new ConnectionFailure('closed', 'answer incomplete'));
           break;
         case 'stalled':
           headers(200, { 'content-length': '1000' });
@@ -408,10 +395,12 @@ class SimulatedConnection implements InsurerConnection {
     else this.#process.freezeWithinTurn(stuckMs, () => !socket.destroyed && send());
   }
 
-  #fail(running: { readonly handler: Dispatcher.DispatchHandler; isOver: boolean }, error: Error): void {
+  #fail(running: RunningRequest, error: Error): void {
     if (running.isOver) return;
     running.isOver = true;
-    running.handler.onResponseError?.({} as Dispatcher.DispatchController, error);
+    const isFailure =
+      error instanceof ConnectError || error instanceof ConnectionFailure || error instanceof LineWithheld;
+    running.handler.onFailure(isFailure ? error : new ConnectionFailure('closed', 'destroyed'));
   }
 }
 

@@ -14,7 +14,7 @@ const recordsOf = (kvnr: string, extra = ''): string =>
 
 async function startLine(
   answer?: Parameters<typeof startRawInsurer>[0],
-  options: Pick<Partial<InsurerClientOptions>, 'careRecordsBytesMax' | 'clock' | 'stallMs'> = {},
+  options: Pick<Partial<InsurerClientOptions>, 'careRecordsBytesMax' | 'clock' | 'stallMs' | 'listFirstByteMs'> = {},
 ) {
   const insurer = await startRawInsurer(answer);
   const permit = testPermit();
@@ -323,6 +323,14 @@ test.each<[string, string, (request: RawRequest) => void]>([
   ],
   ['is an incomplete 410', 'cut-short', answersAndCloses('HTTP/1.1 410 Gone\r\ncontent-length: 99\r\n\r\n{')],
   ['is a 418', 'contract', answers(httpAnswer(418))],
+  ['comes after early hints, and stalls', 'stalled', answers('HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n')],
+  ['comes after 100 Continue, and is reset', 'reset', answersAndCloses('HTTP/1.1 100 Continue\r\n\r\n')],
+  [
+    'switches to another protocol',
+    'contract',
+    answers(`HTTP/1.1 101 X\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n${httpAnswer(200, recordsOf(anna))}`),
+  ],
+  ['switches to no protocol', 'contract', answers(`HTTP/1.1 101 X\r\n\r\n${httpAnswer(200, recordsOf(anna))}`)],
   [
     'has headers without end',
     'contract',
@@ -481,12 +489,80 @@ test.each([
     `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x\r\n\r\n${recordsOf(anna).length.toString(16)}\r\n${recordsOf(anna)}\r\n0\r\nx: y\r\n\r\n`,
   ],
   ['comes after early hints', `HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n${httpAnswer(200, recordsOf(anna))}`],
+  ['comes after 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${httpAnswer(200, recordsOf(anna))}`],
+  [
+    'comes after several interim answers with headers',
+    `${[100, 102, 103, 199, 100].map((status) => `HTTP/1.1 ${status} X\r\nlink: x\r\nlink: y\r\n\r\n`).join('')}${httpAnswer(200, recordsOf(anna))}`,
+  ],
 ])('an answer that %s is taken', async (_form, bytes) => {
   await using it = await startLine(answersAndCloses(bytes));
   const fetched = await it.client.fetchCareRecords(anna, 'bulk', never);
   expect(fetched).toMatchObject({ kind: 'answer', body: Buffer.from(recordsOf(anna)) });
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).resolves.toMatchObject({ kind: 'answer' });
   expect(it.insurer.overlaps).toBe(0);
+});
+
+test('interim answers in pieces of their own are skipped, and the connection is used again', async () => {
+  await using it = await startLine(async ({ socket }) => {
+    for (const part of ['HTTP/1.1 100 Con', 'tinue\r\n\r\n', 'HTTP/1.1 102 Processing\r\n\r\n']) {
+      socket.write(part);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    socket.write(httpAnswer(200, recordsOf(anna)));
+  });
+  for (let count = 0; count < 2; count++)
+    expect(await it.client.fetchCareRecords(anna, 'bulk', never)).toMatchObject({ kind: 'answer' });
+  expect(it.insurer.connections).toBe(1);
+});
+
+test('a connection that the insurer will close within a second is not used again', async () => {
+  await using it = await startLine(answers(httpAnswer(410, '', { 'keep-alive': 'timeout=1, max=100' })));
+  for (let count = 0; count < 2; count++) await it.client.fetchCareRecords(anna, 'bulk', never);
+  expect(it.insurer.connections).toBe(2);
+});
+
+test('an idle connection is closed a second before the insurer closes it', async () => {
+  await using it = await startLine(answers(httpAnswer(410, '', { 'keep-alive': 'timeout=2' })));
+  await it.client.fetchCareRecords(anna, 'bulk', never);
+  const beganMs = performance.now();
+  await it.insurer.allClose();
+  expect(performance.now() - beganMs).toBeGreaterThan(900);
+});
+
+const silence = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const ignored = { begin: () => {}, write: async () => {}, restart: () => {}, revert: () => {} };
+
+test.each([
+  ['', ''],
+  [' after an interim answer', 'HTTP/1.1 100 Continue\r\n\r\n'],
+])('the list may take longer than care records until its first byte%s', async (_when, first) => {
+  await using it = await startLine(
+    async ({ socket }) => {
+      socket.write(first);
+      await silence(500);
+      socket.write(httpAnswer(200, '[]'));
+    },
+    { stallMs: 100, listFirstByteMs: 5_000 },
+  );
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'stalled' });
+  await expect(it.client.fetchList({}, ignored, never)).resolves.toBe('complete');
+});
+
+test('a list without a first byte fails after its own limit', async () => {
+  await using it = await startLine(answers(''), { stallMs: 100, listFirstByteMs: 400 });
+  const beganMs = performance.now();
+  await expect(it.client.fetchList({}, ignored, never)).rejects.toMatchObject({ fault: 'stalled' });
+  expect(performance.now() - beganMs).toBeGreaterThanOrEqual(400);
+});
+
+const begunList = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[';
+test.each([
+  ['after its first byte', 'HTTP/1.1 200 OK\r\n'],
+  ['in its body', begunList],
+  ['in its body after 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${begunList}`],
+])('a list that stalls %s does not wait for the limit of the first byte', async (_where, bytes) => {
+  await using it = await startLine(answers(bytes), { stallMs: 100, listFirstByteMs: 3_600_000 });
+  await expect(it.client.fetchList({}, ignored, never)).rejects.toMatchObject({ fault: 'stalled' });
 });
 
 test('an answer of several gzip members is taken', async () => {

@@ -18,6 +18,8 @@ export interface InsurerClientOptions {
   readonly permit: ErrorAnswerOptions['permit'];
   /** LINE_STALL_MS: the time limit for reading the body of an error */
   readonly stallMs: number;
+  /** LIST_FIRST_BYTE_MS; `stallMs` by default */
+  readonly listFirstByteMs?: number;
   /** CARE_RECORDS_MAX_BYTES: decoded bytes of one care records answer */
   readonly careRecordsBytesMax?: number;
   /** counts every call that succeeded or failed */
@@ -89,7 +91,8 @@ export interface InsurerClient {
    * Fetches the list, or the rest of it, into a sink. Sends one request, with the priority `list`.
    * @returns complete: the last byte of the list has arrived, or had arrived before; unchanged: 304; range-not-satisfiable:
    *   416, so the next request has to ask for the whole list
-   * @throws LineError; `contract` also if an answer to `resume` has another ETag, another range or too many bytes. Only
+   * @throws LineError `stalled` after LIST_FIRST_BYTE_MS without the first byte, or LINE_STALL_MS without a later one;
+   *   `contract` also if an answer to `resume` has another ETag, another range or too many bytes. Only
    *   another ETag makes the received bytes void: `restart` of the sink was called. After any other fault they stay
    * @throws LineWithheld if we aborted the request
    */
@@ -108,6 +111,7 @@ export function createInsurerClient({
   line,
   permit,
   stallMs,
+  listFirstByteMs = stallMs,
   careRecordsBytesMax = careRecordsBytesMaxDefault,
   statistics = createLineStatistics(),
   clock = systemClock,
@@ -191,6 +195,7 @@ export function createInsurerClient({
           ...(resume && !resume.isWhole && { range: `bytes=${resume.from}-`, 'if-range': resume.etag }),
           ...(!resume && knownEtag !== undefined && { 'if-none-match': knownEtag }),
         },
+        firstByteMs: listFirstByteMs,
       } as const;
       const readAnswer = async (answer: ExchangeAnswer): Promise<ListOutcome> => {
         const { status, headers } = answer;

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
-import { type Dispatcher, errors } from 'undici';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { LineFault } from '../../core/domain/line.ts';
-import { type OpenConnection, openInsurerConnection } from './insurer-connection.ts';
+import { ConnectionFailure, connectionsVia, type OpenConnection } from './insurer-connection.ts';
 import { type LineContext, LineError, LineWithheld } from './line-error.ts';
+import type { ConnectError } from './open-socket.ts';
 import type { SendPermit } from './send-permit.ts';
 
 export interface ExchangeOptions {
@@ -21,6 +21,8 @@ export interface ExchangeRequest {
   /** path and query, percent-encoded. Contains a KVNR, so it must not go anywhere but to the insurer. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** time in ms until the first byte of the answer, if it may be longer than stallMs (LIST_FIRST_BYTE_MS) */
+  readonly firstByteMs?: number;
 }
 
 /** An answer whose headers have arrived; its body may still be arriving. */
@@ -60,18 +62,19 @@ const bodyBufferBytes = 256 * 1024;
 
 /**
  * Opens the only way to the insurer: HTTP/1.1 over one connection, without pipelining, redirects or retries
- * (docs/explanation/the-line.md, "The exchange"). undici frames and parses. This file decides when a request may be written,
- * when an answer has stalled, and when the socket is free again.
+ * (docs/explanation/the-line.md, "The exchange"). The connection frames and parses. This file decides when a request may be
+ * written, when an answer has stalled, and when the socket is free again.
  */
 export function openExchange({
   origin,
   permit,
   stallMs,
   clock = systemClock,
-  openConnection = openInsurerConnection,
+  openConnection = connectionsVia({}),
 }: ExchangeOptions): Exchange {
   let sentCount = 0;
-  const connection = openConnection(origin, Math.min(connectMsMax, stallMs), () => permit.isOpen());
+  let isClosed = false;
+  const connection = openConnection(origin, Math.min(connectMsMax, stallMs), () => !isClosed && permit.isOpen());
 
   /** Closes the socket. Resolves once none is open. */
   async function closeSocket(reason?: Error): Promise<void> {
@@ -95,81 +98,87 @@ export function openExchange({
     signal: AbortSignal,
   ): Promise<T> {
     signal.throwIfAborted();
+    if (connection.socket?.destroyed) await closeSocket(); // an idle one that is closing
+    signal.throwIfAborted();
     const { operation } = request;
-    /** why we closed the socket; takes precedence over the error that undici derives from the close */
+    /** why we closed the socket; takes precedence over the failure that follows from the close */
     let abortReason: unknown;
     let isComplete = false;
     let isInvalidHttp = false;
-    let endsWithConnection = false;
+    let body: Readable | undefined;
+    /** whether, at the last check, only interim answers had come */
+    let isFirstByteDue = true;
+    /** whether an interim answer came since the last check */
+    let wasInterim = false;
     /** ends the exchange in the permit; undefined until the request is written */
     let endExchange: ((how: { wasAborted: boolean }) => void) | undefined;
     let stopStallClock = (): void => {};
 
+    const destroyBody = (reason: unknown): void =>
+      void body?.destroy(reason instanceof Error ? reason : new Error('aborted', { cause: reason }));
     async function abort(reason: unknown): Promise<void> {
       abortReason ??= reason;
-      await closeSocket(new Error('aborted by us')); // a plain error: after some errors of its own, undici repeats the request
+      if (!isComplete) destroyBody(abortReason);
+      await closeSocket(new LineWithheld(true));
     }
     const onAbort = (): void => void abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
 
-    let body: Readable | undefined;
     const answerStarted = new Promise<ExchangeAnswer>((resolve, reject) => {
       let fetchOrder = '';
-      const fail = (error: Error): void => {
-        const reason =
-          abortReason ??
-          asLineError(error, operation, { wasSent: endExchange !== undefined, isAnswering: body !== undefined });
-        isInvalidHttp = reason instanceof LineError && reason.fault === 'contract';
-        reject(reason); // no effect after the headers
-        body?.destroy(reason instanceof Error ? reason : new Error('aborted', { cause: reason }));
-      };
-      const handler: Dispatcher.DispatchHandler = {
-        // undici calls this in the tick in which it writes the request, on a new socket and on an idle one.
-        onRequestStart(controller) {
-          if (endExchange !== undefined) abortReason ??= new LineError('reset', { operation }); // undici must not write the request twice
+      connection.send(request, {
+        mayWrite() {
           if (!permit.maySend()) abortReason ??= new LineWithheld(false);
           if (signal.aborted) abortReason ??= signal.reason;
-          if (abortReason !== undefined) return controller.abort(new Error('not sent'));
+          if (abortReason !== undefined) return false;
           endExchange = permit.begin(() => abort(new LineWithheld(true)));
-          if (abortReason !== undefined) return controller.abort(new Error('aborted by us')); // begin has checked the clock again
+          if (abortReason !== undefined) return false; // begin has checked the clock again
           fetchOrder = `${String(permit.leaseNumber).padStart(15, '0')}-${String(++sentCount).padStart(9, '0')}`;
           stopStallClock = startStallClock();
+          return true;
         },
-        onResponseStart(controller, status, headers) {
-          if (status < 200) return;
-          endsWithConnection = !hasDeclaredEnd(plainHeaders(headers));
-          body = new Readable({ highWaterMark: bodyBufferBytes, read: () => controller.resume() });
+        onInterim() {
+          wasInterim = true;
+        },
+        onHeaders(status, headers, resume) {
+          body = new Readable({ highWaterMark: bodyBufferBytes, read: resume });
           body.on('error', () => {}); // the error reaches `answerStarted` or the reader
-          resolve({ status, headers: plainHeaders(headers), body, fetchOrder });
+          resolve({ status, headers, body, fetchOrder });
         },
-        onResponseData(controller, chunk) {
-          if (body !== undefined && !body.push(chunk)) controller.pause();
-        },
-        onResponseEnd() {
-          // undici takes a reset for the end of a body that declares none
-          if (endsWithConnection && connection.socket?.errored) {
-            body?.destroy(new LineError('reset', { operation, problem: 'no end declared' }));
-            return;
-          }
+        onData: (chunk) => body?.push(chunk) ?? true,
+        onEnd() {
           isComplete = true;
           body?.push(null);
         },
-        onResponseError: (_controller, error) => fail(error),
-      };
-      connection.dispatch({ path: request.path, method: 'GET', headers: { ...request.headers } }, handler);
+        onFailure(error) {
+          const isAnswering = body !== undefined;
+          const reason =
+            abortReason ?? asLineError(error, operation, { wasSent: endExchange !== undefined, isAnswering });
+          isInvalidHttp = reason instanceof LineError && reason.fault === 'contract';
+          reject(reason); // no effect after the headers
+          destroyBody(reason);
+        },
+      });
     });
 
     /** Counts checks without a new byte while we were ready to read one. */
     function startStallClock(): () => void {
+      const checkMs = stallMs / checksPerStall;
+      const firstByteChecks = Math.ceil((request.firstByteMs ?? stallMs) / checkMs);
       let seenBytes = connection.socket?.bytesRead ?? 0;
       let silentChecks = 0;
-      return clock.every(stallMs / checksPerStall, () => {
+      return clock.every(checkMs, () => {
         const bytesRead = connection.socket?.bytesRead ?? 0;
         if (isComplete) return;
         const isBufferFull = body !== undefined && body.readableLength >= bodyBufferBytes;
-        silentChecks = bytesRead !== seenBytes || isBufferFull ? 0 : silentChecks + 1;
+        if (bytesRead !== seenBytes || isBufferFull) {
+          silentChecks = 0;
+          isFirstByteDue = wasInterim && body === undefined;
+          wasInterim = false;
+        } else silentChecks += 1;
         seenBytes = bytesRead;
-        if (silentChecks > checksPerStall) void abort(new LineError('stalled', { operation }));
+        if (silentChecks > (isFirstByteDue ? firstByteChecks : checksPerStall))
+          void abort(new LineError('stalled', { operation }));
       });
     }
 
@@ -183,7 +192,7 @@ export function openExchange({
       const { socket } = connection;
       // The insurer knows the closes that it made. It needs time to see ours (LINE_MIN_GAP_MS).
       const wasAborted = !isComplete && (abortReason !== undefined || isInvalidHttp || socket?.destroyed === false);
-      if (!isComplete || socket?.destroyed) await closeSocket(new Error('body not read to its end'));
+      if (!isComplete || socket?.destroyed) await closeSocket();
       endExchange?.({ wasAborted });
     }
   }
@@ -191,39 +200,26 @@ export function openExchange({
   return {
     perform,
     async close() {
-      await connection.destroy();
-      await closeSocket();
+      isClosed = true;
+      await closeSocket(new LineWithheld(false));
     },
   };
 }
 
 /**
- * Maps an error of undici or the socket to a fault kind. It is `refused` before the request was written, and `contract` for
- * headers or chunks that are not HTTP. It is `cut-short` for a body that ends too early, and `reset` for any other close.
+ * Maps a failure to a fault kind. It is `refused` before the request was written, and `contract` for an answer that is not
+ * HTTP. It is `cut-short` for a body that ends too early, and `reset` for any other close.
  */
 function asLineError(
-  error: Error,
+  error: ConnectError | ConnectionFailure | LineWithheld,
   operation: LineContext['operation'],
   { wasSent, isAnswering }: { wasSent: boolean; isAnswering: boolean },
-): Error {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-  if (code === 'UND_ERR_DESTROYED') return error; // we have closed the client
-  if (error instanceof LineWithheld) return error; // we have closed its socket, or not opened one
+): LineError | LineWithheld {
+  if (error instanceof LineWithheld) return new LineWithheld(wasSent); // we have closed its socket, or not opened one
   const fault = (): LineFault => {
-    if (!wasSent) return 'refused';
-    if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'contract';
-    if (error instanceof errors.HTTPParserError && 'data' in error && error.data) return 'contract'; // without data, the parser reports an early end
-    if (isAnswering && code !== 'ECONNRESET') return 'cut-short';
-    return 'reset';
+    if (!wasSent || !(error instanceof ConnectionFailure)) return 'refused';
+    if (error.kind === 'not-http') return 'contract';
+    return isAnswering && error.kind === 'closed' ? 'cut-short' : 'reset';
   };
-  return new LineError(fault(), { operation, problem: code }); // no cause: undici's error quotes bytes of the insurer
+  return new LineError(fault(), { operation, problem: error.problem });
 }
-
-/** Returns whether the headers declare the end of a body. Otherwise it ends with the connection (RFC 9112, 6.3). */
-const hasDeclaredEnd = (headers: ExchangeAnswer['headers']): boolean =>
-  headers['content-length'] !== undefined || /\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
-
-const plainHeaders = (headers: Record<string, string | string[] | undefined>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
-  );

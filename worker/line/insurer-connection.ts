@@ -1,16 +1,61 @@
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import { type buildConnector, Client, type Dispatcher } from 'undici';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { LineWithheld } from './line-error.ts';
+import { type ConnectError, codeOf, type InsurerRoute, openSocket } from './open-socket.ts';
 
-/** HTTP/1.1 over one socket at a time, which is opened on demand. */
+/** HTTP/1.1 over one socket at a time, which is opened on demand. It repeats no request and follows no redirect. */
 export interface InsurerConnection {
-  /** Sends a request once a socket is connected. Calls the handler as undici does. */
-  dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
-  /** the socket that was opened last */
-  readonly socket: Pick<Socket, 'bytesRead' | 'closed' | 'destroyed' | 'destroy' | 'errored' | 'once'> | undefined;
-  /** Closes the socket. A request in flight fails. */
-  destroy(): Promise<void>;
+  /**
+   * Sends a GET once a socket is connected. Must not be called before the answer to the last request has ended, nor while a
+   * destroyed socket has not closed.
+   */
+  send(request: ConnectionRequest, handler: AnswerHandler): void;
+  /** the socket that was opened last, also while it connects */
+  readonly socket: Pick<Socket, 'bytesRead' | 'closed' | 'destroyed' | 'destroy' | 'once'> | undefined;
+}
+
+export interface ConnectionRequest {
+  /** path and query, percent-encoded */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Follows one request. Calls come in this order, and end with `onEnd` or `onFailure`. */
+export interface AnswerHandler {
+  /**
+   * Called once, in the tick in which the request is written, on a new socket and on an idle one.
+   * @returns whether it may be written. Otherwise the socket is destroyed, and the request fails
+   */
+  mayWrite(): boolean;
+  /** Called for each interim answer: 1xx, except 101, which fails (RFC 9110, 15.2). */
+  onInterim(): void;
+  /**
+   * @param headers names in lower case; repeated headers are joined with `, `
+   * @param resume continues after `onData` has returned false
+   */
+  onHeaders(status: number, headers: Readonly<Record<string, string>>, resume: () => void): void;
+  /** @returns whether more may be read from the socket now */
+  onData(chunk: Buffer): boolean;
+  /** Called when the answer is complete and all its data was handed over. The socket is idle and clean, or destroyed. */
+  onEnd(): void;
+  /** Called when the request was not sent, or its answer is not complete. The socket is destroyed, if there is one. */
+  onFailure(error: ConnectError | ConnectionFailure | LineWithheld): void;
+}
+
+/** not-http: the answer is not HTTP, or switches protocols; closed: closed in order; broken: reset, or another error */
+type FailureKind = 'not-http' | 'closed' | 'broken';
+
+/** An answer that did not arrive whole. */
+export class ConnectionFailure extends Error {
+  override readonly name = 'ConnectionFailure';
+  readonly kind: FailureKind;
+  /** a code or fixed words, such as `ECONNRESET` or `HPE_INVALID_CHUNK_SIZE` */
+  readonly problem: string;
+  constructor(kind: FailureKind, problem: string) {
+    super(problem);
+    this.kind = kind;
+    this.problem = problem;
+  }
 }
 
 /**
@@ -22,64 +67,132 @@ export type OpenConnection = (origin: string, connectMs: number, mayConnect: () 
 
 /** Time in ms after which an idle connection is not reused, because a modem line drops them silently. */
 const idleMsMax = 4_000;
+/** Time in ms by which we close an idle connection before the insurer does, if it has said when (`Keep-Alive: timeout`). */
+const idleMarginMs = 1_000;
 
-/** Opens a connection with undici, without undici's timeouts: the exchange has its own. */
-export const openInsurerConnection: OpenConnection = (origin, connectMs, mayConnect) => {
-  let socket: Socket | undefined;
-  const client = new Client(origin, {
-    pipelining: 1,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: idleMsMax,
-    keepAliveMaxTimeout: idleMsMax,
-    connect: (options, callback) => {
-      // undici also connects by itself, when the insurer closes an idle socket before the next request is written.
-      if (mayConnect()) socket = connectSocket(options, connectMs, callback);
-      else queueMicrotask(() => callback(new LineWithheld(false), null));
-    },
-  });
-  return {
-    dispatch: (request, handler) => void client.dispatch(request, handler),
-    get socket() {
-      return socket;
-    },
-    destroy: () => client.destroy(),
-  };
-};
+/**
+ * Returns a function that opens connections with node:http, which frames and parses. This file opens, keeps and closes the
+ * socket (docs/adr/0046-node-http-and-one-socket.md).
+ */
+export const connectionsVia =
+  (route: InsurerRoute): OpenConnection =>
+  (origin, connectMs, mayConnect) => {
+    const insurer = new URL(origin);
+    let socket: Socket | undefined;
+    let isIdle = false;
+    let cancelIdle = (): void => {};
 
-/** Opens a socket. Calls back once it is connected, with TLS verified. Destroys it after connectMs otherwise. */
-function connectSocket(
-  { protocol, hostname, port, servername }: buildConnector.Options,
-  connectMs: number,
-  callback: buildConnector.Callback,
-): Socket {
-  const address = {
-    host: hostname,
-    port: Number(port) || (protocol === 'https:' ? 443 : 80),
-    noDelay: true,
-    // of several addresses the first may not answer, such as one of IPv6 without a route (RFC 8305). Node's 250 ms are too
-    // short for a modem: each address gets a third of the time
-    autoSelectFamilyAttemptTimeout: Math.max(250, Math.floor(connectMs / 3)),
+    function send(request: ConnectionRequest, handler: AnswerHandler): void {
+      if (isIdle && socket !== undefined && !socket.destroyed) write(socket, request, handler);
+      else if (socket !== undefined && !socket.closed) throw new Error('the last socket is still open');
+      else if (!mayConnect()) queueMicrotask(() => handler.onFailure(new LineWithheld(false)));
+      else
+        openSocket(insurer, route, connectMs, (opened) => {
+          socket = opened;
+        }).then(
+          (opened) => {
+            closeUnlessAsked(opened);
+            write(opened, request, handler);
+          },
+          (error) => handler.onFailure(error),
+        );
+    }
+
+    /** Closes an idle socket at any byte, and when the insurer closes its side. */
+    function closeUnlessAsked(open: Socket): void {
+      const close = (): void => void (isIdle && open.destroy());
+      open.on('data', close);
+      open.on('end', close);
+      open.once('close', () => cancelIdle());
+    }
+
+    function becomeIdle(open: Socket, idleMs: number): void {
+      isIdle = true;
+      const timer = setTimeout(() => open.destroy(), idleMs);
+      cancelIdle = () => clearTimeout(timer);
+    }
+
+    function write(open: Socket, { path, headers }: ConnectionRequest, handler: AnswerHandler): void {
+      isIdle = false;
+      cancelIdle();
+      let answer: IncomingMessage | undefined;
+      let notHttp: ConnectionFailure | undefined;
+      let isReleased = false;
+      let isSettled = false;
+
+      const request = httpRequest({
+        path,
+        headers: { host: insurer.host, connection: 'keep-alive', ...headers },
+        createConnection: () => open,
+      });
+      request.once('socket', () => {
+        // `end` writes the whole request before it returns.
+        if (!open.destroyed && handler.mayWrite()) request.end();
+        else open.destroy();
+      });
+      request.on('information', () => handler.onInterim());
+      request.once('upgrade', () => {
+        notHttp = new ConnectionFailure('not-http', '101'); // we never ask for another protocol (RFC 9110, 7.8)
+      });
+      request.once('response', (begun) => {
+        answer = begun;
+        begun.on('error', () => {}); // `settle` reports it
+        begun.on('data', (chunk: Buffer) => {
+          if (!handler.onData(chunk)) begun.pause();
+        });
+        begun.once('end', settle);
+        handler.onHeaders(begun.statusCode ?? 0, joinedHeaders(begun), () => begun.resume());
+      });
+      request.on('error', (error) => {
+        const code = codeOf(error);
+        if (code.startsWith('HPE_')) notHttp ??= new ConnectionFailure('not-http', code);
+      });
+      request.once('close', () => {
+        isReleased = true;
+        settle();
+      });
+
+      /** Ends the request once node:http has let go of the socket, and the handler has all data of a complete answer. */
+      function settle(): void {
+        if (!isReleased || isSettled) return;
+        if (answer?.complete && !(open.errored && endsWithConnection(answer))) {
+          if (!answer.readableEnded) return;
+          isSettled = true;
+          const idleMs = idleMsOf(answer.headers['keep-alive']);
+          if (!open.writable || idleMs <= 0) open.destroy();
+          else becomeIdle(open, idleMs);
+          setImmediate(() => handler.onEnd()); // first read whether the insurer closes the connection without having said so
+          return;
+        }
+        isSettled = true;
+        open.destroy();
+        handler.onFailure(notHttp ?? failureOf(open.errored, answer));
+      }
+    }
+
+    return {
+      send,
+      get socket() {
+        return socket;
+      },
+    };
   };
-  const socket =
-    protocol === 'https:'
-      ? connectTls({ ...address, servername: servername ?? hostname, ALPNProtocols: ['http/1.1'] })
-      : connectTcp(address);
-  const deadline = setTimeout(() => socket.destroy(new ConnectTimeout()), connectMs);
-  let isSettled = false;
-  const settle = (error?: Error): void => {
-    clearTimeout(deadline);
-    if (isSettled) return; // undici handles later errors itself
-    isSettled = true;
-    if (error === undefined) callback(null, socket);
-    else callback(error, null);
-  };
-  socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => settle());
-  socket.on('error', settle);
-  socket.once('close', () => settle(new Error('closed while connecting')));
-  return socket;
+
+function failureOf(error: Error | null, answer: IncomingMessage | undefined): ConnectionFailure | LineWithheld {
+  if (error instanceof LineWithheld) return error; // we have closed the socket
+  if (error !== null) return new ConnectionFailure('broken', codeOf(error));
+  return new ConnectionFailure('closed', answer === undefined ? 'no answer' : 'answer incomplete');
 }
 
-class ConnectTimeout extends Error {
-  override readonly name = 'ConnectTimeout';
+/** Returns whether the end of a body is the end of its connection (RFC 9112, 6.3). node:http takes a reset for it, too. */
+const endsWithConnection = ({ headers }: IncomingMessage): boolean =>
+  headers['content-length'] === undefined && !/\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
+
+const joinedHeaders = ({ headersDistinct }: IncomingMessage): Record<string, string> =>
+  Object.fromEntries(Object.entries(headersDistinct).map(([name, values = []]) => [name, values.join(', ')]));
+
+/** @param keepAlive `timeout=5, max=100`, or a list of such */
+function idleMsOf(keepAlive: string | string[] | undefined): number {
+  const [, seconds] = /\btimeout=(\d{1,6})\b/i.exec(String(keepAlive ?? '')) ?? [];
+  return seconds === undefined ? idleMsMax : Math.min(idleMsMax, Number(seconds) * 1_000 - idleMarginMs);
 }

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
-import type { OpenConnection } from './insurer-connection.ts';
+import { connectionsVia, type OpenConnection } from './insurer-connection.ts';
 import type { KeeperChannel } from './keeper-channel.ts';
 import { connectToKeeper } from './keeper-connection.ts';
 import { type Line, openLine } from './line.ts';
@@ -27,6 +27,10 @@ export interface LineProcessOptions {
     readonly PAUSE_GRACE_MS: number;
     readonly LINE_MIN_GAP_MS: number;
     readonly LINE_STALL_MS: number;
+    readonly INSURER_CLIENT_CERT?: string | undefined;
+    readonly INSURER_CLIENT_KEY?: string | undefined;
+    readonly INSURER_CA?: string | undefined;
+    readonly INSURER_PROXY_URL?: string | undefined;
   };
   readonly writeCooldown: SendPermitOptions['writeCooldown'];
   readonly createWorkers: (parts: LineParts) => Promise<readonly TaskWorker[]>;
@@ -40,7 +44,7 @@ export interface LineProcessOptions {
  * order, or when tasks wait while another process has the lease. Resolves once all tasks have ended and no socket is open.
  */
 export async function runLineProcess(options: LineProcessOptions): Promise<void> {
-  const { config, writeCooldown, createWorkers, clock = systemClock, channel, openConnection } = options;
+  const { config, writeCooldown, createWorkers, clock = systemClock, channel } = options;
   const workers: TaskWorker[] = [];
   let isStopping = false;
   const { permit, ready } = connectToKeeper({
@@ -62,7 +66,14 @@ export async function runLineProcess(options: LineProcessOptions): Promise<void>
     permit: permit,
     stallMs: config.LINE_STALL_MS,
     clock,
-    ...(openConnection && { openConnection }),
+    openConnection:
+      options.openConnection ??
+      connectionsVia({
+        cert: config.INSURER_CLIENT_CERT,
+        key: config.INSURER_CLIENT_KEY,
+        ca: config.INSURER_CA,
+        proxyUrl: config.INSURER_PROXY_URL,
+      }),
   });
   workers.push(...(await createWorkers({ line, permit, statistics })));
   const running = Promise.all(workers.map((worker) => worker.run()));

@@ -4,7 +4,9 @@ import { connect } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
+import { startConnectProxy } from './connect-proxy.fixture.ts';
 import { openExchange } from './exchange.ts';
+import { connectionsVia } from './insurer-connection.ts';
 import { openLine } from './line.ts';
 import { LineWithheld } from './line-error.ts';
 import type { Order } from './messages.ts';
@@ -50,13 +52,24 @@ function startPermit() {
   };
 }
 
-async function startLine({ scheme = 'http' }: { readonly scheme?: 'http' | 'https' } = {}) {
+async function startLine({
+  scheme = 'http',
+  proxyUrl,
+}: {
+  readonly scheme?: 'http' | 'https';
+  readonly proxyUrl?: string;
+} = {}) {
   const insurer = await startRawInsurer(async ({ path, socket }) => {
     if (!path.endsWith('hang')) socket.write(httpAnswer(200, '{}'));
   });
   const it = startPermit();
   it.obey();
-  const line = openLine({ origin: insurer.baseUrl.replace('http', scheme), permit: it.permit, stallMs });
+  const line = openLine({
+    origin: insurer.baseUrl.replace('http', scheme),
+    permit: it.permit,
+    stallMs,
+    openConnection: connectionsVia({ proxyUrl }),
+  });
   const fetch = (path: string = request.path): Promise<number> =>
     line.perform(
       'bulk',
@@ -118,6 +131,43 @@ for (const [ending, order] of Object.entries(endings)) {
   });
 }
 
+for (const [ending, order] of Object.entries(endings)) {
+  test(`${ending} closes a connection whose proxy has not answered, and its request waits without a fault`, {
+    timeout,
+  }, async () => {
+    await using proxy = await startConnectProxy('hang');
+    await using it = await startLine({ proxyUrl: `http://${proxy.host}` });
+    let ended: unknown;
+    const fetched = it.fetch().catch((error: unknown) => {
+      ended = error;
+    });
+    await proxy.requestArrives(1);
+    it.obey(order);
+    await it.reportsClosed;
+    await proxy.allClose();
+    expect(ended).toBeUndefined();
+    it.obey();
+    await proxy.requestArrives(2);
+    await it.line.close();
+    await fetched;
+  });
+
+  test(`${ending} closes an idle tunnel, and one in the TLS handshake`, { timeout }, async () => {
+    for (const scheme of ['http', 'https'] as const) {
+      await using proxy = await startConnectProxy();
+      await using it = await startLine({ scheme, proxyUrl: `http://${proxy.host}` });
+      const fetched = it.fetch().catch(() => {});
+      await it.insurer.connectionArrives(1);
+      if (scheme === 'http') await fetched;
+      it.obey(order);
+      await it.reportsClosed;
+      await proxy.allClose();
+      await it.line.close();
+      await fetched;
+    }
+  });
+}
+
 test('the permit closes an idle connection by its own clock when the lease ends', { timeout }, async () => {
   await using it = await startLine();
   it.obey({ sendUntilMs: systemClock.monotonicMs() + 150 });
@@ -137,6 +187,17 @@ test('a request in flight may end within the grace of a pause, and then its conn
   expect(await fetched).toBe(200);
   await it.reportsClosed;
   await it.insurer.allClose();
+});
+
+test('a request immediately after a pause and a resume waits until the old connection is closed', {
+  timeout,
+}, async () => {
+  await using it = await startLine();
+  await it.fetch();
+  it.obey({ isPaused: true });
+  it.obey();
+  expect(await it.fetch()).toBe(200);
+  expect(it.insurer.connections).toBe(2);
 });
 
 test('a cooldown keeps an idle connection', async () => {
