@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
-import { readConfig, sharedSecrets, workerSettings } from '../core/config.ts';
+import { insurerSecrets, readConfig, sharedSecrets, workerSettings } from '../core/config.ts';
 import { keepLoopbackDirect } from '../local/proxy.ts';
 import { CommandError } from './command-error.ts';
 import { readDataOutputs } from './data-outputs.ts';
@@ -13,7 +13,7 @@ keepLoopbackDirect(process.env);
 
 /** Also in the shared secret. A worker reads it if the deployment has a collector (infra/stacks/worker-stack.ts). */
 const collectorHeaders = 'OTEL_EXPORTER_OTLP_HEADERS';
-const names = [...sharedSecrets, collectorHeaders, 'INSURER_API_TOKEN'] as const;
+const names = [...sharedSecrets, collectorHeaders, ...insurerSecrets] as const;
 const shapes = {
   ...workerSettings.shape,
   [collectorHeaders]: z
@@ -53,14 +53,17 @@ function settingsIn(secret: string): Settings {
   }
 }
 
+const isOfInsurer = (name: SecretName): boolean => insurerSecrets.some((each) => each === name);
+
+const unused = (all: readonly SecretName[]): Settings => Object.fromEntries(all.map((each) => [each, '']));
+
 /** Returns the settings with one changed. Adds those that workers require. */
 function withSetting(before: Settings, name: SecretName, value: string): Settings {
-  if (name === 'INSURER_API_TOKEN') return { ...before, [name]: value };
+  if (isOfInsurer(name)) return { ...unused(insurerSecrets), ...before, [name]: value };
   if (name === 'PSEUDONYM_KEY' && before['PSEUDONYM_KEY'])
     throw new CommandError('failed', 'PSEUDONYM_KEY exists, and cannot be changed: all stored data is named by it');
-  const unused = Object.fromEntries([...sharedSecrets, collectorHeaders].map((shared) => [shared, '']));
   const key = before['PSEUDONYM_KEY'] || randomBytes(32).toString('base64');
-  return { ...unused, ...before, PSEUDONYM_KEY: key, [name]: value };
+  return { ...unused([...sharedSecrets, collectorHeaders]), ...before, PSEUDONYM_KEY: key, [name]: value };
 }
 
 async function readValue(name: SecretName, isEmpty: boolean): Promise<string> {
@@ -87,7 +90,7 @@ async function storeSecret(typed: string, { empty: isEmpty = false }: { readonly
   if (name === undefined) throw new CommandError('usage', `unknown name. Use one of ${names.join(', ')}.`);
   const value = await readValue(name, isEmpty);
   const { SecretArn, InsurerSecretArn } = await readDataOutputs();
-  const SecretId = name === 'INSURER_API_TOKEN' ? InsurerSecretArn : SecretArn;
+  const SecretId = isOfInsurer(name) ? InsurerSecretArn : SecretArn;
   const secrets = new SecretsManagerClient({});
   const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId }));
   const before = settingsIn(SecretString);

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 
 // Each schema holds the meaning and the unit of its variable. `npm run docs` writes docs/reference/configuration.md from them.
@@ -25,6 +26,28 @@ export const insurerToken = z
   .string()
   .min(1)
   .regex(/^[\x21-\x7e]*$/, 'has a line break, a space or another character that no header may have');
+
+const isReadable = (read: () => unknown): boolean => {
+  try {
+    read();
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const insurerCertificate = z
+  .string()
+  .refine((pem) => isReadable(() => new X509Certificate(pem)), 'is a certificate in PEM')
+  .optional();
+
+/** Returns whether a text is the address of a proxy, with or without user and password, and nothing else. */
+const isProxyUrl = (text: string): boolean =>
+  isReadable(() => {
+    const { protocol, hostname, pathname, search, hash, username, password } = new URL(text);
+    if (protocol !== 'http:' || hostname === '' || `${pathname}${search}${hash}` !== '/') throw new TypeError();
+    decodeURIComponent(username + password);
+  });
 
 const aws = z.object({
   AWS_REGION: z
@@ -84,6 +107,26 @@ const exactlyOneRule = {
   when: () => true, // zod skips a refinement after other problems; this one is always reported
 };
 
+type InsurerClientPair = Pick<z.infer<typeof line>, 'INSURER_CLIENT_CERT' | 'INSURER_CLIENT_KEY'>;
+const hasWholeClientPair = ({ INSURER_CLIENT_CERT: cert, INSURER_CLIENT_KEY: key }: InsurerClientPair): boolean =>
+  (cert === undefined) === (key === undefined);
+const wholePairRule = {
+  path: ['INSURER_CLIENT_KEY'],
+  error: 'set both INSURER_CLIENT_CERT and INSURER_CLIENT_KEY, or none of them',
+  when: () => true,
+};
+const hasMatchingClientPair = (pair: InsurerClientPair): boolean => {
+  const { data: cert } = line.shape.INSURER_CLIENT_CERT.safeParse(pair.INSURER_CLIENT_CERT);
+  const { data: key } = line.shape.INSURER_CLIENT_KEY.safeParse(pair.INSURER_CLIENT_KEY);
+  if (cert === undefined || key === undefined) return true; // rules of their own report these
+  return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+};
+const matchingPairRule = {
+  path: ['INSURER_CLIENT_KEY'],
+  error: 'is not the key of INSURER_CLIENT_CERT',
+  when: () => true,
+};
+
 const sync = z.object({
   INSURER_ID: z
     .string()
@@ -126,6 +169,12 @@ const line = z.object({
     'Length of the lease after each renewal. The worker stops sending a margin earlier ([the line](../explanation/the-line.md)).',
   ),
   LINE_STALL_MS: milliseconds(15_000, 100, 120_000, 'A request fails after this time without a byte from the insurer.'),
+  LIST_FIRST_BYTE_MS: milliseconds(
+    600_000,
+    100,
+    3_600_000,
+    'How long the list may take until its first byte. `LINE_STALL_MS` counts from then on. Meanwhile no other request is sent.',
+  ),
   LINE_MIN_GAP_MS: milliseconds(50, 0, 10_000, 'Rest after a request that the worker closed itself.'),
   PAUSE_GRACE_MS: milliseconds(
     2_000,
@@ -150,6 +199,24 @@ const line = z.object({
   INSURER_API_TOKEN: insurerToken.meta({
     description: 'Bearer token for the insurer. Goes with `INSURER_BASE_URL`.',
   }),
+  INSURER_CLIENT_CERT: insurerCertificate.meta({
+    description:
+      'Client certificate for an insurer that demands one (mTLS), with its chain. Needs `INSURER_CLIENT_KEY`.',
+  }),
+  INSURER_CLIENT_KEY: z
+    .string()
+    .refine((pem) => isReadable(() => createPrivateKey(pem)), 'is a private key in PEM, without a passphrase')
+    .optional()
+    .meta({ description: 'Private key of `INSURER_CLIENT_CERT`.' }),
+  INSURER_CA: insurerCertificate.meta({
+    description:
+      'Authority, or several, that may have signed the certificate of the insurer. Replaces the authorities that Node.js trusts.',
+  }),
+  INSURER_PROXY_URL: z
+    .string()
+    .refine(isProxyUrl, 'is http://host:port or http://user:password@host:port, percent-encoded')
+    .optional()
+    .meta({ description: 'HTTP proxy through which the insurer is reached, by CONNECT.' }),
 });
 
 const traces = z.object({
@@ -261,7 +328,10 @@ const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape, ...tra
 export const workerSettings = z.object({ ...client.shape, ...line.shape, ...metrics.shape, ...deployment.shape });
 export const apiSettings = z.object({ ...client.shape, ...signIn.shape });
 export const clientConfig = client.refine(hasExactlyOnePayloadKey, exactlyOneRule);
-export const workerConfig = workerSettings.refine(hasExactlyOnePayloadKey, exactlyOneRule);
+export const workerConfig = workerSettings
+  .refine(hasExactlyOnePayloadKey, exactlyOneRule)
+  .refine(hasWholeClientPair, wholePairRule)
+  .refine(hasMatchingClientPair, matchingPairRule);
 export const apiConfig = apiSettings.refine(hasExactlyOnePayloadKey, exactlyOneRule);
 /** Names in the secret that Lambdas and workers share. ECS requires every name, so an unused one holds an empty string. */
 export const sharedSecrets = [
@@ -269,6 +339,14 @@ export const sharedSecrets = [
   'TEMPORAL_API_KEY',
   'TEMPORAL_CLIENT_CERT',
   'TEMPORAL_CLIENT_KEY',
+] as const;
+/** Names in the insurer's secret, which only workers may read. An unused one holds an empty string, too. */
+export const insurerSecrets = [
+  'INSURER_API_TOKEN',
+  'INSURER_CLIENT_CERT',
+  'INSURER_CLIENT_KEY',
+  'INSURER_CA',
+  'INSURER_PROXY_URL',
 ] as const;
 export type ApiConfig = z.infer<typeof apiConfig>;
 export type ClientConfig = z.infer<typeof clientConfig>;

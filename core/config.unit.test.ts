@@ -1,8 +1,10 @@
+import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { generate } from 'selfsigned';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { configurationPage } from '../docs/configuration-page.ts';
-import { clientConfig, readConfig, workerSettings } from './config.ts';
+import { clientConfig, readConfig, workerConfig, workerSettings } from './config.ts';
 import { temporalConnection } from './temporal/connection.ts';
 
 const schema = z.object({ KEY: z.string().min(1).optional(), COUNT: z.coerce.number().default(50), NAME: z.string() });
@@ -63,3 +65,53 @@ test.each(['secret\n', 'sec ret', 'sécret', '\u0000'])(
     expect(readConfig(tokens, { INSURER_API_TOKEN: 'a.b-c~d+e/f=' })).toEqual({ INSURER_API_TOKEN: 'a.b-c~d+e/f=' });
   },
 );
+
+const workerBase = {
+  BUCKET_NAME: 'bucket',
+  TEMPORAL_ADDRESS: '127.0.0.1:7233',
+  INSURER_ID: 'kk-nord',
+  PSEUDONYM_KEY: Buffer.alloc(32).toString('base64'),
+  PAYLOAD_KEYS: `k1:${Buffer.alloc(32).toString('base64')}`,
+  INSURER_BASE_URL: 'https://leitung.kk.example',
+  INSURER_API_TOKEN: 'token',
+};
+const readWorker = (more: NodeJS.ProcessEnv) => () => readConfig(workerConfig, { ...workerBase, ...more });
+
+test('a client certificate for the insurer is refused by name unless it is PEM, and has its own key', async () => {
+  const [own, other] = [await generate(), await generate()];
+  const [cert, key] = [own.cert, own.private];
+  const pair = { INSURER_CLIENT_CERT: cert, INSURER_CLIENT_KEY: key };
+  expect(readWorker({ ...pair, INSURER_CA: `${other.cert}\n${own.cert}` })()).toMatchObject(pair);
+  expect(readWorker({ ...pair, INSURER_CLIENT_CERT: `${cert}\n${other.cert}` })()).toMatchObject({
+    INSURER_CLIENT_KEY: key,
+  });
+  for (const half of [{ INSURER_CLIENT_CERT: cert }, { INSURER_CLIENT_KEY: key }])
+    expect(readWorker(half)).toThrow(/INSURER_CLIENT_KEY: set both INSURER_CLIENT_CERT and INSURER_CLIENT_KEY/);
+  expect(readWorker({ ...pair, INSURER_CLIENT_KEY: other.private })).toThrow(
+    /INSURER_CLIENT_KEY: is not the key of INSURER_CLIENT_CERT/,
+  );
+  const encrypted = createPrivateKey(key).export({
+    type: 'pkcs8',
+    format: 'pem',
+    cipher: 'aes-256-cbc',
+    passphrase: 'x',
+  });
+  for (const wrong of ['/etc/client.key', cert, String(encrypted)])
+    expect(readWorker({ ...pair, INSURER_CLIENT_KEY: wrong })).toThrow(/INSURER_CLIENT_KEY: is a private key in PEM/);
+  for (const wrong of ['/etc/client.pem', key, cert.replace(/M/, 'N')])
+    for (const name of ['INSURER_CLIENT_CERT', 'INSURER_CA']) {
+      expect(readWorker({ ...pair, [name]: wrong })).toThrow(`${name}: is a certificate in PEM`);
+      expect(readWorker({ ...pair, [name]: wrong })).not.toThrow(/BEGIN|etc/);
+    }
+});
+
+test('a proxy is an http URL with nothing but host, port, user and password', () => {
+  for (const proxy of ['http://proxy.klinik.example:3128', 'http://us%40er:p%3Aw@[::1]:3128'])
+    expect(readWorker({ INSURER_PROXY_URL: proxy })()).toMatchObject({ INSURER_PROXY_URL: proxy });
+  for (const proxy of ['proxy:3128', 'https://proxy:3128', 'socks5://proxy', 'http://proxy/x', 'http://u:%zz@proxy'])
+    expect(readWorker({ INSURER_PROXY_URL: proxy })).toThrow(/INSURER_PROXY_URL: is http:/);
+});
+
+test('the list has ten minutes until its first byte', () => {
+  expect(readWorker({})()).toMatchObject({ LIST_FIRST_BYTE_MS: 600_000, LINE_STALL_MS: 15_000 });
+});

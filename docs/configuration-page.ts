@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { remoteApi } from '../cli/api-client.ts';
-import { apiSettings, settingTopics, sharedSecrets, workerSettings } from '../core/config.ts';
+import { apiSettings, insurerSecrets, settingTopics, sharedSecrets, workerSettings } from '../core/config.ts';
 import { apiContext, consoleContext, workerContext } from '../infra/settings.ts';
 import { localSettings, type Ports, portsFrom } from '../local/settings.ts';
 
@@ -14,7 +14,7 @@ const deployedOnly: Shape = Object.fromEntries(Object.entries(deployed).filter((
 
 /** The stacks know these themselves (infra/stacks/). */
 const setByStacks = ['AWS_REGION', 'BUCKET_NAME', 'PAYLOAD_KMS_KEY', 'WORKER_BUILD_ID', 'HEALTH_PORT'];
-const secrets: readonly string[] = [...sharedSecrets, 'INSURER_API_TOKEN'];
+const secrets: readonly string[] = [...sharedSecrets, ...insurerSecrets];
 
 const readers: Readonly<Record<string, readonly Shape[]>> = {
   workers: [workerSettings.shape, workerContext.shape],

@@ -60,6 +60,7 @@ export const workerContext = workerSettings
     TEMPORAL_TLS: true,
     LEASE_MS: true,
     LINE_STALL_MS: true,
+    LIST_FIRST_BYTE_MS: true,
     LINE_MIN_GAP_MS: true,
     PAUSE_GRACE_MS: true,
     CARE_RECORDS_MAX_BYTES: true,
@@ -70,7 +71,12 @@ export const workerContext = workerSettings
     OTEL_TRACES_SAMPLER: true,
     OTEL_TRACES_SAMPLER_ARG: true,
   })
-  .extend({ OLD_PAYLOAD_KEY_ARNS });
+  .extend({
+    OLD_PAYLOAD_KEY_ARNS,
+    INSURER_PROXY_PORT: z.coerce.number().int().min(1).max(65_535).optional().meta({
+      description: 'Port of `INSURER_PROXY_URL`. Workers may then connect to it, in place of the port of the insurer.',
+    }),
+  });
 export type WorkerSettings = z.infer<typeof workerContext>;
 
 /** Settings of the console stack, from the CDK context. */

@@ -146,6 +146,7 @@ export class DevEnvironment {
       INSURER_ID: settings.insurerId,
       INSURER_BASE_URL: insurer.baseUrl,
       INSURER_API_TOKEN: insurer.token,
+      ...this.#insurerSettings(),
       WORKFLOW_BUNDLE: bundle,
     };
     const [ids] = await settleAll([
@@ -203,7 +204,17 @@ export class DevEnvironment {
       INSURER_ID: insurerId,
       INSURER_BASE_URL: insurer?.baseUrl ?? 'http://127.0.0.1',
       INSURER_API_TOKEN: insurer?.token ?? 'none',
+      ...this.#insurerSettings(),
     });
+  }
+
+  /** Returns how the insurer is reached. What the shell says about that does not hold for the simulator. */
+  #insurerSettings(): Record<string, string> {
+    const { insurer } = this.#options.settings;
+    const names = ['INSURER_CLIENT_CERT', 'INSURER_CLIENT_KEY', 'INSURER_CA', 'INSURER_PROXY_URL'];
+    const given = Object.fromEntries(names.map((name) => [name, (insurer && process.env[name]) ?? '']));
+    // The simulator computes no list for minutes, and some of its faults never answer.
+    return { ...given, LIST_FIRST_BYTE_MS: process.env['LIST_FIRST_BYTE_MS'] || (insurer ? '' : '15000') };
   }
 
   /** Keeps a process until `stop`. If it ends by itself, the stack is broken. */

@@ -27,7 +27,9 @@ export type RunningStack = z.infer<typeof stackFile>;
 export function publishEndpoints(localDir: string, endpoints: Endpoints, stack: RunningStack): void {
   const paths = pathsIn(localDir);
   writeFileAtomically(paths.stack, JSON.stringify(stack), 0o600);
-  const lines = Object.entries(stack.environment).map(([name, value]) => `${name}=${value}\n`);
+  const lines = Object.entries(stack.environment).map(
+    ([name, value]) => `${name}=${value.includes('\n') ? JSON.stringify(value) : value}\n`, // a certificate has several lines
+  );
   writeFileAtomically(paths.workerEnvironment, lines.join(''), 0o600);
   writeFileAtomically(paths.endpoints, `${JSON.stringify(endpoints, null, 2)}\n`);
 }

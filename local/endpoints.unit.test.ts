@@ -61,3 +61,12 @@ test('only the owner can read the files that contain keys', () => {
   for (const file of [pathsIn(dir).stack, pathsIn(dir).workerEnvironment, pathsIn(dir).keys])
     expect(statSync(file).mode & 0o777).toBe(0o600);
 });
+
+test('a value of several lines is one line of the environment for docker compose', () => {
+  const dir = newDir();
+  const environment = { INSURER_CLIENT_CERT: '-----BEGIN\nMIIB\n-----END\n', INSURER_ID: 'demo' };
+  publishEndpoints(dir, endpoints, { pid: process.pid, environment });
+  expect(readFileSync(pathsIn(dir).workerEnvironment, 'utf8')).toBe(
+    'INSURER_CLIENT_CERT="-----BEGIN\\nMIIB\\n-----END\\n"\nINSURER_ID=demo\n',
+  );
+});

@@ -111,6 +111,7 @@ export async function startDay(
     WORKFLOW_BUNDLE: bundle,
     LEASE_MS: '3000',
     LINE_STALL_MS: '1500',
+    LIST_FIRST_BYTE_MS: '1500',
     LINE_MIN_GAP_MS: '5',
   };
   Object.assign(process.env, stack.environment, settings);

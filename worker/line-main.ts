@@ -41,6 +41,7 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
     baseUrl: config.INSURER_BASE_URL,
     token: config.INSURER_API_TOKEN,
     stallMs: config.LINE_STALL_MS,
+    listFirstByteMs: config.LIST_FIRST_BYTE_MS,
     careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
     ...{ line, permit, statistics },
   });

@@ -9,8 +9,8 @@ export interface InsurerSecretProps {
 }
 
 /**
- * The insurer's token, as JSON {INSURER_API_TOKEN}. It is a separate secret that no Lambda can read. The operator sets
- * the value.
+ * The insurer's token, and a client certificate or a proxy if there is one, as JSON with the names of `insurerSecrets`. It is
+ * a separate secret that no Lambda can read. The operator sets the values.
  */
 export class InsurerSecret extends Construct {
   readonly secret: Secret;

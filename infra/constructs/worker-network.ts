@@ -18,7 +18,7 @@ import { Construct } from 'constructs';
 export interface WorkerNetworkProps {
   /** one for each availability zone that must survive the failure of another; each costs as much as a small machine */
   readonly natGateways: number;
-  /** port of the insurer. 443 is always open, for AWS and Temporal Cloud */
+  /** port of the insurer, or of the proxy to it. 443 is always open, for AWS and Temporal Cloud */
   readonly insurerPort: number;
   readonly temporalPort: number;
   /** port of the OpenTelemetry collector, if there is one */

@@ -4,7 +4,7 @@ import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
-import { sharedSecrets } from '../../core/config.ts';
+import { insurerSecrets, sharedSecrets } from '../../core/config.ts';
 import { workerPermissions } from '../constructs/permissions.ts';
 import { WorkerNetwork } from '../constructs/worker-network.ts';
 import { WorkerService } from '../constructs/worker-service.ts';
@@ -28,11 +28,11 @@ export class WorkerStack extends Stack {
     const { stage, settings, encryptionKey, bucket, secret, insurerSecret, payloadKey, ...rest } = props;
     super(scope, id, { description: 'epa-sync: workers and their network', ...rest });
     const removalPolicy = removalPolicyOf(stage);
-    const { OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns, ...shared } = settings;
+    const { OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns, INSURER_PROXY_PORT: proxyPort, ...shared } = settings;
     const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = shared;
     const { vpc, securityGroup, outboundAddresses } = new WorkerNetwork(this, 'Network', {
       natGateways: stage === 'prod' ? 2 : 1,
-      insurerPort: portOf(new URL(settings.INSURER_BASE_URL)),
+      insurerPort: proxyPort ?? portOf(new URL(settings.INSURER_BASE_URL)),
       temporalPort: portOf(new URL(`https://${settings.TEMPORAL_ADDRESS}`)),
       ...(collector !== undefined && { collectorPort: portOf(new URL(collector)) }),
       removalPolicy,
@@ -52,7 +52,7 @@ export class WorkerStack extends Stack {
       secrets: {
         ...Object.fromEntries(sharedSecrets.map((name) => [name, secret])),
         ...(collector !== undefined && { OTEL_EXPORTER_OTLP_HEADERS: secret }),
-        INSURER_API_TOKEN: insurerSecret,
+        ...Object.fromEntries(insurerSecrets.map((name) => [name, insurerSecret])),
       },
       encryptionKey,
       permissions: workerPermissions(this, { encryptionKey, bucket, payloadKey, oldPayloadKeyArns }),

@@ -84,6 +84,10 @@ test('a worker has a read-only root file system and no shell access', () => {
 test('secret settings come from Secrets Manager under their own names, and are in no environment', () => {
   expect(container.Secrets.map(({ Name }: Properties) => Name).toSorted()).toEqual([
     'INSURER_API_TOKEN',
+    'INSURER_CA',
+    'INSURER_CLIENT_CERT',
+    'INSURER_CLIENT_KEY',
+    'INSURER_PROXY_URL',
     'PSEUDONYM_KEY',
     'TEMPORAL_API_KEY',
     'TEMPORAL_CLIENT_CERT',
@@ -91,7 +95,9 @@ test('secret settings come from Secrets Manager under their own names, and are i
   ]);
   for (const { Name, ValueFrom } of container.Secrets) expect(JSON.stringify(ValueFrom)).toContain(`:${Name}::`);
   const names = container.Environment.map(({ Name }: Properties) => Name);
-  expect(names.filter((name: string) => /TOKEN|API_KEY|SECRET|_KEYS$/.test(name))).toEqual([]);
+  expect(names.filter((name: string) => /TOKEN|API_KEY|SECRET|_KEYS?$|_CERT$|PROXY/.test(name))).toEqual([
+    'PAYLOAD_KMS_KEY',
+  ]);
 });
 
 test('workers can connect to the insurer, Temporal and AWS, and accept no connections', () => {
@@ -99,6 +105,12 @@ test('workers can connect to the insurer, Temporal and AWS, and accept no connec
   expect(group.SecurityGroupEgress.map(({ FromPort }: Properties) => FromPort).toSorted()).toEqual([443, 7_233, 8_443]);
   expect(group.SecurityGroupIngress).toBeUndefined();
   expect(of('AWS::EC2::SecurityGroupIngress')).toEqual([]);
+});
+
+test('with a proxy, workers can connect to it and not to the insurer', () => {
+  const proxied = Template.fromStack(appFor('prod', { INSURER_PROXY_PORT: '3128' }).worker);
+  const [group] = of('AWS::EC2::SecurityGroup', proxied);
+  expect(group.SecurityGroupEgress.map(({ FromPort }: Properties) => FromPort).toSorted()).toEqual([3_128, 443, 7_233]);
 });
 
 test('production has a NAT gateway in both availability zones', () => {

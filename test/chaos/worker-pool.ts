@@ -20,6 +20,7 @@ const workerSettings = {
   LEASE_MS: String(leaseMs),
   PAUSE_GRACE_MS: '500',
   LINE_STALL_MS: '1500',
+  LIST_FIRST_BYTE_MS: '1500',
   NODE_COMPILE_CACHE: join(testDir, 'compile-cache'), // saves most of the start time; workers start often
 } as const;
 

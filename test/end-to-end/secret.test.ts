@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sharedSecrets, workerSettings } from '../../core/config.ts';
+import { insurerSecrets, sharedSecrets, workerSettings } from '../../core/config.ts';
 import { startTestStack, type TestStack } from '../stack.ts';
 
 const root = dirname(dirname(import.meta.dirname));
@@ -68,7 +68,13 @@ test('each value is stored in its secret with all required settings, and no valu
 
   expect((await secret(['INSURER_API_TOKEN'], 'token-1')).out).toContain(arns.insurer);
   expect((await secret(['INSURER_API_TOKEN'], 'token-2')).exitCode).toBe(0);
-  expect(await read(arns.insurer)).toEqual({ INSURER_API_TOKEN: 'token-2' });
+  const unused = Object.fromEntries(insurerSecrets.map((name) => [name, '']));
+  expect(await read(arns.insurer)).toEqual({ ...unused, INSURER_API_TOKEN: 'token-2' });
+  const proxy = 'http://user:word@proxy.example:3128';
+  expect((await secret(['INSURER_PROXY_URL'], proxy)).out).toContain(arns.insurer);
+  expect(await read(arns.insurer)).toEqual({ ...unused, INSURER_API_TOKEN: 'token-2', INSURER_PROXY_URL: proxy });
+  await secret(['INSURER_PROXY_URL', '--empty']);
+  expect(await read(arns.insurer)).toEqual({ ...unused, INSURER_API_TOKEN: 'token-2' });
 });
 
 test('an existing pseudonym key is never changed, and a missing one can be stored', async () => {
@@ -98,6 +104,8 @@ test('a wrong value or wrong usage changes nothing, and is not quoted', async ()
     [['TEMPORAL_CLIENT_CERT'], 'secret-value'],
     [['OTEL_EXPORTER_OTLP_HEADERS'], 'secret-value'],
     [['INSURER_API_TOKEN', '--empty'], ''],
+    [['INSURER_CLIENT_KEY'], 'secret-value'],
+    [['INSURER_PROXY_URL'], 'secret-value'],
     [['--secret-value'], ''],
   ];
   for (const [args, value] of wrong) {

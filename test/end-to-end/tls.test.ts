@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { startConnectProxy } from '../../worker/line/connect-proxy.fixture.ts';
 import { startDay } from '../day.fixture.ts';
 import { openTlsFront } from '../tls.fixture.ts';
 
@@ -55,6 +56,23 @@ test('an insurer is reached over TLS, one request at a time, but not with an unt
   await day.startWorker({ INSURER_BASE_URL, NODE_EXTRA_CA_CERTS: caFile });
   expect(await day.ended()).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
   expect(day.insurer.summary()).toMatchObject({ overlaps: 0, beforeRetryAfter: 0, violations: 0 });
+});
+
+test('an insurer that demands a client certificate is reached through a proxy, one request at a time', async () => {
+  await using day = await startDay({ patients: 10, rate: 0.8 });
+  const { host } = new URL(day.insurer.baseUrl);
+  await using front = await openTlsFront(host, 'http/1.1', true);
+  await using proxy = await startConnectProxy();
+  await day.startWorker({
+    INSURER_BASE_URL: `https://${front.address}`,
+    INSURER_CLIENT_CERT: front.client.cert,
+    INSURER_CLIENT_KEY: front.client.key,
+    INSURER_CA: front.ca,
+    INSURER_PROXY_URL: `http://user:word@${proxy.host}`,
+  });
+  expect(await day.runToEnd()).toMatchObject({ state: 'completed', careRecords: { pending: 0 } });
+  expect(day.insurer.summary()).toMatchObject({ overlaps: 0, beforeRetryAfter: 0, violations: 0 });
+  expect(new Set(proxy.asked.map(({ what }) => what))).toEqual(new Set([`CONNECT ${front.address}`]));
 });
 
 const askForNamespace = `

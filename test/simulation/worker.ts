@@ -16,7 +16,13 @@ import { type SimulatedTemporal, type TemporalLink, taskWorker } from './tempora
 import { Machine, SimulatedProcess, type World } from './world.ts';
 
 /** The shortest lease that the configuration allows. Requests may outlast it, also in a pause. */
-export const settings = { leaseMs: 2_000, pauseGraceMs: 1_500, lineMinGapMs: 50, lineStallMs: 6_000 } as const;
+export const settings = {
+  leaseMs: 2_000,
+  pauseGraceMs: 1_500,
+  lineMinGapMs: 50,
+  lineStallMs: 6_000,
+  listFirstByteMs: 9_000,
+} as const;
 
 const insurerBaseUrl = 'http://insurer.test';
 
@@ -209,6 +215,7 @@ export class SimulatedWorker {
             baseUrl: insurerBaseUrl,
             token: 'token',
             stallMs: settings.lineStallMs,
+            listFirstByteMs: settings.listFirstByteMs,
             careRecordsBytesMax: 1_000_000,
             clock: lineProcess.clock,
             ...{ line, permit, statistics },

@@ -34,7 +34,7 @@ export interface LineAttempt<Details extends AttemptUsage> {
   /** Counts a request that succeeded. */
   countSuccess(): void;
   /**
-   * Counts a request that failed.
+   * Counts a request that failed. Logs the reason of the first refused connection in this attempt.
    * @throws the error itself if it is not an error of the line
    */
   countFailure(error: unknown): void;
@@ -59,6 +59,7 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
   const previous: unknown = context.info.heartbeatDetails;
   let details: Details = typeof previous === 'object' && previous !== null ? { ...initial, ...previous } : initial;
   let failuresLeft = failuresPerAttempt;
+  let isRefusalLogged = false;
   let lastError: LineError | undefined;
   const heartbeat = (): void => context.heartbeat(details);
   const timer = setInterval(heartbeat, heartbeatMs);
@@ -83,6 +84,10 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
       if (!(error instanceof LineError)) throw error;
       const { fault } = error;
       const use = { requests: 1, faults: { [fault]: 1 } };
+      if (fault === 'refused' && !isRefusalLogged) {
+        isRefusalLogged = true;
+        context.log.warn(`no connection to the insurer: ${error.context.problem ?? 'unknown reason'}`); // a code or fixed words
+      }
       if (fault === 'unauthorized') return count(use, {}); // the line has paused itself: this is not a failure of the patient
       // a refused connection sent no request: an outage must not use up the requests of all patients (ADR 0013)
       const hasReachedInsurer = fault !== 'refused';
