@@ -78,6 +78,7 @@ async function startWorld(
   });
   const segmentsOf = ({ manifest }: { manifest: PayloadReference }): PayloadReference[] =>
     JSON.parse(objects.get(manifest.key)?.toString() ?? '');
+  const warnings: string[] = [];
   return {
     insurer,
     permit,
@@ -87,7 +88,7 @@ async function startWorld(
     attempt<Result>(run: (a: typeof activities) => Promise<Result>, heartbeatDetails?: unknown, number = 1) {
       const environment = new MockActivityEnvironment(
         { heartbeatDetails, attempt: number },
-        { logger: new DefaultLogger('ERROR') },
+        { logger: new DefaultLogger('WARN', ({ message }) => warnings.push(message)) },
       );
       const heartbeats: Record<string, unknown>[] = [];
       environment.on('heartbeat', (details) => heartbeats.push(details));
@@ -98,6 +99,7 @@ async function startWorld(
       };
     },
     lists,
+    warnings,
     segmentsOf,
     listOf: (fetched: { manifest: PayloadReference }) =>
       Buffer.concat(segmentsOf(fetched).map(({ key }) => objects.get(key) ?? Buffer.alloc(0))).toString(),
@@ -127,6 +129,15 @@ test('care records are fetched until they arrive, and the result counts the requ
     payload: { key: 'payloads/run/ref', sizeBytes: records.length },
   });
   expect(world.objects.get('payloads/run/ref')?.toString()).toBe(records);
+});
+
+test('the reason of a refused connection is logged, the first time in each attempt', async () => {
+  await using world = await startWorld(() => {});
+  await world.insurer[Symbol.asyncDispose]();
+  const { result } = world.attempt((a) => a.fetchCareRecords(fetchCare));
+  expect(await failureOf(result)).toMatchObject({ type: 'LineError.refused' });
+  const reason = 'no connection to the insurer: ECONNREFUSED';
+  expect(world.warnings.filter((message) => message.startsWith('no connection'))).toEqual([reason]); // of 8 requests
 });
 
 test('a fetch that keeps failing frees its slot after 8 requests, and fails without retry after maxRequests', async () => {
