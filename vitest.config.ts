@@ -7,6 +7,7 @@ const longest = [
   'crashes',
   'schemathesis',
   'chaos',
+  'odd-insurers',
   'cancelled',
   'operator',
   'insurer-line',
