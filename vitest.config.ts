@@ -8,6 +8,7 @@ const longest = [
   'crashes',
   'schemathesis',
   'chaos',
+  'odd-insurers',
   'cancelled',
   'operator',
   'insurer-line',

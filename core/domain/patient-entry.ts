@@ -28,7 +28,7 @@ const identity = z.looseObject({
 
 /**
  * Patient of insurer-api.yaml without the KVNR. An entry that breaks it is stored as it was sent, and flagged: other people
- * must not wait for a word that we do not know (docs/reference/what-is-hard.md).
+ * must not wait for a word that we do not know (docs/reference/insurer-answers.md).
  */
 const masterData = z.looseObject({
   familyName: name,
