@@ -34,7 +34,7 @@ const bodyInItemBytes = 300_000;
 const updatesAtOnce = 32;
 /** How long a tombstone is kept. No attempt of an activity that writes a list lives longer. */
 const tombstoneSeconds = 7 * 24 * 60 * 60;
-/** How long an inquiry is kept that nobody carries out. The line is never paused for that long. */
+/** How long an inquiry is kept if no worker carries it out. The line is never paused for that long. */
 const inquirySeconds = 30 * 24 * 60 * 60;
 /** Number of discarded versions that an item remembers one by one. */
 const discardedVersionsMax = 50;
@@ -116,7 +116,7 @@ export class PatientChanged extends Error {
  * A removed patient leaves a tombstone for 7 days: the pseudonym and the revision. Only `readShard` returns tombstones.
  *
  * An inquiry holds the KVNR of somebody who is not stored, and the sync that asks about them. It has an expiry like a
- * tombstone, so whatever counts, lists or removes patients does not see it.
+ * tombstone, so functions that count, list or remove patients skip it.
  */
 export interface PatientsStore {
   /** Reads one shard, strongly consistent. */
@@ -288,7 +288,7 @@ interface PatientItem {
 
 const isPatient = 'attribute_exists(patientRef) AND attribute_not_exists(expiresAt)';
 const isStored = `${isPatient} AND attribute_not_exists(#removing)`;
-/** A stored patient or an inquiry: whatever a sync can be about. */
+/** A stored patient or an inquiry: a sync can be about both. */
 const isSyncable = 'attribute_exists(kvnr) AND attribute_not_exists(#removing)';
 /** Returns the condition that a counter has the value `:{name}`. Items of 0.2.0 lack it, which counts as 0. */
 const isSeen = (name: 'revision' | 'incarnation', value: number): string =>

@@ -184,8 +184,8 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
 }
 
 /**
- * Returns the sync on demand that found out that a person is not or no longer insured, or unknown: the last one that was
- * requested before the removal and has stored nothing. Reads it from the access log, which is all that remains of the patient.
+ * Returns the sync on demand that found out that a person is unknown, or not or no longer insured. It is the last one that
+ * was requested before the removal and has stored nothing. Reads it from the access log, which is all that remains of the patient.
  */
 async function syncThatRemoved(
   patientRef: string,

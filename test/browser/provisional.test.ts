@@ -62,6 +62,11 @@ test.each([
   const unknown = world.day.insurer.world.kvnrAt(7_000 + newcomer);
   await askAbout(unknown);
   await page.getByText(words.unknown).waitFor();
+  const requests = addresses.length;
+  await page.waitForTimeout(2_000);
+  expect(addresses.length).toBe(requests); // each request would be an access entry
+  await page.getByText(words.unknown).waitFor();
+  await page.screenshot({ path: `/tmp/shots/unknown-${words.language}.png` });
   expect(addresses.filter((address) => address.includes(kvnr) || address.includes(unknown))).toEqual([]);
   await page.context().close();
 });

@@ -26,9 +26,10 @@ export interface SyncPatientInput {
 
 export interface SyncPatientResult {
   /**
-   * done: stored, or superseded by a newer fetch; gone: the patient was removed meanwhile; not-insured: the insurer has
-   * answered 410, and the caller must remove the patient or hold it; unknown: a person has asked about somebody who is not
-   * listed, the insurer has answered 404, and the caller must remove the patient or the inquiry
+   * - done: stored, or superseded by a newer fetch
+   * - gone: the patient was removed meanwhile
+   * - not-insured: the insurer has answered 410, and the caller must remove the patient or hold it
+   * - unknown: the insurer has answered 404 about somebody who is not listed, and the caller must remove them
    */
   readonly outcome: 'done' | 'gone' | 'not-insured' | 'unknown' | 'failed';
   /** a fixed code, or fixed words and JSON paths: why the sync failed */
