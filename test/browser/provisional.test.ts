@@ -41,7 +41,7 @@ test.each([
   [english, patients + 1],
 ])('a clinician asks about somebody who is not on the list, in $language', async (words, newcomer) => {
   const { page } = await visit(world.browser, world.url);
-  await page.evaluate((language) => localStorage.setItem('epa-sync.language', language), words.language);
+  await page.addInitScript((language) => localStorage.setItem('epa-sync.language', language), words.language);
   await page.reload();
   const addresses: string[] = [];
   page.on('request', (request) => addresses.push(request.url()));
@@ -66,7 +66,6 @@ test.each([
   await page.waitForTimeout(2_000);
   expect(addresses.length).toBe(requests); // each request would be an access entry
   await page.getByText(words.unknown).waitFor();
-  await page.screenshot({ path: `/tmp/shots/unknown-${words.language}.png` });
   expect(addresses.filter((address) => address.includes(kvnr) || address.includes(unknown))).toEqual([]);
   await page.context().close();
 });

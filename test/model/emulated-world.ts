@@ -342,7 +342,7 @@ export class EmulatedWorld implements World {
   #printed(entry: Entry): object {
     if ('unreadable' in entry) return { kvnr: 'unreadable' };
     const kvnr = this.#people[entry.person]?.kvnr;
-    if ('invalid' in entry) return { kvnr, birthDate: 'invalid' };
+    if ('invalid' in entry) return { kvnr, nested: JSON.parse('['.repeat(100) + ']'.repeat(100)) };
     const { content } = entry;
     return { kvnr, familyName: 'A', givenName: 'B', birthDate: '2000-01-01', gender: 'other', content };
   }
