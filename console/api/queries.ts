@@ -111,6 +111,8 @@ export function usePatient(patientRef: string) {
 export const isSyncActive = (sync: Pick<LastSync, 'state'> | null | undefined): boolean =>
   sync?.state === 'requested' || sync?.state === 'running';
 
+/** Number of times that the last sync of somebody who is not stored is read again. */
+const unknownAnswersMax = 3;
 const firstSyncPollMs = 300;
 const maxSyncPollMs = 10_000;
 /** For a sync that waits for an operator to resume the line, in milliseconds. */
@@ -131,7 +133,11 @@ export function useLastSync(patientRef: string, known?: LastSync | null) {
     staleTime: Number.POSITIVE_INFINITY,
     refetchInterval: (query) => {
       const { data, status, error } = query.state;
-      if (status === 'error') return isTransient(error) && nextPollMs(query, 1_000);
+      if (status === 'error') {
+        // while somebody is being removed, the API does not have the result of the sync yet
+        const isPerhapsLate = isProblem(error, 'patient-unknown') && query.state.errorUpdateCount <= unknownAnswersMax;
+        return (isPerhapsLate || isTransient(error)) && nextPollMs(query, 1_000);
+      }
       if (!data || !isSyncActive(data)) return false;
       if (data.line?.state === 'paused') return pausedSyncPollMs;
       const nowMs = performance.now();

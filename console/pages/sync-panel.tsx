@@ -21,13 +21,16 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
   const request = useRequestSync(patientRef);
   const { data: sync } = lastSync;
   const state = request.isPending ? 'asking' : sync?.state;
-  const wasInProgress = useRef(known === undefined); // the sync of somebody who was not stored may end before its first read
+  const isOfPatient = known !== undefined;
+  const wasInProgress = useRef(!isOfPatient); // the sync of somebody who was not stored may end before its first read
   const isInProgress = isSyncActive(sync);
   useEffect(() => {
     if (sync === undefined) return;
-    if (wasInProgress.current && !isInProgress) void client.invalidateQueries({ queryKey: ['patient', patientRef] });
+    const hasChangedPatient = isOfPatient || sync?.state === 'completed'; // otherwise nobody was stored, and nobody is
+    if (wasInProgress.current && !isInProgress && hasChangedPatient)
+      void client.invalidateQueries({ queryKey: ['patient', patientRef] });
     wasInProgress.current = isInProgress;
-  }, [sync, isInProgress, client, patientRef]);
+  }, [sync, isInProgress, isOfPatient, client, patientRef]);
   const isGone = isProblem(lastSync.error, 'patient-unknown');
   return (
     <section className="card" aria-labelledby="sync-title">

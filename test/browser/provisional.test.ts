@@ -41,7 +41,7 @@ test.each([
   [english, patients + 1],
 ])('a clinician asks about somebody who is not on the list, in $language', async (words, newcomer) => {
   const { page } = await visit(world.browser, world.url);
-  await page.evaluate((language) => localStorage.setItem('epa-sync.language', language), words.language);
+  await page.addInitScript((language) => localStorage.setItem('epa-sync.language', language), words.language);
   await page.reload();
   const addresses: string[] = [];
   page.on('request', (request) => addresses.push(request.url()));
@@ -61,6 +61,10 @@ test.each([
   await page.getByRole('button', { name: words.another }).click();
   const unknown = world.day.insurer.world.kvnrAt(7_000 + newcomer);
   await askAbout(unknown);
+  await page.getByText(words.unknown).waitFor();
+  const requests = addresses.length;
+  await page.waitForTimeout(2_000);
+  expect(addresses.length).toBe(requests); // each request would be an access entry
   await page.getByText(words.unknown).waitFor();
   expect(addresses.filter((address) => address.includes(kvnr) || address.includes(unknown))).toEqual([]);
   await page.context().close();
