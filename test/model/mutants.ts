@@ -153,8 +153,8 @@ const writeMutants: Readonly<Record<string, FoundMutant>> = {
   'a late 410 marks a patient who has changed since': {
     size: 'small',
     file: world,
-    find: '            other.revision === revision &&\n            other.careVersion === careVersion;',
-    replace: '            true;',
+    find: 'isSyncable(other) && !other.notInsured && other.revision === revision && other.careVersion === careVersion;',
+    replace: 'isSyncable(other) && !other.notInsured;',
   },
   'a removed patient leaves no tombstone': {
     file: world,
