@@ -518,6 +518,21 @@ test.each<[string, string, string, Buffer]>([
   ['a page', 'not-json', 'not an array', httpAnswer(200, '<html>log in</html>')],
   ['an object', 'not-json', 'not an array', httpAnswer(200, '{"patients":[]}')],
   ['a list without its end', 'not-json', 'not an array', httpAnswer(200, '[{"kvnr":1},')],
+  ['brotli', 'contract', 'content-encoding', httpAnswer(200, list, { 'content-encoding': 'br' })],
+  [
+    'damaged gzip',
+    'not-json',
+    'gzip',
+    httpAnswer(200, Buffer.from('\x1f\x8b damaged', 'latin1'), { 'content-encoding': 'gzip' }),
+  ],
+  [
+    'another protocol',
+    'contract',
+    'status 101',
+    Buffer.from('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n'),
+  ],
+  ['headers of 20 KB', 'contract', 'HPE_HEADER_OVERFLOW', httpAnswer(200, list, { 'x-more': 'x'.repeat(20_000) })],
+  ['bytes that are not HTTP', 'contract', 'HPE_INVALID_CONSTANT', Buffer.from('no HTTP at all\r\n\r\n')],
 ])('an insurer that always answers with %s has no usable list', async (_what, fault, problem, answer) => {
   // Every third answer is lost on the way, and does not count.
   await using world = await startWorld(({ socket }, number) => {
@@ -541,12 +556,37 @@ test('a list that the network keeps corrupting does not count as unusable', asyn
   expect(world.insurer.seen).toHaveLength(101);
 });
 
-test('answers that are not HTTP, however many, do not make the list unusable', async () => {
+test('answers that are not HTTP do not make the list unusable while parts of it arrive in between', async () => {
   await using world = await startWorld(({ socket }, number) => {
-    if (number > 50) socket.write(httpAnswer(200, list));
+    if (number > 100) socket.write(httpAnswer(200, list));
+    else if (number % 20 === 0) socket.end(httpAnswer(200, list).subarray(0, -100));
     else socket.end('no HTTP at all\r\n\r\n');
   });
-  expect(await attemptsUntilDone(world)).toMatchObject({ kind: 'list', lineUse: { faults: { contract: 50 } } });
+  expect(await attemptsUntilDone(world)).toMatchObject({ kind: 'list', lineUse: { faults: { contract: 95 } } });
+});
+
+test.each([
+  ['utf-8', 'UTF-8'],
+  ['none', 'none'],
+  ['nothing', ''],
+  ['identity twice', 'identity, identity'],
+])('a list whose encoding is declared as %s is plain, and is resumed where it broke', async (_what, encoding) => {
+  const headers = { ...resumable, 'content-encoding': encoding };
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return abort(request, list, headers);
+    request.socket.write(httpAnswer(206, rest(list.length - 100)[0], { ...headers, ...rest(list.length - 100)[1] }));
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(fetched.lineUse).toEqual({ requests: 2, faults: { 'cut-short': 1 } });
+});
+
+test('a list that says gzip and is plain is read as plain: a proxy has unpacked it', async () => {
+  const headers = { 'content-encoding': 'gzip' };
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, list, headers)));
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(fetched.lineUse).toEqual({ requests: 1, faults: {} });
 });
 
 test('if the insurer keeps rejecting requests for the rest of a list, the whole list is requested', async () => {

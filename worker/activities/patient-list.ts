@@ -1,5 +1,6 @@
 import type { FetchPatientListInput, FetchPatientListResult } from '../../core/contract/line-activities.ts';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import type { LineFault } from '../../core/domain/line.ts';
 import type { ListsStore } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
@@ -90,7 +91,7 @@ export async function fetchPatientList(
         if (error instanceof StorageTooSlow) attempt.warn('line freed: the bucket has not stored a segment in time');
         await segments.whenStored(); // the line is free meanwhile
         if (isUnusableAnswer(error)) {
-          const { problem = `status ${error.context.status}` } = error.context;
+          const { status, problem = status === undefined ? error.fault : `status ${status}` } = error.context;
           attempt.updateDetails({ unusableAnswers: attempt.details.unusableAnswers + 1, problem });
           if (resume && attempt.details.unusableAnswers === unusableBeforeRestart) segments.restart();
         } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusableAnswers: 0 }); // a part of a list has arrived
@@ -131,8 +132,12 @@ async function resumeFrom(
   }
 }
 
-/** Whether the insurer itself sent an answer that is not a list, such as a 404, a redirect or a page. Excludes network faults. */
+/**
+ * Faults of an answer that came and is not a list: a 404, a redirect, a page, an unknown encoding, bytes that are not HTTP, a
+ * page of the list that is too large. Any of them may repeat for ever, so each counts, whatever else the error says. The
+ * others are of the network, or ask for patience.
+ */
+const unusableFaults: readonly LineFault[] = ['contract', 'not-json', 'redirect', 'too-large'];
+
 const isUnusableAnswer = (error: unknown): error is LineError =>
-  error instanceof LineError &&
-  error.context.status !== undefined &&
-  ['contract', 'not-json', 'redirect'].includes(error.fault);
+  error instanceof LineError && unusableFaults.includes(error.fault);

@@ -13,35 +13,67 @@ export const nestingMax = 256;
 /** Maximum number of JSON values: about 50 000 care records of one patient, and about 100 MB of memory. */
 const valuesMax = 500_000;
 
+/** Names that servers give to no encoding at all; only `identity` is in RFC 9110, 8.4.1. */
+const identities: ReadonlySet<string> = new Set(['', 'identity', 'none', 'utf-8', 'utf8']);
+const gzipMark = Buffer.of(0x1f, 0x8b); // RFC 1952, 2.3.1
+
+/** Returns the encoding that the headers of an answer declare. */
+export function encodingOf(headers: ExchangeAnswer['headers']): 'identity' | 'gzip' | 'unknown' {
+  const names = (headers['content-encoding'] ?? '').toLowerCase().split(',');
+  const [encoding, ...others] = names.map((name) => name.trim()).filter((name) => !identities.has(name));
+  if (encoding === undefined) return 'identity';
+  return others.length === 0 && (encoding === 'gzip' || encoding === 'x-gzip') ? 'gzip' : 'unknown';
+}
+
 /**
- * Yields the decoded body as it arrives.
+ * Yields the decoded body as it arrives. A body that says gzip and does not start like gzip is plain: a proxy has unpacked it
+ * and kept the header. This hides no damage, because what follows must still be complete JSON.
  * @param rawMaxBytes limit before decoding
- * @throws LineError `contract` for an encoding other than gzip, `cut-short`, `not-json` if it is not gzip, `too-large`
+ * @throws LineError `contract` for an encoding other than gzip, `cut-short`, `not-json` if it is damaged gzip, `too-large`
  */
 export async function* decode(
-  { headers, body }: ExchangeAnswer,
+  { status, headers, body }: ExchangeAnswer,
   operation: LineContext['operation'],
   rawMaxBytes = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Buffer> {
-  const encoding = (headers['content-encoding'] ?? 'identity').toLowerCase();
+  const encoding = encodingOf(headers);
+  if (encoding === 'unknown') throw new LineError('contract', { operation, status, problem: 'content-encoding' });
   const raw = async function* (): AsyncGenerator<Buffer> {
     let bytes = 0;
     for await (const chunk of body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > rawMaxBytes) throw new LineError('too-large', { operation });
+      if (bytes > rawMaxBytes) throw new LineError('too-large', { operation, status });
       yield chunk;
     }
   };
-  if (encoding === 'identity' || encoding === '') return yield* raw();
-  if (encoding !== 'gzip' && encoding !== 'x-gzip')
-    throw new LineError('contract', { operation, problem: 'content-encoding' });
+  if (encoding === 'identity') return yield* raw();
+  const { head, chunks } = await withHead(raw(), gzipMark.length);
+  if (!head.equals(gzipMark.subarray(0, head.length))) return yield* chunks;
   try {
-    yield* pipeline(raw, createGunzip(), () => {}) as AsyncIterable<Buffer>; // the iteration throws the error of either
+    yield* pipeline(chunks, createGunzip(), () => {}) as AsyncIterable<Buffer>; // the iteration throws the error of either
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
     const fault = error.code === 'Z_BUF_ERROR' ? 'cut-short' : 'not-json';
-    throw new LineError(fault, { operation, problem: 'gzip' }, { cause: error });
+    throw new LineError(fault, { operation, status, problem: 'gzip' }, { cause: error });
   }
+}
+
+/** Returns the first bytes of a body, and the whole body. `head` is shorter if the body is. */
+async function withHead(
+  body: AsyncGenerator<Buffer>,
+  headBytes: number,
+): Promise<{ head: Buffer; chunks: AsyncGenerator<Buffer> }> {
+  let start = Buffer.alloc(0);
+  while (start.length < headBytes) {
+    const { done, value } = await body.next();
+    if (done) break;
+    start = Buffer.concat([start, value]);
+  }
+  const chunks = async function* (): AsyncGenerator<Buffer> {
+    if (start.length > 0) yield start;
+    yield* body;
+  };
+  return { head: start.subarray(0, headBytes), chunks: chunks() };
 }
 
 /**
@@ -58,7 +90,7 @@ export async function readWhole(
   let bytes = 0;
   for await (const chunk of decode(answer, operation, maxBytes)) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw new LineError('too-large', { operation });
+    if (bytes > maxBytes) throw new LineError('too-large', { operation, status: answer.status });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

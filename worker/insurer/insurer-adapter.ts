@@ -50,7 +50,7 @@ export type InsurerRequest = Omit<ExchangeRequest, 'operation'>;
 export interface InsurerAnswer extends ExchangeAnswer {
   /**
    * Reads and decodes the whole body, of at most CARE_RECORDS_MAX_BYTES.
-   * @throws LineError `too-large`, `contract` for an encoding other than gzip, `cut-short`, `not-json` if it is not gzip
+   * @throws LineError `too-large`, `contract` for an encoding other than gzip, `cut-short`, `not-json` if it is damaged gzip
    */
   readWhole(): Promise<Buffer>;
   /**

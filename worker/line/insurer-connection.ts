@@ -140,7 +140,7 @@ export const connectionsVia =
       });
       request.on('information', () => handler.onInterim());
       request.once('upgrade', () => {
-        notHttp = new ConnectionFailure('not-http', '101'); // we never ask for another protocol (RFC 9110, 7.8)
+        notHttp = new ConnectionFailure('not-http', 'status 101'); // we never ask for another protocol (RFC 9110, 7.8)
       });
       request.once('response', (begun) => {
         answer = begun;

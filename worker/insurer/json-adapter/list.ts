@@ -1,4 +1,5 @@
 import { LineError } from '../../line/line-error.ts';
+import { encodingOf } from '../answer-body.ts';
 import type { InsurerRequest, ListApi } from '../insurer-adapter.ts';
 
 /**
@@ -32,7 +33,7 @@ export const listApi = (basePath: string, commonHeaders: InsurerRequest['headers
       return sizeOf(headers['content-range']) === resume.from ? 'complete' : 'range-not-satisfiable';
     }
     if (status !== 200 && !(status === 206 && resume)) throw await answer.asError();
-    const isEncoded = !['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? '');
+    const isEncoded = encodingOf(headers) !== 'identity';
     if (isEncoded && status === 206) throw contract('content-encoding');
 
     const { etag } = headers;
