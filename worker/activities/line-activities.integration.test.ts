@@ -475,6 +475,7 @@ test.each<[string, Record<string, string>]>([
   ['no ETag', { 'accept-ranges': 'bytes' }],
   ['a weak ETag', { etag: 'W/"v1"', 'accept-ranges': 'bytes' }],
   ['no ranges', { etag: '"v1"' }],
+  ['an ETag of 2 KB, which nobody sends back', { etag: `"${'v'.repeat(2_000)}"`, 'accept-ranges': 'bytes' }],
 ])('an interrupted list with %s is fetched from the start', async (_what, headers) => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, headers);
@@ -678,6 +679,24 @@ test('an answer that cannot be stored is asked for again; the same bytes again a
   const again = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
   expect(again).toMatchObject({ type: 'AnswerUnusable', details: [{ problem: 'careRecords[0].id: missing' }] });
   expect(world.insurer.seen).toHaveLength(3);
+});
+
+test.each([
+  ['nested too deeply', `"x":${'{"a":['.repeat(129)}${']}'.repeat(129)},"kvnr":"${anna}"`, 'answer: nested too deeply'],
+  [
+    'an ID of 2 000 characters',
+    `"kvnr":"${anna}","careRecords":[{"id":"${'x'.repeat(2_000)}"}]`,
+    'careRecords[0].id: too long',
+  ],
+  [
+    'an ID of 400 emojis',
+    `"kvnr":"${anna}","careRecords":[{"id":"${'😀'.repeat(400)}"}]`,
+    'careRecords[0].id: too long',
+  ],
+])('an answer with %s is final after two requests', async (_what, fields, problem) => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, `{${fields}}`)));
+  const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
+  expect(failure).toMatchObject({ type: 'AnswerUnusable', details: [{ problem, lineUse: { requests: 2 } }] });
 });
 
 test('a different answer that cannot be stored may be damaged until it comes twice', async () => {

@@ -7,7 +7,7 @@ import { type LineContext, LineError } from '../line/line-error.ts';
 /** Maximum size of an unneeded body that is read to keep the connection. A new connection costs less than a larger body. */
 const drainedBytesMax = 256 * 1024;
 
-/** Maximum nesting: deeper than any valid answer, and shallow enough for recursive code. */
+/** Maximum nesting of care records: deeper than any valid answer, and shallow enough for recursive code. */
 export const nestingMax = 256;
 
 /** Maximum number of JSON values: about 50 000 care records of one patient, and about 100 MB of memory. */
@@ -124,16 +124,21 @@ export async function readToEnd(
 export const drain = (...of: Parameters<typeof readToEnd>): Promise<void> => readToEnd(...of).catch(() => {});
 
 /**
- * Parses UTF-8 JSON with at most nestingMax levels and valuesMax values. Both limits are checked on the bytes before parsing,
- * because 64 MiB of `[],[],` would take gigabytes of memory.
- * @throws LineError `not-json`, `contract` if nested too deep, `too-large` if it has too many values
+ * Parses UTF-8 JSON. Its shape is checked on the bytes before, because 64 MiB of `[],[],` would take gigabytes of memory.
+ * @returns the value. Of JSON with more than nestingMax levels, only the outermost one, with null for each array and object in it
+ * @throws LineError `not-json`, `too-large` if it has more than valuesMax values
  */
-export function parseJson(body: Buffer, operation: LineContext['operation']): unknown {
-  const { deepest, values } = shapeOf(body);
-  if (deepest > nestingMax) throw new LineError('contract', { operation, problem: 'nested too deep' });
+export function parseJson(
+  body: Buffer,
+  operation: LineContext['operation'],
+): { readonly value: unknown; readonly isTooDeep: boolean } {
+  const shape = shapeOf(body);
+  const isTooDeep = shape.deepest > nestingMax;
+  const json = isTooDeep ? outermostOf(body) : body;
+  const { values } = isTooDeep ? shapeOf(json) : shape;
   if (values > valuesMax) throw new LineError('too-large', { operation, problem: 'too many values' });
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
+    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json)), isTooDeep };
   } catch {
     throw new LineError('not-json', { operation }); // no cause: V8's message quotes the text
   }
@@ -157,6 +162,21 @@ function shapeOf(json: Buffer): { deepest: number; values: number } {
     } else if (byte === closeBrace || byte === closeBracket) depth--;
   }
   return { deepest, values };
+}
+
+/** Returns the outermost object or array, with null for each one in it. It is no JSON if a bracket is not closed. */
+function outermostOf(json: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === quote) at = endOfString(json, at);
+    else if (byte === openBrace || byte === openBracket) {
+      if (++depth === 2) parts.push(json.subarray(start, at), Buffer.from('null'));
+    } else if ((byte === closeBrace || byte === closeBracket) && --depth === 1) start = at + 1;
+  }
+  return Buffer.concat(depth > 1 ? parts : [...parts, json.subarray(start)]);
 }
 
 /** Returns the index of the quote that ends the string starting at `start`. */

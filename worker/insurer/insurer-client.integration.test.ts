@@ -315,6 +315,16 @@ test.each<[string, string, (request: RawRequest) => void]>([
     'contract',
     answers(httpAnswer(200, `{"kvnr":"${anna}","careRecords":[],"x":${'['.repeat(1e6)}${']'.repeat(1e6)}}`)),
   ],
+  [
+    'is of another patient and nested a million deep',
+    'wrong-patient',
+    answers(httpAnswer(200, `{"x":${'['.repeat(1e6)}"]"${']'.repeat(1e6)},"kvnr":"${ben}"}`)),
+  ],
+  [
+    'is nested a million deep and truncated',
+    'not-json',
+    answers(httpAnswer(200, `{"kvnr":"${anna}","x":${'['.repeat(1e6)}${']'.repeat(1e6 - 1)}}`)),
+  ],
   ['is above the limit after decoding', 'too-large', answers(httpAnswer(200, gzipped(bomb), gzip))],
   ['is above the limit', 'too-large', answers(httpAnswer(200, bomb))],
   [

@@ -33,7 +33,7 @@ function inUtf8(body: Buffer, contentType: string | undefined, kvnr: Kvnr): Buff
     return toUtf8(body, contentType);
   } catch {
     const guessed = Buffer.from(body.toString('latin1'));
-    if (kvnrIn(parseJson(guessed, 'care-records')) === kvnr)
+    if (kvnrIn(parseJson(guessed, 'care-records').value) === kvnr)
       throw unusable(`answer: not UTF-8 (${fittingCharset(body)} fits)`, body);
     throw new LineError('not-json', { operation: 'care-records' });
   }

@@ -36,12 +36,12 @@ export const listApi = (basePath: string, commonHeaders: InsurerRequest['headers
     const isEncoded = encodingOf(headers) !== 'identity';
     if (isEncoded && status === 206) throw contract('content-encoding');
 
-    const { etag } = headers;
+    const etag = keepable(headers['etag']);
     const range = status === 206 && resume ? rangeOf(headers['content-range']) : undefined;
     /** bytes at the start of the answer that we have already, because the insurer has ignored the range */
     let bytesToSkip = 0;
     if (status === 206 && resume) {
-      if (isOfAnother(etag, resume)) {
+      if (isOfAnother(headers['etag'], resume)) {
         sink.restart();
         throw contract('etag');
       }
@@ -77,6 +77,12 @@ export const listApi = (basePath: string, commonHeaders: InsurerRequest['headers
     return 'complete';
   },
 });
+
+/** Maximum length of an ETag that we keep. We send it back, and servers refuse requests whose headers have more than some KB. */
+const etagCharsMax = 1_024;
+
+const keepable = (etag: string | undefined): string | undefined =>
+  etag !== undefined && etag.length <= etagCharsMax ? etag : undefined;
 
 /** Returns whether an answer's ETag says that it belongs to another list. An answer without ETag says nothing. */
 const isOfAnother = (etag: string | undefined, resume: { readonly position: string }): boolean =>
