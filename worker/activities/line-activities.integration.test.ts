@@ -425,6 +425,40 @@ test('a list whose last byte had arrived before the transfer broke is complete: 
   expect(world.insurer.seen).toHaveLength(2);
 });
 
+/** Answers until the connection is closed in order. */
+const closes = (status: number, body: string, headers: Record<string, string>): string =>
+  `HTTP/1.1 ${status} X\r\n${Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}\r\n${body}`;
+
+test('a list without a declared end that is cut by an orderly close is resumed where it broke', async () => {
+  await using world = await startWorld(({ socket, headers }, number) => {
+    const from = Number(/\d+/.exec(headers['range'] ?? '')?.[0] ?? 0);
+    if (number === 1) socket.end(closes(200, list.slice(0, 400), resumable));
+    else if (number === 2)
+      socket.end(
+        closes(206, list.slice(from, from + 100), { etag: '"v1"', 'content-range': `bytes ${from}-${from + 99}/*` }),
+      );
+    else socket.end(closes(206, ...rest(from)));
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(fetched.lineUse).toEqual({ requests: 3, faults: { 'cut-short': 2 } });
+  expect(world.insurer.seen.map(({ headers }) => headers['range'])).toEqual([undefined, 'bytes=400-', 'bytes=500-']);
+});
+
+test('a list without a declared end that never has its last bracket becomes unusable', async () => {
+  const cut = list.slice(0, 400);
+  await using world = await startWorld(({ socket, headers }) => {
+    if (headers['range'] === undefined) socket.end(closes(200, cut, resumable));
+    else socket.write(httpAnswer(416, '', { etag: '"v1"', 'content-range': 'bytes */400' }));
+  });
+  expect(await attemptsUntilDone(world)).toMatchObject({
+    type: 'ListUnusable',
+    details: [{ lineUse: { faults: { 'cut-short': 40, 'not-json': 40 } } }],
+  });
+});
+
 test('if the insurer can satisfy no range, the list is asked for as a whole, and the stored part is kept', async () => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);

@@ -98,6 +98,8 @@ export class ListSegments implements ListReceiver {
     | undefined;
   #receivedBytes = 0;
   #fetchOrder: string | undefined;
+  /** of the current answer */
+  #endsWithConnection = false;
   /** a segment that is being stored although its request has ended */
   #lateFlush: Promise<void> | undefined;
   /** what had arrived before the current answer, if that continues the list */
@@ -128,8 +130,9 @@ export class ListSegments implements ListReceiver {
     return this.#receivedBytes;
   }
 
-  answered(fetchOrder: string): void {
+  answered(fetchOrder: string, endsWithConnection: boolean): void {
     this.#fetchOrder = fetchOrder;
+    this.#endsWithConnection = endsWithConnection;
   }
 
   begin({ from, etag, position, contentType }: Parameters<ListSink['begin']>[0]): void {
@@ -256,10 +259,15 @@ export class ListSegments implements ListReceiver {
     return written;
   }
 
-  /** Completes the list. @throws LineError `not-json` if it does not end like a list; the last answer is discarded then */
+  /**
+   * Completes the list.
+   * @throws LineError if it does not end like a list. `cut-short` if the answer declared no end and the rest can be asked for:
+   *   what has arrived stays. Otherwise `not-json`: the answer is discarded
+   */
   async finish(): Promise<void> {
     if (this.#newTransfer !== undefined) throw notAnArray();
     if (this.#lastByte !== closeBracket) {
+      if (this.#endsWithConnection && this.resume !== undefined) throw new CutWithoutDeclaredEnd();
       this.revert();
       throw notAnArray();
     }
@@ -331,6 +339,13 @@ function firstByteOf(head: Buffer, charset: string): number | undefined {
   const start = byteOrderMarks.find((mark) => mark.subarray(0, head.length).equals(head.subarray(0, mark.length)));
   const text = head.subarray(start?.length ?? 0);
   return text.find((byte) => !isBlank(byte, charset));
+}
+
+/** A list that declared no end ended with its connection, before its last bracket. It may always do. */
+export class CutWithoutDeclaredEnd extends LineError {
+  constructor() {
+    super('cut-short', { operation: 'patients', status: 200, problem: 'no declared end' });
+  }
 }
 
 const notAnArray = (): LineError =>

@@ -34,7 +34,7 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
       onLongerHold: () => {},
     });
   let list = continueList();
-  list.answered('1');
+  list.answered('1', false);
   list.begin({ from: 0, etag: '"v1"', position: '"v1"' });
   await list.write(Buffer.from('['));
   while (nowMs < days * 86_400_000) {
@@ -42,7 +42,7 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
     await list.write(Buffer.from('1,'));
     if (nowMs % 3_600_000 === 0) list = continueList(); // every hour a new attempt continues
     if (nowMs % 3_600_000 !== 0) continue;
-    list.answered('2');
+    list.answered('2', false);
     list.begin({ from: list.resume?.from ?? 0, position: '"v1"' });
   }
   await list.write(Buffer.from('1]'));
@@ -75,7 +75,7 @@ test('a bucket that is slow for each segment gets more time each time, if the tr
     onLongerHold: (ms) => holds.push(ms),
   });
   const transfer = async (): Promise<'received' | 'freed'> => {
-    list.answered('1');
+    list.answered('1', false);
     list.begin({ from: 0, etag: 'W/"weak"' });
     try {
       await list.write(Buffer.from('[1,2]'));
@@ -109,7 +109,7 @@ test.each([
     holdMaxMs: 1_000,
     onLongerHold: () => {},
   });
-  list.answered('1');
+  list.answered('1', false);
   list.begin({ from: 0, ...(contentType !== undefined && { contentType }) });
   for (const byte of body) await list.write(Buffer.of(byte));
   await list.finish();

@@ -6,7 +6,7 @@ import { PayloadError } from '../../core/stores/objects.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
 import { type AttemptUsage, beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
-import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
+import { CutWithoutDeclaredEnd, emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
 export interface PatientListDeps {
   readonly insurer: Pick<InsurerClient, 'fetchList'>;
@@ -94,7 +94,8 @@ export async function fetchPatientList(
           const { status, problem = status === undefined ? error.fault : `status ${status}` } = error.context;
           attempt.updateDetails({ unusableAnswers: attempt.details.unusableAnswers + 1, problem });
           if (resume && attempt.details.unusableAnswers === unusableBeforeRestart) segments.restart();
-        } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusableAnswers: 0 }); // a part of a list has arrived
+        } else if (segments.receivedBytes > receivedBytes && !(error instanceof CutWithoutDeclaredEnd))
+          attempt.updateDetails({ unusableAnswers: 0 }); // a part of a list has arrived
       }
     }
     const { sizeBytes, etag, charset, fetchOrder } = segments.progress;

@@ -193,7 +193,7 @@ function failureOf(error: Error | null, answer: IncomingMessage | undefined): Co
 }
 
 /** Returns whether the end of a body is the end of its connection (RFC 9112, 6.3). node:http takes a reset for it, too. */
-const endsWithConnection = ({ headers }: IncomingMessage): boolean =>
+export const endsWithConnection = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
   headers['content-length'] === undefined && !/\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
 
 const joinedHeaders = ({ headersDistinct }: IncomingMessage): Record<string, string> =>
