@@ -33,8 +33,8 @@ export interface JsonArrayElement {
    * the bytes are not UTF-8, and wrong bytes are U+FFFD in `text`
    */
   readonly fault?: 'too-large' | 'too-deep' | 'encoding';
-  /** of `encoding`: the charset in which the bytes would be text */
-  readonly fits?: 'ISO-8859-1' | 'windows-1252';
+  /** of `encoding`: the charset in which the bytes would be text; absent if they are no text in the charset of the list */
+  readonly fits?: NonNullable<ReturnType<typeof fittingCharset>>;
 }
 
 const byte = {
@@ -223,11 +223,12 @@ export class JsonArraySplitter {
       ? Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start)
       : Buffer.concat(this.#buffered, this.#bufferedBytes);
     const fault = this.#faultOf(bytes);
+    const fits = fault === 'encoding' ? fittingCharset(bytes) : undefined;
     const element = {
       position: this.#position,
       text: bytes.toString('utf8'),
       ...(fault && { fault }),
-      ...(fault === 'encoding' && { fits: fittingCharset(bytes) }),
+      ...(fits && { fits }),
     };
     this.#position += 1;
     this.#state = 'after-element';

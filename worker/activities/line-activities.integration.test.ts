@@ -553,6 +553,13 @@ test.each<[string, string, string, Buffer]>([
   ['a page', 'not-json', 'not an array', httpAnswer(200, '<html>log in</html>')],
   ['an object', 'not-json', 'not an array', httpAnswer(200, '{"patients":[]}')],
   ['a list without its end', 'not-json', 'not an array', httpAnswer(200, '[{"kvnr":1},')],
+  ['undeclared UTF-16LE', 'not-json', 'not UTF-8 (UTF-16LE fits)', httpAnswer(200, Buffer.from(list, 'utf16le'))],
+  [
+    'undeclared UTF-16BE',
+    'not-json',
+    'not UTF-8 (UTF-16BE fits)',
+    httpAnswer(200, Buffer.from(list, 'utf16le').swap16()),
+  ],
   ['brotli', 'contract', 'content-encoding', httpAnswer(200, list, { 'content-encoding': 'br' })],
   [
     'damaged gzip',
@@ -760,11 +767,21 @@ test.each([
   expect(world.objects.get(payload.key)?.toString()).toBe(records);
 });
 
-test('an answer that is no UTF-8 says which charset fits', async () => {
-  const body = Buffer.from(`{"kvnr":"${anna}","careRecords":[{"id":"r","title":"M\xfcdigkeit"}]}`, 'latin1');
-  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, body)));
+const utf16 = (text: string): Buffer => Buffer.from(text, 'utf16le');
+const tired = `{"kvnr":"${anna}","careRecords":[{"id":"r","title":"M\xfcdigkeit"}]}`;
+test.each([
+  ['ISO-8859-1', Buffer.from(tired, 'latin1'), '', 'not UTF-8 (ISO-8859-1 fits)'],
+  ['UTF-16LE', utf16(tired), '', 'not UTF-8 (UTF-16LE fits)'],
+  ['UTF-16BE of ASCII', utf16(records.replace('[]', '0')).swap16(), '', 'not UTF-8 (UTF-16BE fits)'],
+  ['broken UTF-16 with a mark', utf16(`\ufeff${tired.replace('M', '\ud83d')}`), '', 'not text in its charset'],
+  ['broken UTF-16', utf16(tired.replace('M', '\ud83d')), 'a/b; charset=utf-16', 'not text in its charset'],
+])('an answer that is no text in its charset, %s, is final after two requests', async (_form, body, type, problem) => {
+  await using world = await startWorld(
+    ({ socket }) => void socket.write(httpAnswer(200, body, { 'content-type': type })),
+  );
   const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
-  expect(failure.details?.[0]).toMatchObject({ problem: 'answer: not UTF-8 (ISO-8859-1 fits)' });
+  expect(failure).toMatchObject({ type: 'AnswerUnusable', details: [{ problem: `answer: ${problem}` }] });
+  expect(world.insurer.seen).toHaveLength(2);
 });
 
 test('a list that comes as gzip, although nobody asked for it, is stored decoded, and starts again if it breaks off', async () => {

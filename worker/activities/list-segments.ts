@@ -1,5 +1,5 @@
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
-import { byteOrderMarks, charsetOf } from '../../core/json/charset.ts';
+import { byteOrderMarks, charsetOf, utf16Of } from '../../core/json/charset.ts';
 import type { ListSink } from '../insurer/insurer-adapter.ts';
 import type { ListReceiver } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
@@ -155,7 +155,10 @@ export class ListSegments implements ListReceiver {
     if (this.#newTransfer === undefined) return await this.#append(chunk);
     const head = this.#newTransfer.head.length === 0 ? chunk : Buffer.concat([this.#newTransfer.head, chunk]);
     this.#newTransfer.head = head;
+    if (head.length < 2) return; // a list has two bytes, and they show the byte order of UTF-16
     const charset = charsetOf(head, this.#newTransfer.contentType);
+    const utf16 = charset === 'utf-8' ? utf16Of(head) : undefined;
+    if (utf16 !== undefined) throw notAList(`not UTF-8 (${utf16} fits)`);
     const first = firstByteOf(head, charset);
     if (first === undefined && head.length <= leadingBlanksMax) return;
     if (first !== openBracket) throw notAnArray();
@@ -348,5 +351,6 @@ export class CutWithoutDeclaredEnd extends LineError {
   }
 }
 
-const notAnArray = (): LineError =>
-  new LineError('not-json', { operation: 'patients', status: 200, problem: 'not an array' });
+const notAList = (problem: string): LineError =>
+  new LineError('not-json', { operation: 'patients', status: 200, problem });
+const notAnArray = (): LineError => notAList('not an array');
