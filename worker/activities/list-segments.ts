@@ -60,6 +60,9 @@ const inlineSegmentsMax = 32;
  */
 const segmentMs = (segments: number): number => 5_000 * (1 + segments / 64);
 
+/** Maximum length of the position of a page, which each heartbeat and each request for the next page hold. */
+const positionCharsMax = 4_096;
+
 /** Maximum length of white space before a list. An answer with more is not a list. */
 const leadingBlanksMax = 64 * 1024;
 
@@ -190,8 +193,13 @@ export class ListSegments implements ListReceiver {
     return this.#unstoredBytes >= segmentBytes || ageMs >= segmentMs(this.#segmentCount);
   }
 
-  /** Appends a page to the array. Not stored before `flushIfDue` or `finish`, when the line is free. */
+  /**
+   * Appends a page to the array. Not stored before `flushIfDue` or `finish`, when the line is free.
+   * @throws LineError `contract` if `next` is the position of this page, which would repeat it for ever, or too long
+   */
   page(entries: readonly string[], next?: string): void {
+    if (next !== undefined && next === this.resume?.position) throw wrongPosition('next page: this page again');
+    if (next !== undefined && next.length > positionCharsMax) throw wrongPosition('next page: too long');
     if (this.resume === undefined) {
       this.restart();
       this.#progress = { ...this.#progress, ...this.#ofThisAnswer };
@@ -351,6 +359,8 @@ export class CutWithoutDeclaredEnd extends LineError {
   }
 }
 
+const wrongPosition = (problem: string): LineError =>
+  new LineError('contract', { operation: 'patients', status: 200, problem });
 const notAList = (problem: string): LineError =>
   new LineError('not-json', { operation: 'patients', status: 200, problem });
 const notAnArray = (): LineError => notAList('not an array');

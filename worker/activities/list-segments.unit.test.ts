@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
-import { StorageTooSlow } from '../line/line-error.ts';
+import { LineError, StorageTooSlow } from '../line/line-error.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
 test('the heartbeat details of a transfer that takes days stay small, and no segment is lost', async () => {
@@ -139,6 +139,8 @@ test('a page is reported together with the position behind it, and one that is n
   expect(reported.at(-1)).toEqual(emptyList); // a killed process asks for the first page again
   expect(list.resume).toEqual({ from: 1, position: '2' });
   nowMs += 60_000;
+  expect(() => list.page(['{"a":1}'], '2')).toThrow(LineError);
+  expect(() => list.page(['{"a":1}'], 'x'.repeat(4_097))).toThrow(LineError);
   list.page(['{"a":1}', '{"b":"'], '3');
   await list.flushIfDue();
   expect(reported.at(-1)).toMatchObject({ position: '3', sizeBytes: list.resume?.from });

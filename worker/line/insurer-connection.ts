@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { LineWithheld } from './line-error.ts';
-import { type ConnectError, codeOf, type InsurerRoute, openSocket } from './open-socket.ts';
+import { ConnectError, codeOf, type InsurerRoute, openSocket } from './open-socket.ts';
 
 /** HTTP/1.1 over one socket at a time, which is opened on demand. It repeats no request and follows no redirect. */
 export interface InsurerConnection {
@@ -95,7 +95,12 @@ export const connectionsVia =
         }).then(
           (opened) => {
             closeUnlessAsked(opened);
-            write(opened, request, handler);
+            try {
+              write(opened, request, handler);
+            } catch (error) {
+              opened.destroy();
+              handler.onFailure(new ConnectError(codeOf(error as Error))); // such as ERR_INVALID_CHAR of a header: nothing was sent
+            }
           },
           (error) => handler.onFailure(error),
         );
