@@ -15,7 +15,7 @@ export interface ListProgress {
   readonly etag?: string;
   /** the adapter's position behind these segments; absent if an interrupted transfer must restart */
   readonly position?: string;
-  /** the last byte that is not white space; absent if there is none */
+  /** the last byte that is neither white space nor in `afterLists`; absent if there is none */
   readonly lastByte?: number;
   /** of `charsetOf`; absent: UTF-8 */
   readonly charset?: string;
@@ -72,6 +72,9 @@ const isWhiteSpace = (byte: number | undefined): boolean =>
 /** Returns whether a byte cannot be the bracket of a list. In UTF-16, a bracket and white space have a second byte, which is 0. */
 const isBlank = (byte: number | undefined, charset = 'utf-8'): boolean =>
   isWhiteSpace(byte) || (byte === 0 && charset.startsWith('utf-16'));
+
+/** NUL and the bytes of byte order marks, which may follow a list. The splitter checks them. */
+const afterLists: ReadonlySet<number> = new Set([0, ...byteOrderMarks.flatMap((mark) => [...mark])]);
 
 /** What has arrived of a list at one moment. */
 interface Arrived {
@@ -183,7 +186,7 @@ export class ListSegments implements ListReceiver {
 
   #add(chunk: Buffer): void {
     this.#receivedBytes += chunk.length;
-    this.#lastByte = chunk.findLast((byte) => !isBlank(byte, this.#progress.charset)) ?? this.#lastByte;
+    this.#lastByte = chunk.findLast((byte) => !isWhiteSpace(byte) && !afterLists.has(byte)) ?? this.#lastByte;
     this.#unstoredChunks.push(chunk);
     this.#unstoredBytes += chunk.length;
   }

@@ -97,6 +97,8 @@ test.each([
   ['UTF-16 with a byte order mark', Buffer.from('\ufeff [1, 2]\n', 'utf16le'), undefined, 'utf-16le'],
   ['UTF-16 that the header declares', Buffer.from('[1, 2] ', 'utf16le').swap16(), 'a/b; charset=utf-16be', 'utf-16be'],
   ['ISO-8859-1', Buffer.from('["\xfc"]', 'latin1'), 'application/json; charset=iso-8859-1', 'windows-1252'],
+  ['UTF-8 with NUL and a second mark behind it', Buffer.from('[1]\0\ufeff\n'), undefined, undefined],
+  ['UTF-16 with a second mark behind it', Buffer.from('\ufeff[1]\0\ufeff', 'utf16le'), undefined, 'utf-16le'],
   ['UTF-8', Buffer.from('\ufeff["ü"]'), 'application/json; charset=utf-8', undefined],
 ])('a list in %s is complete, and its charset is known', async (_form, body, contentType, charset) => {
   const list = new ListSegments({
