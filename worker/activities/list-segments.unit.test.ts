@@ -96,6 +96,7 @@ test('a bucket that is slow for each segment gets more time each time, if the tr
 test.each([
   ['UTF-16 with a byte order mark', Buffer.from('\ufeff [1, 2]\n', 'utf16le'), undefined, 'utf-16le'],
   ['UTF-16 that the header declares', Buffer.from('[1, 2] ', 'utf16le').swap16(), 'a/b; charset=utf-16be', 'utf-16be'],
+  ['windows-1252', Buffer.from('["\x80"]', 'latin1'), 'application/json; charset=windows-1252', 'windows-1252'],
   ['ISO-8859-1', Buffer.from('["\xfc"]', 'latin1'), 'application/json; charset=iso-8859-1', 'windows-1252'],
   ['UTF-8 with NUL and a second mark behind it', Buffer.from('[1]\0\ufeff\n'), undefined, undefined],
   ['UTF-16 with a second mark behind it', Buffer.from('\ufeff[1]\0\ufeff', 'utf16le'), undefined, 'utf-16le'],

@@ -134,9 +134,8 @@ async function resumeFrom(
 }
 
 /**
- * Faults of an answer that came and is not a list: a 404, a redirect, a page, an unknown encoding, bytes that are not HTTP, a
- * page of the list that is too large. Any of them may repeat for ever, so each counts, whatever else the error says. The
- * others are of the network, or ask for patience.
+ * Faults of an answer that came and is not a list, such as a 404, a page, an unknown encoding, or bytes that are not HTTP. Any
+ * of them may repeat for ever, so each counts, also without a status. The others are of the network, or ask for patience.
  */
 const unusableFaults: readonly LineFault[] = ['contract', 'not-json', 'redirect', 'too-large'];
 
