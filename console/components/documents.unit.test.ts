@@ -48,12 +48,20 @@ test.each([
   ['base64url', 'SMOkPz4'.replace('/', '_')],
   ['base64 in lines', 'SMOk\r\nPz4=\n'],
   ['a data URL', 'data:text/plain;charset=utf-8;base64,SMOkPz4='],
+  ['a data URL that is percent-encoded', 'data:text/plain;charset=utf-8,H%C3%A4%3f%3E'],
+  ['a data URL without encoding', 'data:,Hä?>'],
 ])('a document is decoded from %s', (_form, text) => {
   expect(Buffer.from(decodeContent(text) ?? []).toString()).toBe('Hä?>');
 });
 
 test('both alphabets are known, and another text is not decoded', () => {
   expect(decodeContent('-_-_')).toEqual(decodeContent('+/+/'));
-  for (const text of ['***', 'Ein Text ohne Kodierung.', 'data:text/plain,Text', 'A'])
-    expect(decodeContent(text)).toBeUndefined();
+  for (const text of ['***', 'Ein Text ohne Kodierung.', 'A']) expect(decodeContent(text)).toBeUndefined();
+});
+
+test('a data URL may hold bytes that are no UTF-8, commas, and a percent sign that encodes nothing', () => {
+  expect([...(decodeContent('data:text/plain;charset=windows-1252,%80,%zz') ?? [])]).toEqual([
+    0x80,
+    ...Buffer.from(',%zz'),
+  ]);
 });

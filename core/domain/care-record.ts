@@ -20,8 +20,18 @@ const document = z.looseObject({
 });
 const diagnosis = z.looseObject({ code: z.string(), text: z.string().optional() });
 
+/** Returns a record's ID as its key holds it: escaped as in JSON, because DynamoDB cannot store every text. */
+export const idInKey = (recordId: string): string => JSON.stringify(recordId).slice(1, -1);
+
+/** Maximum size of an ID in its key: a sort key of DynamoDB has at most 1 024 bytes, of which `{careVersion}#` takes 26. */
+const idInKeyBytesMax = 1_024 - 26;
+
 /** What a record must have to be stored: its ID is part of the key. */
-const identifiedRecord = z.looseObject({ id: characters(1, Number.POSITIVE_INFINITY) });
+const identifiedRecord = z.looseObject({
+  id: characters(1, Number.POSITIVE_INFINITY).refine((id) => Buffer.byteLength(idInKey(id)) <= idInKeyBytesMax, {
+    message: 'too long',
+  }),
+});
 
 /** CareRecord of insurer-api.yaml. A record that breaks it is stored as it was sent, and flagged. */
 const careRecord = z.looseObject({

@@ -37,6 +37,9 @@ test.each([
   [answer(record, { ...record, id: undefined, start: 7 }), 'careRecords[1].id: missing'],
   [answer(record, null), 'careRecords[1]: not of type object'],
   [answer(record, record), 'careRecords[1].id: not unique'],
+  [answer({ ...record, id: 'x'.repeat(999) }), 'careRecords[0].id: too long'],
+  [answer({ ...record, id: '😀'.repeat(400) }), 'careRecords[0].id: too long'],
+  [answer({ ...record, id: '\0'.repeat(167) }), 'careRecords[0].id: too long'], // \u0000 each
 ])('an answer that cannot be stored: %j', (value, hard) => {
   expect(problemsOfCareRecords(value)).toEqual({ hard });
 });

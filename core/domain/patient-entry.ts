@@ -78,7 +78,7 @@ export function readEntry({
   fits,
 }: Pick<JsonArrayElement, 'text' | 'fault' | 'fits'>): ReadableEntry | QuarantinedEntry {
   if (fault !== undefined)
-    return quarantined(`${faultWords[fault]}${fits === undefined ? '' : ` (${fits} fits)`}`, kvnrSeenIn(text));
+    return quarantined(fits === undefined ? faultWords[fault] : `entry: not UTF-8 (${fits} fits)`, kvnrSeenIn(text));
   let entry: unknown;
   try {
     entry = parseLossless(text);
@@ -110,7 +110,7 @@ function problemsText(error: z.ZodError | undefined): string | undefined {
 const faultWords = {
   'too-large': 'entry: too large',
   'too-deep': 'entry: nested too deeply',
-  encoding: 'entry: not UTF-8',
+  encoding: 'entry: not text in its charset',
 } as const;
 
 const quarantined = (reason: string, kvnr: Kvnr | undefined): QuarantinedEntry => ({

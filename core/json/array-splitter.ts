@@ -33,8 +33,8 @@ export interface JsonArrayElement {
    * the bytes are not UTF-8, and wrong bytes are U+FFFD in `text`
    */
   readonly fault?: 'too-large' | 'too-deep' | 'encoding';
-  /** of `encoding`: the charset in which the bytes would be text */
-  readonly fits?: 'ISO-8859-1' | 'windows-1252';
+  /** of `encoding`: the charset in which the bytes would be text; absent if they are no text in the charset of the list */
+  readonly fits?: NonNullable<ReturnType<typeof fittingCharset>>;
 }
 
 const byte = {
@@ -88,10 +88,12 @@ export class JsonArraySplitter {
   #escaped = false;
   /** the last byte that is not white space has closed a string within an element */
   #afterString = false;
+  /** the last element is an object */
+  #afterObject = false;
   #position = 0;
   /** number of bytes in earlier chunks */
   #consumedBytes = 0;
-  /** bytes of the byte order mark that were matched so far */
+  /** bytes of byte order marks that were matched so far: one before the array, any number behind it */
   #markBytes = 0;
   /** bytes of the current element from earlier chunks */
   #buffered: Uint8Array[] = [];
@@ -147,7 +149,11 @@ export class JsonArraySplitter {
           if (kind === space) break;
           if (code === byte.comma) this.#state = 'next-element';
           else if (code === byte.arrayEnd) this.#state = 'after-array';
-          else throw this.#error('syntax', at);
+          else if (code === byte.objectStart && this.#afterObject) {
+            start = at; // a comma is missing between two objects
+            this.#state = 'within';
+            this.#openBracket(code);
+          } else throw this.#error('syntax', at);
           break;
         case 'first-element':
         case 'next-element':
@@ -181,7 +187,9 @@ export class JsonArraySplitter {
           this.#state = 'first-element';
           break;
         case 'after-array':
-          if (kind !== space) throw this.#error('trailing-bytes', at);
+          if (code === byteOrderMark[this.#markBytes % byteOrderMark.length]) this.#markBytes += 1;
+          else if (this.#markBytes % byteOrderMark.length !== 0 || (kind !== space && code !== 0))
+            throw this.#error('trailing-bytes', at);
           break;
       }
     }
@@ -223,12 +231,14 @@ export class JsonArraySplitter {
       ? Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start)
       : Buffer.concat(this.#buffered, this.#bufferedBytes);
     const fault = this.#faultOf(bytes);
+    const fits = fault === 'encoding' ? fittingCharset(bytes) : undefined;
     const element = {
       position: this.#position,
       text: bytes.toString('utf8'),
       ...(fault && { fault }),
-      ...(fault === 'encoding' && { fits: fittingCharset(bytes) }),
+      ...(fits && { fits }),
     };
+    this.#afterObject = bytes[0] === byte.objectStart;
     this.#position += 1;
     this.#state = 'after-element';
     this.#buffered = [];

@@ -44,6 +44,7 @@ test.each([
   ['[1,,2]', ['1', '', '2']],
   ['[1 , ]', ['1', '']],
   ['[,]', ['', '']],
+  ['[{"a":1}{"b":2} \n {"c":3}]', ['{"a":1}', '{"b":2}', '{"c":3}']],
 ])('what is no JSON belongs to one element, and the others are read: %j', (list, expected) => {
   const withNext = list.replace('[', '[{"next":0},').replace(/\]$/, ',{"next":1}]');
   const expectedWithNext = ['{"next":0}', ...expected, '{"next":1}'];
@@ -60,7 +61,17 @@ test.each([
   expect(elements).toMatchObject([{ fault: 'encoding', fits }, { text: '"Mueller"' }]);
 });
 
-test.each(['[]', ' [ ] ', '\n[\t]\r\n', '\ufeff[]', '\ufeff []'])('an empty list has no elements: %j', (list) => {
+test.each([
+  '[]',
+  ' [ ] ',
+  '\n[\t]\r\n',
+  '\ufeff[]',
+  '\ufeff []',
+  '[]\0',
+  '[]\0\r\n\0',
+  '[] \ufeff\n',
+  '\ufeff[]\ufeff',
+])('an empty list has no elements: %j', (list) => {
   expect(split(list)).toEqual([]);
   expect(split(list, byteByByte(list))).toEqual([]);
 });
@@ -82,10 +93,12 @@ test.each([
   ['\ufeff\ufeff[]', 'not-an-array at 3'],
   ['[]]', 'trailing-bytes at 2'],
   ['[] []', 'trailing-bytes at 3'],
-  ['[]\0', 'trailing-bytes at 2'],
+  ['[]\ufeff[]', 'trailing-bytes at 5'],
   ['[1 2]', 'syntax at 3'],
-  ['[{} {}]', 'syntax at 4'],
-  ['[{}{}]', 'syntax at 3'],
+  ['[1{}]', 'syntax at 2'],
+  ['["a" {}]', 'syntax at 5'],
+  ['[{}[]]', 'syntax at 3'],
+  ['[{}}{}]', 'syntax at 3'],
   ['["a""b"]', 'syntax at 4'],
   ['[{]]', 'syntax at 2'],
   ['[[}]', 'syntax at 2'],

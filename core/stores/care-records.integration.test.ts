@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { problemsOfCareRecords } from '../domain/care-record.ts';
 import { splitAnswer } from '../domain/split-answer.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
 
@@ -56,6 +57,18 @@ test('a record that does not fit into an item together with its list of document
   const [record] = (await careRecords.read(patientRef, '1'))?.records ?? [];
   if (record === undefined) throw new Error('no record');
   expect((await careRecords.readDocuments(record)).map(({ contentBase64 }) => ({ contentBase64 }))).toEqual(documents);
+});
+
+test.each([
+  ['ASCII', 'x'.repeat(998)],
+  ['emojis', '😀'.repeat(249)],
+  ['escapes', '\0'.repeat(166)],
+])('a record with the longest ID of %s is stored and read', async (_of, id) => {
+  const [patientRef, careVersion] = [newPatientRef(), '001764000000000-000000001'];
+  const value = { kvnr: '', careRecords: [{ id }] };
+  expect(problemsOfCareRecords(value).hard).toBeUndefined();
+  await careRecords.stage(patientRef, careVersion, splitAnswer(JSON.stringify(value)));
+  expect((await careRecords.read(patientRef, careVersion))?.records.map(({ recordId }) => recordId)).toEqual([id]);
 });
 
 test('a version that loses an object during a read is reported as missing', async () => {

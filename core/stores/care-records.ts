@@ -1,5 +1,6 @@
 import { type DynamoDBDocumentClient, GetCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
 import type { PayloadReference } from '../contract/payload-reference.ts';
+import { idInKey } from '../domain/care-record.ts';
 import type { SplitAnswer, SplitDocument } from '../domain/split-answer.ts';
 import { batchWrite, type WriteRequest } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
@@ -73,8 +74,7 @@ export interface StoredKeys {
 
 /** Returns the sort key of a version's envelope. It sorts before the records, because no record has an empty id. */
 const envelopeKey = (careVersion: string) => `${careVersion}#`;
-/** Returns the sort key of a record. The id is escaped as in JSON, because DynamoDB cannot store every text. */
-const recordKey = (careVersion: string, recordId: string) => `${careVersion}#${JSON.stringify(recordId).slice(1, -1)}`;
+const recordKey = (careVersion: string, recordId: string) => `${careVersion}#${idInKey(recordId)}`;
 const recordIdOf = (sk: string): string => JSON.parse(`"${sk.slice(sk.indexOf('#') + 1)}"`);
 
 /** Every version begins with a digit, and `:` follows 9 in ASCII. */

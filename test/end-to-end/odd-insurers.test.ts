@@ -299,9 +299,17 @@ const careRecords: readonly CareCase[] = [
   oddWay('ISO-8859-1 that is declared', (kvnr) =>
     httpAnswer(200, Buffer.from(one(kvnr), 'latin1'), typed('application/json; charset=ISO-8859-1')),
   ),
-  oddWay('windows-1252 that is declared in quotes', (kvnr) =>
-    httpAnswer(200, Buffer.from(one(kvnr), 'latin1'), typed('application/json; Charset="windows-1252"')),
-  ),
+  {
+    says: 'windows-1252 that is declared in quotes, with the euro sign',
+    answer: (kvnr) =>
+      httpAnswer(
+        200,
+        Buffer.from(one(kvnr).replace('Asthma', 'Asthma \x80'), 'latin1'),
+        typed('application/json; Charset="windows-1252"'),
+      ),
+    shown: [{ ...record, title: 'Asthma € Groß' }],
+    requests: 1,
+  },
   oddWay('a charset that nobody knows', (kvnr) =>
     httpAnswer(200, one(kvnr), typed('application/json; charset=klingon')),
   ),
@@ -345,6 +353,8 @@ const careRecords: readonly CareCase[] = [
     Buffer.concat([Buffer.from('HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'), httpAnswer(200, one(kvnr))]),
   ),
   oddWay('gzip', (kvnr) => httpAnswer(200, gzipSync(one(kvnr)), { 'content-encoding': 'GZIP' })),
+  oddWay('plain JSON that says gzip', (kvnr) => httpAnswer(200, one(kvnr), { 'content-encoding': 'gzip' })),
+  oddWay('Content-Encoding: utf-8', (kvnr) => httpAnswer(200, one(kvnr), { 'content-encoding': 'utf-8' })),
   oddWay('several gzip members', (kvnr) =>
     httpAnswer(200, Buffer.concat([gzipSync(one(kvnr).slice(0, 20)), gzipSync(one(kvnr).slice(20))]), {
       'content-encoding': 'gzip',
@@ -414,6 +424,21 @@ const careRecords: readonly CareCase[] = [
     (kvnr) => recordsOf(kvnr, record, { ...record, id: 2 }),
     'careRecords[1].id: not of type string',
   ),
+  unusable(
+    'an ID of 2 000 characters',
+    (kvnr) => recordsOf(kvnr, { ...record, id: 'x'.repeat(2_000) }),
+    'careRecords[0].id: too long',
+  ),
+  unusable(
+    'an ID of 400 emojis',
+    (kvnr) => recordsOf(kvnr, { ...record, id: '😀'.repeat(400) }),
+    'careRecords[0].id: too long',
+  ),
+  unusable(
+    '300 levels',
+    (kvnr) => one(kvnr).replace('{', `{"x":${'['.repeat(300)}${']'.repeat(300)},`),
+    'answer: nested too deeply',
+  ),
   unusable('an empty ID', (kvnr) => recordsOf(kvnr, { ...record, id: '' }), 'careRecords[0].id: empty'),
   unusable('the same ID twice', (kvnr) => recordsOf(kvnr, record, record), 'careRecords[1].id: not unique'),
   oddWay('100 Continue, which nobody asked for', (kvnr) => Buffer.concat([interim, httpAnswer(200, one(kvnr))])),
@@ -424,6 +449,7 @@ const documents: readonly { readonly says: string; readonly sent: string }[] = [
   { says: 'base64 with line breaks', sent: 'QUJD\r\nREVG' },
   { says: 'base64url', sent: '-_-_' },
   { says: 'a data URL', sent: 'data:text/plain;base64,QUJD' },
+  { says: 'a data URL that is percent-encoded', sent: 'data:text/plain,Hello%20World' },
   { says: 'no base64 at all', sent: 'Guten Tag, Jürgen!' },
   { says: 'nothing', sent: '' },
 ];
@@ -465,6 +491,15 @@ const lists: readonly ListCase[] = [
     says: 'ISO-8859-1 that is not declared: only the people with umlauts wait',
     answer: (list) => httpAnswer(200, Buffer.from(list, 'latin1')),
     quarantined: 'entry: not UTF-8 (ISO-8859-1 fits)',
+  },
+  {
+    says: 'plain, but says gzip, with a comma that is missing and a NUL at the end',
+    answer: (list) => httpAnswer(200, `${list.replace('},{', '}{')}\0`, { 'content-encoding': 'gzip' }),
+  },
+  {
+    says: 'brotli, which nobody asked for',
+    answer: (list) => httpAnswer(200, brotliCompressSync(list), { 'content-encoding': 'br' }),
+    refused: 'list: content-encoding',
   },
   {
     says: 'a list within an object',

@@ -321,7 +321,7 @@ export class EmulatedWorld implements World {
         const list = this.#insurer.serve(listId, knownEtag, !attempt.isLate);
         if (list === undefined) return 'unchanged';
         const { etag, entries, isGarbage } = list;
-        sink.answered(fetchOrderOf(this.#insurer.answered));
+        sink.answered(fetchOrderOf(this.#insurer.answered), false);
         sink.begin({ from: 0, ...(etag !== undefined && { etag }) });
         const text = JSON.stringify(entries.map((entry) => this.#printed(entry)));
         await sink.write(Buffer.from(isGarbage ? '[{"kvnr":' : text));

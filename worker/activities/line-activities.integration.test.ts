@@ -425,6 +425,40 @@ test('a list whose last byte had arrived before the transfer broke is complete: 
   expect(world.insurer.seen).toHaveLength(2);
 });
 
+/** Answers until the connection is closed in order. */
+const closes = (status: number, body: string, headers: Record<string, string>): string =>
+  `HTTP/1.1 ${status} X\r\n${Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}\r\n${body}`;
+
+test('a list without a declared end that is cut by an orderly close is resumed where it broke', async () => {
+  await using world = await startWorld(({ socket, headers }, number) => {
+    const from = Number(/\d+/.exec(headers['range'] ?? '')?.[0] ?? 0);
+    if (number === 1) socket.end(closes(200, list.slice(0, 400), resumable));
+    else if (number === 2)
+      socket.end(
+        closes(206, list.slice(from, from + 100), { etag: '"v1"', 'content-range': `bytes ${from}-${from + 99}/*` }),
+      );
+    else socket.end(closes(206, ...rest(from)));
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(fetched.lineUse).toEqual({ requests: 3, faults: { 'cut-short': 2 } });
+  expect(world.insurer.seen.map(({ headers }) => headers['range'])).toEqual([undefined, 'bytes=400-', 'bytes=500-']);
+});
+
+test('a list without a declared end that never has its last bracket becomes unusable', async () => {
+  const cut = list.slice(0, 400);
+  await using world = await startWorld(({ socket, headers }) => {
+    if (headers['range'] === undefined) socket.end(closes(200, cut, resumable));
+    else socket.write(httpAnswer(416, '', { etag: '"v1"', 'content-range': 'bytes */400' }));
+  });
+  expect(await attemptsUntilDone(world)).toMatchObject({
+    type: 'ListUnusable',
+    details: [{ lineUse: { faults: { 'cut-short': 40, 'not-json': 40 } } }],
+  });
+});
+
 test('if the insurer can satisfy no range, the list is asked for as a whole, and the stored part is kept', async () => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, resumable);
@@ -475,6 +509,7 @@ test.each<[string, Record<string, string>]>([
   ['no ETag', { 'accept-ranges': 'bytes' }],
   ['a weak ETag', { etag: 'W/"v1"', 'accept-ranges': 'bytes' }],
   ['no ranges', { etag: '"v1"' }],
+  ['an ETag of 2 KB, which nobody sends back', { etag: `"${'v'.repeat(2_000)}"`, 'accept-ranges': 'bytes' }],
 ])('an interrupted list with %s is fetched from the start', async (_what, headers) => {
   await using world = await startWorld((request, number) => {
     if (number === 1) return abort(request, list, headers);
@@ -518,6 +553,28 @@ test.each<[string, string, string, Buffer]>([
   ['a page', 'not-json', 'not an array', httpAnswer(200, '<html>log in</html>')],
   ['an object', 'not-json', 'not an array', httpAnswer(200, '{"patients":[]}')],
   ['a list without its end', 'not-json', 'not an array', httpAnswer(200, '[{"kvnr":1},')],
+  ['undeclared UTF-16LE', 'not-json', 'not UTF-8 (UTF-16LE fits)', httpAnswer(200, Buffer.from(list, 'utf16le'))],
+  [
+    'undeclared UTF-16BE',
+    'not-json',
+    'not UTF-8 (UTF-16BE fits)',
+    httpAnswer(200, Buffer.from(list, 'utf16le').swap16()),
+  ],
+  ['brotli', 'contract', 'content-encoding', httpAnswer(200, list, { 'content-encoding': 'br' })],
+  [
+    'damaged gzip',
+    'not-json',
+    'gzip',
+    httpAnswer(200, Buffer.from('\x1f\x8b damaged', 'latin1'), { 'content-encoding': 'gzip' }),
+  ],
+  [
+    'another protocol',
+    'contract',
+    'status 101',
+    Buffer.from('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n'),
+  ],
+  ['headers of 20 KB', 'contract', 'HPE_HEADER_OVERFLOW', httpAnswer(200, list, { 'x-more': 'x'.repeat(20_000) })],
+  ['bytes that are not HTTP', 'contract', 'HPE_INVALID_CONSTANT', Buffer.from('no HTTP at all\r\n\r\n')],
 ])('an insurer that always answers with %s has no usable list', async (_what, fault, problem, answer) => {
   // Every third answer is lost on the way, and does not count.
   await using world = await startWorld(({ socket }, number) => {
@@ -541,12 +598,37 @@ test('a list that the network keeps corrupting does not count as unusable', asyn
   expect(world.insurer.seen).toHaveLength(101);
 });
 
-test('answers that are not HTTP, however many, do not make the list unusable', async () => {
+test('answers that are not HTTP do not make the list unusable while parts of it arrive in between', async () => {
   await using world = await startWorld(({ socket }, number) => {
-    if (number > 50) socket.write(httpAnswer(200, list));
+    if (number > 100) socket.write(httpAnswer(200, list));
+    else if (number % 20 === 0) socket.end(httpAnswer(200, list).subarray(0, -100));
     else socket.end('no HTTP at all\r\n\r\n');
   });
-  expect(await attemptsUntilDone(world)).toMatchObject({ kind: 'list', lineUse: { faults: { contract: 50 } } });
+  expect(await attemptsUntilDone(world)).toMatchObject({ kind: 'list', lineUse: { faults: { contract: 95 } } });
+});
+
+test.each([
+  ['utf-8', 'UTF-8'],
+  ['none', 'none'],
+  ['nothing', ''],
+  ['identity twice', 'identity, identity'],
+])('a list whose encoding is declared as %s is plain, and is resumed where it broke', async (_what, encoding) => {
+  const headers = { ...resumable, 'content-encoding': encoding };
+  await using world = await startWorld((request, number) => {
+    if (number === 1) return abort(request, list, headers);
+    request.socket.write(httpAnswer(206, rest(list.length - 100)[0], { ...headers, ...rest(list.length - 100)[1] }));
+  });
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(fetched.lineUse).toEqual({ requests: 2, faults: { 'cut-short': 1 } });
+});
+
+test('a list that says gzip and is plain is read as plain: a proxy has unpacked it', async () => {
+  const headers = { 'content-encoding': 'gzip' };
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, list, headers)));
+  const fetched = await world.attempt((a) => a.fetchPatientList(fetchList)).result;
+  expect(fetched.kind === 'list' && world.listOf(fetched.list)).toBe(list);
+  expect(fetched.lineUse).toEqual({ requests: 1, faults: {} });
 });
 
 test('if the insurer keeps rejecting requests for the rest of a list, the whole list is requested', async () => {
@@ -640,6 +722,24 @@ test('an answer that cannot be stored is asked for again; the same bytes again a
   expect(world.insurer.seen).toHaveLength(3);
 });
 
+test.each([
+  ['nested too deeply', `"x":${'{"a":['.repeat(129)}${']}'.repeat(129)},"kvnr":"${anna}"`, 'answer: nested too deeply'],
+  [
+    'an ID of 2 000 characters',
+    `"kvnr":"${anna}","careRecords":[{"id":"${'x'.repeat(2_000)}"}]`,
+    'careRecords[0].id: too long',
+  ],
+  [
+    'an ID of 400 emojis',
+    `"kvnr":"${anna}","careRecords":[{"id":"${'😀'.repeat(400)}"}]`,
+    'careRecords[0].id: too long',
+  ],
+])('an answer with %s is final after two requests', async (_what, fields, problem) => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, `{${fields}}`)));
+  const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
+  expect(failure).toMatchObject({ type: 'AnswerUnusable', details: [{ problem, lineUse: { requests: 2 } }] });
+});
+
 test('a different answer that cannot be stored may be damaged until it comes twice', async () => {
   await using world = await startWorld(({ socket }, number) => {
     socket.write(httpAnswer(200, number < 4 ? `{"kvnr":"${anna}","careRecords":[${number}]}` : records));
@@ -657,21 +757,32 @@ test('what breaks the contract in an answer is named, and the answer is stored a
   );
 });
 
+const inEuro = records.replace('[]', '[{"id":"r","title":"Müdigkeit für 5 €"}]');
 test.each([
-  ['UTF-16 with a byte order mark', Buffer.from(`\ufeff${records}`, 'utf16le'), undefined],
-  ['windows-1252', Buffer.from(records, 'latin1'), 'application/json; charset=windows-1252'],
+  ['UTF-16 with a byte order mark', Buffer.from(`\ufeff${inEuro}`, 'utf16le'), undefined],
+  ['windows-1252', Buffer.from(inEuro.replace('€', '\x80'), 'latin1'), 'application/json; charset=windows-1252'],
 ])('an answer in %s is stored as UTF-8', async (_form, body, contentType) => {
   const headers = contentType === undefined ? {} : { 'content-type': contentType };
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, body, headers)));
   const { payload } = await world.attempt((a) => a.fetchCareRecords(fetchCare)).result;
-  expect(world.objects.get(payload.key)?.toString()).toBe(records);
+  expect(world.objects.get(payload.key)?.toString()).toBe(inEuro);
 });
 
-test('an answer that is no UTF-8 says which charset fits', async () => {
-  const body = Buffer.from(`{"kvnr":"${anna}","careRecords":[{"id":"r","title":"M\xfcdigkeit"}]}`, 'latin1');
-  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, body)));
+const utf16 = (text: string): Buffer => Buffer.from(text, 'utf16le');
+const tired = `{"kvnr":"${anna}","careRecords":[{"id":"r","title":"M\xfcdigkeit"}]}`;
+test.each([
+  ['ISO-8859-1', Buffer.from(tired, 'latin1'), '', 'not UTF-8 (ISO-8859-1 fits)'],
+  ['UTF-16LE', utf16(tired), '', 'not UTF-8 (UTF-16LE fits)'],
+  ['UTF-16BE of ASCII', utf16(records.replace('[]', '0')).swap16(), '', 'not UTF-8 (UTF-16BE fits)'],
+  ['broken UTF-16 with a mark', utf16(`\ufeff${tired.replace('M', '\ud83d')}`), '', 'not text in its charset'],
+  ['broken UTF-16', utf16(tired.replace('M', '\ud83d')), 'a/b; charset=utf-16', 'not text in its charset'],
+])('an answer that is no text in its charset, %s, is final after two requests', async (_form, body, type, problem) => {
+  await using world = await startWorld(
+    ({ socket }) => void socket.write(httpAnswer(200, body, { 'content-type': type })),
+  );
   const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
-  expect(failure.details?.[0]).toMatchObject({ problem: 'answer: not UTF-8 (ISO-8859-1 fits)' });
+  expect(failure).toMatchObject({ type: 'AnswerUnusable', details: [{ problem: `answer: ${problem}` }] });
+  expect(world.insurer.seen).toHaveLength(2);
 });
 
 test('a list that comes as gzip, although nobody asked for it, is stored decoded, and starts again if it breaks off', async () => {

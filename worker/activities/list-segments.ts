@@ -1,5 +1,5 @@
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
-import { byteOrderMarks, charsetOf } from '../../core/json/charset.ts';
+import { byteOrderMarks, charsetOf, utf16Of } from '../../core/json/charset.ts';
 import type { ListSink } from '../insurer/insurer-adapter.ts';
 import type { ListReceiver } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
@@ -15,7 +15,7 @@ export interface ListProgress {
   readonly etag?: string;
   /** the adapter's position behind these segments; absent if an interrupted transfer must restart */
   readonly position?: string;
-  /** the last byte that is not white space; absent if there is none */
+  /** the last byte that is neither white space nor in `afterLists`; absent if there is none */
   readonly lastByte?: number;
   /** of `charsetOf`; absent: UTF-8 */
   readonly charset?: string;
@@ -60,6 +60,9 @@ const inlineSegmentsMax = 32;
  */
 const segmentMs = (segments: number): number => 5_000 * (1 + segments / 64);
 
+/** Maximum length of the position of a page, which each heartbeat and each request for the next page hold. */
+const positionCharsMax = 4_096;
+
 /** Maximum length of white space before a list. An answer with more is not a list. */
 const leadingBlanksMax = 64 * 1024;
 
@@ -69,6 +72,9 @@ const isWhiteSpace = (byte: number | undefined): boolean =>
 /** Returns whether a byte cannot be the bracket of a list. In UTF-16, a bracket and white space have a second byte, which is 0. */
 const isBlank = (byte: number | undefined, charset = 'utf-8'): boolean =>
   isWhiteSpace(byte) || (byte === 0 && charset.startsWith('utf-16'));
+
+/** NUL and the bytes of byte order marks, which may follow a list. The splitter checks them. */
+const afterLists: ReadonlySet<number> = new Set([0, ...byteOrderMarks.flatMap((mark) => [...mark])]);
 
 /** What has arrived of a list at one moment. */
 interface Arrived {
@@ -98,6 +104,8 @@ export class ListSegments implements ListReceiver {
     | undefined;
   #receivedBytes = 0;
   #fetchOrder: string | undefined;
+  /** of the current answer */
+  #endsWithConnection = false;
   /** a segment that is being stored although its request has ended */
   #lateFlush: Promise<void> | undefined;
   /** what had arrived before the current answer, if that continues the list */
@@ -128,8 +136,9 @@ export class ListSegments implements ListReceiver {
     return this.#receivedBytes;
   }
 
-  answered(fetchOrder: string): void {
+  answered(fetchOrder: string, endsWithConnection: boolean): void {
     this.#fetchOrder = fetchOrder;
+    this.#endsWithConnection = endsWithConnection;
   }
 
   begin({ from, etag, position, contentType }: Parameters<ListSink['begin']>[0]): void {
@@ -152,7 +161,10 @@ export class ListSegments implements ListReceiver {
     if (this.#newTransfer === undefined) return await this.#append(chunk);
     const head = this.#newTransfer.head.length === 0 ? chunk : Buffer.concat([this.#newTransfer.head, chunk]);
     this.#newTransfer.head = head;
+    if (head.length < 2) return; // a list has two bytes, and they show the byte order of UTF-16
     const charset = charsetOf(head, this.#newTransfer.contentType);
+    const utf16 = charset === 'utf-8' ? utf16Of(head) : undefined;
+    if (utf16 !== undefined) throw notAList(`not UTF-8 (${utf16} fits)`);
     const first = firstByteOf(head, charset);
     if (first === undefined && head.length <= leadingBlanksMax) return;
     if (first !== openBracket) throw notAnArray();
@@ -174,7 +186,7 @@ export class ListSegments implements ListReceiver {
 
   #add(chunk: Buffer): void {
     this.#receivedBytes += chunk.length;
-    this.#lastByte = chunk.findLast((byte) => !isBlank(byte, this.#progress.charset)) ?? this.#lastByte;
+    this.#lastByte = chunk.findLast((byte) => !isWhiteSpace(byte) && !afterLists.has(byte)) ?? this.#lastByte;
     this.#unstoredChunks.push(chunk);
     this.#unstoredBytes += chunk.length;
   }
@@ -184,8 +196,13 @@ export class ListSegments implements ListReceiver {
     return this.#unstoredBytes >= segmentBytes || ageMs >= segmentMs(this.#segmentCount);
   }
 
-  /** Appends a page to the array. Not stored before `flushIfDue` or `finish`, when the line is free. */
+  /**
+   * Appends a page to the array. Not stored before `flushIfDue` or `finish`, when the line is free.
+   * @throws LineError `contract` if `next` is the position of this page, which would repeat it for ever, or too long
+   */
   page(entries: readonly string[], next?: string): void {
+    if (next !== undefined && next === this.resume?.position) throw wrongPosition('next page: this page again');
+    if (next !== undefined && next.length > positionCharsMax) throw wrongPosition('next page: too long');
     if (this.resume === undefined) {
       this.restart();
       this.#progress = { ...this.#progress, ...this.#ofThisAnswer };
@@ -256,10 +273,15 @@ export class ListSegments implements ListReceiver {
     return written;
   }
 
-  /** Completes the list. @throws LineError `not-json` if it does not end like a list; the last answer is discarded then */
+  /**
+   * Completes the list.
+   * @throws LineError if it does not end like a list. `cut-short` if the answer declared no end and the rest can be asked for:
+   *   what has arrived stays. Otherwise `not-json`: the answer is discarded
+   */
   async finish(): Promise<void> {
     if (this.#newTransfer !== undefined) throw notAnArray();
     if (this.#lastByte !== closeBracket) {
+      if (this.#endsWithConnection && this.resume !== undefined) throw new CutWithoutDeclaredEnd();
       this.revert();
       throw notAnArray();
     }
@@ -333,5 +355,15 @@ function firstByteOf(head: Buffer, charset: string): number | undefined {
   return text.find((byte) => !isBlank(byte, charset));
 }
 
-const notAnArray = (): LineError =>
-  new LineError('not-json', { operation: 'patients', status: 200, problem: 'not an array' });
+/** A list that declared no end ended with its connection, before its last bracket. It may always do. */
+export class CutWithoutDeclaredEnd extends LineError {
+  constructor() {
+    super('cut-short', { operation: 'patients', status: 200, problem: 'no declared end' });
+  }
+}
+
+const wrongPosition = (problem: string): LineError =>
+  new LineError('contract', { operation: 'patients', status: 200, problem });
+const notAList = (problem: string): LineError =>
+  new LineError('not-json', { operation: 'patients', status: 200, problem });
+const notAnArray = (): LineError => notAList('not an array');

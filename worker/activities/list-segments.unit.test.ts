@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
-import { StorageTooSlow } from '../line/line-error.ts';
+import { LineError, StorageTooSlow } from '../line/line-error.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
 test('the heartbeat details of a transfer that takes days stay small, and no segment is lost', async () => {
@@ -34,7 +34,7 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
       onLongerHold: () => {},
     });
   let list = continueList();
-  list.answered('1');
+  list.answered('1', false);
   list.begin({ from: 0, etag: '"v1"', position: '"v1"' });
   await list.write(Buffer.from('['));
   while (nowMs < days * 86_400_000) {
@@ -42,7 +42,7 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
     await list.write(Buffer.from('1,'));
     if (nowMs % 3_600_000 === 0) list = continueList(); // every hour a new attempt continues
     if (nowMs % 3_600_000 !== 0) continue;
-    list.answered('2');
+    list.answered('2', false);
     list.begin({ from: list.resume?.from ?? 0, position: '"v1"' });
   }
   await list.write(Buffer.from('1]'));
@@ -75,7 +75,7 @@ test('a bucket that is slow for each segment gets more time each time, if the tr
     onLongerHold: (ms) => holds.push(ms),
   });
   const transfer = async (): Promise<'received' | 'freed'> => {
-    list.answered('1');
+    list.answered('1', false);
     list.begin({ from: 0, etag: 'W/"weak"' });
     try {
       await list.write(Buffer.from('[1,2]'));
@@ -96,7 +96,10 @@ test('a bucket that is slow for each segment gets more time each time, if the tr
 test.each([
   ['UTF-16 with a byte order mark', Buffer.from('\ufeff [1, 2]\n', 'utf16le'), undefined, 'utf-16le'],
   ['UTF-16 that the header declares', Buffer.from('[1, 2] ', 'utf16le').swap16(), 'a/b; charset=utf-16be', 'utf-16be'],
+  ['windows-1252', Buffer.from('["\x80"]', 'latin1'), 'application/json; charset=windows-1252', 'windows-1252'],
   ['ISO-8859-1', Buffer.from('["\xfc"]', 'latin1'), 'application/json; charset=iso-8859-1', 'windows-1252'],
+  ['UTF-8 with NUL and a second mark behind it', Buffer.from('[1]\0\ufeff\n'), undefined, undefined],
+  ['UTF-16 with a second mark behind it', Buffer.from('\ufeff[1]\0\ufeff', 'utf16le'), undefined, 'utf-16le'],
   ['UTF-8', Buffer.from('\ufeff["ü"]'), 'application/json; charset=utf-8', undefined],
 ])('a list in %s is complete, and its charset is known', async (_form, body, contentType, charset) => {
   const list = new ListSegments({
@@ -109,7 +112,7 @@ test.each([
     holdMaxMs: 1_000,
     onLongerHold: () => {},
   });
-  list.answered('1');
+  list.answered('1', false);
   list.begin({ from: 0, ...(contentType !== undefined && { contentType }) });
   for (const byte of body) await list.write(Buffer.of(byte));
   await list.finish();
@@ -139,6 +142,8 @@ test('a page is reported together with the position behind it, and one that is n
   expect(reported.at(-1)).toEqual(emptyList); // a killed process asks for the first page again
   expect(list.resume).toEqual({ from: 1, position: '2' });
   nowMs += 60_000;
+  expect(() => list.page(['{"a":1}'], '2')).toThrow(LineError);
+  expect(() => list.page(['{"a":1}'], 'x'.repeat(4_097))).toThrow(LineError);
   list.page(['{"a":1}', '{"b":"'], '3');
   await list.flushIfDue();
   expect(reported.at(-1)).toMatchObject({ position: '3', sizeBytes: list.resume?.from });

@@ -1,11 +1,12 @@
 import type { FetchPatientListInput, FetchPatientListResult } from '../../core/contract/line-activities.ts';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import type { LineFault } from '../../core/domain/line.ts';
 import type { ListsStore } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
 import { type AttemptUsage, beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
-import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
+import { CutWithoutDeclaredEnd, emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
 export interface PatientListDeps {
   readonly insurer: Pick<InsurerClient, 'fetchList'>;
@@ -90,10 +91,11 @@ export async function fetchPatientList(
         if (error instanceof StorageTooSlow) attempt.warn('line freed: the bucket has not stored a segment in time');
         await segments.whenStored(); // the line is free meanwhile
         if (isUnusableAnswer(error)) {
-          const { problem = `status ${error.context.status}` } = error.context;
+          const { status, problem = status === undefined ? error.fault : `status ${status}` } = error.context;
           attempt.updateDetails({ unusableAnswers: attempt.details.unusableAnswers + 1, problem });
           if (resume && attempt.details.unusableAnswers === unusableBeforeRestart) segments.restart();
-        } else if (segments.receivedBytes > receivedBytes) attempt.updateDetails({ unusableAnswers: 0 }); // a part of a list has arrived
+        } else if (segments.receivedBytes > receivedBytes && !(error instanceof CutWithoutDeclaredEnd))
+          attempt.updateDetails({ unusableAnswers: 0 }); // a part of a list has arrived
       }
     }
     const { sizeBytes, etag, charset, fetchOrder } = segments.progress;
@@ -131,8 +133,11 @@ async function resumeFrom(
   }
 }
 
-/** Whether the insurer itself sent an answer that is not a list, such as a 404, a redirect or a page. Excludes network faults. */
+/**
+ * Faults of an answer that came and is not a list, such as a 404, a page, an unknown encoding, or bytes that are not HTTP. Any
+ * of them may repeat for ever, so each counts, also without a status. The others are of the network, or ask for patience.
+ */
+const unusableFaults: readonly LineFault[] = ['contract', 'not-json', 'redirect', 'too-large'];
+
 const isUnusableAnswer = (error: unknown): error is LineError =>
-  error instanceof LineError &&
-  error.context.status !== undefined &&
-  ['contract', 'not-json', 'redirect'].includes(error.fault);
+  error instanceof LineError && unusableFaults.includes(error.fault);

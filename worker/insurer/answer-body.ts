@@ -7,41 +7,73 @@ import { type LineContext, LineError } from '../line/line-error.ts';
 /** Maximum size of an unneeded body that is read to keep the connection. A new connection costs less than a larger body. */
 const drainedBytesMax = 256 * 1024;
 
-/** Maximum nesting: deeper than any valid answer, and shallow enough for recursive code. */
+/** Maximum nesting of care records: deeper than any valid answer, and shallow enough for recursive code. */
 export const nestingMax = 256;
 
 /** Maximum number of JSON values: about 50 000 care records of one patient, and about 100 MB of memory. */
 const valuesMax = 500_000;
 
+/** Names that servers give to no encoding at all; only `identity` is in RFC 9110, 8.4.1. */
+const identities: ReadonlySet<string> = new Set(['', 'identity', 'none', 'utf-8', 'utf8']);
+const gzipMark = Buffer.of(0x1f, 0x8b); // RFC 1952, 2.3.1
+
+/** Returns the encoding that the headers of an answer declare. */
+export function encodingOf(headers: ExchangeAnswer['headers']): 'identity' | 'gzip' | 'unknown' {
+  const names = (headers['content-encoding'] ?? '').toLowerCase().split(',');
+  const [encoding, ...others] = names.map((name) => name.trim()).filter((name) => !identities.has(name));
+  if (encoding === undefined) return 'identity';
+  return others.length === 0 && (encoding === 'gzip' || encoding === 'x-gzip') ? 'gzip' : 'unknown';
+}
+
 /**
- * Yields the decoded body as it arrives.
+ * Yields the decoded body as it arrives. A body that says gzip and does not start like gzip is plain: a proxy has unpacked it
+ * and kept the header. This hides no damage, because what follows must still be complete JSON.
  * @param rawMaxBytes limit before decoding
- * @throws LineError `contract` for an encoding other than gzip, `cut-short`, `not-json` if it is not gzip, `too-large`
+ * @throws LineError `contract` for an encoding other than gzip, `cut-short`, `not-json` if it is damaged gzip, `too-large`
  */
 export async function* decode(
-  { headers, body }: ExchangeAnswer,
+  { status, headers, body }: ExchangeAnswer,
   operation: LineContext['operation'],
   rawMaxBytes = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Buffer> {
-  const encoding = (headers['content-encoding'] ?? 'identity').toLowerCase();
+  const encoding = encodingOf(headers);
+  if (encoding === 'unknown') throw new LineError('contract', { operation, status, problem: 'content-encoding' });
   const raw = async function* (): AsyncGenerator<Buffer> {
     let bytes = 0;
     for await (const chunk of body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > rawMaxBytes) throw new LineError('too-large', { operation });
+      if (bytes > rawMaxBytes) throw new LineError('too-large', { operation, status });
       yield chunk;
     }
   };
-  if (encoding === 'identity' || encoding === '') return yield* raw();
-  if (encoding !== 'gzip' && encoding !== 'x-gzip')
-    throw new LineError('contract', { operation, problem: 'content-encoding' });
+  if (encoding === 'identity') return yield* raw();
+  const { head, chunks } = await withHead(raw(), gzipMark.length);
+  if (!head.equals(gzipMark.subarray(0, head.length))) return yield* chunks;
   try {
-    yield* pipeline(raw, createGunzip(), () => {}) as AsyncIterable<Buffer>; // the iteration throws the error of either
+    yield* pipeline(chunks, createGunzip(), () => {}) as AsyncIterable<Buffer>; // the iteration throws the error of either
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
     const fault = error.code === 'Z_BUF_ERROR' ? 'cut-short' : 'not-json';
-    throw new LineError(fault, { operation, problem: 'gzip' }, { cause: error });
+    throw new LineError(fault, { operation, status, problem: 'gzip' }, { cause: error });
   }
+}
+
+/** Returns the first bytes of a body, and the whole body. `head` is shorter if the body is. */
+async function withHead(
+  body: AsyncGenerator<Buffer>,
+  headBytes: number,
+): Promise<{ head: Buffer; chunks: AsyncGenerator<Buffer> }> {
+  let start = Buffer.alloc(0);
+  while (start.length < headBytes) {
+    const { done, value } = await body.next();
+    if (done) break;
+    start = Buffer.concat([start, value]);
+  }
+  const chunks = async function* (): AsyncGenerator<Buffer> {
+    if (start.length > 0) yield start;
+    yield* body;
+  };
+  return { head: start.subarray(0, headBytes), chunks: chunks() };
 }
 
 /**
@@ -58,7 +90,7 @@ export async function readWhole(
   let bytes = 0;
   for await (const chunk of decode(answer, operation, maxBytes)) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw new LineError('too-large', { operation });
+    if (bytes > maxBytes) throw new LineError('too-large', { operation, status: answer.status });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -92,16 +124,21 @@ export async function readToEnd(
 export const drain = (...of: Parameters<typeof readToEnd>): Promise<void> => readToEnd(...of).catch(() => {});
 
 /**
- * Parses UTF-8 JSON with at most nestingMax levels and valuesMax values. Both limits are checked on the bytes before parsing,
- * because 64 MiB of `[],[],` would take gigabytes of memory.
- * @throws LineError `not-json`, `contract` if nested too deep, `too-large` if it has too many values
+ * Parses UTF-8 JSON. Its shape is checked on the bytes before, because 64 MiB of `[],[],` would take gigabytes of memory.
+ * @returns the value. Of JSON with more than nestingMax levels, only the outermost one, with null for each array and object in it
+ * @throws LineError `not-json`, `too-large` if it has more than valuesMax values
  */
-export function parseJson(body: Buffer, operation: LineContext['operation']): unknown {
-  const { deepest, values } = shapeOf(body);
-  if (deepest > nestingMax) throw new LineError('contract', { operation, problem: 'nested too deep' });
+export function parseJson(
+  body: Buffer,
+  operation: LineContext['operation'],
+): { readonly value: unknown; readonly isTooDeep: boolean } {
+  const shape = shapeOf(body);
+  const isTooDeep = shape.deepest > nestingMax;
+  const json = isTooDeep ? outermostOf(body) : body;
+  const { values } = isTooDeep ? shapeOf(json) : shape;
   if (values > valuesMax) throw new LineError('too-large', { operation, problem: 'too many values' });
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
+    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json)), isTooDeep };
   } catch {
     throw new LineError('not-json', { operation }); // no cause: V8's message quotes the text
   }
@@ -125,6 +162,21 @@ function shapeOf(json: Buffer): { deepest: number; values: number } {
     } else if (byte === closeBrace || byte === closeBracket) depth--;
   }
   return { deepest, values };
+}
+
+/** Returns the outermost object or array, with null for each one in it. It is no JSON if a bracket is not closed. */
+function outermostOf(json: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === quote) at = endOfString(json, at);
+    else if (byte === openBrace || byte === openBracket) {
+      if (++depth === 2) parts.push(json.subarray(start, at), Buffer.from('null'));
+    } else if ((byte === closeBrace || byte === closeBracket) && --depth === 1) start = at + 1;
+  }
+  return Buffer.concat(depth > 1 ? parts : [...parts, json.subarray(start)]);
 }
 
 /** Returns the index of the quote that ends the string starting at `start`. */

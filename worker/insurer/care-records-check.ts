@@ -11,10 +11,10 @@ import { parseJson } from './answer-body.ts';
  */
 export function flagsOf(json: Buffer, kvnr: Kvnr): string | undefined {
   const operation = 'care-records';
-  const value = parseJson(json, operation);
+  const { value, isTooDeep } = parseJson(json, operation);
   const named = kvnrIn(value);
   if (named !== undefined && named !== kvnr) throw new LineError('wrong-patient', { operation, status: 200 });
-  const { hard, flags } = problemsOfCareRecords(value);
+  const { hard, flags } = isTooDeep ? { hard: 'answer: nested too deeply' } : problemsOfCareRecords(value);
   if (hard === undefined) return flags;
   if (named === undefined) throw new LineError('contract', { operation, status: 200, problem: hard }); // perhaps a page of a proxy
   throw unusable(hard, json);

@@ -50,7 +50,7 @@ export type InsurerRequest = Omit<ExchangeRequest, 'operation'>;
 export interface InsurerAnswer extends ExchangeAnswer {
   /**
    * Reads and decodes the whole body, of at most CARE_RECORDS_MAX_BYTES.
-   * @throws LineError `too-large`, `contract` for an encoding other than gzip, `cut-short`, `not-json` if it is not gzip
+   * @throws LineError `too-large`, `contract` for an encoding other than gzip, `cut-short`, `not-json` if it is damaged gzip
    */
   readWhole(): Promise<Buffer>;
   /**
@@ -110,6 +110,7 @@ export interface ListSink {
    * Receives a complete page. It is kept as a whole, together with `next`, or fetched again.
    * @param entries JSON texts in our shape: Patient of insurer-api.yaml. One that is no JSON object is quarantined
    * @param next position of the next page, which a heartbeat holds; absent: this was the last page
+   * @throws LineError `contract` if `next` is the position of this page, or has more than 4 096 characters
    */
   page(entries: readonly string[], next?: string): void;
   /** Discards all bytes, because the insurer now has another list. The request fails. */

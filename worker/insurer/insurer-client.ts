@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
 import type { ExchangeAnswer } from '../line/exchange.ts';
+import { endsWithConnection } from '../line/insurer-connection.ts';
 import type { Line } from '../line/line.ts';
 import { type LineContext, LineError } from '../line/line-error.ts';
 import { createLineStatistics, type LineStatistics } from '../line/line-statistics.ts';
@@ -46,8 +47,12 @@ export type CareRecordsFetch =
 
 /** Receives a list, and the order of each request that it comes from. */
 export interface ListReceiver extends ListSink {
-  /** Called first for each answer. @param fetchOrder of its request, as ExchangeAnswer has it */
-  answered(fetchOrder: string): void;
+  /**
+   * Called first for each answer.
+   * @param fetchOrder of its request, as ExchangeAnswer has it
+   * @param endsWithConnection the body declares no end, so only the list itself shows whether it is complete
+   */
+  answered(fetchOrder: string, endsWithConnection: boolean): void;
 }
 
 /** Sends the requests of the insurer's adapter over the line, and checks the answers. */
@@ -146,7 +151,7 @@ export function createInsurerClient({
       const operation = 'patients';
       const request = { operation, ...adapter.list.request(from), firstByteMs: listFirstByteMs } as const;
       const read = async (answer: ExchangeAnswer): Promise<ListOutcome> => {
-        receiver.answered(answer.fetchOrder);
+        receiver.answered(answer.fetchOrder, endsWithConnection(answer));
         return await adapter.list.read(readable(answer, operation), from, receiver);
       };
       return await line.perform('list', request, read, signal);

@@ -60,6 +60,8 @@ export interface Exchange {
 const connectMsMax = 10_000;
 /** Checks of the stall clock within stallMs. After a freeze, the process counts one check, not the time of the freeze. */
 const checksPerStall = 20;
+/** Maximum number of first-byte limits until the final status: interim answers start the limit again. */
+const firstByteLimitsMax = 6;
 /** Maximum part of a body that waits in memory for its reader. */
 const bodyBufferBytes = 256 * 1024;
 
@@ -170,9 +172,12 @@ export function openExchange({
       const firstByteChecks = Math.ceil((request.firstByteMs ?? stallMs) / checkMs);
       let seenBytes = connection.socket?.bytesRead ?? 0;
       let silentChecks = 0;
+      let checksWithoutStatus = 0;
       return clock.every(checkMs, () => {
         const bytesRead = connection.socket?.bytesRead ?? 0;
         if (isComplete) return;
+        if (body === undefined && ++checksWithoutStatus > firstByteLimitsMax * firstByteChecks)
+          return void abort(new LineError('stalled', { operation, problem: 'no final status' }));
         const isBufferFull = body !== undefined && body.readableLength >= bodyBufferBytes;
         if (bytesRead !== seenBytes || isBufferFull) {
           silentChecks = 0;

@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { LineWithheld } from './line-error.ts';
-import { type ConnectError, codeOf, type InsurerRoute, openSocket } from './open-socket.ts';
+import { ConnectError, codeOf, type InsurerRoute, openSocket } from './open-socket.ts';
 
 /** HTTP/1.1 over one socket at a time, which is opened on demand. It repeats no request and follows no redirect. */
 export interface InsurerConnection {
@@ -95,7 +95,12 @@ export const connectionsVia =
         }).then(
           (opened) => {
             closeUnlessAsked(opened);
-            write(opened, request, handler);
+            try {
+              write(opened, request, handler);
+            } catch (error) {
+              opened.destroy();
+              handler.onFailure(new ConnectError(codeOf(error as Error))); // such as ERR_INVALID_CHAR of a header: nothing was sent
+            }
           },
           (error) => handler.onFailure(error),
         );
@@ -140,7 +145,7 @@ export const connectionsVia =
       });
       request.on('information', () => handler.onInterim());
       request.once('upgrade', () => {
-        notHttp = new ConnectionFailure('not-http', '101'); // we never ask for another protocol (RFC 9110, 7.8)
+        notHttp = new ConnectionFailure('not-http', 'status 101'); // we never ask for another protocol (RFC 9110, 7.8)
       });
       request.once('response', (begun) => {
         answer = begun;
@@ -193,7 +198,7 @@ function failureOf(error: Error | null, answer: IncomingMessage | undefined): Co
 }
 
 /** Returns whether the end of a body is the end of its connection (RFC 9112, 6.3). node:http takes a reset for it, too. */
-const endsWithConnection = ({ headers }: IncomingMessage): boolean =>
+export const endsWithConnection = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
   headers['content-length'] === undefined && !/\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
 
 const joinedHeaders = ({ headersDistinct }: IncomingMessage): Record<string, string> =>

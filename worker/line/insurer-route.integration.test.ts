@@ -1,8 +1,11 @@
-import { createServer } from 'node:net';
-import { expect, test } from 'vitest';
+import { spawn } from 'node:child_process';
+import dns from 'node:dns';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { expect, test, vi } from 'vitest';
 import { openTlsFront } from '../../test/tls.fixture.ts';
 import { startConnectProxy } from './connect-proxy.fixture.ts';
-import { openExchange } from './exchange.ts';
+import { type ExchangeAnswer, openExchange } from './exchange.ts';
 import { connectionsVia } from './insurer-connection.ts';
 import type { InsurerRoute } from './open-socket.ts';
 import { httpAnswer, type RawInsurer, startRawInsurer, testPermit } from './raw-insurer.fixture.ts';
@@ -16,17 +19,14 @@ function startExchange(origin: string, route: InsurerRoute, stallMs = 2_000) {
   const exchange = openExchange({ origin, permit, stallMs, openConnection: connectionsVia(route) });
   return {
     permit,
-    fetch: () =>
-      exchange.perform(
-        request,
-        async ({ status, body }) => {
-          for await (const _ of body);
-          return status;
-        },
-        never,
-      ),
+    fetch: () => exchange.perform(request, readStatus, never),
     [Symbol.asyncDispose]: () => exchange.close(),
   };
+}
+
+async function readStatus({ status, body }: ExchangeAnswer): Promise<number> {
+  for await (const _ of body);
+  return status;
 }
 
 const startInsurer = () => startRawInsurer(({ socket }) => void socket.write(httpAnswer(200, '{}')));
@@ -134,6 +134,76 @@ test('a tunnel that the proxy has closed is not used again', async () => {
   expect(await it.fetch()).toBe(200);
   expect(proxy.asked).toHaveLength(2);
 });
+
+test('an insurer with two addresses of which the first does not answer is reached at the second, within a short limit', async () => {
+  await using insurer = await startInsurer();
+  const port = Number(new URL(insurer.baseUrl).port);
+  await using _deaf = await startDeafServer('127.0.0.2', port);
+  const asked: unknown[] = [];
+  using _lookup = vi.spyOn(dns, 'lookup').mockImplementation(((name: string, _options: unknown, tell: Tell) => {
+    asked.push(name);
+    tell(
+      null,
+      ['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 })),
+    );
+  }) as never);
+  await using it = startExchange(`http://insurer.test:${port}`, {}, 200);
+  expect(await it.fetch()).toBe(200);
+  expect(asked).toEqual(['insurer.test']);
+  expect(insurer.connections).toBe(1);
+});
+type Tell = (error: null, addresses: readonly { address: string; family: number }[]) => void;
+
+test('a request that cannot be written fails, and the next one is sent', async () => {
+  await using insurer = await startInsurer();
+  const permit = testPermit();
+  const exchange = openExchange({ origin: insurer.baseUrl, permit, stallMs: 2_000 });
+  const send = (headers: Record<string, string>) => exchange.perform({ ...request, headers }, readStatus, never);
+  await expect(send({ x: 'a\nb' })).rejects.toMatchObject({
+    fault: 'refused',
+    context: { problem: 'ERR_INVALID_CHAR' },
+  });
+  expect(insurer.seen).toEqual([]);
+  expect(await send({ x: 'a' })).toBe(200);
+  await exchange.close();
+});
+
+test('interim answers without end do not hold the line for ever', async () => {
+  await using insurer = await startRawInsurer(async ({ socket, closed }) => {
+    const timer = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'), 20);
+    await closed;
+    clearInterval(timer);
+  });
+  await using it = startExchange(insurer.baseUrl, {}, 100);
+  await expect(it.fetch()).rejects.toMatchObject({ fault: 'stalled', context: { problem: 'no final status' } });
+  expect(it.permit.ends).toEqual([{ wasAborted: true }]);
+});
+
+/** Starts a server whose machine answers no SYN: its process accepts nothing, and its backlog is full. */
+async function startDeafServer(host: string, port: number) {
+  const listens = `require('node:net').createServer().listen({ host: '${host}', port: ${port}, backlog: 1 }, () => {
+    require('node:fs').writeSync(1, 'listens');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  })`;
+  const server = spawn(process.execPath, ['-e', listens], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(server.stdout, 'data');
+  const waiting: Socket[] = [];
+  for (let isHeard = true; isHeard; ) {
+    const socket = connect(port, host).on('error', () => {});
+    waiting.push(socket);
+    isHeard = await Promise.race([
+      once(socket, 'connect').then(() => true),
+      new Promise<boolean>((resolve) => setTimeout(resolve, 200, false)),
+    ]);
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const socket of waiting) socket.destroy();
+      server.kill('SIGKILL');
+      await once(server, 'exit');
+    },
+  };
+}
 
 /** Starts a server that accepts connections and sends nothing. */
 async function startSilentServer() {

@@ -44,8 +44,8 @@ export async function openSocket(
     ...(proxy === undefined ? insurer : addressOf(proxy, 80)),
     noDelay: true,
     // of several addresses the first may not answer, such as one of IPv6 without a route (RFC 8305). Node's 250 ms are too
-    // short for a modem: each address gets a third of the time
-    autoSelectFamilyAttemptTimeout: Math.max(250, Math.floor(connectMs / 3)),
+    // short for a modem: each address gets a third of the time. Node takes 10 ms for anything less
+    autoSelectFamilyAttemptTimeout: Math.ceil(connectMs / 3),
   });
   socket.on('error', () => {}); // `until` and the connection report it
   onSocket(socket);

@@ -1,4 +1,5 @@
 import { LineError } from '../../line/line-error.ts';
+import { encodingOf } from '../answer-body.ts';
 import type { InsurerRequest, ListApi } from '../insurer-adapter.ts';
 
 /**
@@ -32,15 +33,15 @@ export const listApi = (basePath: string, commonHeaders: InsurerRequest['headers
       return sizeOf(headers['content-range']) === resume.from ? 'complete' : 'range-not-satisfiable';
     }
     if (status !== 200 && !(status === 206 && resume)) throw await answer.asError();
-    const isEncoded = !['', 'identity'].includes(headers['content-encoding']?.toLowerCase() ?? '');
+    const isEncoded = encodingOf(headers) !== 'identity';
     if (isEncoded && status === 206) throw contract('content-encoding');
 
-    const { etag } = headers;
+    const etag = keepable(headers['etag']);
     const range = status === 206 && resume ? rangeOf(headers['content-range']) : undefined;
     /** bytes at the start of the answer that we have already, because the insurer has ignored the range */
     let bytesToSkip = 0;
     if (status === 206 && resume) {
-      if (isOfAnother(etag, resume)) {
+      if (isOfAnother(headers['etag'], resume)) {
         sink.restart();
         throw contract('etag');
       }
@@ -76,6 +77,12 @@ export const listApi = (basePath: string, commonHeaders: InsurerRequest['headers
     return 'complete';
   },
 });
+
+/** Maximum length of an ETag that we keep. We send it back, and servers refuse requests whose headers have more than some KB. */
+const etagCharsMax = 1_024;
+
+const keepable = (etag: string | undefined): string | undefined =>
+  etag !== undefined && etag.length <= etagCharsMax ? etag : undefined;
 
 /** Returns whether an answer's ETag says that it belongs to another list. An answer without ETag says nothing. */
 const isOfAnother = (etag: string | undefined, resume: { readonly position: string }): boolean =>
