@@ -37,12 +37,16 @@ export interface SeenPatient {
  */
 export type Standing = 'listed' | 'provisional' | 'inquiry';
 
-/** A complete answer of the insurer that cannot be stored, and came twice. It is not asked for again on that day. */
+/** The last complete answer of the insurer that cannot be stored. */
 export interface UnusableAnswer {
   /** UTC date, YYYY-MM-DD */
   readonly on: string;
   /** in fixed words and JSON paths: `careRecords[2].id: missing` */
   readonly problem: string;
+  /** of the decoded answer, in hex: if it comes again on that day, the line has not damaged it */
+  readonly sha256: string;
+  /** it came twice on that day, so nobody asks again on that day */
+  readonly isRepeated: boolean;
 }
 
 /** A stored patient, or an inquiry. */

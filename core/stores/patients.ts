@@ -195,7 +195,10 @@ export interface PatientsStore {
   setCareState(patientRef: string, careState: CareState): Promise<void>;
   /** Sets careState `failed`, unless the list entry or the care records have changed since the fetch read the patient. */
   markCareFailed(patientRef: string, seen: SeenPatient): Promise<void>;
-  /** Keeps that an answer could not be stored, unless the list entry or the care records have changed since. */
+  /**
+   * Keeps an answer that could not be stored, unless the list entry or the care records have changed since. Idempotent. An
+   * answer that came twice on a day is not replaced by one that came once on that day.
+   */
   markUnusable(patientRef: string, seen: SeenPatient, answer: UnusableAnswer): Promise<void>;
   /** Reads the last sync on demand, without the patient's data; undefined if unknown or being removed. */
   readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync; readonly standing: Standing } | undefined>;
@@ -726,10 +729,17 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async markUnusable(patientRef, seen, unusableAnswer) {
+      const { on, isRepeated } = unusableAnswer;
       await update(patientRef, {
         UpdateExpression: 'SET unusableAnswer = :answer',
-        ConditionExpression: isUnchangedSince(seen),
-        ExpressionAttributeValues: { ':answer': unusableAnswer, ...seenValues(seen) },
+        ConditionExpression: `${isUnchangedSince(seen)}
+          ${isRepeated ? '' : 'AND NOT (unusableAnswer.#on = :on AND unusableAnswer.isRepeated = :yes)'}`,
+        ExpressionAttributeNames: { ...namesOf('removing'), ...(!isRepeated && { '#on': 'on' }) },
+        ExpressionAttributeValues: {
+          ':answer': unusableAnswer,
+          ...seenValues(seen),
+          ...(!isRepeated && { ':on': on, ':yes': true }),
+        },
       });
     },
 
