@@ -210,18 +210,20 @@ test('a patient that is being removed is visible only to the removal', async () 
   expect((await countShard(shard)).removing).toEqual([]);
 });
 
+const inList = (listId: string) => ({ listId, isRemoved: false });
+
 test('a successor is kept from the list that lacks the patient to the tombstone, and a late attempt cannot name one', async () => {
   const [shard, successor] = [newShard(), newPatientRef()];
   const patientRef = newPatientRef(shard);
   const identity = 'ab'.repeat(16);
   await patients.storeNew([{ ...listed(patientRef), identity }], 'list-1');
-  await expect(patients.setSuccessor(patientRef, successor, 'list-2')).rejects.toThrow(PatientChanged); // not gone
+  await expect(patients.setSuccessor(patientRef, successor, inList('list-2'))).rejects.toThrow(PatientChanged); // not gone
   await patients.setGoneIn({ patientRef, revision: 1 }, 'list-2');
   await patients.setGoneIn({ patientRef, revision: 2 }, undefined); // listed again
-  await expect(patients.setSuccessor(patientRef, successor, 'list-2')).rejects.toThrow(PatientChanged);
+  await expect(patients.setSuccessor(patientRef, successor, inList('list-2'))).rejects.toThrow(PatientChanged);
   await patients.setGoneIn({ patientRef, revision: 3 }, 'list-3');
-  await patients.setSuccessor(patientRef, successor, 'list-3');
-  await expect(patients.setSuccessor(patientRef, newPatientRef(), 'list-3')).rejects.toThrow(PatientChanged);
+  await patients.setSuccessor(patientRef, successor, inList('list-3'));
+  await expect(patients.setSuccessor(patientRef, newPatientRef(), inList('list-3'))).rejects.toThrow(PatientChanged);
   expect(await patients.markRemoving(patientRef, 4)).toMatchObject({ successor });
   await patients.deleteRemoving(patientRef, 4);
   const { removed } = await patients.readShard(shard);
@@ -447,6 +449,41 @@ test('an inquiry ends in a tombstone, over which the next one begins', async () 
   expect(await patients.activateCareVersion(patientRef, '7', next.revision)).toBe(false);
   expect(await patients.activateCareVersion(patientRef, '8', next.revision)).toBe(true);
   expect(await patients.get(patientRef)).toMatchObject({ standing: 'provisional' });
+});
+
+test('an inquiry about a removed patient keeps what a list finds them by, for as long as their tombstone would have', async () => {
+  const shard = newShard();
+  const [patientRef, identity, successor] = [newPatientRef(shard), 'cd'.repeat(16), newPatientRef()];
+  await patients.storeNew([{ ...listed(patientRef), identity }], 'list-1');
+  await patients.markRemoving(patientRef, 1);
+  await patients.deleteRemoving(patientRef, 1);
+  const removed = async () => (await patients.readShard(shard)).removed;
+  const [tombstone] = await removed();
+  expect(tombstone).toMatchObject({ identity, imported: { listId: 'list-1' } });
+  for (const _ of [1, 2]) {
+    const { revision } = await newInquiry(patientRef);
+    const { unlisted, ...others } = await patients.readShard(shard);
+    expect(others).toEqual({ stored: [], removed: [] });
+    expect(unlisted[0]).not.toHaveProperty('identity'); // an inquiry is nobody's double
+    await patients.markRemoving(patientRef, revision);
+    await patients.deleteRemoving(patientRef, revision);
+    expect(await removed()).toMatchObject([{ identity, imported: { listId: 'list-1' }, isTombstone: true }]);
+  }
+  await patients.setSuccessor(patientRef, successor, { listId: 'list-2', isRemoved: true });
+  await newInquiry(patientRef);
+  const expire = new UpdateCommand({
+    TableName: patientsTable,
+    Key: { shard, patientRef },
+    UpdateExpression: 'SET marksExpireAt = :past',
+    ConditionExpression: 'marksExpireAt > :past',
+    ExpressionAttributeValues: { ':past': Math.floor(Date.now() / 1000) },
+  });
+  await dynamo.send(expire);
+  const { revision = 0 } = (await patients.get(patientRef)) ?? {};
+  await patients.markRemoving(patientRef, revision);
+  await patients.deleteRemoving(patientRef, revision);
+  expect((await removed())[0]).not.toHaveProperty('identity');
+  expect((await removed())[0]).not.toHaveProperty('successor');
 });
 
 test('a provisional patient whom a 410 has reported stays so: the sync removes them, not the run', async () => {
