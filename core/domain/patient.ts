@@ -17,10 +17,12 @@ export interface LastSync {
   readonly finishedAt?: string;
   /** why it failed, in fixed words */
   readonly error?: string;
+  /** what in the stored answer breaks the contract, in fixed words and JSON paths; absent if nothing does */
+  readonly flags?: string;
 }
 
 /** The result of a sync after which the patient is still stored. */
-export type SyncEnd = Pick<LastSync, 'error'> & { readonly state: 'completed' | 'failed' };
+export type SyncEnd = Pick<LastSync, 'error' | 'flags'> & { readonly state: 'completed' | 'failed' };
 
 /** Returns whether a sync was requested and has not ended. A further request joins it. */
 export const isInProgress = ({ state }: LastSync): boolean => state === 'requested' || state === 'running';

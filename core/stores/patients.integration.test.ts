@@ -464,7 +464,7 @@ test('an inquiry about a removed patient keeps what a list finds them by, for as
     const { revision } = await newInquiry(patientRef);
     const { unlisted, ...others } = await patients.readShard(shard);
     expect(others).toEqual({ stored: [], removed: [] });
-    expect(unlisted[0]).not.toHaveProperty('identity'); // an inquiry is nobody's double
+    expect(unlisted[0]).not.toHaveProperty('identity'); // an inquiry matches nobody
     await patients.markRemoving(patientRef, revision);
     await patients.deleteRemoving(patientRef, revision);
     expect(await removed()).toMatchObject([{ identity, imported: { listId: 'list-1' }, isTombstone: true }]);

@@ -872,10 +872,10 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return before !== undefined;
     },
 
-    async endSync(patientRef, syncId, { state, finishedAt, error }) {
+    async endSync(patientRef, syncId, { state, finishedAt, error, flags }) {
       const before = await update(patientRef, {
         UpdateExpression: `SET lastSync.#state = :state, lastSync.finishedAt = :finishedAt
-          ${error === undefined ? '' : ', lastSync.#error = :error'}`,
+          ${error === undefined ? '' : ', lastSync.#error = :error'} ${flags === undefined ? '' : ', lastSync.flags = :flags'}`,
         ConditionExpression: `${isSyncable} AND lastSync.syncId = :syncId AND ${isStillInProgress}`,
         ExpressionAttributeNames: {
           ...namesOf('removing'),
@@ -888,6 +888,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
           ':state': state,
           ':finishedAt': finishedAt,
           ...(error !== undefined && { ':error': error }),
+          ...(flags !== undefined && { ':flags': flags }),
         },
       });
       return before?.lastSync;

@@ -329,6 +329,16 @@ test('an empty list removes nobody until an operator decides', async () => {
   expect(await world.patients.get(world.refOf(kvnrAt(1)))).toBeDefined();
 });
 
+test('however many entries are flagged, each quarantined one is an issue', async () => {
+  const world = newWorld();
+  const flagged = range(2_000, 3_001).map((index) => `{"kvnr":"${kvnrAt(index)}"}`);
+  const split = await world.split(await world.receive(listOf(...flagged, 'null')));
+  expect(split).toMatchObject({ flagged: 1_002, quarantined: 1 });
+  const { entries: issues } = await world.syncRuns.listIssues(insurerId, world.runId, 2_000);
+  expect(issues[0]).toMatchObject({ kind: 'quarantined', position: 1_002 });
+  expect(issues.filter(({ kind }) => kind === 'flagged')).toHaveLength(1_000);
+});
+
 test('a list with several parts per shard and large entries is stored completely', async () => {
   const world = newWorld();
   const entries = range(0, 12).map((index) => entry(index, `,"note":"${'é'.repeat(150_000)}"`));
