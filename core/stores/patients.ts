@@ -102,6 +102,19 @@ export interface RemovedItem extends SeenItem, PersonMarks {
   readonly goneIn?: string;
 }
 
+/** A removal that has begun, and why. */
+export interface RemovalMark {
+  readonly revision: number;
+  /** the list that stored or changed the patient last, or the fetch of a provisional patient, or the sync of an inquiry */
+  readonly storedBy: string;
+  /** the sync for which the insurer has answered 404 or 410, or the list that lacks the patient */
+  readonly cause?: { readonly kind: 'sync' | 'list'; readonly id: string };
+  /** the sync for which the insurer has answered 404 */
+  readonly unknownIn?: string;
+  /** of a patient whose KVNR has changed */
+  readonly successor?: string;
+}
+
 /** What a count of all patients reads of one. */
 export interface CountedPatient extends Pick<ShardItem, 'patientRef' | 'revision' | 'careState'> {
   readonly isBeingRemoved: boolean;
@@ -229,8 +242,9 @@ export interface PatientsStore {
     end: SyncEnd & { readonly finishedAt: string },
   ): Promise<LastSync | undefined>;
   /**
-   * Makes a staged version the current one, in one conditional write. An inquiry becomes a provisional patient. Returns true if it is current now, even if it was
-   * before. Returns false if the patient is gone, is being removed, was stored again since `incarnation`, or has a newer
+   * Makes a staged version the current one, in one conditional write. An inquiry becomes a provisional patient. A provisional
+   * patient is no longer gone and has a new revision, so an earlier decision removes nobody. Returns true if it is current
+   * now, even if it was before. Returns false if the patient is gone, is being removed, was stored again since `incarnation`, or has a newer
    * version, and if the version was discarded.
    * @param incarnation StoredPatient.incarnation, as read before the version was staged
    */
@@ -263,14 +277,14 @@ export interface PatientsStore {
   /**
    * Marks a patient, or an inquiry, as being removed. Undefined if there is neither, or it has another revision.
    * @param revision absent in activities that 0.2.0 has scheduled: then the stored one counts
-   * @returns `storedBy`: the list that stored or changed the patient last, or the fetch of a provisional patient, or the
-   *   sync of an inquiry. `successor`: of a patient whose KVNR has changed
+   * @param unknownIn the sync for which the insurer has answered 404. It is kept for the attempt that ends the removal
    */
   markRemoving(
     patientRef: string,
     revision: number | undefined,
     writeGuard?: WriteGuard,
-  ): Promise<{ readonly storedBy: string; readonly revision: number; readonly successor?: string } | undefined>;
+    unknownIn?: string,
+  ): Promise<RemovalMark | undefined>;
   /**
    * Ensures that no version up to this one becomes current, even after the patient has been stored again. The removal
    * may delete them then. Returns false if the patient is not being removed, or has another revision.
@@ -895,15 +909,25 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async activateCareVersion(patientRef, careVersion, incarnation) {
+      // a fetch from before a 410 must not undo it
+      const mayBecomeCurrent = `${isSyncable} AND ${isSeen('incarnation', incarnation)} AND attribute_not_exists(notInsured)
+        AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
+        AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
+        AND NOT contains(discardedVersions, :version)`;
+      const values = { ':version': careVersion, ':current': 'current', ':incarnation': incarnation };
+      const renewed = await update(patientRef, {
+        UpdateExpression: `SET careVersion = :version, careState = :current, revision = revision + :one
+          REMOVE unusableAnswer, expiresAt, goneIn`,
+        ConditionExpression: `${mayBecomeCurrent} AND attribute_exists(unlisted)
+          AND (attribute_not_exists(careVersion) OR careVersion < :version)`,
+        ExpressionAttributeValues: { ...values, ':one': 1 },
+      });
+      if (renewed !== undefined) return true;
       const before = await update(patientRef, {
         UpdateExpression: 'SET careVersion = :version, careState = :current REMOVE unusableAnswer, expiresAt',
-        // a fetch from before a 410 must not undo it
-        ConditionExpression: `${isSyncable} AND ${isSeen('incarnation', incarnation)} AND attribute_not_exists(notInsured)
-          AND (attribute_not_exists(careVersion) OR careVersion <= :version)
-          AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
-          AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
-          AND NOT contains(discardedVersions, :version)`,
-        ExpressionAttributeValues: { ':version': careVersion, ':current': 'current', ':incarnation': incarnation },
+        ConditionExpression: `${mayBecomeCurrent} AND (careVersion = :version OR (attribute_not_exists(unlisted)
+          AND (attribute_not_exists(careVersion) OR careVersion < :version)))`,
+        ExpressionAttributeValues: values,
       });
       return before !== undefined;
     },
@@ -994,21 +1018,37 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       }
     },
 
-    async markRemoving(patientRef, seenRevision, writeGuard) {
+    async markRemoving(patientRef, seenRevision, writeGuard, unknownInNow) {
       const revision = seenRevision ?? (await readItem(patientRef))?.revision ?? 0;
       const before = await update(
         patientRef,
         {
-          UpdateExpression: 'SET #removing = :yes REMOVE expiresAt', // an inquiry ends as a patient does
+          // an inquiry ends as a patient does
+          UpdateExpression: `SET #removing = :yes ${unknownInNow === undefined ? '' : ', unknownIn = :unknownIn'}
+            REMOVE expiresAt`,
           ConditionExpression: `attribute_exists(kvnr) AND ${isSeen('revision', revision)}`,
-          ExpressionAttributeValues: { ':yes': true, ':revision': revision },
+          ExpressionAttributeValues: {
+            ':yes': true,
+            ':revision': revision,
+            ...(unknownInNow !== undefined && { ':unknownIn': unknownInNow }),
+          },
         },
         writeGuard,
       );
       if (before === undefined) return undefined;
-      const { listed, careVersion, lastSync, successor } = before;
-      const storedBy = listed?.listId ?? careVersion ?? lastSync?.syncId ?? '';
-      return { storedBy, revision, ...(successor !== undefined && { successor }) };
+      const { listed, careVersion, lastSync, goneIn, notInsured } = before;
+      const unknownIn = unknownInNow ?? before.unknownIn;
+      const { successor } = marksOf(before);
+      const sync = unknownIn ?? notInsured;
+      const cause =
+        sync === undefined ? goneIn && ({ kind: 'list', id: goneIn } as const) : ({ kind: 'sync', id: sync } as const);
+      return {
+        revision,
+        storedBy: listed?.listId ?? careVersion ?? lastSync?.syncId ?? '',
+        ...(cause && { cause }),
+        ...(unknownIn !== undefined && { unknownIn }),
+        ...(successor !== undefined && { successor }),
+      };
     },
 
     async closeVersions(patientRef, revision, upTo, writeGuard) {

@@ -504,7 +504,10 @@ export class MemoryWorld implements World {
           !world.#discarded.has(fetchOrder) &&
           (item.careVersion ?? '') <= fetchOrder;
         const current = { state: 'stored', careVersion: fetchOrder, careState: 'current' } as const;
-        if (world.#update(patientRef, mayBecomeCurrent, current)) return yield* finish('stored');
+        const { content, revision = 0, careVersion: version } = items.get(patientRef) ?? {};
+        const isRenewed = content === undefined && version !== fetchOrder;
+        const renewed = isRenewed && { goneIn: undefined, revision: revision + 1 };
+        if (world.#update(patientRef, mayBecomeCurrent, { ...current, ...renewed })) return yield* finish('stored');
         yield;
         return yield* finish(world.#isStored(patientRef) ? 'superseded' : 'gone');
       },
