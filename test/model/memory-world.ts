@@ -453,14 +453,14 @@ export class MemoryWorld implements World {
           if (reportedBy === undefined) throw new FinalFailure(isSyncable(now) ? 'PatientChanged' : 'PatientGone');
           if (syncId.startsWith('sync-') && reportedBy !== syncId && item.content !== undefined)
             throw new FinalFailure('PatientReported');
-          throw new FinalFailure('PatientNotInsured', seen);
+          throw new FinalFailure(item.content === undefined ? 'PersonNotInsured' : 'PatientNotInsured', seen);
         };
         const seen = { revision, ...(careVersion !== undefined && { careVersion }) };
         yield;
         if (careState === 'reported-not-insured') failAsNotInsured();
         const { answer, number } = insurer.answerAbout(world.personOf(patientRef));
         if (answer === 'fails') throw new FinalFailure('RequestsExhausted');
-        const isUnlisted = syncId.startsWith('sync-') && item.content === undefined;
+        const isUnlisted = item.content === undefined;
         if (answer === 'unknown') throw new FinalFailure(isUnlisted ? 'PersonUnknown' : 'PatientUnknown', seen);
         const fetchOrder = fetchOrderOf(number);
         yield;

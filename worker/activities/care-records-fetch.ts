@@ -83,7 +83,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       // the daily sync decides about a listed patient that it has reported
       if (priority === 'person' && reportedBy !== syncId && standing === 'listed')
         throw finalFailure('PatientReported', attempt.details);
-      throw finalFailure('PatientNotInsured', attempt.details, seen);
+      throw finalFailure(standing === 'listed' ? 'PatientNotInsured' : 'PersonNotInsured', attempt.details, seen);
     };
     try {
       const patient = await patients.get(patientRef);
@@ -111,8 +111,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
           const fetched = await ask(cached, patient.kvnr, priority, attempt.signal);
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
-            const isUnlisted = priority === 'person' && standing !== 'listed';
-            throw finalFailure(isUnlisted ? 'PersonUnknown' : 'PatientUnknown', attempt.details, seen);
+            throw finalFailure(standing === 'listed' ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);
           }
           if (fetched.kind === 'not-insured') return await failAsNotInsured(seen, standing);
           const payload = await retryWhileUnavailable(

@@ -59,7 +59,8 @@ async function startWorld(
         const isThere = patientRef !== 'gone' && !notInsured.has(patientRef);
         await table.answers();
         const unusableAnswer = unusable.get(patientRef);
-        const patient = { patientRef, kvnr: anna, revision: 1, ...(unusableAnswer && { unusableAnswer }) };
+        const standing = patientRef === 'provisional' ? 'provisional' : 'listed';
+        const patient = { patientRef, kvnr: anna, revision: 1, standing, ...(unusableAnswer && { unusableAnswer }) };
         return isThere ? (patient as StoredPatient) : undefined;
       },
       markNotInsured: async (patientRef, syncId) => {
@@ -167,6 +168,19 @@ test.each([
   const failure = await failureOf(result);
   expect(failure).toMatchObject({ type, nonRetryable: true, details: [{ lineUse: { requests: 1, faults: {} } }] });
   expect(world.insurer.seen).toHaveLength(1);
+});
+
+test.each([
+  [410, 'PersonNotInsured'],
+  [404, 'PersonUnknown'],
+])('%i about somebody who is not listed is final for a run, too: %s', async (status, type) => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(status)));
+  for (const priority of ['bulk', 'person'] as const) {
+    const input = { ...fetchCare, patientRef: 'provisional', priority };
+    const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(input)).result);
+    expect(failure).toMatchObject({ nonRetryable: true, details: [{ lineUse: { faults: {} } }] });
+    if (priority === 'bulk') expect(failure).toMatchObject({ type, details: [{ seen: { revision: 1 } }] });
+  }
 });
 
 test('after an attempt that died with a 410, the next one sends no request', async () => {
