@@ -59,9 +59,9 @@ export async function* carryOut(
   const { insurerId, shardRanges } = runner;
   switch (command.do) {
     case 'fetchList': {
-      const { listId, isWhole } = command;
+      const { listId, isUnconditional } = command;
       const { applied } = yield* runner.run('readListState', { insurerId });
-      const known = applied && !isWhole && { knownEtag: applied.etag };
+      const known = applied && !isUnconditional && { knownEtag: applied.etag };
       const fetched = yield* unlessFailed(
         'ListUnusable',
         runner.run('fetchPatientList', { insurerId, listId, ...known }),

@@ -193,9 +193,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 async function carryOut(command: Command, { insurerId, runId, careMaxRequests }: DailySyncInput): Promise<NewEvent> {
   switch (command.do) {
     case 'fetchList': {
-      const { listId, isWhole } = command;
+      const { listId, isUnconditional } = command;
       const { applied } = await shortActivities.readListState({ insurerId });
-      const known = applied && !isWhole && { knownEtag: applied.etag };
+      const known = applied && !isUnconditional && { knownEtag: applied.etag };
       const fetched = await lineActivities.fetchPatientList({ insurerId, listId, ...known }).catch(asUnusableList);
       const { lineUse } = fetched;
       switch (fetched.kind) {
