@@ -69,6 +69,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
     const failAsNotInsured = async (seen: SeenPatient, standing: Standing): Promise<never> => {
       const { revision } = seen;
+      const isListed = standing === 'listed';
       if (cached.notInsured?.revision !== revision) cached.notInsured = { revision, isStored: false };
       const { notInsured } = cached;
       const reportedBy = await retryWhileUnavailable(
@@ -81,9 +82,9 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         throw finalFailure(isThere ? 'PatientChanged' : 'PatientGone', attempt.details);
       }
       // the daily sync decides about a listed patient that it has reported
-      if (priority === 'person' && reportedBy !== syncId && standing === 'listed')
+      if (priority === 'person' && reportedBy !== syncId && isListed)
         throw finalFailure('PatientReported', attempt.details);
-      throw finalFailure(standing === 'listed' ? 'PatientNotInsured' : 'PersonNotInsured', attempt.details, seen);
+      throw finalFailure(isListed ? 'PatientNotInsured' : 'PersonNotInsured', attempt.details, seen);
     };
     try {
       const patient = await patients.get(patientRef);
@@ -94,6 +95,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       const { revision, careVersion } = patient;
       const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
       const { standing, unusableAnswer } = patient;
+      const isListed = standing === 'listed';
       if (patient.careState === 'reported-not-insured') await failAsNotInsured(seen, standing);
       if (unusableAnswer && unusableToday(cached) === undefined)
         cached.unusable = { answer: unusableAnswer, isStored: true };
@@ -111,7 +113,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
           const fetched = await ask(cached, patient.kvnr, priority, attempt.signal);
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
-            throw finalFailure(standing === 'listed' ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);
+            throw finalFailure(isListed ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);
           }
           if (fetched.kind === 'not-insured') return await failAsNotInsured(seen, standing);
           const payload = await retryWhileUnavailable(
