@@ -93,7 +93,8 @@ const contenders: readonly Contender[] = [
         insurerId: 'bench',
         insurer,
         patients: {
-          get: async (patientRef) => ({ patientRef, kvnr: patientRef, revision: 1 }) as StoredPatient,
+          get: async (patientRef) =>
+            ({ patientRef, kvnr: patientRef, revision: 1, standing: 'listed' }) as StoredPatient,
           markNotInsured: async (_patientRef, syncId) => syncId,
           markUnusable: async () => {},
           readNotInsured: async () => undefined,

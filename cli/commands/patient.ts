@@ -34,13 +34,14 @@ export function addPatientCommands(program: Command): void {
       sayTimed(`${requested.state}: it will be done even if you end this command`);
       if (requested.line?.state === 'paused')
         for (const each of [...pauseLines(requested.line), '  the sync waits until then']) say(each);
-      const { state, error, provisional } = await watchSync(api, requested, () => sayTimed('running'));
+      const { state, error, flags, provisional } = await watchSync(api, requested, () => sayTimed('running'));
       if (state === 'not-insured')
         throw new CommandError('notFound', 'not or no longer insured (410): nothing is stored but the access log');
       if (state === 'unknown')
         throw new CommandError('notFound', 'unknown to the insurer (404): nothing is stored but the access log');
       if (state === 'failed') throw new CommandError('failed', `the sync has failed: ${error}`);
       sayTimed('completed: the stored care records are fresh');
+      if (flags !== undefined) say(`unusual data, stored as the insurer sent them: ${flags}`);
       if (provisional) say('provisional: the person is not on the list yet; master data come with the next list');
     });
 }

@@ -396,6 +396,7 @@ export const de = {
     by: (who: string, when: string) => `Angefordert von ${who}, ${when}`,
     finished: (when: string) => `Beendet: ${when}`,
     why: (error: string) => `Grund: ${error}`,
+    flags: (flags: string) => `Ungewöhnliche Angaben, gespeichert wie gesendet: ${flags}`,
     notInsured:
       'Dieser Patient ist nicht mehr bei der Krankenkasse versichert. Stammdaten und alle Versorgungen werden entfernt.',
     unknown: 'Die Krankenkasse kennt diese Nummer nicht. Gespeichert bleibt nur das Zugriffsprotokoll.',

@@ -380,6 +380,7 @@ export const en: Messages = {
     by: (who, when) => `Requested by ${who}, ${when}`,
     finished: (when) => `Finished: ${when}`,
     why: (error) => `Reason: ${error}`,
+    flags: (flags) => `Unusual data, stored as the insurer sent them: ${flags}`,
     notInsured:
       'This patient is no longer insured with this insurer. The master data and all care records will be removed.',
     unknown: 'The insurer does not know this number. Only the access log is kept.',

@@ -30,7 +30,7 @@ function workerReasonCodes(): Set<string> {
 }
 
 /** These codes are outcomes, not reasons. */
-const outcomeCodes = ['PatientNotInsured', 'PatientGone', 'PersonUnknown'];
+const outcomeCodes = ['PatientNotInsured', 'PatientGone', 'PersonNotInsured', 'PersonUnknown'];
 /** This code comes from Temporal. */
 const temporalCodes = ['TimeoutFailure'];
 

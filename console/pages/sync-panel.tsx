@@ -65,6 +65,9 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
         {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
         {state === 'unknown' && <Notice kind="warning">{t.sync.unknown}</Notice>}
         {state === 'completed' && sync?.provisional && <Notice kind="info">{t.patient.provisionalHint}</Notice>}
+        {state === 'completed' && sync?.flags !== undefined && (
+          <Notice kind="info">{t.sync.flags(describeReason(sync.flags, t))}</Notice>
+        )}
         {state === 'failed' && sync?.error !== undefined && (
           <Notice kind="error">{t.sync.why(describeReason(sync.error, t))}</Notice>
         )}

@@ -17,8 +17,8 @@ export interface LineActivities {
   /**
    * Fetches a patient's care records and stores the answer in the bucket.
    * @throws ApplicationFailure non-retryable, with one detail: FetchCareRecordsFailure. `PatientNotInsured` (410),
-   *   `PatientUnknown` (404), `PersonUnknown` (404 about somebody who is not listed, if a person asks), `PatientGone`,
-   *   `AnswerTooLarge`, `RequestsExhausted` after `maxRequests` requests.
+   *   `PatientUnknown` (404), `PersonNotInsured` and `PersonUnknown` (410 and 404 about somebody who is not listed),
+   *   `PatientGone`, `AnswerTooLarge`, `RequestsExhausted` after `maxRequests` requests.
    *   `AnswerUnusable`: the insurer has sent the same complete answer twice, and it cannot be stored; also without a request,
    *   if that was on the same day.
    *   `PatientReported`: a person asks, and the daily sync has received a 410 before. `PatientChanged`: a list or another

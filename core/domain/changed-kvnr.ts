@@ -12,6 +12,8 @@ export interface FormerPatient {
   readonly imported?: Imported;
   /** the patient who is the same person under another KVNR, if that is known */
   readonly successor?: string;
+  /** the successor was found after this list, by this attempt or an earlier one */
+  readonly isFoundNow?: boolean;
 }
 
 /** A patient who is on the list that was applied last. */
@@ -26,7 +28,7 @@ export interface ChangedKvnr {
   readonly patientRef: string;
   /** nobody else has this name, birth date and address, so these two are the same person */
   readonly isCertain: boolean;
-  /** was found by an earlier list, and the removal still waits */
+  /** was found before, and is already linked: the removal still waits, or an earlier attempt has found the pair */
   readonly isKnown: boolean;
 }
 
@@ -50,10 +52,10 @@ export function* changedKvnrs(
   const open: FormerPatient[] = [];
   const successors = new Set<string>();
   for (const patient of former) {
-    const { patientRef: previousPatientRef, successor: patientRef, isRemoved } = patient;
+    const { patientRef: previousPatientRef, successor: patientRef, isRemoved, isFoundNow } = patient;
     if (patientRef === undefined) open.push(patient);
     else successors.add(patientRef);
-    if (patientRef !== undefined && !isRemoved)
+    if (patientRef !== undefined && (!isRemoved || isFoundNow))
       yield { previousPatientRef, patientRef, isCertain: true, isKnown: true };
   }
   for (const { patientRef, imported } of present) {

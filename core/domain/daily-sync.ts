@@ -146,8 +146,8 @@ export type Task =
 
 /** What the workflow carries out. The comment names the event that ends it. */
 export type Command =
-  /** listFetched, listUnchanged or listUnusable. `isWhole`: also if the list has not changed */
-  | { readonly do: 'fetchList'; readonly listId: string; readonly isWhole?: boolean }
+  /** listFetched, listUnchanged or listUnusable. `isUnconditional`: also if the list has not changed */
+  | { readonly do: 'fetchList'; readonly listId: string; readonly isUnconditional?: boolean }
   /** split or listUnusable */
   | { readonly do: 'splitList'; readonly list: PatientListReference }
   /** begun */
@@ -555,7 +555,7 @@ class Draft {
     const listId = `${state.run.runId}-${state.listCount}`;
     state.step = { name: 'listing', listId, unusableLists };
     this.#enter('list');
-    this.#do({ do: 'fetchList', listId, ...(whole && { isWhole: true }) });
+    this.#do({ do: 'fetchList', listId, ...(whole && { isUnconditional: true }) });
   }
 
   #applyList({ list: { listId, fetchOrder }, split: { shardParts } }: Extract<Step, { name: 'applying' }>): void {

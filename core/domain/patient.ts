@@ -17,10 +17,12 @@ export interface LastSync {
   readonly finishedAt?: string;
   /** why it failed, in fixed words */
   readonly error?: string;
+  /** what in the stored answer breaks the contract, in fixed words and JSON paths; absent if nothing does */
+  readonly flags?: string;
 }
 
 /** The result of a sync after which the patient is still stored. */
-export type SyncEnd = Pick<LastSync, 'error'> & { readonly state: 'completed' | 'failed' };
+export type SyncEnd = Pick<LastSync, 'error' | 'flags'> & { readonly state: 'completed' | 'failed' };
 
 /** Returns whether a sync was requested and has not ended. A further request joins it. */
 export const isInProgress = ({ state }: LastSync): boolean => state === 'requested' || state === 'running';
@@ -37,12 +39,16 @@ export interface SeenPatient {
  */
 export type Standing = 'listed' | 'provisional' | 'inquiry';
 
-/** A complete answer of the insurer that cannot be stored, and came twice. It is not asked for again on that day. */
+/** The last complete answer of the insurer that cannot be stored. */
 export interface UnusableAnswer {
   /** UTC date, YYYY-MM-DD */
   readonly on: string;
   /** in fixed words and JSON paths: `careRecords[2].id: missing` */
   readonly problem: string;
+  /** of the decoded answer, in hex: if it comes again on that day, the line has not damaged it */
+  readonly sha256: string;
+  /** it came twice on that day, so nobody asks again on that day */
+  readonly isRepeated: boolean;
 }
 
 /** A stored patient, or an inquiry. */

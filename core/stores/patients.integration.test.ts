@@ -210,18 +210,20 @@ test('a patient that is being removed is visible only to the removal', async () 
   expect((await countShard(shard)).removing).toEqual([]);
 });
 
+const inList = (listId: string) => ({ listId, isRemoved: false });
+
 test('a successor is kept from the list that lacks the patient to the tombstone, and a late attempt cannot name one', async () => {
   const [shard, successor] = [newShard(), newPatientRef()];
   const patientRef = newPatientRef(shard);
   const identity = 'ab'.repeat(16);
   await patients.storeNew([{ ...listed(patientRef), identity }], 'list-1');
-  await expect(patients.setSuccessor(patientRef, successor, 'list-2')).rejects.toThrow(PatientChanged); // not gone
+  await expect(patients.setSuccessor(patientRef, successor, inList('list-2'))).rejects.toThrow(PatientChanged); // not gone
   await patients.setGoneIn({ patientRef, revision: 1 }, 'list-2');
   await patients.setGoneIn({ patientRef, revision: 2 }, undefined); // listed again
-  await expect(patients.setSuccessor(patientRef, successor, 'list-2')).rejects.toThrow(PatientChanged);
+  await expect(patients.setSuccessor(patientRef, successor, inList('list-2'))).rejects.toThrow(PatientChanged);
   await patients.setGoneIn({ patientRef, revision: 3 }, 'list-3');
-  await patients.setSuccessor(patientRef, successor, 'list-3');
-  await expect(patients.setSuccessor(patientRef, newPatientRef(), 'list-3')).rejects.toThrow(PatientChanged);
+  await patients.setSuccessor(patientRef, successor, inList('list-3'));
+  await expect(patients.setSuccessor(patientRef, newPatientRef(), inList('list-3'))).rejects.toThrow(PatientChanged);
   expect(await patients.markRemoving(patientRef, 4)).toMatchObject({ successor });
   await patients.deleteRemoving(patientRef, 4);
   const { removed } = await patients.readShard(shard);
@@ -384,8 +386,10 @@ async function newInquiry(patientRef = newPatientRef(newShard())) {
 }
 const provisionalPatient = async () => {
   const inquiry = await newInquiry();
-  expect(await patients.activateCareVersion(inquiry.patientRef, '5', inquiry.revision)).toBe(true);
-  return inquiry;
+  const { patientRef, revision: incarnation } = inquiry;
+  expect(await patients.activateCareVersion(patientRef, '5', incarnation)).toBe(true);
+  const revision = (await patients.get(patientRef))?.revision ?? 0;
+  return { patientRef, incarnation, revision, seenInquiry: inquiry.seen };
 };
 
 test('an inquiry is no patient: nothing counts, lists or removes it, and a sync can be about it', async () => {
@@ -408,14 +412,16 @@ test('an inquiry is no patient: nothing counts, lists or removes it, and a sync 
 });
 
 test('care records make a provisional patient of an inquiry, and a list that names the person keeps them', async () => {
-  const { patientRef, seen } = await provisionalPatient();
+  const { patientRef, seenInquiry } = await provisionalPatient();
   expect(await patients.readShard(shardOf(patientRef))).toMatchObject({
     stored: [],
     unlisted: [{ patientRef, standing: 'provisional', careVersion: '5' }],
   });
   expect(await patients.get(patientRef)).toMatchObject({ standing: 'provisional', careState: 'current' });
   expect((await patients.get(patientRef))?.body).toBeUndefined();
-  await patients.storeNew([listed(patientRef)], 'list-1', seen); // read before the records came
+  const tooEarly = patients.storeNew([listed(patientRef)], 'list-1', seenInquiry); // read before the records came
+  await expect(tooEarly).rejects.toThrow(PatientChanged);
+  const seen = await seenOf(patientRef);
   for (const _ of [1, 2]) await patients.storeNew([listed(patientRef)], 'list-1', seen);
   const named = { standing: 'listed', body: '{}', careState: 'current', careVersion: '5', lastSync: { syncId: 'a' } };
   expect(await patients.get(patientRef)).toMatchObject(named);
@@ -435,7 +441,11 @@ test('an inquiry ends in a tombstone, over which the next one begins', async () 
   const { patientRef, seen, revision } = await newInquiry();
   expect(await patients.markNotInsured(patientRef, 'a', { revision })).toBe('a');
   for (const _ of [1, 2])
-    expect(await patients.markRemoving(patientRef, revision)).toEqual({ storedBy: 'a', revision });
+    expect(await patients.markRemoving(patientRef, revision)).toEqual({
+      storedBy: 'a',
+      revision,
+      cause: { kind: 'sync', id: 'a' },
+    });
   expect(await patients.inquire(patientRef, kvnr)).toBe(false);
   expect(await patients.closeVersions(patientRef, revision, '7')).toBe(true);
   await patients.deleteRemoving(patientRef, revision);
@@ -449,10 +459,68 @@ test('an inquiry ends in a tombstone, over which the next one begins', async () 
   expect(await patients.get(patientRef)).toMatchObject({ standing: 'provisional' });
 });
 
+test('an inquiry about a removed patient keeps what a list finds them by, for as long as their tombstone would have', async () => {
+  const shard = newShard();
+  const [patientRef, identity, successor] = [newPatientRef(shard), 'cd'.repeat(16), newPatientRef()];
+  await patients.storeNew([{ ...listed(patientRef), identity }], 'list-1');
+  await patients.markRemoving(patientRef, 1);
+  await patients.deleteRemoving(patientRef, 1);
+  const removed = async () => (await patients.readShard(shard)).removed;
+  const [tombstone] = await removed();
+  expect(tombstone).toMatchObject({ identity, imported: { listId: 'list-1' } });
+  for (const _ of [1, 2]) {
+    const { revision } = await newInquiry(patientRef);
+    const { unlisted, ...others } = await patients.readShard(shard);
+    expect(others).toEqual({ stored: [], removed: [] });
+    expect(unlisted[0]).not.toHaveProperty('identity'); // an inquiry matches nobody
+    await patients.markRemoving(patientRef, revision);
+    await patients.deleteRemoving(patientRef, revision);
+    expect(await removed()).toMatchObject([{ identity, imported: { listId: 'list-1' }, isTombstone: true }]);
+  }
+  await patients.setSuccessor(patientRef, successor, { listId: 'list-2', isRemoved: true });
+  await newInquiry(patientRef);
+  const expire = new UpdateCommand({
+    TableName: patientsTable,
+    Key: { shard, patientRef },
+    UpdateExpression: 'SET marksExpireAt = :past',
+    ConditionExpression: 'marksExpireAt > :past',
+    ExpressionAttributeValues: { ':past': Math.floor(Date.now() / 1000) },
+  });
+  await dynamo.send(expire);
+  const { revision = 0 } = (await patients.get(patientRef)) ?? {};
+  await patients.markRemoving(patientRef, revision);
+  await patients.deleteRemoving(patientRef, revision);
+  expect((await removed())[0]).not.toHaveProperty('identity');
+  expect((await removed())[0]).not.toHaveProperty('successor');
+});
+
 test('a provisional patient whom a 410 has reported stays so: the sync removes them, not the run', async () => {
   const { patientRef, revision } = await provisionalPatient();
   expect(await patients.markNotInsured(patientRef, 'a', { revision, careVersion: '5' })).toBe('a');
   await patients.reopenReported(shardOf(patientRef), 'question');
   expect(await patients.get(patientRef)).toMatchObject({ careState: 'reported-not-insured', revision });
-  expect(await patients.markRemoving(patientRef, revision)).toEqual({ storedBy: '5', revision });
+  const cause = { kind: 'sync', id: 'a' };
+  expect(await patients.markRemoving(patientRef, revision)).toEqual({ storedBy: '5', revision, cause });
+});
+
+test('care records that arrive after a decision about a provisional patient keep them', async () => {
+  const { patientRef, incarnation, revision } = await provisionalPatient();
+  await patients.setGoneIn({ patientRef, revision }, 'list-1');
+  expect(await patients.activateCareVersion(patientRef, '6', incarnation)).toBe(true);
+  const [unlisted] = (await patients.readShard(shardOf(patientRef))).unlisted;
+  expect(unlisted).not.toHaveProperty('goneIn');
+  expect(await patients.markRemoving(patientRef, revision + 1)).toBeUndefined(); // an attempt that has read them before
+  const { revision: now = 0 } = unlisted ?? {};
+  await patients.setGoneIn({ patientRef, revision: now }, 'list-2');
+  for (const version of ['6', '5'])
+    expect(await patients.activateCareVersion(patientRef, version, incarnation)).toBe(version === '6');
+  const cause = { kind: 'list', id: 'list-2' };
+  expect(await patients.markRemoving(patientRef, now + 1)).toEqual({ storedBy: '6', revision: now + 1, cause });
+});
+
+test('the cause of a removal is kept for the attempt that ends it', async () => {
+  const { patientRef, revision } = await newInquiry();
+  const mark = { storedBy: 'a', revision, cause: { kind: 'sync', id: 'a' }, unknownIn: 'a' };
+  expect(await patients.markRemoving(patientRef, revision, undefined, 'a')).toEqual(mark);
+  expect(await patients.markRemoving(patientRef, revision)).toEqual(mark);
 });

@@ -59,6 +59,8 @@ export interface PersonMarks {
   readonly imported?: Imported;
   /** the patient who is the same person under another KVNR */
   readonly successor?: string;
+  /** the list after which the successor was found; absent if there is none */
+  readonly successorIn?: string;
 }
 
 /** What an attempt has read of an item, and names in its write. */
@@ -98,6 +100,19 @@ export interface RemovedItem extends SeenItem, PersonMarks {
   readonly patientRef: string;
   readonly isTombstone: boolean;
   readonly goneIn?: string;
+}
+
+/** A removal that has begun, and why. */
+export interface RemovalMark {
+  readonly revision: number;
+  /** the list that stored or changed the patient last, or the fetch of a provisional patient, or the sync of an inquiry */
+  readonly storedBy: string;
+  /** the sync for which the insurer has answered 404 or 410, or the list that lacks the patient */
+  readonly cause?: { readonly kind: 'sync' | 'list'; readonly id: string };
+  /** the sync for which the insurer has answered 404 */
+  readonly unknownIn?: string;
+  /** of a patient whose KVNR has changed */
+  readonly successor?: string;
 }
 
 /** What a count of all patients reads of one. */
@@ -174,13 +189,13 @@ export interface PatientsStore {
   ): Promise<void>;
   /**
    * Marks that a patient who is gone is the same person as another one. The removal links their access logs.
-   * @param goneIn the list that lacks the patient; undefined if the patient has been removed
+   * @param found.listId the list after which the pair was found. It lacks the patient, unless the patient has been removed
    * @throws PatientChanged if that is no longer so, or the patient has a successor
    */
   setSuccessor(
     patientRef: string,
     successor: string,
-    goneIn: string | undefined,
+    found: { readonly listId: string; readonly isRemoved: boolean },
     writeGuard?: WriteGuard,
   ): Promise<void>;
   /** Returns at most `limit` pending patientRefs of a shard after `after`, in order. */
@@ -195,12 +210,16 @@ export interface PatientsStore {
   setCareState(patientRef: string, careState: CareState): Promise<void>;
   /** Sets careState `failed`, unless the list entry or the care records have changed since the fetch read the patient. */
   markCareFailed(patientRef: string, seen: SeenPatient): Promise<void>;
-  /** Keeps that an answer could not be stored, unless the list entry or the care records have changed since. */
+  /**
+   * Keeps an answer that could not be stored, unless the list entry or the care records have changed since. Idempotent. An
+   * answer that came twice on a day is not replaced by one that came once on that day.
+   */
   markUnusable(patientRef: string, seen: SeenPatient, answer: UnusableAnswer): Promise<void>;
   /** Reads the last sync on demand, without the patient's data; undefined if unknown or being removed. */
   readLastSync(patientRef: string): Promise<{ readonly lastSync?: LastSync; readonly standing: Standing } | undefined>;
   /**
-   * Stores an inquiry, or keeps the one that is there for longer. Idempotent. Does nothing for a stored patient.
+   * Stores an inquiry, or keeps the one that is there for longer. Idempotent. Does nothing for a stored patient. What a later
+   * list finds a removed patient by stays for as long as their tombstone would have.
    * @returns false if a patient is being removed
    */
   inquire(patientRef: string, kvnr: Kvnr): Promise<boolean>;
@@ -223,8 +242,9 @@ export interface PatientsStore {
     end: SyncEnd & { readonly finishedAt: string },
   ): Promise<LastSync | undefined>;
   /**
-   * Makes a staged version the current one, in one conditional write. An inquiry becomes a provisional patient. Returns true if it is current now, even if it was
-   * before. Returns false if the patient is gone, is being removed, was stored again since `incarnation`, or has a newer
+   * Makes a staged version the current one, in one conditional write. An inquiry becomes a provisional patient. A provisional
+   * patient is no longer gone and has a new revision, so an earlier decision removes nobody. Returns true if it is current
+   * now, even if it was before. Returns false if the patient is gone, is being removed, was stored again since `incarnation`, or has a newer
    * version, and if the version was discarded.
    * @param incarnation StoredPatient.incarnation, as read before the version was staged
    */
@@ -257,14 +277,14 @@ export interface PatientsStore {
   /**
    * Marks a patient, or an inquiry, as being removed. Undefined if there is neither, or it has another revision.
    * @param revision absent in activities that 0.2.0 has scheduled: then the stored one counts
-   * @returns `storedBy`: the list that stored or changed the patient last, or the fetch of a provisional patient, or the
-   *   sync of an inquiry. `successor`: of a patient whose KVNR has changed
+   * @param unknownIn the sync for which the insurer has answered 404. It is kept for the attempt that ends the removal
    */
   markRemoving(
     patientRef: string,
     revision: number | undefined,
     writeGuard?: WriteGuard,
-  ): Promise<{ readonly storedBy: string; readonly revision: number; readonly successor?: string } | undefined>;
+    unknownIn?: string,
+  ): Promise<RemovalMark | undefined>;
   /**
    * Ensures that no version up to this one becomes current, even after the patient has been stored again. The removal
    * may delete them then. Returns false if the patient is not being removed, or has another revision.
@@ -303,9 +323,13 @@ interface PatientItem extends PersonMarks {
   readonly goneIn?: string;
   /** only in a tombstone or an inquiry, seconds since 1970: DynamoDB deletes it then. A tombstone has no kvnr. */
   readonly expiresAt?: number;
+  /** the PersonMarks are of a removed patient about whom somebody has asked since; they count until then, seconds since 1970 */
+  readonly marksExpireAt?: number;
   readonly lastSync?: LastSync;
   readonly unusableAnswer?: UnusableAnswer;
   readonly removing?: boolean;
+  /** the sync for which the insurer has answered 404, about somebody who is being removed for it */
+  readonly unknownIn?: string;
   /** the sync for which the insurer has answered 410 */
   readonly notInsured?: string;
   /** the question for which the patient is kept after a 410 */
@@ -338,6 +362,30 @@ const standingOf = ({ unlisted, expiresAt }: Pick<PatientItem, 'unlisted' | 'exp
   return expiresAt === undefined ? 'provisional' : 'inquiry';
 };
 const expiryIn = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
+const marksOf = ({ marksExpireAt, ...item }: PersonMarks & Pick<PatientItem, 'marksExpireAt'>): PersonMarks => {
+  if (marksExpireAt !== undefined && marksExpireAt <= expiryIn(0)) return {};
+  const { identity, imported, successor, successorIn } = item;
+  return {
+    ...(identity !== undefined && { identity }),
+    ...(imported !== undefined && { imported }),
+    ...(successor !== undefined && { successor }),
+    ...(successorIn !== undefined && { successorIn }),
+  };
+};
+/** Attributes that end when a list names the person. */
+const untilListed = ['goneIn', 'successor', 'successorIn', 'marksExpireAt', 'unlisted', 'expiresAt'] as const;
+/** Attributes that end when a patient is stored as new, or has been removed. */
+const ofIncarnation = [
+  '#removing',
+  'unknownIn',
+  'notInsured',
+  'heldFor',
+  'careVersion',
+  'discardedVersion',
+  'discardedVersions',
+  'lastSync',
+  'unusableAnswer',
+] as const;
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
 export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: DocumentsStore): PatientsStore {
@@ -431,6 +479,66 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
   };
 
   /**
+   * Writes a list entry, with the next revision.
+   * @param as.new forgets everything else that is stored; kept: keeps care records and their state; reopened: makes the care
+   *   state pending
+   * @returns false if the condition does not hold
+   */
+  const writeEntry = async (
+    patient: ListedPatient,
+    listed: ShardItem['listed'],
+    replaced: SeenItem | undefined,
+    as: 'new' | 'kept' | 'reopened',
+    condition: Required<Pick<UpdateCommandInput, 'ConditionExpression' | 'ExpressionAttributeValues'>>,
+    writeGuard: WriteGuard | undefined,
+  ): Promise<boolean> => {
+    const { patientRef, kvnr, contentHash, identity } = patient;
+    const next = (replaced?.revision ?? 0) + 1;
+    const { value, set, remove, writes } = place(patient, next, replaced);
+    const imported: Imported = { listId: listed.listId, at: new Date().toISOString() };
+    const sets = [
+      '#kvnr = :kvnr',
+      'contentHash = :contentHash',
+      '#listed = :listed',
+      'revision = :next',
+      `${set} = :body`,
+      `careState = ${as === 'kept' ? 'if_not_exists(careState, :pending)' : ':pending'}`,
+      ...(as === 'new' ? ['incarnation = :next'] : []),
+      ...(listed.as === 'new' ? ['imported = :imported'] : []),
+      ...(identity === undefined ? [] : ['#identity = :identity']),
+    ];
+    const removes = [
+      remove,
+      ...untilListed,
+      ...(as === 'new' ? ofIncarnation : []),
+      ...(identity === undefined ? ['#identity'] : []),
+    ];
+    const before = await update(
+      patientRef,
+      {
+        UpdateExpression: `SET ${sets.join(', ')} REMOVE ${removes.join(', ')}`,
+        ConditionExpression: condition.ConditionExpression,
+        ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing', 'identity'),
+        ExpressionAttributeValues: {
+          ...condition.ExpressionAttributeValues,
+          ...(identity !== undefined && { ':identity': identity }),
+          ...(listed.as === 'new' && { ':imported': imported }),
+          ':kvnr': kvnr,
+          ':contentHash': contentHash,
+          ':listed': listed,
+          ':pending': 'pending',
+          ':body': value,
+          ':next': next,
+        },
+      },
+      writeGuard,
+      writes,
+    );
+    if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
+    return before !== undefined;
+  };
+
+  /**
    * Stores the entry of somebody for whom something is stored, and keeps the rest. A care state `failed` becomes `pending`.
    * @returns stored, also if this list has stored it before; gone: unknown or being removed; changed: another revision
    */
@@ -440,44 +548,20 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     replaced: SeenItem | undefined,
     writeGuard: WriteGuard | undefined,
   ): Promise<'stored' | 'gone' | 'changed'> => {
-    const { patientRef, kvnr, contentHash, identity } = patient;
     const revision = replaced?.revision ?? 0;
-    const imported: Imported = { listId: listed.listId, at: new Date().toISOString() };
-    const { value, set, remove, writes } = place(patient, revision + 1, replaced);
-    const change = async (from: 'failed' | 'any other') =>
-      await update(
-        patientRef,
-        {
-          UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, revision = :next,
-            ${set} = :body, careState = ${from === 'failed' ? ':pending' : 'if_not_exists(careState, :pending)'}
-            ${listed.as === 'new' ? ', imported = :imported' : ''}
-            ${identity === undefined ? 'REMOVE #identity,' : ', #identity = :identity REMOVE'}
-            goneIn, successor, unlisted, expiresAt, ${remove}`,
-          ConditionExpression: `${isSyncable} AND ${isSeen('revision', revision)}
-            AND ${from === 'failed' ? 'careState = :failed' : '(attribute_not_exists(careState) OR careState <> :failed)'}`,
-          ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing', 'identity'),
-          ExpressionAttributeValues: {
-            ...(identity !== undefined && { ':identity': identity }),
-            ...(listed.as === 'new' && { ':imported': imported }),
-            ':kvnr': kvnr,
-            ':contentHash': contentHash,
-            ':listed': listed,
-            ':body': value,
-            ':failed': 'failed',
-            ':pending': 'pending',
-            ':revision': revision,
-            ':next': revision + 1,
-          },
-        },
-        writeGuard,
-        writes,
-      );
-    const before = (await change('any other')) ?? (await change('failed'));
-    if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
-    if (before !== undefined) return 'stored';
-    const item = await readItem(patientRef);
+    const write = async (as: 'kept' | 'reopened'): Promise<boolean> => {
+      const isFailed =
+        as === 'reopened' ? 'careState = :failed' : '(attribute_not_exists(careState) OR careState <> :failed)';
+      const condition = {
+        ConditionExpression: `${isSyncable} AND ${isSeen('revision', revision)} AND ${isFailed}`,
+        ExpressionAttributeValues: { ':revision': revision, ':failed': 'failed' },
+      };
+      return await writeEntry(patient, listed, replaced, as, condition, writeGuard);
+    };
+    if ((await write('kept')) || (await write('reopened'))) return 'stored';
+    const item = await readItem(patient.patientRef);
     if (item === undefined || item.removing) return 'gone';
-    return item.listed?.listId === listed.listId && item.contentHash === contentHash ? 'stored' : 'changed';
+    return item.listed?.listId === listed.listId && item.contentHash === patient.contentHash ? 'stored' : 'changed';
   };
 
   async function* query<Attribute extends keyof PatientItem>(
@@ -528,6 +612,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     'identity',
     'imported',
     'successor',
+    'successorIn',
+    'marksExpireAt',
     'removing',
     'expiresAt',
   ] as const;
@@ -539,7 +625,6 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     const removed: RemovedItem[] = [];
     for (const item of items) {
       const { patientRef, kvnr, goneIn, careVersion, bodyParts, bodyRef, revision = 0, removing } = item;
-      const { identity, imported, successor } = item;
       const seen = {
         patientRef,
         revision,
@@ -547,11 +632,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         ...(bodyParts && { bodyParts }),
         ...(bodyRef && { bodyRef }),
       };
-      const marks = {
-        ...(identity !== undefined && { identity }),
-        ...(imported !== undefined && { imported }),
-        ...(successor !== undefined && { successor }),
-      };
+      const marks = marksOf(item);
       const standing = standingOf(item);
       if (kvnr === undefined || removing) removed.push({ ...seen, ...marks, isTombstone: kvnr === undefined });
       else if (standing !== 'listed')
@@ -586,44 +667,23 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
 
     async storeNew(patients, listId, seen = new Map(), writeGuard) {
       await forEachParallel(patients, updatesAtOnce, async (patient) => {
-        const { patientRef, kvnr, contentHash, identity } = patient;
+        const { patientRef, contentHash } = patient;
         const replaced = seen.get(patientRef);
+        const named = { listId, as: 'new' } as const;
         if (replaced?.isUnlisted) {
-          const outcome = await storeEntry(patient, { listId, as: 'new' }, replaced, writeGuard);
+          const outcome = await storeEntry(patient, named, replaced, writeGuard);
           if (outcome !== 'stored') throw new PatientChanged();
           return;
         }
-        const next = (replaced?.revision ?? 0) + 1;
-        const { value, set, remove, writes } = place(patient, next, replaced);
-        const before = await update(
-          patientRef,
-          {
-            UpdateExpression: `SET #kvnr = :kvnr, contentHash = :contentHash, #listed = :listed, careState = :pending,
-              ${set} = :body, revision = :next, incarnation = :next, imported = :imported
-              ${identity === undefined ? 'REMOVE #identity,' : ', #identity = :identity REMOVE'} ${remove}, successor, #removing, notInsured, careVersion, discardedVersion,
-              discardedVersions, lastSync, goneIn, heldFor, unusableAnswer, expiresAt, unlisted`,
-            ConditionExpression:
-              replaced === undefined
-                ? 'attribute_not_exists(patientRef)'
-                : `(attribute_exists(#removing) OR attribute_not_exists(#kvnr)) AND ${isSeen('revision', replaced.revision)}`,
-            ExpressionAttributeNames: namesOf('kvnr', 'listed', 'body', 'removing', 'identity'),
-            ExpressionAttributeValues: {
-              ':imported': { listId, at: new Date().toISOString() } satisfies Imported,
-              ...(identity !== undefined && { ':identity': identity }),
-              ':kvnr': kvnr,
-              ':contentHash': contentHash,
-              ':listed': { listId, as: 'new' },
-              ':pending': 'pending',
-              ':body': value,
-              ':next': next,
-              ...(replaced !== undefined && { ':revision': replaced.revision }),
-            },
-          },
-          writeGuard,
-          writes,
-        );
-        if (before !== undefined && replaced?.bodyRef) await documents.delete(replaced.bodyRef);
-        if (before !== undefined) return;
+        const isRemoved = '(attribute_exists(#removing) OR attribute_not_exists(#kvnr))';
+        const condition =
+          replaced === undefined
+            ? { ConditionExpression: 'attribute_not_exists(patientRef)', ExpressionAttributeValues: {} }
+            : {
+                ConditionExpression: `${isRemoved} AND ${isSeen('revision', replaced.revision)}`,
+                ExpressionAttributeValues: { ':revision': replaced.revision },
+              };
+        if (await writeEntry(patient, named, replaced, 'new', condition, writeGuard)) return;
         const item = await readItem(patientRef);
         if (item?.listed?.listId !== listId || item.contentHash !== contentHash) throw new PatientChanged();
       });
@@ -642,7 +702,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         patientRef,
         {
           UpdateExpression: `SET revision = :next ${identity === undefined ? '' : ', #identity = :identity'}
-            ${listId === undefined ? 'REMOVE goneIn, successor' : ', goneIn = :listId'}`,
+            ${listId === undefined ? 'REMOVE goneIn, successor, successorIn' : ', goneIn = :listId'}`,
           ConditionExpression: `${isStored} AND ${isSeen('revision', revision)}`,
           ExpressionAttributeNames: namesOf('removing', ...(identity === undefined ? [] : (['identity'] as const))),
           ExpressionAttributeValues: {
@@ -659,17 +719,16 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       if (item !== undefined && !item.removing && item.goneIn !== listId) throw new PatientChanged();
     },
 
-    async setSuccessor(patientRef, successor, goneIn, writeGuard) {
-      const isGone =
-        goneIn === undefined
-          ? '(attribute_exists(#removing) OR (attribute_exists(expiresAt) AND attribute_not_exists(kvnr)))'
-          : `${isStored} AND goneIn = :goneIn`;
+    async setSuccessor(patientRef, successor, { listId, isRemoved }, writeGuard) {
+      const isGone = isRemoved
+        ? '(attribute_exists(#removing) OR (attribute_exists(expiresAt) AND attribute_not_exists(kvnr)))'
+        : `${isStored} AND goneIn = :listId`;
       const before = await update(
         patientRef,
         {
-          UpdateExpression: 'SET successor = :successor',
+          UpdateExpression: 'SET successor = :successor, successorIn = :listId',
           ConditionExpression: `${isGone} AND attribute_not_exists(successor)`,
-          ExpressionAttributeValues: { ':successor': successor, ...(goneIn !== undefined && { ':goneIn': goneIn }) },
+          ExpressionAttributeValues: { ':successor': successor, ':listId': listId },
         },
         writeGuard,
       );
@@ -726,10 +785,17 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async markUnusable(patientRef, seen, unusableAnswer) {
+      const { on, isRepeated } = unusableAnswer;
       await update(patientRef, {
         UpdateExpression: 'SET unusableAnswer = :answer',
-        ConditionExpression: isUnchangedSince(seen),
-        ExpressionAttributeValues: { ':answer': unusableAnswer, ...seenValues(seen) },
+        ConditionExpression: `${isUnchangedSince(seen)}
+          ${isRepeated ? '' : 'AND NOT (unusableAnswer.#on = :on AND unusableAnswer.isRepeated = :yes)'}`,
+        ExpressionAttributeNames: { ...namesOf('removing'), ...(!isRepeated && { '#on': 'on' }) },
+        ExpressionAttributeValues: {
+          ':answer': unusableAnswer,
+          ...seenValues(seen),
+          ...(!isRepeated && { ':on': on, ':yes': true }),
+        },
       });
     },
 
@@ -762,6 +828,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         if (item?.kvnr !== undefined && item.expiresAt === undefined) return true;
         const revision = item?.revision ?? 0;
         const isTombstone = 'attribute_exists(expiresAt) AND attribute_not_exists(#kvnr)';
+        const marksExpireAt = item?.marksExpireAt ?? item?.expiresAt ?? 0;
+        const keepsMarks = marksExpireAt > expiryIn(0);
         const written = await update(
           patientRef,
           item?.kvnr !== undefined
@@ -772,11 +840,13 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
               }
             : {
                 UpdateExpression: `SET #kvnr = :kvnr, unlisted = :yes, expiresAt = :expiresAt, revision = :next,
-                  incarnation = :next REMOVE goneIn, #identity, imported, successor`,
+                  incarnation = :next ${keepsMarks ? ', marksExpireAt = :marksExpireAt' : ''}
+                  REMOVE goneIn ${keepsMarks ? '' : ', marksExpireAt, #identity, imported, successor, successorIn'}`,
                 ConditionExpression:
                   item === undefined ? 'attribute_not_exists(patientRef)' : `${isTombstone} AND revision = :revision`,
-                ExpressionAttributeNames: namesOf('kvnr', 'identity'),
+                ExpressionAttributeNames: namesOf('kvnr', ...(keepsMarks ? [] : (['identity'] as const))),
                 ExpressionAttributeValues: {
+                  ...(keepsMarks && { ':marksExpireAt': marksExpireAt }),
                   ':kvnr': kvnr,
                   ':yes': true,
                   ':expiresAt': expiresAt,
@@ -816,10 +886,10 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return before !== undefined;
     },
 
-    async endSync(patientRef, syncId, { state, finishedAt, error }) {
+    async endSync(patientRef, syncId, { state, finishedAt, error, flags }) {
       const before = await update(patientRef, {
         UpdateExpression: `SET lastSync.#state = :state, lastSync.finishedAt = :finishedAt
-          ${error === undefined ? '' : ', lastSync.#error = :error'}`,
+          ${error === undefined ? '' : ', lastSync.#error = :error'} ${flags === undefined ? '' : ', lastSync.flags = :flags'}`,
         ConditionExpression: `${isSyncable} AND lastSync.syncId = :syncId AND ${isStillInProgress}`,
         ExpressionAttributeNames: {
           ...namesOf('removing'),
@@ -832,21 +902,32 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
           ':state': state,
           ':finishedAt': finishedAt,
           ...(error !== undefined && { ':error': error }),
+          ...(flags !== undefined && { ':flags': flags }),
         },
       });
       return before?.lastSync;
     },
 
     async activateCareVersion(patientRef, careVersion, incarnation) {
+      // a fetch from before a 410 must not undo it
+      const mayBecomeCurrent = `${isSyncable} AND ${isSeen('incarnation', incarnation)} AND attribute_not_exists(notInsured)
+        AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
+        AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
+        AND NOT contains(discardedVersions, :version)`;
+      const values = { ':version': careVersion, ':current': 'current', ':incarnation': incarnation };
+      const renewed = await update(patientRef, {
+        UpdateExpression: `SET careVersion = :version, careState = :current, revision = revision + :one
+          REMOVE unusableAnswer, expiresAt, goneIn`,
+        ConditionExpression: `${mayBecomeCurrent} AND attribute_exists(unlisted)
+          AND (attribute_not_exists(careVersion) OR careVersion < :version)`,
+        ExpressionAttributeValues: { ...values, ':one': 1 },
+      });
+      if (renewed !== undefined) return true;
       const before = await update(patientRef, {
         UpdateExpression: 'SET careVersion = :version, careState = :current REMOVE unusableAnswer, expiresAt',
-        // a fetch from before a 410 must not undo it
-        ConditionExpression: `${isSyncable} AND ${isSeen('incarnation', incarnation)} AND attribute_not_exists(notInsured)
-          AND (attribute_not_exists(careVersion) OR careVersion <= :version)
-          AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
-          AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
-          AND NOT contains(discardedVersions, :version)`,
-        ExpressionAttributeValues: { ':version': careVersion, ':current': 'current', ':incarnation': incarnation },
+        ConditionExpression: `${mayBecomeCurrent} AND (careVersion = :version OR (attribute_not_exists(unlisted)
+          AND (attribute_not_exists(careVersion) OR careVersion < :version)))`,
+        ExpressionAttributeValues: values,
       });
       return before !== undefined;
     },
@@ -937,21 +1018,37 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       }
     },
 
-    async markRemoving(patientRef, seenRevision, writeGuard) {
+    async markRemoving(patientRef, seenRevision, writeGuard, unknownInNow) {
       const revision = seenRevision ?? (await readItem(patientRef))?.revision ?? 0;
       const before = await update(
         patientRef,
         {
-          UpdateExpression: 'SET #removing = :yes REMOVE expiresAt', // an inquiry ends as a patient does
+          // an inquiry ends as a patient does
+          UpdateExpression: `SET #removing = :yes ${unknownInNow === undefined ? '' : ', unknownIn = :unknownIn'}
+            REMOVE expiresAt`,
           ConditionExpression: `attribute_exists(kvnr) AND ${isSeen('revision', revision)}`,
-          ExpressionAttributeValues: { ':yes': true, ':revision': revision },
+          ExpressionAttributeValues: {
+            ':yes': true,
+            ':revision': revision,
+            ...(unknownInNow !== undefined && { ':unknownIn': unknownInNow }),
+          },
         },
         writeGuard,
       );
       if (before === undefined) return undefined;
-      const { listed, careVersion, lastSync, successor } = before;
-      const storedBy = listed?.listId ?? careVersion ?? lastSync?.syncId ?? '';
-      return { storedBy, revision, ...(successor !== undefined && { successor }) };
+      const { listed, careVersion, lastSync, goneIn, notInsured } = before;
+      const unknownIn = unknownInNow ?? before.unknownIn;
+      const { successor } = marksOf(before);
+      const sync = unknownIn ?? notInsured;
+      const cause =
+        sync === undefined ? goneIn && ({ kind: 'list', id: goneIn } as const) : ({ kind: 'sync', id: sync } as const);
+      return {
+        revision,
+        storedBy: listed?.listId ?? careVersion ?? lastSync?.syncId ?? '',
+        ...(cause && { cause }),
+        ...(unknownIn !== undefined && { unknownIn }),
+        ...(successor !== undefined && { successor }),
+      };
     },
 
     async closeVersions(patientRef, revision, upTo, writeGuard) {
@@ -972,8 +1069,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         patientRef,
         {
           UpdateExpression: `SET revision = :next, expiresAt = :expiresAt
-            REMOVE #kvnr, #body, bodyParts, bodyRef, contentHash, careState, careVersion, discardedVersion, discardedVersions,
-            lastSync, #removing, notInsured, heldFor, unusableAnswer, #listed, incarnation, unlisted`,
+            REMOVE #kvnr, #body, bodyParts, bodyRef, contentHash, careState, #listed, incarnation, unlisted,
+            ${ofIncarnation.join(', ')}`,
           ConditionExpression: `${isPatient} AND attribute_exists(#removing) AND ${isSeen('revision', revision)}`,
           ExpressionAttributeNames: namesOf('kvnr', 'body', 'removing', 'listed'),
           ExpressionAttributeValues: {

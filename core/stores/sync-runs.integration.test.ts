@@ -68,6 +68,20 @@ test('each issue is stored once, and quarantined entries are in the order of the
   expect((await syncRuns.listIssues(insurerId, 'run-2', 30)).entries).toEqual([]);
 });
 
+test('what is flagged comes after every other issue of a run', async () => {
+  const insurerId = randomUUID();
+  const issues: Issue[] = [
+    { kind: 'quarantined', reason: 'kvnr: missing', position: 9 },
+    { kind: 'kvnr-changed', reason: 'SamePerson', patientRef: 'p2', previousPatientRef: 'p1' },
+    { kind: 'list', reason: 'ListUnusable' },
+    { kind: 'care-records', reason: 'PatientUnknown', patientRef: 'p1' },
+    { kind: 'flagged', reason: 'birthDate: missing', position: 2, patientRef: 'p3' },
+    { kind: 'flagged', reason: 'careRecords[0].title: missing', patientRef: 'p3' },
+  ];
+  await syncRuns.addIssues(insurerId, 'run-1', issues);
+  expect((await syncRuns.listIssues(insurerId, 'run-1', 30)).entries).toEqual(issues);
+});
+
 test('a patient who fails twice in one run is one issue, with the last reason', async () => {
   const insurerId = randomUUID();
   for (const reason of ['reset', 'stalled']) {

@@ -32,7 +32,8 @@ export interface SyncRunsStore {
   /** Adds issues to a run. An issue with the same position or patient replaces the stored one. */
   addIssues(insurerId: string, runId: string, issues: readonly Issue[]): Promise<void>;
   /**
-   * Lists the issues of a run: quarantined entries by position, then those of the list, then those of patients.
+   * Lists the issues of a run: quarantined entries by position, then those of the list, then those of patients, then what is
+   * flagged.
    * @param after `lastKey` of the page before
    */
   listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
@@ -92,8 +93,8 @@ function issueKey({ kind, position, patientRef, previousPatientRef, reason }: Is
   switch (kind) {
     case 'quarantined':
       return `a#${String(position ?? 0).padStart(12, '0')}`;
-    case 'flagged':
-      return position === undefined ? `d#${patientRef ?? ''}` : `b#${String(position).padStart(12, '0')}`;
+    case 'flagged': // last: what is stored needs no decision
+      return position === undefined ? `e#${patientRef ?? ''}` : `d#${String(position).padStart(12, '0')}`;
     case 'list':
       return `b#list#${reason}`;
     case 'care-records':

@@ -185,7 +185,8 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
 
 /**
  * Returns the sync on demand that found out that a person is unknown or not insured: the last one that was requested before
- * the removal and has stored nothing. Reads it from the access log, which is all that remains of the patient.
+ * the removal and has stored nothing. Reads it from the access log, which is all that remains of the patient. A removal names
+ * its cause: a list, or the sync for which the insurer has answered. 0.2.0 named none.
  */
 async function syncThatRemoved(
   patientRef: string,
@@ -199,7 +200,7 @@ async function syncThatRemoved(
     const page = await accessLog.read(patientRef, logPageEntries, afterSeq);
     for (const entry of page.entries) {
       const belongsToRequest = entry.entity?.kind === 'sync' && entry.entity.id === request?.entity?.id;
-      if (entry.operation === 'removal') removal = entry;
+      if (entry.operation === 'removal') removal = entry.entity?.kind === 'list' ? undefined : entry;
       else if (entry.operation === 'import' || entry.operation === 'change') {
         if (belongsToRequest && entry.outcome === 'failed') isUnknown = true;
         else if (belongsToRequest) request = undefined;

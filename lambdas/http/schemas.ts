@@ -256,6 +256,9 @@ export const lastSync = z
     requestedAt: time,
     finishedAt: time.optional(),
     error: z.string().optional(),
+    flags: z.string().optional().meta({
+      description: 'What in the stored answer breaks the contract, in fixed words and JSON paths.',
+    }),
   })
   .meta({ id: 'LastSync' });
 const provisional = z.literal(true).optional().meta({

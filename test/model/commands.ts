@@ -59,9 +59,9 @@ export async function* carryOut(
   const { insurerId, shardRanges } = runner;
   switch (command.do) {
     case 'fetchList': {
-      const { listId, isWhole } = command;
+      const { listId, isUnconditional } = command;
       const { applied } = yield* runner.run('readListState', { insurerId });
-      const known = applied && !isWhole && { knownEtag: applied.etag };
+      const known = applied && !isUnconditional && { knownEtag: applied.etag };
       const fetched = yield* unlessFailed(
         'ListUnusable',
         runner.run('fetchPatientList', { insurerId, listId, ...known }),
@@ -131,10 +131,13 @@ export async function* carryOut(
     }
     case 'syncPatient': {
       const { patientRef } = command;
-      const { outcome, revision } = yield* syncPatient(runner, patientRef, runId, 'bulk');
-      if (outcome === 'unknown') throw new Error('only a sync on demand can end as unknown');
-      if (outcome === 'not-insured')
-        return { on: 'patientNotInsured', patientRef, ...(revision !== undefined && { revision }), lineUse };
+      const { outcome, isUnlisted, revision } = yield* syncPatient(runner, patientRef, runId, 'bulk');
+      const seen = { patientRef, ...(revision !== undefined && { revision }) };
+      if (outcome === 'unknown' || isUnlisted) {
+        yield* runner.run('removePatient', { ...seen, ...(outcome === 'unknown' && { unknownIn: runId }) });
+        return { on: 'patientEnded', patientRef, outcome: 'gone' };
+      }
+      if (outcome === 'not-insured') return { on: 'patientNotInsured', ...seen, lineUse };
       return { on: 'patientEnded', patientRef, outcome };
     }
     case 'removePatient': {
@@ -163,6 +166,7 @@ export async function* carryOut(
 
 export interface PatientSynced {
   readonly outcome: Exclude<PatientOutcome, 'held'> | 'unknown';
+  readonly isUnlisted?: true;
   readonly revision?: number;
 }
 
@@ -192,6 +196,8 @@ export async function* syncPatient(
     switch (error.type) {
       case 'PatientNotInsured':
         return { outcome: 'not-insured', ...(seen && { revision: seen.revision }) };
+      case 'PersonNotInsured':
+        return { outcome: 'not-insured', isUnlisted: true, ...(seen && { revision: seen.revision }) };
       case 'PersonUnknown':
         return { outcome: 'unknown', ...(seen && { revision: seen.revision }) };
       case 'PatientGone':

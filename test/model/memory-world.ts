@@ -453,14 +453,14 @@ export class MemoryWorld implements World {
           if (reportedBy === undefined) throw new FinalFailure(isSyncable(now) ? 'PatientChanged' : 'PatientGone');
           if (syncId.startsWith('sync-') && reportedBy !== syncId && item.content !== undefined)
             throw new FinalFailure('PatientReported');
-          throw new FinalFailure('PatientNotInsured', seen);
+          throw new FinalFailure(item.content === undefined ? 'PersonNotInsured' : 'PatientNotInsured', seen);
         };
         const seen = { revision, ...(careVersion !== undefined && { careVersion }) };
         yield;
         if (careState === 'reported-not-insured') failAsNotInsured();
         const { answer, number } = insurer.answerAbout(world.personOf(patientRef));
         if (answer === 'fails') throw new FinalFailure('RequestsExhausted');
-        const isUnlisted = syncId.startsWith('sync-') && item.content === undefined;
+        const isUnlisted = item.content === undefined;
         if (answer === 'unknown') throw new FinalFailure(isUnlisted ? 'PersonUnknown' : 'PatientUnknown', seen);
         const fetchOrder = fetchOrderOf(number);
         yield;
@@ -504,7 +504,10 @@ export class MemoryWorld implements World {
           !world.#discarded.has(fetchOrder) &&
           (item.careVersion ?? '') <= fetchOrder;
         const current = { state: 'stored', careVersion: fetchOrder, careState: 'current' } as const;
-        if (world.#update(patientRef, mayBecomeCurrent, current)) return yield* finish('stored');
+        const { content, revision = 0, careVersion: version } = items.get(patientRef) ?? {};
+        const isRenewed = content === undefined && version !== fetchOrder;
+        const renewed = isRenewed && { goneIn: undefined, revision: revision + 1 };
+        if (world.#update(patientRef, mayBecomeCurrent, { ...current, ...renewed })) return yield* finish('stored');
         yield;
         return yield* finish(world.#isStored(patientRef) ? 'superseded' : 'gone');
       },

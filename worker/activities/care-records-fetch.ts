@@ -1,10 +1,10 @@
 import type { FetchCareRecordsInput, FetchCareRecordsResult } from '../../core/contract/line-activities.ts';
-import type { SeenPatient, Standing } from '../../core/domain/patient.ts';
+import type { SeenPatient, Standing, UnusableAnswer } from '../../core/domain/patient.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
-import { LineError, UnusableAnswer } from '../line/line-error.ts';
-import { type AttemptUsage, beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
+import { LineError, UnusableAnswer as UnusableAnswerError } from '../line/line-error.ts';
+import { beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
 
 export interface CareRecordsFetchDeps {
   readonly insurer: Pick<InsurerClient, 'fetchCareRecords'>;
@@ -12,34 +12,51 @@ export interface CareRecordsFetchDeps {
   readonly payloads: Pick<PayloadsStore, 'put'>;
 }
 
-interface CareRecordsDetails extends AttemptUsage {
-  /** hash of the last answer that could not be stored: if it comes again, the line has not damaged it */
-  readonly unusableSha256?: string;
-}
+/** Number of requests about one patient that may wait for the line at the same time: one of a run, and one of a person. */
+const requestsAtOnce = 2;
 
-/** What the not-insured cache knows about a patient whose care records are being fetched. */
-interface NotInsuredCacheEntry {
+/** What this process knows about a patient whose care records are being fetched. */
+interface AnswerCacheEntry {
   /** number of attempts that use the entry */
   attempts: number;
   /** a 410 about this revision of the patient; stored: the table says so, too */
   notInsured?: { readonly revision: number; isStored: boolean };
+  /** the last answer that could not be stored */
+  unusable?: { readonly answer: UnusableAnswer; isStored: boolean };
+  /** of each request that has not ended; resolves once its answer is noted here */
+  readonly requests: Set<Promise<void>>;
 }
 
 /**
  * Creates LineActivities.fetchCareRecords: sends requests through the line's queue until the insurer answers, and stores the
  * answer in the bucket.
  *
- * The not-insured cache makes a 410 valid for all attempts of this process from the moment that one of them receives it.
- * Other attempts may have read the table before the 410 was stored there. Reading the table before each request instead
- * would cost an urgent fetch its place in the queue.
+ * The answer cache makes a 410, and an answer that cannot be stored, known to all attempts of this process from the moment
+ * that one of them receives it. Other attempts may have read the table before it was stored there. Reading the table before
+ * each request instead would cost an urgent fetch its place in the queue.
  */
 export function createCareRecordsFetch({ insurer, patients, payloads }: CareRecordsFetchDeps) {
-  const notInsuredCache = new Map<string, NotInsuredCacheEntry>();
-  const acquireEntry = (patientRef: string): NotInsuredCacheEntry => {
-    const entry: NotInsuredCacheEntry = notInsuredCache.get(patientRef) ?? { attempts: 0 };
-    notInsuredCache.set(patientRef, entry);
+  const answerCache = new Map<string, AnswerCacheEntry>();
+  const acquireEntry = (patientRef: string): AnswerCacheEntry => {
+    const entry: AnswerCacheEntry = answerCache.get(patientRef) ?? { attempts: 0, requests: new Set() };
+    answerCache.set(patientRef, entry);
     entry.attempts += 1;
     return entry;
+  };
+
+  /** Sends one request. If the answer cannot be stored, this is in the cache before a waiting attempt goes on. */
+  const ask = async (cached: AnswerCacheEntry, ...call: Parameters<typeof insurer.fetchCareRecords>) => {
+    const ended = Promise.withResolvers<void>();
+    cached.requests.add(ended.promise);
+    try {
+      return await insurer.fetchCareRecords(...call);
+    } catch (error) {
+      if (error instanceof UnusableAnswerError) cached.unusable = { answer: noted(cached, error), isStored: false };
+      throw error;
+    } finally {
+      cached.requests.delete(ended.promise);
+      ended.resolve();
+    }
   };
 
   return async ({
@@ -48,10 +65,11 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
     priority,
     maxRequests,
   }: FetchCareRecordsInput): Promise<FetchCareRecordsResult> => {
-    const attempt = beginAttempt<CareRecordsDetails>(noUsage);
+    const attempt = beginAttempt(noUsage);
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
     const failAsNotInsured = async (seen: SeenPatient, standing: Standing): Promise<never> => {
       const { revision } = seen;
+      const isListed = standing === 'listed';
       if (cached.notInsured?.revision !== revision) cached.notInsured = { revision, isStored: false };
       const { notInsured } = cached;
       const reportedBy = await retryWhileUnavailable(
@@ -64,9 +82,9 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         throw finalFailure(isThere ? 'PatientChanged' : 'PatientGone', attempt.details);
       }
       // the daily sync decides about a listed patient that it has reported
-      if (priority === 'person' && reportedBy !== syncId && standing === 'listed')
+      if (priority === 'person' && reportedBy !== syncId && isListed)
         throw finalFailure('PatientReported', attempt.details);
-      throw finalFailure('PatientNotInsured', attempt.details, seen);
+      throw finalFailure(isListed ? 'PatientNotInsured' : 'PersonNotInsured', attempt.details, seen);
     };
     try {
       const patient = await patients.get(patientRef);
@@ -77,19 +95,25 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       const { revision, careVersion } = patient;
       const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
       const { standing, unusableAnswer } = patient;
+      const isListed = standing === 'listed';
       if (patient.careState === 'reported-not-insured') await failAsNotInsured(seen, standing);
-      if (unusableAnswer?.on === today())
-        throw finalFailure('AnswerUnusable', attempt.details, seen, unusableAnswer.problem);
+      if (unusableAnswer && unusableToday(cached) === undefined)
+        cached.unusable = { answer: unusableAnswer, isStored: true };
       for (;;) {
         if (cached.notInsured?.revision === revision) await failAsNotInsured(seen, standing);
+        const unusable = unusableToday(cached);
+        if (unusable?.isRepeated) throw finalFailure('AnswerUnusable', attempt.details, seen, unusable.problem);
+        if (cached.requests.size >= (unusable ? 1 : requestsAtOnce)) {
+          await untilAborted(Promise.race(cached.requests), attempt.signal); // its answer may be the second one
+          continue;
+        }
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
-          const fetched = await insurer.fetchCareRecords(patient.kvnr, priority, attempt.signal);
+          const fetched = await ask(cached, patient.kvnr, priority, attempt.signal);
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
-            const isUnlisted = priority === 'person' && standing !== 'listed';
-            throw finalFailure(isUnlisted ? 'PersonUnknown' : 'PatientUnknown', attempt.details, seen);
+            throw finalFailure(isListed ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);
           }
           if (fetched.kind === 'not-insured') return await failAsNotInsured(seen, standing);
           const payload = await retryWhileUnavailable(
@@ -102,23 +126,41 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
           attempt.countFailure(error);
           if (error instanceof LineError && error.fault === 'too-large')
             throw finalFailure('AnswerTooLarge', attempt.details, seen);
-          if (!(error instanceof UnusableAnswer)) continue;
-          if (attempt.details.unusableSha256 !== error.sha256) {
-            attempt.updateDetails({ unusableSha256: error.sha256 });
-            continue;
-          }
-          const answer = { on: today(), problem: error.context.problem ?? '' };
-          await retryWhileUnavailable(() => patients.markUnusable(patientRef, seen, answer), attempt.signal);
-          throw finalFailure('AnswerUnusable', attempt.details, seen, answer.problem);
+          const { unusable } = cached;
+          if (!(error instanceof UnusableAnswerError) || unusable === undefined) continue;
+          await retryWhileUnavailable(() => patients.markUnusable(patientRef, seen, unusable.answer), attempt.signal);
+          unusable.isStored = true;
         }
       }
     } finally {
       cached.attempts -= 1;
-      // a 410 that is not in the table yet is known only here
-      if (cached.attempts === 0 && cached.notInsured?.isStored !== false) notInsuredCache.delete(patientRef);
+      // what is not in the table yet is known only here
+      const isStored = cached.notInsured?.isStored !== false && cached.unusable?.isStored !== false;
+      if (cached.attempts === 0 && isStored) answerCache.delete(patientRef);
       attempt.stop();
     }
   };
 }
 
 const today = (): string => new Date().toISOString().slice(0, 10);
+
+const unusableToday = ({ unusable }: AnswerCacheEntry): UnusableAnswer | undefined =>
+  unusable?.answer.on === today() ? unusable.answer : undefined;
+
+/** Returns what is known after an answer that cannot be stored: the same bytes twice on one day are the insurer's answer. */
+function noted(cached: AnswerCacheEntry, { sha256, context }: UnusableAnswerError): UnusableAnswer {
+  const before = unusableToday(cached);
+  if (before?.isRepeated) return before;
+  return { on: today(), problem: context.problem ?? '', sha256, isRepeated: before?.sha256 === sha256 };
+}
+
+/** @throws the signal's reason, if it aborts first */
+async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<void>();
+  const abort = () => aborted.resolve();
+  signal.addEventListener('abort', abort, { once: true });
+  await Promise.race([promise, aborted.promise]);
+  signal.removeEventListener('abort', abort);
+  signal.throwIfAborted();
+}

@@ -9,7 +9,7 @@ import {
 import type { Issue } from '../../core/domain/issue.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
-import type { PatientsStore, Shard } from '../../core/stores/patients.ts';
+import type { PatientsStore, RemovedItem, Shard, ShardItem } from '../../core/stores/patients.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { kvnrChangeAccess } from './sync-access.ts';
@@ -70,9 +70,9 @@ export const createChangedKvnrs = ({
           }
         };
         await forEachPage(({ stored, removed }) => {
-          for (const { identity, goneIn, ...patient } of stored)
-            if (goneIn === listId) add(identity, formerPatient(patient, false));
-          for (const { identity, ...patient } of removed) add(identity, formerPatient(patient, true));
+          for (const patient of stored)
+            if (patient.goneIn === listId) add(patient.identity, formerPatient(patient, false, listId));
+          for (const patient of removed) add(patient.identity, formerPatient(patient, true, listId));
         });
         return { former, end };
       };
@@ -100,7 +100,7 @@ export const createChangedKvnrs = ({
             writeGuard.check();
             await accessLog.append(draft.patientRef, [draft]);
           }
-        await patients.setSuccessor(previousPatientRef, patientRef, isRemoved ? undefined : listId, writeGuard);
+        await patients.setSuccessor(previousPatientRef, patientRef, { listId, isRemoved }, writeGuard);
       };
 
       let found = 0;
@@ -108,17 +108,21 @@ export const createChangedKvnrs = ({
         const { former, end }: Awaited<ReturnType<typeof readFormer>> = await readFormer(from);
         const present = await readPresent(former);
         const issues: Issue[] = [];
+        const links: (() => Promise<void>)[] = [];
         for (const [identity, same] of former)
           for (const pair of changedKvnrs(same, present.get(identity) ?? [], now)) {
-            signal.throwIfAborted();
             found += 1;
             const { previousPatientRef, patientRef, isCertain, isKnown } = pair;
             const reason = changedKvnrReasons[isCertain ? 'certain' : 'uncertain'];
             if (found <= issuesMax) issues.push({ kind: 'kvnr-changed', reason, patientRef, previousPatientRef });
             const previous = same.find((patient) => patient.patientRef === previousPatientRef);
-            if (isCertain && !isKnown) await link(pair, previous?.isRemoved ?? false);
+            if (isCertain && !isKnown) links.push(async () => await link(pair, previous?.isRemoved ?? false));
           }
-        await syncRuns.addIssues(insurerId, runId, issues);
+        await syncRuns.addIssues(insurerId, runId, issues); // before a link, after which an attempt may die
+        for (const linkPair of links) {
+          signal.throwIfAborted();
+          await linkPair();
+        }
         from = end;
       }
       return { found };
@@ -127,11 +131,13 @@ export const createChangedKvnrs = ({
 });
 
 const formerPatient = (
-  { patientRef, imported, successor }: Omit<FormerPatient, 'isRemoved'>,
+  { patientRef, imported, successor, successorIn }: RemovedItem | ShardItem,
   isRemoved: boolean,
+  listId: string,
 ): FormerPatient => ({
   patientRef,
   isRemoved,
+  isFoundNow: successorIn === listId,
   ...(imported && { imported }),
   ...(successor !== undefined && { successor }),
 });

@@ -59,7 +59,8 @@ async function startWorld(
         const isThere = patientRef !== 'gone' && !notInsured.has(patientRef);
         await table.answers();
         const unusableAnswer = unusable.get(patientRef);
-        const patient = { patientRef, kvnr: anna, revision: 1, ...(unusableAnswer && { unusableAnswer }) };
+        const standing = patientRef === 'provisional' ? 'provisional' : 'listed';
+        const patient = { patientRef, kvnr: anna, revision: 1, standing, ...(unusableAnswer && { unusableAnswer }) };
         return isThere ? (patient as StoredPatient) : undefined;
       },
       markNotInsured: async (patientRef, syncId) => {
@@ -68,6 +69,7 @@ async function startWorld(
         return syncId;
       },
       markUnusable: async (patientRef, _seen, answer) => {
+        await table.writes();
         unusable.set(patientRef, answer);
       },
       readNotInsured: async (patientRef) => (notInsured.has(patientRef) ? { revision: 1 } : undefined),
@@ -166,6 +168,19 @@ test.each([
   const failure = await failureOf(result);
   expect(failure).toMatchObject({ type, nonRetryable: true, details: [{ lineUse: { requests: 1, faults: {} } }] });
   expect(world.insurer.seen).toHaveLength(1);
+});
+
+test.each([
+  [410, 'PersonNotInsured'],
+  [404, 'PersonUnknown'],
+])('%i about somebody who is not listed is final for a run, too: %s', async (status, type) => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(status)));
+  for (const priority of ['bulk', 'person'] as const) {
+    const input = { ...fetchCare, patientRef: 'provisional', priority };
+    const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(input)).result);
+    expect(failure).toMatchObject({ nonRetryable: true, details: [{ lineUse: { faults: {} } }] });
+    if (priority === 'bulk') expect(failure).toMatchObject({ type, details: [{ seen: { revision: 1 } }] });
+  }
 });
 
 test('after an attempt that died with a 410, the next one sends no request', async () => {
@@ -739,6 +754,45 @@ test.each([
   const failure = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
   expect(failure).toMatchObject({ type: 'AnswerUnusable', details: [{ problem, lineUse: { requests: 2 } }] });
 });
+
+const withoutId = `{"kvnr":"${anna}","careRecords":[{"title":"no ID"}]}`;
+
+test('an answer that cannot be stored is sent twice a day at most, although a run and a person ask at the same time', async () => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, withoutId)));
+  const asked = (['bulk', 'person', 'bulk'] as const).map((priority) =>
+    failureOf(world.attempt((a) => a.fetchCareRecords({ ...fetchCare, priority })).result),
+  );
+  for (const failure of await Promise.all(asked)) expect(failure).toMatchObject({ type: 'AnswerUnusable' });
+  expect(world.insurer.seen).toHaveLength(2);
+  const later = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
+  expect(later).toMatchObject({ type: 'AnswerUnusable' });
+  expect(world.insurer.seen).toHaveLength(2);
+});
+
+test.each(['is in the table', 'could not be stored'])(
+  'after a fetch that was cancelled between its two requests, one more request is enough: the first answer %s',
+  async (where) => {
+    const second = Promise.withResolvers<void>();
+    await using world = await startWorld(async ({ socket }, number) => {
+      if (number === 2 && where === 'is in the table') await second.promise;
+      socket.write(httpAnswer(200, withoutId));
+    });
+    const cancelled = world.attempt((a) => a.fetchCareRecords(fetchCare));
+    if (where === 'could not be stored')
+      world.table.writes = async () => {
+        cancelled.cancel();
+        throw new Error('the table is unavailable');
+      };
+    else void world.insurer.requestArrives(2).then(cancelled.cancel);
+    expect(await failureOf(cancelled.result)).toMatchObject({ name: 'CancelledFailure' });
+    world.table.writes = async () => {};
+    second.resolve();
+    const sent = world.insurer.seen.length;
+    const next = await failureOf(world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
+    expect(next).toMatchObject({ type: 'AnswerUnusable', details: [{ lineUse: { requests: 1 } }] });
+    expect(world.insurer.seen).toHaveLength(sent + 1);
+  },
+);
 
 test('a different answer that cannot be stored may be damaged until it comes twice', async () => {
   await using world = await startWorld(({ socket }, number) => {

@@ -37,7 +37,13 @@ function newWorld(options: Pick<ChangedKvnrsDeps, 'formerInMemory'> = {}) {
     return patientRef;
   };
   const removed: string[] = [];
-  const faults = { storeNewDies: false, isLogDown: false };
+  const faults: { storeNewDies: boolean; isLogDown: boolean; diesAfter?: 'append' | 'setSuccessor' } = {
+    storeNewDies: false,
+    isLogDown: false,
+  };
+  const dieAfter = (call: 'append' | 'setSuccessor') => {
+    if (faults.diesAfter === call) throw new Error('died');
+  };
   const log = () => (faults.isLogDown ? unreachableLog : stores.accessLog);
   const isMine = ({ patientRef }: { patientRef: string }) => mine.has(patientRef);
   const mineOf = ({ stored, unlisted, removed }: Shard): Shard => ({
@@ -59,7 +65,10 @@ function newWorld(options: Pick<ChangedKvnrsDeps, 'formerInMemory'> = {}) {
       storeChanged: stores.patients.storeChanged,
       get: stores.patients.get,
       setGoneIn: stores.patients.setGoneIn,
-      setSuccessor: stores.patients.setSuccessor,
+      setSuccessor: async (...of) => {
+        await stores.patients.setSuccessor(...of);
+        dieAfter('setSuccessor');
+      },
       markRemoving: stores.patients.markRemoving,
       closeVersions: stores.patients.closeVersions,
       deleteRemoving: async (patientRef, revision) => {
@@ -77,7 +86,11 @@ function newWorld(options: Pick<ChangedKvnrsDeps, 'formerInMemory'> = {}) {
     },
     careRecords: stores.careRecords,
     accessLog: {
-      append: async (...of) => await log().append(...of),
+      append: async (...of) => {
+        const entries = await log().append(...of);
+        dieAfter('append');
+        return entries;
+      },
       appendFirst: async (...of) => await log().appendFirst(...of),
     },
   });
@@ -237,8 +250,8 @@ test('the second day removes exactly the patients who are gone, not those with a
   const first = `${world.runId}-1`;
   expect(await world.accessesOf(kvnrAt(0))).toEqual([`import ${first}`]);
   expect(await world.accessesOf(kvnrAt(20))).toEqual([`import ${first}`, `change ${second.listId}`]);
-  expect(await world.accessesOf(kvnrAt(25))).toEqual([`import ${first}`, 'removal']);
-  expect(await world.accessesOf(kvnrAt(26))).toEqual([`import ${first}`, 'removal']);
+  expect(await world.accessesOf(kvnrAt(25))).toEqual([`import ${first}`, `removal ${second.listId}`]);
+  expect(await world.accessesOf(kvnrAt(26))).toEqual([`import ${first}`, `removal ${second.listId}`]);
   expect(await world.accessesOf(kvnrAt(40))).toEqual([`import ${second.listId}`]);
 
   await run(async () => await world.activities.deleteList({ listId: second.listId }));
@@ -314,6 +327,16 @@ test('an empty list removes nobody until an operator decides', async () => {
   await world.importList(listOf(entry(1), entry(2)));
   expect(await world.importList('[]')).toMatchObject({ listed: 0, gone: 2, stored: 2 });
   expect(await world.patients.get(world.refOf(kvnrAt(1)))).toBeDefined();
+});
+
+test('however many entries are flagged, each quarantined one is an issue', async () => {
+  const world = newWorld();
+  const flagged = range(2_000, 3_001).map((index) => `{"kvnr":"${kvnrAt(index % 400)}"}`);
+  const split = await world.split(await world.receive(listOf(...flagged, 'null')));
+  expect(split).toMatchObject({ flagged: 1_001, quarantined: 1 });
+  const { entries: issues } = await world.syncRuns.listIssues(insurerId, world.runId, 2_000);
+  expect(issues[0]).toMatchObject({ kind: 'quarantined', position: 1_001 });
+  expect(issues.filter(({ kind }) => kind === 'flagged')).toHaveLength(1_000);
 });
 
 test('a list with several parts per shard and large entries is stored completely', async () => {
@@ -403,10 +426,44 @@ test('the lists of a week may name both KVNRs, or neither', async () => {
   const { listId } = await world.importList(listOf(person(1, kvnr(3)), person(2, kvnr(4)), entry(229)));
   expect(await world.findChangedKvnrs(listId)).toEqual({ found: 1 });
   expect(await world.linksOf(kvnr(4))).toEqual([`previous ${world.refOf(kvnr(2))}`]); // 2 was removed days ago
-  expect(await world.findChangedKvnrs(listId)).toEqual({ found: 0 }); // linked before
+  expect(await world.findChangedKvnrs(listId)).toEqual({ found: 1 }); // like an attempt after one whose result was lost
+  const { listId: later } = await world.importList(listOf(person(1, kvnr(3)), person(2, kvnr(4)), entry(229)));
+  expect(await world.findChangedKvnrs(later)).toEqual({ found: 0 }); // linked before
   expect(await world.linksOf(kvnr(4))).toHaveLength(1);
   expect(await world.linksOf(kvnr(3))).toEqual([`previous ${world.refOf(kvnr(1))}`]);
 });
+
+test('a removed patient is found, although somebody has asked about the old KVNR since', async () => {
+  const world = newWorld();
+  const [before, after] = [kvnrAt(230), kvnrAt(231)];
+  await world.importList(listOf(person(1, before), entry(239)));
+  await world.removeGone((await world.importList(listOf(entry(239)))).listId);
+  await world.patients.inquire(world.refOf(before), before as Kvnr);
+  const { revision = 0 } = (await world.patients.get(world.refOf(before))) ?? {};
+  await world.patients.markRemoving(world.refOf(before), revision);
+  await world.patients.deleteRemoving(world.refOf(before), revision);
+  const { listId } = await world.importList(listOf(person(1, after), entry(239)));
+  expect(await world.findChangedKvnrs(listId)).toEqual({ found: 1 });
+  expect(await world.linksOf(after)).toEqual([`previous ${world.refOf(before)}`]);
+});
+
+test.each(['append', 'setSuccessor'] as const)(
+  'an attempt that dies after %s of a pair loses neither its issue nor its count',
+  async (call) => {
+    const world = newWorld();
+    const [before, after] = [kvnrAt(240), kvnrAt(241)];
+    await world.importList(listOf(person(1, before), entry(249)));
+    await world.removeGone((await world.importList(listOf(entry(249)))).listId);
+    const { listId } = await world.importList(listOf(person(1, after), entry(249)));
+    world.faults.diesAfter = call;
+    await expect(world.findChangedKvnrs(listId)).rejects.toThrow('died');
+    delete world.faults.diesAfter;
+    expect(await world.changedKvnrs()).toEqual([samePerson(world, 240, 241)]);
+    expect(await world.findChangedKvnrs(listId)).toEqual({ found: 1 });
+    expect(await world.changedKvnrs()).toEqual([samePerson(world, 240, 241)]);
+    expect(await world.linksOf(after)).toEqual([`previous ${world.refOf(before)}`]);
+  },
+);
 
 test('several candidates are named and not linked, also if there are more than memory holds', async () => {
   const world = newWorld({ formerInMemory: 2 });

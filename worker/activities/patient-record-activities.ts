@@ -35,7 +35,8 @@ export const createPatientRecordActivities = ({
     const endedAt = new Date();
     const before = await stores.patients.endSync(patientRef, syncId, { ...end, finishedAt: endedAt.toISOString() });
     if (before !== undefined) onSyncEnded(Math.max(0, endedAt.getTime() - Date.parse(before.requestedAt)));
-    log.info('sync ended', { patientRef, syncId, ...end });
+    const { state, error } = end;
+    log.info('sync ended', { patientRef, syncId, state, ...(error !== undefined && { error }) });
   },
 
   async appendAccess({ patientRef, drafts }) {

@@ -20,7 +20,7 @@ export interface RemovePatientDeps {
  *
  * What is to be deleted is listed before `closeVersions` confirms that the patient has not been stored again. So an attempt
  * that stands still afterwards deletes only what belonged to the removed patient.
- * @param unknownIn the sync for which the insurer has answered 404
+ * @param unknownInNow the sync for which the insurer has answered 404
  * @throws what the write guard throws if another attempt may be running; that one completes the removal
  */
 export async function removePatient(
@@ -28,15 +28,15 @@ export async function removePatient(
   patientRef: string,
   seenRevision: number | undefined,
   writeGuard: WriteGuard,
-  unknownIn?: string,
+  unknownInNow?: string,
 ): Promise<void> {
-  const flagged = await patients.markRemoving(patientRef, seenRevision, writeGuard);
+  const flagged = await patients.markRemoving(patientRef, seenRevision, writeGuard, unknownInNow);
   if (flagged === undefined) return;
-  const { storedBy, revision, successor } = flagged;
+  const { storedBy, revision, cause, unknownIn, successor } = flagged;
   const [link, linkBack] = successor === undefined ? [] : kvnrChangeAccess(patientRef, successor);
   await accessLog.append(patientRef, [
     ...(unknownIn === undefined ? [] : [unknownAccess(patientRef, unknownIn)]),
-    syncAccess('removal', patientRef, `removal:${storedBy}`),
+    syncAccess('removal', patientRef, `removal:${storedBy}`, cause),
     ...(link ? [link] : []),
   ]);
   if (linkBack !== undefined) await accessLog.append(linkBack.patientRef, [linkBack]);

@@ -19,8 +19,8 @@ export interface SplitListDeps {
   readonly pseudonymKey: Buffer;
 }
 
-/** Maximum number of issues recorded per list. Further invalid entries are only counted. */
-const issuesMax = 10_000;
+/** Maximum number of issues of each kind recorded per list. Further entries are only counted. */
+const issuesMax = { quarantined: 10_000, flagged: 1_000 };
 
 export const createSplitList = ({
   lists,
@@ -46,7 +46,7 @@ export const createSplitList = ({
           write({ patientRef, kvnr, contentHash, body });
           if (flags === undefined) return;
           flagged += 1;
-          if (issues.length < issuesMax)
+          if (flagged <= issuesMax.flagged)
             issues.push({ kind: 'flagged', reason: flags, position: element.position, patientRef });
           return;
         }
@@ -54,7 +54,7 @@ export const createSplitList = ({
         const reference = entry.kvnr === undefined ? {} : { patientRef: patientRefOf(entry.kvnr, key) };
         if (reference.patientRef === undefined) unreadable += 1;
         else write({ patientRef: reference.patientRef, quarantined: true });
-        if (issues.length < issuesMax)
+        if (quarantined <= issuesMax.quarantined)
           issues.push({ kind: 'quarantined', reason: entry.reason, position: element.position, ...reference });
       };
       try {

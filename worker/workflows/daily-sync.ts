@@ -193,9 +193,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 async function carryOut(command: Command, { insurerId, runId, careMaxRequests }: DailySyncInput): Promise<NewEvent> {
   switch (command.do) {
     case 'fetchList': {
-      const { listId, isWhole } = command;
+      const { listId, isUnconditional } = command;
       const { applied } = await shortActivities.readListState({ insurerId });
-      const known = applied && !isWhole && { knownEtag: applied.etag };
+      const known = applied && !isUnconditional && { knownEtag: applied.etag };
       const fetched = await lineActivities.fetchPatientList({ insurerId, listId, ...known }).catch(asUnusableList);
       const { lineUse } = fetched;
       switch (fetched.kind) {
@@ -282,9 +282,14 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
         priority: 'bulk',
         maxRequests: careMaxRequests,
       });
-      const { lineUse, outcome, revision, flags } = result;
-      if (outcome === 'not-insured')
-        return { on: 'patientNotInsured', patientRef, ...(revision !== undefined && { revision }), lineUse };
+      const { lineUse, outcome, isUnlisted, revision, flags } = result;
+      const seen = { patientRef, ...(revision !== undefined && { revision }) };
+      if (outcome === 'unknown' || isUnlisted) {
+        const unknownIn = outcome === 'unknown' ? { unknownIn: runId } : {};
+        await CancellationScope.nonCancellable(() => removePatient({ ...seen, ...unknownIn }));
+        return { on: 'patientEnded', patientRef, outcome: 'gone', lineUse }; // no guard counts them
+      }
+      if (outcome === 'not-insured') return { on: 'patientNotInsured', ...seen, lineUse };
       if (outcome === 'failed') {
         const issue = { kind: 'care-records', reason: result.reason ?? 'unknown', patientRef } as const;
         await shortActivities.recordIssue({ insurerId, runId, issue });
@@ -335,8 +340,10 @@ async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Re
   });
 }
 
-function outcomeOf(outcome: Exclude<SyncPatientResult['outcome'], 'not-insured'>, reason?: string): PatientOutcome {
-  if (outcome === 'unknown') return 'permanently-failed'; // only a sync on demand has this outcome
+function outcomeOf(
+  outcome: Exclude<SyncPatientResult['outcome'], 'not-insured' | 'unknown'>,
+  reason?: string,
+): PatientOutcome {
   if (outcome !== 'failed') return outcome;
   return reason === 'PatientUnknown' || reason === 'AnswerTooLarge' ? 'permanently-failed' : 'exhausted';
 }

@@ -103,7 +103,7 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
   async function sync(syncId: string): Promise<void> {
     currentSyncId = syncId;
     if (await beginSync({ patientRef, syncId })) {
-      const { outcome, reason, revision } = await syncPatient({
+      const { outcome, reason, flags, revision } = await syncPatient({
         insurerId,
         patientRef,
         syncId,
@@ -120,7 +120,8 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
           await endSync({ patientRef, syncId, state: 'failed', error: 'PatientChanged' });
       }
       // a patient who is gone has no marker that could be updated: the access log records the removal
-      if (outcome === 'done') await endSync({ patientRef, syncId, state: 'completed' });
+      if (outcome === 'done')
+        await endSync({ patientRef, syncId, state: 'completed', ...(flags !== undefined && { flags }) });
       if (outcome === 'failed')
         await endSync({ patientRef, syncId, state: 'failed', ...(reason !== undefined && { error: reason }) });
     }

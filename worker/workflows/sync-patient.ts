@@ -32,6 +32,8 @@ export interface SyncPatientResult {
    * - unknown: the insurer has answered 404 about somebody who is not listed, and the caller must remove them
    */
   readonly outcome: 'done' | 'gone' | 'not-insured' | 'unknown' | 'failed';
+  /** of not-insured: no list has named the person, so no guard counts them */
+  readonly isUnlisted?: true;
   /** a fixed code, or fixed words and JSON paths: why the sync failed */
   readonly reason?: string;
   /** what in the stored answer breaks the contract, in fixed words and JSON paths */
@@ -108,6 +110,8 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
       switch (failure.type) {
         case 'PatientNotInsured':
           return { outcome: 'not-insured', ...(seen && { revision: seen.revision }), lineUse };
+        case 'PersonNotInsured':
+          return { outcome: 'not-insured', isUnlisted: true, ...(seen && { revision: seen.revision }), lineUse };
         case 'PersonUnknown':
           return { outcome: 'unknown', ...(seen && { revision: seen.revision }), lineUse };
         case 'PatientGone':
