@@ -306,6 +306,7 @@ export const de = {
       'nested too deeply': 'zu tief verschachtelt',
       'not UTF-8': 'kein UTF-8',
       'not JSON': 'kein JSON',
+      'not text in its charset': 'kein Text in seinem Zeichensatz',
       'not an array': 'keine JSON-Liste',
       'not-an-array': 'keine JSON-Liste',
       truncated: 'abgeschnitten',

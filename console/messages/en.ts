@@ -291,6 +291,7 @@ export const en: Messages = {
       'nested too deeply': 'nested too deeply',
       'not UTF-8': 'not UTF-8',
       'not JSON': 'not JSON',
+      'not text in its charset': 'not text in its charset',
       'not an array': 'not a JSON array',
       'not-an-array': 'not a JSON array',
       truncated: 'truncated',
