@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** By what they took on two cores. By itself vitest begins with the largest files, and the longest may come last, alone. */
 const longest = [
-  'model',
+  'emulated.integration',
   'what-temporal-knows',
   'crashes',
   'schemathesis',
@@ -27,14 +27,11 @@ class LongestFirst extends BaseSequencer {
 /** Copies of sources may lie there, which tests have made. */
 const notSources = ['node_modules/**', '.local/**', 'cdk.out/**'];
 
-/** The model and the integration tests, which wait for more than half of their time. */
-const besideEachOther = { sequence: { groupOrder: 2 }, maxWorkers: 4 };
-
 /** Whole stacks wait for more than half of their time: for leases, retries, and processes that start. */
-const sideBySide = { sequence: { groupOrder: 3 }, maxWorkers: 4, hookTimeout: 120_000 };
+const sideBySide = { sequence: { groupOrder: 4 }, maxWorkers: 4, hookTimeout: 120_000 };
 
 /** Tests that allow a second or a few for an answer run after the others, two files at a time: the machine has room then. */
-const withRoom = { sequence: { groupOrder: 4 }, maxWorkers: 2 };
+const withRoom = { sequence: { groupOrder: 5 }, maxWorkers: 2 };
 
 /** A test's kind is seen in its name or its folder (CONTRIBUTING, "Tests"). */
 export default defineConfig({
@@ -65,9 +62,9 @@ export default defineConfig({
       {
         test: {
           name: 'model',
-          include: ['test/model/**/*.test.ts'],
-          globalSetup: ['test/global-setup.ts'],
-          ...besideEachOther,
+          include: ['test/model/model.test.ts'],
+          sequence: { groupOrder: 2 }, // alone: it has a thread of its own for each core
+          maxWorkers: 1,
         },
       },
       {
@@ -76,7 +73,8 @@ export default defineConfig({
           include: ['**/*.integration.test.ts'],
           exclude: notSources,
           globalSetup: ['test/global-setup.ts'],
-          ...besideEachOther,
+          sequence: { groupOrder: 3 },
+          maxWorkers: 4, // more than half of their time they wait
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -106,7 +104,7 @@ export default defineConfig({
           name: 'end-to-end-alone', // what has so little time that the machine must have nothing else to do
           include: ['test/end-to-end/alone/*.test.ts'],
           globalSetup: ['test/prepare.ts'],
-          sequence: { groupOrder: 5 },
+          sequence: { groupOrder: 6 },
           maxWorkers: 1,
           testTimeout: 300_000,
           hookTimeout: 120_000,
