@@ -84,9 +84,10 @@ function careShare({ careRecords: { total, pending }, phase }: Progress): number
 
 function patientCounts({ patients }: Progress): string {
   const quarantined = patients.quarantined > 0 ? ` · ${patients.quarantined} quarantined` : '';
+  const provisional = (patients.provisional ?? 0) > 0 ? ` · ${patients.provisional} provisional` : '';
   const kvnrChanged = (patients.kvnrChanged ?? 0) > 0 ? ` · ${patients.kvnrChanged} with a changed KVNR` : '';
   const flagged = (patients.flagged ?? 0) > 0 ? ` · ${patients.flagged} flagged` : '';
-  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${kvnrChanged}${flagged}${quarantined}`;
+  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${provisional}${kvnrChanged}${flagged}${quarantined}`;
 }
 
 function careCounts({ careRecords: { failed, notInsured, held = 0 } }: Progress): string {

@@ -157,6 +157,7 @@ export const de = {
     changed: 'geändert',
     removed: 'entfernt',
     unchanged: 'unverändert',
+    provisional: 'vorläufig',
     kvnrChanged: 'KVNR gewechselt',
     flagged: 'ungewöhnlich',
     quarantined: 'fehlerhaft',

@@ -147,6 +147,7 @@ export const en: Messages = {
     changed: 'changed',
     removed: 'removed',
     unchanged: 'unchanged',
+    provisional: 'provisional',
     kvnrChanged: 'KVNR changed',
     flagged: 'unusual',
     quarantined: 'invalid',

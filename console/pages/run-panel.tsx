@@ -12,6 +12,19 @@ import { RunState } from '../components/run-state.tsx';
 import { useLocale } from '../messages/locale.tsx';
 import { hrefOf } from '../route.ts';
 
+/** What is shown of the patients, in this order. */
+const patientCounts = [
+  'listed',
+  'new',
+  'changed',
+  'removed',
+  'unchanged',
+  'provisional',
+  'kvnrChanged',
+  'flagged',
+  'quarantined',
+] as const;
+
 const RunChart = lazy(async () => await import('../components/run-chart.tsx'));
 
 interface RunPanelProps {
@@ -123,14 +136,12 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
       </div>
       <h3>{t.run.patients}</h3>
       <dl className="counts">
-        {(['listed', 'new', 'changed', 'removed', 'unchanged', 'kvnrChanged', 'flagged', 'quarantined'] as const).map(
-          (name) => (
-            <div key={name}>
-              <dt>{t.run[name]}</dt>
-              <dd>{formats.count(patients[name] ?? 0)}</dd>
-            </div>
-          ),
-        )}
+        {patientCounts.map((name) => (
+          <div key={name}>
+            <dt>{t.run[name]}</dt>
+            <dd>{formats.count(patients[name] ?? 0)}</dd>
+          </div>
+        ))}
       </dl>
       {samples.length > 1 && (
         <ErrorBoundary resetKey={progress.runId} fallback={<p className="hint">{t.run.noChart}</p>}>

@@ -13,6 +13,7 @@ import {
   countList,
   countPatient,
   countPending,
+  countProvisional,
   countRemoved,
   countReopened,
   countUnapproved,
@@ -410,6 +411,7 @@ class Draft {
       case 'counted':
         if (step.name !== 'counting') return;
         state.stored = event.stored;
+        state.run = countProvisional(state.run, event.provisional ?? 0);
         if (step.list === 'unchanged' && (event.provisional ?? 0) > 0) {
           this.#list(0, 'whole'); // a list that has not changed says nothing about them
           return;

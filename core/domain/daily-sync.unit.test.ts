@@ -66,8 +66,8 @@ function openRun(state: DailySync = startDailySync(runId, limits, 0)) {
       run.end('applyList', { on: 'applied', counts, recentRemovals, kvnrChanged: 0 });
       return listId;
     },
-    count({ stored = 100, pending = 0, reported = 0, pendingShards = '0' } = {}) {
-      run.end('countPatients', { on: 'counted', stored, pending, pendingShards, removing: 0, reported });
+    count({ stored = 100, provisional = 0, pending = 0, reported = 0, pendingShards = '0' } = {}) {
+      run.end('countPatients', { on: 'counted', stored, provisional, pending, pendingShards, removing: 0, reported });
     },
     listPending(...patientRefs: string[]) {
       run.end('listPending', { on: 'pendingListed', patientRefs });
@@ -104,7 +104,7 @@ test('a run lists, splits, applies, counts, fetches, sweeps and ends', () => {
   expect(run.open).toEqual(['completeList']);
   run.endTask('completeList');
   run.endTask('deleteList');
-  run.count({ pending: 3 });
+  run.count({ pending: 3, provisional: 2 });
   const refs = patientRefs(3);
   run.listPending(...refs);
   expect(run.open).toEqual(['syncPatient', 'syncPatient']); // the window
@@ -115,6 +115,7 @@ test('a run lists, splits, applies, counts, fetches, sweeps and ends', () => {
   run.save();
   expect(run.state).toMatchObject({ step: { name: 'done' }, run: { state: 'completed', unapprovedRemovals: 2 } });
   expect(run.state.run.careRecords).toMatchObject({ total: 3, done: 3 });
+  expect(run.state.run.patients).toMatchObject({ listed: 100, provisional: 2 });
 });
 
 test('only shards with pending patients are asked for them, also after continue-as-new', () => {

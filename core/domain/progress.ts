@@ -47,6 +47,8 @@ export interface Progress {
     readonly flagged?: number;
     /** pairs of a patient who is gone and a new one with the same name, birth date and address; absent in runs of 0.2.0 */
     readonly kvnrChanged?: number;
+    /** people who are stored although no list has named them, at the last count; absent before it, and in runs of 0.2.0 */
+    readonly provisional?: number;
   };
   /** total = done + pending + failed + notInsured */
   readonly careRecords: {

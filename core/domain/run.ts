@@ -72,6 +72,7 @@ export const countList = (
     quarantined,
     flagged,
     kvnrChanged,
+    ...(run.patients.provisional !== undefined && { provisional: run.patients.provisional }),
   },
 });
 
@@ -109,6 +110,12 @@ export const countReopened = (run: Run): Run => {
 export const addDecision = (run: Run, decision: MadeDecision): Run => ({
   ...run,
   decisions: [...run.decisions, decision].slice(-decisionsMax),
+});
+
+/** Sets the number of provisional patients in the table. */
+export const countProvisional = (run: Run, provisional: number): Run => ({
+  ...run,
+  patients: { ...run.patients, provisional },
 });
 
 /** Restarts the counts of care records with the patients that are pending in the table, including exhausted ones. */

@@ -96,6 +96,13 @@ export const metrics = {
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
+  RunPatientsProvisional: metric({
+    unit: Count,
+    topic: 'run',
+    description: 'people who are stored although no list has named them, at the last count of the newest run',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   RunKvnrsChanged: metric({
     unit: Count,
     topic: 'run',

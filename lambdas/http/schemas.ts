@@ -175,6 +175,10 @@ export const progress = z
         description:
           'Pairs of a patient who is gone and a new one with the same name, birth date and address. Absent in runs of 0.2.0.',
       }),
+      provisional: count.optional().meta({
+        description:
+          'People who are stored although no list has named them, at the last count. Absent before it, and in runs of 0.2.0.',
+      }),
       flagged: count.optional().meta({
         description: 'Entries that break the contract and are stored as they were sent. Absent in runs of 0.2.0.',
       }),

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import { newGate } from '../../core/domain/gate.ts';
-import { countList, countPatient, countPending, progressOf, startRun } from '../../core/domain/run.ts';
+import {
+  countList,
+  countPatient,
+  countPending,
+  countProvisional,
+  progressOf,
+  startRun,
+} from '../../core/domain/run.ts';
 import { faultValues, gateValues, lineValues, runValues } from './values.ts';
 
 const hours = { startHour: 3, dueHour: 8 };
@@ -8,7 +15,8 @@ const startedAtMs = Date.parse('2026-11-25T02:00:00Z'); // three o'clock in Germ
 const line = { state: 'open', busy: true } as const;
 const listCounts = { listed: 10, new: 10, changed: 0, unchanged: 0 };
 const started = startRun('run-2', startedAtMs);
-const run = countPending(countList(started, listCounts, { quarantined: 2, flagged: 3 }, 4), 10);
+const counted = countProvisional(countList(started, listCounts, { quarantined: 2, flagged: 3 }, 4), 2);
+const run = countPending(counted, 10);
 
 test('the metrics of a current run contain its progress and the remaining time', () => {
   const fault = { requests: 4, faults: { stalled: 3 } };
@@ -29,6 +37,7 @@ test('the metrics of a current run contain its progress and the remaining time',
     RunPatientsFailed: 1,
     RunEntriesQuarantined: 2,
     RunEntriesFlagged: 3,
+    RunPatientsProvisional: 2,
     RunKvnrsChanged: 4,
     RunPatientsPerMinute: 2,
     RunSecondsLeft: 240,
