@@ -134,7 +134,7 @@ test('issues are shown with their reasons, filtered, and saved as CSV', async ()
   expect(download.suggestedFilename()).toBe(`auffaelligkeiten-${progress?.runId}.csv`);
   const csv = readFileSync(await download.path(), 'utf8');
   const [, place] =
-    /^\ufeff"Art";"Grund";"Pseudonym";"Eintrag"\r\n"fehlerhafter Eintrag";"KVNR: falsche Prüfziffer";"";"(\d+)"\r\n$/.exec(
+    /^\ufeff"Art";"Grund";"Pseudonym";"Eintrag";"Pseudonym vorher"\r\n"fehlerhafter Eintrag";"KVNR: falsche Prüfziffer";"";"(\d+)";""\r\n$/.exec(
       csv,
     ) ?? [];
   await page.getByRole('cell', { name: `Eintrag ${place}`, exact: true }).waitFor();
