@@ -597,6 +597,20 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     for await (const { Items } of pages) yield* (Items ?? []) as Pick<PatientItem, Attribute>[];
   }
 
+  const scanPages = (segment: number, segments: number, attributes: readonly (keyof PatientItem)[], filter?: string) =>
+    paginateScan(
+      { client: dynamo },
+      {
+        TableName: patientsTable,
+        ConsistentRead: true,
+        Segment: segment,
+        TotalSegments: segments,
+        ...(filter !== undefined && { FilterExpression: filter }),
+        ProjectionExpression: attributes.map((name) => `#${name}`).join(', '),
+        ExpressionAttributeNames: namesOf(...attributes),
+      },
+    );
+
   const shardAttributes = [
     'patientRef',
     'kvnr',
@@ -651,18 +665,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async *readSegment(segment, segments) {
-      const pages = paginateScan(
-        { client: dynamo },
-        {
-          TableName: patientsTable,
-          ConsistentRead: true,
-          Segment: segment,
-          TotalSegments: segments,
-          ProjectionExpression: shardAttributes.map((name) => `#${name}`).join(', '),
-          ExpressionAttributeNames: namesOf(...shardAttributes),
-        },
-      );
-      for await (const { Items } of pages) yield sortedItems((Items ?? []) as PatientItem[]);
+      for await (const { Items } of scanPages(segment, segments, shardAttributes))
+        yield sortedItems((Items ?? []) as PatientItem[]);
     },
 
     async storeNew(patients, listId, seen = new Map(), writeGuard) {
@@ -745,18 +749,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async *scan(segment, segments) {
-      const pages = paginateScan(
-        { client: dynamo },
-        {
-          TableName: patientsTable,
-          ConsistentRead: true,
-          Segment: segment,
-          TotalSegments: segments,
-          FilterExpression: 'attribute_not_exists(expiresAt)',
-          ProjectionExpression: 'patientRef, revision, careState, unlisted, #removing',
-          ExpressionAttributeNames: namesOf('removing'),
-        },
-      );
+      const attributes = ['patientRef', 'revision', 'careState', 'unlisted', 'removing'] as const;
+      const pages = scanPages(segment, segments, attributes, 'attribute_not_exists(expiresAt)');
       for await (const { Items } of pages)
         for (const item of (Items ?? []) as PatientItem[]) {
           const { patientRef, revision = 0, careState = 'pending', unlisted = false, removing = false } = item;
