@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** By what they took on two cores. By itself vitest begins with the largest files, and the longest may come last, alone. */
 const longest = [
-  'emulated',
+  'emulated.integration',
   'what-temporal-knows',
   'crashes',
   'schemathesis',
@@ -26,9 +26,6 @@ class LongestFirst extends BaseSequencer {
 
 /** Copies of sources may lie there, which tests have made. */
 const notSources = ['node_modules/**', '.local/**', 'cdk.out/**'];
-
-/** Tests on one stack for each project wait for more than half of their time. */
-const besideEachOther = { sequence: { groupOrder: 3 }, maxWorkers: 4 };
 
 /** Whole stacks wait for more than half of their time: for leases, retries, and processes that start. */
 const sideBySide = { sequence: { groupOrder: 4 }, maxWorkers: 4, hookTimeout: 120_000 };
@@ -72,19 +69,12 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'model-on-emulator', // not with the integration tests in one stack: it compares whole tables
-          include: ['test/model/emulated.test.ts'],
-          globalSetup: ['test/global-setup.ts'],
-          ...besideEachOther,
-        },
-      },
-      {
-        test: {
           name: 'integration',
           include: ['**/*.integration.test.ts'],
           exclude: notSources,
           globalSetup: ['test/global-setup.ts'],
-          ...besideEachOther,
+          sequence: { groupOrder: 3 },
+          maxWorkers: 4, // more than half of their time they wait
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

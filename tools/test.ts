@@ -15,7 +15,7 @@ const vitest = spawn(
     'run',
     ...(args.length > 0
       ? args
-      : ['unit', 'simulation', 'model*', 'integration'].flatMap((project) => ['--project', project])),
+      : ['unit', 'simulation', 'model', 'integration'].flatMap((project) => ['--project', project])),
   ],
   {
     cwd: root,

@@ -1,6 +1,12 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { startTestStack } from '../stack.ts';
 import { checkHistories } from './check.ts';
 import { storeMutants } from './mutants.ts';
+
+// The model compares whole tables, and its lists remove everybody else: it needs a stack of its own.
+const stack = await startTestStack();
+afterAll(stack.stop);
+Object.assign(process.env, stack.environment);
 
 /** Number of histories on the emulator. Each takes about half a second of a core. */
 const emulatedHistories = Number(process.env['MODEL_RUNS'] ?? 200);
