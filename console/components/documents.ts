@@ -60,31 +60,6 @@ export async function matchesSha256(text: string, sha256: string): Promise<boole
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }
 
-/**
- * Decodes the content of a document: base64 (RFC 4648, 4), base64url (5), with or without padding and line breaks, or a data
- * URL, in base64 or percent-encoded (RFC 2397). Returns undefined if it is none of these.
- */
-export function decodeContent(text: string): Uint8Array<ArrayBuffer> | undefined {
-  const [prefix = '', isBase64] = /^\s*data:[^,]*?(;base64)?,/i.exec(text) ?? [];
-  const data = text.slice(prefix.length);
-  if (prefix !== '' && isBase64 === undefined) return percentDecoded(data);
-  try {
-    return bytesOf(atob(data.replaceAll('-', '+').replaceAll('_', '/')));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Decodes text and percent-encoded bytes of any charset. A percent sign that encodes nothing stays (URL Standard, 1.3). */
-function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
-  const ascii = text.toWellFormed().replace(/[^\0-\x7f]+/gu, encodeURIComponent);
-  return bytesOf(ascii.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))));
-}
-
-/** @param binary a text in which each character is a byte */
-const bytesOf = (binary: string): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(binary, (character) => character.charCodeAt(0));
-
 export const objectOf = (value: unknown): InsurerData =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as InsurerData) : {};
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decodeContent, findLink, isLinked, mergeRecords, withDocumentLinks } from './documents.ts';
+import { findLink, isLinked, mergeRecords, withDocumentLinks } from './documents.ts';
 
 const link = (name: string) => ({ href: `https://api.example.org/documents/${name}`, sizeBytes: 4, sha256: name });
 const large = (...indexes: number[]) => ({
@@ -40,28 +40,4 @@ test('the newer link to the same text is found in records and documents of all p
 test('a field of the insurer that is named linked does not make a record a link', () => {
   expect(isLinked({ id: 'r', linked: true })).toBe(false);
   expect(isLinked(large())).toBe(true);
-});
-
-test.each([
-  ['base64', 'SMOkPz4='],
-  ['base64 without padding', 'SMOkPz4'],
-  ['base64url', 'SMOkPz4'.replace('/', '_')],
-  ['base64 in lines', 'SMOk\r\nPz4=\n'],
-  ['a data URL', 'data:text/plain;charset=utf-8;base64,SMOkPz4='],
-  ['a data URL that is percent-encoded', 'data:text/plain;charset=utf-8,H%C3%A4%3f%3E'],
-  ['a data URL without encoding', 'data:,Hä?>'],
-])('a document is decoded from %s', (_form, text) => {
-  expect(Buffer.from(decodeContent(text) ?? []).toString()).toBe('Hä?>');
-});
-
-test('both alphabets are known, and another text is not decoded', () => {
-  expect(decodeContent('-_-_')).toEqual(decodeContent('+/+/'));
-  for (const text of ['***', 'Ein Text ohne Kodierung.', 'A']) expect(decodeContent(text)).toBeUndefined();
-});
-
-test('a data URL may hold bytes that are no UTF-8, commas, and a percent sign that encodes nothing', () => {
-  expect([...(decodeContent('data:text/plain;charset=windows-1252,%80,%zz') ?? [])]).toEqual([
-    0x80,
-    ...Buffer.from(',%zz'),
-  ]);
 });

@@ -297,6 +297,7 @@ export const de = {
       'not of type': 'falscher Typ',
       'not one of the allowed': 'kein zulässiger Wert',
       'not a date': 'kein Datum',
+      'not base64': 'kein Base64',
       'wrong form': 'falsches Format',
       'check digit': 'falsche Prüfziffer',
       empty: 'leer',

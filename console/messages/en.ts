@@ -282,6 +282,7 @@ export const en: Messages = {
       'not of type': 'wrong type',
       'not one of the allowed': 'not an allowed value',
       'not a date': 'not a date',
+      'not base64': 'not base64',
       'wrong form': 'wrong format',
       'check digit': 'wrong check digit',
       empty: 'empty',

@@ -1,11 +1,11 @@
 import { useMutation } from '@tanstack/react-query';
+import { decodeContent } from '../../core/domain/document-content.ts';
 import { isRawNumber, parseLossless } from '../../core/json/lossless.ts';
 import type { Link } from '../api/client.ts';
 import { useConnection } from '../api/context.ts';
 import { isProblem, usePatient } from '../api/queries.ts';
 import { Button } from '../components/button.tsx';
 import {
-  decodeContent,
   findLink,
   type InsurerData,
   isLink,

@@ -1,8 +1,6 @@
 import { z } from 'zod';
-import { characters, pathText, problemText } from './contract-problem.ts';
-
-/** Maximum number of problems that are named for one answer: enough to find the fault, few enough for a log line. */
-const namedProblems = 5;
+import { characters, namedProblems, pathText, problemText } from './contract-problem.ts';
+import { isDecodable } from './document-content.ts';
 
 const day = z.iso.date();
 
@@ -16,7 +14,7 @@ const document = z.looseObject({
   id: z.string(),
   title: z.string().optional(),
   mediaType: z.string(),
-  contentBase64: z.string(),
+  contentBase64: z.string().refine(isDecodable, { message: 'not base64' }),
 });
 const diagnosis = z.looseObject({ code: z.string(), text: z.string().optional() });
 

@@ -9,7 +9,7 @@ test('an answer without care records is valid', () => {
 });
 
 test('unknown fields are allowed everywhere', () => {
-  const document = { id: 'd', mediaType: 'text/plain', contentBase64: '***not base64', sha: 1 };
+  const document = { id: 'd', mediaType: 'text/plain', contentBase64: 'QUJD', sha: 1 };
   const full = {
     ...record,
     extra: { deep: [null] },
@@ -58,14 +58,15 @@ test.each([
   [{ documents: null }, 'documents: not of type array'],
   [{ documents: [7] }, 'documents[0]: not of type object'],
   [{ documents: [{ id: 'd', mediaType: 'x' }] }, 'documents[0].contentBase64: missing'],
+  [{ documents: [{ id: 'd', mediaType: 'x', contentBase64: '***' }] }, 'documents[0].contentBase64: not base64'],
 ])('an answer that is stored as it was sent, and flagged with the path and never the value: %j', (change, flag) => {
   expect(problemsOfCareRecords(answer({ ...record, ...change }))).toEqual({ flags: `careRecords[0].${flag}` });
 });
 
 test('only the first problems of an answer are named', () => {
-  expect(problemsOfCareRecords(answer(...Array.from({ length: 9 }, () => 1))).hard).toMatch(
-    /careRecords\[4\]: not of type object; and more$/,
+  expect(problemsOfCareRecords(answer(...Array.from({ length: 25 }, () => 1))).hard).toMatch(
+    /careRecords\[19\]: not of type object; and more$/,
   );
-  const flagged = answer(...Array.from({ length: 9 }, (_, id) => ({ ...record, id: `${id}`, start: '' })));
-  expect(problemsOfCareRecords(flagged).flags).toMatch(/careRecords\[4\].start: not a date; and more$/);
+  const flagged = answer(...Array.from({ length: 25 }, (_, id) => ({ ...record, id: `${id}`, start: '' })));
+  expect(problemsOfCareRecords(flagged).flags).toMatch(/careRecords\[19\].start: not a date; and more$/);
 });

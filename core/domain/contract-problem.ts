@@ -1,5 +1,8 @@
 import { z } from 'zod';
 
+/** Maximum number of problems that are named for one answer or entry: enough to mend it, few enough for a log line. */
+export const namedProblems = 20;
+
 /**
  * Returns the schema of a text in the insurer's contract. JSON Schema counts characters, but JavaScript counts UTF-16
  * units.

@@ -2,14 +2,11 @@ import { z } from 'zod';
 import type { JsonArrayElement, JsonArrayLimits } from '../json/array-splitter.ts';
 import { parseLossless, printLossless } from '../json/lossless.ts';
 import { contentHash } from './content-hash.ts';
-import { characters, problemText } from './contract-problem.ts';
+import { characters, namedProblems, problemText } from './contract-problem.ts';
 import { isKvnr, type Kvnr, normalKvnr } from './kvnr.ts';
 
 /** Limits for an entry of the list. A real entry has 300 bytes and a depth of 2. */
 export const entryLimits: JsonArrayLimits = { elementBytes: 1 << 20, depth: 64 };
-
-/** Maximum number of problems that are named for one entry. */
-const namedProblems = 5;
 
 const name = characters(1, 200);
 

@@ -444,13 +444,13 @@ const careRecords: readonly CareCase[] = [
   oddWay('100 Continue, which nobody asked for', (kvnr) => Buffer.concat([interim, httpAnswer(200, one(kvnr))])),
 ];
 
-const documents: readonly { readonly says: string; readonly sent: string }[] = [
+const documents: readonly { readonly says: string; readonly sent: string; readonly isFlagged?: true }[] = [
   { says: 'base64', sent: 'QUJD' },
   { says: 'base64 with line breaks', sent: 'QUJD\r\nREVG' },
   { says: 'base64url', sent: '-_-_' },
   { says: 'a data URL', sent: 'data:text/plain;base64,QUJD' },
   { says: 'a data URL that is percent-encoded', sent: 'data:text/plain,Hello%20World' },
-  { says: 'no base64 at all', sent: 'Guten Tag, Jürgen!' },
+  { says: 'no base64 at all', sent: 'Guten Tag, Jürgen!', isFlagged: true },
   { says: 'nothing', sent: '' },
 ];
 
@@ -627,7 +627,10 @@ describe('care records', () => {
 });
 
 describe('a document', () => {
-  test.for(people.documents)('$says is kept as it was sent', async ({ kvnr, sent }) => {
+  test.for(people.documents)('$says is kept as it was sent', async ({ kvnr, sent, isFlagged }) => {
+    expect(toldAbout(kvnr)).toEqual(
+      isFlagged ? ['flagged: careRecords[0].documents[0].contentBase64: not base64'] : [],
+    );
     const { json } = await readPatient(kvnr);
     const [token = ''] = linksIn(json);
     const { headers } = await call('readDocument', { params: { token } });

@@ -64,9 +64,9 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
   const heartbeat = (): void => context.heartbeat(details);
   const timer = setInterval(heartbeat, heartbeatMs);
   heartbeat(); // hands the details on: without it, they would be lost if this attempt died soon
+  /** The next heartbeat has it: one after each request would keep the next request waiting, and Temporal sends few of them. */
   const count = (use: LineUse, change: Partial<AttemptUsage>): void => {
     details = { ...details, ...change, lineUse: addLineUse(details.lineUse, use) };
-    heartbeat();
   };
   return {
     number: context.info.attempt,
