@@ -352,6 +352,33 @@ const careRecords: readonly CareCase[] = [
   oddWay('early hints', (kvnr) =>
     Buffer.concat([Buffer.from('HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'), httpAnswer(200, one(kvnr))]),
   ),
+  oddWay('an interim answer of HTTP/1.0', (kvnr) =>
+    Buffer.concat([Buffer.from('HTTP/1.0 100 Continue\r\n\r\n'), httpAnswer(200, one(kvnr))]),
+  ),
+  oddWay('an interim answer that closes the connection, and does not', (kvnr) =>
+    Buffer.concat([Buffer.from('HTTP/1.1 103 X\r\nConnection: close\r\n\r\n'), httpAnswer(200, one(kvnr))]),
+  ),
+  oddWay('line ends without CR', (kvnr) =>
+    Buffer.from(`HTTP/1.1 200 OK\nContent-Length: ${Buffer.byteLength(one(kvnr))}\n\n${one(kvnr)}`),
+  ),
+  oddWay('a folded header', (kvnr) =>
+    Buffer.from(`${head(`Content-Length: ${Buffer.byteLength(one(kvnr))}`, 'X: a\r\n b')}${one(kvnr)}`),
+  ),
+  oddWay('a length and chunks', (kvnr) =>
+    Buffer.concat([
+      Buffer.from(head(`Content-Length: 7`, 'Transfer-Encoding: chunked')),
+      chunked(Buffer.from(one(kvnr))),
+      Buffer.from('\r\n'),
+    ]),
+  ),
+  oddWay('blanks behind the size of a chunk', (kvnr) =>
+    Buffer.concat([
+      Buffer.from(head('transfer-encoding: chunked')),
+      chunked(Buffer.from(one(kvnr)), '  '),
+      Buffer.from('\r\n'),
+    ]),
+  ),
+  oddWay('a head of 40 KB', (kvnr) => httpAnswer(200, one(kvnr), { 'x-much': 'x'.repeat(40_000) })),
   oddWay('gzip', (kvnr) => httpAnswer(200, gzipSync(one(kvnr)), { 'content-encoding': 'GZIP' })),
   oddWay('plain JSON that says gzip', (kvnr) => httpAnswer(200, one(kvnr), { 'content-encoding': 'gzip' })),
   oddWay('Content-Encoding: utf-8', (kvnr) => httpAnswer(200, one(kvnr), { 'content-encoding': 'utf-8' })),

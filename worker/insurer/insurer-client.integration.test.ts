@@ -349,7 +349,7 @@ test.each<[string, string, (request: RawRequest) => void]>([
     'has headers without end',
     'contract',
     ({ socket }) => {
-      socket.write(`HTTP/1.1 200 OK\r\n${'x-more: and more\r\n'.repeat(4_000)}`);
+      socket.write(`HTTP/1.1 200 OK\r\n${'x-more: and more\r\n'.repeat(8_000)}`);
     },
   ],
 ])('an answer that %s gives the fault %s', async (_what, fault, answer) => {
@@ -358,6 +358,27 @@ test.each<[string, string, (request: RawRequest) => void]>([
   expect(error).toMatchObject({ name: 'LineError', fault });
   expect(JSON.stringify(error) + String(error)).not.toMatch(/[A-Z]\d{9}|Asthm/);
   expect(it.permit.ends).toHaveLength(1);
+});
+
+test('what follows a 101 is no answer to the next request', async () => {
+  await using it = await startLine(({ socket }, number) => {
+    if (number > 1) return;
+    socket.write('HTTP/1.1 101 X\r\n\r\n');
+    setTimeout(() => socket.write(httpAnswer(410)), 20);
+  });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'contract' });
+  await expect(it.client.fetchCareRecords(ben, 'bulk', never)).rejects.toMatchObject({ fault: 'stalled' });
+});
+
+test('a connection whose answer has two lengths is not used again', async () => {
+  await using it = await startLine(({ socket, path }) => {
+    const body = recordsOf(path.split('/')[2] ?? '');
+    const chunked = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    socket.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n${chunked}`);
+  });
+  for (const kvnr of [anna, ben])
+    expect(await it.client.fetchCareRecords(kvnr, 'bulk', never)).toMatchObject({ kind: 'answer' });
+  expect(it.insurer.connections).toBe(2);
 });
 
 test('records may have fields outside the contract, also with gzip', async () => {

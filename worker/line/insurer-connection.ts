@@ -70,12 +70,15 @@ export type OpenConnection = (origin: string, connectMs: number, mayConnect: () 
 
 /** Time in ms after which an idle connection is not reused, because a modem line drops them silently. */
 const idleMsMax = 4_000;
+/** Maximum size of the head of an answer. */
+const headBytesMax = 64 * 1024;
 /** Time in ms by which we close an idle connection before the insurer does, if it has said when (`Keep-Alive: timeout`). */
 const idleMarginMs = 1_000;
 
 /**
  * Returns a function that opens connections with node:http, which frames and parses. This file opens, keeps and closes the
- * socket (docs/adr/0046-node-http-and-one-socket.md).
+ * socket. The parser is the lenient one: what other clients accept must not be refused for ever
+ * (docs/adr/0046-node-http-and-one-socket.md).
  */
 export const connectionsVia =
   (route: InsurerRoute): OpenConnection =>
@@ -137,6 +140,8 @@ export const connectionsVia =
         path,
         headers: { host: insurer.host, connection: 'keep-alive', ...headers },
         createConnection: () => open,
+        insecureHTTPParser: true,
+        maxHeaderSize: headBytesMax,
       });
       request.once('socket', () => {
         // `end` writes the whole request before it returns.
@@ -144,10 +149,14 @@ export const connectionsVia =
         else open.destroy();
       });
       request.on('information', () => handler.onInterim());
-      request.once('upgrade', () => {
+      // node:http gives a 101 without `Upgrade` as an answer that is complete. The real one may follow it
+      const refuseUpgrade = (): void => {
         notHttp = new ConnectionFailure('not-http', 'status 101'); // we never ask for another protocol (RFC 9110, 7.8)
-      });
+        open.destroy();
+      };
+      request.once('upgrade', refuseUpgrade);
       request.once('response', (begun) => {
+        if (begun.statusCode === 101) return refuseUpgrade();
         answer = begun;
         begun.on('error', () => {}); // `settle` reports it
         begun.on('data', (chunk: Buffer) => {
@@ -172,7 +181,7 @@ export const connectionsVia =
           if (!answer.readableEnded) return;
           isSettled = true;
           const idleMs = idleMsOf(answer.headers['keep-alive']);
-          if (!open.writable || idleMs <= 0) open.destroy();
+          if (!open.writable || idleMs <= 0 || hasTwoLengths(answer)) open.destroy();
           else becomeIdle(open, idleMs);
           setImmediate(() => handler.onEnd()); // first read whether the insurer closes the connection without having said so
           return;
@@ -200,6 +209,10 @@ function failureOf(error: Error | null, answer: IncomingMessage | undefined): Co
 /** Returns whether the end of a body is the end of its connection (RFC 9112, 6.3). node:http takes a reset for it, too. */
 export const endsWithConnection = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
   headers['content-length'] === undefined && !/\bchunked\b/i.test(headers['transfer-encoding'] ?? '');
+
+/** Returns whether two headers say where the answer ends. Then more of it may follow (RFC 9112, 6.3). */
+const hasTwoLengths = ({ headers }: IncomingMessage): boolean =>
+  headers['content-length'] !== undefined && headers['transfer-encoding'] !== undefined;
 
 const joinedHeaders = ({ headersDistinct }: IncomingMessage): Record<string, string> =>
   Object.fromEntries(Object.entries(headersDistinct).map(([name, values = []]) => [name, values.join(', ')]));
