@@ -17,3 +17,29 @@ export async function forEachParallel<Item>(
   await Promise.all(Array.from({ length: atOnce }, lane));
   if (failures.length > 0) throw failures[0];
 }
+
+/**
+ * Yields the results of `read` in the order of the items. Up to `atOnce` reads are under way, or have ended and wait here. If the
+ * caller stops early, reads under way go on, and their failures are ignored.
+ */
+export async function* readAhead<Item, Result>(
+  items: Iterable<Item>,
+  atOnce: number,
+  read: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result> {
+  const queue = items[Symbol.iterator]();
+  const reads: Promise<Result>[] = [];
+  const begin = (): void => {
+    const next = queue.next();
+    if (next.done) return;
+    const reading = read(next.value);
+    reading.catch(() => {}); // thrown when its turn comes
+    reads.push(reading);
+  };
+  for (let count = 0; count < atOnce; count++) begin();
+  for (let first = reads.shift(); first !== undefined; first = reads.shift()) {
+    const result = await first;
+    begin();
+    yield result;
+  }
+}

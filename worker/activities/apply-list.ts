@@ -6,8 +6,8 @@ import { addCounts, diffShard, type ListedEntry, zeroCounts } from '../../core/d
 import { shards } from '../../core/domain/shard.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import { type ListsStore, ShardPartMissing } from '../../core/stores/lists.ts';
-import { forEachParallel } from '../../core/stores/parallel.ts';
-import type { PatientsStore } from '../../core/stores/patients.ts';
+import { forEachParallel, readAhead } from '../../core/stores/parallel.ts';
+import type { PatientsStore, Shard } from '../../core/stores/patients.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
 import { type Heartbeats, withHeartbeats } from './heartbeats.ts';
 import { fenceList } from './list-fence.ts';
@@ -25,6 +25,8 @@ export interface ApplyListDeps extends RemovePatientDeps {
 
 /** Number of patients per batch. A cancelled activity ends between two batches. */
 const batchSize = 500;
+/** Number of shards that are read at the same time: reading one after the other takes most of the time of a short list. */
+const parallelReads = 8;
 const parallelRemovals = 8;
 const parallelMarks = 8;
 const parallelAppends = 8;
@@ -42,8 +44,8 @@ export const createApplyList = ({
     const withIdentity = (entry: ListedEntry) => ({ ...entry, identity: identityOf(entry.body, key) });
     return await withHeartbeats({ nextShard: fromShard, counts: zeroCounts }, async (heartbeats) => {
       const writeGuard = fenceList(heartbeats.writeGuard, () => syncRuns.isApplying(insurerId, listId, 'entries'));
-      await forEachRemainingShard(heartbeats, toShard, async (shard, index) => {
-        const { stored, unlisted, removed } = await patients.readShard(shard);
+      await forEachRemainingShard(heartbeats, toShard, patients, async ({ shard, index, items }) => {
+        const { stored, unlisted, removed } = items;
         const seen = new Map([...stored, ...unlisted, ...removed].map((item) => [item.patientRef, item]));
         const lines = lists.readShard(listId, shard, shardParts[index] ?? 0);
         const diff = await diffShard(lines, { stored, unlisted }, { listId, fetchOrder }).catch(asFinal);
@@ -90,18 +92,17 @@ export const createApplyList = ({
   async removeGone({ insurerId, listId, fromShard, toShard }) {
     return await withHeartbeats({ nextShard: fromShard, removed: 0 }, async (heartbeats) => {
       const writeGuard = fenceList(heartbeats.writeGuard, () => syncRuns.isApplying(insurerId, listId, 'removals'));
-      await forEachRemainingShard(heartbeats, toShard, async (shard) => {
+      await forEachRemainingShard(heartbeats, toShard, patients, async ({ items }) => {
         const { removed } = heartbeats.done;
-        const shardItems = await patients.readShard(shard);
         const isGone = ({ goneIn }: { readonly goneIn?: string }): boolean => goneIn === listId;
-        const removing = shardItems.removed.filter((item) => isGone(item) && !item.isTombstone); // an attempt died half way
-        const gone = [...[...shardItems.stored, ...shardItems.unlisted].filter(isGone), ...removing];
+        const removing = items.removed.filter((item) => isGone(item) && !item.isTombstone); // an attempt died half way
+        const gone = [...[...items.stored, ...items.unlisted].filter(isGone), ...removing];
         await forEachParallel(gone, parallelRemovals, async ({ patientRef, revision }) => {
           heartbeats.signal.throwIfAborted();
           await removePatient({ patients, careRecords, accessLog }, patientRef, revision, writeGuard);
         });
         // A repeated attempt counts the tombstones of earlier ones, too.
-        const tombstones = shardItems.removed.filter((item) => isGone(item) && item.isTombstone);
+        const tombstones = items.removed.filter((item) => isGone(item) && item.isTombstone);
         return { removed: removed + gone.length + tombstones.length };
       });
       return { removed: heartbeats.done.removed };
@@ -120,18 +121,28 @@ function asFinal(error: unknown): never {
 }
 
 /**
- * Processes the shards that no earlier attempt has finished.
- * @param work processes one shard; returns what is done including that shard
+ * Processes the shards that no earlier attempt has finished, in order.
+ * @param work processes one shard, with its items as of one read; returns what is done including that shard
  */
 async function forEachRemainingShard<Done extends { readonly nextShard: number }>(
   heartbeats: Heartbeats<Done>,
   toShard: number,
-  work: (shard: string, index: number) => Promise<Omit<Done, 'nextShard'>>,
+  patients: Pick<PatientsStore, 'readShard'>,
+  work: (of: {
+    readonly shard: string;
+    readonly index: number;
+    readonly items: Shard;
+  }) => Promise<Omit<Done, 'nextShard'>>,
 ): Promise<void> {
-  for (let index = heartbeats.done.nextShard; index < toShard; index++) {
+  const remaining = [...shards.entries()].slice(heartbeats.done.nextShard, toShard);
+  const reads = readAhead(remaining, parallelReads, async ([index, shard]) => {
     heartbeats.signal.throwIfAborted();
-    const done = await work(shards[index] ?? '', index);
-    heartbeats.report({ ...done, nextShard: index + 1 } as Done);
+    return { shard, index, items: await patients.readShard(shard) };
+  });
+  for await (const read of reads) {
+    heartbeats.signal.throwIfAborted();
+    const done = await work(read);
+    heartbeats.report({ ...done, nextShard: read.index + 1 } as Done);
   }
 }
 
