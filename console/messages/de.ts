@@ -374,6 +374,7 @@ export const de = {
     statuses: { active: 'aktiv', planned: 'geplant', onhold: 'ruht' },
     from: (start: string) => `ab ${start}`,
     fromTo: (start: string, end: string) => `${start} bis ${end}`,
+    until: (end: string) => `bis ${end}`,
     provider: 'Leistungserbringer',
     diagnoses: 'Diagnosen',
     documents: 'Dokumente',
@@ -381,6 +382,7 @@ export const de = {
     documentNotBase64:
       'Die Krankenkasse hat den Inhalt nicht als Base64 geschickt. Er ist als Text gespeichert, so wie er kam.',
     documentMismatch: 'Die Daten stimmen nicht mit denen der Krankenkasse überein. Bitte versuchen Sie es noch einmal.',
+    documentEmpty: 'Die Krankenkasse hat keinen Inhalt geschickt.',
     documentLater: 'Wählen Sie „Weitere laden“, um dieses Dokument zu laden.',
     large: 'Diese Versorgung ist sehr groß.',
     loadLarge: 'Versorgung laden',
