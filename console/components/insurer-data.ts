@@ -43,3 +43,21 @@ export function takeObjects(value: unknown): { readonly objects: readonly Insure
   const others = value.filter((element: unknown) => !isTaken(element));
   return { objects: value.filter(isTaken), others: others.length === 0 ? undefined : others };
 }
+
+/** Maximum length of the shown text of a field, in characters: a field may have megabytes. */
+const fieldCharactersMax = 4_000;
+const shownFieldsMax = 200;
+
+/**
+ * Returns fields as indented JSON, or undefined if there are none. A long field is cut by itself, so that it hides no other:
+ * the text is for people, and then no longer JSON.
+ */
+export function fieldsText(fields: InsurerData): string | undefined {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  if (entries.length === 0) return undefined;
+  const texts = entries.slice(0, shownFieldsMax).map(([name, value]) => {
+    const text = JSON.stringify({ [name]: value }, null, 2).slice('{\n'.length, -'\n}'.length);
+    return text.length > fieldCharactersMax ? `${text.slice(0, fieldCharactersMax)} …` : text;
+  });
+  return `{\n${texts.join(',\n')}${entries.length > shownFieldsMax ? ',\n  …' : ''}\n}`;
+}

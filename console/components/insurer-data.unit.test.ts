@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseLossless } from '../../core/json/lossless.ts';
-import { takeObjects, takeTexts } from './insurer-data.ts';
+import { fieldsText, takeObjects, takeTexts } from './insurer-data.ts';
 
 test('texts and numbers are taken, and everything else stays as it was sent', () => {
   const sent = parseLossless('{"code":"J45","text":null,"rank":1.0,"n":7,"note":"","since":["x"],"__proto__":{"a":1}}');
@@ -34,4 +34,18 @@ test('the objects of a list are taken, and its other elements stay as they were 
 test.each(['{"code":"J45"}', '"J45"', '5', '1.0', 'null'])('in place of a list, %s stays as it was sent', (text) => {
   const { objects, others } = takeObjects(parseLossless(text));
   expect([objects, JSON.stringify(others)]).toEqual([[], text]);
+});
+
+test('fields are shown as indented JSON, and a long one hides no other', () => {
+  const sent = { __proto__: null, a: [1, { b: null }], gone: undefined, '': 'x' };
+  expect(fieldsText(sent)).toBe(JSON.stringify(sent, null, 2));
+  expect(fieldsText(parseLossless('{"n":1.0,"__proto__":{"a":-0}}') as object as typeof sent)).toBe(
+    '{\n  "n": 1.0,\n  "__proto__": {\n    "a": -0\n  }\n}',
+  );
+  expect(fieldsText({ gone: undefined })).toBeUndefined();
+  const long = fieldsText({ history: 'größer'.repeat(1_000_000), provider: 'Dr. Müller' }) ?? '';
+  expect(long.length).toBeLessThan(5_000);
+  expect(long).toMatch(/ …,\n {2}"provider": "Dr. Müller"\n}$/);
+  const many = fieldsText(Object.fromEntries(Array.from({ length: 201 }, (_, index) => [`f${index}`, 1]))) ?? '';
+  expect(many).toMatch(/"f199": 1,\n {2}…\n}$/);
 });

@@ -15,7 +15,7 @@ import {
   mergeRecords,
   withDocumentLinks,
 } from '../components/documents.ts';
-import { type InsurerData, objectOf, takeObjects, takeTexts, textOf } from '../components/insurer-data.ts';
+import { fieldsText, type InsurerData, objectOf, takeObjects, takeTexts, textOf } from '../components/insurer-data.ts';
 import { LoadMore } from '../components/load-more.tsx';
 import { Notice, Problem, StaleNotice } from '../components/notice.tsx';
 import { Pseudonym } from '../components/pseudonym.tsx';
@@ -173,12 +173,14 @@ function CareRecord({ record, read }: { readonly record: InsurerData; readonly r
       <h3>
         <bdi>{title ?? textOf(record['id'])}</bdi>
       </h3>
-      <p>
-        {status !== undefined && (
-          <span className={isKnownStatus ? `badge ${status}` : 'badge'}>{labelFor(t.patient.statuses, status)}</span>
-        )}{' '}
-        {programme !== undefined && <span className="badge">{labelFor(t.patient.programmes, programme)}</span>}
-      </p>
+      {(status ?? programme) !== undefined && (
+        <p>
+          {status !== undefined && (
+            <span className={isKnownStatus ? `badge ${status}` : 'badge'}>{labelFor(t.patient.statuses, status)}</span>
+          )}{' '}
+          {programme !== undefined && <span className="badge">{labelFor(t.patient.programmes, programme)}</span>}
+        </p>
+      )}
       <Period start={start} end={end} />
       <Provider {...provider.texts} />
       <Diagnoses diagnoses={diagnoses.objects} />
@@ -339,19 +341,15 @@ function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly rea
   );
 }
 
-/** Maximum length of the shown text, in characters: a field may hold megabytes. */
-const shownCharactersMax = 4_000;
-
 function OtherFields({ of: fields }: { readonly of: InsurerData }) {
   const { t } = useLocale();
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-  if (entries.length === 0) return null;
-  const text = JSON.stringify(Object.fromEntries(entries), null, 2);
+  const text = fieldsText(fields);
+  if (text === undefined) return null;
   return (
     <details>
       <summary>{t.patient.otherFields}</summary>
       <pre className="raw code" dir="auto">
-        {text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)} …` : text}
+        {text}
       </pre>
     </details>
   );
