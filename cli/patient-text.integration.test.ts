@@ -54,6 +54,20 @@ test('the content of documents is inserted into the records; a byte order mark a
   );
 });
 
+test.each([
+  ...['null', '{"id":"d"}', '{"0":{"contentBase64":""}}', '"x"', '5', 'true', '[null]', '["x"]', '[5]', '[[]]', '[{}]'],
+  ...['null', '5', '[]', '{}', '{"href":5}', '{"href":"https://example.org/documents/x"}'].map(
+    (content) => `[{"id":"d","contentBase64":${content}}]`,
+  ),
+])('the documents %s are printed as they were sent, and do not hide the content of others', async (documents) => {
+  const { api } = await serve([
+    `{"patient":{},"careRecords":[{"id":"odd","documents":${documents}},{"id":"b","documents":[null,{"contentBase64":${linked('text')}}]}]}`,
+  ]);
+  expect(await patientText(api, patientRef)).toBe(
+    whole('{}', `{"id":"odd","documents":${documents}}`, '{"id":"b","documents":[null,{"contentBase64":"text"}]}'),
+  );
+});
+
 test('a record whose links fill several pages becomes one record', async () => {
   const record = '{"id":"huge","dose":1.0,"documents":[{"contentBase64":""},{"contentBase64":""}]}';
   const page = (index: number, text: string, rest: string) =>

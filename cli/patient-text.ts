@@ -16,10 +16,10 @@ interface Page {
   readonly lastSync?: LastSync;
   readonly nextToken?: string;
 }
-/** As the insurer sent it, except that the content of a document may be a link. */
+/** As the insurer sent it, except that the content of a document may be a link. Any field may have any type. */
 interface CareRecord {
   readonly id: string;
-  readonly documents?: { contentBase64: string | Link }[];
+  readonly documents?: unknown;
 }
 /**
  * A record that is too large for an answer. Its link leads to a CareRecord as text. If the next one has the same id, it
@@ -58,11 +58,11 @@ async function readWhole(api: Api, patientRef: string): Promise<string> {
       if (!isLinked) records.push(answered as CareRecord);
       else if (linkedId !== answered.id) records.push(parseLossless(await api.readLink(answered)) as CareRecord);
       linkedId = isLinked ? answered.id : undefined;
-      const { documents = [] } = records.at(-1) ?? {};
-      const links = isLinked ? answered.documents : linksIn(documents);
+      const documents = documentsOf(records.at(-1));
+      const links = isLinked ? answered.documents : linksIn(documents, api);
       await forEachParallel(links, parallelLinks, async (link) => {
         const document = documents[link.index];
-        if (document) document.contentBase64 = await api.readLink(link);
+        if (isObject(document)) document['contentBase64'] = await api.readLink(link);
       });
     }
   }
@@ -73,7 +73,14 @@ async function readWhole(api: Api, patientRef: string): Promise<string> {
   return `{\n"patient": ${printLossless(first.patient)},${provisional}\n"careRecords": [${texts}]${lastSync}\n}\n`;
 }
 
-const linksIn = (documents: NonNullable<CareRecord['documents']>): LinkedRecord['documents'] =>
-  documents.flatMap(({ contentBase64: content }, index) =>
-    typeof content === 'string' ? [] : [{ index, ...content }],
-  );
+type JsonObject = Record<string, unknown>;
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null;
+
+const documentsOf = (record: CareRecord | undefined): readonly unknown[] =>
+  Array.isArray(record?.documents) ? record.documents : [];
+
+const linksIn = (documents: readonly unknown[], api: Api): LinkedRecord['documents'] =>
+  documents.flatMap((document, index) => {
+    const content = isObject(document) ? document['contentBase64'] : undefined;
+    return isObject(content) && api.isLink(content['href']) ? [{ index, ...(content as object as Link) }] : [];
+  });

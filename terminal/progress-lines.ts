@@ -45,6 +45,8 @@ export function summaryLines(progress: Progress): string[] {
   const { patients, careRecords, line } = progress;
   const finishedAt = progress.finishedAt === undefined ? new Date() : new Date(progress.finishedAt);
   const faults = Object.entries(line.faults).sort(([, a], [, b]) => b - a);
+  const { quarantined, flagged = 0, kvnrChanged = 0 } = patients;
+  const hasIssues = quarantined + flagged + kvnrChanged + careRecords.failed > 0 || progress.state === 'failed';
   return [
     `run ${progress.runId} ${progress.state} after ${duration(elapsedSeconds(progress, finishedAt))}`,
     `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,
@@ -52,9 +54,7 @@ export function summaryLines(progress: Progress): string[] {
     `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
     ...(progress.decisions ?? []).map((made) => `  ${decisionLine(made)}`),
     ...(progress.failure === 'internal' ? ['  an error of epa-sync itself: see the log of the workers'] : []),
-    ...(patients.quarantined + careRecords.failed > 0 || progress.state === 'failed'
-      ? ['  see what went wrong: npm run sync -- issues']
-      : []),
+    ...(hasIssues ? ['  see the issues: npm run sync -- issues'] : []),
   ];
 }
 

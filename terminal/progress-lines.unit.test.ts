@@ -83,7 +83,23 @@ test('the summary shows the duration and the most frequent faults', () => {
   const summary = summaryLines(ended).join('\n');
   expect(summary).toContain('completed after 1:05:00');
   expect(summary).toContain('(reset 300, busy 100)');
-  expect(summary).toContain('npm run sync -- issues');
+});
+
+test('the summary says where the issues are, if there are any', () => {
+  const patients = { ...progress.patients, quarantined: 0 };
+  const careRecords = { ...progress.careRecords, failed: 0 };
+  const clean: Progress = { ...progress, state: 'completed', phase: 'done', patients, careRecords };
+  const withIssues: Progress[] = [
+    ...[{ quarantined: 1 }, { flagged: 1 }, { kvnrChanged: 1 }].map((count) => ({
+      ...clean,
+      patients: { ...patients, ...count },
+    })),
+    { ...clean, careRecords: { ...careRecords, failed: 1 } },
+    { ...clean, state: 'failed' },
+  ];
+  const hint = '  see the issues: npm run sync -- issues';
+  for (const ended of withIssues) expect(summaryLines(ended)).toContain(hint);
+  expect(summaryLines({ ...clean, patients: { ...patients, flagged: 0, kvnrChanged: 0 } })).not.toContain(hint);
 });
 
 test('durations are formatted like a clock', () => {

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { Argument } from 'commander';
-import { isKvnr, type Kvnr } from '../../core/domain/kvnr.ts';
+import { isKvnr, type Kvnr, normalKvnr } from '../../core/domain/kvnr.ts';
 import type { Api } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 
@@ -27,7 +27,8 @@ export type NamedPatient = { readonly kvnr: Kvnr } | { readonly patientRef: stri
 export async function readPatient(argument: string | undefined): Promise<NamedPatient> {
   const named = argument ?? (await readLine('KVNR: '));
   if (/^[0-9a-f]{32}$/.test(named)) return { patientRef: named };
-  if (isKvnr(named)) return { kvnr: named };
+  const kvnr = normalKvnr(named);
+  if (isKvnr(kvnr)) return { kvnr };
   throw new CommandError(
     'usage',
     'a KVNR (a letter, eight digits and a check digit) or a pseudonym (32 hex digits) is needed',

@@ -1,7 +1,5 @@
 import type { Link } from '../api/client.ts';
-
-/** An object that the insurer sent: it may have any fields, of any type. */
-export type InsurerData = Readonly<Record<string, unknown>>;
+import { type InsurerData, isObject, objectOf, takeObjects } from './insurer-data.ts';
 
 /** A record that is too large for the answer: its text is behind a link, and the content of each document behind another. */
 export interface LinkedRecord extends Link {
@@ -15,12 +13,16 @@ interface RecordsPage {
 
 /** Checks the link's fields too, because the insurer may send a field that is named `linked`. */
 export const isLinked = (record: InsurerData): record is InsurerData & LinkedRecord =>
-  record['linked'] === true && isLink(record);
+  record['linked'] === true && isLink(record) && Array.isArray(record['documents']);
 
 export const isLink = (value: unknown): value is Link => {
   const { href, sha256, sizeBytes } = objectOf(value);
   return typeof href === 'string' && typeof sha256 === 'string' && typeof sizeBytes === 'number';
 };
+
+/** Whether there is something to download: a link, or a text that cannot be behind one because it is no UTF-8. */
+export const hasContent = (contentBase64: unknown): contentBase64 is string | Link =>
+  typeof contentBase64 === 'string' ? contentBase64 !== '' : isLink(contentBase64) && contentBase64.sizeBytes > 0;
 
 /** Returns the records of all pages. Merges a record whose documents are spread over several pages. */
 export function mergeRecords(pages: readonly RecordsPage[]): readonly InsurerData[] {
@@ -38,10 +40,14 @@ export function mergeRecords(pages: readonly RecordsPage[]): readonly InsurerDat
 
 /** Returns the record from behind a link, with a link as the content of each document: it has no contents itself. */
 export function withDocumentLinks(record: InsurerData, links: LinkedRecord['documents']): InsurerData {
-  const documents = listOf(record['documents']).slice();
-  for (const { index, ...contentBase64 } of links)
-    if (documents[index]) documents[index] = { ...documents[index], contentBase64 };
-  return documents.length === 0 ? record : { ...record, documents };
+  const { documents: sent } = record;
+  if (!Array.isArray(sent)) return record;
+  const documents: unknown[] = sent.slice();
+  for (const { index, ...contentBase64 } of links) {
+    const document = documents[index];
+    if (isObject(document)) documents[index] = { ...document, contentBase64 };
+  }
+  return { ...record, documents };
 }
 
 /** Returns the link to the same text in newer pages, because a link expires after minutes. */
@@ -49,7 +55,7 @@ export function findLink(sha256: string, pages: readonly RecordsPage[]): Link | 
   const links = mergeRecords(pages).flatMap((record): readonly unknown[] =>
     isLinked(record)
       ? [record, ...record.documents]
-      : listOf(record['documents']).map(({ contentBase64 }) => contentBase64),
+      : takeObjects(record['documents']).objects.map(({ contentBase64 }) => contentBase64),
   );
   return links.filter(isLink).find((link) => link.sha256 === sha256);
 }
@@ -59,8 +65,3 @@ export async function matchesSha256(text: string, sha256: string): Promise<boole
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }
-
-export const objectOf = (value: unknown): InsurerData =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as InsurerData) : {};
-
-export const listOf = (value: unknown): readonly InsurerData[] => (Array.isArray(value) ? value.map(objectOf) : []);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findLink, isLinked, mergeRecords, withDocumentLinks } from './documents.ts';
+import { findLink, hasContent, isLinked, mergeRecords, withDocumentLinks } from './documents.ts';
 
 const link = (name: string) => ({ href: `https://api.example.org/documents/${name}`, sizeBytes: 4, sha256: name });
 const large = (...indexes: number[]) => ({
@@ -32,6 +32,26 @@ test('each document gets the link to its content, except a document whose link i
   });
 });
 
+test('elements of documents that are no objects stay as they were sent', () => {
+  const record = { id: 'large', documents: [null, { id: 1, contentBase64: '' }, 'x', 5] };
+  expect(withDocumentLinks(record, large(0, 1, 2).documents)['documents']).toEqual([
+    null,
+    { id: 1, contentBase64: link('d1') },
+    'x',
+    5,
+  ]);
+  for (const documents of [undefined, null, 'x', { 0: {} }])
+    expect(withDocumentLinks({ documents }, large(0).documents)).toEqual({ documents });
+  expect(
+    findLink('none', [{ careRecords: [{ documents: [null, 'x', {}] }, { documents: { 0: link('none') } }] }]),
+  ).toBe(undefined);
+});
+
+test('a document has content if there is a link to a text, or a text itself', () => {
+  for (const content of [link('d'), 'lone \ud83d']) expect(hasContent(content)).toBe(true);
+  for (const none of ['', null, undefined, 5, {}, { ...link('d'), sizeBytes: 0 }]) expect(hasContent(none)).toBe(false);
+});
+
 test('the newer link to the same text is found in records and documents of all pages', () => {
   for (const name of ['small', 'body', 'd0', 'd2']) expect(findLink(name, pages)).toMatchObject(link(name));
   expect(findLink('gone', pages)).toBeUndefined();
@@ -39,5 +59,6 @@ test('the newer link to the same text is found in records and documents of all p
 
 test('a field of the insurer that is named linked does not make a record a link', () => {
   expect(isLinked({ id: 'r', linked: true })).toBe(false);
+  expect(isLinked({ id: 'r', linked: true, ...link('r') })).toBe(false);
   expect(isLinked(large())).toBe(true);
 });

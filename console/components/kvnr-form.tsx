@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { FieldError, Form, Input, Label, Text, TextField } from 'react-aria-components';
-import { isKvnr } from '../../core/domain/kvnr.ts';
+import { isKvnr, normalKvnr } from '../../core/domain/kvnr.ts';
 import { isProblem, useAskInsurer, useLookup } from '../api/queries.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { Button } from './button.tsx';
@@ -53,7 +53,7 @@ export function KvnrForm({ onFound, unknown, canAsk = false }: KvnrFormProps) {
           className="field"
           value={kvnr}
           onChange={(text) => {
-            setKvnr(text.replace(/\s/g, '').toUpperCase());
+            setKvnr(normalKvnr(text));
             lookup.reset();
             ask.reset();
           }}

@@ -9,7 +9,7 @@ export interface Formats {
   /** Time of day, with the date if several days are shown. */
   clock(epochSeconds: number, isWithDate?: boolean): string;
   dateTime(time: string): string;
-  /** A calendar day such as `2026-11-24`. */
+  /** A calendar day such as `2026-11-24`. Any other text, such as `1950-02` or `1950-02-30`, stays as it is. */
   day(date: string): string;
   duration(seconds: number): string;
   bytes(sizeBytes: number): string;
@@ -49,7 +49,7 @@ export function createFormats(locale: string): Formats {
     },
     clock: (epochSeconds, isWithDate = false) => (isWithDate ? dayClock : clock).format(epochSeconds * 1000),
     dateTime: (time) => dateTime.format(new Date(time)),
-    day: (date) => (Number.isNaN(Date.parse(date)) ? date : day.format(new Date(`${date}T00:00:00Z`))),
+    day: (date) => (isCalendarDay(date) ? day.format(new Date(date)) : date),
     duration: (total) => {
       const whole = Math.max(0, Math.round(total));
       const units: [number, Intl.NumberFormat][] = [
@@ -71,4 +71,14 @@ export function createFormats(locale: string): Formats {
     },
     csvSeparator: hasDecimalComma ? ';' : ',',
   };
+}
+
+/**
+ * A day that the calendar does not have, such as `1950-02-30`, becomes another one in a Date. Years before 1000 are
+ * placeholders, and Intl drops their zeros.
+ */
+function isCalendarDay(date: string): boolean {
+  if (!/^[1-9]\d{3}-\d{2}-\d{2}$/.test(date)) return false;
+  const time = new Date(date);
+  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(date);
 }

@@ -13,24 +13,35 @@ export function describeReason(reason: string, { reasons, run }: Messages): stri
   if (description !== undefined) return description;
   // a sync ends with the fault of its last attempt
   if (isLineFault(reason)) return reasons.exhausted(run.faultKinds[reason]);
-  const problems = reason.split('; ').map((problem) => describeProblem(problem, reasons));
+  const problems = reason.split('; ').map((problem) => describeProblem(problem, reasons, run.faultKinds));
   return problems.every((problem) => problem !== undefined) ? problems.join('; ') : reasons.unexpected(reason);
 }
 
 /** A path within care records, which has the insurer's names of fields: shown as it is. */
 const recordsPath = /^(?:answer|careRecords(?:\[\d+\](?:\.\w+(?:\[\d+\])?)*)?)$/;
 
-function describeProblem(problem: string, texts: Messages['reasons']): string | undefined {
+function describeProblem(
+  problem: string,
+  texts: Messages['reasons'],
+  faultKinds: Messages['run']['faultKinds'],
+): string | undefined {
   const { fields, faults } = texts;
   if (problem === 'and more') return texts.andMore;
   const [, others] = /^and (\d+) more$/.exec(problem) ?? [];
   if (others !== undefined) return texts.more(others);
-  const [path = '', fault = ''] = problem.split(': ');
-  const [, word = fault, charset] = /^(not UTF-8) \((\S+) fits\)$/.exec(fault) ?? [];
-  const [, status] = /^status (\d{3})$/.exec(fault) ?? [];
+  const [, path = '', fault = ''] = /^(.*?): (.*)$/.exec(problem) ?? [];
   const field = fields[path] ?? (recordsPath.test(path) ? path : undefined);
-  const description = faults[status === undefined ? word.replace(/^(not of type) \w+$/, '$1') : 'status'];
-  if (field === undefined || description === undefined) return undefined;
-  const details = [charset && ` (${texts.fits(charset)})`, status && ` ${status}`];
-  return `${field}: ${description}${details.filter(Boolean).join('')}`;
+  const { word, detail } = detailed(fault, texts);
+  const description = faults[word] ?? (isLineFault(word) ? faultKinds[word] : undefined);
+  return field === undefined || description === undefined ? undefined : `${field}: ${description}${detail}`;
+}
+
+/** Splits a fault into its words in `faults`, and what it says more: a status, a charset, or a code of the HTTP parser. */
+function detailed(fault: string, { fits }: Messages['reasons']): { readonly word: string; readonly detail: string } {
+  const [, status] = /^status (\d{3})$/.exec(fault) ?? [];
+  if (status !== undefined) return { word: 'status', detail: ` ${status}` };
+  const [, charset] = /^not UTF-8 \((\S+) fits\)$/.exec(fault) ?? [];
+  if (charset !== undefined) return { word: 'not UTF-8', detail: ` (${fits(charset)})` };
+  if (fault.startsWith('HPE_')) return { word: 'not HTTP', detail: ` (${fault})` };
+  return { word: fault.replace(/^(not of type) \w+$/, '$1'), detail: '' };
 }

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { changedKvnrReasons } from '../../core/domain/changed-kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { readEntry } from '../../core/domain/patient-entry.ts';
+import type { JsonArrayFault } from '../../core/json/array-splitter.ts';
+import type { PayloadFault } from '../../core/stores/objects.ts';
 import { malformationKinds, malformedEntry } from '../../simulator/patient-entry.ts';
 import { de } from './de.ts';
 import { en } from './en.ts';
@@ -61,10 +63,33 @@ function quarantineReasons(): Set<string> {
   return new Set(judged.flatMap((entry) => (entry.kind === 'quarantined' ? [entry.reason] : (entry.flags ?? []))));
 }
 
-/** What the activities find wrong with a list. */
+/** Extracts the problems of answers from the sources that read lists, also of the second adapter. */
+function answerProblems(): string[] {
+  const worker = join(import.meta.dirname, '..', '..', 'worker');
+  const files = [...globSync(join(worker, 'insurer/**/*.ts')), join(worker, 'activities/list-segments.ts')];
+  const sources = files.filter((file) => !file.endsWith('.test.ts')).map((file) => readFileSync(file, 'utf8'));
+  return sources.flatMap((source) =>
+    [...source.matchAll(/(?:problem: |(?:contract|wrongPosition|notAList)\()'([^']+)'/g)].map(([, word]) => word ?? ''),
+  );
+}
+/** Only care records have a limit of values; a list that is cut is continued. */
+const problemsOfNoList = ['too many values', 'no declared end'];
+
+const arrayFaults: Readonly<Record<JsonArrayFault, true>> = {
+  'not-an-array': true,
+  truncated: true,
+  'trailing-bytes': true,
+  syntax: true,
+};
+const segmentFaults: Readonly<Record<PayloadFault, true>> = { missing: true, corrupt: true };
+
+/** What the activities find wrong with a list. An answer without a problem has a status, or only the fault of the line. */
 const listReasons = [
-  ...['not an array', 'not-an-array', 'truncated', 'trailing-bytes', 'syntax', 'segment-missing', 'segment-corrupt'],
-  ...['content-encoding', 'content-range', 'content-length', 'etag', 'status 404'],
+  ...answerProblems().filter((problem) => !problemsOfNoList.includes(problem)),
+  ...Object.keys(arrayFaults),
+  ...Object.keys(segmentFaults).map((fault) => `segment-${fault}`),
+  ...lineFaults,
+  ...['not UTF-8 (UTF-16LE fits)', 'status 404', 'status 101', 'HPE_INVALID_CONSTANT', 'HPE_HEADER_OVERFLOW'],
 ].map((problem) => `list: ${problem}`);
 
 test.each([
@@ -79,6 +104,16 @@ test.each([
   expect(undescribed).toEqual([]);
 });
 
+test('the words are found where answers are read', () => {
+  expect(listReasons).toEqual(
+    expect.arrayContaining(
+      ['etag', 'gzip', 'too large', 'body without end', 'cursor', 'next page: too long', 'not an array'].map(
+        (problem) => `list: ${problem}`,
+      ),
+    ),
+  );
+});
+
 test('each problem of an entry is described, and an unknown reason is shown as it is', () => {
   expect(describeReason('kvnr: check digit; address.city: not of type string; and 3 more', de)).toBe(
     'KVNR: falsche Prüfziffer; Ort: falscher Typ; und 3 weitere',
@@ -88,6 +123,9 @@ test('each problem of an entry is described, and an unknown reason is shown as i
     'careRecords[2].documents[0].id: nicht eindeutig; careRecords[3]: fehlt; und weitere',
   );
   expect(describeReason('list: status 404', de)).toBe('Liste: Antwort mit Status 404');
+  expect(describeReason('list: HPE_INVALID_CONSTANT', en)).toBe('list: not HTTP (HPE_INVALID_CONSTANT)');
+  expect(describeReason('list: next page: too long', en)).toBe('list: the reference to the next page is too long');
+  expect(describeReason('list: too-large', en)).toBe('list: answer too large');
   expect(describeReason('reset', en)).toBe('all requests failed; last error: connection reset');
   expect(describeReason('StoreError', de)).toBe('unerwarteter Fehler (StoreError)');
 });

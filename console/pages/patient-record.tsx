@@ -1,27 +1,25 @@
 import { useMutation } from '@tanstack/react-query';
 import { decodeContent } from '../../core/domain/document-content.ts';
-import { isRawNumber, parseLossless } from '../../core/json/lossless.ts';
+import { parseLossless } from '../../core/json/lossless.ts';
 import type { Link } from '../api/client.ts';
 import { useConnection } from '../api/context.ts';
 import { isProblem, usePatient } from '../api/queries.ts';
 import { Button } from '../components/button.tsx';
 import {
   findLink,
-  type InsurerData,
+  hasContent,
   isLink,
   isLinked,
   type LinkedRecord,
-  listOf,
   matchesSha256,
   mergeRecords,
-  objectOf,
   withDocumentLinks,
 } from '../components/documents.ts';
+import { fieldsText, type InsurerData, objectOf, takeObjects, takeTexts, textOf } from '../components/insurer-data.ts';
 import { LoadMore } from '../components/load-more.tsx';
 import { Notice, Problem, StaleNotice } from '../components/notice.tsx';
 import { Pseudonym } from '../components/pseudonym.tsx';
 import { saveFile } from '../components/save-file.ts';
-import type { Messages } from '../messages/de.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { navigateTo } from '../route.ts';
 import { SyncPanel } from './sync-panel.tsx';
@@ -106,10 +104,15 @@ interface MasterDataProps {
   readonly isProvisional: boolean;
 }
 
+const addressFields = ['street', 'postalCode', 'city', 'country'] as const;
+const masterDataFields = ['kvnr', 'familyName', 'givenName', 'birthDate', 'gender', 'insuredSince'] as const;
+
 function MasterData({ patient, patientRef, isProvisional }: MasterDataProps) {
   const { t, formats } = useLocale();
-  const { kvnr, familyName, givenName, birthDate, gender, address, insuredSince, ...others } = patient;
-  const lines = addressLines(address);
+  const { texts, others } = takeTexts(patient, masterDataFields);
+  const { kvnr, familyName, givenName, birthDate, gender, insuredSince } = texts;
+  const address = takeTexts(patient['address'], addressFields);
+  const lines = addressLines(address.texts);
   return (
     <section className="card" aria-labelledby="patient-name">
       <div className="card-head">
@@ -118,7 +121,7 @@ function MasterData({ patient, patientRef, isProvisional }: MasterDataProps) {
             t.patient.provisional
           ) : (
             <>
-              <bdi>{textOf(familyName)}</bdi>, <bdi>{textOf(givenName)}</bdi>
+              <bdi>{familyName ?? t.none}</bdi>, <bdi>{givenName ?? t.none}</bdi>
             </>
           )}
         </h1>
@@ -128,12 +131,14 @@ function MasterData({ patient, patientRef, isProvisional }: MasterDataProps) {
       </div>
       {isProvisional && <Notice kind="info">{t.patient.provisionalHint}</Notice>}
       <dl className="facts">
-        {!isProvisional && <Fact name={t.patient.born}>{formats.day(textOf(birthDate))}</Fact>}
-        {!isProvisional && <Fact name={t.patient.gender}>{labelFor(t.patient.genders, gender)}</Fact>}
+        {!isProvisional && (
+          <Fact name={t.patient.born}>{birthDate === undefined ? t.none : formats.day(birthDate)}</Fact>
+        )}
+        {!isProvisional && <Fact name={t.patient.gender}>{labelFor(t.patient.genders, gender) ?? t.none}</Fact>}
         <Fact name={t.patient.kvnr}>
-          <span className="code">{textOf(kvnr)}</span>
+          <span className="code">{kvnr}</span>
         </Fact>
-        {insuredSince !== undefined && <Fact name={t.patient.insuredSince}>{formats.day(textOf(insuredSince))}</Fact>}
+        {insuredSince !== undefined && <Fact name={t.patient.insuredSince}>{formats.day(insuredSince)}</Fact>}
         {lines.length > 0 && (
           <Fact name={t.patient.address}>
             <bdi>{lines.join(', ')}</bdi>
@@ -141,7 +146,7 @@ function MasterData({ patient, patientRef, isProvisional }: MasterDataProps) {
         )}
       </dl>
       <Pseudonym patientRef={patientRef} />
-      <OtherFields of={others} />
+      <OtherFields of={{ ...objectOf(others), address: address.others }} />
     </section>
   );
 }
@@ -153,32 +158,55 @@ const Fact = ({ name, children }: { readonly name: string; readonly children: Re
   </div>
 );
 
+const recordFields = ['programme', 'title', 'status', 'start', 'end'] as const;
+
 function CareRecord({ record, read }: { readonly record: InsurerData; readonly read: ReadLink }) {
-  const { t, formats } = useLocale();
-  const { id, programme, title, status, start, end, provider, diagnoses, documents, ...others } = record;
-  const begins = formats.day(textOf(start));
+  const { t } = useLocale();
+  const { texts, others } = takeTexts(record, recordFields);
+  const provider = takeTexts(record['provider'], ['name', 'bsnr']);
+  const diagnoses = takeObjects(record['diagnoses']);
+  const documents = takeObjects(record['documents']);
+  const { programme, title, status, start, end } = texts;
+  const isKnownStatus = status !== undefined && Object.hasOwn(t.patient.statuses, status);
   return (
     <>
       <h3>
-        <bdi>{textOf(title) || textOf(id)}</bdi>
+        <bdi>{title ?? textOf(record['id'])}</bdi>
       </h3>
-      <p>
-        <span className={`badge ${textOf(status)}`}>{labelFor(t.patient.statuses, status)}</span>{' '}
-        <span className="badge">{labelFor(t.patient.programmes, programme)}</span>
-      </p>
-      <p>{end === undefined ? t.patient.from(begins) : t.patient.fromTo(begins, formats.day(textOf(end)))}</p>
-      <Provider provider={provider} />
-      <Diagnoses diagnoses={listOf(diagnoses)} t={t} />
-      <Documents documents={listOf(documents)} read={read} />
-      <OtherFields of={{ id, ...others }} />
+      {(status ?? programme) !== undefined && (
+        <p>
+          {status !== undefined && (
+            <span className={isKnownStatus ? `badge ${status}` : 'badge'}>{labelFor(t.patient.statuses, status)}</span>
+          )}{' '}
+          {programme !== undefined && <span className="badge">{labelFor(t.patient.programmes, programme)}</span>}
+        </p>
+      )}
+      <Period start={start} end={end} />
+      <Provider {...provider.texts} />
+      <Diagnoses diagnoses={diagnoses.objects} />
+      <Documents documents={documents.objects} read={read} />
+      <OtherFields
+        of={{
+          ...objectOf(others),
+          provider: provider.others,
+          diagnoses: diagnoses.others,
+          documents: documents.others,
+        }}
+      />
     </>
   );
 }
 
-function Provider({ provider }: { readonly provider: unknown }) {
+function Period({ start, end }: { readonly start: string | undefined; readonly end: string | undefined }) {
+  const { t, formats } = useLocale();
+  if (start !== undefined && end !== undefined) return <p>{t.patient.fromTo(formats.day(start), formats.day(end))}</p>;
+  if (start !== undefined) return <p>{t.patient.from(formats.day(start))}</p>;
+  return end !== undefined && <p>{t.patient.until(formats.day(end))}</p>;
+}
+
+function Provider({ name, bsnr }: { readonly name?: string; readonly bsnr?: string }) {
   const { t } = useLocale();
-  const { name, bsnr } = objectOf(provider);
-  const parts = [textOf(name), bsnr === undefined ? '' : `BSNR ${textOf(bsnr)}`].filter((part) => part !== '');
+  const parts = [name, bsnr && `BSNR ${bsnr}`].filter((part) => part !== undefined);
   if (parts.length === 0) return null;
   return (
     <p>
@@ -187,18 +215,23 @@ function Provider({ provider }: { readonly provider: unknown }) {
   );
 }
 
-function Diagnoses({ diagnoses, t }: { readonly diagnoses: readonly InsurerData[]; readonly t: Messages }) {
+function Diagnoses({ diagnoses }: { readonly diagnoses: readonly InsurerData[] }) {
+  const { t } = useLocale();
   if (diagnoses.length === 0) return null;
   return (
     <div>
       <small>{t.patient.diagnoses}</small>
       <ul>
-        {diagnoses.map(({ code, text }, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a code may occur twice, and the order is fixed
-          <li key={index}>
-            <span className="code">{textOf(code)}</span> <bdi>{textOf(text)}</bdi>
-          </li>
-        ))}
+        {diagnoses.map((diagnosis, index) => {
+          const { texts, others } = takeTexts(diagnosis, ['code', 'text']);
+          return (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a code may occur twice, and the order is fixed
+            <li key={index}>
+              <span className="code">{texts.code}</span> <bdi>{texts.text}</bdi>
+              <OtherFields of={objectOf(others)} />
+            </li>
+          );
+        })}
       </ul>
     </div>
   );
@@ -222,30 +255,33 @@ function Documents({ documents, read }: { readonly documents: readonly InsurerDa
 
 function Document({ document, read }: { readonly document: InsurerData; readonly read: ReadLink }) {
   const { t, formats } = useLocale();
-  const { id, title, mediaType, contentBase64 } = document;
-  const name = textOf(title) || textOf(id);
-  const link = isLink(contentBase64) ? contentBase64 : undefined;
-  const isMissing = link === undefined && textOf(contentBase64) === ''; // its link is on a page that is not loaded yet
+  const { contentBase64, ...rest } = document;
+  const isOfType = typeof contentBase64 === 'string' || isLink(contentBase64);
+  const { texts, others } = takeTexts(isOfType ? rest : document, ['id', 'title', 'mediaType']);
+  const name = texts.title ?? texts.id ?? '';
+  const sent = hasContent(contentBase64) ? contentBase64 : undefined;
   const download = useMutation({
-    mutationFn: async () => {
-      const text = link === undefined ? textOf(contentBase64) : await read(link);
-      const content = decodeContent(text);
+    mutationFn: async (content: string | Link) => {
+      const text = typeof content === 'string' ? content : await read(content);
+      const bytes = decodeContent(text);
       // the insurer sets the media type: a neutral one keeps the browser from opening the file as a page
-      const file = new Blob([content ?? text], { type: 'application/octet-stream' });
-      saveFile(fileName(name, content === undefined ? 'text/plain' : textOf(mediaType)), file);
-      return { isDecoded: content !== undefined };
+      const file = new Blob([bytes ?? text], { type: 'application/octet-stream' });
+      saveFile(fileName(name, bytes === undefined ? 'text/plain' : texts.mediaType), file);
+      return { isDecoded: bytes !== undefined };
     },
     gcTime: 0,
   });
+  const facts = [texts.mediaType, isLink(sent) ? formats.bytes(Math.floor((sent.sizeBytes * 3) / 4)) : undefined];
   return (
     <li>
       <span>
-        <bdi>{name}</bdi> {link !== undefined && <small>{formats.bytes(Math.floor((link.sizeBytes * 3) / 4))}</small>}
+        <bdi>{name}</bdi> <small>{facts.filter((fact) => fact !== undefined).join(' · ')}</small>
       </span>
-      {isMissing ? (
-        <small>{t.patient.documentLater}</small>
+      {sent === undefined ? (
+        // a document of a linked record is empty as long as its link is on a page that is not loaded
+        <small>{contentBase64 === '' ? t.patient.documentLater : t.patient.documentEmpty}</small>
       ) : (
-        <Button kind="plain" isPending={download.isPending} onPress={() => download.mutate()}>
+        <Button kind="plain" isPending={download.isPending} onPress={() => download.mutate(sent)}>
           {t.patient.download}
           <span className="visually-hidden">
             : <bdi>{name}</bdi>
@@ -258,26 +294,27 @@ function Document({ document, read }: { readonly document: InsurerData; readonly
       ) : (
         <Problem error={download.error} />
       )}
+      <OtherFields of={objectOf(others)} />
     </li>
   );
 }
 
-const fileExtensions: Readonly<Record<string, string>> = {
-  'application/pdf': 'pdf',
-  'application/xml': 'xml',
-  'image/jpeg': 'jpg',
-  'image/png': 'png',
-  'text/plain': 'txt',
-};
+const fileExtensions: ReadonlyMap<string | undefined, string> = new Map([
+  ['application/pdf', 'pdf'],
+  ['application/xml', 'xml'],
+  ['image/jpeg', 'jpg'],
+  ['image/png', 'png'],
+  ['text/plain', 'txt'],
+]);
 
 /** Returns a name that is valid in every file system. */
-const fileName = (name: string, mediaType: string): string =>
+const fileName = (name: string, mediaType: string | undefined): string =>
   `${
     name
       .replace(/[^\p{L}\p{N} ._-]+/gu, ' ')
       .trim()
       .slice(0, 80) || 'document'
-  }.${fileExtensions[mediaType] ?? 'bin'}`;
+  }.${fileExtensions.get(mediaType) ?? 'bin'}`;
 
 /** Shows a record that is too large for the answer, and loads it on request. */
 function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly read: ReadLink }) {
@@ -304,36 +341,24 @@ function LargeRecord({ link, read }: { readonly link: LinkedRecord; readonly rea
   );
 }
 
-/** Maximum length of the shown text, in characters: a field may hold megabytes. */
-const shownCharactersMax = 4_000;
-
 function OtherFields({ of: fields }: { readonly of: InsurerData }) {
   const { t } = useLocale();
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-  if (entries.length === 0) return null;
-  const text = JSON.stringify(Object.fromEntries(entries), null, 2);
+  const text = fieldsText(fields);
+  if (text === undefined) return null;
   return (
     <details>
       <summary>{t.patient.otherFields}</summary>
       <pre className="raw code" dir="auto">
-        {text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)} …` : text}
+        {text}
       </pre>
     </details>
   );
 }
 
-/** Returns a value of any type as text. */
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (isRawNumber(value)) return value.rawJSON;
-  return value === undefined || value === null ? '' : JSON.stringify(value);
-}
+const labelFor = <Text extends string | undefined>(labels: Readonly<Record<string, string>>, word: Text) =>
+  word !== undefined && Object.hasOwn(labels, word) ? labels[word] : word;
 
-const labelFor = (labels: Readonly<Record<string, string>>, value: unknown): string =>
-  (typeof value === 'string' && Object.hasOwn(labels, value) && labels[value]) || textOf(value);
-
-function addressLines(address: unknown): readonly string[] {
-  const { street, postalCode, city, country } = objectOf(address);
-  const town = [textOf(postalCode), textOf(city)].filter((word) => word !== '').join(' ');
-  return [textOf(street), town, textOf(country)].filter((word) => word !== '');
+function addressLines({ street, postalCode, city, country }: Partial<Record<(typeof addressFields)[number], string>>) {
+  const town = [postalCode, city].filter((word) => word !== undefined).join(' ');
+  return [street, town, country].filter((line) => line !== undefined && line !== '');
 }

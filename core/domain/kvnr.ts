@@ -17,8 +17,8 @@ export function isKvnr(text: unknown): text is Kvnr {
   return sum % 10 === Number(text[9]);
 }
 
-/** Longest text that is read as a KVNR, with blanks. */
-const kvnrTextMax = 50;
+/** Longest text that is read as a KVNR, with blanks, in characters. */
+export const kvnrTextMax = 50;
 
 /**
  * Returns a text as a KVNR is written: in upper case, without blanks, as `a 123 456 780` is `A123456780`. A text that is no KVNR

@@ -30,6 +30,14 @@ test('/openapi.json describes all operations, with every status, examples and ro
   }
 });
 
+test('the pattern of a KVNR takes what the API takes', () => {
+  const { Kvnr } = openApiDocument('https://api.example/v1').components?.schemas ?? {};
+  expect(Kvnr).toMatchObject({ type: 'string', maxLength: 50 });
+  const pattern = new RegExp((Kvnr as { pattern: string }).pattern);
+  for (const text of ['A123456780', 'a 123 456 780', ' a123456780 ']) expect(text).toMatch(pattern);
+  for (const text of ['A12345678', 'A1234567800', '1123456780', 'a-123456780']) expect(text).not.toMatch(pattern);
+});
+
 test('no two operations share a route', () => {
   const routes = Object.values(operations).map(({ method, path }) => `${method} ${path}`);
   expect(new Set(routes).size).toBe(routes.length);

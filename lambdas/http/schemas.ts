@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
 import { openReasonsMax } from '../../core/domain/gate.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
-import { isKvnr } from '../../core/domain/kvnr.ts';
+import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
 import { phases, runFailures } from '../../core/domain/progress.ts';
@@ -24,9 +24,15 @@ export const patientRef = z
   });
 export const kvnr = z
   .string()
-  .regex(/^[A-Z][0-9]{9}$/, 'is a letter and nine digits')
+  .max(kvnrTextMax)
+  .regex(/^\s*[A-Za-z](\s*[0-9]){9}\s*$/, 'is a letter and nine digits')
+  .overwrite(normalKvnr)
   .refine(isKvnr, 'has a wrong check digit')
-  .meta({ id: 'Kvnr', description: 'Insurance number. The last digit is a check digit.', example: 'A123456780' });
+  .meta({
+    id: 'Kvnr',
+    description: 'Insurance number. The last digit is a check digit. Lower case and blanks do not matter.',
+    example: 'A123456780',
+  });
 export const runId = z
   .string()
   .regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/, 'is a run ID')

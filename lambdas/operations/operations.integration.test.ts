@@ -361,6 +361,18 @@ test.concurrent('an auditor finds the access log of a patient who is not stored,
   expect(json.entries).toMatchObject([{ operation: 'lookup', outcome: 'success', agent: { role: 'auditor' } }]);
 });
 
+test.concurrent('a KVNR in lower case or with blanks is the same person', async () => {
+  const { kvnr, patientRef } = await api.storePatient('[]');
+  const blanks = kvnr.replace(/\d{3}/g, ' $&').toLowerCase();
+  for (const named of [kvnr.toLowerCase(), blanks, ` ${kvnr} `]) {
+    const body = { kvnr: named };
+    expect((await api.ask('lookUpPatient', { role: 'clinician', body })).json).toEqual({ patientRef });
+    expect((await api.ask('requestPatientSync', { role: 'clinician', body })).json).toMatchObject({ patientRef });
+  }
+  const body = { kvnr: `${kvnr}${' '.repeat(50)}` };
+  expect((await api.ask('lookUpPatient', { role: 'clinician', body })).status).toBe(400);
+});
+
 test.concurrent('a KVNR with a wrong check digit is rejected, and is neither repeated nor used as a correlation ID', async () => {
   const answered = await api.ask('lookUpPatient', {
     role: 'clinician',

@@ -5,6 +5,8 @@ import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { identityText } from '../../core/domain/identity.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import type { WorldPatient } from '../../simulator/world.ts';
 import { signInAs, visit } from './browser.ts';
@@ -323,4 +325,67 @@ test('an auditor sees the logs of a person whose KVNR has changed as one, and an
   await issue.getByText(now).waitFor();
   await issue.getByText(`vorher ${before}`).waitFor();
   await operator.context().close();
+});
+
+test('fields are shown as the insurer sent them, also if they are of an unexpected type or additional', async () => {
+  const { day } = world;
+  const kvnr = day.insurer.world.kvnrAt(9_000) as Kvnr;
+  const patientRef = day.refOf(kvnr);
+  const master = {
+    kvnr,
+    familyName: null,
+    givenName: 'Erika',
+    birthDate: '00000000',
+    gender: 2,
+    insuredSince: '1950-02',
+  };
+  const records = [
+    {
+      ...{ id: '1', title: 'Asthma', status: 'active', programme: 'DMP', start: '1950-02-30', end: null },
+      ...{ provider: 'Dr. Müller', diagnoses: 'J45', documents: { id: 'd1' } },
+    },
+    {
+      ...{ id: '2', start: '2026-01-01', end: '01.02.2026', provider: { name: 'Praxis', bsnr: null, fax: '030' } },
+      diagnoses: ['E11', { code: 'E10', text: 'Diabetes', certainty: 'G' }, {}],
+      documents: [
+        null,
+        { id: 'null', contentBase64: null },
+        { id: 'none' },
+        { id: 'full', contentBase64: 'QUJD', pages: 3 },
+      ],
+    },
+    { id: '3', status: 'visually-hidden', end: '2026-02-01', provider: { bsnr: 5 }, diagnoses: { code: 'J45' } },
+  ];
+  const body = JSON.stringify({ ...master, address: 'Hauptstr. 1' });
+  await day.stores.patients.storeNew([{ patientRef, kvnr, body, contentHash: '' }], 'list');
+  const answer = splitAnswer(JSON.stringify({ kvnr, careRecords: records }));
+  await day.stores.careRecords.stage(patientRef, '1', answer);
+  expect(await day.stores.patients.activateCareVersion(patientRef, '1', 1)).toBe(true);
+
+  const page = await openPageAs('clinician');
+  await searchPatient(page, kvnr);
+  await page.getByText('Praxis').waitFor();
+  await page.locator('details').evaluateAll((all) => {
+    for (const each of all) each.setAttribute('open', '');
+  });
+  const texts = await page.locator('section.card:has(#patient-name), .record').allInnerTexts();
+  const [patient, ...cards] = texts.map((text) => text.replace(/\s+/g, ' '));
+  expect(patient).toMatch(/^–, Erika .* Geburtsdatum 00000000 Geschlecht 2 .* Versichert seit 1950-02 /);
+  expect(patient).toMatch(/ Weitere Angaben { "familyName": null, "address": "Hauptstr. 1" }$/);
+  const empty = 'Die Krankenkasse hat keinen Inhalt geschickt.';
+  expect(cards).toEqual([
+    'Asthma aktiv DMP ab 1950-02-30 Weitere Angaben { "id": "1", "end": null, "provider": "Dr. Müller", "diagnoses": "J45", "documents": { "id": "d1" } }',
+    [
+      '2 01.01.2026 bis 01.02.2026 Leistungserbringer Praxis',
+      'Diagnosen E10 Diabetes Weitere Angaben { "certainty": "G" }',
+      `Dokumente null ${empty} Weitere Angaben { "contentBase64": null } none ${empty}`,
+      'full 3 Byte Herunterladen : full Weitere Angaben { "pages": 3 }',
+      'Weitere Angaben { "id": "2", "provider": { "bsnr": null, "fax": "030" }, "diagnoses": [ "E11", {} ], "documents": [ null ] }',
+    ].join(' '),
+    '3 visually-hidden bis 01.02.2026 Leistungserbringer BSNR 5 Weitere Angaben { "id": "3", "diagnoses": { "code": "J45" } }',
+  ]);
+  await page.getByLabel('Sprache').selectOption('English');
+  expect(await page.getByText('The insurer sent no content.').count()).toBe(2);
+  await page.getByText('until Feb 1, 2026').waitFor();
+  await page.context().close();
 });

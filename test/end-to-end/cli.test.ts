@@ -161,8 +161,9 @@ test('patient also prints records that are too large for one answer', async () =
   expect(new Set(reads.map(({ agent }) => agent.who))).toEqual(new Set(['demo-clinician']));
 });
 
-test('without an argument, the KVNR is read from standard input', async () => {
-  const asked = await sync(['patient'], { LOCAL_DIR: stack.dir }, `${kvnrs[2]}\n`);
+test('without an argument, the KVNR is read from standard input, also in lower case and with blanks', async () => {
+  const typed = kvnrs[2]?.replace(/\d{3}/g, ' $&').toLowerCase();
+  const asked = await sync(['patient'], { LOCAL_DIR: stack.dir }, `${typed}\n`);
   expect(asked).toMatchObject({ exitCode: 0, out: expect.stringContaining('"patient"') });
 });
 

@@ -42,7 +42,7 @@ export async function* decode(
     let bytes = 0;
     for await (const chunk of body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > rawMaxBytes) throw new LineError('too-large', { operation, status });
+      if (bytes > rawMaxBytes) throw new LineError('too-large', { operation, status, problem: 'too large' });
       yield chunk;
     }
   };
@@ -90,7 +90,7 @@ export async function readWhole(
   let bytes = 0;
   for await (const chunk of decode(answer, operation, maxBytes)) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw new LineError('too-large', { operation, status: answer.status });
+    if (bytes > maxBytes) throw new LineError('too-large', { operation, status: answer.status, problem: 'too large' });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -381,6 +381,13 @@ test('a connection whose answer has two lengths is not used again', async () => 
   expect(it.insurer.connections).toBe(2);
 });
 
+test('a body above the limit says so, because its status does not', async () => {
+  await using it = await startLine(answers(httpAnswer(200, bomb)), { careRecordsBytesMax: 2_500_000 });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({
+    context: { status: 200, problem: 'too large' },
+  });
+});
+
 test('records may have fields outside the contract, also with gzip', async () => {
   const body = recordsOf(
     anna,
