@@ -51,11 +51,17 @@ export const createSplitList = ({
           return;
         }
         quarantined += 1;
-        const reference = entry.kvnr === undefined ? {} : { patientRef: patientRefOf(entry.kvnr, key) };
-        if (reference.patientRef === undefined) unreadable += 1;
-        else write({ patientRef: reference.patientRef, quarantined: true });
+        if (!entry.isIdentified) unreadable += 1;
+        const people = entry.kvnrs.map((kvnr) => patientRefOf(kvnr, key));
+        for (const patientRef of people) write({ patientRef, quarantined: true });
+        const [patientRef] = people;
         if (quarantined <= issuesMax.quarantined)
-          issues.push({ kind: 'quarantined', reason: entry.reason, position: element.position, ...reference });
+          issues.push({
+            kind: 'quarantined',
+            reason: entry.reason,
+            position: element.position,
+            ...(patientRef !== undefined && { patientRef }),
+          });
       };
       try {
         const segments = await lists.readManifest(manifest);
