@@ -450,6 +450,9 @@ const documents: readonly { readonly says: string; readonly sent: string; readon
   { says: 'base64url', sent: '-_-_' },
   { says: 'a data URL', sent: 'data:text/plain;base64,QUJD' },
   { says: 'a data URL that is percent-encoded', sent: 'data:text/plain,Hello%20World' },
+  { says: 'a data URL in base64 with percent-encoded padding', sent: 'data:text/plain;base64,QUI%3D' },
+  { says: 'a data URL with a quoted comma', sent: 'data:text/plain;charset="a,b";base64,QUJD' },
+  { says: 'two words', sent: 'Kein Befund', isFlagged: true },
   { says: 'no base64 at all', sent: 'Guten Tag, Jürgen!', isFlagged: true },
   { says: 'nothing', sent: '' },
 ];
