@@ -292,6 +292,8 @@ const careRecords: readonly CareCase[] = [
   oddWay('its KVNR in lower case and with blanks', (kvnr) => httpAnswer(200, one(` ${kvnr.toLowerCase()} `))),
   oddWay('a byte order mark', (kvnr) => httpAnswer(200, `\ufeff${one(kvnr)}`)),
   oddWay('UTF-16 with a byte order mark', (kvnr) => httpAnswer(200, utf16(`\ufeff${one(kvnr)}`))),
+  oddWay('NUL and a byte order mark behind it', (kvnr) => httpAnswer(200, `${one(kvnr)}\0\n\ufeff`)),
+  oddWay('UTF-8, but says UTF-16', (kvnr) => httpAnswer(200, one(kvnr), typed('application/json; charset=utf-16'))),
   oddWay('UTF-16BE with a byte order mark', (kvnr) => httpAnswer(200, utf16(`\ufeff${one(kvnr)}`).swap16())),
   oddWay('UTF-16LE that is declared', (kvnr) =>
     httpAnswer(200, utf16(one(kvnr)), typed('application/json;charset=utf-16le')),
