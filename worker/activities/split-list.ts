@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { ShardLine } from '../../core/domain/diff.ts';
-import type { Issue } from '../../core/domain/issue.ts';
+import { flaggedIssuesMax, type Issue } from '../../core/domain/issue.ts';
 import { entryLimits, readEntry } from '../../core/domain/patient-entry.ts';
 import { type JsonArrayElement, JsonArrayError, splitJsonArray } from '../../core/json/array-splitter.ts';
 import { asUtf8 } from '../../core/json/charset.ts';
@@ -20,7 +20,7 @@ export interface SplitListDeps {
 }
 
 /** Maximum number of issues of each kind recorded per list. Further entries are only counted. */
-const issuesMax = { quarantined: 10_000, flagged: 1_000 };
+const issuesMax = { quarantined: 10_000, flagged: flaggedIssuesMax };
 
 export const createSplitList = ({
   lists,
