@@ -644,6 +644,16 @@ describe('a document', () => {
   });
 });
 
+test('flagged care records are counted', () => {
+  const flagged = issuesOfFirstDay.filter(({ kind, position }) => kind === 'flagged' && position === undefined);
+  const { length } = [
+    ...people.careRecords.filter(({ flagged }) => flagged !== undefined),
+    ...people.documents.filter(({ isFlagged }) => isFlagged),
+  ];
+  expect(flagged).toHaveLength(length);
+  expect(firstDay.careRecords.flagged).toBe(length);
+});
+
 describe('a list', () => {
   test.for(lists.map((list, index) => ({ ...list, index })))(
     '$says',
