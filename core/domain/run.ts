@@ -123,15 +123,11 @@ export const countProvisional = (run: Run, provisional: number): Run => ({
 
 /** Restarts the counts of care records with the patients that are pending in the table, including exhausted ones. */
 export const countPending = (run: Run, pending: number): Run => {
-  const { done, notInsured, held, permanentlyFailed } = run.careRecords;
+  const { done, notInsured, permanentlyFailed } = run.careRecords;
   return {
     ...run,
     careRecords: {
       ...run.careRecords,
-      done,
-      notInsured,
-      held,
-      permanentlyFailed,
       exhausted: 0,
       total: done + notInsured + permanentlyFailed + pending,
     },
@@ -185,7 +181,7 @@ export function countPatient(
 }
 
 /** Returns whether flagged care records still become issues of the run. More of them are only counted. */
-export const recordsFlagged = ({ careRecords: { flagged = 0 } }: Run): boolean => flagged < flaggedIssuesMax;
+export const isFlaggedRecorded = ({ careRecords: { flagged = 0 } }: Run): boolean => flagged < flaggedIssuesMax;
 
 /**
  * Returns the answer of a run to `progress` (docs/explanation/the-daily-run.md, "Progress").

@@ -6,9 +6,9 @@ import {
   countPatient,
   countPending,
   countRemoved,
+  isFlaggedRecorded,
   type PatientOutcome,
   progressOf,
-  recordsFlagged,
   startRun,
 } from './run.ts';
 
@@ -44,9 +44,9 @@ test('flagged care records are counted in the whole run, and the first 1 000 of 
   run = countPatient(run, 'done', zeroLineUse, 1_000);
   run = countPending(run, 1);
   expect(progressOf(run, line, 1_000).careRecords).toMatchObject({ done: 1_000, flagged: 999 });
-  expect(recordsFlagged(run)).toBe(true);
+  expect(isFlaggedRecorded(run)).toBe(true);
   run = countPatient(run, 'done', zeroLineUse, 1_001, true);
-  expect(recordsFlagged(run)).toBe(false);
+  expect(isFlaggedRecorded(run)).toBe(false);
   run = countPatient(run, 'done', zeroLineUse, 1_002, true);
   expect(progressOf(run, line, 1_002).careRecords).toMatchObject({ flagged: 1_001 });
 });
