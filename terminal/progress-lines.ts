@@ -50,7 +50,7 @@ export function summaryLines(progress: Progress): string[] {
   return [
     `run ${progress.runId} ${progress.state} after ${duration(elapsedSeconds(progress, finishedAt))}`,
     `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,
-    `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending`,
+    `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending${flaggedIn(careRecords, ', ')}`,
     `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
     ...(progress.decisions ?? []).map((made) => `  ${decisionLine(made)}`),
     ...(progress.failure === 'internal' ? ['  an error of epa-sync itself: see the log of the workers'] : []),
@@ -86,13 +86,17 @@ function patientCounts({ patients }: Progress): string {
   const quarantined = patients.quarantined > 0 ? ` · ${patients.quarantined} quarantined` : '';
   const provisional = (patients.provisional ?? 0) > 0 ? ` · ${patients.provisional} provisional` : '';
   const kvnrChanged = (patients.kvnrChanged ?? 0) > 0 ? ` · ${patients.kvnrChanged} with a changed KVNR` : '';
-  const flagged = (patients.flagged ?? 0) > 0 ? ` · ${patients.flagged} flagged` : '';
-  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${provisional}${kvnrChanged}${flagged}${quarantined}`;
+  return `${patients.new} new · ${patients.changed} changed · ${patients.removed} removed${provisional}${kvnrChanged}${flaggedIn(patients)}${quarantined}`;
 }
 
-function careCounts({ careRecords: { failed, notInsured, held = 0 } }: Progress): string {
+/** Returns how many entries, or how many patients' care records, break the contract. */
+const flaggedIn = ({ flagged = 0 }: { readonly flagged?: number }, separator = ' · '): string =>
+  flagged > 0 ? `${separator}${flagged} flagged` : '';
+
+function careCounts({ careRecords }: Progress): string {
+  const { failed, notInsured, held = 0 } = careRecords;
   const kept = held > 0 ? `, ${held} of them kept` : '';
-  return `${failed > 0 ? ` · ${failed} failed` : ''}${notInsured > 0 ? ` · ${notInsured} no longer insured${kept}` : ''}`;
+  return `${failed > 0 ? ` · ${failed} failed` : ''}${notInsured > 0 ? ` · ${notInsured} no longer insured${kept}` : ''}${flaggedIn(careRecords)}`;
 }
 
 const lineState = ({ line }: Progress): string => (line.state === 'paused' ? 'paused' : line.busy ? 'busy' : 'idle');

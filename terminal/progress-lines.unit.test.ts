@@ -40,6 +40,13 @@ test('the block shows phase, bars, rate, failure rate and the time left', () => 
   expect(block).toContain('500 requests, 80.0 % failed · 92 patients a minute');
 });
 
+test('flagged care records are counted in the block and in the summary', () => {
+  const flagged = { ...progress, careRecords: { ...progress.careRecords, flagged: 7 } };
+  expect(progressBlock(flagged, now, 120).join('\n')).toContain('6 no longer insured · 7 flagged');
+  expect(summaryLines({ ...flagged, state: 'completed' }).join('\n')).toContain('100 pending, 7 flagged');
+  expect(progressBlock(progress, now, 120).join('\n')).not.toContain('flagged');
+});
+
 test('no line is longer than a narrow terminal, so that the block can be redrawn in place', () => {
   for (const line of progressBlock({ ...progress, stale: true }, now, 50)) expect(line.length).toBeLessThanOrEqual(50);
 });

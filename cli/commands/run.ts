@@ -60,7 +60,9 @@ export function addRunCommands(program: Command): void {
 
   program
     .command('issues')
-    .description('list the quarantined and flagged entries, the changed KVNRs and the failed patients of the last run')
+    .description(
+      'list the quarantined and flagged entries, the flagged care records, the changed KVNRs and the failed patients of the last run',
+    )
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }) => {
       const api = findApi(process.env, 'operator');

@@ -151,6 +151,7 @@ export const de = {
       notInsured: 'nicht mehr versichert',
       pending: 'ausstehend',
     },
+    careFlagged: (count: string) => `davon ungewöhnlich: ${count}`,
     patients: 'Patienten',
     listed: 'auf der Liste',
     new: 'neu',

@@ -141,6 +141,7 @@ export const en: Messages = {
     careNothing: 'Nothing to fetch',
     careOf: (done, total) => `${done} of ${total} processed`,
     careStates: { done: 'stored', failed: 'failed', notInsured: 'no longer insured', pending: 'pending' },
+    careFlagged: (count) => `of them unusual: ${count}`,
     patients: 'Patients',
     listed: 'on the list',
     new: 'new',

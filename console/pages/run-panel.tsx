@@ -127,6 +127,9 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
       <div className="tiles">
         <Tile name={t.run.care} value={care} isWide>
           <CareBar of={careRecords} isWithLegend />
+          {(careRecords.flagged ?? 0) > 0 && (
+            <small>{t.run.careFlagged(formats.count(careRecords.flagged ?? 0))}</small>
+          )}
         </Tile>
         <Times progress={progress} />
         <Tile name={t.run.rate} value={t.run.perMinute(formats.decimal(progress.ratePerMinute))} />

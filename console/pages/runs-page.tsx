@@ -1,3 +1,4 @@
+import { flaggedIssuesMax } from '../../core/domain/issue.ts';
 import { useRuns } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
 import { CareBar } from '../components/care-bar.tsx';
@@ -101,10 +102,11 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
   );
 }
 
-/** An unusable list is one more issue. Flagged care records are not counted here. */
+/** An unusable list is one more issue. Of what is flagged, only the first 1 000 entries and care records are issues. */
 const countIssues = ({ patients, careRecords, state, failure = 'list-unusable' }: Progress): number =>
   patients.quarantined +
-  (patients.flagged ?? 0) +
+  Math.min(patients.flagged ?? 0, flaggedIssuesMax) +
   (patients.kvnrChanged ?? 0) +
   careRecords.failed +
+  Math.min(careRecords.flagged ?? 0, flaggedIssuesMax) +
   (state === 'failed' && failure === 'list-unusable' ? 1 : 0);

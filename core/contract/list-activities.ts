@@ -40,7 +40,7 @@ export interface SplitResult {
   readonly quarantined: number;
   /** entries that are stored as they were sent, although they break the contract; absent if 0.2.0 has split the list */
   readonly flagged?: number;
-  /** of these, the entries without a readable KVNR: they may be anybody's */
+  /** of the quarantined ones, the entries without a KVNR in a field `kvnr`: they may be anybody's */
   readonly unreadable: number;
   /** the number of objects that each of the 256 shards was written to */
   readonly shardParts: readonly number[];

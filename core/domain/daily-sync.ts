@@ -232,6 +232,8 @@ export type DailySyncEvent = { readonly atMs: number } & (
       readonly patientRef: string;
       readonly outcome: PatientOutcome;
       readonly lineUse?: LineUse;
+      /** the stored care records break the contract */
+      readonly isFlagged?: boolean;
     }
   /** `revision`: the patient's when the insurer answered 410 */
   | {
@@ -441,7 +443,7 @@ class Draft {
         return;
       case 'patientEnded':
         state.patients = state.patients.filter(({ patientRef }) => patientRef !== event.patientRef);
-        state.run = countPatient(state.run, event.outcome, event.lineUse ?? zeroLineUse, event.atMs);
+        state.run = countPatient(state.run, event.outcome, event.lineUse ?? zeroLineUse, event.atMs, event.isFlagged);
         this.#saveLater();
         return;
 

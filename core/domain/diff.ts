@@ -8,7 +8,7 @@ export interface ListedEntry {
   readonly contentHash: string;
 }
 
-/** One line of a shard of the list: a valid entry, or the trace of a quarantined entry whose person is known. */
+/** One line of a shard of the list: a valid entry, or the trace of somebody whom a quarantined entry may be about. */
 export type ShardLine = ListedEntry | { readonly patientRef: string; readonly quarantined: true };
 
 /** The facts about a stored patient that the diff needs. */

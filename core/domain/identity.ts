@@ -6,12 +6,20 @@ const word = z
   .transform((text) => text.normalize('NFC').toUpperCase().normalize('NFC').replace(/\s+/gu, ' ').trim())
   .pipe(z.string().min(1));
 
+/** A part of an address, which may be a number: 12345 is `12345`. */
+const part = z.preprocess((value) => (typeof value === 'number' ? String(value) : value), word);
+/** Null and blank count as missing. */
+const optionalPart = z.preprocess(
+  (value) => (value === null || (typeof value === 'string' && value.trim() === '') ? undefined : value),
+  part.optional(),
+);
+
 /** What tells a person from all others, without the KVNR. Not the gender, which insurers correct. */
 const identity = z.object({
   familyName: word,
   givenName: word,
   birthDate: z.iso.date(),
-  address: z.object({ street: word, postalCode: word, city: word, country: word.optional() }),
+  address: z.object({ street: part, postalCode: part, city: part, country: optionalPart }),
 });
 
 /**

@@ -17,10 +17,22 @@ test.each([
   ['decomposed umlauts', { familyName: 'Mu\u0308ller' }],
   ['other case', { familyName: 'MÜLLER', givenName: 'anna maria' }],
   ['other white space', { givenName: ' Anna\u00a0 Maria ' }],
+  ['null for the country', { address: { ...anna.address, country: null } }],
+  ['a blank country', { address: { ...anna.address, country: ' \u00a0' } }],
   ['SS for ß', { address: { ...anna.address, street: 'GROSSE STRASSE 1' } }],
 ])('%s makes no difference', (_, entry) => {
   expect(of(entry)).toBe(of({}));
   expect(of({})).toBeDefined();
+});
+
+test('a number in the address counts like its text', () => {
+  expect(at({ postalCode: 14109, street: 7 })).toBe(at({ postalCode: '14109', street: '7' }));
+  expect(at({ postalCode: 14109 })).toBeDefined();
+});
+
+test('the form of an identity stays, because hashes of it are stored', () => {
+  expect(of({})).toBe('["MÜLLER","ANNA MARIA","1980-02-29","GROSSE STRASSE 1","04109","LEIPZIG",""]');
+  expect(at({ country: 'de' })).toBe('["MÜLLER","ANNA MARIA","1980-02-29","GROSSE STRASSE 1","04109","LEIPZIG","DE"]');
 });
 
 test.each([
@@ -42,7 +54,9 @@ test.each([
   ['no birth date', of({ birthDate: null })],
   ['no address', of({ address: undefined })],
   ['no city', at({ city: undefined })],
-  ['a number for a postal code', at({ postalCode: 4109 })],
+  ['no postal code', at({ postalCode: null })],
+  ['an object for a postal code', at({ postalCode: {} })],
+  ['an object for a country', at({ country: {} })],
 ])('%s is nobody to be found again', (_, text) => {
   expect(text).toBeUndefined();
 });

@@ -1,6 +1,12 @@
 export const issueKinds = ['quarantined', 'flagged', 'care-records', 'kvnr-changed', 'list'] as const;
 
 /**
+ * Maximum number of issues of the kind `flagged` that a list has, and that the care records of a run have. More are only
+ * counted.
+ */
+export const flaggedIssuesMax = 1_000;
+
+/**
  * Something about a run that a person should look at. Holds no personal data: only a pseudonym, a position and fixed words.
  * `quarantined`: an entry of the list that breaks the contract (`position`: its position in the list, from 0);
  * `flagged`: an entry (with `position`) or the care records of a patient (without) that break the contract and are stored as

@@ -17,12 +17,12 @@ export function isKvnr(text: unknown): text is Kvnr {
   return sum % 10 === Number(text[9]);
 }
 
-/** Longest text that is read as a KVNR, with blanks, in characters. */
+/** Longest text that is read as a KVNR, with blanks and invisible characters. */
 export const kvnrTextMax = 50;
 
 /**
- * Returns a text as a KVNR is written: in upper case, without blanks, as `a 123 456 780` is `A123456780`. A text that is no KVNR
- * stays none.
+ * Returns a text as a KVNR is written: in upper case, without blanks and invisible characters (soft hyphens, zero-width spaces),
+ * as `a 123 456 780` is `A123456780`. A text that is no KVNR stays none.
  */
 export const normalKvnr = (text: string): string =>
-  text.length <= kvnrTextMax ? text.replace(/\s+/g, '').toUpperCase() : text;
+  text.length <= kvnrTextMax ? text.replace(/[\s\p{Cf}]+/gu, '').toUpperCase() : text;

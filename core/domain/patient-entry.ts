@@ -61,8 +61,10 @@ export interface QuarantinedEntry {
    * missing`
    */
   readonly reason: string;
-  /** the person of the entry, if known. That person is insured and must not count as gone */
-  readonly kvnr?: Kvnr;
+  /** everybody whom the entry may be about, the likeliest first. They may be insured and must not count as gone */
+  readonly kvnrs: readonly Kvnr[];
+  /** the entry has a KVNR in a field `kvnr`. Otherwise it may be about anybody: its KVNRs may be those of relatives */
+  readonly isIdentified: boolean;
 }
 
 /**
@@ -75,16 +77,18 @@ export function readEntry({
   fits,
 }: Pick<JsonArrayElement, 'text' | 'fault' | 'fits'>): ReadableEntry | QuarantinedEntry {
   if (fault !== undefined)
-    return quarantined(fits === undefined ? faultWords[fault] : `entry: not UTF-8 (${fits} fits)`, kvnrSeenIn(text));
+    return quarantined(fits === undefined ? faultWords[fault] : `entry: not UTF-8 (${fits} fits)`, kvnrsSeenIn(text));
   let entry: unknown;
   try {
     entry = parseLossless(text);
   } catch {
-    return quarantined('entry: not JSON', kvnrSeenIn(text));
+    return quarantined('entry: not JSON', kvnrsSeenIn(text));
   }
   const identified = identity.safeParse(entry, { reportInput: true });
-  if (!identified.success)
-    return quarantined(problemsText(identified.error) ?? '', typeof entry === 'string' ? kvnrSeenIn(entry) : undefined);
+  if (!identified.success) {
+    const { kvnrs } = kvnrsSeenIn(printLossless(entry)); // printed, because the text may escape letters
+    return quarantined(problemsText(identified.error) ?? '', { kvnrs, isIdentified: false });
+  }
   const { kvnr } = identified.data;
   const flags = problemsText(masterData.safeParse(entry, { reportInput: true }).error);
   return {
@@ -110,21 +114,24 @@ const faultWords = {
   encoding: 'entry: not text in its charset',
 } as const;
 
-const quarantined = (reason: string, kvnr: Kvnr | undefined): QuarantinedEntry => ({
-  kind: 'quarantined',
-  reason,
-  ...(kvnr !== undefined && { kvnr }),
-});
+type People = Pick<QuarantinedEntry, 'kvnrs' | 'isIdentified'>;
+
+const quarantined = (reason: string, people: People): QuarantinedEntry => ({ kind: 'quarantined', reason, ...people });
+
+/** Where a KVNR may be in a text that is nearly JSON, the likeliest first. Quotes may be escaped, in JSON within JSON. */
+const kvnrPlaces = {
+  field: /\bkvnr\\?["']?\s{0,20}:\s{0,20}\\?["']([^"'\\]{10,50})(?=\\?["'])/g,
+  others: [/["']([^"'\\]{10,50})(?=\\?["'])/g, /\b([a-z][0-9]{9})\b/gi],
+};
 
 /**
- * Guesses the person of an entry that cannot be parsed: the first KVNR in a field `kvnr`, otherwise in any text. A wrong
- * guess keeps a patient who is gone; it deletes nobody.
+ * Guesses the people of an entry that cannot be stored: all KVNRs in fields `kvnr`, then those in any text. A wrong guess keeps a
+ * patient who is gone; it deletes nobody.
  */
-function kvnrSeenIn(text: string): Kvnr | undefined {
-  for (const places of [/["']?\bkvnr["']?\s{0,20}:\s{0,20}["']([^"'\\]{10,50})["']/g, /["']([^"'\\]{10,50})["']/g])
-    for (const [, seen = ''] of text.matchAll(places)) {
-      const kvnr = normalKvnr(seen);
-      if (isKvnr(kvnr)) return kvnr;
-    }
-  return undefined;
+function kvnrsSeenIn(text: string): People {
+  const seenAt = (place: RegExp): Kvnr[] =>
+    Array.from(text.matchAll(place), ([, seen = '']) => normalKvnr(seen)).filter(isKvnr);
+  const inFields = seenAt(kvnrPlaces.field);
+  const kvnrs = [...new Set([inFields, ...kvnrPlaces.others.map(seenAt)].flat())];
+  return { kvnrs, isIdentified: inFields.length > 0 };
 }

@@ -10,6 +10,11 @@ const anna = {
   birthDate: '1970-02-28',
   gender: 'female',
 };
+const nobody = { kvnrs: [], isIdentified: false };
+/** Returns the person whom an entry is most probably about. */
+const likeliest = (entry: ReturnType<typeof readEntry>): string | undefined =>
+  entry.kind === 'readable' ? entry.kvnr : entry.kvnrs[0];
+
 /** Returns why an entry is quarantined, or what is flagged. */
 const read = (entry: unknown): string => {
   const result = readEntry({ text: JSON.stringify(entry) });
@@ -34,6 +39,7 @@ test.each([
   [{ familyName: '😀'.repeat(200) }, 'as the contract says'],
   [{ kvnr: 'a123456780' }, 'as the contract says'],
   [{ kvnr: ' A 123 456\u00a0780\t' }, 'as the contract says'],
+  [{ kvnr: 'A123\u00ad456\u200b780\u2060' }, 'as the contract says'],
   [{ kvnr: undefined }, 'quarantined: kvnr: missing'],
   [{ kvnr: 'A123456789' }, 'quarantined: kvnr: check digit'],
   [{ kvnr: '1234567890' }, 'quarantined: kvnr: wrong form'],
@@ -82,12 +88,48 @@ test('a person with an entry that cannot be read is still identified by a valid 
     readEntry({ text: '{"nummer":"A123456780",}' }),
     readEntry({ text: JSON.stringify('{"note":"X110434370","kvnr":"A123456780",') }),
   ];
-  expect(unreadable.map(({ kind, kvnr }) => `${kind} ${kvnr}`)).toEqual(Array(11).fill('quarantined A123456780'));
-  expect(readEntry({ text: '{"kvnr":"A123456789",}' })).toEqual({ kind: 'quarantined', reason: 'entry: not JSON' });
+  for (const entry of unreadable)
+    expect(entry).toMatchObject({ kind: 'quarantined', kvnrs: expect.arrayContaining(['A123456780']) });
+  expect(unreadable.map(likeliest)).toEqual(Array(11).fill('A123456780'));
+  expect(readEntry({ text: '{"kvnr":"A123456789",}' })).toEqual({
+    kind: 'quarantined',
+    reason: 'entry: not JSON',
+    ...nobody,
+  });
   expect(readEntry({ text: '{}', fault: 'encoding', fits: 'windows-1252' })).toEqual({
     kind: 'quarantined',
     reason: 'entry: not UTF-8 (windows-1252 fits)',
+    ...nobody,
   });
+});
+
+test.each([
+  ['{"kvnr":["A123456780"],"familyName":"Müller"}'],
+  ['{"kvnr":{"value":"a 123 456 780"}}'],
+  ['{"KVNR":"A123456780"}'],
+  ['{"versichertennummer":"A123456780"}'],
+  ['{"kvnr":null,"KVNR":"\\u0041123456780"}'],
+  ['{"kvnr":"","id":"KVNR A123456780"}'],
+  ['[{"kvnr":"A123456780"}]'],
+  ['["a",1234567890,"A 123456780"]'],
+  ['"A123456780"'],
+  [JSON.stringify(JSON.stringify({ kvnr: 'A123456780' }))],
+  [JSON.stringify({ data: JSON.stringify({ id: 'A 123456780' }) })],
+  ['{"KVNR":"A123456780",}'],
+  ['{"id":A123456780}'],
+])('an entry with its KVNR in another place keeps the person, and may be anybody’s: %s', (text) => {
+  expect(readEntry({ text })).toMatchObject({ kind: 'quarantined', kvnrs: ['A123456780'], isIdentified: false });
+});
+
+test('an entry that cannot be stored keeps relatives, too, and only its own KVNR identifies it', () => {
+  const people = { mother: { kvnr: 'X110434370' }, KVNR: 'A123456780' };
+  const kvnrs = ['X110434370', 'A123456780'];
+  expect(readEntry({ text: JSON.stringify(people) })).toMatchObject({ kvnrs, isIdentified: false });
+  expect(readEntry({ text: JSON.stringify({ ...people, kvnr: 'A123456789' }) })).toMatchObject({
+    kvnrs,
+    isIdentified: false,
+  });
+  expect(readEntry({ text: '{"kvnr":"A123456780","bonus":NaN}' })).toMatchObject({ isIdentified: true });
 });
 
 test('the order of fields is not a change, but a digit is', () => {
@@ -123,9 +165,9 @@ test('a reason never holds a value of the entry or a name that the insurer chose
 test('any text is validated without an error', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (text) => {
-      const { kind, kvnr } = readEntry({ text });
-      expect(kind).toBe('quarantined');
-      if (kvnr !== undefined) expect(isKvnr(kvnr)).toBe(true);
+      const entry = readEntry({ text });
+      expect(entry).toMatchObject({ kind: 'quarantined' });
+      if (entry.kind === 'quarantined') for (const kvnr of entry.kvnrs) expect(isKvnr(kvnr)).toBe(true);
     }),
   );
 });

@@ -59,6 +59,8 @@ export interface Progress {
     readonly notInsured: number;
     /** of notInsured: kept until an operator decides; absent if there are none */
     readonly held?: number;
+    /** answers that break the contract and are stored as they were sent; absent if there are none, and in runs of 0.2.0 */
+    readonly flagged?: number;
   };
   /** patients that the run removed without an operator's approval; absent in runs of 0.2.0 */
   readonly unapprovedRemovals?: number;

@@ -1,5 +1,6 @@
 import type { SplitResult } from '../contract/list-activities.ts';
 import type { ListCounts } from './diff.ts';
+import { flaggedIssuesMax } from './issue.ts';
 import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
 import { failureRateOf, type Phase, type Progress, type RunFailure, type RunState } from './progress.ts';
@@ -32,6 +33,8 @@ export interface Run {
     readonly permanentlyFailed: number;
     /** all requests failed: they stay pending for the next list */
     readonly exhausted: number;
+    /** answers that break the contract and are stored as they were sent; absent before the first one */
+    readonly flagged?: number;
   };
   /** removals that no operator approved */
   readonly unapprovedRemovals: number;
@@ -120,14 +123,11 @@ export const countProvisional = (run: Run, provisional: number): Run => ({
 
 /** Restarts the counts of care records with the patients that are pending in the table, including exhausted ones. */
 export const countPending = (run: Run, pending: number): Run => {
-  const { done, notInsured, held, permanentlyFailed } = run.careRecords;
+  const { done, notInsured, permanentlyFailed } = run.careRecords;
   return {
     ...run,
     careRecords: {
-      done,
-      notInsured,
-      held,
-      permanentlyFailed,
+      ...run.careRecords,
       exhausted: 0,
       total: done + notInsured + permanentlyFailed + pending,
     },
@@ -153,9 +153,16 @@ export type PatientOutcome = 'done' | 'not-insured' | 'held' | 'permanently-fail
 /**
  * Counts the end of one patient's sync. A patient that has been removed (`gone`) leaves the total. `not-insured`: removed
  * after a 410; `held`: kept after a 410 until an operator decides.
+ * @param isFlagged the stored care records break the contract
  */
-export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse, nowMs: number): Run {
-  const { total, done, notInsured, held, permanentlyFailed, exhausted } = run.careRecords;
+export function countPatient(
+  run: Run,
+  outcome: PatientOutcome,
+  lineUse: LineUse,
+  nowMs: number,
+  isFlagged = false,
+): Run {
+  const { total, done, notInsured, held, permanentlyFailed, exhausted, flagged = 0 } = run.careRecords;
   return {
     ...run,
     careRecords: {
@@ -165,6 +172,7 @@ export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse
       held: held + (outcome === 'held' ? 1 : 0),
       permanentlyFailed: permanentlyFailed + (outcome === 'permanently-failed' ? 1 : 0),
       exhausted: exhausted + (outcome === 'exhausted' ? 1 : 0),
+      flagged: flagged + (isFlagged ? 1 : 0),
     },
     unapprovedRemovals: run.unapprovedRemovals + (outcome === 'not-insured' ? 1 : 0),
     lineUse: addLineUse(run.lineUse, lineUse),
@@ -172,13 +180,16 @@ export function countPatient(run: Run, outcome: PatientOutcome, lineUse: LineUse
   };
 }
 
+/** Returns whether flagged care records still become issues of the run. More of them are only counted. */
+export const isFlaggedRecorded = ({ careRecords: { flagged = 0 } }: Run): boolean => flagged < flaggedIssuesMax;
+
 /**
  * Returns the answer of a run to `progress` (docs/explanation/the-daily-run.md, "Progress").
  * @param line last known state of the line
  * @param question the question that an operator can answer now
  */
 export function progressOf(run: Run, line: LineState, nowMs: number, question?: RemovalQuestion): Progress {
-  const { total, done, notInsured, held, permanentlyFailed, exhausted } = run.careRecords;
+  const { total, done, notInsured, held, permanentlyFailed, exhausted, flagged = 0 } = run.careRecords;
   const pending = Math.max(0, total - done - notInsured - permanentlyFailed - exhausted);
   const rate = ratePerMinute(run.rate, run.finishedAtMs ?? nowMs);
   const eta = run.state === 'running' ? etaSeconds(pending, rate) : undefined;
@@ -195,7 +206,15 @@ export function progressOf(run: Run, line: LineState, nowMs: number, question?: 
     ...(run.state === 'cancelled' && run.cancellation && { cancellation: run.cancellation }),
     stale: false,
     patients: run.patients,
-    careRecords: { total, done, pending, failed: permanentlyFailed + exhausted, notInsured, ...(held > 0 && { held }) },
+    careRecords: {
+      total,
+      done,
+      pending,
+      failed: permanentlyFailed + exhausted,
+      notInsured,
+      ...(held > 0 && { held }),
+      ...(flagged > 0 && { flagged }),
+    },
     unapprovedRemovals: run.unapprovedRemovals,
     line: {
       ...line,

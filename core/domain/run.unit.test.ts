@@ -6,6 +6,7 @@ import {
   countPatient,
   countPending,
   countRemoved,
+  isFlaggedRecorded,
   type PatientOutcome,
   progressOf,
   startRun,
@@ -34,6 +35,20 @@ test('after a new list, exhausted patients are pending again, and permanently fa
   run = countPatient(run, 'done', zeroLineUse, 3_000);
   run = countPending(run, 2); // the exhausted one and a new one
   expect(progressOf(run, line, 4_000).careRecords).toEqual({ total: 4, done: 1, pending: 2, failed: 1, notInsured: 0 });
+});
+
+test('flagged care records are counted in the whole run, and the first 1 000 of them become issues', () => {
+  let run = countPending(startRun('r', 0), 1_000);
+  expect(progressOf(run, line, 0).careRecords).not.toHaveProperty('flagged');
+  for (let patient = 1; patient <= 999; patient++) run = countPatient(run, 'done', zeroLineUse, patient, true);
+  run = countPatient(run, 'done', zeroLineUse, 1_000);
+  run = countPending(run, 1);
+  expect(progressOf(run, line, 1_000).careRecords).toMatchObject({ done: 1_000, flagged: 999 });
+  expect(isFlaggedRecorded(run)).toBe(true);
+  run = countPatient(run, 'done', zeroLineUse, 1_001, true);
+  expect(isFlaggedRecorded(run)).toBe(false);
+  run = countPatient(run, 'done', zeroLineUse, 1_002, true);
+  expect(progressOf(run, line, 1_002).careRecords).toMatchObject({ flagged: 1_001 });
 });
 
 test('new and changed patients of several lists add up, and the last list sets the listed patients', () => {

@@ -20,17 +20,17 @@ export function utf16Of(start: Uint8Array): 'UTF-16LE' | 'UTF-16BE' | undefined 
 
 /**
  * Returns the charset of a body: that of its byte order mark, otherwise the one that the header declares, otherwise UTF-8,
- * which JSON must have (RFC 8259, 8.1). The first bytes show the byte order of a declared UTF-16.
+ * which JSON must have (RFC 8259, 8.1). The first bytes show whether a declared UTF-16 is one, and its byte order.
  * @param start at least the first three bytes, if the body has as many
  * @param contentType of the answer, such as `application/json; charset=ISO-8859-1`
  */
 export function charsetOf(start: Uint8Array, contentType = ''): string {
   const marked = marks.find(({ bytes }) => bytes.every((byte, at) => start[at] === byte));
   if (marked !== undefined) return marked.charset;
-  const [, declared = 'utf-8'] = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType) ?? [];
+  const [, declared = 'utf-8'] = /;\s*charset\s*=\s*["']?([^\s"';]+)/i.exec(contentType) ?? [];
   try {
     const { encoding } = new TextDecoder(declared); // ISO-8859-1 is read as windows-1252, of which it is a part
-    return encoding.startsWith('utf-16') ? (utf16Of(start)?.toLowerCase() ?? encoding) : encoding;
+    return encoding.startsWith('utf-16') ? (utf16Of(start)?.toLowerCase() ?? 'utf-8') : encoding;
   } catch {
     return 'utf-8'; // an unknown name
   }
@@ -43,6 +43,18 @@ export function toUtf8(body: Buffer, contentType?: string): Buffer {
   const text = new TextDecoder(charset, { fatal: true }).decode(body); // removes a byte order mark
   return charset === 'utf-8' && body[0] !== marks[0].bytes[0] ? body : Buffer.from(text);
 }
+
+/** Returns JSON in UTF-8 without the white space, NUL and byte order marks that may follow it. */
+export function withoutTail(json: Buffer): Buffer {
+  const [{ bytes: mark }] = marks;
+  for (let end = json.length; ; ) {
+    if (tailBytes.has(json[end - 1])) end -= 1;
+    else if (mark.every((byte, at) => json[end - mark.length + at] === byte)) end -= mark.length;
+    else return json.subarray(0, end);
+  }
+}
+
+const tailBytes: ReadonlySet<number | undefined> = new Set([0, 0x09, 0x0a, 0x0d, 0x20]);
 
 /** In place of bytes that are no text: no UTF-8, and no letters that follow each other in any other charset. */
 const broken = Buffer.of(0xfe, 0xff);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { splitJsonArray } from './array-splitter.ts';
-import { asUtf8, charsetOf, fittingCharset, toUtf8 } from './charset.ts';
+import { asUtf8, charsetOf, fittingCharset, toUtf8, withoutTail } from './charset.ts';
 
 const utf16 = (text: string, isBig = false): Buffer => {
   const bytes = Buffer.from(text, 'utf16le');
@@ -22,6 +22,9 @@ test.each([
   ['as UTF-16LE without a mark, declared as UTF-16', utf16('{"a":"Müller €"}'), 'a/b; charset=utf-16'],
   ['as windows-1252', Buffer.from('{"a":"M\xfcller \x80"}', 'latin1'), 'application/json; charset=windows-1252'],
   ['as ISO-8859-1', Buffer.from('{"a":"M\xfcller \x80"}', 'latin1'), 'application/json; CHARSET = ISO-8859-1'],
+  ['as ISO-8859-1 in single quotes', Buffer.from('{"a":"M\xfcller \x80"}', 'latin1'), "a/b; charset='ISO-8859-1'"],
+  ['as UTF-8, declared as UTF-16', Buffer.from('{"a":"Müller €"}'), 'a/b; charset=utf-16'],
+  ['as UTF-8, declared as UTF-16BE', Buffer.from('{"a":"Müller €"}'), 'a/b; charset=utf-16be'],
   ['with a charset that nobody knows', Buffer.from('{"a":"Müller €"}'), 'application/json; charset=unknown-8bit'],
 ])('an answer %s is read', (_form, body, contentType) => {
   expect(toUtf8(body, contentType).toString()).toBe('{"a":"Müller €"}');
@@ -35,6 +38,13 @@ test('bytes that are no text in their charset are rejected', () => {
   expect(fittingCharset(utf16('{"a":1}', true))).toBe('UTF-16BE');
   expect(fittingCharset(Buffer.from('M\xfcller', 'latin1'))).toBe('ISO-8859-1');
   expect(fittingCharset(Buffer.from('M\xfcller \x80', 'latin1'))).toBe('windows-1252');
+});
+
+test('white space, NUL and byte order marks may follow JSON', () => {
+  for (const tail of ['', '\n', '\0', '\ufeff', ' \0\r\n\ufeff\t\0\ufeff'])
+    expect(withoutTail(Buffer.from(`{"a":"\ufeff"}${tail}`)).toString()).toBe('{"a":"\ufeff"}');
+  expect(withoutTail(Buffer.from('\0\ufeff ')).toString()).toBe('');
+  expect(withoutTail(Buffer.from('{}\0x')).toString()).toBe('{}\0x');
 });
 
 test('the first bytes show the charset', () => {

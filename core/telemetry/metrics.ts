@@ -96,6 +96,13 @@ export const metrics = {
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
+  RunCareRecordsFlagged: metric({
+    unit: Count,
+    topic: 'run',
+    description: 'patients of the newest run whose care records break the contract and are stored as they were sent',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   RunPatientsProvisional: metric({
     unit: Count,
     topic: 'run',

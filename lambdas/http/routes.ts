@@ -88,7 +88,8 @@ export const operations = {
     path: '/sync/issues',
     group: 'sync',
     roles: ['operator'],
-    summary: 'Lists the issues of a run: quarantined and flagged entries, changed KVNRs, and failed patients',
+    summary:
+      'Lists the issues of a run: quarantined and flagged entries, flagged care records, changed KVNRs, and failed patients',
     query: schemas.issuesQuery,
     answer: { status: 200, description: 'One page of issues.', schema: schemas.issues },
     problems: ['no-run-yet', 'storage-unavailable'],

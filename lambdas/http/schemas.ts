@@ -196,6 +196,10 @@ export const progress = z
       failed: count,
       notInsured: count,
       held: count.optional(),
+      flagged: count.optional().meta({
+        description:
+          'Answers that break the contract and are stored as they were sent. Absent if there are none, and in runs of 0.2.0.',
+      }),
     }),
     unapprovedRemovals: count.optional().meta({ description: 'Patients removed without a decision of an operator.' }),
     line: z.object({

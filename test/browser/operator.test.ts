@@ -124,7 +124,10 @@ test('issues are shown with their reasons, filtered, and saved as CSV', async ()
   await page.getByRole('link', { name: 'Auffälligkeiten', exact: true }).click();
   const progress = await world.day.sync.readProgress();
   const total =
-    (progress?.patients.quarantined ?? 0) + (progress?.patients.flagged ?? 0) + (progress?.careRecords.failed ?? 0);
+    (progress?.patients.quarantined ?? 0) +
+    (progress?.patients.flagged ?? 0) +
+    (progress?.careRecords.failed ?? 0) +
+    (progress?.careRecords.flagged ?? 0);
   await page.getByText(`${total} von ${total}`).waitFor();
   await page.getByLabel('Grund enthält').fill('Prüfziffer');
   await page.getByText(`1 von ${total}`).waitFor();

@@ -45,7 +45,7 @@ test('after a run at 80 % failure exactly the listed patients are stored, with t
   expect(quarantined).toHaveLength(progress.patients.quarantined);
   expect(quarantined.length).toBe(day.insurer.malformed().length);
   const flagged = issues.filter(({ kind }) => kind === 'flagged');
-  expect(flagged).toHaveLength(progress.patients.flagged ?? 0);
+  expect(flagged).toHaveLength((progress.patients.flagged ?? 0) + (progress.careRecords.flagged ?? 0));
   expect(flagged.length).toBeGreaterThan(0);
   const issueTexts = JSON.stringify(issues);
   for (const { kvnr, entries } of patients) {

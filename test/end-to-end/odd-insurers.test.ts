@@ -292,6 +292,8 @@ const careRecords: readonly CareCase[] = [
   oddWay('its KVNR in lower case and with blanks', (kvnr) => httpAnswer(200, one(` ${kvnr.toLowerCase()} `))),
   oddWay('a byte order mark', (kvnr) => httpAnswer(200, `\ufeff${one(kvnr)}`)),
   oddWay('UTF-16 with a byte order mark', (kvnr) => httpAnswer(200, utf16(`\ufeff${one(kvnr)}`))),
+  oddWay('NUL and a byte order mark behind it', (kvnr) => httpAnswer(200, `${one(kvnr)}\0\n\ufeff`)),
+  oddWay('UTF-8, but says UTF-16', (kvnr) => httpAnswer(200, one(kvnr), typed('application/json; charset=utf-16'))),
   oddWay('UTF-16BE with a byte order mark', (kvnr) => httpAnswer(200, utf16(`\ufeff${one(kvnr)}`).swap16())),
   oddWay('UTF-16LE that is declared', (kvnr) =>
     httpAnswer(200, utf16(one(kvnr)), typed('application/json;charset=utf-16le')),
@@ -477,6 +479,9 @@ const documents: readonly { readonly says: string; readonly sent: string; readon
   { says: 'base64url', sent: '-_-_' },
   { says: 'a data URL', sent: 'data:text/plain;base64,QUJD' },
   { says: 'a data URL that is percent-encoded', sent: 'data:text/plain,Hello%20World' },
+  { says: 'a data URL in base64 with percent-encoded padding', sent: 'data:text/plain;base64,QUI%3D' },
+  { says: 'a data URL with a quoted comma', sent: 'data:text/plain;charset="a,b";base64,QUJD' },
+  { says: 'two words', sent: 'Kein Befund', isFlagged: true },
   { says: 'no base64 at all', sent: 'Guten Tag, Jürgen!', isFlagged: true },
   { says: 'nothing', sent: '' },
 ];
@@ -664,6 +669,16 @@ describe('a document', () => {
     const content = await fetch(headers.get('location') ?? '');
     expect(await content.text()).toBe(sent);
   });
+});
+
+test('flagged care records are counted', () => {
+  const flagged = issuesOfFirstDay.filter(({ kind, position }) => kind === 'flagged' && position === undefined);
+  const { length } = [
+    ...people.careRecords.filter(({ flagged }) => flagged !== undefined),
+    ...people.documents.filter(({ isFlagged }) => isFlagged),
+  ];
+  expect(flagged).toHaveLength(length);
+  expect(firstDay.careRecords.flagged).toBe(length);
 });
 
 describe('a list', () => {

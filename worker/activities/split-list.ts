@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { ShardLine } from '../../core/domain/diff.ts';
-import type { Issue } from '../../core/domain/issue.ts';
+import { flaggedIssuesMax, type Issue } from '../../core/domain/issue.ts';
 import { entryLimits, readEntry } from '../../core/domain/patient-entry.ts';
 import { type JsonArrayElement, JsonArrayError, splitJsonArray } from '../../core/json/array-splitter.ts';
 import { asUtf8 } from '../../core/json/charset.ts';
@@ -20,7 +20,7 @@ export interface SplitListDeps {
 }
 
 /** Maximum number of issues of each kind recorded per list. Further entries are only counted. */
-const issuesMax = { quarantined: 10_000, flagged: 1_000 };
+const issuesMax = { quarantined: 10_000, flagged: flaggedIssuesMax };
 
 export const createSplitList = ({
   lists,
@@ -51,11 +51,17 @@ export const createSplitList = ({
           return;
         }
         quarantined += 1;
-        const reference = entry.kvnr === undefined ? {} : { patientRef: patientRefOf(entry.kvnr, key) };
-        if (reference.patientRef === undefined) unreadable += 1;
-        else write({ patientRef: reference.patientRef, quarantined: true });
+        if (!entry.isIdentified) unreadable += 1;
+        const people = entry.kvnrs.map((kvnr) => patientRefOf(kvnr, key));
+        for (const patientRef of people) write({ patientRef, quarantined: true });
+        const [patientRef] = people;
         if (quarantined <= issuesMax.quarantined)
-          issues.push({ kind: 'quarantined', reason: entry.reason, position: element.position, ...reference });
+          issues.push({
+            kind: 'quarantined',
+            reason: entry.reason,
+            position: element.position,
+            ...(patientRef !== undefined && { patientRef }),
+          });
       };
       try {
         const segments = await lists.readManifest(manifest);

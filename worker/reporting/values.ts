@@ -34,6 +34,7 @@ export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: 
       RunPatientsFailed: newest.careRecords.failed,
       RunEntriesQuarantined: newest.patients.quarantined,
       RunEntriesFlagged: newest.patients.flagged ?? 0,
+      RunCareRecordsFlagged: newest.careRecords.flagged ?? 0,
       RunPatientsProvisional: newest.patients.provisional ?? 0,
       RunKvnrsChanged: newest.patients.kvnrChanged ?? 0,
       RunPatientsPerMinute: newest.state === 'running' ? newest.ratePerMinute : 0,

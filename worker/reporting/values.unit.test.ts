@@ -21,7 +21,7 @@ const run = countPending(counted, 10);
 test('the metrics of a current run contain its progress and the remaining time', () => {
   const fault = { requests: 4, faults: { stalled: 3 } };
   const later = countPatient(
-    countPatient(run, 'done', fault, startedAtMs + 30_000),
+    countPatient(run, 'done', fault, startedAtMs + 30_000, true),
     'exhausted',
     fault,
     startedAtMs + 60_000,
@@ -37,6 +37,7 @@ test('the metrics of a current run contain its progress and the remaining time',
     RunPatientsFailed: 1,
     RunEntriesQuarantined: 2,
     RunEntriesFlagged: 3,
+    RunCareRecordsFlagged: 1,
     RunPatientsProvisional: 2,
     RunKvnrsChanged: 4,
     RunPatientsPerMinute: 2,

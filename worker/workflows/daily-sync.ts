@@ -43,7 +43,7 @@ import {
 import { addCounts, zeroCounts } from '../../core/domain/diff.ts';
 import { type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
-import { type PatientOutcome, progressOf } from '../../core/domain/run.ts';
+import { isFlaggedRecorded, type PatientOutcome, progressOf } from '../../core/domain/run.ts';
 import { shards } from '../../core/domain/shard.ts';
 import { removePatient, type SyncPatientResult, syncPatient } from './sync-patient.ts';
 
@@ -119,7 +119,7 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   const start = (command: Command): void => {
     commandsInProgress += 1;
     void scope
-      .run(async () => await carryOut(command, input))
+      .run(async () => await carryOut(command, input, () => isFlaggedRecorded(state.run)))
       .then(tell)
       .catch((error: unknown) => {
         if (!isCancellation(error)) failures.push(error);
@@ -189,8 +189,16 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   return progressNow();
 }
 
-/** Carries out a command. Returns the event that ends it. @throws what its activities throw */
-async function carryOut(command: Command, { insurerId, runId, careMaxRequests }: DailySyncInput): Promise<NewEvent> {
+/**
+ * Carries out a command. Returns the event that ends it.
+ * @param isRecorded whether flagged care records still become issues
+ * @throws what its activities throw
+ */
+async function carryOut(
+  command: Command,
+  { insurerId, runId, careMaxRequests }: DailySyncInput,
+  isRecorded: () => boolean,
+): Promise<NewEvent> {
   switch (command.do) {
     case 'fetchList': {
       const { listId, isUnconditional } = command;
@@ -294,11 +302,13 @@ async function carryOut(command: Command, { insurerId, runId, careMaxRequests }:
         const issue = { kind: 'care-records', reason: result.reason ?? 'unknown', patientRef } as const;
         await shortActivities.recordIssue({ insurerId, runId, issue });
       }
-      if (flags !== undefined) {
+      const isFlagged = flags !== undefined;
+      // those whose issue is being recorded are not counted yet, so up to SYNC_WINDOW more can be recorded
+      if (isFlagged && (isRecorded() || !patched('flagged-issues-2026-11'))) {
         const issue = { kind: 'flagged', reason: flags, patientRef } as const;
         await shortActivities.recordIssue({ insurerId, runId, issue });
       }
-      return { on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse };
+      return { on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse, isFlagged };
     }
     case 'removePatient': {
       const { do: _, ...seen } = command;

@@ -1,5 +1,5 @@
 import type { Kvnr } from '../../../core/domain/kvnr.ts';
-import { charsetOf, fittingCharset, toUtf8 } from '../../../core/json/charset.ts';
+import { charsetOf, fittingCharset, toUtf8, withoutTail } from '../../../core/json/charset.ts';
 import { LineError } from '../../line/line-error.ts';
 import { parseJson } from '../answer-body.ts';
 import { kvnrIn, unusable } from '../care-records-check.ts';
@@ -30,11 +30,11 @@ export const careRecordsApi = (basePath: string, headers: InsurerRequest['header
 /** @throws UnusableAnswer if it is no text in its charset, or in one that it does not declare, but names the KVNR */
 function inUtf8(body: Buffer, contentType: string | undefined, kvnr: Kvnr): Buffer {
   try {
-    return toUtf8(body, contentType);
+    return withoutTail(toUtf8(body, contentType));
   } catch {
     const charset = charsetOf(body, contentType);
     const fits = charset === 'utf-8' ? fittingCharset(body) : undefined;
-    const guessed = Buffer.from(new TextDecoder(fits ?? charset).decode(body));
+    const guessed = withoutTail(Buffer.from(new TextDecoder(fits ?? charset).decode(body)));
     if (kvnrIn(parseJson(guessed, 'care-records').value) === kvnr)
       throw unusable(fits === undefined ? 'answer: not text in its charset' : `answer: not UTF-8 (${fits} fits)`, body);
     throw new LineError('not-json', { operation: 'care-records' });
