@@ -19,8 +19,8 @@ export async function forEachParallel<Item>(
 }
 
 /**
- * Yields the results of `read` in the order of the items. Up to `atOnce` reads are under way, or have ended and wait here. If the
- * caller stops early, reads under way go on, and their failures are ignored.
+ * Yields the results of `read` in the order of the items. Up to `atOnce` reads are in progress, or have ended and wait here. If
+ * the caller stops early, the others go on, and their failures are ignored.
  */
 export async function* readAhead<Item, Result>(
   items: Iterable<Item>,
