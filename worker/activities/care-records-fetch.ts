@@ -4,7 +4,14 @@ import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
 import { LineError, UnusableAnswer as UnusableAnswerError } from '../line/line-error.ts';
-import { beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
+import {
+  type AttemptUsage,
+  finalFailure,
+  type LineAttempt,
+  noUsage,
+  retryWhileUnavailable,
+  withLineAttempt,
+} from './line-attempt.ts';
 
 export interface CareRecordsFetchDeps {
   readonly insurer: Pick<InsurerClient, 'fetchCareRecords'>;
@@ -59,13 +66,10 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
     }
   };
 
-  return async ({
-    patientRef,
-    syncId,
-    priority,
-    maxRequests,
-  }: FetchCareRecordsInput): Promise<FetchCareRecordsResult> => {
-    const attempt = beginAttempt(noUsage);
+  const fetchWithin = async (
+    attempt: LineAttempt<AttemptUsage>,
+    { patientRef, syncId, priority, maxRequests }: FetchCareRecordsInput,
+  ): Promise<FetchCareRecordsResult> => {
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
     const failAsNotInsured = async (seen: SeenPatient, standing: Standing): Promise<never> => {
       const { revision } = seen;
@@ -137,9 +141,10 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       // what is not in the table yet is known only here
       const isStored = cached.notInsured?.isStored !== false && cached.unusable?.isStored !== false;
       if (cached.attempts === 0 && isStored) answerCache.delete(patientRef);
-      attempt.stop();
     }
   };
+  return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult> =>
+    await withLineAttempt(noUsage, async (attempt) => await fetchWithin(attempt, input));
 }
 
 const today = (): string => new Date().toISOString().slice(0, 10);

@@ -588,7 +588,7 @@ test.each<[string, string, string, Buffer]>([
     'status 101',
     Buffer.from('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n'),
   ],
-  ['headers of 20 KB', 'contract', 'HPE_HEADER_OVERFLOW', httpAnswer(200, list, { 'x-more': 'x'.repeat(20_000) })],
+  ['headers of 80 KB', 'contract', 'HPE_HEADER_OVERFLOW', httpAnswer(200, list, { 'x-more': 'x'.repeat(80_000) })],
   ['bytes that are not HTTP', 'contract', 'HPE_INVALID_CONSTANT', Buffer.from('no HTTP at all\r\n\r\n')],
 ])('an insurer that always answers with %s has no usable list', async (_what, fault, problem, answer) => {
   // Every third answer is lost on the way, and does not count.

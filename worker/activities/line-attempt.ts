@@ -46,15 +46,17 @@ export interface LineAttempt<Details extends AttemptUsage> {
   throwIfUsedUp(): void;
   /** Logs a fault of our own. @param message fixed text */
   warn(message: string): void;
-  /** Heartbeats the final details and stops the heartbeats. */
-  stop(): void;
 }
 
 /**
- * Starts an attempt with the details of the previous one.
+ * Runs an attempt, which begins with the details of the previous one. Heartbeats each second, and with the last details if
+ * there will be another attempt. Temporal bills heartbeats: an attempt that ends within a second sends none.
  * @param initial the details before the first attempt
  */
-export function beginAttempt<Details extends AttemptUsage>(initial: Details): LineAttempt<Details> {
+export async function withLineAttempt<Details extends AttemptUsage, Result>(
+  initial: Details,
+  work: (attempt: LineAttempt<Details>) => Promise<Result>,
+): Promise<Result> {
   const context = Context.current(); // read once: a callback of the line's queue can run in the context of another activity
   const previous: unknown = context.info.heartbeatDetails;
   let details: Details = typeof previous === 'object' && previous !== null ? { ...initial, ...previous } : initial;
@@ -62,13 +64,12 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
   let isRefusalLogged = false;
   let lastError: LineError | undefined;
   const heartbeat = (): void => context.heartbeat(details);
-  const timer = setInterval(heartbeat, heartbeatMs);
-  heartbeat(); // hands the details on: without it, they would be lost if this attempt died soon
+  if (details !== initial) heartbeat(); // hands the details on: they would be lost if this attempt died soon
   /** The next heartbeat has it: one after each request would keep the next request waiting, and Temporal sends few of them. */
   const count = (use: LineUse, change: Partial<AttemptUsage>): void => {
     details = { ...details, ...change, lineUse: addLineUse(details.lineUse, use) };
   };
-  return {
+  const attempt: LineAttempt<Details> = {
     number: context.info.attempt,
     signal: context.cancellationSignal,
     get details() {
@@ -102,11 +103,17 @@ export function beginAttempt<Details extends AttemptUsage>(initial: Details): Li
       throw ApplicationFailure.create({ message, type: `LineError.${fault}`, details: [facts] });
     },
     warn: (message) => context.log.warn(message),
-    stop() {
-      clearInterval(timer);
-      heartbeat();
-    },
   };
+  const timer = setInterval(heartbeat, heartbeatMs);
+  try {
+    return await work(attempt);
+  } catch (error) {
+    const isFinal = error instanceof ApplicationFailure && error.nonRetryable === true;
+    if (!isFinal) heartbeat();
+    throw error;
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 export const noUsage: AttemptUsage = { lineUse: zeroLineUse, countedRequests: 0 };

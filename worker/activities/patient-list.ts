@@ -5,7 +5,14 @@ import type { ListsStore } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
-import { type AttemptUsage, beginAttempt, finalFailure, noUsage, retryWhileUnavailable } from './line-attempt.ts';
+import {
+  type AttemptUsage,
+  finalFailure,
+  type LineAttempt,
+  noUsage,
+  retryWhileUnavailable,
+  withLineAttempt,
+} from './line-attempt.ts';
 import { CutWithoutDeclaredEnd, emptyList, type ListProgress, ListSegments } from './list-segments.ts';
 
 export interface PatientListDeps {
@@ -45,15 +52,21 @@ const segmentsPerAttempt = 100_000;
  * @throws ApplicationFailure `ListUnusable`, non-retryable, if the insurer keeps sending answers that are not a list
  */
 export async function fetchPatientList(
-  { insurer, lists, storageHoldMaxMs = storageHoldMaxMsDefault }: PatientListDeps,
+  deps: PatientListDeps,
+  input: FetchPatientListInput,
+): Promise<FetchPatientListResult> {
+  const { storageHoldMaxMs: holdMaxMs = storageHoldMaxMsDefault } = deps;
+  return await withLineAttempt<ListDetails, FetchPatientListResult>(
+    { ...noUsage, list: emptyList, unusableAnswers: 0, holdMaxMs },
+    async (attempt) => await fetchWithin(attempt, deps, input),
+  );
+}
+
+async function fetchWithin(
+  attempt: LineAttempt<ListDetails>,
+  { insurer, lists }: PatientListDeps,
   { listId, knownEtag }: FetchPatientListInput,
 ): Promise<FetchPatientListResult> {
-  const attempt = beginAttempt<ListDetails>({
-    ...noUsage,
-    list: emptyList,
-    unusableAnswers: 0,
-    holdMaxMs: storageHoldMaxMs,
-  });
   let nextSegment = attempt.number * segmentsPerAttempt;
   let segments: ListSegments | undefined;
   /** number of answers 416 in a row */
@@ -114,7 +127,6 @@ export async function fetchPatientList(
   } finally {
     await segments?.whenStored().catch(() => {});
     if (segments?.resume) await segments.flush().catch(() => {}); // so that the next attempt has less to fetch
-    attempt.stop();
   }
 }
 
