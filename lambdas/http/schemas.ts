@@ -30,7 +30,8 @@ export const kvnr = z
   .refine(isKvnr, 'has a wrong check digit')
   .meta({
     id: 'Kvnr',
-    description: 'Insurance number. The last digit is a check digit. Lower case, blanks and invisible characters do not matter.',
+    description:
+      'Insurance number. The last digit is a check digit. Lower case, blanks and invisible characters do not matter.',
     example: 'A123456780',
   });
 export const runId = z
