@@ -139,7 +139,9 @@ export function createInsurerClient({
           callsOfPatient.delete(own);
           if (callsOfPatient.size === 0) calls.delete(kvnr);
         });
-      // The line is already free: the next request is in flight while this answer is checked.
+      // The line is free. The next request is chosen and written in the next two passes of the event loop: this answer is
+      // checked, and its caller goes on, while that one is in flight.
+      for (let pass = 0; pass < 2; pass++) await new Promise<void>(clock.afterReading);
       if (fetched.kind !== 'answer') return { kind: fetched.kind };
       const { fetchOrder = '' } = fetched;
       const body = fetched.toJson();
