@@ -25,13 +25,14 @@ export const patientRef = z
 export const kvnr = z
   .string()
   .max(kvnrTextMax)
-  .regex(/^\s*[A-Za-z](\s*[0-9]){9}\s*$/, 'is a letter and nine digits')
   .overwrite(normalKvnr)
+  .regex(/^[A-Z][0-9]{9}$/, 'is a letter and nine digits')
   .refine(isKvnr, 'has a wrong check digit')
   .meta({
     id: 'Kvnr',
     description:
       'Insurance number. The last digit is a check digit. Lower case, blanks and invisible characters do not matter.',
+    pattern: '^\\s*[A-Za-z](\\s*[0-9]){9}\\s*$', // as it is sent, without the invisible characters
     example: 'A123456780',
   });
 export const runId = z
@@ -252,7 +253,7 @@ export const issues = z.object({
         previousPatientRef: patientRef.optional().meta({
           description: 'Only for `kvnr-changed`: the patient who is gone, and seems to be the same person.',
         }),
-        position: count.optional(),
+        position: count.optional().meta({ description: 'Place of the entry in the list. The first one is 0.' }),
       })
       .meta({ id: 'Issue', example: { kind: 'quarantined', reason: 'kvnr: check digit', position: 17 } }),
   ),

@@ -361,10 +361,10 @@ test.concurrent('an auditor finds the access log of a patient who is not stored,
   expect(json.entries).toMatchObject([{ operation: 'lookup', outcome: 'success', agent: { role: 'auditor' } }]);
 });
 
-test.concurrent('a KVNR in lower case or with blanks is the same person', async () => {
+test.concurrent('a KVNR in lower case, with blanks or with invisible characters is the same person', async () => {
   const { kvnr, patientRef } = await api.storePatient('[]');
   const blanks = kvnr.replace(/\d{3}/g, ' $&').toLowerCase();
-  for (const named of [kvnr.toLowerCase(), blanks, ` ${kvnr} `]) {
+  for (const named of [kvnr.toLowerCase(), blanks, ` ${kvnr} `, `\u200b${kvnr.replace('1', '1\u00ad')}`]) {
     const body = { kvnr: named };
     expect((await api.ask('lookUpPatient', { role: 'clinician', body })).json).toEqual({ patientRef });
     expect((await api.ask('requestPatientSync', { role: 'clinician', body })).json).toMatchObject({ patientRef });

@@ -139,8 +139,8 @@ export function createInsurerClient({
           callsOfPatient.delete(own);
           if (callsOfPatient.size === 0) calls.delete(kvnr);
         });
-      // The line is free. The next request is chosen and written in the next two passes of the event loop: this answer is
-      // checked, and its caller goes on, while that one is in flight.
+      // The line is free. Two passes of the event loop choose and write the next request. So it is in flight while this answer
+      // is checked, and its caller goes on.
       for (let pass = 0; pass < 2; pass++) await new Promise<void>(clock.afterReading);
       if (fetched.kind !== 'answer') return { kind: fetched.kind };
       const { fetchOrder = '' } = fetched;
