@@ -151,9 +151,13 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     valid: { body: { kvnr } },
     invalid: [
       brokenJson,
-      ...[`${kvnr.slice(0, -1)}${(Number(kvnr.at(-1)) + 1) % 10}`, `${kvnr}-`, `${kvnr}${' '.repeat(50)}`, 7, [kvnr]].map(
-        (wrong): Wrong => ({ call: { body: { kvnr: wrong } }, problem: 'invalid-request' }),
-      ),
+      ...[
+        `${kvnr.slice(0, -1)}${(Number(kvnr.at(-1)) + 1) % 10}`,
+        `${kvnr}-`,
+        `${kvnr}${' '.repeat(50)}`,
+        7,
+        [kvnr],
+      ].map((wrong): Wrong => ({ call: { body: { kvnr: wrong } }, problem: 'invalid-request' })),
       { call: { body: { kvnr, more: 1 } }, problem: 'invalid-request' },
       { call: { body: `{"kvnr":"${kvnr}","__proto__":{}}` }, problem: 'invalid-request' },
     ],
