@@ -38,16 +38,9 @@ export async function* decode(
 ): AsyncGenerator<Buffer> {
   const encoding = encodingOf(headers);
   if (encoding === 'unknown') throw new LineError('contract', { operation, status, problem: 'content-encoding' });
-  const raw = async function* (): AsyncGenerator<Buffer> {
-    let bytes = 0;
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > rawMaxBytes) throw new LineError('too-large', { operation, status, problem: 'too large' });
-      yield chunk;
-    }
-  };
-  if (encoding === 'identity') return yield* raw();
-  const { head, chunks } = await withHead(raw(), gzipMark.length);
+  const raw = limited(body as AsyncIterable<Buffer>, rawMaxBytes, { operation, status });
+  if (encoding === 'identity') return yield* raw;
+  const { head, chunks } = await withHead(raw, gzipMark.length);
   if (!head.equals(gzipMark.subarray(0, head.length))) return yield* chunks;
   try {
     yield* pipeline(chunks, createGunzip(), () => {}) as AsyncIterable<Buffer>; // the iteration throws the error of either
@@ -55,6 +48,20 @@ export async function* decode(
     if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
     const fault = error.code === 'Z_BUF_ERROR' ? 'cut-short' : 'not-json';
     throw new LineError(fault, { operation, status, problem: 'gzip' }, { cause: error });
+  }
+}
+
+/** Yields the chunks of a body. @throws LineError `too-large` if it has more bytes */
+async function* limited(
+  chunks: AsyncIterable<Buffer>,
+  maxBytes: number,
+  context: Pick<LineContext, 'operation' | 'status'>,
+): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new LineError('too-large', { ...context, problem: 'too large' });
+    yield chunk;
   }
 }
 
@@ -86,14 +93,8 @@ export async function readWhole(
   maxBytes: number,
   operation: LineContext['operation'],
 ): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of decode(answer, operation, maxBytes)) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw new LineError('too-large', { operation, status: answer.status, problem: 'too large' });
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const decoded = decode(answer, operation, maxBytes);
+  return Buffer.concat(await Array.fromAsync(limited(decoded, maxBytes, { operation, status: answer.status })));
 }
 
 /**
