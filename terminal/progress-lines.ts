@@ -46,7 +46,8 @@ export function summaryLines(progress: Progress): string[] {
   const finishedAt = progress.finishedAt === undefined ? new Date() : new Date(progress.finishedAt);
   const faults = Object.entries(line.faults).sort(([, a], [, b]) => b - a);
   const { quarantined, flagged = 0, kvnrChanged = 0 } = patients;
-  const hasIssues = quarantined + flagged + kvnrChanged + careRecords.failed > 0 || progress.state === 'failed';
+  const issues = quarantined + flagged + kvnrChanged + careRecords.failed + (careRecords.flagged ?? 0);
+  const hasIssues = issues > 0 || progress.state === 'failed';
   return [
     `run ${progress.runId} ${progress.state} after ${duration(elapsedSeconds(progress, finishedAt))}`,
     `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,

@@ -101,7 +101,7 @@ test('the summary says where the issues are, if there are any', () => {
       ...clean,
       patients: { ...patients, ...count },
     })),
-    { ...clean, careRecords: { ...careRecords, failed: 1 } },
+    ...[{ failed: 1 }, { flagged: 1 }].map((count) => ({ ...clean, careRecords: { ...careRecords, ...count } })),
     { ...clean, state: 'failed' },
   ];
   const hint = '  see the issues: npm run sync -- issues';

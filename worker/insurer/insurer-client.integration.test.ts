@@ -172,8 +172,12 @@ test('an aborted request ends only when its connection is closed', async () => {
   expect(it.permit.ends).toEqual([{ wasAborted: true }]);
 });
 
-test('a person who retries immediately goes before waiting bulk requests', async () => {
-  await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
+test.each([
+  ['is an error', httpAnswer(500)],
+  ['is a page', httpAnswer(200, '<html>')],
+  ['is of somebody else', httpAnswer(200, recordsOf('P456789017'))],
+])('a person whose answer %s is asked for again before waiting bulk requests', async (_, answer) => {
+  await using it = await startLine(({ socket }) => void socket.write(answer));
   const personRetries = async (): Promise<void> => {
     for (let left = 4; left > 0; left -= 1) await it.client.fetchCareRecords(anna, 'person', never).catch(() => {});
   };

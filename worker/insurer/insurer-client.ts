@@ -140,8 +140,8 @@ export function createInsurerClient({
           if (callsOfPatient.size === 0) calls.delete(kvnr);
         });
       // The line is free. Two passes of the event loop choose and write the next request. So it is in flight while this answer
-      // is checked, and its caller goes on.
-      for (let pass = 0; pass < 2; pass++) await new Promise<void>(clock.afterReading);
+      // is checked, and its caller goes on. A person's answer is checked first: if it is faulty, the person is next again.
+      for (let pass = 0; pass < 2 && priority !== 'person'; pass++) await new Promise<void>(clock.afterReading);
       if (fetched.kind !== 'answer') return { kind: fetched.kind };
       const { fetchOrder = '' } = fetched;
       const body = fetched.toJson();
