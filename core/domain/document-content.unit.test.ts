@@ -76,10 +76,11 @@ test('a text is called decodable only if it can be decoded', () => {
 test('without blanks within a line, what is decodable is what a browser decodes and would encode like that', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom(...'AQgwBb09+/=\n*'), maxLength: 12 }), (content) => {
-      const isEncoded = (): boolean => btoa(atob(content)).replace(/=+$/, '') === content.replace(/\n|=+\n*$/g, '');
+      const isEncoded = (): boolean =>
+        btoa(atob(content)).replace(/=+$/, '') === content.replaceAll('\n', '').replace(/=+$/, '');
       if (isDecodable(content)) expect(isEncoded()).toBe(true);
       else expect(() => isEncoded() || atob('*')).toThrow();
     }),
-    { numRuns: 2_000 },
+    { numRuns: 2_000, examples: [['AA=\n=']] },
   );
 });
