@@ -152,7 +152,7 @@ function longPermit(): SendPermit {
     tell: (message) => {
       if (message.kind === 'pause-by-system') queueMicrotask(() => permit.confirmPause(message.pauseId));
     },
-    writeCooldown: async () => {},
+    writeCooldown: async () => 0,
     pauseGraceMs: 2_000,
     lineMinGapMs: 50,
     onStuck: () => {},
@@ -166,6 +166,7 @@ function longPermit(): SendPermit {
     leaseNumber: Date.now(),
     isPaused: false,
     cooldownUntilMs: 0,
+    liftNumber: 0,
     mustStop: false,
   });
   return permit;

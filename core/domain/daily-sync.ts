@@ -210,8 +210,16 @@ export type DailySyncEvent = { readonly atMs: number } & (
   | { readonly on: 'triggered' }
   | { readonly on: 'listFetched'; readonly list: PatientListReference; readonly lineUse: LineUse }
   | { readonly on: 'listUnchanged'; readonly lineUse: LineUse }
-  /** `problem`: what is wrong with it, in fixed words: `not-an-array` */
-  | { readonly on: 'listUnusable'; readonly lineUse?: LineUse; readonly problem?: string }
+  /**
+   * `problem`: what is wrong with it, in fixed words: `not-an-array`. `isFinal`: the insurer has sent so many answers that are
+   * no list that it is not asked again
+   */
+  | {
+      readonly on: 'listUnusable';
+      readonly lineUse?: LineUse;
+      readonly problem?: string;
+      readonly isFinal?: boolean;
+    }
   | { readonly on: 'split'; readonly split: SplitResult }
   | { readonly on: 'begun' }
   /** `recentRemovals`: unapproved ones of other runs in the last seven days */
@@ -394,7 +402,7 @@ class Draft {
       case 'listUnusable':
         this.#addLineUse(event.lineUse ?? zeroLineUse);
         if (step.name === 'listing' || step.name === 'splitting')
-          this.#takeUnusable(step.unusableLists + 1, event.problem);
+          this.#takeUnusable(event.isFinal ? unusableListsMax : step.unusableLists + 1, event.problem);
         return;
       case 'split':
         if (step.name !== 'splitting') return;

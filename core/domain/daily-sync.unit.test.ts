@@ -194,6 +194,14 @@ test('the issue of a list that is unusable three times says what is wrong with t
   expect(run.all()).toContainEqual({ do: 'recordIssue', listId: `${runId}-3`, problem: 'syntax' });
 });
 
+test('a list that is final in being unusable is not asked for again', () => {
+  const run = openRun();
+  run.tell({ on: 'started' });
+  run.end('fetchList', { on: 'listUnusable', problem: 'status 404', isFinal: true });
+  expect(run.all()).toContainEqual({ do: 'recordIssue', listId: `${runId}-1`, problem: 'status 404' });
+  expect(run.open).not.toContain('fetchList');
+});
+
 test('a decision has one effect: repeated, it says who decided; an unknown one is rejected', () => {
   const { run, listId } = openAskingRun();
   expect(run.decide('approve', `${runId}-7`)).toBe('unknown');

@@ -21,10 +21,18 @@ export interface Gate {
   /** of a silent line: when it became silent (ISO 8601, the writer's clock). Set by the store, for people only. */
   readonly silentSince?: string;
   /**
-   * Remaining time of a Retry-After in ms, at the time of this write. A reader counts it from its own reading, on its own
+   * Remaining time of a cooldown in ms, at the time of this write. A reader counts it from its own reading, on its own
    * monotonic clock. It may wait longer, never less, and no wall clock matters (ADR 0016).
    */
   readonly cooldownMs: number;
+  /** the last cooldown, for people; while cooldownMs is 0 it is over */
+  readonly cooldown?: Cooldown;
+  /** grows by one when an operator lifts the cooldown; whoever knows a cooldown of a lower number forgets it */
+  readonly liftNumber?: number;
+  /** the pace that an operator has set; without it, `defaultPace` applies */
+  readonly pace?: Pace;
+  /** the last holder's LINE_REQUESTS_PER_MINUTE, if it has one */
+  readonly defaultPace?: number;
   /** whether a request was in flight at, or shortly before, the last renewal */
   readonly busy: boolean;
   /** who paused or resumed last, when (ISO 8601) and why */
@@ -40,10 +48,44 @@ export interface Gate {
   readonly outbox: readonly LineChange[];
 }
 
-/** One pause or resume: the new state, who changed it, when (ISO 8601) and why. */
+/**
+ * Why nothing is sent for a while.
+ * - `retry-after`: the insurer has named the time
+ * - `busy`: the insurer asks for patience, and names no time that can be read
+ * - `outage`: so many requests have failed in a row that it is not the usual luck
+ */
+export type CooldownReason = 'retry-after' | 'busy' | 'outage';
+
+/** A cooldown, as people see it: since and until when (ISO 8601, on the clock of the process that has started it). */
+export interface Cooldown {
+  readonly reason: CooldownReason;
+  readonly since: string;
+  readonly until: string;
+}
+
+/** The most requests a minute, and the operator who has set it, since when (ISO 8601), and why. */
+export interface Pace {
+  readonly requestsPerMinute: number;
+  readonly by: string;
+  readonly since: string;
+  readonly reason: string;
+}
+
+/** The highest pace that can be set. The line is slower than that by itself. */
+export const paceMax = 6_000;
+
+/** Returns the most requests a minute that the line may send; undefined if it has no limit. */
+export const requestsPerMinuteOf = ({ pace, defaultPace }: Pick<Gate, 'pace' | 'defaultPace'>): number | undefined =>
+  pace?.requestsPerMinute ?? defaultPace;
+
+/** What an operator has changed: the state of the line after it, who changed it, when (ISO 8601) and why. */
 export interface LineChange {
   readonly number: number;
   readonly state: Gate['state'];
+  /** of a change that is no pause and no resume: a cooldown was lifted, or the pace was set */
+  readonly kind?: 'lift' | 'pace';
+  /** of `pace`: the new pace; absent if the default applies again */
+  readonly requestsPerMinute?: number;
   readonly by: string;
   readonly at: string;
   readonly reason: string;
@@ -77,22 +119,32 @@ export interface LineCommand {
   readonly seen: number;
 }
 
-/** `cooldownMs`: the remaining time of a Retry-After, if the writer knows it. Otherwise the gate's value stays. */
+/** `cooldownMs`: the remaining time of a cooldown, if the writer knows it. Otherwise the gate's value stays. */
 export type GateEvent = { readonly cooldownMs?: number } & (
   | {
       readonly kind: 'take';
       readonly holder: string;
       readonly leaseMs: number;
+      readonly defaultPace?: number;
       /** the other process's lease, if this process has watched it until it lapsed (hasLapsed) */
       readonly lapsed?: LeaseWatch;
     }
-  | { readonly kind: 'renew'; readonly holder: string; readonly leaseMs: number; readonly busy: boolean }
+  | {
+      readonly kind: 'renew';
+      readonly holder: string;
+      readonly leaseMs: number;
+      readonly defaultPace?: number;
+      readonly busy: boolean;
+    }
   | { readonly kind: 'release'; readonly holder: string }
   | { readonly kind: 'say-silent'; readonly holder: string }
   /** ends the lease of a paused line, after the writer has watched it until it lapsed */
   | { readonly kind: 'lapse'; readonly lapsed: LeaseWatch }
-  /** from the process that received the Retry-After, also if it is no longer the holder; never shortens a cooldown */
-  | { readonly kind: 'cooldown'; readonly cooldownMs: number }
+  /** from the process that has started the cooldown, also if it is no longer the holder; never shortens a cooldown */
+  | { readonly kind: 'cooldown'; readonly cooldownMs: number; readonly cooldown: Cooldown }
+  | ({ readonly kind: 'lift' } & Change)
+  /** without requestsPerMinute, the default applies again */
+  | ({ readonly kind: 'pace'; readonly requestsPerMinute?: number } & Change)
   | (LineCommand & { readonly kind: 'pause' | 'resume'; readonly at: string })
   /** `insurerLine` knows all changes up to this number */
   | { readonly kind: 'acknowledge'; readonly upTo: number }
@@ -138,11 +190,15 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       const isOthers = gate.holder !== undefined && gate.holder !== event.holder;
       if (isOthers && !isOfLease(event.lapsed, gate)) return reject('held');
       const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and may not on a paused line
-      return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false, renewalNumber });
+      const { leaseMs } = event;
+      return write({ holder: event.holder, leaseMs, silent, busy: false, renewalNumber }, withDefault(gate, event));
     }
     case 'renew':
       if (gate.holder !== event.holder) return reject('not-holder');
-      return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber });
+      return write(
+        { leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber },
+        withDefault(gate, event),
+      );
     case 'release':
       if (gate.holder !== event.holder) return reject('not-holder');
       return write({ silent: gate.state === 'paused', busy: false }, unheld);
@@ -155,7 +211,25 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       if (!isOfLease(event.lapsed, gate)) return reject('held');
       return write({ silent: true, busy: false }, unheld);
     case 'cooldown':
-      return write({ cooldownMs: Math.max(event.cooldownMs, gate.cooldownMs) });
+      return event.cooldownMs > gate.cooldownMs
+        ? write({ cooldown: event.cooldown })
+        : write({ cooldownMs: gate.cooldownMs });
+    case 'lift': {
+      const { cooldown: _, ...warm } = gate;
+      const liftNumber = (gate.liftNumber ?? 0) + 1;
+      const { by, at, reason } = event;
+      return write(
+        { cooldownMs: 0, liftNumber, ...recorded(gate, gate.state, { kind: 'lift', by, at, reason }) },
+        warm,
+      );
+    }
+    case 'pace': {
+      const { pace: _, ...unpaced } = gate;
+      const { requestsPerMinute, by, at, reason } = event;
+      const limit = requestsPerMinute !== undefined && { requestsPerMinute };
+      const pace = limit && { pace: { ...limit, by, since: at, reason } };
+      return write({ ...pace, ...recorded(gate, gate.state, { kind: 'pace', ...limit, by, at, reason }) }, unpaced);
+    }
     case 'pause':
       if (gate.state === 'paused') {
         const again = pausedAgain(gate, event);
@@ -176,11 +250,15 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
 
 const unchanged: GateDecision = { kind: 'unchanged' };
 
-type Change = Omit<LineChange, 'number' | 'state'>;
+type Change = Pick<LineChange, 'by' | 'at' | 'reason'>;
+
+function withDefault({ defaultPace: _, ...gate }: Gate, { defaultPace }: Pick<Gate, 'defaultPace'>): Gate {
+  return { ...gate, ...(defaultPace !== undefined && { defaultPace }) };
+}
 
 function changed(gate: Gate, state: Gate['state'], change: Change): Partial<Gate> {
   const { by, at: since, reason } = change;
-  const { changeNumber, outbox } = recorded(gate, state, change);
+  const { changeNumber, outbox } = recorded(gate, state, { by, at: since, reason });
   const reasons = state === 'paused' && { openReasons: [{ number: changeNumber, by, since, reason }] };
   return { state, by, since, reason, changeNumber, outbox, ...reasons };
 }
@@ -197,16 +275,20 @@ function pausedAgain(gate: Gate, command: LineCommand & Change): Partial<Gate> |
     return { changeNumber: gate.changeNumber + 1 };
   const [first] = openReasons;
   if (first !== undefined && seen < first.number - 1) return undefined;
-  const { changeNumber, outbox } = recorded(gate, 'paused', command);
+  const { changeNumber, outbox } = recorded(gate, 'paused', { by, at: since, reason });
   const added = [...openReasons, { number: changeNumber, by, since, reason }];
   if (added.length <= openReasonsMax) return { changeNumber, outbox, openReasons: added };
   return { changeNumber, outbox, openReasons: added.toSpliced(1, 1), droppedReasons: droppedReasons + 1 };
 }
 
 /** Gives a change its number, and adds it to the outbox. */
-function recorded(gate: Gate, state: Gate['state'], { by, at, reason }: Change): Pick<Gate, 'changeNumber' | 'outbox'> {
+function recorded(
+  gate: Gate,
+  state: Gate['state'],
+  change: Omit<LineChange, 'number' | 'state'>,
+): Pick<Gate, 'changeNumber' | 'outbox'> {
   const changeNumber = gate.changeNumber + 1;
-  const outbox = [...gate.outbox, { number: changeNumber, state, by, at, reason }].slice(-rememberedChangesMax);
+  const outbox = [...gate.outbox, { number: changeNumber, state, ...change }].slice(-rememberedChangesMax);
   return { changeNumber, outbox };
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  type CooldownReason,
   decideGate,
   type Gate,
   type GateEvent,
@@ -11,9 +12,12 @@ import {
   openReasonsMax,
   openReasonsOf,
   rememberedChangesMax,
+  requestsPerMinuteOf,
   watchLease,
 } from './gate.ts';
 
+const cooldownOf = (cooldownMs: number, reason: CooldownReason = 'retry-after') =>
+  ({ kind: 'cooldown', cooldownMs, cooldown: { reason, since: 'now', until: 'then' } }) as const;
 const fresh = newGate('kk-nord', 1_000);
 const leaseMs = 10_000;
 
@@ -199,7 +203,7 @@ test('a full outbox drops the oldest changes', () => {
 });
 
 test('a writer that does not know the cooldown keeps it, and a writer that knows it replaces it', () => {
-  const held = after(fresh, take('a'), { kind: 'cooldown', cooldownMs: 5_000 });
+  const held = after(fresh, take('a'), cooldownOf(5_000));
   const kept = after(held, pause(), resume(), renew('a'), { kind: 'acknowledge', upTo: 2 });
   expect(kept.cooldownMs).toBe(5_000);
   const counted = after(kept, { ...renew('a'), cooldownMs: 4_000 });
@@ -207,9 +211,37 @@ test('a writer that does not know the cooldown keeps it, and a writer that knows
   expect(after(counted, { kind: 'release', holder: 'a', cooldownMs: 3_500 }, take('b')).cooldownMs).toBe(3_500);
 });
 
+test('people see why the longest cooldown runs, and until when', () => {
+  const outage = cooldownOf(2_000, 'outage');
+  const longer = after(fresh, take('a'), outage, cooldownOf(5_000));
+  expect(longer).toMatchObject({ cooldownMs: 5_000, cooldown: { reason: 'retry-after' } });
+  expect(after(longer, outage)).toMatchObject({ cooldownMs: 5_000, cooldown: { reason: 'retry-after' } });
+});
+
+test('an operator lifts a cooldown, and the change is recorded; a later cooldown counts again', () => {
+  const why = { by: 'olga', at: 'then', reason: 'they are well again' };
+  const lifted = after(fresh, take('a'), cooldownOf(9_000), { kind: 'lift', ...why });
+  expect(lifted).toMatchObject({ cooldownMs: 0, liftNumber: 1, holder: 'a', state: 'open' });
+  expect(lifted.cooldown).toBeUndefined();
+  expect(lifted.outbox).toEqual([{ number: 1, state: 'open', kind: 'lift', ...why }]);
+  expect(after(lifted, cooldownOf(3_000))).toMatchObject({ cooldownMs: 3_000, liftNumber: 1 });
+});
+
+test('the pace of an operator goes before the default of the holder, and a paused line stays paused', () => {
+  const why = { by: 'olga', at: 'then', reason: 'the insurer called' };
+  const held = after(fresh, { kind: 'take', holder: 'a', leaseMs, defaultPace: 600 });
+  expect(requestsPerMinuteOf(held)).toBe(600);
+  const paced = after(held, pause(), { kind: 'pace', requestsPerMinute: 30, ...why });
+  expect(paced).toMatchObject({ state: 'paused', pace: { requestsPerMinute: 30, by: 'olga', since: 'then' } });
+  expect(paced.outbox.at(-1)).toEqual({ number: 2, state: 'paused', kind: 'pace', requestsPerMinute: 30, ...why });
+  expect(requestsPerMinuteOf(paced)).toBe(30);
+  const unpaced = after(paced, { kind: 'pace', ...why }, { kind: 'release', holder: 'a' }, take('b'));
+  expect(requestsPerMinuteOf(unpaced)).toBeUndefined(); // the new holder has no default
+});
+
 test('a process that has lost the line can still start a cooldown', () => {
   const lost = after(fresh, take('a'), { kind: 'release', holder: 'a' }, take('b'));
-  expect(after(lost, { kind: 'cooldown', cooldownMs: 9_000 })).toMatchObject({ holder: 'b', cooldownMs: 9_000 });
+  expect(after(lost, cooldownOf(9_000))).toMatchObject({ holder: 'b', cooldownMs: 9_000 });
 });
 
 test('a process that has watched the lease of a paused line until it lapsed can end it: the line is silent and has no holder', () => {
@@ -242,7 +274,7 @@ test('only takes and renewals by the holder restart a watch; writes of others do
   const held = after(fresh, take('a'));
   const watch = watchLease(undefined, held, 50_000);
   const paused = after(held, pause());
-  const written = after(paused, { kind: 'acknowledge', upTo: 1 }, resume(), { kind: 'cooldown', cooldownMs: 9_000 });
+  const written = after(paused, { kind: 'acknowledge', upTo: 1 }, resume(), cooldownOf(9_000));
   expect(written.leaseNumber).toBeGreaterThan(held.leaseNumber);
   expect(watchLease(watch, written, 60_000)).toBe(watch);
   const nowMs = 50_000 + leaseMs + leaseMarginMs(leaseMs);

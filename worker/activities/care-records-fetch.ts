@@ -114,7 +114,8 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
-          const fetched = await ask(cached, patient.kvnr, priority, attempt.signal);
+          const { countedRequests: failedBefore } = attempt.details;
+          const fetched = await ask(cached, patient.kvnr, priority, attempt.signal, failedBefore);
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
             throw finalFailure(isListed ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);

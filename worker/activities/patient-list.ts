@@ -91,7 +91,6 @@ async function fetchWithin(
         const request = resume ? { resume: { ...resume, isWhole } } : knownEtag === undefined ? {} : { knownEtag };
         const outcome = await insurer.fetchList(request, segments, attempt.signal);
         unsatisfied = outcome === 'range-not-satisfiable' ? unsatisfied + 1 : 0;
-        if (outcome === 'complete') await segments.finish();
         attempt.countSuccess();
         if (outcome === 'more') {
           attempt.updateDetails({ unusableAnswers: 0 });

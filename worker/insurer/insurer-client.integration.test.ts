@@ -459,16 +459,75 @@ test.each([404, 410])('a %i with an endless body does not count, and is not read
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'contract' });
 });
 
-test('Retry-After starts a cooldown on 429 and on any 5xx; an unreadable value gives a second, on 429 only', async () => {
+test('Retry-After starts a cooldown on 429 and on any 5xx', async () => {
   const date = 'Wed, 25 Nov 2026 08:00:00 GMT'; // independent of our own clock
-  const headers = ['120', 'Wed, 25 Nov 2026 08:01:00 GMT', 'soon', '7', 'soon'];
+  const headers = ['120', 'Wed, 25 Nov 2026 08:01:00 GMT', '0', '7', 'soon'];
   await using it = await startLine(({ socket }, number) => {
     const [status, retryAfter] = [[429, 503, 429][number - 1] ?? 500, headers[number - 1] ?? ''];
     socket.write(httpAnswer(status, '', { 'retry-after': retryAfter, date }));
   });
   for (const fault of ['busy', 'busy', 'busy', 'server-error', 'server-error'])
     await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
-  expect(it.permit.cooldownsMs).toEqual([120_000, 60_000, 1_000, 7_000]);
+  expect(it.permit.cooldowns).toEqual(['retry-after 120 s', 'retry-after 60 s', 'retry-after 7 s']);
+});
+
+test('without a readable time, an insurer that asks for patience gets longer and longer cooldowns, until it answers', async () => {
+  const times = [{}, { 'retry-after': 'Mo, 30. Nov 2026 12:00:00' }, { 'retry-after': '3s' }, { 'retry-after': '' }];
+  await using it = await startLine(({ socket }, number) => {
+    if (number === 9) return void socket.write(httpAnswer(200, recordsOf(anna)));
+    const time = times[number % times.length];
+    socket.write(httpAnswer(number % times.length === 0 || number % 2 === 0 ? 429 : 503, '', time));
+  });
+  const fetchTimes = async (count: number) => {
+    for (let asked = 0; asked < count; asked += 1)
+      await it.client.fetchCareRecords(anna, 'bulk', never).catch(() => {});
+  };
+  await fetchTimes(8);
+  expect(it.permit.cooldowns).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((seconds) => `busy ${seconds} s`));
+  await fetchTimes(2);
+  expect(it.permit.cooldowns.slice(8)).toEqual(['busy 1 s']);
+});
+
+test('after forty failures in a row, requests are spaced out until one succeeds', async () => {
+  let isOut = true;
+  await using it = await startLine(
+    ({ socket }) => void socket.write(isOut ? httpAnswer(500) : httpAnswer(200, recordsOf(anna))),
+  );
+  const fetchTimes = async (count: number) => {
+    for (let asked = 0; asked < count; asked += 1)
+      await it.client.fetchCareRecords(anna, 'bulk', never).catch(() => {});
+  };
+  await fetchTimes(39);
+  expect(it.permit.cooldowns).toEqual([]);
+  await fetchTimes(8);
+  expect(it.permit.cooldowns).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((seconds) => `outage ${seconds} s`));
+  isOut = false;
+  await fetchTimes(1);
+  isOut = true;
+  await fetchTimes(39);
+  expect(it.permit.cooldowns).toHaveLength(8);
+});
+
+test('a patient whose requests always fail begins no outage', async () => {
+  await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
+  const fetchTimes = async (count: number, failedBefore: number) => {
+    for (let asked = 0; asked < count; asked += 1)
+      await it.client.fetchCareRecords(anna, 'bulk', never, failedBefore + asked).catch(() => {});
+  };
+  await fetchTimes(200, 0);
+  expect(it.permit.cooldowns).toEqual([]);
+  await fetchTimes(20, 0);
+  expect(it.permit.cooldowns).toEqual(['outage 1 s']);
+});
+
+test('a list that arrives part by part is no outage', async () => {
+  await using it = await startLine(answersAndCloses('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n[{}'));
+  const receiver = { ...ignored, receivedBytes: 0, write: async () => void (receiver.receivedBytes += 3) };
+  for (let asked = 0; asked < 60; asked += 1) await it.client.fetchList({}, receiver, never).catch(() => {});
+  expect(it.permit.cooldowns).toEqual([]);
+  receiver.write = async () => {};
+  for (let asked = 0; asked < 40; asked += 1) await it.client.fetchList({}, receiver, never).catch(() => {});
+  expect(it.permit.cooldowns).toEqual(['outage 1 s']);
 });
 
 test('of two Retry-After headers the longer one counts', async () => {
@@ -476,7 +535,7 @@ test('of two Retry-After headers the longer one counts', async () => {
     answers('HTTP/1.1 429 X\r\nretry-after: 5\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n'),
   );
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'busy' });
-  expect(it.permit.cooldownsMs).toEqual([60_000]);
+  expect(it.permit.cooldowns).toEqual(['retry-after 60 s']);
 });
 
 test('a rejected token pauses the line', async () => {
@@ -519,6 +578,8 @@ test('no part of the list is read while the sink is busy, and that is not a stal
       page: () => {},
       restart: () => {},
       revert: () => {},
+      finish: async () => {},
+      receivedBytes: 0,
     },
     never,
   );
@@ -585,6 +646,8 @@ const ignored = {
   page: () => {},
   restart: () => {},
   revert: () => {},
+  finish: async () => {},
+  receivedBytes: 0,
 };
 
 test.each([

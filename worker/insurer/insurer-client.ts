@@ -1,10 +1,11 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
+import { createBackoff } from '../line/backoff.ts';
 import type { ExchangeAnswer } from '../line/exchange.ts';
 import { endsWithConnection } from '../line/insurer-connection.ts';
 import type { Line } from '../line/line.ts';
-import { type LineContext, LineError } from '../line/line-error.ts';
+import { type LineContext, LineError, UnusableAnswer } from '../line/line-error.ts';
 import { createLineStatistics, type LineStatistics } from '../line/line-statistics.ts';
 import { decode, drain, readToEnd, readWhole } from './answer-body.ts';
 import { flagsOf } from './care-records-check.ts';
@@ -53,6 +54,10 @@ export interface ListReceiver extends ListSink {
    * @param endsWithConnection the body declares no end, so only the list itself shows whether it is complete
    */
   answered(fetchOrder: string, endsWithConnection: boolean): void;
+  /** Called when the adapter calls the list complete. @throws LineError `not-json` if the bytes are no list */
+  finish(): Promise<void>;
+  /** bytes of the list that have arrived until now */
+  readonly receivedBytes: number;
 }
 
 /** Sends the requests of the insurer's adapter over the line, and checks the answers. */
@@ -62,13 +67,19 @@ export interface InsurerClient {
    * return it, too: no other request is sent for them.
    * @param priority which call comes first when several wait (docs/explanation/the-line.md, "The queue")
    * @param signal cancels the wait or the request: see Line.perform
+   * @param failedBefore number of requests for this patient that have failed since one has succeeded
    * @returns the answer in our shape: UTF-8 JSON that names this KVNR and can be stored, even if it breaks the contract elsewhere
    * @throws UnusableAnswer if a complete answer that names this KVNR cannot be stored
    * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` if the answer names another KVNR,
    *   `too-large` above CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: docs/explanation/the-line.md, "The exchange"
    * @throws LineWithheld if we aborted the request
    */
-  fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
+  fetchCareRecords(
+    kvnr: Kvnr,
+    priority: Priority,
+    signal: AbortSignal,
+    failedBefore?: number,
+  ): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest or the next page of it, into a sink. Sends one request, with the priority `list`.
    * @throws LineError `stalled` after LIST_FIRST_BYTE_MS without the first byte, or LINE_STALL_MS without a later one;
@@ -78,6 +89,9 @@ export interface InsurerClient {
    */
   fetchList(request: ListRequest, receiver: ListReceiver, signal: AbortSignal): Promise<ListOutcome>;
 }
+
+/** Number of failed requests of a patient from which on the fault may be theirs: when 80 % fail, 1 % of them have so many. */
+const failuresOfSuspect = 20;
 
 /** Default of CARE_RECORDS_MAX_BYTES. A larger answer is rejected and reported (insurer-api.yaml, "Sizes"). */
 const careRecordsBytesMaxDefault = 64 * 1024 * 1024;
@@ -92,6 +106,7 @@ export function createInsurerClient({
   statistics = createLineStatistics(),
   clock = systemClock,
 }: InsurerClientOptions): InsurerClient {
+  const backoff = createBackoff(permit);
   /** for each patient, the calls without an answer */
   const calls = new Map<Kvnr, Set<AbortController>>();
 
@@ -101,17 +116,21 @@ export function createInsurerClient({
     decoded: () => decode(answer, operation),
     readToEnd: () => readToEnd(answer, stallMs, operation, clock),
     drain: () => drain(answer, stallMs, operation, clock),
-    asError: () => lineErrorOf(answer, operation, { permit, clock, drainMs: stallMs }),
+    asError: () => lineErrorOf(answer, operation, { permit, backoff, clock, drainMs: stallMs }),
   });
 
-  /** Counts the result of a call. */
-  async function counted<T>(call: Promise<T>): Promise<T> {
+  /** Counts the result of a call. @param provesNothing the fault may be the patient's, or a part of the list has arrived */
+  async function counted<T>(call: Promise<T>, provesNothing: () => boolean): Promise<T> {
     try {
       const result = await call;
       statistics.succeeded();
+      backoff.succeeded();
       return result;
     } catch (error) {
-      if (error instanceof LineError) statistics.failed(error.fault);
+      if (!(error instanceof LineError)) throw error;
+      statistics.failed(error.fault);
+      if (isAnswer(error)) backoff.succeeded();
+      else if (error.fault !== 'unauthorized') backoff.failed(provesNothing());
       throw error;
     }
   }
@@ -156,11 +175,20 @@ export function createInsurerClient({
         receiver.answered(answer.fetchOrder, endsWithConnection(answer));
         return await adapter.list.read(readable(answer, operation), from, receiver);
       };
-      return await line.perform('list', request, read, signal);
+      const outcome = await line.perform('list', request, read, signal);
+      if (outcome === 'complete') await receiver.finish();
+      return outcome;
     },
   };
   return {
-    fetchCareRecords: async (...call) => await counted(client.fetchCareRecords(...call)),
-    fetchList: async (...call) => await counted(client.fetchList(...call)),
+    fetchCareRecords: async (kvnr, priority, signal, failedBefore = 0) =>
+      await counted(client.fetchCareRecords(kvnr, priority, signal), () => failedBefore >= failuresOfSuspect),
+    fetchList: async (request, receiver, signal) => {
+      const { receivedBytes } = receiver;
+      return await counted(client.fetchList(request, receiver, signal), () => receiver.receivedBytes > receivedBytes);
+    },
   };
 }
+
+/** Whether a failed request has the insurer's answer, and not the line's luck. */
+const isAnswer = (error: LineError): boolean => error instanceof UnusableAnswer || error.fault === 'too-large';

@@ -124,7 +124,8 @@ export interface TestPermit
   open(): void;
   /** aborts the request in flight, as at the end of a lease */
   abort(): Promise<void>;
-  readonly cooldownsMs: readonly number[];
+  /** such as `retry-after 60 s` */
+  readonly cooldowns: readonly string[];
   readonly pauses: readonly string[];
   readonly ends: readonly { readonly wasAborted: boolean }[];
 }
@@ -133,12 +134,12 @@ export function testPermit(): TestPermit {
   let isOpen = true;
   let aborting: (() => Promise<void>) | undefined;
   const gate = new EventTarget();
-  const cooldownsMs: number[] = [];
+  const cooldowns: string[] = [];
   const pauses: string[] = [];
   const ends: { wasAborted: boolean }[] = [];
   return {
     leaseNumber: 1_764_000_000_000,
-    cooldownsMs,
+    cooldowns,
     pauses,
     ends,
     isOpen: () => isOpen,
@@ -160,8 +161,8 @@ export function testPermit(): TestPermit {
         ends.push(end);
       };
     },
-    async startCooldown(forMs) {
-      cooldownsMs.push(forMs);
+    async startCooldown(forMs, reason) {
+      cooldowns.push(`${reason} ${forMs / 1000} s`);
     },
     async pauseBySystem(reason) {
       pauses.push(reason);

@@ -212,7 +212,7 @@ async function carryOut(
         case 'unchanged':
           return { on: 'listUnchanged', lineUse };
         case 'unusable':
-          return { on: 'listUnusable', ...unusableOf(fetched) };
+          return { on: 'listUnusable', ...unusableOf(fetched), isFinal: true };
       }
       break;
     }
