@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
+import { paceMax } from './domain/gate.ts';
 
 // Each schema holds the meaning and the unit of its variable. `npm run docs` writes docs/reference/configuration.md from them.
 const milliseconds = (fallback: number, min: number, max: number, description: string) =>
@@ -176,6 +177,11 @@ const line = z.object({
     'How long the list may take until its first byte. `LINE_STALL_MS` counts from then on. Meanwhile no other request is sent.',
   ),
   LINE_MIN_GAP_MS: milliseconds(50, 0, 10_000, 'Rest after a request that the worker closed itself.'),
+  LINE_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(paceMax).optional().meta({
+    description:
+      'The most requests a minute, of all workers together, until an operator sets a pace. Without it, there is no limit ([the line](../explanation/the-line.md), "Pace").',
+    unit: 'requests',
+  }),
   PAUSE_GRACE_MS: milliseconds(
     2_000,
     0,

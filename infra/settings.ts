@@ -62,6 +62,7 @@ export const workerContext = workerSettings
     LINE_STALL_MS: true,
     LIST_FIRST_BYTE_MS: true,
     LINE_MIN_GAP_MS: true,
+    LINE_REQUESTS_PER_MINUTE: true,
     PAUSE_GRACE_MS: true,
     CARE_RECORDS_MAX_BYTES: true,
     METRICS_INTERVAL_MS: true,

@@ -1,6 +1,6 @@
 import type { AccessEntry } from '../core/domain/access.ts';
-import { type LineChange, lineItself } from '../core/domain/gate.ts';
-import type { LineStatus } from '../core/domain/line-status.ts';
+import { type CooldownReason, type LineChange, lineItself } from '../core/domain/gate.ts';
+import type { LineLimits, LineStatus } from '../core/domain/line-status.ts';
 import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
 import type { MadeDecision } from '../core/domain/removal-decision.ts';
 import type { RemovalReason } from '../core/domain/removal-guard.ts';
@@ -22,6 +22,7 @@ export function progressBlock(progress: ProgressNow, now: Date, widthColumns: nu
     `line          ${lineState(progress)} · ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
     ...decisionLines(progress),
     ...pauseLines(progress.line),
+    ...limitLines(progress.line),
   ].map((text) => text.slice(0, Math.max(20, widthColumns)));
 }
 
@@ -35,7 +36,9 @@ export function progressLine(progress: ProgressNow, now: Date): string {
     `care records ${finished}/${careRecords.total}${careCounts(progress)}`,
     `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}${timeLeft(progress)}`,
     ...(progress.stale ? ['no worker answers: as last seen'] : []),
-    ...[...decisionLines(progress), ...pauseLines(progress.line)].map((each) => each.trim()),
+    ...[...decisionLines(progress), ...pauseLines(progress.line), ...limitLines(progress.line)].map((each) =>
+      each.trim(),
+    ),
   ];
   return parts.join(' | ');
 }
@@ -100,7 +103,11 @@ function careCounts({ careRecords }: Progress): string {
   return `${failed > 0 ? ` · ${failed} failed` : ''}${notInsured > 0 ? ` · ${notInsured} no longer insured${kept}` : ''}${flaggedIn(careRecords)}`;
 }
 
-const lineState = ({ line }: Progress): string => (line.state === 'paused' ? 'paused' : line.busy ? 'busy' : 'idle');
+function lineState({ line: { state, cooldown, busy } }: ProgressNow): string {
+  if (state === 'paused') return 'paused';
+  if (cooldown !== undefined) return 'waiting';
+  return busy ? 'busy' : 'idle';
+}
 
 const paceOf = ({ state, ratePerMinute }: Progress): string =>
   state !== 'running' || ratePerMinute === 0 ? '' : ` · ${Math.round(ratePerMinute)} patients a minute`;
@@ -159,9 +166,41 @@ export const reasonLines = ({
   ...(droppedReasons > 0 ? [`for ${droppedReasons} more ${droppedReasons === 1 ? 'reason' : 'reasons'}`] : []),
 ];
 
-/** Returns one line: who paused or resumed the line, when and why. */
-export const changeLine = ({ state, by, at, reason }: LineChange): string =>
-  onOneLine(`${minuteOf(at)}  ${state === 'paused' ? 'paused ' : 'resumed'} by ${personOf(by)}: ${reason}`);
+const cooldownWords: Readonly<Record<CooldownReason, string>> = {
+  'retry-after': 'the insurer asks for it (Retry-After)',
+  busy: 'the insurer asks for patience, and names no time',
+  outage: 'forty requests in a row have failed',
+};
+
+/** Returns why nothing is sent although the line is open, until when, and the pace. Returns no lines if nothing limits it. */
+export const limitLines = ({ cooldown, pace }: LineLimits): string[] => [
+  ...(cooldown
+    ? [
+        `! nothing is sent until ${secondOf(cooldown.until)}: ${cooldownWords[cooldown.reason]}`,
+        '  to send immediately: npm run sync -- lift <reason>',
+      ]
+    : []),
+  ...(pace ? [`  pace: at most ${paceWords(pace.requestsPerMinute)}${setBy(pace)}`] : []),
+];
+
+const paceWords = (requestsPerMinute: number): string =>
+  requestsPerMinute === 1 ? '1 request a minute' : `${requestsPerMinute} requests a minute`;
+
+const setBy = ({ by, since, reason }: NonNullable<LineLimits['pace']>): string =>
+  by === undefined || since === undefined
+    ? ', the default'
+    : onOneLine(`, set by ${by} at ${minuteOf(since)}: ${reason}`);
+
+/** Returns one line: what an operator has changed on the line, when and why. */
+export const changeLine = (change: LineChange): string =>
+  onOneLine(`${minuteOf(change.at)}  ${changeWords(change)} by ${personOf(change.by)}: ${change.reason}`);
+
+function changeWords({ kind, state, requestsPerMinute }: LineChange): string {
+  if (kind === 'lift') return 'cooldown lifted';
+  if (kind === 'pace')
+    return `pace set to ${requestsPerMinute === undefined ? 'the default' : paceWords(requestsPerMinute)}`;
+  return state === 'paused' ? 'paused ' : 'resumed';
+}
 
 /**
  * Returns one line of an access log: when, what, with which outcome, and by whom.
@@ -188,6 +227,7 @@ function linkOf({ previousPatientRef, nextPatientRef }: Pick<AccessEntry, 'previ
 }
 
 const personOf = (by: string | undefined): string => (by === lineItself ? 'the system' : (by ?? 'somebody'));
+const secondOf = (isoTime: string): string => `${isoTime.slice(0, 19).replace('T', ' ')} UTC`;
 const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
 /** Replaces control characters: a reason is free text, and may have line breaks. */
 const onOneLine = (line: string): string => line.replace(/\p{Cc}/gu, ' ');

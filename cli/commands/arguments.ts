@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
-import { Argument } from 'commander';
+import { Argument, InvalidArgumentError } from 'commander';
+import { paceMax } from '../../core/domain/gate.ts';
 import { isKvnr, type Kvnr, normalKvnr } from '../../core/domain/kvnr.ts';
 import type { Api } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
@@ -9,6 +10,14 @@ export const reasonArgument = (): Argument =>
   new Argument('<reason...>', 'why; quotes are optional').argParser((word: string, words: string | undefined) =>
     words === undefined ? word : `${words} ${word}`,
   );
+
+/** Reads the argument of a pace: requests a minute, or null for the default. @throws InvalidArgumentError */
+export function paceOf(text: string): number | null {
+  if (text === 'default') return null;
+  const requestsPerMinute = Number(text);
+  if (/^\d+$/.test(text) && requestsPerMinute >= 1 && requestsPerMinute <= paceMax) return requestsPerMinute;
+  throw new InvalidArgumentError(`It is a whole number of requests a minute, 1 to ${paceMax}, or "default".`);
+}
 
 /** A patient by pseudonym or KVNR. See `readPatient`. */
 export const patientArgument = (): Argument =>

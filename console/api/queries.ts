@@ -1,7 +1,7 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRef } from 'react';
 import type { RunSample } from '../../core/domain/run-sample.ts';
-import { ApiError, isTransient } from './client.ts';
+import { type Api, ApiError, isTransient } from './client.ts';
 import { useConnection } from './context.ts';
 import { nextPollMs } from './polling.ts';
 import type {
@@ -219,13 +219,25 @@ export function useVerify(patientRef: string) {
   });
 }
 
-/** Pauses or resumes the line. */
-export function useLineCommand(command: 'pause' | 'resume') {
+/** Pauses or resumes the line, or lifts its cooldown. */
+export function useLineCommand(command: 'pause' | 'resume' | 'lift') {
+  return useLineChange<string>(command, async (api, reason) => await api.post(`/line/${command}`, { reason }));
+}
+
+/** null: the default of the workers applies again. */
+export function useSetPace() {
+  return useLineChange<{ readonly requestsPerMinute: number | null; readonly reason: string }>(
+    'pace',
+    async (api, pace) => await api.post('/line/pace', pace),
+  );
+}
+
+function useLineChange<Command>(name: string, send: (api: Api, command: Command) => Promise<Line>) {
   const { api } = useConnection();
   const client = useQueryClient();
   return useMutation({
-    mutationKey: ['line-command', command],
-    mutationFn: async (reason: string) => await api.post<Line>(`/line/${command}`, { reason }),
+    mutationKey: ['line-command', name],
+    mutationFn: async (command: Command) => await send(api, command),
     onSuccess: (line) => {
       client.setQueryData<LineWithChanges | null>(['line'], (before) => ({ changes: [], ...before, ...line }));
     },

@@ -26,8 +26,16 @@ interface DialogProps {
   readonly isDangerous?: boolean;
 }
 
+interface ReasonDialogProps extends DialogProps {
+  /** what else is asked for, above the reason */
+  readonly fields?: ReactNode;
+}
+
 /** Asks for confirmation and for a reason, which is stored. */
-export function ReasonDialog({ onReason, ...ask }: DialogProps & { readonly onReason: (reason: string) => void }) {
+export function ReasonDialog({
+  onReason,
+  ...ask
+}: ReasonDialogProps & { readonly onReason: (reason: string) => void }) {
   return (
     <BaseDialog {...ask}>
       {(close) => (
@@ -100,12 +108,12 @@ function BaseDialog({
   );
 }
 
-interface ReasonFormProps extends DialogProps {
+interface ReasonFormProps extends ReasonDialogProps {
   readonly onReason: (reason: string) => void;
   readonly onCancel: () => void;
 }
 
-function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProps) {
+function ReasonForm({ fields, confirm, isDangerous, onReason, onCancel }: ReasonFormProps) {
   const { t } = useLocale();
   const [reason, setReason] = useState('');
   return (
@@ -116,6 +124,7 @@ function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProp
         onReason(reason.trim());
       }}
     >
+      {fields}
       <TextField
         className="field"
         value={reason}

@@ -97,9 +97,28 @@ export const de = {
     resumeEnds: 'Die Leitung ist aus jedem dieser Gründe pausiert. Wenn Sie sie öffnen, endet die Pause für alle:',
     droppedReasons: (count: number) => (count === 1 ? 'und ein weiterer Grund' : `und ${count} weitere Gründe`),
     confirmSilence: 'Stille bestätigen',
-    changes: 'Wer die Leitung pausiert und geöffnet hat',
-    change: { open: 'geöffnet', paused: 'pausiert' },
-    noChanges: 'Bisher hat niemand die Leitung pausiert.',
+    changes: 'Wer die Leitung geändert hat',
+    change: { open: 'geöffnet', paused: 'pausiert', lift: 'Wartezeit aufgehoben', pace: 'Tempo gesetzt' },
+    noChanges: 'Bisher hat niemand die Leitung geändert.',
+    cooldown: (until: string) => `Bis ${until} wird nichts gesendet.`,
+    cooldownReasons: {
+      'retry-after': 'Die Krankenkasse bittet darum (Retry-After).',
+      busy: 'Die Krankenkasse bittet um Geduld und nennt keine Zeit.',
+      outage: 'Vierzig Anfragen in Folge sind fehlgeschlagen.',
+    },
+    lift: 'Jetzt wieder senden',
+    liftTitle: 'Jetzt wieder senden?',
+    liftText:
+      'Die Krankenkasse hat vielleicht um diese Wartezeit gebeten. Bitte heben Sie sie nur auf, wenn sie einverstanden ist oder wenn es ein Irrtum ist.',
+    pace: (requests: number) =>
+      requests === 1 ? 'Höchstens 1 Anfrage pro Minute.' : `Höchstens ${requests} Anfragen pro Minute.`,
+    noPace: 'Keine Grenze für Anfragen pro Minute.',
+    defaultPace: 'Vorgabe der Worker',
+    setPace: 'Tempo setzen',
+    paceTitle: 'Tempo setzen?',
+    paceText: 'Es gilt innerhalb einer Sekunde für alle Anfragen aller Worker. Abgleiche auf Wunsch kommen zuerst.',
+    paceLabel: 'Anfragen pro Minute',
+    paceHint: 'Leer: Die Vorgabe der Worker gilt wieder.',
   },
 
   reason: {

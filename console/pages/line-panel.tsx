@@ -6,6 +6,7 @@ import { Button } from '../components/button.tsx';
 import { Problem, StaleBadge } from '../components/notice.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { useLocale } from '../messages/locale.tsx';
+import { LineLimits } from './line-limits.tsx';
 
 type PanelStatus = 'open' | 'pausing' | 'unproved' | 'silent';
 
@@ -60,6 +61,7 @@ export function LinePanel({ line, isStale, isOperator }: LinePanelProps) {
         {isOperator && <LineButtons line={line} status={status} commands={{ pause, resume }} />}
       </div>
       <Problem error={error} />
+      <LineLimits line={line} isOperator={isOperator} />
       <LineChanges line={line} />
     </section>
   );
@@ -85,7 +87,7 @@ function LineFacts({ line, status }: LineFactsProps) {
   const { t, formats } = useLocale();
   const { silentSince, changes } = line;
   const hint = { open: t.line.openHint, silent: t.line.silentHint }[status as 'open'];
-  const [last] = changes;
+  const last = changes.find(({ kind }) => kind === undefined);
   return (
     <>
       {status === 'silent' && silentSince !== undefined && (
@@ -218,11 +220,13 @@ function LineChanges({ line: { changes } }: { readonly line: LineWithChanges }) 
       <summary>{t.line.changes}</summary>
       {changes.length === 0 && <p>{t.line.noChanges}</p>}
       <ol className="changes" reversed>
-        {changes.map(({ number, state, by, at, reason }) => (
+        {changes.map(({ number, state, kind, requestsPerMinute, by, at, reason }) => (
           <li key={number}>
             <time dateTime={at}>{formats.moment(at)}</time>{' '}
             <strong>
-              <bdi>{by === lineItself ? t.line.system : by}</bdi> {t.line.change[state]}
+              <bdi>{by === lineItself ? t.line.system : by}</bdi> {t.line.change[kind ?? state]}
+              {kind === 'pace' &&
+                `: ${requestsPerMinute === undefined ? t.line.noPace : t.line.pace(requestsPerMinute)}`}
             </strong>
             : <bdi>{reason}</bdi>
           </li>

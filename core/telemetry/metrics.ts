@@ -153,6 +153,20 @@ export const metrics = {
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
+  LineCooldownSeconds: metric({
+    unit: Seconds,
+    topic: 'line',
+    description: 'rest of the cooldown of the line, in which nothing is sent; 0 without one',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  LinePace: metric({
+    unit: Count,
+    topic: 'line',
+    description: 'the most requests a minute that the line may send; missing without a limit',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   LinePausedBySystem: metric({
     unit: Count,
     topic: 'line',

@@ -16,7 +16,7 @@ import { insurerLineId, syncTaskQueue } from '../contract/names.ts';
 import { type Gate, type LineChange, leaseMarginMs, openReasonsOf } from '../domain/gate.ts';
 import { mergeChanges } from '../domain/line-changes.ts';
 import { lineCommandProblem } from '../domain/line-command.ts';
-import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
+import { type LineStatus, lineLimitsOf, lineStatusOf } from '../domain/line-status.ts';
 import { GateError, type GateStore } from '../stores/gate.ts';
 
 /**
@@ -57,6 +57,18 @@ export interface InsurerLineClient {
    * @throws InsurerLineError
    */
   resume(command: OperatorCommand): Promise<LineStatus>;
+  /**
+   * Ends the cooldown that runs, also the rest of a `Retry-After`: the operator has spoken with the insurer. Without one,
+   * only the change is recorded. Written into the gate directly, and `insurerLine` learns of it.
+   * @throws InsurerLineError `invalid`, `unknown-insurer`, `unavailable`
+   */
+  liftCooldown(command: OperatorCommand): Promise<LineStatus>;
+  /**
+   * Sets the most requests a minute, of all workers together. Written like liftCooldown.
+   * @param requestsPerMinute 1 to paceMax; undefined: the default of the workers applies again
+   * @throws InsurerLineError `invalid`, `unknown-insurer`, `unavailable`
+   */
+  setPace(command: OperatorCommand & { readonly requestsPerMinute: number | undefined }): Promise<LineStatus>;
   /** Reads the gate. @throws InsurerLineError `unknown-insurer`, `unavailable` */
   read(): Promise<LineStatus>;
   /**
@@ -114,7 +126,7 @@ export function createInsurerLineClient({
     });
 
   /** @returns undefined if Temporal or the workers do not answer */
-  const update = async (name: string, request: LineUpdateInput): Promise<LineStatus | undefined> => {
+  const update = async (name: string, request: LineUpdateInput, before: Gate): Promise<LineStatus | undefined> => {
     try {
       const changed = await call(updateMs, (client) =>
         client.workflow.executeUpdateWithStart<Workflow, Omit<LineHistory, 'changes'>, [LineUpdateInput]>(name, {
@@ -125,7 +137,7 @@ export function createInsurerLineClient({
           }),
         }),
       );
-      return changed && lineStatusOf({ ...changed, busy: false, silent: true });
+      return changed && lineStatusOf({ ...lineLimitsOf(before), ...changed, busy: false, silent: true });
     } catch (error) {
       const failure = updateFailureIn(error);
       if (failure === undefined) return undefined;
@@ -151,8 +163,9 @@ export function createInsurerLineClient({
   };
 
   const pauseAsSeen = async ({ operator, reason }: OperatorCommand): Promise<LineStatus> => {
-    const { changeNumber: seen } = await readGate();
-    const paused = await update(pauseUpdate, { operator, reason, seen });
+    const before = await readGate();
+    const { changeNumber: seen } = before;
+    const paused = await update(pauseUpdate, { operator, reason, seen }, before);
     if (paused !== undefined) return paused;
     const closed = await gate.pause({ by: operator, reason, seen }).catch(rethrow);
     const [silent] = await Promise.all([awaitSilence(closed), signalWorkflow()]);
@@ -176,12 +189,26 @@ export function createInsurerLineClient({
       assertValid({ operator, reason });
       const before = await readGate();
       const { changeNumber: seen } = before;
-      const opened = await update(resumeUpdate, { operator, reason, seen });
+      const opened = await update(resumeUpdate, { operator, reason, seen }, before);
       // A resume of any other state is rejected, so these are all reasons that it has ended.
       if (opened !== undefined) return { ...opened, ...openReasonsOf(before) };
       const gateOpen = await gate.resume({ by: operator, reason, seen }).catch(rethrow);
       await signalWorkflow();
       return { ...lineStatusOf(gateOpen), ...openReasonsOf(before) };
+    },
+
+    async liftCooldown({ operator, reason }) {
+      assertValid({ operator, reason });
+      const lifted = await gate.liftCooldown({ by: operator, reason }).catch(rethrow);
+      await signalWorkflow();
+      return lineStatusOf(lifted);
+    },
+
+    async setPace({ operator, reason, requestsPerMinute }) {
+      assertValid({ operator, reason });
+      const paced = await gate.setPace(requestsPerMinute, { by: operator, reason }).catch(rethrow);
+      await signalWorkflow();
+      return lineStatusOf(paced);
     },
 
     async read() {

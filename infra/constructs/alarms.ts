@@ -115,6 +115,12 @@ function alarmSpecs({
       metric: appMetricOf('LinePausedSeconds', 'Maximum'),
       threshold: pausedTooLongMinutes * 60,
     },
+    'line in a long cooldown': {
+      description:
+        'Nothing is sent for more than an hour, because the insurer asks for that. GET /line shows until when. Ask the insurer, and lift the cooldown if it is a mistake.',
+      metric: appMetricOf('LineCooldownSeconds', 'Maximum'),
+      threshold: 3_600,
+    },
     'run overdue': {
       description: `No run of today was completed by ${runDueHour}:00 German time. GET /sync shows the progress.`,
       metric: appMetricOf('RunOverdueMinutes', 'Maximum', fiveMinutes),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
-import { openReasonsMax } from '../../core/domain/gate.ts';
+import { openReasonsMax, paceMax } from '../../core/domain/gate.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
@@ -61,6 +61,16 @@ export const patientPath = z.strictObject({ patientRef });
 export const pageQuery = z.strictObject({ nextToken: nextToken.optional() });
 
 export const reasonBody = z.strictObject({ reason });
+const requestsPerMinute = z.int().min(1).max(paceMax);
+export const paceBody = z
+  .strictObject({
+    requestsPerMinute: requestsPerMinute.nullable().meta({
+      description:
+        'The most requests a minute, of all workers together, syncs on demand included. null: LINE_REQUESTS_PER_MINUTE of the workers applies again.',
+    }),
+    reason,
+  })
+  .meta({ example: { requestsPerMinute: 30, reason: 'the insurer called' } });
 const isQuestionId = 'is decision.listId of GET /sync';
 const questionId = z
   .string({ error: isQuestionId })
@@ -107,18 +117,41 @@ const pausedBy = {
   }),
   silentSince: time.optional().meta({ description: 'When a silent line was confirmed silent.' }),
 };
+const cooldown = z
+  .object({
+    reason: z.enum(['retry-after', 'busy', 'outage']).meta({
+      description:
+        '`retry-after`: the insurer has named the time; `busy`: it asks for patience and names no time; `outage`: forty requests in a row have failed.',
+    }),
+    since: time,
+    until: time,
+  })
+  .meta({ id: 'Cooldown', description: 'Nothing is sent until then. An operator can lift it.' });
+const pace = z
+  .object({ requestsPerMinute, by: z.string().optional(), since: time.optional(), reason: z.string().optional() })
+  .meta({
+    id: 'Pace',
+    description:
+      'The most requests a minute. `by`, `since` and `reason` are missing if it is LINE_REQUESTS_PER_MINUTE of the workers.',
+  });
+const limits = { cooldown: cooldown.optional(), pace: pace.optional() };
 export const line = z
-  .object({ state: lineState, busy: z.boolean(), ...pausedBy })
+  .object({ state: lineState, busy: z.boolean(), ...pausedBy, ...limits })
   .meta({ id: 'Line', example: { state: 'open', busy: true } });
 const lineChange = z
   .object({
     number: changeNumber,
     state: lineState,
+    kind: z.enum(['lift', 'pace']).optional().meta({
+      description:
+        'Missing for a pause and a resume. `lift`: a cooldown was lifted; `pace`: the pace was set. `state` is then what it was.',
+    }),
+    requestsPerMinute: requestsPerMinute.optional().meta({ description: 'Only of `pace`: missing for the default.' }),
     by: z.string(),
     at: time,
     reason: z.string(),
   })
-  .meta({ id: 'LineChange', description: 'A pause or resume of the line: who, when and why.' });
+  .meta({ id: 'LineChange', description: 'What an operator has changed on the line: who, when and why.' });
 export const lineWithChanges = line
   .extend({ changes: z.array(lineChange).meta({ description: 'The last 50 changes, newest first.' }) })
   .meta({ id: 'LineWithChanges', example: { state: 'open', busy: true, changes: [] } });
@@ -212,6 +245,7 @@ export const progress = z
       failureRate: z.number().min(0).max(1),
       faults: z.partialRecord(z.enum(lineFaults), count),
       ...pausedBy,
+      ...limits,
     }),
     ratePerMinute: z.number().min(0),
     etaSeconds: z.number().min(0).optional(),

@@ -29,6 +29,8 @@ async function validAsk(name: OperationName): Promise<Ask> {
     cancelSync: { reason: 'a test' },
     pauseLine: { reason: 'a test' },
     resumeLine: { reason: 'a test' },
+    liftCooldown: { reason: 'a test' },
+    setPace: { requestsPerMinute: null, reason: 'a test' },
     lookUpPatient: { kvnr: patient.kvnr },
     decodePayloads: { payloads: [] },
     requestPatientSync: { patientRef: patient.patientRef },

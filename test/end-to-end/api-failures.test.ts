@@ -40,7 +40,8 @@ beforeAll(async () => {
         readOpenApi: {},
       },
       decideRemovals: { body: { decision: 'approve' } },
-      ...{ cancelSync: withReason, pauseLine: withReason, resumeLine: withReason },
+      ...{ cancelSync: withReason, pauseLine: withReason, resumeLine: withReason, liftCooldown: withReason },
+      setPace: { body: { requestsPerMinute: null, reason: 'a test' } },
       lookUpPatient: { body: { kvnr } },
       requestPatientSync: { body: { patientRef } },
       ...{ readPatient: ofPatient, readLastSync: ofPatient, readAccessLog: ofPatient, verifyAccessLog: ofPatient },
@@ -124,7 +125,7 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
     const before = await readMarker();
     await expectAnswers({
       ...{ startSync: 202, readProgress: 200, decideRemovals: 409, cancelSync: 202, requestPatientSync: 202 },
-      ...{ readLine: 503, pauseLine: 503, resumeLine: 503 },
+      ...{ readLine: 503, pauseLine: 503, resumeLine: 503, liftCooldown: 503, setPace: 503 },
       // the worker records the access to a document, and its content is in the bucket
       ...{
         listRuns: 503,
@@ -155,7 +156,7 @@ describe('no worker runs', () => {
       ...stored,
       ...ofPatient,
       ...{ startSync: 202, readProgress: 200, decideRemovals: 503, cancelSync: 202, requestPatientSync: 202 },
-      ...{ readLine: 200, pauseLine: 200, resumeLine: 200 },
+      ...{ readLine: 200, pauseLine: 200, resumeLine: 200, liftCooldown: 200, setPace: 200 },
     });
     const marker = await readMarker();
     expect(marker).toMatchObject({ state: 'requested' });
@@ -182,7 +183,7 @@ describe('Temporal does not answer', () => {
       ...stored,
       ...ofPatient,
       ...{ startSync: 503, readProgress: 200, decideRemovals: 503, cancelSync: 503, requestPatientSync: 503 },
-      ...{ readLine: 200, pauseLine: 200, resumeLine: 200 },
+      ...{ readLine: 200, pauseLine: 200, resumeLine: 200, liftCooldown: 200, setPace: 200 },
     });
     expect(await readMarker()).toEqual(before);
     const after = await day.stores.accessLog.verify(patientRef);

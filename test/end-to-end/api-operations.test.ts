@@ -3,6 +3,7 @@ import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AccessEntry, type Role, roles } from '../../core/domain/access.ts';
+import { paceMax } from '../../core/domain/gate.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { type ProblemName, problems, problemType } from '../../lambdas/http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
@@ -147,6 +148,25 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   readLine: () => ({ valid: {}, invalid: [unknownField] }),
   pauseLine: () => ({ valid: { body: { reason: 'a test' } }, invalid: [brokenJson, ...reasons], missing: emptyBody }),
   resumeLine: () => ({ valid: { body: { reason: 'a test' } }, invalid: [brokenJson, ...reasons], missing: emptyBody }),
+  liftCooldown: () => ({
+    valid: { body: { reason: 'a test' } },
+    invalid: [brokenJson, ...reasons],
+    missing: emptyBody,
+  }),
+  setPace: () => ({
+    valid: { body: { requestsPerMinute: null, reason: 'a test' } },
+    invalid: [
+      brokenJson,
+      ...[0, -1, 1.5, paceMax + 1, '30', undefined].map(
+        (requestsPerMinute): Wrong => ({
+          call: { body: { requestsPerMinute, reason: 'a test' } },
+          problem: 'invalid-request',
+        }),
+      ),
+      { call: { body: { requestsPerMinute: 30 } }, problem: 'invalid-request' },
+    ],
+    missing: emptyBody,
+  }),
   lookUpPatient: () => ({
     valid: { body: { kvnr } },
     invalid: [

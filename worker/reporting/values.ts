@@ -1,4 +1,4 @@
-import { type Gate, lineItself, openReasonsOf } from '../../core/domain/gate.ts';
+import { type Gate, lineItself, openReasonsOf, requestsPerMinuteOf } from '../../core/domain/gate.ts';
 import { failuresOf, type LineFault } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { overdueMinutes, type RunSchedule } from '../../core/domain/run-schedule.ts';
@@ -8,11 +8,14 @@ import type { LineMeasurement } from '../line/line-statistics.ts';
 /** Returns the metrics of the gate. @param nowMs epoch ms */
 export function gateValues(gate: Gate, nowMs: number): MetricValues {
   const { state, since } = gate;
+  const requestsPerMinute = requestsPerMinuteOf(gate);
   const isPaused = state === 'paused';
   const pausedMs = isPaused && since !== undefined ? nowMs - Date.parse(since) : 0;
   return {
     LinePaused: isPaused ? 1 : 0,
     LinePausedBySystem: openReasonsOf(gate).openReasons.some(({ by }) => by === lineItself) ? 1 : 0,
+    LineCooldownSeconds: Math.ceil(gate.cooldownMs / 1_000),
+    ...(requestsPerMinute !== undefined && { LinePace: requestsPerMinute }),
     LinePausedSeconds: Math.max(0, Math.floor(pausedMs / 1_000)), // never negative: the pause was dated by another clock
   };
 }
