@@ -54,6 +54,8 @@ export type WriteKind = GateEvent['kind'] | 'make' | 'pause again';
 export function writeOf(before: Gate | undefined, after: Gate): WriteKind {
   if (before === undefined) return 'make';
   if (before.state !== after.state) return after.state === 'paused' ? 'pause' : 'resume';
+  if (before.liftNumber !== after.liftNumber) return 'lift';
+  if (before.pace !== after.pace) return 'pace';
   if (before.changeNumber !== after.changeNumber) return 'pause again';
   if (before.holder !== after.holder) {
     if (after.holder !== undefined) return 'take';
@@ -76,6 +78,8 @@ export const allWrites: readonly WriteKind[] = [
     'pause',
     'pause again',
     'resume',
+    'lift',
+    'pace',
     'acknowledge',
   ],
 ] as WriteKind[];

@@ -298,6 +298,22 @@ export const faults = {
       return operator !== undefined;
     },
   },
+  'an operator lifts a cooldown': {
+    weight: 3,
+    apply: ({ operators }: Scene) => {
+      const operator = operators.find(({ isBusy }) => !isBusy);
+      operator?.liftCooldown();
+      return operator !== undefined;
+    },
+  },
+  'an operator sets a pace': {
+    weight: 2,
+    apply: ({ world, operators }: Scene) => {
+      const operator = operators.find(({ isBusy }) => !isBusy);
+      operator?.setPace(world.pick([undefined, undefined, 120, 300]));
+      return operator !== undefined;
+    },
+  },
   'the insurer leaves a request hanging': { weight: 4, apply: ({ insurer }: Scene) => insurer.next('hang') },
   'Retry-After': { weight: 3, apply: ({ insurer }: Scene) => insurer.next('busy') },
   '401': { weight: 1, apply: ({ insurer }: Scene) => insurer.next('unauthorized') },

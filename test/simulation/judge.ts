@@ -13,6 +13,11 @@ interface Cooldown {
   inGate?: { readonly holder: string | undefined };
 }
 
+/** Number of failures in a row after which a process waits. */
+const failuresOfLuck = 40;
+/** Time in ms after which every process that may send knows a pace that was set. */
+const paceKnownMs = 10_000;
+
 /** Largest drift of a clock from true time, as a fraction. */
 export const driftMost = 0.001;
 
@@ -29,9 +34,20 @@ export class Judge {
   #holder: string | undefined;
   /** processes that received a 401 and may send nothing until the line is resumed */
   readonly #denied = new Set<SimulatedProcess>();
+  /** the pace in the gate, since when, and the last request: undefined if its process was frozen before it was written */
+  #pace: { readonly requestsPerMinute: number | undefined; readonly sinceMs: number } = {
+    requestsPerMinute: undefined,
+    sinceMs: 0,
+  };
+  #lastRequestMs: number | undefined;
+  /** for each process, its failures in a row, and the time of the last one */
+  readonly #failures = new Map<SimulatedProcess, { readonly count: number; readonly atMs: number }>();
   /** requests before the end of a Retry-After that no other process could know */
   lostCooldowns = 0;
   confirmedPauses = 0;
+  /** failures after which a process had to wait longer */
+  outages = 0;
+  lifts = 0;
   takeovers = 0;
 
   constructor(world: World) {
@@ -44,8 +60,11 @@ export class Judge {
     );
   }
 
-  requestArrives(request: SeenRequest, inFlight: ReadonlySet<SeenRequest>): void {
+  /** @param wasStuck its process was frozen between the decision to send it and the write */
+  requestArrives(request: SeenRequest, inFlight: ReadonlySet<SeenRequest>, wasStuck: boolean): void {
     const { process, number } = request;
+    this.#checkPace(request, wasStuck);
+    this.#checkBackoff(request);
     const [other] = inFlight;
     if (other !== undefined)
       this.#reportBroken(
@@ -62,6 +81,34 @@ export class Judge {
         this.#reportBroken(`request ${number} of ${process.name} before the end of a Retry-After`);
       this.lostCooldowns += 1;
     }
+  }
+
+  /** A holder that has not read the gate since the pace was set has lost its lease after a while. */
+  #checkPace({ number, process }: SeenRequest, wasStuck: boolean): void {
+    const { nowMs } = this.#world;
+    const { requestsPerMinute, sinceMs } = this.#pace;
+    const isKnown = nowMs - sinceMs > paceKnownMs;
+    const gapMs =
+      this.#lastRequestMs === undefined || wasStuck ? Number.POSITIVE_INFINITY : nowMs - this.#lastRequestMs;
+    if (requestsPerMinute !== undefined && isKnown && gapMs < 60_000 / requestsPerMinute)
+      this.#reportBroken(`request ${number} of ${process.name} is faster than the pace: after ${gapMs} ms`);
+    this.#lastRequestMs = wasStuck ? undefined : nowMs;
+  }
+
+  #checkBackoff({ number, process }: SeenRequest): void {
+    const { count, atMs } = this.#failures.get(process) ?? { count: 0, atMs: 0 };
+    if (count < failuresOfLuck) return;
+    const leastMs = Math.min(60_000, 1_000 * 2 ** (count - failuresOfLuck)) * (1 - driftMost);
+    if (this.#world.nowMs - atMs < leastMs)
+      this.#reportBroken(`request ${number} of ${process.name} comes too soon after ${count} failures in a row`);
+  }
+
+  /** @param isFailure undefined: it proves nothing */
+  answerEnds({ process }: SeenRequest, isFailure: boolean | undefined): void {
+    if (isFailure === undefined) return;
+    const count = isFailure ? (this.#failures.get(process)?.count ?? 0) + 1 : 0;
+    this.#failures.set(process, { count, atMs: this.#world.nowMs });
+    if (count >= failuresOfLuck) this.outages += 1;
   }
 
   socketOpens({ process }: OpenSocket): void {
@@ -86,6 +133,14 @@ export class Judge {
     { inFlight, sockets }: { readonly inFlight: ReadonlySet<SeenRequest>; readonly sockets: ReadonlySet<OpenSocket> },
   ): void {
     this.#holder = after.holder;
+    const { requestsPerMinute } = after.pace ?? {};
+    if (requestsPerMinute !== this.#pace.requestsPerMinute)
+      this.#pace = { requestsPerMinute, sinceMs: this.#world.nowMs };
+    if ((after.liftNumber ?? 0) > (before?.liftNumber ?? 0)) {
+      this.lifts += 1;
+      this.#cooldowns = this.#cooldowns.filter(({ inGate }) => inGate === undefined);
+      this.#failures.clear(); // the next request of each process may come at any time
+    }
     if (before?.holder !== undefined && after.holder !== undefined && before.holder !== after.holder)
       this.takeovers += 1;
     if (after.cooldownMs > 0) {

@@ -165,7 +165,32 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   },
   'permit: its own cooldown is forgotten': {
     file: permit,
-    find: 'this.#ownCooldownUntilMs = Math.max(this.#ownCooldownUntilMs, this.#clock.monotonicMs() + forMs);',
+    find: 'this.#ownCooldowns.add(own);',
+    replace: '',
+  },
+  'permit: a cooldown is lifted before the gate has it': {
+    file: permit,
+    find: 'order.liftNumber > (own.liftNumber ?? Number.POSITIVE_INFINITY)',
+    replace: 'order.liftNumber > (own.liftNumber ?? 0)',
+  },
+  'permit: a new holder sends before the pace permits it': {
+    file: permit,
+    find: 'this.#startGap();\n      this.#lastRequestMs = this.#clock.monotonicMs();',
+    replace: 'this.#startGap();',
+  },
+  'permit: a pace applies to no request': {
+    file: permit,
+    find: 'this.#lastRequestMs + intervalMs, ',
+    replace: '',
+  },
+  'keeper: a lifted cooldown goes on': {
+    file: keeper,
+    find: 'Math.max(isLifted ? 0 : this.#cooldownUntilMs, nowMs + gate.cooldownMs)',
+    replace: 'Math.max(this.#cooldownUntilMs, nowMs + gate.cooldownMs)',
+  },
+  'backoff: an outage is not noticed': {
+    file: 'worker/line/backoff.ts',
+    find: "permit.startCooldown(waitMs(failures - failuresOfLuck), 'outage').catch(() => {});",
     replace: '',
   },
 };

@@ -68,6 +68,19 @@ export class SimulatedOperator {
     this.#act(() => this.resume());
   }
 
+  liftCooldown(): void {
+    this.#act(() => this.#change('lift', this.#line.liftCooldown({ operator: this.name, reason: 'simulated' })));
+  }
+
+  setPace(requestsPerMinute: number | undefined): void {
+    const command = { operator: this.name, reason: 'simulated', requestsPerMinute };
+    this.#act(() => this.#change('pace', this.#line.setPace(command)));
+  }
+
+  async #change(what: string, changed: Promise<unknown>): Promise<void> {
+    await changed.catch((error: unknown) => this.#rejected(what, error));
+  }
+
   #act(what: () => Promise<void>): void {
     if (this.isBusy) return;
     this.isBusy = true;

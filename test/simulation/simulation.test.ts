@@ -8,7 +8,7 @@ const faults = 100_000;
 /** A mutant that needs more faults counts as not found. */
 const faultsPerMutant = 300_000;
 
-test(`${faults} faults on simulated time: never two requests, none in a pause, none before a Retry-After ends, no lost wake-up`, {
+test(`${faults} faults on simulated time: never two requests, none in a pause, none before a cooldown ends, none faster than the pace, no lost wake-up`, {
   timeout: 300_000,
 }, async ({ annotate }) => {
   const simulated = await simulateSeeds({ firstSeed: 1, faults });
@@ -20,6 +20,7 @@ test(`${faults} faults on simulated time: never two requests, none in a pause, n
   expect(allWrites.filter((write) => sums.writes[write] === 0)).toEqual([]);
   expect(sums.requests).toBeGreaterThan(faults / 10);
   expect(sums.confirmedPauses).toBeGreaterThan(faults / 100);
+  expect(sums.outages).toBeGreaterThan(faults / 1_000);
   expect(sums.takeovers).toBeGreaterThan(faults / 200);
   await annotate(reportOf(simulated));
 });

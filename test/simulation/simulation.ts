@@ -28,6 +28,8 @@ export interface SimulationResult {
   readonly takeovers: number;
   /** requests before the end of a Retry-After whose only receiver died or was disconnected */
   readonly lostCooldowns: number;
+  /** failures after which a process had to wait longer */
+  readonly outages: number;
   /** how often the gate entered each of its states */
   readonly states: Readonly<Record<string, number>>;
   /** how often each kind of write changed the gate */
@@ -129,11 +131,11 @@ export class Simulation implements Scene {
   }
 
   result(broken: string | undefined): SimulationResult {
-    const { confirmedPauses, takeovers, lostCooldowns } = this.#judge;
+    const { confirmedPauses, takeovers, lostCooldowns, outages } = this.#judge;
     return {
       ...{ seed: this.#seed, broken, faults: this.#applied, states: this.#states, writes: this.#writes },
       ...{ events: this.world.events, simulatedMs: this.world.nowMs, requests: this.insurer.requests },
-      ...{ confirmedPauses, takeovers, lostCooldowns },
+      ...{ confirmedPauses, takeovers, lostCooldowns, outages },
     };
   }
 
@@ -177,22 +179,31 @@ export class Simulation implements Scene {
     await this.#within(callsLimitMs, 'operators never got an answer', () =>
       this.operators.every(({ isBusy }) => !isBusy),
     );
+    if (world.chance(0.1)) await this.#outage(resumer);
     // the line may pause itself again at any time (401)
     let idleSinceMs = world.nowMs;
     let used = this.insurer.requests;
     await this.#within(callsLimitMs, 'the line was never used again', () => {
       const { gate } = this.table;
-      const isUndisturbed =
-        gate?.state === 'open' && gate.cooldownMs === 0 && !this.#judge.inCooldown && this.workers.some(isWell);
+      const isUndisturbed = gate?.state === 'open' && !this.#judge.inCooldown && this.workers.some(isWell);
       if (gate?.state === 'paused' && resumer?.isBusy === false) resumer.onlyResume();
       if (!isUndisturbed) used = this.insurer.requests;
-      if (!isUndisturbed || this.insurer.inFlight.size > 0) idleSinceMs = world.nowMs;
+      if (!isUndisturbed || gate.cooldownMs > 0 || this.insurer.inFlight.size > 0) idleSinceMs = world.nowMs;
       if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs, this.table.lateMs) > longestLeaseMs + recoveryMs)
         world.break('a lost wake-up: the line is open and well, but not in use');
       return isUndisturbed && this.insurer.requests > used;
     });
     await this.#within(callsLimitMs, 'an operator never got an answer', () => resumer?.isBusy === false);
     world.isFaultFree = false;
+  }
+
+  /** Lets the insurer fail all requests of the open line for a while. */
+  async #outage(resumer: SimulatedOperator | undefined): Promise<void> {
+    this.insurer.outUntilMs = this.world.nowMs + this.world.between(3_000, 20_000);
+    await this.#within(callsLimitMs, 'the outage never ended', () => {
+      if (this.table.gate?.state === 'paused' && resumer?.isBusy === false) resumer.onlyResume();
+      return this.world.nowMs > this.insurer.outUntilMs;
+    });
   }
 
   async #within(limitMs: number, broken: string, condition: () => boolean): Promise<void> {
