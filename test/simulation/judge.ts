@@ -133,6 +133,7 @@ export class Judge {
     { inFlight, sockets }: { readonly inFlight: ReadonlySet<SeenRequest>; readonly sockets: ReadonlySet<OpenSocket> },
   ): void {
     this.#holder = after.holder;
+    if (after.cooldownMs > 0 && after.cooldown === undefined) this.#reportBroken('a cooldown that was lifted goes on');
     const { requestsPerMinute } = after.pace ?? {};
     if (requestsPerMinute !== this.#pace.requestsPerMinute)
       this.#pace = { requestsPerMinute, sinceMs: this.#world.nowMs };

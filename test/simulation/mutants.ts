@@ -22,9 +22,8 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
   },
   'a renewal does not change the number': {
     file: domain,
-    find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber });',
-    replace:
-      "return { kind: 'write', gate: { ...gate, cooldownMs: event.cooldownMs ?? gate.cooldownMs, leaseMs: event.leaseMs, busy: event.busy && !gate.silent } };",
+    find: '{ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber },',
+    replace: '{ leaseMs: event.leaseMs, busy: event.busy && !gate.silent },',
   },
   'a lease is taken that was not watched': {
     file: lease,
@@ -119,8 +118,8 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
 export const processMutants: Readonly<Record<string, Mutant>> = {
   'keeper: a new holder does not know of a cooldown': {
     file: keeper,
-    find: 'this.#cooldownUntilMs = Math.max(this.#cooldownUntilMs, nowMs + gate.cooldownMs);',
-    replace: '{}',
+    find: 'Math.max(isLifted ? 0 : this.#cooldownUntilMs, nowMs + gate.cooldownMs)',
+    replace: '0',
   },
   'keeper: a renewal that failed lengthens the lease': {
     file: keeper,
