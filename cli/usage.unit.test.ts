@@ -31,6 +31,8 @@ const commands: readonly (readonly [command: string, usage: string, ...options: 
   ['removals', '[options] <approve|reject> [listId]'],
   ['pause', '[options] <reason...>'],
   ['resume', '[options] <reason...>'],
+  ['lift', '[options] <reason...>'],
+  ['pace', '[options] <requests> <reason...>'],
   ['line', '[options]', '--json'],
   ['issues', '[options]', '--json'],
   ['runs', '[options]', '--json'],

@@ -3,6 +3,7 @@ import type { Progress } from '../core/domain/progress.ts';
 import {
   changeLine,
   duration,
+  limitLines,
   pauseLines,
   progressBlock,
   progressLine,
@@ -132,6 +133,19 @@ test('a change of the line is one line: when, what, who and why', () => {
   const change = { number: 7, state: 'paused', by: 'anna', at, reason: 'the modem\nis moved' } as const;
   expect(changeLine(change)).toBe('2026-11-24 21:31 UTC  paused  by anna: the modem is moved');
   expect(changeLine({ ...change, state: 'open', by: 'system' })).toContain('resumed by the system: ');
+});
+
+test('a cooldown says until when and why, and a pace who has set it', () => {
+  const since = '2026-11-24T21:31:07.000Z';
+  const cooldown = { reason: 'outage', since, until: '2026-11-24T21:32:07.000Z' } as const;
+  const pace = { requestsPerMinute: 30, by: 'anna', since, reason: 'they called' };
+  expect(limitLines({ cooldown, pace })).toEqual([
+    '! nothing is sent until 2026-11-24 21:32:07 UTC: forty requests in a row have failed',
+    '  to send immediately: npm run sync -- lift <reason>',
+    '  pace: at most 30 requests a minute, set by anna at 2026-11-24 21:31 UTC: they called',
+  ]);
+  expect(limitLines({ pace: { requestsPerMinute: 1 } })).toEqual(['  pace: at most 1 request a minute, the default']);
+  expect(limitLines({})).toEqual([]);
 });
 
 test('a paused line shows each reason on one line, and the right token as the remedy if the system has given one', () => {

@@ -43,6 +43,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'a worker is missing',
     'access log failed',
     'day could not be started',
+    'line in a long cooldown',
     'line paused by the system',
     'line paused for long',
     'no worker holds the line',

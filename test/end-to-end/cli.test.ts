@@ -212,6 +212,20 @@ test('sync asks about somebody who is not stored', async () => {
   expect(patient).toMatchObject({ patient: { kvnr: leaving }, provisional: true });
 });
 
+test('pace sets and resets the most requests a minute, and lift says if there is nothing to lift', async () => {
+  expect((await sync(['pace', '600', 'the insurer called'])).out).toContain('at most 600 requests a minute');
+  const { out } = await sync(['line']);
+  expect(out).toMatch(/^ {2}pace: at most 600 requests a minute, set by Jonas Brandt .* UTC: the insurer called$/m);
+  expect(out).toMatch(/pace set to 600 requests a minute by Jonas Brandt/);
+  expect((await sync(['pace', 'default', 'all is well'])).out).toBe('the line has no limit of requests\n');
+  for (const wrong of ['0', '1.5', '6001', 'fast'])
+    expect(await sync(['pace', wrong, 'why'])).toMatchObject({
+      exitCode: 2,
+      errors: expect.stringContaining('1 to 6000'),
+    });
+  expect((await sync(['lift', 'they are well'])).out).toBe('there is no cooldown to lift\n');
+});
+
 test('line shows who paused, when and why; a sync waits until the line is resumed', async () => {
   const kvnr = kvnrs[2] as Kvnr;
   expect(await sync(['pause'])).toMatchObject({ exitCode: 2 });

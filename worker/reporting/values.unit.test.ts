@@ -68,6 +68,11 @@ test('the metrics of the gate say how long the line has been paused, and whether
     LinePaused: 0,
     LinePausedBySystem: 0,
     LinePausedSeconds: 0,
+    LineCooldownSeconds: 0,
+  });
+  expect(gateValues({ ...open, cooldownMs: 5_400_001, defaultPace: 30 }, nowMs)).toMatchObject({
+    LineCooldownSeconds: 5_401,
+    LinePace: 30,
   });
   expect(gateValues({ ...paused, since: '2026-11-25T09:30:00Z' }, nowMs)).toMatchObject({
     LinePaused: 1,
