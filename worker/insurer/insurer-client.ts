@@ -1,12 +1,13 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
+import type { Received } from '../../core/domain/transfer.ts';
 import type { ExchangeAnswer } from '../line/exchange.ts';
 import { endsWithConnection } from '../line/insurer-connection.ts';
 import type { Line } from '../line/line.ts';
 import { type LineContext, LineError } from '../line/line-error.ts';
 import { createLineStatistics, type LineStatistics } from '../line/line-statistics.ts';
-import { decode, drain, readToEnd, readWhole } from './answer-body.ts';
+import { decode, drain, encodingOf, readToEnd, readWhole } from './answer-body.ts';
 import { flagsOf } from './care-records-check.ts';
 import { type ErrorAnswerOptions, lineErrorOf } from './error-answer.ts';
 import type {
@@ -45,6 +46,15 @@ export type CareRecordsFetch =
   | { readonly kind: 'not-insured' }
   | { readonly kind: 'unknown' };
 
+/** An answer that arrives. Bytes are those of the body as it is sent. */
+export interface Arrival {
+  readonly receivedBytes: () => number;
+  /** as the headers declare it; of a partial answer (206), the size of the whole */
+  readonly totalBytes?: number;
+  readonly isPartial: boolean;
+  readonly isCompressed: boolean;
+}
+
 /** Receives a list, and the order of each request that it comes from. */
 export interface ListReceiver extends ListSink {
   /**
@@ -52,7 +62,7 @@ export interface ListReceiver extends ListSink {
    * @param fetchOrder of its request, as ExchangeAnswer has it
    * @param endsWithConnection the body declares no end, so only the list itself shows whether it is complete
    */
-  answered(fetchOrder: string, endsWithConnection: boolean): void;
+  answered(fetchOrder: string, endsWithConnection: boolean, arrival: Arrival): void;
 }
 
 /** Sends the requests of the insurer's adapter over the line, and checks the answers. */
@@ -62,13 +72,19 @@ export interface InsurerClient {
    * return it, too: no other request is sent for them.
    * @param priority which call comes first when several wait (docs/explanation/the-line.md, "The queue")
    * @param signal cancels the wait or the request: see Line.perform
+   * @param onAnswer called once the headers of the answer have arrived
    * @returns the answer in our shape: UTF-8 JSON that names this KVNR and can be stored, even if it breaks the contract elsewhere
    * @throws UnusableAnswer if a complete answer that names this KVNR cannot be stored
    * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` if the answer names another KVNR,
    *   `too-large` above CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: docs/explanation/the-line.md, "The exchange"
    * @throws LineWithheld if we aborted the request
    */
-  fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
+  fetchCareRecords(
+    kvnr: Kvnr,
+    priority: Priority,
+    signal: AbortSignal,
+    onAnswer?: (arrival: Arrival) => void,
+  ): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest or the next page of it, into a sink. Sends one request, with the priority `list`.
    * @throws LineError `stalled` after LIST_FIRST_BYTE_MS without the first byte, or LINE_STALL_MS without a later one;
@@ -117,12 +133,13 @@ export function createInsurerClient({
   }
 
   const client: InsurerClient = {
-    async fetchCareRecords(kvnr, priority, signal) {
+    async fetchCareRecords(kvnr, priority, signal, onAnswer) {
       const operation = 'care-records';
       const own = new AbortController();
       const callsOfPatient = calls.get(kvnr) ?? new Set();
       calls.set(kvnr, callsOfPatient.add(own));
       const read = async (answer: ExchangeAnswer): Promise<CareRecordsReading & { readonly fetchOrder?: string }> => {
+        onAnswer?.(arrivalOf(answer));
         const reading = await adapter.careRecords.read(readable(answer, operation), kvnr);
         // before the line is free for the next request
         if (reading.kind === 'not-insured') for (const call of callsOfPatient) if (call !== own) call.abort();
@@ -153,7 +170,7 @@ export function createInsurerClient({
       const operation = 'patients';
       const request = { operation, ...adapter.list.request(from), firstByteMs: listFirstByteMs } as const;
       const read = async (answer: ExchangeAnswer): Promise<ListOutcome> => {
-        receiver.answered(answer.fetchOrder, endsWithConnection(answer));
+        receiver.answered(answer.fetchOrder, endsWithConnection(answer), arrivalOf(answer));
         return await adapter.list.read(readable(answer, operation), from, receiver);
       };
       return await line.perform('list', request, read, signal);
@@ -164,3 +181,24 @@ export function createInsurerClient({
     fetchList: async (...call) => await counted(client.fetchList(...call)),
   };
 }
+
+function arrivalOf({ status, headers, receivedBytes }: ExchangeAnswer): Arrival {
+  const isPartial = status === 206;
+  const declared = isPartial
+    ? /\/(\d{1,15})$/.exec(headers['content-range']?.trim() ?? '')?.[1]
+    : headers['content-length'];
+  const totalBytes = Number(declared);
+  return {
+    receivedBytes,
+    isPartial,
+    isCompressed: encodingOf(headers) === 'gzip',
+    ...(Number.isSafeInteger(totalBytes) && { totalBytes }),
+  };
+}
+
+/** Returns what has arrived by now. @param fromBytes where a partial answer starts */
+export const receivedOf = ({ receivedBytes, totalBytes, isCompressed }: Arrival, fromBytes = 0): Received => ({
+  receivedBytes: fromBytes + receivedBytes(),
+  ...(totalBytes !== undefined && { totalBytes }),
+  ...(isCompressed && { isCompressed }),
+});
