@@ -149,6 +149,27 @@ const madeDecision = z
     decidedAt: time,
   })
   .meta({ id: 'MadeDecision' });
+const faults = z.partialRecord(z.enum(lineFaults), count);
+const transfer = z
+  .object({
+    kind: z.enum(['list', 'care-records']),
+    since: time.meta({ description: 'When the fetch began, also across retries and workers.' }),
+    measuredAt: time.meta({ description: 'Old if no worker has the line.' }),
+    receivedBytes: count,
+    totalBytes: count.optional().meta({ description: 'Absent if the insurer does not say it.' }),
+    isCompressed: z.literal(true).optional().meta({
+      description: 'Set if the insurer sends the answer compressed: the bytes are those of the compressed answer.',
+    }),
+    bytesPerSecond: count.meta({ description: 'Over the last minute.' }),
+    secondsLeft: count.optional().meta({ description: 'At that rate. Absent if unknown.' }),
+    requests: count.meta({ description: 'Requests of this fetch that have ended.' }),
+    failures: count,
+    faults,
+  })
+  .meta({
+    id: 'Transfer',
+    description: 'A fetch that takes long: the list, or the large care records of one patient.',
+  });
 export const progress = z
   .object({
     runId,
@@ -210,8 +231,12 @@ export const progress = z
       requests: count,
       failures: count,
       failureRate: z.number().min(0).max(1),
-      faults: z.partialRecord(z.enum(lineFaults), count),
+      faults,
       ...pausedBy,
+    }),
+    transfers: z.array(transfer).optional().meta({
+      description:
+        'The fetches that take long, measured every two seconds. Absent if there are none. The requests for the list are contained in `line`.',
     }),
     ratePerMinute: z.number().min(0),
     etaSeconds: z.number().min(0).optional(),
