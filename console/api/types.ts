@@ -6,6 +6,7 @@ import type * as schemas from '../../lambdas/http/schemas.ts';
 export type Line = z.output<typeof schemas.line>;
 export type LineWithChanges = z.output<typeof schemas.lineWithChanges>;
 export type Progress = z.output<typeof schemas.progress>;
+export type Transfer = NonNullable<Progress['transfers']>[number];
 export type Issue = z.output<typeof schemas.issues>['issues'][number];
 export type LastSync = z.output<typeof schemas.lastSync>;
 export type SyncNow = z.output<typeof schemas.syncNow>;
