@@ -105,9 +105,17 @@ test('start, status, runs and issues show a run from its start to its end', asyn
     errors: 'epa-sync: there is no such run. Start one with npm run sync -- start.\n',
   });
   expect(await sync(['runs'])).toMatchObject({ exitCode: 3 });
+  insurer.script(
+    { match: 'list', fault: 'server-error' },
+    { match: 'list', fault: 'none', slowMs: 10_000, framing: 'content-length' },
+  );
   const started = await sync(['start']);
   const [, runId = ''] = /^run (\S+) is in progress/.exec(started.out) ?? [];
   expect(started).toMatchObject({ exitCode: 0, errors: '' });
+  let whileListArrives = '';
+  while (!whileListArrives.includes(' left\n')) whileListArrives = (await sync(['status'])).out;
+  expect(whileListArrives).toMatch(/^list {10}\[█*░*\] \d+\.\d kB of \d+\.\d kB · \d+.* k?B\/s · about \d:\d\d left$/m);
+  expect(whileListArrives).toMatch(/^ {14}1 requests, 1 failed \(server-error 1\) · since /m);
   expect((await sync(['status', '--watch'])).out).toContain(`run ${runId} completed after`);
   const progress = JSON.parse((await sync(['status', '--json'])).out);
   expect(progress).toMatchObject({ runId, state: 'completed', stale: false, patients: { listed: kvnrs.length } });

@@ -196,7 +196,7 @@ function arrivalOf({ status, headers, receivedBytes }: ExchangeAnswer): Arrival 
   };
 }
 
-/** Returns what has arrived by now. @param fromBytes where a partial answer starts */
+/** Returns what has arrived so far. @param fromBytes where a partial answer starts */
 export const receivedOf = ({ receivedBytes, totalBytes, isCompressed }: Arrival, fromBytes = 0): Received => ({
   receivedBytes: fromBytes + receivedBytes(),
   ...(totalBytes !== undefined && { totalBytes }),

@@ -41,7 +41,7 @@ export interface ExchangeAnswer {
    * connection was closed in order: its reader must see by itself whether anything is missing.
    */
   readonly body: Readable;
-  /** Returns how many bytes of the body have arrived by now. */
+  /** Returns how many bytes of the body have arrived so far. */
   readonly receivedBytes: () => number;
   /** orders all requests on this line by the time of sending: `{leaseNumber, 15 digits}-{number within the process, 9 digits}` */
   readonly fetchOrder: string;

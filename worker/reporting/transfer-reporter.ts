@@ -4,7 +4,7 @@ import type { MeasuredTransfers, Received, Transfer } from '../../core/domain/tr
 
 /** One attempt to fetch the list, or one answer with care records. */
 export interface FollowedTransfer extends Pick<Transfer, 'kind' | 'listId' | 'since'> {
-  /** Returns what has arrived by now. */
+  /** Returns what has arrived so far. */
   received(): Received;
   /** Returns the requests of the fetch so far. */
   use(): LineUse;
