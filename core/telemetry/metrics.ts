@@ -193,7 +193,8 @@ export const metrics = {
   LineBytesReceived: metric({
     unit: Bytes,
     topic: 'line',
-    description: "bytes of the insurer's answers, without their headers, as they were sent; also of answers that failed",
+    description:
+      "bytes of the insurer's answers, without their headers, as they were sent; also of answers that failed",
     emitters: ['line'],
     statistics: ['Sum'],
   }),
