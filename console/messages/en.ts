@@ -252,6 +252,27 @@ export const en: Messages = {
     next: 'Next page',
   },
 
+  report: {
+    title: 'Report for the insurer',
+    lead: 'A table (CSV) that you can send to the insurer: what was wrong in their answers, where, and how often. Patients are in it by pseudonym only. Without a date, it is about the run that you have chosen above.',
+    from: 'Runs since',
+    to: 'Up to and including',
+    saveRun: 'Save the report of this run',
+    savePeriod: 'Save the report of the period',
+    saved: (problems, count) => (count === 1 ? 'Saved: one problem.' : `Saved: ${problems} different problems.`),
+    file: 'insurer-report',
+    columns: ['Run', 'Started', 'Finished', 'Request', 'Effect', 'Problem', 'Location', 'Count', 'of', 'Examples'],
+    requests: { list: 'list', 'care-records': 'care records', any: 'list or care records' },
+    effects: {
+      'request-failed': 'request failed and was repeated',
+      'list-unusable': 'list not used',
+      'not-stored': 'entry not taken',
+      'not-fetched': 'care records missing',
+      'stored-as-sent': 'stored as it was sent',
+    },
+    further: 'further ones, which are only counted',
+  },
+
   reasons: {
     codes: {
       PatientUnknown: 'the insurer does not know this patient (404)',
@@ -494,6 +515,7 @@ export const en: Messages = {
     'link-expired': 'The link has expired. Please reload the record.',
     'body-too-large': 'The input is too long. Please shorten it.',
     'unsupported-media-type': 'The service did not understand the request. Please reload the page.',
+    'report-too-large': 'The report is too large. Please choose a shorter period, or one run.',
     'too-many-requests': 'Too many requests at the same time. Please wait a moment.',
     internal: 'An error occurred on our side. Please try again in a moment.',
     unavailable: 'The service is not available at the moment. Please try again in a moment.',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
 import { openReasonsMax } from '../../core/domain/gate.ts';
+import { reportedEffects, reportedRequests } from '../../core/domain/insurer-report.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
@@ -283,6 +284,46 @@ export const issues = z.object({
       .meta({ id: 'Issue', example: { kind: 'quarantined', reason: 'kvnr: check digit', position: 17 } }),
   ),
   nextToken: nextToken.optional(),
+});
+
+const day = z.iso.date().meta({ example: '2026-11-24' });
+export const insurerReportQuery = z
+  .strictObject({
+    runId: runId.optional().meta({ description: 'One run. By default, the newest one.' }),
+    from: day.optional().meta({ description: 'All runs that have started on this day or later, in German time.' }),
+    to: day.optional().meta({ description: 'Only with `from`: the last day. By default, today.' }),
+  })
+  .refine(({ runId, from }) => runId === undefined || from === undefined, 'has either `runId` or `from`')
+  .refine(({ from, to }) => to === undefined || (from !== undefined && from <= to), {
+    path: ['to'],
+    error: 'is `from` or a later day',
+  });
+export const insurerReport = z.object({
+  problems: z.array(
+    z
+      .object({
+        runId,
+        startedAt: time,
+        finishedAt: time.optional(),
+        request: z.enum(reportedRequests).meta({
+          description: 'Failed requests are counted together, for the list and for care records: `any`.',
+        }),
+        effect: z.enum(reportedEffects).meta({
+          description:
+            '`request-failed`: it was repeated; `list-unusable`: nothing of the list was taken; `not-stored`: an entry of the list was not taken; `not-fetched`: the care records of a patient are missing; `stored-as-sent`: the data break the contract, and are stored.',
+        }),
+        problem: z.string().meta({ description: 'Fixed words, never a value.' }),
+        where: z.string().optional().meta({ description: "JSONPath (RFC 9535) in the insurer's document." }),
+        count,
+        of: count.optional().meta({ description: 'Only of `request-failed`: all requests of the run.' }),
+        positions: z.array(count).optional().meta({ description: 'The first places in the list. Counted from 0.' }),
+        patientRefs: z.array(patientRef).optional().meta({ description: 'The first patients.' }),
+      })
+      .meta({ id: 'InsurerProblem', description: 'All equal problems of one run that the insurer can mend.' }),
+  ),
+});
+export const insurerReportCsv = z.string().meta({
+  description: 'Columns: run, started, finished, request, effect, problem, where, count, of, examples.',
 });
 
 export const foundPatient = z.object({ patientRef });
