@@ -9,7 +9,7 @@ export const reportedRequests = ['list', 'care-records', 'any'] as const;
 /**
  * What a problem had as its consequence:
  * - request-failed: the request was repeated
- * - list-unusable: nothing of the list was taken
+ * - list-unusable: the list was not used
  * - not-stored: an entry of the list was not taken
  * - not-fetched: the care records of a patient are missing
  * - stored-as-sent: the data break the contract, and are stored

@@ -310,7 +310,7 @@ export const insurerReport = z.object({
         }),
         effect: z.enum(reportedEffects).meta({
           description:
-            '`request-failed`: it was repeated; `list-unusable`: nothing of the list was taken; `not-stored`: an entry of the list was not taken; `not-fetched`: the care records of a patient are missing; `stored-as-sent`: the data break the contract, and are stored.',
+            '`request-failed`: it was repeated; `list-unusable`: the list was not used; `not-stored`: an entry of the list was not taken; `not-fetched`: the care records of a patient are missing; `stored-as-sent`: the data break the contract, and are stored.',
         }),
         problem: z.string().meta({ description: 'Fixed words, never a value.' }),
         where: z.string().optional().meta({ description: "JSONPath (RFC 9535) in the insurer's document." }),

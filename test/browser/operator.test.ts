@@ -143,6 +143,27 @@ test('issues are shown with their reasons, filtered, and saved as CSV', async ()
   await page.getByRole('cell', { name: `Eintrag ${place}`, exact: true }).waitFor();
 });
 
+test('the report for the insurer is saved as CSV, of the shown run or of a period', async () => {
+  const { page } = operator;
+  const { runId = '' } = (await world.day.sync.readProgress()) ?? {};
+  const save = async (button: string) => {
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: button }).click();
+    const download = await downloading;
+    return { name: download.suggestedFilename(), csv: readFileSync(await download.path(), 'utf8') };
+  };
+  const ofRun = await save('Bericht über diesen Lauf speichern');
+  expect(ofRun.name).toBe(`bericht-krankenkasse-${runId}.csv`);
+  expect(ofRun.csv).toMatch(/^\ufeff"Lauf";"Beginn";"Ende";"Anfrage";"Folge";"Problem";"Fundstelle";"Anzahl";"von";/);
+  expect(ofRun.csv).toContain('"Liste";"Eintrag nicht übernommen";"falsche Prüfziffer";"$[*].kvnr";"1";');
+  expect(ofRun.csv).toContain('"Liste oder Versorgungen";"Anfrage fehlgeschlagen und wiederholt";');
+  await page.getByText(/^Gespeichert: \d+ verschiedene Probleme\.$/).waitFor();
+  await page.getByLabel('Läufe ab').fill('2026-01-01');
+  const ofPeriod = await save('Bericht über den Zeitraum speichern');
+  expect(ofPeriod.name).toBe('bericht-krankenkasse-2026-01-01.csv');
+  expect(ofPeriod.csv).toContain(runId);
+});
+
 test('50 000 issues are loaded, filtered and paged while the page stays responsive', async () => {
   const { page } = operator;
   const { runId = '' } = (await world.day.sync.readProgress()) ?? {};
