@@ -43,6 +43,7 @@ export function createTransferReporter(
   nowMs: () => number = () => performance.now(),
 ): TransferReporter {
   const followed = new Set<Followed>();
+  let lastList: Followed | undefined;
   let isShown = false;
   let saving: Promise<void> = Promise.resolve();
 
@@ -72,11 +73,17 @@ export function createTransferReporter(
     follow(transfer) {
       const sinceMs = nowMs();
       const { receivedBytes } = transfer.received();
-      const entry: Followed = { transfer, sinceMs, samples: [{ atMs: sinceMs, bytes: 0 }], receivedBytes };
+      const isSameList = transfer.kind === 'list' && lastList?.transfer.listId === transfer.listId;
+      const samples = (isSameList && lastList?.samples) || [{ atMs: sinceMs, bytes: 0 }];
+      const entry: Followed = { transfer, sinceMs, samples, receivedBytes };
       followed.add(entry);
-      if (transfer.kind === 'list') report(); // people may still see the list before
+      if (transfer.kind === 'list') {
+        lastList = entry;
+        report(); // people may still see the list before
+      }
       return {
         end() {
+          measure(entry, nowMs());
           followed.delete(entry);
           if (transfer.kind !== 'list') report();
         },

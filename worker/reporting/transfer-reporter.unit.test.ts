@@ -66,6 +66,24 @@ test('a transfer that continues has the rate of its new bytes only', async () =>
   reporter.stop();
 });
 
+test('the rate of a list goes on with its next attempt', async () => {
+  const { reporter, saved } = startReporter();
+  const first = transferOf();
+  const { end } = reporter.follow(first.transfer);
+  first.arrived.receivedBytes = 6_000;
+  await vi.advanceTimersByTimeAsync(1_000);
+  end();
+  await vi.advanceTimersByTimeAsync(1_000);
+  const { arrived, transfer } = transferOf();
+  arrived.receivedBytes = 6_000;
+  reporter.follow(transfer);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(saved.at(-1)).toMatchObject([{ receivedBytes: 6_000, bytesPerSecond: 6_000 }]);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(saved.at(-1)).toMatchObject([{ receivedBytes: 6_000, bytesPerSecond: 1_500 }]);
+  reporter.stop();
+});
+
 test('care records cost no write unless they are large or take long', async () => {
   const { reporter, saved } = startReporter();
   for (let count = 0; count < 100; count++) {
