@@ -52,7 +52,8 @@ async function* runsOf(
     return yield run;
   }
   const first = runIdsAt(dayInGermany(from).startMs);
-  let after = to === undefined ? undefined : runIdsAt(dayInGermany(to).endMs);
+  const endMs = to === undefined ? Number.POSITIVE_INFINITY : dayInGermany(to).endMs;
+  let after = endMs > Date.now() ? undefined : runIdsAt(endMs);
   do {
     const { entries, lastKey } = await syncRuns.listRuns(insurerId, runsPerPage, after);
     for (const run of entries) {

@@ -33,8 +33,16 @@ test('an operator starts a run and sees its progress without reloading', async (
   await page.getByRole('heading', { name: 'Auffälligkeiten' }).waitFor();
   await page.getByText('Es gab noch keinen Lauf.').waitFor();
   await page.getByRole('link', { name: 'Betrieb' }).click();
+  world.day.insurer.script(
+    { match: 'list', fault: 'server-error' },
+    { match: 'list', fault: 'none', slowMs: 8_000, framing: 'content-length' },
+  );
   await page.getByRole('button', { name: 'Lauf starten' }).click();
   await page.getByText('läuft', { exact: true }).first().waitFor();
+  const arriving = page.getByRole('progressbar', { name: 'Liste kommt an' });
+  await expect.poll(async () => Number(await arriving.getAttribute('aria-valuenow'))).toBeGreaterThan(10);
+  await page.getByText(/^[\d,]+ kB pro Sekunde · noch ca\. \d+ Sek\. · seit /).waitFor();
+  await page.getByText('Anfragen: 1, davon fehlgeschlagen: 1 (Fehler bei der Krankenkasse 1)').waitFor();
   await page.locator('[aria-current=step]', { hasText: 'Versorgungen abrufen' }).waitFor();
   const doneSoFar = async () => {
     const name = (await page.getByRole('img', { name: /^Versorgungen:/ }).getAttribute('aria-label')) ?? '';
