@@ -28,6 +28,7 @@ import { openLine } from '../worker/line/line.ts';
 import { LineError, LineWithheld } from '../worker/line/line-error.ts';
 import { createLineStatistics } from '../worker/line/line-statistics.ts';
 import { SendPermit } from '../worker/line/send-permit.ts';
+import { createTransferReporter } from '../worker/reporting/transfer-reporter.ts';
 import type { BenchLineInput, OneRequestActivities } from './line-workflow.ts';
 
 /**
@@ -89,9 +90,11 @@ const contenders: readonly Contender[] = [
   {
     name: 'this design',
     run: async (insurer, signal) => {
+      const transferReporter = createTransferReporter(async () => {});
       const activities = createLineActivities({
         insurerId: 'bench',
         insurer,
+        transferReporter,
         patients: {
           get: async (patientRef) =>
             ({ patientRef, kvnr: patientRef, revision: 1, standing: 'listed' }) as StoredPatient,
@@ -107,6 +110,7 @@ const contenders: readonly Contender[] = [
         },
       });
       await withWorker({ slots, retries: 'ours', activities }, signal);
+      transferReporter.stop();
     },
   },
   {

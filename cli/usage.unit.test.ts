@@ -35,6 +35,7 @@ const commands: readonly (readonly [command: string, usage: string, ...options: 
   ['pace', '[options] <requests> <reason...>'],
   ['line', '[options]', '--json'],
   ['issues', '[options]', '--json'],
+  ['insurer-report', '[options]', '--run', '--from', '--to', '--output'],
   ['runs', '[options]', '--json'],
   ['patient', '[options] [pseudonym]'],
   ['sync', '[options] [pseudonym]'],

@@ -4,6 +4,7 @@ import type { LineLimits, LineStatus } from '../core/domain/line-status.ts';
 import { type Phase, type Progress, phases } from '../core/domain/progress.ts';
 import type { MadeDecision } from '../core/domain/removal-decision.ts';
 import type { RemovalReason } from '../core/domain/removal-guard.ts';
+import type { TransferNow } from '../core/domain/transfer.ts';
 import type { ProgressNow } from '../core/temporal/daily-sync-client.ts';
 
 /** Returns the progress of a run as a few lines. Pure, so that a terminal can redraw it at any time. */
@@ -20,6 +21,7 @@ export function progressBlock(progress: ProgressNow, now: Date, widthColumns: nu
     `patients      ${bar(listShare(progress), barColumns)}${listed}`,
     `care records  ${bar(careShare(progress), barColumns)}${cared}`,
     `line          ${lineState(progress)} · ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
+    ...transferLines(progress, now, barColumns),
     ...decisionLines(progress),
     ...pauseLines(progress.line),
     ...limitLines(progress.line),
@@ -36,6 +38,7 @@ export function progressLine(progress: ProgressNow, now: Date): string {
     `care records ${finished}/${careRecords.total}${careCounts(progress)}`,
     `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}${timeLeft(progress)}`,
     ...(progress.stale ? ['no worker answers: as last seen'] : []),
+    ...(progress.transfers ?? []).map((transfer) => `${transferWords[transfer.kind]} ${transferFacts(transfer, now)}`),
     ...[...decisionLines(progress), ...pauseLines(progress.line), ...limitLines(progress.line)].map((each) =>
       each.trim(),
     ),
@@ -47,7 +50,6 @@ export function progressLine(progress: ProgressNow, now: Date): string {
 export function summaryLines(progress: Progress): string[] {
   const { patients, careRecords, line } = progress;
   const finishedAt = progress.finishedAt === undefined ? new Date() : new Date(progress.finishedAt);
-  const faults = Object.entries(line.faults).sort(([, a], [, b]) => b - a);
   const { quarantined, flagged = 0, kvnrChanged = 0 } = patients;
   const issues = quarantined + flagged + kvnrChanged + careRecords.failed + (careRecords.flagged ?? 0);
   const hasIssues = issues > 0 || progress.state === 'failed';
@@ -55,7 +57,7 @@ export function summaryLines(progress: Progress): string[] {
     `run ${progress.runId} ${progress.state} after ${duration(elapsedSeconds(progress, finishedAt))}`,
     `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,
     `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending${flaggedIn(careRecords, ', ')}`,
-    `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
+    `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${line.failures === 0 ? '' : ` (${faultCounts(line.faults)})`}`,
     ...(progress.decisions ?? []).map((made) => `  ${decisionLine(made)}`),
     ...(progress.failure === 'internal' ? ['  an error of epa-sync itself: see the log of the workers'] : []),
     ...(hasIssues ? ['  see the issues: npm run sync -- issues'] : []),
@@ -114,6 +116,52 @@ const paceOf = ({ state, ratePerMinute }: Progress): string =>
 
 const timeLeft = ({ state, etaSeconds }: Progress): string =>
   state !== 'running' || etaSeconds === undefined ? '' : ` · about ${duration(etaSeconds)} left`;
+
+const transferWords: Readonly<Record<TransferNow['kind'], string>> = { list: 'list', 'care-records': 'large answer' };
+
+/** Returns two lines for each transfer that takes long: its bytes, and its requests. */
+const transferLines = ({ transfers = [] }: ProgressNow, now: Date, barColumns: number): string[] =>
+  transfers.flatMap((transfer) => {
+    const { kind, receivedBytes, totalBytes } = transfer;
+    const share = totalBytes === undefined ? '' : bar(totalBytes === 0 ? 1 : receivedBytes / totalBytes, barColumns);
+    return [
+      `${transferWords[kind].padEnd(14)}${share}${bytesLine(transfer)}`,
+      `${' '.repeat(14)}${requestsLine(transfer, now)}`,
+    ];
+  });
+
+const transferFacts = (transfer: TransferNow, now: Date): string =>
+  `${bytesLine(transfer)} · ${requestsLine(transfer, now)}`;
+
+function bytesLine({ receivedBytes, totalBytes, isCompressed, bytesPerSecond, secondsLeft }: TransferNow): string {
+  const total = totalBytes === undefined ? '' : ` of ${bytes(totalBytes)}`;
+  const left = secondsLeft === undefined ? '' : ` · about ${duration(secondsLeft)} left`;
+  return `${bytes(receivedBytes)}${total}${isCompressed ? ' (compressed)' : ''} · ${bytes(bytesPerSecond)}/s${left}`;
+}
+
+function requestsLine({ since, measuredAt, requests, failures, faults }: TransferNow, now: Date): string {
+  const kinds = failures === 0 ? '' : ` (${faultCounts(faults)})`;
+  const isOld = now.getTime() - Date.parse(measuredAt) > oldMeasurementMs;
+  const old = isOld ? ` · as of ${minuteOf(measuredAt)}: no worker has the line` : '';
+  return `${requests} requests, ${failures} failed${kinds} · since ${minuteOf(since)}${old}`;
+}
+
+/** Age in ms from which a measurement is shown as old. They are made every two seconds. */
+const oldMeasurementMs = 60_000;
+
+const faultCounts = (faults: Progress['line']['faults']): string =>
+  Object.entries(faults)
+    .sort(([, a], [, b]) => b - a)
+    .map(([fault, count]) => `${fault} ${count}`)
+    .join(', ');
+
+const byteUnits = ['B', 'kB', 'MB', 'GB'] as const;
+
+/** Formats a size with decimal units: `950 B`, `1.2 MB`. */
+function bytes(size: number): string {
+  const step = size < 1 ? 0 : Math.min(byteUnits.length - 1, Math.floor(Math.log10(size) / 3));
+  return `${step === 0 ? size : (size / 1000 ** step).toFixed(1)} ${byteUnits[step]}`;
+}
 
 function decisionLines({ awaitingDecision, decision }: Progress): string[] {
   if (!awaitingDecision || decision === undefined) return [];

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Progress } from '../core/domain/progress.ts';
+import type { ProgressNow } from '../core/temporal/daily-sync-client.ts';
 import {
   changeLine,
   duration,
@@ -46,6 +47,42 @@ test('flagged care records are counted in the block and in the summary', () => {
   expect(progressBlock(flagged, now, 120).join('\n')).toContain('6 no longer insured · 7 flagged');
   expect(summaryLines({ ...flagged, state: 'completed' }).join('\n')).toContain('100 pending, 7 flagged');
   expect(progressBlock(progress, now, 120).join('\n')).not.toContain('flagged');
+});
+
+test('a list that takes long is shown with its bytes, rate, time left, requests and failures by kind', () => {
+  const transfers: ProgressNow['transfers'] = [
+    {
+      kind: 'list',
+      since: startedAt,
+      measuredAt: now.toISOString(),
+      receivedBytes: 3_210_000,
+      totalBytes: 12_840_000,
+      bytesPerSecond: 4_000,
+      secondsLeft: 2_408,
+      requests: 9,
+      failures: 8,
+      faults: { reset: 3, stalled: 5 },
+    },
+  ];
+  const fetching: ProgressNow = { ...progress, phase: 'list', transfers };
+  const block = progressBlock(fetching, now, 120);
+  expect(block.join('\n')).toMatch(/^list {10}\[█+░+\] 3\.2 MB of 12\.8 MB · 4\.0 kB\/s · about 40:08 left$/m);
+  const requests = '9 requests, 8 failed (stalled 5, reset 3) · since 2026-11-24 21:30 UTC';
+  expect(block).toContain(`${' '.repeat(14)}${requests}`);
+  expect(progressLine(fetching, now)).toContain(`list 3.2 MB of 12.8 MB · 4.0 kB/s · about 40:08 left · ${requests}`);
+  const later = new Date(now.getTime() + 120_000);
+  expect(progressLine(fetching, later)).toContain('as of 2026-11-24 21:31 UTC: no worker has the line');
+});
+
+test('the bytes of compressed care records without a declared size', () => {
+  const transfer = {
+    kind: 'care-records' as const,
+    since: startedAt,
+    measuredAt: now.toISOString(),
+    isCompressed: true as const,
+  };
+  const transfers = [{ ...transfer, receivedBytes: 950, bytesPerSecond: 0, requests: 0, failures: 0, faults: {} }];
+  expect(progressBlock({ ...progress, transfers }, now, 120)).toContain('large answer  950 B (compressed) · 0 B/s');
 });
 
 test('no line is longer than a narrow terminal, so that the block can be redrawn in place', () => {

@@ -12,6 +12,7 @@ import { type LineParts, runLineProcess } from './line/line-process.ts';
 import { createSlotSupplier } from './line/slot-supplier.ts';
 import { createLog, faultOf } from './log.ts';
 import { startLineReporter } from './reporting/line-reporter.ts';
+import { createTransferReporter } from './reporting/transfer-reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
 
 /**
@@ -45,9 +46,11 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
     careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
     ...{ line, permit, statistics },
   });
-  const activities = createLineActivities({ ...stores, insurer, insurerId: config.INSURER_ID });
+  const insurerId = config.INSURER_ID;
+  const transferReporter = createTransferReporter((measured) => stores.transfers.save(insurerId, measured));
+  const activities = createLineActivities({ ...stores, insurer, insurerId, transferReporter });
   const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);
-  endings.push(reporter.stop, () => traces?.stop());
+  endings.push(transferReporter.stop, reporter.stop, () => traces?.stop());
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {
     // Two workers on one connection would delay each other's long polls (docs/explanation/architecture.md, "Temporal").
     const connection = await NativeConnection.connect(temporalConnection(config));

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Argument, type Command } from 'commander';
 import type { Issue } from '../../core/domain/issue.ts';
@@ -78,6 +79,22 @@ export function addRunCommands(program: Command): void {
     });
 
   program
+    .command('insurer-report')
+    .description('print what the insurer can mend as CSV, of the last run, another run, or all runs of a period')
+    .option('--run <runId>', 'of this run')
+    .option('--from <day>', 'of all runs since this day, such as 2026-11-24')
+    .option('--to <day>', 'the last day; only with --from')
+    .option('--output <file>', 'save it in a file')
+    .action(async ({ run, from, to, output }: InsurerReportOptions) => {
+      const given = Object.entries({ runId: run, from, to }).filter((each): each is [string, string] => !!each[1]);
+      const path = `/sync/insurer-report?${new URLSearchParams(given)}`;
+      const csv = await findApi(process.env, 'operator').getText(path, 'text/csv');
+      if (output === undefined) return void process.stdout.write(csv);
+      writeFileSync(output, csv);
+      say(`${csv.split('\r\n').length - 2} problems are in ${output}`);
+    });
+
+  program
     .command('runs')
     .description('list the runs, newest first')
     .option('--json', 'print JSON')
@@ -91,6 +108,13 @@ export function addRunCommands(program: Command): void {
         for (const made of decisions) say(`\t${decisionLine(made)}`);
       }
     });
+}
+
+interface InsurerReportOptions {
+  readonly run?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly output?: string;
 }
 
 async function readRuns(api: Api): Promise<ProgressNow[]> {

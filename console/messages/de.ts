@@ -152,6 +152,15 @@ export const de = {
       'care-records': 'Versorgungen abrufen',
       done: 'Fertig',
     },
+    transfers: { list: 'Liste kommt an', 'care-records': 'Große Antwort kommt an' },
+    transferOf: (received: string, total: string) => `${received} von ${total}`,
+    transferRate: (rate: string) => `${rate} pro Sekunde`,
+    transferLeft: (duration: string) => `noch ca. ${duration}`,
+    transferSince: (time: string) => `seit ${time}`,
+    transferCompressed: 'komprimiert gezählt',
+    transferRequests: (requests: string, failures: string) =>
+      `Anfragen: ${requests}, davon fehlgeschlagen: ${failures}`,
+    transferOld: (time: string) => `Stand von ${time}: Kein Worker hat die Leitung.`,
     stepDone: 'erledigt',
     stepNow: 'läuft',
     stepNext: 'ausstehend',
@@ -272,6 +281,28 @@ export const de = {
     page: (page: string, pages: string) => `Seite ${page} von ${pages}`,
     previous: 'Vorherige Seite',
     next: 'Nächste Seite',
+  },
+
+  report: {
+    title: 'Bericht für die Krankenkasse',
+    lead: 'Eine Tabelle (CSV), die Sie der Krankenkasse schicken können: was in ihren Antworten fehlerhaft war, an welcher Stelle und wie oft. Patienten stehen darin nur mit Pseudonym. Ohne Datum enthält sie den oben gewählten Lauf.',
+    from: 'Läufe ab',
+    to: 'Bis einschließlich',
+    saveRun: 'Bericht über diesen Lauf speichern',
+    savePeriod: 'Bericht über den Zeitraum speichern',
+    saved: (problems: string, count: number) =>
+      count === 1 ? 'Gespeichert: ein Problem.' : `Gespeichert: ${problems} verschiedene Probleme.`,
+    file: 'bericht-krankenkasse',
+    columns: ['Lauf', 'Beginn', 'Ende', 'Anfrage', 'Folge', 'Problem', 'Fundstelle', 'Anzahl', 'von', 'Beispiele'],
+    requests: { list: 'Liste', 'care-records': 'Versorgungen', any: 'Liste oder Versorgungen' },
+    effects: {
+      'request-failed': 'Anfrage fehlgeschlagen und wiederholt',
+      'list-unusable': 'Liste nicht verwendet',
+      'not-stored': 'Eintrag nicht übernommen',
+      'not-fetched': 'Versorgungen fehlen',
+      'stored-as-sent': 'so gespeichert, wie es kam',
+    },
+    further: 'weitere, nur gezählt',
   },
 
   /** Reasons of issues and errors of syncs. A code that is missing in `codes` is a fault kind: see `run.faultKinds`. */
@@ -521,6 +552,7 @@ export const de = {
     'link-expired': 'Der Link ist abgelaufen. Bitte laden Sie die Akte neu.',
     'body-too-large': 'Die Eingabe ist zu lang. Bitte kürzen Sie sie.',
     'unsupported-media-type': 'Der Dienst hat die Anfrage nicht verstanden. Bitte laden Sie die Seite neu.',
+    'report-too-large': 'Der Bericht ist zu groß. Bitte wählen Sie einen kürzeren Zeitraum oder einen Lauf.',
     'too-many-requests': 'Zu viele Anfragen auf einmal. Bitte warten Sie einen Moment.',
     internal: 'Auf unserer Seite ist ein Fehler aufgetreten. Bitte versuchen Sie es gleich noch einmal.',
     unavailable: 'Der Dienst ist gerade nicht verfügbar. Bitte versuchen Sie es gleich noch einmal.',

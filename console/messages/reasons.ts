@@ -17,6 +17,13 @@ export function describeReason(reason: string, { reasons, run }: Messages): stri
   return problems.every((problem) => problem !== undefined) ? problems.join('; ') : reasons.unexpected(reason);
 }
 
+/** Describes a fault without its path, or a code, in the user's language. Shows an unknown one as it is. */
+export function describeFault(fault: string, { reasons, run }: Messages): string {
+  const { word, detail } = detailed(fault, reasons);
+  const description = reasons.codes[fault] ?? reasons.faults[word] ?? (isLineFault(word) ? run.faultKinds[word] : word);
+  return `${description}${detail}`;
+}
+
 /** A path within care records, which has the insurer's names of fields: shown as it is. */
 const recordsPath = /^(?:answer|careRecords(?:\[\d+\](?:\.\w+(?:\[\d+\])?)*)?)$/;
 

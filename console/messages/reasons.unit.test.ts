@@ -9,7 +9,7 @@ import type { PayloadFault } from '../../core/stores/objects.ts';
 import { malformationKinds, malformedEntry } from '../../simulator/patient-entry.ts';
 import { de } from './de.ts';
 import { en } from './en.ts';
-import { describeReason } from './reasons.ts';
+import { describeFault, describeReason } from './reasons.ts';
 
 /** Extracts the codes with which workers end a sync or a list from their source files. */
 function workerReasonCodes(): Set<string> {
@@ -128,4 +128,11 @@ test('each problem of an entry is described, and an unknown reason is shown as i
   expect(describeReason('list: too-large', en)).toBe('list: answer too large');
   expect(describeReason('reset', en)).toBe('all requests failed; last error: connection reset');
   expect(describeReason('StoreError', de)).toBe('unerwarteter Fehler (StoreError)');
+});
+
+test('the report for the insurer has the same words without the path', () => {
+  expect(describeFault('check digit', de)).toBe('falsche Prüfziffer');
+  expect(describeFault('not UTF-8 (windows-1252 fits)', de)).toBe('kein UTF-8 (es passt: windows-1252)');
+  expect(describeFault('PatientUnknown', de)).toBe('die Krankenkasse kennt diesen Patienten nicht (404)');
+  for (const fault of lineFaults) expect(describeFault(fault, de)).toBe(de.run.faultKinds[fault]);
 });

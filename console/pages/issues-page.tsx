@@ -7,6 +7,7 @@ import { csvFile, saveFile } from '../components/save-file.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { describeReason } from '../messages/reasons.ts';
 import { hrefOf, navigateTo } from '../route.ts';
+import { InsurerReport } from './insurer-report.tsx';
 
 const perPage = 100;
 const groupsShown = 8;
@@ -36,6 +37,7 @@ export function IssuesPage({ runId }: { readonly runId: string | undefined }) {
       {runs?.length === 0 && <p>{t.run.none}</p>}
       {runs !== undefined && runs.length > 0 && <RunChoice runId={runId} runs={runs} />}
       {shown !== undefined && <IssuesOfRun key={shown} runId={shown} />}
+      {shown !== undefined && <InsurerReport key={`report ${shown}`} runId={shown} />}
     </section>
   );
 }

@@ -1,7 +1,7 @@
 import { lazy, Suspense, useState } from 'react';
 import { phases } from '../../core/domain/progress.ts';
 import { useCancelRun, useStartRun } from '../api/queries.ts';
-import type { Progress } from '../api/types.ts';
+import type { Progress, Transfer } from '../api/types.ts';
 import { useChartSamples } from '../chart-samples.ts';
 import { Button } from '../components/button.tsx';
 import { CareBar } from '../components/care-bar.tsx';
@@ -9,6 +9,8 @@ import { ErrorBoundary } from '../components/error-boundary.tsx';
 import { Notice, Problem, StaleBadge } from '../components/notice.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { RunState } from '../components/run-state.tsx';
+import type { Messages } from '../messages/de.ts';
+import type { Formats } from '../messages/formats.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { hrefOf } from '../route.ts';
 
@@ -125,6 +127,9 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
       )}
       <Steps progress={progress} />
       <div className="tiles">
+        {progress.transfers?.map((transfer) => (
+          <TransferTile key={`${transfer.kind} ${transfer.since}`} of={transfer} />
+        ))}
         <Tile name={t.run.care} value={care} isWide>
           <CareBar of={careRecords} isWithLegend />
           {(careRecords.flagged ?? 0) > 0 && (
@@ -212,6 +217,61 @@ function Times({ progress: { startedAt, finishedAt, state, etaSeconds } }: { rea
   );
 }
 
+/** A measurement is made every two seconds. One of this age in ms is old: no worker has the line. */
+const oldMeasurementMs = 60_000;
+
+/** Shows a fetch that takes long: its bytes, of how many if that is known, its rate and its requests. */
+function TransferTile({ of: transfer }: { readonly of: Transfer }) {
+  const { t, formats } = useLocale();
+  const { kind, since, measuredAt, receivedBytes, totalBytes, isCompressed, bytesPerSecond, secondsLeft } = transfer;
+  const received = formats.bytes(receivedBytes);
+  const percent = totalBytes === undefined ? undefined : totalBytes === 0 ? 100 : (100 * receivedBytes) / totalBytes;
+  const isOld = Date.now() - Date.parse(measuredAt) > oldMeasurementMs;
+  const facts = [
+    t.run.transferRate(formats.bytes(bytesPerSecond)),
+    ...(secondsLeft === undefined ? [] : [t.run.transferLeft(formats.duration(secondsLeft))]),
+    t.run.transferSince(formats.moment(since)),
+    ...(isCompressed ? [t.run.transferCompressed] : []),
+  ];
+  return (
+    <Tile
+      name={t.run.transfers[kind]}
+      value={totalBytes === undefined ? received : t.run.transferOf(received, formats.bytes(totalBytes))}
+      isWide
+    >
+      {percent !== undefined && (
+        <div
+          className="bar"
+          role="progressbar"
+          aria-label={t.run.transfers[kind]}
+          aria-valuemin={0}
+          aria-valuemax={100}
+          aria-valuenow={Math.floor(percent)}
+        >
+          <span className="bar-segment done" style={{ width: `${percent}%` }} />
+        </div>
+      )}
+      <p>{facts.join(' · ')}</p>
+      <p>
+        {t.run.transferRequests(formats.count(transfer.requests), formats.count(transfer.failures))}
+        {transfer.failures > 0 && ` (${faultList(transfer.faults, t, formats)})`}
+      </p>
+      {isOld && <p>{t.run.transferOld(formats.moment(measuredAt))}</p>}
+    </Tile>
+  );
+}
+
+/** Returns the kinds of failures with their counts, most frequent first. */
+const faultList = (faults: Transfer['faults'], t: Messages, formats: Formats): string =>
+  sortedFaults(faults)
+    .map(([fault, count]) => `${t.run.faultKinds[fault]} ${formats.count(count)}`)
+    .join(', ');
+
+const sortedFaults = (faults: Transfer['faults']) =>
+  (Object.entries(faults) as [keyof Transfer['faults'], number][])
+    .filter(([, count]) => count > 0)
+    .sort(([, a], [, b]) => b - a);
+
 interface TileProps {
   readonly name: string;
   readonly value: string;
@@ -229,9 +289,7 @@ const Tile = ({ name, value, isWide = false, children }: TileProps) => (
 
 function Faults({ faults }: { readonly faults: Progress['line']['faults'] }) {
   const { t, formats } = useLocale();
-  const sorted = (Object.entries(faults) as [keyof typeof t.run.faultKinds, number][])
-    .filter(([, count]) => count > 0)
-    .sort(([, a], [, b]) => b - a);
+  const sorted = sortedFaults(faults);
   const highest = sorted[0]?.[1] ?? 1;
   if (sorted.length === 0) return null;
   return (

@@ -27,7 +27,7 @@ const metric = <const M extends Omit<Metric, 'dimensions'> & Partial<Pick<Metric
   dimensions: [] as const,
   ...given,
 });
-const { Count, Percent, Seconds, Milliseconds } = MetricUnit;
+const { Bytes, Count, Percent, Seconds, Milliseconds } = MetricUnit;
 
 /** All metrics (docs/reference/metrics.md). Emitters, dashboard and alarms take their names from this table. */
 export const metrics = {
@@ -202,6 +202,14 @@ export const metrics = {
     description: 'failed requests by kind of fault; kinds that did not occur are missing',
     emitters: ['line'],
     dimensions: ['fault'],
+    statistics: ['Sum'],
+  }),
+  LineBytesReceived: metric({
+    unit: Bytes,
+    topic: 'line',
+    description:
+      "bytes of the insurer's answers, without their headers, as they were sent; also of answers that failed",
+    emitters: ['line'],
     statistics: ['Sum'],
   }),
   LineSecondsSinceSuccess: metric({

@@ -26,6 +26,7 @@ import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { MadeDecision } from '../domain/removal-decision.ts';
 import { newRunId } from '../domain/run-id.ts';
+import { type TransferNow, withTransfers } from '../domain/transfer.ts';
 import { GateError } from '../stores/gate.ts';
 import type { Stores } from '../stores/open-stores.ts';
 
@@ -52,9 +53,14 @@ export class DailySyncError extends Error {
   }
 }
 
-/** The progress of a run, with the line's current state from the gate. For a paused line: by whom, since when and why. */
+/**
+ * The progress of a run, with the line's current state from the gate, and the transfers that take long. For a paused line: by
+ * whom, since when and why.
+ */
 export interface ProgressNow extends Progress {
   readonly line: Progress['line'] & Omit<LineStatus, 'state' | 'busy'>;
+  /** absent if there are none */
+  readonly transfers?: readonly TransferNow[];
 }
 
 /** Controls the daily sync of one insurer. */
@@ -99,7 +105,7 @@ const pollMs = 200;
 
 export function createDailySyncClient(
   client: Client,
-  { syncRuns, gateOf }: Pick<Stores, 'syncRuns' | 'gateOf'>,
+  { syncRuns, transfers, gateOf }: Pick<Stores, 'syncRuns' | 'transfers' | 'gateOf'>,
   config: DailySyncConfig,
 ): DailySyncClient {
   const insurerId = config.INSURER_ID;
@@ -136,14 +142,19 @@ export function createDailySyncClient(
     }
   };
 
-  /** Adds the line's current state. If the gate cannot be read or does not exist yet, keeps what the run last read. */
+  /**
+   * Adds the line's current state and the transfers. If the gate cannot be read or does not exist yet, keeps what the run last
+   * read. If the transfers cannot be read, leaves them out.
+   */
   const withLine = async (progress: Progress): Promise<ProgressNow> => {
-    try {
-      return { ...progress, line: { ...progress.line, ...lineStatusOf(await gate.find()) } };
-    } catch (error) {
-      if (error instanceof GateError) return progress;
-      throw error;
-    }
+    const [found, measured] = await Promise.all([
+      gate.find().catch((error: unknown) => {
+        if (!(error instanceof GateError)) throw error;
+      }),
+      transfers.read(insurerId).catch(() => undefined),
+    ]);
+    const seen = found ? { ...progress, line: { ...progress.line, ...lineStatusOf(found) } } : progress;
+    return measured ? withTransfers(seen, measured, Date.now()) : seen;
   };
 
   return {

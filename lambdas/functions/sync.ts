@@ -4,6 +4,7 @@ import { decideRemovals } from '../operations/decide-removals.ts';
 import { listIssues } from '../operations/list-issues.ts';
 import { listRunSamples } from '../operations/list-run-samples.ts';
 import { listRuns } from '../operations/list-runs.ts';
+import { readInsurerReport } from '../operations/read-insurer-report.ts';
 import { readProgress } from '../operations/read-progress.ts';
 import { startSync } from '../operations/start-sync.ts';
 
@@ -13,6 +14,7 @@ export const handler = serve('sync', {
   listRuns,
   listRunSamples,
   listIssues,
+  readInsurerReport,
   decideRemovals,
   cancelSync,
 });

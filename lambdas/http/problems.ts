@@ -30,6 +30,7 @@ export const problems = {
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body must be JSON' },
   'payload-unreadable': { status: 422, title: 'A payload cannot be decrypted' },
+  'report-too-large': { status: 422, title: 'The report is too large' },
   'too-many-requests': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Internal error' },
   unavailable: { status: 503, title: 'The service is unavailable' },

@@ -39,6 +39,8 @@ export interface Success {
   readonly schema?: z.ZodType;
   /** the same content as FHIR, if the caller accepts application/fhir+json */
   readonly fhir?: z.ZodType;
+  /** the same content as CSV, if the caller accepts text/csv */
+  readonly csv?: z.ZodType;
 }
 
 /**
@@ -93,6 +95,21 @@ export const operations = {
     query: schemas.issuesQuery,
     answer: { status: 200, description: 'One page of issues.', schema: schemas.issues },
     problems: ['no-run-yet', 'storage-unavailable'],
+  },
+  readInsurerReport: {
+    method: 'GET',
+    path: '/sync/insurer-report',
+    group: 'sync',
+    roles: ['operator'],
+    summary: 'Reports what the insurer can mend, of one run or of a period: equal problems are counted',
+    query: schemas.insurerReportQuery,
+    answer: {
+      status: 200,
+      description: 'The problems, oldest run first. Also as CSV (RFC 4180), for the insurer.',
+      schema: schemas.insurerReport,
+      csv: schemas.insurerReportCsv,
+    },
+    problems: ['no-run-yet', 'report-too-large', 'storage-unavailable'],
   },
   decideRemovals: {
     method: 'POST',

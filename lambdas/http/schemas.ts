@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
 import { openReasonsMax, paceMax } from '../../core/domain/gate.ts';
+import { reportedEffects, reportedRequests } from '../../core/domain/insurer-report.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
@@ -182,6 +183,27 @@ const madeDecision = z
     decidedAt: time,
   })
   .meta({ id: 'MadeDecision' });
+const faults = z.partialRecord(z.enum(lineFaults), count);
+const transfer = z
+  .object({
+    kind: z.enum(['list', 'care-records']),
+    since: time.meta({ description: 'When the fetch began, also across retries and workers.' }),
+    measuredAt: time.meta({ description: 'Old if no worker has the line.' }),
+    receivedBytes: count,
+    totalBytes: count.optional().meta({ description: 'Absent if the insurer does not say it.' }),
+    isCompressed: z.literal(true).optional().meta({
+      description: 'Set if the insurer sends the answer compressed: the bytes are those of the compressed answer.',
+    }),
+    bytesPerSecond: count.meta({ description: 'Over the last minute.' }),
+    secondsLeft: count.optional().meta({ description: 'At that rate. Absent if unknown.' }),
+    requests: count.meta({ description: 'Requests of this fetch that have ended.' }),
+    failures: count,
+    faults,
+  })
+  .meta({
+    id: 'Transfer',
+    description: 'A fetch that takes long: the list, or the large care records of one patient.',
+  });
 export const progress = z
   .object({
     runId,
@@ -243,9 +265,13 @@ export const progress = z
       requests: count,
       failures: count,
       failureRate: z.number().min(0).max(1),
-      faults: z.partialRecord(z.enum(lineFaults), count),
+      faults,
       ...pausedBy,
       ...limits,
+    }),
+    transfers: z.array(transfer).optional().meta({
+      description:
+        'The fetches that take long, measured every two seconds. Absent if there are none. The requests for the list are contained in `line`.',
     }),
     ratePerMinute: z.number().min(0),
     etaSeconds: z.number().min(0).optional(),
@@ -292,6 +318,46 @@ export const issues = z.object({
       .meta({ id: 'Issue', example: { kind: 'quarantined', reason: 'kvnr: check digit', position: 17 } }),
   ),
   nextToken: nextToken.optional(),
+});
+
+const day = z.iso.date().meta({ example: '2026-11-24' });
+export const insurerReportQuery = z
+  .strictObject({
+    runId: runId.optional().meta({ description: 'One run. By default, the newest one.' }),
+    from: day.optional().meta({ description: 'All runs that have started on this day or later, in German time.' }),
+    to: day.optional().meta({ description: 'Only with `from`: the last day. By default, today.' }),
+  })
+  .refine(({ runId, from }) => runId === undefined || from === undefined, 'has either `runId` or `from`')
+  .refine(({ from, to }) => to === undefined || (from !== undefined && from <= to), {
+    path: ['to'],
+    error: 'is `from` or a later day',
+  });
+export const insurerReport = z.object({
+  problems: z.array(
+    z
+      .object({
+        runId,
+        startedAt: time,
+        finishedAt: time.optional(),
+        request: z.enum(reportedRequests).meta({
+          description: 'Failed requests are counted together, for the list and for care records: `any`.',
+        }),
+        effect: z.enum(reportedEffects).meta({
+          description:
+            '`request-failed`: it was repeated; `list-unusable`: the list was not used; `not-stored`: an entry of the list was not taken; `not-fetched`: the care records of a patient are missing; `stored-as-sent`: the data break the contract, and are stored.',
+        }),
+        problem: z.string().meta({ description: 'Fixed words, never a value.' }),
+        where: z.string().optional().meta({ description: "JSONPath (RFC 9535) in the insurer's document." }),
+        count,
+        of: count.optional().meta({ description: 'Only of `request-failed`: all requests of the run.' }),
+        positions: z.array(count).optional().meta({ description: 'The first places in the list. Counted from 0.' }),
+        patientRefs: z.array(patientRef).optional().meta({ description: 'The first patients.' }),
+      })
+      .meta({ id: 'InsurerProblem', description: 'All equal problems of one run that the insurer can mend.' }),
+  ),
+});
+export const insurerReportCsv = z.string().meta({
+  description: 'Columns: run, started, finished, request, effect, problem, where, count, of, examples.',
 });
 
 export const foundPatient = z.object({ patientRef });

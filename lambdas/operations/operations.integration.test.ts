@@ -197,6 +197,50 @@ test('runs and issues come in pages, and a page token is valid only for its own 
   expect(rest.json.nextToken).toBeUndefined();
 });
 
+test('the report for the insurer counts equal problems of a run or a period, as JSON and as CSV', async () => {
+  const { syncRuns } = api.stores;
+  const runIds = ['20250301T020000Z-00000001', '20250302T020000Z-00000002', '20250304T020000Z-00000003'] as const;
+  for (const runId of runIds) {
+    await syncRuns.saveProgress(api.insurerId, progressOf(runId), 1);
+    const positions = Array.from({ length: 1_050 }, (_, position) => position); // two pages
+    const issues = positions.map((position) => ({ kind: 'quarantined' as const, reason: 'kvnr: missing', position }));
+    await syncRuns.addIssues(api.insurerId, runId, issues);
+  }
+  const ask = async (query: Ask['query'] = {}, headers = {}) =>
+    await api.ask('readInsurerReport', { role: 'operator', query, headers });
+  const rowOf = (runId: string) => ({
+    ...{ runId, startedAt: '2026-11-24T21:30:00.000Z', request: 'list', effect: 'not-stored' },
+    ...{ problem: 'missing', where: '$[*].kvnr', count: 1_050, positions: [0, 1, 2, 3, 4] },
+  });
+  expect((await ask({ runId: runIds[1] })).json).toEqual({ problems: [rowOf(runIds[1])] });
+  const period = { from: '2025-03-01', to: '2025-03-03' };
+  expect((await ask(period)).json).toEqual({ problems: [rowOf(runIds[0]), rowOf(runIds[1])] });
+  expect((await ask({ from: '2025-03-05', to: '2025-03-05' })).json).toEqual({ problems: [] });
+  const { headers, text } = await ask({ runId: runIds[1] }, { accept: 'text/csv' });
+  expect(headers).toMatchObject({
+    'content-type': 'text/csv; charset=utf-8; header=present',
+    'content-disposition': 'attachment; filename="insurer-report.csv"',
+  });
+  const started = '"2026-11-24T21:30:00.000Z"';
+  expect(text).toBe(
+    '"run","started","finished","request","effect","problem","where","count","of","examples"\r\n' +
+      `"${runIds[1]}",${started},"","list","not-stored","missing","$[*].kvnr","1050","","$[0] $[1] $[2] $[3] $[4]"\r\n`,
+  );
+});
+
+test('a report with more different problems than an answer may have is refused', async () => {
+  const runId = '20240301T020000Z-00000001';
+  await api.stores.syncRuns.saveProgress(api.insurerId, progressOf(runId), 1);
+  const issues = Array.from({ length: 5_001 }, (_, position) => ({
+    kind: 'quarantined' as const,
+    reason: `field${position}: missing`,
+    position,
+  }));
+  await api.stores.syncRuns.addIssues(api.insurerId, runId, issues);
+  const { status, json } = await api.ask('readInsurerReport', { role: 'operator', query: { runId } });
+  expect({ status, type: json.type }).toEqual({ status: 422, type: problemType('report-too-large') });
+});
+
 const progressOf = (runId: string) => ({
   runId,
   state: 'completed' as const,

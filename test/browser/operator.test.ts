@@ -33,8 +33,16 @@ test('an operator starts a run and sees its progress without reloading', async (
   await page.getByRole('heading', { name: 'Auffälligkeiten' }).waitFor();
   await page.getByText('Es gab noch keinen Lauf.').waitFor();
   await page.getByRole('link', { name: 'Betrieb' }).click();
+  world.day.insurer.script(
+    { match: 'list', fault: 'server-error' },
+    { match: 'list', fault: 'none', slowMs: 8_000, framing: 'content-length' },
+  );
   await page.getByRole('button', { name: 'Lauf starten' }).click();
   await page.getByText('läuft', { exact: true }).first().waitFor();
+  const arriving = page.getByRole('progressbar', { name: 'Liste kommt an' });
+  await expect.poll(async () => Number(await arriving.getAttribute('aria-valuenow'))).toBeGreaterThan(10);
+  await page.getByText(/^[\d,]+ kB pro Sekunde · noch ca\. \d+ Sek\. · seit /).waitFor();
+  await page.getByText('Anfragen: 1, davon fehlgeschlagen: 1 (Fehler bei der Krankenkasse 1)').waitFor();
   await page.locator('[aria-current=step]', { hasText: 'Versorgungen abrufen' }).waitFor();
   const doneSoFar = async () => {
     const name = (await page.getByRole('img', { name: /^Versorgungen:/ }).getAttribute('aria-label')) ?? '';
@@ -141,6 +149,27 @@ test('issues are shown with their reasons, filtered, and saved as CSV', async ()
       csv,
     ) ?? [];
   await page.getByRole('cell', { name: `Eintrag ${place}`, exact: true }).waitFor();
+});
+
+test('the report for the insurer is saved as CSV, of the shown run or of a period', async () => {
+  const { page } = operator;
+  const { runId = '' } = (await world.day.sync.readProgress()) ?? {};
+  const save = async (button: string) => {
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: button }).click();
+    const download = await downloading;
+    return { name: download.suggestedFilename(), csv: readFileSync(await download.path(), 'utf8') };
+  };
+  const ofRun = await save('Bericht über diesen Lauf speichern');
+  expect(ofRun.name).toBe(`bericht-krankenkasse-${runId}.csv`);
+  expect(ofRun.csv).toMatch(/^\ufeff"Lauf";"Beginn";"Ende";"Anfrage";"Folge";"Problem";"Fundstelle";"Anzahl";"von";/);
+  expect(ofRun.csv).toContain('"Liste";"Eintrag nicht übernommen";"falsche Prüfziffer";"$[*].kvnr";"1";');
+  expect(ofRun.csv).toContain('"Liste oder Versorgungen";"Anfrage fehlgeschlagen und wiederholt";');
+  await page.getByText(/^Gespeichert: \d+ verschiedene Probleme\.$/).waitFor();
+  await page.getByLabel('Läufe ab').fill('2026-01-01');
+  const ofPeriod = await save('Bericht über den Zeitraum speichern');
+  expect(ofPeriod.name).toBe('bericht-krankenkasse-2026-01-01.csv');
+  expect(ofPeriod.csv).toContain(runId);
 });
 
 test('50 000 issues are loaded, filtered and paged while the page stays responsive', async () => {

@@ -134,6 +134,20 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     valid: {},
     invalid: [unknownField, brokenToken, { call: { query: '?runId=1' }, problem: 'invalid-request' }],
   }),
+  readInsurerReport: () => ({
+    valid: { query: '?from=2026-01-01' },
+    invalid: [
+      unknownField,
+      ...['runId=1', 'from=yesterday', 'from=2026-02-30', 'to=2026-01-01', 'from=2026-01-02&to=2026-01-01'].map(
+        (query): Wrong => ({ call: { query: `?${query}` }, problem: 'invalid-request' }),
+      ),
+      {
+        call: { query: '?runId=20261124T213000Z-1f3a9c0e&from=2026-01-01' },
+        problem: 'invalid-request',
+      },
+      { call: { query: '?runId=20261124T213000Z-1f3a9c0e' }, problem: 'no-run-yet' },
+    ],
+  }),
   decideRemovals: () => ({
     valid: { body: { decision: 'approve' } },
     problem: 'no-decision-awaited',

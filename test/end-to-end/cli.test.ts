@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeleteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -105,9 +105,17 @@ test('start, status, runs and issues show a run from its start to its end', asyn
     errors: 'epa-sync: there is no such run. Start one with npm run sync -- start.\n',
   });
   expect(await sync(['runs'])).toMatchObject({ exitCode: 3 });
+  insurer.script(
+    { match: 'list', fault: 'server-error' },
+    { match: 'list', fault: 'none', slowMs: 10_000, framing: 'content-length' },
+  );
   const started = await sync(['start']);
   const [, runId = ''] = /^run (\S+) is in progress/.exec(started.out) ?? [];
   expect(started).toMatchObject({ exitCode: 0, errors: '' });
+  let whileListArrives = '';
+  while (!whileListArrives.includes(' left\n')) whileListArrives = (await sync(['status'])).out;
+  expect(whileListArrives).toMatch(/^list {10}\[█*░*\] \d+\.\d kB of \d+\.\d kB · \d+.* k?B\/s · about \d:\d\d left$/m);
+  expect(whileListArrives).toMatch(/^ {14}1 requests, 1 failed \(server-error 1\) · since /m);
   expect((await sync(['status', '--watch'])).out).toContain(`run ${runId} completed after`);
   const progress = JSON.parse((await sync(['status', '--json'])).out);
   expect(progress).toMatchObject({ runId, state: 'completed', stale: false, patients: { listed: kvnrs.length } });
@@ -117,6 +125,20 @@ test('start, status, runs and issues show a run from its start to its end', asyn
   expect((await sync(['issues'])).out.split('\n').filter((line) => line.startsWith('quarantined\t'))).toHaveLength(
     progress.patients.quarantined,
   );
+  const report = await sync(['insurer-report', '--run', runId]);
+  expect(report.out).toMatch(
+    /^"run","started","finished","request","effect","problem","where","count","of","examples"\r\n/,
+  );
+  expect(report.out).toMatch(new RegExp(`^"${runId}",.*,"list","not-stored",".*","\\$\\[\\*\\].*\r$`, 'm'));
+  for (const kvnr of kvnrs) expect(report.out).not.toContain(kvnr);
+  const file = join(stack.dir, 'report.csv');
+  const today = new Date().toISOString().slice(0, 10);
+  expect(await sync(['insurer-report', '--from', '2026-01-01', '--output', file])).toMatchObject({
+    exitCode: 0,
+    out: expect.stringMatching(/^\d+ problems are in .*report\.csv\n$/),
+  });
+  expect(readFileSync(file, 'utf8')).toBe(report.out);
+  expect(await sync(['insurer-report', '--run', runId, '--from', today])).toMatchObject({ exitCode: 2, out: '' });
   expect(await sync(['cancel', 'too late'])).toMatchObject({
     exitCode: 3,
     errors: 'epa-sync: no run is in progress. Start one with npm run sync -- start.\n',

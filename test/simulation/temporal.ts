@@ -240,7 +240,7 @@ export function taskWorker({
     for (let failures = 0; failures < failuresPerAttempt && !grace.signal.aborted; ) {
       try {
         if (priority === 'list') await insurer.fetchList({}, emptySink, grace.signal);
-        else await insurer.fetchCareRecords(kvnr, priority, grace.signal, failures);
+        else await insurer.fetchCareRecords(kvnr, priority, grace.signal, { failedBefore: failures });
         return;
       } catch (error) {
         if (error instanceof LineWithheld) continue;

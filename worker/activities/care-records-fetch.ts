@@ -1,9 +1,12 @@
 import type { FetchCareRecordsInput, FetchCareRecordsResult } from '../../core/contract/line-activities.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import type { Priority } from '../../core/domain/line.ts';
 import type { SeenPatient, Standing, UnusableAnswer } from '../../core/domain/patient.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
-import type { InsurerClient } from '../insurer/insurer-client.ts';
+import { type Arrival, type CareRecordsFetch, type InsurerClient, receivedOf } from '../insurer/insurer-client.ts';
 import { LineError, UnusableAnswer as UnusableAnswerError } from '../line/line-error.ts';
+import type { TransferReporter } from '../reporting/transfer-reporter.ts';
 import {
   type AttemptUsage,
   finalFailure,
@@ -17,6 +20,7 @@ export interface CareRecordsFetchDeps {
   readonly insurer: Pick<InsurerClient, 'fetchCareRecords'>;
   readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'markUnusable' | 'readNotInsured'>;
   readonly payloads: Pick<PayloadsStore, 'put'>;
+  readonly transferReporter: Pick<TransferReporter, 'follow'>;
 }
 
 /** Number of requests about one patient that may wait for the line at the same time: one of a run, and one of a person. */
@@ -42,7 +46,7 @@ interface AnswerCacheEntry {
  * that one of them receives it. Other attempts may have read the table before it was stored there. Reading the table before
  * each request instead would cost an urgent fetch its place in the queue.
  */
-export function createCareRecordsFetch({ insurer, patients, payloads }: CareRecordsFetchDeps) {
+export function createCareRecordsFetch({ insurer, patients, payloads, transferReporter }: CareRecordsFetchDeps) {
   const answerCache = new Map<string, AnswerCacheEntry>();
   const acquireEntry = (patientRef: string): AnswerCacheEntry => {
     const entry: AnswerCacheEntry = answerCache.get(patientRef) ?? { attempts: 0, requests: new Set() };
@@ -52,15 +56,31 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
   };
 
   /** Sends one request. If the answer cannot be stored, this is in the cache before a waiting attempt goes on. */
-  const ask = async (cached: AnswerCacheEntry, ...call: Parameters<typeof insurer.fetchCareRecords>) => {
+  const ask = async (
+    cached: AnswerCacheEntry,
+    attempt: LineAttempt<AttemptUsage>,
+    kvnr: Kvnr,
+    priority: Priority,
+  ): Promise<CareRecordsFetch> => {
     const ended = Promise.withResolvers<void>();
     cached.requests.add(ended.promise);
+    let transfer: ReturnType<typeof transferReporter.follow> | undefined;
+    const followAnswer = (arrival: Arrival): void => {
+      transfer = transferReporter.follow({
+        kind: 'care-records',
+        since: attempt.since,
+        received: () => receivedOf(arrival),
+        use: () => attempt.details.lineUse,
+      });
+    };
     try {
-      return await insurer.fetchCareRecords(...call);
+      const context = { failedBefore: attempt.details.countedRequests, onAnswer: followAnswer };
+      return await insurer.fetchCareRecords(kvnr, priority, attempt.signal, context);
     } catch (error) {
       if (error instanceof UnusableAnswerError) cached.unusable = { answer: noted(cached, error), isStored: false };
       throw error;
     } finally {
+      transfer?.end();
       cached.requests.delete(ended.promise);
       ended.resolve();
     }
@@ -114,8 +134,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
-          const { countedRequests: failedBefore } = attempt.details;
-          const fetched = await ask(cached, patient.kvnr, priority, attempt.signal, failedBefore);
+          const fetched = await ask(cached, attempt, patient.kvnr, priority);
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
             throw finalFailure(isListed ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);

@@ -12,6 +12,7 @@ import { createInsurerClient } from '../insurer/insurer-client.ts';
 import { createJsonAdapter } from '../insurer/json-adapter/json-adapter.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
+import { noTransfers } from '../reporting/no-transfers.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
 
 const anna = 'A123456780' as Kvnr;
@@ -76,6 +77,7 @@ async function startWorld(
     },
     payloads: { put: async ({ syncId, patientRef }, body) => await put(`payloads/${syncId}/${patientRef}`, body) },
     lists,
+    transferReporter: noTransfers,
     storageHoldMaxMs,
   });
   const segmentsOf = ({ manifest }: { manifest: PayloadReference }): PayloadReference[] =>

@@ -512,7 +512,7 @@ test('a patient whose requests always fail begins no outage', async () => {
   await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
   const fetchTimes = async (count: number, failedBefore: number) => {
     for (let asked = 0; asked < count; asked += 1)
-      await it.client.fetchCareRecords(anna, 'bulk', never, failedBefore + asked).catch(() => {});
+      await it.client.fetchCareRecords(anna, 'bulk', never, { failedBefore: failedBefore + asked }).catch(() => {});
   };
   await fetchTimes(200, 0);
   expect(it.permit.cooldowns).toEqual([]);

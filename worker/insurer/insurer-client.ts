@@ -1,13 +1,14 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
+import type { Received } from '../../core/domain/transfer.ts';
 import { createBackoff } from '../line/backoff.ts';
 import type { ExchangeAnswer } from '../line/exchange.ts';
 import { endsWithConnection } from '../line/insurer-connection.ts';
 import type { Line } from '../line/line.ts';
 import { type LineContext, LineError, UnusableAnswer } from '../line/line-error.ts';
 import { createLineStatistics, type LineStatistics } from '../line/line-statistics.ts';
-import { decode, drain, readToEnd, readWhole } from './answer-body.ts';
+import { decode, drain, encodingOf, readToEnd, readWhole } from './answer-body.ts';
 import { flagsOf } from './care-records-check.ts';
 import { type ErrorAnswerOptions, lineErrorOf } from './error-answer.ts';
 import type {
@@ -46,6 +47,15 @@ export type CareRecordsFetch =
   | { readonly kind: 'not-insured' }
   | { readonly kind: 'unknown' };
 
+/** An answer that arrives. Bytes are those of the body as it is sent. */
+export interface Arrival {
+  readonly receivedBytes: () => number;
+  /** as the headers declare it; of a partial answer (206), the size of the whole */
+  readonly totalBytes?: number;
+  readonly isPartial: boolean;
+  readonly isCompressed: boolean;
+}
+
 /** Receives a list, and the order of each request that it comes from. */
 export interface ListReceiver extends ListSink {
   /**
@@ -53,11 +63,18 @@ export interface ListReceiver extends ListSink {
    * @param fetchOrder of its request, as ExchangeAnswer has it
    * @param endsWithConnection the body declares no end, so only the list itself shows whether it is complete
    */
-  answered(fetchOrder: string, endsWithConnection: boolean): void;
+  answered(fetchOrder: string, endsWithConnection: boolean, arrival: Arrival): void;
   /** Called when the adapter calls the list complete. @throws LineError `not-json` if the bytes are no list */
   finish(): Promise<void>;
   /** bytes of the list that have arrived until now */
   readonly receivedBytes: number;
+}
+
+export interface FetchContext {
+  /** number of requests for this patient that have failed since one has succeeded; 0 by default */
+  readonly failedBefore?: number;
+  /** called once the headers of the answer have arrived */
+  readonly onAnswer?: (arrival: Arrival) => void;
 }
 
 /** Sends the requests of the insurer's adapter over the line, and checks the answers. */
@@ -67,7 +84,6 @@ export interface InsurerClient {
    * return it, too: no other request is sent for them.
    * @param priority which call comes first when several wait (docs/explanation/the-line.md, "The queue")
    * @param signal cancels the wait or the request: see Line.perform
-   * @param failedBefore number of requests for this patient that have failed since one has succeeded
    * @returns the answer in our shape: UTF-8 JSON that names this KVNR and can be stored, even if it breaks the contract elsewhere
    * @throws UnusableAnswer if a complete answer that names this KVNR cannot be stored
    * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` if the answer names another KVNR,
@@ -78,7 +94,7 @@ export interface InsurerClient {
     kvnr: Kvnr,
     priority: Priority,
     signal: AbortSignal,
-    failedBefore?: number,
+    context?: FetchContext,
   ): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest or the next page of it, into a sink. Sends one request, with the priority `list`.
@@ -136,12 +152,13 @@ export function createInsurerClient({
   }
 
   const client: InsurerClient = {
-    async fetchCareRecords(kvnr, priority, signal) {
+    async fetchCareRecords(kvnr, priority, signal, { onAnswer } = {}) {
       const operation = 'care-records';
       const own = new AbortController();
       const callsOfPatient = calls.get(kvnr) ?? new Set();
       calls.set(kvnr, callsOfPatient.add(own));
       const read = async (answer: ExchangeAnswer): Promise<CareRecordsReading & { readonly fetchOrder?: string }> => {
+        onAnswer?.(arrivalOf(answer));
         const reading = await adapter.careRecords.read(readable(answer, operation), kvnr);
         // before the line is free for the next request
         if (reading.kind === 'not-insured') for (const call of callsOfPatient) if (call !== own) call.abort();
@@ -172,7 +189,7 @@ export function createInsurerClient({
       const operation = 'patients';
       const request = { operation, ...adapter.list.request(from), firstByteMs: listFirstByteMs } as const;
       const read = async (answer: ExchangeAnswer): Promise<ListOutcome> => {
-        receiver.answered(answer.fetchOrder, endsWithConnection(answer));
+        receiver.answered(answer.fetchOrder, endsWithConnection(answer), arrivalOf(answer));
         return await adapter.list.read(readable(answer, operation), from, receiver);
       };
       const outcome = await line.perform('list', request, read, signal);
@@ -181,8 +198,11 @@ export function createInsurerClient({
     },
   };
   return {
-    fetchCareRecords: async (kvnr, priority, signal, failedBefore = 0) =>
-      await counted(client.fetchCareRecords(kvnr, priority, signal), () => failedBefore >= failuresOfSuspect),
+    fetchCareRecords: async (kvnr, priority, signal, context = {}) =>
+      await counted(
+        client.fetchCareRecords(kvnr, priority, signal, context),
+        () => (context.failedBefore ?? 0) >= failuresOfSuspect,
+      ),
     fetchList: async (request, receiver, signal) => {
       const { receivedBytes } = receiver;
       return await counted(client.fetchList(request, receiver, signal), () => receiver.receivedBytes > receivedBytes);
@@ -192,3 +212,23 @@ export function createInsurerClient({
 
 /** Whether a failed request has the insurer's answer, and not the line's luck. */
 const isAnswer = (error: LineError): boolean => error instanceof UnusableAnswer || error.fault === 'too-large';
+function arrivalOf({ status, headers, receivedBytes }: ExchangeAnswer): Arrival {
+  const isPartial = status === 206;
+  const declared = isPartial
+    ? /\/(\d{1,15})$/.exec(headers['content-range']?.trim() ?? '')?.[1]
+    : headers['content-length'];
+  const totalBytes = Number(declared);
+  return {
+    receivedBytes,
+    isPartial,
+    isCompressed: encodingOf(headers) === 'gzip',
+    ...(Number.isSafeInteger(totalBytes) && { totalBytes }),
+  };
+}
+
+/** Returns what has arrived so far. @param fromBytes where a partial answer starts */
+export const receivedOf = ({ receivedBytes, totalBytes, isCompressed }: Arrival, fromBytes = 0): Received => ({
+  receivedBytes: fromBytes + receivedBytes(),
+  ...(totalBytes !== undefined && { totalBytes }),
+  ...(isCompressed && { isCompressed }),
+});

@@ -12,6 +12,8 @@ export interface ExchangeOptions {
   readonly permit: Pick<SendPermit, 'isOpen' | 'maySend' | 'begin' | 'guard' | 'leaseNumber'>;
   /** time in ms without a byte after which the exchange fails (LINE_STALL_MS) */
   readonly stallMs: number;
+  /** Called for each part of a body that arrives. */
+  readonly onReceived?: (bytes: number) => void;
   readonly clock?: Clock;
   readonly openConnection?: OpenConnection;
 }
@@ -39,6 +41,8 @@ export interface ExchangeAnswer {
    * connection was closed in order: its reader must see by itself whether anything is missing.
    */
   readonly body: Readable;
+  /** Returns how many bytes of the body have arrived so far. */
+  readonly receivedBytes: () => number;
   /** orders all requests on this line by the time of sending: `{leaseNumber, 15 digits}-{number within the process, 9 digits}` */
   readonly fetchOrder: string;
 }
@@ -74,6 +78,7 @@ export function openExchange({
   origin,
   permit,
   stallMs,
+  onReceived,
   clock = systemClock,
   openConnection = connectionsVia({}),
 }: ExchangeOptions): Exchange {
@@ -111,6 +116,7 @@ export function openExchange({
     let isComplete = false;
     let isInvalidHttp = false;
     let body: Readable | undefined;
+    let receivedBytes = 0;
     /** whether, at the last check, only interim answers had come */
     let isFirstByteDue = true;
     /** whether an interim answer came since the last check */
@@ -148,9 +154,13 @@ export function openExchange({
         onHeaders(status, headers, resume) {
           body = new Readable({ highWaterMark: bodyBufferBytes, read: resume });
           body.on('error', () => {}); // the error reaches `answerStarted` or the reader
-          resolve({ status, headers, body, fetchOrder });
+          resolve({ status, headers, body, receivedBytes: () => receivedBytes, fetchOrder });
         },
-        onData: (chunk) => body?.push(chunk) ?? true,
+        onData(chunk) {
+          receivedBytes += chunk.length;
+          onReceived?.(chunk.length);
+          return body?.push(chunk) ?? true;
+        },
         onEnd() {
           isComplete = true;
           body?.push(null);

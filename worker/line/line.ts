@@ -58,6 +58,7 @@ export function openLine({
     origin,
     permit: statistics.wrap(permit),
     stallMs,
+    onReceived: (bytes) => statistics.received(bytes),
     clock,
     ...(openConnection && { openConnection }),
   });

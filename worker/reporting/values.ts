@@ -48,11 +48,12 @@ export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: 
 
 /** Returns the metrics of the line for one interval. */
 export function lineValues(measurement: LineMeasurement): MetricValues {
-  const { requests, busyMs, elapsedMs, sinceSuccessMs } = measurement;
+  const { requests, receivedBytes, busyMs, elapsedMs, sinceSuccessMs } = measurement;
   return {
     LineRequests: requests,
     LineFailures: failuresOf(measurement),
     LineUtilisationPercent: elapsedMs === 0 ? 0 : Math.min(100, Math.round((busyMs / elapsedMs) * 1_000) / 10),
+    LineBytesReceived: receivedBytes,
     LineSecondsSinceSuccess: Math.floor(sinceSuccessMs / 1_000),
   };
 }

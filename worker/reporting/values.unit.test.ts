@@ -93,6 +93,7 @@ test('the metrics of the line contain its utilisation and its failures by kind',
   const measured = {
     requests: 5,
     faults: { stalled: 3, busy: 1 },
+    receivedBytes: 4_096,
     busyMs: 29_012,
     elapsedMs: 30_000,
     sinceSuccessMs: 4_700,
@@ -101,6 +102,7 @@ test('the metrics of the line contain its utilisation and its failures by kind',
     LineRequests: 5,
     LineFailures: 4,
     LineUtilisationPercent: 96.7,
+    LineBytesReceived: 4_096,
     LineSecondsSinceSuccess: 4,
   });
   expect(faultValues(measured)).toEqual([
