@@ -52,11 +52,21 @@ export function summaryLines(progress: Progress): string[] {
     `run ${progress.runId} ${progress.state} after ${duration(elapsedSeconds(progress, finishedAt))}`,
     `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,
     `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending${flaggedIn(careRecords, ', ')}`,
+    ...ageLines(progress),
     `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
     ...(progress.decisions ?? []).map((made) => `  ${decisionLine(made)}`),
     ...(progress.failure === 'internal' ? ['  an error of epa-sync itself: see the log of the workers'] : []),
     ...(hasIssues ? ['  see the issues: npm run sync -- issues'] : []),
   ];
+}
+
+/** Returns how old the stored care records were. */
+function ageLines({ careRecordsAge }: Progress): string[] {
+  if (careRecordsAge === undefined) return [];
+  const { oldestDays, medianDays, unknown } = careRecordsAge;
+  const known = oldestDays === undefined ? [] : [`oldest ${oldestDays} days, median ${medianDays} days`];
+  const parts = [...known, ...(unknown > 0 ? [`${unknown} of unknown age`] : [])];
+  return [`  stored age    ${parts.join(', ')}`];
 }
 
 const phaseWords: Readonly<Record<Phase, string>> = {

@@ -47,6 +47,12 @@ test('flagged care records are counted in the block and in the summary', () => {
   expect(progressBlock(progress, now, 120).join('\n')).not.toContain('flagged');
 });
 
+test('the summary says how old the stored care records were', () => {
+  const aged = { ...progress, careRecordsAge: { oldestDays: 40, medianDays: 3, unknown: 12 } };
+  expect(summaryLines(aged).join('\n')).toContain('oldest 40 days, median 3 days, 12 of unknown age');
+  expect(summaryLines(progress).join('\n')).not.toContain('age');
+});
+
 test('no line is longer than a narrow terminal, so that the block can be redrawn in place', () => {
   for (const line of progressBlock({ ...progress, stale: true }, now, 50)) expect(line.length).toBeLessThanOrEqual(50);
 });

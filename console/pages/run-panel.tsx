@@ -130,6 +130,7 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
           {(careRecords.flagged ?? 0) > 0 && (
             <small>{t.run.careFlagged(formats.count(careRecords.flagged ?? 0))}</small>
           )}
+          <CareAge of={progress.careRecordsAge} />
         </Tile>
         <Times progress={progress} />
         <Tile name={t.run.rate} value={t.run.perMinute(formats.decimal(progress.ratePerMinute))} />
@@ -208,6 +209,21 @@ function Times({ progress: { startedAt, finishedAt, state, etaSeconds } }: { rea
       {state === 'running' && (
         <Tile name={t.run.timeLeft} value={etaSeconds === undefined ? t.none : formats.duration(etaSeconds)} />
       )}
+    </>
+  );
+}
+
+/** Shows how old the stored care records were at the last count. */
+function CareAge({ of: age }: { readonly of: Progress['careRecordsAge'] }) {
+  const { t, formats } = useLocale();
+  if (age === undefined) return null;
+  const { oldestDays, medianDays, unknown } = age;
+  return (
+    <>
+      {oldestDays !== undefined && medianDays !== undefined && (
+        <small className="block">{t.run.careAge(formats.count(oldestDays), formats.count(medianDays))}</small>
+      )}
+      {unknown > 0 && <small className="block">{t.run.careAgeUnknown(formats.count(unknown))}</small>}
     </>
   );
 }

@@ -73,6 +73,10 @@ export interface FetchCareRecordsResult {
    * fetch across all workers, because the lease number grows. Becomes the patient's careVersion.
    */
   readonly fetchOrder: string;
+  /** when the answer was received, ISO 8601 UTC; absent in results of 0.2.0 */
+  readonly receivedAt?: string;
+  /** of the answer; absent if it had none, or none that can be kept */
+  readonly etag?: string;
   /** the patient as read before the first request of the attempt; absent in results of 0.2.0 */
   readonly seen?: SeenPatient;
   readonly lineUse: LineUse;

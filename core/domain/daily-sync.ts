@@ -9,6 +9,7 @@ import type { DecisionFault, RemovalQuestion } from './removal-decision.ts';
 import { notInsuredLimit, type RemovalLimits, reasonsToAsk } from './removal-guard.ts';
 import {
   addDecision,
+  countAge,
   countHeldRemoved,
   countList,
   countPatient,
@@ -413,7 +414,7 @@ class Draft {
       case 'counted':
         if (step.name !== 'counting') return;
         state.stored = event.stored;
-        state.run = countProvisional(state.run, event.provisional ?? 0);
+        state.run = countAge(countProvisional(state.run, event.provisional ?? 0), event.careRecordsAge);
         if (step.list === 'unchanged' && (event.provisional ?? 0) > 0) {
           this.#list(0, 'whole'); // a list that has not changed says nothing about them
           return;

@@ -187,6 +187,18 @@ test('a staged version becomes current if it is newer, even when repeated, and n
   expect(await patients.get(patientRef)).toMatchObject({ careState: 'current', careVersion: '3' });
 });
 
+test('a version keeps when and with which ETag it was received, and the next one forgets both', async () => {
+  const patientRef = await newPatient();
+  const receivedAt = '2026-11-27T13:03:00.000Z';
+  await patients.activateCareVersion(patientRef, '1', 1, { receivedAt, etag: '"a"' });
+  await patients.activateCareVersion(patientRef, '1', 1, { receivedAt, etag: '"a"' });
+  expect(await patients.get(patientRef)).toMatchObject({ careRecordsAsOf: receivedAt, careEtag: '"a"' });
+  await patients.activateCareVersion(patientRef, '2', 1);
+  const stored = await patients.get(patientRef);
+  expect(stored).not.toHaveProperty('careRecordsAsOf');
+  expect(stored).not.toHaveProperty('careEtag');
+});
+
 test('a discarded version never becomes current, but another one does; the current version cannot be discarded', async () => {
   const patientRef = await newPatient();
   expect(await patients.discardCareVersion(patientRef, '1')).toBe(true);

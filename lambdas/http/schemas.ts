@@ -203,6 +203,17 @@ export const progress = z
           'Answers that break the contract and are stored as they were sent. Absent if there are none, and in runs of 0.2.0.',
       }),
     }),
+    careRecordsAge: z
+      .object({
+        oldestDays: count.optional(),
+        medianDays: count.optional(),
+        unknown: count.meta({ description: 'Patients whose care records 0.2.0 has stored, without their date.' }),
+      })
+      .optional()
+      .meta({
+        description:
+          'Age of the stored care records at the last count, in whole days. Absent before it, and if there were none.',
+      }),
     unapprovedRemovals: count.optional().meta({ description: 'Patients removed without a decision of an operator.' }),
     line: z.object({
       state: lineState,
@@ -341,6 +352,13 @@ export const patient = z.object({
   }),
   provisional,
   careRecords: z.array(z.union([linkedCareRecord, careRecord])),
+  careRecordsAsOf: z
+    .union([time, z.literal('unknown')])
+    .optional()
+    .meta({
+      description:
+        "When the insurer's answer with these care records was received, or when the insurer last said that they have not changed. `unknown` if 0.2.0 has stored them. Absent if care records were never fetched: then an empty `careRecords` says nothing.",
+    }),
   lastSync: lastSync.optional(),
   nextToken: nextToken.optional(),
 });

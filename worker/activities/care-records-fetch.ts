@@ -115,6 +115,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         attempt.throwIfUsedUp();
         try {
           const fetched = await ask(cached, patient.kvnr, priority, attempt.signal);
+          const receivedAt = new Date().toISOString();
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
             throw finalFailure(isListed ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);
@@ -124,8 +125,16 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
             () => payloads.put({ syncId, patientRef }, fetched.body),
             attempt.signal,
           );
-          const { fetchOrder, flags } = fetched;
-          return { payload, fetchOrder, seen, lineUse: attempt.details.lineUse, ...(flags !== undefined && { flags }) };
+          const { fetchOrder, etag, flags } = fetched;
+          return {
+            payload,
+            fetchOrder,
+            receivedAt,
+            seen,
+            lineUse: attempt.details.lineUse,
+            ...(etag !== undefined && { etag }),
+            ...(flags !== undefined && { flags }),
+          };
         } catch (error) {
           attempt.countFailure(error);
           if (error instanceof LineError && error.fault === 'too-large')

@@ -25,6 +25,8 @@ export interface CareRecordsApi {
 export type CareRecordsReading =
   | {
       readonly kind: 'answer';
+      /** names this version of the care records, of at most 1 024 characters; absent if the insurer does not name it */
+      readonly etag?: string;
       /**
        * Returns the answer in our shape: UTF-8 JSON like CareRecordsAnswer of insurer-api.yaml. Called once the line is free.
        * @throws LineError if it is damaged; UnusableAnswer if it is the insurer's complete answer

@@ -39,6 +39,7 @@ export type CareRecordsFetch =
       readonly kind: 'answer';
       readonly body: Buffer;
       readonly fetchOrder: string;
+      readonly etag?: string;
       /** what breaks the contract, in fixed words and JSON paths; absent if nothing does */
       readonly flags?: string;
     }
@@ -143,10 +144,11 @@ export function createInsurerClient({
       // is checked, and its caller goes on. A person's answer is checked first: if it is faulty, the person is next again.
       for (let pass = 0; pass < 2 && priority !== 'person'; pass++) await new Promise<void>(clock.afterReading);
       if (fetched.kind !== 'answer') return { kind: fetched.kind };
-      const { fetchOrder = '' } = fetched;
+      const { fetchOrder = '', etag } = fetched;
       const body = fetched.toJson();
       const flags = flagsOf(body, kvnr);
-      return { kind: 'answer', body, fetchOrder, ...(flags !== undefined && { flags }) };
+      const facts = { ...(etag !== undefined && { etag }), ...(flags !== undefined && { flags }) };
+      return { kind: 'answer', body, fetchOrder, ...facts };
     },
 
     async fetchList(from, receiver, signal) {

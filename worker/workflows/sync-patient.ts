@@ -88,9 +88,9 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
     for (let lost = 0; ; lost++) {
       fetched = await lineActivities[input.priority === 'person' ? 'urgent' : 'bulk'].fetchCareRecords(input);
       lineUse = addLineUse(lineUse, fetched.lineUse);
-      const { payload, fetchOrder } = fetched;
-      const { outcome } = await storeCareRecords({ patientRef, syncId, payload, fetchOrder });
-      const { flags } = fetched;
+      const { payload, fetchOrder, receivedAt, etag, flags } = fetched;
+      const received = { ...(receivedAt !== undefined && { receivedAt }), ...(etag !== undefined && { etag }) };
+      const { outcome } = await storeCareRecords({ patientRef, syncId, payload, fetchOrder, ...received });
       if (outcome !== 'payload-lost')
         return { outcome: outcome === 'gone' ? 'gone' : 'done', lineUse, ...(flags !== undefined && { flags }) };
       if (lost + 1 === lostPayloadsMax) return { outcome: 'failed', reason: 'PayloadLost', lineUse };

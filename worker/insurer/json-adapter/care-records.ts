@@ -4,6 +4,7 @@ import { LineError } from '../../line/line-error.ts';
 import { parseJson } from '../answer-body.ts';
 import { kvnrIn, unusable } from '../care-records-check.ts';
 import type { CareRecordsApi, InsurerRequest } from '../insurer-adapter.ts';
+import { keepable } from './etag.ts';
 
 /** Care records: one answer with all records of a patient. */
 export const careRecordsApi = (basePath: string, headers: InsurerRequest['headers']): CareRecordsApi => ({
@@ -15,7 +16,9 @@ export const careRecordsApi = (basePath: string, headers: InsurerRequest['header
     switch (answer.status) {
       case 200: {
         const body = await answer.readWhole();
-        return { kind: 'answer', toJson: () => inUtf8(body, answer.headers['content-type'], kvnr) };
+        const etag = keepable(answer.headers['etag']);
+        const toJson = (): Buffer => inUtf8(body, answer.headers['content-type'], kvnr);
+        return { kind: 'answer', toJson, ...(etag !== undefined && { etag }) };
       }
       case 404:
       case 410:

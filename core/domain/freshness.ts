@@ -1,0 +1,23 @@
+/** How old stored care records are. */
+export interface CareRecordsAge {
+  /** age of the oldest ones, in whole days; absent if no age is known */
+  readonly oldestDays?: number;
+  /** median of all known ages, in whole days */
+  readonly medianDays?: number;
+  /** patients whose care records 0.2.0 has stored, without their date */
+  readonly unknown: number;
+}
+
+const dayMs = 24 * 60 * 60_000;
+
+/**
+ * Returns the age of care records.
+ * @param asOfMs when those of each patient were received, epoch ms; it is sorted in place
+ * @param unknown number of patients whose date is unknown
+ */
+export function careRecordsAgeOf(asOfMs: Float64Array, unknown: number, nowMs: number): CareRecordsAge {
+  const ordered = asOfMs.sort();
+  const daysOf = (atMs: number | undefined): number => Math.max(0, Math.floor((nowMs - (atMs ?? nowMs)) / dayMs));
+  if (ordered.length === 0) return { unknown };
+  return { oldestDays: daysOf(ordered[0]), medianDays: daysOf(ordered[Math.floor(ordered.length / 2)]), unknown };
+}
