@@ -53,6 +53,7 @@ export function summaryLines(progress: Progress): string[] {
     `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,
     `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending${flaggedIn(careRecords, ', ')}`,
     ...ageLines(progress),
+    ...refreshLines(progress),
     `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${faults.length === 0 ? '' : ` (${faults.map(([fault, count]) => `${fault} ${count}`).join(', ')})`}`,
     ...(progress.decisions ?? []).map((made) => `  ${decisionLine(made)}`),
     ...(progress.failure === 'internal' ? ['  an error of epa-sync itself: see the log of the workers'] : []),
@@ -67,6 +68,19 @@ function ageLines({ careRecordsAge }: Progress): string[] {
   const known = oldestDays === undefined ? [] : [`oldest ${oldestDays} days, median ${medianDays} days`];
   const parts = [...known, ...(unknown > 0 ? [`${unknown} of unknown age`] : [])];
   return [`  stored age    ${parts.join(', ')}`];
+}
+
+const refreshWords = { running: 'in progress', completed: 'completed', stopped: 'stopped' } as const;
+
+/** Returns how far the refresh is that follows the run, and who has stopped it. */
+function refreshLines({ refresh }: Progress): string[] {
+  if (refresh === undefined) return [];
+  const { state, pending, done, unchanged, failed, removed, held = 0, cancellation } = refresh;
+  const kept = held > 0 ? `, ${held} kept after an answer 410` : '';
+  return [
+    `  refresh       ${refreshWords[state]}: ${done} stored, ${unchanged} unchanged, ${failed} failed, ${removed} removed${kept}, ${pending ?? '?'} pending`,
+    ...(cancellation ? [onOneLine(`  refresh stopped by ${cancellation.by}: ${cancellation.reason}`)] : []),
+  ];
 }
 
 const phaseWords: Readonly<Record<Phase, string>> = {

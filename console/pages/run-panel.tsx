@@ -40,6 +40,10 @@ export function RunPanel({ progress, isStale, isOperator }: RunPanelProps) {
   const start = useStartRun();
   const cancel = useCancelRun();
   const isRunning = progress?.state === 'running';
+  const isRefreshing = progress?.state !== 'running' && progress?.refresh?.state === 'running';
+  const stop = isRefreshing
+    ? { title: t.run.stopRefreshTitle, text: t.run.stopRefreshText, confirm: t.run.stopRefresh }
+    : { title: t.run.cancelTitle, text: t.run.cancelText, confirm: t.run.cancel };
   /** The run that was running when the start was requested. */
   const [seen, setSeen] = useState<string>();
   const started = isRunning && start.data?.runId === progress.runId ? start.data.runId : undefined;
@@ -62,16 +66,14 @@ export function RunPanel({ progress, isStale, isOperator }: RunPanelProps) {
             >
               {isRunning ? t.run.fetchNewList : t.run.start}
             </Button>
-            {isRunning && (
+            {(isRunning || isRefreshing) && (
               <ReasonDialog
                 trigger={
                   <Button kind="quiet" isPending={cancel.isPending}>
-                    {t.run.cancel}
+                    {stop.confirm}
                   </Button>
                 }
-                title={t.run.cancelTitle}
-                text={t.run.cancelText}
-                confirm={t.run.cancel}
+                {...stop}
                 isDangerous
                 onReason={(reason) => {
                   start.reset();
@@ -124,6 +126,7 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
         </p>
       )}
       <Steps progress={progress} />
+      <Refresh of={progress.refresh} />
       <div className="tiles">
         <Tile name={t.run.care} value={care} isWide>
           <CareBar of={careRecords} isWithLegend />
@@ -209,6 +212,37 @@ function Times({ progress: { startedAt, finishedAt, state, etaSeconds } }: { rea
       {state === 'running' && (
         <Tile name={t.run.timeLeft} value={etaSeconds === undefined ? t.none : formats.duration(etaSeconds)} />
       )}
+    </>
+  );
+}
+
+const refreshCounts = ['pending', 'done', 'unchanged', 'failed', 'removed', 'held'] as const;
+
+/** Shows the refresh that follows a run, apart from the care records of new patients. */
+function Refresh({ of: refresh }: { readonly of: Progress['refresh'] }) {
+  const { t, formats } = useLocale();
+  if (refresh === undefined) return null;
+  const { state, cancellation } = refresh;
+  return (
+    <>
+      <h3>
+        {t.run.refresh}: {t.run.refreshStates[state]}
+      </h3>
+      {cancellation && (
+        <p>
+          {t.run.refreshStoppedBy(cancellation.by)}: <bdi>{cancellation.reason}</bdi>
+        </p>
+      )}
+      <dl className="counts">
+        {refreshCounts
+          .filter((name) => refresh[name] !== undefined)
+          .map((name) => (
+            <div key={name}>
+              <dt>{t.run.refreshCounts[name]}</dt>
+              <dd>{formats.count(refresh[name] ?? 0)}</dd>
+            </div>
+          ))}
+      </dl>
     </>
   );
 }

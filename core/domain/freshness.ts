@@ -21,3 +21,22 @@ export function careRecordsAgeOf(asOfMs: Float64Array, unknown: number, nowMs: n
   if (ordered.length === 0) return { unknown };
   return { oldestDays: daysOf(ordered[0]), medianDays: daysOf(ordered[Math.floor(ordered.length / 2)]), unknown };
 }
+
+/** Progress of the refresh that follows a run, apart from that of new patients. */
+export interface RefreshProgress {
+  /** `stopped`: by the next run, by an operator, or after many answers 410 */
+  readonly state: 'running' | 'completed' | 'stopped';
+  /** stale patients whose turn has not come; absent until they are counted */
+  readonly pending?: number;
+  /** fetched and stored */
+  readonly done: number;
+  /** not changed: the insurer has answered 304, or somebody has asked meanwhile */
+  readonly unchanged: number;
+  readonly failed: number;
+  /** removed after a 410 */
+  readonly removed: number;
+  /** kept after a 410 because there were many: the next run asks for them again; absent if there are none */
+  readonly held?: number;
+  /** the operator who has stopped it, and why */
+  readonly cancellation?: { readonly by: string; readonly reason: string };
+}

@@ -1,4 +1,4 @@
-import type { CareRecordsAge } from './freshness.ts';
+import type { CareRecordsAge, RefreshProgress } from './freshness.ts';
 import { failuresOf, type LineUse } from './line.ts';
 import type { MadeDecision, RemovalQuestion } from './removal-decision.ts';
 
@@ -65,6 +65,8 @@ export interface Progress {
   };
   /** how old the stored care records were at the last count; absent before it, if there were none, and in runs of 0.2.0 */
   readonly careRecordsAge?: CareRecordsAge;
+  /** the refresh that follows the run; absent before it, and if there is none */
+  readonly refresh?: RefreshProgress;
   /** patients that the run removed without an operator's approval; absent in runs of 0.2.0 */
   readonly unapprovedRemovals?: number;
   readonly line: {

@@ -199,6 +199,19 @@ test('a version keeps when and with which ETag it was received, and the next one
   expect(stored).not.toHaveProperty('careEtag');
 });
 
+test('the date of a version is renewed, but never set back, and never that of another version', async () => {
+  const patientRef = await newPatient();
+  const asOf = async () => (await patients.get(patientRef))?.careRecordsAsOf;
+  const [first, second, third] = ['2026-11-27T13:03:00.000Z', '2026-12-27T13:03:00.000Z', '2027-01-27T13:03:00.000Z'];
+  await patients.activateCareVersion(patientRef, '1', 1); // as 0.2.0 has stored it
+  await patients.renewCareVersion(patientRef, '1', second);
+  await patients.renewCareVersion(patientRef, '1', first); // of an attempt that stood still
+  expect(await asOf()).toBe(second);
+  await patients.activateCareVersion(patientRef, '2', 1, { receivedAt: second });
+  await patients.renewCareVersion(patientRef, '1', third);
+  expect(await asOf()).toBe(second);
+});
+
 test('a discarded version never becomes current, but another one does; the current version cannot be discarded', async () => {
   const patientRef = await newPatient();
   expect(await patients.discardCareVersion(patientRef, '1')).toBe(true);

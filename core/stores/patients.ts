@@ -119,6 +119,8 @@ export interface RemovalMark {
 export interface CountedPatient extends Pick<ShardItem, 'patientRef' | 'revision' | 'careState'> {
   readonly isBeingRemoved: boolean;
   readonly isProvisional: boolean;
+  /** the list that lacks the patient */
+  readonly goneIn?: string;
   /** when the stored care records were received, ISO 8601 UTC; `unknown` if 0.2.0 has stored them; absent if there are none */
   readonly careRecordsAsOf?: string;
 }
@@ -264,6 +266,11 @@ export interface PatientsStore {
     incarnation: number,
     answer?: CareAnswerFacts,
   ): Promise<boolean>;
+  /**
+   * Notes that the insurer has said that a version has not changed. Idempotent. Changes nothing if the patient has another
+   * version or a later date, or is being removed.
+   */
+  renewCareVersion(patientRef: string, careVersion: string, receivedAt: string): Promise<void>;
   /** Ensures that a staged version never becomes the current one. Returns false if it already is. */
   discardCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /**
@@ -778,11 +785,12 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         'removing',
         'careVersion',
         'careRecordsAsOf',
+        'goneIn',
       ] as const;
       const pages = scanPages(segment, segments, attributes, 'attribute_not_exists(expiresAt)');
       for await (const { Items } of pages)
         for (const item of (Items ?? []) as PatientItem[]) {
-          const { patientRef, revision = 0, careState = 'pending', unlisted = false, removing = false } = item;
+          const { patientRef, revision = 0, careState = 'pending', unlisted = false, removing = false, goneIn } = item;
           const asOf = item.careVersion === undefined ? undefined : (item.careRecordsAsOf ?? 'unknown');
           yield {
             patientRef,
@@ -791,6 +799,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
             isProvisional: unlisted,
             isBeingRemoved: removing,
             ...(asOf !== undefined && { careRecordsAsOf: asOf }),
+            ...(goneIn !== undefined && { goneIn }),
           };
         }
     },
@@ -973,6 +982,15 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         ExpressionAttributeValues: values,
       });
       return before !== undefined;
+    },
+
+    async renewCareVersion(patientRef, careVersion, receivedAt) {
+      await update(patientRef, {
+        UpdateExpression: 'SET careRecordsAsOf = :receivedAt',
+        ConditionExpression: `${isStored} AND careVersion = :version
+          AND (attribute_not_exists(careRecordsAsOf) OR careRecordsAsOf < :receivedAt)`,
+        ExpressionAttributeValues: { ':receivedAt': receivedAt, ':version': careVersion },
+      });
     },
 
     async discardCareVersion(patientRef, careVersion) {

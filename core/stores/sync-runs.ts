@@ -23,6 +23,13 @@ export const syncRunsTable = 'SyncRuns';
 export interface SyncRunsStore {
   /** Saves the progress of a run and adds a sample of it. Changes nothing if a higher revision is stored. */
   saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;
+  /** Saves the progress of the refresh that follows a run. Returns false, and changes nothing, if a higher revision is stored. */
+  saveRefresh(
+    insurerId: string,
+    runId: string,
+    revision: number,
+    changes: Required<Pick<Progress, 'refresh' | 'unapprovedRemovals'>>,
+  ): Promise<boolean>;
   /** Returns the progress of one run, or of the newest run. */
   readProgress(insurerId: string, runId?: string): Promise<Progress | undefined>;
   /** Returns the samples of the newest run, oldest first. Runs from before there were samples have none. */
@@ -162,6 +169,25 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       await dynamo.send(command).catch((error: unknown) => {
         if (!(error instanceof ConditionalCheckFailedException)) throw error;
       });
+    },
+
+    async saveRefresh(insurerId, runId, revision, { refresh, unapprovedRemovals }) {
+      const command = new UpdateCommand({
+        TableName: syncRunsTable,
+        Key: { insurerId, runId },
+        UpdateExpression:
+          'SET progress.#refresh = :refresh, progress.unapprovedRemovals = :removals, revision = :revision',
+        ConditionExpression: 'revision <= :revision',
+        ExpressionAttributeNames: { '#refresh': 'refresh' },
+        ExpressionAttributeValues: { ':refresh': refresh, ':removals': unapprovedRemovals, ':revision': revision },
+      });
+      try {
+        await dynamo.send(command);
+        return true;
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return false;
+        throw error;
+      }
     },
 
     async readProgress(insurerId, runId) {

@@ -214,6 +214,24 @@ export const progress = z
         description:
           'Age of the stored care records at the last count, in whole days. Absent before it, and if there were none.',
       }),
+    refresh: z
+      .object({
+        state: z.enum(['running', 'completed', 'stopped']).meta({
+          description: '`stopped`: by the next run, by an operator, or after many answers 410.',
+        }),
+        pending: count.optional(),
+        done: count,
+        unchanged: count,
+        failed: count,
+        removed: count,
+        held: count.optional(),
+        cancellation: z.object({ by: z.string().meta({ example: 'operator-demo' }), reason: z.string() }).optional(),
+      })
+      .optional()
+      .meta({
+        description:
+          'The refresh that follows the run asks again for care records older than CARE_REFRESH_AFTER_DAYS. Absent before it, and if there is none.',
+      }),
     unapprovedRemovals: count.optional().meta({ description: 'Patients removed without a decision of an operator.' }),
     line: z.object({
       state: lineState,

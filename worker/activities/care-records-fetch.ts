@@ -1,4 +1,8 @@
-import type { FetchCareRecordsInput, FetchCareRecordsResult } from '../../core/contract/line-activities.ts';
+import type {
+  FetchCareRecordsInput,
+  FetchCareRecordsResult,
+  UnchangedCareRecords,
+} from '../../core/contract/line-activities.ts';
 import type { SeenPatient, Standing, UnusableAnswer } from '../../core/domain/patient.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
@@ -15,7 +19,10 @@ import {
 
 export interface CareRecordsFetchDeps {
   readonly insurer: Pick<InsurerClient, 'fetchCareRecords'>;
-  readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'markUnusable' | 'readNotInsured'>;
+  readonly patients: Pick<
+    PatientsStore,
+    'get' | 'markNotInsured' | 'markUnusable' | 'readNotInsured' | 'renewCareVersion'
+  >;
   readonly payloads: Pick<PayloadsStore, 'put'>;
 }
 
@@ -68,8 +75,8 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
 
   const fetchWithin = async (
     attempt: LineAttempt<AttemptUsage>,
-    { patientRef, syncId, priority, maxRequests }: FetchCareRecordsInput,
-  ): Promise<FetchCareRecordsResult> => {
+    { patientRef, syncId, priority, maxRequests, refreshBefore }: FetchCareRecordsInput,
+  ): Promise<FetchCareRecordsResult | UnchangedCareRecords> => {
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
     const failAsNotInsured = async (seen: SeenPatient, standing: Standing): Promise<never> => {
       const { revision } = seen;
@@ -96,7 +103,11 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         const notInsured = await patients.readNotInsured(patientRef); // an earlier attempt received the 410 and died
         throw finalFailure(notInsured ? 'PatientNotInsured' : 'PatientGone', attempt.details, notInsured);
       }
-      const { revision, careVersion } = patient;
+      const { revision, careVersion, careRecordsAsOf } = patient;
+      const unchanged = (): UnchangedCareRecords => ({ isUnchanged: true, lineUse: attempt.details.lineUse });
+      if (refreshBefore !== undefined && careRecordsAsOf !== undefined && careRecordsAsOf >= refreshBefore)
+        return unchanged(); // an earlier attempt, or a person, has asked meanwhile
+      const knownEtag = refreshBefore === undefined ? undefined : patient.careEtag;
       const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
       const { standing, unusableAnswer } = patient;
       const isListed = standing === 'listed';
@@ -114,11 +125,18 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
-          const fetched = await ask(cached, patient.kvnr, priority, attempt.signal);
+          const fetched = await ask(cached, patient.kvnr, priority, attempt.signal, knownEtag);
           const receivedAt = new Date().toISOString();
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
             throw finalFailure(isListed ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);
+          }
+          if (fetched.kind === 'unchanged') {
+            await retryWhileUnavailable(
+              () => patients.renewCareVersion(patientRef, careVersion ?? '', receivedAt),
+              attempt.signal,
+            );
+            return unchanged();
           }
           if (fetched.kind === 'not-insured') return await failAsNotInsured(seen, standing);
           const payload = await retryWhileUnavailable(
@@ -152,7 +170,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       if (cached.attempts === 0 && isStored) answerCache.delete(patientRef);
     }
   };
-  return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult> =>
+  return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult | UnchangedCareRecords> =>
     await withLineAttempt(noUsage, async (attempt) => await fetchWithin(attempt, input));
 }
 

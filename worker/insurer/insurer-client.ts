@@ -33,7 +33,7 @@ export interface InsurerClientOptions {
   readonly clock?: Clock;
 }
 
-/** not-insured: final; unknown: the insurer never knew this KVNR. */
+/** not-insured: final; unknown: the insurer never knew this KVNR; unchanged: the version with `knownEtag` is the current one. */
 export type CareRecordsFetch =
   | {
       readonly kind: 'answer';
@@ -44,7 +44,8 @@ export type CareRecordsFetch =
       readonly flags?: string;
     }
   | { readonly kind: 'not-insured' }
-  | { readonly kind: 'unknown' };
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'unchanged' };
 
 /** Receives a list, and the order of each request that it comes from. */
 export interface ListReceiver extends ListSink {
@@ -63,13 +64,14 @@ export interface InsurerClient {
    * return it, too: no other request is sent for them.
    * @param priority which call comes first when several wait (docs/explanation/the-line.md, "The queue")
    * @param signal cancels the wait or the request: see Line.perform
+   * @param knownEtag of the stored care records: the insurer may answer that they have not changed
    * @returns the answer in our shape: UTF-8 JSON that names this KVNR and can be stored, even if it breaks the contract elsewhere
    * @throws UnusableAnswer if a complete answer that names this KVNR cannot be stored
    * @throws LineError `stalled` after LINE_STALL_MS without a byte, `wrong-patient` if the answer names another KVNR,
    *   `too-large` above CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: docs/explanation/the-line.md, "The exchange"
    * @throws LineWithheld if we aborted the request
    */
-  fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
+  fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal, knownEtag?: string): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest or the next page of it, into a sink. Sends one request, with the priority `list`.
    * @throws LineError `stalled` after LIST_FIRST_BYTE_MS without the first byte, or LINE_STALL_MS without a later one;
@@ -118,18 +120,18 @@ export function createInsurerClient({
   }
 
   const client: InsurerClient = {
-    async fetchCareRecords(kvnr, priority, signal) {
+    async fetchCareRecords(kvnr, priority, signal, knownEtag) {
       const operation = 'care-records';
       const own = new AbortController();
       const callsOfPatient = calls.get(kvnr) ?? new Set();
       calls.set(kvnr, callsOfPatient.add(own));
       const read = async (answer: ExchangeAnswer): Promise<CareRecordsReading & { readonly fetchOrder?: string }> => {
-        const reading = await adapter.careRecords.read(readable(answer, operation), kvnr);
+        const reading = await adapter.careRecords.read(readable(answer, operation), kvnr, knownEtag);
         // before the line is free for the next request
         if (reading.kind === 'not-insured') for (const call of callsOfPatient) if (call !== own) call.abort();
         return { ...reading, fetchOrder: answer.fetchOrder };
       };
-      const request = { operation, ...adapter.careRecords.request(kvnr) } as const;
+      const request = { operation, ...adapter.careRecords.request(kvnr, knownEtag) } as const;
       const fetched = await line
         .perform(priority, request, read, AbortSignal.any([signal, own.signal]))
         .catch((error: unknown): Awaited<ReturnType<typeof read>> => {

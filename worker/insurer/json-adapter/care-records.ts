@@ -8,11 +8,19 @@ import { keepable } from './etag.ts';
 
 /** Care records: one answer with all records of a patient. */
 export const careRecordsApi = (basePath: string, headers: InsurerRequest['headers']): CareRecordsApi => ({
-  request: (kvnr) => ({
+  request: (kvnr, knownEtag) => ({
     path: `${basePath}/patients/${encodeURIComponent(kvnr)}/care-records`,
-    headers: { ...headers, 'accept-encoding': 'gzip' },
+    headers: {
+      ...headers,
+      'accept-encoding': 'gzip',
+      ...(knownEtag !== undefined && { 'if-none-match': knownEtag }),
+    },
   }),
-  async read(answer, kvnr) {
+  async read(answer, kvnr, knownEtag) {
+    if (answer.status === 304 && knownEtag !== undefined) {
+      await answer.drain();
+      return { kind: 'unchanged' };
+    }
     switch (answer.status) {
       case 200: {
         const body = await answer.readWhole();
