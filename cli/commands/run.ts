@@ -37,11 +37,11 @@ export function addRunCommands(program: Command): void {
 
   program
     .command('cancel')
-    .description('cancel the run; work in progress is undone')
+    .description('cancel the run, or the refresh after it; work in progress is undone')
     .addArgument(reasonArgument())
     .action(async (reason: string) => {
       await findApi(process.env, 'operator').post('/sync/cancel', { reason: reason.trim() });
-      say('the run undoes its work in progress, and ends: see npm run sync -- status');
+      say('the work in progress is undone, and ends: see npm run sync -- status');
     });
 
   program

@@ -28,7 +28,7 @@ export interface CareRefreshState {
   readonly counts: Omit<RefreshProgress, 'state' | 'pending'>;
   readonly revision: number;
   readonly plan?: RefreshPlan;
-  /** number of patients of the plan that have had their turn */
+  /** number of patients of the plan that are done */
   readonly position: number;
   /** where the plan begins among all stale patients; absent: at the stalest one */
   readonly after?: StalePosition;

@@ -26,7 +26,7 @@ export function careRecordsAgeOf(asOfMs: Float64Array, unknown: number, nowMs: n
 export interface RefreshProgress {
   /** `stopped`: by the next run, by an operator, or after many answers 410 */
   readonly state: 'running' | 'completed' | 'stopped';
-  /** stale patients whose turn has not come; absent until they are counted */
+  /** stale patients that are still to be asked for; absent until they are counted */
   readonly pending?: number;
   /** fetched and stored */
   readonly done: number;

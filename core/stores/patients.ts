@@ -125,7 +125,7 @@ export interface CountedPatient extends Pick<ShardItem, 'patientRef' | 'revision
   readonly careRecordsAsOf?: string;
 }
 
-/** What is kept of the insurer's answer beside its care records. */
+/** What is kept of the insurer's answer, in addition to its care records. */
 export interface CareAnswerFacts {
   /** ISO 8601 UTC; absent in activities that 0.2.0 has scheduled */
   readonly receivedAt?: string | undefined;

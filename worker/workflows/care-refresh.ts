@@ -36,7 +36,7 @@ const dayMs = 24 * 60 * 60_000;
 
 /**
  * Asks again for the care records of stored patients, the stalest first, one patient at a time (docs/adr/0055). Follows a
- * completed run, and ends once a newer run begins: at the latest when the patient in progress has had their turn.
+ * completed run, and ends once a newer run begins: at the latest after the patient in progress.
  * @throws CancelledFailure after a cancellation, once nothing staged is left
  */
 export async function careRefresh(input: CareRefreshInput): Promise<void> {
