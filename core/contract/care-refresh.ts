@@ -16,8 +16,6 @@ export interface CareRefreshInput {
   readonly removalsLeft: number;
   /** removals that no operator approved, of the run so far */
   readonly unapprovedRemovals: number;
-  /** of the last save of the run: each save of the refresh has a higher one */
-  readonly revision: number;
   /** state from before continue-as-new; absent at the start */
   readonly carried?: CareRefreshState;
 }
@@ -26,6 +24,7 @@ export interface CareRefreshState {
   /** care records received before this time are stale, ISO 8601 UTC */
   readonly before: string;
   readonly counts: Omit<RefreshProgress, 'state' | 'pending'>;
+  /** number of saves so far */
   readonly revision: number;
   readonly plan?: RefreshPlan;
   /** number of patients of the plan that are done */
@@ -82,7 +81,8 @@ export interface RefreshActivities {
   /** Returns some patientRefs of a plan; undefined if the object is gone. */
   readStale(input: ReadStaleInput): Promise<readonly string[] | undefined>;
   /**
-   * Saves the progress of a refresh in the record of its run. Changes nothing if a higher revision is stored.
+   * Saves the progress of a refresh in the record of its run. Changes nothing if a higher revision is stored, or if a start
+   * has taken the run further.
    * @returns whether the refresh may go on: its run is the newest one, and has ended
    */
   saveRefresh(input: SaveRefreshInput): Promise<boolean>;

@@ -219,7 +219,6 @@ export type Command =
       /** number of patients that it may remove after answers 410 */
       readonly removalsLeft: number;
       readonly unapprovedRemovals: number;
-      readonly revision: number;
     };
 
 /** What has happened. `atMs`: epoch ms. */
@@ -824,7 +823,7 @@ class Draft {
       const { removed, isRejected } = state.notInsured;
       const removalsLeft = isRejected ? 0 : Math.max(0, notInsuredLimit(state.stored, state.limits) - removed);
       const { unapprovedRemovals } = step.finished;
-      this.#do({ do: 'startRefresh', afterDays, removalsLeft, unapprovedRemovals, revision: state.revision });
+      this.#do({ do: 'startRefresh', afterDays, removalsLeft, unapprovedRemovals });
       return;
     }
     state.run = step.finished;

@@ -123,7 +123,6 @@ test('a completed run starts a refresh after its end is saved, if one is wanted,
     afterDays: 30,
     removalsLeft: 49,
     unapprovedRemovals: 1,
-    revision: run.state.revision,
   });
   expect(run.state.step.name).toBe('ending');
   run.end('startRefresh', { on: 'refreshStarted' });

@@ -23,7 +23,10 @@ export const syncRunsTable = 'SyncRuns';
 export interface SyncRunsStore {
   /** Saves the progress of a run and adds a sample of it. Changes nothing if a higher revision is stored. */
   saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;
-  /** Saves the progress of the refresh that follows a run. Returns false, and changes nothing, if a higher revision is stored. */
+  /**
+   * Saves the progress of the refresh that follows a run. Returns false, and changes nothing, if a higher revision of it is
+   * stored, or if the run is in progress again.
+   */
   saveRefresh(
     insurerId: string,
     runId: string,
@@ -77,6 +80,8 @@ interface RunItem {
   readonly progress: Progress;
   readonly revision: number;
   readonly samples?: readonly RunSample[];
+  /** of the last save of its refresh */
+  readonly refreshRevision?: number;
 }
 
 /** The lists of an insurer. An item of 0.2.0 has only `list`. */
@@ -176,10 +181,16 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
         TableName: syncRunsTable,
         Key: { insurerId, runId },
         UpdateExpression:
-          'SET progress.#refresh = :refresh, progress.unapprovedRemovals = :removals, revision = :revision',
-        ConditionExpression: 'revision <= :revision',
-        ExpressionAttributeNames: { '#refresh': 'refresh' },
-        ExpressionAttributeValues: { ':refresh': refresh, ':removals': unapprovedRemovals, ':revision': revision },
+          'SET progress.#refresh = :refresh, progress.unapprovedRemovals = :removals, refreshRevision = :revision',
+        ConditionExpression: `progress.#state <> :running
+          AND (attribute_not_exists(refreshRevision) OR refreshRevision <= :revision)`,
+        ExpressionAttributeNames: { '#refresh': 'refresh', '#state': 'state' },
+        ExpressionAttributeValues: {
+          ':refresh': refresh,
+          ':removals': unapprovedRemovals,
+          ':revision': revision,
+          ':running': 'running',
+        },
       });
       try {
         await dynamo.send(command);

@@ -61,6 +61,6 @@ export const createRefreshActivities = ({ patients, payloads, syncRuns }: Refres
   async saveRefresh({ insurerId, runId, revision, refresh, unapprovedRemovals }) {
     const newest = await syncRuns.readProgress(insurerId);
     const isSaved = await syncRuns.saveRefresh(insurerId, runId, revision, { refresh, unapprovedRemovals });
-    return isSaved && newest?.runId === runId && newest.state !== 'running';
+    return isSaved && newest?.runId === runId;
   },
 });

@@ -145,9 +145,9 @@ export async function careRefresh(input: CareRefreshInput): Promise<void> {
   await continueAsNew<typeof careRefresh>({ ...input, carried: next });
 }
 
-const startRefresh = ({ afterDays, revision }: CareRefreshInput): CareRefreshState => ({
+const startRefresh = ({ afterDays }: CareRefreshInput): CareRefreshState => ({
   before: new Date(Date.now() - afterDays * dayMs).toISOString(),
   counts: { done: 0, unchanged: 0, failed: 0, removed: 0 },
-  revision,
+  revision: 0,
   position: 0,
 });
