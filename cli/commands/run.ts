@@ -86,8 +86,10 @@ export function addRunCommands(program: Command): void {
       if (json) return sayJson(runs);
       if (runs.length === 0)
         throw new CommandError('notFound', 'there was no run yet. Start one with npm run sync -- start.');
-      for (const { runId, state, patients, careRecords, decisions = [] } of runs) {
-        say(`${runId}\t${state}\t${patients.listed} listed, ${careRecords.done} of ${careRecords.total} care records`);
+      for (const { runId, state, patients, careRecords, refresh, decisions = [] } of runs) {
+        const refreshed = refresh ? `, refresh: ${refresh.done} stored, ${refresh.unchanged} unchanged` : '';
+        const cared = `${careRecords.done} of ${careRecords.total} care records${refreshed}`;
+        say(`${runId}\t${state}\t${patients.listed} listed, ${cared}`);
         for (const made of decisions) say(`\t${decisionLine(made)}`);
       }
     });

@@ -74,6 +74,12 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                     {formats.count(run.careRecords.done)} {t.run.careStates.done},{' '}
                     {formats.count(run.careRecords.failed)} {t.run.careStates.failed}
                   </small>
+                  {run.refresh && (
+                    <small className="block">
+                      {t.run.refresh}: {formats.count(run.refresh.done)} {t.run.refreshCounts.done},{' '}
+                      {formats.count(run.refresh.unchanged)} {t.run.refreshCounts.unchanged}
+                    </small>
+                  )}
                 </td>
                 <td data-name={t.run.requests}>
                   {formats.count(run.line.requests)}
