@@ -46,7 +46,8 @@ export function summaryLines(progress: Progress): string[] {
   const finishedAt = progress.finishedAt === undefined ? new Date() : new Date(progress.finishedAt);
   const faults = Object.entries(line.faults).sort(([, a], [, b]) => b - a);
   const { quarantined, flagged = 0, kvnrChanged = 0 } = patients;
-  const issues = quarantined + flagged + kvnrChanged + careRecords.failed + (careRecords.flagged ?? 0);
+  const refreshIssues = (progress.refresh?.failed ?? 0) + (progress.refresh?.flagged ?? 0);
+  const issues = quarantined + flagged + kvnrChanged + careRecords.failed + (careRecords.flagged ?? 0) + refreshIssues;
   const hasIssues = issues > 0 || progress.state === 'failed';
   return [
     `run ${progress.runId} ${progress.state} after ${duration(elapsedSeconds(progress, finishedAt))}`,

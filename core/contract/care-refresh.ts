@@ -23,7 +23,7 @@ export interface CareRefreshInput {
 export interface CareRefreshState {
   /** care records received before this time are stale, ISO 8601 UTC */
   readonly before: string;
-  readonly counts: Omit<RefreshProgress, 'state' | 'pending'>;
+  readonly counts: Omit<RefreshProgress, 'state' | 'pending' | 'cancellation'>;
   /** number of saves so far */
   readonly revision: number;
   readonly plan?: RefreshPlan;
@@ -31,6 +31,7 @@ export interface CareRefreshState {
   readonly position: number;
   /** where the plan begins among all stale patients; absent: at the stalest one */
   readonly after?: StalePosition;
+  readonly cancellation?: NonNullable<RefreshProgress['cancellation']>;
 }
 
 /** A patient's place among the stale ones. They are in the order of these: first by age, the unknown ones first. */

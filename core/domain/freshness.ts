@@ -37,6 +37,8 @@ export interface RefreshProgress {
   readonly removed: number;
   /** kept after a 410 because there were many: the next run asks for them again; absent if there are none */
   readonly held?: number;
+  /** of done: answers that break the contract and are stored as they were sent; absent if there are none */
+  readonly flagged?: number;
   /** the operator who has stopped it, and why */
   readonly cancellation?: { readonly by: string; readonly reason: string };
 }

@@ -225,6 +225,7 @@ export const progress = z
         failed: count,
         removed: count,
         held: count.optional(),
+        flagged: count.optional(),
         cancellation: z.object({ by: z.string().meta({ example: 'operator-demo' }), reason: z.string() }).optional(),
       })
       .optional()

@@ -12,6 +12,7 @@ import { type CancelRequest, cancelRequestedSignal } from '../../core/contract/d
 import { bulkTaskQueue } from '../../core/contract/names.ts';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import type { RefreshProgress } from '../../core/domain/freshness.ts';
+import { flaggedIssuesMax } from '../../core/domain/issue.ts';
 import { removePatient, syncPatient } from './sync-patient.ts';
 
 export const cancelRequested = defineSignal<[CancelRequest]>(cancelRequestedSignal);
@@ -45,7 +46,7 @@ export async function careRefresh(input: CareRefreshInput): Promise<void> {
   const { before } = carried;
   let { counts, revision, plan, after } = carried;
   let { position } = carried;
-  let cancellation: RefreshProgress['cancellation'];
+  let { cancellation } = carried;
   setHandler(cancelRequested, ({ operator, reason }) => {
     cancellation = { by: operator, reason };
   });
@@ -94,8 +95,12 @@ export async function careRefresh(input: CareRefreshInput): Promise<void> {
       await recordIssue({ insurerId, runId, issue });
       counts = { ...counts, failed: counts.failed + 1 };
     }
-    if (flags !== undefined)
-      await recordIssue({ insurerId, runId, issue: { kind: 'flagged', reason: flags, patientRef } });
+    if (flags !== undefined) {
+      const { flagged = 0 } = counts;
+      if (flagged < flaggedIssuesMax)
+        await recordIssue({ insurerId, runId, issue: { kind: 'flagged', reason: flags, patientRef } });
+      counts = { ...counts, flagged: flagged + 1 };
+    }
     if (outcome === 'done' && result.isUnchanged) counts = { ...counts, unchanged: counts.unchanged + 1 };
     else if (outcome === 'done') counts = { ...counts, done: counts.done + 1 };
     return true;
@@ -141,8 +146,8 @@ export async function careRefresh(input: CareRefreshInput): Promise<void> {
     if (error instanceof TemporalFailure) await end('stopped');
     throw error;
   }
-  const next = { before, counts, revision, position, ...(plan && { plan }), ...(after && { after }) };
-  await continueAsNew<typeof careRefresh>({ ...input, carried: next });
+  const more = { ...(plan && { plan }), ...(after && { after }), ...(cancellation && { cancellation }) };
+  await continueAsNew<typeof careRefresh>({ ...input, carried: { before, counts, revision, position, ...more } });
 }
 
 const startRefresh = ({ afterDays }: CareRefreshInput): CareRefreshState => ({
