@@ -14,10 +14,9 @@ export interface RefreshDeps {
 /** Number of segments of the table. They are read one after the other, because nobody waits for a refresh. */
 const segments = 8;
 
-const inOrder = (a: StalePosition, b: StalePosition): number => {
-  if (a.asOf !== b.asOf) return a.asOf < b.asOf ? -1 : 1;
-  return a.patientRef < b.patientRef ? -1 : 1;
-};
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const inOrder = (a: StalePosition, b: StalePosition): number =>
+  compare(a.asOf, b.asOf) || compare(a.patientRef, b.patientRef);
 
 export const createRefreshActivities = ({ patients, payloads, syncRuns }: RefreshDeps): RefreshActivities => ({
   async planRefresh({ runId, before, after, limit }) {

@@ -131,11 +131,11 @@ export async function careRefresh(input: CareRefreshInput): Promise<void> {
     return 'running';
   };
 
-  /** Saves the end, and deletes the plan. */
+  /** Deletes the plan, and saves the end. */
   const end = async (state: 'completed' | 'stopped'): Promise<void> =>
     await CancellationScope.nonCancellable(async () => {
-      await save(state);
       await sweepRun({ insurerId, runId, listCount: 0 });
+      await save(state);
     });
 
   try {
