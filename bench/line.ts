@@ -101,6 +101,7 @@ const contenders: readonly Contender[] = [
           markNotInsured: async (_patientRef, syncId) => syncId,
           markUnusable: async () => {},
           readNotInsured: async () => undefined,
+          renewCareVersion: async () => {},
         },
         payloads: { put: async (_owner, body) => await nowhere(body) },
         lists: {

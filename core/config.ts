@@ -128,6 +128,8 @@ const matchingPairRule = {
   when: () => true,
 };
 
+const isDays = 'is a number of days above 0, at most 3 650';
+
 const sync = z.object({
   INSURER_ID: z
     .string()
@@ -149,6 +151,11 @@ const sync = z.object({
     description:
       'Maximum number of requests in one fetch of a patient. After these, a sync on demand fails, and a run leaves the patient pending until the next list. A refused connection does not count ([ADR 0013](../adr/0013-what-counts-as-a-try.md)).',
     unit: 'requests',
+  }),
+  CARE_REFRESH_AFTER_DAYS: z.coerce.number(isDays).positive(isDays).max(3_650, isDays).optional().meta({
+    description:
+      'Age above which a completed run asks again for stored care records, the oldest first, until the next run begins ([ADR 0055](../adr/0055-care-records-are-refreshed.md)). Without it, care records are fetched again only if a person asks.',
+    unit: 'days',
   }),
   REMOVAL_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5).meta({
     description:

@@ -112,6 +112,15 @@ test('a proxy is an http URL with nothing but host, port, user and password', ()
     expect(readWorker({ INSURER_PROXY_URL: proxy })).toThrow(/INSURER_PROXY_URL: is http:/);
 });
 
+test('care records are refreshed after a positive number of days, and by default never', () => {
+  expect(readWorker({})()).not.toHaveProperty('CARE_REFRESH_AFTER_DAYS');
+  expect(readWorker({ CARE_REFRESH_AFTER_DAYS: '30' })()).toMatchObject({ CARE_REFRESH_AFTER_DAYS: 30 });
+  for (const wrong of ['0', '-1', 'weekly', 'Infinity'])
+    expect(readWorker({ CARE_REFRESH_AFTER_DAYS: wrong })).toThrow(
+      /CARE_REFRESH_AFTER_DAYS: is a number of days above 0, at most 3 650/,
+    );
+});
+
 test('the list has ten minutes until its first byte', () => {
   expect(readWorker({})()).toMatchObject({ LIST_FIRST_BYTE_MS: 600_000, LINE_STALL_MS: 15_000 });
 });

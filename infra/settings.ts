@@ -19,6 +19,7 @@ export const apiContext = apiSettings
     TEMPORAL_TLS: true,
     SYNC_WINDOW: true,
     CARE_MAX_ATTEMPTS: true,
+    CARE_REFRESH_AFTER_DAYS: true,
     REMOVAL_LIMIT_PERCENT: true,
     OIDC_ISSUER: true,
     OIDC_AUDIENCE: true,

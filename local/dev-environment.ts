@@ -280,6 +280,7 @@ export class DevEnvironment {
     const forwarded = [
       'SYNC_WINDOW',
       'CARE_MAX_ATTEMPTS',
+      'CARE_REFRESH_AFTER_DAYS',
       'REMOVAL_LIMIT_PERCENT',
       'SYNC_HOUR',
       'RUN_DUE_HOUR',

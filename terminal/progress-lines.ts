@@ -51,16 +51,41 @@ export function summaryLines(progress: Progress): string[] {
   const { patients, careRecords, line } = progress;
   const finishedAt = progress.finishedAt === undefined ? new Date() : new Date(progress.finishedAt);
   const { quarantined, flagged = 0, kvnrChanged = 0 } = patients;
-  const issues = quarantined + flagged + kvnrChanged + careRecords.failed + (careRecords.flagged ?? 0);
+  const refreshIssues = (progress.refresh?.failed ?? 0) + (progress.refresh?.flagged ?? 0);
+  const issues = quarantined + flagged + kvnrChanged + careRecords.failed + (careRecords.flagged ?? 0) + refreshIssues;
   const hasIssues = issues > 0 || progress.state === 'failed';
   return [
     `run ${progress.runId} ${progress.state} after ${duration(elapsedSeconds(progress, finishedAt))}`,
     `  patients      ${patients.listed} listed, ${patientCounts(progress)}, ${patients.unchanged} unchanged`,
     `  care records  ${careRecords.done} stored, ${careRecords.notInsured} no longer insured, ${careRecords.failed} failed, ${careRecords.pending} pending${flaggedIn(careRecords, ', ')}`,
+    ...ageLines(progress),
+    ...refreshLines(progress),
     `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${line.failures === 0 ? '' : ` (${faultCounts(line.faults)})`}`,
     ...(progress.decisions ?? []).map((made) => `  ${decisionLine(made)}`),
     ...(progress.failure === 'internal' ? ['  an error of epa-sync itself: see the log of the workers'] : []),
     ...(hasIssues ? ['  see the issues: npm run sync -- issues'] : []),
+  ];
+}
+
+/** Returns how old the stored care records were. */
+function ageLines({ careRecordsAge }: Progress): string[] {
+  if (careRecordsAge === undefined) return [];
+  const { oldestDays, medianDays, unknown } = careRecordsAge;
+  const known = oldestDays === undefined ? [] : [`oldest ${oldestDays} days, median ${medianDays} days`];
+  const parts = [...known, ...(unknown > 0 ? [`${unknown} of unknown age`] : [])];
+  return [`  stored age    ${parts.join(', ')}`];
+}
+
+const refreshWords = { running: 'in progress', completed: 'completed', stopped: 'stopped' } as const;
+
+/** Returns how far the refresh is that follows the run, and who has stopped it. */
+function refreshLines({ refresh }: Progress): string[] {
+  if (refresh === undefined) return [];
+  const { state, pending, done, unchanged, failed, removed, held = 0, cancellation } = refresh;
+  const kept = held > 0 ? `, ${held} kept after an answer 410` : '';
+  return [
+    `  refresh       ${refreshWords[state]}: ${done} stored, ${unchanged} unchanged, ${failed} failed, ${removed} removed${kept}, ${pending ?? '?'} pending`,
+    ...(cancellation ? [onOneLine(`  refresh stopped by ${cancellation.by}: ${cancellation.reason}`)] : []),
   ];
 }
 

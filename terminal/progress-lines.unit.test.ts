@@ -85,6 +85,26 @@ test('the bytes of compressed care records without a declared size', () => {
   expect(progressBlock({ ...progress, transfers }, now, 120)).toContain('large answer  950 B (compressed) · 0 B/s');
 });
 
+test('the summary says how old the stored care records were', () => {
+  const aged = { ...progress, careRecordsAge: { oldestDays: 40, medianDays: 3, unknown: 12 } };
+  expect(summaryLines(aged).join('\n')).toContain('oldest 40 days, median 3 days, 12 of unknown age');
+  expect(summaryLines(progress).join('\n')).not.toContain('age');
+});
+
+test('the summary shows the refresh that follows a run, and who has stopped it', () => {
+  const refresh = { state: 'running', pending: 40, done: 3, unchanged: 70, failed: 1, removed: 2 } as const;
+  const text = (of: Progress['refresh']) => summaryLines({ ...progress, refresh: of } as Progress).join('\n');
+  expect(text(refresh)).toContain('in progress: 3 stored, 70 unchanged, 1 failed, 2 removed, 40 pending');
+  const stopped = {
+    ...refresh,
+    state: 'stopped',
+    held: 1,
+    cancellation: { by: 'olga', reason: 'they called' },
+  } as const;
+  expect(text(stopped)).toContain('2 removed, 1 kept after an answer 410, 40 pending');
+  expect(text(stopped)).toContain('refresh stopped by olga: they called');
+});
+
 test('no line is longer than a narrow terminal, so that the block can be redrawn in place', () => {
   for (const line of progressBlock({ ...progress, stale: true }, now, 50)) expect(line.length).toBeLessThanOrEqual(50);
 });

@@ -38,11 +38,11 @@ export function addRunCommands(program: Command): void {
 
   program
     .command('cancel')
-    .description('cancel the run; work in progress is undone')
+    .description('cancel the run, or the refresh after it; work in progress is undone')
     .addArgument(reasonArgument())
     .action(async (reason: string) => {
       await findApi(process.env, 'operator').post('/sync/cancel', { reason: reason.trim() });
-      say('the run undoes its work in progress, and ends: see npm run sync -- status');
+      say('the work in progress is undone, and ends: see npm run sync -- status');
     });
 
   program
@@ -103,8 +103,10 @@ export function addRunCommands(program: Command): void {
       if (json) return sayJson(runs);
       if (runs.length === 0)
         throw new CommandError('notFound', 'there was no run yet. Start one with npm run sync -- start.');
-      for (const { runId, state, patients, careRecords, decisions = [] } of runs) {
-        say(`${runId}\t${state}\t${patients.listed} listed, ${careRecords.done} of ${careRecords.total} care records`);
+      for (const { runId, state, patients, careRecords, refresh, decisions = [] } of runs) {
+        const refreshed = refresh ? `, refresh: ${refresh.done} stored, ${refresh.unchanged} unchanged` : '';
+        const cared = `${careRecords.done} of ${careRecords.total} care records${refreshed}`;
+        say(`${runId}\t${state}\t${patients.listed} listed, ${cared}`);
         for (const made of decisions) say(`\t${decisionLine(made)}`);
       }
     });

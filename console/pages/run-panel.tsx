@@ -42,6 +42,10 @@ export function RunPanel({ progress, isStale, isOperator }: RunPanelProps) {
   const start = useStartRun();
   const cancel = useCancelRun();
   const isRunning = progress?.state === 'running';
+  const isRefreshing = progress?.state !== 'running' && progress?.refresh?.state === 'running';
+  const stop = isRefreshing
+    ? { title: t.run.stopRefreshTitle, text: t.run.stopRefreshText, confirm: t.run.stopRefresh }
+    : { title: t.run.cancelTitle, text: t.run.cancelText, confirm: t.run.cancel };
   /** The run that was running when the start was requested. */
   const [seen, setSeen] = useState<string>();
   const started = isRunning && start.data?.runId === progress.runId ? start.data.runId : undefined;
@@ -64,16 +68,14 @@ export function RunPanel({ progress, isStale, isOperator }: RunPanelProps) {
             >
               {isRunning ? t.run.fetchNewList : t.run.start}
             </Button>
-            {isRunning && (
+            {(isRunning || isRefreshing) && (
               <ReasonDialog
                 trigger={
                   <Button kind="quiet" isPending={cancel.isPending}>
-                    {t.run.cancel}
+                    {stop.confirm}
                   </Button>
                 }
-                title={t.run.cancelTitle}
-                text={t.run.cancelText}
-                confirm={t.run.cancel}
+                {...stop}
                 isDangerous
                 onReason={(reason) => {
                   start.reset();
@@ -126,6 +128,7 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
         </p>
       )}
       <Steps progress={progress} />
+      <Refresh of={progress.refresh} />
       <div className="tiles">
         {progress.transfers?.map((transfer) => (
           <TransferTile key={`${transfer.kind} ${transfer.since}`} of={transfer} />
@@ -135,6 +138,7 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
           {(careRecords.flagged ?? 0) > 0 && (
             <small>{t.run.careFlagged(formats.count(careRecords.flagged ?? 0))}</small>
           )}
+          <CareAge of={progress.careRecordsAge} />
         </Tile>
         <Times progress={progress} />
         <Tile name={t.run.rate} value={t.run.perMinute(formats.decimal(progress.ratePerMinute))} />
@@ -271,6 +275,51 @@ const sortedFaults = (faults: Transfer['faults']) =>
   (Object.entries(faults) as [keyof Transfer['faults'], number][])
     .filter(([, count]) => count > 0)
     .sort(([, a], [, b]) => b - a);
+const refreshCounts = ['pending', 'done', 'unchanged', 'failed', 'removed', 'held'] as const;
+
+/** Shows the refresh that follows a run, apart from the care records of new patients. */
+function Refresh({ of: refresh }: { readonly of: Progress['refresh'] }) {
+  const { t, formats } = useLocale();
+  if (refresh === undefined) return null;
+  const { state, cancellation } = refresh;
+  return (
+    <>
+      <h3>
+        {t.run.refresh}: {t.run.refreshStates[state]}
+      </h3>
+      {cancellation && (
+        <p>
+          {t.run.refreshStoppedBy(cancellation.by)}: <bdi>{cancellation.reason}</bdi>
+        </p>
+      )}
+      <dl className="counts">
+        {refreshCounts
+          .filter((name) => refresh[name] !== undefined)
+          .map((name) => (
+            <div key={name}>
+              <dt>{t.run.refreshCounts[name]}</dt>
+              <dd>{formats.count(refresh[name] ?? 0)}</dd>
+            </div>
+          ))}
+      </dl>
+    </>
+  );
+}
+
+/** Shows how old the stored care records were at the last count. */
+function CareAge({ of: age }: { readonly of: Progress['careRecordsAge'] }) {
+  const { t, formats } = useLocale();
+  if (age === undefined) return null;
+  const { oldestDays, medianDays, unknown } = age;
+  return (
+    <>
+      {oldestDays !== undefined && medianDays !== undefined && (
+        <small className="block">{t.run.careAge(formats.count(oldestDays), formats.count(medianDays))}</small>
+      )}
+      {unknown > 0 && <small className="block">{t.run.careAgeUnknown(formats.count(unknown))}</small>}
+    </>
+  );
+}
 
 interface TileProps {
   readonly name: string;

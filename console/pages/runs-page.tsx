@@ -74,6 +74,12 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                     {formats.count(run.careRecords.done)} {t.run.careStates.done},{' '}
                     {formats.count(run.careRecords.failed)} {t.run.careStates.failed}
                   </small>
+                  {run.refresh && (
+                    <small className="block">
+                      {t.run.refresh}: {formats.count(run.refresh.done)} {t.run.refreshCounts.done},{' '}
+                      {formats.count(run.refresh.unchanged)} {t.run.refreshCounts.unchanged}
+                    </small>
+                  )}
                 </td>
                 <td data-name={t.run.requests}>
                   {formats.count(run.line.requests)}
@@ -103,10 +109,12 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
 }
 
 /** An unusable list is one more issue. Of what is flagged, only the first 1 000 entries and care records are issues. */
-const countIssues = ({ patients, careRecords, state, failure = 'list-unusable' }: Progress): number =>
+const countIssues = ({ patients, careRecords, refresh, state, failure = 'list-unusable' }: Progress): number =>
   patients.quarantined +
   Math.min(patients.flagged ?? 0, flaggedIssuesMax) +
   (patients.kvnrChanged ?? 0) +
   careRecords.failed +
   Math.min(careRecords.flagged ?? 0, flaggedIssuesMax) +
+  (refresh?.failed ?? 0) +
+  Math.min(refresh?.flagged ?? 0, flaggedIssuesMax) +
   (state === 'failed' && failure === 'list-unusable' ? 1 : 0);

@@ -11,6 +11,8 @@ export interface DailySyncInput extends RemovalLimits {
   readonly syncWindow: number;
   /** CARE_MAX_ATTEMPTS */
   readonly careMaxRequests: number;
+  /** CARE_REFRESH_AFTER_DAYS; absent: a completed run starts no refresh */
+  readonly careRefreshAfterDays?: number;
   /** state from before continue-as-new; absent at the start */
   readonly carried?: DailySync;
 }

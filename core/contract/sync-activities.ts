@@ -1,3 +1,4 @@
+import type { CareRecordsAge } from '../domain/freshness.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { LineState } from '../domain/line-status.ts';
 import type { SeenPatient } from '../domain/patient.ts';
@@ -87,6 +88,10 @@ export interface StoreCareRecordsInput {
   readonly payload: PayloadReference;
   /** becomes the patient's careVersion */
   readonly fetchOrder: string;
+  /** FetchCareRecordsResult.receivedAt */
+  readonly receivedAt?: string;
+  /** FetchCareRecordsResult.etag */
+  readonly etag?: string;
 }
 
 export interface StoreCareRecordsResult {
@@ -136,6 +141,8 @@ export interface PatientCounts {
   readonly removing: number;
   /** listed patients whose care state is `reported-not-insured` */
   readonly reported: number;
+  /** of all patients that have care records and are not being removed; absent if there are none, and if 0.2.0 has counted */
+  readonly careRecordsAge?: CareRecordsAge;
 }
 
 export interface SaveProgressInput {

@@ -9,6 +9,7 @@ import type { DecisionFault, RemovalQuestion } from './removal-decision.ts';
 import { notInsuredLimit, type RemovalLimits, reasonsToAsk } from './removal-guard.ts';
 import {
   addDecision,
+  countAge,
   countHeldRemoved,
   countList,
   countPatient,
@@ -78,6 +79,8 @@ export interface DailySync {
 export interface RunLimits extends RemovalLimits {
   /** SYNC_WINDOW: the number of patients whose care records are fetched at the same time */
   readonly syncWindow: number;
+  /** CARE_REFRESH_AFTER_DAYS: a completed run starts a refresh of care records that are older */
+  readonly careRefreshAfterDays?: number;
 }
 
 export type Step =
@@ -110,7 +113,14 @@ export type Step =
   /** `isSaved`: the workflow may continue as new */
   | { readonly name: 'continuing'; readonly revision: number; readonly isSaved: boolean }
   /** sweeps, then saves the finished run with this revision. `isStopped`: a trigger does not take the run further */
-  | { readonly name: 'ending'; readonly isStopped: boolean; readonly finished?: Run; readonly revision?: number }
+  | {
+      readonly name: 'ending';
+      readonly isStopped: boolean;
+      readonly finished?: Run;
+      readonly revision?: number;
+      /** the refresh that follows the run is being started, or has been */
+      readonly isRefreshStarted?: true;
+    }
   /** starts nothing, and waits until nothing is in progress */
   | { readonly name: 'stopping'; readonly as: 'cancelled' | 'internal' }
   | { readonly name: 'done' };
@@ -201,7 +211,15 @@ export type Command =
   /** saveDue, some seconds later */
   | { readonly do: 'saveLater' }
   /** swept */
-  | { readonly do: 'sweep'; readonly listCount: number };
+  | { readonly do: 'sweep'; readonly listCount: number }
+  /** refreshStarted */
+  | {
+      readonly do: 'startRefresh';
+      readonly afterDays: number;
+      /** number of patients that it may remove after answers 410 */
+      readonly removalsLeft: number;
+      readonly unapprovedRemovals: number;
+    };
 
 /** What has happened. `atMs`: epoch ms. */
 export type DailySyncEvent = { readonly atMs: number } & (
@@ -254,6 +272,7 @@ export type DailySyncEvent = { readonly atMs: number } & (
   | { readonly on: 'saveDue' }
   | { readonly on: 'saved'; readonly revision: number; readonly line?: LineState | undefined }
   | { readonly on: 'swept' }
+  | { readonly on: 'refreshStarted' }
   | { readonly on: 'continueAsNewSuggested' }
   | { readonly on: 'cancelRequested'; readonly by: string; readonly reason: string }
   /** the workflow was cancelled, or a command has failed that never should */
@@ -279,10 +298,15 @@ export const unusableListsMax = 3;
 /** Returns the state of a new run. Its first event is `started`. */
 export const startDailySync = (
   runId: string,
-  { syncWindow, removalLimitPercent, removalLimitPeople }: RunLimits,
+  { syncWindow, careRefreshAfterDays, removalLimitPercent, removalLimitPeople }: RunLimits,
   atMs: number,
 ): DailySync => ({
-  limits: { syncWindow, removalLimitPercent, removalLimitPeople },
+  limits: {
+    syncWindow,
+    removalLimitPercent,
+    removalLimitPeople,
+    ...(careRefreshAfterDays !== undefined && { careRefreshAfterDays }),
+  },
   step: { name: 'draining' },
   run: startRun(runId, atMs),
   line: { state: 'open', busy: false },
@@ -421,7 +445,7 @@ class Draft {
       case 'counted':
         if (step.name !== 'counting') return;
         state.stored = event.stored;
-        state.run = countProvisional(state.run, event.provisional ?? 0);
+        state.run = countAge(countProvisional(state.run, event.provisional ?? 0), event.careRecordsAge);
         if (step.list === 'unchanged' && (event.provisional ?? 0) > 0) {
           this.#list(0, 'whole'); // a list that has not changed says nothing about them
           return;
@@ -472,6 +496,9 @@ class Draft {
         return;
       case 'swept':
         if (step.name === 'ending') this.#takeSwept(step, event.atMs);
+        return;
+      case 'refreshStarted':
+        if (step.name === 'ending') this.#end(step);
         return;
 
       case 'cancelRequested':
@@ -786,9 +813,25 @@ class Draft {
     const state = this.#state;
     const { step } = state;
     if (step.name === 'continuing' && step.revision === revision) state.step = { ...step, isSaved: true };
-    if (step.name !== 'ending' || step.revision !== revision || step.finished === undefined) return;
+    if (step.name !== 'ending' || step.revision !== revision || step.isRefreshStarted) return;
+    this.#end(step);
+  }
+
+  /** Ends the run, whose end is saved. A refresh starts before the workflow ends, so that a trigger meanwhile is not lost. */
+  #end(step: Extract<Step, { name: 'ending' }>): void {
+    const state = this.#state;
+    if (step.finished === undefined) return;
     if (state.isListDue && !step.isStopped) {
       state.step = { name: 'draining' }; // a trigger has come: the run continues, and no query has reported its end
+      return;
+    }
+    const { careRefreshAfterDays: afterDays } = state.limits;
+    if (afterDays !== undefined && !step.isStopped && !state.hasListFailed && !step.isRefreshStarted) {
+      state.step = { ...step, isRefreshStarted: true };
+      const { removed, isRejected } = state.notInsured;
+      const removalsLeft = isRejected ? 0 : Math.max(0, notInsuredLimit(state.stored, state.limits) - removed);
+      const { unapprovedRemovals } = step.finished;
+      this.#do({ do: 'startRefresh', afterDays, removalsLeft, unapprovedRemovals });
       return;
     }
     state.run = step.finished;

@@ -94,6 +94,66 @@ function openAskingRun() {
 const patientRefs = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => index.toString(16).padStart(32, '0'));
 
+/** Returns a run that has fetched everything and is being swept, and that starts a refresh afterwards. */
+function openEndingRun(careRefreshAfterDays?: number) {
+  const more = careRefreshAfterDays === undefined ? {} : { careRefreshAfterDays };
+  const run = openRun(startDailySync(runId, { ...limits, ...more }, 0));
+  run.tell({ on: 'started' });
+  run.applyList();
+  run.endTask('completeList');
+  run.endTask('deleteList');
+  run.count({ stored: 1_000, pending: 2 });
+  const refs = patientRefs(2);
+  run.listPending(...refs);
+  const [patientRef = '', leaving = ''] = refs;
+  run.tell({ on: 'patientNotInsured', patientRef: leaving, lineUse: zeroLineUse });
+  run.end('removePatient', { on: 'patientEnded', patientRef: leaving, outcome: 'not-insured' });
+  run.end('syncPatient', { on: 'patientEnded', patientRef, outcome: 'done' });
+  run.end('sweep', { on: 'swept' });
+  return run;
+}
+
+test('a completed run starts a refresh after its end is saved, if one is wanted, and then ends', () => {
+  const run = openEndingRun(30);
+  expect(run.open).not.toContain('startRefresh');
+  run.save();
+  const command = run.all().find((each) => each.do === 'startRefresh');
+  // 5 % of 1 000 patients, and one of them is removed already
+  expect(command).toMatchObject({
+    afterDays: 30,
+    removalsLeft: 49,
+    unapprovedRemovals: 1,
+  });
+  expect(run.state.step.name).toBe('ending');
+  run.end('startRefresh', { on: 'refreshStarted' });
+  expect(run.state).toMatchObject({ step: { name: 'done' }, run: { state: 'completed' } });
+
+  const without = openEndingRun();
+  without.save();
+  expect(without.state.step.name).toBe('done');
+});
+
+test('a trigger that comes while the refresh is being started takes the run further', () => {
+  const run = openEndingRun(30);
+  run.save();
+  run.tell({ on: 'triggered' });
+  expect(run.open).not.toContain('fetchList');
+  run.end('startRefresh', { on: 'refreshStarted' });
+  expect(run.open).toContain('fetchList');
+  expect(run.state.run.state).toBe('running');
+});
+
+test('a cancelled run starts no refresh', () => {
+  const run = openRun(startDailySync(runId, { ...limits, careRefreshAfterDays: 30 }, 0));
+  run.tell({ on: 'started' });
+  run.tell({ on: 'stopping', as: 'cancelled' });
+  run.tell({ on: 'stopped' });
+  run.end('sweep', { on: 'swept' });
+  run.save();
+  expect(run.all().map(({ do: name }) => name)).not.toContain('startRefresh');
+  expect(run.state.step.name).toBe('done');
+});
+
 test('a run lists, splits, applies, counts, fetches, sweeps and ends', () => {
   const run = openRun();
   run.tell({ on: 'started' });

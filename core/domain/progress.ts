@@ -1,3 +1,4 @@
+import type { CareRecordsAge, RefreshProgress } from './freshness.ts';
 import { failuresOf, type LineUse } from './line.ts';
 import type { MadeDecision, RemovalQuestion } from './removal-decision.ts';
 
@@ -62,6 +63,10 @@ export interface Progress {
     /** answers that break the contract and are stored as they were sent; absent if there are none, and in runs of 0.2.0 */
     readonly flagged?: number;
   };
+  /** how old the stored care records were at the last count; absent before it, if there were none, and in runs of 0.2.0 */
+  readonly careRecordsAge?: CareRecordsAge;
+  /** the refresh that follows the run; absent before it, and if there is none */
+  readonly refresh?: RefreshProgress;
   /** patients that the run removed without an operator's approval; absent in runs of 0.2.0 */
   readonly unapprovedRemovals?: number;
   readonly line: {

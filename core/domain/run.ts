@@ -1,5 +1,6 @@
 import type { SplitResult } from '../contract/list-activities.ts';
 import type { ListCounts } from './diff.ts';
+import type { CareRecordsAge } from './freshness.ts';
 import { flaggedIssuesMax } from './issue.ts';
 import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
@@ -40,6 +41,8 @@ export interface Run {
   readonly unapprovedRemovals: number;
   readonly lineUse: LineUse;
   readonly rate: RecentRate;
+  /** at the last count */
+  readonly careRecordsAge?: CareRecordsAge;
 }
 
 export const startRun = (runId: string, startedAtMs: number): Run => ({
@@ -120,6 +123,10 @@ export const countProvisional = (run: Run, provisional: number): Run => ({
   ...run,
   patients: { ...run.patients, provisional },
 });
+
+/** Notes how old the stored care records are. */
+export const countAge = (run: Run, careRecordsAge: CareRecordsAge | undefined): Run =>
+  careRecordsAge === undefined ? run : { ...run, careRecordsAge };
 
 /** Restarts the counts of care records with the patients that are pending in the table, including exhausted ones. */
 export const countPending = (run: Run, pending: number): Run => {
@@ -215,6 +222,7 @@ export function progressOf(run: Run, line: LineState, nowMs: number, question?: 
       ...(held > 0 && { held }),
       ...(flagged > 0 && { flagged }),
     },
+    ...(run.careRecordsAge && { careRecordsAge: run.careRecordsAge }),
     unapprovedRemovals: run.unapprovedRemovals,
     line: {
       ...line,

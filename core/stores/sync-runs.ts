@@ -23,6 +23,16 @@ export const syncRunsTable = 'SyncRuns';
 export interface SyncRunsStore {
   /** Saves the progress of a run and adds a sample of it. Changes nothing if a higher revision is stored. */
   saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;
+  /**
+   * Saves the progress of the refresh that follows a run. Returns false, and changes nothing, if a higher revision of it is
+   * stored, or if the run is in progress again.
+   */
+  saveRefresh(
+    insurerId: string,
+    runId: string,
+    revision: number,
+    changes: Required<Pick<Progress, 'refresh' | 'unapprovedRemovals'>>,
+  ): Promise<boolean>;
   /** Returns the progress of one run, or of the newest run. */
   readProgress(insurerId: string, runId?: string): Promise<Progress | undefined>;
   /** Returns the samples of the newest run, oldest first. Runs from before there were samples have none. */
@@ -70,6 +80,8 @@ interface RunItem {
   readonly progress: Progress;
   readonly revision: number;
   readonly samples?: readonly RunSample[];
+  /** of the last save of its refresh */
+  readonly refreshRevision?: number;
 }
 
 /** The lists of an insurer. An item of 0.2.0 has only `list`. */
@@ -162,6 +174,31 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       await dynamo.send(command).catch((error: unknown) => {
         if (!(error instanceof ConditionalCheckFailedException)) throw error;
       });
+    },
+
+    async saveRefresh(insurerId, runId, revision, { refresh, unapprovedRemovals }) {
+      const command = new UpdateCommand({
+        TableName: syncRunsTable,
+        Key: { insurerId, runId },
+        UpdateExpression:
+          'SET progress.#refresh = :refresh, progress.unapprovedRemovals = :removals, refreshRevision = :revision',
+        ConditionExpression: `progress.#state <> :running
+          AND (attribute_not_exists(refreshRevision) OR refreshRevision <= :revision)`,
+        ExpressionAttributeNames: { '#refresh': 'refresh', '#state': 'state' },
+        ExpressionAttributeValues: {
+          ':refresh': refresh,
+          ':removals': unapprovedRemovals,
+          ':revision': revision,
+          ':running': 'running',
+        },
+      });
+      try {
+        await dynamo.send(command);
+        return true;
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return false;
+        throw error;
+      }
     },
 
     async readProgress(insurerId, runId) {

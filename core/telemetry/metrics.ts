@@ -117,6 +117,20 @@ export const metrics = {
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
+  CareRecordsOldestDays: metric({
+    unit: Count,
+    topic: 'run',
+    description: 'age of the oldest stored care records, at the last count of the newest run; missing if unknown',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  CareRecordsMedianDays: metric({
+    unit: Count,
+    topic: 'run',
+    description: 'median age of the stored care records, at the last count of the newest run; missing if unknown',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   RunPatientsPerMinute: metric({
     unit: Count,
     topic: 'run',

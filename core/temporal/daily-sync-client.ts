@@ -21,7 +21,7 @@ import {
   stoppingMemo,
   triggerSignal,
 } from '../contract/daily-sync.ts';
-import { dailySyncId, syncTaskQueue } from '../contract/names.ts';
+import { careRefreshId, dailySyncId, syncTaskQueue } from '../contract/names.ts';
 import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { MadeDecision } from '../domain/removal-decision.ts';
@@ -66,7 +66,7 @@ export interface ProgressNow extends Progress {
 /** Controls the daily sync of one insurer. */
 export interface DailySyncClient {
   /**
-   * Starts a run, or makes the current run fetch the new list. If that one is being stopped, waits for its end.
+   * Starts a run, or makes the current run fetch the new list. Stops a refresh in progress. If the current run is being stopped, waits for its end.
    * @throws DailySyncError `run-stopping` if that takes longer than ten seconds; `temporal-unavailable`
    */
   start(): Promise<{ readonly runId: string; readonly joined: boolean }>;
@@ -77,7 +77,7 @@ export interface DailySyncClient {
    */
   readProgress(): Promise<ProgressNow | undefined>;
   /**
-   * Cancels the run, which undoes the work in progress and records who cancelled it and why.
+   * Cancels the run, or the refresh that follows it. It undoes the work in progress and records who cancelled it and why.
    * @throws DailySyncError `no-run`, `temporal-unavailable`
    */
   cancel(request: CancelRequest): Promise<void>;
@@ -91,7 +91,12 @@ export interface DailySyncClient {
 
 type DailySyncConfig = Pick<
   ClientConfig,
-  'INSURER_ID' | 'SYNC_WINDOW' | 'CARE_MAX_ATTEMPTS' | 'REMOVAL_LIMIT_PERCENT' | 'REMOVAL_LIMIT_PEOPLE'
+  | 'INSURER_ID'
+  | 'SYNC_WINDOW'
+  | 'CARE_MAX_ATTEMPTS'
+  | 'CARE_REFRESH_AFTER_DAYS'
+  | 'REMOVAL_LIMIT_PERCENT'
+  | 'REMOVAL_LIMIT_PEOPLE'
 >;
 
 /** Timeouts in milliseconds: for answers of the server itself, and for a query and an update, which need a worker. */
@@ -142,6 +147,24 @@ export function createDailySyncClient(
     }
   };
 
+  /** Returns the newest run if the refresh that follows it is in progress. */
+  const refreshing = async (): Promise<string | undefined> => {
+    const newest = await syncRuns.readProgress(insurerId);
+    return newest?.refresh?.state === 'running' ? newest.runId : undefined;
+  };
+  /** Cancels a refresh. @param request of an operator: it is recorded */
+  const stopRefresh = async (runId: string, request?: CancelRequest): Promise<void> => {
+    const handle = client.workflow.getHandle(careRefreshId(runId));
+    await within(client, serverTimeoutMs, async () => {
+      if (request !== undefined) await handle.signal<[CancelRequest]>(cancelRequestedSignal, request);
+      await handle.cancel();
+    }).catch((error: unknown) => {
+      throw new DailySyncError(error instanceof WorkflowNotFoundError ? 'no-run' : 'temporal-unavailable', {
+        cause: error,
+      });
+    });
+  };
+
   /**
    * Adds the line's current state and the transfers. If the gate cannot be read or does not exist yet, keeps what the run last
    * read. If the transfers cannot be read, leaves them out.
@@ -165,6 +188,7 @@ export function createDailySyncClient(
         runId,
         syncWindow: config.SYNC_WINDOW,
         careMaxRequests: config.CARE_MAX_ATTEMPTS,
+        ...(config.CARE_REFRESH_AFTER_DAYS !== undefined && { careRefreshAfterDays: config.CARE_REFRESH_AFTER_DAYS }),
         removalLimitPercent: config.REMOVAL_LIMIT_PERCENT,
         removalLimitPeople: config.REMOVAL_LIMIT_PEOPLE,
       };
@@ -183,11 +207,16 @@ export function createDailySyncClient(
         const joined = currentRunId !== runId;
         return { runId: currentRunId, joined, isHeeded: !joined || heedsTriggers(description) };
       };
+      const refreshed = await refreshing().catch(() => undefined);
       const untilMs = Date.now() + stoppingMaxMs;
       try {
         for (;;) {
           const { isHeeded, ...started } = await within(client, serverTimeoutMs, startOrJoin);
-          if (isHeeded) return started;
+          if (isHeeded) {
+            // if this fails, the refresh finds the new run before its next patient
+            if (refreshed !== undefined) await stopRefresh(refreshed).catch(() => undefined);
+            return started;
+          }
           while (await isBeingStopped()) {
             if (Date.now() > untilMs) throw new DailySyncError('run-stopping');
             await sleep(pollMs);
@@ -209,7 +238,12 @@ export function createDailySyncClient(
     },
 
     async cancel(request) {
-      await requireRunning();
+      if ((await describeRunning()) === undefined) {
+        const refreshed = await refreshing();
+        if (refreshed === undefined) throw new DailySyncError('no-run');
+        await stopRefresh(refreshed, request);
+        return;
+      }
       const handle = client.workflow.getHandle(workflowId);
       await within(client, serverTimeoutMs, async () => {
         await handle.signal<[CancelRequest]>(cancelRequestedSignal, request);

@@ -139,7 +139,11 @@ export const operations = {
     roles: ['operator'],
     summary: 'Cancels the run in progress and cleans up',
     body: schemas.reasonBody,
-    answer: { status: 202, description: 'The run will end.', schema: schemas.cancelling },
+    answer: {
+      status: 202,
+      description: 'The run, or the refresh that follows it, will end.',
+      schema: schemas.cancelling,
+    },
     problems: ['no-run-under-way', 'sync-unavailable'],
   },
   readLine: {

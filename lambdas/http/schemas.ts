@@ -258,6 +258,36 @@ export const progress = z
           'Answers that break the contract and are stored as they were sent. Absent if there are none, and in runs of 0.2.0.',
       }),
     }),
+    careRecordsAge: z
+      .object({
+        oldestDays: count.optional(),
+        medianDays: count.optional(),
+        unknown: count.meta({ description: 'Patients whose care records 0.2.0 has stored, without their date.' }),
+      })
+      .optional()
+      .meta({
+        description:
+          'Age of the stored care records at the last count, in whole days. Absent before it, and if there were none.',
+      }),
+    refresh: z
+      .object({
+        state: z.enum(['running', 'completed', 'stopped']).meta({
+          description: '`stopped`: by the next run, by an operator, or after many answers 410.',
+        }),
+        pending: count.optional(),
+        done: count,
+        unchanged: count,
+        failed: count,
+        removed: count,
+        held: count.optional(),
+        flagged: count.optional(),
+        cancellation: z.object({ by: z.string().meta({ example: 'operator-demo' }), reason: z.string() }).optional(),
+      })
+      .optional()
+      .meta({
+        description:
+          'The refresh that follows the run asks again for care records older than CARE_REFRESH_AFTER_DAYS. Absent before it, and if there is none.',
+      }),
     unapprovedRemovals: count.optional().meta({ description: 'Patients removed without a decision of an operator.' }),
     line: z.object({
       state: lineState,
@@ -441,6 +471,13 @@ export const patient = z.object({
   }),
   provisional,
   careRecords: z.array(z.union([linkedCareRecord, careRecord])),
+  careRecordsAsOf: z
+    .union([time, z.literal('unknown')])
+    .optional()
+    .meta({
+      description:
+        "When the insurer's answer with these care records was received, or when the insurer last said that they have not changed. `unknown` if 0.2.0 has stored them. Absent if care records were never fetched: then an empty `careRecords` says nothing.",
+    }),
   lastSync: lastSync.optional(),
   nextToken: nextToken.optional(),
 });

@@ -222,6 +222,23 @@ test('removals above the limit wait for a decision, with their numbers, and are 
   expect((await world.day.storedRefs()).length).toBeGreaterThan(stored - 20);
 });
 
+test('the refresh that follows a run is shown apart from the run, and can be stopped', async () => {
+  const { page } = operator;
+  const { syncRuns } = world.day.stores;
+  const { runId = '' } = (await syncRuns.readProgress(insurerId)) ?? {};
+  await page.getByText(/^Alter der gespeicherten in Tagen: höchstens 0, Median 0$/).waitFor();
+  const refresh = { state: 'running', pending: 41, done: 3, unchanged: 17, failed: 0, removed: 0 } as const;
+  await syncRuns.saveRefresh(insurerId, runId, 1, { refresh, unapprovedRemovals: 0 });
+  await page.getByRole('heading', { name: 'Auffrischung älterer Versorgungen: läuft' }).waitFor({ timeout: 30_000 });
+  await page.getByRole('definition').filter({ hasText: /^17$/ }).waitFor();
+  await page.getByRole('button', { name: 'Auffrischung anhalten' }).waitFor();
+  const cancellation = { by: 'olga', reason: 'die Kasse hat angerufen' };
+  const stopped = { ...refresh, state: 'stopped', cancellation } as const;
+  await syncRuns.saveRefresh(insurerId, runId, 2, { refresh: stopped, unapprovedRemovals: 0 });
+  await page.getByText('Angehalten von olga: die Kasse hat angerufen').waitFor({ timeout: 30_000 });
+  expect(await page.getByRole('button', { name: 'Auffrischung anhalten' }).count()).toBe(0);
+});
+
 test('a run is cancelled with a reason, which the list of runs shows', async () => {
   const { page } = operator;
   world.day.insurer.setList('normal');

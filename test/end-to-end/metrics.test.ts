@@ -78,6 +78,12 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   expect(lastOf('RunOverdueMinutes')).toBe(0);
   await eventually('RunPatientsPending', (value) => value === ended.careRecords.pending);
 
+  // the next count finds care records, which are from today
+  day.insurer.setFaults({ rate: 0 });
+  await day.runToEnd();
+  await eventually('CareRecordsOldestDays', (value) => value === 0);
+  expect(lastOf('CareRecordsMedianDays')).toBe(0);
+
   // without an access entry no request is answered, and the failure is counted
   const dynamo = new DynamoDBClient({});
   onTestFinished(() => dynamo.destroy());

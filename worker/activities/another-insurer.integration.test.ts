@@ -172,7 +172,9 @@ test('care records are asked for in its way, and stored in our shape; 404 means 
     [anna, ben].map((kvnr) => ({ patientRef: world.refOf(kvnr), kvnr: kvnr as Kvnr, body: '{}', contentHash: 'h' })),
     'list',
   );
-  const { payload, fetchOrder } = await fetch(refs[0]);
+  const fetched = await fetch(refs[0]);
+  if ('isUnchanged' in fetched) throw new Error('this was no refresh');
+  const { payload, fetchOrder } = fetched;
   const { storeCareRecords } = createStoreCareRecords(world.stores);
   await new MockActivityEnvironment().run(() =>
     storeCareRecords({ patientRef: refs[0], syncId: 'run', payload, fetchOrder }),

@@ -1,4 +1,8 @@
-import type { FetchCareRecordsInput, FetchCareRecordsResult } from '../../core/contract/line-activities.ts';
+import type {
+  FetchCareRecordsInput,
+  FetchCareRecordsResult,
+  UnchangedCareRecords,
+} from '../../core/contract/line-activities.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
 import type { SeenPatient, Standing, UnusableAnswer } from '../../core/domain/patient.ts';
@@ -18,7 +22,10 @@ import {
 
 export interface CareRecordsFetchDeps {
   readonly insurer: Pick<InsurerClient, 'fetchCareRecords'>;
-  readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'markUnusable' | 'readNotInsured'>;
+  readonly patients: Pick<
+    PatientsStore,
+    'get' | 'markNotInsured' | 'markUnusable' | 'readNotInsured' | 'renewCareVersion'
+  >;
   readonly payloads: Pick<PayloadsStore, 'put'>;
   readonly transferReporter: Pick<TransferReporter, 'follow'>;
 }
@@ -61,6 +68,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
     attempt: LineAttempt<AttemptUsage>,
     kvnr: Kvnr,
     priority: Priority,
+    knownEtag: string | undefined,
   ): Promise<CareRecordsFetch> => {
     const ended = Promise.withResolvers<void>();
     cached.requests.add(ended.promise);
@@ -74,7 +82,8 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
       });
     };
     try {
-      const context = { failedBefore: attempt.details.countedRequests, onAnswer: followAnswer };
+      const { countedRequests: failedBefore } = attempt.details;
+      const context = { failedBefore, onAnswer: followAnswer, ...(knownEtag !== undefined && { knownEtag }) };
       return await insurer.fetchCareRecords(kvnr, priority, attempt.signal, context);
     } catch (error) {
       if (error instanceof UnusableAnswerError) cached.unusable = { answer: noted(cached, error), isStored: false };
@@ -88,8 +97,8 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
 
   const fetchWithin = async (
     attempt: LineAttempt<AttemptUsage>,
-    { patientRef, syncId, priority, maxRequests }: FetchCareRecordsInput,
-  ): Promise<FetchCareRecordsResult> => {
+    { patientRef, syncId, priority, maxRequests, refreshBefore }: FetchCareRecordsInput,
+  ): Promise<FetchCareRecordsResult | UnchangedCareRecords> => {
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
     const failAsNotInsured = async (seen: SeenPatient, standing: Standing): Promise<never> => {
       const { revision } = seen;
@@ -116,7 +125,11 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
         const notInsured = await patients.readNotInsured(patientRef); // an earlier attempt received the 410 and died
         throw finalFailure(notInsured ? 'PatientNotInsured' : 'PatientGone', attempt.details, notInsured);
       }
-      const { revision, careVersion } = patient;
+      const { revision, careVersion, careRecordsAsOf } = patient;
+      const unchanged = (): UnchangedCareRecords => ({ isUnchanged: true, lineUse: attempt.details.lineUse });
+      if (refreshBefore !== undefined && careRecordsAsOf !== undefined && careRecordsAsOf >= refreshBefore)
+        return unchanged(); // an earlier attempt, or a person, has asked meanwhile
+      const knownEtag = refreshBefore === undefined ? undefined : patient.careEtag;
       const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
       const { standing, unusableAnswer } = patient;
       const isListed = standing === 'listed';
@@ -134,18 +147,34 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
-          const fetched = await ask(cached, attempt, patient.kvnr, priority);
+          const fetched = await ask(cached, attempt, patient.kvnr, priority, knownEtag);
+          const receivedAt = new Date().toISOString();
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
             throw finalFailure(isListed ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);
+          }
+          if (fetched.kind === 'unchanged') {
+            await retryWhileUnavailable(
+              () => patients.renewCareVersion(patientRef, careVersion ?? '', receivedAt),
+              attempt.signal,
+            );
+            return unchanged();
           }
           if (fetched.kind === 'not-insured') return await failAsNotInsured(seen, standing);
           const payload = await retryWhileUnavailable(
             () => payloads.put({ syncId, patientRef }, fetched.body),
             attempt.signal,
           );
-          const { fetchOrder, flags } = fetched;
-          return { payload, fetchOrder, seen, lineUse: attempt.details.lineUse, ...(flags !== undefined && { flags }) };
+          const { fetchOrder, etag, flags } = fetched;
+          return {
+            payload,
+            fetchOrder,
+            receivedAt,
+            seen,
+            lineUse: attempt.details.lineUse,
+            ...(etag !== undefined && { etag }),
+            ...(flags !== undefined && { flags }),
+          };
         } catch (error) {
           attempt.countFailure(error);
           if (error instanceof LineError && error.fault === 'too-large')
@@ -163,7 +192,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
       if (cached.attempts === 0 && isStored) answerCache.delete(patientRef);
     }
   };
-  return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult> =>
+  return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult | UnchangedCareRecords> =>
     await withLineAttempt(noUsage, async (attempt) => await fetchWithin(attempt, input));
 }
 

@@ -35,17 +35,19 @@ export interface InsurerClientOptions {
   readonly clock?: Clock;
 }
 
-/** not-insured: final; unknown: the insurer never knew this KVNR. */
+/** not-insured: final; unknown: the insurer never knew this KVNR; unchanged: the version with `knownEtag` is the current one. */
 export type CareRecordsFetch =
   | {
       readonly kind: 'answer';
       readonly body: Buffer;
       readonly fetchOrder: string;
+      readonly etag?: string;
       /** what breaks the contract, in fixed words and JSON paths; absent if nothing does */
       readonly flags?: string;
     }
   | { readonly kind: 'not-insured' }
-  | { readonly kind: 'unknown' };
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'unchanged' };
 
 /** An answer that arrives. Bytes are those of the body as it is sent. */
 export interface Arrival {
@@ -73,6 +75,8 @@ export interface ListReceiver extends ListSink {
 export interface FetchContext {
   /** number of requests for this patient that have failed since one has succeeded; 0 by default */
   readonly failedBefore?: number;
+  /** of the stored care records: the insurer may answer that they have not changed */
+  readonly knownEtag?: string;
   /** called once the headers of the answer have arrived */
   readonly onAnswer?: (arrival: Arrival) => void;
 }
@@ -152,19 +156,19 @@ export function createInsurerClient({
   }
 
   const client: InsurerClient = {
-    async fetchCareRecords(kvnr, priority, signal, { onAnswer } = {}) {
+    async fetchCareRecords(kvnr, priority, signal, { onAnswer, knownEtag } = {}) {
       const operation = 'care-records';
       const own = new AbortController();
       const callsOfPatient = calls.get(kvnr) ?? new Set();
       calls.set(kvnr, callsOfPatient.add(own));
       const read = async (answer: ExchangeAnswer): Promise<CareRecordsReading & { readonly fetchOrder?: string }> => {
         onAnswer?.(arrivalOf(answer));
-        const reading = await adapter.careRecords.read(readable(answer, operation), kvnr);
+        const reading = await adapter.careRecords.read(readable(answer, operation), kvnr, knownEtag);
         // before the line is free for the next request
         if (reading.kind === 'not-insured') for (const call of callsOfPatient) if (call !== own) call.abort();
         return { ...reading, fetchOrder: answer.fetchOrder };
       };
-      const request = { operation, ...adapter.careRecords.request(kvnr) } as const;
+      const request = { operation, ...adapter.careRecords.request(kvnr, knownEtag) } as const;
       const fetched = await line
         .perform(priority, request, read, AbortSignal.any([signal, own.signal]))
         .catch((error: unknown): Awaited<ReturnType<typeof read>> => {
@@ -179,10 +183,11 @@ export function createInsurerClient({
       // is checked, and its caller goes on. A person's answer is checked first: if it is faulty, the person is next again.
       for (let pass = 0; pass < 2 && priority !== 'person'; pass++) await new Promise<void>(clock.afterReading);
       if (fetched.kind !== 'answer') return { kind: fetched.kind };
-      const { fetchOrder = '' } = fetched;
+      const { fetchOrder = '', etag } = fetched;
       const body = fetched.toJson();
       const flags = flagsOf(body, kvnr);
-      return { kind: 'answer', body, fetchOrder, ...(flags !== undefined && { flags }) };
+      const facts = { ...(etag !== undefined && { etag }), ...(flags !== undefined && { flags }) };
+      return { kind: 'answer', body, fetchOrder, ...facts };
     },
 
     async fetchList(from, receiver, signal) {

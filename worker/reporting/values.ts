@@ -23,6 +23,7 @@ export function gateValues(gate: Gate, nowMs: number): MetricValues {
 /** Returns the metrics of the runs. @param runs newest first @param nowMs epoch ms */
 export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: number): MetricValues {
   const [newest] = runs;
+  const { oldestDays, medianDays } = newest?.careRecordsAge ?? {};
   const completedAtMs = runs.flatMap(({ state, finishedAt }) =>
     state === 'completed' && finishedAt !== undefined ? [Date.parse(finishedAt)] : [],
   );
@@ -42,6 +43,8 @@ export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: 
       RunKvnrsChanged: newest.patients.kvnrChanged ?? 0,
       RunPatientsPerMinute: newest.state === 'running' ? newest.ratePerMinute : 0,
     }),
+    ...(oldestDays !== undefined && { CareRecordsOldestDays: oldestDays }),
+    ...(medianDays !== undefined && { CareRecordsMedianDays: medianDays }),
     ...(newest?.state === 'running' && newest.etaSeconds !== undefined && { RunSecondsLeft: newest.etaSeconds }),
   };
 }

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import type { CareRecordsAge } from '../../core/domain/freshness.ts';
 import { newGate } from '../../core/domain/gate.ts';
 import {
+  countAge,
   countList,
   countPatient,
   countPending,
@@ -43,6 +45,16 @@ test('the metrics of a current run contain its progress and the remaining time',
     RunPatientsPerMinute: 2,
     RunSecondsLeft: 240,
   });
+});
+
+test('the age of the stored care records is that of the last count, and missing if none is known', () => {
+  const of = (age: CareRecordsAge) =>
+    runValues([progressOf(countAge(run, age), line, startedAtMs)], hours, startedAtMs);
+  expect(of({ oldestDays: 40, medianDays: 3, unknown: 2 })).toMatchObject({
+    CareRecordsOldestDays: 40,
+    CareRecordsMedianDays: 3,
+  });
+  expect(of({ unknown: 2 })).not.toHaveProperty('CareRecordsOldestDays');
 });
 
 test('a failed run is reported while it is the newest, and the run is overdue until one is completed', () => {

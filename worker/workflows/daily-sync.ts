@@ -1,3 +1,4 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -12,10 +13,12 @@ import {
   proxyActivities,
   setHandler,
   sleep,
+  startChild,
   TemporalFailure,
   upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
+import { careRefreshWorkflow } from '../../core/contract/care-refresh.ts';
 import {
   type CancelRequest,
   cancelRequestedSignal,
@@ -29,7 +32,7 @@ import {
 } from '../../core/contract/daily-sync.ts';
 import type { FetchCareRecordsFailure, LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange } from '../../core/contract/list-activities.ts';
-import { bulkTaskQueue, lineTaskQueue } from '../../core/contract/names.ts';
+import { bulkTaskQueue, careRefreshId, lineTaskQueue } from '../../core/contract/names.ts';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import {
   type Command,
@@ -45,6 +48,7 @@ import { type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { isFlaggedRecorded, type PatientOutcome, progressOf } from '../../core/domain/run.ts';
 import { shards } from '../../core/domain/shard.ts';
+import type { careRefresh } from './care-refresh.ts';
 import { removePatient, type SyncPatientResult, syncPatient } from './sync-patient.ts';
 
 export const trigger = defineSignal(triggerSignal);
@@ -338,6 +342,20 @@ async function carryOut(
         bulkActivities.sweepRun({ insurerId, runId, listCount: command.listCount }),
       );
       return { on: 'swept' };
+    case 'startRefresh': {
+      const { do: _, ...handedOver } = command;
+      await startChild<typeof careRefresh>(careRefreshWorkflow, {
+        workflowId: careRefreshId(runId),
+        args: [{ insurerId, runId, careMaxRequests, ...handedOver }],
+        parentClosePolicy: 'ABANDON',
+        cancellationType: 'ABANDON',
+        workflowTaskTimeout: '30 s', // as that of the run
+      }).catch((error: unknown) => {
+        // of this run before a trigger has taken it further; it has not noticed its end yet
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      });
+      return { on: 'refreshStarted' };
+    }
   }
 }
 
