@@ -137,15 +137,16 @@ export const decisionLine = ({ decision, by, decidedAt, kind, listId, removals, 
 
 /** Returns who paused the line, each with the reason, and what to do. Returns no lines while it is open. */
 export function pauseLines(line: Omit<LineStatus, 'busy'>): string[] {
-  const { state, by, since, reason, openReasons: [, ...later] = [] } = line;
+  const { state, by, since, reason, until, openReasons: [first, ...later] = [] } = line;
   if (state === 'open') return [];
   const isTokenRejected = [{ by, reason }, ...later].some(
     (open) => open.by === lineItself && /\b40[13]\b/.test(open.reason ?? ''),
   );
-  const when = since === undefined ? '' : ` since ${minuteOf(since)}`;
+  const when = `${since === undefined ? '' : ` since ${minuteOf(since)}`}${untilOf(first)}`;
   return [
     `! line paused by ${personOf(by)}${when}: ${reason ?? 'no reason given'}`,
     ...reasonLines({ ...line, openReasons: later }).map((each) => `! also paused ${each}`),
+    ...(until === undefined ? [] : [`  opens by itself at ${minuteOf(until)}`]),
     `  ${isTokenRejected ? 'start again with the right INSURER_API_TOKEN, then' : 'to resume'}: npm run sync -- resume <reason>`,
   ].map(onOneLine);
 }
@@ -155,13 +156,20 @@ export const reasonLines = ({
   openReasons = [],
   droppedReasons = 0,
 }: Pick<LineStatus, 'openReasons' | 'droppedReasons'>): string[] => [
-  ...openReasons.map(({ by, since, reason }) => onOneLine(`by ${personOf(by)} since ${minuteOf(since)}: ${reason}`)),
+  ...openReasons.map((open) =>
+    onOneLine(`by ${personOf(open.by)} since ${minuteOf(open.since)}${untilOf(open)}: ${open.reason}`),
+  ),
   ...(droppedReasons > 0 ? [`for ${droppedReasons} more ${droppedReasons === 1 ? 'reason' : 'reasons'}`] : []),
 ];
 
 /** Returns one line: who paused or resumed the line, when and why. */
-export const changeLine = ({ state, by, at, reason }: LineChange): string =>
-  onOneLine(`${minuteOf(at)}  ${state === 'paused' ? 'paused ' : 'resumed'} by ${personOf(by)}: ${reason}`);
+export const changeLine = ({ state, by, at, reason, ...end }: LineChange): string =>
+  onOneLine(
+    `${minuteOf(at)}  ${state === 'paused' ? 'paused ' : 'resumed'} by ${personOf(by)}${untilOf(end)}: ${reason}`,
+  );
+
+const untilOf = ({ until }: Pick<LineChange, 'until'> = {}): string =>
+  until === undefined ? '' : ` until ${minuteOf(until)}`;
 
 /**
  * Returns one line of an access log: when, what, with which outcome, and by whom.
@@ -188,7 +196,7 @@ function linkOf({ previousPatientRef, nextPatientRef }: Pick<AccessEntry, 'previ
 }
 
 const personOf = (by: string | undefined): string => (by === lineItself ? 'the system' : (by ?? 'somebody'));
-const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
+export const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
 /** Replaces control characters: a reason is free text, and may have line breaks. */
 const onOneLine = (line: string): string => line.replace(/\p{Cc}/gu, ' ');
 

@@ -225,7 +225,8 @@ export function useLineCommand(command: 'pause' | 'resume') {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ['line-command', command],
-    mutationFn: async (reason: string) => await api.post<Line>(`/line/${command}`, { reason }),
+    mutationFn: async (why: { readonly reason: string; readonly until?: string | undefined }) =>
+      await api.post<Line>(`/line/${command}`, why),
     onSuccess: (line) => {
       client.setQueryData<LineWithChanges | null>(['line'], (before) => ({ changes: [], ...before, ...line }));
     },

@@ -26,8 +26,14 @@ interface DialogProps {
   readonly isDangerous?: boolean;
 }
 
+interface ReasonDialogProps extends DialogProps {
+  /** further fields, below the reason */
+  readonly fields?: ReactNode;
+  readonly onReason: (reason: string) => void;
+}
+
 /** Asks for confirmation and for a reason, which is stored. */
-export function ReasonDialog({ onReason, ...ask }: DialogProps & { readonly onReason: (reason: string) => void }) {
+export function ReasonDialog({ onReason, ...ask }: ReasonDialogProps) {
   return (
     <BaseDialog {...ask}>
       {(close) => (
@@ -100,12 +106,11 @@ function BaseDialog({
   );
 }
 
-interface ReasonFormProps extends DialogProps {
-  readonly onReason: (reason: string) => void;
+interface ReasonFormProps extends ReasonDialogProps {
   readonly onCancel: () => void;
 }
 
-function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProps) {
+function ReasonForm({ confirm, isDangerous, fields, onReason, onCancel }: ReasonFormProps) {
   const { t } = useLocale();
   const [reason, setReason] = useState('');
   return (
@@ -131,6 +136,7 @@ function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProp
         <Text slot="description">{t.reason.hint}</Text>
         <FieldError>{t.reason.missing}</FieldError>
       </TextField>
+      {fields}
       <div className="actions">
         <Button kind="quiet" onPress={onCancel}>
           {t.back}

@@ -1,4 +1,4 @@
-import { type Gate, type OpenReasons, openReasonsOf } from './gate.ts';
+import { type Gate, type OpenReasons, openReasonsOf, opensAtOf } from './gate.ts';
 
 /**
  * The state of the line as people see it. Only a paused line has `by`, `since` and `reason` of the first pause, and
@@ -8,6 +8,8 @@ export type LineStatus = Pick<Gate, 'state' | 'busy' | 'silentSince' | 'by' | 's
   Partial<OpenReasons> & {
     /** of a paused line: whether it is proved that no request is in flight and none will be sent */
     readonly silent?: boolean;
+    /** of a paused line: the moment at which it opens by itself; absent if it waits for a resume (ISO 8601) */
+    readonly until?: string;
   };
 
 /** What a run saves of the line with its progress. */
@@ -17,6 +19,7 @@ export type LineState = Pick<LineStatus, 'state' | 'busy'>;
 export function lineStatusOf(gate: LineStatus & Pick<Gate, 'changeNumber'>): LineStatus {
   const { state, busy, silent, silentSince, by, since, reason } = gate;
   if (state === 'open') return { state, busy };
+  const until = opensAtOf(gate);
   return {
     state,
     busy,
@@ -26,5 +29,6 @@ export function lineStatusOf(gate: LineStatus & Pick<Gate, 'changeNumber'>): Lin
     ...(since !== undefined && { since }),
     ...(reason !== undefined && { reason }),
     ...openReasonsOf(gate),
+    ...(until !== undefined && { until }),
   };
 }

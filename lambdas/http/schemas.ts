@@ -4,7 +4,7 @@ import { openReasonsMax } from '../../core/domain/gate.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
-import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
+import { lineCommandProblem, pauseDaysMax, reasonMax } from '../../core/domain/line-command.ts';
 import { phases, runFailures } from '../../core/domain/progress.ts';
 import { removalReasons } from '../../core/domain/removal-guard.ts';
 import { problemType } from './problems.ts';
@@ -61,6 +61,15 @@ export const patientPath = z.strictObject({ patientRef });
 export const pageQuery = z.strictObject({ nextToken: nextToken.optional() });
 
 export const reasonBody = z.strictObject({ reason });
+export const pauseBody = reasonBody.extend({
+  until: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .meta({
+      description: `When the pause ends by itself: in the future, and at most ${pauseDaysMax} days ahead. Without it, the pause lasts until a resume. The same operator replaces the end by another pause with the same reason.`,
+      example: '2026-11-24T22:30:00+01:00',
+    }),
+});
 const isQuestionId = 'is decision.listId of GET /sync';
 const questionId = z
   .string({ error: isQuestionId })
@@ -85,7 +94,13 @@ export const cancelling = z.object({ state: z.literal('cancelling') });
 const lineState = z.enum(['open', 'paused']);
 const changeNumber = z.int().min(1).meta({ description: 'Number of the change on this line.' });
 const openReason = z
-  .object({ number: changeNumber, by: z.string().meta({ example: 'operator-demo' }), since: time, reason: z.string() })
+  .object({
+    number: changeNumber,
+    by: z.string().meta({ example: 'operator-demo' }),
+    since: time,
+    reason: z.string(),
+    until: time.optional().meta({ description: 'Only of a timed pause: when it ends.' }),
+  })
   .meta({ id: 'OpenReason', description: 'One reason why the line is paused: who gave it, since when, and why.' });
 const pausedBy = {
   by: z
@@ -100,6 +115,10 @@ const pausedBy = {
   }),
   droppedReasons: z.int().min(1).optional().meta({
     description: 'How many more reasons there were than openReasons can hold. The first and the newest ones stay.',
+  }),
+  until: time.optional().meta({
+    description:
+      'Only while the line is paused: when it opens by itself, because every reason ends. Absent if it stays paused until a resume.',
   }),
   silent: z.boolean().optional().meta({
     description:
@@ -117,6 +136,7 @@ const lineChange = z
     by: z.string(),
     at: time,
     reason: z.string(),
+    until: time.optional().meta({ description: 'Only of a timed pause: when it ends.' }),
   })
   .meta({ id: 'LineChange', description: 'A pause or resume of the line: who, when and why.' });
 export const lineWithChanges = line
