@@ -281,6 +281,15 @@ export const faults = {
       return operator !== undefined;
     },
   },
+  'a timed pause': {
+    weight: 6,
+    apply: (simulation: Scene) => {
+      const { world } = simulation;
+      const operator = simulation.operators.find(({ isBusy }) => !isBusy);
+      operator?.pauseUntil(world.between(200, 6_000), world.chance(0.4) ? world.between(200, 6_000) : undefined);
+      return operator !== undefined;
+    },
+  },
   'a pause meets a request that hangs': { weight: 16, apply: pauseInRequest },
   'an operator resumes': {
     weight: 3,

@@ -1,4 +1,4 @@
-import { type Gate, isSilent } from '../../core/domain/gate.ts';
+import { type Gate, isSilent, lineItself } from '../../core/domain/gate.ts';
 import { workerOf } from './names.ts';
 import type { Answer, OpenSocket, SeenRequest } from './requests.ts';
 import type { SimulatedProcess, World } from './world.ts';
@@ -24,6 +24,8 @@ export class Judge {
   /** the pauses for which a valid resume was requested */
   readonly #requestedResumes = new Set<number>();
   #liftedChange = -1;
+  /** until when each operator's confirmed pause lasts, epoch ms; the earlier end while another one is requested */
+  readonly #pauseEndsMs = new Map<string, number>();
   #cooldowns: Cooldown[] = [];
   /** holder of the lease, as the gate says */
   #holder: string | undefined;
@@ -95,9 +97,11 @@ export class Judge {
           cooldown.inGate ??= { holder: after.holder };
     }
     if (before?.state === 'paused' && after.state === 'open') {
-      if (!this.#requestedResumes.has(before.changeNumber))
+      if (after.by === lineItself) this.#checkEnd(before);
+      else if (!this.#requestedResumes.has(before.changeNumber))
         this.#reportBroken(`pause ${before.changeNumber} was lifted without a resume by an operator who had seen it`);
       this.#denied.clear();
+      this.#pauseEndsMs.clear();
       this.#confirmedChange = undefined;
       this.#liftedChange = before.changeNumber;
     }
@@ -112,13 +116,30 @@ export class Judge {
     }
   }
 
+  /** Checks that every reason of a pause is over when the timer opens the line. */
+  #checkEnd({ openReasons = [] }: Gate): void {
+    const nowMs = this.#world.epochMs;
+    for (const [operator, endMs] of this.#pauseEndsMs)
+      if (endMs > nowMs) this.#reportBroken(`the timer opens the line ${endMs - nowMs} ms before ${operator}'s end`);
+    for (const { by, until } of openReasons)
+      if (until === undefined) this.#reportBroken(`the timer opens the line, but the pause of ${by} has no end`);
+  }
+
+  /** Records that an operator asks for a pause. It may apply, also if there is no answer. */
+  pauseIsRequested(operator: string, endMs: number): void {
+    const confirmedMs = this.#pauseEndsMs.get(operator);
+    if (confirmedMs !== undefined) this.#pauseEndsMs.set(operator, Math.min(confirmedMs, endMs));
+  }
+
   /** Records that an operator requests a resume for this state. */
   resumeIsRequested(seen: number): void {
     this.#requestedResumes.add(seen);
   }
 
-  /** Records that an operator got the confirmation of this pause. */
+  /** Records that an operator got the confirmation of this pause. @param endMs epoch ms; infinite without an end */
   pauseIsConfirmed(
+    operator: string,
+    endMs: number,
     change: number,
     { inFlight, sockets }: { readonly inFlight: ReadonlySet<SeenRequest>; readonly sockets: ReadonlySet<OpenSocket> },
   ): void {
@@ -132,6 +153,7 @@ export class Judge {
     for (const { process } of sockets)
       this.#reportBroken(`pause ${change} is confirmed while ${process.name} has a socket`);
     this.#confirmedChange = change;
+    this.#pauseEndsMs.set(operator, endMs);
   }
 
   #reportBroken(guarantee: string): void {

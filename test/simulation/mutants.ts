@@ -113,6 +113,31 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     find: "if (gate.state === 'open') return unchanged;\n      if (gate.changeNumber !== event.seen) return reject('superseded');",
     replace: "if (gate.state === 'open') return unchanged;",
   },
+  'a timer opens the line although another timed reason is left': {
+    file: domain,
+    find: '({ until }) => until === undefined || at < until',
+    replace: '({ until }) => until === undefined',
+  },
+  'a timer opens the line although a reason without an end is left': {
+    file: domain,
+    find: '({ until }) => until === undefined || at < until',
+    replace: '({ until }) => until !== undefined && at < until',
+  },
+  'a pause does not replace the end of the same reason': {
+    file: domain,
+    find: 'open === same ? endingAt(endless, until) : open',
+    replace: 'open',
+  },
+  'a late pause brings back an end that was replaced': {
+    file: domain,
+    find: 'if (seen !== gate.changeNumber) return undefined;',
+    replace: '',
+  },
+  'a timed pause never ends': {
+    file: domain,
+    find: 'if (nextEnd === undefined || at < nextEnd) return unchanged;',
+    replace: 'return unchanged;',
+  },
 };
 
 /** Faults of the two processes, outside the rules of the gate. */

@@ -23,14 +23,16 @@ export class SimulatedOperator {
   readonly process: SimulatedProcess;
   readonly #world: World;
   readonly #line: InsurerLineClient;
-  readonly #onConfirmed: (change: number) => void;
+  readonly #judge: Judge;
+  readonly #onConfirmed: (change: number, endMs: number) => void;
   /** changeNumber of the silent line that was the answer to the current pause */
   #silentChange = 0;
 
-  constructor(name: string, around: Surroundings, judge: Judge, onConfirmed: (change: number) => void) {
+  constructor(name: string, around: Surroundings, judge: Judge, onConfirmed: (change: number, endMs: number) => void) {
     const { world, table, temporal } = around;
     this.name = name;
     this.#world = world;
+    this.#judge = judge;
     this.#onConfirmed = onConfirmed;
     this.process = new SimulatedProcess(name, new Machine(world));
     const onSilent = ({ changeNumber }: { readonly changeNumber: number }): void => {
@@ -60,6 +62,16 @@ export class SimulatedOperator {
     });
   }
 
+  /** Pauses until a moment, and sometimes replaces this end by another one. */
+  pauseUntil(ms: number, laterMs: number | undefined): void {
+    this.#act(async () => {
+      await this.pause(ms);
+      if (laterMs === undefined) return;
+      await sleep(this.process.clock, ms / 2);
+      await this.pause(laterMs);
+    });
+  }
+
   onlyPause(): void {
     this.#act(() => this.pause());
   }
@@ -78,12 +90,15 @@ export class SimulatedOperator {
     });
   }
 
-  async pause(): Promise<void> {
-    const isConfirmed = await this.#line.pause({ operator: this.name, reason: 'simulated' }).then(
+  async pause(forMs?: number): Promise<void> {
+    const endMs = forMs === undefined ? Number.POSITIVE_INFINITY : this.process.clock.epochMs() + Math.ceil(forMs);
+    const until = forMs === undefined ? undefined : new Date(endMs).toISOString();
+    this.#judge.pauseIsRequested(this.name, endMs);
+    const isConfirmed = await this.#line.pause({ operator: this.name, reason: 'simulated', until }).then(
       () => true,
       (error: unknown) => this.#rejected('pause', error),
     );
-    if (isConfirmed) this.#onConfirmed(this.#silentChange);
+    if (isConfirmed) this.#onConfirmed(this.#silentChange, endMs);
   }
 
   async resume(): Promise<void> {

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit, SlotReserveContext } from '@temporalio/worker';
 import { type LineFailureType, type LineUpdateInput, pauseUpdate } from '../../core/contract/insurer-line.ts';
-import type { Gate } from '../../core/domain/gate.ts';
+import { type Gate, nextReasonEndOf } from '../../core/domain/gate.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
 import { GateError, type GateFault, type GateStore } from '../../core/stores/gate.ts';
@@ -40,6 +40,9 @@ export class SimulatedTemporal {
   readonly #judge: Judge;
   readonly #workers: () => readonly ActivityWorker[];
   #peopleWaiting = 0;
+  /** changeNumber of the newest gate that `insurerLine` has seen */
+  #knownChange = 0;
+  #cancelTimer = (): void => {};
 
   constructor(world: World, judge: Judge, workers: () => readonly ActivityWorker[]) {
     this.#world = world;
@@ -117,29 +120,51 @@ export class SimulatedTemporal {
   #acknowledgeChanges(): void {
     this.#activity(
       async ({ gate }) => {
-        const { outbox } = await gate.find();
-        await gate.acknowledge(Math.max(0, ...outbox.map(({ number }) => number)));
+        const read = await gate.find();
+        await gate.acknowledge(Math.max(0, ...read.outbox.map(({ number }) => number)));
+        return read;
       },
-      () => {},
+      (read) => this.#learn(read),
       () => {},
     );
   }
 
+  /** Sets the timer of the workflow, after each gate that it has seen. */
+  #learn(gate: Gate): void {
+    if (gate.changeNumber < this.#knownChange) return;
+    this.#knownChange = gate.changeNumber;
+    this.#cancelTimer();
+    const end = nextReasonEndOf(gate);
+    if (end === undefined) return;
+    this.#cancelTimer = this.#world.plan(Math.max(1, Date.parse(end) - this.#world.epochMs), () => {
+      const at = new Date(this.#world.epochMs).toISOString();
+      this.#activity(
+        ({ gate }) => gate.expire(at),
+        (ended) => {
+          this.#learn(ended);
+          this.#acknowledgeChanges();
+        },
+        () => {},
+      );
+    });
+  }
+
   #update(
     isPause: boolean,
-    { operator: by, reason, seen }: LineUpdateInput,
+    { operator: by, reason, seen, until }: LineUpdateInput,
     tell: (answer: ChangedGate) => void,
     fail: (error: unknown) => void,
   ): void {
     if (!isPause) this.#judge.resumeIsRequested(seen);
     this.#activity(
       async ({ gate }, signal) => {
-        if (!isPause) return changedLine(await gate.resume({ by, reason, seen }));
-        await gate.pause({ by, reason, seen });
-        return changedLine(await gate.awaitSilence(signal));
+        if (!isPause) return await gate.resume({ by, reason, seen });
+        await gate.pause({ by, reason, seen, ...(until !== undefined && { until }) });
+        return await gate.awaitSilence(signal);
       },
-      (answer) => {
-        tell(answer);
+      (changed) => {
+        tell(changedLine(changed));
+        this.#learn(changed);
         this.#acknowledgeChanges();
       },
       fail,
