@@ -1,5 +1,5 @@
 import { useLocale } from '../messages/locale.tsx';
-import { type PauseEnd, pauseEndKinds } from './pause-end.ts';
+import { type PauseEnd, pauseEndKinds, pauseEndLimits } from './pause-end.ts';
 
 /** Chooses when a pause ends by itself, if it does. */
 export function PauseEndField({
@@ -34,6 +34,7 @@ export function PauseEndField({
           <input
             type="datetime-local"
             required
+            {...pauseEndLimits(new Date())}
             value={end.at}
             onChange={({ target }) => onChange({ kind: 'own', at: target.value })}
           />

@@ -1,3 +1,5 @@
+import { pauseDaysMax } from '../../core/domain/line-command.ts';
+
 const minuteMs = 60_000;
 const laterMs = { minutes30: 30 * minuteMs, hour: 60 * minuteMs, hours2: 120 * minuteMs } as const;
 
@@ -5,6 +7,16 @@ const laterMs = { minutes30: 30 * minuteMs, hour: 60 * minuteMs, hours2: 120 * m
 export type PauseEnd =
   | { readonly kind: 'none' | 'tomorrow' | keyof typeof laterMs }
   | { readonly kind: 'own'; readonly at: string };
+
+/** Returns the earliest and the latest end that an operator can enter, as `datetime-local` has them. */
+export function pauseEndLimits(now: Date): { readonly min: string; readonly max: string } {
+  const localInput = (ms: number): string =>
+    new Date(ms - new Date(ms).getTimezoneOffset() * minuteMs).toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length);
+  return {
+    min: localInput(now.getTime() + minuteMs),
+    max: localInput(now.getTime() + pauseDaysMax * 24 * 60 * minuteMs),
+  };
+}
 
 export const pauseEndKinds = ['none', 'minutes30', 'hour', 'hours2', 'tomorrow', 'own'] as const;
 

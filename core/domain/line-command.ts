@@ -20,21 +20,21 @@ export function lineCommandProblem({
   if (typeof reason !== 'string' || reason.trim() === '') return 'a reason is required';
   if (reason.length > reasonMax) return `the reason is longer than ${reasonMax} characters`;
   if (/\p{Cc}/u.test(operator + reason)) return 'the name and the reason must be one line without control characters';
-  if (until !== undefined && momentOf(until) === undefined) return noMoment;
+  if (until !== undefined && momentOf(until) === undefined) return `the end of the pause ${noMoment}`;
   return undefined;
 }
 
 /** Longest timed pause, in days. A longer one needs no end: somebody has to think of it again. */
 export const pauseDaysMax = 30;
-const noMoment = 'the end of the pause is not a moment in ISO 8601 with an offset, such as 2026-12-01T18:00:00+01:00';
+const noMoment = 'is not a moment in ISO 8601 with an offset, such as 2026-12-01T18:00:00+01:00';
 
-/** Returns what is wrong with the end of a timed pause, in words for the operator; undefined if it is valid. */
+/** Returns what is wrong with the end of a timed pause, as the rest of a sentence; undefined if it is valid. */
 export function pauseEndProblem(until: string, nowMs: number): string | undefined {
   const moment = momentOf(until);
   if (moment === undefined) return noMoment;
   const leftMs = Date.parse(moment) - nowMs;
-  if (leftMs <= 0) return 'the end of the pause is in the past';
-  if (leftMs > pauseDaysMax * 86_400_000) return `the pause is longer than ${pauseDaysMax} days`;
+  if (leftMs <= 0) return 'is in the past';
+  if (leftMs > pauseDaysMax * 86_400_000) return `is more than ${pauseDaysMax} days ahead`;
   return undefined;
 }
 

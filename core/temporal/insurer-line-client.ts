@@ -170,7 +170,7 @@ export function createInsurerLineClient({
     async pause({ operator, reason, until }) {
       assertValid({ operator, reason });
       const problem = until === undefined ? undefined : pauseEndProblem(until, clock.epochMs());
-      if (problem !== undefined) throw new InsurerLineError('invalid', { problem });
+      if (problem !== undefined) throw new InsurerLineError('invalid', { problem: `the end of the pause ${problem}` });
       for (;;) {
         try {
           return await pauseAsSeen({ operator, reason, until: until && momentOf(until) });

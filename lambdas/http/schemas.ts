@@ -4,7 +4,7 @@ import { openReasonsMax } from '../../core/domain/gate.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
-import { lineCommandProblem, pauseDaysMax, reasonMax } from '../../core/domain/line-command.ts';
+import { lineCommandProblem, pauseDaysMax, pauseEndProblem, reasonMax } from '../../core/domain/line-command.ts';
 import { phases, runFailures } from '../../core/domain/progress.ts';
 import { removalReasons } from '../../core/domain/removal-guard.ts';
 import { problemType } from './problems.ts';
@@ -64,6 +64,9 @@ export const reasonBody = z.strictObject({ reason });
 export const pauseBody = reasonBody.extend({
   until: z.iso
     .datetime({ offset: true })
+    .refine((end) => pauseEndProblem(end, Date.now()) === undefined, {
+      error: ({ input }) => pauseEndProblem(String(input), Date.now()),
+    })
     .optional()
     .meta({
       description: `When the pause ends by itself: in the future, and at most ${pauseDaysMax} days ahead. Without it, the pause lasts until a resume. The same operator replaces the end by another pause with the same reason.`,

@@ -46,7 +46,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const by = { cause: error };
   if (error instanceof DailySyncError) return new Problem(dailySyncProblems[error.fault], madeBefore(error), by);
-  if (error instanceof InsurerLineError) return new Problem(lineProblems[error.fault], detailOf(error), by);
+  if (error instanceof InsurerLineError) return new Problem(lineProblems[error.fault], {}, by);
   if (error instanceof PatientRecordError) return new Problem(patientRecordProblems[error.fault], {}, by);
   if (error instanceof AccessLogError) return new Problem('access-log-unavailable', {}, by);
   if (error instanceof CodecError && error.fault === 'unavailable') return new Problem('unavailable', {}, by);
@@ -54,9 +54,6 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Error && error.name === 'TimeoutError') return new Problem('unavailable', {}, by);
   return new Problem('internal', {}, by);
 }
-
-/** What is wrong with a command is fixed text, without a value of the request. */
-const detailOf = ({ problem }: InsurerLineError): ProblemDetails => (problem === undefined ? {} : { detail: problem });
 
 function madeBefore({ made }: DailySyncError): ProblemDetails {
   if (made === undefined) return {};
