@@ -40,7 +40,6 @@ export function PauseEndField({
           />
         </label>
       )}
-      {end.kind !== 'none' && <p className="hint">{t.line.endHint}</p>}
     </>
   );
 }

@@ -27,6 +27,7 @@ interface DialogProps {
 }
 
 interface ReasonDialogProps extends DialogProps {
+  readonly initialReason?: string | undefined;
   /** further fields, below the reason */
   readonly fields?: ReactNode;
   readonly onReason: (reason: string) => void;
@@ -110,9 +111,9 @@ interface ReasonFormProps extends ReasonDialogProps {
   readonly onCancel: () => void;
 }
 
-function ReasonForm({ confirm, isDangerous, fields, onReason, onCancel }: ReasonFormProps) {
+function ReasonForm({ confirm, isDangerous, initialReason = '', fields, onReason, onCancel }: ReasonFormProps) {
   const { t } = useLocale();
-  const [reason, setReason] = useState('');
+  const [reason, setReason] = useState(initialReason);
   return (
     <Form
       className="form"

@@ -100,7 +100,8 @@ export const de = {
       own: 'zu einem anderen Zeitpunkt',
     },
     endAt: 'Zeitpunkt',
-    endHint: 'Zum Verlängern: mit demselben Grund noch einmal pausieren.',
+    extend: 'Pause verlängern',
+    extendText: 'Die Leitung bleibt pausiert, bis alle Gründe vorbei sind. Derselbe Grund bekommt ein neues Ende.',
     pause: 'Leitung pausieren',
     pauseTitle: 'Leitung pausieren?',
     pauseText:

@@ -95,7 +95,8 @@ export const en: Messages = {
       own: 'at another time',
     },
     endAt: 'Time',
-    endHint: 'To extend it, pause again with the same reason.',
+    extend: 'Extend the pause',
+    extendText: 'The line stays paused until all reasons are over. The same reason gets a new end.',
     pause: 'Pause the line',
     pauseTitle: 'Pause the line?',
     pauseText:

@@ -185,6 +185,12 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
           </>
         ),
       };
+  const pauseUntilEnd = (reason: string) => {
+    pause.reset();
+    resume.reset();
+    pause.mutate({ reason, until: pauseUntil(end, new Date()) });
+    setEnd({ kind: 'none' });
+  };
   const confirmSilence = () => {
     const keepFocus = () => {
       if (document.activeElement === confirmButton.current) mainButton.current?.focus(); // the pressed button disappears
@@ -217,13 +223,23 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
         isDangerous={isPauseNext}
         fields={isPauseNext && <PauseEndField end={end} onChange={setEnd} />}
         onReason={(reason) => {
+          if (isPauseNext) return pauseUntilEnd(reason);
           pause.reset();
           resume.reset();
-          if (isPauseNext) pause.mutate({ reason, until: pauseUntil(end, new Date()) });
-          else resume.mutate({ reason });
-          setEnd({ kind: 'none' });
+          resume.mutate({ reason });
         }}
       />
+      {line.until !== undefined && (
+        <ReasonDialog
+          trigger={<Button kind="quiet">{t.line.extend}</Button>}
+          title={t.line.extend}
+          text={t.line.extendText}
+          confirm={t.line.extend}
+          initialReason={line.reason}
+          fields={<PauseEndField end={end} onChange={setEnd} />}
+          onReason={pauseUntilEnd}
+        />
+      )}
     </div>
   );
 }

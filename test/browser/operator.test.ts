@@ -134,7 +134,12 @@ test('an operator pauses the line until a moment, and the page shows it', async 
   expect(Math.round((Date.parse(until) - Date.now()) / 60_000)).toBe(30);
   const panel = page.getByRole('region', { name: 'Leitung zur Krankenkasse' });
   await panel.getByText('Öffnet sich von selbst').waitFor();
-  await world.day.line.pause({ operator: 'otto', reason: 'Modem', until: new Date(Date.now() + 4_000).toISOString() });
+  await page.getByRole('button', { name: 'Pause verlängern' }).click();
+  await dialog.getByLabel('Ende der Pause').selectOption('in 2 Stunden');
+  await dialog.getByRole('button', { name: 'Pause verlängern' }).click();
+  await expect
+    .poll(async () => Math.round((Date.parse((await world.day.line.read()).until ?? '') - Date.now()) / 60_000))
+    .toBe(120);
   await world.day.line.resume({ operator: 'otto', reason: 'doch nicht' });
   await lineWithStatus(page, 'open').waitFor();
 });
