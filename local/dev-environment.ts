@@ -281,6 +281,7 @@ export class DevEnvironment {
       'SYNC_WINDOW',
       'CARE_MAX_ATTEMPTS',
       'REMOVAL_LIMIT_PERCENT',
+      'LINE_QUIET_HOURS',
       'SYNC_HOUR',
       'RUN_DUE_HOUR',
       ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'],

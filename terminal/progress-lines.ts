@@ -22,6 +22,7 @@ export function progressBlock(progress: ProgressNow, now: Date, widthColumns: nu
     `line          ${lineState(progress)} · ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}`,
     ...decisionLines(progress),
     ...pauseLines(progress.line),
+    ...quietLines(progress.line),
   ].map((text) => text.slice(0, Math.max(20, widthColumns)));
 }
 
@@ -35,7 +36,9 @@ export function progressLine(progress: ProgressNow, now: Date): string {
     `care records ${finished}/${careRecords.total}${careCounts(progress)}`,
     `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}${timeLeft(progress)}`,
     ...(progress.stale ? ['no worker answers: as last seen'] : []),
-    ...[...decisionLines(progress), ...pauseLines(progress.line)].map((each) => each.trim()),
+    ...[...decisionLines(progress), ...pauseLines(progress.line), ...quietLines(progress.line)].map((each) =>
+      each.trim(),
+    ),
   ];
   return parts.join(' | ');
 }
@@ -150,6 +153,10 @@ export function pauseLines(line: Omit<LineStatus, 'busy'>): string[] {
     `  ${isTokenRejected ? 'start again with the right INSURER_API_TOKEN, then' : 'to resume'}: npm run sync -- resume <reason>`,
   ].map(onOneLine);
 }
+
+/** Returns until when quiet hours last, and what waits. Returns no lines outside of them. */
+export const quietLines = ({ quietHours }: Pick<LineStatus, 'quietHours'>): string[] =>
+  quietHours === undefined ? [] : [`  quiet hours until ${minuteOf(quietHours.until)}: runs wait until then`];
 
 /** Returns one line for each reason of a pause: who gave it, since when, and why. */
 export const reasonLines = ({

@@ -6,6 +6,7 @@ import {
   pauseLines,
   progressBlock,
   progressLine,
+  quietLines,
   reasonLines,
   summaryLines,
 } from './progress-lines.ts';
@@ -168,6 +169,16 @@ test('a paused line shows each reason on one line, and the right token as the re
     'by anna since 2026-11-24 21:31 UTC: the modem is moved',
     'for 1 more reason',
   ]);
+});
+
+test('quiet hours are shown with their end, in the progress as well', () => {
+  const quietHours = { until: '2026-11-24T17:00:00.000Z' };
+  const shown = 'quiet hours until 2026-11-24 17:00 UTC: runs wait until then';
+  expect(quietLines({ quietHours })).toEqual([`  ${shown}`]);
+  expect(quietLines({})).toEqual([]);
+  const quiet = { ...progress, line: { ...progress.line, quietHours } };
+  expect(progressBlock(quiet, now, 120)).toContain(`  ${shown}`);
+  expect(progressLine(quiet, now)).toContain(` | ${shown}`);
 });
 
 test('on a narrow terminal the bars are shortened, and the numbers stay complete', () => {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { LineChange } from '../../core/domain/gate.ts';
 import type { LineStatus } from '../../core/domain/line-status.ts';
-import { changeLine, minuteOf, pauseLines, reasonLines } from '../../terminal/progress-lines.ts';
+import { changeLine, minuteOf, pauseLines, quietLines, reasonLines } from '../../terminal/progress-lines.ts';
 import { findApi } from '../api-client.ts';
 import { say, sayJson } from '../output.ts';
 import { pauseEndOption, reasonArgument } from './arguments.ts';
@@ -50,6 +50,7 @@ export function addLineCommands(program: Command): void {
       if (json) return sayJson(line);
       if (line.state === 'open') say(`the line is open, and ${line.busy ? 'busy' : 'idle'}`);
       else for (const each of pauseLines(line)) say(each);
+      for (const each of quietLines(line)) say(each);
       for (const change of line.changes) say(`  ${changeLine(change)}`);
     });
 }

@@ -87,6 +87,7 @@ export const de = {
     since: 'Seit',
     until: 'Bis',
     untilMoment: (time: string) => `bis ${time}`,
+    quietUntil: (time: string) => `Ruhezeit der Krankenkasse: Läufe warten bis ${time}`,
     opensAt: (time: string) => `Öffnet sich von selbst: ${time}`,
     reason: 'Grund',
     system: 'System (automatisch)',

@@ -82,6 +82,7 @@ export const en: Messages = {
     since: 'Since',
     until: 'Until',
     untilMoment: (time) => `until ${time}`,
+    quietUntil: (time) => `Quiet hours of the insurer: runs wait until ${time}`,
     opensAt: (time) => `Opens by itself: ${time}`,
     reason: 'Reason',
     system: 'system (automatic)',

@@ -85,7 +85,7 @@ interface LineFactsProps {
 
 function LineFacts({ line, status }: LineFactsProps) {
   const { t, formats } = useLocale();
-  const { silentSince, changes, until } = line;
+  const { silentSince, changes, until, quietHours } = line;
   const hint = { open: t.line.openHint, silent: t.line.silentHint }[status as 'open'];
   const [last] = changes;
   return (
@@ -93,6 +93,7 @@ function LineFacts({ line, status }: LineFactsProps) {
       {status === 'silent' && silentSince !== undefined && (
         <p className="strong">{t.line.silentSince(formats.moment(silentSince))}</p>
       )}
+      {quietHours !== undefined && <p className="strong">{t.line.quietUntil(formats.moment(quietHours.until))}</p>}
       {until !== undefined && <p className="strong">{t.line.opensAt(formats.moment(until))}</p>}
       {status === 'open' && last !== undefined && <ReasonFacts by={last.by} since={last.at} reason={last.reason} />}
       {status !== 'open' && status !== 'pausing' && <OpenReasons line={line} />}

@@ -129,8 +129,13 @@ const pausedBy = {
   }),
   silentSince: time.optional().meta({ description: 'When a silent line was confirmed silent.' }),
 };
+const quiet = {
+  quietHours: z.object({ until: time }).optional().meta({
+    description: 'Only in quiet hours (LINE_QUIET_HOURS): when they end. Until then, the requests of runs wait.',
+  }),
+};
 export const line = z
-  .object({ state: lineState, busy: z.boolean(), ...pausedBy })
+  .object({ state: lineState, busy: z.boolean(), ...pausedBy, ...quiet })
   .meta({ id: 'Line', example: { state: 'open', busy: true } });
 const lineChange = z
   .object({
@@ -235,6 +240,7 @@ export const progress = z
       failureRate: z.number().min(0).max(1),
       faults: z.partialRecord(z.enum(lineFaults), count),
       ...pausedBy,
+      ...quiet,
     }),
     ratePerMinute: z.number().min(0),
     etaSeconds: z.number().min(0).optional(),

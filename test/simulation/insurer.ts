@@ -105,9 +105,13 @@ export class SimulatedInsurer {
     return 'served';
   }
 
+  isWritten(process: SimulatedProcess, path: string): void {
+    this.#judge.requestIsWritten(process, kvnrIn(path));
+  }
+
   arrives(process: SimulatedProcess, path: string): SeenRequest {
     this.requests += 1;
-    const kvnr = /patients\/([A-Z]\d{9})\//.exec(path)?.[1];
+    const kvnr = kvnrIn(path);
     const seen: SeenRequest = {
       ...{ number: this.requests, process, kvnr },
       ...{ startedMs: this.#world.nowMs, endedMs: undefined },
@@ -141,6 +145,8 @@ export class SimulatedInsurer {
     this.#judge.answerIsReceived(seen, answer);
   }
 }
+
+const kvnrIn = (path: string): string | undefined => /patients\/([A-Z]\d{9})\//.exec(path)?.[1];
 
 /** Freezes a process between its check of the clock and the sending of the bytes. */
 export interface StuckWrites {
@@ -273,6 +279,7 @@ class SimulatedConnection implements InsurerConnection {
       socket.destroy();
     }
     if (socket.destroyed) return;
+    this.#insurer.isWritten(this.#process, path);
     socket.isIdle = false;
     const world = this.#world;
     const insurer = this.#insurer;

@@ -1,5 +1,6 @@
 import { type Gate, isSilent, lineItself } from '../../core/domain/gate.ts';
-import { workerOf } from './names.ts';
+import { kvnrLetters, workerOf } from './names.ts';
+import { isQuietAt } from './quiet.ts';
 import type { Answer, OpenSocket, SeenRequest } from './requests.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
@@ -44,6 +45,12 @@ export class Judge {
     return this.#cooldowns.some(
       ({ untilMs, inGate, receiver }) => untilMs > this.#world.nowMs && (inGate ?? receiver?.isAlive),
     );
+  }
+
+  /** Checks a request when its process decides to write it, because quiet hours go by the wall clock of that moment. */
+  requestIsWritten({ name, machine }: SimulatedProcess, kvnr: string | undefined): void {
+    if (!this.#world.hasQuietHours || kvnr?.startsWith(kvnrLetters.urgent) || !isQuietAt(machine.epochMs())) return;
+    this.#reportBroken(`${name} writes a request of the run in quiet hours`);
   }
 
   requestArrives(request: SeenRequest, inFlight: ReadonlySet<SeenRequest>): void {

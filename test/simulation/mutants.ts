@@ -193,6 +193,21 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     find: 'this.#ownCooldownUntilMs = Math.max(this.#ownCooldownUntilMs, this.#clock.monotonicMs() + forMs);',
     replace: '',
   },
+  'quiet hours: a request whose turn came before is written in them': {
+    file: 'worker/line/line.ts',
+    find: 'const mayWrite = (): boolean => quietTime(priority) === 0;',
+    replace: 'const mayWrite = (): boolean => true;',
+  },
+  'quiet hours: their end wakes nobody': {
+    file: 'worker/line/queue.ts',
+    find: 'if (first === undefined) await whenLessQuiet();',
+    replace: 'if (first === undefined) return;',
+  },
+  'quiet hours: a wall clock that is set back does not count': {
+    file: 'worker/line/quiet-time.ts',
+    find: 'if (nowMs < found.fromMs || nowMs >= found.untilMs)',
+    replace: 'if (nowMs >= found.untilMs)',
+  },
 };
 
 export const mutants = { ...gateMutants, ...processMutants };

@@ -5,6 +5,7 @@ import { SimulatedInsurer } from './insurer.ts';
 import { Judge } from './judge.ts';
 import { holderOf } from './names.ts';
 import { SimulatedOperator } from './operators.ts';
+import { isQuietAt } from './quiet.ts';
 import { SimulatedTable } from './table.ts';
 import { SimulatedTemporal } from './temporal.ts';
 import { longestLeaseMs, SimulatedWorker, settings } from './worker.ts';
@@ -187,8 +188,13 @@ export class Simulation implements Scene {
     let used = this.insurer.requests;
     await this.#within(callsLimitMs, 'the line was never used again', () => {
       const { gate } = this.table;
+      const isQuiet = world.hasQuietHours && this.workers.some(({ machine }) => isQuietAt(machine.epochMs()));
       const isUndisturbed =
-        gate?.state === 'open' && gate.cooldownMs === 0 && !this.#judge.inCooldown && this.workers.some(isWell);
+        !isQuiet &&
+        gate?.state === 'open' &&
+        gate.cooldownMs === 0 &&
+        !this.#judge.inCooldown &&
+        this.workers.some(isWell);
       const opensAt = gate && opensAtOf(gate);
       if (opensAt !== undefined && world.epochMs > Date.parse(opensAt) + endLimitMs)
         world.break('a timed pause outlasts its end');

@@ -10,6 +10,7 @@ import type { InsurerClient } from '../../worker/insurer/insurer-client.ts';
 import { LineError, LineWithheld } from '../../worker/line/line-error.ts';
 import type { TaskWorker } from '../../worker/line/line-process.ts';
 import type { Judge } from './judge.ts';
+import { kvnrLetters } from './names.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
 /** A machine's link to Temporal. */
@@ -68,7 +69,7 @@ export class SimulatedTemporal {
       isOver = true;
       if (queue === 'urgent') this.#peopleWaiting -= 1;
       const priority: Priority = queue === 'urgent' ? 'person' : this.#world.chance(0.02) ? 'list' : 'bulk';
-      const kvnr = `A${String(this.#world.whole(0, patients - 1)).padStart(9, '0')}` as Kvnr;
+      const kvnr = `${kvnrLetters[queue]}${String(this.#world.whole(0, patients - 1)).padStart(9, '0')}` as Kvnr;
       process.receives(this.#world.between(1, 4), () => take({ priority, kvnr }));
     };
     this.#world.plan(this.#world.between(1, 4), tryTake);

@@ -33,6 +33,8 @@ export class World {
   readonly random: Random;
   /** whether no random faults occur at the moment */
   isFaultFree = false;
+  /** whether the workers have quiet hours */
+  readonly hasQuietHours: boolean;
   /** receives all events, if a trace is wanted */
   trace: ((line: string) => void) | undefined;
   #broken: string | undefined;
@@ -41,6 +43,7 @@ export class World {
 
   constructor(seed: number) {
     this.random = seededRandom(seed, 'simulation');
+    this.hasQuietHours = this.chance(0.4);
   }
 
   /** true time, epoch ms */
