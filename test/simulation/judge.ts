@@ -143,10 +143,10 @@ export class Judge {
     this.#requestedResumes.add(seen);
   }
 
-  /** Records that an operator got the confirmation of this pause. @param endMs epoch ms; infinite without an end */
+  /** Records that an operator got the confirmation of this pause. @param endMs epoch ms; infinite without an end; undefined if the answer does not name their reason */
   pauseIsConfirmed(
     operator: string,
-    endMs: number,
+    endMs: number | undefined,
     change: number,
     { inFlight, sockets }: { readonly inFlight: ReadonlySet<SeenRequest>; readonly sockets: ReadonlySet<OpenSocket> },
   ): void {
@@ -160,7 +160,7 @@ export class Judge {
     for (const { process } of sockets)
       this.#reportBroken(`pause ${change} is confirmed while ${process.name} has a socket`);
     this.#confirmedChange = change;
-    this.#pauseEndsMs.set(operator, endMs);
+    if (endMs !== undefined) this.#pauseEndsMs.set(operator, endMs);
   }
 
   #reportBroken(guarantee: string): void {

@@ -24,11 +24,16 @@ export class SimulatedOperator {
   readonly #world: World;
   readonly #line: InsurerLineClient;
   readonly #judge: Judge;
-  readonly #onConfirmed: (change: number, endMs: number) => void;
+  readonly #onConfirmed: (change: number, endMs: number | undefined) => void;
   /** changeNumber of the silent line that was the answer to the current pause */
   #silentChange = 0;
 
-  constructor(name: string, around: Surroundings, judge: Judge, onConfirmed: (change: number, endMs: number) => void) {
+  constructor(
+    name: string,
+    around: Surroundings,
+    judge: Judge,
+    onConfirmed: (change: number, endMs: number | undefined) => void,
+  ) {
     const { world, table, temporal } = around;
     this.name = name;
     this.#world = world;
@@ -94,11 +99,17 @@ export class SimulatedOperator {
     const endMs = forMs === undefined ? Number.POSITIVE_INFINITY : this.process.clock.epochMs() + Math.ceil(forMs);
     const until = forMs === undefined ? undefined : new Date(endMs).toISOString();
     this.#judge.pauseIsRequested(this.name, endMs);
-    const isConfirmed = await this.#line.pause({ operator: this.name, reason: 'simulated', until }).then(
-      () => true,
-      (error: unknown) => this.#rejected('pause', error),
-    );
-    if (isConfirmed) this.#onConfirmed(this.#silentChange, endMs);
+    const paused = await this.#line
+      .pause({ operator: this.name, reason: 'simulated', until })
+      .catch((error: unknown) => {
+        this.#rejected('pause', error);
+      });
+    if (paused === undefined) return;
+    // The answer may be about a later pause of somebody else, after a resume that has ended this one. It then names their reason.
+    const own = paused.openReasons?.find(({ by }) => by === this.name);
+    if (own !== undefined && own.until !== until)
+      this.#world.break(`${this.name}'s pause is confirmed with another end`);
+    this.#onConfirmed(this.#silentChange, own && endMs);
   }
 
   async resume(): Promise<void> {
@@ -107,10 +118,9 @@ export class SimulatedOperator {
       .catch((error: unknown) => this.#rejected('resume', error));
   }
 
-  #rejected(what: string, error: unknown): false {
+  #rejected(what: string, error: unknown): void {
     if (!(error instanceof InsurerLineError)) throw error;
     this.#world.say(() => `${this.name}: ${what} ${error.fault}`);
-    return false;
   }
 }
 

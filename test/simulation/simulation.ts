@@ -188,7 +188,8 @@ export class Simulation implements Scene {
     let used = this.insurer.requests;
     await this.#within(callsLimitMs, 'the line was never used again', () => {
       const { gate } = this.table;
-      const isQuiet = world.hasQuietHours && this.workers.some(({ machine }) => isQuietAt(machine.epochMs()));
+      const { holder } = this;
+      const isQuiet = world.hasQuietHours && holder !== undefined && isQuietAt(holder.machine.epochMs());
       const isUndisturbed =
         !isQuiet &&
         gate?.state === 'open' &&

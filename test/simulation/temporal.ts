@@ -227,9 +227,9 @@ const failureTypes: Readonly<Record<GateFault, LineFailureType | undefined>> = {
   unavailable: undefined,
 };
 
-type ChangedGate = Pick<Gate, 'state' | 'changeNumber' | 'by' | 'since' | 'reason'>;
-const changedLine = ({ state, changeNumber, by, since, reason }: Gate): ChangedGate =>
-  ({ state, changeNumber, by, since, reason }) as ChangedGate;
+type ChangedGate = Pick<Gate, 'state' | 'changeNumber' | 'by' | 'since' | 'reason' | 'openReasons'>;
+const changedLine = ({ state, changeNumber, by, since, reason, openReasons }: Gate): ChangedGate =>
+  ({ state, changeNumber, by, since, reason, openReasons }) as ChangedGate;
 
 type Queue = 'bulk' | 'urgent';
 interface Task {
