@@ -15,3 +15,9 @@ export function isQuietAt(epochMs: number): boolean {
   const hour = Math.floor(minute / 60) % 24;
   return hour >= firstHour - 1 && hour < firstHour - 1 + hours && minute % every === every - 1;
 }
+
+/** Returns the time until the next quiet minute of the two hours begins, ms. */
+export function msUntilQuiet(epochMs: number): number {
+  const period = every * minuteMs;
+  return period - ((epochMs + minuteMs) % period);
+}
