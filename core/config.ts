@@ -1,13 +1,21 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { paceMax } from './domain/gate.ts';
+import { quietHoursProblem } from './domain/quiet-hours.ts';
 
 // Each schema holds the meaning and the unit of its variable. `npm run docs` writes docs/reference/configuration.md from them.
 const milliseconds = (fallback: number, min: number, max: number, description: string) =>
   z.coerce.number().int().min(min).max(max).default(fallback).meta({ description, unit: 'ms' });
 
 const hour = (fallback: number, description: string) =>
-  z.coerce.number().int().min(0).max(23).default(fallback).meta({ description, unit: 'hour' });
+  z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(23)
+    .refine((number) => number !== 2, 'is 2, which the last Sunday of March does not have: summer time skips it')
+    .default(fallback)
+    .meta({ description: `${description} Not 2: summer time skips that hour.`, unit: 'hour' });
 
 /** Splits a comma-separated list. Blanks and empty elements are dropped. */
 export const commaSeparated = z
@@ -195,6 +203,20 @@ const line = z.object({
     30_000,
     'How long a request in flight may go on after the line is paused. Then the worker closes it.',
   ),
+  LINE_QUIET_HOURS: z
+    .string()
+    .default('')
+    .superRefine((text, context) => {
+      const message = quietHoursProblem(text);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    })
+    .meta({
+      description:
+        'Quiet hours in German time, such as `Mon-Fri 08:00-18:00; Sat 22:00-06:00`: the list and the care records of a run wait until they end ([the line](../explanation/the-line.md#quiet-hours)). Without it, there are none.',
+    }),
+  LINE_QUIET_HOURS_PEOPLE: z.enum(['go', 'wait']).default('go').meta({
+    description: 'Whether syncs that people request go on in quiet hours, or wait as well.',
+  }),
   CARE_RECORDS_MAX_BYTES: z.coerce
     .number()
     .int()
@@ -339,7 +361,11 @@ export const settingTopics = {
 const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape, ...traces.shape });
 /** These schemas lack the rule across variables, because a refined schema has no `pick`. */
 export const workerSettings = z.object({ ...client.shape, ...line.shape, ...metrics.shape, ...deployment.shape });
-export const apiSettings = z.object({ ...client.shape, ...signIn.shape });
+export const apiSettings = z.object({
+  ...client.shape,
+  ...signIn.shape,
+  LINE_QUIET_HOURS: line.shape.LINE_QUIET_HOURS, // shown to people
+});
 export const clientConfig = client.refine(hasExactlyOnePayloadKey, exactlyOneRule);
 export const workerConfig = workerSettings
   .refine(hasExactlyOnePayloadKey, exactlyOneRule)

@@ -25,6 +25,7 @@ export function progressBlock(progress: ProgressNow, now: Date, widthColumns: nu
     ...decisionLines(progress),
     ...pauseLines(progress.line),
     ...limitLines(progress.line),
+    ...quietLines(progress.line),
   ].map((text) => text.slice(0, Math.max(20, widthColumns)));
 }
 
@@ -39,9 +40,12 @@ export function progressLine(progress: ProgressNow, now: Date): string {
     `line ${lineState(progress)}, ${line.requests} requests, ${percent(line.failureRate)} failed${paceOf(progress)}${timeLeft(progress)}`,
     ...(progress.stale ? ['no worker answers: as last seen'] : []),
     ...(progress.transfers ?? []).map((transfer) => `${transferWords[transfer.kind]} ${transferFacts(transfer, now)}`),
-    ...[...decisionLines(progress), ...pauseLines(progress.line), ...limitLines(progress.line)].map((each) =>
-      each.trim(),
-    ),
+    ...[
+      ...decisionLines(progress),
+      ...pauseLines(progress.line),
+      ...limitLines(progress.line),
+      ...quietLines(progress.line),
+    ].map((each) => each.trim()),
   ];
   return parts.join(' | ');
 }
@@ -217,25 +221,32 @@ export const decisionLine = ({ decision, by, decidedAt, kind, listId, removals, 
 
 /** Returns who paused the line, each with the reason, and what to do. Returns no lines while it is open. */
 export function pauseLines(line: Omit<LineStatus, 'busy'>): string[] {
-  const { state, by, since, reason, openReasons: [, ...later] = [] } = line;
+  const { state, by, since, reason, until, openReasons: [first, ...later] = [] } = line;
   if (state === 'open') return [];
   const isTokenRejected = [{ by, reason }, ...later].some(
     (open) => open.by === lineItself && /\b40[13]\b/.test(open.reason ?? ''),
   );
-  const when = since === undefined ? '' : ` since ${minuteOf(since)}`;
+  const when = `${since === undefined ? '' : ` since ${minuteOf(since)}`}${untilOf(first)}`;
   return [
     `! line paused by ${personOf(by)}${when}: ${reason ?? 'no reason given'}`,
     ...reasonLines({ ...line, openReasons: later }).map((each) => `! also paused ${each}`),
+    ...(until === undefined ? [] : [`  opens by itself at ${minuteOf(until)}`]),
     `  ${isTokenRejected ? 'start again with the right INSURER_API_TOKEN, then' : 'to resume'}: npm run sync -- resume <reason>`,
   ].map(onOneLine);
 }
+
+/** Returns until when quiet hours last, and what waits. Returns no lines outside of them. */
+export const quietLines = ({ quietHours }: Pick<LineStatus, 'quietHours'>): string[] =>
+  quietHours === undefined ? [] : [`  quiet hours until ${minuteOf(quietHours.until)}: runs wait until then`];
 
 /** Returns one line for each reason of a pause: who gave it, since when, and why. */
 export const reasonLines = ({
   openReasons = [],
   droppedReasons = 0,
 }: Pick<LineStatus, 'openReasons' | 'droppedReasons'>): string[] => [
-  ...openReasons.map(({ by, since, reason }) => onOneLine(`by ${personOf(by)} since ${minuteOf(since)}: ${reason}`)),
+  ...openReasons.map((open) =>
+    onOneLine(`by ${personOf(open.by)} since ${minuteOf(open.since)}${untilOf(open)}: ${open.reason}`),
+  ),
   ...(droppedReasons > 0 ? [`for ${droppedReasons} more ${droppedReasons === 1 ? 'reason' : 'reasons'}`] : []),
 ];
 
@@ -266,7 +277,12 @@ const setBy = ({ by, since, reason }: NonNullable<LineLimits['pace']>): string =
 
 /** Returns one line: what an operator has changed on the line, when and why. */
 export const changeLine = (change: LineChange): string =>
-  onOneLine(`${minuteOf(change.at)}  ${changeWords(change)} by ${personOf(change.by)}: ${change.reason}`);
+  onOneLine(
+    `${minuteOf(change.at)}  ${changeWords(change)} by ${personOf(change.by)}${untilOf(change)}: ${change.reason}`,
+  );
+
+const untilOf = ({ until }: Pick<LineChange, 'until'> = {}): string =>
+  until === undefined ? '' : ` until ${minuteOf(until)}`;
 
 function changeWords({ kind, state, requestsPerMinute }: LineChange): string {
   if (kind === 'lift') return 'cooldown lifted';
@@ -301,7 +317,7 @@ function linkOf({ previousPatientRef, nextPatientRef }: Pick<AccessEntry, 'previ
 
 const personOf = (by: string | undefined): string => (by === lineItself ? 'the system' : (by ?? 'somebody'));
 const secondOf = (isoTime: string): string => `${isoTime.slice(0, 19).replace('T', ' ')} UTC`;
-const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
+export const minuteOf = (isoTime: string): string => `${isoTime.slice(0, 16).replace('T', ' ')} UTC`;
 /** Replaces control characters: a reason is free text, and may have line breaks. */
 const onOneLine = (line: string): string => line.replace(/\p{Cc}/gu, ' ');
 

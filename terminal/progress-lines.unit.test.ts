@@ -8,6 +8,7 @@ import {
   pauseLines,
   progressBlock,
   progressLine,
+  quietLines,
   reasonLines,
   summaryLines,
 } from './progress-lines.ts';
@@ -190,6 +191,9 @@ test('a change of the line is one line: when, what, who and why', () => {
   const change = { number: 7, state: 'paused', by: 'anna', at, reason: 'the modem\nis moved' } as const;
   expect(changeLine(change)).toBe('2026-11-24 21:31 UTC  paused  by anna: the modem is moved');
   expect(changeLine({ ...change, state: 'open', by: 'system' })).toContain('resumed by the system: ');
+  expect(changeLine({ ...change, until: '2026-11-24T22:00:00.000Z' })).toContain(
+    'by anna until 2026-11-24 22:00 UTC: ',
+  );
 });
 
 test('a cooldown says until when and why, and a pace who has set it', () => {
@@ -220,11 +224,32 @@ test('a paused line shows each reason on one line, and the right token as the re
     '! also paused for 2 more reasons',
     '  start again with the right INSURER_API_TOKEN, then: npm run sync -- resume <reason>',
   ]);
+  const until = '2026-11-24T22:30:00.000Z';
+  const [timed, longer] = [
+    { ...first, until },
+    { ...second, until: '2026-11-25T06:00:00.000Z' },
+  ];
+  expect(pauseLines({ ...paused, openReasons: [timed, longer], until: longer.until })).toEqual([
+    '! line paused by anna since 2026-11-24 21:31 UTC until 2026-11-24 22:30 UTC: the modem is moved',
+    '! also paused by the system since 2026-11-24 21:33 UTC until 2026-11-25 06:00 UTC: the insurer answered 401',
+    '  opens by itself at 2026-11-25 06:00 UTC',
+    '  start again with the right INSURER_API_TOKEN, then: npm run sync -- resume <reason>',
+  ]);
   expect(pauseLines({ state: 'open', openReasons: [first] })).toEqual([]);
   expect(reasonLines({ openReasons: [first], droppedReasons: 1 })).toEqual([
     'by anna since 2026-11-24 21:31 UTC: the modem is moved',
     'for 1 more reason',
   ]);
+});
+
+test('quiet hours are shown with their end, in the progress as well', () => {
+  const quietHours = { until: '2026-11-24T17:00:00.000Z' };
+  const shown = 'quiet hours until 2026-11-24 17:00 UTC: runs wait until then';
+  expect(quietLines({ quietHours })).toEqual([`  ${shown}`]);
+  expect(quietLines({})).toEqual([]);
+  const quiet = { ...progress, line: { ...progress.line, quietHours } };
+  expect(progressBlock(quiet, now, 120)).toContain(`  ${shown}`);
+  expect(progressLine(quiet, now)).toContain(` | ${shown}`);
 });
 
 test('on a narrow terminal the bars are shortened, and the numbers stay complete', () => {

@@ -9,7 +9,7 @@ import { createLineActivities } from './activities/line-activities.ts';
 import { createInsurerClient } from './insurer/insurer-client.ts';
 import { createJsonAdapter } from './insurer/json-adapter/json-adapter.ts';
 import { type LineParts, runLineProcess } from './line/line-process.ts';
-import { createSlotSupplier } from './line/slot-supplier.ts';
+import { createSlotSupplier, outsideQuietHours } from './line/slot-supplier.ts';
 import { createLog, faultOf } from './log.ts';
 import { startLineReporter } from './reporting/line-reporter.ts';
 import { createTransferReporter } from './reporting/transfer-reporter.ts';
@@ -32,11 +32,11 @@ const dataConverter = dataConverterOf(config);
 /** functions to call once all tasks have ended */
 const endings: (() => unknown)[] = [];
 
-async function createWorkers({ line, permit, statistics }: LineParts): Promise<readonly Worker[]> {
+async function createWorkers({ line, permit, statistics, quietTime }: LineParts): Promise<readonly Worker[]> {
   const reporter = startLineReporter({
     statistics,
     metrics: createMetrics(config.INSURER_ID),
-    isOpen: () => permit.isOpen(),
+    isOpen: () => permit.isOpen() && quietTime('bulk') === 0, // no success is expected in quiet hours
     intervalMs: config.METRICS_INTERVAL_MS,
   });
   const insurer = createInsurerClient({
@@ -62,7 +62,10 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
       activities: { ...activities },
       interceptors: { activity: [...(traces?.activityInterceptors ?? [])] },
       tuner: {
-        activityTaskSlotSupplier: createSlotSupplier(permit, slots[taskQueue]),
+        activityTaskSlotSupplier: createSlotSupplier(
+          outsideQuietHours(permit, taskQueue === lineTaskQueue ? 'bulk' : 'person', quietTime),
+          slots[taskQueue],
+        ),
         localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },

@@ -1,7 +1,8 @@
 import { createInterface } from 'node:readline/promises';
-import { Argument, InvalidArgumentError } from 'commander';
+import { Argument, InvalidArgumentError, Option } from 'commander';
 import { paceMax } from '../../core/domain/gate.ts';
 import { isKvnr, type Kvnr, normalKvnr } from '../../core/domain/kvnr.ts';
+import { momentOf } from '../../core/domain/line-command.ts';
 import type { Api } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 
@@ -18,6 +19,22 @@ export function paceOf(text: string): number | null {
   if (/^\d+$/.test(text) && requestsPerMinute >= 1 && requestsPerMinute <= paceMax) return requestsPerMinute;
   throw new InvalidArgumentError(`It is a whole number of requests a minute, 1 to ${paceMax}, or "default".`);
 }
+const unitMs = { min: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** The end of a timed pause. The action gets a moment in ISO 8601. */
+export const pauseEndOption = (nowMs: () => number = Date.now): Option =>
+  new Option('--until <end>', 'when the pause ends by itself: after 30min, 2h or 1d, or at a moment').argParser(
+    (text: string) => {
+      const [, count, unit] = /^(\d{1,6})(min|h|d)$/.exec(text) ?? [];
+      if (count !== undefined)
+        return new Date(nowMs() + Number(count) * unitMs[unit as keyof typeof unitMs]).toISOString();
+      const moment = momentOf(text);
+      if (moment !== undefined) return moment;
+      throw new InvalidArgumentError(
+        'Use 30min, 2h, 1d, or ISO 8601 with an offset, such as 2026-12-01T18:00:00+01:00.',
+      );
+    },
+  );
 
 /** A patient by pseudonym or KVNR. See `readPatient`. */
 export const patientArgument = (): Argument =>

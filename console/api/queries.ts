@@ -219,9 +219,12 @@ export function useVerify(patientRef: string) {
   });
 }
 
-/** Pauses or resumes the line, or lifts its cooldown. */
+/** Pauses or resumes the line, or lifts its cooldown. `until`: the end of a timed pause. */
 export function useLineCommand(command: 'pause' | 'resume' | 'lift') {
-  return useLineChange<string>(command, async (api, reason) => await api.post(`/line/${command}`, { reason }));
+  return useLineChange<{ readonly reason: string; readonly until?: string | undefined }>(
+    command,
+    async (api, why) => await api.post(`/line/${command}`, why),
+  );
 }
 
 /** null: the default of the workers applies again. */

@@ -27,15 +27,14 @@ interface DialogProps {
 }
 
 interface ReasonDialogProps extends DialogProps {
-  /** what else is asked for, above the reason */
+  readonly initialReason?: string | undefined;
+  /** further fields, below the reason */
   readonly fields?: ReactNode;
+  readonly onReason: (reason: string) => void;
 }
 
 /** Asks for confirmation and for a reason, which is stored. */
-export function ReasonDialog({
-  onReason,
-  ...ask
-}: ReasonDialogProps & { readonly onReason: (reason: string) => void }) {
+export function ReasonDialog({ onReason, ...ask }: ReasonDialogProps) {
   return (
     <BaseDialog {...ask}>
       {(close) => (
@@ -109,13 +108,12 @@ function BaseDialog({
 }
 
 interface ReasonFormProps extends ReasonDialogProps {
-  readonly onReason: (reason: string) => void;
   readonly onCancel: () => void;
 }
 
-function ReasonForm({ fields, confirm, isDangerous, onReason, onCancel }: ReasonFormProps) {
+function ReasonForm({ confirm, isDangerous, initialReason = '', fields, onReason, onCancel }: ReasonFormProps) {
   const { t } = useLocale();
-  const [reason, setReason] = useState('');
+  const [reason, setReason] = useState(initialReason);
   return (
     <Form
       className="form"
@@ -140,6 +138,7 @@ function ReasonForm({ fields, confirm, isDangerous, onReason, onCancel }: Reason
         <Text slot="description">{t.reason.hint}</Text>
         <FieldError>{t.reason.missing}</FieldError>
       </TextField>
+      {fields}
       <div className="actions">
         <Button kind="quiet" onPress={onCancel}>
           {t.back}

@@ -33,7 +33,7 @@ export function LineLimits({ line, isOperator }: LineLimitsProps) {
               title={t.line.liftTitle}
               text={t.line.liftText}
               confirm={t.line.lift}
-              onReason={(reason) => lift.mutate(reason)}
+              onReason={(reason) => lift.mutate({ reason })}
             />
           )}
         </div>

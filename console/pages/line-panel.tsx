@@ -4,6 +4,8 @@ import { useLineCommand } from '../api/queries.ts';
 import type { Line, LineWithChanges } from '../api/types.ts';
 import { Button } from '../components/button.tsx';
 import { Problem, StaleBadge } from '../components/notice.tsx';
+import { type PauseEnd, pauseUntil } from '../components/pause-end.ts';
+import { PauseEndField } from '../components/pause-end-field.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { useLocale } from '../messages/locale.tsx';
 import { LineLimits } from './line-limits.tsx';
@@ -85,7 +87,7 @@ interface LineFactsProps {
 
 function LineFacts({ line, status }: LineFactsProps) {
   const { t, formats } = useLocale();
-  const { silentSince, changes } = line;
+  const { silentSince, changes, until, quietHours } = line;
   const hint = { open: t.line.openHint, silent: t.line.silentHint }[status as 'open'];
   const last = changes.find(({ kind }) => kind === undefined);
   return (
@@ -93,6 +95,8 @@ function LineFacts({ line, status }: LineFactsProps) {
       {status === 'silent' && silentSince !== undefined && (
         <p className="strong">{t.line.silentSince(formats.moment(silentSince))}</p>
       )}
+      {quietHours !== undefined && <p className="strong">{t.line.quietUntil(formats.moment(quietHours.until))}</p>}
+      {until !== undefined && <p className="strong">{t.line.opensAt(formats.moment(until))}</p>}
       {status === 'open' && last !== undefined && <ReasonFacts by={last.by} since={last.at} reason={last.reason} />}
       {status !== 'open' && status !== 'pausing' && <OpenReasons line={line} />}
       <p className="hint">{hint ?? t.line.pausingHint}</p>
@@ -106,9 +110,9 @@ function OpenReasons({ line: { openReasons = [], droppedReasons = 0 } }: { reado
   return (
     <>
       <ul className="reasons">
-        {openReasons.map(({ number, by, since, reason }) => (
+        {openReasons.map(({ number, ...facts }) => (
           <li key={number}>
-            <ReasonFacts by={by} since={since} reason={reason} />
+            <ReasonFacts {...facts} />
           </li>
         ))}
       </ul>
@@ -121,9 +125,10 @@ interface ReasonFactsProps {
   readonly by: string;
   readonly since: string;
   readonly reason: string;
+  readonly until?: string | undefined;
 }
 
-function ReasonFacts({ by, since, reason }: ReasonFactsProps) {
+function ReasonFacts({ by, since, reason, until }: ReasonFactsProps) {
   const { t, formats } = useLocale();
   return (
     <dl className="facts">
@@ -133,6 +138,14 @@ function ReasonFacts({ by, since, reason }: ReasonFactsProps) {
           <time dateTime={since}>{formats.moment(since)}</time>
         </dd>
       </div>
+      {until !== undefined && (
+        <div>
+          <dt>{t.line.until}</dt>
+          <dd>
+            <time dateTime={until}>{formats.moment(until)}</time>
+          </dd>
+        </div>
+      )}
       <div>
         <dt>{t.line.by}</dt>
         <dd>
@@ -160,6 +173,7 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
   const { t } = useLocale();
   const mainButton = useRef<HTMLButtonElement>(null);
   const confirmButton = useRef<HTMLButtonElement>(null);
+  const [end, setEnd] = useState<PauseEnd>({ kind: 'none' });
   const isPauseNext = status === 'open' || status === 'pausing';
   const next = isPauseNext
     ? { name: t.line.pause, title: t.line.pauseTitle, text: t.line.pauseText }
@@ -174,11 +188,18 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
           </>
         ),
       };
+  const pauseUntilEnd = (reason: string) => {
+    pause.reset();
+    resume.reset();
+    pause.mutate({ reason, until: pauseUntil(end, new Date()) });
+    setEnd({ kind: 'none' });
+  };
   const confirmSilence = () => {
     const keepFocus = () => {
       if (document.activeElement === confirmButton.current) mainButton.current?.focus(); // the pressed button disappears
     };
-    pause.mutate(line.reason ?? t.line.confirmSilence, { onSuccess: keepFocus });
+    const { reason = t.line.confirmSilence, openReasons: [first] = [] } = line;
+    pause.mutate({ reason, until: first?.until }, { onSuccess: keepFocus });
   };
   return (
     <div className="line-buttons">
@@ -203,12 +224,25 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
         details={next.details}
         confirm={next.name}
         isDangerous={isPauseNext}
+        fields={isPauseNext && <PauseEndField end={end} onChange={setEnd} />}
         onReason={(reason) => {
+          if (isPauseNext) return pauseUntilEnd(reason);
           pause.reset();
           resume.reset();
-          (isPauseNext ? pause : resume).mutate(reason);
+          resume.mutate({ reason });
         }}
       />
+      {line.until !== undefined && (
+        <ReasonDialog
+          trigger={<Button kind="quiet">{t.line.extend}</Button>}
+          title={t.line.extend}
+          text={t.line.extendText}
+          confirm={t.line.extend}
+          initialReason={line.reason}
+          fields={<PauseEndField end={end} onChange={setEnd} />}
+          onReason={pauseUntilEnd}
+        />
+      )}
     </div>
   );
 }
@@ -220,7 +254,7 @@ function LineChanges({ line: { changes } }: { readonly line: LineWithChanges }) 
       <summary>{t.line.changes}</summary>
       {changes.length === 0 && <p>{t.line.noChanges}</p>}
       <ol className="changes" reversed>
-        {changes.map(({ number, state, kind, requestsPerMinute, by, at, reason }) => (
+        {changes.map(({ number, state, kind, requestsPerMinute, by, at, reason, until }) => (
           <li key={number}>
             <time dateTime={at}>{formats.moment(at)}</time>{' '}
             <strong>
@@ -228,7 +262,7 @@ function LineChanges({ line: { changes } }: { readonly line: LineWithChanges }) 
               {kind === 'pace' &&
                 `: ${requestsPerMinute === undefined ? t.line.noPace : t.line.pace(requestsPerMinute)}`}
             </strong>
-            : <bdi>{reason}</bdi>
+            {until !== undefined && ` ${t.line.untilMoment(formats.moment(until))}`}: <bdi>{reason}</bdi>
           </li>
         ))}
       </ol>

@@ -89,10 +89,15 @@ export interface LineChange {
   readonly by: string;
   readonly at: string;
   readonly reason: string;
+  /** of a timed pause: its end, as momentOf returns it */
+  readonly until?: string;
 }
 
-/** One reason why the line is paused: the number of the change, who gave the reason, since when (ISO 8601), and the reason. */
-export type OpenReason = Pick<LineChange, 'number' | 'by' | 'reason'> & { readonly since: string };
+/**
+ * One reason why the line is paused: the number of the change, who gave the reason, since when (ISO 8601), and the reason.
+ * A reason with `until` ends at that moment. Every other one lasts until a resume.
+ */
+export type OpenReason = Pick<LineChange, 'number' | 'by' | 'reason' | 'until'> & { readonly since: string };
 
 /** Why the line is paused. */
 export interface OpenReasons {
@@ -102,8 +107,13 @@ export interface OpenReasons {
   readonly droppedReasons?: number;
 }
 
-/** `by` of a pause that the line made itself, because the insurer rejected our credentials (401, 403). */
+/**
+ * `by` of what the line did itself: a pause, because the insurer rejected our credentials (401, 403), or a resume at the end
+ * of a timed pause.
+ */
 export const lineItself = 'system';
+/** `reason` of a resume at the end of a timed pause. */
+const pauseIsOver = 'the timed pause is over';
 
 /** Maximum number of changes in the outbox, and in the memory of `insurerLine`. */
 export const rememberedChangesMax = 50;
@@ -117,6 +127,8 @@ export interface LineCommand {
   readonly reason: string;
   /** changeNumber of the state that the operator has seen. The command does not apply to a later state. */
   readonly seen: number;
+  /** of a timed pause: its end, as momentOf returns it; never of a resume */
+  readonly until?: string;
 }
 
 /** `cooldownMs`: the remaining time of a cooldown, if the writer knows it. Otherwise the gate's value stays. */
@@ -146,6 +158,8 @@ export type GateEvent = { readonly cooldownMs?: number } & (
   /** without requestsPerMinute, the default applies again */
   | ({ readonly kind: 'pace'; readonly requestsPerMinute?: number } & Change)
   | (LineCommand & { readonly kind: 'pause' | 'resume'; readonly at: string })
+  /** from `insurerLine` alone: its timer has reached this moment, so the reasons that end by then have gone */
+  | { readonly kind: 'expire'; readonly at: string }
   /** `insurerLine` knows all changes up to this number */
   | { readonly kind: 'acknowledge'; readonly upTo: number }
 );
@@ -241,6 +255,19 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       if (gate.state === 'open') return unchanged;
       if (gate.changeNumber !== event.seen) return reject('superseded');
       return write({ silent: false, ...changed(gate, 'open', event) }, withoutReasons(gate));
+    case 'expire': {
+      const { at } = event;
+      const nextEnd = nextReasonEndOf(gate);
+      if (nextEnd === undefined || at < nextEnd) return unchanged;
+      const left = openReasonsOf(gate).openReasons.filter(({ until }) => until === undefined || at < until);
+      const [first] = left;
+      if (first === undefined) {
+        const opened = changed(gate, 'open', { by: lineItself, at, reason: pauseIsOver });
+        return write({ silent: false, ...opened }, withoutReasons(gate));
+      }
+      const { by, since, reason } = first;
+      return write({ by, since, reason, openReasons: left });
+    }
     case 'acknowledge': {
       const outbox = gate.outbox.filter(({ number }) => number > event.upTo);
       return outbox.length === gate.outbox.length ? unchanged : write({ outbox });
@@ -250,33 +277,47 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
 
 const unchanged: GateDecision = { kind: 'unchanged' };
 
-type Change = Pick<LineChange, 'by' | 'at' | 'reason'>;
+type Change = Pick<LineChange, 'by' | 'at' | 'reason' | 'until'>;
 
 function withDefault({ defaultPace: _, ...gate }: Gate, { defaultPace }: Pick<Gate, 'defaultPace'>): Gate {
   return { ...gate, ...(defaultPace !== undefined && { defaultPace }) };
 }
 
 function changed(gate: Gate, state: Gate['state'], change: Change): Partial<Gate> {
-  const { by, at: since, reason } = change;
-  const { changeNumber, outbox } = recorded(gate, state, { by, at: since, reason });
-  const reasons = state === 'paused' && { openReasons: [{ number: changeNumber, by, since, reason }] };
+  const { by, at: since, reason, until } = change;
+  const { changeNumber, outbox } = recorded(gate, state, endingAt({ by, at: since, reason }, until));
+  const reasons = state === 'paused' && { openReasons: [endingAt({ number: changeNumber, by, since, reason }, until)] };
   return { state, by, since, reason, changeNumber, outbox, ...reasons };
 }
 
+/** Gives a change or a reason its end, if there is one. */
+const endingAt = <Ending extends object>(
+  ending: Ending,
+  until: string | undefined,
+): Ending & Pick<LineChange, 'until'> => (until === undefined ? ending : { ...ending, until });
+
 /**
  * Adds the reason of a pause of a paused line. The same reason of the same operator is a repeated command, so it is added
- * once. In every case, the new number makes a late resume fail that was requested before this pause.
- * @returns undefined for a command whose operator has given it up: they had not seen the state that this pause began from
+ * once; with another end, it replaces the end. In every case, the new number makes a late resume fail that was requested
+ * before this pause.
+ * @returns undefined for a command whose operator has given it up: they had not seen the state that this pause began from,
+ *   or the end that it would replace
  */
 function pausedAgain(gate: Gate, command: LineCommand & Change): Partial<Gate> | undefined {
   const { openReasons, droppedReasons = 0 } = openReasonsOf(gate);
-  const { by, at: since, reason, seen } = command;
-  if (openReasons.some((open) => open.by === by && open.reason === reason))
-    return { changeNumber: gate.changeNumber + 1 };
+  const { by, at: since, reason, seen, until } = command;
+  const same = openReasons.find((open) => open.by === by && open.reason === reason);
+  if (same !== undefined) {
+    if (same.until === until) return { changeNumber: gate.changeNumber + 1 };
+    if (seen !== gate.changeNumber) return undefined;
+    const { until: _, ...endless } = same;
+    const withNewEnd = openReasons.map((open) => (open === same ? endingAt(endless, until) : open));
+    return { ...recorded(gate, 'paused', endingAt({ by, at: since, reason }, until)), openReasons: withNewEnd };
+  }
   const [first] = openReasons;
   if (first !== undefined && seen < first.number - 1) return undefined;
-  const { changeNumber, outbox } = recorded(gate, 'paused', { by, at: since, reason });
-  const added = [...openReasons, { number: changeNumber, by, since, reason }];
+  const { changeNumber, outbox } = recorded(gate, 'paused', endingAt({ by, at: since, reason }, until));
+  const added = [...openReasons, endingAt({ number: changeNumber, by, since, reason }, until)];
   if (added.length <= openReasonsMax) return { changeNumber, outbox, openReasons: added };
   return { changeNumber, outbox, openReasons: added.toSpliced(1, 1), droppedReasons: droppedReasons + 1 };
 }
@@ -312,6 +353,25 @@ export function openReasonsOf({
   if (first?.by !== by || first.since !== since) return { openReasons: [{ number: changeNumber, by, since, reason }] };
   return { openReasons, ...(droppedReasons !== undefined && { droppedReasons }) };
 }
+
+/** Returns the ends of all reasons. Once there were more than the gate keeps, none ends: the others are not known. */
+const reasonEndsOf = (line: Parameters<typeof openReasonsOf>[0]): readonly (string | undefined)[] => {
+  const { openReasons, droppedReasons } = openReasonsOf(line);
+  return droppedReasons === undefined ? openReasons.map(({ until }) => until) : [];
+};
+
+/** Returns the moment at which the next reason of a pause ends; undefined if none does. */
+export const nextReasonEndOf = (line: Parameters<typeof openReasonsOf>[0]): string | undefined =>
+  reasonEndsOf(line)
+    .filter((until) => until !== undefined)
+    .sort()[0];
+
+/** Returns the moment at which a paused line opens by itself: the last end, if every reason has one. Otherwise undefined. */
+export function opensAtOf(line: Parameters<typeof openReasonsOf>[0]): string | undefined {
+  const ends = reasonEndsOf(line);
+  return ends.includes(undefined) ? undefined : [...ends].sort().at(-1);
+}
+
 const reject = (why: GateRejection): GateDecision => ({ kind: 'rejected', why });
 
 /** A lease that another process watches. `sinceMs`: since when it is unchanged, on the watcher's monotonic clock. */

@@ -9,8 +9,10 @@ import {
   lapsesAtMs,
   leaseMarginMs,
   newGate,
+  nextReasonEndOf,
   openReasonsMax,
   openReasonsOf,
+  opensAtOf,
   rememberedChangesMax,
   requestsPerMinuteOf,
   watchLease,
@@ -160,6 +162,94 @@ test('reasons that version 0.2.0 has kept beyond a resume do not count', () => {
   const opened = { ...kept, state: 'open' } as const;
   expect(openReasonsOf(opened)).toEqual({ openReasons: [] });
   expect(openReasonsOf(after(opened, pause(4)))).toEqual({ openReasons: [{ ...olgasReason, number: 5 }] });
+});
+
+const at = (time: string): string => `2026-11-25T${time}:00.000Z`;
+const expire = (time: string): GateEvent => ({ kind: 'expire', at: at(time) });
+const until = (time: string) => ({ ...pause(), until: at(time) });
+const unchanged = { kind: 'unchanged' };
+
+test('a timed pause opens the line at its end and not before, and this is recorded as a change by the line itself', () => {
+  const paused = after(fresh, take('a'), until('10:00'), { kind: 'say-silent', holder: 'a' });
+  expect(paused).toMatchObject({ openReasons: [{ ...olgasReason, until: at('10:00') }] });
+  expect(paused.outbox).toMatchObject([{ number: 1, until: at('10:00') }]);
+  expect(opensAtOf(paused)).toBe(at('10:00'));
+  expect(decideGate(paused, expire('09:59'))).toEqual(unchanged);
+  const opened = after(paused, expire('10:00'));
+  const change = { number: 2, state: 'open', by: 'system', at: at('10:00'), reason: 'the timed pause is over' };
+  expect(opened).toMatchObject({ state: 'open', silent: false, changeNumber: 2, by: 'system' });
+  expect(opened.outbox[1]).toEqual(change);
+  expect(opened).not.toHaveProperty('openReasons');
+  expect([nextReasonEndOf(opened), opensAtOf(opened)]).toEqual([undefined, undefined]);
+  expect(decideGate(opened, expire('11:00'))).toEqual(unchanged);
+});
+
+test('pauses of two operators overlap: the line opens when the last reason has gone', () => {
+  const both = after(fresh, until('10:00'), { ...ottoPauses, until: at('12:00') });
+  expect([nextReasonEndOf(both), opensAtOf(both)]).toEqual([at('10:00'), at('12:00')]);
+  const ottos = after(both, expire('10:00'));
+  expect(ottos).toMatchObject({
+    state: 'paused',
+    by: 'otto',
+    since: ottoPauses.at,
+    reason: 'the modem',
+    changeNumber: 2,
+  });
+  expect(openReasonsOf(ottos)).toEqual({ openReasons: [{ ...ottosReason, until: at('12:00') }] });
+  expect(after(ottos, expire('12:00'))).toMatchObject({ state: 'open', by: 'system' });
+  expect(after(both, expire('12:00'))).toMatchObject({ state: 'open', by: 'system' });
+});
+
+test('a reason without an end never goes by itself, also that of the line itself', () => {
+  const bySystem = { ...pause(), by: 'system', reason: 'unauthorized (401)' };
+  for (const endless of [ottoPauses, bySystem]) {
+    const both = after(fresh, until('10:00'), endless);
+    expect(opensAtOf(both)).toBeUndefined();
+    const left = after(both, expire('10:00'));
+    expect(left).toMatchObject({ state: 'paused', by: endless.by, reason: endless.reason });
+    expect(nextReasonEndOf(left)).toBeUndefined();
+    expect(decideGate(left, expire('23:00'))).toEqual(unchanged);
+  }
+});
+
+test('the same operator replaces the end of a pause by pausing again, and it stays one reason', () => {
+  const extended = after(fresh, until('10:00'), { ...until('12:00'), seen: 1, at: at('09:30') });
+  expect(extended).toMatchObject({ changeNumber: 2, openReasons: [{ ...olgasReason, until: at('12:00') }] });
+  expect(extended.outbox).toMatchObject([
+    { number: 1, until: at('10:00') },
+    { number: 2, state: 'paused', by: 'olga', at: at('09:30'), until: at('12:00') },
+  ]);
+  expect(decideGate(extended, expire('10:00'))).toEqual(unchanged);
+  expect(after(extended, until('12:00'))).toMatchObject({ changeNumber: 3, outbox: extended.outbox });
+  expect(after(extended, { ...until('11:00'), seen: 2 })).toMatchObject({ openReasons: [{ until: at('11:00') }] });
+  const endless = after(extended, pause(2));
+  expect(endless.openReasons).toEqual([olgasReason]);
+  expect(opensAtOf(endless)).toBeUndefined();
+});
+
+test('a late command does not bring back an end that was replaced', () => {
+  const extended = after(fresh, until('10:00'), { ...until('12:00'), seen: 1 });
+  for (const seen of [0, 1])
+    expect(decideGate(extended, { ...until('10:00'), seen })).toEqual({ kind: 'rejected', why: 'superseded' });
+});
+
+test('a resume ends a timed pause early, and its timer then changes nothing', () => {
+  const opened = after(fresh, until('10:00'), resume());
+  expect(opened).toMatchObject({ state: 'open', by: 'otto' });
+  expect(decideGate(after(opened, pause(2)), expire('10:00'))).toEqual(unchanged);
+});
+
+test('a line with more reasons than the gate keeps opens only by a resume', () => {
+  let gate = after(fresh, until('10:00'));
+  for (let number = 2; number <= openReasonsMax + 1; number += 1)
+    gate = after(gate, { ...until('10:00'), reason: `reason ${number}` });
+  expect([nextReasonEndOf(gate), opensAtOf(gate)]).toEqual([undefined, undefined]);
+  expect(decideGate(gate, expire('10:00'))).toEqual(unchanged);
+});
+
+test('the end of a reason leaves a silent line silent', () => {
+  const both = after(fresh, take('a'), until('10:00'), ottoPauses, { kind: 'say-silent', holder: 'a' });
+  expect(isSilent(after(both, expire('10:00')))).toBe(true);
 });
 
 test('a resume of an open line changes nothing', () => {

@@ -1,4 +1,5 @@
-import { type Cooldown, type Gate, type OpenReasons, openReasonsOf, type Pace } from './gate.ts';
+import { type Cooldown, type Gate, type OpenReasons, openReasonsOf, opensAtOf, type Pace } from './gate.ts';
+import { quietHoursOf, quietUntilMs } from './quiet-hours.ts';
 
 /**
  * The state of the line as people see it. Only a paused line has `by`, `since` and `reason` of the first pause, and
@@ -9,6 +10,10 @@ export type LineStatus = Pick<Gate, 'state' | 'busy' | 'silentSince' | 'by' | 's
   LineLimits & {
     /** of a paused line: whether it is proved that no request is in flight and none will be sent */
     readonly silent?: boolean;
+    /** of a paused line: the moment at which it opens by itself; absent if it waits for a resume (ISO 8601) */
+    readonly until?: string;
+    /** only in quiet hours (LINE_QUIET_HOURS): when they end (ISO 8601) */
+    readonly quietHours?: { readonly until: string };
   };
 
 /** What makes the line slower than it could be. */
@@ -17,6 +22,12 @@ export interface LineLimits {
   readonly cooldown?: Cooldown;
   /** absent without a limit; only an operator's has `by`, `since` and `reason` */
   readonly pace?: Pick<Pace, 'requestsPerMinute'> & Partial<Pace>;
+}
+
+/** Returns the part of the status that comes from the quiet hours. @param text LINE_QUIET_HOURS */
+export function quietStatusOf(text: string, nowMs: number): Pick<LineStatus, 'quietHours'> {
+  const untilMs = quietUntilMs(quietHoursOf(text), nowMs);
+  return untilMs === undefined ? {} : { quietHours: { until: new Date(untilMs).toISOString() } };
 }
 
 /** What a run saves of the line with its progress. */
@@ -39,6 +50,7 @@ export function lineStatusOf(
   const { state, busy, silent, silentSince, by, since, reason } = gate;
   const limits = lineLimitsOf(gate);
   if (state === 'open') return { state, busy, ...limits };
+  const until = opensAtOf(gate);
   return {
     state,
     busy,
@@ -49,5 +61,6 @@ export function lineStatusOf(
     ...(reason !== undefined && { reason }),
     ...openReasonsOf(gate),
     ...limits,
+    ...(until !== undefined && { until }),
   };
 }

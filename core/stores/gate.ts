@@ -45,6 +45,11 @@ export interface GateStore {
   /** Resumes the line; changes nothing if it is open. @throws GateError `superseded`, `unknown-insurer`, `unavailable` */
   resume(command: LineCommand): Promise<Gate>;
   /**
+   * Ends the reasons of a pause whose end has come by `at`, and opens the line with the last one. Only for `insurerLine`.
+   * @throws GateError `unknown-insurer`, `unavailable`
+   */
+  expire(at: string): Promise<Gate>;
+  /**
    * Starts a cooldown of the whole line. Resolves once the gate has it, or once it is over: until then, an unavailable gate
    * is tried again.
    * @param forMs length from now
@@ -191,6 +196,7 @@ export function openGate(
     attempt,
     pause: async (command) => await apply({ kind: 'pause', ...command, at: nowIso() }),
     resume: async (command) => await apply({ kind: 'resume', ...command, at: nowIso() }),
+    expire: async (at) => await apply({ kind: 'expire', at }),
     startCooldown: async (forMs, reason) => {
       const untilMs = clock.monotonicMs() + forMs;
       const leftMs = (): number => Math.ceil(untilMs - clock.monotonicMs());

@@ -15,7 +15,7 @@ import {
 import { insurerLineId, syncTaskQueue } from '../contract/names.ts';
 import { type Gate, type LineChange, leaseMarginMs, openReasonsOf } from '../domain/gate.ts';
 import { mergeChanges } from '../domain/line-changes.ts';
-import { lineCommandProblem } from '../domain/line-command.ts';
+import { lineCommandProblem, momentOf, pauseEndProblem } from '../domain/line-command.ts';
 import { type LineStatus, lineLimitsOf, lineStatusOf } from '../domain/line-status.ts';
 import { GateError, type GateStore } from '../stores/gate.ts';
 
@@ -47,10 +47,11 @@ export interface InsurerLineClient {
   /**
    * Pauses the line, and resolves once it is proved silent. A paused line gets one more reason. If Temporal or all workers
    * do not answer within three seconds, this client writes the pause into the gate itself; `insurerLine` learns of it later
-   * (ADR 0018).
+   * (ADR 0018). A pause with `until` ends by itself (ADR 0053). The same operator replaces the end by another pause with the
+   * same reason.
    * @throws InsurerLineError
    */
-  pause(command: OperatorCommand): Promise<LineStatus>;
+  pause(command: PauseCommand): Promise<LineStatus>;
   /**
    * Resumes the line in the same way, without a wait for silence. Returns `openReasons`: every reason that this resume has
    * ended.
@@ -82,6 +83,11 @@ export interface InsurerLineClient {
 export interface OperatorCommand {
   readonly operator: string;
   readonly reason: string;
+}
+
+export interface PauseCommand extends OperatorCommand {
+  /** of a timed pause: its end, in ISO 8601 with an offset, at most pauseDaysMax ahead */
+  readonly until?: string | undefined;
 }
 
 export interface InsurerLineDeps {
@@ -162,22 +168,25 @@ export function createInsurerLineClient({
     }
   };
 
-  const pauseAsSeen = async ({ operator, reason }: OperatorCommand): Promise<LineStatus> => {
+  const pauseAsSeen = async ({ operator, reason, until }: PauseCommand): Promise<LineStatus> => {
     const before = await readGate();
     const { changeNumber: seen } = before;
-    const paused = await update(pauseUpdate, { operator, reason, seen }, before);
+    const end = until !== undefined && { until };
+    const paused = await update(pauseUpdate, { operator, reason, seen, ...end }, before);
     if (paused !== undefined) return paused;
-    const closed = await gate.pause({ by: operator, reason, seen }).catch(rethrow);
+    const closed = await gate.pause({ by: operator, reason, seen, ...end }).catch(rethrow);
     const [silent] = await Promise.all([awaitSilence(closed), signalWorkflow()]);
     return silent;
   };
 
   return {
-    async pause(command) {
-      assertValid(command);
+    async pause({ operator, reason, until }) {
+      assertValid({ operator, reason });
+      const problem = until === undefined ? undefined : pauseEndProblem(until, clock.epochMs());
+      if (problem !== undefined) throw new InsurerLineError('invalid', { problem: `the end of the pause ${problem}` });
       for (;;) {
         try {
-          return await pauseAsSeen(command);
+          return await pauseAsSeen({ operator, reason, until: until && momentOf(until) });
         } catch (error) {
           // another operator has changed the line since; this one still wants it paused
           if (!(error instanceof InsurerLineError && error.fault === 'superseded')) throw error;

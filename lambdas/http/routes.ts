@@ -161,7 +161,7 @@ export const operations = {
     group: 'line',
     roles: ['operator'],
     summary: 'Pauses the line, and answers once it is silent',
-    body: schemas.reasonBody,
+    body: schemas.pauseBody,
     answer: { status: 200, description: 'The line is paused and silent.', schema: schemas.line },
     problems: ['line-unknown', 'line-superseded', 'line-not-silent', 'line-unavailable'],
   },

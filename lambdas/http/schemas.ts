@@ -5,7 +5,7 @@ import { reportedEffects, reportedRequests } from '../../core/domain/insurer-rep
 import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
-import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
+import { lineCommandProblem, pauseDaysMax, pauseEndProblem, reasonMax } from '../../core/domain/line-command.ts';
 import { phases, runFailures } from '../../core/domain/progress.ts';
 import { removalReasons } from '../../core/domain/removal-guard.ts';
 import { problemType } from './problems.ts';
@@ -72,6 +72,18 @@ export const paceBody = z
     reason,
   })
   .meta({ example: { requestsPerMinute: 30, reason: 'the insurer called' } });
+export const pauseBody = reasonBody.extend({
+  until: z.iso
+    .datetime({ offset: true })
+    .refine((end) => pauseEndProblem(end, Date.now()) === undefined, {
+      error: ({ input }) => pauseEndProblem(String(input), Date.now()),
+    })
+    .optional()
+    .meta({
+      description: `When the pause ends by itself: in the future, and at most ${pauseDaysMax} days ahead. Without it, the pause lasts until a resume. The same operator replaces the end by another pause with the same reason.`,
+      example: '2026-11-24T22:30:00+01:00',
+    }),
+});
 const isQuestionId = 'is decision.listId of GET /sync';
 const questionId = z
   .string({ error: isQuestionId })
@@ -96,7 +108,13 @@ export const cancelling = z.object({ state: z.literal('cancelling') });
 const lineState = z.enum(['open', 'paused']);
 const changeNumber = z.int().min(1).meta({ description: 'Number of the change on this line.' });
 const openReason = z
-  .object({ number: changeNumber, by: z.string().meta({ example: 'operator-demo' }), since: time, reason: z.string() })
+  .object({
+    number: changeNumber,
+    by: z.string().meta({ example: 'operator-demo' }),
+    since: time,
+    reason: z.string(),
+    until: time.optional().meta({ description: 'Only of a timed pause: when it ends.' }),
+  })
   .meta({ id: 'OpenReason', description: 'One reason why the line is paused: who gave it, since when, and why.' });
 const pausedBy = {
   by: z
@@ -111,6 +129,10 @@ const pausedBy = {
   }),
   droppedReasons: z.int().min(1).optional().meta({
     description: 'How many more reasons there were than openReasons can hold. The first and the newest ones stay.',
+  }),
+  until: time.optional().meta({
+    description:
+      'Only while the line is paused: when it opens by itself, because every reason ends. Absent if it stays paused until a resume.',
   }),
   silent: z.boolean().optional().meta({
     description:
@@ -135,7 +157,13 @@ const pace = z
     description:
       'The most requests a minute. `by`, `since` and `reason` are missing if it is LINE_REQUESTS_PER_MINUTE of the workers.',
   });
-const limits = { cooldown: cooldown.optional(), pace: pace.optional() };
+const limits = {
+  cooldown: cooldown.optional(),
+  pace: pace.optional(),
+  quietHours: z.object({ until: time }).optional().meta({
+    description: 'Only in quiet hours (LINE_QUIET_HOURS): when they end. Until then, the requests of runs wait.',
+  }),
+};
 export const line = z
   .object({ state: lineState, busy: z.boolean(), ...pausedBy, ...limits })
   .meta({ id: 'Line', example: { state: 'open', busy: true } });
@@ -151,6 +179,7 @@ const lineChange = z
     by: z.string(),
     at: time,
     reason: z.string(),
+    until: time.optional().meta({ description: 'Only of a timed pause: when it ends.' }),
   })
   .meta({ id: 'LineChange', description: 'What an operator has changed on the line: who, when and why.' });
 export const lineWithChanges = line

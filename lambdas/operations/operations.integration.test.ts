@@ -12,8 +12,12 @@ import { problem } from '../http/schemas.ts';
 
 let api: Api;
 let patient: Awaited<ReturnType<Api['storePatient']>>;
+/** Today and tomorrow in Germany, so that quiet hours do not end during the test. */
+const quietDays = [0, 1].map((days) =>
+  new Date(Date.now() + days * 86_400_000).toLocaleDateString('en-GB', { timeZone: 'Europe/Berlin', weekday: 'short' }),
+);
 beforeAll(async () => {
-  api = await openApi();
+  api = await openApi({ LINE_QUIET_HOURS: `${quietDays.join('-')} 00:00-24:00` });
   patient = await api.storePatient('[{"id": "r1", "documents": [{"id": "d1", "contentBase64": "QUJD"}]}]');
   await api.stores.gateOf(api.insurerId).read(); // creates the gate, as a worker does that holds the line
 });
@@ -147,14 +151,24 @@ test('the answers hold the requested data', async () => {
   const twoReasons = ['a test', 'another test'].map((reason) => ({ ...pauseOf, reason }));
   const pausedAgain = await ask('pauseLine', 'operator', { body: { reason: 'another test' } });
   expect(pausedAgain.json).toMatchObject({ state: 'paused', reason: 'a test', openReasons: twoReasons });
+  const until = new Date(Date.now() + 3_600_000).toISOString();
+  const timed = { ...pauseOf, reason: 'a timed one', until };
+  const pausedUntil = await ask('pauseLine', 'operator', { body: { reason: 'a timed one', until } });
+  expect(pausedUntil.json.openReasons).toEqual([...twoReasons, timed]);
+  expect(pausedUntil.json).not.toHaveProperty('until'); // two reasons have no end
   expect((await ask('readLine', 'management')).json).toMatchObject({
     state: 'paused',
     by: 'Demo operator (operator-1)',
-    openReasons: twoReasons,
+    openReasons: [...twoReasons, timed],
+    quietHours: { until: expect.stringMatching(/T2[23]:00:00\.000Z$/) }, // midnight in Germany
     changes: expect.arrayContaining([expect.objectContaining({ state: 'paused', reason: 'another test' })]),
   });
   expect((await ask('requestPatientSync', 'operator')).json.line).toMatchObject({ state: 'paused' });
-  expect((await ask('resumeLine', 'operator')).json).toEqual({ state: 'open', busy: false, openReasons: twoReasons });
+  expect((await ask('resumeLine', 'operator')).json).toEqual({
+    state: 'open',
+    busy: false,
+    openReasons: [...twoReasons, timed],
+  });
   const started = await ask('startSync', 'operator');
   expect(started.status).toBe(202);
   expect((await ask('startSync', 'operator')).json).toEqual(started.json);

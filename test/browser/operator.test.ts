@@ -127,6 +127,31 @@ test('after the line is resumed, the run completes', async () => {
   expect(world.day.insurer.summary()).toMatchObject({ overlaps: 0, violations: 0 });
 });
 
+test('an operator pauses the line until a moment, and the page shows it', async () => {
+  const { page } = operator;
+  await page.getByRole('button', { name: 'Leitung pausieren' }).click();
+  const dialog = page.getByRole('alertdialog');
+  await dialog.getByRole('textbox', { name: 'Grund' }).fill('kurze Wartung');
+  await dialog.getByLabel('Ende der Pause').selectOption('zu einem anderen Zeitpunkt');
+  await dialog.getByLabel('Zeitpunkt').fill('2020-01-01T08:00');
+  await dialog.getByRole('button', { name: 'Leitung pausieren' }).click(); // an end in the past is refused
+  await dialog.getByLabel('Ende der Pause').selectOption('in 30 Minuten');
+  await dialog.getByRole('button', { name: 'Leitung pausieren' }).click();
+  await lineWithStatus(page, 'silent').waitFor();
+  const { until = '' } = await world.day.line.read();
+  expect(Math.round((Date.parse(until) - Date.now()) / 60_000)).toBe(30);
+  const panel = page.getByRole('region', { name: 'Leitung zur Krankenkasse' });
+  await panel.getByText('Öffnet sich von selbst').waitFor();
+  await page.getByRole('button', { name: 'Pause verlängern' }).click();
+  await dialog.getByLabel('Ende der Pause').selectOption('in 2 Stunden');
+  await dialog.getByRole('button', { name: 'Pause verlängern' }).click();
+  await expect
+    .poll(async () => Math.round((Date.parse((await world.day.line.read()).until ?? '') - Date.now()) / 60_000))
+    .toBe(120);
+  await world.day.line.resume({ operator: 'otto', reason: 'doch nicht' });
+  await lineWithStatus(page, 'open').waitFor();
+});
+
 test('issues are shown with their reasons, filtered, and saved as CSV', async () => {
   const { page } = operator;
   await page.getByRole('link', { name: 'Auffälligkeiten', exact: true }).click();

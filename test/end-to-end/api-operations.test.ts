@@ -124,6 +124,14 @@ const reasons = ['', ' ', 'a\nb', 'x'.repeat(5_000), 7, null].map(
   (reason): Wrong => ({ call: { body: { reason } }, problem: 'invalid-request' }),
 );
 
+const pauseEnds = [
+  'tomorrow',
+  '2099-01-01T08:00:00',
+  '2099-02-30T08:00:00Z',
+  '2020-01-01T08:00:00Z',
+  '2099-01-01T08:00:00Z',
+].map((until): Wrong => ({ call: { body: { reason: 'a test', until } }, problem: 'invalid-request' }));
+
 /** In the order of the table. The first starts a run, which waits for the line and stays in progress. */
 const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   startSync: () => ({ valid: {}, invalid: [unknownField] }),
@@ -160,7 +168,11 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     missing: emptyBody,
   }),
   readLine: () => ({ valid: {}, invalid: [unknownField] }),
-  pauseLine: () => ({ valid: { body: { reason: 'a test' } }, invalid: [brokenJson, ...reasons], missing: emptyBody }),
+  pauseLine: () => ({
+    valid: { body: { reason: 'a test' } },
+    invalid: [brokenJson, ...reasons, ...pauseEnds],
+    missing: emptyBody,
+  }),
   resumeLine: () => ({ valid: { body: { reason: 'a test' } }, invalid: [brokenJson, ...reasons], missing: emptyBody }),
   liftCooldown: () => ({
     valid: { body: { reason: 'a test' } },

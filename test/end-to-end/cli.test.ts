@@ -285,6 +285,30 @@ test('line shows who paused, when and why; a sync waits until the line is resume
   });
 });
 
+test('a pause with an end is shown with it; a wrong end is rejected', async () => {
+  for (const [wrong, problem] of [
+    ['tomorrow', 'Use 30min, 2h, 1d'],
+    ['2026-02-30T08:00:00Z', 'Use 30min, 2h, 1d'],
+    ['18:00', 'Use 30min, 2h, 1d'],
+    ['45d', 'until is more than 30 days ahead'],
+    ['2020-01-01T08:00:00Z', 'until is in the past'],
+  ] as const) {
+    const errors = expect.stringContaining(problem);
+    expect(await sync(['pause', 'maintenance', '--until', wrong])).toMatchObject({ exitCode: 2, errors });
+  }
+  const { out } = await sync(['pause', 'short', 'maintenance', '--until', '2h']);
+  const line = JSON.parse((await sync(['line', '--json'])).out) as { until: string; openReasons: object[] };
+  const leftMs = Date.parse(line.until) - Date.now();
+  expect([leftMs > 7_000_000, leftMs <= 7_200_000]).toEqual([true, true]);
+  expect(line.openReasons).toMatchObject([{ reason: 'short maintenance', until: line.until }]);
+  const end = `${line.until.slice(0, 16).replace('T', ' ')} UTC`;
+  expect(out).toContain(`no request is sent until ${end}, or until npm run sync -- resume <reason>`);
+  const shown = (await sync(['line'])).out;
+  expect(shown).toContain(` until ${end}: short maintenance\n`);
+  expect(shown).toContain(`  opens by itself at ${end}\n`);
+  expect((await sync(['resume', 'done already'])).out).toContain(` until ${end}: short maintenance`);
+});
+
 test('an access log of several pages comes whole, as text, JSON and FHIR, and a broken one is found', async () => {
   const patientRef = randomUUID().replaceAll('-', '');
   const drafts = Array.from({ length: 230 }, (_, index) => ({

@@ -108,9 +108,13 @@ export class SimulatedInsurer {
     return 'served';
   }
 
+  isWritten(process: SimulatedProcess, path: string): void {
+    this.#judge.requestIsWritten(process, kvnrIn(path));
+  }
+
   arrives(process: SimulatedProcess, path: string, wasStuck: boolean): SeenRequest {
     this.requests += 1;
-    const kvnr = /patients\/([A-Z]\d{9})\//.exec(path)?.[1];
+    const kvnr = kvnrIn(path);
     const seen: SeenRequest = {
       ...{ number: this.requests, process, kvnr },
       ...{ startedMs: this.#world.nowMs, endedMs: undefined },
@@ -154,6 +158,8 @@ function isFailure(answer: Answer): boolean | undefined {
   if (['server-error', 'redirect', 'reset', 'cut-short'].includes(answer)) return true;
   return ['served', 'not-insured', 'unknown'].includes(answer) ? false : undefined;
 }
+
+const kvnrIn = (path: string): string | undefined => /patients\/([A-Z]\d{9})\//.exec(path)?.[1];
 
 /** Freezes a process between its check of the clock and the sending of the bytes. */
 export interface StuckWrites {
@@ -286,6 +292,7 @@ class SimulatedConnection implements InsurerConnection {
       socket.destroy();
     }
     if (socket.destroyed) return;
+    this.#insurer.isWritten(this.#process, path);
     socket.isIdle = false;
     const world = this.#world;
     const insurer = this.#insurer;

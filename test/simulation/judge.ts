@@ -1,5 +1,6 @@
-import { type Gate, isSilent } from '../../core/domain/gate.ts';
-import { workerOf } from './names.ts';
+import { type Gate, isSilent, lineItself } from '../../core/domain/gate.ts';
+import { kvnrLetters, workerOf } from './names.ts';
+import { isQuietAt } from './quiet.ts';
 import type { Answer, OpenSocket, SeenRequest } from './requests.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
@@ -29,6 +30,8 @@ export class Judge {
   /** the pauses for which a valid resume was requested */
   readonly #requestedResumes = new Set<number>();
   #liftedChange = -1;
+  /** until when each operator's confirmed pause lasts, epoch ms; the earlier end while another one is requested */
+  readonly #pauseEndsMs = new Map<string, number>();
   #cooldowns: Cooldown[] = [];
   /** holder of the lease, as the gate says */
   #holder: string | undefined;
@@ -58,6 +61,12 @@ export class Judge {
     return this.#cooldowns.some(
       ({ untilMs, inGate, receiver }) => untilMs > this.#world.nowMs && (inGate ?? receiver?.isAlive),
     );
+  }
+
+  /** Checks a request when its process decides to write it, because quiet hours go by the wall clock of that moment. */
+  requestIsWritten({ name, machine }: SimulatedProcess, kvnr: string | undefined): void {
+    if (!this.#world.hasQuietHours || kvnr?.startsWith(kvnrLetters.urgent) || !isQuietAt(machine.epochMs())) return;
+    this.#reportBroken(`${name} writes a request of the run in quiet hours`);
   }
 
   /** @param wasStuck its process was frozen between the decision to send it and the write */
@@ -151,9 +160,11 @@ export class Judge {
           cooldown.inGate ??= { holder: after.holder };
     }
     if (before?.state === 'paused' && after.state === 'open') {
-      if (!this.#requestedResumes.has(before.changeNumber))
+      if (after.by === lineItself) this.#checkEnd(before);
+      else if (!this.#requestedResumes.has(before.changeNumber))
         this.#reportBroken(`pause ${before.changeNumber} was lifted without a resume by an operator who had seen it`);
       this.#denied.clear();
+      this.#pauseEndsMs.clear();
       this.#confirmedChange = undefined;
       this.#liftedChange = before.changeNumber;
     }
@@ -168,13 +179,30 @@ export class Judge {
     }
   }
 
+  /** Checks that every reason of a pause is over when the timer opens the line. */
+  #checkEnd({ openReasons = [] }: Gate): void {
+    const nowMs = this.#world.epochMs;
+    for (const [operator, endMs] of this.#pauseEndsMs)
+      if (endMs > nowMs) this.#reportBroken(`the timer opens the line ${endMs - nowMs} ms before ${operator}'s end`);
+    for (const { by, until } of openReasons)
+      if (until === undefined) this.#reportBroken(`the timer opens the line, but the pause of ${by} has no end`);
+  }
+
+  /** Records that an operator asks for a pause. It may apply, also if there is no answer. */
+  pauseIsRequested(operator: string, endMs: number): void {
+    const confirmedMs = this.#pauseEndsMs.get(operator);
+    if (confirmedMs !== undefined) this.#pauseEndsMs.set(operator, Math.min(confirmedMs, endMs));
+  }
+
   /** Records that an operator requests a resume for this state. */
   resumeIsRequested(seen: number): void {
     this.#requestedResumes.add(seen);
   }
 
-  /** Records that an operator got the confirmation of this pause. */
+  /** Records that an operator got the confirmation of this pause. @param endMs epoch ms; infinite without an end; undefined if the answer does not name their reason */
   pauseIsConfirmed(
+    operator: string,
+    endMs: number | undefined,
     change: number,
     { inFlight, sockets }: { readonly inFlight: ReadonlySet<SeenRequest>; readonly sockets: ReadonlySet<OpenSocket> },
   ): void {
@@ -188,6 +216,7 @@ export class Judge {
     for (const { process } of sockets)
       this.#reportBroken(`pause ${change} is confirmed while ${process.name} has a socket`);
     this.#confirmedChange = change;
+    if (endMs !== undefined) this.#pauseEndsMs.set(operator, endMs);
   }
 
   #reportBroken(guarantee: string): void {

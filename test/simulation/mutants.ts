@@ -112,6 +112,31 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     find: "if (gate.state === 'open') return unchanged;\n      if (gate.changeNumber !== event.seen) return reject('superseded');",
     replace: "if (gate.state === 'open') return unchanged;",
   },
+  'a timer opens the line although another timed reason is left': {
+    file: domain,
+    find: '({ until }) => until === undefined || at < until',
+    replace: '({ until }) => until === undefined',
+  },
+  'a timer opens the line although a reason without an end is left': {
+    file: domain,
+    find: '({ until }) => until === undefined || at < until',
+    replace: '({ until }) => until !== undefined && at < until',
+  },
+  'a pause does not replace the end of the same reason': {
+    file: domain,
+    find: 'open === same ? endingAt(endless, until) : open',
+    replace: 'open',
+  },
+  'a late pause brings back an end that was replaced': {
+    file: domain,
+    find: 'if (seen !== gate.changeNumber) return undefined;',
+    replace: '',
+  },
+  'a timed pause never ends': {
+    file: domain,
+    find: 'if (nextEnd === undefined || at < nextEnd) return unchanged;',
+    replace: 'return unchanged;',
+  },
 };
 
 /** Faults of the two processes, outside the rules of the gate. */
@@ -191,6 +216,21 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     file: 'worker/line/backoff.ts',
     find: "permit.startCooldown(waitMs(failures - failuresOfLuck), 'outage').catch(() => {});",
     replace: '',
+  },
+  'quiet hours: a request whose turn came before is written in them': {
+    file: 'worker/line/line.ts',
+    find: 'const mayWrite = (): boolean => quietTime(priority) === 0;',
+    replace: 'const mayWrite = (): boolean => true;',
+  },
+  'quiet hours: their end wakes nobody': {
+    file: 'worker/line/queue.ts',
+    find: 'if (first === undefined) await whenLessQuiet();',
+    replace: 'if (first === undefined) return;',
+  },
+  'quiet hours: a wall clock that is set back does not count': {
+    file: 'worker/line/quiet-time.ts',
+    find: 'if (nowMs < found.fromMs || nowMs >= found.untilMs)',
+    replace: 'if (nowMs >= found.untilMs)',
   },
 };
 

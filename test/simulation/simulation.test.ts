@@ -8,7 +8,7 @@ const faults = 100_000;
 /** A mutant that needs more faults counts as not found. */
 const faultsPerMutant = 300_000;
 
-test(`${faults} faults on simulated time: never two requests, none in a pause, none before a cooldown ends, none faster than the pace, no lost wake-up`, {
+test(`${faults} faults on simulated time: never two requests, none in a pause, none before a cooldown ends, none faster than the pace, none of a run in quiet hours, no early end of a pause, no lost wake-up`, {
   timeout: 300_000,
 }, async ({ annotate }) => {
   const simulated = await simulateSeeds({ firstSeed: 1, faults });

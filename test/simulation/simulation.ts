@@ -1,9 +1,11 @@
+import { opensAtOf } from '../../core/domain/gate.ts';
 import { stateOf, writeOf } from './coverage.ts';
 import { chooseFaults, type FaultKind, faults, type Scene, troubleCalls } from './faults.ts';
 import { SimulatedInsurer } from './insurer.ts';
 import { Judge } from './judge.ts';
 import { holderOf } from './names.ts';
 import { SimulatedOperator } from './operators.ts';
+import { isQuietAt } from './quiet.ts';
 import { SimulatedTable } from './table.ts';
 import { SimulatedTemporal } from './temporal.ts';
 import { longestLeaseMs, SimulatedWorker, settings } from './worker.ts';
@@ -42,6 +44,8 @@ const faultsPerRound = 25;
 const paces = [0.5, 1, 1, 1, 3, 10] as const;
 /** Time in ms beyond the lease until the line must be in use again after the last fault. */
 const recoveryMs = 2_000;
+/** Time in ms after the end of the last timed pause until the line must be open, although Temporal was down at the end. */
+const endLimitMs = 12_000;
 /** Time limit for calls still pending after a round, ms. Far more than they need. */
 const callsLimitMs = 120_000;
 
@@ -99,7 +103,9 @@ export class Simulation implements Scene {
     this.temporal = new SimulatedTemporal(this.world, this.#judge, () => this.workers);
     this.operators = ['anna', 'ben', 'carl'].map(
       (name) =>
-        new SimulatedOperator(name, this, this.#judge, (change) => this.#judge.pauseIsConfirmed(change, this.insurer)),
+        new SimulatedOperator(name, this, this.#judge, (change, endMs) =>
+          this.#judge.pauseIsConfirmed(name, endMs, change, this.insurer),
+        ),
     );
     this.#startMissing();
   }
@@ -185,8 +191,13 @@ export class Simulation implements Scene {
     let used = this.insurer.requests;
     await this.#within(callsLimitMs, 'the line was never used again', () => {
       const { gate } = this.table;
-      const isUndisturbed = gate?.state === 'open' && !this.#judge.inCooldown && this.workers.some(isWell);
-      if (gate?.state === 'paused' && resumer?.isBusy === false) resumer.onlyResume();
+      const { holder } = this;
+      const isQuiet = world.hasQuietHours && holder !== undefined && isQuietAt(holder.machine.epochMs());
+      const isUndisturbed = !isQuiet && gate?.state === 'open' && !this.#judge.inCooldown && this.workers.some(isWell);
+      const opensAt = gate && opensAtOf(gate);
+      if (opensAt !== undefined && world.epochMs > Date.parse(opensAt) + endLimitMs)
+        world.break('a timed pause outlasts its end');
+      if (gate?.state === 'paused' && opensAt === undefined && resumer?.isBusy === false) resumer.onlyResume();
       if (!isUndisturbed) used = this.insurer.requests;
       if (!isUndisturbed || gate.cooldownMs > 0 || this.insurer.inFlight.size > 0) idleSinceMs = world.nowMs;
       if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs, this.table.lateMs) > longestLeaseMs + recoveryMs)

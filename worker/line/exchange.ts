@@ -28,6 +28,8 @@ export interface ExchangeRequest {
   readonly body?: string;
   /** time in ms until the first byte of the answer, if it may be longer than stallMs (LIST_FIRST_BYTE_MS) */
   readonly firstByteMs?: number;
+  /** whether this request may be written in this tick, in addition to the permit; by default it may */
+  readonly mayWrite?: () => boolean;
 }
 
 /** An answer whose headers have arrived; its body may still be arriving. */
@@ -139,7 +141,7 @@ export function openExchange({
       let fetchOrder = '';
       connection.send(request, {
         mayWrite() {
-          if (!permit.maySend()) abortReason ??= new LineWithheld(false);
+          if (!permit.maySend() || request.mayWrite?.() === false) abortReason ??= new LineWithheld(false);
           if (signal.aborted) abortReason ??= signal.reason;
           if (abortReason !== undefined) return false;
           endExchange = permit.begin(() => abort(new LineWithheld(true)));
