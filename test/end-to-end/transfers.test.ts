@@ -15,6 +15,7 @@ async function untilTransfer(
     const progress = await day.sync.readProgress().catch(() => undefined);
     for (const transfer of progress?.transfers ?? [])
       if (progress && matches(transfer, progress)) return { transfer, progress };
+    if (progress?.state === 'completed') throw new Error('the run has ended without it');
     await sleep(200);
   }
 }
@@ -24,9 +25,10 @@ test('while a list is fetched, people see its bytes grow and its failures by kin
   day.insurer.script(
     { match: 'list', fault: 'server-error' },
     { match: 'list', fault: 'reset-in-body', afterBytes: 200_000 },
-    { match: 'list', fault: 'none', slowMs: 40_000, framing: 'content-length' },
+    { match: 'list', fault: 'none', slowMs: 24_000, framing: 'content-length' },
   );
-  const first = await day.startWorker();
+  const withPatience = { LINE_STALL_MS: '6000' }; // a slow list has a piece every 2.4 s
+  const first = await day.startWorker(withPatience);
   await day.sync.start();
   const isCounted = ({ failures, secondsLeft }: TransferNow) => failures === 2 && secondsLeft !== undefined;
   const { transfer: early, progress } = await untilTransfer(day, isCounted);
@@ -42,7 +44,7 @@ test('while a list is fetched, people see its bytes grow and its failures by kin
 
   await first.kill();
   day.insurer.script({ match: 'list', fault: 'none', slowMs: 8_000, framing: 'content-length' });
-  await day.startWorker();
+  await day.startWorker(withPatience);
   const isContinued = ({ measuredAt, receivedBytes }: TransferNow) =>
     measuredAt > later.measuredAt && receivedBytes > later.receivedBytes;
   const { transfer: continued } = await untilTransfer(day, isContinued);
