@@ -29,7 +29,7 @@ const commands: readonly (readonly [command: string, usage: string, ...options: 
   ['status', '[options]', '--json', '--watch'],
   ['cancel', '[options] <reason...>'],
   ['removals', '[options] <approve|reject> [listId]'],
-  ['pause', '[options] <reason...>'],
+  ['pause', '[options] <reason...>', '--until'],
   ['resume', '[options] <reason...>'],
   ['lift', '[options] <reason...>'],
   ['pace', '[options] <requests> <reason...>'],

@@ -176,7 +176,9 @@ test('patient also prints records that are too large for one answer', async () =
   await stores.patients.activateCareVersion(refOf(kvnr), '1', 1);
   const { out, errors } = await sync(['patient', kvnr]);
   expect(errors).toBe('');
-  expect(compact(out) === `{"patient":{"size":1.70},"careRecords":${careRecords}}`).toBe(true);
+  expect(compact(out) === `{"patient":{"size":1.70},"careRecords":${careRecords},"careRecordsAsOf":"unknown"}`).toBe(
+    true,
+  );
   const log = JSON.parse((await sync(['access-log', kvnr, '--json'])).out) as AccessEntry[];
   const reads = log.filter(({ operation }) => operation === 'read-document');
   expect(reads).toHaveLength(1 + 9 + 1);
@@ -234,20 +236,6 @@ test('sync asks about somebody who is not stored', async () => {
   expect(patient).toMatchObject({ patient: { kvnr: leaving }, provisional: true });
 });
 
-test('pace sets and resets the most requests a minute, and lift says if there is nothing to lift', async () => {
-  expect((await sync(['pace', '600', 'the insurer called'])).out).toContain('at most 600 requests a minute');
-  const { out } = await sync(['line']);
-  expect(out).toMatch(/^ {2}pace: at most 600 requests a minute, set by Jonas Brandt .* UTC: the insurer called$/m);
-  expect(out).toMatch(/pace set to 600 requests a minute by Jonas Brandt/);
-  expect((await sync(['pace', 'default', 'all is well'])).out).toBe('the line has no limit of requests\n');
-  for (const wrong of ['0', '1.5', '6001', 'fast'])
-    expect(await sync(['pace', wrong, 'why'])).toMatchObject({
-      exitCode: 2,
-      errors: expect.stringContaining('1 to 6000'),
-    });
-  expect((await sync(['lift', 'they are well'])).out).toBe('there is no cooldown to lift\n');
-});
-
 test('line shows who paused, when and why; a sync waits until the line is resumed', async () => {
   const kvnr = kvnrs[2] as Kvnr;
   expect(await sync(['pause'])).toMatchObject({ exitCode: 2 });
@@ -283,6 +271,20 @@ test('line shows who paused, when and why; a sync waits until the line is resume
       { state: 'paused', by: 'Jonas Brandt (demo-operator)', reason: 'maintenance until two' },
     ],
   });
+});
+
+test('pace sets and resets the most requests a minute, and lift says if there is nothing to lift', async () => {
+  expect((await sync(['pace', '600', 'the insurer called'])).out).toContain('at most 600 requests a minute');
+  const { out } = await sync(['line']);
+  expect(out).toMatch(/^ {2}pace: at most 600 requests a minute, set by Jonas Brandt .* UTC: the insurer called$/m);
+  expect(out).toMatch(/pace set to 600 requests a minute by Jonas Brandt/);
+  expect((await sync(['pace', 'default', 'all is well'])).out).toBe('the line has no limit of requests\n');
+  for (const wrong of ['0', '1.5', '6001', 'fast'])
+    expect(await sync(['pace', wrong, 'why'])).toMatchObject({
+      exitCode: 2,
+      errors: expect.stringContaining('1 to 6000'),
+    });
+  expect((await sync(['lift', 'they are well'])).out).toBe('there is no cooldown to lift\n');
 });
 
 test('a pause with an end is shown with it; a wrong end is rejected', async () => {
