@@ -21,7 +21,9 @@ test('--help lists all commands by role, and the exit codes', async () => {
     { name: 'Auditor', text: /\n {2}access-log .*\n {2}verify /s },
   ])
     expect(out.split(`${name}:`)[1]?.split('\n\n')[0]).toMatch(text);
-  expect(out).toContain('Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 no stack runs\n');
+  expect(out).toContain(
+    'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 no stack runs,\n5 completed with problems\n',
+  );
 });
 
 const commands: readonly (readonly [command: string, usage: string, ...options: string[]])[] = [

@@ -20,6 +20,7 @@ export const apiContext = apiSettings
     SYNC_WINDOW: true,
     CARE_MAX_ATTEMPTS: true,
     REMOVAL_LIMIT_PERCENT: true,
+    UNREADABLE_LIMIT_PERCENT: true,
     OIDC_ISSUER: true,
     OIDC_AUDIENCE: true,
     OIDC_JWKS: true,

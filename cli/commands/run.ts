@@ -23,16 +23,17 @@ export function addRunCommands(program: Command): void {
     .command('status')
     .description('show the progress of the run, or the result of the last one')
     .option('--json', 'print JSON')
-    .option('--watch', 'show the progress each second until the run ends')
+    .option('--watch', 'show the progress each second until the run ends; the exit code tells how it has ended')
     .action(async ({ json, watch }: { json?: true; watch?: true }) => {
       const api = findApi(process.env, 'operator');
-      const progress = await api.get<ProgressNow>('/sync');
-      if (watch && progress.state === 'running') {
-        for (const line of summaryLines(await watchRun(api, progress))) say(line);
-      } else if (json) sayJson(progress);
+      const seen = await api.get<ProgressNow>('/sync');
+      const isWatched = watch && seen.state === 'running';
+      const progress = isWatched ? await watchRun(api, seen) : seen;
+      if (json && !isWatched) sayJson(progress);
       else if (progress.state === 'running')
         for (const line of progressBlock(progress, new Date(), process.stdout.columns ?? 160)) say(line);
       else for (const line of summaryLines(progress)) say(line);
+      if (watch) throwUnlessCompleted(progress);
     });
 
   program
@@ -91,6 +92,16 @@ export function addRunCommands(program: Command): void {
         for (const made of decisions) say(`\t${decisionLine(made)}`);
       }
     });
+}
+
+/** @throws CommandError if a run has ended in another way than `completed` */
+function throwUnlessCompleted({ state, quality }: ProgressNow): void {
+  if (state === 'completed-with-problems')
+    throw new CommandError(
+      'hasProblems',
+      `the run is completed with problems: ${quality?.unreadablePercent ?? 0} % was unreadable. See npm run sync -- issues.`,
+    );
+  if (state !== 'completed') throw new CommandError('failed', `the run is ${state}. See npm run sync -- runs.`);
 }
 
 async function readRuns(api: Api): Promise<ProgressNow[]> {

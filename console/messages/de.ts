@@ -123,7 +123,13 @@ export const de = {
     cancelText: 'Angefangene Änderungen werden rückgängig gemacht. Bereits gespeicherte Daten bleiben erhalten.',
     cancelling: 'Der Lauf räumt noch auf und endet dann.',
     cancelledBy: (by: string) => `Abgebrochen von ${by}`,
-    states: { running: 'läuft', completed: 'abgeschlossen', failed: 'fehlgeschlagen', cancelled: 'abgebrochen' },
+    states: {
+      running: 'läuft',
+      completed: 'abgeschlossen',
+      'completed-with-problems': 'mit Problemen abgeschlossen',
+      failed: 'fehlgeschlagen',
+      cancelled: 'abgebrochen',
+    },
     steps: 'Schritte',
     phases: {
       list: 'Liste abrufen',
@@ -186,6 +192,15 @@ export const de = {
     chartTable: 'Als Tabelle anzeigen',
     issues: 'Auffälligkeiten dieses Laufs',
     time: 'Zeit',
+  },
+
+  quality: {
+    title: 'Datenqualität',
+    unreadablePercent: 'unlesbar',
+    quarantinedPercent: 'fehlerhafte Einträge',
+    failedPercent: 'Versorgungen fehlgeschlagen',
+    flaggedPercent: 'ungewöhnlich',
+    problems: 'Häufigste Probleme',
   },
 
   removals: {

@@ -118,7 +118,13 @@ export const en: Messages = {
     cancelText: 'Unfinished changes are undone. Data that is already stored is kept.',
     cancelling: 'The run cleans up and then ends.',
     cancelledBy: (by) => `Cancelled by ${by}`,
-    states: { running: 'running', completed: 'completed', failed: 'failed', cancelled: 'cancelled' },
+    states: {
+      running: 'running',
+      completed: 'completed',
+      'completed-with-problems': 'completed with problems',
+      failed: 'failed',
+      cancelled: 'cancelled',
+    },
     steps: 'Steps',
     phases: {
       list: 'Fetch list',
@@ -175,6 +181,15 @@ export const en: Messages = {
     chartTable: 'Show as a table',
     issues: 'Issues of this run',
     time: 'Time',
+  },
+
+  quality: {
+    title: 'Quality of the data',
+    unreadablePercent: 'unreadable',
+    quarantinedPercent: 'invalid entries',
+    failedPercent: 'care records failed',
+    flaggedPercent: 'unusual',
+    problems: 'Most frequent problems',
   },
 
   removals: {

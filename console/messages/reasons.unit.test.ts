@@ -9,7 +9,7 @@ import type { PayloadFault } from '../../core/stores/objects.ts';
 import { malformationKinds, malformedEntry } from '../../simulator/patient-entry.ts';
 import { de } from './de.ts';
 import { en } from './en.ts';
-import { describeReason } from './reasons.ts';
+import { describeProblem, describeReason } from './reasons.ts';
 
 /** Extracts the codes with which workers end a sync or a list from their source files. */
 function workerReasonCodes(): Set<string> {
@@ -128,4 +128,12 @@ test('each problem of an entry is described, and an unknown reason is shown as i
   expect(describeReason('list: too-large', en)).toBe('list: answer too large');
   expect(describeReason('reset', en)).toBe('all requests failed; last error: connection reset');
   expect(describeReason('StoreError', de)).toBe('unerwarteter Fehler (StoreError)');
+});
+
+test('a problem that a run has counted is described, whether it has a path or is a code', () => {
+  expect(describeProblem('careRecords[].start', 'not a date', en)).toBe('careRecords[].start: not a date');
+  expect(describeProblem('birthDate', 'missing', de)).toBe('Geburtsdatum: fehlt');
+  expect(describeProblem('answer', 'AnswerTooLarge', en)).toBe('the answer is too large');
+  expect(describeProblem('answer', 'stalled', en)).toBe('all requests failed; last error: answer stalled');
+  expect(describeProblem('answer', 'nested too deeply', en)).toBe('answer: nested too deeply');
 });

@@ -11,6 +11,8 @@ export interface DailySyncInput extends RemovalLimits {
   readonly syncWindow: number;
   /** CARE_MAX_ATTEMPTS */
   readonly careMaxRequests: number;
+  /** UNREADABLE_LIMIT_PERCENT; absent if an older version has begun the run */
+  readonly unreadableLimitPercent?: number;
   /** state from before continue-as-new; absent at the start */
   readonly carried?: DailySync;
 }

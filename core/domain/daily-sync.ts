@@ -9,6 +9,7 @@ import type { DecisionFault, RemovalQuestion } from './removal-decision.ts';
 import { notInsuredLimit, type RemovalLimits, reasonsToAsk } from './removal-guard.ts';
 import {
   addDecision,
+  completionOf,
   countHeldRemoved,
   countList,
   countPatient,
@@ -78,6 +79,8 @@ export interface DailySync {
 export interface RunLimits extends RemovalLimits {
   /** SYNC_WINDOW: the number of patients whose care records are fetched at the same time */
   readonly syncWindow: number;
+  /** UNREADABLE_LIMIT_PERCENT; absent if an older version has begun the run */
+  readonly unreadableLimitPercent?: number;
 }
 
 export type Step =
@@ -234,6 +237,8 @@ export type DailySyncEvent = { readonly atMs: number } & (
       readonly lineUse?: LineUse;
       /** the stored care records break the contract */
       readonly isFlagged?: boolean;
+      /** what is wrong with the answer, or why there is none: the reason of the issue */
+      readonly problems?: string;
     }
   /** `revision`: the patient's when the insurer answered 410 */
   | {
@@ -271,10 +276,15 @@ export const unusableListsMax = 3;
 /** Returns the state of a new run. Its first event is `started`. */
 export const startDailySync = (
   runId: string,
-  { syncWindow, removalLimitPercent, removalLimitPeople }: RunLimits,
+  { syncWindow, removalLimitPercent, removalLimitPeople, unreadableLimitPercent }: RunLimits,
   atMs: number,
 ): DailySync => ({
-  limits: { syncWindow, removalLimitPercent, removalLimitPeople },
+  limits: {
+    syncWindow,
+    removalLimitPercent,
+    removalLimitPeople,
+    ...(unreadableLimitPercent !== undefined && { unreadableLimitPercent }),
+  },
   step: { name: 'draining' },
   run: startRun(runId, atMs),
   line: { state: 'open', busy: false },
@@ -443,7 +453,14 @@ class Draft {
         return;
       case 'patientEnded':
         state.patients = state.patients.filter(({ patientRef }) => patientRef !== event.patientRef);
-        state.run = countPatient(state.run, event.outcome, event.lineUse ?? zeroLineUse, event.atMs, event.isFlagged);
+        state.run = countPatient(
+          state.run,
+          event.outcome,
+          event.lineUse ?? zeroLineUse,
+          event.atMs,
+          event.isFlagged,
+          event.problems,
+        );
         this.#saveLater();
         return;
 
@@ -768,7 +785,8 @@ class Draft {
       state.step = { name: 'draining' }; // a trigger has come during the sweep
       return;
     }
-    const ended = step.finished ?? endRun(state.run, state.hasListFailed ? 'list-unusable' : 'completed');
+    const completion = completionOf(state.run, state.limits.unreadableLimitPercent);
+    const ended = step.finished ?? endRun(state.run, state.hasListFailed ? 'list-unusable' : completion);
     const finished: Run = { ...ended, finishedAtMs: atMs };
     this.#save(finished);
     state.step = { ...step, finished, revision: state.revision };

@@ -118,6 +118,32 @@ test('a run lists, splits, applies, counts, fetches, sweeps and ends', () => {
   expect(run.state.run.patients).toMatchObject({ listed: 100, provisional: 2 });
 });
 
+test('a run ends as completed with problems if too much of the list or of the care records is unreadable', () => {
+  const ends = (quarantined: number, failed: number): string => {
+    const run = openRun(startDailySync(runId, { ...limits, syncWindow: 50, unreadableLimitPercent: 5 }, 0));
+    run.tell({ on: 'started' });
+    run.applyList({ unreadable: quarantined });
+    run.endTask('completeList');
+    run.endTask('deleteList');
+    run.count({ pending: 40 });
+    const refs = patientRefs(40);
+    run.listPending(...refs);
+    for (const [index, patientRef] of refs.entries()) {
+      const end =
+        index < failed ? ({ outcome: 'exhausted', problems: 'stalled' } as const) : { outcome: 'done' as const };
+      run.end('syncPatient', { on: 'patientEnded', patientRef, ...end });
+    }
+    run.end('sweep', { on: 'swept' });
+    run.save();
+    if (failed > 0)
+      expect(run.state.run.problems?.careRecords).toEqual([{ path: 'answer', kind: 'stalled', count: failed }]);
+    return run.state.run.state;
+  };
+  expect(ends(5, 1)).toBe('completed'); // 5 of 105 entries, 1 of 40 patients
+  expect(ends(6, 0)).toBe('completed-with-problems');
+  expect(ends(0, 2)).toBe('completed-with-problems');
+});
+
 test('only shards with pending patients are asked for them, also after continue-as-new', () => {
   const run = openRun();
   run.tell({ on: 'started' });

@@ -4,6 +4,7 @@ import { flaggedIssuesMax } from './issue.ts';
 import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
 import { failureRateOf, type Phase, type Progress, type RunFailure, type RunState } from './progress.ts';
+import { addProblems, isUnreadable, mergeProblems, type ProblemCount, qualityOf } from './quality.ts';
 import { countFinished, etaSeconds, type RecentRate, ratePerMinute, startRate } from './rate.ts';
 import { decisionsMax, type MadeDecision, type RemovalQuestion } from './removal-decision.ts';
 
@@ -36,6 +37,8 @@ export interface Run {
     /** answers that break the contract and are stored as they were sent; absent before the first one */
     readonly flagged?: number;
   };
+  /** what is wrong with the last list, and with care records; absent before the first problem */
+  readonly problems?: { readonly list: readonly ProblemCount[]; readonly careRecords: readonly ProblemCount[] };
   /** removals that no operator approved */
   readonly unapprovedRemovals: number;
   readonly lineUse: LineUse;
@@ -62,7 +65,7 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
 export const countList = (
   run: Run,
   counts: Omit<ListCounts, 'gone' | 'stored'>,
-  { quarantined, flagged = 0 }: Pick<SplitResult, 'quarantined' | 'flagged'>,
+  { quarantined, flagged = 0, problems = [] }: Pick<SplitResult, 'quarantined' | 'flagged' | 'problems'>,
   kvnrChanged: number,
 ): Run => ({
   ...run,
@@ -77,6 +80,7 @@ export const countList = (
     kvnrChanged,
     ...(run.patients.provisional !== undefined && { provisional: run.patients.provisional }),
   },
+  problems: { list: problems, careRecords: run.problems?.careRecords ?? [] },
 });
 
 /** Counts a list that has not changed: all stored patients are on it, unchanged. */
@@ -135,9 +139,10 @@ export const countPending = (run: Run, pending: number): Run => {
 };
 
 /** Returns a run as it ends. `list-unusable` and `internal` are failures. */
-export const endRun = (run: Run, as: 'completed' | 'cancelled' | RunFailure): Run => {
+export const endRun = (run: Run, as: 'completed' | 'completed-with-problems' | 'cancelled' | RunFailure): Run => {
   switch (as) {
     case 'completed':
+    case 'completed-with-problems':
       return { ...run, phase: 'done', state: as };
     case 'cancelled':
       return { ...run, state: as };
@@ -148,12 +153,30 @@ export const endRun = (run: Run, as: 'completed' | 'cancelled' | RunFailure): Ru
   }
 };
 
+/**
+ * Returns as what a run ends that was carried out.
+ * @param unreadableLimitPercent absent if an older version has begun the run: it has no problems
+ */
+export const completionOf = (
+  run: Run,
+  unreadableLimitPercent: number | undefined,
+): 'completed' | 'completed-with-problems' =>
+  unreadableLimitPercent !== undefined && isUnreadable(qualityCounts(run), unreadableLimitPercent)
+    ? 'completed-with-problems'
+    : 'completed';
+
+const qualityCounts = ({ patients, careRecords }: Run) => ({
+  patients,
+  careRecords: { ...careRecords, failed: careRecords.permanentlyFailed + careRecords.exhausted },
+});
+
 export type PatientOutcome = 'done' | 'not-insured' | 'held' | 'permanently-failed' | 'exhausted' | 'gone';
 
 /**
  * Counts the end of one patient's sync. A patient that has been removed (`gone`) leaves the total. `not-insured`: removed
  * after a 410; `held`: kept after a 410 until an operator decides.
  * @param isFlagged the stored care records break the contract
+ * @param problems what is wrong with the answer, or why there is none: the reason of an issue
  */
 export function countPatient(
   run: Run,
@@ -161,6 +184,7 @@ export function countPatient(
   lineUse: LineUse,
   nowMs: number,
   isFlagged = false,
+  problems?: string,
 ): Run {
   const { total, done, notInsured, held, permanentlyFailed, exhausted, flagged = 0 } = run.careRecords;
   return {
@@ -177,6 +201,12 @@ export function countPatient(
     unapprovedRemovals: run.unapprovedRemovals + (outcome === 'not-insured' ? 1 : 0),
     lineUse: addLineUse(run.lineUse, lineUse),
     rate: countFinished(run.rate, nowMs),
+    ...(problems !== undefined && {
+      problems: {
+        list: run.problems?.list ?? [],
+        careRecords: addProblems(run.problems?.careRecords ?? [], problems),
+      },
+    }),
   };
 }
 
@@ -215,6 +245,7 @@ export function progressOf(run: Run, line: LineState, nowMs: number, question?: 
       ...(held > 0 && { held }),
       ...(flagged > 0 && { flagged }),
     },
+    quality: qualityOf(qualityCounts(run), mergeProblems(run.problems?.list ?? [], run.problems?.careRecords ?? [])),
     unapprovedRemovals: run.unapprovedRemovals,
     line: {
       ...line,

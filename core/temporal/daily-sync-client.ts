@@ -85,7 +85,12 @@ export interface DailySyncClient {
 
 type DailySyncConfig = Pick<
   ClientConfig,
-  'INSURER_ID' | 'SYNC_WINDOW' | 'CARE_MAX_ATTEMPTS' | 'REMOVAL_LIMIT_PERCENT' | 'REMOVAL_LIMIT_PEOPLE'
+  | 'INSURER_ID'
+  | 'SYNC_WINDOW'
+  | 'CARE_MAX_ATTEMPTS'
+  | 'REMOVAL_LIMIT_PERCENT'
+  | 'REMOVAL_LIMIT_PEOPLE'
+  | 'UNREADABLE_LIMIT_PERCENT'
 >;
 
 /** Timeouts in milliseconds: for answers of the server itself, and for a query and an update, which need a worker. */
@@ -156,6 +161,7 @@ export function createDailySyncClient(
         careMaxRequests: config.CARE_MAX_ATTEMPTS,
         removalLimitPercent: config.REMOVAL_LIMIT_PERCENT,
         removalLimitPeople: config.REMOVAL_LIMIT_PEOPLE,
+        unreadableLimitPercent: config.UNREADABLE_LIMIT_PERCENT,
       };
       const startOrJoin = async () => {
         const handle = await client.workflow.signalWithStart(dailySyncWorkflow, {

@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(9);
+  expect(alarmMetrics(template)).toHaveLength(10);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
@@ -49,6 +49,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'people wait for the line',
     'run awaits a decision',
     'run failed',
+    'run has problems',
     'run overdue',
     'tasks wait',
   ]);

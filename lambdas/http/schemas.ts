@@ -5,7 +5,8 @@ import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
-import { phases, runFailures } from '../../core/domain/progress.ts';
+import { phases, runFailures, runStates } from '../../core/domain/progress.ts';
+import { reportedProblemsMax } from '../../core/domain/quality.ts';
 import { removalReasons } from '../../core/domain/removal-guard.ts';
 import { problemType } from './problems.ts';
 
@@ -149,10 +150,44 @@ const madeDecision = z
     decidedAt: time,
   })
   .meta({ id: 'MadeDecision' });
+const percent = z.number().min(0).max(100);
+const quality = z
+  .object({
+    unreadablePercent: percent.meta({
+      description: 'The larger one of `quarantinedPercent` and `failedPercent`.',
+    }),
+    quarantinedPercent: percent.meta({ description: 'Entries that cannot be stored, of all entries of the list.' }),
+    failedPercent: percent.meta({
+      description: 'Patients without usable care records, of those whose sync has ended in this run.',
+    }),
+    flaggedPercent: percent.meta({
+      description: 'Entries and care records that are stored although they break the contract, of those stored.',
+    }),
+    byProblem: z
+      .array(
+        z.object({
+          path: z.string().meta({
+            description: 'A JSON path in which `[]` stands for any position; `answer` for all of an answer.',
+            example: 'careRecords[].start',
+          }),
+          kind: z.string().meta({
+            description: 'What is wrong, in fixed words or as a code. Never a value.',
+            example: 'not a date',
+          }),
+          count: z.int().min(1).meta({ description: 'Entries and answers that have it. Each is counted once.' }),
+        }),
+      )
+      .max(reportedProblemsMax)
+      .meta({ description: 'The most frequent problems first.' }),
+  })
+  .meta({ id: 'Quality', description: 'The quality of what came in a run.' });
 export const progress = z
   .object({
     runId,
-    state: z.enum(['running', 'completed', 'failed', 'cancelled']),
+    state: z.enum(runStates).meta({
+      description:
+        '`completed-with-problems`: the run was carried out, but `quality.unreadablePercent` has reached UNREADABLE_LIMIT_PERCENT.',
+    }),
     phase: z.enum(phases),
     awaitingDecision: z.boolean(),
     decision: removalQuestion.optional().meta({
@@ -203,6 +238,7 @@ export const progress = z
           'Answers that break the contract and are stored as they were sent. Absent if there are none, and in runs of 0.2.0.',
       }),
     }),
+    quality: quality.optional().meta({ description: 'Absent in runs of 0.2.0.' }),
     unapprovedRemovals: count.optional().meta({ description: 'Patients removed without a decision of an operator.' }),
     line: z.object({
       state: lineState,

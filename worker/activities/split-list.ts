@@ -5,6 +5,7 @@ import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { ShardLine } from '../../core/domain/diff.ts';
 import { flaggedIssuesMax, type Issue } from '../../core/domain/issue.ts';
 import { entryLimits, readEntry } from '../../core/domain/patient-entry.ts';
+import { addProblems, type ProblemCount } from '../../core/domain/quality.ts';
 import { type JsonArrayElement, JsonArrayError, splitJsonArray } from '../../core/json/array-splitter.ts';
 import { asUtf8 } from '../../core/json/charset.ts';
 import { type ListsStore, shardLineText } from '../../core/stores/lists.ts';
@@ -36,6 +37,7 @@ export const createSplitList = ({
       let quarantined = 0;
       let unreadable = 0;
       let flagged = 0;
+      let problems: readonly ProblemCount[] = [];
       const write = (line: ShardLine): void => writer.add(shardIndexOf(line.patientRef), shardLineText(line));
       const addElement = (element: JsonArrayElement): void => {
         entries += 1;
@@ -46,11 +48,13 @@ export const createSplitList = ({
           write({ patientRef, kvnr, contentHash, body });
           if (flags === undefined) return;
           flagged += 1;
+          problems = addProblems(problems, flags);
           if (flagged <= issuesMax.flagged)
             issues.push({ kind: 'flagged', reason: flags, position: element.position, patientRef });
           return;
         }
         quarantined += 1;
+        problems = addProblems(problems, entry.reason);
         if (!entry.isIdentified) unreadable += 1;
         const people = entry.kvnrs.map((kvnr) => patientRefOf(kvnr, key));
         for (const patientRef of people) write({ patientRef, quarantined: true });
@@ -76,7 +80,7 @@ export const createSplitList = ({
         throw asListUnusable(error);
       }
       await syncRuns.addIssues(insurerId, runId, issues); // only once the whole list has turned out to be valid JSON
-      return { entries, flagged, quarantined, unreadable, shardParts: writer.parts };
+      return { entries, flagged, quarantined, problems, unreadable, shardParts: writer.parts };
     });
   },
 });

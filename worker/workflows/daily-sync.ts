@@ -308,7 +308,11 @@ async function carryOut(
         const issue = { kind: 'flagged', reason: flags, patientRef } as const;
         await shortActivities.recordIssue({ insurerId, runId, issue });
       }
-      return { on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse, isFlagged };
+      const problems = outcome === 'failed' ? (result.reason ?? 'unknown') : flags;
+      return {
+        ...{ on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse, isFlagged },
+        ...(problems !== undefined && { problems }),
+      };
     }
     case 'removePatient': {
       const { do: _, ...seen } = command;
