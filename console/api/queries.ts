@@ -69,6 +69,28 @@ export function useRuns() {
   });
 }
 
+const dayMs = 86_400_000;
+
+/** Loads all runs that have started in the last days, newest first. */
+export function useRunsOfDays(days: number) {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['runs-of-days', days],
+    queryFn: async ({ signal }) => {
+      const since = new Date(Date.now() - days * dayMs).toISOString();
+      const runs: Progress[] = [];
+      let nextToken: string | undefined;
+      do {
+        const page = await api.get<Paged<{ runs: Progress[] }>>('/sync/runs', { nextToken }, signal);
+        runs.push(...page.runs.filter(({ startedAt }) => startedAt >= since));
+        nextToken = (page.runs.at(-1)?.startedAt ?? '') >= since ? page.nextToken : undefined;
+      } while (nextToken !== undefined);
+      return runs;
+    },
+    refetchInterval: (query) => nextPollMs(query, 15 * idlePollMs),
+  });
+}
+
 /** For queries without polling: retries transient errors with growing delays, until the API answers or rejects the request. */
 const retryUntilAnswered = { retry: (_failures: number, error: Error) => isTransient(error) } as const;
 

@@ -349,6 +349,21 @@ export const de = {
     fits: (charset: string) => `es passt: ${charset}`,
   },
 
+  days: {
+    title: 'Die letzten 30 Tage',
+    hours: 'Dauer in Stunden',
+    minutes: 'Dauer in Minuten',
+    careRecords: 'Versorgungen',
+    shares: 'Anteile',
+    durationSeconds: 'Dauer',
+    stored: 'gespeichert',
+    failed: 'fehlgeschlagen',
+    unreadableShare: 'unlesbare Daten',
+    failureRate: 'fehlgeschlagene Anfragen',
+    alt: (names: string, runs: string, from: string, to: string, last: string) =>
+      `${names}: ${runs} Läufe vom ${from} bis ${to}, zuletzt ${last}.`,
+  },
+
   runs: {
     title: 'Läufe',
     lead: 'Neueste zuerst.',

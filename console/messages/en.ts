@@ -334,6 +334,20 @@ export const en: Messages = {
     fits: (charset: string) => `${charset} fits`,
   },
 
+  days: {
+    title: 'The last 30 days',
+    hours: 'Duration in hours',
+    minutes: 'Duration in minutes',
+    careRecords: 'Care records',
+    shares: 'Shares',
+    durationSeconds: 'Duration',
+    stored: 'stored',
+    failed: 'failed',
+    unreadableShare: 'unreadable data',
+    failureRate: 'failed requests',
+    alt: (names, runs, from, to, last) => `${names}: ${runs} runs from ${from} to ${to}, most recently ${last}.`,
+  },
+
   runs: {
     title: 'Runs',
     lead: 'Newest first.',
