@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Argument, type Command } from 'commander';
-import type { Issue } from '../../core/domain/issue.ts';
 import type { ProgressNow } from '../../core/temporal/daily-sync-client.ts';
 import { decisionLine, progressBlock, summaryLines } from '../../terminal/progress-lines.ts';
 import { createProgressView } from '../../terminal/progress-view.ts';
@@ -8,6 +7,7 @@ import { type Api, findApi, type Paged } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say, sayJson } from '../output.ts';
 import { reasonArgument } from './arguments.ts';
+import { addIssueCommands } from './issues.ts';
 
 /** Adds the operator's commands about runs. */
 export function addRunCommands(program: Command): void {
@@ -59,24 +59,7 @@ export function addRunCommands(program: Command): void {
       for (const made of decisions.slice(-1)) say(decisionLine(made));
     });
 
-  program
-    .command('issues')
-    .description(
-      'list the quarantined and flagged entries, the flagged care records, the changed KVNRs and the failed patients of the last run',
-    )
-    .option('--json', 'print JSON')
-    .action(async ({ json }: { json?: true }) => {
-      const api = findApi(process.env, 'operator');
-      const pages = await Array.fromAsync(api.pages<Paged<{ issues: Issue[] }>>('/sync/issues'));
-      const issues = pages.flatMap((page) => page.issues);
-      if (json) return sayJson(issues);
-      if (issues.length === 0) say('no issues in the last run');
-      for (const { kind, reason, position, patientRef, previousPatientRef } of issues) {
-        const where = patientRef ?? (position === undefined ? '' : `entry ${position}`);
-        const before = previousPatientRef === undefined ? [] : [`before: ${previousPatientRef}`];
-        say([kind, where, reason, ...before].join('\t'));
-      }
-    });
+  addIssueCommands(program);
 
   program
     .command('runs')

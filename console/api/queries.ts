@@ -1,4 +1,11 @@
-import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import {
+  type InfiniteData,
+  keepPreviousData,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from '@tanstack/react-query';
 import { useRef } from 'react';
 import type { RunSample } from '../../core/domain/run-sample.ts';
 import { ApiError, isTransient } from './client.ts';
@@ -6,6 +13,7 @@ import { useConnection } from './context.ts';
 import { nextPollMs } from './polling.ts';
 import type {
   AccessLogPage,
+  Acknowledgement,
   Issue,
   LastSync,
   Line,
@@ -111,6 +119,30 @@ export function useIssues(runId: string | undefined) {
     ...retryUntilAnswered,
     refetchInterval: (query) =>
       (query.state.data?.pages.length ?? 0) <= polledPagesMax && nextPollMs(query, 2 * idlePollMs),
+  });
+}
+
+/** Acknowledges issues, and shows it in the loaded issues of a run, which would take long to load again. */
+export function useAcknowledge(runId: string) {
+  const { api } = useConnection();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async ({ issueIds, note }: { readonly issueIds: readonly string[]; readonly note: string }) =>
+      await api.post<Acknowledgement>('/sync/issues/acknowledgements', { issueIds, note }),
+    onSuccess: (acknowledged, { issueIds }) => {
+      const ids = new Set(issueIds);
+      client.setQueryData<InfiniteData<Paged<{ issues: Issue[] }>>>(
+        ['issues', runId],
+        (loaded) =>
+          loaded && {
+            ...loaded,
+            pages: loaded.pages.map((page) => ({
+              ...page,
+              issues: page.issues.map((issue) => (ids.has(issue.id) ? { ...issue, acknowledged } : issue)),
+            })),
+          },
+      );
+    },
   });
 }
 

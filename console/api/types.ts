@@ -7,6 +7,7 @@ export type Line = z.output<typeof schemas.line>;
 export type LineWithChanges = z.output<typeof schemas.lineWithChanges>;
 export type Progress = z.output<typeof schemas.progress>;
 export type Issue = z.output<typeof schemas.issues>['issues'][number];
+export type Acknowledgement = z.output<typeof schemas.acknowledgement>;
 export type LastSync = z.output<typeof schemas.lastSync>;
 export type SyncNow = z.output<typeof schemas.syncNow>;
 export type RequestedSync = z.output<typeof schemas.requestedSync>;

@@ -13,6 +13,7 @@ import {
   TextField,
 } from 'react-aria-components';
 import { reasonMax } from '../../core/domain/line-command.ts';
+import type { Messages } from '../messages/de.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { Button } from './button.tsx';
 
@@ -24,6 +25,8 @@ interface DialogProps {
   readonly details?: ReactNode;
   readonly confirm: string;
   readonly isDangerous?: boolean;
+  /** What the field is called, if it is no reason. */
+  readonly field?: Messages['reason'];
 }
 
 /** Asks for confirmation and for a reason, which is stored. */
@@ -105,8 +108,9 @@ interface ReasonFormProps extends DialogProps {
   readonly onCancel: () => void;
 }
 
-function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProps) {
+function ReasonForm({ confirm, isDangerous, field, onReason, onCancel }: ReasonFormProps) {
   const { t } = useLocale();
+  const texts = field ?? t.reason;
   const [reason, setReason] = useState('');
   return (
     <Form
@@ -124,12 +128,12 @@ function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProp
         isRequired
         autoFocus
         autoComplete="off"
-        validate={(text) => (text.trim() === '' ? t.reason.missing : undefined)}
+        validate={(text) => (text.trim() === '' ? texts.missing : undefined)}
       >
-        <Label>{t.reason.label}</Label>
+        <Label>{texts.label}</Label>
         <Input />
-        <Text slot="description">{t.reason.hint}</Text>
-        <FieldError>{t.reason.missing}</FieldError>
+        <Text slot="description">{texts.hint}</Text>
+        <FieldError>{texts.missing}</FieldError>
       </TextField>
       <div className="actions">
         <Button kind="quiet" onPress={onCancel}>

@@ -43,6 +43,8 @@ export interface SplitResult {
   readonly flagged?: number;
   /** what is wrong with quarantined and flagged entries; absent if an older version has split the list */
   readonly problems?: readonly ProblemCount[];
+  /** of the quarantined ones, those whose issue is acknowledged; absent if an older version has split the list */
+  readonly acknowledged?: number;
   /** of the quarantined ones, the entries without a KVNR in a field `kvnr`: they may be anybody's */
   readonly unreadable: number;
   /** the number of objects that each of the 256 shards was written to */

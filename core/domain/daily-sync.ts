@@ -1,6 +1,6 @@
 import type { PatientListReference } from '../contract/line-activities.ts';
 import type { SplitResult } from '../contract/list-activities.ts';
-import type { ListPendingResult, PatientCounts, PendingCursor } from '../contract/sync-activities.ts';
+import type { CarriedIssues, ListPendingResult, PatientCounts, PendingCursor } from '../contract/sync-activities.ts';
 import type { ListCounts } from './diff.ts';
 import { addLineUse, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
@@ -10,6 +10,7 @@ import { notInsuredLimit, type RemovalLimits, reasonsToAsk } from './removal-gua
 import {
   addDecision,
   completionOf,
+  countCarried,
   countHeldRemoved,
   countList,
   countPatient,
@@ -20,6 +21,7 @@ import {
   countUnapproved,
   countUnchangedList,
   endRun,
+  type PatientIssue,
   type PatientOutcome,
   type Run,
   startRun,
@@ -212,7 +214,8 @@ export type DailySyncEvent = { readonly atMs: number } & (
   /** a new list is there, or an operator has started the run */
   | { readonly on: 'triggered' }
   | { readonly on: 'listFetched'; readonly list: PatientListReference; readonly lineUse: LineUse }
-  | { readonly on: 'listUnchanged'; readonly lineUse: LineUse }
+  /** `carried`: what is wrong with the list, if an earlier run has applied it */
+  | { readonly on: 'listUnchanged'; readonly lineUse: LineUse; readonly carried?: CarriedIssues }
   /** `problem`: what is wrong with it, in fixed words: `not-an-array` */
   | { readonly on: 'listUnusable'; readonly lineUse?: LineUse; readonly problem?: string }
   | { readonly on: 'split'; readonly split: SplitResult }
@@ -237,8 +240,7 @@ export type DailySyncEvent = { readonly atMs: number } & (
       readonly lineUse?: LineUse;
       /** the stored care records break the contract */
       readonly isFlagged?: boolean;
-      /** what is wrong with the answer, or why there is none: the reason of the issue */
-      readonly problems?: string;
+      readonly issue?: PatientIssue;
     }
   /** `revision`: the patient's when the insurer answered 410 */
   | {
@@ -399,6 +401,7 @@ class Draft {
         this.#addLineUse(event.lineUse);
         if (step.name !== 'listing') return;
         this.#dropQuestions();
+        if (event.carried) state.run = countCarried(state.run, event.carried);
         this.#count('unchanged');
         return;
       case 'listUnusable':
@@ -459,7 +462,7 @@ class Draft {
           event.lineUse ?? zeroLineUse,
           event.atMs,
           event.isFlagged,
-          event.problems,
+          event.issue,
         );
         this.#saveLater();
         return;

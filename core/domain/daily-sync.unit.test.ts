@@ -119,7 +119,7 @@ test('a run lists, splits, applies, counts, fetches, sweeps and ends', () => {
 });
 
 test('a run ends as completed with problems if too much of the list or of the care records is unreadable', () => {
-  const ends = (quarantined: number, failed: number): string => {
+  const ends = (quarantined: number, failed: number, acknowledged = 0): string => {
     const run = openRun(startDailySync(runId, { ...limits, syncWindow: 50, unreadableLimitPercent: 5 }, 0));
     run.tell({ on: 'started' });
     run.applyList({ unreadable: quarantined });
@@ -130,7 +130,9 @@ test('a run ends as completed with problems if too much of the list or of the ca
     run.listPending(...refs);
     for (const [index, patientRef] of refs.entries()) {
       const end =
-        index < failed ? ({ outcome: 'exhausted', problems: 'stalled' } as const) : { outcome: 'done' as const };
+        index < failed
+          ? ({ outcome: 'exhausted', issue: { reason: 'stalled', isAcknowledged: index < acknowledged } } as const)
+          : { outcome: 'done' as const };
       run.end('syncPatient', { on: 'patientEnded', patientRef, ...end });
     }
     run.end('sweep', { on: 'swept' });
@@ -142,6 +144,7 @@ test('a run ends as completed with problems if too much of the list or of the ca
   expect(ends(5, 1)).toBe('completed'); // 5 of 105 entries, 1 of 40 patients
   expect(ends(6, 0)).toBe('completed-with-problems');
   expect(ends(0, 2)).toBe('completed-with-problems');
+  expect(ends(0, 2, 1)).toBe('completed'); // an operator knows the other one
 });
 
 test('only shards with pending patients are asked for them, also after continue-as-new', () => {

@@ -10,7 +10,10 @@ export interface ProblemCount {
 
 /** The quality of what came in a run (docs/adr/0056). Percentages have one decimal. */
 export interface Quality {
-  /** the larger one of `quarantinedPercent` and `failedPercent`; the run has problems from UNREADABLE_LIMIT_PERCENT on */
+  /**
+   * the larger one of `quarantinedPercent` and `failedPercent`, both without acknowledged issues; the run has problems from
+   * UNREADABLE_LIMIT_PERCENT on
+   */
   readonly unreadablePercent: number;
   /** entries that cannot be stored, of all entries of the list */
   readonly quarantinedPercent: number;
@@ -30,6 +33,8 @@ export interface QualityCounts {
     readonly notInsured: number;
     readonly flagged?: number;
   };
+  /** of the quarantined entries, and of the failed patients: those whose issue is acknowledged */
+  readonly acknowledged: { readonly quarantined: number; readonly failed: number };
 }
 
 export const reportedProblemsMax = 20;
@@ -56,8 +61,8 @@ export function mergeProblems(a: readonly ProblemCount[], b: readonly ProblemCou
   return merged;
 }
 
-/** Returns each problem of a reason once. `and 3 more` is none. */
-function problemsIn(reason: string): ProblemCount[] {
+/** Returns each problem of a reason once, without positions. `and 3 more` is none. */
+export function problemsIn(reason: string): ProblemCount[] {
   const texts = reason.split('; ').filter((text) => !/^and (?:\d+ )?more$/.test(text));
   return [...new Set(texts.map((text) => text.replace(/\[\d+\]/g, '[]')))].map((text) => {
     const colon = text.indexOf(': ');
@@ -69,15 +74,13 @@ function problemsIn(reason: string): ProblemCount[] {
 
 /** Returns the quality of what came. @param problems in any order */
 export function qualityOf(counts: QualityCounts, problems: readonly ProblemCount[]): Quality {
-  const { quarantined, failed } = unreadableIn(counts);
   const { patients, careRecords } = counts;
   const flagged = (patients.flagged ?? 0) + (careRecords.flagged ?? 0);
-  const quarantinedPercent = percentOf(quarantined);
-  const failedPercent = percentOf(failed);
+  const all = sharesIn(counts);
   return {
-    unreadablePercent: Math.max(quarantinedPercent, failedPercent),
-    quarantinedPercent,
-    failedPercent,
+    unreadablePercent: Math.max(...Object.values(unreadableIn(counts)).map(percentOf)),
+    quarantinedPercent: percentOf(all.quarantined),
+    failedPercent: percentOf(all.failed),
     flaggedPercent: percentOf({ part: flagged, whole: patients.listed + careRecords.done }),
     byProblem: problems.toSorted((a, b) => b.count - a.count).slice(0, reportedProblemsMax),
   };
@@ -93,9 +96,19 @@ interface Share {
 }
 
 /** The list and the care records have a share each: a million good entries must not hide that all care records fail. */
-const unreadableIn = ({ patients, careRecords }: QualityCounts): Readonly<Record<'quarantined' | 'failed', Share>> => ({
+const sharesIn = ({ patients, careRecords }: QualityCounts) => ({
   quarantined: { part: patients.quarantined, whole: patients.listed + patients.quarantined },
   failed: { part: careRecords.failed, whole: careRecords.done + careRecords.notInsured + careRecords.failed },
 });
+
+/** Returns the shares without acknowledged issues. */
+function unreadableIn(counts: QualityCounts): Readonly<Record<'quarantined' | 'failed', Share>> {
+  const { quarantined, failed } = sharesIn(counts);
+  const { acknowledged } = counts;
+  return {
+    quarantined: { ...quarantined, part: quarantined.part - acknowledged.quarantined },
+    failed: { ...failed, part: failed.part - acknowledged.failed },
+  };
+}
 
 const percentOf = ({ part, whole }: Share): number => (whole === 0 ? 0 : Math.round((part * 1_000) / whole) / 10);

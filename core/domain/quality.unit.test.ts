@@ -4,6 +4,7 @@ import { addProblems, isUnreadable, type ProblemCount, type QualityCounts, quali
 const counts = (quarantined: number, failed: number): QualityCounts => ({
   patients: { listed: 100 - quarantined, quarantined },
   careRecords: { done: 100 - failed, failed, notInsured: 0 },
+  acknowledged: { quarantined: 0, failed: 0 },
 });
 const addAll = (...reasons: string[]) => reasons.reduce<readonly ProblemCount[]>(addProblems, []);
 
@@ -40,11 +41,19 @@ test('a run has problems once a share of the list or of the care records reaches
   expect(isUnreadable(nothing, 5)).toBe(false);
 });
 
+test('acknowledged issues do not count, and are still part of their share', () => {
+  const known = { ...counts(8, 6), acknowledged: { quarantined: 4, failed: 2 } };
+  expect(isUnreadable(known, 5)).toBe(false);
+  expect(isUnreadable({ ...known, acknowledged: { quarantined: 4, failed: 1 } }, 5)).toBe(true);
+  expect(qualityOf(known, [])).toMatchObject({ unreadablePercent: 4, quarantinedPercent: 8, failedPercent: 6 });
+});
+
 test('the shares are percentages with one decimal, of the list, of those asked, and of what is stored', () => {
   const quality = qualityOf(
     {
       patients: { listed: 1_000, quarantined: 3, flagged: 10 },
       careRecords: { done: 90, failed: 2, notInsured: 8, flagged: 5 },
+      acknowledged: { quarantined: 0, failed: 0 },
     },
     [],
   );

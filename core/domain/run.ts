@@ -1,4 +1,5 @@
 import type { SplitResult } from '../contract/list-activities.ts';
+import type { CarriedIssues } from '../contract/sync-activities.ts';
 import type { ListCounts } from './diff.ts';
 import { flaggedIssuesMax } from './issue.ts';
 import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
@@ -39,11 +40,20 @@ export interface Run {
   };
   /** what is wrong with the last list, and with care records; absent before the first problem */
   readonly problems?: { readonly list: readonly ProblemCount[]; readonly careRecords: readonly ProblemCount[] };
+  /** of the quarantined entries, and of the patients that have failed: those whose issue is acknowledged */
+  readonly acknowledged?: Acknowledged;
   /** removals that no operator approved */
   readonly unapprovedRemovals: number;
   readonly lineUse: LineUse;
   readonly rate: RecentRate;
 }
+
+export interface Acknowledged {
+  readonly quarantined: number;
+  readonly permanentlyFailed: number;
+  readonly exhausted: number;
+}
+const noneAcknowledged: Acknowledged = { quarantined: 0, permanentlyFailed: 0, exhausted: 0 };
 
 export const startRun = (runId: string, startedAtMs: number): Run => ({
   runId,
@@ -65,7 +75,12 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
 export const countList = (
   run: Run,
   counts: Omit<ListCounts, 'gone' | 'stored'>,
-  { quarantined, flagged = 0, problems = [] }: Pick<SplitResult, 'quarantined' | 'flagged' | 'problems'>,
+  {
+    quarantined,
+    flagged = 0,
+    problems = [],
+    acknowledged = 0,
+  }: Pick<SplitResult, 'quarantined' | 'flagged' | 'problems' | 'acknowledged'>,
   kvnrChanged: number,
 ): Run => ({
   ...run,
@@ -80,7 +95,22 @@ export const countList = (
     kvnrChanged,
     ...(run.patients.provisional !== undefined && { provisional: run.patients.provisional }),
   },
+  ...listQuality(run, problems, acknowledged),
+});
+
+const listQuality = (run: Run, problems: readonly ProblemCount[], quarantined: number) => ({
   problems: { list: problems, careRecords: run.problems?.careRecords ?? [] },
+  acknowledged: { ...noneAcknowledged, ...run.acknowledged, quarantined },
+});
+
+/** Counts what is wrong with a list that has not changed since an earlier run has applied it. */
+export const countCarried = (
+  run: Run,
+  { quarantined, flagged, kvnrChanged, acknowledged, problems }: CarriedIssues,
+): Run => ({
+  ...run,
+  patients: { ...run.patients, quarantined, flagged, kvnrChanged },
+  ...listQuality(run, problems, acknowledged),
 });
 
 /** Counts a list that has not changed: all stored patients are on it, unchanged. */
@@ -135,6 +165,7 @@ export const countPending = (run: Run, pending: number): Run => {
       exhausted: 0,
       total: done + notInsured + permanentlyFailed + pending,
     },
+    acknowledged: { ...noneAcknowledged, ...run.acknowledged, exhausted: 0 },
   };
 };
 
@@ -165,18 +196,28 @@ export const completionOf = (
     ? 'completed-with-problems'
     : 'completed';
 
-const qualityCounts = ({ patients, careRecords }: Run) => ({
+const qualityCounts = ({ patients, careRecords, acknowledged = noneAcknowledged }: Run) => ({
   patients,
   careRecords: { ...careRecords, failed: careRecords.permanentlyFailed + careRecords.exhausted },
+  acknowledged: {
+    quarantined: acknowledged.quarantined,
+    failed: acknowledged.permanentlyFailed + acknowledged.exhausted,
+  },
 });
 
 export type PatientOutcome = 'done' | 'not-insured' | 'held' | 'permanently-failed' | 'exhausted' | 'gone';
+
+/** The issue of a patient whose sync has ended. */
+export interface PatientIssue {
+  /** what is wrong with the answer, or why there is none */
+  readonly reason: string;
+  readonly isAcknowledged: boolean;
+}
 
 /**
  * Counts the end of one patient's sync. A patient that has been removed (`gone`) leaves the total. `not-insured`: removed
  * after a 410; `held`: kept after a 410 until an operator decides.
  * @param isFlagged the stored care records break the contract
- * @param problems what is wrong with the answer, or why there is none: the reason of an issue
  */
 export function countPatient(
   run: Run,
@@ -184,7 +225,7 @@ export function countPatient(
   lineUse: LineUse,
   nowMs: number,
   isFlagged = false,
-  problems?: string,
+  issue?: PatientIssue,
 ): Run {
   const { total, done, notInsured, held, permanentlyFailed, exhausted, flagged = 0 } = run.careRecords;
   return {
@@ -201,12 +242,23 @@ export function countPatient(
     unapprovedRemovals: run.unapprovedRemovals + (outcome === 'not-insured' ? 1 : 0),
     lineUse: addLineUse(run.lineUse, lineUse),
     rate: countFinished(run.rate, nowMs),
-    ...(problems !== undefined && {
-      problems: {
-        list: run.problems?.list ?? [],
-        careRecords: addProblems(run.problems?.careRecords ?? [], problems),
-      },
-    }),
+    ...(issue !== undefined && countIssue(run, outcome, issue)),
+  };
+}
+
+function countIssue(
+  { problems, acknowledged = noneAcknowledged }: Run,
+  outcome: PatientOutcome,
+  { reason, isAcknowledged }: PatientIssue,
+): Pick<Run, 'problems' | 'acknowledged'> {
+  const { permanentlyFailed, exhausted } = acknowledged;
+  return {
+    problems: { list: problems?.list ?? [], careRecords: addProblems(problems?.careRecords ?? [], reason) },
+    acknowledged: {
+      ...acknowledged,
+      permanentlyFailed: permanentlyFailed + (isAcknowledged && outcome === 'permanently-failed' ? 1 : 0),
+      exhausted: exhausted + (isAcknowledged && outcome === 'exhausted' ? 1 : 0),
+    },
   };
 }
 

@@ -154,7 +154,7 @@ const percent = z.number().min(0).max(100);
 const quality = z
   .object({
     unreadablePercent: percent.meta({
-      description: 'The larger one of `quarantinedPercent` and `failedPercent`.',
+      description: 'The larger one of `quarantinedPercent` and `failedPercent`, both without acknowledged issues.',
     }),
     quarantinedPercent: percent.meta({ description: 'Entries that cannot be stored, of all entries of the list.' }),
     failedPercent: percent.meta({
@@ -277,8 +277,26 @@ export const runSamples = z.object({
 });
 export const issuesQuery = z.strictObject({
   runId: runId.optional().meta({ description: 'The run to read. By default, the newest run.' }),
+  kind: z.enum(issueKinds).optional().meta({ description: 'Only issues of this kind.' }),
+  acknowledged: z.enum(['true', 'false']).optional().meta({
+    description: 'Only issues that an operator has acknowledged, or only the others.',
+  }),
   nextToken: nextToken.optional(),
 });
+const issueId = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/, 'is the id of an issue')
+  .meta({
+    id: 'IssueId',
+    description: 'Names an issue in all runs: the same patient or entry, with the same problems at the same paths.',
+    example: '9c0e5d41402abc4b2a76b9719d911017',
+  });
+export const acknowledgementsBody = z
+  .strictObject({ issueIds: z.array(issueId).min(1).max(100), note: reason })
+  .meta({ example: { issueIds: ['9c0e5d41402abc4b2a76b9719d911017'], note: 'reported to the insurer, ticket 4711' } });
+export const acknowledgement = z
+  .object({ by: z.string().meta({ example: 'operator-demo' }), at: time, note: z.string() })
+  .meta({ id: 'Acknowledgement', description: 'Who has acknowledged an issue, when, and with which note.' });
 export const issues = z.object({
   issues: z.array(
     z
@@ -290,8 +308,26 @@ export const issues = z.object({
           description: 'Only for `kvnr-changed`: the patient who is gone, and seems to be the same person.',
         }),
         position: count.optional().meta({ description: 'Place of the entry in the list. The first one is 0.' }),
+        id: issueId,
+        firstSeen: time.optional().meta({ description: 'When a run had it first. Absent in runs of 0.2.0.' }),
+        lastSeen: time.optional().meta({ description: 'When a run had it last. Absent in runs of 0.2.0.' }),
+        runs: z.int().min(1).optional().meta({ description: 'How many runs have had it. Absent in runs of 0.2.0.' }),
+        acknowledged: acknowledgement.optional().meta({
+          description: 'Only if an operator has acknowledged it. If its paths or problems change, it is a new issue.',
+        }),
       })
-      .meta({ id: 'Issue', example: { kind: 'quarantined', reason: 'kvnr: check digit', position: 17 } }),
+      .meta({
+        id: 'Issue',
+        example: {
+          kind: 'quarantined',
+          reason: 'kvnr: check digit',
+          position: 17,
+          id: '9c0e5d41402abc4b2a76b9719d911017',
+          firstSeen: '2026-11-24T21:30:00.000Z',
+          lastSeen: '2026-11-26T21:30:00.000Z',
+          runs: 3,
+        },
+      }),
   ),
   nextToken: nextToken.optional(),
 });

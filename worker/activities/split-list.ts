@@ -79,8 +79,9 @@ export const createSplitList = ({
         await writer.abandon();
         throw asListUnusable(error);
       }
-      await syncRuns.addIssues(insurerId, runId, issues); // only once the whole list has turned out to be valid JSON
-      return { entries, flagged, quarantined, problems, unreadable, shardParts: writer.parts };
+      const known = await syncRuns.addIssues(insurerId, runId, issues); // only once the whole list has turned out to be valid JSON
+      const acknowledged = known.filter(({ kind }) => kind === 'quarantined').length;
+      return { entries, flagged, quarantined, acknowledged, problems, unreadable, shardParts: writer.parts };
     });
   },
 });
