@@ -25,7 +25,7 @@ interface DialogProps {
   readonly details?: ReactNode;
   readonly confirm: string;
   readonly isDangerous?: boolean;
-  /** What the field is called, if it is no reason. */
+  /** Texts of the field. By default, it asks for a reason. */
   readonly field?: Messages['reason'];
 }
 

@@ -147,6 +147,27 @@ test('a run ends as completed with problems if too much of the list or of the ca
   expect(ends(0, 2, 1)).toBe('completed'); // an operator knows the other one
 });
 
+test('a list that has not changed keeps its problems, and with them the state of the run', () => {
+  const ends = (acknowledged: number): DailySync['run'] => {
+    const run = openRun(startDailySync(runId, { ...limits, unreadableLimitPercent: 5 }, 0));
+    run.tell({ on: 'started' });
+    const problems = [{ path: 'kvnr', kind: 'missing', count: 6 }];
+    const carried = { quarantined: 6, flagged: 2, kvnrChanged: 0, acknowledged, problems };
+    run.end('fetchList', { on: 'listUnchanged', lineUse: zeroLineUse, carried });
+    run.count();
+    run.listPending();
+    run.end('sweep', { on: 'swept' });
+    run.save();
+    return run.state.run;
+  };
+  expect(ends(0)).toMatchObject({
+    state: 'completed-with-problems',
+    patients: { listed: 100, unchanged: 100, quarantined: 6, flagged: 2 },
+    problems: { list: [{ path: 'kvnr', kind: 'missing', count: 6 }] },
+  });
+  expect(ends(1).state).toBe('completed');
+});
+
 test('only shards with pending patients are asked for them, also after continue-as-new', () => {
   const run = openRun();
   run.tell({ on: 'started' });
