@@ -9,6 +9,8 @@ test('an issue is the same in the next run, also at another position of the list
   expect(issueIdOf({ ...flagged, reason: 'careRecords[7].start: not a date; careRecords[8].start: not a date' })).toBe(
     issueIdOf(flagged),
   );
+  const unread = { kind: 'quarantined', reason: 'entry: not JSON', entryRef: 'c'.repeat(32) } as const;
+  expect(issueIdOf({ ...unread, position: 3 })).toBe(issueIdOf({ ...unread, position: 90 }));
   const failed = { ...flagged, kind: 'care-records' } as const;
   expect(issueIdOf({ ...failed, reason: 'stalled' })).toBe(issueIdOf({ ...failed, reason: 'reset' }));
 });

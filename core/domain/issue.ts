@@ -22,6 +22,8 @@ export interface Issue {
   /** the pseudonym under the KVNR of before */
   readonly previousPatientRef?: string;
   readonly position?: number;
+  /** names a quarantined entry without a readable KVNR in all lists: a keyed hash of its text, as 32 hex digits */
+  readonly entryRef?: string;
 }
 
 /** An operator has taken note of an issue. It counts no more towards UNREADABLE_LIMIT_PERCENT. */

@@ -308,6 +308,11 @@ export const issues = z.object({
           description: 'Only for `kvnr-changed`: the patient who is gone, and seems to be the same person.',
         }),
         position: count.optional().meta({ description: 'Place of the entry in the list. The first one is 0.' }),
+        entryRef: z
+          .string()
+          .regex(/^[0-9a-f]{32}$/)
+          .optional()
+          .meta({ description: 'Only for a quarantined entry without a readable KVNR: the same text has the same.' }),
         id: issueId,
         firstSeen: time.optional().meta({ description: 'When a run had it first. Absent in runs of 0.2.0.' }),
         lastSeen: time.optional().meta({ description: 'When a run had it last. Absent in runs of 0.2.0.' }),

@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
-import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
+import { entryRefOf, patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { ShardLine } from '../../core/domain/diff.ts';
 import { flaggedIssuesMax, type Issue } from '../../core/domain/issue.ts';
 import { entryLimits, readEntry } from '../../core/domain/patient-entry.ts';
@@ -64,7 +64,9 @@ export const createSplitList = ({
             kind: 'quarantined',
             reason: entry.reason,
             position: element.position,
-            ...(patientRef !== undefined && { patientRef }),
+            ...(patientRef !== undefined
+              ? { patientRef }
+              : element.text !== '' && { entryRef: entryRefOf(element.text, key) }),
           });
       };
       try {
