@@ -149,7 +149,8 @@ function createApi(url: string, readToken: () => Promise<string>): Api {
     async *pages<Page extends { readonly nextToken?: string }>(path: string) {
       let next: string | undefined;
       do {
-        const page: Page = await get(next === undefined ? path : `${path}?${new URLSearchParams({ nextToken: next })}`);
+        const more = `${path.includes('?') ? '&' : '?'}${new URLSearchParams({ nextToken: next ?? '' })}`;
+        const page: Page = await get(next === undefined ? path : `${path}${more}`);
         yield page;
         next = page.nextToken;
       } while (next !== undefined);
@@ -196,6 +197,7 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   'not-found': ['failed', 'The API at API_URL has another version.'],
   'patient-unknown': ['notFound', 'Check the KVNR or pseudonym.'],
   'no-sync-yet': ['notFound', 'Request one with npm run sync -- sync.'],
+  'issue-unknown': ['notFound', 'npm run sync -- issues lists them with their IDs.'],
   'no-run-yet': ['notFound', 'Start one with npm run sync -- start.'],
   'no-run-under-way': ['notFound', 'Start one with npm run sync -- start.'],
   'run-stopping': ['failed', 'Repeat the command once npm run sync -- status reports its end.'],

@@ -175,6 +175,11 @@ const sync = z.object({
       'Number of patients that lists, or answers 410 in one run, may remove within seven days. Removals above this number wait for an operator ([ADR 0041](../adr/0041-guards-for-410-and-seven-days.md)).',
     unit: 'patients',
   }),
+  UNREADABLE_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5).meta({
+    description:
+      'A run ends as `completed-with-problems` if this share of the list is quarantined, or care records of this share of the patients asked cannot be used ([ADR 0056](../adr/0056-completed-with-problems.md)).',
+    unit: '%',
+  }),
 });
 
 const line = z.object({

@@ -65,6 +65,7 @@ export function summaryLines(progress: Progress): string[] {
     ...ageLines(progress),
     ...refreshLines(progress),
     `  line          ${line.requests} requests, ${percent(line.failureRate)} failed${line.failures === 0 ? '' : ` (${faultCounts(line.faults)})`}`,
+    ...qualityLines(progress),
     ...(progress.decisions ?? []).map((made) => `  ${decisionLine(made)}`),
     ...(progress.failure === 'internal' ? ['  an error of epa-sync itself: see the log of the workers'] : []),
     ...(hasIssues ? ['  see the issues: npm run sync -- issues'] : []),
@@ -91,6 +92,18 @@ function refreshLines({ refresh }: Progress): string[] {
     `  refresh       ${refreshWords[state]}: ${done} stored, ${unchanged} unchanged, ${failed} failed, ${removed} removed${kept}, ${pending ?? '?'} pending`,
     ...(cancellation ? [onOneLine(`  refresh stopped by ${cancellation.by}: ${cancellation.reason}`)] : []),
   ];
+}
+
+/** Number of problems in a summary. `npm run sync -- status --json` has more. */
+const shownProblemsMax = 3;
+
+/** Returns how much of what came was unreadable, and the most frequent problems. Returns no line if all of it was right. */
+function qualityLines({ quality }: Progress): string[] {
+  if (quality === undefined || quality.byProblem.length === 0) return [];
+  const { quarantinedPercent, failedPercent, flaggedPercent, byProblem } = quality;
+  const problems = byProblem.slice(0, shownProblemsMax).map(({ path, kind, count }) => `${path}: ${kind} (${count})`);
+  const shares = `${quarantinedPercent} % of the list quarantined, ${failedPercent} % of the care records failed, ${flaggedPercent} % flagged`;
+  return [`  quality       ${shares}`, `                most often ${problems.join(', ')}`];
 }
 
 const phaseWords: Readonly<Record<Phase, string>> = {

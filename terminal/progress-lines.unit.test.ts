@@ -151,6 +151,22 @@ test('the summary shows the duration and the most frequent faults', () => {
   expect(summary).toContain('(reset 300, busy 100)');
 });
 
+test('the summary shows the quality of the data and the most frequent problems', () => {
+  const byProblem = ['start', 'end', 'id', 'title'].map((field, index) => ({
+    ...{ path: `careRecords[].${field}`, kind: 'missing', count: 9 - index },
+  }));
+  const quality = { unreadablePercent: 6.5, quarantinedPercent: 6.5, failedPercent: 1, flaggedPercent: 12, byProblem };
+  const summary = summaryLines({ ...progress, state: 'completed-with-problems', phase: 'done', quality });
+  expect(summary[0]).toContain('completed-with-problems');
+  expect(summary).toContain(
+    '  quality       6.5 % of the list quarantined, 1 % of the care records failed, 12 % flagged',
+  );
+  expect(summary.join('\n')).toContain('careRecords[].start: missing (9), careRecords[].end: missing (8)');
+  expect(summary.join('\n')).not.toContain('title');
+  const clean = { ...quality, byProblem: [] };
+  expect(summaryLines({ ...progress, state: 'completed', quality: clean }).join('\n')).not.toContain('quality');
+});
+
 test('the summary says where the issues are, if there are any', () => {
   const patients = { ...progress.patients, quarantined: 0 };
   const careRecords = { ...progress.careRecords, failed: 0 };

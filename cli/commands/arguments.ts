@@ -7,8 +7,8 @@ import type { Api } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 
 /** A reason of one word or more. The action gets the words as one text. */
-export const reasonArgument = (): Argument =>
-  new Argument('<reason...>', 'why; quotes are optional').argParser((word: string, words: string | undefined) =>
+export const reasonArgument = (name = 'reason...', description = 'why; quotes are optional'): Argument =>
+  new Argument(`<${name}>`, description).argParser((word: string, words: string | undefined) =>
     words === undefined ? word : `${words} ${word}`,
   );
 

@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Argument, type Command } from 'commander';
-import type { Issue } from '../../core/domain/issue.ts';
 import type { ProgressNow } from '../../core/temporal/daily-sync-client.ts';
 import { decisionLine, progressBlock, summaryLines } from '../../terminal/progress-lines.ts';
 import { createProgressView } from '../../terminal/progress-view.ts';
@@ -9,6 +8,7 @@ import { type Api, findApi, type Paged } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say, sayJson } from '../output.ts';
 import { reasonArgument } from './arguments.ts';
+import { addIssueCommands } from './issues.ts';
 
 /** Adds the operator's commands about runs. */
 export function addRunCommands(program: Command): void {
@@ -24,16 +24,17 @@ export function addRunCommands(program: Command): void {
     .command('status')
     .description('show the progress of the run, or the result of the last one')
     .option('--json', 'print JSON')
-    .option('--watch', 'show the progress each second until the run ends')
+    .option('--watch', 'show the progress each second until the run ends; the exit code tells how it has ended')
     .action(async ({ json, watch }: { json?: true; watch?: true }) => {
       const api = findApi(process.env, 'operator');
-      const progress = await api.get<ProgressNow>('/sync');
-      if (watch && progress.state === 'running') {
-        for (const line of summaryLines(await watchRun(api, progress))) say(line);
-      } else if (json) sayJson(progress);
+      const seen = await api.get<ProgressNow>('/sync');
+      const isWatched = watch && seen.state === 'running';
+      const progress = isWatched ? await watchRun(api, seen) : seen;
+      if (json && !isWatched) sayJson(progress);
       else if (progress.state === 'running')
         for (const line of progressBlock(progress, new Date(), process.stdout.columns ?? 160)) say(line);
       else for (const line of summaryLines(progress)) say(line);
+      if (watch) throwUnlessCompleted(progress);
     });
 
   program
@@ -59,24 +60,7 @@ export function addRunCommands(program: Command): void {
       for (const made of decisions.slice(-1)) say(decisionLine(made));
     });
 
-  program
-    .command('issues')
-    .description(
-      'list the quarantined and flagged entries, the flagged care records, the changed KVNRs and the failed patients of the last run',
-    )
-    .option('--json', 'print JSON')
-    .action(async ({ json }: { json?: true }) => {
-      const api = findApi(process.env, 'operator');
-      const pages = await Array.fromAsync(api.pages<Paged<{ issues: Issue[] }>>('/sync/issues'));
-      const issues = pages.flatMap((page) => page.issues);
-      if (json) return sayJson(issues);
-      if (issues.length === 0) say('no issues in the last run');
-      for (const { kind, reason, position, patientRef, previousPatientRef } of issues) {
-        const where = patientRef ?? (position === undefined ? '' : `entry ${position}`);
-        const before = previousPatientRef === undefined ? [] : [`before: ${previousPatientRef}`];
-        say([kind, where, reason, ...before].join('\t'));
-      }
-    });
+  addIssueCommands(program);
 
   program
     .command('insurer-report')
@@ -117,6 +101,16 @@ interface InsurerReportOptions {
   readonly from?: string;
   readonly to?: string;
   readonly output?: string;
+}
+
+/** @throws CommandError if a run has ended in another way than `completed` */
+function throwUnlessCompleted({ state, quality }: ProgressNow): void {
+  if (state === 'completed-with-problems')
+    throw new CommandError(
+      'hasProblems',
+      `the run is completed with problems: ${quality?.unreadablePercent ?? 0} % was unreadable. See npm run sync -- issues.`,
+    );
+  if (state !== 'completed') throw new CommandError('failed', `the run is ${state}. See npm run sync -- runs.`);
 }
 
 async function readRuns(api: Api): Promise<ProgressNow[]> {

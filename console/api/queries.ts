@@ -1,4 +1,11 @@
-import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import {
+  type InfiniteData,
+  keepPreviousData,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from '@tanstack/react-query';
 import { useRef } from 'react';
 import type { RunSample } from '../../core/domain/run-sample.ts';
 import { type Api, ApiError, isTransient } from './client.ts';
@@ -6,6 +13,7 @@ import { useConnection } from './context.ts';
 import { nextPollMs } from './polling.ts';
 import type {
   AccessLogPage,
+  Acknowledgement,
   Issue,
   LastSync,
   Line,
@@ -69,6 +77,28 @@ export function useRuns() {
   });
 }
 
+const dayMs = 86_400_000;
+
+/** Loads all runs that have started in the last days, newest first. */
+export function useRunsOfDays(days: number) {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['runs-of-days', days],
+    queryFn: async ({ signal }) => {
+      const since = new Date(Date.now() - days * dayMs).toISOString();
+      const runs: Progress[] = [];
+      let nextToken: string | undefined;
+      do {
+        const page = await api.get<Paged<{ runs: Progress[] }>>('/sync/runs', { nextToken }, signal);
+        runs.push(...page.runs.filter(({ startedAt }) => startedAt >= since));
+        nextToken = (page.runs.at(-1)?.startedAt ?? '') >= since ? page.nextToken : undefined;
+      } while (nextToken !== undefined);
+      return runs;
+    },
+    refetchInterval: (query) => nextPollMs(query, 15 * idlePollMs),
+  });
+}
+
 /** For queries without polling: retries transient errors with growing delays, until the API answers or rejects the request. */
 const retryUntilAnswered = { retry: (_failures: number, error: Error) => isTransient(error) } as const;
 
@@ -89,6 +119,30 @@ export function useIssues(runId: string | undefined) {
     ...retryUntilAnswered,
     refetchInterval: (query) =>
       (query.state.data?.pages.length ?? 0) <= polledPagesMax && nextPollMs(query, 2 * idlePollMs),
+  });
+}
+
+/** Acknowledges issues, and shows it in the loaded issues of a run, which would take long to load again. */
+export function useAcknowledge(runId: string) {
+  const { api } = useConnection();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async ({ issueIds, note }: { readonly issueIds: readonly string[]; readonly note: string }) =>
+      await api.post<Acknowledgement>('/sync/issues/acknowledgements', { issueIds, note }),
+    onSuccess: (acknowledged, { issueIds }) => {
+      const ids = new Set(issueIds);
+      client.setQueryData<InfiniteData<Paged<{ issues: Issue[] }>>>(
+        ['issues', runId],
+        (loaded) =>
+          loaded && {
+            ...loaded,
+            pages: loaded.pages.map((page) => ({
+              ...page,
+              issues: page.issues.map((issue) => (ids.has(issue.id) ? { ...issue, acknowledged } : issue)),
+            })),
+          },
+      );
+    },
   });
 }
 

@@ -9,6 +9,7 @@ export type Progress = z.output<typeof schemas.progress>;
 export type Transfer = NonNullable<Progress['transfers']>[number];
 export type Issue = z.output<typeof schemas.issues>['issues'][number];
 export type InsurerProblem = z.output<typeof schemas.insurerReport>['problems'][number];
+export type Acknowledgement = z.output<typeof schemas.acknowledgement>;
 export type LastSync = z.output<typeof schemas.lastSync>;
 export type SyncNow = z.output<typeof schemas.syncNow>;
 export type RequestedSync = z.output<typeof schemas.requestedSync>;

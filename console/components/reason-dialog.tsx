@@ -13,6 +13,7 @@ import {
   TextField,
 } from 'react-aria-components';
 import { reasonMax } from '../../core/domain/line-command.ts';
+import type { Messages } from '../messages/de.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { Button } from './button.tsx';
 
@@ -24,6 +25,8 @@ interface DialogProps {
   readonly details?: ReactNode;
   readonly confirm: string;
   readonly isDangerous?: boolean;
+  /** Texts of the field. By default, it asks for a reason. */
+  readonly field?: Messages['reason'];
 }
 
 interface ReasonDialogProps extends DialogProps {
@@ -111,8 +114,9 @@ interface ReasonFormProps extends ReasonDialogProps {
   readonly onCancel: () => void;
 }
 
-function ReasonForm({ confirm, isDangerous, initialReason = '', fields, onReason, onCancel }: ReasonFormProps) {
+function ReasonForm({ confirm, isDangerous, initialReason = '', field, fields, onReason, onCancel }: ReasonFormProps) {
   const { t } = useLocale();
+  const texts = field ?? t.reason;
   const [reason, setReason] = useState(initialReason);
   return (
     <Form
@@ -131,12 +135,12 @@ function ReasonForm({ confirm, isDangerous, initialReason = '', fields, onReason
         isRequired
         autoFocus
         autoComplete="off"
-        validate={(text) => (text.trim() === '' ? t.reason.missing : undefined)}
+        validate={(text) => (text.trim() === '' ? texts.missing : undefined)}
       >
-        <Label>{t.reason.label}</Label>
+        <Label>{texts.label}</Label>
         <Input />
-        <Text slot="description">{t.reason.hint}</Text>
-        <FieldError>{t.reason.missing}</FieldError>
+        <Text slot="description">{texts.hint}</Text>
+        <FieldError>{texts.missing}</FieldError>
       </TextField>
       {fields}
       <div className="actions">

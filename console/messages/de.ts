@@ -158,7 +158,13 @@ export const de = {
     cancelText: 'Angefangene Änderungen werden rückgängig gemacht. Bereits gespeicherte Daten bleiben erhalten.',
     cancelling: 'Der Lauf räumt noch auf und endet dann.',
     cancelledBy: (by: string) => `Abgebrochen von ${by}`,
-    states: { running: 'läuft', completed: 'abgeschlossen', failed: 'fehlgeschlagen', cancelled: 'abgebrochen' },
+    states: {
+      running: 'läuft',
+      completed: 'abgeschlossen',
+      'completed-with-problems': 'mit Problemen abgeschlossen',
+      failed: 'fehlgeschlagen',
+      cancelled: 'abgebrochen',
+    },
     steps: 'Schritte',
     phases: {
       list: 'Liste abrufen',
@@ -249,6 +255,15 @@ export const de = {
     time: 'Zeit',
   },
 
+  quality: {
+    title: 'Datenqualität',
+    unreadablePercent: 'unlesbar',
+    quarantinedPercent: 'fehlerhafte Einträge',
+    failedPercent: 'Versorgungen fehlgeschlagen',
+    flaggedPercent: 'ungewöhnlich',
+    problems: 'Häufigste Probleme',
+  },
+
   removals: {
     title: 'Entscheidung nötig',
     text: {
@@ -304,6 +319,24 @@ export const de = {
     position: 'Eintrag',
     filter: 'Grund enthält',
     groups: 'Häufigste Gründe',
+    seen: 'Verlauf',
+    since: (time: string, runs: string, count: number) =>
+      count === 1 ? `neu seit ${time}` : `seit ${time}, in ${runs} Läufen`,
+    acknowledged: 'Zur Kenntnis genommen',
+    acknowledgedStates: { '': 'alle', no: 'nein', yes: 'ja' },
+    acknowledgedBy: (by: string, time: string) => `Zur Kenntnis genommen von ${by}, ${time}`,
+    acknowledge: 'Zur Kenntnis nehmen',
+    acknowledgePage: (count: string) => `Alle ${count} dieser Seite zur Kenntnis nehmen`,
+    acknowledgeTitle: (count: string) => `${count} Auffälligkeiten zur Kenntnis nehmen?`,
+    acknowledgeOneTitle: 'Auffälligkeit zur Kenntnis nehmen?',
+    acknowledgeText:
+      'Das gilt auch für spätere Läufe, bis sich die Auffälligkeit ändert. Sie zählt dann nicht mehr als Problem eines Laufs.',
+    acknowledgeDone: 'Gespeichert. Das gilt auch für spätere Läufe.',
+    note: {
+      label: 'Notiz',
+      hint: 'Zum Beispiel, was die Krankenkasse dazu sagt. Bitte geben Sie keine Namen von Patienten ein.',
+      missing: 'Bitte geben Sie eine Notiz ein.',
+    },
     csv: 'Als CSV speichern',
     none: 'Keine Auffälligkeiten in diesem Lauf.',
     noMatch: 'Keine Auffälligkeit passt zu diesem Filter.',
@@ -415,6 +448,21 @@ export const de = {
     more: (count: string) => `und ${count} weitere`,
     andMore: 'und weitere',
     fits: (charset: string) => `es passt: ${charset}`,
+  },
+
+  days: {
+    title: 'Die letzten 30 Tage',
+    hours: 'Dauer in Stunden',
+    minutes: 'Dauer in Minuten',
+    careRecords: 'Versorgungen',
+    shares: 'Anteile',
+    durationSeconds: 'Dauer',
+    stored: 'gespeichert',
+    failed: 'fehlgeschlagen',
+    unreadableShare: 'unlesbare Daten',
+    failureRate: 'fehlgeschlagene Anfragen',
+    alt: (names: string, runs: string, from: string, to: string, last: string) =>
+      `${names}: ${runs} Läufe vom ${from} bis ${to}, zuletzt ${last}.`,
   },
 
   runs: {
@@ -574,6 +622,7 @@ export const de = {
     'payload-unreadable': 'Dieser Inhalt kann nicht entschlüsselt werden.',
     'document-unknown': 'Dieses Dokument gibt es nicht mehr. Bitte laden Sie die Akte neu.',
     'no-run-yet': 'Es gab noch keinen Lauf.',
+    'issue-unknown': 'Diese Auffälligkeit gibt es nicht. Bitte laden Sie die Seite neu.',
     'line-unknown': 'Bisher hat kein Worker diese Leitung benutzt. Es gibt nichts zu pausieren.',
     'no-run-under-way': 'Zurzeit läuft kein Lauf.',
     'run-stopping': 'Der Lauf wird gerade beendet. Bitte starten Sie danach einen neuen.',

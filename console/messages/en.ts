@@ -152,7 +152,13 @@ export const en: Messages = {
     cancelText: 'Unfinished changes are undone. Data that is already stored is kept.',
     cancelling: 'The run cleans up and then ends.',
     cancelledBy: (by) => `Cancelled by ${by}`,
-    states: { running: 'running', completed: 'completed', failed: 'failed', cancelled: 'cancelled' },
+    states: {
+      running: 'running',
+      completed: 'completed',
+      'completed-with-problems': 'completed with problems',
+      failed: 'failed',
+      cancelled: 'cancelled',
+    },
     steps: 'Steps',
     phases: {
       list: 'Fetch list',
@@ -235,6 +241,15 @@ export const en: Messages = {
     time: 'Time',
   },
 
+  quality: {
+    title: 'Quality of the data',
+    unreadablePercent: 'unreadable',
+    quarantinedPercent: 'invalid entries',
+    failedPercent: 'care records failed',
+    flaggedPercent: 'unusual',
+    problems: 'Most frequent problems',
+  },
+
   removals: {
     title: 'Decision needed',
     text: {
@@ -290,6 +305,23 @@ export const en: Messages = {
     position: 'Entry',
     filter: 'Reason contains',
     groups: 'Most frequent reasons',
+    seen: 'History',
+    since: (time, runs, count) => (count === 1 ? `new since ${time}` : `since ${time}, in ${runs} runs`),
+    acknowledged: 'Acknowledged',
+    acknowledgedStates: { '': 'all', no: 'no', yes: 'yes' },
+    acknowledgedBy: (by, time) => `Acknowledged by ${by}, ${time}`,
+    acknowledge: 'Acknowledge',
+    acknowledgePage: (count) => `Acknowledge all ${count} on this page`,
+    acknowledgeTitle: (count) => `Acknowledge ${count} issues?`,
+    acknowledgeOneTitle: 'Acknowledge this issue?',
+    acknowledgeText:
+      'This is also valid for later runs, until the issue changes. It then no longer counts as a problem of a run.',
+    acknowledgeDone: 'Stored. This is also valid for later runs.',
+    note: {
+      label: 'Note',
+      hint: 'For example, what the insurer says about it. Please do not enter names of patients.',
+      missing: 'Please enter a note.',
+    },
     csv: 'Save as CSV',
     none: 'No issues in this run.',
     noMatch: 'No issue matches this filter.',
@@ -396,6 +428,20 @@ export const en: Messages = {
     more: (count) => `and ${count} more`,
     andMore: 'and more',
     fits: (charset: string) => `${charset} fits`,
+  },
+
+  days: {
+    title: 'The last 30 days',
+    hours: 'Duration in hours',
+    minutes: 'Duration in minutes',
+    careRecords: 'Care records',
+    shares: 'Shares',
+    durationSeconds: 'Duration',
+    stored: 'stored',
+    failed: 'failed',
+    unreadableShare: 'unreadable data',
+    failureRate: 'failed requests',
+    alt: (names, runs, from, to, last) => `${names}: ${runs} runs from ${from} to ${to}, most recently ${last}.`,
   },
 
   runs: {
@@ -554,6 +600,7 @@ export const en: Messages = {
     'payload-unreadable': 'This content cannot be decrypted.',
     'document-unknown': 'This document no longer exists. Please reload the record.',
     'no-run-yet': 'There has been no run yet.',
+    'issue-unknown': 'There is no such issue. Please reload the page.',
     'line-unknown': 'No worker has used this line yet. There is nothing to pause.',
     'no-run-under-way': 'No run is in progress.',
     'run-stopping': 'The run is being stopped. Please start a new one once it has ended.',

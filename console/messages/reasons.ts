@@ -13,7 +13,7 @@ export function describeReason(reason: string, { reasons, run }: Messages): stri
   if (description !== undefined) return description;
   // a sync ends with the fault of its last attempt
   if (isLineFault(reason)) return reasons.exhausted(run.faultKinds[reason]);
-  const problems = reason.split('; ').map((problem) => describeProblem(problem, reasons, run.faultKinds));
+  const problems = reason.split('; ').map((problem) => describeWords(problem, reasons, run.faultKinds));
   return problems.every((problem) => problem !== undefined) ? problems.join('; ') : reasons.unexpected(reason);
 }
 
@@ -24,10 +24,16 @@ export function describeFault(fault: string, { reasons, run }: Messages): string
   return `${description}${detail}`;
 }
 
-/** A path within care records, which has the insurer's names of fields: shown as it is. */
-const recordsPath = /^(?:answer|careRecords(?:\[\d+\](?:\.\w+(?:\[\d+\])?)*)?)$/;
+/** Describes a problem that a run has counted, in the user's language. @param kind a code if the path is `answer` */
+export function describeProblem(path: string, kind: string, messages: Messages): string {
+  const isCode = path === 'answer' && (messages.reasons.codes[kind] !== undefined || isLineFault(kind));
+  return describeReason(isCode ? kind : `${path}: ${kind}`, messages);
+}
 
-function describeProblem(
+/** A path within care records, which has the insurer's names of fields: shown as it is. `[]` stands for any position. */
+const recordsPath = /^(?:answer|careRecords(?:\[\d*\](?:\.\w+(?:\[\d*\])?)*)?)$/;
+
+function describeWords(
   problem: string,
   texts: Messages['reasons'],
   faultKinds: Messages['run']['faultKinds'],

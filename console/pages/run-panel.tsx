@@ -7,6 +7,7 @@ import { Button } from '../components/button.tsx';
 import { CareBar } from '../components/care-bar.tsx';
 import { ErrorBoundary } from '../components/error-boundary.tsx';
 import { Notice, Problem, StaleBadge } from '../components/notice.tsx';
+import { QualityFacts } from '../components/quality-facts.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { RunState } from '../components/run-state.tsx';
 import type { Messages } from '../messages/de.ts';
@@ -155,6 +156,7 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
           </div>
         ))}
       </dl>
+      {progress.quality && <QualityFacts of={progress.quality} />}
       {samples.length > 1 && (
         <ErrorBoundary resetKey={progress.runId} fallback={<p className="hint">{t.run.noChart}</p>}>
           <Suspense fallback={null}>

@@ -1,12 +1,31 @@
+import { lazy, Suspense } from 'react';
 import { flaggedIssuesMax } from '../../core/domain/issue.ts';
-import { useRuns } from '../api/queries.ts';
+import { useRuns, useRunsOfDays } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
 import { CareBar } from '../components/care-bar.tsx';
+import { ErrorBoundary } from '../components/error-boundary.tsx';
 import { LoadMore } from '../components/load-more.tsx';
 import { StaleNotice } from '../components/notice.tsx';
 import { RunState } from '../components/run-state.tsx';
 import { useLocale } from '../messages/locale.tsx';
 import { hrefOf } from '../route.ts';
+
+const DaysChart = lazy(async () => await import('../components/days-chart.tsx'));
+const chartDays = 30;
+
+/** Draws the runs of the last 30 days, if there are at least two. */
+function LastDays() {
+  const { t } = useLocale();
+  const { data: runs = [] } = useRunsOfDays(chartDays);
+  if (runs.filter(({ finishedAt }) => finishedAt !== undefined).length < 2) return null;
+  return (
+    <ErrorBoundary resetKey="days" fallback={<p className="hint">{t.run.noChart}</p>}>
+      <Suspense fallback={null}>
+        <DaysChart runs={runs} />
+      </Suspense>
+    </ErrorBoundary>
+  );
+}
 
 /** Lists the runs, newest first. */
 export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
@@ -20,6 +39,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
       <StaleNotice of={[query]} />
       {query.isPending && <p>{t.loading}</p>}
       {runs?.length === 0 && <p>{t.run.none}</p>}
+      <LastDays />
       {runs !== undefined && runs.length > 0 && (
         <table className="grid stacking">
           <thead>

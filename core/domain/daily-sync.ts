@@ -1,6 +1,6 @@
 import type { PatientListReference } from '../contract/line-activities.ts';
 import type { SplitResult } from '../contract/list-activities.ts';
-import type { ListPendingResult, PatientCounts, PendingCursor } from '../contract/sync-activities.ts';
+import type { CarriedIssues, ListPendingResult, PatientCounts, PendingCursor } from '../contract/sync-activities.ts';
 import type { ListCounts } from './diff.ts';
 import { addLineUse, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
@@ -9,7 +9,9 @@ import type { DecisionFault, RemovalQuestion } from './removal-decision.ts';
 import { notInsuredLimit, type RemovalLimits, reasonsToAsk } from './removal-guard.ts';
 import {
   addDecision,
+  completionOf,
   countAge,
+  countCarried,
   countHeldRemoved,
   countList,
   countPatient,
@@ -20,6 +22,7 @@ import {
   countUnapproved,
   countUnchangedList,
   endRun,
+  type PatientIssue,
   type PatientOutcome,
   type Run,
   startRun,
@@ -81,6 +84,8 @@ export interface RunLimits extends RemovalLimits {
   readonly syncWindow: number;
   /** CARE_REFRESH_AFTER_DAYS: a completed run starts a refresh of care records that are older */
   readonly careRefreshAfterDays?: number;
+  /** UNREADABLE_LIMIT_PERCENT; absent if an older version has begun the run */
+  readonly unreadableLimitPercent?: number;
 }
 
 export type Step =
@@ -227,7 +232,8 @@ export type DailySyncEvent = { readonly atMs: number } & (
   /** a new list is there, or an operator has started the run */
   | { readonly on: 'triggered' }
   | { readonly on: 'listFetched'; readonly list: PatientListReference; readonly lineUse: LineUse }
-  | { readonly on: 'listUnchanged'; readonly lineUse: LineUse }
+  /** `carried`: what is wrong with the list, if an earlier run has applied it */
+  | { readonly on: 'listUnchanged'; readonly lineUse: LineUse; readonly carried?: CarriedIssues }
   /**
    * `problem`: what is wrong with it, in fixed words: `not-an-array`. `isFinal`: the insurer has sent so many answers that are
    * no list that it is not asked again
@@ -260,6 +266,7 @@ export type DailySyncEvent = { readonly atMs: number } & (
       readonly lineUse?: LineUse;
       /** the stored care records break the contract */
       readonly isFlagged?: boolean;
+      readonly issue?: PatientIssue;
     }
   /** `revision`: the patient's when the insurer answered 410 */
   | {
@@ -298,7 +305,7 @@ export const unusableListsMax = 3;
 /** Returns the state of a new run. Its first event is `started`. */
 export const startDailySync = (
   runId: string,
-  { syncWindow, careRefreshAfterDays, removalLimitPercent, removalLimitPeople }: RunLimits,
+  { syncWindow, careRefreshAfterDays, removalLimitPercent, removalLimitPeople, unreadableLimitPercent }: RunLimits,
   atMs: number,
 ): DailySync => ({
   limits: {
@@ -306,6 +313,7 @@ export const startDailySync = (
     removalLimitPercent,
     removalLimitPeople,
     ...(careRefreshAfterDays !== undefined && { careRefreshAfterDays }),
+    ...(unreadableLimitPercent !== undefined && { unreadableLimitPercent }),
   },
   step: { name: 'draining' },
   run: startRun(runId, atMs),
@@ -421,6 +429,7 @@ class Draft {
         this.#addLineUse(event.lineUse);
         if (step.name !== 'listing') return;
         this.#dropQuestions();
+        if (event.carried) state.run = countCarried(state.run, event.carried);
         this.#count('unchanged');
         return;
       case 'listUnusable':
@@ -475,7 +484,14 @@ class Draft {
         return;
       case 'patientEnded':
         state.patients = state.patients.filter(({ patientRef }) => patientRef !== event.patientRef);
-        state.run = countPatient(state.run, event.outcome, event.lineUse ?? zeroLineUse, event.atMs, event.isFlagged);
+        state.run = countPatient(
+          state.run,
+          event.outcome,
+          event.lineUse ?? zeroLineUse,
+          event.atMs,
+          event.isFlagged,
+          event.issue,
+        );
         this.#saveLater();
         return;
 
@@ -803,7 +819,8 @@ class Draft {
       state.step = { name: 'draining' }; // a trigger has come during the sweep
       return;
     }
-    const ended = step.finished ?? endRun(state.run, state.hasListFailed ? 'list-unusable' : 'completed');
+    const completion = completionOf(state.run, state.limits.unreadableLimitPercent);
+    const ended = step.finished ?? endRun(state.run, state.hasListFailed ? 'list-unusable' : completion);
     const finished: Run = { ...ended, finishedAtMs: atMs };
     this.#save(finished);
     state.step = { ...step, finished, revision: state.revision };

@@ -178,6 +178,56 @@ test('a run lists, splits, applies, counts, fetches, sweeps and ends', () => {
   expect(run.state.run.patients).toMatchObject({ listed: 100, provisional: 2 });
 });
 
+test('a run ends as completed with problems if too much of the list or of the care records is unreadable', () => {
+  const ends = (quarantined: number, failed: number, acknowledged = 0): string => {
+    const run = openRun(startDailySync(runId, { ...limits, syncWindow: 50, unreadableLimitPercent: 5 }, 0));
+    run.tell({ on: 'started' });
+    run.applyList({ unreadable: quarantined });
+    run.endTask('completeList');
+    run.endTask('deleteList');
+    run.count({ pending: 40 });
+    const refs = patientRefs(40);
+    run.listPending(...refs);
+    for (const [index, patientRef] of refs.entries()) {
+      const end =
+        index < failed
+          ? ({ outcome: 'exhausted', issue: { reason: 'stalled', isAcknowledged: index < acknowledged } } as const)
+          : { outcome: 'done' as const };
+      run.end('syncPatient', { on: 'patientEnded', patientRef, ...end });
+    }
+    run.end('sweep', { on: 'swept' });
+    run.save();
+    if (failed > 0)
+      expect(run.state.run.problems?.careRecords).toEqual([{ path: 'answer', kind: 'stalled', count: failed }]);
+    return run.state.run.state;
+  };
+  expect(ends(5, 1)).toBe('completed'); // 5 of 105 entries, 1 of 40 patients
+  expect(ends(6, 0)).toBe('completed-with-problems');
+  expect(ends(0, 2)).toBe('completed-with-problems');
+  expect(ends(0, 2, 1)).toBe('completed'); // an operator knows the other one
+});
+
+test('a list that has not changed keeps its problems, and with them the state of the run', () => {
+  const ends = (acknowledged: number): DailySync['run'] => {
+    const run = openRun(startDailySync(runId, { ...limits, unreadableLimitPercent: 5 }, 0));
+    run.tell({ on: 'started' });
+    const problems = [{ path: 'kvnr', kind: 'missing', count: 6 }];
+    const carried = { quarantined: 6, flagged: 2, kvnrChanged: 0, acknowledged, problems };
+    run.end('fetchList', { on: 'listUnchanged', lineUse: zeroLineUse, carried });
+    run.count();
+    run.listPending();
+    run.end('sweep', { on: 'swept' });
+    run.save();
+    return run.state.run;
+  };
+  expect(ends(0)).toMatchObject({
+    state: 'completed-with-problems',
+    patients: { listed: 100, unchanged: 100, quarantined: 6, flagged: 2 },
+    problems: { list: [{ path: 'kvnr', kind: 'missing', count: 6 }] },
+  });
+  expect(ends(1).state).toBe('completed');
+});
+
 test('only shards with pending patients are asked for them, also after continue-as-new', () => {
   const run = openRun();
   run.tell({ on: 'started' });

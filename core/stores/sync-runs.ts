@@ -8,10 +8,12 @@ import {
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import type { ListState } from '../contract/sync-activities.ts';
-import type { Issue } from '../domain/issue.ts';
+import type { Acknowledgement, Issue, KnownIssue } from '../domain/issue.ts';
+import { issueIdOf } from '../domain/issue-id.ts';
 import type { Progress } from '../domain/progress.ts';
 import { addSample, type RunSample } from '../domain/run-sample.ts';
 import { batchWrite } from './batch-write.ts';
+import { createIssueHistory } from './issue-history.ts';
 import type { Page } from './page.ts';
 
 export const syncRunsTable = 'SyncRuns';
@@ -39,14 +41,19 @@ export interface SyncRunsStore {
   readSamples(insurerId: string): Promise<{ runId: string; samples: readonly RunSample[] } | undefined>;
   /** Lists the runs, newest first. @param after `lastKey` of the page before */
   listRuns(insurerId: string, limit: number, after?: string): Promise<Page<Progress, string>>;
-  /** Adds issues to a run. An issue with the same position or patient replaces the stored one. */
-  addIssues(insurerId: string, runId: string, issues: readonly Issue[]): Promise<void>;
+  /**
+   * Adds issues to a run. An issue with the same position or patient replaces the stored one.
+   * @returns those that an operator has acknowledged, in this run or an earlier one
+   */
+  addIssues(insurerId: string, runId: string, issues: readonly Issue[]): Promise<readonly Issue[]>;
   /**
    * Lists the issues of a run: quarantined entries by position, then those of the list, then those of patients, then what is
    * flagged.
    * @param after `lastKey` of the page before
    */
-  listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
+  listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<KnownIssue, string>>;
+  /** Acknowledges issues in all runs. @returns false, and stores nothing, if one of them was never seen */
+  acknowledgeIssues(insurerId: string, issueIds: readonly string[], by: Acknowledgement): Promise<boolean>;
   readListState(insurerId: string): Promise<ListState>;
   /**
    * Forgets the applied list, because the writes of another one begin. Idempotent.
@@ -117,6 +124,7 @@ function issueKey({ kind, position, patientRef, previousPatientRef, reason }: Is
 }
 
 export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsStore {
+  const history = createIssueHistory(dynamo, syncRunsTable);
   /** Reads a page of one partition. */
   const readPage = async (partition: string, newestFirst: boolean, limit: number, after: string | undefined) => {
     const command = new QueryCommand({
@@ -224,11 +232,23 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
         PutRequest: { Item: { insurerId: partition, runId: key, issue } },
       }));
       await batchWrite(dynamo, syncRunsTable, requests);
+      const ids = new Map(issues.map((issue) => [issue, issueIdOf(issue)]));
+      const acknowledged = await history.note(insurerId, runId, [...ids.values()]);
+      return issues.filter((issue) => acknowledged.has(ids.get(issue) ?? ''));
     },
 
     async listIssues(insurerId, runId, limit, after) {
       const { items, ...rest } = await readPage(issuesKey(insurerId, runId), false, limit, after);
-      return { entries: (items as { issue: Issue }[]).map(({ issue }) => issue), ...rest };
+      const issues = (items as { issue: Issue }[]).map(({ issue }) => ({ ...issue, id: issueIdOf(issue) }));
+      const known = await history.read(
+        insurerId,
+        issues.map(({ id }) => id),
+      );
+      return { entries: issues.map((issue) => ({ ...issue, ...known.get(issue.id) })), ...rest };
+    },
+
+    async acknowledgeIssues(insurerId, issueIds, by) {
+      return await history.acknowledge(insurerId, issueIds, by);
     },
 
     async readListState(insurerId) {

@@ -45,6 +45,13 @@ export const metrics = {
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
+  RunHasProblems: metric({
+    unit: Count,
+    topic: 'run',
+    description: '1 if the newest run has ended as completed-with-problems, otherwise 0',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   RunAwaitsDecision: metric({
     unit: Count,
     topic: 'run',
@@ -100,6 +107,14 @@ export const metrics = {
     unit: Count,
     topic: 'run',
     description: 'patients of the newest run whose care records break the contract and are stored as they were sent',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  RunUnreadablePercent: metric({
+    unit: Percent,
+    topic: 'run',
+    description:
+      'the larger one of two shares of the newest run: quarantined entries of the list, and patients asked whose care records could not be used (UNREADABLE_LIMIT_PERCENT)',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),

@@ -97,6 +97,7 @@ type DailySyncConfig = Pick<
   | 'CARE_REFRESH_AFTER_DAYS'
   | 'REMOVAL_LIMIT_PERCENT'
   | 'REMOVAL_LIMIT_PEOPLE'
+  | 'UNREADABLE_LIMIT_PERCENT'
 >;
 
 /** Timeouts in milliseconds: for answers of the server itself, and for a query and an update, which need a worker. */
@@ -191,6 +192,7 @@ export function createDailySyncClient(
         ...(config.CARE_REFRESH_AFTER_DAYS !== undefined && { careRefreshAfterDays: config.CARE_REFRESH_AFTER_DAYS }),
         removalLimitPercent: config.REMOVAL_LIMIT_PERCENT,
         removalLimitPeople: config.REMOVAL_LIMIT_PEOPLE,
+        unreadableLimitPercent: config.UNREADABLE_LIMIT_PERCENT,
       };
       const startOrJoin = async () => {
         const handle = await client.workflow.signalWithStart(dailySyncWorkflow, {

@@ -131,6 +131,12 @@ function alarmSpecs({
       metric: appMetricOf('RunFailed', 'Maximum', fiveMinutes),
       threshold: 1,
     },
+    'run has problems': {
+      description:
+        'The newest run is completed, but too much of what came was unreadable. GET /sync shows the shares and the most frequent problems, and GET /sync/issues where they are.',
+      metric: appMetricOf('RunHasProblems', 'Maximum', fiveMinutes),
+      threshold: 1,
+    },
     'run awaits a decision': {
       description:
         'A run would remove more patients than the limit allows. Approve or reject the removals: POST /sync/removals.',

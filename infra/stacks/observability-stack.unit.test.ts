@@ -50,6 +50,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'people wait for the line',
     'run awaits a decision',
     'run failed',
+    'run has problems',
     'run overdue',
     'tasks wait',
   ]);

@@ -1,4 +1,5 @@
 import { serve } from '../http/serve.ts';
+import { acknowledgeIssues } from '../operations/acknowledge-issues.ts';
 import { cancelSync } from '../operations/cancel-sync.ts';
 import { decideRemovals } from '../operations/decide-removals.ts';
 import { listIssues } from '../operations/list-issues.ts';
@@ -15,6 +16,7 @@ export const handler = serve('sync', {
   listRunSamples,
   listIssues,
   readInsurerReport,
+  acknowledgeIssues,
   decideRemovals,
   cancelSync,
 });

@@ -13,6 +13,7 @@ export const problems = {
   'no-sync-yet': { status: 404, title: 'No sync of this patient was ever requested' },
   'document-unknown': { status: 404, title: 'There is no such document' },
   'no-run-yet': { status: 404, title: 'There is no such run' },
+  'issue-unknown': { status: 404, title: 'There is no such issue' },
   'line-unknown': { status: 404, title: 'No worker has ever held this line' },
   'no-run-under-way': { status: 409, title: 'No run is in progress' },
   'run-stopping': { status: 409, title: 'The run is being stopped' },

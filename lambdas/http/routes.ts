@@ -111,6 +111,16 @@ export const operations = {
     },
     problems: ['no-run-yet', 'report-too-large', 'storage-unavailable'],
   },
+  acknowledgeIssues: {
+    method: 'POST',
+    path: '/sync/issues/acknowledgements',
+    group: 'sync',
+    roles: ['operator'],
+    summary: 'Acknowledges issues with a note, in this run and all later ones',
+    body: schemas.acknowledgementsBody,
+    answer: { status: 200, description: 'The issues are acknowledged.', schema: schemas.acknowledgement },
+    problems: ['issue-unknown', 'storage-unavailable'],
+  },
   decideRemovals: {
     method: 'POST',
     path: '/sync/removals',

@@ -6,7 +6,8 @@ import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, pauseDaysMax, pauseEndProblem, reasonMax } from '../../core/domain/line-command.ts';
-import { phases, runFailures } from '../../core/domain/progress.ts';
+import { phases, runFailures, runStates } from '../../core/domain/progress.ts';
+import { reportedProblemsMax } from '../../core/domain/quality.ts';
 import { removalReasons } from '../../core/domain/removal-guard.ts';
 import { problemType } from './problems.ts';
 
@@ -233,10 +234,44 @@ const transfer = z
     id: 'Transfer',
     description: 'A fetch that takes long: the list, or the large care records of one patient.',
   });
+const percent = z.number().min(0).max(100);
+const quality = z
+  .object({
+    unreadablePercent: percent.meta({
+      description: 'The larger one of `quarantinedPercent` and `failedPercent`, both without acknowledged issues.',
+    }),
+    quarantinedPercent: percent.meta({ description: 'Entries that cannot be stored, of all entries of the list.' }),
+    failedPercent: percent.meta({
+      description: 'Patients without usable care records, of those whose sync has ended in this run.',
+    }),
+    flaggedPercent: percent.meta({
+      description: 'Entries and care records that are stored although they break the contract, of those stored.',
+    }),
+    byProblem: z
+      .array(
+        z.object({
+          path: z.string().meta({
+            description: 'A JSON path in which `[]` stands for any position; `answer` for all of an answer.',
+            example: 'careRecords[].start',
+          }),
+          kind: z.string().meta({
+            description: 'What is wrong, in fixed words or as a code. Never a value.',
+            example: 'not a date',
+          }),
+          count: z.int().min(1).meta({ description: 'Entries and answers that have it. Each is counted once.' }),
+        }),
+      )
+      .max(reportedProblemsMax)
+      .meta({ description: 'The most frequent problems first.' }),
+  })
+  .meta({ id: 'Quality', description: 'The quality of what came in a run.' });
 export const progress = z
   .object({
     runId,
-    state: z.enum(['running', 'completed', 'failed', 'cancelled']),
+    state: z.enum(runStates).meta({
+      description:
+        '`completed-with-problems`: the run was carried out, but `quality.unreadablePercent` has reached UNREADABLE_LIMIT_PERCENT.',
+    }),
     phase: z.enum(phases),
     awaitingDecision: z.boolean(),
     decision: removalQuestion.optional().meta({
@@ -317,6 +352,7 @@ export const progress = z
         description:
           'The refresh that follows the run asks again for care records older than CARE_REFRESH_AFTER_DAYS. Absent before it, and if there is none.',
       }),
+    quality: quality.optional().meta({ description: 'Absent in runs of 0.2.0.' }),
     unapprovedRemovals: count.optional().meta({ description: 'Patients removed without a decision of an operator.' }),
     line: z.object({
       state: lineState,
@@ -360,8 +396,26 @@ export const runSamples = z.object({
 });
 export const issuesQuery = z.strictObject({
   runId: runId.optional().meta({ description: 'The run to read. By default, the newest run.' }),
+  kind: z.enum(issueKinds).optional().meta({ description: 'Only issues of this kind.' }),
+  acknowledged: z.enum(['true', 'false']).optional().meta({
+    description: 'Only issues that an operator has acknowledged, or only the others.',
+  }),
   nextToken: nextToken.optional(),
 });
+const issueId = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/, 'is the id of an issue')
+  .meta({
+    id: 'IssueId',
+    description: 'Names an issue in all runs: the same patient or entry, with the same problems at the same paths.',
+    example: '9c0e5d41402abc4b2a76b9719d911017',
+  });
+export const acknowledgementsBody = z
+  .strictObject({ issueIds: z.array(issueId).min(1).max(100), note: reason })
+  .meta({ example: { issueIds: ['9c0e5d41402abc4b2a76b9719d911017'], note: 'reported to the insurer, ticket 4711' } });
+export const acknowledgement = z
+  .object({ by: z.string().meta({ example: 'operator-demo' }), at: time, note: z.string() })
+  .meta({ id: 'Acknowledgement', description: 'Who has acknowledged an issue, when, and with which note.' });
 export const issues = z.object({
   issues: z.array(
     z
@@ -373,8 +427,31 @@ export const issues = z.object({
           description: 'Only for `kvnr-changed`: the patient who is gone, and seems to be the same person.',
         }),
         position: count.optional().meta({ description: 'Place of the entry in the list. The first one is 0.' }),
+        entryRef: z
+          .string()
+          .regex(/^[0-9a-f]{32}$/)
+          .optional()
+          .meta({ description: 'Only for a quarantined entry without a readable KVNR: the same text has the same.' }),
+        id: issueId,
+        firstSeen: time.optional().meta({ description: 'When a run had it first. Absent in runs of 0.2.0.' }),
+        lastSeen: time.optional().meta({ description: 'When a run had it last. Absent in runs of 0.2.0.' }),
+        runs: z.int().min(1).optional().meta({ description: 'How many runs have had it. Absent in runs of 0.2.0.' }),
+        acknowledged: acknowledgement.optional().meta({
+          description: 'Only if an operator has acknowledged it. If its paths or problems change, it is a new issue.',
+        }),
       })
-      .meta({ id: 'Issue', example: { kind: 'quarantined', reason: 'kvnr: check digit', position: 17 } }),
+      .meta({
+        id: 'Issue',
+        example: {
+          kind: 'quarantined',
+          reason: 'kvnr: check digit',
+          position: 17,
+          id: '9c0e5d41402abc4b2a76b9719d911017',
+          firstSeen: '2026-11-24T21:30:00.000Z',
+          lastSeen: '2026-11-26T21:30:00.000Z',
+          runs: 3,
+        },
+      }),
   ),
   nextToken: nextToken.optional(),
 });

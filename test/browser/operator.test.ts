@@ -197,6 +197,16 @@ test('the report for the insurer is saved as CSV, of the shown run or of a perio
   expect(ofPeriod.csv).toContain(runId);
 });
 
+test('an issue is acknowledged with a note, and can be filtered out', async () => {
+  const { page } = operator;
+  await page.getByRole('button', { name: 'Zur Kenntnis nehmen', exact: true }).click();
+  await page.getByRole('textbox', { name: 'Notiz' }).fill('der Kasse gemeldet, Ticket 4711');
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Zur Kenntnis nehmen' }).click();
+  await page.getByText(/^Zur Kenntnis genommen von .*demo-operator.*: der Kasse gemeldet, Ticket 4711$/).waitFor();
+  await page.getByLabel('Zur Kenntnis genommen', { exact: true }).selectOption('nein');
+  await page.getByText('Keine Auffälligkeit passt zu diesem Filter.').waitFor();
+});
+
 test('50 000 issues are loaded, filtered and paged while the page stays responsive', async () => {
   const { page } = operator;
   const { runId = '' } = (await world.day.sync.readProgress()) ?? {};
@@ -275,6 +285,8 @@ test('a run is cancelled with a reason, which the list of runs shows', async () 
   await page.getByRole('link', { name: 'Läufe' }).click();
   await page.getByRole('row', { name: 'falsche Liste' }).waitFor(); // the overview shows the reason, too, but not in a row
   expect(await page.getByRole('row').count()).toBe(4);
+  const charts = ['Dauer', 'gespeichert, fehlgeschlagen', 'unlesbare Daten, fehlgeschlagene Anfragen'];
+  for (const name of charts) await page.getByRole('img', { name: new RegExp(`^${name}: \\d Läufe vom `) }).waitFor();
 });
 
 test('the console of the browser has no errors after all these tests', () => {

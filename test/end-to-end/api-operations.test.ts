@@ -140,7 +140,26 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   listRunSamples: () => ({ valid: {}, invalid: [unknownField] }),
   listIssues: () => ({
     valid: {},
-    invalid: [unknownField, brokenToken, { call: { query: '?runId=1' }, problem: 'invalid-request' }],
+    invalid: [
+      ...[unknownField, brokenToken],
+      ...['runId=1', 'kind=odd', 'acknowledged=perhaps'].map(
+        (query): Wrong => ({ call: { query: `?${query}` }, problem: 'invalid-request' }),
+      ),
+    ],
+  }),
+  acknowledgeIssues: () => ({
+    valid: { body: { issueIds: ['0'.repeat(32)], note: 'a test' } },
+    problem: 'issue-unknown',
+    invalid: [
+      brokenJson,
+      ...[{ issueIds: [] }, { issueIds: ['x'] }, { note: '' }, { note: 'a\nb' }].map(
+        (wrong): Wrong => ({
+          call: { body: { issueIds: ['0'.repeat(32)], note: 'a test', ...wrong } },
+          problem: 'invalid-request',
+        }),
+      ),
+    ],
+    missing: emptyBody,
   }),
   readInsurerReport: () => ({
     valid: { query: '?from=2026-01-01' },

@@ -23,6 +23,8 @@ import { testDir } from '../../tools/test-dir.ts';
 import { compact } from '../day.fixture.ts';
 import { startTestStack, type TestStack } from '../stack.ts';
 
+const everyoneIsInsured = { notInsuredShare: 0, unknownShare: 0 };
+
 let stack: TestStack;
 let insurer: Insurer;
 let worker: ManagedProcess;
@@ -37,7 +39,14 @@ beforeAll(async () => {
   Object.assign(process.env, stack.environment);
   const environment = { PATH: process.env['PATH'], ...stack.environment, INSURER_ID: 'test' };
   stores = openStores(readConfig(clientConfig, environment));
-  insurer = await startInsurer({ seed: 7, patients: 12, latencyMs: 2, rate: 0.3, notInsuredShare: 0, unknownShare: 0 });
+  insurer = await startInsurer({
+    seed: 7,
+    patients: 12,
+    malformedEntries: 3,
+    latencyMs: 2,
+    rate: 0.3,
+    ...everyoneIsInsured,
+  });
   kvnrs = insurer.patients().flatMap(({ kvnr, isSpoiled }) => (isSpoiled ? [] : [kvnr as Kvnr]));
   worker = await startWorker({
     name: 'worker',
@@ -116,10 +125,19 @@ test('start, status, runs and issues show a run from its start to its end', asyn
   while (!whileListArrives.includes(' left\n')) whileListArrives = (await sync(['status'])).out;
   expect(whileListArrives).toMatch(/^list {10}\[█*░*\] \d+\.\d kB of \d+\.\d kB · \d+.* k?B\/s · about \d:\d\d left$/m);
   expect(whileListArrives).toMatch(/^ {14}1 requests, 1 failed \(server-error 1\) · since /m);
-  expect((await sync(['status', '--watch'])).out).toContain(`run ${runId} completed after`);
+  expect(await sync(['status', '--watch'])).toEqual({
+    exitCode: 5, // three of fifteen entries are quarantined
+    out: expect.stringContaining(`run ${runId} completed-with-problems after`),
+    errors: 'epa-sync: the run is completed with problems: 20 % was unreadable. See npm run sync -- issues.\n',
+  });
   const progress = JSON.parse((await sync(['status', '--json'])).out);
-  expect(progress).toMatchObject({ runId, state: 'completed', stale: false, patients: { listed: kvnrs.length } });
-  expect((await sync(['runs'])).out).toMatch(new RegExp(`^${runId}\tcompleted\t${kvnrs.length} listed`));
+  expect(progress).toMatchObject({
+    runId,
+    state: 'completed-with-problems',
+    stale: false,
+    patients: { listed: kvnrs.length },
+  });
+  expect((await sync(['runs'])).out).toMatch(new RegExp(`^${runId}\tcompleted-with-problems\t${kvnrs.length} listed`));
   const issues = JSON.parse((await sync(['issues', '--json'])).out);
   expect(issues).toHaveLength(progress.patients.quarantined + progress.patients.flagged);
   expect((await sync(['issues'])).out.split('\n').filter((line) => line.startsWith('quarantined\t'))).toHaveLength(
@@ -146,6 +164,22 @@ test('start, status, runs and issues show a run from its start to its end', asyn
   expect(await sync(['cancel'])).toMatchObject({ exitCode: 2 });
   expect(await sync(['removals', 'approve'])).toMatchObject({ exitCode: 3 });
   expect(await sync(['removals', 'perhaps'])).toMatchObject({ exitCode: 2 });
+});
+
+test('an issue is acknowledged with a note, by its ID', async () => {
+  const [issue] = JSON.parse((await sync(['issues', '--json', '--kind', 'quarantined'])).out);
+  expect(issue).toMatchObject({ kind: 'quarantined', runs: 1 });
+  expect((await sync(['issues', '--acknowledged'])).out).toBe('no such issues in the last run\n');
+  expect(await sync(['issues', 'acknowledge', issue.id, 'ticket', '4711'])).toMatchObject({ exitCode: 0, errors: '' });
+  const { out } = await sync(['issues', '--acknowledged']);
+  expect(out).toMatch(new RegExp(`^quarantined\t.*\tacknowledged by .*: ticket 4711\tid: ${issue.id}\n$`));
+  const open = JSON.parse((await sync(['issues', '--json', '--open', '--kind', 'quarantined'])).out);
+  expect(open).toHaveLength(2);
+  expect(await sync(['issues', 'acknowledge', '0'.repeat(32), 'none'])).toMatchObject({
+    exitCode: 3,
+    errors: expect.stringContaining('there is no such issue'),
+  });
+  expect(await sync(['issues', 'acknowledge', issue.id])).toMatchObject({ exitCode: 2 });
 });
 
 test('patient prints exactly what the insurer sent, with the content of all documents', async () => {

@@ -1,6 +1,6 @@
 import { type Gate, lineItself, openReasonsOf, requestsPerMinuteOf } from '../../core/domain/gate.ts';
 import { failuresOf, type LineFault } from '../../core/domain/line.ts';
-import type { Progress } from '../../core/domain/progress.ts';
+import { isCompleted, type Progress } from '../../core/domain/progress.ts';
 import { overdueMinutes, type RunSchedule } from '../../core/domain/run-schedule.ts';
 import type { MetricValues } from '../../core/telemetry/metrics.ts';
 import type { LineMeasurement } from '../line/line-statistics.ts';
@@ -24,13 +24,14 @@ export function gateValues(gate: Gate, nowMs: number): MetricValues {
 export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: number): MetricValues {
   const [newest] = runs;
   const { oldestDays, medianDays } = newest?.careRecordsAge ?? {};
-  const completedAtMs = runs.flatMap(({ state, finishedAt }) =>
-    state === 'completed' && finishedAt !== undefined ? [Date.parse(finishedAt)] : [],
+  const completedAtMs = runs.flatMap((run) =>
+    isCompleted(run) && run.finishedAt !== undefined ? [Date.parse(run.finishedAt)] : [],
   );
   return {
     RunOverdueMinutes: overdueMinutes(hours, completedAtMs, nowMs),
     RunInProgress: newest?.state === 'running' ? 1 : 0,
     RunFailed: newest?.state === 'failed' ? 1 : 0,
+    RunHasProblems: newest?.state === 'completed-with-problems' ? 1 : 0,
     RunAwaitsDecision: newest?.awaitingDecision ? 1 : 0,
     ...(newest && {
       RunPatientsDone: newest.careRecords.done,
@@ -39,6 +40,7 @@ export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: 
       RunEntriesQuarantined: newest.patients.quarantined,
       RunEntriesFlagged: newest.patients.flagged ?? 0,
       RunCareRecordsFlagged: newest.careRecords.flagged ?? 0,
+      RunUnreadablePercent: newest.quality?.unreadablePercent ?? 0,
       RunPatientsProvisional: newest.patients.provisional ?? 0,
       RunKvnrsChanged: newest.patients.kvnrChanged ?? 0,
       RunPatientsPerMinute: newest.state === 'running' ? newest.ratePerMinute : 0,

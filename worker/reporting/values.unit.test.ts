@@ -33,6 +33,7 @@ test('the metrics of a current run contain its progress and the remaining time',
     RunOverdueMinutes: 19 * 60 + 1, // no run of the day before exists
     RunInProgress: 1,
     RunFailed: 0,
+    RunHasProblems: 0,
     RunAwaitsDecision: 0,
     RunPatientsDone: 1,
     RunPatientsPending: 8,
@@ -40,6 +41,7 @@ test('the metrics of a current run contain its progress and the remaining time',
     RunEntriesQuarantined: 2,
     RunEntriesFlagged: 3,
     RunCareRecordsFlagged: 1,
+    RunUnreadablePercent: 50, // one of two patients asked
     RunPatientsProvisional: 2,
     RunKvnrsChanged: 4,
     RunPatientsPerMinute: 2,
@@ -68,8 +70,15 @@ test('a failed run is reported while it is the newest, and the run is overdue un
     RunOverdueMinutes: 60,
     RunInProgress: 0,
     RunFailed: 0,
+    RunHasProblems: 0,
     RunAwaitsDecision: 0,
   });
+});
+
+test('a run that is completed with problems is reported as such, and is not overdue', () => {
+  const ended = { ...run, state: 'completed-with-problems', finishedAtMs: startedAtMs + 90_000 } as const;
+  const values = runValues([progressOf(ended, line, startedAtMs)], hours, Date.parse('2026-11-25T08:00:00Z'));
+  expect(values).toMatchObject({ RunHasProblems: 1, RunFailed: 0, RunOverdueMinutes: 0, RunUnreadablePercent: 16.7 });
 });
 
 test('the metrics of the gate say how long the line has been paused, and whether it has paused itself', () => {

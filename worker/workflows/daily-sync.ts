@@ -33,7 +33,7 @@ import {
 import type { FetchCareRecordsFailure, LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange } from '../../core/contract/list-activities.ts';
 import { bulkTaskQueue, careRefreshId, lineTaskQueue } from '../../core/contract/names.ts';
-import type { SyncActivities } from '../../core/contract/sync-activities.ts';
+import type { RecordIssueResult, SyncActivities } from '../../core/contract/sync-activities.ts';
 import {
   type Command,
   carriedOver,
@@ -65,7 +65,10 @@ const lineActivities = proxyActivities<LineActivities>({
 });
 const bulkActivities = proxyActivities<
   ListActivities &
-    Pick<SyncActivities, 'countPatients' | 'finishRemovals' | 'removeHeld' | 'reopenReported' | 'sweepRun'>
+    Pick<
+      SyncActivities,
+      'carryIssues' | 'countPatients' | 'finishRemovals' | 'removeHeld' | 'reopenReported' | 'sweepRun'
+    >
 >({
   taskQueue: bulkTaskQueue,
   startToCloseTimeout: '6 hours', // 4 000 patients per shard, on a throttled table
@@ -213,8 +216,13 @@ async function carryOut(
       switch (fetched.kind) {
         case 'list':
           return { on: 'listFetched', list: fetched.list, lineUse };
-        case 'unchanged':
-          return { on: 'listUnchanged', lineUse };
+        case 'unchanged': {
+          const fromRunId = applied && runOfList(applied.listId);
+          if (fromRunId === undefined || fromRunId === runId || !patched('carried-issues-2026-11'))
+            return { on: 'listUnchanged', lineUse };
+          const carried = await bulkActivities.carryIssues({ insurerId, fromRunId, runId });
+          return { on: 'listUnchanged', lineUse, carried };
+        }
         case 'unusable':
           return { on: 'listUnusable', ...unusableOf(fetched), isFinal: true };
       }
@@ -302,9 +310,12 @@ async function carryOut(
         return { on: 'patientEnded', patientRef, outcome: 'gone', lineUse }; // no guard counts them
       }
       if (outcome === 'not-insured') return { on: 'patientNotInsured', ...seen, lineUse };
+      const reason = outcome === 'failed' ? (result.reason ?? 'unknown') : flags;
+      let isAcknowledged = false;
       if (outcome === 'failed') {
         const issue = { kind: 'care-records', reason: result.reason ?? 'unknown', patientRef } as const;
-        await shortActivities.recordIssue({ insurerId, runId, issue });
+        const recorded: RecordIssueResult | undefined = await shortActivities.recordIssue({ insurerId, runId, issue });
+        isAcknowledged = recorded?.isAcknowledged ?? false; // an activity of an older version returns nothing
       }
       const isFlagged = flags !== undefined;
       // those whose issue is being recorded are not counted yet, so up to SYNC_WINDOW more can be recorded
@@ -312,7 +323,10 @@ async function carryOut(
         const issue = { kind: 'flagged', reason: flags, patientRef } as const;
         await shortActivities.recordIssue({ insurerId, runId, issue });
       }
-      return { on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse, isFlagged };
+      return {
+        ...{ on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse, isFlagged },
+        ...(reason !== undefined && { issue: { reason, isAcknowledged } }),
+      };
     }
     case 'removePatient': {
       const { do: _, ...seen } = command;
@@ -358,6 +372,9 @@ async function carryOut(
     }
   }
 }
+
+/** Returns the run that has fetched a list: a listId is `{runId}-{number}`. */
+const runOfList = (listId: string): string => listId.replace(/-\d+$/, '');
 
 /** Processes all shard ranges in parallel. Throws only once all have ended, so that a cleanup meets no late write. */
 async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Result>): Promise<Result[]> {
