@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(10);
+  expect(alarmMetrics(template)).toHaveLength(11);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
