@@ -29,7 +29,7 @@ export function InsurerReport({ runId }: { readonly runId: string }) {
   });
   const isWrong = to !== '' && to < from;
   return (
-    <section aria-labelledby="report-title">
+    <section className="card" aria-labelledby="report-title">
       <h2 id="report-title">{t.report.title}</h2>
       <p className="hint">{t.report.lead}</p>
       <div className="filters">

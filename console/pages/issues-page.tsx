@@ -33,16 +33,18 @@ export function IssuesPage({ runId }: { readonly runId: string | undefined }) {
   const runs = query.data?.pages.flatMap((page) => page.runs);
   const shown = runId ?? runs?.[0]?.runId;
   return (
-    <section className="card" aria-labelledby="issues-title">
-      <h1 id="issues-title">{t.issues.title}</h1>
-      <p className="hint">{t.issues.lead}</p>
-      <StaleNotice of={[query]} />
-      {query.isPending && <p>{t.loading}</p>}
-      {runs?.length === 0 && <p>{t.run.none}</p>}
-      {runs !== undefined && runs.length > 0 && <RunChoice runId={runId} runs={runs} />}
-      {shown !== undefined && <IssuesOfRun key={shown} runId={shown} />}
-      {shown !== undefined && <InsurerReport key={`report ${shown}`} runId={shown} />}
-    </section>
+    <>
+      <section className="card" aria-labelledby="issues-title">
+        <h1 id="issues-title">{t.issues.title}</h1>
+        <p className="hint">{t.issues.lead}</p>
+        <StaleNotice of={[query]} />
+        {query.isPending && <p>{t.loading}</p>}
+        {runs?.length === 0 && <p>{t.run.none}</p>}
+        {runs !== undefined && runs.length > 0 && <RunChoice runId={runId} runs={runs} />}
+        {shown !== undefined && <IssuesOfRun key={shown} runId={shown} />}
+      </section>
+      {shown !== undefined && <InsurerReport key={shown} runId={shown} />}
+    </>
   );
 }
 

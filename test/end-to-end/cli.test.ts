@@ -123,7 +123,7 @@ test('start, status, runs and issues show a run from its start to its end', asyn
   expect(started).toMatchObject({ exitCode: 0, errors: '' });
   let whileListArrives = '';
   while (!whileListArrives.includes(' left\n')) whileListArrives = (await sync(['status'])).out;
-  expect(whileListArrives).toMatch(/^list {10}\[█*░*\] \d+\.\d kB of \d+\.\d kB · \d+.* k?B\/s · about \d:\d\d left$/m);
+  expect(whileListArrives).toMatch(/^list {10}\[█*░*\] \d.* k?B of \d\.\d kB · \d.* k?B\/s · about \d:\d\d left$/m);
   expect(whileListArrives).toMatch(/^ {14}1 requests, 1 failed \(server-error 1\) · since /m);
   expect(await sync(['status', '--watch'])).toEqual({
     exitCode: 5, // three of fifteen entries are quarantined
