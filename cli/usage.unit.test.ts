@@ -66,6 +66,10 @@ test.each([
   ['stats', "unknown command 'stats' (Did you mean status?)"],
   ['status --nonsense', "unknown option '--nonsense'"],
   ['pause maintenance --json', "unknown option '--json'"],
+  [
+    'pause maintenance --until tomorrow',
+    "option '--until <end>' argument 'tomorrow' is invalid. Use 30min, 2h, 1d, or ISO 8601 with an offset, such as 2026-12-01T18:00:00+01:00",
+  ],
   ['patient A123 456789', 'too many arguments'],
   ['cancel', "missing required argument 'reason'"],
   ['removals', "missing required argument 'approve|reject'"],

@@ -66,7 +66,7 @@ export async function* carryOut(
         'ListUnusable',
         runner.run('fetchPatientList', { insurerId, listId, ...known }),
       );
-      if (fetched === 'failed') return { on: 'listUnusable' };
+      if (fetched === 'failed') return { on: 'listUnusable', isFinal: true };
       return fetched.kind === 'list'
         ? { on: 'listFetched', list: fetched.list, lineUse }
         : { on: 'listUnchanged', lineUse };

@@ -335,6 +335,7 @@ export class EmulatedWorld implements World {
         sink.begin({ from: 0, ...(etag !== undefined && { etag }) });
         const text = JSON.stringify(entries.map((entry) => this.#printed(entry)));
         await sink.write(Buffer.from(isGarbage ? '[{"kvnr":' : text));
+        await sink.finish();
         return 'complete';
       },
       fetchCareRecords: async (kvnr) => {

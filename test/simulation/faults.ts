@@ -266,10 +266,10 @@ export const faults = {
     },
   },
   'wall clock jumps': {
-    weight: 2,
+    weight: 4,
     apply: on(({ machine }, { world, insurer, arm }) => {
       const byMs = world.between(-3_600_000, 3_600_000);
-      if (!world.hasQuietHours || world.chance(0.4)) return machine.setWallClock(byMs);
+      if (!world.hasQuietHours || world.chance(0.3)) return machine.setWallClock(byMs);
       // Quiet hours begin between the turn of the next request and its write.
       arm(insurer.once('end', () => machine.setWallClock(msUntilQuiet(machine.epochMs()) - world.between(0, 12))));
     }),

@@ -227,11 +227,6 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     find: 'if (first === undefined) await whenLessQuiet();',
     replace: 'if (first === undefined) return;',
   },
-  'quiet hours: a wall clock that is set back does not count': {
-    file: 'worker/line/quiet-time.ts',
-    find: 'if (nowMs < found.fromMs || nowMs >= found.untilMs)',
-    replace: 'if (nowMs >= found.untilMs)',
-  },
 };
 
 export const mutants = { ...gateMutants, ...processMutants };

@@ -44,7 +44,7 @@ const faultsPerRound = 25;
 const paces = [0.5, 1, 1, 1, 3, 10] as const;
 /** Time in ms beyond the lease until the line must be in use again after the last fault. */
 const recoveryMs = 2_000;
-/** Time in ms after the end of the last timed pause until the line must be open, although Temporal was down at the end. */
+/** Time in ms after the repair, and after the end of the last timed pause, until the line must be open. */
 const endLimitMs = 12_000;
 /** Time limit for calls still pending after a round, ms. Far more than they need. */
 const callsLimitMs = 120_000;
@@ -165,6 +165,7 @@ export class Simulation implements Scene {
   async #recover(): Promise<void> {
     const { world } = this;
     world.say(() => 'all faults are repaired');
+    const repairedMs = world.epochMs;
     world.isFaultFree = true;
     for (const disarm of this.#armed) disarm();
     this.#armed.clear();
@@ -195,7 +196,7 @@ export class Simulation implements Scene {
       const isQuiet = world.hasQuietHours && holder !== undefined && isQuietAt(holder.machine.epochMs());
       const isUndisturbed = !isQuiet && gate?.state === 'open' && !this.#judge.inCooldown && this.workers.some(isWell);
       const opensAt = gate && opensAtOf(gate);
-      if (opensAt !== undefined && world.epochMs > Date.parse(opensAt) + endLimitMs)
+      if (opensAt !== undefined && world.epochMs > Math.max(Date.parse(opensAt), repairedMs) + endLimitMs)
         world.break('a timed pause outlasts its end');
       if (gate?.state === 'paused' && opensAt === undefined && resumer?.isBusy === false) resumer.onlyResume();
       if (!isUndisturbed) used = this.insurer.requests;

@@ -43,7 +43,7 @@ export class World {
 
   constructor(seed: number) {
     this.random = seededRandom(seed, 'simulation');
-    this.hasQuietHours = this.chance(0.4);
+    this.hasQuietHours = this.chance(0.5);
   }
 
   /** true time, epoch ms */
