@@ -35,11 +35,11 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
   return (
     <section className="card" aria-labelledby="runs-title">
       <h1 id="runs-title">{t.runs.title}</h1>
+      <LastDays />
       <p className="hint">{t.runs.lead}</p>
       <StaleNotice of={[query]} />
       {query.isPending && <p>{t.loading}</p>}
       {runs?.length === 0 && <p>{t.run.none}</p>}
-      <LastDays />
       {runs !== undefined && runs.length > 0 && (
         <table className="grid stacking">
           <thead>

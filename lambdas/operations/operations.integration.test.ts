@@ -29,6 +29,7 @@ const forRoles = table.filter(([, { roles }]) => Array.isArray(roles));
 async function validAsk(name: OperationName): Promise<Ask> {
   const { params, body } = operations[name] as Operation;
   const bodies: Partial<Record<OperationName, unknown>> = {
+    acknowledgeIssues: { issueIds: ['0'.repeat(32)], note: 'a test' },
     decideRemovals: { decision: 'approve', listId: '20261124T213000Z-1f3a9c0e-1' },
     cancelSync: { reason: 'a test' },
     pauseLine: { reason: 'a test' },
