@@ -27,7 +27,7 @@ export interface Gate {
   readonly cooldownMs: number;
   /** the last cooldown, for people; while cooldownMs is 0 it is over */
   readonly cooldown?: Cooldown;
-  /** grows by one when an operator lifts the cooldown; whoever knows a cooldown of a lower number forgets it */
+  /** grows by one when an operator lifts the cooldown; each process forgets cooldowns of a lower number */
   readonly liftNumber?: number;
   /** the pace that an operator has set; without it, `defaultPace` applies */
   readonly pace?: Pace;
@@ -52,7 +52,7 @@ export interface Gate {
  * Why nothing is sent for a while.
  * - `retry-after`: the insurer has named the time
  * - `busy`: the insurer asks for patience, and names no time that can be read
- * - `outage`: so many requests have failed in a row that it is not the usual luck
+ * - `outage`: forty requests in a row have failed, which is rare even when 80 % fail
  */
 export type CooldownReason = 'retry-after' | 'busy' | 'outage';
 

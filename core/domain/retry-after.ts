@@ -23,10 +23,10 @@ export interface AnswerTime {
 }
 
 /**
- * Returns the length of the cooldown that `Retry-After` asks for, in ms from the answer; 0 for a moment in the past, and
- * undefined if the text is absent or unreadable. Reads seconds and HTTP dates (RFC 9110, 10.2.3 and 5.6.7, with both obsolete
- * forms of the date), and seconds or milliseconds since 1970. Of several numbers, the largest counts, rounded up. The maximum
- * is retryAfterMsMax. `Date` has no fractions of a second, so a moment may give up to a second too much.
+ * Returns the length of the cooldown that `Retry-After` asks for, in ms from the answer. Returns 0 for a moment in the past,
+ * and undefined if the text is absent or unreadable. Reads seconds and HTTP dates (RFC 9110, 10.2.3 and 5.6.7, with both
+ * obsolete forms of the date). Also reads seconds or milliseconds since 1970. Of several numbers, the largest counts, rounded
+ * up. The maximum is retryAfterMsMax. `Date` has no fractions of a second, so a moment may give up to a second too much.
  */
 export function retryAfterMs(header: string | undefined, { date, nowEpochMs }: AnswerTime): number | undefined {
   const text = header?.trim() ?? '';

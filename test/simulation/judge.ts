@@ -15,7 +15,7 @@ interface Cooldown {
 }
 
 /** Number of failures in a row after which a process waits. */
-const failuresOfLuck = 40;
+const failuresOfOutage = 40;
 /** Time in ms after which every process that may send knows a pace that was set. */
 const paceKnownMs = 10_000;
 
@@ -106,8 +106,8 @@ export class Judge {
 
   #checkBackoff({ number, process }: SeenRequest): void {
     const { count, atMs } = this.#failures.get(process) ?? { count: 0, atMs: 0 };
-    if (count < failuresOfLuck) return;
-    const leastMs = Math.min(60_000, 1_000 * 2 ** (count - failuresOfLuck)) * (1 - driftMost);
+    if (count < failuresOfOutage) return;
+    const leastMs = Math.min(60_000, 1_000 * 2 ** (count - failuresOfOutage)) * (1 - driftMost);
     if (this.#world.nowMs - atMs < leastMs)
       this.#reportBroken(`request ${number} of ${process.name} comes too soon after ${count} failures in a row`);
   }
@@ -117,7 +117,7 @@ export class Judge {
     if (isFailure === undefined) return;
     const count = isFailure ? (this.#failures.get(process)?.count ?? 0) + 1 : 0;
     this.#failures.set(process, { count, atMs: this.#world.nowMs });
-    if (count >= failuresOfLuck) this.outages += 1;
+    if (count >= failuresOfOutage) this.outages += 1;
   }
 
   socketOpens({ process }: OpenSocket): void {

@@ -215,7 +215,7 @@ export function createInsurerClient({
   };
 }
 
-/** Whether a failed request has the insurer's answer, and not the line's luck. */
+/** Whether a failed request has an answer of the insurer about this patient. */
 const isAnswer = (error: LineError): boolean => error instanceof UnusableAnswer || error.fault === 'too-large';
 function arrivalOf({ status, headers, receivedBytes }: ExchangeAnswer): Arrival {
   const isPartial = status === 206;

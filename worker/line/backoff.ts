@@ -7,14 +7,14 @@ export interface Backoff {
   /** Records that the insurer has answered with what was asked for. */
   succeeded(): void;
   /**
-   * Records a failed request. After failuresOfLuck of them in a row, starts a cooldown of the line: 1 s, doubled up to a minute.
+   * Records a failed request. After failuresOfOutage of them in a row, starts a cooldown of the line: 1 s, doubled up to a minute.
    * @param provesNothing it says nothing about the line, so it does not begin an outage
    */
   failed(provesNothing: boolean): void;
 }
 
-/** Number of failures in a row that can be luck: when 80 % of the requests fail, they come once in 7 500 requests. */
-const failuresOfLuck = 40;
+/** Number of failures in a row that begin an outage. When 80 % of the requests fail, they come once in 7 500 requests. */
+const failuresOfOutage = 40;
 const firstMs = 1_000;
 const longestMs = 60_000;
 
@@ -28,11 +28,11 @@ export function createBackoff(permit: Pick<SendPermit, 'startCooldown'>): Backof
       busyAnswers = 0;
     },
     failed(provesNothing) {
-      if (provesNothing && failures < failuresOfLuck) return;
+      if (provesNothing && failures < failuresOfOutage) return;
       failures += 1;
-      if (failures < failuresOfLuck) return;
+      if (failures < failuresOfOutage) return;
       // This process waits from now on. A later holder knows of it once the gate has it, and otherwise counts again.
-      permit.startCooldown(waitMs(failures - failuresOfLuck), 'outage').catch(() => {});
+      permit.startCooldown(waitMs(failures - failuresOfOutage), 'outage').catch(() => {});
     },
   };
 }
