@@ -40,7 +40,8 @@ test('an operator starts a run and sees its progress without reloading', async (
   await page.getByRole('button', { name: 'Lauf starten' }).click();
   await page.getByText('läuft', { exact: true }).first().waitFor();
   const arriving = page.getByRole('progressbar', { name: 'Liste kommt an' });
-  await expect.poll(async () => Number(await arriving.getAttribute('aria-valuenow'))).toBeGreaterThan(10);
+  const percent = async () => Number(await arriving.getAttribute('aria-valuenow'));
+  await expect.poll(percent, { timeout: 20_000 }).toBeGreaterThan(10);
   await page.getByText(/^[\d,]+ kB pro Sekunde · noch ca\. \d+ Sek\. · seit /).waitFor();
   await page.getByText('Anfragen: 1, davon fehlgeschlagen: 1 (Fehler bei der Krankenkasse 1)').waitFor();
   await page.locator('[aria-current=step]', { hasText: 'Versorgungen abrufen' }).waitFor();

@@ -43,10 +43,11 @@ test('while a list is fetched, people see its bytes grow and its failures by kin
   expect(later).toMatchObject({ since: early.since, totalBytes: early.totalBytes, requests: 2 });
 
   await first.kill();
+  const killedAt = new Date().toISOString();
   day.insurer.script({ match: 'list', fault: 'none', slowMs: 8_000, framing: 'content-length' });
   await day.startWorker(withPatience);
   const isContinued = ({ measuredAt, receivedBytes }: TransferNow) =>
-    measuredAt > later.measuredAt && receivedBytes > later.receivedBytes;
+    measuredAt > killedAt && receivedBytes > later.receivedBytes;
   const { transfer: continued } = await untilTransfer(day, isContinued);
   expect(continued).toMatchObject({ since: early.since, totalBytes: early.totalBytes, faults: early.faults });
 
