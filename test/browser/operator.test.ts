@@ -134,7 +134,7 @@ test('an operator pauses the line until a moment, and the page shows it', async 
   const dialog = page.getByRole('alertdialog');
   await dialog.getByRole('textbox', { name: 'Grund' }).fill('kurze Wartung');
   await dialog.getByLabel('Ende der Pause').selectOption('zu einem anderen Zeitpunkt');
-  await dialog.getByLabel('Zeitpunkt').fill('2020-01-01T08:00');
+  await dialog.getByLabel('Zeitpunkt', { exact: true }).fill('2020-01-01T08:00');
   await dialog.getByRole('button', { name: 'Leitung pausieren' }).click(); // an end in the past is refused
   await dialog.getByLabel('Ende der Pause').selectOption('in 30 Minuten');
   await dialog.getByRole('button', { name: 'Leitung pausieren' }).click();
