@@ -105,7 +105,7 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
       expectDocumented(name, answered);
       expect(answered.json).toMatchObject({
         type: problemType('invalid-request'),
-        errors: [{ in: expect.any(String) }],
+        errors: expect.arrayContaining([expect.objectContaining({ in: expect.any(String) })]),
       });
       expect(answered.text).not.toMatch(/Größling|A123456780|etc|made/);
       expect((await api.ask(name, { ...ask, role: 'none' })).status).toBe(403);
