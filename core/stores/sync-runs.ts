@@ -52,6 +52,8 @@ export interface SyncRunsStore {
    * @param after `lastKey` of the page before
    */
   listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<KnownIssue, string>>;
+  /** The same, without their history: half of the reads. */
+  readIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
   /** Acknowledges issues in all runs. @returns false, and stores nothing, if one of them was never seen */
   acknowledgeIssues(insurerId: string, issueIds: readonly string[], by: Acknowledgement): Promise<boolean>;
   readListState(insurerId: string): Promise<ListState>;
@@ -141,6 +143,11 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       items: Items,
       ...(LastEvaluatedKey && { lastKey: String(LastEvaluatedKey['runId']) }),
     };
+  };
+
+  const readIssues: SyncRunsStore['readIssues'] = async (insurerId, runId, limit, after) => {
+    const { items, ...rest } = await readPage(issuesKey(insurerId, runId), false, limit, after);
+    return { entries: (items as { issue: Issue }[]).map(({ issue }) => issue), ...rest };
   };
 
   const readItem = async (insurerId: string, runId: string): Promise<RunItem | undefined> => {
@@ -237,9 +244,11 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       return issues.filter((issue) => acknowledged.has(ids.get(issue) ?? ''));
     },
 
+    readIssues,
+
     async listIssues(insurerId, runId, limit, after) {
-      const { items, ...rest } = await readPage(issuesKey(insurerId, runId), false, limit, after);
-      const issues = (items as { issue: Issue }[]).map(({ issue }) => ({ ...issue, id: issueIdOf(issue) }));
+      const { entries, ...rest } = await readIssues(insurerId, runId, limit, after);
+      const issues = entries.map((issue) => ({ ...issue, id: issueIdOf(issue) }));
       const known = await history.read(
         insurerId,
         issues.map(({ id }) => id),

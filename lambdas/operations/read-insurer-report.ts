@@ -67,7 +67,7 @@ async function* runsOf(
 async function* issuePages(syncRuns: SyncRunsStore, insurerId: string, runId: string) {
   let after: string | undefined;
   do {
-    const { entries, lastKey } = await syncRuns.listIssues(insurerId, runId, issuesPerPage, after);
+    const { entries, lastKey } = await syncRuns.readIssues(insurerId, runId, issuesPerPage, after);
     yield entries;
     after = lastKey;
   } while (after !== undefined);

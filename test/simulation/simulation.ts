@@ -48,6 +48,8 @@ const recoveryMs = 2_000;
 const endLimitMs = 12_000;
 /** Time limit for calls still pending after a round, ms. Far more than they need. */
 const callsLimitMs = 120_000;
+/** Time limit for the next use of a line that is open and well, ms. Cooldowns of a minute may follow each other, and quiet hours. */
+const unusedLimitMs = 300_000;
 
 /**
  * Runs the line's real code on simulated time: keepers, line processes, gate store and operators' client, with the given
@@ -190,7 +192,7 @@ export class Simulation implements Scene {
     // the line may pause itself again at any time (401)
     let idleSinceMs = world.nowMs;
     let used = this.insurer.requests;
-    await this.#within(callsLimitMs, 'the line was never used again', () => {
+    await this.#within(unusedLimitMs, 'the line was never used again', () => {
       const { gate } = this.table;
       const { holder } = this;
       const isQuiet = world.hasQuietHours && holder !== undefined && isQuietAt(holder.machine.epochMs());
