@@ -149,14 +149,15 @@ export class SimulatedInsurer {
   }
 
   answerEnds(seen: SeenRequest, answer: Answer): void {
-    this.#judge.answerEnds(seen, isFailure(answer));
+    this.#judge.answerEnds(seen, isFailure(answer, seen));
   }
 }
 
 /** @returns undefined for an answer that is checked later, or never comes, or has rules of its own */
-function isFailure(answer: Answer): boolean | undefined {
+function isFailure(answer: Answer, { kvnr }: SeenRequest): boolean | undefined {
   if (['server-error', 'redirect', 'reset', 'cut-short'].includes(answer)) return true;
-  return ['served', 'not-insured', 'unknown'].includes(answer) ? false : undefined;
+  const isTaken = answer === 'not-json' && kvnr === undefined; // the simulated receiver of the list takes any bytes
+  return isTaken || ['served', 'not-insured', 'unknown'].includes(answer) ? false : undefined;
 }
 
 const kvnrIn = (path: string): string | undefined => /patients\/([A-Z]\d{9})\//.exec(path)?.[1];
