@@ -193,9 +193,10 @@ export class SimulatedTemporal {
     let beatenMs = world.nowMs;
     const cancelled = new AbortController();
     const answered = (say: () => void): void => {
-      if (isOver || this.isDown || temporalLink.isDisconnected) return; // the heartbeat timeout gives it to another worker
+      if (isOver) return;
       isOver = true;
-      say();
+      if (!this.isDown && !temporalLink.isDisconnected) say();
+      else world.plan(heartbeatTimeoutMs, again); // the answer is lost, and Temporal gives the task to another worker
     };
     const watch = (): void => {
       if (isOver) return;
