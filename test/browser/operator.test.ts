@@ -147,7 +147,9 @@ test('an operator pauses the line until a moment, and the page shows it', async 
   await dialog.getByLabel('Ende der Pause').selectOption('in 2 Stunden');
   await dialog.getByRole('button', { name: 'Pause verlängern' }).click();
   await expect
-    .poll(async () => Math.round((Date.parse((await world.day.line.read()).until ?? '') - Date.now()) / 60_000))
+    .poll(async () => Math.round((Date.parse((await world.day.line.read()).until ?? '') - Date.now()) / 60_000), {
+      timeout: 10_000,
+    })
     .toBe(120);
   await world.day.line.resume({ operator: 'otto', reason: 'doch nicht' });
   await lineWithStatus(page, 'open').waitFor();
