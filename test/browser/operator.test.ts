@@ -206,7 +206,7 @@ test('an issue is acknowledged with a note, and can be filtered out', async () =
   await page.getByRole('textbox', { name: 'Notiz' }).fill('der Kasse gemeldet, Ticket 4711');
   await page.getByRole('alertdialog').getByRole('button', { name: 'Zur Kenntnis nehmen' }).click();
   await page.getByText(/^Zur Kenntnis genommen von .*demo-operator.*: der Kasse gemeldet, Ticket 4711$/).waitFor();
-  await page.getByLabel('Zur Kenntnis genommen', { exact: true }).selectOption('nein');
+  await page.getByRole('combobox', { name: 'Zur Kenntnis genommen' }).selectOption('nein');
   await page.getByText('Keine Auffälligkeit passt zu diesem Filter.').waitFor();
 });
 
