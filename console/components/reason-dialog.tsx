@@ -126,7 +126,6 @@ function ReasonForm({ confirm, isDangerous, initialReason = '', field, fields, o
         onReason(reason.trim());
       }}
     >
-      {fields}
       <TextField
         className="field"
         value={reason}

@@ -41,7 +41,12 @@ export function LineLimits({ line, isOperator }: LineLimitsProps) {
       <div className="limit">
         <PaceFacts pace={line.pace} />
         {isOperator && (
-          <PaceDialog pace={line.pace} isPending={setPace.isPending} onPace={(pace) => setPace.mutate(pace)} />
+          <PaceDialog
+            key={line.pace?.requestsPerMinute}
+            pace={line.pace}
+            isPending={setPace.isPending}
+            onPace={(pace) => setPace.mutate(pace)}
+          />
         )}
       </div>
       <Problem error={lift.error ?? setPace.error} />

@@ -174,6 +174,7 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
   const mainButton = useRef<HTMLButtonElement>(null);
   const confirmButton = useRef<HTMLButtonElement>(null);
   const [end, setEnd] = useState<PauseEnd>({ kind: 'none' });
+  const [newEnd, setNewEnd] = useState<PauseEnd>({ kind: 'hour' });
   const isPauseNext = status === 'open' || status === 'pausing';
   const next = isPauseNext
     ? { name: t.line.pause, title: t.line.pauseTitle, text: t.line.pauseText }
@@ -188,10 +189,10 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
           </>
         ),
       };
-  const pauseUntilEnd = (reason: string) => {
+  const pauseWithEnd = (reason: string, chosen: PauseEnd) => {
     pause.reset();
     resume.reset();
-    pause.mutate({ reason, until: pauseUntil(end, new Date()) });
+    pause.mutate({ reason, until: pauseUntil(chosen, new Date()) });
     setEnd({ kind: 'none' });
   };
   const confirmSilence = () => {
@@ -199,7 +200,9 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
       if (document.activeElement === confirmButton.current) mainButton.current?.focus(); // the pressed button disappears
     };
     const { reason = t.line.confirmSilence, openReasons: [first] = [] } = line;
-    pause.mutate({ reason, until: first?.until }, { onSuccess: keepFocus });
+    const soon = new Date(Date.now() + 60_000).toISOString(); // the API takes no end that is over
+    const until = first?.until !== undefined && first.until < soon ? soon : first?.until;
+    pause.mutate({ reason, until }, { onSuccess: keepFocus });
   };
   return (
     <div className="line-buttons">
@@ -226,7 +229,7 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
         isDangerous={isPauseNext}
         fields={isPauseNext && <PauseEndField end={end} onChange={setEnd} />}
         onReason={(reason) => {
-          if (isPauseNext) return pauseUntilEnd(reason);
+          if (isPauseNext) return pauseWithEnd(reason, end);
           pause.reset();
           resume.reset();
           resume.mutate({ reason });
@@ -239,8 +242,8 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
           text={t.line.extendText}
           confirm={t.line.extend}
           initialReason={line.reason}
-          fields={<PauseEndField end={end} onChange={setEnd} />}
-          onReason={pauseUntilEnd}
+          fields={<PauseEndField end={newEnd} onChange={setNewEnd} />}
+          onReason={(reason) => pauseWithEnd(reason, newEnd)}
         />
       )}
     </div>

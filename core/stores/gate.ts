@@ -164,7 +164,7 @@ export function openGate(
     const decision = decideGate(gate, event);
     if (decision.kind === 'rejected') return decision;
     if (decision.kind === 'unchanged') return { kind: 'unchanged', gate };
-    const written = withSilentSince(decision.gate, gate, nowIso);
+    const written = withCooldownEnd(event, withSilentSince(decision.gate, gate, nowIso), clock);
     return (await put(written, gate.leaseNumber)) ? { kind: 'written', gate: written } : { kind: 'stale' };
   };
 
@@ -244,6 +244,13 @@ export function openGate(
 function withSilentSince({ silentSince: _, ...gate }: Gate, before: Gate, nowIso: () => string): Gate {
   if (!isSilent(gate)) return gate;
   return { ...gate, silentSince: (isSilent(before) && before.silentSince) || nowIso() };
+}
+
+/** A new holder counts the rest of a cooldown from now, so for people it ends later than its writer thought. */
+function withCooldownEnd({ kind }: GateEvent, gate: Gate, clock: Clock): Gate {
+  if (kind !== 'take' || gate.cooldown === undefined) return gate;
+  const until = new Date(clock.epochMs() + gate.cooldownMs).toISOString();
+  return gate.cooldownMs === 0 ? gate : { ...gate, cooldown: { ...gate.cooldown, until } };
 }
 
 function unlessUnavailable(error: unknown): undefined {

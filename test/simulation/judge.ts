@@ -14,10 +14,18 @@ interface Cooldown {
   inGate?: { readonly holder: string | undefined };
 }
 
-/** Number of failures in a row after which a process waits. */
+interface Failures {
+  readonly count: number;
+  readonly targets: Set<string | undefined>;
+  readonly waits: number;
+  readonly atMs: number;
+}
+
+/** Number of failures in a row that begin an outage, and the number of patients who may be the fault themselves. */
 const failuresOfOutage = 40;
-/** Time in ms after which every process that may send knows a pace that was set. */
-const paceKnownMs = 10_000;
+const suspectsMax = 4;
+/** Time in ms after which every process that may send knows a pace that was set, and a cooldown that was lifted. */
+const changeKnownMs = 10_000;
 
 /** Largest drift of a clock from true time, as a fraction. */
 export const driftMost = 0.001;
@@ -43,8 +51,10 @@ export class Judge {
     sinceMs: 0,
   };
   #lastRequestMs: number | undefined;
-  /** for each process, its failures in a row, and the time of the last one */
-  readonly #failures = new Map<SimulatedProcess, { readonly count: number; readonly atMs: number }>();
+  /** when an operator has lifted a cooldown */
+  #liftedMs = Number.NEGATIVE_INFINITY;
+  /** for each process: its failures in a row, about whom, after how many of them it had to wait, and the time of the last */
+  readonly #failures = new Map<SimulatedProcess, Failures>();
   /** requests before the end of a Retry-After that no other process could know */
   lostCooldowns = 0;
   confirmedPauses = 0;
@@ -96,7 +106,7 @@ export class Judge {
   #checkPace({ number, process }: SeenRequest, wasStuck: boolean): void {
     const { nowMs } = this.#world;
     const { requestsPerMinute, sinceMs } = this.#pace;
-    const isKnown = nowMs - sinceMs > paceKnownMs;
+    const isKnown = nowMs - sinceMs > changeKnownMs;
     const gapMs =
       this.#lastRequestMs === undefined || wasStuck ? Number.POSITIVE_INFINITY : nowMs - this.#lastRequestMs;
     if (requestsPerMinute !== undefined && isKnown && gapMs < 60_000 / requestsPerMinute)
@@ -105,19 +115,23 @@ export class Judge {
   }
 
   #checkBackoff({ number, process }: SeenRequest): void {
-    const { count, atMs } = this.#failures.get(process) ?? { count: 0, atMs: 0 };
-    if (count < failuresOfOutage) return;
-    const leastMs = Math.min(60_000, 1_000 * 2 ** (count - failuresOfOutage)) * (1 - driftMost);
+    const { waits, atMs } = this.#failures.get(process) ?? { waits: 0, atMs: 0 };
+    if (waits === 0) return;
+    const leastMs = Math.min(60_000, 1_000 * 2 ** (waits - 1)) * (1 - driftMost);
     if (this.#world.nowMs - atMs < leastMs)
-      this.#reportBroken(`request ${number} of ${process.name} comes too soon after ${count} failures in a row`);
+      this.#reportBroken(`request ${number} of ${process.name} comes too soon in an outage, after ${waits} waits`);
   }
 
   /** @param isFailure undefined: it proves nothing */
-  answerEnds({ process }: SeenRequest, isFailure: boolean | undefined): void {
-    if (isFailure === undefined) return;
-    const count = isFailure ? (this.#failures.get(process)?.count ?? 0) + 1 : 0;
-    this.#failures.set(process, { count, atMs: this.#world.nowMs });
-    if (count >= failuresOfOutage) this.outages += 1;
+  answerEnds({ process, kvnr }: SeenRequest, isFailure: boolean | undefined): void {
+    const { nowMs } = this.#world;
+    if (isFailure === false) this.#failures.delete(process);
+    if (!isFailure || nowMs - this.#liftedMs < changeKnownMs) return;
+    const { count = 0, targets = new Set<string | undefined>(), waits = 0 } = this.#failures.get(process) ?? {};
+    targets.add(kvnr);
+    const isOutage = count + 1 >= failuresOfOutage && (targets.size > suspectsMax || targets.has(undefined));
+    if (isOutage) this.outages += 1;
+    this.#failures.set(process, { count: count + 1, targets, waits: waits + (isOutage ? 1 : 0), atMs: nowMs });
   }
 
   socketOpens({ process }: OpenSocket): void {
@@ -149,7 +163,8 @@ export class Judge {
     if ((after.liftNumber ?? 0) > (before?.liftNumber ?? 0)) {
       this.lifts += 1;
       this.#cooldowns = this.#cooldowns.filter(({ inGate }) => inGate === undefined);
-      this.#failures.clear(); // the next request of each process may come at any time
+      this.#failures.clear(); // each process counts from 0 once it knows of the lift
+      this.#liftedMs = this.#world.nowMs;
     }
     if (before?.holder !== undefined && after.holder !== undefined && before.holder !== after.holder)
       this.takeovers += 1;

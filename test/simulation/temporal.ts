@@ -267,7 +267,7 @@ export function taskWorker({
     for (let failures = 0; failures < failuresPerAttempt && !grace.signal.aborted; ) {
       try {
         if (priority === 'list') await insurer.fetchList({}, emptySink, grace.signal);
-        else await insurer.fetchCareRecords(kvnr, priority, grace.signal, { failedBefore: failures });
+        else await insurer.fetchCareRecords(kvnr, priority, grace.signal);
         return;
       } catch (error) {
         if (error instanceof LineWithheld) continue;

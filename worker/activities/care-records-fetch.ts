@@ -82,8 +82,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
       });
     };
     try {
-      const { countedRequests: failedBefore } = attempt.details;
-      const context = { failedBefore, onAnswer: followAnswer, ...(knownEtag !== undefined && { knownEtag }) };
+      const context = { onAnswer: followAnswer, ...(knownEtag !== undefined && { knownEtag }) };
       return await insurer.fetchCareRecords(kvnr, priority, attempt.signal, context);
     } catch (error) {
       if (error instanceof UnusableAnswerError) cached.unusable = { answer: noted(cached, error), isStored: false };

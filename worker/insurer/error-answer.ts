@@ -17,7 +17,7 @@ export interface ErrorAnswerOptions {
 /**
  * Handles an answer with an error status. Starts a cooldown or pauses the line (401, 403) before the exchange ends, so that no
  * other request is sent in between. The cooldown is what `Retry-After` asks for, on 429 and any 5xx. A 429 without a readable
- * time, and a 503 with an unreadable one, start a cooldown that grows with each of them.
+ * time in the future, and a 503 with an unreadable one, start a cooldown that grows with each of them.
  * @returns the error to throw, after the body was read
  */
 export async function lineErrorOf(
@@ -32,9 +32,10 @@ export async function lineErrorOf(
   const readableMs = mayAskForCooldown
     ? retryAfterMs(retryAfter, { date: headers['date'], nowEpochMs: clock.epochMs() })
     : undefined;
-  const cooldownMs = readableMs ?? (fault === 'busy' ? backoff.nextBusyMs() : 0);
+  const isWithoutTime = readableMs === undefined || (status === 429 && readableMs === 0);
+  const cooldownMs = isWithoutTime && fault === 'busy' ? backoff.nextBusyMs() : (readableMs ?? 0);
   const written = Promise.all([
-    cooldownMs > 0 && permit.startCooldown(cooldownMs, readableMs === undefined ? 'busy' : 'retry-after'),
+    cooldownMs > 0 && permit.startCooldown(cooldownMs, isWithoutTime ? 'busy' : 'retry-after'),
     (status === 401 || status === 403) && permit.pauseBySystem(`insurer answered ${status}`),
   ]);
   written.catch(() => {}); // a failure while the body is read is thrown below

@@ -23,7 +23,7 @@ import type {
 export interface InsurerClientOptions {
   readonly adapter: InsurerAdapter;
   readonly line: Pick<Line, 'perform'>;
-  readonly permit: ErrorAnswerOptions['permit'];
+  readonly permit: ErrorAnswerOptions['permit'] & Parameters<typeof createBackoff>[0];
   /** LINE_STALL_MS: the time limit for reading the body of an error */
   readonly stallMs: number;
   /** LIST_FIRST_BYTE_MS; `stallMs` by default */
@@ -73,8 +73,6 @@ export interface ListReceiver extends ListSink {
 }
 
 export interface FetchContext {
-  /** number of requests for this patient that have failed since one has succeeded; 0 by default */
-  readonly failedBefore?: number;
   /** of the stored care records: the insurer may answer that they have not changed */
   readonly knownEtag?: string;
   /** called once the headers of the answer have arrived */
@@ -110,9 +108,6 @@ export interface InsurerClient {
   fetchList(request: ListRequest, receiver: ListReceiver, signal: AbortSignal): Promise<ListOutcome>;
 }
 
-/** Number of failed requests of a patient from which on the fault may be theirs: when 80 % fail, 1 % of them have so many. */
-const failuresOfSuspect = 20;
-
 /** Default of CARE_RECORDS_MAX_BYTES. A larger answer is rejected and reported (insurer-api.yaml, "Sizes"). */
 const careRecordsBytesMaxDefault = 64 * 1024 * 1024;
 
@@ -139,8 +134,8 @@ export function createInsurerClient({
     asError: () => lineErrorOf(answer, operation, { permit, backoff, clock, drainMs: stallMs }),
   });
 
-  /** Counts the result of a call. @param provesNothing the fault may be the patient's, or a part of the list has arrived */
-  async function counted<T>(call: Promise<T>, provesNothing: () => boolean): Promise<T> {
+  /** Counts the result of a call. @param hasArrived whether a part has arrived that stays, also if the call has failed */
+  async function counted<T>(call: Promise<T>, target: string, hasArrived = () => false): Promise<T> {
     try {
       const result = await call;
       statistics.succeeded();
@@ -149,8 +144,8 @@ export function createInsurerClient({
     } catch (error) {
       if (!(error instanceof LineError)) throw error;
       statistics.failed(error.fault);
-      if (isAnswer(error)) backoff.succeeded();
-      else if (error.fault !== 'unauthorized') backoff.failed(provesNothing());
+      if (isAnswer(error) || hasArrived()) backoff.succeeded();
+      else if (error.fault !== 'unauthorized') backoff.failed(target);
       throw error;
     }
   }
@@ -203,14 +198,11 @@ export function createInsurerClient({
     },
   };
   return {
-    fetchCareRecords: async (kvnr, priority, signal, context = {}) =>
-      await counted(
-        client.fetchCareRecords(kvnr, priority, signal, context),
-        () => (context.failedBefore ?? 0) >= failuresOfSuspect,
-      ),
+    fetchCareRecords: async (kvnr, ...call) => await counted(client.fetchCareRecords(kvnr, ...call), kvnr),
     fetchList: async (request, receiver, signal) => {
       const { receivedBytes } = receiver;
-      return await counted(client.fetchList(request, receiver, signal), () => receiver.receivedBytes > receivedBytes);
+      const hasArrived = (): boolean => receiver.receivedBytes > receivedBytes;
+      return await counted(client.fetchList(request, receiver, signal), 'list', hasArrived);
     },
   };
 }

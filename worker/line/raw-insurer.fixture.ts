@@ -118,10 +118,20 @@ export function httpAnswer(status: number, body: string | Buffer = '', headers: 
 export interface TestPermit
   extends Pick<
     SendPermit,
-    'isOpen' | 'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin' | 'guard' | 'startCooldown' | 'pauseBySystem'
+    | 'isOpen'
+    | 'maySend'
+    | 'whenMaySend'
+    | 'leaseNumber'
+    | 'liftNumber'
+    | 'begin'
+    | 'guard'
+    | 'startCooldown'
+    | 'pauseBySystem'
   > {
   close(): void;
   open(): void;
+  /** as if an operator had lifted a cooldown */
+  lift(): void;
   /** aborts the request in flight, as at the end of a lease */
   abort(): Promise<void>;
   /** such as `retry-after 60 s` */
@@ -132,6 +142,7 @@ export interface TestPermit
 
 export function testPermit(): TestPermit {
   let isOpen = true;
+  let lifts = 0;
   let aborting: (() => Promise<void>) | undefined;
   const gate = new EventTarget();
   const cooldowns: string[] = [];
@@ -139,6 +150,12 @@ export function testPermit(): TestPermit {
   const ends: { wasAborted: boolean }[] = [];
   return {
     leaseNumber: 1_764_000_000_000,
+    get liftNumber() {
+      return lifts;
+    },
+    lift() {
+      lifts += 1;
+    },
     cooldowns,
     pauses,
     ends,

@@ -104,6 +104,11 @@ export class SendPermit {
     return this.#leaseNumber;
   }
 
+  /** How often operators have lifted a cooldown, as this process knows. */
+  get liftNumber(): number {
+    return this.#order.liftNumber;
+  }
+
   /** Whether the lease is held and the line is open. The slot supplier asks this; cooldowns and gaps do not count, because they are short. */
   isOpen(): boolean {
     return permitsSending(this.#order) && this.#ownPauses === 0 && this.#clock.monotonicMs() < this.#order.sendUntilMs;

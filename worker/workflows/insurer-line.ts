@@ -85,6 +85,7 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
       const at = new Date(Date.now()).toISOString(); // Temporal's time, in which the timer has run
       const gate = await expireReasons({ insurerId, at }).catch(unlessUnknown);
       if (gate !== undefined) learn(gate);
+      else line = { state: 'open', changeNumber: line.changeNumber, changes: line.changes }; // the gate is lost, with its pauses
     } else if (isReadDue) {
       isReadDue = false;
       const gate = await readLineChanges({ insurerId }).catch(unlessUnknown);
