@@ -123,7 +123,7 @@ test('after the line is resumed, the run completes', async () => {
   const focused = await page.evaluate(() => document.activeElement?.textContent);
   expect(focused).toBe('Leitung pausieren'); // the pressed button keeps the focus, with its new label
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 120_000 });
-  await page.getByText('Wer die Leitung pausiert und geöffnet hat').click();
+  await page.getByText('Wer die Leitung geändert hat').click();
   await page.getByText(/demo-operator\) geöffnet/).waitFor();
   expect(world.day.insurer.summary()).toMatchObject({ overlaps: 0, violations: 0 });
 });
