@@ -90,7 +90,10 @@ const contenders: readonly Contender[] = [
   {
     name: 'this design',
     run: async (insurer, signal) => {
-      const transferReporter = createTransferReporter(async () => {});
+      const transferReporter = createTransferReporter(
+        async () => {},
+        () => true,
+      );
       const activities = createLineActivities({
         insurerId: 'bench',
         insurer,

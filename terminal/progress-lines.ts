@@ -270,11 +270,15 @@ const cooldownWords: Readonly<Record<CooldownReason, string>> = {
 };
 
 /** Returns why nothing is sent although the line is open, until when, and the pace. Returns no lines if nothing limits it. */
-export const limitLines = ({ cooldown, pace }: LineLimits): string[] => [
+export const limitLines = ({
+  state,
+  cooldown,
+  pace,
+}: LineLimits & { readonly state?: LineStatus['state'] }): string[] => [
   ...(cooldown
     ? [
         `! nothing is sent until ${secondOf(cooldown.until)}: ${cooldownWords[cooldown.reason]}`,
-        '  to send immediately: npm run sync -- lift <reason>',
+        ...(state === 'paused' ? [] : ['  to send immediately: npm run sync -- lift <reason>']),
       ]
     : []),
   ...(pace ? [`  pace: at most ${paceWords(pace.requestsPerMinute)}${setBy(pace)}`] : []),

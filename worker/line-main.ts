@@ -47,7 +47,10 @@ async function createWorkers({ line, permit, statistics, quietTime }: LineParts)
     ...{ line, permit, statistics },
   });
   const insurerId = config.INSURER_ID;
-  const transferReporter = createTransferReporter((measured) => stores.transfers.save(insurerId, measured));
+  const transferReporter = createTransferReporter(
+    (measured) => stores.transfers.save(insurerId, measured),
+    () => permit.isOpen(),
+  );
   const activities = createLineActivities({ ...stores, insurer, insurerId, transferReporter });
   const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   endings.push(transferReporter.stop, reporter.stop, () => traces?.stop());

@@ -108,7 +108,7 @@ function throwUnlessCompleted({ state, quality }: ProgressNow): void {
   if (state === 'completed-with-problems')
     throw new CommandError(
       'hasProblems',
-      `the run is completed with problems: ${quality?.unreadablePercent ?? 0} % was unreadable. See npm run sync -- issues.`,
+      `the run is completed with problems: ${quality?.unreadablePercent ?? 0} % of the list, or of the care records that it asked for, was unreadable. See npm run sync -- issues.`,
     );
   if (state !== 'completed') throw new CommandError('failed', `the run is ${state}. See npm run sync -- runs.`);
 }

@@ -31,6 +31,8 @@ export interface MeasuredTransfers {
   /** ISO 8601 UTC, by the clock of that worker */
   readonly measuredAt: string;
   readonly transfers: readonly Transfer[];
+  /** the requests so far for patients of a run whose fetch has not ended for a while; absent if there are none */
+  readonly unfinished?: { readonly runId: string; readonly use: LineUse };
 }
 
 /** A transfer as people see it. */
@@ -50,8 +52,9 @@ export interface TransferNow extends Received {
 const oldMs = 15_000;
 
 /**
- * Adds the transfers to the progress of a run. The run itself learns of the requests for its list only when the list is
- * complete, so they are added to those of the run until then. Of an old measurement, only the list is shown, without a rate.
+ * Adds the transfers to the progress of a run. The run itself learns of the requests for its list, and for a patient, only when
+ * the fetch has ended. So they are added to those of the run until then. Of an old measurement, only the list is shown,
+ * without a rate.
  */
 export function withTransfers<P extends Progress>(
   progress: P,
@@ -63,14 +66,20 @@ export function withTransfers<P extends Progress>(
   const shown = measured.transfers.filter(({ kind, listId }) =>
     kind === 'list' ? isFetchingList && listId?.startsWith(`${progress.runId}-`) : !isOld,
   );
-  if (shown.length === 0) return progress;
-  const ofLists = shown.filter(({ kind }) => kind === 'list').map(({ use }) => use);
-  const { requests, faults } = ofLists.reduce(addLineUse, progress.line);
+  const isOfRun = progress.state === 'running' && measured.unfinished?.runId === progress.runId;
+  const uses = [
+    ...shown.filter(({ kind }) => kind === 'list').map(({ use }) => use),
+    ...(isOfRun && measured.unfinished ? [measured.unfinished.use] : []),
+  ];
+  if (shown.length === 0 && uses.length === 0) return progress;
+  const { requests, faults } = uses.reduce(addLineUse, progress.line);
   const use = { requests, faults };
   return {
     ...progress,
-    line: { ...progress.line, ...use, failures: failuresOf(use), failureRate: failureRateOf(use) },
-    transfers: shown.map((transfer) => asSeen(transfer, measured.measuredAt, isOld)),
+    ...(uses.length > 0 && {
+      line: { ...progress.line, ...use, failures: failuresOf(use), failureRate: failureRateOf(use) },
+    }),
+    ...(shown.length > 0 && { transfers: shown.map((transfer) => asSeen(transfer, measured.measuredAt, isOld)) }),
   };
 }
 

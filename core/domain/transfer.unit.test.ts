@@ -67,3 +67,13 @@ test('of a measurement that is old, only the list is shown, without a rate', () 
   expect(transfers).toMatchObject([{ kind: 'list', receivedBytes: 400, bytesPerSecond: 0, measuredAt }]);
   expect(transfers?.[0]).not.toHaveProperty('secondsLeft');
 });
+
+test('requests for patients whose fetch has not ended are added to those of their run, also if the measurement is old', () => {
+  const unfinished = { runId, use };
+  const later = nowMs + 60_000;
+  const { line, transfers } = withTransfers(progress, { measuredAt, transfers: [], unfinished }, later);
+  expect(line).toMatchObject({ requests: 7, failures: 5, faults: { stalled: 4, reset: 1 } });
+  expect(transfers).toBeUndefined();
+  const other = { measuredAt, transfers: [], unfinished: { ...unfinished, runId: 'run-0' } };
+  expect(withTransfers(progress, other, later)).toBe(progress);
+});

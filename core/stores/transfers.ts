@@ -20,14 +20,15 @@ const keyOf = (insurerId: string) => ({ insurerId: `${insurerId}#transfers`, run
 export function createTransfersStore(dynamo: DynamoDBDocumentClient): TransfersStore {
   const inTime = () => ({ abortSignal: AbortSignal.timeout(callMs) });
   return {
-    async save(insurerId, { measuredAt, transfers }) {
-      const Item = { ...keyOf(insurerId), measuredAt, transfers };
+    async save(insurerId, measured) {
+      const Item = { ...keyOf(insurerId), ...measured };
       await dynamo.send(new PutCommand({ TableName: syncRunsTable, Item }), inTime());
     },
     async read(insurerId) {
       const command = new GetCommand({ TableName: syncRunsTable, Key: keyOf(insurerId) });
       const { Item } = await dynamo.send(command, inTime());
-      return Item && { measuredAt: Item['measuredAt'], transfers: Item['transfers'] };
+      const { measuredAt, transfers, unfinished } = Item ?? {};
+      return Item && { measuredAt, transfers, ...(unfinished && { unfinished }) };
     },
   };
 }

@@ -520,7 +520,7 @@ const provisional = z.literal(true).optional().meta({
 export const syncNow = lastSync
   .extend({
     provisional,
-    line: z.object({ state: lineState }).optional().meta({
+    line: z.object({ state: lineState, cooldown: cooldown.optional() }).optional().meta({
       description:
         'Only for a sync in progress, which waits while the line is paused. Absent if the line could not be read.',
     }),

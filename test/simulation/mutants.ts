@@ -214,7 +214,7 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   },
   'backoff: an outage is not noticed': {
     file: 'worker/line/backoff.ts',
-    find: "permit.startCooldown(waitMs(failures - failuresOfOutage), 'outage').catch(() => {});",
+    find: "permit.startCooldown(waitMs(waits++), 'outage').catch(() => {});",
     replace: '',
   },
   'quiet hours: a request whose turn came before is written in them': {

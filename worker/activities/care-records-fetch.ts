@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/activity';
 import type {
   FetchCareRecordsInput,
   FetchCareRecordsResult,
@@ -27,7 +28,7 @@ export interface CareRecordsFetchDeps {
     'get' | 'markNotInsured' | 'markUnusable' | 'readNotInsured' | 'renewCareVersion'
   >;
   readonly payloads: Pick<PayloadsStore, 'put'>;
-  readonly transferReporter: Pick<TransferReporter, 'follow'>;
+  readonly transferReporter: Pick<TransferReporter, 'follow' | 'count'>;
 }
 
 /** Number of requests about one patient that may wait for the line at the same time: one of a run, and one of a person. */
@@ -192,7 +193,19 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
     }
   };
   return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult | UnchangedCareRecords> =>
-    await withLineAttempt(noUsage, async (attempt) => await fetchWithin(attempt, input));
+    await withLineAttempt(noUsage, async (attempt) => {
+      if (input.priority === 'person') return await fetchWithin(attempt, input);
+      const { syncId: runId, patientRef } = input;
+      const count = transferReporter.count({ runId, patientRef, use: () => attempt.details.lineUse });
+      try {
+        const result = await fetchWithin(attempt, input);
+        count.end(); // from here on, the run knows the requests
+        return result;
+      } catch (error) {
+        if (error instanceof ApplicationFailure && error.nonRetryable) count.end();
+        throw error;
+      }
+    });
 }
 
 const today = (): string => new Date().toISOString().slice(0, 10);

@@ -12,6 +12,7 @@ function startReporter(save: (measured: MeasuredTransfers) => void = () => {}) {
       save(measured);
       saved.push(measured.transfers);
     },
+    () => true,
     () => Date.now(),
   );
   return { reporter, saved };
@@ -123,5 +124,34 @@ test('a failed write does no harm: the next one follows', async () => {
   isAway = false;
   await vi.advanceTimersByTimeAsync(2_000);
   expect(saved).toHaveLength(1);
+  reporter.stop();
+});
+
+test('requests for patients whose fetch does not end are reported after a while, over all attempts', async () => {
+  const saved: MeasuredTransfers[] = [];
+  let isOpen = true;
+  const reporter = createTransferReporter(
+    async (measured) => void saved.push(measured),
+    () => isOpen,
+    () => Date.now(),
+  );
+  const useOf = (requests: number) => () => ({ requests, faults: { 'server-error': requests } });
+  reporter.count({ runId: 'run-1', patientRef: 'a', use: useOf(99) });
+  reporter.count({ runId: 'run-2', patientRef: 'a', use: useOf(8) });
+  await vi.advanceTimersByTimeAsync(6_000);
+  const last = reporter.count({ runId: 'run-2', patientRef: 'a', use: useOf(16) }); // its second attempt
+  const quick = reporter.count({ runId: 'run-2', patientRef: 'b', use: useOf(1) });
+  expect(saved).toEqual([]);
+  await vi.advanceTimersByTimeAsync(4_000);
+  const unfinished = { runId: 'run-2', use: { requests: 16, faults: { 'server-error': 16 } } };
+  expect(saved).toMatchObject([{ transfers: [], unfinished }]);
+  isOpen = false; // another process may have the line
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(saved).toHaveLength(1);
+  isOpen = true;
+  quick.end();
+  last.end();
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(saved.at(-1)?.unfinished).toBeUndefined();
   reporter.stop();
 });
