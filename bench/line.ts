@@ -28,6 +28,7 @@ import { openLine } from '../worker/line/line.ts';
 import { LineError, LineWithheld } from '../worker/line/line-error.ts';
 import { createLineStatistics } from '../worker/line/line-statistics.ts';
 import { SendPermit } from '../worker/line/send-permit.ts';
+import { createTransferReporter } from '../worker/reporting/transfer-reporter.ts';
 import type { BenchLineInput, OneRequestActivities } from './line-workflow.ts';
 
 /**
@@ -89,15 +90,21 @@ const contenders: readonly Contender[] = [
   {
     name: 'this design',
     run: async (insurer, signal) => {
+      const transferReporter = createTransferReporter(
+        async () => {},
+        () => true,
+      );
       const activities = createLineActivities({
         insurerId: 'bench',
         insurer,
+        transferReporter,
         patients: {
           get: async (patientRef) =>
             ({ patientRef, kvnr: patientRef, revision: 1, standing: 'listed' }) as StoredPatient,
           markNotInsured: async (_patientRef, syncId) => syncId,
           markUnusable: async () => {},
           readNotInsured: async () => undefined,
+          renewCareVersion: async () => {},
         },
         payloads: { put: async (_owner, body) => await nowhere(body) },
         lists: {
@@ -107,6 +114,7 @@ const contenders: readonly Contender[] = [
         },
       });
       await withWorker({ slots, retries: 'ours', activities }, signal);
+      transferReporter.stop();
     },
   },
   {
@@ -152,7 +160,7 @@ function longPermit(): SendPermit {
     tell: (message) => {
       if (message.kind === 'pause-by-system') queueMicrotask(() => permit.confirmPause(message.pauseId));
     },
-    writeCooldown: async () => {},
+    writeCooldown: async () => 0,
     pauseGraceMs: 2_000,
     lineMinGapMs: 50,
     onStuck: () => {},
@@ -166,6 +174,7 @@ function longPermit(): SendPermit {
     leaseNumber: Date.now(),
     isPaused: false,
     cooldownUntilMs: 0,
+    liftNumber: 0,
     mustStop: false,
   });
   return permit;

@@ -95,7 +95,7 @@ async function importList(folder: string, fetched: PatientListReference): Promis
   const activities = createListActivities({
     lists: await openFileLists(folder, list.listId),
     patients: await openFilePatients(folder),
-    syncRuns: { addIssues: async () => {}, isApplying: async () => true },
+    syncRuns: { addIssues: async () => [], isApplying: async () => true },
     careRecords: { listAll: async () => ({ items: [], objects: [] }), deleteListed: async () => {} },
     accessLog: { append: async () => [], appendFirst: async () => {} },
     pseudonymKey: Buffer.alloc(32, 7),

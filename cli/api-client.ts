@@ -12,6 +12,8 @@ import { CommandError, type CommandFault } from './command-error.ts';
 export interface Api {
   /** @throws ApiError */
   get<Answer>(path: string, accept?: 'application/json' | 'application/fhir+json'): Promise<Answer>;
+  /** Returns an answer as it is. @throws ApiError */
+  getText(path: string, accept: 'text/csv'): Promise<string>;
   /** @throws ApiError */
   post<Answer>(path: string, body?: object): Promise<Answer>;
   /** Yields all pages of an answer, in order. @throws ApiError */
@@ -123,9 +125,12 @@ function createApi(url: string, readToken: () => Promise<string>): Api {
     if (!response.ok) throw toApiError(response, text, url);
     return text;
   };
-  const ask = async <Answer>(path: string, init: RequestInit): Promise<Answer> => {
+  const askText = async (path: string, init: RequestInit): Promise<string> => {
     const headers = { authorization: `Bearer ${await readToken()}`, ...init.headers };
-    const text = await send(`${url}${path}`, answerTimeoutMs, { ...init, headers });
+    return await send(`${url}${path}`, answerTimeoutMs, { ...init, headers });
+  };
+  const ask = async <Answer>(path: string, init: RequestInit): Promise<Answer> => {
+    const text = await askText(path, init);
     try {
       return parseLossless(text) as Answer;
     } catch {
@@ -135,6 +140,7 @@ function createApi(url: string, readToken: () => Promise<string>): Api {
   const get: Api['get'] = async (path, accept = 'application/json') => await ask(path, { headers: { accept } });
   return {
     get,
+    getText: async (path, accept) => await askText(path, { headers: { accept } }),
     async post(path, body) {
       if (body === undefined) return await ask(path, { method: 'POST' });
       const headers = { 'content-type': 'application/json' };
@@ -143,7 +149,8 @@ function createApi(url: string, readToken: () => Promise<string>): Api {
     async *pages<Page extends { readonly nextToken?: string }>(path: string) {
       let next: string | undefined;
       do {
-        const page: Page = await get(next === undefined ? path : `${path}?${new URLSearchParams({ nextToken: next })}`);
+        const more = `${path.includes('?') ? '&' : '?'}${new URLSearchParams({ nextToken: next ?? '' })}`;
+        const page: Page = await get(next === undefined ? path : `${path}${more}`);
         yield page;
         next = page.nextToken;
       } while (next !== undefined);
@@ -190,6 +197,7 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   'not-found': ['failed', 'The API at API_URL has another version.'],
   'patient-unknown': ['notFound', 'Check the KVNR or pseudonym.'],
   'no-sync-yet': ['notFound', 'Request one with npm run sync -- sync.'],
+  'issue-unknown': ['notFound', 'npm run sync -- issues lists them with their IDs.'],
   'no-run-yet': ['notFound', 'Start one with npm run sync -- start.'],
   'no-run-under-way': ['notFound', 'Start one with npm run sync -- start.'],
   'run-stopping': ['failed', 'Repeat the command once npm run sync -- status reports its end.'],
@@ -211,6 +219,7 @@ const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, ad
   'storage-unavailable': ['failed', 'Repeat the command.'],
   'access-log-unavailable': ['failed', 'Nothing was shown or done. Repeat the command.'],
   'care-records-changed': ['failed', 'Repeat the command.'],
+  'report-too-large': ['failed', 'Ask for a shorter period, or for one run.'],
   'too-many-requests': ['failed', 'Wait, then repeat the command.'],
   unavailable: ['failed', 'Repeat the command.'],
   internal: ['failed', 'The log of the API has the details.'],

@@ -1,5 +1,5 @@
 /** Exit codes of the commands (docs/reference/cli.md, "Exit codes"). */
-export const exitCodes = { failed: 1, usage: 2, notFound: 3, notRunning: 4 } as const;
+export const exitCodes = { failed: 1, usage: 2, notFound: 3, notRunning: 4, hasProblems: 5 } as const;
 
 export type CommandFault = keyof typeof exitCodes;
 

@@ -54,6 +54,15 @@ test('the content of documents is inserted into the records; a byte order mark a
   );
 });
 
+test('the text says when the care records were received', async () => {
+  const { api } = await serve(['{"patient":{},"careRecords":[],"careRecordsAsOf":"2026-11-27T13:03:00.000Z"}']);
+  expect(JSON.parse(await patientText(api, patientRef))).toEqual({
+    patient: {},
+    careRecords: [],
+    careRecordsAsOf: '2026-11-27T13:03:00.000Z',
+  });
+});
+
 test.each([
   ...['null', '{"id":"d"}', '{"0":{"contentBase64":""}}', '"x"', '5', 'true', '[null]', '["x"]', '[5]', '[[]]', '[{}]'],
   ...['null', '5', '[]', '{}', '{"href":5}', '{"href":"https://example.org/documents/x"}'].map(

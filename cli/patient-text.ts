@@ -13,6 +13,7 @@ interface Page {
   readonly patient: object;
   readonly careRecords: readonly (CareRecord | LinkedRecord)[];
   readonly provisional?: true;
+  readonly careRecordsAsOf?: string;
   readonly lastSync?: LastSync;
   readonly nextToken?: string;
 }
@@ -33,7 +34,7 @@ interface LinkedRecord extends Link {
 
 /**
  * Reads a patient with all care records and the content of all documents. Returns the JSON text
- * `{patient, provisional?, careRecords, lastSync?}`, in which everything is exactly as the insurer sent it.
+ * `{patient, provisional?, careRecords, careRecordsAsOf?, lastSync?}`, in which everything is exactly as the insurer sent it.
  * @throws ApiError
  */
 export async function patientText(api: Api, patientRef: string): Promise<string> {
@@ -68,9 +69,11 @@ async function readWhole(api: Api, patientRef: string): Promise<string> {
   }
   if (first === undefined) throw new Error('the API answered without a page');
   const lastSync = first.lastSync === undefined ? '' : `,\n"lastSync": ${JSON.stringify(first.lastSync)}`;
+  const { careRecordsAsOf } = first;
+  const asOf = careRecordsAsOf === undefined ? '' : `,\n"careRecordsAsOf": ${JSON.stringify(careRecordsAsOf)}`;
   const texts = records.map((record) => `\n${printLossless(record)}`).join(',');
   const provisional = first.provisional ? `\n"provisional": true,` : '';
-  return `{\n"patient": ${printLossless(first.patient)},${provisional}\n"careRecords": [${texts}]${lastSync}\n}\n`;
+  return `{\n"patient": ${printLossless(first.patient)},${provisional}\n"careRecords": [${texts}]${asOf}${lastSync}\n}\n`;
 }
 
 type JsonObject = Record<string, unknown>;

@@ -10,7 +10,8 @@ Connects to the API of the stack in LOCAL_DIR, as the demo user of the command's
 If API_URL and EPA_SYNC_TOKEN are set, connects to that API with the rights of that token.
 Commands that read patient data are recorded in the patient's access log.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 no stack runs`;
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 no stack runs,
+5 completed with problems`;
 
 /** Creates the program of `npm run sync`. */
 export function createSyncProgram(): Command {

@@ -1,12 +1,21 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
+import { paceMax } from './domain/gate.ts';
+import { quietHoursProblem } from './domain/quiet-hours.ts';
 
 // Each schema holds the meaning and the unit of its variable. `npm run docs` writes docs/reference/configuration.md from them.
 const milliseconds = (fallback: number, min: number, max: number, description: string) =>
   z.coerce.number().int().min(min).max(max).default(fallback).meta({ description, unit: 'ms' });
 
 const hour = (fallback: number, description: string) =>
-  z.coerce.number().int().min(0).max(23).default(fallback).meta({ description, unit: 'hour' });
+  z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(23)
+    .refine((number) => number !== 2, 'is 2, which the last Sunday of March does not have: summer time skips it')
+    .default(fallback)
+    .meta({ description: `${description} Not 2: summer time skips that hour.`, unit: 'hour' });
 
 /** Splits a comma-separated list. Blanks and empty elements are dropped. */
 export const commaSeparated = z
@@ -127,6 +136,8 @@ const matchingPairRule = {
   when: () => true,
 };
 
+const isDays = 'is a number of days above 0, at most 3 650';
+
 const sync = z.object({
   INSURER_ID: z
     .string()
@@ -149,6 +160,11 @@ const sync = z.object({
       'Maximum number of requests in one fetch of a patient. After these, a sync on demand fails, and a run leaves the patient pending until the next list. A refused connection does not count ([ADR 0013](../adr/0013-what-counts-as-a-try.md)).',
     unit: 'requests',
   }),
+  CARE_REFRESH_AFTER_DAYS: z.coerce.number(isDays).positive(isDays).max(3_650, isDays).optional().meta({
+    description:
+      'Age above which a completed run asks again for stored care records, the oldest first, until the next run begins ([ADR 0055](../adr/0055-care-records-are-refreshed.md)). Without it, care records are fetched again only if a person asks.',
+    unit: 'days',
+  }),
   REMOVAL_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5).meta({
     description:
       'Share of the stored patients that may be removed within seven days. Removals above this share and above 20 patients wait for an operator, and so do patients for whom the insurer answers 410 in one run. The removal of every patient always waits ([ADR 0009](../adr/0009-removal-guard.md)).',
@@ -158,6 +174,11 @@ const sync = z.object({
     description:
       'Number of patients that lists, or answers 410 in one run, may remove within seven days. Removals above this number wait for an operator ([ADR 0041](../adr/0041-guards-for-410-and-seven-days.md)).',
     unit: 'patients',
+  }),
+  UNREADABLE_LIMIT_PERCENT: z.coerce.number().min(0).max(100).default(5).meta({
+    description:
+      'A run ends as `completed-with-problems` if this share of the list is quarantined, or care records of this share of the patients asked cannot be used ([ADR 0056](../adr/0056-completed-with-problems.md)).',
+    unit: '%',
   }),
 });
 
@@ -176,12 +197,31 @@ const line = z.object({
     'How long the list may take until its first byte. `LINE_STALL_MS` counts from then on. Meanwhile no other request is sent.',
   ),
   LINE_MIN_GAP_MS: milliseconds(50, 0, 10_000, 'Rest after a request that the worker closed itself.'),
+  LINE_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(paceMax).optional().meta({
+    description:
+      'The most requests a minute, of all workers together, until an operator sets a pace. Without it, there is no limit ([the line](../explanation/the-line.md), "Pace").',
+    unit: 'requests',
+  }),
   PAUSE_GRACE_MS: milliseconds(
     2_000,
     0,
     30_000,
     'How long a request in flight may go on after the line is paused. Then the worker closes it.',
   ),
+  LINE_QUIET_HOURS: z
+    .string()
+    .default('')
+    .superRefine((text, context) => {
+      const message = quietHoursProblem(text);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    })
+    .meta({
+      description:
+        'Quiet hours in German time, such as `Mon-Fri 08:00-18:00; Sat 22:00-06:00`: the list and the care records of a run wait until they end ([the line](../explanation/the-line.md#quiet-hours)). Without it, there are none.',
+    }),
+  LINE_QUIET_HOURS_PEOPLE: z.enum(['go', 'wait']).default('go').meta({
+    description: 'Whether syncs that people request go on in quiet hours, or wait as well.',
+  }),
   CARE_RECORDS_MAX_BYTES: z.coerce
     .number()
     .int()
@@ -326,7 +366,11 @@ export const settingTopics = {
 const client = z.object({ ...aws.shape, ...temporal.shape, ...sync.shape, ...traces.shape });
 /** These schemas lack the rule across variables, because a refined schema has no `pick`. */
 export const workerSettings = z.object({ ...client.shape, ...line.shape, ...metrics.shape, ...deployment.shape });
-export const apiSettings = z.object({ ...client.shape, ...signIn.shape });
+export const apiSettings = z.object({
+  ...client.shape,
+  ...signIn.shape,
+  LINE_QUIET_HOURS: line.shape.LINE_QUIET_HOURS, // shown to people
+});
 export const clientConfig = client.refine(hasExactlyOnePayloadKey, exactlyOneRule);
 export const workerConfig = workerSettings
   .refine(hasExactlyOnePayloadKey, exactlyOneRule)

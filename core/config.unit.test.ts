@@ -33,6 +33,18 @@ test('the default limit of an answer with care records is 64 MiB', () => {
   expect(() => readConfig(limit, { CARE_RECORDS_MAX_BYTES: '64 MiB' })).toThrow(/CARE_RECORDS_MAX_BYTES/);
 });
 
+test('two o’clock is refused, because summer time skips it once a year, and quiet hours that cannot be read are refused', () => {
+  const settings = workerSettings.pick({ SYNC_HOUR: true, RUN_DUE_HOUR: true, LINE_QUIET_HOURS: true });
+  const given = { SYNC_HOUR: '1', RUN_DUE_HOUR: '3', LINE_QUIET_HOURS: 'Mon-Fri 08:00-18:00' };
+  expect(readConfig(settings, given)).toEqual({ ...given, SYNC_HOUR: 1, RUN_DUE_HOUR: 3 });
+  expect(readConfig(settings, {})).toEqual({ SYNC_HOUR: 3, RUN_DUE_HOUR: 8, LINE_QUIET_HOURS: '' });
+  for (const name of ['SYNC_HOUR', 'RUN_DUE_HOUR'])
+    expect(() => readConfig(settings, { ...given, [name]: '2' })).toThrow(new RegExp(`${name}: is 2, .*summer time`));
+  expect(() => readConfig(settings, { ...given, LINE_QUIET_HOURS: 'Mon-Fri 08:00-18:00, Sat 8-12' })).toThrow(
+    /LINE_QUIET_HOURS: window 2: is not days and two times/,
+  );
+});
+
 test('exactly one of PAYLOAD_KMS_KEY and PAYLOAD_KEYS is required, and the error is reported with all others', () => {
   const keys = { PAYLOAD_KEYS: `k1:${Buffer.alloc(32).toString('base64')}` };
   const kms = { PAYLOAD_KMS_KEY: 'arn:aws:kms:eu-central-1:000000000000:key/1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e' };
@@ -110,6 +122,15 @@ test('a proxy is an http URL with nothing but host, port, user and password', ()
     expect(readWorker({ INSURER_PROXY_URL: proxy })()).toMatchObject({ INSURER_PROXY_URL: proxy });
   for (const proxy of ['proxy:3128', 'https://proxy:3128', 'socks5://proxy', 'http://proxy/x', 'http://u:%zz@proxy'])
     expect(readWorker({ INSURER_PROXY_URL: proxy })).toThrow(/INSURER_PROXY_URL: is http:/);
+});
+
+test('care records are refreshed after a positive number of days, and by default never', () => {
+  expect(readWorker({})()).not.toHaveProperty('CARE_REFRESH_AFTER_DAYS');
+  expect(readWorker({ CARE_REFRESH_AFTER_DAYS: '30' })()).toMatchObject({ CARE_REFRESH_AFTER_DAYS: 30 });
+  for (const wrong of ['0', '-1', 'weekly', 'Infinity'])
+    expect(readWorker({ CARE_REFRESH_AFTER_DAYS: wrong })).toThrow(
+      /CARE_REFRESH_AFTER_DAYS: is a number of days above 0, at most 3 650/,
+    );
 });
 
 test('the list has ten minutes until its first byte', () => {

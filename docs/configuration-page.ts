@@ -182,8 +182,8 @@ The ports of a stack:
 ${table(['part', 'port'], ports)}
 
 \`npm start\` passes its environment on to the worker. It also passes these on to the API:
-\`SYNC_WINDOW\`, \`CARE_MAX_ATTEMPTS\`, \`REMOVAL_LIMIT_PERCENT\`, \`SYNC_HOUR\`, \`RUN_DUE_HOUR\` and
-the \`OTEL_\` variables of "Traces".
+\`SYNC_WINDOW\`, \`CARE_MAX_ATTEMPTS\`, \`CARE_REFRESH_AFTER_DAYS\`, \`REMOVAL_LIMIT_PERCENT\`,
+\`UNREADABLE_LIMIT_PERCENT\`, \`LINE_QUIET_HOURS\`, \`SYNC_HOUR\`, \`RUN_DUE_HOUR\` and the \`OTEL_\` variables of "Traces".
 
 Further variables that only commands of a laptop read:
 

@@ -83,6 +83,8 @@ async function asks(): Promise<[OperationName, Ask][]> {
   const { patientRef, kvnr } = await api.storePatient('[{"id": "r1", "title": "Rückenschule"}]');
   const bodies: Partial<Record<OperationName, unknown>> = {
     decideRemovals: { decision: 'approve' },
+    acknowledgeIssues: { issueIds: ['0'.repeat(32)], note: 'a test' },
+    setPace: { requestsPerMinute: null, reason: 'a test' },
     lookUpPatient: { kvnr },
     requestPatientSync: { kvnr },
     decodePayloads: await encryptedBody({ environment: { PAYLOAD_KEYS } }, { patientRef }),
@@ -134,7 +136,7 @@ test.concurrent('the Lambda openapi needs no settings except the allowed origin'
 
 /** Operations that still work during an outage. */
 const stillWorking = {
-  Temporal: /^(read|list|lookUp|verify|pause|resume|decode)/,
+  Temporal: /^(read|list|lookUp|verify|pause|lift|setPace|resume|decode)/,
   DynamoDB: /^(startSync|cancelSync)$/,
   'Temporal and DynamoDB': /^$/,
 };

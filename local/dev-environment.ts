@@ -280,7 +280,10 @@ export class DevEnvironment {
     const forwarded = [
       'SYNC_WINDOW',
       'CARE_MAX_ATTEMPTS',
+      'CARE_REFRESH_AFTER_DAYS',
       'REMOVAL_LIMIT_PERCENT',
+      'LINE_QUIET_HOURS',
+      'UNREADABLE_LIMIT_PERCENT',
       'SYNC_HOUR',
       'RUN_DUE_HOUR',
       ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'],

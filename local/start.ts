@@ -15,7 +15,7 @@ import { watchRun } from './watch-run.ts';
 keepLoopbackDirect(process.env);
 
 const usage = `npm start [-- options]: starts the whole stack on this machine, and a run
-  --once      ends after the run; the exit code is 0 only if the run completed
+  --once      ends after the run; the exit code is 0 only if the run completed, and 5 if it completed with problems
   --fresh     deletes the data of earlier starts; by default, data is kept
   --external  uses the AWS emulator at AWS_ENDPOINT_URL and Temporal at TEMPORAL_ADDRESS (docker compose up -d)
   --help      prints this usage
@@ -91,7 +91,7 @@ async function runAndWatch(
     drawing.end();
     view = undefined;
     for (const line of last ? summaryLines(last) : [`run ${runId} ended without a result. See Temporal.`]) say(line);
-    if (isOnce) return last?.state === 'completed' ? 0 : 1;
+    if (isOnce) return exitCodeOf(last?.state);
     say('');
     say(`  console        ${endpoints.console}`);
     say(`  API            ${endpoints.api}`);
@@ -109,6 +109,14 @@ async function runAndWatch(
   } finally {
     stores.close(); // Temporal's client stays open: its retry timer would throw after a close
   }
+}
+
+/** Exit code of a run that completed with problems, as of `npm run sync -- status --watch`. */
+const hasProblems = 5;
+
+function exitCodeOf(state: ProgressNow['state'] | undefined): number {
+  if (state === 'completed-with-problems') return hasProblems;
+  return state === 'completed' ? 0 : 1;
 }
 
 /** With --once nobody can resume a line that the system has paused, so the command fails with this message. */

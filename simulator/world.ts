@@ -303,7 +303,7 @@ function withDefaults(options: WorldOptions): Required<WorldOptions> {
   return {
     identicalDuplicates: duplicates,
     differingDuplicates: duplicates,
-    malformedEntries: isTiny ? 0 : malformationKinds + Math.floor(patients / 10_000),
+    malformedEntries: Math.min(malformationKinds, Math.floor(patients / 22)) + Math.floor(patients / 10_000), // below UNREADABLE_LIMIT_PERCENT
     notInsuredShare: 0.02,
     unknownShare: 0.01,
     newlyInsured: 0,

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
 import type { Progress } from '../core/domain/progress.ts';
+import type { ProgressNow } from '../core/temporal/daily-sync-client.ts';
 import {
   changeLine,
   duration,
+  limitLines,
   pauseLines,
   progressBlock,
   progressLine,
+  quietLines,
   reasonLines,
   summaryLines,
 } from './progress-lines.ts';
@@ -45,6 +48,62 @@ test('flagged care records are counted in the block and in the summary', () => {
   expect(progressBlock(flagged, now, 120).join('\n')).toContain('6 no longer insured · 7 flagged');
   expect(summaryLines({ ...flagged, state: 'completed' }).join('\n')).toContain('100 pending, 7 flagged');
   expect(progressBlock(progress, now, 120).join('\n')).not.toContain('flagged');
+});
+
+test('a list that takes long is shown with its bytes, rate, time left, requests and failures by kind', () => {
+  const transfers: ProgressNow['transfers'] = [
+    {
+      kind: 'list',
+      since: startedAt,
+      measuredAt: now.toISOString(),
+      receivedBytes: 3_210_000,
+      totalBytes: 12_840_000,
+      bytesPerSecond: 4_000,
+      secondsLeft: 2_408,
+      requests: 9,
+      failures: 8,
+      faults: { reset: 3, stalled: 5 },
+    },
+  ];
+  const fetching: ProgressNow = { ...progress, phase: 'list', transfers };
+  const block = progressBlock(fetching, now, 120);
+  expect(block.join('\n')).toMatch(/^list {10}\[█+░+\] 3\.2 MB of 12\.8 MB · 4\.0 kB\/s · about 40:08 left$/m);
+  const requests = '9 requests, 8 failed (stalled 5, reset 3) · since 2026-11-24 21:30 UTC';
+  expect(block).toContain(`${' '.repeat(14)}${requests}`);
+  expect(progressLine(fetching, now)).toContain(`list 3.2 MB of 12.8 MB · 4.0 kB/s · about 40:08 left · ${requests}`);
+  const later = new Date(now.getTime() + 120_000);
+  expect(progressLine(fetching, later)).toContain('as of 2026-11-24 21:31 UTC: no worker has the line');
+});
+
+test('the bytes of compressed care records without a declared size', () => {
+  const transfer = {
+    kind: 'care-records' as const,
+    since: startedAt,
+    measuredAt: now.toISOString(),
+    isCompressed: true as const,
+  };
+  const transfers = [{ ...transfer, receivedBytes: 950, bytesPerSecond: 0, requests: 0, failures: 0, faults: {} }];
+  expect(progressBlock({ ...progress, transfers }, now, 120)).toContain('large answer  950 B (compressed) · 0 B/s');
+});
+
+test('the summary says how old the stored care records were', () => {
+  const aged = { ...progress, careRecordsAge: { oldestDays: 40, medianDays: 3, unknown: 12 } };
+  expect(summaryLines(aged).join('\n')).toContain('oldest 40 days, median 3 days, 12 of unknown age');
+  expect(summaryLines(progress).join('\n')).not.toContain('age');
+});
+
+test('the summary shows the refresh that follows a run, and who has stopped it', () => {
+  const refresh = { state: 'running', pending: 40, done: 3, unchanged: 70, failed: 1, removed: 2 } as const;
+  const text = (of: Progress['refresh']) => summaryLines({ ...progress, refresh: of } as Progress).join('\n');
+  expect(text(refresh)).toContain('in progress: 3 stored, 70 unchanged, 1 failed, 2 removed, 40 pending');
+  const stopped = {
+    ...refresh,
+    state: 'stopped',
+    held: 1,
+    cancellation: { by: 'olga', reason: 'they called' },
+  } as const;
+  expect(text(stopped)).toContain('2 removed, 1 kept after an answer 410, 40 pending');
+  expect(text(stopped)).toContain('refresh stopped by olga: they called');
 });
 
 test('no line is longer than a narrow terminal, so that the block can be redrawn in place', () => {
@@ -92,6 +151,22 @@ test('the summary shows the duration and the most frequent faults', () => {
   expect(summary).toContain('(reset 300, busy 100)');
 });
 
+test('the summary shows the quality of the data and the most frequent problems', () => {
+  const byProblem = ['start', 'end', 'id', 'title'].map((field, index) => ({
+    ...{ path: `careRecords[].${field}`, kind: 'missing', count: 9 - index },
+  }));
+  const quality = { unreadablePercent: 6.5, quarantinedPercent: 6.5, failedPercent: 1, flaggedPercent: 12, byProblem };
+  const summary = summaryLines({ ...progress, state: 'completed-with-problems', phase: 'done', quality });
+  expect(summary[0]).toContain('completed-with-problems');
+  expect(summary).toContain(
+    '  quality       6.5 % of the list quarantined, 1 % of the care records failed, 12 % flagged',
+  );
+  expect(summary.join('\n')).toContain('careRecords[].start: missing (9), careRecords[].end: missing (8)');
+  expect(summary.join('\n')).not.toContain('title');
+  const clean = { ...quality, byProblem: [] };
+  expect(summaryLines({ ...progress, state: 'completed', quality: clean }).join('\n')).not.toContain('quality');
+});
+
 test('the summary says where the issues are, if there are any', () => {
   const patients = { ...progress.patients, quarantined: 0 };
   const careRecords = { ...progress.careRecords, failed: 0 };
@@ -132,6 +207,22 @@ test('a change of the line is one line: when, what, who and why', () => {
   const change = { number: 7, state: 'paused', by: 'anna', at, reason: 'the modem\nis moved' } as const;
   expect(changeLine(change)).toBe('2026-11-24 21:31 UTC  paused  by anna: the modem is moved');
   expect(changeLine({ ...change, state: 'open', by: 'system' })).toContain('resumed by the system: ');
+  expect(changeLine({ ...change, until: '2026-11-24T22:00:00.000Z' })).toContain(
+    'by anna until 2026-11-24 22:00 UTC: ',
+  );
+});
+
+test('a cooldown says until when and why, and a pace who has set it', () => {
+  const since = '2026-11-24T21:31:07.000Z';
+  const cooldown = { reason: 'outage', since, until: '2026-11-24T21:32:07.000Z' } as const;
+  const pace = { requestsPerMinute: 30, by: 'anna', since, reason: 'they called' };
+  expect(limitLines({ cooldown, pace })).toEqual([
+    '! nothing is sent until 2026-11-24 21:32:07 UTC: forty requests in a row have failed',
+    '  to send immediately: npm run sync -- lift <reason>',
+    '  pace: at most 30 requests a minute, set by anna at 2026-11-24 21:31 UTC: they called',
+  ]);
+  expect(limitLines({ pace: { requestsPerMinute: 1 } })).toEqual(['  pace: at most 1 request a minute, the default']);
+  expect(limitLines({})).toEqual([]);
 });
 
 test('a paused line shows each reason on one line, and the right token as the remedy if the system has given one', () => {
@@ -149,11 +240,32 @@ test('a paused line shows each reason on one line, and the right token as the re
     '! also paused for 2 more reasons',
     '  start again with the right INSURER_API_TOKEN, then: npm run sync -- resume <reason>',
   ]);
+  const until = '2026-11-24T22:30:00.000Z';
+  const [timed, longer] = [
+    { ...first, until },
+    { ...second, until: '2026-11-25T06:00:00.000Z' },
+  ];
+  expect(pauseLines({ ...paused, openReasons: [timed, longer], until: longer.until })).toEqual([
+    '! line paused by anna since 2026-11-24 21:31 UTC until 2026-11-24 22:30 UTC: the modem is moved',
+    '! also paused by the system since 2026-11-24 21:33 UTC until 2026-11-25 06:00 UTC: the insurer answered 401',
+    '  opens by itself at 2026-11-25 06:00 UTC',
+    '  start again with the right INSURER_API_TOKEN, then: npm run sync -- resume <reason>',
+  ]);
   expect(pauseLines({ state: 'open', openReasons: [first] })).toEqual([]);
   expect(reasonLines({ openReasons: [first], droppedReasons: 1 })).toEqual([
     'by anna since 2026-11-24 21:31 UTC: the modem is moved',
     'for 1 more reason',
   ]);
+});
+
+test('quiet hours are shown with their end, in the progress as well', () => {
+  const quietHours = { until: '2026-11-24T17:00:00.000Z' };
+  const shown = 'quiet hours until 2026-11-24 17:00 UTC: runs wait until then';
+  expect(quietLines({ quietHours })).toEqual([`  ${shown}`]);
+  expect(quietLines({})).toEqual([]);
+  const quiet = { ...progress, line: { ...progress.line, quietHours } };
+  expect(progressBlock(quiet, now, 120)).toContain(`  ${shown}`);
+  expect(progressLine(quiet, now)).toContain(` | ${shown}`);
 });
 
 test('on a narrow terminal the bars are shortened, and the numbers stay complete', () => {

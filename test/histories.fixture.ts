@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto'; // CommonJS without named exports, as Node.js sees it
 import { Worker } from '@temporalio/worker';
 import { dailySyncId } from '../core/contract/names.ts';
 import { createSecretKeyWrapper } from '../core/crypto/secret-key-wrapper.ts';
@@ -9,7 +9,7 @@ import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { testDir } from '../tools/test-dir.ts';
 import { insurerId } from './day.fixture.ts';
 
-const { History: StoredHistory } = temporal.api.history.v1;
+const { History: StoredHistory } = proto.temporal.api.history.v1;
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 

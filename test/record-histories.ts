@@ -21,6 +21,7 @@ const world = { patients: 20, rate: 0.4, mix, notInsuredShare: 0.1, unknownShare
  * - removals that wait and are approved
  * - a cancelled run
  * - the workflow insurerLine, paused and resumed until it continues as new
+ * - the same workflow, with timed pauses that overlap, are extended and end
  */
 if (import.meta.main) {
   const dir = join(import.meta.dirname, 'histories');
@@ -55,6 +56,13 @@ if (import.meta.main) {
     await day.line.resume({ operator: 'otto', reason: 'all is well' });
   }
   await record('line-continued', line, 1);
+  const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
+  await day.line.pause({ operator: 'olga', reason: 'the insurer called', until: inMs(2_000) });
+  await day.line.pause({ operator: 'otto', reason: 'the modem', until: inMs(3_000) });
+  await day.line.pause({ operator: 'olga', reason: 'the insurer called', until: inMs(5_000) });
+  while ((await day.line.read()).state === 'paused') await sleep(100);
+  await sleep(1_000); // acknowledges the last change
+  await record('line-timed', line);
 }
 
 /** Reads a patient, requests two syncs in parallel with more reads, and requests another sync after the first. */

@@ -9,9 +9,10 @@ import { createLineActivities } from './activities/line-activities.ts';
 import { createInsurerClient } from './insurer/insurer-client.ts';
 import { createJsonAdapter } from './insurer/json-adapter/json-adapter.ts';
 import { type LineParts, runLineProcess } from './line/line-process.ts';
-import { createSlotSupplier } from './line/slot-supplier.ts';
+import { createSlotSupplier, outsideQuietHours } from './line/slot-supplier.ts';
 import { createLog, faultOf } from './log.ts';
 import { startLineReporter } from './reporting/line-reporter.ts';
+import { createTransferReporter } from './reporting/transfer-reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
 
 /**
@@ -31,11 +32,11 @@ const dataConverter = dataConverterOf(config);
 /** functions to call once all tasks have ended */
 const endings: (() => unknown)[] = [];
 
-async function createWorkers({ line, permit, statistics }: LineParts): Promise<readonly Worker[]> {
+async function createWorkers({ line, permit, statistics, quietTime }: LineParts): Promise<readonly Worker[]> {
   const reporter = startLineReporter({
     statistics,
     metrics: createMetrics(config.INSURER_ID),
-    isOpen: () => permit.isOpen(),
+    isOpen: () => permit.isOpen() && quietTime('bulk') === 0, // no success is expected in quiet hours
     intervalMs: config.METRICS_INTERVAL_MS,
   });
   const insurer = createInsurerClient({
@@ -45,9 +46,14 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
     careRecordsBytesMax: config.CARE_RECORDS_MAX_BYTES,
     ...{ line, permit, statistics },
   });
-  const activities = createLineActivities({ ...stores, insurer, insurerId: config.INSURER_ID });
+  const insurerId = config.INSURER_ID;
+  const transferReporter = createTransferReporter(
+    (measured) => stores.transfers.save(insurerId, measured),
+    () => permit.isOpen(),
+  );
+  const activities = createLineActivities({ ...stores, insurer, insurerId, transferReporter });
   const traces = await startTraces('epa-sync-line', config.OTEL_EXPORTER_OTLP_ENDPOINT);
-  endings.push(reporter.stop, () => traces?.stop());
+  endings.push(transferReporter.stop, reporter.stop, () => traces?.stop());
   const createWorker = async (taskQueue: keyof typeof slots): Promise<Worker> => {
     // Two workers on one connection would delay each other's long polls (docs/explanation/architecture.md, "Temporal").
     const connection = await NativeConnection.connect(temporalConnection(config));
@@ -59,7 +65,10 @@ async function createWorkers({ line, permit, statistics }: LineParts): Promise<r
       activities: { ...activities },
       interceptors: { activity: [...(traces?.activityInterceptors ?? [])] },
       tuner: {
-        activityTaskSlotSupplier: createSlotSupplier(permit, slots[taskQueue]),
+        activityTaskSlotSupplier: createSlotSupplier(
+          outsideQuietHours(permit, taskQueue === lineTaskQueue ? 'bulk' : 'person', quietTime),
+          slots[taskQueue],
+        ),
         localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },

@@ -10,6 +10,7 @@ import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
 import { createPatientRecordActivities } from './activities/patient-record-activities.ts';
+import { createRefreshActivities } from './activities/refresh.ts';
 import { createSyncActivities } from './activities/sync-activities.ts';
 import { deploymentOptions, keepDeploymentCurrent } from './deployment.ts';
 import { startHealth } from './health.ts';
@@ -47,7 +48,7 @@ try {
   const traces = await startTraces('epa-sync-worker', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   const client = new Client(temporal);
   const source = workflowSource();
-  const syncActivities = createSyncActivities(stores);
+  const syncActivities = { ...createSyncActivities(stores), ...createRefreshActivities(stores) };
   const activityInterceptors = [...(traces?.activityInterceptors ?? [])];
   const shared = {
     ...temporal,

@@ -1,13 +1,39 @@
 import { createInterface } from 'node:readline/promises';
-import { Argument } from 'commander';
+import { Argument, InvalidArgumentError, Option } from 'commander';
+import { paceMax } from '../../core/domain/gate.ts';
 import { isKvnr, type Kvnr, normalKvnr } from '../../core/domain/kvnr.ts';
+import { momentOf } from '../../core/domain/line-command.ts';
 import type { Api } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 
 /** A reason of one word or more. The action gets the words as one text. */
-export const reasonArgument = (): Argument =>
-  new Argument('<reason...>', 'why; quotes are optional').argParser((word: string, words: string | undefined) =>
+export const reasonArgument = (name = 'reason...', description = 'why; quotes are optional'): Argument =>
+  new Argument(`<${name}>`, description).argParser((word: string, words: string | undefined) =>
     words === undefined ? word : `${words} ${word}`,
+  );
+
+/** Reads the argument of a pace: requests a minute, or null for the default. @throws InvalidArgumentError */
+export function paceOf(text: string): number | null {
+  if (text === 'default') return null;
+  const requestsPerMinute = Number(text);
+  if (/^\d+$/.test(text) && requestsPerMinute >= 1 && requestsPerMinute <= paceMax) return requestsPerMinute;
+  throw new InvalidArgumentError(`It is a whole number of requests a minute, 1 to ${paceMax}, or "default".`);
+}
+const unitMs = { min: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** The end of a timed pause. The action gets a moment in ISO 8601. */
+export const pauseEndOption = (nowMs: () => number = Date.now): Option =>
+  new Option('--until <end>', 'when the pause ends by itself: after 30min, 2h or 1d, or at a moment').argParser(
+    (text: string) => {
+      const [, count, unit] = /^(\d{1,6})(min|h|d)$/.exec(text) ?? [];
+      if (count !== undefined)
+        return new Date(nowMs() + Number(count) * unitMs[unit as keyof typeof unitMs]).toISOString();
+      const moment = momentOf(text);
+      if (moment !== undefined) return moment;
+      throw new InvalidArgumentError(
+        'Use 30min, 2h, 1d, or ISO 8601 with an offset, such as 2026-12-01T18:00:00+01:00.',
+      );
+    },
   );
 
 /** A patient by pseudonym or KVNR. See `readPatient`. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readPatient } from './arguments.ts';
+import { pauseEndOption, readPatient } from './arguments.ts';
 
 test('a KVNR may be in lower case and have blanks', async () => {
   for (const text of ['A123456780', 'a123456780', ' a 123 456 780 ', 'A\u00a0123\t456780'])
@@ -8,4 +8,15 @@ test('a KVNR may be in lower case and have blanks', async () => {
   expect(await readPatient(patientRef)).toEqual({ patientRef });
   for (const wrong of ['a123456789', 'a-123456780', '', ' ', patientRef.toUpperCase()])
     await expect(readPatient(wrong)).rejects.toMatchObject({ fault: 'usage' });
+});
+
+test('a pause ends after a time, or at a moment with an offset', () => {
+  const { parseArg } = pauseEndOption(() => Date.parse('2026-11-25T08:00:00Z'));
+  const endOf = (text: string): unknown => parseArg?.(text, undefined);
+  expect(endOf('30min')).toBe('2026-11-25T08:30:00.000Z');
+  expect(endOf('2h')).toBe('2026-11-25T10:00:00.000Z');
+  expect(endOf('1d')).toBe('2026-11-26T08:00:00.000Z');
+  expect(endOf('2026-11-25T18:00:00+01:00')).toBe('2026-11-25T17:00:00.000Z');
+  for (const wrong of ['2', '2 h', '-2h', '18:00', '2026-11-25T18:00:00', ''])
+    expect(() => endOf(wrong)).toThrow(/Use 30min, 2h, 1d, or ISO 8601/);
 });

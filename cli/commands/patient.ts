@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { LineStatus } from '../../core/domain/line-status.ts';
 import { isInProgress, type LastSync } from '../../core/domain/patient.ts';
-import { pauseLines } from '../../terminal/progress-lines.ts';
+import { limitLines, pauseLines } from '../../terminal/progress-lines.ts';
 import { type Api, ApiError, findApi } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say } from '../output.ts';
@@ -32,8 +32,10 @@ export function addPatientCommands(program: Command): void {
       const requested = await api.post<RequestedSync>('/patient-syncs', await readPatient(argument));
       const sayTimed = (what: string): void => say(`${((performance.now() - startedMs) / 1000).toFixed(1)} s  ${what}`);
       sayTimed(`${requested.state}: it will be done even if you end this command`);
-      if (requested.line?.state === 'paused')
-        for (const each of [...pauseLines(requested.line), '  the sync waits until then']) say(each);
+      const { line } = requested;
+      const waits = line === undefined ? [] : line.state === 'paused' ? pauseLines(line) : limitLines(line);
+      if (line?.state === 'paused' || line?.cooldown !== undefined)
+        for (const each of [...waits, '  the sync waits until then']) say(each);
       const { state, error, flags, provisional } = await watchSync(api, requested, () => sayTimed('running'));
       if (state === 'not-insured')
         throw new CommandError('notFound', 'not or no longer insured (410): nothing is stored but the access log');

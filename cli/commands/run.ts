@@ -1,6 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Argument, type Command } from 'commander';
-import type { Issue } from '../../core/domain/issue.ts';
 import type { ProgressNow } from '../../core/temporal/daily-sync-client.ts';
 import { decisionLine, progressBlock, summaryLines } from '../../terminal/progress-lines.ts';
 import { createProgressView } from '../../terminal/progress-view.ts';
@@ -8,6 +8,7 @@ import { type Api, findApi, type Paged } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say, sayJson } from '../output.ts';
 import { reasonArgument } from './arguments.ts';
+import { addIssueCommands } from './issues.ts';
 
 /** Adds the operator's commands about runs. */
 export function addRunCommands(program: Command): void {
@@ -23,25 +24,26 @@ export function addRunCommands(program: Command): void {
     .command('status')
     .description('show the progress of the run, or the result of the last one')
     .option('--json', 'print JSON')
-    .option('--watch', 'show the progress each second until the run ends')
+    .option('--watch', 'show the progress each second until the run ends; the exit code tells how it has ended')
     .action(async ({ json, watch }: { json?: true; watch?: true }) => {
       const api = findApi(process.env, 'operator');
-      const progress = await api.get<ProgressNow>('/sync');
-      if (watch && progress.state === 'running') {
-        for (const line of summaryLines(await watchRun(api, progress))) say(line);
-      } else if (json) sayJson(progress);
+      const seen = await api.get<ProgressNow>('/sync');
+      const isWatched = watch && seen.state === 'running';
+      const progress = isWatched ? await watchRun(api, seen) : seen;
+      if (json && !isWatched) sayJson(progress);
       else if (progress.state === 'running')
         for (const line of progressBlock(progress, new Date(), process.stdout.columns ?? 160)) say(line);
       else for (const line of summaryLines(progress)) say(line);
+      if (watch) throwUnlessCompleted(progress);
     });
 
   program
     .command('cancel')
-    .description('cancel the run; work in progress is undone')
+    .description('cancel the run, or the refresh after it; work in progress is undone')
     .addArgument(reasonArgument())
     .action(async (reason: string) => {
       await findApi(process.env, 'operator').post('/sync/cancel', { reason: reason.trim() });
-      say('the run undoes its work in progress, and ends: see npm run sync -- status');
+      say('the work in progress is undone, and ends: see npm run sync -- status');
     });
 
   program
@@ -58,23 +60,22 @@ export function addRunCommands(program: Command): void {
       for (const made of decisions.slice(-1)) say(decisionLine(made));
     });
 
+  addIssueCommands(program);
+
   program
-    .command('issues')
-    .description(
-      'list the quarantined and flagged entries, the flagged care records, the changed KVNRs and the failed patients of the last run',
-    )
-    .option('--json', 'print JSON')
-    .action(async ({ json }: { json?: true }) => {
-      const api = findApi(process.env, 'operator');
-      const pages = await Array.fromAsync(api.pages<Paged<{ issues: Issue[] }>>('/sync/issues'));
-      const issues = pages.flatMap((page) => page.issues);
-      if (json) return sayJson(issues);
-      if (issues.length === 0) say('no issues in the last run');
-      for (const { kind, reason, position, patientRef, previousPatientRef } of issues) {
-        const where = patientRef ?? (position === undefined ? '' : `entry ${position}`);
-        const before = previousPatientRef === undefined ? [] : [`before: ${previousPatientRef}`];
-        say([kind, where, reason, ...before].join('\t'));
-      }
+    .command('insurer-report')
+    .description('print what the insurer can mend as CSV, of the last run, another run, or all runs of a period')
+    .option('--run <runId>', 'of this run')
+    .option('--from <day>', 'of all runs since this day, such as 2026-11-24')
+    .option('--to <day>', 'the last day; only with --from')
+    .option('--output <file>', 'save it in a file')
+    .action(async ({ run, from, to, output }: InsurerReportOptions) => {
+      const given = Object.entries({ runId: run, from, to }).filter((each): each is [string, string] => !!each[1]);
+      const path = `/sync/insurer-report?${new URLSearchParams(given)}`;
+      const csv = await findApi(process.env, 'operator').getText(path, 'text/csv');
+      if (output === undefined) return void process.stdout.write(csv);
+      writeFileSync(output, csv);
+      say(`${csv.split('\r\n').length - 2} problems are in ${output}`);
     });
 
   program
@@ -86,11 +87,30 @@ export function addRunCommands(program: Command): void {
       if (json) return sayJson(runs);
       if (runs.length === 0)
         throw new CommandError('notFound', 'there was no run yet. Start one with npm run sync -- start.');
-      for (const { runId, state, patients, careRecords, decisions = [] } of runs) {
-        say(`${runId}\t${state}\t${patients.listed} listed, ${careRecords.done} of ${careRecords.total} care records`);
+      for (const { runId, state, patients, careRecords, refresh, decisions = [] } of runs) {
+        const refreshed = refresh ? `, refresh: ${refresh.done} stored, ${refresh.unchanged} unchanged` : '';
+        const cared = `${careRecords.done} of ${careRecords.total} care records${refreshed}`;
+        say(`${runId}\t${state}\t${patients.listed} listed, ${cared}`);
         for (const made of decisions) say(`\t${decisionLine(made)}`);
       }
     });
+}
+
+interface InsurerReportOptions {
+  readonly run?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly output?: string;
+}
+
+/** @throws CommandError if a run has ended in another way than `completed` */
+function throwUnlessCompleted({ state, quality }: ProgressNow): void {
+  if (state === 'completed-with-problems')
+    throw new CommandError(
+      'hasProblems',
+      `the run is completed with problems: ${quality?.unreadablePercent ?? 0} % of the list, or of the care records that it asked for, was unreadable. See npm run sync -- issues.`,
+    );
+  if (state !== 'completed') throw new CommandError('failed', `the run is ${state}. See npm run sync -- runs.`);
 }
 
 async function readRuns(api: Api): Promise<ProgressNow[]> {

@@ -1,11 +1,19 @@
-import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import {
+  type InfiniteData,
+  keepPreviousData,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from '@tanstack/react-query';
 import { useRef } from 'react';
 import type { RunSample } from '../../core/domain/run-sample.ts';
-import { ApiError, isTransient } from './client.ts';
+import { type Api, ApiError, isTransient } from './client.ts';
 import { useConnection } from './context.ts';
 import { nextPollMs } from './polling.ts';
 import type {
   AccessLogPage,
+  Acknowledgement,
   Issue,
   LastSync,
   Line,
@@ -69,6 +77,28 @@ export function useRuns() {
   });
 }
 
+const dayMs = 86_400_000;
+
+/** Loads all runs that have started in the last days, newest first. */
+export function useRunsOfDays(days: number) {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['runs-of-days', days],
+    queryFn: async ({ signal }) => {
+      const since = new Date(Date.now() - days * dayMs).toISOString();
+      const runs: Progress[] = [];
+      let nextToken: string | undefined;
+      do {
+        const page = await api.get<Paged<{ runs: Progress[] }>>('/sync/runs', { nextToken }, signal);
+        runs.push(...page.runs.filter(({ startedAt }) => startedAt >= since));
+        nextToken = (page.runs.at(-1)?.startedAt ?? '') >= since ? page.nextToken : undefined;
+      } while (nextToken !== undefined);
+      return runs;
+    },
+    refetchInterval: (query) => nextPollMs(query, 15 * idlePollMs),
+  });
+}
+
 /** For queries without polling: retries transient errors with growing delays, until the API answers or rejects the request. */
 const retryUntilAnswered = { retry: (_failures: number, error: Error) => isTransient(error) } as const;
 
@@ -89,6 +119,30 @@ export function useIssues(runId: string | undefined) {
     ...retryUntilAnswered,
     refetchInterval: (query) =>
       (query.state.data?.pages.length ?? 0) <= polledPagesMax && nextPollMs(query, 2 * idlePollMs),
+  });
+}
+
+/** Acknowledges issues, and shows it in the loaded issues of a run, which would take long to load again. */
+export function useAcknowledge(runId: string) {
+  const { api } = useConnection();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async ({ issueIds, note }: { readonly issueIds: readonly string[]; readonly note: string }) =>
+      await api.post<Acknowledgement>('/sync/issues/acknowledgements', { issueIds, note }),
+    onSuccess: (acknowledged, { issueIds }) => {
+      const ids = new Set(issueIds);
+      client.setQueryData<InfiniteData<Paged<{ issues: Issue[] }>>>(
+        ['issues', runId],
+        (loaded) =>
+          loaded && {
+            ...loaded,
+            pages: loaded.pages.map((page) => ({
+              ...page,
+              issues: page.issues.map((issue) => (ids.has(issue.id) ? { ...issue, acknowledged } : issue)),
+            })),
+          },
+      );
+    },
   });
 }
 
@@ -156,7 +210,7 @@ export function useRequestSync(patientRef: string) {
     mutationFn: async () => await api.post<RequestedSync>('/patient-syncs', { patientRef }),
     onSuccess: async ({ syncId, state, requestedAt, line }) => {
       client.setQueryData<SyncNow | null>(['last-sync', patientRef], (known) => {
-        const lineNow = line && { line: { state: line.state } };
+        const lineNow = line && { line: { state: line.state, ...(line.cooldown && { cooldown: line.cooldown }) } };
         // the request joined a sync that the page shows already, perhaps in a later state
         if (known?.syncId === syncId) return { ...known, ...lineNow };
         if (known && known.requestedAt > requestedAt) return known;
@@ -219,13 +273,28 @@ export function useVerify(patientRef: string) {
   });
 }
 
-/** Pauses or resumes the line. */
-export function useLineCommand(command: 'pause' | 'resume') {
+/** Pauses or resumes the line, or lifts its cooldown. `until`: the end of a timed pause. */
+export function useLineCommand(command: 'pause' | 'resume' | 'lift') {
+  return useLineChange<{ readonly reason: string; readonly until?: string | undefined }>(
+    command,
+    async (api, why) => await api.post(`/line/${command}`, why),
+  );
+}
+
+/** null: the default of the workers applies again. */
+export function useSetPace() {
+  return useLineChange<{ readonly requestsPerMinute: number | null; readonly reason: string }>(
+    'pace',
+    async (api, pace) => await api.post('/line/pace', pace),
+  );
+}
+
+function useLineChange<Command>(name: string, send: (api: Api, command: Command) => Promise<Line>) {
   const { api } = useConnection();
   const client = useQueryClient();
   return useMutation({
-    mutationKey: ['line-command', command],
-    mutationFn: async (reason: string) => await api.post<Line>(`/line/${command}`, { reason }),
+    mutationKey: ['line-command', name],
+    mutationFn: async (command: Command) => await send(api, command),
     onSuccess: (line) => {
       client.setQueryData<LineWithChanges | null>(['line'], (before) => ({ changes: [], ...before, ...line }));
     },

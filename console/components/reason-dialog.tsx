@@ -13,6 +13,7 @@ import {
   TextField,
 } from 'react-aria-components';
 import { reasonMax } from '../../core/domain/line-command.ts';
+import type { Messages } from '../messages/de.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { Button } from './button.tsx';
 
@@ -24,10 +25,19 @@ interface DialogProps {
   readonly details?: ReactNode;
   readonly confirm: string;
   readonly isDangerous?: boolean;
+  /** Texts of the field. By default, it asks for a reason. */
+  readonly field?: Messages['reason'];
+}
+
+interface ReasonDialogProps extends DialogProps {
+  readonly initialReason?: string | undefined;
+  /** further fields, below the reason */
+  readonly fields?: ReactNode;
+  readonly onReason: (reason: string) => void;
 }
 
 /** Asks for confirmation and for a reason, which is stored. */
-export function ReasonDialog({ onReason, ...ask }: DialogProps & { readonly onReason: (reason: string) => void }) {
+export function ReasonDialog({ onReason, ...ask }: ReasonDialogProps) {
   return (
     <BaseDialog {...ask}>
       {(close) => (
@@ -100,14 +110,14 @@ function BaseDialog({
   );
 }
 
-interface ReasonFormProps extends DialogProps {
-  readonly onReason: (reason: string) => void;
+interface ReasonFormProps extends ReasonDialogProps {
   readonly onCancel: () => void;
 }
 
-function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProps) {
+function ReasonForm({ confirm, isDangerous, initialReason = '', field, fields, onReason, onCancel }: ReasonFormProps) {
   const { t } = useLocale();
-  const [reason, setReason] = useState('');
+  const texts = field ?? t.reason;
+  const [reason, setReason] = useState(initialReason);
   return (
     <Form
       className="form"
@@ -124,13 +134,14 @@ function ReasonForm({ confirm, isDangerous, onReason, onCancel }: ReasonFormProp
         isRequired
         autoFocus
         autoComplete="off"
-        validate={(text) => (text.trim() === '' ? t.reason.missing : undefined)}
+        validate={(text) => (text.trim() === '' ? texts.missing : undefined)}
       >
-        <Label>{t.reason.label}</Label>
+        <Label>{texts.label}</Label>
         <Input />
-        <Text slot="description">{t.reason.hint}</Text>
-        <FieldError>{t.reason.missing}</FieldError>
+        <Text slot="description">{texts.hint}</Text>
+        <FieldError>{texts.missing}</FieldError>
       </TextField>
+      {fields}
       <div className="actions">
         <Button kind="quiet" onPress={onCancel}>
           {t.back}

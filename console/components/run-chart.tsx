@@ -1,42 +1,14 @@
-import { useEffect, useRef } from 'react';
-import uPlot from 'uplot';
-import 'uplot/dist/uPlot.min.css';
+import { useMemo } from 'react';
 import type { RunSample } from '../../core/domain/run-sample.ts';
 import { useLocale } from '../messages/locale.tsx';
+import { Plot, PlotLegend, type PlotLine } from './plot.tsx';
 
-const heightPx = 220;
 const daySeconds = 86_400;
 
 /** Draws stored and failed care records over time, with a table of the same figures. */
 export default function RunChart({ samples }: { readonly samples: readonly RunSample[] }) {
   const { t, formats } = useLocale();
-  const container = useRef<HTMLDivElement>(null);
-  const chart = useRef<uPlot>(undefined);
-  const drawn = useRef(samples);
-  drawn.current = samples;
-  useEffect(() => {
-    const { current: div } = container;
-    if (div === null) return;
-    const draw = () => {
-      chart.current?.destroy();
-      chart.current = new uPlot(optionsOf(div, t.run, formats), dataOf(drawn.current), div);
-    };
-    draw();
-    const resizing = new ResizeObserver(() => chart.current?.setSize({ width: div.clientWidth, height: heightPx }));
-    resizing.observe(div);
-    const mediaQueries = ['(prefers-color-scheme: dark)', '(forced-colors: active)'].map((query) => matchMedia(query));
-    for (const mediaQuery of mediaQueries) mediaQuery.addEventListener('change', draw);
-    const theming = new MutationObserver(draw);
-    theming.observe(document.documentElement, { attributeFilter: ['data-theme'] });
-    return () => {
-      resizing.disconnect();
-      theming.disconnect();
-      for (const mediaQuery of mediaQueries) mediaQuery.removeEventListener('change', draw);
-      chart.current?.destroy();
-      chart.current = undefined;
-    };
-  }, [t, formats]);
-  useEffect(() => chart.current?.setData(dataOf(samples)), [samples]);
+  const data = useMemo(() => dataOf(samples), [samples]);
   const [first, last] = [samples[0], samples.at(-1)];
   if (first === undefined || last === undefined) return null;
   const alt = t.run.chartAlt(
@@ -45,18 +17,25 @@ export default function RunChart({ samples }: { readonly samples: readonly RunSa
     formats.clock(secondsOf(first), spansDays(samples)),
     formats.clock(secondsOf(last), spansDays(samples)),
   );
+  const lines: readonly PlotLine[] = [
+    { label: t.run.careStates.done, color: '--good' },
+    { label: t.run.careStates.failed, color: '--bad', isDashed: true },
+  ];
   return (
     <section className="chart" aria-labelledby="chart-title">
       <h3 id="chart-title">{t.run.chart}</h3>
-      <ul className="legend" aria-hidden="true">
-        <li>
-          <span className="stroke done" /> {t.run.careStates.done}
-        </li>
-        <li>
-          <span className="stroke failed" /> {t.run.careStates.failed}
-        </li>
-      </ul>
-      <div ref={container} className="plot" role="img" aria-label={alt} />
+      <PlotLegend lines={lines} />
+      <Plot
+        alt={alt}
+        data={data}
+        lines={lines}
+        topAtLeast={5}
+        formatTimes={(times) => {
+          const spanSeconds = (times.at(-1) ?? 0) - (times[0] ?? 0);
+          return times.map((at) => formats.clock(at, spanSeconds > daySeconds));
+        }}
+        formatValue={(count) => formats.count(count)}
+      />
       <details>
         <summary>{t.run.chartTable}</summary>
         <table className="grid">
@@ -98,47 +77,8 @@ const spansDays = (samples: readonly Pick<RunSample, 'at'>[]): boolean => {
 
 const secondsOf = ({ at }: Pick<RunSample, 'at'>): number => Date.parse(at) / 1_000;
 
-const dataOf = (samples: readonly RunSample[]): uPlot.AlignedData => [
+const dataOf = (samples: readonly RunSample[]): [number[], number[], number[]] => [
   samples.map(secondsOf),
   samples.map(({ done }) => done),
   samples.map(({ failed }) => failed),
 ];
-
-function optionsOf(
-  div: HTMLElement,
-  messages: ReturnType<typeof useLocale>['t']['run'],
-  formats: ReturnType<typeof useLocale>['formats'],
-): uPlot.Options {
-  const style = getComputedStyle(div);
-  const color = (name: string): string => style.getPropertyValue(name).trim();
-  const axis = {
-    stroke: color('--muted'),
-    font: `12px ${style.fontFamily}`,
-    grid: { stroke: color('--border'), width: 1 },
-    ticks: { stroke: color('--border'), width: 1 },
-  };
-  const line = { width: 2, points: { show: false } };
-  return {
-    width: div.clientWidth,
-    height: heightPx,
-    legend: { show: false },
-    cursor: { show: false },
-    series: [
-      {},
-      { ...line, label: messages.careStates.done, stroke: color('--good') },
-      { ...line, label: messages.careStates.failed, stroke: color('--bad'), dash: [6, 4] },
-    ],
-    axes: [
-      {
-        ...axis,
-        space: 110,
-        values: (_plot, times) => {
-          const spanSeconds = (times.at(-1) ?? 0) - (times[0] ?? 0);
-          return times.map((at) => formats.clock(at, spanSeconds > daySeconds));
-        },
-      },
-      { ...axis, size: 60, values: (_plot, counts) => counts.map((count) => formats.count(count)) },
-    ],
-    scales: { y: { range: (_plot, _min, max) => [0, Math.max(5, max * 1.1)] } },
-  };
-}

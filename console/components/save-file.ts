@@ -1,3 +1,5 @@
+import { type CsvValue, csvLine } from '../../core/csv.ts';
+
 /** Saves a file in the user's downloads. */
 export function saveFile(name: string, content: Blob): void {
   const link = document.createElement('a');
@@ -6,8 +8,6 @@ export function saveFile(name: string, content: Blob): void {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
-
-type CsvValue = string | number | undefined;
 
 /**
  * Returns a CSV file for a spreadsheet.
@@ -19,10 +19,3 @@ export const csvFile = (lines: readonly (readonly CsvValue[])[], separator: ',' 
     type: 'text/csv;charset=utf-8',
   });
 };
-
-/** Returns one line (RFC 4180) with every value quoted. An apostrophe before a formula makes it text. */
-export const csvLine = (values: readonly CsvValue[], separator: ',' | ';'): string =>
-  `${values.map((value) => csvValue(String(value ?? ''))).join(separator)}\r\n`;
-
-const csvValue = (text: string): string =>
-  `"${(/^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;

@@ -13,14 +13,27 @@ export function describeReason(reason: string, { reasons, run }: Messages): stri
   if (description !== undefined) return description;
   // a sync ends with the fault of its last attempt
   if (isLineFault(reason)) return reasons.exhausted(run.faultKinds[reason]);
-  const problems = reason.split('; ').map((problem) => describeProblem(problem, reasons, run.faultKinds));
+  const problems = reason.split('; ').map((problem) => describeWords(problem, reasons, run.faultKinds));
   return problems.every((problem) => problem !== undefined) ? problems.join('; ') : reasons.unexpected(reason);
 }
 
-/** A path within care records, which has the insurer's names of fields: shown as it is. */
-const recordsPath = /^(?:answer|careRecords(?:\[\d+\](?:\.\w+(?:\[\d+\])?)*)?)$/;
+/** Describes a fault without its path, or a code, in the user's language. Shows an unknown one as it is. */
+export function describeFault(fault: string, { reasons, run }: Messages): string {
+  const { word, detail } = detailed(fault, reasons);
+  const description = reasons.codes[fault] ?? reasons.faults[word] ?? (isLineFault(word) ? run.faultKinds[word] : word);
+  return `${description}${detail}`;
+}
 
-function describeProblem(
+/** Describes a problem that a run has counted, in the user's language. @param kind a code if the path is `answer` */
+export function describeProblem(path: string, kind: string, messages: Messages): string {
+  const isCode = path === 'answer' && (messages.reasons.codes[kind] !== undefined || isLineFault(kind));
+  return describeReason(isCode ? kind : `${path}: ${kind}`, messages);
+}
+
+/** A path within care records, which has the insurer's names of fields: shown as it is. `[]` stands for any position. */
+const recordsPath = /^(?:answer|careRecords(?:\[\d*\](?:\.\w+(?:\[\d*\])?)*)?)$/;
+
+function describeWords(
   problem: string,
   texts: Messages['reasons'],
   faultKinds: Messages['run']['faultKinds'],

@@ -9,7 +9,7 @@ import type { PayloadFault } from '../../core/stores/objects.ts';
 import { malformationKinds, malformedEntry } from '../../simulator/patient-entry.ts';
 import { de } from './de.ts';
 import { en } from './en.ts';
-import { describeReason } from './reasons.ts';
+import { describeFault, describeProblem, describeReason } from './reasons.ts';
 
 /** Extracts the codes with which workers end a sync or a list from their source files. */
 function workerReasonCodes(): Set<string> {
@@ -128,4 +128,19 @@ test('each problem of an entry is described, and an unknown reason is shown as i
   expect(describeReason('list: too-large', en)).toBe('list: answer too large');
   expect(describeReason('reset', en)).toBe('all requests failed; last error: connection reset');
   expect(describeReason('StoreError', de)).toBe('unerwarteter Fehler (StoreError)');
+});
+
+test('the report for the insurer has the same words without the path', () => {
+  expect(describeFault('check digit', de)).toBe('falsche Prüfziffer');
+  expect(describeFault('not UTF-8 (windows-1252 fits)', de)).toBe('kein UTF-8 (es passt: windows-1252)');
+  expect(describeFault('PatientUnknown', de)).toBe('die Krankenkasse kennt diesen Patienten nicht (404)');
+  for (const fault of lineFaults) expect(describeFault(fault, de)).toBe(de.run.faultKinds[fault]);
+});
+
+test('a problem that a run has counted is described, whether it has a path or is a code', () => {
+  expect(describeProblem('careRecords[].start', 'not a date', en)).toBe('careRecords[].start: not a date');
+  expect(describeProblem('birthDate', 'missing', de)).toBe('Geburtsdatum: fehlt');
+  expect(describeProblem('answer', 'AnswerTooLarge', en)).toBe('the answer is too large');
+  expect(describeProblem('answer', 'stalled', en)).toBe('all requests failed; last error: answer stalled');
+  expect(describeProblem('answer', 'nested too deeply', en)).toBe('answer: nested too deeply');
 });

@@ -1,12 +1,14 @@
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
-import { useIssues, useRuns } from '../api/queries.ts';
+import { useAcknowledge, useIssues, useRuns } from '../api/queries.ts';
 import type { Issue, Progress } from '../api/types.ts';
 import { Button } from '../components/button.tsx';
-import { StaleNotice } from '../components/notice.tsx';
+import { Notice, Problem, StaleNotice } from '../components/notice.tsx';
+import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { csvFile, saveFile } from '../components/save-file.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { describeReason } from '../messages/reasons.ts';
 import { hrefOf, navigateTo } from '../route.ts';
+import { InsurerReport } from './insurer-report.tsx';
 
 const perPage = 100;
 const groupsShown = 8;
@@ -16,8 +18,11 @@ interface DescribedIssue extends Issue {
   readonly description: string;
 }
 
+type Acknowledged = '' | 'no' | 'yes';
+
 interface Filter {
   readonly kind: Issue['kind'] | '';
+  readonly acknowledged: Acknowledged;
   readonly text: string;
 }
 
@@ -28,15 +33,18 @@ export function IssuesPage({ runId }: { readonly runId: string | undefined }) {
   const runs = query.data?.pages.flatMap((page) => page.runs);
   const shown = runId ?? runs?.[0]?.runId;
   return (
-    <section className="card" aria-labelledby="issues-title">
-      <h1 id="issues-title">{t.issues.title}</h1>
-      <p className="hint">{t.issues.lead}</p>
-      <StaleNotice of={[query]} />
-      {query.isPending && <p>{t.loading}</p>}
-      {runs?.length === 0 && <p>{t.run.none}</p>}
-      {runs !== undefined && runs.length > 0 && <RunChoice runId={runId} runs={runs} />}
-      {shown !== undefined && <IssuesOfRun key={shown} runId={shown} />}
-    </section>
+    <>
+      <section className="card" aria-labelledby="issues-title">
+        <h1 id="issues-title">{t.issues.title}</h1>
+        <p className="hint">{t.issues.lead}</p>
+        <StaleNotice of={[query]} />
+        {query.isPending && <p>{t.loading}</p>}
+        {runs?.length === 0 && <p>{t.run.none}</p>}
+        {runs !== undefined && runs.length > 0 && <RunChoice runId={runId} runs={runs} />}
+        {shown !== undefined && <IssuesOfRun key={shown} runId={shown} />}
+      </section>
+      {shown !== undefined && <InsurerReport key={shown} runId={shown} />}
+    </>
   );
 }
 
@@ -102,13 +110,22 @@ interface IssueListProps {
 function IssueList({ issues, runId, isComplete }: IssueListProps) {
   const { t, formats } = useLocale();
   const text = useRef<HTMLInputElement>(null);
-  const [filter, setFilter] = useState<Filter>({ kind: '', text: '' });
+  const [filter, setFilter] = useState<Filter>({ kind: '', acknowledged: '', text: '' });
   const [page, setPage] = useState(0);
   const applied = useDeferredValue(filter);
   const matching = useMemo(() => issues.filter((issue) => matchesFilter(issue, applied)), [issues, applied]);
   const groups = useMemo(() => countReasons(matching), [matching]);
   const pages = Math.max(1, Math.ceil(matching.length / perPage));
   const at = Math.min(page, pages - 1);
+  const shown = matching.slice(at * perPage, (at + 1) * perPage);
+  const open = shown.filter(isOpen);
+  const acknowledge = useAcknowledge(runId);
+  const acknowledging = (chosen: readonly Issue[]) => ({
+    text: t.issues.acknowledgeText,
+    confirm: t.issues.acknowledge,
+    field: t.issues.note,
+    onReason: (note: string) => acknowledge.mutate({ issueIds: [...new Set(chosen.map(({ id }) => id))], note }),
+  });
   const choose = (change: Partial<Filter>) => {
     setFilter({ ...filter, ...change });
     setPage(0);
@@ -135,6 +152,19 @@ function IssueList({ issues, runId, isComplete }: IssueListProps) {
             <option value="">{t.issues.all}</option>
             {Object.entries(t.issues.kinds).map(([kind, name]) => (
               <option key={kind} value={kind}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label className="field">
+          {t.issues.acknowledged}
+          <select
+            value={filter.acknowledged}
+            onChange={({ target }) => choose({ acknowledged: target.value as Acknowledged })}
+          >
+            {Object.entries(t.issues.acknowledgedStates).map(([state, name]) => (
+              <option key={state} value={state}>
                 {name}
               </option>
             ))}
@@ -180,6 +210,19 @@ function IssueList({ issues, runId, isComplete }: IssueListProps) {
           ? t.issues.noMatch
           : t.issues.shown(formats.count(matching.length), formats.count(issues.length))}
       </p>
+      <Problem error={acknowledge.error} />
+      {acknowledge.isSuccess && <Notice kind="good">{t.issues.acknowledgeDone}</Notice>}
+      {open.length > 1 && (
+        <div className="actions">
+          <ReasonDialog
+            {...acknowledging(open)}
+            trigger={
+              <Button isPending={acknowledge.isPending}>{t.issues.acknowledgePage(formats.count(open.length))}</Button>
+            }
+            title={t.issues.acknowledgeTitle(formats.count(open.length))}
+          />
+        </div>
+      )}
       {matching.length > 0 && (
         <table className="grid stacking">
           <thead>
@@ -187,10 +230,11 @@ function IssueList({ issues, runId, isComplete }: IssueListProps) {
               <th scope="col">{t.issues.kind}</th>
               <th scope="col">{t.issues.reason}</th>
               <th scope="col">{t.issues.where}</th>
+              <th scope="col">{t.issues.seen}</th>
             </tr>
           </thead>
           <tbody>
-            {matching.slice(at * perPage, (at + 1) * perPage).map((issue, index) => (
+            {shown.map((issue, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: issues have no ID, and the rows of a page keep their order
               <tr key={index}>
                 <td>{t.issues.kinds[issue.kind]}</td>
@@ -207,6 +251,30 @@ function IssueList({ issues, runId, isComplete }: IssueListProps) {
                   )}
                   {issue.previousPatientRef !== undefined && (
                     <small className="block code">{t.issues.before(issue.previousPatientRef)}</small>
+                  )}
+                </td>
+                <td data-name={t.issues.seen}>
+                  {issue.firstSeen !== undefined && (
+                    <small className="block">
+                      {t.issues.since(
+                        formats.day(issue.firstSeen.slice(0, 10)),
+                        formats.count(issue.runs ?? 1),
+                        issue.runs ?? 1,
+                      )}
+                    </small>
+                  )}
+                  {issue.acknowledged && (
+                    <small className="block">
+                      {t.issues.acknowledgedBy(issue.acknowledged.by, formats.dateTime(issue.acknowledged.at))}:{' '}
+                      <bdi>{issue.acknowledged.note}</bdi>
+                    </small>
+                  )}
+                  {isOpen(issue) && (
+                    <ReasonDialog
+                      {...acknowledging([issue])}
+                      trigger={<Button kind="quiet">{t.issues.acknowledge}</Button>}
+                      title={t.issues.acknowledgeOneTitle}
+                    />
                   )}
                 </td>
               </tr>
@@ -249,8 +317,13 @@ function Pager({ page, pages, onTurn }: PagerProps) {
   );
 }
 
-const matchesFilter = ({ kind, description }: DescribedIssue, filter: Filter): boolean =>
-  (filter.kind === '' || kind === filter.kind) && description.toLowerCase().includes(filter.text.trim().toLowerCase());
+/** Issues of older versions have no history, and cannot be acknowledged. */
+const isOpen = ({ acknowledged, firstSeen }: Issue): boolean => acknowledged === undefined && firstSeen !== undefined;
+
+const matchesFilter = ({ kind, description, acknowledged }: DescribedIssue, filter: Filter): boolean =>
+  (filter.kind === '' || kind === filter.kind) &&
+  (filter.acknowledged === '' || (acknowledged !== undefined) === (filter.acknowledged === 'yes')) &&
+  description.toLowerCase().includes(filter.text.trim().toLowerCase());
 
 /** Returns each description and its number of issues, most frequent first. */
 function countReasons(issues: readonly DescribedIssue[]): readonly (readonly [string, number])[] {

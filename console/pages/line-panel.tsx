@@ -4,8 +4,11 @@ import { useLineCommand } from '../api/queries.ts';
 import type { Line, LineWithChanges } from '../api/types.ts';
 import { Button } from '../components/button.tsx';
 import { Problem, StaleBadge } from '../components/notice.tsx';
+import { type PauseEnd, pauseUntil } from '../components/pause-end.ts';
+import { PauseEndField } from '../components/pause-end-field.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { useLocale } from '../messages/locale.tsx';
+import { LineLimits } from './line-limits.tsx';
 
 type PanelStatus = 'open' | 'pausing' | 'unproved' | 'silent';
 
@@ -60,6 +63,7 @@ export function LinePanel({ line, isStale, isOperator }: LinePanelProps) {
         {isOperator && <LineButtons line={line} status={status} commands={{ pause, resume }} />}
       </div>
       <Problem error={error} />
+      <LineLimits line={line} isOperator={isOperator} />
       <LineChanges line={line} />
     </section>
   );
@@ -83,14 +87,16 @@ interface LineFactsProps {
 
 function LineFacts({ line, status }: LineFactsProps) {
   const { t, formats } = useLocale();
-  const { silentSince, changes } = line;
+  const { silentSince, changes, until, quietHours } = line;
   const hint = { open: t.line.openHint, silent: t.line.silentHint }[status as 'open'];
-  const [last] = changes;
+  const last = changes.find(({ kind }) => kind === undefined);
   return (
     <>
       {status === 'silent' && silentSince !== undefined && (
         <p className="strong">{t.line.silentSince(formats.moment(silentSince))}</p>
       )}
+      {quietHours !== undefined && <p className="strong">{t.line.quietUntil(formats.moment(quietHours.until))}</p>}
+      {until !== undefined && <p className="strong">{t.line.opensAt(formats.moment(until))}</p>}
       {status === 'open' && last !== undefined && <ReasonFacts by={last.by} since={last.at} reason={last.reason} />}
       {status !== 'open' && status !== 'pausing' && <OpenReasons line={line} />}
       <p className="hint">{hint ?? t.line.pausingHint}</p>
@@ -104,9 +110,9 @@ function OpenReasons({ line: { openReasons = [], droppedReasons = 0 } }: { reado
   return (
     <>
       <ul className="reasons">
-        {openReasons.map(({ number, by, since, reason }) => (
+        {openReasons.map(({ number, ...facts }) => (
           <li key={number}>
-            <ReasonFacts by={by} since={since} reason={reason} />
+            <ReasonFacts {...facts} />
           </li>
         ))}
       </ul>
@@ -119,9 +125,10 @@ interface ReasonFactsProps {
   readonly by: string;
   readonly since: string;
   readonly reason: string;
+  readonly until?: string | undefined;
 }
 
-function ReasonFacts({ by, since, reason }: ReasonFactsProps) {
+function ReasonFacts({ by, since, reason, until }: ReasonFactsProps) {
   const { t, formats } = useLocale();
   return (
     <dl className="facts">
@@ -131,6 +138,14 @@ function ReasonFacts({ by, since, reason }: ReasonFactsProps) {
           <time dateTime={since}>{formats.moment(since)}</time>
         </dd>
       </div>
+      {until !== undefined && (
+        <div>
+          <dt>{t.line.until}</dt>
+          <dd>
+            <time dateTime={until}>{formats.moment(until)}</time>
+          </dd>
+        </div>
+      )}
       <div>
         <dt>{t.line.by}</dt>
         <dd>
@@ -158,6 +173,8 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
   const { t } = useLocale();
   const mainButton = useRef<HTMLButtonElement>(null);
   const confirmButton = useRef<HTMLButtonElement>(null);
+  const [end, setEnd] = useState<PauseEnd>({ kind: 'none' });
+  const [newEnd, setNewEnd] = useState<PauseEnd>({ kind: 'hour' });
   const isPauseNext = status === 'open' || status === 'pausing';
   const next = isPauseNext
     ? { name: t.line.pause, title: t.line.pauseTitle, text: t.line.pauseText }
@@ -172,11 +189,20 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
           </>
         ),
       };
+  const pauseWithEnd = (reason: string, chosen: PauseEnd) => {
+    pause.reset();
+    resume.reset();
+    pause.mutate({ reason, until: pauseUntil(chosen, new Date()) });
+    setEnd({ kind: 'none' });
+  };
   const confirmSilence = () => {
     const keepFocus = () => {
       if (document.activeElement === confirmButton.current) mainButton.current?.focus(); // the pressed button disappears
     };
-    pause.mutate(line.reason ?? t.line.confirmSilence, { onSuccess: keepFocus });
+    const { reason = t.line.confirmSilence, openReasons: [first] = [] } = line;
+    const soon = new Date(Date.now() + 60_000).toISOString(); // the API takes no end that is over
+    const until = first?.until !== undefined && first.until < soon ? soon : first?.until;
+    pause.mutate({ reason, until }, { onSuccess: keepFocus });
   };
   return (
     <div className="line-buttons">
@@ -201,12 +227,25 @@ function LineButtons({ line, status, commands: { pause, resume } }: LineButtonsP
         details={next.details}
         confirm={next.name}
         isDangerous={isPauseNext}
+        fields={isPauseNext && <PauseEndField end={end} onChange={setEnd} />}
         onReason={(reason) => {
+          if (isPauseNext) return pauseWithEnd(reason, end);
           pause.reset();
           resume.reset();
-          (isPauseNext ? pause : resume).mutate(reason);
+          resume.mutate({ reason });
         }}
       />
+      {line.until !== undefined && (
+        <ReasonDialog
+          trigger={<Button kind="quiet">{t.line.extend}</Button>}
+          title={t.line.extend}
+          text={t.line.extendText}
+          confirm={t.line.extend}
+          initialReason={line.reason}
+          fields={<PauseEndField end={newEnd} onChange={setNewEnd} />}
+          onReason={(reason) => pauseWithEnd(reason, newEnd)}
+        />
+      )}
     </div>
   );
 }
@@ -218,13 +257,15 @@ function LineChanges({ line: { changes } }: { readonly line: LineWithChanges }) 
       <summary>{t.line.changes}</summary>
       {changes.length === 0 && <p>{t.line.noChanges}</p>}
       <ol className="changes" reversed>
-        {changes.map(({ number, state, by, at, reason }) => (
+        {changes.map(({ number, state, kind, requestsPerMinute, by, at, reason, until }) => (
           <li key={number}>
             <time dateTime={at}>{formats.moment(at)}</time>{' '}
             <strong>
-              <bdi>{by === lineItself ? t.line.system : by}</bdi> {t.line.change[state]}
+              <bdi>{by === lineItself ? t.line.system : by}</bdi> {t.line.change[kind ?? state]}
+              {kind === 'pace' &&
+                `: ${requestsPerMinute === undefined ? t.line.noPace : t.line.pace(requestsPerMinute)}`}
             </strong>
-            : <bdi>{reason}</bdi>
+            {until !== undefined && ` ${t.line.untilMoment(formats.moment(until))}`}: <bdi>{reason}</bdi>
           </li>
         ))}
       </ol>

@@ -31,6 +31,7 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
   const isProvisional = query.data?.pages[0]?.provisional ?? false;
   const records = query.data && mergeRecords(query.data.pages);
   const read = useLinkReader(query);
+  const hasFetched = query.data?.pages[0]?.careRecordsAsOf !== undefined;
   const isGone = isProblem(query.error, 'patient-unknown');
   const hasChanged = isProblem(query.error, 'care-records-changed');
   return (
@@ -55,7 +56,8 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
       {records && !isGone && (
         <section className="card" aria-labelledby="records-title">
           <h2 id="records-title">{t.patient.records}</h2>
-          {records.length === 0 && <p>{t.patient.noRecords}</p>}
+          <RecordsAge asOf={query.data?.pages[0]?.careRecordsAsOf} />
+          {records.length === 0 && hasFetched && <p>{t.patient.noRecords}</p>}
           <ul className="records">
             {records.map((record, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: several records may have the same ID
@@ -72,6 +74,18 @@ export function PatientRecord({ patientRef }: { readonly patientRef: string }) {
         </section>
       )}
     </>
+  );
+}
+
+/** Shows when the care records were received. @param asOf `careRecordsAsOf` of the API */
+function RecordsAge({ asOf }: { readonly asOf: string | undefined }) {
+  const { t, formats } = useLocale();
+  if (asOf === undefined) return <p className="hint">{t.patient.recordsNever}</p>;
+  if (asOf === 'unknown') return <p className="hint">{t.patient.recordsAsOfUnknown}</p>;
+  return (
+    <p className="hint">
+      <time dateTime={asOf}>{t.patient.recordsAsOf(formats.dateTime(asOf))}</time>
+    </p>
   );
 }
 

@@ -1,14 +1,17 @@
 import { lazy, Suspense, useState } from 'react';
 import { phases } from '../../core/domain/progress.ts';
 import { useCancelRun, useStartRun } from '../api/queries.ts';
-import type { Progress } from '../api/types.ts';
+import type { Progress, Transfer } from '../api/types.ts';
 import { useChartSamples } from '../chart-samples.ts';
 import { Button } from '../components/button.tsx';
 import { CareBar } from '../components/care-bar.tsx';
 import { ErrorBoundary } from '../components/error-boundary.tsx';
 import { Notice, Problem, StaleBadge } from '../components/notice.tsx';
+import { QualityFacts } from '../components/quality-facts.tsx';
 import { ReasonDialog } from '../components/reason-dialog.tsx';
 import { RunState } from '../components/run-state.tsx';
+import type { Messages } from '../messages/de.ts';
+import type { Formats } from '../messages/formats.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { hrefOf } from '../route.ts';
 
@@ -40,6 +43,10 @@ export function RunPanel({ progress, isStale, isOperator }: RunPanelProps) {
   const start = useStartRun();
   const cancel = useCancelRun();
   const isRunning = progress?.state === 'running';
+  const isRefreshing = progress?.state !== 'running' && progress?.refresh?.state === 'running';
+  const stop = isRefreshing
+    ? { title: t.run.stopRefreshTitle, text: t.run.stopRefreshText, confirm: t.run.stopRefresh }
+    : { title: t.run.cancelTitle, text: t.run.cancelText, confirm: t.run.cancel };
   /** The run that was running when the start was requested. */
   const [seen, setSeen] = useState<string>();
   const started = isRunning && start.data?.runId === progress.runId ? start.data.runId : undefined;
@@ -62,16 +69,14 @@ export function RunPanel({ progress, isStale, isOperator }: RunPanelProps) {
             >
               {isRunning ? t.run.fetchNewList : t.run.start}
             </Button>
-            {isRunning && (
+            {(isRunning || isRefreshing) && (
               <ReasonDialog
                 trigger={
                   <Button kind="quiet" isPending={cancel.isPending}>
-                    {t.run.cancel}
+                    {stop.confirm}
                   </Button>
                 }
-                title={t.run.cancelTitle}
-                text={t.run.cancelText}
-                confirm={t.run.cancel}
+                {...stop}
                 isDangerous
                 onReason={(reason) => {
                   start.reset();
@@ -124,12 +129,17 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
         </p>
       )}
       <Steps progress={progress} />
+      <Refresh of={progress.refresh} />
       <div className="tiles">
+        {progress.transfers?.map((transfer) => (
+          <TransferTile key={`${transfer.kind} ${transfer.since}`} of={transfer} />
+        ))}
         <Tile name={t.run.care} value={care} isWide>
           <CareBar of={careRecords} isWithLegend />
           {(careRecords.flagged ?? 0) > 0 && (
             <small>{t.run.careFlagged(formats.count(careRecords.flagged ?? 0))}</small>
           )}
+          <CareAge of={progress.careRecordsAge} />
         </Tile>
         <Times progress={progress} />
         <Tile name={t.run.rate} value={t.run.perMinute(formats.decimal(progress.ratePerMinute))} />
@@ -146,6 +156,7 @@ function RunFacts({ progress }: { readonly progress: Progress }) {
           </div>
         ))}
       </dl>
+      {progress.quality && <QualityFacts of={progress.quality} />}
       {samples.length > 1 && (
         <ErrorBoundary resetKey={progress.runId} fallback={<p className="hint">{t.run.noChart}</p>}>
           <Suspense fallback={null}>
@@ -212,6 +223,106 @@ function Times({ progress: { startedAt, finishedAt, state, etaSeconds } }: { rea
   );
 }
 
+/** A measurement is made every two seconds. One of this age in ms is old: no worker has the line. */
+const oldMeasurementMs = 60_000;
+
+/** Shows a fetch that takes long: its bytes, of how many if that is known, its rate and its requests. */
+function TransferTile({ of: transfer }: { readonly of: Transfer }) {
+  const { t, formats } = useLocale();
+  const { kind, since, measuredAt, receivedBytes, totalBytes, isCompressed, bytesPerSecond, secondsLeft } = transfer;
+  const received = formats.bytes(receivedBytes);
+  const percent = totalBytes === undefined ? undefined : totalBytes === 0 ? 100 : (100 * receivedBytes) / totalBytes;
+  const isOld = Date.now() - Date.parse(measuredAt) > oldMeasurementMs;
+  const facts = [
+    t.run.transferRate(formats.bytes(bytesPerSecond)),
+    ...(secondsLeft === undefined ? [] : [t.run.transferLeft(formats.duration(secondsLeft))]),
+    t.run.transferSince(formats.moment(since)),
+    ...(isCompressed ? [t.run.transferCompressed] : []),
+  ];
+  return (
+    <Tile
+      name={t.run.transfers[kind]}
+      value={totalBytes === undefined ? received : t.run.transferOf(received, formats.bytes(totalBytes))}
+      isWide
+    >
+      {percent !== undefined && (
+        <div
+          className="bar"
+          role="progressbar"
+          aria-label={t.run.transfers[kind]}
+          aria-valuemin={0}
+          aria-valuemax={100}
+          aria-valuenow={Math.floor(percent)}
+        >
+          <span className="bar-segment done" style={{ width: `${percent}%` }} />
+        </div>
+      )}
+      <p>{facts.join(' · ')}</p>
+      <p>
+        {t.run.transferRequests(formats.count(transfer.requests), formats.count(transfer.failures))}
+        {transfer.failures > 0 && ` (${faultList(transfer.faults, t, formats)})`}
+      </p>
+      {isOld && <p>{t.run.transferOld(formats.moment(measuredAt))}</p>}
+    </Tile>
+  );
+}
+
+/** Returns the kinds of failures with their counts, most frequent first. */
+const faultList = (faults: Transfer['faults'], t: Messages, formats: Formats): string =>
+  sortedFaults(faults)
+    .map(([fault, count]) => `${t.run.faultKinds[fault]} ${formats.count(count)}`)
+    .join(', ');
+
+const sortedFaults = (faults: Transfer['faults']) =>
+  (Object.entries(faults) as [keyof Transfer['faults'], number][])
+    .filter(([, count]) => count > 0)
+    .sort(([, a], [, b]) => b - a);
+const refreshCounts = ['pending', 'done', 'unchanged', 'failed', 'removed', 'held'] as const;
+
+/** Shows the refresh that follows a run, apart from the care records of new patients. */
+function Refresh({ of: refresh }: { readonly of: Progress['refresh'] }) {
+  const { t, formats } = useLocale();
+  if (refresh === undefined) return null;
+  const { state, cancellation } = refresh;
+  return (
+    <>
+      <h3>
+        {t.run.refresh}: {t.run.refreshStates[state]}
+      </h3>
+      {cancellation && (
+        <p>
+          {t.run.refreshStoppedBy(cancellation.by)}: <bdi>{cancellation.reason}</bdi>
+        </p>
+      )}
+      <dl className="counts">
+        {refreshCounts
+          .filter((name) => refresh[name] !== undefined)
+          .map((name) => (
+            <div key={name}>
+              <dt>{t.run.refreshCounts[name]}</dt>
+              <dd>{formats.count(refresh[name] ?? 0)}</dd>
+            </div>
+          ))}
+      </dl>
+    </>
+  );
+}
+
+/** Shows how old the stored care records were at the last count. */
+function CareAge({ of: age }: { readonly of: Progress['careRecordsAge'] }) {
+  const { t, formats } = useLocale();
+  if (age === undefined) return null;
+  const { oldestDays, medianDays, unknown } = age;
+  return (
+    <>
+      {oldestDays !== undefined && medianDays !== undefined && (
+        <small className="block">{t.run.careAge(formats.count(oldestDays), formats.count(medianDays))}</small>
+      )}
+      {unknown > 0 && <small className="block">{t.run.careAgeUnknown(formats.count(unknown))}</small>}
+    </>
+  );
+}
+
 interface TileProps {
   readonly name: string;
   readonly value: string;
@@ -229,9 +340,7 @@ const Tile = ({ name, value, isWide = false, children }: TileProps) => (
 
 function Faults({ faults }: { readonly faults: Progress['line']['faults'] }) {
   const { t, formats } = useLocale();
-  const sorted = (Object.entries(faults) as [keyof typeof t.run.faultKinds, number][])
-    .filter(([, count]) => count > 0)
-    .sort(([, a], [, b]) => b - a);
+  const sorted = sortedFaults(faults);
   const highest = sorted[0]?.[1] ?? 1;
   if (sorted.length === 0) return null;
   return (

@@ -1,12 +1,31 @@
+import { lazy, Suspense } from 'react';
 import { flaggedIssuesMax } from '../../core/domain/issue.ts';
-import { useRuns } from '../api/queries.ts';
+import { useRuns, useRunsOfDays } from '../api/queries.ts';
 import type { Progress } from '../api/types.ts';
 import { CareBar } from '../components/care-bar.tsx';
+import { ErrorBoundary } from '../components/error-boundary.tsx';
 import { LoadMore } from '../components/load-more.tsx';
 import { StaleNotice } from '../components/notice.tsx';
 import { RunState } from '../components/run-state.tsx';
 import { useLocale } from '../messages/locale.tsx';
 import { hrefOf } from '../route.ts';
+
+const DaysChart = lazy(async () => await import('../components/days-chart.tsx'));
+const chartDays = 30;
+
+/** Draws the runs of the last 30 days, if there are at least two. */
+function LastDays() {
+  const { t } = useLocale();
+  const { data: runs = [] } = useRunsOfDays(chartDays);
+  if (runs.filter(({ finishedAt }) => finishedAt !== undefined).length < 2) return null;
+  return (
+    <ErrorBoundary resetKey="days" fallback={<p className="hint">{t.run.noChart}</p>}>
+      <Suspense fallback={null}>
+        <DaysChart runs={runs} />
+      </Suspense>
+    </ErrorBoundary>
+  );
+}
 
 /** Lists the runs, newest first. */
 export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
@@ -16,6 +35,7 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
   return (
     <section className="card" aria-labelledby="runs-title">
       <h1 id="runs-title">{t.runs.title}</h1>
+      <LastDays />
       <p className="hint">{t.runs.lead}</p>
       <StaleNotice of={[query]} />
       {query.isPending && <p>{t.loading}</p>}
@@ -74,6 +94,12 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
                     {formats.count(run.careRecords.done)} {t.run.careStates.done},{' '}
                     {formats.count(run.careRecords.failed)} {t.run.careStates.failed}
                   </small>
+                  {run.refresh && (
+                    <small className="block">
+                      {t.run.refresh}: {formats.count(run.refresh.done)} {t.run.refreshCounts.done},{' '}
+                      {formats.count(run.refresh.unchanged)} {t.run.refreshCounts.unchanged}
+                    </small>
+                  )}
                 </td>
                 <td data-name={t.run.requests}>
                   {formats.count(run.line.requests)}
@@ -103,10 +129,12 @@ export function RunsPage({ isOperator }: { readonly isOperator: boolean }) {
 }
 
 /** An unusable list is one more issue. Of what is flagged, only the first 1 000 entries and care records are issues. */
-const countIssues = ({ patients, careRecords, state, failure = 'list-unusable' }: Progress): number =>
+const countIssues = ({ patients, careRecords, refresh, state, failure = 'list-unusable' }: Progress): number =>
   patients.quarantined +
   Math.min(patients.flagged ?? 0, flaggedIssuesMax) +
   (patients.kvnrChanged ?? 0) +
   careRecords.failed +
   Math.min(careRecords.flagged ?? 0, flaggedIssuesMax) +
+  (refresh?.failed ?? 0) +
+  Math.min(refresh?.flagged ?? 0, flaggedIssuesMax) +
   (state === 'failed' && failure === 'list-unusable' ? 1 : 0);

@@ -62,6 +62,12 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
         )}
         {isInProgress && request.data?.syncId === sync?.syncId && <Notice kind="good">{t.sync.accepted}</Notice>}
         {isInProgress && sync?.line?.state === 'paused' && <Notice kind="warning">{t.sync.waitsForLine}</Notice>}
+        {isInProgress && sync?.line?.state === 'open' && sync.line.cooldown && (
+          <Notice kind="warning">
+            {t.line.cooldown(formats.moment(sync.line.cooldown.until))}{' '}
+            {t.line.cooldownReasons[sync.line.cooldown.reason]}
+          </Notice>
+        )}
         {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
         {state === 'unknown' && <Notice kind="warning">{t.sync.unknown}</Notice>}
         {state === 'completed' && sync?.provisional && <Notice kind="info">{t.patient.provisionalHint}</Notice>}

@@ -11,6 +11,10 @@ export interface DailySyncInput extends RemovalLimits {
   readonly syncWindow: number;
   /** CARE_MAX_ATTEMPTS */
   readonly careMaxRequests: number;
+  /** CARE_REFRESH_AFTER_DAYS; absent: a completed run starts no refresh */
+  readonly careRefreshAfterDays?: number;
+  /** UNREADABLE_LIMIT_PERCENT; absent if an older version has begun the run */
+  readonly unreadableLimitPercent?: number;
   /** state from before continue-as-new; absent at the start */
   readonly carried?: DailySync;
 }

@@ -37,6 +37,8 @@ export interface LineUpdateInput {
    * may have changed by then, and the operator has not asked for a change of that state.
    */
   readonly seen: number;
+  /** of a timed pause: its end, as momentOf returns it. `insurerLine` resumes the line then, unless other reasons are left. */
+  readonly until?: string;
 }
 
 /** Why an update failed permanently: types of ApplicationFailure. Each stands for a fault of GateError. */
@@ -51,6 +53,11 @@ export interface InsurerLineActivities {
   silenceLine(input: LineUpdateInput & { readonly insurerId: string }): Promise<GateSnapshot>;
   /** Resumes the line. @throws ApplicationFailure non-retryable LineFailureType */
   openLine(input: LineUpdateInput & { readonly insurerId: string }): Promise<GateSnapshot>;
+  /**
+   * Ends the reasons whose end has come by `at`, and opens the line with the last one.
+   * @throws ApplicationFailure non-retryable `UnknownInsurer`
+   */
+  expireReasons(input: { readonly insurerId: string; readonly at: string }): Promise<GateSnapshot>;
   /** Reads the gate with its outbox. @throws ApplicationFailure non-retryable `UnknownInsurer` */
   readLineChanges(input: { readonly insurerId: string }): Promise<GateSnapshot>;
   /** Removes all changes up to this number from the outbox. @throws ApplicationFailure non-retryable `UnknownInsurer` */

@@ -25,7 +25,7 @@ export interface LineActivities {
    *   sync has changed the patient since the request was sent.
    *   Retryable: `LineError.<fault>` after 8 failed requests, so that a failing patient frees its slot for a second.
    */
-  fetchCareRecords(input: FetchCareRecordsInput): Promise<FetchCareRecordsResult>;
+  fetchCareRecords(input: FetchCareRecordsInput): Promise<FetchCareRecordsResult | UnchangedCareRecords>;
 }
 
 export interface FetchPatientListInput {
@@ -63,6 +63,17 @@ export interface FetchCareRecordsInput {
   readonly priority: Priority;
   /** CARE_MAX_ATTEMPTS: the maximum number of requests that reach the insurer */
   readonly maxRequests: number;
+  /**
+   * of a refresh: nothing is asked if the care records were received at this time or later, ISO 8601 UTC. The request has
+   * `If-None-Match` if the stored ones have an ETag
+   */
+  readonly refreshBefore?: string;
+}
+
+/** The stored care records have not changed. Their date is renewed. */
+export interface UnchangedCareRecords {
+  readonly isUnchanged: true;
+  readonly lineUse: LineUse;
 }
 
 export interface FetchCareRecordsResult {
@@ -73,6 +84,10 @@ export interface FetchCareRecordsResult {
    * fetch across all workers, because the lease number grows. Becomes the patient's careVersion.
    */
   readonly fetchOrder: string;
+  /** when the answer was received, ISO 8601 UTC; absent in results of 0.2.0 */
+  readonly receivedAt?: string;
+  /** of the answer; absent if it had none, or none that can be kept */
+  readonly etag?: string;
   /** the patient as read before the first request of the attempt; absent in results of 0.2.0 */
   readonly seen?: SeenPatient;
   readonly lineUse: LineUse;

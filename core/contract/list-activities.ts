@@ -1,4 +1,5 @@
 import type { ListCounts } from '../domain/diff.ts';
+import type { ProblemCount } from '../domain/quality.ts';
 import type { PatientListReference } from './line-activities.ts';
 
 /** The activities that split a list and compare it with the stored patients. Each is idempotent and heartbeats. */
@@ -40,6 +41,10 @@ export interface SplitResult {
   readonly quarantined: number;
   /** entries that are stored as they were sent, although they break the contract; absent if 0.2.0 has split the list */
   readonly flagged?: number;
+  /** what is wrong with quarantined and flagged entries; absent if an older version has split the list */
+  readonly problems?: readonly ProblemCount[];
+  /** of the quarantined ones, those whose issue is acknowledged; absent if an older version has split the list */
+  readonly acknowledged?: number;
   /** of the quarantined ones, the entries without a KVNR in a field `kvnr`: they may be anybody's */
   readonly unreadable: number;
   /** the number of objects that each of the 256 shards was written to */

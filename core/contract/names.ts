@@ -11,5 +11,7 @@ export const lineTaskQueue = 'insurer-line';
 export const urgentLineTaskQueue = 'insurer-line-urgent';
 
 export const dailySyncId = (insurerId: string): string => `daily-sync:${insurerId}`;
+/** A refresh belongs to the run that it follows. */
+export const careRefreshId = (runId: string): string => `care-refresh:${runId}`;
 export const insurerLineId = (insurerId: string): string => `insurer-line:${insurerId}`;
 export const patientRecordId = (patientRef: string): string => `patient:${patientRef}`;

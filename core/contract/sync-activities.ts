@@ -1,7 +1,9 @@
+import type { CareRecordsAge } from '../domain/freshness.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { LineState } from '../domain/line-status.ts';
 import type { SeenPatient } from '../domain/patient.ts';
 import type { Progress } from '../domain/progress.ts';
+import type { ProblemCount } from '../domain/quality.ts';
 import type { PayloadReference } from './payload-reference.ts';
 
 /**
@@ -64,7 +66,9 @@ export interface SyncActivities {
    */
   reopenReported(input: { readonly nextQuestion: string }): Promise<void>;
   /** Adds an issue to a run. Adding the same issue again changes nothing. */
-  recordIssue(input: RecordIssueInput): Promise<void>;
+  recordIssue(input: RecordIssueInput): Promise<RecordIssueResult>;
+  /** Adds the issues of a list to a run whose list has not changed since. Heartbeats. */
+  carryIssues(input: CarryIssuesInput): Promise<CarriedIssues>;
 }
 
 export interface RemovePatientInput {
@@ -87,6 +91,10 @@ export interface StoreCareRecordsInput {
   readonly payload: PayloadReference;
   /** becomes the patient's careVersion */
   readonly fetchOrder: string;
+  /** FetchCareRecordsResult.receivedAt */
+  readonly receivedAt?: string;
+  /** FetchCareRecordsResult.etag */
+  readonly etag?: string;
 }
 
 export interface StoreCareRecordsResult {
@@ -136,6 +144,8 @@ export interface PatientCounts {
   readonly removing: number;
   /** listed patients whose care state is `reported-not-insured` */
   readonly reported: number;
+  /** of all patients that have care records and are not being removed; absent if there are none, and if 0.2.0 has counted */
+  readonly careRecordsAge?: CareRecordsAge;
 }
 
 export interface SaveProgressInput {
@@ -149,6 +159,28 @@ export interface RecordIssueInput {
   readonly insurerId: string;
   readonly runId: string;
   readonly issue: Issue;
+}
+
+export interface RecordIssueResult {
+  /** an operator has acknowledged it, in this run or an earlier one */
+  readonly isAcknowledged: boolean;
+}
+
+export interface CarryIssuesInput {
+  readonly insurerId: string;
+  /** the run that has applied the list */
+  readonly fromRunId: string;
+  readonly runId: string;
+}
+
+/** What is known of a list that an earlier run has applied. */
+export interface CarriedIssues {
+  readonly quarantined: number;
+  readonly flagged: number;
+  readonly kvnrChanged: number;
+  /** of the quarantined entries, those whose issue is acknowledged */
+  readonly acknowledged: number;
+  readonly problems: readonly ProblemCount[];
 }
 
 export interface CompleteListInput {

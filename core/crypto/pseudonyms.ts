@@ -24,6 +24,13 @@ export function identityOf(body: string, pseudonymKey: Buffer | KeyObject): stri
 }
 
 /**
+ * Returns what names an entry of the list without a readable KVNR, by its text, as 32 hex digits. The text that is hashed is
+ * longer than a KVNR, so the hash is no pseudonym.
+ */
+export const entryRefOf = (text: string, pseudonymKey: Buffer | KeyObject): string =>
+  createHmac('sha256', pseudonymKey).update(`epa-sync: entry ${text}`, 'utf8').digest('hex').slice(0, 32);
+
+/**
  * Returns the mark of a key, which identifies the key but does not reveal it. The text is longer than a KVNR, so it is
  * no pseudonym.
  */

@@ -1,6 +1,6 @@
 import type { PatientListReference } from '../contract/line-activities.ts';
 import type { SplitResult } from '../contract/list-activities.ts';
-import type { ListPendingResult, PatientCounts, PendingCursor } from '../contract/sync-activities.ts';
+import type { CarriedIssues, ListPendingResult, PatientCounts, PendingCursor } from '../contract/sync-activities.ts';
 import type { ListCounts } from './diff.ts';
 import { addLineUse, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
@@ -9,6 +9,9 @@ import type { DecisionFault, RemovalQuestion } from './removal-decision.ts';
 import { notInsuredLimit, type RemovalLimits, reasonsToAsk } from './removal-guard.ts';
 import {
   addDecision,
+  completionOf,
+  countAge,
+  countCarried,
   countHeldRemoved,
   countList,
   countPatient,
@@ -19,6 +22,7 @@ import {
   countUnapproved,
   countUnchangedList,
   endRun,
+  type PatientIssue,
   type PatientOutcome,
   type Run,
   startRun,
@@ -78,6 +82,10 @@ export interface DailySync {
 export interface RunLimits extends RemovalLimits {
   /** SYNC_WINDOW: the number of patients whose care records are fetched at the same time */
   readonly syncWindow: number;
+  /** CARE_REFRESH_AFTER_DAYS: a completed run starts a refresh of care records that are older */
+  readonly careRefreshAfterDays?: number;
+  /** UNREADABLE_LIMIT_PERCENT; absent if an older version has begun the run */
+  readonly unreadableLimitPercent?: number;
 }
 
 export type Step =
@@ -110,7 +118,14 @@ export type Step =
   /** `isSaved`: the workflow may continue as new */
   | { readonly name: 'continuing'; readonly revision: number; readonly isSaved: boolean }
   /** sweeps, then saves the finished run with this revision. `isStopped`: a trigger does not take the run further */
-  | { readonly name: 'ending'; readonly isStopped: boolean; readonly finished?: Run; readonly revision?: number }
+  | {
+      readonly name: 'ending';
+      readonly isStopped: boolean;
+      readonly finished?: Run;
+      readonly revision?: number;
+      /** the refresh that follows the run is being started, or has been */
+      readonly isRefreshStarted?: true;
+    }
   /** starts nothing, and waits until nothing is in progress */
   | { readonly name: 'stopping'; readonly as: 'cancelled' | 'internal' }
   | { readonly name: 'done' };
@@ -201,7 +216,15 @@ export type Command =
   /** saveDue, some seconds later */
   | { readonly do: 'saveLater' }
   /** swept */
-  | { readonly do: 'sweep'; readonly listCount: number };
+  | { readonly do: 'sweep'; readonly listCount: number }
+  /** refreshStarted */
+  | {
+      readonly do: 'startRefresh';
+      readonly afterDays: number;
+      /** number of patients that it may remove after answers 410 */
+      readonly removalsLeft: number;
+      readonly unapprovedRemovals: number;
+    };
 
 /** What has happened. `atMs`: epoch ms. */
 export type DailySyncEvent = { readonly atMs: number } & (
@@ -209,9 +232,18 @@ export type DailySyncEvent = { readonly atMs: number } & (
   /** a new list is there, or an operator has started the run */
   | { readonly on: 'triggered' }
   | { readonly on: 'listFetched'; readonly list: PatientListReference; readonly lineUse: LineUse }
-  | { readonly on: 'listUnchanged'; readonly lineUse: LineUse }
-  /** `problem`: what is wrong with it, in fixed words: `not-an-array` */
-  | { readonly on: 'listUnusable'; readonly lineUse?: LineUse; readonly problem?: string }
+  /** `carried`: what is wrong with the list, if an earlier run has applied it */
+  | { readonly on: 'listUnchanged'; readonly lineUse: LineUse; readonly carried?: CarriedIssues }
+  /**
+   * `problem`: what is wrong with it, in fixed words: `not-an-array`. `isFinal`: the insurer has sent so many answers that are
+   * no list that it is not asked again
+   */
+  | {
+      readonly on: 'listUnusable';
+      readonly lineUse?: LineUse;
+      readonly problem?: string;
+      readonly isFinal?: boolean;
+    }
   | { readonly on: 'split'; readonly split: SplitResult }
   | { readonly on: 'begun' }
   /** `recentRemovals`: unapproved ones of other runs in the last seven days */
@@ -234,6 +266,7 @@ export type DailySyncEvent = { readonly atMs: number } & (
       readonly lineUse?: LineUse;
       /** the stored care records break the contract */
       readonly isFlagged?: boolean;
+      readonly issue?: PatientIssue;
     }
   /** `revision`: the patient's when the insurer answered 410 */
   | {
@@ -246,6 +279,7 @@ export type DailySyncEvent = { readonly atMs: number } & (
   | { readonly on: 'saveDue' }
   | { readonly on: 'saved'; readonly revision: number; readonly line?: LineState | undefined }
   | { readonly on: 'swept' }
+  | { readonly on: 'refreshStarted' }
   | { readonly on: 'continueAsNewSuggested' }
   | { readonly on: 'cancelRequested'; readonly by: string; readonly reason: string }
   /** the workflow was cancelled, or a command has failed that never should */
@@ -271,10 +305,16 @@ export const unusableListsMax = 3;
 /** Returns the state of a new run. Its first event is `started`. */
 export const startDailySync = (
   runId: string,
-  { syncWindow, removalLimitPercent, removalLimitPeople }: RunLimits,
+  { syncWindow, careRefreshAfterDays, removalLimitPercent, removalLimitPeople, unreadableLimitPercent }: RunLimits,
   atMs: number,
 ): DailySync => ({
-  limits: { syncWindow, removalLimitPercent, removalLimitPeople },
+  limits: {
+    syncWindow,
+    removalLimitPercent,
+    removalLimitPeople,
+    ...(careRefreshAfterDays !== undefined && { careRefreshAfterDays }),
+    ...(unreadableLimitPercent !== undefined && { unreadableLimitPercent }),
+  },
   step: { name: 'draining' },
   run: startRun(runId, atMs),
   line: { state: 'open', busy: false },
@@ -389,12 +429,13 @@ class Draft {
         this.#addLineUse(event.lineUse);
         if (step.name !== 'listing') return;
         this.#dropQuestions();
+        if (event.carried) state.run = countCarried(state.run, event.carried);
         this.#count('unchanged');
         return;
       case 'listUnusable':
         this.#addLineUse(event.lineUse ?? zeroLineUse);
         if (step.name === 'listing' || step.name === 'splitting')
-          this.#takeUnusable(step.unusableLists + 1, event.problem);
+          this.#takeUnusable(event.isFinal ? unusableListsMax : step.unusableLists + 1, event.problem);
         return;
       case 'split':
         if (step.name !== 'splitting') return;
@@ -413,7 +454,7 @@ class Draft {
       case 'counted':
         if (step.name !== 'counting') return;
         state.stored = event.stored;
-        state.run = countProvisional(state.run, event.provisional ?? 0);
+        state.run = countAge(countProvisional(state.run, event.provisional ?? 0), event.careRecordsAge);
         if (step.list === 'unchanged' && (event.provisional ?? 0) > 0) {
           this.#list(0, 'whole'); // a list that has not changed says nothing about them
           return;
@@ -443,7 +484,14 @@ class Draft {
         return;
       case 'patientEnded':
         state.patients = state.patients.filter(({ patientRef }) => patientRef !== event.patientRef);
-        state.run = countPatient(state.run, event.outcome, event.lineUse ?? zeroLineUse, event.atMs, event.isFlagged);
+        state.run = countPatient(
+          state.run,
+          event.outcome,
+          event.lineUse ?? zeroLineUse,
+          event.atMs,
+          event.isFlagged,
+          event.issue,
+        );
         this.#saveLater();
         return;
 
@@ -464,6 +512,9 @@ class Draft {
         return;
       case 'swept':
         if (step.name === 'ending') this.#takeSwept(step, event.atMs);
+        return;
+      case 'refreshStarted':
+        if (step.name === 'ending') this.#end(step);
         return;
 
       case 'cancelRequested':
@@ -768,7 +819,8 @@ class Draft {
       state.step = { name: 'draining' }; // a trigger has come during the sweep
       return;
     }
-    const ended = step.finished ?? endRun(state.run, state.hasListFailed ? 'list-unusable' : 'completed');
+    const completion = completionOf(state.run, state.limits.unreadableLimitPercent);
+    const ended = step.finished ?? endRun(state.run, state.hasListFailed ? 'list-unusable' : completion);
     const finished: Run = { ...ended, finishedAtMs: atMs };
     this.#save(finished);
     state.step = { ...step, finished, revision: state.revision };
@@ -778,9 +830,25 @@ class Draft {
     const state = this.#state;
     const { step } = state;
     if (step.name === 'continuing' && step.revision === revision) state.step = { ...step, isSaved: true };
-    if (step.name !== 'ending' || step.revision !== revision || step.finished === undefined) return;
+    if (step.name !== 'ending' || step.revision !== revision || step.isRefreshStarted) return;
+    this.#end(step);
+  }
+
+  /** Ends the run, whose end is saved. A refresh starts before the workflow ends, so that a trigger meanwhile is not lost. */
+  #end(step: Extract<Step, { name: 'ending' }>): void {
+    const state = this.#state;
+    if (step.finished === undefined) return;
     if (state.isListDue && !step.isStopped) {
       state.step = { name: 'draining' }; // a trigger has come: the run continues, and no query has reported its end
+      return;
+    }
+    const { careRefreshAfterDays: afterDays } = state.limits;
+    if (afterDays !== undefined && !step.isStopped && !state.hasListFailed && !step.isRefreshStarted) {
+      state.step = { ...step, isRefreshStarted: true };
+      const { removed, isRejected } = state.notInsured;
+      const removalsLeft = isRejected ? 0 : Math.max(0, notInsuredLimit(state.stored, state.limits) - removed);
+      const { unapprovedRemovals } = step.finished;
+      this.#do({ do: 'startRefresh', afterDays, removalsLeft, unapprovedRemovals });
       return;
     }
     state.run = step.finished;

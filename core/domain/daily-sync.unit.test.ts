@@ -94,6 +94,66 @@ function openAskingRun() {
 const patientRefs = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => index.toString(16).padStart(32, '0'));
 
+/** Returns a run that has fetched everything and is being swept, and that starts a refresh afterwards. */
+function openEndingRun(careRefreshAfterDays?: number) {
+  const more = careRefreshAfterDays === undefined ? {} : { careRefreshAfterDays };
+  const run = openRun(startDailySync(runId, { ...limits, ...more }, 0));
+  run.tell({ on: 'started' });
+  run.applyList();
+  run.endTask('completeList');
+  run.endTask('deleteList');
+  run.count({ stored: 1_000, pending: 2 });
+  const refs = patientRefs(2);
+  run.listPending(...refs);
+  const [patientRef = '', leaving = ''] = refs;
+  run.tell({ on: 'patientNotInsured', patientRef: leaving, lineUse: zeroLineUse });
+  run.end('removePatient', { on: 'patientEnded', patientRef: leaving, outcome: 'not-insured' });
+  run.end('syncPatient', { on: 'patientEnded', patientRef, outcome: 'done' });
+  run.end('sweep', { on: 'swept' });
+  return run;
+}
+
+test('a completed run starts a refresh after its end is saved, if one is wanted, and then ends', () => {
+  const run = openEndingRun(30);
+  expect(run.open).not.toContain('startRefresh');
+  run.save();
+  const command = run.all().find((each) => each.do === 'startRefresh');
+  // 5 % of 1 000 patients, and one of them is removed already
+  expect(command).toMatchObject({
+    afterDays: 30,
+    removalsLeft: 49,
+    unapprovedRemovals: 1,
+  });
+  expect(run.state.step.name).toBe('ending');
+  run.end('startRefresh', { on: 'refreshStarted' });
+  expect(run.state).toMatchObject({ step: { name: 'done' }, run: { state: 'completed' } });
+
+  const without = openEndingRun();
+  without.save();
+  expect(without.state.step.name).toBe('done');
+});
+
+test('a trigger that comes while the refresh is being started takes the run further', () => {
+  const run = openEndingRun(30);
+  run.save();
+  run.tell({ on: 'triggered' });
+  expect(run.open).not.toContain('fetchList');
+  run.end('startRefresh', { on: 'refreshStarted' });
+  expect(run.open).toContain('fetchList');
+  expect(run.state.run.state).toBe('running');
+});
+
+test('a cancelled run starts no refresh', () => {
+  const run = openRun(startDailySync(runId, { ...limits, careRefreshAfterDays: 30 }, 0));
+  run.tell({ on: 'started' });
+  run.tell({ on: 'stopping', as: 'cancelled' });
+  run.tell({ on: 'stopped' });
+  run.end('sweep', { on: 'swept' });
+  run.save();
+  expect(run.all().map(({ do: name }) => name)).not.toContain('startRefresh');
+  expect(run.state.step.name).toBe('done');
+});
+
 test('a run lists, splits, applies, counts, fetches, sweeps and ends', () => {
   const run = openRun();
   run.tell({ on: 'started' });
@@ -116,6 +176,56 @@ test('a run lists, splits, applies, counts, fetches, sweeps and ends', () => {
   expect(run.state).toMatchObject({ step: { name: 'done' }, run: { state: 'completed', unapprovedRemovals: 2 } });
   expect(run.state.run.careRecords).toMatchObject({ total: 3, done: 3 });
   expect(run.state.run.patients).toMatchObject({ listed: 100, provisional: 2 });
+});
+
+test('a run ends as completed with problems if too much of the list or of the care records is unreadable', () => {
+  const ends = (quarantined: number, failed: number, acknowledged = 0): string => {
+    const run = openRun(startDailySync(runId, { ...limits, syncWindow: 50, unreadableLimitPercent: 5 }, 0));
+    run.tell({ on: 'started' });
+    run.applyList({ unreadable: quarantined });
+    run.endTask('completeList');
+    run.endTask('deleteList');
+    run.count({ pending: 40 });
+    const refs = patientRefs(40);
+    run.listPending(...refs);
+    for (const [index, patientRef] of refs.entries()) {
+      const end =
+        index < failed
+          ? ({ outcome: 'exhausted', issue: { reason: 'stalled', isAcknowledged: index < acknowledged } } as const)
+          : { outcome: 'done' as const };
+      run.end('syncPatient', { on: 'patientEnded', patientRef, ...end });
+    }
+    run.end('sweep', { on: 'swept' });
+    run.save();
+    if (failed > 0)
+      expect(run.state.run.problems?.careRecords).toEqual([{ path: 'answer', kind: 'stalled', count: failed }]);
+    return run.state.run.state;
+  };
+  expect(ends(5, 1)).toBe('completed'); // 5 of 105 entries, 1 of 40 patients
+  expect(ends(6, 0)).toBe('completed-with-problems');
+  expect(ends(0, 2)).toBe('completed-with-problems');
+  expect(ends(0, 2, 1)).toBe('completed'); // an operator knows the other one
+});
+
+test('a list that has not changed keeps its problems, and with them the state of the run', () => {
+  const ends = (acknowledged: number): DailySync['run'] => {
+    const run = openRun(startDailySync(runId, { ...limits, unreadableLimitPercent: 5 }, 0));
+    run.tell({ on: 'started' });
+    const problems = [{ path: 'kvnr', kind: 'missing', count: 6 }];
+    const carried = { quarantined: 6, flagged: 2, kvnrChanged: 0, acknowledged, problems };
+    run.end('fetchList', { on: 'listUnchanged', lineUse: zeroLineUse, carried });
+    run.count();
+    run.listPending();
+    run.end('sweep', { on: 'swept' });
+    run.save();
+    return run.state.run;
+  };
+  expect(ends(0)).toMatchObject({
+    state: 'completed-with-problems',
+    patients: { listed: 100, unchanged: 100, quarantined: 6, flagged: 2 },
+    problems: { list: [{ path: 'kvnr', kind: 'missing', count: 6 }] },
+  });
+  expect(ends(1).state).toBe('completed');
 });
 
 test('only shards with pending patients are asked for them, also after continue-as-new', () => {
@@ -192,6 +302,14 @@ test('the issue of a list that is unusable three times says what is wrong with t
   run.tell({ on: 'started' });
   for (const problem of ['truncated', 'truncated', 'syntax']) run.end('fetchList', { on: 'listUnusable', problem });
   expect(run.all()).toContainEqual({ do: 'recordIssue', listId: `${runId}-3`, problem: 'syntax' });
+});
+
+test('a list that is final in being unusable is not asked for again', () => {
+  const run = openRun();
+  run.tell({ on: 'started' });
+  run.end('fetchList', { on: 'listUnusable', problem: 'status 404', isFinal: true });
+  expect(run.all()).toContainEqual({ do: 'recordIssue', listId: `${runId}-1`, problem: 'status 404' });
+  expect(run.open).not.toContain('fetchList');
 });
 
 test('a decision has one effect: repeated, it says who decided; an unknown one is rejected', () => {

@@ -21,10 +21,18 @@ export interface Gate {
   /** of a silent line: when it became silent (ISO 8601, the writer's clock). Set by the store, for people only. */
   readonly silentSince?: string;
   /**
-   * Remaining time of a Retry-After in ms, at the time of this write. A reader counts it from its own reading, on its own
+   * Remaining time of a cooldown in ms, at the time of this write. A reader counts it from its own reading, on its own
    * monotonic clock. It may wait longer, never less, and no wall clock matters (ADR 0016).
    */
   readonly cooldownMs: number;
+  /** the last cooldown, for people; while cooldownMs is 0 it is over */
+  readonly cooldown?: Cooldown;
+  /** grows by one when an operator lifts the cooldown; each process forgets cooldowns of a lower number */
+  readonly liftNumber?: number;
+  /** the pace that an operator has set; without it, `defaultPace` applies */
+  readonly pace?: Pace;
+  /** the last holder's LINE_REQUESTS_PER_MINUTE, if it has one */
+  readonly defaultPace?: number;
   /** whether a request was in flight at, or shortly before, the last renewal */
   readonly busy: boolean;
   /** who paused or resumed last, when (ISO 8601) and why */
@@ -40,17 +48,56 @@ export interface Gate {
   readonly outbox: readonly LineChange[];
 }
 
-/** One pause or resume: the new state, who changed it, when (ISO 8601) and why. */
-export interface LineChange {
-  readonly number: number;
-  readonly state: Gate['state'];
+/**
+ * Why nothing is sent for a while.
+ * - `retry-after`: the insurer has named the time
+ * - `busy`: the insurer asks for patience, and names no time that can be read
+ * - `outage`: forty requests in a row have failed, which is rare even when 80 % fail
+ */
+export type CooldownReason = 'retry-after' | 'busy' | 'outage';
+
+/** A cooldown, as people see it: since and until when (ISO 8601, on the clock of the process that has started it). */
+export interface Cooldown {
+  readonly reason: CooldownReason;
+  readonly since: string;
+  readonly until: string;
+}
+
+/** The most requests a minute, and the operator who has set it, since when (ISO 8601), and why. */
+export interface Pace {
+  readonly requestsPerMinute: number;
   readonly by: string;
-  readonly at: string;
+  readonly since: string;
   readonly reason: string;
 }
 
-/** One reason why the line is paused: the number of the change, who gave the reason, since when (ISO 8601), and the reason. */
-export type OpenReason = Pick<LineChange, 'number' | 'by' | 'reason'> & { readonly since: string };
+/** The highest pace that can be set. The line is slower than that by itself. */
+export const paceMax = 6_000;
+
+/** Returns the most requests a minute that the line may send; undefined if it has no limit. */
+export const requestsPerMinuteOf = ({ pace, defaultPace }: Pick<Gate, 'pace' | 'defaultPace'>): number | undefined =>
+  pace?.requestsPerMinute ?? defaultPace;
+
+/** What an operator has changed: the state of the line after it, who changed it, when (ISO 8601) and why. */
+export interface LineChange {
+  readonly number: number;
+  readonly state: Gate['state'];
+  /** of a change that is no pause and no resume: a cooldown was lifted, or the pace was set */
+  readonly kind?: 'lift' | 'pace';
+  /** of `pace`: the new pace; absent if the default applies again */
+  readonly requestsPerMinute?: number;
+  readonly by: string;
+  readonly at: string;
+  readonly reason: string;
+  /** of a timed pause: its end, as momentOf returns it */
+  readonly until?: string;
+}
+
+/**
+ * One reason why the line is paused: the number of the change, who gave the reason, since when (ISO 8601), and the reason.
+ * A reason with `until` ends at that moment. Every other one lasts until a resume.
+ */
+export type OpenReason = Pick<LineChange, 'number' | 'by' | 'reason' | 'until'> & { readonly since: string };
 
 /** Why the line is paused. */
 export interface OpenReasons {
@@ -60,8 +107,13 @@ export interface OpenReasons {
   readonly droppedReasons?: number;
 }
 
-/** `by` of a pause that the line made itself, because the insurer rejected our credentials (401, 403). */
+/**
+ * `by` of what the line did itself: a pause, because the insurer rejected our credentials (401, 403), or a resume at the end
+ * of a timed pause.
+ */
 export const lineItself = 'system';
+/** `reason` of a resume at the end of a timed pause. */
+const pauseIsOver = 'the timed pause is over';
 
 /** Maximum number of changes in the outbox, and in the memory of `insurerLine`. */
 export const rememberedChangesMax = 50;
@@ -75,25 +127,39 @@ export interface LineCommand {
   readonly reason: string;
   /** changeNumber of the state that the operator has seen. The command does not apply to a later state. */
   readonly seen: number;
+  /** of a timed pause: its end, as momentOf returns it; never of a resume */
+  readonly until?: string;
 }
 
-/** `cooldownMs`: the remaining time of a Retry-After, if the writer knows it. Otherwise the gate's value stays. */
+/** `cooldownMs`: the remaining time of a cooldown, if the writer knows it. Otherwise the gate's value stays. */
 export type GateEvent = { readonly cooldownMs?: number } & (
   | {
       readonly kind: 'take';
       readonly holder: string;
       readonly leaseMs: number;
+      readonly defaultPace?: number;
       /** the other process's lease, if this process has watched it until it lapsed (hasLapsed) */
       readonly lapsed?: LeaseWatch;
     }
-  | { readonly kind: 'renew'; readonly holder: string; readonly leaseMs: number; readonly busy: boolean }
+  | {
+      readonly kind: 'renew';
+      readonly holder: string;
+      readonly leaseMs: number;
+      readonly defaultPace?: number;
+      readonly busy: boolean;
+    }
   | { readonly kind: 'release'; readonly holder: string }
   | { readonly kind: 'say-silent'; readonly holder: string }
   /** ends the lease of a paused line, after the writer has watched it until it lapsed */
   | { readonly kind: 'lapse'; readonly lapsed: LeaseWatch }
-  /** from the process that received the Retry-After, also if it is no longer the holder; never shortens a cooldown */
-  | { readonly kind: 'cooldown'; readonly cooldownMs: number }
+  /** from the process that has started the cooldown, also if it is no longer the holder; never shortens a cooldown */
+  | { readonly kind: 'cooldown'; readonly cooldownMs: number; readonly cooldown: Cooldown }
+  | ({ readonly kind: 'lift' } & Change)
+  /** without requestsPerMinute, the default applies again */
+  | ({ readonly kind: 'pace'; readonly requestsPerMinute?: number } & Change)
   | (LineCommand & { readonly kind: 'pause' | 'resume'; readonly at: string })
+  /** from `insurerLine` alone: its timer has reached this moment, so the reasons that end by then have gone */
+  | { readonly kind: 'expire'; readonly at: string }
   /** `insurerLine` knows all changes up to this number */
   | { readonly kind: 'acknowledge'; readonly upTo: number }
 );
@@ -138,11 +204,15 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       const isOthers = gate.holder !== undefined && gate.holder !== event.holder;
       if (isOthers && !isOfLease(event.lapsed, gate)) return reject('held');
       const silent = gate.state === 'paused'; // a new holder has sent nothing yet, and may not on a paused line
-      return write({ holder: event.holder, leaseMs: event.leaseMs, silent, busy: false, renewalNumber });
+      const { leaseMs } = event;
+      return write({ holder: event.holder, leaseMs, silent, busy: false, renewalNumber }, withDefault(gate, event));
     }
     case 'renew':
       if (gate.holder !== event.holder) return reject('not-holder');
-      return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber });
+      return write(
+        { leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber },
+        withDefault(gate, event),
+      );
     case 'release':
       if (gate.holder !== event.holder) return reject('not-holder');
       return write({ silent: gate.state === 'paused', busy: false }, unheld);
@@ -155,7 +225,25 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       if (!isOfLease(event.lapsed, gate)) return reject('held');
       return write({ silent: true, busy: false }, unheld);
     case 'cooldown':
-      return write({ cooldownMs: Math.max(event.cooldownMs, gate.cooldownMs) });
+      return event.cooldownMs > gate.cooldownMs
+        ? write({ cooldown: event.cooldown })
+        : write({ cooldownMs: gate.cooldownMs });
+    case 'lift': {
+      const { cooldown: _, ...warm } = gate;
+      const liftNumber = (gate.liftNumber ?? 0) + 1;
+      const { by, at, reason } = event;
+      return write(
+        { cooldownMs: 0, liftNumber, ...recorded(gate, gate.state, { kind: 'lift', by, at, reason }) },
+        warm,
+      );
+    }
+    case 'pace': {
+      const { pace: _, ...unpaced } = gate;
+      const { requestsPerMinute, by, at, reason } = event;
+      const limit = requestsPerMinute !== undefined && { requestsPerMinute };
+      const pace = limit && { pace: { ...limit, by, since: at, reason } };
+      return write({ ...pace, ...recorded(gate, gate.state, { kind: 'pace', ...limit, by, at, reason }) }, unpaced);
+    }
     case 'pause':
       if (gate.state === 'paused') {
         const again = pausedAgain(gate, event);
@@ -167,6 +255,19 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
       if (gate.state === 'open') return unchanged;
       if (gate.changeNumber !== event.seen) return reject('superseded');
       return write({ silent: false, ...changed(gate, 'open', event) }, withoutReasons(gate));
+    case 'expire': {
+      const { at } = event;
+      const nextEnd = nextReasonEndOf(gate);
+      if (nextEnd === undefined || at < nextEnd) return unchanged;
+      const left = openReasonsOf(gate).openReasons.filter(({ until }) => until === undefined || at < until);
+      const [first] = left;
+      if (first === undefined) {
+        const opened = changed(gate, 'open', { by: lineItself, at, reason: pauseIsOver });
+        return write({ silent: false, ...opened }, withoutReasons(gate));
+      }
+      const { by, since, reason } = first;
+      return write({ by, since, reason, openReasons: left });
+    }
     case 'acknowledge': {
       const outbox = gate.outbox.filter(({ number }) => number > event.upTo);
       return outbox.length === gate.outbox.length ? unchanged : write({ outbox });
@@ -176,37 +277,59 @@ export function decideGate(gate: Gate, event: GateEvent): GateDecision {
 
 const unchanged: GateDecision = { kind: 'unchanged' };
 
-type Change = Omit<LineChange, 'number' | 'state'>;
+type Change = Pick<LineChange, 'by' | 'at' | 'reason' | 'until'>;
+
+function withDefault({ defaultPace: _, ...gate }: Gate, { defaultPace }: Pick<Gate, 'defaultPace'>): Gate {
+  return { ...gate, ...(defaultPace !== undefined && { defaultPace }) };
+}
 
 function changed(gate: Gate, state: Gate['state'], change: Change): Partial<Gate> {
-  const { by, at: since, reason } = change;
-  const { changeNumber, outbox } = recorded(gate, state, change);
-  const reasons = state === 'paused' && { openReasons: [{ number: changeNumber, by, since, reason }] };
+  const { by, at: since, reason, until } = change;
+  const { changeNumber, outbox } = recorded(gate, state, endingAt({ by, at: since, reason }, until));
+  const reasons = state === 'paused' && { openReasons: [endingAt({ number: changeNumber, by, since, reason }, until)] };
   return { state, by, since, reason, changeNumber, outbox, ...reasons };
 }
 
+/** Gives a change or a reason its end, if there is one. */
+const endingAt = <Ending extends object>(
+  ending: Ending,
+  until: string | undefined,
+): Ending & Pick<LineChange, 'until'> => (until === undefined ? ending : { ...ending, until });
+
 /**
  * Adds the reason of a pause of a paused line. The same reason of the same operator is a repeated command, so it is added
- * once. In every case, the new number makes a late resume fail that was requested before this pause.
- * @returns undefined for a command whose operator has given it up: they had not seen the state that this pause began from
+ * once; with another end, it replaces the end. In every case, the new number makes a late resume fail that was requested
+ * before this pause.
+ * @returns undefined for a command whose operator has given it up: they had not seen the state that this pause began from,
+ *   or the end that it would replace
  */
 function pausedAgain(gate: Gate, command: LineCommand & Change): Partial<Gate> | undefined {
   const { openReasons, droppedReasons = 0 } = openReasonsOf(gate);
-  const { by, at: since, reason, seen } = command;
-  if (openReasons.some((open) => open.by === by && open.reason === reason))
-    return { changeNumber: gate.changeNumber + 1 };
+  const { by, at: since, reason, seen, until } = command;
+  const same = openReasons.find((open) => open.by === by && open.reason === reason);
+  if (same !== undefined) {
+    if (same.until === until) return { changeNumber: gate.changeNumber + 1 };
+    if (seen !== gate.changeNumber) return undefined;
+    const { until: _, ...endless } = same;
+    const withNewEnd = openReasons.map((open) => (open === same ? endingAt(endless, until) : open));
+    return { ...recorded(gate, 'paused', endingAt({ by, at: since, reason }, until)), openReasons: withNewEnd };
+  }
   const [first] = openReasons;
   if (first !== undefined && seen < first.number - 1) return undefined;
-  const { changeNumber, outbox } = recorded(gate, 'paused', command);
-  const added = [...openReasons, { number: changeNumber, by, since, reason }];
+  const { changeNumber, outbox } = recorded(gate, 'paused', endingAt({ by, at: since, reason }, until));
+  const added = [...openReasons, endingAt({ number: changeNumber, by, since, reason }, until)];
   if (added.length <= openReasonsMax) return { changeNumber, outbox, openReasons: added };
   return { changeNumber, outbox, openReasons: added.toSpliced(1, 1), droppedReasons: droppedReasons + 1 };
 }
 
 /** Gives a change its number, and adds it to the outbox. */
-function recorded(gate: Gate, state: Gate['state'], { by, at, reason }: Change): Pick<Gate, 'changeNumber' | 'outbox'> {
+function recorded(
+  gate: Gate,
+  state: Gate['state'],
+  change: Omit<LineChange, 'number' | 'state'>,
+): Pick<Gate, 'changeNumber' | 'outbox'> {
   const changeNumber = gate.changeNumber + 1;
-  const outbox = [...gate.outbox, { number: changeNumber, state, by, at, reason }].slice(-rememberedChangesMax);
+  const outbox = [...gate.outbox, { number: changeNumber, state, ...change }].slice(-rememberedChangesMax);
   return { changeNumber, outbox };
 }
 
@@ -230,6 +353,25 @@ export function openReasonsOf({
   if (first?.by !== by || first.since !== since) return { openReasons: [{ number: changeNumber, by, since, reason }] };
   return { openReasons, ...(droppedReasons !== undefined && { droppedReasons }) };
 }
+
+/** Returns the ends of all reasons. Once there were more than the gate keeps, none ends: the others are not known. */
+const reasonEndsOf = (line: Parameters<typeof openReasonsOf>[0]): readonly (string | undefined)[] => {
+  const { openReasons, droppedReasons } = openReasonsOf(line);
+  return droppedReasons === undefined ? openReasons.map(({ until }) => until) : [];
+};
+
+/** Returns the moment at which the next reason of a pause ends; undefined if none does. */
+export const nextReasonEndOf = (line: Parameters<typeof openReasonsOf>[0]): string | undefined =>
+  reasonEndsOf(line)
+    .filter((until) => until !== undefined)
+    .sort()[0];
+
+/** Returns the moment at which a paused line opens by itself: the last end, if every reason has one. Otherwise undefined. */
+export function opensAtOf(line: Parameters<typeof openReasonsOf>[0]): string | undefined {
+  const ends = reasonEndsOf(line);
+  return ends.includes(undefined) ? undefined : [...ends].sort().at(-1);
+}
+
 const reject = (why: GateRejection): GateDecision => ({ kind: 'rejected', why });
 
 /** A lease that another process watches. `sinceMs`: since when it is unchanged, on the watcher's monotonic clock. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  type CooldownReason,
   decideGate,
   type Gate,
   type GateEvent,
@@ -8,12 +9,17 @@ import {
   lapsesAtMs,
   leaseMarginMs,
   newGate,
+  nextReasonEndOf,
   openReasonsMax,
   openReasonsOf,
+  opensAtOf,
   rememberedChangesMax,
+  requestsPerMinuteOf,
   watchLease,
 } from './gate.ts';
 
+const cooldownOf = (cooldownMs: number, reason: CooldownReason = 'retry-after') =>
+  ({ kind: 'cooldown', cooldownMs, cooldown: { reason, since: 'now', until: 'then' } }) as const;
 const fresh = newGate('kk-nord', 1_000);
 const leaseMs = 10_000;
 
@@ -158,6 +164,94 @@ test('reasons that version 0.2.0 has kept beyond a resume do not count', () => {
   expect(openReasonsOf(after(opened, pause(4)))).toEqual({ openReasons: [{ ...olgasReason, number: 5 }] });
 });
 
+const at = (time: string): string => `2026-11-25T${time}:00.000Z`;
+const expire = (time: string): GateEvent => ({ kind: 'expire', at: at(time) });
+const until = (time: string) => ({ ...pause(), until: at(time) });
+const unchanged = { kind: 'unchanged' };
+
+test('a timed pause opens the line at its end and not before, and this is recorded as a change by the line itself', () => {
+  const paused = after(fresh, take('a'), until('10:00'), { kind: 'say-silent', holder: 'a' });
+  expect(paused).toMatchObject({ openReasons: [{ ...olgasReason, until: at('10:00') }] });
+  expect(paused.outbox).toMatchObject([{ number: 1, until: at('10:00') }]);
+  expect(opensAtOf(paused)).toBe(at('10:00'));
+  expect(decideGate(paused, expire('09:59'))).toEqual(unchanged);
+  const opened = after(paused, expire('10:00'));
+  const change = { number: 2, state: 'open', by: 'system', at: at('10:00'), reason: 'the timed pause is over' };
+  expect(opened).toMatchObject({ state: 'open', silent: false, changeNumber: 2, by: 'system' });
+  expect(opened.outbox[1]).toEqual(change);
+  expect(opened).not.toHaveProperty('openReasons');
+  expect([nextReasonEndOf(opened), opensAtOf(opened)]).toEqual([undefined, undefined]);
+  expect(decideGate(opened, expire('11:00'))).toEqual(unchanged);
+});
+
+test('pauses of two operators overlap: the line opens when the last reason has gone', () => {
+  const both = after(fresh, until('10:00'), { ...ottoPauses, until: at('12:00') });
+  expect([nextReasonEndOf(both), opensAtOf(both)]).toEqual([at('10:00'), at('12:00')]);
+  const ottos = after(both, expire('10:00'));
+  expect(ottos).toMatchObject({
+    state: 'paused',
+    by: 'otto',
+    since: ottoPauses.at,
+    reason: 'the modem',
+    changeNumber: 2,
+  });
+  expect(openReasonsOf(ottos)).toEqual({ openReasons: [{ ...ottosReason, until: at('12:00') }] });
+  expect(after(ottos, expire('12:00'))).toMatchObject({ state: 'open', by: 'system' });
+  expect(after(both, expire('12:00'))).toMatchObject({ state: 'open', by: 'system' });
+});
+
+test('a reason without an end never goes by itself, also that of the line itself', () => {
+  const bySystem = { ...pause(), by: 'system', reason: 'unauthorized (401)' };
+  for (const endless of [ottoPauses, bySystem]) {
+    const both = after(fresh, until('10:00'), endless);
+    expect(opensAtOf(both)).toBeUndefined();
+    const left = after(both, expire('10:00'));
+    expect(left).toMatchObject({ state: 'paused', by: endless.by, reason: endless.reason });
+    expect(nextReasonEndOf(left)).toBeUndefined();
+    expect(decideGate(left, expire('23:00'))).toEqual(unchanged);
+  }
+});
+
+test('the same operator replaces the end of a pause by pausing again, and it stays one reason', () => {
+  const extended = after(fresh, until('10:00'), { ...until('12:00'), seen: 1, at: at('09:30') });
+  expect(extended).toMatchObject({ changeNumber: 2, openReasons: [{ ...olgasReason, until: at('12:00') }] });
+  expect(extended.outbox).toMatchObject([
+    { number: 1, until: at('10:00') },
+    { number: 2, state: 'paused', by: 'olga', at: at('09:30'), until: at('12:00') },
+  ]);
+  expect(decideGate(extended, expire('10:00'))).toEqual(unchanged);
+  expect(after(extended, until('12:00'))).toMatchObject({ changeNumber: 3, outbox: extended.outbox });
+  expect(after(extended, { ...until('11:00'), seen: 2 })).toMatchObject({ openReasons: [{ until: at('11:00') }] });
+  const endless = after(extended, pause(2));
+  expect(endless.openReasons).toEqual([olgasReason]);
+  expect(opensAtOf(endless)).toBeUndefined();
+});
+
+test('a late command does not bring back an end that was replaced', () => {
+  const extended = after(fresh, until('10:00'), { ...until('12:00'), seen: 1 });
+  for (const seen of [0, 1])
+    expect(decideGate(extended, { ...until('10:00'), seen })).toEqual({ kind: 'rejected', why: 'superseded' });
+});
+
+test('a resume ends a timed pause early, and its timer then changes nothing', () => {
+  const opened = after(fresh, until('10:00'), resume());
+  expect(opened).toMatchObject({ state: 'open', by: 'otto' });
+  expect(decideGate(after(opened, pause(2)), expire('10:00'))).toEqual(unchanged);
+});
+
+test('a line with more reasons than the gate keeps opens only by a resume', () => {
+  let gate = after(fresh, until('10:00'));
+  for (let number = 2; number <= openReasonsMax + 1; number += 1)
+    gate = after(gate, { ...until('10:00'), reason: `reason ${number}` });
+  expect([nextReasonEndOf(gate), opensAtOf(gate)]).toEqual([undefined, undefined]);
+  expect(decideGate(gate, expire('10:00'))).toEqual(unchanged);
+});
+
+test('the end of a reason leaves a silent line silent', () => {
+  const both = after(fresh, take('a'), until('10:00'), ottoPauses, { kind: 'say-silent', holder: 'a' });
+  expect(isSilent(after(both, expire('10:00')))).toBe(true);
+});
+
 test('a resume of an open line changes nothing', () => {
   expect(decideGate(fresh, resume())).toEqual({ kind: 'unchanged' });
 });
@@ -199,7 +293,7 @@ test('a full outbox drops the oldest changes', () => {
 });
 
 test('a writer that does not know the cooldown keeps it, and a writer that knows it replaces it', () => {
-  const held = after(fresh, take('a'), { kind: 'cooldown', cooldownMs: 5_000 });
+  const held = after(fresh, take('a'), cooldownOf(5_000));
   const kept = after(held, pause(), resume(), renew('a'), { kind: 'acknowledge', upTo: 2 });
   expect(kept.cooldownMs).toBe(5_000);
   const counted = after(kept, { ...renew('a'), cooldownMs: 4_000 });
@@ -207,9 +301,37 @@ test('a writer that does not know the cooldown keeps it, and a writer that knows
   expect(after(counted, { kind: 'release', holder: 'a', cooldownMs: 3_500 }, take('b')).cooldownMs).toBe(3_500);
 });
 
+test('people see why the longest cooldown runs, and until when', () => {
+  const outage = cooldownOf(2_000, 'outage');
+  const longer = after(fresh, take('a'), outage, cooldownOf(5_000));
+  expect(longer).toMatchObject({ cooldownMs: 5_000, cooldown: { reason: 'retry-after' } });
+  expect(after(longer, outage)).toMatchObject({ cooldownMs: 5_000, cooldown: { reason: 'retry-after' } });
+});
+
+test('an operator lifts a cooldown, and the change is recorded; a later cooldown counts again', () => {
+  const why = { by: 'olga', at: 'then', reason: 'they are well again' };
+  const lifted = after(fresh, take('a'), cooldownOf(9_000), { kind: 'lift', ...why });
+  expect(lifted).toMatchObject({ cooldownMs: 0, liftNumber: 1, holder: 'a', state: 'open' });
+  expect(lifted.cooldown).toBeUndefined();
+  expect(lifted.outbox).toEqual([{ number: 1, state: 'open', kind: 'lift', ...why }]);
+  expect(after(lifted, cooldownOf(3_000))).toMatchObject({ cooldownMs: 3_000, liftNumber: 1 });
+});
+
+test('the pace of an operator goes before the default of the holder, and a paused line stays paused', () => {
+  const why = { by: 'olga', at: 'then', reason: 'the insurer called' };
+  const held = after(fresh, { kind: 'take', holder: 'a', leaseMs, defaultPace: 600 });
+  expect(requestsPerMinuteOf(held)).toBe(600);
+  const paced = after(held, pause(), { kind: 'pace', requestsPerMinute: 30, ...why });
+  expect(paced).toMatchObject({ state: 'paused', pace: { requestsPerMinute: 30, by: 'olga', since: 'then' } });
+  expect(paced.outbox.at(-1)).toEqual({ number: 2, state: 'paused', kind: 'pace', requestsPerMinute: 30, ...why });
+  expect(requestsPerMinuteOf(paced)).toBe(30);
+  const unpaced = after(paced, { kind: 'pace', ...why }, { kind: 'release', holder: 'a' }, take('b'));
+  expect(requestsPerMinuteOf(unpaced)).toBeUndefined(); // the new holder has no default
+});
+
 test('a process that has lost the line can still start a cooldown', () => {
   const lost = after(fresh, take('a'), { kind: 'release', holder: 'a' }, take('b'));
-  expect(after(lost, { kind: 'cooldown', cooldownMs: 9_000 })).toMatchObject({ holder: 'b', cooldownMs: 9_000 });
+  expect(after(lost, cooldownOf(9_000))).toMatchObject({ holder: 'b', cooldownMs: 9_000 });
 });
 
 test('a process that has watched the lease of a paused line until it lapsed can end it: the line is silent and has no holder', () => {
@@ -242,7 +364,7 @@ test('only takes and renewals by the holder restart a watch; writes of others do
   const held = after(fresh, take('a'));
   const watch = watchLease(undefined, held, 50_000);
   const paused = after(held, pause());
-  const written = after(paused, { kind: 'acknowledge', upTo: 1 }, resume(), { kind: 'cooldown', cooldownMs: 9_000 });
+  const written = after(paused, { kind: 'acknowledge', upTo: 1 }, resume(), cooldownOf(9_000));
   expect(written.leaseNumber).toBeGreaterThan(held.leaseNumber);
   expect(watchLease(watch, written, 60_000)).toBe(watch);
   const nowMs = 50_000 + leaseMs + leaseMarginMs(leaseMs);

@@ -22,4 +22,33 @@ export interface Issue {
   /** the pseudonym under the KVNR of before */
   readonly previousPatientRef?: string;
   readonly position?: number;
+  /** names a quarantined entry without a readable KVNR in all lists: a keyed hash of its text, as 32 hex digits */
+  readonly entryRef?: string;
 }
+
+/** An operator has taken note of an issue. It counts no more towards UNREADABLE_LIMIT_PERCENT. */
+export interface Acknowledgement {
+  readonly by: string;
+  /** ISO 8601 UTC */
+  readonly at: string;
+  readonly note: string;
+}
+
+/** The history of an issue over all runs. Times are ISO 8601 UTC. */
+export interface IssueSeen {
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  /** number of runs that have had it */
+  readonly runs: number;
+  readonly acknowledged?: Acknowledgement;
+}
+
+/** An issue of a run, with its history. Issues of older versions have none. */
+export interface KnownIssue extends Issue, Partial<IssueSeen> {
+  /** the same in all runs (core/domain/issue-id.ts) */
+  readonly id: string;
+}
+
+/** Returns whether an issue is about the list, and so also about a run whose list has not changed. */
+export const isOfList = ({ kind, position }: Issue): boolean =>
+  kind === 'quarantined' || kind === 'kvnr-changed' || (kind === 'flagged' && position !== undefined);

@@ -60,6 +60,10 @@ export interface StoredPatient {
   readonly body?: string;
   readonly careState: CareState;
   readonly careVersion?: string;
+  /** when the insurer's answer with these care records was received, ISO 8601 UTC; absent if there are none, or 0.2.0 has stored them */
+  readonly careRecordsAsOf?: string;
+  /** the ETag of that answer; absent if it had none */
+  readonly careEtag?: string;
   /** grows with each write about the list entry */
   readonly revision: number;
   /** the revision with which the patient or the inquiry was stored as new: it differs after a removal and a new import */

@@ -1,9 +1,18 @@
+import type { CareRecordsAge, RefreshProgress } from './freshness.ts';
 import { failuresOf, type LineUse } from './line.ts';
+import type { Quality } from './quality.ts';
 import type { MadeDecision, RemovalQuestion } from './removal-decision.ts';
 
 export const phases = ['list', 'split', 'diff', 'apply', 'care-records', 'done'] as const;
 export type Phase = (typeof phases)[number];
-export type RunState = 'running' | 'completed' | 'failed' | 'cancelled';
+/** `completed-with-problems`: carried out to its end, but too much of what came was unreadable (docs/adr/0056) */
+export const runStates = ['running', 'completed', 'completed-with-problems', 'failed', 'cancelled'] as const;
+export type RunState = (typeof runStates)[number];
+
+/** Returns whether a run was carried out to its end. */
+export const isCompleted = ({ state }: { readonly state: RunState }): boolean =>
+  state === 'completed' || state === 'completed-with-problems';
+
 /**
  * Why a run has failed:
  * - list-unusable: the insurer's list could not be used; the care records of pending patients were fetched
@@ -62,6 +71,12 @@ export interface Progress {
     /** answers that break the contract and are stored as they were sent; absent if there are none, and in runs of 0.2.0 */
     readonly flagged?: number;
   };
+  /** how old the stored care records were at the last count; absent before it, if there were none, and in runs of 0.2.0 */
+  readonly careRecordsAge?: CareRecordsAge;
+  /** the refresh that follows the run; absent before it, and if there is none */
+  readonly refresh?: RefreshProgress;
+  /** absent in runs of 0.2.0 */
+  readonly quality?: Quality;
   /** patients that the run removed without an operator's approval; absent in runs of 0.2.0 */
   readonly unapprovedRemovals?: number;
   readonly line: {

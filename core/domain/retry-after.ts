@@ -8,7 +8,11 @@ const rfc850 = new RegExp(`^[A-Z][a-z]{5,8}, (\\d{2})-([A-Z][a-z]{2})-(\\d{2}) $
 const asctime = new RegExp(`^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \\d]\\d) ${time} (\\d{4})$`);
 
 /** `5`; also `2.5` and, if two headers were joined, `5, 7`. The latter two are outside the standard, but unambiguous. */
-const seconds = /^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/;
+const numbers = /^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/;
+/** From here on, a number is the moment itself, in seconds since 1970. As a wait, it would be 31 years. */
+const epochSecondsMin = 1e9;
+/** From here on, it is in milliseconds. */
+const epochMillisecondsMin = 1e12;
 
 /** The moment from which an HTTP date is counted. */
 export interface AnswerTime {
@@ -19,26 +23,22 @@ export interface AnswerTime {
 }
 
 /**
- * Returns the length of the cooldown that `Retry-After` asks for, in ms from the answer; undefined if it is absent, zero or
- * in the past. Reads seconds and HTTP dates (RFC 9110, 10.2.3 and 5.6.7, with both obsolete forms of the date). Of several
- * numbers, the largest counts, rounded up. The maximum is retryAfterMsMax. `Date` has no fractions of a second, so a date
- * may give up to a second too much.
- * @param unreadableMs length of the cooldown if the text is neither
+ * Returns the length of the cooldown that `Retry-After` asks for, in ms from the answer. Returns 0 for a moment in the past,
+ * and undefined if the text is absent or unreadable. Reads seconds and HTTP dates (RFC 9110, 10.2.3 and 5.6.7, with both
+ * obsolete forms of the date). Also reads seconds or milliseconds since 1970. Of several numbers, the largest counts, rounded
+ * up. The maximum is retryAfterMsMax. `Date` has no fractions of a second, so a moment may give up to a second too much.
  */
-export function retryAfterMs(
-  header: string | undefined,
-  { date, nowEpochMs }: AnswerTime,
-  unreadableMs = 0,
-): number | undefined {
+export function retryAfterMs(header: string | undefined, { date, nowEpochMs }: AnswerTime): number | undefined {
   const text = header?.trim() ?? '';
-  if (text === '') return undefined;
-  if (seconds.test(text)) return cappedMs(Math.ceil(Math.max(...text.split(',').map(Number))) * 1000);
-  const untilEpochMs = httpDateEpochMs(text, nowEpochMs);
-  if (untilEpochMs === undefined) return cappedMs(unreadableMs);
+  const number = numbers.test(text) ? Math.ceil(Math.max(...text.split(',').map(Number))) : undefined;
+  if (number !== undefined && number < epochSecondsMin) return cappedMs(number * 1000);
+  const numberEpochMs = number === undefined || number >= epochMillisecondsMin ? number : number * 1000;
+  const untilEpochMs = numberEpochMs ?? httpDateEpochMs(text, nowEpochMs);
+  if (untilEpochMs === undefined) return undefined;
   return cappedMs(untilEpochMs - (httpDateEpochMs(date?.trim() ?? '', nowEpochMs) ?? nowEpochMs));
 }
 
-const cappedMs = (ms: number): number | undefined => (ms > 0 ? Math.min(ms, retryAfterMsMax) : undefined);
+const cappedMs = (ms: number): number => Math.min(Math.max(ms, 0), retryAfterMsMax);
 
 function httpDateEpochMs(text: string, nowEpochMs: number): number | undefined {
   const fixed = imfFixdate.exec(text);

@@ -4,9 +4,12 @@ export interface RunSchedule {
   readonly dueHour: number;
 }
 
+/** The time zone of the schedule and of the quiet hours. */
+export const germanTimeZone = 'Europe/Berlin';
+
 const hourMs = 3_600_000;
 const hourInGermany = new Intl.DateTimeFormat('en-GB', {
-  timeZone: 'Europe/Berlin',
+  timeZone: germanTimeZone,
   hour: '2-digit',
   hourCycle: 'h23',
 });

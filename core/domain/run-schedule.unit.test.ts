@@ -38,3 +38,18 @@ test('the hour is German local time, in summer and winter', () => {
   // the hour from two to three occurs twice in the night in which summer time ends
   expect(lastHourMs(2, Date.parse('2026-10-25T01:30:00Z'))).toBe(Date.parse('2026-10-25T01:00:00Z'));
 });
+
+test('on the days when the clocks change, a day without a run is overdue for every hour that is allowed', () => {
+  for (const day of ['2026-03-29', '2026-10-25'])
+    for (const startHour of [0, 1, 3, 4, 8, 12]) {
+      const dueHour = startHour + 5;
+      const offset = (date: string): string => (date < '2026-03-29' || date >= '2026-10-25' ? '+01:00' : '+02:00');
+      const yesterday = new Date(Date.parse(`${day}T00:00:00Z`) - 86_400_000).toISOString().slice(0, 10);
+      const completedMs = Date.parse(`${yesterday}T${String(startHour).padStart(2, '0')}:10:00${offset(yesterday)}`);
+      const dueMs = Date.parse(`${day}T${String(dueHour).padStart(2, '0')}:00:00${offset(day)}`);
+      const overdue = (completed: number, nowMs: number) => overdueMinutes({ startHour, dueHour }, [completed], nowMs);
+      expect([day, startHour, overdue(completedMs, dueMs - 60_000)]).toEqual([day, startHour, 0]);
+      expect([day, startHour, overdue(completedMs, dueMs + 60_000)]).toEqual([day, startHour, 1]);
+      expect([day, startHour, overdue(dueMs - 60_000, dueMs + 60_000)]).toEqual([day, startHour, 0]);
+    }
+});

@@ -1,9 +1,12 @@
 import type { SplitResult } from '../contract/list-activities.ts';
+import type { CarriedIssues } from '../contract/sync-activities.ts';
 import type { ListCounts } from './diff.ts';
+import type { CareRecordsAge } from './freshness.ts';
 import { flaggedIssuesMax } from './issue.ts';
 import { addLineUse, failuresOf, type LineUse, zeroLineUse } from './line.ts';
 import type { LineState } from './line-status.ts';
 import { failureRateOf, type Phase, type Progress, type RunFailure, type RunState } from './progress.ts';
+import { addProblems, isUnreadable, mergeProblems, type ProblemCount, qualityOf } from './quality.ts';
 import { countFinished, etaSeconds, type RecentRate, ratePerMinute, startRate } from './rate.ts';
 import { decisionsMax, type MadeDecision, type RemovalQuestion } from './removal-decision.ts';
 
@@ -36,11 +39,24 @@ export interface Run {
     /** answers that break the contract and are stored as they were sent; absent before the first one */
     readonly flagged?: number;
   };
+  /** what is wrong with the last list, and with care records; absent before the first problem */
+  readonly problems?: { readonly list: readonly ProblemCount[]; readonly careRecords: readonly ProblemCount[] };
+  /** of the quarantined entries, and of the patients that have failed: those whose issue is acknowledged */
+  readonly acknowledged?: Acknowledged;
   /** removals that no operator approved */
   readonly unapprovedRemovals: number;
   readonly lineUse: LineUse;
   readonly rate: RecentRate;
+  /** at the last count */
+  readonly careRecordsAge?: CareRecordsAge;
 }
+
+export interface Acknowledged {
+  readonly quarantined: number;
+  readonly permanentlyFailed: number;
+  readonly exhausted: number;
+}
+const noneAcknowledged: Acknowledged = { quarantined: 0, permanentlyFailed: 0, exhausted: 0 };
 
 export const startRun = (runId: string, startedAtMs: number): Run => ({
   runId,
@@ -62,7 +78,12 @@ export const startRun = (runId: string, startedAtMs: number): Run => ({
 export const countList = (
   run: Run,
   counts: Omit<ListCounts, 'gone' | 'stored'>,
-  { quarantined, flagged = 0 }: Pick<SplitResult, 'quarantined' | 'flagged'>,
+  {
+    quarantined,
+    flagged = 0,
+    problems = [],
+    acknowledged = 0,
+  }: Pick<SplitResult, 'quarantined' | 'flagged' | 'problems' | 'acknowledged'>,
   kvnrChanged: number,
 ): Run => ({
   ...run,
@@ -77,6 +98,22 @@ export const countList = (
     kvnrChanged,
     ...(run.patients.provisional !== undefined && { provisional: run.patients.provisional }),
   },
+  ...listQuality(run, problems, acknowledged),
+});
+
+const listQuality = (run: Run, problems: readonly ProblemCount[], quarantined: number) => ({
+  problems: { list: problems, careRecords: run.problems?.careRecords ?? [] },
+  acknowledged: { ...noneAcknowledged, ...run.acknowledged, quarantined },
+});
+
+/** Counts what is wrong with a list that has not changed since an earlier run has applied it. */
+export const countCarried = (
+  run: Run,
+  { quarantined, flagged, kvnrChanged, acknowledged, problems }: CarriedIssues,
+): Run => ({
+  ...run,
+  patients: { ...run.patients, quarantined, flagged, kvnrChanged },
+  ...listQuality(run, problems, acknowledged),
 });
 
 /** Counts a list that has not changed: all stored patients are on it, unchanged. */
@@ -121,6 +158,10 @@ export const countProvisional = (run: Run, provisional: number): Run => ({
   patients: { ...run.patients, provisional },
 });
 
+/** Notes how old the stored care records are. */
+export const countAge = (run: Run, careRecordsAge: CareRecordsAge | undefined): Run =>
+  careRecordsAge === undefined ? run : { ...run, careRecordsAge };
+
 /** Restarts the counts of care records with the patients that are pending in the table, including exhausted ones. */
 export const countPending = (run: Run, pending: number): Run => {
   const { done, notInsured, permanentlyFailed } = run.careRecords;
@@ -131,13 +172,15 @@ export const countPending = (run: Run, pending: number): Run => {
       exhausted: 0,
       total: done + notInsured + permanentlyFailed + pending,
     },
+    acknowledged: { ...noneAcknowledged, ...run.acknowledged, exhausted: 0 },
   };
 };
 
 /** Returns a run as it ends. `list-unusable` and `internal` are failures. */
-export const endRun = (run: Run, as: 'completed' | 'cancelled' | RunFailure): Run => {
+export const endRun = (run: Run, as: 'completed' | 'completed-with-problems' | 'cancelled' | RunFailure): Run => {
   switch (as) {
     case 'completed':
+    case 'completed-with-problems':
       return { ...run, phase: 'done', state: as };
     case 'cancelled':
       return { ...run, state: as };
@@ -148,7 +191,35 @@ export const endRun = (run: Run, as: 'completed' | 'cancelled' | RunFailure): Ru
   }
 };
 
+/**
+ * Returns as what a run ends that was carried out.
+ * @param unreadableLimitPercent absent if an older version has begun the run: it has no problems
+ */
+export const completionOf = (
+  run: Run,
+  unreadableLimitPercent: number | undefined,
+): 'completed' | 'completed-with-problems' =>
+  unreadableLimitPercent !== undefined && isUnreadable(qualityCounts(run), unreadableLimitPercent)
+    ? 'completed-with-problems'
+    : 'completed';
+
+const qualityCounts = ({ patients, careRecords, acknowledged = noneAcknowledged }: Run) => ({
+  patients,
+  careRecords: { ...careRecords, failed: careRecords.permanentlyFailed + careRecords.exhausted },
+  acknowledged: {
+    quarantined: acknowledged.quarantined,
+    failed: acknowledged.permanentlyFailed + acknowledged.exhausted,
+  },
+});
+
 export type PatientOutcome = 'done' | 'not-insured' | 'held' | 'permanently-failed' | 'exhausted' | 'gone';
+
+/** The issue of a patient whose sync has ended. */
+export interface PatientIssue {
+  /** what is wrong with the answer, or why there is none */
+  readonly reason: string;
+  readonly isAcknowledged: boolean;
+}
 
 /**
  * Counts the end of one patient's sync. A patient that has been removed (`gone`) leaves the total. `not-insured`: removed
@@ -161,6 +232,7 @@ export function countPatient(
   lineUse: LineUse,
   nowMs: number,
   isFlagged = false,
+  issue?: PatientIssue,
 ): Run {
   const { total, done, notInsured, held, permanentlyFailed, exhausted, flagged = 0 } = run.careRecords;
   return {
@@ -177,6 +249,23 @@ export function countPatient(
     unapprovedRemovals: run.unapprovedRemovals + (outcome === 'not-insured' ? 1 : 0),
     lineUse: addLineUse(run.lineUse, lineUse),
     rate: countFinished(run.rate, nowMs),
+    ...(issue !== undefined && countIssue(run, outcome, issue)),
+  };
+}
+
+function countIssue(
+  { problems, acknowledged = noneAcknowledged }: Run,
+  outcome: PatientOutcome,
+  { reason, isAcknowledged }: PatientIssue,
+): Pick<Run, 'problems' | 'acknowledged'> {
+  const { permanentlyFailed, exhausted } = acknowledged;
+  return {
+    problems: { list: problems?.list ?? [], careRecords: addProblems(problems?.careRecords ?? [], reason) },
+    acknowledged: {
+      ...acknowledged,
+      permanentlyFailed: permanentlyFailed + (isAcknowledged && outcome === 'permanently-failed' ? 1 : 0),
+      exhausted: exhausted + (isAcknowledged && outcome === 'exhausted' ? 1 : 0),
+    },
   };
 }
 
@@ -215,6 +304,8 @@ export function progressOf(run: Run, line: LineState, nowMs: number, question?: 
       ...(held > 0 && { held }),
       ...(flagged > 0 && { flagged }),
     },
+    ...(run.careRecordsAge && { careRecordsAge: run.careRecordsAge }),
+    quality: qualityOf(qualityCounts(run), mergeProblems(run.problems?.list ?? [], run.problems?.careRecords ?? [])),
     unapprovedRemovals: run.unapprovedRemovals,
     line: {
       ...line,

@@ -2,6 +2,7 @@ import { ConditionalCheckFailedException, DynamoDBClient } from '@aws-sdk/client
 import { DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { type Clock, sleep, systemClock, timeoutSignal } from '../clock.ts';
 import {
+  type CooldownReason,
   decideGate,
   type Gate,
   type GateEvent,
@@ -15,6 +16,9 @@ import {
 } from '../domain/gate.ts';
 
 export const lineTable = 'Line';
+
+/** Who changes the line, and why. */
+export type LineOrder = Pick<LineCommand, 'by' | 'reason'>;
 
 /** The result of one write. `stale`: another process has written since the read; read and decide again. */
 export type GateOutcome =
@@ -41,12 +45,25 @@ export interface GateStore {
   /** Resumes the line; changes nothing if it is open. @throws GateError `superseded`, `unknown-insurer`, `unavailable` */
   resume(command: LineCommand): Promise<Gate>;
   /**
-   * Starts a cooldown of the whole line (Retry-After). Resolves once the gate has it, or once it is over: until then, an
-   * unavailable gate is tried again.
+   * Ends the reasons of a pause whose end has come by `at`, and opens the line with the last one. Only for `insurerLine`.
+   * @throws GateError `unknown-insurer`, `unavailable`
+   */
+  expire(at: string): Promise<Gate>;
+  /**
+   * Starts a cooldown of the whole line. Resolves once the gate has it, or once it is over: until then, an unavailable gate
+   * is tried again.
    * @param forMs length from now
+   * @returns the gate's liftNumber: a higher one means that an operator has lifted this cooldown
    * @throws GateError `unknown-insurer`
    */
-  startCooldown(forMs: number): Promise<void>;
+  startCooldown(forMs: number, reason: CooldownReason): Promise<number>;
+  /** Ends the cooldown of the whole line. @throws GateError `unknown-insurer`, `unavailable` */
+  liftCooldown(change: LineOrder): Promise<Gate>;
+  /**
+   * Sets the most requests a minute. @param requestsPerMinute undefined: the default of the workers applies again
+   * @throws GateError `unknown-insurer`, `unavailable`
+   */
+  setPace(requestsPerMinute: number | undefined, change: LineOrder): Promise<Gate>;
   /** Removes all changes up to this number from the outbox. @throws GateError `unknown-insurer`, `unavailable` */
   acknowledge(upTo: number): Promise<void>;
   /**
@@ -147,7 +164,7 @@ export function openGate(
     const decision = decideGate(gate, event);
     if (decision.kind === 'rejected') return decision;
     if (decision.kind === 'unchanged') return { kind: 'unchanged', gate };
-    const written = withSilentSince(decision.gate, gate, nowIso);
+    const written = withCooldownEnd(event, withSilentSince(decision.gate, gate, nowIso), clock);
     return (await put(written, gate.leaseNumber)) ? { kind: 'written', gate: written } : { kind: 'stale' };
   };
 
@@ -179,17 +196,26 @@ export function openGate(
     attempt,
     pause: async (command) => await apply({ kind: 'pause', ...command, at: nowIso() }),
     resume: async (command) => await apply({ kind: 'resume', ...command, at: nowIso() }),
-    startCooldown: async (forMs) => {
+    expire: async (at) => await apply({ kind: 'expire', at }),
+    startCooldown: async (forMs, reason) => {
       const untilMs = clock.monotonicMs() + forMs;
       const leftMs = (): number => Math.ceil(untilMs - clock.monotonicMs());
+      const cooldown = { reason, since: nowIso(), until: new Date(clock.epochMs() + forMs).toISOString() };
       while (leftMs() > 0) {
-        const gate = await applyUntilWritten(() => ({ kind: 'cooldown', cooldownMs: Math.max(0, leftMs()) })).catch(
-          unlessUnavailable,
-        );
-        if (gate !== undefined) return;
+        const gate = await applyUntilWritten(() => ({
+          ...{ kind: 'cooldown', cooldownMs: Math.max(0, leftMs()), cooldown },
+        })).catch(unlessUnavailable);
+        if (gate !== undefined) return gate.liftNumber ?? 0;
         await sleep(clock, pollMs);
       }
+      return 0;
     },
+    liftCooldown: async (change) => await apply({ kind: 'lift', ...change, at: nowIso() }),
+    setPace: async (requestsPerMinute, change) =>
+      await apply({
+        ...{ kind: 'pace', ...change, at: nowIso() },
+        ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+      }),
     acknowledge: async (upTo) => {
       await apply({ kind: 'acknowledge', upTo });
     },
@@ -218,6 +244,13 @@ export function openGate(
 function withSilentSince({ silentSince: _, ...gate }: Gate, before: Gate, nowIso: () => string): Gate {
   if (!isSilent(gate)) return gate;
   return { ...gate, silentSince: (isSilent(before) && before.silentSince) || nowIso() };
+}
+
+/** A new holder counts the rest of a cooldown from now, so for people it ends later than its writer thought. */
+function withCooldownEnd({ kind }: GateEvent, gate: Gate, clock: Clock): Gate {
+  if (kind !== 'take' || gate.cooldown === undefined) return gate;
+  const until = new Date(clock.epochMs() + gate.cooldownMs).toISOString();
+  return gate.cooldownMs === 0 ? gate : { ...gate, cooldown: { ...gate.cooldown, until } };
 }
 
 function unlessUnavailable(error: unknown): undefined {

@@ -11,6 +11,7 @@ import type { Bucket } from './objects.ts';
 import { createPatientsStore } from './patients.ts';
 import { createPayloadsStore } from './payloads.ts';
 import { createSyncRunsStore } from './sync-runs.ts';
+import { createTransfersStore } from './transfers.ts';
 
 /**
  * Limits for calls to AWS while somebody waits for an answer: a call that hangs fails after four seconds, and is
@@ -75,6 +76,7 @@ export function storesOver({ dynamo, bucket, gateClient }: StoreClients) {
     payloads: createPayloadsStore(bucket),
     lists: createListsStore(bucket),
     syncRuns: createSyncRunsStore(dynamo),
+    transfers: createTransfersStore(dynamo),
     accessLog: createAccessLogStore(dynamo),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
   };

@@ -187,6 +187,31 @@ test('a staged version becomes current if it is newer, even when repeated, and n
   expect(await patients.get(patientRef)).toMatchObject({ careState: 'current', careVersion: '3' });
 });
 
+test('a version keeps when and with which ETag it was received, and the next one forgets both', async () => {
+  const patientRef = await newPatient();
+  const receivedAt = '2026-11-27T13:03:00.000Z';
+  await patients.activateCareVersion(patientRef, '1', 1, { receivedAt, etag: '"a"' });
+  await patients.activateCareVersion(patientRef, '1', 1, { receivedAt, etag: '"a"' });
+  expect(await patients.get(patientRef)).toMatchObject({ careRecordsAsOf: receivedAt, careEtag: '"a"' });
+  await patients.activateCareVersion(patientRef, '2', 1);
+  const stored = await patients.get(patientRef);
+  expect(stored).not.toHaveProperty('careRecordsAsOf');
+  expect(stored).not.toHaveProperty('careEtag');
+});
+
+test('the date of a version is renewed, but never set back, and never that of another version', async () => {
+  const patientRef = await newPatient();
+  const asOf = async () => (await patients.get(patientRef))?.careRecordsAsOf;
+  const [first, second, third] = ['2026-11-27T13:03:00.000Z', '2026-12-27T13:03:00.000Z', '2027-01-27T13:03:00.000Z'];
+  await patients.activateCareVersion(patientRef, '1', 1); // as 0.2.0 has stored it
+  await patients.renewCareVersion(patientRef, '1', second);
+  await patients.renewCareVersion(patientRef, '1', first); // of an attempt that stood still
+  expect(await asOf()).toBe(second);
+  await patients.activateCareVersion(patientRef, '2', 1, { receivedAt: second });
+  await patients.renewCareVersion(patientRef, '1', third);
+  expect(await asOf()).toBe(second);
+});
+
 test('a discarded version never becomes current, but another one does; the current version cannot be discarded', async () => {
   const patientRef = await newPatient();
   expect(await patients.discardCareVersion(patientRef, '1')).toBe(true);

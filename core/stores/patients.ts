@@ -119,6 +119,17 @@ export interface RemovalMark {
 export interface CountedPatient extends Pick<ShardItem, 'patientRef' | 'revision' | 'careState'> {
   readonly isBeingRemoved: boolean;
   readonly isProvisional: boolean;
+  /** the list that lacks the patient */
+  readonly goneIn?: string;
+  /** when the stored care records were received, ISO 8601 UTC; `unknown` if 0.2.0 has stored them; absent if there are none */
+  readonly careRecordsAsOf?: string;
+}
+
+/** What is kept of the insurer's answer, in addition to its care records. */
+export interface CareAnswerFacts {
+  /** ISO 8601 UTC; absent in activities that 0.2.0 has scheduled */
+  readonly receivedAt?: string | undefined;
+  readonly etag?: string | undefined;
 }
 
 /** The patients of one shard as of one read. */
@@ -247,8 +258,19 @@ export interface PatientsStore {
    * now, even if it was before. Returns false if the patient is gone, is being removed, was stored again since `incarnation`, or has a newer
    * version, and if the version was discarded.
    * @param incarnation StoredPatient.incarnation, as read before the version was staged
+   * @param answer when and with which ETag the version was received
    */
-  activateCareVersion(patientRef: string, careVersion: string, incarnation: number): Promise<boolean>;
+  activateCareVersion(
+    patientRef: string,
+    careVersion: string,
+    incarnation: number,
+    answer?: CareAnswerFacts,
+  ): Promise<boolean>;
+  /**
+   * Notes that the insurer has said that a version has not changed. Idempotent. Changes nothing if the patient has another
+   * version or a later date, or is being removed.
+   */
+  renewCareVersion(patientRef: string, careVersion: string, receivedAt: string): Promise<void>;
   /** Ensures that a staged version never becomes the current one. Returns false if it already is. */
   discardCareVersion(patientRef: string, careVersion: string): Promise<boolean>;
   /**
@@ -308,6 +330,10 @@ interface PatientItem extends PersonMarks {
   /** absent in an inquiry */
   readonly careState?: CareState;
   readonly careVersion?: string;
+  /** of careVersion, ISO 8601 UTC; absent in items of 0.2.0 */
+  readonly careRecordsAsOf?: string;
+  /** of careVersion */
+  readonly careEtag?: string;
   /** no list has named the person: a provisional patient, or an inquiry */
   readonly unlisted?: boolean;
   /** staged versions that were discarded; a late write must not make them current */
@@ -381,6 +407,8 @@ const ofIncarnation = [
   'notInsured',
   'heldFor',
   'careVersion',
+  'careRecordsAsOf',
+  'careEtag',
   'discardedVersion',
   'discardedVersions',
   'lastSync',
@@ -749,12 +777,30 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
     },
 
     async *scan(segment, segments) {
-      const attributes = ['patientRef', 'revision', 'careState', 'unlisted', 'removing'] as const;
+      const attributes = [
+        'patientRef',
+        'revision',
+        'careState',
+        'unlisted',
+        'removing',
+        'careVersion',
+        'careRecordsAsOf',
+        'goneIn',
+      ] as const;
       const pages = scanPages(segment, segments, attributes, 'attribute_not_exists(expiresAt)');
       for await (const { Items } of pages)
         for (const item of (Items ?? []) as PatientItem[]) {
-          const { patientRef, revision = 0, careState = 'pending', unlisted = false, removing = false } = item;
-          yield { patientRef, revision, careState, isProvisional: unlisted, isBeingRemoved: removing };
+          const { patientRef, revision = 0, careState = 'pending', unlisted = false, removing = false, goneIn } = item;
+          const asOf = item.careVersion === undefined ? undefined : (item.careRecordsAsOf ?? 'unknown');
+          yield {
+            patientRef,
+            revision,
+            careState,
+            isProvisional: unlisted,
+            isBeingRemoved: removing,
+            ...(asOf !== undefined && { careRecordsAsOf: asOf }),
+            ...(goneIn !== undefined && { goneIn }),
+          };
         }
     },
 
@@ -763,6 +809,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       if (read === undefined) return undefined;
       const { item, body } = read;
       const { kvnr, contentHash = '', careState = 'pending', careVersion, lastSync, unusableAnswer } = item;
+      const { careRecordsAsOf, careEtag } = item;
       return {
         patientRef,
         kvnr,
@@ -773,6 +820,8 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
         incarnation: item.incarnation ?? 0,
         ...(body !== undefined && { body }),
         ...(careVersion !== undefined && { careVersion }),
+        ...(careRecordsAsOf !== undefined && { careRecordsAsOf }),
+        ...(careEtag !== undefined && { careEtag }),
         ...(lastSync !== undefined && { lastSync }),
         ...(unusableAnswer !== undefined && { unusableAnswer }),
       };
@@ -902,28 +951,46 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       return before?.lastSync;
     },
 
-    async activateCareVersion(patientRef, careVersion, incarnation) {
+    async activateCareVersion(patientRef, careVersion, incarnation, { receivedAt, etag } = {}) {
       // a fetch from before a 410 must not undo it
       const mayBecomeCurrent = `${isSyncable} AND ${isSeen('incarnation', incarnation)} AND attribute_not_exists(notInsured)
         AND (attribute_not_exists(closedVersion) OR closedVersion < :version)
         AND (attribute_not_exists(discardedVersion) OR discardedVersion <> :version)
         AND NOT contains(discardedVersions, :version)`;
-      const values = { ':version': careVersion, ':current': 'current', ':incarnation': incarnation };
+      const values = {
+        ':version': careVersion,
+        ':current': 'current',
+        ':incarnation': incarnation,
+        ...(receivedAt !== undefined && { ':receivedAt': receivedAt }),
+        ...(etag !== undefined && { ':etag': etag }),
+      };
+      const sets = `careVersion = :version, careState = :current
+        ${receivedAt === undefined ? '' : ', careRecordsAsOf = :receivedAt'} ${etag === undefined ? '' : ', careEtag = :etag'}`;
+      const removes = `unusableAnswer, expiresAt
+        ${receivedAt === undefined ? ', careRecordsAsOf' : ''} ${etag === undefined ? ', careEtag' : ''}`;
       const renewed = await update(patientRef, {
-        UpdateExpression: `SET careVersion = :version, careState = :current, revision = revision + :one
-          REMOVE unusableAnswer, expiresAt, goneIn`,
+        UpdateExpression: `SET ${sets}, revision = revision + :one REMOVE ${removes}, goneIn`,
         ConditionExpression: `${mayBecomeCurrent} AND attribute_exists(unlisted)
           AND (attribute_not_exists(careVersion) OR careVersion < :version)`,
         ExpressionAttributeValues: { ...values, ':one': 1 },
       });
       if (renewed !== undefined) return true;
       const before = await update(patientRef, {
-        UpdateExpression: 'SET careVersion = :version, careState = :current REMOVE unusableAnswer, expiresAt',
+        UpdateExpression: `SET ${sets} REMOVE ${removes}`,
         ConditionExpression: `${mayBecomeCurrent} AND (careVersion = :version OR (attribute_not_exists(unlisted)
           AND (attribute_not_exists(careVersion) OR careVersion < :version)))`,
         ExpressionAttributeValues: values,
       });
       return before !== undefined;
+    },
+
+    async renewCareVersion(patientRef, careVersion, receivedAt) {
+      await update(patientRef, {
+        UpdateExpression: 'SET careRecordsAsOf = :receivedAt',
+        ConditionExpression: `${isStored} AND careVersion = :version
+          AND (attribute_not_exists(careRecordsAsOf) OR careRecordsAsOf < :receivedAt)`,
+        ExpressionAttributeValues: { ':receivedAt': receivedAt, ':version': careVersion },
+      });
     },
 
     async discardCareVersion(patientRef, careVersion) {

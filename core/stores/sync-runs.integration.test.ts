@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import type { Issue } from '../domain/issue.ts';
+import type { Issue, KnownIssue } from '../domain/issue.ts';
 import { progressOf, startRun } from '../domain/run.ts';
 import { openEmulatedStores } from './emulated.fixture.ts';
 
@@ -51,6 +51,9 @@ test('runs are listed newest first, page by page, without issues and lists among
   expect(seen).toEqual(runIds.reverse());
 });
 
+const withoutHistory = ({ id: _, firstSeen: _first, lastSeen: _last, runs: _runs, ...issue }: KnownIssue): Issue =>
+  issue;
+
 test('each issue is stored once, and quarantined entries are in the order of the list', async () => {
   const insurerId = randomUUID();
   const issues: Issue[] = [
@@ -63,7 +66,7 @@ test('each issue is stored once, and quarantined entries are in the order of the
   for (const _attempt of [1, 2]) await syncRuns.addIssues(insurerId, 'run-1', issues);
   const first = await syncRuns.listIssues(insurerId, 'run-1', 30);
   const rest = await syncRuns.listIssues(insurerId, 'run-1', 30, first.lastKey);
-  expect([...first.entries, ...rest.entries]).toEqual(issues.reverse());
+  expect([...first.entries, ...rest.entries].map(withoutHistory)).toEqual(issues.reverse());
   expect(rest.lastKey).toBeUndefined();
   expect((await syncRuns.listIssues(insurerId, 'run-2', 30)).entries).toEqual([]);
 });
@@ -79,7 +82,8 @@ test('what is flagged comes after every other issue of a run', async () => {
     { kind: 'flagged', reason: 'careRecords[0].title: missing', patientRef: 'p3' },
   ];
   await syncRuns.addIssues(insurerId, 'run-1', issues);
-  expect((await syncRuns.listIssues(insurerId, 'run-1', 30)).entries).toEqual(issues);
+  const { entries } = await syncRuns.listIssues(insurerId, 'run-1', 30);
+  expect(entries.map(withoutHistory)).toEqual(issues);
 });
 
 test('a patient who fails twice in one run is one issue, with the last reason', async () => {
@@ -88,7 +92,38 @@ test('a patient who fails twice in one run is one issue, with the last reason', 
     await syncRuns.addIssues(insurerId, 'run-1', [{ kind: 'care-records', reason, patientRef: 'p1' }]);
   }
   const { entries } = await syncRuns.listIssues(insurerId, 'run-1', 30);
-  expect(entries).toEqual([{ kind: 'care-records', reason: 'stalled', patientRef: 'p1' }]);
+  expect(entries.map(withoutHistory)).toEqual([{ kind: 'care-records', reason: 'stalled', patientRef: 'p1' }]);
+});
+
+test('an issue has its history over the runs, and each run counts once', async () => {
+  const insurerId = randomUUID();
+  const issue: Issue = { kind: 'flagged', reason: 'careRecords[0].start: not a date', patientRef: 'p1' };
+  for (const runId of ['run-1', 'run-1', 'run-2']) await syncRuns.addIssues(insurerId, runId, [issue]);
+  const [first] = (await syncRuns.listIssues(insurerId, 'run-1', 30)).entries;
+  expect(first).toMatchObject({ runs: 2, firstSeen: expect.any(String), lastSeen: expect.any(String) });
+  expect(first?.acknowledged).toBeUndefined();
+  const [second] = (await syncRuns.listIssues(insurerId, 'run-2', 30)).entries;
+  expect(second).toEqual(first);
+});
+
+test('an acknowledgement is kept until the paths of the issue change', async () => {
+  const insurerId = randomUUID();
+  const issue: Issue = { kind: 'flagged', reason: 'careRecords[0].start: not a date', patientRef: 'p1' };
+  const by = { by: 'olga', at: '2026-11-29T10:00:00.000Z', note: 'ticket 4711' };
+  expect(await syncRuns.addIssues(insurerId, 'run-1', [issue])).toEqual([]);
+  const [{ id = '' } = {}] = (await syncRuns.listIssues(insurerId, 'run-1', 30)).entries;
+  expect(await syncRuns.acknowledgeIssues(insurerId, [id, '0'.repeat(32)], by)).toBe(false);
+  expect(await syncRuns.acknowledgeIssues(insurerId, [id], by)).toBe(true);
+
+  const elsewhere = { ...issue, reason: 'careRecords[5].start: not a date' };
+  expect(await syncRuns.addIssues(insurerId, 'run-2', [elsewhere])).toEqual([elsewhere]);
+  expect((await syncRuns.listIssues(insurerId, 'run-2', 30)).entries).toMatchObject([{ runs: 2, acknowledged: by }]);
+
+  const worse = { ...issue, reason: 'careRecords[0].start: not a date; careRecords[0].end: missing' };
+  expect(await syncRuns.addIssues(insurerId, 'run-3', [worse])).toEqual([]);
+  const [changed] = (await syncRuns.listIssues(insurerId, 'run-3', 30)).entries;
+  expect(changed).toMatchObject({ runs: 1 });
+  expect(changed?.acknowledged).toBeUndefined();
 });
 
 test('the list that was applied last is stored', async () => {

@@ -8,10 +8,12 @@ import {
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import type { ListState } from '../contract/sync-activities.ts';
-import type { Issue } from '../domain/issue.ts';
+import type { Acknowledgement, Issue, KnownIssue } from '../domain/issue.ts';
+import { issueIdOf } from '../domain/issue-id.ts';
 import type { Progress } from '../domain/progress.ts';
 import { addSample, type RunSample } from '../domain/run-sample.ts';
 import { batchWrite } from './batch-write.ts';
+import { createIssueHistory } from './issue-history.ts';
 import type { Page } from './page.ts';
 
 export const syncRunsTable = 'SyncRuns';
@@ -23,20 +25,37 @@ export const syncRunsTable = 'SyncRuns';
 export interface SyncRunsStore {
   /** Saves the progress of a run and adds a sample of it. Changes nothing if a higher revision is stored. */
   saveProgress(insurerId: string, progress: Progress, revision: number): Promise<void>;
+  /**
+   * Saves the progress of the refresh that follows a run. Returns false, and changes nothing, if a higher revision of it is
+   * stored, or if the run is in progress again.
+   */
+  saveRefresh(
+    insurerId: string,
+    runId: string,
+    revision: number,
+    changes: Required<Pick<Progress, 'refresh' | 'unapprovedRemovals'>>,
+  ): Promise<boolean>;
   /** Returns the progress of one run, or of the newest run. */
   readProgress(insurerId: string, runId?: string): Promise<Progress | undefined>;
   /** Returns the samples of the newest run, oldest first. Runs from before there were samples have none. */
   readSamples(insurerId: string): Promise<{ runId: string; samples: readonly RunSample[] } | undefined>;
   /** Lists the runs, newest first. @param after `lastKey` of the page before */
   listRuns(insurerId: string, limit: number, after?: string): Promise<Page<Progress, string>>;
-  /** Adds issues to a run. An issue with the same position or patient replaces the stored one. */
-  addIssues(insurerId: string, runId: string, issues: readonly Issue[]): Promise<void>;
+  /**
+   * Adds issues to a run. An issue with the same position or patient replaces the stored one.
+   * @returns those that an operator has acknowledged, in this run or an earlier one
+   */
+  addIssues(insurerId: string, runId: string, issues: readonly Issue[]): Promise<readonly Issue[]>;
   /**
    * Lists the issues of a run: quarantined entries by position, then those of the list, then those of patients, then what is
    * flagged.
    * @param after `lastKey` of the page before
    */
-  listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
+  listIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<KnownIssue, string>>;
+  /** The same, without their history: half of the reads. */
+  readIssues(insurerId: string, runId: string, limit: number, after?: string): Promise<Page<Issue, string>>;
+  /** Acknowledges issues in all runs. @returns false, and stores nothing, if one of them was never seen */
+  acknowledgeIssues(insurerId: string, issueIds: readonly string[], by: Acknowledgement): Promise<boolean>;
   readListState(insurerId: string): Promise<ListState>;
   /**
    * Forgets the applied list, because the writes of another one begin. Idempotent.
@@ -70,6 +89,8 @@ interface RunItem {
   readonly progress: Progress;
   readonly revision: number;
   readonly samples?: readonly RunSample[];
+  /** of the last save of its refresh */
+  readonly refreshRevision?: number;
 }
 
 /** The lists of an insurer. An item of 0.2.0 has only `list`. */
@@ -105,6 +126,7 @@ function issueKey({ kind, position, patientRef, previousPatientRef, reason }: Is
 }
 
 export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsStore {
+  const history = createIssueHistory(dynamo, syncRunsTable);
   /** Reads a page of one partition. */
   const readPage = async (partition: string, newestFirst: boolean, limit: number, after: string | undefined) => {
     const command = new QueryCommand({
@@ -121,6 +143,11 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       items: Items,
       ...(LastEvaluatedKey && { lastKey: String(LastEvaluatedKey['runId']) }),
     };
+  };
+
+  const readIssues: SyncRunsStore['readIssues'] = async (insurerId, runId, limit, after) => {
+    const { items, ...rest } = await readPage(issuesKey(insurerId, runId), false, limit, after);
+    return { entries: (items as { issue: Issue }[]).map(({ issue }) => issue), ...rest };
   };
 
   const readItem = async (insurerId: string, runId: string): Promise<RunItem | undefined> => {
@@ -164,6 +191,31 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
       });
     },
 
+    async saveRefresh(insurerId, runId, revision, { refresh, unapprovedRemovals }) {
+      const command = new UpdateCommand({
+        TableName: syncRunsTable,
+        Key: { insurerId, runId },
+        UpdateExpression:
+          'SET progress.#refresh = :refresh, progress.unapprovedRemovals = :removals, refreshRevision = :revision',
+        ConditionExpression: `progress.#state <> :running
+          AND (attribute_not_exists(refreshRevision) OR refreshRevision <= :revision)`,
+        ExpressionAttributeNames: { '#refresh': 'refresh', '#state': 'state' },
+        ExpressionAttributeValues: {
+          ':refresh': refresh,
+          ':removals': unapprovedRemovals,
+          ':revision': revision,
+          ':running': 'running',
+        },
+      });
+      try {
+        await dynamo.send(command);
+        return true;
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return false;
+        throw error;
+      }
+    },
+
     async readProgress(insurerId, runId) {
       if (runId === undefined) return (await this.listRuns(insurerId, 1)).entries[0];
       return (await readItem(insurerId, runId))?.progress;
@@ -187,11 +239,25 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
         PutRequest: { Item: { insurerId: partition, runId: key, issue } },
       }));
       await batchWrite(dynamo, syncRunsTable, requests);
+      const ids = new Map(issues.map((issue) => [issue, issueIdOf(issue)]));
+      const acknowledged = await history.note(insurerId, runId, [...ids.values()]);
+      return issues.filter((issue) => acknowledged.has(ids.get(issue) ?? ''));
     },
 
+    readIssues,
+
     async listIssues(insurerId, runId, limit, after) {
-      const { items, ...rest } = await readPage(issuesKey(insurerId, runId), false, limit, after);
-      return { entries: (items as { issue: Issue }[]).map(({ issue }) => issue), ...rest };
+      const { entries, ...rest } = await readIssues(insurerId, runId, limit, after);
+      const issues = entries.map((issue) => ({ ...issue, id: issueIdOf(issue) }));
+      const known = await history.read(
+        insurerId,
+        issues.map(({ id }) => id),
+      );
+      return { entries: issues.map((issue) => ({ ...issue, ...known.get(issue.id) })), ...rest };
+    },
+
+    async acknowledgeIssues(insurerId, issueIds, by) {
+      return await history.acknowledge(insurerId, issueIds, by);
     },
 
     async readListState(insurerId) {

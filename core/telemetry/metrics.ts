@@ -27,7 +27,7 @@ const metric = <const M extends Omit<Metric, 'dimensions'> & Partial<Pick<Metric
   dimensions: [] as const,
   ...given,
 });
-const { Count, Percent, Seconds, Milliseconds } = MetricUnit;
+const { Bytes, Count, Percent, Seconds, Milliseconds } = MetricUnit;
 
 /** All metrics (docs/reference/metrics.md). Emitters, dashboard and alarms take their names from this table. */
 export const metrics = {
@@ -42,6 +42,13 @@ export const metrics = {
     unit: Count,
     topic: 'run',
     description: '1 if the newest run has failed, otherwise 0',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  RunHasProblems: metric({
+    unit: Count,
+    topic: 'run',
+    description: '1 if the newest run has ended as completed-with-problems, otherwise 0',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -103,6 +110,14 @@ export const metrics = {
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
+  RunUnreadablePercent: metric({
+    unit: Percent,
+    topic: 'run',
+    description:
+      'the larger one of two shares of the newest run: quarantined entries of the list, and patients asked whose care records could not be used (UNREADABLE_LIMIT_PERCENT)',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   RunPatientsProvisional: metric({
     unit: Count,
     topic: 'run',
@@ -114,6 +129,20 @@ export const metrics = {
     unit: Count,
     topic: 'run',
     description: 'patients of the newest run who seem to have got another KVNR (npm run sync -- issues names them)',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  CareRecordsOldestDays: metric({
+    unit: Count,
+    topic: 'run',
+    description: 'age of the oldest stored care records, at the last count of the newest run; missing if unknown',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  CareRecordsMedianDays: metric({
+    unit: Count,
+    topic: 'run',
+    description: 'median age of the stored care records, at the last count of the newest run; missing if unknown',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
@@ -153,6 +182,20 @@ export const metrics = {
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),
+  LineCooldownSeconds: metric({
+    unit: Seconds,
+    topic: 'line',
+    description: 'rest of the cooldown of the line, in which nothing is sent; 0 without one',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  LinePace: metric({
+    unit: Count,
+    topic: 'line',
+    description: 'the most requests a minute that the line may send; missing without a limit',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   LinePausedBySystem: metric({
     unit: Count,
     topic: 'line',
@@ -188,6 +231,14 @@ export const metrics = {
     description: 'failed requests by kind of fault; kinds that did not occur are missing',
     emitters: ['line'],
     dimensions: ['fault'],
+    statistics: ['Sum'],
+  }),
+  LineBytesReceived: metric({
+    unit: Bytes,
+    topic: 'line',
+    description:
+      "bytes of the insurer's answers, without their headers, as they were sent; also of answers that failed",
+    emitters: ['line'],
     statistics: ['Sum'],
   }),
   LineSecondsSinceSuccess: metric({

@@ -21,11 +21,12 @@ import {
   stoppingMemo,
   triggerSignal,
 } from '../contract/daily-sync.ts';
-import { dailySyncId, syncTaskQueue } from '../contract/names.ts';
+import { careRefreshId, dailySyncId, syncTaskQueue } from '../contract/names.ts';
 import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { MadeDecision } from '../domain/removal-decision.ts';
 import { newRunId } from '../domain/run-id.ts';
+import { type TransferNow, withTransfers } from '../domain/transfer.ts';
 import { GateError } from '../stores/gate.ts';
 import type { Stores } from '../stores/open-stores.ts';
 
@@ -52,15 +53,20 @@ export class DailySyncError extends Error {
   }
 }
 
-/** The progress of a run, with the line's current state from the gate. For a paused line: by whom, since when and why. */
+/**
+ * The progress of a run, with the line's current state from the gate, and the transfers that take long. For a paused line: by
+ * whom, since when and why.
+ */
 export interface ProgressNow extends Progress {
   readonly line: Progress['line'] & Omit<LineStatus, 'state' | 'busy'>;
+  /** absent if there are none */
+  readonly transfers?: readonly TransferNow[];
 }
 
 /** Controls the daily sync of one insurer. */
 export interface DailySyncClient {
   /**
-   * Starts a run, or makes the current run fetch the new list. If that one is being stopped, waits for its end.
+   * Starts a run, or makes the current run fetch the new list. Stops a refresh in progress. If the current run is being stopped, waits for its end.
    * @throws DailySyncError `run-stopping` if that takes longer than ten seconds; `temporal-unavailable`
    */
   start(): Promise<{ readonly runId: string; readonly joined: boolean }>;
@@ -71,7 +77,7 @@ export interface DailySyncClient {
    */
   readProgress(): Promise<ProgressNow | undefined>;
   /**
-   * Cancels the run, which undoes the work in progress and records who cancelled it and why.
+   * Cancels the run, or the refresh that follows it. It undoes the work in progress and records who cancelled it and why.
    * @throws DailySyncError `no-run`, `temporal-unavailable`
    */
   cancel(request: CancelRequest): Promise<void>;
@@ -85,7 +91,13 @@ export interface DailySyncClient {
 
 type DailySyncConfig = Pick<
   ClientConfig,
-  'INSURER_ID' | 'SYNC_WINDOW' | 'CARE_MAX_ATTEMPTS' | 'REMOVAL_LIMIT_PERCENT' | 'REMOVAL_LIMIT_PEOPLE'
+  | 'INSURER_ID'
+  | 'SYNC_WINDOW'
+  | 'CARE_MAX_ATTEMPTS'
+  | 'CARE_REFRESH_AFTER_DAYS'
+  | 'REMOVAL_LIMIT_PERCENT'
+  | 'REMOVAL_LIMIT_PEOPLE'
+  | 'UNREADABLE_LIMIT_PERCENT'
 >;
 
 /** Timeouts in milliseconds: for answers of the server itself, and for a query and an update, which need a worker. */
@@ -99,7 +111,7 @@ const pollMs = 200;
 
 export function createDailySyncClient(
   client: Client,
-  { syncRuns, gateOf }: Pick<Stores, 'syncRuns' | 'gateOf'>,
+  { syncRuns, transfers, gateOf }: Pick<Stores, 'syncRuns' | 'transfers' | 'gateOf'>,
   config: DailySyncConfig,
 ): DailySyncClient {
   const insurerId = config.INSURER_ID;
@@ -136,14 +148,37 @@ export function createDailySyncClient(
     }
   };
 
-  /** Adds the line's current state. If the gate cannot be read or does not exist yet, keeps what the run last read. */
+  /** Returns the newest run if the refresh that follows it is in progress. */
+  const refreshing = async (): Promise<string | undefined> => {
+    const newest = await syncRuns.readProgress(insurerId);
+    return newest?.refresh?.state === 'running' ? newest.runId : undefined;
+  };
+  /** Cancels a refresh. @param request of an operator: it is recorded */
+  const stopRefresh = async (runId: string, request?: CancelRequest): Promise<void> => {
+    const handle = client.workflow.getHandle(careRefreshId(runId));
+    await within(client, serverTimeoutMs, async () => {
+      if (request !== undefined) await handle.signal<[CancelRequest]>(cancelRequestedSignal, request);
+      await handle.cancel();
+    }).catch((error: unknown) => {
+      throw new DailySyncError(error instanceof WorkflowNotFoundError ? 'no-run' : 'temporal-unavailable', {
+        cause: error,
+      });
+    });
+  };
+
+  /**
+   * Adds the line's current state and the transfers. If the gate cannot be read or does not exist yet, keeps what the run last
+   * read. If the transfers cannot be read, leaves them out.
+   */
   const withLine = async (progress: Progress): Promise<ProgressNow> => {
-    try {
-      return { ...progress, line: { ...progress.line, ...lineStatusOf(await gate.find()) } };
-    } catch (error) {
-      if (error instanceof GateError) return progress;
-      throw error;
-    }
+    const [found, measured] = await Promise.all([
+      gate.find().catch((error: unknown) => {
+        if (!(error instanceof GateError)) throw error;
+      }),
+      transfers.read(insurerId).catch(() => undefined),
+    ]);
+    const seen = found ? { ...progress, line: { ...progress.line, ...lineStatusOf(found) } } : progress;
+    return measured ? withTransfers(seen, measured, Date.now()) : seen;
   };
 
   return {
@@ -154,8 +189,10 @@ export function createDailySyncClient(
         runId,
         syncWindow: config.SYNC_WINDOW,
         careMaxRequests: config.CARE_MAX_ATTEMPTS,
+        ...(config.CARE_REFRESH_AFTER_DAYS !== undefined && { careRefreshAfterDays: config.CARE_REFRESH_AFTER_DAYS }),
         removalLimitPercent: config.REMOVAL_LIMIT_PERCENT,
         removalLimitPeople: config.REMOVAL_LIMIT_PEOPLE,
+        unreadableLimitPercent: config.UNREADABLE_LIMIT_PERCENT,
       };
       const startOrJoin = async () => {
         const handle = await client.workflow.signalWithStart(dailySyncWorkflow, {
@@ -172,11 +209,16 @@ export function createDailySyncClient(
         const joined = currentRunId !== runId;
         return { runId: currentRunId, joined, isHeeded: !joined || heedsTriggers(description) };
       };
+      const refreshed = await refreshing().catch(() => undefined);
       const untilMs = Date.now() + stoppingMaxMs;
       try {
         for (;;) {
           const { isHeeded, ...started } = await within(client, serverTimeoutMs, startOrJoin);
-          if (isHeeded) return started;
+          if (isHeeded) {
+            // if this fails, the refresh finds the new run before its next patient
+            if (refreshed !== undefined) await stopRefresh(refreshed).catch(() => undefined);
+            return started;
+          }
           while (await isBeingStopped()) {
             if (Date.now() > untilMs) throw new DailySyncError('run-stopping');
             await sleep(pollMs);
@@ -198,7 +240,12 @@ export function createDailySyncClient(
     },
 
     async cancel(request) {
-      await requireRunning();
+      if ((await describeRunning()) === undefined) {
+        const refreshed = await refreshing();
+        if (refreshed === undefined) throw new DailySyncError('no-run');
+        await stopRefresh(refreshed, request);
+        return;
+      }
       const handle = client.workflow.getHandle(workflowId);
       await within(client, serverTimeoutMs, async () => {
         await handle.signal<[CancelRequest]>(cancelRequestedSignal, request);

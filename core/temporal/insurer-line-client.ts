@@ -15,8 +15,8 @@ import {
 import { insurerLineId, syncTaskQueue } from '../contract/names.ts';
 import { type Gate, type LineChange, leaseMarginMs, openReasonsOf } from '../domain/gate.ts';
 import { mergeChanges } from '../domain/line-changes.ts';
-import { lineCommandProblem } from '../domain/line-command.ts';
-import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
+import { lineCommandProblem, momentOf, pauseEndProblem } from '../domain/line-command.ts';
+import { type LineStatus, lineLimitsOf, lineStatusOf } from '../domain/line-status.ts';
 import { GateError, type GateStore } from '../stores/gate.ts';
 
 /**
@@ -47,16 +47,29 @@ export interface InsurerLineClient {
   /**
    * Pauses the line, and resolves once it is proved silent. A paused line gets one more reason. If Temporal or all workers
    * do not answer within three seconds, this client writes the pause into the gate itself; `insurerLine` learns of it later
-   * (ADR 0018).
+   * (ADR 0018). A pause with `until` ends by itself (ADR 0053). The same operator replaces the end by another pause with the
+   * same reason.
    * @throws InsurerLineError
    */
-  pause(command: OperatorCommand): Promise<LineStatus>;
+  pause(command: PauseCommand): Promise<LineStatus>;
   /**
    * Resumes the line in the same way, without a wait for silence. Returns `openReasons`: every reason that this resume has
    * ended.
    * @throws InsurerLineError
    */
   resume(command: OperatorCommand): Promise<LineStatus>;
+  /**
+   * Ends the cooldown that runs, also the rest of a `Retry-After`: the operator has spoken with the insurer. Without one,
+   * only the change is recorded. Written into the gate directly, and `insurerLine` learns of it.
+   * @throws InsurerLineError `invalid`, `unknown-insurer`, `unavailable`
+   */
+  liftCooldown(command: OperatorCommand): Promise<LineStatus>;
+  /**
+   * Sets the most requests a minute, of all workers together. Written like liftCooldown.
+   * @param requestsPerMinute 1 to paceMax; undefined: the default of the workers applies again
+   * @throws InsurerLineError `invalid`, `unknown-insurer`, `unavailable`
+   */
+  setPace(command: OperatorCommand & { readonly requestsPerMinute: number | undefined }): Promise<LineStatus>;
   /** Reads the gate. @throws InsurerLineError `unknown-insurer`, `unavailable` */
   read(): Promise<LineStatus>;
   /**
@@ -70,6 +83,11 @@ export interface InsurerLineClient {
 export interface OperatorCommand {
   readonly operator: string;
   readonly reason: string;
+}
+
+export interface PauseCommand extends OperatorCommand {
+  /** of a timed pause: its end, in ISO 8601 with an offset, at most pauseDaysMax ahead */
+  readonly until?: string | undefined;
 }
 
 export interface InsurerLineDeps {
@@ -114,7 +132,7 @@ export function createInsurerLineClient({
     });
 
   /** @returns undefined if Temporal or the workers do not answer */
-  const update = async (name: string, request: LineUpdateInput): Promise<LineStatus | undefined> => {
+  const update = async (name: string, request: LineUpdateInput, before: Gate): Promise<LineStatus | undefined> => {
     try {
       const changed = await call(updateMs, (client) =>
         client.workflow.executeUpdateWithStart<Workflow, Omit<LineHistory, 'changes'>, [LineUpdateInput]>(name, {
@@ -125,7 +143,7 @@ export function createInsurerLineClient({
           }),
         }),
       );
-      return changed && lineStatusOf({ ...changed, busy: false, silent: true });
+      return changed && lineStatusOf({ ...lineLimitsOf(before), ...changed, busy: false, silent: true });
     } catch (error) {
       const failure = updateFailureIn(error);
       if (failure === undefined) return undefined;
@@ -150,21 +168,25 @@ export function createInsurerLineClient({
     }
   };
 
-  const pauseAsSeen = async ({ operator, reason }: OperatorCommand): Promise<LineStatus> => {
-    const { changeNumber: seen } = await readGate();
-    const paused = await update(pauseUpdate, { operator, reason, seen });
+  const pauseAsSeen = async ({ operator, reason, until }: PauseCommand): Promise<LineStatus> => {
+    const before = await readGate();
+    const { changeNumber: seen } = before;
+    const end = until !== undefined && { until };
+    const paused = await update(pauseUpdate, { operator, reason, seen, ...end }, before);
     if (paused !== undefined) return paused;
-    const closed = await gate.pause({ by: operator, reason, seen }).catch(rethrow);
+    const closed = await gate.pause({ by: operator, reason, seen, ...end }).catch(rethrow);
     const [silent] = await Promise.all([awaitSilence(closed), signalWorkflow()]);
     return silent;
   };
 
   return {
-    async pause(command) {
-      assertValid(command);
+    async pause({ operator, reason, until }) {
+      assertValid({ operator, reason });
+      const problem = until === undefined ? undefined : pauseEndProblem(until, clock.epochMs());
+      if (problem !== undefined) throw new InsurerLineError('invalid', { problem: `the end of the pause ${problem}` });
       for (;;) {
         try {
-          return await pauseAsSeen(command);
+          return await pauseAsSeen({ operator, reason, until: until && momentOf(until) });
         } catch (error) {
           // another operator has changed the line since; this one still wants it paused
           if (!(error instanceof InsurerLineError && error.fault === 'superseded')) throw error;
@@ -176,12 +198,26 @@ export function createInsurerLineClient({
       assertValid({ operator, reason });
       const before = await readGate();
       const { changeNumber: seen } = before;
-      const opened = await update(resumeUpdate, { operator, reason, seen });
+      const opened = await update(resumeUpdate, { operator, reason, seen }, before);
       // A resume of any other state is rejected, so these are all reasons that it has ended.
       if (opened !== undefined) return { ...opened, ...openReasonsOf(before) };
       const gateOpen = await gate.resume({ by: operator, reason, seen }).catch(rethrow);
       await signalWorkflow();
       return { ...lineStatusOf(gateOpen), ...openReasonsOf(before) };
+    },
+
+    async liftCooldown({ operator, reason }) {
+      assertValid({ operator, reason });
+      const lifted = await gate.liftCooldown({ by: operator, reason }).catch(rethrow);
+      await signalWorkflow();
+      return lineStatusOf(lifted);
+    },
+
+    async setPace({ operator, reason, requestsPerMinute }) {
+      assertValid({ operator, reason });
+      const paced = await gate.setPace(requestsPerMinute, { by: operator, reason }).catch(rethrow);
+      await signalWorkflow();
+      return lineStatusOf(paced);
     },
 
     async read() {

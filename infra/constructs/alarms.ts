@@ -115,6 +115,12 @@ function alarmSpecs({
       metric: appMetricOf('LinePausedSeconds', 'Maximum'),
       threshold: pausedTooLongMinutes * 60,
     },
+    'line in a long cooldown': {
+      description:
+        'Nothing is sent for more than an hour, because the insurer asks for that. GET /line shows until when. Ask the insurer, and lift the cooldown if it is a mistake.',
+      metric: appMetricOf('LineCooldownSeconds', 'Maximum'),
+      threshold: 3_600,
+    },
     'run overdue': {
       description: `No run of today was completed by ${runDueHour}:00 German time. GET /sync shows the progress.`,
       metric: appMetricOf('RunOverdueMinutes', 'Maximum', fiveMinutes),
@@ -123,6 +129,12 @@ function alarmSpecs({
     'run failed': {
       description: 'The newest run has failed. GET /sync and GET /sync/issues show why. POST /sync starts a new run.',
       metric: appMetricOf('RunFailed', 'Maximum', fiveMinutes),
+      threshold: 1,
+    },
+    'run has problems': {
+      description:
+        'The newest run is completed, but too much of what came was unreadable. GET /sync shows the shares and the most frequent problems, and GET /sync/issues where they are.',
+      metric: appMetricOf('RunHasProblems', 'Maximum', fiveMinutes),
       threshold: 1,
     },
     'run awaits a decision': {

@@ -85,9 +85,9 @@ export function permissionsFor(
   return {
     sync: [
       settings,
-      table(['GetItem', 'Query'], syncRunsTable),
+      table(['GetItem', 'Query', 'BatchGetItem', 'BatchWriteItem'], syncRunsTable), // acknowledgements of issues
       table(['GetItem'], lineTable),
-      encryption(reading, 'dynamodb', 'secretsmanager'),
+      encryption(writing, 'dynamodb', 'secretsmanager'),
       ...temporal,
     ],
     line: [
@@ -110,7 +110,12 @@ export function permissionsFor(
     'access-log': [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...temporal],
     codec: [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...payloads('Decrypt')],
     openapi: [],
-    schedule: [settings, encryption(reading, 'secretsmanager'), ...temporal],
+    schedule: [
+      settings,
+      table(['Query'], syncRunsTable), // the refresh that a new run stops
+      encryption(reading, 'dynamodb', 'secretsmanager'),
+      ...temporal,
+    ],
   };
 }
 
@@ -124,7 +129,7 @@ export function workerPermissions(
     table(['GetItem', 'Query', 'Scan', 'UpdateItem'], patientsTable),
     table(['GetItem', 'Query', 'PutItem', 'DeleteItem', 'BatchWriteItem'], careRecordsTable),
     table(['GetItem', 'PutItem'], lineTable),
-    table(['GetItem', 'Query', 'PutItem', 'BatchWriteItem'], syncRunsTable),
+    table(['GetItem', 'Query', 'PutItem', 'UpdateItem', 'BatchGetItem', 'BatchWriteItem'], syncRunsTable),
     table(['PutItem', 'Query'], accessLogTable), // entries can be appended and read, but not changed or deleted
     allow(
       ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],

@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(9);
+  expect(alarmMetrics(template)).toHaveLength(11);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
@@ -43,12 +43,14 @@ test('there is an alarm for everything that needs action at night', () => {
     'a worker is missing',
     'access log failed',
     'day could not be started',
+    'line in a long cooldown',
     'line paused by the system',
     'line paused for long',
     'no worker holds the line',
     'people wait for the line',
     'run awaits a decision',
     'run failed',
+    'run has problems',
     'run overdue',
     'tasks wait',
   ]);

@@ -133,11 +133,12 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
     async ask(name, ask) {
       const result = await handlers[operations[name].group](await eventOf(name, ask), {});
       const text = result.body;
+      const isCsv = String(result.headers?.['content-type']).startsWith('text/csv');
       return {
         status: result.statusCode,
         headers: result.headers as Record<string, string>,
         text,
-        json: text === '' ? undefined : JSON.parse(text),
+        json: text === '' || isCsv ? undefined : JSON.parse(text),
       };
     },
     async endRun() {

@@ -42,7 +42,7 @@ function problemResponse(status: number, names: readonly ProblemName[]): ZodOpen
   };
 }
 
-function successResponse({ status, description, schema, fhir }: Operation['answer']): ZodOpenApiResponseObject {
+function successResponse({ status, description, schema, fhir, csv }: Operation['answer']): ZodOpenApiResponseObject {
   return {
     description,
     headers: {
@@ -50,7 +50,11 @@ function successResponse({ status, description, schema, fhir }: Operation['answe
       ...(status === 302 && { location: { schema: { type: 'string', format: 'uri' }, required: true } }),
     },
     ...(schema && {
-      content: { 'application/json': { schema }, ...(fhir && { 'application/fhir+json': { schema: fhir } }) },
+      content: {
+        'application/json': { schema },
+        ...(fhir && { 'application/fhir+json': { schema: fhir } }),
+        ...(csv && { 'text/csv': { schema: csv } }),
+      },
     }),
   };
 }

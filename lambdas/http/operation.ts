@@ -18,6 +18,7 @@ export interface Call<Name extends OperationName> {
   /** address of this API, without a slash at the end */
   readonly apiUrl: string;
   readonly acceptsFhir: boolean;
+  readonly acceptsCsv: boolean;
   /**
    * Returns a draft for a handler that records a successful access itself.
    * @param patientRef default: the patient in the request
@@ -37,6 +38,8 @@ type Content<Name extends OperationName> =
   /** JSON text, if printing a parsed value would change numbers */
   | { readonly text: string }
   | { readonly fhir: object }
+  /** @param fileName under which a browser saves it */
+  | { readonly csv: string; readonly fileName: string }
   | { readonly location: string };
 
 export type Handler<Name extends OperationName> = (call: Call<Name>, clients: Clients) => Promise<Reply<Name>>;

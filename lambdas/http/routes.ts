@@ -39,6 +39,8 @@ export interface Success {
   readonly schema?: z.ZodType;
   /** the same content as FHIR, if the caller accepts application/fhir+json */
   readonly fhir?: z.ZodType;
+  /** the same content as CSV, if the caller accepts text/csv */
+  readonly csv?: z.ZodType;
 }
 
 /**
@@ -94,6 +96,31 @@ export const operations = {
     answer: { status: 200, description: 'One page of issues.', schema: schemas.issues },
     problems: ['no-run-yet', 'storage-unavailable'],
   },
+  readInsurerReport: {
+    method: 'GET',
+    path: '/sync/insurer-report',
+    group: 'sync',
+    roles: ['operator'],
+    summary: 'Reports what the insurer can mend, of one run or of a period: equal problems are counted',
+    query: schemas.insurerReportQuery,
+    answer: {
+      status: 200,
+      description: 'The problems, oldest run first. Also as CSV (RFC 4180), for the insurer.',
+      schema: schemas.insurerReport,
+      csv: schemas.insurerReportCsv,
+    },
+    problems: ['no-run-yet', 'report-too-large', 'storage-unavailable'],
+  },
+  acknowledgeIssues: {
+    method: 'POST',
+    path: '/sync/issues/acknowledgements',
+    group: 'sync',
+    roles: ['operator'],
+    summary: 'Acknowledges issues with a note, in this run and all later ones',
+    body: schemas.acknowledgementsBody,
+    answer: { status: 200, description: 'The issues are acknowledged.', schema: schemas.acknowledgement },
+    problems: ['issue-unknown', 'storage-unavailable'],
+  },
   decideRemovals: {
     method: 'POST',
     path: '/sync/removals',
@@ -122,7 +149,11 @@ export const operations = {
     roles: ['operator'],
     summary: 'Cancels the run in progress and cleans up',
     body: schemas.reasonBody,
-    answer: { status: 202, description: 'The run will end.', schema: schemas.cancelling },
+    answer: {
+      status: 202,
+      description: 'The run, or the refresh that follows it, will end.',
+      schema: schemas.cancelling,
+    },
     problems: ['no-run-under-way', 'sync-unavailable'],
   },
   readLine: {
@@ -140,7 +171,7 @@ export const operations = {
     group: 'line',
     roles: ['operator'],
     summary: 'Pauses the line, and answers once it is silent',
-    body: schemas.reasonBody,
+    body: schemas.pauseBody,
     answer: { status: 200, description: 'The line is paused and silent.', schema: schemas.line },
     problems: ['line-unknown', 'line-superseded', 'line-not-silent', 'line-unavailable'],
   },
@@ -153,6 +184,26 @@ export const operations = {
     body: schemas.reasonBody,
     answer: { status: 200, description: 'The line is open.', schema: schemas.line },
     problems: ['line-unknown', 'line-superseded', 'line-unavailable'],
+  },
+  liftCooldown: {
+    method: 'POST',
+    path: '/line/lift',
+    group: 'line',
+    roles: ['operator'],
+    summary: 'Lifts the cooldown of the line, so that the next request is sent immediately',
+    body: schemas.reasonBody,
+    answer: { status: 200, description: 'No cooldown runs.', schema: schemas.line },
+    problems: ['line-unknown', 'line-unavailable'],
+  },
+  setPace: {
+    method: 'POST',
+    path: '/line/pace',
+    group: 'line',
+    roles: ['operator'],
+    summary: 'Sets how many requests a minute the line may send',
+    body: schemas.paceBody,
+    answer: { status: 200, description: 'The workers keep the pace within a second.', schema: schemas.line },
+    problems: ['line-unknown', 'line-unavailable'],
   },
   lookUpPatient: {
     method: 'POST',

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
-import { openReasonsMax } from '../../core/domain/gate.ts';
+import { openReasonsMax, paceMax } from '../../core/domain/gate.ts';
+import { reportedEffects, reportedRequests } from '../../core/domain/insurer-report.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
-import { lineCommandProblem, reasonMax } from '../../core/domain/line-command.ts';
-import { phases, runFailures } from '../../core/domain/progress.ts';
+import { lineCommandProblem, pauseDaysMax, pauseEndProblem, reasonMax } from '../../core/domain/line-command.ts';
+import { phases, runFailures, runStates } from '../../core/domain/progress.ts';
+import { reportedProblemsMax } from '../../core/domain/quality.ts';
 import { removalReasons } from '../../core/domain/removal-guard.ts';
 import { problemType } from './problems.ts';
 
@@ -61,6 +63,28 @@ export const patientPath = z.strictObject({ patientRef });
 export const pageQuery = z.strictObject({ nextToken: nextToken.optional() });
 
 export const reasonBody = z.strictObject({ reason });
+const requestsPerMinute = z.int().min(1).max(paceMax);
+export const paceBody = z
+  .strictObject({
+    requestsPerMinute: requestsPerMinute.nullable().meta({
+      description:
+        'The most requests a minute, of all workers together, syncs on demand included. null: LINE_REQUESTS_PER_MINUTE of the workers applies again.',
+    }),
+    reason,
+  })
+  .meta({ example: { requestsPerMinute: 30, reason: 'the insurer called' } });
+export const pauseBody = reasonBody.extend({
+  until: z.iso
+    .datetime({ offset: true })
+    .refine((end) => pauseEndProblem(end, Date.now()) === undefined, {
+      error: ({ input }) => pauseEndProblem(String(input), Date.now()),
+    })
+    .optional()
+    .meta({
+      description: `When the pause ends by itself: in the future, and at most ${pauseDaysMax} days ahead. Without it, the pause lasts until a resume. The same operator replaces the end by another pause with the same reason.`,
+      example: '2026-11-24T22:30:00+01:00',
+    }),
+});
 const isQuestionId = 'is decision.listId of GET /sync';
 const questionId = z
   .string({ error: isQuestionId })
@@ -85,7 +109,13 @@ export const cancelling = z.object({ state: z.literal('cancelling') });
 const lineState = z.enum(['open', 'paused']);
 const changeNumber = z.int().min(1).meta({ description: 'Number of the change on this line.' });
 const openReason = z
-  .object({ number: changeNumber, by: z.string().meta({ example: 'operator-demo' }), since: time, reason: z.string() })
+  .object({
+    number: changeNumber,
+    by: z.string().meta({ example: 'operator-demo' }),
+    since: time,
+    reason: z.string(),
+    until: time.optional().meta({ description: 'Only of a timed pause: when it ends.' }),
+  })
   .meta({ id: 'OpenReason', description: 'One reason why the line is paused: who gave it, since when, and why.' });
 const pausedBy = {
   by: z
@@ -101,24 +131,58 @@ const pausedBy = {
   droppedReasons: z.int().min(1).optional().meta({
     description: 'How many more reasons there were than openReasons can hold. The first and the newest ones stay.',
   }),
+  until: time.optional().meta({
+    description:
+      'Only while the line is paused: when it opens by itself, because every reason ends. Absent if it stays paused until a resume.',
+  }),
   silent: z.boolean().optional().meta({
     description:
       'Only while the line is paused: true once it is confirmed that no request is in flight and none will be sent.',
   }),
   silentSince: time.optional().meta({ description: 'When a silent line was confirmed silent.' }),
 };
+const cooldown = z
+  .object({
+    reason: z.enum(['retry-after', 'busy', 'outage']).meta({
+      description:
+        '`retry-after`: the insurer has named the time; `busy`: it asks for patience and names no time; `outage`: forty requests in a row have failed.',
+    }),
+    since: time,
+    until: time,
+  })
+  .meta({ id: 'Cooldown', description: 'Nothing is sent until then. An operator can lift it.' });
+const pace = z
+  .object({ requestsPerMinute, by: z.string().optional(), since: time.optional(), reason: z.string().optional() })
+  .meta({
+    id: 'Pace',
+    description:
+      'The most requests a minute. `by`, `since` and `reason` are missing if it is LINE_REQUESTS_PER_MINUTE of the workers.',
+  });
+const limits = {
+  cooldown: cooldown.optional(),
+  pace: pace.optional(),
+  quietHours: z.object({ until: time }).optional().meta({
+    description: 'Only in quiet hours (LINE_QUIET_HOURS): when they end. Until then, the requests of runs wait.',
+  }),
+};
 export const line = z
-  .object({ state: lineState, busy: z.boolean(), ...pausedBy })
+  .object({ state: lineState, busy: z.boolean(), ...pausedBy, ...limits })
   .meta({ id: 'Line', example: { state: 'open', busy: true } });
 const lineChange = z
   .object({
     number: changeNumber,
     state: lineState,
+    kind: z.enum(['lift', 'pace']).optional().meta({
+      description:
+        'Missing for a pause and a resume. `lift`: a cooldown was lifted; `pace`: the pace was set. `state` is then what it was.',
+    }),
+    requestsPerMinute: requestsPerMinute.optional().meta({ description: 'Only of `pace`: missing for the default.' }),
     by: z.string(),
     at: time,
     reason: z.string(),
+    until: time.optional().meta({ description: 'Only of a timed pause: when it ends.' }),
   })
-  .meta({ id: 'LineChange', description: 'A pause or resume of the line: who, when and why.' });
+  .meta({ id: 'LineChange', description: 'What an operator has changed on the line: who, when and why.' });
 export const lineWithChanges = line
   .extend({ changes: z.array(lineChange).meta({ description: 'The last 50 changes, newest first.' }) })
   .meta({ id: 'LineWithChanges', example: { state: 'open', busy: true, changes: [] } });
@@ -149,10 +213,65 @@ const madeDecision = z
     decidedAt: time,
   })
   .meta({ id: 'MadeDecision' });
+const faults = z.partialRecord(z.enum(lineFaults), count);
+const transfer = z
+  .object({
+    kind: z.enum(['list', 'care-records']),
+    since: time.meta({ description: 'When the fetch began, also across retries and workers.' }),
+    measuredAt: time.meta({ description: 'Old if no worker has the line.' }),
+    receivedBytes: count,
+    totalBytes: count.optional().meta({ description: 'Absent if the insurer does not say it.' }),
+    isCompressed: z.literal(true).optional().meta({
+      description: 'Set if the insurer sends the answer compressed: the bytes are those of the compressed answer.',
+    }),
+    bytesPerSecond: count.meta({ description: 'Over the last minute.' }),
+    secondsLeft: count.optional().meta({ description: 'At that rate. Absent if unknown.' }),
+    requests: count.meta({ description: 'Requests of this fetch that have ended.' }),
+    failures: count,
+    faults,
+  })
+  .meta({
+    id: 'Transfer',
+    description: 'A fetch that takes long: the list, or the large care records of one patient.',
+  });
+const percent = z.number().min(0).max(100);
+const quality = z
+  .object({
+    unreadablePercent: percent.meta({
+      description: 'The larger one of `quarantinedPercent` and `failedPercent`, both without acknowledged issues.',
+    }),
+    quarantinedPercent: percent.meta({ description: 'Entries that cannot be stored, of all entries of the list.' }),
+    failedPercent: percent.meta({
+      description: 'Patients without usable care records, of those whose sync has ended in this run.',
+    }),
+    flaggedPercent: percent.meta({
+      description: 'Entries and care records that are stored although they break the contract, of those stored.',
+    }),
+    byProblem: z
+      .array(
+        z.object({
+          path: z.string().meta({
+            description: 'A JSON path in which `[]` stands for any position; `answer` for all of an answer.',
+            example: 'careRecords[].start',
+          }),
+          kind: z.string().meta({
+            description: 'What is wrong, in fixed words or as a code. Never a value.',
+            example: 'not a date',
+          }),
+          count: z.int().min(1).meta({ description: 'Entries and answers that have it. Each is counted once.' }),
+        }),
+      )
+      .max(reportedProblemsMax)
+      .meta({ description: 'The most frequent problems first.' }),
+  })
+  .meta({ id: 'Quality', description: 'The quality of what came in a run.' });
 export const progress = z
   .object({
     runId,
-    state: z.enum(['running', 'completed', 'failed', 'cancelled']),
+    state: z.enum(runStates).meta({
+      description:
+        '`completed-with-problems`: the run was carried out, but `quality.unreadablePercent` has reached UNREADABLE_LIMIT_PERCENT.',
+    }),
     phase: z.enum(phases),
     awaitingDecision: z.boolean(),
     decision: removalQuestion.optional().meta({
@@ -203,6 +322,37 @@ export const progress = z
           'Answers that break the contract and are stored as they were sent. Absent if there are none, and in runs of 0.2.0.',
       }),
     }),
+    careRecordsAge: z
+      .object({
+        oldestDays: count.optional(),
+        medianDays: count.optional(),
+        unknown: count.meta({ description: 'Patients whose care records 0.2.0 has stored, without their date.' }),
+      })
+      .optional()
+      .meta({
+        description:
+          'Age of the stored care records at the last count, in whole days. Absent before it, and if there were none.',
+      }),
+    refresh: z
+      .object({
+        state: z.enum(['running', 'completed', 'stopped']).meta({
+          description: '`stopped`: by the next run, by an operator, or after many answers 410.',
+        }),
+        pending: count.optional(),
+        done: count,
+        unchanged: count,
+        failed: count,
+        removed: count,
+        held: count.optional(),
+        flagged: count.optional(),
+        cancellation: z.object({ by: z.string().meta({ example: 'operator-demo' }), reason: z.string() }).optional(),
+      })
+      .optional()
+      .meta({
+        description:
+          'The refresh that follows the run asks again for care records older than CARE_REFRESH_AFTER_DAYS. Absent before it, and if there is none.',
+      }),
+    quality: quality.optional().meta({ description: 'Absent in runs of 0.2.0.' }),
     unapprovedRemovals: count.optional().meta({ description: 'Patients removed without a decision of an operator.' }),
     line: z.object({
       state: lineState,
@@ -210,8 +360,13 @@ export const progress = z
       requests: count,
       failures: count,
       failureRate: z.number().min(0).max(1),
-      faults: z.partialRecord(z.enum(lineFaults), count),
+      faults,
       ...pausedBy,
+      ...limits,
+    }),
+    transfers: z.array(transfer).optional().meta({
+      description:
+        'The fetches that take long, measured every two seconds. Absent if there are none. The requests for the list are contained in `line`.',
     }),
     ratePerMinute: z.number().min(0),
     etaSeconds: z.number().min(0).optional(),
@@ -241,8 +396,26 @@ export const runSamples = z.object({
 });
 export const issuesQuery = z.strictObject({
   runId: runId.optional().meta({ description: 'The run to read. By default, the newest run.' }),
+  kind: z.enum(issueKinds).optional().meta({ description: 'Only issues of this kind.' }),
+  acknowledged: z.enum(['true', 'false']).optional().meta({
+    description: 'Only issues that an operator has acknowledged, or only the others.',
+  }),
   nextToken: nextToken.optional(),
 });
+const issueId = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/, 'is the id of an issue')
+  .meta({
+    id: 'IssueId',
+    description: 'Names an issue in all runs: the same patient or entry, with the same problems at the same paths.',
+    example: '9c0e5d41402abc4b2a76b9719d911017',
+  });
+export const acknowledgementsBody = z
+  .strictObject({ issueIds: z.array(issueId).min(1).max(100), note: reason })
+  .meta({ example: { issueIds: ['9c0e5d41402abc4b2a76b9719d911017'], note: 'reported to the insurer, ticket 4711' } });
+export const acknowledgement = z
+  .object({ by: z.string().meta({ example: 'operator-demo' }), at: time, note: z.string() })
+  .meta({ id: 'Acknowledgement', description: 'Who has acknowledged an issue, when, and with which note.' });
 export const issues = z.object({
   issues: z.array(
     z
@@ -254,10 +427,73 @@ export const issues = z.object({
           description: 'Only for `kvnr-changed`: the patient who is gone, and seems to be the same person.',
         }),
         position: count.optional().meta({ description: 'Place of the entry in the list. The first one is 0.' }),
+        entryRef: z
+          .string()
+          .regex(/^[0-9a-f]{32}$/)
+          .optional()
+          .meta({ description: 'Only for a quarantined entry without a readable KVNR: the same text has the same.' }),
+        id: issueId,
+        firstSeen: time.optional().meta({ description: 'When a run had it first. Absent in runs of 0.2.0.' }),
+        lastSeen: time.optional().meta({ description: 'When a run had it last. Absent in runs of 0.2.0.' }),
+        runs: z.int().min(1).optional().meta({ description: 'How many runs have had it. Absent in runs of 0.2.0.' }),
+        acknowledged: acknowledgement.optional().meta({
+          description: 'Only if an operator has acknowledged it. If its paths or problems change, it is a new issue.',
+        }),
       })
-      .meta({ id: 'Issue', example: { kind: 'quarantined', reason: 'kvnr: check digit', position: 17 } }),
+      .meta({
+        id: 'Issue',
+        example: {
+          kind: 'quarantined',
+          reason: 'kvnr: check digit',
+          position: 17,
+          id: '9c0e5d41402abc4b2a76b9719d911017',
+          firstSeen: '2026-11-24T21:30:00.000Z',
+          lastSeen: '2026-11-26T21:30:00.000Z',
+          runs: 3,
+        },
+      }),
   ),
   nextToken: nextToken.optional(),
+});
+
+const day = z.iso.date().meta({ example: '2026-11-24' });
+export const insurerReportQuery = z
+  .strictObject({
+    runId: runId.optional().meta({ description: 'One run. By default, the newest one.' }),
+    from: day.optional().meta({ description: 'All runs that have started on this day or later, in German time.' }),
+    to: day.optional().meta({ description: 'Only with `from`: the last day. By default, today.' }),
+  })
+  .refine(({ runId, from }) => runId === undefined || from === undefined, 'has either `runId` or `from`')
+  .refine(({ from, to }) => to === undefined || (from !== undefined && from <= to), {
+    path: ['to'],
+    error: 'is `from` or a later day',
+  });
+export const insurerReport = z.object({
+  problems: z.array(
+    z
+      .object({
+        runId,
+        startedAt: time,
+        finishedAt: time.optional(),
+        request: z.enum(reportedRequests).meta({
+          description: 'Failed requests are counted together, for the list and for care records: `any`.',
+        }),
+        effect: z.enum(reportedEffects).meta({
+          description:
+            '`request-failed`: it was repeated; `list-unusable`: the list was not used; `not-stored`: an entry of the list was not taken; `not-fetched`: the care records of a patient are missing; `stored-as-sent`: the data break the contract, and are stored.',
+        }),
+        problem: z.string().meta({ description: 'Fixed words, never a value.' }),
+        where: z.string().optional().meta({ description: "JSONPath (RFC 9535) in the insurer's document." }),
+        count,
+        of: count.optional().meta({ description: 'Only of `request-failed`: all requests of the run.' }),
+        positions: z.array(count).optional().meta({ description: 'The first places in the list. Counted from 0.' }),
+        patientRefs: z.array(patientRef).optional().meta({ description: 'The first patients.' }),
+      })
+      .meta({ id: 'InsurerProblem', description: 'All equal problems of one run that the insurer can mend.' }),
+  ),
+});
+export const insurerReportCsv = z.string().meta({
+  description: 'Columns: run, started, finished, request, effect, problem, where, count, of, examples.',
 });
 
 export const foundPatient = z.object({ patientRef });
@@ -284,7 +520,7 @@ const provisional = z.literal(true).optional().meta({
 export const syncNow = lastSync
   .extend({
     provisional,
-    line: z.object({ state: lineState }).optional().meta({
+    line: z.object({ state: lineState, cooldown: cooldown.optional() }).optional().meta({
       description:
         'Only for a sync in progress, which waits while the line is paused. Absent if the line could not be read.',
     }),
@@ -341,6 +577,13 @@ export const patient = z.object({
   }),
   provisional,
   careRecords: z.array(z.union([linkedCareRecord, careRecord])),
+  careRecordsAsOf: z
+    .union([time, z.literal('unknown')])
+    .optional()
+    .meta({
+      description:
+        "When the insurer's answer with these care records was received, or when the insurer last said that they have not changed. `unknown` if 0.2.0 has stored them. Absent if care records were never fetched: then an empty `careRecords` says nothing.",
+    }),
   lastSync: lastSync.optional(),
   nextToken: nextToken.optional(),
 });

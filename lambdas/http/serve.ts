@@ -58,6 +58,7 @@ function callOf(event: APIGatewayProxyEvent, { facts }: RequestContext): Call<Op
     link,
     apiUrl: apiUrlOf(event),
     acceptsFhir: /application\/fhir\+json/i.test(headerOf(event, 'accept') ?? ''),
+    acceptsCsv: /text\/csv/i.test(headerOf(event, 'accept') ?? ''),
     accessDraft: (of = patientRef) => accessDraft(event, { ...facts, patientRef: of }, 'success'),
   } as Call<OperationName>;
 }
@@ -66,6 +67,13 @@ function resultOf(statusCode: number, reply: Reply<OperationName>): APIGatewayPr
   if ('location' in reply) return { statusCode, headers: { location: reply.location }, body: '' };
   if ('fhir' in reply) {
     return { statusCode, headers: { 'content-type': 'application/fhir+json' }, body: JSON.stringify(reply.fhir) };
+  }
+  if ('csv' in reply) {
+    const headers = {
+      'content-type': 'text/csv; charset=utf-8; header=present',
+      'content-disposition': `attachment; filename="${reply.fileName}"`,
+    };
+    return { statusCode, headers, body: reply.csv };
   }
   const body = 'text' in reply ? reply.text : JSON.stringify(reply.body);
   return { statusCode, headers: { 'content-type': 'application/json' }, body };

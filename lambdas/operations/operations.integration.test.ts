@@ -12,8 +12,12 @@ import { problem } from '../http/schemas.ts';
 
 let api: Api;
 let patient: Awaited<ReturnType<Api['storePatient']>>;
+/** Today and tomorrow in Germany, so that quiet hours do not end during the test. */
+const quietDays = [0, 1].map((days) =>
+  new Date(Date.now() + days * 86_400_000).toLocaleDateString('en-GB', { timeZone: 'Europe/Berlin', weekday: 'short' }),
+);
 beforeAll(async () => {
-  api = await openApi();
+  api = await openApi({ LINE_QUIET_HOURS: `${quietDays.join('-')} 00:00-24:00` });
   patient = await api.storePatient('[{"id": "r1", "documents": [{"id": "d1", "contentBase64": "QUJD"}]}]');
   await api.stores.gateOf(api.insurerId).read(); // creates the gate, as a worker does that holds the line
 });
@@ -25,10 +29,13 @@ const forRoles = table.filter(([, { roles }]) => Array.isArray(roles));
 async function validAsk(name: OperationName): Promise<Ask> {
   const { params, body } = operations[name] as Operation;
   const bodies: Partial<Record<OperationName, unknown>> = {
+    acknowledgeIssues: { issueIds: ['0'.repeat(32)], note: 'a test' },
     decideRemovals: { decision: 'approve', listId: '20261124T213000Z-1f3a9c0e-1' },
     cancelSync: { reason: 'a test' },
     pauseLine: { reason: 'a test' },
     resumeLine: { reason: 'a test' },
+    liftCooldown: { reason: 'a test' },
+    setPace: { requestsPerMinute: null, reason: 'a test' },
     lookUpPatient: { kvnr: patient.kvnr },
     decodePayloads: { payloads: [] },
     requestPatientSync: { patientRef: patient.patientRef },
@@ -102,10 +109,9 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
     for (const ask of wrong) {
       const answered = await api.ask(name, { ...ask, role });
       expectDocumented(name, answered);
-      expect(answered.json).toMatchObject({
-        type: problemType('invalid-request'),
-        errors: [{ in: expect.any(String) }],
-      });
+      expect(answered.json).toMatchObject({ type: problemType('invalid-request') });
+      expect(answered.json.errors).not.toEqual([]);
+      for (const error of answered.json.errors) expect(error).toMatchObject({ in: expect.any(String) });
       expect(answered.text).not.toMatch(/Größling|A123456780|etc|made/);
       expect((await api.ask(name, { ...ask, role: 'none' })).status).toBe(403);
       expect((await api.ask(name, ask)).status).toBe(401);
@@ -145,14 +151,24 @@ test('the answers hold the requested data', async () => {
   const twoReasons = ['a test', 'another test'].map((reason) => ({ ...pauseOf, reason }));
   const pausedAgain = await ask('pauseLine', 'operator', { body: { reason: 'another test' } });
   expect(pausedAgain.json).toMatchObject({ state: 'paused', reason: 'a test', openReasons: twoReasons });
+  const until = new Date(Date.now() + 3_600_000).toISOString();
+  const timed = { ...pauseOf, reason: 'a timed one', until };
+  const pausedUntil = await ask('pauseLine', 'operator', { body: { reason: 'a timed one', until } });
+  expect(pausedUntil.json.openReasons).toEqual([...twoReasons, timed]);
+  expect(pausedUntil.json).not.toHaveProperty('until'); // two reasons have no end
   expect((await ask('readLine', 'management')).json).toMatchObject({
     state: 'paused',
     by: 'Demo operator (operator-1)',
-    openReasons: twoReasons,
+    openReasons: [...twoReasons, timed],
+    quietHours: { until: expect.stringMatching(/T2[23]:00:00\.000Z$/) }, // midnight in Germany
     changes: expect.arrayContaining([expect.objectContaining({ state: 'paused', reason: 'another test' })]),
   });
   expect((await ask('requestPatientSync', 'operator')).json.line).toMatchObject({ state: 'paused' });
-  expect((await ask('resumeLine', 'operator')).json).toEqual({ state: 'open', busy: false, openReasons: twoReasons });
+  expect((await ask('resumeLine', 'operator')).json).toEqual({
+    state: 'open',
+    busy: false,
+    openReasons: [...twoReasons, timed],
+  });
   const started = await ask('startSync', 'operator');
   expect(started.status).toBe(202);
   expect((await ask('startSync', 'operator')).json).toEqual(started.json);
@@ -191,8 +207,52 @@ test('runs and issues come in pages, and a page token is valid only for its own 
   const page = await api.ask('listIssues', { role: 'operator', query });
   expect(page.json.issues).toHaveLength(1_000);
   const rest = await api.ask('listIssues', { role: 'operator', query: { ...query, nextToken: page.json.nextToken } });
-  expect(rest.json.issues).toEqual(issues.slice(1_000));
+  expect(rest.json.issues).toMatchObject(issues.slice(1_000));
   expect(rest.json.nextToken).toBeUndefined();
+});
+
+test('the report for the insurer counts equal problems of a run or a period, as JSON and as CSV', async () => {
+  const { syncRuns } = api.stores;
+  const runIds = ['20250301T020000Z-00000001', '20250302T020000Z-00000002', '20250304T020000Z-00000003'] as const;
+  for (const runId of runIds) {
+    await syncRuns.saveProgress(api.insurerId, progressOf(runId), 1);
+    const positions = Array.from({ length: 1_050 }, (_, position) => position); // two pages
+    const issues = positions.map((position) => ({ kind: 'quarantined' as const, reason: 'kvnr: missing', position }));
+    await syncRuns.addIssues(api.insurerId, runId, issues);
+  }
+  const ask = async (query: Ask['query'] = {}, headers = {}) =>
+    await api.ask('readInsurerReport', { role: 'operator', query, headers });
+  const rowOf = (runId: string) => ({
+    ...{ runId, startedAt: '2026-11-24T21:30:00.000Z', request: 'list', effect: 'not-stored' },
+    ...{ problem: 'missing', where: '$[*].kvnr', count: 1_050, positions: [0, 1, 2, 3, 4] },
+  });
+  expect((await ask({ runId: runIds[1] })).json).toEqual({ problems: [rowOf(runIds[1])] });
+  const period = { from: '2025-03-01', to: '2025-03-03' };
+  expect((await ask(period)).json).toEqual({ problems: [rowOf(runIds[0]), rowOf(runIds[1])] });
+  expect((await ask({ from: '2025-03-05', to: '2025-03-05' })).json).toEqual({ problems: [] });
+  const { headers, text } = await ask({ runId: runIds[1] }, { accept: 'text/csv' });
+  expect(headers).toMatchObject({
+    'content-type': 'text/csv; charset=utf-8; header=present',
+    'content-disposition': 'attachment; filename="insurer-report.csv"',
+  });
+  const started = '"2026-11-24T21:30:00.000Z"';
+  expect(text).toBe(
+    '"run","started","finished","request","effect","problem","where","count","of","examples"\r\n' +
+      `"${runIds[1]}",${started},"","list","not-stored","missing","$[*].kvnr","1050","","$[0] $[1] $[2] $[3] $[4]"\r\n`,
+  );
+});
+
+test('a report with more different problems than an answer may have is refused', async () => {
+  const runId = '20240301T020000Z-00000001';
+  await api.stores.syncRuns.saveProgress(api.insurerId, progressOf(runId), 1);
+  const issues = Array.from({ length: 5_001 }, (_, position) => ({
+    kind: 'quarantined' as const,
+    reason: `field${position}: missing`,
+    position,
+  }));
+  await api.stores.syncRuns.addIssues(api.insurerId, runId, issues);
+  const { status, json } = await api.ask('readInsurerReport', { role: 'operator', query: { runId } });
+  expect({ status, type: json.type }).toEqual({ status: 422, type: problemType('report-too-large') });
 });
 
 const progressOf = (runId: string) => ({

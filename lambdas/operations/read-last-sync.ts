@@ -12,7 +12,7 @@ export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { pa
     body: {
       ...lastSync,
       ...(isProvisional && { provisional: true as const }),
-      ...(line && { line: { state: line.state } }),
+      ...(line && { line: { state: line.state, ...(line.cooldown && { cooldown: line.cooldown }) } }),
     },
     entity: { kind: 'sync', id: lastSync.syncId },
   };

@@ -34,6 +34,17 @@ test('a patient and their care records are returned as the insurer sent them, wi
   expect(json.nextToken).toBeUndefined();
 });
 
+test('the answer says when the care records were received, and so whether none means never fetched', async () => {
+  const { patientRef } = await api.storePatient();
+  expect((await read(patientRef)).json).not.toHaveProperty('careRecordsAsOf');
+  const { patientRef: before } = await api.storePatient('[]'); // as 0.2.0 has stored them
+  expect((await read(before)).json).toMatchObject({ careRecords: [], careRecordsAsOf: 'unknown' });
+  const receivedAt = '2026-11-27T13:03:00.000Z';
+  await api.stores.careRecords.stage(before, '2', splitAnswer('{"kvnr": "", "careRecords": []}'));
+  await api.stores.patients.activateCareVersion(before, '2', 1, { receivedAt });
+  expect((await read(before)).json).toMatchObject({ careRecords: [], careRecordsAsOf: receivedAt });
+});
+
 test("a document is a link that works without a token, and its use is recorded in the reader's name", async () => {
   const content = 'not base64 at all, and that is how the insurer sent it: ü';
   const record = JSON.stringify([{ id: 'r1', documents: [{ id: 'd1', href: 'theirs', contentBase64: content }] }]);

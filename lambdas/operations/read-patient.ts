@@ -52,6 +52,8 @@ export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenC
       ? `{"kvnr": ${JSON.stringify(patient.kvnr)}},\n"provisional": true`
       : (patient.body ?? '');
     const parts = [`"patient": ${person}`, `"careRecords": [${page.texts.join(',\n')}]`];
+    if (patient.careVersion !== undefined)
+      parts.push(`"careRecordsAsOf": ${JSON.stringify(patient.careRecordsAsOf ?? 'unknown')}`);
     if (patient.lastSync) parts.push(`"lastSync": ${JSON.stringify(patient.lastSync)}`);
     const { nextToken } = await pages.nextToken(page.next);
     if (nextToken !== undefined) parts.push(`"nextToken": ${JSON.stringify(nextToken)}`);

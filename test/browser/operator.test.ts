@@ -33,8 +33,17 @@ test('an operator starts a run and sees its progress without reloading', async (
   await page.getByRole('heading', { name: 'Auffälligkeiten' }).waitFor();
   await page.getByText('Es gab noch keinen Lauf.').waitFor();
   await page.getByRole('link', { name: 'Betrieb' }).click();
+  world.day.insurer.script(
+    { match: 'list', fault: 'server-error' },
+    { match: 'list', fault: 'none', slowMs: 8_000, framing: 'content-length' },
+  );
   await page.getByRole('button', { name: 'Lauf starten' }).click();
   await page.getByText('läuft', { exact: true }).first().waitFor();
+  const arriving = page.getByRole('progressbar', { name: 'Liste kommt an' });
+  const percent = async () => Number(await arriving.getAttribute('aria-valuenow'));
+  await expect.poll(percent, { timeout: 20_000 }).toBeGreaterThan(10);
+  await page.getByText(/^[\d,]+ kB pro Sekunde · noch ca\. \d+ Sek\. · seit /).waitFor();
+  await page.getByText('Anfragen: 1, davon fehlgeschlagen: 1 (Fehler bei der Krankenkasse 1)').waitFor();
   await page.locator('[aria-current=step]', { hasText: 'Versorgungen abrufen' }).waitFor();
   const doneSoFar = async () => {
     const name = (await page.getByRole('img', { name: /^Versorgungen:/ }).getAttribute('aria-label')) ?? '';
@@ -114,9 +123,36 @@ test('after the line is resumed, the run completes', async () => {
   const focused = await page.evaluate(() => document.activeElement?.textContent);
   expect(focused).toBe('Leitung pausieren'); // the pressed button keeps the focus, with its new label
   await page.getByText('abgeschlossen').first().waitFor({ timeout: 120_000 });
-  await page.getByText('Wer die Leitung pausiert und geöffnet hat').click();
+  await page.getByText('Wer die Leitung geändert hat').click();
   await page.getByText(/demo-operator\) geöffnet/).waitFor();
   expect(world.day.insurer.summary()).toMatchObject({ overlaps: 0, violations: 0 });
+});
+
+test('an operator pauses the line until a moment, and the page shows it', async () => {
+  const { page } = operator;
+  await page.getByRole('button', { name: 'Leitung pausieren' }).click();
+  const dialog = page.getByRole('alertdialog');
+  await dialog.getByRole('textbox', { name: 'Grund' }).fill('kurze Wartung');
+  await dialog.getByLabel('Ende der Pause').selectOption('zu einem anderen Zeitpunkt');
+  await dialog.getByLabel('Zeitpunkt', { exact: true }).fill('2020-01-01T08:00');
+  await dialog.getByRole('button', { name: 'Leitung pausieren' }).click(); // an end in the past is refused
+  await dialog.getByLabel('Ende der Pause').selectOption('in 30 Minuten');
+  await dialog.getByRole('button', { name: 'Leitung pausieren' }).click();
+  await lineWithStatus(page, 'silent').waitFor();
+  const { until = '' } = await world.day.line.read();
+  expect(Math.round((Date.parse(until) - Date.now()) / 60_000)).toBe(30);
+  const panel = page.getByRole('region', { name: 'Leitung zur Krankenkasse' });
+  await panel.getByText('Öffnet sich von selbst').waitFor();
+  await page.getByRole('button', { name: 'Pause verlängern' }).click();
+  await dialog.getByLabel('Ende der Pause').selectOption('in 2 Stunden');
+  await dialog.getByRole('button', { name: 'Pause verlängern' }).click();
+  await expect
+    .poll(async () => Math.round((Date.parse((await world.day.line.read()).until ?? '') - Date.now()) / 60_000), {
+      timeout: 10_000,
+    })
+    .toBe(120);
+  await world.day.line.resume({ operator: 'otto', reason: 'doch nicht' });
+  await lineWithStatus(page, 'open').waitFor();
 });
 
 test('issues are shown with their reasons, filtered, and saved as CSV', async () => {
@@ -141,6 +177,37 @@ test('issues are shown with their reasons, filtered, and saved as CSV', async ()
       csv,
     ) ?? [];
   await page.getByRole('cell', { name: `Eintrag ${place}`, exact: true }).waitFor();
+});
+
+test('the report for the insurer is saved as CSV, of the shown run or of a period', async () => {
+  const { page } = operator;
+  const { runId = '' } = (await world.day.sync.readProgress()) ?? {};
+  const save = async (button: string) => {
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: button }).click();
+    const download = await downloading;
+    return { name: download.suggestedFilename(), csv: readFileSync(await download.path(), 'utf8') };
+  };
+  const ofRun = await save('Bericht über diesen Lauf speichern');
+  expect(ofRun.name).toBe(`bericht-krankenkasse-${runId}.csv`);
+  expect(ofRun.csv).toMatch(/^\ufeff"Lauf";"Beginn";"Ende";"Anfrage";"Folge";"Problem";"Fundstelle";"Anzahl";"von";/);
+  expect(ofRun.csv).toContain('"Liste";"Eintrag nicht übernommen";"falsche Prüfziffer";"$[*].kvnr";"1";');
+  expect(ofRun.csv).toContain('"Liste oder Versorgungen";"Anfrage fehlgeschlagen und wiederholt";');
+  await page.getByText(/^Gespeichert: \d+ verschiedene Probleme\.$/).waitFor();
+  await page.getByLabel('Läufe ab').fill('2026-01-01');
+  const ofPeriod = await save('Bericht über den Zeitraum speichern');
+  expect(ofPeriod.name).toBe('bericht-krankenkasse-2026-01-01.csv');
+  expect(ofPeriod.csv).toContain(runId);
+});
+
+test('an issue is acknowledged with a note, and can be filtered out', async () => {
+  const { page } = operator;
+  await page.getByRole('button', { name: 'Zur Kenntnis nehmen', exact: true }).click();
+  await page.getByRole('textbox', { name: 'Notiz' }).fill('der Kasse gemeldet, Ticket 4711');
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Zur Kenntnis nehmen' }).click();
+  await page.getByText(/^Zur Kenntnis genommen von .*demo-operator.*: der Kasse gemeldet, Ticket 4711$/).waitFor();
+  await page.getByRole('combobox', { name: 'Zur Kenntnis genommen' }).selectOption('nein');
+  await page.getByText('Keine Auffälligkeit passt zu diesem Filter.').waitFor();
 });
 
 test('50 000 issues are loaded, filtered and paged while the page stays responsive', async () => {
@@ -193,6 +260,23 @@ test('removals above the limit wait for a decision, with their numbers, and are 
   expect((await world.day.storedRefs()).length).toBeGreaterThan(stored - 20);
 });
 
+test('the refresh that follows a run is shown apart from the run, and can be stopped', async () => {
+  const { page } = operator;
+  const { syncRuns } = world.day.stores;
+  const { runId = '' } = (await syncRuns.readProgress(insurerId)) ?? {};
+  await page.getByText(/^Alter der gespeicherten in Tagen: höchstens 0, Median 0$/).waitFor();
+  const refresh = { state: 'running', pending: 41, done: 3, unchanged: 17, failed: 0, removed: 0 } as const;
+  await syncRuns.saveRefresh(insurerId, runId, 1, { refresh, unapprovedRemovals: 0 });
+  await page.getByRole('heading', { name: 'Auffrischung älterer Versorgungen: läuft' }).waitFor({ timeout: 30_000 });
+  await page.getByRole('definition').filter({ hasText: /^17$/ }).waitFor();
+  await page.getByRole('button', { name: 'Auffrischung anhalten' }).waitFor();
+  const cancellation = { by: 'olga', reason: 'die Kasse hat angerufen' };
+  const stopped = { ...refresh, state: 'stopped', cancellation } as const;
+  await syncRuns.saveRefresh(insurerId, runId, 2, { refresh: stopped, unapprovedRemovals: 0 });
+  await page.getByText('Angehalten von olga: die Kasse hat angerufen').waitFor({ timeout: 30_000 });
+  expect(await page.getByRole('button', { name: 'Auffrischung anhalten' }).count()).toBe(0);
+});
+
 test('a run is cancelled with a reason, which the list of runs shows', async () => {
   const { page } = operator;
   world.day.insurer.setList('normal');
@@ -204,6 +288,8 @@ test('a run is cancelled with a reason, which the list of runs shows', async () 
   await page.getByRole('link', { name: 'Läufe' }).click();
   await page.getByRole('row', { name: 'falsche Liste' }).waitFor(); // the overview shows the reason, too, but not in a row
   expect(await page.getByRole('row').count()).toBe(4);
+  const charts = ['Dauer', 'gespeichert, fehlgeschlagen', 'unlesbare Daten, fehlgeschlagene Anfragen'];
+  for (const name of charts) await page.getByRole('img', { name: new RegExp(`^${name}: \\d Läufe vom `) }).waitFor();
 });
 
 test('the console of the browser has no errors after all these tests', () => {

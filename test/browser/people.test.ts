@@ -82,6 +82,7 @@ test('a clinician finds a patient by KVNR, which is checked while typing and nev
   await page.getByText('Die Prüfziffer stimmt.').waitFor();
   await number.press('Enter');
   await page.getByRole('heading', { name: 'Versorgungen' }).waitFor();
+  await page.getByText(/^Stand: \d/).waitFor(); // when the insurer has sent them
   expect(page.url()).toBe(`${world.url}#/patient/${world.day.refOf(kvnr)}`);
   expect(addresses.filter((address) => address.includes(kvnr))).toEqual([]);
   expect(bodies.filter((body) => body.includes(kvnr))).toEqual([JSON.stringify({ kvnr })]);

@@ -36,11 +36,14 @@ beforeAll(async () => {
         listRuns: {},
         listRunSamples: {},
         listIssues: {},
+        readInsurerReport: {},
         readLine: {},
         readOpenApi: {},
       },
+      acknowledgeIssues: { body: { issueIds: ['0'.repeat(32)], note: 'a test' } },
       decideRemovals: { body: { decision: 'approve' } },
-      ...{ cancelSync: withReason, pauseLine: withReason, resumeLine: withReason },
+      ...{ cancelSync: withReason, pauseLine: withReason, resumeLine: withReason, liftCooldown: withReason },
+      setPace: { body: { requestsPerMinute: null, reason: 'a test' } },
       lookUpPatient: { body: { kvnr } },
       requestPatientSync: { body: { patientRef } },
       ...{ readPatient: ofPatient, readLastSync: ofPatient, readAccessLog: ofPatient, verifyAccessLog: ofPatient },
@@ -101,6 +104,8 @@ const stored = {
   listRuns: 200,
   listRunSamples: 200,
   listIssues: 200,
+  readInsurerReport: 200,
+  acknowledgeIssues: 404,
   readLastSync: 200,
   readDocument: 302,
   readOpenApi: 200,
@@ -124,12 +129,14 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
     const before = await readMarker();
     await expectAnswers({
       ...{ startSync: 202, readProgress: 200, decideRemovals: 409, cancelSync: 202, requestPatientSync: 202 },
-      ...{ readLine: 503, pauseLine: 503, resumeLine: 503 },
+      ...{ readLine: 503, pauseLine: 503, resumeLine: 503, liftCooldown: 503, setPace: 503 },
       // the worker records the access to a document, and its content is in the bucket
       ...{
         listRuns: 503,
         listRunSamples: 503,
         listIssues: 503,
+        readInsurerReport: 503,
+        acknowledgeIssues: 503,
         readLastSync: 503,
         readDocument: 302,
         readOpenApi: 200,
@@ -155,7 +162,7 @@ describe('no worker runs', () => {
       ...stored,
       ...ofPatient,
       ...{ startSync: 202, readProgress: 200, decideRemovals: 503, cancelSync: 202, requestPatientSync: 202 },
-      ...{ readLine: 200, pauseLine: 200, resumeLine: 200 },
+      ...{ readLine: 200, pauseLine: 200, resumeLine: 200, liftCooldown: 200, setPace: 200 },
     });
     const marker = await readMarker();
     expect(marker).toMatchObject({ state: 'requested' });
@@ -182,7 +189,7 @@ describe('Temporal does not answer', () => {
       ...stored,
       ...ofPatient,
       ...{ startSync: 503, readProgress: 200, decideRemovals: 503, cancelSync: 503, requestPatientSync: 503 },
-      ...{ readLine: 200, pauseLine: 200, resumeLine: 200 },
+      ...{ readLine: 200, pauseLine: 200, resumeLine: 200, liftCooldown: 200, setPace: 200 },
     });
     expect(await readMarker()).toEqual(before);
     const after = await day.stores.accessLog.verify(patientRef);

@@ -3,6 +3,7 @@ import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AccessEntry, type Role, roles } from '../../core/domain/access.ts';
+import { paceMax } from '../../core/domain/gate.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { type ProblemName, problems, problemType } from '../../lambdas/http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
@@ -123,6 +124,14 @@ const reasons = ['', ' ', 'a\nb', 'x'.repeat(5_000), 7, null].map(
   (reason): Wrong => ({ call: { body: { reason } }, problem: 'invalid-request' }),
 );
 
+const pauseEnds = [
+  'tomorrow',
+  '2099-01-01T08:00:00',
+  '2099-02-30T08:00:00Z',
+  '2020-01-01T08:00:00Z',
+  '2099-01-01T08:00:00Z',
+].map((until): Wrong => ({ call: { body: { reason: 'a test', until } }, problem: 'invalid-request' }));
+
 /** In the order of the table. The first starts a run, which waits for the line and stays in progress. */
 const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   startSync: () => ({ valid: {}, invalid: [unknownField] }),
@@ -131,7 +140,40 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   listRunSamples: () => ({ valid: {}, invalid: [unknownField] }),
   listIssues: () => ({
     valid: {},
-    invalid: [unknownField, brokenToken, { call: { query: '?runId=1' }, problem: 'invalid-request' }],
+    invalid: [
+      ...[unknownField, brokenToken],
+      ...['runId=1', 'kind=odd', 'acknowledged=perhaps'].map(
+        (query): Wrong => ({ call: { query: `?${query}` }, problem: 'invalid-request' }),
+      ),
+    ],
+  }),
+  acknowledgeIssues: () => ({
+    valid: { body: { issueIds: ['0'.repeat(32)], note: 'a test' } },
+    problem: 'issue-unknown',
+    invalid: [
+      brokenJson,
+      ...[{ issueIds: [] }, { issueIds: ['x'] }, { note: '' }, { note: 'a\nb' }].map(
+        (wrong): Wrong => ({
+          call: { body: { issueIds: ['0'.repeat(32)], note: 'a test', ...wrong } },
+          problem: 'invalid-request',
+        }),
+      ),
+    ],
+    missing: emptyBody,
+  }),
+  readInsurerReport: () => ({
+    valid: { query: '?from=2026-01-01' },
+    invalid: [
+      unknownField,
+      ...['runId=1', 'from=yesterday', 'from=2026-02-30', 'to=2026-01-01', 'from=2026-01-02&to=2026-01-01'].map(
+        (query): Wrong => ({ call: { query: `?${query}` }, problem: 'invalid-request' }),
+      ),
+      {
+        call: { query: '?runId=20261124T213000Z-1f3a9c0e&from=2026-01-01' },
+        problem: 'invalid-request',
+      },
+      { call: { query: '?runId=20261124T213000Z-1f3a9c0e' }, problem: 'no-run-yet' },
+    ],
   }),
   decideRemovals: () => ({
     valid: { body: { decision: 'approve' } },
@@ -145,8 +187,31 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     missing: emptyBody,
   }),
   readLine: () => ({ valid: {}, invalid: [unknownField] }),
-  pauseLine: () => ({ valid: { body: { reason: 'a test' } }, invalid: [brokenJson, ...reasons], missing: emptyBody }),
+  pauseLine: () => ({
+    valid: { body: { reason: 'a test' } },
+    invalid: [brokenJson, ...reasons, ...pauseEnds],
+    missing: emptyBody,
+  }),
   resumeLine: () => ({ valid: { body: { reason: 'a test' } }, invalid: [brokenJson, ...reasons], missing: emptyBody }),
+  liftCooldown: () => ({
+    valid: { body: { reason: 'a test' } },
+    invalid: [brokenJson, ...reasons],
+    missing: emptyBody,
+  }),
+  setPace: () => ({
+    valid: { body: { requestsPerMinute: null, reason: 'a test' } },
+    invalid: [
+      brokenJson,
+      ...[0, -1, 1.5, paceMax + 1, '30', undefined].map(
+        (requestsPerMinute): Wrong => ({
+          call: { body: { requestsPerMinute, reason: 'a test' } },
+          problem: 'invalid-request',
+        }),
+      ),
+      { call: { body: { requestsPerMinute: 30 } }, problem: 'invalid-request' },
+    ],
+    missing: emptyBody,
+  }),
   lookUpPatient: () => ({
     valid: { body: { kvnr } },
     invalid: [

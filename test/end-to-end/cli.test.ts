@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeleteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -23,6 +23,8 @@ import { testDir } from '../../tools/test-dir.ts';
 import { compact } from '../day.fixture.ts';
 import { startTestStack, type TestStack } from '../stack.ts';
 
+const everyoneIsInsured = { notInsuredShare: 0, unknownShare: 0 };
+
 let stack: TestStack;
 let insurer: Insurer;
 let worker: ManagedProcess;
@@ -37,7 +39,14 @@ beforeAll(async () => {
   Object.assign(process.env, stack.environment);
   const environment = { PATH: process.env['PATH'], ...stack.environment, INSURER_ID: 'test' };
   stores = openStores(readConfig(clientConfig, environment));
-  insurer = await startInsurer({ seed: 7, patients: 12, latencyMs: 2, rate: 0.3, notInsuredShare: 0, unknownShare: 0 });
+  insurer = await startInsurer({
+    seed: 7,
+    patients: 12,
+    malformedEntries: 3,
+    latencyMs: 2,
+    rate: 0.3,
+    ...everyoneIsInsured,
+  });
   kvnrs = insurer.patients().flatMap(({ kvnr, isSpoiled }) => (isSpoiled ? [] : [kvnr as Kvnr]));
   worker = await startWorker({
     name: 'worker',
@@ -105,18 +114,51 @@ test('start, status, runs and issues show a run from its start to its end', asyn
     errors: 'epa-sync: there is no such run. Start one with npm run sync -- start.\n',
   });
   expect(await sync(['runs'])).toMatchObject({ exitCode: 3 });
+  insurer.script(
+    { match: 'list', fault: 'server-error' },
+    { match: 'list', fault: 'none', slowMs: 10_000, framing: 'content-length' },
+  );
   const started = await sync(['start']);
   const [, runId = ''] = /^run (\S+) is in progress/.exec(started.out) ?? [];
   expect(started).toMatchObject({ exitCode: 0, errors: '' });
-  expect((await sync(['status', '--watch'])).out).toContain(`run ${runId} completed after`);
+  let whileListArrives = '';
+  while (!whileListArrives.includes(' left\n')) whileListArrives = (await sync(['status'])).out;
+  expect(whileListArrives).toMatch(/^list {10}\[█*░*\] \d.* k?B of \d\.\d kB · \d.* k?B\/s · about \d:\d\d left$/m);
+  expect(whileListArrives).toMatch(/^ {14}1 requests, 1 failed \(server-error 1\) · since /m);
+  expect(await sync(['status', '--watch'])).toEqual({
+    exitCode: 5, // three of fifteen entries are quarantined
+    out: expect.stringContaining(`run ${runId} completed-with-problems after`),
+    errors: expect.stringMatching(
+      /^epa-sync: the run is completed with problems: 20 % of the list, .* was unreadable\. See npm run sync -- issues\.\n$/,
+    ),
+  });
   const progress = JSON.parse((await sync(['status', '--json'])).out);
-  expect(progress).toMatchObject({ runId, state: 'completed', stale: false, patients: { listed: kvnrs.length } });
-  expect((await sync(['runs'])).out).toMatch(new RegExp(`^${runId}\tcompleted\t${kvnrs.length} listed`));
+  expect(progress).toMatchObject({
+    runId,
+    state: 'completed-with-problems',
+    stale: false,
+    patients: { listed: kvnrs.length },
+  });
+  expect((await sync(['runs'])).out).toMatch(new RegExp(`^${runId}\tcompleted-with-problems\t${kvnrs.length} listed`));
   const issues = JSON.parse((await sync(['issues', '--json'])).out);
   expect(issues).toHaveLength(progress.patients.quarantined + progress.patients.flagged);
   expect((await sync(['issues'])).out.split('\n').filter((line) => line.startsWith('quarantined\t'))).toHaveLength(
     progress.patients.quarantined,
   );
+  const report = await sync(['insurer-report', '--run', runId]);
+  expect(report.out).toMatch(
+    /^"run","started","finished","request","effect","problem","where","count","of","examples"\r\n/,
+  );
+  expect(report.out).toMatch(new RegExp(`^"${runId}",.*,"list","not-stored",".*","\\$\\[\\*\\].*\r$`, 'm'));
+  for (const kvnr of kvnrs) expect(report.out).not.toContain(kvnr);
+  const file = join(stack.dir, 'report.csv');
+  const today = new Date().toISOString().slice(0, 10);
+  expect(await sync(['insurer-report', '--from', '2026-01-01', '--output', file])).toMatchObject({
+    exitCode: 0,
+    out: expect.stringMatching(/^\d+ problems are in .*report\.csv\n$/),
+  });
+  expect(readFileSync(file, 'utf8')).toBe(report.out);
+  expect(await sync(['insurer-report', '--run', runId, '--from', today])).toMatchObject({ exitCode: 2, out: '' });
   expect(await sync(['cancel', 'too late'])).toMatchObject({
     exitCode: 3,
     errors: 'epa-sync: no run is in progress. Start one with npm run sync -- start.\n',
@@ -124,6 +166,22 @@ test('start, status, runs and issues show a run from its start to its end', asyn
   expect(await sync(['cancel'])).toMatchObject({ exitCode: 2 });
   expect(await sync(['removals', 'approve'])).toMatchObject({ exitCode: 3 });
   expect(await sync(['removals', 'perhaps'])).toMatchObject({ exitCode: 2 });
+});
+
+test('an issue is acknowledged with a note, by its ID', async () => {
+  const [issue] = JSON.parse((await sync(['issues', '--json', '--kind', 'quarantined'])).out);
+  expect(issue).toMatchObject({ kind: 'quarantined', runs: 1 });
+  expect((await sync(['issues', '--acknowledged'])).out).toBe('no such issues in the last run\n');
+  expect(await sync(['issues', 'acknowledge', issue.id, 'ticket', '4711'])).toMatchObject({ exitCode: 0, errors: '' });
+  const { out } = await sync(['issues', '--acknowledged']);
+  expect(out).toMatch(new RegExp(`^quarantined\t.*\tacknowledged by .*: ticket 4711\tid: ${issue.id}\n$`));
+  const open = JSON.parse((await sync(['issues', '--json', '--open', '--kind', 'quarantined'])).out);
+  expect(open).toHaveLength(2);
+  expect(await sync(['issues', 'acknowledge', '0'.repeat(32), 'none'])).toMatchObject({
+    exitCode: 3,
+    errors: expect.stringContaining('there is no such issue'),
+  });
+  expect(await sync(['issues', 'acknowledge', issue.id])).toMatchObject({ exitCode: 2 });
 });
 
 test('patient prints exactly what the insurer sent, with the content of all documents', async () => {
@@ -154,7 +212,9 @@ test('patient also prints records that are too large for one answer', async () =
   await stores.patients.activateCareVersion(refOf(kvnr), '1', 1);
   const { out, errors } = await sync(['patient', kvnr]);
   expect(errors).toBe('');
-  expect(compact(out) === `{"patient":{"size":1.70},"careRecords":${careRecords}}`).toBe(true);
+  expect(compact(out) === `{"patient":{"size":1.70},"careRecords":${careRecords},"careRecordsAsOf":"unknown"}`).toBe(
+    true,
+  );
   const log = JSON.parse((await sync(['access-log', kvnr, '--json'])).out) as AccessEntry[];
   const reads = log.filter(({ operation }) => operation === 'read-document');
   expect(reads).toHaveLength(1 + 9 + 1);
@@ -247,6 +307,44 @@ test('line shows who paused, when and why; a sync waits until the line is resume
       { state: 'paused', by: 'Jonas Brandt (demo-operator)', reason: 'maintenance until two' },
     ],
   });
+});
+
+test('pace sets and resets the most requests a minute, and lift says if there is nothing to lift', async () => {
+  expect((await sync(['pace', '600', 'the insurer called'])).out).toContain('at most 600 requests a minute');
+  const { out } = await sync(['line']);
+  expect(out).toMatch(/^ {2}pace: at most 600 requests a minute, set by Jonas Brandt .* UTC: the insurer called$/m);
+  expect(out).toMatch(/pace set to 600 requests a minute by Jonas Brandt/);
+  expect((await sync(['pace', 'default', 'all is well'])).out).toBe('the line has no limit of requests\n');
+  for (const wrong of ['0', '1.5', '6001', 'fast'])
+    expect(await sync(['pace', wrong, 'why'])).toMatchObject({
+      exitCode: 2,
+      errors: expect.stringContaining('1 to 6000'),
+    });
+  expect((await sync(['lift', 'they are well'])).out).toBe('there is no cooldown to lift\n');
+});
+
+test('a pause with an end is shown with it; a wrong end is rejected', async () => {
+  for (const [wrong, problem] of [
+    ['tomorrow', 'Use 30min, 2h, 1d'],
+    ['2026-02-30T08:00:00Z', 'Use 30min, 2h, 1d'],
+    ['18:00', 'Use 30min, 2h, 1d'],
+    ['45d', 'until is more than 30 days ahead'],
+    ['2020-01-01T08:00:00Z', 'until is in the past'],
+  ] as const) {
+    const errors = expect.stringContaining(problem);
+    expect(await sync(['pause', 'maintenance', '--until', wrong])).toMatchObject({ exitCode: 2, errors });
+  }
+  const { out } = await sync(['pause', 'short', 'maintenance', '--until', '2h']);
+  const line = JSON.parse((await sync(['line', '--json'])).out) as { until: string; openReasons: object[] };
+  const leftMs = Date.parse(line.until) - Date.now();
+  expect([leftMs > 7_000_000, leftMs <= 7_200_000]).toEqual([true, true]);
+  expect(line.openReasons).toMatchObject([{ reason: 'short maintenance', until: line.until }]);
+  const end = `${line.until.slice(0, 16).replace('T', ' ')} UTC`;
+  expect(out).toContain(`no request is sent until ${end}, or until npm run sync -- resume <reason>`);
+  const shown = (await sync(['line'])).out;
+  expect(shown).toContain(` until ${end}: short maintenance\n`);
+  expect(shown).toContain(`  opens by itself at ${end}\n`);
+  expect((await sync(['resume', 'done already'])).out).toContain(` until ${end}: short maintenance`);
 });
 
 test('an access log of several pages comes whole, as text, JSON and FHIR, and a broken one is found', async () => {

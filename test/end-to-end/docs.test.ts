@@ -85,6 +85,7 @@ test('the commands in the guide to the API work as documented', async () => {
     { runId: expect.any(String) },
     { runId: expect.any(String), state: expect.any(String) },
     { state: 'paused', busy: false },
+    { state: 'paused', openReasons: [{}, { until: expect.any(String) }] },
     { state: 'paused', reason: 'the insurer called' },
     { state: 'open' },
     { patientRef, syncId: expect.any(String) },

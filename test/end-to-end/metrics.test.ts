@@ -51,6 +51,12 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   expect(await call('requestPatientSync', { body: { patientRef } })).toMatchObject({ status: 202 });
   await eventually('SyncOnDemandMs', (value = 0) => value > 0);
 
+  // an operator sets a pace for a while
+  const pace = (requestsPerMinute: number | null) => ({ body: { requestsPerMinute, reason: 'the insurer called' } });
+  expect(await call('setPace', pace(600))).toMatchObject({ status: 200 });
+  await eventually('LinePace', (value) => value === 600);
+  expect(await call('setPace', pace(null))).toMatchObject({ status: 200 });
+
   // an operator pauses the line, and the duration is reported
   expect(await call('pauseLine', { body: { reason: 'the insurer called' } })).toMatchObject({ status: 200 });
   await eventually('LinePausedSeconds', (value = 0) => value >= 1);
@@ -77,6 +83,12 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   await eventually('RunPatientsDone', (value) => value === ended.careRecords.done);
   expect(lastOf('RunOverdueMinutes')).toBe(0);
   await eventually('RunPatientsPending', (value) => value === ended.careRecords.pending);
+
+  // the next count finds care records, which are from today
+  day.insurer.setFaults({ rate: 0 });
+  await day.runToEnd();
+  await eventually('CareRecordsOldestDays', (value) => value === 0);
+  expect(lastOf('CareRecordsMedianDays')).toBe(0);
 
   // without an access entry no request is answered, and the failure is counted
   const dynamo = new DynamoDBClient({});

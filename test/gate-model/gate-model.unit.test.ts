@@ -10,6 +10,8 @@ const quiet: Budget = {
   arrivals: 1,
   pauses: 1,
   resumes: 0,
+  ends: 0,
+  endless: 0,
 };
 const worlds: Readonly<Record<string, Budget>> = {
   'one process freezes': { ...quiet, freezes: 1 },
@@ -17,16 +19,24 @@ const worlds: Readonly<Record<string, Budget>> = {
   'one worker is stopped': { ...quiet, stops: 1 },
   'an answer is lost, and its write arrives late or twice': { ...quiet, lostAnswers: 1, arrivals: 2 },
   'the line is paused twice and resumed twice': { ...quiet, pauses: 2, resumes: 2 },
+  'a timed pause is extended, overlaps with another one, and ends': {
+    ...quiet,
+    delays: 0,
+    pauses: 2,
+    ends: 2,
+    endless: 1,
+  },
 };
 const timeout = 120_000; // takes seconds on a free core; the machine may be busy
 
-describe('there are never two senders, and no sender on a line that is confirmed silent', () => {
+describe('there are never two senders, no sender on a line that is confirmed silent, and no early end of a pause', () => {
   for (const [what, budget] of Object.entries(worlds))
     test(what, { timeout }, ({ annotate }) => {
       const { broken, states, seen } = exploreGate(budget);
       expect(broken).toBeUndefined();
       const remarkable = ['a request is in flight', 'a pause is confirmed', 'the line was taken over'];
       if (budget.resumes > 0) remarkable.push('the line was resumed');
+      if (budget.ends > 0) remarkable.push('the timer opened the line');
       expect(Object.keys(seen)).toEqual(expect.arrayContaining(remarkable)); // otherwise the model proves nothing
       return annotate(`${states} states`);
     });

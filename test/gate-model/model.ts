@@ -5,8 +5,11 @@ import {
   hasLapsed,
   isSilent,
   type LeaseWatch,
+  type LineCommand,
   leaseMarginMs,
+  lineItself,
   newGate,
+  type OpenReason,
   watchLease,
 } from '../../core/domain/gate.ts';
 import { type KeeperState, maySendUntilMs, nextGateEvent } from '../../worker/line/lease.ts';
@@ -26,6 +29,10 @@ export interface World {
   readonly abandoned: readonly Put[];
   readonly pauser: Pauser;
   readonly resumer: Resumer;
+  /** of a timed pause that is in the gate: its end, which nothing may bring forward; Infinity once another pause has no end */
+  readonly endMs?: number;
+  /** the first timed pause, as an update that its caller has given up, and that still runs later */
+  readonly late?: LineCommand;
   readonly budget: Budget;
 }
 
@@ -42,6 +49,10 @@ export interface Budget {
   readonly arrivals: number;
   readonly pauses: number;
   readonly resumes: number;
+  /** how often the timer of `insurerLine` may write. If it may, pauses are timed, and the pauser extends them. */
+  readonly ends: number;
+  /** how often another operator pauses the paused line without an end */
+  readonly endless: number;
 }
 
 /** A compare-and-set in flight: `gate` is written if the item's number is still `basis`. */
@@ -183,10 +194,14 @@ export function exploreGate(budget: Budget, broken: Partial<Rules> = {}, statesM
   });
 }
 
-function brokenGuarantee({ workers, pauser, resumer }: World): string | undefined {
+function brokenGuarantee({ workers, pauser, resumer, gate, endMs, nowMs }: World): string | undefined {
+  const isOver = endMs !== undefined && nowMs >= endMs; // the timer may have opened the line
+  if (gate.state === 'open' && endMs !== undefined && !isOver)
+    return 'a timed pause has ended before its end, or before the last reason';
   const sending = workers.filter(({ isSending }) => isSending).length;
   if (sending > 1) return 'two requests are in flight at the same time';
-  if (sending > 0 && pauser.phase === 'confirmed') return 'a request is in flight on a line that is confirmed silent';
+  if (sending > 0 && pauser.phase === 'confirmed' && !isOver)
+    return 'a request is in flight on a line that is confirmed silent';
   if (resumer.liftedUnseen) return 'a resume has lifted a pause that it had not seen';
   return undefined;
 }
@@ -199,6 +214,7 @@ function remarkable({ workers, pauser, gate }: World): string[] {
       ? ['the line was taken over']
       : []),
     ...(gate.changeNumber > 1 && gate.state === 'open' ? ['the line was resumed'] : []),
+    ...(gate.by === lineItself ? ['the timer opened the line'] : []),
   ];
 }
 
@@ -254,13 +270,26 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
       if (pauser.phase === 'open' && budget.pauses === 0) break;
       const left = pauser.phase === 'open' ? { ...budget, pauses: budget.pauses - 1 } : budget;
       const later = { ...left, delays: left.delays - 1 };
-      const event: GateEvent = { kind: 'pause', by: 'olga', reason: 'call', at: 'now', seen: gate.changeNumber };
+      const timed = budget.ends > 0 ? timedPause(gate, nowMs + tickMs) : undefined;
+      const event: GateEvent = timed ?? {
+        kind: 'pause',
+        by: 'olga',
+        reason: 'call',
+        at: 'now',
+        seen: gate.changeNumber,
+      };
       const decision = rules.decideGate(gate, event);
       if (decision.kind === 'write') {
         const write = writeOf(event, decision.gate, gate, nowMs);
         yield {
           what: 'the pauser closes the gate',
-          state: { ...world, gate: decision.gate, budget: left, pauser: { phase: 'waiting' } },
+          state: {
+            ...world,
+            gate: decision.gate,
+            budget: left,
+            pauser: { phase: 'waiting' },
+            ...(timed && { endMs: nowMs + tickMs, late: timed }),
+          },
         };
         if (left.delays > 0)
           yield { what: 'the pauser writes', state: { ...world, budget: later, pauser: { phase: 'writing', write } } };
@@ -286,7 +315,16 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
     case 'confirmed':
       if (budget.pauses > 0 && gate.state === 'open')
         yield { what: 'the line is to be paused again', state: { ...world, pauser: { phase: 'open' } } };
+      if (budget.pauses > 0 && gate.state === 'paused' && world.endMs !== undefined) {
+        const untilMs = nowMs + 2 * tickMs;
+        const decision = rules.decideGate(gate, timedPause(gate, untilMs));
+        const left = { ...budget, pauses: budget.pauses - 1 };
+        const endMs = Math.max(world.endMs, untilMs);
+        if (decision.kind === 'write')
+          yield { what: 'the pauser extends its pause', state: { ...world, gate: decision.gate, budget: left, endMs } };
+      }
   }
+  yield* timerMoves(world, rules);
 
   yield* writeMoves(world, 'the resumer', resumer.write, rules, (write, change) => ({
     ...world,
@@ -331,6 +369,40 @@ function* movesOf(world: World, rules: Rules): Generator<Move<World>> {
   }
 
   yield { what: 'time passes', state: tick(world, rules) };
+}
+
+const isoOf = (ms: number): string => new Date(ms).toISOString();
+const timedPause = ({ changeNumber }: Gate, untilMs: number) =>
+  ({ kind: 'pause', by: 'olga', reason: 'call', at: 'now', seen: changeNumber, until: isoOf(untilMs) }) as const;
+
+/** Yields what the timer of `insurerLine` does, and what other commands do to a timed pause. */
+function* timerMoves(world: World, rules: Rules): Generator<Move<World>> {
+  const { gate, late, budget, nowMs, endMs } = world;
+  if (budget.ends > 0) {
+    const decision = rules.decideGate(gate, { kind: 'expire', at: isoOf(nowMs) });
+    const left = { ...budget, ends: budget.ends - 1 };
+    if (decision.kind === 'write') {
+      yield { what: 'the timer ends a pause', state: { ...world, gate: decision.gate, budget: left } };
+      const put: Put = { gate: decision.gate, basis: gate.leaseNumber, arrivals: 1 };
+      yield { what: 'the timer ends a pause, with a delay', state: { ...world, budget: left, abandoned: [put] } };
+    }
+  }
+  if (late !== undefined) {
+    const { late: _, ...rest } = world;
+    const decision = rules.decideGate(gate, { kind: 'pause', at: 'later', ...late });
+    const state = decision.kind === 'write' ? { ...rest, gate: decision.gate } : rest;
+    yield { what: 'an update that the pauser has given up runs', state };
+  }
+  if (budget.endless > 0 && gate.state === 'paused' && endMs !== undefined) {
+    const seen = gate.changeNumber;
+    const decision = rules.decideGate(gate, { kind: 'pause', by: 'anna', reason: 'modem', at: 'now', seen });
+    const left = { ...budget, endless: budget.endless - 1 };
+    if (decision.kind === 'write')
+      yield {
+        what: 'another operator pauses without an end',
+        state: { ...world, gate: decision.gate, budget: left, endMs: Number.POSITIVE_INFINITY },
+      };
+  }
 }
 
 function* workerMoves(world: World, index: 0 | 1, rules: Rules): Generator<Move<World>> {
@@ -570,7 +642,7 @@ function without<Whole extends object, Key extends keyof Whole>(whole: Whole, ke
  * workers does not matter.
  */
 function keyOf(world: World, rules: Rules): string {
-  const { gate, workers, abandoned, pauser, resumer, budget, nowMs } = world;
+  const { gate, workers, abandoned, pauser, resumer, late, budget, nowMs } = world;
   const { isCompareAndSet, isAbandonedCompared } = rules;
   const isNeverCurrentAgain = isCompareAndSet && isAbandonedCompared && rules.decideGate === decideGate; // an old number
   const ageOf = (number: number, now: number): number | string =>
@@ -590,8 +662,14 @@ function keyOf(world: World, rules: Rules): string {
     const renewal = ageOf(watchedNumber(one), watchedNumber(gate));
     return one.holder === undefined || renewal === 0 ? '' : `~${renewal}`;
   };
+  const endKey = (ms: number): number => Math.max(0, ticksTo(ms));
+  const reasonKey = ({ number, by, until }: OpenReason): string =>
+    `${by[0]}${number}${until === undefined ? '' : `<${endKey(Date.parse(until))}`}`;
+  /** empty unless pauses are timed */
+  const reasonsKey = ({ openReasons = [] }: Gate): string =>
+    world.endMs === undefined ? '' : openReasons.map(reasonKey).join('');
   const gateKey = (gate: Gate, nameOf: NameOf): string =>
-    `${nameOf(gate.holder)}${gate.state[0]}${gate.silent ? 's' : 'n'}${gate.changeNumber}#${age(gate.leaseNumber)}${renewalKey(gate)}`;
+    `${nameOf(gate.holder)}${gate.state[0]}${gate.silent ? 's' : 'n'}${gate.changeNumber}#${age(gate.leaseNumber)}${renewalKey(gate)}${reasonsKey(gate)}`;
   const putKey = ({ gate, basis, arrivals }: Put, nameOf: NameOf): string =>
     isOver(basis) ? '-' : `${gateKey(gate, nameOf)}<${age(basis)}*${arrivals}`;
   const writeKey = (write: Write | undefined, nameOf: NameOf): string => {
@@ -636,6 +714,9 @@ function keyOf(world: World, rules: Rules): string {
       reading ? gateKey(reading, nameOf) : '',
       `${resumer.seen ?? ''},${resumer.lifted ?? ''}${resumer.liftedUnseen ? '!' : ''}`,
       writeKey(resumer.write, nameOf),
+      ...(world.endMs === undefined
+        ? []
+        : [endKey(world.endMs), late && `${late.seen}<${endKey(Date.parse(late.until ?? ''))}`]),
       Object.values(budget).join('.'),
     ].join('|');
   };
@@ -768,5 +849,26 @@ export const brokenRules: Readonly<Record<string, Mutation>> = {
         decideGate(gate, event.kind === 'resume' ? { ...event, seen: gate.changeNumber } : event),
     },
     budget: { pauses: 2, resumes: 2 },
+  },
+  'a timer opens the line too early': {
+    rules: {
+      decideGate: (gate, event) =>
+        decideGate(gate, event.kind === 'expire' ? { ...event, at: isoOf(Date.parse(event.at) + tickMs) } : event),
+    },
+    budget: { ends: 1 },
+  },
+  'a timer opens the line although a reason is left': {
+    rules: {
+      decideGate: ({ openReasons = [], ...gate }, event) =>
+        decideGate({ ...gate, openReasons: event.kind === 'expire' ? openReasons.slice(0, 1) : openReasons }, event),
+    },
+    budget: { ends: 1, endless: 1 },
+  },
+  'a late pause brings back an end that was replaced': {
+    rules: {
+      decideGate: (gate, event) =>
+        decideGate(gate, event.kind === 'pause' ? { ...event, seen: gate.changeNumber } : event),
+    },
+    budget: { pauses: 2, ends: 1 },
   },
 };

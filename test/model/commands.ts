@@ -1,4 +1,4 @@
-import type { LineActivities } from '../../core/contract/line-activities.ts';
+import type { FetchCareRecordsResult, LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange } from '../../core/contract/list-activities.ts';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import type { Command, DailySyncEvent } from '../../core/domain/daily-sync.ts';
@@ -66,7 +66,7 @@ export async function* carryOut(
         'ListUnusable',
         runner.run('fetchPatientList', { insurerId, listId, ...known }),
       );
-      if (fetched === 'failed') return { on: 'listUnusable' };
+      if (fetched === 'failed') return { on: 'listUnusable', isFinal: true };
       return fetched.kind === 'list'
         ? { on: 'listFetched', list: fetched.list, lineUse }
         : { on: 'listUnchanged', lineUse };
@@ -161,6 +161,8 @@ export async function* carryOut(
     case 'sweep':
       yield* runner.run('sweepRun', { insurerId, runId, listCount: command.listCount });
       return { on: 'swept' };
+    case 'startRefresh':
+      return { on: 'refreshStarted' };
   }
 }
 
@@ -178,10 +180,12 @@ export async function* syncPatient(
   priority: Priority,
 ): Work<PatientSynced> {
   const { insurerId } = runner;
-  let fetched: AnswerOf<'fetchCareRecords'> | undefined;
+  let fetched: FetchCareRecordsResult | undefined;
   try {
     for (let lost = 0; lost < 3; lost++) {
-      fetched = yield* runner.run('fetchCareRecords', { insurerId, patientRef, syncId, priority, maxRequests });
+      const answer = yield* runner.run('fetchCareRecords', { insurerId, patientRef, syncId, priority, maxRequests });
+      if ('isUnchanged' in answer) return { outcome: 'done' };
+      fetched = answer;
       const { payload, fetchOrder } = fetched;
       const { outcome } = yield* runner.run('storeCareRecords', { patientRef, syncId, payload, fetchOrder });
       if (outcome !== 'payload-lost') return { outcome: outcome === 'gone' ? 'gone' : 'done' };

@@ -18,6 +18,7 @@ import { listTrustMs } from '../../worker/activities/list-fence.ts';
 import { createSyncActivities } from '../../worker/activities/sync-activities.ts';
 import type { InsurerClient } from '../../worker/insurer/insurer-client.ts';
 import { LineError } from '../../worker/line/line-error.ts';
+import { noTransfers } from '../../worker/reporting/no-transfers.fixture.ts';
 import {
   type Activities,
   type ActivityName,
@@ -147,7 +148,12 @@ export class EmulatedWorld implements World {
     const patients = onlyIn(this.#shard, stores.patients);
     const all = { ...stores, pseudonymKey: this.#pseudonymKey, patients, olderListsEndMs: 0 };
     return {
-      ...createLineActivities({ ...all, insurerId: this.insurerId, insurer: this.#insurerClient() }),
+      ...createLineActivities({
+        ...all,
+        insurerId: this.insurerId,
+        insurer: this.#insurerClient(),
+        transferReporter: noTransfers,
+      }),
       ...createListActivities(all),
       ...createSyncActivities(all),
     };
@@ -321,10 +327,15 @@ export class EmulatedWorld implements World {
         const list = this.#insurer.serve(listId, knownEtag, !attempt.isLate);
         if (list === undefined) return 'unchanged';
         const { etag, entries, isGarbage } = list;
-        sink.answered(fetchOrderOf(this.#insurer.answered), false);
+        sink.answered(fetchOrderOf(this.#insurer.answered), false, {
+          receivedBytes: () => 0,
+          isPartial: false,
+          isCompressed: false,
+        });
         sink.begin({ from: 0, ...(etag !== undefined && { etag }) });
         const text = JSON.stringify(entries.map((entry) => this.#printed(entry)));
         await sink.write(Buffer.from(isGarbage ? '[{"kvnr":' : text));
+        await sink.finish();
         return 'complete';
       },
       fetchCareRecords: async (kvnr) => {

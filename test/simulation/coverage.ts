@@ -1,4 +1,4 @@
-import type { Gate, GateEvent } from '../../core/domain/gate.ts';
+import { type Gate, type GateEvent, lineItself } from '../../core/domain/gate.ts';
 
 /** Returns the name of a gate's state, without IDs and numbers. */
 export const stateOf = ({ holder, state, silent, cooldownMs, busy, outbox }: Gate): string =>
@@ -48,13 +48,19 @@ export const allStates: readonly string[] = both.flatMap((isHeld) =>
   ),
 );
 
-export type WriteKind = GateEvent['kind'] | 'make' | 'pause again';
+export type WriteKind = GateEvent['kind'] | 'make' | 'pause again' | 'expire one of several';
 
 /** Returns the kind of a write, from the gate before and after it. */
 export function writeOf(before: Gate | undefined, after: Gate): WriteKind {
   if (before === undefined) return 'make';
-  if (before.state !== after.state) return after.state === 'paused' ? 'pause' : 'resume';
+  if (before.state !== after.state) {
+    if (after.state === 'paused') return 'pause';
+    return after.by === lineItself ? 'expire' : 'resume';
+  }
+  if (before.liftNumber !== after.liftNumber) return 'lift';
+  if (before.pace?.since !== after.pace?.since) return 'pace';
   if (before.changeNumber !== after.changeNumber) return 'pause again';
+  if (before.openReasons?.length !== after.openReasons?.length) return 'expire one of several';
   if (before.holder !== after.holder) {
     if (after.holder !== undefined) return 'take';
     return before.state === 'paused' && !before.silent ? 'lapse' : 'release';
@@ -76,6 +82,10 @@ export const allWrites: readonly WriteKind[] = [
     'pause',
     'pause again',
     'resume',
+    'lift',
+    'pace',
+    'expire',
+    'expire one of several',
     'acknowledge',
   ],
 ] as WriteKind[];

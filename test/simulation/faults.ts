@@ -1,6 +1,7 @@
 import { leaseMarginMs } from '../../core/domain/gate.ts';
 import { driftMost } from './judge.ts';
 import type { SimulatedOperator } from './operators.ts';
+import { msUntilQuiet } from './quiet.ts';
 import { type TableLink, type TableTrouble, tableTroubles } from './table.ts';
 import { type SimulatedWorker, type Surroundings, settings } from './worker.ts';
 
@@ -265,8 +266,13 @@ export const faults = {
     },
   },
   'wall clock jumps': {
-    weight: 2,
-    apply: on(({ machine }, { world }) => machine.setWallClock(world.between(-3_600_000, 3_600_000))),
+    weight: 4,
+    apply: on(({ machine }, { world, insurer, arm }) => {
+      const byMs = world.between(-3_600_000, 3_600_000);
+      if (!world.hasQuietHours || world.chance(0.3)) return machine.setWallClock(byMs);
+      // Quiet hours begin between the turn of the next request and its write.
+      arm(insurer.once('end', () => machine.setWallClock(msUntilQuiet(machine.epochMs()) - world.between(0, 12))));
+    }),
   },
   'clock drifts': {
     weight: 2,
@@ -278,6 +284,15 @@ export const faults = {
       const { world } = simulation;
       const operator = simulation.operators.find(({ isBusy }) => !isBusy);
       operator?.pauseFor(world.between(20, 1_200));
+      return operator !== undefined;
+    },
+  },
+  'a timed pause': {
+    weight: 6,
+    apply: (simulation: Scene) => {
+      const { world } = simulation;
+      const operator = simulation.operators.find(({ isBusy }) => !isBusy);
+      operator?.pauseUntil(world.between(200, 6_000), world.chance(0.4) ? world.between(200, 6_000) : undefined);
       return operator !== undefined;
     },
   },
@@ -295,6 +310,22 @@ export const faults = {
     apply: ({ operators }: Scene) => {
       const operator = operators.find(({ isBusy }) => !isBusy);
       operator?.onlyPause();
+      return operator !== undefined;
+    },
+  },
+  'an operator lifts a cooldown': {
+    weight: 3,
+    apply: ({ operators }: Scene) => {
+      const operator = operators.find(({ isBusy }) => !isBusy);
+      operator?.liftCooldown();
+      return operator !== undefined;
+    },
+  },
+  'an operator sets a pace': {
+    weight: 2,
+    apply: ({ world, operators }: Scene) => {
+      const operator = operators.find(({ isBusy }) => !isBusy);
+      operator?.setPace(world.pick([undefined, undefined, 120, 300]));
       return operator !== undefined;
     },
   },

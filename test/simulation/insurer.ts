@@ -31,6 +31,8 @@ export class SimulatedInsurer {
   requests = 0;
   /** time of the last attempt to connect; with refused connections, the line is in use but attempts are rarer */
   triedMs = 0;
+  /** until then, every answer is an error */
+  outUntilMs = 0;
   inFlight = new Set<SeenRequest>();
   /** sockets that their process has not closed: connecting, idle or in use */
   sockets = new Set<OpenSocket>();
@@ -97,6 +99,7 @@ export class SimulatedInsurer {
   drawAnswer(): Answer {
     const scripted = this.#script.shift();
     if (scripted !== undefined) return scripted;
+    if (this.#world.nowMs < this.outUntilMs) return this.#world.chance(0.5) ? 'server-error' : 'reset';
     let left = this.#world.random() * weightOfAll;
     for (const [answer, weight] of Object.entries(answers)) {
       left -= weight;
@@ -105,15 +108,19 @@ export class SimulatedInsurer {
     return 'served';
   }
 
-  arrives(process: SimulatedProcess, path: string): SeenRequest {
+  isWritten(process: SimulatedProcess, path: string): void {
+    this.#judge.requestIsWritten(process, kvnrIn(path));
+  }
+
+  arrives(process: SimulatedProcess, path: string, wasStuck: boolean): SeenRequest {
     this.requests += 1;
-    const kvnr = /patients\/([A-Z]\d{9})\//.exec(path)?.[1];
+    const kvnr = kvnrIn(path);
     const seen: SeenRequest = {
       ...{ number: this.requests, process, kvnr },
       ...{ startedMs: this.#world.nowMs, endedMs: undefined },
     };
     this.#world.say(() => `insurer: request ${seen.number} of ${process.name}`);
-    this.#judge.requestArrives(seen, this.inFlight);
+    this.#judge.requestArrives(seen, this.inFlight, wasStuck);
     this.inFlight.add(seen);
     for (const tell of [...this.#onArrival]) {
       this.#onArrival.delete(tell);
@@ -140,7 +147,20 @@ export class SimulatedInsurer {
   answerIsReceived(seen: SeenRequest, answer: Answer): void {
     this.#judge.answerIsReceived(seen, answer);
   }
+
+  answerEnds(seen: SeenRequest, answer: Answer): void {
+    this.#judge.answerEnds(seen, isFailure(answer, seen));
+  }
 }
+
+/** @returns undefined for an answer that is checked later, or never comes, or has rules of its own */
+function isFailure(answer: Answer, { kvnr }: SeenRequest): boolean | undefined {
+  if (['server-error', 'redirect', 'reset', 'cut-short'].includes(answer)) return true;
+  const isTaken = answer === 'not-json' && kvnr === undefined; // the simulated receiver of the list takes any bytes
+  return isTaken || ['served', 'not-insured', 'unknown'].includes(answer) ? false : undefined;
+}
+
+const kvnrIn = (path: string): string | undefined => /patients\/([A-Z]\d{9})\//.exec(path)?.[1];
 
 /** Freezes a process between its check of the clock and the sending of the bytes. */
 export interface StuckWrites {
@@ -273,10 +293,13 @@ class SimulatedConnection implements InsurerConnection {
       socket.destroy();
     }
     if (socket.destroyed) return;
+    this.#insurer.isWritten(this.#process, path);
     socket.isIdle = false;
     const world = this.#world;
     const insurer = this.#insurer;
     const process = this.#process;
+    const stuckMs = this.#stuckWrites.canFreeze() ? this.#stuckWrites.nextMs : undefined;
+    this.#stuckWrites.nextMs = undefined;
     const send = (): void => void world.plan(this.#way(), arrive);
     /** the parts of the answer, in order */
     let lastMs = 0;
@@ -297,11 +320,11 @@ class SimulatedConnection implements InsurerConnection {
     const arrive = (): void => {
       if (socket.destroyed) {
         // it was written before the close, so the insurer sees both
-        const passing = insurer.arrives(process, path);
+        const passing = insurer.arrives(process, path, stuckMs !== undefined);
         world.plan(this.#way(), () => insurer.ends(passing, 'closed by us'));
         return;
       }
-      const seen = insurer.arrives(process, path);
+      const seen = insurer.arrives(process, path, stuckMs !== undefined);
       socket.seen = seen;
       insurer.onBreak(seen, () => breakOff(seen, new ConnectionFailure('broken', 'ECONNRESET')));
       const answer = insurer.drawAnswer();
@@ -309,7 +332,7 @@ class SimulatedConnection implements InsurerConnection {
         if (seen.endedMs === undefined) reply(seen, answer);
       });
     };
-    const end = (seen: SeenRequest): void => {
+    const end = (seen: SeenRequest, answer: Answer): void => {
       insurer.ends(seen, 'answered');
       socket.seen = undefined;
       const closes = world.chance(0.3);
@@ -317,48 +340,50 @@ class SimulatedConnection implements InsurerConnection {
         running.isOver = true;
         socket.isIdle = true;
         handler.onEnd();
+        insurer.answerEnds(seen, answer);
         if (closes) socket.destroy();
       });
     };
-    const breakOff = (seen: SeenRequest, error: Error): void => {
+    const breakOff = (seen: SeenRequest, error: Error, answer?: Answer): void => {
       insurer.ends(seen, 'broken off');
       socket.seen = undefined;
       comes(() => {
         this.#fail(running, error);
         socket.destroy(error);
+        if (answer !== undefined) insurer.answerEnds(seen, answer);
       });
-    };
-    const whole = (seen: SeenRequest, status: number, text: string, more: Record<string, string> = {}): void => {
-      headers(status, { 'content-length': String(text.length), ...more });
-      data(text);
-      end(seen);
     };
     const reply = (seen: SeenRequest, answer: Answer): void => {
       world.say(() => `insurer: answers ${answer} to request ${seen.number}`);
+      const whole = (status: number, text: string, more: Record<string, string> = {}): void => {
+        headers(status, { 'content-length': String(text.length), ...more });
+        data(text);
+        end(seen, answer);
+      };
       const received = (): void => comes(() => insurer.answerIsReceived(seen, answer));
       switch (answer) {
         case 'served':
-          whole(seen, 200, seen.kvnr === undefined ? '{"patients":[]}' : recordsOf(seen.kvnr));
+          whole(200, seen.kvnr === undefined ? '{"patients":[]}' : recordsOf(seen.kvnr));
           break;
         case 'server-error':
-          whole(seen, 500, 'oops');
+          whole(500, 'oops');
           break;
         case 'not-json':
-          whole(seen, 200, '<html>');
+          whole(200, '<html>');
           break;
         case 'redirect':
-          whole(seen, 302, '', { location: '/elsewhere' });
+          whole(302, '', { location: '/elsewhere' });
           break;
         case 'unknown':
-          whole(seen, 404, '{}');
+          whole(404, '{}');
           break;
         case 'not-insured':
           received();
-          whole(seen, 410, '{}');
+          whole(410, '{}');
           break;
         case 'unauthorized':
           received();
-          whole(seen, 401, '{}');
+          whole(401, '{}');
           break;
         case 'busy': {
           const seconds = world.chance(0.8) ? world.whole(1, 2) : world.whole(3, 8);
@@ -368,16 +393,16 @@ class SimulatedConnection implements InsurerConnection {
           const retryAfter = world.chance(0.3)
             ? { date: dateOf(0), 'retry-after': dateOf(seconds) }
             : { 'retry-after': String(seconds) };
-          whole(seen, world.chance(0.5) ? 429 : 503, 'busy', retryAfter);
+          whole(world.chance(0.5) ? 429 : 503, 'busy', retryAfter);
           break;
         }
         case 'reset':
-          breakOff(seen, new ConnectionFailure('broken', 'ECONNRESET'));
+          breakOff(seen, new ConnectionFailure('broken', 'ECONNRESET'), answer);
           break;
         case 'cut-short':
           headers(200, { 'content-length': '1000' });
           data('{"kvnr":');
-          breakOff(seen, new ConnectionFailure('closed', 'answer incomplete'));
+          breakOff(seen, new ConnectionFailure('closed', 'answer incomplete'), answer);
           break;
         case 'stalled':
           headers(200, { 'content-length': '1000' });
@@ -388,8 +413,6 @@ class SimulatedConnection implements InsurerConnection {
       }
     };
 
-    const stuckMs = this.#stuckWrites.canFreeze() ? this.#stuckWrites.nextMs : undefined;
-    this.#stuckWrites.nextMs = undefined;
     // A process that is killed in between has not written.
     if (stuckMs === undefined) send();
     else this.#process.freezeWithinTurn(stuckMs, () => !socket.destroyed && send());

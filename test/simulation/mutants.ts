@@ -22,9 +22,8 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
   },
   'a renewal does not change the number': {
     file: domain,
-    find: 'return write({ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber });',
-    replace:
-      "return { kind: 'write', gate: { ...gate, cooldownMs: event.cooldownMs ?? gate.cooldownMs, leaseMs: event.leaseMs, busy: event.busy && !gate.silent } };",
+    find: '{ leaseMs: event.leaseMs, busy: event.busy && !gate.silent, renewalNumber },',
+    replace: '{ leaseMs: event.leaseMs, busy: event.busy && !gate.silent },',
   },
   'a lease is taken that was not watched': {
     file: lease,
@@ -113,14 +112,39 @@ export const gateMutants: Readonly<Record<string, Mutant>> = {
     find: "if (gate.state === 'open') return unchanged;\n      if (gate.changeNumber !== event.seen) return reject('superseded');",
     replace: "if (gate.state === 'open') return unchanged;",
   },
+  'a timer opens the line although another timed reason is left': {
+    file: domain,
+    find: '({ until }) => until === undefined || at < until',
+    replace: '({ until }) => until === undefined',
+  },
+  'a timer opens the line although a reason without an end is left': {
+    file: domain,
+    find: '({ until }) => until === undefined || at < until',
+    replace: '({ until }) => until !== undefined && at < until',
+  },
+  'a pause does not replace the end of the same reason': {
+    file: domain,
+    find: 'open === same ? endingAt(endless, until) : open',
+    replace: 'open',
+  },
+  'a late pause brings back an end that was replaced': {
+    file: domain,
+    find: 'if (seen !== gate.changeNumber) return undefined;',
+    replace: '',
+  },
+  'a timed pause never ends': {
+    file: domain,
+    find: 'if (nextEnd === undefined || at < nextEnd) return unchanged;',
+    replace: 'return unchanged;',
+  },
 };
 
 /** Faults of the two processes, outside the rules of the gate. */
 export const processMutants: Readonly<Record<string, Mutant>> = {
   'keeper: a new holder does not know of a cooldown': {
     file: keeper,
-    find: 'this.#cooldownUntilMs = Math.max(this.#cooldownUntilMs, nowMs + gate.cooldownMs);',
-    replace: '{}',
+    find: 'Math.max(isLifted ? 0 : this.#cooldownUntilMs, nowMs + gate.cooldownMs)',
+    replace: '0',
   },
   'keeper: a renewal that failed lengthens the lease': {
     file: keeper,
@@ -165,8 +189,43 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
   },
   'permit: its own cooldown is forgotten': {
     file: permit,
-    find: 'this.#ownCooldownUntilMs = Math.max(this.#ownCooldownUntilMs, this.#clock.monotonicMs() + forMs);',
+    find: 'this.#ownCooldowns.add(own);',
     replace: '',
+  },
+  'permit: a cooldown is lifted before the gate has it': {
+    file: permit,
+    find: 'order.liftNumber > (own.liftNumber ?? Number.POSITIVE_INFINITY)',
+    replace: 'order.liftNumber > (own.liftNumber ?? 0)',
+  },
+  'permit: a new holder sends before the pace permits it': {
+    file: permit,
+    find: 'this.#startGap();\n      this.#lastRequestMs = this.#clock.monotonicMs();',
+    replace: 'this.#startGap();',
+  },
+  'permit: a pace applies to no request': {
+    file: permit,
+    find: 'this.#lastRequestMs + intervalMs, ',
+    replace: '',
+  },
+  'keeper: a lifted cooldown goes on': {
+    file: keeper,
+    find: 'Math.max(isLifted ? 0 : this.#cooldownUntilMs, nowMs + gate.cooldownMs)',
+    replace: 'Math.max(this.#cooldownUntilMs, nowMs + gate.cooldownMs)',
+  },
+  'backoff: an outage is not noticed': {
+    file: 'worker/line/backoff.ts',
+    find: "permit.startCooldown(waitMs(waits++), 'outage').catch(() => {});",
+    replace: '',
+  },
+  'quiet hours: a request whose turn came before is written in them': {
+    file: 'worker/line/line.ts',
+    find: 'const mayWrite = (): boolean => quietTime(priority) === 0;',
+    replace: 'const mayWrite = (): boolean => true;',
+  },
+  'quiet hours: their end wakes nobody': {
+    file: 'worker/line/queue.ts',
+    find: 'if (first === undefined) await whenLessQuiet();',
+    replace: 'if (first === undefined) return;',
   },
 };
 

@@ -23,14 +23,21 @@ export class SimulatedOperator {
   readonly process: SimulatedProcess;
   readonly #world: World;
   readonly #line: InsurerLineClient;
-  readonly #onConfirmed: (change: number) => void;
+  readonly #judge: Judge;
+  readonly #onConfirmed: (change: number, endMs: number | undefined) => void;
   /** changeNumber of the silent line that was the answer to the current pause */
   #silentChange = 0;
 
-  constructor(name: string, around: Surroundings, judge: Judge, onConfirmed: (change: number) => void) {
+  constructor(
+    name: string,
+    around: Surroundings,
+    judge: Judge,
+    onConfirmed: (change: number, endMs: number | undefined) => void,
+  ) {
     const { world, table, temporal } = around;
     this.name = name;
     this.#world = world;
+    this.#judge = judge;
     this.#onConfirmed = onConfirmed;
     this.process = new SimulatedProcess(name, new Machine(world));
     const onSilent = ({ changeNumber }: { readonly changeNumber: number }): void => {
@@ -60,12 +67,35 @@ export class SimulatedOperator {
     });
   }
 
+  /** Pauses until a moment, and sometimes replaces this end by another one. */
+  pauseUntil(ms: number, laterMs: number | undefined): void {
+    this.#act(async () => {
+      await this.pause(ms);
+      if (laterMs === undefined) return;
+      await sleep(this.process.clock, ms / 2);
+      await this.pause(laterMs);
+    });
+  }
+
   onlyPause(): void {
     this.#act(() => this.pause());
   }
 
   onlyResume(): void {
     this.#act(() => this.resume());
+  }
+
+  liftCooldown(): void {
+    this.#act(() => this.#change('lift', this.#line.liftCooldown({ operator: this.name, reason: 'simulated' })));
+  }
+
+  setPace(requestsPerMinute: number | undefined): void {
+    const command = { operator: this.name, reason: 'simulated', requestsPerMinute };
+    this.#act(() => this.#change('pace', this.#line.setPace(command)));
+  }
+
+  async #change(what: string, changed: Promise<unknown>): Promise<void> {
+    await changed.catch((error: unknown) => this.#rejected(what, error));
   }
 
   #act(what: () => Promise<void>): void {
@@ -78,12 +108,21 @@ export class SimulatedOperator {
     });
   }
 
-  async pause(): Promise<void> {
-    const isConfirmed = await this.#line.pause({ operator: this.name, reason: 'simulated' }).then(
-      () => true,
-      (error: unknown) => this.#rejected('pause', error),
-    );
-    if (isConfirmed) this.#onConfirmed(this.#silentChange);
+  async pause(forMs?: number): Promise<void> {
+    const endMs = forMs === undefined ? Number.POSITIVE_INFINITY : this.process.clock.epochMs() + Math.ceil(forMs);
+    const until = forMs === undefined ? undefined : new Date(endMs).toISOString();
+    this.#judge.pauseIsRequested(this.name, endMs);
+    const paused = await this.#line
+      .pause({ operator: this.name, reason: 'simulated', until })
+      .catch((error: unknown) => {
+        this.#rejected('pause', error);
+      });
+    if (paused === undefined) return;
+    // The answer may be about a later pause of somebody else, after a resume that has ended this one. It then names their reason.
+    const own = paused.openReasons?.find(({ by }) => by === this.name);
+    if (own !== undefined && own.until !== until)
+      this.#world.break(`${this.name}'s pause is confirmed with another end`);
+    this.#onConfirmed(this.#silentChange, own && endMs);
   }
 
   async resume(): Promise<void> {
@@ -92,10 +131,9 @@ export class SimulatedOperator {
       .catch((error: unknown) => this.#rejected('resume', error));
   }
 
-  #rejected(what: string, error: unknown): false {
+  #rejected(what: string, error: unknown): void {
     if (!(error instanceof InsurerLineError)) throw error;
     this.#world.say(() => `${this.name}: ${what} ${error.fault}`);
-    return false;
   }
 }
 

@@ -20,6 +20,7 @@ export function sumOf(results: readonly SimulationResult[]) {
     confirmedPauses: sum(({ confirmedPauses }) => confirmedPauses),
     takeovers: sum(({ takeovers }) => takeovers),
     lostCooldowns: sum(({ lostCooldowns }) => lostCooldowns),
+    outages: sum(({ outages }) => outages),
     hours: sum(({ simulatedMs }) => simulatedMs) / 3_600_000,
   };
 }
@@ -35,7 +36,7 @@ export function reportOf({ results, seconds, broken }: SeedsResult): string {
   const summary = [
     `${sums.faultsInAll} faults, ${sums.events} events in ${seconds.toFixed(1)} s:`,
     `${Math.round(sums.faultsInAll / seconds)} faults a second; ${sums.hours.toFixed(1)} simulated hours;`,
-    `${sums.requests} requests, ${sums.confirmedPauses} pauses confirmed, ${sums.takeovers} takeovers;`,
+    `${sums.requests} requests, ${sums.confirmedPauses} pauses confirmed, ${sums.takeovers} takeovers, ${sums.outages} waits in an outage;`,
     `${sums.lostCooldowns} requests against a Retry-After whose only receiver died or was disconnected`,
   ].join(' ');
   const tables = [

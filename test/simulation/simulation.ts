@@ -1,9 +1,11 @@
+import { opensAtOf } from '../../core/domain/gate.ts';
 import { stateOf, writeOf } from './coverage.ts';
 import { chooseFaults, type FaultKind, faults, type Scene, troubleCalls } from './faults.ts';
 import { SimulatedInsurer } from './insurer.ts';
 import { Judge } from './judge.ts';
 import { holderOf } from './names.ts';
 import { SimulatedOperator } from './operators.ts';
+import { isQuietAt } from './quiet.ts';
 import { SimulatedTable } from './table.ts';
 import { SimulatedTemporal } from './temporal.ts';
 import { longestLeaseMs, SimulatedWorker, settings } from './worker.ts';
@@ -28,6 +30,8 @@ export interface SimulationResult {
   readonly takeovers: number;
   /** requests before the end of a Retry-After whose only receiver died or was disconnected */
   readonly lostCooldowns: number;
+  /** failures after which a process had to wait longer */
+  readonly outages: number;
   /** how often the gate entered each of its states */
   readonly states: Readonly<Record<string, number>>;
   /** how often each kind of write changed the gate */
@@ -40,8 +44,12 @@ const faultsPerRound = 25;
 const paces = [0.5, 1, 1, 1, 3, 10] as const;
 /** Time in ms beyond the lease until the line must be in use again after the last fault. */
 const recoveryMs = 2_000;
+/** Time in ms after the repair, and after the end of the last timed pause, until the line must be open. */
+const endLimitMs = 12_000;
 /** Time limit for calls still pending after a round, ms. Far more than they need. */
 const callsLimitMs = 120_000;
+/** Time limit for the next use of a line that is open and well, ms. Cooldowns of a minute may follow each other, and quiet hours. */
+const unusedLimitMs = 300_000;
 
 /**
  * Runs the line's real code on simulated time: keepers, line processes, gate store and operators' client, with the given
@@ -97,7 +105,9 @@ export class Simulation implements Scene {
     this.temporal = new SimulatedTemporal(this.world, this.#judge, () => this.workers);
     this.operators = ['anna', 'ben', 'carl'].map(
       (name) =>
-        new SimulatedOperator(name, this, this.#judge, (change) => this.#judge.pauseIsConfirmed(change, this.insurer)),
+        new SimulatedOperator(name, this, this.#judge, (change, endMs) =>
+          this.#judge.pauseIsConfirmed(name, endMs, change, this.insurer),
+        ),
     );
     this.#startMissing();
   }
@@ -129,11 +139,11 @@ export class Simulation implements Scene {
   }
 
   result(broken: string | undefined): SimulationResult {
-    const { confirmedPauses, takeovers, lostCooldowns } = this.#judge;
+    const { confirmedPauses, takeovers, lostCooldowns, outages } = this.#judge;
     return {
       ...{ seed: this.#seed, broken, faults: this.#applied, states: this.#states, writes: this.#writes },
       ...{ events: this.world.events, simulatedMs: this.world.nowMs, requests: this.insurer.requests },
-      ...{ confirmedPauses, takeovers, lostCooldowns },
+      ...{ confirmedPauses, takeovers, lostCooldowns, outages },
     };
   }
 
@@ -157,6 +167,7 @@ export class Simulation implements Scene {
   async #recover(): Promise<void> {
     const { world } = this;
     world.say(() => 'all faults are repaired');
+    const repairedMs = world.epochMs;
     world.isFaultFree = true;
     for (const disarm of this.#armed) disarm();
     this.#armed.clear();
@@ -177,22 +188,36 @@ export class Simulation implements Scene {
     await this.#within(callsLimitMs, 'operators never got an answer', () =>
       this.operators.every(({ isBusy }) => !isBusy),
     );
+    if (world.chance(0.1)) await this.#outage(resumer);
     // the line may pause itself again at any time (401)
     let idleSinceMs = world.nowMs;
     let used = this.insurer.requests;
-    await this.#within(callsLimitMs, 'the line was never used again', () => {
+    await this.#within(unusedLimitMs, 'the line was never used again', () => {
       const { gate } = this.table;
-      const isUndisturbed =
-        gate?.state === 'open' && gate.cooldownMs === 0 && !this.#judge.inCooldown && this.workers.some(isWell);
-      if (gate?.state === 'paused' && resumer?.isBusy === false) resumer.onlyResume();
+      const { holder } = this;
+      const isQuiet = world.hasQuietHours && holder !== undefined && isQuietAt(holder.machine.epochMs());
+      const isUndisturbed = !isQuiet && gate?.state === 'open' && !this.#judge.inCooldown && this.workers.some(isWell);
+      const opensAt = gate && opensAtOf(gate);
+      if (opensAt !== undefined && world.epochMs > Math.max(Date.parse(opensAt), repairedMs) + endLimitMs)
+        world.break('a timed pause outlasts its end');
+      if (gate?.state === 'paused' && opensAt === undefined && resumer?.isBusy === false) resumer.onlyResume();
       if (!isUndisturbed) used = this.insurer.requests;
-      if (!isUndisturbed || this.insurer.inFlight.size > 0) idleSinceMs = world.nowMs;
+      if (!isUndisturbed || gate.cooldownMs > 0 || this.insurer.inFlight.size > 0) idleSinceMs = world.nowMs;
       if (world.nowMs - Math.max(idleSinceMs, this.insurer.triedMs, this.table.lateMs) > longestLeaseMs + recoveryMs)
         world.break('a lost wake-up: the line is open and well, but not in use');
       return isUndisturbed && this.insurer.requests > used;
     });
     await this.#within(callsLimitMs, 'an operator never got an answer', () => resumer?.isBusy === false);
     world.isFaultFree = false;
+  }
+
+  /** Lets the insurer fail all requests of the open line for a while. */
+  async #outage(resumer: SimulatedOperator | undefined): Promise<void> {
+    this.insurer.outUntilMs = this.world.nowMs + this.world.between(3_000, 20_000);
+    await this.#within(callsLimitMs, 'the outage never ended', () => {
+      if (this.table.gate?.state === 'paused' && resumer?.isBusy === false) resumer.onlyResume();
+      return this.world.nowMs > this.insurer.outUntilMs;
+    });
   }
 
   async #within(limitMs: number, broken: string, condition: () => boolean): Promise<void> {

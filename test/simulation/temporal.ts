@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit, SlotReserveContext } from '@temporalio/worker';
 import { type LineFailureType, type LineUpdateInput, pauseUpdate } from '../../core/contract/insurer-line.ts';
-import type { Gate } from '../../core/domain/gate.ts';
+import { type Gate, nextReasonEndOf } from '../../core/domain/gate.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
 import { GateError, type GateFault, type GateStore } from '../../core/stores/gate.ts';
@@ -10,6 +10,7 @@ import type { InsurerClient } from '../../worker/insurer/insurer-client.ts';
 import { LineError, LineWithheld } from '../../worker/line/line-error.ts';
 import type { TaskWorker } from '../../worker/line/line-process.ts';
 import type { Judge } from './judge.ts';
+import { kvnrLetters } from './names.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
 /** A machine's link to Temporal. */
@@ -40,6 +41,9 @@ export class SimulatedTemporal {
   readonly #judge: Judge;
   readonly #workers: () => readonly ActivityWorker[];
   #peopleWaiting = 0;
+  /** changeNumber of the newest gate that `insurerLine` has seen */
+  #knownChange = 0;
+  #cancelTimer = (): void => {};
 
   constructor(world: World, judge: Judge, workers: () => readonly ActivityWorker[]) {
     this.#world = world;
@@ -65,7 +69,7 @@ export class SimulatedTemporal {
       isOver = true;
       if (queue === 'urgent') this.#peopleWaiting -= 1;
       const priority: Priority = queue === 'urgent' ? 'person' : this.#world.chance(0.02) ? 'list' : 'bulk';
-      const kvnr = `A${String(this.#world.whole(0, patients - 1)).padStart(9, '0')}` as Kvnr;
+      const kvnr = `${kvnrLetters[queue]}${String(this.#world.whole(0, patients - 1)).padStart(9, '0')}` as Kvnr;
       process.receives(this.#world.between(1, 4), () => take({ priority, kvnr }));
     };
     this.#world.plan(this.#world.between(1, 4), tryTake);
@@ -117,29 +121,51 @@ export class SimulatedTemporal {
   #acknowledgeChanges(): void {
     this.#activity(
       async ({ gate }) => {
-        const { outbox } = await gate.find();
-        await gate.acknowledge(Math.max(0, ...outbox.map(({ number }) => number)));
+        const read = await gate.find();
+        await gate.acknowledge(Math.max(0, ...read.outbox.map(({ number }) => number)));
+        return read;
       },
-      () => {},
+      (read) => this.#learn(read),
       () => {},
     );
   }
 
+  /** Sets the timer of the workflow, after each gate that it has seen. */
+  #learn(gate: Gate): void {
+    if (gate.changeNumber < this.#knownChange) return;
+    this.#knownChange = gate.changeNumber;
+    this.#cancelTimer();
+    const end = nextReasonEndOf(gate);
+    if (end === undefined) return;
+    this.#cancelTimer = this.#world.plan(Math.max(1, Date.parse(end) - this.#world.epochMs), () => {
+      const at = new Date(this.#world.epochMs).toISOString();
+      this.#activity(
+        ({ gate }) => gate.expire(at),
+        (ended) => {
+          this.#learn(ended);
+          this.#acknowledgeChanges();
+        },
+        () => {},
+      );
+    });
+  }
+
   #update(
     isPause: boolean,
-    { operator: by, reason, seen }: LineUpdateInput,
+    { operator: by, reason, seen, until }: LineUpdateInput,
     tell: (answer: ChangedGate) => void,
     fail: (error: unknown) => void,
   ): void {
     if (!isPause) this.#judge.resumeIsRequested(seen);
     this.#activity(
       async ({ gate }, signal) => {
-        if (!isPause) return changedLine(await gate.resume({ by, reason, seen }));
-        await gate.pause({ by, reason, seen });
-        return changedLine(await gate.awaitSilence(signal));
+        if (!isPause) return await gate.resume({ by, reason, seen });
+        await gate.pause({ by, reason, seen, ...(until !== undefined && { until }) });
+        return await gate.awaitSilence(signal);
       },
-      (answer) => {
-        tell(answer);
+      (changed) => {
+        tell(changedLine(changed));
+        this.#learn(changed);
         this.#acknowledgeChanges();
       },
       fail,
@@ -167,9 +193,10 @@ export class SimulatedTemporal {
     let beatenMs = world.nowMs;
     const cancelled = new AbortController();
     const answered = (say: () => void): void => {
-      if (isOver || this.isDown || temporalLink.isDisconnected) return; // the heartbeat timeout gives it to another worker
+      if (isOver) return;
       isOver = true;
-      say();
+      if (!this.isDown && !temporalLink.isDisconnected) say();
+      else world.plan(heartbeatTimeoutMs, again); // the answer is lost, and Temporal gives the task to another worker
     };
     const watch = (): void => {
       if (isOver) return;
@@ -201,9 +228,9 @@ const failureTypes: Readonly<Record<GateFault, LineFailureType | undefined>> = {
   unavailable: undefined,
 };
 
-type ChangedGate = Pick<Gate, 'state' | 'changeNumber' | 'by' | 'since' | 'reason'>;
-const changedLine = ({ state, changeNumber, by, since, reason }: Gate): ChangedGate =>
-  ({ state, changeNumber, by, since, reason }) as ChangedGate;
+type ChangedGate = Pick<Gate, 'state' | 'changeNumber' | 'by' | 'since' | 'reason' | 'openReasons'>;
+const changedLine = ({ state, changeNumber, by, since, reason, openReasons }: Gate): ChangedGate =>
+  ({ state, changeNumber, by, since, reason, openReasons }) as ChangedGate;
 
 type Queue = 'bulk' | 'urgent';
 interface Task {
@@ -297,4 +324,6 @@ const emptySink = {
   page: () => {},
   restart: () => {},
   revert: () => {},
+  finish: async () => {},
+  receivedBytes: 0,
 };

@@ -8,10 +8,11 @@ import { startKeeper } from '../../worker/line/keeper.ts';
 import { runLineProcess } from '../../worker/line/line-process.ts';
 import type { LineProcessHandle, LineProcessListener } from '../../worker/line/line-process-handle.ts';
 import type { FromLineProcess, ToLineProcess } from '../../worker/line/messages.ts';
-import { createSlotSupplier } from '../../worker/line/slot-supplier.ts';
+import { createSlotSupplier, outsideQuietHours } from '../../worker/line/slot-supplier.ts';
 import type { Log } from '../../worker/log.ts';
 import type { InsurerLink, SimulatedInsurer, StuckWrites } from './insurer.ts';
 import { holderOf, insurerId } from './names.ts';
+import { simulatedQuietHours } from './quiet.ts';
 import { type SimulatedTable, type TableLink, tableLink } from './table.ts';
 import { type SimulatedTemporal, type TemporalLink, taskWorker } from './temporal.ts';
 import { Machine, SimulatedProcess, type World } from './world.ts';
@@ -195,6 +196,8 @@ export class SimulatedWorker {
           PAUSE_GRACE_MS: settings.pauseGraceMs,
           LINE_MIN_GAP_MS: settings.lineMinGapMs,
           LINE_STALL_MS: settings.lineStallMs,
+          LINE_QUIET_HOURS: world.hasQuietHours ? simulatedQuietHours : '',
+          LINE_QUIET_HOURS_PEOPLE: 'go',
         },
         writeCooldown: this.#gateOf(lineProcess, this.lineProcessTableLink).startCooldown,
         clock: lineProcess.clock,
@@ -211,7 +214,7 @@ export class SimulatedWorker {
         },
         openConnection: (_origin, connectMs, mayConnect) =>
           insurer.connectionOf(lineProcess, connectMs, mayConnect, this.insurerLink, this.stuckWrites),
-        createWorkers: async ({ line, permit, statistics }) => {
+        createWorkers: async ({ line, permit, statistics, quietTime }) => {
           const client = createInsurerClient({
             adapter: createJsonAdapter({ baseUrl: insurerBaseUrl, token: 'token' }),
             stallMs: settings.lineStallMs,
@@ -223,7 +226,10 @@ export class SimulatedWorker {
           return (['bulk', 'urgent'] as const).map((queue) =>
             taskWorker({
               ...{ world, temporal, queue, insurer: client, process: lineProcess, link: this.temporalLink },
-              slots: createSlotSupplier(permit, queue === 'bulk' ? 3 : 2),
+              slots: createSlotSupplier(
+                outsideQuietHours(permit, queue === 'bulk' ? 'bulk' : 'person', quietTime),
+                queue === 'bulk' ? 3 : 2,
+              ),
             }),
           );
         },

@@ -2,6 +2,9 @@ import TinyQueue from 'tinyqueue';
 import type { Clock } from '../../core/clock.ts';
 import { between, type Random, seededRandom } from '../../simulator/random.ts';
 
+/** True time at the start of a simulation, epoch ms. */
+const startEpochMs = 1_795_000_000_000;
+
 /** A guarantee of the line was broken. */
 export class BrokenGuarantee extends Error {
   override readonly name = 'BrokenGuarantee';
@@ -30,6 +33,8 @@ export class World {
   readonly random: Random;
   /** whether no random faults occur at the moment */
   isFaultFree = false;
+  /** whether the workers have quiet hours */
+  readonly hasQuietHours: boolean;
   /** receives all events, if a trace is wanted */
   trace: ((line: string) => void) | undefined;
   #broken: string | undefined;
@@ -38,6 +43,12 @@ export class World {
 
   constructor(seed: number) {
     this.random = seededRandom(seed, 'simulation');
+    this.hasQuietHours = this.chance(0.5);
+  }
+
+  /** true time, epoch ms */
+  get epochMs(): number {
+    return Math.floor(startEpochMs + this.nowMs);
   }
 
   between(from: number, to: number): number {
@@ -132,7 +143,7 @@ export class Machine {
     this.world = world;
     this.#monotonicMs = world.whole(1_000, 1_000_000_000);
     this.#sinceMs = world.nowMs;
-    this.#wallOffsetMs = 1_795_000_000_000 - this.#monotonicMs;
+    this.#wallOffsetMs = world.epochMs - this.#monotonicMs;
   }
 
   get rate(): number {

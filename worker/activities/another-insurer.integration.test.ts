@@ -13,6 +13,7 @@ import { createInsurerClient } from '../insurer/insurer-client.ts';
 import { createNdjsonAdapter } from '../insurer/ndjson-adapter.fixture.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
+import { noTransfers } from '../reporting/no-transfers.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
 import { createListActivities } from './list-activities.ts';
 import { createStoreCareRecords } from './store-care-records.ts';
@@ -48,7 +49,10 @@ async function startWorld(...answers: Answer[]) {
     const line = openLine({ origin: baseUrl, permit, stallMs: 400 });
     const adapter = createNdjsonAdapter({ baseUrl: `${baseUrl}/api`, key: 'secret' });
     const client = createInsurerClient({ adapter, line, permit, stallMs: 400 });
-    return { line, activities: createLineActivities({ ...stores, insurer: client, insurerId }) };
+    return {
+      line,
+      activities: createLineActivities({ ...stores, insurer: client, insurerId, transferReporter: noTransfers }),
+    };
   };
   const workers = [startWorker()];
   return {
@@ -168,7 +172,9 @@ test('care records are asked for in its way, and stored in our shape; 404 means 
     [anna, ben].map((kvnr) => ({ patientRef: world.refOf(kvnr), kvnr: kvnr as Kvnr, body: '{}', contentHash: 'h' })),
     'list',
   );
-  const { payload, fetchOrder } = await fetch(refs[0]);
+  const fetched = await fetch(refs[0]);
+  if ('isUnchanged' in fetched) throw new Error('this was no refresh');
+  const { payload, fetchOrder } = fetched;
   const { storeCareRecords } = createStoreCareRecords(world.stores);
   await new MockActivityEnvironment().run(() =>
     storeCareRecords({ patientRef: refs[0], syncId: 'run', payload, fetchOrder }),

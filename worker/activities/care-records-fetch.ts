@@ -1,9 +1,17 @@
-import type { FetchCareRecordsInput, FetchCareRecordsResult } from '../../core/contract/line-activities.ts';
+import { ApplicationFailure } from '@temporalio/activity';
+import type {
+  FetchCareRecordsInput,
+  FetchCareRecordsResult,
+  UnchangedCareRecords,
+} from '../../core/contract/line-activities.ts';
+import type { Kvnr } from '../../core/domain/kvnr.ts';
+import type { Priority } from '../../core/domain/line.ts';
 import type { SeenPatient, Standing, UnusableAnswer } from '../../core/domain/patient.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
-import type { InsurerClient } from '../insurer/insurer-client.ts';
+import { type Arrival, type CareRecordsFetch, type InsurerClient, receivedOf } from '../insurer/insurer-client.ts';
 import { LineError, UnusableAnswer as UnusableAnswerError } from '../line/line-error.ts';
+import type { TransferReporter } from '../reporting/transfer-reporter.ts';
 import {
   type AttemptUsage,
   finalFailure,
@@ -15,8 +23,12 @@ import {
 
 export interface CareRecordsFetchDeps {
   readonly insurer: Pick<InsurerClient, 'fetchCareRecords'>;
-  readonly patients: Pick<PatientsStore, 'get' | 'markNotInsured' | 'markUnusable' | 'readNotInsured'>;
+  readonly patients: Pick<
+    PatientsStore,
+    'get' | 'markNotInsured' | 'markUnusable' | 'readNotInsured' | 'renewCareVersion'
+  >;
   readonly payloads: Pick<PayloadsStore, 'put'>;
+  readonly transferReporter: Pick<TransferReporter, 'follow' | 'count'>;
 }
 
 /** Number of requests about one patient that may wait for the line at the same time: one of a run, and one of a person. */
@@ -42,7 +54,7 @@ interface AnswerCacheEntry {
  * that one of them receives it. Other attempts may have read the table before it was stored there. Reading the table before
  * each request instead would cost an urgent fetch its place in the queue.
  */
-export function createCareRecordsFetch({ insurer, patients, payloads }: CareRecordsFetchDeps) {
+export function createCareRecordsFetch({ insurer, patients, payloads, transferReporter }: CareRecordsFetchDeps) {
   const answerCache = new Map<string, AnswerCacheEntry>();
   const acquireEntry = (patientRef: string): AnswerCacheEntry => {
     const entry: AnswerCacheEntry = answerCache.get(patientRef) ?? { attempts: 0, requests: new Set() };
@@ -52,15 +64,32 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
   };
 
   /** Sends one request. If the answer cannot be stored, this is in the cache before a waiting attempt goes on. */
-  const ask = async (cached: AnswerCacheEntry, ...call: Parameters<typeof insurer.fetchCareRecords>) => {
+  const ask = async (
+    cached: AnswerCacheEntry,
+    attempt: LineAttempt<AttemptUsage>,
+    kvnr: Kvnr,
+    priority: Priority,
+    knownEtag: string | undefined,
+  ): Promise<CareRecordsFetch> => {
     const ended = Promise.withResolvers<void>();
     cached.requests.add(ended.promise);
+    let transfer: ReturnType<typeof transferReporter.follow> | undefined;
+    const followAnswer = (arrival: Arrival): void => {
+      transfer = transferReporter.follow({
+        kind: 'care-records',
+        since: attempt.since,
+        received: () => receivedOf(arrival),
+        use: () => attempt.details.lineUse,
+      });
+    };
     try {
-      return await insurer.fetchCareRecords(...call);
+      const context = { onAnswer: followAnswer, ...(knownEtag !== undefined && { knownEtag }) };
+      return await insurer.fetchCareRecords(kvnr, priority, attempt.signal, context);
     } catch (error) {
       if (error instanceof UnusableAnswerError) cached.unusable = { answer: noted(cached, error), isStored: false };
       throw error;
     } finally {
+      transfer?.end();
       cached.requests.delete(ended.promise);
       ended.resolve();
     }
@@ -68,8 +97,8 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
 
   const fetchWithin = async (
     attempt: LineAttempt<AttemptUsage>,
-    { patientRef, syncId, priority, maxRequests }: FetchCareRecordsInput,
-  ): Promise<FetchCareRecordsResult> => {
+    { patientRef, syncId, priority, maxRequests, refreshBefore }: FetchCareRecordsInput,
+  ): Promise<FetchCareRecordsResult | UnchangedCareRecords> => {
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
     const failAsNotInsured = async (seen: SeenPatient, standing: Standing): Promise<never> => {
       const { revision } = seen;
@@ -96,7 +125,11 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         const notInsured = await patients.readNotInsured(patientRef); // an earlier attempt received the 410 and died
         throw finalFailure(notInsured ? 'PatientNotInsured' : 'PatientGone', attempt.details, notInsured);
       }
-      const { revision, careVersion } = patient;
+      const { revision, careVersion, careRecordsAsOf } = patient;
+      const unchanged = (): UnchangedCareRecords => ({ isUnchanged: true, lineUse: attempt.details.lineUse });
+      if (refreshBefore !== undefined && careRecordsAsOf !== undefined && careRecordsAsOf >= refreshBefore)
+        return unchanged(); // an earlier attempt, or a person, has asked meanwhile
+      const knownEtag = refreshBefore === undefined ? undefined : patient.careEtag;
       const seen: SeenPatient = { revision, ...(careVersion !== undefined && { careVersion }) };
       const { standing, unusableAnswer } = patient;
       const isListed = standing === 'listed';
@@ -114,18 +147,34 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
         attempt.throwIfUsedUp();
         try {
-          const fetched = await ask(cached, patient.kvnr, priority, attempt.signal);
+          const fetched = await ask(cached, attempt, patient.kvnr, priority, knownEtag);
+          const receivedAt = new Date().toISOString();
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
             throw finalFailure(isListed ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);
+          }
+          if (fetched.kind === 'unchanged') {
+            await retryWhileUnavailable(
+              () => patients.renewCareVersion(patientRef, careVersion ?? '', receivedAt),
+              attempt.signal,
+            );
+            return unchanged();
           }
           if (fetched.kind === 'not-insured') return await failAsNotInsured(seen, standing);
           const payload = await retryWhileUnavailable(
             () => payloads.put({ syncId, patientRef }, fetched.body),
             attempt.signal,
           );
-          const { fetchOrder, flags } = fetched;
-          return { payload, fetchOrder, seen, lineUse: attempt.details.lineUse, ...(flags !== undefined && { flags }) };
+          const { fetchOrder, etag, flags } = fetched;
+          return {
+            payload,
+            fetchOrder,
+            receivedAt,
+            seen,
+            lineUse: attempt.details.lineUse,
+            ...(etag !== undefined && { etag }),
+            ...(flags !== undefined && { flags }),
+          };
         } catch (error) {
           attempt.countFailure(error);
           if (error instanceof LineError && error.fault === 'too-large')
@@ -143,8 +192,20 @@ export function createCareRecordsFetch({ insurer, patients, payloads }: CareReco
       if (cached.attempts === 0 && isStored) answerCache.delete(patientRef);
     }
   };
-  return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult> =>
-    await withLineAttempt(noUsage, async (attempt) => await fetchWithin(attempt, input));
+  return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult | UnchangedCareRecords> =>
+    await withLineAttempt(noUsage, async (attempt) => {
+      if (input.priority === 'person') return await fetchWithin(attempt, input);
+      const { syncId: runId, patientRef } = input;
+      const count = transferReporter.count({ runId, patientRef, use: () => attempt.details.lineUse });
+      try {
+        const result = await fetchWithin(attempt, input);
+        count.end(); // from here on, the run knows the requests
+        return result;
+      } catch (error) {
+        if (error instanceof ApplicationFailure && error.nonRetryable) count.end();
+        throw error;
+      }
+    });
 }
 
 const today = (): string => new Date().toISOString().slice(0, 10);

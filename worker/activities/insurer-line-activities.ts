@@ -7,7 +7,7 @@ import { withHeartbeats } from './heartbeats.ts';
 export interface InsurerLineActivitiesDeps {
   /** the insurer whose line this worker uses */
   readonly insurerId: string;
-  readonly gate: Pick<GateStore, 'find' | 'pause' | 'resume' | 'acknowledge' | 'awaitSilence'>;
+  readonly gate: Pick<GateStore, 'find' | 'pause' | 'resume' | 'expire' | 'acknowledge' | 'awaitSilence'>;
 }
 
 /** Creates the activities with which `insurerLine` reads and changes the gate. */
@@ -21,15 +21,16 @@ export const createInsurerLineActivities = ({
     return await work().catch(rethrowForTemporal);
   };
   return {
-    silenceLine: ({ insurerId, operator: by, reason, seen }) =>
+    silenceLine: ({ insurerId, operator: by, reason, seen, until }) =>
       forOwnLine(insurerId, () =>
         withHeartbeats(undefined, async ({ signal }) => {
-          await gate.pause({ by, reason, seen });
+          await gate.pause({ by, reason, seen, ...(until !== undefined && { until }) });
           return snapshotOf(await gate.awaitSilence(signal));
         }),
       ),
     openLine: ({ insurerId, operator: by, reason, seen }) =>
       forOwnLine(insurerId, async () => snapshotOf(await gate.resume({ by, reason, seen }))),
+    expireReasons: ({ insurerId, at }) => forOwnLine(insurerId, async () => snapshotOf(await gate.expire(at))),
     readLineChanges: ({ insurerId }) => forOwnLine(insurerId, async () => snapshotOf(await gate.find())),
     acknowledgeChanges: ({ insurerId, upTo }) => forOwnLine(insurerId, () => gate.acknowledge(upTo)),
   };

@@ -12,6 +12,7 @@ import { createInsurerClient } from '../insurer/insurer-client.ts';
 import { createJsonAdapter } from '../insurer/json-adapter/json-adapter.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
+import { noTransfers } from '../reporting/no-transfers.fixture.ts';
 import { createLineActivities } from './line-activities.ts';
 
 const anna = 'A123456780' as Kvnr;
@@ -35,6 +36,9 @@ async function startWorld(
   const objects = new Map<string, Buffer>();
   const notInsured = new Set<string>();
   const unusable = new Map<string, UnusableAnswer>();
+  /** what is stored of a patient's care records */
+  const stored = new Map<string, Pick<StoredPatient, 'careVersion' | 'careRecordsAsOf' | 'careEtag'>>();
+  const renewed: { readonly careVersion: string; readonly receivedAt: string }[] = [];
   /** delays that a test can put before the table's answers and writes */
   const table = { answers: async (): Promise<void> => {}, writes: async (): Promise<void> => {} };
   const put = async (key: string, body: Uint8Array): Promise<PayloadReference> => {
@@ -60,7 +64,8 @@ async function startWorld(
         await table.answers();
         const unusableAnswer = unusable.get(patientRef);
         const standing = patientRef === 'provisional' ? 'provisional' : 'listed';
-        const patient = { patientRef, kvnr: anna, revision: 1, standing, ...(unusableAnswer && { unusableAnswer }) };
+        const careRecords = stored.get(patientRef) ?? {};
+        const patient = { patientRef, kvnr: anna, revision: 1, standing, unusableAnswer, ...careRecords };
         return isThere ? (patient as StoredPatient) : undefined;
       },
       markNotInsured: async (patientRef, syncId) => {
@@ -73,9 +78,11 @@ async function startWorld(
         unusable.set(patientRef, answer);
       },
       readNotInsured: async (patientRef) => (notInsured.has(patientRef) ? { revision: 1 } : undefined),
+      renewCareVersion: async (_patientRef, careVersion, receivedAt) => void renewed.push({ careVersion, receivedAt }),
     },
     payloads: { put: async ({ syncId, patientRef }, body) => await put(`payloads/${syncId}/${patientRef}`, body) },
     lists,
+    transferReporter: noTransfers,
     storageHoldMaxMs,
   });
   const segmentsOf = ({ manifest }: { manifest: PayloadReference }): PayloadReference[] =>
@@ -101,6 +108,8 @@ async function startWorld(
       };
     },
     lists,
+    stored,
+    renewed,
     warnings,
     segmentsOf,
     listOf: (fetched: { manifest: PayloadReference }) =>
@@ -112,6 +121,10 @@ async function startWorld(
   };
 }
 const fetchCare = { insurerId: 'kk', patientRef: 'ref', syncId: 'run', priority: 'bulk', maxRequests: 40 } as const;
+const answered = <Result extends object>(result: Result): Exclude<Result, { isUnchanged: true }> => {
+  expect(result).not.toHaveProperty('isUnchanged');
+  return result as Exclude<Result, { isUnchanged: true }>;
+};
 const failureOf = async (result: Promise<unknown>): Promise<ApplicationFailure> =>
   await result.then(
     () => expect.unreachable('it succeeded'),
@@ -804,11 +817,46 @@ test('a different answer that cannot be stored may be damaged until it comes twi
 test('what breaks the contract in an answer is named, and the answer is stored as it was sent', async () => {
   const odd = `{"kvnr":"a 123 456 780","careRecords":[{"id":"r","start":"1950-00-00","status":null}]}`;
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, odd)));
-  const { payload, flags } = await world.attempt((a) => a.fetchCareRecords(fetchCare)).result;
+  const { payload, flags } = answered(await world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
   expect(world.objects.get(payload.key)?.toString()).toBe(odd);
   expect(flags).toBe(
     'careRecords[0].programme: missing; careRecords[0].title: missing; careRecords[0].status: not one of the allowed; careRecords[0].start: not a date',
   );
+});
+
+const unchanged = 'HTTP/1.1 304 Not Modified\r\n\r\n';
+const refresh = { ...fetchCare, refreshBefore: '2026-11-20T00:00:00.000Z' };
+
+test('a refresh asks whether the care records have changed; a 304 renews their date and stores nothing', async () => {
+  await using world = await startWorld(({ socket }, number) => {
+    socket.write(number === 1 ? httpAnswer(500) : unchanged);
+  });
+  world.stored.set('ref', { careVersion: '1', careRecordsAsOf: '2026-11-19T23:59:59.999Z', careEtag: 'W/"a"' });
+  const result = await world.attempt((a) => a.fetchCareRecords(refresh)).result;
+  expect(result).toEqual({ isUnchanged: true, lineUse: { requests: 2, faults: { 'server-error': 1 } } });
+  expect(world.insurer.seen.map(({ headers }) => headers['if-none-match'])).toEqual(['W/"a"', 'W/"a"']);
+  expect(world.renewed).toEqual([{ careVersion: '1', receivedAt: expect.stringMatching(/^20/) }]);
+  expect(world.objects.size).toBe(0);
+});
+
+test('without a stored ETag a refresh asks unconditionally, and a 304 is then a failure', async () => {
+  await using world = await startWorld(({ socket }, number) => {
+    socket.write(number === 1 ? unchanged : httpAnswer(200, records, { etag: '"b"' }));
+  });
+  world.stored.set('ref', { careVersion: '1' });
+  const result = answered(await world.attempt((a) => a.fetchCareRecords(refresh)).result);
+  expect(result).toMatchObject({ etag: '"b"', lineUse: { requests: 2, faults: { contract: 1 } } });
+  expect(world.insurer.seen[0]?.headers).not.toHaveProperty('if-none-match');
+  expect(world.renewed).toEqual([]);
+});
+
+test('a refresh asks nothing if somebody has asked meanwhile, and other fetches are never conditional', async () => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, records)));
+  world.stored.set('ref', { careVersion: '1', careRecordsAsOf: refresh.refreshBefore, careEtag: '"a"' });
+  expect(await world.attempt((a) => a.fetchCareRecords(refresh)).result).toMatchObject({ isUnchanged: true });
+  expect(world.insurer.seen).toHaveLength(0);
+  await world.attempt((a) => a.fetchCareRecords(fetchCare)).result;
+  expect(world.insurer.seen[0]?.headers).not.toHaveProperty('if-none-match');
 });
 
 const inEuro = records.replace('[]', '[{"id":"r","title":"Müdigkeit für 5 €"}]');
@@ -818,7 +866,7 @@ test.each([
 ])('an answer in %s is stored as UTF-8', async (_form, body, contentType) => {
   const headers = contentType === undefined ? {} : { 'content-type': contentType };
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(200, body, headers)));
-  const { payload } = await world.attempt((a) => a.fetchCareRecords(fetchCare)).result;
+  const { payload } = answered(await world.attempt((a) => a.fetchCareRecords(fetchCare)).result);
   expect(world.objects.get(payload.key)?.toString()).toBe(inEuro);
 });
 

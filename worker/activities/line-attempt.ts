@@ -26,6 +26,8 @@ const heartbeatMs = 1_000;
 /** One attempt of an activity that uses the line. It heartbeats by itself, also while it waits in the line's queue. */
 export interface LineAttempt<Details extends AttemptUsage> {
   readonly number: number;
+  /** when the activity was scheduled, before its first attempt; ISO 8601 UTC */
+  readonly since: string;
   /** aborts when the activity is cancelled or its worker shuts down */
   readonly signal: AbortSignal;
   readonly details: Details;
@@ -71,6 +73,7 @@ export async function withLineAttempt<Details extends AttemptUsage, Result>(
   };
   const attempt: LineAttempt<Details> = {
     number: context.info.attempt,
+    since: new Date(context.info.scheduledTimestampMs).toISOString(),
     signal: context.cancellationSignal,
     get details() {
       return details;

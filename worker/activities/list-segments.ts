@@ -1,7 +1,8 @@
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import type { Received } from '../../core/domain/transfer.ts';
 import { byteOrderMarks, charsetOf, utf16Of } from '../../core/json/charset.ts';
 import type { ListSink } from '../insurer/insurer-adapter.ts';
-import type { ListReceiver } from '../insurer/insurer-client.ts';
+import { type Arrival, type ListReceiver, receivedOf } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
 
 /** The part of a list that is stored in the bucket. The next attempt continues from here. */
@@ -106,6 +107,9 @@ export class ListSegments implements ListReceiver {
   #fetchOrder: string | undefined;
   /** of the current answer */
   #endsWithConnection = false;
+  #arrival: Arrival | undefined;
+  /** the last answer that was the list, or the rest of it, which starts at `fromBytes` */
+  #listArrival: (Arrival & { readonly fromBytes: number }) | undefined;
   /** a segment that is being stored although its request has ended */
   #lateFlush: Promise<void> | undefined;
   /** what had arrived before the current answer, if that continues the list */
@@ -136,9 +140,16 @@ export class ListSegments implements ListReceiver {
     return this.#receivedBytes;
   }
 
-  answered(fetchOrder: string, endsWithConnection: boolean): void {
+  /** What has arrived of the list, for people who wait for it. Also counts bytes that are not stored yet. */
+  get received(): Received {
+    if (this.#listArrival === undefined) return { receivedBytes: this.#progress.sizeBytes + this.#unstoredBytes };
+    return receivedOf(this.#listArrival, this.#listArrival.fromBytes);
+  }
+
+  answered(fetchOrder: string, endsWithConnection: boolean, arrival: Arrival): void {
     this.#fetchOrder = fetchOrder;
     this.#endsWithConnection = endsWithConnection;
+    this.#arrival = arrival;
   }
 
   begin({ from, etag, position, contentType }: Parameters<ListSink['begin']>[0]): void {
@@ -150,6 +161,8 @@ export class ListSegments implements ListReceiver {
     };
     this.#newTransfer = from > 0 ? undefined : { progress, contentType, head: Buffer.alloc(0) };
     this.#beforeAnswer = from > 0 ? this.#arrived() : undefined;
+    // an answer that ignores the range sends all bytes again
+    this.#listArrival = this.#arrival && { ...this.#arrival, fromBytes: this.#arrival.isPartial ? from : 0 };
   }
 
   /**

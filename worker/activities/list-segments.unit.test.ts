@@ -1,8 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { PayloadReference } from '../../core/contract/payload-reference.ts';
+import type { Arrival } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
 import { emptyList, type ListProgress, ListSegments } from './list-segments.ts';
+
+const arrivalOf = (facts: Partial<Arrival> = {}): Arrival => ({
+  receivedBytes: () => 0,
+  isPartial: false,
+  isCompressed: false,
+  ...facts,
+});
 
 test('the heartbeat details of a transfer that takes days stay small, and no segment is lost', async () => {
   const days = 5;
@@ -34,7 +42,7 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
       onLongerHold: () => {},
     });
   let list = continueList();
-  list.answered('1', false);
+  list.answered('1', false, arrivalOf());
   list.begin({ from: 0, etag: '"v1"', position: '"v1"' });
   await list.write(Buffer.from('['));
   while (nowMs < days * 86_400_000) {
@@ -42,7 +50,7 @@ test('the heartbeat details of a transfer that takes days stay small, and no seg
     await list.write(Buffer.from('1,'));
     if (nowMs % 3_600_000 === 0) list = continueList(); // every hour a new attempt continues
     if (nowMs % 3_600_000 !== 0) continue;
-    list.answered('2', false);
+    list.answered('2', false, arrivalOf());
     list.begin({ from: list.resume?.from ?? 0, position: '"v1"' });
   }
   await list.write(Buffer.from('1]'));
@@ -75,7 +83,7 @@ test('a bucket that is slow for each segment gets more time each time, if the tr
     onLongerHold: (ms) => holds.push(ms),
   });
   const transfer = async (): Promise<'received' | 'freed'> => {
-    list.answered('1', false);
+    list.answered('1', false, arrivalOf());
     list.begin({ from: 0, etag: 'W/"weak"' });
     try {
       await list.write(Buffer.from('[1,2]'));
@@ -112,7 +120,7 @@ test.each([
     holdMaxMs: 1_000,
     onLongerHold: () => {},
   });
-  list.answered('1', false);
+  list.answered('1', false, arrivalOf());
   list.begin({ from: 0, ...(contentType !== undefined && { contentType }) });
   for (const byte of body) await list.write(Buffer.of(byte));
   await list.finish();
@@ -153,4 +161,39 @@ test('a page is reported together with the position behind it, and one that is n
   expect(reported.at(-1)).toMatchObject({ isComplete: true });
   expect(reported.at(-1)).not.toHaveProperty('position');
   expect(JSON.parse(Buffer.concat(bodies).toString())).toEqual([{ a: 1 }, '{"b":"']);
+});
+
+const listInMemory = (): ListSegments =>
+  new ListSegments({
+    progress: emptyList,
+    manifestSegments: [],
+    putSegment: async ({ length }) => ({ key: 'segment', sizeBytes: length, sha256: 'f'.repeat(64) }),
+    putManifest: async () => ({ key: 'manifest', sizeBytes: 1, sha256: 'f'.repeat(64) }),
+    onProgress: () => {},
+    now: () => 0,
+    holdMaxMs: 1_000,
+    onLongerHold: () => {},
+  });
+
+test('what has arrived counts from the start of a range, and from zero if the insurer sends the whole list again', async () => {
+  const list = listInMemory();
+  list.answered('1', false, arrivalOf({ receivedBytes: () => 40, totalBytes: 100 }));
+  list.begin({ from: 0, position: '"v1"' });
+  expect(list.received).toEqual({ receivedBytes: 40, totalBytes: 100 });
+  await list.write(Buffer.from('[1,2,'));
+  list.answered('2', false, arrivalOf({ receivedBytes: () => 300, totalBytes: 300 }));
+  expect(list.received, 'an error page is no part of the list').toEqual({ receivedBytes: 40, totalBytes: 100 });
+  list.answered('3', false, arrivalOf({ receivedBytes: () => 20, totalBytes: 100, isPartial: true }));
+  list.begin({ from: 40, position: '"v1"' });
+  expect(list.received).toEqual({ receivedBytes: 60, totalBytes: 100 });
+  list.answered('4', false, arrivalOf({ receivedBytes: () => 5, totalBytes: 100 }));
+  list.begin({ from: 60, position: '"v1"' });
+  expect(list.received).toEqual({ receivedBytes: 5, totalBytes: 100 });
+});
+
+test('what has arrived of a list in pages is the size of the complete pages', () => {
+  const list = listInMemory();
+  list.answered('1', false, arrivalOf({ receivedBytes: () => 1_000, totalBytes: 2_000, isCompressed: true }));
+  list.page(['{"n":1}', '{"n":2}'], 'next');
+  expect(list.received).toEqual({ receivedBytes: Buffer.byteLength('[{"n":1},\n{"n":2}') });
 });

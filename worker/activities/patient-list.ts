@@ -5,6 +5,7 @@ import type { ListsStore } from '../../core/stores/lists.ts';
 import { PayloadError } from '../../core/stores/objects.ts';
 import type { InsurerClient } from '../insurer/insurer-client.ts';
 import { LineError, StorageTooSlow } from '../line/line-error.ts';
+import type { TransferReporter } from '../reporting/transfer-reporter.ts';
 import {
   type AttemptUsage,
   finalFailure,
@@ -18,6 +19,7 @@ import { CutWithoutDeclaredEnd, emptyList, type ListProgress, ListSegments } fro
 export interface PatientListDeps {
   readonly insurer: Pick<InsurerClient, 'fetchList'>;
   readonly lists: Pick<ListsStore, 'putSegment' | 'putManifest' | 'readManifest'>;
+  readonly transferReporter: Pick<TransferReporter, 'follow'>;
   /** maximum time in ms for which the storage of a segment may hold the line at first */
   readonly storageHoldMaxMs?: number;
 }
@@ -64,13 +66,20 @@ export async function fetchPatientList(
 
 async function fetchWithin(
   attempt: LineAttempt<ListDetails>,
-  { insurer, lists }: PatientListDeps,
+  { insurer, lists, transferReporter }: PatientListDeps,
   { listId, knownEtag }: FetchPatientListInput,
 ): Promise<FetchPatientListResult> {
   let nextSegment = attempt.number * segmentsPerAttempt;
   let segments: ListSegments | undefined;
   /** number of answers 416 in a row */
   let unsatisfied = 0;
+  const transfer = transferReporter.follow({
+    kind: 'list',
+    listId,
+    since: attempt.since,
+    received: () => segments?.received ?? { receivedBytes: attempt.details.list.sizeBytes },
+    use: () => attempt.details.lineUse,
+  });
   try {
     segments = new ListSegments({
       ...(await retryWhileUnavailable(() => resumeFrom(lists, attempt.details.list), attempt.signal)),
@@ -91,7 +100,6 @@ async function fetchWithin(
         const request = resume ? { resume: { ...resume, isWhole } } : knownEtag === undefined ? {} : { knownEtag };
         const outcome = await insurer.fetchList(request, segments, attempt.signal);
         unsatisfied = outcome === 'range-not-satisfiable' ? unsatisfied + 1 : 0;
-        if (outcome === 'complete') await segments.finish();
         attempt.countSuccess();
         if (outcome === 'more') {
           attempt.updateDetails({ unusableAnswers: 0 });
@@ -125,6 +133,7 @@ async function fetchWithin(
       lineUse: attempt.details.lineUse,
     };
   } finally {
+    transfer.end();
     await segments?.whenStored().catch(() => {});
     if (segments?.resume) await segments.flush().catch(() => {}); // so that the next attempt has less to fetch
   }

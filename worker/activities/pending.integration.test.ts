@@ -88,6 +88,18 @@ test('countPatients counts the patients of all shards and heartbeats meanwhile',
   expect(counted.stored).toBeGreaterThanOrEqual(counted.pending);
 });
 
+test('countPatients measures the age of the stored care records', async () => {
+  const [dated = '', undated = ''] = await newPatients(2);
+  const receivedAt = new Date(Date.now() - 40.5 * 24 * 60 * 60_000).toISOString();
+  await stores.patients.activateCareVersion(dated, '1', 1, { receivedAt });
+  await stores.patients.activateCareVersion(undated, '1', 1);
+  const age = { oldestDays: 40, medianDays: 40, unknown: 1 };
+  expect(await run(countPatients)).toMatchObject({ careRecordsAge: age });
+  for (const patientRef of [dated, undated]) await stores.patients.markRemoving(patientRef, 1);
+  expect(await run(countPatients)).not.toHaveProperty('careRecordsAge');
+  await run(finishRemovals);
+});
+
 test('a patient whom a terminated run has only marked as being removed is counted, and removed by the next run', async () => {
   const [patientRef = '', other = ''] = await newPatients(2);
   const before = await run(countPatients);

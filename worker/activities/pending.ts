@@ -1,4 +1,5 @@
 import type { ListPendingResult, PatientCounts, SyncActivities } from '../../core/contract/sync-activities.ts';
+import { careRecordsAgeOf } from '../../core/domain/freshness.ts';
 import { shardIndexesIn, shardOf, shardSetOf, shards } from '../../core/domain/shard.ts';
 import { forEachParallel } from '../../core/stores/parallel.ts';
 import type { PatientsStore } from '../../core/stores/patients.ts';
@@ -44,18 +45,28 @@ export const createPending = ({
     return await withHeartbeats(undefined, async ({ signal }): Promise<PatientCounts> => {
       const counts = { stored: 0, provisional: 0, pending: 0, reported: 0, removing: 0 };
       const pendingShards = new Set<string>();
+      const asOfMs: number[] = [];
+      let undated = 0;
       await forEachParallel(Array(segments).keys(), segments, async (segment) => {
-        for await (const { patientRef, careState, isBeingRemoved, isProvisional } of patients.scan(segment, segments)) {
+        for await (const counted of patients.scan(segment, segments)) {
+          const { patientRef, careState, isBeingRemoved, isProvisional, careRecordsAsOf } = counted;
           signal.throwIfAborted();
           counts[isBeingRemoved ? 'removing' : isProvisional ? 'provisional' : 'stored'] += 1;
           if (isBeingRemoved) continue;
+          if (careRecordsAsOf === 'unknown') undated += 1;
+          else if (careRecordsAsOf !== undefined) asOfMs.push(Date.parse(careRecordsAsOf));
           if (careState === 'reported-not-insured' && !isProvisional) counts.reported += 1;
           if (careState !== 'pending') continue;
           counts.pending += 1;
           pendingShards.add(shardOf(patientRef));
         }
       });
-      return { ...counts, pendingShards: shardSetOf(pendingShards) };
+      const hasRecords = asOfMs.length + undated > 0;
+      return {
+        ...counts,
+        pendingShards: shardSetOf(pendingShards),
+        ...(hasRecords && { careRecordsAge: careRecordsAgeOf(Float64Array.from(asOfMs), undated, Date.now()) }),
+      };
     });
   },
 

@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
+import { isOfList } from '../../core/domain/issue.ts';
 import type { Progress } from '../../core/domain/progress.ts';
+import { addProblems, type ProblemCount } from '../../core/domain/quality.ts';
 import { GateError, type GateStore } from '../../core/stores/gate.ts';
 import type { SyncRunsStore } from '../../core/stores/sync-runs.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import { listSuperseded, listTrustMs } from './list-fence.ts';
 
 export interface RunRecordDeps {
@@ -13,6 +16,7 @@ export interface RunRecordDeps {
 }
 
 const runsPerPage = 20;
+const issuesPerPage = 1_000;
 
 /** Returns the removals that no operator approved. A run of 0.2.0 has kept only its total, which may be higher. */
 const unapprovedRemovalsOf = ({ unapprovedRemovals, patients, careRecords }: Progress): number =>
@@ -28,6 +32,7 @@ export const createRunRecord = ({
   | 'saveProgress'
   | 'readLineState'
   | 'recordIssue'
+  | 'carryIssues'
   | 'readListState'
   | 'beginList'
   | 'endEntries'
@@ -50,7 +55,29 @@ export const createRunRecord = ({
   },
 
   async recordIssue({ insurerId, runId, issue }) {
-    await syncRuns.addIssues(insurerId, runId, [issue]);
+    return { isAcknowledged: (await syncRuns.addIssues(insurerId, runId, [issue])).length > 0 };
+  },
+
+  async carryIssues({ insurerId, fromRunId, runId }) {
+    return await withHeartbeats(undefined, async ({ signal }) => {
+      let acknowledged = 0;
+      let problems: readonly ProblemCount[] = [];
+      let after: string | undefined;
+      do {
+        signal.throwIfAborted();
+        const { entries, lastKey } = await syncRuns.listIssues(insurerId, fromRunId, issuesPerPage, after);
+        const issues = entries
+          .filter(isOfList)
+          .map(({ id: _, firstSeen: _first, lastSeen: _last, runs: _runs, acknowledged: _by, ...issue }) => issue);
+        for (const { kind, reason } of issues) if (kind !== 'kvnr-changed') problems = addProblems(problems, reason);
+        const known = await syncRuns.addIssues(insurerId, runId, issues);
+        acknowledged += known.filter(({ kind }) => kind === 'quarantined').length;
+        after = lastKey;
+      } while (after !== undefined);
+      const patients = (await syncRuns.readProgress(insurerId, fromRunId))?.patients;
+      const { quarantined = 0, flagged = 0, kvnrChanged = 0 } = patients ?? {};
+      return { quarantined, flagged, kvnrChanged, acknowledged, problems };
+    });
   },
 
   async readListState({ insurerId }) {

@@ -1,10 +1,11 @@
 import { createSecretKey } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { ListActivities } from '../../core/contract/list-activities.ts';
-import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
+import { entryRefOf, patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { ShardLine } from '../../core/domain/diff.ts';
 import { flaggedIssuesMax, type Issue } from '../../core/domain/issue.ts';
 import { entryLimits, readEntry } from '../../core/domain/patient-entry.ts';
+import { addProblems, type ProblemCount } from '../../core/domain/quality.ts';
 import { type JsonArrayElement, JsonArrayError, splitJsonArray } from '../../core/json/array-splitter.ts';
 import { asUtf8 } from '../../core/json/charset.ts';
 import { type ListsStore, shardLineText } from '../../core/stores/lists.ts';
@@ -36,6 +37,7 @@ export const createSplitList = ({
       let quarantined = 0;
       let unreadable = 0;
       let flagged = 0;
+      let problems: readonly ProblemCount[] = [];
       const write = (line: ShardLine): void => writer.add(shardIndexOf(line.patientRef), shardLineText(line));
       const addElement = (element: JsonArrayElement): void => {
         entries += 1;
@@ -46,11 +48,13 @@ export const createSplitList = ({
           write({ patientRef, kvnr, contentHash, body });
           if (flags === undefined) return;
           flagged += 1;
+          problems = addProblems(problems, flags);
           if (flagged <= issuesMax.flagged)
             issues.push({ kind: 'flagged', reason: flags, position: element.position, patientRef });
           return;
         }
         quarantined += 1;
+        problems = addProblems(problems, entry.reason);
         if (!entry.isIdentified) unreadable += 1;
         const people = entry.kvnrs.map((kvnr) => patientRefOf(kvnr, key));
         for (const patientRef of people) write({ patientRef, quarantined: true });
@@ -60,7 +64,9 @@ export const createSplitList = ({
             kind: 'quarantined',
             reason: entry.reason,
             position: element.position,
-            ...(patientRef !== undefined && { patientRef }),
+            ...(patientRef !== undefined
+              ? { patientRef }
+              : element.text !== '' && { entryRef: entryRefOf(element.text, key) }),
           });
       };
       try {
@@ -75,8 +81,9 @@ export const createSplitList = ({
         await writer.abandon();
         throw asListUnusable(error);
       }
-      await syncRuns.addIssues(insurerId, runId, issues); // only once the whole list has turned out to be valid JSON
-      return { entries, flagged, quarantined, unreadable, shardParts: writer.parts };
+      const known = await syncRuns.addIssues(insurerId, runId, issues); // only once the whole list has turned out to be valid JSON
+      const acknowledged = known.filter(({ kind }) => kind === 'quarantined').length;
+      return { entries, flagged, quarantined, acknowledged, problems, unreadable, shardParts: writer.parts };
     });
   },
 });

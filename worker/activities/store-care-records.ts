@@ -74,7 +74,7 @@ export const createStoreCareRecords = ({
   };
 
   const storeAnswer = async (input: StoreCareRecordsInput, writeGuard: WriteGuard): Promise<StoreCareRecordsResult> => {
-    const { patientRef, fetchOrder } = input;
+    const { patientRef, fetchOrder, receivedAt, etag } = input;
     const before = await readState(input);
     if (before.outcome !== undefined) return await finish(input, before.outcome);
     const answer = await readAnswer(input, writeGuard);
@@ -87,7 +87,7 @@ export const createStoreCareRecords = ({
     }
     await careRecords.stage(patientRef, fetchOrder, answer.answer, writeGuard);
     writeGuard.check();
-    if (await patients.activateCareVersion(patientRef, fetchOrder, before.patient.incarnation))
+    if (await patients.activateCareVersion(patientRef, fetchOrder, before.patient.incarnation, { receivedAt, etag }))
       return await finish(input, 'stored');
     const after = await readState(input);
     return await finish(input, after.outcome ?? 'superseded');

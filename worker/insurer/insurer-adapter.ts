@@ -13,25 +13,32 @@ export interface InsurerAdapter {
 
 /** The request that asks for all care records of one patient. */
 export interface CareRecordsApi {
-  request(kvnr: Kvnr): InsurerRequest;
+  /** @param knownEtag of the stored care records, if the insurer may answer that they have not changed */
+  request(kvnr: Kvnr, knownEtag?: string): InsurerRequest;
   /**
    * Reads an answer. The line is busy until this has settled.
-   * @throws LineError for any answer that is neither of these
+   * @param knownEtag as the request had it: without it, no answer is `unchanged`
+   * @throws LineError for any answer that is none of these
    */
-  read(answer: InsurerAnswer, kvnr: Kvnr): Promise<CareRecordsReading>;
+  read(answer: InsurerAnswer, kvnr: Kvnr, knownEtag?: string): Promise<CareRecordsReading>;
 }
 
-/** `not-insured` and `unknown` are final: the patient is removed, or fails without a retry. */
+/**
+ * `not-insured` and `unknown` are final: the patient is removed, or fails without a retry. `unchanged`: the care records are
+ * still those with `knownEtag`.
+ */
 export type CareRecordsReading =
   | {
       readonly kind: 'answer';
+      /** names this version of the care records, of at most 1 024 characters; absent if the insurer does not name it */
+      readonly etag?: string;
       /**
        * Returns the answer in our shape: UTF-8 JSON like CareRecordsAnswer of insurer-api.yaml. Called once the line is free.
        * @throws LineError if it is damaged; UnusableAnswer if it is the insurer's complete answer
        */
       toJson(): Buffer;
     }
-  | { readonly kind: 'not-insured' | 'unknown' };
+  | { readonly kind: 'not-insured' | 'unknown' | 'unchanged' };
 
 /** The requests that ask for the list, one after the other. Each is retried by itself. */
 export interface ListApi {

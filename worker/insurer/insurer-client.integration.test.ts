@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
+import { kvnrOf } from '../../simulator/kvnr-numbers.ts';
 import { openLine } from '../line/line.ts';
 import { httpAnswer, type RawRequest, startRawInsurer, testPermit } from '../line/raw-insurer.fixture.ts';
 import { createInsurerClient, type InsurerClientOptions } from './insurer-client.ts';
@@ -9,7 +10,7 @@ import { createJsonAdapter } from './json-adapter/json-adapter.ts';
 const anna = 'A123456780' as Kvnr;
 const ben = 'X110434370' as Kvnr;
 const never = new AbortController().signal;
-const kvnrOf = ({ path }: RawRequest): string => path.split('/')[2] ?? '';
+const kvnrIn = ({ path }: RawRequest): string => path.split('/')[2] ?? '';
 const recordsOf = (kvnr: string, extra = ''): string =>
   `{"kvnr":"${kvnr}","careRecords":[{"id":"1","programme":"DMP","title":"Asthma","status":"active","start":"2026-01-01"${extra}}]}`;
 
@@ -55,7 +56,7 @@ test('a second request waits until the insurer has answered the first, on the sa
     it.client.fetchCareRecords(ben, 'bulk', never),
   ]);
   const first = await it.insurer.requestArrives(1);
-  expect(it.insurer.seen.map(kvnrOf)).toEqual([anna]);
+  expect(it.insurer.seen.map(kvnrIn)).toEqual([anna]);
   expect(first.headers).toMatchObject({
     authorization: 'Bearer secret',
     'user-agent': 'epa-sync',
@@ -183,7 +184,7 @@ test.each([
   };
   const waits = [1, 2, 3].map(() => it.client.fetchCareRecords(ben, 'bulk', never).catch(() => {}));
   await Promise.all([personRetries(), ...waits]);
-  expect(it.insurer.seen.map(kvnrOf)).toEqual([anna, anna, anna, anna, ben, ben, ben]);
+  expect(it.insurer.seen.map(kvnrIn)).toEqual([anna, anna, anna, anna, ben, ben, ben]);
 });
 
 test('a waiting request can be cancelled, and the next one is sent', async () => {
@@ -451,7 +452,7 @@ test('a 410 answers all waiting calls for the same patient without another reque
   expect(await Promise.all([bulk, ...others])).toEqual([1, 2, 3].map(() => ({ kind: 'not-insured' })));
   (await it.insurer.requestArrives(2)).socket.write(httpAnswer(200, recordsOf(ben)));
   expect(await ofBen).toMatchObject({ kind: 'answer' });
-  expect(it.insurer.seen.map(kvnrOf)).toEqual([anna, ben]);
+  expect(it.insurer.seen.map(kvnrIn)).toEqual([anna, ben]);
 });
 
 test.each([404, 410])('a %i with an endless body does not count, and is not read to its end', async (status) => {
@@ -459,16 +460,102 @@ test.each([404, 410])('a %i with an endless body does not count, and is not read
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'contract' });
 });
 
-test('Retry-After starts a cooldown on 429 and on any 5xx; an unreadable value gives a second, on 429 only', async () => {
+test('Retry-After starts a cooldown on 429 and on any 5xx', async () => {
   const date = 'Wed, 25 Nov 2026 08:00:00 GMT'; // independent of our own clock
-  const headers = ['120', 'Wed, 25 Nov 2026 08:01:00 GMT', 'soon', '7', 'soon'];
+  const headers = ['120', 'Wed, 25 Nov 2026 08:01:00 GMT', '9', '7', 'soon'];
   await using it = await startLine(({ socket }, number) => {
     const [status, retryAfter] = [[429, 503, 429][number - 1] ?? 500, headers[number - 1] ?? ''];
     socket.write(httpAnswer(status, '', { 'retry-after': retryAfter, date }));
   });
   for (const fault of ['busy', 'busy', 'busy', 'server-error', 'server-error'])
     await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
-  expect(it.permit.cooldownsMs).toEqual([120_000, 60_000, 1_000, 7_000]);
+  expect(it.permit.cooldowns).toEqual(['retry-after 120 s', 'retry-after 60 s', 'retry-after 9 s', 'retry-after 7 s']);
+});
+
+test('without a readable time, an insurer that asks for patience gets longer and longer cooldowns, until it answers', async () => {
+  const times = [{}, { 'retry-after': 'Mo, 30. Nov 2026 12:00:00' }, { 'retry-after': '3s' }, { 'retry-after': '' }];
+  await using it = await startLine(({ socket }, number) => {
+    if (number === 9) return void socket.write(httpAnswer(200, recordsOf(anna)));
+    const time = times[number % times.length];
+    socket.write(httpAnswer(number % times.length === 0 || number % 2 === 0 ? 429 : 503, '', time));
+  });
+  const fetchTimes = async (count: number) => {
+    for (let asked = 0; asked < count; asked += 1)
+      await it.client.fetchCareRecords(anna, 'bulk', never).catch(() => {});
+  };
+  await fetchTimes(8);
+  expect(it.permit.cooldowns).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((seconds) => `busy ${seconds} s`));
+  await fetchTimes(2);
+  expect(it.permit.cooldowns.slice(8)).toEqual(['busy 1 s']);
+});
+
+test('after forty failures in a row, requests are spaced out until one succeeds', async () => {
+  let isOut = true;
+  await using it = await startLine(
+    ({ socket }) => void socket.write(isOut ? httpAnswer(500) : httpAnswer(200, recordsOf(anna))),
+  );
+  const fetchTimes = async (count: number) => {
+    for (let asked = 0; asked < count; asked += 1)
+      await it.client.fetchCareRecords(anna, 'bulk', never).catch(() => {});
+  };
+  await fetchTimes(39);
+  expect(it.permit.cooldowns).toEqual([]);
+  await fetchTimes(8);
+  expect(it.permit.cooldowns).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((seconds) => `outage ${seconds} s`));
+  isOut = false;
+  await fetchTimes(1);
+  isOut = true;
+  await fetchTimes(39);
+  expect(it.permit.cooldowns).toHaveLength(8);
+});
+
+const patients = (count: number): Kvnr[] => Array.from({ length: count }, (_, index) => kvnrOf(index, 0) as Kvnr);
+
+test.each([
+  [1, 40],
+  [5, 40],
+  [20, 40],
+])('an outage is noticed after forty failures, also if %i patient(s) are asked for', async (count, expected) => {
+  await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
+  for (let asked = 1; it.permit.cooldowns.length === 0; asked += 1) {
+    await it.client.fetchCareRecords(patients(count)[asked % count] ?? anna, 'bulk', never).catch(() => {});
+    if (it.permit.cooldowns.length > 0) expect(asked).toBe(expected);
+  }
+});
+
+test('a few patients who always fail are no outage', async () => {
+  await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
+  for (let asked = 0; asked < 160; asked += 1)
+    await it.client.fetchCareRecords(patients(4)[asked % 4] ?? anna, 'bulk', never).catch(() => {});
+  expect(it.permit.cooldowns).toEqual([]);
+});
+
+test('after an operator has lifted a cooldown, failures count again from the first one', async () => {
+  await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
+  const fail = async (times: number) => {
+    for (let asked = 0; asked < times; asked += 1)
+      await it.client.fetchCareRecords(anna, 'bulk', never).catch(() => {});
+  };
+  await fail(42);
+  expect(it.permit.cooldowns).toHaveLength(3);
+  it.permit.lift();
+  await fail(39);
+  expect(it.permit.cooldowns).toHaveLength(3);
+  await fail(1);
+  expect(it.permit.cooldowns.at(-1)).toBe('outage 1 s');
+});
+
+test('a list that arrives part by part is no outage', async () => {
+  await using it = await startLine(answersAndCloses('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n[{}'));
+  const receiver = { ...ignored, receivedBytes: 0 };
+  receiver.write = async () => {
+    receiver.receivedBytes += 3;
+  };
+  for (let asked = 0; asked < 60; asked += 1) await it.client.fetchList({}, receiver, never).catch(() => {});
+  expect(it.permit.cooldowns).toEqual([]);
+  receiver.write = async () => {};
+  for (let asked = 0; asked < 40; asked += 1) await it.client.fetchList({}, receiver, never).catch(() => {});
+  expect(it.permit.cooldowns).toEqual(['outage 1 s']);
 });
 
 test('of two Retry-After headers the longer one counts', async () => {
@@ -476,7 +563,7 @@ test('of two Retry-After headers the longer one counts', async () => {
     answers('HTTP/1.1 429 X\r\nretry-after: 5\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n'),
   );
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'busy' });
-  expect(it.permit.cooldownsMs).toEqual([60_000]);
+  expect(it.permit.cooldowns).toEqual(['retry-after 60 s']);
 });
 
 test('a rejected token pauses the line', async () => {
@@ -519,6 +606,8 @@ test('no part of the list is read while the sink is busy, and that is not a stal
       page: () => {},
       restart: () => {},
       revert: () => {},
+      finish: async () => {},
+      receivedBytes: 0,
     },
     never,
   );
@@ -585,6 +674,8 @@ const ignored = {
   page: () => {},
   restart: () => {},
   revert: () => {},
+  finish: async () => {},
+  receivedBytes: 0,
 };
 
 test.each([

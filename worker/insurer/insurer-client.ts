@@ -1,12 +1,14 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import type { Priority } from '../../core/domain/line.ts';
+import type { Received } from '../../core/domain/transfer.ts';
+import { createBackoff } from '../line/backoff.ts';
 import type { ExchangeAnswer } from '../line/exchange.ts';
 import { endsWithConnection } from '../line/insurer-connection.ts';
 import type { Line } from '../line/line.ts';
-import { type LineContext, LineError } from '../line/line-error.ts';
+import { type LineContext, LineError, UnusableAnswer } from '../line/line-error.ts';
 import { createLineStatistics, type LineStatistics } from '../line/line-statistics.ts';
-import { decode, drain, readToEnd, readWhole } from './answer-body.ts';
+import { decode, drain, encodingOf, readToEnd, readWhole } from './answer-body.ts';
 import { flagsOf } from './care-records-check.ts';
 import { type ErrorAnswerOptions, lineErrorOf } from './error-answer.ts';
 import type {
@@ -21,7 +23,7 @@ import type {
 export interface InsurerClientOptions {
   readonly adapter: InsurerAdapter;
   readonly line: Pick<Line, 'perform'>;
-  readonly permit: ErrorAnswerOptions['permit'];
+  readonly permit: ErrorAnswerOptions['permit'] & Parameters<typeof createBackoff>[0];
   /** LINE_STALL_MS: the time limit for reading the body of an error */
   readonly stallMs: number;
   /** LIST_FIRST_BYTE_MS; `stallMs` by default */
@@ -33,17 +35,28 @@ export interface InsurerClientOptions {
   readonly clock?: Clock;
 }
 
-/** not-insured: final; unknown: the insurer never knew this KVNR. */
+/** not-insured: final; unknown: the insurer never knew this KVNR; unchanged: the version with `knownEtag` is the current one. */
 export type CareRecordsFetch =
   | {
       readonly kind: 'answer';
       readonly body: Buffer;
       readonly fetchOrder: string;
+      readonly etag?: string;
       /** what breaks the contract, in fixed words and JSON paths; absent if nothing does */
       readonly flags?: string;
     }
   | { readonly kind: 'not-insured' }
-  | { readonly kind: 'unknown' };
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'unchanged' };
+
+/** An answer that arrives. Bytes are those of the body as it is sent. */
+export interface Arrival {
+  readonly receivedBytes: () => number;
+  /** as the headers declare it; of a partial answer (206), the size of the whole */
+  readonly totalBytes?: number;
+  readonly isPartial: boolean;
+  readonly isCompressed: boolean;
+}
 
 /** Receives a list, and the order of each request that it comes from. */
 export interface ListReceiver extends ListSink {
@@ -52,7 +65,18 @@ export interface ListReceiver extends ListSink {
    * @param fetchOrder of its request, as ExchangeAnswer has it
    * @param endsWithConnection the body declares no end, so only the list itself shows whether it is complete
    */
-  answered(fetchOrder: string, endsWithConnection: boolean): void;
+  answered(fetchOrder: string, endsWithConnection: boolean, arrival: Arrival): void;
+  /** Called when the adapter calls the list complete. @throws LineError `not-json` if the bytes are no list */
+  finish(): Promise<void>;
+  /** bytes of the list that have arrived until now */
+  readonly receivedBytes: number;
+}
+
+export interface FetchContext {
+  /** of the stored care records: the insurer may answer that they have not changed */
+  readonly knownEtag?: string;
+  /** called once the headers of the answer have arrived */
+  readonly onAnswer?: (arrival: Arrival) => void;
 }
 
 /** Sends the requests of the insurer's adapter over the line, and checks the answers. */
@@ -68,7 +92,12 @@ export interface InsurerClient {
    *   `too-large` above CARE_RECORDS_MAX_BYTES or 500 000 JSON values; the others: docs/explanation/the-line.md, "The exchange"
    * @throws LineWithheld if we aborted the request
    */
-  fetchCareRecords(kvnr: Kvnr, priority: Priority, signal: AbortSignal): Promise<CareRecordsFetch>;
+  fetchCareRecords(
+    kvnr: Kvnr,
+    priority: Priority,
+    signal: AbortSignal,
+    context?: FetchContext,
+  ): Promise<CareRecordsFetch>;
   /**
    * Fetches the list, or the rest or the next page of it, into a sink. Sends one request, with the priority `list`.
    * @throws LineError `stalled` after LIST_FIRST_BYTE_MS without the first byte, or LINE_STALL_MS without a later one;
@@ -92,6 +121,7 @@ export function createInsurerClient({
   statistics = createLineStatistics(),
   clock = systemClock,
 }: InsurerClientOptions): InsurerClient {
+  const backoff = createBackoff(permit);
   /** for each patient, the calls without an answer */
   const calls = new Map<Kvnr, Set<AbortController>>();
 
@@ -101,34 +131,39 @@ export function createInsurerClient({
     decoded: () => decode(answer, operation),
     readToEnd: () => readToEnd(answer, stallMs, operation, clock),
     drain: () => drain(answer, stallMs, operation, clock),
-    asError: () => lineErrorOf(answer, operation, { permit, clock, drainMs: stallMs }),
+    asError: () => lineErrorOf(answer, operation, { permit, backoff, clock, drainMs: stallMs }),
   });
 
-  /** Counts the result of a call. */
-  async function counted<T>(call: Promise<T>): Promise<T> {
+  /** Counts the result of a call. @param hasArrived whether a part has arrived that stays, also if the call has failed */
+  async function counted<T>(call: Promise<T>, target: string, hasArrived = () => false): Promise<T> {
     try {
       const result = await call;
       statistics.succeeded();
+      backoff.succeeded();
       return result;
     } catch (error) {
-      if (error instanceof LineError) statistics.failed(error.fault);
+      if (!(error instanceof LineError)) throw error;
+      statistics.failed(error.fault);
+      if (isAnswer(error) || hasArrived()) backoff.succeeded();
+      else if (error.fault !== 'unauthorized') backoff.failed(target);
       throw error;
     }
   }
 
   const client: InsurerClient = {
-    async fetchCareRecords(kvnr, priority, signal) {
+    async fetchCareRecords(kvnr, priority, signal, { onAnswer, knownEtag } = {}) {
       const operation = 'care-records';
       const own = new AbortController();
       const callsOfPatient = calls.get(kvnr) ?? new Set();
       calls.set(kvnr, callsOfPatient.add(own));
       const read = async (answer: ExchangeAnswer): Promise<CareRecordsReading & { readonly fetchOrder?: string }> => {
-        const reading = await adapter.careRecords.read(readable(answer, operation), kvnr);
+        onAnswer?.(arrivalOf(answer));
+        const reading = await adapter.careRecords.read(readable(answer, operation), kvnr, knownEtag);
         // before the line is free for the next request
         if (reading.kind === 'not-insured') for (const call of callsOfPatient) if (call !== own) call.abort();
         return { ...reading, fetchOrder: answer.fetchOrder };
       };
-      const request = { operation, ...adapter.careRecords.request(kvnr) } as const;
+      const request = { operation, ...adapter.careRecords.request(kvnr, knownEtag) } as const;
       const fetched = await line
         .perform(priority, request, read, AbortSignal.any([signal, own.signal]))
         .catch((error: unknown): Awaited<ReturnType<typeof read>> => {
@@ -143,24 +178,54 @@ export function createInsurerClient({
       // is checked, and its caller goes on. A person's answer is checked first: if it is faulty, the person is next again.
       for (let pass = 0; pass < 2 && priority !== 'person'; pass++) await new Promise<void>(clock.afterReading);
       if (fetched.kind !== 'answer') return { kind: fetched.kind };
-      const { fetchOrder = '' } = fetched;
+      const { fetchOrder = '', etag } = fetched;
       const body = fetched.toJson();
       const flags = flagsOf(body, kvnr);
-      return { kind: 'answer', body, fetchOrder, ...(flags !== undefined && { flags }) };
+      const facts = { ...(etag !== undefined && { etag }), ...(flags !== undefined && { flags }) };
+      return { kind: 'answer', body, fetchOrder, ...facts };
     },
 
     async fetchList(from, receiver, signal) {
       const operation = 'patients';
       const request = { operation, ...adapter.list.request(from), firstByteMs: listFirstByteMs } as const;
       const read = async (answer: ExchangeAnswer): Promise<ListOutcome> => {
-        receiver.answered(answer.fetchOrder, endsWithConnection(answer));
+        receiver.answered(answer.fetchOrder, endsWithConnection(answer), arrivalOf(answer));
         return await adapter.list.read(readable(answer, operation), from, receiver);
       };
-      return await line.perform('list', request, read, signal);
+      const outcome = await line.perform('list', request, read, signal);
+      if (outcome === 'complete') await receiver.finish();
+      return outcome;
     },
   };
   return {
-    fetchCareRecords: async (...call) => await counted(client.fetchCareRecords(...call)),
-    fetchList: async (...call) => await counted(client.fetchList(...call)),
+    fetchCareRecords: async (kvnr, ...call) => await counted(client.fetchCareRecords(kvnr, ...call), kvnr),
+    fetchList: async (request, receiver, signal) => {
+      const { receivedBytes } = receiver;
+      const hasArrived = (): boolean => receiver.receivedBytes > receivedBytes;
+      return await counted(client.fetchList(request, receiver, signal), 'list', hasArrived);
+    },
   };
 }
+
+/** Whether a failed request has an answer of the insurer about this patient. */
+const isAnswer = (error: LineError): boolean => error instanceof UnusableAnswer || error.fault === 'too-large';
+function arrivalOf({ status, headers, receivedBytes }: ExchangeAnswer): Arrival {
+  const isPartial = status === 206;
+  const declared = isPartial
+    ? /\/(\d{1,15})$/.exec(headers['content-range']?.trim() ?? '')?.[1]
+    : headers['content-length'];
+  const totalBytes = Number(declared);
+  return {
+    receivedBytes,
+    isPartial,
+    isCompressed: encodingOf(headers) === 'gzip',
+    ...(Number.isSafeInteger(totalBytes) && { totalBytes }),
+  };
+}
+
+/** Returns what has arrived so far. @param fromBytes where a partial answer starts */
+export const receivedOf = ({ receivedBytes, totalBytes, isCompressed }: Arrival, fromBytes = 0): Received => ({
+  receivedBytes: fromBytes + receivedBytes(),
+  ...(totalBytes !== undefined && { totalBytes }),
+  ...(isCompressed && { isCompressed }),
+});

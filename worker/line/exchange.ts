@@ -12,6 +12,8 @@ export interface ExchangeOptions {
   readonly permit: Pick<SendPermit, 'isOpen' | 'maySend' | 'begin' | 'guard' | 'leaseNumber'>;
   /** time in ms without a byte after which the exchange fails (LINE_STALL_MS) */
   readonly stallMs: number;
+  /** Called for each part of a body that arrives. */
+  readonly onReceived?: (bytes: number) => void;
   readonly clock?: Clock;
   readonly openConnection?: OpenConnection;
 }
@@ -26,6 +28,8 @@ export interface ExchangeRequest {
   readonly body?: string;
   /** time in ms until the first byte of the answer, if it may be longer than stallMs (LIST_FIRST_BYTE_MS) */
   readonly firstByteMs?: number;
+  /** whether this request may be written in this tick, in addition to the permit; by default it may */
+  readonly mayWrite?: () => boolean;
 }
 
 /** An answer whose headers have arrived; its body may still be arriving. */
@@ -39,6 +43,8 @@ export interface ExchangeAnswer {
    * connection was closed in order: its reader must see by itself whether anything is missing.
    */
   readonly body: Readable;
+  /** Returns how many bytes of the body have arrived so far. */
+  readonly receivedBytes: () => number;
   /** orders all requests on this line by the time of sending: `{leaseNumber, 15 digits}-{number within the process, 9 digits}` */
   readonly fetchOrder: string;
 }
@@ -74,6 +80,7 @@ export function openExchange({
   origin,
   permit,
   stallMs,
+  onReceived,
   clock = systemClock,
   openConnection = connectionsVia({}),
 }: ExchangeOptions): Exchange {
@@ -111,6 +118,7 @@ export function openExchange({
     let isComplete = false;
     let isInvalidHttp = false;
     let body: Readable | undefined;
+    let receivedBytes = 0;
     /** whether, at the last check, only interim answers had come */
     let isFirstByteDue = true;
     /** whether an interim answer came since the last check */
@@ -133,7 +141,7 @@ export function openExchange({
       let fetchOrder = '';
       connection.send(request, {
         mayWrite() {
-          if (!permit.maySend()) abortReason ??= new LineWithheld(false);
+          if (!permit.maySend() || request.mayWrite?.() === false) abortReason ??= new LineWithheld(false);
           if (signal.aborted) abortReason ??= signal.reason;
           if (abortReason !== undefined) return false;
           endExchange = permit.begin(() => abort(new LineWithheld(true)));
@@ -148,9 +156,13 @@ export function openExchange({
         onHeaders(status, headers, resume) {
           body = new Readable({ highWaterMark: bodyBufferBytes, read: resume });
           body.on('error', () => {}); // the error reaches `answerStarted` or the reader
-          resolve({ status, headers, body, fetchOrder });
+          resolve({ status, headers, body, receivedBytes: () => receivedBytes, fetchOrder });
         },
-        onData: (chunk) => body?.push(chunk) ?? true,
+        onData(chunk) {
+          receivedBytes += chunk.length;
+          onReceived?.(chunk.length);
+          return body?.push(chunk) ?? true;
+        },
         onEnd() {
           isComplete = true;
           body?.push(null);

@@ -9,7 +9,7 @@ import { LineProcessSupervisor } from './line-process-supervisor.ts';
 import type { FromLineProcess, Order } from './messages.ts';
 
 export interface KeeperOptions {
-  readonly config: { readonly LEASE_MS: number };
+  readonly config: { readonly LEASE_MS: number; readonly LINE_REQUESTS_PER_MINUTE?: number | undefined };
   readonly gate: GateStore;
   readonly log: Log;
   /** starts the line process; by default the one of worker/line-main.ts */
@@ -72,6 +72,7 @@ class LineKeeper implements Keeper {
   readonly #holder: string;
   readonly #clock: Clock;
   readonly #leaseMs: number;
+  readonly #defaultPace: number | undefined;
   readonly #store: GateStore;
   readonly #log: Log;
   readonly #launch: StartLineProcess;
@@ -89,7 +90,7 @@ class LineKeeper implements Keeper {
   #lineProcessMissingSinceMs: number | undefined;
   #orderNumber = 0;
 
-  /** end of the longest cooldown that the gate had; the line process receives cooldowns and writes them into the gate */
+  /** end of the longest cooldown that the gate has had since the last was lifted; the line process writes them there */
   #cooldownUntilMs = 0;
   #unwrittenPauses = new Map<RequestedPause, { readonly reason: string; readonly at: string }>();
 
@@ -108,6 +109,7 @@ class LineKeeper implements Keeper {
     this.#clock = clock ?? systemClock;
     this.#lineProcessMissingSinceMs = this.#clock.monotonicMs();
     this.#leaseMs = config.LEASE_MS;
+    this.#defaultPace = config.LINE_REQUESTS_PER_MINUTE;
     this.#store = gate;
     this.#log = log;
     this.#launch = startLineProcess ?? forkedFrom(new URL('../line-main.ts', import.meta.url));
@@ -269,6 +271,7 @@ class LineKeeper implements Keeper {
       wasBusy: nowMs >= this.#renewAtMs && (lineProcess?.takeWasBusy() ?? false),
       isStopping: this.#isStopping,
       cooldownMs: Math.max(0, Math.ceil(this.#cooldownUntilMs - nowMs)),
+      ...(this.#defaultPace !== undefined && { defaultPace: this.#defaultPace }),
       unwrittenPause: this.#unwrittenPauses.values().next().value,
     };
   }
@@ -283,8 +286,10 @@ class LineKeeper implements Keeper {
     this.#gate = gate;
     this.#watch = watchLease(this.#watch, gate, nowMs);
     // Our own write has no new cooldown, and a gate that is read again was counted at its first read.
-    if (source === 'read' && gate.leaseNumber !== before?.leaseNumber)
-      this.#cooldownUntilMs = Math.max(this.#cooldownUntilMs, nowMs + gate.cooldownMs);
+    if (source === 'read' && gate.leaseNumber !== before?.leaseNumber) {
+      const isLifted = liftNumberOf(gate) > liftNumberOf(before);
+      this.#cooldownUntilMs = Math.max(isLifted ? 0 : this.#cooldownUntilMs, nowMs + gate.cooldownMs);
+    }
     this.#watchOutbox(gate, nowMs);
     if (gate.holder !== this.#holder) {
       if (this.#lease !== undefined) this.#log.info('lease over', { leaseNumber: this.#lease.leaseNumber });
@@ -312,6 +317,7 @@ class LineKeeper implements Keeper {
     if (lineProcess === undefined) return;
     this.#orderNumber += 1;
     const lease = this.#lease?.lineProcess === lineProcess ? this.#lease : undefined;
+    const requestsPerMinute = this.#gate?.pace?.requestsPerMinute ?? this.#defaultPace;
     const order: Order = {
       kind: 'order',
       number: this.#orderNumber,
@@ -320,6 +326,8 @@ class LineKeeper implements Keeper {
       // A gate that was never read may be paused. The order is sent anyway, because the line process must have a chance to answer.
       isPaused: this.#gate?.state !== 'open' || this.#unwrittenPauses.size > 0,
       cooldownUntilMs: this.#cooldownUntilMs,
+      liftNumber: liftNumberOf(this.#gate),
+      ...(requestsPerMinute !== undefined && { requestsPerMinute }),
       mustStop: this.#isStopping,
     };
     lineProcess.sendOrder(order);
@@ -390,6 +398,8 @@ class LineKeeper implements Keeper {
       if (lineProcess === this.#lineProcess) lineProcess.confirmPause(pauseId);
   }
 }
+
+const liftNumberOf = (gate: Gate | undefined): number => gate?.liftNumber ?? 0;
 
 /** Shortest wait in ms between two reads: a rejected event or an overdue renewal must not make the loop spin. */
 const shortestSleepMs = 10;

@@ -24,15 +24,18 @@ export interface KeeperState {
   /** whether a request was in flight since the last renewal */
   readonly wasBusy: boolean;
   readonly isStopping: boolean;
-  /** remaining time of a Retry-After, as far as this process knows */
+  /** remaining time of a cooldown, as far as this process knows */
   readonly cooldownMs: number;
+  /** LINE_REQUESTS_PER_MINUTE */
+  readonly defaultPace?: number;
   /** a pause by the line itself that is not in the gate yet */
   readonly unwrittenPause: { readonly reason: string; readonly at: string } | undefined;
 }
 
 /** Returns the next event to write into the gate that was just read; undefined if there is none. Each write changes the gate. */
 export function nextGateEvent(gate: Gate, state: KeeperState, nowMs: number): GateEvent | undefined {
-  const { holder, leaseMs, cooldownMs } = state;
+  const { holder, leaseMs, cooldownMs, defaultPace } = state;
+  const ownLease = { holder, leaseMs, cooldownMs, ...(defaultPace !== undefined && { defaultPace }) };
   if (state.unwrittenPause !== undefined)
     return { kind: 'pause', by: lineItself, ...state.unwrittenPause, seen: gate.changeNumber, cooldownMs };
   if (gate.holder === holder) {
@@ -41,15 +44,15 @@ export function nextGateEvent(gate: Gate, state: KeeperState, nowMs: number): Ga
       return { kind: 'release', holder, cooldownMs };
     if (isLineProcessClosed && gate.state === 'paused' && !gate.silent)
       return { kind: 'say-silent', holder, cooldownMs };
-    if (nowMs >= state.renewAtMs) return { kind: 'renew', holder, leaseMs, busy: state.wasBusy, cooldownMs };
+    if (nowMs >= state.renewAtMs) return { kind: 'renew', ...ownLease, busy: state.wasBusy };
     return undefined;
   }
   // A new holder must be silent and able to serve.
   if (state.isStopping || !state.isLineProcessReady || !state.isLineProcessClosed) return undefined;
-  if (gate.holder === undefined) return { kind: 'take', holder, leaseMs, cooldownMs };
+  if (gate.holder === undefined) return { kind: 'take', ...ownLease };
   const { watch } = state;
   if (watch !== undefined && hasLapsed(watch, gate, leaseMs, nowMs))
-    return { kind: 'take', holder, leaseMs, lapsed: watch, cooldownMs };
+    return { kind: 'take', ...ownLease, lapsed: watch };
   return undefined;
 }
 

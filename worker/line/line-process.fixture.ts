@@ -55,7 +55,7 @@ async function exchange(): Promise<void> {
   });
   await closed;
   const retryAfterS = /retry-after: (\d+)/i.exec(answer)?.[1];
-  if (retryAfterS !== undefined) void permit.startCooldown(Number(retryAfterS) * 1_000);
+  if (retryAfterS !== undefined) void permit.startCooldown(Number(retryAfterS) * 1_000, 'retry-after');
   if (answer.startsWith('HTTP/1.1 401')) void permit.pauseBySystem('unauthorized');
   end({ wasAborted });
 }

@@ -1,9 +1,11 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
+import { quietHoursOf } from '../../core/domain/quiet-hours.ts';
 import { connectionsVia, type OpenConnection } from './insurer-connection.ts';
 import type { KeeperChannel } from './keeper-channel.ts';
 import { connectToKeeper } from './keeper-connection.ts';
 import { type Line, openLine } from './line.ts';
 import { createLineStatistics, type LineStatistics } from './line-statistics.ts';
+import { createQuietTime, type QuietTime } from './quiet-time.ts';
 import type { SendPermit, SendPermitOptions } from './send-permit.ts';
 
 /** A Temporal worker that takes tasks of the line; the SDK's Worker implements it. */
@@ -19,6 +21,7 @@ export interface LineParts {
   readonly line: Pick<Line, 'perform'>;
   readonly permit: SendPermit;
   readonly statistics: LineStatistics;
+  readonly quietTime: QuietTime;
 }
 
 export interface LineProcessOptions {
@@ -31,6 +34,8 @@ export interface LineProcessOptions {
     readonly INSURER_CLIENT_KEY?: string | undefined;
     readonly INSURER_CA?: string | undefined;
     readonly INSURER_PROXY_URL?: string | undefined;
+    readonly LINE_QUIET_HOURS: string;
+    readonly LINE_QUIET_HOURS_PEOPLE: 'go' | 'wait';
   };
   readonly writeCooldown: SendPermitOptions['writeCooldown'];
   readonly createWorkers: (parts: LineParts) => Promise<readonly TaskWorker[]>;
@@ -60,8 +65,10 @@ export async function runLineProcess(options: LineProcessOptions): Promise<void>
     },
   });
   const statistics = createLineStatistics(() => clock.monotonicMs());
+  const quietTime = createQuietTime(quietHoursOf(config.LINE_QUIET_HOURS), config.LINE_QUIET_HOURS_PEOPLE, clock);
   const line = openLine({
     statistics,
+    quietTime,
     origin: new URL(config.INSURER_BASE_URL).origin,
     permit: permit,
     stallMs: config.LINE_STALL_MS,
@@ -75,7 +82,7 @@ export async function runLineProcess(options: LineProcessOptions): Promise<void>
         proxyUrl: config.INSURER_PROXY_URL,
       }),
   });
-  workers.push(...(await createWorkers({ line, permit, statistics })));
+  workers.push(...(await createWorkers({ line, permit, statistics, quietTime })));
   const running = Promise.all(workers.map((worker) => worker.run()));
   if (isStopping) for (const worker of workers) worker.shutdown();
   else ready();

@@ -4,6 +4,8 @@ import type { SendPermit } from './send-permit.ts';
 
 /** What happened on the line since the last measurement. */
 export interface LineMeasurement extends LineUse {
+  /** of all bodies, as they were sent */
+  readonly receivedBytes: number;
   /** time with a request in flight */
   readonly busyMs: number;
   readonly elapsedMs: number;
@@ -15,6 +17,7 @@ export interface LineMeasurement extends LineUse {
 export interface LineStatistics {
   /** Returns the same permit, which counts and times each request that begins with it. */
   wrap(permit: RequestPermit): RequestPermit;
+  received(bytes: number): void;
   succeeded(): void;
   failed(fault: LineFault): void;
   /** Returns the counts and resets them. */
@@ -29,6 +32,7 @@ export function createLineStatistics(nowMs: () => number = systemClock.monotonic
   let busySinceMs: number | undefined;
   let busyMs = 0;
   let use: LineUse = zeroLineUse;
+  let receivedBytes = 0;
 
   const countBusy = (): void => {
     const now = nowMs();
@@ -56,6 +60,9 @@ export function createLineStatistics(nowMs: () => number = systemClock.monotonic
         };
       },
     }),
+    received(bytes) {
+      receivedBytes += bytes;
+    },
     succeeded() {
       succeededAtMs = nowMs();
     },
@@ -66,8 +73,15 @@ export function createLineStatistics(nowMs: () => number = systemClock.monotonic
     take() {
       countBusy();
       const now = nowMs();
-      const measured = { ...use, busyMs, elapsedMs: now - takenAtMs, sinceSuccessMs: now - succeededAtMs };
+      const measured = {
+        ...use,
+        receivedBytes,
+        busyMs,
+        elapsedMs: now - takenAtMs,
+        sinceSuccessMs: now - succeededAtMs,
+      };
       use = zeroLineUse;
+      receivedBytes = 0;
       busyMs = 0;
       takenAtMs = now;
       return measured;

@@ -19,17 +19,27 @@ test('requests, faults and durations are counted once', () => {
   request(120);
   statistics.failed('stalled');
   request(80);
+  statistics.received(700);
+  statistics.received(300);
   statistics.succeeded();
   clock.ms += 800;
   expect(statistics.take()).toEqual({
     requests: 2,
     faults: { stalled: 1 },
+    receivedBytes: 1_000,
     busyMs: 200,
     elapsedMs: 1_000,
     sinceSuccessMs: 800,
   });
   clock.ms += 500;
-  expect(statistics.take()).toEqual({ requests: 0, faults: {}, busyMs: 0, elapsedMs: 500, sinceSuccessMs: 1_300 });
+  expect(statistics.take()).toEqual({
+    requests: 0,
+    faults: {},
+    receivedBytes: 0,
+    busyMs: 0,
+    elapsedMs: 500,
+    sinceSuccessMs: 1_300,
+  });
 });
 
 test('the duration of a long request is split over the intervals', () => {

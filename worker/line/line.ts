@@ -5,6 +5,7 @@ import type { OpenConnection } from './insurer-connection.ts';
 import { LineError, LineWithheld } from './line-error.ts';
 import { createLineStatistics, type LineStatistics } from './line-statistics.ts';
 import { createLineQueue } from './queue.ts';
+import { neverQuiet, type QuietTime } from './quiet-time.ts';
 import type { SendPermit } from './send-permit.ts';
 
 export interface LineOptions {
@@ -15,6 +16,8 @@ export interface LineOptions {
   readonly stallMs: number;
   /** counts every request */
   readonly statistics?: LineStatistics;
+  /** quiet hours, in which some requests wait; by default none */
+  readonly quietTime?: QuietTime;
   readonly clock?: Clock;
   readonly openConnection?: OpenConnection;
 }
@@ -51,6 +54,7 @@ export function openLine({
   permit,
   stallMs,
   statistics = createLineStatistics(),
+  quietTime = neverQuiet,
   clock = systemClock,
   openConnection,
 }: LineOptions): Line {
@@ -58,25 +62,34 @@ export function openLine({
     origin,
     permit: statistics.wrap(permit),
     stallMs,
+    onReceived: (bytes) => statistics.received(bytes),
     clock,
     ...(openConnection && { openConnection }),
   });
   const stopping = new AbortController();
   let refusedInARow = 0;
-  const queue = createLineQueue(async () => {
-    if (refusedInARow > refusedWithoutBackoff) {
-      const backoffMs = Math.min(backoffMaxMs, firstBackoffMs * 2 ** (refusedInARow - refusedWithoutBackoff - 1));
-      await sleep(clock, backoffMs, stopping.signal);
-    }
-    await permit.whenMaySend(stopping.signal);
-  }, clock);
+  const queue = createLineQueue(
+    async () => {
+      if (refusedInARow > refusedWithoutBackoff) {
+        const backoffMs = Math.min(backoffMaxMs, firstBackoffMs * 2 ** (refusedInARow - refusedWithoutBackoff - 1));
+        await sleep(clock, backoffMs, stopping.signal);
+      }
+      await permit.whenMaySend(stopping.signal);
+    },
+    clock,
+    quietTime,
+    stopping.signal,
+  );
   const stop = (): void => stopping.abort(new Error('the line stops in this process'));
 
   return {
     async perform(priority, request, read, signal) {
       for (;;) {
         try {
-          const result = await queue.run(priority, signal, () => exchange.perform(request, read, signal));
+          const mayWrite = (): boolean => quietTime(priority) === 0; // they may have begun since its turn
+          const result = await queue.run(priority, signal, () =>
+            exchange.perform({ ...request, mayWrite }, read, signal),
+          );
           refusedInARow = 0;
           return result;
         } catch (error) {

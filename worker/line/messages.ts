@@ -16,8 +16,12 @@ export interface Order {
   readonly sendUntilMs: number;
   readonly leaseNumber: number;
   readonly isPaused: boolean;
-  /** end of the cooldown (Retry-After) */
+  /** end of the cooldown */
   readonly cooldownUntilMs: number;
+  /** how often operators have lifted a cooldown; a cooldown that was in the gate before the last time is over */
+  readonly liftNumber: number;
+  /** the most requests a minute; absent without a limit */
+  readonly requestsPerMinute?: number;
   /** whether the process must send nothing more and shut down */
   readonly mustStop: boolean;
 }

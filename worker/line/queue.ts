@@ -1,5 +1,6 @@
-import type { Clock } from '../../core/clock.ts';
+import { type Clock, sleep } from '../../core/clock.ts';
 import { type Priority, priorities } from '../../core/domain/line.ts';
+import { neverQuiet, type QuietTime } from './quiet-time.ts';
 
 export interface LineQueue {
   /**
@@ -17,29 +18,51 @@ interface WaitingTask {
   readonly reject: (reason: unknown) => void;
 }
 
+/** Longest wait in ms until the wall clock is read again, because it may be set. */
+const quietPollMs = 1_000;
+
 /**
  * Creates the queue in front of the exchange (docs/explanation/the-line.md, "The queue"). It is not p-queue for two reasons.
  * p-queue treats a running task as ended when its signal aborts, while our socket is still open. And it picks the next task
  * before the line may send, so a person who comes during a pause would wait behind bulk.
  * @param whenReady resolves when a request may be sent; only then the next task is chosen. If it rejects, all waiting tasks
  *   reject with its reason
+ * @param quietTime keeps tasks waiting in quiet hours, while others pass them
+ * @param stopping aborts a wait for the end of quiet hours; all waiting tasks then reject with its reason
  */
-export function createLineQueue(whenReady: () => Promise<void>, clock: Clock): LineQueue {
+export function createLineQueue(
+  whenReady: () => Promise<void>,
+  clock: Clock,
+  quietTime: QuietTime = neverQuiet,
+  stopping?: AbortSignal,
+): LineQueue {
   const waiting: Record<Priority, Set<WaitingTask>> = { person: new Set(), list: new Set(), bulk: new Set() };
   let isServing = false;
+  let joined = Promise.withResolvers<void>();
 
   const firstWaiting = (): WaitingTask | undefined => {
-    for (const priority of priorities) for (const first of waiting[priority]) return first;
+    for (const priority of priorities)
+      for (const first of waiting[priority]) if (quietTime(priority) === 0) return first;
     return undefined;
   };
+  const isAnyWaiting = (): boolean => priorities.some((priority) => waiting[priority].size > 0);
+
+  /** Waits until the quiet hours may be over, or another task has joined. */
+  async function whenLessQuiet(): Promise<void> {
+    const waitsMs = priorities.filter((priority) => waiting[priority].size > 0).map(quietTime);
+    await Promise.race([sleep(clock, Math.min(quietPollMs, ...waitsMs), stopping), joined.promise]);
+  }
 
   async function serve(): Promise<void> {
     if (isServing) return;
     isServing = true;
     try {
-      while (firstWaiting() !== undefined) {
+      while (isAnyWaiting()) {
+        joined = Promise.withResolvers();
         await whenReady();
-        await firstWaiting()?.begin();
+        const first = firstWaiting();
+        if (first === undefined) await whenLessQuiet();
+        else await first.begin();
         await new Promise<void>(clock.afterReading); // lets a caller that failed queue again before the next task is chosen
       }
     } catch (reason) {
@@ -70,6 +93,7 @@ export function createLineQueue(whenReady: () => Promise<void>, clock: Clock): L
         const giveUp = (): void => own.reject(signal.reason);
         signal.addEventListener('abort', giveUp, { once: true });
         waiting[priority].add(own);
+        joined.resolve();
         void serve();
       });
     },

@@ -118,27 +118,45 @@ export function httpAnswer(status: number, body: string | Buffer = '', headers: 
 export interface TestPermit
   extends Pick<
     SendPermit,
-    'isOpen' | 'maySend' | 'whenMaySend' | 'leaseNumber' | 'begin' | 'guard' | 'startCooldown' | 'pauseBySystem'
+    | 'isOpen'
+    | 'maySend'
+    | 'whenMaySend'
+    | 'leaseNumber'
+    | 'liftNumber'
+    | 'begin'
+    | 'guard'
+    | 'startCooldown'
+    | 'pauseBySystem'
   > {
   close(): void;
   open(): void;
+  /** as if an operator had lifted a cooldown */
+  lift(): void;
   /** aborts the request in flight, as at the end of a lease */
   abort(): Promise<void>;
-  readonly cooldownsMs: readonly number[];
+  /** such as `retry-after 60 s` */
+  readonly cooldowns: readonly string[];
   readonly pauses: readonly string[];
   readonly ends: readonly { readonly wasAborted: boolean }[];
 }
 
 export function testPermit(): TestPermit {
   let isOpen = true;
+  let lifts = 0;
   let aborting: (() => Promise<void>) | undefined;
   const gate = new EventTarget();
-  const cooldownsMs: number[] = [];
+  const cooldowns: string[] = [];
   const pauses: string[] = [];
   const ends: { wasAborted: boolean }[] = [];
   return {
     leaseNumber: 1_764_000_000_000,
-    cooldownsMs,
+    get liftNumber() {
+      return lifts;
+    },
+    lift() {
+      lifts += 1;
+    },
+    cooldowns,
     pauses,
     ends,
     isOpen: () => isOpen,
@@ -160,8 +178,8 @@ export function testPermit(): TestPermit {
         ends.push(end);
       };
     },
-    async startCooldown(forMs) {
-      cooldownsMs.push(forMs);
+    async startCooldown(forMs, reason) {
+      cooldowns.push(`${reason} ${forMs / 1000} s`);
     },
     async pauseBySystem(reason) {
       pauses.push(reason);

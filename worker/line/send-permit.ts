@@ -1,12 +1,13 @@
 import { atMonotonic, type Clock, systemClock } from '../../core/clock.ts';
+import type { CooldownReason } from '../../core/domain/gate.ts';
 import type { FromLineProcess, Order, Report } from './messages.ts';
 import { permitsSending } from './messages.ts';
 
 export interface SendPermitOptions {
   /** Sends a message to the keeper. */
   readonly tell: (message: FromLineProcess) => void;
-  /** Writes a cooldown into the gate. Resolves once the gate has it. */
-  readonly writeCooldown: (forMs: number) => Promise<void>;
+  /** Writes a cooldown into the gate. Resolves once the gate has it, with its liftNumber. */
+  readonly writeCooldown: (forMs: number, reason: CooldownReason) => Promise<number>;
   readonly pauseGraceMs: number;
   readonly lineMinGapMs: number;
   /** Called when a socket does not close in time. Only the end of the process closes it then. */
@@ -29,6 +30,13 @@ interface ExchangeInFlight {
   isAborted: boolean;
 }
 
+/** A cooldown that this process has started. */
+interface OwnCooldown {
+  readonly untilMs: number;
+  /** the gate's when it got the cooldown; undefined before */
+  liftNumber?: number;
+}
+
 interface Waiter {
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
@@ -40,10 +48,12 @@ const stopGraceMs = 250;
 const stuckMs = 400;
 /** Time in ms without a lease after which the lease counts as lost. A slow renewal takes less. */
 const leaseLostMs = 3_000;
+/** Added to the interval of a pace, as a share of it: the insurer sees requests with the jitter of the network, on its own clock. */
+const paceMargin = 0.02;
 
 /**
  * The permission of the line process to send. It follows the keeper's orders. It ends on this process's own clock, a margin
- * before the lease ends (docs/explanation/the-line.md, "The lease"). A pause and a `Retry-After` take it back earlier.
+ * before the lease ends (docs/explanation/the-line.md, "The lease"). A pause and a cooldown take it back earlier.
  */
 export class SendPermit {
   #options: SendPermitOptions;
@@ -55,6 +65,7 @@ export class SendPermit {
     leaseNumber: 0,
     isPaused: false,
     cooldownUntilMs: 0,
+    liftNumber: 0,
     mustStop: false,
   };
   /** of the last lease, also after its end */
@@ -63,11 +74,13 @@ export class SendPermit {
   #socket: GuardedSocket | undefined;
   #isClosingSocket = false;
   #wasBusy = false;
-  /** cooldown and pauses that this process knows and the gate may not have yet */
-  #ownCooldownUntilMs = 0;
+  /** cooldowns and pauses that this process knows and the gate may not have yet */
+  #ownCooldowns = new Set<OwnCooldown>();
   #ownPauses = 0;
   #cooldownsBeingWritten = 0;
   #gapUntilMs = 0;
+  /** when the last request began here, or when this process got the lease: the one before it may have sent until then */
+  #lastRequestMs = Number.NEGATIVE_INFINITY;
   /** since when isOpen() is false; PAUSE_GRACE_MS counts from here */
   #notOpenSinceMs: number | undefined;
   /** sendUntilMs of the last order under a lease */
@@ -91,6 +104,11 @@ export class SendPermit {
     return this.#leaseNumber;
   }
 
+  /** How often operators have lifted a cooldown, as this process knows. */
+  get liftNumber(): number {
+    return this.#order.liftNumber;
+  }
+
   /** Whether the lease is held and the line is open. The slot supplier asks this; cooldowns and gaps do not count, because they are short. */
   isOpen(): boolean {
     return permitsSending(this.#order) && this.#ownPauses === 0 && this.#clock.monotonicMs() < this.#order.sendUntilMs;
@@ -98,10 +116,11 @@ export class SendPermit {
 
   /**
    * Whether a request may be written in this tick. The time to send must not be over on this process's monotonic clock, and the
-   * line must be open. No cooldown may run, and the gap after a request that we aborted must be over.
+   * line must be open. No cooldown may run, and the gap after a request that we aborted must be over. The pace must permit
+   * it.
    */
   maySend(): boolean {
-    return this.isOpen() && this.#clock.monotonicMs() >= Math.max(this.#gapUntilMs, this.#cooldownUntilMs());
+    return this.isOpen() && this.#clock.monotonicMs() >= this.#notBeforeMs();
   }
 
   /** Resolves when maySend() has become true. Rejects with the signal's reason when the signal aborts. */
@@ -143,24 +162,28 @@ export class SendPermit {
     if (this.#exchange !== undefined) throw new Error('a request is in flight already');
     const exchange: ExchangeInFlight = { abort, isAborted: false };
     this.#exchange = exchange;
+    this.#lastRequestMs = this.#clock.monotonicMs();
     this.#wasBusy = true;
     this.#enforce(); // the time to send may be over since the last call
     return ({ wasAborted }) => this.#endExchange(exchange, wasAborted);
   }
 
   /**
-   * Starts a cooldown (`Retry-After`) for the whole line, across all processes. It applies to this process immediately.
-   * Resolves once the gate has it.
+   * Starts a cooldown for the whole line, across all processes. It applies to this process immediately. Resolves once the
+   * gate has it.
    * @param forMs length from now
    */
-  async startCooldown(forMs: number): Promise<void> {
-    this.#ownCooldownUntilMs = Math.max(this.#ownCooldownUntilMs, this.#clock.monotonicMs() + forMs);
+  async startCooldown(forMs: number, reason: CooldownReason): Promise<void> {
+    const own: OwnCooldown = { untilMs: this.#clock.monotonicMs() + forMs };
+    this.#ownCooldowns.add(own);
     this.#cooldownsBeingWritten += 1;
-    // Not through the keeper: it may be frozen, and another process may take over.
-    await this.#options.writeCooldown(forMs).finally(() => {
+    try {
+      // Not through the keeper: it may be frozen, and another process may take over.
+      own.liftNumber = await this.#options.writeCooldown(forMs, reason);
+    } finally {
       this.#cooldownsBeingWritten -= 1;
       if (!this.isOpen()) this.#report();
-    });
+    }
   }
 
   /** Pauses the line by itself (401, 403). Nothing is sent from this tick on. Resolves once the gate has the pause. */
@@ -178,7 +201,13 @@ export class SendPermit {
     this.#order = order;
     this.#leaseNumber = Math.max(this.#leaseNumber, order.leaseNumber);
     // The process that sent before may have been aborted or killed. The gap gives the insurer time to see the close.
-    if (!hadLease && order.sendUntilMs > 0) this.#startGap();
+    if (!hadLease && order.sendUntilMs > 0) {
+      this.#startGap();
+      this.#lastRequestMs = this.#clock.monotonicMs();
+    }
+    for (const own of this.#ownCooldowns)
+      if (own.untilMs <= this.#clock.monotonicMs() || order.liftNumber > (own.liftNumber ?? Number.POSITIVE_INFINITY))
+        this.#ownCooldowns.delete(own);
     this.#enforce();
     this.#report();
   }
@@ -211,8 +240,12 @@ export class SendPermit {
     });
   }
 
-  #cooldownUntilMs(): number {
-    return Math.max(this.#order.cooldownUntilMs, this.#ownCooldownUntilMs);
+  /** Returns the time before which nothing is sent although the line is open. */
+  #notBeforeMs(): number {
+    const { cooldownUntilMs, requestsPerMinute } = this.#order;
+    const cooldownsMs = Array.from(this.#ownCooldowns, ({ untilMs }) => untilMs);
+    const intervalMs = requestsPerMinute === undefined ? 0 : ((1 + paceMargin) * 60_000) / requestsPerMinute;
+    return Math.max(this.#gapUntilMs, this.#lastRequestMs + intervalMs, cooldownUntilMs, ...cooldownsMs);
   }
 
   #startGap(): void {
@@ -277,7 +310,7 @@ export class SendPermit {
     if (this.#waiters.size > 0) {
       const lostAtMs = this.#lastSendUntilMs + leaseLostMs;
       if (this.maySend()) for (const waiter of [...this.#waiters]) waiter.resolve();
-      else if (isOpen) momentsMs.push(Math.max(this.#gapUntilMs, this.#cooldownUntilMs()));
+      else if (isOpen) momentsMs.push(this.#notBeforeMs());
       else if (!holdsLease && nowMs >= lostAtMs) this.#options.onLeaseLost();
       else if (!holdsLease) momentsMs.push(lostAtMs);
     }

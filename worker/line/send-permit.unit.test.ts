@@ -10,11 +10,13 @@ let orders = 0;
 let leaseLost: () => void = () => {};
 let stuck: () => void;
 let cooldownsMs: number[] = [];
-let gateAnswers: () => void = () => {};
+let startedMs = 0;
+let gateAnswers: (liftNumber: number) => void = () => {};
 
 beforeEach(() => {
   vi.useFakeTimers();
   vi.setTimerTickMode('nextTimerAsync'); // the clock advances to the next timer by itself, so all times are exact
+  startedMs = systemClock.monotonicMs();
   messages = [];
   cooldownsMs = [];
   stuck = () => {
@@ -48,6 +50,7 @@ function obey(order: Partial<Order>): void {
     leaseNumber: orders,
     isPaused: false,
     cooldownUntilMs: 0,
+    liftNumber: 0,
     mustStop: false,
     ...order,
   });
@@ -176,11 +179,11 @@ test('a cooldown stops this process in the same tick, and resolves once the gate
   obey({});
   await permit.whenMaySend(never);
   const beganMs = systemClock.monotonicMs();
-  const written = permit.startCooldown(120);
+  const written = permit.startCooldown(120, 'retry-after');
   expect(permit.maySend()).toBe(false);
   expect(permit.isOpen()).toBe(true);
   expect(cooldownsMs).toEqual([120]);
-  gateAnswers();
+  gateAnswers(0);
   await written;
   await permit.whenMaySend(never);
   expect(systemClock.monotonicMs() - beganMs).toBeGreaterThanOrEqual(120);
@@ -189,13 +192,13 @@ test('a cooldown stops this process in the same tick, and resolves once the gate
 test('a line that stops does not report closed before the gate has its cooldown, which the next holder must know', async () => {
   obey({});
   await permit.whenMaySend(never);
-  const written = permit.startCooldown(60_000);
+  const written = permit.startCooldown(60_000, 'retry-after');
   obey({ mustStop: true });
   expect(lastReport()).toMatchObject({ isClosed: false });
-  gateAnswers();
+  gateAnswers(0);
   await written;
   expect(lastReport()).toMatchObject({ isClosed: true });
-  void permit.startCooldown(60_000);
+  void permit.startCooldown(60_000, 'retry-after');
   obey({ mustStop: true, sendUntilMs: 0 });
   expect(lastReport()).toMatchObject({ isClosed: true }); // without a lease, nothing can be handed back
 });
@@ -206,6 +209,34 @@ test('a cooldown in an order ends at its exact time, and the line stays open', a
   expect(permit.isOpen()).toBe(true);
   await permit.whenMaySend(never);
   expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(cooldownUntilMs);
+});
+
+test('a lifted cooldown ends, also one that this process has started; one that the gate got later stays', async () => {
+  obey({});
+  const written = permit.startCooldown(60_000, 'outage');
+  obey({ liftNumber: 1 });
+  expect(permit.maySend()).toBe(false); // the gate does not have it yet, so nobody can have lifted it
+  gateAnswers(1);
+  await written;
+  obey({ liftNumber: 1 });
+  expect(permit.maySend()).toBe(false);
+  obey({ liftNumber: 2 });
+  await permit.whenMaySend(never);
+  expect(systemClock.monotonicMs()).toBeLessThan(startedMs + 60_000);
+});
+
+test('a pace spaces requests out evenly, and a new holder waits first, because the last one may just have sent', async () => {
+  const beganMs: number[] = [];
+  obey({ requestsPerMinute: 60 });
+  for (let requests = 0; requests < 3; requests += 1) {
+    await permit.whenMaySend(never);
+    beganMs.push(systemClock.monotonicMs() - startedMs);
+    permit.begin(async () => {})({ wasAborted: false });
+  }
+  expect(beganMs).toEqual([1_020, 2_040, 3_060]);
+  obey({ requestsPerMinute: 600 });
+  await permit.whenMaySend(never);
+  expect(systemClock.monotonicMs() - startedMs).toBe(3_162);
 });
 
 test('a pause by the line itself stops sending in the same tick, also if older orders arrive later', () => {
@@ -242,11 +273,11 @@ test('the end of the lease is reported immediately, also if another event comes 
   const lateMessages: FromLineProcess[] = [];
   const clock = { ...systemClock, monotonicMs: () => nowMs, after: () => () => {} }; // timers never fire
   const late = new SendPermit({
-    ...{ writeCooldown: async () => {}, tell: (message: FromLineProcess) => lateMessages.push(message), clock },
+    ...{ writeCooldown: async () => 0, tell: (message: FromLineProcess) => lateMessages.push(message), clock },
     ...{ pauseGraceMs: 60, lineMinGapMs: 0, onStuck: () => {}, onLeaseLost: () => {} },
   });
   const order = { kind: 'order', number: 1, sendUntilMs: 2_000, leaseNumber: 1 } as const;
-  late.obey({ ...order, isPaused: false, cooldownUntilMs: 0, mustStop: false });
+  late.obey({ ...order, isPaused: false, cooldownUntilMs: 0, liftNumber: 0, mustStop: false });
   expect(lateMessages.at(-1)).toMatchObject({ isClosed: false });
   nowMs = 2_001;
   late.whenMaySend(AbortSignal.timeout(50)).catch(() => {});

@@ -28,7 +28,7 @@ function startPermit() {
     tell: (message) => {
       if (message.kind === 'report' && message.orderNumber === orders && message.isClosed) reported.resolve();
     },
-    writeCooldown: async () => {},
+    writeCooldown: async () => 0,
     pauseGraceMs: 5_000,
     lineMinGapMs: 0,
     onStuck: () => {
@@ -46,7 +46,7 @@ function startPermit() {
       orders += 1;
       reported = Promise.withResolvers();
       const sendUntilMs = systemClock.monotonicMs() + 60_000;
-      const open = { sendUntilMs, isPaused: false, cooldownUntilMs: 0, mustStop: false };
+      const open = { sendUntilMs, isPaused: false, cooldownUntilMs: 0, liftNumber: 0, mustStop: false };
       permit.obey({ kind: 'order', number: orders, leaseNumber: 1, ...open, ...order });
     },
   };

@@ -1,4 +1,6 @@
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporalio/worker';
+import type { Priority } from '../../core/domain/line.ts';
+import type { QuietTime } from './quiet-time.ts';
 
 /** Says whether tasks may be taken. SendPermit implements it. */
 export interface SlotControl {
@@ -6,6 +8,15 @@ export interface SlotControl {
   /** Calls the listener whenever isOpen may have changed. @returns removes the listener */
   onChange(listener: () => void): () => void;
 }
+
+/**
+ * Returns the control of one queue, which also takes no tasks in quiet hours. Their end is noticed at the next change of the
+ * permit: the keeper's orders come four times a second.
+ */
+export const outsideQuietHours = (control: SlotControl, priority: Priority, quietTime: QuietTime): SlotControl => ({
+  isOpen: () => control.isOpen() && quietTime(priority) === 0,
+  onChange: (listener) => control.onChange(listener),
+});
 
 /**
  * Creates a slot supplier that gives slots only while this process holds the open line. Without a slot, a Temporal worker

@@ -83,7 +83,7 @@ test('the first report comes as soon as the line is held, not at the end of an i
 });
 
 test('a line that is neither held nor used is not reported, and its last requests are', () => {
-  const measured = { requests: 0, faults: {}, busyMs: 0, elapsedMs: 1_000, sinceSuccessMs: 1_000 };
+  const measured = { requests: 0, faults: {}, receivedBytes: 0, busyMs: 0, elapsedMs: 1_000, sinceSuccessMs: 1_000 };
   const closed = recordMetrics();
   const deps = { isOpen: () => false, intervalMs: 60_000 };
   startLineReporter({ ...deps, metrics: closed.metrics, statistics: { take: () => measured } }).stop();

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import type { CareRecordsAge } from '../../core/domain/freshness.ts';
 import { newGate } from '../../core/domain/gate.ts';
 import {
+  countAge,
   countList,
   countPatient,
   countPending,
@@ -31,6 +33,7 @@ test('the metrics of a current run contain its progress and the remaining time',
     RunOverdueMinutes: 19 * 60 + 1, // no run of the day before exists
     RunInProgress: 1,
     RunFailed: 0,
+    RunHasProblems: 0,
     RunAwaitsDecision: 0,
     RunPatientsDone: 1,
     RunPatientsPending: 8,
@@ -38,11 +41,22 @@ test('the metrics of a current run contain its progress and the remaining time',
     RunEntriesQuarantined: 2,
     RunEntriesFlagged: 3,
     RunCareRecordsFlagged: 1,
+    RunUnreadablePercent: 50, // one of two patients asked
     RunPatientsProvisional: 2,
     RunKvnrsChanged: 4,
     RunPatientsPerMinute: 2,
     RunSecondsLeft: 240,
   });
+});
+
+test('the age of the stored care records is that of the last count, and missing if none is known', () => {
+  const of = (age: CareRecordsAge) =>
+    runValues([progressOf(countAge(run, age), line, startedAtMs)], hours, startedAtMs);
+  expect(of({ oldestDays: 40, medianDays: 3, unknown: 2 })).toMatchObject({
+    CareRecordsOldestDays: 40,
+    CareRecordsMedianDays: 3,
+  });
+  expect(of({ unknown: 2 })).not.toHaveProperty('CareRecordsOldestDays');
 });
 
 test('a failed run is reported while it is the newest, and the run is overdue until one is completed', () => {
@@ -56,8 +70,15 @@ test('a failed run is reported while it is the newest, and the run is overdue un
     RunOverdueMinutes: 60,
     RunInProgress: 0,
     RunFailed: 0,
+    RunHasProblems: 0,
     RunAwaitsDecision: 0,
   });
+});
+
+test('a run that is completed with problems is reported as such, and is not overdue', () => {
+  const ended = { ...run, state: 'completed-with-problems', finishedAtMs: startedAtMs + 90_000 } as const;
+  const values = runValues([progressOf(ended, line, startedAtMs)], hours, Date.parse('2026-11-25T08:00:00Z'));
+  expect(values).toMatchObject({ RunHasProblems: 1, RunFailed: 0, RunOverdueMinutes: 0, RunUnreadablePercent: 16.7 });
 });
 
 test('the metrics of the gate say how long the line has been paused, and whether it has paused itself', () => {
@@ -68,6 +89,11 @@ test('the metrics of the gate say how long the line has been paused, and whether
     LinePaused: 0,
     LinePausedBySystem: 0,
     LinePausedSeconds: 0,
+    LineCooldownSeconds: 0,
+  });
+  expect(gateValues({ ...open, cooldownMs: 5_400_001, defaultPace: 30 }, nowMs)).toMatchObject({
+    LineCooldownSeconds: 5_401,
+    LinePace: 30,
   });
   expect(gateValues({ ...paused, since: '2026-11-25T09:30:00Z' }, nowMs)).toMatchObject({
     LinePaused: 1,
@@ -88,6 +114,7 @@ test('the metrics of the line contain its utilisation and its failures by kind',
   const measured = {
     requests: 5,
     faults: { stalled: 3, busy: 1 },
+    receivedBytes: 4_096,
     busyMs: 29_012,
     elapsedMs: 30_000,
     sinceSuccessMs: 4_700,
@@ -96,6 +123,7 @@ test('the metrics of the line contain its utilisation and its failures by kind',
     LineRequests: 5,
     LineFailures: 4,
     LineUtilisationPercent: 96.7,
+    LineBytesReceived: 4_096,
     LineSecondsSinceSuccess: 4,
   });
   expect(faultValues(measured)).toEqual([

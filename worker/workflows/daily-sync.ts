@@ -1,3 +1,4 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -12,10 +13,12 @@ import {
   proxyActivities,
   setHandler,
   sleep,
+  startChild,
   TemporalFailure,
   upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
+import { careRefreshWorkflow } from '../../core/contract/care-refresh.ts';
 import {
   type CancelRequest,
   cancelRequestedSignal,
@@ -29,8 +32,8 @@ import {
 } from '../../core/contract/daily-sync.ts';
 import type { FetchCareRecordsFailure, LineActivities } from '../../core/contract/line-activities.ts';
 import type { ListActivities, ShardRange } from '../../core/contract/list-activities.ts';
-import { bulkTaskQueue, lineTaskQueue } from '../../core/contract/names.ts';
-import type { SyncActivities } from '../../core/contract/sync-activities.ts';
+import { bulkTaskQueue, careRefreshId, lineTaskQueue } from '../../core/contract/names.ts';
+import type { RecordIssueResult, SyncActivities } from '../../core/contract/sync-activities.ts';
 import {
   type Command,
   carriedOver,
@@ -45,6 +48,7 @@ import { type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { isFlaggedRecorded, type PatientOutcome, progressOf } from '../../core/domain/run.ts';
 import { shards } from '../../core/domain/shard.ts';
+import type { careRefresh } from './care-refresh.ts';
 import { removePatient, type SyncPatientResult, syncPatient } from './sync-patient.ts';
 
 export const trigger = defineSignal(triggerSignal);
@@ -61,7 +65,10 @@ const lineActivities = proxyActivities<LineActivities>({
 });
 const bulkActivities = proxyActivities<
   ListActivities &
-    Pick<SyncActivities, 'countPatients' | 'finishRemovals' | 'removeHeld' | 'reopenReported' | 'sweepRun'>
+    Pick<
+      SyncActivities,
+      'carryIssues' | 'countPatients' | 'finishRemovals' | 'removeHeld' | 'reopenReported' | 'sweepRun'
+    >
 >({
   taskQueue: bulkTaskQueue,
   startToCloseTimeout: '6 hours', // 4 000 patients per shard, on a throttled table
@@ -209,10 +216,15 @@ async function carryOut(
       switch (fetched.kind) {
         case 'list':
           return { on: 'listFetched', list: fetched.list, lineUse };
-        case 'unchanged':
-          return { on: 'listUnchanged', lineUse };
+        case 'unchanged': {
+          const fromRunId = applied && runOfList(applied.listId);
+          if (fromRunId === undefined || fromRunId === runId || !patched('carried-issues-2026-11'))
+            return { on: 'listUnchanged', lineUse };
+          const carried = await bulkActivities.carryIssues({ insurerId, fromRunId, runId });
+          return { on: 'listUnchanged', lineUse, carried };
+        }
         case 'unusable':
-          return { on: 'listUnusable', ...unusableOf(fetched) };
+          return { on: 'listUnusable', ...unusableOf(fetched), isFinal: true };
       }
       break;
     }
@@ -298,9 +310,12 @@ async function carryOut(
         return { on: 'patientEnded', patientRef, outcome: 'gone', lineUse }; // no guard counts them
       }
       if (outcome === 'not-insured') return { on: 'patientNotInsured', ...seen, lineUse };
+      const reason = outcome === 'failed' ? (result.reason ?? 'unknown') : flags;
+      let isAcknowledged = false;
       if (outcome === 'failed') {
         const issue = { kind: 'care-records', reason: result.reason ?? 'unknown', patientRef } as const;
-        await shortActivities.recordIssue({ insurerId, runId, issue });
+        const recorded: RecordIssueResult | undefined = await shortActivities.recordIssue({ insurerId, runId, issue });
+        isAcknowledged = recorded?.isAcknowledged ?? false; // an activity of an older version returns nothing
       }
       const isFlagged = flags !== undefined;
       // those whose issue is being recorded are not counted yet, so up to SYNC_WINDOW more can be recorded
@@ -308,7 +323,10 @@ async function carryOut(
         const issue = { kind: 'flagged', reason: flags, patientRef } as const;
         await shortActivities.recordIssue({ insurerId, runId, issue });
       }
-      return { on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse, isFlagged };
+      return {
+        ...{ on: 'patientEnded', patientRef, outcome: outcomeOf(outcome, result.reason), lineUse, isFlagged },
+        ...(reason !== undefined && { issue: { reason, isAcknowledged } }),
+      };
     }
     case 'removePatient': {
       const { do: _, ...seen } = command;
@@ -338,8 +356,25 @@ async function carryOut(
         bulkActivities.sweepRun({ insurerId, runId, listCount: command.listCount }),
       );
       return { on: 'swept' };
+    case 'startRefresh': {
+      const { do: _, ...handedOver } = command;
+      await startChild<typeof careRefresh>(careRefreshWorkflow, {
+        workflowId: careRefreshId(runId),
+        args: [{ insurerId, runId, careMaxRequests, ...handedOver }],
+        parentClosePolicy: 'ABANDON',
+        cancellationType: 'ABANDON',
+        workflowTaskTimeout: '30 s', // as that of the run
+      }).catch((error: unknown) => {
+        // of this run before a trigger has taken it further; it has not noticed its end yet
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      });
+      return { on: 'refreshStarted' };
+    }
   }
 }
+
+/** Returns the run that has fetched a list: a listId is `{runId}-{number}`. */
+const runOfList = (listId: string): string => listId.replace(/-\d+$/, '');
 
 /** Processes all shard ranges in parallel. Throws only once all have ended, so that a cleanup meets no late write. */
 async function forEachShardRange<Result>(work: (range: ShardRange) => Promise<Result>): Promise<Result[]> {

@@ -1,4 +1,5 @@
 // Before you change the order of steps in a workflow, read CONTRIBUTING.md, "Change a workflow".
+export { careRefresh } from './care-refresh.ts';
 export { dailySync } from './daily-sync.ts';
 export { insurerLine } from './insurer-line.ts';
 export { patientRecord } from './patient-record.ts';

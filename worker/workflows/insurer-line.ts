@@ -22,6 +22,7 @@ import {
   pauseUpdate,
   resumeUpdate,
 } from '../../core/contract/insurer-line.ts';
+import { nextReasonEndOf } from '../../core/domain/gate.ts';
 import { mergeChanges } from '../../core/domain/line-changes.ts';
 import { lineCommandProblem } from '../../core/domain/line-command.ts';
 
@@ -35,7 +36,7 @@ const { silenceLine } = proxyActivities<InsurerLineActivities>({
   heartbeatTimeout: '3 s', // an operator waits, so a frozen worker must lose the activity soon
   retry: { initialInterval: '1 s', backoffCoefficient: 1 },
 });
-const { openLine, readLineChanges, acknowledgeChanges } = proxyActivities<InsurerLineActivities>({
+const { openLine, expireReasons, readLineChanges, acknowledgeChanges } = proxyActivities<InsurerLineActivities>({
   startToCloseTimeout: '10 s',
   retry: { initialInterval: '1 s', maximumInterval: '10 s' },
 });
@@ -44,7 +45,8 @@ const { openLine, readLineChanges, acknowledgeChanges } = proxyActivities<Insure
 const historyEventsMax = 1_000;
 
 /**
- * Pauses and resumes the line, and remembers who did so, when and why (ADR 0018). Runs for ever.
+ * Pauses and resumes the line, and remembers who did so, when and why (ADR 0018). Ends timed pauses by its timer
+ * (ADR 0053). Runs for ever.
  */
 export async function insurerLine({ insurerId, carried }: InsurerLineInput): Promise<never> {
   let line: LineHistory = carried ?? { state: 'open', changeNumber: 0, changes: [] };
@@ -76,20 +78,35 @@ export async function insurerLine({ insurerId, carried }: InsurerLineInput): Pro
     return (continueAsNewSuggested || historyLength > historyEventsMax) && allHandlersFinished();
   };
   for (;;) {
-    await condition(() => isReadDue || knownUpTo > acknowledgedUpTo || shouldContinueAsNew());
-    if (isReadDue) {
+    const end = nextReasonEndOf(line);
+    const isSomethingDue = (): boolean =>
+      isReadDue || knownUpTo > acknowledgedUpTo || shouldContinueAsNew() || nextReasonEndOf(line) !== end;
+    if (!(await isTrueBefore(end, isSomethingDue))) {
+      const at = new Date(Date.now()).toISOString(); // Temporal's time, in which the timer has run
+      const gate = await expireReasons({ insurerId, at }).catch(unlessUnknown);
+      if (gate !== undefined) learn(gate);
+      else line = { state: 'open', changeNumber: line.changeNumber, changes: line.changes }; // the gate is lost, with its pauses
+    } else if (isReadDue) {
       isReadDue = false;
       const gate = await readLineChanges({ insurerId }).catch(unlessUnknown);
       if (gate !== undefined) learn(gate);
     } else if (shouldContinueAsNew()) {
       // The acknowledgement can wait for the next run. While changes keep coming, there may be no better moment.
       await continueAsNew<typeof insurerLine>({ insurerId, carried: line });
-    } else {
+    } else if (knownUpTo > acknowledgedUpTo) {
       const upTo = knownUpTo;
       await acknowledgeChanges({ insurerId, upTo }).catch(unlessUnknown);
       acknowledgedUpTo = upTo;
     }
   }
+}
+
+/** Waits for a condition. @param end at which the wait ends; undefined: never @returns false if the end came first */
+async function isTrueBefore(end: string | undefined, isTrue: () => boolean): Promise<boolean> {
+  // A timer of 0 ms would be skipped. Without an end there is no timer, so that histories of 0.2.0 can be replayed.
+  if (end !== undefined) return await condition(isTrue, Math.max(1, Date.parse(end) - Date.now()));
+  await condition(isTrue);
+  return true;
 }
 
 function validate(request: LineUpdateInput): void {

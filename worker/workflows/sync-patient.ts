@@ -22,6 +22,8 @@ export interface SyncPatientInput {
   readonly priority: Priority;
   /** CARE_MAX_ATTEMPTS: the maximum number of requests that reach the insurer */
   readonly maxRequests: number;
+  /** of a refresh: FetchCareRecordsInput.refreshBefore */
+  readonly refreshBefore?: string;
 }
 
 export interface SyncPatientResult {
@@ -32,6 +34,8 @@ export interface SyncPatientResult {
    * - unknown: the insurer has answered 404 about somebody who is not listed, and the caller must remove them
    */
   readonly outcome: 'done' | 'gone' | 'not-insured' | 'unknown' | 'failed';
+  /** of done: the stored care records have not changed */
+  readonly isUnchanged?: true;
   /** of not-insured: no list has named the person, so no guard counts them */
   readonly isUnlisted?: true;
   /** a fixed code, or fixed words and JSON paths: why the sync failed */
@@ -86,11 +90,13 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
   let fetched: FetchCareRecordsResult | undefined;
   try {
     for (let lost = 0; ; lost++) {
-      fetched = await lineActivities[input.priority === 'person' ? 'urgent' : 'bulk'].fetchCareRecords(input);
-      lineUse = addLineUse(lineUse, fetched.lineUse);
-      const { payload, fetchOrder } = fetched;
-      const { outcome } = await storeCareRecords({ patientRef, syncId, payload, fetchOrder });
-      const { flags } = fetched;
+      const answer = await lineActivities[input.priority === 'person' ? 'urgent' : 'bulk'].fetchCareRecords(input);
+      lineUse = addLineUse(lineUse, answer.lineUse);
+      if ('isUnchanged' in answer) return { outcome: 'done', isUnchanged: true, lineUse };
+      fetched = answer;
+      const { payload, fetchOrder, receivedAt, etag, flags } = fetched;
+      const received = { ...(receivedAt !== undefined && { receivedAt }), ...(etag !== undefined && { etag }) };
+      const { outcome } = await storeCareRecords({ patientRef, syncId, payload, fetchOrder, ...received });
       if (outcome !== 'payload-lost')
         return { outcome: outcome === 'gone' ? 'gone' : 'done', lineUse, ...(flags !== undefined && { flags }) };
       if (lost + 1 === lostPayloadsMax) return { outcome: 'failed', reason: 'PayloadLost', lineUse };

@@ -117,6 +117,61 @@ test('every operator who pauses a paused line is recorded, and a resume names al
   await expectCompleted(day);
 });
 
+const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
+const timedOut = { state: 'open', by: 'system', reason: 'the timed pause is over' };
+
+test('a timed pause that was extended, and overlaps with one of another operator, opens the line at its last end and not before', async () => {
+  await using day = await startBusyDay();
+  await day.line.pause({ ...olga, until: inMs(3_000) });
+  const annas = inMs(4_000);
+  await day.line.pause({ operator: 'anna', reason: 'me too', until: annas });
+  const until = inMs(7_000);
+  const openReasons = [
+    { number: 1, by: 'olga', until },
+    { number: 2, by: 'anna', until: annas },
+  ];
+  expect(await day.line.pause({ ...olga, until })).toMatchObject({ state: 'paused', until, openReasons });
+  await day.insurer.setPaused(true);
+  await expectSilenceFor(day, Date.parse(until) - Date.now() - 1_000);
+  expect(await day.line.read()).toMatchObject({ by: 'olga', until, openReasons: [{ by: 'olga', until }] });
+  await day.insurer.setPaused(false);
+  await expect.poll(() => day.line.read(), { timeout: 5_000 }).toMatchObject({ state: 'open' });
+  const { changes } = await historyOf(day);
+  expect(changes).toMatchObject([timedOut, { by: 'olga', until }, { by: 'anna', until: annas }, { by: 'olga' }]);
+  expect(Date.parse(changes[0]?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(until));
+  await expectCompleted(day);
+  for (const { history } of await historiesOf(day.client, insurerLineId(insurerId)))
+    await replay(history, process.env['PAYLOAD_KEYS'] ?? '');
+});
+
+test('while Temporal is down, a timed pause lasts beyond its end; when Temporal is back, the line opens by itself', async () => {
+  await using day = await startBusyDay();
+  await day.stack.stopTemporal();
+  const until = inMs(6_000);
+  await day.line.pause({ ...olga, until });
+  await day.insurer.setPaused(true);
+  await expectSilenceFor(day, Date.parse(until) - Date.now() + 2_000);
+  expect(await day.line.read()).toMatchObject({ state: 'paused', until });
+  await day.insurer.setPaused(false);
+  await day.stack.restartTemporal();
+  await expect.poll(() => day.line.read(), { timeout: 60_000 }).toMatchObject({ state: 'open' });
+  expect(await day.line.readChanges()).toMatchObject([timedOut, { by: 'olga', until }]);
+  await expectCompleted(day);
+});
+
+test('a timed pause ends although the workflow has continued as new since', async () => {
+  await using day = await startDay(world);
+  await day.startWorker();
+  const countRuns = async (): Promise<number> => (await historiesOf(day.client, insurerLineId(insurerId))).length;
+  for (let pauses = 1; pauses % 10 !== 0 || (await countRuns()) < 2; pauses++)
+    await day.line.pause({ ...olga, until: inMs(15_000) });
+  expect(await day.line.read()).toMatchObject({ state: 'paused', openReasons: [{ number: 1, by: 'olga' }] });
+  await expect.poll(() => day.line.read(), { timeout: 20_000 }).toMatchObject({ state: 'open' });
+  expect(await historyOf(day)).toMatchObject(timedOut);
+  for (const { history } of await historiesOf(day.client, insurerLineId(insurerId)))
+    await replay(history, process.env['PAYLOAD_KEYS'] ?? '');
+}, 120_000);
+
 test('two operators who resume at the same time get the same confirmation', async () => {
   await using day = await startBusyDay();
   await pause(day);

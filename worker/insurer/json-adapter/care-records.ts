@@ -4,18 +4,29 @@ import { LineError } from '../../line/line-error.ts';
 import { parseJson } from '../answer-body.ts';
 import { kvnrIn, unusable } from '../care-records-check.ts';
 import type { CareRecordsApi, InsurerRequest } from '../insurer-adapter.ts';
+import { keepable } from './etag.ts';
 
 /** Care records: one answer with all records of a patient. */
 export const careRecordsApi = (basePath: string, headers: InsurerRequest['headers']): CareRecordsApi => ({
-  request: (kvnr) => ({
+  request: (kvnr, knownEtag) => ({
     path: `${basePath}/patients/${encodeURIComponent(kvnr)}/care-records`,
-    headers: { ...headers, 'accept-encoding': 'gzip' },
+    headers: {
+      ...headers,
+      'accept-encoding': 'gzip',
+      ...(knownEtag !== undefined && { 'if-none-match': knownEtag }),
+    },
   }),
-  async read(answer, kvnr) {
+  async read(answer, kvnr, knownEtag) {
+    if (answer.status === 304 && knownEtag !== undefined) {
+      await answer.drain();
+      return { kind: 'unchanged' };
+    }
     switch (answer.status) {
       case 200: {
         const body = await answer.readWhole();
-        return { kind: 'answer', toJson: () => inUtf8(body, answer.headers['content-type'], kvnr) };
+        const etag = keepable(answer.headers['etag']);
+        const toJson = (): Buffer => inUtf8(body, answer.headers['content-type'], kvnr);
+        return { kind: 'answer', toJson, ...(etag !== undefined && { etag }) };
       }
       case 404:
       case 410:

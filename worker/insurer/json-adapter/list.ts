@@ -1,6 +1,7 @@
 import { LineError } from '../../line/line-error.ts';
 import { encodingOf } from '../answer-body.ts';
 import type { InsurerRequest, ListApi } from '../insurer-adapter.ts';
+import { keepable } from './etag.ts';
 
 /**
  * The list: one JSON array. The position is its strong ETag, with which a range request continues at any byte (RFC 9110, 14).
@@ -77,12 +78,6 @@ export const listApi = (basePath: string, commonHeaders: InsurerRequest['headers
     return 'complete';
   },
 });
-
-/** Maximum length of an ETag that we keep. We send it back, and servers refuse requests whose headers have more than some KB. */
-const etagCharsMax = 1_024;
-
-const keepable = (etag: string | undefined): string | undefined =>
-  etag !== undefined && etag.length <= etagCharsMax ? etag : undefined;
 
 /** Returns whether an answer's ETag says that it belongs to another list. An answer without ETag says nothing. */
 const isOfAnother = (etag: string | undefined, resume: { readonly position: string }): boolean =>
