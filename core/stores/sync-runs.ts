@@ -127,6 +127,17 @@ function issueKey({ kind, position, patientRef, previousPatientRef, reason }: Is
 
 export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsStore {
   const history = createIssueHistory(dynamo, syncRunsTable);
+  /** @returns whether the condition of a write was met */
+  const isConditionMet = async (write: Promise<unknown>): Promise<boolean> => {
+    try {
+      await write;
+      return true;
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return false;
+      throw error;
+    }
+  };
+
   /** Reads a page of one partition. */
   const readPage = async (partition: string, newestFirst: boolean, limit: number, after: string | undefined) => {
     const command = new QueryCommand({
@@ -164,13 +175,8 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
     insurerId: string,
     update: Omit<UpdateCommandInput, 'TableName' | 'Key'>,
   ): Promise<boolean> => {
-    try {
-      await dynamo.send(new UpdateCommand({ TableName: syncRunsTable, Key: appliedListKey(insurerId), ...update }));
-      return true;
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return false;
-      throw error;
-    }
+    const command = new UpdateCommand({ TableName: syncRunsTable, Key: appliedListKey(insurerId), ...update });
+    return await isConditionMet(dynamo.send(command));
   };
 
   return {
@@ -186,9 +192,7 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
         ConditionExpression: 'attribute_not_exists(runId) OR revision <= :revision',
         ExpressionAttributeValues: { ':revision': revision },
       });
-      await dynamo.send(command).catch((error: unknown) => {
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      });
+      await isConditionMet(dynamo.send(command)); // otherwise a later save is there
     },
 
     async saveRefresh(insurerId, runId, revision, { refresh, unapprovedRemovals }) {
@@ -207,13 +211,7 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
           ':running': 'running',
         },
       });
-      try {
-        await dynamo.send(command);
-        return true;
-      } catch (error) {
-        if (error instanceof ConditionalCheckFailedException) return false;
-        throw error;
-      }
+      return await isConditionMet(dynamo.send(command));
     },
 
     async readProgress(insurerId, runId) {
@@ -332,13 +330,7 @@ export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsSto
         ConditionExpression: 'attribute_not_exists(runId) OR keyMark = :keyMark',
         ExpressionAttributeValues: { ':keyMark': keyMark },
       });
-      try {
-        await dynamo.send(command);
-        return true;
-      } catch (error) {
-        if (error instanceof ConditionalCheckFailedException) return false;
-        throw error;
-      }
+      return await isConditionMet(dynamo.send(command));
     },
   };
 }
