@@ -183,7 +183,7 @@ export function createDailySyncClient(
 
   return {
     async start() {
-      const runId = newRunId(Date.now(), randomBytes(4).toString('hex'));
+      const runId = newRunId(Date.now(), randomBytes(3).toString('hex').slice(1));
       const input: DailySyncInput = {
         insurerId,
         runId,

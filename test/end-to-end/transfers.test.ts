@@ -27,7 +27,7 @@ test('while a list is fetched, people see its bytes grow and its failures by kin
     { match: 'list', fault: 'reset-in-body', afterBytes: 200_000 },
     { match: 'list', fault: 'none', slowMs: 24_000, framing: 'content-length' },
   );
-  const withPatience = { LINE_STALL_MS: '6000' }; // a slow list has a piece every 2.4 s
+  const withPatience = { LINE_STALL_MS: '6000', LIST_FIRST_BYTE_MS: '30000' }; // a slow list has a piece every 2.4 s
   const first = await day.startWorker(withPatience);
   await day.sync.start();
   const isCounted = ({ failures, secondsLeft }: TransferNow) => failures === 2 && secondsLeft !== undefined;
