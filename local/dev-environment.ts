@@ -136,6 +136,7 @@ export class DevEnvironment {
       ...unsetAsEmpty(emulatorEnvironment(addresses.aws, settings.region)),
       ...keys,
       PAYLOAD_KMS_KEY: '', // one from the shell is for another environment
+      DEPLOYMENT: settings.deployment,
       BUCKET_NAME: bucketName,
       TEMPORAL_ADDRESS: addresses.temporal,
       TEMPORAL_NAMESPACE: addresses.temporalNamespace,
@@ -269,9 +270,10 @@ export class DevEnvironment {
     lambdaSettings: Readonly<Record<string, string>> = {},
   ): Promise<Outputs> {
     const { settings } = this.#options;
-    const { ports, region, insurerId, localDir } = settings;
+    const { ports, region, deployment, insurerId, localDir } = settings;
     const spec = {
       endpoint: aws,
+      deployment,
       region,
       stateDir,
       logDir: pathsIn(localDir).logs,

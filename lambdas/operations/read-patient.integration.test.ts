@@ -4,6 +4,7 @@ import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { beforeAll, expect, test } from 'vitest';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { createCareRecordsStore } from '../../core/stores/care-records.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
 import { type Api, openApi, withOneCharacterChanged } from '../http/api.fixture.ts';
 import { encryptDocumentLink } from '../http/document-link.ts';
 import { problemType } from '../http/problems.ts';
@@ -172,14 +173,15 @@ test('a record that is stored in a table item is answered whole, even with the l
 function onceEach() {
   const { documents } = api.stores;
   const put = new Map<string, ReturnType<typeof documents.put>>();
-  return createCareRecordsStore(DynamoDBDocumentClient.from(new DynamoDBClient({})), {
+  const onceStored: typeof documents = {
     ...documents,
     put(patientRef, careVersion, content) {
       const known = put.get(content) ?? documents.put(patientRef, careVersion, content);
       put.set(content, known);
       return known;
     },
-  });
+  };
+  return createCareRecordsStore(DynamoDBDocumentClient.from(new DynamoDBClient({})), onceStored, defaultTables);
 }
 
 test('a page of care records that have been replaced is rejected, so that no reader sees a mix', async () => {
