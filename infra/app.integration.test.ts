@@ -154,16 +154,3 @@ test.concurrent('every name in the templates of a second deployment begins with 
   for (const name of ['AWS::DynamoDB::Table TableName: kk-nord-Patients', ':table/: kk-nord-Patients'])
     expect(names).toContain(name);
 });
-
-test.concurrent('a second deployment takes no setting of the first, and cannot have the name of a stage', {
-  timeout: 60_000,
-}, async ({ onTestFinished }) => {
-  const prod = { INSURER_BASE_URL: 'https://leitung.kk-nord.example' };
-  const without = { stage: 'prod', prod, INSURER_BASE_URL: undefined };
-  const { said } = await synthesise({ ...without, deployment: 'kk-sued' }, onTestFinished);
-  expect(said).toContain('INSURER_BASE_URL');
-  const own = await synthesise({ ...without, deployment: 'kk-sued', 'kk-sued': prod }, onTestFinished);
-  expect(own.templates.has('KkSuedWorker'), own.said).toBe(true);
-  for (const deployment of ['prod', 'KK', 'kk-2', 'a'.repeat(31)])
-    expect((await synthesise({ stage: 'prod', deployment }, onTestFinished)).said).toContain('bad deployment');
-});
