@@ -9,7 +9,8 @@ import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { z } from 'zod';
 import { defaultDeployment, type StackPart, stackNameOf } from '../core/contract/deployment.ts';
 import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
-import { emulatorCredentials, emulatorEnvironment } from './emulator.ts';
+import { howToDelete } from './earlier-data.ts';
+import { emulatorClientOptions, emulatorEnvironment } from './emulator.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
@@ -42,6 +43,8 @@ export interface DeploySpec {
   readonly logDir: string;
   /** default: the deployment of an account that holds no other */
   readonly deployment?: string;
+  /** whether npm start has not started the emulator itself, as for `howToDelete` */
+  readonly isExternal?: boolean;
   /** aborts the deployment */
   readonly signal?: AbortSignal;
 }
@@ -81,7 +84,7 @@ export async function putSecret(
   { secretArn: SecretId }: Outputs,
   secret: ApiSpec['secret'],
 ): Promise<void> {
-  const secrets = new SecretsManagerClient(clientOptions(spec));
+  const secrets = new SecretsManagerClient(emulatorClientOptions(spec));
   try {
     await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(secret) }));
   } finally {
@@ -108,7 +111,7 @@ const readOutputsOf = ({ stateDir, deployment = defaultDeployment }: DeployedSta
   outputsByStack.parse(JSON.parse(readFileSync(outputsFile(stateDir), 'utf8')))[stackNameOf(deployment, part)];
 
 async function deploy(spec: DeploySpec, settings: Readonly<Record<string, string>>): Promise<void> {
-  const { endpoint, region, stateDir, logDir, deployment = defaultDeployment, signal } = spec;
+  const { endpoint, region, stateDir, logDir, deployment = defaultDeployment, isExternal = false, signal } = spec;
   const context = { stage: 'local', deployment, ...settings };
   mkdirSync(stateDir, { recursive: true });
   mkdirSync(logDir, { recursive: true });
@@ -152,7 +155,7 @@ async function deploy(spec: DeploySpec, settings: Readonly<Record<string, string
   ]);
   if (!(await isDeployed()))
     throw new StartFailure(
-      'the AWS emulator reports a complete deployment, but resources are missing. Delete its data with npm start -- --fresh.',
+      `the AWS emulator reports a complete deployment, but resources are missing from its data. ${howToDelete(isExternal)}`,
     );
   writeFileSync(stamp, sources);
 }
@@ -165,15 +168,6 @@ async function apiAnswers(spec: DeploySpec): Promise<boolean> {
   const { status } = await fetch(`${emulatedApiUrl(spec.endpoint, ApiId)}/openapi.json`);
   return status === 200;
 }
-
-const clientOptions = ({ endpoint, region }: EmulatorAddress) => ({
-  endpoint,
-  region,
-  credentials: {
-    accessKeyId: emulatorCredentials.AWS_ACCESS_KEY_ID,
-    secretAccessKey: emulatorCredentials.AWS_SECRET_ACCESS_KEY,
-  },
-});
 
 const templateFile = z.object({
   Resources: z.record(
@@ -193,8 +187,8 @@ async function holdsDataStack(spec: DeploySpec, assembly: string): Promise<boole
   const tables = Object.values(Resources).flatMap(({ Type, Properties }) =>
     Type === 'AWS::DynamoDB::Table' ? [String(Properties?.['TableName'])] : [],
   );
-  const dynamo = new DynamoDBClient(clientOptions(spec));
-  const s3 = new S3Client({ ...clientOptions(spec), forcePathStyle: true });
+  const dynamo = new DynamoDBClient(emulatorClientOptions(spec));
+  const s3 = new S3Client({ ...emulatorClientOptions(spec), forcePathStyle: true });
   try {
     await Promise.all([
       ...tables.map((TableName) => dynamo.send(new DescribeTableCommand({ TableName }))),

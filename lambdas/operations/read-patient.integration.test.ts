@@ -46,6 +46,18 @@ test('the answer says when the care records were received, and so whether none m
   expect((await read(before)).json).toMatchObject({ careRecords: [], careRecordsAsOf: receivedAt });
 });
 
+test('on an emulator, a document is fetched from the host that the reader uses, not from that of the Lambda', async () => {
+  const record = JSON.stringify([{ id: 'r1', documents: [{ id: 'd1', contentBase64: 'aGFsbG8=' }] }]);
+  const { patientRef } = await api.storePatient(record);
+  const { json } = await read(patientRef);
+  const { port } = new URL(process.env['AWS_ENDPOINT_URL'] ?? '');
+  const headers = { host: `localhost:${port}` }; // the Lambda itself uses 127.0.0.1
+  const token = tokenIn(json.careRecords[0].documents[0].contentBase64.href);
+  const location = (await api.ask('readDocument', { params: { token }, headers })).headers['location'] ?? '';
+  expect(new URL(location).host).toBe(headers.host);
+  expect(await (await fetch(location)).text()).toBe('aGFsbG8=');
+});
+
 test("a document is a link that works without a token, and its use is recorded in the reader's name", async () => {
   const content = 'not base64 at all, and that is how the insurer sent it: ü';
   const record = JSON.stringify([{ id: 'r1', documents: [{ id: 'd1', href: 'theirs', contentBase64: content }] }]);
