@@ -12,10 +12,9 @@ import { z } from 'zod';
 import { readConfig } from '../core/config.ts';
 import { shards } from '../core/domain/shard.ts';
 import { batchWrite } from '../core/stores/batch-write.ts';
-import { careRecordsTable } from '../core/stores/care-records.ts';
 import { openStores, type Stores } from '../core/stores/open-stores.ts';
 import { forEachParallel } from '../core/stores/parallel.ts';
-import { patientsTable } from '../core/stores/patients.ts';
+import { tablesOf } from '../core/stores/tables.ts';
 import { keepLoopbackDirect } from '../local/proxy.ts';
 import { CommandError } from './command-error.ts';
 import { readDataOutputs } from './data-outputs.ts';
@@ -25,7 +24,7 @@ import { createProgram, runProgram } from './program.ts';
 keepLoopbackDirect(process.env);
 
 const notes = `
-Settings: INSURER_ID and AWS_REGION must be set. The account comes from the variables of AWS (AWS_PROFILE, AWS_ENDPOINT_URL
+Settings: INSURER_ID and AWS_REGION must be set, and DEPLOYMENT if the account holds several. The account comes from the variables of AWS (AWS_PROFILE, AWS_ENDPOINT_URL
 and so on). The line must be paused. While a command runs, nothing else may write: no worker, no Lambda.
 The whole procedure: docs/operations/runbook.md, "Restore from a backup".
 
@@ -33,14 +32,14 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, the line is not paused, or the rest
 
 const settings = z.object({ INSURER_ID: z.string().min(1), AWS_REGION: z.string().min(1) });
 
-/** Copied in this order: a reader follows the careVersion of a patient, so the care records must be there first. */
-const tables = [careRecordsTable, patientsTable] as const;
 /** The restoration of a large table takes hours. */
 const maxRestoreSeconds = 24 * 60 * 60;
 const parallelScans = 8;
 const parallelShards = 8;
 
-async function copy(dynamo: DynamoDBDocumentClient, at: Date): Promise<void> {
+async function copy(dynamo: DynamoDBDocumentClient, deployment: string, at: Date): Promise<void> {
+  const { careRecords, patients } = tablesOf(deployment);
+  const tables = [careRecords, patients]; // in this order: a reader follows the careVersion of a patient, so the care records must be there first
   const copyNameOf = (table: string): string => `${table}-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
   await Promise.all(tables.map((table) => restoreTable(dynamo, table, copyNameOf(table), at)));
   for (const table of tables) {
@@ -129,13 +128,13 @@ async function refetch({ patients, syncRuns }: Stores, insurerId: string): Promi
 /** Restores both tables as of a time, if one is given. Then does what `refetch` does. */
 async function restore(at?: Date): Promise<void> {
   const { INSURER_ID, AWS_REGION } = readConfig(settings, process.env);
-  const { BucketName: BUCKET_NAME } = await readDataOutputs();
-  const stores = openStores({ AWS_REGION, BUCKET_NAME });
+  const { DEPLOYMENT, BucketName: BUCKET_NAME } = await readDataOutputs();
+  const stores = openStores({ AWS_REGION, BUCKET_NAME, DEPLOYMENT });
   if ((await stores.gateOf(INSURER_ID).find()).state !== 'paused')
     throw new CommandError('usage', 'the line is open. Pause it with npm run sync -- pause "restore".');
   if (at !== undefined) {
     const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region: AWS_REGION }));
-    await copy(dynamo, at);
+    await copy(dynamo, DEPLOYMENT, at);
     dynamo.destroy();
   }
   await refetch(stores, INSURER_ID);

@@ -28,7 +28,7 @@ const notes = `
 The value comes only from stdin, because every process on the machine can read an argument. It may have several lines. One
 line break at its end is removed. All other settings stay as they are. The first setting also creates PSEUDONYM_KEY, which
 the command never changes. The account and the region come from the variables of AWS (AWS_PROFILE, AWS_REGION,
-AWS_ENDPOINT_URL and so on).
+AWS_ENDPOINT_URL and so on), and the deployment from DEPLOYMENT, if the account holds several.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage`;
 
@@ -89,14 +89,16 @@ async function storeSecret(typed: string, { empty: isEmpty = false }: { readonly
   const name = names.find((known) => known === typed);
   if (name === undefined) throw new CommandError('usage', `unknown name. Use one of ${names.join(', ')}.`);
   const value = await readValue(name, isEmpty);
-  const { SecretArn, InsurerSecretArn } = await readDataOutputs();
+  const { DEPLOYMENT, SecretArn, InsurerSecretArn } = await readDataOutputs();
   const SecretId = isOfInsurer(name) ? InsurerSecretArn : SecretArn;
   const secrets = new SecretsManagerClient({});
   const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId }));
   const before = settingsIn(SecretString);
   const after = withSetting(before, name, value);
   await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(after) }));
-  say(`${name} is ${value === '' ? 'empty' : 'stored'} in ${SecretId}: workers and Lambdas read it when they start`);
+  say(
+    `${name} is ${value === '' ? 'empty' : 'stored'} in ${SecretId} of ${DEPLOYMENT}: workers and Lambdas read it when they start`,
+  );
   if (name !== 'PSEUDONYM_KEY' && after['PSEUDONYM_KEY'] !== before['PSEUDONYM_KEY'])
     say('PSEUDONYM_KEY was created: keep a copy of it in a safe place, because without it all stored data is lost');
 }

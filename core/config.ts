@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
+import { defaultDeployment, deploymentMaxLength, deploymentPattern } from './contract/deployment.ts';
 import { paceMax } from './domain/gate.ts';
 import { quietHoursProblem } from './domain/quiet-hours.ts';
 
@@ -59,6 +60,15 @@ const isProxyUrl = (text: string): boolean =>
   });
 
 const aws = z.object({
+  DEPLOYMENT: z
+    .string()
+    .max(deploymentMaxLength)
+    .regex(deploymentPattern, 'is words of a-z and 0-9 with hyphens between them, each beginning with a letter')
+    .default(defaultDeployment)
+    .meta({
+      description:
+        'Names the deployment, if an account holds several: the CDK context `deployment` ([ADR 0064](../adr/0064-deployments-in-one-account.md)).',
+    }),
   AWS_REGION: z
     .string()
     .min(1)

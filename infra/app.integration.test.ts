@@ -93,6 +93,7 @@ test.concurrent('a laptop gets the stacks that its emulator supports, the stage 
   for (const { Properties } of tables)
     expect(Properties.Tags).toEqual([
       { Key: 'app', Value: 'epa-sync' },
+      { Key: 'deployment', Value: 'epa-sync' },
       { Key: 'stage', Value: 'dev' },
     ]);
 });
@@ -104,4 +105,52 @@ test.concurrent('a stage without settings is rejected, with a list of everything
   const { said, templates } = await synthesise(missing, onTestFinished);
   expect(templates.size).toBe(0);
   for (const name of ['OIDC_ISSUER', 'TEMPORAL_NAMESPACE']) expect(said).toContain(name);
+});
+
+/** Names that are unique within another resource only. */
+const innerNames = ['MetricName', 'PolicyName', 'ServiceName', 'StageName'];
+
+interface WholeTemplate {
+  readonly Resources: Readonly<Record<string, { readonly Type: string; readonly Properties?: object }>>;
+  readonly Outputs?: Readonly<Record<string, { readonly Export?: { readonly Name: string } }>>;
+}
+
+/** Returns how a name begins; undefined if CloudFormation or another resource decides. */
+function beginningOf(name: unknown): string | undefined {
+  if (typeof name === 'string') return name;
+  const { 'Fn::Join': [, [first] = []] = [], 'Fn::Sub': text } = name as Record<
+    string,
+    [string, unknown[]] | undefined
+  >;
+  return [text, first].flat().find((part) => typeof part === 'string');
+}
+
+/** Returns all names that a template gives itself: of resources, exports, own metrics, and tables that a role may use. */
+function namesIn(template: string): string[] {
+  const { Resources, Outputs = {} } = JSON.parse(template) as WholeTemplate;
+  const ofResources = Object.values(Resources).flatMap(({ Type, Properties = {} }) => {
+    const configs = Object.entries(Properties).filter(([key]) => key.endsWith('Config'));
+    return [Properties, ...configs.map(([, config]) => config as object)]
+      .flatMap((part) => Object.entries(part))
+      .filter(([key]) => key.endsWith('Name') && !innerNames.includes(key))
+      .flatMap(([key, name]) => (beginningOf(name) === undefined ? [] : `${Type} ${key}: ${beginningOf(name)}`));
+  });
+  const exported = Object.values(Outputs).flatMap(({ Export }) => (Export ? `export: ${Export.Name}` : []));
+  const used = [...template.matchAll(/(:table\/|alias\/|"Namespace": ?")([^"]+)/g)].map(
+    ([, kind, name]) => `${kind}: ${name}`,
+  );
+  return [...ofResources, ...exported, ...used.filter((each) => !/: (AWS|ECS)\//.test(each))];
+}
+
+test.concurrent('every name in the templates of a second deployment begins with its own name', {
+  timeout: 60_000,
+}, async ({ expect, onTestFinished }) => {
+  const { templates, said } = await synthesise({ stage: 'prod', deployment: 'kk-nord' }, onTestFinished);
+  expect([...templates.keys()].sort(), said).toEqual(
+    ['Api', 'Console', 'Data', 'Observability', 'Worker'].map((part) => `KkNord${part}`),
+  );
+  const names = [...templates.values()].flatMap(namesIn);
+  expect(names.filter((name) => !/: (kk-nord|KkNord)/.test(name))).toEqual([]);
+  for (const name of ['AWS::DynamoDB::Table TableName: kk-nord-Patients', ':table/: kk-nord-Patients'])
+    expect(names).toContain(name);
 });

@@ -1,36 +1,50 @@
 import { App, Tags, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
+import { stackNameOf } from '../core/contract/deployment.ts';
 import { readApiSettings, readConsoleSettings, readWorkerSettings } from './settings.ts';
 import { ApiStack } from './stacks/api-stack.ts';
 import { ConsoleStack } from './stacks/console-stack.ts';
 import { DataStack } from './stacks/data-stack.ts';
 import { ObservabilityStack } from './stacks/observability-stack.ts';
 import { WorkerStack } from './stacks/worker-stack.ts';
-import { stageOf } from './stage.ts';
+import { deploymentOf, stageOf } from './stage.ts';
 
 const app = new App();
 const stage = stageOf(app.node.tryGetContext('stage'));
+const deployment = deploymentOf(app.node.tryGetContext('deployment'));
 const common = { stage, terminationProtection: stage === 'prod' };
+const owned = { ...common, deployment };
 
-const data = new DataStack(app, 'EpaSyncData', common);
+const data = new DataStack(app, stackNameOf(deployment, 'Data'), owned);
 if (app.node.tryGetContext('only') !== 'data') {
   const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = data;
-  const shared = { ...common, encryptionKey, bucket, secret, payloadKey };
+  const shared = { ...owned, encryptionKey, bucket, secret, payloadKey };
   const apiSettings = readApiSettings(app.node, stage);
-  const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, settings: apiSettings });
+  const apiStack = new ApiStack(app, stackNameOf(deployment, 'Api'), { ...shared, settings: apiSettings });
   // On a laptop, workers and console are processes. The emulator has no containers, no CloudFront and no dashboards.
   if (stage !== 'local') {
-    const { service: workers } = new WorkerStack(app, 'EpaSyncWorker', {
+    const { service: workers } = new WorkerStack(app, stackNameOf(deployment, 'Worker'), {
       ...shared,
       insurerSecret,
       settings: readWorkerSettings(app.node, stage),
     });
     const settings = readConsoleSettings(app.node, stage);
-    new ConsoleStack(app, 'EpaSyncConsole', { ...common, settings, api: apiStack, documents: bucket });
-    new ObservabilityStack(app, 'EpaSyncObservability', { ...common, settings: apiSettings, apiStack, workers });
+    new ConsoleStack(app, stackNameOf(deployment, 'Console'), {
+      ...common,
+      settings,
+      api: apiStack,
+      documents: bucket,
+    });
+    new ObservabilityStack(app, stackNameOf(deployment, 'Observability'), {
+      ...owned,
+      settings: apiSettings,
+      apiStack,
+      workers,
+    });
   }
 }
 
 Tags.of(app).add('app', 'epa-sync');
+Tags.of(app).add('deployment', deployment); // costs by insurer
 Tags.of(app).add('stage', stage);
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

@@ -1,7 +1,8 @@
 import type { Node } from 'constructs';
 import { z } from 'zod';
 import { apiSettings, commaSeparated, kmsKeyArn, readConfig, workerSettings } from '../core/config.ts';
-import type { Stage } from './stage.ts';
+import { defaultDeployment } from '../core/contract/deployment.ts';
+import { deploymentOf, type Stage } from './stage.ts';
 
 const origin = z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin);
 
@@ -10,7 +11,7 @@ const OLD_PAYLOAD_KEY_ARNS = commaSeparated.pipe(z.array(kmsKeyArn)).meta({
     'KMS keys that wrapped data keys earlier, comma-separated. What they wrapped can still be read ([ADR 0023](../adr/0023-envelope-codec.md)).',
 });
 
-/** Settings of the API stack, from the CDK context: in cdk.json for each stage, or `-c INSURER_ID=…`. None is secret. */
+/** Settings of the API stack, from the CDK context: in cdk.json, or `-c INSURER_ID=…`. None is secret. */
 export const apiContext = apiSettings
   .pick({
     INSURER_ID: true,
@@ -142,9 +143,14 @@ export const readWorkerSettings = (node: Node, stage: Stage): WorkerSettings =>
 export const readConsoleSettings = (node: Node, stage: Stage): ConsoleSettings =>
   readContext(node, stage, consoleContext);
 
-/** Reads each setting from `-c NAME=…`, or else from the entry of the stage in cdk.json. */
+/**
+ * Reads each setting from `-c NAME=…`, or else from cdk.json: for the default deployment from the entry of the stage, for
+ * another one from the entry with its name. So no deployment gets an address or an insurer of another one.
+ */
 function readContext<Schema extends z.ZodObject>(node: Node, stage: Stage, schema: Schema): z.infer<Schema> {
-  const ofStage = z.record(z.string(), z.unknown()).optional().parse(node.tryGetContext(stage));
-  const entries = Object.keys(schema.shape).map((name) => [name, node.tryGetContext(name) ?? ofStage?.[name]]);
+  const deployment = deploymentOf(node.tryGetContext('deployment'));
+  const entry = node.tryGetContext(deployment === defaultDeployment ? stage : deployment);
+  const own = z.record(z.string(), z.unknown()).optional().parse(entry);
+  const entries = Object.keys(schema.shape).map((name) => [name, node.tryGetContext(name) ?? own?.[name]]);
   return readConfig(schema, Object.fromEntries(entries));
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import type { APIGatewayProxyResult } from 'aws-lambda';
 import { afterAll, beforeAll, expect, type OnTestFinishedHandler, test } from 'vitest';
-import { accessLogTable } from '../core/stores/access-log.ts';
+import { defaultTables } from '../core/stores/tables.ts';
 import { bundleLambdas } from '../infra/lambda-bundle.ts';
 import { encryptedBody } from '../test/payloads.fixture.ts';
 import { type Api, type Ask, newKvnr, openApi } from './http/api.fixture.ts';
@@ -239,7 +239,7 @@ async function startWithoutTable(table: string, onTestFinished: (end: OnTestFini
 test.concurrent('if only the access log cannot be written, nothing about a patient is answered: no data, no rejection, no «not found»', async ({
   onTestFinished,
 }) => {
-  const environment = { AWS_ENDPOINT_URL_DYNAMODB: await startWithoutTable(accessLogTable, onTestFinished) };
+  const environment = { AWS_ENDPOINT_URL_DYNAMODB: await startWithoutTable(defaultTables.accessLog, onTestFinished) };
   const kvnr = newKvnr();
   const unknown: Ask = { role: 'clinician', params: { patientRef: api.refOf(kvnr) } };
   const onPatients = (await asks()).filter(([name]) => (operations[name] as Operation).access !== undefined);

@@ -1,5 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Tracer } from '@aws-lambda-powertools/tracer';
+import { defaultDeployment } from '../core/contract/deployment.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
 import type { Traces } from '../core/telemetry/traces.ts';
@@ -18,7 +19,11 @@ export async function traced<Answer>(name: string, work: () => Promise<Answer>):
   return tracing === undefined ? await work() : await tracing.asRequest(name, work);
 }
 
-export const metrics = createMetrics(process.env['INSURER_ID'] ?? 'unknown'); // works without settings, too
+/** works without settings, too */
+export const metrics = createMetrics({
+  DEPLOYMENT: process.env['DEPLOYMENT'] ?? defaultDeployment,
+  INSURER_ID: process.env['INSURER_ID'] ?? 'unknown',
+});
 
 /**
  * Starts the traces. The headers for the collector are secret, so they come from Secrets Manager; the exporter reads

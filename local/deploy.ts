@@ -7,8 +7,10 @@ import { DescribeTableCommand, DynamoDBClient, ResourceNotFoundException } from 
 import { HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
+import { defaultDeployment, type StackPart, stackNameOf } from '../core/contract/deployment.ts';
 import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
-import { emulatorCredentials, emulatorEnvironment } from './emulator.ts';
+import { howToDelete } from './earlier-data.ts';
+import { emulatorClientOptions, emulatorEnvironment } from './emulator.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
@@ -19,8 +21,10 @@ const cdk = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 /** Returns the URL at which LocalStack and the emulator serve an API Gateway that CloudFormation has deployed. */
 const emulatedApiUrl = (endpoint: string, apiId: string): string => `${endpoint}/restapis/${apiId}/v1/_user_request_`;
 
-const dataOutputs = z.object({ EpaSyncData: z.object({ BucketName: z.string(), SecretArn: z.string() }) });
-const allOutputs = dataOutputs.extend({ EpaSyncApi: z.object({ ApiId: z.string() }) });
+const dataOutputs = z.object({ BucketName: z.string(), SecretArn: z.string() });
+const apiOutputs = z.object({ ApiId: z.string() });
+/** the outputs that cdk has written, by stack */
+const outputsByStack = z.record(z.string(), z.unknown());
 export interface DataOutputs {
   readonly bucketName: string;
 }
@@ -37,6 +41,10 @@ export interface DeploySpec {
   /** folder of the emulator's data: has the outputs, and a stamp of what was deployed */
   readonly stateDir: string;
   readonly logDir: string;
+  /** default: the deployment of an account that holds no other */
+  readonly deployment?: string;
+  /** whether npm start has not started the emulator itself, as for `howToDelete` */
+  readonly isExternal?: boolean;
   /** aborts the deployment */
   readonly signal?: AbortSignal;
 }
@@ -54,7 +62,7 @@ export interface ApiSpec {
  */
 export async function deployDataStack(spec: DeploySpec): Promise<DataOutputs> {
   await deploy(spec, { only: 'data' });
-  return readDataOutputs(spec.stateDir);
+  return readDataOutputs(spec);
 }
 
 /**
@@ -76,7 +84,7 @@ export async function putSecret(
   { secretArn: SecretId }: Outputs,
   secret: ApiSpec['secret'],
 ): Promise<void> {
-  const secrets = new SecretsManagerClient(clientOptions(spec));
+  const secrets = new SecretsManagerClient(emulatorClientOptions(spec));
   try {
     await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(secret) }));
   } finally {
@@ -85,33 +93,32 @@ export async function putSecret(
 }
 
 /** Reads the outputs of the data stack from the folder of the emulator's data. */
-export const readDataOutputs = (stateDir: string): DataOutputs => {
-  const { EpaSyncData } = dataOutputs.parse(readOutputsFile(stateDir));
-  return { bucketName: EpaSyncData.BucketName };
-};
+export const readDataOutputs = (spec: DeployedState): DataOutputs => ({
+  bucketName: dataOutputs.parse(readOutputsOf(spec, 'Data')).BucketName,
+});
 
-export function readOutputs({ endpoint, stateDir }: Pick<DeploySpec, 'endpoint' | 'stateDir'>): Outputs {
-  const { EpaSyncData, EpaSyncApi } = allOutputs.parse(readOutputsFile(stateDir));
-  return {
-    bucketName: EpaSyncData.BucketName,
-    apiUrl: emulatedApiUrl(endpoint, EpaSyncApi.ApiId),
-    secretArn: EpaSyncData.SecretArn,
-  };
+export function readOutputs({ endpoint, ...state }: DeployedState & Pick<DeploySpec, 'endpoint'>): Outputs {
+  const { BucketName, SecretArn } = dataOutputs.parse(readOutputsOf(state, 'Data'));
+  const { ApiId } = apiOutputs.parse(readOutputsOf(state, 'Api'));
+  return { bucketName: BucketName, apiUrl: emulatedApiUrl(endpoint, ApiId), secretArn: SecretArn };
 }
 
-const outputsFile = (stateDir: string): string => join(stateDir, 'outputs.json');
-const readOutputsFile = (stateDir: string): unknown => JSON.parse(readFileSync(outputsFile(stateDir), 'utf8'));
+type DeployedState = Pick<DeploySpec, 'stateDir' | 'deployment'>;
 
-async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>>): Promise<void> {
-  const { endpoint, region, stateDir, logDir, signal } = spec;
+const outputsFile = (stateDir: string): string => join(stateDir, 'outputs.json');
+/** Returns the outputs of a stack; undefined if it is not deployed. */
+const readOutputsOf = ({ stateDir, deployment = defaultDeployment }: DeployedState, part: StackPart): unknown =>
+  outputsByStack.parse(JSON.parse(readFileSync(outputsFile(stateDir), 'utf8')))[stackNameOf(deployment, part)];
+
+async function deploy(spec: DeploySpec, settings: Readonly<Record<string, string>>): Promise<void> {
+  const { endpoint, region, stateDir, logDir, deployment = defaultDeployment, isExternal = false, signal } = spec;
+  const context = { stage: 'local', deployment, ...settings };
   mkdirSync(stateDir, { recursive: true });
   mkdirSync(logDir, { recursive: true });
   const stamp = join(stateDir, 'deployed');
   const sources = appHash(context);
   const assembly = join(stateDir, 'cdk.out');
-  const isDeployed = async () =>
-    (await holdsDataStack(spec, assembly, readOutputsFile(stateDir))) &&
-    (await apiAnswers(spec, readOutputsFile(stateDir)));
+  const isDeployed = async () => (await holdsDataStack(spec, assembly)) && (await apiAnswers(spec));
   // the stamp alone proves nothing: a killed emulator loses what it had not saved
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources && (await isDeployed().catch(() => false))) return;
 
@@ -131,12 +138,9 @@ async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>
     });
     writeFileSync(log, `${stdout}${stderr}`, { flag: 'a' });
   };
-  const settings = Object.entries({ stage: 'local', ...context }).flatMap(([name, value]) => [
-    '-c',
-    `${name}=${value}`,
-  ]);
+  const contextArgs = Object.entries(context).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   await Promise.all([
-    step(['synth', '--quiet', '--output', assembly, ...settings]),
+    step(['synth', '--quiet', '--output', assembly, ...contextArgs]),
     step(['bootstrap', `aws://${emulatorAccount}/${region}`], stateDir), // a folder without cdk.json, or it would synthesise as well
   ]);
   await step([
@@ -151,27 +155,19 @@ async function deploy(spec: DeploySpec, context: Readonly<Record<string, string>
   ]);
   if (!(await isDeployed()))
     throw new StartFailure(
-      'the AWS emulator reports a complete deployment, but resources are missing. Delete its data with npm start -- --fresh.',
+      `the AWS emulator reports a complete deployment, but resources are missing from its data. ${howToDelete(isExternal)}`,
     );
   writeFileSync(stamp, sources);
 }
 
 /** Returns whether the API answers, or the outputs have no API. */
-async function apiAnswers({ endpoint }: DeploySpec, outputs: unknown): Promise<boolean> {
-  const { success, data } = allOutputs.safeParse(outputs);
-  if (!success) return true;
-  const { status } = await fetch(`${emulatedApiUrl(endpoint, data.EpaSyncApi.ApiId)}/openapi.json`);
+async function apiAnswers(spec: DeploySpec): Promise<boolean> {
+  const outputs = readOutputsOf(spec, 'Api');
+  if (outputs === undefined) return true;
+  const { ApiId } = apiOutputs.parse(outputs);
+  const { status } = await fetch(`${emulatedApiUrl(spec.endpoint, ApiId)}/openapi.json`);
   return status === 200;
 }
-
-const clientOptions = ({ endpoint, region }: EmulatorAddress) => ({
-  endpoint,
-  region,
-  credentials: {
-    accessKeyId: emulatorCredentials.AWS_ACCESS_KEY_ID,
-    secretAccessKey: emulatorCredentials.AWS_SECRET_ACCESS_KEY,
-  },
-});
 
 const templateFile = z.object({
   Resources: z.record(
@@ -184,16 +180,15 @@ const templateFile = z.object({
  * Returns whether an emulator has every table of the synthesised template, and the bucket.
  * @throws errors of the emulator and the files
  */
-async function holdsDataStack(spec: DeploySpec, assembly: string, outputs: unknown): Promise<boolean> {
-  const bucketName = dataOutputs.parse(outputs).EpaSyncData.BucketName;
-  const { Resources } = templateFile.parse(
-    JSON.parse(readFileSync(join(assembly, 'EpaSyncData.template.json'), 'utf8')),
-  );
+async function holdsDataStack(spec: DeploySpec, assembly: string): Promise<boolean> {
+  const { bucketName } = readDataOutputs(spec);
+  const template = `${stackNameOf(spec.deployment ?? defaultDeployment, 'Data')}.template.json`;
+  const { Resources } = templateFile.parse(JSON.parse(readFileSync(join(assembly, template), 'utf8')));
   const tables = Object.values(Resources).flatMap(({ Type, Properties }) =>
     Type === 'AWS::DynamoDB::Table' ? [String(Properties?.['TableName'])] : [],
   );
-  const dynamo = new DynamoDBClient(clientOptions(spec));
-  const s3 = new S3Client({ ...clientOptions(spec), forcePathStyle: true });
+  const dynamo = new DynamoDBClient(emulatorClientOptions(spec));
+  const s3 = new S3Client({ ...emulatorClientOptions(spec), forcePathStyle: true });
   try {
     await Promise.all([
       ...tables.map((TableName) => dynamo.send(new DescribeTableCommand({ TableName }))),

@@ -3,6 +3,7 @@ import { readConfig, workerConfig } from '../core/config.ts';
 import { StartFailure } from '../terminal/start-failure.ts';
 import { ensureConsole, startConsole } from './console-process.ts';
 import { deployStacks, type Outputs } from './deploy.ts';
+import { checkEarlierData } from './earlier-data.ts';
 import { emulatorAnswers, emulatorEnvironment, hasSavedState, startEmulator } from './emulator.ts';
 import {
   type Endpoints,
@@ -115,12 +116,14 @@ export class DevEnvironment {
     deletePaths([paths.logs]); // of the previous start
     const database = ['', '-shm', '-wal'].map((suffix) => paths.temporalDatabase + suffix);
     if (isFresh) deletePaths([...database, paths.aws, paths.keys, paths.insurer]);
-    else if (!isExternal && existsSync(paths.aws) && !hasSavedState(paths.aws)) {
+    else if (!isExternal && !hasSavedState(paths.aws) && [paths.aws, ...database].some(existsSync)) {
       // objects without tables, and Temporal's runs about them, are of no use
-      this.#options.onNote('the AWS emulator was killed before it saved its data. Starting without data.');
+      this.#options.onNote(
+        'the AWS emulator has no saved data: it was killed, or its folder is gone. Starting without data.',
+      );
       deletePaths([...database, paths.aws]);
     }
-    const keys = ensureKeys(paths.keys);
+    const keys = ensureKeys(paths.keys, isExternal);
     await ensureIssuerKeys(paths.issuerKeys); // first, because two of the steps below would create them at the same time
     // in parallel; after a failure, settleAll waits for the others, so that stop() knows all processes
     const [bundle, consoleDir, insurer, oidcIssuer, services] = await settleAll([
@@ -136,6 +139,7 @@ export class DevEnvironment {
       ...unsetAsEmpty(emulatorEnvironment(addresses.aws, settings.region)),
       ...keys,
       PAYLOAD_KMS_KEY: '', // one from the shell is for another environment
+      DEPLOYMENT: settings.deployment,
       BUCKET_NAME: bucketName,
       TEMPORAL_ADDRESS: addresses.temporal,
       TEMPORAL_NAMESPACE: addresses.temporalNamespace,
@@ -269,9 +273,12 @@ export class DevEnvironment {
     lambdaSettings: Readonly<Record<string, string>> = {},
   ): Promise<Outputs> {
     const { settings } = this.#options;
-    const { ports, region, insurerId, localDir } = settings;
+    const { ports, region, deployment, insurerId, localDir } = settings;
+    const { isExternal } = this.#options;
     const spec = {
       endpoint: aws,
+      deployment,
+      isExternal,
       region,
       stateDir,
       logDir: pathsIn(localDir).logs,
@@ -308,6 +315,13 @@ export class DevEnvironment {
       secret: keys,
     };
     return await this.#step('tables and API deployed', () => deployStacks(spec, api));
+  }
+
+  async #checkEarlierData({ PSEUDONYM_KEY: pseudonymKey }: Keys, addresses: ServiceAddresses): Promise<void> {
+    const { settings, isExternal } = this.#options;
+    const { deployment, insurerId, region, localDir } = settings;
+    const keysFile = pathsIn(localDir).keys;
+    await checkEarlierData({ ...addresses, region, deployment, insurerId, pseudonymKey, keysFile, isExternal });
   }
 
   async #startServices(keys: Keys): Promise<ServiceAddresses & Outputs> {
@@ -349,6 +363,7 @@ export class DevEnvironment {
       return await this.#deploy(keys, paths.aws, addresses);
     };
     const [, outputs] = await settleAll([this.#step('Temporal', openTemporal), openAws()]);
+    await this.#checkEarlierData(keys, addresses);
     return { ...addresses, ...outputs };
   }
 
@@ -366,6 +381,7 @@ export class DevEnvironment {
     // deploy again: the container may have been recreated since the last start
     deletePaths([awsExternal]);
     const addresses = { temporal, ...(!given && { temporalUi: composeAddresses.temporalUi }), temporalNamespace, aws };
+    await this.#checkEarlierData(keys, addresses); // first, because the deployment replaces the keys of the API
     const lambdaSettings = {
       TEMPORAL_ADDRESS: process.env['LAMBDA_TEMPORAL_ADDRESS'] || given || composeAddresses.temporalInside,
       OIDC_JWKS: JSON.stringify({ keys: [publicKeyOf(readIssuerKeys(issuerKeys))] }),

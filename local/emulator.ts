@@ -13,6 +13,22 @@ export interface EmulatorSpec {
 /** Credentials for the emulator, which does not check them. */
 export const emulatorCredentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' } as const;
 
+/** Returns the options of an AWS client for an emulator. */
+export const emulatorClientOptions = ({
+  endpoint,
+  region,
+}: {
+  readonly endpoint: string;
+  readonly region: string;
+}) => ({
+  endpoint,
+  region,
+  credentials: {
+    accessKeyId: emulatorCredentials.AWS_ACCESS_KEY_ID,
+    secretAccessKey: emulatorCredentials.AWS_SECRET_ACCESS_KEY,
+  },
+});
+
 /**
  * Returns the environment of AWS clients (SDK and `cdk`), so that no call reaches a real account. Profiles of the user
  * are

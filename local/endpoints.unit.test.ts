@@ -56,8 +56,8 @@ test('the files of a dead stack do not count as a running stack', () => {
 test('only the owner can read the files that contain keys', () => {
   const dir = newDir();
   publishEndpoints(dir, endpoints, { pid: process.pid, environment: { PSEUDONYM_KEY: 'k' } });
-  const keys = ensureKeys(pathsIn(dir).keys);
-  expect(ensureKeys(pathsIn(dir).keys)).toEqual(keys);
+  const keys = ensureKeys(pathsIn(dir).keys, false);
+  expect(ensureKeys(pathsIn(dir).keys, false)).toEqual(keys);
   for (const file of [pathsIn(dir).stack, pathsIn(dir).workerEnvironment, pathsIn(dir).keys])
     expect(statSync(file).mode & 0o777).toBe(0o600);
 });

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { StartFailure } from '../terminal/start-failure.ts';
+import { howToDelete } from './earlier-data.ts';
 import { writeFileAtomically } from './files.ts';
 
 const keysFile = z.object({ PSEUDONYM_KEY: z.string(), PAYLOAD_KEYS: z.string() });
@@ -14,7 +15,7 @@ export type Keys = z.infer<typeof keysFile>;
  * are unreadable.
  * @throws StartFailure
  */
-export function ensureKeys(file: string): Keys {
+export function ensureKeys(file: string, isExternal: boolean): Keys {
   if (!existsSync(file)) {
     mkdirSync(dirname(file), { recursive: true });
     const key = () => randomBytes(32).toString('base64');
@@ -23,11 +24,7 @@ export function ensureKeys(file: string): Keys {
   try {
     return keysFile.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    throw new StartFailure(
-      `${file} has no valid keys. Restore the file, or delete all data with npm start -- --fresh.`,
-      {
-        cause: error,
-      },
-    );
+    const message = `${file} has no valid keys. Restore the file. Or delete it, and give up the data: ${howToDelete(isExternal)}`;
+    throw new StartFailure(message, { cause: error });
   }
 }

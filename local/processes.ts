@@ -3,6 +3,7 @@ import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 import { diskFull, isDiskFull, StartFailure } from '../terminal/start-failure.ts';
 
 export interface ProcessSpec {
@@ -109,15 +110,28 @@ export async function untilReady(
   }
 }
 
-/** Returns the last line that a process printed, and the path of its log. */
+/** Returns the last line that a process printed, or its event and reason if the line is JSON, and the path of its log. */
 export function lastLogLine({ logFile }: ManagedProcess): string {
   try {
     const printed = readFileSync(logFile, 'utf8').slice(-4_000);
     if (isDiskFull(printed)) return diskFull;
-    const last = printed.trimEnd().split('\n').at(-1)?.slice(-300);
-    return last && !last.startsWith('{') ? `"${last}" (log: ${relative(logFile)})` : `see ${relative(logFile)}`;
+    const last = reasonIn(printed.trimEnd().split('\n').at(-1) ?? '').slice(-300);
+    return last === '' ? `see ${relative(logFile)}` : `"${last}" (log: ${relative(logFile)})`;
   } catch {
     return `see ${relative(logFile)}`;
+  }
+}
+
+const logLine = z.object({ event: z.string(), fault: z.string().optional(), problems: z.string().optional() });
+
+/** Returns what a line of worker/log.ts says. Returns any other line as it is, and nothing for other JSON. */
+function reasonIn(line: string): string {
+  if (!line.startsWith('{')) return line;
+  try {
+    const { event, fault, problems } = logLine.parse(JSON.parse(line));
+    return [event, problems ?? fault].filter((part) => part !== undefined).join(': ');
+  } catch {
+    return '';
   }
 }
 

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { ConfigError, insurerToken, readConfig } from '../core/config.ts';
+import { ConfigError, insurerToken, readConfig, workerSettings } from '../core/config.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -12,6 +12,7 @@ export const localSettings = z.object({
   LOCAL_DIR: z.string().min(1).default('.local').meta({
     description: 'Folder of the data, keys and logs of the stack. A relative path counts from the repository.',
   }),
+  DEPLOYMENT: workerSettings.shape.DEPLOYMENT,
   INSURER_ID: z
     .string()
     .regex(/^[a-z0-9-]{1,40}$/, 'is 1 to 40 of a-z, 0-9 and -')
@@ -34,6 +35,7 @@ export const localSettings = z.object({
 export interface LocalSettings {
   readonly localDir: string;
   readonly ports: Ports;
+  readonly deployment: string;
   readonly insurerId: string;
   readonly region: string;
   /** an insurer other than the simulator */
@@ -61,6 +63,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): LocalSettings {
   return {
     localDir: resolve(root, read.LOCAL_DIR),
     ports: portsFrom(read.PORT_BASE),
+    deployment: read.DEPLOYMENT,
     insurerId: read.INSURER_ID,
     region: read.AWS_REGION,
     ...(baseUrl !== undefined && token !== undefined && { insurer: { baseUrl, token } }),

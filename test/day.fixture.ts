@@ -13,9 +13,9 @@ import type { Kvnr } from '../core/domain/kvnr.ts';
 import type { Progress } from '../core/domain/progress.ts';
 import { joinRecord } from '../core/domain/split-answer.ts';
 import { parseLossless, printLossless } from '../core/json/lossless.ts';
-import { careRecordsTable } from '../core/stores/care-records.ts';
 import { listKeys } from '../core/stores/objects.ts';
 import { openStores } from '../core/stores/open-stores.ts';
+import { defaultTables } from '../core/stores/tables.ts';
 import { openTemporal } from '../core/temporal/connection.ts';
 import { createDailySyncClient } from '../core/temporal/daily-sync-client.ts';
 import { createInsurerLineClient, type InsurerLineClient } from '../core/temporal/insurer-line-client.ts';
@@ -191,7 +191,7 @@ export async function startDay(
     async careVersionsOf(patientRef) {
       const versions = new Set<string>();
       const query = {
-        TableName: careRecordsTable,
+        TableName: defaultTables.careRecords,
         KeyConditionExpression: 'patientRef = :patientRef',
         ExpressionAttributeValues: { ':patientRef': { S: patientRef } },
       };

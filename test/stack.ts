@@ -202,7 +202,7 @@ export async function startTestStack({
     return {
       environment: {
         ...Object.fromEntries(defined),
-        BUCKET_NAME: readDataOutputs(dataDir).bucketName,
+        BUCKET_NAME: readDataOutputs({ stateDir: dataDir }).bucketName,
         TEMPORAL_ADDRESS: addresses.temporal,
         TEMPORAL_NAMESPACE: 'default',
         ...secret,

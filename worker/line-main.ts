@@ -35,7 +35,7 @@ const endings: (() => unknown)[] = [];
 async function createWorkers({ line, permit, statistics, quietTime }: LineParts): Promise<readonly Worker[]> {
   const reporter = startLineReporter({
     statistics,
-    metrics: createMetrics(config.INSURER_ID),
+    metrics: createMetrics(config),
     isOpen: () => permit.isOpen() && quietTime('bulk') === 0, // no success is expected in quiet hours
     intervalMs: config.METRICS_INTERVAL_MS,
   });

@@ -39,7 +39,7 @@ try {
   const pseudonymKey = Buffer.from(config.PSEUDONYM_KEY, 'base64');
   await checkPseudonymKey({ syncRuns: opened.syncRuns, insurerId, pseudonymKey, log });
   const connection = await NativeConnection.connect(temporalConnection(config));
-  const metrics = createMetrics(insurerId);
+  const metrics = createMetrics(config);
   const syncDurationsMs: number[] = [];
   const onFailure = (): void => metrics.emit({ AccessLogFailures: 1 });
   const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };

@@ -5,9 +5,10 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { expect, test } from 'vitest';
 import type { AccessDraft, AccessEntry } from '../domain/access.ts';
-import { type AccessLogStore, accessLogTable, createAccessLogStore } from './access-log.ts';
+import { type AccessLogStore, createAccessLogStore } from './access-log.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
 import { refsOfPerson } from './linked-access-logs.ts';
+import { defaultTables } from './tables.ts';
 
 const stores = openEmulatedStores();
 const { accessLog, dynamo } = stores;
@@ -56,7 +57,7 @@ test('a hundred concurrent appends from several processes form one valid chain',
   const patientRef = newPatientRef();
   const drafts = draftsOf(patientRef, 100);
   const clients = Array.from({ length: 20 }, () => DynamoDBDocumentClient.from(new DynamoDBClient({})));
-  const logs = clients.map((client) => createAccessLogStore(client));
+  const logs = clients.map((client) => createAccessLogStore(client, defaultTables));
   const appended = await Promise.all(
     drafts.map(async (draft, index) => (await logs[index % logs.length]?.append(patientRef, [draft]))?.[0]),
   );
@@ -141,7 +142,7 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number]>([
     async (patientRef) =>
       await dynamo.send(
         new UpdateCommand({
-          TableName: accessLogTable,
+          TableName: defaultTables.accessLog,
           Key: { patientRef, seq: 2 },
           UpdateExpression: 'SET #outcome = :refused',
           ExpressionAttributeValues: { ':refused': 'refused' },
@@ -153,13 +154,13 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number]>([
   [
     'removed',
     async (patientRef) =>
-      await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 2 } })),
+      await dynamo.send(new DeleteCommand({ TableName: defaultTables.accessLog, Key: { patientRef, seq: 2 } })),
     2,
   ],
   [
     'removed as the last one',
     async (patientRef) =>
-      await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 4 } })),
+      await dynamo.send(new DeleteCommand({ TableName: defaultTables.accessLog, Key: { patientRef, seq: 4 } })),
     4,
   ],
   [
@@ -167,7 +168,7 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number]>([
     async (patientRef) =>
       await dynamo.send(
         new UpdateCommand({
-          TableName: accessLogTable,
+          TableName: defaultTables.accessLog,
           Key: { patientRef, seq: 1 },
           UpdateExpression: 'SET expiresAt = :now',
           ExpressionAttributeValues: { ':now': 1 },
@@ -179,7 +180,7 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number]>([
     'inserted',
     async (patientRef) =>
       await dynamo.send(
-        new PutCommand({ TableName: accessLogTable, Item: { ...(await itemAt(patientRef, 4)), seq: 5 } }),
+        new PutCommand({ TableName: defaultTables.accessLog, Item: { ...(await itemAt(patientRef, 4)), seq: 5 } }),
       ),
     5,
   ],
@@ -187,8 +188,8 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number]>([
     'put in the place of another',
     async (patientRef) => {
       const [second, third] = [await itemAt(patientRef, 2), await itemAt(patientRef, 3)];
-      await dynamo.send(new PutCommand({ TableName: accessLogTable, Item: { ...second, seq: 3 } }));
-      await dynamo.send(new PutCommand({ TableName: accessLogTable, Item: { ...third, seq: 2 } }));
+      await dynamo.send(new PutCommand({ TableName: defaultTables.accessLog, Item: { ...second, seq: 3 } }));
+      await dynamo.send(new PutCommand({ TableName: defaultTables.accessLog, Item: { ...third, seq: 2 } }));
     },
     2,
   ],
@@ -208,11 +209,11 @@ test('an entry expires after three years, and the log stays valid after any dele
     patientRef,
     ['2026-01-01', '2026-01-02', '2026-01-03'].map((day) => at(`${day}T00:00:00.000Z`)),
   );
-  const later = createAccessLogStore(dynamo, () => new Date('2029-01-02T12:00:00Z'));
+  const later = createAccessLogStore(dynamo, defaultTables, () => new Date('2029-01-02T12:00:00Z'));
   expect(await itemAt(patientRef, 1)).toMatchObject({ expiresAt: Date.parse('2029-01-01T00:00:00Z') / 1000 });
   expect((await later.read(patientRef, 1)).entries.map(({ seq }) => seq)).toEqual([3]);
   expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
-  await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 1 } }));
+  await dynamo.send(new DeleteCommand({ TableName: defaultTables.accessLog, Key: { patientRef, seq: 1 } }));
   expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq: 1 });
 });
@@ -231,7 +232,7 @@ test('links are found among any number of entries, until they expire', async () 
   await linkOf(second, third, '2026-06-01');
   for (const ref of [first, second, third])
     expect(new Set(await refsOfPerson(accessLog, ref))).toEqual(new Set([first, second, third]));
-  const later = createAccessLogStore(dynamo, () => new Date('2029-03-01T00:00:00Z'));
+  const later = createAccessLogStore(dynamo, defaultTables, () => new Date('2029-03-01T00:00:00Z'));
   expect(await refsOfPerson(later, third)).toEqual([third, second]);
   expect(await refsOfPerson(later, first)).toEqual([first]);
 });
@@ -239,7 +240,7 @@ test('links are found among any number of entries, until they expire', async () 
 test('a new entry after all have expired gives a valid log, while old items still exist', async () => {
   const patientRef = newPatientRef();
   await accessLog.append(patientRef, [{ ...draftOf(patientRef), recorded: '2026-01-01T00:00:00.000Z' }]);
-  const later = createAccessLogStore(dynamo, () => new Date('2030-01-01T00:00:00Z'));
+  const later = createAccessLogStore(dynamo, defaultTables, () => new Date('2030-01-01T00:00:00Z'));
   const [entry] = await later.append(patientRef, [{ ...draftOf(patientRef), recorded: '2030-01-01T00:00:00.000Z' }]);
   expect(entry?.seq).toBe(2);
   expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
@@ -257,7 +258,7 @@ test.each<[string, (server: ReturnType<typeof createServer>) => void]>([
   behave(server);
   await once(server, 'listening');
   const client = new DynamoDBClient({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-  const unreachable = createAccessLogStore(DynamoDBDocumentClient.from(client));
+  const unreachable = createAccessLogStore(DynamoDBDocumentClient.from(client), defaultTables);
   const patientRef = newPatientRef();
   const operations: ((store: AccessLogStore) => Promise<unknown>)[] = [
     async (store) => await store.append(patientRef, [draftOf(patientRef)]),
@@ -273,5 +274,5 @@ test.each<[string, (server: ReturnType<typeof createServer>) => void]>([
 });
 
 async function itemAt(patientRef: string, seq: number) {
-  return (await dynamo.send(new GetCommand({ TableName: accessLogTable, Key: { patientRef, seq } }))).Item;
+  return (await dynamo.send(new GetCommand({ TableName: defaultTables.accessLog, Key: { patientRef, seq } }))).Item;
 }

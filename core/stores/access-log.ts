@@ -10,8 +10,7 @@ import type { AccessDraft, AccessEntry } from '../domain/access.ts';
 import { type Checkpoint, expiresAtSeconds, linkEntry, type Verification, verifyChain } from '../domain/access-log.ts';
 import type { Page } from './page.ts';
 import { forEachParallel } from './parallel.ts';
-
-export const accessLogTable = 'AuditLog';
+import type { Tables } from './tables.ts';
 
 /** `unavailable`: the table failed or did not answer in time. The entries may or may not have been appended. */
 export class AccessLogError extends Error {
@@ -82,7 +81,7 @@ const maxDelayMs = 400;
 const checkpointPartition = (patientRef: string): string => `checkpoint#${patientRef}`;
 
 /** Returns what a transaction writes for one entry: the entry and its checkpoint, if neither exists yet. */
-const putsOf = (entry: AccessEntry) => {
+const putsIn = (accessLogTable: string) => (entry: AccessEntry) => {
   const { patientRef, seq, hash, recorded } = entry;
   const expiresAt = expiresAtSeconds(recorded);
   const checkpoint = { patientRef: checkpointPartition(patientRef), seq, hash, recorded };
@@ -96,7 +95,12 @@ const putsOf = (entry: AccessEntry) => {
 };
 
 /** @param now lets tests move past the expiry of entries */
-export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () => new Date()): AccessLogStore {
+export function createAccessLogStore(
+  dynamo: DynamoDBDocumentClient,
+  { accessLog: accessLogTable }: Pick<Tables, 'accessLog'>,
+  now = () => new Date(),
+): AccessLogStore {
+  const putsOf = putsIn(accessLogTable);
   const nowSeconds = (): number => now().getTime() / 1000;
 
   /** Sends a call, and gives up when the signal aborts. @throws AccessLogError `unavailable` */

@@ -6,9 +6,8 @@ import { batchWrite, type WriteRequest } from './batch-write.ts';
 import type { DocumentsStore } from './documents.ts';
 import { PayloadError } from './objects.ts';
 import { forEachParallel } from './parallel.ts';
+import type { Tables } from './tables.ts';
 import type { WriteGuard } from './write-guard.ts';
-
-export const careRecordsTable = 'CareRecords';
 
 /** A larger body is stored in the bucket, because a DynamoDB item holds 400 KB at most. */
 const bodyInItemBytes = 300_000;
@@ -97,7 +96,11 @@ interface Item {
   readonly documentsRef?: PayloadReference;
 }
 
-export function createCareRecordsStore(dynamo: DynamoDBDocumentClient, objects: DocumentsStore): CareRecordsStore {
+export function createCareRecordsStore(
+  dynamo: DynamoDBDocumentClient,
+  objects: DocumentsStore,
+  { careRecords: careRecordsTable }: Pick<Tables, 'careRecords'>,
+): CareRecordsStore {
   /**
    * Returns the attributes that hold a body and its documents. If they do not fit into the item, they are stored in the
    * bucket.

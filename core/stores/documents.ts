@@ -20,8 +20,11 @@ export interface DocumentsStore {
   put(patientRef: string, careVersion: string, text: string): Promise<PayloadReference>;
   /** @throws PayloadError `missing`, `corrupt` */
   get(reference: PayloadReference): Promise<string>;
-  /** Returns a presigned URL of the text; undefined if the object is gone. */
-  linkTo(reference: PayloadReference, lifetimeSeconds: number): Promise<string | undefined>;
+  /**
+   * Returns a presigned URL of the text; undefined if the object is gone.
+   * @param origin of S3, if it has another address for the reader than for this process
+   */
+  linkTo(reference: PayloadReference, lifetimeSeconds: number, origin?: string): Promise<string | undefined>;
   delete(reference: PayloadReference): Promise<void>;
   deleteVersion(patientRef: string, careVersion: string): Promise<void>;
   /** Deletes the objects of versions before this one. */
@@ -36,8 +39,8 @@ export const createDocumentsStore = (bucket: Bucket): DocumentsStore => {
     put: async (patientRef, careVersion, text) =>
       await putObject(bucket, `documents/${patientRef}/${careVersion}/`, Buffer.from(text, 'utf8')),
     get: async (reference) => (await getObject(bucket, reference)).toString('utf8'),
-    linkTo: async ({ key }, lifetimeSeconds) =>
-      (await hasObject(bucket, key)) ? await linkToText(bucket, key, lifetimeSeconds) : undefined,
+    linkTo: async ({ key }, lifetimeSeconds, origin) =>
+      (await hasObject(bucket, key)) ? await linkToText(bucket, key, lifetimeSeconds, origin) : undefined,
     delete: async ({ key }) => await deleteObjects(bucket, [key]),
     deleteVersion: async (patientRef, careVersion) =>
       await deletePrefix(bucket, `documents/${patientRef}/${careVersion}/`),

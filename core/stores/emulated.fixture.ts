@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient, paginateQuery } from '@aws-sdk/lib-dynamodb';
-import { careRecordsTable } from './care-records.ts';
 import { type Bucket, listKeys } from './objects.ts';
 import { storesOver } from './open-stores.ts';
+import { defaultTables } from './tables.ts';
 
 export class Crash extends Error {
   override readonly name = 'Crash';
@@ -34,7 +34,7 @@ export function openEmulatedStores() {
   const dynamo = DynamoDBDocumentClient.from(client);
   const bucket: Bucket = { s3, name: process.env['BUCKET_NAME'] ?? '' };
   return {
-    ...storesOver({ dynamo, bucket, gateClient: client }),
+    ...storesOver({ dynamo, bucket, gateClient: client, tables: defaultTables }),
     dynamo,
     crashAt(call: number, kind: 'never sent' | 'answer lost'): void {
       Object.assign(crash, { at: call, answerLost: kind === 'answer lost', calls: 0 });
@@ -52,7 +52,7 @@ export function openEmulatedStores() {
     async careRecordKeys(patientRef: string): Promise<string[]> {
       const keys: string[] = [];
       const query = {
-        TableName: careRecordsTable,
+        TableName: defaultTables.careRecords,
         KeyConditionExpression: 'patientRef = :p',
         ExpressionAttributeValues: { ':p': patientRef },
       };

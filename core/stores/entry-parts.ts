@@ -1,5 +1,5 @@
 import { type DynamoDBDocumentClient, GetCommand, type TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
-import { careRecordsTable, entryPartsPrefix } from './care-records.ts';
+import { entryPartsPrefix } from './care-records.ts';
 
 /** The parts of a list entry: items of CareRecords with the sort keys `entry/{revision}/{number}`. */
 export interface EntryParts {
@@ -15,7 +15,7 @@ const partBytes = 300_000;
 const partKey = (revision: number, number: number) => `${entryPartsPrefix}${revision}/${number}`;
 
 /** Splits an entry that is too large for the patient's item. @returns what the item stores, and the writes of the parts */
-export function splitEntry(patientRef: string, revision: number, body: string) {
+export function splitEntry(careRecordsTable: string, patientRef: string, revision: number, body: string) {
   const bytes = Buffer.from(body, 'utf8');
   const count = Math.ceil(bytes.length / partBytes);
   const puts = Array.from({ length: count }, (_, number): TransactItem => {
@@ -26,7 +26,11 @@ export function splitEntry(patientRef: string, revision: number, body: string) {
 }
 
 /** Returns the deletions of all parts of an entry. */
-export const deletionsOf = (patientRef: string, { revision, count }: EntryParts): TransactItem[] =>
+export const deletionsOf = (
+  careRecordsTable: string,
+  patientRef: string,
+  { revision, count }: EntryParts,
+): TransactItem[] =>
   Array.from({ length: count }, (_, number) => ({
     Delete: { TableName: careRecordsTable, Key: { patientRef, sk: partKey(revision, number) } },
   }));
@@ -34,6 +38,7 @@ export const deletionsOf = (patientRef: string, { revision, count }: EntryParts)
 /** Reads an entry from its parts; undefined if they are gone. Then read the patient again. */
 export async function readEntry(
   dynamo: DynamoDBDocumentClient,
+  careRecordsTable: string,
   patientRef: string,
   { revision, count }: EntryParts,
 ): Promise<string | undefined> {

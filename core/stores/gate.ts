@@ -14,8 +14,7 @@ import {
   newGate,
   watchLease,
 } from '../domain/gate.ts';
-
-export const lineTable = 'Line';
+import { defaultTables } from './tables.ts';
 
 /** Who changes the line, and why. */
 export type LineOrder = Pick<LineCommand, 'by' | 'reason'>;
@@ -104,13 +103,18 @@ export const createGateClient = (region: string): DynamoDBDocumentClient =>
 
 /**
  * Opens the store of one insurer's gate.
+ * @param lineTable the table Line of the deployment
  * @param clock for time limits and leases
  * @param random for the wait after a lost race
  */
 export function openGate(
   documents: Pick<DynamoDBDocumentClient, 'send'>,
   insurerId: string,
-  { clock = systemClock, random = Math.random }: { readonly clock?: Clock; readonly random?: () => number } = {},
+  {
+    lineTable = defaultTables.line,
+    clock = systemClock,
+    random = Math.random,
+  }: { readonly lineTable?: string; readonly clock?: Clock; readonly random?: () => number } = {},
 ): GateStore {
   const call = <Answer>(send: (abortSignal: AbortSignal) => Promise<Answer>): Promise<Answer> =>
     callInTime(send, clock);

@@ -7,7 +7,7 @@ import {
   NotFound,
   PutObjectCommand,
   paginateListObjectsV2,
-  type S3Client,
+  S3Client,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { PayloadReference } from '../contract/payload-reference.ts';
@@ -67,8 +67,16 @@ export async function hasObject({ s3, name }: Bucket, key: string): Promise<bool
   }
 }
 
-/** Returns a presigned URL of an object's text. Everybody who has the URL can read the text, so it must not be logged. */
-export async function linkToText({ s3, name }: Bucket, key: string, lifetimeSeconds: number): Promise<string> {
+/**
+ * Returns a presigned URL of an object's text. Everybody who has the URL can read the text, so it must not be logged.
+ * @param origin of S3 for the reader, if it is not that of the client: the host is part of the signature
+ */
+export async function linkToText(
+  { s3, name }: Bucket,
+  key: string,
+  lifetimeSeconds: number,
+  origin?: string,
+): Promise<string> {
   const command = new GetObjectCommand({
     Bucket: name,
     Key: key,
@@ -76,7 +84,14 @@ export async function linkToText({ s3, name }: Bucket, key: string, lifetimeSeco
     ResponseContentDisposition: 'attachment',
     ResponseCacheControl: 'no-store',
   });
-  return await getSignedUrl(s3, command, { expiresIn: lifetimeSeconds });
+  if (origin === undefined) return await getSignedUrl(s3, command, { expiresIn: lifetimeSeconds });
+  const { region, credentials } = s3.config;
+  const signer = new S3Client({ region, credentials, endpoint: origin, forcePathStyle: true });
+  try {
+    return await getSignedUrl(signer, command, { expiresIn: lifetimeSeconds });
+  } finally {
+    signer.destroy();
+  }
 }
 
 /** Lists the keys under a prefix, in order. */

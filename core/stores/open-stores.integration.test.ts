@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { defaultDeployment } from '../contract/deployment.ts';
 import { openStores, patiently, promptly } from './open-stores.ts';
 
 /** Starts a server that accepts connections and never answers. */
@@ -28,7 +29,7 @@ test.each([
   for (const service of ['S3', 'DYNAMODB']) vi.stubEnv(`AWS_ENDPOINT_URL_${service}`, server.url);
   onTestFinished(() => void vi.unstubAllEnvs());
   const stores = openStores(
-    { AWS_REGION: 'eu-central-1', BUCKET_NAME: 'data' },
+    { AWS_REGION: 'eu-central-1', BUCKET_NAME: 'data', DEPLOYMENT: defaultDeployment },
     { ...patiently, maxAttempts: 1, requestHandler },
   );
   onTestFinished(stores.close);
@@ -38,7 +39,7 @@ test.each([
 });
 
 test('without other limits, no call can hang for ever', async () => {
-  const stores = openStores({ AWS_REGION: 'eu-central-1', BUCKET_NAME: 'data' });
+  const stores = openStores({ AWS_REGION: 'eu-central-1', BUCKET_NAME: 'data', DEPLOYMENT: defaultDeployment });
   const requestHandler = stores.bucket.s3.config.requestHandler as unknown as {
     handle(request: unknown): Promise<unknown>;
     httpHandlerConfigs(): object;

@@ -11,6 +11,7 @@ import type { Bucket } from './objects.ts';
 import { createPatientsStore } from './patients.ts';
 import { createPayloadsStore } from './payloads.ts';
 import { createSyncRunsStore } from './sync-runs.ts';
+import { type Tables, tablesOf } from './tables.ts';
 import { createTransfersStore } from './transfers.ts';
 
 /**
@@ -45,7 +46,7 @@ export type CallLimits = typeof promptly | typeof patiently;
  * @param limits of each call
  */
 export function openStores(
-  { AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME'>,
+  { AWS_REGION: region, BUCKET_NAME, DEPLOYMENT }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME' | 'DEPLOYMENT'>,
   limits: CallLimits = patiently,
 ) {
   const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region, ...limits }), {
@@ -55,7 +56,7 @@ export function openStores(
   const bucket: Bucket = { s3, name: BUCKET_NAME };
   const gateClient = createGateClient(region);
   return {
-    ...storesOver({ dynamo, bucket, gateClient }),
+    ...storesOver({ dynamo, bucket, gateClient, tables: tablesOf(DEPLOYMENT) }),
     close: (): void => {
       dynamo.destroy();
       gateClient.destroy();
@@ -66,19 +67,19 @@ export function openStores(
 export type Stores = ReturnType<typeof openStores>;
 
 /** Returns all stores over clients that exist already. */
-export function storesOver({ dynamo, bucket, gateClient }: StoreClients) {
+export function storesOver({ dynamo, bucket, gateClient, tables }: StoreClients) {
   const documents = createDocumentsStore(bucket);
   return {
     bucket,
     documents,
-    patients: createPatientsStore(dynamo, documents),
-    careRecords: createCareRecordsStore(dynamo, documents),
+    patients: createPatientsStore(dynamo, documents, tables),
+    careRecords: createCareRecordsStore(dynamo, documents, tables),
     payloads: createPayloadsStore(bucket),
     lists: createListsStore(bucket),
-    syncRuns: createSyncRunsStore(dynamo),
-    transfers: createTransfersStore(dynamo),
-    accessLog: createAccessLogStore(dynamo),
-    gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
+    syncRuns: createSyncRunsStore(dynamo, tables),
+    transfers: createTransfersStore(dynamo, tables),
+    accessLog: createAccessLogStore(dynamo, tables),
+    gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId, { lineTable: tables.line }),
   };
 }
 
@@ -87,4 +88,5 @@ export interface StoreClients {
   readonly bucket: Bucket;
   /** for the gate, whose calls have shorter limits */
   readonly gateClient: DynamoDBClient;
+  readonly tables: Tables;
 }

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import type { Kvnr } from '../domain/kvnr.ts';
 import { shardOf } from '../domain/shard.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
-import { type ListedPatient, PatientChanged, patientsTable, type SeenItem, type ShardItem } from './patients.ts';
+import { type ListedPatient, PatientChanged, type SeenItem, type ShardItem } from './patients.ts';
+import { defaultTables } from './tables.ts';
 import type { WriteGuard } from './write-guard.ts';
 
 const { patients, careRecords, documents, dynamo, keysUnder } = openEmulatedStores();
@@ -117,7 +118,7 @@ test('a large entry that 0.2.0 has put into the bucket can be read, and its obje
   const patientRef = await newPatient();
   const bodyRef = await documents.put(patientRef, 'entry/list-1', large('äx'));
   const of020 = new UpdateCommand({
-    TableName: patientsTable,
+    TableName: defaultTables.patients,
     Key: { shard: shardOf(patientRef), patientRef },
     UpdateExpression: 'SET bodyRef = :bodyRef REMOVE #body, revision, incarnation',
     ExpressionAttributeNames: { '#body': 'body' },
@@ -505,7 +506,7 @@ test('an inquiry about a removed patient keeps what a list finds them by, for as
   await patients.setSuccessor(patientRef, successor, { listId: 'list-2', isRemoved: true });
   await newInquiry(patientRef);
   const expire = new UpdateCommand({
-    TableName: patientsTable,
+    TableName: defaultTables.patients,
     Key: { shard, patientRef },
     UpdateExpression: 'SET marksExpireAt = :past',
     ConditionExpression: 'marksExpireAt > :past',

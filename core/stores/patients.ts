@@ -27,9 +27,8 @@ import type { DocumentsStore } from './documents.ts';
 import { deletionsOf, type EntryParts, readEntry, splitEntry, type TransactItem } from './entry-parts.ts';
 import { PayloadError } from './objects.ts';
 import { forEachParallel } from './parallel.ts';
+import type { Tables } from './tables.ts';
 import type { WriteGuard } from './write-guard.ts';
-
-export const patientsTable = 'Patients';
 
 /** A larger body is stored in parts, because a DynamoDB item holds 400 KB at most. */
 const bodyInItemBytes = 300_000;
@@ -416,16 +415,20 @@ const ofIncarnation = [
 ] as const;
 const keyOf = (patientRef: string) => ({ shard: shardOf(patientRef), patientRef });
 
-export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: DocumentsStore): PatientsStore {
+export function createPatientsStore(
+  dynamo: DynamoDBDocumentClient,
+  documents: DocumentsStore,
+  { patients: patientsTable, careRecords: careRecordsTable }: Pick<Tables, 'patients' | 'careRecords'>,
+): PatientsStore {
   /**
    * Returns how a new entry is stored, and the writes of its parts and of those that it replaces. They belong into the same
    * transaction as the patient's item, so that a crash leaves no part behind.
    */
   const place = ({ patientRef, body }: ListedPatient, revision: number, replaced: SeenItem | undefined) => {
-    const deletions = replaced?.bodyParts ? deletionsOf(patientRef, replaced.bodyParts) : [];
+    const deletions = replaced?.bodyParts ? deletionsOf(careRecordsTable, patientRef, replaced.bodyParts) : [];
     if (Buffer.byteLength(body) <= bodyInItemBytes)
       return { value: body, set: '#body', remove: 'bodyParts, bodyRef', writes: deletions };
-    const { parts, puts } = splitEntry(patientRef, revision, body);
+    const { parts, puts } = splitEntry(careRecordsTable, patientRef, revision, body);
     return { value: parts, set: 'bodyParts', remove: '#body, bodyRef', writes: [...puts, ...deletions] };
   };
 
@@ -484,7 +487,7 @@ export function createPatientsStore(dynamo: DynamoDBDocumentClient, documents: D
       if (item === undefined || item.removing) return undefined;
       const { bodyParts, bodyRef, body } = item;
       if (bodyParts === undefined) return { item, body: bodyRef ? await documents.get(bodyRef) : body };
-      const entry = await readEntry(dynamo, patientRef, bodyParts);
+      const entry = await readEntry(dynamo, careRecordsTable, patientRef, bodyParts);
       if (entry !== undefined) return { item, body: entry };
       if (missing === bodyParts.revision) throw new PayloadError('missing');
       missing = bodyParts.revision; // a list has replaced the entry between the reads

@@ -15,8 +15,7 @@ import { addSample, type RunSample } from '../domain/run-sample.ts';
 import { batchWrite } from './batch-write.ts';
 import { createIssueHistory } from './issue-history.ts';
 import type { Page } from './page.ts';
-
-export const syncRunsTable = 'SyncRuns';
+import type { Tables } from './tables.ts';
 
 /**
  * The table SyncRuns (docs/explanation/architecture.md, "Tables"). Holds the last progress of each run, its issues, the
@@ -125,7 +124,10 @@ function issueKey({ kind, position, patientRef, previousPatientRef, reason }: Is
   }
 }
 
-export function createSyncRunsStore(dynamo: DynamoDBDocumentClient): SyncRunsStore {
+export function createSyncRunsStore(
+  dynamo: DynamoDBDocumentClient,
+  { syncRuns: syncRunsTable }: Pick<Tables, 'syncRuns'>,
+): SyncRunsStore {
   const history = createIssueHistory(dynamo, syncRunsTable);
   /** @returns whether the condition of a write was met */
   const isConditionMet = async (write: Promise<unknown>): Promise<boolean> => {

@@ -1,6 +1,6 @@
 import { type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { MeasuredTransfers } from '../domain/transfer.ts';
-import { syncRunsTable } from './sync-runs.ts';
+import type { Tables } from './tables.ts';
 
 /**
  * The fetches that take long, as the worker that holds the line has measured them last: one item of an insurer in the table
@@ -17,7 +17,10 @@ const callMs = 1_000;
 
 const keyOf = (insurerId: string) => ({ insurerId: `${insurerId}#transfers`, runId: 'now' });
 
-export function createTransfersStore(dynamo: DynamoDBDocumentClient): TransfersStore {
+export function createTransfersStore(
+  dynamo: DynamoDBDocumentClient,
+  { syncRuns: syncRunsTable }: Pick<Tables, 'syncRuns'>,
+): TransfersStore {
   const inTime = () => ({ abortSignal: AbortSignal.timeout(callMs) });
   return {
     async save(insurerId, measured) {

@@ -1,6 +1,5 @@
 import { Metrics as Emf, MetricUnit } from '@aws-lambda-powertools/metrics';
-
-export const metricNamespace = 'epa-sync';
+import type { ClientConfig } from '../config.ts';
 
 /** Groups of metrics on the dashboard, in this order. */
 export const metricTopics = ['run', 'line', 'on demand', 'access log', 'API', 'queues'] as const;
@@ -322,10 +321,13 @@ const valuesInLine = 99;
 
 /**
  * Creates a writer that prints one line of JSON to stdout for each call. CloudWatch turns it into metrics (embedded
- * metric format).
+ * metric format). Their namespace is the name of the deployment.
  */
-export function createMetrics(insurerId: string): Metrics {
-  const emf = new Emf({ namespace: metricNamespace });
+export function createMetrics({
+  DEPLOYMENT: namespace,
+  INSURER_ID: insurerId,
+}: Pick<ClientConfig, 'DEPLOYMENT' | 'INSURER_ID'>): Metrics {
+  const emf = new Emf({ namespace });
   emf.clearDefaultDimensions(); // removes the default dimension `service`
   const write = (entries: readonly (readonly [MetricName, readonly number[]])[], dimensions: Dimensions): void => {
     emf.addDimensions({ insurerId, ...dimensions });

@@ -15,7 +15,10 @@ function listen() {
 
 test('metrics of one call are one line, with the units of the table and the insurer', () => {
   const lines = listen();
-  createMetrics('kk-nord').emit({ LineRequests: 12, LineUtilisationPercent: 96.7 });
+  createMetrics({ DEPLOYMENT: 'epa-sync', INSURER_ID: 'kk-nord' }).emit({
+    LineRequests: 12,
+    LineUtilisationPercent: 96.7,
+  });
   expect(lines).toEqual([
     {
       insurerId: 'kk-nord',
@@ -40,7 +43,7 @@ test('metrics of one call are one line, with the units of the table and the insu
 
 test('a metric is written with its dimensions, and missing dimensions are an error', () => {
   const lines = listen();
-  const { emit } = createMetrics('kk-nord');
+  const { emit } = createMetrics({ DEPLOYMENT: 'epa-sync', INSURER_ID: 'kk-nord' });
   emit({ LineFailuresByFault: 3 }, { fault: 'stalled' });
   expect(lines).toMatchObject([{ insurerId: 'kk-nord', fault: 'stalled', LineFailuresByFault: 3 }]);
   expect(() => emit({ LineFailuresByFault: 3 })).toThrow(/LineFailuresByFault/);
@@ -49,7 +52,7 @@ test('a metric is written with its dimensions, and missing dimensions are an err
 
 test('all values of an interval are written, however many, and no line without values', () => {
   const lines = listen();
-  const { emit } = createMetrics('kk-nord');
+  const { emit } = createMetrics({ DEPLOYMENT: 'epa-sync', INSURER_ID: 'kk-nord' });
   emit({ SyncOnDemandMs: [] });
   expect(lines).toEqual([]);
   const tookMs = Array.from({ length: 250 }, (_, index) => index);

@@ -5,10 +5,11 @@ import type { Kvnr } from '../domain/kvnr.ts';
 import { createAccessLogStore } from '../stores/access-log.ts';
 import { newPatientRef, openEmulatedStores } from '../stores/emulated.fixture.ts';
 import { openInquiry } from '../stores/sync-request.ts';
+import { defaultTables } from '../stores/tables.ts';
 import { createPatientRecordClient } from './patient-record-client.ts';
 
 const { patients, careRecords, dynamo } = openEmulatedStores();
-const accessLog = createAccessLogStore(dynamo);
+const accessLog = createAccessLogStore(dynamo, defaultTables);
 const stores = { patients, careRecords, accessLog };
 const client = createPatientRecordClient({
   temporal: async () => expect.unreachable('only the stores are read'),

@@ -5,13 +5,18 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
+export interface AlarmTopicProps {
+  readonly deployment: string;
+  readonly stage: Stage;
+}
+
 /**
  * The topic that alarms notify. People subscribe once (docs/reference/metrics.md), so no template holds an address of a
  * person.
  */
 export class AlarmTopic extends Construct {
   readonly topic: Topic;
-  constructor(scope: Construct, id: string, { stage }: { readonly stage: Stage }) {
+  constructor(scope: Construct, id: string, { deployment, stage }: AlarmTopicProps) {
     super(scope, id);
     const alarms = new ServicePrincipal('cloudwatch.amazonaws.com');
     const conditions = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
@@ -28,7 +33,7 @@ export class AlarmTopic extends Construct {
         conditions,
       }),
     );
-    this.topic = new Topic(this, 'Topic', { displayName: 'epa-sync', masterKey, enforceSSL: true });
+    this.topic = new Topic(this, 'Topic', { displayName: deployment, masterKey, enforceSSL: true });
     this.topic.addToResourcePolicy(
       new PolicyStatement({
         principals: [alarms],

@@ -51,7 +51,7 @@ export class Alarms extends Construct {
     for (const [name, spec] of Object.entries(alarmSpecs(props))) {
       const { description, metric, threshold, consecutiveValues = 1, isFloor = false } = spec;
       const alarm = new Alarm(this, name, {
-        alarmName: `epa-sync ${name}`,
+        alarmName: `${props.deployment} ${name}`,
         alarmDescription: description,
         metric,
         threshold,
@@ -69,6 +69,7 @@ export class Alarms extends Construct {
 }
 
 function alarmSpecs({
+  deployment,
   insurerId,
   api,
   lambdas,
@@ -77,9 +78,9 @@ function alarmSpecs({
   runDueHour,
 }: Omit<AlarmsProps, 'topic'>): Record<string, AlarmSpec> {
   const appMetricOf = (name: MetricName, statistic: 'Sum' | 'Maximum', period = minute) =>
-    appMetric(name, {}, { insurerId, statistic, period });
+    appMetric(name, {}, { deployment, insurerId, statistic, period });
   const backlogOf = (taskQueue: string) =>
-    appMetric('QueueBacklog', { taskQueue }, { insurerId, statistic: 'Maximum', period: fiveMinutes });
+    appMetric('QueueBacklog', { taskQueue }, { deployment, insurerId, statistic: 'Maximum', period: fiveMinutes });
   const errors = Object.values(lambdas).map(
     (lambda, index) => [`e${index}`, lambda.metricErrors({ statistic: 'Sum', period: fiveMinutes })] as const,
   );

@@ -7,6 +7,7 @@ import { allObjectsFinding } from './data-bucket.ts';
 import { allow } from './permissions.ts';
 
 export interface ApiFunctionProps {
+  readonly deployment: string;
   readonly code: Code;
   /** lambdas/functions/{name}.ts */
   readonly name: string;
@@ -23,7 +24,7 @@ export class ApiFunction extends Construct {
   readonly logGroup: LogGroup;
   constructor(scope: Construct, id: string, props: ApiFunctionProps) {
     super(scope, id);
-    const { code, name, environment, permissions, architecture, removalPolicy } = props;
+    const { deployment, code, name, environment, permissions, architecture, removalPolicy } = props;
     const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     this.logGroup = logGroup;
     const statements = [...permissions, allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn)];
@@ -50,7 +51,7 @@ export class ApiFunction extends Construct {
         reason: 'Permissions for X-Ray cannot be limited to a resource.',
       },
       {
-        id: allObjectsFinding('documents'),
+        id: allObjectsFinding(deployment, 'documents'),
         reason: 'The documents of all patients. The link decides which one may be read, and the access is recorded.',
       },
     );

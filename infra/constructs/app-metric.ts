@@ -6,7 +6,6 @@ import {
   type MetricDimension,
   type Metric as MetricFacts,
   type MetricName,
-  metricNamespace,
   metrics,
 } from '../../core/telemetry/metrics.ts';
 
@@ -18,8 +17,13 @@ const knownValues: Partial<Record<MetricDimension, readonly string[]>> = {
   taskQueue: [syncTaskQueue, bulkTaskQueue, lineTaskQueue, urgentLineTaskQueue],
 };
 
-export interface AppMetricOptions {
+/** Whose metrics: the namespace and the first dimension of each. */
+export interface MetricOwner {
+  readonly deployment: string;
   readonly insurerId: string;
+}
+
+export interface AppMetricOptions extends MetricOwner {
   readonly statistic: MetricFacts['statistics'][number];
   readonly period?: Duration;
 }
@@ -28,10 +32,10 @@ export interface AppMetricOptions {
 export const appMetric = (
   name: MetricName,
   dimensions: Partial<Record<MetricDimension, string>>,
-  { insurerId, statistic, period = minute }: AppMetricOptions,
+  { deployment, insurerId, statistic, period = minute }: AppMetricOptions,
 ): Metric =>
   new Metric({
-    namespace: metricNamespace,
+    namespace: deployment,
     metricName: name,
     dimensionsMap: { insurerId, ...dimensions },
     statistic,
@@ -39,21 +43,21 @@ export const appMetric = (
   });
 
 /** Returns all lines of a metric: one for each value of its dimension and each statistic. */
-export function linesOf(name: MetricName, insurerId: string): IMetric[] {
+export function linesOf(name: MetricName, owner: MetricOwner): IMetric[] {
   const { dimensions, statistics }: MetricFacts = metrics[name];
   return statistics.flatMap((statistic): IMetric[] => {
     const [dimension] = dimensions;
-    if (dimension === undefined) return [appMetric(name, {}, { insurerId, statistic }).with({ label: statistic })];
+    if (dimension === undefined) return [appMetric(name, {}, { ...owner, statistic }).with({ label: statistic })];
     const values = dimensions.length === 1 ? knownValues[dimension] : undefined;
     return values === undefined
-      ? [searchFor(name, dimensions, { insurerId, statistic })]
-      : values.map((label) => appMetric(name, { [dimension]: label }, { insurerId, statistic }).with({ label }));
+      ? [searchFor(name, dimensions, { ...owner, statistic })]
+      : values.map((label) => appMetric(name, { [dimension]: label }, { ...owner, statistic }).with({ label }));
   });
 }
 
 /** Returns the percentage of requests to the insurer that fail, by kind of fault. */
-export function failureRates(insurerId: string): IMetric[] {
-  const options = { insurerId, statistic: 'Sum' } as const;
+export function failureRates(owner: MetricOwner): IMetric[] {
+  const options = { ...owner, statistic: 'Sum' } as const;
   const requests = appMetric('LineRequests', {}, options);
   return lineFaults.map(
     (fault, index) =>
@@ -69,9 +73,9 @@ export function failureRates(insurerId: string): IMetric[] {
 function searchFor(
   name: MetricName,
   dimensions: readonly MetricDimension[],
-  { insurerId, statistic }: AppMetricOptions,
+  { deployment, insurerId, statistic }: AppMetricOptions,
 ): MathExpression {
-  const schema = [metricNamespace, 'insurerId', ...dimensions].join(',');
+  const schema = [deployment, 'insurerId', ...dimensions].join(',');
   const search = `{${schema}} MetricName="${name}" insurerId="${insurerId}"`;
   return new MathExpression({
     expression: `SEARCH('${search}', '${statistic}', ${minute.toSeconds()})`,

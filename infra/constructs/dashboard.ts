@@ -11,22 +11,16 @@ import {
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { accessLogTable } from '../../core/stores/access-log.ts';
-import { careRecordsTable } from '../../core/stores/care-records.ts';
-import { lineTable } from '../../core/stores/gate.ts';
-import { patientsTable } from '../../core/stores/patients.ts';
-import { syncRunsTable } from '../../core/stores/sync-runs.ts';
+import { tablesOf } from '../../core/stores/tables.ts';
 import { type Metric as MetricFacts, type MetricName, metrics, metricTopics } from '../../core/telemetry/metrics.ts';
-import { failureRates, linesOf, minute } from './app-metric.ts';
+import { failureRates, linesOf, type MetricOwner, minute } from './app-metric.ts';
 
-export interface MonitoredResources {
-  readonly insurerId: string;
+export interface MonitoredResources extends MetricOwner {
   readonly api: RestApi;
   readonly lambdas: Readonly<Record<string, LambdaFunction>>;
   readonly missedDays: Queue;
 }
 
-const tables = [patientsTable, careRecordsTable, accessLogTable, lineTable, syncRunsTable];
 /** width of a graph; a dashboard has 24 columns */
 const graphColumns = 6;
 const graphRows = 5;
@@ -36,13 +30,13 @@ export class Dashboard extends Construct {
   constructor(scope: Construct, id: string, monitored: MonitoredResources) {
     super(scope, id);
     const dashboard = new CloudWatchDashboard(this, 'Dashboard', {
-      dashboardName: `epa-sync-${Stack.of(this).region}`,
+      dashboardName: `${monitored.deployment}-${Stack.of(this).region}`,
     });
     for (const topic of metricTopics) {
       const names = (Object.keys(metrics) as MetricName[]).filter((name) => metrics[name].topic === topic);
       const descriptions = names.map((name) => `**${name}**: ${metrics[name].description}  `);
       dashboard.addWidgets(text(`## ${topic}\n${descriptions.join('\n')}`, 1 + Math.ceil(descriptions.length / 1.5)));
-      dashboard.addWidgets(...names.map((name) => graphOf(name, monitored.insurerId)));
+      dashboard.addWidgets(...names.map((name) => graphOf(name, monitored)));
     }
     dashboard.addWidgets(text('## AWS and costs', 1));
     for (const row of awsGraphs(monitored)) dashboard.addWidgets(...row);
@@ -60,7 +54,7 @@ const graph = (title: string, { unit }: Pick<MetricFacts, 'unit'>, left: IMetric
     leftYAxis: { label: unit, min: 0, showUnits: false },
   });
 
-/** Sums all NAT gateways of the account, which belong to the workers. */
+/** Sums all NAT gateways of the account, which belong to the workers of all its deployments. */
 const throughNat = (metricName: string, label: string): MathExpression =>
   new MathExpression({
     expression: `SUM(SEARCH('{AWS/NATGateway,NatGatewayId} MetricName="${metricName}"', 'Sum', ${minute.toSeconds()}))`,
@@ -84,19 +78,19 @@ const accountCosts = new Metric({
 });
 
 /** Returns the graph of a metric. Faults of the line are shown as a percentage of all requests. */
-const graphOf = (name: MetricName, insurerId: string): GraphWidget =>
+const graphOf = (name: MetricName, owner: MetricOwner): GraphWidget =>
   name === 'LineFailuresByFault'
-    ? graph(`${name}, percent of LineRequests`, { unit: 'Percent' }, failureRates(insurerId))
-    : graph(name, metrics[name], linesOf(name, insurerId));
+    ? graph(`${name}, percent of LineRequests`, { unit: 'Percent' }, failureRates(owner))
+    : graph(name, metrics[name], linesOf(name, owner));
 
 /** Returns the graphs of metrics of AWS, row by row. */
-function awsGraphs({ api, lambdas, missedDays }: MonitoredResources): GraphWidget[][] {
+function awsGraphs({ deployment, api, lambdas, missedDays }: MonitoredResources): GraphWidget[][] {
   const count = { unit: 'Count' } as const;
   const ms = { unit: 'Milliseconds' } as const;
   const ofLambdas = (of: (lambda: LambdaFunction) => Metric): Metric[] =>
     Object.entries(lambdas).map(([label, lambda]) => of(lambda).with({ label }));
   const ofTables = (metricName: string): Metric[] =>
-    tables.map(
+    Object.values(tablesOf(deployment)).map(
       (TableName) =>
         new Metric({
           namespace: 'AWS/DynamoDB',
@@ -146,7 +140,7 @@ function awsGraphs({ api, lambdas, missedDays }: MonitoredResources): GraphWidge
       graph('DynamoDB writes throttled', count, ofTables('WriteThrottleEvents')),
     ],
     [
-      graph('Bytes through NAT gateways', { unit: 'Bytes' }, [
+      graph('Bytes through all NAT gateways', { unit: 'Bytes' }, [
         throughNat('BytesInFromDestination', 'in'),
         throughNat('BytesOutToDestination', 'out'),
       ]),

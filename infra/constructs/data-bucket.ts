@@ -2,8 +2,10 @@ import { Aws, Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { stackNameOf } from '../../core/contract/deployment.ts';
 
 export interface DataBucketProps {
+  readonly deployment: string;
   readonly encryptionKey: IKey;
   readonly removalPolicy: RemovalPolicy;
   /** longest time for which something that needs a staged object may be retried */
@@ -17,18 +19,18 @@ export interface DataBucketProps {
  * the name of the CloudFormation export with which the other stack imports the bucket's ARN. CDK derives that name from the
  * stack's name and the bucket's logical ID. If either changes, synth reports the finding again, with its new ID.
  */
-export const allObjectsFinding = (prefix: string): string =>
-  `AwsSolutions-IAM5[Resource::EpaSyncData:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/${prefix}/*]`;
+export const allObjectsFinding = (deployment: string, prefix: string): string =>
+  `AwsSolutions-IAM5[Resource::${stackNameOf(deployment, 'Data')}:ExportsOutputFnGetAttBucketData05616C16Arn894989BD/${prefix}/*]`;
 
 /** The bucket: payloads and lists for some weeks, and documents permanently. */
 export class DataBucket extends Construct {
   readonly bucket: Bucket;
   constructor(scope: Construct, id: string, props: DataBucketProps) {
     super(scope, id);
-    const { encryptionKey, removalPolicy, longestRetryDays, historyRetentionDays } = props;
+    const { deployment, encryptionKey, removalPolicy, longestRetryDays, historyRetentionDays } = props;
     const expiration = Duration.days(longestRetryDays + historyRetentionDays + 7); // 7 more days to investigate problems
     this.bucket = new Bucket(this, 'Data', {
-      bucketName: `epa-sync-${Aws.ACCOUNT_ID}-${Aws.REGION}`,
+      bucketName: `${deployment}-${Aws.ACCOUNT_ID}-${Aws.REGION}`,
       encryption: BucketEncryption.KMS,
       encryptionKey,
       bucketKeyEnabled: true, // fewer calls to KMS

@@ -2,13 +2,16 @@ import { RemovalPolicy } from 'aws-cdk-lib';
 import { type Attribute, AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+import { type Tables, tablesOf } from '../../core/stores/tables.ts';
 
 export interface DataTablesProps {
+  readonly deployment: string;
   readonly encryptionKey: IKey;
   readonly removalPolicy: RemovalPolicy;
 }
 
 interface TableShape {
+  readonly id: string;
   readonly partitionKey: Attribute;
   readonly sortKey?: Attribute;
   readonly timeToLiveAttribute?: string;
@@ -17,32 +20,36 @@ interface TableShape {
 const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
 
 /**
- * The five tables (docs/explanation/architecture.md, "Tables"). Their names are fixed (ADR 0011). A changed key would
- * replace a table under the same name, which CloudFormation rejects, so no data can be lost that way.
+ * The five tables (docs/explanation/architecture.md, "Tables"). CDK does not generate their names (ADR 0011). A changed key
+ * would replace a table under the same name, which CloudFormation rejects, so no data can be lost that way. `id` is the
+ * table's name in the template.
  */
-const tableShapes: Readonly<Record<string, TableShape>> = {
-  Patients: {
+const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
+  patients: {
+    id: 'Patients',
     partitionKey: text('shard'),
     sortKey: text('patientRef'),
     timeToLiveAttribute: 'expiresAt', // only tombstones have it: 7 days after the removal
   },
-  CareRecords: { partitionKey: text('patientRef'), sortKey: text('sk') },
-  AuditLog: {
+  careRecords: { id: 'CareRecords', partitionKey: text('patientRef'), sortKey: text('sk') },
+  accessLog: {
+    id: 'AuditLog',
     partitionKey: text('patientRef'),
     sortKey: { name: 'seq', type: AttributeType.NUMBER },
     timeToLiveAttribute: 'expiresAt', // three years, then deleted (§ 309 SGB V)
   },
-  Line: { partitionKey: text('insurerId') },
-  SyncRuns: { partitionKey: text('insurerId'), sortKey: text('runId') },
+  line: { id: 'Line', partitionKey: text('insurerId') },
+  syncRuns: { id: 'SyncRuns', partitionKey: text('insurerId'), sortKey: text('runId') },
 };
 
 /** All tables: on-demand capacity, point-in-time recovery for 35 days, encrypted with the customer-managed key. */
 export class DataTables extends Construct {
-  constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: DataTablesProps) {
+  constructor(scope: Construct, id: string, { deployment, encryptionKey, removalPolicy }: DataTablesProps) {
     super(scope, id);
-    for (const [tableName, shape] of Object.entries(tableShapes)) {
-      new Table(this, tableName, {
-        tableName,
+    const names = tablesOf(deployment);
+    for (const [name, { id, ...shape }] of Object.entries(tableShapes)) {
+      new Table(this, id, {
+        tableName: names[name as keyof Tables],
         ...shape,
         billingMode: BillingMode.PAY_PER_REQUEST,
         pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true, recoveryPeriodInDays: 35 },

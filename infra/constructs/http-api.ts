@@ -16,6 +16,7 @@ import { type Group, operations } from '../../lambdas/http/routes.ts';
 import { addProblemResponses } from './problem-responses.ts';
 
 export interface HttpApiProps {
+  readonly deployment: string;
   /** the Lambda for the operations of each group */
   readonly lambdas: Readonly<Record<Group, IFunction>>;
   readonly consoleOrigin: string;
@@ -56,11 +57,11 @@ export class HttpApi extends Construct {
   readonly accessLog: LogGroup;
   constructor(scope: Construct, id: string, props: HttpApiProps) {
     super(scope, id);
-    const { lambdas, consoleOrigin, temporalUiOrigin, webAclArn, removalPolicy } = props;
+    const { deployment, lambdas, consoleOrigin, temporalUiOrigin, webAclArn, removalPolicy } = props;
     const accessLog = new LogGroup(this, 'AccessLog', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     this.accessLog = accessLog;
     this.api = new RestApi(this, 'Api', {
-      restApiName: 'epa-sync',
+      restApiName: deployment, // CloudWatch tells APIs apart by this name only,
       endpointTypes: [EndpointType.REGIONAL],
       cloudWatchRole: true, // one role for the account, which API Gateway needs for its access log
       defaultCorsPreflightOptions: preflight(consoleOrigin, ['accept', 'x-correlation-id']),

@@ -5,14 +5,11 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { payloadKeyContext } from '../../core/crypto/kms-key-wrapper.ts';
-import { accessLogTable } from '../../core/stores/access-log.ts';
-import { careRecordsTable } from '../../core/stores/care-records.ts';
-import { lineTable } from '../../core/stores/gate.ts';
-import { patientsTable } from '../../core/stores/patients.ts';
-import { syncRunsTable } from '../../core/stores/sync-runs.ts';
+import { tablesOf } from '../../core/stores/tables.ts';
 import type { Group } from '../../lambdas/http/routes.ts';
 
 export interface Resources {
+  readonly deployment: string;
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
   readonly secret: Secret;
@@ -73,34 +70,35 @@ const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
 /** Returns the permissions of each Lambda: only what its operations need. */
 export function permissionsFor(
   scope: Construct,
-  { encryptionKey, bucket, secret, ...keys }: Resources,
+  { deployment, encryptionKey, bucket, secret, ...keys }: Resources,
 ): Record<Group | 'schedule', PolicyStatement[]> {
   const table = tableIn(scope);
+  const tables = tablesOf(deployment);
   const encryption = encryptionIn(scope, encryptionKey);
   const payloads = payloadKeyUse(keys);
   const temporal = payloads('GenerateDataKey', 'Decrypt');
   const settings = allow(['secretsmanager:GetSecretValue'], secret.secretArn);
   /** entries can be appended and read, but not changed or deleted */
-  const accessLog = table(['PutItem', 'Query'], accessLogTable);
+  const accessLog = table(['PutItem', 'Query'], tables.accessLog);
   return {
     sync: [
       settings,
-      table(['GetItem', 'Query', 'BatchGetItem', 'BatchWriteItem'], syncRunsTable), // acknowledgements of issues
-      table(['GetItem'], lineTable),
+      table(['GetItem', 'Query', 'BatchGetItem', 'BatchWriteItem'], tables.syncRuns), // acknowledgements of issues
+      table(['GetItem'], tables.line),
       encryption(writing, 'dynamodb', 'secretsmanager'),
       ...temporal,
     ],
     line: [
       settings,
-      table(['GetItem', 'PutItem'], lineTable),
+      table(['GetItem', 'PutItem'], tables.line),
       encryption(writing, 'dynamodb', 'secretsmanager'),
       ...temporal,
     ],
     patients: [
       settings,
-      table(['GetItem', 'UpdateItem'], patientsTable), // the marker of a sync on demand
-      table(['GetItem', 'Query'], careRecordsTable),
-      table(['GetItem'], lineTable),
+      table(['GetItem', 'UpdateItem'], tables.patients), // the marker of a sync on demand
+      table(['GetItem', 'Query'], tables.careRecords),
+      table(['GetItem'], tables.line),
       accessLog,
       allow(['s3:GetObject'], bucket.arnForObjects('documents/*')),
       allow(['s3:ListBucket'], bucket.bucketArn), // without it, S3 answers 403 instead of 404 for a missing object
@@ -112,7 +110,7 @@ export function permissionsFor(
     openapi: [],
     schedule: [
       settings,
-      table(['Query'], syncRunsTable), // the refresh that a new run stops
+      table(['Query'], tables.syncRuns), // the refresh that a new run stops
       encryption(reading, 'dynamodb', 'secretsmanager'),
       ...temporal,
     ],
@@ -122,15 +120,16 @@ export function permissionsFor(
 /** Returns the permissions of the worker's code. ECS puts the secrets into its environment, with another role. */
 export function workerPermissions(
   scope: Construct,
-  { encryptionKey, bucket, ...keys }: Omit<Resources, 'secret'>,
+  { deployment, encryptionKey, bucket, ...keys }: Omit<Resources, 'secret'>,
 ): PolicyStatement[] {
   const table = tableIn(scope);
+  const tables = tablesOf(deployment);
   return [
-    table(['GetItem', 'Query', 'Scan', 'UpdateItem'], patientsTable),
-    table(['GetItem', 'Query', 'PutItem', 'DeleteItem', 'BatchWriteItem'], careRecordsTable),
-    table(['GetItem', 'PutItem'], lineTable),
-    table(['GetItem', 'Query', 'PutItem', 'UpdateItem', 'BatchGetItem', 'BatchWriteItem'], syncRunsTable),
-    table(['PutItem', 'Query'], accessLogTable), // entries can be appended and read, but not changed or deleted
+    table(['GetItem', 'Query', 'Scan', 'UpdateItem'], tables.patients),
+    table(['GetItem', 'Query', 'PutItem', 'DeleteItem', 'BatchWriteItem'], tables.careRecords),
+    table(['GetItem', 'PutItem'], tables.line),
+    table(['GetItem', 'Query', 'PutItem', 'UpdateItem', 'BatchGetItem', 'BatchWriteItem'], tables.syncRuns),
+    table(['PutItem', 'Query'], tables.accessLog), // entries can be appended and read, but not changed or deleted
     allow(
       ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
       ...['payloads', 'lists', 'documents'].map((prefix) => bucket.arnForObjects(`${prefix}/*`)),

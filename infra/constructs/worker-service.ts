@@ -22,6 +22,7 @@ import { workerStartPermissions } from './permissions.ts';
 import { workerImage } from './worker-image.ts';
 
 export interface WorkerServiceProps {
+  readonly deployment: string;
   readonly vpc: IVpc;
   readonly securityGroup: ISecurityGroup;
   readonly environment: Readonly<Record<string, string>>;
@@ -50,7 +51,7 @@ export class WorkerService extends Construct {
   readonly buildId: string;
   constructor(scope: Construct, id: string, props: WorkerServiceProps) {
     super(scope, id);
-    const { vpc, securityGroup, environment, secrets, encryptionKey, permissions, removalPolicy } = props;
+    const { deployment, vpc, securityGroup, environment, secrets, encryptionKey, permissions, removalPolicy } = props;
     const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     this.logGroup = logGroup;
     const { image, repositoryArn, buildId } = workerImage(this);
@@ -117,7 +118,7 @@ export class WorkerService extends Construct {
     this.service.node.addDependency(vpc.selectSubnets().internetConnectivityEstablished); // tasks that cannot fetch their image would trip the circuit breaker
     for (const prefix of ['payloads', 'lists', 'documents'])
       Validations.of(taskRole).acknowledge({
-        id: allObjectsFinding(prefix),
+        id: allObjectsFinding(deployment, prefix),
         reason: 'The worker writes, reads and removes objects of all patients.',
       });
     Validations.of(startRole).acknowledge({

@@ -16,6 +16,7 @@ import type { ApiSettings } from '../settings.ts';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
 export interface ApiStackProps extends StackProps {
+  readonly deployment: string;
   readonly stage: Stage;
   readonly settings: ApiSettings;
   readonly encryptionKey: Key;
@@ -36,7 +37,7 @@ export class ApiStack extends Stack {
   /** daily runs that could not be started */
   readonly missedDays: Queue;
   constructor(scope: Construct, id: string, props: ApiStackProps) {
-    const { stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...rest } = props;
+    const { deployment, stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...rest } = props;
     super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...rest });
     const removalPolicy = removalPolicyOf(stage);
     const code = lambdaCode();
@@ -48,8 +49,16 @@ export class ApiStack extends Stack {
       WEB_ACL_ARN: webAclArn,
       ...shared
     } = settings;
-    const permissions = permissionsFor(this, { encryptionKey, bucket, secret, payloadKey, oldPayloadKeyArns });
+    const permissions = permissionsFor(this, {
+      deployment,
+      encryptionKey,
+      bucket,
+      secret,
+      payloadKey,
+      oldPayloadKeyArns,
+    });
     const environment = {
+      DEPLOYMENT: deployment,
       ...Object.fromEntries(
         Object.entries(shared).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
       ),
@@ -61,7 +70,7 @@ export class ApiStack extends Stack {
     const architecture = stage === 'local' && process.arch === 'x64' ? Architecture.X86_64 : Architecture.ARM_64;
     const logGroupNames: string[] = [];
     const lambdaOf = (name: keyof typeof permissions) => {
-      const own = { code, name, environment, permissions: permissions[name], architecture, removalPolicy };
+      const own = { deployment, code, name, environment, permissions: permissions[name], architecture, removalPolicy };
       const { lambda, logGroup } = new ApiFunction(this, name, own);
       logGroupNames.push(logGroup.logGroupName);
       return lambda;
@@ -71,6 +80,7 @@ export class ApiStack extends Stack {
       LambdaFunction
     >;
     const { api, accessLog } = new HttpApi(this, 'Http', {
+      deployment,
       lambdas,
       consoleOrigin: settings.CONSOLE_ORIGIN,
       temporalUiOrigin: settings.TEMPORAL_UI_ORIGIN,

@@ -5,6 +5,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../core/config.ts';
+import { defaultDeployment } from '../../core/contract/deployment.ts';
 import { groups, operations } from '../../lambdas/http/routes.ts';
 import { readApiSettings } from '../settings.ts';
 import type { Stage } from '../stage.ts';
@@ -24,10 +25,18 @@ const withoutBundles = { 'aws:cdk:bundling-stacks': [] };
 
 function appFor(stage: Stage, more: object = {}) {
   const app = new App({ context: { ...context, ...temporalUi, ...withoutBundles, ...more } });
-  const data = new DataStack(app, 'EpaSyncData', { stage });
+  const data = new DataStack(app, 'EpaSyncData', { deployment: defaultDeployment, stage });
   const { encryptionKey, bucket, secret, payloadKey } = data;
   const settings = readApiSettings(app.node, stage);
-  const api = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret, payloadKey });
+  const api = new ApiStack(app, 'EpaSyncApi', {
+    deployment: defaultDeployment,
+    stage,
+    settings,
+    encryptionKey,
+    bucket,
+    secret,
+    payloadKey,
+  });
   return { app, api };
 }
 const template = Template.fromStack(appFor('prod').api);

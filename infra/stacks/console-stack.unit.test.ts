@@ -4,6 +4,7 @@ import { App, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
+import { defaultDeployment } from '../../core/contract/deployment.ts';
 import { readConsoleSettings } from '../settings.ts';
 import type { Stage } from '../stage.ts';
 import { ConsoleStack } from './console-stack.ts';
@@ -20,7 +21,7 @@ const api = { origin, url: `${origin}/v1` };
 
 function appFor(settings: object, stage: Stage = 'prod') {
   const app = new App({ context: { ...context, ...settings } });
-  const { bucket: documents } = new DataStack(app, 'EpaSyncData', { stage });
+  const { bucket: documents } = new DataStack(app, 'EpaSyncData', { deployment: defaultDeployment, stage });
   const read = readConsoleSettings(app.node, stage);
   return { app, page: new ConsoleStack(app, 'EpaSyncConsole', { stage, settings: read, api, documents }) };
 }

@@ -12,6 +12,7 @@ import { SettingsSecret } from '../constructs/settings-secret.ts';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
 export interface DataStackProps extends StackProps {
+  readonly deployment: string;
   readonly stage: Stage;
 }
 
@@ -26,12 +27,13 @@ export class DataStack extends Stack {
   /** read by workers only */
   readonly insurerSecret: Secret;
   readonly payloadKey: Key;
-  constructor(scope: Construct, id: string, { stage, ...props }: DataStackProps) {
+  constructor(scope: Construct, id: string, { deployment, stage, ...props }: DataStackProps) {
     super(scope, id, { description: 'epa-sync: patients, care records, access log', ...props });
     const removalPolicy = removalPolicyOf(stage);
     const { key } = new DataKey(this, 'Key', { removalPolicy });
-    new DataTables(this, 'Tables', { encryptionKey: key, removalPolicy });
+    new DataTables(this, 'Tables', { deployment, encryptionKey: key, removalPolicy });
     const { bucket } = new DataBucket(this, 'Bucket', {
+      deployment,
       encryptionKey: key,
       removalPolicy,
       longestRetryDays: 30, // the longest activity: a list on a line that stays paused

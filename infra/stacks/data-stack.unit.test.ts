@@ -4,10 +4,12 @@ import { App, type Stack, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
+import { defaultDeployment } from '../../core/contract/deployment.ts';
 import type { Stage } from '../stage.ts';
 import { DataStack } from './data-stack.ts';
 
-const stackFor = (stage: Stage): Stack => new DataStack(new App(), 'EpaSyncData', { stage });
+const stackFor = (stage: Stage): Stack =>
+  new DataStack(new App(), 'EpaSyncData', { deployment: defaultDeployment, stage });
 const templateFor = (stage: Stage): Template => Template.fromStack(stackFor(stage));
 const tables = (template: Template) => Object.values(template.findResources('AWS::DynamoDB::Table'));
 
@@ -151,7 +153,7 @@ test('the names of bucket, keys and secret are outputs', () => {
 
 test('all findings of the AWS Solutions checks are accepted with a reason', () => {
   const app = new App();
-  new DataStack(app, 'EpaSyncData', { stage: 'prod' });
+  new DataStack(app, 'EpaSyncData', { deployment: defaultDeployment, stage: 'prod' });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   const { directory } = app.synth();
   const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;

@@ -1,6 +1,7 @@
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
+import { defaultDeployment } from '../../core/contract/deployment.ts';
 import { readApiSettings } from '../settings.ts';
 import { ApiStack } from './api-stack.ts';
 import { DataStack } from './data-stack.ts';
@@ -44,10 +45,19 @@ test('a laptop deploys only resource types that LocalStack supports', () => {
   };
   const app = new App({ context });
   const stage = 'local';
-  const data = new DataStack(app, 'EpaSyncData', { stage });
+  const deployment = defaultDeployment;
+  const data = new DataStack(app, 'EpaSyncData', { deployment, stage });
   const { encryptionKey, bucket, secret, payloadKey } = data;
   const settings = readApiSettings(app.node, stage);
-  const api = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret, payloadKey });
+  const api = new ApiStack(app, 'EpaSyncApi', {
+    deployment,
+    stage,
+    settings,
+    encryptionKey,
+    bucket,
+    secret,
+    payloadKey,
+  });
   const types = [data, api].flatMap((stack) => {
     const { Resources } = Template.fromStack(stack).toJSON() as { Resources: Record<string, { Type: string }> };
     return Object.values(Resources).map(({ Type }) => Type);

@@ -9,6 +9,7 @@ import type { Stage } from '../stage.ts';
 import type { ApiStack } from './api-stack.ts';
 
 export interface ObservabilityStackProps extends StackProps {
+  readonly deployment: string;
   readonly stage: Stage;
   readonly settings: ApiSettings;
   readonly apiStack: ApiStack;
@@ -17,11 +18,12 @@ export interface ObservabilityStackProps extends StackProps {
 
 /** The dashboard, the alarms and the topic that they notify. */
 export class ObservabilityStack extends Stack {
-  constructor(scope: Construct, id: string, { stage, settings, apiStack, workers, ...props }: ObservabilityStackProps) {
-    super(scope, id, { description: 'epa-sync: dashboard and alarms', ...props });
+  constructor(scope: Construct, id: string, props: ObservabilityStackProps) {
+    const { deployment, stage, settings, apiStack, workers, ...rest } = props;
+    super(scope, id, { description: 'epa-sync: dashboard and alarms', ...rest });
     const { api, lambdas, missedDays } = apiStack;
-    const monitored: MonitoredResources = { insurerId: settings.INSURER_ID, api, lambdas, missedDays };
-    const { topic } = new AlarmTopic(this, 'AlarmTopic', { stage });
+    const monitored: MonitoredResources = { deployment, insurerId: settings.INSURER_ID, api, lambdas, missedDays };
+    const { topic } = new AlarmTopic(this, 'AlarmTopic', { deployment, stage });
     new Dashboard(this, 'Overview', monitored);
     new Alarms(this, 'Alarms', { ...monitored, topic, workers, runDueHour: settings.RUN_DUE_HOUR });
     new CfnOutput(this, 'AlarmTopicArn', { value: topic.topicArn });

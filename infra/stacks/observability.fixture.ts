@@ -1,12 +1,14 @@
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { metricNamespace } from '../../core/telemetry/metrics.ts';
+import { defaultDeployment } from '../../core/contract/deployment.ts';
 import { readApiSettings, readWorkerSettings } from '../settings.ts';
 import type { Stage } from '../stage.ts';
 import { ApiStack } from './api-stack.ts';
 import { DataStack } from './data-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
 import { WorkerStack } from './worker-stack.ts';
+
+const deployment = defaultDeployment;
 
 /** Creates the app with its observability stack, without bundling code. */
 export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
@@ -24,15 +26,18 @@ export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
     },
   });
   const settings = readApiSettings(app.node, stage);
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
-  const shared = { stage, encryptionKey, bucket, secret, payloadKey };
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', {
+    deployment,
+    stage,
+  });
+  const shared = { deployment, stage, encryptionKey, bucket, secret, payloadKey };
   const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });
   const { service: workers } = new WorkerStack(app, 'EpaSyncWorker', {
     ...shared,
     insurerSecret,
     settings: readWorkerSettings(app.node, stage),
   });
-  const stack = new ObservabilityStack(app, 'EpaSyncObservability', { stage, settings, apiStack, workers });
+  const stack = new ObservabilityStack(app, 'EpaSyncObservability', { deployment, stage, settings, apiStack, workers });
   return { app, template: Template.fromStack(stack) };
 }
 
@@ -55,7 +60,7 @@ export function dashboardMetrics(template: Template): UsedMetric[] {
 /** Parses one line of a graph: `[namespace, name, dimension, value, …, {options}]` or `[{expression}]`. */
 function metricsOfLine([first, name, ...rest]: unknown[]): UsedMetric[] {
   if (typeof first === 'object') return metricsOfSearch((first as { expression?: string }).expression ?? '');
-  if (first !== metricNamespace) return [];
+  if (first !== deployment) return [];
   const texts = rest.filter((part) => typeof part === 'string');
   const pairs = texts.flatMap((text, index) => (index % 2 === 0 ? [[text, texts[index + 1]] as const] : []));
   return [{ name: String(name), dimensions: Object.fromEntries(pairs) }];
@@ -81,7 +86,7 @@ export function alarmMetrics(template: Template): UsedMetric[] {
       MetricName: string;
       Dimensions?: { Name: string; Value: string }[];
     };
-    if (Namespace !== metricNamespace) return [];
+    if (Namespace !== deployment) return [];
     return [{ name: MetricName, dimensions: Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value])) }];
   });
 }

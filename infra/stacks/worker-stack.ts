@@ -12,6 +12,7 @@ import type { WorkerSettings } from '../settings.ts';
 import { removalPolicyOf, type Stage } from '../stage.ts';
 
 export interface WorkerStackProps extends StackProps {
+  readonly deployment: string;
   readonly stage: Stage;
   readonly settings: WorkerSettings;
   readonly encryptionKey: Key;
@@ -25,7 +26,7 @@ export interface WorkerStackProps extends StackProps {
 export class WorkerStack extends Stack {
   readonly service: FargateService;
   constructor(scope: Construct, id: string, props: WorkerStackProps) {
-    const { stage, settings, encryptionKey, bucket, secret, insurerSecret, payloadKey, ...rest } = props;
+    const { deployment, stage, settings, encryptionKey, bucket, secret, insurerSecret, payloadKey, ...rest } = props;
     super(scope, id, { description: 'epa-sync: workers and their network', ...rest });
     const removalPolicy = removalPolicyOf(stage);
     const { OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns, INSURER_PROXY_PORT: proxyPort, ...shared } = settings;
@@ -41,10 +42,12 @@ export class WorkerStack extends Stack {
       Object.entries(shared).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
     );
     const { service, logGroup, buildId } = new WorkerService(this, 'Worker', {
+      deployment,
       vpc,
       securityGroup,
       environment: {
         ...environment,
+        DEPLOYMENT: deployment,
         AWS_REGION: this.region,
         BUCKET_NAME: bucket.bucketName,
         PAYLOAD_KMS_KEY: payloadKey.keyArn,
@@ -55,7 +58,7 @@ export class WorkerStack extends Stack {
         ...Object.fromEntries(insurerSecrets.map((name) => [name, insurerSecret])),
       },
       encryptionKey,
-      permissions: workerPermissions(this, { encryptionKey, bucket, payloadKey, oldPayloadKeyArns }),
+      permissions: workerPermissions(this, { deployment, encryptionKey, bucket, payloadKey, oldPayloadKeyArns }),
       removalPolicy,
     });
     this.service = service;

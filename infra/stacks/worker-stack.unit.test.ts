@@ -5,6 +5,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../core/config.ts';
+import { defaultDeployment } from '../../core/contract/deployment.ts';
 import { readWorkerSettings } from '../settings.ts';
 import type { Stage } from '../stage.ts';
 import { DataStack } from './data-stack.ts';
@@ -19,10 +20,18 @@ const context = {
 
 function appFor(stage: Stage, more: object = {}) {
   const app = new App({ context: { ...context, ...more } });
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', {
+    deployment: defaultDeployment,
+    stage,
+  });
   const settings = readWorkerSettings(app.node, stage);
   const resources = { encryptionKey, bucket, secret, insurerSecret, payloadKey };
-  const worker = new WorkerStack(app, 'EpaSyncWorker', { stage, settings, ...resources });
+  const worker = new WorkerStack(app, 'EpaSyncWorker', {
+    deployment: defaultDeployment,
+    stage,
+    settings,
+    ...resources,
+  });
   return { app, worker };
 }
 const template = Template.fromStack(appFor('prod').worker);

@@ -1,6 +1,14 @@
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 
 /**
+ * Returns the origin at which the caller reaches S3 on an emulator, which serves all services at one address; undefined in
+ * AWS.
+ * @param apiUrl as `apiUrlOf` returns it
+ */
+export const emulatorOriginOf = (apiUrl: string): string | undefined =>
+  process.env['AWS_ENDPOINT_URL'] === undefined ? undefined : new URL(apiUrl).origin;
+
+/**
  * Returns the address of this API as the caller sees it, without a slash at the end: the stage, a custom domain, or the
  * emulator.
  */

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { clientConfig, readConfig } from '../../core/config.ts';
+import { defaultDeployment } from '../../core/contract/deployment.ts';
 import { dailySyncId } from '../../core/contract/names.ts';
 import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { Role } from '../../core/domain/access.ts';
@@ -75,7 +76,11 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
   });
   delete process.env['PSEUDONYM_KEY'];
   delete process.env['PAYLOAD_KEYS'];
-  const stores = openStores({ AWS_REGION: region, BUCKET_NAME: environment['BUCKET_NAME'] ?? '' });
+  const stores = openStores({
+    AWS_REGION: region,
+    BUCKET_NAME: environment['BUCKET_NAME'] ?? '',
+    DEPLOYMENT: defaultDeployment,
+  });
   const handlers = Object.fromEntries(
     await Promise.all(
       groups.map(async (group) => [

@@ -2,8 +2,8 @@ import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type AccessDraft, type AccessEntry, type Role, roles } from '../../core/domain/access.ts';
 import type { PersonVerification } from '../../core/domain/access-log.ts';
-import { accessLogTable } from '../../core/stores/access-log.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
 import { draftFor } from '../../test/access-draft.fixture.ts';
 import { type Answered, type Api, type Ask, newKvnr, openApi, withOneCharacterChanged } from '../http/api.fixture.ts';
 import { problems, problemType } from '../http/problems.ts';
@@ -388,7 +388,9 @@ test.concurrent('an auditor reads the logs of one person under several KVNRs as 
 
   const key = { patientRef: third, seq: 1 };
   const tamper = { UpdateExpression: 'SET outcome = :failed', ExpressionAttributeValues: { ':failed': 'failed' } };
-  await openEmulatedStores().dynamo.send(new UpdateCommand({ TableName: accessLogTable, Key: key, ...tamper }));
+  await openEmulatedStores().dynamo.send(
+    new UpdateCommand({ TableName: defaultTables.accessLog, Key: key, ...tamper }),
+  );
   expect(await verify()).toMatchObject({
     valid: false,
     firstBrokenSeq: 1,

@@ -4,6 +4,7 @@ import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { beforeAll, expect, test } from 'vitest';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { createCareRecordsStore } from '../../core/stores/care-records.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
 import { type Api, openApi, withOneCharacterChanged } from '../http/api.fixture.ts';
 import { encryptDocumentLink } from '../http/document-link.ts';
 import { problemType } from '../http/problems.ts';
@@ -43,6 +44,18 @@ test('the answer says when the care records were received, and so whether none m
   await api.stores.careRecords.stage(before, '2', splitAnswer('{"kvnr": "", "careRecords": []}'));
   await api.stores.patients.activateCareVersion(before, '2', 1, { receivedAt });
   expect((await read(before)).json).toMatchObject({ careRecords: [], careRecordsAsOf: receivedAt });
+});
+
+test('on an emulator, a document is fetched from the host that the reader uses, not from that of the Lambda', async () => {
+  const record = JSON.stringify([{ id: 'r1', documents: [{ id: 'd1', contentBase64: 'aGFsbG8=' }] }]);
+  const { patientRef } = await api.storePatient(record);
+  const { json } = await read(patientRef);
+  const { port } = new URL(process.env['AWS_ENDPOINT_URL'] ?? '');
+  const headers = { host: `localhost:${port}` }; // the Lambda itself uses 127.0.0.1
+  const token = tokenIn(json.careRecords[0].documents[0].contentBase64.href);
+  const location = (await api.ask('readDocument', { params: { token }, headers })).headers['location'] ?? '';
+  expect(new URL(location).host).toBe(headers.host);
+  expect(await (await fetch(location)).text()).toBe('aGFsbG8=');
 });
 
 test("a document is a link that works without a token, and its use is recorded in the reader's name", async () => {
@@ -172,14 +185,15 @@ test('a record that is stored in a table item is answered whole, even with the l
 function onceEach() {
   const { documents } = api.stores;
   const put = new Map<string, ReturnType<typeof documents.put>>();
-  return createCareRecordsStore(DynamoDBDocumentClient.from(new DynamoDBClient({})), {
+  const onceStored: typeof documents = {
     ...documents,
     put(patientRef, careVersion, content) {
       const known = put.get(content) ?? documents.put(patientRef, careVersion, content);
       put.set(content, known);
       return known;
     },
-  });
+  };
+  return createCareRecordsStore(DynamoDBDocumentClient.from(new DynamoDBClient({})), onceStored, defaultTables);
 }
 
 test('a page of care records that have been replaced is rejected, so that no reader sees a mix', async () => {

@@ -4,7 +4,7 @@ import { importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AccessEntry, type Role, roles } from '../../core/domain/access.ts';
 import { paceMax } from '../../core/domain/gate.ts';
-import { accessLogTable } from '../../core/stores/access-log.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
 import { type ProblemName, problems, problemType } from '../../lambdas/http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
 import { problem as problemSchema } from '../../lambdas/http/schemas.ts';
@@ -433,7 +433,7 @@ test('only pages of the console origin may read the API', async () => {
 test('without the access log no patient data is shown, and other operations still work', async () => {
   const { json } = await call('readPatient', { params: { patientRef }, token: tokens.get('clinician') });
   const dynamo = new DynamoDBClient({});
-  await dynamo.send(new DeleteTableCommand({ TableName: accessLogTable }));
+  await dynamo.send(new DeleteTableCommand({ TableName: defaultTables.accessLog }));
   dynamo.destroy();
   for (const [name, { access, roles }] of Object.entries(operations) as [OperationName, Operation][]) {
     if (access === undefined || name === 'decodePayloads') continue;

@@ -9,8 +9,8 @@ import { patientRefOf } from '../../core/crypto/pseudonyms.ts';
 import type { AccessEntry } from '../../core/domain/access.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
-import { accessLogTable } from '../../core/stores/access-log.ts';
 import { openStores, type Stores } from '../../core/stores/open-stores.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
 import { publishEndpoints } from '../../local/endpoints.ts';
 import { freePorts } from '../../local/free-ports.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
@@ -371,7 +371,7 @@ test('an access log of several pages comes whole, as text, JSON and FHIR, and a 
   const dynamo = new DynamoDBClient({});
   onTestFinished(() => dynamo.destroy());
   const Key = { patientRef: { S: patientRef }, seq: { N: '17' } };
-  await dynamo.send(new DeleteItemCommand({ TableName: accessLogTable, Key }));
+  await dynamo.send(new DeleteItemCommand({ TableName: defaultTables.accessLog, Key }));
   expect(await sync(['verify', patientRef])).toMatchObject({
     exitCode: 1,
     errors: 'epa-sync: the access log is broken: entry 17 is not as it was written\n',

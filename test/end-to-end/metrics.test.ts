@@ -1,8 +1,9 @@
 import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect, onTestFinished, test } from 'vitest';
+import { defaultDeployment } from '../../core/contract/deployment.ts';
 import { lineFaults } from '../../core/domain/line.ts';
-import { accessLogTable } from '../../core/stores/access-log.ts';
-import { type MetricName, metricNamespace, metrics } from '../../core/telemetry/metrics.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
+import { type MetricName, metrics } from '../../core/telemetry/metrics.ts';
 import {
   alarmMetrics,
   dashboardMetrics,
@@ -93,7 +94,7 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   // without an access entry no request is answered, and the failure is counted
   const dynamo = new DynamoDBClient({});
   onTestFinished(() => dynamo.destroy());
-  await dynamo.send(new DeleteTableCommand({ TableName: accessLogTable }));
+  await dynamo.send(new DeleteTableCommand({ TableName: defaultTables.accessLog }));
   expect(await call('readPatient', { params: { patientRef } })).toMatchObject({ status: 503 });
   await eventually('AccessLogFailures', (value = 0) => value >= 1);
 
@@ -101,7 +102,7 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   for (const { namespace, name, unit, dimensions, values } of emitted) {
     const { dimensions: others = [], ...fact } = metrics[name as MetricName] ?? {};
     expect({ namespace, name, unit, dimensions: Object.keys(dimensions).sort() }).toEqual({
-      namespace: metricNamespace,
+      namespace: defaultDeployment,
       name,
       unit: fact.unit,
       dimensions: ['insurerId', ...others].sort(),

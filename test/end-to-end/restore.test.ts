@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { DeleteItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect, onTestFinished, test } from 'vitest';
-import { patientsTable } from '../../core/stores/patients.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 
 const root = dirname(dirname(import.meta.dirname));
@@ -49,7 +49,7 @@ const refsOf = (day: Day): string[] => day.insurer.patients().map(({ kvnr }) => 
 async function deletePatient(patientRef: string): Promise<void> {
   const dynamo = new DynamoDBClient({});
   const Key = { shard: { S: patientRef.slice(0, 2) }, patientRef: { S: patientRef } };
-  await dynamo.send(new DeleteItemCommand({ TableName: patientsTable, Key }));
+  await dynamo.send(new DeleteItemCommand({ TableName: defaultTables.patients, Key }));
   dynamo.destroy();
 }
 

@@ -11,7 +11,8 @@ import type { CareState, Standing } from '../../core/domain/patient.ts';
 import { shards } from '../../core/domain/shard.ts';
 import { type Bucket, listKeys } from '../../core/stores/objects.ts';
 import { storesOver } from '../../core/stores/open-stores.ts';
-import { type PatientsStore, patientsTable } from '../../core/stores/patients.ts';
+import type { PatientsStore } from '../../core/stores/patients.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
 import { createLineActivities } from '../../worker/activities/line-activities.ts';
 import { createListActivities } from '../../worker/activities/list-activities.ts';
 import { listTrustMs } from '../../worker/activities/list-fence.ts';
@@ -96,7 +97,8 @@ export function openModelClients() {
 }
 type ModelClients = ReturnType<typeof openModelClients>;
 
-const openModelStores = ({ client, ...clients }: ModelClients) => storesOver({ ...clients, gateClient: client });
+const openModelStores = ({ client, ...clients }: ModelClients) =>
+  storesOver({ ...clients, gateClient: client, tables: defaultTables });
 
 const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
@@ -290,7 +292,7 @@ export class EmulatedWorld implements World {
 
   async #items() {
     const command = new QueryCommand({
-      TableName: patientsTable,
+      TableName: defaultTables.patients,
       ConsistentRead: true,
       KeyConditionExpression: '#shard = :shard',
       ExpressionAttributeNames: { '#shard': 'shard' },
@@ -313,7 +315,7 @@ export class EmulatedWorld implements World {
       DeleteRequest: { Key: { shard: this.#shard, patientRef } },
     }));
     for (let start = 0; start < requests.length; start += 25) {
-      const RequestItems = { [patientsTable]: requests.slice(start, start + 25) };
+      const RequestItems = { [defaultTables.patients]: requests.slice(start, start + 25) };
       await this.#clients.dynamo.send(new BatchWriteCommand({ RequestItems }));
     }
   }

@@ -12,6 +12,7 @@ import { createAccessLogStore } from '../../core/stores/access-log.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { createListsStore } from '../../core/stores/lists.ts';
 import type { Shard } from '../../core/stores/patients.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
 import type { ChangedKvnrsDeps } from './changed-kvnrs.ts';
 import { createListActivities } from './list-activities.ts';
 
@@ -22,6 +23,7 @@ const insurerId = 'kk';
 
 const unreachableLog = createAccessLogStore(
   DynamoDBDocumentClient.from(new DynamoDBClient({ endpoint: 'http://127.0.0.1:1' })),
+  defaultTables,
 );
 
 /** Creates a world on the shared emulator. Its own key gives its own pseudonyms, so it sees no patients of other tests. */
