@@ -8,6 +8,7 @@ import { payloadKeyContext } from '../../core/crypto/kms-key-wrapper.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { careRecordsTable } from '../../core/stores/care-records.ts';
 import { lineTable } from '../../core/stores/gate.ts';
+import { issuerKeysObject, issuerUses } from '../../core/stores/issuer-keys.ts';
 import { patientsTable } from '../../core/stores/patients.ts';
 import { syncRunsTable } from '../../core/stores/sync-runs.ts';
 import type { Group } from '../../lambdas/http/routes.ts';
@@ -80,24 +81,32 @@ export function permissionsFor(
   const payloads = payloadKeyUse(keys);
   const temporal = payloads('GenerateDataKey', 'Decrypt');
   const settings = allow(['secretsmanager:GetSecretValue'], secret.secretArn);
+  /** the last keys of the issuers. Workers have no access, so that they cannot make tokens valid */
+  const issuerKeys = allow(
+    ['s3:GetObject', 's3:PutObject'],
+    ...issuerUses.map((use) => bucket.arnForObjects(issuerKeysObject(use))),
+  );
   /** entries can be appended and read, but not changed or deleted */
   const accessLog = table(['PutItem', 'Query'], accessLogTable);
   return {
     sync: [
       settings,
+      issuerKeys,
       table(['GetItem', 'Query', 'BatchGetItem', 'BatchWriteItem'], syncRunsTable), // acknowledgements of issues
       table(['GetItem'], lineTable),
-      encryption(writing, 'dynamodb', 'secretsmanager'),
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
     line: [
       settings,
+      issuerKeys,
       table(['GetItem', 'PutItem'], lineTable),
-      encryption(writing, 'dynamodb', 'secretsmanager'),
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
     patients: [
       settings,
+      issuerKeys,
       table(['GetItem', 'UpdateItem'], patientsTable), // the marker of a sync on demand
       table(['GetItem', 'Query'], careRecordsTable),
       table(['GetItem'], lineTable),
@@ -107,8 +116,20 @@ export function permissionsFor(
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
-    'access-log': [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...temporal],
-    codec: [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...payloads('Decrypt')],
+    'access-log': [
+      settings,
+      issuerKeys,
+      accessLog,
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+      ...temporal,
+    ],
+    codec: [
+      settings,
+      issuerKeys,
+      accessLog,
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+      ...payloads('Decrypt'),
+    ],
     openapi: [],
     schedule: [
       settings,

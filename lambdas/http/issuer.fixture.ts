@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
 
 export const audience = 'epa-sync-api';
 
@@ -9,16 +9,19 @@ export interface Issuer {
   readonly url: string;
   /** Signs a token. @param algorithm of the signing key */
   sign(claims: JWTPayload, algorithm?: 'RS256' | 'ES256' | 'PS256'): Promise<string>;
+  publicKeys(): Promise<JWK[]>;
+  /** Takes a key out of the published set. */
+  revoke(algorithm: 'RS256' | 'ES256' | 'PS256'): void;
   stop(): Promise<void>;
 }
 
 export async function startIssuer(): Promise<Issuer> {
   const algorithms = ['RS256', 'ES256', 'PS256'] as const;
   const pairs = await Promise.all(algorithms.map((algorithm) => generateKeyPair(algorithm, { extractable: true })));
-  const keys = await Promise.all(
+  let keys = await Promise.all(
     pairs.map(async ({ publicKey }, index) => ({
       ...(await exportJWK(publicKey)),
-      kid: algorithms[index],
+      kid: algorithms[index] ?? '',
       use: 'sig',
     })),
   );
@@ -44,7 +47,12 @@ export async function startIssuer(): Promise<Issuer> {
         .setProtectedHeader({ alg: algorithm, kid: algorithm })
         .sign(pair.privateKey);
     },
+    publicKeys: async () => keys,
+    revoke: (algorithm) => {
+      keys = keys.filter(({ kid }) => kid !== algorithm);
+    },
     stop: async () => {
+      if (!server.listening) return;
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));
     },
