@@ -5,12 +5,14 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { APIGatewayProxyResult } from 'aws-lambda';
 import { afterAll, beforeAll, expect, type OnTestFinishedHandler, test } from 'vitest';
 import { accessLogTable } from '../core/stores/access-log.ts';
 import { bundleLambdas } from '../infra/lambda-bundle.ts';
 import { encryptedBody } from '../test/payloads.fixture.ts';
 import { type Api, type Ask, newKvnr, openApi } from './http/api.fixture.ts';
+import { startIssuer } from './http/issuer.fixture.ts';
 import { problemType } from './http/problems.ts';
 import { type Group, type Operation, type OperationName, operations } from './http/routes.ts';
 import { problem } from './http/schemas.ts';
@@ -267,4 +269,20 @@ test.concurrent('if only the access log cannot be written, nothing about a patie
   }
   const open = await run('one by one', [['listRuns', { role: 'operator' }]], environment);
   expect(open.results[0]?.statusCode).toBe(200); // operations without a patient still work
+}, 60_000);
+
+test.concurrent('while the issuer is away, a Lambda that has just started still answers with its last keys', async () => {
+  const issuer = await startIssuer();
+  const s3 = new S3Client({ region: process.env['AWS_REGION'] ?? '' });
+  const environment = { OIDC_ISSUER: issuer.url, BUCKET_NAME: `issuer-away-${process.pid}` };
+  await s3.send(new CreateBucketCommand({ Bucket: environment.BUCKET_NAME }));
+  const token = await issuer.sign({ sub: 'olga', roles: ['operator'] });
+  const pause = [['pauseLine', { token, body: { reason: 'a test' } }]] as const;
+  const before = await run('one by one', pause, environment);
+  await issuer.stop();
+  const after = await run('one by one', pause, environment);
+  expect(after.results[0]?.statusCode).toBe(before.results[0]?.statusCode); // 503 line-not-silent, because no worker runs
+  expect(after.results[0]?.body).not.toContain(problemType('unavailable'));
+  expect(after.printed).toContain('"IssuerFailures":1');
+  expect(before.printed).not.toContain('IssuerFailures');
 }, 60_000);

@@ -75,6 +75,7 @@ export class ApiStack extends Stack {
       consoleOrigin: settings.CONSOLE_ORIGIN,
       temporalUiOrigin: settings.TEMPORAL_UI_ORIGIN,
       webAclArn,
+      needsNewTls: stage !== 'local',
       removalPolicy,
     });
     const schedule = lambdaOf('schedule');

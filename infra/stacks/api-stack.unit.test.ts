@@ -186,6 +186,8 @@ test('API Gateway itself answers with problems, too, without internals', () => {
     'MISSING_AUTHENTICATION_TOKEN 404',
     'THROTTLED 429',
     'REQUEST_TOO_LARGE 413',
+    'WAF_FILTERED 403', // a firewall blocks: the operation exists
+    'ACCESS_DENIED 403',
     'DEFAULT_5XX 500',
   ])
     expect(types).toContain(expected);
@@ -194,6 +196,7 @@ test('API Gateway itself answers with problems, too, without internals', () => {
       type: expect.stringMatching(/^urn:epa-sync:problem:/),
       title: expect.any(String),
       status: Number(StatusCode),
+      ...(StatusCode === '403' && { detail: expect.stringContaining('firewall') }),
       correlationId: '$context.requestId',
     });
     expect(ResponseParameters).toMatchObject({
@@ -292,6 +295,28 @@ test('the daily run starts exactly at the configured hour in German time, and fa
     queue,
   ]);
 });
+
+test('the API accepts TLS 1.2 or newer; an emulator does not know the setting', () => {
+  const [[, api] = []] = of('AWS::ApiGateway::RestApi');
+  expect(api).toMatchObject({
+    SecurityPolicy: 'SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09',
+    EndpointAccessMode: 'STRICT',
+  });
+  const [local] = Object.values(Template.fromStack(appFor('local').api).findResources('AWS::ApiGateway::RestApi'));
+  expect(local?.['Properties']).not.toHaveProperty('SecurityPolicy');
+});
+
+test.each(['OIDC_ISSUER', 'CODEC_OIDC_ISSUER', 'CONSOLE_ORIGIN', 'TEMPORAL_UI_ORIGIN', 'OTEL_EXPORTER_OTLP_ENDPOINT'])(
+  '%s must be https in AWS, and may be http on a laptop',
+  (name) => {
+    const { node } = new App({ context: { ...context, [name]: 'http://login.klinik.example' } });
+    for (const stage of ['prod', 'dev'] as const)
+      expect(() => readApiSettings(node, stage)).toThrow(
+        new RegExp(`^invalid configuration: ${name}: must begin with https`),
+      );
+    expect(readApiSettings(node, 'local')).toHaveProperty(name);
+  },
+);
 
 test('missing settings are reported together, by name', () => {
   expect(() => readApiSettings(new App().node, 'prod')).toThrow(ConfigError);

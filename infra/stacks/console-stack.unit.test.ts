@@ -159,3 +159,8 @@ test('all findings of the AWS Solutions checks are accepted with a reason', () =
     expect(report).toMatchObject({ pluginReports: [] });
   }
 });
+
+test.each(['OIDC_ISSUER', 'CONSOLE_ORIGIN', 'CONSOLE_ISSUER_ORIGINS'])('%s must be https', (name) => {
+  const given = name === 'CONSOLE_ISSUER_ORIGINS' ? 'https://a.example,http://b.example' : 'http://a.example';
+  expect(() => appFor({ [name]: given })).toThrow(new RegExp(`^invalid configuration: ${name}: must begin with https`));
+});

@@ -73,6 +73,8 @@ async function fetchKeySet(issuer: string): Promise<JSONWebKeySet> {
     return await response.json();
   };
   const found = discovery.parse(await read(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`));
+  if (new URL(issuer).protocol === 'https:' && new URL(found.jwks_uri).protocol !== 'https:')
+    throw new Error('the OIDC discovery names keys without https');
   if (found.issuer !== issuer) throw new Error('the OIDC discovery names another issuer than OIDC_ISSUER');
   return keySet.parse(await read(found.jwks_uri)) as JSONWebKeySet;
 }
