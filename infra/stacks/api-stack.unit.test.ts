@@ -109,8 +109,7 @@ test('no role may change or delete an access entry', () => {
 test('no role has all actions, or actions on all resources', () => {
   for (const { actions, resource } of permissions()) {
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
-    if (resource === '"*"') expect(actions).toEqual(['xray:PutTraceSegments', 'xray:PutTelemetryRecords']);
-    else expect(resource.replace('/documents/*', '')).not.toContain('*');
+    expect(resource.replace('/documents/*', '')).not.toContain('*');
   }
 });
 
@@ -135,17 +134,35 @@ test('each Lambda that needs secrets reads them from Secrets Manager, and no tem
   expect(readers).toHaveLength(groups.length); // without openapi, with schedule
 });
 
-test('every Lambda runs on Node 24 with tracing, and all logs are deleted after three months', () => {
+test('every Lambda runs on Node 24, and all logs are deleted after three months', () => {
   for (const [, properties] of of('AWS::Lambda::Function'))
     expect(properties).toMatchObject({
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
-      TracingConfig: { Mode: 'Active' },
       LoggingConfig: { LogGroup: expect.anything() },
     });
   expect(of('AWS::Logs::LogGroup').map(([, { RetentionInDays }]) => RetentionInDays)).toEqual(
     Array.from({ length: groups.length + 2 }, () => 90),
   );
+});
+
+test('nothing is traced by X-Ray, which would store keys of objects and pseudonyms', () => {
+  for (const [, { TracingConfig }] of of('AWS::Lambda::Function')) expect(TracingConfig).toBeUndefined();
+  expect(JSON.stringify(template.toJSON())).not.toContain('xray:');
+  const { dependencies } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
+  expect(Object.keys(dependencies).filter((name) => /tracer|xray/.test(name))).toEqual([]);
+});
+
+test('only the Lambdas that check tokens may use the last keys of the issuers', () => {
+  const users = permissions().filter(({ resource }) => resource.includes('/issuer-keys/'));
+  expect(users.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual([
+    'accesslog',
+    'codec',
+    'line',
+    'patients',
+    'sync',
+  ]);
+  for (const { actions } of users) expect(actions).toEqual(['s3:GetObject', 's3:PutObject']);
 });
 
 test('the API stage is throttled, logs requests without caller and patient, and has no traces, which would hold both', () => {
