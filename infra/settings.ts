@@ -50,6 +50,11 @@ export const apiContext = apiSettings
     }),
     SYNC_HOUR: workerSettings.shape.SYNC_HOUR,
     RUN_DUE_HOUR: workerSettings.shape.RUN_DUE_HOUR,
+    PATIENTS_PROVISIONED_CONCURRENCY: z.coerce.number().int().min(1).max(100).optional().meta({
+      description:
+        'How many containers of the Lambda `patients` AWS keeps ready, so that the first request in the morning does not wait for a cold start. It costs money around the clock ([capacity](../operations/capacity.md#keep-a-lambda-ready)). Without it, none are.',
+      unit: 'containers',
+    }),
   });
 export type ApiSettings = z.infer<typeof apiContext>;
 

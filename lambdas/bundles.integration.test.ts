@@ -286,3 +286,26 @@ test.concurrent('while the issuer is away, a Lambda that has just started still 
   expect(after.printed).toContain('"IssuerFailures":1');
   expect(before.printed).not.toContain('IssuerFailures');
 }, 60_000);
+
+test.concurrent.for([
+  ['on-demand', 0],
+  ['provisioned-concurrency', 1],
+] as const)(
+  'a container that starts as %s has read its secret %i times before a request needs it',
+  async ([how, times], { onTestFinished }) => {
+    let reads = 0;
+    const secrets = createServer((_, response) => {
+      reads += 1;
+      response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end('{"__type": "DecryptionFailure"}');
+    });
+    endWithTest(secrets, onTestFinished);
+    const environment = {
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: `http://${await listen(secrets)}`,
+      AWS_LAMBDA_INITIALIZATION_TYPE: how,
+    };
+    const withoutToken = [['readPatient', { params: { patientRef: api.refOf(newKvnr()) } }]] as const;
+    const { results } = await run('one by one', withoutToken, environment);
+    expect(results[0]?.statusCode).toBe(401); // a start that fails ends in no error of the Lambda
+    expect(reads).toBe(times);
+  },
+);

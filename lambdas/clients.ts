@@ -46,6 +46,15 @@ export function clientsOfContainer(): Promise<Clients> {
   return clients;
 }
 
+/**
+ * Reads the settings before the first request, if AWS keeps this container ready (PATIENTS_PROVISIONED_CONCURRENCY). AWS
+ * waits for it. If it fails, the first request tries again.
+ */
+export async function prepareIfKeptReady(environment: NodeJS.ProcessEnv): Promise<void> {
+  if (environment['AWS_LAMBDA_INITIALIZATION_TYPE'] !== 'provisioned-concurrency') return;
+  await clientsOfContainer().catch(() => {});
+}
+
 function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
   const stores = openStores(config, promptly);
   const payloadCodec = payloadCodecOf(config);

@@ -1,6 +1,15 @@
 import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { PolicyDocument, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { type Architecture, type Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import {
+  Alias,
+  type Architecture,
+  type Code,
+  type IFunction,
+  type IVersion,
+  Function as LambdaFunction,
+  Runtime,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { allObjectsFinding } from './data-bucket.ts';
@@ -50,3 +59,14 @@ export class ApiFunction extends Construct {
     });
   }
 }
+
+/**
+ * Lets AWS keep containers of a Lambda ready. They belong to a version, so callers must use the alias that this returns.
+ * @param containers how many
+ */
+export const keepReady = (lambda: LambdaFunction, containers: number): IFunction =>
+  new Alias(lambda, 'Ready', {
+    aliasName: 'ready',
+    version: lambda.currentVersion as IVersion, // a new one with each change of code or settings
+    provisionedConcurrentExecutions: containers,
+  }) as IFunction;

@@ -7,7 +7,7 @@ import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { type Group, groups } from '../../lambdas/http/routes.ts';
-import { ApiFunction } from '../constructs/api-function.ts';
+import { ApiFunction, keepReady } from '../constructs/api-function.ts';
 import { DailySchedule } from '../constructs/daily-schedule.ts';
 import { HttpApi } from '../constructs/http-api.ts';
 import { lambdaCode } from '../constructs/lambda-code.ts';
@@ -46,6 +46,7 @@ export class ApiStack extends Stack {
       RUN_DUE_HOUR: _,
       OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns,
       WEB_ACL_ARN: webAclArn,
+      PATIENTS_PROVISIONED_CONCURRENCY: keptReady,
       ...shared
     } = settings;
     const permissions = permissionsFor(this, { encryptionKey, bucket, secret, payloadKey, oldPayloadKeyArns });
@@ -71,7 +72,7 @@ export class ApiStack extends Stack {
       LambdaFunction
     >;
     const { api, accessLog } = new HttpApi(this, 'Http', {
-      lambdas,
+      lambdas: keptReady === undefined ? lambdas : { ...lambdas, patients: keepReady(lambdas.patients, keptReady) },
       consoleOrigin: settings.CONSOLE_ORIGIN,
       temporalUiOrigin: settings.TEMPORAL_UI_ORIGIN,
       webAclArn,

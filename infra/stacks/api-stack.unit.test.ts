@@ -335,6 +335,23 @@ test.each(['OIDC_ISSUER', 'CODEC_OIDC_ISSUER', 'CONSOLE_ORIGIN', 'TEMPORAL_UI_OR
   },
 );
 
+test('containers of the Lambda for patients are kept ready on request, and the API calls those', () => {
+  const { app, api } = appFor('prod', { PATIENTS_PROVISIONED_CONCURRENCY: '2' });
+  expect(findingsOf(app)).toEqual([]);
+  const ready = Template.fromStack(api);
+  const [[alias, { Properties }] = ['', {}]] = Object.entries(ready.findResources('AWS::Lambda::Alias'));
+  expect(Properties).toMatchObject({ ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 2 } });
+  const calls = Object.values(ready.findResources('AWS::ApiGateway::Method')).map((method) => JSON.stringify(method));
+  const onPatients = Object.values(operations).filter(({ group }) => group === 'patients');
+  expect(calls.filter((call) => call.includes(alias))).toHaveLength(onPatients.length);
+  const allowed = Object.values(ready.findResources('AWS::Lambda::Permission')).map((permission) =>
+    JSON.stringify(permission),
+  );
+  expect(allowed.filter((permission) => permission.includes(alias))).toHaveLength(onPatients.length);
+  expect(of('AWS::Lambda::Alias')).toEqual([]); // by default, none
+  expect(of('AWS::Lambda::Version')).toEqual([]);
+});
+
 test('missing settings are reported together, by name', () => {
   expect(() => readApiSettings(new App().node, 'prod')).toThrow(ConfigError);
   for (const name of Object.keys(context))

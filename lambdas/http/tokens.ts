@@ -118,8 +118,8 @@ function verifierOf({ issuer, audience, keys, rolesOf, isWithoutRoles }: TokenRu
 }
 
 /**
- * Returns whether a token is an access token for this API. Those of Cognito have no `aud`: there `client_id` names the
- * client that the token was issued to, and `token_use` distinguishes them from ID tokens, whose `aud` is the same client
+ * Returns whether a token is an access token for this API. Those of Cognito have no `aud`. Their `client_id` names the
+ * client that the token was issued to. `token_use` distinguishes them from ID tokens, whose `aud` is the same client
  * (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html).
  */
 function isFor(audience: string, { aud, client_id: clientId, token_use: use }: JWTPayload): boolean {
@@ -130,7 +130,7 @@ function isFor(audience: string, { aud, client_id: clientId, token_use: use }: J
 
 /**
  * Returns whether the issuer has left a claim out of the token, and refers to another address for it (OpenID Connect
- * Core, 5.6.2). Entra ID does so for people in more than 200 groups
+ * Core, 5.6.2). Entra ID does so for people in more than 200 groups.
  * (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference#groups-overage-claim).
  */
 function isLeftOut(payload: JWTPayload, claim: string): boolean {
