@@ -42,7 +42,7 @@ export const apiContext = apiSettings
       .optional()
       .meta({ description: 'Firewall (AWS WAF) of the account in front of the API.' }),
     CONSOLE_ORIGIN: origin.meta({
-      description: 'Origin of the console. Pages of this origin may read the answers of the API.',
+      description: 'Origin of the console; https in AWS. Pages of this origin may read the answers of the API.',
     }),
     TEMPORAL_UI_ORIGIN: origin.optional().meta({
       description:

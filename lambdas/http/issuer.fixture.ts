@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
 export const audience = 'epa-sync-api';
 
@@ -9,7 +9,6 @@ export interface Issuer {
   readonly url: string;
   /** Signs a token. @param algorithm of the signing key */
   sign(claims: JWTPayload, algorithm?: 'RS256' | 'ES256' | 'PS256'): Promise<string>;
-  publicKeys(): Promise<JWK[]>;
   /** Takes a key out of the published set. */
   revoke(algorithm: 'RS256' | 'ES256' | 'PS256'): void;
   stop(): Promise<void>;
@@ -21,7 +20,7 @@ export async function startIssuer(): Promise<Issuer> {
   let keys = await Promise.all(
     pairs.map(async ({ publicKey }, index) => ({
       ...(await exportJWK(publicKey)),
-      kid: algorithms[index] ?? '',
+      kid: algorithms[index],
       use: 'sig',
     })),
   );
@@ -47,7 +46,6 @@ export async function startIssuer(): Promise<Issuer> {
         .setProtectedHeader({ alg: algorithm, kid: algorithm })
         .sign(pair.privateKey);
     },
-    publicKeys: async () => keys,
     revoke: (algorithm) => {
       keys = keys.filter(({ kid }) => kid !== algorithm);
     },

@@ -1,10 +1,10 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { JWTPayload } from 'jose';
-import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createIssuerKeysStore, type IssuerKeysStore } from '../../core/stores/issuer-keys.ts';
 import { audience, type Issuer, startIssuer } from './issuer.fixture.ts';
 import { createTokenCipher } from './token-cipher.ts';
-import { createCodecTokenVerifier, createTokenVerifier, type VerifyToken } from './tokens.ts';
+import { createTokenVerifier, type VerifyToken } from './tokens.ts';
 
 const hourMs = 3_600_000;
 const s3 = new S3Client({ region: process.env['AWS_REGION'] ?? '' });
@@ -164,30 +164,4 @@ test('Auth0: the roles claim is a URL, and aud is a list', async () => {
     'https://klinik.example/roles': ['management'],
   });
   expect(await verify(token)).toEqual({ who: 'auth0|65f0c1', roles: ['management'] });
-});
-
-test('Temporal Cloud vouches for the e-mail address of its users, as other issuers do not', async () => {
-  const temporalCloud = 'https://login.tmprl.cloud/';
-  const keys = { keys: await issuer.publicKeys() };
-  const cipher = createTokenCipher(secret);
-  await store.put('codec', await cipher.encrypt(`issuer-keys ${temporalCloud}`, keys, 60));
-  const fetched = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('no network'));
-  onTestFinished(() => fetched.mockRestore());
-  const verify = createCodecTokenVerifier(
-    {
-      CODEC_OIDC_ISSUER: temporalCloud,
-      CODEC_OIDC_AUDIENCE: 'https://saas-api.tmprl.cloud',
-      OIDC_AUDIENCE: audience,
-      CODEC_READERS: ['Otto@klinik.example'],
-    },
-    coldLambda(),
-    { store, cipher, onFailure: () => {} },
-  );
-  const token = await issuer.sign({
-    iss: temporalCloud,
-    aud: 'https://saas-api.tmprl.cloud',
-    sub: 'google-oauth2|1',
-    'https://saas-api.tmprl.cloud/user/email': 'otto@Klinik.example',
-  });
-  expect(await verify(token)).toMatchObject({ roles: ['operator'] });
 });

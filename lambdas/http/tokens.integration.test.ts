@@ -120,7 +120,7 @@ test('listed people of the Temporal UI’s issuer are operators, by subject or e
   expect(await rolesOf({ email: 'otto@klinik.example', email_verified: true })).toEqual(['operator']);
   for (const unverified of [false, undefined, 'true'])
     expect(await rolesOf({ email: 'otto@klinik.example', email_verified: unverified })).toEqual([]);
-  expect(await rolesOf({ [cloudEmail]: 'otto@klinik.example' })).toEqual([]); // only Temporal Cloud vouches for it
+  expect(await rolesOf({ [cloudEmail]: 'otto@klinik.example' })).toEqual([]); // any customer of Temporal can make their own sign-in say so
   expect(await rolesOf({ sub: 'SAMLP|KK|OLGA' })).toEqual([]);
   expect(await rolesOf({ name: 'Otto@klinik.example' })).toEqual([]);
   expect(await rolesOf({})).toEqual([]);

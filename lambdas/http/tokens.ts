@@ -41,15 +41,13 @@ export const createTokenVerifier = (
     isWithoutRoles: (payload) => isLeftOut(payload, rolesClaim),
   });
 
-/** The issuer of Temporal Cloud, and its claim with the e-mail address by which Temporal Cloud knows the person. */
-const temporalCloud = { issuer: 'https://login.tmprl.cloud/', emailClaim: 'https://saas-api.tmprl.cloud/user/email' };
-
-/** Returns the e-mail address that the issuer vouches for. At other issuers people may enter any address themselves. */
-function verifiedEmail(payload: JWTPayload): string | undefined {
-  const { iss, email, email_verified: isVerified } = payload;
-  const claimed = iss === temporalCloud.issuer ? payload[temporalCloud.emailClaim] : isVerified === true && email;
-  return typeof claimed === 'string' ? claimed.toLowerCase() : undefined;
-}
+/**
+ * Returns the e-mail address that the issuer has verified. Otherwise people could enter that of somebody else. Tokens of
+ * Temporal Cloud have another claim with an address. It does not count, because the sign-in of any other customer of
+ * Temporal vouches for it.
+ */
+const verifiedEmail = ({ email, email_verified: isVerified }: JWTPayload): string | undefined =>
+  isVerified === true && typeof email === 'string' ? email.toLowerCase() : undefined;
 
 /**
  * Creates the verifier for the codec endpoint. It also accepts tokens that the Temporal UI passes on from another issuer
@@ -129,9 +127,9 @@ function isFor(audience: string, { aud, client_id: clientId, token_use: use }: J
 }
 
 /**
- * Returns whether the issuer has left a claim out of the token, and refers to another address for it (OpenID Connect
- * Core, 5.6.2). Entra ID does so for people in more than 200 groups.
- * (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference#groups-overage-claim).
+ * Returns whether the issuer has left a claim out of the token (OpenID Connect Core, 5.6.2). Entra ID does so for people
+ * in more than 200 groups.
+ * @see https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference#groups-overage-claim
  */
 function isLeftOut(payload: JWTPayload, claim: string): boolean {
   const { _claim_names: names, hasgroups: hasGroups } = payload;
