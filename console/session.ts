@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import { ErrorResponse, InMemoryWebStorage, type User, UserManager, WebStorageStateStore } from 'oidc-client-ts';
-import { type Role, rolesIn } from '../core/domain/access.ts';
+import { claimAt, type Role, rolesIn } from '../core/domain/access.ts';
 import type { Settings } from './settings.ts';
 
 /**
@@ -198,7 +198,7 @@ function personOf({ access_token, profile }: User, rolesClaim: string): Person {
   return {
     id: profile.sub,
     name: profile.name ?? profile.sub,
-    roles: rolesIn(readClaims(access_token)[rolesClaim] ?? profile[rolesClaim]),
+    roles: rolesIn(claimAt(readClaims(access_token), rolesClaim) ?? claimAt(profile, rolesClaim)),
   };
 }
 

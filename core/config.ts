@@ -197,7 +197,7 @@ const line = z.object({
     10_000,
     2_000,
     120_000,
-    'Length of the lease after each renewal. The worker stops sending a margin earlier ([the line](../explanation/the-line.md)).',
+    'Length of the lease after each renewal. The worker stops sending a margin earlier ([the line](../explanation/the-line.md)). In AWS at most 15 000, so that a pause is answered within the 29 s of API Gateway.',
   ),
   LINE_STALL_MS: milliseconds(15_000, 100, 120_000, 'A request fails after this time without a byte from the insurer.'),
   LIST_FIRST_BYTE_MS: milliseconds(
@@ -245,7 +245,7 @@ const line = z.object({
     }),
   INSURER_BASE_URL: z
     .url({ protocol: /^https?$/ })
-    .meta({ description: 'Address of the insurer. A laptop has the simulator.' }),
+    .meta({ description: 'Address of the insurer; https in AWS. A laptop has the simulator.' }),
   INSURER_API_TOKEN: insurerToken.meta({
     description: 'Bearer token for the insurer. Goes with `INSURER_BASE_URL`.',
   }),
@@ -275,7 +275,7 @@ const traces = z.object({
     .optional()
     .meta({
       description:
-        'OpenTelemetry collector (OTLP over HTTP) that receives the traces. Without it there are none ([metrics.md](metrics.md), "Traces").',
+        'OpenTelemetry collector (OTLP over HTTP) that receives the traces; https in AWS. Without it there are none ([metrics.md](metrics.md), "Traces").',
     }),
   OTEL_TRACES_SAMPLER: z
     .enum([
@@ -320,9 +320,12 @@ function isKeySet(text: string): boolean {
 const signIn = z.object({
   OIDC_ISSUER: z.url({ protocol: /^https?$/ }).meta({
     description:
-      'OIDC issuer whose tokens the API accepts. Its keys are found through `/.well-known/openid-configuration`. A laptop has a local issuer.',
+      'OIDC issuer whose tokens the API accepts; https in AWS. Its keys are found through `/.well-known/openid-configuration`. If it is away, its last keys are used for up to 12 hours ([ADR 0062](../adr/0062-last-keys-of-the-issuer.md)). A laptop has a local issuer.',
   }),
-  OIDC_AUDIENCE: z.string().min(1).meta({ description: 'Audience (`aud`) that the access tokens must carry.' }),
+  OIDC_AUDIENCE: z.string().min(1).meta({
+    description:
+      'Audience (`aud`) that the access tokens must carry. Those of Cognito have none: here it is their `client_id`.',
+  }),
   OIDC_JWKS: z
     .string()
     .refine((text) => isKeySet(text), 'is a JSON Web Key Set, {"keys": […]}, with one key or more')
@@ -331,18 +334,21 @@ const signIn = z.object({
       description:
         'Public keys of the issuer (RFC 7517), for Lambdas that cannot reach it. If set, no keys are fetched.',
     }),
-  OIDC_ROLES_CLAIM: z.string().min(1).default('roles').meta({ description: 'Claim that holds the list of roles.' }),
+  OIDC_ROLES_CLAIM: z.string().min(1).default('roles').meta({
+    description:
+      'Claim that holds the list of roles. Dots lead into nested claims, as in `realm_access.roles` of Keycloak. A claim whose own name has dots, such as `https://klinik.example/roles`, comes first.',
+  }),
   CODEC_OIDC_ISSUER: z
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({
       description:
-        'Issuer of the tokens that the Temporal UI passes to the codec endpoint, if it is another one. Temporal Cloud has its own.',
+        'Issuer of the tokens that the Temporal UI passes to the codec endpoint, if it is another one; https in AWS. Temporal Cloud has its own.',
     }),
   CODEC_OIDC_AUDIENCE: z.string().min(1).optional().meta({ description: 'Audience of those tokens.' }),
   CODEC_READERS: commaSeparated.meta({
     description:
-      'Subjects or e-mail addresses, comma-separated. Tokens of `CODEC_OIDC_ISSUER` with one of them have the rights of an operator at the codec endpoint.',
+      'Subjects (`sub`), comma-separated. Tokens of `CODEC_OIDC_ISSUER` with one of them have the rights of an operator at the codec endpoint. An e-mail address counts only if the token says `email_verified: true`, which those of Temporal Cloud do not.',
   }),
 });
 

@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, type OnTestFinishedHandler, test } from 'vitest';
+import { ensureCfnLint } from '../local/python-tools.ts';
+import { cfnLintArgs } from '../tools/cfn-lint/args.ts';
+import { testDir } from '../tools/test-dir.ts';
 
 const root = dirname(import.meta.dirname);
 const context = {
@@ -20,6 +23,7 @@ const context = {
 
 interface Synthesised {
   readonly templates: ReadonlyMap<string, string>;
+  readonly dir: string;
   /** findings of AWS's rules for templates */
   readonly findings: readonly unknown[];
   readonly said: string;
@@ -49,6 +53,7 @@ async function synthesise(
   const read = (file: string): string => readFileSync(join(dir, file), 'utf8');
   const report = files.includes('validation-report.json') ? JSON.parse(read('validation-report.json')) : {};
   return {
+    dir,
     templates: new Map(
       files
         .filter((file) => file.endsWith('.template.json'))
@@ -79,12 +84,13 @@ test.concurrent('the templates of production match their snapshots (after an int
     await expect(withoutHashes(template)).toMatchFileSnapshot(`stacks/snapshots/${stack}.json`);
 });
 
-test.concurrent('a laptop gets the stacks that its emulator supports, the stage dev gets all stacks, and all resources are tagged', {
+test.concurrent('a laptop gets the stacks that its emulator supports, the stage dev gets all stacks, all are clean and tagged', {
   timeout: 60_000,
 }, async ({ onTestFinished }) => {
-  const laptop = await synthesise({ stage: 'local' }, onTestFinished);
+  const laptop = await synthesise({ stage: 'local' }, onTestFinished, { isValidated: true });
   expect([...laptop.templates.keys()].sort()).toEqual(['EpaSyncApi', 'EpaSyncData']);
-  const { templates } = await synthesise({ stage: 'dev' }, onTestFinished);
+  const dev = await synthesise({ stage: 'dev' }, onTestFinished, { isValidated: true });
+  const { templates } = dev;
   expect(templates.size).toBe(5);
   const { Resources } = JSON.parse(templates.get('EpaSyncData') ?? '') as {
     Resources: Record<string, { Type: string; Properties: { Tags?: unknown } }>;
@@ -96,6 +102,9 @@ test.concurrent('a laptop gets the stacks that its emulator supports, the stage 
       { Key: 'deployment', Value: 'epa-sync' },
       { Key: 'stage', Value: 'dev' },
     ]);
+  const files = [laptop, dev].flatMap(({ dir }) => globSync(join(dir, '*.template.json')));
+  await promisify(execFile)(await ensureCfnLint(testDir), [...cfnLintArgs, ...files]);
+  expect([...laptop.findings, ...dev.findings]).toEqual([]);
 });
 
 test.concurrent('a stage without settings is rejected, with a list of everything that is missing', {

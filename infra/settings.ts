@@ -43,7 +43,7 @@ export const apiContext = apiSettings
       .optional()
       .meta({ description: 'Firewall (AWS WAF) of the account in front of the API.' }),
     CONSOLE_ORIGIN: origin.meta({
-      description: 'Origin of the console. Pages of this origin may read the answers of the API.',
+      description: 'Origin of the console; https in AWS. Pages of this origin may read the answers of the API.',
     }),
     TEMPORAL_UI_ORIGIN: origin.optional().meta({
       description:
@@ -51,6 +51,11 @@ export const apiContext = apiSettings
     }),
     SYNC_HOUR: workerSettings.shape.SYNC_HOUR,
     RUN_DUE_HOUR: workerSettings.shape.RUN_DUE_HOUR,
+    PATIENTS_PROVISIONED_CONCURRENCY: z.coerce.number().int().min(1).max(100).optional().meta({
+      description:
+        'How many containers of the Lambda `patients` AWS keeps ready, so that the first request in the morning does not wait for a cold start. It costs money around the clock ([capacity](../operations/capacity.md#keep-a-lambda-ready)). Without it, none are.',
+      unit: 'containers',
+    }),
   });
 export type ApiSettings = z.infer<typeof apiContext>;
 
@@ -129,19 +134,53 @@ export const consoleContext = apiContext
   });
 export type ConsoleSettings = z.infer<typeof consoleContext>;
 
-/** Only Temporal's dev server has the namespace `default`, so a deployment must name its own. */
-const named = { TEMPORAL_NAMESPACE: apiContext.shape.TEMPORAL_NAMESPACE.removeDefault() };
+type Addresses = z.ZodType<string | readonly string[] | undefined>;
+const encrypted = <Schema extends Addresses>(schema: Schema) =>
+  schema.refine(
+    (addresses) => [addresses ?? []].flat().every((address) => new URL(address).protocol === 'https:'),
+    'must begin with https:// in AWS, because tokens and personal data go there',
+  );
+/** Longest lease in AWS: a pause waits for a dead holder's lease and 5.75 s more, and API Gateway waits for 29 s in all. */
+const leaseMaxMs = 15_000;
+
+/** What holds for the stages in AWS, but not on a laptop. */
+const inAws = {
+  // only Temporal's dev server has the namespace `default`, so a deployment must name its own
+  TEMPORAL_NAMESPACE: apiContext.shape.TEMPORAL_NAMESPACE.removeDefault(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: encrypted(apiContext.shape.OTEL_EXPORTER_OTLP_ENDPOINT),
+};
+const issuerInAws = {
+  OIDC_ISSUER: encrypted(apiContext.shape.OIDC_ISSUER),
+  CONSOLE_ORIGIN: encrypted(apiContext.shape.CONSOLE_ORIGIN),
+};
+const apiContextInAws = apiContext.extend({
+  ...inAws,
+  ...issuerInAws,
+  CODEC_OIDC_ISSUER: encrypted(apiContext.shape.CODEC_OIDC_ISSUER),
+  TEMPORAL_UI_ORIGIN: encrypted(apiContext.shape.TEMPORAL_UI_ORIGIN),
+});
+const workerContextInAws = workerContext.extend({
+  ...inAws,
+  INSURER_BASE_URL: encrypted(workerContext.shape.INSURER_BASE_URL),
+  LEASE_MS: workerContext.shape.LEASE_MS.refine(
+    (leaseMs) => leaseMs <= leaseMaxMs,
+    `must be ${leaseMaxMs} or less in AWS, so that a pause is answered before API Gateway gives up`,
+  ),
+});
+const consoleContextInAws = consoleContext.extend({
+  ...issuerInAws,
+  CONSOLE_ISSUER_ORIGINS: encrypted(consoleContext.shape.CONSOLE_ISSUER_ORIGINS),
+});
 
 /** Reads the settings of the API stack. @throws ConfigError */
 export const readApiSettings = (node: Node, stage: Stage): ApiSettings =>
-  readContext(node, stage, stage === 'local' ? apiContext : apiContext.extend(named));
-/** Reads the settings of the worker stack. @throws ConfigError */
+  readContext(node, stage, stage === 'local' ? apiContext : apiContextInAws);
+/** Reads the settings of the worker stack. On a laptop, workers are processes and not part of the app. @throws ConfigError */
 export const readWorkerSettings = (node: Node, stage: Stage): WorkerSettings =>
-  readContext(node, stage, workerContext.extend(named)); // on a laptop, workers are processes and not part of the app
-
-/** Reads the settings of the console stack. @throws ConfigError */
+  readContext(node, stage, workerContextInAws);
+/** Reads the settings of the console stack, which a laptop does not have. @throws ConfigError */
 export const readConsoleSettings = (node: Node, stage: Stage): ConsoleSettings =>
-  readContext(node, stage, consoleContext);
+  readContext(node, stage, consoleContextInAws);
 
 /**
  * Reads each setting from `-c NAME=…`, or else from cdk.json: for the default deployment from the entry of the stage, for

@@ -5,12 +5,14 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { APIGatewayProxyResult } from 'aws-lambda';
 import { afterAll, beforeAll, expect, type OnTestFinishedHandler, test } from 'vitest';
 import { defaultTables } from '../core/stores/tables.ts';
 import { bundleLambdas } from '../infra/lambda-bundle.ts';
 import { encryptedBody } from '../test/payloads.fixture.ts';
 import { type Api, type Ask, newKvnr, openApi } from './http/api.fixture.ts';
+import { startIssuer } from './http/issuer.fixture.ts';
 import { problemType } from './http/problems.ts';
 import { type Group, type Operation, type OperationName, operations } from './http/routes.ts';
 import { problem } from './http/schemas.ts';
@@ -268,3 +270,42 @@ test.concurrent('if only the access log cannot be written, nothing about a patie
   const open = await run('one by one', [['listRuns', { role: 'operator' }]], environment);
   expect(open.results[0]?.statusCode).toBe(200); // operations without a patient still work
 }, 60_000);
+
+test.concurrent('while the issuer is away, a Lambda that has just started still answers with its last keys', async () => {
+  const issuer = await startIssuer();
+  const s3 = new S3Client({ region: process.env['AWS_REGION'] ?? '' });
+  const environment = { OIDC_ISSUER: issuer.url, BUCKET_NAME: `issuer-away-${process.pid}` };
+  await s3.send(new CreateBucketCommand({ Bucket: environment.BUCKET_NAME }));
+  const token = await issuer.sign({ sub: 'olga', roles: ['operator'] });
+  const pause = [['pauseLine', { token, body: { reason: 'a test' } }]] as const;
+  const before = await run('one by one', pause, environment);
+  await issuer.stop();
+  const after = await run('one by one', pause, environment);
+  expect(after.results[0]?.statusCode).toBe(before.results[0]?.statusCode); // 503 line-not-silent, because no worker runs
+  expect(after.results[0]?.body).not.toContain(problemType('unavailable'));
+  expect(after.printed).toContain('"IssuerFailures":1');
+  expect(before.printed).not.toContain('IssuerFailures');
+}, 60_000);
+
+test.concurrent.for([
+  ['on-demand', 0],
+  ['provisioned-concurrency', 1],
+] as const)(
+  'a container that starts as %s has read its secret %i times before a request needs it',
+  async ([how, times], { onTestFinished }) => {
+    let reads = 0;
+    const secrets = createServer((_, response) => {
+      reads += 1;
+      response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end('{"__type": "DecryptionFailure"}');
+    });
+    endWithTest(secrets, onTestFinished);
+    const environment = {
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: `http://${await listen(secrets)}`,
+      AWS_LAMBDA_INITIALIZATION_TYPE: how,
+    };
+    const withoutToken = [['readPatient', { params: { patientRef: api.refOf(newKvnr()) } }]] as const;
+    const { results } = await run('one by one', withoutToken, environment);
+    expect(results[0]?.statusCode).toBe(401); // a start that fails ends in no error of the Lambda
+    expect(reads).toBe(times);
+  },
+);

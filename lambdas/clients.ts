@@ -8,10 +8,11 @@ import { connectPromptly, payloadCodecOf } from '../core/temporal/connection.ts'
 import { createDailySyncClient, type DailySyncClient } from '../core/temporal/daily-sync-client.ts';
 import { createInsurerLineClient, type InsurerLineClient } from '../core/temporal/insurer-line-client.ts';
 import { createPatientRecordClient, type PatientRecordClient } from '../core/temporal/patient-record-client.ts';
+import type { IssuerKeysDeps } from './http/issuer-keys.ts';
 import { Problem } from './http/problems.ts';
 import { createTokenCipher, type TokenCipher } from './http/token-cipher.ts';
 import { createCodecTokenVerifier, createTokenVerifier, type VerifyToken } from './http/tokens.ts';
-import { traces } from './observability.ts';
+import { logger, metrics, traces } from './observability.ts';
 import { readSettings } from './settings.ts';
 
 /** The clients that handlers use. */
@@ -45,10 +46,28 @@ export function clientsOfContainer(): Promise<Clients> {
   return clients;
 }
 
+/**
+ * Reads the settings before the first request, if AWS keeps this container ready (PATIENTS_PROVISIONED_CONCURRENCY). AWS
+ * waits for it. If it fails, the first request tries again.
+ */
+export async function prepareIfKeptReady(environment: NodeJS.ProcessEnv): Promise<void> {
+  if (environment['AWS_LAMBDA_INITIALIZATION_TYPE'] !== 'provisioned-concurrency') return;
+  await clientsOfContainer().catch(() => {});
+}
+
 function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
   const stores = openStores(config, promptly);
   const payloadCodec = payloadCodecOf(config);
-  const verifyToken = createTokenVerifier(config);
+  const tokenCipher = createTokenCipher(config.PSEUDONYM_KEY);
+  const keyDeps: IssuerKeysDeps = {
+    store: stores.issuerKeys,
+    cipher: tokenCipher,
+    onFailure: (what, error) => {
+      logger.warn('keys of the issuer', { failed: what, error: error instanceof Error ? error.name : typeof error });
+      if (what === 'fetch') metrics.emit({ IssuerFailures: 1 });
+    },
+  };
+  const verifyToken = createTokenVerifier(config, keyDeps);
   const temporal = new Client({
     connection: connectPromptly(config),
     namespace: config.TEMPORAL_NAMESPACE,
@@ -66,8 +85,8 @@ function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
     }),
     patientRecord: createPatientRecordClient({ temporal: async () => temporal, stores, config }),
     payloadCodec,
-    tokenCipher: createTokenCipher(config.PSEUDONYM_KEY),
+    tokenCipher,
     verifyToken,
-    verifyCodecToken: createCodecTokenVerifier(config, verifyToken),
+    verifyCodecToken: createCodecTokenVerifier(config, verifyToken, keyDeps),
   };
 }

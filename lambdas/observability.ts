@@ -1,5 +1,4 @@
 import { Logger } from '@aws-lambda-powertools/logger';
-import { Tracer } from '@aws-lambda-powertools/tracer';
 import { defaultDeployment } from '../core/contract/deployment.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
@@ -10,7 +9,6 @@ const serviceName = 'epa-sync-api';
 
 /** One of each per container. Never pass an event, a body or an answer to them, because those hold personal data. */
 export const logger = new Logger({ serviceName });
-export const tracer = new Tracer({ serviceName });
 /** undefined if no collector is set */
 export const traces = startTracesOfContainer(process.env);
 /** Runs `work` as a new trace, if a collector is set. @param name fixed words */

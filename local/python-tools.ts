@@ -48,6 +48,16 @@ export async function ensureSchemathesis(localDir: string): Promise<string> {
 }
 
 /**
+ * Installs cfn-lint, which checks CloudFormation templates against AWS's schemas, into a separate environment. It needs
+ * no network later.
+ * @throws StartFailure
+ */
+export async function ensureCfnLint(localDir: string): Promise<string> {
+  const requirements = join(root, 'tools', 'cfn-lint', 'requirements.txt');
+  return join(await ensurePythonEnvironment(join(localDir, 'venv-cfn-lint'), requirements, 'cfn-lint'), 'cfn-lint');
+}
+
+/**
  * Installs packages into a virtual environment.
  * @param proof a command that exists once the installation is complete
  * @returns the folder of the commands

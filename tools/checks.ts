@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { ensureCfnLint } from '../local/python-tools.ts';
+import { cfnLintArgs } from './cfn-lint/args.ts';
 import { ensureGoTools, type GoTools } from './go-tools.ts';
 import { testDir } from './test-dir.ts';
 
@@ -9,9 +11,12 @@ const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
 const bin = join(root, 'node_modules', '.bin');
 
-type Command = string | ((tools: GoTools) => string);
+interface Tools extends GoTools {
+  readonly cfnLint: string;
+}
+type Command = string | ((tools: Tools) => string);
 
-/** The name of each check, and its command: a program of node_modules/.bin, a Go program, or a script that Node runs. */
+/** The name of each check, and its command: a program of node_modules/.bin, a Go or Python program, or a script that Node runs. */
 const commands: readonly (readonly [what: string, command: Command, args: readonly string[]])[] = [
   ['types', join(bin, 'tsc'), ['-p', '.']],
   ['types of the browser', join(bin, 'tsc'), ['-p', 'console']],
@@ -28,6 +33,12 @@ const commands: readonly (readonly [what: string, command: Command, args: readon
   ],
   ['dead code', process.execPath, [join(bin, 'knip')]],
   ['compose file', process.execPath, [join(bin, 'dclint'), '--max-warnings', '0', 'docker-compose.yml']],
+  // the templates of production, as infra/app.integration.test.ts compares them with the app; it checks those of other stages
+  [
+    'templates',
+    ({ cfnLint }) => cfnLint,
+    [...cfnLintArgs, ...globSync('infra/stacks/snapshots/*.json', { cwd: root })],
+  ],
   // waits for the tools, so that only one process builds them
   ['prose', () => process.execPath, [join(import.meta.dirname, 'prose.ts')]],
   // shellcheck and pyflakes are not installed everywhere, so the result must not depend on them
@@ -41,7 +52,9 @@ const commands: readonly (readonly [what: string, command: Command, args: readon
 /** Runs all checks in parallel and prints the output of those that fail. @returns whether all pass */
 export async function runChecks(): Promise<boolean> {
   const startedAt = performance.now();
-  const tools = ensureGoTools(testDir);
+  const tools = Promise.all([ensureGoTools(testDir), ensureCfnLint(testDir)]).then(
+    ([goTools, cfnLint]): Tools => ({ ...goTools, cfnLint }),
+  );
   const start = async (command: Command, args: readonly string[]) =>
     run(typeof command === 'string' ? command : command(await tools), args, { cwd: root, maxBuffer: 64 << 20 });
   const results = await Promise.all(

@@ -31,6 +31,21 @@ export function rolesIn(claimed: unknown): Role[] {
 }
 
 /**
+ * Returns a claim of a token. The name of a nested claim has dots, as in `realm_access.roles`. Names of claims may have
+ * dots themselves, as in `https://klinik.example/roles`: a claim with the longer name comes first.
+ */
+export function claimAt(claims: unknown, name: string): unknown {
+  if (!(claims instanceof Object)) return undefined;
+  for (let end = name.length; end > 0; end = name.lastIndexOf('.', end - 1)) {
+    const claim = name.slice(0, end);
+    if (!Object.hasOwn(claims, claim)) continue;
+    const value = (claims as Readonly<Record<string, unknown>>)[claim];
+    return end === name.length ? value : claimAt(value, name.slice(end + 1));
+  }
+  return undefined;
+}
+
+/**
  * One access, before it has a seq in the patient's log (docs/reference/access-log.md). Holds no medical content and no
  * KVNR.
  */

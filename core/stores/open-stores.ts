@@ -6,6 +6,7 @@ import { createAccessLogStore } from './access-log.ts';
 import { createCareRecordsStore } from './care-records.ts';
 import { createDocumentsStore } from './documents.ts';
 import { createGateClient, type GateStore, openGate } from './gate.ts';
+import { createIssuerKeysStore } from './issuer-keys.ts';
 import { createListsStore } from './lists.ts';
 import type { Bucket } from './objects.ts';
 import { createPatientsStore } from './patients.ts';
@@ -79,6 +80,7 @@ export function storesOver({ dynamo, bucket, gateClient, tables }: StoreClients)
     syncRuns: createSyncRunsStore(dynamo, tables),
     transfers: createTransfersStore(dynamo, tables),
     accessLog: createAccessLogStore(dynamo, tables),
+    issuerKeys: createIssuerKeysStore(bucket),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId, { lineTable: tables.line }),
   };
 }

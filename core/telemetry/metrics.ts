@@ -288,6 +288,14 @@ export const metrics = {
     dimensions: ['operation', 'status'],
     statistics: ['p50', 'p99'],
   }),
+  IssuerFailures: metric({
+    unit: Count,
+    topic: 'API',
+    description:
+      'failed attempts to fetch the keys of the OIDC issuer. Its last keys are used for up to 12 hours, then nobody can sign in',
+    emitters: ['api'],
+    statistics: ['Sum'],
+  }),
 
   QueueBacklog: metric({
     unit: Count,

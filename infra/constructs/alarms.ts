@@ -156,6 +156,13 @@ function alarmSpecs({
       metric: appMetricOf('AccessLogFailures', 'Sum'),
       threshold: 1,
     },
+    'issuer away': {
+      description:
+        'The keys of the OIDC issuer could not be fetched for a quarter of an hour. Its last keys are used for up to 12 hours, then nobody can sign in. Ask the team of the issuer.',
+      metric: appMetricOf('IssuerFailures', 'Sum', Duration.minutes(15)), // a container tries again after ten minutes
+      threshold: 1,
+      consecutiveValues: 2, // not for one lost answer
+    },
     'Lambda failed': {
       description: 'A Lambda has failed. Its log shows the error.',
       metric: new MathExpression({

@@ -24,7 +24,8 @@ export class ConsoleUpload extends Construct {
   constructor(scope: Construct, id: string, { bucket, distribution, config, removalPolicy }: ConsoleUploadProps) {
     super(scope, id);
     const logGroup = new LogGroup(this, 'Log', { retention: RetentionDays.ONE_MONTH, removalPolicy });
-    const staging = Fn.sub(`arn:\${AWS::Partition}:s3:::cdk-hnb659fds-assets-\${AWS::AccountId}-\${AWS::Region}`);
+    const { bootstrapQualifier: qualifier } = Stack.of(this).synthesizer;
+    const staging = Fn.sub(`arn:\${AWS::Partition}:s3:::cdk-${qualifier}-assets-\${AWS::AccountId}-\${AWS::Region}`);
     const distributionArn = Stack.of(this).formatArn({
       service: 'cloudfront',
       region: '',
@@ -71,7 +72,7 @@ export class ConsoleUpload extends Construct {
     upload.node.addDependency(assets); // uploaded first, because the page refers to them
     Validations.of(role).acknowledge(
       ...[
-        `Resource::arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>/*`,
+        `Resource::arn:<AWS::Partition>:s3:::cdk-${qualifier}-assets-<AWS::AccountId>-<AWS::Region>/*`,
         'Resource::<SiteFiles975A43CF.Arn>/*',
       ].map((finding) => ({
         id: `AwsSolutions-IAM5[${finding}]`,

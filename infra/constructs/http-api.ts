@@ -1,12 +1,15 @@
 import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import {
   AccessLogFormat,
+  type CfnRestApi,
   type CorsOptions,
+  EndpointAccessMode,
   EndpointType,
   LambdaIntegration,
   LogGroupLogDestination,
   MethodLoggingLevel,
   RestApi,
+  SecurityPolicy,
 } from 'aws-cdk-lib/aws-apigateway';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -24,6 +27,8 @@ export interface HttpApiProps {
   readonly temporalUiOrigin: string | undefined;
   /** ARN of the account's firewall, if there is one */
   readonly webAclArn: string | undefined;
+  /** whether clients need TLS 1.2 or newer; an emulator does not know the setting */
+  readonly needsNewTls: boolean;
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -57,7 +62,7 @@ export class HttpApi extends Construct {
   readonly accessLog: LogGroup;
   constructor(scope: Construct, id: string, props: HttpApiProps) {
     super(scope, id);
-    const { deployment, lambdas, consoleOrigin, temporalUiOrigin, webAclArn, removalPolicy } = props;
+    const { deployment, lambdas, consoleOrigin, temporalUiOrigin, webAclArn, needsNewTls, removalPolicy } = props;
     const accessLog = new LogGroup(this, 'AccessLog', { retention: RetentionDays.THREE_MONTHS, removalPolicy });
     this.accessLog = accessLog;
     this.api = new RestApi(this, 'Api', {
@@ -76,6 +81,12 @@ export class HttpApi extends Construct {
         accessLogFormat,
       },
     });
+    if (needsNewTls) {
+      const { defaultChild } = this.api.node;
+      // Without it, the API accepts TLS 1.0. RestApi of CDK has no property for it.
+      (defaultChild as CfnRestApi).securityPolicy = SecurityPolicy.TLS13_1_2_PFS_PQ_2025_09;
+      (defaultChild as CfnRestApi).endpointAccessMode = EndpointAccessMode.STRICT;
+    }
     addProblemResponses(this.api, consoleOrigin);
     if (temporalUiOrigin !== undefined) {
       const defaultCorsPreflightOptions = preflight(temporalUiOrigin, ['x-namespace']);

@@ -5,6 +5,7 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { payloadKeyContext } from '../../core/crypto/kms-key-wrapper.ts';
+import { issuerKeysObject, issuerUses } from '../../core/stores/issuer-keys.ts';
 import { tablesOf } from '../../core/stores/tables.ts';
 import type { Group } from '../../lambdas/http/routes.ts';
 
@@ -78,24 +79,32 @@ export function permissionsFor(
   const payloads = payloadKeyUse(keys);
   const temporal = payloads('GenerateDataKey', 'Decrypt');
   const settings = allow(['secretsmanager:GetSecretValue'], secret.secretArn);
+  /** the last keys of the issuers. Workers have no access, so that they cannot make tokens valid */
+  const issuerKeys = allow(
+    ['s3:GetObject', 's3:PutObject'],
+    ...issuerUses.map((use) => bucket.arnForObjects(issuerKeysObject(use))),
+  );
   /** entries can be appended and read, but not changed or deleted */
   const accessLog = table(['PutItem', 'Query'], tables.accessLog);
   return {
     sync: [
       settings,
+      issuerKeys,
       table(['GetItem', 'Query', 'BatchGetItem', 'BatchWriteItem'], tables.syncRuns), // acknowledgements of issues
       table(['GetItem'], tables.line),
-      encryption(writing, 'dynamodb', 'secretsmanager'),
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
     line: [
       settings,
+      issuerKeys,
       table(['GetItem', 'PutItem'], tables.line),
-      encryption(writing, 'dynamodb', 'secretsmanager'),
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
     patients: [
       settings,
+      issuerKeys,
       table(['GetItem', 'UpdateItem'], tables.patients), // the marker of a sync on demand
       table(['GetItem', 'Query'], tables.careRecords),
       table(['GetItem'], tables.line),
@@ -105,8 +114,20 @@ export function permissionsFor(
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
-    'access-log': [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...temporal],
-    codec: [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...payloads('Decrypt')],
+    'access-log': [
+      settings,
+      issuerKeys,
+      accessLog,
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+      ...temporal,
+    ],
+    codec: [
+      settings,
+      issuerKeys,
+      accessLog,
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+      ...payloads('Decrypt'),
+    ],
     openapi: [],
     schedule: [
       settings,

@@ -11,6 +11,8 @@ const problemOf: readonly (readonly [Type, ProblemName])[] = [
   [Type.INVALID_SIGNATURE, 'not-found'],
   [Type.EXPIRED_TOKEN, 'not-found'],
   [Type.RESOURCE_NOT_FOUND, 'not-found'],
+  [Type.WAF_FILTERED, 'forbidden'],
+  [Type.ACCESS_DENIED, 'forbidden'],
   [Type.BAD_REQUEST_BODY, 'invalid-request'],
   [Type.BAD_REQUEST_PARAMETERS, 'invalid-request'],
   [Type.REQUEST_TOO_LARGE, 'body-too-large'],
@@ -21,6 +23,11 @@ const problemOf: readonly (readonly [Type, ProblemName])[] = [
   [Type.INTEGRATION_FAILURE, 'unavailable'],
   [Type.INTEGRATION_TIMEOUT, 'unavailable'],
 ];
+
+/** Says more than the title of the problem, which is about roles. */
+const details: Partial<Record<ProblemName, string>> = {
+  forbidden: 'A firewall or a policy in front of the API has blocked the request.',
+};
 
 /** Values of Retry-After, seconds. */
 const retryAfter: Partial<Record<ProblemName, string>> = { 'too-many-requests': '1', unavailable: '2' };
@@ -46,6 +53,7 @@ export function addProblemResponses(api: RestApi, consoleOrigin: string): void {
           type: problemType(name),
           title,
           status,
+          ...(details[name] && { detail: details[name] }),
           correlationId: '$context.requestId',
         }),
       },

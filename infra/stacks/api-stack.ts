@@ -7,7 +7,7 @@ import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { type Group, groups } from '../../lambdas/http/routes.ts';
-import { ApiFunction } from '../constructs/api-function.ts';
+import { ApiFunction, keepReady } from '../constructs/api-function.ts';
 import { DailySchedule } from '../constructs/daily-schedule.ts';
 import { HttpApi } from '../constructs/http-api.ts';
 import { lambdaCode } from '../constructs/lambda-code.ts';
@@ -47,6 +47,7 @@ export class ApiStack extends Stack {
       RUN_DUE_HOUR: _,
       OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns,
       WEB_ACL_ARN: webAclArn,
+      PATIENTS_PROVISIONED_CONCURRENCY: keptReady,
       ...shared
     } = settings;
     const permissions = permissionsFor(this, {
@@ -81,10 +82,11 @@ export class ApiStack extends Stack {
     >;
     const { api, accessLog } = new HttpApi(this, 'Http', {
       deployment,
-      lambdas,
+      lambdas: keptReady === undefined ? lambdas : { ...lambdas, patients: keepReady(lambdas.patients, keptReady) },
       consoleOrigin: settings.CONSOLE_ORIGIN,
       temporalUiOrigin: settings.TEMPORAL_UI_ORIGIN,
       webAclArn,
+      needsNewTls: stage !== 'local',
       removalPolicy,
     });
     const schedule = lambdaOf('schedule');

@@ -118,8 +118,7 @@ test('no role may change or delete an access entry', () => {
 test('no role has all actions, or actions on all resources', () => {
   for (const { actions, resource } of permissions()) {
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
-    if (resource === '"*"') expect(actions).toEqual(['xray:PutTraceSegments', 'xray:PutTelemetryRecords']);
-    else expect(resource.replace('/documents/*', '')).not.toContain('*');
+    expect(resource.replace('/documents/*', '')).not.toContain('*');
   }
 });
 
@@ -144,17 +143,35 @@ test('each Lambda that needs secrets reads them from Secrets Manager, and no tem
   expect(readers).toHaveLength(groups.length); // without openapi, with schedule
 });
 
-test('every Lambda runs on Node 24 with tracing, and all logs are deleted after three months', () => {
+test('every Lambda runs on Node 24, and all logs are deleted after three months', () => {
   for (const [, properties] of of('AWS::Lambda::Function'))
     expect(properties).toMatchObject({
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
-      TracingConfig: { Mode: 'Active' },
       LoggingConfig: { LogGroup: expect.anything() },
     });
   expect(of('AWS::Logs::LogGroup').map(([, { RetentionInDays }]) => RetentionInDays)).toEqual(
     Array.from({ length: groups.length + 2 }, () => 90),
   );
+});
+
+test('nothing is traced by X-Ray, which would store keys of objects and pseudonyms', () => {
+  for (const [, { TracingConfig }] of of('AWS::Lambda::Function')) expect(TracingConfig).toBeUndefined();
+  expect(JSON.stringify(template.toJSON())).not.toContain('xray:');
+  const { dependencies } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
+  expect(Object.keys(dependencies).filter((name) => /tracer|xray/.test(name))).toEqual([]);
+});
+
+test('only the Lambdas that check tokens may use the last keys of the issuers', () => {
+  const users = permissions().filter(({ resource }) => resource.includes('/issuer-keys/'));
+  expect(users.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual([
+    'accesslog',
+    'codec',
+    'line',
+    'patients',
+    'sync',
+  ]);
+  for (const { actions } of users) expect(actions).toEqual(['s3:GetObject', 's3:PutObject']);
 });
 
 test('the API stage is throttled, logs requests without caller and patient, and has no traces, which would hold both', () => {
@@ -195,6 +212,8 @@ test('API Gateway itself answers with problems, too, without internals', () => {
     'MISSING_AUTHENTICATION_TOKEN 404',
     'THROTTLED 429',
     'REQUEST_TOO_LARGE 413',
+    'WAF_FILTERED 403', // a firewall blocks: the operation exists
+    'ACCESS_DENIED 403',
     'DEFAULT_5XX 500',
   ])
     expect(types).toContain(expected);
@@ -203,6 +222,7 @@ test('API Gateway itself answers with problems, too, without internals', () => {
       type: expect.stringMatching(/^urn:epa-sync:problem:/),
       title: expect.any(String),
       status: Number(StatusCode),
+      ...(StatusCode === '403' && { detail: expect.stringContaining('firewall') }),
       correlationId: '$context.requestId',
     });
     expect(ResponseParameters).toMatchObject({
@@ -300,6 +320,45 @@ test('the daily run starts exactly at the configured hour in German time, and fa
   expect(of('AWS::Lambda::EventInvokeConfig').map(([, { DestinationConfig }]) => idsIn(DestinationConfig)[0])).toEqual([
     queue,
   ]);
+});
+
+test('the API accepts TLS 1.2 or newer; an emulator does not know the setting', () => {
+  const [[, api] = []] = of('AWS::ApiGateway::RestApi');
+  expect(api).toMatchObject({
+    SecurityPolicy: 'SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09',
+    EndpointAccessMode: 'STRICT',
+  });
+  const [local] = Object.values(Template.fromStack(appFor('local').api).findResources('AWS::ApiGateway::RestApi'));
+  expect(local?.['Properties']).not.toHaveProperty('SecurityPolicy');
+});
+
+test.each(['OIDC_ISSUER', 'CODEC_OIDC_ISSUER', 'CONSOLE_ORIGIN', 'TEMPORAL_UI_ORIGIN', 'OTEL_EXPORTER_OTLP_ENDPOINT'])(
+  '%s must be https in AWS, and may be http on a laptop',
+  (name) => {
+    const { node } = new App({ context: { ...context, [name]: 'http://login.klinik.example' } });
+    for (const stage of ['prod', 'dev'] as const)
+      expect(() => readApiSettings(node, stage)).toThrow(
+        new RegExp(`^invalid configuration: ${name}: must begin with https`),
+      );
+    expect(readApiSettings(node, 'local')).toHaveProperty(name);
+  },
+);
+
+test('containers of the Lambda for patients are kept ready on request, and the API calls those', () => {
+  const { app, api } = appFor('prod', { PATIENTS_PROVISIONED_CONCURRENCY: '2' });
+  expect(findingsOf(app)).toEqual([]);
+  const ready = Template.fromStack(api);
+  const [[alias, { Properties }] = ['', {}]] = Object.entries(ready.findResources('AWS::Lambda::Alias'));
+  expect(Properties).toMatchObject({ ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 2 } });
+  const calls = Object.values(ready.findResources('AWS::ApiGateway::Method')).map((method) => JSON.stringify(method));
+  const onPatients = Object.values(operations).filter(({ group }) => group === 'patients');
+  expect(calls.filter((call) => call.includes(alias))).toHaveLength(onPatients.length);
+  const allowed = Object.values(ready.findResources('AWS::Lambda::Permission')).map((permission) =>
+    JSON.stringify(permission),
+  );
+  expect(allowed.filter((permission) => permission.includes(alias))).toHaveLength(onPatients.length);
+  expect(of('AWS::Lambda::Alias')).toEqual([]); // by default, none
+  expect(of('AWS::Lambda::Version')).toEqual([]);
 });
 
 test('missing settings are reported together, by name', () => {

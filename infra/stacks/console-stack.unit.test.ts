@@ -16,6 +16,7 @@ const context = {
   'aws:cdk:bundling-stacks': [],
 };
 const certificate = { CONSOLE_CERTIFICATE_ARN: 'arn:aws:acm:us-east-1:123456789012:certificate/1234-abcd' };
+const ownBootstrap = { '@aws-cdk/core:bootstrapQualifier': 'klinik' };
 const origin = 'https://v1abc23.execute-api.eu-central-1.amazonaws.com'; // the API ID may begin like the name of the stage
 const api = { origin, url: `${origin}/v1` };
 
@@ -152,11 +153,22 @@ test('the upload role may only upload, and has no action on all resources', () =
 });
 
 test('all findings of the AWS Solutions checks are accepted with a reason', () => {
-  const apps = [appFor(certificate), appFor({}), appFor(certificate, 'dev')];
+  const apps = [appFor(certificate), appFor({}), appFor(certificate, 'dev'), appFor(ownBootstrap)];
   for (const { app } of apps) {
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
     const { directory } = app.synth();
     const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
     expect(report).toMatchObject({ pluginReports: [] });
   }
+});
+
+test('the files of the page come from the bootstrap of the account, also with a qualifier of its own', () => {
+  const own = JSON.stringify(Template.fromStack(appFor(ownBootstrap).page).toJSON());
+  expect(own).toContain('cdk-klinik-assets-');
+  expect(own).not.toContain('hnb659fds');
+});
+
+test.each(['OIDC_ISSUER', 'CONSOLE_ORIGIN', 'CONSOLE_ISSUER_ORIGINS'])('%s must be https', (name) => {
+  const given = name === 'CONSOLE_ISSUER_ORIGINS' ? 'https://a.example,http://b.example' : 'http://a.example';
+  expect(() => appFor({ [name]: given })).toThrow(new RegExp(`^invalid configuration: ${name}: must begin with https`));
 });

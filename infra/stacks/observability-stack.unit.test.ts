@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(11);
+  expect(alarmMetrics(template)).toHaveLength(12);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
@@ -43,6 +43,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'a worker is missing',
     'access log failed',
     'day could not be started',
+    'issuer away',
     'line in a long cooldown',
     'line paused by the system',
     'line paused for long',

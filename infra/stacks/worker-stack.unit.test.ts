@@ -202,3 +202,15 @@ test('all findings of the AWS Solutions checks are accepted with a reason', () =
   const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
   expect(report).toMatchObject({ pluginReports: [] });
 });
+
+test.each([
+  [
+    'INSURER_BASE_URL',
+    'http://leitung.kk-nord.example',
+    /^invalid configuration: INSURER_BASE_URL: must begin with https/,
+  ],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://traces.example', /OTEL_EXPORTER_OTLP_ENDPOINT: must begin with https/],
+  ['LEASE_MS', '15001', /^invalid configuration: LEASE_MS: must be 15000 or less in AWS/],
+])('%s has a narrower limit in AWS', (name, value, problem) => {
+  for (const stage of ['prod', 'dev'] as const) expect(() => appFor(stage, { [name]: value })).toThrow(problem);
+});

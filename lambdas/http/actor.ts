@@ -6,4 +6,6 @@ export interface Actor {
   readonly who: string;
   readonly name?: string;
   readonly roles: readonly Role[];
+  /** the issuer has left the roles out of the token, such as Entra ID for people in many groups */
+  readonly isWithoutRoles?: boolean;
 }

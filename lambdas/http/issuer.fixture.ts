@@ -9,13 +9,15 @@ export interface Issuer {
   readonly url: string;
   /** Signs a token. @param algorithm of the signing key */
   sign(claims: JWTPayload, algorithm?: 'RS256' | 'ES256' | 'PS256'): Promise<string>;
+  /** Takes a key out of the published set. */
+  revoke(algorithm: 'RS256' | 'ES256' | 'PS256'): void;
   stop(): Promise<void>;
 }
 
 export async function startIssuer(): Promise<Issuer> {
   const algorithms = ['RS256', 'ES256', 'PS256'] as const;
   const pairs = await Promise.all(algorithms.map((algorithm) => generateKeyPair(algorithm, { extractable: true })));
-  const keys = await Promise.all(
+  let keys = await Promise.all(
     pairs.map(async ({ publicKey }, index) => ({
       ...(await exportJWK(publicKey)),
       kid: algorithms[index],
@@ -44,7 +46,11 @@ export async function startIssuer(): Promise<Issuer> {
         .setProtectedHeader({ alg: algorithm, kid: algorithm })
         .sign(pair.privateKey);
     },
+    revoke: (algorithm) => {
+      keys = keys.filter(({ kid }) => kid !== algorithm);
+    },
     stop: async () => {
+      if (!server.listening) return;
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));
     },

@@ -1,9 +1,8 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { type Clients, clientsOfContainer } from '../clients.ts';
-import { logger, traced, tracer } from '../observability.ts';
+import { logger, traced } from '../observability.ts';
 import { apiUrlOf } from './api-url.ts';
 import { accessDraft, accessEntry } from './middleware/access-entry.ts';
 import { answerHeaders } from './middleware/answer-headers.ts';
@@ -20,7 +19,6 @@ import type { Group, OperationName } from './routes.ts';
 /** Creates the Lambda handler of one group of operations. The last middleware in the list is nearest to the handler. */
 export function serve<G extends Group>(group: G, handlers: HandlersOf<G>) {
   const answer = middy<APIGatewayProxyEvent, APIGatewayProxyResult, Error, RequestContext>()
-    .use(captureLambdaHandler(tracer, { captureResponse: false }))
     .use(injectLambdaContext(logger, { resetKeys: true, logEvent: false }))
     .use(observation())
     .use(answerHeaders(group))

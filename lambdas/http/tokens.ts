@@ -1,6 +1,5 @@
 import {
   createLocalJWKSet,
-  createRemoteJWKSet,
   decodeJwt,
   errors,
   type JSONWebKeySet,
@@ -8,35 +7,47 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose';
-import { z } from 'zod';
 import type { ApiConfig } from '../../core/config.ts';
-import { type Role, rolesIn } from '../../core/domain/access.ts';
+import { claimAt, type Role, rolesIn } from '../../core/domain/access.ts';
 import type { Actor } from './actor.ts';
+import { type IssuerKeysDeps, issuerKeysOf } from './issuer-keys.ts';
 import { Problem } from './problems.ts';
 
 /** Allowed difference between the clocks of issuer and Lambda, seconds. */
 const clockToleranceSeconds = 5;
-const issuerMs = 3_000;
-
-const discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
 /**
  * Verifies a token and returns its actor.
- * @throws Problem `unauthenticated`; `unavailable` if the keys of the issuer cannot be fetched
+ * @throws Problem `unauthenticated`; `unavailable` if the issuer is away and its keys are not known
  */
 export type VerifyToken = (token: string) => Promise<Actor>;
 
 /** Creates the verifier for tokens of the issuer that knows the roles. */
-export const createTokenVerifier = ({
-  OIDC_ISSUER: issuer,
-  OIDC_AUDIENCE: audience,
-  OIDC_JWKS: jwks,
-  OIDC_ROLES_CLAIM: rolesClaim,
-}: Pick<ApiConfig, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_JWKS' | 'OIDC_ROLES_CLAIM'>): VerifyToken =>
-  verifierOf({ issuer, audience, jwks, rolesOf: (payload) => rolesIn(payload[rolesClaim]) });
+export const createTokenVerifier = (
+  {
+    OIDC_ISSUER: issuer,
+    OIDC_AUDIENCE: audience,
+    OIDC_JWKS: jwks,
+    OIDC_ROLES_CLAIM: rolesClaim,
+  }: Pick<ApiConfig, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_JWKS' | 'OIDC_ROLES_CLAIM'>,
+  keyDeps: IssuerKeysDeps,
+): VerifyToken =>
+  verifierOf({
+    issuer,
+    audience,
+    keys:
+      jwks === undefined ? issuerKeysOf(issuer, 'api', keyDeps) : createLocalJWKSet(JSON.parse(jwks) as JSONWebKeySet),
+    rolesOf: (payload) => rolesIn(claimAt(payload, rolesClaim)),
+    isWithoutRoles: (payload) => isLeftOut(payload, rolesClaim),
+  });
 
-/** Claims with the e-mail address of the person: in tokens of Temporal Cloud, and in other tokens. */
-const emailClaims = ['https://saas-api.tmprl.cloud/user/email', 'email'];
+/**
+ * Returns the e-mail address that the issuer has verified. Otherwise people could enter that of somebody else. Tokens of
+ * Temporal Cloud have another claim with an address. It does not count, because the sign-in of any other customer of
+ * Temporal vouches for it.
+ */
+const verifiedEmail = ({ email, email_verified: isVerified }: JWTPayload): string | undefined =>
+  isVerified === true && typeof email === 'string' ? email.toLowerCase() : undefined;
 
 /**
  * Creates the verifier for the codec endpoint. It also accepts tokens that the Temporal UI passes on from another issuer
@@ -50,19 +61,19 @@ export function createCodecTokenVerifier(
     CODEC_READERS,
   }: Pick<ApiConfig, 'CODEC_OIDC_ISSUER' | 'CODEC_OIDC_AUDIENCE' | 'OIDC_AUDIENCE' | 'CODEC_READERS'>,
   verifyToken: VerifyToken,
+  keyDeps: IssuerKeysDeps,
 ): VerifyToken {
   if (issuer === undefined) return verifyToken;
   const subjects = new Set(CODEC_READERS);
   const addresses = new Set(CODEC_READERS.map((reader) => reader.toLowerCase()));
-  const isReader = (payload: JWTPayload): boolean => {
-    if (subjects.has(payload.sub ?? '')) return true;
-    const claimed = payload['email_verified'] === false ? [] : emailClaims.map((claim) => payload[claim]);
-    return claimed.some((address) => typeof address === 'string' && addresses.has(address.toLowerCase()));
-  };
+  const isReader = (payload: JWTPayload): boolean =>
+    subjects.has(payload.sub ?? '') || addresses.has(verifiedEmail(payload) ?? '');
   const verifyOther = verifierOf({
     issuer,
     audience: CODEC_OIDC_AUDIENCE ?? OIDC_AUDIENCE,
+    keys: issuerKeysOf(issuer, 'codec', keyDeps),
     rolesOf: (payload) => (isReader(payload) ? ['operator'] : []),
+    isWithoutRoles: () => false,
   });
   return async (token) => await (issuerOf(token) === issuer ? verifyOther : verifyToken)(token);
 }
@@ -79,32 +90,24 @@ function issuerOf(token: string): string | undefined {
 interface TokenRules {
   readonly issuer: string;
   readonly audience: string;
-  /** the keys of the issuer. Without them they are fetched once, and again if a token names a new key */
-  readonly jwks?: string | undefined;
+  readonly keys: JWTVerifyGetKey;
   readonly rolesOf: (payload: JWTPayload) => Role[];
+  /** whether the issuer has left the roles out of the token */
+  readonly isWithoutRoles: (payload: JWTPayload) => boolean;
 }
 
 /** Creates the verifier for tokens of one OIDC issuer. */
-function verifierOf({ issuer, audience, jwks, rolesOf }: TokenRules): VerifyToken {
-  let keys: Promise<JWTVerifyGetKey> | undefined =
-    jwks === undefined ? undefined : Promise.resolve(createLocalJWKSet(JSON.parse(jwks) as JSONWebKeySet));
-  const issuerKeys = () => {
-    keys ??= discoverKeys(issuer).catch((error: unknown) => {
-      keys = undefined; // the next request tries again
-      throw error;
-    });
-    return keys;
-  };
+function verifierOf({ issuer, audience, keys, rolesOf, isWithoutRoles }: TokenRules): VerifyToken {
   return async (token) => {
     try {
-      const { payload } = await jwtVerify(token, await issuerKeys(), {
+      const { payload } = await jwtVerify(token, keys, {
         issuer,
-        audience,
         algorithms: ['RS256', 'ES256'],
         clockTolerance: clockToleranceSeconds,
         requiredClaims: ['exp', 'sub'],
       });
-      return actorOf(payload, rolesOf(payload));
+      if (!isFor(audience, payload)) throw new Problem('unauthenticated');
+      return { ...actorOf(payload, rolesOf(payload)), ...(isWithoutRoles(payload) && { isWithoutRoles: true }) };
     } catch (error) {
       if (error instanceof Problem) throw error;
       throw new Problem(isTokenFault(error) ? 'unauthenticated' : 'unavailable', {}, { cause: error });
@@ -112,20 +115,30 @@ function verifierOf({ issuer, audience, jwks, rolesOf }: TokenRules): VerifyToke
   };
 }
 
-async function discoverKeys(issuer: string) {
-  const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  const response = await fetch(address, { signal: AbortSignal.timeout(issuerMs), redirect: 'error' });
-  if (!response.ok) throw new Error(`the OIDC discovery of the issuer answers ${response.status}`);
-  const found = discovery.parse(await response.json());
-  if (found.issuer !== issuer) throw new Error('the OIDC discovery names another issuer than OIDC_ISSUER');
-  return createRemoteJWKSet(new URL(found.jwks_uri), { timeoutDuration: issuerMs });
+/**
+ * Returns whether a token is an access token for this API. Those of Cognito have no `aud`. Their `client_id` names the
+ * client that the token was issued to. `token_use` distinguishes them from ID tokens, whose `aud` is the same client
+ * (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html).
+ */
+function isFor(audience: string, { aud, client_id: clientId, token_use: use }: JWTPayload): boolean {
+  if (use !== undefined && use !== 'access') return false;
+  if (aud === undefined) return use === 'access' && clientId === audience;
+  return [aud].flat().includes(audience);
 }
 
-/** Returns whether the token is wrong. Otherwise the issuer cannot be reached, or does not return a key set. */
+/**
+ * Returns whether the issuer has left a claim out of the token (OpenID Connect Core, 5.6.2). Entra ID does so for people
+ * in more than 200 groups.
+ * @see https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference#groups-overage-claim
+ */
+function isLeftOut(payload: JWTPayload, claim: string): boolean {
+  const { _claim_names: names, hasgroups: hasGroups } = payload;
+  return (names instanceof Object && Object.hasOwn(names, claim)) || (claim === 'groups' && hasGroups === true);
+}
+
+/** Returns whether the token is wrong. Otherwise the key set is. */
 const isTokenFault = (error: unknown): boolean =>
-  error instanceof errors.JOSEError &&
-  error.code !== errors.JOSEError.code && // the code of any answer of the issuer except 200
-  !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid);
+  error instanceof errors.JOSEError && !(error instanceof errors.JWKSInvalid);
 
 function actorOf(payload: JWTPayload, ownRoles: Role[]): Actor {
   const who = payload.sub ?? '';

@@ -176,6 +176,27 @@ test('the answers hold the requested data', async () => {
   await api.endRun();
 });
 
+test('a token of 10 kB is accepted, as Entra ID issues them', async () => {
+  const groups = Array.from(
+    { length: 185 },
+    (_, index) => `9d1f0a3c-5b7d-4c11-9e57-${String(index).padStart(12, '0')}`,
+  );
+  const token = await api.issuer.sign({ sub: 'olga', roles: ['operator'], groups });
+  expect(token.length).toBeGreaterThan(9_700);
+  expect((await api.ask('readLine', { token })).status).toBe(200);
+});
+
+test('a token that cannot be used is rejected with what to do', async () => {
+  const opaque = await api.ask('readLine', { token: 'ya29.a0AfH6SMBx-opaque' }); // an access token of Google
+  expect(opaque).toMatchObject({ status: 401, json: { detail: expect.stringContaining('opaque access tokens') } });
+  const overage = { sub: 'olga', _claim_names: { roles: 'src1' }, _claim_sources: { src1: {} } };
+  const leftOut = await api.ask('readLine', { token: await api.issuer.sign(overage) });
+  expect(leftOut).toMatchObject({
+    status: 403,
+    json: { type: problemType('forbidden'), detail: expect.stringContaining('too many groups') },
+  });
+});
+
 test('runs and issues come in pages, and a page token is valid only for its own query', async () => {
   const { syncRuns } = api.stores;
   const runId = (index: number) => `2026112${index % 10}T2130${String(index).padStart(2, '0')}Z-00000000`;

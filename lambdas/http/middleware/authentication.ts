@@ -4,6 +4,12 @@ import { Problem } from '../problems.ts';
 import { operationOf } from './operation-search.ts';
 import { headerOf, type Middleware, type RequestFacts } from './request.ts';
 
+/** Limit of API Gateway for the request line and all headers together. Tokens of Entra ID come near to it. */
+const headersMaxBytes = 10_240;
+
+const opaqueToken =
+  'The token is not a signed JWT. Some issuers give opaque access tokens, which this API cannot check: Google always, Auth0 without an audience.';
+
 /** Identifies the caller by the bearer token, or by a link that was issued to one reader. Runs for every operation. */
 export function authentication(clients: () => Promise<Clients>): Middleware {
   return {
@@ -11,8 +17,9 @@ export function authentication(clients: () => Promise<Clients>): Middleware {
       const { roles, group } = operationOf(facts);
       if (roles === 'anyone') return;
       if (roles === 'link') return await readLink(await clients(), event.pathParameters?.['token'] ?? '', facts);
-      const [, token] = /^Bearer +([\w.~+/=-]{1,8000})$/i.exec(headerOf(event, 'authorization') ?? '') ?? [];
-      if (token === undefined) throw new Problem('unauthenticated');
+      const [, token = ''] = /^Bearer +([\w.~+/=-]+)$/i.exec(headerOf(event, 'authorization') ?? '') ?? [];
+      if (token === '' || token.length > headersMaxBytes) throw new Problem('unauthenticated');
+      if (!/^[^.]+\.[^.]+\.[^.]+$/.test(token)) throw new Problem('unauthenticated', { detail: opaqueToken });
       const { verifyToken, verifyCodecToken } = await clients();
       facts.actor = await (group === 'codec' ? verifyCodecToken : verifyToken)(token);
     },

@@ -5,6 +5,9 @@ import { Problem } from '../problems.ts';
 import { operationOf } from './operation-search.ts';
 import type { Middleware, RequestFacts } from './request.ts';
 
+const rolesLeftOut =
+  'The issuer has left your roles out of the token, because you are in too many groups. Your administrators can assign app roles, or send only the groups of this application.';
+
 /**
  * Checks the roles of the caller. Reports a missing role before problems of the request, so that callers without
  * permission learn nothing.
@@ -15,7 +18,7 @@ export function authorization(clients: () => Promise<Clients>): Middleware {
       const { roles, access } = operationOf(facts);
       if (access !== undefined) facts.patientRef ??= patientOf(facts, (await clients()).config.PSEUDONYM_KEY);
       if (Array.isArray(roles) && !roles.some((role) => facts.actor?.roles.includes(role)))
-        throw new Problem('forbidden');
+        throw new Problem('forbidden', facts.actor?.isWithoutRoles ? { detail: rolesLeftOut } : {});
       if (facts.partsProblem) throw facts.partsProblem;
     },
   };

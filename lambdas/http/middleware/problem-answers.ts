@@ -18,7 +18,6 @@ export function problemAnswers(): Middleware {
       const problem = problemOf(request.error);
       const { status, title } = problems[problem.problem];
       if (status >= 500) logger.error('failed', { problem: problem.problem, causes: causesOf(request.error) });
-      request.error = problem; // the tracer stores its message
       request.response = {
         statusCode: status,
         headers: {
