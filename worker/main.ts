@@ -5,7 +5,8 @@ import { bulkTaskQueue, syncTaskQueue } from '../core/contract/names.ts';
 import { openStores } from '../core/stores/open-stores.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
-import { dataConverterOf, temporalConnection } from '../core/temporal/connection.ts';
+import { createDataConverter, markingForeign, tellingRefused } from '../core/temporal/codec.ts';
+import { payloadCodecOf, temporalConnection } from '../core/temporal/connection.ts';
 import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
@@ -17,6 +18,7 @@ import { startHealth } from './health.ts';
 import { startKeeper } from './line/keeper.ts';
 import { createLog, faultOf } from './log.ts';
 import { checkPseudonymKey } from './pseudonym-key.ts';
+import { createRefusals } from './refusals.ts';
 import { watchAccessLog } from './reporting/access-log-watch.ts';
 import { readBacklogs } from './reporting/backlogs.ts';
 import { reportedRuns, startReporter } from './reporting/reporter.ts';
@@ -44,7 +46,10 @@ try {
   const onFailure = (): void => metrics.emit({ AccessLogFailures: 1 });
   const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };
   const gate = stores.gateOf(insurerId);
-  const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter: dataConverterOf(config) };
+  const refusals = createRefusals(metrics, log);
+  const codec = payloadCodecOf(config);
+  const dataConverter = createDataConverter(tellingRefused(codec, refusals.tell));
+  const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter };
   const traces = await startTraces('epa-sync-worker', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   const client = new Client(temporal);
   const source = workflowSource();
@@ -67,7 +72,15 @@ try {
     ...shared,
     taskQueue: syncTaskQueue,
     ...source,
-    interceptors: { ...source.interceptors, activity: activityInterceptors },
+    // the workflows report what is foreign, once and not in each replay
+    dataConverter: createDataConverter(
+      markingForeign(tellingRefused(codec, (fault) => fault === 'unknown-key' && refusals.tell(fault))),
+    ),
+    sinks: refusals.sinks,
+    interceptors: {
+      ...source.interceptors,
+      activity: [refusals.activityInterceptors, ...activityInterceptors],
+    },
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),

@@ -3,7 +3,7 @@ import { Metrics as Emf, MetricUnit } from '@aws-lambda-powertools/metrics';
 export const metricNamespace = 'epa-sync';
 
 /** Groups of metrics on the dashboard, in this order. */
-export const metricTopics = ['run', 'line', 'on demand', 'access log', 'API', 'queues'] as const;
+export const metricTopics = ['run', 'line', 'on demand', 'access log', 'API', 'Temporal', 'queues'] as const;
 export type MetricTopic = (typeof metricTopics)[number];
 
 export interface Metric {
@@ -288,6 +288,15 @@ export const metrics = {
     emitters: ['api'],
     dimensions: ['operation', 'status'],
     statistics: ['p50', 'p99'],
+  }),
+
+  PayloadsRefused: metric({
+    unit: Count,
+    topic: 'Temporal',
+    description:
+      'starts, signals, updates and results of Temporal that epa-sync has not written, and payloads of unknown keys; from any worker and the API',
+    emitters: ['worker', 'line', 'api'],
+    statistics: ['Sum'],
   }),
 
   QueueBacklog: metric({
