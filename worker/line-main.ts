@@ -4,8 +4,7 @@ import { lineTaskQueue, urgentLineTaskQueue } from '../core/contract/names.ts';
 import { openStores } from '../core/stores/open-stores.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
-import { createDataConverter, tellingRefused } from '../core/temporal/codec.ts';
-import { payloadCodecOf, temporalConnection } from '../core/temporal/connection.ts';
+import { temporalConnection } from '../core/temporal/connection.ts';
 import { createLineActivities } from './activities/line-activities.ts';
 import { createInsurerClient } from './insurer/insurer-client.ts';
 import { createJsonAdapter } from './insurer/json-adapter/json-adapter.ts';
@@ -31,7 +30,7 @@ const config = readConfig(workerConfig, process.env);
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) });
 const stores = openStores(config);
 const metrics = createMetrics(config.INSURER_ID);
-const dataConverter = createDataConverter(tellingRefused(payloadCodecOf(config), createRefusals(metrics, log).tell));
+const { dataConverter, activityInterceptors } = createRefusals(config, metrics, log);
 /** functions to call once all tasks have ended */
 const endings: (() => unknown)[] = [];
 
@@ -66,7 +65,7 @@ async function createWorkers({ line, permit, statistics, quietTime }: LineParts)
       taskQueue,
       dataConverter,
       activities: { ...activities },
-      interceptors: { activity: [...(traces?.activityInterceptors ?? [])] },
+      interceptors: { activity: [activityInterceptors, ...(traces?.activityInterceptors ?? [])] },
       tuner: {
         activityTaskSlotSupplier: createSlotSupplier(
           outsideQuietHours(permit, taskQueue === lineTaskQueue ? 'bulk' : 'person', quietTime),

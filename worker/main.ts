@@ -5,8 +5,7 @@ import { bulkTaskQueue, syncTaskQueue } from '../core/contract/names.ts';
 import { openStores } from '../core/stores/open-stores.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
-import { createDataConverter, markingForeign, tellingRefused } from '../core/temporal/codec.ts';
-import { payloadCodecOf, temporalConnection } from '../core/temporal/connection.ts';
+import { temporalConnection } from '../core/temporal/connection.ts';
 import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
@@ -46,15 +45,14 @@ try {
   const onFailure = (): void => metrics.emit({ AccessLogFailures: 1 });
   const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };
   const gate = stores.gateOf(insurerId);
-  const refusals = createRefusals(metrics, log);
-  const codec = payloadCodecOf(config);
-  const dataConverter = createDataConverter(tellingRefused(codec, refusals.tell));
+  const refusals = createRefusals(config, metrics, log);
+  const { dataConverter } = refusals;
   const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter };
   const traces = await startTraces('epa-sync-worker', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   const client = new Client(temporal);
   const source = workflowSource();
   const syncActivities = { ...createSyncActivities(stores), ...createRefreshActivities(stores) };
-  const activityInterceptors = [...(traces?.activityInterceptors ?? [])];
+  const activityInterceptors = [refusals.activityInterceptors, ...(traces?.activityInterceptors ?? [])];
   const shared = {
     ...temporal,
     ...deploymentOptions(config.WORKER_BUILD_ID),
@@ -72,15 +70,8 @@ try {
     ...shared,
     taskQueue: syncTaskQueue,
     ...source,
-    // the workflows report what is foreign, once and not in each replay
-    dataConverter: createDataConverter(
-      markingForeign(tellingRefused(codec, (fault) => fault === 'unknown-key' && refusals.tell(fault))),
-    ),
     sinks: refusals.sinks,
-    interceptors: {
-      ...source.interceptors,
-      activity: [refusals.activityInterceptors, ...activityInterceptors],
-    },
+    interceptors: { ...source.interceptors, activity: activityInterceptors },
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),

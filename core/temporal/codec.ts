@@ -78,7 +78,10 @@ export const passingPlaintext = ({ encode, decode }: PayloadCodec): PayloadCodec
 });
 
 /** Calls `tell` if a payload cannot be decrypted, unless the keys are away. Never with the payload. */
-export const tellingRefused = ({ encode, decode }: PayloadCodec, tell: (fault: CodecFault) => void): PayloadCodec => ({
+export const tellingRefused = (
+  { encode, decode }: PayloadCodec,
+  tell: (fault: CodecFault) => unknown,
+): PayloadCodec => ({
   encode,
   decode: async (payloads, context) =>
     await decode(payloads, context).catch((error: unknown) => {
@@ -113,9 +116,9 @@ export const markingForeign = ({ encode, decode }: PayloadCodec): PayloadCodec =
 /** Metadata within the encrypted payload: for which workflow it was encrypted, and as what. */
 const bindingName = 'boundTo';
 
-/** @returns `workflow` or `activity`, and the workflow's ID; undefined if the SDK does not name the workflow */
+/** @returns `workflow` or `activity`, and the workflow's ID; undefined without a context, as in the codec endpoint */
 const purposeOf = (context: SerializationContext | undefined): string | undefined =>
-  context?.workflowId === undefined ? undefined : `${context.type} ${context.workflowId}`;
+  context && `${context.type} ${context.workflowId ?? ''}`;
 
 const bind = (payload: Payload, boundTo: string | undefined): Payload =>
   boundTo === undefined
