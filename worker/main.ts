@@ -22,6 +22,7 @@ import { watchAccessLog } from './reporting/access-log-watch.ts';
 import { readBacklogs } from './reporting/backlogs.ts';
 import { reportedRuns, startReporter } from './reporting/reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
+import { readPollsOf, watchTemporal } from './temporal-watch.ts';
 import { workflowSource } from './workflow-source.ts';
 
 /**
@@ -99,12 +100,15 @@ try {
       );
     },
   });
+  const { identity = '' } = worker.options;
+  const temporalWatch = watchTemporal(() => readPollsOf(client, identity, log), log);
   const reporter = startReporter({
     keeper,
     metrics,
     log,
     readRuns: async () => (await stores.syncRuns.listRuns(insurerId, reportedRuns)).entries,
     readBacklogs: () => readBacklogs(client),
+    isTemporalReachable: () => temporalWatch.isReachable,
     takeSyncDurationsMs: () => syncDurationsMs.splice(0),
     schedule: { startHour: config.SYNC_HOUR, dueHour: config.RUN_DUE_HOUR },
     intervalMs: config.METRICS_INTERVAL_MS,
@@ -113,7 +117,10 @@ try {
   const health =
     healthPort === undefined
       ? undefined
-      : startHealth(healthPort, () => workers.every((each) => each.getState() === 'RUNNING') && keeper.isHealthy);
+      : startHealth(
+          healthPort,
+          () => workers.every((each) => each.getState() === 'RUNNING') && keeper.isHealthy && !temporalWatch.isRefused,
+        );
   const stopping = new AbortController();
   const stop = (): void => {
     log.info('stopping');
@@ -128,6 +135,7 @@ try {
   if (buildId !== undefined) void keepDeploymentCurrent({ client, buildId, log, signal: stopping.signal });
   await Promise.all(workers.map((each) => each.run()));
   await keeper.stop();
+  await temporalWatch.stop();
   await reporter.stop();
   await traces?.stop();
   health?.close();

@@ -290,6 +290,14 @@ export const metrics = {
     statistics: ['p50', 'p99'],
   }),
 
+  TemporalReachable: metric({
+    unit: Count,
+    topic: 'Temporal',
+    description:
+      '1 from a worker that Temporal answers and whose polls it takes, otherwise 0; from any worker, missing if none runs',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
   PayloadsRefused: metric({
     unit: Count,
     topic: 'Temporal',
