@@ -1,9 +1,10 @@
 import { Client } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
 import type { ApiConfig } from '../core/config.ts';
+import type { CodecFault } from '../core/crypto/key-wrapper.ts';
 import { openStores, promptly, type Stores } from '../core/stores/open-stores.ts';
 import type { Traces } from '../core/telemetry/traces.ts';
-import { createLoadedDataConverter } from '../core/temporal/codec.ts';
+import { createLoadedDataConverter, tellingRefused } from '../core/temporal/codec.ts';
 import { connectPromptly, payloadCodecOf } from '../core/temporal/connection.ts';
 import { createDailySyncClient, type DailySyncClient } from '../core/temporal/daily-sync-client.ts';
 import { createInsurerLineClient, type InsurerLineClient } from '../core/temporal/insurer-line-client.ts';
@@ -71,7 +72,7 @@ function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
   const temporal = new Client({
     connection: connectPromptly(config),
     namespace: config.TEMPORAL_NAMESPACE,
-    dataConverter: createLoadedDataConverter(payloadCodec),
+    dataConverter: createLoadedDataConverter(tellingRefused(payloadCodec, reportRefused)),
     interceptors: { workflow: [...(tracing?.clientInterceptors ?? [])] },
   });
   return {
@@ -89,4 +90,9 @@ function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
     verifyToken,
     verifyCodecToken: createCodecTokenVerifier(config, verifyToken, keyDeps),
   };
+}
+
+function reportRefused(fault: CodecFault): void {
+  logger.error('payload refused', { fault });
+  metrics.emit({ PayloadsRefused: 1 });
 }

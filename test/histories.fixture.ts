@@ -3,7 +3,7 @@ import proto from '@temporalio/proto'; // CommonJS without named exports, as Nod
 import { Worker } from '@temporalio/worker';
 import { dailySyncId } from '../core/contract/names.ts';
 import { createSecretKeyWrapper } from '../core/crypto/secret-key-wrapper.ts';
-import { createDataConverter, createPayloadCodec } from '../core/temporal/codec.ts';
+import { createDataConverter, createPayloadCodec, markingForeign, passingPlaintext } from '../core/temporal/codec.ts';
 import { pathsIn } from '../local/settings.ts';
 import { ensureWorkflowBundle } from '../local/workflow-bundle.ts';
 import { testDir } from '../tools/test-dir.ts';
@@ -38,7 +38,7 @@ export function* payloadsOf(value: unknown): Generator<Payload> {
 
 /** Returns a history as Temporal stores it, and the texts of its payloads, decrypted. */
 export async function textsOf(history: History, payloadKeys: string): Promise<string[]> {
-  const codec = createPayloadCodec(createSecretKeyWrapper(payloadKeys));
+  const codec = passingPlaintext(createPayloadCodec(createSecretKeyWrapper(payloadKeys)));
   const texts = [Buffer.from(StoredHistory.encode(history).finish()).toString('utf8')];
   for (const payload of payloadsOf(history)) {
     const [decoded] = await codec.decode([payload as never]);
@@ -50,7 +50,7 @@ export async function textsOf(history: History, payloadKeys: string): Promise<st
 /** Replays a history. @throws DeterminismViolationError if the current workflow code issues other commands */
 export async function replay(history: History, payloadKeys: string): Promise<void> {
   const codePath = await ensureWorkflowBundle(pathsIn(testDir).bundles);
-  const dataConverter = createDataConverter(createPayloadCodec(createSecretKeyWrapper(payloadKeys)));
+  const dataConverter = createDataConverter(markingForeign(createPayloadCodec(createSecretKeyWrapper(payloadKeys))));
   const options = { workflowBundle: { codePath }, dataConverter };
   await Worker.runReplayHistory(options, history);
 }

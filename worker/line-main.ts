@@ -4,13 +4,14 @@ import { lineTaskQueue, urgentLineTaskQueue } from '../core/contract/names.ts';
 import { openStores } from '../core/stores/open-stores.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
-import { dataConverterOf, temporalConnection } from '../core/temporal/connection.ts';
+import { temporalConnection } from '../core/temporal/connection.ts';
 import { createLineActivities } from './activities/line-activities.ts';
 import { createInsurerClient } from './insurer/insurer-client.ts';
 import { createJsonAdapter } from './insurer/json-adapter/json-adapter.ts';
 import { type LineParts, runLineProcess } from './line/line-process.ts';
 import { createSlotSupplier, outsideQuietHours } from './line/slot-supplier.ts';
 import { createLog, faultOf } from './log.ts';
+import { createRefusals } from './refusals.ts';
 import { startLineReporter } from './reporting/line-reporter.ts';
 import { createTransferReporter } from './reporting/transfer-reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
@@ -28,14 +29,15 @@ const config = readConfig(workerConfig, process.env);
 // Ctrl-C reaches this process too, but only the keeper decides when it ends.
 Runtime.install({ shutdownSignals: [], logger: createTemporalLogger(log) });
 const stores = openStores(config);
-const dataConverter = dataConverterOf(config);
+const metrics = createMetrics(config);
+const { dataConverter, activityInterceptors } = createRefusals(config, metrics, log);
 /** functions to call once all tasks have ended */
 const endings: (() => unknown)[] = [];
 
 async function createWorkers({ line, permit, statistics, quietTime }: LineParts): Promise<readonly Worker[]> {
   const reporter = startLineReporter({
     statistics,
-    metrics: createMetrics(config),
+    metrics,
     isOpen: () => permit.isOpen() && quietTime('bulk') === 0, // no success is expected in quiet hours
     intervalMs: config.METRICS_INTERVAL_MS,
   });
@@ -63,7 +65,7 @@ async function createWorkers({ line, permit, statistics, quietTime }: LineParts)
       taskQueue,
       dataConverter,
       activities: { ...activities },
-      interceptors: { activity: [...(traces?.activityInterceptors ?? [])] },
+      interceptors: { activity: [activityInterceptors, ...(traces?.activityInterceptors ?? [])] },
       tuner: {
         activityTaskSlotSupplier: createSlotSupplier(
           outsideQuietHours(permit, taskQueue === lineTaskQueue ? 'bulk' : 'person', quietTime),

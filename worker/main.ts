@@ -5,7 +5,7 @@ import { bulkTaskQueue, syncTaskQueue } from '../core/contract/names.ts';
 import { openStores } from '../core/stores/open-stores.ts';
 import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
-import { dataConverterOf, temporalConnection } from '../core/temporal/connection.ts';
+import { temporalConnection } from '../core/temporal/connection.ts';
 import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
@@ -17,10 +17,12 @@ import { startHealth } from './health.ts';
 import { startKeeper } from './line/keeper.ts';
 import { createLog, faultOf } from './log.ts';
 import { checkPseudonymKey } from './pseudonym-key.ts';
+import { createRefusals } from './refusals.ts';
 import { watchAccessLog } from './reporting/access-log-watch.ts';
 import { readBacklogs } from './reporting/backlogs.ts';
 import { reportedRuns, startReporter } from './reporting/reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
+import { readPollsOf, watchTemporal } from './temporal-watch.ts';
 import { workflowSource } from './workflow-source.ts';
 
 /**
@@ -44,12 +46,14 @@ try {
   const onFailure = (): void => metrics.emit({ AccessLogFailures: 1 });
   const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };
   const gate = stores.gateOf(insurerId);
-  const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter: dataConverterOf(config) };
+  const refusals = createRefusals(config, metrics, log);
+  const { dataConverter } = refusals;
+  const temporal = { connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter };
   const traces = await startTraces('epa-sync-worker', config.OTEL_EXPORTER_OTLP_ENDPOINT);
   const client = new Client(temporal);
   const source = workflowSource();
   const syncActivities = { ...createSyncActivities(stores), ...createRefreshActivities(stores) };
-  const activityInterceptors = [...(traces?.activityInterceptors ?? [])];
+  const activityInterceptors = [refusals.activityInterceptors, ...(traces?.activityInterceptors ?? [])];
   const shared = {
     ...temporal,
     ...deploymentOptions(config.WORKER_BUILD_ID),
@@ -67,6 +71,7 @@ try {
     ...shared,
     taskQueue: syncTaskQueue,
     ...source,
+    sinks: refusals.sinks,
     interceptors: { ...source.interceptors, activity: activityInterceptors },
     activities: {
       ...syncActivities,
@@ -95,12 +100,15 @@ try {
       );
     },
   });
+  const { identity = '' } = worker.options;
+  const temporalWatch = watchTemporal(() => readPollsOf(client, identity, log), log);
   const reporter = startReporter({
     keeper,
     metrics,
     log,
     readRuns: async () => (await stores.syncRuns.listRuns(insurerId, reportedRuns)).entries,
     readBacklogs: () => readBacklogs(client),
+    isTemporalReachable: () => temporalWatch.isReachable,
     takeSyncDurationsMs: () => syncDurationsMs.splice(0),
     schedule: { startHour: config.SYNC_HOUR, dueHour: config.RUN_DUE_HOUR },
     intervalMs: config.METRICS_INTERVAL_MS,
@@ -109,7 +117,10 @@ try {
   const health =
     healthPort === undefined
       ? undefined
-      : startHealth(healthPort, () => workers.every((each) => each.getState() === 'RUNNING') && keeper.isHealthy);
+      : startHealth(
+          healthPort,
+          () => workers.every((each) => each.getState() === 'RUNNING') && keeper.isHealthy && !temporalWatch.isRefused,
+        );
   const stopping = new AbortController();
   const stop = (): void => {
     log.info('stopping');
@@ -124,6 +135,7 @@ try {
   if (buildId !== undefined) void keepDeploymentCurrent({ client, buildId, log, signal: stopping.signal });
   await Promise.all(workers.map((each) => each.run()));
   await keeper.stop();
+  await temporalWatch.stop();
   await reporter.stop();
   await traces?.stop();
   health?.close();

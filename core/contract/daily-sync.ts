@@ -19,7 +19,7 @@ export interface DailySyncInput extends RemovalLimits {
   readonly carried?: DailySync;
 }
 
-/** Signal: starts a run, or makes the current run fetch the new list. */
+/** Signal, with a TriggerRequest: starts a run, or makes the current run fetch the new list. */
 export const triggerSignal = 'trigger';
 /** Memo that is true once a run is being stopped, so that a trigger takes it no further. */
 export const stoppingMemo = 'stopping';
@@ -45,14 +45,25 @@ export const decisionFailures = {
   unknown: 'DecisionUnknown',
 } as const;
 
+/** It tells nothing new, but shows that the sender has our key (ADR 0059). 0.2.0 sent none. */
+export interface TriggerRequest {
+  /** of the run that begins if none is in progress */
+  readonly runId: string;
+}
+
 export interface CancelRequest {
+  /** A request for another run is ignored. Absent if 0.2.0 has sent it. */
+  readonly runId?: string;
   readonly operator: string;
   readonly reason: string;
 }
 
 export interface RemovalDecision {
   readonly decision: 'approve' | 'reject';
-  /** names the question: `decision.listId` of the Progress; without it, the decision is about the list whose removals wait */
+  /**
+   * Names the question: `decision.listId` of the Progress. A decision without it is rejected, because a copy of it could
+   * decide another question later (ADR 0059). Up to 0.2.0 it was about the list whose removals wait.
+   */
   readonly listId?: string | undefined;
   readonly operator: string;
 }

@@ -2,7 +2,7 @@ import { Metrics as Emf, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { ClientConfig } from '../config.ts';
 
 /** Groups of metrics on the dashboard, in this order. */
-export const metricTopics = ['run', 'line', 'on demand', 'access log', 'API', 'queues'] as const;
+export const metricTopics = ['run', 'line', 'on demand', 'access log', 'API', 'Temporal', 'queues'] as const;
 export type MetricTopic = (typeof metricTopics)[number];
 
 export interface Metric {
@@ -294,6 +294,23 @@ export const metrics = {
     description:
       'failed attempts to fetch the keys of the OIDC issuer. Its last keys are used for up to 12 hours, then nobody can sign in',
     emitters: ['api'],
+    statistics: ['Sum'],
+  }),
+
+  TemporalReachable: metric({
+    unit: Count,
+    topic: 'Temporal',
+    description:
+      '1 from a worker that Temporal answers and whose polls it takes, otherwise 0; from any worker, missing if none runs',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
+  }),
+  PayloadsRefused: metric({
+    unit: Count,
+    topic: 'Temporal',
+    description:
+      'starts, signals, updates and results of Temporal that epa-sync has not written, and payloads of unknown keys; from any worker and the API',
+    emitters: ['worker', 'line', 'api'],
     statistics: ['Sum'],
   }),
 

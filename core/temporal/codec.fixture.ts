@@ -170,8 +170,26 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       }
     });
 
-    test('an unencrypted payload is returned unchanged', async () => {
-      expect(await decoded(keys.old, greeting)).toBe(greeting);
+    test('a payload that is not encrypted is refused, even if it is empty', async () => {
+      const { metadata } = greeting;
+      const plaintexts = [greeting, { metadata: { encoding: bytes('binary/null') } }, { data: bytes('x') }, {}];
+      for (const payload of [...plaintexts, { metadata: { ...metadata, keyId: bytes('k1') }, data: bytes('1') }])
+        await expect(decoded(keys.old, payload)).rejects.toMatchObject({ fault: 'plaintext' });
+    });
+
+    test('a payload of one workflow is refused in another, and at another place', async () => {
+      const codec = createPayloadCodec(keys.old);
+      const anna = { type: 'workflow', namespace: 'default', workflowId: 'patient:anna' } as const;
+      const payloads = await codec.encode([greeting], anna);
+      for (const context of [anna, undefined])
+        expect((await codec.decode(payloads, context)).map(plain)).toEqual([plain(greeting)]);
+      const others = [
+        { ...anna, workflowId: 'patient:ben' },
+        { ...anna, type: 'activity', isLocal: false },
+      ] as const;
+      for (const context of others)
+        await expect(codec.decode(payloads, context)).rejects.toMatchObject({ fault: 'elsewhere' });
+      expect((await codec.decode(await codec.encode([greeting]), anna)).map(plain)).toEqual([plain(greeting)]); // of 0.2.0
     });
 
     test('a thousand payloads need one data key, and one unwrap in another process', async () => {

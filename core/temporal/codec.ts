@@ -5,12 +5,14 @@ import {
   type LoadedDataConverter,
   type Payload,
   type PayloadCodec,
+  type SerializationContext,
 } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { createDataKeys } from '../crypto/data-keys.ts';
 import { decryptBytes, encryptBytes } from '../crypto/encrypted-bytes.ts';
-import { CodecError, type DataKey, type KeyWrapper } from '../crypto/key-wrapper.ts';
+import { CodecError, type CodecFault, type DataKey, type KeyWrapper } from '../crypto/key-wrapper.ts';
 import { failureConverter } from './failure-converter.ts';
+import { foreignPayload } from './foreign-payload.ts';
 
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 
@@ -37,30 +39,98 @@ export const createLoadedDataConverter = (codec: PayloadCodec): LoadedDataConver
 /**
  * Creates a codec that encrypts whole payloads, including metadata, with AES-256-GCM and a data key of this process
  * (ADR 0023). The new metadata holds `wrappedKey`, the wrapped data key, and `keyId`, the ID of the wrapping key. Both
- * are authenticated together with the payload. `decode` returns unencrypted payloads unchanged, because clients and the
- * server add some of their own.
- * @throws CodecError from encode `unavailable`; from decode `unknown-key`, `unavailable`, or `tampered` if a payload
- *   was changed
+ * are authenticated together with the payload. If the SDK names the workflow, the payload is bound to it: no other
+ * workflow takes it (ADR 0059). Payloads of 0.2.0 are not bound.
+ * @throws CodecError from encode `unavailable`; from decode `unknown-key`, `unavailable`, `plaintext`, `elsewhere`, or
+ *   `tampered` if a payload was changed
  */
 export function createPayloadCodec(wrapper: KeyWrapper, nowMs?: () => number): PayloadCodec {
   const dataKeys = createDataKeys(wrapper, nowMs);
-  const decrypt = async (payload: Payload): Promise<Payload> => {
-    if (!isEncrypted(payload)) return payload;
+  const decrypt = async (payload: Payload, boundTo: string | undefined): Promise<Payload> => {
+    if (!isEncrypted(payload)) throw new CodecError('plaintext');
     const { metadata, data } = payload;
     const keyId = Buffer.from(metadata?.['keyId'] ?? []).toString();
     const wrappedKey = metadata?.['wrappedKey'];
     if (!wrappedKey) throw new CodecError('tampered');
     const key = await dataKeys.unwrapped(keyId, wrappedKey);
-    return readPayload(decryptBytes(key, data ?? Buffer.alloc(0), additionalDataOf(keyId, wrappedKey)));
+    const plain = readPayload(decryptBytes(key, data ?? Buffer.alloc(0), additionalDataOf(keyId, wrappedKey)));
+    return unbind(plain, boundTo);
   };
   return {
-    async encode(payloads) {
+    async encode(payloads, context) {
       if (payloads.length === 0) return [];
       const dataKey = await dataKeys.current(payloads.length);
-      return payloads.map((payload) => encrypt(payload, dataKey));
+      const boundTo = purposeOf(context);
+      return payloads.map((payload) => encrypt(bind(payload, boundTo), dataKey));
     },
-    decode: async (payloads) => await Promise.all(payloads.map(decrypt)),
+    decode: async (payloads, context) =>
+      await Promise.all(payloads.map((payload) => decrypt(payload, purposeOf(context)))),
   };
+}
+
+/** Returns a codec that decrypts what is encrypted, and returns the rest unchanged. For the codec endpoint only (ADR 0023). */
+export const passingPlaintext = ({ encode, decode }: PayloadCodec): PayloadCodec => ({
+  encode,
+  decode: async (payloads) =>
+    await Promise.all(
+      payloads.map(async (payload) => (isEncrypted(payload) ? ((await decode([payload]))[0] ?? payload) : payload)),
+    ),
+});
+
+/** Calls `tell` if a payload cannot be decrypted, unless the keys are away. Never with the payload. */
+export const tellingRefused = (
+  { encode, decode }: PayloadCodec,
+  tell: (fault: CodecFault) => unknown,
+): PayloadCodec => ({
+  encode,
+  decode: async (payloads, context) =>
+    await decode(payloads, context).catch((error: unknown) => {
+      if (error instanceof CodecError && error.fault !== 'unavailable') tell(error.fault);
+      throw error;
+    }),
+});
+
+const foreignFaults: ReadonlySet<CodecFault> = new Set(['plaintext', 'tampered', 'elsewhere']);
+
+/**
+ * Returns a codec for the worker that runs workflows. An error of `decode` would fail the workflow task, and Temporal would
+ * repeat it for ever. So a payload that epa-sync has not written for this place becomes a marked `undefined`, and
+ * `refuseForeign` in worker/workflows/ refuses what carries it (ADR 0059). A key that is away or unknown still throws,
+ * because the payload may be ours.
+ */
+export const markingForeign = ({ encode, decode }: PayloadCodec): PayloadCodec => ({
+  encode,
+  decode: async (payloads, context) =>
+    await Promise.all(
+      payloads.map(async (payload) => {
+        try {
+          return (await decode([payload], context))[0] ?? payload;
+        } catch (error) {
+          if (error instanceof CodecError && foreignFaults.has(error.fault)) return foreignPayload();
+          throw error;
+        }
+      }),
+    ),
+});
+
+/** Metadata within the encrypted payload: for which workflow it was encrypted, and as what. */
+const bindingName = 'boundTo';
+
+/** @returns `workflow` or `activity`, and the workflow's ID; undefined without a context, as in the codec endpoint */
+const purposeOf = (context: SerializationContext | undefined): string | undefined =>
+  context && `${context.type} ${context.workflowId ?? ''}`;
+
+const bind = (payload: Payload, boundTo: string | undefined): Payload =>
+  boundTo === undefined
+    ? payload
+    : { ...payload, metadata: { ...payload.metadata, [bindingName]: Buffer.from(boundTo) } };
+
+/** @param boundTo undefined: the reader is no workflow, and does not check it @throws CodecError `elsewhere` */
+function unbind(payload: Payload, boundTo: string | undefined): Payload {
+  const { [bindingName]: bound, ...metadata } = payload.metadata ?? {};
+  if (bound === undefined) return payload;
+  if (boundTo !== undefined && Buffer.from(bound).toString() !== boundTo) throw new CodecError('elsewhere');
+  return { ...payload, metadata };
 }
 
 export const isEncrypted = ({ metadata }: Payload): boolean =>

@@ -19,6 +19,7 @@ import {
   progressQuery,
   type RemovalDecision,
   stoppingMemo,
+  type TriggerRequest,
   triggerSignal,
 } from '../contract/daily-sync.ts';
 import { careRefreshId, dailySyncId, syncTaskQueue } from '../contract/names.ts';
@@ -82,7 +83,7 @@ export interface DailySyncClient {
    */
   cancel(request: CancelRequest): Promise<void>;
   /**
-   * Approves or rejects the removals of a question. If the run continues as new meanwhile, asks its next execution.
+   * Approves or rejects the removals of a question; without `listId`, those of the list that wait. If the run continues as new meanwhile, asks its next execution.
    * @throws DailySyncError `no-run`; `no-decision-awaited`, `decision-made`, `decision-outdated`, `decision-unknown`;
    *   `no-worker` after ten seconds; `temporal-unavailable`
    */
@@ -148,6 +149,15 @@ export function createDailySyncClient(
     }
   };
 
+  /** Returns the list whose removals wait. @throws DailySyncError */
+  const waitingList = async (): Promise<string> => {
+    await requireRunning();
+    const progress = await ask();
+    if (typeof progress !== 'object') throw new DailySyncError('no-worker');
+    if (progress.decision?.kind !== 'list') throw new DailySyncError('no-decision-awaited');
+    return progress.decision.listId;
+  };
+
   /** Returns the newest run if the refresh that follows it is in progress. */
   const refreshing = async (): Promise<string | undefined> => {
     const newest = await syncRuns.readProgress(insurerId);
@@ -157,7 +167,7 @@ export function createDailySyncClient(
   const stopRefresh = async (runId: string, request?: CancelRequest): Promise<void> => {
     const handle = client.workflow.getHandle(careRefreshId(runId));
     await within(client, serverTimeoutMs, async () => {
-      if (request !== undefined) await handle.signal<[CancelRequest]>(cancelRequestedSignal, request);
+      if (request !== undefined) await handle.signal<[CancelRequest]>(cancelRequestedSignal, { ...request, runId });
       await handle.cancel();
     }).catch((error: unknown) => {
       throw new DailySyncError(error instanceof WorkflowNotFoundError ? 'no-run' : 'temporal-unavailable', {
@@ -195,13 +205,14 @@ export function createDailySyncClient(
         unreadableLimitPercent: config.UNREADABLE_LIMIT_PERCENT,
       };
       const startOrJoin = async () => {
+        const request: TriggerRequest = { runId };
         const handle = await client.workflow.signalWithStart(dailySyncWorkflow, {
           workflowId,
           taskQueue: syncTaskQueue,
           args: [input],
           workflowTaskTimeout: '30 s', // a task that times out leaves results that a query can hand over too early: ADR 0040
           signal: triggerSignal,
-          signalArgs: [],
+          signalArgs: [request],
           memo: { runId },
         });
         const description = await handle.describe();
@@ -240,15 +251,20 @@ export function createDailySyncClient(
     },
 
     async cancel(request) {
-      if ((await describeRunning()) === undefined) {
+      const running = await describeRunning();
+      if (running === undefined) {
         const refreshed = await refreshing();
         if (refreshed === undefined) throw new DailySyncError('no-run');
         await stopRefresh(refreshed, request);
         return;
       }
       const handle = client.workflow.getHandle(workflowId);
+      const { runId } = running.memo ?? {};
       await within(client, serverTimeoutMs, async () => {
-        await handle.signal<[CancelRequest]>(cancelRequestedSignal, request);
+        await handle.signal<[CancelRequest]>(cancelRequestedSignal, {
+          ...request,
+          ...(typeof runId === 'string' && { runId }),
+        });
         await handle.cancel();
       }).catch((error: unknown) => {
         throw new DailySyncError(error instanceof WorkflowNotFoundError ? 'no-run' : 'temporal-unavailable', {
@@ -260,11 +276,12 @@ export function createDailySyncClient(
     async decideRemovals(decision) {
       const untilMs = Date.now() + updateTimeoutMs;
       const handle = client.workflow.getHandle(workflowId); // without a run ID: the current execution
+      const named = { ...decision, listId: decision.listId ?? (await waitingList()) };
       for (let isRepeated = false; ; isRepeated = true) {
         await requireRunning();
         try {
           return await client.connection.withDeadline(untilMs, () =>
-            handle.executeUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate, { args: [decision] }),
+            handle.executeUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate, { args: [named] }),
           );
         } catch (error) {
           const failed = decisionError(error);

@@ -179,6 +179,19 @@ function alarmSpecs({
       metric: api.metricServerError({ statistic: 'Sum', period: fiveMinutes }),
       threshold: 10,
     },
+    'Temporal not reachable': {
+      description:
+        'For five minutes, Temporal has answered no worker or has refused the polls of all. Syncs and runs stand still; a pause of the line works. Read the log of the workers, and the status of Temporal.',
+      metric: appMetricOf('TemporalReachable', 'Maximum', fiveMinutes),
+      threshold: 1,
+      isFloor: true,
+    },
+    'payloads refused': {
+      description:
+        'Temporal holds messages that epa-sync has not written, and they were refused. Somebody may be using Temporal with write permission, or a payload key is missing. The log of the workers names the workflows.',
+      metric: appMetricOf('PayloadsRefused', 'Sum'),
+      threshold: 1,
+    },
     'tasks wait': {
       description: `${backlogMax} or more tasks have waited for workers for 15 minutes. Start more workers, or read their log.`,
       metric: backlogOf(syncTaskQueue),

@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(12);
+  expect(alarmMetrics(template)).toHaveLength(14);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
@@ -40,6 +40,7 @@ test('there is an alarm for everything that needs action at night', () => {
   expect(alarms.map(({ AlarmName }) => AlarmName.replace('epa-sync ', '')).toSorted()).toEqual([
     'API fails',
     'Lambda failed',
+    'Temporal not reachable',
     'a worker is missing',
     'access log failed',
     'day could not be started',
@@ -48,6 +49,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'line paused by the system',
     'line paused for long',
     'no worker holds the line',
+    'payloads refused',
     'people wait for the line',
     'run awaits a decision',
     'run failed',
@@ -59,7 +61,7 @@ test('there is an alarm for everything that needs action at night', () => {
   expect(alarm('run overdue').AlarmDescription).toContain('7:00 German time');
 });
 
-test('missing data is an alarm only for the line lease and the number of workers', () => {
+test('missing data is an alarm only for the line lease, the number of workers and Temporal', () => {
   expect(alarm('no worker holds the line')).toMatchObject({
     MetricName: 'LineHeld',
     Period: 60,
@@ -82,7 +84,17 @@ test('missing data is an alarm only for the line lease and the number of workers
     Threshold: 2,
     TreatMissingData: 'breaching',
   });
-  const others = alarms.filter(({ MetricName }) => !['LineHeld', 'RunningTaskCount'].includes(MetricName));
+  expect(alarm('Temporal not reachable')).toMatchObject({
+    MetricName: 'TemporalReachable',
+    Statistic: 'Maximum',
+    Period: 300,
+    EvaluationPeriods: 1,
+    ComparisonOperator: 'LessThanThreshold',
+    Threshold: 1,
+    TreatMissingData: 'breaching',
+  });
+  const floors = ['LineHeld', 'RunningTaskCount', 'TemporalReachable'];
+  const others = alarms.filter(({ MetricName }) => !floors.includes(MetricName));
   expect(others.map(({ TreatMissingData }) => TreatMissingData)).toEqual(others.map(() => 'notBreaching'));
 });
 

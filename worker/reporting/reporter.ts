@@ -14,6 +14,8 @@ export interface ReporterDeps {
   /** Reads the last runs, newest first. */
   readonly readRuns: () => Promise<readonly Progress[]>;
   readonly readBacklogs: () => Promise<Backlogs>;
+  /** whether Temporal answers this worker, and takes its polls */
+  readonly isTemporalReachable: () => boolean;
   /** Returns the durations of the syncs on demand that have ended since the last call. */
   readonly takeSyncDurationsMs: () => number[];
   readonly schedule: RunSchedule;
@@ -25,7 +27,7 @@ export interface ReporterDeps {
 export const reportedRuns = 10;
 
 /**
- * Emits this worker's metrics: its own syncs, and whether it holds the line. The worker that holds the line also emits the
+ * Emits this worker's metrics: its own syncs, whether it holds the line, and whether it reaches Temporal. The worker that holds the line also emits the
  * metrics of the line, the runs and the queues, so that only one worker does. A value that cannot be read is not emitted;
  * alarms detect the missing metric.
  */
@@ -39,7 +41,11 @@ export function startReporter(deps: ReporterDeps): { stop(): Promise<void> } {
     () => keeper.holdsLine,
     async () => {
       const { holdsLine, gate } = keeper;
-      metrics.emit({ SyncOnDemandMs: deps.takeSyncDurationsMs(), LineHeld: holdsLine ? 1 : 0 });
+      metrics.emit({
+        SyncOnDemandMs: deps.takeSyncDurationsMs(),
+        LineHeld: holdsLine ? 1 : 0,
+        TemporalReachable: deps.isTemporalReachable() ? 1 : 0,
+      });
       if (!holdsLine || gate === undefined) return;
       metrics.emit(gateValues(gate, Date.now()));
       await Promise.all([

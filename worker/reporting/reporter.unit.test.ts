@@ -27,6 +27,7 @@ async function reportOnce(changes: Partial<ReporterDeps>) {
     log: createLog('worker', (line) => logged.push(line)),
     readRuns: async () => [],
     readBacklogs: async () => ({ 'sync-bulk': 4, sync: 2, 'insurer-line': 50, 'insurer-line-urgent': 0 }),
+    isTemporalReachable: () => true,
     takeSyncDurationsMs: () => [420, 380],
     schedule: { startHour: 3, dueHour: 8 },
     intervalMs: 60_000,
@@ -45,9 +46,11 @@ test('the worker that holds the line reports the line, the runs, the queues and 
   expect(emitted).toContainEqual(['QueueBacklog', 50, { taskQueue: 'insurer-line' }]);
 });
 
-test('a worker that does not hold the line reports its own syncs, and LineHeld 0', async () => {
-  const { names, emitted } = await reportOnce({ keeper: { holdsLine: false, gate: newGate('kk-nord', 1) } });
-  expect(names).toEqual(['SyncOnDemandMs', 'LineHeld']);
+test('a worker that does not hold the line reports its own syncs, LineHeld 0, and whether it reaches Temporal', async () => {
+  const keeper = { holdsLine: false, gate: newGate('kk-nord', 1) };
+  const { names, emitted } = await reportOnce({ keeper, isTemporalReachable: () => false });
+  expect(names).toEqual(['SyncOnDemandMs', 'LineHeld', 'TemporalReachable']);
+  expect(emitted).toContainEqual(['TemporalReachable', 0, {}]);
   expect(emitted).toContainEqual(['LineHeld', 0, {}]);
 });
 

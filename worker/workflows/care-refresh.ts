@@ -47,8 +47,8 @@ export async function careRefresh(input: CareRefreshInput): Promise<void> {
   let { counts, revision, plan, after } = carried;
   let { position } = carried;
   let { cancellation } = carried;
-  setHandler(cancelRequested, ({ operator, reason }) => {
-    cancellation = { by: operator, reason };
+  setHandler(cancelRequested, ({ runId: about = runId, operator, reason }) => {
+    if (about === runId) cancellation = { by: operator, reason };
   });
 
   /** Returns whether the refresh may go on. */

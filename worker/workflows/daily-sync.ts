@@ -28,6 +28,7 @@ import {
   progressQuery,
   type RemovalDecision,
   stoppingMemo,
+  type TriggerRequest,
   triggerSignal,
 } from '../../core/contract/daily-sync.ts';
 import type { FetchCareRecordsFailure, LineActivities } from '../../core/contract/line-activities.ts';
@@ -51,7 +52,7 @@ import { shards } from '../../core/domain/shard.ts';
 import type { careRefresh } from './care-refresh.ts';
 import { removePatient, type SyncPatientResult, syncPatient } from './sync-patient.ts';
 
-export const trigger = defineSignal(triggerSignal);
+export const trigger = defineSignal<[TriggerRequest]>(triggerSignal);
 export const cancelRequested = defineSignal<[CancelRequest]>(cancelRequestedSignal);
 export const progress = defineQuery<Progress>(progressQuery);
 export const decideRemovals = defineUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate);
@@ -160,7 +161,9 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 
   setHandler(progress, progressNow);
   setHandler(trigger, () => tell({ on: 'triggered' }));
-  setHandler(cancelRequested, ({ operator, reason }) => tell({ on: 'cancelRequested', by: operator, reason }));
+  setHandler(cancelRequested, ({ runId = input.runId, operator, reason }) => {
+    if (runId === input.runId) tell({ on: 'cancelRequested', by: operator, reason });
+  });
   setHandler(
     decideRemovals,
     (made) => {
@@ -169,7 +172,13 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
       tell({ on: 'decided', decision, listId, by: operator });
       return progressNow();
     },
-    { validator: checkDecision },
+    {
+      validator: (decision) => {
+        if (decision.listId === undefined)
+          throw ApplicationFailure.nonRetryable('the decision names no list', decisionFailures.invalid);
+        checkDecision(decision);
+      },
+    },
   );
 
   try {

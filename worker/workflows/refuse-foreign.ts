@@ -1,0 +1,100 @@
+import type { Payload } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  patched,
+  proxySinks,
+  type Sinks,
+  type WorkflowInterceptorsFactory,
+} from '@temporalio/workflow';
+import { triggerSignal } from '../../core/contract/daily-sync.ts';
+import { gateChangedSignal } from '../../core/contract/insurer-line.ts';
+import { isForeign } from '../../core/temporal/foreign-payload.ts';
+
+/** What was refused. Names of signals and updates are left out, because the sender chooses them. */
+export type Refused = 'start' | 'signal' | 'update' | 'activity result';
+export interface RefusalSinks extends Sinks {
+  readonly refusals: { tell(what: Refused): void };
+}
+const { refusals } = proxySinks<RefusalSinks>();
+
+/** The type of the failures with which starts and activities are refused. */
+export const payloadRefused = 'PayloadRefused';
+
+/** Every start, signal and update has exactly one argument, which shows that the sender has our key; but `gateChanged` says nothing. */
+const isOurs = (payloads: readonly Payload[] | null | undefined, count = 1): boolean =>
+  (payloads ?? []).length === count && !payloads?.some(isForeign);
+const argumentsOf = (signalName: string | null | undefined): number => (signalName === gateChangedSignal ? 0 : 1);
+
+/**
+ * Refuses what epa-sync has not sent (ADR 0059): a start fails at once, a signal is dropped, an update is rejected before
+ * it enters the history, and an activity fails. It decides by the history alone, and so it decides the same in a replay.
+ */
+export const refuseForeign: WorkflowInterceptorsFactory = () => {
+  let isStartRefused = false;
+  return {
+    inbound: [
+      {
+        // without `async`: another turn of the event loop could change the order of commands in a replay
+        execute: (input, next) => (isStartRefused ? Promise.reject(refusal()) : next(input)),
+        handleSignal(input, next) {
+          // 0.2.0 has sent this signal without an argument
+          if (
+            input.signalName !== triggerSignal ||
+            input.args.length > 0 ||
+            !patched('trigger-has-an-argument-2026-11')
+          )
+            return next(input);
+          refusals.tell('signal');
+          return Promise.resolve();
+        },
+      },
+    ],
+    internals: [
+      {
+        activate(input, next) {
+          const { activation } = input;
+          const jobs = (activation.jobs ?? []).filter(
+            ({ initializeWorkflow, signalWorkflow, doUpdate, resolveActivity }) => {
+              if (initializeWorkflow && !isOurs(initializeWorkflow.arguments)) {
+                isStartRefused = true;
+                initializeWorkflow.arguments = [];
+                refusals.tell('start');
+              }
+              if (signalWorkflow) {
+                const { signalName, input: payloads } = signalWorkflow;
+                const isOldTrigger = signalName === triggerSignal && isOurs(payloads, 0); // see handleSignal
+                if (isOldTrigger || isOurs(payloads, argumentsOf(signalName))) return true;
+                refusals.tell('signal');
+                return false;
+              }
+              if (doUpdate && !isOurs(doUpdate.input)) {
+                doUpdate.input = [unreadable];
+                refusals.tell('update');
+              }
+              const completed = resolveActivity?.result?.completed;
+              if (resolveActivity && completed && !isOurs(completed.result ? [completed.result] : [])) {
+                resolveActivity.result = { failed: { failure: activityFailure } };
+                refusals.tell('activity result');
+              }
+              return true;
+            },
+          );
+          next({ ...input, activation: { ...activation, jobs } });
+        },
+      },
+    ],
+  };
+};
+
+const message = 'a payload was not written by epa-sync';
+const refusal = (): ApplicationFailure => ApplicationFailure.nonRetryable(message, payloadRefused);
+
+/** No converter can read it. The SDK rejects an update with such an argument, before it is accepted. */
+const unreadable: Payload = { metadata: { encoding: new Uint8Array() } };
+
+/** An activity's failure as Temporal would report it. */
+const activityFailure = {
+  message,
+  activityFailureInfo: {},
+  cause: { message, applicationFailureInfo: { type: payloadRefused, nonRetryable: true } },
+};
