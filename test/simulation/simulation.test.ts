@@ -53,6 +53,7 @@ test('an outage of ten minutes costs fewer than 70 requests, and the line is use
     expect(insurer.requests - before).toBeLessThan(70);
     expect(insurer.requests - before).toBeGreaterThan(45);
     const { requests } = insurer;
+    insurer.next('served'); // otherwise four of five seeds wait for the next minute, and again
     await world.run(() => insurer.requests > requests + 5 || world.nowMs > insurer.outUntilMs + 120_000);
     expect(insurer.requests).toBeGreaterThan(requests + 5);
   }
