@@ -36,7 +36,7 @@ export const quietStatusOfPeople = (
   nowMs: number,
 ): Pick<LineStatus, 'quietHours'> => (LINE_QUIET_HOURS_PEOPLE === 'wait' ? quietStatusOf(LINE_QUIET_HOURS, nowMs) : {});
 
-export interface QuietSettings {
+interface QuietSettings {
   readonly LINE_QUIET_HOURS: string;
   readonly LINE_QUIET_HOURS_PEOPLE: 'go' | 'wait';
 }

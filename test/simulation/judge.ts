@@ -119,7 +119,7 @@ export class Judge {
     this.#lastRequestMs = wasStuck ? undefined : nowMs;
   }
 
-  /** Checks that nobody but people is served between the first and the last request of a person's sync. */
+  /** Checks that only people are served between the first and the last request of a person's sync. */
   #checkTurn({ number, process, kvnr }: SeenRequest): void {
     const served = this.#served.get(process) ?? new Set();
     if (kvnr?.startsWith(kvnrLetters.urgent)) {

@@ -177,7 +177,7 @@ test('a fetch that keeps failing frees its slot after 8 requests, and fails with
 const ofRun = ['X110434370', 'B234567895', 'C345678903'] as Kvnr[];
 const askedFor = ({ path }: RawRequest): string => path.split('/')[2] ?? '';
 
-test('while a person waits, no request of a run comes between the first and the last one, whatever fails and however slow the table is', async () => {
+test('while a person waits, no request of a run comes between the first and the last one: each fault, and a slow table', async () => {
   const failures = ['page', 'unusable', 'error', 'reset', 'somebody else', 'cut short', 'unusable'] as const;
   let tries = 0;
   await using world = await startWorld((request) => {

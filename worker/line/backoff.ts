@@ -18,8 +18,8 @@ export interface Backoff {
 /** Number of failures in a row that begin an outage. When 80 % of the requests fail, they come once in 7 500 requests. */
 const failuresOfOutage = 40;
 /**
- * So many of them count for one patient, who may be the fault: somebody's sync, which fails up to CARE_MAX_ATTEMPTS times in a
- * row, or one of the last patients of a run, who have failed while others succeeded. An outage is noticed with five of them.
+ * So many of them count for one patient, who may be the fault. Somebody's sync fails up to CARE_MAX_ATTEMPTS times in a row, and
+ * the last patients of a run have failed while others succeeded. An outage is noticed with five patients.
  */
 const countedPerPatient = 8;
 const firstMs = 1_000;
