@@ -11,7 +11,6 @@ import {
   Worker,
 } from '@temporalio/worker';
 import PQueue from 'p-queue';
-import { systemClock } from '../core/clock.ts';
 import type { PayloadReference } from '../core/contract/payload-reference.ts';
 import type { Kvnr } from '../core/domain/kvnr.ts';
 import type { StoredPatient } from '../core/domain/patient.ts';
@@ -27,9 +26,9 @@ import { createJsonAdapter } from '../worker/insurer/json-adapter/json-adapter.t
 import { openLine } from '../worker/line/line.ts';
 import { LineError, LineWithheld } from '../worker/line/line-error.ts';
 import { createLineStatistics } from '../worker/line/line-statistics.ts';
-import { SendPermit } from '../worker/line/send-permit.ts';
 import { createTransferReporter } from '../worker/reporting/transfer-reporter.ts';
 import type { BenchLineInput, OneRequestActivities } from './line-workflow.ts';
+import { longPermit } from './long-permit.ts';
 
 /**
  * Measures how much of the line's time is used at 80 % failure, without Retry-After pauses. Compares this design with
@@ -153,32 +152,6 @@ const isLineFailure = (error: unknown): false => {
   if (error instanceof LineError || error instanceof LineWithheld) return false;
   throw error;
 };
-
-/** Returns a send permit under a lease that outlasts the benchmark. */
-function longPermit(): SendPermit {
-  const permit = new SendPermit({
-    tell: (message) => {
-      if (message.kind === 'pause-by-system') queueMicrotask(() => permit.confirmPause(message.pauseId));
-    },
-    writeCooldown: async () => 0,
-    pauseGraceMs: 2_000,
-    lineMinGapMs: 50,
-    onStuck: () => {},
-    onLeaseLost: () => {},
-  });
-  const sendUntilMs = systemClock.monotonicMs() + 3_600_000;
-  permit.obey({
-    kind: 'order',
-    number: 1,
-    sendUntilMs,
-    leaseNumber: Date.now(),
-    isPaused: false,
-    cooldownUntilMs: 0,
-    liftNumber: 0,
-    mustStop: false,
-  });
-  return permit;
-}
 
 async function measure(contender: Contender, latencyMs: number): Promise<Summary> {
   const [port = 0, controlPort = 0] = await freePorts(2);

@@ -386,6 +386,7 @@ export const apiSettings = z.object({
   ...client.shape,
   ...signIn.shape,
   LINE_QUIET_HOURS: line.shape.LINE_QUIET_HOURS, // shown to people
+  LINE_QUIET_HOURS_PEOPLE: line.shape.LINE_QUIET_HOURS_PEOPLE, // shown to those who wait
 });
 export const clientConfig = client.refine(hasExactlyOnePayloadKey, exactlyOneRule);
 export const workerConfig = workerSettings

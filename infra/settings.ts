@@ -23,6 +23,7 @@ export const apiContext = apiSettings
     CARE_REFRESH_AFTER_DAYS: true,
     REMOVAL_LIMIT_PERCENT: true,
     LINE_QUIET_HOURS: true,
+    LINE_QUIET_HOURS_PEOPLE: true,
     UNREADABLE_LIMIT_PERCENT: true,
     OIDC_ISSUER: true,
     OIDC_AUDIENCE: true,

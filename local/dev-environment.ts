@@ -290,6 +290,7 @@ export class DevEnvironment {
       'CARE_REFRESH_AFTER_DAYS',
       'REMOVAL_LIMIT_PERCENT',
       'LINE_QUIET_HOURS',
+      'LINE_QUIET_HOURS_PEOPLE',
       'UNREADABLE_LIMIT_PERCENT',
       'SYNC_HOUR',
       'RUN_DUE_HOUR',

@@ -249,8 +249,8 @@ export function pauseLines(line: Omit<LineStatus, 'busy'>): string[] {
 }
 
 /** Returns until when quiet hours last, and what waits. Returns no lines outside of them. */
-export const quietLines = ({ quietHours }: Pick<LineStatus, 'quietHours'>): string[] =>
-  quietHours === undefined ? [] : [`  quiet hours until ${minuteOf(quietHours.until)}: runs wait until then`];
+export const quietLines = ({ quietHours }: Pick<LineStatus, 'quietHours'>, whoWaits = 'runs wait'): string[] =>
+  quietHours === undefined ? [] : [`  quiet hours until ${minuteOf(quietHours.until)}: ${whoWaits} until then`];
 
 /** Returns one line for each reason of a pause: who gave it, since when, and why. */
 export const reasonLines = ({

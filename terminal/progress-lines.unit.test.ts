@@ -263,6 +263,9 @@ test('quiet hours are shown with their end, in the progress as well', () => {
   const shown = 'quiet hours until 2026-11-24 17:00 UTC: runs wait until then';
   expect(quietLines({ quietHours })).toEqual([`  ${shown}`]);
   expect(quietLines({})).toEqual([]);
+  expect(quietLines({ quietHours }, 'the sync waits')).toEqual([
+    '  quiet hours until 2026-11-24 17:00 UTC: the sync waits until then',
+  ]);
   const quiet = { ...progress, line: { ...progress.line, quietHours } };
   expect(progressBlock(quiet, now, 120)).toContain(`  ${shown}`);
   expect(progressLine(quiet, now)).toContain(` | ${shown}`);

@@ -21,8 +21,11 @@ import { createTemporalLogger } from './temporal-log.ts';
  * it (docs/explanation/the-line.md, "Two processes"). Only the keeper starts it.
  */
 
-/** Concurrent tasks of each queue: more than one, so that the next request is ready when one ends. */
-const slots = { [lineTaskQueue]: 3, [urgentLineTaskQueue]: 2 } as const;
+/**
+ * Concurrent tasks of each queue: more than one, so that the next request is ready when one ends. As many people take turns
+ * on the line. Each task may hold an answer of CARE_RECORDS_MAX_BYTES.
+ */
+const slots = { [lineTaskQueue]: 3, [urgentLineTaskQueue]: 8 } as const;
 
 const log = createLog('line');
 const config = readConfig(workerConfig, process.env);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { LineStatus } from '../../core/domain/line-status.ts';
 import { isInProgress, type LastSync } from '../../core/domain/patient.ts';
-import { limitLines, pauseLines } from '../../terminal/progress-lines.ts';
+import { limitLines, pauseLines, quietLines } from '../../terminal/progress-lines.ts';
 import { type Api, ApiError, findApi } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { say } from '../output.ts';
@@ -36,6 +36,7 @@ export function addPatientCommands(program: Command): void {
       const waits = line === undefined ? [] : line.state === 'paused' ? pauseLines(line) : limitLines(line);
       if (line?.state === 'paused' || line?.cooldown !== undefined)
         for (const each of [...waits, '  the sync waits until then']) say(each);
+      for (const each of quietLines(line ?? {}, 'the sync waits')) say(each);
       const { state, error, flags, provisional } = await watchSync(api, requested, () => sayTimed('running'));
       if (state === 'not-insured')
         throw new CommandError('notFound', 'not or no longer insured (410): nothing is stored but the access log');

@@ -210,7 +210,10 @@ export function useRequestSync(patientRef: string) {
     mutationFn: async () => await api.post<RequestedSync>('/patient-syncs', { patientRef }),
     onSuccess: async ({ syncId, state, requestedAt, line }) => {
       client.setQueryData<SyncNow | null>(['last-sync', patientRef], (known) => {
-        const lineNow = line && { line: { state: line.state, ...(line.cooldown && { cooldown: line.cooldown }) } };
+        const { cooldown, quietHours } = line ?? {};
+        const lineNow = line && {
+          line: { state: line.state, ...(cooldown && { cooldown }), ...(quietHours && { quietHours }) },
+        };
         // the request joined a sync that the page shows already, perhaps in a later state
         if (known?.syncId === syncId) return { ...known, ...lineNow };
         if (known && known.requestedAt > requestedAt) return known;

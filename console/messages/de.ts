@@ -529,6 +529,7 @@ export const de = {
     now: 'Jetzt abgleichen',
     accepted: 'Der Abgleich ist angefordert. Er findet auch statt, wenn Sie diese Seite verlassen.',
     waitsForLine: 'Die Leitung ist pausiert. Der Abgleich wartet, bis sie wieder offen ist.',
+    waitsForQuietHours: (until: string) => `Ruhezeit der Krankenkasse: Der Abgleich wartet bis ${until}.`,
     never: 'Für diesen Patienten hat bisher niemand einen Abgleich angefordert.',
     states: {
       asking: 'wird angefordert …',

@@ -507,6 +507,7 @@ export const en: Messages = {
     now: 'Sync now',
     accepted: 'The sync is requested. It will happen even if you leave this page.',
     waitsForLine: 'The line is paused. The sync waits until it is open again.',
+    waitsForQuietHours: (until) => `Quiet hours of the insurer: the sync waits until ${until}.`,
     never: 'Nobody has requested a sync of this patient yet.',
     states: {
       asking: 'being requested …',

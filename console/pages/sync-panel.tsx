@@ -68,6 +68,9 @@ export function SyncPanel({ patientRef, known }: SyncPanelProps) {
             {t.line.cooldownReasons[sync.line.cooldown.reason]}
           </Notice>
         )}
+        {isInProgress && sync?.line?.quietHours && (
+          <Notice kind="warning">{t.sync.waitsForQuietHours(formats.moment(sync.line.quietHours.until))}</Notice>
+        )}
         {state === 'not-insured' && <Notice kind="warning">{t.sync.notInsured}</Notice>}
         {state === 'unknown' && <Notice kind="warning">{t.sync.unknown}</Notice>}
         {state === 'completed' && sync?.provisional && <Notice kind="info">{t.patient.provisionalHint}</Notice>}

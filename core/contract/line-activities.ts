@@ -23,7 +23,8 @@ export interface LineActivities {
    *   if that was on the same day.
    *   `PatientReported`: a person asks, and the daily sync has received a 410 before. `PatientChanged`: a list or another
    *   sync has changed the patient since the request was sent.
-   *   Retryable: `LineError.<fault>` after 8 failed requests, so that a failing patient frees its slot for a second.
+   *   Retryable, not for a person: `LineError.<fault>` after 8 failed requests, so that a failing patient frees its slot for
+   *   a second.
    */
   fetchCareRecords(input: FetchCareRecordsInput): Promise<FetchCareRecordsResult | UnchangedCareRecords>;
 }

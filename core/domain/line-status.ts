@@ -30,6 +30,17 @@ export function quietStatusOf(text: string, nowMs: number): Pick<LineStatus, 'qu
   return untilMs === undefined ? {} : { quietHours: { until: new Date(untilMs).toISOString() } };
 }
 
+/** Returns the same for a sync that somebody waits for: nothing unless LINE_QUIET_HOURS_PEOPLE lets people wait. */
+export const quietStatusOfPeople = (
+  { LINE_QUIET_HOURS, LINE_QUIET_HOURS_PEOPLE }: QuietSettings,
+  nowMs: number,
+): Pick<LineStatus, 'quietHours'> => (LINE_QUIET_HOURS_PEOPLE === 'wait' ? quietStatusOf(LINE_QUIET_HOURS, nowMs) : {});
+
+interface QuietSettings {
+  readonly LINE_QUIET_HOURS: string;
+  readonly LINE_QUIET_HOURS_PEOPLE: 'go' | 'wait';
+}
+
 /** What a run saves of the line with its progress. */
 export type LineState = Pick<LineStatus, 'state' | 'busy'>;
 

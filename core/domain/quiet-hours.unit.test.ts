@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { quietStatusOfPeople } from './line-status.ts';
 import { quietHoursOf, quietHoursProblem, quietUntilMs } from './quiet-hours.ts';
 
 /** Returns when it is quiet no more, in UTC; undefined outside of quiet hours. */
@@ -63,4 +64,12 @@ test.each([
 ])('%j is rejected', (text, problem) => {
   expect(quietHoursProblem(text)).toContain(problem);
   expect(() => quietHoursOf(text)).toThrow(problem);
+});
+
+test('a sync says until when it waits for quiet hours, unless people pass them', () => {
+  const nowMs = Date.parse('2026-11-25T12:00:00+01:00');
+  const settings = { LINE_QUIET_HOURS: 'Mon-Fri 08:00-18:00', LINE_QUIET_HOURS_PEOPLE: 'wait' } as const;
+  expect(quietStatusOfPeople(settings, nowMs)).toEqual({ quietHours: { until: '2026-11-25T17:00:00.000Z' } });
+  expect(quietStatusOfPeople(settings, nowMs + 8 * 3_600_000)).toEqual({});
+  expect(quietStatusOfPeople({ ...settings, LINE_QUIET_HOURS_PEOPLE: 'go' }, nowMs)).toEqual({});
 });

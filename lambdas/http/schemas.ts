@@ -158,10 +158,15 @@ const pace = z
     description:
       'The most requests a minute. `by`, `since` and `reason` are missing if it is LINE_REQUESTS_PER_MINUTE of the workers.',
   });
+const quietHours = z.object({ until: time });
+const quietHoursOfPeople = quietHours.optional().meta({
+  description:
+    'Only in quiet hours in which people wait as well (LINE_QUIET_HOURS_PEOPLE): when they end. The sync waits until then.',
+});
 const limits = {
   cooldown: cooldown.optional(),
   pace: pace.optional(),
-  quietHours: z.object({ until: time }).optional().meta({
+  quietHours: quietHours.optional().meta({
     description: 'Only in quiet hours (LINE_QUIET_HOURS): when they end. Until then, the requests of runs wait.',
   }),
 };
@@ -520,14 +525,23 @@ const provisional = z.literal(true).optional().meta({
 export const syncNow = lastSync
   .extend({
     provisional,
-    line: z.object({ state: lineState, cooldown: cooldown.optional() }).optional().meta({
-      description:
-        'Only for a sync in progress, which waits while the line is paused. Absent if the line could not be read.',
-    }),
+    line: z
+      .object({ state: lineState, cooldown: cooldown.optional(), quietHours: quietHoursOfPeople })
+      .optional()
+      .meta({
+        description:
+          'Only for a sync in progress, which waits while the line is paused. Absent if the line could not be read.',
+      }),
   })
   .meta({ id: 'SyncNow' });
 export const requestedSync = z
-  .object({ patientRef, syncId, state: lastSync.shape.state, requestedAt: time, line: line.optional() })
+  .object({
+    patientRef,
+    syncId,
+    state: lastSync.shape.state,
+    requestedAt: time,
+    line: line.extend({ quietHours: quietHoursOfPeople }).optional(),
+  })
   .meta({
     id: 'RequestedSync',
     description: 'The sync waits while the line is paused. `line` is absent if the line could not be read.',

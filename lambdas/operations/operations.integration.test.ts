@@ -17,7 +17,7 @@ const quietDays = [0, 1].map((days) =>
   new Date(Date.now() + days * 86_400_000).toLocaleDateString('en-GB', { timeZone: 'Europe/Berlin', weekday: 'short' }),
 );
 beforeAll(async () => {
-  api = await openApi({ LINE_QUIET_HOURS: `${quietDays.join('-')} 00:00-24:00` });
+  api = await openApi({ LINE_QUIET_HOURS: `${quietDays.join('-')} 00:00-24:00`, LINE_QUIET_HOURS_PEOPLE: 'wait' });
   patient = await api.storePatient('[{"id": "r1", "documents": [{"id": "d1", "contentBase64": "QUJD"}]}]');
   await api.stores.gateOf(api.insurerId).read(); // creates the gate, as a worker does that holds the line
 });
@@ -138,10 +138,13 @@ test('the answers hold the requested data', async () => {
   const ask = async (name: OperationName, role: Role, more: Ask = {}) =>
     await api.ask(name, { ...(await validAsk(name)), role, ...more });
   expect((await ask('lookUpPatient', 'operator')).json).toEqual({ patientRef });
+  const quietHours = { until: expect.stringMatching(/T2[23]:00:00\.000Z$/) }; // midnight in Germany
   expect((await ask('requestPatientSync', 'clinician', { body: { kvnr } })).json).toMatchObject({
     patientRef,
     state: 'requested',
+    line: { quietHours },
   });
+  expect((await ask('readLastSync', 'clinician')).json).toMatchObject({ line: { quietHours } });
   expect((await ask('pauseLine', 'operator')).json).toMatchObject({
     state: 'paused',
     by: 'Demo operator (operator-1)',
@@ -160,7 +163,7 @@ test('the answers hold the requested data', async () => {
     state: 'paused',
     by: 'Demo operator (operator-1)',
     openReasons: [...twoReasons, timed],
-    quietHours: { until: expect.stringMatching(/T2[23]:00:00\.000Z$/) }, // midnight in Germany
+    quietHours,
     changes: expect.arrayContaining([expect.objectContaining({ state: 'paused', reason: 'another test' })]),
   });
   expect((await ask('requestPatientSync', 'operator')).json.line).toMatchObject({ state: 'paused' });

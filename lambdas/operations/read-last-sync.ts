@@ -1,8 +1,9 @@
+import { quietStatusOfPeople } from '../../core/domain/line-status.ts';
 import { isInProgress } from '../../core/domain/patient.ts';
 import type { Handler } from '../http/operation.ts';
 import { Problem } from '../http/problems.ts';
 
-export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { patientRecord, insurerLine }) => {
+export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { patientRecord, insurerLine, config }) => {
   const patient = await patientRecord.readLastSync(patientRef);
   if (patient === undefined) throw new Problem('patient-unknown');
   const { lastSync, isProvisional } = patient;
@@ -12,7 +13,13 @@ export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { pa
     body: {
       ...lastSync,
       ...(isProvisional && { provisional: true as const }),
-      ...(line && { line: { state: line.state, ...(line.cooldown && { cooldown: line.cooldown }) } }),
+      ...(line && {
+        line: {
+          state: line.state,
+          ...(line.cooldown && { cooldown: line.cooldown }),
+          ...quietStatusOfPeople(config, Date.now()),
+        },
+      }),
     },
     entity: { kind: 'sync', id: lastSync.syncId },
   };

@@ -335,8 +335,8 @@ export const faults = {
   '410': { weight: 1, apply: ({ insurer }: Scene) => insurer.next('not-insured') },
   'a person waits': {
     weight: 3,
-    apply: ({ temporal }: Scene) => {
-      temporal.addUrgentTask();
+    apply: ({ world, temporal }: Scene) => {
+      for (let left = world.whole(1, 3); left > 0; left -= 1) temporal.addUrgentTask();
       return true;
     },
   },

@@ -15,15 +15,15 @@ interface Cooldown {
 }
 
 interface Failures {
-  readonly count: number;
-  readonly targets: Set<string | undefined>;
+  /** how often each patient has failed; undefined: the list */
+  readonly ofTarget: Map<string | undefined, number>;
   readonly waits: number;
   readonly atMs: number;
 }
 
-/** Number of failures in a row that begin an outage, and the number of patients who may be the fault themselves. */
+/** Number of failures in a row that begin an outage, and how many of them count for one patient. */
 const failuresOfOutage = 40;
-const suspectsMax = 4;
+const countedPerPatient = 8;
 /** Time in ms after which every process that may send knows a pace that was set, and a cooldown that was lifted. */
 const changeKnownMs = 10_000;
 
@@ -57,6 +57,10 @@ export class Judge {
   readonly #failures = new Map<SimulatedProcess, Failures>();
   /** requests before the end of a Retry-After that no other process could know */
   lostCooldowns = 0;
+  /** for each process: the people whose sync has sent a request and has not ended */
+  readonly #served = new Map<SimulatedProcess, Set<string>>();
+  /** requests that were sent again for a person, who kept the turn */
+  keptTurns = 0;
   confirmedPauses = 0;
   /** failures after which a process had to wait longer */
   outages = 0;
@@ -84,6 +88,7 @@ export class Judge {
     const { process, number } = request;
     this.#checkPace(request, wasStuck);
     this.#checkBackoff(request);
+    this.#checkTurn(request);
     const [other] = inFlight;
     if (other !== undefined)
       this.#reportBroken(
@@ -114,6 +119,21 @@ export class Judge {
     this.#lastRequestMs = wasStuck ? undefined : nowMs;
   }
 
+  /** Checks that only people are served between the first and the last request of a person's sync. */
+  #checkTurn({ number, process, kvnr }: SeenRequest): void {
+    const served = this.#served.get(process) ?? new Set();
+    if (kvnr?.startsWith(kvnrLetters.urgent)) {
+      if (served.has(kvnr)) this.keptTurns += 1;
+      this.#served.set(process, served.add(kvnr));
+    } else if (served.size > 0)
+      this.#reportBroken(`request ${number} of ${process.name} is of the run, while a person is served`);
+  }
+
+  /** Records that a person's sync has ended in this process. */
+  personIsServed(process: SimulatedProcess, kvnr: string): void {
+    this.#served.get(process)?.delete(kvnr);
+  }
+
   #checkBackoff({ number, process }: SeenRequest): void {
     const { waits, atMs } = this.#failures.get(process) ?? { waits: 0, atMs: 0 };
     if (waits === 0) return;
@@ -127,11 +147,14 @@ export class Judge {
     const { nowMs } = this.#world;
     if (isFailure === false) this.#failures.delete(process);
     if (!isFailure || nowMs - this.#liftedMs < changeKnownMs) return;
-    const { count = 0, targets = new Set<string | undefined>(), waits = 0 } = this.#failures.get(process) ?? {};
-    targets.add(kvnr);
-    const isOutage = count + 1 >= failuresOfOutage && (targets.size > suspectsMax || targets.has(undefined));
+    const { ofTarget = new Map<string | undefined, number>(), waits = 0 } = this.#failures.get(process) ?? {};
+    ofTarget.set(kvnr, (ofTarget.get(kvnr) ?? 0) + 1);
+    let counted = 0;
+    for (const [target, times] of ofTarget)
+      counted += target === undefined ? times : Math.min(times, countedPerPatient);
+    const isOutage = counted >= failuresOfOutage;
     if (isOutage) this.outages += 1;
-    this.#failures.set(process, { count: count + 1, targets, waits: waits + (isOutage ? 1 : 0), atMs: nowMs });
+    this.#failures.set(process, { ofTarget, waits: waits + (isOutage ? 1 : 0), atMs: nowMs });
   }
 
   socketOpens({ process }: OpenSocket): void {

@@ -217,6 +217,16 @@ export const processMutants: Readonly<Record<string, Mutant>> = {
     find: "permit.startCooldown(waitMs(waits++), 'outage').catch(() => {});",
     replace: '',
   },
+  'queue: the next task is chosen before a person whose request has failed has queued again': {
+    file: 'worker/line/queue.ts',
+    find: 'await new Promise<void>(clock.afterReading); // lets',
+    replace: '// lets',
+  },
+  "a person's answer is checked while the next request is sent": {
+    file: 'worker/insurer/insurer-client.ts',
+    find: " && priority !== 'person'",
+    replace: '',
+  },
   'quiet hours: a request whose turn came before is written in them': {
     file: 'worker/line/line.ts',
     find: 'const mayWrite = (): boolean => quietTime(priority) === 0;',

@@ -21,6 +21,7 @@ export function sumOf(results: readonly SimulationResult[]) {
     takeovers: sum(({ takeovers }) => takeovers),
     lostCooldowns: sum(({ lostCooldowns }) => lostCooldowns),
     outages: sum(({ outages }) => outages),
+    keptTurns: sum(({ keptTurns }) => keptTurns),
     hours: sum(({ simulatedMs }) => simulatedMs) / 3_600_000,
   };
 }
@@ -36,7 +37,7 @@ export function reportOf({ results, seconds, broken }: SeedsResult): string {
   const summary = [
     `${sums.faultsInAll} faults, ${sums.events} events in ${seconds.toFixed(1)} s:`,
     `${Math.round(sums.faultsInAll / seconds)} faults a second; ${sums.hours.toFixed(1)} simulated hours;`,
-    `${sums.requests} requests, ${sums.confirmedPauses} pauses confirmed, ${sums.takeovers} takeovers, ${sums.outages} waits in an outage;`,
+    `${sums.requests} requests, ${sums.confirmedPauses} pauses confirmed, ${sums.takeovers} takeovers, ${sums.outages} waits in an outage, ${sums.keptTurns} turns kept;`,
     `${sums.lostCooldowns} requests against a Retry-After whose only receiver died or was disconnected`,
   ].join(' ');
   const tables = [

@@ -32,6 +32,8 @@ export interface SimulationResult {
   readonly lostCooldowns: number;
   /** failures after which a process had to wait longer */
   readonly outages: number;
+  /** requests that were sent again for a person, who kept the turn */
+  readonly keptTurns: number;
   /** how often the gate entered each of its states */
   readonly states: Readonly<Record<string, number>>;
   /** how often each kind of write changed the gate */
@@ -139,11 +141,11 @@ export class Simulation implements Scene {
   }
 
   result(broken: string | undefined): SimulationResult {
-    const { confirmedPauses, takeovers, lostCooldowns, outages } = this.#judge;
+    const { confirmedPauses, takeovers, lostCooldowns, outages, keptTurns } = this.#judge;
     return {
       ...{ seed: this.#seed, broken, faults: this.#applied, states: this.#states, writes: this.#writes },
       ...{ events: this.world.events, simulatedMs: this.world.nowMs, requests: this.insurer.requests },
-      ...{ confirmedPauses, takeovers, lostCooldowns, outages },
+      ...{ confirmedPauses, takeovers, lostCooldowns, outages, keptTurns },
     };
   }
 

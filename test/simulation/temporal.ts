@@ -56,6 +56,10 @@ export class SimulatedTemporal {
     this.#peopleWaiting += 1;
   }
 
+  personIsServed(process: SimulatedProcess, kvnr: Kvnr): void {
+    this.#judge.personIsServed(process, kvnr);
+  }
+
   /** Polls a queue until it has a task and the server is reachable. @returns cancels the poll */
   poll(process: SimulatedProcess, link: TemporalLink, queue: Queue, take: (task: Task) => void): () => void {
     let isOver = false;
@@ -238,8 +242,8 @@ interface Task {
   readonly kvnr: Kvnr;
 }
 
-/** Failed requests in one attempt of an activity (worker/activities/line-attempt.ts). */
-const failuresPerAttempt = 8;
+/** Failed requests in one attempt of an activity (worker/activities/line-attempt.ts). A person's has CARE_MAX_ATTEMPTS. */
+const failuresPerAttempt = { person: 40, list: 8, bulk: 8 } as const;
 
 /** Takes tasks while there are slots, as the SDK's worker does. */
 export function taskWorker({
@@ -264,7 +268,7 @@ export function taskWorker({
   const tasks = new Set<Promise<void>>();
 
   const carryOut = async ({ priority, kvnr }: Task): Promise<void> => {
-    for (let failures = 0; failures < failuresPerAttempt && !grace.signal.aborted; ) {
+    for (let failures = 0; failures < failuresPerAttempt[priority] && !grace.signal.aborted; ) {
       try {
         if (priority === 'list') await insurer.fetchList({}, emptySink, grace.signal);
         else await insurer.fetchCareRecords(kvnr, priority, grace.signal);
@@ -292,8 +296,10 @@ export function taskWorker({
       const permit: SlotPermit = await slots.reserveSlot({} as SlotReserveContext, stopping.signal);
       const release = (): void => slots.releaseSlot({ permit } as unknown as Parameters<typeof slots.releaseSlot>[0]);
       try {
-        const task = carryOut(await nextTask()).finally(() => {
+        const next = await nextTask();
+        const task = carryOut(next).finally(() => {
           tasks.delete(task);
+          if (next.priority === 'person') temporal.personIsServed(process, next.kvnr);
           release();
         });
         tasks.add(task);

@@ -228,7 +228,7 @@ export class SimulatedWorker {
               ...{ world, temporal, queue, insurer: client, process: lineProcess, link: this.temporalLink },
               slots: createSlotSupplier(
                 outsideQuietHours(permit, queue === 'bulk' ? 'bulk' : 'person', quietTime),
-                queue === 'bulk' ? 3 : 2,
+                queue === 'bulk' ? 3 : 8,
               ),
             }),
           );

@@ -100,6 +100,12 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
     { patientRef, syncId, priority, maxRequests, refreshBefore }: FetchCareRecordsInput,
   ): Promise<FetchCareRecordsResult | UnchangedCareRecords> => {
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
+    /** the last write about an unusable answer; the next request does not wait for it, or a person would lose their turn */
+    let noteWritten: Promise<void> = Promise.resolve();
+    const writeNote = async (unusable: NonNullable<AnswerCacheEntry['unusable']>, seen: SeenPatient): Promise<void> => {
+      await retryWhileUnavailable(() => patients.markUnusable(patientRef, seen, unusable.answer), attempt.signal);
+      unusable.isStored = true;
+    };
     const failAsNotInsured = async (seen: SeenPatient, standing: Standing): Promise<never> => {
       const { revision } = seen;
       const isListed = standing === 'listed';
@@ -139,7 +145,10 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
       for (;;) {
         if (cached.notInsured?.revision === revision) await failAsNotInsured(seen, standing);
         const unusable = unusableToday(cached);
-        if (unusable?.isRepeated) throw finalFailure('AnswerUnusable', attempt.details, seen, unusable.problem);
+        if (unusable?.isRepeated) {
+          await noteWritten;
+          throw finalFailure('AnswerUnusable', attempt.details, seen, unusable.problem);
+        }
         if (cached.requests.size >= (unusable ? 1 : requestsAtOnce)) {
           await untilAborted(Promise.race(cached.requests), attempt.signal); // its answer may be the second one
           continue;
@@ -181,20 +190,26 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
             throw finalFailure('AnswerTooLarge', attempt.details, seen);
           const { unusable } = cached;
           if (!(error instanceof UnusableAnswerError) || unusable === undefined) continue;
-          await retryWhileUnavailable(() => patients.markUnusable(patientRef, seen, unusable.answer), attempt.signal);
-          unusable.isStored = true;
+          noteWritten = noteWritten.then(async () => await writeNote(unusable, seen));
+          noteWritten.catch(() => {}); // thrown where it is awaited
         }
       }
     } finally {
+      await noteWritten.catch(() => {}); // no write comes after the end of the attempt
       cached.attempts -= 1;
       // what is not in the table yet is known only here
       const isStored = cached.notInsured?.isStored !== false && cached.unusable?.isStored !== false;
       if (cached.attempts === 0 && isStored) answerCache.delete(patientRef);
     }
   };
-  return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult | UnchangedCareRecords> =>
-    await withLineAttempt(noUsage, async (attempt) => {
-      if (input.priority === 'person') return await fetchWithin(attempt, input);
+  return async (input: FetchCareRecordsInput): Promise<FetchCareRecordsResult | UnchangedCareRecords> => {
+    if (input.priority === 'person')
+      return await withLineAttempt(
+        noUsage,
+        async (attempt) => await fetchWithin(attempt, input),
+        Number.POSITIVE_INFINITY,
+      );
+    return await withLineAttempt(noUsage, async (attempt) => {
       const { syncId: runId, patientRef } = input;
       const count = transferReporter.count({ runId, patientRef, use: () => attempt.details.lineUse });
       try {
@@ -206,6 +221,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
         throw error;
       }
     });
+  };
 }
 
 const today = (): string => new Date().toISOString().slice(0, 10);

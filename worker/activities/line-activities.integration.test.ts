@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -19,7 +20,7 @@ const anna = 'A123456780' as Kvnr;
 const records = `{"kvnr":"${anna}","careRecords":[]}`;
 const list = `[${Array.from({ length: 500 }, (_, index) => `{"kvnr":"${anna}","n":${index}}`).join(',\n')}]\n`;
 
-/** Creates the activities with a raw insurer. Buckets and tables are in memory. */
+/** Creates the activities with a raw insurer. Buckets and tables are in memory. A patientRef may be a KVNR; all others are Anna's. */
 async function startWorld(
   answer: (request: RawRequest, number: number) => void | Promise<void>,
   stallMs = 300,
@@ -65,7 +66,8 @@ async function startWorld(
         const unusableAnswer = unusable.get(patientRef);
         const standing = patientRef === 'provisional' ? 'provisional' : 'listed';
         const careRecords = stored.get(patientRef) ?? {};
-        const patient = { patientRef, kvnr: anna, revision: 1, standing, unusableAnswer, ...careRecords };
+        const kvnr = /^[A-Z]\d{9}$/.test(patientRef) ? patientRef : anna;
+        const patient = { patientRef, kvnr, revision: 1, standing, unusableAnswer, ...careRecords };
         return isThere ? (patient as StoredPatient) : undefined;
       },
       markNotInsured: async (patientRef, syncId) => {
@@ -170,6 +172,59 @@ test('a fetch that keeps failing frees its slot after 8 requests, and fails with
     details: [{ lineUse: { requests: 10, faults: { 'server-error': 10 } }, lastFault: 'server-error' }],
   });
   expect(world.insurer.seen).toHaveLength(10);
+});
+
+const ofRun = ['X110434370', 'B234567895', 'C345678903'] as Kvnr[];
+const askedFor = ({ path }: RawRequest): string => path.split('/')[2] ?? '';
+
+test('while a person waits, no request of a run comes between the first and the last one: each fault, and a slow table', async () => {
+  const failures = ['page', 'unusable', 'error', 'reset', 'somebody else', 'cut short', 'unusable'] as const;
+  let tries = 0;
+  await using world = await startWorld((request) => {
+    const { socket } = request;
+    if (askedFor(request) !== anna) return void socket.write(httpAnswer(500));
+    tries += 1;
+    if (tries === 21) return void socket.write(httpAnswer(200, records));
+    switch (failures[tries % failures.length]) {
+      case 'page':
+        return void socket.write(httpAnswer(200, '<html>'));
+      case 'unusable': // another one each time
+        return void socket.write(httpAnswer(200, `{"kvnr":"${anna}","careRecords":[${tries}]}`));
+      case 'reset':
+        return void socket.resetAndDestroy();
+      case 'somebody else':
+        return void socket.write(httpAnswer(200, `{"kvnr":"${ofRun[0]}","careRecords":[]}`));
+      case 'cut short':
+        return void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{}');
+      default:
+        return void socket.write(httpAnswer(500));
+    }
+  });
+  world.table.writes = async () => await sleep(20);
+  const run = ofRun.map((patientRef) => world.attempt((a) => a.fetchCareRecords({ ...fetchCare, patientRef })));
+  await world.insurer.requestArrives(2);
+  const person = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, patientRef: anna, priority: 'person' }));
+  expect(await person.result).toMatchObject({ lineUse: { requests: 21 } });
+  for (const { result } of run) await failureOf(result);
+  const asked = world.insurer.seen.map(askedFor);
+  expect(new Set(asked.slice(asked.indexOf(anna), asked.lastIndexOf(anna) + 1))).toEqual(new Set([anna]));
+  expect(asked.slice(asked.lastIndexOf(anna))).toContain(ofRun[0]); // a run was waiting all the time
+});
+
+test('people who wait take turns until their requests are used up, within one attempt, and then the run goes on', async () => {
+  await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(500)));
+  world.permit.close();
+  const [ofBulk = anna, ...people] = [...ofRun, anna];
+  const bulk = world.attempt((a) => a.fetchCareRecords({ ...fetchCare, patientRef: ofBulk }));
+  const waiting = people.map((patientRef) =>
+    world.attempt((a) => a.fetchCareRecords({ ...fetchCare, patientRef, priority: 'person', maxRequests: 12 })),
+  );
+  await sleep(20); // all are in the queue
+  world.permit.open();
+  for (const { result } of waiting) expect(await failureOf(result)).toMatchObject({ type: 'RequestsExhausted' });
+  await failureOf(bulk.result);
+  const asked = world.insurer.seen.map(askedFor);
+  expect(asked).toEqual([...Array.from({ length: 12 }, () => people).flat(), ...Array(8).fill(ofBulk)]);
 });
 
 test.each([

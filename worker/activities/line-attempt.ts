@@ -17,8 +17,8 @@ export interface AttemptUsage {
 }
 
 /**
- * Number of failed requests after which an attempt ends and frees its slot for a second (docs/explanation/retries.md, "Fetch
- * activities"). Refused connections count here.
+ * Number of failed requests after which an attempt of a run ends and frees its slot for a second (docs/explanation/retries.md,
+ * "Fetch activities"). Refused connections count here.
  */
 export const failuresPerAttempt = 8;
 const heartbeatMs = 1_000;
@@ -42,8 +42,8 @@ export interface LineAttempt<Details extends AttemptUsage> {
   countFailure(error: unknown): void;
   /**
    * Checks whether this attempt may send another request.
-   * @throws the signal's reason if it has aborted; ApplicationFailure `LineError.<fault>`, retryable, after
-   *   `failuresPerAttempt` failures
+   * @throws the signal's reason if it has aborted; ApplicationFailure `LineError.<fault>`, retryable, after `failuresMax`
+   *   failures
    */
   throwIfUsedUp(): void;
   /** Logs a fault of our own. @param message fixed text */
@@ -54,15 +54,17 @@ export interface LineAttempt<Details extends AttemptUsage> {
  * Runs an attempt, which begins with the details of the previous one. Heartbeats each second, and with the last details if
  * there will be another attempt. Temporal bills heartbeats: an attempt that ends within a second sends none.
  * @param initial the details before the first attempt
+ * @param failuresMax number of failed requests after which the attempt ends
  */
 export async function withLineAttempt<Details extends AttemptUsage, Result>(
   initial: Details,
   work: (attempt: LineAttempt<Details>) => Promise<Result>,
+  failuresMax = failuresPerAttempt,
 ): Promise<Result> {
   const context = Context.current(); // read once: a callback of the line's queue can run in the context of another activity
   const previous: unknown = context.info.heartbeatDetails;
   let details: Details = typeof previous === 'object' && previous !== null ? { ...initial, ...previous } : initial;
-  let failuresLeft = failuresPerAttempt;
+  let failuresLeft = failuresMax;
   let isRefusalLogged = false;
   let lastError: LineError | undefined;
   const heartbeat = (): void => context.heartbeat(details);

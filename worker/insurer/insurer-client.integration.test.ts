@@ -530,6 +530,16 @@ test('a few patients who always fail are no outage', async () => {
   expect(it.permit.cooldowns).toEqual([]);
 });
 
+test('a person who always fails is no outage, and counts like one of five patients', async () => {
+  await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
+  for (let asked = 0; asked < 40; asked += 1) await it.client.fetchCareRecords(anna, 'person', never).catch(() => {});
+  for (let asked = 0; asked < 31; asked += 1)
+    await it.client.fetchCareRecords(patients(4)[asked % 4] ?? ben, 'bulk', never).catch(() => {});
+  expect(it.permit.cooldowns).toEqual([]);
+  await it.client.fetchCareRecords(patients(4)[3] ?? ben, 'bulk', never).catch(() => {});
+  expect(it.permit.cooldowns).toEqual(['outage 1 s']);
+});
+
 test('after an operator has lifted a cooldown, failures count again from the first one', async () => {
   await using it = await startLine(({ socket }) => void socket.write(httpAnswer(500)));
   const fail = async (times: number) => {

@@ -135,7 +135,12 @@ export function createInsurerClient({
   });
 
   /** Counts the result of a call. @param hasArrived whether a part has arrived that stays, also if the call has failed */
-  async function counted<T>(call: Promise<T>, target: string, hasArrived = () => false): Promise<T> {
+  async function counted<T>(
+    call: Promise<T>,
+    target: string,
+    priority: Priority,
+    hasArrived = () => false,
+  ): Promise<T> {
     try {
       const result = await call;
       statistics.succeeded();
@@ -145,7 +150,7 @@ export function createInsurerClient({
       if (!(error instanceof LineError)) throw error;
       statistics.failed(error.fault);
       if (isAnswer(error) || hasArrived()) backoff.succeeded();
-      else if (error.fault !== 'unauthorized') backoff.failed(target);
+      else if (error.fault !== 'unauthorized') backoff.failed(target, priority);
       throw error;
     }
   }
@@ -198,11 +203,12 @@ export function createInsurerClient({
     },
   };
   return {
-    fetchCareRecords: async (kvnr, ...call) => await counted(client.fetchCareRecords(kvnr, ...call), kvnr),
+    fetchCareRecords: async (kvnr, priority, ...call) =>
+      await counted(client.fetchCareRecords(kvnr, priority, ...call), kvnr, priority),
     fetchList: async (request, receiver, signal) => {
       const { receivedBytes } = receiver;
       const hasArrived = (): boolean => receiver.receivedBytes > receivedBytes;
-      return await counted(client.fetchList(request, receiver, signal), 'list', hasArrived);
+      return await counted(client.fetchList(request, receiver, signal), 'list', 'list', hasArrived);
     },
   };
 }

@@ -1,6 +1,7 @@
+import type { Priority } from '../../core/domain/line.ts';
 import type { SendPermit } from './send-permit.ts';
 
-/** Spaces requests out when the line fails in another way than usual (ADR 0051). */
+/** Spaces requests out when the line fails in another way than usual (ADR 0051, ADR 0067). */
 export interface Backoff {
   /** Returns how long to wait after an answer that asks for patience and names no time, in ms: 1 s, doubled up to a minute. */
   nextBusyMs(): number;
@@ -9,23 +10,25 @@ export interface Backoff {
   /**
    * Records a failed request. In an outage, starts a cooldown of the line: 1 s, doubled up to a minute.
    * @param target a KVNR, or `list`
+   * @param priority of the request
    */
-  failed(target: string): void;
+  failed(target: string, priority: Priority): void;
 }
 
-/** Number of failures in a row that may begin an outage. When 80 % of the requests fail, they come once in 7 500 requests. */
+/** Number of failures in a row that begin an outage. When 80 % of the requests fail, they come once in 7 500 requests. */
 const failuresOfOutage = 40;
 /**
- * So few patients who fail in turns may be the fault themselves: the last ones of a run, who have failed while others
- * succeeded. In an outage, more are asked for within failuresOfOutage requests, or only one.
+ * So many of them count for one patient, who may be the fault. Somebody's sync fails up to CARE_MAX_ATTEMPTS times in a row, and
+ * the last patients of a run have failed while others succeeded. An outage is noticed with five patients.
  */
-const suspectsMax = 4;
+const countedPerPatient = 8;
 const firstMs = 1_000;
 const longestMs = 60_000;
 
 export function createBackoff(permit: Pick<SendPermit, 'startCooldown' | 'liftNumber'>): Backoff {
   let failures = 0;
-  let targets = new Set<string>();
+  /** of each target, the failures that count */
+  let counted = new Map<string, number>();
   let isOutage = false;
   let waits = 0;
   let busyAnswers = 0;
@@ -33,7 +36,7 @@ export function createBackoff(permit: Pick<SendPermit, 'startCooldown' | 'liftNu
 
   const reset = (): void => {
     failures = 0;
-    targets = new Set();
+    counted = new Map();
     isOutage = false;
     waits = 0;
     busyAnswers = 0;
@@ -51,12 +54,14 @@ export function createBackoff(permit: Pick<SendPermit, 'startCooldown' | 'liftNu
       return waitMs(busyAnswers++);
     },
     succeeded: reset,
-    failed(target) {
+    failed(target, priority) {
       resetIfLifted();
       failures += 1;
-      targets.add(target);
-      if (failures < failuresOfOutage) return;
-      isOutage ||= targets.size === 1 || targets.size > suspectsMax || targets.has('list');
+      const ofTarget = counted.get(target) ?? 0;
+      if (priority === 'list' || ofTarget < countedPerPatient) counted.set(target, ofTarget + 1);
+      // a refresh, and a run with a window of one, ask for one patient only
+      const isOnlyOneOfRun = counted.size === 1 && priority === 'bulk' && failures >= failuresOfOutage;
+      isOutage ||= isOnlyOneOfRun || counted.values().reduce((sum, each) => sum + each, 0) >= failuresOfOutage;
       if (!isOutage) return;
       // This process waits from now on. A later holder knows of it once the gate has it, and otherwise counts again.
       permit.startCooldown(waitMs(waits++), 'outage').catch(() => {});
