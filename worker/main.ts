@@ -19,6 +19,7 @@ import { createLog, faultOf } from './log.ts';
 import { checkPseudonymKey } from './pseudonym-key.ts';
 import { watchAccessLog } from './reporting/access-log-watch.ts';
 import { readBacklogs } from './reporting/backlogs.ts';
+import { createProgressSinks } from './reporting/live-progress.ts';
 import { reportedRuns, startReporter } from './reporting/reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
 import { workflowSource } from './workflow-source.ts';
@@ -56,6 +57,7 @@ try {
     maxHeartbeatThrottleInterval: '4 s', // shorter than the 5 s after which an attempt stops its writes (activities/heartbeats.ts)
     shutdownGraceTime: '10 s',
   } as const;
+  const progressSinks = createProgressSinks(stores.liveProgress.saveLive);
   const bulkWorker = await Worker.create({
     ...shared,
     taskQueue: bulkTaskQueue,
@@ -68,6 +70,7 @@ try {
     taskQueue: syncTaskQueue,
     ...source,
     interceptors: { ...source.interceptors, activity: activityInterceptors },
+    sinks: progressSinks.sinks,
     activities: {
       ...syncActivities,
       ...createInsurerLineActivities({ insurerId, gate }),
@@ -124,6 +127,7 @@ try {
   if (buildId !== undefined) void keepDeploymentCurrent({ client, buildId, log, signal: stopping.signal });
   await Promise.all(workers.map((each) => each.run()));
   await keeper.stop();
+  progressSinks.stop();
   await reporter.stop();
   await traces?.stop();
   health?.close();

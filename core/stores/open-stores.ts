@@ -7,6 +7,7 @@ import { createCareRecordsStore } from './care-records.ts';
 import { createDocumentsStore } from './documents.ts';
 import { createGateClient, type GateStore, openGate } from './gate.ts';
 import { createListsStore } from './lists.ts';
+import { createLiveProgressStore } from './live-progress.ts';
 import type { Bucket } from './objects.ts';
 import { createPatientsStore } from './patients.ts';
 import { createPayloadsStore } from './payloads.ts';
@@ -77,6 +78,7 @@ export function storesOver({ dynamo, bucket, gateClient }: StoreClients) {
     lists: createListsStore(bucket),
     syncRuns: createSyncRunsStore(dynamo),
     transfers: createTransfersStore(dynamo),
+    liveProgress: createLiveProgressStore(dynamo),
     accessLog: createAccessLogStore(dynamo),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
   };

@@ -85,7 +85,8 @@ export function permissionsFor(
   return {
     sync: [
       settings,
-      table(['GetItem', 'Query', 'BatchGetItem', 'BatchWriteItem'], syncRunsTable), // acknowledgements of issues
+      // acknowledgements of issues; what Temporal has answered, for all viewers
+      table(['GetItem', 'Query', 'UpdateItem', 'BatchGetItem', 'BatchWriteItem'], syncRunsTable),
       table(['GetItem'], lineTable),
       encryption(writing, 'dynamodb', 'secretsmanager'),
       ...temporal,
@@ -112,8 +113,8 @@ export function permissionsFor(
     openapi: [],
     schedule: [
       settings,
-      table(['Query'], syncRunsTable), // the refresh that a new run stops
-      encryption(reading, 'dynamodb', 'secretsmanager'),
+      table(['Query', 'UpdateItem'], syncRunsTable), // the refresh that a new run stops; the start, for those who look
+      encryption(writing, 'dynamodb', 'secretsmanager'),
       ...temporal,
     ],
   };
