@@ -7,6 +7,7 @@ import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
 import { dataConverterOf, temporalConnection } from '../core/temporal/connection.ts';
 import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
+import { syncHeartbeatMaxMs } from './activities/heartbeats.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
 import { createPatientRecordActivities } from './activities/patient-record-activities.ts';
@@ -54,7 +55,7 @@ try {
   const shared = {
     ...temporal,
     ...deploymentOptions(config.WORKER_BUILD_ID),
-    maxHeartbeatThrottleInterval: '4 s', // shorter than the 5 s after which an attempt stops its writes (activities/heartbeats.ts)
+    maxHeartbeatThrottleInterval: syncHeartbeatMaxMs,
     shutdownGraceTime: '10 s',
   } as const;
   const progressSinks = createProgressSinks(stores.liveProgress.saveLive);
