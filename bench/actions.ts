@@ -6,8 +6,9 @@ import { historiesOf } from '../test/histories.fixture.ts';
 import { countAwsCalls } from './aws-calls.ts';
 
 /**
- * Measures the cost of a run in Temporal and AWS at 80 % failure and 120 ms a request, of the next day with an unchanged list,
- * of an open tab of the console, and of reads. Two runs of different size separate the cost per patient from the cost per run.
+ * Measures the cost of a run in Temporal and AWS, at 80 % failure and 120 ms a request, and of the next day with an unchanged
+ * list. Two runs of different size separate the cost per patient from the cost per run. Then measures an open tab of the
+ * console, and reads.
  *
  * Actions are what Temporal Cloud bills (https://docs.temporal.io/cloud/actions). Temporal's server counts them itself, also
  * heartbeats, retries and queries, in its metric `action`. The timer of a workflow that continues as new counts once.

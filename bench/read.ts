@@ -2,15 +2,15 @@ import { openApi } from '../test/api.fixture.ts';
 import { startDay } from '../test/day.fixture.ts';
 
 /**
- * Measures how long somebody waits for a patient's record: one read after the other, and twenty at once. From the request to
+ * Measures how long somebody waits for a patient's record: one read after the other, and twenty in parallel. From the request to
  * the last byte, through API Gateway, Lambda, Temporal and the access log, on the emulator of the laptop.
  */
 const alone = 100;
 const bursts = 10;
-const atOnce = 20;
+const inParallel = 20;
 const goalMs = 2_000;
 
-await using day = await startDay({ patients: atOnce * 3, rate: 0 }, {}, { api: true });
+await using day = await startDay({ patients: inParallel * 3, rate: 0 }, {}, { api: true });
 const { call } = await openApi(day.stack);
 await day.startWorker();
 await day.runToEnd();
@@ -23,19 +23,19 @@ const read = async (index: number): Promise<number> => {
   return tookMs;
 };
 const burst = async (from: number): Promise<number[]> =>
-  await Promise.all(Array.from({ length: atOnce }, async (_, index) => await read(from + index)));
+  await Promise.all(Array.from({ length: inParallel }, async (_, index) => await read(from + index)));
 
 const rows: [string, readonly number[]][] = [];
 rows.push(['the first read', [await read(0)]]);
 const tookMs: number[] = [];
 for (let index = 0; index < alone; index += 1) tookMs.push(await read(index));
 rows.push(['alone', tookMs]);
-rows.push(['twenty at once, for the first time', await burst(0)]);
+rows.push(['twenty in parallel, for the first time', await burst(0)]);
 const later: number[] = [];
-for (let number = 1; number <= bursts; number += 1) later.push(...(await burst(number * atOnce)));
-rows.push(['twenty at once', later]);
+for (let number = 1; number <= bursts; number += 1) later.push(...(await burst(number * inParallel)));
+rows.push(['twenty in parallel', later]);
 
-console.log(`\nA patient's record is read. Goal: twenty at once in ${goalMs} ms\n`);
+console.log(`\nA patient's record is read. Goal: twenty in parallel in ${goalMs} ms\n`);
 console.log('| | reads | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|');
 for (const [name, all] of rows) {
   const sorted = all.toSorted((one, other) => one - other);

@@ -38,7 +38,7 @@ export const cancelRequestedSignal = 'cancelRequested';
  */
 export const decideRemovalsUpdate = 'decideRemovals';
 
-/** What a run tells its worker. Nothing of it reaches Temporal. */
+/** What a run tells its worker, but not Temporal. */
 export interface ProgressSinks extends Sinks {
   progress: {
     /** Shows the progress. @param at the run's time in Temporal, epoch milliseconds */

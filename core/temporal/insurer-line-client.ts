@@ -234,7 +234,7 @@ export function createInsurerLineClient({
     },
 
     async readChanges() {
-      const { outbox, changeNumber } = await readGate(); // first: what has left the outbox by now, the workflow knows
+      const { outbox, changeNumber } = await readGate(); // first: the workflow knows what has left the outbox
       if (known.asOf !== changeNumber && clock.epochMs() >= known.askAgainAtMs) {
         const remembered = await call(queryMs, async (client) => {
           const { changes } = await client.workflow

@@ -2,7 +2,7 @@ import type { InjectedSinks } from '@temporalio/worker';
 import type { ProgressSinks } from '../../core/contract/daily-sync.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 
-/** Milliseconds between two writes of a run that goes on. Its phases, questions and end are written at once. */
+/** Milliseconds between two writes of a run that goes on. Its phases, questions and end are written immediately. */
 const writeEveryMs = 1_000;
 
 interface Due {
@@ -12,7 +12,7 @@ interface Due {
 }
 
 /**
- * Creates the sink in which a run shows its progress. Temporal knows nothing of it, so it costs no action.
+ * Creates the sink in which a run shows its progress. It is not an event for Temporal, so it costs no action.
  * @param save must fail by itself within a second or two. A failure is ignored, because the next write follows
  * @returns `stop`: writes nothing more
  */
