@@ -61,8 +61,8 @@ export async function startEmulator({ command, port, dataDir, logDir }: Emulator
   const { AWS_ENDPOINT_URL: _, AWS_ENDPOINT_URL_S3: __, ...environment } = process.env;
   const emulator = startProcess({
     name: 'emulator',
-    command,
-    args: [],
+    command: join(dirname(command), 'python'), // of the same environment
+    args: [join(import.meta.dirname, 'emulator.py')],
     env: {
       ...environment,
       // Lambdas run on the first `node` of the PATH, and inherit these variables

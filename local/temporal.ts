@@ -14,6 +14,8 @@ export interface TemporalSpec {
   readonly port: number;
   /** without it, there is no web UI */
   readonly uiPort?: number;
+  /** without it, there are no metrics of the server */
+  readonly metricsPort?: number | undefined;
   /** without it, all data is lost at the end */
   readonly databaseFile?: string;
   readonly logDir: string;
@@ -59,6 +61,7 @@ export async function startTemporal({
   command,
   port,
   uiPort,
+  metricsPort,
   databaseFile,
   logDir,
   partitions,
@@ -70,6 +73,7 @@ export async function startTemporal({
     args: [
       ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'warn'],
       ...(uiPort === undefined ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)]),
+      ...(metricsPort === undefined ? [] : ['--metrics-port', String(metricsPort)]),
       ...(databaseFile === undefined ? [] : ['--db-filename', databaseFile, ...pragmas]),
       ...(partitions === undefined ? [] : ['Read', 'Write'].flatMap((use) => partitionsFor(use, partitions))),
     ],

@@ -53,6 +53,8 @@ export interface StackParts {
   readonly tokenSeconds?: number;
   /** the collector that the API sends its traces to */
   readonly collector?: string;
+  /** where Temporal's server shows its metrics; by default nowhere */
+  readonly temporalMetricsPort?: number;
   /** more settings for the secret of the API and the environment of the stack */
   readonly moreSecret?: Readonly<Record<string, string>>;
 }
@@ -139,6 +141,7 @@ export async function startTestStack({
   api: isWithApi = false,
   tokenSeconds,
   collector,
+  temporalMetricsPort: metricsPort,
   moreSecret = {},
 }: StackParts = {}): Promise<TestStack> {
   const what = collector !== undefined ? 'traced-api' : isWithApi ? 'api' : 'data';
@@ -166,6 +169,7 @@ export async function startTestStack({
     running.temporal = await startTemporal({
       command,
       port: temporalPort,
+      metricsPort,
       databaseFile: join(dir, 'temporal.db'),
       logDir,
       partitions: 1,

@@ -7,6 +7,7 @@ import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
 import { temporalConnection } from '../core/temporal/connection.ts';
 import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
+import { syncHeartbeatMaxMs } from './activities/heartbeats.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
 import { createPatientRecordActivities } from './activities/patient-record-activities.ts';
@@ -20,6 +21,7 @@ import { checkPseudonymKey } from './pseudonym-key.ts';
 import { createRefusals } from './refusals.ts';
 import { watchAccessLog } from './reporting/access-log-watch.ts';
 import { readBacklogs } from './reporting/backlogs.ts';
+import { createProgressSinks } from './reporting/live-progress.ts';
 import { reportedRuns, startReporter } from './reporting/reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
 import { readPollsOf, watchTemporal } from './temporal-watch.ts';
@@ -57,9 +59,10 @@ try {
   const shared = {
     ...temporal,
     ...deploymentOptions(config.WORKER_BUILD_ID),
-    maxHeartbeatThrottleInterval: '4 s', // shorter than the 5 s after which an attempt stops its writes (activities/heartbeats.ts)
+    maxHeartbeatThrottleInterval: syncHeartbeatMaxMs,
     shutdownGraceTime: '10 s',
   } as const;
+  const progressSinks = createProgressSinks(stores.liveProgress.saveLive);
   const bulkWorker = await Worker.create({
     ...shared,
     taskQueue: bulkTaskQueue,
@@ -71,7 +74,7 @@ try {
     ...shared,
     taskQueue: syncTaskQueue,
     ...source,
-    sinks: refusals.sinks,
+    sinks: { ...refusals.sinks, ...progressSinks.sinks },
     interceptors: { ...source.interceptors, activity: activityInterceptors },
     activities: {
       ...syncActivities,
@@ -136,6 +139,7 @@ try {
   await Promise.all(workers.map((each) => each.run()));
   await keeper.stop();
   await temporalWatch.stop();
+  progressSinks.stop();
   await reporter.stop();
   await traces?.stop();
   health?.close();

@@ -1,4 +1,6 @@
+import type { Sinks } from '@temporalio/workflow';
 import type { DailySync } from '../domain/daily-sync.ts';
+import type { Progress } from '../domain/progress.ts';
 import type { RemovalLimits } from '../domain/removal-guard.ts';
 
 export const dailySyncWorkflow = 'dailySync';
@@ -35,6 +37,14 @@ export const cancelRequestedSignal = 'cancelRequested';
  * detail, the MadeDecision.
  */
 export const decideRemovalsUpdate = 'decideRemovals';
+
+/** What a run tells its worker, but not Temporal. */
+export interface ProgressSinks extends Sinks {
+  progress: {
+    /** Shows the progress. @param at the run's time in Temporal, epoch milliseconds */
+    show(insurerId: string, progress: Progress, at: number): void;
+  };
+}
 
 /** Types of the failures with which a decision is rejected, by DecisionFault. */
 export const decisionFailures = {

@@ -39,8 +39,11 @@ export interface SyncActivities {
   countPatients(): Promise<PatientCounts>;
   /** Removes the patients that are marked as being removed, for example by a run that was terminated. Heartbeats. */
   finishRemovals(): Promise<void>;
-  /** Stores the progress of a run. Ignores a revision older than the stored one. */
-  saveProgress(input: SaveProgressInput): Promise<void>;
+  /**
+   * Stores the progress of a run, with the line's state as the gate has it. Ignores a revision older than the stored one.
+   * @returns the line's state, as readLineState does; an activity of an older version returns nothing
+   */
+  saveProgress(input: SaveProgressInput): Promise<LineState | undefined>;
   /** Reads the line's state from the gate. `busy` is the value at the holder's last renewal. Returns undefined if the gate cannot be read. */
   readLineState(input: { readonly insurerId: string }): Promise<LineState | undefined>;
   readListState(input: { readonly insurerId: string }): Promise<ListState>;

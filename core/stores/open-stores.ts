@@ -8,6 +8,7 @@ import { createDocumentsStore } from './documents.ts';
 import { createGateClient, type GateStore, openGate } from './gate.ts';
 import { createIssuerKeysStore } from './issuer-keys.ts';
 import { createListsStore } from './lists.ts';
+import { createLiveProgressStore } from './live-progress.ts';
 import type { Bucket } from './objects.ts';
 import { createPatientsStore } from './patients.ts';
 import { createPayloadsStore } from './payloads.ts';
@@ -79,6 +80,7 @@ export function storesOver({ dynamo, bucket, gateClient, tables }: StoreClients)
     lists: createListsStore(bucket),
     syncRuns: createSyncRunsStore(dynamo, tables),
     transfers: createTransfersStore(dynamo, tables),
+    liveProgress: createLiveProgressStore(dynamo, tables),
     accessLog: createAccessLogStore(dynamo, tables),
     issuerKeys: createIssuerKeysStore(bucket),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId, { lineTable: tables.line }),

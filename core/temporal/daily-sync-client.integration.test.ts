@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { expect, onTestFinished, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { clientConfig, readConfig } from '../config.ts';
 import type { Progress } from '../domain/progress.ts';
 import { openStores } from '../stores/open-stores.ts';
@@ -15,7 +16,8 @@ async function open() {
     stores.close();
     return client.connection.close();
   });
-  return { insurerId: config.INSURER_ID, stores, client, sync: createDailySyncClient(client, stores, config) };
+  const another = () => createDailySyncClient(client, stores, config);
+  return { insurerId: config.INSURER_ID, stores, client, sync: another(), another };
 }
 
 const progressOf = (runId: string, state: Progress['state']): Progress => ({
@@ -67,6 +69,36 @@ test('if no worker answers, the stored progress is returned as stale within thre
   const line = { state: 'paused', by: 'operator', reason: 'test', since: expect.any(String) };
   expect(await sync.readProgress()).toMatchObject({ runId, stale: true, line });
   expect(performance.now() - startedAt).toBeLessThan(3_000);
+});
+
+test('while a worker writes the progress, nobody asks Temporal', async () => {
+  const { sync, stores, insurerId, client } = await open();
+  const { runId } = await sync.start();
+  await sleep(5);
+  await stores.liveProgress.saveLive(insurerId, progressOf(runId, 'running'), Date.now());
+  const asked = vi.spyOn(client.workflow, 'getHandle');
+  for (let reads = 0; reads < 20; reads += 1)
+    expect(await sync.readProgress()).toMatchObject({ runId, state: 'running', stale: false });
+  expect(asked).not.toHaveBeenCalled();
+  await stores.liveProgress.saveLive(insurerId, progressOf(runId, 'completed'), 0); // of a worker that has been asleep
+  expect(await sync.readProgress()).toMatchObject({ state: 'running' });
+});
+
+test('one question serves all viewers, until somebody has changed something', async () => {
+  const { sync, stores, insurerId, client, another } = await open();
+  const { runId } = await sync.start();
+  await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);
+  const asked = vi.spyOn(client.workflow, 'getHandle');
+  await sync.readProgress();
+  expect(asked).toHaveBeenCalledTimes(2); // a description, which is not billed, and the query
+  const viewers = [sync, another(), another()];
+  for (const viewer of viewers) expect(await viewer.readProgress()).toMatchObject({ runId, stale: true });
+  expect(asked).toHaveBeenCalledTimes(2);
+  await sync.cancel({ operator: 'olga', reason: 'a test' });
+  asked.mockClear();
+  const answers = await Promise.all(viewers.map((viewer) => viewer.readProgress()));
+  expect(answers).toEqual(viewers.map(() => expect.objectContaining({ runId, stale: true })));
+  expect(asked).toHaveBeenCalledTimes(2);
 });
 
 test('the progress of a run that has ended comes from the table and is not stale', async () => {

@@ -23,7 +23,9 @@ import {
   triggerSignal,
 } from '../contract/daily-sync.ts';
 import { careRefreshId, dailySyncId, syncTaskQueue } from '../contract/names.ts';
+import { type Gate, hasLapsed, type LeaseWatch, watchLease } from '../domain/gate.ts';
 import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
+import { type AskedProgress, chooseProgress, freshProgress } from '../domain/live-progress.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { MadeDecision } from '../domain/removal-decision.ts';
 import { newRunId } from '../domain/run-id.ts';
@@ -72,8 +74,10 @@ export interface DailySyncClient {
    */
   start(): Promise<{ readonly runId: string; readonly joined: boolean }>;
   /**
-   * Queries the current run for its progress. If no worker answers within two seconds, returns the stored progress with
-   * `stale: true`. After the end of a run, returns the stored progress. The line's state always comes from the gate.
+   * Returns the progress that the worker has written into the table within the last seconds. If it is older, or somebody has
+   * started, cancelled or decided something since, one reader asks the run, and the answer serves all for 90 s (ADR 0065).
+   * If no worker answers within two seconds, returns the last known progress with `stale: true`. After the end of a run,
+   * returns the stored progress. The line's state always comes from the gate.
    * @returns undefined before the first run
    */
   readProgress(): Promise<ProgressNow | undefined>;
@@ -112,7 +116,7 @@ const pollMs = 200;
 
 export function createDailySyncClient(
   client: Client,
-  { syncRuns, transfers, gateOf }: Pick<Stores, 'syncRuns' | 'transfers' | 'gateOf'>,
+  { syncRuns, transfers, liveProgress, gateOf }: Pick<Stores, 'syncRuns' | 'transfers' | 'liveProgress' | 'gateOf'>,
   config: DailySyncConfig,
 ): DailySyncClient {
   const insurerId = config.INSURER_ID;
@@ -176,19 +180,51 @@ export function createDailySyncClient(
     });
   };
 
+  const findGate = async (): Promise<Gate | undefined> =>
+    await gate.find().catch((error: unknown) => {
+      if (!(error instanceof GateError)) throw error;
+      return undefined;
+    });
+  const isWorkerThere = watchWorkers();
+
   /**
    * Adds the line's current state and the transfers. If the gate cannot be read or does not exist yet, keeps what the run last
    * read. If the transfers cannot be read, leaves them out.
    */
-  const withLine = async (progress: Progress): Promise<ProgressNow> => {
-    const [found, measured] = await Promise.all([
-      gate.find().catch((error: unknown) => {
-        if (!(error instanceof GateError)) throw error;
-      }),
-      transfers.read(insurerId).catch(() => undefined),
-    ]);
+  const withLine = async (progress: Progress, found: Gate | undefined): Promise<ProgressNow> => {
+    const measured = await transfers.read(insurerId).catch(() => undefined);
     const seen = found ? { ...progress, line: { ...progress.line, ...lineStatusOf(found) } } : progress;
     return measured ? withTransfers(seen, measured, Date.now()) : seen;
+  };
+
+  /** Returns the newest progress, and asks Temporal if what is known is too old. */
+  const newestProgress = async (found: Gate | undefined): Promise<Progress | undefined> => {
+    const known = await liveProgress.read(insurerId).catch(() => undefined);
+    const nowMs = Date.now();
+    const isThere = isWorkerThere(found);
+    const fresh = known && freshProgress(known, isThere, nowMs);
+    if (fresh !== undefined) return fresh;
+    const stored = known && (await syncRuns.readProgress(insurerId));
+    const chosen = chooseProgress(known ?? {}, stored, isThere, nowMs);
+    if (known !== undefined) {
+      if (!chosen.isAskDue) return chosen.progress;
+      const hasClaimed = await liveProgress.claim(insurerId, known.asked?.claimedAtMs, nowMs).catch(() => true);
+      if (!hasClaimed) return chosen.progress; // somebody else is asking
+    }
+    const answered = await ask();
+    const asked: Required<Pick<AskedProgress, 'answer'>> & AskedProgress =
+      typeof answered === 'object'
+        ? { answer: 'running', progress: answered, progressAtMs: nowMs }
+        : { answer: answered === 'no answer' ? 'no-answer' : 'not-running' };
+    await liveProgress.saveAnswer(insurerId, nowMs, asked).catch(() => undefined);
+    if (asked.progress !== undefined) return asked.progress;
+    const latest = await syncRuns.readProgress(insurerId); // it may have ended meanwhile
+    return chooseProgress({ ...known, asked: { ...known?.asked, ...asked, askedAtMs: nowMs } }, latest, isThere, nowMs)
+      .progress;
+  };
+  /** After a command: the next reader asks Temporal. If this fails, they see it some seconds later. */
+  const noteCommand = async (): Promise<void> => {
+    await liveProgress.noteCommand(insurerId, Date.now()).catch(() => undefined);
   };
 
   return {
@@ -228,6 +264,7 @@ export function createDailySyncClient(
           if (isHeeded) {
             // if this fails, the refresh finds the new run before its next patient
             if (refreshed !== undefined) await stopRefresh(refreshed).catch(() => undefined);
+            await noteCommand();
             return started;
           }
           while (await isBeingStopped()) {
@@ -242,12 +279,9 @@ export function createDailySyncClient(
     },
 
     async readProgress() {
-      const answer = await ask();
-      if (typeof answer === 'object') return await withLine(answer);
-      const stored = await syncRuns.readProgress(insurerId);
-      if (stored === undefined) return undefined;
-      const stale = answer === 'no answer' || stored.state === 'running'; // running in the table only: the workflow was terminated
-      return await withLine({ ...stored, stale });
+      const found = await findGate();
+      const progress = await newestProgress(found);
+      return progress && (await withLine(progress, found));
     },
 
     async cancel(request) {
@@ -271,6 +305,7 @@ export function createDailySyncClient(
           cause: error,
         });
       });
+      await noteCommand();
     },
 
     async decideRemovals(decision) {
@@ -280,9 +315,11 @@ export function createDailySyncClient(
       for (let isRepeated = false; ; isRepeated = true) {
         await requireRunning();
         try {
-          return await client.connection.withDeadline(untilMs, () =>
+          const decided = await client.connection.withDeadline(untilMs, () =>
             handle.executeUpdate<Progress, [RemovalDecision]>(decideRemovalsUpdate, { args: [named] }),
           );
+          await noteCommand();
+          return decided;
         } catch (error) {
           const failed = decisionError(error);
           const { made } = failed;
@@ -296,6 +333,25 @@ export function createDailySyncClient(
         }
       }
     },
+  };
+}
+
+/**
+ * Watches the lease of the line, from one reading of the gate to the next: it is renewed each second while a worker is there.
+ * @returns takes a reading, and returns whether a worker is there; undefined if that is not known yet
+ */
+function watchWorkers(): (gate: Gate | undefined) => boolean | undefined {
+  let watch: LeaseWatch | undefined;
+  let isThere: boolean | undefined;
+  return (gate) => {
+    if (gate === undefined) return undefined;
+    const nowMs = performance.now();
+    const before = watch;
+    watch = watchLease(before, gate, nowMs);
+    if (watch === undefined || hasLapsed(watch, gate, 0, nowMs)) isThere = false;
+    else if (before !== undefined && watch !== before) isThere = true;
+    else if (before === undefined) isThere = undefined;
+    return isThere;
   };
 }
 

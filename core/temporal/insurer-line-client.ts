@@ -1,4 +1,4 @@
-import { type Client, WithStartWorkflowOperation } from '@temporalio/client';
+import { type Client, WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure, type Workflow } from '@temporalio/common';
 import { type Clock, systemClock, timeoutSignal } from '../clock.ts';
 import {
@@ -73,8 +73,9 @@ export interface InsurerLineClient {
   /** Reads the gate. @throws InsurerLineError `unknown-insurer`, `unavailable` */
   read(): Promise<LineStatus>;
   /**
-   * Returns the last 50 changes, newest first: those that `insurerLine` remembers and those in the outbox. If the workflow
-   * does not answer within two seconds, returns the outbox only.
+   * Returns the last 50 changes, newest first: those that `insurerLine` remembers and those in the outbox. The workflow is
+   * asked once for each change (ADR 0065). If it does not answer within two seconds, returns the outbox, and what this client
+   * knows from before; the workflow is asked again ten seconds later.
    * @throws InsurerLineError `unknown-insurer`, `unavailable`
    */
   readChanges(): Promise<readonly LineChange[]>;
@@ -102,6 +103,8 @@ export interface InsurerLineDeps {
 const updateMs = 3_000;
 const queryMs = 2_000;
 const signalMs = 1_000;
+/** Time in ms until a workflow that has not answered is asked again: Temporal bills each question. */
+const askAgainMs = 10_000;
 /** Time in ms after the lease's end. A live holder has aborted its request by then. */
 const silenceMs = 5_000;
 /** Attempts to read the gate: one lost call must not leave an operator without an answer. */
@@ -113,6 +116,12 @@ export function createInsurerLineClient({
   insurerId,
   clock = systemClock,
 }: InsurerLineDeps): InsurerLineClient {
+  /** What `insurerLine` has answered last. `asOf`: the gate's changeNumber before; each change of the line has a new one. */
+  let known: { readonly asOf?: number; readonly changes: readonly LineChange[]; readonly askAgainAtMs: number } = {
+    changes: [],
+    askAgainAtMs: 0,
+  };
+
   const readGate = async (): Promise<Gate> => {
     for (let reads = 1; ; reads += 1) {
       try {
@@ -225,11 +234,20 @@ export function createInsurerLineClient({
     },
 
     async readChanges() {
-      const history = call(queryMs, (client) =>
-        client.workflow.getHandle(insurerLineId(insurerId)).query<LineHistory>(lineHistoryQuery),
-      ).catch(() => undefined);
-      const { outbox } = await readGate();
-      return mergeChanges((await history)?.changes ?? [], outbox);
+      const { outbox, changeNumber } = await readGate(); // first: the workflow knows what has left the outbox
+      if (known.asOf !== changeNumber && clock.epochMs() >= known.askAgainAtMs) {
+        const remembered = await call(queryMs, async (client) => {
+          const { changes } = await client.workflow
+            .getHandle(insurerLineId(insurerId))
+            .query<LineHistory>(lineHistoryQuery);
+          return changes;
+        }).catch((error: unknown) => (error instanceof WorkflowNotFoundError ? [] : undefined)); // nobody has changed the line yet
+        known =
+          remembered === undefined
+            ? { ...known, askAgainAtMs: clock.epochMs() + askAgainMs }
+            : { asOf: changeNumber, changes: mergeChanges(remembered, outbox), askAgainAtMs: 0 };
+      }
+      return mergeChanges(known.changes, outbox);
     },
   };
 }

@@ -90,7 +90,8 @@ export function permissionsFor(
     sync: [
       settings,
       issuerKeys,
-      table(['GetItem', 'Query', 'BatchGetItem', 'BatchWriteItem'], tables.syncRuns), // acknowledgements of issues
+      // acknowledgements of issues; what Temporal has answered, for all viewers
+      table(['GetItem', 'Query', 'UpdateItem', 'BatchGetItem', 'BatchWriteItem'], tables.syncRuns),
       table(['GetItem'], tables.line),
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
@@ -131,8 +132,8 @@ export function permissionsFor(
     openapi: [],
     schedule: [
       settings,
-      table(['Query'], tables.syncRuns), // the refresh that a new run stops
-      encryption(reading, 'dynamodb', 'secretsmanager'),
+      table(['Query', 'UpdateItem'], tables.syncRuns), // the refresh that a new run stops; the start, for those who look
+      encryption(writing, 'dynamodb', 'secretsmanager'),
       ...temporal,
     ],
   };

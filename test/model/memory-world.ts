@@ -245,6 +245,7 @@ export class MemoryWorld implements World {
         const stored = world.#runs.get(progress.runId);
         if (stored === undefined || stored.revision <= revision)
           world.#runs.set(progress.runId, { progress, revision });
+        return undefined;
       },
       countRecentRemovals: function* ({ since, exceptRunId }) {
         yield;

@@ -1,7 +1,20 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, Context, type Info } from '@temporalio/activity';
 import type { WriteGuard } from '../../core/stores/write-guard.ts';
 
 const heartbeatMs = 1_000;
+/** Share of the heartbeat timeout after which the SDK sends the next heartbeat at the latest. */
+const throttle = 0.8;
+
+/**
+ * Returns the milliseconds from the start of an attempt until its first heartbeat: as long as the SDK waits between two.
+ * Temporal bills heartbeats, and most attempts end before.
+ * @param mostMs the worker's maxHeartbeatThrottleInterval
+ */
+export const firstHeartbeatMs = ({ heartbeatTimeoutMs }: Pick<Info, 'heartbeatTimeoutMs'>, mostMs: number): number =>
+  Math.min(mostMs, throttle * (heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY));
+
+/** Maximum time between two heartbeats that the SDK sends in worker/main.ts: shorter than standstillMaxMs. */
+export const syncHeartbeatMaxMs = 4_000;
 /**
  * Maximum time without a heartbeat. After a longer standstill another worker may have the activity: the heartbeat timeout is
  * 10 s, and the SDK can delay a heartbeat.
@@ -21,7 +34,7 @@ export interface Heartbeats<Done> {
 }
 
 /**
- * Runs work and heartbeats until it ends.
+ * Runs work and heartbeats until it ends. An attempt that ends soon and reports nothing sends no heartbeat.
  * @param initial what is done before the first attempt
  * @param nowMs a clock that continues while the process is frozen
  * @throws ApplicationFailure `StoodStill`, retryable, from the write guard after a standstill
@@ -35,6 +48,7 @@ export async function withHeartbeats<Done, Answer>(
   const stale = new AbortController();
   let done = (context.info.heartbeatDetails as Done | undefined) ?? initial;
   let heartbeatAtMs = nowMs();
+  const firstAtMs = heartbeatAtMs + firstHeartbeatMs(context.info, syncHeartbeatMaxMs);
   /** A stale attempt stays stale: a late heartbeat must not hide the standstill before it. */
   const checkStandstill = (): void => {
     if (nowMs() - heartbeatAtMs > standstillMaxMs && !stale.signal.aborted)
@@ -42,14 +56,13 @@ export async function withHeartbeats<Done, Answer>(
         ApplicationFailure.retryable('the activity stood still: another attempt may be running', 'StoodStill'),
       );
   };
-  const heartbeat = (): void => {
+  const heartbeat = (isNews: boolean): void => {
     checkStandstill();
     if (stale.signal.aborted) return;
     heartbeatAtMs = nowMs();
-    context.heartbeat(done);
+    if (isNews || heartbeatAtMs >= firstAtMs) context.heartbeat(done);
   };
-  const timer = setInterval(heartbeat, heartbeatMs);
-  heartbeat(); // hands on what is done: without it, that would be lost if this attempt died soon
+  const timer = setInterval(() => heartbeat(false), heartbeatMs);
   try {
     return await work({
       get done() {
@@ -65,7 +78,7 @@ export async function withHeartbeats<Done, Answer>(
       },
       report(newDone) {
         done = newDone;
-        heartbeat();
+        heartbeat(true);
       },
     });
   } finally {

@@ -1,9 +1,11 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Heartbeats, withHeartbeats } from './heartbeats.ts';
 
 /** Runs work with heartbeats on a clock that the test advances. Returns the heartbeat details. */
 async function withClock(work: (heartbeats: Heartbeats<number>, clock: { nowMs: number }) => Promise<void>) {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
   const clock = { nowMs: 1_000 };
   const beats: unknown[] = [];
   const environment = new MockActivityEnvironment();
@@ -28,7 +30,24 @@ test('an attempt that keeps heartbeating may write', async () => {
     }
     expect(writeGuard.signal.aborted).toBe(false);
   });
-  expect(beats).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(beats).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('an attempt that ends within four seconds sends no heartbeat, because each is billed', async () => {
+  const beats = await withClock(async (_heartbeats, clock) => {
+    vi.advanceTimersByTime(1_000);
+    clock.nowMs += 3_900;
+    vi.advanceTimersByTime(1_000);
+  });
+  expect(beats).toEqual([]);
+});
+
+test('an attempt that lasts longer heartbeats, with what is done', async () => {
+  const beats = await withClock(async (_heartbeats, clock) => {
+    clock.nowMs += 4_000;
+    vi.advanceTimersByTime(1_000);
+  });
+  expect(beats).toEqual([0]);
 });
 
 test('an attempt that was frozen may not write any more, and a late heartbeat does not change that', async () => {
@@ -38,7 +57,7 @@ test('an attempt that was frozen may not write any more, and a late heartbeat do
     expect(writeGuard.signal.aborted).toBe(true);
     expect(writeGuard.check).toThrow('stood still');
   });
-  expect(beats).toEqual([0]);
+  expect(beats).toEqual([]);
 });
 
 test('an attempt that was frozen may not write even before its first overdue heartbeat', async () => {

@@ -3,6 +3,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { FetchCareRecordsFailure } from '../../core/contract/line-activities.ts';
 import { addLineUse, type LineFault, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import { LineError, LineWithheld } from '../line/line-error.ts';
+import { firstHeartbeatMs } from './heartbeats.ts';
 
 /** What all attempts of an activity have used so far. Passed to the next attempt in the heartbeat details. */
 export interface AttemptUsage {
@@ -22,6 +23,8 @@ export interface AttemptUsage {
  */
 export const failuresPerAttempt = 8;
 const heartbeatMs = 1_000;
+/** Milliseconds until the first one: eight tenths of the timeout. */
+const heartbeatMaxMs = 8_000;
 
 /** One attempt of an activity that uses the line. It heartbeats by itself, also while it waits in the line's queue. */
 export interface LineAttempt<Details extends AttemptUsage> {
@@ -51,8 +54,8 @@ export interface LineAttempt<Details extends AttemptUsage> {
 }
 
 /**
- * Runs an attempt, which begins with the details of the previous one. Heartbeats each second, and with the last details if
- * there will be another attempt. Temporal bills heartbeats: an attempt that ends within a second sends none.
+ * Runs an attempt, which begins with the details of the previous one. Heartbeats from the eighth second on, and with the last
+ * details if there will be another attempt. Temporal bills heartbeats, and most attempts end before.
  * @param initial the details before the first attempt
  * @param failuresMax number of failed requests after which the attempt ends
  */
@@ -68,7 +71,6 @@ export async function withLineAttempt<Details extends AttemptUsage, Result>(
   let isRefusalLogged = false;
   let lastError: LineError | undefined;
   const heartbeat = (): void => context.heartbeat(details);
-  if (details !== initial) heartbeat(); // hands the details on: they would be lost if this attempt died soon
   /** The next heartbeat has it: one after each request would keep the next request waiting, and Temporal sends few of them. */
   const count = (use: LineUse, change: Partial<AttemptUsage>): void => {
     details = { ...details, ...change, lineUse: addLineUse(details.lineUse, use) };
@@ -109,7 +111,10 @@ export async function withLineAttempt<Details extends AttemptUsage, Result>(
     },
     warn: (message) => context.log.warn(message),
   };
-  const timer = setInterval(heartbeat, heartbeatMs);
+  const firstAtMs = performance.now() + firstHeartbeatMs(context.info, heartbeatMaxMs);
+  const timer = setInterval(() => {
+    if (performance.now() >= firstAtMs) heartbeat();
+  }, heartbeatMs);
   try {
     return await work(attempt);
   } catch (error) {

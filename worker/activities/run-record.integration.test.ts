@@ -12,12 +12,16 @@ const gateOf = (insurerId: string) => openGate(stores.dynamo, insurerId);
 const { saveProgress, readLineState } = createRunRecord({ syncRuns: stores.syncRuns, gateOf });
 const progress = progressOf(startRun('run-1', 0), { state: 'open', busy: true }, 0);
 
-test('saveProgress stores the progress of a run, and ignores an older revision', async () => {
+test('saveProgress stores the progress of a run with the state of the line, and ignores an older revision', async () => {
   const insurerId = randomUUID();
-  await saveProgress({ insurerId, progress, revision: 2 });
-  expect(await stores.syncRuns.readProgress(insurerId)).toEqual(progress);
+  const { changeNumber } = await gateOf(insurerId).read();
+  await gateOf(insurerId).pause({ by: 'operator', reason: 'maintenance', seen: changeNumber });
+  const line = { state: 'paused', busy: false } as const;
+  expect(await saveProgress({ insurerId, progress, revision: 2 })).toEqual(line);
+  const stored = { ...progress, line: { ...progress.line, ...line } };
+  expect(await stores.syncRuns.readProgress(insurerId)).toEqual(stored);
   await saveProgress({ insurerId, progress: { ...progress, phase: 'done' }, revision: 1 });
-  expect(await stores.syncRuns.readProgress(insurerId)).toEqual(progress);
+  expect(await stores.syncRuns.readProgress(insurerId)).toEqual(stored);
 });
 
 test('readLineState returns the state of the gate', async () => {

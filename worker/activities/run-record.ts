@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import { isOfList } from '../../core/domain/issue.ts';
+import type { LineState } from '../../core/domain/line-status.ts';
 import type { Progress } from '../../core/domain/progress.ts';
 import { addProblems, type ProblemCount } from '../../core/domain/quality.ts';
 import { GateError, type GateStore } from '../../core/stores/gate.ts';
@@ -22,6 +23,18 @@ const issuesPerPage = 1_000;
 const unapprovedRemovalsOf = ({ unapprovedRemovals, patients, careRecords }: Progress): number =>
   unapprovedRemovals ?? patients.removed + careRecords.notInsured;
 
+/** Reads the line's state. Returns undefined if the gate cannot be read. */
+async function lineStateOf(gate: Pick<GateStore, 'find'>): Promise<LineState | undefined> {
+  try {
+    const { state, busy } = await gate.find();
+    return { state, busy };
+  } catch (error) {
+    if (!(error instanceof GateError)) throw error;
+    // without a gate no worker has used the line yet
+    return error.fault === 'unknown-insurer' ? { state: 'open', busy: false } : undefined;
+  }
+}
+
 /** The activities that read and write the stored state of runs. */
 export const createRunRecord = ({
   syncRuns,
@@ -40,18 +53,13 @@ export const createRunRecord = ({
   | 'countRecentRemovals'
 > => ({
   async saveProgress({ insurerId, progress, revision }) {
-    await syncRuns.saveProgress(insurerId, progress, revision);
+    const line = await lineStateOf(gateOf(insurerId));
+    await syncRuns.saveProgress(insurerId, { ...progress, line: { ...progress.line, ...line } }, revision);
+    return line;
   },
 
   async readLineState({ insurerId }) {
-    try {
-      const { state, busy } = await gateOf(insurerId).find();
-      return { state, busy };
-    } catch (error) {
-      if (!(error instanceof GateError)) throw error;
-      // without a gate no worker has used the line yet
-      return error.fault === 'unknown-insurer' ? { state: 'open', busy: false } : undefined;
-    }
+    return await lineStateOf(gateOf(insurerId));
   },
 
   async recordIssue({ insurerId, runId, issue }) {

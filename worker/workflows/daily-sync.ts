@@ -11,6 +11,7 @@ import {
   isCancellation,
   patched,
   proxyActivities,
+  proxySinks,
   setHandler,
   sleep,
   startChild,
@@ -25,6 +26,7 @@ import {
   type DailySyncInput,
   decideRemovalsUpdate,
   decisionFailures,
+  type ProgressSinks,
   progressQuery,
   type RemovalDecision,
   stoppingMemo,
@@ -90,6 +92,9 @@ const shortActivities = proxyActivities<SyncActivities>({
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 
+/** A sink costs no action, and no history knows of it (docs/adr/0065). */
+const { progress: shown } = proxySinks<ProgressSinks>();
+
 const shardsPerActivity = 16;
 const shardRanges: readonly ShardRange[] = Array.from({ length: shards.length / shardsPerActivity }, (_, index) => ({
   fromShard: index * shardsPerActivity,
@@ -97,7 +102,11 @@ const shardRanges: readonly ShardRange[] = Array.from({ length: shards.length / 
 }));
 /** patientRefs per page: 7 KB in the history. */
 const pendingPageSize = 200;
-const saveDelayMs = 10_000;
+/**
+ * Time between two saves of a run that goes on. Each costs an action, and another one for its timer. In between people see
+ * what the worker shows, and only the samples of the run's chart come from saves.
+ */
+const saveDelayMs = (startedAtMs: number): number => (Date.now() - startedAtMs < 10 * 60_000 ? 10_000 : 60_000);
 const sevenDaysMs = 7 * 24 * 60 * 60_000;
 
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'atMs'> : never;
@@ -121,13 +130,14 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
   const tell = (event: NewEvent): void => {
     const next = transition(state, { ...event, atMs: Date.now() });
     state = next.state;
+    shown.show(input.insurerId, progressNow(), Date.now());
     for (const command of next.commands) start(command);
     if (workflowInfo().continueAsNewSuggested && !state.isContinueDue) tell({ on: 'continueAsNewSuggested' });
   };
   const start = (command: Command): void => {
     commandsInProgress += 1;
     void scope
-      .run(async () => await carryOut(command, input, () => isFlaggedRecorded(state.run)))
+      .run(async () => await carryOut(command, input, state.run.startedAtMs, () => isFlaggedRecorded(state.run)))
       .then(tell)
       .catch((error: unknown) => {
         if (!isCancellation(error)) failures.push(error);
@@ -207,12 +217,14 @@ export async function dailySync(input: DailySyncInput): Promise<Progress> {
 
 /**
  * Carries out a command. Returns the event that ends it.
+ * @param startedAtMs of the run, epoch milliseconds
  * @param isRecorded whether flagged care records still become issues
  * @throws what its activities throw
  */
 async function carryOut(
   command: Command,
   { insurerId, runId, careMaxRequests }: DailySyncInput,
+  startedAtMs: number,
   isRecorded: () => boolean,
 ): Promise<NewEvent> {
   switch (command.do) {
@@ -351,6 +363,10 @@ async function carryOut(
     case 'save': {
       const { revision, run, question } = command;
       return await CancellationScope.nonCancellable(async (): Promise<NewEvent> => {
+        if (patched('save-reads-the-line-2026-11')) {
+          const saved = { insurerId, revision, progress: progressOf(run, command.line, Date.now(), question) };
+          return { on: 'saved', revision, line: await shortActivities.saveProgress(saved) };
+        }
         const line = await shortActivities.readLineState({ insurerId });
         const progress = progressOf(run, line ?? command.line, Date.now(), question);
         await shortActivities.saveProgress({ insurerId, revision, progress });
@@ -358,7 +374,7 @@ async function carryOut(
       });
     }
     case 'saveLater':
-      await sleep(saveDelayMs);
+      await sleep(saveDelayMs(startedAtMs));
       return { on: 'saveDue' };
     case 'sweep':
       await CancellationScope.nonCancellable(() =>
