@@ -9,6 +9,8 @@ interface Service {
   readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
   readonly healthcheck?: { readonly test: readonly string[] };
+  readonly stop_grace_period?: string;
+  readonly environment?: Readonly<Record<string, string>>;
   readonly env_file?: readonly { readonly path: string }[];
 }
 const root = dirname(import.meta.dirname);
@@ -32,6 +34,11 @@ test('all ports are published on loopback only', () => {
 
 test('each service has a health check', () => {
   for (const [name, { healthcheck }] of services) expect(healthcheck?.test[0], name).toBe('CMD');
+});
+
+test('each service has time to end, and the first start to pull the image of the Lambdas', () => {
+  for (const [name, { stop_grace_period }] of services) expect(stop_grace_period, name).toMatch(/^[3-6]0s$/);
+  expect(Number(compose.services['aws']?.environment?.['CFN_PER_RESOURCE_TIMEOUT'])).toBeGreaterThanOrEqual(900);
 });
 
 test('each volume is declared, and each declared volume is used', () => {

@@ -10,7 +10,7 @@ import { checkEarlierData, type EarlierData } from './earlier-data.ts';
 
 const newKey = (): string => randomBytes(32).toString('base64');
 
-/** What a first start in the shared emulator and Temporal finds: nothing of its insurer. */
+/** What a first start in the shared emulator and Temporal finds: no data of its insurer. */
 const newStart = (): EarlierData => ({
   aws: process.env['AWS_ENDPOINT_URL'] ?? '',
   region: process.env['AWS_REGION'] ?? '',

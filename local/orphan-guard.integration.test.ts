@@ -63,6 +63,20 @@ test('if a process ends before it is ready, the error quotes its last line', asy
   );
 });
 
+test('if its last line is one of a log, the error quotes the event and its reason', async () => {
+  const line = {
+    at: 'now',
+    level: 'error',
+    event: 'worker failed',
+    fault: 'ConfigError',
+    problems: 'PSEUDONYM_KEY: is not the key',
+  };
+  const managed = node('logging', `console.log(${JSON.stringify(JSON.stringify(line))}); process.exit(1)`);
+  await expect(untilReady(managed, async () => false, { timeoutMs: 10_000 })).rejects.toThrow(
+    /logging ended before it was ready: "worker failed: PSEUDONYM_KEY: is not the key" \(log: /,
+  );
+});
+
 test('if the command does not exist, the error says so', async () => {
   const managed = startProcess({
     name: 'missing',

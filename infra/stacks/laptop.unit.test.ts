@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { defaultDeployment } from '../../core/contract/deployment.ts';
 import { readApiSettings } from '../settings.ts';
 import { ApiStack } from './api-stack.ts';
@@ -26,13 +29,21 @@ const inLocalStack = new Set([
   'AWS::Logs::LogGroup',
   'AWS::S3::Bucket',
   'AWS::S3::BucketPolicy',
-  'AWS::SNS::Topic',
   'AWS::SQS::Queue',
   'AWS::SQS::QueuePolicy',
   'AWS::SSM::Parameter',
   'AWS::Scheduler::Schedule',
   'AWS::SecretsManager::Secret',
 ]);
+
+test('docker-compose.yml starts the service of each of these types', () => {
+  const compose = parse(readFileSync(join(import.meta.dirname, '..', '..', 'docker-compose.yml'), 'utf8')) as {
+    readonly services: { readonly aws: { readonly environment: { readonly SERVICES: string } } };
+  };
+  const started = compose.services.aws.environment.SERVICES.split(',');
+  const needed = [...inLocalStack].map((type) => type.split('::')[1]?.toLowerCase() ?? '');
+  expect([...new Set(needed)].filter((service) => !started.includes(service))).toEqual([]);
+});
 
 test('a laptop deploys only resource types that LocalStack supports', () => {
   const context = {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { identityText } from '../../core/domain/identity.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { splitAnswer } from '../../core/domain/split-answer.ts';
-import { accessLogTable } from '../../core/stores/access-log.ts';
+import { defaultTables } from '../../core/stores/tables.ts';
 import type { WorldPatient } from '../../simulator/world.ts';
 import { signInAs, visit } from './browser.ts';
 import { type ConsoleWorld, demoUserNames, startWorld } from './world.fixture.ts';
@@ -39,7 +39,7 @@ async function tamperWithEntry(patientRef: string, seq: number): Promise<void> {
   const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({}));
   await dynamo.send(
     new UpdateCommand({
-      TableName: accessLogTable,
+      TableName: defaultTables.accessLog,
       Key: { patientRef, seq },
       UpdateExpression: 'SET outcome = :outcome',
       ExpressionAttributeValues: { ':outcome': 'refused' },
