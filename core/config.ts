@@ -312,13 +312,10 @@ const signIn = z.object({
     description:
       'OIDC issuer whose tokens the API accepts; https in AWS. Its keys are found through `/.well-known/openid-configuration`. If it is away, its last keys are used for up to 12 hours ([ADR 0062](../adr/0062-last-keys-of-the-issuer.md)). A laptop has a local issuer.',
   }),
-  OIDC_AUDIENCE: z
-    .string()
-    .min(1)
-    .meta({
-      description:
-        'Audience (`aud`) that the access tokens must carry. Those of Cognito have none: here it is their `client_id`.',
-    }),
+  OIDC_AUDIENCE: z.string().min(1).meta({
+    description:
+      'Audience (`aud`) that the access tokens must carry. Those of Cognito have none: here it is their `client_id`.',
+  }),
   OIDC_JWKS: z
     .string()
     .refine((text) => isKeySet(text), 'is a JSON Web Key Set, {"keys": […]}, with one key or more')
@@ -327,14 +324,10 @@ const signIn = z.object({
       description:
         'Public keys of the issuer (RFC 7517), for Lambdas that cannot reach it. If set, no keys are fetched.',
     }),
-  OIDC_ROLES_CLAIM: z
-    .string()
-    .min(1)
-    .default('roles')
-    .meta({
-      description:
-        'Claim that holds the list of roles. Dots lead into nested claims, as in `realm_access.roles` of Keycloak. A claim whose own name has dots, such as `https://klinik.example/roles`, comes first.',
-    }),
+  OIDC_ROLES_CLAIM: z.string().min(1).default('roles').meta({
+    description:
+      'Claim that holds the list of roles. Dots lead into nested claims, as in `realm_access.roles` of Keycloak. A claim whose own name has dots, such as `https://klinik.example/roles`, comes first.',
+  }),
   CODEC_OIDC_ISSUER: z
     .url({ protocol: /^https?$/ })
     .optional()
