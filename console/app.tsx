@@ -61,12 +61,12 @@ function PageErrorBoundary({ children }: { readonly children: ReactNode }) {
   );
 }
 
-function Content({ person: { roles } }: { readonly person: Person }) {
+function Content({ person: { roles, isWithoutRoles } }: { readonly person: Person }) {
   const { t } = useLocale();
   const { page, subject } = useRoute();
   const pages = pagesOfRoles(roles);
   const shown = page === undefined && location.hash.length <= 2 ? pages[0] : page;
-  if (roles.length === 0) return <PageUnavailable why={t.signIn.noRole} />;
+  if (roles.length === 0) return <PageUnavailable why={isWithoutRoles ? t.signIn.rolesLeftOut : t.signIn.noRole} />;
   if (shown === undefined || !pages.includes(shown)) return <PageUnavailable why={t.unknownPage} />;
   switch (shown) {
     case 'overview':

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import { ErrorResponse, InMemoryWebStorage, type User, UserManager, WebStorageStateStore } from 'oidc-client-ts';
-import { claimAt, type Role, rolesIn } from '../core/domain/access.ts';
+import { claimAt, isLeftOut, type Role, rolesIn } from '../core/domain/access.ts';
 import type { Settings } from './settings.ts';
 
 /**
@@ -30,6 +30,8 @@ export interface Person {
   readonly id: string;
   readonly name: string;
   readonly roles: readonly Role[];
+  /** the issuer has left the roles out of the token, because there are too many groups */
+  readonly isWithoutRoles: boolean;
 }
 
 export type SessionState =
@@ -195,10 +197,12 @@ const hashFrom = (state: unknown): string => (typeof state === 'string' ? state 
 
 /** Reads the roles from the same claim as the API. They only select the pages: the API checks them itself. */
 function personOf({ access_token, profile }: User, rolesClaim: string): Person {
+  const claims = readClaims(access_token);
   return {
     id: profile.sub,
     name: profile.name ?? profile.sub,
-    roles: rolesIn(claimAt(readClaims(access_token), rolesClaim) ?? claimAt(profile, rolesClaim)),
+    roles: rolesIn(claimAt(claims, rolesClaim) ?? claimAt(profile, rolesClaim)),
+    isWithoutRoles: isLeftOut(claims, rolesClaim),
   };
 }
 

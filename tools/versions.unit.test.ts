@@ -28,8 +28,8 @@ test('the image of the worker starts from an exact version of Node, the same as 
   const bases = [...read('worker/Dockerfile').matchAll(/^FROM (\S+)/gm)].map(([, base]) => base);
   const version = read('.nvmrc').trim();
   expect(version).toMatch(/^\d+\.\d+\.\d+$/);
-  expect(JSON.parse(read('package.json')).devDependencies.node).toBe(version);
-  expect(new Set(bases)).toEqual(new Set([`node:${version}-bookworm-slim`]));
+  expect(JSON.parse(read('package.json')).devDependencies.node, 'package.json and .nvmrc').toBe(version);
+  expect(new Set(bases), 'worker/Dockerfile and .nvmrc').toEqual(new Set([`node:${version}-bookworm-slim`]));
 });
 
 test('the updates of dependencies watch every Dockerfile and all Python packages', () => {

@@ -55,6 +55,8 @@ export const de = {
     expired: 'Ihre Anmeldung ist abgelaufen. Sie sehen den letzten bekannten Stand.',
     again: 'Neu anmelden',
     noRole: 'Ihr Konto hat keine Rolle in epa-sync. Bitten Sie Ihre Administration, Ihnen eine Rolle zuzuweisen.',
+    rolesLeftOut:
+      'Sie sind in so vielen Gruppen, dass Ihre Anmeldung keine Rollen enthält. Bitten Sie Ihre Administration, Ihnen eine App-Rolle zuzuweisen.',
     settingsUnavailable:
       'Die Einstellungen der Seite können nicht geladen werden. Bitte laden Sie die Seite später neu.',
   },

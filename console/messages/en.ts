@@ -52,6 +52,8 @@ export const en: Messages = {
     expired: 'Your session has expired. You see the last known state.',
     again: 'Sign in again',
     noRole: 'Your account has no role in epa-sync. Ask your administrators to assign you a role.',
+    rolesLeftOut:
+      'You are in so many groups that your sign-in contains no roles. Ask your administrators to assign you an app role.',
     settingsUnavailable: 'The settings of the page cannot be loaded. Please reload the page later.',
   },
 

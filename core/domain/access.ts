@@ -46,6 +46,16 @@ export function claimAt(claims: unknown, name: string): unknown {
 }
 
 /**
+ * Returns whether the issuer has left a claim out of the token (OpenID Connect Core, 5.6.2). Entra ID does so for people
+ * in more than 200 groups.
+ * @see https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference#groups-overage-claim
+ */
+export function isLeftOut(claims: Readonly<Record<string, unknown>>, name: string): boolean {
+  const { _claim_names: names, hasgroups: hasGroups } = claims;
+  return (names instanceof Object && Object.hasOwn(names, name)) || (name === 'groups' && hasGroups === true);
+}
+
+/**
  * One access, before it has a seq in the patient's log (docs/reference/access-log.md). Holds no medical content and no
  * KVNR.
  */

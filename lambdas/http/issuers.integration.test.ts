@@ -1,6 +1,6 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { JWTPayload } from 'jose';
-import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { createIssuerKeysStore, type IssuerKeysStore } from '../../core/stores/issuer-keys.ts';
 import { audience, type Issuer, startIssuer } from './issuer.fixture.ts';
 import { createTokenCipher } from './token-cipher.ts';
@@ -85,6 +85,22 @@ test('a bucket that fails delays no sign-in while the issuer answers', async () 
   };
   await expect(coldLambda({}, { keys })(await issuer.sign(operator))).resolves.toBeDefined();
   expect(failures).toEqual(['keep']);
+});
+
+test('keys that would come without https are not fetched, if the issuer has https', async () => {
+  const https = 'https://login.klinik.example';
+  const fetched = vi
+    .spyOn(globalThis, 'fetch')
+    .mockImplementation(async () => Response.json({ issuer: https, jwks_uri: 'http://login.klinik.example/keys' }));
+  onTestFinished(() => fetched.mockRestore());
+  const verify = createTokenVerifier(
+    { OIDC_ISSUER: https, OIDC_AUDIENCE: audience, OIDC_ROLES_CLAIM: 'roles' },
+    { store, cipher: createTokenCipher(secret), onFailure: () => {} },
+  );
+  await expect(verify(await issuer.sign({ ...operator, iss: https }))).rejects.toMatchObject({
+    problem: 'unavailable',
+  });
+  expect(fetched).toHaveBeenCalledTimes(1); // the discovery, and no keys
 });
 
 // Access tokens as real issuers make them (docs/operations/deploy.md, "Issuers"). `iss` and the times are those of the test.

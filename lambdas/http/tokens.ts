@@ -8,7 +8,7 @@ import {
   jwtVerify,
 } from 'jose';
 import type { ApiConfig } from '../../core/config.ts';
-import { claimAt, type Role, rolesIn } from '../../core/domain/access.ts';
+import { claimAt, isLeftOut, type Role, rolesIn } from '../../core/domain/access.ts';
 import type { Actor } from './actor.ts';
 import { type IssuerKeysDeps, issuerKeysOf } from './issuer-keys.ts';
 import { Problem } from './problems.ts';
@@ -124,16 +124,6 @@ function isFor(audience: string, { aud, client_id: clientId, token_use: use }: J
   if (use !== undefined && use !== 'access') return false;
   if (aud === undefined) return use === 'access' && clientId === audience;
   return [aud].flat().includes(audience);
-}
-
-/**
- * Returns whether the issuer has left a claim out of the token (OpenID Connect Core, 5.6.2). Entra ID does so for people
- * in more than 200 groups.
- * @see https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference#groups-overage-claim
- */
-function isLeftOut(payload: JWTPayload, claim: string): boolean {
-  const { _claim_names: names, hasgroups: hasGroups } = payload;
-  return (names instanceof Object && Object.hasOwn(names, claim)) || (claim === 'groups' && hasGroups === true);
 }
 
 /** Returns whether the token is wrong. Otherwise the key set is. */
