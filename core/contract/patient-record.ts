@@ -8,6 +8,11 @@ export interface PatientRecordInput {
   readonly patientRef: string;
   /** CARE_MAX_ATTEMPTS */
   readonly careMaxRequests: number;
+  /**
+   * The access entry for which the workflow is started, the same as in the update: it is appended even if the update is lost. The
+   * workflow then ends as soon as nothing is left to do. Otherwise it waits for a minute, with a timer, which is billed.
+   */
+  readonly access?: AccessDraft;
   /** state from before continue-as-new: syncs that were requested and have not started */
   readonly carried?: { readonly syncIds: readonly string[] };
 }

@@ -82,11 +82,12 @@ const logPageEntries = 500;
 
 /** Creates the client of the workflow patientRecord (docs/explanation/the-daily-run.md, "A sync on demand"). */
 export function createPatientRecordClient({ temporal, stores, config }: PatientRecordClientDeps): PatientRecordClient {
-  const startOf = (patientRef: string) => {
+  const startOf = (patientRef: string, access?: AccessDraft) => {
     const input: PatientRecordInput = {
       insurerId: config.INSURER_ID,
       patientRef,
       careMaxRequests: config.CARE_MAX_ATTEMPTS,
+      ...(access && { access }),
     };
     return { workflowId: patientRecordId(patientRef), taskQueue: syncTaskQueue, args: [input] };
   };
@@ -95,14 +96,18 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
   const sendUpdate = async <Answer>(
     update: string,
     argument: AccessDraft | RequestSyncInput,
-    { patientRef, id, answerMs }: { readonly patientRef: string; readonly id: string; readonly answerMs: number },
+    {
+      id,
+      answerMs,
+      start,
+    }: { readonly id: string; readonly answerMs: number; readonly start: ReturnType<typeof startOf> },
   ): Promise<{ readonly answer: Answer } | undefined> => {
     const deadlineMs = Date.now() + answerMs;
     while (Date.now() < deadlineMs) {
       try {
         const client = await temporal();
         const startWorkflowOperation = new WithStartWorkflowOperation(patientRecordWorkflow, {
-          ...startOf(patientRef),
+          ...start,
           workflowIdConflictPolicy: 'USE_EXISTING',
         });
         const answer = await client.connection.withDeadline(deadlineMs, () =>
@@ -128,9 +133,9 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
   const promiseSync = async (patientRef: string, request: RequestSyncInput): Promise<LastSync> => {
     const { syncId } = request;
     const answered = await sendUpdate<LastSync>(requestSyncUpdate, request, {
-      patientRef,
       id: syncId,
       answerMs: syncAnswerTimeoutMs,
+      start: startOf(patientRef),
     });
     if (answered) return answered.answer;
     // The signal comes first. It contains everything that must be written, so the sync will run even if this process dies.
@@ -177,7 +182,11 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
 
     async recordAccess(draft) {
       const { patientRef, id } = draft;
-      const answered = await sendUpdate(recordAccessUpdate, draft, { patientRef, id, answerMs: accessAnswerTimeoutMs });
+      const answered = await sendUpdate(recordAccessUpdate, draft, {
+        id,
+        answerMs: accessAnswerTimeoutMs,
+        start: startOf(patientRef, draft),
+      });
       if (answered === undefined) await stores.accessLog.append(patientRef, [draft]).catch(rethrow);
     },
   };

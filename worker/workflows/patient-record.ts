@@ -39,7 +39,7 @@ const { writeSyncRequest, beginSync, endSync, appendAccess } = proxyActivities<P
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 
-/** Time after the last request until the workflow ends: a person who looks at a patient sends several requests. */
+/** Time after the last request until a workflow ends that was not started for an access entry. */
 const idleTimeout = '1 minute';
 
 /**
@@ -49,7 +49,7 @@ const idleTimeout = '1 minute';
  * @throws CancelledFailure after a cancellation, once all requested syncs are marked as failed
  */
 export async function patientRecord(input: PatientRecordInput): Promise<void> {
-  const { insurerId, patientRef, careMaxRequests } = input;
+  const { insurerId, patientRef, careMaxRequests, access } = input;
   /** syncIds that were requested and have not started, in the order of their requests */
   const requested = new Set(input.carried?.syncIds);
   let currentSyncId: string | undefined;
@@ -81,21 +81,26 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
     });
   });
 
+  /** Resolves once the entry is stored. Entries that come during an append are stored together by the next one. */
+  async function append(draft: AccessDraft): Promise<void> {
+    if (batch === undefined) {
+      const drafts: AccessDraft[] = [];
+      const appendBatch = async (): Promise<void> => {
+        batch = undefined;
+        await CancellationScope.nonCancellable(() => appendAccess({ patientRef, drafts }));
+      };
+      lastAppended = lastAppended.then(appendBatch, appendBatch);
+      batch = { drafts, appended: lastAppended };
+    }
+    batch.drafts.push(draft);
+    await batch.appended;
+  }
+  const firstAppended = access && append(access);
   setHandler(
     recordAccess,
     async (draft) => {
       requestCount += 1;
-      if (batch === undefined) {
-        const drafts: AccessDraft[] = [];
-        const append = async (): Promise<void> => {
-          batch = undefined;
-          await CancellationScope.nonCancellable(() => appendAccess({ patientRef, drafts }));
-        };
-        lastAppended = lastAppended.then(append, append);
-        batch = { drafts, appended: lastAppended };
-      }
-      batch.drafts.push(draft);
-      await batch.appended;
+      await (draft.id === access?.id ? firstAppended : append(draft));
     },
     { validator: (draft) => checkRequest(typeof draft.id === 'string' && draft.patientRef === patientRef) },
   );
@@ -132,11 +137,17 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
     for (;;) {
       const [syncId] = requested;
       if (workflowInfo().continueAsNewSuggested) {
+        await firstAppended;
         await condition(allHandlersFinished);
-        await continueAsNew<typeof patientRecord>({ ...input, carried: { syncIds: [...requested] } });
+        const { access: _, ...kept } = input;
+        await continueAsNew<typeof patientRecord>({ ...kept, carried: { syncIds: [...requested] } });
       } else if (syncId !== undefined) {
         requested.delete(syncId);
         await sync(syncId);
+      } else if (access !== undefined) {
+        await firstAppended;
+        await condition(() => requested.size > 0 || workflowInfo().continueAsNewSuggested || allHandlersFinished());
+        if (requested.size === 0 && !workflowInfo().continueAsNewSuggested) return;
       } else {
         const countBefore = requestCount;
         const isWanted = await condition(
@@ -151,6 +162,7 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
     await CancellationScope.nonCancellable(async () => {
       if (currentSyncId !== undefined)
         await endSync({ patientRef, syncId: currentSyncId, state: 'failed', error: 'Cancelled' });
+      await firstAppended;
       do {
         await condition(allHandlersFinished);
         const syncIds = [...requested];

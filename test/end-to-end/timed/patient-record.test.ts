@@ -209,6 +209,19 @@ describe('with a worker and without other load', () => {
     },
   );
 
+  test('an access takes three billed actions: a start, an update, and an activity without a timer', async () => {
+    const { day, people } = stored;
+    const { patientRef } = newPatient();
+    await people.recordAccess(draftFor(patientRef, 'read-patient'));
+    await day.client.workflow.getHandle(patientRecordId(patientRef)).result(); // it ends by itself
+    const [newest] = await historiesOf(day.client, patientRecordId(patientRef));
+    const scheduled = (newest?.history.events ?? []).map((event) => [
+      event.activityTaskScheduledEventAttributes?.activityType?.name,
+      event.timerStartedEventAttributes && 'timer',
+    ]);
+    expect(scheduled.flat().filter(Boolean)).toEqual(['appendAccess']);
+  });
+
   test('a workflow with many requests continues as new, loses nothing, and each of its histories can be replayed', async () => {
     const { day, people } = stored;
     const { patientRef } = newPatient();
@@ -221,7 +234,7 @@ describe('with a worker and without other load', () => {
         await people.recordAccess(draft);
       }
     };
-    let last: LastSync | undefined;
+    let { lastSync: last }: { lastSync: LastSync } = await ask(people, patientRef); // one that an access starts ends with it
     do {
       await Promise.all([use(), use(), use(), use(), use(), use()]);
       ({ lastSync: last } = await ask(people, patientRef));
@@ -282,7 +295,8 @@ test('without a worker a sync is promised within a second, and completes once a 
   const { day, worker, kvnrs, people } = await startStoredDay();
   await using _ = day;
   const [idle = '', used = ''] = kvnrs;
-  await people.recordAccess(draftFor(day.refOf(used), 'read-patient')); // its workflow is in the cache of the worker that dies
+  await ask(people, day.refOf(used)); // its workflow is in the cache of the worker that dies
+  await synced(day, day.refOf(used));
   await worker.kill();
   for (const kvnr of [idle, used]) {
     const patientRef = day.refOf(kvnr);
@@ -297,11 +311,11 @@ test('without a worker a sync is promised within a second, and completes once a 
   for (const kvnr of [idle, used]) {
     expect(await synced(day, day.refOf(kvnr))).toMatchObject({ state: 'completed' });
     const entries = await accessOf(day, day.refOf(kvnr));
-    expect(entries.filter(({ operation }) => operation === 'request-sync')).toHaveLength(2);
+    expect(entries.filter(({ operation }) => operation === 'request-sync')).toHaveLength(kvnr === used ? 3 : 2);
   }
   await sleep(2_000); // so that the updates that had timed out run as well
   for (const kvnr of [idle, used]) {
-    expect(requestsFor(day, kvnr)).toHaveLength(1);
+    expect(requestsFor(day, kvnr)).toHaveLength(kvnr === used ? 2 : 1);
     const workflowId = patientRecordId(day.refOf(kvnr));
     for (const { history } of await historiesOf(day.client, workflowId)) await replay(history, keys);
   }
