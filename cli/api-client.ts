@@ -180,7 +180,8 @@ function toApiError({ status, headers }: Response, text: string, url: string): A
   if (body === undefined)
     return new ApiError('failed', `${url} answered ${status} without a problem document. Check API_URL.`);
   const problem = body.type.split(':').at(-1) ?? '';
-  const [fault, advice] = adviceByProblem[problem] ?? ['failed', body.detail];
+  const [fault, usualAdvice] = adviceByProblem[problem] ?? ['failed'];
+  const advice = body.detail ?? usualAdvice;
   const wrong = body.errors?.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`.trim()).join('; ');
   const what = `${body.title.charAt(0).toLowerCase()}${body.title.slice(1)}`;
   const made = body.made && `: ${body.made.decision} by ${body.made.by} at ${body.made.decidedAt}`;
@@ -189,7 +190,7 @@ function toApiError({ status, headers }: Response, text: string, url: string): A
   return new ApiError(fault, `${message.trim()}${trace}`, { problem });
 }
 
-/** Exit code and advice by the name of a problem. Other problems fail with the `detail` of the answer. */
+/** Exit code and advice by the name of a problem. The `detail` of an answer knows more, so it replaces the advice. */
 const adviceByProblem: Readonly<Record<string, readonly [fault: CommandFault, advice: string]>> = {
   'invalid-request': ['usage', ''],
   unauthenticated: ['failed', 'EPA_SYNC_TOKEN has expired, or comes from an issuer that this API does not trust.'],

@@ -87,9 +87,11 @@ test.concurrent('the templates of production match their snapshots (after an int
 test.concurrent('a laptop gets the stacks that its emulator supports, the stage dev gets all stacks, all are clean and tagged', {
   timeout: 60_000,
 }, async ({ onTestFinished }) => {
-  const laptop = await synthesise({ stage: 'local' }, onTestFinished, { isValidated: true });
+  const [laptop, dev] = await Promise.all([
+    synthesise({ stage: 'local' }, onTestFinished, { isValidated: true }),
+    synthesise({ stage: 'dev' }, onTestFinished, { isValidated: true }),
+  ]);
   expect([...laptop.templates.keys()].sort()).toEqual(['EpaSyncApi', 'EpaSyncData']);
-  const dev = await synthesise({ stage: 'dev' }, onTestFinished, { isValidated: true });
   const { templates } = dev;
   expect(templates.size).toBe(5);
   const { Resources } = JSON.parse(templates.get('EpaSyncData') ?? '') as {

@@ -63,9 +63,9 @@ function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
   const keyDeps: IssuerKeysDeps = {
     store: stores.issuerKeys,
     cipher: tokenCipher,
-    onFailure: (what, error) => {
-      logger.warn('keys of the issuer', { failed: what, error: error instanceof Error ? error.name : typeof error });
-      if (what === 'fetch') metrics.emit({ IssuerFailures: 1 });
+    report: (what, error) => {
+      if (what !== 'fetched') logger.warn('keys of the issuer', { what, error: (error as Error).name });
+      if (what !== 'not kept') metrics.emit({ IssuerFailures: what === 'fetched' ? 0 : 1 });
     },
   };
   const verifyToken = createTokenVerifier(config, keyDeps);

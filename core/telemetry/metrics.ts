@@ -292,7 +292,7 @@ export const metrics = {
     unit: Count,
     topic: 'API',
     description:
-      'failed attempts to fetch the keys of the OIDC issuer. Its last keys are used for up to 12 hours, then nobody can sign in',
+      '1 for each failed attempt to fetch the keys of the OIDC issuer, 0 for one that succeeds. Its last keys are used for up to 12 hours, then nobody can sign in',
     emitters: ['api'],
     statistics: ['Sum'],
   }),

@@ -20,8 +20,8 @@ const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
 export interface IssuerKeysDeps {
   readonly store: IssuerKeysStore;
   readonly cipher: TokenCipher;
-  /** told of each failed fetch, and of a key set that could not be kept */
-  readonly onFailure: (what: 'fetch' | 'keep', error: unknown) => void;
+  /** told of each fetch, and of a key set that could not be kept, with the error of a failure */
+  readonly report: (what: 'fetched' | 'not fetched' | 'not kept', error?: unknown) => void;
 }
 
 /**
@@ -33,14 +33,14 @@ export interface IssuerKeysDeps {
 export function issuerKeysOf(
   issuer: string,
   use: IssuerUse,
-  { store, cipher, onFailure }: IssuerKeysDeps,
+  { store, cipher, report }: IssuerKeysDeps,
 ): JWTVerifyGetKey {
   const purpose = `issuer-keys ${issuer}`;
   const keep = async (found: JSONWebKeySet): Promise<void> => {
     try {
       await store.put(use, await cipher.encrypt(purpose, { ...found }, keptSeconds));
     } catch (error) {
-      onFailure('keep', error); // the keys are valid, so the request goes on
+      report('not kept', error); // the keys are valid, so the request goes on
     }
   };
   const kept = async (): Promise<JSONWebKeySet> =>
@@ -48,10 +48,11 @@ export function issuerKeysOf(
   const load = async (): Promise<JSONWebKeySet> => {
     try {
       const found = await fetchKeySet(issuer);
+      report('fetched');
       await keep(found);
       return found;
     } catch (error) {
-      onFailure('fetch', error);
+      report('not fetched', error);
       return await kept().catch(() => {
         const detail = `The OIDC issuer does not answer, and none of its keys of the last ${keptKeysMaxHours} hours is kept.`;
         throw new Problem('unavailable', { detail }, { cause: error });

@@ -16,10 +16,10 @@ beforeAll(async () => {
 const secret = Buffer.alloc(32, 1).toString('base64');
 
 let issuer: Issuer;
-let failures: string[];
+let reports: string[];
 beforeEach(async () => {
   issuer = await startIssuer();
-  failures = [];
+  reports = [];
   vi.useFakeTimers({ toFake: ['Date'] });
 });
 afterEach(async () => {
@@ -34,7 +34,7 @@ const coldLambda = (
 ): VerifyToken =>
   createTokenVerifier(
     { OIDC_ISSUER: issuer.url, OIDC_AUDIENCE, OIDC_ROLES_CLAIM },
-    { store: keys, cipher: createTokenCipher(pseudonymKey), onFailure: (what) => failures.push(what) },
+    { store: keys, cipher: createTokenCipher(pseudonymKey), report: (what) => reports.push(what) },
   );
 const later = (ms: number) => vi.setSystemTime(Date.now() + ms);
 const operator = { sub: 'olga', roles: ['operator'] };
@@ -46,7 +46,7 @@ test('while the issuer is away for hours, cold Lambdas and warm ones check token
   later(11 * hourMs);
   for (const verify of [warm, coldLambda()])
     expect(await verify(await issuer.sign(operator))).toMatchObject({ who: 'olga', roles: ['operator'] });
-  expect(failures).toEqual(['fetch', 'fetch']);
+  expect(reports).toEqual(['fetched', 'not fetched', 'not fetched']);
 });
 
 test('no key is used for more than 12 hours without its issuer', async () => {
@@ -84,7 +84,7 @@ test('a bucket that fails delays no sign-in while the issuer answers', async () 
     get: () => Promise.reject(new Error('S3 is away')),
   };
   await expect(coldLambda({}, { keys })(await issuer.sign(operator))).resolves.toBeDefined();
-  expect(failures).toEqual(['keep']);
+  expect(reports).toEqual(['fetched', 'not kept']);
 });
 
 test('keys that would come without https are not fetched, if the issuer has https', async () => {
@@ -95,7 +95,7 @@ test('keys that would come without https are not fetched, if the issuer has http
   onTestFinished(() => fetched.mockRestore());
   const verify = createTokenVerifier(
     { OIDC_ISSUER: https, OIDC_AUDIENCE: audience, OIDC_ROLES_CLAIM: 'roles' },
-    { store, cipher: createTokenCipher(secret), onFailure: () => {} },
+    { store, cipher: createTokenCipher(secret), report: () => {} },
   );
   await expect(verify(await issuer.sign({ ...operator, iss: https }))).rejects.toMatchObject({
     problem: 'unavailable',

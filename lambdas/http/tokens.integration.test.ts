@@ -9,7 +9,7 @@ import { createCodecTokenVerifier, createTokenVerifier, type VerifyToken } from 
 const noStore: IssuerKeysDeps = {
   store: { put: async () => {}, get: async () => Promise.reject(new Error('nothing is kept')) },
   cipher: createTokenCipher(Buffer.alloc(32).toString('base64')),
-  onFailure: () => {},
+  report: () => {},
 };
 let issuer: Issuer;
 let other: Issuer;

@@ -5,11 +5,14 @@ import {
   UpdateScheduleCommand,
 } from '@aws-sdk/client-scheduler';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import { importJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { clientConfig, readConfig } from '../../core/config.ts';
 import { dailySyncId } from '../../core/contract/names.ts';
 import type { Role } from '../../core/domain/access.ts';
 import { openTemporal } from '../../core/temporal/connection.ts';
+import { audience } from '../../local/issuer-process.ts';
+import { readIssuerKeys } from '../../local/oidc/issuer-keys.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
 import { startTestStack, type TestStack } from '../stack.ts';
 
@@ -37,6 +40,22 @@ test('a token of the issuer gives access to the API, but only for its role', asy
 test('without a token there is no access', async () => {
   const rejected = await call('GET', '/sync/runs');
   expect([rejected.status, rejected.headers.get('content-type')]).toEqual([401, 'application/problem+json']);
+});
+
+test('a token of 10 kB, as Entra ID issues them, reaches the API', async () => {
+  const { url = '', issuer = '', issuerKeys = '' } = stack.api ?? {};
+  const { signingKey } = readIssuerKeys(issuerKeys);
+  const groups = Array.from(
+    { length: 185 },
+    (_, index) => `9d1f0a3c-5b7d-4c11-9e57-${String(index).padStart(12, '0')}`,
+  );
+  const token = await new SignJWT({ iss: issuer, aud: audience, sub: 'olga', roles: ['operator'], groups })
+    .setProtectedHeader({ alg: 'RS256', kid: signingKey.kid })
+    .setExpirationTime('5 minutes')
+    .sign(await importJWK(signingKey, 'RS256'));
+  expect(token.length).toBeGreaterThan(9_700);
+  const answer = await fetch(`${url}/sync/runs`, { headers: { authorization: `Bearer ${token}` } });
+  expect([answer.status, await answer.json()]).toEqual([200, { runs: [] }]);
 });
 
 test('API Gateway answers an unknown path with a problem', async () => {
