@@ -9,7 +9,7 @@ const issuerMs = 3_000;
 /** A container fetches the keys again after this time, or when a token names a new key. */
 const freshMs = 10 * 60_000;
 /** How long the last key set of an issuer that is away is used. A key that was revoked meanwhile is accepted so long. */
-export const keptKeysMaxHours = 12;
+const keptKeysMaxHours = 12;
 /** The last container that reads the kept key set uses it for `freshMs` more. */
 const keptSeconds = keptKeysMaxHours * 3_600 - freshMs / 1_000;
 
