@@ -13,7 +13,7 @@ import { historiesOf } from '../histories.fixture.ts';
 import { metricsIn, workerLogLines } from '../logs.fixture.ts';
 
 const world = {
-  ...{ patients: 30, rate: 0, notInsuredShare: 0, unknownShare: 0 },
+  ...{ patients: 60, rate: 0, notInsuredShare: 0, unknownShare: 0 },
   ...{ identicalDuplicates: 0, differingDuplicates: 0, malformedEntries: 0 },
 };
 const intruder = 'mallory';
@@ -24,7 +24,7 @@ let call: CallWithPermittedRole;
 let temporal: (...args: string[]) => Promise<{ readonly isDone: boolean; readonly said: string }>;
 /** a patient whose sync was requested while the line was paused, and another one */
 let [patientRef, otherRef] = ['', ''];
-let listId: string;
+let [listId, removals] = ['', 0];
 let seen: Awaited<ReturnType<typeof everything>>;
 let refusedBefore: number;
 
@@ -40,6 +40,8 @@ beforeAll(async () => {
     ({ awaitingDecision, careRecords }) => awaitingDecision && careRecords.pending === 0,
   );
   listId = decision?.listId ?? '';
+  removals = decision?.removals ?? 0;
+  expect(removals).toBeGreaterThan(20);
   await day.line.pause({ operator: 'olga', reason: 'the insurer called' });
   [patientRef = '', otherRef = ''] = await day.storedRefs();
   await call('requestPatientSync', { body: { patientRef } });
@@ -111,7 +113,7 @@ const request = () => ({
 });
 const input = (value: unknown): string[] => ['--input', JSON.stringify(value)];
 
-test('updates in plaintext are rejected, whatever they ask for', async () => {
+test('updates in plaintext are rejected', async () => {
   const { changeNumber } = await day.stores.gateOf(insurerId).find();
   const change = { operator: intruder, reason: 'please', seen: changeNumber };
   const updates: [id: string, name: string, ...input: string[]][] = [
@@ -165,7 +167,7 @@ test('signals in plaintext, and those without their argument, are dropped', asyn
   await expectRefused(signals.length);
 });
 
-test('workflows that were started with plaintext, or without an argument, fail at once', async () => {
+test('workflows that were started with plaintext, or without an argument, fail immediately', async () => {
   const starts: [type: string, ...input: string[]][] = [
     ['insurerLine', ...input({ insurerId })],
     ['dailySync', ...input({ insurerId, runId: '20261124T213000Z-1f3a9c0e', syncWindow: 1, careMaxRequests: 1 })],
@@ -232,5 +234,5 @@ test('afterwards everything goes on, by those who may', async () => {
     .poll(async () => (await day.stores.patients.readLastSync(patientRef))?.lastSync?.state, { timeout: 20_000 })
     .toBe('completed');
   await day.sync.decideRemovals({ decision: 'approve', operator: 'olga' }); // the client names the list
-  expect(await day.ended()).toMatchObject({ state: 'completed', patients: { removed: 15 } });
+  expect(await day.ended()).toMatchObject({ state: 'completed', patients: { removed: removals } });
 });

@@ -26,7 +26,7 @@ const isOurs = (payloads: readonly Payload[] | null | undefined, count = 1): boo
 const argumentsOf = (signalName: string | null | undefined): number => (signalName === gateChangedSignal ? 0 : 1);
 
 /**
- * Refuses what epa-sync has not sent (ADR 0059): a start fails at once, a signal is dropped, an update is rejected before
+ * Refuses what epa-sync has not sent (ADR 0059): a start fails immediately, a signal is dropped, an update is rejected before
  * it enters the history, and an activity fails. It decides by the history alone, and so it decides the same in a replay.
  */
 export const refuseForeign: WorkflowInterceptorsFactory = () => {
