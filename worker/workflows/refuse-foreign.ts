@@ -7,8 +7,8 @@ import {
   type WorkflowInterceptorsFactory,
 } from '@temporalio/workflow';
 import { triggerSignal } from '../../core/contract/daily-sync.ts';
+import { isForeign } from '../../core/contract/foreign-payload.ts';
 import { gateChangedSignal } from '../../core/contract/insurer-line.ts';
-import { isForeign } from '../../core/temporal/foreign-payload.ts';
 
 /** What was refused. Names of signals and updates are left out, because the sender chooses them. */
 export type Refused = 'start' | 'signal' | 'update' | 'activity result';
