@@ -13,5 +13,12 @@ export const foreignPayload = (): MarkedPayload => ({
 
 export const isForeign = ({ metadata }: MarkedPayload): boolean => metadata?.[mark] !== undefined;
 
+/** What a failure has in its encrypted payload, beside its message. */
+export interface EncodedAttributes {
+  readonly stack_trace: string;
+  /** of an ApplicationFailure; absent if 0.2.0 has made the failure */
+  readonly type?: string;
+}
+
 const mark = 'foreign';
 const asciiOf = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0));

@@ -17,6 +17,8 @@ const world = {
   ...{ identicalDuplicates: 0, differingDuplicates: 0, malformedEntries: 0 },
 };
 const intruder = 'mallory';
+/** PendingActivityState, temporal.api.enums.v1 */
+const { PENDING_ACTIVITY_STATE_STARTED: started } = proto.temporal.api.enums.v1.PendingActivityState;
 const [line, run] = [insurerLineId(insurerId), dailySyncId(insurerId)];
 
 let day: Day;
@@ -228,11 +230,49 @@ test('an encrypted payload that was copied to another workflow is refused there'
   await expectRefused(1);
 });
 
-test('afterwards everything goes on, by those who may', async () => {
+/** Requests a sync of the other patient, and returns its activity once the insurer is asked. */
+async function fetchInProgress(): Promise<{ readonly workflowId: string; readonly activityId: string }> {
+  const workflowId = patientRecordId(otherRef);
+  await call('requestPatientSync', { body: { patientRef: otherRef } });
+  const find = async () =>
+    (await day.client.workflow.getHandle(workflowId).describe()).raw.pendingActivities?.find(
+      ({ activityType, state }) => activityType?.name === 'fetchCareRecords' && state === started,
+    )?.activityId;
+  let activityId: string | null | undefined;
+  await expect.poll(async () => (activityId = await find()), { timeout: 10_000, interval: 50 }).toBeTruthy();
+  return { workflowId, activityId: activityId ?? '' };
+}
+
+test('a result and a failure that no worker has written end a sync as failed, and change nothing', async () => {
+  const before = await day.stores.patients.get(otherRef);
   await day.line.resume({ operator: 'olga', reason: 'they are done' });
-  await expect
-    .poll(async () => (await day.stores.patients.readLastSync(patientRef))?.lastSync?.state, { timeout: 20_000 })
-    .toBe('completed');
+  const stateOf = async (ref: string) => (await day.stores.patients.readLastSync(ref))?.lastSync;
+  await expect.poll(async () => (await stateOf(patientRef))?.state, { timeout: 20_000 }).toBe('completed');
+  day.insurer.setFaults({ latencyMs: 1_000 });
+
+  const fetched = await fetchInProgress();
+  const id = ['--workflow-id', fetched.workflowId, '--activity-id', fetched.activityId];
+  const result = ['--result', JSON.stringify({ payload: { key: 'payloads/x' }, lineUse: {} })];
+  expect(await temporal('activity', 'complete', ...id, ...result)).toMatchObject({ isDone: true });
+  const failed = { state: 'failed', error: 'PayloadRefused' };
+  await expect.poll(() => stateOf(otherRef), { timeout: 10_000 }).toMatchObject(failed);
+
+  const { options, workflowService } = day.client;
+  const types = ['PatientNotInsured', 'PersonUnknown']; // a failure with one of these types removes the patient
+  for (const [index, type] of types.entries()) {
+    await workflowService.respondActivityTaskFailedById({
+      ...{ namespace: options.namespace, ...(await fetchInProgress()) },
+      failure: { message: 'please', applicationFailureInfo: { type, nonRetryable: true } },
+    });
+    await expect.poll(refused, { timeout: 10_000 }).toBe(refusedBefore + 2 + index);
+    await expect.poll(() => stateOf(otherRef), { timeout: 10_000 }).toMatchObject(failed);
+  }
+  expect(await day.stores.patients.get(otherRef)).toMatchObject({ careVersion: before?.careVersion });
+  expect(await day.storedRefs()).toHaveLength(seen.storedRefs.length);
+  day.insurer.setFaults({ latencyMs: 2 });
+}, 60_000);
+
+test('afterwards everything goes on, by those who may', async () => {
   await day.sync.decideRemovals({ decision: 'approve', operator: 'olga' }); // the client names the list
   expect(await day.ended()).toMatchObject({ state: 'completed', patients: { removed: removals } });
 });
