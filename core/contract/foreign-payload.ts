@@ -13,7 +13,7 @@ export const foreignPayload = (): MarkedPayload => ({
 
 export const isForeign = ({ metadata }: MarkedPayload): boolean => metadata?.[mark] !== undefined;
 
-/** What a failure has in its encrypted payload, beside its message. */
+/** What the encrypted payload of a failure has, together with its message. */
 export interface EncodedAttributes {
   readonly stack_trace: string;
   /** of an ApplicationFailure; absent if 0.2.0 has made the failure */
