@@ -13,8 +13,8 @@ export interface Refusals {
   /** of the worker that runs workflows, which refuse for themselves: once, and not in each replay */
   readonly sinks: InjectedSinks<RefusalSinks>;
   /**
-   * Refuses arguments that the codec has marked: the payload converter returns `undefined` for them, and no activity of ours
-   * has such an argument. Also refuses activities that no workflow has scheduled.
+   * Refuses arguments that the codec has marked: the payload converter returns `undefined` for them, and none of our
+   * activities has such an argument. Also refuses activities that no workflow has scheduled.
    */
   readonly activityInterceptors: ActivityInterceptorsFactory;
 }

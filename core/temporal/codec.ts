@@ -8,11 +8,11 @@ import {
   type SerializationContext,
 } from '@temporalio/common';
 import proto from '@temporalio/proto';
+import { foreignPayload } from '../contract/foreign-payload.ts';
 import { createDataKeys } from '../crypto/data-keys.ts';
 import { decryptBytes, encryptBytes } from '../crypto/encrypted-bytes.ts';
 import { CodecError, type CodecFault, type DataKey, type KeyWrapper } from '../crypto/key-wrapper.ts';
 import { failureConverter } from './failure-converter.ts';
-import { foreignPayload } from './foreign-payload.ts';
 
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 

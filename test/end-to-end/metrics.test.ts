@@ -1,6 +1,8 @@
 import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { Client as TemporalClient } from '@temporalio/client';
 import { expect, onTestFinished, test } from 'vitest';
 import { defaultDeployment } from '../../core/contract/deployment.ts';
+import { insurerLineId } from '../../core/contract/names.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { defaultTables } from '../../core/stores/tables.ts';
 import { type MetricName, metrics } from '../../core/telemetry/metrics.ts';
@@ -90,6 +92,12 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   await day.runToEnd();
   await eventually('CareRecordsOldestDays', (value) => value === 0);
   expect(lastOf('CareRecordsMedianDays')).toBe(0);
+
+  // somebody writes to Temporal without our key
+  const foreign = new TemporalClient({ connection: day.client.connection, namespace: day.client.options.namespace });
+  await foreign.workflow.getHandle(insurerLineId(insurerId)).signal('gateChanged', 'now');
+  await eventually('PayloadsRefused', (value = 0) => value >= 1);
+  expect(lastOf('TemporalReachable')).toBe(1);
 
   // without an access entry no request is answered, and the failure is counted
   const dynamo = new DynamoDBClient({});

@@ -1,4 +1,4 @@
-import type { Payload } from '@temporalio/common';
+import { defaultPayloadConverter, type Payload, type ProtoFailure } from '@temporalio/common';
 import {
   ApplicationFailure,
   patched,
@@ -7,8 +7,8 @@ import {
   type WorkflowInterceptorsFactory,
 } from '@temporalio/workflow';
 import { triggerSignal } from '../../core/contract/daily-sync.ts';
+import { type EncodedAttributes, isForeign } from '../../core/contract/foreign-payload.ts';
 import { gateChangedSignal } from '../../core/contract/insurer-line.ts';
-import { isForeign } from '../../core/temporal/foreign-payload.ts';
 
 /** What was refused. Names of signals and updates are left out, because the sender chooses them. */
 export type Refused = 'start' | 'signal' | 'update' | 'activity result';
@@ -26,7 +26,20 @@ const isOurs = (payloads: readonly Payload[] | null | undefined, count = 1): boo
 const argumentsOf = (signalName: string | null | undefined): number => (signalName === gateChangedSignal ? 0 : 1);
 
 /**
- * Refuses what epa-sync has not sent (ADR 0059): a start fails at once, a signal is dropped, an update is rejected before
+ * Returns whether one of our activities has failed with this, or Temporal itself. Workflows decide by the types of failures,
+ * and Temporal takes a failure with any type from anybody.
+ */
+function isOurFailure({ cause }: ProtoFailure): boolean {
+  const { applicationFailureInfo: info, encodedAttributes } = cause ?? {};
+  if (!info) return true; // a timeout, or a cancellation
+  if (!encodedAttributes || isForeign(encodedAttributes)) return false;
+  const attributes = defaultPayloadConverter.fromPayload<Partial<EncodedAttributes> | undefined>(encodedAttributes);
+  if (typeof attributes?.stack_trace !== 'string') return false; // the copy of another payload
+  return attributes.type === undefined || attributes.type === (info.type ?? '');
+}
+
+/**
+ * Refuses what epa-sync has not sent (ADR 0059): a start fails immediately, a signal is dropped, an update is rejected before
  * it enters the history, and an activity fails. It decides by the history alone, and so it decides the same in a replay.
  */
 export const refuseForeign: WorkflowInterceptorsFactory = () => {
@@ -71,8 +84,9 @@ export const refuseForeign: WorkflowInterceptorsFactory = () => {
                 doUpdate.input = [unreadable];
                 refusals.tell('update');
               }
-              const completed = resolveActivity?.result?.completed;
-              if (resolveActivity && completed && !isOurs(completed.result ? [completed.result] : [])) {
+              const { completed, failed } = resolveActivity?.result ?? {};
+              const isForeignResult = completed && !isOurs(completed.result ? [completed.result] : []);
+              if (resolveActivity && (isForeignResult || (failed?.failure && !isOurFailure(failed.failure)))) {
                 resolveActivity.result = { failed: { failure: activityFailure } };
                 refusals.tell('activity result');
               }
