@@ -13,7 +13,7 @@ const topical: Shape = Object.assign({}, ...Object.values(topics).map(({ shape }
 const deployedOnly: Shape = Object.fromEntries(Object.entries(deployed).filter(([name]) => !(name in topical)));
 
 /** The stacks know these themselves (infra/stacks/). */
-const setByStacks = ['AWS_REGION', 'BUCKET_NAME', 'PAYLOAD_KMS_KEY', 'WORKER_BUILD_ID', 'HEALTH_PORT'];
+const setByStacks = ['DEPLOYMENT', 'AWS_REGION', 'BUCKET_NAME', 'PAYLOAD_KMS_KEY', 'WORKER_BUILD_ID', 'HEALTH_PORT'];
 const secrets: readonly string[] = [...sharedSecrets, ...insurerSecrets];
 
 const readers: Readonly<Record<string, readonly Shape[]>> = {
@@ -147,16 +147,16 @@ is set to nothing counts as not set.
 
 In AWS, the column "in AWS" says where a value comes from:
 
-- **context**: an entry for the stage in \`cdk.json\`, or \`-c NAME=value\`. A deployment that lacks a
-  required entry is rejected before it begins. None of these values is secret.
+- **context**: an entry for the stage or the deployment in \`cdk.json\`, or \`-c NAME=value\`. A deployment
+  that lacks a required entry is rejected before it begins. None of these values is secret.
 - **secret**: Secrets Manager. [\`npm run secret\`](cli.md#npm-run-secret) writes it. No template
   holds it.
 - **stacks**: the stacks set it themselves.
 - **–**: not used in AWS.
 
-The stage itself is context too: \`-c stage=prod\`, \`dev\` or \`local\`. The default is \`prod\`. On a
-laptop, \`npm start\` sets the required variables; [On a laptop only](#on-a-laptop-only) lists what you
-can change.
+The stage itself is context too: \`-c stage=prod\`, \`dev\` or \`local\`. The default is \`prod\`. So is the
+name of the [deployment](../operations/second-insurer.md): \`-c deployment=kk-nord\`. On a laptop,
+\`npm start\` sets the required variables; [On a laptop only](#on-a-laptop-only) lists what you can change.
 
 "Read by" names the parts that a variable reaches: the workers, the API (Lambdas and their stack),
 the console (its stack).

@@ -30,9 +30,9 @@ afterAll(async () => {
 });
 
 /** Runs `npm run secret`. Its environment has the variables of AWS, and nothing else of the stack. */
-async function secret(args: readonly string[], value = '') {
+async function secret(args: readonly string[], value = '', more: Readonly<Record<string, string>> = {}) {
   const { PSEUDONYM_KEY: _, PAYLOAD_KEYS: __, BUCKET_NAME: ___, ...aws } = stack.environment;
-  const env = { PATH: process.env['PATH'], ...aws };
+  const env = { PATH: process.env['PATH'], ...aws, ...more };
   const command = spawn(process.execPath, [join(root, 'cli', 'secret.ts'), ...args], { env });
   command.stdin.on('error', () => {}); // the command may end before it reads
   command.stdin.end(value);
@@ -75,6 +75,13 @@ test('each value is stored in its secret with all required settings, and no valu
   expect(await read(arns.insurer)).toEqual({ ...unused, INSURER_API_TOKEN: 'token-2', INSURER_PROXY_URL: proxy });
   await secret(['INSURER_PROXY_URL', '--empty']);
   expect(await read(arns.insurer)).toEqual({ ...unused, INSURER_API_TOKEN: 'token-2' });
+});
+
+test('the secrets of another deployment are its own, and never those of the default one', async () => {
+  await secret(['INSURER_API_TOKEN'], 'token-of-the-default');
+  const { exitCode, errors } = await secret(['INSURER_API_TOKEN'], 'token-of-kk-nord', { DEPLOYMENT: 'kk-nord' });
+  expect({ exitCode, errors }).toEqual({ exitCode: 1, errors: expect.stringContaining('KkNordData') }); // is not deployed
+  expect(await read(arns.insurer)).toMatchObject({ INSURER_API_TOKEN: 'token-of-the-default' });
 });
 
 test('an existing pseudonym key is never changed, and a missing one can be stored', async () => {
