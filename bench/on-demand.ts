@@ -16,6 +16,7 @@ import { longPermit } from './long-permit.ts';
  * patient. All times are from the moment at which the HTTP request was due:
  * - promised: the 202, through API Gateway, Lambda and Temporal. The marker must be in the table then
  * - begun: the patient's first request has reached the insurer
+ * - answered: the patient's last request has its answer
  * - done: the care records are stored, and the marker says so
  * - run's requests in between: requests for others, and for nobody who waits, between the patient's first request and the last
  *
@@ -175,17 +176,21 @@ function print(name: string, latencyMs: number, { syncs, failures, withoutMarker
   const log = insurer.log();
   const people = new Set(syncs.map(({ kvnr }) => kvnr));
   let inBetween = 0;
-  const begunMs = syncs.map(({ kvnr, dueMs, doneMs = Number.POSITIVE_INFINITY }) => {
+  const onLine = syncs.map(({ kvnr, dueMs, doneMs = Number.POSITIVE_INFINITY }) => {
     const isOwn = (entry: (typeof log)[number]): boolean =>
       entry.kvnr === kvnr && entry.startedAt >= dueMs && entry.startedAt <= doneMs;
     const first = log.findIndex(isOwn);
-    const others = log.slice(first, log.findLastIndex(isOwn)).filter((entry) => !people.has(entry.kvnr ?? ''));
-    inBetween += others.length;
-    return (log[first]?.startedAt ?? Number.NaN) - dueMs;
+    const last = log.findLastIndex(isOwn);
+    inBetween += log.slice(first, last).filter((entry) => !people.has(entry.kvnr ?? '')).length;
+    return {
+      begunMs: (log[first]?.startedAt ?? Number.NaN) - dueMs,
+      answeredMs: (log[last]?.endedAt ?? Number.NaN) - dueMs,
+    };
   });
   const rows = {
     promised: syncs.map(({ dueMs, promisedMs }) => promisedMs && promisedMs - dueMs),
-    begun: begunMs,
+    begun: onLine.map(({ begunMs }) => begunMs),
+    answered: onLine.map(({ answeredMs }) => answeredMs),
     done: syncs.map(({ dueMs, doneMs }) => doneMs && doneMs - dueMs),
   };
   for (const [what, tookMs] of Object.entries(rows))
