@@ -1,7 +1,12 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { z } from 'zod';
 
-const dataOutputs = z.object({ BucketName: z.string(), SecretArn: z.string(), InsurerSecretArn: z.string() });
+const dataOutputs = z.object({
+  BucketName: z.string(),
+  AnchorBucketName: z.string(),
+  SecretArn: z.string(),
+  InsurerSecretArn: z.string(),
+});
 
 /** Reads the outputs of the data stack. Account and region come from the variables of AWS, such as AWS_ENDPOINT_URL. */
 export async function readDataOutputs(): Promise<z.infer<typeof dataOutputs>> {

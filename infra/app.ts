@@ -14,20 +14,27 @@ const common = { stage, terminationProtection: stage === 'prod' };
 
 const data = new DataStack(app, 'EpaSyncData', common);
 if (app.node.tryGetContext('only') !== 'data') {
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = data;
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchors, accessLogStreamArn } = data;
   const shared = { ...common, encryptionKey, bucket, secret, payloadKey };
   const apiSettings = readApiSettings(app.node, stage);
-  const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, settings: apiSettings });
+  const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, anchors, accessLogStreamArn, settings: apiSettings });
   // On a laptop, workers and console are processes. The emulator has no containers, no CloudFront and no dashboards.
   if (stage !== 'local') {
     const { service: workers } = new WorkerStack(app, 'EpaSyncWorker', {
       ...shared,
       insurerSecret,
+      anchorBucket: anchors.bucket,
       settings: readWorkerSettings(app.node, stage),
     });
     const settings = readConsoleSettings(app.node, stage);
     new ConsoleStack(app, 'EpaSyncConsole', { ...common, settings, api: apiStack, documents: bucket });
-    new ObservabilityStack(app, 'EpaSyncObservability', { ...common, settings: apiSettings, apiStack, workers });
+    new ObservabilityStack(app, 'EpaSyncObservability', {
+      ...common,
+      settings: apiSettings,
+      apiStack,
+      anchorFailures: anchors.failures,
+      workers,
+    });
   }
 }
 

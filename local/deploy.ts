@@ -19,10 +19,13 @@ const cdk = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 /** Returns the URL at which LocalStack and the emulator serve an API Gateway that CloudFormation has deployed. */
 const emulatedApiUrl = (endpoint: string, apiId: string): string => `${endpoint}/restapis/${apiId}/v1/_user_request_`;
 
-const dataOutputs = z.object({ EpaSyncData: z.object({ BucketName: z.string(), SecretArn: z.string() }) });
+const dataOutputs = z.object({
+  EpaSyncData: z.object({ BucketName: z.string(), AnchorBucketName: z.string(), SecretArn: z.string() }),
+});
 const allOutputs = dataOutputs.extend({ EpaSyncApi: z.object({ ApiId: z.string() }) });
 export interface DataOutputs {
   readonly bucketName: string;
+  readonly anchorBucketName: string;
 }
 export interface Outputs extends DataOutputs {
   /** without a trailing slash */
@@ -87,13 +90,18 @@ export async function putSecret(
 /** Reads the outputs of the data stack from the folder of the emulator's data. */
 export const readDataOutputs = (stateDir: string): DataOutputs => {
   const { EpaSyncData } = dataOutputs.parse(readOutputsFile(stateDir));
-  return { bucketName: EpaSyncData.BucketName };
+  return bucketsOf(EpaSyncData);
 };
+
+const bucketsOf = ({ BucketName, AnchorBucketName }: z.infer<typeof dataOutputs>['EpaSyncData']): DataOutputs => ({
+  bucketName: BucketName,
+  anchorBucketName: AnchorBucketName,
+});
 
 export function readOutputs({ endpoint, stateDir }: Pick<DeploySpec, 'endpoint' | 'stateDir'>): Outputs {
   const { EpaSyncData, EpaSyncApi } = allOutputs.parse(readOutputsFile(stateDir));
   return {
-    bucketName: EpaSyncData.BucketName,
+    ...bucketsOf(EpaSyncData),
     apiUrl: emulatedApiUrl(endpoint, EpaSyncApi.ApiId),
     secretArn: EpaSyncData.SecretArn,
   };
@@ -181,11 +189,11 @@ const templateFile = z.object({
 });
 
 /**
- * Returns whether an emulator has every table of the synthesised template, and the bucket.
+ * Returns whether an emulator has every table of the synthesised template, and the buckets.
  * @throws errors of the emulator and the files
  */
 async function holdsDataStack(spec: DeploySpec, assembly: string, outputs: unknown): Promise<boolean> {
-  const bucketName = dataOutputs.parse(outputs).EpaSyncData.BucketName;
+  const { BucketName, AnchorBucketName } = dataOutputs.parse(outputs).EpaSyncData;
   const { Resources } = templateFile.parse(
     JSON.parse(readFileSync(join(assembly, 'EpaSyncData.template.json'), 'utf8')),
   );
@@ -197,7 +205,7 @@ async function holdsDataStack(spec: DeploySpec, assembly: string, outputs: unkno
   try {
     await Promise.all([
       ...tables.map((TableName) => dynamo.send(new DescribeTableCommand({ TableName }))),
-      s3.send(new HeadBucketCommand({ Bucket: bucketName })),
+      ...[BucketName, AnchorBucketName].map((Bucket) => s3.send(new HeadBucketCommand({ Bucket }))),
     ]);
     return true;
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { AccessEntry } from '../../core/domain/access.ts';
-import type { PersonVerification } from '../../core/domain/access-log.ts';
+import type { LogProblem, PersonVerification } from '../../core/domain/access-log.ts';
 import type { auditEventBundle } from '../../core/domain/fhir-audit-event.ts';
 import { accessLine } from '../../terminal/progress-lines.ts';
 import { type Api, findApi, type Paged } from '../api-client.ts';
@@ -39,13 +39,25 @@ export function addAccessLogCommands(program: Command): void {
       const of = (ref: string): string => (logs.length === 1 ? '' : ` of ${ref}`);
       for (const { valid, entries, patientRef } of logs)
         if (valid) say(`the access log${of(patientRef)} is whole and unchanged: ${entries} entries`);
-      for (const { valid, firstBrokenSeq, patientRef } of logs) {
+      for (const { unanchored, oldestUnanchoredSeconds = 0, patientRef } of logs)
+        if (unanchored > 0)
+          say(
+            `anchors of ${unanchored} entries${of(patientRef)} are missing, for ${Math.round(oldestUnanchoredSeconds)} s`,
+          );
+      for (const { valid, firstBrokenSeq, problem = 'changed', patientRef } of logs) {
         if (valid) continue;
-        const what = `entry ${firstBrokenSeq} is not as it was written`;
+        const what = `entry ${firstBrokenSeq} ${brokenWords[problem]}`;
         throw new CommandError('failed', `the access log${of(patientRef)} is broken: ${what}`);
       }
     });
 }
+
+const brokenWords: Readonly<Record<LogProblem, string>> = {
+  changed: 'is not as it was written',
+  missing: 'was removed before it expired',
+  'differs-from-anchor': 'was replaced: it differs from its anchor',
+  'anchored-twice': 'was written twice, with different content',
+};
 
 /** Returns all pages as one Bundle. */
 async function readBundle(api: Api, path: string): Promise<object> {

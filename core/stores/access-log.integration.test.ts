@@ -10,7 +10,7 @@ import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
 import { refsOfPerson } from './linked-access-logs.ts';
 
 const stores = openEmulatedStores();
-const { accessLog, dynamo } = stores;
+const { accessLog, accessAnchors, dynamo } = stores;
 
 const draftOf = (patientRef: string, id: string = randomUUID()): AccessDraft => ({
   id,
@@ -42,21 +42,21 @@ test('entries are read in the order of appending, page by page, as one valid cha
   expect(await readAll(patientRef, 50)).toEqual([...first, ...more]);
   expect(await readAll(patientRef, 50, 'newest')).toEqual([...first, ...more].reverse());
   expect(more.map(({ seq }) => seq)).toEqual(Array.from({ length: 120 }, (_, index) => index + 2));
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 121 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 121 });
   expect(await accessLog.append(patientRef, [])).toEqual([]);
 });
 
 test('a patient without entries has an empty, valid log', async () => {
   const patientRef = newPatientRef();
   expect(await accessLog.read(patientRef, 10)).toEqual({ entries: [] });
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 0 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 0 });
 });
 
 test('a hundred concurrent appends from several processes form one valid chain', async () => {
   const patientRef = newPatientRef();
   const drafts = draftsOf(patientRef, 100);
   const clients = Array.from({ length: 20 }, () => DynamoDBDocumentClient.from(new DynamoDBClient({})));
-  const logs = clients.map((client) => createAccessLogStore(client));
+  const logs = clients.map((client) => createAccessLogStore(client, accessAnchors));
   const appended = await Promise.all(
     drafts.map(async (draft, index) => (await logs[index % logs.length]?.append(patientRef, [draft]))?.[0]),
   );
@@ -64,7 +64,7 @@ test('a hundred concurrent appends from several processes form one valid chain',
   const entries = await readAll(patientRef);
   expect(entries).toEqual(appended.toSorted((a, b) => (a?.seq ?? 0) - (b?.seq ?? 0)));
   expect(new Set(entries.map(({ id }) => id))).toEqual(new Set(drafts.map(({ id }) => id)));
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 100 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 100 });
 });
 
 test('a log is valid at every moment while entries are appended', async () => {
@@ -86,7 +86,7 @@ test('an entry that is appended twice is stored once, and the stored entry is re
   const again = await accessLog.append(patientRef, [later, c, c, b]);
   expect(again.map(({ seq }) => seq)).toEqual([1, 3, 3, 2]);
   expect(again[0]).toEqual(first[0]);
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 3 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 3 });
 });
 
 test('an entry that is appended again after many others is stored once', async () => {
@@ -95,7 +95,7 @@ test('an entry that is appended again after many others is stored once', async (
   const [first] = await accessLog.append(patientRef, [draft]);
   await accessLog.append(patientRef, draftsOf(patientRef, 250));
   expect(await accessLog.append(patientRef, [draft])).toEqual([first]);
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 251 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 251 });
 });
 
 test.each(['never sent', 'answer lost'] as const)(
@@ -113,7 +113,7 @@ test.each(['never sent', 'answer lost'] as const)(
       if (failed) expect(outcome).toMatchObject({ name: 'AccessLogError', fault: 'unavailable' });
       await accessLog.append(patientRef, [fresh]);
       expect((await readAll(patientRef)).map(({ id }) => id)).toEqual([known.id, fresh.id]);
-      expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 2 });
+      expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 2 });
     }
   },
 );
@@ -208,12 +208,12 @@ test('an entry expires after three years, and the log stays valid after any dele
     patientRef,
     ['2026-01-01', '2026-01-02', '2026-01-03'].map((day) => at(`${day}T00:00:00.000Z`)),
   );
-  const later = createAccessLogStore(dynamo, () => new Date('2029-01-02T12:00:00Z'));
+  const later = createAccessLogStore(dynamo, accessAnchors, () => new Date('2029-01-02T12:00:00Z'));
   expect(await itemAt(patientRef, 1)).toMatchObject({ expiresAt: Date.parse('2029-01-01T00:00:00Z') / 1000 });
   expect((await later.read(patientRef, 1)).entries.map(({ seq }) => seq)).toEqual([3]);
-  expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
+  expect(await later.verify(patientRef)).toMatchObject({ valid: true, entries: 1 });
   await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 1 } }));
-  expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
+  expect(await later.verify(patientRef)).toMatchObject({ valid: true, entries: 1 });
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq: 1 });
 });
 
@@ -231,7 +231,7 @@ test('links are found among any number of entries, until they expire', async () 
   await linkOf(second, third, '2026-06-01');
   for (const ref of [first, second, third])
     expect(new Set(await refsOfPerson(accessLog, ref))).toEqual(new Set([first, second, third]));
-  const later = createAccessLogStore(dynamo, () => new Date('2029-03-01T00:00:00Z'));
+  const later = createAccessLogStore(dynamo, accessAnchors, () => new Date('2029-03-01T00:00:00Z'));
   expect(await refsOfPerson(later, third)).toEqual([third, second]);
   expect(await refsOfPerson(later, first)).toEqual([first]);
 });
@@ -239,10 +239,10 @@ test('links are found among any number of entries, until they expire', async () 
 test('a new entry after all have expired gives a valid log, while old items still exist', async () => {
   const patientRef = newPatientRef();
   await accessLog.append(patientRef, [{ ...draftOf(patientRef), recorded: '2026-01-01T00:00:00.000Z' }]);
-  const later = createAccessLogStore(dynamo, () => new Date('2030-01-01T00:00:00Z'));
+  const later = createAccessLogStore(dynamo, accessAnchors, () => new Date('2030-01-01T00:00:00Z'));
   const [entry] = await later.append(patientRef, [{ ...draftOf(patientRef), recorded: '2030-01-01T00:00:00.000Z' }]);
   expect(entry?.seq).toBe(2);
-  expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
+  expect(await later.verify(patientRef)).toMatchObject({ valid: true, entries: 1 });
 });
 
 test.each<[string, (server: ReturnType<typeof createServer>) => void]>([
@@ -257,7 +257,7 @@ test.each<[string, (server: ReturnType<typeof createServer>) => void]>([
   behave(server);
   await once(server, 'listening');
   const client = new DynamoDBClient({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-  const unreachable = createAccessLogStore(DynamoDBDocumentClient.from(client));
+  const unreachable = createAccessLogStore(DynamoDBDocumentClient.from(client), accessAnchors);
   const patientRef = newPatientRef();
   const operations: ((store: AccessLogStore) => Promise<unknown>)[] = [
     async (store) => await store.append(patientRef, [draftOf(patientRef)]),

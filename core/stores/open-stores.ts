@@ -2,6 +2,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { ClientConfig } from '../config.ts';
+import { createAccessAnchorsStore } from './access-anchors.ts';
 import { createAccessLogStore } from './access-log.ts';
 import { createCareRecordsStore } from './care-records.ts';
 import { createDocumentsStore } from './documents.ts';
@@ -45,7 +46,11 @@ export type CallLimits = typeof promptly | typeof patiently;
  * @param limits of each call
  */
 export function openStores(
-  { AWS_REGION: region, BUCKET_NAME }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME'>,
+  {
+    AWS_REGION: region,
+    BUCKET_NAME,
+    ANCHOR_BUCKET_NAME,
+  }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME' | 'ANCHOR_BUCKET_NAME'>,
   limits: CallLimits = patiently,
 ) {
   const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region, ...limits }), {
@@ -53,9 +58,10 @@ export function openStores(
   });
   const s3 = new S3Client({ region, ...limits });
   const bucket: Bucket = { s3, name: BUCKET_NAME };
+  const anchorBucket: Bucket = { s3, name: ANCHOR_BUCKET_NAME };
   const gateClient = createGateClient(region);
   return {
-    ...storesOver({ dynamo, bucket, gateClient }),
+    ...storesOver({ dynamo, bucket, anchorBucket, gateClient }),
     close: (): void => {
       dynamo.destroy();
       gateClient.destroy();
@@ -66,7 +72,8 @@ export function openStores(
 export type Stores = ReturnType<typeof openStores>;
 
 /** Returns all stores over clients that exist already. */
-export function storesOver({ dynamo, bucket, gateClient }: StoreClients) {
+export function storesOver({ dynamo, bucket, anchorBucket, gateClient }: StoreClients) {
+  const accessAnchors = createAccessAnchorsStore(anchorBucket);
   const documents = createDocumentsStore(bucket);
   return {
     bucket,
@@ -77,7 +84,8 @@ export function storesOver({ dynamo, bucket, gateClient }: StoreClients) {
     lists: createListsStore(bucket),
     syncRuns: createSyncRunsStore(dynamo),
     transfers: createTransfersStore(dynamo),
-    accessLog: createAccessLogStore(dynamo),
+    accessLog: createAccessLogStore(dynamo, accessAnchors),
+    accessAnchors,
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
   };
 }
@@ -85,6 +93,7 @@ export function storesOver({ dynamo, bucket, gateClient }: StoreClients) {
 export interface StoreClients {
   readonly dynamo: DynamoDBDocumentClient;
   readonly bucket: Bucket;
+  readonly anchorBucket: Bucket;
   /** for the gate, whose calls have shorter limits */
   readonly gateClient: DynamoDBClient;
 }

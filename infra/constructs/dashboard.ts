@@ -24,6 +24,8 @@ export interface MonitoredResources {
   readonly api: RestApi;
   readonly lambdas: Readonly<Record<string, LambdaFunction>>;
   readonly missedDays: Queue;
+  /** batches of access entries that got no anchor */
+  readonly anchorFailures: Queue;
 }
 
 const tables = [patientsTable, careRecordsTable, accessLogTable, lineTable, syncRunsTable];

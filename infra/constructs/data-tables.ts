@@ -1,7 +1,15 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
-import { type Attribute, AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  type Attribute,
+  AttributeType,
+  BillingMode,
+  StreamViewType,
+  Table,
+  TableEncryption,
+} from 'aws-cdk-lib/aws-dynamodb';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+import { accessLogTable } from '../../core/stores/access-log.ts';
 
 export interface DataTablesProps {
   readonly encryptionKey: IKey;
@@ -12,6 +20,7 @@ interface TableShape {
   readonly partitionKey: Attribute;
   readonly sortKey?: Attribute;
   readonly timeToLiveAttribute?: string;
+  readonly stream?: StreamViewType;
 }
 
 const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
@@ -31,6 +40,7 @@ const tableShapes: Readonly<Record<string, TableShape>> = {
     partitionKey: text('patientRef'),
     sortKey: { name: 'seq', type: AttributeType.NUMBER },
     timeToLiveAttribute: 'expiresAt', // three years, then deleted (§ 309 SGB V)
+    stream: StreamViewType.NEW_IMAGE, // each entry gets an anchor from it
   },
   Line: { partitionKey: text('insurerId') },
   SyncRuns: { partitionKey: text('insurerId'), sortKey: text('runId') },
@@ -38,10 +48,12 @@ const tableShapes: Readonly<Record<string, TableShape>> = {
 
 /** All tables: on-demand capacity, point-in-time recovery for 35 days, encrypted with the customer-managed key. */
 export class DataTables extends Construct {
+  /** the table with the stream */
+  readonly accessLog: Table;
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: DataTablesProps) {
     super(scope, id);
-    for (const [tableName, shape] of Object.entries(tableShapes)) {
-      new Table(this, tableName, {
+    const tables = Object.entries(tableShapes).map(([tableName, shape]) => {
+      const table = new Table(this, tableName, {
         tableName,
         ...shape,
         billingMode: BillingMode.PAY_PER_REQUEST,
@@ -51,6 +63,8 @@ export class DataTables extends Construct {
         deletionProtection: removalPolicy === RemovalPolicy.RETAIN,
         removalPolicy,
       });
-    }
+      return [tableName, table] as const;
+    });
+    this.accessLog = Object.fromEntries(tables)[accessLogTable] as Table;
   }
 }

@@ -15,6 +15,8 @@ import type { Group } from '../../lambdas/http/routes.ts';
 export interface Resources {
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
+  /** anchors of the access log */
+  readonly anchorBucket: Bucket;
   readonly secret: Secret;
   /** undefined if keys of the secret replace it */
   readonly payloadKey: Key | undefined;
@@ -35,18 +37,26 @@ const tableIn =
     );
 
 /** Allows the key for all data at rest, but only through the given services. */
+export const dataKeyUse = (
+  scope: Construct,
+  encryptionKey: IKey,
+  actions: string[],
+  ...services: string[]
+): PolicyStatement =>
+  new PolicyStatement({
+    actions: actions.map((action) => `kms:${action}`),
+    resources: [encryptionKey.keyArn],
+    conditions: {
+      StringEquals: {
+        'kms:ViaService': services.map((service) => `${service}.${Stack.of(scope).region}.amazonaws.com`),
+      },
+    },
+  });
+
 const encryptionIn =
   (scope: Construct, encryptionKey: IKey) =>
   (actions: string[], ...services: string[]): PolicyStatement =>
-    new PolicyStatement({
-      actions: actions.map((action) => `kms:${action}`),
-      resources: [encryptionKey.keyArn],
-      conditions: {
-        StringEquals: {
-          'kms:ViaService': services.map((service) => `${service}.${Stack.of(scope).region}.amazonaws.com`),
-        },
-      },
-    });
+    dataKeyUse(scope, encryptionKey, actions, ...services);
 
 /** Allows the payload keys for data keys of payloads only. Returns nothing if keys of the secret replace them. */
 const payloadKeyUse =
@@ -73,14 +83,14 @@ const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
 /** Returns the permissions of each Lambda: only what its operations need. */
 export function permissionsFor(
   scope: Construct,
-  { encryptionKey, bucket, secret, ...keys }: Resources,
+  { encryptionKey, bucket, anchorBucket, secret, ...keys }: Resources,
 ): Record<Group | 'schedule', PolicyStatement[]> {
   const table = tableIn(scope);
   const encryption = encryptionIn(scope, encryptionKey);
   const payloads = payloadKeyUse(keys);
   const temporal = payloads('GenerateDataKey', 'Decrypt');
   const settings = allow(['secretsmanager:GetSecretValue'], secret.secretArn);
-  /** entries can be appended and read, but not changed or deleted */
+  /** Entries can be appended and read. PutItem could also replace one, which its anchor shows. */
   const accessLog = table(['PutItem', 'Query'], accessLogTable);
   return {
     sync: [
@@ -107,7 +117,13 @@ export function permissionsFor(
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
-    'access-log': [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...temporal],
+    'access-log': [
+      settings,
+      accessLog,
+      allow(['s3:ListBucketVersions'], anchorBucket.bucketArn), // the keys of the anchors hold all
+      encryption(writing, 'dynamodb', 'secretsmanager'),
+      ...temporal,
+    ],
     codec: [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...payloads('Decrypt')],
     openapi: [],
     schedule: [
@@ -122,7 +138,7 @@ export function permissionsFor(
 /** Returns the permissions of the worker's code. ECS puts the secrets into its environment, with another role. */
 export function workerPermissions(
   scope: Construct,
-  { encryptionKey, bucket, ...keys }: Omit<Resources, 'secret'>,
+  { encryptionKey, bucket, anchorBucket, ...keys }: Omit<Resources, 'secret'>,
 ): PolicyStatement[] {
   const table = tableIn(scope);
   return [
@@ -130,7 +146,8 @@ export function workerPermissions(
     table(['GetItem', 'Query', 'PutItem', 'DeleteItem', 'BatchWriteItem'], careRecordsTable),
     table(['GetItem', 'PutItem'], lineTable),
     table(['GetItem', 'Query', 'PutItem', 'UpdateItem', 'BatchGetItem', 'BatchWriteItem'], syncRunsTable),
-    table(['PutItem', 'Query'], accessLogTable), // entries can be appended and read, but not changed or deleted
+    table(['PutItem', 'Query', 'Scan'], accessLogTable), // PutItem could also replace an entry, which its anchor shows
+    allow(['s3:ListBucketVersions'], anchorBucket.bucketArn),
     allow(
       ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
       ...['payloads', 'lists', 'documents'].map((prefix) => bucket.arnForObjects(`${prefix}/*`)),

@@ -25,9 +25,10 @@ const withoutBundles = { 'aws:cdk:bundling-stacks': [] };
 function appFor(stage: Stage, more: object = {}) {
   const app = new App({ context: { ...context, ...temporalUi, ...withoutBundles, ...more } });
   const data = new DataStack(app, 'EpaSyncData', { stage });
-  const { encryptionKey, bucket, secret, payloadKey } = data;
+  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn } = data;
+  const shared = { stage, encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn };
   const settings = readApiSettings(app.node, stage);
-  const api = new ApiStack(app, 'EpaSyncApi', { stage, settings, encryptionKey, bucket, secret, payloadKey });
+  const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });
   return { app, api };
 }
 const template = Template.fromStack(appFor('prod').api);

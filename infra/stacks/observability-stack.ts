@@ -1,5 +1,6 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { FargateService } from 'aws-cdk-lib/aws-ecs';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { AlarmTopic } from '../constructs/alarm-topic.ts';
 import { Alarms } from '../constructs/alarms.ts';
@@ -12,15 +13,20 @@ export interface ObservabilityStackProps extends StackProps {
   readonly stage: Stage;
   readonly settings: ApiSettings;
   readonly apiStack: ApiStack;
+  readonly anchorFailures: Queue;
   readonly workers: FargateService;
 }
 
 /** The dashboard, the alarms and the topic that they notify. */
 export class ObservabilityStack extends Stack {
-  constructor(scope: Construct, id: string, { stage, settings, apiStack, workers, ...props }: ObservabilityStackProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { stage, settings, apiStack, anchorFailures, workers, ...props }: ObservabilityStackProps,
+  ) {
     super(scope, id, { description: 'epa-sync: dashboard and alarms', ...props });
     const { api, lambdas, missedDays } = apiStack;
-    const monitored: MonitoredResources = { insurerId: settings.INSURER_ID, api, lambdas, missedDays };
+    const monitored: MonitoredResources = { insurerId: settings.INSURER_ID, api, lambdas, missedDays, anchorFailures };
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { stage });
     new Dashboard(this, 'Overview', monitored);
     new Alarms(this, 'Alarms', { ...monitored, topic, workers, runDueHour: settings.RUN_DUE_HOUR });

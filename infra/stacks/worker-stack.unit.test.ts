@@ -19,9 +19,10 @@ const context = {
 
 function appFor(stage: Stage, more: object = {}) {
   const app = new App({ context: { ...context, ...more } });
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', { stage });
+  const data = new DataStack(app, 'EpaSyncData', { stage });
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchors } = data;
   const settings = readWorkerSettings(app.node, stage);
-  const resources = { encryptionKey, bucket, secret, insurerSecret, payloadKey };
+  const resources = { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchorBucket: anchors.bucket };
   const worker = new WorkerStack(app, 'EpaSyncWorker', { stage, settings, ...resources });
   return { app, worker };
 }

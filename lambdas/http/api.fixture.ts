@@ -75,7 +75,11 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
   });
   delete process.env['PSEUDONYM_KEY'];
   delete process.env['PAYLOAD_KEYS'];
-  const stores = openStores({ AWS_REGION: region, BUCKET_NAME: environment['BUCKET_NAME'] ?? '' });
+  const stores = openStores({
+    AWS_REGION: region,
+    BUCKET_NAME: environment['BUCKET_NAME'] ?? '',
+    ANCHOR_BUCKET_NAME: environment['ANCHOR_BUCKET_NAME'] ?? '',
+  });
   const handlers = Object.fromEntries(
     await Promise.all(
       groups.map(async (group) => [
