@@ -21,8 +21,8 @@ export interface AccessAnchorsStore {
   put(key: string): Promise<void>;
   /** Returns the anchors of a patient in the order of their seq, even if somebody has hidden them by a delete marker. */
   read(patientRef: string, options?: CallOptions): Promise<readonly Anchor[]>;
-  /** Returns all patients with anchors, in order. @param after the last patient of an earlier call */
-  patientRefs(after?: string): AsyncGenerator<string>;
+  /** Returns all patients with anchors in pages, in order. @param after the last patient of an earlier page */
+  patientRefs(after?: string): AsyncGenerator<readonly string[]>;
 }
 
 export function createAccessAnchorsStore({ s3, name }: Bucket): AccessAnchorsStore {
@@ -61,7 +61,7 @@ export function createAccessAnchorsStore({ s3, name }: Bucket): AccessAnchorsSto
     async *patientRefs(after) {
       const scope = { delimiter: '/', ...(after !== undefined && { after: `${after}0` }) }; // `0` follows `/`
       for await (const { CommonPrefixes = [] } of list('', scope))
-        for (const { Prefix = '' } of CommonPrefixes) yield Prefix.slice(0, -1);
+        yield CommonPrefixes.map(({ Prefix = '' }) => Prefix.slice(0, -1));
     },
   };
 }

@@ -9,6 +9,7 @@ import {
   PutCommand,
   QueryCommand,
   type QueryCommandInput,
+  ScanCommand,
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb';
 import type { AccessDraft, AccessEntry } from '../domain/access.ts';
@@ -73,6 +74,12 @@ export interface AccessLogStore {
    */
   readLinks(patientRef: string): Promise<readonly string[]>;
   /**
+   * Returns all patients with entries in pages, in the order of the table.
+   * @param after the last patient of an earlier page
+   * @throws AccessLogError `unavailable`
+   */
+  patientRefs(after?: string): AsyncGenerator<readonly string[]>;
+  /**
    * Verifies a patient's whole chain, and compares it with the anchors.
    * @param at the moment of the whole verification; by default now
    * @throws AccessLogError `unavailable`
@@ -96,6 +103,7 @@ const bulkPatienceMs = 10_000;
 const firstDelayMs = 20;
 const maxDelayMs = 400;
 
+const isPatient = (partition: string): boolean => /^[0-9a-f]{32}$/.test(partition);
 const checkpointPartition = (patientRef: string): string => `checkpoint#${patientRef}`;
 
 /** Returns the write of one entry, if its seq is free. */
@@ -341,6 +349,25 @@ export function createAccessLogStore(
         after = lastSeq;
       } while (after !== undefined);
       return [...linked];
+    },
+
+    async *patientRefs(after) {
+      let last = after;
+      // A scan continues after a key, even if there is no such item: no entry has this seq.
+      let place = after === undefined ? undefined : { patientRef: after, seq: Number.MAX_SAFE_INTEGER };
+      do {
+        const command = new ScanCommand({
+          TableName: accessLogTable,
+          ProjectionExpression: 'patientRef, seq',
+          ...(place && { ExclusiveStartKey: place }),
+        });
+        const { Items = [], LastEvaluatedKey } = await call((options) => dynamo.send(command, options));
+        const page = new Set(Items.map((item) => String(item['patientRef'])));
+        for (const partition of page) if (partition === last || !isPatient(partition)) page.delete(partition);
+        last = [...page].at(-1) ?? last; // the entries of a patient are next to each other, but may be on two pages
+        if (page.size > 0) yield [...page];
+        place = LastEvaluatedKey as typeof place;
+      } while (place !== undefined);
     },
 
     async verify(patientRef, at = now()) {

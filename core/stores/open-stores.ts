@@ -4,6 +4,7 @@ import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { ClientConfig } from '../config.ts';
 import { createAccessAnchorsStore } from './access-anchors.ts';
 import { createAccessLogStore } from './access-log.ts';
+import { createAccessLogChecksStore } from './access-log-checks.ts';
 import { createCareRecordsStore } from './care-records.ts';
 import { createDocumentsStore } from './documents.ts';
 import { createGateClient, type GateStore, openGate } from './gate.ts';
@@ -86,6 +87,7 @@ export function storesOver({ dynamo, bucket, anchorBucket, gateClient }: StoreCl
     transfers: createTransfersStore(dynamo),
     accessLog: createAccessLogStore(dynamo, accessAnchors),
     accessAnchors,
+    accessLogChecks: createAccessLogChecksStore(dynamo),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId),
   };
 }

@@ -86,7 +86,7 @@ export class AccessAnchors extends Construct {
     Validations.of(this.role).acknowledge(
       { id: 'AwsSolutions-IAM5[Resource::*]', reason: 'Streams can only be listed without a resource.' },
       {
-        id: 'AwsSolutions-IAM5[Resource::<AnchorsBucket.Arn>/*]',
+        id: 'AwsSolutions-IAM5[Resource::<AnchorsBucketE0A93AD3.Arn>/*]',
         reason: 'The anchors of all patients. Objects can only be added.',
       },
     );

@@ -148,7 +148,7 @@ function alarmSpecs({
     },
     'day could not be started': {
       description:
-        'The schedule could not start the daily run. Start it with POST /sync, then delete the message from the queue.',
+        'The schedule could not start the daily run, or the monthly check of the access logs. Start it with POST /sync or POST /access-logs/check, then delete the message from the queue.',
       metric: missedDays.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
       threshold: 1,
     },

@@ -121,6 +121,7 @@ export function permissionsFor(
       settings,
       accessLog,
       allow(['s3:ListBucketVersions'], anchorBucket.bucketArn), // the keys of the anchors hold all
+      table(['GetItem'], syncRunsTable), // the last check of all logs
       encryption(writing, 'dynamodb', 'secretsmanager'),
       ...temporal,
     ],

@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(11);
+  expect(alarmMetrics(template)).toHaveLength(12);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
@@ -41,6 +41,9 @@ test('there is an alarm for everything that needs action at night', () => {
     'API fails',
     'Lambda failed',
     'a worker is missing',
+    'access entries without anchors',
+    'access log anchored late',
+    'access log changed',
     'access log failed',
     'day could not be started',
     'line in a long cooldown',

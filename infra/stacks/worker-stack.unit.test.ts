@@ -170,7 +170,7 @@ test('the worker’s code may neither change access entries nor read its own sec
     expect(Resource).not.toBe('*');
   }
   const onAccessLog = statements.filter(({ Resource }) => JSON.stringify(Resource).includes('table/AuditLog'));
-  expect(onAccessLog.map(({ Action }) => Action)).toEqual([['dynamodb:PutItem', 'dynamodb:Query']]);
+  expect(onAccessLog.map(({ Action }) => Action)).toEqual([['dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:Scan']]);
   expect(JSON.stringify(statements)).not.toContain('secretsmanager:');
 });
 

@@ -689,6 +689,26 @@ export const verification = logVerification.extend({
   }),
 });
 
+export const startedCheck = z.object({ state: z.literal('running') });
+export const accessLogCheck = z.object({
+  check: z
+    .object({
+      state: z.enum(['running', 'completed']),
+      startedAt: time,
+      finishedAt: time.optional(),
+      logs: count.meta({ description: 'Logs verified so far.' }),
+      entries: count,
+      unanchored: anchorCounts.unanchored,
+      oldestUnanchoredSeconds: anchorCounts.oldestUnanchoredSeconds,
+      brokenLogs: count,
+      broken: z
+        .array(z.object({ patientRef, firstBrokenSeq: z.int(), problem: z.enum(logProblems) }))
+        .meta({ description: 'The first broken logs, at most 100.' }),
+    })
+    .optional()
+    .meta({ id: 'AccessLogCheck', description: 'Absent before the first check. A check starts each month.' }),
+});
+
 export const problem = z
   .object({
     type: z.string().meta({ description: 'Type of the problem. docs/reference/problems.md explains each one.' }),
