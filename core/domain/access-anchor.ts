@@ -1,6 +1,6 @@
 /**
- * What is kept of an access entry outside the table. It is the key of an empty object: whoever may list the keys can
- * compare them with the entries, and a second write of the same entry changes nothing (docs/adr/0061).
+ * What is kept of an access entry outside the table. It is the key of an empty object, so that a list of keys can be
+ * compared with the entries, and a second write of the same entry changes nothing (docs/adr/0061).
  */
 export interface Anchor {
   readonly seq: number;
@@ -44,6 +44,6 @@ export function anchorKeyOf({ dynamodb: { NewImage: item } = {} }: StreamRecord)
   return key.test(written) ? written : undefined;
 }
 
-/** Returns whether a change is none of ours: nothing of epa-sync changes an item, or deletes one before it expires. */
+/** Returns whether a change is a manipulation: epa-sync never changes an item, or deletes one before it expires. */
 export const isTampering = ({ eventName, userIdentity }: StreamRecord): boolean =>
   eventName === 'MODIFY' || (eventName === 'REMOVE' && userIdentity?.principalId !== 'dynamodb.amazonaws.com');

@@ -5,6 +5,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { expect, test } from 'vitest';
 import type { AccessDraft, AccessEntry } from '../domain/access.ts';
+import { anchorKey } from '../domain/access-anchor.ts';
 import { type AccessLogStore, accessLogTable, createAccessLogStore } from './access-log.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
 import { refsOfPerson } from './linked-access-logs.ts';
@@ -215,6 +216,48 @@ test('an entry expires after three years, and the log stays valid after any dele
   await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 1 } }));
   expect(await later.verify(patientRef)).toMatchObject({ valid: true, entries: 1 });
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq: 1 });
+});
+
+test('all patients with entries are found, each once, and again from any of them on', async () => {
+  const patientRefs = Array.from({ length: 5 }, () => newPatientRef());
+  for (const patientRef of patientRefs) await accessLog.append(patientRef, draftsOf(patientRef, 2));
+  const all = (await Array.fromAsync(accessLog.patientRefs())).flat();
+  expect(new Set(all).size).toBe(all.length);
+  expect(all).toEqual(expect.arrayContaining(patientRefs));
+  const from = all.length - 3;
+  expect((await Array.fromAsync(accessLog.patientRefs(all[from]))).flat()).toEqual(all.slice(from + 1));
+});
+
+test('anchors are found by patient, also if one was hidden, and all patients with anchors in order', async () => {
+  const patientRefs = Array.from({ length: 3 }, () => newPatientRef('0')).toSorted();
+  const [entry] = await accessLog.append(newPatientRef(), draftsOf(newPatientRef(), 1));
+  const { hash = '' } = entry ?? {};
+  for (const patientRef of patientRefs)
+    for (const seq of [2, 1, 2]) await accessAnchors.put(anchorKey(patientRef, { seq, expiresAt: 7, hash }));
+  for (const patientRef of patientRefs)
+    expect(await accessAnchors.read(patientRef)).toEqual([1, 2].map((seq) => ({ seq, expiresAt: 7, hash })));
+  const all = (await Array.fromAsync(accessAnchors.patientRefs())).flat();
+  expect(all).toEqual(all.toSorted());
+  expect(all).toEqual(expect.arrayContaining(patientRefs));
+  const after = (await Array.fromAsync(accessAnchors.patientRefs(patientRefs[1]))).flat();
+  expect(after).toEqual(all.slice(all.indexOf(patientRefs[1] ?? '') + 1));
+});
+
+test('an entry that expires during the verification may be there or not', async () => {
+  const patientRef = newPatientRef();
+  const at = (recorded: string) => ({ ...draftOf(patientRef), recorded });
+  await accessLog.append(patientRef, [at('2026-01-01T00:00:00.000Z'), at('2026-01-02T00:00:00.000Z')]);
+  const before = new Date('2028-12-31T23:59:59.000Z');
+  const after = new Date('2029-01-01T00:00:01.000Z');
+  let moment = before;
+  const ticking = createAccessLogStore(dynamo, accessAnchors, () => {
+    const now = moment;
+    moment = after; // all later looks at the clock
+    return now;
+  });
+  expect(await ticking.verify(patientRef)).toMatchObject({ valid: true, entries: 2 });
+  await dynamo.send(new DeleteCommand({ TableName: accessLogTable, Key: { patientRef, seq: 1 } }));
+  expect(await ticking.verify(patientRef, before)).toMatchObject({ valid: true, entries: 1 });
 });
 
 test('links are found among any number of entries, until they expire', async () => {

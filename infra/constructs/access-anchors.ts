@@ -72,7 +72,7 @@ export class AccessAnchors extends Construct {
           statements: [
             allow(
               ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
-              table.tableStreamArn as string,
+              `${table.tableArn}/stream/*`, // a restored table has another one
             ),
             allow(['dynamodb:ListStreams'], '*'), // has no resource
             dataKeyUse(this, encryptionKey, ['Decrypt', 'DescribeKey'], 'dynamodb'),
@@ -85,6 +85,10 @@ export class AccessAnchors extends Construct {
     });
     Validations.of(this.role).acknowledge(
       { id: 'AwsSolutions-IAM5[Resource::*]', reason: 'Streams can only be listed without a resource.' },
+      {
+        id: 'AwsSolutions-IAM5[Resource::<TablesAuditLog5AA97AA9.Arn>/stream/*]',
+        reason: 'All streams of one table. If the table is restored, its stream has another name.',
+      },
       {
         id: 'AwsSolutions-IAM5[Resource::<AnchorsBucketE0A93AD3.Arn>/*]',
         reason: 'The anchors of all patients. Objects can only be added.',

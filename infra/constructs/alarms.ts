@@ -160,7 +160,7 @@ function alarmSpecs({
     },
     'access log changed': {
       description:
-        'An entry of the access log was changed, replaced or deleted. Nothing of epa-sync does that. Check all logs: POST /access-logs/check, and ask CloudTrail who wrote to the table.',
+        'An entry of the access log was changed, replaced or deleted. epa-sync never does that. Check all logs: POST /access-logs/check, and ask CloudTrail who wrote to the table.',
       metric: appMetricOf('AccessLogTampered', 'Sum'),
       threshold: 1,
     },

@@ -280,15 +280,22 @@ test('on a laptop, keys of the secret wrap data keys, and no Lambda knows a KMS 
   expect(local).not.toMatch(/PAYLOAD_KMS_KEY|PayloadKey|undefined/);
 });
 
-test('the daily run starts exactly at the configured hour in German time, and failed starts are kept in a queue', () => {
-  const [[, schedule] = []] = of('AWS::Scheduler::Schedule');
+test('the daily run starts at the configured hour in German time, the check of the access logs each month, and failed starts are kept in a queue', () => {
+  const schedules = of('AWS::Scheduler::Schedule').map(([, schedule]) => schedule);
   const [[queue] = []] = of('AWS::SQS::Queue');
-  expect(schedule).toMatchObject({
-    ScheduleExpression: 'cron(0 3 * * ? *)',
+  const ofAll = {
     ScheduleExpressionTimezone: 'Europe/Berlin',
     FlexibleTimeWindow: { Mode: 'OFF' },
     Target: { DeadLetterConfig: { Arn: { 'Fn::GetAtt': [queue, 'Arn'] } }, RetryPolicy: { MaximumRetryAttempts: 10 } },
-  });
+  };
+  expect(schedules).toMatchObject([
+    { ...ofAll, ScheduleExpression: 'cron(0 3 * * ? *)' },
+    { ...ofAll, ScheduleExpression: 'cron(0 12 1 * ? *)' },
+  ]);
+  expect(schedules.map(({ Target }) => Target.Input)).toEqual([
+    undefined,
+    JSON.stringify({ start: 'access-log-check' }),
+  ]);
   expect(of('AWS::Lambda::EventInvokeConfig').map(([, { DestinationConfig }]) => idsIn(DestinationConfig)[0])).toEqual([
     queue,
   ]);

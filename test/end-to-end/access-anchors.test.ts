@@ -1,12 +1,13 @@
-import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteObjectCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3';
 import { DeleteCommand, DynamoDBDocumentClient, PutCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AccessDraft } from '../../core/domain/access.ts';
 import { linkEntry, type StoredEntry } from '../../core/domain/access-log.ts';
 import { accessLogTable } from '../../core/stores/access-log.ts';
 import { newPatientRef } from '../../core/stores/emulated.fixture.ts';
+import { draftFor } from '../access-draft.fixture.ts';
 import { type CallWithPermittedRole, openApi } from '../api.fixture.ts';
 import { type Day, startDay } from '../day.fixture.ts';
 
@@ -28,22 +29,12 @@ afterAll(async () => {
   await day?.[Symbol.asyncDispose]();
 });
 
-const draftOf = (patientRef: string): AccessDraft => ({
-  id: randomUUID(),
-  patientRef,
-  recorded: new Date().toISOString(),
-  operation: 'read-patient',
-  outcome: 'success',
-  agent: { who: 'clara', role: 'clinician' },
-  source: { component: 'api' },
-});
-
 const verify = async (patientRef: string) => (await call('verifyAccessLog', { params: { patientRef } })).json;
 
 /** Writes a log of four entries, and waits for their anchors. */
 async function anchoredLog(): Promise<string> {
   const patientRef = newPatientRef();
-  for (let count = 0; count < 4; count++) await day.stores.accessLog.append(patientRef, [draftOf(patientRef)]);
+  for (let count = 0; count < 4; count++) await day.stores.accessLog.append(patientRef, [draftFor(patientRef)]);
   await expect
     .poll(async () => await day.stores.accessLog.verify(patientRef), { timeout: 30_000 })
     .toMatchObject({
@@ -82,7 +73,7 @@ const replaced = ['differs-from-anchor', 'anchored-twice']; // before and after 
 
 test.each<[string, (patientRef: string) => Promise<unknown>, number, readonly string[]]>([
   [
-    'that was rewritten with a hash that matches',
+    'an entry that was rewritten with a hash that matches',
     async (patientRef) => {
       const [first, second] = await entriesOf(patientRef);
       if (second) await put(linkEntry({ ...second, outcome: 'refused' }, first));
@@ -90,10 +81,10 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number, readonly st
     2,
     replaced,
   ],
-  ['chain that was forged to the end with the role of the app', async (ref) => await forgeFrom(ref, 2), 2, replaced],
-  ['chain that was forged in its last entry', async (ref) => await forgeFrom(ref, 4), 4, replaced],
+  ['a chain that was forged to the end with the role of the app', async (ref) => await forgeFrom(ref, 2), 2, replaced],
+  ['a chain that was forged in its last entry', async (ref) => await forgeFrom(ref, 4), 4, replaced],
   [
-    'whose expiry was moved into the past',
+    'an entry whose expiry was moved into the past',
     async (patientRef) =>
       await dynamo.send(
         new UpdateCommand({
@@ -107,7 +98,7 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number, readonly st
     ['missing'],
   ],
   [
-    'whose expiry was moved into the future',
+    'an entry whose expiry was moved into the future',
     async (patientRef) => {
       const [, second] = await entriesOf(patientRef);
       if (second) await put({ ...second, expiresAt: second.expiresAt + 1 });
@@ -115,14 +106,19 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number, readonly st
     2,
     [...replaced, 'changed'],
   ],
-  ['tail that was cut off', async (ref) => await Promise.all([3, 4].map((seq) => remove(ref, seq))), 3, ['missing']],
   [
-    'log that was deleted as a whole',
+    'a log whose end was cut off',
+    async (ref) => await Promise.all([3, 4].map((seq) => remove(ref, seq))),
+    3,
+    ['missing'],
+  ],
+  [
+    'a log that was deleted as a whole',
     async (ref) => await Promise.all([1, 2, 3, 4].map((seq) => remove(ref, seq))),
     1,
     ['missing'],
   ],
-])('the API finds an entry or a %s', async (_what, tamper, firstBrokenSeq, problems) => {
+])('the API finds %s', async (_what, tamper, firstBrokenSeq, problems) => {
   const patientRef = await anchoredLog();
   expect(await verify(patientRef)).toMatchObject({ valid: true });
   await expect.poll(async () => (await day.stores.accessLog.verify(patientRef)).unanchored).toBe(0);
@@ -143,4 +139,55 @@ test('an entry whose anchor has not come yet is shown as late, and not as a mani
   expect(person).toMatchObject({ valid: true, entries: 4, anchored: 3, unanchored: 1 });
   expect(person.oldestUnanchoredSeconds).toBeGreaterThan(0);
   expect(logs).toMatchObject([{ patientRef, unanchoredSeqs: [4] }]);
+});
+
+/** Runs a check of all logs, and returns what the API says of it. */
+async function checkAll() {
+  const startedAt = new Date().toISOString();
+  expect(await call('checkAccessLogs')).toMatchObject({ status: 202, json: { state: 'running' } });
+  const read = async () => (await call('readAccessLogCheck')).json.check;
+  await expect
+    .poll(
+      async () => {
+        const check = await read();
+        return check?.startedAt >= startedAt && check.state;
+      },
+      { timeout: 60_000 },
+    )
+    .toBe('completed');
+  return await read();
+}
+
+test('a check of all logs finds a forged log, and one of which nothing is left but its anchors', async () => {
+  const before = await checkAll();
+  const [sound, forged, deleted] = [await anchoredLog(), await anchoredLog(), await anchoredLog()];
+  await forgeFrom(forged, 3);
+  for (const seq of [1, 2, 3, 4]) await remove(deleted, seq);
+  const check = await checkAll();
+  expect(check).toMatchObject({ state: 'completed', finishedAt: expect.any(String) });
+  expect(check.logs).toBe(before.logs + 3);
+  expect(check.entries).toBe(before.entries + 8);
+  expect(check.brokenLogs).toBe(before.brokenLogs + 2);
+  expect(check.broken).toContainEqual({
+    ...{ patientRef: forged, firstBrokenSeq: 3, problem: expect.toBeOneOf(replaced) },
+  });
+  expect(check.broken).toContainEqual({ patientRef: deleted, firstBrokenSeq: 1, problem: 'missing' });
+  expect(JSON.stringify(check)).not.toContain(sound);
+});
+
+test('a change of the table is a metric immediately, without a verification', async () => {
+  const tampered = () =>
+    [...readFileSync(join(day.stack.dir, 'logs', 'emulator.log'), 'utf8').matchAll(/"AccessLogTampered":\[?(\d+)/g)]
+      .map(([, count]) => Number(count))
+      .reduce((sum, count) => sum + count, 0);
+  const patientRef = await anchoredLog();
+  const before = tampered();
+  await remove(patientRef, 4);
+  await forgeFrom(patientRef, 3);
+  await expect.poll(tampered, { timeout: 30_000 }).toBe(before + 2);
+});
+
+test('after the emulator was restarted, entries get anchors again', async () => {
+  await day.stack.restartEmulator();
+  await anchoredLog();
 });
