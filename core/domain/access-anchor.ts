@@ -1,6 +1,6 @@
 /**
- * What is kept of an access entry outside the table. It is the key of an empty object, so that a list of keys can be
- * compared with the entries, and a second write of the same entry changes nothing (docs/adr/0061).
+ * What is kept of an access entry outside the table. It is the key of an empty object, so a list of keys can be compared
+ * with the entries. A second write of the same entry changes nothing (docs/adr/0061).
  */
 export interface Anchor {
   readonly seq: number;
