@@ -17,6 +17,5 @@ export type PatientPage = z.output<typeof schemas.patient>;
 export type AccessLogPage = z.output<typeof schemas.accessLog>;
 export type AccessEntry = AccessLogPage['entries'][number];
 export type AccessLogCheck = NonNullable<z.output<typeof schemas.accessLogCheck>['check']>;
-export type LogProblem = AccessLogCheck['broken'][number]['problem'];
 export type Verification = z.output<typeof schemas.verification>;
 export type { ProblemName };

@@ -6,7 +6,7 @@ import { Schedule, ScheduleExpression, ScheduleTargetInput, TimeWindow } from 'a
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { ScheduleEvent } from '../../lambdas/functions/schedule.ts';
+import type { ScheduleEvent } from '../../core/contract/schedule-event.ts';
 import { allow } from './permissions.ts';
 
 export interface DailyScheduleProps {

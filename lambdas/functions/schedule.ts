@@ -1,10 +1,6 @@
+import type { ScheduleEvent } from '../../core/contract/schedule-event.ts';
 import { clientsOfContainer } from '../clients.ts';
 import { logger, traced } from '../observability.ts';
-
-/** What a schedule starts: the daily run, unless it names something else (infra/constructs/daily-schedule.ts). */
-export interface ScheduleEvent {
-  readonly start?: 'access-log-check';
-}
 
 /** Starts something for a schedule. Throws on failure, so that Lambda retries it and then writes to the queue. */
 export async function handler({ start }: ScheduleEvent = {}): Promise<void> {
