@@ -3,7 +3,12 @@ import { z } from 'zod';
 import { readConfig, workerSettings } from '../core/config.ts';
 import { stackNameOf } from '../core/contract/deployment.ts';
 
-const dataOutputs = z.object({ BucketName: z.string(), SecretArn: z.string(), InsurerSecretArn: z.string() });
+const dataOutputs = z.object({
+  BucketName: z.string(),
+  AnchorBucketName: z.string(),
+  SecretArn: z.string(),
+  InsurerSecretArn: z.string(),
+});
 
 const setting = workerSettings.pick({ DEPLOYMENT: true });
 

@@ -128,8 +128,8 @@ async function refetch({ patients, syncRuns }: Stores, insurerId: string): Promi
 /** Restores both tables as of a time, if one is given. Then does what `refetch` does. */
 async function restore(at?: Date): Promise<void> {
   const { INSURER_ID, AWS_REGION } = readConfig(settings, process.env);
-  const { DEPLOYMENT, BucketName: BUCKET_NAME } = await readDataOutputs();
-  const stores = openStores({ AWS_REGION, BUCKET_NAME, DEPLOYMENT });
+  const { DEPLOYMENT, BucketName: BUCKET_NAME, AnchorBucketName: ANCHOR_BUCKET_NAME } = await readDataOutputs();
+  const stores = openStores({ AWS_REGION, BUCKET_NAME, ANCHOR_BUCKET_NAME, DEPLOYMENT });
   if ((await stores.gateOf(INSURER_ID).find()).state !== 'paused')
     throw new CommandError('usage', 'the line is open. Pause it with npm run sync -- pause "restore".');
   if (at !== undefined) {

@@ -44,6 +44,7 @@ const commands: readonly (readonly [command: string, usage: string, ...options: 
   ['sync', '[options] [pseudonym]'],
   ['access-log', '[options] [pseudonym]', '--json', '--fhir'],
   ['verify', '[options] [pseudonym]'],
+  ['check-logs', '[options]', '--start', '--json'],
 ];
 
 test.each(commands)('%s --help shows its arguments and options only', async (command, usage, ...options) => {

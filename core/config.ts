@@ -77,6 +77,10 @@ const aws = z.object({
   BUCKET_NAME: z.string().min(3).meta({
     description: 'Bucket of the data stack: output `BucketName` of `EpaSyncData`.',
   }),
+  ANCHOR_BUCKET_NAME: z.string().min(3).meta({
+    description:
+      'Bucket with the anchors of the access log: output `AnchorBucketName` of `EpaSyncData` ([access log](access-log.md), "Anchors").',
+  }),
 });
 
 const temporal = z.object({

@@ -50,6 +50,7 @@ test('exactly one of PAYLOAD_KMS_KEY and PAYLOAD_KEYS is required, and the error
   const kms = { PAYLOAD_KMS_KEY: 'arn:aws:kms:eu-central-1:000000000000:key/1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e' };
   const base = {
     BUCKET_NAME: 'bucket',
+    ANCHOR_BUCKET_NAME: 'anchors',
     TEMPORAL_ADDRESS: '127.0.0.1:7233',
     INSURER_ID: 'kk-nord',
     PSEUDONYM_KEY: Buffer.alloc(32).toString('base64'),
@@ -80,6 +81,7 @@ test.each(['secret\n', 'sec ret', 'sécret', '\u0000'])(
 
 const workerBase = {
   BUCKET_NAME: 'bucket',
+  ANCHOR_BUCKET_NAME: 'anchors',
   TEMPORAL_ADDRESS: '127.0.0.1:7233',
   INSURER_ID: 'kk-nord',
   PSEUDONYM_KEY: Buffer.alloc(32).toString('base64'),

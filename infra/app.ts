@@ -17,15 +17,19 @@ const owned = { ...common, deployment };
 
 const data = new DataStack(app, stackNameOf(deployment, 'Data'), owned);
 if (app.node.tryGetContext('only') !== 'data') {
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = data;
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchors, accessLogStreamArn } = data;
   const shared = { ...owned, encryptionKey, bucket, secret, payloadKey };
   const apiSettings = readApiSettings(app.node, stage);
-  const apiStack = new ApiStack(app, stackNameOf(deployment, 'Api'), { ...shared, settings: apiSettings });
+  const apiStack = new ApiStack(app, stackNameOf(deployment, 'Api'), {
+    ...{ ...shared, anchors, accessLogStreamArn },
+    settings: apiSettings,
+  });
   // On a laptop, workers and console are processes. The emulator has no containers, no CloudFront and no dashboards.
   if (stage !== 'local') {
     const { service: workers } = new WorkerStack(app, stackNameOf(deployment, 'Worker'), {
       ...shared,
       insurerSecret,
+      anchorBucket: anchors.bucket,
       settings: readWorkerSettings(app.node, stage),
     });
     const settings = readConsoleSettings(app.node, stage);
@@ -39,6 +43,7 @@ if (app.node.tryGetContext('only') !== 'data') {
       ...owned,
       settings: apiSettings,
       apiStack,
+      anchorFailures: anchors.failures,
       workers,
     });
   }

@@ -4,6 +4,7 @@ import type { ApiConfig } from '../core/config.ts';
 import type { CodecFault } from '../core/crypto/key-wrapper.ts';
 import { openStores, promptly, type Stores } from '../core/stores/open-stores.ts';
 import type { Traces } from '../core/telemetry/traces.ts';
+import { type AccessLogCheckClient, createAccessLogCheckClient } from '../core/temporal/access-log-check-client.ts';
 import { createLoadedDataConverter, tellingRefused } from '../core/temporal/codec.ts';
 import { connectPromptly, payloadCodecOf } from '../core/temporal/connection.ts';
 import { createDailySyncClient, type DailySyncClient } from '../core/temporal/daily-sync-client.ts';
@@ -23,6 +24,7 @@ export interface Clients {
   readonly dailySync: DailySyncClient;
   readonly insurerLine: InsurerLineClient;
   readonly patientRecord: PatientRecordClient;
+  readonly accessLogCheck: AccessLogCheckClient;
   readonly payloadCodec: PayloadCodec;
   readonly tokenCipher: TokenCipher;
   readonly verifyToken: VerifyToken;
@@ -85,6 +87,7 @@ function openClients(config: ApiConfig, tracing: Traces | undefined): Clients {
       insurerId: config.INSURER_ID,
     }),
     patientRecord: createPatientRecordClient({ temporal: async () => temporal, stores, config }),
+    accessLogCheck: createAccessLogCheckClient(temporal, config.INSURER_ID),
     payloadCodec,
     tokenCipher,
     verifyToken,

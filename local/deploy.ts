@@ -21,12 +21,13 @@ const cdk = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 /** Returns the URL at which LocalStack and the emulator serve an API Gateway that CloudFormation has deployed. */
 const emulatedApiUrl = (endpoint: string, apiId: string): string => `${endpoint}/restapis/${apiId}/v1/_user_request_`;
 
-const dataOutputs = z.object({ BucketName: z.string(), SecretArn: z.string() });
+const dataOutputs = z.object({ BucketName: z.string(), AnchorBucketName: z.string(), SecretArn: z.string() });
 const apiOutputs = z.object({ ApiId: z.string() });
 /** the outputs that cdk has written, by stack */
 const outputsByStack = z.record(z.string(), z.unknown());
 export interface DataOutputs {
   readonly bucketName: string;
+  readonly anchorBucketName: string;
 }
 export interface Outputs extends DataOutputs {
   /** without a trailing slash */
@@ -93,14 +94,18 @@ export async function putSecret(
 }
 
 /** Reads the outputs of the data stack from the folder of the emulator's data. */
-export const readDataOutputs = (spec: DeployedState): DataOutputs => ({
-  bucketName: dataOutputs.parse(readOutputsOf(spec, 'Data')).BucketName,
+export const readDataOutputs = (spec: DeployedState): DataOutputs =>
+  bucketsOf(dataOutputs.parse(readOutputsOf(spec, 'Data')));
+
+const bucketsOf = ({ BucketName, AnchorBucketName }: z.infer<typeof dataOutputs>): DataOutputs => ({
+  bucketName: BucketName,
+  anchorBucketName: AnchorBucketName,
 });
 
 export function readOutputs({ endpoint, ...state }: DeployedState & Pick<DeploySpec, 'endpoint'>): Outputs {
-  const { BucketName, SecretArn } = dataOutputs.parse(readOutputsOf(state, 'Data'));
+  const data = dataOutputs.parse(readOutputsOf(state, 'Data'));
   const { ApiId } = apiOutputs.parse(readOutputsOf(state, 'Api'));
-  return { bucketName: BucketName, apiUrl: emulatedApiUrl(endpoint, ApiId), secretArn: SecretArn };
+  return { ...bucketsOf(data), apiUrl: emulatedApiUrl(endpoint, ApiId), secretArn: data.SecretArn };
 }
 
 type DeployedState = Pick<DeploySpec, 'stateDir' | 'deployment'>;
@@ -177,11 +182,11 @@ const templateFile = z.object({
 });
 
 /**
- * Returns whether an emulator has every table of the synthesised template, and the bucket.
+ * Returns whether an emulator has every table of the synthesised template, and the buckets.
  * @throws errors of the emulator and the files
  */
 async function holdsDataStack(spec: DeploySpec, assembly: string): Promise<boolean> {
-  const { bucketName } = readDataOutputs(spec);
+  const { bucketName, anchorBucketName } = readDataOutputs(spec);
   const template = `${stackNameOf(spec.deployment ?? defaultDeployment, 'Data')}.template.json`;
   const { Resources } = templateFile.parse(JSON.parse(readFileSync(join(assembly, template), 'utf8')));
   const tables = Object.values(Resources).flatMap(({ Type, Properties }) =>
@@ -192,7 +197,7 @@ async function holdsDataStack(spec: DeploySpec, assembly: string): Promise<boole
   try {
     await Promise.all([
       ...tables.map((TableName) => dynamo.send(new DescribeTableCommand({ TableName }))),
-      s3.send(new HeadBucketCommand({ Bucket: bucketName })),
+      ...[bucketName, anchorBucketName].map((Bucket) => s3.send(new HeadBucketCommand({ Bucket }))),
     ]);
     return true;
   } catch (error) {

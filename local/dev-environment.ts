@@ -134,13 +134,14 @@ export class DevEnvironment {
       isExternal ? this.#findServices(keys) : this.#startServices(keys),
     ]);
     this.#throwIfStopping();
-    const { bucketName, apiUrl, ...addresses } = services;
+    const { bucketName, anchorBucketName, apiUrl, ...addresses } = services;
     const environment: Record<string, string> = {
       ...unsetAsEmpty(emulatorEnvironment(addresses.aws, settings.region)),
       ...keys,
       PAYLOAD_KMS_KEY: '', // one from the shell is for another environment
       DEPLOYMENT: settings.deployment,
       BUCKET_NAME: bucketName,
+      ANCHOR_BUCKET_NAME: anchorBucketName,
       TEMPORAL_ADDRESS: addresses.temporal,
       TEMPORAL_NAMESPACE: addresses.temporalNamespace,
       TEMPORAL_TLS: 'false', // Temporal's dev server has no TLS
@@ -201,6 +202,7 @@ export class DevEnvironment {
     readConfig(workerConfig, {
       ...process.env,
       BUCKET_NAME: 'not-known-yet',
+      ANCHOR_BUCKET_NAME: 'not-known-yet',
       TEMPORAL_ADDRESS: 'not-known-yet',
       PSEUDONYM_KEY: key,
       PAYLOAD_KEYS: `check:${key}`,

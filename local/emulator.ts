@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { type ManagedProcess, startProcess, untilReady } from './processes.ts';
 
@@ -53,11 +53,25 @@ const stateDirOf = (dataDir: string): string => join(dataDir, 'state');
 export const hasSavedState = (dataDir: string): boolean => existsSync(stateDirOf(dataDir));
 
 /**
+ * Makes Lambdas read the streams of tables from their beginning. The emulator saves how far they have read, but not the
+ * streams, so it would skip as many records of the new streams.
+ */
+function forgetStreamPositions(stateDir: string): void {
+  const file = join(stateDir, 'lambda.json');
+  if (!existsSync(file)) return;
+  const saved = JSON.parse(readFileSync(file, 'utf8')) as { payload?: Record<string, unknown> };
+  if (saved.payload === undefined) return;
+  saved.payload['dynamodb_stream_positions'] = {};
+  writeFileSync(file, JSON.stringify(saved));
+}
+
+/**
  * Starts the AWS emulator and waits until it answers. A stop takes seconds, because it saves the tables.
  * @throws StartFailure
  */
 export async function startEmulator({ command, port, dataDir, logDir }: EmulatorSpec): Promise<ManagedProcess> {
   mkdirSync(dataDir, { recursive: true });
+  forgetStreamPositions(stateDirOf(dataDir));
   const { AWS_ENDPOINT_URL: _, AWS_ENDPOINT_URL_S3: __, ...environment } = process.env;
   const emulator = startProcess({
     name: 'emulator',

@@ -202,11 +202,13 @@ export async function startTestStack({
     };
     const api = isWithApi ? await openApi() : undefined;
     const aws = emulatorEnvironment(endpoint, region);
+    const { bucketName, anchorBucketName } = readDataOutputs({ stateDir: dataDir });
     const defined = Object.entries(aws).filter((entry): entry is [string, string] => entry[1] !== undefined);
     return {
       environment: {
         ...Object.fromEntries(defined),
-        BUCKET_NAME: readDataOutputs({ stateDir: dataDir }).bucketName,
+        BUCKET_NAME: bucketName,
+        ANCHOR_BUCKET_NAME: anchorBucketName,
         TEMPORAL_ADDRESS: addresses.temporal,
         TEMPORAL_NAMESPACE: 'default',
         ...secret,

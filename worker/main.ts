@@ -7,6 +7,7 @@ import { createMetrics } from '../core/telemetry/metrics.ts';
 import { startTraces } from '../core/telemetry/start-traces.ts';
 import { temporalConnection } from '../core/temporal/connection.ts';
 import { signalGateChanged } from '../core/temporal/insurer-line-client.ts';
+import { createAccessLogCheckActivities } from './activities/access-log-check.ts';
 import { syncHeartbeatMaxMs } from './activities/heartbeats.ts';
 import { createInsurerLineActivities } from './activities/insurer-line-activities.ts';
 import { createListActivities } from './activities/list-activities.ts';
@@ -67,7 +68,17 @@ try {
     ...shared,
     taskQueue: bulkTaskQueue,
     interceptors: { activity: activityInterceptors },
-    activities: { ...syncActivities, ...createListActivities({ ...stores, ...syncActivities, pseudonymKey }) },
+    activities: {
+      ...syncActivities,
+      ...createListActivities({ ...stores, ...syncActivities, pseudonymKey }),
+      ...createAccessLogCheckActivities({
+        ...stores,
+        onChecked: ({ logs, brokenLogs }) => {
+          log.info('access logs checked', { logs, brokenLogs });
+          if (brokenLogs > 0) metrics.emit({ AccessLogTampered: brokenLogs });
+        },
+      }),
+    },
     maxConcurrentActivityTaskExecutions: bulkSlots,
   });
   const worker = await Worker.create({

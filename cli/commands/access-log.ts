@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { AccessEntry } from '../../core/domain/access.ts';
-import type { PersonVerification } from '../../core/domain/access-log.ts';
+import type { LogProblem, PersonVerification } from '../../core/domain/access-log.ts';
+import type { AccessLogCheck } from '../../core/domain/access-log-check.ts';
 import type { auditEventBundle } from '../../core/domain/fhir-audit-event.ts';
 import { accessLine } from '../../terminal/progress-lines.ts';
 import { type Api, findApi, type Paged } from '../api-client.ts';
@@ -39,13 +40,56 @@ export function addAccessLogCommands(program: Command): void {
       const of = (ref: string): string => (logs.length === 1 ? '' : ` of ${ref}`);
       for (const { valid, entries, patientRef } of logs)
         if (valid) say(`the access log${of(patientRef)} is whole and unchanged: ${entries} entries`);
-      for (const { valid, firstBrokenSeq, patientRef } of logs) {
+      for (const { unanchored, oldestUnanchoredSeconds = 0, patientRef } of logs)
+        if (unanchored > 0)
+          say(
+            `anchors of ${unanchored} entries${of(patientRef)} are missing, for ${Math.round(oldestUnanchoredSeconds)} s`,
+          );
+      for (const { valid, firstBrokenSeq, problem = 'changed', patientRef } of logs) {
         if (valid) continue;
-        const what = `entry ${firstBrokenSeq} is not as it was written`;
+        const what = `entry ${firstBrokenSeq} ${brokenWords[problem]}`;
         throw new CommandError('failed', `the access log${of(patientRef)} is broken: ${what}`);
       }
     });
+
+  program
+    .command('check-logs')
+    .description('show the last check of all access logs, which runs each month')
+    .option('--start', 'start a check now, or join the one in progress')
+    .option('--json', 'print the check as JSON')
+    .action(checkLogs);
 }
+
+interface CheckOptions {
+  readonly start?: true;
+  readonly json?: true;
+}
+
+async function checkLogs({ start, json }: CheckOptions): Promise<void> {
+  const api = findApi(process.env, 'auditor');
+  const path = '/access-logs/check';
+  if (start) {
+    await api.post(path);
+    return say('a check of all access logs is in progress');
+  }
+  const answer = await api.get<{ readonly check?: AccessLogCheck }>(path);
+  if (json) return sayJson(answer);
+  const { check } = answer;
+  if (check === undefined) return say('no check of the access logs yet. Start one with --start.');
+  const { state, startedAt, finishedAt, logs, entries, unanchored, brokenLogs, broken } = check;
+  const time = finishedAt === undefined ? `since ${startedAt}` : `from ${startedAt} to ${finishedAt}`;
+  say(`check of all access logs ${state}, ${time}: ${logs} logs, ${entries} entries, ${unanchored} without an anchor`);
+  for (const { patientRef, firstBrokenSeq, problem } of broken)
+    say(`${patientRef}: entry ${firstBrokenSeq} ${brokenWords[problem]}`);
+  if (brokenLogs > 0) throw new CommandError('failed', `${brokenLogs} access logs are broken`);
+}
+
+const brokenWords: Readonly<Record<LogProblem, string>> = {
+  changed: 'is not as it was written',
+  missing: 'was removed before it expired',
+  'differs-from-anchor': 'was replaced: it differs from its anchor',
+  'anchored-twice': 'was written twice, with different content',
+};
 
 /** Returns all pages as one Bundle. */
 async function readBundle(api: Api, path: string): Promise<object> {

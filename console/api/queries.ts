@@ -12,6 +12,7 @@ import { type Api, ApiError, isTransient } from './client.ts';
 import { useConnection } from './context.ts';
 import { nextPollMs } from './polling.ts';
 import type {
+  AccessLogCheck,
   AccessLogPage,
   Acknowledgement,
   Issue,
@@ -266,6 +267,26 @@ export function useAccessLog(patientRef: string, filter: AccessLogFilter) {
     ...retryUntilAnswered,
     refetchOnWindowFocus: false,
     gcTime: 0,
+  });
+}
+
+/** Polls the last check of all access logs; null before the first one. */
+export function useAccessLogCheck() {
+  const { api } = useConnection();
+  return useQuery({
+    queryKey: ['access-log-check'],
+    queryFn: async ({ signal }) =>
+      (await api.get<{ readonly check?: AccessLogCheck }>('/access-logs/check', {}, signal)).check ?? null,
+    refetchInterval: (query) => nextPollMs(query, query.state.data?.state === 'running' ? idlePollMs : 15 * idlePollMs),
+  });
+}
+
+export function useCheckAccessLogs() {
+  const { api } = useConnection();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: async () => await api.post('/access-logs/check'),
+    onSuccess: async () => await queries.invalidateQueries({ queryKey: ['access-log-check'] }),
   });
 }
 

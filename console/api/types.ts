@@ -16,5 +16,6 @@ export type RequestedSync = z.output<typeof schemas.requestedSync>;
 export type PatientPage = z.output<typeof schemas.patient>;
 export type AccessLogPage = z.output<typeof schemas.accessLog>;
 export type AccessEntry = AccessLogPage['entries'][number];
+export type AccessLogCheck = NonNullable<z.output<typeof schemas.accessLogCheck>['check']>;
 export type Verification = z.output<typeof schemas.verification>;
 export type { ProblemName };

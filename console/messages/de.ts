@@ -607,10 +607,32 @@ export const de = {
       count === 1
         ? 'Die Kette ist unversehrt: Der einzige Eintrag ist so, wie er geschrieben wurde.'
         : `Die Kette ist unversehrt: Alle ${entries} Einträge sind so, wie sie geschrieben wurden.`,
-    invalid: (seq: string) => `Die Kette ist beschädigt: Eintrag ${seq} ist nicht so, wie er geschrieben wurde.`,
-    invalidSomewhere: 'Die Kette ist beschädigt: Nicht alle Einträge sind so, wie sie geschrieben wurden.',
+    invalid: 'Die Kette ist beschädigt:',
+    problems: {
+      changed: (seq: string) => `Eintrag ${seq} ist nicht so, wie er geschrieben wurde.`,
+      missing: (seq: string) => `Eintrag ${seq} wurde entfernt, bevor er abgelaufen war.`,
+      'differs-from-anchor': (seq: string) => `Eintrag ${seq} wurde ersetzt: Er weicht von seinem Anker ab.`,
+      'anchored-twice': (seq: string) => `Eintrag ${seq} wurde zweimal geschrieben, mit verschiedenem Inhalt.`,
+    },
+    unanchored: (entries: string, count: number, age: string) =>
+      count === 1
+        ? `Ein Eintrag hat noch keinen Anker. Er ist ${age} alt.`
+        : `${entries} Einträge haben noch keinen Anker. Der älteste ist ${age} alt.`,
     fhir: 'Ganzes Protokoll als FHIR-Bundle speichern',
     another: 'Anderes Protokoll suchen',
+  },
+
+  logCheck: {
+    title: 'Prüfung aller Protokolle',
+    lead: 'Am Ersten jedes Monats werden alle Protokolle geprüft, auch die von entfernten Patienten. Das dauert bei sehr vielen Patienten einige Stunden.',
+    none: 'Bisher gab es keine Prüfung.',
+    running: (since: string) => `Die Prüfung läuft seit ${since}.`,
+    ended: (at: string) => `Die letzte Prüfung endete ${at}.`,
+    counts: (logs: string, entries: string) => `Geprüfte Protokolle: ${logs}, mit Einträgen: ${entries}.`,
+    valid: 'Alle Protokolle sind unversehrt.',
+    broken: (logs: string, count: number) =>
+      count === 1 ? 'Ein Protokoll ist beschädigt:' : `${logs} Protokolle sind beschädigt:`,
+    start: 'Alle Protokolle jetzt prüfen',
   },
 
   problems: {

@@ -585,10 +585,31 @@ export const en: Messages = {
       count === 1
         ? 'The chain is intact: the only entry is as it was written.'
         : `The chain is intact: all ${entries} entries are as they were written.`,
-    invalid: (seq) => `The chain is broken: entry ${seq} is not as it was written.`,
-    invalidSomewhere: 'The chain is broken: not all entries are as they were written.',
+    invalid: 'The chain is broken:',
+    problems: {
+      changed: (seq) => `entry ${seq} is not as it was written.`,
+      missing: (seq) => `entry ${seq} was removed before it expired.`,
+      'differs-from-anchor': (seq) => `entry ${seq} was replaced: it differs from its anchor.`,
+      'anchored-twice': (seq) => `entry ${seq} was written twice, with different content.`,
+    },
+    unanchored: (entries, count, age) =>
+      count === 1
+        ? `One entry has no anchor yet. It is ${age} old.`
+        : `${entries} entries have no anchor yet. The oldest is ${age} old.`,
     fhir: 'Save the whole log as a FHIR Bundle',
     another: 'Find another log',
+  },
+
+  logCheck: {
+    title: 'Check of all logs',
+    lead: 'On the first day of each month all logs are checked, also those of removed patients. With very many patients that takes some hours.',
+    none: 'There has been no check yet.',
+    running: (since) => `The check has been running since ${since}.`,
+    ended: (at) => `The last check ended ${at}.`,
+    counts: (logs, entries) => `Checked logs: ${logs}, with entries: ${entries}.`,
+    valid: 'All logs are intact.',
+    broken: (logs, count) => (count === 1 ? 'One log is broken:' : `${logs} logs are broken:`),
+    start: 'Check all logs now',
   },
 
   problems: {

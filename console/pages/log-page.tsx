@@ -12,6 +12,7 @@ import { Notice, Problem, StaleNotice } from '../components/notice.tsx';
 import { saveFile } from '../components/save-file.ts';
 import { useLocale } from '../messages/locale.tsx';
 import { navigateTo } from '../route.ts';
+import { LogCheck } from './log-check.tsx';
 
 export const LogPage = ({ patientRef }: { readonly patientRef: string | undefined }) =>
   patientRef === undefined ? <FindAccessLog /> : <AccessLog key={patientRef} patientRef={patientRef} />;
@@ -24,12 +25,15 @@ const isPatientRef = (text: string): boolean => /^[0-9a-f]{32}$/.test(text);
 function FindAccessLog() {
   const { t } = useLocale();
   return (
-    <section className="card" aria-labelledby="log-title">
-      <h1 id="log-title">{t.log.title}</h1>
-      <p className="hint">{t.log.lead}</p>
-      <KvnrForm onFound={(patientRef) => navigateTo('access-log', patientRef)} unknown={t.log.unknown} />
-      <PseudonymForm />
-    </section>
+    <>
+      <section className="card" aria-labelledby="log-title">
+        <h1 id="log-title">{t.log.title}</h1>
+        <p className="hint">{t.log.lead}</p>
+        <KvnrForm onFound={(patientRef) => navigateTo('access-log', patientRef)} unknown={t.log.unknown} />
+        <PseudonymForm />
+      </section>
+      <LogCheck />
+    </>
   );
 }
 
@@ -152,15 +156,24 @@ function Verification({ patientRef }: { readonly patientRef: string }) {
         </Button>
       </div>
       {verify.isPending && <p role="status">{t.log.verifying}</p>}
-      {verify.data?.logs.map(({ patientRef: ref, valid, entries, firstBrokenSeq }, _, { length }) => (
-        <Notice key={ref} kind={valid ? 'good' : 'error'}>
+      {verify.data?.logs.map(({ patientRef: ref, ...found }, _, { length }) => (
+        <Notice key={ref} kind={found.valid ? 'good' : 'error'}>
           {length > 1 && <span className="block code">{t.log.of(ref)}</span>}
-          {valid ? (
-            t.log.valid(formats.count(entries), entries)
+          {found.valid ? (
+            t.log.valid(formats.count(found.entries), found.entries)
           ) : (
             <strong>
-              {firstBrokenSeq === undefined ? t.log.invalidSomewhere : t.log.invalid(formats.count(firstBrokenSeq))}
+              {t.log.invalid} {t.log.problems[found.problem ?? 'changed'](formats.count(found.firstBrokenSeq ?? 1))}
             </strong>
+          )}
+          {found.unanchored > 0 && (
+            <small className="block">
+              {t.log.unanchored(
+                formats.count(found.unanchored),
+                found.unanchored,
+                formats.duration(found.oldestUnanchoredSeconds ?? 0),
+              )}
+            </small>
           )}
         </Notice>
       ))}

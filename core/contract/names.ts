@@ -11,6 +11,7 @@ export const lineTaskQueue = 'insurer-line';
 export const urgentLineTaskQueue = 'insurer-line-urgent';
 
 export const dailySyncId = (insurerId: string): string => `daily-sync:${insurerId}`;
+export const accessLogCheckId = (insurerId: string): string => `access-log-check:${insurerId}`;
 /** A refresh belongs to the run that it follows. */
 export const careRefreshId = (runId: string): string => `care-refresh:${runId}`;
 export const insurerLineId = (insurerId: string): string => `insurer-line:${insurerId}`;

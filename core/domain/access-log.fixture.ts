@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { type AccessDraft, type AccessEntry, accessOperations, roles } from './access.ts';
-import { type Checkpoint, linkEntry } from './access-log.ts';
+import { type AccessDraft, accessOperations, roles } from './access.ts';
+import { type Checkpoint, linkEntry, type StoredEntry } from './access-log.ts';
+import { contentHash } from './content-hash.ts';
 
 export const patientRef = 'ab'.repeat(16);
 
@@ -32,11 +33,22 @@ export const draftArbitrary: fc.Arbitrary<AccessDraft> = fc.record(
   { requiredKeys: ['id', 'patientRef', 'recorded', 'operation', 'outcome', 'agent', 'source'] },
 );
 
-export function chainOf(drafts: readonly AccessDraft[], previous?: Checkpoint): AccessEntry[] {
-  const entries: AccessEntry[] = [];
+export function chainOf(drafts: readonly AccessDraft[], previous?: Checkpoint): StoredEntry[] {
+  const entries: StoredEntry[] = [];
   for (const draft of drafts) entries.push(linkEntry(draft, entries.at(-1) ?? previous));
   return entries;
 }
+
+/** Returns a chain as 0.2.0 has written it: its hashes do not cover the expiry. */
+export function earlierChainOf(drafts: readonly AccessDraft[]): StoredEntry[] {
+  const entries: StoredEntry[] = [];
+  for (const draft of drafts) {
+    const { format: _, hash: __, expiresAt, ...unhashed } = linkEntry(draft, entries.at(-1));
+    entries.push({ ...unhashed, hash: contentHash(unhashed), expiresAt });
+  }
+  return entries;
+}
+
 export function draftOf(number: number): AccessDraft {
   return {
     id: `id-${number}`,

@@ -1,37 +1,80 @@
 import type { AccessDraft, AccessEntry } from './access.ts';
+import type { Anchor } from './access-anchor.ts';
 import { contentHash } from './content-hash.ts';
 
-/** The fields of an entry that the next entry refers to. Stored separately, as the checkpoint of the entry. */
+/** The fields of an entry that the next entry refers to. Entries of 0.2.0 have them stored separately, too. */
 export type Checkpoint = Pick<AccessEntry, 'seq' | 'hash' | 'recorded'>;
 
+/** An entry with the expiry of its item. The hash of an entry of 0.2.0 does not cover it. */
+export type StoredEntry = AccessEntry & { readonly expiresAt: number };
+
+/**
+ * What is wrong with a log. `changed`: an entry is not as it was written; `missing`: an entry was removed before it
+ * expired; `differs-from-anchor`: an entry was replaced; `anchored-twice`: two different entries have been written with
+ * the same seq.
+ */
+export const logProblems = ['changed', 'missing', 'differs-from-anchor', 'anchored-twice'] as const;
+export type LogProblem = (typeof logProblems)[number];
+
+/** Which entries of a log have an anchor (docs/reference/access-log.md, "Anchors"). */
+interface AnchorCounts {
+  /** number of entries with an anchor */
+  readonly anchored: number;
+  /** number of entries without an anchor; entries of 0.2.0 need none */
+  readonly unanchored: number;
+  /** age of the oldest entry without an anchor; absent if there is none */
+  readonly oldestUnanchoredSeconds?: number;
+}
+
 /** The result of verifying a patient's whole log. */
-export interface Verification {
+export interface Verification extends AnchorCounts {
   readonly valid: boolean;
   /** number of entries, valid or not */
   readonly entries: number;
   /** the first entry that was changed or is missing; absent if all are valid */
   readonly firstBrokenSeq?: number;
+  /** what is wrong with that entry */
+  readonly problem?: LogProblem;
+  /** the first entries without an anchor, at most 100; absent if there are none */
+  readonly unanchoredSeqs?: readonly number[];
 }
 
 /** The result of verifying the logs of one person, who may have had several KVNRs. */
-export interface PersonVerification extends Verification {
-  /** each log, the one asked for first. Above, `valid` is about all of them, and `entries` is their sum */
+export interface PersonVerification extends Omit<Verification, 'unanchoredSeqs'> {
+  /** each log, the one asked for first. Above, `valid` is about all of them, and the counts are their sums */
   readonly logs: readonly (Verification & { readonly patientRef: string })[];
 }
 
 /** Sums up the verifications of the logs of one person. `firstBrokenSeq` is that of the first log that is broken. */
 export function verifyPerson(logs: PersonVerification['logs']): PersonVerification {
-  const broken = logs.find(({ valid }) => !valid);
+  const { firstBrokenSeq, problem } = logs.find(({ valid }) => !valid) ?? {};
+  const sumOf = (name: 'entries' | 'anchored' | 'unanchored') => logs.reduce((sum, log) => sum + log[name], 0);
   return {
-    valid: broken === undefined,
-    entries: logs.reduce((sum, { entries }) => sum + entries, 0),
-    ...(broken?.firstBrokenSeq !== undefined && { firstBrokenSeq: broken.firstBrokenSeq }),
+    valid: logs.every(({ valid }) => valid),
+    entries: sumOf('entries'),
+    ...(firstBrokenSeq !== undefined && { firstBrokenSeq }),
+    ...(problem !== undefined && { problem }),
+    anchored: sumOf('anchored'),
+    unanchored: sumOf('unanchored'),
+    ...oldestOf(logs),
     logs,
   };
 }
 
+/** Returns the age of the oldest entry without an anchor in several logs. */
+export function oldestOf(logs: readonly AnchorCounts[]): Pick<AnchorCounts, 'oldestUnanchoredSeconds'> {
+  const ages = logs.flatMap(({ oldestUnanchoredSeconds: age }) => (age === undefined ? [] : [age]));
+  return ages.length === 0 ? {} : { oldestUnanchoredSeconds: Math.max(...ages) };
+}
+
 const retentionYears = 3; // § 309 SGB V
 const noHash = '0'.repeat(64);
+/**
+ * An entry that expires within this time may be missing: DynamoDB may delete it while the log is verified, whose clock
+ * stands still.
+ */
+const verificationSeconds = 15 * 60;
+const seqsShown = 100;
 
 /**
  * Returns the epoch second at which an entry expires. From then on it is neither stored nor shown.
@@ -49,12 +92,14 @@ export function expiresAtSeconds(recorded: string): number {
  * (docs/reference/access-log.md).
  * @param previous undefined for a patient's first entry
  */
-export function linkEntry(draft: AccessDraft, previous: Checkpoint | undefined): AccessEntry {
+export function linkEntry(draft: AccessDraft, previous: Checkpoint | undefined): StoredEntry {
   const unhashed = {
     ...asStored(draft),
+    format: 2 as const,
     seq: (previous?.seq ?? 0) + 1,
     prevHash: previous?.hash ?? noHash,
     ...(previous && { prevRecorded: previous.recorded }),
+    expiresAt: expiresAtSeconds(draft.recorded),
   };
   return { ...unhashed, hash: contentHash(unhashed) };
 }
@@ -71,72 +116,125 @@ function asStored(draft: AccessDraft): AccessDraft {
   return JSON.parse(text, (_field, value) => (typeof value === 'string' ? value.toWellFormed() : value));
 }
 
+/** Returns an entry with the fields that its hash covers, and its hash. */
+export function asHashed(stored: StoredEntry): AccessEntry {
+  if (stored.format !== undefined) return stored;
+  const { expiresAt: _, ...entry } = stored;
+  return entry;
+}
+
 type Sequence<Item> = AsyncIterable<Item> | Iterable<Item>;
 
+/** What is stored of a patient's log. */
+export interface StoredLog {
+  /** entries that have not expired, ordered by seq */
+  readonly entries: Sequence<StoredEntry>;
+  /** of entries of 0.2.0, ordered by seq */
+  readonly checkpoints: Sequence<Checkpoint>;
+  /** read before the entries, so that an entry without an anchor is only late */
+  readonly anchors: readonly Anchor[];
+}
+
 /**
- * Verifies a patient's entries against each other and against their checkpoints. Finds an entry that was changed,
- * removed, inserted or moved, even the last one. Entries may be missing only if they have expired: the entry after them
- * holds the time of the last of them. docs/reference/access-log.md lists what verification cannot find.
- * @param entries entries that have not expired, ordered by seq, like `checkpoints`
+ * Verifies a patient's entries against each other, and against their anchors or checkpoints. Finds an entry that was
+ * changed, removed, inserted or moved, even the last one, and even if the whole log was written again. Entries may be
+ * missing only if they have expired. docs/reference/access-log.md lists what verification cannot find.
+ * @param nowSeconds one moment for the whole verification
  */
-export async function verifyChain(
-  entries: Sequence<AccessEntry>,
-  checkpoints: Sequence<Checkpoint>,
-  nowSeconds: number,
-): Promise<Verification> {
-  let count = 0;
-  let firstBrokenSeq: number | undefined;
-  let previous: Checkpoint | undefined;
-  for await (const pair of bySeq(entries, checkpoints)) {
-    if (pair.entry !== undefined) count += 1;
-    firstBrokenSeq ??= brokenSeq(previous, pair, nowSeconds);
-    previous = pair.entry;
+export async function verifyChain(log: StoredLog, nowSeconds: number): Promise<Verification> {
+  const anchors = new Map<number, { readonly hashes: Set<string>; expiresAt: number }>();
+  for (const { seq, hash, expiresAt } of log.anchors) {
+    if (expiresAt <= nowSeconds) continue; // a log whose entries have all expired starts again
+    const known = anchors.get(seq);
+    if (known === undefined) anchors.set(seq, { hashes: new Set([hash]), expiresAt });
+    else Object.assign(known, { hashes: known.hashes.add(hash), expiresAt: Math.max(known.expiresAt, expiresAt) });
   }
+  let count = 0;
+  let anchored = 0;
+  let unanchored = 0;
+  const unanchoredSeqs: number[] = [];
+  let oldest: string | undefined;
+  let broken: Broken | undefined;
+  let previous: Checkpoint | undefined;
+  for await (const pair of bySeq(log.entries, log.checkpoints)) {
+    const { entry } = pair;
+    const hashes = anchors.get((entry ?? pair.checkpoint).seq)?.hashes;
+    broken ??= brokenOf(previous, pair, hashes, nowSeconds);
+    previous = entry;
+    if (entry === undefined) continue;
+    count += 1;
+    anchors.delete(entry.seq);
+    if (hashes !== undefined) anchored += 1;
+    else if (entry.format !== undefined) {
+      unanchored += 1;
+      if (unanchoredSeqs.length < seqsShown) unanchoredSeqs.push(entry.seq);
+      if (oldest === undefined || entry.recorded < oldest) oldest = entry.recorded;
+    }
+  }
+  for (const [seq, { expiresAt }] of anchors) // what is left has no entry
+    if (expiresAt > nowSeconds + verificationSeconds && seq < (broken?.seq ?? Number.POSITIVE_INFINITY))
+      broken = { seq, problem: 'missing' };
   return {
-    valid: firstBrokenSeq === undefined,
+    valid: broken === undefined,
     entries: count,
-    ...(firstBrokenSeq !== undefined && { firstBrokenSeq }),
+    ...(broken && { firstBrokenSeq: broken.seq, problem: broken.problem }),
+    anchored,
+    unanchored,
+    ...(unanchoredSeqs.length > 0 && { unanchoredSeqs }),
+    ...(oldest !== undefined && { oldestUnanchoredSeconds: Math.max(0, nowSeconds - Date.parse(oldest) / 1000) }),
   };
 }
 
+interface Broken {
+  readonly seq: number;
+  readonly problem: LogProblem;
+}
+
 /**
- * Returns the broken seq, if there is one, given that all entries before are valid. A manipulated table may hold a seq
+ * Returns what is broken, if anything, given that all entries before are valid. A manipulated table may hold a seq
  * such as 2.5 or 0.
+ * @param anchored the hashes of the anchors with the seq of the pair
  */
-function brokenSeq(
+function brokenOf(
   previous: Checkpoint | undefined,
   { entry, checkpoint }: Pair,
+  anchored: ReadonlySet<string> | undefined,
   nowSeconds: number,
-): number | undefined {
+): Broken | undefined {
   const nextSeq = (previous?.seq ?? 0) + 1;
   const seq = Math.max(nextSeq, Math.ceil((entry ?? checkpoint).seq));
   const isGap = seq > nextSeq;
-  if (isGap && !hasExpired(entry?.prevRecorded, nowSeconds)) {
-    if (previous !== undefined) return nextSeq;
-    return entry === undefined ? seq : seq - 1; // entries before the first one may have expired
+  if (isGap && !mayBeMissing(entry?.prevRecorded, nowSeconds)) {
+    const isFirst = previous === undefined; // entries before the first one may have expired
+    return { seq: isFirst ? seq - (entry === undefined ? 0 : 1) : nextSeq, problem: 'missing' };
   }
+  if (entry === undefined) return { seq, problem: 'missing' };
+  if (anchored !== undefined && anchored.size > 1) return { seq, problem: 'anchored-twice' };
+  if (anchored !== undefined && !anchored.has(entry.hash)) return { seq, problem: 'differs-from-anchor' };
   const isValid =
-    entry?.seq === seq &&
+    entry.seq === seq &&
     entry.hash === hashOf(entry) &&
-    entry.hash === checkpoint?.hash &&
-    entry.recorded === checkpoint.recorded &&
+    entry.expiresAt === expiresAtSeconds(entry.recorded) &&
+    (checkpoint === undefined
+      ? entry.format !== undefined
+      : entry.hash === checkpoint.hash && entry.recorded === checkpoint.recorded) &&
     (isGap || (entry.prevHash === (previous?.hash ?? noHash) && entry.prevRecorded === previous?.recorded));
-  return isValid ? undefined : seq;
+  return isValid ? undefined : { seq, problem: 'changed' };
 }
 
-const hasExpired = (recorded: string | undefined, nowSeconds: number): boolean =>
-  recorded !== undefined && expiresAtSeconds(recorded) <= nowSeconds;
+const mayBeMissing = (recorded: string | undefined, nowSeconds: number): boolean =>
+  recorded !== undefined && expiresAtSeconds(recorded) <= nowSeconds + verificationSeconds;
 
-function hashOf(entry: AccessEntry): string {
-  const { hash: _, ...unhashed } = entry;
+function hashOf(entry: StoredEntry): string {
+  const { hash: _, ...unhashed } = asHashed(entry);
   return contentHash(unhashed);
 }
 
 /** Entry and checkpoint of one seq. At least one of them exists. */
-type Pair = { entry: AccessEntry; checkpoint: Checkpoint | undefined } | { entry: undefined; checkpoint: Checkpoint };
+type Pair = { entry: StoredEntry; checkpoint: Checkpoint | undefined } | { entry: undefined; checkpoint: Checkpoint };
 
 /** Pairs entries and checkpoints by seq. */
-async function* bySeq(entries: Sequence<AccessEntry>, checkpoints: Sequence<Checkpoint>): AsyncGenerator<Pair> {
+async function* bySeq(entries: Sequence<StoredEntry>, checkpoints: Sequence<Checkpoint>): AsyncGenerator<Pair> {
   const remaining = iteratorOf(checkpoints);
   let checkpoint = await remaining.next();
   for await (const entry of entries) {

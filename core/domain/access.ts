@@ -105,6 +105,10 @@ export interface AccessEntry extends AccessDraft {
   readonly prevHash: string;
   /** when the previous entry was recorded. Distinguishes expired entries from removed ones */
   readonly prevRecorded?: string;
+  /** 2: the hash covers `expiresAt`. Absent in entries of 0.2.0, whose hash covers neither of both */
+  readonly format?: 2;
+  /** epoch second at which the entry expires, always three years after `recorded`; only with `format` */
+  readonly expiresAt?: number;
   /** SHA-256, hex, over all other fields */
   readonly hash: string;
 }

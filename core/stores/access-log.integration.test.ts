@@ -5,13 +5,14 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { expect, test } from 'vitest';
 import type { AccessDraft, AccessEntry } from '../domain/access.ts';
+import { anchorKey } from '../domain/access-anchor.ts';
 import { type AccessLogStore, createAccessLogStore } from './access-log.ts';
 import { newPatientRef, openEmulatedStores } from './emulated.fixture.ts';
 import { refsOfPerson } from './linked-access-logs.ts';
 import { defaultTables } from './tables.ts';
 
 const stores = openEmulatedStores();
-const { accessLog, dynamo } = stores;
+const { accessLog, accessAnchors, dynamo } = stores;
 
 const draftOf = (patientRef: string, id: string = randomUUID()): AccessDraft => ({
   id,
@@ -43,21 +44,21 @@ test('entries are read in the order of appending, page by page, as one valid cha
   expect(await readAll(patientRef, 50)).toEqual([...first, ...more]);
   expect(await readAll(patientRef, 50, 'newest')).toEqual([...first, ...more].reverse());
   expect(more.map(({ seq }) => seq)).toEqual(Array.from({ length: 120 }, (_, index) => index + 2));
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 121 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 121 });
   expect(await accessLog.append(patientRef, [])).toEqual([]);
 });
 
 test('a patient without entries has an empty, valid log', async () => {
   const patientRef = newPatientRef();
   expect(await accessLog.read(patientRef, 10)).toEqual({ entries: [] });
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 0 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 0 });
 });
 
 test('a hundred concurrent appends from several processes form one valid chain', async () => {
   const patientRef = newPatientRef();
   const drafts = draftsOf(patientRef, 100);
   const clients = Array.from({ length: 20 }, () => DynamoDBDocumentClient.from(new DynamoDBClient({})));
-  const logs = clients.map((client) => createAccessLogStore(client, defaultTables));
+  const logs = clients.map((client) => createAccessLogStore(client, defaultTables, accessAnchors));
   const appended = await Promise.all(
     drafts.map(async (draft, index) => (await logs[index % logs.length]?.append(patientRef, [draft]))?.[0]),
   );
@@ -65,7 +66,7 @@ test('a hundred concurrent appends from several processes form one valid chain',
   const entries = await readAll(patientRef);
   expect(entries).toEqual(appended.toSorted((a, b) => (a?.seq ?? 0) - (b?.seq ?? 0)));
   expect(new Set(entries.map(({ id }) => id))).toEqual(new Set(drafts.map(({ id }) => id)));
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 100 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 100 });
 });
 
 test('a log is valid at every moment while entries are appended', async () => {
@@ -87,7 +88,7 @@ test('an entry that is appended twice is stored once, and the stored entry is re
   const again = await accessLog.append(patientRef, [later, c, c, b]);
   expect(again.map(({ seq }) => seq)).toEqual([1, 3, 3, 2]);
   expect(again[0]).toEqual(first[0]);
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 3 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 3 });
 });
 
 test('an entry that is appended again after many others is stored once', async () => {
@@ -96,7 +97,7 @@ test('an entry that is appended again after many others is stored once', async (
   const [first] = await accessLog.append(patientRef, [draft]);
   await accessLog.append(patientRef, draftsOf(patientRef, 250));
   expect(await accessLog.append(patientRef, [draft])).toEqual([first]);
-  expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 251 });
+  expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 251 });
 });
 
 test.each(['never sent', 'answer lost'] as const)(
@@ -114,7 +115,7 @@ test.each(['never sent', 'answer lost'] as const)(
       if (failed) expect(outcome).toMatchObject({ name: 'AccessLogError', fault: 'unavailable' });
       await accessLog.append(patientRef, [fresh]);
       expect((await readAll(patientRef)).map(({ id }) => id)).toEqual([known.id, fresh.id]);
-      expect(await accessLog.verify(patientRef)).toEqual({ valid: true, entries: 2 });
+      expect(await accessLog.verify(patientRef)).toMatchObject({ valid: true, entries: 2 });
     }
   },
 );
@@ -195,7 +196,7 @@ test.each<[string, (patientRef: string) => Promise<unknown>, number]>([
   ],
 ])('verification finds an entry that was %s', async (_what, tamper, firstBrokenSeq) => {
   const patientRef = newPatientRef();
-  await accessLog.append(patientRef, draftsOf(patientRef, 4));
+  await anchor(patientRef, await accessLog.append(patientRef, draftsOf(patientRef, 4)));
   await tamper(patientRef);
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq });
   await accessLog.append(patientRef, draftsOf(patientRef, 1)); // further entries do not repair the log
@@ -209,13 +210,55 @@ test('an entry expires after three years, and the log stays valid after any dele
     patientRef,
     ['2026-01-01', '2026-01-02', '2026-01-03'].map((day) => at(`${day}T00:00:00.000Z`)),
   );
-  const later = createAccessLogStore(dynamo, defaultTables, () => new Date('2029-01-02T12:00:00Z'));
+  const later = createAccessLogStore(dynamo, defaultTables, accessAnchors, () => new Date('2029-01-02T12:00:00Z'));
   expect(await itemAt(patientRef, 1)).toMatchObject({ expiresAt: Date.parse('2029-01-01T00:00:00Z') / 1000 });
   expect((await later.read(patientRef, 1)).entries.map(({ seq }) => seq)).toEqual([3]);
-  expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
+  expect(await later.verify(patientRef)).toMatchObject({ valid: true, entries: 1 });
   await dynamo.send(new DeleteCommand({ TableName: defaultTables.accessLog, Key: { patientRef, seq: 1 } }));
-  expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
+  expect(await later.verify(patientRef)).toMatchObject({ valid: true, entries: 1 });
   expect(await accessLog.verify(patientRef)).toMatchObject({ valid: false, firstBrokenSeq: 1 });
+});
+
+test('all patients with entries are found, each once, and again from any of them on', async () => {
+  const patientRefs = Array.from({ length: 5 }, () => newPatientRef());
+  for (const patientRef of patientRefs) await accessLog.append(patientRef, draftsOf(patientRef, 2));
+  const all = (await Array.fromAsync(accessLog.patientRefs())).flat();
+  expect(new Set(all).size).toBe(all.length);
+  expect(all).toEqual(expect.arrayContaining(patientRefs));
+  const from = all.length - 3;
+  expect((await Array.fromAsync(accessLog.patientRefs(all[from]))).flat()).toEqual(all.slice(from + 1));
+});
+
+test('anchors are found by patient, also if one was hidden, and all patients with anchors in order', async () => {
+  const patientRefs = Array.from({ length: 3 }, () => newPatientRef('0')).toSorted();
+  const [entry] = await accessLog.append(newPatientRef(), draftsOf(newPatientRef(), 1));
+  const { hash = '' } = entry ?? {};
+  for (const patientRef of patientRefs)
+    for (const seq of [2, 1, 2]) await accessAnchors.put(anchorKey(patientRef, { seq, expiresAt: 7, hash }));
+  for (const patientRef of patientRefs)
+    expect(await accessAnchors.read(patientRef)).toEqual([1, 2].map((seq) => ({ seq, expiresAt: 7, hash })));
+  const all = (await Array.fromAsync(accessAnchors.patientRefs())).flat();
+  expect(all).toEqual(all.toSorted());
+  expect(all).toEqual(expect.arrayContaining(patientRefs));
+  const after = (await Array.fromAsync(accessAnchors.patientRefs(patientRefs[1]))).flat();
+  expect(after).toEqual(all.slice(all.indexOf(patientRefs[1] ?? '') + 1));
+});
+
+test('an entry that expires during the verification may be there or not', async () => {
+  const patientRef = newPatientRef();
+  const at = (recorded: string) => ({ ...draftOf(patientRef), recorded });
+  await accessLog.append(patientRef, [at('2026-01-01T00:00:00.000Z'), at('2026-01-02T00:00:00.000Z')]);
+  const before = new Date('2028-12-31T23:59:59.000Z');
+  const after = new Date('2029-01-01T00:00:01.000Z');
+  let moment = before;
+  const ticking = createAccessLogStore(dynamo, defaultTables, accessAnchors, () => {
+    const now = moment;
+    moment = after; // all later looks at the clock
+    return now;
+  });
+  expect(await ticking.verify(patientRef)).toMatchObject({ valid: true, entries: 2 });
+  await dynamo.send(new DeleteCommand({ TableName: defaultTables.accessLog, Key: { patientRef, seq: 1 } }));
+  expect(await ticking.verify(patientRef, before)).toMatchObject({ valid: true, entries: 1 });
 });
 
 test('links are found among any number of entries, until they expire', async () => {
@@ -232,7 +275,7 @@ test('links are found among any number of entries, until they expire', async () 
   await linkOf(second, third, '2026-06-01');
   for (const ref of [first, second, third])
     expect(new Set(await refsOfPerson(accessLog, ref))).toEqual(new Set([first, second, third]));
-  const later = createAccessLogStore(dynamo, defaultTables, () => new Date('2029-03-01T00:00:00Z'));
+  const later = createAccessLogStore(dynamo, defaultTables, accessAnchors, () => new Date('2029-03-01T00:00:00Z'));
   expect(await refsOfPerson(later, third)).toEqual([third, second]);
   expect(await refsOfPerson(later, first)).toEqual([first]);
 });
@@ -240,10 +283,10 @@ test('links are found among any number of entries, until they expire', async () 
 test('a new entry after all have expired gives a valid log, while old items still exist', async () => {
   const patientRef = newPatientRef();
   await accessLog.append(patientRef, [{ ...draftOf(patientRef), recorded: '2026-01-01T00:00:00.000Z' }]);
-  const later = createAccessLogStore(dynamo, defaultTables, () => new Date('2030-01-01T00:00:00Z'));
+  const later = createAccessLogStore(dynamo, defaultTables, accessAnchors, () => new Date('2030-01-01T00:00:00Z'));
   const [entry] = await later.append(patientRef, [{ ...draftOf(patientRef), recorded: '2030-01-01T00:00:00.000Z' }]);
   expect(entry?.seq).toBe(2);
-  expect(await later.verify(patientRef)).toEqual({ valid: true, entries: 1 });
+  expect(await later.verify(patientRef)).toMatchObject({ valid: true, entries: 1 });
 });
 
 test.each<[string, (server: ReturnType<typeof createServer>) => void]>([
@@ -258,7 +301,7 @@ test.each<[string, (server: ReturnType<typeof createServer>) => void]>([
   behave(server);
   await once(server, 'listening');
   const client = new DynamoDBClient({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-  const unreachable = createAccessLogStore(DynamoDBDocumentClient.from(client), defaultTables);
+  const unreachable = createAccessLogStore(DynamoDBDocumentClient.from(client), defaultTables, accessAnchors);
   const patientRef = newPatientRef();
   const operations: ((store: AccessLogStore) => Promise<unknown>)[] = [
     async (store) => await store.append(patientRef, [draftOf(patientRef)]),
@@ -272,6 +315,12 @@ test.each<[string, (server: ReturnType<typeof createServer>) => void]>([
   client.destroy();
   server.close();
 });
+
+/** Writes the anchors of entries, which the Lambda does in a deployment. */
+async function anchor(patientRef: string, entries: readonly AccessEntry[]): Promise<void> {
+  for (const { seq, hash, expiresAt = 0 } of entries)
+    await accessAnchors.put(anchorKey(patientRef, { seq, hash, expiresAt }));
+}
 
 async function itemAt(patientRef: string, seq: number) {
   return (await dynamo.send(new GetCommand({ TableName: defaultTables.accessLog, Key: { patientRef, seq } }))).Item;

@@ -1,13 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import {
+  ConditionalCheckFailedException,
+  TransactionCanceledException,
+  TransactionConflictException,
+} from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDBDocumentClient,
+  PutCommand,
   QueryCommand,
   type QueryCommandInput,
+  ScanCommand,
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb';
 import type { AccessDraft, AccessEntry } from '../domain/access.ts';
-import { type Checkpoint, expiresAtSeconds, linkEntry, type Verification, verifyChain } from '../domain/access-log.ts';
+import {
+  asHashed,
+  type Checkpoint,
+  linkEntry,
+  type StoredEntry,
+  type Verification,
+  verifyChain,
+} from '../domain/access-log.ts';
+import type { AccessAnchorsStore } from './access-anchors.ts';
 import type { Page } from './page.ts';
 import { forEachParallel } from './parallel.ts';
 import type { Tables } from './tables.ts';
@@ -24,8 +38,8 @@ export class AccessLogError extends Error {
 
 /**
  * The table AuditLog (docs/reference/access-log.md): the access entries of each patient, as an append-only hash chain.
- * Each entry is written in one transaction with its checkpoint, so verification finds one without the other. Expired
- * entries are not returned, even if DynamoDB has not deleted them yet.
+ * The stream of the table leads each entry to its anchor, so verification finds one without the other. Expired entries
+ * are not returned, even if DynamoDB has not deleted them yet.
  */
 export interface AccessLogStore {
   /**
@@ -58,8 +72,18 @@ export interface AccessLogStore {
    * @throws AccessLogError `unavailable`
    */
   readLinks(patientRef: string): Promise<readonly string[]>;
-  /** Verifies a patient's whole chain. @throws AccessLogError `unavailable` */
-  verify(patientRef: string): Promise<Verification>;
+  /**
+   * Returns all patients with entries in pages, in the order of the table.
+   * @param after the last patient of an earlier page
+   * @throws AccessLogError `unavailable`
+   */
+  patientRefs(after?: string): AsyncGenerator<readonly string[]>;
+  /**
+   * Verifies a patient's whole chain, and compares it with the anchors.
+   * @param at the moment of the whole verification; by default now
+   * @throws AccessLogError `unavailable`
+   */
+  verify(patientRef: string, at?: Date): Promise<Verification>;
 }
 
 /**
@@ -69,7 +93,7 @@ export interface AccessLogStore {
 const lookBackEntries = 100;
 /** Maximum difference between the clocks of recording processes, ms. */
 const clockSkewMs = 5_000;
-/** DynamoDB allows 100 items in one transaction: 50 entries and their checkpoints. */
+/** DynamoDB allows 100 items in one transaction. A conflict of one entry costs the whole transaction. */
 const entriesInTransaction = 50;
 const transactionsAtOnce = 8;
 const patienceMs = 2_000;
@@ -78,29 +102,24 @@ const bulkPatienceMs = 10_000;
 const firstDelayMs = 20;
 const maxDelayMs = 400;
 
+const isPatient = (partition: string): boolean => /^[0-9a-f]{32}$/.test(partition);
 const checkpointPartition = (patientRef: string): string => `checkpoint#${patientRef}`;
 
-/** Returns what a transaction writes for one entry: the entry and its checkpoint, if neither exists yet. */
-const putsIn = (accessLogTable: string) => (entry: AccessEntry) => {
-  const { patientRef, seq, hash, recorded } = entry;
-  const expiresAt = expiresAtSeconds(recorded);
-  const checkpoint = { patientRef: checkpointPartition(patientRef), seq, hash, recorded };
-  return [entry, checkpoint].map((item) => ({
-    Put: {
-      TableName: accessLogTable,
-      Item: { ...item, expiresAt },
-      ConditionExpression: 'attribute_not_exists(seq)',
-    },
-  }));
-};
+/** Returns the write of one entry, if its seq is free. */
+const putIn = (accessLogTable: string) => (entry: StoredEntry) => ({
+  TableName: accessLogTable,
+  Item: entry,
+  ConditionExpression: 'attribute_not_exists(seq)',
+});
 
 /** @param now lets tests move past the expiry of entries */
 export function createAccessLogStore(
   dynamo: DynamoDBDocumentClient,
   { accessLog: accessLogTable }: Pick<Tables, 'accessLog'>,
+  anchors: Pick<AccessAnchorsStore, 'read'>,
   now = () => new Date(),
 ): AccessLogStore {
-  const putsOf = putsIn(accessLogTable);
+  const putOf = putIn(accessLogTable);
   const nowSeconds = (): number => now().getTime() / 1000;
 
   /** Sends a call, and gives up when the signal aborts. @throws AccessLogError `unavailable` */
@@ -128,16 +147,18 @@ export function createAccessLogStore(
       ExpressionAttributeValues: { ':partition': partition, ...values },
     });
     const { Items = [], LastEvaluatedKey } = await call((options) => dynamo.send(command, options));
-    const items = Items.map(({ expiresAt: _, ...item }) => item as Item);
-    return { items, lastSeq: LastEvaluatedKey?.['seq'] as number | undefined };
+    return { items: Items as Item[], lastSeq: LastEvaluatedKey?.['seq'] as number | undefined };
   };
 
   /** Reads a page of items that have not expired. */
   const readPage = async <Item>(
     partition: string,
     after: number | undefined,
-    limit?: number,
-    order: 'oldest' | 'newest' = 'oldest',
+    {
+      limit,
+      order = 'oldest',
+      at = nowSeconds(),
+    }: { limit?: number; order?: 'oldest' | 'newest' | undefined; at?: number } = {},
   ) =>
     await query<Item>(
       partition,
@@ -147,14 +168,14 @@ export function createAccessLogStore(
         ...(limit !== undefined && { Limit: limit }),
         ...(after !== undefined && { ExclusiveStartKey: { patientRef: partition, seq: after } }),
       },
-      { ':now': nowSeconds() },
+      { ':now': at },
     );
 
-  /** Returns all items that have not expired, up to a seq. */
-  async function* readUpTo<Item extends Checkpoint>(partition: string, seq: number): AsyncGenerator<Item> {
+  /** Returns all items that have not expired at a time, up to a seq. */
+  async function* readUpTo<Item extends Checkpoint>(partition: string, seq: number, at: number): AsyncGenerator<Item> {
     let after: number | undefined;
     do {
-      const { items, lastSeq } = await readPage<Item>(partition, after);
+      const { items, lastSeq } = await readPage<Item>(partition, after, { at });
       yield* items.filter((item) => item.seq <= seq);
       after = lastSeq;
     } while (after !== undefined && after < seq);
@@ -186,49 +207,48 @@ export function createAccessLogStore(
     const sinceMs = Math.min(...drafts.map(({ recorded }) => Date.parse(recorded))) - clockSkewMs;
     const entries: AccessEntry[] = [];
     for (let before: number | undefined; ; ) {
-      const page = await readNewest<AccessEntry>(patientRef, { afterSeq, limit: lookBackEntries, before });
-      entries.push(...page.items);
+      const page = await readNewest<StoredEntry>(patientRef, { afterSeq, limit: lookBackEntries, before });
+      entries.push(...page.items.map(asHashed));
       before = page.lastSeq;
       if (before === undefined || page.items.every(({ recorded }) => Date.parse(recorded) < sinceMs)) return entries;
     }
   };
 
   /** Writes all entries or none. Returns the indexes of entries whose seq is taken; an empty list if all were written. */
-  const write = async (entries: readonly AccessEntry[], signal?: AbortSignal): Promise<number[]> => {
-    const command = new TransactWriteCommand({ TransactItems: entries.flatMap(putsOf) });
-    return await call(async (options) => {
+  const write = async (entries: readonly StoredEntry[], signal?: AbortSignal): Promise<number[]> =>
+    await call(async (options) => {
+      const [first, ...others] = entries;
       try {
-        await dynamo.send(command, options);
+        // a transaction of one entry would cost twice as much
+        if (first !== undefined && others.length === 0) await dynamo.send(new PutCommand(putOf(first)), options);
+        else {
+          const TransactItems = entries.map((entry) => ({ Put: putOf(entry) }));
+          await dynamo.send(new TransactWriteCommand({ TransactItems }), options);
+        }
         return [];
       } catch (error) {
+        if (error instanceof ConditionalCheckFailedException || error instanceof TransactionConflictException)
+          return [0];
         if (!(error instanceof TransactionCanceledException)) throw error;
-        const isTaken = (item: number): boolean => (error.CancellationReasons?.[item]?.Code ?? 'None') !== 'None';
-        return [...entries.keys()].filter((index) => isTaken(2 * index) || isTaken(2 * index + 1));
+        const isTaken = (index: number): boolean => (error.CancellationReasons?.[index]?.Code ?? 'None') !== 'None';
+        return [...entries.keys()].filter(isTaken);
       }
     }, signal);
-  };
 
   const extend = async (patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]> => {
     const known = new Map<string, AccessEntry>();
     let previous: Checkpoint | undefined;
     let progressAtMs = performance.now();
-    let isInDoubt = false;
+    let isConflict = false;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(maxDelayMs, delayMs * 2)) {
-      // Reads the checkpoint before the entries. If its entry is still missing then, it has none, but its seq is taken all the same.
-      const seenSeq = previous?.seq ?? 0;
-      const isAfterSeen = { afterSeq: seenSeq, limit: 1 };
-      const checkpoints = isInDoubt
-        ? await readNewest<Checkpoint>(checkpointPartition(patientRef), isAfterSeen)
-        : undefined;
-      const newest = await lookBack(patientRef, seenSeq, drafts);
+      const newest = await lookBack(patientRef, previous?.seq ?? 0, drafts);
       // Other processes make progress, so this append will succeed later.
       if (newest.length > 0) progressAtMs = performance.now();
-      else if (isInDoubt && performance.now() - progressAtMs > patienceMs) throw new AccessLogError('unavailable');
+      else if (isConflict && performance.now() - progressAtMs > patienceMs) throw new AccessLogError('unavailable');
       for (const entry of newest) known.set(entry.id, entry);
-      for (const last of [newest[0], checkpoints?.items[0]])
-        if (last && last.seq > (previous?.seq ?? 0)) previous = last;
+      previous = newest[0] ?? previous;
 
-      const fresh: AccessEntry[] = [];
+      const fresh: StoredEntry[] = [];
       const linked = new Map<string, AccessEntry>();
       const answer = drafts.map((draft) => {
         const there = known.get(draft.id) ?? linked.get(draft.id);
@@ -239,7 +259,7 @@ export function createAccessLogStore(
         return entry;
       });
       if (fresh.length === 0 || (await write(fresh)).length === 0) return answer;
-      isInDoubt = newest.length === 0; // the seq was taken, but no entry was visible
+      isConflict = true;
       await sleep(delayMs * Math.random()); // fully random, so that processes that conflicted do not retry together
     }
   };
@@ -303,9 +323,10 @@ export function createAccessLogStore(
 
     async read(patientRef, limit, afterSeq, order) {
       for (let after = afterSeq; ; ) {
-        const { items, lastSeq } = await readPage<AccessEntry>(patientRef, after, limit, order);
-        if (lastSeq === undefined) return { entries: items };
-        if (items.length > 0) return { entries: items, lastKey: lastSeq };
+        const { items, lastSeq } = await readPage<StoredEntry>(patientRef, after, { limit, order });
+        const entries = items.map(asHashed);
+        if (lastSeq === undefined) return { entries };
+        if (entries.length > 0) return { entries, lastKey: lastSeq };
         after = lastSeq; // all items of this page have expired
       }
     },
@@ -331,14 +352,38 @@ export function createAccessLogStore(
       return [...linked];
     },
 
-    async verify(patientRef) {
-      // Leaves out what is appended meanwhile. Between two queries it would look like a checkpoint without its entry.
-      const [entry] = (await readNewest<AccessEntry>(patientRef, { limit: 1 })).items;
+    async *patientRefs(after) {
+      let last = after;
+      // A scan continues after a key, even if there is no such item: no entry has this seq.
+      let place = after === undefined ? undefined : { patientRef: after, seq: Number.MAX_SAFE_INTEGER };
+      do {
+        const command = new ScanCommand({
+          TableName: accessLogTable,
+          ProjectionExpression: 'patientRef, seq',
+          ...(place && { ExclusiveStartKey: place }),
+        });
+        const { Items = [], LastEvaluatedKey } = await call((options) => dynamo.send(command, options));
+        const page = new Set(Items.map((item) => String(item['patientRef'])));
+        for (const partition of page) if (partition === last || !isPatient(partition)) page.delete(partition);
+        last = [...page].at(-1) ?? last; // the entries of a patient are next to each other, but may be on two pages
+        if (page.size > 0) yield [...page];
+        place = LastEvaluatedKey as typeof place;
+      } while (place !== undefined);
+    },
+
+    async verify(patientRef, at = now()) {
+      const atSeconds = at.getTime() / 1000;
+      const anchored = await call(
+        async (options) => await anchors.read(patientRef, options),
+        AbortSignal.timeout(bulkPatienceMs), // 1 000 anchors a call
+      );
+      // Leaves out what is appended meanwhile, which may have a checkpoint that the second query does not return.
+      const [entry] = (await readNewest<StoredEntry>(patientRef, { limit: 1 })).items;
       const [checkpoint] = (await readNewest<Checkpoint>(checkpointPartition(patientRef), { limit: 1 })).items;
       const lastSeq = Math.max(entry?.seq ?? 0, checkpoint?.seq ?? 0);
-      const entries = readUpTo<AccessEntry>(patientRef, lastSeq);
-      const checkpoints = readUpTo<Checkpoint>(checkpointPartition(patientRef), lastSeq);
-      return await verifyChain(entries, checkpoints, nowSeconds());
+      const entries = readUpTo<StoredEntry>(patientRef, lastSeq, atSeconds);
+      const checkpoints = readUpTo<Checkpoint>(checkpointPartition(patientRef), lastSeq, atSeconds);
+      return await verifyChain({ entries, checkpoints, anchors: anchored }, atSeconds);
     },
   };
 }

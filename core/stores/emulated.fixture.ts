@@ -33,8 +33,9 @@ export function openEmulatedStores() {
   }
   const dynamo = DynamoDBDocumentClient.from(client);
   const bucket: Bucket = { s3, name: process.env['BUCKET_NAME'] ?? '' };
+  const anchorBucket: Bucket = { s3, name: process.env['ANCHOR_BUCKET_NAME'] ?? '' };
   return {
-    ...storesOver({ dynamo, bucket, gateClient: client, tables: defaultTables }),
+    ...storesOver({ dynamo, bucket, anchorBucket, gateClient: client, tables: defaultTables }),
     dynamo,
     crashAt(call: number, kind: 'never sent' | 'answer lost'): void {
       Object.assign(crash, { at: call, answerLost: kind === 'answer lost', calls: 0 });

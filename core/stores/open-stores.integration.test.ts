@@ -29,7 +29,7 @@ test.each([
   for (const service of ['S3', 'DYNAMODB']) vi.stubEnv(`AWS_ENDPOINT_URL_${service}`, server.url);
   onTestFinished(() => void vi.unstubAllEnvs());
   const stores = openStores(
-    { AWS_REGION: 'eu-central-1', BUCKET_NAME: 'data', DEPLOYMENT: defaultDeployment },
+    { AWS_REGION: 'eu-central-1', BUCKET_NAME: 'data', ANCHOR_BUCKET_NAME: 'anchors', DEPLOYMENT: defaultDeployment },
     { ...patiently, maxAttempts: 1, requestHandler },
   );
   onTestFinished(stores.close);
@@ -39,7 +39,12 @@ test.each([
 });
 
 test('without other limits, no call can hang for ever', async () => {
-  const stores = openStores({ AWS_REGION: 'eu-central-1', BUCKET_NAME: 'data', DEPLOYMENT: defaultDeployment });
+  const stores = openStores({
+    AWS_REGION: 'eu-central-1',
+    BUCKET_NAME: 'data',
+    ANCHOR_BUCKET_NAME: 'anchors',
+    DEPLOYMENT: defaultDeployment,
+  });
   const requestHandler = stores.bucket.s3.config.requestHandler as unknown as {
     handle(request: unknown): Promise<unknown>;
     httpHandlerConfigs(): object;

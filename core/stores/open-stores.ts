@@ -2,7 +2,9 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { ClientConfig } from '../config.ts';
+import { createAccessAnchorsStore } from './access-anchors.ts';
 import { createAccessLogStore } from './access-log.ts';
+import { createAccessLogChecksStore } from './access-log-checks.ts';
 import { createCareRecordsStore } from './care-records.ts';
 import { createDocumentsStore } from './documents.ts';
 import { createGateClient, type GateStore, openGate } from './gate.ts';
@@ -48,7 +50,12 @@ export type CallLimits = typeof promptly | typeof patiently;
  * @param limits of each call
  */
 export function openStores(
-  { AWS_REGION: region, BUCKET_NAME, DEPLOYMENT }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME' | 'DEPLOYMENT'>,
+  {
+    AWS_REGION: region,
+    BUCKET_NAME,
+    ANCHOR_BUCKET_NAME,
+    DEPLOYMENT,
+  }: Pick<ClientConfig, 'AWS_REGION' | 'BUCKET_NAME' | 'ANCHOR_BUCKET_NAME' | 'DEPLOYMENT'>,
   limits: CallLimits = patiently,
 ) {
   const dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({ region, ...limits }), {
@@ -56,9 +63,10 @@ export function openStores(
   });
   const s3 = new S3Client({ region, ...limits });
   const bucket: Bucket = { s3, name: BUCKET_NAME };
+  const anchorBucket: Bucket = { s3, name: ANCHOR_BUCKET_NAME };
   const gateClient = createGateClient(region);
   return {
-    ...storesOver({ dynamo, bucket, gateClient, tables: tablesOf(DEPLOYMENT) }),
+    ...storesOver({ dynamo, bucket, anchorBucket, gateClient, tables: tablesOf(DEPLOYMENT) }),
     close: (): void => {
       dynamo.destroy();
       gateClient.destroy();
@@ -69,7 +77,8 @@ export function openStores(
 export type Stores = ReturnType<typeof openStores>;
 
 /** Returns all stores over clients that exist already. */
-export function storesOver({ dynamo, bucket, gateClient, tables }: StoreClients) {
+export function storesOver({ dynamo, bucket, anchorBucket, gateClient, tables }: StoreClients) {
+  const accessAnchors = createAccessAnchorsStore(anchorBucket);
   const documents = createDocumentsStore(bucket);
   return {
     bucket,
@@ -81,7 +90,9 @@ export function storesOver({ dynamo, bucket, gateClient, tables }: StoreClients)
     syncRuns: createSyncRunsStore(dynamo, tables),
     transfers: createTransfersStore(dynamo, tables),
     liveProgress: createLiveProgressStore(dynamo, tables),
-    accessLog: createAccessLogStore(dynamo, tables),
+    accessLog: createAccessLogStore(dynamo, tables, accessAnchors),
+    accessAnchors,
+    accessLogChecks: createAccessLogChecksStore(dynamo, tables),
     issuerKeys: createIssuerKeysStore(bucket),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId, { lineTable: tables.line }),
   };
@@ -90,6 +101,7 @@ export function storesOver({ dynamo, bucket, gateClient, tables }: StoreClients)
 export interface StoreClients {
   readonly dynamo: DynamoDBDocumentClient;
   readonly bucket: Bucket;
+  readonly anchorBucket: Bucket;
   /** for the gate, whose calls have shorter limits */
   readonly gateClient: DynamoDBClient;
   readonly tables: Tables;

@@ -271,6 +271,21 @@ export const metrics = {
     emitters: ['worker', 'api'],
     statistics: ['Sum'],
   }),
+  AnchorLagSeconds: metric({
+    unit: Seconds,
+    topic: 'access log',
+    description: 'age of the oldest entry of a batch when its anchor was written; missing without entries',
+    emitters: ['api'],
+    statistics: ['Maximum'],
+  }),
+  AccessLogTampered: metric({
+    unit: Count,
+    topic: 'access log',
+    description:
+      'items of the access log that were changed, or deleted before they expired, and logs that the monthly check found broken',
+    emitters: ['worker', 'api'],
+    statistics: ['Sum'],
+  }),
 
   ApiRequests: metric({
     unit: Count,

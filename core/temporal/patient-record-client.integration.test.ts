@@ -2,14 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { removePatient } from '../../worker/activities/remove-patient.ts';
 import type { Kvnr } from '../domain/kvnr.ts';
-import { createAccessLogStore } from '../stores/access-log.ts';
 import { newPatientRef, openEmulatedStores } from '../stores/emulated.fixture.ts';
 import { openInquiry } from '../stores/sync-request.ts';
-import { defaultTables } from '../stores/tables.ts';
 import { createPatientRecordClient } from './patient-record-client.ts';
 
-const { patients, careRecords, dynamo } = openEmulatedStores();
-const accessLog = createAccessLogStore(dynamo, defaultTables);
+const { patients, careRecords, accessLog } = openEmulatedStores();
 const stores = { patients, careRecords, accessLog };
 const client = createPatientRecordClient({
   temporal: async () => expect.unreachable('only the stores are read'),

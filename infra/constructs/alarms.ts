@@ -9,6 +9,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { FargateService } from 'aws-cdk-lib/aws-ecs';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
@@ -38,6 +39,7 @@ interface AlarmSpec {
 
 const fiveMinutes = Duration.minutes(5);
 const pausedTooLongMinutes = 30;
+const anchorLagMaxMinutes = 10;
 /** Waiting tasks. With running workers, a window of patients causes some dozens for seconds. */
 const backlogMax = 100;
 /** Waiting syncs on demand. Each normally waits one or two seconds for the line. */
@@ -74,6 +76,7 @@ function alarmSpecs({
   api,
   lambdas,
   missedDays,
+  anchorFailures,
   workers,
   runDueHour,
 }: Omit<AlarmsProps, 'topic'>): Record<string, AlarmSpec> {
@@ -146,7 +149,7 @@ function alarmSpecs({
     },
     'day could not be started': {
       description:
-        'The schedule could not start the daily run. Start it with POST /sync, then delete the message from the queue.',
+        'The schedule could not start the daily run, or the monthly check of the access logs. Start it with POST /sync or POST /access-logs/check, then delete the message from the queue.',
       metric: missedDays.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
       threshold: 1,
     },
@@ -162,6 +165,26 @@ function alarmSpecs({
       metric: appMetricOf('IssuerFailures', 'Sum', Duration.minutes(15)), // a container tries again after ten minutes
       threshold: 1,
       consecutiveValues: 2, // not for one lost answer
+    },
+    'access log changed': {
+      description:
+        'An entry of the access log was changed, replaced or deleted. epa-sync never does that. Check all logs: POST /access-logs/check, and ask CloudTrail who wrote to the table.',
+      metric: appMetricOf('AccessLogTampered', 'Sum'),
+      threshold: 1,
+    },
+    'access log anchored late': {
+      description: `Entries of the access log have waited for their anchors for ${anchorLagMaxMinutes} minutes. Read the log of the Lambda anchors. After 23 hours they get none.`,
+      metric: (lambdas['anchors'] as LambdaFunction).metric('IteratorAge', {
+        statistic: 'Maximum',
+        period: fiveMinutes,
+      }),
+      threshold: anchorLagMaxMinutes * 60_000,
+    },
+    'access entries without anchors': {
+      description:
+        'Entries of the access log got no anchor within 23 hours. A verification lists them. Read the log of the Lambda anchors, then delete the message from the queue.',
+      metric: anchorFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
+      threshold: 1,
     },
     'Lambda failed': {
       description: 'A Lambda has failed. Its log shows the error.',

@@ -2,10 +2,11 @@ import { Duration, TimeZone, Validations } from 'aws-cdk-lib';
 import { PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
-import { Schedule, ScheduleExpression, TimeWindow } from 'aws-cdk-lib/aws-scheduler';
+import { Schedule, ScheduleExpression, ScheduleTargetInput, TimeWindow } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import type { ScheduleEvent } from '../../core/contract/schedule-event.ts';
 import { allow } from './permissions.ts';
 
 export interface DailyScheduleProps {
@@ -14,7 +15,10 @@ export interface DailyScheduleProps {
   readonly hour: number;
 }
 
-/** Starts the daily run. If it cannot be started, a message waits in a queue, which causes an alarm. */
+/**
+ * Starts the daily run, and each month the check of all access logs. If one cannot be started, a message waits in a queue,
+ * which causes an alarm.
+ */
 export class DailySchedule extends Construct {
   readonly missedDays: Queue;
   constructor(scope: Construct, id: string, { lambda, hour }: DailyScheduleProps) {
@@ -46,16 +50,25 @@ export class DailySchedule extends Construct {
         }),
       },
     });
-    new Schedule(this, 'Schedule', {
-      description: 'epa-sync: starts the daily run',
-      schedule: ScheduleExpression.cron({ hour: String(hour), minute: '0', timeZone: TimeZone.EUROPE_BERLIN }),
-      timeWindow: TimeWindow.off(),
-      target: new LambdaInvoke(lambda, {
+    const target = (event: ScheduleEvent) =>
+      new LambdaInvoke(lambda, {
         role: role.withoutPolicyUpdates(), // CDK would allow all versions
         deadLetterQueue: missedDays,
         maxEventAge: Duration.hours(1),
         retryAttempts: 10,
-      }),
+        ...(event.start !== undefined && { input: ScheduleTargetInput.fromObject(event) }),
+      });
+    new Schedule(this, 'Schedule', {
+      description: 'epa-sync: starts the daily run',
+      schedule: ScheduleExpression.cron({ hour: String(hour), minute: '0', timeZone: TimeZone.EUROPE_BERLIN }),
+      timeWindow: TimeWindow.off(),
+      target: target({}),
+    });
+    new Schedule(this, 'AccessLogCheck', {
+      description: 'epa-sync: starts the check of all access logs',
+      schedule: ScheduleExpression.cron({ day: '1', hour: '12', minute: '0', timeZone: TimeZone.EUROPE_BERLIN }),
+      timeWindow: TimeWindow.off(),
+      target: target({ start: 'access-log-check' }),
     });
   }
 }

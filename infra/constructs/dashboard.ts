@@ -19,6 +19,8 @@ export interface MonitoredResources extends MetricOwner {
   readonly api: RestApi;
   readonly lambdas: Readonly<Record<string, LambdaFunction>>;
   readonly missedDays: Queue;
+  /** batches of access entries that got no anchor */
+  readonly anchorFailures: Queue;
 }
 
 /** width of a graph; a dashboard has 24 columns */

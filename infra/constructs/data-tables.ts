@@ -1,5 +1,12 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
-import { type Attribute, AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  type Attribute,
+  AttributeType,
+  BillingMode,
+  StreamViewType,
+  Table,
+  TableEncryption,
+} from 'aws-cdk-lib/aws-dynamodb';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { type Tables, tablesOf } from '../../core/stores/tables.ts';
@@ -15,6 +22,7 @@ interface TableShape {
   readonly partitionKey: Attribute;
   readonly sortKey?: Attribute;
   readonly timeToLiveAttribute?: string;
+  readonly stream?: StreamViewType;
 }
 
 const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
@@ -37,6 +45,7 @@ const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
     partitionKey: text('patientRef'),
     sortKey: { name: 'seq', type: AttributeType.NUMBER },
     timeToLiveAttribute: 'expiresAt', // three years, then deleted (§ 309 SGB V)
+    stream: StreamViewType.NEW_IMAGE, // each entry gets an anchor from it
   },
   line: { id: 'Line', partitionKey: text('insurerId') },
   syncRuns: { id: 'SyncRuns', partitionKey: text('insurerId'), sortKey: text('runId') },
@@ -44,11 +53,13 @@ const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
 
 /** All tables: on-demand capacity, point-in-time recovery for 35 days, encrypted with the customer-managed key. */
 export class DataTables extends Construct {
+  /** the table with the stream */
+  readonly accessLog: Table;
   constructor(scope: Construct, id: string, { deployment, encryptionKey, removalPolicy }: DataTablesProps) {
     super(scope, id);
     const names = tablesOf(deployment);
-    for (const [name, { id, ...shape }] of Object.entries(tableShapes)) {
-      new Table(this, id, {
+    const tables = Object.entries(tableShapes).map(([name, { id, ...shape }]) => {
+      const table = new Table(this, id, {
         tableName: names[name as keyof Tables],
         ...shape,
         billingMode: BillingMode.PAY_PER_REQUEST,
@@ -58,6 +69,8 @@ export class DataTables extends Construct {
         deletionProtection: removalPolicy === RemovalPolicy.RETAIN,
         removalPolicy,
       });
-    }
+      return [name, table] as const;
+    });
+    this.accessLog = Object.fromEntries(tables)['accessLog'] as Table;
   }
 }

@@ -13,6 +13,8 @@ export interface Resources {
   readonly deployment: string;
   readonly encryptionKey: Key;
   readonly bucket: Bucket;
+  /** anchors of the access log */
+  readonly anchorBucket: Bucket;
   readonly secret: Secret;
   /** undefined if keys of the secret replace it */
   readonly payloadKey: Key | undefined;
@@ -33,18 +35,26 @@ const tableIn =
     );
 
 /** Allows the key for all data at rest, but only through the given services. */
+export const dataKeyUse = (
+  scope: Construct,
+  encryptionKey: IKey,
+  actions: string[],
+  ...services: string[]
+): PolicyStatement =>
+  new PolicyStatement({
+    actions: actions.map((action) => `kms:${action}`),
+    resources: [encryptionKey.keyArn],
+    conditions: {
+      StringEquals: {
+        'kms:ViaService': services.map((service) => `${service}.${Stack.of(scope).region}.amazonaws.com`),
+      },
+    },
+  });
+
 const encryptionIn =
   (scope: Construct, encryptionKey: IKey) =>
   (actions: string[], ...services: string[]): PolicyStatement =>
-    new PolicyStatement({
-      actions: actions.map((action) => `kms:${action}`),
-      resources: [encryptionKey.keyArn],
-      conditions: {
-        StringEquals: {
-          'kms:ViaService': services.map((service) => `${service}.${Stack.of(scope).region}.amazonaws.com`),
-        },
-      },
-    });
+    dataKeyUse(scope, encryptionKey, actions, ...services);
 
 /** Allows the payload keys for data keys of payloads only. Returns nothing if keys of the secret replace them. */
 const payloadKeyUse =
@@ -71,7 +81,7 @@ const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
 /** Returns the permissions of each Lambda: only what its operations need. */
 export function permissionsFor(
   scope: Construct,
-  { deployment, encryptionKey, bucket, secret, ...keys }: Resources,
+  { deployment, encryptionKey, bucket, anchorBucket, secret, ...keys }: Resources,
 ): Record<Group | 'schedule', PolicyStatement[]> {
   const table = tableIn(scope);
   const tables = tablesOf(deployment);
@@ -84,7 +94,7 @@ export function permissionsFor(
     ['s3:GetObject', 's3:PutObject'],
     ...issuerUses.map((use) => bucket.arnForObjects(issuerKeysObject(use))),
   );
-  /** entries can be appended and read, but not changed or deleted */
+  /** Entries can be appended and read. PutItem could also replace one, which its anchor shows. */
   const accessLog = table(['PutItem', 'Query'], tables.accessLog);
   return {
     sync: [
@@ -119,6 +129,8 @@ export function permissionsFor(
       settings,
       issuerKeys,
       accessLog,
+      allow(['s3:ListBucketVersions'], anchorBucket.bucketArn), // the keys of the anchors hold all
+      table(['GetItem'], tables.syncRuns), // the last check of all logs
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
@@ -142,7 +154,7 @@ export function permissionsFor(
 /** Returns the permissions of the worker's code. ECS puts the secrets into its environment, with another role. */
 export function workerPermissions(
   scope: Construct,
-  { deployment, encryptionKey, bucket, ...keys }: Omit<Resources, 'secret'>,
+  { deployment, encryptionKey, bucket, anchorBucket, ...keys }: Omit<Resources, 'secret'>,
 ): PolicyStatement[] {
   const table = tableIn(scope);
   const tables = tablesOf(deployment);
@@ -151,7 +163,8 @@ export function workerPermissions(
     table(['GetItem', 'Query', 'PutItem', 'DeleteItem', 'BatchWriteItem'], tables.careRecords),
     table(['GetItem', 'PutItem'], tables.line),
     table(['GetItem', 'Query', 'PutItem', 'UpdateItem', 'BatchGetItem', 'BatchWriteItem'], tables.syncRuns),
-    table(['PutItem', 'Query'], tables.accessLog), // entries can be appended and read, but not changed or deleted
+    table(['PutItem', 'Query', 'Scan'], tables.accessLog), // PutItem could also replace an entry, which its anchor shows
+    allow(['s3:ListBucketVersions'], anchorBucket.bucketArn),
     allow(
       ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
       ...['payloads', 'lists', 'documents'].map((prefix) => bucket.arnForObjects(`${prefix}/*`)),

@@ -7,6 +7,8 @@ import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { type Group, groups } from '../../lambdas/http/routes.ts';
+import type { AccessAnchors } from '../constructs/access-anchors.ts';
+import { AnchorFunction } from '../constructs/anchor-function.ts';
 import { ApiFunction, keepReady } from '../constructs/api-function.ts';
 import { DailySchedule } from '../constructs/daily-schedule.ts';
 import { HttpApi } from '../constructs/http-api.ts';
@@ -24,6 +26,8 @@ export interface ApiStackProps extends StackProps {
   readonly secret: Secret;
   /** not used on a laptop: keys of the secret replace it, because they outlive the emulator */
   readonly payloadKey: Key;
+  readonly anchors: AccessAnchors;
+  readonly accessLogStreamArn: string;
 }
 
 /** The HTTP API, its Lambdas, and the schedule of the daily run. */
@@ -33,11 +37,12 @@ export class ApiStack extends Stack {
   readonly origin: string;
   /** address of the API, without a slash at the end */
   readonly url: string;
-  readonly lambdas: Readonly<Record<Group | 'schedule', LambdaFunction>>;
+  readonly lambdas: Readonly<Record<Group | 'schedule' | 'anchors', LambdaFunction>>;
   /** daily runs that could not be started */
   readonly missedDays: Queue;
   constructor(scope: Construct, id: string, props: ApiStackProps) {
-    const { deployment, stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...rest } = props;
+    const { deployment, stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...more } = props;
+    const { anchors, accessLogStreamArn, ...rest } = more;
     super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...rest });
     const removalPolicy = removalPolicyOf(stage);
     const code = lambdaCode();
@@ -51,12 +56,8 @@ export class ApiStack extends Stack {
       ...shared
     } = settings;
     const permissions = permissionsFor(this, {
-      deployment,
-      encryptionKey,
-      bucket,
-      secret,
-      payloadKey,
-      oldPayloadKeyArns,
+      ...{ deployment, encryptionKey, bucket, secret, payloadKey, oldPayloadKeyArns },
+      anchorBucket: anchors.bucket,
     });
     const environment = {
       DEPLOYMENT: deployment,
@@ -64,6 +65,7 @@ export class ApiStack extends Stack {
         Object.entries(shared).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
       ),
       BUCKET_NAME: bucket.bucketName,
+      ANCHOR_BUCKET_NAME: anchors.bucket.bucketName,
       SECRET_ID: secret.secretArn,
       ...(payloadKey && { PAYLOAD_KMS_KEY: payloadKey.keyArn }),
     };
@@ -91,10 +93,19 @@ export class ApiStack extends Stack {
     });
     const schedule = lambdaOf('schedule');
     const { missedDays } = new DailySchedule(this, 'Daily', { lambda: schedule, hour: SYNC_HOUR });
+    const { lambda: anchoring } = new AnchorFunction(this, 'Anchors', {
+      code,
+      anchors,
+      streamArn: accessLogStreamArn,
+      deployment,
+      insurerId: settings.INSURER_ID,
+      architecture,
+    });
+    logGroupNames.push(anchors.logGroup.logGroupName);
     this.api = api;
     this.origin = `https://${api.restApiId}.execute-api.${this.region}.${this.urlSuffix}`;
     this.url = `${this.origin}/${api.deploymentStage.stageName}`;
-    this.lambdas = { ...lambdas, schedule };
+    this.lambdas = { ...lambdas, schedule, anchors: anchoring };
     this.missedDays = missedDays;
     new CfnOutput(this, 'ApiUrl', { value: this.url });
     new CfnOutput(this, 'ApiId', { value: api.restApiId });

@@ -26,17 +26,19 @@ const withoutBundles = { 'aws:cdk:bundling-stacks': [] };
 function appFor(stage: Stage, more: object = {}) {
   const app = new App({ context: { ...context, ...temporalUi, ...withoutBundles, ...more } });
   const data = new DataStack(app, 'EpaSyncData', { deployment: defaultDeployment, stage });
-  const { encryptionKey, bucket, secret, payloadKey } = data;
-  const settings = readApiSettings(app.node, stage);
-  const api = new ApiStack(app, 'EpaSyncApi', {
+  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn } = data;
+  const shared = {
     deployment: defaultDeployment,
     stage,
-    settings,
     encryptionKey,
     bucket,
     secret,
     payloadKey,
-  });
+    anchors,
+    accessLogStreamArn,
+  };
+  const settings = readApiSettings(app.node, stage);
+  const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });
   return { app, api };
 }
 const template = Template.fromStack(appFor('prod').api);
@@ -132,7 +134,7 @@ test('only the Lambdas for patients may read patients', () => {
 });
 
 test('each Lambda that needs secrets reads them from Secrets Manager, and no template holds any', () => {
-  const functions = of('AWS::Lambda::Function');
+  const functions = of('AWS::Lambda::Function').filter(([, { Handler }]) => Handler !== 'anchors.handler');
   expect(functions).toHaveLength(groups.length + 1);
   for (const [, { Environment }] of functions) {
     const telling = Object.keys(Environment.Variables).filter((name) => /KEY|TOKEN|PASSWORD/.test(name));
@@ -308,15 +310,22 @@ test('on a laptop, keys of the secret wrap data keys, and no Lambda knows a KMS 
   expect(local).not.toMatch(/PAYLOAD_KMS_KEY|PayloadKey|undefined/);
 });
 
-test('the daily run starts exactly at the configured hour in German time, and failed starts are kept in a queue', () => {
-  const [[, schedule] = []] = of('AWS::Scheduler::Schedule');
+test('the daily run starts at the configured hour in German time, the check of the access logs each month, and failed starts are kept in a queue', () => {
+  const schedules = of('AWS::Scheduler::Schedule').map(([, schedule]) => schedule);
   const [[queue] = []] = of('AWS::SQS::Queue');
-  expect(schedule).toMatchObject({
-    ScheduleExpression: 'cron(0 3 * * ? *)',
+  const ofAll = {
     ScheduleExpressionTimezone: 'Europe/Berlin',
     FlexibleTimeWindow: { Mode: 'OFF' },
     Target: { DeadLetterConfig: { Arn: { 'Fn::GetAtt': [queue, 'Arn'] } }, RetryPolicy: { MaximumRetryAttempts: 10 } },
-  });
+  };
+  expect(schedules).toMatchObject([
+    { ...ofAll, ScheduleExpression: 'cron(0 3 * * ? *)' },
+    { ...ofAll, ScheduleExpression: 'cron(0 12 1 * ? *)' },
+  ]);
+  expect(schedules.map(({ Target }) => Target.Input)).toEqual([
+    undefined,
+    JSON.stringify({ start: 'access-log-check' }),
+  ]);
   expect(of('AWS::Lambda::EventInvokeConfig').map(([, { DestinationConfig }]) => idsIn(DestinationConfig)[0])).toEqual([
     queue,
   ]);

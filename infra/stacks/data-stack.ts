@@ -3,6 +3,7 @@ import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
+import { AccessAnchors } from '../constructs/access-anchors.ts';
 import { DataBucket } from '../constructs/data-bucket.ts';
 import { DataKey } from '../constructs/data-key.ts';
 import { DataTables } from '../constructs/data-tables.ts';
@@ -17,7 +18,7 @@ export interface DataStackProps extends StackProps {
 }
 
 /**
- * Everything that outlives deployments: tables, bucket, secrets, the key for all data at rest, and the key for Temporal
+ * Everything that outlives deployments: tables, buckets, secrets, the key for all data at rest, and the key for Temporal
  * payloads.
  */
 export class DataStack extends Stack {
@@ -27,11 +28,21 @@ export class DataStack extends Stack {
   /** read by workers only */
   readonly insurerSecret: Secret;
   readonly payloadKey: Key;
+  readonly anchors: AccessAnchors;
+  /** stream of AuditLog */
+  readonly accessLogStreamArn: string;
   constructor(scope: Construct, id: string, { deployment, stage, ...props }: DataStackProps) {
     super(scope, id, { description: 'epa-sync: patients, care records, access log', ...props });
     const removalPolicy = removalPolicyOf(stage);
     const { key } = new DataKey(this, 'Key', { removalPolicy });
-    new DataTables(this, 'Tables', { deployment, encryptionKey: key, removalPolicy });
+    const { accessLog } = new DataTables(this, 'Tables', { deployment, encryptionKey: key, removalPolicy });
+    this.accessLogStreamArn = accessLog.tableStreamArn as string;
+    this.anchors = new AccessAnchors(this, 'Anchors', {
+      table: accessLog,
+      encryptionKey: key,
+      isLocked: stage === 'prod',
+      removalPolicy,
+    });
     const { bucket } = new DataBucket(this, 'Bucket', {
       deployment,
       encryptionKey: key,
@@ -49,8 +60,13 @@ export class DataStack extends Stack {
     const { keyArn } = key;
     const { bucketArn, bucketName, bucketRegionalDomainName } = bucket;
     const others = [secret.secretArn, this.insurerSecret.secretArn, this.payloadKey.keyArn];
+    const { bucket: anchorBucket, role, failures, logGroup } = this.anchors;
+    const ofAnchors = [anchorBucket.bucketArn, anchorBucket.bucketName, role.roleArn, failures.queueArn];
+    others.push(...ofAnchors, failures.queueName, logGroup.logGroupName, this.accessLogStreamArn);
     for (const value of [keyArn, bucketArn, bucketName, bucketRegionalDomainName, ...others]) this.exportValue(value);
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
+    new CfnOutput(this, 'AnchorBucketName', { value: anchorBucket.bucketName });
+    new CfnOutput(this, 'AnchorFailuresUrl', { value: failures.queueUrl });
     new CfnOutput(this, 'KeyArn', { value: key.keyArn });
     new CfnOutput(this, 'SecretArn', { value: secret.secretArn });
     new CfnOutput(this, 'InsurerSecretArn', { value: this.insurerSecret.secretArn });

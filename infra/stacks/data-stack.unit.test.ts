@@ -13,6 +13,12 @@ const stackFor = (stage: Stage): Stack =>
 const templateFor = (stage: Stage): Template => Template.fromStack(stackFor(stage));
 const tables = (template: Template) => Object.values(template.findResources('AWS::DynamoDB::Table'));
 
+const bucketOf = (stage: Stage, id: RegExp) => {
+  const found = Object.entries(templateFor(stage).findResources('AWS::S3::Bucket')).find(([name]) => id.test(name));
+  // biome-ignore lint/suspicious/noExplicitAny: properties of a template have no types
+  return found?.[1] as { Properties: Record<string, any> };
+};
+
 const keysOf = (properties: { KeySchema: readonly { AttributeName: string; KeyType: string }[] }) =>
   properties.KeySchema.map(({ AttributeName, KeyType }) => `${KeyType} ${AttributeName}`);
 
@@ -86,13 +92,13 @@ test('the bucket is private, encrypted with the customer-managed key, and keeps 
 });
 
 test('objects that a crash has left expire after the longest retry and the history, and documents stay', () => {
-  const [bucket] = Object.values(templateFor('prod').findResources('AWS::S3::Bucket'));
+  const bucket = bucketOf('prod', /^BucketData/);
   const rules: {
     Prefix?: string;
     ExpirationInDays?: number;
     AbortIncompleteMultipartUpload?: object;
     Status: string;
-  }[] = bucket?.['Properties'].LifecycleConfiguration.Rules;
+  }[] = bucket.Properties['LifecycleConfiguration'].Rules;
   expect(rules.every(({ Status }) => Status === 'Enabled')).toBe(true);
   const expiring = rules.filter(({ ExpirationInDays }) => ExpirationInDays !== undefined);
   expect(expiring.map(({ Prefix, ExpirationInDays }) => [Prefix, ExpirationInDays])).toEqual([
@@ -128,10 +134,16 @@ test('the logical IDs of resources with data never change', () => {
     'AWS::DynamoDB::Table TablesLine67A6E1C3',
     'AWS::DynamoDB::Table TablesPatients7635EB4A',
     'AWS::DynamoDB::Table TablesSyncRunsDBA55917',
+    'AWS::IAM::Role AnchorsRole8F1A180F',
     'AWS::KMS::Key KeyData14C30924',
     'AWS::KMS::Key PayloadKeyPayloadB82E3CCC',
+    'AWS::Logs::LogGroup AnchorsLogA52CDC40',
+    'AWS::S3::Bucket AnchorsBucketE0A93AD3',
     'AWS::S3::Bucket BucketData05616C16',
+    'AWS::S3::BucketPolicy AnchorsBucketPolicy71B14DE5',
     'AWS::S3::BucketPolicy BucketDataPolicyB475B683',
+    'AWS::SQS::Queue AnchorsFailuresE820796D',
+    'AWS::SQS::QueuePolicy AnchorsFailuresPolicy99F99283',
     'AWS::SecretsManager::Secret InsurerToken191D1D96',
     'AWS::SecretsManager::Secret SecretSettings88B5A688',
   ]);
@@ -158,4 +170,58 @@ test('all findings of the AWS Solutions checks are accepted with a reason', () =
   const { directory } = app.synth();
   const report = JSON.parse(readFileSync(join(directory, 'validation-report.json'), 'utf8')) as unknown;
   expect(report).toMatchObject({ pluginReports: [] });
+});
+
+test('anchors are locked for three years and a month in production, and then deleted', () => {
+  const { ObjectLockEnabled, ObjectLockConfiguration, VersioningConfiguration, LifecycleConfiguration } = bucketOf(
+    'prod',
+    /^AnchorsBucket/,
+  ).Properties;
+  expect({ ObjectLockEnabled, ObjectLockConfiguration, VersioningConfiguration }).toEqual({
+    ObjectLockEnabled: true,
+    ObjectLockConfiguration: {
+      ObjectLockEnabled: 'Enabled',
+      Rule: { DefaultRetention: { Mode: 'COMPLIANCE', Days: 1_127 } },
+    },
+    VersioningConfiguration: { Status: 'Enabled' },
+  });
+  expect(LifecycleConfiguration.Rules).toMatchObject([
+    { ExpirationInDays: 1_127, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
+    { ExpiredObjectDeleteMarker: true },
+  ]);
+  for (const stage of ['dev', 'local'] as const) // a locked bucket cannot be deleted
+    expect(bucketOf(stage, /^AnchorsBucket/).Properties).not.toHaveProperty('ObjectLockConfiguration');
+});
+
+test('only the role of the anchoring Lambda may write anchors, and nobody may delete or release one', () => {
+  const template = templateFor('prod');
+  const policy = Object.entries(template.findResources('AWS::S3::BucketPolicy')).find(([id]) => /^Anchors/.test(id));
+  const statements: { Effect: string; Action: string | string[]; Principal: unknown; Condition?: object }[] =
+    policy?.[1]['Properties'].PolicyDocument.Statement;
+  const of = (action: string) => statements.filter(({ Action }) => [Action].flat().includes(action));
+  expect(of('s3:PutObject')).toMatchObject([
+    {
+      Effect: 'Deny',
+      Principal: { AWS: '*' },
+      Condition: {
+        ArnNotEquals: { 'aws:PrincipalArn': { 'Fn::GetAtt': [expect.stringMatching(/^AnchorsRole/), 'Arn'] } },
+      },
+    },
+  ]);
+  for (const action of ['DeleteObject', 'DeleteObjectVersion', 'PutObjectRetention', 'BypassGovernanceRetention'])
+    expect(of(`s3:${action}`)).toMatchObject([{ Effect: 'Deny', Principal: { AWS: '*' } }]);
+  const roles = Object.values(template.findResources('AWS::IAM::Role'));
+  const actions = roles.flatMap(({ Properties }) =>
+    Properties.Policies.flatMap(({ PolicyDocument }: { PolicyDocument: { Statement: { Action: string[] }[] } }) =>
+      PolicyDocument.Statement.flatMap(({ Action }) => Action),
+    ),
+  );
+  expect(actions.filter((action: string) => action.startsWith('s3:'))).toEqual(['s3:PutObject']);
+});
+
+test('only the access log has a stream, which shows what was written', () => {
+  const streams = tables(templateFor('prod')).flatMap(({ Properties }) =>
+    Properties.StreamSpecification ? [[Properties.TableName, Properties.StreamSpecification]] : [],
+  );
+  expect(streams).toEqual([['AuditLog', { StreamViewType: 'NEW_IMAGE' }]]);
 });

@@ -24,6 +24,7 @@ const inLocalStack = new Set([
   'AWS::KMS::Alias',
   'AWS::KMS::Key',
   'AWS::Lambda::EventInvokeConfig',
+  'AWS::Lambda::EventSourceMapping',
   'AWS::Lambda::Function',
   'AWS::Lambda::Permission',
   'AWS::Logs::LogGroup',
@@ -55,20 +56,13 @@ test('a laptop deploys only resource types that LocalStack supports', () => {
     'aws:cdk:bundling-stacks': [],
   };
   const app = new App({ context });
-  const stage = 'local';
+  const stage = 'local' as const;
   const deployment = defaultDeployment;
   const data = new DataStack(app, 'EpaSyncData', { deployment, stage });
-  const { encryptionKey, bucket, secret, payloadKey } = data;
+  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn } = data;
+  const shared = { deployment, stage, encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn };
   const settings = readApiSettings(app.node, stage);
-  const api = new ApiStack(app, 'EpaSyncApi', {
-    deployment,
-    stage,
-    settings,
-    encryptionKey,
-    bucket,
-    secret,
-    payloadKey,
-  });
+  const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });
   const types = [data, api].flatMap((stack) => {
     const { Resources } = Template.fromStack(stack).toJSON() as { Resources: Record<string, { Type: string }> };
     return Object.values(Resources).map(({ Type }) => Type);

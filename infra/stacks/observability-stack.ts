@@ -1,5 +1,6 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { FargateService } from 'aws-cdk-lib/aws-ecs';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { AlarmTopic } from '../constructs/alarm-topic.ts';
 import { Alarms } from '../constructs/alarms.ts';
@@ -13,16 +14,20 @@ export interface ObservabilityStackProps extends StackProps {
   readonly stage: Stage;
   readonly settings: ApiSettings;
   readonly apiStack: ApiStack;
+  readonly anchorFailures: Queue;
   readonly workers: FargateService;
 }
 
 /** The dashboard, the alarms and the topic that they notify. */
 export class ObservabilityStack extends Stack {
   constructor(scope: Construct, id: string, props: ObservabilityStackProps) {
-    const { deployment, stage, settings, apiStack, workers, ...rest } = props;
+    const { deployment, stage, settings, apiStack, anchorFailures, workers, ...rest } = props;
     super(scope, id, { description: 'epa-sync: dashboard and alarms', ...rest });
     const { api, lambdas, missedDays } = apiStack;
-    const monitored: MonitoredResources = { deployment, insurerId: settings.INSURER_ID, api, lambdas, missedDays };
+    const monitored: MonitoredResources = {
+      ...{ deployment, api, lambdas, missedDays, anchorFailures },
+      insurerId: settings.INSURER_ID,
+    };
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { deployment, stage });
     new Dashboard(this, 'Overview', monitored);
     new Alarms(this, 'Alarms', { ...monitored, topic, workers, runDueHour: settings.RUN_DUE_HOUR });

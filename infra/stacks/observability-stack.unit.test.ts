@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(14);
+  expect(alarmMetrics(template)).toHaveLength(15);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
@@ -42,6 +42,9 @@ test('there is an alarm for everything that needs action at night', () => {
     'Lambda failed',
     'Temporal not reachable',
     'a worker is missing',
+    'access entries without anchors',
+    'access log anchored late',
+    'access log changed',
     'access log failed',
     'day could not be started',
     'issuer away',

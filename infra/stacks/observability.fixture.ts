@@ -26,18 +26,20 @@ export function observabilityApp(insurerId: string, stage: Stage = 'prod') {
     },
   });
   const settings = readApiSettings(app.node, stage);
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', {
-    deployment,
-    stage,
-  });
+  const data = new DataStack(app, 'EpaSyncData', { deployment, stage });
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchors, accessLogStreamArn } = data;
   const shared = { deployment, stage, encryptionKey, bucket, secret, payloadKey };
-  const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });
+  const apiStack = new ApiStack(app, 'EpaSyncApi', { ...shared, anchors, accessLogStreamArn, settings });
   const { service: workers } = new WorkerStack(app, 'EpaSyncWorker', {
     ...shared,
     insurerSecret,
+    anchorBucket: anchors.bucket,
     settings: readWorkerSettings(app.node, stage),
   });
-  const stack = new ObservabilityStack(app, 'EpaSyncObservability', { deployment, stage, settings, apiStack, workers });
+  const stack = new ObservabilityStack(app, 'EpaSyncObservability', {
+    ...{ deployment, stage, settings, apiStack, workers },
+    anchorFailures: anchors.failures,
+  });
   return { app, template: Template.fromStack(stack) };
 }
 

@@ -20,13 +20,25 @@ export interface WorkerStackProps extends StackProps {
   readonly secret: Secret;
   readonly insurerSecret: Secret;
   readonly payloadKey: Key;
+  readonly anchorBucket: Bucket;
 }
 
 /** The workers and their network. */
 export class WorkerStack extends Stack {
   readonly service: FargateService;
   constructor(scope: Construct, id: string, props: WorkerStackProps) {
-    const { deployment, stage, settings, encryptionKey, bucket, secret, insurerSecret, payloadKey, ...rest } = props;
+    const {
+      deployment,
+      stage,
+      settings,
+      encryptionKey,
+      bucket,
+      secret,
+      insurerSecret,
+      payloadKey,
+      anchorBucket,
+      ...rest
+    } = props;
     super(scope, id, { description: 'epa-sync: workers and their network', ...rest });
     const removalPolicy = removalPolicyOf(stage);
     const { OLD_PAYLOAD_KEY_ARNS: oldPayloadKeyArns, INSURER_PROXY_PORT: proxyPort, ...shared } = settings;
@@ -50,6 +62,7 @@ export class WorkerStack extends Stack {
         DEPLOYMENT: deployment,
         AWS_REGION: this.region,
         BUCKET_NAME: bucket.bucketName,
+        ANCHOR_BUCKET_NAME: anchorBucket.bucketName,
         PAYLOAD_KMS_KEY: payloadKey.keyArn,
       },
       secrets: {
@@ -58,7 +71,14 @@ export class WorkerStack extends Stack {
         ...Object.fromEntries(insurerSecrets.map((name) => [name, insurerSecret])),
       },
       encryptionKey,
-      permissions: workerPermissions(this, { deployment, encryptionKey, bucket, payloadKey, oldPayloadKeyArns }),
+      permissions: workerPermissions(this, {
+        deployment,
+        encryptionKey,
+        bucket,
+        anchorBucket,
+        payloadKey,
+        oldPayloadKeyArns,
+      }),
       removalPolicy,
     });
     this.service = service;

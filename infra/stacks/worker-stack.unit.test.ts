@@ -20,12 +20,10 @@ const context = {
 
 function appFor(stage: Stage, more: object = {}) {
   const app = new App({ context: { ...context, ...more } });
-  const { encryptionKey, bucket, secret, insurerSecret, payloadKey } = new DataStack(app, 'EpaSyncData', {
-    deployment: defaultDeployment,
-    stage,
-  });
+  const data = new DataStack(app, 'EpaSyncData', { deployment: defaultDeployment, stage });
+  const { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchors } = data;
   const settings = readWorkerSettings(app.node, stage);
-  const resources = { encryptionKey, bucket, secret, insurerSecret, payloadKey };
+  const resources = { encryptionKey, bucket, secret, insurerSecret, payloadKey, anchorBucket: anchors.bucket };
   const worker = new WorkerStack(app, 'EpaSyncWorker', {
     deployment: defaultDeployment,
     stage,
@@ -178,7 +176,7 @@ test('the worker’s code may neither change access entries nor read its own sec
     expect(Resource).not.toBe('*');
   }
   const onAccessLog = statements.filter(({ Resource }) => JSON.stringify(Resource).includes('table/AuditLog'));
-  expect(onAccessLog.map(({ Action }) => Action)).toEqual([['dynamodb:PutItem', 'dynamodb:Query']]);
+  expect(onAccessLog.map(({ Action }) => Action)).toEqual([['dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:Scan']]);
   expect(JSON.stringify(statements)).not.toContain('secretsmanager:');
 });
 

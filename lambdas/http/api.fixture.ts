@@ -80,6 +80,7 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
     AWS_REGION: region,
     BUCKET_NAME: environment['BUCKET_NAME'] ?? '',
     DEPLOYMENT: defaultDeployment,
+    ANCHOR_BUCKET_NAME: environment['ANCHOR_BUCKET_NAME'] ?? '',
   });
   const handlers = Object.fromEntries(
     await Promise.all(

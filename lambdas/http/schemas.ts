@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
+import { logProblems } from '../../core/domain/access-log.ts';
 import { openReasonsMax, paceMax } from '../../core/domain/gate.ts';
 import { reportedEffects, reportedRequests } from '../../core/domain/insurer-report.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
@@ -645,6 +646,10 @@ const accessEntry = z
     seq: z.int().min(1),
     prevHash: z.string(),
     prevRecorded: time.optional(),
+    format: z.literal(2).optional().meta({
+      description: 'The hash covers `expiresAt`. Absent in entries of 0.2.0, whose hash covers neither of both.',
+    }),
+    expiresAt: z.int().optional().meta({ description: 'Unix time at which the entry expires. Only with `format`.' }),
     hash: z.string(),
   })
   .meta({ id: 'AccessEntry', description: 'One entry of the hash chain of its `patientRef`.' });
@@ -672,15 +677,50 @@ export const codecPayloads = z
 
 export const openApi = z.looseObject({ openapi: z.literal('3.1.0') });
 
-const logVerification = z.object({
-  valid: z.boolean(),
-  entries: count,
-  firstBrokenSeq: z.int().min(1).optional(),
+const brokenLog = {
+  firstBrokenSeq: z.int().min(1).optional().meta({ description: 'The first entry that was changed or is missing.' }),
+  problem: z.enum(logProblems).optional().meta({
+    description:
+      'What is wrong with that entry. `changed`: it is not as it was written; `missing`: it was removed before it expired; `differs-from-anchor`: it was replaced; `anchored-twice`: two different entries were written with this seq.',
+  }),
+};
+const anchorCounts = {
+  anchored: count.meta({ description: 'Entries with an anchor outside the table.' }),
+  unanchored: count.meta({
+    description: 'Entries without an anchor. An anchor comes some seconds after its entry. Entries of 0.2.0 need none.',
+  }),
+  oldestUnanchoredSeconds: z.number().min(0).optional().meta({
+    description: 'Age of the oldest entry without an anchor. Absent if there is none.',
+  }),
+};
+const logVerification = z.object({ valid: z.boolean(), entries: count, ...brokenLog, ...anchorCounts });
+const unanchoredSeqs = z.array(z.int()).optional().meta({
+  description: 'The first entries without an anchor, at most 100.',
 });
 export const verification = logVerification.extend({
-  logs: z.array(logVerification.extend({ patientRef })).meta({
+  logs: z.array(logVerification.extend({ patientRef, unanchoredSeqs })).meta({
     description: 'Each log of the person: that of the patient asked for, and those under other KVNRs.',
   }),
+});
+
+export const startedCheck = z.object({ state: z.literal('running') });
+export const accessLogCheck = z.object({
+  check: z
+    .object({
+      state: z.enum(['running', 'completed']),
+      startedAt: time,
+      finishedAt: time.optional(),
+      logs: count.meta({ description: 'Logs verified so far.' }),
+      entries: count,
+      unanchored: anchorCounts.unanchored,
+      oldestUnanchoredSeconds: anchorCounts.oldestUnanchoredSeconds,
+      brokenLogs: count,
+      broken: z
+        .array(z.object({ patientRef, firstBrokenSeq: z.int(), problem: z.enum(logProblems) }))
+        .meta({ description: 'The first broken logs, at most 100.' }),
+    })
+    .optional()
+    .meta({ id: 'AccessLogCheck', description: 'Absent before the first check. A check starts each month.' }),
 });
 
 export const problem = z

@@ -5,10 +5,11 @@ import { recordLinked } from './read-access-log.ts';
 
 export const verifyAccessLog: Handler<'verifyAccessLog'> = async (call, clients) => {
   const { accessLog } = clients.stores;
+  const now = new Date(); // one moment for all logs
   const patientRefs = await refsOfPerson(accessLog, call.patientRef);
   await recordLinked(patientRefs, call, clients);
   const logs = await Promise.all(
-    patientRefs.map(async (patientRef) => ({ patientRef, ...(await accessLog.verify(patientRef)) })),
+    patientRefs.map(async (patientRef) => ({ patientRef, ...(await accessLog.verify(patientRef, now)) })),
   );
   return { body: verifyPerson(logs) };
 };

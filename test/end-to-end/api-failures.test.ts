@@ -39,6 +39,8 @@ beforeAll(async () => {
         readInsurerReport: {},
         readLine: {},
         readOpenApi: {},
+        checkAccessLogs: {},
+        readAccessLogCheck: {},
       },
       acknowledgeIssues: { body: { issueIds: ['0'.repeat(32)], note: 'a test' } },
       decideRemovals: { body: { decision: 'approve' } },
@@ -109,6 +111,7 @@ const stored = {
   readLastSync: 200,
   readDocument: 302,
   readOpenApi: 200,
+  readAccessLogCheck: 200,
 } as const;
 const ofPatient = {
   ...{ lookUpPatient: 200, readPatient: 200, readAccessLog: 200, verifyAccessLog: 200, decodePayloads: 200 },
@@ -140,6 +143,7 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
         readLastSync: 503,
         readDocument: 302,
         readOpenApi: 200,
+        ...{ checkAccessLogs: 202, readAccessLogCheck: 503 },
       },
       ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503, decodePayloads: 503 },
     });
@@ -162,6 +166,7 @@ describe('no worker runs', () => {
       ...stored,
       ...ofPatient,
       ...{ startSync: 202, readProgress: 200, decideRemovals: 503, cancelSync: 202, requestPatientSync: 202 },
+      checkAccessLogs: 202,
       ...{ readLine: 200, pauseLine: 200, resumeLine: 200, liftCooldown: 200, setPace: 200 },
     });
     const marker = await readMarker();
@@ -189,6 +194,7 @@ describe('Temporal does not answer', () => {
       ...stored,
       ...ofPatient,
       ...{ startSync: 503, readProgress: 200, decideRemovals: 503, cancelSync: 503, requestPatientSync: 503 },
+      checkAccessLogs: 503,
       ...{ readLine: 200, pauseLine: 200, resumeLine: 200, liftCooldown: 200, setPace: 200 },
     });
     expect(await readMarker()).toEqual(before);

@@ -1,4 +1,4 @@
-import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Client as TemporalClient } from '@temporalio/client';
 import { expect, onTestFinished, test } from 'vitest';
 import { defaultDeployment } from '../../core/contract/deployment.ts';
@@ -99,9 +99,15 @@ test('on a bad day, exactly the metrics of the table are emitted, including thos
   await eventually('PayloadsRefused', (value = 0) => value >= 1);
   expect(lastOf('TemporalReachable')).toBe(1);
 
-  // without an access entry no request is answered, and the failure is counted
+  // somebody deletes an access entry
   const dynamo = new DynamoDBClient({});
   onTestFinished(() => dynamo.destroy());
+  const Key = { patientRef: { S: patientRef }, seq: { N: '1' } };
+  await dynamo.send(new DeleteItemCommand({ TableName: defaultTables.accessLog, Key }));
+  const tampered = async () => metricsIn(await lambdaLogLines()).filter(({ name }) => name === 'AccessLogTampered');
+  await expect.poll(async () => (await tampered()).length, { timeout: 30_000 }).toBe(1);
+
+  // without an access entry no request is answered, and the failure is counted
   await dynamo.send(new DeleteTableCommand({ TableName: defaultTables.accessLog }));
   expect(await call('readPatient', { params: { patientRef } })).toMatchObject({ status: 503 });
   await eventually('AccessLogFailures', (value = 0) => value >= 1);

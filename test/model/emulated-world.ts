@@ -93,7 +93,8 @@ export function openModelClients() {
     });
   const dynamo = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
   const bucket: Bucket = { s3, name: process.env['BUCKET_NAME'] ?? '' };
-  return { client, dynamo, bucket };
+  const anchorBucket: Bucket = { s3, name: process.env['ANCHOR_BUCKET_NAME'] ?? '' };
+  return { client, dynamo, bucket, anchorBucket };
 }
 type ModelClients = ReturnType<typeof openModelClients>;
 

@@ -24,6 +24,7 @@ const insurerId = 'kk';
 const unreachableLog = createAccessLogStore(
   DynamoDBDocumentClient.from(new DynamoDBClient({ endpoint: 'http://127.0.0.1:1' })),
   defaultTables,
+  openEmulatedStores().accessAnchors,
 );
 
 /** Creates a world on the shared emulator. Its own key gives its own pseudonyms, so it sees no patients of other tests. */

@@ -18,5 +18,6 @@ export function watchAccessLog(accessLog: AccessLogStore, onFailure: () => void)
     read: watched(accessLog.read),
     readLinks: watched(accessLog.readLinks),
     verify: watched(accessLog.verify),
+    patientRefs: accessLog.patientRefs, // nobody waits for them, and they are read again
   };
 }

@@ -102,7 +102,7 @@ test('a failed call of the access log is counted, and still fails', async () => 
   let failures = 0;
   const fails = (): Promise<never> => Promise.reject(new Error('away'));
   const calls = { append: fails, appendFirst: async () => {}, read: fails, readLinks: fails, verify: fails };
-  const log = watchAccessLog(calls, () => {
+  const log = watchAccessLog({ ...calls, patientRefs: async function* () {} }, () => {
     failures += 1;
   });
   await log.appendFirst([]);
