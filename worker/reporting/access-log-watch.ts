@@ -14,6 +14,7 @@ export function watchAccessLog(accessLog: AccessLogStore, onFailure: () => void)
     };
   return {
     append: watched(accessLog.append),
+    appendIfFree: watched(accessLog.appendIfFree),
     appendFirst: watched(accessLog.appendFirst),
     read: watched(accessLog.read),
     readLinks: watched(accessLog.readLinks),
