@@ -8,6 +8,9 @@ test('a run ID is its start and random digits', () => {
   expect(runIdsAt(startedAtMs)).toBe('20261124T213000Z');
 });
 
-test.each([1, 499, 500, 501, 86_400_000])('a run that starts %d ms later sorts after it', (laterMs) => {
-  expect(newRunId(startedAtMs + laterMs, '00000') > newRunId(startedAtMs, 'fffff')).toBe(true);
-});
+test.each([1, 499, 500, 501, 86_400_000])(
+  'a run that starts %d ms later sorts after it',
+  (laterMs) => {
+    expect(newRunId(startedAtMs + laterMs, '00000') > newRunId(startedAtMs, 'fffff')).toBe(true);
+  },
+);

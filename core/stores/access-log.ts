@@ -38,12 +38,6 @@ export interface AccessLogStore {
    */
   append(patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]>;
   /**
-   * Appends one entry, like `append`, but does not wait for other appends.
-   * @returns false, and appends nothing, if somebody else appends to the same log meanwhile
-   * @throws AccessLogError `unavailable`
-   */
-  appendIfFree(draft: AccessDraft): Promise<boolean>;
-  /**
    * Appends the first entries of many patients, one each. A patient with entries costs as much as `append`.
    * @throws AccessLogError `unavailable`
    */
@@ -210,13 +204,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
     }, signal);
   };
 
-  /** @returns undefined after `writesMax` writes that met another append */
-  const extend = async (
-    patientRef: string,
-    drafts: readonly AccessDraft[],
-    writesMax = Number.POSITIVE_INFINITY,
-  ): Promise<AccessEntry[] | undefined> => {
-    let writes = 0;
+  const extend = async (patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]> => {
     const known = new Map<string, AccessEntry>();
     let previous: Checkpoint | undefined;
     let progressAtMs = performance.now();
@@ -247,8 +235,6 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
         return entry;
       });
       if (fresh.length === 0 || (await write(fresh)).length === 0) return answer;
-      writes += 1;
-      if (writes === writesMax) return undefined;
       isInDoubt = newest.length === 0; // the seq was taken, but no entry was visible
       await sleep(delayMs * Math.random()); // fully random, so that processes that conflicted do not retry together
     }
@@ -257,7 +243,7 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
   const extendInTransactions = async (patientRef: string, drafts: readonly AccessDraft[]): Promise<AccessEntry[]> => {
     const entries: AccessEntry[] = [];
     for (let start = 0; start < drafts.length; start += entriesInTransaction)
-      entries.push(...((await extend(patientRef, drafts.slice(start, start + entriesInTransaction))) ?? []));
+      entries.push(...(await extend(patientRef, drafts.slice(start, start + entriesInTransaction))));
     return entries;
   };
 
@@ -295,10 +281,6 @@ export function createAccessLogStore(dynamo: DynamoDBDocumentClient, now = () =>
 
   return {
     append,
-
-    async appendIfFree(draft) {
-      return (await extend(draft.patientRef, [draft], 1)) !== undefined;
-    },
 
     async appendFirst(drafts) {
       const batches = Array.from({ length: Math.ceil(drafts.length / entriesInTransaction) }, (_, index) =>

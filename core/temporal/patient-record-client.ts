@@ -58,8 +58,7 @@ export interface PatientRecordClient {
     patientRef: string,
   ): Promise<{ readonly lastSync?: LastSync; readonly isProvisional?: boolean } | undefined>;
   /**
-   * Stores an access entry. If somebody else appends to the same log meanwhile, the workflow does, because it appends many
-   * at the same time. If Temporal does not answer in time, appends it directly all the same.
+   * Stores an access entry through the workflow, or directly if Temporal does not answer in time.
    * @throws PatientRecordError `access-log-unavailable`
    */
   recordAccess(draft: AccessDraft): Promise<void>;
@@ -178,7 +177,6 @@ export function createPatientRecordClient({ temporal, stores, config }: PatientR
 
     async recordAccess(draft) {
       const { patientRef, id } = draft;
-      if (await stores.accessLog.appendIfFree(draft).catch(rethrow)) return; // through the workflow, it costs four actions
       const answered = await sendUpdate(recordAccessUpdate, draft, { patientRef, id, answerMs: accessAnswerTimeoutMs });
       if (answered === undefined) await stores.accessLog.append(patientRef, [draft]).catch(rethrow);
     },

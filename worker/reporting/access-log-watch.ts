@@ -14,7 +14,6 @@ export function watchAccessLog(accessLog: AccessLogStore, onFailure: () => void)
     };
   return {
     append: watched(accessLog.append),
-    appendIfFree: watched(accessLog.appendIfFree),
     appendFirst: watched(accessLog.appendFirst),
     read: watched(accessLog.read),
     readLinks: watched(accessLog.readLinks),

@@ -98,14 +98,7 @@ test('a line that is neither held nor used is not reported, and its last request
 test('a failed call of the access log is counted, and still fails', async () => {
   let failures = 0;
   const fails = (): Promise<never> => Promise.reject(new Error('away'));
-  const calls = {
-    append: fails,
-    appendIfFree: fails,
-    appendFirst: async () => {},
-    read: fails,
-    readLinks: fails,
-    verify: fails,
-  };
+  const calls = { append: fails, appendFirst: async () => {}, read: fails, readLinks: fails, verify: fails };
   const log = watchAccessLog(calls, () => {
     failures += 1;
   });

@@ -282,10 +282,7 @@ test('without a worker a sync is promised within a second, and completes once a 
   const { day, worker, kvnrs, people } = await startStoredDay();
   await using _ = day;
   const [idle = '', used = ''] = kvnrs;
-  // a hundred accesses meet each other, so the workflow records some: it is in the cache of the worker that dies
-  await Promise.all(
-    Array.from({ length: 100 }, async () => await people.recordAccess(draftFor(day.refOf(used), 'read-patient'))),
-  );
+  await people.recordAccess(draftFor(day.refOf(used), 'read-patient')); // its workflow is in the cache of the worker that dies
   await worker.kill();
   for (const kvnr of [idle, used]) {
     const patientRef = day.refOf(kvnr);
