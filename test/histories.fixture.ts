@@ -52,5 +52,6 @@ export async function replay(history: History, payloadKeys: string): Promise<voi
   const codePath = await ensureWorkflowBundle(pathsIn(testDir).bundles);
   const dataConverter = createDataConverter(markingForeign(createPayloadCodec(createSecretKeyWrapper(payloadKeys))));
   const options = { workflowBundle: { codePath }, dataConverter };
-  await Worker.runReplayHistory(options, history);
+  const { workflowExecutionStartedEventAttributes: begun } = history.events?.[0] ?? {};
+  await Worker.runReplayHistory(options, history, begun?.workflowId ?? undefined); // payloads are bound to it
 }

@@ -5,6 +5,7 @@ import {
   CloudFormationClient,
   CreateStackCommand,
   DeleteStackCommand,
+  DescribeStacksCommand,
   waitUntilStackCreateComplete,
 } from '@aws-sdk/client-cloudformation';
 import { expect, onTestFinished, test } from 'vitest';
@@ -52,36 +53,63 @@ async function ask(parameters: Readonly<Record<string, string>>): Promise<void> 
   if (!ok) throw new Error(`the emulator answered ${parameters['Action']} with ${status}`);
 }
 
-/** Returns the alarms, the topic and its key as they are deployed, with a subscription. Values of other stacks are replaced. */
-function templateWith(endpoint: string) {
-  const { Resources } = observabilityApp('kk-nord').template.toJSON() as {
-    Resources: Record<string, { Type: string }>;
-  };
-  const kept = Object.entries(Resources).filter(([, { Type }]) => !Type.startsWith('AWS::CloudWatch::Dashboard'));
-  const [topic = ''] = kept.find(([, { Type }]) => Type === 'AWS::SNS::Topic') ?? [];
+interface Resource {
+  readonly Type: string;
+  readonly Properties: Readonly<Record<string, unknown>>;
+}
+
+/** The observability stack, without its dashboard. The emulator's CloudFormation does not know alarms. */
+function parts(endpoint: string) {
+  const { Resources } = observabilityApp('kk-nord').template.toJSON() as { Resources: Record<string, Resource> };
+  const ofService = (service: RegExp) => Object.entries(Resources).filter(([, { Type }]) => service.test(Type));
+  const [topic = ''] = ofService(/^AWS::SNS::Topic$/)[0] ?? [];
+  const TopicArn = { Ref: topic };
   const Subscription = {
     Type: 'AWS::SNS::Subscription',
-    Properties: { TopicArn: { Ref: topic }, Protocol: 'http', Endpoint: endpoint },
+    Properties: { TopicArn, Protocol: 'http', Endpoint: endpoint },
   };
-  const body = JSON.stringify({ Resources: { ...Object.fromEntries(kept), Subscription } });
-  return body.replaceAll(/\{"Fn::ImportValue":"[^"]+"\}/g, '"another-stack"');
+  const Outputs = { Topic: { Value: TopicArn } };
+  return {
+    topic,
+    template: JSON.stringify({
+      Resources: { ...Object.fromEntries(ofService(/^AWS::(SNS|KMS)::/)), Subscription },
+      Outputs,
+    }),
+    alarms: ofService(/^AWS::CloudWatch::Alarm$/).map(([, { Properties }]) => Properties),
+  };
 }
 
 test('a subscriber of the topic hears each alarm when it starts and when it ends', async () => {
   const { url, received, confirmed } = await startSubscriber();
+  const { topic, template, alarms } = parts(url);
   const client = new CloudFormationClient({});
   const StackName = 'alarm-path';
   onTestFinished(async () => {
     await client.send(new DeleteStackCommand({ StackName }));
     client.destroy();
   });
-  const TemplateBody = templateWith(url);
-  await client.send(new CreateStackCommand({ StackName, TemplateBody }));
-  await waitUntilStackCreateComplete({ client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }, { StackName });
+  await client.send(new CreateStackCommand({ StackName, TemplateBody: template }));
+  const limits = { client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
+  await waitUntilStackCreateComplete(limits, { StackName });
+  const { Stacks: [stack] = [] } = await client.send(new DescribeStacksCommand({ StackName }));
+  const arn = stack?.Outputs?.[0]?.OutputValue ?? '';
   await confirmed;
 
-  const names = [...TemplateBody.matchAll(/"AlarmName":"([^"]+)"/g)].map(([, name = '']) => name);
+  const names = alarms.map(({ AlarmName }) => String(AlarmName));
   expect(names).toContain('epa-sync payloads refused');
+  for (const { AlarmName, AlarmActions, OKActions, MetricName = 'a sum', Threshold, ComparisonOperator } of alarms) {
+    expect([AlarmActions, OKActions]).toEqual([[{ Ref: topic }], [{ Ref: topic }]]);
+    await ask({
+      ...{
+        Action: 'PutMetricAlarm',
+        AlarmName: String(AlarmName),
+        Namespace: 'epa-sync',
+        MetricName: String(MetricName),
+      },
+      ...{ Threshold: String(Threshold), ComparisonOperator: String(ComparisonOperator), EvaluationPeriods: '1' },
+      ...{ Period: '60', Statistic: 'Maximum', 'AlarmActions.member.1': arn, 'OKActions.member.1': arn },
+    });
+  }
   for (const StateValue of ['ALARM', 'OK'])
     for (const AlarmName of names) await ask({ Action: 'SetAlarmState', AlarmName, StateValue, StateReason: 'a test' });
   const heard = (state: string) =>

@@ -258,11 +258,13 @@ test('a result and a failure that no worker has written end a sync as failed, an
   await expect.poll(() => stateOf(otherRef), { timeout: 10_000 }).toMatchObject(failed);
 
   const { options, workflowService } = day.client;
-  const types = ['PatientNotInsured', 'PersonUnknown']; // a failure with one of these types removes the patient
-  for (const [index, type] of types.entries()) {
+  const failures = [
+    ...['PatientNotInsured', 'PersonUnknown'].map((type) => ({ applicationFailureInfo: { type, nonRetryable: true } })), // these would remove the patient
+  ];
+  for (const [index, failure] of failures.entries()) {
     await workflowService.respondActivityTaskFailedById({
       ...{ namespace: options.namespace, ...(await fetchInProgress()) },
-      failure: { message: 'please', applicationFailureInfo: { type, nonRetryable: true } },
+      failure: { message: 'please', ...failure },
     });
     await expect.poll(refused, { timeout: 10_000 }).toBe(refusedBefore + 2 + index);
     await expect.poll(() => stateOf(otherRef), { timeout: 10_000 }).toMatchObject(failed);

@@ -1,4 +1,4 @@
-import { defaultPayloadConverter, type Payload, type ProtoFailure } from '@temporalio/common';
+import { defaultFailureConverter, defaultPayloadConverter, type Payload, type ProtoFailure } from '@temporalio/common';
 import {
   ApplicationFailure,
   patched,
@@ -29,13 +29,24 @@ const argumentsOf = (signalName: string | null | undefined): number => (signalNa
  * Returns whether one of our activities has failed with this, or Temporal itself. Workflows decide by the types of failures,
  * and Temporal takes a failure with any type from anybody.
  */
-function isOurFailure({ cause }: ProtoFailure): boolean {
-  const { applicationFailureInfo: info, encodedAttributes } = cause ?? {};
+function isOurFailure(failure: ProtoFailure): boolean {
+  if (!isReadable(failure)) return false;
+  const { applicationFailureInfo: info, encodedAttributes } = failure.cause ?? {};
   if (!info) return true; // a timeout, or a cancellation
   if (!encodedAttributes || isForeign(encodedAttributes)) return false;
   const attributes = defaultPayloadConverter.fromPayload<Partial<EncodedAttributes> | undefined>(encodedAttributes);
   if (typeof attributes?.stack_trace !== 'string') return false; // the copy of another payload
   return attributes.type === undefined || attributes.type === (info.type ?? '');
+}
+
+/** Returns whether the SDK can make an error of a failure. If it cannot, the workflow task fails. */
+function isReadable(failure: ProtoFailure): boolean {
+  try {
+    defaultFailureConverter.failureToError(failure, defaultPayloadConverter);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -84,9 +95,10 @@ export const refuseForeign: WorkflowInterceptorsFactory = () => {
                 doUpdate.input = [unreadable];
                 refusals.tell('update');
               }
-              const { completed, failed } = resolveActivity?.result ?? {};
+              const { completed, failed, cancelled } = resolveActivity?.result ?? {};
+              const { failure } = failed ?? cancelled ?? {};
               const isForeignResult = completed && !isOurs(completed.result ? [completed.result] : []);
-              if (resolveActivity && (isForeignResult || (failed?.failure && !isOurFailure(failed.failure)))) {
+              if (resolveActivity && (isForeignResult || (failure && !isOurFailure(failure)))) {
                 resolveActivity.result = { failed: { failure: activityFailure } };
                 refusals.tell('activity result');
               }
@@ -109,6 +121,6 @@ const unreadable: Payload = { metadata: { encoding: new Uint8Array() } };
 /** An activity's failure as Temporal would report it. */
 const activityFailure = {
   message,
-  activityFailureInfo: {},
+  activityFailureInfo: { activityType: { name: 'refused' } },
   cause: { message, applicationFailureInfo: { type: payloadRefused, nonRetryable: true } },
 };
