@@ -17,7 +17,7 @@ export function addRunCommands(program: Command): void {
     .description('start a run; a run in progress fetches the new list')
     .action(async () => {
       const { runId } = await findApi(process.env, 'operator').post<{ runId: string }>('/sync');
-      say(`run ${runId} is in progress, with a new list: npm run sync -- status --watch`);
+      say(`run ${runId} is in progress and fetches the list: npm run sync -- status --watch`);
     });
 
   program

@@ -178,6 +178,8 @@ export interface CarryIssuesInput {
 
 /** What is known of a list that an earlier run has applied. */
 export interface CarriedIssues {
+  /** people on the list, without those in quarantine; absent if an earlier version has read it */
+  readonly listed?: number;
   readonly quarantined: number;
   readonly flagged: number;
   readonly kvnrChanged: number;

@@ -109,18 +109,21 @@ const listQuality = (run: Run, problems: readonly ProblemCount[], quarantined: n
 /** Counts what is wrong with a list that has not changed since an earlier run has applied it. */
 export const countCarried = (
   run: Run,
-  { quarantined, flagged, kvnrChanged, acknowledged, problems }: CarriedIssues,
+  { listed = 0, quarantined, flagged, kvnrChanged, acknowledged, problems }: CarriedIssues,
 ): Run => ({
   ...run,
-  patients: { ...run.patients, quarantined, flagged, kvnrChanged },
+  patients: { ...run.patients, listed, quarantined, flagged, kvnrChanged },
   ...listQuality(run, problems, acknowledged),
 });
 
-/** Counts a list that has not changed: all stored patients are on it, unchanged. */
-export const countUnchangedList = (run: Run, stored: number): Run => ({
-  ...run,
-  patients: { ...run.patients, listed: stored, unchanged: stored },
-});
+/**
+ * Counts a list that has not changed, as this run or the one that has applied it has counted it.
+ * @param stored who counts if nobody has counted the list
+ */
+export const countUnchangedList = (run: Run, stored: number): Run => {
+  const listed = run.patients.listed || stored;
+  return { ...run, patients: { ...run.patients, listed, unchanged: Math.min(listed, stored) } };
+};
 
 /** Counts removals that begin without an operator's approval. A run that is cancelled meanwhile counts all of them. */
 export const countUnapproved = (run: Run, removals: number): Run => ({

@@ -28,7 +28,7 @@ test.each(['never sent', 'answer lost'] as const)(
           () => true,
         );
         stores.recover();
-        const page = await careRecords.readPage(patientRef, '1', 0, 100);
+        const page = await careRecords.readPage(patientRef, '1', 0, { records: 100, bytes: 5_000_000 });
         expect((await careRecords.read(patientRef, '1'))?.total).toBe(page?.total);
         seen.add(page?.records.length);
       }
@@ -77,4 +77,17 @@ test('a version that loses an object during a read is reported as missing', asyn
   await careRecords.stage(patientRef, '1', splitAnswer(JSON.stringify(answer)));
   await stores.documents.deleteVersion(patientRef, '1');
   expect(await careRecords.read(patientRef, '1')).toBeUndefined();
+});
+
+test('a page of thousands of small records is one query, so that it takes no time for each of them', async () => {
+  const patientRef = newPatientRef();
+  const careRecordsSent = Array.from({ length: 3_000 }, (_, index) => ({ id: `r${index}`, title: 'DMP' }));
+  await careRecords.stage(patientRef, '1', splitAnswer(JSON.stringify({ kvnr: '', careRecords: careRecordsSent })));
+  stores.crashAt(2, 'never sent');
+  const page = await careRecords.readPage(patientRef, '1', 1_990, { records: 1_000, bytes: 5_000_000 });
+  stores.recover();
+  expect(page?.total).toBe(3_000);
+  expect(page?.records.map(({ recordId }) => recordId)).toEqual(
+    careRecordsSent.slice(1_990, 2_990).map(({ id }) => id),
+  );
 });

@@ -49,8 +49,17 @@ export interface CareRecordsStore {
   stage(patientRef: string, careVersion: string, answer: SplitAnswer, writeGuard?: WriteGuard): Promise<void>;
   /** Returns all records of a version; undefined if the version is incomplete. Then read the patient's careVersion again. */
   read(patientRef: string, careVersion: string): Promise<CareRecordsPage | undefined>;
-  /** Returns some records of a version, from a position on; undefined as for `read`. @param limit at most 100 */
-  readPage(patientRef: string, careVersion: string, from: number, limit: number): Promise<CareRecordsPage | undefined>;
+  /**
+   * Returns some records of a version, from a position on; undefined as for `read`. Reads all items of the version, which costs
+   * as much as to find its order.
+   * @param most how many records, and how many bytes of their bodies; one record is always returned
+   */
+  readPage(
+    patientRef: string,
+    careVersion: string,
+    from: number,
+    most: { readonly records: number; readonly bytes: number },
+  ): Promise<CareRecordsPage | undefined>;
   /** Returns SplitAnswer.envelope: the insurer's answer without its records; undefined as for `read`. */
   readEnvelope(patientRef: string, careVersion: string): Promise<string | undefined>;
   /** Returns the text of a record's documents. @throws PayloadError `missing` if the version has been deleted since */
@@ -95,6 +104,8 @@ interface Item {
   readonly documents?: readonly DocumentReference[];
   readonly documentsRef?: PayloadReference;
 }
+
+const recordParts = ['patientRef', 'sk', 'body', 'bodyRef', 'documents', 'documentsRef'] as const;
 
 export function createCareRecordsStore(
   dynamo: DynamoDBDocumentClient,
@@ -216,23 +227,31 @@ export function createCareRecordsStore(
     },
 
     async read(patientRef, careVersion) {
-      const parts = ['patientRef', 'sk', 'body', 'bodyRef', 'documents', 'documentsRef'] as const;
-      const items = await itemsOf(patientRef, careVersion, parts);
+      const items = await itemsOf(patientRef, careVersion, recordParts);
       const records = items && (await recordsOf(items));
       return records && { records, total: records.length };
     },
 
-    async readPage(patientRef, careVersion, from, limit) {
-      const index = await itemsOf(patientRef, careVersion, ['sk']);
-      if (index === undefined) return undefined;
-      const items: Item[] = [];
-      await forEachParallel(index.slice(from, from + limit).entries(), objectsAtOnce, async ([place, { sk }]) => {
-        const item = await getItem(patientRef, sk);
-        if (item !== undefined) items[place] = item;
+    async readPage(patientRef, careVersion, from, most) {
+      let total: number | undefined;
+      let count = 0;
+      const window: Item[] = [];
+      for await (const item of query(patientRef, wholeVersion(careVersion), ['total', 'position', ...recordParts])) {
+        if (item.total !== undefined) total = item.total;
+        else {
+          count += 1;
+          const place = (item.position ?? 0) - from;
+          if (place >= 0 && place < most.records) window[place] = item;
+        }
+      }
+      if (count !== total) return undefined;
+      let bytes = 0;
+      const items = window.filter(({ body = '', bodyRef }, place) => {
+        bytes += bodyRef?.sizeBytes ?? Buffer.byteLength(body);
+        return place === 0 || bytes <= most.bytes;
       });
-      if (Object.keys(items).length !== index.slice(from, from + limit).length) return undefined;
       const records = await recordsOf(items);
-      return records && { records, total: index.length };
+      return records && { records, total };
     },
 
     async readEnvelope(patientRef, careVersion) {

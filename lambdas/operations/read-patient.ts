@@ -9,7 +9,8 @@ import { Problem } from '../http/problems.ts';
 
 /** An answer of a Lambda has 6 MB at most, measured as a JSON string. This leaves a margin for the rest of the answer. */
 const answerMaxBytes = 5_000_000;
-const recordsAtOnce = 50;
+/** Reading more would take seconds, and a client wants the first ones. */
+const recordsMax = 1_000;
 /** Bytes of a link: a token of some hundred bytes, a SHA-256 of 64, and the reader's name. */
 const linkBytesMin = 400;
 const linkBytesMax = 4_000;
@@ -80,30 +81,24 @@ async function recordsPage(
   const room = answerMaxBytes - sizeInAnswer(body);
   const texts: string[] = [];
   let used = 0;
-  for (let at = position?.record ?? 0, total = at + 1; at < total; ) {
-    const page = await careRecords.readPage(patientRef, careVersion, at, recordsAtOnce);
-    if (page === undefined) return undefined;
-    total = page.total;
-    for (const record of page.records) {
-      const text = await recordText(record, room, linkTo);
-      used += text === undefined ? room : sizeInAnswer(text);
-      if (used > room && texts.length > 0) return { texts, next: { careVersion, record: at, document: 0 } };
-      if (text === undefined) {
-        const { linked, nextDocument } = await linkedText(
-          record,
-          position?.record === at ? position.document : 0,
-          room,
-          linkTo,
-        );
-        const next =
-          nextDocument === undefined ? { record: at + 1, document: 0 } : { record: at, document: nextDocument };
-        return { texts: [linked], ...(next.record < total && { next: { careVersion, ...next } }) };
-      }
-      texts.push(text);
-      at += 1;
+  const first = position?.record ?? 0;
+  const page = await careRecords.readPage(patientRef, careVersion, first, { records: recordsMax, bytes: room });
+  if (page === undefined) return undefined;
+  const from = (record: number, document = 0) => ({ next: { careVersion, record, document } });
+  for (const record of page.records) {
+    const at = first + texts.length;
+    const text = await recordText(record, room, linkTo);
+    used += text === undefined ? room : sizeInAnswer(text);
+    if (used > room && texts.length > 0) return { texts, ...from(at) };
+    if (text === undefined) {
+      const { linked, nextDocument } = await linkedText(record, position?.document ?? 0, room, linkTo);
+      const next = nextDocument === undefined ? from(at + 1) : from(at, nextDocument);
+      return { texts: [linked], ...(next.next.record < page.total && next) };
     }
+    texts.push(text);
   }
-  return { texts };
+  const end = first + texts.length;
+  return { texts, ...(end < page.total && from(end)) };
 }
 
 /**

@@ -83,8 +83,8 @@ export const createRunRecord = ({
         after = lastKey;
       } while (after !== undefined);
       const patients = (await syncRuns.readProgress(insurerId, fromRunId))?.patients;
-      const { quarantined = 0, flagged = 0, kvnrChanged = 0 } = patients ?? {};
-      return { quarantined, flagged, kvnrChanged, acknowledged, problems };
+      const { listed = 0, quarantined = 0, flagged = 0, kvnrChanged = 0 } = patients ?? {};
+      return { listed, quarantined, flagged, kvnrChanged, acknowledged, problems };
     });
   },
 

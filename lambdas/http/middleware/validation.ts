@@ -47,6 +47,8 @@ const queryOf = ({ multiValueQueryStringParameters: lists }: APIGatewayProxyEven
     Object.entries(lists ?? {}).map(([name, list = []]) => [name, list.length === 1 ? list[0] : list]),
   );
 
+class ForbiddenField extends Error {}
+
 /** @throws Problem `body-too-large`, `unsupported-media-type`, `invalid-request` */
 function bodyOf(event: APIGatewayProxyEvent, bodyMaxBytes: number): unknown {
   const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
@@ -57,15 +59,12 @@ function bodyOf(event: APIGatewayProxyEvent, bodyMaxBytes: number): unknown {
   }
   try {
     return JSON.parse(body.toString('utf8'), (key, value) => {
-      if (key === '__proto__') throw new SyntaxError('a field named __proto__');
+      if (key === '__proto__') throw new ForbiddenField();
       return value;
     });
   } catch (cause) {
-    throw new Problem(
-      'invalid-request',
-      { errors: [{ in: 'body', pointer: '', detail: 'is JSON, without a field named __proto__' }] },
-      { cause },
-    );
+    const detail = cause instanceof ForbiddenField ? 'has no field named __proto__' : 'is JSON';
+    throw new Problem('invalid-request', { errors: [{ in: 'body', pointer: '', detail }] }, { cause });
   }
 }
 
