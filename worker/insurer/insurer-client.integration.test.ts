@@ -73,7 +73,7 @@ test('a second request waits until the insurer has answered the first, on the sa
     fetchOrder: '001764000000000-000000002',
   });
   expect(it.insurer.connections).toBe(1);
-  expect(it.permit.ends).toEqual([{ wasAborted: false }, { wasAborted: false }]);
+  expect(it.permit.ends).toEqual([{ needsRest: false }, { needsRest: false }]);
 });
 
 test('requests are sent one at a time, however the answers fail', async () => {
@@ -108,7 +108,7 @@ test('requests are sent one at a time, however the answers fail', async () => {
   );
   expect(it.insurer.overlaps).toBe(0);
   expect(it.insurer.seen).toHaveLength(24);
-  expect(it.permit.ends.slice(0, 6).map(({ wasAborted }) => wasAborted)).toEqual([
+  expect(it.permit.ends.slice(0, 6).map(({ needsRest }) => needsRest)).toEqual([
     false,
     false,
     false,
@@ -170,7 +170,7 @@ test('an aborted request ends only when its connection is closed', async () => {
   abort.abort(new Error('enough'));
   await expect(fetched).rejects.toThrow('enough');
   await closed;
-  expect(it.permit.ends).toEqual([{ wasAborted: true }]);
+  expect(it.permit.ends).toEqual([{ needsRest: true }]);
 });
 
 test.each([
@@ -209,7 +209,7 @@ test('the end of the lease aborts the request in flight, which does not count as
   await it.permit.abort();
   await closed;
   expect(await seen).toMatchObject({ name: 'LineWithheld', wasSent: true });
-  expect(it.permit.ends).toEqual([{ wasAborted: true }]);
+  expect(it.permit.ends).toEqual([{ needsRest: true }]);
 });
 
 test.each([
@@ -439,7 +439,7 @@ test.each([
   await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault });
   expect(performance.now() - beganMs).toBeLessThan(2_000);
   await it.insurer.seen[0]?.closed;
-  expect(it.permit.ends).toEqual([{ wasAborted: true }]);
+  expect(it.permit.ends).toEqual([{ needsRest: true }]);
 });
 
 test('a 410 answers all waiting calls for the same patient without another request; another patient is fetched', async () => {
@@ -586,7 +586,7 @@ test('the body of an error is read to its end, and the next request uses the sam
   await using it = await startLine(answers(httpAnswer(500, '<html>'.repeat(1_000))));
   for (let count = 0; count < 5; count++) await it.client.fetchCareRecords(anna, 'bulk', never).catch(() => {});
   expect(it.insurer.connections).toBe(1);
-  expect(it.permit.ends.every(({ wasAborted }) => !wasAborted)).toBe(true);
+  expect(it.permit.ends.every(({ needsRest }) => !needsRest)).toBe(true);
 });
 
 test('no part of the list is read while the sink is busy, and that is not a stall', async () => {
@@ -727,4 +727,15 @@ test('an answer of several gzip members is taken', async () => {
   await using it = await startLine(answers(httpAnswer(200, members, gzip)));
   const fetched = await it.client.fetchCareRecords(anna, 'bulk', never);
   expect(fetched).toMatchObject({ kind: 'answer', body: Buffer.from(text) });
+});
+
+test('after a request on a connection that the insurer was closing, the line rests, because the insurer may have seen it', async () => {
+  await using it = await startLine(({ socket }, number) => {
+    if (number === 1) socket.write(httpAnswer(200, recordsOf(anna)));
+    else socket.end(); // without an answer, as a server that closes idle connections
+  });
+  await it.client.fetchCareRecords(anna, 'bulk', never);
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'reset' });
+  await expect(it.client.fetchCareRecords(anna, 'bulk', never)).rejects.toMatchObject({ fault: 'reset' }); // on a new one
+  expect(it.permit.ends.map(({ needsRest }) => needsRest)).toEqual([false, true, false]);
 });

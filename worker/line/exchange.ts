@@ -117,6 +117,9 @@ export function openExchange({
     let abortReason: unknown;
     let isComplete = false;
     let isInvalidHttp = false;
+    const isReused = connection.socket?.destroyed === false;
+    /** whether the insurer has closed the reused connection without an answer, perhaps before it could see the request */
+    let wasMissed = false;
     let body: Readable | undefined;
     let receivedBytes = 0;
     /** whether, at the last check, only interim answers had come */
@@ -124,7 +127,7 @@ export function openExchange({
     /** whether an interim answer came since the last check */
     let wasInterim = false;
     /** ends the exchange in the permit; undefined until the request is written */
-    let endExchange: ((how: { wasAborted: boolean }) => void) | undefined;
+    let endExchange: ((how: { needsRest: boolean }) => void) | undefined;
     let stopStallClock = (): void => {};
 
     const destroyBody = (reason: unknown): void =>
@@ -172,6 +175,7 @@ export function openExchange({
           const reason =
             abortReason ?? asLineError(error, operation, { wasSent: endExchange !== undefined, isAnswering });
           isInvalidHttp = reason instanceof LineError && reason.fault === 'contract';
+          wasMissed = isReused && !isAnswering && error instanceof ConnectionFailure && error.kind === 'closed';
           reject(reason); // no effect after the headers
           destroyBody(reason);
         },
@@ -210,10 +214,11 @@ export function openExchange({
       signal.removeEventListener('abort', onAbort);
       stopStallClock();
       const { socket } = connection;
-      // The insurer knows the closes that it made. It needs time to see ours (LINE_MIN_GAP_MS).
-      const wasAborted = !isComplete && (abortReason !== undefined || isInvalidHttp || socket?.destroyed === false);
+      // The insurer needs time to see our closes, and to finish its own (LINE_MIN_GAP_MS).
+      const isOurs = abortReason !== undefined || isInvalidHttp || socket?.destroyed === false;
+      const needsRest = !isComplete && (isOurs || wasMissed);
       if (!isComplete || socket?.destroyed) await closeSocket();
-      endExchange?.({ wasAborted });
+      endExchange?.({ needsRest });
     }
   }
 

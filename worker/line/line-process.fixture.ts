@@ -40,9 +40,9 @@ async function exchange(): Promise<void> {
     await closed;
     return;
   }
-  let wasAborted = false;
+  let needsRest = false;
   const end = permit.begin(async () => {
-    wasAborted = true;
+    needsRest = true;
     socket.destroy();
     await closed;
   });
@@ -57,7 +57,7 @@ async function exchange(): Promise<void> {
   const retryAfterS = /retry-after: (\d+)/i.exec(answer)?.[1];
   if (retryAfterS !== undefined) void permit.startCooldown(Number(retryAfterS) * 1_000, 'retry-after');
   if (answer.startsWith('HTTP/1.1 401')) void permit.pauseBySystem('unauthorized');
-  end({ wasAborted });
+  end({ needsRest });
 }
 
 ready();

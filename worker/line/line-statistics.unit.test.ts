@@ -9,7 +9,7 @@ function startStatistics() {
   const request = (ms: number): void => {
     const end = permit.begin(async () => {});
     clock.ms += ms;
-    end({ wasAborted: false });
+    end({ needsRest: false });
   };
   return { clock, statistics, permit, request };
 }
@@ -49,7 +49,7 @@ test('the duration of a long request is split over the intervals', () => {
   clock.ms += 900;
   expect(statistics.take()).toMatchObject({ requests: 1, busyMs: 900, elapsedMs: 1_000 });
   clock.ms += 300;
-  end({ wasAborted: false });
+  end({ needsRest: false });
   clock.ms += 700;
   expect(statistics.take()).toMatchObject({ requests: 0, busyMs: 300, elapsedMs: 1_000 });
 });

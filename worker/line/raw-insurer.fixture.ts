@@ -137,7 +137,7 @@ export interface TestPermit
   /** such as `retry-after 60 s` */
   readonly cooldowns: readonly string[];
   readonly pauses: readonly string[];
-  readonly ends: readonly { readonly wasAborted: boolean }[];
+  readonly ends: readonly { readonly needsRest: boolean }[];
 }
 
 export function testPermit(): TestPermit {
@@ -147,7 +147,7 @@ export function testPermit(): TestPermit {
   const gate = new EventTarget();
   const cooldowns: string[] = [];
   const pauses: string[] = [];
-  const ends: { wasAborted: boolean }[] = [];
+  const ends: { needsRest: boolean }[] = [];
   return {
     leaseNumber: 1_764_000_000_000,
     get liftNumber() {

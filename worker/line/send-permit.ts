@@ -158,14 +158,14 @@ export class SendPermit {
    *   over, at the end of a pause's grace time, and at shutdown
    * @returns a function to call once the socket is idle and clean, or closed
    */
-  begin(abort: () => Promise<void>): (end: { wasAborted: boolean }) => void {
+  begin(abort: () => Promise<void>): (end: { needsRest: boolean }) => void {
     if (this.#exchange !== undefined) throw new Error('a request is in flight already');
     const exchange: ExchangeInFlight = { abort, isAborted: false };
     this.#exchange = exchange;
     this.#lastRequestMs = this.#clock.monotonicMs();
     this.#wasBusy = true;
     this.#enforce(); // the time to send may be over since the last call
-    return ({ wasAborted }) => this.#endExchange(exchange, wasAborted);
+    return ({ needsRest }) => this.#endExchange(exchange, needsRest);
   }
 
   /**
@@ -252,10 +252,10 @@ export class SendPermit {
     this.#gapUntilMs = Math.max(this.#gapUntilMs, this.#clock.monotonicMs() + this.#options.lineMinGapMs);
   }
 
-  #endExchange(exchange: ExchangeInFlight, wasAborted: boolean): void {
+  #endExchange(exchange: ExchangeInFlight, needsRest: boolean): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = undefined;
-    if (wasAborted || exchange.isAborted) this.#startGap();
+    if (needsRest || exchange.isAborted) this.#startGap();
     this.#enforce();
     if (!this.isOpen()) this.#report();
   }

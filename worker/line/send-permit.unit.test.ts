@@ -62,7 +62,7 @@ async function untilAborted(): Promise<number> {
   const startMs = systemClock.monotonicMs();
   await new Promise<void>((resolve) => {
     const end = permit.begin(async () => {
-      end({ wasAborted: true });
+      end({ needsRest: true });
       resolve();
     });
   });
@@ -152,7 +152,7 @@ test('a request is not aborted if the pause ends within the grace', async () => 
   obey({ isPaused: false });
   await new Promise((resolve) => setTimeout(resolve, 120)); // twice the grace, in which nothing may happen
   expect(wasAborted).toBe(false);
-  end({ wasAborted: false });
+  end({ needsRest: false });
 });
 
 test('the end of the lease aborts a request immediately, without a grace', async () => {
@@ -166,9 +166,9 @@ test('the end of the lease aborts a request immediately, without a grace', async
 test('a gap follows a request that we aborted, and none follows a clean one', async () => {
   obey({});
   await permit.whenMaySend(never);
-  permit.begin(async () => {})({ wasAborted: false });
+  permit.begin(async () => {})({ needsRest: false });
   expect(permit.maySend()).toBe(true);
-  permit.begin(async () => {})({ wasAborted: true });
+  permit.begin(async () => {})({ needsRest: true });
   expect(permit.maySend()).toBe(false);
   const startMs = systemClock.monotonicMs();
   await permit.whenMaySend(never);
@@ -231,7 +231,7 @@ test('a pace spaces requests out evenly, and a new holder waits first, because t
   for (let requests = 0; requests < 3; requests += 1) {
     await permit.whenMaySend(never);
     beganMs.push(systemClock.monotonicMs() - startedMs);
-    permit.begin(async () => {})({ wasAborted: false });
+    permit.begin(async () => {})({ needsRest: false });
   }
   expect(beganMs).toEqual([1_020, 2_040, 3_060]);
   obey({ requestsPerMinute: 600 });
