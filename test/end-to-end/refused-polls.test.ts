@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { freePorts } from '../../local/free-ports.ts';
 import { startProcess, untilReady } from '../../local/processes.ts';
@@ -43,8 +45,12 @@ test('a build whose polls Temporal refuses becomes unhealthy, and the build befo
   const reachable = () => metricsIn(workerLogLines(day)).findLast(({ name }) => name === 'TemporalReachable')?.values;
   await expect.poll(reachable, { timeout: 30_000 }).toEqual([1]);
 
-  await build('second', second);
-  await expect.poll(() => healthOf(second), { timeout: 10_000 }).toBe(200); // not yet: a start takes some seconds
+  await (await build('second', second)).logged('polls of Temporal');
+  const seen = readFileSync(join(day.stack.dir, 'worker-1.log'), 'utf8');
+  console.log(seen);
+  expect(seen).toContain('"polls":"refused"');
+  await expect.poll(() => healthOf(second), { timeout: 30_000 }).toBe(200); // not yet: a start takes some seconds
   await expect.poll(() => healthOf(second), { timeout: 120_000, interval: 1_000 }).toBe(503);
-  expect(await healthOf(first)).toBe(200);
+  await sleep(3_000);
+  expect([await healthOf(first), await healthOf(second)]).toEqual([200, 503]);
 }, 240_000);
