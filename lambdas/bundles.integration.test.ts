@@ -139,7 +139,7 @@ test.concurrent('the Lambda openapi needs no settings except the allowed origin'
 /** Operations that still work during an outage. */
 const stillWorking = {
   Temporal: /^(read|list|lookUp|verify|pause|lift|setPace|resume|decode)/,
-  DynamoDB: /^(startSync|cancelSync)$/,
+  DynamoDB: /^(startSync|cancelSync|checkAccessLogs)$/,
   'Temporal and DynamoDB': /^$/,
 };
 

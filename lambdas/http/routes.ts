@@ -291,7 +291,7 @@ export const operations = {
     roles: ['auditor'],
     summary: 'Starts a check of all access logs, or joins the check in progress',
     answer: { status: 202, description: 'The check is in progress.', schema: schemas.startedCheck },
-    problems: [],
+    problems: ['unavailable'], // without Temporal
   },
   readAccessLogCheck: {
     method: 'GET',
@@ -330,12 +330,14 @@ export type OperationName = keyof Operations;
 
 /** Returns all problems that an operation may return: its own, and those that follow from its roles, body and access. */
 export const problemsOf = ({ roles, body, access, problems }: Operation): ProblemName[] => [
-  'invalid-request',
-  ...(Array.isArray(roles) ? (['unauthenticated', 'forbidden'] as const) : []),
-  ...(body ? (['body-too-large', 'unsupported-media-type'] as const) : []),
-  ...problems,
-  'too-many-requests',
-  'internal',
-  'unavailable',
-  ...(access ? (['access-log-unavailable'] as const) : []),
+  ...new Set<ProblemName>([
+    'invalid-request',
+    ...(Array.isArray(roles) ? (['unauthenticated', 'forbidden'] as const) : []),
+    ...(body ? (['body-too-large', 'unsupported-media-type'] as const) : []),
+    ...problems,
+    'too-many-requests',
+    'internal',
+    'unavailable',
+    ...(access ? (['access-log-unavailable'] as const) : []),
+  ]),
 ];

@@ -260,8 +260,8 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
     missing: noPath,
   }),
   verifyAccessLog: () => ({ valid: { params: { patientRef } }, invalid: badRefs(), missing: noPath }),
-  checkAccessLogs: () => ({ valid: {}, invalid: [] }),
-  readAccessLogCheck: () => ({ valid: {}, invalid: [] }),
+  checkAccessLogs: () => ({ valid: {}, invalid: [unknownField] }),
+  readAccessLogCheck: () => ({ valid: {}, invalid: [unknownField] }),
   decodePayloads: async () => {
     const body = await encryptedBody(day.stack, { patientRef });
     const [payload] = body.payloads;
