@@ -407,9 +407,28 @@ export type ClientConfig = z.infer<typeof clientConfig>;
  */
 export function readConfig<Schema extends z.ZodType>(schema: Schema, environment: NodeJS.ProcessEnv): z.infer<Schema> {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const parsed = schema.safeParse(given);
+  const parsed = schema.safeParse(given, { error: problemOf });
   if (parsed.success) return parsed.data;
   throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+}
+
+/** Says what a setting must be. Other problems keep zod's words. Messages of a schema come before these. */
+function problemOf(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'invalid_format' && issue.input === undefined) return 'must be set';
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.expected === 'int' ? 'must be a whole number' : `must be a ${issue.expected}`;
+    case 'too_small':
+      return issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}${issue.origin === 'string' ? ' characters long' : ''}`;
+    case 'invalid_value':
+      return issue.values.includes('true') ? 'must be true or false' : `must be ${issue.values.join(' or ')}`;
+    case 'invalid_format':
+      return issue.format === 'url' ? 'must be a URL, such as https://insurer.example' : undefined;
+    default:
+      return undefined;
+  }
 }
 
 export class ConfigError extends Error {

@@ -136,3 +136,39 @@ test('care records are refreshed after a positive number of days, and by default
 test('the list has ten minutes until its first byte', () => {
   expect(readWorker({})()).toMatchObject({ LIST_FIRST_BYTE_MS: 600_000, LINE_STALL_MS: 15_000 });
 });
+
+test('the error of a wrong setting says what it must be, without its value', () => {
+  const schema = z.object({
+    NUMBER: z.coerce.number(),
+    WHOLE: z.coerce.number().int().min(1).max(5),
+    LARGE: z.coerce.number().max(4),
+    SMALL: z.coerce.number().min(2),
+    MISSING: z.string(),
+    CHOICE: z.enum(['strong', 'weak']),
+    FLAG: z.stringbool(),
+    URL: z.url(),
+    TEXT: z.string().max(3),
+  });
+  const wrong = {
+    NUMBER: 'x7',
+    WHOLE: '1.5',
+    LARGE: '77',
+    SMALL: '0.7',
+    CHOICE: 'x7',
+    FLAG: 'x7',
+    URL: 'x7',
+    TEXT: 'x7x7',
+  };
+  const problems = [
+    'NUMBER: must be a number',
+    'WHOLE: must be a whole number',
+    'LARGE: must be at most 4',
+    'SMALL: must be at least 2',
+    'MISSING: must be set',
+    'CHOICE: must be strong or weak',
+    'FLAG: must be true or false',
+    'URL: must be a URL, such as https://insurer.example',
+    'TEXT: must be at most 3 characters long',
+  ];
+  expect(() => readConfig(schema, wrong)).toThrow(expect.objectContaining({ problems }));
+});
