@@ -1,17 +1,19 @@
 import { ApplicationFailure, Context, type Info } from '@temporalio/activity';
 import type { WriteGuard } from '../../core/stores/write-guard.ts';
 
-const heartbeatMs = 1_000;
+/** Interval in which attempts decide whether to heartbeat. */
+export const heartbeatMs = 1_000;
 /** Share of the heartbeat timeout after which the SDK sends the next heartbeat at the latest. */
 const throttle = 0.8;
 
 /**
- * Returns the milliseconds from the start of an attempt until its first heartbeat: as long as the SDK waits between two.
+ * Returns the milliseconds from the start of an attempt until its first heartbeat. The one at the next interval comes before
+ * the SDK would send its second one.
  * Temporal bills heartbeats, and most attempts end before.
  * @param mostMs the worker's maxHeartbeatThrottleInterval
  */
 export const firstHeartbeatMs = ({ heartbeatTimeoutMs }: Pick<Info, 'heartbeatTimeoutMs'>, mostMs: number): number =>
-  Math.min(mostMs, throttle * (heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY));
+  Math.min(mostMs, throttle * (heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY)) - heartbeatMs;
 
 /** Maximum time between two heartbeats that the SDK sends in worker/main.ts: shorter than standstillMaxMs. */
 export const syncHeartbeatMaxMs = 4_000;

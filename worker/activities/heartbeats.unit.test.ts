@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { type Heartbeats, withHeartbeats } from './heartbeats.ts';
+import { firstHeartbeatMs, type Heartbeats, heartbeatMs, withHeartbeats } from './heartbeats.ts';
 
 /** Runs work with heartbeats on a clock that the test advances. Returns the heartbeat details. */
 async function withClock(work: (heartbeats: Heartbeats<number>, clock: { nowMs: number }) => Promise<void>) {
@@ -33,13 +33,18 @@ test('an attempt that keeps heartbeating may write', async () => {
   expect(beats).toEqual([1, 2, 3, 4, 5]);
 });
 
-test('an attempt that ends within four seconds sends no heartbeat, because each is billed', async () => {
+test('an attempt that ends within three seconds sends no heartbeat, because each is billed', async () => {
   const beats = await withClock(async (_heartbeats, clock) => {
     vi.advanceTimersByTime(1_000);
-    clock.nowMs += 3_900;
+    clock.nowMs += 2_900;
     vi.advanceTimersByTime(1_000);
   });
   expect(beats).toEqual([]);
+});
+
+test('the first heartbeat comes well before a short timeout', () => {
+  for (const heartbeatTimeoutMs of [3_000, 10_000])
+    expect(firstHeartbeatMs({ heartbeatTimeoutMs }, 8_000) + heartbeatMs).toBeLessThanOrEqual(0.8 * heartbeatTimeoutMs);
 });
 
 test('an attempt that lasts longer heartbeats, with what is done', async () => {

@@ -3,7 +3,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { FetchCareRecordsFailure } from '../../core/contract/line-activities.ts';
 import { addLineUse, type LineFault, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import { LineError, LineWithheld } from '../line/line-error.ts';
-import { firstHeartbeatMs } from './heartbeats.ts';
+import { firstHeartbeatMs, heartbeatMs } from './heartbeats.ts';
 
 /** What all attempts of an activity have used so far. Passed to the next attempt in the heartbeat details. */
 export interface AttemptUsage {
@@ -22,8 +22,7 @@ export interface AttemptUsage {
  * "Fetch activities"). Refused connections count here.
  */
 export const failuresPerAttempt = 8;
-const heartbeatMs = 1_000;
-/** Milliseconds until the first one: eight tenths of the timeout. */
+/** Milliseconds between two heartbeats that the SDK sends: eight tenths of the timeout. */
 const heartbeatMaxMs = 8_000;
 
 /** One attempt of an activity that uses the line. It heartbeats by itself, also while it waits in the line's queue. */
@@ -54,7 +53,7 @@ export interface LineAttempt<Details extends AttemptUsage> {
 }
 
 /**
- * Runs an attempt, which begins with the details of the previous one. Heartbeats from the eighth second on, and with the last
+ * Runs an attempt, which begins with the details of the previous one. Heartbeats from the seventh second on, and with the last
  * details if there will be another attempt. Temporal bills heartbeats, and most attempts end before.
  * @param initial the details before the first attempt
  * @param failuresMax number of failed requests after which the attempt ends
