@@ -370,6 +370,14 @@ export const apiSettings = z.object({
   ...client.shape,
   ...signIn.shape,
   LINE_QUIET_HOURS: line.shape.LINE_QUIET_HOURS, // shown to people
+  INSURER_IK: z
+    .string()
+    .regex(/^\d{9}$/, 'is nine digits')
+    .optional()
+    .meta({
+      description:
+        '*Institutionskennzeichen* of the insurer, by which answers in FHIR name it ([fhir.md](fhir.md)). Without it, they name it by `INSURER_ID`.',
+    }),
 });
 export const clientConfig = client.refine(hasExactlyOnePayloadKey, exactlyOneRule);
 export const workerConfig = workerSettings

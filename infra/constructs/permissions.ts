@@ -108,6 +108,16 @@ export function permissionsFor(
       ...temporal,
     ],
     'access-log': [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...temporal],
+    fhir: [
+      settings,
+      table(['GetItem'], patientsTable),
+      table(['GetItem', 'Query'], careRecordsTable),
+      accessLog,
+      allow(['s3:GetObject'], bucket.arnForObjects('documents/*')),
+      allow(['s3:ListBucket'], bucket.bucketArn), // without it, S3 answers 403 instead of 404 for a missing object
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+      ...temporal,
+    ],
     codec: [settings, accessLog, encryption(writing, 'dynamodb', 'secretsmanager'), ...payloads('Decrypt')],
     openapi: [],
     schedule: [

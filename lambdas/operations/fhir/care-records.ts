@@ -1,0 +1,43 @@
+import type { Clients } from '../../clients.ts';
+import type { Call, Handler } from '../../http/operation.ts';
+import { Problem } from '../../http/problems.ts';
+import { type CareResource, careResources, readCurrent } from './current-care-records.ts';
+import { searchPage } from './search-page.ts';
+
+type ReadCall = Pick<Call<'readFhirEpisode'>, 'patientRef' | 'params' | 'apiUrl'>;
+
+/**
+ * Finds a resource of the care records by its id.
+ * @throws Problem `resource-unknown`, `patient-unknown`, `storage-unavailable`
+ */
+export async function findResource(
+  { patientRef, params, apiUrl }: ReadCall,
+  { stores }: Clients,
+): Promise<CareResource> {
+  return await readCurrent(stores, patientRef, async (patient) => {
+    for await (const found of careResources(stores, patient, apiUrl)) if (found.resource.id === params.id) return found;
+    throw new Problem('resource-unknown');
+  });
+}
+
+export const readFhirEpisode: Handler<'readFhirEpisode'> = async (call, clients) => {
+  const { resource, document } = await findResource(call, clients);
+  if (document !== undefined) throw new Problem('resource-unknown');
+  return { fhir: resource };
+};
+
+export const searchFhirEpisodes: Handler<'searchFhirEpisodes'> = async (call, clients) => {
+  const address = `EpisodeOfCare?patient=${call.patientRef}`;
+  return { fhir: await searchPage(call, clients, address, (type) => type === 'EpisodeOfCare') };
+};
+
+export const readFhirDocument: Handler<'readFhirDocument'> = async (call, clients) => {
+  const { resource, document } = await findResource(call, clients);
+  if (document === undefined) throw new Problem('resource-unknown');
+  return { fhir: resource };
+};
+
+export const searchFhirDocuments: Handler<'searchFhirDocuments'> = async (call, clients) => {
+  const address = `DocumentReference?patient=${call.patientRef}`;
+  return { fhir: await searchPage(call, clients, address, (type) => type === 'DocumentReference') };
+};
