@@ -101,6 +101,7 @@ test('no role may change or delete an access entry', () => {
   expect(onAccessLog.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual([
     'accesslog',
     'codec',
+    'fhir',
     'patients',
   ]);
   for (const { actions } of onAccessLog) expect(actions).toEqual(['dynamodb:PutItem', 'dynamodb:Query']);
@@ -114,11 +115,11 @@ test('no role has all actions, or actions on all resources', () => {
   }
 });
 
-test('only the Lambdas for patients may read patients', () => {
+test('only the Lambdas for patients and for FHIR may read patients', () => {
   const readers = (what: string) =>
     permissions().flatMap(({ role, resource }) => (resource.includes(what) ? [role.replace(/Role.*/, '')] : []));
   for (const what of ['table/Patients', 'table/CareRecords', '/documents/*'])
-    expect(readers(what)).toEqual(['patients']);
+    expect(readers(what).toSorted()).toEqual(['fhir', 'patients']);
   const writes = permissions().filter(({ resource }) => /table\/(Patients|CareRecords)/.test(resource));
   expect(writes.flatMap(({ actions }) => actions)).not.toContain('dynamodb:DeleteItem');
 });

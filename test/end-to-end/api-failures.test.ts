@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { problemMediaType, problemTypeIn } from '../../lambdas/http/problem.fixture.ts';
 import { problems, problemType } from '../../lambdas/http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
 import { freePorts } from '../../local/free-ports.ts';
@@ -48,6 +49,7 @@ beforeAll(async () => {
       requestPatientSync: { body: { patientRef } },
       ...{ readPatient: ofPatient, readLastSync: ofPatient, readAccessLog: ofPatient, verifyAccessLog: ofPatient },
       readDocument: {},
+      ...(await fhirCalls(kvnr)),
       decodePayloads: { body: await encryptedBody(day.stack, { patientRef }) },
     };
     await call('requestPatientSync', calls.requestPatientSync);
@@ -67,6 +69,33 @@ async function newLink(): Promise<string | undefined> {
   return link;
 }
 
+/** Returns requests to the operations of FHIR. The ids of resources stay the same in each version of the care records. */
+async function fhirCalls(kvnr: string) {
+  const query = { query: `?patient=${patientRef}` };
+  const ofPatient = { params: { patientRef } };
+  const idOf = async (search: 'searchFhirEpisodes' | 'searchFhirDocuments'): Promise<string> =>
+    (await call(search, query)).json.entry[0].resource.id;
+  const ofDocument = {
+    params: { id: await idOf('searchFhirDocuments') },
+    headers: { accept: 'application/fhir+json' },
+  };
+  return {
+    readFhirMetadata: {},
+    readFhirStructureDefinition: { params: { name: 'access-log-chain' } },
+    readFhirCodeSystem: { params: { name: 'role' } },
+    searchFhirPatients: { body: { identifier: `http://fhir.de/sid/gkv/kvid-10|${kvnr}` } },
+    ...{ readFhirPatient: ofPatient, readFhirEverything: ofPatient, readFhirCoverage: ofPatient },
+    readFhirEpisode: { params: { id: await idOf('searchFhirEpisodes') } },
+    ...{ readFhirDocument: ofDocument, readFhirBinary: ofDocument },
+    ...{
+      searchFhirCoverages: query,
+      searchFhirEpisodes: query,
+      searchFhirDocuments: query,
+      searchFhirAuditEvents: query,
+    },
+  } satisfies Partial<Record<OperationName, ApiCall>>;
+}
+
 const readMarker = async () => (await day.stores.patients.readLastSync(patientRef))?.lastSync;
 
 /** Expects a successful answer, or a problem that the operation documents. */
@@ -74,9 +103,9 @@ function expectDocumented(name: OperationName, { status, headers, json }: Answer
   const operation: Operation = operations[name];
   expect(headers.get('x-correlation-id')).toBeTruthy();
   if (status === operation.answer.status) return;
-  expect(headers.get('content-type')).toBe('application/problem+json');
+  expect(headers.get('content-type')).toBe(problemMediaType(name));
   const documented = problemsOf(operation).filter((problem) => problems[problem].status === status);
-  expect(documented.map(problemType)).toContain(json.type);
+  expect(documented.map(problemType)).toContain(problemTypeIn(json));
   if (status === 503) expect(headers.get('retry-after')).toBe('2');
 }
 
@@ -109,9 +138,18 @@ const stored = {
   readLastSync: 200,
   readDocument: 302,
   readOpenApi: 200,
+  ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200 },
 } as const;
+const fhirNames = [
+  ...(['readFhirPatient', 'searchFhirPatients', 'readFhirEverything', 'readFhirCoverage'] as const),
+  ...(['searchFhirCoverages', 'readFhirEpisode', 'searchFhirEpisodes', 'readFhirDocument'] as const),
+  ...(['searchFhirDocuments', 'readFhirBinary', 'searchFhirAuditEvents'] as const),
+];
+const fhirOfPatient = (status: number) =>
+  Object.fromEntries(fhirNames.map((name) => [name, status])) as Record<(typeof fhirNames)[number], number>;
 const ofPatient = {
   ...{ lookUpPatient: 200, readPatient: 200, readAccessLog: 200, verifyAccessLog: 200, decodePayloads: 200 },
+  ...fhirOfPatient(200),
 } as const;
 
 describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach DynamoDB (%s)', (mode) => {
@@ -141,6 +179,7 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
         readDocument: 302,
         readOpenApi: 200,
       },
+      ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200, ...fhirOfPatient(503) },
       ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503, decodePayloads: 503 },
     });
     expect((await readMarker())?.syncId).not.toBe(before?.syncId); // the promise is in the table

@@ -91,6 +91,13 @@ test('the commands in the guide to the API work as documented', async () => {
     { patientRef, syncId: expect.any(String) },
     { syncId: expect.any(String) },
     { patient: {}, careRecords: expect.any(Array) },
+    { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Patient' } }] },
+    { resourceType: 'Patient' },
+    { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Coverage' } }] },
+    { resourceType: 'Bundle' },
+    { resourceType: 'Binary', data: expect.any(String) },
+    { resourceType: 'Bundle' },
+    { resourceType: 'Bundle', entry: expect.arrayContaining([{ resource: { resourceType: 'AuditEvent' } }]) },
     { entries: expect.any(Array) },
     { valid: true },
   ]);

@@ -53,6 +53,9 @@ const nextOf = (bundle: Bundle): Record<string, string> | undefined => {
   return url === undefined ? undefined : Object.fromEntries(new URL(url).searchParams);
 };
 
+const resourcesIn = ({ entry = [] }: Bundle<FhirResource>): FhirResource[] =>
+  entry.flatMap(({ resource }) => resource ?? []);
+
 /** Validates resources by their names, in one run: each start of Java costs seconds. @returns the errors */
 async function errorsIn(resources: Readonly<Record<string, unknown>>): Promise<string[]> {
   const dir = mkdtempSync(join(tmpdir(), 'epa-sync-fhir-'));
@@ -108,8 +111,7 @@ test.skipIf(!existsSync(validator) && process.env['CI'] === undefined)(
       ask('searchFhirPatients', { body: { identifier: `http://fhir.de/sid/gkv/kvid-10|${newKvnr()}` } }),
       ask('searchFhirAuditEvents', { role: 'auditor', ...search }),
     ]);
-    const { entry = [] } = answers[0].json as Bundle;
-    const id = entry.find(({ resource }) => resource?.resourceType === 'DocumentReference')?.resource?.id ?? '';
+    const id = resourcesIn(answers[0].json).find(({ resourceType }) => resourceType === 'DocumentReference')?.id ?? '';
     const binary = await ask('readFhirBinary', { params: { id }, headers: { accept: 'application/fhir+json' } });
     expect(
       await errorsIn({
@@ -142,8 +144,9 @@ test('$everything is the patient, their insurance, and each Versorgung with its 
   while (query !== undefined) {
     const { json, status } = await everything(query);
     expect(status).toBe(200);
-    types.push(...(json as Bundle).entry!.map(({ resource }) => resource!.resourceType));
-    sizes.push((json as Bundle).entry!.length);
+    const resources = resourcesIn(json);
+    types.push(...resources.map(({ resourceType }) => resourceType));
+    sizes.push(resources.length);
     query = nextOf(json);
   }
   const versorgung = ['EpisodeOfCare', 'DocumentReference', 'DocumentReference'];
@@ -185,7 +188,7 @@ test('each resource of a Bundle is read at its fullUrl, with its version as ETag
 
 test('a Binary holds the decoded document, or says that it cannot; without FHIR, it is a link to the bytes', async () => {
   const { json } = await ask('searchFhirDocuments', { query: { patient: `Patient/${patient.patientRef}` } });
-  const [decodable, other] = (json as Bundle).entry!.map(({ resource }) => resource!.id!);
+  const [decodable, other] = resourcesIn(json).map(({ id }) => id);
   const headers = { accept: 'application/fhir+json' };
   const read = async (id = '') => await ask('readFhirBinary', { params: { id }, headers });
   expect((await read(decodable)).json).toMatchObject({
@@ -235,7 +238,7 @@ test('each access through FHIR is an entry of the access log, before the answer'
   });
   await ask('readFhirEverything', { role: 'operator', params: { patientRef } });
   const log = await ask('searchFhirAuditEvents', { role: 'auditor', query: { patient: patientRef } });
-  const seen = (log.json as Bundle).entry!.map(({ resource }) => {
+  const seen = resourcesIn(log.json).map((resource) => {
     const event = resource as Extract<FhirResource, { resourceType: 'AuditEvent' }>;
     return [event.subtype?.[0]?.code, event.outcome];
   });
