@@ -234,6 +234,7 @@ test('Lambdas that call Temporal may wrap and unwrap data keys, and the codec La
   expect(users.toSorted()).toEqual([
     'accesslog kms:GenerateDataKey,kms:Decrypt',
     'codec kms:Decrypt',
+    'fhir kms:GenerateDataKey,kms:Decrypt',
     'line kms:GenerateDataKey,kms:Decrypt',
     'patients kms:GenerateDataKey,kms:Decrypt',
     'schedule kms:GenerateDataKey,kms:Decrypt',
@@ -249,7 +250,7 @@ test('an old key may unwrap data keys, but not wrap them', () => {
       ({ Resource }: Properties) => Resource === old,
     ),
   );
-  expect(users.map(({ Action }: Properties) => Action)).toEqual(Array.from({ length: 6 }, () => 'kms:Decrypt'));
+  expect(users.map(({ Action }: Properties) => Action)).toEqual(Array.from({ length: 7 }, () => 'kms:Decrypt'));
   expect(JSON.stringify(after.findResources('AWS::Lambda::Function'))).not.toContain(old);
 });
 
