@@ -8,7 +8,7 @@ import { type ProblemName, problems } from './problems.ts';
 
 export { structureDefinitions };
 
-/** All code systems of ours that answers in FHIR use. */
+/** All our code systems that answers in FHIR use. */
 export const codeSystems: readonly CodeSystem[] = [
   ...domainCodeSystems,
   codeSystem(

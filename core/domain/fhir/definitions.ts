@@ -8,7 +8,7 @@ import { epaSyncUri } from './uris.ts';
 const common = { status: 'active', experimental: false, publisher: 'epa-sync' } as const;
 
 /**
- * Returns a code system of ours, complete.
+ * Returns one of our code systems, complete.
  * @param name as in its URI
  * @param concepts meaning of each code, in a sentence
  */
@@ -73,7 +73,7 @@ function part(name: string, type: string, definition: string): ElementDefinition
 }
 
 /**
- * Returns an extension of ours.
+ * Returns one of our extensions.
  * @param name as in its URI
  * @param on the element that it extends
  */

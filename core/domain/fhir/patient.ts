@@ -75,7 +75,7 @@ const insurerResource = ({ id, iknr }: Insurer): Organization => ({
 const entryOf = (body: string | undefined): Readonly<Record<string, unknown>> =>
   fieldsOf(body === undefined ? undefined : JSON.parse(body));
 
-/** Official genders of VSDM beside male and female, as the extension of HL7 Germany has them. */
+/** Official genders of VSDM except male and female, as the extension of HL7 Germany has them. */
 const otherGenders: Readonly<Record<string, 'D' | 'X' | undefined>> = { other: 'D', D: 'D', X: 'X' };
 const genders: Readonly<Record<string, Patient['gender']>> = { male: 'male', female: 'female', unknown: 'unknown' };
 

@@ -19,7 +19,7 @@ const documentsIn = (record: object, careVersion?: string) =>
   documentsOf(recordOf(record, careVersion), baseUrl, () => true);
 
 describe('a value of the insurer', () => {
-  test.each([
+  test.each<readonly [unknown, string | undefined]>([
     ['1985-03-07', '1985-03-07'],
     ['1985-03-00', '1985-03'],
     ['1985-00-00', '1985'],
@@ -91,7 +91,7 @@ describe('a Patient', () => {
     });
   });
 
-  test('has no gender and no date that nobody has sent', () => {
+  test('has no gender and no date that FHIR does not know', () => {
     const odd = patientResource(
       patientOf({ gender: 'toString', birthDate: 'yesterday', familyName: ' ', address: [] }),
     );

@@ -23,8 +23,8 @@ export function authorization(clients: () => Promise<Clients>): Middleware {
 }
 
 /**
- * Returns the patientRef of the patient in the request: from a pseudonym in path, query or body, from the id of a resource of
- * theirs, or from a KVNR in the body.
+ * Returns the patientRef of the patient in the request. It comes from a pseudonym, from the id of one of their resources, or
+ * from a KVNR in the body.
  */
 function patientOf({ parts }: RequestFacts, pseudonymKey: string): string | undefined {
   const { patientRef, patient, id, kvnr, identifier } = {

@@ -9,8 +9,8 @@ import { findResource } from './care-records.ts';
 const dataMaxBytes = 5_500_000;
 
 /**
- * Returns a document: as a resource if the caller accepts FHIR, and otherwise by a link to its bytes, which any size may have
- * (R4, Binary, "Serving Binary Resources using the RESTful API").
+ * Returns a document as a resource if the caller accepts FHIR. Otherwise returns a link to its content, of any size (R4,
+ * Binary, "Serving Binary Resources using the RESTful API").
  */
 export const readFhirBinary: Handler<'readFhirBinary'> = async (call, clients) => {
   const { patientRef, params, actor: reader, apiUrl, acceptsFhir } = call;

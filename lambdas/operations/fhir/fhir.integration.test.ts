@@ -22,7 +22,7 @@ import { problemType } from '../../http/problems.ts';
 import type { OperationName } from '../../http/routes.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
-/** HAPI's instance validator, which lies beside the checkout. Elsewhere, its tests are skipped. */
+/** HAPI's instance validator. Without it next to the checkout, its test is skipped. */
 const validator = join(root, '..', 'shared', 'fhir-validate', 'validate');
 
 let api: Api;

@@ -14,7 +14,7 @@ export const readFhirPatient: Handler<'readFhirPatient'> = async ({ patientRef }
   fhir: patientResource(await readStored(stores, patientRef)),
 });
 
-/** A person who is not stored is found by nobody: the Bundle is empty. */
+/** Returns an empty Bundle if the person is not stored. */
 export const searchFhirPatients: Handler<'searchFhirPatients'> = async ({ patientRef, apiUrl }, { stores }) => {
   const patient = await stores.patients.get(patientRef);
   const found = patient === undefined || patient.standing === 'inquiry' ? [] : [patientResource(patient)];
