@@ -17,8 +17,8 @@ export function textOf(value: unknown): string | undefined {
 }
 
 /**
- * Returns a value of the insurer as a FHIR date: `1985-03-07`, or a partial one, `1985-03` or `1985`. German registers write
- * an unknown month or day as 00 (DEÜV, Anlage 9.1). Undefined if it is no date.
+ * Returns a value of the insurer as a FHIR date: `1985-03-07`, or a partial one, `1985-03` or `1985`. Insurers write an
+ * unknown month or day as 00. Undefined if it is no date.
  */
 export function dateOf(value: unknown): string | undefined {
   const [, year, month, day] = /^(\d{4})(?:-(\d\d)(?:-(\d\d))?)?$/.exec(typeof value === 'string' ? value : '') ?? [];
