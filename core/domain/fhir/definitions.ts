@@ -5,6 +5,10 @@ import { epaSyncUri } from './uris.ts';
 
 // Our own extensions and code systems, for those who validate what we answer. `npm run docs` writes them to docs/fhir/.
 
+/** Returns a title as a name for programs, as FHIR wants it: `AccessLogChain`. */
+const computerName = (title: string): string =>
+  title.replace(/(?:^| )(\w)/g, (_, letter: string) => letter.toUpperCase());
+
 const common = { status: 'active', experimental: false, publisher: 'epa-sync' } as const;
 
 /**
@@ -18,7 +22,7 @@ export function codeSystem(name: string, title: string, concepts: Readonly<Recor
     resourceType: 'CodeSystem',
     id: name,
     url: epaSyncUri(name),
-    name: title.replaceAll(' ', ''),
+    name: computerName(title),
     title,
     ...common,
     description: `${title} of epa-sync.`,
@@ -89,7 +93,7 @@ function extension(
     resourceType: 'StructureDefinition',
     id: name,
     url: epaSyncUri(name),
-    name: title.replaceAll(' ', ''),
+    name: computerName(title),
     title,
     ...common,
     description,
