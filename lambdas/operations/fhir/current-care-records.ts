@@ -2,6 +2,7 @@ import type { FhirResource } from 'fhir/r4.js';
 import { documentsOf, episodeResource, type FhirDocument } from '../../../core/domain/fhir/care-record.ts';
 import type { StoredPatient } from '../../../core/domain/patient.ts';
 import type { StoredCareRecord } from '../../../core/stores/care-records.ts';
+import { PayloadError } from '../../../core/stores/objects.ts';
 import type { Stores } from '../../../core/stores/open-stores.ts';
 import { Problem } from '../../http/problems.ts';
 
@@ -13,6 +14,10 @@ const readsMax = 5;
 class VersionGone extends Error {
   override readonly name = 'VersionGone';
 }
+
+/** Whether a newer version has replaced the one that was read, or the object of a document in it. */
+const isReplaced = (error: unknown): boolean =>
+  error instanceof VersionGone || (error instanceof PayloadError && error.fault === 'missing');
 
 /** Returns the address of the FHIR API, without a slash at the end. */
 export const fhirUrl = (apiUrl: string): string => `${apiUrl}/fhir`;
@@ -38,7 +43,7 @@ export async function readCurrent<Result>(
     try {
       return await read(patient);
     } catch (error) {
-      if (!(error instanceof VersionGone)) throw error;
+      if (!isReplaced(error)) throw error;
     }
   }
   throw new Problem('storage-unavailable', {
