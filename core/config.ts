@@ -391,6 +391,14 @@ export const apiSettings = z.object({
   ...signIn.shape,
   LINE_QUIET_HOURS: line.shape.LINE_QUIET_HOURS, // shown to people
   LINE_QUIET_HOURS_PEOPLE: line.shape.LINE_QUIET_HOURS_PEOPLE, // shown to those who wait
+  INSURER_IK: z
+    .string()
+    .regex(/^\d{9}$/, 'is nine digits')
+    .optional()
+    .meta({
+      description:
+        '*Institutionskennzeichen* of the insurer, by which answers in FHIR name it ([fhir.md](fhir.md)). Without it, they name it by `INSURER_ID`.',
+    }),
 });
 export const clientConfig = client.refine(hasExactlyOnePayloadKey, exactlyOneRule);
 export const workerConfig = workerSettings

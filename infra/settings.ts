@@ -15,6 +15,7 @@ const OLD_PAYLOAD_KEY_ARNS = commaSeparated.pipe(z.array(kmsKeyArn)).meta({
 export const apiContext = apiSettings
   .pick({
     INSURER_ID: true,
+    INSURER_IK: true,
     TEMPORAL_ADDRESS: true,
     TEMPORAL_NAMESPACE: true,
     TEMPORAL_TLS: true,

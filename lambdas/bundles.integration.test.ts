@@ -13,9 +13,9 @@ import { bundleLambdas } from '../infra/lambda-bundle.ts';
 import { encryptedBody } from '../test/payloads.fixture.ts';
 import { type Api, type Ask, newKvnr, openApi } from './http/api.fixture.ts';
 import { startIssuer } from './http/issuer.fixture.ts';
+import { readProblem } from './http/problem.fixture.ts';
 import { problemType } from './http/problems.ts';
 import { type Group, type Operation, type OperationName, operations } from './http/routes.ts';
-import { problem } from './http/schemas.ts';
 
 /**
  * Tests each Lambda as it is deployed: one file, in its own process. A run is in progress, but no worker. The tests run
@@ -90,10 +90,14 @@ async function asks(): Promise<[OperationName, Ask][]> {
     lookUpPatient: { kvnr },
     requestPatientSync: { kvnr },
     decodePayloads: await encryptedBody({ environment: { PAYLOAD_KEYS } }, { patientRef }),
+    searchFhirPatients: { identifier: `http://fhir.de/sid/gkv/kvid-10|${kvnr}` },
   };
   return (Object.entries(operations) as [OperationName, Operation][]).flatMap(([name, { roles, params, body }]) => {
     if (!Array.isArray(roles)) return [];
-    const ask = { role: roles[0], ...(params && { params: { patientRef } }) };
+    const id = `${patientRef}-${'0'.repeat(24)}`; // no resource has it
+    const named = params && { params: params.shape['id'] ? { id } : { patientRef } };
+    const query = /^searchFhir(?!Patients)/.test(name) && { query: { patient: patientRef } };
+    const ask = { role: roles[0], ...named, ...query };
     return [[name, body ? { ...ask, body: bodies[name] ?? { reason: 'a test' } } : ask]];
   });
 }
@@ -114,7 +118,7 @@ function outagesOf(name: OperationName): string[] {
 const ofGroup = (all: readonly [OperationName, Ask][], group: Group) =>
   all.filter(([name]) => operations[name].group === group);
 
-test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'codec'] as const)(
+test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'fhir', 'codec'] as const)(
   'the Lambda %s works as one file, and prints no personal data, no token and no event',
   async (group) => {
     const all = ofGroup(await asks(), group);
@@ -138,7 +142,7 @@ test.concurrent('the Lambda openapi needs no settings except the allowed origin'
 
 /** Operations that still work during an outage. */
 const stillWorking = {
-  Temporal: /^(read|list|lookUp|verify|pause|lift|setPace|resume|decode)/,
+  Temporal: /^(read|list|search|lookUp|verify|pause|lift|setPace|resume|decode)/,
   DynamoDB: /^(startSync|cancelSync|checkAccessLogs)$/,
   'Temporal and DynamoDB': /^$/,
 };
@@ -158,7 +162,7 @@ test.concurrent.each([
         expect(name).toMatch(stillWorking[what]);
         continue;
       }
-      const { type } = problem.parse(JSON.parse(result?.body ?? ''));
+      const { type } = readProblem(name, JSON.parse(result?.body ?? ''));
       expect({ name, type, printed }).toEqual({ name, type: expect.toBeOneOf(outagesOf(name)), printed });
       if (what !== 'Temporal') expect(result?.statusCode).toBe(503);
     }
@@ -208,7 +212,7 @@ test.concurrent.for(['all storage and Temporal', 'the bucket', 'the secret'] as 
     for (const [index, { statusCode, body, tookMs }] of results.entries()) {
       const name = all[index]?.[0] as OperationName;
       const expected = what === 'the secret' ? [problemType('unavailable')] : outagesOf(name);
-      const { type } = problem.parse(JSON.parse(body));
+      const { type } = readProblem(name, JSON.parse(body));
       const answer = { name, statusCode, type, tookMs };
       expect(answer).toEqual({ ...answer, statusCode: 503, type: expect.toBeOneOf(expected) });
       expect(tookMs).toBeLessThan(gatewayMs);
@@ -258,7 +262,7 @@ test.concurrent('if only the access log cannot be written, nothing about a patie
   ];
   const { results } = await run('concurrently', all, environment);
   for (const [index, { statusCode, headers, body }] of results.entries()) {
-    const { type } = problem.parse(JSON.parse(body));
+    const { type } = readProblem(all[index]?.[0] as OperationName, JSON.parse(body));
     const answer = { ask: all[index], statusCode, type, location: headers?.['location'] };
     expect(answer).toEqual({
       ...answer,

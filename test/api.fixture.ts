@@ -1,4 +1,5 @@
 import type { Role } from '../core/domain/access.ts';
+import { sentBody } from '../lambdas/http/problem.fixture.ts';
 import { type OperationName, operations } from '../lambdas/http/routes.ts';
 import { fetchToken } from '../local/oidc/token.ts';
 import type { TestStack } from './stack.ts';
@@ -6,7 +7,7 @@ import type { TestStack } from './stack.ts';
 export interface ApiCall {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: string;
-  /** sent as JSON; a text is sent unchanged */
+  /** sent as the operation takes it; a text is sent unchanged */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly token?: string | undefined;
@@ -29,16 +30,17 @@ export async function callApi(
 ): Promise<Answer> {
   const { method, path } = operations[name];
   const filled = path.replace(/\{(\w+)\}/g, (_, key) => params[key] ?? '');
+  const sent = body === undefined ? undefined : sentBody(name, body);
   const startedMs = performance.now();
   const answer = await fetch(`${url}${filled}${query}`, {
     method,
     redirect: 'manual',
     headers: {
-      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(sent && { 'content-type': sent.mediaType }),
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
       ...headers,
     },
-    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    ...(sent && { body: sent.text }),
   });
   const text = await answer.text();
   const tookMs = performance.now() - startedMs;

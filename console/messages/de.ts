@@ -646,6 +646,8 @@ export const de = {
     'no-sync-yet': 'Bisher hat niemand einen Abgleich angefordert.',
     'payload-unreadable': 'Dieser Inhalt kann nicht entschlüsselt werden.',
     'document-unknown': 'Dieses Dokument gibt es nicht mehr. Bitte laden Sie die Akte neu.',
+    'resource-unknown': 'Diese Ressource gibt es nicht.',
+    'document-not-in-fhir': 'Dieses Dokument lässt sich nicht als FHIR ausgeben.',
     'no-run-yet': 'Es gab noch keinen Lauf.',
     'issue-unknown': 'Diese Auffälligkeit gibt es nicht. Bitte laden Sie die Seite neu.',
     'line-unknown': 'Bisher hat kein Worker diese Leitung benutzt. Es gibt nichts zu pausieren.',

@@ -623,6 +623,8 @@ export const en: Messages = {
     'no-sync-yet': 'Nobody has requested a sync yet.',
     'payload-unreadable': 'This content cannot be decrypted.',
     'document-unknown': 'This document no longer exists. Please reload the record.',
+    'resource-unknown': 'There is no such resource.',
+    'document-not-in-fhir': 'This document cannot be given as FHIR.',
     'no-run-yet': 'There has been no run yet.',
     'issue-unknown': 'There is no such issue. Please reload the page.',
     'line-unknown': 'No worker has used this line yet. There is nothing to pause.',

@@ -31,10 +31,14 @@ const identifiedRecord = z.looseObject({
   }),
 });
 
+/** The kinds of Versorgung that the contract knows. */
+export const programmes = ['DMP', 'HZV', 'IV', 'other'] as const;
+export type Programme = (typeof programmes)[number];
+
 /** CareRecord of insurer-api.yaml. A record that breaks it is stored as it was sent, and flagged. */
 const careRecord = z.looseObject({
   id: characters(1, 64),
-  programme: z.enum(['DMP', 'HZV', 'IV', 'other']),
+  programme: z.enum(programmes),
   title: characters(0, 500),
   status: z.enum(['active', 'planned', 'onhold']),
   start: day,

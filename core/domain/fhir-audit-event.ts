@@ -1,7 +1,6 @@
 import { type AccessEntry, type AccessOperation, accessOperations } from './access.ts';
+import { epaSyncUri } from './fhir/uris.ts';
 
-/** Returns the URI of our own code systems, identifiers and extensions. FHIR allows any URI. */
-const epaSyncUri = (name: string): string => `urn:epa-sync:${name}`;
 const dicom = 'http://dicom.nema.org/resources/ontology/DCM';
 const terminology = (name: string): string => `http://terminology.hl7.org/CodeSystem/${name}`;
 

@@ -134,6 +134,17 @@ export function permissionsFor(
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
+    fhir: [
+      settings,
+      issuerKeys,
+      table(['GetItem'], tables.patients),
+      table(['GetItem', 'Query'], tables.careRecords),
+      accessLog,
+      allow(['s3:GetObject'], bucket.arnForObjects('documents/*')),
+      allow(['s3:ListBucket'], bucket.bucketArn), // without it, S3 answers 403 instead of 404 for a missing object
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+      ...temporal,
+    ],
     codec: [
       settings,
       issuerKeys,

@@ -112,6 +112,7 @@ test('no role may change or delete an access entry', () => {
   expect(onAccessLog.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual([
     'accesslog',
     'codec',
+    'fhir',
     'patients',
   ]);
   for (const { actions } of onAccessLog) expect(actions).toEqual(['dynamodb:PutItem', 'dynamodb:Query']);
@@ -124,11 +125,11 @@ test('no role has all actions, or actions on all resources', () => {
   }
 });
 
-test('only the Lambdas for patients may read patients', () => {
+test('only the Lambdas for patients and for FHIR may read patients', () => {
   const readers = (what: string) =>
     permissions().flatMap(({ role, resource }) => (resource.includes(what) ? [role.replace(/Role.*/, '')] : []));
   for (const what of ['table/Patients', 'table/CareRecords', '/documents/*'])
-    expect(readers(what)).toEqual(['patients']);
+    expect(readers(what).toSorted()).toEqual(['fhir', 'patients']);
   const writes = permissions().filter(({ resource }) => /table\/(Patients|CareRecords)/.test(resource));
   expect(writes.flatMap(({ actions }) => actions)).not.toContain('dynamodb:DeleteItem');
 });
@@ -264,6 +265,7 @@ test('Lambdas that call Temporal may wrap and unwrap data keys, and the codec La
   expect(users.toSorted()).toEqual([
     'accesslog kms:GenerateDataKey,kms:Decrypt',
     'codec kms:Decrypt',
+    'fhir kms:GenerateDataKey,kms:Decrypt',
     'line kms:GenerateDataKey,kms:Decrypt',
     'patients kms:GenerateDataKey,kms:Decrypt',
     'schedule kms:GenerateDataKey,kms:Decrypt',
@@ -279,7 +281,7 @@ test('an old key may unwrap data keys, but not wrap them', () => {
       ({ Resource }: Properties) => Resource === old,
     ),
   );
-  expect(users.map(({ Action }: Properties) => Action)).toEqual(Array.from({ length: 6 }, () => 'kms:Decrypt'));
+  expect(users.map(({ Action }: Properties) => Action)).toEqual(Array.from({ length: 7 }, () => 'kms:Decrypt'));
   expect(JSON.stringify(after.findResources('AWS::Lambda::Function'))).not.toContain(old);
 });
 

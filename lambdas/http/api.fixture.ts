@@ -11,12 +11,13 @@ import { splitAnswer } from '../../core/domain/split-answer.ts';
 import { openStores, type Stores } from '../../core/stores/open-stores.ts';
 import { openTemporal } from '../../core/temporal/connection.ts';
 import { audience, type Issuer, startIssuer } from './issuer.fixture.ts';
+import { sentBody } from './problem.fixture.ts';
 import { type Group, groups, type OperationName, operations } from './routes.ts';
 
 export interface Ask {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | string[]>>;
-  /** sent as JSON; a string is sent unchanged */
+  /** sent as the operation takes it; a string is sent unchanged */
   readonly body?: unknown;
   /** role of the token; without it, no token is sent */
   readonly role?: Role | 'none';
@@ -100,8 +101,9 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
     const { method, path } = operations[name];
     const { params = {}, query = {}, body, role } = ask;
     const token = ask.token ?? (role && (await tokenOf(role)));
+    const sent = body === undefined ? undefined : sentBody(name, body);
     const headers = {
-      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(sent && { 'content-type': sent.mediaType }),
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
       ...ask.headers,
     };
@@ -117,7 +119,7 @@ export async function openApi(settings: Readonly<Record<string, string>> = {}): 
       queryStringParameters: Object.fromEntries(lists.map(([key, values]) => [key, values.at(-1)])),
       multiValueQueryStringParameters: Object.fromEntries(lists),
       stageVariables: null,
-      body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
+      body: sent?.text ?? null,
       isBase64Encoded: false,
       requestContext: {
         requestId: randomUUID(),

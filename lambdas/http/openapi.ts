@@ -16,7 +16,7 @@ const correlationId = {
 } as const;
 
 /** Describes all problems of one status in one response, with an example of each problem. */
-function problemResponse(status: number, names: readonly ProblemName[]): ZodOpenApiResponseObject {
+function problemResponse(status: number, names: readonly ProblemName[], isFhir: boolean): ZodOpenApiResponseObject {
   const example = (name: ProblemName) => ({
     type: problemType(name),
     title: problems[name].title,
@@ -34,6 +34,7 @@ function problemResponse(status: number, names: readonly ProblemName[]): ZodOpen
       ...(status === 503 && { 'retry-after': { schema: { type: 'string' }, description: 'Seconds.' } }),
     },
     content: {
+      ...(isFhir && { 'application/fhir+json': { schema: schemas.operationOutcome } }), // API Gateway itself answers problems
       'application/problem+json': {
         schema: schemas.problem,
         examples: Object.fromEntries(names.map((name) => [name, { value: example(name) }])),
@@ -42,16 +43,18 @@ function problemResponse(status: number, names: readonly ProblemName[]): ZodOpen
   };
 }
 
+const location = { location: { schema: { type: 'string', format: 'uri' }, required: true } } as const;
+
 function successResponse({ status, description, schema, fhir, csv }: Operation['answer']): ZodOpenApiResponseObject {
   return {
     description,
     headers: {
       ...correlationId,
-      ...(status === 302 && { location: { schema: { type: 'string', format: 'uri' }, required: true } }),
+      ...(status === 302 && location),
     },
-    ...(schema && {
+    ...((schema ?? fhir) && {
       content: {
-        'application/json': { schema },
+        ...(schema && { 'application/json': { schema } }),
         ...(fhir && { 'application/fhir+json': { schema: fhir } }),
         ...(csv && { 'text/csv': { schema: csv } }),
       },
@@ -60,9 +63,15 @@ function successResponse({ status, description, schema, fhir, csv }: Operation['
 }
 
 function describe(name: string, operation: Operation): ZodOpenApiOperationObject {
-  const { group, roles, summary, params, query, body, answer } = operation;
+  const { group, roles, summary, params, query, body, bodyType, answer } = operation;
   const byStatus = Map.groupBy(problemsOf(operation), (problem) => problems[problem].status);
-  const failures = [...byStatus].map(([status, names]) => [status, problemResponse(status, names)] as const);
+  const failures = [...byStatus].map(
+    ([status, names]) => [status, problemResponse(status, names, group === 'fhir')] as const,
+  );
+  const mediaType = bodyType === 'form' ? 'application/x-www-form-urlencoded' : 'application/json';
+  const redirect = answer.location && {
+    302: { description: answer.location, headers: { ...correlationId, ...location } },
+  };
   return {
     operationId: name,
     tags: [group],
@@ -70,8 +79,8 @@ function describe(name: string, operation: Operation): ZodOpenApiOperationObject
     ...(Array.isArray(roles) && { description: `Roles: ${roles.join(', ')}.` }),
     security: Array.isArray(roles) ? [{ token: [] }] : [],
     requestParams: { ...(params && { path: params }), ...(query && { query }) },
-    ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
-    responses: { [answer.status]: successResponse(answer), ...Object.fromEntries(failures) },
+    ...(body && { requestBody: { required: true, content: { [mediaType]: { schema: body } } } }),
+    responses: { [answer.status]: successResponse(answer), ...redirect, ...Object.fromEntries(failures) },
   };
 }
 

@@ -24,7 +24,7 @@ test('/openapi.json describes all operations, with every status, examples and ro
       Object.keys(described?.responses ?? {})
         .map(Number)
         .sort(),
-    ).toEqual([operation.answer.status, ...statuses].sort());
+    ).toEqual([operation.answer.status, ...(operation.answer.location ? [302] : []), ...statuses].sort());
     expect(described?.security).toEqual(Array.isArray(operation.roles) ? [{ token: [] }] : []);
     expect(described?.requestBody === undefined).toBe(operation.body === undefined);
   }

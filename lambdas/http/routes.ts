@@ -4,7 +4,7 @@ import type { ProblemName } from './problems.ts';
 import * as schemas from './schemas.ts';
 
 /** Each group has its own Lambda, with the permissions that its operations need: lambdas/functions/{group}.ts. */
-export const groups = ['sync', 'line', 'patients', 'access-log', 'codec', 'openapi'] as const;
+export const groups = ['sync', 'line', 'patients', 'access-log', 'fhir', 'codec', 'openapi'] as const;
 export type Group = (typeof groups)[number];
 
 /** One operation of the API. Defines its route, its roles, its validation and its entry in /openapi.json. */
@@ -21,6 +21,8 @@ export interface Operation {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** `form`: application/x-www-form-urlencoded, as searches of FHIR are; default: JSON */
+  readonly bodyType?: 'form';
   /** default: 16 KiB */
   readonly bodyMaxBytes?: number;
   readonly answer: Success;
@@ -37,8 +39,10 @@ export interface Success {
   readonly status: 200 | 202 | 302;
   readonly description: string;
   readonly schema?: z.ZodType;
-  /** the same content as FHIR, if the caller accepts application/fhir+json */
+  /** the same content as FHIR, if the caller accepts application/fhir+json; without `schema`, there is nothing else */
   readonly fhir?: z.ZodType;
+  /** describes the address of a 302, which an operation of another status answers instead if the caller does not accept FHIR */
+  readonly location?: string;
   /** the same content as CSV, if the caller accepts text/csv */
   readonly csv?: z.ZodType;
 }
@@ -301,6 +305,172 @@ export const operations = {
     summary: 'Returns the last check of all access logs',
     answer: { status: 200, description: 'The last check, if there was one.', schema: schemas.accessLogCheck },
     problems: ['storage-unavailable'],
+  },
+  readFhirMetadata: {
+    method: 'GET',
+    path: '/fhir/metadata',
+    group: 'fhir',
+    roles: 'anyone',
+    summary: 'Returns what the FHIR API can do (CapabilityStatement)',
+    query: schemas.fhirQuery,
+    answer: { status: 200, description: 'The CapabilityStatement.', fhir: schemas.fhirResource('CapabilityStatement') },
+    problems: [],
+  },
+  readFhirStructureDefinition: {
+    method: 'GET',
+    path: '/fhir/StructureDefinition/{name}',
+    group: 'fhir',
+    roles: 'anyone',
+    summary: 'Returns the definition of an extension of ours',
+    params: schemas.structureDefinitionPath,
+    query: schemas.fhirQuery,
+    answer: { status: 200, description: 'The definition.', fhir: schemas.fhirResource('StructureDefinition') },
+    problems: [],
+  },
+  readFhirCodeSystem: {
+    method: 'GET',
+    path: '/fhir/CodeSystem/{name}',
+    group: 'fhir',
+    roles: 'anyone',
+    summary: 'Returns a code system of ours',
+    params: schemas.codeSystemPath,
+    query: schemas.fhirQuery,
+    answer: { status: 200, description: 'The code system.', fhir: schemas.fhirResource('CodeSystem') },
+    problems: [],
+  },
+  readFhirPatient: {
+    method: 'GET',
+    path: '/fhir/Patient/{patientRef}',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: 'Returns a patient as FHIR R4',
+    params: schemas.patientPath,
+    query: schemas.fhirQuery,
+    answer: { status: 200, description: 'The Patient.', fhir: schemas.fhirResource('Patient') },
+    problems: ['patient-unknown', 'storage-unavailable'],
+    access: 'read-patient',
+  },
+  searchFhirPatients: {
+    method: 'POST',
+    path: '/fhir/Patient/_search',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: 'Finds a patient by KVNR, which no URL may contain',
+    query: schemas.fhirQuery,
+    body: schemas.fhirPatientSearch,
+    bodyType: 'form',
+    answer: { status: 200, description: 'A Bundle with the Patient, or without.', fhir: schemas.fhirBundle },
+    problems: ['storage-unavailable'],
+    access: 'read-patient',
+  },
+  readFhirEverything: {
+    method: 'GET',
+    path: '/fhir/Patient/{patientRef}/$everything',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: 'Returns a patient with their insurance, Versorgungen and documents as FHIR R4',
+    params: schemas.patientPath,
+    query: schemas.fhirPageQuery,
+    answer: { status: 200, description: 'One page, as a Bundle.', fhir: schemas.fhirBundle },
+    problems: ['patient-unknown', 'care-records-changed', 'storage-unavailable'],
+    access: 'read-patient',
+  },
+  readFhirCoverage: {
+    method: 'GET',
+    path: '/fhir/Coverage/{patientRef}',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: "Returns a patient's insurance as FHIR R4",
+    params: schemas.patientPath,
+    query: schemas.fhirQuery,
+    answer: { status: 200, description: 'The Coverage.', fhir: schemas.fhirResource('Coverage') },
+    problems: ['patient-unknown', 'storage-unavailable'],
+    access: 'read-patient',
+  },
+  searchFhirCoverages: {
+    method: 'GET',
+    path: '/fhir/Coverage',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: "Finds a patient's insurance",
+    query: schemas.fhirPatientQuery,
+    answer: { status: 200, description: 'A Bundle with the Coverage, or without.', fhir: schemas.fhirBundle },
+    problems: ['patient-unknown', 'storage-unavailable'],
+    access: 'read-patient',
+  },
+  readFhirEpisode: {
+    method: 'GET',
+    path: '/fhir/EpisodeOfCare/{id}',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: 'Returns a Versorgung as FHIR R4',
+    params: schemas.fhirPath,
+    query: schemas.fhirQuery,
+    answer: { status: 200, description: 'The EpisodeOfCare.', fhir: schemas.fhirResource('EpisodeOfCare') },
+    problems: ['patient-unknown', 'resource-unknown', 'storage-unavailable'],
+    access: 'read-patient',
+  },
+  searchFhirEpisodes: {
+    method: 'GET',
+    path: '/fhir/EpisodeOfCare',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: "Finds a patient's Versorgungen",
+    query: schemas.fhirPatientPageQuery,
+    answer: { status: 200, description: 'One page, as a Bundle.', fhir: schemas.fhirBundle },
+    problems: ['patient-unknown', 'care-records-changed', 'storage-unavailable'],
+    access: 'read-patient',
+  },
+  readFhirDocument: {
+    method: 'GET',
+    path: '/fhir/DocumentReference/{id}',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: 'Returns what is known of a document as FHIR R4',
+    params: schemas.fhirPath,
+    query: schemas.fhirQuery,
+    answer: { status: 200, description: 'The DocumentReference.', fhir: schemas.fhirResource('DocumentReference') },
+    problems: ['patient-unknown', 'resource-unknown', 'storage-unavailable'],
+    access: 'read-patient',
+  },
+  searchFhirDocuments: {
+    method: 'GET',
+    path: '/fhir/DocumentReference',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: "Finds a patient's documents",
+    query: schemas.fhirPatientPageQuery,
+    answer: { status: 200, description: 'One page, as a Bundle.', fhir: schemas.fhirBundle },
+    problems: ['patient-unknown', 'care-records-changed', 'storage-unavailable'],
+    access: 'read-patient',
+  },
+  readFhirBinary: {
+    method: 'GET',
+    path: '/fhir/Binary/{id}',
+    group: 'fhir',
+    roles: ['clinician'],
+    summary: 'Returns the content of a document',
+    params: schemas.fhirPath,
+    query: schemas.fhirQuery,
+    answer: {
+      status: 200,
+      description: 'The Binary, if the caller accepts application/fhir+json.',
+      fhir: schemas.fhirResource('Binary'),
+      location: 'Redirects to the content itself, if the caller does not accept application/fhir+json.',
+    },
+    problems: ['patient-unknown', 'resource-unknown', 'document-not-in-fhir', 'storage-unavailable'],
+    access: 'read-document',
+  },
+  searchFhirAuditEvents: {
+    method: 'GET',
+    path: '/fhir/AuditEvent',
+    group: 'fhir',
+    roles: ['auditor'],
+    summary: "Returns a patient's access log as FHIR R4",
+    query: schemas.fhirPatientPageQuery,
+    answer: { status: 200, description: 'One page, as a Bundle of AuditEvents.', fhir: schemas.auditBundle },
+    problems: ['storage-unavailable'],
+    access: 'read-access-log',
   },
   decodePayloads: {
     method: 'POST',

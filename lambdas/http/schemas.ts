@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accessOperations, roles } from '../../core/domain/access.ts';
 import { logProblems } from '../../core/domain/access-log.ts';
+import { systems } from '../../core/domain/fhir/uris.ts';
 import { openReasonsMax, paceMax } from '../../core/domain/gate.ts';
 import { reportedEffects, reportedRequests } from '../../core/domain/insurer-report.ts';
 import { issueKinds } from '../../core/domain/issue.ts';
@@ -10,6 +11,7 @@ import { lineCommandProblem, pauseDaysMax, pauseEndProblem, reasonMax } from '..
 import { phases, runFailures, runStates } from '../../core/domain/progress.ts';
 import { reportedProblemsMax } from '../../core/domain/quality.ts';
 import { removalReasons } from '../../core/domain/removal-guard.ts';
+import { codeSystems, structureDefinitions } from './fhir-definitions.ts';
 import { problemType } from './problems.ts';
 
 /** Schemas of requests and answers. Validation and /openapi.json use the same schemas. */
@@ -664,6 +666,65 @@ export const auditBundle = z.looseObject({ resourceType: z.literal('Bundle') }).
   id: 'AuditBundle',
   description: 'A Bundle of AuditEvents (FHIR R4). Its link `next` leads to the next page.',
 });
+/** What a client of FHIR may add to any request. Answers are JSON in any case. */
+const fhirFormat = { _format: z.enum(['json', 'application/json', 'application/fhir+json']).optional() };
+const fhirPage = {
+  ...fhirFormat,
+  _count: z
+    .string()
+    .regex(/^\d{1,6}$/, 'is a number')
+    .optional()
+    .meta({ description: 'Most resources in a page: 50 by default, and never more than 100.' }),
+  nextToken: nextToken.optional(),
+};
+const ofPatient = {
+  patient: z
+    .string()
+    .overwrite((text) => text.replace(/^Patient\//, ''))
+    .regex(/^[0-9a-f]{32}$/, 'is 32 hex digits in lower case')
+    .meta({
+      description: 'Pseudonym of a patient, also as `Patient/{patientRef}`. Never a KVNR.',
+      pattern: '^(Patient/)?[0-9a-f]{32}$', // as it is sent
+      example: '5d41402abc4b2a76b9719d911017c592',
+    }),
+};
+export const fhirQuery = z.strictObject(fhirFormat);
+export const fhirPageQuery = z.strictObject(fhirPage);
+export const fhirPatientQuery = z.strictObject({ ...ofPatient, ...fhirFormat });
+export const fhirPatientPageQuery = z.strictObject({ ...ofPatient, ...fhirPage });
+export const fhirPath = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[0-9a-f]{32}-[0-9a-f]{24}$/, 'is the id of a resource')
+    .meta({ example: '5d41402abc4b2a76b9719d911017c592-9f86d081884c7d659a2feaa0' }),
+});
+const kvnrToken = `${systems.kvnr}|`;
+export const fhirPatientSearch = z.strictObject({
+  identifier: z
+    .string()
+    .max(kvnrToken.length + kvnrTextMax)
+    .overwrite((text) => (text.startsWith(kvnrToken) ? normalKvnr(text.slice(kvnrToken.length)) : ''))
+    .regex(/^[A-Z][0-9]{9}$/, `is ${kvnrToken} and a KVNR`)
+    .refine(isKvnr, 'has a wrong check digit')
+    .meta({
+      description: 'System and KVNR, as the token of a search is written in FHIR.',
+      pattern: '^http://fhir\\.de/sid/gkv/kvid-10\\|[A-Z][0-9]{9}$', // as it is sent
+      example: `${kvnrToken}A123456780`,
+    }),
+  _count: fhirPage._count,
+  ...fhirFormat,
+});
+const nameOf = ({ id = '' }: { readonly id?: string | undefined }): string => id;
+export const structureDefinitionPath = z.strictObject({ name: z.enum(structureDefinitions.map(nameOf)) });
+export const codeSystemPath = z.strictObject({ name: z.enum(codeSystems.map(nameOf)) });
+export const fhirResource = <Type extends string>(resourceType: Type) =>
+  z.looseObject({ resourceType: z.literal(resourceType) }).meta({ description: `A ${resourceType} (FHIR R4).` });
+export const fhirBundle = fhirResource('Bundle').meta({
+  id: 'SearchBundle',
+  description: 'A Bundle of the type searchset (FHIR R4). Its link `next` leads to the next page.',
+});
+export const operationOutcome = fhirResource('OperationOutcome').meta({ id: 'OperationOutcome' });
+
 const base64 = z
   .string()
   .regex(/^[\w+/-]*={0,2}$/, 'is base64')

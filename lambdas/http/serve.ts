@@ -1,6 +1,7 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
+import type { Meta } from 'fhir/r4.js';
 import { type Clients, clientsOfContainer } from '../clients.ts';
 import { logger, traced } from '../observability.ts';
 import { apiUrlOf } from './api-url.ts';
@@ -62,9 +63,10 @@ function callOf(event: APIGatewayProxyEvent, { facts }: RequestContext): Call<Op
 }
 
 function resultOf(statusCode: number, reply: Reply<OperationName>): APIGatewayProxyResult {
-  if ('location' in reply) return { statusCode, headers: { location: reply.location }, body: '' };
+  if ('location' in reply) return { statusCode: 302, headers: { location: reply.location }, body: '' };
   if ('fhir' in reply) {
-    return { statusCode, headers: { 'content-type': 'application/fhir+json' }, body: JSON.stringify(reply.fhir) };
+    const headers = { 'content-type': 'application/fhir+json', ...versionHeaders(reply.fhir) };
+    return { statusCode, headers, body: JSON.stringify(reply.fhir) };
   }
   if ('csv' in reply) {
     const headers = {
@@ -75,4 +77,12 @@ function resultOf(statusCode: number, reply: Reply<OperationName>): APIGatewayPr
   }
   const body = 'text' in reply ? reply.text : JSON.stringify(reply.body);
   return { statusCode, headers: { 'content-type': 'application/json' }, body };
+}
+
+/** Returns the version of a resource as headers (FHIR R4, http, "Managing Resource Contention"). */
+function versionHeaders({ meta }: { readonly meta?: Meta | undefined }): Record<string, string> {
+  return {
+    ...(meta?.versionId !== undefined && { etag: `W/"${meta.versionId}"` }),
+    ...(meta?.lastUpdated !== undefined && { 'last-modified': new Date(meta.lastUpdated).toUTCString() }),
+  };
 }

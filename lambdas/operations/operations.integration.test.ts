@@ -6,9 +6,9 @@ import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { defaultTables } from '../../core/stores/tables.ts';
 import { draftFor } from '../../test/access-draft.fixture.ts';
 import { type Answered, type Api, type Ask, newKvnr, openApi, withOneCharacterChanged } from '../http/api.fixture.ts';
+import { isFhir, problemMediaType, problemTypeIn, readProblem, sentBody } from '../http/problem.fixture.ts';
 import { problems, problemType } from '../http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../http/routes.ts';
-import { problem } from '../http/schemas.ts';
 
 let api: Api;
 let patient: Awaited<ReturnType<Api['storePatient']>>;
@@ -39,12 +39,30 @@ async function validAsk(name: OperationName): Promise<Ask> {
     lookUpPatient: { kvnr: patient.kvnr },
     decodePayloads: { payloads: [] },
     requestPatientSync: { patientRef: patient.patientRef },
+    searchFhirPatients: { identifier: `http://fhir.de/sid/gkv/kvid-10|${patient.kvnr}` },
   };
   if (name === 'readDocument') {
     const read = await api.ask('readPatient', { role: 'clinician', params: { patientRef: patient.patientRef } });
     return { params: { token: read.json.careRecords[0].documents[0].contentBase64.href.split('/').at(-1) } };
   }
-  return { ...(params && { params: { patientRef: patient.patientRef } }), ...(body && { body: bodies[name] }) };
+  const { patientRef } = patient;
+  const asked = await fhirAsk(name);
+  return { ...(params && { params: { patientRef } }), ...(body && { body: bodies[name] }), ...asked };
+}
+
+/** Returns what requests of FHIR have in place of a patientRef in the path. */
+async function fhirAsk(name: OperationName): Promise<Ask> {
+  const patientRef = patient.patientRef;
+  const idOf = async (search: OperationName): Promise<string> => {
+    const { json } = await api.ask(search, { role: 'clinician', query: { patient: patientRef } });
+    return json.entry[0].resource.id;
+  };
+  if (name === 'readFhirEpisode') return { params: { id: await idOf('searchFhirEpisodes') } };
+  if (name === 'readFhirDocument') return { params: { id: await idOf('searchFhirDocuments') } };
+  if (name === 'readFhirBinary')
+    return { params: { id: await idOf('searchFhirDocuments') }, headers: { accept: 'application/fhir+json' } };
+  if (/^searchFhir(?!Patients)/.test(name)) return { query: { patient: patientRef } };
+  return {};
 }
 
 /** Checks that the table documents an answer, and that it has the headers of all answers. */
@@ -57,13 +75,14 @@ function expectDocumented(name: OperationName, answered: Answered): void {
     'x-correlation-id': expect.any(String),
   });
   if (answered.status === operation.answer.status) {
-    if (operation.answer.schema) operation.answer.schema.parse(answered.json);
+    (operation.answer.schema ?? operation.answer.fhir)?.parse(answered.json);
     return;
   }
-  expect(answered.headers['content-type']).toBe('application/problem+json');
-  const { type, status } = problem.parse(answered.json);
-  expect(problemsOf(operation).map(problemType)).toContain(type);
-  expect(status).toBe(answered.status);
+  expect(answered.headers['content-type']).toBe(problemMediaType(name));
+  const { type } = readProblem(name, answered.json);
+  const documented = problemsOf(operation).filter((named) => problems[named].status === answered.status);
+  expect(documented.map(problemType)).toContain(type);
+  if (!isFhir(name)) expect(answered.json.status).toBe(answered.status);
 }
 
 /** Runs concurrently, because without a worker each access entry waits half a second. */
@@ -89,10 +108,15 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
     const valid = await validAsk(name);
     const wrong: Ask[] = [{ ...valid, query: { surprise: 'Größling' } }];
     if (operation.params)
-      wrong.push({ ...valid, params: { patientRef: 'A123456780' } }, { ...valid, params: { patientRef: '../../etc' } });
-    if (operation.query) {
-      wrong.push({ ...valid, query: { nextToken: 'Größling' } }, { ...valid, query: { nextToken: 'made.up.by.me' } });
-      wrong.push({ ...valid, query: { nextToken: ['a', 'b'] } });
+      for (const text of ['A123456780', '../../etc'])
+        wrong.push({
+          ...valid,
+          params: Object.fromEntries(Object.keys(operation.params.shape).map((key) => [key, text])),
+        });
+    if (operation.query?.shape['patient']) wrong.push({ ...valid, query: { patient: 'A123456780' } });
+    if (operation.query?.shape['nextToken']) {
+      for (const nextToken of ['Größling', 'made.up.by.me', ['a', 'b']])
+        wrong.push({ ...valid, query: { ...valid.query, nextToken } });
     }
     if (operation.body) {
       for (const body of [
@@ -109,16 +133,18 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
     for (const ask of wrong) {
       const answered = await api.ask(name, { ...ask, role });
       expectDocumented(name, answered);
-      expect(answered.json).toMatchObject({ type: problemType('invalid-request') });
-      expect(answered.json.errors).not.toEqual([]);
-      for (const error of answered.json.errors) expect(error).toMatchObject({ in: expect.any(String) });
+      expect(problemTypeIn(answered.json)).toBe(problemType('invalid-request'));
+      if (!isFhir(name)) {
+        expect(answered.json.errors).not.toEqual([]);
+        for (const error of answered.json.errors) expect(error).toMatchObject({ in: expect.any(String) });
+      }
       expect(answered.text).not.toMatch(/Größling|A123456780|etc|made/);
       expect((await api.ask(name, { ...ask, role: 'none' })).status).toBe(403);
       expect((await api.ask(name, ask)).status).toBe(401);
     }
   });
 
-  test.runIf(operation.body)('accepts only JSON, up to a limit', async () => {
+  test.runIf(operation.body)('accepts only its own media type, up to a limit', async () => {
     const role = (operation.roles as readonly Role[])[0] as Role;
     const valid = await validAsk(name);
     const large = await api.ask(name, { role, body: `"${'x'.repeat(1_100_000)}"` });
@@ -127,9 +153,8 @@ describe.concurrent.each(forRoles)('%s', (name, operation) => {
     const text = await api.ask(name, { ...valid, role, headers: { 'content-type': 'text/plain' } });
     expect(text.status).toBe(415);
     expectDocumented(name, text);
-    expect(
-      (await api.ask(name, { ...valid, role, headers: { 'content-type': 'Application/JSON; charset=utf-8' } })).status,
-    ).not.toBe(415);
+    const contentType = `${sentBody(name, valid.body).mediaType.toUpperCase()}; charset=utf-8`;
+    expect((await api.ask(name, { ...valid, role, headers: { 'content-type': contentType } })).status).not.toBe(415);
   });
 });
 

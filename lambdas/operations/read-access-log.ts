@@ -10,28 +10,52 @@ const entriesPerPage = 100;
 const readsMax = 20;
 
 export const readAccessLog: Handler<'readAccessLog'> = async (call, clients) => {
-  const { accessLog } = clients.stores;
   const { patientRef, query, acceptsFhir, apiUrl } = call;
-  const { order = 'oldest' } = query;
+  const { order = 'oldest', nextToken, ...filter } = query;
+  const search = { order, nextToken, entriesMax: entriesPerPage, filter };
+  const { patientRefs, entries, nextToken: next } = await readLogPage(call, clients, search);
+  if (!acceptsFhir) return { body: { patientRefs, entries, ...(next !== undefined && { nextToken: next }) } };
+  const self = `${apiUrl}/patients/${patientRef}/access-log`;
+  const asked = query as Readonly<Record<string, string>>;
+  return {
+    fhir: auditEventBundle(
+      entries,
+      self,
+      next === undefined ? undefined : `${self}?${new URLSearchParams({ ...asked, nextToken: next })}`,
+    ),
+  };
+};
+
+interface LogSearch {
+  readonly order: 'oldest' | 'newest';
+  readonly nextToken: string | undefined;
+  readonly entriesMax: number;
+  readonly filter?: Filter;
+}
+
+/**
+ * Reads one page of a person's access logs, and records the access in those that are linked to the one asked for.
+ * @throws Problem `invalid-request` if no answer to this search held the token
+ */
+export async function readLogPage(
+  { patientRef, accessDraft }: Pick<Call<'readAccessLog'>, 'patientRef' | 'accessDraft'>,
+  clients: Pick<Clients, 'stores' | 'tokenCipher' | 'patientRecord'>,
+  { order, nextToken, entriesMax, filter = {} }: LogSearch,
+) {
+  const { accessLog } = clients.stores;
   const pages = pageTokens<LogPositions>(clients.tokenCipher, `access logs of ${patientRef}, ${order} first`);
   const patientRefs = await refsOfPerson(accessLog, patientRef);
-  await recordLinked(patientRefs, call, clients);
+  await recordLinked(patientRefs, { accessDraft }, clients);
   const entries: AccessEntry[] = [];
-  let position = await pages.positionOf(query.nextToken);
-  for (let reads = 0; reads < readsMax && entries.length < entriesPerPage; reads++) {
-    const page = await readTogether(accessLog, patientRefs, entriesPerPage - entries.length, position, order);
-    entries.push(...page.entries.filter((entry) => matches(entry, query)));
+  let position = await pages.positionOf(nextToken);
+  for (let reads = 0; reads < readsMax && entries.length < entriesMax; reads++) {
+    const page = await readTogether(accessLog, patientRefs, entriesMax - entries.length, position, order);
+    entries.push(...page.entries.filter((entry) => matches(entry, filter)));
     position = page.positions;
     if (position === undefined) break;
   }
-  const next = await pages.nextToken(position);
-  if (!acceptsFhir) return { body: { patientRefs, entries, ...next } };
-  const self = `${apiUrl}/patients/${patientRef}/access-log`;
-  const filter = query as Readonly<Record<string, string>>;
-  return {
-    fhir: auditEventBundle(entries, self, next.nextToken && `${self}?${new URLSearchParams({ ...filter, ...next })}`),
-  };
-};
+  return { patientRefs, entries, ...(await pages.nextToken(position)) };
+}
 
 /** Records the access in each log but the one asked for, whose entry the API writes after the handler. */
 export async function recordLinked(
@@ -42,7 +66,7 @@ export async function recordLinked(
   await Promise.all(linked.map(async (ref) => await patientRecord.recordAccess(accessDraft(ref))));
 }
 
-type Filter = Call<'readAccessLog'>['query'];
+type Filter = Omit<Call<'readAccessLog'>['query'], 'order' | 'nextToken'>;
 
 const matches = ({ agent, operation, recorded }: AccessEntry, filter: Filter): boolean =>
   (filter.who === undefined || agent.who === filter.who) &&

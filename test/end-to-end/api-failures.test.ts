@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { problemMediaType, problemTypeIn } from '../../lambdas/http/problem.fixture.ts';
 import { problems, problemType } from '../../lambdas/http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
 import { freePorts } from '../../local/free-ports.ts';
@@ -50,6 +51,7 @@ beforeAll(async () => {
       requestPatientSync: { body: { patientRef } },
       ...{ readPatient: ofPatient, readLastSync: ofPatient, readAccessLog: ofPatient, verifyAccessLog: ofPatient },
       readDocument: {},
+      ...(await fhirCalls(kvnr)),
       decodePayloads: { body: await encryptedBody(day.stack, { patientRef }) },
     };
     await call('requestPatientSync', calls.requestPatientSync);
@@ -69,6 +71,33 @@ async function newLink(): Promise<string | undefined> {
   return link;
 }
 
+/** Returns requests to the operations of FHIR. The ids of resources stay the same in each version of the care records. */
+async function fhirCalls(kvnr: string) {
+  const query = { query: `?patient=${patientRef}` };
+  const ofPatient = { params: { patientRef } };
+  const idOf = async (search: 'searchFhirEpisodes' | 'searchFhirDocuments'): Promise<string> =>
+    (await call(search, query)).json.entry[0].resource.id;
+  const ofDocument = {
+    params: { id: await idOf('searchFhirDocuments') },
+    headers: { accept: 'application/fhir+json' },
+  };
+  return {
+    readFhirMetadata: {},
+    readFhirStructureDefinition: { params: { name: 'access-log-chain' } },
+    readFhirCodeSystem: { params: { name: 'role' } },
+    searchFhirPatients: { body: { identifier: `http://fhir.de/sid/gkv/kvid-10|${kvnr}` } },
+    ...{ readFhirPatient: ofPatient, readFhirEverything: ofPatient, readFhirCoverage: ofPatient },
+    readFhirEpisode: { params: { id: await idOf('searchFhirEpisodes') } },
+    ...{ readFhirDocument: ofDocument, readFhirBinary: ofDocument },
+    ...{
+      searchFhirCoverages: query,
+      searchFhirEpisodes: query,
+      searchFhirDocuments: query,
+      searchFhirAuditEvents: query,
+    },
+  } satisfies Partial<Record<OperationName, ApiCall>>;
+}
+
 const readMarker = async () => (await day.stores.patients.readLastSync(patientRef))?.lastSync;
 
 /** Expects a successful answer, or a problem that the operation documents. */
@@ -76,9 +105,9 @@ function expectDocumented(name: OperationName, { status, headers, json }: Answer
   const operation: Operation = operations[name];
   expect(headers.get('x-correlation-id')).toBeTruthy();
   if (status === operation.answer.status) return;
-  expect(headers.get('content-type')).toBe('application/problem+json');
+  expect(headers.get('content-type')).toBe(problemMediaType(name));
   const documented = problemsOf(operation).filter((problem) => problems[problem].status === status);
-  expect(documented.map(problemType)).toContain(json.type);
+  expect(documented.map(problemType)).toContain(problemTypeIn(json));
   if (status === 503) expect(headers.get('retry-after')).toBe('2');
 }
 
@@ -89,15 +118,23 @@ async function renewLink(): Promise<void> {
 /** Every answer must come within this time. API Gateway allows 29 s, but people do not wait that long. */
 const maxAnswerMs = 15_000;
 
+/** At a time, of the operations that only read: during an outage each takes seconds. */
+const readsAtOnce = 3;
+
 async function expectAnswers(wanted: Readonly<Record<OperationName, number>>): Promise<void> {
   const statuses: Record<string, number> = {};
-  for (const name of Object.keys(operations) as OperationName[]) {
+  const ask = async (name: OperationName): Promise<void> => {
     const answer = await call(name, calls[name]);
     expectDocumented(name, answer);
     expect({ name, isInTime: answer.tookMs < maxAnswerMs }).toEqual({ name, isInTime: true });
     if (answer.status === 503) expect(JSON.stringify(answer.json)).not.toContain('careRecords');
     statuses[name] = answer.status;
-  }
+  };
+  const names = Object.keys(operations) as OperationName[];
+  const reads = names.filter((name) => operations[name].group === 'fhir');
+  for (const name of names) if (!reads.includes(name)) await ask(name);
+  for (let start = 0; start < reads.length; start += readsAtOnce)
+    await Promise.all(reads.slice(start, start + readsAtOnce).map(ask));
   expect(statuses).toEqual(wanted);
 }
 
@@ -112,9 +149,18 @@ const stored = {
   readDocument: 302,
   readOpenApi: 200,
   readAccessLogCheck: 200,
+  ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200 },
 } as const;
+const fhirNames = [
+  ...(['readFhirPatient', 'searchFhirPatients', 'readFhirEverything', 'readFhirCoverage'] as const),
+  ...(['searchFhirCoverages', 'readFhirEpisode', 'searchFhirEpisodes', 'readFhirDocument'] as const),
+  ...(['searchFhirDocuments', 'readFhirBinary', 'searchFhirAuditEvents'] as const),
+];
+const fhirOfPatient = (status: number) =>
+  Object.fromEntries(fhirNames.map((name) => [name, status])) as Record<(typeof fhirNames)[number], number>;
 const ofPatient = {
   ...{ lookUpPatient: 200, readPatient: 200, readAccessLog: 200, verifyAccessLog: 200, decodePayloads: 200 },
+  ...fhirOfPatient(200),
 } as const;
 
 describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach DynamoDB (%s)', (mode) => {
@@ -145,6 +191,7 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
         readOpenApi: 200,
         ...{ checkAccessLogs: 202, readAccessLogCheck: 503 },
       },
+      ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200, ...fhirOfPatient(503) },
       ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503, decodePayloads: 503 },
     });
     expect((await readMarker())?.syncId).not.toBe(before?.syncId); // the promise is in the table

@@ -3,11 +3,13 @@ import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AccessEntry, type Role, roles } from '../../core/domain/access.ts';
+import { systems } from '../../core/domain/fhir/uris.ts';
 import { paceMax } from '../../core/domain/gate.ts';
 import { defaultTables } from '../../core/stores/tables.ts';
+
+import { isFhir, problemMediaType, problemTypeIn, readProblem } from '../../lambdas/http/problem.fixture.ts';
 import { type ProblemName, problems, problemType } from '../../lambdas/http/problems.ts';
 import { type Operation, type OperationName, operations, problemsOf } from '../../lambdas/http/routes.ts';
-import { problem as problemSchema } from '../../lambdas/http/schemas.ts';
 import { audience } from '../../local/issuer-process.ts';
 import { readIssuerKeys } from '../../local/oidc/issuer-keys.ts';
 import { fetchToken } from '../../local/oidc/token.ts';
@@ -78,11 +80,11 @@ function expectDocumented(name: OperationName, answer: Answer): void {
   );
   if (status === operation.answer.status) {
     if (status === 302) expect(headers.get('location')).toMatch(/^http/);
-    operation.answer.schema?.parse(json);
+    (operation.answer.schema ?? operation.answer.fhir)?.parse(json);
     return;
   }
-  expect(headers.get('content-type')).toBe('application/problem+json');
-  const { type } = problemSchema.parse(json);
+  expect(headers.get('content-type')).toBe(problemMediaType(name));
+  const { type } = readProblem(name, json);
   const documented = problemsOf(operation).filter((problem) => problems[problem].status === status);
   expect(documented.map(problemType)).toContain(type);
   expect(`${text}\n${[...headers].join('\n')}`).not.toMatch(internals);
@@ -103,7 +105,7 @@ async function attempt(name: OperationName, role: Role | 'nobody', wanted: ApiCa
   return answer;
 }
 
-const resultOf = ({ status, json }: Answer): unknown => (status < 400 ? status : json?.type);
+const resultOf = ({ status, json }: Answer): unknown => (status < 400 ? status : problemTypeIn(json));
 
 const unknownField: Wrong = { call: { query: '?colour=red' }, problem: 'invalid-request' };
 const brokenJson: Wrong = { call: { body: '{"a":' }, problem: 'invalid-request' };
@@ -120,6 +122,38 @@ const badTokens = (): Wrong[] =>
     problem: 'invalid-request',
     isNamed: true,
   }));
+const acceptFhir = { accept: 'application/fhir+json' };
+/** Requests that search resources of the patient. */
+const search = (): Case => ({
+  valid: { query: `?patient=Patient/${patientRef}` },
+  invalid: [
+    ...['x', patientRef.toUpperCase(), kvnr, `Group/${patientRef}`].map(
+      (patient): Wrong => ({ call: { query: `?patient=${patient}` }, problem: 'invalid-request' }),
+    ),
+    { call: { query: `?patient=${patientRef}&patient=${patientRef}` }, problem: 'invalid-request' },
+    { call: { query: `?patient=${patientRef}&identifier=x` }, problem: 'invalid-request' },
+  ],
+  missing: { call: {}, problem: 'invalid-request' },
+});
+/** Requests that read a resource of the patient's care records by its id. */
+const readById = async (of: 'searchFhirEpisodes' | 'searchFhirDocuments'): Promise<Case> => {
+  const { json } = await call(of, { query: `?patient=${patientRef}`, token: tokens.get('clinician') });
+  return {
+    valid: { params: { id: json.entry[0].resource.id }, headers: acceptFhir },
+    invalid: [
+      ...['x', patientRef, `${kvnr}-${'0'.repeat(24)}`].map(
+        (id): Wrong => ({ call: { params: { id } }, problem: 'invalid-request' }),
+      ),
+      { call: { params: { id: `${patientRef}-${'0'.repeat(24)}` } }, problem: 'resource-unknown', isNamed: true },
+    ],
+    missing: noPath,
+  };
+};
+const definition = (name: string): Case => ({
+  valid: { params: { name } },
+  invalid: [{ call: { params: { name: 'odd' } }, problem: 'invalid-request' }],
+  missing: noPath,
+});
 const reasons = ['', ' ', 'a\nb', 'x'.repeat(5_000), 7, null].map(
   (reason): Wrong => ({ call: { body: { reason } }, problem: 'invalid-request' }),
 );
@@ -262,6 +296,30 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   verifyAccessLog: () => ({ valid: { params: { patientRef } }, invalid: badRefs(), missing: noPath }),
   checkAccessLogs: () => ({ valid: {}, invalid: [unknownField] }),
   readAccessLogCheck: () => ({ valid: {}, invalid: [unknownField] }),
+  readFhirMetadata: () => ({ valid: {}, invalid: [unknownField] }),
+  readFhirStructureDefinition: () => definition('access-log-chain'),
+  readFhirCodeSystem: () => definition('role'),
+  readFhirPatient: () => ({ valid: { params: { patientRef } }, invalid: badRefs(), missing: noPath }),
+  searchFhirPatients: () => ({
+    valid: { body: { identifier: `${systems.kvnr}|${kvnr}` } },
+    invalid: [kvnr, `${systems.kvnr}|`, `${systems.kvnr}|${kvnr}-`, `http://other.example|${kvnr}`].map(
+      (identifier): Wrong => ({ call: { body: { identifier } }, problem: 'invalid-request' }),
+    ),
+    missing: emptyBody,
+  }),
+  readFhirEverything: () => ({
+    valid: { params: { patientRef }, query: '?_count=3' },
+    invalid: [...badRefs(), ...badTokens()],
+    missing: noPath,
+  }),
+  readFhirCoverage: () => ({ valid: { params: { patientRef } }, invalid: badRefs(), missing: noPath }),
+  searchFhirCoverages: search,
+  readFhirEpisode: async () => await readById('searchFhirEpisodes'),
+  searchFhirEpisodes: search,
+  readFhirDocument: async () => await readById('searchFhirDocuments'),
+  searchFhirDocuments: search,
+  readFhirBinary: async () => await readById('searchFhirDocuments'),
+  searchFhirAuditEvents: search,
   decodePayloads: async () => {
     const body = await encryptedBody(day.stack, { patientRef });
     const [payload] = body.payloads;
@@ -305,7 +363,7 @@ describe.each(Object.keys(operations) as OperationName[])('%s', (name) => {
       const { status, headers } = await call(name, { token: tokens.get(role) });
       expect({ status, type: headers.get('content-type') }).toEqual({
         status: expect.toBeOneOf([400, 403, 404]),
-        type: 'application/problem+json',
+        type: expect.toBeOneOf(['application/problem+json', problemMediaType(name)]),
       });
     } else if (missing) {
       const answer = await attempt(name, role, missing.call, false);
@@ -439,10 +497,12 @@ test('without the access log no patient data is shown, and other operations stil
   dynamo.destroy();
   for (const [name, { access, roles }] of Object.entries(operations) as [OperationName, Operation][]) {
     if (access === undefined || name === 'decodePayloads') continue;
-    const params = { patientRef, token: linksIn(json)[0] ?? '' };
-    const body = operations[name].method === 'POST' ? { kvnr } : undefined;
+    const params = { patientRef, token: linksIn(json)[0] ?? '', id: `${patientRef}-${'0'.repeat(24)}` };
+    const posted = isFhir(name) ? { identifier: `${systems.kvnr}|${kvnr}` } : { kvnr };
+    const body = operations[name].method === 'POST' ? posted : undefined;
+    const query = /^searchFhir(?!Patients)/.test(name) ? `?patient=${patientRef}` : '';
     for (const role of [...tokens.keys()]) {
-      const answer = await call(name, { params, body, token: roles === 'link' ? undefined : tokens.get(role) });
+      const answer = await call(name, { params, query, body, token: roles === 'link' ? undefined : tokens.get(role) });
       expectDocumented(name, answer);
       const { status } = answer;
       expect({ name, role, result: resultOf(answer), status }).toEqual({

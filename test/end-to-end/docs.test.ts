@@ -91,11 +91,21 @@ test('the commands in the guide to the API work as documented', async () => {
     { patientRef, syncId: expect.any(String) },
     { syncId: expect.any(String) },
     { patient: {}, careRecords: expect.any(Array) },
+    { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Patient' } }] },
+    { resourceType: 'Patient' },
+    { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Coverage' } }] },
+    { resourceType: 'Bundle' },
+    { resourceType: 'Binary', data: expect.any(String) },
+    { resourceType: 'Bundle' },
+    { resourceType: 'Bundle', entry: expect.any(Array) },
     { entries: expect.any(Array) },
     { valid: true },
   ]);
   const operations = answers.at(-2).entries.map(({ operation }: { operation: string }) => operation);
-  expect(operations).toEqual(expect.arrayContaining(['lookup', 'request-sync', 'read-sync', 'read-patient']));
+  const accesses = ['lookup', 'request-sync', 'read-sync', 'read-patient', 'read-document'];
+  expect(operations).toEqual(expect.arrayContaining(accesses));
+  const events: { resource: { subtype: { code: string }[] } }[] = answers.at(-3).entry;
+  expect(events.map(({ resource }) => resource.subtype[0]?.code)).toEqual(expect.arrayContaining(accesses));
 });
 
 test('the commands in the runbook work as documented, one after the other', async () => {

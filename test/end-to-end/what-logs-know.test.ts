@@ -30,13 +30,26 @@ test('on a day with every operation of the API, no log line and no metric contai
       readLastSync: { params: { patientRef } },
       readAccessLog: { params: { patientRef } },
       verifyAccessLog: { params: { patientRef } },
+      searchFhirPatients: { body: { identifier: `http://fhir.de/sid/gkv/kvid-10|${kvnr}` } },
+      readFhirPatient: { params: { patientRef } },
+      readFhirEverything: { params: { patientRef } },
+      readFhirCoverage: { params: { patientRef } },
+      searchFhirCoverages: { query: `?patient=${patientRef}` },
+      searchFhirEpisodes: { query: `?patient=${patientRef}` },
+      searchFhirDocuments: { query: `?patient=${patientRef}` },
+      searchFhirAuditEvents: { query: `?patient=${patientRef}` },
     } satisfies Partial<Record<OperationName, ApiCall>>))
       wanted.set(name as OperationName, asked);
     for (const [name, asked] of wanted) await call(name, asked);
     const patient = await call('readPatient', { params: { patientRef } });
     if (patient.status === 200) links.push(...linksIn(patient.json));
+    const documents = await call('searchFhirDocuments', { query: `?patient=${patientRef}` });
+    const [found] = (documents.json.entry ?? []) as { readonly resource: { readonly id: string } }[];
+    if (found) await call('readFhirBinary', { params: { id: found.resource.id } });
     // personal data where it does not belong
     await call('readPatient', { params: { patientRef: kvnr } });
+    await call('searchFhirEpisodes', { query: `?patient=${kvnr}` });
+    await call('searchFhirPatients', { body: { identifier: kvnr } });
     await call('lookUpPatient', { body: { kvnr: kvnr.toLowerCase(), more: kvnr } });
     await call('listRuns', { headers: { 'x-correlation-id': kvnr } });
   }

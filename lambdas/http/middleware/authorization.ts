@@ -1,4 +1,5 @@
 import { patientRefOf } from '../../../core/crypto/pseudonyms.ts';
+import { patientRefIn } from '../../../core/domain/fhir/care-record.ts';
 import type { Kvnr } from '../../../core/domain/kvnr.ts';
 import type { Clients } from '../../clients.ts';
 import { Problem } from '../problems.ts';
@@ -24,12 +25,17 @@ export function authorization(clients: () => Promise<Clients>): Middleware {
   };
 }
 
-/** Returns the patientRef of the patient in the request: from a pseudonym in path or body, or from a KVNR in the body. */
+/**
+ * Returns the patientRef of the patient in the request. It comes from a pseudonym, from the id of one of their resources, or
+ * from a KVNR in the body.
+ */
 function patientOf({ parts }: RequestFacts, pseudonymKey: string): string | undefined {
-  const named = { ...(parts?.body as object), ...(parts?.params as object) } as {
-    readonly patientRef?: string;
-    readonly kvnr?: Kvnr;
-  };
-  if (named.kvnr === undefined) return named.patientRef;
-  return patientRefOf(named.kvnr, Buffer.from(pseudonymKey, 'base64'));
+  const { patientRef, patient, id, kvnr, identifier } = {
+    ...(parts?.body as object),
+    ...(parts?.query as object),
+    ...(parts?.params as object),
+  } as Partial<Record<'patientRef' | 'patient' | 'id', string> & Record<'kvnr' | 'identifier', Kvnr>>;
+  const number = kvnr ?? identifier;
+  if (number !== undefined) return patientRefOf(number, Buffer.from(pseudonymKey, 'base64'));
+  return patientRef ?? patient ?? (id === undefined ? undefined : patientRefIn(id));
 }

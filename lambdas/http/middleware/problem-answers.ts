@@ -4,13 +4,15 @@ import { DailySyncError } from '../../../core/temporal/daily-sync-client.ts';
 import { InsurerLineError } from '../../../core/temporal/insurer-line-client.ts';
 import { PatientRecordError } from '../../../core/temporal/patient-record-client.ts';
 import { logger } from '../../observability.ts';
+import { operationOutcome } from '../operation-outcome.ts';
 import { Problem, type ProblemDetails, type ProblemName, problems, problemType } from '../problems.ts';
+import { operationOf } from './operation-search.ts';
 import { headerOf, type Middleware } from './request.ts';
 
 /** Retry-After of every 503, seconds. */
 const retryAfterSeconds = 2;
 
-/** Answers every error with a problem (RFC 9457). Uses fixed words: no value of the request, and no internals. */
+/** Answers every error with a problem (RFC 9457), or with an OperationOutcome of FHIR. Uses fixed words: no value of the request, and no internals. */
 export function problemAnswers(): Middleware {
   return {
     onError: (request) => {
@@ -18,20 +20,25 @@ export function problemAnswers(): Middleware {
       const problem = problemOf(request.error);
       const { status, title } = problems[problem.problem];
       if (status >= 500) logger.error('failed', { problem: problem.problem, causes: causesOf(request.error) });
+      const isFhir = facts.operation !== undefined && operationOf(facts).group === 'fhir';
       request.response = {
         statusCode: status,
         headers: {
-          'content-type': 'application/problem+json',
+          'content-type': isFhir ? 'application/fhir+json' : 'application/problem+json',
           ...(status === 401 && { 'www-authenticate': challenge(headerOf(request.event, 'authorization')) }),
           ...(status === 503 && { 'retry-after': String(retryAfterSeconds) }),
         },
-        body: JSON.stringify({
-          type: problemType(problem.problem),
-          title,
-          status,
-          ...problem.details,
-          correlationId: facts.correlationId,
-        }),
+        body: JSON.stringify(
+          isFhir
+            ? operationOutcome(problem)
+            : {
+                type: problemType(problem.problem),
+                title,
+                status,
+                ...problem.details,
+                correlationId: facts.correlationId,
+              },
+        ),
       };
     },
   };

@@ -1,6 +1,7 @@
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 import type { z } from 'zod';
 import { type FieldError, Problem } from '../problems.ts';
+import type { Operation } from '../routes.ts';
 import { noFields } from '../schemas.ts';
 import { operationOf } from './operation-search.ts';
 import { headerOf, type Middleware } from './request.ts';
@@ -30,8 +31,7 @@ export function validation(): Middleware {
         query: read('query', operation.query, queryOf(event)),
       };
       try {
-        if (operation.body)
-          facts.parts.body = read('body', operation.body, bodyOf(event, operation.bodyMaxBytes ?? usualMaxBytes));
+        if (operation.body) facts.parts.body = read('body', operation.body, bodyOf(event, operation));
         if (errors.length > 0) throw new Problem('invalid-request', { errors });
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
@@ -41,21 +41,27 @@ export function validation(): Middleware {
   };
 }
 
-/** Returns the query parameters. A repeated parameter becomes a list, which matches no schema. */
 const queryOf = ({ multiValueQueryStringParameters: lists }: APIGatewayProxyEvent): object =>
-  Object.fromEntries(
-    Object.entries(lists ?? {}).map(([name, list = []]) => [name, list.length === 1 ? list[0] : list]),
-  );
+  parametersOf(Object.entries(lists ?? {}).map(([name, list = []]) => [name, list]));
+
+/** Returns parameters by their names. A repeated parameter becomes a list, which matches no schema. */
+const parametersOf = (lists: readonly (readonly [string, readonly string[]])[]): object =>
+  Object.fromEntries(lists.map(([name, list]) => [name, list.length === 1 ? list[0] : list]));
 
 class ForbiddenField extends Error {}
 
 /** @throws Problem `body-too-large`, `unsupported-media-type`, `invalid-request` */
-function bodyOf(event: APIGatewayProxyEvent, bodyMaxBytes: number): unknown {
+function bodyOf(event: APIGatewayProxyEvent, { bodyMaxBytes = usualMaxBytes, bodyType }: Operation): unknown {
   const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
   if (body.byteLength > bodyMaxBytes)
     throw new Problem('body-too-large', { detail: `The maximum is ${bodyMaxBytes} bytes.` });
-  if (!/^application\/json\s*(;|$)/i.test(headerOf(event, 'content-type') ?? '')) {
-    throw new Problem('unsupported-media-type', { detail: 'Set content-type: application/json.' });
+  const mediaType = bodyType === 'form' ? 'application/x-www-form-urlencoded' : 'application/json';
+  const [sent = ''] = (headerOf(event, 'content-type') ?? '').split(';');
+  if (sent.trim().toLowerCase() !== mediaType)
+    throw new Problem('unsupported-media-type', { detail: `Set content-type: ${mediaType}.` });
+  if (bodyType === 'form') {
+    const form = new URLSearchParams(body.toString('utf8'));
+    return parametersOf(Array.from(new Set(form.keys()), (name) => [name, form.getAll(name)]));
   }
   try {
     return JSON.parse(body.toString('utf8'), (key, value) => {
