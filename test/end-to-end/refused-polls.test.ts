@@ -47,7 +47,6 @@ test('a build whose polls Temporal refuses becomes unhealthy, and the build befo
 
   await (await build('second', second)).logged('polls of Temporal');
   const seen = readFileSync(join(day.stack.dir, 'worker-1.log'), 'utf8');
-  console.log(seen);
   expect(seen).toContain('"polls":"refused"');
   await expect.poll(() => healthOf(second), { timeout: 30_000 }).toBe(200); // not yet: a start takes some seconds
   await expect.poll(() => healthOf(second), { timeout: 120_000, interval: 1_000 }).toBe(503);
