@@ -4,7 +4,7 @@ import type { WriteGuard } from '../../core/stores/write-guard.ts';
 /** Interval in which attempts decide whether to heartbeat. */
 export const heartbeatMs = 1_000;
 /**
- * Returns the milliseconds from the start of an attempt until its first heartbeat: at most half of the timeout, because a
+ * Returns the milliseconds from the start of an attempt until its first heartbeat. This is at most half of the timeout: a
  * process that is short of CPU learns late that an attempt has started. Temporal bills heartbeats, and most attempts end before.
  * @param mostMs the worker's maxHeartbeatThrottleInterval
  */
