@@ -3,17 +3,13 @@ import type { WriteGuard } from '../../core/stores/write-guard.ts';
 
 /** Interval in which attempts decide whether to heartbeat. */
 export const heartbeatMs = 1_000;
-/** Share of the heartbeat timeout after which the SDK sends the next heartbeat at the latest. */
-const throttle = 0.8;
-
 /**
- * Returns the milliseconds from the start of an attempt until its first heartbeat. The one at the next interval comes before
- * the SDK would send its second one.
- * Temporal bills heartbeats, and most attempts end before.
+ * Returns the milliseconds from the start of an attempt until its first heartbeat. This is at most half of the timeout: a
+ * process that is short of CPU learns late that an attempt has started. Temporal bills heartbeats, and most attempts end before.
  * @param mostMs the worker's maxHeartbeatThrottleInterval
  */
 export const firstHeartbeatMs = ({ heartbeatTimeoutMs }: Pick<Info, 'heartbeatTimeoutMs'>, mostMs: number): number =>
-  Math.min(mostMs, throttle * (heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY)) - heartbeatMs;
+  Math.min(mostMs, (heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY) / 2) - heartbeatMs;
 
 /** Maximum time between two heartbeats that the SDK sends in worker/main.ts: shorter than standstillMaxMs. */
 export const syncHeartbeatMaxMs = 4_000;

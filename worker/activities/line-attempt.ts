@@ -22,8 +22,8 @@ export interface AttemptUsage {
  * "Fetch activities"). Refused connections count here.
  */
 export const failuresPerAttempt = 8;
-/** Milliseconds between two heartbeats that the SDK sends: eight tenths of the timeout. */
-const heartbeatMaxMs = 8_000;
+/** Half of the timeout in ms. */
+const heartbeatMaxMs = 5_000;
 
 /** One attempt of an activity that uses the line. It heartbeats by itself, also while it waits in the line's queue. */
 export interface LineAttempt<Details extends AttemptUsage> {
@@ -53,7 +53,7 @@ export interface LineAttempt<Details extends AttemptUsage> {
 }
 
 /**
- * Runs an attempt, which begins with the details of the previous one. Heartbeats from the seventh second on, and with the last
+ * Runs an attempt, which begins with the details of the previous one. Heartbeats from the fourth second on, and with the last
  * details if there will be another attempt. Temporal bills heartbeats, and most attempts end before.
  * @param initial the details before the first attempt
  * @param failuresMax number of failed requests after which the attempt ends
