@@ -170,6 +170,7 @@ test('only the Lambdas that check tokens may use the last keys of the issuers', 
   expect(users.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual([
     'accesslog',
     'codec',
+    'fhir',
     'line',
     'patients',
     'sync',
