@@ -101,7 +101,6 @@ export class ApiStack extends Stack {
       insurerId: settings.INSURER_ID,
       architecture,
     });
-    logGroupNames.push(anchors.logGroup.logGroupName);
     this.api = api;
     this.origin = `https://${api.restApiId}.execute-api.${this.region}.${this.urlSuffix}`;
     this.url = `${this.origin}/${api.deploymentStage.stageName}`;

@@ -66,6 +66,7 @@ export class DataStack extends Stack {
     for (const value of [keyArn, bucketArn, bucketName, bucketRegionalDomainName, ...others]) this.exportValue(value);
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
     new CfnOutput(this, 'AnchorBucketName', { value: anchorBucket.bucketName });
+    new CfnOutput(this, 'AnchorLogGroupName', { value: this.anchors.logGroup.logGroupName });
     new CfnOutput(this, 'AnchorFailuresUrl', { value: failures.queueUrl });
     new CfnOutput(this, 'KeyArn', { value: key.keyArn });
     new CfnOutput(this, 'SecretArn', { value: secret.secretArn });
