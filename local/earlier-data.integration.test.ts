@@ -4,7 +4,8 @@ import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { Client, Connection } from '@temporalio/client';
 import { expect, onTestFinished, test } from 'vitest';
 import { defaultDeployment } from '../core/contract/deployment.ts';
-import { dailySyncId } from '../core/contract/names.ts';
+import { careRefreshId, dailySyncId } from '../core/contract/names.ts';
+import { newRunId } from '../core/domain/run-id.ts';
 import { openGate } from '../core/stores/gate.ts';
 import { checkEarlierData, type EarlierData } from './earlier-data.ts';
 
@@ -35,6 +36,21 @@ test('an emptied emulator with a Temporal that goes on is refused, with what to 
   await expect(checkEarlierData({ ...start, isExternal: false })).rejects.toThrow(/npm start -- --fresh/);
   await run.terminate();
   await expect(checkEarlierData(start)).resolves.toBeUndefined();
+});
+
+test('a refresh that goes on after its run is noticed, too', async () => {
+  const start = newStart();
+  const runId = newRunId(Date.now(), randomBytes(3).toString('hex').slice(1));
+  const connection = await Connection.connect({ address: start.temporal });
+  onTestFinished(() => connection.close());
+  const { workflow } = new Client({ connection });
+  const begin = async (type: string, workflowId: string) =>
+    await workflow.start(type, { workflowId, taskQueue: 'nobody', memo: { runId } });
+  const run = await begin('dailySync', dailySyncId(start.insurerId));
+  await run.terminate();
+  const refresh = await begin('careRefresh', careRefreshId(runId));
+  onTestFinished(async () => void (await refresh.terminate()));
+  await expect(checkEarlierData(start)).rejects.toThrow(/still has the workflow care-refresh:/);
 });
 
 test('data that another clone has stored is refused, with what to do', async () => {

@@ -1,7 +1,7 @@
 import { DynamoDBClient, ResourceNotFoundException } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
-import { dailySyncId, insurerLineId } from '../core/contract/names.ts';
+import { accessLogCheckId, careRefreshId, dailySyncId, insurerLineId } from '../core/contract/names.ts';
 import { markOf } from '../core/crypto/pseudonyms.ts';
 import { GateError, openGate } from '../core/stores/gate.ts';
 import { createSyncRunsStore } from '../core/stores/sync-runs.ts';
@@ -73,17 +73,19 @@ async function findRunning({ temporal, temporalNamespace, insurerId }: EarlierDa
   const connection = await Connection.connect({ address: temporal });
   try {
     const { workflow } = new Client({ connection, namespace: temporalNamespace });
-    for (const workflowId of [dailySyncId(insurerId), insurerLineId(insurerId)]) {
-      const found = await workflow
+    const describe = async (workflowId: string) =>
+      await workflow
         .getHandle(workflowId)
         .describe()
         .catch((error: unknown) => {
-          if (error instanceof WorkflowNotFoundError) return undefined;
-          throw error;
+          if (!(error instanceof WorkflowNotFoundError)) throw error;
         });
-      if (found?.status.name === 'RUNNING') return workflowId;
-    }
-    return undefined;
+    const lastRun = await describe(dailySyncId(insurerId));
+    const others = [insurerLineId(insurerId), accessLogCheckId(insurerId)];
+    const lastRunId = lastRun?.memo?.['runId'];
+    if (lastRunId !== undefined) others.push(careRefreshId(String(lastRunId))); // it outlives its run
+    const found = [lastRun, ...(await Promise.all(others.map(describe)))];
+    return found.find((each) => each?.status.name === 'RUNNING')?.workflowId;
   } finally {
     await connection.close();
   }

@@ -9,7 +9,7 @@ import { Problem } from '../http/problems.ts';
 
 /** An answer of a Lambda has 6 MB at most, measured as a JSON string. This leaves a margin for the rest of the answer. */
 const answerMaxBytes = 5_000_000;
-/** Reading more would take seconds, and a client wants the first ones. */
+/** A client wants the first ones soon. */
 const recordsMax = 1_000;
 /** Bytes of a link: a token of some hundred bytes, a SHA-256 of 64, and the reader's name. */
 const linkBytesMin = 400;

@@ -96,6 +96,7 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
     await batch.appended;
   }
   const firstAppended = access && append(access);
+  firstAppended?.catch(() => {}); // it is awaited later, too
   setHandler(
     recordAccess,
     async (draft) => {
@@ -162,13 +163,13 @@ export async function patientRecord(input: PatientRecordInput): Promise<void> {
     await CancellationScope.nonCancellable(async () => {
       if (currentSyncId !== undefined)
         await endSync({ patientRef, syncId: currentSyncId, state: 'failed', error: 'Cancelled' });
-      await firstAppended;
       do {
         await condition(allHandlersFinished);
         const syncIds = [...requested];
         requested.clear();
         for (const syncId of syncIds) await endSync({ patientRef, syncId, state: 'failed', error: 'Cancelled' });
       } while (requested.size > 0 || !allHandlersFinished());
+      await firstAppended;
     });
     throw error;
   }
