@@ -176,7 +176,7 @@ test('interim answers without end do not hold the line for ever', async () => {
   });
   await using it = startExchange(insurer.baseUrl, {}, 100);
   await expect(it.fetch()).rejects.toMatchObject({ fault: 'stalled', context: { problem: 'no final status' } });
-  expect(it.permit.ends).toEqual([{ wasAborted: true }]);
+  expect(it.permit.ends).toEqual([{ needsRest: true }]);
 });
 
 /** Starts a server whose machine answers no SYN: its process accepts nothing, and its backlog is full. */
