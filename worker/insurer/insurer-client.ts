@@ -150,7 +150,7 @@ export function createInsurerClient({
       if (!(error instanceof LineError)) throw error;
       statistics.failed(error.fault);
       if (isAnswer(error) || hasArrived()) backoff.succeeded();
-      else if (error.fault !== 'unauthorized') backoff.failed(target, priority);
+      else if (error.fault !== 'unauthorized') backoff.failed(target, priority, error.fault);
       throw error;
     }
   }
@@ -180,7 +180,8 @@ export function createInsurerClient({
           if (callsOfPatient.size === 0) calls.delete(kvnr);
         });
       // The line is free. Two passes of the event loop choose and write the next request. So it is in flight while this answer
-      // is checked, and its caller goes on. A person's answer is checked first: if it is faulty, the person is next again.
+      // is checked, and its caller goes on. A person's answer is checked first: if it is faulty, the person joins the queue behind
+      // other people, but before the run.
       for (let pass = 0; pass < 2 && priority !== 'person'; pass++) await new Promise<void>(clock.afterReading);
       if (fetched.kind !== 'answer') return { kind: fetched.kind };
       const { fetchOrder = '', etag } = fetched;
