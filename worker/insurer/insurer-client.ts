@@ -75,6 +75,8 @@ export interface ListReceiver extends ListSink {
 export interface FetchContext {
   /** of the stored care records: the insurer may answer that they have not changed */
   readonly knownEtag?: string;
+  /** called when the request is written */
+  readonly onSent?: () => void;
   /** called once the headers of the answer have arrived */
   readonly onAnswer?: (arrival: Arrival) => void;
 }
@@ -156,7 +158,7 @@ export function createInsurerClient({
   }
 
   const client: InsurerClient = {
-    async fetchCareRecords(kvnr, priority, signal, { onAnswer, knownEtag } = {}) {
+    async fetchCareRecords(kvnr, priority, signal, { onSent, onAnswer, knownEtag } = {}) {
       const operation = 'care-records';
       const own = new AbortController();
       const callsOfPatient = calls.get(kvnr) ?? new Set();
@@ -168,7 +170,8 @@ export function createInsurerClient({
         if (reading.kind === 'not-insured') for (const call of callsOfPatient) if (call !== own) call.abort();
         return { ...reading, fetchOrder: answer.fetchOrder };
       };
-      const request = { operation, ...adapter.careRecords.request(kvnr, knownEtag) } as const;
+      const asked = adapter.careRecords.request(kvnr, knownEtag);
+      const request = { operation, ...asked, ...(onSent && { onSent }) } as const;
       const fetched = await line
         .perform(priority, request, read, AbortSignal.any([signal, own.signal]))
         .catch((error: unknown): Awaited<ReturnType<typeof read>> => {
