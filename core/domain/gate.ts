@@ -52,7 +52,8 @@ export interface Gate {
  * Why nothing is sent for a while.
  * - `retry-after`: the insurer has named the time
  * - `busy`: the insurer asks for patience, and names no time that can be read
- * - `outage`: forty requests in a row have failed, which is rare even when 80 % fail
+ * - `outage`: forty requests in a row have failed, which is rare even when 80 % fail. Eight failures of each patient count, and
+ *   all refused connections (worker/line/backoff.ts)
  */
 export type CooldownReason = 'retry-after' | 'busy' | 'outage';
 

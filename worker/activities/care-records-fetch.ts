@@ -10,7 +10,7 @@ import type { SeenPatient, Standing, UnusableAnswer } from '../../core/domain/pa
 import type { PatientsStore } from '../../core/stores/patients.ts';
 import type { PayloadsStore } from '../../core/stores/payloads.ts';
 import { type Arrival, type CareRecordsFetch, type InsurerClient, receivedOf } from '../insurer/insurer-client.ts';
-import { LineError, UnusableAnswer as UnusableAnswerError } from '../line/line-error.ts';
+import { LineError, LineWithheld, UnusableAnswer as UnusableAnswerError } from '../line/line-error.ts';
 import type { TransferReporter } from '../reporting/transfer-reporter.ts';
 import {
   type AttemptUsage,
@@ -34,6 +34,16 @@ export interface CareRecordsFetchDeps {
 /** Number of requests about one patient that may wait for the line at the same time: one of a run, and one of a person. */
 const requestsAtOnce = 2;
 
+/** A request about a patient that has not ended. */
+interface OpenRequest {
+  readonly priority: Priority;
+  /** resolves once its answer is noted in the cache */
+  readonly ended: Promise<void>;
+  isSent: boolean;
+  /** Takes it out of the line's queue: its attempt asks again later. Must not be called once it is sent. */
+  withdraw(): void;
+}
+
 /** What this process knows about a patient whose care records are being fetched. */
 interface AnswerCacheEntry {
   /** number of attempts that use the entry */
@@ -42,8 +52,7 @@ interface AnswerCacheEntry {
   notInsured?: { readonly revision: number; isStored: boolean };
   /** the last answer that could not be stored */
   unusable?: { readonly answer: UnusableAnswer; isStored: boolean };
-  /** of each request that has not ended; resolves once its answer is noted here */
-  readonly requests: Set<Promise<void>>;
+  readonly requests: Set<OpenRequest>;
 }
 
 /**
@@ -72,7 +81,12 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
     knownEtag: string | undefined,
   ): Promise<CareRecordsFetch> => {
     const ended = Promise.withResolvers<void>();
-    cached.requests.add(ended.promise);
+    const withdrawal = new AbortController();
+    const request: OpenRequest = {
+      ...{ priority, ended: ended.promise, isSent: false },
+      withdraw: () => withdrawal.abort(new Error('a person asks for the same patient')),
+    };
+    cached.requests.add(request);
     let transfer: ReturnType<typeof transferReporter.follow> | undefined;
     const followAnswer = (arrival: Arrival): void => {
       transfer = transferReporter.follow({
@@ -83,14 +97,19 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
       });
     };
     try {
-      const context = { onAnswer: followAnswer, ...(knownEtag !== undefined && { knownEtag }) };
-      return await insurer.fetchCareRecords(kvnr, priority, attempt.signal, context);
+      const onSent = (): void => {
+        request.isSent = true;
+      };
+      const context = { onSent, onAnswer: followAnswer, ...(knownEtag !== undefined && { knownEtag }) };
+      const signal = AbortSignal.any([attempt.signal, withdrawal.signal]);
+      return await insurer.fetchCareRecords(kvnr, priority, signal, context);
     } catch (error) {
+      if (error === withdrawal.signal.reason && withdrawal.signal.aborted) throw new LineWithheld(false);
       if (error instanceof UnusableAnswerError) cached.unusable = { answer: noted(cached, error), isStored: false };
       throw error;
     } finally {
       transfer?.end();
-      cached.requests.delete(ended.promise);
+      cached.requests.delete(request);
       ended.resolve();
     }
   };
@@ -149,8 +168,11 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
           await noteWritten;
           throw finalFailure('AnswerUnusable', attempt.details, seen, unusable.problem);
         }
-        if (cached.requests.size >= (unusable ? 1 : requestsAtOnce)) {
-          await untilAborted(Promise.race(cached.requests), attempt.signal); // its answer may be the second one
+        const openMax = unusable ? 1 : requestsAtOnce;
+        if (cached.requests.size >= openMax && priority === 'person') withdrawQueued(cached);
+        if (cached.requests.size >= openMax) {
+          const ends = [...cached.requests].map(({ ended }) => ended);
+          await untilAborted(Promise.race(ends), attempt.signal); // its answer may be the second one
           continue;
         }
         if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
@@ -207,7 +229,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
       return await withLineAttempt(
         noUsage,
         async (attempt) => await fetchWithin(attempt, input),
-        Number.POSITIVE_INFINITY,
+        input.maxRequests, // while all connections are refused, no request counts
       );
     return await withLineAttempt(noUsage, async (attempt) => {
       const { syncId: runId, patientRef } = input;
@@ -222,6 +244,18 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
       }
     });
   };
+}
+
+/**
+ * Withdraws the requests of a run that wait in the queue, for a person who asks for the same patient. They may wait for long:
+ * for other people, or for the end of quiet hours.
+ */
+function withdrawQueued({ requests }: AnswerCacheEntry): void {
+  for (const request of requests) {
+    if (request.priority === 'person' || request.isSent) continue;
+    requests.delete(request);
+    request.withdraw();
+  }
 }
 
 const today = (): string => new Date().toISOString().slice(0, 10);

@@ -4,12 +4,15 @@ import type { WriteGuard } from '../../core/stores/write-guard.ts';
 /** Interval in which attempts decide whether to heartbeat. */
 export const heartbeatMs = 1_000;
 /**
- * Returns the milliseconds from the start of an attempt until its first heartbeat. This is at most half of the timeout: a
- * process that is short of CPU learns late that an attempt has started. Temporal bills heartbeats, and most attempts end before.
- * @param mostMs the worker's maxHeartbeatThrottleInterval
+ * Returns after how many ms an attempt may send its first heartbeat: an interval before half of the timeout, and before
+ * `mostMs`. The SDK takes a while until it sends it, and a process that is short of CPU learns late that an attempt has started.
+ * Temporal bills heartbeats, and most attempts end before.
+ * @param mostMs the maximum time between heartbeats, if it is shorter than half of the timeout
  */
-export const firstHeartbeatMs = ({ heartbeatTimeoutMs }: Pick<Info, 'heartbeatTimeoutMs'>, mostMs: number): number =>
-  Math.min(mostMs, (heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY) / 2) - heartbeatMs;
+export const firstHeartbeatMs = (
+  { heartbeatTimeoutMs }: Pick<Info, 'heartbeatTimeoutMs'>,
+  mostMs = Number.POSITIVE_INFINITY,
+): number => Math.min(mostMs, (heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY) / 2) - heartbeatMs;
 
 /** Maximum time between two heartbeats that the SDK sends in worker/main.ts: shorter than standstillMaxMs. */
 export const syncHeartbeatMaxMs = 4_000;
@@ -45,11 +48,12 @@ export async function withHeartbeats<Done, Answer>(
   const context = Context.current(); // read once: a later callback can run in the context of another activity
   const stale = new AbortController();
   let done = (context.info.heartbeatDetails as Done | undefined) ?? initial;
-  let heartbeatAtMs = nowMs();
-  const firstAtMs = heartbeatAtMs + firstHeartbeatMs(context.info, syncHeartbeatMaxMs);
+  /** when this process last ran the timer or reported: not each tick sends a heartbeat */
+  let tickAtMs = nowMs();
+  const firstAtMs = tickAtMs + firstHeartbeatMs(context.info, syncHeartbeatMaxMs);
   /** A stale attempt stays stale: a late heartbeat must not hide the standstill before it. */
   const checkStandstill = (): void => {
-    if (nowMs() - heartbeatAtMs > standstillMaxMs && !stale.signal.aborted)
+    if (nowMs() - tickAtMs > standstillMaxMs && !stale.signal.aborted)
       stale.abort(
         ApplicationFailure.retryable('the activity stood still: another attempt may be running', 'StoodStill'),
       );
@@ -57,8 +61,8 @@ export async function withHeartbeats<Done, Answer>(
   const heartbeat = (isNews: boolean): void => {
     checkStandstill();
     if (stale.signal.aborted) return;
-    heartbeatAtMs = nowMs();
-    if (isNews || heartbeatAtMs >= firstAtMs) context.heartbeat(done);
+    tickAtMs = nowMs();
+    if (isNews || tickAtMs >= firstAtMs) context.heartbeat(done);
   };
   const timer = setInterval(() => heartbeat(false), heartbeatMs);
   try {

@@ -106,7 +106,7 @@ async function startWorld(
       return {
         result: environment.run(() => run(activities)) as Promise<Result>,
         heartbeats,
-        cancel: () => environment.cancel(),
+        cancel: (reason?: 'CANCELLED' | 'WORKER_SHUTDOWN') => environment.cancel(reason),
       };
     },
     lists,
@@ -227,6 +227,16 @@ test('people who wait take turns until their requests are used up, within one at
   expect(asked).toEqual([...Array.from({ length: 12 }, () => people).flat(), ...Array(8).fill(ofBulk)]);
 });
 
+test('a person whose connections are all refused frees the slot after maxRequests tries, and has used up none', async () => {
+  await using world = await startWorld(() => {});
+  await world.insurer[Symbol.asyncDispose]();
+  const input = { ...fetchCare, priority: 'person', maxRequests: 5 } as const;
+  const first = world.attempt((a) => a.fetchCareRecords(input));
+  expect(await failureOf(first.result)).toMatchObject({ type: 'LineError.refused', nonRetryable: false });
+  const used = { countedRequests: 0, lineUse: { requests: 5, faults: { refused: 5 } } };
+  expect(first.heartbeats.at(-1)).toMatchObject(used);
+});
+
 test.each([
   [410, 'PatientNotInsured'],
   [404, 'PatientUnknown'],
@@ -335,6 +345,18 @@ test('a cancelled fetch ends with its connection closed', async () => {
   cancel();
   expect(await failureOf(result)).toMatchObject({ name: 'CancelledFailure' });
   await closed;
+});
+
+test.each([
+  ['CANCELLED' as const, []],
+  ['WORKER_SHUTDOWN' as const, [1]],
+])('an attempt that ends by %s heartbeats only for a next attempt', async (reason, counts) => {
+  await using world = await startWorld(({ socket }, number) => void (number === 1 && socket.write(httpAnswer(500))));
+  const { result, heartbeats, cancel } = world.attempt((a) => a.fetchCareRecords(fetchCare));
+  await world.insurer.requestArrives(2);
+  cancel(reason);
+  expect(await failureOf(result)).toMatchObject({ name: 'CancelledFailure' });
+  expect(heartbeats.map(({ countedRequests }) => countedRequests)).toEqual(counts);
 });
 
 const fetchList = { insurerId: 'kk', listId: 'l1' } as const;
@@ -749,7 +771,7 @@ test('a worker that stops during a transfer stores what has arrived', async () =
   const { result, heartbeats, cancel } = world.attempt((a) => a.fetchPatientList(fetchList));
   await world.insurer.requestArrives(1);
   await new Promise((resolve) => setTimeout(resolve, 50));
-  cancel();
+  cancel('WORKER_SHUTDOWN');
   expect(await failureOf(result)).toMatchObject({ name: 'CancelledFailure' });
   expect(heartbeats.at(-1)).toMatchObject({ list: { sizeBytes: list.length - 100, position: '"v1"' } });
 });
@@ -837,6 +859,30 @@ test('an answer that cannot be stored is sent twice a day at most, although a ru
   expect(world.insurer.seen).toHaveLength(2);
 });
 
+test('a person does not wait for the queued request of a run about the same patient, whose answer cannot be stored', async () => {
+  const othersWait = Promise.withResolvers<void>();
+  await using world = await startWorld(async (request, number) => {
+    if (number === 1) await othersWait.promise;
+    await sleep(2);
+    request.socket.write(askedFor(request) === anna ? httpAnswer(200, withoutId) : httpAnswer(500));
+  });
+  const fetch = (priority: 'bulk' | 'person', patientRef: Kvnr) =>
+    failureOf(world.attempt((a) => a.fetchCareRecords({ ...fetchCare, priority, patientRef })).result);
+  const run = fetch('bulk', anna);
+  await world.insurer.requestArrives(1);
+  const others = ofRun.map((kvnr) => fetch('person', kvnr));
+  await sleep(20); // the run's second request comes behind them
+  othersWait.resolve();
+  await world.insurer.requestArrives(3);
+  const person = fetch('person', anna);
+  const final = { type: 'AnswerUnusable', details: [{ lineUse: { requests: 1 } }] };
+  expect(await Promise.all([person, run])).toMatchObject([final, final]);
+  await Promise.all(others);
+  const asked = world.insurer.seen.map(askedFor);
+  expect(asked.filter((kvnr) => kvnr === anna)).toHaveLength(2);
+  expect(asked.lastIndexOf(anna)).toBeLessThan(3 + 2 * others.length); // among 120 requests of the others
+});
+
 test.each(['is in the table', 'could not be stored'])(
   'after a fetch that was cancelled between its two requests, one more request is enough: the first answer %s',
   async (where) => {
@@ -851,7 +897,7 @@ test.each(['is in the table', 'could not be stored'])(
         cancelled.cancel();
         throw new Error('the table is unavailable');
       };
-    else void world.insurer.requestArrives(2).then(cancelled.cancel);
+    else void world.insurer.requestArrives(2).then(() => cancelled.cancel());
     expect(await failureOf(cancelled.result)).toMatchObject({ name: 'CancelledFailure' });
     world.table.writes = async () => {};
     second.resolve();

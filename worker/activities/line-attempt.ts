@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import type { FetchCareRecordsFailure } from '../../core/contract/line-activities.ts';
 import { addLineUse, type LineFault, type LineUse, zeroLineUse } from '../../core/domain/line.ts';
 import { LineError, LineWithheld } from '../line/line-error.ts';
@@ -22,8 +22,6 @@ export interface AttemptUsage {
  * "Fetch activities"). Refused connections count here.
  */
 export const failuresPerAttempt = 8;
-/** Half of the timeout in ms. */
-const heartbeatMaxMs = 5_000;
 
 /** One attempt of an activity that uses the line. It heartbeats by itself, also while it waits in the line's queue. */
 export interface LineAttempt<Details extends AttemptUsage> {
@@ -54,7 +52,7 @@ export interface LineAttempt<Details extends AttemptUsage> {
 
 /**
  * Runs an attempt, which begins with the details of the previous one. Heartbeats from the fourth second on, and with the last
- * details if there will be another attempt. Temporal bills heartbeats, and most attempts end before.
+ * details if another attempt may follow. Temporal bills heartbeats, and most attempts end before.
  * @param initial the details before the first attempt
  * @param failuresMax number of failed requests after which the attempt ends
  */
@@ -110,20 +108,24 @@ export async function withLineAttempt<Details extends AttemptUsage, Result>(
     },
     warn: (message) => context.log.warn(message),
   };
-  const firstAtMs = performance.now() + firstHeartbeatMs(context.info, heartbeatMaxMs);
+  const firstAtMs = performance.now() + firstHeartbeatMs(context.info);
   const timer = setInterval(() => {
     if (performance.now() >= firstAtMs) heartbeat();
   }, heartbeatMs);
   try {
     return await work(attempt);
   } catch (error) {
-    const isFinal = error instanceof ApplicationFailure && error.nonRetryable === true;
-    if (!isFinal) heartbeat();
+    if (mayBeRetried(error, context.cancellationSignal.reason)) heartbeat();
     throw error;
   } finally {
     clearInterval(timer);
   }
 }
+
+/** @param abortReason as Temporal has it: another one, such as WORKER_SHUTDOWN, lets another attempt follow */
+const mayBeRetried = (error: unknown, abortReason: unknown): boolean =>
+  !(error instanceof ApplicationFailure && error.nonRetryable === true) &&
+  !(abortReason instanceof CancelledFailure && abortReason.message === 'CANCELLED');
 
 export const noUsage: AttemptUsage = { lineUse: zeroLineUse, countedRequests: 0 };
 

@@ -75,6 +75,8 @@ export interface ListReceiver extends ListSink {
 export interface FetchContext {
   /** of the stored care records: the insurer may answer that they have not changed */
   readonly knownEtag?: string;
+  /** called when the request is written */
+  readonly onSent?: () => void;
   /** called once the headers of the answer have arrived */
   readonly onAnswer?: (arrival: Arrival) => void;
 }
@@ -150,13 +152,13 @@ export function createInsurerClient({
       if (!(error instanceof LineError)) throw error;
       statistics.failed(error.fault);
       if (isAnswer(error) || hasArrived()) backoff.succeeded();
-      else if (error.fault !== 'unauthorized') backoff.failed(target, priority);
+      else if (error.fault !== 'unauthorized') backoff.failed(target, priority, error.fault);
       throw error;
     }
   }
 
   const client: InsurerClient = {
-    async fetchCareRecords(kvnr, priority, signal, { onAnswer, knownEtag } = {}) {
+    async fetchCareRecords(kvnr, priority, signal, { onSent, onAnswer, knownEtag } = {}) {
       const operation = 'care-records';
       const own = new AbortController();
       const callsOfPatient = calls.get(kvnr) ?? new Set();
@@ -168,7 +170,8 @@ export function createInsurerClient({
         if (reading.kind === 'not-insured') for (const call of callsOfPatient) if (call !== own) call.abort();
         return { ...reading, fetchOrder: answer.fetchOrder };
       };
-      const request = { operation, ...adapter.careRecords.request(kvnr, knownEtag) } as const;
+      const asked = adapter.careRecords.request(kvnr, knownEtag);
+      const request = { operation, ...asked, ...(onSent && { onSent }) } as const;
       const fetched = await line
         .perform(priority, request, read, AbortSignal.any([signal, own.signal]))
         .catch((error: unknown): Awaited<ReturnType<typeof read>> => {
@@ -180,7 +183,8 @@ export function createInsurerClient({
           if (callsOfPatient.size === 0) calls.delete(kvnr);
         });
       // The line is free. Two passes of the event loop choose and write the next request. So it is in flight while this answer
-      // is checked, and its caller goes on. A person's answer is checked first: if it is faulty, the person is next again.
+      // is checked, and its caller goes on. A person's answer is checked first: if it is faulty, the person joins the queue behind
+      // other people, but before the run.
       for (let pass = 0; pass < 2 && priority !== 'person'; pass++) await new Promise<void>(clock.afterReading);
       if (fetched.kind !== 'answer') return { kind: fetched.kind };
       const { fetchOrder = '', etag } = fetched;

@@ -1,4 +1,4 @@
-import type { Priority } from '../../core/domain/line.ts';
+import type { LineFault, Priority } from '../../core/domain/line.ts';
 import type { SendPermit } from './send-permit.ts';
 
 /** Spaces requests out when the line fails in another way than usual (ADR 0051, ADR 0067). */
@@ -11,15 +11,17 @@ export interface Backoff {
    * Records a failed request. In an outage, starts a cooldown of the line: 1 s, doubled up to a minute.
    * @param target a KVNR, or `list`
    * @param priority of the request
+   * @param fault why it failed: a refused connection is never the patient's fault
    */
-  failed(target: string, priority: Priority): void;
+  failed(target: string, priority: Priority, fault: LineFault): void;
 }
 
 /** Number of failures in a row that begin an outage. When 80 % of the requests fail, they come once in 7 500 requests. */
 const failuresOfOutage = 40;
 /**
- * So many of them count for one patient, who may be the fault. Somebody's sync fails up to CARE_MAX_ATTEMPTS times in a row, and
- * the last patients of a run have failed while others succeeded. An outage is noticed with five patients.
+ * So many of them count for one patient, whose record may be the reason. Somebody's sync fails up to CARE_MAX_ATTEMPTS times in a
+ * row, and the last patients of a run have failed while others succeeded. So it takes five patients to notice an outage. A
+ * refused connection counts apart, without this limit: nothing was sent, so no record can be the reason.
  */
 const countedPerPatient = 8;
 const firstMs = 1_000;
@@ -29,6 +31,7 @@ export function createBackoff(permit: Pick<SendPermit, 'startCooldown' | 'liftNu
   let failures = 0;
   /** of each target, the failures that count */
   let counted = new Map<string, number>();
+  let refusedConnections = 0;
   let isOutage = false;
   let waits = 0;
   let busyAnswers = 0;
@@ -37,6 +40,7 @@ export function createBackoff(permit: Pick<SendPermit, 'startCooldown' | 'liftNu
   const reset = (): void => {
     failures = 0;
     counted = new Map();
+    refusedConnections = 0;
     isOutage = false;
     waits = 0;
     busyAnswers = 0;
@@ -54,14 +58,16 @@ export function createBackoff(permit: Pick<SendPermit, 'startCooldown' | 'liftNu
       return waitMs(busyAnswers++);
     },
     succeeded: reset,
-    failed(target, priority) {
+    failed(target, priority, fault) {
       resetIfLifted();
       failures += 1;
       const ofTarget = counted.get(target) ?? 0;
-      if (priority === 'list' || ofTarget < countedPerPatient) counted.set(target, ofTarget + 1);
+      if (fault === 'refused') refusedConnections += 1;
+      else if (priority === 'list' || ofTarget < countedPerPatient) counted.set(target, ofTarget + 1);
       // a refresh, and a run with a window of one, ask for one patient only
       const isOnlyOneOfRun = counted.size === 1 && priority === 'bulk' && failures >= failuresOfOutage;
-      isOutage ||= isOnlyOneOfRun || counted.values().reduce((sum, each) => sum + each, 0) >= failuresOfOutage;
+      const countedFailures = counted.values().reduce((sum, each) => sum + each, refusedConnections);
+      isOutage ||= isOnlyOneOfRun || countedFailures >= failuresOfOutage;
       if (!isOutage) return;
       // This process waits from now on. A later holder knows of it once the gate has it, and otherwise counts again.
       permit.startCooldown(waitMs(waits++), 'outage').catch(() => {});

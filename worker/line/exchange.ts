@@ -30,6 +30,8 @@ export interface ExchangeRequest {
   readonly firstByteMs?: number;
   /** whether this request may be written in this tick, in addition to the permit; by default it may */
   readonly mayWrite?: () => boolean;
+  /** called when the request is written */
+  readonly onSent?: () => void;
 }
 
 /** An answer whose headers have arrived; its body may still be arriving. */
@@ -118,7 +120,11 @@ export function openExchange({
     let isComplete = false;
     let isInvalidHttp = false;
     const isReused = connection.socket?.destroyed === false;
-    /** whether the insurer has closed the reused connection without an answer, perhaps before it could see the request */
+    /**
+     * Whether the insurer has closed the reused connection without an answer. Its close may have crossed our request, so that it
+     * sees the request after its close, and the next one must leave it time. On a new connection it closes after the request: it
+     * has seen that one, and there is nothing to wait for.
+     */
     let wasMissed = false;
     let body: Readable | undefined;
     let receivedBytes = 0;
@@ -151,6 +157,7 @@ export function openExchange({
           if (abortReason !== undefined) return false; // begin has checked the clock again
           fetchOrder = `${String(permit.leaseNumber).padStart(15, '0')}-${String(++sentCount).padStart(9, '0')}`;
           stopStallClock = startStallClock();
+          request.onSent?.();
           return true;
         },
         onInterim() {
