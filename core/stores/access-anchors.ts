@@ -44,7 +44,7 @@ export function createAccessAnchorsStore({ s3, name }: Bucket): AccessAnchorsSto
   return {
     async put(Key) {
       const putOnce = async (): Promise<void> => {
-        await s3.send(new PutObjectCommand({ Bucket: name, Key, Body: '', IfNoneMatch: '*' }));
+        await s3.send(new PutObjectCommand({ Bucket: name, Key, Body: '', ContentLength: 0, IfNoneMatch: '*' }));
       };
       try {
         // S3 answers a conflict if another request writes the same key at this moment

@@ -275,7 +275,7 @@ export const metrics = {
     unit: Seconds,
     topic: 'access log',
     description:
-      'age of the oldest entry of a batch when its anchor was written; and the time for which entries of a worker have got no anchors, from any worker: 0 up to ten minutes',
+      'age of the oldest entry of a batch when its anchor was written; from any worker, how long its entries have got no anchors, 0 below ten minutes',
     emitters: ['worker', 'api'],
     statistics: ['Maximum'],
   }),
