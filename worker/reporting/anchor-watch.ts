@@ -5,7 +5,7 @@ import type { AccessAnchorsStore } from '../../core/stores/access-anchors.ts';
 export interface AnchorWatch {
   /** Notes entries that this worker has appended. */
   note(entries: readonly AccessEntry[]): void;
-  /** Returns for how many seconds entries of this worker have got no anchors; 0 if they get them. */
+  /** Returns for how many seconds entries of this worker have got no anchors; 0 if they get them. Fails after five seconds. */
   lagSeconds(): Promise<number>;
 }
 
@@ -13,6 +13,8 @@ export interface AnchorWatch {
 const lateMs = 10 * 60_000;
 /** The stream forgets an entry after a day. */
 const lostMs = 24 * 3_600_000;
+/** An S3 that hangs must not delay the other metrics, whose absence is an alarm. */
+const readTimeoutMs = 5_000;
 
 /**
  * Watches one entry at a time: the first one that is appended after the last one was found anchored. So it lists the anchors of
@@ -34,7 +36,7 @@ export function createAnchorWatch(
     async lagSeconds() {
       if (watched !== undefined && nowMs() - watched.sinceMs >= lateMs) {
         const { entry, sinceMs } = watched;
-        const found = await anchors.read(entry.patientRef);
+        const found = await anchors.read(entry.patientRef, { abortSignal: AbortSignal.timeout(readTimeoutMs) });
         const isAnchored = found.some(({ seq, hash }) => seq === entry.seq && hash === entry.hash);
         lateSinceMs = isAnchored ? undefined : (lateSinceMs ?? sinceMs);
         if (isAnchored || nowMs() - sinceMs >= lostMs) watched = undefined; // the next entry tells

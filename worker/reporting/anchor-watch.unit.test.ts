@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { chainOf, draftOf } from '../../core/domain/access-log.fixture.ts';
 import type { StoredEntry } from '../../core/domain/access-log.ts';
+import type { AccessAnchorsStore as Anchors } from '../../core/stores/access-anchors.ts';
 import { createAnchorWatch } from './anchor-watch.ts';
 
 const minute = 60_000;
@@ -32,6 +33,22 @@ test('entries that get their anchors have no lag, and are looked for every ten m
   clock.ms += 10 * minute;
   expect(await watch.lagSeconds()).toBe(0);
   expect(lists.count).toBe(2);
+});
+
+test('a bucket that hangs is given up after five seconds, so that other metrics are not late', async () => {
+  const { first, clock } = startWatch();
+  const aborted = AbortSignal.abort('given up');
+  const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(aborted);
+  onTestFinished(() => timeout.mockRestore());
+  const read: Anchors['read'] = async (_ref, options) => {
+    options?.abortSignal?.throwIfAborted();
+    return [];
+  };
+  const watch = createAnchorWatch({ read }, () => clock.ms);
+  watch.note([first]);
+  clock.ms = 10 * minute;
+  await expect(watch.lagSeconds()).rejects.toBe('given up');
+  expect(timeout).toHaveBeenCalledWith(5_000);
 });
 
 test('if anchors are switched off, the lag grows until an entry has its anchor again', async () => {
