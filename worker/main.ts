@@ -21,6 +21,7 @@ import { createLog, faultOf } from './log.ts';
 import { checkPseudonymKey } from './pseudonym-key.ts';
 import { createRefusals } from './refusals.ts';
 import { watchAccessLog } from './reporting/access-log-watch.ts';
+import { createAnchorWatch } from './reporting/anchor-watch.ts';
 import { readBacklogs } from './reporting/backlogs.ts';
 import { createProgressSinks } from './reporting/live-progress.ts';
 import { reportedRuns, startReporter } from './reporting/reporter.ts';
@@ -47,7 +48,9 @@ try {
   const metrics = createMetrics(config);
   const syncDurationsMs: number[] = [];
   const onFailure = (): void => metrics.emit({ AccessLogFailures: 1 });
-  const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, onFailure) };
+  const anchorWatch = createAnchorWatch(opened.accessAnchors);
+  const observer = { onFailure, onAppended: anchorWatch.note };
+  const stores = { ...opened, accessLog: watchAccessLog(opened.accessLog, observer) };
   const gate = stores.gateOf(insurerId);
   const refusals = createRefusals(config, metrics, log);
   const { dataConverter } = refusals;
@@ -73,10 +76,8 @@ try {
       ...createListActivities({ ...stores, ...syncActivities, pseudonymKey }),
       ...createAccessLogCheckActivities({
         ...stores,
-        onChecked: ({ logs, brokenLogs }) => {
-          log.info('access logs checked', { logs, brokenLogs });
-          if (brokenLogs > 0) metrics.emit({ AccessLogTampered: brokenLogs });
-        },
+        onBroken: () => metrics.emit({ AccessLogTampered: 1 }),
+        onChecked: ({ logs, brokenLogs }) => log.info('access logs checked', { logs, brokenLogs }),
       }),
     },
     maxConcurrentActivityTaskExecutions: bulkSlots,
@@ -123,6 +124,8 @@ try {
     readRuns: async () => (await stores.syncRuns.listRuns(insurerId, reportedRuns)).entries,
     readBacklogs: () => readBacklogs(client),
     isTemporalReachable: () => temporalWatch.isReachable,
+    readAnchorLagSeconds: anchorWatch.lagSeconds,
+    readAccessLogCheckedAt: () => stores.accessLogChecks.readCompletedAt(insurerId, new Date().toISOString()),
     takeSyncDurationsMs: () => syncDurationsMs.splice(0),
     schedule: { startHour: config.SYNC_HOUR, dueHour: config.RUN_DUE_HOUR },
     intervalMs: config.METRICS_INTERVAL_MS,

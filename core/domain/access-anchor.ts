@@ -7,6 +7,8 @@ export interface Anchor {
   /** epoch second at which the entry expires */
   readonly expiresAt: number;
   readonly hash: string;
+  /** epoch second at which the anchor was written; absent before that */
+  readonly writtenAt?: number;
 }
 
 const seqDigits = 12; // keys are listed in the order of their text

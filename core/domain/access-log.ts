@@ -10,7 +10,7 @@ export type StoredEntry = AccessEntry & { readonly expiresAt: number };
 
 /**
  * What is wrong with a log. `changed`: an entry is not as it was written; `missing`: an entry was removed before it
- * expired; `differs-from-anchor`: an entry was replaced; `anchored-twice`: two different entries have been written with
+ * expired; `differs-from-anchor`: an entry was replaced, or was written again long after `recorded`; `anchored-twice`: two different entries have been written with
  * the same seq.
  */
 export const logProblems = ['changed', 'missing', 'differs-from-anchor', 'anchored-twice'] as const;
@@ -74,6 +74,11 @@ const noHash = '0'.repeat(64);
  * stands still.
  */
 const verificationSeconds = 15 * 60;
+/**
+ * Maximum time from `recorded` to the anchor. The stream forgets an entry after a day, so an entry whose only anchor is
+ * later was written again. The rest is for an append that was repeated, and for clocks.
+ */
+const anchorLagMaxSeconds = 36 * 3_600;
 const seqsShown = 100;
 
 /**
@@ -142,12 +147,14 @@ export interface StoredLog {
  * @param nowSeconds one moment for the whole verification
  */
 export async function verifyChain(log: StoredLog, nowSeconds: number): Promise<Verification> {
-  const anchors = new Map<number, { readonly hashes: Set<string>; expiresAt: number }>();
-  for (const { seq, hash, expiresAt } of log.anchors) {
+  const anchors = new Map<number, { readonly hashes: Hashes; expiresAt: number }>();
+  for (const { seq, hash, expiresAt, writtenAt = 0 } of log.anchors) {
     if (expiresAt <= nowSeconds) continue; // a log whose entries have all expired starts again
-    const known = anchors.get(seq);
-    if (known === undefined) anchors.set(seq, { hashes: new Set([hash]), expiresAt });
-    else Object.assign(known, { hashes: known.hashes.add(hash), expiresAt: Math.max(known.expiresAt, expiresAt) });
+    const known = anchors.get(seq) ?? { hashes: new Map<string, number>(), expiresAt };
+    // a delete marker lets the same anchor be written again, as a second version
+    known.hashes.set(hash, Math.min(writtenAt, known.hashes.get(hash) ?? writtenAt));
+    known.expiresAt = Math.max(known.expiresAt, expiresAt);
+    anchors.set(seq, known);
   }
   let count = 0;
   let anchored = 0;
@@ -185,6 +192,9 @@ export async function verifyChain(log: StoredLog, nowSeconds: number): Promise<V
   };
 }
 
+/** The hashes of the anchors of one seq, each with the epoch second at which its first anchor was written. */
+type Hashes = Map<string, number>;
+
 interface Broken {
   readonly seq: number;
   readonly problem: LogProblem;
@@ -193,12 +203,12 @@ interface Broken {
 /**
  * Returns what is broken, if anything, given that all entries before are valid. A manipulated table may hold a seq
  * such as 2.5 or 0.
- * @param anchored the hashes of the anchors with the seq of the pair
+ * @param anchored the anchors with the seq of the pair
  */
 function brokenOf(
   previous: Checkpoint | undefined,
   { entry, checkpoint }: Pair,
-  anchored: ReadonlySet<string> | undefined,
+  anchored: Hashes | undefined,
   nowSeconds: number,
 ): Broken | undefined {
   const nextSeq = (previous?.seq ?? 0) + 1;
@@ -210,7 +220,10 @@ function brokenOf(
   }
   if (entry === undefined) return { seq, problem: 'missing' };
   if (anchored !== undefined && anchored.size > 1) return { seq, problem: 'anchored-twice' };
-  if (anchored !== undefined && !anchored.has(entry.hash)) return { seq, problem: 'differs-from-anchor' };
+  const anchoredAt = anchored?.get(entry.hash);
+  const latestAt = Date.parse(entry.recorded) / 1000 + anchorLagMaxSeconds;
+  if (anchored !== undefined && (anchoredAt === undefined || anchoredAt > latestAt))
+    return { seq, problem: 'differs-from-anchor' };
   const isValid =
     entry.seq === seq &&
     entry.hash === hashOf(entry) &&

@@ -112,6 +112,25 @@ test('an entry that was replaced is found by its anchor, even if everything afte
     expect(await verify(shown, both)).toMatchObject({ ...brokenAt(2), problem: 'anchored-twice' });
 });
 
+test('a log of 0.2.0 that was written again later, with checkpoints that match, is found by its late anchors', async () => {
+  const drafts = [1, 2, 3].map((number) => ({ ...draftOf(number), recorded: `2026-11-01T00:00:0${number}.000Z` }));
+  const forged = drafts.with(1, { ...(drafts[1] as AccessDraft), outcome: 'refused' });
+  const anchoredAt = (entries: readonly StoredEntry[], at: string) =>
+    entries.map((entry) => ({ ...anchorOf(entry), writtenAt: Date.parse(at) / 1000 }));
+  for (const entries of [earlierChainOf(forged), chainOf(forged)]) {
+    const late = anchoredAt(entries, '2026-11-20T00:00:00.000Z').slice(1);
+    const checkpoints = entries.map(checkpointOf);
+    const found = await verify(entries, late, checkpoints);
+    expect(found).toMatchObject({ ...brokenAt(2), problem: 'differs-from-anchor' });
+  }
+  // the stream leads entries to their anchors for a day, and a delete marker lets an anchor be written again
+  const entries = earlierChainOf(drafts);
+  const inTime = anchoredAt(entries, '2026-11-02T00:00:00.000Z');
+  const again = anchoredAt(entries, '2026-11-20T00:00:00.000Z');
+  for (const anchors of [inTime, [...inTime, ...again], [...again, ...inTime]])
+    expect(await verify(entries, anchors, entries.map(checkpointOf))).toMatchObject({ valid: true, anchored: 3 });
+});
+
 test('another expiry than three years is found, also in entries of 0.2.0', async () => {
   const drafts = [1, 2, 3].map(draftOf);
   const [entries, earlier] = [chainOf(drafts), earlierChainOf(drafts)];

@@ -43,18 +43,27 @@ export function createAccessAnchorsStore({ s3, name }: Bucket): AccessAnchorsSto
 
   return {
     async put(Key) {
+      const putOnce = async (): Promise<void> => {
+        await s3.send(new PutObjectCommand({ Bucket: name, Key, Body: '', ContentLength: 0, IfNoneMatch: '*' }));
+      };
       try {
-        await s3.send(new PutObjectCommand({ Bucket: name, Key, Body: '', IfNoneMatch: '*' }));
+        // S3 answers a conflict if another request writes the same key at this moment
+        await putOnce().catch((error) =>
+          isFault(error, 'ConditionalRequestConflict') ? putOnce() : Promise.reject(error),
+        );
       } catch (error) {
-        const isThere = error instanceof S3ServiceException && error.name === 'PreconditionFailed';
-        if (!isThere) throw error;
+        if (!isFault(error, 'PreconditionFailed')) throw error;
       }
     },
 
     async read(patientRef, options) {
       const anchors: Anchor[] = [];
       for await (const { Versions = [] } of list(`${patientRef}/`, {}, options))
-        anchors.push(...Versions.flatMap(({ Key = '' }) => parseAnchorKey(Key) ?? []));
+        for (const { Key = '', LastModified } of Versions) {
+          const anchor = parseAnchorKey(Key);
+          if (anchor === undefined) continue;
+          anchors.push({ ...anchor, ...(LastModified && { writtenAt: LastModified.getTime() / 1000 }) });
+        }
       return anchors;
     },
 
@@ -65,6 +74,8 @@ export function createAccessAnchorsStore({ s3, name }: Bucket): AccessAnchorsSto
     },
   };
 }
+
+const isFault = (error: unknown, name: string): boolean => error instanceof S3ServiceException && error.name === name;
 
 interface ListScope {
   /** keys up to this one are left out */

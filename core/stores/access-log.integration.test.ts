@@ -236,7 +236,9 @@ test('anchors are found by patient, also if one was hidden, and all patients wit
   for (const patientRef of patientRefs)
     for (const seq of [2, 1, 2]) await accessAnchors.put(anchorKey(patientRef, { seq, expiresAt: 7, hash }));
   for (const patientRef of patientRefs)
-    expect(await accessAnchors.read(patientRef)).toEqual([1, 2].map((seq) => ({ seq, expiresAt: 7, hash })));
+    expect(await accessAnchors.read(patientRef)).toEqual(
+      [1, 2].map((seq) => ({ seq, expiresAt: 7, hash, writtenAt: expect.any(Number) })),
+    );
   const all = (await Array.fromAsync(accessAnchors.patientRefs())).flat();
   expect(all).toEqual(all.toSorted());
   expect(all).toEqual(expect.arrayContaining(patientRefs));

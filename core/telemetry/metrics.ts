@@ -274,17 +274,26 @@ export const metrics = {
   AnchorLagSeconds: metric({
     unit: Seconds,
     topic: 'access log',
-    description: 'age of the oldest entry of a batch when its anchor was written; missing without entries',
-    emitters: ['api'],
+    description:
+      'age of the oldest entry of a batch when its anchor was written; from any worker, how long its entries have got no anchors, 0 below ten minutes',
+    emitters: ['worker', 'api'],
     statistics: ['Maximum'],
   }),
   AccessLogTampered: metric({
     unit: Count,
     topic: 'access log',
     description:
-      'items of the access log that were changed, or deleted before they expired, and logs that the monthly check found broken',
+      'items of the access log that were changed, or deleted before they expired, and logs that a check of all logs found broken',
     emitters: ['worker', 'api'],
     statistics: ['Sum'],
+  }),
+  AccessLogCheckAgeDays: metric({
+    unit: Count,
+    topic: 'access log',
+    description:
+      'whole days since the last check of all access logs was completed; before the first one, since a worker first asked',
+    emitters: ['worker'],
+    statistics: ['Maximum'],
   }),
 
   ApiRequests: metric({

@@ -105,6 +105,7 @@ export class AccessAnchors extends Construct {
         }),
       );
     deny(['s3:PutObject'], { conditions: { ArnNotEquals: { 'aws:PrincipalArn': this.role.roleArn } } });
+    deny(['s3:ReplicateObject']); // a replica of another bucket's object is written without PutObject
     if (isLocked)
       deny([
         's3:DeleteObject',

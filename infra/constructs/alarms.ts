@@ -9,7 +9,6 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { FargateService } from 'aws-cdk-lib/aws-ecs';
-import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { syncTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
@@ -31,6 +30,8 @@ interface AlarmSpec {
   readonly metric: IMetric;
   /** the alarm starts at this value */
   readonly threshold: number;
+  /** minutes for which the alarm lasts after its last value at the threshold; by default until the next value */
+  readonly lastsMinutes?: number;
   /** number of consecutive values at the threshold with which the alarm starts */
   readonly consecutiveValues?: number;
   /** the alarm starts below the threshold instead, and if there is no data */
@@ -40,6 +41,7 @@ interface AlarmSpec {
 const fiveMinutes = Duration.minutes(5);
 const pausedTooLongMinutes = 30;
 const anchorLagMaxMinutes = 10;
+const checkAgeMaxDays = 35; // a check starts each month, and needs some days at most
 /** Waiting tasks. With running workers, a window of patients causes some dozens for seconds. */
 const backlogMax = 100;
 /** Waiting syncs on demand. Each normally waits one or two seconds for the line. */
@@ -51,13 +53,14 @@ export class Alarms extends Construct {
     super(scope, id);
     const action = new SnsAction(topic);
     for (const [name, spec] of Object.entries(alarmSpecs(props))) {
-      const { description, metric, threshold, consecutiveValues = 1, isFloor = false } = spec;
+      const { description, metric, threshold, consecutiveValues = 1, lastsMinutes, isFloor = false } = spec;
       const alarm = new Alarm(this, name, {
         alarmName: `${props.deployment} ${name}`,
         alarmDescription: description,
         metric,
         threshold,
-        evaluationPeriods: consecutiveValues,
+        evaluationPeriods: lastsMinutes ?? consecutiveValues,
+        ...(lastsMinutes !== undefined && { datapointsToAlarm: 1 }),
         comparisonOperator: isFloor
           ? ComparisonOperator.LESS_THAN_THRESHOLD
           : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -171,14 +174,18 @@ function alarmSpecs({
         'An entry of the access log was changed, replaced or deleted. epa-sync never does that. Check all logs: POST /access-logs/check, and ask CloudTrail who wrote to the table.',
       metric: appMetricOf('AccessLogTampered', 'Sum'),
       threshold: 1,
+      lastsMinutes: 24 * 60, // an incident must not look over after a minute. CloudWatch allows a day at most
     },
     'access log anchored late': {
-      description: `Entries of the access log have waited for their anchors for ${anchorLagMaxMinutes} minutes. Read the log of the Lambda anchors. After 23 hours they get none.`,
-      metric: (lambdas['anchors'] as LambdaFunction).metric('IteratorAge', {
-        statistic: 'Maximum',
-        period: fiveMinutes,
-      }),
-      threshold: anchorLagMaxMinutes * 60_000,
+      description: `Entries of the access log have waited for their anchors for ${anchorLagMaxMinutes} minutes. Check that the stream of AuditLog and its mapping are on, and read the log of the Lambda anchors. After 23 hours they get none.`,
+      // IteratorAge would be missing if the stream or the mapping were off
+      metric: appMetricOf('AnchorLagSeconds', 'Maximum', fiveMinutes),
+      threshold: anchorLagMaxMinutes * 60,
+    },
+    'access logs not checked': {
+      description: `No check of all access logs was completed for ${checkAgeMaxDays} days. Start one: POST /access-logs/check. If it does not end, read the log of the workers.`,
+      metric: appMetricOf('AccessLogCheckAgeDays', 'Maximum', fiveMinutes),
+      threshold: checkAgeMaxDays,
     },
     'access entries without anchors': {
       description:

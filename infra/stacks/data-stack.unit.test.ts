@@ -210,6 +210,9 @@ test('only the role of the anchoring Lambda may write anchors, and nobody may de
   ]);
   for (const action of ['DeleteObject', 'DeleteObjectVersion', 'PutObjectRetention', 'BypassGovernanceRetention'])
     expect(of(`s3:${action}`)).toMatchObject([{ Effect: 'Deny', Principal: { AWS: '*' } }]);
+  const [replicas, ...more] = of('s3:ReplicateObject');
+  expect(replicas).toMatchObject({ Effect: 'Deny', Principal: { AWS: '*' } });
+  expect([replicas?.Condition, more]).toEqual([undefined, []]);
   const roles = Object.values(template.findResources('AWS::IAM::Role'));
   const actions = roles.flatMap(({ Properties }) =>
     Properties.Policies.flatMap(({ PolicyDocument }: { PolicyDocument: { Statement: { Action: string[] }[] } }) =>

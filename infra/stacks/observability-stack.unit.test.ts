@@ -17,7 +17,7 @@ const alarms: any[] = Object.values(template.findResources('AWS::CloudWatch::Ala
 const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `epa-sync ${name}`);
 
 test('the dashboard shows exactly the metrics of the table', () => {
-  expect(alarmMetrics(template)).toHaveLength(15);
+  expect(alarmMetrics(template)).toHaveLength(17);
   expect(new Set(dashboardMetrics(template).map(({ name }) => name))).toEqual(new Set(Object.keys(metrics)));
 });
 
@@ -46,6 +46,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'access log anchored late',
     'access log changed',
     'access log failed',
+    'access logs not checked',
     'day could not be started',
     'issuer away',
     'line in a long cooldown',
@@ -61,6 +62,10 @@ test('there is an alarm for everything that needs action at night', () => {
     'tasks wait',
   ]);
   expect(alarm('line paused for long')).toMatchObject({ MetricName: 'LinePausedSeconds', Threshold: 1_800 });
+  expect(alarm('access log anchored late')).toMatchObject({ MetricName: 'AnchorLagSeconds', Threshold: 600 });
+  expect(alarm('access logs not checked')).toMatchObject({ MetricName: 'AccessLogCheckAgeDays', Threshold: 35 });
+  // one change within a day
+  expect(alarm('access log changed')).toMatchObject({ Period: 60, EvaluationPeriods: 1_440, DatapointsToAlarm: 1 });
   expect(alarm('run overdue').AlarmDescription).toContain('7:00 German time');
 });
 

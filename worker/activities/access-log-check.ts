@@ -11,6 +11,8 @@ export interface AccessLogCheckDeps {
   readonly accessLog: Pick<AccessLogStore, 'patientRefs' | 'verify' | 'read'>;
   readonly accessAnchors: Pick<AccessAnchorsStore, 'patientRefs'>;
   readonly accessLogChecks: Pick<AccessLogChecksStore, 'save'>;
+  /** is called for each broken log when it is found; again if its page is repeated */
+  readonly onBroken: () => void;
   /** is called at the end of a check */
   readonly onChecked: (check: AccessLogCheck) => void;
 }
@@ -29,7 +31,7 @@ const saveEveryMs = 10_000;
 
 export const createAccessLogCheckActivities = (deps: AccessLogCheckDeps): AccessLogCheckActivities => ({
   async checkAccessLogs({ insurerId }) {
-    const { accessLog, accessAnchors, accessLogChecks, onChecked } = deps;
+    const { accessLog, accessAnchors, accessLogChecks, onBroken, onChecked } = deps;
     const startedAt = new Date(Context.current().info.scheduledTimestampMs).toISOString(); // the same in each attempt
     const initial: Done = { check: beginCheck(startedAt), part: 'table' };
     await withHeartbeats<Done, void>(initial, async (attempt) => {
@@ -52,6 +54,7 @@ export const createAccessLogCheckActivities = (deps: AccessLogCheckDeps): Access
             if (!(await isDue(patientRef))) return;
             const found = await accessLog.verify(patientRef);
             check = addVerification(check, patientRef, found);
+            if (!found.valid) onBroken();
           });
           const after = page.at(-1);
           attempt.report({ check, part, ...(after !== undefined && { after }) });

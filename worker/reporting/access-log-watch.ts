@@ -1,7 +1,17 @@
+import type { AccessEntry } from '../../core/domain/access.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 
-/** Wraps an access log: calls `onFailure` for each call that fails, and rethrows the error. */
-export function watchAccessLog(accessLog: AccessLogStore, onFailure: () => void): AccessLogStore {
+export interface AccessLogObserver {
+  /** is called for each call that fails; the caller gets its error */
+  readonly onFailure: () => void;
+  readonly onAppended: (entries: readonly AccessEntry[]) => void;
+}
+
+/** Wraps an access log, and tells an observer what happens to its calls. */
+export function watchAccessLog(
+  accessLog: AccessLogStore,
+  { onFailure, onAppended }: AccessLogObserver,
+): AccessLogStore {
   const watched =
     <Arguments extends unknown[], Answer>(call: (...args: Arguments) => Promise<Answer>) =>
     async (...args: Arguments): Promise<Answer> => {
@@ -13,7 +23,11 @@ export function watchAccessLog(accessLog: AccessLogStore, onFailure: () => void)
       }
     };
   return {
-    append: watched(accessLog.append),
+    append: watched(async (patientRef, drafts) => {
+      const entries = await accessLog.append(patientRef, drafts);
+      onAppended(entries);
+      return entries;
+    }),
     appendFirst: watched(accessLog.appendFirst),
     read: watched(accessLog.read),
     readLinks: watched(accessLog.readLinks),

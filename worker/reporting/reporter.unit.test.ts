@@ -1,5 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { chainOf, draftOf } from '../../core/domain/access-log.fixture.ts';
 import { newGate } from '../../core/domain/gate.ts';
+import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import type { MetricName, Metrics } from '../../core/telemetry/metrics.ts';
 import { createLog } from '../log.ts';
 import { watchAccessLog } from './access-log-watch.ts';
@@ -29,6 +31,8 @@ async function reportOnce(changes: Partial<ReporterDeps>) {
     readBacklogs: async () => ({ 'sync-bulk': 4, sync: 2, 'insurer-line': 50, 'insurer-line-urgent': 0 }),
     isTemporalReachable: () => true,
     takeSyncDurationsMs: () => [420, 380],
+    readAnchorLagSeconds: async () => 660,
+    readAccessLogCheckedAt: async () => new Date(Date.now() - 35.5 * 86_400_000).toISOString(),
     schedule: { startHour: 3, dueHour: 8 },
     intervalMs: 60_000,
     ...changes,
@@ -44,12 +48,14 @@ test('the worker that holds the line reports the line, the runs, the queues and 
   );
   expect(emitted).toContainEqual(['SyncOnDemandMs', [420, 380], {}]);
   expect(emitted).toContainEqual(['QueueBacklog', 50, { taskQueue: 'insurer-line' }]);
+  expect(emitted).toContainEqual(['AccessLogCheckAgeDays', 35, {}]);
 });
 
-test('a worker that does not hold the line reports its own syncs, LineHeld 0, and whether it reaches Temporal', async () => {
+test('a worker that does not hold the line reports its own syncs and entries, LineHeld 0, and whether it reaches Temporal', async () => {
   const keeper = { holdsLine: false, gate: newGate('kk-nord', 1) };
   const { names, emitted } = await reportOnce({ keeper, isTemporalReachable: () => false });
-  expect(names).toEqual(['SyncOnDemandMs', 'LineHeld', 'TemporalReachable']);
+  expect(names).toEqual(['SyncOnDemandMs', 'LineHeld', 'TemporalReachable', 'AnchorLagSeconds']);
+  expect(emitted).toContainEqual(['AnchorLagSeconds', 660, {}]);
   expect(emitted).toContainEqual(['TemporalReachable', 0, {}]);
   expect(emitted).toContainEqual(['LineHeld', 0, {}]);
 });
@@ -102,11 +108,24 @@ test('a failed call of the access log is counted, and still fails', async () => 
   let failures = 0;
   const fails = (): Promise<never> => Promise.reject(new Error('away'));
   const calls = { append: fails, appendFirst: async () => {}, read: fails, readLinks: fails, verify: fails };
-  const log = watchAccessLog({ ...calls, patientRefs: async function* () {} }, () => {
+  const onFailure = (): void => {
     failures += 1;
-  });
+  };
+  const log = watchAccessLog({ ...calls, patientRefs: async function* () {} }, { onFailure, onAppended: () => {} });
   await log.appendFirst([]);
   expect(failures).toBe(0);
   await expect(log.append('ref', [])).rejects.toThrow('away');
   expect(failures).toBe(1);
+});
+
+test('an observer gets the entries that were appended', async () => {
+  const entries = chainOf([draftOf(1)]);
+  const seen: unknown[] = [];
+  const onFailure = (): void => expect.unreachable();
+  const log = watchAccessLog(
+    { append: async () => entries } as unknown as AccessLogStore, // no other call is made
+    { onFailure, onAppended: (appended) => seen.push(appended) },
+  );
+  expect(await log.append('ref', [])).toBe(entries);
+  expect(seen).toEqual([entries]);
 });

@@ -20,6 +20,10 @@ export function gateValues(gate: Gate, nowMs: number): MetricValues {
   };
 }
 
+/** Returns the number of whole days since a time. @param time ISO 8601 @param nowMs epoch ms */
+export const daysSince = (time: string, nowMs: number): number =>
+  Math.max(0, Math.floor((nowMs - Date.parse(time)) / 86_400_000));
+
 /** Returns the metrics of the runs. @param runs newest first @param nowMs epoch ms */
 export function runValues(runs: readonly Progress[], hours: RunSchedule, nowMs: number): MetricValues {
   const [newest] = runs;
