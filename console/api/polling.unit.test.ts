@@ -44,7 +44,7 @@ test('while nothing is sent before a moment, a sync is read then, but after five
     return lines.map((line) => nextSyncPollMs(line, 0, now));
   });
   expect(intervals).toEqual([
-    [minute, 20_000], // a short cooldown is no reason to show the answer late
+    [minute, 20_000], // after a short cooldown the answer is shown soon
     [3 * minute, 3 * minute],
     [5 * minute, 5 * minute],
     [minute, 300],

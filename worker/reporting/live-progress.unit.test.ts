@@ -96,7 +96,7 @@ test('a worker that stops waits for its write, writes what is due, and then noth
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('a worker that stops while the table is away tries once more', async () => {
+test('a worker that stops while the table is away makes one last attempt', async () => {
   const { show, stop, attempts } = open(() => true);
   show(ended);
   await vi.advanceTimersByTimeAsync(0);
