@@ -119,8 +119,8 @@ export function chooseProgress(
   const seen = savedAtMs >= (asked.progressAtMs ?? 0) ? live?.progress : asked.progress;
   const isSeenNewer = seen !== undefined && isNewer(seen, stored);
   const isCommandUnseen = savedAtMs < commandAtMs && (askedAtMs < commandAtMs || asked.answer === 'no-answer');
-  if (!isSeenNewer && stored?.state !== 'running' && !isCommandUnseen) return { progress: stored, next: 'show' };
   const shown = isSeenNewer ? seen : stored;
+  if (shown?.state !== 'running' && !isCommandUnseen) return { progress: shown, next: 'show' };
   const isContradicted =
     isWorkerThere !== undefined && last !== 'not-running' && isWorkerThere !== (last === 'running');
   const isQuick = isContradicted && !(isUnchanged(known, isWorkerThere) && (asked.repeats ?? 0) >= repeatsMax);

@@ -134,3 +134,19 @@ test('a claim lasts as long as the question that it is for', () => {
   const nextAfter = (ms: number) => chooseProgress({ asked: { claimedAtMs: nowMs } }, running, true, nowMs + ms).next;
   expect([askMs, askMs + 1_900, askMs + 2_000].map(nextAfter)).toEqual(['show', 'show', 'ask']);
 });
+
+test('the end of a run that a worker has written is shown before it is stored, and nothing is asked', () => {
+  const nowMs = 20 * minute;
+  const live = { progress: ended, savedAtMs: nowMs - 100 };
+  expect(chooseProgress({ live }, running, true, nowMs)).toEqual({ progress: ended, next: 'show' });
+});
+
+test('the end of a run says nothing about the next one, which is stale until somebody has answered', () => {
+  const nowMs = 20 * minute;
+  const live = { progress: ended, savedAtMs: nowMs - 100 };
+  const nextRun = { ...running, runId: 'run-2' };
+  expect(chooseProgress({ live }, nextRun, true, nowMs)).toEqual({
+    progress: { ...nextRun, stale: true },
+    next: 'ask',
+  });
+});
