@@ -66,7 +66,7 @@ try {
     maxHeartbeatThrottleInterval: syncHeartbeatMaxMs,
     shutdownGraceTime: '10 s',
   } as const;
-  const progressSinks = createProgressSinks(stores.liveProgress.saveLive);
+  const progressSinks = createProgressSinks(stores.liveProgress.saveLive, log);
   const bulkWorker = await Worker.create({
     ...shared,
     taskQueue: bulkTaskQueue,
@@ -153,7 +153,7 @@ try {
   await Promise.all(workers.map((each) => each.run()));
   await keeper.stop();
   await temporalWatch.stop();
-  progressSinks.stop();
+  await progressSinks.stop();
   await reporter.stop();
   await traces?.stop();
   health?.close();

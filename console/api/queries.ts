@@ -10,7 +10,7 @@ import { useRef } from 'react';
 import type { RunSample } from '../../core/domain/run-sample.ts';
 import { type Api, ApiError, isTransient } from './client.ts';
 import { useConnection } from './context.ts';
-import { nextPollMs } from './polling.ts';
+import { nextPollMs, nextSyncPollMs } from './polling.ts';
 import type {
   AccessLogCheck,
   AccessLogPage,
@@ -168,15 +168,8 @@ export const isSyncActive = (sync: Pick<LastSync, 'state'> | null | undefined): 
 
 /** Number of times that the last sync of somebody who is not stored is read again. */
 const unknownAnswersMax = 3;
-const firstSyncPollMs = 300;
-const maxSyncPollMs = 10_000;
-/** For a sync that waits for an operator to resume the line, in milliseconds. */
-const pausedSyncPollMs = 60_000;
 
-/**
- * Polls the patient's last sync; null if no sync was requested. The interval grows with the duration of the sync, because
- * each request is recorded in the access log.
- */
+/** Polls the patient's last sync, less often the longer it waits; null if no sync was requested. */
 export function useLastSync(patientRef: string, known?: LastSync | null) {
   const { api } = useConnection();
   const followed = useRef({ syncId: '', sinceMs: 0 });
@@ -194,10 +187,9 @@ export function useLastSync(patientRef: string, known?: LastSync | null) {
         return (isPerhapsLate || isTransient(error)) && nextPollMs(query, 1_000);
       }
       if (!data || !isSyncActive(data)) return false;
-      if (data.line?.state === 'paused') return pausedSyncPollMs;
       const nowMs = performance.now();
       if (followed.current.syncId !== data.syncId) followed.current = { syncId: data.syncId, sinceMs: nowMs };
-      return Math.min(maxSyncPollMs, Math.max(firstSyncPollMs, (nowMs - followed.current.sinceMs) / 2));
+      return nextSyncPollMs(data.line, nowMs - followed.current.sinceMs, Date.now());
     },
     refetchOnWindowFocus: (query) => isSyncActive(query.state.data) && 'always',
     gcTime: 0,
@@ -211,10 +203,9 @@ export function useRequestSync(patientRef: string) {
     mutationFn: async () => await api.post<RequestedSync>('/patient-syncs', { patientRef }),
     onSuccess: async ({ syncId, state, requestedAt, line }) => {
       client.setQueryData<SyncNow | null>(['last-sync', patientRef], (known) => {
-        const { cooldown, quietHours } = line ?? {};
-        const lineNow = line && {
-          line: { state: line.state, ...(cooldown && { cooldown }), ...(quietHours && { quietHours }) },
-        };
+        const { until, cooldown, quietHours } = line ?? {};
+        const ends = { ...(until && { until }), ...(cooldown && { cooldown }), ...(quietHours && { quietHours }) };
+        const lineNow = line && { line: { state: line.state, ...ends } };
         // the request joined a sync that the page shows already, perhaps in a later state
         if (known?.syncId === syncId) return { ...known, ...lineNow };
         if (known && known.requestedAt > requestedAt) return known;

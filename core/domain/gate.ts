@@ -408,5 +408,23 @@ export const lapsesAtMs = (watch: LeaseWatch, gate: Gate, leaseMs: number): numb
 export const hasLapsed = (watch: LeaseWatch | undefined, gate: Gate, leaseMs: number, nowMs: number): boolean =>
   isOfLease(watch, gate) && nowMs >= lapsesAtMs(watch, gate, leaseMs);
 
+/** What the lease of the line says about the workers, from one reading of the gate to the next. */
+export interface WorkersWatch {
+  readonly lease?: LeaseWatch | undefined;
+  /** undefined if that is not known yet */
+  readonly isThere?: boolean | undefined;
+}
+
+/**
+ * Continues a watch with a gate that was read: the lease is renewed each second while a worker is there.
+ * @param nowMs the watcher's monotonic clock, after the read
+ */
+export function watchWorkers({ lease: before, isThere }: WorkersWatch, gate: Gate, nowMs: number): WorkersWatch {
+  const lease = watchLease(before, gate, nowMs);
+  if (lease === undefined || hasLapsed(lease, gate, 0, nowMs)) return { lease, isThere: false };
+  if (before === undefined) return { lease };
+  return { lease, isThere: lease === before ? isThere : true };
+}
+
 /** Returns whether the gate proves silence: the line is paused, and its holder has said so or there is no holder. */
 export const isSilent = (gate: Gate): boolean => gate.state === 'paused' && (gate.silent || gate.holder === undefined);

@@ -15,7 +15,9 @@ import {
   opensAtOf,
   rememberedChangesMax,
   requestsPerMinuteOf,
+  type WorkersWatch,
   watchLease,
+  watchWorkers,
 } from './gate.ts';
 
 const cooldownOf = (cooldownMs: number, reason: CooldownReason = 'retry-after') =>
@@ -358,6 +360,27 @@ test('a lease lapses after it was unchanged for its length and a margin, on the 
   expect(hasLapsed(watch, renewed, leaseMs, 1e9)).toBe(false);
   expect(watchLease(watch, renewed, 60_000)).toEqual({ holder: 'a', renewalNumber: 1_002, sinceMs: 60_000 });
   expect(watchLease(watch, held, 60_000)).toBe(watch);
+});
+
+test('a worker is there once its lease is renewed, and no more once it has lapsed or is released', () => {
+  const held = after(fresh, take('a'));
+  const renewed = after(held, renew('a'));
+  const lapsedAtMs = 2_000 + leaseMs + leaseMarginMs(leaseMs);
+  const gates: readonly (readonly [Gate, number])[] = [
+    [fresh, 0],
+    [held, 1_000], // the holder may have died meanwhile
+    [renewed, 2_000],
+    [renewed, lapsedAtMs - 1],
+    [renewed, lapsedAtMs],
+    [after(renewed, renew('a')), lapsedAtMs + 1],
+    [after(renewed, { kind: 'release', holder: 'a' }), lapsedAtMs + 2],
+  ];
+  let watch: WorkersWatch = {};
+  const seen = gates.map(([gate, nowMs]) => {
+    watch = watchWorkers(watch, gate, nowMs);
+    return watch.isThere;
+  });
+  expect(seen).toEqual([false, undefined, true, true, false, true, false]);
 });
 
 test('only takes and renewals by the holder restart a watch; writes of others do not', () => {

@@ -1,13 +1,13 @@
-import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { type DynamoDBDocumentClient, PutCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import type { AskedProgress, KnownProgress } from '../domain/live-progress.ts';
+import type { AnsweredProgress, KnownProgress } from '../domain/live-progress.ts';
 import type { Progress } from '../domain/progress.ts';
+import { isConditionMet } from './condition.ts';
 import type { Tables } from './tables.ts';
 
 /**
  * What people see of the run in progress without a question to Temporal, which bills each (docs/adr/0065): two items of an
  * insurer in the table SyncRuns. The worker that carries out the run writes `live`. Those who ask Temporal write `asked`.
- * Each call fails after a second, because a person waits, or the next write follows.
+ * Each call fails after a second, because a person waits, or the next write must not.
  */
 export interface LiveProgressStore {
   read(insurerId: string): Promise<KnownProgress>;
@@ -22,12 +22,8 @@ export interface LiveProgressStore {
    * @returns false if somebody else has claimed it meanwhile
    */
   claim(insurerId: string, before: number | undefined, nowMs: number): Promise<boolean>;
-  /** Stores the answer to a claimed question, unless somebody else has claimed the next one. */
-  saveAnswer(
-    insurerId: string,
-    claimedAtMs: number,
-    answer: Pick<AskedProgress, 'progress'> & Required<Pick<AskedProgress, 'answer'>>,
-  ): Promise<void>;
+  /** Stores the answer to a question that was claimed at its `askedAtMs`, unless somebody else has claimed the next one. */
+  saveAnswer(insurerId: string, answered: AnsweredProgress): Promise<void>;
   /** Notes that somebody has started, cancelled or decided something, so that the next viewer sees it. */
   noteCommand(insurerId: string, nowMs: number): Promise<void>;
 }
@@ -41,16 +37,6 @@ export function createLiveProgressStore(
   const inTime = () => ({ abortSignal: AbortSignal.timeout(callMs) });
   const partitionOf = (insurerId: string): string => `${insurerId}#live`;
   const askedKey = (insurerId: string) => ({ insurerId: partitionOf(insurerId), runId: 'asked' });
-  /** @returns whether the condition was met */
-  const isWritten = async (write: Promise<unknown>): Promise<boolean> => {
-    try {
-      await write;
-      return true;
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return false;
-      throw error;
-    }
-  };
   return {
     async read(insurerId) {
       const command = new QueryCommand({
@@ -71,7 +57,7 @@ export function createLiveProgressStore(
         ExpressionAttributeNames: { '#at': 'at' },
         ExpressionAttributeValues: { ':at': at },
       });
-      await isWritten(dynamo.send(command, inTime()));
+      await isConditionMet(dynamo.send(command, inTime()));
     },
     async claim(insurerId, before, nowMs) {
       const command = new UpdateCommand({
@@ -81,21 +67,23 @@ export function createLiveProgressStore(
         ConditionExpression: before === undefined ? 'attribute_not_exists(claimedAtMs)' : 'claimedAtMs = :before',
         ExpressionAttributeValues: { ':now': nowMs, ...(before !== undefined && { ':before': before }) },
       });
-      return await isWritten(dynamo.send(command, inTime()));
+      return await isConditionMet(dynamo.send(command, inTime()));
     },
-    async saveAnswer(insurerId, claimedAtMs, { answer, progress }) {
+    async saveAnswer(insurerId, { answer, askedAtMs, repeats = 0, wasWorkerThere = false, progress }) {
       const command = new UpdateCommand({
         TableName: syncRunsTable,
         Key: askedKey(insurerId),
-        UpdateExpression: `SET askedAtMs = :mine, answer = :answer${progress ? ', progress = :progress, progressAtMs = :mine' : ''}`,
+        UpdateExpression: `SET askedAtMs = :mine, answer = :answer, repeats = :repeats, wasWorkerThere = :wasThere${progress ? ', progress = :progress, progressAtMs = :mine' : ''}`,
         ConditionExpression: 'claimedAtMs = :mine',
         ExpressionAttributeValues: {
-          ':mine': claimedAtMs,
+          ':mine': askedAtMs,
           ':answer': answer,
+          ':repeats': repeats,
+          ':wasThere': wasWorkerThere,
           ...(progress && { ':progress': progress }),
         },
       });
-      await isWritten(dynamo.send(command, inTime()));
+      await isConditionMet(dynamo.send(command, inTime()));
     },
     async noteCommand(insurerId, nowMs) {
       const command = new UpdateCommand({

@@ -1,4 +1,3 @@
-import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDBDocumentClient,
   GetCommand,
@@ -13,6 +12,7 @@ import { issueIdOf } from '../domain/issue-id.ts';
 import type { Progress } from '../domain/progress.ts';
 import { addSample, type RunSample } from '../domain/run-sample.ts';
 import { batchWrite } from './batch-write.ts';
+import { isConditionMet } from './condition.ts';
 import { createIssueHistory } from './issue-history.ts';
 import type { Page } from './page.ts';
 import type { Tables } from './tables.ts';
@@ -129,17 +129,6 @@ export function createSyncRunsStore(
   { syncRuns: syncRunsTable }: Pick<Tables, 'syncRuns'>,
 ): SyncRunsStore {
   const history = createIssueHistory(dynamo, syncRunsTable);
-  /** @returns whether the condition of a write was met */
-  const isConditionMet = async (write: Promise<unknown>): Promise<boolean> => {
-    try {
-      await write;
-      return true;
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return false;
-      throw error;
-    }
-  };
-
   /** Reads a page of one partition. */
   const readPage = async (partition: string, newestFirst: boolean, limit: number, after: string | undefined) => {
     const command = new QueryCommand({

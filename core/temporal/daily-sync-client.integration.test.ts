@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { clientConfig, readConfig } from '../config.ts';
@@ -7,9 +9,10 @@ import { openStores } from '../stores/open-stores.ts';
 import { openTemporal } from './connection.ts';
 import { createDailySyncClient } from './daily-sync-client.ts';
 
-/** Opens clients on a stack without a worker. */
-async function open() {
-  const config = readConfig(clientConfig, { ...process.env, INSURER_ID: `kk-${randomUUID().slice(0, 8)}` });
+/** Opens clients on a stack without a worker. @param settings replace those of the stack */
+async function open(settings: NodeJS.ProcessEnv = {}) {
+  const INSURER_ID = `kk-${randomUUID().slice(0, 8)}`;
+  const config = readConfig(clientConfig, { ...process.env, INSURER_ID, ...settings });
   const stores = openStores(config);
   const client = openTemporal(config);
   onTestFinished(() => {
@@ -98,6 +101,72 @@ test('one question serves all viewers, until somebody has changed something', as
   asked.mockClear();
   const answers = await Promise.all(viewers.map((viewer) => viewer.readProgress()));
   expect(answers).toEqual(viewers.map(() => expect.objectContaining({ runId, stale: true })));
+  expect(asked).toHaveBeenCalledTimes(2);
+});
+
+test('while somebody asks about a start, other viewers wait for the answer, and see neither nothing nor the run before', async () => {
+  const { sync, stores, insurerId } = await open();
+  const { liveProgress } = stores;
+  const startedAtMs = Date.now();
+  await liveProgress.noteCommand(insurerId, startedAtMs);
+  await liveProgress.claim(insurerId, undefined, startedAtMs + 1);
+  const first = sync.readProgress();
+  await sleep(300);
+  const running = progressOf('20261125T213000Z-00000000', 'running');
+  const answer = { answer: 'running', progress: running, progressAtMs: startedAtMs + 1 } as const;
+  await liveProgress.saveAnswer(insurerId, { ...answer, askedAtMs: startedAtMs + 1 });
+  expect(await first).toMatchObject({ runId: running.runId, stale: false });
+});
+
+test('if the answer about a start does not come within two seconds, other viewers see the run before as stale', async () => {
+  const { sync, stores, insurerId } = await open();
+  await stores.syncRuns.saveProgress(insurerId, progressOf('20261124T213000Z-00000000', 'completed'), 1);
+  const nowMs = Date.now();
+  await stores.liveProgress.noteCommand(insurerId, nowMs);
+  await stores.liveProgress.claim(insurerId, undefined, nowMs);
+  expect(await sync.readProgress()).toMatchObject({ state: 'completed', stale: true });
+  expect(Date.now() - nowMs).toBeLessThan(3_500);
+});
+
+test('if Temporal does not answer, the one who asks waits two seconds, and all others get the answer from the table', async () => {
+  const silent = createServer();
+  const sockets = new Set<Socket>();
+  silent.on('connection', (socket) => void sockets.add(socket.on('error', () => {})));
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  const { sync, another, stores, insurerId } = await open({
+    TEMPORAL_ADDRESS: `127.0.0.1:${(silent.address() as AddressInfo).port}`,
+  });
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const { runId } = progressOf('20261124T213000Z-00000000', 'running');
+  await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);
+  const startedAt = performance.now();
+  expect(await sync.readProgress()).toMatchObject({ runId, stale: true });
+  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  expect(await stores.liveProgress.read(insurerId)).toMatchObject({ asked: { answer: 'no-answer' } });
+  expect(await another().readProgress()).toMatchObject({ runId, stale: true });
+  expect(performance.now() - startedAt).toBeLessThan(3_500);
+});
+
+test('while the table of the answers is away, a process asks once in five seconds', async () => {
+  const { sync, stores, insurerId, client } = await open();
+  const { runId } = await sync.start();
+  await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);
+  const asked = vi.spyOn(client.workflow, 'getHandle');
+  vi.spyOn(stores.liveProgress, 'read').mockRejectedValue(new Error('the table is away'));
+  for (let reads = 0; reads < 5; reads += 1) expect(await sync.readProgress()).toMatchObject({ runId, stale: true });
+  expect(asked).toHaveBeenCalledTimes(2); // a description and the query
+});
+
+test('while nobody can claim a question, a process asks once in five seconds', async () => {
+  const { sync, stores, insurerId, client } = await open();
+  const { runId } = await sync.start();
+  await stores.syncRuns.saveProgress(insurerId, progressOf(runId, 'running'), 1);
+  const asked = vi.spyOn(client.workflow, 'getHandle');
+  vi.spyOn(stores.liveProgress, 'claim').mockRejectedValue(new Error('the table is away'));
+  for (let reads = 0; reads < 5; reads += 1) expect(await sync.readProgress()).toMatchObject({ runId, stale: true });
   expect(asked).toHaveBeenCalledTimes(2);
 });
 

@@ -23,9 +23,16 @@ import {
   triggerSignal,
 } from '../contract/daily-sync.ts';
 import { careRefreshId, dailySyncId, syncTaskQueue } from '../contract/names.ts';
-import { type Gate, hasLapsed, type LeaseWatch, watchLease } from '../domain/gate.ts';
+import { type Gate, type WorkersWatch, watchWorkers } from '../domain/gate.ts';
 import { type LineStatus, lineStatusOf } from '../domain/line-status.ts';
-import { type AskedProgress, chooseProgress, freshProgress } from '../domain/live-progress.ts';
+import {
+  type AnsweredProgress,
+  answeredProgress,
+  askMs,
+  chooseProgress,
+  freshProgress,
+  type KnownProgress,
+} from '../domain/live-progress.ts';
 import type { Progress } from '../domain/progress.ts';
 import type { MadeDecision } from '../domain/removal-decision.ts';
 import { newRunId } from '../domain/run-id.ts';
@@ -76,7 +83,8 @@ export interface DailySyncClient {
   /**
    * Returns the progress that the worker has written into the table within the last seconds. If it is older, or somebody has
    * started, cancelled or decided something since, one reader asks the run, and the answer serves all for 90 s (ADR 0065).
-   * If no worker answers within two seconds, returns the last known progress with `stale: true`. After the end of a run,
+   * After a command, the other readers wait for that answer.
+   * If Temporal and a worker do not answer within two seconds, returns the last known progress with `stale: true`. After the end of a run,
    * returns the stored progress. The line's state always comes from the gate.
    * @returns undefined before the first run
    */
@@ -105,14 +113,15 @@ type DailySyncConfig = Pick<
   | 'UNREADABLE_LIMIT_PERCENT'
 >;
 
-/** Timeouts in milliseconds: for answers of the server itself, and for a query and an update, which need a worker. */
+/** Timeouts in milliseconds: for answers of the server itself, and for an update, which needs a worker. */
 const serverTimeoutMs = 5_000;
-const queryTimeoutMs = 2_000;
 const updateTimeoutMs = 10_000;
 /** How long a start waits for a run that is being stopped: activities learn of a cancellation within seconds. */
 const stoppingMaxMs = 10_000;
-/** Milliseconds between two looks at a run that ends, or continues as new. */
+/** Milliseconds between two looks at a run that ends, or continues as new, and at an answer that somebody else asks for. */
 const pollMs = 200;
+/** Milliseconds between two questions of this process while it cannot claim any, because the table is away. */
+const unclaimedEveryMs = 5_000;
 
 export function createDailySyncClient(
   client: Client,
@@ -123,9 +132,9 @@ export function createDailySyncClient(
   const workflowId = dailySyncId(insurerId);
   const gate = gateOf(insurerId);
 
-  const describeRunning = async (): Promise<WorkflowExecutionDescription | undefined> => {
+  const describeRunning = async (timeoutMs = serverTimeoutMs): Promise<WorkflowExecutionDescription | undefined> => {
     try {
-      const description = await within(client, serverTimeoutMs, () => client.workflow.getHandle(workflowId).describe());
+      const description = await within(client, timeoutMs, () => client.workflow.getHandle(workflowId).describe());
       return description.status.name === 'RUNNING' ? description : undefined;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return undefined;
@@ -142,14 +151,15 @@ export function createDailySyncClient(
     return running !== undefined && !heedsTriggers(running);
   };
 
-  const ask = async (): Promise<Progress | 'no answer' | 'not running'> => {
+  const ask = async (): Promise<Progress | 'no-answer' | 'not-running'> => {
+    const untilMs = Date.now() + askMs;
     try {
-      if ((await describeRunning()) === undefined) return 'not running';
-      return await within(client, queryTimeoutMs, () =>
+      if ((await describeRunning(askMs)) === undefined) return 'not-running';
+      return await client.connection.withDeadline(untilMs, () =>
         client.workflow.getHandle(workflowId).query<Progress>(progressQuery),
       );
     } catch {
-      return 'no answer';
+      return 'no-answer';
     }
   };
 
@@ -185,7 +195,12 @@ export function createDailySyncClient(
       if (!(error instanceof GateError)) throw error;
       return undefined;
     });
-  const isWorkerThere = watchWorkers();
+  let workers: WorkersWatch = {};
+  const isWorkerThere = (found: Gate | undefined): boolean | undefined => {
+    if (found === undefined) return undefined;
+    workers = watchWorkers(workers, found, performance.now());
+    return workers.isThere;
+  };
 
   /**
    * Adds the line's current state and the transfers. If the gate cannot be read or does not exist yet, keeps what the run last
@@ -197,33 +212,63 @@ export function createDailySyncClient(
     return measured ? withTransfers(seen, measured, Date.now()) : seen;
   };
 
+  /** Asks Temporal, and stores the answer for all viewers. */
+  const askForAll = async (
+    known: KnownProgress,
+    isThere: boolean | undefined,
+    nowMs: number,
+  ): Promise<AnsweredProgress> => {
+    const answered = answeredProgress(known, await ask(), isThere, nowMs);
+    await liveProgress.saveAnswer(insurerId, answered).catch(() => undefined);
+    return answered;
+  };
+  let unclaimed: { readonly atMs: number; readonly answer: Promise<AnsweredProgress> } | undefined;
+  /** The same, while the table is away, in which the viewers agree who asks. */
+  const askUnclaimed = (...[known, isThere, nowMs]: Parameters<typeof askForAll>): Promise<AnsweredProgress> => {
+    if (unclaimed === undefined || nowMs - unclaimed.atMs >= unclaimedEveryMs)
+      unclaimed = { atMs: nowMs, answer: askForAll(known, isThere, nowMs) };
+    return unclaimed.answer;
+  };
+
+  /** Returns the newest progress after an answer. If it has none, the run may have ended meanwhile. */
+  const progressAfter = async (
+    known: KnownProgress,
+    answered: AnsweredProgress,
+    isThere: boolean | undefined,
+  ): Promise<Progress | undefined> => {
+    if (answered.progress !== undefined) return answered.progress;
+    const latest = await syncRuns.readProgress(insurerId);
+    const asked = { ...known.asked, ...answered };
+    return chooseProgress({ ...known, asked }, latest, isThere, answered.askedAtMs).progress;
+  };
+
   /** Returns the newest progress, and asks Temporal if what is known is too old. */
   const newestProgress = async (found: Gate | undefined): Promise<Progress | undefined> => {
-    const known = await liveProgress.read(insurerId).catch(() => undefined);
-    const nowMs = Date.now();
+    const untilMs = Date.now() + askMs;
     const isThere = isWorkerThere(found);
-    const fresh = known && freshProgress(known, isThere, nowMs);
-    if (fresh !== undefined) return fresh;
-    const stored = known && (await syncRuns.readProgress(insurerId));
-    const chosen = chooseProgress(known ?? {}, stored, isThere, nowMs);
-    if (known !== undefined) {
-      if (!chosen.isAskDue) return chosen.progress;
-      const hasClaimed = await liveProgress.claim(insurerId, known.asked?.claimedAtMs, nowMs).catch(() => true);
-      if (!hasClaimed) return chosen.progress; // somebody else is asking
+    for (;;) {
+      const known = await liveProgress.read(insurerId).catch(() => undefined);
+      const nowMs = Date.now();
+      if (known === undefined) return await progressAfter({}, await askUnclaimed({}, isThere, nowMs), isThere);
+      const fresh = freshProgress(known, isThere, nowMs);
+      if (fresh !== undefined) return fresh;
+      const { progress, next } = chooseProgress(known, await syncRuns.readProgress(insurerId), isThere, nowMs);
+      if (next === 'show') return progress;
+      if (next === 'ask') {
+        const hasClaimed = await liveProgress
+          .claim(insurerId, known.asked?.claimedAtMs, nowMs)
+          .catch(() => 'unknown' as const);
+        if (hasClaimed === true) return await progressAfter(known, await askForAll(known, isThere, nowMs), isThere);
+        if (hasClaimed === 'unknown')
+          return await progressAfter(known, await askUnclaimed(known, isThere, nowMs), isThere);
+      }
+      if (Date.now() >= untilMs) return progress;
+      await sleep(pollMs); // somebody else is asking
     }
-    const answered = await ask();
-    const asked: Required<Pick<AskedProgress, 'answer'>> & AskedProgress =
-      typeof answered === 'object'
-        ? { answer: 'running', progress: answered, progressAtMs: nowMs }
-        : { answer: answered === 'no answer' ? 'no-answer' : 'not-running' };
-    await liveProgress.saveAnswer(insurerId, nowMs, asked).catch(() => undefined);
-    if (asked.progress !== undefined) return asked.progress;
-    const latest = await syncRuns.readProgress(insurerId); // it may have ended meanwhile
-    return chooseProgress({ ...known, asked: { ...known?.asked, ...asked, askedAtMs: nowMs } }, latest, isThere, nowMs)
-      .progress;
   };
   /** After a command: the next reader asks Temporal. If this fails, they see it some seconds later. */
   const noteCommand = async (): Promise<void> => {
+    unclaimed = undefined;
     await liveProgress.noteCommand(insurerId, Date.now()).catch(() => undefined);
   };
 
@@ -333,25 +378,6 @@ export function createDailySyncClient(
         }
       }
     },
-  };
-}
-
-/**
- * Watches the lease of the line, from one reading of the gate to the next: it is renewed each second while a worker is there.
- * @returns takes a reading, and returns whether a worker is there; undefined if that is not known yet
- */
-function watchWorkers(): (gate: Gate | undefined) => boolean | undefined {
-  let watch: LeaseWatch | undefined;
-  let isThere: boolean | undefined;
-  return (gate) => {
-    if (gate === undefined) return undefined;
-    const nowMs = performance.now();
-    const before = watch;
-    watch = watchLease(before, gate, nowMs);
-    if (watch === undefined || hasLapsed(watch, gate, 0, nowMs)) isThere = false;
-    else if (before !== undefined && watch !== before) isThere = true;
-    else if (before === undefined) isThere = undefined;
-    return isThere;
   };
 }
 

@@ -529,7 +529,12 @@ export const syncNow = lastSync
   .extend({
     provisional,
     line: z
-      .object({ state: lineState, cooldown: cooldown.optional(), quietHours: quietHoursOfPeople })
+      .object({
+        state: lineState,
+        until: line.shape.until,
+        cooldown: cooldown.optional(),
+        quietHours: quietHoursOfPeople,
+      })
       .optional()
       .meta({
         description:

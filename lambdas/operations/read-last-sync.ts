@@ -16,6 +16,7 @@ export const readLastSync: Handler<'readLastSync'> = async ({ patientRef }, { pa
       ...(line && {
         line: {
           state: line.state,
+          ...(line.until && { until: line.until }),
           ...(line.cooldown && { cooldown: line.cooldown }),
           ...quietStatusOfPeople(config, Date.now()),
         },

@@ -1,6 +1,7 @@
 import type { InjectedSinks } from '@temporalio/worker';
 import type { ProgressSinks } from '../../core/contract/daily-sync.ts';
 import type { Progress } from '../../core/domain/progress.ts';
+import { faultOf, type Log } from '../log.ts';
 
 /** Milliseconds between two writes of a run that goes on. Its phases, questions and end are written immediately. */
 const writeEveryMs = 1_000;
@@ -13,26 +14,43 @@ interface Due {
 
 /**
  * Creates the sink in which a run shows its progress. It is not an event for Temporal, so it costs no action.
- * @param save must fail by itself within a second or two. A failure is ignored, because the next write follows
- * @returns `stop`: writes nothing more
+ * @param save must fail by itself within a second or two. It is repeated each second, until it has succeeded or something
+ *   newer is due: nothing follows the end of a run, or a question to people
+ * @returns `stop`: writes what is due, once, and resolves when no write is in flight
  */
-export function createProgressSinks(save: (insurerId: string, progress: Progress, at: number) => Promise<void>): {
+export function createProgressSinks(
+  save: (insurerId: string, progress: Progress, at: number) => Promise<void>,
+  log: Pick<Log, 'warn'>,
+): {
   readonly sinks: InjectedSinks<ProgressSinks>;
-  stop(): void;
+  stop(): Promise<void>;
 } {
   let due: Due | undefined;
-  let last: Progress | undefined;
+  let last: Due | undefined;
   let timer: NodeJS.Timeout | undefined;
   let saving: Promise<void> = Promise.resolve();
+  let hasFailed = false;
+  const attempt = async (written: Due): Promise<void> => {
+    try {
+      await save(written.insurerId, written.progress, written.at);
+      hasFailed = false;
+    } catch (error) {
+      if (!hasFailed) log.warn('progress not written', { fault: faultOf(error) });
+      hasFailed = true;
+      if (written !== last) return; // something newer waits for its turn
+      due ??= written;
+      timer ??= setTimeout(write, writeEveryMs);
+    }
+  };
   const write = (): void => {
     clearTimeout(timer);
     timer = undefined;
     if (due === undefined) return;
-    const { insurerId, progress, at } = due;
+    const written = due;
     due = undefined;
-    last = progress;
+    last = written;
     timer = setTimeout(write, writeEveryMs);
-    saving = saving.then(() => save(insurerId, progress, at)).catch(() => {});
+    saving = saving.then(() => attempt(written));
   };
   return {
     sinks: {
@@ -40,13 +58,15 @@ export function createProgressSinks(save: (insurerId: string, progress: Progress
         show: {
           fn(_run, insurerId, progress, at) {
             due = { insurerId, progress, at };
-            if (timer === undefined || isOtherStage(last, progress)) write();
+            if (timer === undefined || isOtherStage(last?.progress, progress)) write();
           },
         },
       },
     },
-    stop() {
-      due = undefined;
+    async stop() {
+      await saving; // if it fails, it is due again
+      write();
+      await saving;
       clearTimeout(timer);
     },
   };
