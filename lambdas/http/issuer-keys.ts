@@ -14,7 +14,28 @@ const keptKeysMaxHours = 12;
 const keptSeconds = keptKeysMaxHours * 3_600 - freshMs / 1_000;
 
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
-const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
+
+const publicKey = z.looseObject({
+  kty: z.string(),
+  use: z.string().optional(),
+  alg: z.string().optional(),
+  key_ops: z.array(z.string()).optional(),
+  n: z.string().optional(),
+  e: z.string().optional(),
+  crv: z.string().optional(),
+  x: z.string().optional(),
+  y: z.string().optional(),
+});
+/** Returns whether a key can verify a token: RS256 or ES256, as in tokens.ts. */
+const isUsable = ({ kty, use = 'sig', alg, key_ops: operations = ['verify'], ...key }: z.infer<typeof publicKey>) => {
+  if (use !== 'sig' || !operations.includes('verify')) return false;
+  if (kty === 'RSA') return (alg ?? 'RS256') === 'RS256' && Boolean(key.n && key.e);
+  return kty === 'EC' && (alg ?? 'ES256') === 'ES256' && key.crv === 'P-256' && Boolean(key.x && key.y);
+};
+/** A set without a usable key must not replace the last one, because then every token would be refused. */
+const keySet = z.object({
+  keys: z.array(publicKey).refine((keys) => keys.some(isUsable), 'no key that can verify a token'),
+});
 
 /** What the keys of an issuer need. */
 export interface IssuerKeysDeps {
@@ -26,7 +47,7 @@ export interface IssuerKeysDeps {
 
 /**
  * Returns the keys of an issuer. They are fetched by OpenID Connect Discovery, and each fetched set is kept in the
- * bucket. If a fetch fails, the kept set is used for up to 12 hours, also in a container that has just started (ADR 0062).
+ * bucket. If a fetch fails, or its set has no usable key, the kept set is used for up to 12 hours, also in a container that has just started (ADR 0062).
  * The kept set is encrypted for its issuer: access to the bucket alone is not enough to add a key.
  * @throws Problem `unavailable` if the issuer is away and no set of the last 12 hours is there
  */
