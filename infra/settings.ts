@@ -201,8 +201,8 @@ export const readConsoleSettings = (node: Node, stage: Stage): ConsoleSettings =
   readContext(node, stage, consoleContextInAws);
 
 /**
- * Returns the deployment that the CDK context names. A deployment other than the default one has one entry of settings, whatever
- * the stage, so the entry must say its stage. With the wrong stage, the data of production would lose its protection.
+ * Returns the deployment that the CDK context names. A deployment other than the default one has one entry of settings for
+ * all stages, so the entry must say its stage. With the wrong stage, the data of production would lose its protection.
  * @throws ConfigError if the stage is not that of the entry. On a laptop, no deployment has data to protect
  */
 export function readDeployment(node: Node, stage: Stage): string {

@@ -47,7 +47,8 @@ export interface IssuerKeysDeps {
 
 /**
  * Returns the keys of an issuer. They are fetched by OpenID Connect Discovery, and each fetched set is kept in the
- * bucket. If a fetch fails, or its set has no usable key, the kept set is used for up to 12 hours, also in a container that has just started (ADR 0062).
+ * bucket. If a fetch fails, the kept set is used for up to 12 hours, also in a container that has just started (ADR 0062).
+ * A set without a usable key counts as a failure.
  * The kept set is encrypted for its issuer: access to the bucket alone is not enough to add a key.
  * @throws Problem `unavailable` if the issuer is away and no set of the last 12 hours is there
  */
