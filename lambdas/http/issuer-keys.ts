@@ -15,26 +15,27 @@ const keptSeconds = keptKeysMaxHours * 3_600 - freshMs / 1_000;
 
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
-const publicKey = z.looseObject({
-  kty: z.string(),
-  use: z.string().optional(),
-  alg: z.string().optional(),
-  key_ops: z.array(z.string()).optional(),
-  n: z.string().optional(),
-  e: z.string().optional(),
-  crv: z.string().optional(),
-  x: z.string().optional(),
-  y: z.string().optional(),
-});
-/** Returns whether a key can verify a token: RS256 or ES256, as in tokens.ts. */
-const isUsable = ({ kty, use = 'sig', alg, key_ops: operations = ['verify'], ...key }: z.infer<typeof publicKey>) => {
-  if (use !== 'sig' || !operations.includes('verify')) return false;
-  if (kty === 'RSA') return (alg ?? 'RS256') === 'RS256' && Boolean(key.n && key.e);
-  return kty === 'EC' && (alg ?? 'ES256') === 'ES256' && key.crv === 'P-256' && Boolean(key.x && key.y);
+const ofSignatures = {
+  use: z.literal('sig').nullish(),
+  key_ops: z
+    .array(z.string())
+    .refine((operations) => operations.includes('verify'))
+    .nullish(),
 };
-/** A set without a usable key must not replace the last one, because then every token would be refused. */
+const part = z.string().min(1);
+/** A key that can verify a token: RS256 or ES256, as in tokens.ts. */
+const usableKey = z.union([
+  z.object({ ...ofSignatures, kty: z.literal('RSA'), alg: z.literal('RS256').nullish(), n: part, e: part }),
+  z.object({
+    ...ofSignatures,
+    ...{ kty: z.literal('EC'), alg: z.literal('ES256').nullish(), crv: z.literal('P-256'), x: part, y: part },
+  }),
+]);
+/** Other keys may be there. A set without a usable one must not replace the last set: then every token would be refused. */
 const keySet = z.object({
-  keys: z.array(publicKey).refine((keys) => keys.some(isUsable), 'no key that can verify a token'),
+  keys: z
+    .array(z.looseObject({ kty: z.string() }))
+    .refine((keys) => keys.some((key) => usableKey.safeParse(key).success), 'no key that can verify a token'),
 });
 
 /** What the keys of an issuer need. */
