@@ -103,7 +103,7 @@ const temporal = z.object({
     .meta({ description: 'Private key of `TEMPORAL_CLIENT_CERT`.' }),
   TEMPORAL_TLS: z.stringbool().optional().meta({
     description:
-      'Set `false` if the network to Temporal is private, such as that of a compose file. Not allowed together with an API key or a client certificate.',
+      'Set `false` if the network to Temporal is private, such as that of a compose file. Not allowed in AWS, nor together with an API key or a client certificate.',
   }),
   PAYLOAD_KMS_KEY: kmsKeyArn.optional().meta({
     description:
@@ -220,7 +220,7 @@ const line = z.object({
     2_000,
     0,
     30_000,
-    'How long a request in flight may go on after the line is paused. Then the worker closes it.',
+    'How long a request in flight may go on after the line is paused. Then the worker closes it. In AWS at most `LEASE_MS`, its margin and 3 s (13 500 by default), so that a pause is answered with the silence of the line.',
   ),
   LINE_QUIET_HOURS: z
     .string()
@@ -270,7 +270,10 @@ const line = z.object({
     .string()
     .refine(isProxyUrl, 'is http://host:port or http://user:password@host:port, percent-encoded')
     .optional()
-    .meta({ description: 'HTTP proxy through which the insurer is reached, by CONNECT.' }),
+    .meta({
+      description:
+        'HTTP proxy through which the insurer is reached, by CONNECT. The connection to the proxy itself is not encrypted: its password can be read there. The TLS to the insurer passes through it.',
+    }),
 });
 
 const traces = z.object({

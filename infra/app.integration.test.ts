@@ -156,7 +156,10 @@ function namesIn(template: string): string[] {
 test.concurrent('every name in the templates of a second deployment begins with its own name', {
   timeout: 60_000,
 }, async ({ expect, onTestFinished }) => {
-  const { templates, said } = await synthesise({ stage: 'prod', deployment: 'kk-nord' }, onTestFinished);
+  const { templates, said } = await synthesise(
+    { stage: 'prod', deployment: 'kk-nord', 'kk-nord': { stage: 'prod' } },
+    onTestFinished,
+  );
   expect([...templates.keys()].sort(), said).toEqual(
     ['Api', 'Console', 'Data', 'Observability', 'Worker'].map((part) => `KkNord${part}`),
   );

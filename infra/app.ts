@@ -1,17 +1,17 @@
 import { App, Tags, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { stackNameOf } from '../core/contract/deployment.ts';
-import { readApiSettings, readConsoleSettings, readWorkerSettings } from './settings.ts';
+import { readApiSettings, readConsoleSettings, readDeployment, readWorkerSettings } from './settings.ts';
 import { ApiStack } from './stacks/api-stack.ts';
 import { ConsoleStack } from './stacks/console-stack.ts';
 import { DataStack } from './stacks/data-stack.ts';
 import { ObservabilityStack } from './stacks/observability-stack.ts';
 import { WorkerStack } from './stacks/worker-stack.ts';
-import { deploymentOf, stageOf } from './stage.ts';
+import { stageOf } from './stage.ts';
 
 const app = new App();
 const stage = stageOf(app.node.tryGetContext('stage'));
-const deployment = deploymentOf(app.node.tryGetContext('deployment'));
+const deployment = readDeployment(app.node, stage);
 const common = { stage, terminationProtection: stage === 'prod' };
 const owned = { ...common, deployment };
 

@@ -1,7 +1,8 @@
 import type { Node } from 'constructs';
 import { z } from 'zod';
-import { apiSettings, commaSeparated, kmsKeyArn, readConfig, workerSettings } from '../core/config.ts';
+import { apiSettings, ConfigError, commaSeparated, kmsKeyArn, readConfig, workerSettings } from '../core/config.ts';
 import { defaultDeployment } from '../core/contract/deployment.ts';
+import { leaseMarginMs } from '../core/domain/gate.ts';
 import { deploymentOf, type Stage } from './stage.ts';
 
 const origin = z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin);
@@ -144,11 +145,20 @@ const encrypted = <Schema extends Addresses>(schema: Schema) =>
   );
 /** Longest lease in AWS: a pause waits for a dead holder's lease and 5.75 s more, and API Gateway waits for 29 s in all. */
 const leaseMaxMs = 15_000;
+/**
+ * Returns the longest grace time in AWS. While Temporal is away, a pause waits for the lease, its margin and 5 s
+ * (core/temporal/insurer-line-client.ts). A live holder takes up to 2 s to read the pause and to close its socket.
+ */
+const graceMaxMs = (leaseMs: number): number => leaseMs + leaseMarginMs(leaseMs) + 5_000 - 2_000;
 
 /** What holds for the stages in AWS, but not on a laptop. */
 const inAws = {
   // only Temporal's dev server has the namespace `default`, so a deployment must name its own
   TEMPORAL_NAMESPACE: apiContext.shape.TEMPORAL_NAMESPACE.removeDefault(),
+  TEMPORAL_TLS: apiContext.shape.TEMPORAL_TLS.refine(
+    (wantsTls) => wantsTls !== false,
+    'must not be false in AWS, because the IDs of workflows hold pseudonyms, and TLS alone encrypts them. Remove it',
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: encrypted(apiContext.shape.OTEL_EXPORTER_OTLP_ENDPOINT),
 };
 const issuerInAws = {
@@ -161,14 +171,20 @@ const apiContextInAws = apiContext.extend({
   CODEC_OIDC_ISSUER: encrypted(apiContext.shape.CODEC_OIDC_ISSUER),
   TEMPORAL_UI_ORIGIN: encrypted(apiContext.shape.TEMPORAL_UI_ORIGIN),
 });
-const workerContextInAws = workerContext.extend({
-  ...inAws,
-  INSURER_BASE_URL: encrypted(workerContext.shape.INSURER_BASE_URL),
-  LEASE_MS: workerContext.shape.LEASE_MS.refine(
-    (leaseMs) => leaseMs <= leaseMaxMs,
-    `must be ${leaseMaxMs} or less in AWS, so that a pause is answered before API Gateway gives up`,
-  ),
-});
+const workerContextInAws = workerContext
+  .extend({
+    ...inAws,
+    INSURER_BASE_URL: encrypted(workerContext.shape.INSURER_BASE_URL),
+    LEASE_MS: workerContext.shape.LEASE_MS.refine(
+      (leaseMs) => leaseMs <= leaseMaxMs,
+      `must be ${leaseMaxMs} or less in AWS, so that a pause is answered before API Gateway gives up`,
+    ),
+  })
+  .superRefine(({ LEASE_MS: leaseMs, PAUSE_GRACE_MS: graceMs }, { addIssue }) => {
+    if (graceMs <= graceMaxMs(leaseMs)) return;
+    const message = `must be ${graceMaxMs(leaseMs)} or less in AWS if LEASE_MS is ${leaseMs}, so that a pause is answered with the silence of the line`;
+    addIssue({ code: 'custom', path: ['PAUSE_GRACE_MS'], message });
+  });
 const consoleContextInAws = consoleContext.extend({
   ...issuerInAws,
   CONSOLE_ISSUER_ORIGINS: encrypted(consoleContext.shape.CONSOLE_ISSUER_ORIGINS),
@@ -185,13 +201,34 @@ export const readConsoleSettings = (node: Node, stage: Stage): ConsoleSettings =
   readContext(node, stage, consoleContextInAws);
 
 /**
+ * Returns the deployment that the CDK context names. A deployment other than the default one has one entry of settings for
+ * all stages, so the entry must say its stage. With the wrong stage, the data of production would lose its protection.
+ * @throws ConfigError if the stage is not that of the entry. On a laptop, no deployment has data to protect
+ */
+export function readDeployment(node: Node, stage: Stage): string {
+  const deployment = deploymentOf(node.tryGetContext('deployment'));
+  if (deployment === defaultDeployment || stage === 'local') return deployment;
+  const { stage: own } = ownEntry(node, deployment) ?? {};
+  const example = `"${deployment}": { "stage": "${stage}", … }`;
+  if (own === undefined)
+    throw new ConfigError([`stage: is missing in the entry of ${deployment} in cdk.json. Set ${example}`]);
+  if (own !== stage)
+    throw new ConfigError([
+      `stage: is ${stage}, but ${deployment} has the stage ${String(own)} in cdk.json. Deploy it with -c stage=${String(own)}`,
+    ]);
+  return deployment;
+}
+
+const ownEntry = (node: Node, name: string): Record<string, unknown> | undefined =>
+  z.record(z.string(), z.unknown()).optional().parse(node.tryGetContext(name));
+
+/**
  * Reads each setting from `-c NAME=…`, or else from cdk.json: for the default deployment from the entry of the stage, for
  * another one from the entry with its name. So no deployment gets an address or an insurer of another one.
  */
 function readContext<Schema extends z.ZodObject>(node: Node, stage: Stage, schema: Schema): z.infer<Schema> {
-  const deployment = deploymentOf(node.tryGetContext('deployment'));
-  const entry = node.tryGetContext(deployment === defaultDeployment ? stage : deployment);
-  const own = z.record(z.string(), z.unknown()).optional().parse(entry);
+  const deployment = readDeployment(node, stage);
+  const own = ownEntry(node, deployment === defaultDeployment ? stage : deployment);
   const entries = Object.keys(schema.shape).map((name) => [name, node.tryGetContext(name) ?? own?.[name]]);
   return readConfig(schema, Object.fromEntries(entries));
 }

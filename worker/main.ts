@@ -26,7 +26,7 @@ import { readBacklogs } from './reporting/backlogs.ts';
 import { createProgressSinks } from './reporting/live-progress.ts';
 import { reportedRuns, startReporter } from './reporting/reporter.ts';
 import { createTemporalLogger } from './temporal-log.ts';
-import { readPollsOf, watchTemporal } from './temporal-watch.ts';
+import { createPollReader, watchTemporal } from './temporal-watch.ts';
 import { workflowSource } from './workflow-source.ts';
 
 /**
@@ -116,7 +116,7 @@ try {
     },
   });
   const { identity = '' } = worker.options;
-  const temporalWatch = watchTemporal(() => readPollsOf(client, identity, log), log);
+  const temporalWatch = watchTemporal(createPollReader(client, identity, log), log);
   const reporter = startReporter({
     keeper,
     metrics,

@@ -1,15 +1,26 @@
 import { type Client, isGrpcServiceError } from '@temporalio/client';
-import { syncTaskQueue } from '../core/contract/names.ts';
+import { bulkTaskQueue, syncTaskQueue } from '../core/contract/names.ts';
 import { faultOf, type Log } from './log.ts';
 import { repeat } from './reporting/repeat.ts';
 
-/** What Temporal does with this worker's polls: it takes them, it refuses them, or it does not answer. */
-export type Polls = 'taken' | 'refused' | 'unknown';
+/**
+ * What Temporal says about this worker's polls:
+ * - `taken`: it knows the worker on its task queues
+ * - `partial`: it knows the worker on some of them only
+ * - `absent`: it knows the worker on none of them
+ * - `refused`: it refuses the question itself
+ * - `unknown`: it does not answer
+ */
+export type Polls = 'taken' | 'partial' | 'absent' | 'refused' | 'unknown';
 
 export interface TemporalWatch {
   /** whether Temporal answered the last check, and takes the polls */
   readonly isReachable: boolean;
-  /** Becomes true after a minute of refused polls. An outage of Temporal does not count. */
+  /**
+   * Becomes true after a minute in which Temporal refuses the question, or has never known the worker since its start. A
+   * worker that was known once stays well: it is not proved that Temporal shows every poller of a queue with partitions,
+   * and ECS would replace healthy workers. An outage of Temporal does not count.
+   */
   readonly isRefused: boolean;
   stop(): Promise<void>;
 }
@@ -31,6 +42,7 @@ export function watchTemporal(
   { nowMs = () => performance.now(), intervalMs = checkMs } = {},
 ): TemporalWatch {
   let polls: Polls = 'unknown';
+  let wasKnown = false;
   let refusedSinceMs: number | undefined;
   const stop = repeat(
     intervalMs,
@@ -38,7 +50,9 @@ export function watchTemporal(
     async () => {
       const before = polls;
       polls = await readPolls();
-      refusedSinceMs = polls === 'refused' ? (refusedSinceMs ?? nowMs()) : undefined;
+      wasKnown ||= polls === 'taken' || polls === 'partial';
+      const isRefused = polls === 'refused' || (polls === 'absent' && !wasKnown);
+      refusedSinceMs = isRefused ? (refusedSinceMs ?? nowMs()) : undefined;
       if (polls !== before) log.info('polls of Temporal', { polls });
     },
   );
@@ -53,28 +67,60 @@ export function watchTemporal(
   };
 }
 
-/** gRPC status codes with which Temporal refuses a caller, a namespace or a version: a new attempt gets the same answer. */
-const refusals: ReadonlySet<number> = new Set([3, 5, 7, 9, 16]); // INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION, UNAUTHENTICATED
+/** gRPC status codes with which Temporal refuses a caller or a namespace: a new attempt gets the same answer. */
+const refusals: ReadonlySet<number> = new Set([5, 7, 16]); // NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED
 /** TaskQueueType, temporal.api.enums.v1 */
 const workflowTasks = 1;
+const activityTasks = 2;
+
+/** A task queue that the main process of a worker polls. */
+interface PolledQueue {
+  readonly name: string;
+  readonly type: number;
+  /** whether the worker may stop polling for minutes, while all its slots are in use */
+  readonly mayRest: boolean;
+}
+
+/** The queues of the line are missing: their process polls only while it holds the line and the line is open. */
+const polledQueues: readonly PolledQueue[] = [
+  { name: syncTaskQueue, type: workflowTasks, mayRest: false },
+  { name: syncTaskQueue, type: activityTasks, mayRest: true },
+  { name: bulkTaskQueue, type: activityTasks, mayRest: true },
+];
 
 /**
- * Asks Temporal for the polls of the last five minutes on the queue `sync`. Never throws.
- * @param identity of the worker
+ * Returns a function that asks Temporal for the polls of the last five minutes on the queues of a worker. It never throws. On a
+ * queue on which the worker may rest, it has to be seen once.
+ * @param identity of the worker; both workers of the process have the same
  */
-export async function readPollsOf(client: Client, identity: string, log: Log): Promise<Polls> {
+export function createPollReader(client: Client, identity: string, log: Log): () => Promise<Polls> {
   const { namespace } = client.options;
-  try {
-    const { pollers } = await client.connection.withDeadline(Date.now() + answerTimeoutMs, () =>
-      client.workflowService.describeTaskQueue({
-        namespace,
-        taskQueue: { name: syncTaskQueue },
-        taskQueueType: workflowTasks,
-      }),
-    );
-    return pollers?.some((poller) => poller.identity === identity) ? 'taken' : 'refused';
-  } catch (error) {
-    log.warn('Temporal not checked', { fault: faultOf(error) });
-    return isGrpcServiceError(error) && refusals.has(error.code) ? 'refused' : 'unknown';
-  }
+  const seen = new Set<PolledQueue>();
+  let absentBefore = '';
+  const isPolled = async ({ name, type }: PolledQueue): Promise<boolean> => {
+    const { pollers } = await client.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name },
+      taskQueueType: type,
+    });
+    return pollers?.some((poller) => poller.identity === identity) === true;
+  };
+  return async () => {
+    try {
+      const asked = polledQueues.filter((queue) => !(queue.mayRest && seen.has(queue)));
+      const polled = await client.connection.withDeadline(Date.now() + answerTimeoutMs, () =>
+        Promise.all(asked.map(isPolled)),
+      );
+      for (const [index, queue] of asked.entries()) if (polled[index]) seen.add(queue);
+      const names = asked.filter((_, index) => !polled[index]).map(({ name }) => name);
+      const absent = [...new Set(names)].join(', ');
+      if (absent !== absentBefore && absent !== '') log.warn('worker not known on task queues', { queues: absent });
+      absentBefore = absent;
+      if (absent === '') return 'taken';
+      return polled.includes(true) ? 'partial' : 'absent';
+    } catch (error) {
+      log.warn('Temporal not checked', { fault: faultOf(error) });
+      return isGrpcServiceError(error) && refusals.has(error.code) ? 'refused' : 'unknown';
+    }
+  };
 }

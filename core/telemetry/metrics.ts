@@ -325,7 +325,7 @@ export const metrics = {
     unit: Count,
     topic: 'Temporal',
     description:
-      '1 from a worker that Temporal answers and whose polls it takes, otherwise 0; from any worker, missing if none runs',
+      '1 from a worker that Temporal answers and knows on its task queues, otherwise 0; from any worker, missing if none runs',
     emitters: ['worker'],
     statistics: ['Maximum'],
   }),

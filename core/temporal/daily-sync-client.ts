@@ -77,7 +77,8 @@ export interface ProgressNow extends Progress {
 export interface DailySyncClient {
   /**
    * Starts a run, or makes the current run fetch the new list. Stops a refresh in progress. If the current run is being stopped, waits for its end.
-   * @throws DailySyncError `run-stopping` if that takes longer than ten seconds; `temporal-unavailable`
+   * @throws DailySyncError `run-stopping` if that takes longer than ten seconds; `temporal-unavailable`, also if a foreign
+   *   workflow has the ID of the run
    */
   start(): Promise<{ readonly runId: string; readonly joined: boolean }>;
   /**
@@ -297,6 +298,7 @@ export function createDailySyncClient(
           memo: { runId },
         });
         const description = await handle.describe();
+        assertOurs(description);
         const currentRunId = String(description.memo?.['runId'] ?? runId);
         const joined = currentRunId !== runId;
         return { runId: currentRunId, joined, isHeeded: !joined || heedsTriggers(description) };
@@ -384,6 +386,19 @@ export function createDailySyncClient(
 /** Returns whether a run fetches the list again after a trigger: not if it has ended, or is being stopped. */
 const heedsTriggers = ({ status, memo, raw }: WorkflowExecutionDescription): boolean =>
   status.name === 'RUNNING' && raw.workflowExtendedInfo?.cancelRequested !== true && memo?.[stoppingMemo] !== true;
+
+/**
+ * Throws if somebody else has started a workflow under the ID of the run. Temporal accepts triggers for it, and no worker
+ * takes them.
+ * @throws DailySyncError `temporal-unavailable`
+ */
+function assertOurs({ type, taskQueue, workflowId }: WorkflowExecutionDescription): void {
+  if (type === dailySyncWorkflow && taskQueue === syncTaskQueue) return;
+  const cause = new Error(
+    `${workflowId} is a foreign workflow: its type or its task queue is not that of a run. Terminate it, and start the run again`,
+  );
+  throw new DailySyncError('temporal-unavailable', { cause: Object.assign(cause, { code: 'foreign-workflow' }) });
+}
 
 const within = <Answer>(client: Client, ms: number, call: () => Promise<Answer>): Promise<Answer> =>
   client.connection.withDeadline(Date.now() + ms, call);

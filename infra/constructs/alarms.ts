@@ -211,7 +211,7 @@ function alarmSpecs({
     },
     'Temporal not reachable': {
       description:
-        'For five minutes, Temporal has answered no worker or has refused the polls of all. Syncs and runs stand still; a pause of the line works. Read the log of the workers, and the status of Temporal.',
+        'For five minutes, Temporal has answered no worker or has known none on all its queues. Syncs and runs stand still; a pause of the line works. Read the log of the workers, and the status of Temporal.',
       metric: appMetricOf('TemporalReachable', 'Maximum', fiveMinutes),
       threshold: 1,
       isFloor: true,

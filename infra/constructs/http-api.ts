@@ -46,6 +46,8 @@ const accessLogFormat = AccessLogFormat.custom(
     responseBytes: '$context.responseLength',
     latencyMs: '$context.responseLatency',
     lambdaLatencyMs: '$context.integrationLatency',
+    tlsVersion: '$context.tlsVersion',
+    cipherSuite: '$context.cipherSuite',
   }),
 );
 
@@ -85,7 +87,8 @@ export class HttpApi extends Construct {
       const { defaultChild } = this.api.node;
       // Without it, the API accepts TLS 1.0. RestApi of CDK has no property for it.
       (defaultChild as CfnRestApi).securityPolicy = SecurityPolicy.TLS13_1_2_PFS_PQ_2025_09;
-      (defaultChild as CfnRestApi).endpointAccessMode = EndpointAccessMode.STRICT;
+      // AWS asks for BASIC first in an API that exists. Both modes refuse old TLS; STRICT also compares SNI and host.
+      (defaultChild as CfnRestApi).endpointAccessMode = EndpointAccessMode.BASIC;
     }
     addProblemResponses(this.api, consoleOrigin);
     if (temporalUiOrigin !== undefined) {

@@ -204,6 +204,8 @@ test('the API stage is throttled, logs requests without caller and patient, and 
       'responseLength',
       'responseLatency',
       'integrationLatency',
+      'tlsVersion',
+      'cipherSuite',
     ].map((name) => `$context.${name}`),
   );
 });
@@ -338,7 +340,7 @@ test('the API accepts TLS 1.2 or newer; an emulator does not know the setting', 
   const [[, api] = []] = of('AWS::ApiGateway::RestApi');
   expect(api).toMatchObject({
     SecurityPolicy: 'SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09',
-    EndpointAccessMode: 'STRICT',
+    EndpointAccessMode: 'BASIC',
   });
   const [local] = Object.values(Template.fromStack(appFor('local').api).findResources('AWS::ApiGateway::RestApi'));
   expect(local?.['Properties']).not.toHaveProperty('SecurityPolicy');
@@ -355,6 +357,15 @@ test.each(['OIDC_ISSUER', 'CODEC_OIDC_ISSUER', 'CONSOLE_ORIGIN', 'TEMPORAL_UI_OR
     expect(readApiSettings(node, 'local')).toHaveProperty(name);
   },
 );
+
+test('TLS to Temporal cannot be switched off in AWS, but on a laptop', () => {
+  const { node } = new App({ context: { ...context, TEMPORAL_TLS: 'false' } });
+  for (const stage of ['prod', 'dev'] as const)
+    expect(() => readApiSettings(node, stage)).toThrow(
+      /^invalid configuration: TEMPORAL_TLS: must not be false in AWS/,
+    );
+  expect(readApiSettings(node, 'local')).toMatchObject({ TEMPORAL_TLS: false });
+});
 
 test('containers of the Lambda for patients are kept ready on request, and the API calls those', () => {
   const { app, api } = appFor('prod', { PATIENTS_PROVISIONED_CONCURRENCY: '2' });

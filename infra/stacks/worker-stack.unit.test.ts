@@ -209,6 +209,12 @@ test.each([
   ],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://traces.example', /OTEL_EXPORTER_OTLP_ENDPOINT: must begin with https/],
   ['LEASE_MS', '15001', /^invalid configuration: LEASE_MS: must be 15000 or less in AWS/],
+  [
+    'PAUSE_GRACE_MS',
+    '13501',
+    /^invalid configuration: PAUSE_GRACE_MS: must be 13500 or less in AWS if LEASE_MS is 10000/,
+  ],
+  ['TEMPORAL_TLS', 'false', /^invalid configuration: TEMPORAL_TLS: must not be false in AWS/],
 ])('%s has a narrower limit in AWS', (name, value, problem) => {
   for (const stage of ['prod', 'dev'] as const) expect(() => appFor(stage, { [name]: value })).toThrow(problem);
 });

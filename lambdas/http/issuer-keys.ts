@@ -14,7 +14,29 @@ const keptKeysMaxHours = 12;
 const keptSeconds = keptKeysMaxHours * 3_600 - freshMs / 1_000;
 
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
-const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
+
+const ofSignatures = {
+  use: z.literal('sig').nullish(),
+  key_ops: z
+    .array(z.string())
+    .refine((operations) => operations.includes('verify'))
+    .nullish(),
+};
+const part = z.string().min(1);
+/** A key that can verify a token: RS256 or ES256, as in tokens.ts. */
+const usableKey = z.union([
+  z.object({ ...ofSignatures, kty: z.literal('RSA'), alg: z.literal('RS256').nullish(), n: part, e: part }),
+  z.object({
+    ...ofSignatures,
+    ...{ kty: z.literal('EC'), alg: z.literal('ES256').nullish(), crv: z.literal('P-256'), x: part, y: part },
+  }),
+]);
+/** Other keys may be there. A set without a usable one must not replace the last set: then every token would be refused. */
+const keySet = z.object({
+  keys: z
+    .array(z.looseObject({ kty: z.string() }))
+    .refine((keys) => keys.some((key) => usableKey.safeParse(key).success), 'no key that can verify a token'),
+});
 
 /** What the keys of an issuer need. */
 export interface IssuerKeysDeps {
@@ -27,6 +49,7 @@ export interface IssuerKeysDeps {
 /**
  * Returns the keys of an issuer. They are fetched by OpenID Connect Discovery, and each fetched set is kept in the
  * bucket. If a fetch fails, the kept set is used for up to 12 hours, also in a container that has just started (ADR 0062).
+ * A set without a usable key counts as a failure.
  * The kept set is encrypted for its issuer: access to the bucket alone is not enough to add a key.
  * @throws Problem `unavailable` if the issuer is away and no set of the last 12 hours is there
  */

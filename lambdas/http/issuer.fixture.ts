@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
 
 export const audience = 'epa-sync-api';
 
@@ -11,16 +11,18 @@ export interface Issuer {
   sign(claims: JWTPayload, algorithm?: 'RS256' | 'ES256' | 'PS256'): Promise<string>;
   /** Takes a key out of the published set. */
   revoke(algorithm: 'RS256' | 'ES256' | 'PS256'): void;
+  /** Publishes a set of other keys. */
+  publish(others: readonly JWK[]): void;
   stop(): Promise<void>;
 }
 
 export async function startIssuer(): Promise<Issuer> {
   const algorithms = ['RS256', 'ES256', 'PS256'] as const;
   const pairs = await Promise.all(algorithms.map((algorithm) => generateKeyPair(algorithm, { extractable: true })));
-  let keys = await Promise.all(
+  let keys: readonly JWK[] = await Promise.all(
     pairs.map(async ({ publicKey }, index) => ({
       ...(await exportJWK(publicKey)),
-      kid: algorithms[index],
+      kid: String(algorithms[index]),
       use: 'sig',
     })),
   );
@@ -48,6 +50,9 @@ export async function startIssuer(): Promise<Issuer> {
     },
     revoke: (algorithm) => {
       keys = keys.filter(({ kid }) => kid !== algorithm);
+    },
+    publish: (others) => {
+      keys = others;
     },
     stop: async () => {
       if (!server.listening) return;

@@ -71,6 +71,22 @@ test('a key that the issuer has revoked is not used any more, even if the issuer
   await expect(coldLambda()(await issuer.sign(operator))).rejects.toMatchObject({ problem: 'unauthenticated' });
 });
 
+test.each([
+  ['no key', []],
+  ['a key for encryption only', [{ kty: 'RSA', use: 'enc', n: 'AQAB', e: 'AQAB' }]],
+  ['a key of another algorithm only', [{ kty: 'OKP', crv: 'Ed25519', x: 'AQAB' }]],
+])('an issuer that publishes %s counts as away, and its last keys stay', async (_, others) => {
+  await coldLambda()(await issuer.sign(operator));
+  issuer.publish(others);
+  for (
+    let starts = 0;
+    starts < 2;
+    starts += 1 // the second one finds what the first one has left
+  )
+    expect(await coldLambda()(await issuer.sign(operator))).toMatchObject({ who: 'olga' });
+  expect(reports).toEqual(['fetched', 'not fetched', 'not fetched']);
+});
+
 test('who can only write to the bucket cannot make a token valid', async () => {
   const forgers = { pseudonymKey: Buffer.alloc(32, 2).toString('base64') };
   await coldLambda({}, forgers)(await issuer.sign(operator)); // writes a set that is encrypted with another key
