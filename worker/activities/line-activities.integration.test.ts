@@ -234,7 +234,9 @@ test.each([
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(status)));
   const { result } = world.attempt((a) => a.fetchCareRecords(fetchCare));
   const failure = await failureOf(result);
-  expect(failure).toMatchObject({ type, nonRetryable: true, details: [{ lineUse: { requests: 1, faults: {} } }] });
+  const { patientRef, syncId } = fetchCare;
+  const details = [{ about: { patientRef, syncId }, lineUse: { requests: 1, faults: {} } }];
+  expect(failure).toMatchObject({ type, nonRetryable: true, details });
   expect(world.insurer.seen).toHaveLength(1);
 });
 
