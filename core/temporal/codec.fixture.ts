@@ -67,6 +67,9 @@ interface Wrappers {
   readonly both: KeyWrapper;
   readonly fresh: KeyWrapper;
   readonly freshId: string;
+  readonly unknownId: string;
+  /** of keys that this process can never have */
+  readonly impossibleIds: readonly string[];
 }
 
 /** Tests what every key wrapper must do. */
@@ -123,9 +126,15 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
 
     test('a payload whose data key was wrapped with an unknown key is rejected as such', async () => {
       const payload = await encrypted(keys.old);
-      for (const keyId of ['2025', '', 'Größling']) {
+      const renamed = { ...payload, metadata: { ...payload.metadata, keyId: bytes(keys.unknownId) } };
+      await expect(decoded(keys.old, renamed)).rejects.toMatchObject({ fault: 'unknown-key' });
+    });
+
+    test('a payload that names an impossible key is refused: it would block its workflow for ever', async () => {
+      const payload = await encrypted(keys.old);
+      for (const keyId of ['', 'arn:aws:kms', 'a,b', ...keys.impossibleIds]) {
         const renamed = { ...payload, metadata: { ...payload.metadata, keyId: bytes(keyId) } };
-        await expect(decoded(keys.old, renamed)).rejects.toMatchObject({ fault: 'unknown-key' });
+        await expect(decoded(keys.old, renamed)).rejects.toMatchObject({ fault: 'tampered' });
       }
     });
 

@@ -7,7 +7,8 @@ const hourMs = 3_600_000;
 
 describeWrapping('keys of a secret', async () => {
   const [old, fresh] = [newKey('2026'), newKey('2027')];
-  return { old: secret(old), both: secret(`${fresh},${old}`), fresh: secret(fresh), freshId: '2027' };
+  const ids = { freshId: '2027', unknownId: 'Größling', impossibleIds: [] };
+  return { old: secret(old), both: secret(`${fresh},${old}`), fresh: secret(fresh), ...ids };
 });
 
 describe('the data key of a process', () => {
