@@ -67,7 +67,6 @@ interface Wrappers {
   readonly both: KeyWrapper;
   readonly fresh: KeyWrapper;
   readonly freshId: string;
-  readonly unknownId: string;
   /** of keys that this process can never have */
   readonly impossibleIds: readonly string[];
 }
@@ -122,12 +121,6 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       const after = await encrypted(keys.both);
       expect(Buffer.from(after.metadata['keyId'] ?? []).toString()).toBe(keys.freshId);
       expect(plain(await decoded(keys.fresh, after))).toEqual(plain(greeting));
-    });
-
-    test('a payload whose data key was wrapped with an unknown key is rejected as such', async () => {
-      const payload = await encrypted(keys.old);
-      const renamed = { ...payload, metadata: { ...payload.metadata, keyId: bytes(keys.unknownId) } };
-      await expect(decoded(keys.old, renamed)).rejects.toMatchObject({ fault: 'unknown-key' });
     });
 
     test('a payload that names an impossible key is refused: it would block its workflow for ever', async () => {

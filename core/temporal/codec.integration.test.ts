@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { CreateKeyCommand, DisableKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createKmsKeyWrapper } from '../crypto/kms-key-wrapper.ts';
@@ -21,8 +20,7 @@ describeWrapping('KMS', async () => {
   const [old, freshId] = [await newKmsKey(), await newKmsKey()];
   const fresh = createKmsKeyWrapper(kms, freshId);
   const impossibleIds = ['Größling', old.replace(/(?<=:kms:)[\w-]+/, 'eu-north-9'), old.replace(':key/', ':alias/')];
-  const ids = { freshId, unknownId: old.replace(/[\w-]+$/, randomUUID()), impossibleIds };
-  return { old: createKmsKeyWrapper(kms, old), both: fresh, fresh, ...ids };
+  return { old: createKmsKeyWrapper(kms, old), both: fresh, fresh, freshId, impossibleIds };
 });
 
 describe('a KMS key', () => {

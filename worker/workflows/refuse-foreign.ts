@@ -6,7 +6,7 @@ import {
   type Sinks,
   type WorkflowInterceptorsFactory,
 } from '@temporalio/workflow';
-import { triggerSignal } from '../../core/contract/daily-sync.ts';
+import { type CancelRequest, cancelRequestedSignal, triggerSignal } from '../../core/contract/daily-sync.ts';
 import { type EncodedAttributes, isForeign, isUnbound } from '../../core/contract/foreign-payload.ts';
 import { gateChangedSignal } from '../../core/contract/insurer-line.ts';
 
@@ -44,6 +44,8 @@ function isOurFailure(failure: ProtoFailure, takesUnbound: boolean): boolean {
   return isUnbound(encodedAttributes) ? takesUnbound : attributes.type === (info.type ?? '');
 }
 
+const namesNoRun = (request: unknown): boolean => (request as Partial<CancelRequest> | undefined)?.runId === undefined;
+
 /** Returns whether the SDK can make an error of a failure. If it cannot, the workflow task fails. */
 function isReadable(failure: ProtoFailure): boolean {
   try {
@@ -68,13 +70,11 @@ export const refuseForeign: WorkflowInterceptorsFactory = () => {
         // without `async`: another turn of the event loop could change the order of commands in a replay
         execute: (input, next) => (isStartRefused ? Promise.reject(refusal()) : next(input)),
         handleSignal(input, next) {
-          // 0.2.0 has sent this signal without an argument
-          if (
-            input.signalName !== triggerSignal ||
-            input.args.length > 0 ||
-            !patched('trigger-has-an-argument-2026-11')
-          )
-            return next(input);
+          const { signalName, args } = input;
+          // 0.2.0 has sent both without naming the run; a copy would cancel any later one
+          const isOldCancel = signalName === cancelRequestedSignal && namesNoRun(args[0]) && !takesUnbound;
+          const isOldTrigger = signalName === triggerSignal && args.length === 0;
+          if (!isOldCancel && !(isOldTrigger && patched('trigger-has-an-argument-2026-11'))) return next(input);
           refusals.tell('signal');
           return Promise.resolve();
         },
