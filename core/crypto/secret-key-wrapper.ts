@@ -27,7 +27,7 @@ export function createSecretKeyWrapper(payloadKeys: string): KeyWrapper {
 }
 
 /** What PAYLOAD_KEYS can name. */
-const payloadKeyId = /^[^:,]+$/;
+const payloadKeyId = /^[\w-]+$/;
 
 const purposeOf = (keyId: string): Buffer => Buffer.from(`${keyPurpose} ${keyId}`);
 

@@ -348,7 +348,10 @@ test('an answer that exceeds the limits fails without retry, and nothing changes
     2,
     `{"kvnr":"${kvnr}","careRecords":[{"id":"r","documents":[${documents}]}]}`,
   );
-  await expect(store(input)).rejects.toMatchObject({ type: 'AnswerTooLarge', nonRetryable: true });
+  await expect(store(input)).rejects.toMatchObject({
+    ...{ type: 'AnswerTooLarge', nonRetryable: true },
+    details: [{ about: { patientRef, syncId: input.syncId } }],
+  });
   await discardStaged(input);
   expect(await readAnswer(patientRef)).toBe(answerOf('old'));
   expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));

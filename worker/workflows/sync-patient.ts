@@ -86,6 +86,7 @@ const decidingTypes: ReadonlySet<string> = new Set([
   'PersonNotInsured',
   'PersonUnknown',
   'PatientUnknown',
+  'AnswerTooLarge',
 ]);
 
 /**
