@@ -13,6 +13,14 @@ export const foreignPayload = (): MarkedPayload => ({
 
 export const isForeign = ({ metadata }: MarkedPayload): boolean => metadata?.[mark] !== undefined;
 
+/** Marks a payload that is not bound to a place, as those of 0.2.0. The payload converter does not look at the mark. */
+export const markUnbound = <P extends MarkedPayload>(payload: P): P => ({
+  ...payload,
+  metadata: { ...payload.metadata, [unboundMark]: asciiOf('true') },
+});
+
+export const isUnbound = ({ metadata }: MarkedPayload): boolean => metadata?.[unboundMark] !== undefined;
+
 /** What the encrypted payload of a failure has, together with its message. */
 export interface EncodedAttributes {
   readonly stack_trace: string;
@@ -21,4 +29,5 @@ export interface EncodedAttributes {
 }
 
 const mark = 'foreign';
+const unboundMark = 'unbound';
 const asciiOf = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0));

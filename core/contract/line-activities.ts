@@ -97,6 +97,8 @@ export interface FetchCareRecordsResult {
 }
 
 export interface FetchCareRecordsFailure {
+  /** of the activity's input: a failure of another patient or run decides nothing; absent in `ListUnusable`, and in failures of 0.2.0 */
+  readonly about?: Pick<FetchCareRecordsInput, 'patientRef' | 'syncId'>;
   /** the patient as read before the first request of the attempt; absent if there was none, and in failures of 0.2.0 */
   readonly seen?: SeenPatient;
   readonly lineUse: LineUse;

@@ -13,7 +13,8 @@ import type { PayloadReference } from './payload-reference.ts';
 export interface SyncActivities {
   /**
    * Stores a payload in the tables and switches to it atomically; deletes the payload and the replaced version.
-   * @throws ApplicationFailure non-retryable `AnswerTooLarge` if it cannot be split or stored within the limits
+   * @throws ApplicationFailure non-retryable `AnswerTooLarge` if it cannot be split or stored within the limits, with one
+   *   detail: what it is about, as in FetchCareRecordsFailure
    */
   storeCareRecords(input: StoreCareRecordsInput): Promise<StoreCareRecordsResult>;
   /** Deletes what a sync has staged: its payloads, and its version unless that is the patient's current one. */

@@ -4,7 +4,9 @@ import { CodecError, type CodecFault, type KeyWrapper, keyPurpose } from './key-
 /** The encryption context of each call to KMS. The permissions require it (infra/constructs/permissions.ts). */
 export const payloadKeyContext = { purpose: keyPurpose } as const;
 
-const keyArn = /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
+const keyArn = /^(?<place>arn:aws[\w-]*:kms:[\w-]+):\d{12}:key\/[\w-]+$/;
+/** Returns partition and region of a key: this process can use no key of another one. Undefined: it is no ARN of a key. */
+const placeOf = (arn: string): string | undefined => keyArn.exec(arn)?.groups?.['place'];
 
 /**
  * Wraps data keys with a KMS key, which never leaves KMS. The ARN of the wrapping key is stored with each data key, so
@@ -27,7 +29,8 @@ export const createKmsKeyWrapper = (kms: KMSClient, keyId: string): KeyWrapper =
   },
 
   async unwrap(id, wrappedKey) {
-    if (!keyArn.test(id)) throw new CodecError('unknown-key');
+    const place = placeOf(id);
+    if (place === undefined || place !== placeOf(keyId)) throw new CodecError('tampered'); // no rotation makes it ours
     const command = new DecryptCommand({
       KeyId: id,
       CiphertextBlob: wrappedKey,

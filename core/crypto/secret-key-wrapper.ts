@@ -18,12 +18,16 @@ export function createSecretKeyWrapper(payloadKeys: string): KeyWrapper {
       return { key, wrappedKey: encryptBytes(wrappingKey, key, purposeOf(keyId)), keyId };
     },
     async unwrap(id, wrappedKey) {
+      if (!payloadKeyId.test(id)) throw new CodecError('tampered'); // no rotation makes it ours
       const unwrapping = keys.get(id);
       if (unwrapping === undefined) throw new CodecError('unknown-key');
       return decryptBytes(unwrapping, wrappedKey, purposeOf(id));
     },
   };
 }
+
+/** What PAYLOAD_KEYS can name. */
+const payloadKeyId = /^[\w-]+$/;
 
 const purposeOf = (keyId: string): Buffer => Buffer.from(`${keyPurpose} ${keyId}`);
 

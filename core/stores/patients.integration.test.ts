@@ -236,6 +236,16 @@ test('a patient that is being removed is visible only to the removal', async () 
   expect((await countShard(shard)).removing).toEqual([]);
 });
 
+test('an answer removes a patient only if the table agrees, and only with a revision', async () => {
+  const [patientRef = ''] = await newPatients(newShard(), 1);
+  for (const answer of [{}, { unknownIn: 'run-1' }])
+    expect(await patients.markRemoving(patientRef, 1, undefined, answer)).toBeUndefined();
+  await patients.markNotInsured(patientRef, 'run-1', { revision: 1 });
+  expect(await patients.markRemoving(patientRef, 1, undefined, { unknownIn: 'run-1' })).toBeUndefined(); // it is listed
+  expect(await patients.markRemoving(patientRef, undefined, undefined, {})).toBeUndefined();
+  expect(await patients.markRemoving(patientRef, 1, undefined, {})).toMatchObject({ cause: { id: 'run-1' } });
+});
+
 const inList = (listId: string) => ({ listId, isRemoved: false });
 
 test('a successor is kept from the list that lacks the patient to the tombstone, and a late attempt cannot name one', async () => {
@@ -547,6 +557,6 @@ test('care records that arrive after a decision about a provisional patient keep
 test('the cause of a removal is kept for the attempt that ends it', async () => {
   const { patientRef, revision } = await newInquiry();
   const mark = { storedBy: 'a', revision, cause: { kind: 'sync', id: 'a' }, unknownIn: 'a' };
-  expect(await patients.markRemoving(patientRef, revision, undefined, 'a')).toEqual(mark);
+  expect(await patients.markRemoving(patientRef, revision, undefined, { unknownIn: 'a' })).toEqual(mark);
   expect(await patients.markRemoving(patientRef, revision)).toEqual(mark);
 });

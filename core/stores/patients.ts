@@ -147,6 +147,11 @@ export class PatientChanged extends Error {
   }
 }
 
+/** The answer after which a patient is removed: 404 with `unknownIn`, otherwise 410. */
+export interface RemovingAnswer {
+  readonly unknownIn?: string;
+}
+
 /**
  * The table Patients (docs/explanation/architecture.md, "Tables"). Writes about the list entry name the revision that the
  * attempt has read, so an attempt that stood still cannot undo a later write (docs/explanation/writes.md).
@@ -297,14 +302,16 @@ export interface PatientsStore {
   reopenReported(shard: string, nextQuestion: string, writeGuard?: WriteGuard): Promise<void>;
   /**
    * Marks a patient, or an inquiry, as being removed. Undefined if there is neither, or it has another revision.
-   * @param revision absent in activities that 0.2.0 has scheduled: then the stored one counts
-   * @param unknownIn the sync for which the insurer has answered 404. It is kept for the attempt that ends the removal
+   * @param revision absent in activities that 0.2.0 has scheduled: nothing is removed, and the next run asks again
+   * @param answer what the insurer has answered. The table must agree: a 410 is stored there before, and a 404 removes
+   *   nobody who is listed. `unknownIn`, the sync of a 404, is kept for the attempt that ends the removal. Absent: a list
+   *   removes the patient, or an operator
    */
   markRemoving(
     patientRef: string,
     revision: number | undefined,
     writeGuard?: WriteGuard,
-    unknownIn?: string,
+    answer?: RemovingAnswer,
   ): Promise<RemovalMark | undefined>;
   /**
    * Ensures that no version up to this one becomes current, even after the patient has been stored again. The removal
@@ -1082,15 +1089,18 @@ export function createPatientsStore(
       }
     },
 
-    async markRemoving(patientRef, seenRevision, writeGuard, unknownInNow) {
-      const revision = seenRevision ?? (await readItem(patientRef))?.revision ?? 0;
+    async markRemoving(patientRef, revision, writeGuard, answer) {
+      if (revision === undefined) return undefined;
+      const { unknownIn: unknownInNow } = answer ?? {};
+      const confirmed = unknownInNow === undefined ? 'notInsured' : 'unlisted';
       const before = await update(
         patientRef,
         {
           // an inquiry ends as a patient does
           UpdateExpression: `SET #removing = :yes ${unknownInNow === undefined ? '' : ', unknownIn = :unknownIn'}
             REMOVE expiresAt`,
-          ConditionExpression: `attribute_exists(kvnr) AND ${isSeen('revision', revision)}`,
+          ConditionExpression: `attribute_exists(kvnr) AND ${isSeen('revision', revision)}
+            ${answer ? `AND attribute_exists(${confirmed})` : ''}`,
           ExpressionAttributeValues: {
             ':yes': true,
             ':revision': revision,

@@ -2,12 +2,16 @@ import { randomBytes } from 'node:crypto';
 import type { Payload } from '@temporalio/common';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { isUnbound } from '../contract/foreign-payload.ts';
 import { CodecError, type KeyWrapper } from '../crypto/key-wrapper.ts';
 import { createSecretKeyWrapper } from '../crypto/secret-key-wrapper.ts';
 import { createPayloadCodec } from './codec.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 export const greeting: Payload = { metadata: { encoding: bytes('json/plain') }, data: bytes('"Anna Müller"') };
+
+const anna = { type: 'workflow', namespace: 'default', workflowId: 'patient:anna' } as const;
+const activityOf = (activityId: string) => ({ ...anna, type: 'activity', activityId, isLocal: false }) as const;
 
 export const newKey = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
 export const secret = (keys: string): KeyWrapper => createSecretKeyWrapper(keys);
@@ -63,6 +67,8 @@ interface Wrappers {
   readonly both: KeyWrapper;
   readonly fresh: KeyWrapper;
   readonly freshId: string;
+  /** of keys that this process can never have */
+  readonly impossibleIds: readonly string[];
 }
 
 /** Tests what every key wrapper must do. */
@@ -117,11 +123,11 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
       expect(plain(await decoded(keys.fresh, after))).toEqual(plain(greeting));
     });
 
-    test('a payload whose data key was wrapped with an unknown key is rejected as such', async () => {
+    test('a payload that names an impossible key is refused: it would block its workflow for ever', async () => {
       const payload = await encrypted(keys.old);
-      for (const keyId of ['2025', '', 'Größling']) {
+      for (const keyId of ['', 'arn:aws:kms', 'a,b', ...keys.impossibleIds]) {
         const renamed = { ...payload, metadata: { ...payload.metadata, keyId: bytes(keyId) } };
-        await expect(decoded(keys.old, renamed)).rejects.toMatchObject({ fault: 'unknown-key' });
+        await expect(decoded(keys.old, renamed)).rejects.toMatchObject({ fault: 'tampered' });
       }
     });
 
@@ -179,17 +185,31 @@ export function describeWrapping(name: string, open: () => Promise<Wrappers>): v
 
     test('a payload of one workflow is refused in another, and at another place', async () => {
       const codec = createPayloadCodec(keys.old);
-      const anna = { type: 'workflow', namespace: 'default', workflowId: 'patient:anna' } as const;
       const payloads = await codec.encode([greeting], anna);
       for (const context of [anna, undefined])
         expect((await codec.decode(payloads, context)).map(plain)).toEqual([plain(greeting)]);
-      const others = [
-        { ...anna, workflowId: 'patient:ben' },
-        { ...anna, type: 'activity', isLocal: false },
-      ] as const;
-      for (const context of others)
+      for (const context of [{ ...anna, workflowId: 'patient:ben' }, activityOf('1')])
         await expect(codec.decode(payloads, context)).rejects.toMatchObject({ fault: 'elsewhere' });
-      expect((await codec.decode(await codec.encode([greeting]), anna)).map(plain)).toEqual([plain(greeting)]); // of 0.2.0
+    });
+
+    test('a payload of one activity is refused in another one of the same workflow', async () => {
+      const codec = createPayloadCodec(keys.old);
+      const payloads = await codec.encode([greeting], activityOf('5'));
+      expect((await codec.decode(payloads, activityOf('5'))).map(plain)).toEqual([plain(greeting)]);
+      for (const context of [activityOf('9'), { ...activityOf('5'), workflowId: 'patient:ben' }, anna])
+        await expect(codec.decode(payloads, context)).rejects.toMatchObject({ fault: 'elsewhere' });
+    });
+
+    test('a payload that is not bound has a mark where it is read, as those of 0.2.0', async () => {
+      const codec = createPayloadCodec(keys.old);
+      const isMarked = async (...contexts: Parameters<typeof codec.decode>[1][]) => {
+        const [written, read] = contexts;
+        return (await codec.decode(await codec.encode([greeting], written), read)).map(isUnbound);
+      };
+      expect(await isMarked(undefined, anna)).toEqual([true]);
+      expect(await isMarked(undefined, activityOf('5'))).toEqual([true]);
+      expect(await isMarked(anna, anna)).toEqual([false]);
+      expect(await isMarked(activityOf('5'), activityOf('5'))).toEqual([false]);
     });
 
     test('a thousand payloads need one data key, and one unwrap in another process', async () => {

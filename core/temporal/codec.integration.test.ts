@@ -19,7 +19,8 @@ async function newKmsKey(): Promise<string> {
 describeWrapping('KMS', async () => {
   const [old, freshId] = [await newKmsKey(), await newKmsKey()];
   const fresh = createKmsKeyWrapper(kms, freshId);
-  return { old: createKmsKeyWrapper(kms, old), both: fresh, fresh, freshId };
+  const impossibleIds = ['Größling', old.replace(/(?<=:kms:)[\w-]+/, 'eu-north-9'), old.replace(':key/', ':alias/')];
+  return { old: createKmsKeyWrapper(kms, old), both: fresh, fresh, freshId, impossibleIds };
 });
 
 describe('a KMS key', () => {

@@ -8,7 +8,7 @@ import {
   type SerializationContext,
 } from '@temporalio/common';
 import proto from '@temporalio/proto';
-import { foreignPayload } from '../contract/foreign-payload.ts';
+import { foreignPayload, markUnbound } from '../contract/foreign-payload.ts';
 import { createDataKeys } from '../crypto/data-keys.ts';
 import { decryptBytes, encryptBytes } from '../crypto/encrypted-bytes.ts';
 import { CodecError, type CodecFault, type DataKey, type KeyWrapper } from '../crypto/key-wrapper.ts';
@@ -39,8 +39,8 @@ export const createLoadedDataConverter = (codec: PayloadCodec): LoadedDataConver
 /**
  * Creates a codec that encrypts whole payloads, including metadata, with AES-256-GCM and a data key of this process
  * (ADR 0023). The new metadata holds `wrappedKey`, the wrapped data key, and `keyId`, the ID of the wrapping key. Both
- * are authenticated together with the payload. If the SDK names the workflow, the payload is bound to it: no other
- * workflow takes it (ADR 0059). Payloads of 0.2.0 are not bound.
+ * are authenticated together with the payload. If the SDK names the workflow or the activity, the payload is bound to it:
+ * no other one takes it (ADR 0059). Payloads of 0.2.0 are not bound. A reader with a place gets them with a mark.
  * @throws CodecError from encode `unavailable`; from decode `unknown-key`, `unavailable`, `plaintext`, `elsewhere`, or
  *   `tampered` if a payload was changed
  */
@@ -113,12 +113,18 @@ export const markingForeign = ({ encode, decode }: PayloadCodec): PayloadCodec =
     ),
 });
 
-/** Metadata within the encrypted payload: for which workflow it was encrypted, and as what. */
+/** Metadata within the encrypted payload: for which workflow or activity it was encrypted. */
 const bindingName = 'boundTo';
 
-/** @returns `workflow` or `activity`, and the workflow's ID; undefined without a context, as in the codec endpoint */
-const purposeOf = (context: SerializationContext | undefined): string | undefined =>
-  context && `${context.type} ${context.workflowId ?? ''}`;
+/**
+ * @returns `workflow` and its ID, or `activity` with the workflow's ID and its own; undefined without a context, as in the
+ *   codec endpoint. The SDK names the activity where its arguments, heartbeats, results and failures are written and read
+ */
+function purposeOf(context: SerializationContext | undefined): string | undefined {
+  if (context === undefined) return undefined;
+  const { type, workflowId = '' } = context;
+  return type === 'activity' ? `${type} ${workflowId} ${context.activityId ?? ''}` : `${type} ${workflowId}`;
+}
 
 const bind = (payload: Payload, boundTo: string | undefined): Payload =>
   boundTo === undefined
@@ -128,7 +134,7 @@ const bind = (payload: Payload, boundTo: string | undefined): Payload =>
 /** @param boundTo undefined: the reader is no workflow, and does not check it @throws CodecError `elsewhere` */
 function unbind(payload: Payload, boundTo: string | undefined): Payload {
   const { [bindingName]: bound, ...metadata } = payload.metadata ?? {};
-  if (bound === undefined) return payload;
+  if (bound === undefined) return boundTo === undefined ? payload : markUnbound(payload);
   if (boundTo !== undefined && Buffer.from(bound).toString() !== boundTo) throw new CodecError('elsewhere');
   return { ...payload, metadata };
 }

@@ -7,7 +7,16 @@ const hourMs = 3_600_000;
 
 describeWrapping('keys of a secret', async () => {
   const [old, fresh] = [newKey('2026'), newKey('2027')];
-  return { old: secret(old), both: secret(`${fresh},${old}`), fresh: secret(fresh), freshId: '2027' };
+  const ids = { freshId: '2027', impossibleIds: ['Größling', 'a b'] };
+  return { old: secret(old), both: secret(`${fresh},${old}`), fresh: secret(fresh), ...ids };
+});
+
+test('a payload whose data key was wrapped with an unknown key is rejected as such', async () => {
+  const codec = createPayloadCodec(secret(newKey('2026')));
+  for (const keyId of ['2025', 'next-year']) {
+    const payload = await encrypted(secret(newKey(keyId)));
+    await expect(codec.decode([payload])).rejects.toMatchObject({ fault: 'unknown-key' });
+  }
 });
 
 describe('the data key of a process', () => {

@@ -34,7 +34,7 @@ test.each([
   await patients.requestSync(patientRef, { syncId, requestedBy: 'p', requestedAt });
   const { revision = 0 } = (await patients.get(patientRef)) ?? {};
   if (cause === '410') await patients.markNotInsured(patientRef, syncId, { revision });
-  if (cause === '404') await patients.markRemoving(patientRef, revision, guard, syncId); // the workflow ends here
+  if (cause === '404') await patients.markRemoving(patientRef, revision, guard, { unknownIn: syncId }); // the workflow ends here
   if (cause === 'list') {
     await patients.storeNew(
       [{ patientRef, kvnr: 'A123456780' as Kvnr, body: '{}', contentHash: 'h' }],
@@ -44,7 +44,8 @@ test.each([
     await patients.endSync(patientRef, syncId, { state: 'failed', error: 'reset', finishedAt: requestedAt });
     await patients.setGoneIn({ patientRef, revision: revision + 1 }, 'l1');
   }
-  await removePatient(stores, patientRef, undefined, guard); // as finishRemovals or removeGone do
+  const now = (await patients.get(patientRef))?.revision ?? revision;
+  await removePatient(stores, patientRef, now, guard); // as finishRemovals or removeGone do
   const known = await client.readLastSync(patientRef);
   expect(known?.lastSync?.state).toBe(state);
 });

@@ -118,6 +118,8 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
     attempt: LineAttempt<AttemptUsage>,
     { patientRef, syncId, priority, maxRequests, refreshBefore }: FetchCareRecordsInput,
   ): Promise<FetchCareRecordsResult | UnchangedCareRecords> => {
+    const failure = (type: string, seen?: SeenPatient, problem?: string) =>
+      finalFailure(type, attempt.details, { about: { patientRef, syncId }, seen, problem });
     const cached = acquireEntry(patientRef); // before the table is read, or a 410 in between would be missed
     /** the last write about an unusable answer; the next request does not wait for it, or a person would lose their turn */
     let noteWritten: Promise<void> = Promise.resolve();
@@ -137,18 +139,17 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
       notInsured.isStored = true;
       if (reportedBy === undefined) {
         const isThere = (await retryWhileUnavailable(() => patients.get(patientRef), attempt.signal)) !== undefined;
-        throw finalFailure(isThere ? 'PatientChanged' : 'PatientGone', attempt.details);
+        throw failure(isThere ? 'PatientChanged' : 'PatientGone');
       }
       // the daily sync decides about a listed patient that it has reported
-      if (priority === 'person' && reportedBy !== syncId && isListed)
-        throw finalFailure('PatientReported', attempt.details);
-      throw finalFailure(isListed ? 'PatientNotInsured' : 'PersonNotInsured', attempt.details, seen);
+      if (priority === 'person' && reportedBy !== syncId && isListed) throw failure('PatientReported');
+      throw failure(isListed ? 'PatientNotInsured' : 'PersonNotInsured', seen);
     };
     try {
       const patient = await patients.get(patientRef);
       if (patient === undefined) {
         const notInsured = await patients.readNotInsured(patientRef); // an earlier attempt received the 410 and died
-        throw finalFailure(notInsured ? 'PatientNotInsured' : 'PatientGone', attempt.details, notInsured);
+        throw failure(notInsured ? 'PatientNotInsured' : 'PatientGone', notInsured);
       }
       const { revision, careVersion, careRecordsAsOf } = patient;
       const unchanged = (): UnchangedCareRecords => ({ isUnchanged: true, lineUse: attempt.details.lineUse });
@@ -166,7 +167,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
         const unusable = unusableToday(cached);
         if (unusable?.isRepeated) {
           await noteWritten;
-          throw finalFailure('AnswerUnusable', attempt.details, seen, unusable.problem);
+          throw failure('AnswerUnusable', seen, unusable.problem);
         }
         const openMax = unusable ? 1 : requestsAtOnce;
         if (cached.requests.size >= openMax && priority === 'person') withdrawQueued(cached);
@@ -175,14 +176,14 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
           await untilAborted(Promise.race(ends), attempt.signal); // its answer may be the second one
           continue;
         }
-        if (attempt.details.countedRequests >= maxRequests) throw finalFailure('RequestsExhausted', attempt.details);
+        if (attempt.details.countedRequests >= maxRequests) throw failure('RequestsExhausted');
         attempt.throwIfUsedUp();
         try {
           const fetched = await ask(cached, attempt, patient.kvnr, priority, knownEtag);
           const receivedAt = new Date().toISOString();
           attempt.countSuccess();
           if (fetched.kind === 'unknown') {
-            throw finalFailure(isListed ? 'PatientUnknown' : 'PersonUnknown', attempt.details, seen);
+            throw failure(isListed ? 'PatientUnknown' : 'PersonUnknown', seen);
           }
           if (fetched.kind === 'unchanged') {
             await retryWhileUnavailable(
@@ -208,8 +209,7 @@ export function createCareRecordsFetch({ insurer, patients, payloads, transferRe
           };
         } catch (error) {
           attempt.countFailure(error);
-          if (error instanceof LineError && error.fault === 'too-large')
-            throw finalFailure('AnswerTooLarge', attempt.details, seen);
+          if (error instanceof LineError && error.fault === 'too-large') throw failure('AnswerTooLarge', seen);
           const { unusable } = cached;
           if (!(error instanceof UnusableAnswerError) || unusable === undefined) continue;
           noteWritten = noteWritten.then(async () => await writeNote(unusable, seen));

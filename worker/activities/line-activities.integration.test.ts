@@ -98,7 +98,7 @@ async function startWorld(
     /** Starts one attempt. `heartbeats` collects its heartbeat details. */
     attempt<Result>(run: (a: typeof activities) => Promise<Result>, heartbeatDetails?: unknown, number = 1) {
       const environment = new MockActivityEnvironment(
-        { heartbeatDetails, attempt: number },
+        { heartbeatDetails, attempt: number, heartbeatTimeoutMs: 2_000 }, // its first heartbeat comes immediately
         { logger: new DefaultLogger('WARN', ({ message }) => warnings.push(message)) },
       );
       const heartbeats: Record<string, unknown>[] = [];
@@ -244,7 +244,9 @@ test.each([
   await using world = await startWorld(({ socket }) => void socket.write(httpAnswer(status)));
   const { result } = world.attempt((a) => a.fetchCareRecords(fetchCare));
   const failure = await failureOf(result);
-  expect(failure).toMatchObject({ type, nonRetryable: true, details: [{ lineUse: { requests: 1, faults: {} } }] });
+  const { patientRef, syncId } = fetchCare;
+  const details = [{ about: { patientRef, syncId }, lineUse: { requests: 1, faults: {} } }];
+  expect(failure).toMatchObject({ type, nonRetryable: true, details });
   expect(world.insurer.seen).toHaveLength(1);
 });
 

@@ -131,17 +131,16 @@ export const noUsage: AttemptUsage = { lineUse: zeroLineUse, countedRequests: 0 
 
 /**
  * Creates a failure that Temporal does not retry, with the usage so far.
- * @param seen what the attempt has read of the patient
- * @param problem of AnswerUnusable
+ * @param more what the failure is about, what the attempt has read of the patient, and the problem of AnswerUnusable
  */
 export function finalFailure(
   type: string,
   { lineUse, lastFault }: AttemptUsage,
-  seen?: FetchCareRecordsFailure['seen'],
-  problem?: string,
+  { about, seen, problem }: { [Name in 'about' | 'seen' | 'problem']?: FetchCareRecordsFailure[Name] | undefined } = {},
 ): ApplicationFailure {
   const detail: FetchCareRecordsFailure = {
     lineUse,
+    ...(about && { about }),
     ...(seen && { seen }),
     ...(lastFault && { lastFault }),
     ...(problem && { problem }),

@@ -92,7 +92,7 @@ async function fetchWithin(
     });
     while (!segments.progress.isComplete) {
       if (attempt.details.unusableAnswers >= unusableMax)
-        throw finalFailure('ListUnusable', attempt.details, undefined, attempt.details.problem);
+        throw finalFailure('ListUnusable', attempt.details, { problem: attempt.details.problem });
       attempt.throwIfUsedUp();
       const { resume, receivedBytes } = segments;
       const isWhole = unsatisfied >= unsatisfiedMax;

@@ -1,7 +1,7 @@
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import type { AccessLogStore } from '../../core/stores/access-log.ts';
 import type { CareRecordsStore } from '../../core/stores/care-records.ts';
-import type { PatientsStore } from '../../core/stores/patients.ts';
+import type { PatientsStore, RemovingAnswer } from '../../core/stores/patients.ts';
 import type { WriteGuard } from '../../core/stores/write-guard.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { kvnrChangeAccess, syncAccess, unknownAccess } from './sync-access.ts';
@@ -20,7 +20,7 @@ export interface RemovePatientDeps {
  *
  * What is to be deleted is listed before `closeVersions` confirms that the patient has not been stored again. So an attempt
  * that stands still afterwards deletes only what belonged to the removed patient.
- * @param unknownInNow the sync for which the insurer has answered 404
+ * @param answer of the insurer; absent if a list or an operator removes the patient
  * @throws what the write guard throws if another attempt may be running; that one completes the removal
  */
 export async function removePatient(
@@ -28,9 +28,9 @@ export async function removePatient(
   patientRef: string,
   seenRevision: number | undefined,
   writeGuard: WriteGuard,
-  unknownInNow?: string,
+  answer?: RemovingAnswer,
 ): Promise<void> {
-  const flagged = await patients.markRemoving(patientRef, seenRevision, writeGuard, unknownInNow);
+  const flagged = await patients.markRemoving(patientRef, seenRevision, writeGuard, answer);
   if (flagged === undefined) return;
   const { storedBy, revision, cause, unknownIn, successor } = flagged;
   const [link, linkBack] = successor === undefined ? [] : kvnrChangeAccess(patientRef, successor);
@@ -50,7 +50,8 @@ export const createRemovePatient = (deps: RemovePatientDeps): Pick<SyncActivitie
   async removePatient({ patientRef, revision, unknownIn }) {
     await withHeartbeats(
       undefined,
-      async ({ writeGuard }) => await removePatient(deps, patientRef, revision, writeGuard, unknownIn),
+      async ({ writeGuard }) =>
+        await removePatient(deps, patientRef, revision, writeGuard, unknownIn === undefined ? {} : { unknownIn }),
     );
   },
 });

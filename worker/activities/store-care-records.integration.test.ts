@@ -3,7 +3,11 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { StoreCareRecordsInput, StoreCareRecordsResult } from '../../core/contract/sync-activities.ts';
+import type {
+  RemovePatientInput,
+  StoreCareRecordsInput,
+  StoreCareRecordsResult,
+} from '../../core/contract/sync-activities.ts';
 import type { Kvnr } from '../../core/domain/kvnr.ts';
 import { joinAnswer } from '../../core/domain/split-answer.ts';
 import { AccessLogError } from '../../core/stores/access-log.ts';
@@ -54,7 +58,11 @@ const store = async (input: StoreCareRecordsInput, activity = storeCareRecords):
   return await environment.run<[StoreCareRecordsInput], StoreCareRecordsResult, typeof activity>(activity, input);
 };
 
-const removePatient = async (input: { readonly patientRef: string }): Promise<void> => {
+/** Removes a patient as after a 410. */
+const removePatient = async ({ patientRef }: { readonly patientRef: string }): Promise<void> => {
+  const input = { patientRef, revision: 1 };
+  const { careVersion } = (await patients.get(patientRef)) ?? {};
+  await patients.markNotInsured(patientRef, 'run', { revision: 1, ...(careVersion !== undefined && { careVersion }) });
   const environment = new MockActivityEnvironment({}, { logger: silent });
   await environment.run<[typeof input], void, typeof activities.removePatient>(activities.removePatient, input);
 };
@@ -225,7 +233,7 @@ test.each(['never sent', 'answer lost'] as const)(
       stores.recover();
       await removePatient({ patientRef });
       expect(await patients.get(patientRef)).toBeUndefined();
-      expect(await accessesOf(patientRef)).toEqual([`import ${input.syncId}`, 'removal']);
+      expect(await accessesOf(patientRef)).toEqual([`import ${input.syncId}`, 'removal run']);
       expect(await leftovers(patientRef, input.syncId)).toEqual(nothing);
     }
   },
@@ -307,7 +315,11 @@ test('a removal whose access entry cannot be written deletes nothing', async () 
   await store(input);
   const removal = createRemovePatient({ ...stores, accessLog: { append: () => Promise.reject(new Crash()) } });
   const environment = new MockActivityEnvironment({}, { logger: silent });
-  const removing = environment.run<[typeof input], void, typeof removal.removePatient>(removal.removePatient, input);
+  await patients.markNotInsured(patientRef, 'run', { revision: 1, careVersion: input.fetchOrder });
+  const removing = environment.run<[RemovePatientInput], void, typeof removal.removePatient>(removal.removePatient, {
+    patientRef,
+    revision: 1,
+  });
   await expect(removing).rejects.toBeInstanceOf(Crash);
   expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));
   await removePatient({ patientRef });
@@ -336,7 +348,10 @@ test('an answer that exceeds the limits fails without retry, and nothing changes
     2,
     `{"kvnr":"${kvnr}","careRecords":[{"id":"r","documents":[${documents}]}]}`,
   );
-  await expect(store(input)).rejects.toMatchObject({ type: 'AnswerTooLarge', nonRetryable: true });
+  await expect(store(input)).rejects.toMatchObject({
+    ...{ type: 'AnswerTooLarge', nonRetryable: true },
+    details: [{ about: { patientRef, syncId: input.syncId } }],
+  });
   await discardStaged(input);
   expect(await readAnswer(patientRef)).toBe(answerOf('old'));
   expect(await leftovers(patientRef, input.syncId)).toEqual(only(1));

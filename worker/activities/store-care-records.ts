@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
+import type { FetchCareRecordsFailure } from '../../core/contract/line-activities.ts';
 import type {
   StoreCareRecordsInput,
   StoreCareRecordsResult,
@@ -80,7 +81,8 @@ export const createStoreCareRecords = ({
     const answer = await readAnswer(input, writeGuard);
     if (answer.kind !== 'split') {
       if (answer.kind === 'unreadable') return await finish(input, await outcomeWithoutPayload(input));
-      throw ApplicationFailure.nonRetryable('the answer is too large to be split', 'AnswerTooLarge');
+      const detail: Pick<FetchCareRecordsFailure, 'about'> = { about: { patientRef, syncId: input.syncId } };
+      throw ApplicationFailure.nonRetryable('the answer is too large to be split', 'AnswerTooLarge', detail);
     }
     if (normalKvnr(answer.answer.kvnr) !== before.patient.kvnr) {
       throw ApplicationFailure.nonRetryable('the answer is for another patient', 'WrongPatient');

@@ -78,8 +78,15 @@ async function fetched(patientRef: string, order: number) {
 }
 const store = async (input: Awaited<ReturnType<typeof fetched>>) =>
   await run(async () => await createStoreCareRecords(stores).storeCareRecords(input));
-const remove = async (patientRef: string, revision: number) =>
+const report = async (patientRef: string, revision: number) => {
+  const { careVersion } = (await patients.get(patientRef)) ?? {};
+  await patients.markNotInsured(patientRef, 'run', { revision, ...(careVersion !== undefined && { careVersion }) });
+};
+/** Removes a patient as after a 410. */
+const remove = async (patientRef: string, revision: number) => {
+  await report(patientRef, revision);
   await run(async () => await createRemovePatient(stores).removePatient({ patientRef, revision }));
+};
 const currentRecords = async (patientRef: string): Promise<number | undefined> => {
   const careVersion = (await patients.get(patientRef))?.careVersion;
   return careVersion === undefined ? undefined : (await careRecords.read(patientRef, careVersion))?.total;
@@ -189,6 +196,7 @@ test.each([
   async (part, method, when) => {
     const patientRef = await listedPatient();
     await store(await fetched(patientRef, 1));
+    await report(patientRef, 1);
     const stopped = standStill<Record<string, unknown>>({ ...stores[part] }, method, when);
     const zombie = createRemovePatient({ ...stores, [part]: stopped.store });
     await standsStill(

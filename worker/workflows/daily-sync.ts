@@ -52,6 +52,7 @@ import type { Progress } from '../../core/domain/progress.ts';
 import { isFlaggedRecorded, type PatientOutcome, progressOf } from '../../core/domain/run.ts';
 import { shards } from '../../core/domain/shard.ts';
 import type { careRefresh } from './care-refresh.ts';
+import { refusals } from './refuse-foreign.ts';
 import { removePatient, type SyncPatientResult, syncPatient } from './sync-patient.ts';
 
 export const trigger = defineSignal<[TriggerRequest]>(triggerSignal);
@@ -236,6 +237,10 @@ async function carryOut(
       const { lineUse } = fetched;
       switch (fetched.kind) {
         case 'list':
+          if (fetched.list.listId !== listId) {
+            refusals.tell('activity result'); // the copy of another run's: activity IDs repeat each day (ADR 0059)
+            return { on: 'listUnusable', lineUse, isFinal: true };
+          }
           return { on: 'listFetched', list: fetched.list, lineUse };
         case 'unchanged': {
           const fromRunId = applied && runOfList(applied.listId);

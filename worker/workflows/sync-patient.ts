@@ -3,6 +3,7 @@ import {
   ApplicationFailure,
   CancellationScope,
   isCancellation,
+  patched,
   proxyActivities,
 } from '@temporalio/workflow';
 import type {
@@ -13,6 +14,7 @@ import type {
 import { lineTaskQueue, urgentLineTaskQueue } from '../../core/contract/names.ts';
 import type { SyncActivities } from '../../core/contract/sync-activities.ts';
 import { addLineUse, type LineUse, type Priority, zeroLineUse } from '../../core/domain/line.ts';
+import { payloadRefused, refusals } from './refuse-foreign.ts';
 
 export interface SyncPatientInput {
   readonly insurerId: string;
@@ -78,6 +80,14 @@ const { discardStaged, markCareFailed } = proxyActivities<SyncActivities>({
 
 /** Number of fetches after which a sync fails if each payload was lost or corrupted between fetch and store. */
 const lostPayloadsMax = 3;
+/** Types of failures after which a patient is removed, held, or not asked about again. */
+const decidingTypes: ReadonlySet<string> = new Set([
+  'PatientNotInsured',
+  'PersonNotInsured',
+  'PersonUnknown',
+  'PatientUnknown',
+  'AnswerTooLarge',
+]);
 
 /**
  * Syncs one patient, for a daily sync or on demand: fetches on the line, then stores, or undoes what was staged
@@ -93,6 +103,11 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
       const answer = await lineActivities[input.priority === 'person' ? 'urgent' : 'bulk'].fetchCareRecords(input);
       lineUse = addLineUse(lineUse, answer.lineUse);
       if ('isUnchanged' in answer) return { outcome: 'done', isUnchanged: true, lineUse };
+      if (!answer.payload.key.startsWith(`payloads/${syncId}/${patientRef}/`)) {
+        refusals.tell('activity result');
+        await CancellationScope.nonCancellable(() => discardStaged({ patientRef, syncId }));
+        return { outcome: 'failed', reason: payloadRefused, lineUse };
+      }
       fetched = answer;
       const { payload, fetchOrder, receivedAt, etag, flags } = fetched;
       const received = { ...(receivedAt !== undefined && { receivedAt }), ...(etag !== undefined && { etag }) };
@@ -109,9 +124,15 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
     }
     const failure = finalFailureOf(error);
     if (failure === undefined) throw error;
+    const isRefused =
+      decidingTypes.has(failure.type) && !isAbout(failure, input) && patched('failure-names-its-patient-2026-11');
     lineUse = addLineUse(lineUse, failure.lineUse);
     return await CancellationScope.nonCancellable(async (): Promise<SyncPatientResult> => {
       await discardStaged(staged);
+      if (isRefused) {
+        refusals.tell('activity result');
+        return { outcome: 'failed', reason: payloadRefused, lineUse };
+      }
       const seen = failure.seen ?? fetched?.seen; // storing an answer that is too large fails without it
       switch (failure.type) {
         case 'PatientNotInsured':
@@ -134,6 +155,13 @@ export async function syncPatient(input: SyncPatientInput): Promise<SyncPatientR
     });
   }
 }
+
+/**
+ * Returns whether a failure is about this patient and this request. Activity IDs repeat each day, so the binding of payloads
+ * does not stop a copy from an earlier run (ADR 0059). For the same reason the key of a payload is checked.
+ */
+const isAbout = ({ about }: FetchCareRecordsFailure, { patientRef, syncId }: SyncPatientInput): boolean =>
+  about?.patientRef === patientRef && about.syncId === syncId;
 
 /** Returns the details of an activity's final failure; undefined for a failure of our own code, which must be rethrown. */
 function finalFailureOf(error: unknown): (FetchCareRecordsFailure & { type: string }) | undefined {

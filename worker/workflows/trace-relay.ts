@@ -2,6 +2,7 @@ import type { Payload } from '@temporalio/common';
 import { AsyncLocalStorage, type WorkflowInterceptorsFactory } from '@temporalio/workflow';
 import { triggerSignal } from '../../core/contract/daily-sync.ts';
 import { requestSyncUpdate, syncRequestedSignal } from '../../core/contract/patient-record.ts';
+import { isTraceContext } from './trace-context.ts';
 
 /** Header in which the interceptors of client and activities store a trace context: `{traceparent}` and nothing else. */
 const traceHeader = '_tracer-data';
@@ -10,12 +11,16 @@ const requestNames: ReadonlySet<string> = new Set([requestSyncUpdate, syncReques
 
 /**
  * Passes trace contexts on to activities. Within an update or a signal, it passes on that message's context; otherwise the
- * context of the last request for work. It creates no span, awaits nothing and decides nothing, so a history replays with
+ * context of the last request for work. A header that is no trace context is ignored. It creates no span, awaits nothing and decides nothing, so a history replays with
  * or without traces (ADR 0025).
  */
 export const relayTraces: WorkflowInterceptorsFactory = () => {
   const handling = new AsyncLocalStorage<{ readonly context: Payload | undefined }>();
   let requestContext: Payload | undefined;
+  const contextOf = (headers: Record<string, Payload>): Payload | undefined => {
+    const header = headers[traceHeader];
+    return header !== undefined && isTraceContext(header) ? header : undefined;
+  };
   const within = <Result>(name: string, context: Payload | undefined, handle: () => Result): Result => {
     if (context !== undefined && requestNames.has(name)) requestContext = context;
     return handling.run({ context }, handle);
@@ -29,11 +34,11 @@ export const relayTraces: WorkflowInterceptorsFactory = () => {
     inbound: [
       {
         execute(input, next) {
-          requestContext ??= input.headers[traceHeader];
+          requestContext ??= contextOf(input.headers);
           return next(input);
         },
-        handleSignal: (input, next) => within(input.signalName, input.headers[traceHeader], () => next(input)),
-        handleUpdate: (input, next) => within(input.name, input.headers[traceHeader], () => next(input)),
+        handleSignal: (input, next) => within(input.signalName, contextOf(input.headers), () => next(input)),
+        handleUpdate: (input, next) => within(input.name, contextOf(input.headers), () => next(input)),
       },
     ],
     outbound: [
