@@ -24,7 +24,7 @@ function workerReasonCodes(): Set<string> {
   const codes = sources.flatMap((source) =>
     [
       ...source.matchAll(
-        /finalFailure\((?:\w+ \? '(\w+)' : )?'(\w+)'|answer [^']*', '(\w+)'\)|(?:reason|error): (?:[\w.]+ \?\? )?'(\w+)'/g,
+        /[fF]ailure\((?:\w+ \? '(\w+)' : )?'(\w+)'|answer [^']*', '(\w+)'[,)]|(?:reason|error): (?:[\w.]+ \?\? )?'(\w+)'/g,
       ),
     ].flatMap(([, ...words]) => words.filter((word) => word !== undefined)),
   );
