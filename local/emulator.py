@@ -1,7 +1,7 @@
 """Starts MiniStack so that calls of one Lambda wait for each other.
 
 MiniStack starts a process for each call that finds none free. Twenty calls at once are twenty starts, which share the
-cores of a laptop: the last answer then takes eleven seconds. A call waits here for a free process, up to three seconds, and
+cores of a laptop: the last answer then takes eleven seconds. A call waits here for a free process, up to a second, and
 starts another one only then. Our Lambdas never call each other, so nothing waits for itself.
 """
 
@@ -13,7 +13,7 @@ from ministack.core import lambda_runtime
 # Processes of one Lambda. A pause keeps one for seconds, while the console goes on asking.
 PROCESSES_MAX = 4
 # Seconds that a call waits for a free process before it starts another one.
-PATIENCE = 3.0
+PATIENCE = 1.0
 
 acquire = lambda_runtime.acquire_worker
 release = lambda_runtime.release_worker

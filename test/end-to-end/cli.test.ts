@@ -415,10 +415,14 @@ test('with API_URL and EPA_SYNC_TOKEN, commands have the rights of that token on
   const rejected = await sync(['start'], settings);
   expect(rejected).toMatchObject({ exitCode: 1, out: '' });
   expect(rejected.errors).toMatch(/^epa-sync: none of your roles may do this\. .*\n$/);
-  expect(await sync(['status'], { ...settings, EPA_SYNC_TOKEN: 'nonsense' })).toMatchObject({
-    exitCode: 1,
-    errors: expect.stringContaining('EPA_SYNC_TOKEN has expired'),
-  });
+  for (const [token, error] of [
+    ['nonsense', 'The token is not a signed JWT'],
+    [`${settings.EPA_SYNC_TOKEN.slice(0, -8)}AAAAAAAA`, 'EPA_SYNC_TOKEN has expired'],
+  ] as const)
+    expect(await sync(['status'], { ...settings, EPA_SYNC_TOKEN: token })).toMatchObject({
+      exitCode: 1,
+      errors: expect.stringContaining(error),
+    });
   expect(await sync(['status'], { API_URL: url })).toMatchObject({ exitCode: 1 });
   const unsafe = await sync(['status'], { ...settings, API_URL: 'http://api.example.org/v1' });
   expect(unsafe.errors).toContain('API_URL: must be https');
