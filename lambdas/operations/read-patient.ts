@@ -6,6 +6,7 @@ import { encryptDocumentLink } from '../http/document-link.ts';
 import type { Handler } from '../http/operation.ts';
 import { pageTokens } from '../http/page-tokens.ts';
 import { Problem } from '../http/problems.ts';
+import { readCurrent, VersionGone } from './current-patient.ts';
 
 /** An answer of a Lambda has 6 MB at most, measured as a JSON string. This leaves a margin for the rest of the answer. */
 const answerMaxBytes = 5_000_000;
@@ -14,9 +15,6 @@ const recordsMax = 1_000;
 /** Bytes of a link: a token of some hundred bytes, a SHA-256 of 64, and the reader's name. */
 const linkBytesMin = 400;
 const linkBytesMax = 4_000;
-/** How often a patient is read again if the care records are replaced meanwhile. */
-const readsMax = 5;
-
 /** Start of a page: a record of a version, and for a linked record one of its documents. */
 interface Position {
   readonly careVersion: string;
@@ -40,13 +38,10 @@ export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenC
     const { sizeBytes, sha256 } = content;
     return { href: `${apiUrl}/documents/${token}`, sizeBytes, sha256 };
   };
-  for (let read = 0; read < readsMax; read++) {
-    const patient = await stores.patients.get(patientRef);
-    if (patient === undefined || patient.standing === 'inquiry') throw new Problem('patient-unknown');
+  return await readCurrent(stores, patientRef, async (patient) => {
     if (position !== undefined && position.careVersion !== patient.careVersion)
       throw new Problem('care-records-changed');
     const page = await recordsPage(stores.careRecords, patient, position, linkTo);
-    if (page === undefined) continue; // a newer version has replaced it
     const isProvisional = patient.standing === 'provisional';
     // a provisional patient has no master data: the KVNR is all that is known
     const person = isProvisional
@@ -59,9 +54,6 @@ export const readPatient: Handler<'readPatient'> = async (call, { stores, tokenC
     const { nextToken } = await pages.nextToken(page.next);
     if (nextToken !== undefined) parts.push(`"nextToken": ${JSON.stringify(nextToken)}`);
     return { text: `{${parts.join(',\n')}}` };
-  }
-  throw new Problem('storage-unavailable', {
-    detail: 'The care records were replaced during each read. Repeat the request.',
   });
 };
 
@@ -70,20 +62,20 @@ interface RecordsPage {
   readonly next?: Position;
 }
 
-/** Returns as many records as fit into an answer; undefined if the version is gone. */
+/** Returns as many records as fit into an answer. @throws VersionGone */
 async function recordsPage(
   careRecords: Stores['careRecords'],
   { patientRef, careVersion, body = '' }: StoredPatient,
   position: Position | undefined,
   linkTo: LinkTo,
-): Promise<RecordsPage | undefined> {
+): Promise<RecordsPage> {
   if (careVersion === undefined) return { texts: [] };
   const room = answerMaxBytes - sizeInAnswer(body);
   const texts: string[] = [];
   let used = 0;
   const first = position?.record ?? 0;
   const page = await careRecords.readPage(patientRef, careVersion, first, { records: recordsMax, bytes: room });
-  if (page === undefined) return undefined;
+  if (page === undefined) throw new VersionGone();
   const from = (record: number, document = 0) => ({ next: { careVersion, record, document } });
   for (const record of page.records) {
     const at = first + texts.length;

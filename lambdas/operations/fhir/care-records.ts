@@ -2,7 +2,8 @@ import type { FhirResource } from 'fhir/r4.js';
 import type { Clients } from '../../clients.ts';
 import type { Call, Handler } from '../../http/operation.ts';
 import { Problem } from '../../http/problems.ts';
-import { type CareResource, careResources, readCurrent } from './current-care-records.ts';
+import { readCurrent } from '../current-patient.ts';
+import { type CareResource, careResources } from './current-care-records.ts';
 import { searchPage } from './search-page.ts';
 
 type ReadCall = Pick<Call<'readFhirEpisode'>, 'patientRef' | 'params' | 'apiUrl'>;

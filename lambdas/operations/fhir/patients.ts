@@ -5,7 +5,8 @@ import type { StoredPatient } from '../../../core/domain/patient.ts';
 import type { Clients } from '../../clients.ts';
 import type { Handler } from '../../http/operation.ts';
 import { Problem } from '../../http/problems.ts';
-import { fhirUrl, readStored } from './current-care-records.ts';
+import { readStored } from '../current-patient.ts';
+import { fhirUrl } from './current-care-records.ts';
 import { searchPage } from './search-page.ts';
 
 const insurerOf = ({ INSURER_ID: id, INSURER_IK: iknr }: Clients['config']) => ({ id, iknr });

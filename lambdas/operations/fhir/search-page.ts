@@ -4,7 +4,8 @@ import type { StoredPatient } from '../../../core/domain/patient.ts';
 import type { Clients } from '../../clients.ts';
 import { pageTokens } from '../../http/page-tokens.ts';
 import { Problem } from '../../http/problems.ts';
-import { careResources, fhirUrl, type Place, readCurrent } from './current-care-records.ts';
+import { readCurrent } from '../current-patient.ts';
+import { careResources, fhirUrl, type Place } from './current-care-records.ts';
 
 /** Most resources in a page, also if a caller wants more: the answer says how it goes on. */
 const countMax = 100;
