@@ -62,6 +62,9 @@ const composeAddresses = {
   temporalInside: 'temporal:7233',
 } as const;
 
+/** So long a service of --external may take to answer: it is asked once, while the console and the workflows are built. */
+const servicePatienceMs = 15_000;
+
 /** After this many failed starts of a worker in a row, the stack ends. */
 const maxWorkerStarts = 3;
 
@@ -377,9 +380,9 @@ export class DevEnvironment {
     const temporal = given || composeAddresses.temporal;
     const temporalNamespace = process.env['TEMPORAL_NAMESPACE'] || 'default';
     const hint = 'Start it with docker compose up -d, or set';
-    if (!(await emulatorAnswers(aws).catch(() => false)))
+    if (!(await emulatorAnswers(aws, servicePatienceMs).catch(() => false)))
       throw new StartFailure(`no AWS emulator answers at ${aws}. ${hint} AWS_ENDPOINT_URL.`);
-    if (!(await namespaceAnswers(temporal, temporalNamespace).catch(() => false)))
+    if (!(await namespaceAnswers(temporal, temporalNamespace, servicePatienceMs).catch(() => false)))
       throw new StartFailure(`no Temporal answers at ${temporal}. ${hint} TEMPORAL_ADDRESS.`);
     // deploy again: the container may have been recreated since the last start
     deletePaths([awsExternal]);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient, ResourceNotFoundException } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
@@ -55,16 +56,24 @@ export async function checkEarlierData(earlier: EarlierData): Promise<void> {
   }
 }
 
+/** So long a table is asked again: a call of the gate has one second, and all parts of the stack start at the same time. */
+const patienceMs = 15_000;
+
 /** Returns whether a worker has ever used the tables. */
 async function hasGate(dynamo: DynamoDBDocumentClient, lineTable: string, insurerId: string): Promise<boolean> {
-  try {
-    await openGate(dynamo, insurerId, { lineTable }).find();
-    return true;
-  } catch (error) {
-    const isNew = error instanceof GateError && error.fault === 'unknown-insurer';
-    const isNotDeployed = error instanceof GateError && error.cause instanceof ResourceNotFoundException;
-    if (isNew || isNotDeployed) return false;
-    throw error;
+  const gate = openGate(dynamo, insurerId, { lineTable });
+  const giveUpAt = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      await gate.find();
+      return true;
+    } catch (error) {
+      const isNew = error instanceof GateError && error.fault === 'unknown-insurer';
+      const isNotDeployed = error instanceof GateError && error.cause instanceof ResourceNotFoundException;
+      if (isNew || isNotDeployed) return false;
+      if (performance.now() >= giveUpAt) throw error;
+      await sleep(250);
+    }
   }
 }
 

@@ -100,9 +100,9 @@ export async function startEmulator({ command, port, dataDir, logDir }: Emulator
   return emulator;
 }
 
-/** Returns whether an AWS emulator answers at an endpoint. @throws if the connection fails */
-export async function emulatorAnswers(endpoint: string): Promise<boolean> {
-  const answer = await fetch(new URL('/_localstack/health', endpoint), { signal: AbortSignal.timeout(1_000) });
+/** Returns whether an AWS emulator answers at an endpoint. @throws if the connection fails, or `timeoutMs` are over */
+export async function emulatorAnswers(endpoint: string, timeoutMs = 1_000): Promise<boolean> {
+  const answer = await fetch(new URL('/_localstack/health', endpoint), { signal: AbortSignal.timeout(timeoutMs) });
   await answer.body?.cancel();
   return answer.ok;
 }

@@ -90,11 +90,11 @@ export async function startTemporal({
   return server;
 }
 
-/** Returns whether a namespace answers at an address without TLS. @throws if the connection fails */
-export async function namespaceAnswers(address: string, namespace: string): Promise<boolean> {
-  const connection = await Connection.connect({ address, connectTimeout: 1_000 });
+/** Returns whether a namespace answers at an address without TLS. @throws if the connection fails, or `timeoutMs` are over */
+export async function namespaceAnswers(address: string, namespace: string, timeoutMs = 1_000): Promise<boolean> {
+  const connection = await Connection.connect({ address, connectTimeout: timeoutMs });
   try {
-    await connection.withDeadline(Date.now() + 1_000, () =>
+    await connection.withDeadline(Date.now() + timeoutMs, () =>
       connection.workflowService.describeNamespace({ namespace }),
     );
     return true;

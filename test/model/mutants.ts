@@ -214,8 +214,8 @@ export const storeMutants: Readonly<Record<string, Mutant & { readonly path: str
   'a removal is not bound to the revision': {
     path: '897',
     file: 'core/stores/patients.ts',
-    find: 'const revision = seenRevision ?? (await readItem(patientRef))?.revision ?? 0;',
-    replace: 'const revision = (await readItem(patientRef))?.revision ?? 0;',
+    find: 'if (revision === undefined) return undefined;\n      const { unknownIn',
+    replace: 'revision = (await readItem(patientRef))?.revision ?? 0;\n      const { unknownIn',
   },
   'storeCareRecords deletes the current version if the payload is missing': {
     path: '306',

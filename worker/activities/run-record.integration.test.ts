@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { progressOf, startRun } from '../../core/domain/run.ts';
 import { openEmulatedStores } from '../../core/stores/emulated.fixture.ts';
 import { GateError, openGate } from '../../core/stores/gate.ts';
@@ -10,14 +10,21 @@ import { createRunRecord } from './run-record.ts';
 const stores = openEmulatedStores();
 const gateOf = (insurerId: string) => openGate(stores.dynamo, insurerId);
 const { saveProgress, readLineState } = createRunRecord({ syncRuns: stores.syncRuns, gateOf });
+/** Creates a gate that is paused. A call has one second, which the emulator of all tests may need for itself. */
+async function pausedLine(): Promise<string> {
+  const insurerId = randomUUID();
+  const gate = gateOf(insurerId);
+  const { changeNumber } = await vi.waitFor(() => gate.read(), 15_000);
+  await vi.waitFor(() => gate.pause({ by: 'operator', reason: 'maintenance', seen: changeNumber }), 15_000);
+  return insurerId;
+}
+
 const progress = progressOf(startRun('run-1', 0), { state: 'open', busy: true }, 0);
 
 test('saveProgress stores the progress of a run with the state of the line, and ignores an older revision', async () => {
-  const insurerId = randomUUID();
-  const { changeNumber } = await gateOf(insurerId).read();
-  await gateOf(insurerId).pause({ by: 'operator', reason: 'maintenance', seen: changeNumber });
+  const insurerId = await pausedLine();
   const line = { state: 'paused', busy: false } as const;
-  expect(await saveProgress({ insurerId, progress, revision: 2 })).toEqual(line);
+  await expect.poll(() => saveProgress({ insurerId, progress, revision: 2 }), { timeout: 15_000 }).toEqual(line);
   const stored = { ...progress, line: { ...progress.line, ...line } };
   expect(await stores.syncRuns.readProgress(insurerId)).toEqual(stored);
   await saveProgress({ insurerId, progress: { ...progress, phase: 'done' }, revision: 1 });
@@ -25,10 +32,8 @@ test('saveProgress stores the progress of a run with the state of the line, and 
 });
 
 test('readLineState returns the state of the gate', async () => {
-  const insurerId = randomUUID();
-  const { changeNumber } = await gateOf(insurerId).read();
-  await gateOf(insurerId).pause({ by: 'operator', reason: 'maintenance', seen: changeNumber });
-  expect(await readLineState({ insurerId })).toEqual({ state: 'paused', busy: false });
+  const insurerId = await pausedLine();
+  await expect.poll(() => readLineState({ insurerId }), { timeout: 15_000 }).toEqual({ state: 'paused', busy: false });
 });
 
 test('readLineState returns undefined while the gate cannot be read', async () => {
@@ -39,7 +44,7 @@ test('readLineState returns undefined while the gate cannot be read', async () =
 
 test('readLineState reports an open and idle line before any worker has used it, and creates no gate', async () => {
   const insurerId = randomUUID();
-  expect(await readLineState({ insurerId })).toEqual({ state: 'open', busy: false });
+  await expect.poll(() => readLineState({ insurerId }), { timeout: 15_000 }).toEqual({ state: 'open', busy: false });
   await expect(gateOf(insurerId).find()).rejects.toMatchObject({ fault: 'unknown-insurer' });
 });
 
