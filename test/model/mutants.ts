@@ -211,11 +211,12 @@ export const storeMutants: Readonly<Record<string, Mutant & { readonly path: str
     replace:
       "REMOVE refetch',\n        ConditionExpression: epoch === 0 ? 'attribute_not_exists(epoch)' : 'epoch = :epoch',",
   },
-  'a removal is not bound to the revision': {
+  'a removal is bound neither to the revision nor to the mark': {
     path: '897',
     file: 'core/stores/patients.ts',
-    find: 'if (revision === undefined) return undefined;\n      const { unknownIn',
-    replace: 'revision = (await readItem(patientRef))?.revision ?? 0;\n      const { unknownIn',
+    find: "if (revision === undefined) return undefined;\n      const { unknownIn: unknownInNow } = answer ?? {};\n      const confirmed = unknownInNow === undefined ? 'notInsured' : 'unlisted';",
+    replace:
+      "revision = (await readItem(patientRef))?.revision ?? 0;\n      const { unknownIn: unknownInNow } = answer ?? {};\n      const confirmed = 'patientRef';",
   },
   'storeCareRecords deletes the current version if the payload is missing': {
     path: '306',
