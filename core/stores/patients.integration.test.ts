@@ -225,6 +225,7 @@ test('a discarded version never becomes current, but another one does; the curre
 test('a patient that is being removed is visible only to the removal', async () => {
   const shard = newShard();
   const [patientRef = '', other = ''] = await newPatients(shard, 2);
+  for (const other of [0, 2]) expect(await patients.markRemoving(patientRef, other)).toBeUndefined();
   expect(await patients.markRemoving(patientRef, 1)).toEqual({ storedBy: 'list-1', revision: 1 });
   expect(await patients.markRemoving(patientRef, 1)).toEqual({ storedBy: 'list-1', revision: 1 });
   expect(await patients.activateCareVersion(patientRef, '1', 1)).toBe(false);
