@@ -3,7 +3,8 @@
  * has one now; `removed`: no reader finds the patient any more; `care-records-updated`: a new version of the care records
  * is the current one.
  */
-export type PatientChangeKind = 'imported' | 'changed' | 'removed' | 'care-records-updated';
+export const patientChangeKinds = ['imported', 'changed', 'removed', 'care-records-updated'] as const;
+export type PatientChangeKind = (typeof patientChangeKinds)[number];
 
 /** What has become different for a reader of a patient. Names nobody: the patient is a pseudonym. */
 export interface PatientChange {
@@ -45,4 +46,30 @@ export function patientChangesOf(
   else if (after['contentHash']?.S !== valueBefore('contentHash')) whats.push('changed');
   if (careVersion !== undefined && careVersion !== valueBefore('careVersion')) whats.push('care-records-updated');
   return whats.map((what) => ({ patientRef, what, at, ...(careVersion !== undefined && { careVersion }) }));
+}
+
+/** A change with an ID, by which a reader finds that it is told twice. */
+export interface RecordedChange extends PatientChange {
+  readonly id: string;
+}
+
+/** A write of an item of Patients, as the stream of the table reports it. */
+export interface PatientStreamRecord {
+  /** unique among all writes of the table */
+  readonly eventID?: string | undefined;
+  readonly dynamodb?:
+    | {
+        /** epoch second */
+        readonly ApproximateCreationDateTime?: number | undefined;
+        readonly OldImage?: PatientImage | undefined;
+        readonly NewImage?: PatientImage | undefined;
+      }
+    | undefined;
+}
+
+/** Returns what a write means to others, with IDs. A repeated call returns the same. */
+export function recordedChangesOf({ eventID = '', dynamodb }: PatientStreamRecord): readonly RecordedChange[] {
+  const at = new Date((dynamodb?.ApproximateCreationDateTime ?? 0) * 1_000).toISOString();
+  const changes = patientChangesOf(dynamodb?.OldImage, dynamodb?.NewImage, at);
+  return changes.map((change) => ({ id: `${eventID}-${change.what}`, ...change }));
 }

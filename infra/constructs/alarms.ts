@@ -41,6 +41,7 @@ interface AlarmSpec {
 const fiveMinutes = Duration.minutes(5);
 const pausedTooLongMinutes = 30;
 const anchorLagMaxMinutes = 10;
+const changeLagMaxMinutes = 15;
 const checkAgeMaxDays = 35; // a check starts each month, and needs some days at most
 /** Waiting tasks. With running workers, a window of patients causes some dozens for seconds. */
 const backlogMax = 100;
@@ -80,6 +81,7 @@ function alarmSpecs({
   lambdas,
   missedDays,
   anchorFailures,
+  changeFailures,
   workers,
   runDueHour,
 }: Omit<AlarmsProps, 'topic'>): Record<string, AlarmSpec> {
@@ -191,6 +193,17 @@ function alarmSpecs({
       description:
         'Entries of the access log got no anchor within 23 hours. A verification lists them. Read the log of the Lambda anchors, then delete the message from the queue.',
       metric: anchorFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
+      threshold: 1,
+    },
+    'changes told late': {
+      description: `Changes of patients have waited for ${changeLagMaxMinutes} minutes to be recorded for other programs. Read the log of the Lambda change-feed. After 23 hours they are lost.`,
+      metric: lambdas['change-feed'].metric('IteratorAge', { statistic: 'Maximum', period: fiveMinutes }), // ms
+      threshold: changeLagMaxMinutes * 60_000,
+    },
+    'changes lost': {
+      description:
+        'Changes of patients could not be recorded within 23 hours. Begin a new feed, so that other programs fetch everything again (runbook). Then delete the message from the queue.',
+      metric: changeFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
       threshold: 1,
     },
     'Lambda failed': {

@@ -47,6 +47,8 @@ test('there is an alarm for everything that needs action at night', () => {
     'access log changed',
     'access log failed',
     'access logs not checked',
+    'changes lost',
+    'changes told late',
     'day could not be started',
     'issuer away',
     'line in a long cooldown',
