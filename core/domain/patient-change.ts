@@ -48,7 +48,7 @@ export function patientChangesOf(
   return whats.map((what) => ({ patientRef, what, at, ...(careVersion !== undefined && { careVersion }) }));
 }
 
-/** A change with an ID, by which a reader finds that it is told twice. */
+/** A change with an ID, by which a reader finds that it comes twice. */
 export interface RecordedChange extends PatientChange {
   readonly id: string;
 }

@@ -53,7 +53,7 @@ test.each<[string, Item, Item, ReturnType<typeof changes>]>([
   ],
   ['a removal begins', withRecords, removing, [{ what: 'removed' }]],
   ['somebody deletes the item', withRecords, undefined, [{ what: 'removed' }]],
-])('%s: others are told', (_, before, after, expected) => {
+])('%s: that is a change', (_, before, after, expected) => {
   expect(changes(before, after)).toEqual(expected);
 });
 
@@ -69,7 +69,7 @@ test.each<[string, Item, Item]>([
   ['the insurer answers 410, and an operator is asked', withRecords, { ...withRecords, notInsured: 's', heldFor: 'q' }],
   ['the care records have not changed', withRecords, { ...withRecords, careRecordsAsOf: '2026-11-30T05:00:00Z' }],
   ['a sync ends', withRecords, { ...withRecords, lastSync: 's' }],
-])('%s: that means nothing to others', (_, before, after) => {
+])('%s: that is no change', (_, before, after) => {
   expect(changes(before, after)).toEqual([]);
 });
 

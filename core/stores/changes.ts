@@ -42,7 +42,7 @@ export class ChangesGone extends Error {
 }
 
 /**
- * The table Changes: what others are told of patients, in batches that are numbered without a gap (docs/adr/0073). One
+ * The table Changes: what has happened to patients, in batches that are numbered without a gap (docs/adr/0073). One
  * item holds a batch, and one, the head, the number of the last batch. Both are written in one transaction, so a reader
  * who has seen a batch can never find an earlier one later.
  */

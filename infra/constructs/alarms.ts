@@ -195,7 +195,7 @@ function alarmSpecs({
       metric: anchorFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
       threshold: 1,
     },
-    'changes told late': {
+    'changes recorded late': {
       description: `Changes of patients have waited for ${changeLagMaxMinutes} minutes to be recorded for other programs. Read the log of the Lambda change-feed. After 23 hours they are lost.`,
       metric: lambdas['change-feed'].metric('IteratorAge', { statistic: 'Maximum', period: fiveMinutes }), // ms
       threshold: changeLagMaxMinutes * 60_000,

@@ -173,6 +173,7 @@ test('only the Lambdas that check tokens may use the last keys of the issuers', 
   const users = permissions().filter(({ resource }) => resource.includes('/issuer-keys/'));
   expect(users.map(({ role }) => role.replace(/Role.*/, '')).toSorted()).toEqual([
     'accesslog',
+    'changes',
     'codec',
     'fhir',
     'line',

@@ -132,6 +132,7 @@ test('the logical IDs of resources with data never change', () => {
   ).toEqual([
     'AWS::DynamoDB::Table TablesAuditLog5AA97AA9',
     'AWS::DynamoDB::Table TablesCareRecords43B60183',
+    'AWS::DynamoDB::Table TablesChangesCE5E7F7A',
     'AWS::DynamoDB::Table TablesLine67A6E1C3',
     'AWS::DynamoDB::Table TablesPatients7635EB4A',
     'AWS::DynamoDB::Table TablesSyncRunsDBA55917',

@@ -48,7 +48,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'access log failed',
     'access logs not checked',
     'changes lost',
-    'changes told late',
+    'changes recorded late',
     'day could not be started',
     'issuer away',
     'line in a long cooldown',

@@ -72,7 +72,7 @@ export const changes = z.object({
   changes: z
     .array(
       z.object({
-        id: z.string().meta({ description: 'The same one if the change is told twice.' }),
+        id: z.string().meta({ description: 'The same one if the change comes twice.' }),
         patientRef,
         what: z.enum(patientChangeKinds).meta({
           description:
