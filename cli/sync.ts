@@ -24,7 +24,7 @@ export function createSyncProgram(): Command {
   addPatientCommands(program);
   program.commandsGroup('Auditor:');
   addAccessLogCommands(program);
-  program.commandsGroup('Other programs:');
+  program.commandsGroup('Integration:');
   addChangesCommand(program);
   return program;
 }

@@ -19,7 +19,7 @@ test('--help lists all commands by role, and the exit codes', async () => {
     { name: 'Operator', text: /\n {2}start .*\n {2}status .*\n {2}line /s },
     { name: 'Clinician', text: /\n {2}patient .*\n {2}sync /s },
     { name: 'Auditor', text: /\n {2}access-log .*\n {2}verify /s },
-    { name: 'Other programs', text: /\n {2}changes / },
+    { name: 'Integration', text: /\n {2}changes / },
   ])
     expect(out.split(`${name}:`)[1]?.split('\n\n')[0]).toMatch(text);
   expect(out).toContain(

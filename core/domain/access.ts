@@ -20,7 +20,7 @@ export const accessOperations = {
 } as const;
 export type AccessOperation = keyof typeof accessOperations;
 
-/** The roles of people, and `integration`, that of other programs (docs/guides/api-with-curl.md). */
+/** The roles of people, and of other systems: `integration` (docs/guides/api-with-curl.md). */
 export const roles = ['operator', 'management', 'clinician', 'auditor', 'integration'] as const;
 export type Role = (typeof roles)[number];
 
