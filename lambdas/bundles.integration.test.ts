@@ -118,7 +118,7 @@ function outagesOf(name: OperationName): string[] {
 const ofGroup = (all: readonly [OperationName, Ask][], group: Group) =>
   all.filter(([name]) => operations[name].group === group);
 
-test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'fhir', 'codec'] as const)(
+test.concurrent.each(['sync', 'line', 'patients', 'access-log', 'fhir', 'changes', 'codec'] as const)(
   'the Lambda %s works as one file, and prints no personal data, no token and no event',
   async (group) => {
     const all = ofGroup(await asks(), group);

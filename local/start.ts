@@ -102,7 +102,7 @@ async function runAndWatch(
     say(`  insurer        ${endpoints.insurer}`);
     say('');
     say('  in another terminal: npm run sync -- --help');
-    say('                       npm run --silent token -- operator | clinician | management | auditor');
+    say('                       npm run --silent token -- operator | clinician | management | auditor | integration');
     say('  Ctrl-C stops everything');
     await new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
     throw ending.signal.reason;

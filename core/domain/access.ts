@@ -20,8 +20,8 @@ export const accessOperations = {
 } as const;
 export type AccessOperation = keyof typeof accessOperations;
 
-/** The roles of people (docs/guides/api-with-curl.md). */
-export const roles = ['operator', 'management', 'clinician', 'auditor'] as const;
+/** The roles of people, and of other systems: `integration` (docs/guides/api-with-curl.md). */
+export const roles = ['operator', 'management', 'clinician', 'auditor', 'integration'] as const;
 export type Role = (typeof roles)[number];
 
 /** Returns the known roles in a claim of a token, which is a list or a single role. */

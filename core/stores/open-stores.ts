@@ -6,6 +6,7 @@ import { createAccessAnchorsStore } from './access-anchors.ts';
 import { createAccessLogStore } from './access-log.ts';
 import { createAccessLogChecksStore } from './access-log-checks.ts';
 import { createCareRecordsStore } from './care-records.ts';
+import { createChangesStore } from './changes.ts';
 import { createDocumentsStore } from './documents.ts';
 import { createGateClient, type GateStore, openGate } from './gate.ts';
 import { createIssuerKeysStore } from './issuer-keys.ts';
@@ -94,6 +95,7 @@ export function storesOver({ dynamo, bucket, anchorBucket, gateClient, tables }:
     accessAnchors,
     accessLogChecks: createAccessLogChecksStore(dynamo, tables),
     issuerKeys: createIssuerKeysStore(bucket),
+    changes: createChangesStore(dynamo, tables),
     gateOf: (insurerId: string): GateStore => openGate(gateClient, insurerId, { lineTable: tables.line }),
   };
 }

@@ -7,6 +7,7 @@ export interface Tables {
   readonly accessLog: string;
   readonly line: string;
   readonly syncRuns: string;
+  readonly changes: string;
 }
 
 /**
@@ -21,6 +22,7 @@ export function tablesOf(deployment: string): Tables {
     accessLog: `${prefix}AuditLog`,
     line: `${prefix}Line`,
     syncRuns: `${prefix}SyncRuns`,
+    changes: `${prefix}Changes`,
   };
 }
 

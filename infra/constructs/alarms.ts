@@ -41,6 +41,9 @@ interface AlarmSpec {
 const fiveMinutes = Duration.minutes(5);
 const pausedTooLongMinutes = 30;
 const anchorLagMaxMinutes = 10;
+/** They repeat what has failed. The others tell the caller. */
+const streamLambdas = ['anchors', 'change-feed'];
+const changeLagMaxMinutes = 15;
 const checkAgeMaxDays = 35; // a check starts each month, and needs some days at most
 /** Waiting tasks. With running workers, a window of patients causes some dozens for seconds. */
 const backlogMax = 100;
@@ -80,6 +83,7 @@ function alarmSpecs({
   lambdas,
   missedDays,
   anchorFailures,
+  changeFailures,
   workers,
   runDueHour,
 }: Omit<AlarmsProps, 'topic'>): Record<string, AlarmSpec> {
@@ -87,9 +91,20 @@ function alarmSpecs({
     appMetric(name, {}, { deployment, insurerId, statistic, period });
   const backlogOf = (taskQueue: string) =>
     appMetric('QueueBacklog', { taskQueue }, { deployment, insurerId, statistic: 'Maximum', period: fiveMinutes });
-  const errors = Object.values(lambdas).map(
-    (lambda, index) => [`e${index}`, lambda.metricErrors({ statistic: 'Sum', period: fiveMinutes })] as const,
-  );
+  const isOfStream = (name: string): boolean => streamLambdas.includes(name);
+  /** An alarm sums ten metrics at most. */
+  const errorsOf = (isMeant: (name: string) => boolean, label: string): MathExpression => {
+    const meant = Object.entries(lambdas).flatMap(([name, lambda]) => (isMeant(name) ? [lambda] : []));
+    const errors = meant.map(
+      (lambda, index) => [`e${index}`, lambda.metricErrors({ statistic: 'Sum', period: fiveMinutes })] as const,
+    );
+    return new MathExpression({
+      expression: errors.map(([name]) => name).join(' + '),
+      usingMetrics: Object.fromEntries(errors),
+      label,
+      period: fiveMinutes,
+    });
+  };
   return {
     'no worker holds the line': {
       description:
@@ -193,14 +208,26 @@ function alarmSpecs({
       metric: anchorFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
       threshold: 1,
     },
+    'changes recorded late': {
+      description: `Changes of patients have waited for ${changeLagMaxMinutes} minutes to be recorded for other programs. Read the log of the Lambda change-feed. After 23 hours they are lost.`,
+      metric: lambdas['change-feed'].metric('IteratorAge', { statistic: 'Maximum', period: fiveMinutes }), // ms
+      threshold: changeLagMaxMinutes * 60_000,
+    },
+    'changes lost': {
+      description:
+        'Changes of patients could not be recorded within 23 hours. Begin a new feed, so that other programs fetch everything again (runbook). Then delete the message from the queue.',
+      metric: changeFailures.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: fiveMinutes }),
+      threshold: 1,
+    },
     'Lambda failed': {
       description: 'A Lambda has failed. Its log shows the error.',
-      metric: new MathExpression({
-        expression: errors.map(([name]) => name).join(' + '),
-        usingMetrics: Object.fromEntries(errors),
-        label: 'errors of all Lambdas',
-        period: fiveMinutes,
-      }),
+      metric: errorsOf((name) => !isOfStream(name), 'errors of the Lambdas of API and schedule'),
+      threshold: 1,
+    },
+    'stream Lambda failed': {
+      description:
+        'A Lambda that reads the stream of a table has failed. It repeats the batch for 23 hours. Its log shows the error.',
+      metric: errorsOf(isOfStream, 'errors of the Lambdas of streams'),
       threshold: 1,
     },
     'API fails': {

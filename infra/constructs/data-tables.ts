@@ -28,7 +28,7 @@ interface TableShape {
 const text = (name: string): Attribute => ({ name, type: AttributeType.STRING });
 
 /**
- * The five tables (docs/explanation/architecture.md, "Tables"). CDK does not generate their names (ADR 0011). A changed key
+ * The six tables (docs/explanation/architecture.md, "Tables"). CDK does not generate their names (ADR 0011). A changed key
  * would replace a table under the same name, which CloudFormation rejects, so no data can be lost that way. `id` is the
  * table's name in the template.
  */
@@ -37,7 +37,8 @@ const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
     id: 'Patients',
     partitionKey: text('shard'),
     sortKey: text('patientRef'),
-    timeToLiveAttribute: 'expiresAt', // only tombstones have it: 7 days after the removal
+    timeToLiveAttribute: 'expiresAt', // only tombstones and inquiries have it
+    stream: StreamViewType.NEW_AND_OLD_IMAGES, // what a write means to others is read from both
   },
   careRecords: { id: 'CareRecords', partitionKey: text('patientRef'), sortKey: text('sk') },
   accessLog: {
@@ -49,12 +50,18 @@ const tableShapes: Readonly<Record<keyof Tables, TableShape>> = {
   },
   line: { id: 'Line', partitionKey: text('insurerId') },
   syncRuns: { id: 'SyncRuns', partitionKey: text('insurerId'), sortKey: text('runId') },
+  changes: {
+    id: 'Changes',
+    partitionKey: text('feed'),
+    sortKey: { name: 'seq', type: AttributeType.NUMBER },
+    timeToLiveAttribute: 'expiresAt', // 31 days
+  },
 };
 
 /** All tables: on-demand capacity, point-in-time recovery for 35 days, encrypted with the customer-managed key. */
 export class DataTables extends Construct {
-  /** the table with the stream */
   readonly accessLog: Table;
+  readonly patients: Table;
   constructor(scope: Construct, id: string, { deployment, encryptionKey, removalPolicy }: DataTablesProps) {
     super(scope, id);
     const names = tablesOf(deployment);
@@ -71,6 +78,8 @@ export class DataTables extends Construct {
       });
       return [name, table] as const;
     });
-    this.accessLog = Object.fromEntries(tables)['accessLog'] as Table;
+    const byName = Object.fromEntries(tables) as Readonly<Record<keyof Tables, Table>>;
+    this.accessLog = byName.accessLog;
+    this.patients = byName.patients;
   }
 }

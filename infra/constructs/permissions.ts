@@ -82,7 +82,7 @@ const writing = [...reading, 'Encrypt', 'GenerateDataKey'];
 export function permissionsFor(
   scope: Construct,
   { deployment, encryptionKey, bucket, anchorBucket, secret, ...keys }: Resources,
-): Record<Group | 'schedule', PolicyStatement[]> {
+): Record<Group | 'schedule' | 'change-feed', PolicyStatement[]> {
   const table = tableIn(scope);
   const tables = tablesOf(deployment);
   const encryption = encryptionIn(scope, encryptionKey);
@@ -145,6 +145,12 @@ export function permissionsFor(
       encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
       ...temporal,
     ],
+    changes: [
+      settings,
+      issuerKeys,
+      table(['GetItem', 'Query'], tables.changes),
+      encryption(writing, 'dynamodb', 's3', 'secretsmanager'),
+    ],
     codec: [
       settings,
       issuerKeys,
@@ -159,6 +165,7 @@ export function permissionsFor(
       encryption(writing, 'dynamodb', 'secretsmanager'),
       ...temporal,
     ],
+    'change-feed': [table(['GetItem', 'Query', 'PutItem'], tables.changes), encryption(writing, 'dynamodb')],
   };
 }
 

@@ -10,6 +10,7 @@ import { type Group, groups } from '../../lambdas/http/routes.ts';
 import type { AccessAnchors } from '../constructs/access-anchors.ts';
 import { AnchorFunction } from '../constructs/anchor-function.ts';
 import { ApiFunction, keepReady } from '../constructs/api-function.ts';
+import { ChangeFeed } from '../constructs/change-feed.ts';
 import { DailySchedule } from '../constructs/daily-schedule.ts';
 import { HttpApi } from '../constructs/http-api.ts';
 import { lambdaCode } from '../constructs/lambda-code.ts';
@@ -28,6 +29,7 @@ export interface ApiStackProps extends StackProps {
   readonly payloadKey: Key;
   readonly anchors: AccessAnchors;
   readonly accessLogStreamArn: string;
+  readonly patientsStreamArn: string;
 }
 
 /** The HTTP API, its Lambdas, and the schedule of the daily run. */
@@ -37,12 +39,14 @@ export class ApiStack extends Stack {
   readonly origin: string;
   /** address of the API, without a slash at the end */
   readonly url: string;
-  readonly lambdas: Readonly<Record<Group | 'schedule' | 'anchors', LambdaFunction>>;
+  readonly lambdas: Readonly<Record<Group | 'schedule' | 'anchors' | 'change-feed', LambdaFunction>>;
   /** daily runs that could not be started */
   readonly missedDays: Queue;
+  /** batches of writes of patients that others were not told of */
+  readonly changeFailures: Queue;
   constructor(scope: Construct, id: string, props: ApiStackProps) {
     const { deployment, stage, settings, encryptionKey, bucket, secret, payloadKey: key, ...more } = props;
-    const { anchors, accessLogStreamArn, ...rest } = more;
+    const { anchors, accessLogStreamArn, patientsStreamArn, ...rest } = more;
     super(scope, id, { description: 'epa-sync: HTTP API and schedule', ...rest });
     const removalPolicy = removalPolicyOf(stage);
     const code = lambdaCode();
@@ -101,14 +105,26 @@ export class ApiStack extends Stack {
       insurerId: settings.INSURER_ID,
       architecture,
     });
+    const changeFeed = new ChangeFeed(this, 'ChangeFeed', {
+      code,
+      streamArn: patientsStreamArn,
+      permissions: permissions['change-feed'],
+      deployment,
+      insurerId: settings.INSURER_ID,
+      architecture,
+      removalPolicy,
+    });
+    logGroupNames.push(changeFeed.logGroup.logGroupName);
     this.api = api;
     this.origin = `https://${api.restApiId}.execute-api.${this.region}.${this.urlSuffix}`;
     this.url = `${this.origin}/${api.deploymentStage.stageName}`;
-    this.lambdas = { ...lambdas, schedule, anchors: anchoring };
+    this.lambdas = { ...lambdas, schedule, anchors: anchoring, 'change-feed': changeFeed.lambda };
     this.missedDays = missedDays;
+    this.changeFailures = changeFeed.failures;
     new CfnOutput(this, 'ApiUrl', { value: this.url });
     new CfnOutput(this, 'ApiId', { value: api.restApiId });
     new CfnOutput(this, 'MissedDaysUrl', { value: missedDays.queueUrl });
+    new CfnOutput(this, 'ChangeFailuresUrl', { value: changeFeed.failures.queueUrl });
     new CfnOutput(this, 'AccessLogGroupName', { value: accessLog.logGroupName });
     new CfnOutput(this, 'LambdaLogGroupNames', { value: logGroupNames.join(' ') });
   }

@@ -31,12 +31,15 @@ export class DataStack extends Stack {
   readonly anchors: AccessAnchors;
   /** stream of AuditLog */
   readonly accessLogStreamArn: string;
+  /** stream of Patients */
+  readonly patientsStreamArn: string;
   constructor(scope: Construct, id: string, { deployment, stage, ...props }: DataStackProps) {
     super(scope, id, { description: 'epa-sync: patients, care records, access log', ...props });
     const removalPolicy = removalPolicyOf(stage);
     const { key } = new DataKey(this, 'Key', { removalPolicy });
-    const { accessLog } = new DataTables(this, 'Tables', { deployment, encryptionKey: key, removalPolicy });
+    const { accessLog, patients } = new DataTables(this, 'Tables', { deployment, encryptionKey: key, removalPolicy });
     this.accessLogStreamArn = accessLog.tableStreamArn as string;
+    this.patientsStreamArn = patients.tableStreamArn as string;
     this.anchors = new AccessAnchors(this, 'Anchors', {
       table: accessLog,
       encryptionKey: key,
@@ -62,7 +65,13 @@ export class DataStack extends Stack {
     const others = [secret.secretArn, this.insurerSecret.secretArn, this.payloadKey.keyArn];
     const { bucket: anchorBucket, role, failures, logGroup } = this.anchors;
     const ofAnchors = [anchorBucket.bucketArn, anchorBucket.bucketName, role.roleArn, failures.queueArn];
-    others.push(...ofAnchors, failures.queueName, logGroup.logGroupName, this.accessLogStreamArn);
+    others.push(
+      ...ofAnchors,
+      failures.queueName,
+      logGroup.logGroupName,
+      this.accessLogStreamArn,
+      this.patientsStreamArn,
+    );
     for (const value of [keyArn, bucketArn, bucketName, bucketRegionalDomainName, ...others]) this.exportValue(value);
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName });
     new CfnOutput(this, 'AnchorBucketName', { value: anchorBucket.bucketName });

@@ -22,7 +22,7 @@ const bucketOf = (stage: Stage, id: RegExp) => {
 const keysOf = (properties: { KeySchema: readonly { AttributeName: string; KeyType: string }[] }) =>
   properties.KeySchema.map(({ AttributeName, KeyType }) => `${KeyType} ${AttributeName}`);
 
-test('the five tables have the names and keys that the stores use', () => {
+test('the six tables have the names and keys that the stores use', () => {
   const found = Object.fromEntries(
     tables(templateFor('prod')).map((table) => [table['Properties'].TableName, keysOf(table['Properties'])]),
   );
@@ -32,6 +32,7 @@ test('the five tables have the names and keys that the stores use', () => {
     AuditLog: ['HASH patientRef', 'RANGE seq'],
     Line: ['HASH insurerId'],
     SyncRuns: ['HASH insurerId', 'RANGE runId'],
+    Changes: ['HASH feed', 'RANGE seq'],
   });
 });
 
@@ -48,9 +49,9 @@ test('every table has on-demand capacity, point-in-time recovery, and encryption
     });
 });
 
-test('only the access log, and the table of patients its tombstones, delete items by themselves', () => {
+test('only the access log, the changes, and the table of patients its tombstones, delete items by themselves', () => {
   const forgetful = tables(templateFor('prod')).filter((table) => 'TimeToLiveSpecification' in table['Properties']);
-  expect(forgetful.map((table) => table['Properties'].TableName)).toEqual(['Patients', 'AuditLog']);
+  expect(forgetful.map((table) => table['Properties'].TableName)).toEqual(['Patients', 'AuditLog', 'Changes']);
   for (const { Properties } of forgetful)
     expect(Properties.TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
 });
@@ -131,6 +132,7 @@ test('the logical IDs of resources with data never change', () => {
   ).toEqual([
     'AWS::DynamoDB::Table TablesAuditLog5AA97AA9',
     'AWS::DynamoDB::Table TablesCareRecords43B60183',
+    'AWS::DynamoDB::Table TablesChangesCE5E7F7A',
     'AWS::DynamoDB::Table TablesLine67A6E1C3',
     'AWS::DynamoDB::Table TablesPatients7635EB4A',
     'AWS::DynamoDB::Table TablesSyncRunsDBA55917',
@@ -222,9 +224,12 @@ test('only the role of the anchoring Lambda may write anchors, and nobody may de
   expect(actions.filter((action: string) => action.startsWith('s3:'))).toEqual(['s3:PutObject']);
 });
 
-test('only the access log has a stream, which shows what was written', () => {
+test('the access log has a stream that shows what was written, and the patients one that also shows what was there before', () => {
   const streams = tables(templateFor('prod')).flatMap(({ Properties }) =>
     Properties.StreamSpecification ? [[Properties.TableName, Properties.StreamSpecification]] : [],
   );
-  expect(streams).toEqual([['AuditLog', { StreamViewType: 'NEW_IMAGE' }]]);
+  expect(streams).toEqual([
+    ['Patients', { StreamViewType: 'NEW_AND_OLD_IMAGES' }],
+    ['AuditLog', { StreamViewType: 'NEW_IMAGE' }],
+  ]);
 });

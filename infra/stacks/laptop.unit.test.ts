@@ -59,8 +59,18 @@ test('a laptop deploys only resource types that LocalStack supports', () => {
   const stage = 'local' as const;
   const deployment = defaultDeployment;
   const data = new DataStack(app, 'EpaSyncData', { deployment, stage });
-  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn } = data;
-  const shared = { deployment, stage, encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn };
+  const { encryptionKey, bucket, secret, payloadKey, anchors, accessLogStreamArn, patientsStreamArn } = data;
+  const shared = {
+    deployment,
+    stage,
+    encryptionKey,
+    bucket,
+    secret,
+    payloadKey,
+    anchors,
+    accessLogStreamArn,
+    patientsStreamArn,
+  };
   const settings = readApiSettings(app.node, stage);
   const api = new ApiStack(app, 'EpaSyncApi', { ...shared, settings });
   const types = [data, api].flatMap((stack) => {

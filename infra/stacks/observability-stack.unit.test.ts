@@ -47,6 +47,8 @@ test('there is an alarm for everything that needs action at night', () => {
     'access log changed',
     'access log failed',
     'access logs not checked',
+    'changes lost',
+    'changes recorded late',
     'day could not be started',
     'issuer away',
     'line in a long cooldown',
@@ -59,6 +61,7 @@ test('there is an alarm for everything that needs action at night', () => {
     'run failed',
     'run has problems',
     'run overdue',
+    'stream Lambda failed',
     'tasks wait',
   ]);
   expect(alarm('line paused for long')).toMatchObject({ MetricName: 'LinePausedSeconds', Threshold: 1_800 });
@@ -104,6 +107,11 @@ test('missing data is an alarm only for the line lease, the number of workers an
   const floors = ['LineHeld', 'RunningTaskCount', 'TemporalReachable'];
   const others = alarms.filter(({ MetricName }) => !floors.includes(MetricName));
   expect(others.map(({ TreatMissingData }) => TreatMissingData)).toEqual(others.map(() => 'notBreaching'));
+});
+
+test('no alarm adds up more than ten metrics, which CloudWatch would reject', () => {
+  for (const { Metrics = [] } of alarms)
+    expect(Metrics.filter(({ MetricStat }: { MetricStat?: object }) => MetricStat).length).toBeLessThanOrEqual(10);
 });
 
 test('each alarm notifies one topic when it starts and when it ends', () => {

@@ -29,6 +29,7 @@ export const problems = {
   'line-superseded': { status: 409, title: 'Another operator paused or resumed the line' },
   'care-records-changed': { status: 409, title: 'The care records have changed since the first page' },
   'link-expired': { status: 410, title: 'This link has expired' },
+  'cursor-too-old': { status: 410, title: 'The changes after this cursor are not kept any more' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body has the wrong media type' },
   'payload-unreadable': { status: 422, title: 'A payload cannot be decrypted' },

@@ -4,7 +4,7 @@ import type { ProblemName } from './problems.ts';
 import * as schemas from './schemas.ts';
 
 /** Each group has its own Lambda, with the permissions that its operations need: lambdas/functions/{group}.ts. */
-export const groups = ['sync', 'line', 'patients', 'access-log', 'fhir', 'codec', 'openapi'] as const;
+export const groups = ['sync', 'line', 'patients', 'access-log', 'fhir', 'changes', 'codec', 'openapi'] as const;
 export type Group = (typeof groups)[number];
 
 /** One operation of the API. Defines its route, its roles, its validation and its entry in /openapi.json. */
@@ -471,6 +471,16 @@ export const operations = {
     answer: { status: 200, description: 'One page, as a Bundle of AuditEvents.', fhir: schemas.auditBundle },
     problems: ['storage-unavailable'],
     access: 'read-access-log',
+  },
+  readChanges: {
+    method: 'GET',
+    path: '/changes',
+    group: 'changes',
+    roles: ['integration'],
+    summary: 'Returns what has changed in patients since a cursor, in order per patient',
+    query: schemas.changesQuery,
+    answer: { status: 200, description: 'One page of changes, and where to go on.', schema: schemas.changes },
+    problems: ['cursor-too-old', 'storage-unavailable'],
   },
   decodePayloads: {
     method: 'POST',

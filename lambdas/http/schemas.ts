@@ -8,6 +8,7 @@ import { issueKinds } from '../../core/domain/issue.ts';
 import { isKvnr, kvnrTextMax, normalKvnr } from '../../core/domain/kvnr.ts';
 import { lineFaults } from '../../core/domain/line.ts';
 import { lineCommandProblem, pauseDaysMax, pauseEndProblem, reasonMax } from '../../core/domain/line-command.ts';
+import { patientChangeKinds } from '../../core/domain/patient-change.ts';
 import { phases, runFailures, runStates } from '../../core/domain/progress.ts';
 import { reportedProblemsMax } from '../../core/domain/quality.ts';
 import { removalReasons } from '../../core/domain/removal-guard.ts';
@@ -50,6 +51,43 @@ export const nextToken = z
   .max(2_000)
   .regex(/^[\w.-]+$/, 'is the nextToken of an answer')
   .meta({ description: 'Token of the next page. Absent on the last page.' });
+const cursor = z
+  .string()
+  .min(1)
+  .max(2_000)
+  .regex(/^[\w.-]+$/, 'is the next of an answer, or now')
+  .meta({ description: 'Where to go on. It never expires by itself, and can be used again.' });
+export const changesQuery = z.strictObject({
+  since: cursor.optional().meta({
+    description:
+      'The `next` of the answer before, or `now`, which returns no changes and the cursor after the last one. By default, the answer begins with the oldest change that is kept.',
+  }),
+  limit: z
+    .string()
+    .regex(/^(?:[1-9]\d{0,2}|1000)$/, 'is a number from 1 to 1000')
+    .optional()
+    .meta({ description: 'Most changes in the answer: 1000 by default.' }),
+});
+export const changes = z.object({
+  changes: z
+    .array(
+      z.object({
+        id: z.string().meta({ description: 'The same one if the change comes twice.' }),
+        patientRef,
+        what: z.enum(patientChangeKinds).meta({
+          description:
+            '`imported`: the patient can be read from now on; `changed`: the list entry is another one; `removed`: the patient can no longer be read; `care-records-updated`: the care records are new.',
+        }),
+        when: z.iso.datetime().meta({ description: 'Time of the change in UTC, to the second.' }),
+        careVersion: z.string().optional().meta({
+          description: 'Version of the care records afterwards. Absent if there are none.',
+        }),
+      }),
+    )
+    .meta({ description: 'Oldest first. Those of one patient are in the order in which they happened.' }),
+  next: cursor,
+  hasMore: z.boolean().meta({ description: 'Whether more changes are there already.' }),
+});
 const syncId = z.uuid().meta({ example: '1f0e7c1a-8d0c-4f7c-9f57-0c0a64cf6d6e' });
 /** The reason for a pause, a resume or a cancellation. It is stored. */
 const reason = z

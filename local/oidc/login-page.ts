@@ -1,5 +1,4 @@
-import type { Role } from '../../core/domain/access.ts';
-import { demoUsers } from './demo-users.ts';
+import { demoPeople } from './demo-users.ts';
 
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
@@ -33,8 +32,8 @@ const head = (language: Language, title: string): string => `<!doctype html>
 /** Returns a page with one button for each demo user. @param action the URL that the form is sent to */
 export function loginPage(action: string, language: Language): string {
   const { signInAs, warning, roles } = messages[language];
-  const buttons = (Object.keys(demoUsers) as Role[]).map((role) => {
-    const { sub, name } = demoUsers[role];
+  const buttons = (Object.keys(demoPeople) as (keyof typeof demoPeople)[]).map((role) => {
+    const { sub, name } = demoPeople[role];
     return `  <button name="sub" value="${escapeHtml(sub)}">${escapeHtml(name)} · ${roles[role]}</button>`;
   });
   return `${head(language, signInAs)}

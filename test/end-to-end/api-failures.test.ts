@@ -42,6 +42,7 @@ beforeAll(async () => {
         readOpenApi: {},
         checkAccessLogs: {},
         readAccessLogCheck: {},
+        readChanges: {},
       },
       acknowledgeIssues: { body: { issueIds: ['0'.repeat(32)], note: 'a test' } },
       decideRemovals: { body: { decision: 'approve' } },
@@ -149,6 +150,7 @@ const stored = {
   readDocument: 302,
   readOpenApi: 200,
   readAccessLogCheck: 200,
+  readChanges: 200,
   ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200 },
 } as const;
 const fhirNames = [
@@ -189,7 +191,7 @@ describe.each(['drop', 'silent', 'throttle'] as const)('the Lambdas cannot reach
         readLastSync: 503,
         readDocument: 302,
         readOpenApi: 200,
-        ...{ checkAccessLogs: 202, readAccessLogCheck: 503 },
+        ...{ checkAccessLogs: 202, readAccessLogCheck: 503, readChanges: 503 },
       },
       ...{ readFhirMetadata: 200, readFhirStructureDefinition: 200, readFhirCodeSystem: 200, ...fhirOfPatient(503) },
       ...{ lookUpPatient: 503, readPatient: 503, readAccessLog: 503, verifyAccessLog: 503, decodePayloads: 503 },

@@ -320,6 +320,15 @@ const cases: Readonly<Record<OperationName, () => Case | Promise<Case>>> = {
   searchFhirDocuments: search,
   readFhirBinary: async () => await readById('searchFhirDocuments'),
   searchFhirAuditEvents: search,
+  readChanges: () => ({
+    valid: { query: '?since=now&limit=5' },
+    invalid: [
+      unknownField,
+      ...['since=', 'since=x', `since=${link}`, 'limit=0', 'limit=1001', 'limit=many', 'since=now&since=now'].map(
+        (query): Wrong => ({ call: { query: `?${query}` }, problem: 'invalid-request' }),
+      ),
+    ],
+  }),
   decodePayloads: async () => {
     const body = await encryptedBody(day.stack, { patientRef });
     const [payload] = body.payloads;

@@ -408,6 +408,19 @@ test('the access logs of a person under two KVNRs come as one, and each is verif
   for (const ref of [before, now]) expect(out).toContain(`the access log of ${ref} is whole and unchanged`);
 });
 
+test('changes shows what has happened to patients, and the cursor to go on from', async () => {
+  const [kvnr] = kvnrs as [Kvnr];
+  const imported = new RegExp(`^[\\dT:.Z-]+\timported\t${refOf(kvnr)}$`, 'm');
+  await expect.poll(async () => (await sync(['changes'])).out, { timeout: 30_000, interval: 1_000 }).toMatch(imported);
+  const [, cursor = ''] = /^next: (\S+)\n$/.exec((await sync(['changes', '--since', 'now'])).out) ?? [];
+  const { out } = await sync(['changes', '--since', cursor, '--json']);
+  expect(JSON.parse(out)).toMatchObject({ changes: [], hasMore: false });
+  expect(await sync(['changes', '--since', 'x'])).toMatchObject({
+    exitCode: 2,
+    errors: expect.stringContaining('since is the next of an answer, or now'),
+  });
+});
+
 test('with API_URL and EPA_SYNC_TOKEN, commands have the rights of that token only', async () => {
   const { url = '', issuer = '', issuerKeys = '' } = stack.api ?? {};
   const settings = { API_URL: url, EPA_SYNC_TOKEN: await fetchToken(issuer, issuerKeys, 'management') };

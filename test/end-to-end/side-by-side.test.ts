@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient, paginateScan } from '@aws-sdk/lib-dynamodb';
+import { DynamoDBDocumentClient, GetCommand, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { expect, onTestFinished, test } from 'vitest';
@@ -87,7 +87,16 @@ function openAccount({ environment: { AWS_ENDPOINT_URL: endpoint = '' } }: TestS
   });
   return {
     /** Returns all items of each table. */
+    /** Returns the content once the Lambda that reads the stream of patients has recorded all changes. */
     async contentOf(tables: Tables) {
+      let last: unknown;
+      const areRecorded = async (): Promise<boolean> => {
+        const head = await dynamo.send(new GetCommand({ TableName: tables.changes, Key: { feed: 'head', seq: 0 } }));
+        const isSame = head.Item !== undefined && head.Item['last'] === last;
+        last = head.Item?.['last'];
+        return isSame;
+      };
+      await expect.poll(areRecorded, { interval: 3_000, timeout: 60_000 }).toBe(true);
       const found: Record<string, unknown[]> = {};
       for (const [name, TableName] of Object.entries(tables)) {
         found[name] = [];

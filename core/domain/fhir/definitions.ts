@@ -52,6 +52,7 @@ const roleMeanings: Readonly<Record<AccessDraft['agent']['role'], string>> = {
   management: 'Sees progress and history.',
   clinician: 'Treats patients.',
   auditor: 'Reads access logs.',
+  integration: 'Another system that takes over changes and exports.',
   system: 'epa-sync itself.',
   none: 'The token has no role of epa-sync.',
 };
