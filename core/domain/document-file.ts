@@ -59,7 +59,10 @@ export function fileNameOf(title: unknown, mediaType: string | undefined): strin
 
 /** Returns the header Content-Disposition for a result of `fileNameOf` (RFC 6266; RFC 8187 for other letters than ASCII). */
 export function contentDisposition(fileName: string): string {
-  const ascii = fileName.normalize('NFKD').replace(/\p{M}+/gu, '').replace(/[^ -~]/gu, '_');
+  const ascii = fileName
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
+    .replace(/[^ -~]/gu, '_');
   const more = ascii === fileName ? '' : `; filename*=UTF-8''${encodeURIComponent(fileName)}`;
   return `attachment; filename="${ascii}"${more}`;
 }

@@ -12,7 +12,8 @@ import {
 } from './objects.ts';
 
 /** What an object holds. A file has headers of its own; objects of earlier versions have none. */
-export type ObjectForm = 'file' | 'text' | 'record';
+export const objectForms = ['file', 'text', 'record'] as const;
+export type ObjectForm = (typeof objectForms)[number];
 const mediaTypes = { file: undefined, text: 'text/plain; charset=utf-8', record: 'application/json' } as const;
 
 /**
@@ -34,7 +35,7 @@ export interface DocumentsStore {
    * @param origin of S3, if it has another address for the reader than for this process
    */
   linkTo(
-    reference: PayloadReference,
+    reference: Pick<PayloadReference, 'key'>,
     form: ObjectForm,
     lifetimeSeconds: number,
     origin?: string,
