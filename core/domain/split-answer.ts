@@ -1,5 +1,6 @@
 import { parseLossless, printLossless } from '../json/lossless.ts';
-import { type DocumentFile, decodeSent, fileNameOf, mediaTypeOf } from './document-file.ts';
+import { type DocumentFile, decodeSent } from './document-file.ts';
+import { fileNameOf, mediaTypeOf } from './file-headers.ts';
 
 /** The content of a document, separated from its record: a file, the text as it was sent, or both. */
 export interface SplitDocument {

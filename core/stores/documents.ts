@@ -1,5 +1,6 @@
 import type { PayloadReference } from '../contract/payload-reference.ts';
-import { contentDisposition, type DocumentFile } from '../domain/document-file.ts';
+import type { DocumentFile } from '../domain/document-file.ts';
+import { contentDisposition } from '../domain/file-headers.ts';
 import {
   type Bucket,
   deleteObjects,

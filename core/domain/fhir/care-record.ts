@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Condition, DocumentReference, EpisodeOfCare, Organization } from 'fhir/r4.js';
 import { programmes } from '../care-record.ts';
-import { mediaTypeOf } from '../document-file.ts';
+import { mediaTypeOf } from '../file-headers.ts';
 import { epaSyncUri, systems } from './uris.ts';
 import { fieldsOf, periodOf, textOf, unreadable } from './values.ts';
 
