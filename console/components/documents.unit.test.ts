@@ -32,7 +32,7 @@ test('each document gets the link to its content, except a document whose link i
   });
 });
 
-test('a field content of the insurer in a large record is told from a link', () => {
+test('a field content of the insurer in a large record does not pass for a link', () => {
   const record = { documents: [{ contentBase64: '', content: link('theirs') }, { content: link('theirs') }] };
   expect(withDocumentLinks(record, large(0).documents)['documents']).toEqual([
     { content: { ...link('d0'), insurerContent: link('theirs') } },

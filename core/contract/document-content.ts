@@ -1,6 +1,6 @@
 /**
- * The content of a document in an answer of the API: a link in place of the text `contentBase64`. `content` of an answered document
- * is always this object, so that nothing of the insurer's can be taken for a link.
+ * The content of a document in an answer of the API: a link in place of the text `contentBase64`. The field `content` of an answered
+ * document is always this object, so a field of the insurer cannot pass for a link.
  */
 export interface DocumentContent extends Partial<ContentLink> {
   /** the link leads to the text `contentBase64` as it was sent: it is no base64, or an earlier version stored it */

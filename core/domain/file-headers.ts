@@ -1,7 +1,7 @@
 /** RFC 6838, 4.2, with parameters. Characters of a header only. */
 const mediaTypePattern =
   /^[A-Za-z0-9][\w!#$&^.+-]{0,126}\/[A-Za-z0-9][\w!#$&^.+-]{0,126}( ?; ?[\w!#$&^.+-]+=("[ !#-[\]-~]*"|[\w!#$&^.+-]+))*$/;
-/** Longer ones are parameters that nobody knows. */
+/** In characters. A known media type is far shorter. */
 const mediaTypeMax = 256;
 
 /** Returns a value if it is a media type; otherwise undefined. */

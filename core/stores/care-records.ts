@@ -19,7 +19,7 @@ const objectsAtOnce = 8;
 export interface DocumentReference {
   /** its position among the record's documents, from 0 */
   readonly index: number;
-  /** the file; without `fileSha1`, contentBase64 as the insurer sent it: earlier versions stored it, and so is what is no base64 */
+  /** the file; without `fileSha1`, contentBase64 as the insurer sent it: it is no base64, or an earlier version has stored it */
   readonly content: PayloadReference;
   /** base64 of the file's SHA-1, which FHIR has in an attachment (R4, Attachment.hash) */
   readonly fileSha1?: string;
